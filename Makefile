@@ -1,0 +1,37 @@
+# `make demo` shows it, `make test` proves it, `make bench` measures it. Needs only python3 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench lock docs clean
+
+demo: $(VENV)/ready
+	@$(BIN)/heliograph demo
+
+test: $(VENV)/ready
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/ready
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/ready
+	@$(BIN)/python bench/run.py
+
+docs: $(VENV)/ready  ## rewrite the tables derived from the declarations
+	@$(BIN)/python docs/derive.py
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "heliograph needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "installing the locked dependencies into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+lock: ## needs uv; writes hashes and no URL
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra emulator --group dev pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,27 @@
+"""Your solar data out of the Growatt and GoodWe clouds.
+
+from heliograph import Growatt
+for plant in Growatt("me", "secret").snapshots():
+print(plant.as_dict())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heliograph.vendors.growatt import AsyncGrowatt, Growatt
+
+__all__ = ["AsyncGrowatt", "Growatt"]
+__version__ = "0.1.0"
+
+_HOMES = {"Growatt": "growatt", "AsyncGrowatt": "growatt", "GoodWe": "goodwe", "AsyncGoodWe": "goodwe"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: one cloud's user never pays for the other.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(f"heliograph.vendors.{_HOMES[name]}"), name)

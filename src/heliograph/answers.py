@@ -1,0 +1,174 @@
+"""The emulator's side of the declarations: which call a request is, and who answers it.
+
+A vendor's `emulate` module fills an `Answers` table, one function per declared call, and knows its cloud's
+session rules and error pages. The emulator (emulator/) owns sockets, clock, homes, accounts and faults.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from heliograph.endpoint import endpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime, tzinfo
+
+    from heliograph.endpoint import Endpoint
+
+
+class Asked(NamedTuple):
+    """One request as an emulated cloud sees it; `headers` and `cookies` are keyed in lower case."""
+
+    verb: str
+    path: str
+    """Without the leading slash and the query."""
+    arguments: Mapping[str, str]
+    """Query, form and multipart arguments merged, as servlet parameters are; JSON members likewise, as text."""
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    origin: str
+    """Scheme, host and port the client spoke to: "http://127.0.0.1:8080"."""
+
+
+class Told(NamedTuple):
+    """What an emulated cloud answers."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json;charset=UTF-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Home(Protocol):
+    """The physics of one plant, under our names, units and signs; deterministic in the seed and the moment."""
+
+    zone: tzinfo
+    peak_power: float
+    """Watt of the solar panels."""
+    battery_capacity: float
+    """kWh; 0 without a battery."""
+    has_meter: bool
+    latitude: float
+    longitude: float
+
+    def values(self, at: datetime) -> dict[str, float]:
+        """Return every metric this home can truly know at a moment: powers, soc, `_today` and `_total`."""
+
+    def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
+        """Return the powers and soc of a local day ("2026-06-21") at each 5-minute boundary, all day long."""
+
+    def energies(self, period: str) -> dict[str, float]:
+        """Return the energies of a local day, month ("2026-06") or year ("2026") so far simulated, kWh.
+
+        Keys are the `_today` names without the suffix: "pv_energy", "grid_import_energy", ….
+        """
+
+
+class Site(Protocol):
+    """One emulated plant of an account."""
+
+    id: str
+    name: str
+    family: str
+    """The vendor's own kind of plant; decides devices and shapes."""
+    devices: tuple[str, ...]
+    """Serial numbers, the first is the main device."""
+    homes: tuple[Home, ...]
+    """The physics behind each device that has its own; `homes[0]` for a plant with one."""
+    settings: dict[str, Any]
+    """What was written, to be read back."""
+
+
+class Holder(Protocol):
+    """One emulated account."""
+
+    vendor: str
+    username: str
+    password: str
+    sites: tuple[Site, ...]
+    memory: dict[str, Any]
+    """The cloud's own notes of this account: logins, sessions, locks."""
+
+
+class Stage(Protocol):
+    """All an emulated cloud may look at."""
+
+    def now(self) -> datetime:
+        """Return the simulated moment, aware, in UTC."""
+
+    def uploaded_at(self) -> datetime:
+        """Return the last 5-minute boundary: the moment of the newest sample any cloud has."""
+
+    def holders(self, vendor: str) -> tuple[Holder, ...]:
+        """Return a vendor's accounts."""
+
+    def fault(self, name: str) -> str | None:
+        """Return the value a fault is switched on with ("" when it has none), None while it is off."""
+
+    def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
+        """Write a login into the control log."""
+
+
+class Emulation(Protocol):
+    """One emulated cloud."""
+
+    vendor: str
+
+    def families(self) -> tuple[str, ...]:
+        """Return the families of plants this cloud can hold, in the order accounts are furnished."""
+
+    def owns(self, path: str) -> bool:
+        """Tell whether a path is one of this cloud's."""
+
+    def answer(self, asked: Asked, stage: Stage) -> Told:
+        """Answer one request."""
+
+
+class Answers:
+    """One function per declared call of a cloud, and the way from a request to the call it is."""
+
+    def __init__(self, cloud: type) -> None:
+        self._functions: dict[str, Callable[..., Any]] = {}
+        rows = sorted(endpoints(cloud), key=lambda row: len(row.route.fixed), reverse=True)
+        self._routes = [(row, re.compile(_pattern(row.route.path), re.IGNORECASE)) for row in rows]
+
+    def to(self, *calls: Endpoint[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a function as the answer to these calls."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            for call in calls:
+                self._functions[call.name] = function
+            return function
+
+        return register
+
+    def match(self, asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
+        """Return the declared call a request is, and its arguments with those from the path."""
+        for row, pattern in self._routes:
+            if row.route.verb != asked.verb:
+                continue
+            found = pattern.fullmatch(asked.path)
+            if found and all(asked.arguments.get(key) == value for key, value in row.route.fixed.items()):
+                return row, {**asked.arguments, **found.groupdict()}
+        return None
+
+    def function(self, call: Endpoint[..., Any]) -> Callable[..., Any]:
+        """Return the answer to a call; every declared call must have one."""
+        return self._functions[call.name]
+
+    def unanswered(self) -> set[str]:
+        """Return the declared calls nobody answers yet."""
+        return {row.name for row, _ in self._routes} - set(self._functions)
+
+
+def _pattern(path: str) -> str:
+    """Return a regular expression for a declared path; doubled slashes are harmless.
+
+    >>> _pattern("api/{version}/Common/CrossLogin")
+    'api/+(?P<version>[^/]+)/+Common/+CrossLogin'
+    """
+    parts = re.split(r"\{(\w+)\}", path)
+    names = [rf"(?P<{part}>[^/]+)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
+    return "".join(names).replace("/", "/+").replace("[^/+]", "[^/]")

@@ -1,0 +1,1 @@
+"""Both clouds in a box: sockets, a clock, homes, accounts and faults."""

@@ -1,0 +1,111 @@
+"""Every way this can fail, one class per decision the caller can take.
+
+HeliographError
+├── ConfigError            fix the file or the command line
+├── StoreError             the store said no; nothing was lost
+└── CloudError             .vendor .call .excerpt .advice
+    ├── Unreachable        try again soon: no reply, a time-out, a server fault
+    ├── Throttled          try again after .retry_after
+    │   ├── AccountLocked  the account is locked until .until
+    │   └── Blocked        a firewall page: hours, and from this address only
+    ├── LoginFailed        ask the person
+    │   ├── InvalidCredentials
+    │   ├── TermsNotAccepted
+    │   └── WrongRegion
+    ├── SessionExpired     log in again; a client that logs in by itself has already tried that once
+    ├── Refused            understood, and no: .code .reason
+    └── Unreadable         the answer does not fit the declaration: the cloud changed something
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class HeliographError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class ConfigError(HeliographError):
+    """The configuration or the command line has to be fixed."""
+
+
+class StoreError(HeliographError):
+    """The store refused; nothing acknowledged was lost."""
+
+
+class CloudError(HeliographError):
+    """A cloud did not give what was asked; the text says which, what happened and what to do next."""
+
+    def __init__(self, what: str, *, vendor: str = "", call: str = "", advice: str = "", excerpt: str = "") -> None:
+        self.what = what
+        self.vendor = vendor
+        self.call = call
+        self.advice = advice
+        self.excerpt = excerpt
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        where = " ".join(part for part in (self.vendor, self.call) if part)
+        text = f"{where}: {self.what}" if where else self.what
+        if self.excerpt:
+            text += f" (answer: {self.excerpt})"
+        return f"{text}. {self.advice}" if self.advice else text
+
+
+class Unreachable(CloudError):
+    """No usable reply came back: network trouble, a time-out or a fault inside the cloud."""
+
+
+class Throttled(CloudError):
+    """The cloud asked to slow down; `retry_after` is in seconds."""
+
+    retry_after: float = 300.0
+
+
+class AccountLocked(Throttled):
+    """The account is locked until `until`; every further login may prolong it."""
+
+    until: datetime
+
+
+class Blocked(Throttled):
+    """A firewall in front of the cloud turned this address or program away; think in hours."""
+
+    retry_after = 4 * 3600.0
+
+
+class LoginFailed(CloudError):
+    """The login was answered, and a person has to do something."""
+
+    code: str = ""
+
+
+class InvalidCredentials(LoginFailed):
+    """Wrong user name or password, or an account of another region."""
+
+
+class TermsNotAccepted(LoginFailed):
+    """The login succeeds without a session until new terms or a new password are accepted in the app."""
+
+
+class WrongRegion(LoginFailed):
+    """The account lives on another regional server, or the login points outside the known ones."""
+
+
+class SessionExpired(CloudError):
+    """The cloud no longer knows this session."""
+
+
+class Refused(CloudError):
+    """The cloud understood and said no; `code` and `reason` are its own words."""
+
+    code: str = ""
+    reason: str = ""
+
+
+class Unreadable(CloudError):
+    """The answer does not fit the declaration of the call."""

@@ -1,0 +1,340 @@
+"""One account's conversation with its cloud, as a generator. No I/O, and no clock: time arrives with replies.
+
+A driver (client.py) sends each yielded `Request` and hands back the `Reply`. What the conversation has to
+remember between calls stands in a `Session` of plain data, so it can be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from heliograph.endpoint import Call
+from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from heliograph.endpoint import Fields, Plan
+    from heliograph.redact import Secret
+
+T = TypeVar("T")
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+MAX_HOPS = 3
+FUTILE_PAUSE = 60.0
+"""Seconds without another login after a fresh one did not help (Home Assistant uses the same pause)."""
+
+
+class Request(NamedTuple):
+    """One HTTP request, complete to the byte."""
+
+    verb: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+class Reply(NamedTuple):
+    """One HTTP reply; `headers` are looked up in lower case, `at` is when it came, in epoch seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    cookies: Sequence[str]
+    body: bytes
+    at: float
+
+
+Talk = Generator[Request, Reply, T]
+
+
+class Credentials(NamedTuple):
+    """Who the account is."""
+
+    username: str
+    password: Secret
+
+
+class LoggedIn:
+    """A plan that only sees to a living session; its result is the session."""
+
+
+LOGGED_IN = LoggedIn()
+
+
+class Session:
+    """What one account's conversation remembers: plain data, without the password."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.base = server
+        self.alive = False
+        self.cookies: dict[str, dict[str, str]] = {}
+        self.token: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {}
+        self.skew = 0.0
+        self.now = 0.0
+        self.futile_at: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Session:
+        """Restore what `to_dict` gave; unknown members are ignored."""
+        session = cls(stored["server"])
+        for name in vars(session):
+            if name in stored:
+                setattr(session, name, stored[name])
+        return session
+
+    @property
+    def cloud_now(self) -> float:
+        """The cloud's own clock, in epoch seconds; right even where this machine's clock is not."""
+        return self.now + self.skew
+
+    def end(self) -> None:
+        """Forget what made the session a session; what was learned about the account stays."""
+        self.alive = False
+        self.cookies = {}
+        self.token = {}
+        self.base = self.server
+
+    def cookie_header(self, url: str) -> str | None:
+        """Return the Cookie header for an address, if there is anything to send."""
+        jar = self.cookies.get(urlsplit(url).netloc)
+        return "; ".join(f"{name}={value}" for name, value in jar.items()) if jar else None
+
+    def absorb(self, url: str, reply: Reply) -> None:
+        """Learn cookies and the cloud's clock from a reply."""
+        self.now = reply.at
+        if (date := reply.headers.get("date")) is not None:
+            self.skew = _skew(date, reply.at)
+        for line in reply.cookies:
+            pair, _, attributes = line.partition(";")
+            name, equals, value = pair.strip().partition("=")
+            if not equals or not name:
+                continue
+            jar = self.cookies.setdefault(urlsplit(url).netloc, {})
+            if not value or "max-age=0" in attributes.lower().replace(" ", ""):
+                jar.pop(name, None)
+            else:
+                jar[name] = value
+
+
+def _skew(date: str, at: float) -> float:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and asked for rarely
+
+    try:
+        ahead = parsedate_to_datetime(date).timestamp() - at
+    except (ValueError, TypeError):
+        return 0.0
+    # The header has whole seconds and the reply took a moment; less than that is no difference.
+    return ahead if abs(ahead) > 2 else 0.0
+
+
+class Cloud(Protocol):
+    """What a vendor teaches the conversation."""
+
+    vendor: str
+
+    def log_in(self, session: Session, who: Credentials) -> Talk[None]:
+        """Open the session, or raise why not."""
+
+    def blanks(self, session: Session, call: Call[Any]) -> Plan[None] | None:
+        """Return a plan that fills what the declaration left open (today, the user), or None."""
+
+    def request(self, session: Session, call: Call[Any]) -> Request:
+        """Dress a call for the wire."""
+
+    def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
+        """Return the answer inside its envelope, or raise what the cloud means."""
+
+    def trusts(self, session: Session, url: str) -> bool:
+        """Tell whether this address may be sent the session."""
+
+
+class Conversation:
+    """All talk of one account; every public step is a generator a driver carries."""
+
+    def __init__(
+        self, cloud: Cloud, session: Session, who: Credentials | None, *, allow_commands: bool = False
+    ) -> None:
+        self.cloud = cloud
+        self.session = session
+        self.who = who
+        self.allow_commands = allow_commands
+
+    def carry(self, plan: Plan[T], now: float) -> Talk[T]:
+        """Carry one plan to its result."""
+        self.session.now = now
+        return self._carry(plan)
+
+    def _carry(self, plan: Any) -> Talk[Any]:
+        if isinstance(plan, Call):
+            return (yield from self._call(plan))
+        if isinstance(plan, LoggedIn):
+            yield from self._ensure_login()
+            return self.session
+        return (yield from self._steps(plan))
+
+    def _steps(self, steps: Generator[Any, Any, T]) -> Talk[T]:
+        step = steps.send
+        argument: Any = None
+        while True:
+            try:
+                plan = step(argument)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            try:
+                argument = yield from self._carry(plan)
+                step = steps.send
+            except CloudError as error:
+                argument, step = error, steps.throw
+
+    def _call(self, call: Call[T]) -> Talk[T]:
+        if call.endpoint.route.command and not self.allow_commands:
+            raise ConfigError(
+                f"{call.endpoint.name} changes settings; create the client with allow_commands=True to send it"
+            )
+        if not call.endpoint.route.opens:
+            yield from self._ensure_login()
+        if (open_ends := self.cloud.blanks(self.session, call)) is not None:
+            yield from self._carry(open_ends)
+        try:
+            answer = yield from self._once(call)
+        except SessionExpired as expired:
+            self.session.end()
+            if call.endpoint.route.command or call.endpoint.route.opens or self.who is None:
+                # A command is never sent twice, not even one that was turned away.
+                raise
+            yield from self._renew(expired)
+            answer = yield from self._once_more(call)
+        self.session.futile_at = None
+        try:
+            return call.endpoint.shape(answer)
+        except Unreadable as error:
+            error.vendor, error.call = self.cloud.vendor, call.endpoint.name
+            raise
+
+    def _once(self, call: Call[Any]) -> Talk[Any]:
+        reply = yield from self._send(self.cloud.request(self.session, call))
+        return self.cloud.read(self.session, call, reply)
+
+    def _once_more(self, call: Call[Any]) -> Talk[Any]:
+        try:
+            return (yield from self._once(call))
+        except SessionExpired:
+            self.session.end()
+            self.session.futile_at = self.session.now
+            raise
+
+    def _ensure_login(self) -> Talk[None]:
+        if not self.session.alive and self.who is not None:
+            yield from self._renew(None)
+
+    def _renew(self, expired: SessionExpired | None) -> Talk[None]:
+        assert self.who is not None
+        since = self.session.now - (self.session.futile_at or 0.0)
+        if self.session.futile_at is not None and since < FUTILE_PAUSE:
+            raise expired or SessionExpired(
+                "a fresh login did not help a moment ago, so there is no other yet",
+                vendor=self.cloud.vendor,
+                advice=f"Wait {FUTILE_PAUSE - since:.0f} s",
+            )
+        yield from self._relay(self.cloud.log_in(self.session, self.who))
+        self.session.alive = True
+
+    def _relay(self, talk: Talk[T]) -> Talk[T]:
+        """Carry a vendor's own exchange, following redirects and keeping cookies on the way."""
+        reply: Reply | None = None
+        while True:
+            try:
+                request = talk.send(reply)  # type: ignore[arg-type]  # the first send of a generator is None
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            reply = yield from self._send(request)
+
+    def _send(self, request: Request) -> Talk[Reply]:
+        for _ in range(MAX_HOPS):
+            reply = yield self._with_cookies(request)
+            self.session.absorb(request.url, reply)
+            target = self._redirect(request, reply)
+            if target is None:
+                return reply
+            request = request._replace(url=target)
+        return reply
+
+    def _with_cookies(self, request: Request) -> Request:
+        cookie = self.session.cookie_header(request.url)
+        return request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
+
+    def _redirect(self, request: Request, reply: Reply) -> str | None:
+        """Return where to go on, when a read was moved to an address that may see the session."""
+        if reply.status not in REDIRECTS or request.verb != "GET":
+            return None
+        target = urljoin(request.url, reply.headers.get("location") or "")
+        moved_whole = urlsplit(target).path == urlsplit(request.url).path
+        return target if moved_whole and self.cloud.trusts(self.session, target) else None
+
+
+def compose(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
+    """Return the request of a call: the path's own arguments first, then its fields where they travel."""
+    route, fields = call.endpoint.route, call.fields
+    path = route.path
+    if "{" in path:
+        inside = {name: value for name, value in fields.items() if f"{{{name}}}" in path}
+        path = path.format(**inside)
+        fields = {name: value for name, value in fields.items() if name not in inside}
+    arguments: Fields = dict(route.fixed)
+    body: bytes | None = None
+    if route.where == "query":
+        arguments.update(fields)
+    elif route.where == "form":
+        body = urlencode(fields, doseq=True).encode()
+        headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+    elif route.where == "json":
+        import json  # noqa: PLC0415 - the clouds that take forms never need it here
+
+        body = json.dumps(fields, separators=(",", ":")).encode()
+        headers = {**headers, "Content-Type": "application/json"}
+    else:
+        body, content_type = _multipart(fields)
+        headers = {**headers, "Content-Type": content_type}
+    if route.verb == "POST" and body is None:
+        body = b""
+    query = "?" + urlencode(arguments, doseq=True) if arguments else ""
+    return Request(route.verb, base + path + query, headers, body)
+
+
+def _multipart(fields: Fields) -> tuple[bytes, str]:
+    from hashlib import sha256  # noqa: PLC0415 - one call in fifty is a multipart form
+
+    lines = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
+    boundary = sha256("".join(lines).encode()).hexdigest()[:32]
+    body = "".join(f"--{boundary}\r\n{line}" for line in lines) + f"--{boundary}--\r\n"
+    return body.encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def trusted(url: str, configured: str, domains: tuple[str, ...]) -> bool:
+    """Tell whether a session may be sent to an address: the configured server itself, or https below a domain.
+
+    >>> trusted("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
+    True
+    >>> trusted("http://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
+    False
+    >>> trusted("https://semsportal.com.evil.org/", "https://semsportal.com/api/", ("semsportal.com",))
+    False
+    >>> trusted("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/", ("semsportal.com",))
+    True
+    """
+    there, here = urlsplit(url), urlsplit(configured)
+    if (there.scheme, there.netloc) == (here.scheme, here.netloc):
+        return True
+    host = there.hostname or ""
+    known = any(host == domain or host.endswith("." + domain) for domain in domains)
+    return there.scheme == "https" and "@" not in there.netloc and known

@@ -1,0 +1,1 @@
+"""GoodWe: the SEMS Portal, typed, blocking and async."""

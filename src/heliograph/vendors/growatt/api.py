@@ -1,0 +1,384 @@
+"""Every call of the ShinePhone password API, declared once, under the names growattServer made common.
+
+Sources: the growattServer package and its documentation, and docs/clouds/growatt.md. Ids are text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.endpoint import Fields, Steps, command, given, query, sequence
+from heliograph.payload import each
+from heliograph.vendors.growatt import devices as dev
+from heliograph.vendors.growatt import payloads as said
+from heliograph.vendors.growatt.dates import Clock, Day, Timespan, clock, day, timespan
+from heliograph.vendors.growatt.password import hash_password
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PAGE_SIZE = 15
+
+
+class GrowattCalls:
+    """The calls of one Growatt account."""
+
+    @query("POST", "newTwoLoginAPI.do", said.Login, inside="back", opens=True)
+    def login(self, username: str, password: str, is_password_hashed: bool = False) -> Fields:
+        """Open a session; clients made with credentials do it by themselves."""
+        return {"userName": username, "password": password if is_password_hashed else hash_password(password)}
+
+    # Plants
+
+    @query("GET", "PlantListAPI.do", said.PlantList, inside="back")
+    def plant_list(self, user_id: str | int | None = None) -> Fields:
+        """All plants with today's and lifetime energy; the user is the one logged in unless named."""
+        return {"userId": said.USER if user_id is None else user_id}
+
+    @query("POST", "newTwoPlantAPI.do", each(said.PlantSettings), inside="PlantList", op="getAllPlantListTwo")
+    def plant_list_page(self, page: int = 1) -> Fields:
+        """One page of at most 15 plants in the newer, longer form."""
+        return {
+            "language": "1",
+            "nominalPower": "",
+            "order": "1",
+            "pageSize": str(PAGE_SIZE),
+            "plantName": "",
+            "plantStatus": "",
+            "toPageNum": str(page),
+        }
+
+    @sequence
+    def plant_list_two(self) -> Steps[tuple[said.PlantSettings, ...]]:
+        """All plants in the newer, longer form, page by page until the last."""
+        found: tuple[said.PlantSettings, ...] = ()
+        page: Any = None
+        while page is None or len(page) == PAGE_SIZE:
+            # Quirk: the page size is fixed; a client that asks once never sees plant 16.
+            page = yield GrowattCalls.plant_list_page.plan(len(found) // PAGE_SIZE + 1)
+            found = (*found, *page)
+        return found
+
+    @query("GET", "PlantDetailAPI.do", said.PlantDetail, inside="back")
+    def plant_detail(self, plant_id: str, timespan: Timespan | int, date: Day = None) -> Fields:
+        """Energy of one plant per day of a month (`day`) or per month of a year (`month`)."""
+        span = _span(timespan)
+        return {"plantId": plant_id, "type": span.value, "date": day(date, plant_id, span)}
+
+    @query("GET", "newTwoPlantAPI.do", said.PlantInfo, op="getAllDeviceListTwo")
+    def plant_info(self, plant_id: str) -> Fields:
+        """Headline figures of one plant and its devices by class."""
+        # Quirk: pageSize=1 does not cut the lists off.
+        return {"plantId": plant_id, "pageNum": 1, "pageSize": 1}
+
+    @query("GET", "newTwoPlantAPI.do", said.PlantInfo, op="getAllDeviceList")
+    def all_devices(self, plant_id: str) -> Fields:
+        """The older device list, which also holds what `plant_info` leaves out of its `deviceList`."""
+        return {"plantId": plant_id, "language": 1}
+
+    @sequence
+    def device_list(self, plant_id: str) -> Steps[tuple[said.DeviceRow, ...]]:
+        """All devices of one plant."""
+        info = yield GrowattCalls.plant_info.plan(plant_id)
+        if not info.devices:
+            info = yield GrowattCalls.all_devices.plan(plant_id)
+        devices: tuple[said.DeviceRow, ...] = info.devices
+        return devices
+
+    @sequence
+    def inverter_list(self, plant_id: str) -> Steps[tuple[said.DeviceRow, ...]]:
+        """The old name of `device_list`."""
+        devices: tuple[said.DeviceRow, ...] = yield GrowattCalls.device_list.plan(plant_id)
+        return devices
+
+    @query("GET", "newPlantAPI.do", said.PlantSettings, op="getPlant")
+    def plant_settings(self, plant_id: str) -> Fields:
+        """Name, place, time zone, size and prices of one plant."""
+        return {"plantId": plant_id}
+
+    get_plant_settings = plant_settings.named("get_plant_settings")
+
+    @query("POST", "newTwoPlantAPI.do", said.PlantEnergy, op="getUserCenterEnertyDataByPlantid")
+    def plant_energy_data(self, plant_id: str) -> Fields:
+        """Energy and power of one plant, whatever its devices; its year is always 0."""
+        return {"language": 1, "plantId": plant_id}
+
+    @query("POST", "newPlantAPI.do", said.Dashboard, where="query", action="getEnergyStorageData")
+    def dashboard_data(self, plant_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None) -> Fields:
+        """The portal's chart of one plant with a mix or storage device; most of its sums are wrong for mix."""
+        span = _span(timespan)
+        return {"date": day(date, plant_id, span), "type": span.value, "plantId": plant_id}
+
+    # Classic inverters
+
+    @query("GET", "newInverterAPI.do", dev.PowerCurve, op="getInverterData")
+    def inverter_data(self, inverter_id: str, date: Day = None) -> Fields:
+        """The power curve of one classic inverter on one day."""
+        return {"id": inverter_id, "type": 1, "date": day(date)}
+
+    @query("GET", "newInverterAPI.do", dev.InverterDetail, op="getInverterDetailData")
+    def inverter_detail(self, inverter_id: str) -> Fields:
+        """Everything one classic inverter measures; an unknown id reads as zeros."""
+        return {"inverterId": inverter_id}
+
+    @query("GET", "newInverterAPI.do", dev.InverterDetailTwo, op="getInverterDetailData_two")
+    def inverter_detail_two(self, inverter_id: str) -> Fields:
+        """The same figures under other names, with a list of what they are."""
+        return {"inverterId": inverter_id}
+
+    @query("GET", "commonDeviceSetC/setInverter", dev.ClassicInfo, page=True, type="server")
+    def classic_inverter_info(self, device_sn: str) -> Fields:
+        """Settings of one classic inverter, cut out of the portal's page."""
+        return {"invSn": device_sn}
+
+    # TLX: MIN, MIC, MOD, MID-XH, NEO
+
+    @query("POST", "newTlxApi.do", dev.TlxStatus, inside="obj", op="getSystemStatus_KW")
+    def tlx_system_status(self, plant_id: str, tlx_id: str) -> Fields:
+        """Live power flows of one TLX device, in kW."""
+        return {"plantId": plant_id, "id": tlx_id}
+
+    @query("POST", "newTlxApi.do", dev.TlxEnergy, inside="obj", op="getEnergyOverview")
+    def tlx_energy_overview(self, plant_id: str, tlx_id: str) -> Fields:
+        """Today's and lifetime energies of one TLX device."""
+        return {"plantId": plant_id, "id": tlx_id}
+
+    @query("POST", "newTlxApi.do", dev.ProdCons, inside="obj", op="getEnergyProdAndCons_KW")
+    def tlx_energy_prod_cons(
+        self, plant_id: str, tlx_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None
+    ) -> Fields:
+        """Production and consumption of one TLX device over a day, month or year."""
+        span = _span(timespan)
+        return {
+            "date": day(date, plant_id, span),
+            "plantId": plant_id,
+            "language": "1",
+            "id": tlx_id,
+            "type": span.value,
+        }
+
+    @query("GET", "newTlxApi.do", dev.PowerCurve, op="getTlxData")
+    def tlx_data(self, tlx_id: str, date: Day = None) -> Fields:
+        """The power curve of one TLX device on one day."""
+        return {"id": tlx_id, "type": 1, "date": day(date)}
+
+    @query("GET", "newTlxApi.do", dev.TlxDetail, op="getTlxDetailData")
+    def tlx_detail(self, tlx_id: str) -> Fields:
+        """Everything one TLX device measures, in W and kWh; asleep or unknown reads as zeros."""
+        return {"id": tlx_id}
+
+    @query("GET", "newTlxApi.do", dev.TlxParams, op="getTlxParams")
+    def tlx_params(self, tlx_id: str) -> Fields:
+        """Model, firmware and state of one TLX device."""
+        return {"id": tlx_id}
+
+    @query("POST", "newTlxApi.do", dev.Settings, inside="obj.tlxSetBean", op="getTlxSetData")
+    def tlx_all_settings(self, tlx_id: str) -> Fields:
+        """All settings of one TLX device; "-1" is one it does not have."""
+        return {"serialNum": tlx_id}
+
+    tlx_get_all_settings = tlx_all_settings.named("tlx_get_all_settings")
+
+    @query("POST", "newLoginAPI.do", dev.EnabledSettings, inside="obj", op="getSetPass")
+    def tlx_enabled_settings(self, tlx_id: str) -> Fields:
+        """Which settings of one TLX device the app offers."""
+        return {"deviceSn": tlx_id, "stringTime": day(None), "type": "5"}
+
+    tlx_get_enabled_settings = tlx_enabled_settings.named("tlx_get_enabled_settings")
+
+    @query("POST", "newTlxApi.do", dev.TlxBattery, inside="obj", op="getBatInfo")
+    def tlx_battery_info(self, serial_num: str) -> Fields:
+        """Whether a battery pack is connected; when `lost` is true its figures are old."""
+        return {"lan": 1, "serialNum": serial_num}
+
+    @query("POST", "newTlxApi.do", dev.TlxBatteryDetail, op="getBatDetailData")
+    def tlx_battery_info_detailed(self, plant_id: str, serial_num: str | None = None) -> Fields:
+        """State of a battery pack; takes `(serial_num)` or `(plant_id, serial_num)`."""
+        if serial_num is None:
+            return {"lan": 1, "id": plant_id}
+        return {"lan": 1, "plantId": plant_id, "id": serial_num}
+
+    # Mix: SPH hybrids
+
+    @query("GET", "newMixApi.do", dev.MixInfo, inside="obj", op="getMixInfo")
+    def mix_info(self, mix_id: str, plant_id: str | None = None) -> Fields:
+        """Battery and solar headline figures of one hybrid inverter."""
+        return {"mixId": mix_id} | given(plantId=plant_id or None)
+
+    @query("POST", "newMixApi.do", dev.MixTotals, where="query", inside="obj", op="getEnergyOverview")
+    def mix_totals(self, mix_id: str, plant_id: str) -> Fields:
+        """Today's and lifetime energies of one hybrid inverter."""
+        return {"mixId": mix_id, "plantId": plant_id}
+
+    @query("POST", "newMixApi.do", dev.MixStatus, where="query", inside="obj", op="getSystemStatus_KW")
+    def mix_system_status(self, mix_id: str, plant_id: str) -> Fields:
+        """Live power flows of one hybrid inverter, in kW but for its two strings."""
+        return {"mixId": mix_id, "plantId": plant_id}
+
+    @query("POST", "newMixApi.do", dev.ProdCons, where="query", inside="obj", op="getEnergyProdAndCons_KW")
+    def mix_detail(
+        self, mix_id: str, plant_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None
+    ) -> Fields:
+        """Production and consumption of one hybrid inverter over a day, month or year."""
+        span = _span(timespan)
+        return {"plantId": plant_id, "mixId": mix_id, "type": span.value, "date": day(date, plant_id, span)}
+
+    @query("GET", "newMixApi.do", dev.Settings, op="getMixSetParams")
+    def get_mix_inverter_settings(self, serial_number: str) -> Fields:
+        """All settings of one hybrid inverter."""
+        return {"serialNum": serial_number, "kind": 0}
+
+    # Storage: SPF off-grid
+
+    @query("GET", "newStorageAPI.do", dev.StorageDetail, op="getStorageInfo_sacolar")
+    def storage_detail(self, storage_id: str) -> Fields:
+        """Live figures of one storage inverter."""
+        return {"storageId": storage_id}
+
+    @query("GET", "newStorageAPI.do", dev.StorageParams, op="getStorageParams_sacolar")
+    def storage_params(self, storage_id: str) -> Fields:
+        """Live figures and settings of one storage inverter, as two beans that disagree."""
+        return {"storageId": storage_id}
+
+    @query(
+        "POST",
+        "newStorageAPI.do",
+        dev.StorageEnergy,
+        where="query",
+        inside="obj",
+        op="getEnergyOverviewData_sacolar",
+    )
+    def storage_energy_overview(self, plant_id: str, storage_id: str) -> Fields:
+        """Today's and lifetime energies of one storage inverter."""
+        return {"plantId": plant_id, "storageSn": storage_id}
+
+    # Noah: balcony batteries
+
+    @query("POST", "noahDeviceApi/noah/isPlantNoahSystem", dev.NoahPlant)
+    def is_plant_noah_system(self, plant_id: str) -> Fields:
+        """Whether a plant is a Noah or Nexa, and its serial number."""
+        return {"plantId": plant_id}
+
+    @query("POST", "noahDeviceApi/noah/getSystemStatus", dev.NoahStatus)
+    def noah_system_status(self, serial_number: str) -> Fields:
+        """Live power, charge and energy of one Noah."""
+        return {"deviceSn": serial_number}
+
+    @query("POST", "noahDeviceApi/noah/getNoahInfoBySn", dev.NoahInfo)
+    def noah_info(self, serial_number: str) -> Fields:
+        """Settings and time segments of one Noah."""
+        return {"deviceSn": serial_number}
+
+    # Orders. Each is sent once, and only by a client that allows commands.
+
+    @command("POST", "newTwoPlantAPI.do", said.Written, where="multipart", op="updatePlant")
+    def send_plant_settings(self, form: Mapping[str, Any]) -> Fields:
+        """The whole settings form of one plant, every part of it."""
+        return {name: str(value) for name, value in form.items()}
+
+    @sequence
+    def update_plant_settings(
+        self,
+        plant_id: str,
+        changed_settings: Mapping[str, Any],
+        current_settings: Mapping[str, Any] | said.PlantSettings | None = None,
+    ) -> Steps[said.Written]:
+        """Change settings of one plant by the names of the form; the rest is sent as it is."""
+        current: Any = current_settings or (yield GrowattCalls.plant_settings.plan(plant_id))
+        form = said.settings_form(getattr(current, "raw", current)) | dict(changed_settings)
+        written: said.Written = yield GrowattCalls.send_plant_settings.plan(form)
+        return written
+
+    @command("POST", "newTcpsetAPI.do", said.Written, where="query")
+    def update_inverter_setting(
+        self,
+        serial_number: str,
+        setting_type: str,
+        default_parameters: Mapping[str, Any],
+        parameters: Mapping[str, Any] | list[Any],
+    ) -> Fields:
+        """Any setting, with every argument given by hand; the serial and type are those of the mappings."""
+        return {**default_parameters, **_numbered(parameters)}
+
+    @command("POST", "newTcpsetAPI.do", said.Written, where="query", op="mixSetApiNew")
+    def update_mix_inverter_setting(
+        self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
+    ) -> Fields:
+        """One setting of a hybrid inverter; every position has to be given."""
+        return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
+
+    @command("POST", "newTcpsetAPI.do", said.Written, where="query", op="spaSetApi")
+    def update_ac_inverter_setting(
+        self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
+    ) -> Fields:
+        """One setting of an AC-coupled battery inverter; every position has to be given."""
+        return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
+
+    @command("POST", "newTcpsetAPI.do", said.Written, where="query", op="tlxSet")
+    def update_tlx_inverter_setting(
+        self,
+        serial_number: str,
+        setting_type: str,
+        parameter: Mapping[str, Any] | list[Any] | str | float,
+    ) -> Fields:
+        """One setting of a TLX device; a single value becomes the first parameter."""
+        given_as = parameter if isinstance(parameter, dict | list) else [parameter]
+        return {"serialNum": serial_number, "type": setting_type, **_numbered(given_as)}
+
+    @command("POST", "newTcpsetAPI.do", said.Written, op="tlxSet")
+    def update_tlx_inverter_time_segment(
+        self,
+        serial_number: str,
+        segment_id: int,
+        batt_mode: int,
+        start_time: Clock,
+        end_time: Clock,
+        enabled: bool,
+    ) -> Fields:
+        """One time segment (1-9) of a TLX device: 0 load first, 1 battery first, 2 grid first."""
+        (start_hour, start_minute), (end_hour, end_minute) = clock(start_time), clock(end_time)
+        return {
+            "serialNum": serial_number,
+            "type": f"time_segment{segment_id}",
+            "param1": batt_mode,
+            "param2": start_hour,
+            "param3": start_minute,
+            "param4": end_hour,
+            "param5": end_minute,
+            "param6": "1" if enabled else "0",
+        }
+
+    @command("POST", "noahDeviceApi/noah/set", said.Written)
+    def update_noah_settings(
+        self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
+    ) -> Fields:
+        """One setting of a Noah."""
+        return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
+
+    @command("POST", "tcpSet.do", said.Written, where="query")
+    def update_classic_inverter_setting(
+        self, default_parameters: Mapping[str, Any], parameters: Mapping[str, Any] | list[Any]
+    ) -> Fields:
+        """Any setting of a classic inverter, with every argument given by hand."""
+        return {**default_parameters, **_numbered(parameters)}
+
+    @command("POST", "tcpSet.do", said.Written, where="query", action="inverterSet")
+    def set_classic_inverter_active_power_rate(self, serial_number: str, rate: int) -> Fields:
+        """Limit a classic inverter to a share of its power, 0-100 %."""
+        return {"serialNum": serial_number, "paramId": "pv_active_p_rate", "command_1": rate, "command_2": ""}
+
+    @command("POST", "tcpSet.do", said.Written, where="query", action="inverterSet")
+    def set_classic_inverter_on_off(self, serial_number: str, enabled: bool) -> Fields:
+        """Switch a classic inverter on or off."""
+        state = "0001" if enabled else "0000"
+        return {"serialNum": serial_number, "paramId": "pv_on_off", "command_1": state, "command_2": ""}
+
+
+_span = timespan  # the calls name their argument as growattServer does
+
+
+def _numbered(parameters: Mapping[str, Any] | list[Any]) -> Fields:
+    """Return a list as param1, param2 …, a mapping as it is."""
+    if isinstance(parameters, list):
+        return {f"param{place}": value for place, value in enumerate(parameters, start=1)}
+    return dict(parameters)

@@ -1,0 +1,284 @@
+"""How Growatt opens a session, shows that one has ended, and turns callers away."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import (
+    AccountLocked,
+    Blocked,
+    CloudError,
+    InvalidCredentials,
+    LoginFailed,
+    Refused,
+    SessionExpired,
+    TermsNotAccepted,
+    Throttled,
+    Unreachable,
+    Unreadable,
+)
+from heliograph.redact import excerpt
+from heliograph.session import REDIRECTS, compose, trusted
+from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.vendors.growatt.dates import PlantToday
+from heliograph.vendors.growatt.payloads import USER
+from heliograph.wire import number
+
+if TYPE_CHECKING:
+    from heliograph.endpoint import Call, Steps
+    from heliograph.session import Credentials, Reply, Request, Session, Talk
+
+AGENT = "Dalvik/2.1.0 (Linux; U; Android 12; https://github.com/indykoning/PyPi_GrowattServer)"
+"""The agent growattServer made usual; the cloud's edge turns some library agents away."""
+
+SERVERS = {
+    "eu": "https://openapi.growatt.com/",
+    "us": "https://openapi-us.growatt.com/",
+    "cn": "https://openapi-cn.growatt.com/",
+    "au": "https://openapi-au.growatt.com/",
+    "smten": "http://server.smten.com/",
+    "atess": "http://ess-server.atesspower.com/",
+    "mobile-eu": "https://server-api.growatt.com/",
+    "mobile-us": "https://server-us-api.growatt.com/",
+    "mobile-cn": "https://server-cn-api.growatt.com/",
+    "mobile-au": "https://server-au-api.growatt.com/",
+}
+DOMAINS = ("growatt.com", "smten.com", "atesspower.com")
+
+LOCK_HOURS = 24.0
+_CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
+
+
+def agent(add_random_user_id: bool = False, agent_identifier: str | None = None) -> str:
+    """Return the User-Agent of growattServer's constructor arguments."""
+    name = AGENT if agent_identifier is None else agent_identifier
+    return f"{name} - {secrets.randbelow(100_000):05d}" if add_random_user_id else name
+
+
+class GrowattCloud:
+    """What the conversation has to know about Growatt."""
+
+    vendor = "growatt"
+
+    def __init__(self, user_agent: str = AGENT, zone: tzinfo | None = None) -> None:
+        self.headers = {"User-Agent": user_agent}
+        self.zone = zone
+
+    def log_in(self, session: Session, who: Credentials) -> Talk[None]:
+        """Open a session with the user name and the hashed password."""
+        call = GrowattCalls.login.plan(who.username, who.password.reveal())
+        reply = yield self.request(session, call)
+        self.read(session, call, reply)
+
+    def blanks(self, session: Session, call: Call[Any]) -> Steps[None] | None:
+        """Fill in the user and the plant's today where the declaration left them open."""
+        if any(value is USER or type(value) is PlantToday for value in call.fields.values()):
+            return self._fill(session, call)
+        return None
+
+    def _fill(self, session: Session, call: Call[Any]) -> Steps[None]:
+        for name, value in call.fields.items():
+            if value is USER:
+                call.fields[name] = session.facts["user_id"]
+            elif isinstance(value, PlantToday):
+                zone = yield from self.plant_zone(session, value.plant_id)
+                call.fields[name] = datetime.fromtimestamp(session.cloud_now, zone).strftime(value.form)
+
+    def plant_zone(self, session: Session, plant_id: str | None) -> Steps[tzinfo]:
+        """Find the clock on a plant's wall: as configured, as learned, else asked for once.
+
+        A call that names no plant means the account's first.
+        """
+        if self.zone is not None:
+            return self.zone
+        plant = plant_id or next(iter(session.facts.get("plants", ())), None)
+        if plant is None:
+            return UTC
+        if str(plant) not in session.facts.setdefault("offsets", {}):
+            yield GrowattCalls.plant_settings.plan(plant)
+        return learned_zone(session, plant) or UTC
+
+    def request(self, session: Session, call: Call[Any]) -> Request:
+        """Dress a call for the wire."""
+        return compose(session.base, call, self.headers)
+
+    def trusts(self, session: Session, url: str) -> bool:
+        """Tell whether an address belongs to Growatt."""
+        return trusted(url, session.server, DOMAINS)
+
+    def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
+        """Return what is inside the answer's envelope; raise what the cloud means by it."""
+        try:
+            answer = self._answer(call, reply)
+            learn(session, call, answer)
+            return self._inside(call, answer, reply)
+        except CloudError as error:
+            error.vendor, error.call = self.vendor, call.endpoint.name
+            raise
+
+    def _answer(self, call: Call[Any], reply: Reply) -> Any:
+        turned_away(reply)
+        page = reply.body.lstrip()[:1] == b"<"
+        if call.endpoint.route.page:
+            return _classic_info(reply.body)
+        if page:
+            raise _html(reply)
+        try:
+            return json.loads(reply.body)
+        except ValueError:
+            raise Unreadable(
+                "the answer is empty" if not reply.body.strip() else "the answer is not JSON, or only half of it",
+                advice="Try again; if it stays, the device may not know this call",
+                excerpt=excerpt(reply.body),
+            ) from None
+
+    def _inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
+        if isinstance(answer, dict):
+            if call.endpoint.route.opens:
+                _check_login(answer.get("back"), reply.at)
+            _check_refusal(answer)
+        inside = answer
+        for member in filter(None, call.endpoint.route.inside.split(".")):
+            if not isinstance(inside, dict) or member not in inside:
+                raise Unreadable(f"the answer has no {member!r}", excerpt=excerpt(reply.body))
+            inside = inside[member]
+            if inside is None:
+                raise Refused("the cloud has nothing to say of this", advice=_UNKNOWN)
+        return inside
+
+
+_UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
+
+
+def turned_away(reply: Reply) -> None:
+    """Raise when the HTTP status alone already tells why there is no answer."""
+    status = reply.status
+    if status < 300:
+        return
+    page = reply.body[:20_000].lower()
+    shown = excerpt(reply.body)
+    if status in REDIRECTS:
+        # Quirk: a dead session may be moved to the login or error page (portal: /error.do?errorMess=errorNoLogin).
+        raise SessionExpired("the session has ended (moved to the login page)", advice="Log in again")
+    if status in (403, 405) and (b"<" in page or not page):
+        # Quirk: 405 with a Chinese page is the firewall (noah-mqtt issue 51); 403 "denied by UA ACL" is the
+        # edge's list of program names (growattServer issue 45).
+        by_name = b"ua acl" in page
+        raise Blocked(
+            "the cloud's edge refuses this program's User-Agent (403)"
+            if by_name
+            else f"the cloud's firewall blocks this address ({status})",
+            advice="Name another agent" if by_name else "Stop asking for some hours, then ask less often",
+            excerpt=shown,
+        )
+    if status == 429:
+        raise _throttled(reply)
+    if status >= 500:
+        if b"not login" in page or b"login.do" in page:
+            # Quirk: a dead session may be told by an Error500 page (noah-mqtt issue 87).
+            raise SessionExpired("the session has ended (Error500 page)", advice="Log in again")
+        raise Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
+    raise Unreadable(f"HTTP {status} for a known call; the path may have changed", excerpt=shown)
+
+
+def _throttled(reply: Reply) -> CloudError:
+    error = Throttled("too many requests (429)", advice="Wait some minutes")
+    error.retry_after = number(reply.headers.get("retry-after")) or error.retry_after
+    return error
+
+
+def _html(reply: Reply) -> CloudError:
+    # Quirk: a dead session answers 200 with the login page.
+    if b"login" in reply.body[:50_000].lower():
+        return SessionExpired("the session has ended (login page)", advice="Log in again")
+    return Unreadable("the answer is a web page, not data", excerpt=excerpt(reply.body))
+
+
+def _classic_info(body: bytes) -> Any:
+    text = body.decode("utf-8", "replace")
+    found = _CLASSIC_INFO.search(text)
+    if found is None:
+        if "login" in text.lower():
+            raise SessionExpired("the session has ended (login page)", advice="Log in again")
+        raise Refused("the page holds no inverter", advice=_UNKNOWN)
+    try:
+        return json.loads(found[1])
+    except ValueError:
+        raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1])) from None
+
+
+def _check_login(back: Any, at: float) -> None:
+    if not isinstance(back, dict):
+        raise Unreadable("the login's answer has no 'back'")
+    if back.get("success") is True:
+        if not isinstance(back.get("user"), dict):
+            error = TermsNotAccepted(
+                "the login succeeded without a user",
+                advice="Accept the terms in the ShinePhone app, then try again",
+            )
+            raise error
+        return
+    raise login_failure(back, at)
+
+
+def login_failure(back: dict[str, Any], at: float) -> CloudError:
+    """Return the error a failed login stands for; `at` is when it was answered."""
+    code = str(back.get("msg") or "")
+    words = excerpt(str(back.get("error") or ""))
+    if code == "507" or "locked" in words.lower():
+        hours = number(back.get("lockDuration"))
+        locked = AccountLocked(
+            f"the account is locked for {hours or LOCK_HOURS:g} hours (507)",
+            advice="Do not log in again before that; the app is locked as well",
+        )
+        locked.retry_after = (hours or LOCK_HOURS) * 3600
+        locked.until = datetime.fromtimestamp(at, UTC) + timedelta(seconds=locked.retry_after)
+        return locked
+    failed: LoginFailed
+    if code in ("501", "502"):
+        failed = InvalidCredentials(
+            f"the cloud refused the user name or password ({code})",
+            advice="Check both, and the region: an account lives on one regional server only",
+        )
+    else:
+        failed = LoginFailed(f"the login failed with code {code or 'none'}", excerpt=words)
+    failed.code = code
+    return failed
+
+
+def _check_refusal(answer: dict[str, Any]) -> None:
+    if answer.get("success") is False or (answer.get("result") in (0, "0") and "obj" in answer):
+        code = str(answer.get("msg") or "")
+        error = Refused(
+            f"the cloud refused ({code or 'no reason given'})",
+            advice=_UNKNOWN if code in ("501", "504") else "",
+        )
+        error.code = error.reason = code
+        raise error
+
+
+def learn(session: Session, call: Call[Any], answer: Any) -> None:
+    """Keep what an answer says of the account: who it is, which plants it has, and their clocks."""
+    if not isinstance(answer, dict):
+        return
+    back = answer.get("back")
+    if call.endpoint.route.opens and isinstance(back, dict) and isinstance(back.get("user"), dict):
+        session.alive = True
+        session.facts["user_id"] = back["user"].get("id")
+        session.facts["plants"] = {
+            str(row["plantId"]): row.get("plantName") for row in back.get("data") or [] if row.get("plantId")
+        }
+    elif call.endpoint.route.fixed.get("op") == "getPlant":
+        offset = number(answer.get("timezone"))
+        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = offset
+
+
+def learned_zone(session: Session, plant_id: str) -> tzinfo | None:
+    """Return a plant's fixed offset, as far as the cloud has told it."""
+    # Quirk: the cloud knows whole hours only and no summer time.
+    hours = session.facts.get("offsets", {}).get(str(plant_id))
+    return None if hours is None else timezone(timedelta(hours=hours))

@@ -1,0 +1,200 @@
+"""From Growatt's answers to common readings: signs, zones and which of its lies to skip. One function per family."""
+
+from __future__ import annotations
+
+from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING
+
+from heliograph import metrics as m
+from heliograph import wire
+from heliograph.model import DeviceSnapshot, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from heliograph.metrics import Metric
+    from heliograph.model import Device
+    from heliograph.vendors.growatt import devices as dev
+    from heliograph.vendors.growatt import payloads as said
+
+Values = dict["Metric", float | None]
+
+BATTERY = (
+    m.BATTERY_POWER,
+    m.BATTERY_SOC,
+    m.BATTERY_CHARGE_ENERGY_TODAY,
+    m.BATTERY_CHARGE_ENERGY_TOTAL,
+    m.BATTERY_DISCHARGE_ENERGY_TODAY,
+    m.BATTERY_DISCHARGE_ENERGY_TOTAL,
+)
+METER = (
+    m.GRID_POWER,
+    m.LOAD_POWER,
+    m.GRID_IMPORT_ENERGY_TODAY,
+    m.GRID_IMPORT_ENERGY_TOTAL,
+    m.GRID_EXPORT_ENERGY_TODAY,
+    m.GRID_EXPORT_ENERGY_TOTAL,
+    m.LOAD_ENERGY_TODAY,
+    m.LOAD_ENERGY_TOTAL,
+)
+
+_STATUS = {-1: Status.OFFLINE, 0: Status.STANDBY, 1: Status.ONLINE, 3: Status.FAULT}
+_NOAH_STATUS = {
+    "-1": Status.OFFLINE,
+    "1": Status.ONLINE,
+    "4": Status.FAULT,
+    "5": Status.ONLINE,
+    "6": Status.ONLINE,
+}
+_MIX_FAULT = 3
+
+
+def tlx(device: Device, detail: dev.TlxDetail, zone: tzinfo | None) -> DeviceSnapshot:
+    """Read a TLX device from its detail answer."""
+    measured_at = wire.moment(detail.time, zone)
+    values = detail.readings()
+    values[m.PV_ENERGY_TODAY] = total(detail.pv1_today, detail.pv2_today, detail.pv3_today, detail.pv4_today)
+    values[m.GRID_POWER] = difference(detail.grid_import_power, detail.grid_export_power)
+    charged = total(detail.charge_power_1, detail.charge_power_2)
+    values[m.BATTERY_POWER] = difference(total(detail.discharge_power_1, detail.discharge_power_2), charged)
+    values[m.BATTERY_SOC] = detail.state_of_charge or detail.state_of_charge_1
+    # Quirk: units without a battery or a meter answer zeros for them, so a part that never counted is not there.
+    if not any((detail.charge_total, detail.discharge_total, detail.battery_voltage, values[m.BATTERY_SOC])):
+        leave_out(values, BATTERY)
+    if not any((detail.import_total, detail.export_total, detail.load_total)):
+        leave_out(values, METER)
+    # Quirk: asleep, offline or unknown is the whole bean in zeros without a time; `lost` alone is not enough,
+    # it has been seen true on live data.
+    asleep = measured_at is None and detail.lost is not False
+    status = Status.OFFLINE if asleep else _STATUS.get(int(detail.status or 0))
+    return snapshot(device, status, measured_at, silent(values) if asleep else values, "tlx_detail")
+
+
+def inverter(device: Device, detail: dev.InverterDetail, zone: tzinfo | None) -> DeviceSnapshot:
+    """Read a classic inverter from its detail answer."""
+    values = detail.readings()
+    # Quirk: an unknown or sleeping id reads as zeros with the server's present time; only its empty own id tells.
+    unknown = detail.inverter_id is None and not detail.energy_total
+    status = Status.OFFLINE if unknown else _STATUS.get(int(detail.status or 0))
+    measured_at = None if unknown else wire.moment(detail.time, zone)
+    return snapshot(device, status, measured_at, silent(values) if unknown else values, "inverter_detail")
+
+
+def mix(
+    device: Device,
+    status: dev.MixStatus,
+    totals: dev.MixTotals,
+    detail: dev.ProdCons,
+    dashboard: said.Dashboard,
+    now: datetime,
+) -> DeviceSnapshot:
+    """Read a hybrid inverter; `now` is the plant's own time, for its charts know no date."""
+    values = status.readings() | totals.readings()
+    values[m.GRID_POWER] = difference(status.grid_import_power, status.grid_export_power, scale=1000)
+    values[m.BATTERY_POWER] = difference(status.battery_discharge_power, status.battery_charge_power, scale=1000)
+    values[m.GRID_IMPORT_ENERGY_TODAY] = dashboard.readings()[m.GRID_IMPORT_ENERGY_TODAY]
+    lost = "lost" in (status.state or "")
+    state = Status.FAULT if status.work_mode == _MIX_FAULT else Status.ONLINE
+    measured_at = newest(detail.chart, now)
+    return snapshot(device, Status.OFFLINE if lost else state, measured_at, values, "mix_system_status")
+
+
+def storage(
+    device: Device, params: dev.StorageParams, energy: dev.StorageEnergy, zone: tzinfo | None
+) -> DeviceSnapshot:
+    """Read an off-grid storage inverter."""
+    live = params.live
+    values = live.readings() | energy.readings()
+    values[m.PV_POWER] = None if live.pv_power is None else live.pv_power + (live.pv2_power or 0.0)
+    values[m.BATTERY_POWER] = difference(live.discharge_power, live.charge_power)
+    words = (live.status_text or "").lower()
+    status = Status.FAULT if "fault" in words else Status.OFFLINE if live.lost else Status.ONLINE
+    return snapshot(device, status, wire.moment(live.time, zone), values, "storage_params")
+
+
+def spa(device: Device, row: said.DeviceRow, energy: said.PlantEnergy) -> DeviceSnapshot:
+    """Read an AC-coupled battery inverter: no known call reads it, so its plant and its list row speak for it."""
+    values = energy.readings() | {m.BATTERY_SOC: row.state_of_charge}
+    status = Status.OFFLINE if row.lost else _STATUS.get(int(row.status or 0)) if row.status else None
+    return snapshot(device, status, None, values, "plant_energy_data")
+
+
+def noah(device: Device, status: dev.NoahStatus) -> DeviceSnapshot:
+    """Read a balcony battery; grid and load are known to newer firmware only."""
+    values = status.readings()
+    values[m.BATTERY_POWER] = difference(status.discharge_power, status.charge_power)
+    if status.load_power is not None or status.grid_power is not None:
+        values |= {m.LOAD_POWER: status.load_power, m.GRID_POWER: status.grid_power}
+    return snapshot(device, _NOAH_STATUS.get(status.status or ""), None, values, "noah_system_status")
+
+
+def plant_values(info: said.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dict[str, tuple[float | None, str]]:
+    """Return what the plant's own figures fill in where its devices are silent.
+
+    Quirk: devices forget their counters at night while the plant's stay right (Home Assistant issue 56500).
+    A battery makes the plant's energy ambiguous, so there it fills nothing.
+    """
+    devices = tuple(devices)
+    if any(m.BATTERY_SOC.name in one.values for one in devices):
+        return {}
+    known = {name for one in devices for name, value in one.values.items() if value is not None}
+    own = {m.PV_ENERGY_TODAY: info.energy_today, m.PV_ENERGY_TOTAL: info.energy_total}
+    return {
+        metric.name: (value, "plant_info")
+        for metric, value in own.items()
+        if value is not None and metric.name not in known
+    }
+
+
+def snapshot(
+    device: Device,
+    status: Status | None,
+    measured_at: datetime | None,
+    values: Mapping[Metric, float | None],
+    call: str,
+) -> DeviceSnapshot:
+    """Put a device's values together; solar power is never negative, and what an answer lacks is a gap."""
+    named = {
+        metric.name: None if value is None else max(value, 0.0) if metric is m.PV_POWER else value
+        for metric, value in values.items()
+    }
+    return DeviceSnapshot(
+        device=device,
+        status=status,
+        measured_at=measured_at,
+        values=named,
+        sources=dict.fromkeys(named, call),
+    )
+
+
+def silent(values: Values) -> Values:
+    """Return the same metrics, all of them gaps."""
+    return dict.fromkeys(values)
+
+
+def leave_out(values: Values, metrics: Iterable[Metric]) -> None:
+    """Drop the metrics of a part the device does not have."""
+    for metric in metrics:
+        values.pop(metric, None)
+
+
+def total(*values: float | None) -> float | None:
+    """Add what is known; nothing known is a gap."""
+    known = [value for value in values if value is not None]
+    return round(sum(known), 6) if known else None
+
+
+def difference(plus: float | None, minus: float | None, scale: float = 1.0) -> float | None:
+    """Make one signed value of the two magnitudes Growatt sends; either missing is a gap."""
+    return None if plus is None or minus is None else round((plus - minus) * scale, 6)
+
+
+def newest(chart: object, now: datetime) -> datetime | None:
+    """Return the moment of the last point of today's chart, whose keys are "HH:MM" on the plant's wall."""
+    keys = [key for key in chart if isinstance(key, str) and ":" in key] if isinstance(chart, dict) else []
+    if not keys:
+        return None
+    found = wire.moment(f"{now:%Y-%m-%d} {max(keys)}:00", now.tzinfo)
+    # Quirk: just after midnight the last point may be yesterday's.
+    return found - timedelta(days=1) if found is not None and found > now + timedelta(minutes=10) else found

@@ -1,0 +1,151 @@
+"""Reading what clouds write: numbers, quantities and moments. Pure; unreadable is None, never 0."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from math import isfinite
+from typing import Any
+
+# A number and what stands behind it: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
+_QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*\(?\s*([A-Za-z%°℃]*)\s*\)?\s*")
+
+_SCALES: dict[str, tuple[str, float]] = {
+    "w": ("W", 1.0),
+    "watt": ("W", 1.0),
+    "kw": ("W", 1000.0),
+    "mw": ("W", 1e6),
+    "wh": ("kWh", 0.001),
+    "kwh": ("kWh", 1.0),
+    "mwh": ("kWh", 1000.0),
+    "gwh": ("kWh", 1e6),
+    "%": ("%", 1.0),
+    "v": ("V", 1.0),
+    "a": ("A", 1.0),
+    "hz": ("Hz", 1.0),
+    "°c": ("°C", 1.0),
+    "℃": ("°C", 1.0),
+}
+
+# Quirk: "no value" leaks out as an unsigned all-ones register, plain or scaled by 10, 100 or 1000
+# (GoodWe captures: 6553.5 V, 655.35 Hz, 65535, 4294967.295, 4294901.76 V, 429483622 W).
+_SENTINELS = frozenset(
+    {
+        65535.0,
+        6553.5,
+        655.35,
+        65.535,
+        4294967295.0,
+        429496729.5,
+        42949672.95,
+        4294967.295,
+        4294901.76,
+        429483622.0,
+        429483622.5,
+    }
+)
+
+CHINA = timezone(timedelta(hours=8))
+
+
+def _parts(value: Any) -> tuple[float, str] | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        number, suffix = float(value), ""
+    elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
+        number, suffix = float(match[1]), match[2]
+    else:
+        return None
+    if not isfinite(number) or number in _SENTINELS:
+        return None
+    return number, suffix
+
+
+def number(value: Any) -> float | None:
+    """Read a number as a cloud writes it, whatever unit stands behind it.
+
+    >>> number("57%"), number("230(W)"), number(" 1.2 "), number(7)
+    (57.0, 230.0, 1.2, 7.0)
+    >>> number("--"), number(""), number(None), number("null"), number(6553.5), number("65535V")
+    (None, None, None, None, None, None)
+    """
+    parts = _parts(value)
+    return None if parts is None else parts[0]
+
+
+def quantity(value: Any, unit: str) -> float | None:
+    """Read a quantity in W, kWh, %, V, A, Hz or °C; a unit in the text wins over the declared one.
+
+    >>> quantity("0.84", "kW"), quantity("2.56 MWh", "kWh"), quantity("2337(W)", "W")
+    (840.0, 2560.0, 2337.0)
+    >>> quantity("12 apples", "kWh") is None
+    True
+    """
+    parts = _parts(value)
+    if parts is None:
+        return None
+    wanted, declared = _SCALES[unit.lower()]
+    base, scale = wanted, declared
+    if parts[1]:
+        if parts[1].lower() not in _SCALES:
+            return None
+        base, scale = _SCALES[parts[1].lower()]
+    if base != wanted:
+        return None
+    return round(parts[0] * scale, 6)  # Java floats arrive widened: 0.10000000149011612
+
+
+def text(value: Any) -> str | None:
+    """Read a text; what means "nothing" is None.
+
+    >>> text(" MIN 3600 "), text(""), text("--"), text("null"), text(12)
+    ('MIN 3600', None, None, None, '12')
+    """
+    if value is None or isinstance(value, bool | dict | list):
+        return None
+    cleaned = str(value).replace("\x00", "").strip()
+    return None if cleaned.lower() in {"", "--", "null", "n/a"} else cleaned
+
+
+def flag(value: Any) -> bool | None:
+    """Read a yes or no.
+
+    >>> flag("true"), flag("0"), flag(1), flag("maybe")
+    (True, False, True, None)
+    """
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+
+
+def moment(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S",)) -> datetime | None:
+    """Read a moment as UTC: an old Java date, epoch milliseconds, or a text that is local to `zone`.
+
+    >>> moment({"time": 1738228283000, "year": 125}, None)
+    datetime.datetime(2025, 1, 30, 9, 11, 23, tzinfo=datetime.timezone.utc)
+    >>> moment("2026-06-21 12:05:11", timezone(timedelta(hours=2)))
+    datetime.datetime(2026, 6, 21, 10, 5, 11, tzinfo=datetime.timezone.utc)
+    >>> moment("", UTC) is None and moment(0, UTC) is None and moment("2026-06-21 12:05:11", None) is None
+    True
+    """
+    if isinstance(value, dict):
+        # Quirk: the wall-clock members of a Java date are China time; only `time` says when it was.
+        value = value.get("time")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _from_epoch(value)
+    if not isinstance(value, str) or zone is None:
+        return None
+    for form in formats:
+        try:
+            return datetime.strptime(value.strip(), form).replace(tzinfo=zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _from_epoch(milliseconds: float) -> datetime | None:
+    # 0 means never, and nothing in this field happened before 2000 or happens after 2100.
+    if not 946_684_800_000 <= milliseconds <= 4_102_444_800_000:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
