@@ -41,6 +41,24 @@ class Told(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class HomePlan(NamedTuple):
+    """The hardware of one family as its vendor sells it; the emulator builds `Home`s from it."""
+
+    peak_power: float
+    """Watt of the solar panels; of each home, as everything here."""
+    battery_capacity: float = 0.0
+    """kWh; 0 without a battery."""
+    battery_power: float = 0.0
+    """Watt the battery can take or give."""
+    has_meter: bool = True
+    """Whether the grid, and with it the load, is measured."""
+    off_grid: bool = False
+    """A storage home behind its own inverter: it knows its load and what it draws, and never exports."""
+    load_kwh_per_day: float = 10.0
+    homes: int = 1
+    """How many devices of the plant have physics of their own."""
+
+
 class Home(Protocol):
     """The physics of one plant, under our names, units and signs; deterministic in the seed and the moment."""
 
@@ -105,7 +123,10 @@ class Stage(Protocol):
         """Return a vendor's accounts."""
 
     def fault(self, name: str) -> str | None:
-        """Return the value a fault is switched on with ("" when it has none), None while it is off."""
+        """Return the value a fault is switched on with ("" when it has none), None while it is off.
+
+        Ask only where the fault would strike: for a limited one ("html*1") the first asking of a request is one use.
+        """
 
     def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
         """Write a login into the control log."""
@@ -118,6 +139,18 @@ class Emulation(Protocol):
 
     def families(self) -> tuple[str, ...]:
         """Return the families of plants this cloud can hold, in the order accounts are furnished."""
+
+    def home(self, family: str) -> HomePlan:
+        """Return the hardware a plant of a family stands for."""
+
+    def username(self, number: int) -> str:
+        """Return the user name of this cloud's account of a number, counted from 1."""
+
+    def plant_id(self, seed: int) -> str:
+        """Return a plant id as this cloud shapes them: the same for the same seed, another for another."""
+
+    def serials(self, family: str, seed: int) -> tuple[str, ...]:
+        """Return the serial numbers of a plant's devices, the main one first, those with a home before others."""
 
     def owns(self, path: str) -> bool:
         """Tell whether a path is one of this cloud's."""
