@@ -111,7 +111,9 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
     reason = causes[-1]["message"]
     if isinstance(error, RequestTimeoutError):
-        return Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
+        late = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
+        late.timed_out = True
+        return late
     return Unreachable(
         f"no connection to {host}: {reason}",
         advice="Check the network and the server's address, then try again",
@@ -120,6 +122,8 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
 
 class Account:
     """What both drivers have in common: one account's conversation."""
+
+    conversation = Conversation
 
     def __init__(
         self,
@@ -130,7 +134,7 @@ class Account:
         timeout: float,
         allow_commands: bool,
     ) -> None:
-        self._talk = Conversation(cloud, session, who, allow_commands=allow_commands)
+        self._talk = self.conversation(cloud, session, who, allow_commands=allow_commands)
         self._timeout = timeout
         self._turn = self._new_turn()
 

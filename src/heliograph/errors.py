@@ -46,6 +46,8 @@ class CloudError(HeliographError):
         self.call = call
         self.advice = advice
         self.excerpt = excerpt
+        self.status: int | None = None
+        """The HTTP status of the answer, when there was one."""
         super().__init__(what)
 
     def __str__(self) -> str:
@@ -58,6 +60,8 @@ class CloudError(HeliographError):
 
 class Unreachable(CloudError):
     """No usable reply came back: network trouble, a time-out or a fault inside the cloud."""
+
+    timed_out: bool = False
 
 
 class Throttled(CloudError):

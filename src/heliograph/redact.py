@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 MASK = "***"
 EXCERPT_LENGTH = 120
@@ -13,12 +14,17 @@ _KEYS = (
     "owner_name|owner_phone|phonenum|phone|check_code|lastloginip|client_url|plantaddress|address|lat|lng|"
     "plant_lat|plant_lng|latitude|longitude|jsessionid"
 )
-_PATTERNS = (
-    re.compile(rf'("(?:{_KEYS})"\s*:\s*)("(?:[^"\\]|\\.)*"?|-?[\d.]+)', re.IGNORECASE),
-    re.compile(rf"(\b(?:{_KEYS})=)([^&;\s]+)", re.IGNORECASE),
-)
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    # Compiled when the first error needs them: that takes longer than a login's whole preparation.
+    return (
+        re.compile(rf'("(?:{_KEYS})"\s*:\s*)("(?:[^"\\]|\\.)*"?|-?[\d.]+)', re.IGNORECASE),
+        re.compile(rf"(\b(?:{_KEYS})=)([^&;\s]+)", re.IGNORECASE),
+        re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
+        re.compile(r"[\x00-\x1f\x7f-\x9f]+"),
+    )
 
 
 class Secret:
@@ -54,9 +60,10 @@ def masked(text: str) -> str:
     >>> masked("userName=me&password=5f4dcc3b")
     'userName=***&password=***'
     """
-    for pattern in _PATTERNS:
+    in_json, in_query, mail, _ = _patterns()
+    for pattern in (in_json, in_query):
         text = pattern.sub(rf"\g<1>{MASK}", text)
-    return _MAIL.sub(MASK, text)
+    return mail.sub(MASK, text)
 
 
 def excerpt(body: bytes | str) -> str:
@@ -67,5 +74,5 @@ def excerpt(body: bytes | str) -> str:
     """
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     # Masked before it is cut, so that a cut can never leave half a secret unrecognised.
-    text = _CONTROL.sub(" ", masked(text[:4096])).strip()
+    text = _patterns()[3].sub(" ", masked(text[:4096])).strip()
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"

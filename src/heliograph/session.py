@@ -214,6 +214,10 @@ class Conversation:
             yield from self._renew(expired)
             answer = yield from self._once_more(call)
         self.session.futile_at = None
+        return self.shaped(call, answer)
+
+    def shaped(self, call: Call[T], answer: Any) -> T:
+        """Return an answer in the shape its declaration promises."""
         try:
             return call.endpoint.shape(answer)
         except Unreadable as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,11 @@ _CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
 def agent(add_random_user_id: bool = False, agent_identifier: str | None = None) -> str:
     """Return the User-Agent of growattServer's constructor arguments."""
     name = AGENT if agent_identifier is None else agent_identifier
-    return f"{name} - {secrets.randbelow(100_000):05d}" if add_random_user_id else name
+    if not add_random_user_id:
+        return name
+    from secrets import randbelow  # noqa: PLC0415 - slow to import, and few ask for it
+
+    return f"{name} - {randbelow(100_000):05d}"
 
 
 class GrowattCloud:
@@ -115,9 +118,9 @@ class GrowattCloud:
         try:
             answer = self._answer(call, reply)
             learn(session, call, answer)
-            return self._inside(call, answer, reply)
+            return self.inside(call, answer, reply)
         except CloudError as error:
-            error.vendor, error.call = self.vendor, call.endpoint.name
+            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
             raise
 
     def _answer(self, call: Call[Any], reply: Reply) -> Any:
@@ -136,7 +139,8 @@ class GrowattCloud:
                 excerpt=excerpt(reply.body),
             ) from None
 
-    def _inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
+    def inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
+        """Take the answer out of its envelope; a refusal in it raises."""
         if isinstance(answer, dict):
             if call.endpoint.route.opens:
                 _check_login(answer.get("back"), reply.at)

@@ -1,23 +1,19 @@
-"""From Growatt's answers to snapshots: which calls describe a plant, asked in the fewest requests."""
+"""What an account's plants say in the common model, declared like any other call.
+
+The reading itself (gather.py) and the model are loaded when first asked for: a script that only makes single
+calls never waits for them.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Steps, sequence
-from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.session import LOGGED_IN
-from heliograph.vendors.growatt import normalise
-from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.login import learned_zone
 
 if TYPE_CHECKING:
-    from heliograph.model import DeviceSnapshot
+    from heliograph.model import Plant, Snapshot
     from heliograph.session import Session
-    from heliograph.vendors.growatt.payloads import DeviceRow, PlantInfo
-
-VENDOR = "growatt"
 
 
 class GrowattReadings:
@@ -25,33 +21,20 @@ class GrowattReadings:
 
     @sequence
     def plants(self) -> Steps[tuple[Plant, ...]]:
-        """All plants of the account, as the login named them."""
+        """All plants of the account."""
+        from heliograph.vendors.growatt import gather  # noqa: PLC0415
+
         session: Session = yield LOGGED_IN
-        return tuple(Plant(vendor=VENDOR, id=id, name=name) for id, name in session.facts["plants"].items())  # noqa: A001
+        return gather.plants(session)
 
     @sequence
     def snapshot(self, plant_id: str) -> Steps[Snapshot]:
-        """One plant now: 2 to 6 requests, by its devices."""
+        """One plant now."""
+        from heliograph.vendors.growatt import gather  # noqa: PLC0415
+
         session: Session = yield LOGGED_IN
-        info: PlantInfo = yield GrowattCalls.plant_info.plan(plant_id)
-        settings_known = learned_zone(session, plant_id)
-        if settings_known is None:
-            yield GrowattCalls.plant_settings.plan(plant_id)
-        zone = learned_zone(session, plant_id) or UTC
-        plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
-        now = datetime.fromtimestamp(session.cloud_now, UTC)
-        rows: tuple[DeviceRow, ...] = info.all_devices
-        if not rows:
-            rows = (yield GrowattCalls.all_devices.plan(plant_id)).all_devices
-        devices: list[DeviceSnapshot] = []
-        for row in rows:
-            reader: Any = _FAMILIES.get(row.family or "")
-            if reader is not None and row.id:
-                devices.append((yield reader(plant, _device(plant, row), row, now)))
-        if not rows:
-            devices.extend((yield _noah(plant, now)))
-        values = normalise.plant_values(info, devices)
-        return combine(plant, devices, now, values)
+        found: Snapshot = yield gather.snapshot(session, plant_id)
+        return found
 
     @sequence
     def snapshots(self) -> Steps[tuple[Snapshot, ...]]:
@@ -60,48 +43,3 @@ class GrowattReadings:
         for plant in (yield GrowattReadings.plants.plan()):
             found.append((yield GrowattReadings.snapshot.plan(plant.id)))  # noqa: PERF401 - a generator step
         return tuple(found)
-
-
-def _device(plant: Plant, row: DeviceRow) -> Device:
-    return Device(vendor=VENDOR, plant=plant.id, id=row.id or "", family=row.family or "", name=row.name or row.id)
-
-
-def _tlx(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    detail = yield GrowattCalls.tlx_detail.plan(device.id)
-    return normalise.tlx(device, detail, plant.zone)
-
-
-def _inverter(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    detail = yield GrowattCalls.inverter_detail.plan(device.id)
-    return normalise.inverter(device, detail, plant.zone)
-
-
-def _mix(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    status = yield GrowattCalls.mix_system_status.plan(device.id, plant.id)
-    totals = yield GrowattCalls.mix_totals.plan(device.id, plant.id)
-    detail = yield GrowattCalls.mix_detail.plan(device.id, plant.id)
-    dashboard = yield GrowattCalls.dashboard_data.plan(plant.id)
-    return normalise.mix(device, status, totals, detail, dashboard, now.astimezone(plant.zone))
-
-
-def _storage(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    params = yield GrowattCalls.storage_params.plan(device.id)
-    energy = yield GrowattCalls.storage_energy_overview.plan(plant.id, device.id)
-    return normalise.storage(device, params, energy, plant.zone)
-
-
-def _spa(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    energy = yield GrowattCalls.plant_energy_data.plan(plant.id)
-    return normalise.spa(device, row, energy)
-
-
-def _noah(plant: Plant, now: datetime) -> Steps[list[DeviceSnapshot]]:
-    found = yield GrowattCalls.is_plant_noah_system.plan(plant.id)
-    if not found.device_id or not (found.is_noah or found.has_noah):
-        return []
-    status = yield GrowattCalls.noah_system_status.plan(found.device_id)
-    device = Device(vendor=VENDOR, plant=plant.id, id=found.device_id, family="noah", name=status.name)
-    return [normalise.noah(device, status)]
-
-
-_FAMILIES = {"tlx": _tlx, "inverter": _inverter, "mix": _mix, "storage": _storage, "spa": _spa}

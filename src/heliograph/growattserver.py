@@ -1,0 +1,194 @@
+"""The drop-in for the growattServer package: same names, same requests, same answers.
+
+    from heliograph import growattserver as growattServer
+
+What it adds is under the surface: a time-out on every request, and errors that say what happened. They are
+CloudErrors, and also what scripts already catch: requests.RequestException and json.JSONDecodeError.
+"""
+
+from __future__ import annotations
+
+import warnings
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from heliograph._requests_shape import Session, as_requests_error
+from heliograph.client import TIMEOUT, BlockingClient
+from heliograph.endpoint import Call, Untyped
+from heliograph.errors import CloudError, Refused, Unreadable
+from heliograph.session import Conversation, compose
+from heliograph.session import Session as Remembered
+from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.vendors.growatt.dates import Timespan
+from heliograph.vendors.growatt.login import AGENT, SERVERS, GrowattCloud, agent, learned_zone
+from heliograph.vendors.growatt.password import hash_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
+
+    from heliograph.endpoint import Plan, Steps
+    from heliograph.session import Reply, Request
+    from heliograph.vendors.growatt.dates import Clock
+
+__all__ = [
+    "BATT_MODE_BATTERY_FIRST",
+    "BATT_MODE_GRID_FIRST",
+    "BATT_MODE_LOAD_FIRST",
+    "GrowattApi",
+    "GrowattError",
+    "GrowattParameterError",
+    "GrowattV1ApiError",
+    "GrowattV1ApiErrorCode",
+    "Timespan",
+    "hash_password",
+    "name",
+]
+
+T = TypeVar("T")
+
+name = "growattServer"
+
+BATT_MODE_LOAD_FIRST = 0
+BATT_MODE_BATTERY_FIRST = 1
+BATT_MODE_GRID_FIRST = 2
+
+
+class GrowattV1ApiErrorCode(IntEnum):
+    """Generic error codes of the token API."""
+
+    SUCCESS = 0
+    NO_PRIVILEGE = 10011
+    RATE_LIMITED = 10012
+    PAGE_SIZE_TOO_LARGE = 10013
+    PAGE_COUNT_TOO_LARGE = 10014
+    WRONG_DOMAIN = -1
+
+
+class GrowattError(Exception):
+    """What growattServer raises by itself."""
+
+
+class GrowattParameterError(GrowattError):
+    """Arguments that cannot be meant."""
+
+
+class GrowattV1ApiError(GrowattError):
+    """A refusal of the token API."""
+
+    def __init__(self, message: str, error_code: int, error_msg: str) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+        self.error_msg = error_msg
+
+
+# What growattServer gives where the member is missing altogether; everything else is {}.
+_EMPTY: dict[str, Any] = {"plant_list": [], "plant_list_page": []}
+
+
+class _AsSent(GrowattCloud):
+    """Growatt without opinions: answers are handed on as sent, and nothing is asked that the caller did not."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.http = session
+
+    def request(self, session: Remembered, call: Call[Any]) -> Request:
+        return compose(session.base, call, self.http.headers)
+
+    def inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
+        if not isinstance(answer, dict):
+            raise Unreadable(f"the answer is not an object but {type(answer).__name__}")
+        inside: Any = answer
+        for member in filter(None, call.endpoint.route.inside.split(".")):
+            inside = None if inside is None else inside.get(member, _EMPTY.get(call.endpoint.name, {}))
+        return inside
+
+    def plant_zone(self, session: Remembered, plant_id: str | None) -> Steps[tzinfo]:
+        """Find the clock on a plant's wall without an extra request: as the cloud said, else this machine's."""
+        yield from ()
+        plant = plant_id or next(iter(session.facts.get("plants", ())), "")
+        from datetime import datetime  # noqa: PLC0415
+
+        return learned_zone(session, plant) or cast("tzinfo", datetime.now().astimezone().tzinfo)
+
+
+class _Unshaped(Conversation):
+    def shaped(self, call: Call[T], answer: Any) -> T:
+        return cast("T", answer)
+
+
+class GrowattApi(GrowattCalls, BlockingClient, Untyped):
+    """growattServer's client; `server_url`, `agent_identifier` and `session` work as there."""
+
+    server_url = SERVERS["eu"]
+    agent_identifier = AGENT
+    conversation = _Unshaped
+
+    def __init__(self, add_random_user_id: bool = False, agent_identifier: str | None = None) -> None:
+        """Choose the User-Agent: the usual one, the usual one with five random digits, or your own."""
+        given = self.agent_identifier if agent_identifier is None else agent_identifier
+        self.agent_identifier = agent(add_random_user_id, given)
+        remembered = Remembered(self.server_url)
+        self._http = Session({"User-Agent": self.agent_identifier}, remembered)
+        super().__init__(_AsSent(self._http), remembered, None, timeout=TIMEOUT, allow_commands=True)
+
+    @property
+    def session(self) -> Session:  # type: ignore[override]
+        """Headers and cookies that go with every call, with the manners of requests.Session."""
+        return self._http
+
+    def perform(self, plan: Callable[[], Plan[T]]) -> T:
+        # Scripts assign server_url after construction.
+        self._talk.session.server = self._talk.session.base = self.server_url
+        try:
+            return super().perform(plan)
+        except CloudError as error:
+            raise as_requests_error(error) from error
+
+    def get_url(self, page: str) -> str:
+        """Return the address of a page."""
+        return self.server_url + page
+
+    def login(self, username: str, password: str, is_password_hashed: bool = False) -> Any:
+        """Log in; a failure is returned as sent, with `success` False."""
+        back = self.perform(lambda: GrowattCalls.login.plan(username, password, is_password_hashed))
+        answer = cast("dict[str, Any]", back)
+        if answer.get("success"):
+            answer["userId"] = answer["user"]["id"]
+            answer["userLevel"] = answer["user"]["rightlevel"]
+        return answer
+
+    def plant_list_two(self) -> Any:
+        """Return all plants, page by page until the last."""
+        return list(self.perform(GrowattCalls.plant_list_two.plan))
+
+    def device_list(self, plant_id: str) -> Any:
+        """Return all devices of one plant."""
+        return self.plant_info(plant_id).get("deviceList", []) or self.all_devices(plant_id).get("deviceList", {})
+
+    def inverter_list(self, plant_id: str) -> Any:
+        """Return all devices of one plant, under the old name."""
+        warnings.warn("inverter_list is the old name of device_list", DeprecationWarning, stacklevel=2)
+        return self.device_list(plant_id)
+
+    def classic_inverter_info(self, device_sn: str) -> Any:
+        """Return the settings of one classic inverter, cut out of the portal's page."""
+        try:
+            return self.perform(lambda: GrowattCalls.classic_inverter_info.plan(device_sn))
+        except (Refused, Unreadable) as error:
+            raise GrowattError(f"Could not find inverter data in response for device {device_sn}") from error
+
+    def update_tlx_inverter_time_segment(
+        self, serial_number: str, segment_id: int, batt_mode: int, start_time: Clock, end_time: Clock, enabled: bool
+    ) -> Any:
+        """Set one time segment of a TLX device; a refusal raises GrowattError."""
+        result = self.perform(
+            lambda: GrowattCalls.update_tlx_inverter_time_segment.plan(
+                serial_number, segment_id, batt_mode, start_time, end_time, enabled
+            )
+        )
+        answer = cast("Mapping[str, Any]", result)
+        if not answer.get("success", False):
+            raise GrowattError(f"Failed to update TLX inverter time segment: {answer.get('msg', 'Unknown error')}")
+        return answer
