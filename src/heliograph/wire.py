@@ -52,7 +52,10 @@ def _parts(value: Any) -> tuple[float, str] | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        number, suffix = float(value), ""
+        try:
+            number, suffix = float(value), ""
+        except OverflowError:  # JSON knows no largest integer
+            return None
     elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
         number, suffix = float(match[1]), match[2]
     else:
@@ -93,7 +96,8 @@ def quantity(value: Any, unit: str) -> float | None:
         base, scale = _SCALES[parts[1].lower()]
     if base != wanted:
         return None
-    return round(parts[0] * scale, 6)  # Java floats arrive widened: 0.10000000149011612
+    scaled = round(parts[0] * scale, 6)  # Java floats arrive widened: 0.10000000149011612
+    return scaled if isfinite(scaled) else None
 
 
 def text(value: Any) -> str | None:
