@@ -70,17 +70,20 @@ class Payload:
 
     @classmethod
     def fields(cls) -> Iterator[Field[Any]]:
-        """Yield every declared field, inherited ones first."""
-        for owner in reversed(cls.__mro__):
-            yield from (row for row in vars(owner).values() if isinstance(row, Field))
+        """Yield every declared field, inherited ones first; one said anew replaces the inherited."""
+        rows = {name: row for owner in reversed(cls.__mro__) for name, row in vars(owner).items()}
+        yield from (row for row in rows.values() if isinstance(row, Field))
 
     def readings(self) -> dict[Metric, float | None]:
         """Return what this answer says of the published metrics, in their units; a gap is None."""
         found: dict[Metric, float | None] = {}
         for row in self.fields():
-            if row.metric is not None and (row.key in self.body or row.metric not in found):
+            if row.metric is not None:
                 value = wire.quantity(self.body.get(row.key), row.unit)
-                found[row.metric] = None if value is None else value * row.sign
+                if value is not None:
+                    found[row.metric] = value * row.sign + 0.0  # turned zeros are no minus zeros
+                else:
+                    found.setdefault(row.metric, None)
         return found
 
     def __repr__(self) -> str:
@@ -127,6 +130,8 @@ def each(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
     """Return a reader of an array of payloads, for calls whose answer is one."""
 
     def read(value: Any) -> tuple[V, ...]:
-        return tuple(shape(item) for item in value or () if isinstance(item, dict))
+        if not isinstance(value, list):
+            raise Unreadable(f"the answer is not an array but {type(value).__name__}")
+        return tuple(shape(item) for item in value if isinstance(item, dict))
 
     return read
