@@ -7,6 +7,7 @@ from functools import cache
 
 MASK = "***"
 EXCERPT_LENGTH = 120
+_READ = 4096
 
 # Wire keys of both clouds whose values identify a person or open a door; matched without regard to case.
 _KEYS = (
@@ -17,13 +18,16 @@ _KEYS = (
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+def _patterns() -> tuple[re.Pattern[str], ...]:
     # Compiled when the first error needs them: that takes longer than a login's whole preparation.
     return (
         re.compile(rf'("(?:{_KEYS})"\s*:\s*)("(?:[^"\\]|\\.)*"?|-?[\d.]+)', re.IGNORECASE),
+        # JSON inside a JSON text has its quotes escaped.
+        re.compile(rf'(\\"(?:{_KEYS})\\"\s*:\s*)(\\".*?(?:(?<!\\)\\"|$)|-?[\d.]+)', re.IGNORECASE | re.DOTALL),
         re.compile(rf"(\b(?:{_KEYS})=)([^&;\s]+)", re.IGNORECASE),
-        re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
-        re.compile(r"[\x00-\x1f\x7f-\x9f]+"),
+        # The form of a web page may be filled with what was sent to it.
+        re.compile(r"""(\bvalue\s*=\s*)("[^"]*"?|'[^']*'?)""", re.IGNORECASE),
+        re.compile(r"()[\w.+-]+@[\w-]+\.[\w.-]+"),
     )
 
 
@@ -60,10 +64,9 @@ def masked(text: str) -> str:
     >>> masked("userName=me&password=5f4dcc3b")
     'userName=***&password=***'
     """
-    in_json, in_query, mail, _ = _patterns()
-    for pattern in (in_json, in_query):
+    for pattern in _patterns():
         text = pattern.sub(rf"\g<1>{MASK}", text)
-    return mail.sub(MASK, text)
+    return text
 
 
 def excerpt(body: bytes | str) -> str:
@@ -73,6 +76,8 @@ def excerpt(body: bytes | str) -> str:
     '<html> <title>405</title>'
     """
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    # Masked before it is cut, so that a cut can never leave half a secret unrecognised.
-    text = _patterns()[3].sub(" ", masked(text[:4096])).strip()
+    # Masked before it is cut, and without the word the first cut went through, so that no cut can leave half a
+    # secret unrecognised. Control characters include those that turn the direction of a line.
+    whole = text if len(text) <= _READ else re.sub(r"[\w.+@-]+$", "", text[:_READ])
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", masked(whole)).strip()
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
