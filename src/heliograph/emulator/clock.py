@@ -1,0 +1,31 @@
+"""The simulated clock: a start, a speed, and the machine's own steady seconds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Clock:
+    """Time that runs `speed` times as fast as ours, and not at all at speed 0."""
+
+    def __init__(self, start: datetime, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.speed = speed
+        self._monotonic = monotonic
+        self._start = start.astimezone(UTC)
+        self._since = monotonic()
+
+    def now(self) -> datetime:
+        """Return the simulated moment, in UTC."""
+        return self._start + timedelta(seconds=(self._monotonic() - self._since) * self.speed)
+
+    def set(self, now: datetime | None = None, speed: float | None = None) -> None:
+        """Go to a moment, or run at another speed from the present one on."""
+        self._start = self.now() if now is None else now.astimezone(UTC)
+        self._since = self._monotonic()
+        if speed is not None:
+            self.speed = speed

@@ -1,0 +1,108 @@
+"""The sky over the town: where the sun stands, and which clouds are in front of it."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
+from typing import NamedTuple
+
+STEP_SECONDS = 300
+STEPS = 24 * 3600 // STEP_SECONDS
+"""Steps of a UTC day; the world changes only between steps."""
+
+_KNOTS = 48
+_STEPS_PER_KNOT = STEPS // _KNOTS
+_SUN_DAYS = 8
+"""The sun is looked up for every eighth day only: in between it is off by less than 0.1°."""
+_DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Place(NamedTuple):
+    """Where the town stands, in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+class Sky:
+    """Sunlight as a share of what panels are rated for; the same for the same seed, place and moment.
+
+    Steps are counted from 1970-01-01T00:00Z, days likewise.
+    """
+
+    def __init__(self, place: Place, seed: int) -> None:
+        self.place = place
+        self._seed = seed
+        self._elevations: dict[int, list[float]] = {}
+        self._days: dict[int, array[float]] = {}
+
+    def between(self, first: int, end: int) -> array[float]:
+        """Return the light of the steps from `first` up to, not including, `end`."""
+        light: array[float] = array("d")
+        for day in range(first // STEPS, (end - 1) // STEPS + 1):
+            light.extend(self._day(day)[max(0, first - day * STEPS) : end - day * STEPS])
+        return light
+
+    def elevation(self, step: int) -> float:
+        """Return how high the sun stands, in degrees."""
+        day, rest = divmod(step, STEPS)
+        return self._elevations_of(day)[rest]
+
+    def _day(self, day: int) -> array[float]:
+        found = self._days.get(day)
+        if found is None:
+            passing = _between_knots(self._clouds(day) + self._clouds(day + 1)[:1])
+            found = array("d", map(_light, self._elevations_of(day), passing))
+            self._days[day] = found
+        return found
+
+    def _clouds(self, day: int) -> list[float]:
+        """Return what share of the light the clouds of a day let through, every half hour."""
+        dice = Random(f"{self._seed}/clouds/{day}")  # noqa: S311 - weather, not secrets
+        cover = dice.random() ** 1.5
+        rough = 0.9 * cover * (1.2 - cover)
+        return [1 - 0.8 * min(1.0, max(0.0, cover + rough * (dice.random() - 0.5))) for _ in range(_KNOTS)]
+
+    def _elevations_of(self, day: int) -> list[float]:
+        before = day - day % _SUN_DAYS
+        share = (day - before) / _SUN_DAYS
+        pairs = zip(self._knots_of_sun(before), self._knots_of_sun(before + _SUN_DAYS), strict=True)
+        return _between_knots([early + (late - early) * share for early, late in pairs])
+
+    def _knots_of_sun(self, day: int) -> list[float]:
+        found = self._elevations.get(day)
+        if found is None:
+            from astral import Observer  # noqa: PLC0415 - only an emulated world needs a sun
+            from astral.sun import elevation  # noqa: PLC0415
+
+            observer = Observer(self.place.latitude, self.place.longitude)
+            midnight = _DAY_ZERO + timedelta(days=day)
+            moments = [midnight + timedelta(days=knot / _KNOTS) for knot in range(_KNOTS + 1)]
+            found = [elevation(observer, moment, with_refraction=False) for moment in moments]
+            self._elevations[day] = found
+        return found
+
+
+def _between_knots(knots: list[float]) -> list[float]:
+    """Return a straight line from knot to knot, one value per step.
+
+    >>> _between_knots([0.0, 6.0, 0.0])
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
+    """
+    shares = [step / _STEPS_PER_KNOT for step in range(_STEPS_PER_KNOT)]
+    return [left + (right - left) * share for left, right in pairwise(knots) for share in shares]
+
+
+def _light(elevation: float, passing: float) -> float:
+    """Return the light under a sun of an elevation, after Haurwitz (1945), dimmed by clouds.
+
+    >>> _light(-0.1, 1.0), round(_light(90, 1.0), 2), round(_light(30, 0.5), 2)
+    (0.0, 1.04, 0.24)
+    """
+    if elevation <= 0:
+        return 0.0
+    height = math.sin(math.radians(elevation))
+    return 1.098 * height * math.exp(-0.057 / height) * passing
