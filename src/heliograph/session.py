@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from heliograph.endpoint import Call
 from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
@@ -291,7 +291,7 @@ def compose(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
     route, fields = call.endpoint.route, call.fields
     path = route.path
     if "{" in path:
-        inside = {name: value for name, value in fields.items() if f"{{{name}}}" in path}
+        inside = {name: quote(str(value), safe="") for name, value in fields.items() if f"{{{name}}}" in path}
         path = path.format(**inside)
         fields = {name: value for name, value in fields.items() if name not in inside}
     arguments: Fields = dict(route.fixed)
