@@ -1,0 +1,176 @@
+"""The physics of one home, day by day: panels, load, battery and meter in 5-minute steps that add up to the last digit.
+
+Powers are whole tenths of a watt and constant within a step, so energies are whole numbers too, and a day is
+exactly the sum of its curve. pv + grid + battery = load holds in every step; what a battery loses, it loses inside.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, timedelta, tzinfo
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.emulator.sky import STEP_SECONDS, STEPS, Sky
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heliograph.answers import HomePlan
+
+TENTHS = 10
+PER_KWH = 1000 * TENTHS * 3600 // STEP_SECONDS
+"""Tenths of a watt over one step that make a kilowatt hour."""
+
+ENERGIES = (
+    "pv_energy",
+    "grid_import_energy",
+    "grid_export_energy",
+    "battery_charge_energy",
+    "battery_discharge_energy",
+    "load_energy",
+)
+
+Tally = tuple[float, ...]
+"""One amount per name of ENERGIES, in units of which `PER_KWH` make a kilowatt hour; whole at step boundaries."""
+
+_ONE_WAY = math.sqrt(0.9)
+"""Efficiency into or out of the battery: nine tenths come back."""
+_RESERVE = 0.1
+_FIRST_LOOK_BACK = 4
+_KEPT_DAYS = 8
+
+
+class Day(NamedTuple):
+    """One local day of 23, 24 or 25 hours, a value per step; `stored` has one more, for the end."""
+
+    first: int
+    pv: list[int]
+    load: list[int]
+    battery: list[int]
+    grid: list[int]
+    stored: list[float]
+
+    def tally(self, start: int, end: int) -> Tally:
+        """Return what flowed in the steps from `start` up to, not including, `end`."""
+        grid, battery = self.grid[start:end], self.battery[start:end]
+        bought = sum([flow for flow in grid if flow > 0])
+        given = sum([flow for flow in battery if flow > 0])
+        sold, taken = bought - sum(grid), given - sum(battery)
+        return (sum(self.pv[start:end]), bought, sold, taken, given, sum(self.load[start:end]))
+
+
+class Days:
+    """The local days of one home, counted from its epoch; the same whatever order they are asked for in."""
+
+    def __init__(self, plan: HomePlan, sky: Sky, zone: tzinfo, epoch: date, seed: str) -> None:
+        dice = Random(seed)  # noqa: S311 - a home's habits, not secrets
+        self.epoch = epoch
+        self.capacity = plan.battery_capacity * PER_KWH
+        self._plan = plan
+        self._sky = sky
+        self._zone = zone
+        self._seed = seed
+        self._peak = plan.peak_power * TENTHS * dice.uniform(0.82, 0.95)
+        self._shape = _load_shape(plan.load_kwh_per_day, dice)
+        self._battery_power = int(plan.battery_power * TENTHS)
+        self._reserve = self.capacity * _RESERVE
+        self._stored_before = {0: self.capacity * dice.uniform(0.2, 0.6)}
+        self._tallies: dict[int, Tally] = {}
+        self._kept: dict[int, Day] = {}
+
+    def midnight(self, index: int) -> int:
+        """Return the step a local day begins with."""
+        day = self.epoch + timedelta(days=index)
+        return int(datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp()) // STEP_SECONDS
+
+    def day(self, index: int) -> Day:
+        """Return one day, step by step."""
+        found = self._kept.get(index)
+        if found is None:
+            found = self._simulate(index)
+            if len(self._kept) >= _KEPT_DAYS:
+                self._kept.clear()
+            self._kept[index] = found
+            self._stored_before[index + 1] = found.stored[-1]
+            self._tallies[index] = found.tally(0, len(found.pv))
+        return found
+
+    def tally(self, first: int, end: int) -> Tally:
+        """Return what flowed in the days from `first` up to, not including, `end`."""
+        for index in range(first, end):
+            if index not in self._tallies:
+                self.day(index)
+        columns = zip(*(self._tallies[index] for index in range(first, end)), strict=True)
+        return tuple(map(sum, columns)) or (0,) * len(ENERGIES)
+
+    def _simulate(self, index: int) -> Day:
+        first, pv, load = self._supply_and_need(index)
+        battery, stored = self._dispatch(pv, load, self._stored_at_midnight(index))
+        grid = [need - sun - flow for need, sun, flow in zip(load, pv, battery, strict=True)]
+        if self._plan.off_grid:
+            pv = [sun + min(0, flow) for sun, flow in zip(pv, grid, strict=True)]
+            grid = [max(0, flow) for flow in grid]
+        return Day(first, pv, load, battery, grid, stored)
+
+    def _supply_and_need(self, index: int) -> tuple[int, list[int], list[int]]:
+        first, end = self.midnight(index), self.midnight(index + 1)
+        dice = Random(f"{self._seed}/{index}")  # noqa: S311
+        busy, chance, peak = dice.uniform(0.7, 1.1), dice.random, self._peak
+        load = [int(usual * (busy + 0.2 * chance())) for usual in (self._shape * 2)[: end - first]]
+        return first, [int(light * peak) for light in self._sky.between(first, end)], load
+
+    def _stored_at_midnight(self, index: int) -> float:
+        """Return what the battery holds when a day begins, without living through all days before it.
+
+        A battery forgets: once it was full or down to its reserve, what came before is of no matter. So a full and
+        an empty one are sent on the way some days earlier, and where they meet, every other one is with them.
+        """
+        back = _FIRST_LOOK_BACK
+        while index not in self._stored_before:
+            first = max(0, index - back)
+            known = self._stored_before.get(first)
+            low, high = (self._reserve, self.capacity) if known is None else (known, known)
+            for between in range(first, index):
+                _, pv, load = self._supply_and_need(between)
+                low, high = (self._dispatch(pv, load, stored)[1][-1] for stored in (low, high))
+            if low == high:
+                self._stored_before[index] = low
+            back *= 2
+        return self._stored_before[index]
+
+    def _dispatch(self, pv: Sequence[int], load: Sequence[int], stored: float) -> tuple[list[int], list[float]]:
+        """Return what the battery does in each step, and what it holds at each boundary: the home comes first."""
+        if not self.capacity:
+            return [0] * len(pv), [0.0] * (len(pv) + 1)
+        capacity, power, reserve = self.capacity, self._battery_power, self._reserve
+        flows, holds = [], [stored]
+        for sun, need in zip(pv, load, strict=True):
+            if sun > need:
+                flow, room = -min(sun - need, power), int((capacity - stored) / _ONE_WAY)
+                if -flow < room:
+                    stored -= flow * _ONE_WAY
+                else:  # exactly full, not nearly: that is what makes it forget
+                    flow, stored = -room, capacity
+            else:
+                flow, room = min(need - sun, power), int((stored - reserve) * _ONE_WAY)
+                if flow < room:
+                    stored -= flow / _ONE_WAY
+                else:
+                    flow, stored = room, reserve
+            flows.append(flow)
+            holds.append(stored)
+        return flows, holds
+
+
+def _load_shape(kwh_per_day: float, dice: Random) -> list[float]:
+    """Return the usual load of a local day: a base, a morning, an evening."""
+    morning, evening = 7 + dice.uniform(-1, 1), 19 + dice.uniform(-1.5, 1)
+    hours = [step * 24 / STEPS for step in range(STEPS)]
+    shape = [1 + 2 * _hump(hour - morning, 1.2) + 3 * _hump(hour - evening, 2.0) for hour in hours]
+    scale = kwh_per_day * PER_KWH / sum(shape)
+    return [value * scale for value in shape]
+
+
+def _hump(distance: float, width: float) -> float:
+    return math.exp(-((distance / width) ** 2) / 2)
