@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 
-__all__ = ["AsyncGrowatt", "Growatt"]
+__all__ = ["AsyncGoodWe", "AsyncGrowatt", "GoodWe", "Growatt"]
 __version__ = "0.1.0"
 
 _HOMES = {"Growatt": "growatt", "AsyncGrowatt": "growatt", "GoodWe": "goodwe", "AsyncGoodWe": "goodwe"}

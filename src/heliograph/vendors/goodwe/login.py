@@ -1,0 +1,242 @@
+"""How the SEMS Portal opens a session, shows that one has ended, and turns callers away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import (
+    Blocked,
+    CloudError,
+    ConfigError,
+    InvalidCredentials,
+    LoginFailed,
+    Refused,
+    SessionExpired,
+    TermsNotAccepted,
+    Throttled,
+    Unreachable,
+    Unreadable,
+    WrongRegion,
+)
+from heliograph.redact import excerpt
+from heliograph.session import compose, trusted
+from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.wire import number
+
+if TYPE_CHECKING:
+    from heliograph.endpoint import Call, Plan
+    from heliograph.session import Credentials, Reply, Request, Session, Talk
+
+SERVERS = {
+    "global": "https://www.semsportal.com/api/",
+    "eu": "https://eu.semsportal.com/api/",
+    "us": "https://us.semsportal.com/api/",
+    "au": "https://au.semsportal.com/api/",
+    "hk": "https://hk.semsportal.com/api/",
+}
+DOMAINS = ("semsportal.com", "goodwe.com", "sems.com.cn")
+
+CLIENT = {"version": "v2.1.0", "client": "ios", "language": "en"}
+"""Who we say we are, the same before and after the login; "ios" sessions last longer than "web" ones."""
+AGENT = "heliograph"
+
+SUCCESS = ("0", "00000")
+PAUSE = 300.0
+"""Seconds every maintained client waits after GY0429."""
+
+_MOVED = "Look at the account in the SEMS+ app: plants that moved there cannot be read through the classic portal"
+_CAUSES = (
+    "Known causes: it ran out or another login (the app, another program) replaced it; another regional server; "
+    "another client name than at login; a plant only SEMS+ serves (stationType 2). "
+    "A visitor account of its own for this program avoids the first"
+)
+
+
+def address(server: str) -> str:
+    """Return the base address of a region's name or of an address, ending in /api/.
+
+    >>> address("eu"), address("http://127.0.0.1:8080"), address("http://127.0.0.1:8080/api/")
+    ('https://eu.semsportal.com/api/', 'http://127.0.0.1:8080/api/', 'http://127.0.0.1:8080/api/')
+    """
+    if "://" not in server:
+        if server.lower() not in SERVERS:
+            raise ConfigError(f"{server!r} is no GoodWe region; use an address or one of {', '.join(SERVERS)}")
+        return SERVERS[server.lower()]
+    return server.rstrip("/").removesuffix("/api") + "/api/"
+
+
+class GoodWeCloud:
+    """What the conversation has to know about the SEMS Portal."""
+
+    vendor = "goodwe"
+
+    def __init__(self, user_agent: str = AGENT) -> None:
+        self.user_agent = user_agent
+
+    def log_in(self, session: Session, who: Credentials) -> Talk[None]:
+        """Open a session with the e-mail address and the password."""
+        call = GoodWeCalls.cross_login.plan(who.username, who.password.reveal())
+        reply = yield self.request(session, call)
+        self.read(session, call, reply)
+
+    def blanks(self, session: Session, call: Call[Any]) -> Plan[None] | None:
+        """Leave nothing open: every call of this cloud names all it needs."""
+        return None
+
+    def request(self, session: Session, call: Call[Any]) -> Request:
+        """Dress a call for the wire: the token is JSON text in a header, the login's own data unchanged."""
+        opens = call.endpoint.route.opens
+        token = CLIENT if opens else session.token or CLIENT
+        headers = {"User-Agent": self.user_agent, "Token": json.dumps(token, separators=(",", ":"))}
+        return compose(session.server if opens else session.base, call, headers)
+
+    def trusts(self, session: Session, url: str) -> bool:
+        """Tell whether an address belongs to GoodWe or is the configured server itself."""
+        return trusted(url, session.server, DOMAINS)
+
+    def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
+        """Return the answer's data; raise what the cloud means instead."""
+        opens = call.endpoint.route.opens
+        try:
+            answer = _answer(reply)
+            _check(answer, opens=opens)
+            if opens:
+                self._open(session, answer)
+            return _data(answer, call.endpoint.route.inside)
+        except CloudError as error:
+            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
+            raise
+
+    def _open(self, session: Session, answer: dict[str, Any]) -> None:
+        token, base = answer.get("data"), answer.get("api")
+        if not isinstance(token, dict) or not token.get("token"):
+            # Quirk: success whose data holds an agreement marker only, until terms are accepted or a weak
+            # password is renewed (Home Assistant integration, issue 213).
+            raise TermsNotAccepted(
+                "the login succeeded without a session",
+                advice="Open the SEMS Portal or its app, accept the terms or renew the password, then try again",
+            )
+        # Quirk: some accounts are told no address and stay where they logged in.
+        if isinstance(base, str) and base.strip():
+            session.base = self._followed(session, base.strip())
+        session.token = token
+        session.alive = True
+        session.facts.pop("plants", None)
+
+    def _followed(self, session: Session, base: str) -> str:
+        if not self.trusts(session, base):
+            raise WrongRegion(
+                f"the login sends this account on to {excerpt(base)}, which is no https address of GoodWe",
+                advice="The session was not sent there; name the account's regional server yourself",
+            )
+        return base if base.endswith("/") else base + "/"
+
+
+def _answer(reply: Reply) -> dict[str, Any]:
+    """Return the envelope, whichever of the two it is."""
+    turned_away(reply)
+    if reply.body.lstrip()[:1] == b"<":
+        raise Unreadable(
+            "the answer is a web page, not data",
+            advice="Check the server's address; a proxy or a maintenance page may stand before it",
+            excerpt=excerpt(reply.body),
+        )
+    try:
+        answer = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        raise Unreadable(
+            "the answer is not JSON, or only half of it" if reply.body.strip() else "the answer is empty",
+            advice="Try again in a minute",
+            excerpt=excerpt(reply.body),
+        ) from None
+    if not isinstance(answer, dict) or answer.get("code") is None:
+        raise Unreadable(
+            "the answer has no code", advice="Check that the server is a SEMS Portal", excerpt=excerpt(reply.body)
+        )
+    return answer
+
+
+def turned_away(reply: Reply) -> None:
+    """Raise when the HTTP status alone already tells why there is no answer."""
+    status, shown = reply.status, excerpt(reply.body)
+    if status < 300:
+        return
+    if status == 404 and b"Route Not Found" in reply.body:
+        # Quirk: the SEMS+ gateway knows no classic call; some classic logins point there since 2026.
+        raise _refused("404", "this account's server does not know the classic calls", _MOVED)
+    if status in (403, 405):
+        raise Blocked(
+            f"the cloud's firewall blocks this address ({status})",
+            advice="Stop asking for some hours, then ask less often",
+            excerpt=shown,
+        )
+    if status == 429:
+        raise _throttled("429", number(reply.headers.get("retry-after")))
+    if status >= 500:
+        raise Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
+    raise Unreadable(
+        f"HTTP {status} for a known call", advice="Check the server's address; the path may have changed", excerpt=shown
+    )
+
+
+def _check(answer: dict[str, Any], *, opens: bool) -> None:
+    # Quirk: the code is a number, a text or a word by the server's mood, hasError may be false on failure, and
+    # msg turned Chinese for everybody in 2025: only the code's text is compared.
+    code = str(answer["code"])
+    if code in SUCCESS:
+        return
+    words = excerpt(str(answer.get("msg") or ""))
+    if code == "GY0429":
+        raise _throttled(code, None)
+    if code == "100005":
+        error: LoginFailed = InvalidCredentials(
+            "the cloud refused the e-mail address or the password (100005)",
+            advice="Check both; the account must be one of the SEMS Portal",
+        )
+    elif code in ("100000", "innerexception"):
+        raise _refused(code, *(_LOGIN_REFUSED if opens else _REFUSED[code]), words)
+    elif opens:
+        error = LoginFailed(f"the login failed with code {excerpt(code)}", excerpt=words)
+    elif code in ("100001", "100002"):
+        raise SessionExpired(f"the cloud knows no such session ({code})", advice=_CAUSES)
+    else:
+        raise _refused(code, f"the cloud refused ({excerpt(code)})", "", words)
+    error.code = code
+    raise error
+
+
+_LOGIN_REFUSED = (
+    "the login failed inside the cloud; the password is not the reason",
+    "Try again in an hour, not at once: " + _MOVED[0].lower() + _MOVED[1:],
+)
+_REFUSED = {
+    # Quirk: since 2026 listing calls answer so on some accounts while calls that name a plant work.
+    "100000": (
+        "the cloud does not answer this call for this account",
+        "If it lists plants, name the plant's id yourself instead; else look at the account in the SEMS+ app",
+    ),
+    # Quirk: a .NET null reference is how an unknown or foreign plant is told.
+    "innerexception": ("the cloud knows no such plant of this account", "Check the plant id and who may see it"),
+}
+
+
+def _refused(code: str, what: str, advice: str, words: str = "") -> Refused:
+    error = Refused(what, advice=advice, excerpt=words)
+    error.code, error.reason = code, words
+    return error
+
+
+def _throttled(code: str, seconds: float | None) -> Throttled:
+    wait = seconds or PAUSE
+    error = Throttled(f"too many requests ({code})", advice=f"Wait {wait:.0f} s; do not log in again meanwhile")
+    error.retry_after = wait
+    return error
+
+
+def _data(answer: dict[str, Any], inside: str) -> Any:
+    data = answer.get(inside)
+    if data is None or data in ("", {}):
+        # Quirk: success with nothing in it is how accounts and plants that moved to SEMS+ answer.
+        raise _refused(str(answer["code"]), "the cloud answers success and no data", _MOVED)
+    return data
