@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FAULTS = {
     "lock": "the account is locked after VALUE logins",
@@ -65,7 +65,7 @@ class Switchboard:
         }
 
 
-def fault_settings(texts: list[str]) -> dict[str, str]:
+def fault_settings(texts: Iterable[str]) -> dict[str, str]:
     """Read the command line's NAME[=VALUE].
 
     >>> fault_settings(["lock=5", "reset", "html=*1"])
@@ -95,7 +95,7 @@ def _read(name: str, value: Any) -> tuple[str, int | None] | None:
     if not isinstance(value, str | int | float):
         raise ConfigError(f"fault {name}: the value is text, a number, true, or null to switch it off")
     text, star, limit = ("" if value is True else str(value)).partition("*")
-    if star and not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9])):
+    if star and not (limit.isascii() and limit.isdigit() and int(limit[:9]) > 0):
         raise ConfigError(f"fault {name}: after * comes a number of requests, as in {name}=*1")
     if name == "slow":
         try:

@@ -14,6 +14,7 @@ from heliograph.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heliograph import answers
     from heliograph.answers import Emulation
     from heliograph.emulator.clock import Clock
 
@@ -49,7 +50,7 @@ class World:
         return moment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Site:
     """One emulated plant."""
 
@@ -57,18 +58,18 @@ class Site:
     name: str
     family: str
     devices: tuple[str, ...]
-    homes: tuple[Home, ...]
+    homes: tuple[answers.Home, ...]
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Holder:
     """One emulated account."""
 
     vendor: str
     username: str
     password: str = field(repr=False)
-    sites: tuple[Site, ...]
+    sites: tuple[answers.Site, ...]
     memory: dict[str, Any] = field(default_factory=dict, repr=False)
 
 

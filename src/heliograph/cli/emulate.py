@@ -1,0 +1,104 @@
+"""`heliograph emulate`: both clouds in a box, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from heliograph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from heliograph.emulator.main import Options
+
+_MOST_ACCOUNTS = 10_000
+
+_EXAMPLES = """\
+examples:
+  heliograph emulate
+      both clouds on a free port; the first line of output says where, and which accounts there are
+  heliograph emulate --port 8080 --start 2026-06-21T12:00:00+02:00 --speed 60 --seed 7 --accounts 3
+      a summer day on which a minute lasts a second; the same seed gives the same town
+  heliograph emulate --start 2026-03-29T00:00:00+01:00 --zone Europe/Berlin --speed 600
+      the day the clocks change
+  heliograph emulate --fault lock=5 --fault slow=2 --fault "html=*1"
+      accounts locked after 5 logins, 2 seconds until every answer, one HTML page instead of the first answer
+
+while it runs (CONTROL stands in the first line):
+  curl CONTROL/log
+  curl CONTROL/truth?plant=ID
+  curl -d '{"reset": "*1", "slow": null}' CONTROL/faults
+  curl -d '{"advance": 3600, "speed": 0}' CONTROL/clock
+
+faults:
+"""
+
+
+def add_emulate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command; its `run` takes the read arguments and returns the exit code."""
+    parser = subparsers.add_parser(
+        "emulate",
+        help="serve emulated Growatt and GoodWe clouds on this machine",
+        description="Serve emulated Growatt and GoodWe clouds on one port, over one simulated town, until SIGTERM.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", default="0", help="port to listen on; 0, the default, takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--start", metavar="MOMENT", help="simulated moment to start at (default: now)")
+    parser.add_argument("--speed", default="1", help="simulated seconds per second; 0 freezes (default: %(default)s)")
+    parser.add_argument("--seed", default="7", help="decides everything that is by chance (default: %(default)s)")
+    parser.add_argument("--accounts", default="2", help="how many accounts, clouds in turn (default: %(default)s)")
+    parser.add_argument("--zone", help="time zone of the plants, as Europe/Berlin (default: the offset of --start)")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="switch a fault on; VALUE*N for N requests"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve; a mistake is one line and exit code 2."""
+    try:
+        from heliograph.emulator.main import emulate  # noqa: PLC0415 - other commands need no emulator
+
+        return emulate(_options(arguments))
+    except ConfigError as error:
+        print(f"heliograph emulate: {error}", file=sys.stderr)
+        return 2
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    from heliograph.emulator.control import moment_of, speed_of  # noqa: PLC0415
+    from heliograph.emulator.main import Options  # noqa: PLC0415
+
+    return Options(
+        port=_whole("--port", arguments.port, 0, 65535),
+        host=arguments.host,
+        start=None if arguments.start is None else moment_of(arguments.start),
+        speed=speed_of(arguments.speed),
+        seed=_whole("--seed", arguments.seed, -(2**63), 2**63),
+        accounts=_whole("--accounts", arguments.accounts, 1, _MOST_ACCOUNTS),
+        faults=tuple(arguments.fault),
+        zone=None if arguments.zone is None else _zone(arguments.zone),
+    )
+
+
+def _whole(option: str, text: str, least: int, most: int) -> int:
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} is a whole number, not {text!r}") from error
+    if not least <= number <= most:
+        raise ConfigError(f"{option} is from {least} to {most}, not {number}")
+    return number
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise ConfigError(f"--zone {name!r} is not a zone of the time zone database, like Europe/Berlin") from error

@@ -1,0 +1,154 @@
+"""The back door: what was asked, what is wrong on purpose, what time it is, and what is true."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from heliograph.answers import Told
+from heliograph.emulator.asking import BadRequest, json_object
+from heliograph.errors import ConfigError
+from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.answers import Asked
+    from heliograph.emulator.box import Emulator
+
+PREFIX = "control/"
+_FASTEST = 1_000_000.0
+
+
+class _NotFound(Exception):
+    """What is asked for is not there."""
+
+
+def answer(emulator: Emulator, asked: Asked, body: bytes) -> Told:
+    """Answer one request to the control."""
+    routes = _ROUTES.get(asked.path.removeprefix(PREFIX).strip("/"))
+    if routes is None:
+        return _json({"error": f"there are {', '.join(PREFIX + name for name in _ROUTES)}"}, 404)
+    function = routes.get(asked.verb)
+    if function is None:
+        return _json({"error": f"ask with {' or '.join(routes)}"}, 405)
+    try:
+        return _json(function(emulator, asked, body))
+    except (BadRequest, ConfigError) as error:
+        return _json({"error": str(error)}, 400)
+    except _NotFound as error:
+        return _json({"error": str(error)}, 404)
+
+
+def speed_of(value: Any) -> float:
+    """Return a clock's speed, if it is one.
+
+    >>> speed_of("60"), speed_of(0)
+    (60.0, 0.0)
+    """
+    speed = _number("speed", value)
+    if not 0 <= speed <= _FASTEST:
+        raise ConfigError(f"speed is a number from 0, frozen, to {_FASTEST:.0f}, not {value}")
+    return speed
+
+
+def moment_of(value: Any) -> datetime:
+    """Return an ISO moment with its offset; one from a query may have lost its plus sign.
+
+    >>> moment_of("2026-06-21T12:00:00 02:00").isoformat()
+    '2026-06-21T12:00:00+02:00'
+    """
+    try:
+        moment = datetime.fromisoformat(value.strip().replace(" ", "+") if "T" in value else value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{value!r} is not a moment like 2026-06-21T12:00:00+02:00") from error
+    if moment.tzinfo is None:
+        raise ConfigError(f"{value!r} has no offset; write it like 2026-06-21T12:00:00+02:00")
+    return moment
+
+
+def _log(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+    return emulator.log.as_dict()
+
+
+def _faults(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+    return dict(emulator.faults.as_dict())
+
+
+def _set_faults(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+    emulator.faults.set(json_object(body))
+    return _faults(emulator, asked, body)
+
+
+def _clock(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+    clock = emulator.world.clock
+    return {"now": clock.now().isoformat(timespec="milliseconds"), "speed": clock.speed}
+
+
+def _set_clock(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+    settings = json_object(body)
+    if unknown := settings.keys() - {"now", "speed", "advance"}:
+        raise ConfigError(f"a clock has now, speed and advance, no {', '.join(sorted(unknown))[:80]}")
+    world = emulator.world
+    speed = speed_of(settings["speed"]) if "speed" in settings else None
+    moment = moment_of(settings["now"]) if "now" in settings else None
+    if "advance" in settings:
+        moment = _later(moment or world.clock.now(), _number("advance", settings["advance"]))
+    world.clock.set(None if moment is None else world.reachable(moment), speed)
+    return _clock(emulator, asked, body)
+
+
+def _truth(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+    plant_id = asked.arguments.get("plant", "")
+    found = emulator.plant(plant_id)
+    if found is None:
+        raise _NotFound(f"no plant is called {plant_id[:40]!r}; the ready line lists them, ask with ?plant=ID")
+    holder, site = found
+    world = emulator.world
+    at = asked.arguments.get("at")
+    moment = world.uploaded_at() if at is None else world.reachable(moment_of(at))
+    plant = Plant(vendor=holder.vendor, id=site.id, name=site.name, zone=world.zone)
+    devices = []
+    for serial, home in zip(site.devices, site.homes, strict=False):  # devices without physics of their own come last
+        values = home.values(moment)
+        awake = bool(values["pv_power"] or home.battery_capacity)
+        devices.append(
+            DeviceSnapshot(
+                device=Device(vendor=holder.vendor, plant=site.id, id=serial, family=site.family),
+                status=Status.ONLINE if awake else Status.STANDBY,
+                measured_at=moment,
+                values=values,
+            )
+        )
+    return combine(plant, devices, fetched_at=world.clock.now()).as_dict()
+
+
+_ROUTES: dict[str, dict[str, Callable[[Emulator, Asked, bytes], dict[str, Any]]]] = {
+    "log": {"GET": _log},
+    "faults": {"GET": _faults, "POST": _set_faults},
+    "clock": {"GET": _clock, "POST": _set_clock},
+    "truth": {"GET": _truth},
+}
+
+
+def _later(moment: datetime, seconds: float) -> datetime:
+    try:
+        return moment.astimezone(UTC) + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ConfigError(f"{seconds:g} seconds are more than a calendar has") from error
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{name} is a number, not {str(value)[:40]!r}") from error
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise ConfigError(f"{name} is a number, not {str(value)[:40]!r}")
+    return number
+
+
+def _json(document: dict[str, Any], status: int = 200) -> Told:
+    return Told(json.dumps(document).encode(), status, "application/json")

@@ -1,0 +1,84 @@
+"""The emulator as a program: options in, one line of JSON out, served until told to end."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, tzinfo
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph import vendors
+from heliograph.emulator.box import Emulator
+from heliograph.emulator.clock import Clock
+from heliograph.emulator.faults import fault_settings
+from heliograph.emulator.sky import STEP_SECONDS
+from heliograph.emulator.town import World
+from heliograph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heliograph.answers import Emulation
+
+_FIRST = ("growatt", "goodwe")
+"""The order clouds take turns in; others come after, by name."""
+
+
+class Options(NamedTuple):
+    """What an emulator is started with."""
+
+    port: int = 0
+    host: str = "127.0.0.1"
+    start: datetime | None = None
+    """Now, unless told."""
+    speed: float = 1.0
+    seed: int = 7
+    accounts: int = 2
+    faults: tuple[str, ...] = ()
+    zone: tzinfo | None = None
+    """The fixed offset of `start`, unless told."""
+
+
+def build(options: Options, emulations: Sequence[Emulation] | None = None) -> Emulator:
+    """Return the emulator the options describe, of all clouds there are or of these."""
+    start = options.start or datetime.now().astimezone()
+    zone = options.zone or start.tzinfo or UTC
+    offset = start.astimezone(zone).utcoffset() or timedelta()
+    if offset % timedelta(seconds=STEP_SECONDS):
+        raise ConfigError("the offset of --start has to be whole 5 minutes, as all clocks of today are")
+    world = World(Clock(start, options.speed), zone, options.seed)
+    clouds = all_emulations() if emulations is None else emulations
+    return Emulator(world, clouds, options.accounts, fault_settings(options.faults))
+
+
+def all_emulations() -> list[Emulation]:
+    """Return the emulation of every vendor there is."""
+    names = sorted(
+        (module.name for module in iter_modules(vendors.__path__)),
+        key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name),
+    )
+    return [import_module(f"{vendors.__name__}.{name}.emulate").EMULATION for name in names]
+
+
+def emulate(options: Options) -> int:
+    """Serve until SIGTERM or SIGINT; the one line on standard output says where, and with which accounts."""
+    import asyncio  # noqa: PLC0415 - whoever only builds an emulator needs no sockets
+    import signal  # noqa: PLC0415
+
+    from heliograph.emulator.server import serve  # noqa: PLC0415
+
+    emulator = build(options)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop.set))
+        await serve(emulator, options.host, options.port, lambda line: print(json.dumps(line), flush=True), stop)
+
+    try:
+        asyncio.run(main())
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}") from error
+    return 0
