@@ -19,6 +19,10 @@ class Cut(Exception):
     """The conversation wanted another reply than the script holds."""
 
 
+class Leftover(Exception):
+    """The conversation ended before the script did."""
+
+
 def reply(
     body: Any = b"{}",
     status: int = 200,
@@ -50,6 +54,7 @@ def script(
             answer = left.pop(0)
             requests.append(talk.throw(answer) if isinstance(answer, Exception) else talk.send(answer))
     except StopIteration as done:
-        assert not left, f"{len(left)} replies were never asked for"
+        if left:
+            raise Leftover(f"{len(left)} replies were never asked for") from None
         return requests, done.value
     raise Cut(f"no reply for {requests[-1].verb} {requests[-1].url}")

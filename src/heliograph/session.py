@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from heliograph.endpoint import Call
-from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
+from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreachable, Unreadable
+from heliograph.wire import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,10 +129,13 @@ def _skew(date: str, at: float) -> float:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and asked for rarely
 
     try:
-        ahead = parsedate_to_datetime(date).timestamp() - at
-    except (ValueError, TypeError):
+        there = moment(parsedate_to_datetime(date).timestamp() * 1000, None)
+    except (ValueError, TypeError, OverflowError):
         return 0.0
     # The header has whole seconds and the reply took a moment; less than that is no difference.
+    if there is None:  # not of this century, so no clock
+        return 0.0
+    ahead = there.timestamp() - at
     return ahead if abs(ahead) > 2 else 0.0
 
 
@@ -225,7 +229,7 @@ class Conversation:
             raise
 
     def _once(self, call: Call[Any]) -> Talk[Any]:
-        reply = yield from self._send(self.cloud.request(self.session, call))
+        reply = yield from self._send(self.cloud.request(self.session, call), call.endpoint.name)
         return self.cloud.read(self.session, call, reply)
 
     def _once_more(self, call: Call[Any]) -> Talk[Any]:
@@ -249,7 +253,13 @@ class Conversation:
                 vendor=self.cloud.vendor,
                 advice=f"Wait {FUTILE_PAUSE - since:.0f} s",
             )
-        yield from self._relay(self.cloud.log_in(self.session, self.who))
+        try:
+            yield from self._relay(self.cloud.log_in(self.session, self.who))
+        except SessionExpired:
+            # A login that is shown the login page is as futile as one that does not help.
+            self.session.end()
+            self.session.futile_at = self.session.now
+            raise
         self.session.alive = True
 
     def _relay(self, talk: Talk[T]) -> Talk[T]:
@@ -261,11 +271,15 @@ class Conversation:
             except StopIteration as done:
                 result: T = done.value
                 return result
-            reply = yield from self._send(request)
+            reply = yield from self._send(request, "login")
 
-    def _send(self, request: Request) -> Talk[Reply]:
+    def _send(self, request: Request, call: str) -> Talk[Reply]:
         for _ in range(MAX_HOPS):
-            reply = yield self._with_cookies(request)
+            try:
+                reply = yield self._with_cookies(request)
+            except Unreachable as error:
+                error.vendor, error.call = self.cloud.vendor, call
+                raise
             self.session.absorb(request.url, reply)
             target = self._redirect(request, reply)
             if target is None:
@@ -279,10 +293,14 @@ class Conversation:
 
     def _redirect(self, request: Request, reply: Reply) -> str | None:
         """Return where to go on, when a read was moved to an address that may see the session."""
-        if reply.status not in REDIRECTS or request.verb != "GET":
+        location = reply.headers.get("location")
+        if reply.status not in REDIRECTS or request.verb != "GET" or not location:
             return None
-        target = urljoin(request.url, reply.headers.get("location") or "")
-        moved_whole = urlsplit(target).path == urlsplit(request.url).path
+        try:
+            target = urljoin(request.url, location)
+            moved_whole = urlsplit(target).path == urlsplit(request.url).path
+        except ValueError:  # no address at all
+            return None
         return target if moved_whole and self.cloud.trusts(self.session, target) else None
 
 
