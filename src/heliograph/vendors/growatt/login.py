@@ -24,7 +24,7 @@ from heliograph.redact import excerpt
 from heliograph.session import REDIRECTS, compose, trusted
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import PlantToday
-from heliograph.vendors.growatt.payloads import USER
+from heliograph.vendors.growatt.payloads import USER, Login
 from heliograph.wire import number
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ class GrowattCloud:
                 _check_login(answer.get("back"), reply.at)
             _check_refusal(answer)
         inside = answer
+        if inside is None:
+            raise Refused("the cloud has nothing to say of this", advice=_UNKNOWN)
         for member in filter(None, call.endpoint.route.inside.split(".")):
             if not isinstance(inside, dict) or member not in inside:
                 raise Unreadable(f"the answer has no {member!r}", excerpt=excerpt(reply.body))
@@ -191,7 +193,9 @@ def turned_away(reply: Reply) -> None:
 
 def _throttled(reply: Reply) -> CloudError:
     error = Throttled("too many requests (429)", advice="Wait some minutes")
-    error.retry_after = number(reply.headers.get("retry-after")) or error.retry_after
+    seconds = number(reply.headers.get("retry-after"))
+    if seconds is not None and 0 < seconds <= 24 * 3600:
+        error.retry_after = seconds
     return error
 
 
@@ -231,15 +235,16 @@ def _check_login(back: Any, at: float) -> None:
 
 def login_failure(back: dict[str, Any], at: float) -> CloudError:
     """Return the error a failed login stands for; `at` is when it was answered."""
-    code = str(back.get("msg") or "")
+    code = excerpt(str(back.get("msg") or ""))
     words = excerpt(str(back.get("error") or ""))
     if code == "507" or "locked" in words.lower():
-        hours = number(back.get("lockDuration"))
+        said = number(back.get("lockDuration"))
+        hours = said if said is not None and 0 < said <= 24 * 365 else LOCK_HOURS
         locked = AccountLocked(
-            f"the account is locked for {hours or LOCK_HOURS:g} hours (507)",
+            f"the account is locked for {hours:g} hours (507)",
             advice="Do not log in again before that; the app is locked as well",
         )
-        locked.retry_after = (hours or LOCK_HOURS) * 3600
+        locked.retry_after = hours * 3600
         locked.until = datetime.fromtimestamp(at, UTC) + timedelta(seconds=locked.retry_after)
         return locked
     failed: LoginFailed
@@ -256,7 +261,7 @@ def login_failure(back: dict[str, Any], at: float) -> CloudError:
 
 def _check_refusal(answer: dict[str, Any]) -> None:
     if answer.get("success") is False or (answer.get("result") in (0, "0") and "obj" in answer):
-        code = str(answer.get("msg") or "")
+        code = excerpt(str(answer.get("msg") or ""))
         error = Refused(
             f"the cloud refused ({code or 'no reason given'})",
             advice=_UNKNOWN if code in ("501", "504") else "",
@@ -271,14 +276,13 @@ def learn(session: Session, call: Call[Any], answer: Any) -> None:
         return
     back = answer.get("back")
     if call.endpoint.route.opens and isinstance(back, dict) and isinstance(back.get("user"), dict):
-        session.alive = True
+        session.alive = back.get("success") is True
         session.facts["user_id"] = back["user"].get("id")
-        session.facts["plants"] = {
-            str(row["plantId"]): row.get("plantName") for row in back.get("data") or [] if row.get("plantId")
-        }
+        session.facts["plants"] = {plant.id: plant.name for plant in Login(back).plants if plant.id}
     elif call.endpoint.route.fixed.get("op") == "getPlant":
         offset = number(answer.get("timezone"))
-        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = offset
+        known = offset if offset is not None and abs(offset) <= 14 else None
+        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = known
 
 
 def learned_zone(session: Session, plant_id: str) -> tzinfo | None:

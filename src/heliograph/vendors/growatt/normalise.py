@@ -39,7 +39,7 @@ METER = (
     m.LOAD_ENERGY_TOTAL,
 )
 
-_STATUS = {-1: Status.OFFLINE, 0: Status.STANDBY, 1: Status.ONLINE, 3: Status.FAULT}
+_STATUS: dict[float | None, Status] = {-1: Status.OFFLINE, 0: Status.STANDBY, 1: Status.ONLINE, 3: Status.FAULT}
 _NOAH_STATUS = {
     "-1": Status.OFFLINE,
     "1": Status.ONLINE,
@@ -67,7 +67,7 @@ def tlx(device: Device, detail: dev.TlxDetail, zone: tzinfo | None) -> DeviceSna
     # Quirk: asleep, offline or unknown is the whole bean in zeros without a time; `lost` alone is not enough,
     # it has been seen true on live data.
     asleep = measured_at is None and detail.lost is not False
-    status = Status.OFFLINE if asleep else _STATUS.get(int(detail.status or 0))
+    status = Status.OFFLINE if asleep else _STATUS.get(detail.status)
     return snapshot(device, status, measured_at, silent(values) if asleep else values, "tlx_detail")
 
 
@@ -76,7 +76,7 @@ def inverter(device: Device, detail: dev.InverterDetail, zone: tzinfo | None) ->
     values = detail.readings()
     # Quirk: an unknown or sleeping id reads as zeros with the server's present time; only its empty own id tells.
     unknown = detail.inverter_id is None and not detail.energy_total
-    status = Status.OFFLINE if unknown else _STATUS.get(int(detail.status or 0))
+    status = Status.OFFLINE if unknown else _STATUS.get(detail.status)
     measured_at = None if unknown else wire.moment(detail.time, zone)
     return snapshot(device, status, measured_at, silent(values) if unknown else values, "inverter_detail")
 
@@ -116,7 +116,7 @@ def storage(
 def spa(device: Device, row: said.DeviceRow, energy: said.PlantEnergy) -> DeviceSnapshot:
     """Read an AC-coupled battery inverter: no known call reads it, so its plant and its list row speak for it."""
     values = energy.readings() | {m.BATTERY_SOC: row.state_of_charge}
-    status = Status.OFFLINE if row.lost else _STATUS.get(int(row.status or 0)) if row.status else None
+    status = Status.OFFLINE if row.lost else _STATUS.get(wire.number(row.status))
     return snapshot(device, status, None, values, "plant_energy_data")
 
 
