@@ -56,6 +56,8 @@ class GrowattCalls:
         while page is None or len(page) == PAGE_SIZE:
             # Quirk: the page size is fixed; a client that asks once never sees plant 16.
             page = yield GrowattCalls.plant_list_page.plan(len(found) // PAGE_SIZE + 1)
+            if page and page[0] in found:  # a cloud that repeats itself would be asked for ever
+                break
             found = (*found, *page)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, time
 from enum import IntEnum
 from typing import NamedTuple
@@ -53,8 +54,13 @@ def day(value: Day, plant_id: str | None = None, span: Timespan = Timespan.hour)
         try:
             value = datetime.strptime(value.strip(), "%Y-%m" if len(value.strip()) == 7 else "%Y-%m-%d")  # noqa: DTZ007
         except ValueError:
-            raise ValueError(f"a day is written like 2026-06-21 or 2026-06, not {value!r}") from None
+            raise ValueError(f"{_DAY}, not {value!r}") from None
+    if not isinstance(value, date):
+        raise ValueError(f"{_DAY}, not {value!r}")  # noqa: TRY004 - as below
     return value.strftime(form)
+
+
+_DAY = "a day is written like 2026-06-21 or 2026-06"
 
 
 def clock(value: Clock) -> tuple[str, str]:
@@ -64,12 +70,10 @@ def clock(value: Clock) -> tuple[str, str]:
     (('07', '05'), ('23', '59'))
     """
     if isinstance(value, str):
-        hour, colon, minute = value.strip().partition(":")
-        try:
+        hour, _, minute = value.strip().partition(":")
+        with suppress(ValueError):  # it stays a text then, and is said to be none
             value = time(int(hour), int(minute))
-        except ValueError:
-            colon = ""
-        if not colon:
-            raise ValueError(f"a time of day is written like 07:05, not {value!r}")
-    assert isinstance(value, time)
+    if not isinstance(value, time):
+        # Not TypeError: every bad argument of a call is one error.
+        raise ValueError(f"a time of day is written like 07:05, not {value!r}")  # noqa: TRY004
     return value.strftime("%H"), value.strftime("%M")

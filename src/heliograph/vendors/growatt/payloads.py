@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
+from heliograph.errors import Unreadable
 from heliograph.payload import Payload, flag, number, part, parts, raw, text
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Written(Payload):
 
 
 # Form part ← member of plant_settings. Every part must be sent or the server errors.
-_FORM = {
+FORM = {
     "plantCoal": "formulaCoal",
     "plantSo2": "formulaSo2",
     "accountName": "userAccount",
@@ -171,4 +172,7 @@ _FORM = {
 
 def settings_form(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form that would leave a plant's settings as they are."""
-    return {part: "0" if member is None else settings[member] for part, member in _FORM.items()}
+    missing = [member for member in FORM.values() if member is not None and member not in settings]
+    if missing:
+        raise Unreadable(f"the plant's settings lack {', '.join(missing)}, and the form must be sent whole")
+    return {part: "0" if member is None else settings[member] for part, member in FORM.items()}
