@@ -28,8 +28,10 @@ WIRE = [
     (C.plant_list.plan(42), "GET PlantListAPI.do | userId=42 |"),
     (
         C.plant_list_page.plan(2),
-        "POST newTwoPlantAPI.do | op=getAllPlantListTwo | "
-        "language=1 nominalPower= order=1 pageSize=15 plantName= plantStatus= toPageNum=2",
+        (
+            "POST newTwoPlantAPI.do | op=getAllPlantListTwo | "
+            "language=1 nominalPower= order=1 pageSize=15 plantName= plantStatus= toPageNum=2"
+        ),
     ),
     (C.plant_detail.plan("1", 1, DAY), "GET PlantDetailAPI.do | plantId=1 type=1 date=2026-06-21 |"),
     (C.plant_detail.plan("1", 2, DAY), "GET PlantDetailAPI.do | plantId=1 type=2 date=2026-06 |"),
@@ -99,8 +101,10 @@ WIRE = [
     ),
     (
         C.update_tlx_inverter_time_segment.plan("SN", 3, 1, time(1, 5), "23:59", True),
-        "POST newTcpsetAPI.do | op=tlxSet | serialNum=SN type=time_segment3"
-        " param1=1 param2=01 param3=05 param4=23 param5=59 param6=1",
+        (
+            "POST newTcpsetAPI.do | op=tlxSet | serialNum=SN type=time_segment3"
+            " param1=1 param2=01 param3=05 param4=23 param5=59 param6=1"
+        ),
     ),
     (
         C.update_noah_settings.plan("SN", "charging_soc", ["95", "10"]),
