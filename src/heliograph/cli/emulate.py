@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import ConfigError
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 _MOST_ACCOUNTS = 10_000
 
-_EXAMPLES = """\
+_EPILOG = """\
 examples:
   heliograph emulate
       both clouds on a free port; the first line of output says where, and which accounts there are
@@ -32,17 +31,17 @@ while it runs (CONTROL stands in the first line):
   curl -d '{"reset": "*1", "slow": null}' CONTROL/faults
   curl -d '{"advance": 3600, "speed": 0}' CONTROL/clock
 
-faults:
+faults: lock=LOGINS, expire=SECONDS, html, block, rate, empty, truncated, slow=SECONDS, reset, http500
 """
 
 
-def add_emulate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command; its `run` takes the read arguments and returns the exit code."""
-    parser = subparsers.add_parser(
+def add_emulate(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
         "emulate",
         help="serve emulated Growatt and GoodWe clouds on this machine",
         description="Serve emulated Growatt and GoodWe clouds on one port, over one simulated town, until SIGTERM.",
-        epilog=_EXAMPLES,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", default="0", help="port to listen on; 0, the default, takes a free one")
@@ -55,33 +54,29 @@ def add_emulate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="switch a fault on; VALUE*N for N requests"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=emulate)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Serve; a mistake is one line and exit code 2."""
-    try:
-        from heliograph.emulator.main import emulate  # noqa: PLC0415 - other commands need no emulator
+def emulate(options: argparse.Namespace) -> int:
+    """Serve until told to end."""
+    from heliograph.emulator import main  # noqa: PLC0415 - other commands need no emulator
 
-        return emulate(_options(arguments))
-    except ConfigError as error:
-        print(f"heliograph emulate: {error}", file=sys.stderr)
-        return 2
+    return main.emulate(_options(options))
 
 
-def _options(arguments: argparse.Namespace) -> Options:
+def _options(given: argparse.Namespace) -> Options:
     from heliograph.emulator.control import moment_of, speed_of  # noqa: PLC0415
     from heliograph.emulator.main import Options  # noqa: PLC0415
 
     return Options(
-        port=_whole("--port", arguments.port, 0, 65535),
-        host=arguments.host,
-        start=None if arguments.start is None else moment_of(arguments.start),
-        speed=speed_of(arguments.speed),
-        seed=_whole("--seed", arguments.seed, -(2**63), 2**63),
-        accounts=_whole("--accounts", arguments.accounts, 1, _MOST_ACCOUNTS),
-        faults=tuple(arguments.fault),
-        zone=None if arguments.zone is None else _zone(arguments.zone),
+        port=_whole("--port", given.port, 0, 65535),
+        host=given.host,
+        start=None if given.start is None else moment_of(given.start),
+        speed=speed_of(given.speed),
+        seed=_whole("--seed", given.seed, -(2**63), 2**63),
+        accounts=_whole("--accounts", given.accounts, 1, _MOST_ACCOUNTS),
+        faults=tuple(given.fault),
+        zone=None if given.zone is None else _zone(given.zone),
     )
 
 

@@ -21,11 +21,15 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the simulated moment, in UTC."""
-        return self._start + timedelta(seconds=(self._monotonic() - self._since) * self.speed)
+        return self._at(self._monotonic())
 
     def set(self, now: datetime | None = None, speed: float | None = None) -> None:
         """Go to a moment, or run at another speed from the present one on."""
-        self._start = self.now() if now is None else now.astimezone(UTC)
-        self._since = self._monotonic()
+        seconds = self._monotonic()
+        self._start = self._at(seconds) if now is None else now.astimezone(UTC)
+        self._since = seconds
         if speed is not None:
             self.speed = speed
+
+    def _at(self, seconds: float) -> datetime:
+        return self._start + timedelta(seconds=(seconds - self._since) * self.speed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _FIRST = ("growatt", "goodwe")
 """The order clouds take turns in; others come after, by name."""
+_EXTRAS = ("astral", "h11")
 
 
 class Options(NamedTuple):
@@ -61,14 +63,17 @@ def all_emulations() -> list[Emulation]:
     return [import_module(f"{vendors.__name__}.{name}.emulate").EMULATION for name in names]
 
 
-def emulate(options: Options) -> int:
+def emulate(options: Options, emulations: Sequence[Emulation] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the one line on standard output says where, and with which accounts."""
     import asyncio  # noqa: PLC0415 - whoever only builds an emulator needs no sockets
     import signal  # noqa: PLC0415
 
+    if not all(map(find_spec, _EXTRAS)):
+        raise ConfigError("the emulator needs more packages: pip install 'heliograph[emulator]'")
+
     from heliograph.emulator.server import serve  # noqa: PLC0415
 
-    emulator = build(options)
+    emulator = build(options, emulations)
 
     async def main() -> None:
         stop = asyncio.Event()
