@@ -1,0 +1,127 @@
+"""Growatt in a box: answers every declared call over emulated homes, and turns callers away as the cloud does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.answers import HomePlan, Told
+from heliograph.vendors.growatt.emulate import (  # noqa: F401 - importing them fills ANSWERS
+    gate,
+    inverter,
+    mix,
+    noah,
+    orders,
+    pages,
+    plants,
+    storage,
+    tlx,
+)
+from heliograph.vendors.growatt.emulate.asking import ANSWERS, KINDS, Ask, Failed, ok, told
+
+if TYPE_CHECKING:
+    from heliograph.answers import Asked, Stage
+    from heliograph.endpoint import Endpoint
+
+_FOLDERS = ("noahDeviceApi/", "commonDeviceSetC/")
+_PORTAL = ("login.do", "error.do")
+
+_HOMES = {
+    "tlx": HomePlan(peak_power=4200, has_meter=False),
+    "tlx-battery": HomePlan(peak_power=7500, battery_capacity=10.2, battery_power=5000, load_kwh_per_day=14),
+    "mix": HomePlan(peak_power=6000, battery_capacity=7.6, battery_power=3000, load_kwh_per_day=11),
+    "spa": HomePlan(peak_power=4000, battery_capacity=7.6, battery_power=3000, load_kwh_per_day=9),
+    "inverter": HomePlan(peak_power=3300, has_meter=False),
+    "storage": HomePlan(peak_power=5000, battery_capacity=9.6, battery_power=3000, off_grid=True, load_kwh_per_day=12),
+    "noah": HomePlan(peak_power=900, battery_capacity=2.0, battery_power=800, load_kwh_per_day=6),
+}
+_SERIALS = {
+    "tlx": ("BZP{:07d}",),
+    "tlx-battery": ("BXP{:07d}", "0KN{:013d}"),
+    "mix": ("ODC{:07d}",),
+    "spa": ("MQB{:07d}",),
+    "inverter": ("NMB{:07d}",),
+    "storage": ("KHM{:07d}",),
+    "noah": ("0PV{:013d}",),
+}
+
+
+class GrowattEmulation:
+    """The ShinePhone cloud."""
+
+    vendor = "growatt"
+
+    def families(self) -> tuple[str, ...]:
+        return tuple(KINDS)
+
+    def home(self, family: str) -> HomePlan:
+        return _HOMES[family]
+
+    def username(self, number: int) -> str:
+        return f"growatt{number}"
+
+    def plant_id(self, seed: int) -> str:
+        # A prime that shares no factor with the range spreads ids over all of it, each once.
+        return str(1_000_000 + seed * 7919 % 9_000_000)
+
+    def serials(self, family: str, seed: int) -> tuple[str, ...]:
+        return tuple(form.format(seed % 10_000_000) for form in _SERIALS[family])
+
+    def owns(self, path: str) -> bool:
+        path = path.lstrip("/")
+        return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
+
+    def answer(self, asked: Asked, stage: Stage) -> Told:
+        try:
+            return _answered(asked._replace(path=asked.path.lstrip("/")), stage)
+        except Failed as refusal:
+            return told(refusal.body)
+
+
+def _answered(asked: Asked, stage: Stage) -> Told:
+    if not asked.headers.get("user-agent"):
+        return pages.NO_AGENT
+    if stage.fault("block") is not None:
+        return pages.FIREWALL
+    if asked.path in _PORTAL:
+        return pages.LOGIN
+    if (found := ANSWERS.match(asked)) is None:
+        return pages.NO_SUCH_OPERATION
+    call, arguments = found
+    opens = call.route.opens
+    holder = gate.named(stage, arguments.get("userName", "")) if opens else gate.logged_in(asked, stage)
+    if holder is not None and gate.too_often(holder, stage):
+        return pages.FIREWALL
+    if opens:
+        inner = ANSWERS.function(call)(arguments, stage)
+    elif holder is None:
+        inner = gate.without_session(call)
+    elif stage.fault("html") is not None:
+        inner = pages.LOGIN
+    elif not call.route.command and stage.fault("empty") is not None:
+        inner = _emptied(call)
+    else:
+        inner = ANSWERS.function(call)(Ask(arguments, holder, stage))
+    return inner if isinstance(inner, Told) else told(_wrapped(call, inner))
+
+
+def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
+    """Put an inner value into the envelope its call is declared with."""
+    for member in reversed(call.route.inside.split(".")):
+        if member == "obj":
+            inner = ok(inner)
+        elif member:
+            inner = {member: inner}
+    return inner
+
+
+def _emptied(call: Endpoint[..., Any]) -> Told:
+    """Return success with nothing in it, in the shape of the call."""
+    outer = call.route.inside.partition(".")[0]
+    if outer == "obj":
+        return told(ok(None))
+    if outer == "back":
+        return told({"back": {"success": True, "data": []}})
+    return told({outer: []}) if outer else Told(b"")
+
+
+EMULATION = GrowattEmulation()
