@@ -262,6 +262,9 @@ def login_failure(back: dict[str, Any], at: float) -> CloudError:
 def _check_refusal(answer: dict[str, Any]) -> None:
     if answer.get("success") is False or (answer.get("result") in (0, "0") and "obj" in answer):
         code = excerpt(str(answer.get("msg") or ""))
+        if "login invalid" in code.lower():
+            # Quirk: the portal's writes tell a dead session in words (docs/clouds/growatt.md).
+            raise SessionExpired("the session has ended (login invalid)", advice="Log in again")
         error = Refused(
             f"the cloud refused ({code or 'no reason given'})",
             advice=_UNKNOWN if code in ("501", "504") else "",
