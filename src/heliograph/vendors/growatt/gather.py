@@ -42,6 +42,7 @@ def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
             devices.append((yield reader(plant, _device(plant, row), row, now)))
     if not rows:
         devices.extend((yield _noah(plant, now)))
+    devices = normalise.dated(devices, info, zone, now)
     return combine(plant, devices, now, normalise.plant_values(info, devices))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,9 @@ _NOAH_STATUS = {
     "6": Status.ONLINE,
 }
 _MIX_FAULT = 3
+
+FRESH = timedelta(minutes=30)
+LEEWAY = timedelta(minutes=2)
 
 
 def tlx(device: Device, detail: dev.TlxDetail, zone: tzinfo | None) -> DeviceSnapshot:
@@ -145,6 +149,24 @@ def plant_values(info: said.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dic
         for metric, value in own.items()
         if value is not None and metric.name not in known
     }
+
+
+def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, zone: tzinfo, now: datetime) -> list[DeviceSnapshot]:
+    """Give devices whose answers know no time the moment of their plant's last upload, where that is certain.
+
+    Quirk: the logger's `update_time` says no zone, and server times are China's on some calls and the plant's on
+    others. Loggers upload every few minutes, so of the two readings the one just past is the right one; an older
+    one is a guess, and stays a gap.
+    """
+    texts = [logger.last_upload for logger in info.dataloggers if logger.lost is False]
+    moments = [wire.moment(text, clock) for text in texts for clock in (zone, wire.CHINA)]
+    fresh = [moment for moment in moments if moment is not None and -LEEWAY <= now - moment <= FRESH]
+    return [
+        replace(one, measured_at=max(fresh))
+        if one.measured_at is None and fresh and one.status is Status.ONLINE
+        else one
+        for one in devices
+    ]
 
 
 def snapshot(

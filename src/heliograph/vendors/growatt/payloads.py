@@ -80,6 +80,7 @@ class Datalogger(Payload):
     id = text("datalog_sn")
     lost = flag("lost")
     upload_minutes = number("update_interval")
+    last_upload = text("update_time")
 
 
 class PlantInfo(Payload):
