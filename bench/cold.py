@@ -1,0 +1,36 @@
+"""A whole short life: import, log in, four calls. usage: cold.py CLIENT URL"""
+
+from __future__ import annotations
+
+import sys
+
+client, url = sys.argv[1], sys.argv[2]
+if client in ("growattServer", "drop-in"):
+    if client == "growattServer":
+        import growattServer as library
+    else:
+        from heliograph import growattserver as library
+    api = library.GrowattApi()
+    api.server_url = url
+    api.login("me", "secret")
+    for _ in range(4):
+        api.tlx_detail("X")
+elif client == "typed":
+    from heliograph import Growatt
+
+    api = Growatt("me", "secret", server=url)
+    for _ in range(4):
+        api.tlx_detail("X")
+elif client == "pygoodwe":
+    from pygoodwe import API
+
+    api = API("station", "me", "secret", api_url=url + "api/", skipload=True, log_level="WARNING")
+    api.do_login()
+    for _ in range(4):
+        api.call("v2/PowerStation/GetMonitorDetailByPowerstationId", {"powerStationId": "station"})
+elif client == "goodwe":
+    from heliograph import GoodWe
+
+    api = GoodWe("me", "secret", server=url)
+    for _ in range(4):
+        api.monitor_detail("station")

@@ -1,0 +1,58 @@
+"""The emulated accounts the judges read: one frozen at a summer noon, one at the present."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from heliograph import growattserver
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOON = datetime.fromisoformat("2026-06-21T12:02:00+02:00")
+
+
+@contextmanager
+def account(vendor: str, start: datetime, **options: Any) -> Iterator[SimpleNamespace]:
+    """Emulate both clouds with a stopped clock and name one vendor's first account."""
+    emulator = build(Options(start=start, speed=0, accounts=2, **options))
+    with serve_in_thread(emulator) as ready:
+        holder = next(one for one in emulator.accounts if one.vendor == vendor)
+        yield SimpleNamespace(
+            emulator=emulator,
+            ready=ready,
+            url=ready["url"] + "/",
+            username=holder.username,
+            password=holder.password,
+            plant={site.family: site.id for site in holder.sites},
+            device={site.family: site.devices[0] for site in holder.sites},
+            sites={site.family: site for site in holder.sites},
+        )
+
+
+@pytest.fixture(scope="session")
+def growatt_at() -> Iterator[SimpleNamespace]:
+    with account("growatt", NOON) as at:
+        api = growattserver.GrowattApi()
+        api.server_url = at.url
+        at.user_id = api.login(at.username, at.password)["userId"]
+        yield at
+
+
+@pytest.fixture(scope="session")
+def growatt_today() -> Iterator[SimpleNamespace]:
+    with account("growatt", datetime.now(UTC), zone=UTC) as at:
+        yield at
+
+
+@pytest.fixture(scope="session")
+def goodwe_at() -> Iterator[SimpleNamespace]:
+    with account("goodwe", NOON) as at:
+        yield at
