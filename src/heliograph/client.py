@@ -94,10 +94,20 @@ def _prepared(pool: Any, request: Request, timeout: float) -> Any:
     try:
         builder = pool.request(request.verb, request.url).headers(request.headers)
     except ValueError as error:
-        raise ConfigError(f"{request.url!r} is not an address a request can be sent to ({error})") from None
+        raise ConfigError(f"{_shown(request.url)!r} is not an address a request can be sent to ({error})") from None
     if timeout != TIMEOUT:
         builder = builder.timeout(timedelta(seconds=timeout))
+    if request.body == b"":
+        # The library says nothing of an empty body, and servers may insist on a length.
+        return builder.header("Content-Length", "0")
     return builder if request.body is None else builder.body_bytes(request.body)
+
+
+def _shown(url: str) -> str:
+    """Return an address without its query and without credentials somebody put into it."""
+    scheme, slashes, rest = url.partition("?")[0].partition("//")
+    host, slash, path = rest.partition("/")
+    return scheme + slashes + host.rpartition("@")[2] + slash + path
 
 
 def _reply(response: BaseResponse, body: bytes) -> Reply:
@@ -107,7 +117,7 @@ def _reply(response: BaseResponse, body: bytes) -> Reply:
 def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
-    host = urlsplit(request.url).netloc
+    host = urlsplit(_shown(request.url)).netloc
     causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
     reason = causes[-1]["message"]
     if isinstance(error, RequestTimeoutError):

@@ -69,6 +69,10 @@ class Session:
 
     def __init__(self, server: str) -> None:
         self.server = server
+        try:
+            urlsplit(server)
+        except ValueError as error:
+            raise ConfigError(f"the server's address cannot be read ({error})") from None
         self.base = server
         self.alive = False
         self.cookies: dict[str, dict[str, str]] = {}
