@@ -1,0 +1,107 @@
+"""The SEMS Portal in a box: answers every declared call over emulated homes, and turns callers away as it does."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from heliograph.answers import Told
+from heliograph.vendors.goodwe.emulate import gate, plants
+from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
+from heliograph.vendors.goodwe.emulate.envelopes import JSON_HEADERS, JSON_TYPE, app_service, monitor_service
+from heliograph.vendors.goodwe.emulate.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.answers import Asked, HomePlan, Stage
+    from heliograph.endpoint import Endpoint
+
+__all__ = ["ANSWERS", "EMULATION", "GoodWeEmulation", "plants"]
+
+_HTML = "text/html; charset=utf-8"
+_NO_ROUTE = Told(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
+_PAGE = Told(
+    b"<!DOCTYPE html><html><head><title>SEMS Portal</title></head><body>Maintenance</body></html>\n", 200, _HTML
+)
+_FIREWALL = Told(
+    b"<!doctypehtml><html><title>405</title><body>Sorry, your request has been blocked.</body></html>\n", 405, _HTML
+)
+
+_BASE = re.compile(r"/*api/+(.*)", re.IGNORECASE)
+_VERSION = re.compile(r"v\d+/+(.*)", re.IGNORECASE)
+
+
+class GoodWeEmulation:
+    """The SEMS Portal."""
+
+    vendor = "goodwe"
+
+    def families(self) -> tuple[str, ...]:
+        return tuple(KINDS)
+
+    def home(self, family: str) -> HomePlan:
+        return KINDS[family].plan
+
+    def username(self, number: int) -> str:
+        return f"owner{number}@example.com"
+
+    def plant_id(self, seed: int) -> str:
+        return str(uuid5(NAMESPACE_URL, f"semsportal/{seed}"))
+
+    def serials(self, family: str, seed: int) -> tuple[str, ...]:
+        kind = KINDS[family]
+        homes = kind.plan.homes
+        return tuple(f"{kind.serial}{(seed * homes + place) % 100_000_000:08d}" for place in range(homes))
+
+    def owns(self, path: str) -> bool:
+        return _BASE.fullmatch(path) is not None
+
+    def answer(self, asked: Asked, stage: Stage) -> Told:
+        if stage.fault("block") is not None:
+            return _FIREWALL
+        if (found := _matched(asked)) is None:
+            return _NO_ROUTE
+        if stage.fault("html") is not None:
+            return _PAGE
+        call, arguments = found
+        try:
+            return _told(_answered(call, arguments, asked, stage))
+        except Failed as refusal:
+            return _told(_envelope(call)(refusal.code, refusal.words, refusal.data, language=refusal.language))
+
+
+def _matched(asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
+    """Return the declared call of a path and its arguments; neither's case matters, and most versions are optional."""
+    base = _BASE.fullmatch(asked.path)
+    path = base[1] if base else ""
+    found = ANSWERS.match(asked._replace(path=path))
+    if found is None and (versioned := _VERSION.fullmatch(path)):
+        found = ANSWERS.match(asked._replace(path=versioned[1]))
+    return None if found is None else (found[0], {name.lower(): value for name, value in found[1].items()})
+
+
+def _answered(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked, stage: Stage) -> dict[str, Any]:
+    token = gate.presented(asked)
+    if call.route.opens:
+        opened: dict[str, Any] = ANSWERS.function(call)(arguments, token, asked, stage)
+        return opened
+    holder = gate.holder_of(token, asked, stage)
+    gate.slow_down(holder, stage)
+    emptied = stage.fault("empty") is not None
+    # Quirk: accounts and plants that moved to SEMS+ answer success and an empty object.
+    data = {} if emptied else ANSWERS.function(call)(Ask(arguments, holder, stage))
+    return _envelope(call)(0, "操作成功", data, arguments=arguments)
+
+
+def _envelope(call: Endpoint[..., Any]) -> Callable[..., dict[str, Any]]:
+    return app_service if "PowerStation/" in call.route.path else monitor_service
+
+
+def _told(answer: dict[str, Any]) -> Told:
+    return Told(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode(), 200, JSON_TYPE, JSON_HEADERS)
+
+
+EMULATION = GoodWeEmulation()
