@@ -56,11 +56,13 @@ def build(options: Options, emulations: Sequence[Emulation] | None = None) -> Em
 
 def all_emulations() -> list[Emulation]:
     """Return the emulation of every vendor there is."""
-    names = sorted(
-        (module.name for module in iter_modules(vendors.__path__)),
-        key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name),
-    )
-    return [import_module(f"{vendors.__name__}.{name}.emulate").EMULATION for name in names]
+    return [import_module(f"{vendors.__name__}.{name}.emulate").EMULATION for name in vendor_names()]
+
+
+def vendor_names() -> list[str]:
+    """Return the names of all vendors, in the order accounts take turns."""
+    names = (module.name for module in iter_modules(vendors.__path__) if module.ispkg)
+    return sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
 
 
 def emulate(options: Options, emulations: Sequence[Emulation] | None = None) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 _LARGEST_HEAD = 65536
 _LARGEST_BODY = 1 << 20
+_PATIENCE_SECONDS = 1.0
 
 
 class _Refused(Exception):
@@ -39,7 +40,8 @@ async def serve(
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError):  # a caller may leave at any time
+            # A caller may leave at any time, and so may we: cancelled is how a conversation ends with the server.
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await _Conversation(emulator, reader, writer, url).run()
         finally:
             writer.close()
@@ -166,6 +168,12 @@ class _Conversation:
             await self._send(self._head(told))
             await self._send(h11.Data(data=told.body))
             await self._send(h11.EndOfMessage())
+            self._writer.write_eof()
+            # To close on what is still under way would reset the connection, and our answer might be lost with it.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    while await self._reader.read(_CHUNK):
+                        pass
 
     def _head(self, told: Told) -> h11.Response:
         headers = [
