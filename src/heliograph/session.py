@@ -6,6 +6,7 @@ remember between calls stands in a `Session` of plain data, so it can be stored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -68,11 +69,11 @@ class Session:
     """What one account's conversation remembers: plain data, without the password."""
 
     def __init__(self, server: str) -> None:
-        self.server = server
         try:
             urlsplit(server)
         except ValueError as error:
             raise ConfigError(f"the server's address cannot be read ({error})") from None
+        self.server = server
         self.base = server
         self.alive = False
         self.cookies: dict[str, dict[str, str]] = {}
@@ -136,10 +137,10 @@ def _skew(date: str, at: float) -> float:
         there = moment(parsedate_to_datetime(date).timestamp() * 1000, None)
     except (ValueError, TypeError, OverflowError):
         return 0.0
-    # The header has whole seconds and the reply took a moment; less than that is no difference.
     if there is None:  # not of this century, so no clock
         return 0.0
     ahead = there.timestamp() - at
+    # The header has whole seconds and the reply took a moment; less than that is no difference.
     return ahead if abs(ahead) > 2 else 0.0
 
 
@@ -347,7 +348,7 @@ def _multipart(fields: Fields) -> tuple[bytes, str]:
 
 
 def trusted(url: str, configured: str, domains: tuple[str, ...]) -> bool:
-    """Tell whether a session may be sent to an address: the configured server itself, or https below a domain.
+    r"""Tell whether a session may be sent to an address: the configured server itself, or https below a domain.
 
     >>> trusted("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
     True
@@ -355,12 +356,21 @@ def trusted(url: str, configured: str, domains: tuple[str, ...]) -> bool:
     False
     >>> trusted("https://semsportal.com.evil.org/", "https://semsportal.com/api/", ("semsportal.com",))
     False
+    >>> trusted("https://evil.org\\.semsportal.com/", "https://semsportal.com/api/", ("semsportal.com",))
+    False
     >>> trusted("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/", ("semsportal.com",))
     True
     """
-    there, here = urlsplit(url), urlsplit(configured)
+    try:
+        there, here = urlsplit(url), urlsplit(configured)
+    except ValueError:
+        return False
     if (there.scheme, there.netloc) == (here.scheme, here.netloc):
         return True
     host = there.hostname or ""
     known = any(host == domain or host.endswith("." + domain) for domain in domains)
-    return there.scheme == "https" and "@" not in there.netloc and known
+    return there.scheme == "https" and known and _PLAIN_HOST.fullmatch(there.netloc) is not None
+
+
+# Python and the HTTP library disagree about where a host ends when it holds a backslash and the like.
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
