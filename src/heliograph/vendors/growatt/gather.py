@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from heliograph.errors import Refused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
 from heliograph.vendors.growatt.api import GrowattCalls
@@ -26,6 +27,14 @@ def plants(session: Session) -> tuple[Plant, ...]:
 
 def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
     """Read one plant: 2 to 7 requests, by its devices."""
+    if str(plant_id) not in session.facts["plants"]:
+        # Quirk: of a plant that is not the account's the cloud tells zeros, no error (docs/clouds/growatt.md).
+        raise Refused(
+            f"this account has no plant {plant_id!r}",
+            vendor=VENDOR,
+            call="snapshot",
+            advice=f"It has: {', '.join(session.facts['plants']) or 'none'}",
+        )
     info: PlantInfo = yield GrowattCalls.plant_info.plan(plant_id)
     if learned_zone(session, plant_id) is None:
         yield GrowattCalls.plant_settings.plan(plant_id)
