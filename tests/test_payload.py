@@ -56,6 +56,21 @@ def test_the_answer_is_kept_exactly_as_sent():
     assert said.pv_power == 0.84  # the cloud's own unit: typed, not converted
 
 
+def test_a_field_is_in_its_declared_unit_whatever_unit_the_text_brings():
+    said = answer(ppv="840(W)", etot="2.56 MWh", v="0.8kWp")
+    assert (said.pv_power, said.energy_total, said.voltage) == (0.84, 2560.0, None)
+
+
+def test_every_declared_unit_is_one_that_can_be_read():
+    from heliograph.vendors.goodwe import payloads as goodwe
+    from heliograph.vendors.growatt import devices, payloads
+
+    for shape in [one for module in (devices, payloads, goodwe) for one in vars(module).values()]:
+        for row in shape.fields() if isinstance(shape, type) and issubclass(shape, Payload) else ():
+            assert not row.unit or row.read(f"1{row.unit}") == 1.0, row.key
+            assert row.metric is None or row.unit, row.key
+
+
 def test_a_missing_field_is_a_gap_and_never_a_zero():
     said = answer(ppv="--", etot="", chg=None)
     assert [getattr(said, row.name) for row in Answer.fields() if row.metric] == [None] * 4

@@ -98,7 +98,9 @@ class Payload:
 
 def number(key: str, unit: str = "", metric: Metric | None = None, *, sign: int = 1) -> Field[float | None]:
     """Declare a number in the cloud's own unit; `sign` turns it to ours when it feeds a metric."""
-    return Field(key, wire.number, unit, metric, sign)
+    # Quirk: a text may bring another unit along ("2.56 MWh" where small plants have "9.3 kWh"): the unit wins.
+    read = (lambda value: wire.declared(value, unit)) if unit else wire.number
+    return Field(key, read, unit, metric, sign)
 
 
 def text(key: str) -> Field[str | None]:

@@ -88,8 +88,8 @@ def quantity(value: Any, unit: str) -> float | None:
     parts = _parts(value)
     if parts is None:
         return None
-    wanted, declared = _SCALES[unit.lower()]
-    base, scale = wanted, declared
+    wanted, usual = _SCALES[unit.lower()]
+    base, scale = wanted, usual
     if parts[1]:
         if parts[1].lower() not in _SCALES:
             return None
@@ -98,6 +98,19 @@ def quantity(value: Any, unit: str) -> float | None:
         return None
     scaled = round(parts[0] * scale, 6)  # Java floats arrive widened: 0.10000000149011612
     return scaled if isfinite(scaled) else None
+
+
+def declared(value: Any, unit: str) -> float | None:
+    """Read a number in the unit declared for it; another unit in the text is converted to it.
+
+    >>> declared("2.56 MWh", "kWh"), declared("840(W)", "kW"), declared("0.84", "kW"), declared("5 kWp", "kW")
+    (2560.0, 0.84, 0.84, None)
+    """
+    parts = _parts(value)
+    if parts is None or not parts[1]:
+        return None if parts is None else parts[0]
+    found = quantity(value, unit)
+    return None if found is None else round(found / _SCALES[unit.lower()][1], 6)
 
 
 def text(value: Any) -> str | None:
