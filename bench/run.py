@@ -44,18 +44,40 @@ TITLES = {
 
 
 def answers() -> dict[str, str]:
-    """Return real-sized answers, taken once from the emulator."""
-    from heliograph import growattserver
-    from heliograph.cli.apart import emulated  # noqa: F401 - placeholder
+    """Return real-sized answers by a part of their request line, taken once from the emulator."""
+    from datetime import datetime
 
-    raise NotImplementedError
+    from heliograph import GoodWe, Growatt
+    from heliograph.emulator.main import Options, build
+    from heliograph.emulator.server import serve_in_thread
+
+    emulator = build(Options(start=datetime.fromisoformat("2026-06-21T12:00:00+02:00"), speed=0))
+    with serve_in_thread(emulator) as ready:
+        one, other = emulator.accounts
+        growatt = Growatt(one.username, one.password, server=ready["growatt"])
+        tlx = next(site for site in one.sites if site.family == "tlx-battery")
+        goodwe = GoodWe(other.username, other.password, server=ready["sems"])
+        hybrid = next(site for site in other.sites if site.family == "hybrid")
+        token = {"uid": "1", "timestamp": 1, "token": "0" * 32, "client": "ios", "version": "v2.1.0", "language": "en"}
+        found = {
+            "LoginAPI": {"back": growatt.login(one.username, one.password).raw},
+            "getTlxDetailData": growatt.tlx_detail(tlx.devices[0]).raw,
+            "getSystemStatus_KW": {
+                "result": 1,
+                "obj": growatt.tlx_system_status(tlx.id, tlx.devices[0]).raw,
+                "msg": "",
+            },
+            "CrossLogin": {"hasError": False, "code": 0, "msg": "Success", "data": token, "components": {}},
+            "GetMonitorDetail": {"code": "0", "msg": "success", "data": goodwe.monitor_detail(hybrid.id).raw},
+        }
+    return {mark: json.dumps(answer) for mark, answer in found.items()}
 
 
 @contextlib.contextmanager
 def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None):
     """Run the pre-rendered cloud for as long as the block lasts, and give its address."""
     arguments = [sys.executable, str(HERE / "stub.py"), str(ANSWERS), str(latency), *(certificate or ())]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_pin(-1))
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_pin(-1))  # noqa: PLW1509 - no threads here
     port = process.stdout.readline().strip()
     try:
         yield f"{'https' if certificate else 'http'}://localhost:{port}/"
@@ -101,7 +123,13 @@ def per_call(rounds: int, seconds: float) -> list[str]:
                 for client in clients:
                     found[client].append(run("calls.py", client, call, url, str(seconds)))
         peer = [one["cpu"] / one["calls"] for one in found[clients[0]]]
-        lines += ["", f"**{TITLES[call]}**", "", "| client | CPU µs/call | calls/s | CPU against the peer |", "|---|---|---|---|"]
+        lines += [
+            "",
+            f"**{TITLES[call]}**",
+            "",
+            "| client | CPU µs/call | calls/s | CPU against the peer |",
+            "|---|---|---|---|",
+        ]
         for client, results in found.items():
             cpu = [one["cpu"] / one["calls"] for one in results]
             rate = statistics.median(one["calls"] / one["wall"] for one in results)
@@ -170,12 +198,15 @@ def certificate(folder: Path) -> tuple[tuple[str, str] | None, str]:
     if shutil.which("openssl") is None:
         return None, ""
     (folder / "names").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n", encoding="utf-8")
-    quiet = {"cwd": folder, "check": True, "capture_output": True}
-    key = ["-newkey", "rsa:2048", "-nodes"]
-    subprocess.run(["openssl", "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=bench"], **quiet)
-    subprocess.run(["openssl", "req", *key, "-keyout", "key.pem", "-out", "request", "-subj", "/CN=localhost"], **quiet)
-    sign = ["openssl", "x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-    subprocess.run([*sign, "-out", "cert.pem", "-days", "2", "-extfile", "names"], **quiet)
+
+    def quietly(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "rsa:2048", "-nodes")
+    quietly("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=bench")
+    quietly("req", *key, "-keyout", "key.pem", "-out", "request", "-subj", "/CN=localhost")
+    signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
+    quietly("x509", "-req", "-in", "request", *signed_by, "-out", "cert.pem", "-days", "2", "-extfile", "names")
     return (str(folder / "cert.pem"), str(folder / "key.pem")), str(folder / "ca.pem")
 
 
@@ -188,13 +219,15 @@ def main(*, write: bool, quick: bool) -> None:
         ANSWERS = folder / "answers.json"
         ANSWERS.write_text(json.dumps(answers()), encoding="utf-8")
         pair, authority = certificate(folder)
-        machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        machine = (
+            f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        )
         lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, again and again"]
         lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
-        lines += ["", "### Import"] + imports(3 if quick else 11)
+        lines += ["", "### Import", *imports(3 if quick else 11)]
         lines += ["", "### Cold start: import, login and four calls over TLS"]
         lines += cold_start(3 if quick else 11, pair, authority)
-        lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms"] + fleet(1 if quick else 3)
+        lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
     text = "\n".join(lines)
     print(text)
     if write:

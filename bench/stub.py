@@ -52,9 +52,7 @@ async def main() -> None:
     if len(sys.argv) > 3:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[3], sys.argv[4])
-    server = await asyncio.get_running_loop().create_server(
-        Cloud, "127.0.0.1", 0, ssl=context, backlog=1024
-    )
+    server = await asyncio.get_running_loop().create_server(Cloud, "127.0.0.1", 0, ssl=context, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

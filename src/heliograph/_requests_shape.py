@@ -6,7 +6,7 @@ A session with headers, cookies, get and post; and errors that are also the ones
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -59,8 +59,9 @@ class Cookie(NamedTuple):
 class Cookies:
     """The session's cookies with the manners of requests' jar: iterates cookies, gets and sets by name."""
 
-    def __init__(self, remembered: Remembered) -> None:
+    def __init__(self, remembered: Remembered, server: Callable[[], str]) -> None:
         self._remembered = remembered
+        self._server = server
 
     def __iter__(self) -> Iterator[Cookie]:
         for host, jar in self._remembered.cookies.items():
@@ -97,7 +98,7 @@ class Cookies:
 
     def set(self, name: str, value: str, *, domain: str | None = None, **_ignored: Any) -> None:
         """Set a cookie for the server, or for `domain`."""
-        host = domain or urlsplit(self._remembered.server).netloc
+        host = domain or urlsplit(self._server()).netloc
         self._remembered.cookies.setdefault(host, {})[name] = value
 
     def update(self, other: Mapping[str, str] | Cookies) -> None:
@@ -152,10 +153,10 @@ class Session:
 
     __slots__ = ("_remembered", "cookies", "headers")
 
-    def __init__(self, headers: Mapping[str, str], remembered: Remembered) -> None:
+    def __init__(self, headers: Mapping[str, str], remembered: Remembered, server: Callable[[], str]) -> None:
         self._remembered = remembered
         self.headers = Headers(headers)
-        self.cookies = Cookies(remembered)
+        self.cookies = Cookies(remembered, server)
 
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET."""

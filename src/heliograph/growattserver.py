@@ -130,7 +130,7 @@ class GrowattApi(GrowattCalls, BlockingClient, Untyped):
         given = self.agent_identifier if agent_identifier is None else agent_identifier
         self.agent_identifier = agent(add_random_user_id, given)
         remembered = Remembered(self.server_url)
-        self._http = Session({"User-Agent": self.agent_identifier}, remembered)
+        self._http = Session({"User-Agent": self.agent_identifier}, remembered, lambda: self.server_url)
         super().__init__(_AsSent(self._http), remembered, None, timeout=TIMEOUT, allow_commands=True)
 
     @property

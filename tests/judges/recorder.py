@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What every HTTP library sets as it likes, and no cloud looks at.
-_TRANSPORT = {"host", "connection", "accept", "accept-encoding", "content-length", "user-agent", "cookie", "content-type"}
+_TRANSPORT = {
+    "host",
+    "connection",
+    "accept",
+    "accept-encoding",
+    "content-length",
+    "user-agent",
+    "cookie",
+    "content-type",
+}
 
 
 class Seen(NamedTuple):

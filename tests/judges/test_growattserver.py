@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import growattServer
 import pytest
 import requests
-from judges.recorder import recording
 
 from heliograph import growattserver as ours
 from heliograph.endpoint import methods
 from heliograph.errors import CloudError
 from heliograph.vendors.growatt import GrowattCalls
+from judges.recorder import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
         at.device["tlx-battery"], "ac_charge", {"param1": "1"}
     ),
     "update_tlx_inverter_time_segment": lambda s, api, at: api.update_tlx_inverter_time_segment(
-        at.device["tlx-battery"], 1, s.BATT if hasattr(s, "BATT") else 1, dt.time(0, 5), dt.time(4, 59), True
+        at.device["tlx-battery"], 1, 1, dt.time(0, 5), dt.time(4, 59), True
     ),
     "update_mix_inverter_setting": lambda s, api, at: api.update_mix_inverter_setting(
         at.device["mix"],
@@ -123,6 +123,9 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
         {"paramId": "pv_active_p_rate", "command_1": "60", "command_2": ""},
     ),
 }
+
+# What the cloud answers with `obj: null`; both hand on None.
+NOTHING = {"mix_totals of another family"}
 
 # What the drop-in adds to the released package; the peer cannot judge these.
 OURS_ALONE = {
@@ -161,7 +164,7 @@ def test_the_drop_in_sends_what_the_peer_sends_and_returns_what_it_returns(case:
         sent_by_us = recorder.take()
     assert sent_by_us == sent_by_peer
     assert returned == expected
-    assert expected, "an empty answer judges nothing"
+    assert expected or case in NOTHING, "an empty answer judges nothing"
 
 
 def test_every_declared_call_has_a_case_or_is_ours_alone() -> None:

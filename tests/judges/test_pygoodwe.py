@@ -8,9 +8,9 @@ from typing import Any
 
 import pygoodwe
 import pytest
-from judges.recorder import recording
 
 from heliograph import GoodWe
+from judges.recorder import recording
 
 FAMILIES = ("single", "hybrid", "meter", "several")
 

@@ -159,9 +159,10 @@ def _answer(reply: Reply) -> dict[str, Any]:
 
 def turned_away(reply: Reply) -> None:
     """Raise when the HTTP status alone already tells why there is no answer."""
-    status, shown = reply.status, excerpt(reply.body)
+    status = reply.status
     if status < 300:
         return
+    shown = excerpt(reply.body)
     if status == 404 and b"Route Not Found" in reply.body:
         # Quirk: the SEMS+ gateway knows no classic call; some classic logins point there since 2026.
         raise _refused("404", "this account's server does not know the classic calls", _MOVED)
