@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from heliograph.answers import HomePlan
 from heliograph.emulator.clock import Clock
 from heliograph.emulator.days import ENERGIES
 from heliograph.emulator.home import Home
@@ -168,6 +169,14 @@ def test_the_order_of_questions_changes_no_answer(family, seed, at):
     day = at.astimezone(BERLIN).date().isoformat()
     assert fresh.curve(day) == lived.curve(day)
     assert fresh.energies(day) == lived.energies(day)
+
+
+def test_a_battery_that_is_slow_to_forget_is_remembered_too():
+    plan = HomePlan(900, battery_capacity=60, battery_power=800, load_kwh_per_day=4)
+    fresh, lived = (Home(plan, SKIES[0], BERLIN, ANCHOR, "slow", lambda: SPRING + timedelta(90)) for _ in range(2))
+    lived.energies("2026")
+    assert 20 < lived.curve("2026-05-20")[0][1]["battery_soc"] < 90
+    assert fresh.curve("2026-05-20") == lived.curve("2026-05-20")
 
 
 def test_another_seed_is_another_town():

@@ -55,7 +55,8 @@ class Acme:
             return _json({"in": accepted}, ("Set-Cookie", "sid=1"))
         if asked.path == "acme/fail":
             raise ZeroDivisionError
-        return _json({**asked._asdict(), "headers": None, "html": stage.fault("html"), "now": stage.now().isoformat()})
+        rates = [stage.fault("rate"), stage.fault("rate")]
+        return _json({**asked._asdict(), "headers": None, "rates": rates, "now": stage.now().isoformat()})
 
 
 class Zeta(Acme):

@@ -75,12 +75,15 @@ class Home(Protocol):
         """Return every metric this home can truly know at a moment: powers, soc, `_today` and `_total`."""
 
     def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
-        """Return the powers and soc of a local day ("2026-06-21") at each 5-minute boundary, all day long."""
+        """Return the powers and soc of a local day ("2026-06-21") at each 5-minute boundary, in local time.
+
+        All day long, also what is left of today; empty for days to come and days before the cloud knew the home.
+        """
 
     def energies(self, period: str) -> dict[str, float]:
-        """Return the energies of a local day, month ("2026-06") or year ("2026") so far simulated, kWh.
+        """Return the energies of a local day, month ("2026-06") or year ("2026") up to the newest upload, kWh.
 
-        Keys are the `_today` names without the suffix: "pv_energy", "grid_import_energy", ….
+        0 for days to come and before the cloud knew the home, which only `_total` counters remember. Keys are the `_today` names without the suffix: "pv_energy", "grid_import_energy", ….
         """
 
 

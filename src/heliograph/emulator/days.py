@@ -38,7 +38,7 @@ _ONE_WAY = math.sqrt(0.9)
 """Efficiency into or out of the battery: nine tenths come back."""
 _RESERVE = 0.1
 _FIRST_LOOK_BACK = 4
-_KEPT_DAYS = 8
+_KEPT_DAYS = 3
 
 
 class Day(NamedTuple):

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from email.utils import format_datetime
+from http.client import responses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h11
@@ -182,7 +183,7 @@ class _Conversation:
             ("Content-Length", str(len(told.body))),
             *told.headers,
         ]
-        return h11.Response(status_code=told.status, headers=headers)
+        return h11.Response(status_code=told.status, headers=headers, reason=responses.get(told.status, ""))
 
     async def _send(self, event: h11.Event) -> None:
         if data := self._http.send(event):
