@@ -83,7 +83,8 @@ class Home(Protocol):
     def energies(self, period: str) -> dict[str, float]:
         """Return the energies of a local day, month ("2026-06") or year ("2026") up to the newest upload, kWh.
 
-        0 for days to come and before the cloud knew the home, which only `_total` counters remember. Keys are the `_today` names without the suffix: "pv_energy", "grid_import_energy", ….
+        0 for days to come and before the cloud knew the home, which only `_total` counters remember.
+        Keys are the `_today` names without the suffix: "pv_energy", "grid_import_energy", ….
         """
 
 
