@@ -331,3 +331,9 @@ def test_nothing_printed_of_a_login_shows_its_secrets():
     assert opened.client == "ios"
     assert TOKEN["token"] not in repr(opened)
     assert TOKEN["uid"] not in repr(opened)
+
+
+def test_a_login_asked_for_by_hand_goes_to_the_configured_server_without_the_old_token():
+    (request,), _ = ask(logged_in(), login(), call=GoodWeCalls.cross_login.plan(USER, PASSWORD))
+    assert request.url == SERVER + "v2/Common/CrossLogin"
+    assert "token" not in json.loads(request.headers["Token"])
