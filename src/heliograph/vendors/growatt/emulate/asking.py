@@ -31,7 +31,7 @@ KINDS = {
 
 _SERIALS = ("id", "mixId", "storageId", "storageSn", "inverterId", "invSn", "serialNum", "deviceSn")
 YEARS_SHOWN = 6
-_FIRST_YEAR = 2000
+_KNOWN_YEARS = range(2000, 2200)
 
 
 class Flow(NamedTuple):
@@ -164,14 +164,19 @@ class Ask(NamedTuple):
     @property
     def span(self) -> int:
         """What a chart covers: 0 a day, 1 a month in days, 2 a year in months, 3 six years."""
-        return int(text) if (text := self.arguments.get("type", "0")).isdigit() else -1
+        return self.number("type", 0, unreadable=-1)
+
+    def number(self, name: str, missing: int, unreadable: int = 0) -> int:
+        """Return a whole number among the arguments."""
+        text = self.arguments.get(name, str(missing))
+        return int(text) if text.isdecimal() else unreadable
 
     def date(self, unit: Unit) -> date | None:
         """Return the plant-local day that is asked about, today when none is named."""
         parts = (self.arguments.get("date") or unit.today).split("-")
         try:
             year, month, day = (int(part) for part in [*parts, "1", "1"][:3])
-            return date(year, month, day) if year >= _FIRST_YEAR else None
+            return date(year, month, day) if year in _KNOWN_YEARS else None
         except ValueError:
             return None
 

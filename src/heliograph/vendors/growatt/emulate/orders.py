@@ -276,14 +276,8 @@ def portal_set(ask: Ask) -> Change:
     return {"msg": "inv_set_success", "success": True}
 
 
-_NUMBERS = {
-    "formulaCoal": float,
-    "formulaSo2": float,
-    "formulaCo2": float,
-    "plantType": int,
-    "timezone": float,
-    "nominalPower": float,
-}
+_NUMBERS = ("formulaCoal", "formulaSo2", "formulaCo2", "plantType", "timezone", "nominalPower")
+_HUGE = 1e9
 
 
 @ANSWERS.to(GrowattCalls.send_plant_settings)
@@ -293,15 +287,18 @@ def update_plant(ask: Ask) -> Change | Told:
         raise refused("501")
     try:
         written = {member: ask.arguments[part] for part, member in FORM.items() if member not in (None, "id")}
-        numbers = {name: _whole(read(written[name])) for name, read in _NUMBERS.items()}
-        price = _whole(float(written["formulaMoneyStr"]))
+        numbers = {name: _whole(written[name]) for name in _NUMBERS}
+        price = _whole(written["formulaMoneyStr"])
     except (KeyError, ValueError):
         return pages.BROKEN_FORM
     ask.site.settings["plant"] = written | numbers | {"formulaMoney": price}
     return {"success": True, "msg": "200"}
 
 
-def _whole(value: float) -> float:
+def _whole(text: str) -> float:
+    value = float(text)
+    if not abs(value) < _HUGE:
+        raise ValueError(f"{text} is no size, price or offset")
     return int(value) if value == int(value) else value
 
 
@@ -346,7 +343,7 @@ def _set_price(ask: Ask, unit: Unit) -> None:
     if plant != unit.site.id or currency not in UNITS:
         raise refused()
     try:
-        changes = {"formulaMoney": float(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
+        changes = {"formulaMoney": _whole(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
     except ValueError:
         raise refused() from None
     unit.site.settings.setdefault("plant", {}).update(changes)

@@ -106,8 +106,8 @@ def plant_detail(ask: Ask) -> dict[str, Any]:
 @ANSWERS.to(GrowattCalls.plant_list_page)
 def plant_list_page(ask: Ask) -> list[dict[str, Any]]:
     """One page of plants; here, and only here, the bean knows energy and power."""
-    size = int(ask.arguments.get("pageSize", PAGE_SIZE))
-    first = (int(ask.arguments.get("toPageNum", 1)) - 1) * size
+    size = ask.number("pageSize", PAGE_SIZE)
+    first = (max(1, ask.number("toPageNum", 1)) - 1) * size
     return [_listed(ask.main(site), ask.holder.username) for site in ask.holder.sites[first : first + size]]
 
 
@@ -181,10 +181,13 @@ def _twice(name: str, kwh: float) -> dict[str, str]:
 
 
 def _energy_bean(unit: Unit, owner: str) -> dict[str, Any]:
+    """Return the bean as this call has it: nothing is null, a date a number, one name spelled otherwise."""
     bean = plant_bean(unit, owner)
-    created = bean["createDate"]["time"]
     bare = {key: None if value in ("", []) else value for key, value in bean.items()}
-    return bare | {"createDate": created, "eTotal": round(unit.total.pv, 1), "unitMap": None}
+    own: dict[str, Any] = {"companyName": "", "logoImgName": "", "formulaMoneyStr": None, "unitMap": None}
+    own |= {"createDate": bean["createDate"]["time"], "eTotal": round(unit.total.pv, 1)}
+    own["eyearMoneyText"] = bare.pop("EYearMoneyText")
+    return bare | own
 
 
 @ANSWERS.to(GrowattCalls.plant_info)
