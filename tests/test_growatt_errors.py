@@ -87,6 +87,7 @@ ANSWERS = {
     "400": (reply(b"<html>Parameter conditions not met" + MIXED, 400), e.Unreadable, "400"),
     "empty": (reply(b""), e.Unreadable, "empty"),
     "blank": (reply(b" \r\n"), e.Unreadable, "empty"),
+    "nested without end": (reply(b"[" * 200_000), e.Unreadable, "JSON"),
     "half": (reply(MIXED[:-30]), e.Unreadable, "JSON"),
     "half a secret": (reply(b'{"obj": {"pwd": "' + PASSWORD.encode()), e.Unreadable, "JSON"),
     "maintenance": (reply(b"<html>We will be back at noon" + FIELD.encode()), e.Unreadable, "web page"),

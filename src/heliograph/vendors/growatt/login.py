@@ -132,7 +132,7 @@ class GrowattCloud:
             raise _html(reply)
         try:
             return json.loads(reply.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unreadable(
                 "the answer is empty" if not reply.body.strip() else "the answer is not JSON, or only half of it",
                 advice="Try again; if it stays, the device may not know this call",
@@ -215,7 +215,7 @@ def _classic_info(body: bytes) -> Any:
         raise Refused("the page holds no inverter", advice=_UNKNOWN)
     try:
         return json.loads(found[1])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1])) from None
 
 
