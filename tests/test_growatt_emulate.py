@@ -310,6 +310,7 @@ def test_a_battery_is_known_by_its_own_serial_and_charging_is_positive():
     told = morning.post("newTlxApi.do", op="getBatDetailData", id=serial)["data"]
     assert float(told["chargeOrDisPower"]) == pytest.approx(-morning.truth("tlx-battery")["battery_power"], abs=0.06)
     assert morning.post("newTlxApi.do", op="getBatInfo", serialNum=serial)["obj"]["lost"] is False
+    assert morning.get("newTlxApi.do", op="getTlxDetailData", id=serial)["data"]["serialNum"] is None
 
 
 def test_plants_of_different_seeds_have_different_ids_and_serials():
