@@ -11,8 +11,8 @@ _READ = 4096
 
 # Wire keys of both clouds whose values identify a person or open a door; matched without regard to case.
 _KEYS = (
-    "password|passwordcrc|pwd|token|cpowertoken|uid|account|username|useraccount|accountname|email|owner_email|"
-    "owner_name|owner_phone|phonenum|phone|check_code|lastloginip|client_url|plantaddress|address|lat|lng|"
+    "password|passwordcrc|pwd|token|cpowertoken|cpowerauth|uid|account|username|useraccount|accountname|accountnameoss|"
+    "email|owner_email|owner_name|owner_phone|phonenum|phone|check_code|lastloginip|client_url|plantaddress|address|lat|lng|"
     "plant_lat|plant_lng|latitude|longitude|jsessionid"
 )
 
