@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.options import add_common
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def add_emulate(commands: Any) -> None:
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="switch a fault on; VALUE*N for N requests"
     )
     parser.set_defaults(run=emulate)
+    add_common(parser)
 
 
 def emulate(options: argparse.Namespace) -> int:

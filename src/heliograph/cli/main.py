@@ -1,0 +1,72 @@
+"""The entry point: one command is run, and whatever fails becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from importlib import import_module
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+from heliograph import __version__
+from heliograph.cli.show import failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+COMMANDS = ("now", "call", "emulate", "demo")
+
+_EPILOG = """\
+accounts come from the configuration file or from the environment:
+  HELIOGRAPH_GROWATT_USERNAME, HELIOGRAPH_GROWATT_PASSWORD
+  HELIOGRAPH_GOODWE_USERNAME, HELIOGRAPH_GOODWE_PASSWORD
+HELIOGRAPH_HOME is the folder of everything kept between runs; without it the system's own folders are used.
+
+examples:
+  heliograph demo                    both clouds in a box, live in this terminal
+  heliograph now                     what every plant does at this moment
+  heliograph now --json
+  heliograph call growatt plant_list
+"""
+
+
+def parser() -> ArgumentParser:
+    """Return the command line's grammar; nothing heavy is imported for it."""
+    whole = ArgumentParser(
+        prog="heliograph",
+        description="Your solar data out of the Growatt and GoodWe clouds.",
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"heliograph {__version__}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        add = getattr(import_module(f"heliograph.cli.{name}"), f"add_{name}")
+        add(commands)
+    return whole
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 to be fixed by the person, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an arrow is not worth a crash on an old terminal
+    options = parser().parse_args(argv)
+    return guarded(lambda: int(options.run(options)))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; a failure is one line on stderr, never a traceback and never a secret."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read us has left (`| head`); Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # noqa: BLE001 - the edge of the program: nothing may end in a traceback
+        return failed(error)
+    return code

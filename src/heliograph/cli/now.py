@@ -1,0 +1,72 @@
+"""`heliograph now`: what every plant of every account does at this moment."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.options import add_command, chosen_accounts
+from heliograph.cli.show import complain, failed, print_json
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from heliograph.config import Account
+    from heliograph.model import Snapshot
+
+_EXAMPLES = """\
+  heliograph now
+  heliograph now --account home --json
+  heliograph now --server us
+"""
+
+
+def add_now(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = add_command(commands, "now", "show what every plant does at this moment", _EXAMPLES, now)
+    parser.add_argument("--json", action="store_true", help="print a list of objects, one per plant; unknown is null")
+
+
+def now(options: Namespace) -> int:
+    """Read all accounts side by side and show their plants; one that fails does not hide the others."""
+    from heliograph.cli.apart import together  # noqa: PLC0415 - help needs no threads
+    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
+
+    accounts = chosen_accounts(options)
+    results = together([partial(read, one, client(one)) for one in accounts])
+    snapshots = [one for result in results if not isinstance(result, Exception) for one in result]
+    if options.json:
+        print_json([one.as_dict() for one in snapshots])
+    elif snapshots:
+        print_snapshots(snapshots)
+    code = 0
+    for account, result in zip(accounts, results, strict=True):
+        about = f"{account.name}: " if len(accounts) > 1 else ""
+        if isinstance(result, Exception):
+            code = max(code, failed(result, about))
+        elif not result:
+            complain(f"{about}this account has no plants")
+    return code
+
+
+def read(account: Account, client: Any) -> tuple[Snapshot, ...]:
+    """Return the plants of one account that its configuration names, or all."""
+    named = (client.snapshot(plant) for plant in account.plants)
+    found = tuple(named if account.plants else client.snapshots())
+    if account.zone is None:
+        return found
+    from dataclasses import replace  # noqa: PLC0415 - few configurations name a zone
+
+    # A cloud knows at best an offset; where the person named the zone, that is the clock on the wall.
+    return tuple(replace(one, plant=replace(one.plant, zone=account.zone)) for one in found)
+
+
+def print_snapshots(snapshots: Sequence[Snapshot]) -> None:
+    """Print the table as wide as the terminal."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and JSON needs none
+
+    from heliograph.cli.table import snapshot_table  # noqa: PLC0415
+
+    console = Console()
+    console.print(snapshot_table(snapshots, console.width))

@@ -1,0 +1,50 @@
+"""What all commands have in common: the options that choose accounts, and how help looks."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.show import complain
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from heliograph.config import Account
+
+
+def add_command(
+    commands: Any, name: str, sentence: str, examples: str, run: Callable[[Namespace], int]
+) -> ArgumentParser:
+    """Add one command with its help, its examples and the common options."""
+    parser: ArgumentParser = commands.add_parser(
+        name,
+        help=sentence,
+        description=sentence[:1].upper() + sentence[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_common(parser)
+    return parser
+
+
+def add_common(parser: ArgumentParser) -> None:
+    """Add the options every command knows; a command with accounts of its own has no use for them."""
+    common = parser.add_argument_group("accounts")
+    common.add_argument("--config", metavar="FILE", type=Path, help="the configuration file, if not the usual one")
+    common.add_argument("--server", metavar="URL", help="ask this server instead: a region's name or an address")
+    common.add_argument("--account", metavar="NAME", help="this account only")
+
+
+def chosen_accounts(options: Namespace) -> tuple[Account, ...]:
+    """Return the accounts the options choose; what the person should know goes to stderr."""
+    from heliograph.config import load  # noqa: PLC0415 - help needs no configuration
+
+    config = load(options.config, os.environ)
+    for warning in config.warnings:
+        complain(warning)
+    return config.chosen(options.account, options.server)

@@ -1,0 +1,33 @@
+"""From an account of the configuration to the client that speaks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import heliograph
+from heliograph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from heliograph.config import Account
+
+CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
+ASKS_FOR_DAYS = {"growatt"}
+"""Clouds with calls that want the plant's own today, and so its zone."""
+
+
+def client_type(vendor: str) -> Any:
+    """Return a vendor's blocking client, which also is the list of its calls; loaded when asked for."""
+    return getattr(heliograph, CLIENTS[vendor])
+
+
+def client(account: Account, *, allow_commands: bool = False) -> Any:
+    """Return a client of this account; nothing is sent yet."""
+    given: dict[str, Any] = {"allow_commands": allow_commands}
+    if account.server is not None:
+        given["server"] = account.server
+    if account.zone is not None and account.vendor in ASKS_FOR_DAYS:
+        given["zone"] = account.zone
+    try:
+        return client_type(account.vendor)(account.username, account.password, **given)
+    except ConfigError as error:
+        raise ConfigError(f"account {account.name}: {error}") from None
