@@ -10,11 +10,20 @@ import pytest
 
 from growatt_box import box, served
 from heliograph import metrics as m
+from heliograph.endpoint import endpoints
 from heliograph.model import Status
+from heliograph.vendors.growatt import GrowattCalls
 from heliograph.vendors.growatt.emulate import ANSWERS, EMULATION
 from heliograph.vendors.growatt.normalise import METER
 
 FAMILIES = EMULATION.families()
+FAMILY_OF = {"tlxSet": "tlx-battery", "mixSetApiNew": "mix", "spaSetApi": "spa"}
+ORDER_OF = {
+    "update_tlx_inverter_setting": "time_segment1",
+    "update_tlx_inverter_time_segment": "charge_power",
+    "update_mix_inverter_setting": "mix_ac_charge_time_period",
+    "update_ac_inverter_setting": "spa_load_flast",
+}
 MORNING, NIGHT, MIDNIGHT = "2026-06-21T08:33:00+02:00", "2026-06-21T02:14:00+02:00", "2026-06-21T00:03:00+02:00"
 TODAY, YESTERDAY = "2026-06-21", "2026-06-20"
 
@@ -32,6 +41,11 @@ CHARGED = {f"battery_{way}_energy_{kind}" for way in ("charge", "discharge") for
 
 @pytest.fixture(scope="module")
 def noon():
+    return box()
+
+
+@pytest.fixture(scope="module")
+def littered():
     return box()
 
 
@@ -350,3 +364,14 @@ def test_samples_are_five_minutes_apart(noon):
 def test_any_page_of_the_plant_list_is_a_list(page, noon):
     rows = noon.post("newTwoPlantAPI.do", op="getAllPlantListTwo", pageSize="15", toPageNum=page)["PlantList"]
     assert len(rows) == (0 if page == "2" else len(FAMILIES))
+
+
+@pytest.mark.parametrize("junk", ["", "-1", "nan", "inf", "²", "9" * 400])
+@pytest.mark.parametrize("call", list(endpoints(GrowattCalls)), ids=lambda call: call.name)
+def test_no_argument_makes_the_emulated_cloud_itself_fail(call, junk, littered, caplog):
+    names = ("plantId", "plantID", "type", "date", "toPageNum", "pageSize", "userId", "plantPower", "plantTimezone")
+    known = {"serialNum": littered.device(FAMILY_OF.get(call.route.fixed.get("op"), "inverter"))}
+    params = {f"param{number}": junk for number in range(1, 19)} | {"command_1": junk, "command_2": junk}
+    for arguments in (dict.fromkeys(names, junk), known | params | {"type": ORDER_OF.get(call.name, junk)}):
+        littered.told(call.route.verb, call.route.path, **arguments | params | call.route.fixed)
+    assert caplog.records == []

@@ -61,11 +61,14 @@ def _expire(holder: Holder, stage: Stage) -> None:
 
 def too_often(holder: Holder, stage: Stage) -> bool:
     """Tell whether an account asked more within a minute than the fault `rate` allows."""
+    allowed = stage.fault("rate")
+    if allowed is None:
+        holder.memory.pop("asked", None)
+        return False
     now = stage.now()
     recent = [at for at in holder.memory.get("asked", ()) if at > now - timedelta(minutes=1)]
     holder.memory["asked"] = [*recent, now]
-    allowed = stage.fault("rate")
-    return allowed is not None and len(recent) >= int(allowed or 0)
+    return len(recent) >= int(allowed or 0)
 
 
 def without_session(call: Endpoint[..., Any]) -> Told:
