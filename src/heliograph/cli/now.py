@@ -44,7 +44,8 @@ def now(options: Namespace) -> int:
     for account, result in zip(accounts, results, strict=True):
         about = f"{account.name}: " if len(accounts) > 1 else ""
         if isinstance(result, Exception):
-            code = max(code, failed(result, about))
+            named = str(result).startswith(f"{account.name} ")  # a cloud's error begins with the cloud's name
+            code = max(code, failed(result, "" if named else about))
         elif not result:
             complain(f"{about}this account has no plants")
     return code

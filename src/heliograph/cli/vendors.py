@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import heliograph
 from heliograph.errors import ConfigError
@@ -22,12 +23,24 @@ def client_type(vendor: str) -> Any:
 
 def client(account: Account, *, allow_commands: bool = False) -> Any:
     """Return a client of this account; nothing is sent yet."""
-    given: dict[str, Any] = {"allow_commands": allow_commands}
-    if account.server is not None:
-        given["server"] = account.server
-    if account.zone is not None and account.vendor in ASKS_FOR_DAYS:
-        given["zone"] = account.zone
     try:
+        given: dict[str, Any] = {"allow_commands": allow_commands}
+        if account.server is not None:
+            given["server"] = _checked(account.server)
+        if account.zone is not None and account.vendor in ASKS_FOR_DAYS:
+            given["zone"] = account.zone
         return client_type(account.vendor)(account.username, account.password, **given)
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None
+
+
+def _checked(server: str) -> str:
+    """Return a region's name as it is, an address only if it can be one."""
+    try:
+        parts = urlsplit(server)
+        sound = "://" not in server or (parts.scheme in {"http", "https"} and parts.hostname)
+    except ValueError:
+        sound = False
+    if not sound or not server.isprintable() or " " in server:
+        raise ConfigError(f"{server!r} is no address; write one like https://example.com or a region's name")
+    return server
