@@ -101,7 +101,8 @@ def _envelope(call: Endpoint[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 def _told(answer: dict[str, Any]) -> Told:
-    return Told(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode(), 200, JSON_TYPE, JSON_HEADERS)
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Told(text.encode(errors="replace"), 200, JSON_TYPE, JSON_HEADERS)
 
 
 EMULATION = GoodWeEmulation()
