@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from heliograph.answers import Asked, Holder, Stage
 
-RATE_WINDOW = timedelta(seconds=300)
+RATE_WINDOW = timedelta(minutes=1)
 
 _NO_SESSION = (100001, "No access, please log in.")
 _EXPIRED = (100002, "The authorization has expired, please log in again.")
@@ -104,7 +104,7 @@ def _expired(opened: datetime, stage: Stage) -> bool:
 
 
 def slow_down(holder: Holder, stage: Stage) -> None:
-    """Refuse an account that asked more within five minutes than the fault `rate` allows."""
+    """Refuse an account that asked more within a minute than the fault `rate` allows."""
     now = stage.now()
     recent = [at for at in holder.memory.get("asked", ()) if at > now - RATE_WINDOW]
     holder.memory["asked"] = [*recent, now]
