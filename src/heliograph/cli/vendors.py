@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import heliograph
 from heliograph.errors import ConfigError
@@ -36,6 +35,8 @@ def client(account: Account, *, allow_commands: bool = False) -> Any:
 
 def _checked(server: str) -> str:
     """Return a region's name as it is, an address only if it can be one."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - help needs no addresses
+
     try:
         parts = urlsplit(server)
         sound = "://" not in server or (parts.scheme in {"http", "https"} and parts.hostname)
