@@ -12,7 +12,7 @@ test: $(VENV)/ready
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/ready
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 bench: $(VENV)/ready
 	@$(BIN)/python bench/run.py

@@ -1,4 +1,4 @@
-"""The PyPI growattServer and our drop-in side by side: the same requests, the same answers, errors of the same kinds."""
+"""The PyPI growattServer and our drop-in side by side: same requests, same answers, errors of the same kinds."""
 
 from __future__ import annotations
 
