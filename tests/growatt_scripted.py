@@ -33,8 +33,9 @@ plant_info = GrowattCalls.plant_info
 
 
 def account(session=None, *, zone=None, allow_commands=False):
-    who = Credentials(USER, Secret(PASSWORD))
-    return Conversation(GrowattCloud(zone=zone), session or Session(SERVER), who, allow_commands=allow_commands)
+    session = session or Session(SERVER)
+    session.zone = zone
+    return Conversation(GrowattCloud(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=allow_commands)
 
 
 def logged_in(**options):

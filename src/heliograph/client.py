@@ -9,18 +9,20 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from time import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
-from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
 
 from heliograph.endpoint import Blocking, Concurrent
 from heliograph.errors import ConfigError, Unreachable
+from heliograph.redact import Secret
 from heliograph.session import Conversation, Credentials, Reply, Request, Session
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator
+    from datetime import tzinfo
 
     from pyreqwest.client import Client, SyncClient
     from pyreqwest.response import BaseResponse
@@ -118,31 +120,27 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
     host = urlsplit(_shown(request.url)).netloc
-    causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
-    reason = causes[-1]["message"]
     if isinstance(error, RequestTimeoutError):
         late = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
         late.timed_out = True
         return late
+    causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
+    reason = causes[-1]["message"]
+    if not isinstance(error, ConnectError):
+        return Unreachable(f"{host} broke off: {reason}", advice="Try again in a minute")
     return Unreachable(
         f"no connection to {host}: {reason}",
         advice="Check the network and the server's address, then try again",
     )
 
 
-class Account:
-    """What both drivers have in common: one account's conversation."""
+class Carrier:
+    """What both drivers have in common: one account's conversation, one call at a time."""
 
     conversation = Conversation
 
     def __init__(
-        self,
-        cloud: Cloud,
-        session: Session,
-        who: Credentials | None,
-        *,
-        timeout: float,
-        allow_commands: bool,
+        self, cloud: Cloud, session: Session, who: Credentials | None, *, timeout: float, allow_commands: bool
     ) -> None:
         self._talk = self.conversation(cloud, session, who, allow_commands=allow_commands)
         self._timeout = timeout
@@ -161,7 +159,47 @@ class Account:
         return self._talk.carry(plan(), time())
 
 
-class BlockingClient(Account, Blocking):
+class Account(Carrier):
+    """A client made with a name and a password; a cloud names itself and its servers, all else is alike."""
+
+    cloud: ClassVar[Callable[..., Cloud]]
+
+    @staticmethod
+    def address(server: str) -> str:
+        """Return the address of a region's name, of an address as people write it, or of the usual server."""
+        raise NotImplementedError
+
+    def __init__(
+        self,
+        username: str,
+        password: str | Secret,
+        *,
+        server: str = "",
+        zone: tzinfo | None = None,
+        user_agent: str = "",
+        session: Session | None = None,
+        timeout: float = TIMEOUT,
+        allow_commands: bool = False,
+    ) -> None:
+        """Make a client of one account; nothing is sent before the first call.
+
+        `server` is a region's name or an address (the cloud's usual one when empty), `zone` the clock on the
+        plants' walls where the cloud's fixed offset is not enough, `session` a stored one that may spare a login,
+        `timeout` in seconds for each request. Orders need `allow_commands`.
+        """
+        kind = type(self)
+        session = session or Session(kind.address(server))
+        session.zone = zone
+        super().__init__(
+            kind.cloud(user_agent) if user_agent else kind.cloud(),
+            session,
+            Credentials(username, password if isinstance(password, Secret) else Secret(password)),
+            timeout=timeout,
+            allow_commands=allow_commands,
+        )
+
+
+class BlockingClient(Carrier, Blocking):
     """Carries an account's conversation on the calling thread, one call at a time."""
 
     def _new_turn(self) -> threading.Lock:
@@ -184,7 +222,7 @@ class BlockingClient(Account, Blocking):
                 return result
 
 
-class AsyncClient(Account, Concurrent):
+class AsyncClient(Carrier, Concurrent):
     """Carries an account's conversation on an event loop, one call at a time."""
 
     def _new_turn(self) -> asyncio.Lock:

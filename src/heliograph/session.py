@@ -17,6 +17,7 @@ from heliograph.wire import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
 
     from heliograph.endpoint import Fields, Plan
     from heliograph.redact import Secret
@@ -82,10 +83,12 @@ class Session:
         self.skew = 0.0
         self.now = 0.0
         self.futile_at: float | None = None
+        self.zone: tzinfo | None = None
+        """The plants' clock, where the user knows better than the cloud; configured, so not stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if name != "zone"}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Session:
@@ -345,6 +348,15 @@ def _multipart(fields: Fields) -> tuple[bytes, str]:
     boundary = sha256("".join(lines).encode()).hexdigest()[:32]
     body = "".join(f"--{boundary}\r\n{line}" for line in lines) + f"--{boundary}--\r\n"
     return body.encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def server_address(server: str, regions: Mapping[str, str], vendor: str) -> str:
+    """Return the address of a region's name, or an address as it is, ending in a slash."""
+    if "://" not in server:
+        if server.lower() not in regions:
+            raise ConfigError(f"{server!r} is no {vendor} region; use an address or one of {', '.join(regions)}")
+        return regions[server.lower()]
+    return server if server.endswith("/") else server + "/"
 
 
 def trusted(url: str, configured: str, domains: tuple[str, ...]) -> bool:

@@ -54,13 +54,7 @@ def now(options: Namespace) -> int:
 def read(account: Account, client: Any) -> tuple[Snapshot, ...]:
     """Return the plants of one account that its configuration names, or all."""
     named = (client.snapshot(plant) for plant in account.plants)
-    found = tuple(named if account.plants else client.snapshots())
-    if account.zone is None:
-        return found
-    from dataclasses import replace  # noqa: PLC0415 - few configurations name a zone
-
-    # A cloud knows at best an offset; where the person named the zone, that is the clock on the wall.
-    return tuple(replace(one, plant=replace(one.plant, zone=account.zone)) for one in found)
+    return tuple(named if account.plants else client.snapshots())
 
 
 def print_snapshots(snapshots: Sequence[Snapshot]) -> None:

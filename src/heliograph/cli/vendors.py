@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from heliograph.config import Account
 
 CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
-ASKS_FOR_DAYS = {"growatt"}
-"""Clouds with calls that want the plant's own today, and so its zone."""
 
 
 def client_type(vendor: str) -> Any:
@@ -23,12 +21,13 @@ def client_type(vendor: str) -> Any:
 def client(account: Account, *, allow_commands: bool = False) -> Any:
     """Return a client of this account; nothing is sent yet."""
     try:
-        given: dict[str, Any] = {"allow_commands": allow_commands}
-        if account.server is not None:
-            given["server"] = _checked(account.server)
-        if account.zone is not None and account.vendor in ASKS_FOR_DAYS:
-            given["zone"] = account.zone
-        return client_type(account.vendor)(account.username, account.password, **given)
+        return client_type(account.vendor)(
+            account.username,
+            account.password,
+            server="" if account.server is None else _checked(account.server),
+            zone=account.zone,
+            allow_commands=allow_commands,
+        )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None
 

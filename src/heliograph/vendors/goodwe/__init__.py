@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from heliograph.client import TIMEOUT, Account, AsyncClient, BlockingClient
-from heliograph.redact import Secret
-from heliograph.session import Credentials, Session
+from heliograph.client import Account, AsyncClient, BlockingClient
 from heliograph.vendors.goodwe.api import GoodWeCalls
-from heliograph.vendors.goodwe.login import AGENT, GoodWeCloud, address
+from heliograph.vendors.goodwe.login import GoodWeCloud, address
 from heliograph.vendors.goodwe.read import GoodWeReadings
 
 __all__ = ["AsyncGoodWe", "GoodWe", "GoodWeCalls", "address"]
 
 
 class _GoodWeAccount(Account):
-    """How both clients are made."""
+    """One GoodWe account."""
 
-    def __init__(
-        self,
-        username: str,
-        password: str | Secret,
-        *,
-        server: str = "global",
-        user_agent: str = AGENT,
-        session: Session | None = None,
-        timeout: float = TIMEOUT,
-        allow_commands: bool = False,
-    ) -> None:
-        """Make a client of one account; nothing is sent before the first call.
-
-        `server` is a region's name or an address: the global one accepts every account and names its region.
-        `session` is a stored one that may spare a login. Orders need `allow_commands`.
-        """
-        super().__init__(
-            GoodWeCloud(user_agent),
-            session or Session(address(server)),
-            Credentials(username, password if isinstance(password, Secret) else Secret(password)),
-            timeout=timeout,
-            allow_commands=allow_commands,
-        )
+    cloud = GoodWeCloud
+    address = staticmethod(address)
 
 
 class GoodWe(_GoodWeAccount, GoodWeCalls, GoodWeReadings, BlockingClient):
-    """A blocking client of one GoodWe account."""
+    """A blocking client of one GoodWe account; the global server names its region by itself."""
 
 
 class AsyncGoodWe(_GoodWeAccount, GoodWeCalls, GoodWeReadings, AsyncClient):

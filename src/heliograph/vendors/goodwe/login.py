@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from heliograph import replies
 from heliograph.errors import (
-    Blocked,
     CloudError,
-    ConfigError,
     InvalidCredentials,
     LoginFailed,
     Refused,
     SessionExpired,
     TermsNotAccepted,
-    Throttled,
-    Unreachable,
     Unreadable,
     WrongRegion,
 )
 from heliograph.redact import excerpt
-from heliograph.session import compose, trusted
+from heliograph.session import compose, server_address, trusted
 from heliograph.vendors.goodwe.api import GoodWeCalls
-from heliograph.wire import number
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Call, Plan
@@ -42,8 +38,6 @@ CLIENT = {"version": "v2.1.0", "client": "ios", "language": "en"}
 AGENT = "heliograph"
 
 SUCCESS = ("0", "00000")
-PAUSE = 300.0
-"""Seconds every maintained client waits after GY0429."""
 
 _MOVED = "Look at the account in the SEMS+ app: plants that moved there cannot be read through the classic portal"
 _CAUSES = (
@@ -59,11 +53,8 @@ def address(server: str) -> str:
     >>> address("eu"), address("http://127.0.0.1:8080"), address("http://127.0.0.1:8080/api/")
     ('https://eu.semsportal.com/api/', 'http://127.0.0.1:8080/api/', 'http://127.0.0.1:8080/api/')
     """
-    if "://" not in server:
-        if server.lower() not in SERVERS:
-            raise ConfigError(f"{server!r} is no GoodWe region; use an address or one of {', '.join(SERVERS)}")
-        return SERVERS[server.lower()]
-    return server.rstrip("/").removesuffix("/api") + "/api/"
+    found = server_address(server or "global", SERVERS, "GoodWe")
+    return found if found.endswith("/api/") else found + "api/"
 
 
 class GoodWeCloud:
@@ -135,50 +126,16 @@ class GoodWeCloud:
 
 def _answer(reply: Reply) -> dict[str, Any]:
     """Return the envelope, whichever of the two it is."""
-    turned_away(reply)
-    if reply.body.lstrip()[:1] == b"<":
-        raise Unreadable(
-            "the answer is a web page, not data",
-            advice="Check the server's address; a proxy or a maintenance page may stand before it",
-            excerpt=excerpt(reply.body),
-        )
-    try:
-        answer = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        raise Unreadable(
-            "the answer is not JSON, or only half of it" if reply.body.strip() else "the answer is empty",
-            advice="Try again in a minute",
-            excerpt=excerpt(reply.body),
-        ) from None
+    if reply.status == 404 and b"Route Not Found" in reply.body:
+        # Quirk: the SEMS+ gateway knows no classic call; some classic logins point there since 2026.
+        raise _refused("404", "this account's server does not know the classic calls", _MOVED)
+    replies.turned_away(reply)
+    answer = replies.document(reply)
     if not isinstance(answer, dict) or answer.get("code") is None:
         raise Unreadable(
             "the answer has no code", advice="Check that the server is a SEMS Portal", excerpt=excerpt(reply.body)
         )
     return answer
-
-
-def turned_away(reply: Reply) -> None:
-    """Raise when the HTTP status alone already tells why there is no answer."""
-    status = reply.status
-    if status < 300:
-        return
-    shown = excerpt(reply.body)
-    if status == 404 and b"Route Not Found" in reply.body:
-        # Quirk: the SEMS+ gateway knows no classic call; some classic logins point there since 2026.
-        raise _refused("404", "this account's server does not know the classic calls", _MOVED)
-    if status in (403, 405):
-        raise Blocked(
-            f"the cloud's firewall blocks this address ({status})",
-            advice="Stop asking for some hours, then ask less often",
-            excerpt=shown,
-        )
-    if status == 429:
-        raise _throttled("429", number(reply.headers.get("retry-after")))
-    if status >= 500:
-        raise Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
-    raise Unreadable(
-        f"HTTP {status} for a known call", advice="Check the server's address; the path may have changed", excerpt=shown
-    )
 
 
 def _check(answer: dict[str, Any], *, opens: bool) -> None:
@@ -189,7 +146,7 @@ def _check(answer: dict[str, Any], *, opens: bool) -> None:
         return
     words = excerpt(str(answer.get("msg") or ""))
     if code == "GY0429":
-        raise _throttled(code, None)
+        raise replies.throttled(code, None)
     if code == "100005":
         error: LoginFailed = InvalidCredentials(
             "the cloud refused the e-mail address or the password (100005)",
@@ -225,13 +182,6 @@ _REFUSED = {
 def _refused(code: str, what: str, advice: str, words: str = "") -> Refused:
     error = Refused(what, advice=advice, excerpt=words)
     error.code, error.reason = code, words
-    return error
-
-
-def _throttled(code: str, seconds: float | None) -> Throttled:
-    wait = seconds or PAUSE
-    error = Throttled(f"too many requests ({code})", advice=f"Wait {wait:.0f} s; do not log in again meanwhile")
-    error.retry_after = wait
     return error
 
 

@@ -12,7 +12,7 @@ from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
 from heliograph.vendors.goodwe.direction import same_meter_twice, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from heliograph.metrics import Metric
@@ -29,9 +29,19 @@ _STATUS = {-1.0: Status.OFFLINE, 0.0: Status.STANDBY, 1.0: Status.ONLINE, 2.0: S
 _FURTHEST_ZONE = 14.0
 
 
-def snapshot(detail: said.MonitorDetail, plant_id: str, fetched_at: datetime) -> Snapshot:
-    """Read one plant whole: its inverters, and what the portal says of the plant itself."""
-    plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=zone(detail.info))
+def plants(named: Mapping[str, str | None]) -> tuple[Plant, ...]:
+    """Return the plants of an account by their ids and names."""
+    return tuple(Plant(vendor=VENDOR, id=plant_id, name=name) for plant_id, name in named.items())
+
+
+def snapshot(
+    detail: said.MonitorDetail, plant_id: str, fetched_at: datetime, configured: tzinfo | None = None
+) -> Snapshot:
+    """Read one plant whole: its inverters, and what the portal says of the plant itself.
+
+    A configured zone is the plant's; the moments are read by the offset the portal itself says it writes them in.
+    """
+    plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=configured or zone(detail.info))
     devices = [inverter(plant, row, detail.info) for row in detail.inverters if row.serial]
     whole = combine(plant, devices, fetched_at)
     status = whole.status or _status(detail.info.status)
@@ -75,7 +85,7 @@ def inverter(plant: Plant, row: said.Inverter, info: said.Info) -> DeviceSnapsho
     return DeviceSnapshot(
         device=device,
         status=status,
-        measured_at=measured_at(row, plant.zone),
+        measured_at=measured_at(row, zone(info)),
         values=named,
         sources=dict.fromkeys(named, f"{CALL} inverter"),
     )

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import Refused
-from heliograph.model import Plant, Snapshot
 from heliograph.session import LOGGED_IN
-from heliograph.vendors.goodwe import normalise
 from heliograph.vendors.goodwe.api import GoodWeCalls
 
 if TYPE_CHECKING:
+    from heliograph.model import Plant, Snapshot
     from heliograph.session import Session
     from heliograph.vendors.goodwe import payloads as said
 
@@ -33,26 +32,27 @@ class GoodWeReadings:
         if not named:
             named = {(yield GoodWeCalls.plant_id_by_owner.plan()): None}
         session.facts["plants"] = named
-        return _known(session)
+        from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
+
+        return normalise.plants(session.facts["plants"])
 
     @sequence
     def snapshot(self, plant_id: str) -> Steps[Snapshot]:
         """One plant now, in one request."""
+        from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
+
         session: Session = yield LOGGED_IN
         detail: said.MonitorDetail = yield GoodWeCalls.monitor_detail.plan(plant_id)
-        return normalise.snapshot(detail, plant_id, datetime.fromtimestamp(session.cloud_now, UTC))
+        fetched_at = datetime.fromtimestamp(session.cloud_now, UTC)
+        return normalise.snapshot(detail, plant_id, fetched_at, session.zone)
 
     @sequence
     def snapshots(self) -> Steps[tuple[Snapshot, ...]]:
         """Every plant of the account now; the list itself is asked for once per session."""
         session: Session = yield LOGGED_IN
-        plants = _known(session) or (yield GoodWeReadings.plants.plan())
+        if not session.facts.get("plants"):
+            yield GoodWeReadings.plants.plan()
         found: list[Snapshot] = []
-        for plant in plants:
-            found.append((yield GoodWeReadings.snapshot.plan(plant.id)))  # noqa: PERF401 - a generator step
+        for plant_id in session.facts["plants"]:
+            found.append((yield GoodWeReadings.snapshot.plan(plant_id)))  # noqa: PERF401 - a generator step
         return tuple(found)
-
-
-def _known(session: Session) -> tuple[Plant, ...]:
-    named = session.facts.get("plants") or {}
-    return tuple(Plant(vendor=normalise.VENDOR, id=plant_id, name=name) for plant_id, name in named.items())

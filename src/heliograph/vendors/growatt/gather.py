@@ -38,9 +38,11 @@ def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
     info: PlantInfo = yield GrowattCalls.plant_info.plan(plant_id)
     if learned_zone(session, plant_id) is None:
         yield GrowattCalls.plant_settings.plan(plant_id)
-    zone = learned_zone(session, plant_id) or UTC
+    # The cloud writes its times by the clock it believes in, whatever zone the plant really lives in.
+    clock = learned_zone(session, plant_id) or session.zone or UTC
+    zone = session.zone or clock
     plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
-    now = datetime.fromtimestamp(session.cloud_now, UTC)
+    now = datetime.fromtimestamp(session.cloud_now, clock)
     rows: tuple[DeviceRow, ...] = info.all_devices
     if not rows:
         rows = (yield GrowattCalls.all_devices.plan(plant_id)).all_devices
@@ -51,8 +53,8 @@ def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
             devices.append((yield reader(plant, _device(plant, row), row, now)))
     if not rows:
         devices.extend((yield _noah(plant, now)))
-    devices = normalise.dated(devices, info, zone, now)
-    return combine(plant, devices, now, normalise.plant_values(info, devices))
+    devices = normalise.dated(devices, info, now)
+    return combine(plant, devices, now.astimezone(UTC), normalise.plant_values(info, devices))
 
 
 def _device(plant: Plant, row: DeviceRow) -> Device:
@@ -61,26 +63,26 @@ def _device(plant: Plant, row: DeviceRow) -> Device:
 
 def _tlx(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     detail = yield GrowattCalls.tlx_detail.plan(device.id)
-    return normalise.tlx(device, detail, plant.zone)
+    return normalise.tlx(device, detail, now.tzinfo)
 
 
 def _inverter(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     detail = yield GrowattCalls.inverter_detail.plan(device.id)
-    return normalise.inverter(device, detail, plant.zone)
+    return normalise.inverter(device, detail, now.tzinfo)
 
 
 def _mix(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     status = yield GrowattCalls.mix_system_status.plan(device.id, plant.id)
     totals = yield GrowattCalls.mix_totals.plan(device.id, plant.id)
-    detail = yield GrowattCalls.mix_detail.plan(device.id, plant.id)
-    dashboard = yield GrowattCalls.dashboard_data.plan(plant.id)
-    return normalise.mix(device, status, totals, detail, dashboard, now.astimezone(plant.zone))
+    detail = yield GrowattCalls.mix_detail.plan(device.id, plant.id, date=now)
+    dashboard = yield GrowattCalls.dashboard_data.plan(plant.id, date=now)
+    return normalise.mix(device, status, totals, detail, dashboard, now)
 
 
 def _storage(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     params = yield GrowattCalls.storage_params.plan(device.id)
     energy = yield GrowattCalls.storage_energy_overview.plan(plant.id, device.id)
-    return normalise.storage(device, params, energy, plant.zone)
+    return normalise.storage(device, params, energy, now.tzinfo)
 
 
 def _spa(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:

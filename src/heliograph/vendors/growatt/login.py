@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from heliograph import replies
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -16,12 +17,10 @@ from heliograph.errors import (
     Refused,
     SessionExpired,
     TermsNotAccepted,
-    Throttled,
-    Unreachable,
     Unreadable,
 )
 from heliograph.redact import excerpt
-from heliograph.session import REDIRECTS, compose, trusted
+from heliograph.session import REDIRECTS, compose, server_address, trusted
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import PlantToday
 from heliograph.vendors.growatt.payloads import USER, Login
@@ -52,6 +51,15 @@ LOCK_HOURS = 24.0
 _CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
 
 
+def address(server: str) -> str:
+    """Return the base address of a region's name or of an address, ending in a slash.
+
+    >>> address("us"), address("http://127.0.0.1:8080")
+    ('https://openapi-us.growatt.com/', 'http://127.0.0.1:8080/')
+    """
+    return server_address(server or "eu", SERVERS, "Growatt")
+
+
 def agent(add_random_user_id: bool = False, agent_identifier: str | None = None) -> str:
     """Return the User-Agent of growattServer's constructor arguments."""
     name = AGENT if agent_identifier is None else agent_identifier
@@ -67,9 +75,8 @@ class GrowattCloud:
 
     vendor = "growatt"
 
-    def __init__(self, user_agent: str = AGENT, zone: tzinfo | None = None) -> None:
+    def __init__(self, user_agent: str = AGENT) -> None:
         self.headers = {"User-Agent": user_agent}
-        self.zone = zone
 
     def log_in(self, session: Session, who: Credentials) -> Talk[None]:
         """Open a session with the user name and the hashed password."""
@@ -96,8 +103,8 @@ class GrowattCloud:
 
         A call that names no plant means the account's first.
         """
-        if self.zone is not None:
-            return self.zone
+        if session.zone is not None:
+            return session.zone
         plant = plant_id or next(iter(session.facts.get("plants", ())), None)
         if plant is None:
             return UTC
@@ -125,19 +132,12 @@ class GrowattCloud:
 
     def _answer(self, call: Call[Any], reply: Reply) -> Any:
         turned_away(reply)
-        page = reply.body.lstrip()[:1] == b"<"
         if call.endpoint.route.page:
             return _classic_info(reply.body)
-        if page:
-            raise _html(reply)
-        try:
-            return json.loads(reply.body)
-        except (ValueError, RecursionError):
-            raise Unreadable(
-                "the answer is empty" if not reply.body.strip() else "the answer is not JSON, or only half of it",
-                advice="Try again; if it stays, the device may not know this call",
-                excerpt=excerpt(reply.body),
-            ) from None
+        # Quirk: a dead session answers 200 with the login page.
+        if replies.is_page(reply) and b"login" in reply.body[:50_000].lower():
+            raise SessionExpired("the session has ended (login page)", advice="Log in again")
+        return replies.document(reply)
 
     def inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
         """Take the answer out of its envelope; a refusal in it raises."""
@@ -162,48 +162,21 @@ _UNKNOWN = "Check the plant and serial number, and that the call fits the device
 
 def turned_away(reply: Reply) -> None:
     """Raise when the HTTP status alone already tells why there is no answer."""
-    status = reply.status
-    if status < 300:
-        return
     page = reply.body[:20_000].lower()
-    shown = excerpt(reply.body)
-    if status in REDIRECTS:
+    if reply.status in REDIRECTS:
         # Quirk: a dead session may be moved to the login or error page (portal: /error.do?errorMess=errorNoLogin).
         raise SessionExpired("the session has ended (moved to the login page)", advice="Log in again")
-    if status in (403, 405) and (b"<" in page or not page):
-        # Quirk: 405 with a Chinese page is the firewall (noah-mqtt issue 51); 403 "denied by UA ACL" is the
-        # edge's list of program names (growattServer issue 45).
-        by_name = b"ua acl" in page
+    if reply.status >= 500 and (b"not login" in page or b"login.do" in page):
+        # Quirk: a dead session may be told by an Error500 page (noah-mqtt issue 87).
+        raise SessionExpired("the session has ended (Error500 page)", advice="Log in again")
+    if reply.status == 403 and b"ua acl" in page:
+        # Quirk: the edge keeps a list of program names it refuses (growattServer issue 45).
         raise Blocked(
-            "the cloud's edge refuses this program's User-Agent (403)"
-            if by_name
-            else f"the cloud's firewall blocks this address ({status})",
-            advice="Name another agent" if by_name else "Stop asking for some hours, then ask less often",
-            excerpt=shown,
+            "the cloud's edge refuses this program's User-Agent (403)",
+            advice="Name another agent",
+            excerpt=excerpt(reply.body),
         )
-    if status == 429:
-        raise _throttled(reply)
-    if status >= 500:
-        if b"not login" in page or b"login.do" in page:
-            # Quirk: a dead session may be told by an Error500 page (noah-mqtt issue 87).
-            raise SessionExpired("the session has ended (Error500 page)", advice="Log in again")
-        raise Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
-    raise Unreadable(f"HTTP {status} for a known call; the path may have changed", excerpt=shown)
-
-
-def _throttled(reply: Reply) -> CloudError:
-    error = Throttled("too many requests (429)", advice="Wait some minutes")
-    seconds = number(reply.headers.get("retry-after"))
-    if seconds is not None and 0 < seconds <= 24 * 3600:
-        error.retry_after = seconds
-    return error
-
-
-def _html(reply: Reply) -> CloudError:
-    # Quirk: a dead session answers 200 with the login page.
-    if b"login" in reply.body[:50_000].lower():
-        return SessionExpired("the session has ended (login page)", advice="Log in again")
-    return Unreadable("the answer is a web page, not data", excerpt=excerpt(reply.body))
+    replies.turned_away(reply)
 
 
 def _classic_info(body: bytes) -> Any:
@@ -224,11 +197,10 @@ def _check_login(back: Any, at: float) -> None:
         raise Unreadable("the login's answer has no 'back'")
     if back.get("success") is True:
         if not isinstance(back.get("user"), dict):
-            error = TermsNotAccepted(
+            raise TermsNotAccepted(
                 "the login succeeded without a user",
                 advice="Accept the terms in the ShinePhone app, then try again",
             )
-            raise error
         return
     raise login_failure(back, at)
 

@@ -151,7 +151,7 @@ def plant_values(info: said.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dic
     }
 
 
-def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, zone: tzinfo, now: datetime) -> list[DeviceSnapshot]:
+def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime) -> list[DeviceSnapshot]:
     """Give devices whose answers know no time the moment of their plant's last upload, where that is certain.
 
     Quirk: the logger's `update_time` says no zone, and server times are China's on some calls and the plant's on
@@ -159,7 +159,7 @@ def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, zone: tzinfo,
     one is a guess, and stays a gap.
     """
     texts = [logger.last_upload for logger in info.dataloggers if logger.lost is False]
-    moments = [wire.moment(text, clock) for text in texts for clock in (zone, wire.CHINA)]
+    moments = [wire.moment(text, clock) for text in texts for clock in (now.tzinfo, wire.CHINA)]
     fresh = [moment for moment in moments if moment is not None and -LEEWAY <= now - moment <= FRESH]
     return [
         replace(one, measured_at=max(fresh))

@@ -1,0 +1,76 @@
+"""Reading a reply before it is anybody's answer: turned away by its status, or not the JSON it should be."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import Blocked, Throttled, Unreachable, Unreadable
+from heliograph.redact import excerpt
+from heliograph.wire import number
+
+if TYPE_CHECKING:
+    from heliograph.errors import CloudError
+    from heliograph.session import Reply
+
+PAUSE = 300.0
+"""Seconds every maintained client waits when a cloud asks to slow down and does not say for how long."""
+LONGEST_PAUSE = 24 * 3600.0
+_INSIDE = frozenset((500, 502, 503, 504))
+
+
+def turned_away(reply: Reply) -> None:
+    """Raise when the HTTP status alone already tells why there is no answer."""
+    if reply.status >= 300:
+        raise _by_status(reply)
+
+
+def _by_status(reply: Reply) -> CloudError:
+    status, shown = reply.status, excerpt(reply.body)
+    if status in (403, 405):
+        # Quirk: 405 with a Chinese page is the firewall before both clouds (noah-mqtt issue 51).
+        return Blocked(
+            f"the cloud's firewall blocks this address ({status})",
+            advice="Stop asking for some hours, then ask less often",
+            excerpt=shown,
+        )
+    if status == 429:
+        return throttled("429", number(reply.headers.get("retry-after")))
+    if status in _INSIDE:
+        return Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
+    return Unreadable(
+        f"HTTP {status} for a known call",
+        advice="Check that the server's address is the cloud's; if it is, the path has changed",
+        excerpt=shown,
+    )
+
+
+def throttled(code: str, seconds: float | None) -> Throttled:
+    """Return the error of a cloud that asked to slow down, for as long as it said."""
+    error = Throttled(f"too many requests ({code})")
+    error.retry_after = seconds if seconds is not None and 0 < seconds <= LONGEST_PAUSE else PAUSE
+    error.advice = f"Wait {error.retry_after:.0f} s; do not log in again meanwhile"
+    return error
+
+
+def is_page(reply: Reply) -> bool:
+    """Tell whether a body is a web page."""
+    return reply.body.lstrip()[:1] == b"<"
+
+
+def document(reply: Reply) -> Any:
+    """Return a body read as JSON, or raise what it is instead."""
+    if is_page(reply):
+        raise Unreadable(
+            "the answer is a web page, not data",
+            advice="Check the server's address; a proxy or a maintenance page may stand before it",
+            excerpt=excerpt(reply.body),
+        )
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError):  # nested without end is no answer either
+        raise Unreadable(
+            "the answer is not JSON, or only half of it" if reply.body.strip() else "the answer is empty",
+            advice="Try again in a minute; if it stays, the device may not know this call",
+            excerpt=excerpt(reply.body),
+        ) from None
