@@ -34,3 +34,17 @@ elif client == "goodwe":
     api = GoodWe("me", "secret", server=url)
     for _ in range(4):
         api.monitor_detail("station")
+elif client == "pyreqwest alone":
+    import json
+
+    from pyreqwest.client import SyncClientBuilder
+
+    pool = SyncClientBuilder().build()
+    for path in ("newTwoLoginAPI.do", *["newTlxApi.do?op=getTlxDetailData&id=X"] * 4):
+        json.loads(bytes(pool.get(url + path).build().send().bytes()))
+elif client == "requests alone":
+    import requests
+
+    session = requests.Session()
+    for path in ("newTwoLoginAPI.do", *["newTlxApi.do?op=getTlxDetailData&id=X"] * 4):
+        session.get(url + path).json()

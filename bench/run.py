@@ -26,7 +26,10 @@ MARKS = ("<!-- measured -->", "<!-- end -->")
 GROWATT = ("growattServer", "drop-in", "typed", "bare socket")
 GOODWE = ("pygoodwe", "goodwe", "bare socket")
 CALLS = {"detail": GROWATT, "status": GROWATT, "monitor": GOODWE}
-COLD = {"detail": ("growattServer", "drop-in", "typed"), "monitor": ("pygoodwe", "goodwe")}
+COLD = {
+    "detail": ("growattServer", "drop-in", "typed", "requests alone", "pyreqwest alone"),
+    "monitor": ("pygoodwe", "goodwe"),
+}
 FLEET = ("growattServer, 8 threads", "growattServer, 32 threads", "heliograph, async", "bare sockets")
 IMPORTS = (
     "pass",

@@ -194,11 +194,13 @@ class GrowattCalls:
         return {"lan": 1, "serialNum": serial_num}
 
     @query("POST", "newTlxApi.do", dev.TlxBatteryDetail, op="getBatDetailData")
-    def tlx_battery_info_detailed(self, plant_id: str, serial_num: str | None = None) -> Fields:
+    def tlx_battery_info_detailed(self, plant_id: str | None = None, serial_num: str | None = None) -> Fields:
         """State of a battery pack; takes `(serial_num)` or `(plant_id, serial_num)`."""
         if serial_num is None:
-            return {"lan": 1, "id": plant_id}
-        return {"lan": 1, "plantId": plant_id, "id": serial_num}
+            plant_id, serial_num = None, plant_id
+        if serial_num is None:
+            raise ValueError("name the battery's serial number")
+        return {"lan": 1} | given(plantId=plant_id) | {"id": serial_num}
 
     # Mix: SPH hybrids
 
