@@ -152,8 +152,11 @@ class Cloud(Protocol):
 
     vendor: str
 
-    def log_in(self, session: Session, who: Credentials) -> Talk[None]:
-        """Open the session, or raise why not."""
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None) -> Talk[None]:
+        """Open the session, or raise why not; `call` is what it is opened for, where that is known."""
+
+    def serves(self, session: Session, call: Call[Any]) -> bool:
+        """Tell whether a living session is one for this call; a cloud may speak more than one dialect."""
 
     def blanks(self, session: Session, call: Call[Any]) -> Plan[None] | None:
         """Return a plan that fills what the declaration left open (today, the user), or None."""
@@ -188,7 +191,7 @@ class Conversation:
         if isinstance(plan, Call):
             return (yield from self._call(plan))
         if isinstance(plan, LoggedIn):
-            yield from self._ensure_login()
+            yield from self._ensure_login(None)
             return self.session
         return (yield from self._steps(plan))
 
@@ -213,7 +216,7 @@ class Conversation:
                 f"{call.endpoint.name} changes settings; create the client with allow_commands=True to send it"
             )
         if not call.endpoint.route.opens:
-            yield from self._ensure_login()
+            yield from self._ensure_login(call)
         if (open_ends := self.cloud.blanks(self.session, call)) is not None:
             yield from self._carry(open_ends)
         try:
@@ -223,7 +226,7 @@ class Conversation:
             if call.endpoint.route.command or call.endpoint.route.opens or self.who is None:
                 # A command is never sent twice, not even one that was turned away.
                 raise
-            yield from self._renew(expired)
+            yield from self._renew(call, expired)
             answer = yield from self._once_more(call)
         self.session.futile_at = None
         return self.shaped(call, answer)
@@ -248,11 +251,15 @@ class Conversation:
             self.session.futile_at = self.session.now
             raise
 
-    def _ensure_login(self) -> Talk[None]:
-        if not self.session.alive and self.who is not None:
-            yield from self._renew(None)
+    def _ensure_login(self, call: Call[Any] | None) -> Talk[None]:
+        if self.who is None:
+            return
+        if self.session.alive and call is not None and not self.cloud.serves(self.session, call):
+            self.session.end()
+        if not self.session.alive:
+            yield from self._renew(call, None)
 
-    def _renew(self, expired: SessionExpired | None) -> Talk[None]:
+    def _renew(self, call: Call[Any] | None, expired: SessionExpired | None) -> Talk[None]:
         assert self.who is not None
         since = self.session.now - (self.session.futile_at or 0.0)
         if self.session.futile_at is not None and since < FUTILE_PAUSE:
@@ -262,7 +269,7 @@ class Conversation:
                 advice=f"Wait {FUTILE_PAUSE - since:.0f} s",
             )
         try:
-            yield from self._relay(self.cloud.log_in(self.session, self.who))
+            yield from self._relay(self.cloud.log_in(self.session, self.who, call))
         except SessionExpired:
             # A login that is shown the login page is as futile as one that does not help.
             self.session.end()

@@ -65,7 +65,7 @@ class GoodWeCloud:
     def __init__(self, user_agent: str = AGENT) -> None:
         self.user_agent = user_agent
 
-    def log_in(self, session: Session, who: Credentials) -> Talk[None]:
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> Talk[None]:
         """Open a session with the e-mail address and the password."""
         call = GoodWeCalls.cross_login.plan(who.username, who.password.reveal())
         reply = yield self.request(session, call)
@@ -81,6 +81,10 @@ class GoodWeCloud:
         token = CLIENT if opens else session.token or CLIENT
         headers = {"User-Agent": self.user_agent, "Token": json.dumps(token, separators=(",", ":"))}
         return compose(session.server if opens else session.base, call, headers)
+
+    def serves(self, session: Session, call: Call[Any]) -> bool:
+        """Say yes: there is one kind of session."""
+        return True
 
     def trusts(self, session: Session, url: str) -> bool:
         """Tell whether an address belongs to GoodWe or is the configured server itself."""

@@ -78,7 +78,7 @@ class GrowattCloud:
     def __init__(self, user_agent: str = AGENT) -> None:
         self.headers = {"User-Agent": user_agent}
 
-    def log_in(self, session: Session, who: Credentials) -> Talk[None]:
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> Talk[None]:
         """Open a session with the user name and the hashed password."""
         call = GrowattCalls.login.plan(who.username, who.password.reveal())
         reply = yield self.request(session, call)
@@ -115,6 +115,10 @@ class GrowattCloud:
     def request(self, session: Session, call: Call[Any]) -> Request:
         """Dress a call for the wire."""
         return compose(session.base, call, self.headers)
+
+    def serves(self, session: Session, call: Call[Any]) -> bool:
+        """Say yes: there is one kind of session."""
+        return True
 
     def trusts(self, session: Session, url: str) -> bool:
         """Tell whether an address belongs to Growatt."""
