@@ -476,11 +476,16 @@ def test_ctrl_c_is_130():
     assert guarded(failing(KeyboardInterrupt())) == 130
 
 
+def _as_at_a_terminal() -> None:
+    # A suite that runs in the background hands its children an ignored SIGINT, which no Ctrl-C would be.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_does_not_wait_for_a_cloud_that_is_silent(box):
     silent = socket.create_server(("127.0.0.1", 0))
     command = [sys.executable, "-m", "heliograph", "now", "--server", f"http://127.0.0.1:{silent.getsockname()[1]}"]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_at_a_terminal)
     with silent, program, silent.accept()[0]:
         program.send_signal(signal.SIGINT)
         started = time.monotonic()
