@@ -485,7 +485,8 @@ def _as_at_a_terminal() -> None:
 def test_ctrl_c_does_not_wait_for_a_cloud_that_is_silent(box):
     silent = socket.create_server(("127.0.0.1", 0))
     command = [sys.executable, "-m", "heliograph", "now", "--server", f"http://127.0.0.1:{silent.getsockname()[1]}"]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_at_a_terminal)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    program = subprocess.Popen(command, **pipes, preexec_fn=_as_at_a_terminal)  # noqa: PLW1509 - one C call
     with silent, program, silent.accept()[0]:
         program.send_signal(signal.SIGINT)
         started = time.monotonic()
