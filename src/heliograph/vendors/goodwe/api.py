@@ -9,6 +9,7 @@ from __future__ import annotations
 from heliograph.endpoint import Fields, Steps, query, sequence
 from heliograph.payload import each
 from heliograph.vendors.goodwe import payloads as said
+from heliograph.vendors.goodwe.api_more import GoodWeMoreCalls
 
 PAGE_SIZE = 14
 """Plants per page, as the portal's own page asks for."""
@@ -28,7 +29,7 @@ def generation(version: Version) -> str:
     return name
 
 
-class GoodWeCalls:
+class GoodWeCalls(GoodWeMoreCalls):
     """The calls of one SEMS Portal account."""
 
     @query("POST", "{version}/Common/CrossLogin", said.Login, where="json", inside="data", opens=True)
