@@ -115,6 +115,26 @@ class Snapshot:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What a plant measured at one moment of its past; metrics its cloud keeps no series of are not in `values`."""
+
+    moment: datetime
+    """In UTC."""
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodEnergy:
+    """What flowed in one day ("2026-06-21"), month ("2026-06") or year ("2026") of the plant's own calendar.
+
+    Keys are the `_today` metrics without the suffix ("pv_energy", "grid_import_energy", …), in kWh.
+    """
+
+    period: str
+    values: Mapping[str, float | None]
+
+
 def combine(
     plant: Plant,
     devices: Iterable[DeviceSnapshot],
