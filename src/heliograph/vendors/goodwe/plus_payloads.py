@@ -1,0 +1,310 @@
+"""What SEMS+ says of accounts, plants and devices, field by field, in its own units: typed but unconverted.
+
+Powers are kW; at the grid + is export, at the battery + is discharge. Sources: public recordings described in
+docs/clouds/goodwe.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph import metrics as m
+from heliograph.errors import Unreadable
+from heliograph.payload import Payload, flag, number, part, parts, raw, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ENERGETIC = frozenset(("W", "kW", "MW", "Wh", "kWh", "MWh", "GWh"))
+
+
+def anything(value: Any) -> Any:
+    """Hand on an answer nobody has published, as sent."""
+    return value
+
+
+class PlusLogin(Payload):
+    """A session opened; the secrets in it are read from `raw` only, so that no text of it shows them."""
+
+    client = text("client")
+    language = text("language")
+    region = text("region")
+    issued = text("timestamp")  # Quirk: a text here, a number in the classic login.
+
+
+# Plants
+
+
+class Station(Payload):
+    """One plant in the account's list."""
+
+    id = text("id")
+    name = text("name")
+    status = number("status")
+    power = number("pSystem", "kW")
+    capacity = number("pvInstallP")  # kWp
+    energy_today = number("productionToday", "kWh")
+    # Quirk: productionTotal has no field: 21.852 beside 1.2 kWh today can only be MWh, and nothing says so.
+    time_zone = text("timeZone")  # IANA
+
+
+class StationPage(Payload):
+    """One page of the account's plants."""
+
+    stations = parts("dataList", Station)
+    total = number("total")
+    page = number("current")
+    size = number("size")
+
+
+class StationInfo(Payload):
+    """Who and where a plant is."""
+
+    id = text("id")
+    name = text("name")
+    status = number("status")
+    capacity = number("pvCapacity")  # kWp
+    installed_power = number("installedPower")  # kW
+    address = text("googleAddress")
+    latitude = number("latitude")
+    longitude = number("longitude")
+
+
+class Flow(Payload):
+    """Who feeds whom now; a member is there only when the plant has that part and it is awake."""
+
+    id = text("id")
+    name = text("name")
+    status = text("status")
+    # Quirk: slightly negative at night with a HomeKit meter (-0.012).
+    pv = number("pSystem", "kW", m.PV_POWER)
+    ac = number("pAc", "kW", m.AC_POWER)
+    battery = number("pBat", "kW", m.BATTERY_POWER)  # + discharges, as ours
+    grid = number("pGrid", "kW", m.GRID_POWER, sign=-1)  # + exports
+    load = number("pConsum", "kW", m.LOAD_POWER)
+    ev_charger = number("pEvChar", "kW")
+    soc = number("soc", "%", m.BATTERY_SOC)
+    flows = raw("flows")
+    refreshed = text("refreshTime")  # local, whole minutes, no zone
+
+
+# Devices
+
+
+class Equipment(Payload):
+    """One device in the plant's inventory."""
+
+    serial = text("sn")
+    name = text("name")
+    type = text("deviceType")  # INVERTER, SMART_METER, BATTERY_RACK, BAT_SYS, DONGLE, EV_CHARGER, …
+    subtype = text("subtype")  # of an inverter "grid" or "store"
+    status = number("status")
+    added = text("addTime")  # epoch milliseconds as text
+
+
+class EquipmentOfStatus(Payload):
+    """The devices of one kind that are in one state."""
+
+    status = number("status")
+    details = raw("detailMap")
+
+
+class EquipmentOfType(Payload):
+    """The devices of one kind."""
+
+    type = text("deviceType")
+    states = parts("statusDetailList", EquipmentOfStatus)
+
+
+class Inventory(Payload):
+    """All devices of a plant, by kind and state."""
+
+    total = number("total")
+    types = parts("deviceDetailList", EquipmentOfType)
+
+    @property
+    def devices(self) -> tuple[Equipment, ...]:
+        """The devices themselves, as the cloud lists them."""
+        return tuple(Equipment(row) for row in self._rows() if row.get("sn"))
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for kind in self.types:
+            for state in kind.states:
+                details = state.details if isinstance(state.details, dict) else {}
+                yield from (row for row in details.values() if isinstance(row, dict))
+
+
+class RelatedDevice(Payload):
+    """A device behind another: the battery of a hybrid inverter."""
+
+    serial = text("sn")
+    name = text("name")
+    type = text("type")
+    status = number("status")
+    soc = number("soc", "%")
+    power = number("pbat", "kW")
+    is_connected = flag("isConnected")
+
+
+class Factors(Payload):
+    """An answer of named values in groups, read by their codes; `raw` keeps the groups."""
+
+    def __init__(self, raw: Any) -> None:
+        if raw is not None and not isinstance(raw, list):
+            raise Unreadable(f"{type(self).__name__} expects an array, not {type(raw).__name__}")
+        super().__init__({})
+        self.raw = raw
+        self.body = {row["code"]: _said(row) for row in _flat(raw or []) if isinstance(row.get("code"), str)}
+
+
+def _flat(rows: list[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the factors of groups, or of a list that has no groups."""
+    for row in rows:
+        if isinstance(row, dict):
+            inner = row.get("factors")
+            yield from _flat(inner) if isinstance(inner, list) else (row,)
+
+
+def _said(row: dict[str, Any]) -> Any:
+    # The unit stands beside the value; powers and energies may come in another than the usual one.
+    value, unit = row.get("data"), row.get("unit")
+    return f"{value} {unit}" if unit in _ENERGETIC and isinstance(value, str | int | float) else value
+
+
+class Telemetry(Factors):
+    """What a device measures now: an inverter, a battery or a meter, each a part of these."""
+
+    ac_power = number("pAc", "kW")
+    dc_power = number("pDc", "kW")
+    backup_power = number("pBackup", "kW")
+    temperature = number("Temperature", "°C")
+    frequency = number("Fac", "Hz")
+    hours = number("hTotal")
+    battery_power = number("pBat", "kW")  # + discharges
+    soc = number("soc", "%")
+    soh = number("soh", "%")
+    battery_voltage = number("voltage", "V")
+    battery_temperature = number("batSysTemp", "°C")
+    meter_power = number("totalPac", "kW")  # - imports
+
+
+class Telecounting(Factors):
+    """What a device has counted: an inverter or a meter, each a part of these."""
+
+    rated_power = number("ratedPower", "kW")
+    pv_today = number("proPvStatsToday", "kWh", m.PV_ENERGY_TODAY)
+    pv_total = number("proPvStatsTotal", "kWh", m.PV_ENERGY_TOTAL)
+    charged_today = number("proCharStatsToday", "kWh", m.BATTERY_CHARGE_ENERGY_TODAY)
+    charged_total = number("proCharStatsTotal", "kWh", m.BATTERY_CHARGE_ENERGY_TOTAL)
+    discharged_today = number("proDischarStatsToday", "kWh", m.BATTERY_DISCHARGE_ENERGY_TODAY)
+    discharged_total = number("proDischarStatsTotal", "kWh", m.BATTERY_DISCHARGE_ENERGY_TOTAL)
+    sold_today = number("proGridStatsToday", "kWh", m.GRID_EXPORT_ENERGY_TODAY)
+    sold_total = number("proGridStatsTotal", "kWh", m.GRID_EXPORT_ENERGY_TOTAL)
+    bought_today = number("proPurchaseStatsToday", "kWh", m.GRID_IMPORT_ENERGY_TODAY)
+    bought_total = number("proPurchaseStatsTotal", "kWh", m.GRID_IMPORT_ENERGY_TOTAL)
+
+
+class Information(Factors):
+    """What a device is."""
+
+    serial = text("sn")
+    name = text("deviceName")
+    type = text("deviceType")
+    model = text("modelType")
+    firmware = text("safetyVersion")
+    status = number("status")
+    rated_power = number("ratedPower", "kW")
+
+
+# History
+
+
+class Point(Payload):
+    """One value of a series: an energy of a date, or a power of a moment."""
+
+    date = text("date")  # yyyy-MM-dd, yyyy-MM or yyyy
+    energy = number("val")
+    moment = text("tp")  # local
+    power = number("power")
+
+
+class Series(Payload):
+    """One item of the history."""
+
+    item = text("item")
+    unit = text("unit")
+    points = parts("statisticsList", Point)
+
+
+class Statistics(Payload):
+    """Energies of a plant by day, month or year, and their sums over the whole range."""
+
+    # Quirk: the inverters' AC output; the sun's share on hybrids is the item proSystemTotalStats.
+    generated = number("production", "kWh")
+    bought = number("proPurchase", "kWh")
+    sold = number("proGrid", "kWh")
+    used = number("proConsum", "kWh")
+    self_used = number("proSelfConsum", "kWh")
+    series = parts("dataList", Series)
+
+    def sum_of(self, item: str) -> float | None:
+        """Return the energy of an item over the range, kWh; None where it was not told."""
+        found = [row for row in self.series if row.item == item]
+        values = [point.energy for row in found for point in row.points]
+        known = [value for value in values if value is not None]
+        return round(sum(known), 3) if known and len(known) == len(values) else None
+
+
+class Production(Payload):
+    """Totals and profit of a plant over a range."""
+
+    currency = text("currency")
+    generated = number("production", "kWh")
+    bought = number("proPurchase", "kWh")
+    sold = number("proGrid", "kWh")
+
+
+class PowerCurves(Payload):
+    """The curves of a day."""
+
+    series = parts("dataList", Series)
+
+
+# Settings and chargers
+
+
+class PlusWritten(Payload):
+    """A command's answer: done."""
+
+    code = text("code")
+    description = text("description")
+
+
+class EvCharger(Payload):
+    """How a charger is set; its powers are limits, not measurements."""
+
+    mode = number("chargeMode")  # 0 fast, 1 from the sun, 2 from sun and battery
+    power_set = number("chargePowerSetted", "kW")
+    power_limit = number("chargePower", "kW")
+    current_limit = number("currentLimit")
+    status = text("status")
+    work_state = text("workState")
+    is_started = flag("startStatus")
+
+
+class Charge(Payload):
+    """The figures of one charge."""
+
+    serial = text("chargePileSN")
+    energy = number("currentChargeQuantity", "kWh")
+    minutes = number("chargeTimeLength")
+    power = number("pevChar", "kW")
+    work_status = number("workStu")  # 6 charges
+    status = number("status")
+
+
+class LastCharge(Payload):
+    """A charger's last charge, and its curve."""
+
+    charge = part("chargeLog", Charge)
+    curve = parts("curveList", Point)
