@@ -153,9 +153,10 @@ def test_a_list_of_answers_is_an_array(box, say):
 def test_the_clouds_own_name_of_a_call_will_do_in_any_case(box, say):
     plant = box.goodwe["plants"][0]
     _, ours, _ = say("call", "goodwe", "monitor_detail", plant)
-    code, theirs, _ = say("call", "goodwe", "getmonitordetailbypowerstationid", plant)
-    assert code == 0
-    assert json.loads(ours) == json.loads(theirs)
+    for name in ("getmonitordetailbypowerstationid", "get_monitor_detail_by_powerstation_id"):
+        code, theirs, _ = say("call", "goodwe", name, plant)
+        assert code == 0
+        assert json.loads(ours) == json.loads(theirs)
 
 
 def test_arguments_may_be_named_and_a_choice_is_named_by_its_word(box, say):

@@ -19,7 +19,7 @@ def find(cloud: type, name: str) -> Method[..., Any]:
     declared = {row.name: row for row in methods(cloud)}
     if name in declared:
         return declared[name]
-    aliases = [row for row in declared.values() if name.lower() in cloud_names(row)]
+    aliases = [row for row in declared.values() if name.lower().replace("_", "") in cloud_names(row)]
     if len(aliases) == 1:
         return aliases[0]
     if aliases:
@@ -32,11 +32,12 @@ def find(cloud: type, name: str) -> Method[..., Any]:
 
 
 def cloud_names(method: Method[..., Any]) -> set[str]:
-    """Return what the cloud calls this in its own address, in lower case."""
+    """Return what the cloud calls this in its own address, in lower case and without underscores."""
     if not isinstance(method, Endpoint):
         return set()
     last = method.route.path.rstrip("/").rpartition("/")[2].lower()
-    return {last, last.removesuffix(".do"), *(value.lower() for value in method.route.fixed.values())}
+    names = (last, last.removesuffix(".do"), *(value.lower() for value in method.route.fixed.values()))
+    return {name.replace("_", "") for name in names}
 
 
 def usage(method: Method[..., Any]) -> str:
