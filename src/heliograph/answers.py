@@ -132,6 +132,9 @@ class Stage(Protocol):
         Ask only where the fault would strike: for a limited one ("html*1") the first asking of a request is one use.
         """
 
+    def second_region(self, origin: str) -> str:
+        """Return the address of the second region's host, as a caller who spoke to `origin` reaches it."""
+
     def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
         """Write a login into the control log."""
 

@@ -32,7 +32,8 @@ while it runs (CONTROL stands in the first line):
   curl -d '{"reset": "*1", "slow": null}' CONTROL/faults
   curl -d '{"advance": 3600, "speed": 0}' CONTROL/clock
 
-faults: lock=LOGINS, expire=SECONDS, html, block, rate, empty, truncated, slow=SECONDS, reset, http500
+faults: lock=LOGINS, expire=SECONDS, html, block, rate, empty, truncated, slow=SECONDS, reset, http500;
+  of GoodWe: september, classic, station2, agreement, no_api, region, gateway
 """
 
 
@@ -41,11 +42,12 @@ def add_emulate(commands: Any) -> None:
     parser = commands.add_parser(
         "emulate",
         help="serve emulated Growatt and GoodWe clouds on this machine",
-        description="Serve emulated Growatt and GoodWe clouds on one port, over one simulated town, until SIGTERM.",
+        description="Serve emulated Growatt and GoodWe clouds over one simulated town, a port per region, until SIGTERM.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", default="0", help="port to listen on; 0, the default, takes a free one")
+    parser.add_argument("--second-port", default="0", help="port of the second region (default: a free one)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--start", metavar="MOMENT", help="simulated moment to start at (default: now)")
     parser.add_argument("--speed", default="1", help="simulated seconds per second; 0 freezes (default: %(default)s)")
@@ -72,6 +74,7 @@ def _options(given: argparse.Namespace) -> Options:
 
     return Options(
         port=_whole("--port", given.port, 0, 65535),
+        second_port=_whole("--second-port", given.second_port, 0, 65535),
         host=given.host,
         start=None if given.start is None else moment_of(given.start),
         speed=speed_of(given.speed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.answers import Told
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from heliograph.emulator.town import World
 
 _log = logging.getLogger(__name__)
+
+_PORT = re.compile(r":\d+$")
 
 _BROKEN = Told(b"<html><body><h1>500 Internal Server Error</h1></body></html>", 500, "text/html")
 _NOWHERE = Told(b"there is no cloud at this path; those of the control begin with /control/\n", 404, "text/plain")
@@ -57,18 +60,23 @@ class Emulator:
             one.vendor: tuple(holder for holder in self.accounts if holder.vendor == one.vendor)
             for one in self.emulations
         }
+        self.second_port: int | None = None
+        """Where the second region is served, once it is."""
         self._plants = {site.id: (holder, site) for holder in self.accounts for site in holder.sites}
 
     def plant(self, plant_id: str) -> tuple[Holder, Site] | None:
         """Return a plant and whose it is."""
         return self._plants.get(plant_id)
 
-    def ready(self, url: str) -> dict[str, Any]:
-        """Return what a caller has to know: addresses and accounts."""
+    def ready(self, url: str, second: str = "") -> dict[str, Any]:
+        """Return what a caller has to know: the addresses of both regions, and the accounts."""
         return {
             "url": url,
+            "second": second,
             "growatt": f"{url}/",
             "sems": f"{url}/api/",
+            "semsplus": f"{url}/web/sems/",
+            "semsplus_login": f"{url}/web/sems/sems-user/api/v1/auth/cross-login",
             "control": f"{url}/control",
             "accounts": [
                 {
@@ -151,6 +159,10 @@ class _Stage:
         if name not in self._faults:
             self._faults[name] = self._emulator.faults.take(name)
         return self._faults[name]
+
+    def second_region(self, origin: str) -> str:
+        port = self._emulator.second_port
+        return origin if port is None else f"{_PORT.sub('', origin)}:{port}"
 
     def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
         self.username = username if holder is None else holder.username

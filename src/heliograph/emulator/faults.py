@@ -21,8 +21,15 @@ FAULTS = {
     "slow": "VALUE seconds until the answer, 5 unless told",
     "reset": "the connection is reset instead of an answer",
     "http500": "status 500 with a plain page",
+    "september": "GoodWe since September 2026: most of the SEMS Portal answers success without data",
+    "classic": "GoodWe before SEMS+: the SEMS Portal only",
+    "station2": "GoodWe: hybrid plants are known to SEMS+ only",
+    "agreement": "GoodWe: a login succeeds without a session, until terms are accepted",
+    "no_api": "GoodWe: a login does not say where to go on",
+    "region": "GoodWe: accounts live on the second port; a login on the first leads there, with =refuse it fails",
+    "gateway": "GoodWe: a login to the SEMS Portal leads to the gateway of SEMS+",
 }
-"""Every fault and what it does. The clouds decide what the first six look like, the server does the rest."""
+"""Every fault and what it does. The server does truncated to http500 by itself; the others are up to the clouds."""
 
 _PATIENCE = 5.0
 _LONGEST = 3600.0

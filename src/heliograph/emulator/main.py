@@ -31,6 +31,7 @@ class Options(NamedTuple):
     """What an emulator is started with."""
 
     port: int = 0
+    second_port: int = 0
     host: str = "127.0.0.1"
     start: datetime | None = None
     """Now, unless told."""
@@ -82,10 +83,12 @@ def emulate(options: Options, emulations: Sequence[Emulation] | None = None) -> 
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop.set))
-        await serve(emulator, options.host, options.port, lambda line: print(json.dumps(line), flush=True), stop)
+        ports = (options.port, options.second_port)
+        await serve(emulator, options.host, ports, lambda line: print(json.dumps(line), flush=True), stop)
 
     try:
         asyncio.run(main())
     except OSError as error:
-        raise ConfigError(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}") from error
+        wanted = " and ".join(str(port or "any") for port in (options.port, options.second_port))
+        raise ConfigError(f"cannot listen on {options.host}, ports {wanted}: {error.strerror or error}") from error
     return 0

@@ -1,4 +1,4 @@
-"""The sockets: HTTP/1.1 around an `Emulator`, on one port, with everything that can go wrong on the way."""
+"""The sockets: HTTP/1.1 around an `Emulator`, a port for each region, with everything that can go wrong on the way."""
 
 from __future__ import annotations
 
@@ -35,27 +35,35 @@ class _Refused(Exception):
 
 
 async def serve(
-    emulator: Emulator, host: str, port: int, ready: Callable[[dict[str, Any]], None], stop: asyncio.Event
+    emulator: Emulator,
+    host: str,
+    ports: tuple[int, int],
+    ready: Callable[[dict[str, Any]], None],
+    stop: asyncio.Event,
 ) -> None:
-    """Serve until stopped; `ready` is told the addresses once the port is open."""
+    """Serve until stopped; `ready` is told the addresses once both ports are open."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             # A caller may leave at any time, and so may we: cancelled is how a conversation ends with the server.
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await _Conversation(emulator, reader, writer, url).run()
+                await _Conversation(emulator, reader, writer).run()
         finally:
             writer.close()
 
-    server = await asyncio.start_server(converse, host, port)
-    url = _url(server.sockets[0])
-    ready(emulator.ready(url))
+    first = await asyncio.start_server(converse, host, ports[0])
+    second = await asyncio.start_server(converse, host, ports[1])
+    emulator.second_port = second.sockets[0].getsockname()[1]
+    ready(emulator.ready(_url(first.sockets[0]), _url(second.sockets[0])))
     await stop.wait()
-    server.close()
+    first.close()
+    second.close()
 
 
 @contextlib.contextmanager
-def serve_in_thread(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[dict[str, Any]]:
+def serve_in_thread(
+    emulator: Emulator, host: str = "127.0.0.1", ports: tuple[int, int] = (0, 0)
+) -> Iterator[dict[str, Any]]:
     """Serve beside the caller's own work, and give what the ready line says."""
     opened = threading.Event()
     told: dict[str, Any] = {}
@@ -70,7 +78,7 @@ def serve_in_thread(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) 
             opened.set()
 
         try:
-            await serve(emulator, host, port, ready, stop)
+            await serve(emulator, host, ports, ready, stop)
         finally:
             opened.set()
 
@@ -78,7 +86,7 @@ def serve_in_thread(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) 
     thread.start()
     opened.wait()
     if not told:
-        raise OSError(f"the emulator could not listen on {host}:{port}")
+        raise OSError(f"the emulator could not listen on {host}, ports {ports}")
     try:
         yield told
     finally:
@@ -99,13 +107,10 @@ class _Question(NamedTuple):
 class _Conversation:
     """One connection, from the first request to the last."""
 
-    def __init__(
-        self, emulator: Emulator, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, url: str
-    ) -> None:
+    def __init__(self, emulator: Emulator, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._emulator = emulator
         self._reader = reader
         self._writer = writer
-        self._url = url
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
 
     async def run(self) -> None:
@@ -113,7 +118,7 @@ class _Conversation:
         try:
             while (question := await self._question()) is not None:
                 host = question.headers.get("host")
-                origin = f"http://{host}" if host else self._url
+                origin = f"http://{host}" if host else _url(self._writer.get_extra_info("socket"))
                 await self._deliver(question, self._emulator.delivery(*question, origin))
                 if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                     return
