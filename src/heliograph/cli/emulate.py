@@ -42,7 +42,7 @@ def add_emulate(commands: Any) -> None:
     parser = commands.add_parser(
         "emulate",
         help="serve emulated Growatt and GoodWe clouds on this machine",
-        description="Serve emulated Growatt and GoodWe clouds over one simulated town, a port per region, until SIGTERM.",
+        description="Serve emulated Growatt and GoodWe clouds over one town, a port for each region, until SIGTERM.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
