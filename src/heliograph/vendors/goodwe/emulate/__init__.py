@@ -1,4 +1,4 @@
-"""The SEMS Portal in a box: answers every declared call over emulated homes, and turns callers away as it does."""
+"""The SEMS Portal and SEMS+ in a box: every declared call is answered over emulated homes, or turned away."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from heliograph.answers import Told
-from heliograph.vendors.goodwe.emulate import gate, plants
+from heliograph.vendors.goodwe.emulate import alive, charts, eras, gate, plants, plus
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
 from heliograph.vendors.goodwe.emulate.envelopes import JSON_HEADERS, JSON_TYPE, app_service, monitor_service
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
+from heliograph.vendors.goodwe.emulate.plus_asking import PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from heliograph.answers import Asked, HomePlan, Stage
     from heliograph.endpoint import Endpoint
 
-__all__ = ["ANSWERS", "EMULATION", "GoodWeEmulation", "plants"]
+__all__ = ["ANSWERS", "EMULATION", "PLUS", "GoodWeEmulation", "alive", "charts", "plants"]
 
 _HTML = "text/html; charset=utf-8"
 _NO_ROUTE = Told(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
@@ -30,12 +31,14 @@ _FIREWALL = Told(
     b"<!doctypehtml><html><title>405</title><body>Sorry, your request has been blocked.</body></html>\n", 405, _HTML
 )
 
+# Quirk: some logins of the portal lead here, and none of its paths exists here.
+_GATEWAY = re.compile(r"/*sems/.*", re.IGNORECASE)
 _BASE = re.compile(r"/*api/+(.*)", re.IGNORECASE)
 _VERSION = re.compile(r"v\d+/+(.*)", re.IGNORECASE)
 
 
 class GoodWeEmulation:
-    """The SEMS Portal."""
+    """The SEMS Portal and SEMS+."""
 
     vendor = "goodwe"
 
@@ -57,20 +60,18 @@ class GoodWeEmulation:
         return tuple(f"{kind.serial}{(seed * homes + place) % 100_000_000:08d}" for place in range(homes))
 
     def owns(self, path: str) -> bool:
-        return _BASE.fullmatch(path) is not None
+        return any(base.fullmatch(path) for base in (_BASE, plus.BASE, _GATEWAY))
 
     def answer(self, asked: Asked, stage: Stage) -> Told:
         if stage.fault("block") is not None:
             return _FIREWALL
-        if (found := _matched(asked)) is None:
+        is_plus = plus.BASE.fullmatch(asked.path) is not None
+        found = plus.matched(asked, stage) if is_plus else _matched(asked)
+        if found is None:
             return _NO_ROUTE
         if stage.fault("html") is not None:
             return _PAGE
-        call, arguments = found
-        try:
-            return _told(_answered(call, arguments, asked, stage))
-        except Failed as refusal:
-            return _told(_envelope(call)(refusal.code, refusal.words, refusal.data, language=refusal.language))
+        return _told((plus.answer if is_plus else _answer)(*found, asked, stage))
 
 
 def _matched(asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
@@ -83,6 +84,13 @@ def _matched(asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
     return None if found is None else (found[0], {name.lower(): value for name, value in found[1].items()})
 
 
+def _answer(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked, stage: Stage) -> dict[str, Any]:
+    try:
+        return _answered(call, arguments, asked, stage)
+    except Failed as refusal:
+        return _envelope(call)(refusal.code, refusal.words, refusal.data, language=refusal.language)
+
+
 def _answered(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked, stage: Stage) -> dict[str, Any]:
     token = gate.presented(asked)
     if call.route.opens:
@@ -90,14 +98,15 @@ def _answered(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked,
         return opened
     holder = gate.holder_of(token, asked, stage)
     gate.slow_down(holder, stage)
-    emptied = stage.fault("empty") is not None
+    ask = Ask(arguments, holder, stage, asked.origin)
     # Quirk: accounts and plants that moved to SEMS+ answer success and an empty object.
-    data = {} if emptied else ANSWERS.function(call)(Ask(arguments, holder, stage))
+    data = {} if eras.is_silent(call, ask) else ANSWERS.function(call)(ask)
     return _envelope(call)(0, "操作成功", data, arguments=arguments)
 
 
 def _envelope(call: Endpoint[..., Any]) -> Callable[..., dict[str, Any]]:
-    return app_service if "PowerStation/" in call.route.path else monitor_service
+    ours = any(name in call.route.path for name in ("PowerStation/", "Charts/"))
+    return app_service if ours else monitor_service
 
 
 def _told(answer: dict[str, Any]) -> Told:

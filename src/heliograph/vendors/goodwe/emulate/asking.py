@@ -21,6 +21,7 @@ class Ask(NamedTuple):
     arguments: Mapping[str, str]
     holder: Holder
     stage: Stage
+    origin: str
 
 
 class Failed(Exception):

@@ -16,31 +16,37 @@ from heliograph.vendors.goodwe.emulate.envelopes import monitor_service
 from heliograph.wire import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from heliograph.answers import Asked, Holder, Stage
 
 RATE_WINDOW = timedelta(minutes=1)
 
-_NO_SESSION = (100001, "No access, please log in.")
-_EXPIRED = (100002, "The authorization has expired, please log in again.")
+NO_SESSION = (100001, "No access, please log in.")
+EXPIRED = (100002, "The authorization has expired, please log in again.")
+WRONG_PASSWORD = (100005, "Email or password error.")
 
 
 def presented(asked: Asked) -> dict[str, Any]:
-    """Return the Token header: JSON text, or Base64 of it, which some clients send."""
-    text = asked.headers.get("token", "")
-    token = _json(text)
-    if token is None:
-        try:
-            plain = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            plain = b""
-        # Quirk: the portal's JSON reader takes single quotes, and sems-portal-api sends them.
-        token = _json(plain) or _json(plain.replace(b"'", b'"'))
+    """Return the Token header, or refuse whoever has none."""
+    token = token_of(asked)
     if token is None:
         # Quirk: the words are the portal's own, and so is the language of an answer to nobody.
         raise Failed("100000", "ver is not fund", language="zh_CN")
     return token
+
+
+def token_of(asked: Asked) -> dict[str, Any] | None:
+    """Return the Token header: JSON text, or Base64 of it, which some clients send."""
+    text = asked.headers.get("token", "")
+    if (token := _json(text)) is not None:
+        return token
+    try:
+        plain = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # Quirk: the portal's JSON reader takes single quotes, and sems-portal-api sends them.
+    return _json(plain) or _json(plain.replace(b"'", b'"'))
 
 
 def _json(text: str | bytes) -> dict[str, Any] | None:
@@ -59,50 +65,88 @@ def uid(holder: Holder) -> str:
 @ANSWERS.to(GoodWeCalls.cross_login)
 def log_in(arguments: Mapping[str, str], token: Mapping[str, Any], asked: Asked, stage: Stage) -> dict[str, Any]:
     """Answer a login; the new session replaces the account's earlier one without a word."""
-    username = arguments.get("account", "")
+    holder = known(arguments.get("account", ""), stage, lambda one: arguments.get("pwd") == one.password)
+    if stage.fault("agreement") is not None:
+        return monitor_service(0, "Successful", {"agreement_agreement": 0})
+    data: dict[str, Any] = opened(holder, token, "legacy", asked, stage)
+    if arguments.get("version", "").lower() == "v3":
+        data |= {"uuid": "", "neutral": 0}
+    answer = monitor_service(0, "Successful", data)
+    if stage.fault("no_api") is not None:
+        return answer
+    # Quirk: some logins lead to the gateway of SEMS+, below which none of the portal's paths exists.
+    below = "api" if stage.fault("gateway") is None else "sems"
+    return {**answer, "api": f"{host(asked, stage)}/{below}/"}
+
+
+def known(username: str, stage: Stage, opens: Callable[[Holder], bool]) -> Holder:
+    """Return the account that logs in, if it is one and its password is right."""
     holder = next((one for one in stage.holders("goodwe") if one.username == username), None)
     if holder is not None:
         slow_down(holder, stage)
     # The fault "lock" means nothing here: no public report knows of a GoodWe account locked by logging in.
-    accepted = holder is not None and arguments.get("pwd") == holder.password
+    accepted = holder is not None and opens(holder)
     stage.note_login(holder, username, accepted=accepted)
     if holder is None or not accepted:
-        raise Failed(100005, "Email or password error.")
+        raise Failed(*WRONG_PASSWORD)
+    return holder
+
+
+def opened(holder: Holder, token: Mapping[str, Any], dialect: str, asked: Asked, stage: Stage) -> dict[str, Any]:
+    """Open a session: an account has one, whichever dialect it is of."""
     now = stage.now()
-    secret = secrets.token_hex(16)
-    client = str(token.get("client", ""))
-    holder.memory["session"] = {"token": secret, "client": client, "origin": asked.origin, "opened": now}
-    data = {
+    told = {
         "uid": uid(holder),
         "timestamp": int(now.timestamp() * 1000),
-        "token": secret,
-        "client": client,
-        "version": str(token.get("version", "")),
-        "language": str(token.get("language", "")),
+        "token": secrets.token_hex(16),
+        **{name: str(token.get(name, "")) for name in ("client", "version", "language")},
     }
-    if arguments.get("version", "").lower() == "v3":
-        data |= {"uuid": "", "neutral": 0}
-    return {**monitor_service(0, "Successful", data), "api": f"{asked.origin}/api/"}
+    holder.memory["session"] = {
+        "token": told["token"],
+        "client": told["client"],
+        "origin": host(asked, stage),
+        "opened": now,
+        "dialect": dialect,
+        "gateway": dialect == "plus" or stage.fault("gateway") is not None,
+    }
+    return told
+
+
+def host(asked: Asked, stage: Stage) -> str:
+    """Return the host of the region an account lives in: the one it logs in at, unless the fault `region` is on."""
+    return asked.origin if stage.fault("region") is None else stage.second_region(asked.origin)
 
 
 def holder_of(token: Mapping[str, Any], asked: Asked, stage: Stage) -> Holder:
     """Return the account a token opens; it does for the client and the host it was given to, until another login."""
+    holder, session = session_of(token, stage)
+    # Quirk: from April to September 2026 the portal took sessions of SEMS+ as well.
+    welcome = session["dialect"] == "legacy" or stage.fault("september") is None
+    if not welcome or session["origin"] != asked.origin or is_over(session, stage):
+        raise Failed(*EXPIRED)
+    return holder
+
+
+def session_of(token: Mapping[str, Any], stage: Stage) -> tuple[Holder, dict[str, Any]]:
+    """Return the account a token was given to, and its session."""
     if not token.get("uid") or not token.get("token"):
-        raise Failed(*_NO_SESSION)
+        raise Failed(*NO_SESSION)
     for holder in stage.holders("goodwe"):
         session = holder.memory.get("session")
-        if uid(holder) == token["uid"] and session is not None:
-            same = (session["token"], session["client"], session["origin"])
-            if same == (token["token"], token.get("client"), asked.origin) and not _expired(session["opened"], stage):
-                return holder
-    raise Failed(*_EXPIRED)
+        if session is None or uid(holder) != token["uid"]:
+            continue
+        if (session["token"], session["client"]) == (token["token"], token.get("client")):
+            return holder, session
+    raise Failed(*EXPIRED)
 
 
-def _expired(opened: datetime, stage: Stage) -> bool:
+def is_over(session: Mapping[str, Any], stage: Stage) -> bool:
+    """Tell whether a session has reached the age the fault `expire` allows."""
     lifetime = stage.fault("expire")
     if lifetime is None:
         return False
-    return stage.now() - opened >= timedelta(seconds=number(lifetime) or 0.0)
+    opened_at: datetime = session["opened"]
+    return stage.now() - opened_at >= timedelta(seconds=number(lifetime) or 0.0)
 
 
 def slow_down(holder: Holder, stage: Stage) -> None:

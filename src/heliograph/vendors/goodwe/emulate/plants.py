@@ -11,6 +11,7 @@ from heliograph.vendors.goodwe.emulate.inverters import inverter
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
 from heliograph.vendors.goodwe.emulate.units import (
     COMMISSIONED,
+    CURRENCY,
     YIELD_RATE,
     china_date,
     date_format,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from heliograph.answers import Site
     from heliograph.vendors.goodwe.emulate.units import Unit
 
-_CURRENCY = "EUR"
 _CO2, _TREE, _COAL = 0.000997, 0.045, 0.000404
 """What the portal counts per lifetime kWh since 2026."""
 
@@ -46,7 +46,7 @@ def plant_list_page(ask: Ask) -> list[dict[str, Any]]:
     """Return one page of the account's plants."""
     size = int(number(ask.arguments.get("page_size")) or 5)
     page = int(number(ask.arguments.get("page_index")) or 1)
-    return [_row(site, ask) for site in ask.holder.sites[max(0, page - 1) * size :][:size]]
+    return [row(site, ask) for site in ask.holder.sites[max(0, page - 1) * size :][:size]]
 
 
 @ANSWERS.to(GoodWeCalls.monitor_detail)
@@ -66,8 +66,8 @@ def _detail(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
     total = round(sum(unit.total for unit in found), 1)
     charts = _statistics(found, "today")
     return {
-        "info": _info(site, found, ask),
-        "kpi": _kpi(found, total),
+        "info": info(site, found, ask),
+        "kpi": kpi(found, total),
         "powercontrol_status": 0,
         "images": [],
         "weather": _weather(found[0]),
@@ -79,7 +79,7 @@ def _detail(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
         "smuggleInfo": {"isAllSmuggle": False, "isSmuggle": False, "descriptionText": None, "sns": None},
         "hasPowerflow": metered,
         **dict.fromkeys(_FALSE_FLAGS, False),
-        "powerflow": _powerflow(found[0], ask) if metered else None,
+        "powerflow": powerflow(found[0], ask) if metered else None,
         "hasGridLoad": metered,
         "isShowBattery": found[0].has_battery,
         **dict.fromkeys(_MORE_FALSE_FLAGS, False),
@@ -102,7 +102,8 @@ def _status(found: list[Unit]) -> int:
     return max(unit.status for unit in found)
 
 
-def _info(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
+def info(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
+    """Return who and where a plant is."""
     home, kind = site.homes[0], KINDS[site.family]
     local = ask.stage.now().astimezone(home.zone)
     pattern = date_format(ask.holder)
@@ -141,7 +142,8 @@ def _info(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
     }
 
 
-def _kpi(found: list[Unit], total: float) -> dict[str, Any]:
+def kpi(found: list[Unit], total: float) -> dict[str, Any]:
+    """Return the headline figures of a plant."""
     today = round(sum(unit.today for unit in found), 1)
     return {
         "month_generation": round(sum(unit.month + unit.today for unit in found), 2),
@@ -152,11 +154,12 @@ def _kpi(found: list[Unit], total: float) -> dict[str, Any]:
         "day_income": round(income(today), 2),
         "total_income": round(income(total), 2),
         "yield_rate": YIELD_RATE,
-        "currency": _CURRENCY,
+        "currency": CURRENCY,
     }
 
 
-def _powerflow(unit: Unit, ask: Ask) -> dict[str, Any]:
+def powerflow(unit: Unit, ask: Ask) -> dict[str, Any]:
+    """Return who feeds whom: sizes without signs, and flags."""
     grid, battery = -unit.meter, unit.battery
     load = round(unit.values["load_power"])
     # Quirk: on some plants the flag stays 1 whichever way the energy goes (goodwe-monitor).
@@ -271,7 +274,8 @@ def _weather(unit: Unit) -> dict[str, Any]:
     return {"HeWeather6": [{"basic": nowhere, "update": update, "status": "ok", "daily_forecast": days}]}
 
 
-def _row(site: Site, ask: Ask) -> dict[str, Any]:
+def row(site: Site, ask: Ask) -> dict[str, Any]:
+    """Return a plant as lists show it."""
     found = units(site, ask.holder, ask.stage)
     today = round(sum(unit.today for unit in found), 1)
     capacity = round(sum(one.peak_power for one in site.homes) / 1000, 2)
@@ -299,7 +303,7 @@ def _row(site: Site, ask: Ask) -> dict[str, Any]:
         "pac_kw": power / 1000,
         "to_hour": today / capacity,
         "weather": {"HeWeather6": []},
-        "currency": _CURRENCY,
+        "currency": CURRENCY,
         "yield_rate": YIELD_RATE,
         "is_stored": bool(site.homes[0].battery_capacity),
         "org_code": "GW000000",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heliograph.vendors.goodwe.emulate.kinds import Kind
 
 YIELD_RATE = 0.22
+CURRENCY = "EUR"
 COMMISSIONED = datetime(2021, 3, 15, 2, 30, 5, tzinfo=UTC)
 
 _PATTERNS = {"MM.dd.yyyy": "%m.%d.%Y", "dd/MM/yyyy": "%d/%m/%Y"}

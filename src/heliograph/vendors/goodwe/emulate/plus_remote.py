@@ -1,0 +1,117 @@
+"""The settings of an emulated inverter as SEMS+ keeps them: what there is to set, and what was written is read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from heliograph.vendors.goodwe.emulate.asking import Failed
+from heliograph.vendors.goodwe.emulate.plus_asking import PLUS, machine_of
+from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.wire import number
+
+if TYPE_CHECKING:
+    from heliograph.answers import Site
+    from heliograph.vendors.goodwe.emulate.asking import Ask
+
+_FAILED = ("R0305", "remote_control_fail")
+_UNREADABLE = ("read_fail", "read_fail")
+
+_MENU = "1"
+
+
+class Register(NamedTuple):
+    """One setting: its id as a function, its name in the log of changes, what it may be, and what it is at first."""
+
+    function: str
+    name: str
+    least: int
+    most: int
+    first: int
+    hybrid_only: bool = True
+
+
+REGISTERS = {
+    "80017": Register("2043643517552594945", "status_setting", 0, 4, 4, hybrid_only=False),
+    "47545": Register("2013217017330515970", "immediate_charge", 0, 1, 0),
+    "47546": Register("1991791639537946635", "end_charge_soc", 0, 100, 100),
+    "47603": Register("1991791639537946636", "bat_immediate_charge_power", 0, 100, 50),
+}
+
+
+@PLUS.to(SemsPlusCalls.plus_capabilities)
+def capabilities(ask: Ask) -> list[dict[str, Any]]:
+    """Return the menus of a device; nobody has published a whole tree."""
+    machine_of(ask)
+    return [{"menuId": _MENU, "menuCode": 1, "module": "GENERAL_FUNCTIONS", "children": []}]
+
+
+@PLUS.to(SemsPlusCalls.plus_function_menus)
+def function_menus(ask: Ask) -> dict[str, Any]:
+    """Return the settings of a device with their addresses and ranges."""
+    return {
+        "functionMenus": [
+            {
+                "id": row.function,
+                "functionId": row.function,
+                "address": address,
+                "translateKey": row.name,
+                "range": f"[{row.least},{row.most}]",
+                "readWrite": "RW",
+                "type": "U16",
+                "size": 1,
+                "gain": 1,
+            }
+            for address, row in _registers(ask).items()
+        ]
+    }
+
+
+@PLUS.to(SemsPlusCalls.plus_cached_parameters)
+def cached_parameters(ask: Ask) -> dict[str, str]:
+    """Return settings as they were written last."""
+    known, written = _registers(ask), _written(ask)
+    addresses = _json(ask, "addresses", list)
+    if not addresses or not all(isinstance(one, str) and one in known for one in addresses):
+        # Quirk: what a device does not have cannot be read, rather than not be known (Home Assistant, issue 211).
+        raise Failed(*_UNREADABLE)
+    return {address: str(written.get(address, known[address].first)) for address in addresses}
+
+
+@PLUS.to(SemsPlusCalls.set_device_parameters)
+def set_parameters(ask: Ask) -> None:
+    """Write settings, all of them or none."""
+    known = _registers(ask)
+    wanted, functions = _json(ask, "addressMap", dict), _json(ask, "addrFuncMap", dict)
+    values = {address: number(value) for address, value in wanted.items()}
+    for address, value in values.items():
+        row = known.get(address)
+        if row is None or functions.get(address) != row.function or value is None or not row.least <= value <= row.most:
+            raise Failed(*_FAILED)
+    if not values:
+        raise Failed(*_FAILED)
+    _written(ask).update({address: int(value) for address, value in values.items() if value is not None})
+
+
+def _registers(ask: Ask) -> dict[str, Register]:
+    one = machine_of(ask)
+    if one.type != "INVERTER":
+        raise Failed(*_UNREADABLE)
+    return {address: row for address, row in REGISTERS.items() if one.unit.has_battery or not row.hybrid_only}
+
+
+def _written(ask: Ask) -> dict[str, int]:
+    """Return what was written to a device, to be read and added to."""
+    serial = machine_of(ask).serial
+    site: Site = next(one for one in ask.holder.sites if serial in one.devices)
+    found: dict[str, int] = site.settings.setdefault(serial, {})
+    return found
+
+
+def _json(ask: Ask, name: str, kind: type) -> Any:
+    """Return an argument that was no plain value; anything else is an empty one."""
+    try:
+        found = json.loads(ask.arguments.get(name.lower(), ""))
+    except (ValueError, RecursionError):
+        return kind()
+    return found if isinstance(found, kind) else kind()
