@@ -16,7 +16,7 @@ from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreachab
 from heliograph.wire import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
 
     from heliograph.endpoint import Fields, Plan
@@ -278,15 +278,22 @@ class Conversation:
         self.session.alive = True
 
     def _relay(self, talk: Talk[T]) -> Talk[T]:
-        """Carry a vendor's own exchange, following redirects and keeping cookies on the way."""
-        reply: Reply | None = None
+        """Carry a vendor's own exchange, following redirects and keeping cookies on the way.
+
+        What fails on the way is raised inside it: a cloud may have a second door.
+        """
+        step: Callable[[Any], Request] = talk.send
+        argument: Any = None
         while True:
             try:
-                request = talk.send(reply)  # type: ignore[arg-type]  # the first send of a generator is None
+                request = step(argument)
             except StopIteration as done:
                 result: T = done.value
                 return result
-            reply = yield from self._send(request, "login")
+            try:
+                argument, step = (yield from self._send(request, "login")), talk.send
+            except CloudError as error:
+                argument, step = error, talk.throw
 
     def _send(self, request: Request, call: str) -> Talk[Reply]:
         for _ in range(MAX_HOPS):
