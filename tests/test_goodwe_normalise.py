@@ -20,7 +20,8 @@ from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.payloads import MonitorDetail
 from scripted import NOON, reply
 
-SCENES = sorted((Path(__file__).parent / "fixtures" / "goodwe").iterdir())
+FOLDER = Path(__file__).parent / "fixtures" / "goodwe"
+SCENES = sorted(folder for folder in FOLDER.iterdir() if folder.is_dir() and not folder.name.startswith("plus-"))
 FETCHED = datetime.fromtimestamp(NOON, UTC)
 
 
@@ -31,7 +32,7 @@ def decoded(answer: bytes):
 
 
 def scene(name):
-    return json.loads((SCENES[0].parent / name / "answer.json").read_text())["data"]
+    return json.loads((FOLDER / name / "answer.json").read_text())["data"]
 
 
 def read(data):

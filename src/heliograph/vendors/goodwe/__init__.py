@@ -1,13 +1,15 @@
-"""GoodWe: the SEMS Portal, typed, blocking and async."""
+"""GoodWe: the SEMS Portal and SEMS+, typed, blocking and async."""
 
 from __future__ import annotations
 
 from heliograph.client import Account, AsyncClient, BlockingClient
 from heliograph.vendors.goodwe.api import GoodWeCalls
-from heliograph.vendors.goodwe.login import GoodWeCloud, address
+from heliograph.vendors.goodwe.login import GoodWeCloud
+from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
 from heliograph.vendors.goodwe.read import GoodWeReadings
+from heliograph.vendors.goodwe.servers import address
 
-__all__ = ["AsyncGoodWe", "GoodWe", "GoodWeCalls", "address"]
+__all__ = ["AsyncGoodWe", "GoodWe", "GoodWeCalls", "SemsPlusCalls", "address"]
 
 
 class _GoodWeAccount(Account):
@@ -17,9 +19,9 @@ class _GoodWeAccount(Account):
     address = staticmethod(address)
 
 
-class GoodWe(_GoodWeAccount, GoodWeCalls, GoodWeReadings, BlockingClient):
-    """A blocking client of one GoodWe account; the global server names its region by itself."""
+class GoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, BlockingClient):
+    """A blocking client of one GoodWe account; it speaks whichever dialect serves the account."""
 
 
-class AsyncGoodWe(_GoodWeAccount, GoodWeCalls, GoodWeReadings, AsyncClient):
+class AsyncGoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, AsyncClient):
     """An async client of one GoodWe account: the same methods, awaited."""

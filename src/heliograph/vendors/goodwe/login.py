@@ -1,64 +1,28 @@
-"""How the SEMS Portal opens a session, shows that one has ended, and turns callers away."""
+"""One GoodWe account, spoken to in two dialects: which one opens the session, and who reads its answers."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from heliograph import replies
-from heliograph.errors import (
-    CloudError,
-    InvalidCredentials,
-    LoginFailed,
-    Refused,
-    SessionExpired,
-    TermsNotAccepted,
-    Unreadable,
-    WrongRegion,
-)
+from heliograph.errors import CloudError, WrongRegion
 from heliograph.redact import excerpt
-from heliograph.session import compose, server_address, trusted
+from heliograph.vendors.goodwe import dialect, legacy_login, plus_login, servers
 from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Call, Plan
     from heliograph.session import Credentials, Reply, Request, Session, Talk
 
-SERVERS = {
-    "global": "https://www.semsportal.com/api/",
-    "eu": "https://eu.semsportal.com/api/",
-    "us": "https://us.semsportal.com/api/",
-    "au": "https://au.semsportal.com/api/",
-    "hk": "https://hk.semsportal.com/api/",
-}
-DOMAINS = ("semsportal.com", "goodwe.com", "sems.com.cn")
-
-CLIENT = {"version": "v2.1.0", "client": "ios", "language": "en"}
-"""Who we say we are, the same before and after the login; "ios" sessions last longer than "web" ones."""
 AGENT = "heliograph"
 
-SUCCESS = ("0", "00000")
-
-_MOVED = "Look at the account in the SEMS+ app: plants that moved there cannot be read through the classic portal"
-_CAUSES = (
-    "Known causes: it ran out or another login (the app, another program) replaced it; another regional server; "
-    "another client name than at login; a plant only SEMS+ serves (stationType 2). "
-    "A visitor account of its own for this program avoids the first"
-)
-
-
-def address(server: str) -> str:
-    """Return the base address of a region's name or of an address, ending in /api/.
-
-    >>> address("eu"), address("http://127.0.0.1:8080"), address("http://127.0.0.1:8080/api/")
-    ('https://eu.semsportal.com/api/', 'http://127.0.0.1:8080/api/', 'http://127.0.0.1:8080/api/')
-    """
-    found = server_address(server or "global", SERVERS, "GoodWe")
-    return found if found.endswith("/api/") else found + "api/"
+_SPEAKERS: dict[str, Any] = {dialect.LEGACY: legacy_login, dialect.PLUS: plus_login}
+_OF_A_LOGIN = ("plants", "zones")
+"""Facts that are asked for once per session."""
 
 
 class GoodWeCloud:
-    """What the conversation has to know about the SEMS Portal."""
+    """What the conversation has to know about GoodWe."""
 
     vendor = "goodwe"
 
@@ -66,132 +30,90 @@ class GoodWeCloud:
         self.user_agent = user_agent
 
     def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> Talk[None]:
-        """Open a session with the e-mail address and the password."""
-        call = GoodWeCalls.cross_login.plan(who.username, who.password.reveal())
-        reply = yield self.request(session, call)
-        self.read(session, call, reply)
+        """Open a session in a call's own dialect; without one in the account's, which may have to be learned."""
+        if call is not None:
+            yield from self._enter(session, who, dialect.of(call))
+            return
+        first = dialect.chosen(session)
+        try:
+            yield from self._enter(session, who, first)
+        except CloudError as error:
+            second = dialect.other(first)
+            if not dialect.login_leads_elsewhere(session, error) or not dialect.may_try(session, second):
+                raise
+            yield from self._enter_instead(session, who, second, error)
+            dialect.remember(session, second)
+        else:
+            dialect.remember(session, first)
+
+    def _enter_instead(self, session: Session, who: Credentials, name: str, failed: CloudError) -> Talk[None]:
+        dialect.tell(session, f"so {dialect.NAMES[name]} is tried once")
+        try:
+            yield from self._enter(session, who, name)
+        except CloudError as error:
+            raise dialect.worth_telling(failed, error) from None
+
+    def _enter(self, session: Session, who: Credentials, name: str) -> Talk[None]:
+        call = self._login_call(session, who, name)
+        try:
+            reply = yield self.request(session, call)
+            self.read(session, call, reply)
+        except CloudError as error:
+            dialect.tell(session, f"login at {dialect.NAMES[name]} failed, {dialect.in_short(error)}")
+            if error.status is not None:  # an answer, not a network that is down
+                dialect.did_not_serve(session, name)
+            raise
+
+    def _login_call(self, session: Session, who: Credentials, name: str) -> Call[Any]:
+        username, password = who.username, who.password.reveal()
+        if name == dialect.PLUS:
+            return SemsPlusCalls.plus_login.plan(username, password, servers.is_chinese(session.server))
+        return GoodWeCalls.cross_login.plan(username, password)
 
     def blanks(self, session: Session, call: Call[Any]) -> Plan[None] | None:
         """Leave nothing open: every call of this cloud names all it needs."""
         return None
 
-    def request(self, session: Session, call: Call[Any]) -> Request:
-        """Dress a call for the wire: the token is JSON text in a header, the login's own data unchanged."""
-        opens = call.endpoint.route.opens
-        token = CLIENT if opens else session.token or CLIENT
-        headers = {"User-Agent": self.user_agent, "Token": json.dumps(token, separators=(",", ":"))}
-        return compose(session.server if opens else session.base, call, headers)
-
     def serves(self, session: Session, call: Call[Any]) -> bool:
-        """Say yes: there is one kind of session."""
-        return True
+        """Tell whether the living session speaks a call's dialect: a login in one ends the other's session."""
+        found: bool = session.facts.get("open", dialect.LEGACY) == dialect.of(call)
+        if not found:
+            dialect.tell(session, f"the session is ended, for {call.endpoint.name} is a call of the other dialect")
+        return found
 
     def trusts(self, session: Session, url: str) -> bool:
         """Tell whether an address belongs to GoodWe or is the configured server itself."""
-        return trusted(url, session.server, DOMAINS)
+        return servers.trusts(url, session.server)
+
+    def request(self, session: Session, call: Call[Any]) -> Request:
+        """Dress a call for the wire, as its dialect does."""
+        request: Request = _SPEAKERS[dialect.of(call)].request(session, call, self.user_agent)
+        return request
 
     def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
         """Return the answer's data; raise what the cloud means instead."""
-        opens = call.endpoint.route.opens
+        name = dialect.of(call)
+        speaker, route = _SPEAKERS[name], call.endpoint.route
         try:
-            answer = _answer(reply)
-            _check(answer, opens=opens)
-            if opens:
-                self._open(session, answer)
-            return _data(answer, call.endpoint.route.inside)
+            answer = speaker.envelope(reply)
+            speaker.check(answer, opens=route.opens)
+            if route.opens:
+                self._open(session, name, *speaker.opened(session, answer))
+            return speaker.data(answer, route.inside)
         except CloudError as error:
             error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
             raise
 
-    def _open(self, session: Session, answer: dict[str, Any]) -> None:
-        token, base = answer.get("data"), answer.get("api")
-        if not isinstance(token, dict) or not token.get("token"):
-            # Quirk: success whose data holds an agreement marker only, until terms are accepted or a weak
-            # password is renewed (Home Assistant integration, issue 213).
-            raise TermsNotAccepted(
-                "the login succeeded without a session",
-                advice="Open the SEMS Portal or its app, accept the terms or renew the password, then try again",
-            )
-        # Quirk: some accounts are told no address and stay where they logged in.
-        if isinstance(base, str) and base.strip():
-            session.base = self._followed(session, base.strip())
-        session.token = token
-        session.alive = True
-        session.facts.pop("plants", None)
-
-    def _followed(self, session: Session, base: str) -> str:
+    def _open(self, session: Session, name: str, token: dict[str, Any], base: str) -> None:
         if not self.trusts(session, base):
             raise WrongRegion(
                 f"the login sends this account on to {excerpt(base)}, which is no https address of GoodWe",
                 advice="The session was not sent there; name the account's regional server yourself",
             )
-        return base if base.endswith("/") else base + "/"
-
-
-def _answer(reply: Reply) -> dict[str, Any]:
-    """Return the envelope, whichever of the two it is."""
-    if reply.status == 404 and b"Route Not Found" in reply.body:
-        # Quirk: the SEMS+ gateway knows no classic call; some classic logins point there since 2026.
-        raise _refused("404", "this account's server does not know the classic calls", _MOVED)
-    replies.turned_away(reply)
-    answer = replies.document(reply)
-    if not isinstance(answer, dict) or answer.get("code") is None:
-        raise Unreadable(
-            "the answer has no code", advice="Check that the server is a SEMS Portal", excerpt=excerpt(reply.body)
-        )
-    return answer
-
-
-def _check(answer: dict[str, Any], *, opens: bool) -> None:
-    # Quirk: the code is a number, a text or a word by the server's mood, hasError may be false on failure, and
-    # msg turned Chinese for everybody in 2025: only the code's text is compared.
-    code = str(answer["code"])
-    if code in SUCCESS:
-        return
-    words = excerpt(str(answer.get("msg") or ""))
-    if code == "GY0429":
-        raise replies.throttled(code, None)
-    if code == "100005":
-        error: LoginFailed = InvalidCredentials(
-            "the cloud refused the e-mail address or the password (100005)",
-            advice="Check both; the account must be one of the SEMS Portal",
-        )
-    elif code in ("100000", "innerexception"):
-        raise _refused(code, *(_LOGIN_REFUSED if opens else _REFUSED[code]), words)
-    elif opens:
-        error = LoginFailed(f"the login failed with code {excerpt(code)}", excerpt=words)
-    elif code in ("100001", "100002"):
-        raise SessionExpired(f"the cloud knows no such session ({code})", advice=_CAUSES)
-    else:
-        raise _refused(code, f"the cloud refused ({excerpt(code)})", "", words)
-    error.code = code
-    raise error
-
-
-_LOGIN_REFUSED = (
-    "the login failed inside the cloud; the password is not the reason",
-    "Try again in an hour, not at once: " + _MOVED[0].lower() + _MOVED[1:],
-)
-_REFUSED = {
-    # Quirk: since 2026 listing calls answer so on some accounts while calls that name a plant work.
-    "100000": (
-        "the cloud does not answer this call for this account",
-        "If it lists plants, name the plant's id yourself instead; else look at the account in the SEMS+ app",
-    ),
-    # Quirk: a .NET null reference is how an unknown or foreign plant is told.
-    "innerexception": ("the cloud knows no such plant of this account", "Check the plant id and who may see it"),
-}
-
-
-def _refused(code: str, what: str, advice: str, words: str = "") -> Refused:
-    error = Refused(what, advice=advice, excerpt=words)
-    error.code, error.reason = code, words
-    return error
-
-
-def _data(answer: dict[str, Any], inside: str) -> Any:
-    data = answer.get(inside)
-    if data is None or data in ("", {}):
-        # Quirk: success with nothing in it is how accounts and plants that moved to SEMS+ answer.
-        raise _refused(str(answer["code"]), "the cloud answers success and no data", _MOVED)
-    return data
+        session.base, session.token = base, token
+        session.alive = True
+        for fact in _OF_A_LOGIN:
+            session.facts.pop(fact, None)
+        if (session.facts.get("open"), session.facts.get("base")) != (name, base):
+            dialect.tell(session, f"logged in at {dialect.NAMES[name]}; its data lie at {excerpt(base)}")
+        session.facts |= {"open": name, "base": base}

@@ -56,6 +56,11 @@ class StationPage(Payload):
     page = number("current")
     size = number("size")
 
+    def __init__(self, raw: Any) -> None:
+        super().__init__(raw)
+        if "dataList" not in self.body:
+            raise Unreadable("the answer lists no plants")
+
 
 class StationInfo(Payload):
     """Who and where a plant is."""
@@ -191,6 +196,7 @@ class Telemetry(Factors):
 class Telecounting(Factors):
     """What a device has counted: an inverter or a meter, each a part of these."""
 
+    ac_power = number("pAc", "kW", m.AC_POWER)
     rated_power = number("ratedPower", "kW")
     pv_today = number("proPvStatsToday", "kWh", m.PV_ENERGY_TODAY)
     pv_total = number("proPvStatsTotal", "kWh", m.PV_ENERGY_TOTAL)

@@ -1,4 +1,8 @@
-"""From the SEMS Portal's answers to snapshots: one request per plant, and the list of plants once per session."""
+"""From GoodWe's answers to snapshots, through whichever dialect serves the account.
+
+The SEMS Portal tells a plant in one request; SEMS+ takes a few (`plus_read`). Either way the list of plants is asked
+for once per session.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from typing import TYPE_CHECKING
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import Refused
 from heliograph.session import LOGGED_IN
+from heliograph.vendors.goodwe import plus_read
 from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe.through import either
 
 if TYPE_CHECKING:
     from heliograph.model import Plant, Snapshot
@@ -21,30 +27,18 @@ class GoodWeReadings:
 
     @sequence
     def plants(self) -> Steps[tuple[Plant, ...]]:
-        """All plants of the account; where the portal lists none, the one its owner has."""
-        session: Session = yield LOGGED_IN
-        try:
-            rows: tuple[said.PlantRow, ...] = yield GoodWeCalls.plant_list.plan()
-        except Refused:
-            # Quirk: since 2026 the list answers 100000 on some accounts (Home Assistant integration, issue 189).
-            rows = ()
-        named: dict[str, str | None] = {row.id: row.name for row in rows if row.id}
-        if not named:
-            named = {(yield GoodWeCalls.plant_id_by_owner.plan()): None}
-        session.facts["plants"] = named
-        from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
-
-        return normalise.plants(session.facts["plants"])
+        """All plants of the account; where the SEMS Portal lists none, the one its owner has."""
+        return (yield from either(_plants, plus_read.plants))
 
     @sequence
     def snapshot(self, plant_id: str) -> Steps[Snapshot]:
-        """One plant now, in one request."""
-        from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
-
-        session: Session = yield LOGGED_IN
-        detail: said.MonitorDetail = yield GoodWeCalls.monitor_detail.plan(plant_id)
-        fetched_at = datetime.fromtimestamp(session.cloud_now, UTC)
-        return normalise.snapshot(detail, plant_id, fetched_at, session.zone)
+        """One plant now."""
+        return (
+            yield from either(
+                lambda session: _snapshot(session, plant_id),
+                lambda session: plus_read.snapshot(session, plant_id),
+            )
+        )
 
     @sequence
     def snapshots(self) -> Steps[tuple[Snapshot, ...]]:
@@ -53,6 +47,29 @@ class GoodWeReadings:
         if not session.facts.get("plants"):
             yield GoodWeReadings.plants.plan()
         found: list[Snapshot] = []
-        for plant_id in session.facts["plants"]:
+        for plant_id in tuple(session.facts["plants"]):
             found.append((yield GoodWeReadings.snapshot.plan(plant_id)))  # noqa: PERF401 - a generator step
         return tuple(found)
+
+
+def _plants(session: Session) -> Steps[tuple[Plant, ...]]:
+    try:
+        rows: tuple[said.PlantRow, ...] = yield GoodWeCalls.plant_list.plan()
+    except Refused:
+        # Quirk: since 2026 the list answers 100000 on some accounts (Home Assistant integration, issue 189).
+        rows = ()
+    named: dict[str, str | None] = {row.id: row.name for row in rows if row.id}
+    if not named:
+        named = {(yield GoodWeCalls.plant_id_by_owner.plan()): None}
+    session.facts["plants"] = named
+    from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
+
+    return normalise.plants(session.facts["plants"])
+
+
+def _snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
+    from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
+
+    detail: said.MonitorDetail = yield GoodWeCalls.monitor_detail.plan(plant_id)
+    fetched_at = datetime.fromtimestamp(session.cloud_now, UTC)
+    return normalise.snapshot(detail, plant_id, fetched_at, session.zone)

@@ -1,0 +1,103 @@
+"""Which of GoodWe's two dialects an account is read in: learned once, remembered, and doubted only on evidence.
+
+Pure rules over a session's facts: "dialect" is the one remembered, "open" the one the living session speaks,
+"tried" when each last failed to serve, "story" what was decided and why.
+"""
+
+from __future__ import annotations
+
+from time import gmtime, strftime
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import InvalidCredentials, SessionExpired, TermsNotAccepted, Throttled, Unreachable, WrongRegion
+
+if TYPE_CHECKING:
+    from heliograph.endpoint import Call
+    from heliograph.errors import CloudError
+    from heliograph.session import Session
+
+LEGACY, PLUS = "legacy", "plus"
+NAMES = {LEGACY: "the SEMS Portal", PLUS: "SEMS+"}
+RELEARN_PAUSE = 3600.0
+"""Seconds before a dialect that did not serve is tried again; each trial costs a login."""
+STORY_LENGTH = 20
+
+_LOGIN_ELSEWHERE = frozenset(("100000", "100004"))
+"""Codes of a login that say nothing about the password: the request, or this server, is the reason."""
+_MOVED = frozenset(("0", "00000", "404"))
+"""Codes of data calls that say they are answered elsewhere: success with nothing in it, and no such route."""
+
+
+def of(call: Call[Any]) -> str:
+    """Return the dialect a call belongs to."""
+    return PLUS if call.endpoint.route.path.startswith("sems-") else LEGACY
+
+
+def other(dialect: str) -> str:
+    """Return the dialect this one is not."""
+    return LEGACY if dialect == PLUS else PLUS
+
+
+def chosen(session: Session) -> str:
+    """Return the dialect to read in: the remembered one, else the one that is open, else SEMS+."""
+    found: str = session.facts.get("dialect") or (session.facts.get("open") if session.alive else None) or PLUS
+    return found
+
+
+def remember(session: Session, dialect: str) -> None:
+    """Keep a dialect that served."""
+    if session.facts.get("dialect") != dialect:
+        session.facts["dialect"] = dialect
+        tell(session, f"from now on the account is read through {NAMES[dialect]}")
+
+
+def did_not_serve(session: Session, dialect: str) -> None:
+    """Note that a dialect failed just now, so that it is left alone for a while."""
+    session.facts.setdefault("tried", {})[dialect] = session.now
+
+
+def may_try(session: Session, dialect: str) -> bool:
+    """Tell whether a dialect has not failed lately."""
+    at = session.facts.get("tried", {}).get(dialect)
+    return at is None or session.now - at >= RELEARN_PAUSE
+
+
+def login_leads_elsewhere(session: Session, error: CloudError) -> bool:
+    """Tell whether a failed login is a reason to try the other dialect once."""
+    if isinstance(error, Unreachable):
+        # A server that cannot be reached proves nothing about an account whose dialect is known.
+        return "dialect" not in session.facts and error.status is None and not error.timed_out
+    code = getattr(error, "code", "")
+    return isinstance(error, TermsNotAccepted) or error.status == 404 or code in _LOGIN_ELSEWHERE
+
+
+def answer_leads_elsewhere(session: Session, dialect: str, error: CloudError) -> bool:
+    """Tell whether a failed reading is evidence that the account is served in the other dialect."""
+    if isinstance(error, SessionExpired):  # it has passed the conversation, so a fresh login did not cure it
+        return True
+    code = getattr(error, "code", "")
+    # Quirk: 100000 is how the classic portal refuses to list plants it no longer serves.
+    silent = dialect == LEGACY and code == "100000"
+    return code in _MOVED or silent or login_leads_elsewhere(session, error)
+
+
+def worth_telling(first: CloudError, second: CloudError) -> CloudError:
+    """Return the one of two failures, each in its dialect, that helps a person most."""
+    actionable = (InvalidCredentials, TermsNotAccepted, WrongRegion, Throttled)
+    if isinstance(second, actionable) and not isinstance(first, actionable):
+        return second
+    return first
+
+
+def tell(session: Session, sentence: str) -> None:
+    """Add one sentence to the story, with its time; the oldest are forgotten, and one said twice is said once."""
+    at = strftime("%Y-%m-%d %H:%M:%S", gmtime(session.now))
+    story = [*session.facts.get("story", ())]
+    if story and story[-1].endswith(f" UTC: {sentence}"):
+        story.pop()
+    session.facts["story"] = [*story, f"{at} UTC: {sentence}"][-STORY_LENGTH:]
+
+
+def in_short(error: CloudError) -> str:
+    """Return a failure as the end of a sentence: its kind and what happened, without a server's own words."""
+    return f"{type(error).__name__}: {error.what}"
