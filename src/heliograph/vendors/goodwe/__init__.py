@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heliograph.client import Account, AsyncClient, BlockingClient
 from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
 from heliograph.vendors.goodwe.read import GoodWeReadings
@@ -19,9 +20,9 @@ class _GoodWeAccount(Account):
     address = staticmethod(address)
 
 
-class GoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, BlockingClient):
+class GoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, GoodWeHistory, BlockingClient):
     """A blocking client of one GoodWe account; it speaks whichever dialect serves the account."""
 
 
-class AsyncGoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, AsyncClient):
+class AsyncGoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, GoodWeHistory, AsyncClient):
     """An async client of one GoodWe account: the same methods, awaited."""

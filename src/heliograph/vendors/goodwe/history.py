@@ -1,17 +1,20 @@
-"""A plant's past in the common model, from whichever dialect the account speaks: day curves and energies of periods."""
+"""A plant's past in the common model, from whichever dialect serves the account: day curves, energies of periods."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import ConfigError, Unreadable
 from heliograph.session import LOGGED_IN
+from heliograph.vendors.goodwe import plus_read
 from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.through import either
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import tzinfo
 
     from heliograph.model import PeriodEnergy, Sample
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
     Rows = dict[str, dict[str, float | None]]
 
-_DAY_SECONDS = 86400
+_OFFSET_LASTS = 86400
+"""Seconds before a plant's offset from UTC is asked for again: it turns with summer time."""
 _OLDEST = 2005
 """No plant of this cloud is older."""
 
@@ -35,36 +39,30 @@ class GoodWeHistory:
     def day_curve(self, plant_id: str, day: Day) -> Steps[tuple[Sample, ...]]:
         """A plant's powers and state of charge over one day of its own calendar, about every 5 minutes.
 
-        What is still to come is absent. Where the portal only knows an offset from UTC, it is today's: name the
-        plant's `zone` when making the client to read days of another season right to the hour.
+        What is still to come is absent. The classic portal only knows today's offset from UTC: name the plant's
+        `zone` when making the client to read days of another season right to the hour.
         """
-        from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
-
-        session: Session = yield LOGGED_IN
-        wall = yield from _wall(session, plant_id, day)
-        if speaks_plus(session):
-            curves: plus.PowerCurves = yield SemsPlusCalls.plus_power_curves.plan(plant_id, wall.day, wall.hours_ahead)
-            return series.plus_curve(curves, wall)
-        chart: said.PowerChart = yield GoodWeCalls.power_chart.plan(plant_id, wall.day)
-        if found := series.chart_curve(chart, wall):
-            return found
-        # Plants without a meter may have no chart; their AC power stands in an older list.
-        power: said.PowerDay = yield GoodWeCalls.power_by_day.plan(plant_id, wall.day)
-        return series.power_curve(power, wall)
+        asked = day_of(day)
+        found: tuple[Sample, ...] = yield either(
+            lambda session: _chart_curve(session, plant_id, asked),
+            lambda session: _plus_curve(session, plant_id, asked),
+        )
+        return found
 
     @sequence
     def inverter_curve(
-        self, plant_id: str, serial_num: str, day: Day, metric: str = "ac_power"
+        self, plant_id: str, serial_num: str, day: Day, metric: str = "pv_power"
     ) -> Steps[tuple[Sample, ...]]:
-        """One quantity of one inverter over a day: ac_power, battery_soc or pv_energy_today; classic portal only."""
+        """One quantity of one inverter over a day: pv_power, battery_soc or pv_energy_today; classic portal only."""
         from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
 
+        asked = day_of(day)
         if metric not in series.COLUMNS:
             raise ConfigError(f"an inverter has curves of {', '.join(series.COLUMNS)}, not of {metric!r}")
-        session: Session = yield LOGGED_IN
-        wall = yield from _wall(session, plant_id, day)
         column, meaning = series.COLUMNS[metric]
-        answer: said.Column = yield GoodWeCalls.inverter_column.plan(serial_num, wall.day, column)
+        answer: said.Column = yield GoodWeCalls.inverter_column.plan(serial_num, asked, column)
+        session: Session = yield LOGGED_IN
+        wall = yield from _legacy_wall(session, plant_id, asked)
         return series.column_curve(answer, meaning, wall)
 
     @sequence
@@ -73,22 +71,24 @@ class GoodWeHistory:
 
         The running day, month or year is as far as it has come; what is still to come is absent.
         """
-        from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
-
-        first, last = bounds(period)
-        session: Session = yield LOGGED_IN
-        wall = yield from _wall(session, plant_id, None)
-        last = min(last, wall.day)
-        rows: Rows = {}
-        if first <= last:
-            ask = _plus_rows if speaks_plus(session) else _chart_rows
-            rows = yield from ask(plant_id, period, first, last)
-        return series.energies(rows, period, f"{wall.day}")
+        bounds(period)  # what is no period is refused before anything is sent
+        found: tuple[PeriodEnergy, ...] = yield either(
+            lambda session: _energies(_legacy_wall(session, plant_id), plant_id, period, _chart_rows),
+            lambda session: _energies(_plus_wall(session, plant_id), plant_id, period, _plus_rows),
+        )
+        return found
 
 
-def speaks_plus(session: Session) -> bool:
-    """Tell which of the two dialects the account is known to speak."""
-    return bool(session.facts.get("dialect") == "plus")
+def day_of(day: Day) -> date:
+    """Return a day that was named, or say how one is.
+
+    >>> day_of("2026-06-21")
+    datetime.date(2026, 6, 21)
+    """
+    try:
+        return date.fromisoformat(f"{day}"[:10])
+    except ValueError:
+        raise ConfigError(f"a day is written like 2026-06-21, not {day!r}") from None
 
 
 def bounds(period: str) -> tuple[date, date]:
@@ -109,53 +109,41 @@ def bounds(period: str) -> tuple[date, date]:
     return start, after - timedelta(days=1)
 
 
-def _wall(session: Session, plant_id: str, day: Day | None) -> Steps[Wall]:
+# Clocks
+
+
+def _legacy_wall(session: Session, plant_id: str, day: date | None = None) -> Steps[Wall]:
+    """Return a day, or today, on the wall of a plant of the classic portal."""
+    if session.zone is not None:
+        return _on(session.zone, session, day)
+    offsets: dict[str, list[float]] = session.facts.setdefault("offsets", {})
+    hours, known_at = offsets.get(plant_id, (0.0, 0.0))
+    if session.cloud_now - known_at > _OFFSET_LASTS:
+        detail: said.PlantDetail = yield GoodWeCalls.plant_detail.plan(plant_id)
+        if detail.info.hours_behind is None or abs(detail.info.hours_behind) > 14:
+            raise _no_clock()
+        hours = -detail.info.hours_behind
+        session.facts["offsets"][plant_id] = [hours, session.cloud_now]
+    return _on(timezone(timedelta(hours=hours)), session, day)
+
+
+def _plus_wall(session: Session, plant_id: str, day: date | None = None) -> Steps[Wall]:
+    """Return a day, or today, on the wall of a plant of SEMS+, which knows zones by name."""
+    from heliograph.vendors.goodwe import plus_normalise  # noqa: PLC0415 - single calls never wait for the model
+
+    if session.zone is None and plant_id not in session.facts.get("zones", {}):
+        yield plus_read.plants(session)
+    zone = plus_normalise.plant(plant_id, session).zone
+    if zone is None:
+        raise _no_clock()
+    return _on(zone, session, day)
+
+
+def _on(zone: tzinfo, session: Session, day: date | None) -> Wall:
     from heliograph.vendors.goodwe.series import Wall  # noqa: PLC0415 - single calls never wait for the model
 
-    zone = yield from _zone(session, plant_id)
     now = datetime.fromtimestamp(session.cloud_now, UTC)
-    if day is None:
-        return Wall(now.astimezone(zone).date(), zone, now)
-    try:
-        return Wall(date.fromisoformat(f"{day}"[:10]), zone, now)
-    except ValueError:
-        raise ConfigError(f"a day is written like 2026-06-21, not {day!r}") from None
-
-
-def _zone(session: Session, plant_id: str) -> Steps[tzinfo]:
-    """Return the clock on a plant's wall: as configured, else as the cloud says, asked once a day."""
-    if session.zone is not None:
-        return session.zone
-    known: dict[str, Any] = session.facts.setdefault("walls", {}).get(plant_id, {})
-    plus_name, hours = known.get("name"), known.get("hours")
-    if speaks_plus(session):
-        if plus_name is None:
-            stations: tuple[plus.Station, ...] = yield SemsPlusCalls.plus_stations.plan()
-            for row in stations:
-                session.facts["walls"][row.id] = {"name": row.time_zone}
-            plus_name = session.facts["walls"].get(plant_id, {}).get("name")
-        return _named(plus_name)
-    if hours is None or session.cloud_now - known["at"] > _DAY_SECONDS:
-        detail: said.PlantDetail = yield GoodWeCalls.plant_detail.plan(plant_id)
-        behind = detail.info.hours_behind
-        hours = None if behind is None else -behind
-        session.facts["walls"][plant_id] = {"hours": hours, "at": session.cloud_now}
-    return _offset(hours)
-
-
-def _named(name: str | None) -> tzinfo:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - slow to import, and only SEMS+ names zones
-
-    try:
-        return ZoneInfo(name or "")
-    except (LookupError, ValueError, OSError):
-        raise _no_clock() from None
-
-
-def _offset(hours: float | None) -> tzinfo:
-    if hours is None or abs(hours) > 14:
-        raise _no_clock()
-    return timezone(timedelta(hours=hours))
+    return Wall(day or now.astimezone(zone).date(), zone, now)
 
 
 def _no_clock() -> Unreadable:
@@ -164,6 +152,46 @@ def _no_clock() -> Unreadable:
         vendor="goodwe",
         advice="Name the plant's zone when making the client",
     )
+
+
+# Curves
+
+
+def _chart_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample, ...]]:
+    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+
+    wall = yield from _legacy_wall(session, plant_id, day)
+    chart: said.PowerChart = yield GoodWeCalls.power_chart.plan(plant_id, day)
+    if found := series.chart_curve(chart, wall):
+        return found
+    # Plants without a meter may have no chart; their AC power stands in an older list.
+    power: said.PowerDay = yield GoodWeCalls.power_by_day.plan(plant_id, day)
+    return series.power_curve(power, wall)
+
+
+def _plus_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample, ...]]:
+    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+
+    wall = yield from _plus_wall(session, plant_id, day)
+    curves: plus.PowerCurves = yield SemsPlusCalls.plus_power_curves.plan(plant_id, day, wall.hours_ahead)
+    return series.plus_curve(curves, wall)
+
+
+# Energies
+
+
+def _energies(
+    walled: Steps[Wall], plant_id: str, period: str, ask: Callable[[str, str, date, date], Steps[Rows]]
+) -> Steps[tuple[PeriodEnergy, ...]]:
+    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+
+    wall = yield from walled
+    first, last = bounds(period)
+    last = min(last, wall.day)
+    rows: Rows = {}
+    if first <= last:
+        rows = yield from ask(plant_id, period, first, last)
+    return series.energies(rows, period, f"{wall.day}")
 
 
 def _chart_rows(plant_id: str, period: str, first: date, last: date) -> Steps[Rows]:

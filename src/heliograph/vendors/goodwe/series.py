@@ -36,7 +36,8 @@ _CHART = {
     "PCurve_Power_SOC": Meaning(m.BATTERY_SOC, "%"),
 }
 COLUMNS = {
-    "ac_power": ("Pac", Meaning(m.AC_POWER, "W")),
+    # Quirk: on a hybrid Pac is what the sun gives, not what leaves it (Home Assistant integration, issue 107).
+    "pv_power": ("Pac", Meaning(m.PV_POWER, "W")),
     "battery_soc": ("Cbattery1", Meaning(m.BATTERY_SOC, "%")),
     "pv_energy_today": ("Eday", Meaning(m.PV_ENERGY_TODAY, "kWh")),
 }
