@@ -15,7 +15,7 @@ from heliograph.cli.show import failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-COMMANDS = ("now", "call", "emulate", "demo")
+COMMANDS = ("now", "call", "doctor", "emulate", "demo")
 
 _EPILOG = """\
 accounts come from the configuration file or from the environment:
