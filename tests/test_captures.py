@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from heliograph import errors as e
-from heliograph.model import Device, DeviceSnapshot, Status
+from heliograph.model import Device, DeviceSnapshot, Plant, Status
 from heliograph.redact import excerpt, masked
 from heliograph.session import Session
+from heliograph.vendors.goodwe import SemsPlusCalls, plus_normalise, series
 from heliograph.vendors.goodwe import normalise as goodwe
+from heliograph.vendors.goodwe import plus_normalise, plus_read
+from heliograph.vendors.goodwe import plus_payloads as plus
 from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.login import GoodWeCloud
+from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
 from heliograph.vendors.growatt import GrowattCalls, normalise
 from heliograph.vendors.growatt.login import GrowattCloud
 from scripted import NOON, reply
@@ -27,7 +32,7 @@ from scripted import NOON, reply
 FOLDER = os.environ.get("HELIOGRAPH_CAPTURES")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="HELIOGRAPH_CAPTURES names no folder of real answers")
 
-G, S = GrowattCalls, GoodWeCalls
+G, S, P = GrowattCalls, GoodWeCalls, SemsPlusCalls
 NOW = datetime.fromtimestamp(NOON, UTC)
 
 # The longest prefix of a file's name says which call it answers.
@@ -65,8 +70,26 @@ CALLS = {
     "goodwe/error_legacy_missing_token": S.cross_login.plan("me", "secret"),
     "goodwe/legacy_login": S.cross_login.plan("me", "secret"),
     "goodwe/legacy_query_power_station_monitor_for_app": S.plant_list_page.plan(),
+    "goodwe/legacy_query_power_station_monitor_three": S.plant_monitor_page.plan(),
+    "goodwe/legacy_v2_getchartbyplant": S.chart_by_plant.plan("1", "2026-02-28", 3, "7"),
     "goodwe/legacy_v2_getmonitordetail": S.monitor_detail.plan("1", 2),
     "goodwe/legacy_v3_getmonitordetail": S.monitor_detail.plan("1", 3),
+    "goodwe/error_semsplus_login": P.plus_login.plan("me", "secret"),
+    "goodwe/error_semsplus_session": P.plus_flow.plan("1"),
+    "goodwe/error_semsplus_statistics": P.plus_statistics.plan("1", "2026-09-24"),
+    "goodwe/semsplus_all_status": P.plus_devices.plan("1"),
+    "goodwe/semsplus_equipment_information": P.plus_equipment_information.plan("SN", "1"),
+    "goodwe/semsplus_ev_charger_detail": P.plus_ev_charger.plan("SN", "HCA"),
+    "goodwe/semsplus_ev_charger_last_charge": P.plus_last_charge.plan("SN", "1"),
+    "goodwe/semsplus_login": P.plus_login.plan("me", "secret"),
+    "goodwe/semsplus_related_devices": P.plus_related_devices.plan("SN", "1"),
+    "goodwe/semsplus_remote": P.set_device_parameters.plan("SN", "1", {"80017": 2}, {}, {}),
+    "goodwe/semsplus_station_flow": P.plus_flow.plan("1"),
+    "goodwe/semsplus_station_list": P.plus_stations_page.plan(),
+    "goodwe/semsplus_statistics": P.plus_statistics.plan("1", "2026-09-24"),
+    "goodwe/semsplus_telecounting": P.plus_telecounting.plan("SN", "1"),
+    "goodwe/semsplus_telemetry": P.plus_telemetry.plan("SN", "1"),
+    "goodwe/semsplus_web_login": P.plus_login.plan("me", "secret"),
 }
 # Answers of calls nothing declares: read as JSON and masked, no more. Each with its reason.
 UNDECLARED = {
@@ -76,11 +99,7 @@ UNDECLARED = {
     "growatt/user_center": "the older twin of plant_energy_data",
     "growatt/v1": "the token API",
     "growatt/web": "the web portal",
-    "goodwe/error_semsplus": "SEMS+",
     "goodwe/legacy_multi_inverter_summary": "its call is unknown",
-    "goodwe/legacy_query_power_station_monitor_three": "the list's newer twin",
-    "goodwe/legacy_v2_getchartbyplant": "charts",
-    "goodwe/semsplus": "SEMS+",
 }
 
 _WRAPS = {
@@ -103,27 +122,40 @@ def longest(prefixes, name):
     return max((one for one in prefixes if name.startswith(one)), key=len, default=None)
 
 
-def on_the_wire(path):
+def told_together(body):
+    """Return the answers of a capture that holds requests, or several answers, besides; None for one of its own."""
+    if isinstance(body, list):
+        return [{"code": "00000", "data": one["flow"]} for one in body if "flow" in one] or None
+    asked = [body, *(body.get(name, {}) for name in ("stop", "start_up"))] if isinstance(body, dict) else []
+    return [one["response"] for one in asked if "response" in one] or None
+
+
+def on_the_wire(path, place=0):
     """Return a capture as its cloud sent it: some were published without their envelope."""
     body = json.loads(path.read_text(encoding="utf-8"))
     name = path.stem
     if name.startswith("storage_combined"):
         return reply(body["storage_params"])
+    if isinstance(body, list) and "flow" in body[0]:  # several situations in one file; any of them will do
+        body = {"code": "00000", "data": body[-1]["flow"]}
+    body = body.get("stop", body).get("response", body)  # some were published with their requests
     if "getmonitordetail" in name and "code" not in body:
         return reply({"code": 0, "msg": "", "data": body})
+    if (several := told_together(body)) is not None:
+        return reply(several[place])
     for suffix, wrap in _WRAPS.items():
         if name.endswith(suffix):
             return reply(wrap(body))
     return reply(body, 404 if name.endswith("_http404") else 200)
 
 
-def read(name):
+def read(name, place=0):
     path = Path(FOLDER) / f"{name}.json"
     call = CALLS[longest(CALLS, name)]
     growatt = name.startswith("growatt/")
     session = Session("https://openapi.growatt.com/" if growatt else "https://www.semsportal.com/api/")
     cloud = GrowattCloud() if growatt else GoodWeCloud()
-    return call.endpoint.shape(cloud.read(session, call, on_the_wire(path)))
+    return call.endpoint.shape(cloud.read(session, call, on_the_wire(path, place)))
 
 
 def device(family):
@@ -145,7 +177,8 @@ def normalised(name, said):
         return normalise.plant_values(said, [])
     if kind in ("goodwe/legacy_v2_getmonitordetail", "goodwe/legacy_v3_getmonitordetail"):
         return goodwe.snapshot(said, "1", NOW)
-    return None
+    plant = Plant(vendor="goodwe", id="1")
+    return plus_normalise.snapshot(plant, said, [], {}, None, NOW) if isinstance(said, plus.Flow) else None
 
 
 REFUSED = {
@@ -161,9 +194,27 @@ REFUSED = {
     "goodwe/error_legacy_login_bad_password_100005_2021": e.InvalidCredentials,
     "goodwe/error_legacy_login_bad_password_100005_2024": e.InvalidCredentials,
     "goodwe/error_legacy_missing_token_header_100000": e.CloudError,
-    "goodwe/legacy_login_v3_success_2026_gateway_api": None,
+    "goodwe/error_semsplus_login_parameter_error_100004": e.LoginFailed,
+    "goodwe/error_semsplus_session_abnormal_C0602": e.SessionExpired,
+    "goodwe/error_semsplus_statistics_bad_dimension_S0327": e.Refused,
+    "goodwe/semsplus_login_success_incomplete_token_missing_agreement": e.TermsNotAccepted,
     "goodwe/legacy_v3_getmonitordetail_success_but_empty_data_2026": e.Refused,
+    "goodwe/error_semsplus_login_parameter_error_100004": e.LoginFailed,
+    "goodwe/error_semsplus_session_abnormal_C0602": e.SessionExpired,
+    "goodwe/error_semsplus_statistics_bad_dimension_S0327": e.Refused,
+    "goodwe/semsplus_login_success_incomplete_token_missing_agreement": e.TermsNotAccepted,
 }
+
+WRITTEN = tomllib.loads((Path(__file__).parent / "fixtures/goodwe/captures.toml").read_text(encoding="utf-8"))
+"""What a person reads from each GoodWe answer; several tables for a file of several answers."""
+
+
+def written():
+    """Yield each file with the place of an answer in it and what a person read there."""
+    for name, table in WRITTEN.items():
+        several = table if all(key.isdigit() for key in table) else {"0": table}
+        for place, person in several.items():
+            yield pytest.param(f"goodwe/{name}", int(place), person, id=f"{name} {place}")
 
 
 def test_every_capture_is_read_or_excused_and_none_raises():
@@ -183,6 +234,46 @@ def test_every_capture_is_read_or_excused_and_none_raises():
             said = read(name)
             repr(said)
             normalised(name, said)
+
+
+def test_a_person_has_read_every_goodwe_answer_that_is_declared():
+    names = {key(path) for path in files() if key(path).startswith("goodwe/")}
+    assert {name for name in names if longest(CALLS, name)} == {f"goodwe/{name}" for name in WRITTEN}
+
+
+@pytest.mark.parametrize(("name", "place", "person"), [*written()])
+def test_a_goodwe_answer_reads_as_a_person_wrote_it_down(name, place, person):
+    if "error" in person:
+        with pytest.raises(e.CloudError) as caught:
+            read(name, place)
+        assert type(caught.value).__name__ == person["error"]
+        return
+    said = read(name, place)
+    about = getattr(said, person["part"]) if "part" in person else said
+    assert {field: getattr(about, field) for field in person.get("says", {})} == near(person.get("says", {}))
+    rows = getattr(said, person["rows_in"]) if "rows_in" in person else said
+    for row, known in zip(rows if "rows" in person else (), person.get("rows", ()), strict=True):
+        assert {field: getattr(row, field) for field in known} == near(known)
+    for period, known in person.get("energies", {}).items():
+        assert series.plus_energies(said, len(period)) == {period: near(known)}
+    found = normalised(name, said)
+    values = found.values if found else {row.name: value for row, value in readings(said).items()}
+    assert {metric: values.get(metric) for metric in person.get("values", {})} == near(person.get("values", {}))
+    assert [metric for metric in person.get("gaps", ()) if values.get(metric) is not None] == []
+    assert [metric for metric in person.get("absent", ()) if metric in values] == []
+    for fact in ("status", "measured_at"):
+        if fact in person:
+            read_as = getattr(found, fact)
+            assert (read_as.value if fact == "status" else read_as) == person[fact]
+
+
+def near(known):
+    """Return what was written down, ready to be compared: clouds write 225.70000000000002."""
+    return {field: pytest.approx(one, abs=1e-3) if type(one) is float else one for field, one in known.items()}
+
+
+def readings(said):
+    return said.readings() if isinstance(said, plus.Telecounting) else {}
 
 
 def test_what_is_shown_of_a_capture_is_masked():
@@ -271,6 +362,57 @@ def test_an_importing_plant_has_a_positive_grid_power():
 def test_an_exporting_plant_has_a_negative_grid_power():
     name = "goodwe/legacy_v3_getmonitordetail_homekit_only_exporting_fragment"
     assert normalised(name, read(name)).values["grid_power"] < 0
+
+
+def plus(flow, devices=None, counted=None, today=None):
+    """Return the snapshot these answers of SEMS+ make; what is not named was not asked for."""
+    said = [one for one in devices.devices if one.type in plus_read.COUNTED] if devices else []
+    plant = Plant(vendor="goodwe", id="1", zone=UTC)
+    return plus_normalise.snapshot(plant, flow, said, counted or {}, today, NOW)
+
+
+def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
+    flow, devices, counters, today = map(
+        read,
+        (
+            "goodwe/semsplus_station_flow_hybrid_discharging",
+            "goodwe/semsplus_all_status_hybrid_rack_dongle",
+            "goodwe/semsplus_telecounting_hybrid_inverter",
+            "goodwe/semsplus_statistics_day_hybrid",
+        ),
+    )
+    found = plus(flow, devices, {"GWTEST0INV000001": counters}, today)
+    told = {name: found.values[name] for name in ("pv_power", "battery_power", "grid_power", "load_power")}
+    assert told == {"pv_power": 77.72, "battery_power": 762.45, "grid_power": 1.0, "load_power": 841.17}
+    assert (found.values["battery_soc"], found.status) == (99.0, Status.ONLINE)
+    assert (found.values["pv_energy_today"], found.values["pv_energy_total"]) == (31.4, 7492.4)
+    assert (found.values["grid_import_energy_today"], found.values["load_energy_today"]) == (17.57, 29.01)
+
+
+def test_a_meter_of_sems_plus_counts_for_its_plant_and_the_night_is_zero_by_balance():
+    flow = read("goodwe/semsplus_station_flow_smart_meter_importing")
+    devices = read("goodwe/semsplus_all_status_inverter_and_smart_meter")
+    counters = {"GWTEST0MET000001": read("goodwe/semsplus_telecounting_smart_meter"), "GWTEST0INV000001": None}
+    found = plus(flow, devices, counters)
+    assert (found.values["grid_power"], found.values["load_power"], found.values["pv_power"]) == (1351.0, 1351.0, 0.0)
+    assert found.values["grid_import_energy_total"] == 20314.77
+    assert found.values["grid_export_energy_today"] == 36.77
+    assert found.values["pv_energy_total"] is None
+    assert found.status is Status.OFFLINE
+
+
+def test_a_plant_that_charges_from_the_sun_has_a_negative_battery_power():
+    found = plus(read("goodwe/semsplus_station_flow_hybrid_direction_samples_data_only"))
+    assert (found.values["battery_power"], found.values["grid_power"]) == (-3310.34, -5.0)
+
+
+def test_a_slightly_negative_sun_is_none():
+    assert plus(read("goodwe/semsplus_station_flow_homekit_night")).values["pv_power"] == 0.0
+
+
+def test_a_station_names_its_zone():
+    (station,) = read("goodwe/semsplus_station_list_page").stations
+    assert (station.name, station.time_zone, station.power) == ("Example Station", "Europe/Amsterdam", 0.99)
 
 
 def test_a_sentinel_is_nowhere_in_a_snapshot():
