@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -123,10 +125,12 @@ def monthly_report(ask: Ask) -> dict[str, Any]:
     site = plant(ask)
     month = ask.arguments.get("date", "")[:7]
     try:
+        first = date.fromisoformat(f"{month}-01")
         energy = energies_of(site, month)["pv_energy"]
     except ValueError:
         raise Failed(100000, "system error") from None
-    days = sum(energies_of(site, f"{month}-{day:02}")["pv_energy"] > 0 for day in range(1, 29)) or 1
+    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    days = min(monthrange(first.year, first.month)[1], max(1, (today - first).days + 1))
     total = sum(unit.total for unit in units(site, ask.holder, ask.stage))
     report = {
         "pw_id": site.id,
@@ -135,8 +139,8 @@ def monthly_report(ask: Ask) -> dict[str, Any]:
         "avg_day_power": round(energy / days, 2),
         "total_power": round(total, 1),
     }
-    first = int(number(ask.arguments.get("page_index")) or 1) == 1
-    return {"record": 1, "list": [report] if first else []}
+    page = int(number(ask.arguments.get("page_index")) or 1)
+    return {"record": 1, "list": [report] if page == 1 else []}
 
 
 @ANSWERS.to(GoodWeCalls.export_power)

@@ -209,9 +209,10 @@ _LINES = {
     ),
     "8": (
         ("Generation", "PVGeneration", "kWh", "pv_energy", 1.0),
-        ("In-House", "Consumption", "kWh", "load_energy", 1.0),
-        ("Sell", "Sell", "kWh", "grid_export_energy", 1.0),
-        ("Buy", "Buy", "kWh", "grid_import_energy", 1.0),
+        ("In-House", "InHouse", "kWh", "self_used", 1.0),
+        ("Grid sell", "Sell", "kWh", "grid_export_energy", 1.0),
+        ("Grid buy", "Buy", "kWh", "grid_import_energy", 1.0),
+        ("Consumption", "Consumption", "kWh", "load_energy", 1.0),
         ("Charge", "Charge", "kWh", "battery_charge_energy", 1.0),
         ("Discharge", "Discharge", "kWh", "battery_discharge_energy", 1.0),
     ),
@@ -239,8 +240,7 @@ def _sums(site: Site, rows: list[dict[str, float]]) -> dict[str, Any]:
     def kwh(name: str) -> float:
         return round(sum(row.get(name, 0.0) for row in rows), 2)
 
-    charged, given = kwh("battery_charge_energy"), kwh("battery_discharge_energy")
-    output = round(kwh("pv_energy") - charged + given, 2)
+    output = kwh("production")
     sold, bought = kwh("grid_export_energy"), kwh("grid_import_energy")
     own = round(output - sold, 2)
     used = round(own + bought, 2)
@@ -255,8 +255,8 @@ def _sums(site: Site, rows: list[dict[str, float]]) -> dict[str, Any]:
         "selfUseOfPv": own,
         "consumptionOfLoad": used,
         "hasCharge": False,
-        "charge": charged,
-        "disCharge": given,
+        "charge": kwh("battery_charge_energy"),
+        "disCharge": kwh("battery_discharge_energy"),
         "gensetGen": 0.0,
         # Quirk: what the inverters gave as AC, which on a hybrid is not what the sun gave.
         "outPut": output,

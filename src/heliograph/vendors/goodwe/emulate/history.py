@@ -11,9 +11,18 @@ if TYPE_CHECKING:
 
 
 def energies_of(site: Site, period: str) -> dict[str, float]:
-    """Return the energies of a period, kWh, of all homes of a plant."""
-    found = [home.energies(period) for home in site.homes]
-    return {name: sum(one[name] for one in found) for name in found[0]}
+    """Return the energies of a period, kWh, of all homes of a plant, and what follows from them.
+
+    `production` is what the inverters gave as AC, which on a hybrid is not what the sun gave; `self_used` is what of
+    it stayed at home.
+    """
+    homes = [home.energies(period) for home in site.homes]
+    found = {name: sum(one[name] for one in homes) for name in homes[0]}
+    stored = found.get("battery_charge_energy", 0.0) - found.get("battery_discharge_energy", 0.0)
+    found["production"] = found["pv_energy"] - stored
+    if "grid_export_energy" in found:
+        found["self_used"] = found["production"] - found["grid_export_energy"]
+    return found
 
 
 def curve_of(site: Site, day: str) -> list[tuple[datetime, dict[str, float]]]:

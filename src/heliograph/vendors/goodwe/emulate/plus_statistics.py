@@ -47,7 +47,7 @@ _CURVES = {
 def statistics(ask: Ask) -> dict[str, Any]:
     """Return the energies of a plant's days, months or years, and their sums."""
     site = site_of(ask)
-    told = {period: _energies(site, period) for period in _periods(ask, site)}
+    told = {period: energies_of(site, period) for period in _periods(ask, site)}
     items = [item for item in _items(ask) if item in _ITEMS]
     series = [
         {
@@ -65,7 +65,7 @@ def statistics(ask: Ask) -> dict[str, Any]:
 def production(ask: Ask) -> dict[str, Any]:
     """Return the sums of a range and what they were worth; nobody has published a real answer."""
     site = site_of(ask)
-    sums = _sums([_energies(site, period) for period in _periods(ask, site)])
+    sums = _sums([energies_of(site, period) for period in _periods(ask, site)])
     sold = sums.get("proGrid", 0.0)
     worth = {"profitGrid": sold, "profitPro": sums.get("production", 0.0) - sold}
     return {
@@ -95,16 +95,6 @@ def power_curves(ask: Ask) -> dict[str, Any]:
 def _heights(values: dict[str, float]) -> dict[str, float]:
     found = {item: kilowatt(sign * values[name]) for item, (name, sign) in _CURVES.items() if name in values}
     return found | ({"soc": round(values["battery_soc"]) + 0.0} if "battery_soc" in values else {})
-
-
-def _energies(site: Site, period: str) -> dict[str, float]:
-    """Return the energies of a period; production is what the inverters gave as AC, unlike what the sun gave them."""
-    found = energies_of(site, period)
-    charged = found.get("battery_charge_energy", 0.0) - found.get("battery_discharge_energy", 0.0)
-    made = found["pv_energy"] - charged
-    if "grid_export_energy" in found:
-        found["self_used"] = made - found["grid_export_energy"]
-    return found | {"production": made}
 
 
 def _sums(rows: list[dict[str, float]]) -> dict[str, float]:
