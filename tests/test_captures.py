@@ -20,11 +20,9 @@ from heliograph.redact import excerpt, masked
 from heliograph.session import Session
 from heliograph.vendors.goodwe import SemsPlusCalls, plus_normalise, series
 from heliograph.vendors.goodwe import normalise as goodwe
-from heliograph.vendors.goodwe import plus_normalise, plus_read
 from heliograph.vendors.goodwe import plus_payloads as plus
 from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.login import GoodWeCloud
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
 from heliograph.vendors.growatt import GrowattCalls, normalise
 from heliograph.vendors.growatt.login import GrowattCloud
 from scripted import NOON, reply
@@ -136,9 +134,6 @@ def on_the_wire(path, place=0):
     name = path.stem
     if name.startswith("storage_combined"):
         return reply(body["storage_params"])
-    if isinstance(body, list) and "flow" in body[0]:  # several situations in one file; any of them will do
-        body = {"code": "00000", "data": body[-1]["flow"]}
-    body = body.get("stop", body).get("response", body)  # some were published with their requests
     if "getmonitordetail" in name and "code" not in body:
         return reply({"code": 0, "msg": "", "data": body})
     if (several := told_together(body)) is not None:
@@ -194,10 +189,6 @@ REFUSED = {
     "goodwe/error_legacy_login_bad_password_100005_2021": e.InvalidCredentials,
     "goodwe/error_legacy_login_bad_password_100005_2024": e.InvalidCredentials,
     "goodwe/error_legacy_missing_token_header_100000": e.CloudError,
-    "goodwe/error_semsplus_login_parameter_error_100004": e.LoginFailed,
-    "goodwe/error_semsplus_session_abnormal_C0602": e.SessionExpired,
-    "goodwe/error_semsplus_statistics_bad_dimension_S0327": e.Refused,
-    "goodwe/semsplus_login_success_incomplete_token_missing_agreement": e.TermsNotAccepted,
     "goodwe/legacy_v3_getmonitordetail_success_but_empty_data_2026": e.Refused,
     "goodwe/error_semsplus_login_parameter_error_100004": e.LoginFailed,
     "goodwe/error_semsplus_session_abnormal_C0602": e.SessionExpired,
@@ -364,11 +355,10 @@ def test_an_exporting_plant_has_a_negative_grid_power():
     assert normalised(name, read(name)).values["grid_power"] < 0
 
 
-def plus(flow, devices=None, counted=None, today=None):
-    """Return the snapshot these answers of SEMS+ make; what is not named was not asked for."""
-    said = [one for one in devices.devices if one.type in plus_read.COUNTED] if devices else []
-    plant = Plant(vendor="goodwe", id="1", zone=UTC)
-    return plus_normalise.snapshot(plant, flow, said, counted or {}, today, NOW)
+def together(flow, devices, counted, today=None):
+    """Return the snapshot these answers of SEMS+ make together."""
+    said = [one for one in devices.devices if one.type in ("INVERTER", "SMART_METER")]
+    return plus_normalise.snapshot(Plant(vendor="goodwe", id="1", zone=UTC), flow, said, counted, today, NOW)
 
 
 def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
@@ -381,7 +371,7 @@ def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
             "goodwe/semsplus_statistics_day_hybrid",
         ),
     )
-    found = plus(flow, devices, {"GWTEST0INV000001": counters}, today)
+    found = together(flow, devices, {"GWTEST0INV000001": counters}, today)
     told = {name: found.values[name] for name in ("pv_power", "battery_power", "grid_power", "load_power")}
     assert told == {"pv_power": 77.72, "battery_power": 762.45, "grid_power": 1.0, "load_power": 841.17}
     assert (found.values["battery_soc"], found.status) == (99.0, Status.ONLINE)
@@ -393,26 +383,12 @@ def test_a_meter_of_sems_plus_counts_for_its_plant_and_the_night_is_zero_by_bala
     flow = read("goodwe/semsplus_station_flow_smart_meter_importing")
     devices = read("goodwe/semsplus_all_status_inverter_and_smart_meter")
     counters = {"GWTEST0MET000001": read("goodwe/semsplus_telecounting_smart_meter"), "GWTEST0INV000001": None}
-    found = plus(flow, devices, counters)
+    found = together(flow, devices, counters)
     assert (found.values["grid_power"], found.values["load_power"], found.values["pv_power"]) == (1351.0, 1351.0, 0.0)
     assert found.values["grid_import_energy_total"] == 20314.77
     assert found.values["grid_export_energy_today"] == 36.77
     assert found.values["pv_energy_total"] is None
     assert found.status is Status.OFFLINE
-
-
-def test_a_plant_that_charges_from_the_sun_has_a_negative_battery_power():
-    found = plus(read("goodwe/semsplus_station_flow_hybrid_direction_samples_data_only"))
-    assert (found.values["battery_power"], found.values["grid_power"]) == (-3310.34, -5.0)
-
-
-def test_a_slightly_negative_sun_is_none():
-    assert plus(read("goodwe/semsplus_station_flow_homekit_night")).values["pv_power"] == 0.0
-
-
-def test_a_station_names_its_zone():
-    (station,) = read("goodwe/semsplus_station_list_page").stations
-    assert (station.name, station.time_zone, station.power) == ("Example Station", "Europe/Amsterdam", 0.99)
 
 
 def test_a_sentinel_is_nowhere_in_a_snapshot():
