@@ -9,11 +9,12 @@ from heliograph.cli.options import add_common
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
 
     from heliograph.emulator.main import Options
 
 _MOST_ACCOUNTS = 10_000
+_CENTURY = range(2000, 2100)
 
 _EPILOG = """\
 examples:
@@ -25,6 +26,8 @@ examples:
       the day the clocks change
   heliograph emulate --fault lock=5 --fault slow=2 --fault "html=*1"
       accounts locked after 5 logins, 2 seconds until every answer, one HTML page instead of the first answer
+  heliograph emulate --fault september
+      GoodWe as it is since September 2026: the SEMS Portal has almost nothing to say, SEMS+ has it all
 
 while it runs (CONTROL stands in the first line):
   curl CONTROL/log
@@ -32,8 +35,15 @@ while it runs (CONTROL stands in the first line):
   curl -d '{"reset": "*1", "slow": null}' CONTROL/faults
   curl -d '{"advance": 3600, "speed": 0}' CONTROL/clock
 
-faults: lock=LOGINS, expire=SECONDS, html, block, rate, empty, truncated, slow=SECONDS, reset, http500;
-  of GoodWe: september, classic, station2, agreement, no_api, region, gateway
+faults: lock=LOGINS, expire=SECONDS, html, block, rate=REQUESTS, empty, truncated, slow=SECONDS, reset, http500
+faults of GoodWe alone:
+  september   the SEMS Portal answers success without data
+  classic     there is no SEMS+ yet
+  station2    hybrid plants are known to SEMS+ only
+  agreement   a login succeeds without a session, until terms are accepted
+  no_api      a login does not say where to go on
+  region      accounts live on the second port; region=refuse refuses them on the first
+  gateway     a login to the SEMS Portal leads to the gateway of SEMS+
 """
 
 
@@ -69,20 +79,29 @@ def emulate(options: argparse.Namespace) -> int:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    from heliograph.emulator.control import moment_of, speed_of  # noqa: PLC0415
+    from heliograph.emulator.control import speed_of  # noqa: PLC0415
     from heliograph.emulator.main import Options  # noqa: PLC0415
 
     return Options(
         port=_whole("--port", given.port, 0, 65535),
         second_port=_whole("--second-port", given.second_port, 0, 65535),
         host=given.host,
-        start=None if given.start is None else moment_of(given.start),
+        start=None if given.start is None else _start(given.start),
         speed=speed_of(given.speed),
         seed=_whole("--seed", given.seed, -(2**63), 2**63),
         accounts=_whole("--accounts", given.accounts, 1, _MOST_ACCOUNTS),
         faults=tuple(given.fault),
         zone=None if given.zone is None else _zone(given.zone),
     )
+
+
+def _start(text: str) -> datetime:
+    from heliograph.emulator.control import moment_of  # noqa: PLC0415
+
+    moment = moment_of(text)
+    if moment.year not in _CENTURY:
+        raise ConfigError(f"--start is a moment of this century, not {text}")
+    return moment
 
 
 def _whole(option: str, text: str, least: int, most: int) -> int:
