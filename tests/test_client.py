@@ -284,3 +284,15 @@ def test_a_reply_says_status_headers_cookies_body_and_when_it_came(server):
 def _says_nothing(error):
     shown = f"{error} {error!r} {vars(error)} {error.__cause__!r}"
     return USER not in shown and PASSWORD not in shown and "\n" not in str(error)
+
+
+def test_one_async_client_serves_one_event_loop_after_another(server):
+    # A lock somebody had to wait for belongs to that event loop for good.
+    client = AsyncGrowatt(USER, PASSWORD, server=server.url)
+
+    async def twice():
+        return await asyncio.gather(client.plants(), client.plants())
+
+    assert asyncio.run(twice()) == asyncio.run(twice())
+    assert len([one for one in server.seen if "newTwoLoginAPI.do" in one[1]]) == 1
+    assert server.most_at_once == 1

@@ -223,15 +223,20 @@ class BlockingClient(Carrier, Blocking):
 
 
 class AsyncClient(Carrier, Concurrent):
-    """Carries an account's conversation on an event loop, one call at a time."""
+    """Carries an account's conversation on an event loop, one call at a time; another loop may have it afterwards."""
 
-    def _new_turn(self) -> asyncio.Lock:
-        from asyncio import Lock  # noqa: PLC0415 - the blocking client never needs it
+    def _new_turn(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
+        return WeakKeyDictionary()
 
-        return Lock()
+    def _turn_here(self) -> asyncio.Lock:
+        """Return the running event loop's lock: one that was ever waited for belongs to its loop for good."""
+        from asyncio import Lock, get_running_loop  # noqa: PLC0415 - the blocking client never needs it
+
+        lock: asyncio.Lock = self._turn.setdefault(get_running_loop(), Lock())
+        return lock
 
     async def perform(self, plan: Callable[[], Plan[T]]) -> T:
-        async with self._turn:
+        async with self._turn_here():
             steps = self._start(plan)
             try:
                 request = next(steps)
