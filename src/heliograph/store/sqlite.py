@@ -51,7 +51,11 @@ class SqliteStore:
             # Made here, before SQLite does it with everybody's permissions; its -wal and -shm take after it.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._database = sqlite3.connect(path, isolation_level=None)
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
 
     def _prepare(self) -> None:
         run = self._database.execute
