@@ -130,3 +130,9 @@ def test_the_newest_point_of_a_chart_just_after_midnight_is_yesterdays():
     assert normalise.newest({}, now) is None
     assert normalise.newest({"nonsense": 1, ":": 2}, now) is None
     assert normalise.newest(None, now) is None
+
+
+def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
+    now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=1)))
+    assert now.hour == 2
+    assert normalise.newest({"02:25": {}, "02:55": {}}, now) is None

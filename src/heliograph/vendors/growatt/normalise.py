@@ -52,6 +52,8 @@ _MIX_FAULT = 3
 
 FRESH = timedelta(minutes=30)
 LEEWAY = timedelta(minutes=2)
+_CHART_LEEWAY = timedelta(minutes=10)
+_REPEATED_HOUR = timedelta(hours=2)
 
 
 def tlx(device: Device, detail: dev.TlxDetail, zone: tzinfo | None) -> DeviceSnapshot:
@@ -218,5 +220,9 @@ def newest(chart: object, now: datetime) -> datetime | None:
     if not keys:
         return None
     found = wire.moment(f"{now:%Y-%m-%d} {max(keys)}:00", now.tzinfo)
-    # Quirk: just after midnight the last point may be yesterday's.
-    return found - timedelta(days=1) if found is not None and found > now + timedelta(minutes=10) else found
+    ahead = timedelta() if found is None else found - now
+    if found is None or ahead <= _CHART_LEEWAY:
+        return found
+    # Quirk: just after midnight the last point may be yesterday's. A point some minutes ahead is of the hour that
+    # comes twice when clocks go back: which of the two it is, the chart does not say.
+    return found - timedelta(days=1) if ahead > _REPEATED_HOUR else None
