@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from growatt_scripted import INFO, PASSWORD, SECRETS, USER, account, arguments, logged_in, plant_info
 from heliograph import errors as e
+from heliograph._requests_shape import as_requests_error
 from heliograph.vendors.growatt import hash_password
 from scripted import NOON, reply, script
 
@@ -169,3 +171,13 @@ def test_a_method_of_several_requests_may_catch_what_one_of_them_met():
     assert [arguments(one)["plantId"] for one in sent] == ["1", "2"]
     assert info.energy_today == 0.2
     assert error.code == "501"
+
+
+def test_an_error_of_the_drop_in_comes_back_from_another_process():
+    error = e.SessionExpired("the session has ended", vendor="growatt", call="plant_list")
+    error.status = 302
+    twin = as_requests_error(error)
+    back = pickle.loads(pickle.dumps(twin))
+    assert isinstance(back, e.SessionExpired)
+    assert isinstance(back, json.JSONDecodeError)
+    assert (type(back), str(back), back.call, back.response) == (type(twin), str(twin), twin.call, twin.response)

@@ -225,14 +225,20 @@ def as_requests_error(error: CloudError) -> CloudError:
     if other is None or isinstance(error, other):
         return error
     kind = type(error)
-    twin = _twins.setdefault((kind, other), type(kind.__name__, (kind, other), {"__module__": kind.__module__}))
+    members = {"__module__": kind.__module__, "__reduce__": _as_plain}
+    twin = _twins.setdefault((kind, other), type(kind.__name__, (kind, other), members))
     copy = twin.__new__(twin)
     copy.args = error.args
     unreadable = {"msg": error.what, "doc": error.excerpt, "pos": 0, "lineno": 1, "colno": 1}
-    vars(copy).update({"response": None, "request": None, **unreadable, **vars(error)})
+    vars(copy).update({"response": None, "request": None, **unreadable, **vars(error), "plain": error})
     if error.status is not None:
         copy.response = _BareResponse(error.status)  # type: ignore[attr-defined]
     return copy
+
+
+def _as_plain(twin: Any) -> tuple[Callable[[CloudError], CloudError], tuple[CloudError]]:
+    """Pickle a twin as the error it is made of: its class exists in this process only."""
+    return as_requests_error, (twin.plain,)
 
 
 class _BareResponse(NamedTuple):
