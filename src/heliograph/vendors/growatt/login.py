@@ -140,7 +140,7 @@ class GrowattCloud:
             return _classic_info(reply.body)
         # Quirk: a dead session answers 200 with the login page.
         if replies.is_page(reply) and b"login" in reply.body[:50_000].lower():
-            raise SessionExpired("the session has ended (login page)", advice="Log in again")
+            raise _ended("login page")
         return replies.document(reply)
 
     def inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
@@ -162,6 +162,19 @@ class GrowattCloud:
 
 
 _UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
+_REFUSALS = {
+    "501": _UNKNOWN,
+    "504": _UNKNOWN,
+    "inv_set_failure": "Check the setting's name and its values, and that the device is online",
+}
+
+
+def _ended(how: str) -> SessionExpired:
+    """Return the error of a session the cloud no longer knows; `how` is what it showed instead of an answer."""
+    return SessionExpired(
+        f"the session has ended ({how})",
+        advice="Log in again; if that was just done, wait a minute: another program may be using this account",
+    )
 
 
 def turned_away(reply: Reply) -> None:
@@ -169,10 +182,10 @@ def turned_away(reply: Reply) -> None:
     page = reply.body[:20_000].lower()
     if reply.status in REDIRECTS:
         # Quirk: a dead session may be moved to the login or error page (portal: /error.do?errorMess=errorNoLogin).
-        raise SessionExpired("the session has ended (moved to the login page)", advice="Log in again")
+        raise _ended("moved to the login page")
     if reply.status >= 500 and (b"not login" in page or b"login.do" in page):
         # Quirk: a dead session may be told by an Error500 page (noah-mqtt issue 87).
-        raise SessionExpired("the session has ended (Error500 page)", advice="Log in again")
+        raise _ended("Error500 page")
     if reply.status == 403 and b"ua acl" in page:
         # Quirk: the edge keeps a list of program names it refuses (growattServer issue 45).
         raise Blocked(
@@ -188,7 +201,7 @@ def _classic_info(body: bytes) -> Any:
     found = _CLASSIC_INFO.search(text)
     if found is None:
         if "login" in text.lower():
-            raise SessionExpired("the session has ended (login page)", advice="Log in again")
+            raise _ended("login page")
         raise Refused("the page holds no inverter", advice=_UNKNOWN)
     try:
         return json.loads(found[1])
@@ -240,11 +253,8 @@ def _check_refusal(answer: dict[str, Any]) -> None:
         code = excerpt(str(answer.get("msg") or ""))
         if "login invalid" in code.lower():
             # Quirk: the portal's writes tell a dead session in words (docs/clouds/growatt.md).
-            raise SessionExpired("the session has ended (login invalid)", advice="Log in again")
-        error = Refused(
-            f"the cloud refused ({code or 'no reason given'})",
-            advice=_UNKNOWN if code in ("501", "504") else "",
-        )
+            raise _ended("login invalid")
+        error = Refused(f"the cloud refused ({code or 'no reason given'})", advice=_REFUSALS.get(code, ""))
         error.code = error.reason = code
         raise error
 
