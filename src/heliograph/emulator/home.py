@@ -122,9 +122,7 @@ def _known(plan: HomePlan) -> frozenset[str]:
     if plan.battery_capacity:
         parts.append("battery_")
     if plan.has_meter or plan.off_grid:
-        parts += ["load_", "grid_power", "grid_import_"]
-    if plan.has_meter and not plan.off_grid:
-        parts.append("grid_export_")
+        parts += ["load_", "grid_"]
     return frozenset(name for name in METRICS if name.startswith(tuple(parts)))
 
 
