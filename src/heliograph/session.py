@@ -368,7 +368,8 @@ def server_address(server: str, regions: Mapping[str, str], vendor: str) -> str:
     """Return the address of a region's name, or an address as it is, ending in a slash."""
     if "://" not in server:
         if server.lower() not in regions:
-            raise ConfigError(f"{server!r} is no {vendor} region; use an address or one of {', '.join(regions)}")
+            known = ", ".join(regions)
+            raise ConfigError(f"{server!r} is no {vendor} region; use one of {known}, or an address with https://")
         return regions[server.lower()]
     return server if server.endswith("/") else server + "/"
 

@@ -31,7 +31,9 @@ def add_call(commands: Any) -> None:
     parser = add_command(commands, "call", "make one call to a cloud and print its answer as JSON", _EXAMPLES, call)
     parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
     parser.add_argument("method", nargs="?", help="a method's name, or the cloud's own name of the call")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="in order, or name=value; JSON where it fits")
+    parser.add_argument(
+        "arguments", nargs="*", default=[], metavar="ARGUMENT", help="in order, or name=value; JSON where it fits"
+    )
     parser.add_argument("--list", action="store_true", help="list the cloud's methods and what they give")
     parser.add_argument("--allow-commands", action="store_true", help="allow calls that change settings")
     parser.add_argument("--show-secrets", action="store_true", help="do not mask tokens and names in a login's answer")
