@@ -230,6 +230,12 @@ def test_a_window_that_begins_within_the_month_is_asked_to_go_on_before_it():
     assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
 
 
+def test_days_a_chart_draws_beyond_today_are_absent():
+    conversation, _ = talk(GoodWeHistory.period_energies.plan("P", "2026-06"))
+    _, days = script(conversation, [bars(date(2026, 6, 1), 30, 0.0)])
+    assert days[-1].period == "2026-06-21"
+
+
 def test_a_plant_without_a_meter_is_asked_for_its_generation_alone():
     conversation, _ = talk(GoodWeHistory.period_energies.plan("P", "2026-05"))
     sent, days = script(conversation, [answer({"lines": [], "modelData": {}}), bars(date(2026, 5, 1), 31, 2.5)])
