@@ -167,6 +167,16 @@ def test_arguments_may_be_named_and_a_choice_is_named_by_its_word(box, say):
     assert json.loads(by_place) == json.loads(by_name)
 
 
+def test_a_plants_past_is_printed_as_objects(box, say):
+    plant = box.goodwe["plants"][1]
+    code, days, _ = say("call", "goodwe", "period_energies", plant, "2026-06")
+    _, curve, _ = say("call", "goodwe", "day_curve", plant, "2026-06-20")
+    assert code == 0
+    assert json.loads(days)[0]["period"] == "2026-06-01"
+    assert json.loads(days)[0]["pv_energy"] > 0
+    assert json.loads(curve)[0]["moment"].startswith("2026-06-")
+
+
 def test_a_snapshot_can_be_called_like_anything_else(box, say):
     _, out, _ = say("call", "goodwe", "snapshot", box.goodwe["plants"][0])
     assert json.loads(out)["pv_power"] > 0

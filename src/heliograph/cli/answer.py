@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from heliograph.model import Plant, Snapshot
+from heliograph.model import PeriodEnergy, Plant, Sample, Snapshot
 from heliograph.payload import Payload
 from heliograph.redact import MASK, masked
 
@@ -18,6 +18,10 @@ def plain(answer: Any) -> Any:
         return answer.as_dict()
     if isinstance(answer, Plant):
         return {"vendor": answer.vendor, "plant": answer.id, "name": answer.name}
+    if isinstance(answer, PeriodEnergy):
+        return {"period": answer.period, **answer.values}
+    if isinstance(answer, Sample):
+        return {"moment": answer.moment.isoformat(timespec="seconds"), **answer.values}
     return [plain(one) for one in answer] if isinstance(answer, list | tuple) else answer
 
 
