@@ -45,6 +45,21 @@ def test_the_flow_is_the_truth_in_kilowatt_and_leaves_out_what_is_not_there(star
         assert flow["pSystem"] == pytest.approx(truth["pv_power"])
 
 
+@pytest.mark.parametrize(
+    ("start", "flows"),
+    [
+        ("2026-06-21T08:02:00+02:00", {"pSystem": ["pConsum", "pBat"]}),
+        (NOON, {"pSystem": ["pConsum", "pGrid"]}),
+        (NIGHT, {"pBat": ["pConsum"]}),
+        (EVENING, {"pGrid": ["pConsum"]}),
+    ],
+)
+def test_every_source_names_its_sinks(start, flows):
+    box = Caller(world(start))
+    box.plus_login()
+    assert box.flow("hybrid")["data"]["flows"] == flows
+
+
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
 @pytest.mark.parametrize("family", EMULATION.families())
 def test_both_dialects_tell_the_same_of_a_plant(start, family):
