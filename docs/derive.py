@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from heliograph.endpoint import Endpoint, methods
 from heliograph.metrics import METRICS
 from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def metrics() -> str:
 TABLES = {
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
+    "semsplus calls": lambda: calls(SemsPlusCalls),
     "metrics": metrics,
 }
 
