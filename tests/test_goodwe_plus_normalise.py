@@ -172,3 +172,23 @@ def test_a_plant_reads_alike_in_both_dialects(start):
                     assert told == pytest.approx(again, abs=0.11 if metric.unit == "kWh" else 1.0), (site.family, name)
             if other.measured_at:
                 assert one.measured_at.replace(second=0) == other.measured_at
+
+
+def test_an_account_is_followed_to_sems_plus_and_back_while_it_is_read():
+    emulator = build(Options(start=datetime.fromisoformat(NOON_THERE), speed=0, accounts=1), [EMULATION])
+    with serve_in_thread(emulator) as ready:
+        who = emulator.accounts[0]
+        client = GoodWe(who.username, who.password, server=ready["url"])
+        emulator.faults.set({"classic": ""})
+        assert len(client.snapshots()) == 4
+        assert client.session.facts["dialect"] == "legacy"
+        emulator.faults.set({"classic": None, "station2": ""})
+        client.session.facts["tried"] = {}  # an hour later
+        assert len(client.snapshots()) == 4
+        assert client.session.facts["dialect"] == "plus"
+        emulator.faults.set({"classic": "", "station2": None})
+        client.session.facts["tried"] = {}
+        assert len(client.snapshots()) == 4
+        assert client.session.facts["dialect"] == "legacy"
+        # The first; a fresh one that did not cure, and the move; the move back.
+        assert emulator.log.as_dict()["logins"] == {who.username: 4}
