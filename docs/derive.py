@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Endpoint, methods
 from heliograph.metrics import METRICS
-from heliograph.vendors.goodwe.api import GoodWeCalls
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ from heliograph import errors as e
 from heliograph.model import Device, DeviceSnapshot, Plant, Status
 from heliograph.redact import excerpt, masked
 from heliograph.session import Session
-from heliograph.vendors.goodwe import SemsPlusCalls, plus_normalise, series
-from heliograph.vendors.goodwe import normalise as goodwe
-from heliograph.vendors.goodwe import plus_payloads as plus
-from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe import SemsPlusCalls, series
+from heliograph.vendors.goodwe.legacy import normalise as goodwe
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.login import GoodWeCloud
+from heliograph.vendors.goodwe.plus import normalise as plus_normalise
+from heliograph.vendors.goodwe.plus import payloads as plus
 from heliograph.vendors.growatt import GrowattCalls, normalise
 from heliograph.vendors.growatt.login import GrowattCloud
 from scripted import NOON, reply

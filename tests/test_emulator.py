@@ -409,7 +409,9 @@ def test_clouds_take_turns_and_growatt_is_first():
     from heliograph.emulator.main import vendor_names
 
     assert vendor_names()[:2] == ["growatt", "goodwe"]
-    assert set(vendor_names()) == {one.name for one in Path(vendors.__path__[0]).iterdir() if (one / "api.py").exists()}
+    assert set(vendor_names()) == {
+        one.name for one in Path(vendors.__path__[0]).iterdir() if (one / "emulate").is_dir()
+    }
     holders = build(Options(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
     assert [holder.vendor for holder in holders] == ["zeta", "acme", "zeta", "acme"]
 

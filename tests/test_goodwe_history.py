@@ -16,11 +16,11 @@ from heliograph.emulator.server import serve_in_thread
 from heliograph.redact import Secret
 from heliograph.session import Conversation, Credentials, Session
 from heliograph.vendors.goodwe import address, series
-from heliograph.vendors.goodwe import payloads_more as said
-from heliograph.vendors.goodwe import plus_payloads as plus
 from heliograph.vendors.goodwe.emulate import EMULATION
 from heliograph.vendors.goodwe.history import GoodWeHistory, bounds
+from heliograph.vendors.goodwe.legacy import alive_payloads as said
 from heliograph.vendors.goodwe.login import GoodWeCloud
+from heliograph.vendors.goodwe.plus import payloads as plus
 from scripted import NOON, reply, script
 
 BERLIN = ZoneInfo("Europe/Berlin")

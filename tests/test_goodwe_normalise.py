@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from heliograph.errors import Unreadable
 from heliograph.model import Status
 from heliograph.session import Session
-from heliograph.vendors.goodwe import GoodWeCalls, normalise
+from heliograph.vendors.goodwe import GoodWeCalls
+from heliograph.vendors.goodwe.legacy import normalise
+from heliograph.vendors.goodwe.legacy.payloads import MonitorDetail
 from heliograph.vendors.goodwe.login import GoodWeCloud
-from heliograph.vendors.goodwe.payloads import MonitorDetail
 from scripted import NOON, reply
 
 FOLDER = Path(__file__).parent / "fixtures" / "goodwe"

@@ -17,9 +17,11 @@ from heliograph.errors import Refused, Unreadable
 from heliograph.metrics import METRICS
 from heliograph.model import Plant
 from heliograph.session import Session
-from heliograph.vendors.goodwe import SemsPlusCalls, plus_normalise, plus_read
-from heliograph.vendors.goodwe import plus_payloads as said
+from heliograph.vendors.goodwe import SemsPlusCalls
 from heliograph.vendors.goodwe.emulate import EMULATION
+from heliograph.vendors.goodwe.plus import normalise as plus_normalise
+from heliograph.vendors.goodwe.plus import payloads as said
+from heliograph.vendors.goodwe.plus import read as plus_read
 from scripted import NOON
 
 FOLDER = Path(__file__).parent / "fixtures" / "goodwe"

@@ -14,8 +14,8 @@ from heliograph.session import LOGGED_IN, Conversation, Credentials, Session
 from heliograph.vendors.goodwe import GoodWeCalls, SemsPlusCalls, address, doctor
 from heliograph.vendors.goodwe.dialect import RELEARN_PAUSE
 from heliograph.vendors.goodwe.login import GoodWeCloud
+from heliograph.vendors.goodwe.plus.signing import encoded, signature
 from heliograph.vendors.goodwe.read import GoodWeReadings
-from heliograph.vendors.goodwe.signing import encoded, signature
 from scripted import NOON, reply, script
 
 GLOBAL = "https://semsplus.goodwe.com/web/sems/"

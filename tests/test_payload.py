@@ -62,7 +62,7 @@ def test_a_field_is_in_its_declared_unit_whatever_unit_the_text_brings():
 
 
 def test_every_declared_unit_is_one_that_can_be_read():
-    from heliograph.vendors.goodwe import payloads as goodwe
+    from heliograph.vendors.goodwe.legacy import payloads as goodwe
     from heliograph.vendors.growatt import devices, payloads
 
     for shape in [one for module in (devices, payloads, goodwe) for one in vars(module).values()]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from heliograph.client import Account, AsyncClient, BlockingClient
-from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.history import GoodWeHistory
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.login import GoodWeCloud
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.read import GoodWeReadings
 from heliograph.vendors.goodwe.servers import address
 

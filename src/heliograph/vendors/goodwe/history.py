@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import ConfigError, Unreadable
 from heliograph.session import LOGGED_IN
-from heliograph.vendors.goodwe import plus_read
-from heliograph.vendors.goodwe.api import GoodWeCalls
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus import read as plus_read
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.through import either
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from heliograph.model import PeriodEnergy, Sample
     from heliograph.session import Session
-    from heliograph.vendors.goodwe import payloads_more as said
-    from heliograph.vendors.goodwe import plus_payloads as plus
-    from heliograph.vendors.goodwe.api_more import Day, Range
+    from heliograph.vendors.goodwe.legacy import alive_payloads as said
+    from heliograph.vendors.goodwe.legacy.alive import Day, Range
+    from heliograph.vendors.goodwe.plus import payloads as plus
     from heliograph.vendors.goodwe.series import Wall
 
     Rows = dict[str, dict[str, float | None]]
@@ -129,7 +129,7 @@ def _legacy_wall(session: Session, plant_id: str, day: date | None = None) -> St
 
 def _plus_wall(session: Session, plant_id: str, day: date | None = None) -> Steps[Wall]:
     """Return a day, or today, on the wall of a plant of SEMS+, which knows zones by name."""
-    from heliograph.vendors.goodwe import plus_normalise  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe.plus import normalise as plus_normalise  # noqa: PLC0415 - single calls never wait for the model
 
     if session.zone is None and plant_id not in session.facts.get("zones", {}):
         yield plus_read.plants(session)

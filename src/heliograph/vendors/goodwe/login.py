@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import CloudError, WrongRegion
 from heliograph.redact import excerpt
-from heliograph.vendors.goodwe import dialect, legacy_login, plus_login, servers
-from heliograph.vendors.goodwe.api import GoodWeCalls
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe import dialect, servers
+from heliograph.vendors.goodwe.legacy import login as legacy_login
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus import login as plus_login
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Call, Plan

@@ -1,6 +1,6 @@
 """From GoodWe's answers to snapshots, through whichever dialect serves the account.
 
-The SEMS Portal tells a plant in one request; SEMS+ takes a few (`plus_read`). Either way the list of plants is asked
+The SEMS Portal tells a plant in one request; SEMS+ takes a few (plus/read.py). Either way the list of plants is asked
 for once per session.
 """
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import Refused
 from heliograph.session import LOGGED_IN
-from heliograph.vendors.goodwe import plus_read
-from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus import read as plus_read
 from heliograph.vendors.goodwe.through import either
 
 if TYPE_CHECKING:
     from heliograph.model import Plant, Snapshot
     from heliograph.session import Session
-    from heliograph.vendors.goodwe import payloads as said
+    from heliograph.vendors.goodwe.legacy import payloads as said
 
 
 class GoodWeReadings:
@@ -62,13 +62,13 @@ def _plants(session: Session) -> Steps[tuple[Plant, ...]]:
     if not named:
         named = {(yield GoodWeCalls.plant_id_by_owner.plan()): None}
     session.facts["plants"] = named
-    from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe.legacy import normalise  # noqa: PLC0415 - single calls never wait for the model
 
     return normalise.plants(session.facts["plants"])
 
 
 def _snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
-    from heliograph.vendors.goodwe import normalise  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe.legacy import normalise  # noqa: PLC0415 - single calls never wait for the model
 
     detail: said.MonitorDetail = yield GoodWeCalls.monitor_detail.plan(plant_id)
     fetched_at = datetime.fromtimestamp(session.cloud_now, UTC)

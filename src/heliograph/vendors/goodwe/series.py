@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from datetime import date, tzinfo
 
     from heliograph.metrics import Metric
-    from heliograph.vendors.goodwe import payloads_more as said
-    from heliograph.vendors.goodwe import plus_payloads as plus
+    from heliograph.vendors.goodwe.legacy import alive_payloads as said
+    from heliograph.vendors.goodwe.plus import payloads as plus
 
 
 class Meaning(NamedTuple):

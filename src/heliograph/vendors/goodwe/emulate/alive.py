@@ -7,13 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.emulate import plants
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
 from heliograph.vendors.goodwe.emulate.eras import named
 from heliograph.vendors.goodwe.emulate.history import energies_of
 from heliograph.vendors.goodwe.emulate.inverters import inverter
 from heliograph.vendors.goodwe.emulate.units import units
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.wire import number
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.answers import Answers
-from heliograph.vendors.goodwe.api import GoodWeCalls
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

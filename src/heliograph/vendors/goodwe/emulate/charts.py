@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.emulate.alive import plant
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
 from heliograph.vendors.goodwe.emulate.history import curve_of, energies_of
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
 from heliograph.vendors.goodwe.emulate.units import CURRENCY, fixed_date, income, units
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.wire import number
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.emulate.asking import Failed
 from heliograph.vendors.goodwe.emulate.gate import EXPIRED
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
     from heliograph.answers import Site

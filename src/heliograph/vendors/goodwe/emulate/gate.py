@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Failed
 from heliograph.vendors.goodwe.emulate.envelopes import monitor_service
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.wire import number
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from heliograph.vendors.goodwe.api import GoodWeCalls
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
 from heliograph.vendors.goodwe.emulate.inverters import inverter
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
@@ -20,6 +19,7 @@ from heliograph.vendors.goodwe.emulate.units import (
     income,
     units,
 )
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.wire import number
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heliograph.answers import Answers
 from heliograph.vendors.goodwe.emulate.asking import Failed
 from heliograph.vendors.goodwe.emulate.units import units
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

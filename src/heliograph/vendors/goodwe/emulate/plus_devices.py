@@ -17,7 +17,7 @@ from heliograph.vendors.goodwe.emulate.plus_asking import (
     site_of,
 )
 from heliograph.vendors.goodwe.emulate.units import COMMISSIONED, epoch
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

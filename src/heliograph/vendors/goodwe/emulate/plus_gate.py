@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from heliograph.vendors.goodwe.emulate import gate
 from heliograph.vendors.goodwe.emulate.asking import Failed
 from heliograph.vendors.goodwe.emulate.plus_asking import PLUS
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
-from heliograph.vendors.goodwe.signing import encoded, signature
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.signing import encoded, signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

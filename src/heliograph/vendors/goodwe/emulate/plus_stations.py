@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.vendors.goodwe.emulate.plus_asking import PLUS, kilowatt, site_of
 from heliograph.vendors.goodwe.emulate.units import COMMISSIONED, units
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.wire import number
 
 if TYPE_CHECKING:

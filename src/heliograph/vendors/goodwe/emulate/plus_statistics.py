@@ -12,7 +12,7 @@ from heliograph.vendors.goodwe.emulate.history import curve_of, energies_of
 from heliograph.vendors.goodwe.emulate.plus_asking import PLUS, kilowatt, site_of
 from heliograph.vendors.goodwe.emulate.plus_gate import BAD_REQUEST
 from heliograph.vendors.goodwe.emulate.units import CURRENCY, income
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

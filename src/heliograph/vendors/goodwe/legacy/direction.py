@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from heliograph.vendors.goodwe.payloads import Powerflow, Registers
+    from heliograph.vendors.goodwe.legacy.payloads import Powerflow, Registers
 
 SLACK_WATT = 20.0
 SLACK_SHARE = 0.05

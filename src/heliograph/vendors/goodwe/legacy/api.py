@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from heliograph.endpoint import Fields, Steps, query, sequence
 from heliograph.payload import each
-from heliograph.vendors.goodwe import payloads as said
-from heliograph.vendors.goodwe.api_more import GoodWeMoreCalls
+from heliograph.vendors.goodwe.legacy import payloads as said
+from heliograph.vendors.goodwe.legacy.alive import GoodWeAliveCalls
 
 PAGE_SIZE = 14
 """Plants per page, as the portal's own page asks for."""
@@ -29,7 +29,7 @@ def generation(version: Version) -> str:
     return name
 
 
-class GoodWeCalls(GoodWeMoreCalls):
+class GoodWeCalls(GoodWeAliveCalls):
     """The calls of one SEMS Portal account."""
 
     @query("POST", "{version}/Common/CrossLogin", said.Login, where="json", inside="data", opens=True)

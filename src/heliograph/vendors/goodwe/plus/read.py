@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.errors import Refused
-from heliograph.vendors.goodwe.plus_api import SemsPlusCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Call, Steps
     from heliograph.model import Plant, Snapshot
     from heliograph.session import Session
-    from heliograph.vendors.goodwe import plus_payloads as said
+    from heliograph.vendors.goodwe.plus import payloads as said
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ COUNTED = ("INVERTER", "SMART_METER")
 
 def plants(session: Session) -> Steps[tuple[Plant, ...]]:
     """Return all plants of the account with the zones SEMS+ knows for them."""
-    from heliograph.vendors.goodwe import plus_normalise  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe.plus import normalise as plus_normalise  # noqa: PLC0415 - single calls never wait for the model
 
     rows: tuple[said.Station, ...] = yield SemsPlusCalls.plus_stations.plan()
     session.facts["plants"] = {row.id: row.name for row in rows if row.id}
@@ -37,7 +37,7 @@ def plants(session: Session) -> Steps[tuple[Plant, ...]]:
 
 def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
     """Return one plant now."""
-    from heliograph.vendors.goodwe import plus_normalise  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe.plus import normalise as plus_normalise  # noqa: PLC0415 - single calls never wait for the model
 
     if plant_id not in session.facts.get("zones", {}):
         yield from plants(session)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from heliograph import metrics as m
 from heliograph import wire
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
-from heliograph.vendors.goodwe.normalise import VENDOR, Found, percent
+from heliograph.vendors.goodwe.legacy.normalise import VENDOR, Found, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heliograph.model import Snapshot
     from heliograph.session import Session
-    from heliograph.vendors.goodwe import plus_payloads as said
+    from heliograph.vendors.goodwe.plus import payloads as said
 
 # Quirk: 0 is waiting and offline alike, 5 a running hybrid; what 2, 4, 6 and 7 are nobody has published.
 _STATUS = {0.0: Status.OFFLINE, 1.0: Status.ONLINE, 3.0: Status.STANDBY, 5.0: Status.ONLINE}

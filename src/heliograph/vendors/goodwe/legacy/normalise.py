@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph import metrics as m
 from heliograph import wire
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
-from heliograph.vendors.goodwe.direction import same_meter_twice, signed
+from heliograph.vendors.goodwe.legacy.direction import same_meter_twice, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heliograph.metrics import Metric
     from heliograph.model import Snapshot
-    from heliograph.vendors.goodwe import payloads as said
+    from heliograph.vendors.goodwe.legacy import payloads as said
 
 VENDOR = "goodwe"
 CALL = "monitor_detail"

@@ -11,14 +11,14 @@ from typing import Literal
 
 from heliograph.endpoint import Fields, query
 from heliograph.payload import each
-from heliograph.vendors.goodwe import payloads_more as said
+from heliograph.vendors.goodwe.legacy import alive_payloads as said
 
 Day = date | str
 Range = Literal[1, 2, 3, 4]
 """Of a chart: a day, about 31 days, 12 months, or years."""
 
 
-class GoodWeMoreCalls:
+class GoodWeAliveCalls:
     """The smaller calls of one SEMS Portal account."""
 
     # A plant now

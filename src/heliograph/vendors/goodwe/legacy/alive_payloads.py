@@ -6,7 +6,7 @@ from typing import Any
 
 from heliograph.errors import Unreadable
 from heliograph.payload import Payload, flag, number, part, parts, raw, text
-from heliograph.vendors.goodwe.payloads import Info, Kpi, PlantRow, Powerflow
+from heliograph.vendors.goodwe.legacy.payloads import Info, Kpi, PlantRow, Powerflow
 
 
 class PlantDetail(Payload):

@@ -11,8 +11,8 @@ from heliograph.errors import InvalidCredentials, LoginFailed, SessionExpired, U
 from heliograph.redact import excerpt
 from heliograph.session import compose
 from heliograph.vendors.goodwe import servers
-from heliograph.vendors.goodwe.legacy_login import LOGIN_REFUSED, SUCCESS, refused, without_token
-from heliograph.vendors.goodwe.signing import signature
+from heliograph.vendors.goodwe.legacy.login import LOGIN_REFUSED, SUCCESS, refused, without_token
+from heliograph.vendors.goodwe.plus.signing import signature
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Call

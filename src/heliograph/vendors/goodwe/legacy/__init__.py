@@ -1,0 +1,1 @@
+"""The SEMS Portal: the classic dialect, as far as it still answers."""

@@ -1,0 +1,1 @@
+"""SEMS+ Web: the dialect that replaced the SEMS Portal in 2026."""
