@@ -31,8 +31,10 @@ FAULTS = {
 }
 """Every fault and what it does. The server does truncated to http500 by itself; the others are up to the clouds."""
 
+_COUNTED = frozenset(("lock", "rate"))
+_TIMED = frozenset(("slow", "expire"))
 _PATIENCE = 5.0
-_LONGEST = 3600.0
+_LONGEST = 30 * 24 * 3600.0
 
 
 class Switchboard:
@@ -82,7 +84,7 @@ def fault_settings(texts: Iterable[str]) -> dict[str, str]:
 
 
 def seconds(value: str) -> float:
-    """Return how long the fault "slow" makes a caller wait.
+    """Return the seconds a fault's value says, those of "slow" when it says none.
 
     >>> seconds(""), seconds("0.5")
     (5.0, 0.5)
@@ -104,9 +106,16 @@ def _read(name: str, value: Any) -> tuple[str, int | None] | None:
     text, star, limit = ("" if value is True else str(value)).partition("*")
     if star and not (limit.isascii() and limit.isdigit() and int(limit[:9]) > 0):
         raise ConfigError(f"fault {name}: after * comes a number of requests, as in {name}=*1")
-    if name == "slow":
+    _check_number(name, text)
+    return text, int(limit[:9]) if star else None
+
+
+def _check_number(name: str, text: str) -> None:
+    """Refuse a value that is no number where the fault counts something."""
+    if name in _COUNTED and text and not (text.isascii() and text.isdigit()):
+        raise ConfigError(f"fault {name}: the value is a whole number, as in {name}=5")
+    if name in _TIMED:
         try:
             seconds(text)
         except ValueError as error:
-            raise ConfigError(f"fault slow: the value is a number of seconds; {error}") from error
-    return text, int(limit[:9]) if star else None
+            raise ConfigError(f"fault {name}: the value is a number of seconds; {error}") from error

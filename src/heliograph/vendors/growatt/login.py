@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from heliograph import replies
+from heliograph.address import server_address, trusted
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -20,7 +21,7 @@ from heliograph.errors import (
     Unreadable,
 )
 from heliograph.redact import excerpt
-from heliograph.session import REDIRECTS, compose, server_address, trusted
+from heliograph.session import REDIRECTS, compose
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import PlantToday
 from heliograph.vendors.growatt.payloads import USER, Login
