@@ -64,8 +64,7 @@ def caller():
 
 def test_the_ready_line_names_addresses_and_accounts(caller):
     ready = caller.ready
-    assert ready["growatt"] == ready["url"] + "/"
-    assert ready["sems"] == ready["url"] + "/api/"
+    assert ready["acme"] == ready["url"] + "/acme/"
     assert ready["control"] == ready["url"] + "/control"
     assert [one["vendor"] for one in ready["accounts"]] == ["acme", "zeta", "acme"]
     assert [one["username"] for one in ready["accounts"]] == ["acme1", "zeta2", "acme3"]
@@ -472,6 +471,15 @@ def test_a_bad_option_is_one_line_and_exit_code_2(arguments, capsys):
     assert told.err.count("\n") == 1
 
 
+def test_the_ready_line_of_both_clouds_says_where_each_is_spoken_to():
+    ready = build(Options(start=NOON)).ready("http://here", "http://there")
+    assert ready["growatt"] == "http://here/"
+    assert ready["sems"] == "http://here/api/"
+    assert ready["semsplus"] == "http://here/web/sems/"
+    assert ready["semsplus_login"] == "http://here/web/sems/sems-user/api/v1/auth/cross-login"
+    assert ready["control"] == "http://here/control"
+
+
 def test_a_port_in_use_is_one_line(capsys):
     from heliograph.emulator.main import emulate
 
@@ -486,7 +494,9 @@ def test_help_names_every_fault(capsys):
         run("--help")
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    assert [name for name in FAULTS if name not in told] == []
+    known = build(Options(start=NOON)).faults.known
+    assert known.keys() > FAULTS.keys()
+    assert [name for name in known if name not in told] == []
 
 
 def test_a_plus_sign_in_an_address_may_be_written_either_way():

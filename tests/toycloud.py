@@ -41,6 +41,12 @@ class Acme:
     def serials(self, family, seed):
         return tuple(f"{self.vendor}-{seed}-{place}" for place in range(PLANS[family].homes + 1))
 
+    def addresses(self, url):
+        return {self.vendor: f"{url}/{self.vendor}/"}
+
+    def faults(self):
+        return {}
+
     def owns(self, path):
         return path.startswith(f"{self.vendor}/")
 

@@ -159,6 +159,12 @@ class Emulation(Protocol):
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
         """Return the serial numbers of a plant's devices, the main one first, those with a home before others."""
 
+    def addresses(self, url: str) -> dict[str, str]:
+        """Return what a client of this cloud is pointed at, by the names of the ready line."""
+
+    def faults(self) -> dict[str, str]:
+        """Return the faults of this cloud alone, and what each does."""
+
     def owns(self, path: str) -> bool:
         """Tell whether a path is one of this cloud's."""
 

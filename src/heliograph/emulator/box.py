@@ -53,7 +53,8 @@ class Emulator:
     ) -> None:
         self.world = world
         self.emulations = tuple(emulations)
-        self.faults = Switchboard(faults)
+        own = {name: what for one in self.emulations for name, what in one.faults().items()}
+        self.faults = Switchboard(faults, own)
         self.log = Log()
         self.accounts: tuple[Holder, ...] = furnish(world, self.emulations, accounts)
         self.holders = {
@@ -73,10 +74,7 @@ class Emulator:
         return {
             "url": url,
             "second": second,
-            "growatt": f"{url}/",
-            "sems": f"{url}/api/",
-            "semsplus": f"{url}/web/sems/",
-            "semsplus_login": f"{url}/web/sems/sems-user/api/v1/auth/cross-login",
+            **{name: address for one in self.emulations for name, address in one.addresses(url).items()},
             "control": f"{url}/control",
             "accounts": [
                 {

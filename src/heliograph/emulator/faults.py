@@ -21,15 +21,8 @@ FAULTS = {
     "slow": "VALUE seconds until the answer, 5 unless told",
     "reset": "the connection is reset instead of an answer",
     "http500": "status 500 with a plain page",
-    "september": "GoodWe since September 2026: most of the SEMS Portal answers success without data",
-    "classic": "GoodWe before SEMS+: the SEMS Portal only",
-    "station2": "GoodWe: hybrid plants are known to SEMS+ only",
-    "agreement": "GoodWe: a login succeeds without a session, until terms are accepted",
-    "no_api": "GoodWe: a login does not say where to go on",
-    "region": "GoodWe: accounts live on the second port; a login on the first leads there, with =refuse it fails",
-    "gateway": "GoodWe: a login to the SEMS Portal leads to the gateway of SEMS+",
 }
-"""Every fault and what it does. The server does truncated to http500 by itself; the others are up to the clouds."""
+"""The faults of all clouds. The server does truncated to http500 by itself; the others are up to the clouds."""
 
 _COUNTED = frozenset(("lock", "rate"))
 _TIMED = frozenset(("slow", "expire"))
@@ -40,14 +33,16 @@ _LONGEST = 30 * 24 * 3600.0
 class Switchboard:
     """Faults by name; a value may be limited to some requests: "lock=5", "html=*1", "slow=2*3"."""
 
-    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, Any] | None = None, more: Mapping[str, str] | None = None) -> None:
+        self.known = {**FAULTS, **(more or {})}
+        """Every fault there is and what it does, those of single clouds included."""
         self._values: dict[str, str] = {}
         self._left: dict[str, int] = {}
         self.set(settings or {})
 
     def set(self, settings: Mapping[str, Any]) -> None:
         """Switch faults: text, a number or True is on, None or False is off; all of them or, on a mistake, none."""
-        read = {name: _read(name, value) for name, value in settings.items()}
+        read = {name: _read(name, value, self.known) for name, value in settings.items()}
         for name, setting in read.items():
             self._values.pop(name, None)
             self._left.pop(name, None)
@@ -58,7 +53,7 @@ class Switchboard:
 
     def take(self, name: str) -> str | None:
         """Return a fault's value, or None while it is off, and count it as used once."""
-        if name not in FAULTS:
+        if name not in self.known:
             raise KeyError(f"no fault is called {name}")
         value = self._values.get(name)
         if name in self._left:
@@ -95,10 +90,10 @@ def seconds(value: str) -> float:
     return number
 
 
-def _read(name: str, value: Any) -> tuple[str, int | None] | None:
+def _read(name: str, value: Any, known: Mapping[str, str]) -> tuple[str, int | None] | None:
     """Return a setting as value and limit, None for off; say what is wrong with it otherwise."""
-    if name not in FAULTS:
-        raise ConfigError(f"no fault is called {name[:40]!r}; there are {', '.join(FAULTS)}")
+    if name not in known:
+        raise ConfigError(f"no fault is called {name[:40]!r}; there are {', '.join(known)}")
     if value is None or value is False:
         return None
     if not isinstance(value, str | int | float):

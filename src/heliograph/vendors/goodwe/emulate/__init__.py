@@ -11,8 +11,10 @@ from heliograph.answers import Told
 from heliograph.vendors.goodwe.emulate import alive, charts, eras, gate, plants, plus
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
 from heliograph.vendors.goodwe.emulate.envelopes import JSON_HEADERS, JSON_TYPE, app_service, monitor_service
+from heliograph.vendors.goodwe.emulate.faults import FAULTS
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
 from heliograph.vendors.goodwe.emulate.plus_asking import PLUS
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +60,19 @@ class GoodWeEmulation:
         kind = KINDS[family]
         homes = kind.plan.homes
         return tuple(f"{kind.serial}{(seed * homes + place) % 100_000_000:08d}" for place in range(homes))
+
+    def addresses(self, url: str) -> dict[str, str]:
+        """Return where the SEMS Portal and SEMS+ are, and where SEMS+ logs in."""
+        plus = f"{url}/web/sems/"
+        return {
+            "sems": f"{url}/api/",
+            "semsplus": plus,
+            "semsplus_login": f"{plus}{SemsPlusCalls.plus_login.route.path}",
+        }
+
+    def faults(self) -> dict[str, str]:
+        """Return what can go wrong with GoodWe alone."""
+        return FAULTS
 
     def owns(self, path: str) -> bool:
         return any(base.fullmatch(path) for base in (_BASE, plus.BASE, _GATEWAY))

@@ -66,6 +66,14 @@ class GrowattEmulation:
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
         return tuple(form.format(seed % 10_000_000) for form in _SERIALS[family])
 
+    def addresses(self, url: str) -> dict[str, str]:
+        """Return the one server Growatt's app speaks to."""
+        return {"growatt": f"{url}/"}
+
+    def faults(self) -> dict[str, str]:
+        """Return none: what goes wrong here may go wrong with any cloud."""
+        return {}
+
     def owns(self, path: str) -> bool:
         path = path.lstrip("/")
         return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)

@@ -1,0 +1,12 @@
+"""What can go wrong with GoodWe alone: its two eras, its regions and its moods at a login."""
+
+FAULTS = {
+    "september": "since September 2026: most of the SEMS Portal answers success without data",
+    "classic": "before SEMS+: the SEMS Portal only",
+    "station2": "hybrid plants are known to SEMS+ only",
+    "agreement": "a login succeeds without a session, until terms are accepted",
+    "no_api": "a login does not say where to go on",
+    "region": "accounts live on the second port; a login on the first leads there, with =refuse it fails",
+    "gateway": "a login to the SEMS Portal leads to the gateway of SEMS+",
+}
+"""Every fault and what it does; the emulator switches them."""
