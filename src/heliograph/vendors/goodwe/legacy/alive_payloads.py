@@ -6,7 +6,7 @@ from typing import Any
 
 from heliograph.errors import Unreadable
 from heliograph.payload import Payload, flag, number, part, parts, raw, text
-from heliograph.vendors.goodwe.legacy.payloads import Info, Kpi, PlantRow, Powerflow
+from heliograph.vendors.goodwe.legacy.payloads import Info, Kpi, PlantRow, Powerflow, Statistics
 
 
 class PlantDetail(Payload):
@@ -90,15 +90,9 @@ class PowerChart(Payload):
     sums = raw("generateData")
 
 
-class ChartSums(Payload):
+class ChartSums(Statistics):
     """The energies of a chart's whole range."""
 
-    generated = number("sum", "kWh")
-    bought = number("buy", "kWh")
-    sold = number("sell", "kWh")
-    used = number("consumptionOfLoad", "kWh")
-    charged = number("charge", "kWh")
-    discharged = number("disCharge", "kWh")
     output = number("outPut", "kWh")  # AC of the inverters; on a hybrid not what the sun gave
     # Quirk: a percentage, while contributionRatio beside it is a fraction.
     self_use_percent = number("selfUseRatio")
