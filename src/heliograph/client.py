@@ -199,6 +199,13 @@ class Account(Carrier):
         )
 
 
+def _advance(steps: Generator[Request, Reply, Any], outcome: Reply | Unreachable | None) -> Request:
+    """Tell a conversation what became of its last request, and return its next."""
+    if isinstance(outcome, Unreachable):
+        return steps.throw(outcome)
+    return next(steps) if outcome is None else steps.send(outcome)
+
+
 class BlockingClient(Carrier, Blocking):
     """Carries an account's conversation on the calling thread, one call at a time."""
 
@@ -208,15 +215,14 @@ class BlockingClient(Carrier, Blocking):
     def perform(self, plan: Callable[[], Plan[T]]) -> T:
         with self._turn:
             steps = self._start(plan)
+            outcome: Reply | Unreachable | None = None
             try:
-                request = next(steps)
                 while True:
+                    request = _advance(steps, outcome)
                     try:
-                        reply = send(request, self._timeout)
+                        outcome = send(request, self._timeout)
                     except Unreachable as error:
-                        request = steps.throw(error)
-                    else:
-                        request = steps.send(reply)
+                        outcome = error
             except StopIteration as done:
                 result: T = done.value
                 return result
@@ -238,15 +244,14 @@ class AsyncClient(Carrier, Concurrent):
     async def perform(self, plan: Callable[[], Plan[T]]) -> T:
         async with self._turn_here():
             steps = self._start(plan)
+            outcome: Reply | Unreachable | None = None
             try:
-                request = next(steps)
                 while True:
+                    request = _advance(steps, outcome)
                     try:
-                        reply = await send_async(request, self._timeout)
+                        outcome = await send_async(request, self._timeout)
                     except Unreachable as error:
-                        request = steps.throw(error)
-                    else:
-                        request = steps.send(reply)
+                        outcome = error
             except StopIteration as done:
                 result: T = done.value
                 return result

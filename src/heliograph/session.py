@@ -192,20 +192,20 @@ class Conversation:
         if isinstance(plan, LoggedIn):
             yield from self._ensure_login(None)
             return self.session
-        return (yield from self._steps(plan))
+        return (yield from self._drive(plan, self._carry))
 
-    def _steps(self, steps: Generator[Any, Any, T]) -> Talk[T]:
-        step = steps.send
+    def _drive(self, steps: Generator[Any, Any, T], carry: Callable[[Any], Talk[Any]]) -> Talk[T]:
+        """Carry each thing a generator yields and send it the result; what fails on the way is raised inside it."""
+        step: Callable[[Any], Any] = steps.send
         argument: Any = None
         while True:
             try:
-                plan = step(argument)
+                wanted = step(argument)
             except StopIteration as done:
                 result: T = done.value
                 return result
             try:
-                argument = yield from self._carry(plan)
-                step = steps.send
+                argument, step = (yield from carry(wanted)), steps.send
             except CloudError as error:
                 argument, step = error, steps.throw
 
@@ -268,31 +268,15 @@ class Conversation:
                 advice=f"Wait {FUTILE_PAUSE - since:.0f} s",
             )
         try:
-            yield from self._relay(self.cloud.log_in(self.session, self.who, call))
+            # Failures are raised inside the login: a cloud may have a second door.
+            login = self.cloud.log_in(self.session, self.who, call)
+            yield from self._drive(login, lambda request: self._send(request, "login"))
         except SessionExpired:
             # A login that is shown the login page is as futile as one that does not help.
             self.session.end()
             self.session.futile_at = self.session.now
             raise
         self.session.alive = True
-
-    def _relay(self, talk: Talk[T]) -> Talk[T]:
-        """Carry a vendor's own exchange, following redirects and keeping cookies on the way.
-
-        What fails on the way is raised inside it: a cloud may have a second door.
-        """
-        step: Callable[[Any], Request] = talk.send
-        argument: Any = None
-        while True:
-            try:
-                request = step(argument)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            try:
-                argument, step = (yield from self._send(request, "login")), talk.send
-            except CloudError as error:
-                argument, step = error, talk.throw
 
     def _send(self, request: Request, call: str) -> Talk[Reply]:
         for _ in range(MAX_HOPS):
