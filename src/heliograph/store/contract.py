@@ -1,0 +1,154 @@
+"""What every store keeps and answers: the rows that cross its border, and the one contract of all engines.
+
+Moments are epoch seconds in UTC, days are the plant's own calendar days, values are in the units of `metrics.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from heliograph.model import Quality, Status
+
+Span = Literal["curve", "days", "months", "years"]
+"""What a cloud is asked for of the past: a day's curve, a month's days, a year's months, all years."""
+
+Outcome = Literal["data", "nothing", "failed"]
+"""What came of asking: data, the cloud's word that there is nothing, or no answer worth that name."""
+
+
+class Series(NamedTuple):
+    """Whose samples they are; a plant as a whole has no device."""
+
+    vendor: str
+    plant: str
+    device: str = ""
+
+
+class Entry(NamedTuple):
+    """One sample of one series; `values` are by metric, and what is absent or None is a gap."""
+
+    series: Series
+    measured_at: int
+    fetched_at: int
+    quality: Quality
+    status: Status | None
+    values: Mapping[str, float | None]
+
+
+class Day(NamedTuple):
+    """What flowed on one calendar day, by metric without its suffix ("pv_energy"), in kWh.
+
+    `final` days are over and were read again, so that nothing is expected to change them.
+    """
+
+    series: Series
+    day: date
+    values: Mapping[str, float | None]
+    quality: Quality
+    final: bool
+    written_at: int
+
+
+class Repair(NamedTuple):
+    """A value that was not believed: what the cloud said, what was kept instead, and why."""
+
+    series: Series
+    measured_at: int
+    metric: str
+    raw: float | None
+    kept: float | None
+    reason: str
+
+
+class Asked(NamedTuple):
+    """A question about the past and its outcome; `period` is "2026-06-21", "2026-06", "2026" or ""."""
+
+    series: Series
+    span: Span
+    period: str
+    outcome: Outcome
+    asked_at: int
+
+
+class Known(NamedTuple):
+    """What a series is: names as its cloud gives them, and the name of the clock on the plant's wall."""
+
+    series: Series
+    name: str | None = None
+    family: str | None = None
+    zone: str | None = None
+
+
+class Bucket(NamedTuple):
+    """The samples of one stretch of time: mean, lowest and highest of each metric asked for."""
+
+    starts_at: int
+    count: int
+    mean: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Everything one poll or one backfilled day has to say: kept whole or not at all."""
+
+    samples: Sequence[Entry] = ()
+    days: Sequence[Day] = ()
+    repairs: Sequence[Repair] = ()
+    counters: Mapping[Series, Mapping[str, Any]] = field(default_factory=dict)
+    """The memory of the counters by series, JSON-ready."""
+    asked: Sequence[Asked] = ()
+    known: Sequence[Known] = ()
+
+
+class Store(Protocol):
+    """Where samples are kept. Every method may raise `StoreError`; what `write` returned from is not lost again."""
+
+    def write(self, batch: Batch) -> None:
+        """Keep the whole batch in one transaction.
+
+        The same sample twice is one row. Where both are at the same moment the one fetched later wins, value by
+        value, and brings its quality; a gap never erases a value. The same holds for days, by `written_at`.
+        """
+
+    def series(self) -> tuple[Known, ...]:
+        """Return every series there is."""
+
+    def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
+        """Return the newest sample of this series, or of each."""
+
+    def samples(self, series: Series, since: int, until: int) -> Iterator[Entry]:
+        """Return the samples from one moment up to, not including, another, oldest first, as a stream."""
+
+    def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
+        """Return only when there were samples, oldest first, as a stream."""
+
+    def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
+        """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
+
+    def days(self, series: Series, first: date, last: date) -> tuple[Day, ...]:
+        """Return the days from the first to the last, both included."""
+
+    def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
+        """Return what was not believed in this time, oldest first."""
+
+    def counters(self, series: Series) -> Mapping[str, Any]:
+        """Return the memory of the counters; empty before the first sample."""
+
+    def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
+        """Return what the cloud was asked of the past, by period."""
+
+    def close(self) -> None:
+        """Let go of file or connection."""
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
