@@ -85,10 +85,10 @@ class Known(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """The samples of one stretch of time: mean, lowest and highest of each metric asked for."""
+    """The samples of one stretch of time, how many they are: mean, lowest and highest of each metric asked for."""
 
     starts_at: int
-    count: int
+    size: int
     mean: tuple[float | None, ...]
     low: tuple[float | None, ...]
     high: tuple[float | None, ...]
