@@ -1,6 +1,13 @@
 """What all tests share: properties are drawn the same way in every run, and no slow machine fails them."""
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("heliograph", deadline=None, derandomize=True, database=None)
 settings.load_profile("heliograph")
+
+
+@pytest.fixture(autouse=True)
+def _a_home_of_its_own(tmp_path_factory, monkeypatch):
+    """Let no test see what another one's accounts are remembered by, and none write to this user's folders."""
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path_factory.mktemp("home")))

@@ -7,17 +7,18 @@ redirects belong to the session, so the pool itself knows nobody.
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from datetime import timedelta
-from time import time
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from time import sleep, time
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
 
-from heliograph.endpoint import Blocking, Concurrent
+from heliograph.endpoint import Blocking, Concurrent, sequence
 from heliograph.errors import ConfigError, Unreachable
 from heliograph.redact import Secret
-from heliograph.session import Conversation, Credentials, Reply, Request, Session
+from heliograph.session import ANEW, FORGOTTEN, Conversation, Credentials, Reply, Request, Session, Wait, advance
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client, SyncClient
     from pyreqwest.response import BaseResponse
 
-    from heliograph.endpoint import Plan
+    from heliograph.endpoint import Plan, Steps
+    from heliograph.errors import CloudError
+    from heliograph.keeper import Budget, Gate, Keeper, Limits
     from heliograph.session import Cloud
 
 T = TypeVar("T")
@@ -74,20 +77,24 @@ def async_pool() -> Client:
     return _async_pools[loop]
 
 
-def send(request: Request, timeout: float = TIMEOUT) -> Reply:
+def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Reply:
     """Send one request and wait for the whole reply."""
     try:
         response = _prepared(blocking_pool(), request, timeout).build().send()
-        return _reply(response, bytes(response.bytes()))
+        return _reply(response, bytes(response.bytes()), clock())
     except PyreqwestError as error:
         raise _unreachable(request, error) from None
 
 
-async def send_async(request: Request, timeout: float = TIMEOUT) -> Reply:  # noqa: ASYNC109
+async def send_async(
+    request: Request,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109
+    clock: Callable[[], float] = time,
+) -> Reply:
     """Send one request and await the whole reply."""
     try:
         response = await _prepared(async_pool(), request, timeout).build().send()
-        return _reply(response, bytes(await response.bytes()))
+        return _reply(response, bytes(await response.bytes()), clock())
     except PyreqwestError as error:
         raise _unreachable(request, error) from None
 
@@ -112,8 +119,8 @@ def _shown(url: str) -> str:
     return scheme + slashes + host.rpartition("@")[2] + slash + path
 
 
-def _reply(response: BaseResponse, body: bytes) -> Reply:
-    return Reply(response.status, response.headers, response.get_header_all("set-cookie"), body, time())
+def _reply(response: BaseResponse, body: bytes, at: float) -> Reply:
+    return Reply(response.status, response.headers, response.get_header_all("set-cookie"), body, at)
 
 
 def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
@@ -128,10 +135,12 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     reason = causes[-1]["message"]
     if not isinstance(error, ConnectError):
         return Unreachable(f"{host} broke off: {reason}", advice="Try again in a minute")
-    return Unreachable(
+    nobody = Unreachable(
         f"no connection to {host}: {reason}",
         advice="Check the network and the server's address, then try again",
     )
+    nobody.sent = False
+    return nobody
 
 
 class Carrier:
@@ -140,10 +149,19 @@ class Carrier:
     conversation = Conversation
 
     def __init__(
-        self, cloud: Cloud, session: Session, who: Credentials | None, *, timeout: float, allow_commands: bool
+        self,
+        cloud: Cloud,
+        session: Session,
+        who: Credentials | None,
+        *,
+        timeout: float,
+        allow_commands: bool,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._talk = self.conversation(cloud, session, who, allow_commands=allow_commands)
         self._timeout = timeout
+        self._clock = clock
+        self._gate: Gate | None = None
         self._turn = self._new_turn()
 
     def _new_turn(self) -> Any:
@@ -152,17 +170,20 @@ class Carrier:
 
     @property
     def session(self) -> Session:
-        """What the account's conversation remembers; store it to spare the next process a login."""
+        """What the account's conversation remembers; a keeper stores it, to spare the next process a login."""
         return self._talk.session
 
-    def _start(self, plan: Callable[[], Plan[T]]) -> Generator[Request, Reply, T]:
-        return self._talk.carry(plan(), time())
+    def _start(self, plan: Callable[[], Plan[T]]) -> Generator[Request | Wait, Any, T]:
+        if self._gate is None:
+            return self._talk.carry(plan(), self._clock())
+        return self._gate.watch(self._talk, plan)
 
 
 class Account(Carrier):
     """A client made with a name and a password; a cloud names itself and its servers, all else is alike."""
 
     cloud: ClassVar[Callable[..., Cloud]]
+    usual_limits: ClassVar[Limits]
 
     @staticmethod
     def address(server: str) -> str:
@@ -180,30 +201,64 @@ class Account(Carrier):
         session: Session | None = None,
         timeout: float = TIMEOUT,
         allow_commands: bool = False,
+        keeper: Keeper | Literal["usual"] | None = "usual",
+        limits: Limits | None = None,
+        interactive: bool = False,
+        clock: Callable[[], float] = time,
     ) -> None:
         """Make a client of one account; nothing is sent before the first call.
 
         `server` is a region's name or an address (the cloud's usual one when empty), `zone` the clock on the
-        plants' walls where the cloud's fixed offset is not enough, `session` a stored one that may spare a login,
-        `timeout` in seconds for each request. Orders need `allow_commands`.
+        plants' walls where the cloud's fixed offset is not enough, `timeout` in seconds for each request. Orders
+        need `allow_commands`.
+
+        The account is kept (docs/keeper.md): its session and its budget are shared with all programs of this user on
+        this machine, in the usual folder or that of another `keeper`. With `keeper=None` nothing is written, and
+        every client logs in by itself; so does one that is given a `session` its caller stored. `limits` are other
+        than the cloud's usual ones, `interactive` says that a person waits, who may use the reserve.
         """
         kind = type(self)
+        kept = keeper if keeper != "usual" else None if session else _usual_keeper()
         session = session or Session(kind.address(server))
         session.zone = zone
-        super().__init__(
-            kind.cloud(user_agent) if user_agent else kind.cloud(),
-            session,
-            Credentials(username, password if isinstance(password, Secret) else Secret(password)),
-            timeout=timeout,
-            allow_commands=allow_commands,
-        )
+        cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
+        who = Credentials(username, password if isinstance(password, Secret) else Secret(password))
+        super().__init__(cloud, session, who, timeout=timeout, allow_commands=allow_commands, clock=clock)
+        if kept is not None:
+            self._gate = kept.gate(
+                cloud.vendor,
+                session.server,
+                username,
+                limits or kind.usual_limits,
+                interactive=interactive,
+                clock=clock,
+            )
+
+    @property
+    def budget(self) -> Budget:
+        """What is used of the account's budget and what holds it back; read from its file, nothing is sent."""
+        if self._gate is None:
+            raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
+        return self._gate.budget()
+
+    @sequence
+    def log_in(self) -> Steps[None]:
+        """Log in now, once, whatever session is stored: for a person who has changed something.
+
+        Waits after failures and a refused password are forgotten; a lock and a block are not.
+        """
+        yield ANEW
+
+    @sequence
+    def forget(self) -> Steps[None]:
+        """Forget the stored session without asking the cloud; budget and locks stay remembered."""
+        yield FORGOTTEN
 
 
-def _advance(steps: Generator[Request, Reply, Any], outcome: Reply | Unreachable | None) -> Request:
-    """Tell a conversation what became of its last request, and return its next."""
-    if isinstance(outcome, Unreachable):
-        return steps.throw(outcome)
-    return next(steps) if outcome is None else steps.send(outcome)
+def _usual_keeper() -> Keeper:
+    from heliograph.keeper import Keeper  # noqa: PLC0415 - a client that is not kept never needs it
+
+    return Keeper()
 
 
 class BlockingClient(Carrier, Blocking):
@@ -213,14 +268,17 @@ class BlockingClient(Carrier, Blocking):
         return threading.Lock()
 
     def perform(self, plan: Callable[[], Plan[T]]) -> T:
-        with self._turn:
-            steps = self._start(plan)
-            outcome: Reply | Unreachable | None = None
+        with self._turn, closing(self._start(plan)) as steps:
+            outcome: Reply | CloudError | None = None
             try:
                 while True:
-                    request = _advance(steps, outcome)
+                    step = advance(steps, outcome)
+                    if isinstance(step, Wait):
+                        sleep(step.seconds)
+                        outcome = None
+                        continue
                     try:
-                        outcome = send(request, self._timeout)
+                        outcome = send(step, self._timeout, self._clock)
                     except Unreachable as error:
                         outcome = error
             except StopIteration as done:
@@ -243,15 +301,25 @@ class AsyncClient(Carrier, Concurrent):
 
     async def perform(self, plan: Callable[[], Plan[T]]) -> T:
         async with self._turn_here():
-            steps = self._start(plan)
-            outcome: Reply | Unreachable | None = None
-            try:
-                while True:
-                    request = _advance(steps, outcome)
-                    try:
-                        outcome = await send_async(request, self._timeout)
-                    except Unreachable as error:
-                        outcome = error
-            except StopIteration as done:
-                result: T = done.value
-                return result
+            with closing(self._start(plan)) as steps:
+                outcome: Reply | CloudError | None = None
+                try:
+                    while True:
+                        step = advance(steps, outcome)
+                        if isinstance(step, Wait):
+                            await _pause(step.seconds)
+                            outcome = None
+                            continue
+                        try:
+                            outcome = await send_async(step, self._timeout, self._clock)
+                        except Unreachable as error:
+                            outcome = error
+                except StopIteration as done:
+                    result: T = done.value
+                    return result
+
+
+async def _pause(seconds: float) -> None:
+    from asyncio import sleep  # noqa: PLC0415 - the blocking client never needs it
+
+    await sleep(seconds)

@@ -62,6 +62,8 @@ class Unreachable(CloudError):
     """No usable reply came back: network trouble, a time-out or a fault inside the cloud."""
 
     timed_out: bool = False
+    sent: bool = True
+    """Whether the request may have reached the cloud; False where there was no connection."""
 
 
 class Throttled(CloudError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from heliograph.endpoint import Call
-from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreachable, Unreadable
+from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
 from heliograph.wire import moment
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from heliograph.redact import Secret
 
 T = TypeVar("T")
+Y = TypeVar("Y")
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MAX_HOPS = 3
@@ -36,6 +37,14 @@ class Request(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
+    opens: bool = False
+    """Whether it is part of a login."""
+
+
+class Wait(NamedTuple):
+    """Something other than the network has to be waited for."""
+
+    seconds: float
 
 
 class Reply(NamedTuple):
@@ -63,6 +72,18 @@ class LoggedIn:
 
 
 LOGGED_IN = LoggedIn()
+ANEW = LoggedIn()
+"""The same by a new login, whatever session there is: a person's own wish."""
+
+
+class Forgotten:
+    """A plan that forgets the session; nothing is sent."""
+
+
+FORGOTTEN = Forgotten()
+
+
+_PASSING = frozenset(("zone", "now"))
 
 
 class Session:
@@ -82,12 +103,14 @@ class Session:
         self.skew = 0.0
         self.now = 0.0
         self.futile_at: float | None = None
+        self.died_at: float | None = None
+        """When the cloud last turned a session away that was thought to be alive."""
         self.zone: tzinfo | None = None
         """The plants' clock, where the user knows better than the cloud; configured, so not stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
-        return {name: value for name, value in vars(self).items() if name != "zone"}
+        return {name: value for name, value in vars(self).items() if name not in _PASSING}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Session:
@@ -146,6 +169,13 @@ def _skew(date: str, at: float) -> float:
     return ahead if abs(ahead) > 2 else 0.0
 
 
+def advance(steps: Generator[Y, Any, Any], outcome: Reply | CloudError | None) -> Y:
+    """Tell a conversation what became of its last request, and return its next."""
+    if isinstance(outcome, CloudError):
+        return steps.throw(outcome)
+    return next(steps) if outcome is None else steps.send(outcome)
+
+
 class Cloud(Protocol):
     """What a vendor teaches the conversation."""
 
@@ -180,6 +210,8 @@ class Conversation:
         self.session = session
         self.who = who
         self.allow_commands = allow_commands
+        self.insisted = False
+        """Whether the login under way is a person's own wish."""
 
     def carry(self, plan: Plan[T], now: float) -> Talk[T]:
         """Carry one plan to its result."""
@@ -190,8 +222,11 @@ class Conversation:
         if isinstance(plan, Call):
             return (yield from self._call(plan))
         if isinstance(plan, LoggedIn):
-            yield from self._ensure_login(None)
+            yield from self._anew() if plan is ANEW else self._ensure_login(None)
             return self.session
+        if isinstance(plan, Forgotten):
+            self.session.end()
+            return None
         return (yield from self._drive(plan, self._carry))
 
     def _drive(self, steps: Generator[Any, Any, T], carry: Callable[[Any], Talk[Any]]) -> Talk[T]:
@@ -222,6 +257,7 @@ class Conversation:
             answer = yield from self._once(call)
         except SessionExpired as expired:
             self.session.end()
+            self.session.died_at = self.session.now
             if call.endpoint.route.command or call.endpoint.route.opens or self.who is None:
                 # A command is never sent twice, not even one that was turned away.
                 raise
@@ -239,7 +275,10 @@ class Conversation:
             raise
 
     def _once(self, call: Call[Any]) -> Talk[Any]:
-        reply = yield from self._send(self.cloud.request(self.session, call), call.endpoint.name)
+        request = self.cloud.request(self.session, call)
+        if call.endpoint.route.opens:
+            request = request._replace(opens=True)
+        reply = yield from self._send(request, call.endpoint.name)
         return self.cloud.read(self.session, call, reply)
 
     def _once_more(self, call: Call[Any]) -> Talk[Any]:
@@ -258,6 +297,15 @@ class Conversation:
         if not self.session.alive:
             yield from self._renew(call, None)
 
+    def _anew(self) -> Talk[None]:
+        self.session.end()
+        self.session.futile_at = None
+        self.insisted = True
+        try:
+            yield from self._ensure_login(None)
+        finally:
+            self.insisted = False
+
     def _renew(self, call: Call[Any] | None, expired: SessionExpired | None) -> Talk[None]:
         assert self.who is not None
         since = self.session.now - (self.session.futile_at or 0.0)
@@ -270,7 +318,7 @@ class Conversation:
         try:
             # Failures are raised inside the login: a cloud may have a second door.
             login = self.cloud.log_in(self.session, self.who, call)
-            yield from self._drive(login, lambda request: self._send(request, "login"))
+            yield from self._drive(login, lambda request: self._send(request._replace(opens=True), "login"))
         except SessionExpired:
             # A login that is shown the login page is as futile as one that does not help.
             self.session.end()
@@ -282,7 +330,7 @@ class Conversation:
         for _ in range(MAX_HOPS):
             try:
                 reply = yield self._with_cookies(request)
-            except Unreachable as error:
+            except CloudError as error:
                 error.vendor, error.call = self.cloud.vendor, call
                 raise
             self.session.absorb(request.url, reply)

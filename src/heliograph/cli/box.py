@@ -16,7 +16,8 @@ from heliograph.cli.apart import together
 from heliograph.cli.now import read
 from heliograph.cli.show import print_json
 from heliograph.cli.vendors import client
-from heliograph.config import HOME, Account
+from heliograph.config import Account
+from heliograph.folders import HOME
 from heliograph.redact import Secret
 from heliograph.store.sqlite import SqliteStore
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heliograph.client import Account, AsyncClient, BlockingClient
+from heliograph.keeper.limits import Limits
 from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.login import GoodWeCloud
@@ -17,6 +18,8 @@ class _GoodWeAccount(Account):
     """One GoodWe account."""
 
     cloud = GoodWeCloud
+    usual_limits = Limits(requests=300, logins=12, reserve=30, login_reserve=2)
+    """A snapshot of SEMS+ takes up to five requests; every 15 minutes by day was never banned (pygoodwe issue 283)."""
     address = staticmethod(address)
 
 

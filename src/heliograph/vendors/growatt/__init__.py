@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heliograph.client import Account, AsyncClient, BlockingClient
+from heliograph.keeper.limits import Limits
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import Timespan
 from heliograph.vendors.growatt.login import GrowattCloud, address
@@ -16,6 +17,8 @@ class _GrowattAccount(Account):
     """One Growatt account."""
 
     cloud = GrowattCloud
+    usual_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
+    """Support says that 200 queries a day lock an account for a day; logins are what locks it first."""
     address = staticmethod(address)
 
 

@@ -1,0 +1,46 @@
+"""The keeper: one gate per account for all processes of this machine, and what it remembers between them."""
+
+from __future__ import annotations
+
+import os
+from time import time
+from typing import TYPE_CHECKING
+
+from heliograph.keeper.gate import Gate
+from heliograph.keeper.limits import Budget, Limits, Pause
+from heliograph.keeper.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Budget", "Gate", "Keeper", "Limits", "Pause"]
+
+
+class Keeper:
+    """Keeps the accounts of one folder; the usual one is `accounts` in the data folder of this user."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    @property
+    def folder(self) -> Path:
+        """Where the accounts' files are; HELIOGRAPH_HOME is looked at when it is needed, not before."""
+        if self._folder is None:
+            from heliograph.folders import data_folder  # noqa: PLC0415
+
+            return data_folder(os.environ) / "accounts"
+        return self._folder
+
+    def gate(
+        self,
+        vendor: str,
+        server: str,
+        username: str,
+        limits: Limits,
+        *,
+        interactive: bool = False,
+        clock: Callable[[], float] = time,
+    ) -> Gate:
+        """Return the gate of one account."""
+        return Gate(Shelf.of(self.folder, vendor, server, username), limits, clock, interactive=interactive)

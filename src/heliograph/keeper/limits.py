@@ -1,0 +1,48 @@
+"""How much an account may be asked for, and what of it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+DAY = 24 * 3600.0
+
+Kind = Literal["locked", "blocked", "throttled", "unreachable", "login"]
+
+
+class Limits(NamedTuple):
+    """What an account may be asked for within any 24 hours; both reserves are kept for a person at the keyboard."""
+
+    requests: int
+    """All requests, logins included."""
+    logins: int
+    reserve: int
+    login_reserve: int = 1
+
+
+class Pause(NamedTuple):
+    """Why nothing is sent until when; a pause of kind "login" concerns logins only."""
+
+    kind: Kind
+    until: datetime
+    why: str
+
+
+class Budget(NamedTuple):
+    """What the keeper knows of an account at this moment."""
+
+    requests_used: int
+    requests_limit: int
+    reserve: int
+    logins_used: int
+    logins_limit: int
+    next_free: datetime | None
+    """When requests become free again; None while there are some."""
+    opened_at: datetime | None
+    """When the stored session was opened; None without one."""
+    last_login: datetime | None
+    pause: Pause | None
+    notes: tuple[tuple[datetime, str], ...]
+    """What happened lately, newest last."""

@@ -1,0 +1,265 @@
+"""The rules that keep an account from being locked: what may be sent now, and what is learnt from what came back.
+
+Pure: the book is what is remembered, `now` is passed in, and a refusal is an error that says until when.
+The sources of the figures stand in docs/keeper.md.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from heliograph.errors import (
+    AccountLocked,
+    Blocked,
+    CloudError,
+    InvalidCredentials,
+    LoginFailed,
+    Throttled,
+    Unreachable,
+)
+from heliograph.keeper.limits import DAY, Budget, Kind, Limits, Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.keeper.book import Book
+
+MINUTE, HOUR = 60.0, 3600.0
+
+LOCK_MARGIN = 10 * MINUTE
+"""On top of what the cloud says: it counts in whole hours, and trying too early may start the lock anew."""
+LONGEST_LOCK = 7 * DAY
+LONGEST_BLOCK = DAY
+LONGEST_SLOWDOWN = HOUR
+LOGIN_WAIT, LONGEST_LOGIN_WAIT = MINUTE, 4 * HOUR
+PERSON_WAIT = HOUR
+"""After a failure only a person can mend, in the app: how long before it is looked at again."""
+EARLY = HOUR
+"""A session that dies younger was ended by somebody: no cloud lets its sessions run out so soon."""
+LATELY = 6 * HOUR
+RIVAL_WAIT, LONGEST_RIVAL_WAIT = 15 * MINUTE, 2 * HOUR
+FORGIVEN = 2
+"""Requests in a row that nobody answers before a pause."""
+MISS_WAIT, LONGEST_MISS_WAIT = 30.0, 15 * MINUTE
+
+
+def admit(
+    book: Book, now: float, limits: Limits, *, opens: bool, interactive: bool, same: Callable[[str], bool]
+) -> None:
+    """Let one request pass, or raise why it has to wait; `same` tells a refused password's fingerprint for ours."""
+    if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
+        raise _paused(book, now)
+    if opens:
+        _admit_login(book, now, limits, interactive=interactive, same=same)
+    limit = limits.requests if interactive else limits.requests - limits.reserve
+    if book.requests_used >= limit:
+        until = book.free_at(limit)
+        raise _wait(
+            f"{book.requests_used} of {limits.requests} requests of 24 hours are used"
+            + ("" if interactive else f", and {limits.reserve} are kept for a person"),
+            until,
+            now,
+        )
+
+
+def _active_pause(book: Book, now: float) -> str:
+    return book.pause if now < book.pause_until else ""
+
+
+def _paused(book: Book, now: float) -> Throttled:
+    kind = {"locked": AccountLocked, "blocked": Blocked}.get(book.pause, Throttled)
+    error = kind(book.pause_why, advice=f"Nothing was sent; the next try is at {_clock(book.pause_until)}")
+    error.retry_after = book.pause_until - now
+    if isinstance(error, AccountLocked):
+        error.until = datetime.fromtimestamp(book.pause_until, UTC)
+    return error
+
+
+def _admit_login(book: Book, now: float, limits: Limits, *, interactive: bool, same: Callable[[str], bool]) -> None:
+    if book.refused_password and same(book.refused_password):
+        raise InvalidCredentials(
+            f"the cloud refused this password on {_clock(book.refused_at or 0.0)}, so it is not tried again",
+            advice="Nothing was sent. If it is right after all, run: heliograph login",
+        )
+    until, why = _login_wait(book, now, limits, interactive=interactive)
+    if now < until:
+        raise _wait(why, until, now)
+
+
+def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+    """Return the first moment a login may be sent, and why not before."""
+    waits = [(0.0, "")]
+    if book.failures and book.failed_at is not None:
+        waits.append((book.failed_at + _failure_wait(book), f"the last login failed ({book.failed_why})"))
+    rivals = [death for death in book.deaths if now < death + LATELY]
+    if len(rivals) > 1:
+        wait = min(RIVAL_WAIT * 2 ** (len(rivals) - 2), LONGEST_RIVAL_WAIT)
+        why = (
+            f"the session was ended {len(rivals)} times within {LATELY / HOUR:.0f} hours by somebody else's login: "
+            "another program, or the app on a phone, uses this account (an account of its own, as a visitor, ends this)"
+        )
+        waits.append((rivals[-1] + wait, why))
+    waits.append(_budget_wait(book, now, limits, interactive=interactive))
+    return max(waits)
+
+
+def _budget_wait(book: Book, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+    limit = limits.logins if interactive else limits.logins - limits.login_reserve
+    used = len(book.logins)
+    why = f"{used} of {limits.logins} logins of 24 hours are used"
+    if used >= limit:
+        return (book.logins[used - limit] + DAY if limit > 0 else now + DAY), why
+    if used and used >= limit // 2 and not interactive:
+        # The second half is spread over the day, so that a bad hour does not cost the rest of it.
+        return book.logins[-1] + DAY / limit, why + ", the others are spread over the day"
+    return 0.0, ""
+
+
+def _failure_wait(book: Book) -> float:
+    wait = min(LOGIN_WAIT * 2 ** (book.failures - 1), LONGEST_LOGIN_WAIT) if book.failures < 60 else LONGEST_LOGIN_WAIT
+    return max(wait, PERSON_WAIT) if book.failed_by_person else wait
+
+
+def _wait(what: str, until: float, now: float) -> Throttled:
+    error = Throttled(what, advice=f"Nothing was sent; the next try is at {_clock(until)}")
+    error.retry_after = until - now
+    return error
+
+
+def sent(book: Book, now: float, *, opens: bool) -> None:
+    """Count a request that is about to be sent; a login is under way until its outcome is known."""
+    book.spend(now)
+    if opens:
+        book.logins = [*book.logins, now]
+        book.trying = True
+
+
+def refund(book: Book, *, opens: bool) -> None:
+    """Take back what was counted for a request that never left this machine."""
+    book.spent[-1][1] -= 1
+    if opens:
+        book.logins = book.logins[:-1]
+
+
+def worked(book: Book) -> None:
+    """Know that the cloud gave what was asked: the next trouble starts with short waits again."""
+    book.misses = book.strikes = 0
+    if book.pause == "unreachable" or book.pause_until <= book.at:
+        book.pause, book.pause_until, book.pause_why = "", 0.0, ""
+
+
+def logged_in(book: Book, now: float) -> None:
+    """Remember a login that succeeded."""
+    book.trying = False
+    book.opened_at = book.last_login = now
+    book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
+    book.refused_password, book.refused_at = "", None
+    book.note(now, "logged in")
+
+
+def died(book: Book, now: float) -> None:
+    """Remember that the cloud no longer knows the session; one that died young had a rival."""
+    if book.opened_at is None:
+        return
+    age, book.opened_at = now - book.opened_at, None
+    if age < EARLY:
+        book.deaths = [*(death for death in book.deaths if now < death + LATELY), now]
+        book.note(
+            now, f"the session ended after {age / MINUTE:.0f} min: somebody else logged in, or the cloud dropped it"
+        )
+    else:
+        book.note(now, f"the session ended after {age / HOUR:.1f} h")
+
+
+def cut_off(book: Book, now: float) -> None:
+    """Remember that whoever was here before did not live to see what became of its login."""
+    book.trying = False
+    book.failures += 1
+    book.failed_at, book.failed_why = (book.logins[-1] if book.logins else now), "its outcome was never seen"
+    book.note(now, "a login was cut off before its outcome was known")
+
+
+def insisted(book: Book, now: float) -> None:
+    """Let a person try what the rules would not: all but locks, blocks and the budget is forgotten."""
+    book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
+    book.refused_password, book.refused_at = "", None
+    book.deaths = []
+    book.opened_at = None
+    book.note(now, "a person asked for a new login")
+
+
+def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], str]) -> None:
+    """Learn from what the cloud, or its silence, said; `fingerprint` is that of the password in use."""
+    trying, book.trying = book.trying, False
+    silent = isinstance(error, Unreachable)
+    book.misses = book.misses + 1 if silent else 0
+    if isinstance(error, Throttled):
+        _learn_pause(book, now, error)
+    elif isinstance(error, InvalidCredentials):
+        book.refused_password, book.refused_at = fingerprint(), now
+        book.note(now, "the cloud refused the password")
+    elif trying and not (isinstance(error, Unreachable) and not error.sent):
+        login_failed(book, now, error)
+    if silent and book.misses > FORGIVEN:
+        wait = min(MISS_WAIT * 2 ** min(book.misses - FORGIVEN - 1, 10), LONGEST_MISS_WAIT)
+        _pause(book, now, "unreachable", wait, f"{book.misses} times in a row there was no answer ({error.what})")
+
+
+def login_failed(book: Book, now: float, error: CloudError) -> None:
+    """Remember a login that came to nothing."""
+    book.trying = False
+    book.failures += 1
+    book.failed_at, book.failed_why = now, error.what
+    book.failed_by_person = isinstance(error, LoginFailed)
+    book.note(now, f"a login failed: {error.what}")
+
+
+def _learn_pause(book: Book, now: float, error: Throttled) -> None:
+    kind: Kind
+    if isinstance(error, AccountLocked):
+        kind, wait = "locked", min(error.retry_after + LOCK_MARGIN, LONGEST_LOCK)
+    elif isinstance(error, Blocked):
+        kind, wait = "blocked", min(error.retry_after * 2**book.strikes, LONGEST_BLOCK)
+    else:
+        kind, wait = "throttled", min(error.retry_after * 2**book.strikes, max(LONGEST_SLOWDOWN, error.retry_after))
+    book.strikes = min(book.strikes + 1, 10)
+    _pause(book, now, kind, wait, error.what)
+
+
+def _pause(book: Book, now: float, kind: Kind, wait: float, why: str) -> None:
+    book.pause, book.pause_from, book.pause_until, book.pause_why = kind, now, now + wait, why
+    if kind != "unreachable":
+        book.note(now, f"{kind} until {_clock(book.pause_until)}: {why}")
+
+
+def budget(book: Book, now: float, limits: Limits) -> Budget:
+    """Return what a person wants to know of the account."""
+    pause = None
+    if kind := _active_pause(book, now):
+        pause = Pause(kind=kind, until=_moment(book.pause_until), why=book.pause_why)  # type: ignore[arg-type]
+    elif book.opened_at is None:
+        until, why = _login_wait(book, now, limits, interactive=False)
+        pause = Pause(kind="login", until=_moment(until), why=why) if now < until else None
+    automatic = limits.requests - limits.reserve
+    return Budget(
+        requests_used=book.requests_used,
+        requests_limit=limits.requests,
+        reserve=limits.reserve,
+        logins_used=len(book.logins),
+        logins_limit=limits.logins,
+        next_free=_moment(book.free_at(automatic)) if book.requests_used >= automatic else None,
+        opened_at=None if book.opened_at is None else _moment(book.opened_at),
+        last_login=None if book.last_login is None else _moment(book.last_login),
+        pause=pause,
+        notes=tuple((_moment(at), sentence) for at, sentence in book.notes),
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _clock(seconds: float) -> str:
+    """Return a moment as a person here reads it."""
+    return _moment(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
