@@ -1,15 +1,21 @@
 """The configuration: what a file and the environment come to, and how a mistake is told."""
 
+import json
 import os
+import shlex
 import sys
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from heliograph import passwords
 from heliograph.cli.vendors import CLIENTS
-from heliograph.config import EXAMPLE, VENDORS, Config, config_path, data_folder, load
+from heliograph.config import EXAMPLE, VENDORS, Config, load
 from heliograph.errors import ConfigError
+from heliograph.folders import config_path, data_folder
+from heliograph.passwords import Passwords
 from heliograph.redact import Secret
 
 WHOLE = """\
@@ -29,6 +35,11 @@ username = "you"
 password_env = "SEMS_PASSWORD"
 """
 ENVIRON = {"SEMS_PASSWORD": "hunter3"}
+ROOF = '[[account]]\nvendor = "goodwe"\nusername = "me"\n'
+
+
+def command(written_as):
+    return f"{ROOF}password_command = {written_as}\n"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -69,6 +80,104 @@ def test_a_password_may_stand_in_a_file_beside_the_configuration(tmp_path):
     config = load(written(tmp_path, text), {})
     assert config.accounts[0].password.reveal() == "hunter4"
     assert config.warnings == ()
+
+
+@pytest.mark.parametrize("form", ["list", "text"])
+def test_a_password_may_be_the_first_line_a_command_prints(tmp_path, form):
+    script = "print('hunter4 '); print('second line')"
+    form = json.dumps([sys.executable, "-c", script] if form == "list" else shlex.join([sys.executable, "-c", script]))
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    assert account.password_key == "password_command"
+    assert account.password.reveal() == "hunter4 "
+
+
+def test_a_command_runs_when_its_password_is_needed_and_not_before(tmp_path):
+    script = f"open({str(tmp_path / 'ran')!r}, 'a').write('x'); print('a')"
+    (account,) = load(written(tmp_path, command(json.dumps([sys.executable, "-c", script]))), {}).accounts
+    assert "Secret(***)" in repr(account)
+    assert not (tmp_path / "ran").exists()
+    account.password.reveal()
+    assert (tmp_path / "ran").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("print('hunter2'); sys.exit('gpg: no\\x1bsecret key')", "failed with exit code 1: gpg: no secret key"),
+        ("print('hunter2'); sys.exit(3)", "failed with exit code 3"),
+        ("print(); print('hunter2')", "printed an empty first line, which is no password"),
+        ("sys.stdout.buffer.write(b'\\xffhunter2')", "printed something that is not UTF-8 text"),
+    ],
+)
+def test_a_command_that_fails_is_told_by_line_and_key_without_what_it_printed(tmp_path, script, told):
+    form = json.dumps([sys.executable, "-c", f"import sys; {script}"])
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    with pytest.raises(ConfigError) as caught:
+        account.password.reveal()
+    assert str(caught.value) == f"{tmp_path / 'config.toml'}, line 4: password_command {told}"
+
+
+@pytest.mark.parametrize("form", ['"hunter2"', '["."]', '"a\\u0000b"'])
+def test_a_command_that_cannot_be_run_is_not_repeated_as_it_may_be_the_password_itself(tmp_path, form):
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    with pytest.raises(ConfigError, match="line 4: password_command cannot be run: ") as caught:
+        account.password.reveal()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_command_that_never_ends_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(passwords, "COMMAND_SECONDS", 0.2)
+    form = json.dumps([sys.executable, "-c", "import time; time.sleep(60)"])
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    with pytest.raises(ConfigError, match=r"line 4: password_command did not end within 0\.2 s"):
+        account.password.reveal()
+
+
+def test_an_account_without_a_password_has_the_one_that_is_kept(tmp_path):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
+    (account,) = load(written(tmp_path, ROOF), environ).accounts
+    assert account.password_key == ""
+    Passwords.of(environ).keep("goodwe", "me", Secret("hunter4"))
+    assert account.password.reveal() == "hunter4"
+    Passwords.of(environ).keep("goodwe", "me", Secret("hunter5"))
+    assert account.password.reveal() == "hunter5"
+
+
+@pytest.mark.parametrize(("name", "login"), [("", "goodwe"), ('name = "roof"\n', "goodwe --account roof")])
+def test_a_password_that_is_nowhere_is_told_when_it_is_needed(tmp_path, name, login):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
+    (account,) = load(written(tmp_path, ROOF + name), environ).accounts
+    (tmp_path / "passwords.json").write_text("{")
+    with pytest.raises(ConfigError) as caught:
+        account.password.reveal()
+    told = f"{tmp_path / 'config.toml'}, line 1: password is missing from this account, and none is kept; run: "
+    assert str(caught.value).startswith(f"{told}heliograph login {login}; ")
+    assert "passwords.json was broken, so it is now" in str(caught.value)
+
+
+def test_an_interval_is_minutes_or_says_its_unit(tmp_path):
+    forms = {"10": 10, "1.5": 1.5, '"10min"': 10, '"90 s"': 1.5, '"2h"': 120, '"1440m"': 1440, "1": 1}
+    for form, minutes in forms.items():
+        (account,) = load(written(tmp_path, f"{ROOF}interval = {form}"), {}).accounts
+        assert account.interval == timedelta(minutes=minutes)
+    assert load(written(tmp_path, ROOF), {}).accounts[0].interval is None
+
+
+def test_an_accounts_limits_are_whole_numbers(tmp_path):
+    text = f"{ROOF}requests_per_day = 150\nlogins_per_day = 3\nreserve = 0\n"
+    (account,) = load(written(tmp_path, text), {}).accounts
+    assert (account.requests_per_day, account.logins_per_day, account.reserve) == (150, 3, 0)
+    (account,) = load(written(tmp_path, ROOF), {}).accounts
+    assert (account.requests_per_day, account.logins_per_day, account.reserve) == (None, None, None)
+
+
+def test_a_name_alone_in_the_environment_has_the_password_that_is_kept(tmp_path):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1", "HELIOGRAPH_GOODWE_USERNAME": "me"}
+    (account,) = load(None, environ).accounts
+    with pytest.raises(ConfigError, match="HELIOGRAPH_GOODWE_PASSWORD is not, and no password is kept; run: helio"):
+        account.password.reveal()
+    Passwords.of(environ).keep("goodwe", "me", Secret("hunter4"))
+    assert account.password.reveal() == "hunter4"
 
 
 def test_the_environment_alone_is_enough(tmp_path):
@@ -125,7 +234,6 @@ def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
         (WHOLE.replace('"goodwe"', '"huawei"'), ", line 12: vendor must be one of growatt, goodwe, not 'huawei'"),
         (WHOLE.replace('username = "you"', ""), ", line 11: username is missing from this account"),
         (WHOLE.replace("SEMS_PASSWORD", "NONE"), ", line 14: password_env names NONE, which is not set"),
-        (WHOLE.replace('password = "hunter2"', ""), ", line 2: password is missing from this account"),
         (
             WHOLE.replace('server = "us"', 'password_env = "SEMS_PASSWORD"'),
             ", line 7: password_env is given together: password and password_env; keep one",
@@ -136,6 +244,27 @@ def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
         ),
         (WHOLE.replace("Europe/Amsterdam", "../etc"), "not '../etc'"),
         (WHOLE.replace("22", "2.5"), ', line 9: plants must be a list of plant ids, like ["1234567"]'),
+        (WHOLE + "interval = 0.5", ", line 15: interval is below 1 min, the least for goodwe: inverters upload every"),
+        (WHOLE.replace("plants", 'interval = "179s"\nplants'), "the least for growatt: its"),
+        (WHOLE + "interval = -5", "line 15: interval is below 1 min"),
+        (WHOLE + "interval = true", ', line 15: interval must be minutes, or a text like "10min", "600s" or "1h"'),
+        (WHOLE + "interval = inf", "interval must be minutes"),
+        (WHOLE + "interval = nan", "interval must be minutes"),
+        (WHOLE + 'interval = "10 parsecs"', "interval must be minutes"),
+        (WHOLE + 'interval = "25h"', "line 15: interval is longer than a day"),
+        (WHOLE + "requests_per_day = 0", "line 15: requests_per_day must be a whole number of at least 1"),
+        (WHOLE + "logins_per_day = 1.5", "line 15: logins_per_day must be a whole number of at least 1"),
+        (WHOLE + "reserve = true", "line 15: reserve must be a whole number of at least 0"),
+        (WHOLE + "requests_per_day = 9\nreserve = 9", "line 16: reserve leaves nothing of requests_per_day"),
+        (
+            WHOLE + 'password_command = "pass"',
+            ", line 15: password_command is given together: password_env and password_command; keep one",
+        ),
+        (command("''"), ", line 4: password_command must be a command like"),
+        (command("[]"), "must be a command like"),
+        (command('["", "x"]'), "must be a command like"),
+        (command('["pass", 1]'), "must be a command like"),
+        (command('"\'pass"'), ", line 4: password_command cannot be split into words (No closing quotation)"),
         ("acount = 1\n" + WHOLE, "Did you mean account?"),
         ('[account]\nvendor = "growatt"\n', ", line 1: account is a list of tables; write [[account]]"),
     ],
@@ -191,6 +320,7 @@ def test_no_account_at_all_shows_both_ways_to_one(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(None, {"HELIOGRAPH_HOME": str(tmp_path)}).chosen()
     told = str(caught.value)
+    assert "heliograph login growatt" in told
     assert "HELIOGRAPH_GROWATT_USERNAME" in told
     assert str(tmp_path / "config.toml") in told
     assert "[[account]]" in told

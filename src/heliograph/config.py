@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import ConfigError
+from heliograph.folders import config_path
+from heliograph.passwords import Deferred, Passwords, answer_of
 from heliograph.redact import Secret
 
 if TYPE_CHECKING:
@@ -16,16 +19,26 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 VENDORS = ("growatt", "goodwe")
-HOME = "HELIOGRAPH_HOME"
 
-_PASSWORDS = ("password", "password_file", "password_env")
-_KEYS = ("name", "vendor", "username", *_PASSWORDS, "server", "timezone", "plants")
+_PASSWORDS = ("password", "password_file", "password_env", "password_command")
+_LIMITS = ("requests_per_day", "logins_per_day", "reserve")
+_KEYS = ("name", "vendor", "username", *_PASSWORDS, "server", "timezone", "plants", "interval", *_LIMITS)
+
+# Quirk: who asks more often is shut out. Growatt's values change every 3 minutes, and noah-mqtt went to 180 s after
+# bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
+# (goodwe-sems-home-assistant #75).
+_FLOORS = {
+    "growatt": (timedelta(minutes=3), "its values change no faster, and who asks more often gets blocked"),
+    "goodwe": (timedelta(minutes=1), "inverters upload every five minutes, and who asks more often gets blocked"),
+}
+_LONGEST = timedelta(days=1)
+_UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
 
 EXAMPLE = """\
     [[account]]
     vendor = "growatt"                 # or "goodwe"
     username = "me"
-    password = "secret"                # or password_file = "…", or password_env = "…"
+    password = "secret"                # or password_file, password_env or password_command = "…"
     # name = "home"                    # what to call it; the vendor unless said
     # server = "us"                    # a region's name or an address
     # timezone = "Europe/Amsterdam"    # the clock on the plants' wall
@@ -40,9 +53,17 @@ class Account:
     vendor: str
     username: str = field(repr=False)
     password: Secret
+    """Fetched only when it is revealed, where a command or a keyring has to be asked for it."""
+    password_key: str = "password"  # noqa: S105 - the key, not the password
+    """What names the password: a key or a variable; empty where Heliograph keeps it (`passwords.py`)."""
     server: str | None = None
     zone: tzinfo | None = None
     plants: tuple[str, ...] = ()
+    interval: timedelta | None = None
+    requests_per_day: int | None = None
+    logins_per_day: int | None = None
+    reserve: int | None = None
+    """Requests of a day that are kept for a person at the keyboard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +78,8 @@ class Config:
         """Return the account of that name, or all, sent to another server when one is given."""
         if not self.accounts:
             raise ConfigError(
-                "no account is known yet. Set HELIOGRAPH_GROWATT_USERNAME and HELIOGRAPH_GROWATT_PASSWORD "
+                "no account is known yet. Run: heliograph login growatt (or goodwe). Or set "
+                "HELIOGRAPH_GROWATT_USERNAME and HELIOGRAPH_GROWATT_PASSWORD "
                 f"(or the same with GOODWE), or write {self.path}:\n\n{EXAMPLE}"
             )
         found = tuple(one for one in self.accounts if name in (None, one.name))
@@ -69,24 +91,6 @@ class Config:
         from dataclasses import replace  # noqa: PLC0415 - one option in ten runs
 
         return tuple(replace(one, server=server) for one in found)
-
-
-def config_path(environ: Mapping[str, str]) -> Path:
-    """Return where the configuration is looked for when no file is named."""
-    if environ.get(HOME):
-        return Path(environ[HOME]) / "config.toml"
-    from platformdirs import user_config_path  # noqa: PLC0415 - not needed where HELIOGRAPH_HOME is set
-
-    return user_config_path("heliograph", appauthor=False) / "config.toml"
-
-
-def data_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of everything kept between runs."""
-    if environ.get(HOME):
-        return Path(environ[HOME])
-    from platformdirs import user_data_path  # noqa: PLC0415 - not needed where HELIOGRAPH_HOME is set
-
-    return user_data_path("heliograph", appauthor=False)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -107,14 +111,35 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 def _from_environment(environ: Mapping[str, str]) -> list[Account]:
     found = []
     for vendor in VENDORS:
-        keys = [f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD")]
-        username, password = (environ.get(key) for key in keys)
-        if username and password:
-            found.append(Account(name=vendor, vendor=vendor, username=username, password=Secret(password)))
-        elif username or password:
-            have, lack = keys if username else reversed(keys)
-            raise ConfigError(f"{have} is set but {lack} is not; an account needs both")
+        name, secret = (f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD"))
+        username, password = environ.get(name), environ.get(secret)
+        if password and not username:
+            raise ConfigError(f"{secret} is set but {name} is not; an account needs both")
+        if username:
+            told = f"{name} is set but {secret} is not, and no password is kept; run: heliograph login {vendor}"
+            found.append(
+                Account(
+                    name=vendor,
+                    vendor=vendor,
+                    username=username,
+                    password=Secret(password) if password else _kept(environ, vendor, username, told),
+                    password_key=secret if password else "",
+                )
+            )
     return found
+
+
+def _kept(environ: Mapping[str, str], vendor: str, username: str, missing: str) -> Secret:
+    """Return the password Heliograph keeps for this account; whether there is one shows when it is needed."""
+
+    def fetch() -> Secret:
+        kept = Passwords.of(environ)
+        found = kept.find(vendor, username)
+        if found is None:
+            raise ConfigError("; ".join([missing, *kept.warnings]))
+        return found
+
+    return Deferred(fetch)
 
 
 class _File:
@@ -184,14 +209,23 @@ class _Table:
         vendor = self._text("vendor")
         if vendor not in VENDORS:
             raise self._wrong(f"must be one of {', '.join(VENDORS)}, not {vendor!r}", "vendor")
+        username = self._text("username")
+        name = self._text("name") if "name" in self.table else vendor
+        key = self._password_key()
+        limits = {limit: self._count(limit) for limit in _LIMITS if limit in self.table}
+        if limits.get("reserve", 0) >= limits.get("requests_per_day", float("inf")):
+            raise self._wrong("leaves nothing of requests_per_day for the program itself", "reserve")
         return Account(
-            name=self._text("name") if "name" in self.table else vendor,
+            name=name,
             vendor=vendor,
-            username=self._text("username"),
-            password=self._password(),
+            username=username,
+            password=self._password(key) if key else self._password_kept(name, vendor, username),
+            password_key=key,
             server=self._text("server") if "server" in self.table else None,
             zone=self._zone() if "timezone" in self.table else None,
             plants=self._plants(),
+            interval=self._interval(vendor) if "interval" in self.table else None,
+            **limits,
         )
 
     def _text(self, key: str) -> str:
@@ -202,17 +236,25 @@ class _Table:
             raise self._wrong('must be a text in quotes, like "…"', key)
         return value
 
-    def _password(self) -> Secret:
+    def _password_key(self) -> str:
         given = [key for key in _PASSWORDS if key in self.table]
-        if len(given) != 1:
-            which = " and ".join(given)
-            problem = f"is given together: {which}; keep one" if given else "is missing from this account"
-            raise self._wrong(problem, given[-1] if given else "password")
-        text = self._text(given[0])
-        if given[0] == "password":
+        if len(given) > 1:
+            raise self._wrong(f"is given together: {' and '.join(given)}; keep one", given[-1])
+        return given[0] if given else ""
+
+    def _password(self, key: str) -> Secret:
+        if key == "password_command":
+            return self._secret_of_command(self._command())
+        text = self._text(key)
+        if key == "password":
             self.file.warn_if_open(self.file.path)
             return Secret(text)
-        return self._secret_of_environment(text) if given[0] == "password_env" else self._secret_of_file(text)
+        return self._secret_of_environment(text) if key == "password_env" else self._secret_of_file(text)
+
+    def _password_kept(self, name: str, vendor: str, username: str) -> Secret:
+        chosen = "" if name == vendor else f" --account {name}"
+        told = f"is missing from this account, and none is kept; run: heliograph login {vendor}{chosen}"
+        return _kept(self.file.environ, vendor, username, str(self._wrong(told, "password")))
 
     def _secret_of_environment(self, name: str) -> Secret:
         if not self.file.environ.get(name):
@@ -233,6 +275,52 @@ class _Table:
             raise self._wrong(f"names {path}, which is empty", "password_file")
         self.file.warn_if_open(path)
         return Secret(text)
+
+    def _command(self) -> tuple[str, ...]:
+        command = self.table["password_command"]
+        if isinstance(command, str):
+            import shlex  # noqa: PLC0415 - few accounts have a command
+
+            try:
+                command = shlex.split(command)
+            except ValueError as error:
+                raise self._wrong(f"cannot be split into words ({error})", "password_command") from None
+        if not isinstance(command, list) or not all(isinstance(word, str) for word in command) or not any(command[:1]):
+            raise self._wrong('must be a command like "pass solar" or ["pass", "solar"]', "password_command")
+        return tuple(command)
+
+    def _secret_of_command(self, command: tuple[str, ...]) -> Secret:
+        def fetch() -> Secret:
+            try:
+                return answer_of(command)
+            except ConfigError as error:
+                raise self._wrong(str(error), "password_command") from None
+
+        return Deferred(fetch)
+
+    def _count(self, key: str) -> int:
+        value, least = self.table[key], 0 if key == "reserve" else 1
+        if type(value) is not int or value < least:
+            raise self._wrong(f"must be a whole number of at least {least}", key)
+        return value
+
+    def _interval(self, vendor: str) -> timedelta:
+        value = self.table["interval"]
+        parts = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([a-z]+)", value.strip()) if isinstance(value, str) else None
+        if type(value) in {int, float} and abs(value) < 1e9:  # which infinity and what is no number are not
+            seconds = value * 60.0
+        elif parts and parts[2] in _UNITS:
+            seconds = float(parts[1]) * _UNITS[parts[2]]
+        else:
+            raise self._wrong('must be minutes, or a text like "10min", "600s" or "1h"', "interval")
+        least, why = _FLOORS[vendor]
+        if seconds < least.total_seconds():
+            raise self._wrong(
+                f"is below {least.total_seconds() / 60:.0f} min, the least for {vendor}: {why}", "interval"
+            )
+        if seconds > _LONGEST.total_seconds():
+            raise self._wrong("is longer than a day", "interval")
+        return timedelta(seconds=seconds)
 
     def _zone(self) -> tzinfo:
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - most accounts need none
