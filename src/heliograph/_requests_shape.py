@@ -55,6 +55,9 @@ class Cookie(NamedTuple):
     domain: str
     path: str = "/"
 
+    def __repr__(self) -> str:
+        return f"<Cookie {self.name} for {self.domain}{self.path}>"
+
 
 class Cookies:
     """The session's cookies with the manners of requests' jar: iterates cookies, gets and sets by name."""

@@ -17,6 +17,9 @@ _PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 
 def server_address(server: str, regions: Mapping[str, str], vendor: str) -> str:
     """Return the address of a region's name, or an address as it is, ending in a slash."""
+    if "@" in server:
+        # It would stand in every error, and go to every server as a header.
+        raise ConfigError("a server's address holds no user name and no password; take out what stands before the @")
     if "://" not in server:
         if server.lower() not in regions:
             known = ", ".join(regions)

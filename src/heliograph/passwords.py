@@ -21,7 +21,8 @@ COMMAND_SECONDS = 30
 class Deferred(Secret):
     """A secret that is fetched whenever it is revealed: nothing is unlocked or run before a login needs it.
 
-    It is not remembered, so that whoever runs for months logs in with the password of today.
+    It is fetched anew each time, so that whoever runs for months logs in with the password of today; the last one
+    is at hand for what masks it.
     """
 
     __slots__ = ("_fetch",)
@@ -31,7 +32,8 @@ class Deferred(Secret):
         self._fetch = fetch
 
     def reveal(self) -> str:
-        return self._fetch().reveal()
+        self._value = self._fetch().reveal()
+        return self._value
 
 
 class Passwords:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MASK = "***"
 EXCERPT_LENGTH = 120
 _READ = 4096
+_SHORTEST = 4
+"""Letters of a secret that is looked for by itself: shorter ones would mask half of every sentence."""
 
 # Wire keys of both clouds whose values identify a person or open a door; matched without regard to case.
 _KEYS = (
@@ -25,9 +31,16 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         # JSON inside a JSON text has its quotes escaped.
         re.compile(rf'(\\"(?:{_KEYS})\\"\s*:\s*)(\\".*?(?:(?<!\\)\\"|$)|-?[\d.]+)', re.IGNORECASE | re.DOTALL),
         re.compile(rf"(\b(?:{_KEYS})=)([^&;\s]+)", re.IGNORECASE),
+        # Some pages repeat the request they did not like, headers and all.
+        re.compile(r"(\bcookie\s*[:=]\s*)([^\r\n<]+)", re.IGNORECASE),
+        re.compile(r"(://)[^/\s@]+@()"),
         # The form of a web page may be filled with what was sent to it.
         re.compile(r"""(\bvalue\s*=\s*)("[^"]*"?|'[^']*'?)""", re.IGNORECASE),
-        re.compile(r"()[\w.+-]+@[\w-]+\.[\w.-]+"),
+        re.compile(r"()[\w.+-]+(?:@|%40|&#64;|&#x40;)[\w-]+\.[\w.-]+", re.IGNORECASE),
+        # An MD5 (Growatt's password as it is sent, its cookies, GoodWe's tokens) or anything longer in hexadecimal,
+        # and base64 over an MD5's letters, which is the password of SEMS+: each opens an account.
+        re.compile(r"()(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-z])", re.IGNORECASE),
+        re.compile(r"()(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}(?:=|%3D)"),
     )
 
 
@@ -49,6 +62,10 @@ class Secret:
         """Return the secret itself, for the one line that sends it."""
         return self._value
 
+    def at_hand(self) -> str:
+        """Return the secret as far as it is here without asking anybody, for what masks it; else nothing."""
+        return self._value
+
     def __str__(self) -> str:
         return MASK
 
@@ -67,6 +84,68 @@ def masked(text: str) -> str:
     for pattern in _patterns():
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+class Known:
+    """Secrets that are at hand, masked wherever they stand in a text, in whatever form they were written there.
+
+    >>> Known(["p&ss wörd"]).masked("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
+    'not ***, not ***, not ***'
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._forms)), re.IGNORECASE) if forms else None
+
+    def masked(self, text: str) -> str:
+        """Mask them all, and what is left of one where the text was cut off."""
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(MASK, text)
+        whole = text.removesuffix("…")
+        return text if whole == text else f"{self._without_half(whole)}…"
+
+    def _without_half(self, text: str) -> str:
+        lower = text.lower()
+        for form in self._forms:
+            for length in range(len(form) - 1, _SHORTEST - 1, -1):
+                if lower.endswith(form[:length].lower()):
+                    return text[:-length] + MASK
+        return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield a secret as it is, and as pages, addresses, JSON and headers write it."""
+    from base64 import b64encode  # noqa: PLC0415 - only a text that is about to be shown is searched
+    from hashlib import md5  # noqa: PLC0415
+    from html import escape  # noqa: PLC0415
+    from json import dumps  # noqa: PLC0415
+    from urllib.parse import quote, quote_plus  # noqa: PLC0415
+
+    raw = secret.encode("utf-8", "surrogatepass")
+    digest = md5(raw, usedforsecurity=False).hexdigest()
+    yield from (secret, escape(secret), escape(secret, quote=False), quote(raw), quote(raw, safe=""), quote_plus(raw))
+    yield from (dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], digest)
+    yield from (b64encode(raw).decode(), b64encode(digest.encode()).decode())
+
+
+def secrets_in(data: Any) -> Iterator[str]:
+    """Yield every text of JSON-ready data that stands under a key whose values are secret."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(value, dict | list):
+                yield from secrets_in(value)
+            elif isinstance(value, str | int) and _secret_key().fullmatch(str(key)):
+                yield str(value)
+    elif isinstance(data, list):
+        for one in data:
+            yield from secrets_in(one)
+
+
+@cache
+def _secret_key() -> re.Pattern[str]:
+    return re.compile(f"(?:{_KEYS})", re.IGNORECASE)
 
 
 def excerpt(body: bytes | str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from heliograph.endpoint import Call
 from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
+from heliograph.redact import Known, masked, secrets_in
 from heliograph.wire import moment
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Request(NamedTuple):
     opens: bool = False
     """Whether it is part of a login."""
 
+    def __repr__(self) -> str:
+        return f"Request({self.verb} {masked(self.url.partition('?')[0])})"
+
 
 class Wait(NamedTuple):
     """Something other than the network has to be waited for."""
@@ -56,6 +60,9 @@ class Reply(NamedTuple):
     body: bytes
     at: float
 
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
+
 
 Talk = Generator[Request, Reply, T]
 
@@ -65,6 +72,9 @@ class Credentials(NamedTuple):
 
     username: str
     password: Secret
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
 
 
 class LoggedIn:
@@ -93,7 +103,7 @@ class Session:
         try:
             urlsplit(server)
         except ValueError as error:
-            raise ConfigError(f"the server's address cannot be read ({error})") from None
+            raise ConfigError(f"the server's address cannot be read ({masked(str(error))})") from None
         self.server = server
         self.base = server
         self.alive = False
@@ -132,6 +142,11 @@ class Session:
         self.cookies = {}
         self.token = {}
         self.base = self.server
+
+    def secrets(self) -> list[str]:
+        """Return every text that opens the account or names it, for what masks them."""
+        cookies = [value for jar in self.cookies.values() for value in jar.values()]
+        return [*cookies, *secrets_in(self.token), str(self.facts.get("user_id", ""))]
 
     def cookie_header(self, url: str) -> str | None:
         """Return the Cookie header for an address, if there is anything to send."""
@@ -279,7 +294,16 @@ class Conversation:
         if call.endpoint.route.opens:
             request = request._replace(opens=True)
         reply = yield from self._send(request, call.endpoint.name)
-        return self.cloud.read(self.session, call, reply)
+        try:
+            return self.cloud.read(self.session, call, reply)
+        except CloudError as error:
+            self._censor(error)
+            raise
+
+    def _censor(self, error: CloudError) -> None:
+        """Mask what is known to be secret: a cloud may repeat what it was sent, in words nobody foresaw."""
+        who = [self.who.username, self.who.password.at_hand()] if self.who else []
+        error.censor(Known([*who, *self.session.secrets()]).masked)
 
     def _once_more(self, call: Call[Any]) -> Talk[Any]:
         try:
@@ -323,6 +347,9 @@ class Conversation:
             # A login that is shown the login page is as futile as one that does not help.
             self.session.end()
             self.session.futile_at = self.session.now
+            raise
+        except CloudError as error:
+            self._censor(error)
             raise
         self.session.alive = True
 

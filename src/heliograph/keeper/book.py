@@ -17,7 +17,7 @@ NOTES = 30
 _SLIP = 60.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Book:
     """One account's memory; every moment is in epoch seconds of this machine's clock."""
 
