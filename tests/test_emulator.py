@@ -254,7 +254,7 @@ def test_asking_twice_in_one_request_is_one_use():
 @pytest.mark.parametrize(
     ("setting", "hint"),
     [
-        ({"looock": "5"}, "there are lock, expire"),
+        ({"looock": "5"}, "there are lock, quota, expire"),
         ({"slow": "long"}, "number of seconds"),
         ({"slow": "-1"}, "number of seconds"),
         ({"slow": "nan"}, "number of seconds"),

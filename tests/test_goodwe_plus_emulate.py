@@ -141,10 +141,23 @@ def test_a_token_runs_out_and_is_known_to_its_own_host_only(box):
     assert box.flow("hybrid")["code"] == "100002"
 
 
+def test_somebody_else_who_logs_in_makes_our_session_abnormal(box):
+    box.fault(rival=True)
+    box.wait(seconds=300)
+    assert box.flow("hybrid")["code"] == "C0602"
+
+
+def test_a_token_that_served_enough_has_run_out(box):
+    box.fault(flaky="1")
+    assert [box.flow("hybrid")["code"] for _ in range(2)] == ["00000", "100002"]
+
+
 def test_asking_too_often_is_throttled_in_both_dialects_alike(box):
     box.fault(rate="2")
     assert [box.flow("hybrid")["code"] for _ in range(2)] == ["00000", "GY0429"]
     assert str(box.log_in()["code"]) == "GY0429"
+    box.wait(seconds=300)
+    assert box.flow("hybrid")["code"] == "00000"
 
 
 @pytest.mark.parametrize("odd", ["\ud800", {}, [1], 7, None, "x" * 10_000])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from growatt_box import AGENT, Box, box, served
 from heliograph.emulator.main import Options, build
 from heliograph.errors import AccountLocked, Blocked, InvalidCredentials, SessionExpired, Unreadable
-from heliograph.vendors.growatt import Growatt
+from heliograph.vendors.growatt import Growatt, hash_password
 from heliograph.vendors.growatt.emulate import EMULATION
 
 LOCKED = {
@@ -20,6 +22,10 @@ LOCKED = {
 
 def status(asked):
     return asked.get("newTlxApi.do", op="getTlxDetailData", id=asked.device("tlx"))["data"]
+
+
+def account(asked):
+    return json.loads(asked.emulator.reply("GET", "/control/log?newest=0").body)["accounts"][asked.holder.username]
 
 
 def refused(asked):
@@ -97,16 +103,84 @@ def test_every_path_of_the_cloud_is_owned_and_no_other():
     assert (login.status, login.body[:1]) == (200, b"<")
 
 
-def test_the_account_is_locked_for_a_day_after_so_many_logins():
+def test_the_account_is_locked_for_a_day_after_so_many_logins_right_or_wrong():
     new = Box(faults=["lock=2"])
     assert [new.log_in(password=word).get("msg") for word in (None, "wrong")] == ["", "502"]
     cookie = new.cookie
     assert new.log_in() == LOCKED
-    new.wait(hours=23)
-    assert new.log_in() == LOCKED
-    assert (new.cookie, refused(new)) == (cookie, False)
-    new.wait(hours=2)
+    assert (new.cookie, refused(new)) == (cookie, False)  # the session that lives is served on
+    new.wait(hours=24)
     assert new.log_in()["success"] is True
+    assert account(new)["hours_locked"] == 24
+
+
+def test_wrong_passwords_end_in_a_lock_that_the_right_one_does_not_open():
+    new = Box(faults=["lock=3"])
+    assert [new.log_in(password="wrong")["msg"] for _ in range(4)] == ["502", "502", "502", "507"]
+    assert new.log_in() == LOCKED
+    told = account(new)
+    assert (told["logins"], told["rejected_logins"], told["logins_while_locked"]) == (0, 5, 1)
+
+
+def test_logins_are_counted_within_the_last_24_hours():
+    new = Box(faults=["lock=2"])
+    for _ in range(6):
+        assert new.log_in()["success"] is True
+        new.wait(hours=12)
+    new.wait(seconds=-1)
+    assert new.log_in()["msg"] == "507"
+
+
+def test_a_try_in_vain_starts_the_day_anew():
+    new = Box(faults=["lock=0"])
+    for _ in range(3):
+        assert new.log_in() == LOCKED
+        new.wait(hours=23)
+    told = account(new)
+    assert (told["hours_locked"], told["logins_while_locked"]) == (69, 2)
+    new.wait(hours=1)
+    new.fault(lock=1)
+    assert new.log_in()["success"] is True
+
+
+def test_a_lenient_lock_counts_down_in_whole_hours_whoever_tries():
+    new = Box(faults=["lock=1", "lenient_lock"])
+    new.log_in()
+    told = []
+    for minutes in (0, 30, 30, 22 * 60):
+        new.wait(minutes=minutes)
+        told.append(new.log_in()["lockDuration"])
+    assert told == ["24", "24", "23", "1"]
+    assert "locked for 1 hours" in new.log_in()["error"]
+    new.wait(hours=1)
+    assert new.log_in()["success"] is True
+
+
+def test_more_requests_than_the_quota_lock_the_account_and_end_its_sessions():
+    new = box(faults=["quota=3"])
+    assert [refused(new) for _ in range(3)] == [False, False, True]
+    assert refused(new)
+    assert new.log_in() == LOCKED
+    told = account(new)
+    assert (told["requests"], told["requests_while_locked"]) == (6, 2)
+    new.wait(hours=24)
+    new.log_in()
+    assert not refused(new)
+
+
+def test_the_quota_is_200_within_the_last_24_hours():
+    new = box(faults=["quota"])
+    for _ in range(190):
+        assert not refused(new)
+    new.wait(hours=24)
+    assert [refused(new) for _ in range(201)] == [False] * 200 + [True]
+
+
+def test_what_a_dead_session_asks_is_counted_for_its_account():
+    new = box()
+    new.fault(expire=True)
+    assert [refused(new) for _ in range(3)] == [True] * 3
+    assert account(new)["requests"] == 4
 
 
 def test_a_lock_without_a_number_locks_at_once_and_ends_when_the_fault_does():
@@ -131,6 +205,36 @@ def test_sessions_expire_after_so_many_seconds():
     assert refused(new)
     new.log_in()
     assert not refused(new)
+
+
+def test_a_session_not_used_for_so_long_is_gone():
+    new = box(faults=["idle=600"])
+    for _ in range(3):
+        new.wait(seconds=599)
+        assert not refused(new)
+    new.wait(seconds=600)
+    assert refused(new)
+    new.fault(idle=None)
+    assert refused(new)
+
+
+def test_a_flaky_session_serves_so_many_requests():
+    new = box(faults=["flaky=2"])
+    assert [refused(new) for _ in range(3)] == [False, False, True]
+    new.log_in()
+    assert not refused(new)
+
+
+def test_somebody_else_s_logins_leave_sessions_alone_but_count_for_the_lock():
+    new = box(faults=["rival=3600", "lock=4"])
+    new.wait(hours=3)
+    assert not refused(new)
+    assert new.log_in()["msg"] == "507"
+    new.wait(hours=30)
+    assert new.log_in()["msg"] == "507"  # somebody else tried on
+    told = account(new)
+    assert (told["rival_logins"], told["logins"]) == (33, 1)
+    assert told["hours_locked"] == 30
 
 
 def test_expire_without_seconds_ends_the_present_sessions_and_no_later_one():
@@ -167,6 +271,38 @@ def test_a_firewall_blocks_everything_with_its_own_page():
     told = Box(faults=["block"]).told("POST", "newTwoLoginAPI.do")
     assert told.status == 405
     assert b"errors.aliyun.com" in told.body
+
+
+def test_a_rhythm_the_firewall_dislikes_is_blocked_for_hours_with_its_own_page():
+    new = box(faults=["block=2/60"])
+    assert [refused(new), new.told("POST", "newTwoLoginAPI.do").status] == [False, 405]
+    new.wait(hours=4)
+    assert not refused(new)
+
+
+def test_an_account_of_the_other_region_is_unknown_here_and_a_session_stays_where_it_was_opened():
+    new = Box(faults=["region"])
+    new.emulator.second_port = 40002
+    login = f"/newTwoLoginAPI.do?userName={new.holder.username}&password={hash_password(new.holder.password)}"
+    read = f"/newTlxApi.do?op=getTlxDetailData&id={new.device('tlx')}"
+    first, second = "http://here:40001", "http://here:40002"
+    assert b'"502"' in new.emulator.reply("POST", login, AGENT, origin=first).body
+    told = new.emulator.reply("POST", login, AGENT, origin=second)
+    cookie = dict(told.headers)["Set-Cookie"].partition(";")[0]
+    bodies = [new.emulator.reply("GET", read, AGENT | {"cookie": cookie}, origin=one).body for one in (first, second)]
+    assert [body[:1] for body in bodies] == [b"<", b"{"]
+    assert (account(new)["logins"], account(new)["rejected_logins"]) == (1, 1)
+
+
+def test_sessions_of_long_ago_make_room():
+    new = box()
+    kept = new.cookie
+    for _ in range(1000):
+        new.log_in()
+    assert len(new.holder.memory["sessions"]) == 1000
+    assert not refused(new)
+    new.cookie = kept
+    assert refused(new)
 
 
 def test_a_rate_is_counted_within_a_simulated_minute():
@@ -213,6 +349,6 @@ def test_one_account_never_sees_the_session_or_lock_of_another():
 
 def test_a_wrong_password_is_invalid_credentials_to_the_client():
     with served() as (found, client):
-        wrong = Growatt(found.holder.username, "wrong", server=client.session.server)
+        wrong = Growatt(found.holder.username, "wrong", server=client.session.server, keeper=None)
         with pytest.raises(InvalidCredentials):
             wrong.plants()

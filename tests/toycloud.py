@@ -50,6 +50,13 @@ class Acme:
     def owns(self, path):
         return path.startswith(f"{self.vendor}/")
 
+    def whose(self, asked, stage):
+        names = {asked.arguments.get("user"), asked.cookies.get("user")}
+        return next((holder for holder in stage.holders(self.vendor) if holder.username in names), None)
+
+    def rival_login(self, holder, at, stage):
+        holder.memory.setdefault("rivals", []).append(at)
+
     def answer(self, asked, stage):
         if stage.fault("html") is not None:
             return Told(b"<html>", content_type="text/html")
@@ -59,6 +66,8 @@ class Acme:
             accepted = holder is not None and asked.arguments.get("password") == holder.password
             stage.note_login(holder, asked.arguments.get("user", ""), accepted=accepted)
             return _json({"in": accepted}, ("Set-Cookie", "sid=1"))
+        if asked.path == "acme/edge":
+            return _json({"blocked": stage.blocked()})
         if asked.path == "acme/fail":
             raise ZeroDivisionError
         rates = [stage.fault("rate"), stage.fault("rate")]

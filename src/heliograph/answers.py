@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime, tzinfo
 
+    from heliograph.doors import Door, Life
     from heliograph.endpoint import Endpoint
 
 
@@ -111,7 +112,9 @@ class Holder(Protocol):
     password: str
     sites: tuple[Site, ...]
     memory: dict[str, Any]
-    """The cloud's own notes of this account: logins, sessions, locks."""
+    """The cloud's own notes of this account: logins, sessions."""
+    lock: Door
+    """Shut while the account is locked; the control log tells for how long it has been in all."""
 
 
 class Stage(Protocol):
@@ -131,6 +134,15 @@ class Stage(Protocol):
 
         Ask only where the fault would strike: for a limited one ("html*1") the first asking of a request is one use.
         """
+
+    def blocked(self) -> bool:
+        """Count a request at the cloud's edge, and tell whether its firewall turns the caller away."""
+
+    def begin(self) -> Life:
+        """Return the life of a session that is opened now."""
+
+    def lives(self, life: Life) -> bool:
+        """Count a use of a session, and tell whether it is alive; one that is not never comes back."""
 
     def second_region(self, origin: str) -> str:
         """Return the address of the second region's host, as a caller who spoke to `origin` reaches it."""
@@ -167,6 +179,12 @@ class Emulation(Protocol):
 
     def owns(self, path: str) -> bool:
         """Tell whether a path is one of this cloud's."""
+
+    def whose(self, asked: Asked, stage: Stage) -> Holder | None:
+        """Return the account a request says it is of, whether or not it may speak for it."""
+
+    def rival_login(self, holder: Holder, at: datetime, stage: Stage) -> None:
+        """Do what a login of somebody else to an account did, at a moment up to now."""
 
     def answer(self, asked: Asked, stage: Stage) -> Told:
         """Answer one request."""

@@ -35,14 +35,17 @@ while it runs (CONTROL stands in the first line):
   curl -d '{"reset": "*1", "slow": null}' CONTROL/faults
   curl -d '{"advance": 3600, "speed": 0}' CONTROL/clock
 
-faults: lock=LOGINS, expire=SECONDS, html, block, rate=REQUESTS, empty, truncated, slow=SECONDS, reset, http500
+faults: lock=LOGINS, quota=REQUESTS, expire=SECONDS, idle=SECONDS, flaky=REQUESTS, rival=SECONDS, html,
+        block=REQUESTS/SECONDS/HOURS, silent, rate=REQUESTS, region, empty, truncated, slow=SECONDS, reset, outage,
+        http500
+faults of Growatt alone:
+  lenient_lock   to try in vain does not make a lock longer
 faults of GoodWe alone:
   september   the SEMS Portal answers success without data
   classic     there is no SEMS+ yet
   station2    hybrid plants are known to SEMS+ only
   agreement   a login succeeds without a session, until terms are accepted
   no_api      a login does not say where to go on
-  region      accounts live on the second port; region=refuse refuses them on the first
   gateway     a login to the SEMS Portal leads to the gateway of SEMS+
 """
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.answers import Told
 from heliograph.emulator import control
 from heliograph.emulator.asking import BadRequest, asked_from
-from heliograph.emulator.faults import Switchboard, seconds
+from heliograph.emulator.edge import Edge
+from heliograph.emulator.faults import Switchboard
 from heliograph.emulator.log import Log
+from heliograph.emulator.stage import OneRequest, Rivals
 from heliograph.emulator.town import furnish
+from heliograph.emulator.values import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from heliograph.answers import Asked, Emulation, Holder, Site
     from heliograph.emulator.town import World
 
 _log = logging.getLogger(__name__)
 
-_PORT = re.compile(r":\d+$")
-
 _BROKEN = Told(b"<html><body><h1>500 Internal Server Error</h1></body></html>", 500, "text/html")
+_UNHEARD = Told(b"", 0)
+"""What nobody is told: the connection is reset before."""
 _NOWHERE = Told(b"there is no cloud at this path; those of the control begin with /control/\n", 404, "text/plain")
 _OURS = Told(b"the emulator failed to answer this; the reason is in its own output\n", 500, "text/plain")
 
@@ -39,6 +40,8 @@ class Delivery(NamedTuple):
     """Send half the body, then close."""
     reset: bool = False
     """Reset the connection and send nothing."""
+    silent: bool = False
+    """Keep the connection open and send nothing, until the caller leaves."""
 
 
 class Emulator:
@@ -54,13 +57,15 @@ class Emulator:
         self.world = world
         self.emulations = tuple(emulations)
         own = {name: what for one in self.emulations for name, what in one.faults().items()}
-        self.faults = Switchboard(faults, own)
-        self.log = Log()
+        self.faults = Switchboard(faults, own, world.clock.now)
         self.accounts: tuple[Holder, ...] = furnish(world, self.emulations, accounts)
         self.holders = {
             one.vendor: tuple(holder for holder in self.accounts if holder.vendor == one.vendor)
             for one in self.emulations
         }
+        self.log = Log(self.accounts, self.holders, world.clock.now)
+        self.edge = Edge()
+        self.rivals = Rivals(self.faults)
         self.second_port: int | None = None
         """Where the second region is served, once it is."""
         self._plants = {site.id: (holder, site) for holder in self.accounts for site in holder.sites}
@@ -94,12 +99,15 @@ class Emulator:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         origin: str = "http://emulator",
+        client: str = "",
     ) -> Told:
         """Return the answer to one request; `headers` are keyed in lower case."""
-        return self.delivery(verb, target, headers or {}, body, origin).told
+        return self.delivery(verb, target, headers or {}, body, origin, client).told
 
-    def delivery(self, verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str) -> Delivery:
-        """Return the answer to one request, and the transport faults that befall it."""
+    def delivery(
+        self, verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str, client: str = ""
+    ) -> Delivery:
+        """Return the answer to one request, and the transport faults that befall it; `client` is whose address."""
         try:
             asked = asked_from(verb, target, headers, body, origin)
         except BadRequest as error:
@@ -110,11 +118,21 @@ class Emulator:
         if emulation is None:
             self._note(asked, None, _NOWHERE, None)
             return Delivery(_NOWHERE)
-        return self._from_cloud(emulation, asked)
+        return self._from_cloud(emulation, asked, OneRequest(self, emulation, client))
 
-    def _from_cloud(self, emulation: Emulation, asked: Asked) -> Delivery:
-        stage = _Stage(self)
-        told = _BROKEN if stage.fault("http500") is not None else _told(emulation, asked, stage)
+    def catch_up(self) -> None:
+        """Let what happened to the accounts up to now, without a request of theirs, be known to the log."""
+        for emulation in self.emulations:
+            stage = OneRequest(self, emulation)
+            for holder in self.holders[emulation.vendor]:
+                stage.catch_up(holder)
+
+    def _from_cloud(self, emulation: Emulation, asked: Asked, stage: OneRequest) -> Delivery:
+        if stage.fault("outage") is not None:
+            self.log.cloud(emulation.vendor).lost += 1
+            self._note(asked, emulation.vendor, _UNHEARD, None)
+            return Delivery(_UNHEARD, reset=True)
+        told = _told(emulation, asked, stage)
         self._note(asked, emulation.vendor, told, stage.username)
         slow = stage.fault("slow")
         return Delivery(
@@ -122,9 +140,14 @@ class Emulator:
             delay=0.0 if slow is None else seconds(slow),
             halved=stage.fault("truncated") is not None,
             reset=stage.fault("reset") is not None,
+            silent=stage.turned_away and stage.fault("silent") is not None,
         )
 
     def _note(self, asked: Asked, vendor: str | None, told: Told, username: str | None) -> None:
+        if vendor is not None:
+            cloud = self.log.cloud(vendor)
+            cloud.requests += 1
+            cloud.statuses[str(told.status)] = cloud.statuses.get(str(told.status), 0) + 1
         self.log.note_request(
             at=self.world.clock.now().isoformat(timespec="seconds"),
             vendor=vendor,
@@ -136,40 +159,10 @@ class Emulator:
         )
 
 
-class _Stage:
-    """What a cloud may look at while it answers one request."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._faults: dict[str, str | None] = {}
-        self.username: str | None = None
-
-    def now(self) -> datetime:
-        return self._emulator.world.clock.now()
-
-    def uploaded_at(self) -> datetime:
-        return self._emulator.world.uploaded_at()
-
-    def holders(self, vendor: str) -> tuple[Holder, ...]:
-        return self._emulator.holders[vendor]
-
-    def fault(self, name: str) -> str | None:
-        if name not in self._faults:
-            self._faults[name] = self._emulator.faults.take(name)
-        return self._faults[name]
-
-    def second_region(self, origin: str) -> str:
-        port = self._emulator.second_port
-        return origin if port is None else f"{_PORT.sub('', origin)}:{port}"
-
-    def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
-        self.username = username if holder is None else holder.username
-        self._emulator.log.note_login(self.username, accepted=accepted)
-
-
-def _told(emulation: Emulation, asked: Asked, stage: _Stage) -> Told:
+def _told(emulation: Emulation, asked: Asked, stage: OneRequest) -> Told:
     try:
-        return emulation.answer(asked, stage)
+        stage.note_caller(emulation.whose(asked, stage))
+        return _BROKEN if stage.fault("http500") is not None else emulation.answer(asked, stage)
     except Exception:  # noqa: BLE001 - whatever one caller sends, the others go on being served
         _log.exception("%s could not answer %s %s", emulation.vendor, asked.verb, asked.path)
         return _OURS

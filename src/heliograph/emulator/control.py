@@ -70,7 +70,11 @@ def moment_of(value: Any) -> datetime:
 
 
 def _log(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
-    return emulator.log.as_dict()
+    newest = asked.arguments.get("newest", "999999999")
+    if not (newest.isascii() and newest.isdigit()):
+        raise ConfigError(f"newest is a number of requests, as in ?newest=0 for the counters only, not {newest[:40]!r}")
+    emulator.catch_up()
+    return emulator.log.as_dict(int(newest[:9]))
 
 
 def _faults(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:

@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime, timedelta
+
+    from heliograph.answers import Holder
 
 _NEWEST = 10_000
+_MOST_STRANGERS = 1000
 _LONGEST_TEXT = 200
+OTHERS = "(others)"
+"""Where logins of names that are no account's are counted, once there are too many of them."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one account did; counters only, however long it goes on."""
+
+    vendor: str
+    logins: int = 0
+    rejected_logins: int = 0
+    rival_logins: int = 0
+    requests: int = 0
+    """Those with its session, dead or alive, and its logins."""
+    requests_while_locked: int = 0
+    logins_while_locked: int = 0
+
+
+@dataclass(slots=True)
+class CloudTally:
+    """What one cloud was asked."""
+
+    requests: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    blocked: int = 0
+    """Turned away by its firewall."""
+    lost: int = 0
+    """Asked during an outage."""
 
 
 class Log:
-    """The newest requests, and the logins of every account."""
+    """The newest requests, and counters of every account and cloud."""
 
-    def __init__(self) -> None:
+    def __init__(self, accounts: Iterable[Holder], vendors: Iterable[str], now: Callable[[], datetime]) -> None:
+        self._now = now
         self._requests: deque[dict[str, Any]] = deque(maxlen=_NEWEST)
         self._logins: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
+        self._accounts = {holder.username: (Tally(holder.vendor), holder) for holder in accounts}
+        self._clouds = {vendor: CloudTally() for vendor in vendors}
 
     def note_request(self, **entry: str | int | None) -> None:
         """Remember one request; texts are cut, as callers may send anything."""
@@ -23,15 +62,46 @@ class Log:
 
     def note_login(self, username: str, *, accepted: bool) -> None:
         """Count one login."""
-        (self._logins if accepted else self._rejected)[_cut(username)] += 1
+        name = _cut(username)
+        if name in self._accounts:
+            tally = self.tally(name)
+            tally.logins += accepted
+            tally.rejected_logins += not accepted
+        elif name not in self._rejected and len(self._rejected) >= _MOST_STRANGERS:
+            name = OTHERS
+        (self._logins if accepted else self._rejected)[name] += 1
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything, oldest request first."""
+    def tally(self, username: str) -> Tally:
+        """Return the counters of an account."""
+        return self._accounts[username][0]
+
+    def cloud(self, vendor: str) -> CloudTally:
+        """Return the counters of a cloud."""
+        return self._clouds[vendor]
+
+    def as_dict(self, newest: int = _NEWEST) -> dict[str, Any]:
+        """Return the newest requests, oldest first, and all counters."""
+        now = self._now()
         return {
-            "requests": list(self._requests),
+            "requests": list(self._requests)[-newest:] if newest else [],
             "logins": dict(self._logins),
             "rejected_logins": dict(self._rejected),
+            "accounts": {name: _account(tally, holder, now) for name, (tally, holder) in self._accounts.items()},
+            "clouds": {vendor: asdict(tally) for vendor, tally in self._clouds.items()},
         }
+
+
+def _account(tally: Tally, holder: Holder, now: datetime) -> dict[str, Any]:
+    left = holder.lock.left(now)
+    return {
+        **asdict(tally),
+        "hours_locked": _hours(holder.lock.total(now)),
+        "locked_until": None if left is None else (now + left).isoformat(timespec="seconds"),
+    }
+
+
+def _hours(duration: timedelta) -> float:
+    return round(duration.total_seconds() / 3600, 4)
 
 
 def _cut(text: str) -> str:

@@ -111,6 +111,7 @@ class _Conversation:
         self._emulator = emulator
         self._reader = reader
         self._writer = writer
+        self._client = str((writer.get_extra_info("peername") or ("",))[0])
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
 
     async def run(self) -> None:
@@ -119,7 +120,7 @@ class _Conversation:
             while (question := await self._question()) is not None:
                 host = question.headers.get("host")
                 origin = f"http://{host}" if host else _url(self._writer.get_extra_info("socket"))
-                await self._deliver(question, self._emulator.delivery(*question, origin))
+                await self._deliver(question, self._emulator.delivery(*question, origin, self._client))
                 if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                     return
                 self._http.start_next_cycle()
@@ -153,6 +154,10 @@ class _Conversation:
     async def _deliver(self, question: _Question, delivery: Delivery) -> None:
         if delivery.delay:
             await asyncio.sleep(delivery.delay)
+        if delivery.silent:
+            while await self._reader.read(_CHUNK):
+                pass
+            raise ConnectionAbortedError
         if delivery.reset:
             # Zero seconds of lingering make a close a reset.
             self._writer.get_extra_info("socket").setsockopt(

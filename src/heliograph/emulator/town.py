@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from heliograph.doors import Door
 from heliograph.emulator.home import Home
 from heliograph.emulator.sky import STEP_SECONDS, Place, Sky
 from heliograph.errors import ConfigError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from heliograph.answers import Emulation
     from heliograph.emulator.clock import Clock
 
+_LOCK = timedelta(hours=24)
 _LATITUDE = 50.0
 _LAST_YEAR = 10
 """How many years after its start the world can be sent to."""
@@ -71,6 +73,7 @@ class Holder:
     password: str = field(repr=False)
     sites: tuple[answers.Site, ...]
     memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    lock: Door = field(default_factory=lambda: Door(_LOCK), repr=False)
 
 
 def furnish(world: World, emulations: Sequence[Emulation], accounts: int) -> tuple[Holder, ...]:

@@ -18,8 +18,9 @@ from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
-    from heliograph.answers import Asked, HomePlan, Stage
+    from heliograph.answers import Asked, Holder, HomePlan, Stage
     from heliograph.endpoint import Endpoint
 
 __all__ = ["ANSWERS", "EMULATION", "PLUS", "GoodWeEmulation", "alive", "charts", "plants"]
@@ -29,9 +30,8 @@ _NO_ROUTE = Told(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
 _PAGE = Told(
     b"<!DOCTYPE html><html><head><title>SEMS Portal</title></head><body>Maintenance</body></html>\n", 200, _HTML
 )
-_FIREWALL = Told(
-    b"<!doctypehtml><html><title>405</title><body>Sorry, your request has been blocked.</body></html>\n", 405, _HTML
-)
+# Nobody has published a page: users tell of time-outs and of sites that do not open (pygoodwe issue 283).
+_FIREWALL = Told(b"<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>\n", 403, _HTML)
 
 # Quirk: some logins of the portal lead here, and none of its paths exists here.
 _GATEWAY = re.compile(r"/*sems/.*", re.IGNORECASE)
@@ -77,8 +77,14 @@ class GoodWeEmulation:
     def owns(self, path: str) -> bool:
         return any(base.fullmatch(path) for base in (_BASE, plus.BASE, _GATEWAY))
 
+    def whose(self, asked: Asked, stage: Stage) -> Holder | None:
+        return gate.whose(asked, stage)
+
+    def rival_login(self, holder: Holder, at: datetime, stage: Stage) -> None:
+        gate.rival_login(holder)
+
     def answer(self, asked: Asked, stage: Stage) -> Told:
-        if stage.fault("block") is not None:
+        if stage.blocked():
             return _FIREWALL
         is_plus = plus.BASE.fullmatch(asked.path) is not None
         found = plus.matched(asked, stage) if is_plus else _matched(asked)

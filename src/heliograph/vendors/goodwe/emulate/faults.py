@@ -6,7 +6,6 @@ FAULTS = {
     "station2": "hybrid plants are known to SEMS+ only",
     "agreement": "a login succeeds without a session, until terms are accepted",
     "no_api": "a login does not say where to go on",
-    "region": "accounts live on the second port; a login on the first leads there, with =refuse it fails",
     "gateway": "a login to the SEMS Portal leads to the gateway of SEMS+",
 }
 """Every fault and what it does; the emulator switches them."""

@@ -6,25 +6,29 @@ import base64
 import binascii
 import json
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from heliograph.doors import Door, Window
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Failed
 from heliograph.vendors.goodwe.emulate.envelopes import monitor_service
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
-from heliograph.wire import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from heliograph.answers import Asked, Holder, Stage
 
-RATE_WINDOW = timedelta(minutes=1)
+_MINUTE = timedelta(minutes=1)
+_REST = timedelta(seconds=300)
+"""How long every maintained client waits after GY0429."""
 
 NO_SESSION = (100001, "No access, please log in.")
 EXPIRED = (100002, "The authorization has expired, please log in again.")
 WRONG_PASSWORD = (100005, "Email or password error.")
+# Nobody has published the words that come with this code.
+SLOW_DOWN = ("GY0429", "")
 
 
 def presented(asked: Asked) -> dict[str, Any]:
@@ -57,6 +61,18 @@ def _json(text: str | bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def whose(asked: Asked, stage: Stage) -> Holder | None:
+    """Return the account a request logs in to, or the one its token was given to, however long ago."""
+    said = (token_of(asked) or {}).get("uid") or None
+    account = asked.arguments.get("account")
+    return next((one for one in stage.holders("goodwe") if one.username == account or uid(one) == said), None)
+
+
+def rival_login(holder: Holder) -> None:
+    """Let somebody else's login take the place of the account's session, of either dialect."""
+    holder.memory.pop("session", None)
+
+
 def uid(holder: Holder) -> str:
     """Return the number of an account, as this cloud gives them."""
     return str(uuid5(NAMESPACE_URL, f"semsportal/{holder.username}"))
@@ -82,11 +98,12 @@ def log_in(arguments: Mapping[str, str], token: Mapping[str, Any], asked: Asked,
 def known(username: str, stage: Stage, opens: Callable[[Holder], bool]) -> Holder:
     """Return the account that logs in, if it is one and its password is right."""
     holder = next((one for one in stage.holders("goodwe") if one.username == username), None)
-    if holder is not None:
-        slow_down(holder, stage)
-    # The fault "lock" means nothing here: no public report knows of a GoodWe account locked by logging in.
-    accepted = holder is not None and opens(holder)
+    throttled = holder is not None and too_often(holder, stage)
+    # The faults "lock" and "quota" mean nothing here: no public report knows of a GoodWe account that was locked.
+    accepted = holder is not None and not throttled and opens(holder)
     stage.note_login(holder, username, accepted=accepted)
+    if throttled:
+        raise Failed(*SLOW_DOWN)
     if holder is None or not accepted:
         raise Failed(*WRONG_PASSWORD)
     return holder
@@ -105,7 +122,7 @@ def opened(holder: Holder, token: Mapping[str, Any], dialect: str, asked: Asked,
         "token": told["token"],
         "client": told["client"],
         "origin": host(asked, stage),
-        "opened": now,
+        "life": stage.begin(),
         "dialect": dialect,
         "gateway": dialect == "plus" or stage.fault("gateway") is not None,
     }
@@ -121,9 +138,9 @@ def holder_of(token: Mapping[str, Any], asked: Asked, stage: Stage) -> Holder:
     """Return the account a token opens; it does for the client and the host it was given to, until another login."""
     holder, session = session_of(token, stage)
     # Quirk: from April to September 2026 the portal took sessions of SEMS+ as well.
-    welcome = session["dialect"] == "legacy" or stage.fault("september") is None
-    if not welcome or session["origin"] != asked.origin or is_over(session, stage):
+    if session["dialect"] != "legacy" and stage.fault("september") is not None:
         raise Failed(*EXPIRED)
+    use(holder, asked, stage)
     return holder
 
 
@@ -140,21 +157,25 @@ def session_of(token: Mapping[str, Any], stage: Stage) -> tuple[Holder, dict[str
     raise Failed(*EXPIRED)
 
 
-def is_over(session: Mapping[str, Any], stage: Stage) -> bool:
-    """Tell whether a session has reached the age the fault `expire` allows."""
-    lifetime = stage.fault("expire")
-    if lifetime is None:
-        return False
-    opened_at: datetime = session["opened"]
-    return stage.now() - opened_at >= timedelta(seconds=number(lifetime) or 0.0)
+def use(holder: Holder, asked: Asked, stage: Stage) -> None:
+    """Use the session of an account, or refuse when it has run out, or is of another host."""
+    session = holder.memory["session"]
+    if session["origin"] != asked.origin or not stage.lives(session["life"]):
+        raise Failed(*EXPIRED)
 
 
 def slow_down(holder: Holder, stage: Stage) -> None:
-    """Refuse an account that asked more within a minute than the fault `rate` allows."""
-    now = stage.now()
-    recent = [at for at in holder.memory.get("asked", ()) if at > now - RATE_WINDOW]
-    holder.memory["asked"] = [*recent, now]
+    """Refuse an account that asked too often, until it has rested."""
+    if too_often(holder, stage):
+        raise Failed(*SLOW_DOWN)
+
+
+def too_often(holder: Holder, stage: Stage) -> bool:
+    """Tell whether an account asked more within a minute than the fault `rate` allows, or has not rested since."""
+    door = holder.memory.setdefault("rate", Door(_REST))
+    window = holder.memory.setdefault("minute", Window(_MINUTE))
     allowed = stage.fault("rate")
-    if allowed is not None and len(recent) >= (number(allowed) or 0):
-        # Nobody has published the words that come with this code.
-        raise Failed("GY0429", "")
+    if allowed is None:
+        door.open(stage.now())
+    most = None if allowed is None else int(allowed or 0)
+    return door.knock(stage.now(), window, most) is not None

@@ -71,8 +71,7 @@ def holder_of(asked: Asked, stage: Stage) -> Holder:
     related = session["gateway"] and (session["dialect"] == "plus" or session["client"] in _SIGNING)
     if not related:
         raise Failed(*ABNORMAL)
-    if session["origin"] != asked.origin or gate.is_over(session, stage):
-        raise Failed(*gate.EXPIRED)
+    gate.use(holder, asked, stage)
     return holder
 
 

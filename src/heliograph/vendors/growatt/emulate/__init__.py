@@ -19,7 +19,9 @@ from heliograph.vendors.growatt.emulate import (  # noqa: F401 - importing them 
 from heliograph.vendors.growatt.emulate.asking import ANSWERS, KINDS, Ask, Failed, ok, told
 
 if TYPE_CHECKING:
-    from heliograph.answers import Asked, Stage
+    from datetime import datetime
+
+    from heliograph.answers import Asked, Holder, Stage
     from heliograph.endpoint import Endpoint
 
 _FOLDERS = ("noahDeviceApi/", "commonDeviceSetC/")
@@ -71,12 +73,20 @@ class GrowattEmulation:
         return {"growatt": f"{url}/"}
 
     def faults(self) -> dict[str, str]:
-        """Return none: what goes wrong here may go wrong with any cloud."""
-        return {}
+        """Return what can go wrong with Growatt alone."""
+        return {"lenient_lock": "to try in vain does not make a lock longer"}
 
     def owns(self, path: str) -> bool:
         path = path.lstrip("/")
         return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
+
+    def whose(self, asked: Asked, stage: Stage) -> Holder | None:
+        return gate.whose(asked, stage)
+
+    def rival_login(self, holder: Holder, at: datetime, stage: Stage) -> None:
+        # Sessions live side by side, but the cloud counts what somebody else asks as well.
+        gate.over_quota(holder, stage, at)
+        gate.locked(holder, stage, at)
 
     def answer(self, asked: Asked, stage: Stage) -> Told:
         try:
@@ -88,7 +98,7 @@ class GrowattEmulation:
 def _answered(asked: Asked, stage: Stage) -> Told:
     if not asked.headers.get("user-agent"):
         return pages.NO_AGENT
-    if stage.fault("block") is not None:
+    if stage.blocked():
         return pages.FIREWALL
     if asked.path in _PORTAL:
         return pages.LOGIN
@@ -99,9 +109,10 @@ def _answered(asked: Asked, stage: Stage) -> Told:
     holder = gate.named(stage, arguments.get("userName", "")) if opens else gate.logged_in(asked, stage)
     if holder is not None and gate.too_often(holder, stage):
         return pages.FIREWALL
+    over_quota = holder is not None and gate.over_quota(holder, stage, stage.now())
     if opens:
-        inner = ANSWERS.function(call)(arguments, stage)
-    elif holder is None:
+        inner = ANSWERS.function(call)(arguments, asked, stage)
+    elif holder is None or over_quota:
         inner = gate.without_session(call)
     elif stage.fault("html") is not None:
         inner = pages.LOGIN
