@@ -13,11 +13,12 @@ from heliograph import AsyncGoodWe, GoodWe
 from heliograph import errors as e
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
+from heliograph.periods import Wall, bounds
 from heliograph.redact import Secret
 from heliograph.session import Conversation, Credentials, Session
 from heliograph.vendors.goodwe import address, series
 from heliograph.vendors.goodwe.emulate import EMULATION
-from heliograph.vendors.goodwe.history import GoodWeHistory, bounds
+from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy import alive_payloads as said
 from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.plus import payloads as plus
@@ -300,7 +301,7 @@ def test_the_bounds_of_a_leap_february_and_a_december():
     assert bounds("2026-12")[1] == bounds("2026")[1] == date(2026, 12, 31)
 
 
-WALL = series.Wall(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
+WALL = Wall(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
 
 
 def chart(key, unit, *heights):

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Steps, sequence
-from heliograph.errors import ConfigError, Unreadable
+from heliograph.errors import ConfigError
+from heliograph.periods import Wall, bounds, day_of, energies, no_clock
 from heliograph.session import LOGGED_IN
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus import read as plus_read
@@ -18,18 +19,14 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from heliograph.model import PeriodEnergy, Sample
+    from heliograph.periods import Rows
     from heliograph.session import Session
     from heliograph.vendors.goodwe.legacy import alive_payloads as said
     from heliograph.vendors.goodwe.legacy.alive import Day, Range
     from heliograph.vendors.goodwe.plus import payloads as plus
-    from heliograph.vendors.goodwe.series import Wall
-
-    Rows = dict[str, dict[str, float | None]]
 
 _OFFSET_LASTS = 86400
 """Seconds before a plant's offset from UTC is asked for again: it turns with summer time."""
-_OLDEST = 2005
-"""No plant of this cloud is older."""
 
 
 class GoodWeHistory:
@@ -79,36 +76,6 @@ class GoodWeHistory:
         return found
 
 
-def day_of(day: Day) -> date:
-    """Return a day that was named, or say how one is.
-
-    >>> day_of("2026-06-21")
-    datetime.date(2026, 6, 21)
-    """
-    try:
-        return date.fromisoformat(f"{day}"[:10])
-    except ValueError:
-        raise ConfigError(f"a day is written like 2026-06-21, not {day!r}") from None
-
-
-def bounds(period: str) -> tuple[date, date]:
-    """Return the first and the last day of a month or a year, or of all time.
-
-    >>> bounds("2026-02")
-    (datetime.date(2026, 2, 1), datetime.date(2026, 2, 28))
-    """
-    if not period:
-        return date(_OLDEST, 1, 1), date.max
-    try:
-        start = date.fromisoformat(f"{period}-01-01"[:10])
-        after = (start + timedelta(days={4: 366, 7: 31}[len(period)])).replace(day=1)
-    except (ValueError, OverflowError, KeyError):
-        raise ConfigError(
-            f"a period is a month (2026-06), a year (2026) or empty for all years, not {period!r}"
-        ) from None
-    return start, after - timedelta(days=1)
-
-
 # Clocks
 
 
@@ -121,7 +88,7 @@ def _legacy_wall(session: Session, plant_id: str, day: date | None = None) -> St
     if session.cloud_now - known_at > _OFFSET_LASTS:
         detail: said.PlantDetail = yield GoodWeCalls.plant_detail.plan(plant_id)
         if detail.info.hours_behind is None or abs(detail.info.hours_behind) > 14:
-            raise _no_clock()
+            raise no_clock("goodwe")
         hours = -detail.info.hours_behind
         session.facts["offsets"][plant_id] = [hours, session.cloud_now]
     return _on(timezone(timedelta(hours=hours)), session, day)
@@ -135,23 +102,13 @@ def _plus_wall(session: Session, plant_id: str, day: date | None = None) -> Step
         yield plus_read.plants(session)
     zone = plus_normalise.plant(plant_id, session).zone
     if zone is None:
-        raise _no_clock()
+        raise no_clock("goodwe")
     return _on(zone, session, day)
 
 
 def _on(zone: tzinfo, session: Session, day: date | None) -> Wall:
-    from heliograph.vendors.goodwe.series import Wall  # noqa: PLC0415 - single calls never wait for the model
-
     now = datetime.fromtimestamp(session.cloud_now, UTC)
     return Wall(day or now.astimezone(zone).date(), zone, now)
-
-
-def _no_clock() -> Unreadable:
-    return Unreadable(
-        "the cloud does not say which clock this plant lives by",
-        vendor="goodwe",
-        advice="Name the plant's zone when making the client",
-    )
 
 
 # Curves
@@ -183,15 +140,13 @@ def _plus_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sampl
 def _energies(
     walled: Steps[Wall], plant_id: str, period: str, ask: Callable[[str, str, date, date], Steps[Rows]]
 ) -> Steps[tuple[PeriodEnergy, ...]]:
-    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
-
     wall = yield from walled
     first, last = bounds(period)
     last = min(last, wall.day)
     rows: Rows = {}
     if first <= last:
         rows = yield from ask(plant_id, period, first, last)
-    return series.energies(rows, period, f"{wall.day}")
+    return energies(rows, period, wall.day)
 
 
 def _chart_rows(plant_id: str, period: str, first: date, last: date) -> Steps[Rows]:

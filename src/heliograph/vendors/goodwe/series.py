@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import metrics as m
 from heliograph import wire
 from heliograph.errors import Unreadable
-from heliograph.model import PeriodEnergy, Sample
+from heliograph.model import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date, tzinfo
+    from datetime import date
 
     from heliograph.metrics import Metric
+    from heliograph.periods import Rows, Wall
     from heliograph.vendors.goodwe.legacy import alive_payloads as said
     from heliograph.vendors.goodwe.plus import payloads as plus
 
@@ -74,20 +75,6 @@ _LINES = {
 
 Told = tuple[str | None, Any]
 """A place on a line as the cloud writes it, and the value there."""
-
-
-class Wall(NamedTuple):
-    """A day on the clock of a plant's wall, and the moment the cloud is at."""
-
-    day: date
-    zone: tzinfo
-    now: datetime
-
-    @property
-    def hours_ahead(self) -> float:
-        """How far this day's noon is ahead of UTC."""
-        offset = datetime.combine(self.day, time(12), self.zone).utcoffset() or timedelta()
-        return offset / timedelta(hours=1)
 
 
 # Curves
@@ -194,9 +181,9 @@ def _value(value: Any, meaning: Meaning) -> float | None:
 # Energies
 
 
-def chart_energies(chart: said.Chart, digits: int) -> dict[str, dict[str, float | None]]:
+def chart_energies(chart: said.Chart, digits: int) -> Rows:
     """Read a chart of energies: period by period, `digits` long as we write them, what its lines are of."""
-    rows: dict[str, dict[str, float | None]] = {}
+    rows: Rows = {}
     for line in chart.lines:
         name = _line_name(line)
         if name is not None:
@@ -205,9 +192,9 @@ def chart_energies(chart: said.Chart, digits: int) -> dict[str, dict[str, float 
     return rows
 
 
-def plus_energies(statistics: plus.Statistics, digits: int) -> dict[str, dict[str, float | None]]:
+def plus_energies(statistics: plus.Statistics, digits: int) -> Rows:
     """Read statistics of SEMS+ likewise."""
-    rows: dict[str, dict[str, float | None]] = {}
+    rows: Rows = {}
     for row in statistics.series:
         name = _PLUS_ENERGIES.get(row.item or "")
         if name is not None:
@@ -215,9 +202,7 @@ def plus_energies(statistics: plus.Statistics, digits: int) -> dict[str, dict[st
     return rows
 
 
-def _lay(
-    rows: dict[str, dict[str, float | None]], name: str, told: Iterable[Told], unit: str | None, digits: int
-) -> None:
+def _lay(rows: Rows, name: str, told: Iterable[Told], unit: str | None, digits: int) -> None:
     meaning = Meaning(m.METRICS[f"{name}_today"], unit or "kWh")
     for text, value in told:
         if text and _PERIOD.fullmatch(text[:digits]):
@@ -231,13 +216,3 @@ def _line_name(line: said.Line) -> str | None:
     written = (line.name, (line.label or "").partition("(")[0], line.key)
     letters = (re.sub(r"[^a-z]", "", (text or "").lower()) for text in written)
     return next((_LINES[text] for text in letters if text in _LINES), None)
-
-
-def energies(rows: dict[str, dict[str, float | None]], period: str, today: str) -> tuple[PeriodEnergy, ...]:
-    """Return the rows of a period in order, up to today."""
-    names = dict.fromkeys(name for values in rows.values() for name in values)
-    return tuple(
-        PeriodEnergy(period=one, values={name: rows[one].get(name) for name in names})
-        for one in sorted(rows)
-        if one.startswith(period) and one <= today[: len(one)]
-    )
