@@ -469,10 +469,10 @@ def test_the_story_is_short_and_keeps_the_newest():
 def test_what_comes_next_is_told_without_sending_anything():
     rows = dict(doctor.outlook(account().session))
     assert rows["next"] == f"one login at SEMS+, {GLOBAL}"
-    assert "SEMS Portal" in rows["if it does not serve"]
+    assert "SEMS Portal" in rows["then"]
     rows = dict(doctor.outlook(logged_in().session))
-    assert rows["session"] == f"open, SEMS+ at {GATEWAY}/"
-    assert "left alone" in dict(doctor.outlook(account("legacy", tried={"plus": 0.0}).session))
+    assert rows["open"] == f"SEMS+ at {GATEWAY}/"
+    assert "left alone" in dict(doctor.outlook(account("legacy", tried={"plus": 0.0}).session))["then"]
 
 
 def test_a_stored_session_remembers_its_dialect():

@@ -157,11 +157,12 @@ class Carrier:
         timeout: float,
         allow_commands: bool,
         clock: Callable[[], float] = time,
+        gate: Gate | None = None,
     ) -> None:
         self._talk = self.conversation(cloud, session, who, allow_commands=allow_commands)
         self._timeout = timeout
         self._clock = clock
-        self._gate: Gate | None = None
+        self._gate = gate
         self._turn = self._new_turn()
 
     def _new_turn(self) -> Any:

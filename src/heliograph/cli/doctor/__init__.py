@@ -1,0 +1,109 @@
+"""`heliograph doctor`: what stands between an account and its data, and what to do about it.
+
+Without `--try` nothing is sent; with it, still no login is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.options import add_command
+from heliograph.cli.vendors import CLIENTS
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from heliograph.cli.doctor.check import Section
+    from heliograph.cli.doctor.patient import Patient
+    from heliograph.config import Account, Config
+    from heliograph.errors import ConfigError
+
+_EXAMPLES = """\
+  heliograph doctor
+  heliograph doctor goodwe --try
+  heliograph doctor --bundle report.txt     what an issue needs to be understood, without what is nobody's business
+"""
+
+
+def add_doctor(commands: Any) -> None:
+    """Add the command to the command line."""
+    sentence = "find what stands between an account and its data, and say what to do; it never logs in"
+    parser = add_command(commands, "doctor", sentence, _EXAMPLES, doctor)
+    parser.add_argument("vendor", choices=CLIENTS, nargs="?", help="the accounts of this cloud only")
+    parser.add_argument("--try", action="store_true", dest="tried", help="ask the cloud, with the stored session only")
+    parser.add_argument("--bundle", metavar="FILE", type=Path, help="write it all, masked, for a public issue")
+
+
+def doctor(options: Namespace) -> int:
+    """Look at everything, tell it, and return whether a problem was found."""
+    from heliograph.cli.doctor.check import lines  # noqa: PLC0415 - help needs no doctors
+    from heliograph.cli.show import printable  # noqa: PLC0415
+
+    sections: list[Section] = []
+    patients: list[Patient] = []
+    for section in _sections(options, patients):
+        sections.append(section)
+        print(*map(printable, lines(section)), sep="\n")
+    if not options.tried:
+        print("Nothing was sent; --try asks the cloud, with the stored session only")
+    if options.bundle:
+        from heliograph.cli.doctor import bundle  # noqa: PLC0415 - few want one
+
+        bundle.write(options.bundle, sections, patients, options.config)
+        print(printable(f"{options.bundle} is written. It is masked; read it before you post it"))
+    return int(any(check.verdict == "problem" for section in sections for check in section.checks))
+
+
+def _sections(options: Namespace, patients: list[Patient]) -> Iterator[Section]:
+    from heliograph.cli.doctor import machine  # noqa: PLC0415
+    from heliograph.cli.doctor.check import Section  # noqa: PLC0415
+
+    config = _configuration(options)
+    yield Section("This machine", tuple(machine.checks(config)))
+    for account in _accounts(options, config):
+        yield _examined(account, patients, tried=options.tried)
+
+
+def _configuration(options: Namespace) -> Config | ConfigError:
+    from heliograph.config import load  # noqa: PLC0415
+    from heliograph.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        return load(options.config, os.environ)
+    except ConfigError as error:
+        return error
+
+
+def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account, ...]:
+    """Return the accounts that are meant; one that was named has to be there."""
+    from heliograph.errors import ConfigError  # noqa: PLC0415
+
+    if isinstance(config, ConfigError) or not (config.accounts or options.account):
+        return ()
+    chosen = config.chosen(options.account, options.server)
+    found = tuple(one for one in chosen if options.vendor in (None, one.vendor))
+    if not found:
+        raise ConfigError(f"there is no account of {options.vendor} here; heliograph --help tells how to name one")
+    return found
+
+
+def _examined(account: Account, patients: list[Patient], *, tried: bool) -> Section:
+    from heliograph.cli.doctor import trial  # noqa: PLC0415
+    from heliograph.cli.doctor.check import Section, problem  # noqa: PLC0415
+    from heliograph.cli.doctor.patient import Patient  # noqa: PLC0415
+    from heliograph.cli.status import title  # noqa: PLC0415
+    from heliograph.errors import ConfigError, StoreError  # noqa: PLC0415
+
+    try:
+        patient = Patient(account)
+    except ConfigError as error:
+        return Section(title(account), (problem("server", str(error)),))
+    except StoreError as error:
+        return Section(title(account), (problem("memory", str(error)),))
+    patients.append(patient)
+    found = [patient.password(tried=tried), *patient.checks()]
+    found += trial.checks(patient) if tried else patient.clock()
+    return Section(title(account), tuple(found), patient.lately())

@@ -1,0 +1,124 @@
+"""What is used of every account's budget is told in one line, and as data; nothing is sent for it."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heliograph.cli.main import run
+from heliograph.cli.moments import clock
+from heliograph.keeper import Keeper
+from heliograph.vendors.growatt import Growatt, address
+
+NOW = time.time()
+
+
+@pytest.fixture(autouse=True)
+def owner(monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    for part in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"HELIOGRAPH_GOODWE_{part}", raising=False)
+        monkeypatch.setenv(f"HELIOGRAPH_GROWATT_{part}", "ada")
+
+
+def remembered(**members):
+    """Let the account's keeper remember something."""
+    gate = Keeper().gate("growatt", address(""), "ada", Growatt.usual_limits)
+    book = gate.load(NOW)
+    for name, value in members.items():
+        setattr(book, name, value)
+    gate.shelf.folder.mkdir(parents=True, exist_ok=True)
+    gate.shelf.save(book, durable=False)
+    return gate.shelf.path
+
+
+def shown(moment):
+    return clock(datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(NOW, UTC))
+
+
+def told(capsys, *words):
+    code = run(["status", *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_an_account_that_was_never_asked_has_all_of_its_budget(capsys):
+    assert told(capsys) == (0, "growatt: 0 of 180 requests and 0 of 8 logins used in 24 h, no session\n", "")
+
+
+def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
+    opened = NOW - 6 * 3600
+    remembered(spent=[[NOW - 600, 143]], logins=[opened], opened_at=opened, last_login=opened)
+    _, out, _ = told(capsys)
+    assert out == (
+        f"growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, session 6 h old, last login {shown(opened)}\n"
+    )
+
+
+def test_what_is_used_up_says_when_more_is_free(capsys):
+    remembered(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
+    _, out, _ = told(capsys)
+    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next free {shown(NOW - 3600 + 86400 + 300)}," in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        ("locked", "locked until"),
+        ("blocked", "blocked until"),
+        ("throttled", "nothing is sent until"),
+        ("unreachable", "not tried again until"),
+    ],
+)
+def test_a_pause_says_why_and_until_when(capsys, kind, begins):
+    remembered(pause=kind, pause_from=NOW, pause_until=NOW + 7200, pause_why="so it said")
+    _, out, _ = told(capsys)
+    assert out.splitlines()[1] == f"  {begins} {shown(NOW + 7200)}: so it said"
+
+
+def test_a_failed_login_says_when_the_next_one_may_be_sent(capsys):
+    remembered(failures=3, failed_at=NOW, failed_why="no luck")
+    _, out, _ = told(capsys)
+    assert f"  no login before {shown(NOW + 240)}: the last login failed (no luck)" in out
+
+
+def test_everything_is_there_as_data(capsys):
+    remembered(
+        spent=[[NOW - 600, 143]],
+        opened_at=NOW - 60,
+        pause="locked",
+        pause_until=NOW + 60,
+        pause_why="507",
+        notes=[[NOW, "a note"]],
+    )
+    code, out, _ = told(capsys, "--json")
+    (row,) = json.loads(out)
+    assert code == 0
+    assert row["requests"] == {"used": 143, "limit": 180, "reserve": 20, "next_free": None}
+    assert row["logins"] == {"used": 0, "limit": 8, "last": None}
+    assert (row["account"], row["vendor"]) == ("growatt", "growatt")
+    assert (row["pause"]["kind"], row["pause"]["why"]) == ("locked", "507")
+    moments = (row["pause"]["until"], row["session"]["opened_at"], row["notes"][0]["at"])
+    assert all(datetime.fromisoformat(moment).utcoffset() == timedelta() for moment in moments)
+    assert row["notes"][0]["note"] == "a note"
+
+
+def test_a_memory_that_cannot_be_read_does_not_hide_the_other_account(capsys, monkeypatch):
+    for part in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"HELIOGRAPH_GOODWE_{part}", "ada")
+    path = remembered()
+    path.write_text(json.dumps({"format": 99}))
+    code, out, err = told(capsys)
+    assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
+    assert out.startswith("goodwe: ")
+    assert "a newer version" in err
+
+
+def test_what_was_written_by_a_cloud_moves_no_cursor(capsys):
+    remembered(pause="locked", pause_until=NOW + 60, pause_why="\x1b[2J\u202e")
+    _, out, _ = told(capsys)
+    assert "\x1b" not in out
+    assert "\u202e" not in out
