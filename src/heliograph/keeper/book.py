@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from heliograph.keeper.limits import DAY, Kind
@@ -56,7 +56,7 @@ class Book:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": FORMAT, **{member.name: getattr(self, member.name) for member in fields(self)}}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Book:

@@ -82,11 +82,12 @@ class Shelf:
     def save(self, book: Book, *, durable: bool) -> None:
         """Write the whole book; `durable` outlives a power cut, everything outlives the process."""
         new = self.path.with_suffix(".new")
+        text = json.dumps(book.to_dict(), separators=(",", ":"))
         try:
             # Made anew each time, so that nobody else's permissions or links are inherited.
             new.unlink(missing_ok=True)
             with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-                json.dump(book.to_dict(), file, separators=(",", ":"))
+                file.write(text)
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
