@@ -1,0 +1,192 @@
+"""One account: polls, heals with what budget is spare, and waits; no error ends it or reaches another account."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from heliograph.collect.freshness import USUAL_RHYTHM, awake
+from heliograph.collect.pace import Pace, Seen, next_poll
+from heliograph.collect.poll import Memories, batch_of
+from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
+from heliograph.store.entries import series_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from heliograph.collect.clock import Clock
+    from heliograph.collect.writer import Writer
+    from heliograph.model import Plant, Snapshot
+    from heliograph.store.contract import Series, Store
+
+SOON, LATER, MUCH_LATER = 60.0, 300.0, 900.0
+_HISTORY = 14 * 24 * 3600
+_SPEAKING = 900.0
+"""A plant heard so lately is up, whatever it usually does at this hour."""
+_ENDURING = ("battery_soc", "battery_power")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Progress:
+    """What an account's worker has done so far, for whoever wants to show it."""
+
+    name: str
+    polled_at: float | None = None
+    next_at: float | None = None
+    samples: int = 0
+    problem: HeliographError | None = None
+    plants: tuple[Plant, ...] = ()
+
+
+class Worker:
+    """The loop of one account. `connect` makes its client anew, with the password as it is by then."""
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Any],
+        writer: Writer,
+        clock: Clock,
+        pace: Pace,
+        *,
+        plants: Sequence[str] = (),
+        heal: Callable[[Worker, int], Awaitable[None]] | None = None,
+    ) -> None:
+        self.progress = Progress(name)
+        self.writer = writer
+        self.clock = clock
+        self.client: Any = None
+        self._connect = connect
+        self._pace = pace
+        self._plants = plants
+        self._heal = heal
+        self._memories: Memories = {}
+        self._moments: dict[Series, list[int]] = {}
+        self._cost = 1.0
+        self._enduring = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll and wait until stopped."""
+        while not stop.is_set():
+            self.progress.next_at = await self.turn()
+            await self.clock.wait(self.progress.next_at, stop)
+
+    async def turn(self) -> float:
+        """Do what is due, and return when something is again."""
+        now = self.clock.now()
+        try:
+            if self.client is None:
+                self.client = self._connect()
+            if not self._memories:
+                # Without a store to go on from, a poll would be asked for in vain.
+                await self.writer.ask(lambda _: None)
+            if self._free() < self._cost:
+                # Half a poll would be requests for nothing.
+                return now + MUCH_LATER
+            await self._poll()
+        except HeliographError as error:
+            return self.clock.now() + self._after(error)
+        self.progress.problem = None
+        until = next_poll(now, self._pace, self._seen(now), self.progress.name)
+        await self._spend_the_rest(until)
+        return max(until, self.clock.now())
+
+    async def _poll(self) -> None:
+        used = self.client.budget.requests_used
+        snapshots = await self._snapshots()
+        self._cost = max(1.0, float(self.client.budget.requests_used - used))
+        self.progress.polled_at = self.clock.now()
+        self.progress.plants = tuple(one.plant for one in snapshots)
+        await self._remember(snapshots)
+        batch = batch_of(snapshots, self._memories)
+        self._memories.update(batch.counters)
+        self._note_moments(snapshots)
+        self.progress.samples += len(batch.samples)
+        kept = await self.writer.write(batch)
+        _log.info(
+            "account=%s polled plants=%d samples=%d repairs=%d requests=%.0f kept=%s",
+            self.progress.name, len(snapshots), len(batch.samples), len(batch.repairs), self._cost, kept,
+        )  # fmt: skip
+
+    def _free(self) -> int:
+        """Return how many requests a program may send now."""
+        budget = self.client.budget
+        return int(budget.requests_limit - budget.reserve - budget.requests_used)
+
+    async def _snapshots(self) -> Sequence[Snapshot]:
+        if not self._plants:
+            found: Sequence[Snapshot] = await self.client.snapshots()
+            return found
+        return [await self.client.snapshot(plant) for plant in self._plants]
+
+    async def _remember(self, snapshots: Sequence[Snapshot]) -> None:
+        """Fetch what the counters and the rhythm of a series were, the first time it is seen."""
+        found = {series_of(whole.plant) for whole in snapshots}
+        found.update(series_of(box.device) for whole in snapshots for box in whole.devices)
+        fresh = found - self._memories.keys()
+        if fresh:
+            now = int(self.clock.now())
+            stored, moments = await self.writer.ask(lambda store: _before(store, fresh, now))
+            self._memories.update(stored)
+            self._moments.update(moments)
+
+    def _note_moments(self, snapshots: Sequence[Snapshot]) -> None:
+        self._enduring = any(one.values.get(name) is not None for one in snapshots for name in _ENDURING)
+        for snapshot in snapshots:
+            moments = self._moments.setdefault(series_of(snapshot.plant), [])
+            if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in moments[-1:]:
+                moments.append(at)
+                del moments[: -_HISTORY // 300]
+
+    def _seen(self, now: float) -> Seen:
+        budget = self.client.budget
+        newest = max((moments[-1] for moments in self._moments.values() if moments), default=None)
+        return Seen(
+            newest=newest,
+            # Not learnt from our own samples: they tell how often we asked.
+            rhythm=USUAL_RHYTHM,
+            awake=newest is None or now - newest < _SPEAKING or any(self._usually_awake(now)),
+            enduring=self._enduring,
+            cost=self._cost,
+            daily=budget.requests_limit - budget.reserve,
+        )
+
+    def _usually_awake(self, now: float) -> Iterator[bool]:
+        for plant in self.progress.plants:
+            yield plant.zone is None or awake(self._moments[series_of(plant)], int(now), plant.zone)
+
+    async def _spend_the_rest(self, until: float) -> None:
+        """Ask of the past with what the polls to come will not need."""
+        if self._heal is None:
+            return
+        try:
+            await self._heal(self, self._free())
+        except HeliographError as error:
+            self._after(error)
+
+    def _after(self, error: HeliographError) -> float:
+        """Return the seconds to wait after an error."""
+        if str(error) != str(self.progress.problem or ""):
+            _log.warning("account=%s %s", self.progress.name, error)
+        self.progress.problem = error
+        if isinstance(error, Throttled):
+            return max(error.retry_after, 1.0)
+        if isinstance(error, LoginFailed):
+            # A person may have mended it meanwhile; the keeper asks the cloud only when that can have changed things.
+            self.client = None
+            return LATER
+        if isinstance(error, Unreachable | StoreError):
+            return SOON
+        self.client = None
+        return MUCH_LATER
+
+
+def _before(store: Store, fresh: set[Series], now: int) -> tuple[Memories, dict[Series, list[int]]]:
+    """Return the counters' memory of these series, and when their plants were heard lately."""
+    memories: Memories = {one: store.counters(one) for one in fresh}
+    plants = (one for one in fresh if not one.device)
+    return memories, {one: list(store.moments(one, now - _HISTORY, now + 1)) for one in plants}

@@ -1,0 +1,91 @@
+"""One thread that talks to the store, so that nothing else waits for a disk; what it cannot write yet, it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from heliograph.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.store.contract import Batch, Store
+
+T = TypeVar("T")
+
+HELD = 20_000
+"""Batches in memory while the store is away: about two days of a hundred accounts."""
+
+_log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Writes batches in their order; a store that fails is tried again before each newer batch."""
+
+    def __init__(self, opened: Callable[[], Store]) -> None:
+        self._open = opened
+        self._store: Store | None = None
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._held: deque[Batch] = deque(maxlen=HELD)
+        self.failing: StoreError | None = None
+        """Why the store is away, while it is."""
+
+    @property
+    def held(self) -> int:
+        """How many batches wait for the store."""
+        return len(self._held)
+
+    async def write(self, batch: Batch) -> bool:
+        """Write a batch and all that were held back; return whether everything is kept now."""
+        if len(self._held) == HELD:
+            _log.error("the store has been away for too long: the oldest batch is lost")
+        self._held.append(batch)
+        return await self._on_thread(self._write_held)
+
+    async def flush(self) -> bool:
+        """Try again to write what is held back."""
+        return await self._on_thread(self._write_held)
+
+    async def ask(self, question: Callable[[Store], T]) -> T:
+        """Ask the store something; raises StoreError."""
+        return await self._on_thread(lambda: question(self._opened()))
+
+    async def close(self) -> bool:
+        """Write what is held back, let go of the store, and return whether everything is kept."""
+        kept = await self.flush() if self._held else True
+        await self._on_thread(self._let_go)
+        self._thread.shutdown(wait=False)
+        return kept
+
+    async def _on_thread(self, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = self._open()
+        return self._store
+
+    def _let_go(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _write_held(self) -> bool:
+        try:
+            store = self._opened()
+            while self._held:
+                store.write(self._held[0])
+                self._held.popleft()
+        except StoreError as error:
+            if self.failing is None:
+                _log.warning("the store cannot be written, so %d batches wait: %s", len(self._held), error)
+            self.failing = error
+            return False
+        if self.failing is not None:
+            _log.warning("the store can be written again, and nothing was lost")
+            self.failing = None
+        return True
