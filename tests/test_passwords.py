@@ -8,47 +8,14 @@ from multiprocessing import get_context
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.backends import fail, null
-from keyring.errors import KeyringLocked, PasswordDeleteError
 
 from heliograph.errors import ConfigError
 from heliograph.passwords import Deferred, Passwords
 from heliograph.redact import Secret
+from ring import Ring
 
 HUNTER = Secret("hunter2 ünïcode\t")
-
-
-class Ring(KeyringBackend):
-    """A keyring that lasts as long as a test; locked, it answers nothing."""
-
-    priority = 1
-    name = "Ring"
-
-    def __init__(self):
-        super().__init__()
-        self.kept = {}
-        self.locked = False
-        self.asked = 0
-
-    def _open(self):
-        self.asked += 1
-        if self.locked:
-            raise KeyringLocked("hunter2 is behind a lock")
-
-    def get_password(self, service, username):
-        self._open()
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self._open()
-        self.kept[service, username] = password
-
-    def delete_password(self, service, username):
-        self._open()
-        if (service, username) not in self.kept:
-            raise PasswordDeleteError("no such password")
-        del self.kept[service, username]
 
 
 @pytest.fixture
@@ -246,5 +213,8 @@ def test_a_deferred_secret_is_fetched_anew_each_time_it_is_revealed():
     secret = Deferred(answers.pop)
     assert repr(secret) == "Secret(***)"
     assert f"{secret}" == "***"
+    assert secret.at_hand() == ""
     assert len(answers) == 2
     assert [secret.reveal(), secret.reveal()] == ["old", "new"]
+    assert secret.at_hand() == "new"
+    assert repr(secret) == "Secret(***)"

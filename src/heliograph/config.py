@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 VENDORS = ("growatt", "goodwe")
+ENVIRONMENT = "the environment"
 
 _PASSWORDS = ("password", "password_file", "password_env", "password_command")
 _LIMITS = ("requests_per_day", "logins_per_day", "reserve")
@@ -56,6 +57,8 @@ class Account:
     """Fetched only when it is revealed, where a command or a keyring has to be asked for it."""
     password_key: str = "password"  # noqa: S105 - the key, not the password
     """What names the password: a key or a variable; empty where Heliograph keeps it (`passwords.py`)."""
+    origin: str = ""
+    """Where a person wrote it: the file's path, or ENVIRONMENT."""
     server: str | None = None
     zone: tzinfo | None = None
     plants: tuple[str, ...] = ()
@@ -124,6 +127,7 @@ def _from_environment(environ: Mapping[str, str]) -> list[Account]:
                     username=username,
                     password=Secret(password) if password else _kept(environ, vendor, username, told),
                     password_key=secret if password else "",
+                    origin=ENVIRONMENT,
                 )
             )
     return found
@@ -221,6 +225,7 @@ class _Table:
             username=username,
             password=self._password(key) if key else self._password_kept(name, vendor, username),
             password_key=key,
+            origin=str(self.file.path),
             server=self._text("server") if "server" in self.table else None,
             zone=self._zone() if "timezone" in self.table else None,
             plants=self._plants(),

@@ -19,6 +19,8 @@ from heliograph.cli.vendors import client
 from heliograph.config import Account
 from heliograph.folders import HOME
 from heliograph.redact import Secret
+from heliograph.store.contract import Batch
+from heliograph.store.entries import entries, known
 from heliograph.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ class Box:
             )
             for row in ready["accounts"]
         ]
-        self.clients = [client(one) for one in self.accounts]
+        # Nobody's account, and gone in a minute: nothing of it is worth remembering.
+        self.clients = [client(one, keeper=None) for one in self.accounts]
 
     def read(self) -> list[Snapshot]:
         """Read every plant of both clouds and keep what they say."""
@@ -75,7 +78,9 @@ class Box:
             if isinstance(result, Exception):
                 raise result
             snapshots.extend(result)
-        self.stored += self.store.append(snapshots)
+        samples = [sample for one in snapshots for sample in entries(one)]
+        self.store.write(Batch(samples=samples, known=[name for one in snapshots for name in known(one)]))
+        self.stored += len(samples)
         return snapshots
 
     def summary(self, snapshots: Sequence[Snapshot]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Literal
 
 import heliograph
 from heliograph.errors import ConfigError
+from heliograph.redact import masked
 
 if TYPE_CHECKING:
     from heliograph.config import Account
+    from heliograph.keeper import Keeper, Limits
 
 CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
@@ -18,18 +21,41 @@ def client_type(vendor: str) -> Any:
     return getattr(heliograph, CLIENTS[vendor])
 
 
-def client(account: Account, *, allow_commands: bool = False) -> Any:
+def client(
+    account: Account, *, allow_commands: bool = False, keeper: Keeper | Literal["usual"] | None = "usual"
+) -> Any:
     """Return a client of this account; nothing is sent yet."""
+    kind = client_type(account.vendor)
     try:
-        return client_type(account.vendor)(
+        return kind(
             account.username,
             account.password,
             server="" if account.server is None else _checked(account.server),
             zone=account.zone,
             allow_commands=allow_commands,
+            keeper=keeper,
+            limits=_limits(account, kind.usual_limits),
+            interactive=at_keyboard(),
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None
+
+
+def at_keyboard() -> bool:
+    """Tell whether a person waits for this, and could be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _limits(account: Account, usual: Limits) -> Limits:
+    """Return the cloud's usual limits, but for what the account's configuration says."""
+    requests = usual.requests if account.requests_per_day is None else account.requests_per_day
+    logins = usual.logins if account.logins_per_day is None else account.logins_per_day
+    reserve = usual.reserve if account.reserve is None else account.reserve
+    if reserve >= requests:
+        raise ConfigError(f"its reserve of {reserve} leaves nothing of {requests} requests a day; set a lower one")
+    return usual._replace(
+        requests=requests, logins=logins, reserve=reserve, login_reserve=min(usual.login_reserve, logins - 1)
+    )
 
 
 def _checked(server: str) -> str:
@@ -42,5 +68,5 @@ def _checked(server: str) -> str:
     except ValueError:
         sound = False
     if not sound or not server.isprintable() or " " in server:
-        raise ConfigError(f"{server!r} is no address; write one like https://example.com or a region's name")
+        raise ConfigError(f"{masked(server)!r} is no address; write one like https://example.com or a region's name")
     return server

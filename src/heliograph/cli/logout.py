@@ -1,0 +1,64 @@
+"""`heliograph logout`: forget an account's password and its stored session."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.login import configuration, known_account, say
+from heliograph.cli.options import add_command
+from heliograph.cli.show import complain
+from heliograph.cli.vendors import CLIENTS
+from heliograph.errors import ConfigError
+from heliograph.redact import Secret
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from heliograph.config import Account
+
+_EXAMPLES = """\
+  heliograph logout growatt
+  heliograph logout goodwe --account roof
+"""
+
+
+def add_logout(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = add_command(commands, "logout", "forget an account's password and its session", _EXAMPLES, logout)
+    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("--username", metavar="NAME", help="the account of this user name")
+
+
+def logout(options: Namespace) -> int:
+    """Forget what was kept; what a person wrote stays, and so does the memory of locks and budgets."""
+    from heliograph.cli.apart import apart  # noqa: PLC0415 - help needs no threads
+    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
+    from heliograph.passwords import Passwords  # noqa: PLC0415 - nor passwords
+
+    config = configuration(options)
+    known = known_account(config, options)
+    account = known or _unknown_account(options)
+    if options.server is not None:
+        account = replace(account, server=options.server)
+    speaker = client(account)
+    kept = Passwords.of(os.environ)
+    there = kept.forget(account.vendor, account.username)
+    for warning in kept.warnings:
+        complain(warning)
+    say("the password is forgotten" if there else "no password was kept")
+    apart(speaker.forget)
+    say("the session is forgotten; what was asked of the account and any lock stay remembered, to protect it")
+    if known:
+        say(f"the account stays in {known.origin}{known.password_key and ', with its '}{known.password_key}")
+    return 0
+
+
+def _unknown_account(options: Namespace) -> Account:
+    """Return an account that is configured no more, by its user name alone."""
+    from heliograph.config import Account  # noqa: PLC0415 - help needs no configuration
+
+    if options.username is None:
+        raise ConfigError(f"no such account of {options.vendor} is configured; say --username NAME for a former one")
+    return Account(name=options.vendor, vendor=options.vendor, username=options.username, password=Secret(""))
