@@ -35,6 +35,7 @@ WIRE = [
     ),
     (C.plant_detail.plan("1", 1, DAY), "GET PlantDetailAPI.do | plantId=1 type=1 date=2026-06-21 |"),
     (C.plant_detail.plan("1", 2, DAY), "GET PlantDetailAPI.do | plantId=1 type=2 date=2026-06 |"),
+    (C.plant_years.plan("1", 2026), "GET PlantDetailAPI.do | type=3 plantId=1 date=2026 |"),
     (C.plant_info.plan("1"), "GET newTwoPlantAPI.do | op=getAllDeviceListTwo plantId=1 pageNum=1 pageSize=1 |"),
     (C.all_devices.plan("1"), "GET newTwoPlantAPI.do | op=getAllDeviceList plantId=1 language=1 |"),
     (C.plant_settings.plan("1"), "GET newPlantAPI.do | op=getPlant plantId=1 |"),
@@ -83,6 +84,14 @@ WIRE = [
     (C.is_plant_noah_system.plan("1"), "POST noahDeviceApi/noah/isPlantNoahSystem || plantId=1"),
     (C.noah_system_status.plan("SN"), "POST noahDeviceApi/noah/getSystemStatus || deviceSn=SN"),
     (C.noah_info.plan("SN"), "POST noahDeviceApi/noah/getNoahInfoBySn || deviceSn=SN"),
+    (
+        C.noah_chart.plan("SN", DAY),
+        "POST noahDeviceApi/noah/getNoahChartData || deviceSn=SN date=2026-06-21",
+    ),
+    (
+        C.noah_energies.plan("SN", 1, "2026-06-01"),
+        "POST noahDeviceApi/noah/getDataChart || deviceSn=SN dateTime=2026-06-01 dateType=1",
+    ),
     (
         C.update_inverter_setting.plan("SN", "x", {"serialNum": "SN", "op": "o"}, ["1", "2"]),
         "POST newTcpsetAPI.do | serialNum=SN op=o param1=1 param2=2 |",

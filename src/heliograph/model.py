@@ -135,6 +135,20 @@ class PeriodEnergy:
     values: Mapping[str, float | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryCost:
+    """Requests one question about a plant's past usually takes; 0 where its cloud keeps no such series.
+
+    `curve` is a day's samples; `days`, `months` and `years` are the energies of a month's days, of a year's months
+    and of all years.
+    """
+
+    curve: int
+    days: int
+    months: int
+    years: int
+
+
 def combine(
     plant: Plant,
     devices: Iterable[DeviceSnapshot],

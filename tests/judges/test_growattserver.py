@@ -132,6 +132,9 @@ OURS_ALONE = {
     "login",  # judged below, with its cookies
     "plant_list_page",
     "all_devices",
+    "plant_years",
+    "noah_chart",
+    "noah_energies",
     "get_plant_settings",
     "tlx_get_all_settings",
     "tlx_get_enabled_settings",

@@ -6,6 +6,7 @@ from heliograph.client import Account, AsyncClient, BlockingClient
 from heliograph.keeper.limits import Limits
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import Timespan
+from heliograph.vendors.growatt.history import GrowattHistory
 from heliograph.vendors.growatt.login import GrowattCloud, address
 from heliograph.vendors.growatt.password import hash_password
 from heliograph.vendors.growatt.read import GrowattReadings
@@ -22,9 +23,9 @@ class _GrowattAccount(Account):
     address = staticmethod(address)
 
 
-class Growatt(_GrowattAccount, GrowattCalls, GrowattReadings, BlockingClient):
+class Growatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, BlockingClient):
     """A blocking client of one Growatt account; regions are eu (the usual one), us, cn, au and more."""
 
 
-class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattReadings, AsyncClient):
+class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, AsyncClient):
     """An async client of one Growatt account: the same methods, awaited."""

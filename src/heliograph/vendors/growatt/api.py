@@ -11,6 +11,7 @@ from heliograph.endpoint import Fields, Steps, command, given, query, sequence
 from heliograph.payload import each
 from heliograph.vendors.growatt import devices as dev
 from heliograph.vendors.growatt import payloads as said
+from heliograph.vendors.growatt.charts import GrowattCharts
 from heliograph.vendors.growatt.dates import Clock, Day, Timespan, clock, day, timespan
 from heliograph.vendors.growatt.password import hash_password
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 15
 
 
-class GrowattCalls:
+class GrowattCalls(GrowattCharts):
     """The calls of one Growatt account."""
 
     @query("POST", "newTwoLoginAPI.do", said.Login, inside="back", opens=True)

@@ -232,6 +232,27 @@ class ProdCons(Payload):
     grid_export = number("eAcCharge", "kWh")
 
 
+class TlxPoint(Payload):
+    """One point of a TLX device's day, in kW."""
+
+    pv_power = number("ppv", "kW", m.PV_POWER)
+    load_power = number("sysOut", "kW", m.LOAD_POWER)
+    grid_import_power = number("pacToUser", "kW")
+    grid_export_power = number("pacToGrid", "kW")
+    # Quirk: on a battery-less unit chargePower repeats ppv. What outP means nobody has published.
+    battery_charge_power = number("chargePower", "kW")
+
+
+class MixPoint(Payload):
+    """One point of a hybrid inverter's day, in kW; what goes into the battery is not told."""
+
+    pv_power = number("ppv", "kW", m.PV_POWER)
+    load_power = number("sysOut", "kW", m.LOAD_POWER)
+    grid_import_power = number("pacToUser", "kW")
+    grid_export_power = number("pacToGrid", "kW")
+    battery_discharge_power = number("pdischarge", "kW")
+
+
 class StorageDetail(Payload):
     """Live figures of a storage inverter."""
 
@@ -313,3 +334,17 @@ class NoahInfo(Payload):
     within = "obj"
     noah = raw("noah")
     plants = raw("plantList")
+
+
+class NoahChart(Payload):
+    """A Noah's chart: powers by "HH:MM", or energies by the number of the day, month or year."""
+
+    chart = raw("obj")
+
+
+class NoahPoint(Payload):
+    """One point of a Noah's day, in W."""
+
+    pv_power = number("ppv", "W", m.PV_POWER)
+    ac_power = number("pac", "W", m.AC_POWER)
+    load_power = number("totalHouseholdLoad", "W", m.LOAD_POWER)

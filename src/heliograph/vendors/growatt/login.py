@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ SERVERS = {
 DOMAINS = ("growatt.com", "smten.com", "atesspower.com")
 
 LOCK_HOURS = 24.0
+OFFSET_LASTS = 86400.0
+"""Seconds before a plant's offset from UTC is asked for again: some owners turn it with summer time."""
 _CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
 
 
@@ -109,7 +112,7 @@ class GrowattCloud:
         plant = plant_id or next(iter(session.facts.get("plants", ())), None)
         if plant is None:
             return UTC
-        if str(plant) not in session.facts.setdefault("offsets", {}):
+        if offset_due(session, plant):
             yield GrowattCalls.plant_settings.plan(plant)
         return learned_zone(session, plant) or UTC
 
@@ -204,10 +207,9 @@ def _classic_info(body: bytes) -> Any:
         if "login" in text.lower():
             raise _ended("login page")
         raise Refused("the page holds no inverter", advice=_UNKNOWN)
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(found[1])
-    except (ValueError, RecursionError):
-        raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1])) from None
+    raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1]))
 
 
 def _check_login(back: Any, at: float) -> None:
@@ -273,6 +275,13 @@ def learn(session: Session, call: Call[Any], answer: Any) -> None:
         offset = number(answer.get("timezone"))
         known = offset if offset is not None and abs(offset) <= 14 else None
         session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = known
+        session.facts.setdefault("offsets_at", {})[str(call.fields["plantId"])] = session.cloud_now
+
+
+def offset_due(session: Session, plant_id: str) -> bool:
+    """Tell whether a plant's offset has to be asked for."""
+    asked_at = session.facts.get("offsets_at", {}).get(str(plant_id))
+    return asked_at is None or session.cloud_now - asked_at > OFFSET_LASTS
 
 
 def learned_zone(session: Session, plant_id: str) -> tzinfo | None:

@@ -141,6 +141,25 @@ class Dashboard(Payload):
     battery_discharged_total = number("echargeToat", "kWh")
 
 
+class DashboardPoint(Payload):
+    """One point of the portal's day, in kW.
+
+    Its other two series tell one direction each of what goes both ways, at the grid and at the battery.
+    """
+
+    pv_power = number("ppv", "kW", m.PV_POWER)
+    load_power = number("sysOut", "kW", m.LOAD_POWER)
+
+
+# Quirk: the names of two series lie (growattServer): userLoad is the export, pacToUser what the battery gives.
+DASHBOARD_BARS = {
+    "ppv": "pv_energy",
+    "sysOut": "load_energy",
+    "userLoad": "grid_export_energy",
+    "pacToUser": "battery_discharge_energy",
+}
+
+
 class Written(Payload):
     """The cloud's word that an order was taken; whether the device obeyed is another matter."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.emulate.asking import ANSWERS, KINDS, Ask, ok, unknown
+from heliograph.vendors.growatt.emulate.asking import ANSWERS, KINDS, Ask, Flow, five_minutes, ok, periods, unknown
 from heliograph.vendors.growatt.emulate.plants import name_of, price_of
-from heliograph.vendors.growatt.emulate.writing import plain
+from heliograph.vendors.growatt.emulate.writing import plain, tenth
 
 UNITS = ("EUR", "GBP", "USD", "AUD", "RMB")
 
@@ -98,3 +99,27 @@ def info(ask: Ask) -> dict[str, Any]:
             "unitList": {unit: unit for unit in UNITS},
         }
     )
+
+
+@ANSWERS.to(GrowattCalls.noah_chart)
+def chart(ask: Ask) -> dict[str, Any]:
+    """A day's powers in W, every key of it. Quirk: of the day before the one that is named (GrowattPublicApiPy)."""
+    if (unit := ask.unit("noah")) is None:
+        raise unknown()
+    named = ask.date(unit)
+    flows = {f"{at:%H:%M}": one for at, one in unit.samples(named - timedelta(days=1))} if named else {}
+    return ok({key: _point(flows.get(key, Flow())) for key in five_minutes()})
+
+
+def _point(flow: Flow) -> dict[str, str]:
+    return {"pac": plain(flow.ac), "ppv": plain(flow.pv), "totalHouseholdLoad": plain(flow.load)}
+
+
+@ANSWERS.to(GrowattCalls.noah_energies)
+def energies(ask: Ask) -> dict[str, Any]:
+    """Solar energy by day, month or year, under the last two or four digits of each."""
+    if (unit := ask.unit("noah")) is None:
+        raise unknown()
+    named = ask._replace(arguments={**ask.arguments, "date": ask.arguments.get("dateTime", "")}).date(unit)
+    bars = periods(ask.number("dateType", 1), named) if named else []
+    return ok({one[-4:].split("-")[-1]: tenth(unit.energy(one).pv) for one in bars})

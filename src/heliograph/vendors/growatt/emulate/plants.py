@@ -83,7 +83,7 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-@ANSWERS.to(GrowattCalls.plant_detail)
+@ANSWERS.to(GrowattCalls.plant_detail, GrowattCalls.plant_years)
 def plant_detail(ask: Ask) -> dict[str, Any]:
     """Energy per day, month or year; an unknown plant has none."""
     unit = ask.plant

@@ -1,0 +1,212 @@
+"""From Growatt's charts to a plant's past: which of them tell of its devices, asked in the fewest requests."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from heliograph.model import HistoryCost
+from heliograph.periods import OLDEST, Wall, bounds, energies, no_clock
+from heliograph.vendors.growatt import gather, series
+from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.vendors.growatt.dates import Timespan
+from heliograph.vendors.growatt.login import learned_zone, offset_due
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+
+    from heliograph.endpoint import Steps
+    from heliograph.model import PeriodEnergy, Sample
+    from heliograph.periods import Rows
+    from heliograph.session import Session
+    from heliograph.vendors.growatt import devices as dev
+    from heliograph.vendors.growatt import payloads as said
+    from heliograph.vendors.growatt.charts import Span
+
+    Devices = tuple[tuple[str, str], ...]
+    Ask = Callable[[str, str, Wall], Steps[series.Curve]]
+
+PORTAL = "portal"
+"""The portal's dashboard, as one more family: it draws a plant with storage as a whole."""
+_DRAWN_THERE = frozenset(("storage", "spa"))
+"""Families without a chart of their own."""
+_STORED = frozenset(("mix", "storage", "spa"))
+"""Families the dashboard counts; a battery makes the plant's own bars ambiguous."""
+_USUAL_YEARS = 3
+_BARS = 6
+
+
+def day_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample, ...]]:
+    """Return a plant's powers over a day."""
+    wall = yield from _wall(session, plant_id, day)
+    if day > wall.now.astimezone(wall.zone).date():
+        return ()
+    curves: list[series.Curve] = []
+    for serial, family in _charts((yield from gather.devices(session, plant_id))):
+        curves.append((yield from _CURVES[family](plant_id, serial, wall)))
+    return series.samples(curves)
+
+
+def period_energies(session: Session, plant_id: str, period: str) -> Steps[tuple[PeriodEnergy, ...]]:
+    """Return the energies of a plant's days, months or years."""
+    wall = yield from _wall(session, plant_id)
+    if bounds(period)[0] > wall.day:
+        return ()
+    rows: Rows = {}
+    for serial, source in _sources((yield from gather.devices(session, plant_id))):
+        found = yield from _ENERGIES[source](plant_id, serial, period, wall)
+        for one, values in found.items():
+            rows.setdefault(one, {}).update(values)
+    return energies(rows, period, wall.day)
+
+
+def first_day(session: Session, plant_id: str) -> Steps[date | None]:
+    """Return the day a plant was put into the cloud."""
+    gather.check_plant(session, plant_id, "first_day")
+    settings: said.PlantSettings = yield GrowattCalls.plant_settings.plan(plant_id)
+    with suppress(ValueError):  # what is no day is not said
+        return date.fromisoformat((settings.created or "")[:10])
+    return None
+
+
+def history_cost(session: Session, plant_id: str) -> Steps[HistoryCost]:
+    """Return what a plant's past costs."""
+    gather.check_plant(session, plant_id, "history_cost")
+    devices = yield from gather.devices(session, plant_id)
+    sources = _sources(devices)
+    years = sum(_USUAL_YEARS if source == PORTAL else 1 for _, source in sources)
+    return HistoryCost(curve=len(_charts(devices)), days=len(sources), months=len(sources), years=years)
+
+
+# Clocks
+
+
+def _wall(session: Session, plant_id: str, day: date | None = None) -> Steps[Wall]:
+    """Return a day, or today, by the clock the cloud writes this plant's times by."""
+    gather.check_plant(session, plant_id, "history")
+    if offset_due(session, plant_id):
+        yield GrowattCalls.plant_settings.plan(plant_id)
+    now = datetime.fromtimestamp(session.cloud_now, UTC)
+    zone = _clock(learned_zone(session, plant_id), session.zone, now)
+    return Wall(day or now.astimezone(zone).date(), zone, now)
+
+
+def _clock(learned: tzinfo | None, named: tzinfo | None, now: datetime) -> tzinfo:
+    """Choose between the offset the cloud told and the zone a person named.
+
+    Quirk: the cloud tells one offset for all of the year. A named zone that agrees with it now knows what it was on
+    other days; one that does not is not the clock the cloud writes by (docs/decisions/0008-whose-clock.md).
+    """
+    found = learned or named
+    if found is None:
+        raise no_clock(gather.VENDOR)
+    agree = named is not None and now.astimezone(named).utcoffset() == now.astimezone(found).utcoffset()
+    return named if named is not None and agree else found
+
+
+# Curves
+
+
+def _charts(devices: Devices) -> Devices:
+    """Return whose charts make up a plant's day."""
+    drawn = tuple(one for one in devices if one[1] in _CURVES)
+    if not any(family in _DRAWN_THERE for _, family in devices):
+        return drawn
+    # Where the dashboard is asked anyway, hybrids are in its lines.
+    return (("", PORTAL), *(one for one in drawn if one[1] not in _STORED))
+
+
+def _tlx_curve(plant_id: str, serial: str, wall: Wall) -> Steps[series.Curve]:
+    chart: dev.ProdCons = yield GrowattCalls.tlx_energy_prod_cons.plan(plant_id, serial, Timespan.hour, wall.day)
+    return series.tlx_curve(chart, wall)
+
+
+def _mix_curve(plant_id: str, serial: str, wall: Wall) -> Steps[series.Curve]:
+    chart: dev.ProdCons = yield GrowattCalls.mix_detail.plan(serial, plant_id, Timespan.hour, wall.day)
+    return series.mix_curve(chart, wall)
+
+
+def _inverter_curve(plant_id: str, serial: str, wall: Wall) -> Steps[series.Curve]:
+    curve: dev.PowerCurve = yield GrowattCalls.inverter_data.plan(serial, wall.day)
+    return series.power_curve(curve, wall)
+
+
+def _noah_curve(plant_id: str, serial: str, wall: Wall) -> Steps[series.Curve]:
+    chart: dev.NoahChart = yield GrowattCalls.noah_chart.plan(serial, wall.day + timedelta(days=1))
+    return series.noah_curve(chart, wall)
+
+
+def _portal_curve(plant_id: str, serial: str, wall: Wall) -> Steps[series.Curve]:
+    chart: said.Dashboard = yield GrowattCalls.dashboard_data.plan(plant_id, Timespan.hour, wall.day)
+    return series.portal_curve(chart, wall)
+
+
+_CURVES: dict[str, Ask] = {
+    "tlx": _tlx_curve,
+    "mix": _mix_curve,
+    "inverter": _inverter_curve,
+    gather.NOAH: _noah_curve,
+    PORTAL: _portal_curve,
+}
+
+
+# Energies
+
+
+def _sources(devices: Devices) -> Devices:
+    """Return whose bars make up a plant's energies; what a later one tells is believed."""
+    families = {family for _, family in devices}
+    noahs = tuple(one for one in devices if one[1] == gather.NOAH)
+    if noahs:
+        return noahs
+    stored = (("", PORTAL),) if families & _STORED else ()
+    # The plant's own bars know all of its panels; beside storage alone they are ambiguous.
+    return (*stored, ("", "plant")) if families - _STORED or not stored else stored
+
+
+def _plant_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
+    if period:
+        span = Timespan.day if len(period) == 7 else Timespan.month
+        detail: said.PlantDetail = yield GrowattCalls.plant_detail.plan(plant_id, span, bounds(period)[0])
+        return series.detail_rows(detail, period)
+    rows: Rows = {}
+    last = wall.day.year
+    while last >= OLDEST:
+        detail = yield GrowattCalls.plant_years.plan(plant_id, last)
+        found = series.detail_rows(detail, "")
+        rows |= found
+        last -= _BARS
+        # A plant that is older than the chart is asked on.
+        if f"{last + 1}" not in found:
+            break
+    return rows
+
+
+def _noah_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
+    first = bounds(period)[0] if period else date(wall.day.year, 1, 1)
+    span: Span = {7: 1, 4: 2}.get(len(period), 3)  # type: ignore[assignment]
+    chart: dev.NoahChart = yield GrowattCalls.noah_energies.plan(serial, span, first)
+    return series.noah_rows(chart, period)
+
+
+def _portal_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
+    if period:
+        span = Timespan.day if len(period) == 7 else Timespan.month
+        chart: said.Dashboard = yield GrowattCalls.dashboard_data.plan(plant_id, span, bounds(period)[0])
+        return series.portal_rows(chart, period)
+    rows: Rows = {}
+    for year in range(wall.day.year, OLDEST - 1, -1):
+        months = yield from _portal_rows(plant_id, serial, f"{year}", wall)
+        if not months:
+            break
+        rows[f"{year}"] = series.year_of(months)
+    return rows
+
+
+_ENERGIES: dict[str, Callable[[str, str, str, Wall], Steps[Rows]]] = {
+    "plant": _plant_rows,
+    gather.NOAH: _noah_rows,
+    PORTAL: _portal_rows,
+}
