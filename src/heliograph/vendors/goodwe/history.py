@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from heliograph import wire
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import ConfigError
 from heliograph.periods import Wall, bounds, day_of, energies, no_clock
 from heliograph.session import LOGGED_IN
+from heliograph.vendors.goodwe import dialect
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus import read as plus_read
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
@@ -18,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
-    from heliograph.model import PeriodEnergy, Sample
+    from heliograph.model import HistoryCost, PeriodEnergy, Sample
     from heliograph.periods import Rows
     from heliograph.session import Session
     from heliograph.vendors.goodwe.legacy import alive_payloads as said
     from heliograph.vendors.goodwe.legacy.alive import Day, Range
     from heliograph.vendors.goodwe.plus import payloads as plus
 
+_USUAL_YEARS = 3
 _OFFSET_LASTS = 86400
 """Seconds before a plant's offset from UTC is asked for again: it turns with summer time."""
 
@@ -75,6 +79,24 @@ class GoodWeHistory:
         )
         return found
 
+    @sequence
+    def first_day(self, plant_id: str) -> Steps[date | None]:
+        """The day a plant was put into the cloud; None where the cloud does not say."""
+        found: date | None = yield either(
+            lambda session: _legacy_first_day(session, plant_id),
+            lambda session: _plus_first_day(session, plant_id),
+        )
+        return found
+
+    @sequence
+    def history_cost(self, plant_id: str) -> Steps[HistoryCost]:
+        """What a plant's past costs; its clock, asked once a day, comes on top, and a second chart without a meter."""
+        from heliograph.model import HistoryCost  # noqa: PLC0415 - single calls never wait for the model
+
+        session: Session = yield LOGGED_IN
+        years = 1 if dialect.chosen(session) == dialect.LEGACY else _USUAL_YEARS
+        return HistoryCost(curve=1, days=1, months=1, years=years)
+
 
 # Clocks
 
@@ -109,6 +131,21 @@ def _plus_wall(session: Session, plant_id: str, day: date | None = None) -> Step
 def _on(zone: tzinfo, session: Session, day: date | None) -> Wall:
     now = datetime.fromtimestamp(session.cloud_now, UTC)
     return Wall(day or now.astimezone(zone).date(), zone, now)
+
+
+def _legacy_first_day(session: Session, plant_id: str) -> Steps[date | None]:
+    wall = yield from _legacy_wall(session, plant_id)
+    detail: said.PlantDetail = yield GoodWeCalls.plant_detail.plan(plant_id)
+    created = wire.moment(detail.info.created, wire.CHINA, ("%m/%d/%Y %H:%M:%S",))
+    return None if created is None else created.astimezone(wall.zone).date()
+
+
+def _plus_first_day(session: Session, plant_id: str) -> Steps[date | None]:
+    if plant_id not in session.facts.get("created", {}):
+        yield plus_read.plants(session)
+    with suppress(ValueError):  # what is no day is not said
+        return date.fromisoformat((session.facts["created"].get(plant_id) or "")[:10])
+    return None
 
 
 # Curves

@@ -59,6 +59,7 @@ class Info(Payload):
     # Quirk: minus the plant's offset from UTC in hours, summer time included (-2.0 is CEST).
     hours_behind = number("time_span")
     local_time = text("time")
+    created = text("create_time")  # Quirk: always MM/dd/yyyy and always China time
     date_format = text("date_format")  # the account's, used by d.last_refresh_time only
     capacity = number("capacity")  # kWp
     battery_capacity = number("battery_capacity", "kWh")

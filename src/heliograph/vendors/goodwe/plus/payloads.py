@@ -46,6 +46,7 @@ class Station(Payload):
     energy_today = number("productionToday", "kWh")
     # Quirk: productionTotal has no field: 21.852 beside 1.2 kWh today can only be MWh, and nothing says so.
     time_zone = text("timeZone")  # IANA
+    created = text("createTime")
 
 
 class StationPage(Payload):

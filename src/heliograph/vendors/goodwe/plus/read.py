@@ -32,6 +32,7 @@ def plants(session: Session) -> Steps[tuple[Plant, ...]]:
     rows: tuple[said.Station, ...] = yield SemsPlusCalls.plus_stations.plan()
     session.facts["plants"] = {row.id: row.name for row in rows if row.id}
     session.facts["zones"] = {row.id: row.time_zone for row in rows if row.id}
+    session.facts["created"] = {row.id: row.created for row in rows if row.id}
     return tuple(plus_normalise.plant(plant_id, session) for plant_id in session.facts["plants"])
 
 
