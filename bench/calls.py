@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import tempfile
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 client, call, url, seconds = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
@@ -24,8 +26,31 @@ def growatt(library):
 def typed_growatt():
     from heliograph import Growatt
 
-    api = Growatt("me", "secret", server=url)
+    api = Growatt("me", "secret", server=url, keeper=None)
     return {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
+
+
+def kept_growatt():
+    """A kept account in the middle of its life: its book holds a day of requests."""
+    from heliograph import Growatt
+    from heliograph.keeper import Keeper, Limits
+
+    now = time.time()
+    folder = tempfile.TemporaryDirectory()
+    api = Growatt(
+        "me",
+        "secret",
+        server=url,
+        keeper=Keeper(Path(folder.name)),
+        limits=Limits(requests=10**9, logins=10**9, reserve=0),
+        clock=lambda: now,
+    )
+    for _ in range(100):
+        api.tlx_detail("X")
+        now += 600
+    one = {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
+    one.folder = folder  # it is removed when nobody holds it
+    return one
 
 
 def pygoodwe():
@@ -39,7 +64,7 @@ def pygoodwe():
 def goodwe():
     from heliograph import GoodWe
 
-    api = GoodWe("me", "secret", server=url)
+    api = GoodWe("me", "secret", server=url, keeper=None)
     return lambda: api.monitor_detail("station")
 
 
@@ -76,7 +101,8 @@ def chosen():
         from heliograph import growattserver
 
         return growatt(growattserver)
-    return {"typed": typed_growatt, "pygoodwe": pygoodwe, "goodwe": goodwe, "bare socket": bare_socket}[client]()
+    ours = {"typed": typed_growatt, "typed, kept": kept_growatt, "goodwe": goodwe}
+    return {**ours, "pygoodwe": pygoodwe, "bare socket": bare_socket}[client]()
 
 
 one = chosen()

@@ -31,7 +31,7 @@ def threads(count):
 async def one_ours(number):
     from heliograph import AsyncGrowatt
 
-    api = AsyncGrowatt(f"user{number}", "secret", server=url)
+    api = AsyncGrowatt(f"user{number}", "secret", server=url, keeper=None)
     for _ in range(READS):
         assert (await api.tlx_detail("X")).body
 

@@ -19,15 +19,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import month
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 MARKS = ("<!-- measured -->", "<!-- end -->")
 
-GROWATT = ("growattServer", "drop-in", "typed", "bare socket")
+GROWATT = ("growattServer", "drop-in", "typed", "typed, kept", "bare socket")
 GOODWE = ("pygoodwe", "goodwe", "bare socket")
 CALLS = {"detail": GROWATT, "status": GROWATT, "monitor": GOODWE}
 COLD = {
-    "detail": ("growattServer", "drop-in", "typed", "requests alone", "pyreqwest alone"),
+    "detail": ("growattServer", "drop-in", "typed", "typed, kept", "requests alone", "pyreqwest alone"),
     "monitor": ("pygoodwe", "goodwe"),
 }
 FLEET = ("growattServer, 8 threads", "growattServer, 32 threads", "heliograph, async", "bare sockets")
@@ -57,9 +59,9 @@ def answers() -> dict[str, str]:
     emulator = build(Options(start=datetime.fromisoformat("2026-06-21T12:00:00+02:00"), speed=0))
     with serve_in_thread(emulator) as ready:
         one, other = emulator.accounts
-        growatt = Growatt(one.username, one.password, server=ready["growatt"])
+        growatt = Growatt(one.username, one.password, server=ready["growatt"], keeper=None)
         tlx = next(site for site in one.sites if site.family == "tlx-battery")
-        goodwe = GoodWe(other.username, other.password, server=ready["sems"])
+        goodwe = GoodWe(other.username, other.password, server=ready["sems"], keeper=None)
         hybrid = next(site for site in other.sites if site.family == "hybrid")
         token = {"uid": "1", "timestamp": 1, "token": "0" * 32, "client": "ios", "version": "v2.1.0", "language": "en"}
         found = {
@@ -141,7 +143,7 @@ def per_call(rounds: int, seconds: float) -> list[str]:
     return lines
 
 
-def cold_start(rounds: int, certificate: tuple[str, str] | None, authority: str) -> list[str]:
+def cold_start(rounds: int, certificate: tuple[str, str] | None, authority: str, home: str) -> list[str]:
     """Import, login and four calls over TLS, as whole processes."""
     lines = ["", "| client | wall ms | CPU ms | wall against the peer |", "|---|---|---|---|"]
     if certificate is None:
@@ -151,8 +153,8 @@ def cold_start(rounds: int, certificate: tuple[str, str] | None, authority: str)
             found = {client: [] for client in clients}
             for _ in range(rounds):
                 for client in clients:
-                    trust = {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority}
-                    found[client].append(run("cold.py", client, url, **trust))
+                    told = {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority, "HELIOGRAPH_HOME": home}
+                    found[client].append(run("cold.py", client, url, **told))
             lines += _against(found, clients[0])
     return lines
 
@@ -229,8 +231,9 @@ def main(*, write: bool, quick: bool) -> None:
         lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
         lines += ["", "### Import", *imports(3 if quick else 11)]
         lines += ["", "### Cold start: import, login and four calls over TLS"]
-        lines += cold_start(3 if quick else 11, pair, authority)
+        lines += cold_start(3 if quick else 11, pair, authority, name)
         lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
+        lines += ["", "### A month of ordinary abuse", *month.section(2 if quick else month.DAYS)]
     text = "\n".join(lines)
     print(text)
     if write:
