@@ -15,10 +15,10 @@ from heliograph.cli.show import failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-COMMANDS = ("now", "call", "doctor", "emulate", "demo")
+COMMANDS = ("login", "logout", "now", "call", "status", "doctor", "emulate", "demo")
 
 _EPILOG = """\
-accounts come from the configuration file or from the environment:
+accounts come from `heliograph login`, from the configuration file or from the environment:
   HELIOGRAPH_GROWATT_USERNAME, HELIOGRAPH_GROWATT_PASSWORD
   HELIOGRAPH_GOODWE_USERNAME, HELIOGRAPH_GOODWE_PASSWORD
 HELIOGRAPH_HOME is the folder of everything kept between runs; without it the system's own folders are used.
