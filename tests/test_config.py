@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from datetime import timedelta
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from heliograph import passwords
-from heliograph.cli.vendors import CLIENTS
+from heliograph.cli.vendors import CLIENTS, client_type
 from heliograph.config import EXAMPLE, VENDORS, Config, load
 from heliograph.errors import ConfigError
 from heliograph.folders import config_path, data_folder
@@ -341,3 +342,27 @@ def test_an_empty_configuration_is_no_crash(tmp_path):
     assert isinstance(config, Config)
     assert config.accounts == ()
     assert os.fspath(config.path) == str(tmp_path / "config.toml")
+
+
+def page():
+    return (Path(__file__).parent.parent / "docs" / "configuration.md").read_text("utf-8")
+
+
+def test_the_page_names_every_key_and_its_examples_are_configurations(tmp_path):
+    keys = complaint(tmp_path, ROOF + "nothing = 1").partition("known are ")[2].split(". ")[0].split(", ")
+    assert len(keys) > 10
+    assert [key for key in keys if f"`{key}`" not in page()] == []
+    for name in ("growatt.secret", "growatt"):
+        (tmp_path / name).write_text("a")
+    whole, *single = re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)
+    assert [one.name for one in load(written(tmp_path, whole), {}).accounts] == ["home", "goodwe"]
+    for line in single:
+        load(written(tmp_path, ROOF + line.replace("/run/credentials/heliograph.service/", "")), {})
+    assert len(single) == 2
+
+
+def test_the_page_tells_the_usual_limits_of_the_clouds():
+    for key, limit in (("requests_per_day", "requests"), ("logins_per_day", "logins"), ("reserve", "reserve")):
+        usual = [getattr(client_type(vendor).usual_limits, limit) for vendor in VENDORS]
+        row = next(line for line in page().splitlines() if line.startswith(f"| `{key}`"))
+        assert [int(number) for number in re.findall(r"(?:Growatt|GoodWe) (\d+)", row)] == usual
