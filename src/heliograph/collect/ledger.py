@@ -133,7 +133,7 @@ class Ledger:
         if not line.sure:
             return Said(None, "not confirmed yet")
         why = None
-        dusk = None if run is None or run.dusk is None else run.dusk - was
+        dusk = run.dusk - was if run and run.dusk is not None and was < run.dusk <= line.value else None
         if heard in (Heard.FELL, Heard.HELD):
             why = "zero" if raw == 0 else "total fell" if heard is Heard.FELL else "implausible jump"
             change = line.replaced(self.zero, now.limit)
@@ -169,9 +169,9 @@ class Ledger:
         self.pinned = True
         if dusk is not None:
             self.base += min(dusk, gained)
-        rest = self.energy - self.base
-        if seen >= now.midnight:
+        if dusk is not None or seen >= now.midnight:
             return
+        rest = self.energy - self.base
         if now.at - seen > HOUR and rest > UNSPLIT:
             self.base, self.open = self.energy, True
         else:
@@ -181,9 +181,10 @@ class Ledger:
 
     def _hear_today(self, raw: float, now: Moment) -> Said:
         if self.today is None:
+            self.today = Line(raw, now.at, now.at, granularity(raw), sure=raw == 0)
             if raw == 0:
+                self.reset, self.state, self.cut = Line(0.0, now.at, now.at, sure=True), "zeroed", self.energy
                 return Said(0.0)
-            self.today = Line(raw, now.at, now.at, granularity(raw))
             self.rose = True
             return Said(None, "not known to be today's yet")
         heard = self._today(raw, now)
@@ -208,7 +209,7 @@ class Ledger:
             return heard
         if self.state == "zeroed":
             assert self.reset is not None
-            if not 0 < self.today.value - DIP <= raw and not (0 < self.today.value <= raw):
+            if raw == 0 or self.today.value == 0 or raw < self.today.value - DIP:
                 heard = self.reset.hear(raw, now.at, now.limit)
                 if self.reset.value > 0:
                     self._settle(fell=True)

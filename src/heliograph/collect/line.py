@@ -114,6 +114,8 @@ class Line:
             if _agrees(run, value, at, limit, step):
                 if value > run.last and run.rising is None:
                     run.rising = at
+                if at - run.at > HOUR:
+                    run.dusk = None  # midnight may have been anywhere in between
                 run.last, run.at = value, at
                 return
             below = value < self.value

@@ -1,0 +1,98 @@
+"""What the age of a sample means."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.collect.freshness import USUAL_RHYTHM, Freshness, awake, elevation, freshness, rhythm
+
+NOW = int(datetime(2026, 6, 21, 10, tzinfo=UTC).timestamp())
+BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def judge(age, sun=40.0, has_battery=False, every=300.0):
+    return freshness(None if age is None else NOW - age, NOW, every, sun, has_battery=has_battery)
+
+
+def test_a_sample_within_two_rhythms_and_a_little_is_live():
+    assert judge(15 * MINUTE) is Freshness.LIVE
+    assert judge(15 * MINUTE + 1) is Freshness.STALE
+    assert judge(15 * MINUTE, sun=-20) is Freshness.LIVE
+
+
+def test_a_slow_logger_is_live_for_longer():
+    assert judge(35 * MINUTE, every=900) is Freshness.LIVE
+    assert judge(80 * MINUTE, every=900) is Freshness.STALE
+
+
+def test_after_an_hour_in_the_sun_an_inverter_is_missing():
+    assert judge(HOUR) is Freshness.STALE
+    assert judge(HOUR + 1) is Freshness.OFFLINE_UNEXPECTED
+    assert judge(None) is Freshness.OFFLINE_UNEXPECTED
+
+
+def test_a_string_inverter_sleeps_while_the_sun_is_low_and_a_hybrid_does_not():
+    assert judge(9 * HOUR, sun=5.9) is Freshness.OFFLINE_EXPECTED
+    assert judge(9 * HOUR, sun=6.0) is Freshness.OFFLINE_UNEXPECTED
+    assert judge(9 * HOUR, sun=-30, has_battery=True) is Freshness.OFFLINE_UNEXPECTED
+    assert judge(None, sun=-30) is Freshness.OFFLINE_EXPECTED
+
+
+def test_where_the_sun_is_unknown_the_plants_habits_decide():
+    assert judge(9 * HOUR, sun=False) is Freshness.OFFLINE_EXPECTED
+    assert judge(9 * HOUR, sun=True) is Freshness.OFFLINE_UNEXPECTED
+    assert judge(9 * HOUR, sun=None) is Freshness.OFFLINE_UNEXPECTED
+
+
+def test_the_rhythm_is_the_usual_distance_whatever_nights_and_gaps_do():
+    day = [NOW + 300 * i for i in range(20)]
+    assert rhythm([*day, *(moment + DAY for moment in day), day[3] + 20]) == 300
+    assert rhythm([NOW + 900 * i for i in range(5)]) == 900
+
+
+def test_too_few_samples_have_the_rhythm_of_all_loggers():
+    assert rhythm([]) == rhythm([NOW, NOW + 700, NOW + 1400]) == USUAL_RHYTHM
+    assert rhythm([NOW, NOW, NOW]) == USUAL_RHYTHM
+
+
+@given(st.lists(st.integers(NOW, NOW + DAY)))
+def test_the_rhythm_does_not_depend_on_the_order_of_samples(moments):
+    assert rhythm(moments) == rhythm(sorted(moments))
+
+
+def past(hours, days=5):
+    """Samples on the quarter of each of these local hours, on the days before."""
+    noon = datetime(2026, 6, 21, 0, 15, tzinfo=BERLIN)
+    return [int((noon - timedelta(days=day) + timedelta(hours=hour)).timestamp()) for day in range(1, days + 1) for hour in hours]
+
+
+def local(hour):
+    return int(datetime(2026, 6, 21, hour, 20, tzinfo=BERLIN).timestamp())
+
+
+def test_a_plant_is_awake_when_it_was_heard_at_this_hour_on_most_days():
+    moments = past(range(6, 21))
+    assert awake(moments, local(6), BERLIN)
+    assert not awake(moments, local(3), BERLIN)
+    assert not awake([*moments, *past([3], days=2)], local(3), BERLIN)
+    assert awake(past(range(24)), local(3), BERLIN)
+
+
+def test_today_does_not_speak_for_itself():
+    moments = past(range(6, 21))
+    assert not awake([*moments, local(3) - MINUTE], local(3), BERLIN)
+
+
+@pytest.mark.parametrize(("hour", "expected"), [(3, False), (7, False), (8, True), (16, True), (17, False)])
+def test_a_plant_without_a_past_goes_by_the_clock(hour, expected):
+    assert awake(past(range(24), days=2), local(hour), BERLIN) is expected
+
+
+def test_the_sun_over_berlin_stands_high_at_noon_and_below_at_midnight():
+    at_noon = int(datetime(2026, 6, 21, 11, 10, tzinfo=UTC).timestamp())
+    assert elevation(at_noon, 52.5, 13.4) == pytest.approx(61, abs=0.5)
+    assert elevation(at_noon + DAY // 2, 52.5, 13.4) < 0
