@@ -24,9 +24,9 @@ def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(m
         happened.append(now)
 
 
-@given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 4), st.booleans())
-def test_a_door_is_shut_for_its_pause_after_the_knock_too_many_and_longer_if_knocking_prolongs(gaps, most, prolongs):
-    window, door = Window(MINUTE), Door(timedelta(seconds=100))
+@given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 4), st.booleans(), st.sampled_from((20, 100)))
+def test_a_door_stays_shut_after_the_knock_too_many_and_longer_if_knocking_prolongs(gaps, most, prolongs, pause):
+    window, door = Window(MINUTE), Door(timedelta(seconds=pause))
     knocks, until, shut_seconds, now = [], None, 0, 0
     for gap in gaps:
         shut_seconds += 0 if until is None else max(0, min(now + gap, until) - now)
@@ -36,11 +36,11 @@ def test_a_door_is_shut_for_its_pause_after_the_knock_too_many_and_longer_if_kno
         if until is None:
             knocks = [one for one in knocks if one > now - 60]
             if len(knocks) >= most:
-                knocks, until = [], now + 100
+                knocks, until = [], now + pause
             else:
                 knocks.append(now)
         elif prolongs:
-            until = now + 100
+            until = now + pause
         left = door.knock(at(now), window, most, prolongs=prolongs)
         assert left == (None if until is None else at(until) - at(now))
         assert door.total(at(now)) == timedelta(seconds=shut_seconds)

@@ -176,6 +176,12 @@ def test_the_quota_is_200_within_the_last_24_hours():
     assert [refused(new) for _ in range(201)] == [False] * 200 + [True]
 
 
+def test_somebody_else_s_logins_use_the_quota_up():
+    new = box(faults=["quota=3", "rival=3600"])
+    new.wait(hours=3)
+    assert refused(new)
+
+
 def test_what_a_dead_session_asks_is_counted_for_its_account():
     new = box()
     new.fault(expire=True)
@@ -292,6 +298,9 @@ def test_an_account_of_the_other_region_is_unknown_here_and_a_session_stays_wher
     bodies = [new.emulator.reply("GET", read, AGENT | {"cookie": cookie}, origin=one).body for one in (first, second)]
     assert [body[:1] for body in bodies] == [b"<", b"{"]
     assert (account(new)["logins"], account(new)["rejected_logins"]) == (1, 1)
+    new.fault(lock=1)
+    told = [new.emulator.reply("POST", login, AGENT, origin=one).body for one in (second, first, second)]
+    assert [b'"507"' in body for body in told] == [True, False, True]
 
 
 def test_sessions_of_long_ago_make_room():

@@ -35,7 +35,7 @@ class Rivals:
             return
         every = values.rival(text)
         on = self._faults.switched("rival").at
-        last = min(now, max(on, self._seen.get(username, on)))
+        last = max(on, self._seen.get(username, on))
         self._seen[username] = now
         first, end = (last - _EPOCH) // every + 1, (now - _EPOCH) // every + 1
         for number in range(max(first, end - _MOST_RIVALS), end):
