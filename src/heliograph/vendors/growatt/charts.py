@@ -23,10 +23,8 @@ class GrowattCharts:
 
     @query("POST", "noahDeviceApi/noah/getNoahChartData", dev.NoahChart)
     def noah_chart(self, serial_number: str, date: Day = None) -> Fields:
-        """Powers of one Noah over the day before the one that is named.
-
-        Quirk: the cloud answers with the day before (GrowattPublicApiPy); nothing in the answer says which day it is.
-        """
+        """Powers of one Noah over the day before the one that is named."""
+        # Quirk: the day before is what comes (GrowattPublicApiPy), and nothing in the answer says which day it is.
         return {"deviceSn": serial_number, "date": day(date)}
 
     @query("POST", "noahDeviceApi/noah/getDataChart", dev.NoahChart)
