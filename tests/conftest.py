@@ -3,6 +3,9 @@
 import pytest
 from hypothesis import settings
 
+from places import place, store  # noqa: F401 - fixtures
+from postgres import postgres, server  # noqa: F401 - likewise
+
 settings.register_profile("heliograph", deadline=None, derandomize=True, database=None)
 settings.load_profile("heliograph")
 

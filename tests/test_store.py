@@ -1,135 +1,271 @@
-"""The store: what was kept is there again, once, and only for its owner."""
+"""The contract of a store, the same for every engine: what was written is read, merged, whole, and in order."""
 
-import sqlite3
-import sys
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
-from heliograph.model import Plant, Snapshot, Status
-from heliograph.store.sqlite import SqliteStore
+from heliograph.model import Quality, Status
+from heliograph.store.contract import Asked, Batch, Known, Repair, Series
+from stored import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
-NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
-SAMPLE = Snapshot(
-    plant=Plant(vendor="growatt", id="11", name="Roof"),
-    status=Status.ONLINE,
-    measured_at=NOON,
-    fetched_at=NOON + timedelta(seconds=70),
-    values={"pv_power": 3424.0, "grid_power": -1200.5, "battery_soc": None, "pv_energy_total": 0.0},
-)
-
-
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "deep" / "readings.sqlite") as opened:
-        yield opened
+BOX = Series("growatt", "11", "TLX1")
+OTHER = Series("goodwe", "11")
 
 
 def test_a_sample_is_read_as_it_was_written_and_a_gap_stays_a_gap(store):
-    assert store.append([SAMPLE]) == 1
-    (found,) = store.latest()
-    assert (found.plant.vendor, found.plant.id, found.status) == ("growatt", "11", Status.ONLINE)
-    assert (found.measured_at, found.fetched_at) == (SAMPLE.measured_at, SAMPLE.fetched_at)
-    assert found.values == dict.fromkeys(METRICS) | dict(SAMPLE.values)
+    store.write(Batch(samples=[SAMPLE]))
+    (found,) = store.samples(ROOF, NOON, NOON + 1)
+    assert found == SAMPLE._replace(values=gaps(METRICS) | SAMPLE.values)
+    assert (found.quality, found.status) == (Quality.LIVE, Status.ONLINE)
+    assert type(found.quality) is Quality
+
+
+def test_plant_and_device_are_series_of_their_own(store):
+    store.write(Batch(samples=[SAMPLE, SAMPLE._replace(series=BOX, values={"pv_power": 1.0})]))
+    assert [one.values["pv_power"] for one in store.samples(ROOF, 0, NOON + 1)] == [3424.0]
+    assert [one.values["pv_power"] for one in store.samples(BOX, 0, NOON + 1)] == [1.0]
 
 
 def test_the_same_sample_twice_is_one_row(store):
-    store.append([SAMPLE, SAMPLE])
-    store.append([SAMPLE])
-    assert store.count() == 1
+    store.write(Batch(samples=[SAMPLE, SAMPLE]))
+    store.write(Batch(samples=[SAMPLE]))
+    assert list(store.moments(ROOF, 0, NOON + 1)) == [NOON]
 
 
-def test_the_newer_answer_wins_in_whatever_order_they_arrive(store):
-    newer = replace(SAMPLE, fetched_at=NOON + timedelta(minutes=9), values={"pv_power": 5.0})
-    store.append([newer])
-    store.append([SAMPLE])
-    (found,) = store.latest()
-    assert found.values["pv_power"] == 5.0
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_one_fetched_later_wins_value_by_value_in_whatever_order_they_arrive(store, backwards):
+    first = SAMPLE._replace(fetched_at=NOON + 60, values={"pv_power": 1.0, "load_power": 2.0})
+    later = first._replace(
+        fetched_at=NOON + 99, quality=Quality.REPAIRED, status=None, values={"pv_power": 5.0, "load_power": None}
+    )
+    for one in (later, first) if backwards else (first, later):
+        store.write(Batch(samples=[one]))
+    (found,) = store.latest(ROOF)
+    assert (found.fetched_at, found.quality, found.status) == (NOON + 99, Quality.REPAIRED, Status.ONLINE)
+    assert found.values == gaps(METRICS) | {"pv_power": 5.0, "load_power": 2.0}
 
 
-def test_a_sample_without_a_moment_is_known_by_when_it_was_fetched(store):
-    store.append([replace(SAMPLE, measured_at=None), replace(SAMPLE, status=None)])
-    assert [row.measured_at for row in store.rows("growatt", "11", NOON)] == [NOON, SAMPLE.fetched_at]
+def test_of_two_fetched_at_once_the_one_written_last_wins(store):
+    store.write(Batch(samples=[SAMPLE, SAMPLE._replace(values={"pv_power": 7.0})]))
+    assert store.latest(ROOF)[0].values["pv_power"] == 7.0
 
 
-def test_latest_is_the_newest_sample_of_every_plant(store):
-    later = replace(SAMPLE, measured_at=NOON + timedelta(minutes=5))
-    other = replace(SAMPLE, plant=Plant(vendor="goodwe", id="11"))
-    store.append([later, SAMPLE, other])
-    assert [(row.plant.vendor, row.measured_at) for row in store.latest()] == [
-        ("goodwe", NOON),
-        ("growatt", later.measured_at),
+def test_days_merge_as_samples_do(store):
+    store.write(Batch(days=[DAY]))
+    store.write(Batch(days=[DAY._replace(written_at=2, final=True, values={"load_energy": 3.0, "pv_energy": None})]))
+    store.write(Batch(days=[DAY._replace(written_at=1, quality=Quality.STALE, values={"pv_energy": 99.0})]))
+    (found,) = store.days(ROOF, DAY.day, DAY.day)
+    assert (found.final, found.written_at, found.quality) == (True, 2, Quality.BACKFILLED)
+    assert {name: value for name, value in found.values.items() if value is not None} == {
+        "pv_energy": 12.5,
+        "load_energy": 3.0,
+    }
+
+
+def test_days_are_read_from_the_first_to_the_last(store):
+    store.write(Batch(days=[DAY._replace(day=DAY.day + timedelta(n)) for n in (3, 1, 0, 2)]))
+    found = store.days(ROOF, date(2026, 6, 22), date(2026, 6, 23))
+    assert [one.day.isoformat() for one in found] == ["2026-06-22", "2026-06-23"]
+
+
+def test_samples_are_read_up_to_but_not_including(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + step) for step in (2, 0, 3, 1)]))
+    assert [one.measured_at - NOON for one in store.samples(ROOF, NOON + 1, NOON + 3)] == [1, 2]
+    assert list(store.moments(ROOF, NOON + 1, NOON + 3)) == [NOON + 1, NOON + 2]
+    assert list(store.samples(OTHER, 0, NOON + 9)) == []
+
+
+def test_a_stream_longer_than_a_page_misses_nothing_and_lets_others_write_meanwhile(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(10_000)]))
+    seen = 0
+    for one in store.samples(ROOF, 0, 10_000):
+        assert one.measured_at == seen
+        seen += 1
+        if seen % 3000 == 0:
+            store.write(Batch(samples=[SAMPLE._replace(series=OTHER, measured_at=seen)]))
+    assert (seen, len(list(store.moments(OTHER, 0, 10_000)))) == (10_000, 3)
+
+
+def test_latest_is_the_newest_sample_of_each_series(store):
+    later = SAMPLE._replace(measured_at=NOON + 300)
+    store.write(Batch(samples=[later, SAMPLE, SAMPLE._replace(series=OTHER)]))
+    assert [(one.series, one.measured_at) for one in store.latest()] == [(OTHER, NOON), (ROOF, NOON + 300)]
+    assert [one.measured_at for one in store.latest(ROOF)] == [NOON + 300]
+    assert store.latest(BOX) == ()
+
+
+def test_buckets_are_counted_from_since_and_empty_ones_are_left_out(store):
+    powers = {0: 10.0, 299: 30.0, 300: None, 1000: 5.0, 1200: 99.0}
+    store.write(
+        Batch(samples=[SAMPLE._replace(measured_at=NOON + at, values={"pv_power": w}) for at, w in powers.items()])
+    )
+    found = store.buckets(ROOF, ["pv_power", "load_power"], NOON - 300, NOON + 1200, 300)
+    assert list(found) == [
+        (NOON, 2, (20.0, None), (10.0, None), (30.0, None)),
+        (NOON + 300, 1, (None, None), (None, None), (None, None)),
+        (NOON + 900, 1, (5.0, None), (5.0, None), (5.0, None)),
     ]
+    assert list(store.buckets(OTHER, ["pv_power"], 0, NOON, 300)) == []
 
 
-def test_rows_are_one_plants_from_a_moment_on(store):
-    store.append([replace(SAMPLE, measured_at=NOON + timedelta(minutes=5 * step)) for step in (2, 0, 1)])
-    found = store.rows("growatt", "11", NOON + timedelta(minutes=5))
-    assert [(row.measured_at - NOON).seconds // 60 for row in found] == [5, 10]
-    assert store.rows("growatt", "12", NOON) == ()
+def test_buckets_of_two_samples_far_apart_are_two(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=at) for at in (0, 50_000_000)]))
+    assert [one.starts_at for one in store.buckets(ROOF, [], 0, 2**40, 300)] == [0, 50_000_000 // 300 * 300]
 
 
-def test_all_samples_of_one_append_are_kept_or_none(store):
-    bad = replace(SAMPLE, plant=Plant(vendor="growatt", id=None))
-    with pytest.raises(StoreError, match="NOT NULL"):
-        store.append([SAMPLE, bad])
-    assert store.count() == 0
+def test_what_is_no_metric_is_refused_and_never_becomes_sql(store):
+    with pytest.raises(StoreError, match="no metric"):
+        list(store.buckets(ROOF, ["pv_power) FROM sample; --"], 0, NOON, 300))
+    with pytest.raises(StoreError, match="no column for ppv"):
+        store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=1, values={"ppv": 1.0})]))
+    assert everything(store) == everything(None)
 
 
-def test_what_was_kept_is_there_after_a_restart(tmp_path):
+def test_repairs_are_kept_with_the_raw_value(store):
+    one = Repair(ROOF, NOON, "pv_energy_total", 0.0, 812.5, "fell to zero")
+    other = one._replace(metric="load_energy_total", raw=None, kept=None)
+    store.write(Batch(repairs=[one, other]))
+    store.write(Batch(repairs=[one]))
+    assert store.repairs(ROOF, NOON, NOON + 1) == (other, one)
+    assert store.repairs(ROOF, NOON + 1, NOON + 9) == ()
+
+
+def test_the_memory_of_counters_is_replaced_as_a_whole(store):
+    assert store.counters(ROOF) == {}
+    store.write(Batch(counters={ROOF: {"a": [1, None]}, OTHER: {"a": "ü"}}))
+    store.write(Batch(counters={ROOF: {"b": 2.5}}))
+    assert (store.counters(ROOF), store.counters(OTHER)) == ({"b": 2.5}, {"a": "ü"})
+
+
+def test_the_later_answer_to_a_question_is_remembered(store):
+    asked = Asked(ROOF, "curve", "2026-06-21", "nothing", NOON)
+    store.write(Batch(asked=[asked._replace(outcome="data", asked_at=NOON + 9), asked]))
+    store.write(Batch(asked=[asked._replace(span="years", period="")]))
+    assert store.asked(ROOF, "curve") == {"2026-06-21": asked._replace(outcome="data", asked_at=NOON + 9)}
+    assert store.asked(ROOF, "years")[""].outcome == "nothing"
+    assert store.asked(ROOF, "days") == {}
+
+
+def test_a_series_is_known_from_its_first_row_and_its_names_are_not_forgotten(store):
+    store.write(Batch(samples=[SAMPLE], known=[Known(BOX, "Box", "tlx", "Europe/Berlin")]))
+    store.write(Batch(known=[Known(BOX, "New box"), Known(ROOF)]))
+    assert store.series() == (Known(ROOF), Known(BOX, "New box", "tlx", "Europe/Berlin"))
+
+
+def test_hostile_names_are_kept_as_far_as_any_database_can(store):
+    store.write(Batch(known=[Known(ROOF, "a\0b\ud800'; DROP TABLE sample; --\U0001f31e")]))
+    assert store.series()[0].name == "a\ufffdb?'; DROP TABLE sample; --\U0001f31e"
+
+
+def test_a_key_no_database_takes_is_refused_by_name(store):
+    with pytest.raises(StoreError):
+        store.write(Batch(samples=[SAMPLE._replace(series=Series("growatt", "\ud800"))]))
+    with pytest.raises(StoreError):
+        store.write(Batch(samples=[SAMPLE._replace(measured_at=2**70)]))
+    store.write(Batch(samples=[SAMPLE]))
+    assert store.series() == (Known(ROOF),)
+
+
+def test_a_batch_is_kept_whole_or_not_at_all(store):
+    store.write(Batch(samples=[SAMPLE]))
+    before = everything(store)
+    bad = Repair(OTHER, NOON, "pv_power", 0.0, 1.0, None)
+    with pytest.raises(StoreError, match=r"(?i)not.null"):
+        store.write(
+            Batch(
+                samples=[SAMPLE._replace(series=OTHER), SAMPLE._replace(values={"pv_power": 1.0})],
+                days=[DAY],
+                counters={OTHER: {}},
+                repairs=[bad],
+            )
+        )
+    assert everything(store) == before
+    store.write(Batch(samples=[SAMPLE._replace(series=OTHER)]))  # its number was undone with the rest
+    assert [one.series for one in store.latest()] == [OTHER, ROOF]
+
+
+def test_a_big_batch_is_merged_like_a_small_one(store):
+    first = [SAMPLE._replace(measured_at=step, values={"pv_power": 1.0, "load_power": 4.0}) for step in range(3000)]
+    later = [one._replace(fetched_at=one.fetched_at + 1, values={"pv_power": 2.0}) for one in first[1000:2000]]
+    for batch in (first[:1500], later, first, later + later):
+        store.write(Batch(samples=batch))
+    found = [(one.values["pv_power"], one.values["load_power"]) for one in store.samples(ROOF, 0, 3000)]
+    assert found == [(1.0, 4.0)] * 1000 + [(2.0, 4.0)] * 1000 + [(1.0, 4.0)] * 1000
+
+
+def test_numbers_come_back_to_the_last_bit(store):
+    values = dict(zip(METRICS, [0.1, -1e-300, 1e308, 5e-324, 1 / 3, 0.0, 7, 2**53], strict=False))
+    store.write(Batch(samples=[SAMPLE._replace(values=values)]))
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=step, values=values) for step in range(500)]))
+    for one in (*store.latest(ROOF), *store.samples(ROOF, 0, 1)):
+        assert {name: one.values[name] for name in values} == values
+
+
+def test_what_was_kept_is_there_after_a_restart(place):
     for expected in (0, 1):
-        with SqliteStore(tmp_path / "readings.sqlite") as store:
-            assert store.count() == expected
-            store.append([SAMPLE])
+        with place.open() as store:
+            assert len(store.latest()) == expected
+            store.write(Batch(samples=[SAMPLE]))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
-def test_file_and_folder_are_their_owners_only(store):
-    store.append([SAMPLE])
-    assert store.path.parent.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in store.path.parent.iterdir()} == {0o600}
+def test_two_programs_share_one_store(place):
+    with place.open() as first, place.open() as second:
+        first.write(Batch(samples=[SAMPLE]))
+        second.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
+        assert everything(first) == everything(second)
+        assert len(list(first.moments(ROOF, 0, NOON + 999))) == 2
 
 
-def test_a_metric_that_came_later_gets_its_column(tmp_path):
-    path = tmp_path / "readings.sqlite"
-    with SqliteStore(path):
-        pass
-    older = sqlite3.connect(path)
-    older.execute("ALTER TABLE reading DROP COLUMN load_power")
-    older.close()
-    with SqliteStore(path) as store:
-        store.append([replace(SAMPLE, values={"load_power": 300.0})])
+def test_threads_share_one_store(store):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(number):
+        series = Series("growatt", str(number))
+        for step in range(20):
+            store.write(Batch(samples=[SAMPLE._replace(series=series, measured_at=step)]))
+        return len(list(store.moments(series, 0, 99)))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(8))) == [20] * 8
+
+
+def test_a_closed_store_says_so(place):
+    store = place.open()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.write(Batch(samples=[SAMPLE]))
+
+
+def test_a_metric_that_came_later_gets_its_column(place):
+    place.open().close()
+    place.run("ALTER TABLE sample DROP COLUMN load_power")
+    place.run("ALTER TABLE day DROP COLUMN load_energy")
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE._replace(values={"load_power": 300.0})], days=[DAY]))
         assert store.latest()[0].values["load_power"] == 300.0
 
 
-def test_a_store_of_a_newer_version_is_left_alone(tmp_path):
-    path = tmp_path / "readings.sqlite"
-    newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 99")
-    newer.close()
-    with pytest.raises(StoreError, match="newer version"):
-        SqliteStore(path)
+def test_a_store_of_a_newer_version_is_left_alone(place):
+    place.open().close()
+    place.set_version(99)
+    with pytest.raises(StoreError, match=r"a newer heliograph wrote it .*update heliograph"):
+        place.open()
 
 
-def test_a_file_that_is_no_store_is_told_in_one_line(tmp_path):
-    path = tmp_path / "readings.sqlite"
-    path.write_bytes(b"this is a text, and long enough to be read as the head of a file " * 20)
-    with pytest.raises(StoreError) as caught:
-        SqliteStore(path)
-    assert str(caught.value) == f"{path}: file is not a database"
+def test_a_word_of_a_newer_version_is_not_taken_for_something_else(place):
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE]))
+        place.run("UPDATE sample SET quality = 'divined'")
+        with pytest.raises(StoreError, match="'divined'"):
+            store.latest()
 
 
-def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"readings\.sqlite: (Not a directory|File exists)"):
-        SqliteStore(tmp_path / "file" / "readings.sqlite")
-
-
-def test_two_programs_share_one_store(tmp_path):
-    with SqliteStore(tmp_path / "one.sqlite") as first, SqliteStore(tmp_path / "one.sqlite") as second:
-        first.append([SAMPLE])
-        second.append([replace(SAMPLE, measured_at=NOON + timedelta(minutes=5))])
-        assert first.count() == second.count() == 2
+def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place):
+    with place.open(patience=0.1) as store:
+        store.write(Batch(samples=[SAMPLE]))
+        with place.locked(), pytest.raises(StoreError, match=r"(?i)lock"):
+            store.write(Batch(samples=[SAMPLE._replace(measured_at=1)]))
+        store.write(Batch(samples=[SAMPLE._replace(measured_at=2)]))
+        assert list(store.moments(ROOF, 0, NOON + 1)) == [2, NOON]

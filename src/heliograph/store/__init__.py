@@ -1,1 +1,39 @@
-"""Where readings are kept."""
+"""Where samples are kept: `open_store` opens one by path or URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heliograph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from heliograph.store.contract import Store
+
+
+def open_store(where: str | Path) -> Store:
+    """Open the store at a path, `sqlite:///path`, or `postgresql://user:password@host/database`."""
+    scheme, colon, rest = str(where).partition("://")
+    if not colon or isinstance(where, Path):
+        return _sqlite(str(where))
+    if scheme == "sqlite":
+        return _sqlite(rest.removeprefix("/"))
+    if scheme in ("postgresql", "postgres"):
+        return _postgres(str(where))
+    raise ConfigError(f"there is no store of the kind {scheme}://; give a path, sqlite:///path or postgresql://…")
+
+
+def _sqlite(path: str) -> Store:
+    from heliograph.store.sqlite import SqliteStore  # noqa: PLC0415 - as slow to load as it is rarely needed
+
+    return SqliteStore(Path(path).expanduser())
+
+
+def _postgres(url: str) -> Store:
+    try:
+        from heliograph.store.postgres import PostgresStore  # noqa: PLC0415 - an extra that may not be installed
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"PostgreSQL needs {error.name}, which is not installed: pip install 'heliograph[postgres]'"
+        ) from None
+    return PostgresStore(url)

@@ -1,0 +1,172 @@
+"""The store in PostgreSQL, for many plants and many writers; `heliograph` is its schema in the database."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+
+from heliograph.errors import ConfigError, StoreError
+from heliograph.redact import Known
+from heliograph.store.sql import PATIENCE, SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from heliograph.store.schema import Table
+
+_T = TypeVar("_T")
+
+_BULK = 200
+"""From so many rows on, COPY into a table beside is faster than one statement a row."""
+_PREPARING = 0x48656C696F
+"""The lock of whoever looks at the tables and makes what is missing."""
+_CONNECT_SECONDS = 10
+
+
+class PostgresStore(SqlStore):
+    """All samples of all series in one database, which any number of programs may write at once."""
+
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+        """Connect, and make what is missing; `patience` is how many seconds to wait for another program's lock."""
+        super().__init__()
+        self._parameters = _parameters(url)
+        self._secrets = Known(str(value) for name, value in self._parameters.items() if "password" in name)
+        self._patience = patience
+        self._lock = RLock()
+        self._database: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._closed = False
+        self._safely(lambda: None)
+
+    def _safely(self, work: Callable[[], _T]) -> _T:
+        with self._lock, self._one_line():
+            self._connect()
+            try:
+                return work()
+            except (DeadlockDetected, SerializationFailure):
+                pass  # undone as a whole in favour of another writer
+            except psycopg.OperationalError:
+                if not self._live.closed:
+                    raise
+            # The server has gone, and whether it kept a write is not known: writing the same again changes nothing.
+            self._connect()
+            return work()
+
+    @property
+    def _live(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._database is None:
+            raise StoreError("the store is closed")
+        return self._database
+
+    def _connect(self) -> None:
+        """Connect where there is no connection, or the last one broke."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._database is not None and not self._database.closed:
+            return
+        self._ids = {}  # it may be a server with yesterday's backup by now
+        self._database = psycopg.connect(autocommit=True, **self._parameters)
+        try:
+            self._run("SELECT set_config('lock_timeout', ?, false)", (f"{round(self._patience * 1000)}ms",))
+            self._run("SET search_path TO heliograph")
+            self._run("SELECT pg_advisory_lock(?)", (_PREPARING,))
+            if self._run("SELECT to_regnamespace('heliograph') IS NULL")[0][0]:
+                self._run("CREATE SCHEMA heliograph")
+            self._prepare(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
+            self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        return self._live.transaction()
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        cursor = self._live.execute(_marked(statement), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _put(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+        width = len(table.key)
+        if len(rows) >= _BULK and len({row[:width] for row in rows}) == len(rows):
+            self._copy(table, rows)
+            return
+        statement = table.insert(f"VALUES ({', '.join('?' * len(table.columns))})")
+        with self._live.cursor() as cursor:
+            cursor.executemany(_marked(statement), rows)
+
+    def _copy(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+        """Write many rows, each of another key: one statement may merge a row only once."""
+        fresh, columns = f"fresh_{table.name}", ", ".join(table.columns)
+        self._run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {fresh} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+        with self._live.cursor() as cursor, cursor.copy(f"COPY {fresh} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        # In the order of the key, so that two writers never wait for each other.
+        self._run(table.insert(f"SELECT {columns} FROM {fresh} ORDER BY {', '.join(table.key)}"))  # noqa: S608 - constants
+
+    def _version(self) -> int:
+        if self._run("SELECT to_regclass('heliograph.version') IS NULL")[0][0]:
+            return 0
+        return int(self._run("SELECT number FROM version")[0][0])
+
+    def _set_version(self, number: int) -> None:
+        self._run("CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL)")
+        self._run("DELETE FROM version")
+        self._run("INSERT INTO version VALUES (?)", (number,))
+
+    def _columns(self, table: str) -> list[str]:
+        rows = self._run(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'heliograph' AND table_name = ?",
+            (table,),
+        )
+        return [name for (name,) in rows]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._closed = True
+        if self._database is not None:
+            self._database.close()
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Turn what the database says into our own error, which names the database and no secret."""
+        try:
+            yield
+        except StoreError as error:
+            raise StoreError(f"{self._name()}: {error}") from None
+        except LockNotAvailable as error:
+            said = f"{_first_line(error)} (another program holds it for too long; nothing was kept, so try again)"
+            raise StoreError(f"{self._name()}: {said}") from None
+        except psycopg.Error as error:
+            raise StoreError(f"{self._name()}: {self._secrets.masked(_first_line(error))}") from None
+        except (OverflowError, UnicodeError, ValueError) as error:
+            raise StoreError(f"{self._name()}: a value that no database takes: {error}") from None
+
+    def _name(self) -> str:
+        given = self._parameters
+        return f"PostgreSQL {given.get('dbname', '')} at {given.get('host', 'localhost')}"
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    """Take a URL apart; what cannot be read is not repeated, since it may hold a password."""
+    try:
+        given = conninfo_to_dict(url)
+    except (psycopg.Error, ValueError):
+        given = {}
+    if not given:
+        raise ConfigError("the URL of the database cannot be read; it is postgresql://user:password@host:port/database")
+    return {"connect_timeout": _CONNECT_SECONDS, "fallback_application_name": "heliograph", **given}
+
+
+def _marked(statement: str) -> str:
+    """Mark places as psycopg does; no statement of a store holds either mark for anything else."""
+    return statement.replace("?", "%s")
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,161 @@
+"""Tables and statements of a store, in the SQL that both engines speak.
+
+Where they differ, a step holds one of two words in braces: `{identity}`, a key the database counts itself, and
+`{clustered}`, rows kept in the order of their key.
+"""
+
+# ruff: noqa: S608 - every name put into a statement is a constant of this module or stands in `metrics.py`
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.errors import StoreError
+from heliograph.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ENERGIES = tuple(row.name.removesuffix("_today") for row in METRICS.values() if row.kind == "today")
+"""What flows on a day, by metric without its suffix."""
+
+# As they were when the steps below were written: what a step did once, it does for ever.
+_METRICS_1 = (
+    "pv_power",
+    "grid_power",
+    "battery_power",
+    "load_power",
+    "ac_power",
+    "battery_soc",
+    "pv_energy_today",
+    "grid_import_energy_today",
+    "grid_export_energy_today",
+    "battery_charge_energy_today",
+    "battery_discharge_energy_today",
+    "load_energy_today",
+    "pv_energy_total",
+    "grid_import_energy_total",
+    "grid_export_energy_total",
+    "battery_charge_energy_total",
+    "battery_discharge_energy_total",
+    "load_energy_total",
+)
+_COLUMNS_1 = ", ".join(f"{name} DOUBLE PRECISION" for name in _METRICS_1)
+_NAMES_1 = ", ".join(_METRICS_1)
+
+STEPS = (
+    (
+        f"""CREATE TABLE reading (
+            vendor TEXT NOT NULL, plant TEXT NOT NULL, measured_at BIGINT NOT NULL, fetched_at BIGINT NOT NULL,
+            status TEXT, {_COLUMNS_1}, PRIMARY KEY (vendor, plant, measured_at)
+        ) {{clustered}}""",
+    ),
+    (
+        """CREATE TABLE series (
+            id {identity}, vendor TEXT NOT NULL, plant TEXT NOT NULL, device TEXT NOT NULL,
+            name TEXT, family TEXT, zone TEXT, UNIQUE (vendor, plant, device)
+        )""",
+        f"""CREATE TABLE sample (
+            series INTEGER NOT NULL, measured_at BIGINT NOT NULL, fetched_at BIGINT NOT NULL,
+            quality TEXT NOT NULL, status TEXT, {_COLUMNS_1}, PRIMARY KEY (series, measured_at)
+        ) {{clustered}}""",
+        """CREATE TABLE day (
+            series INTEGER NOT NULL, day DATE NOT NULL, written_at BIGINT NOT NULL,
+            quality TEXT NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (series, day)
+        ) {clustered}""",
+        """CREATE TABLE repair (
+            series INTEGER NOT NULL, measured_at BIGINT NOT NULL, metric TEXT NOT NULL,
+            raw DOUBLE PRECISION, kept DOUBLE PRECISION, reason TEXT NOT NULL,
+            PRIMARY KEY (series, measured_at, metric)
+        ) {clustered}""",
+        "CREATE TABLE counter (series INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL) {clustered}",
+        """CREATE TABLE asked (
+            series INTEGER NOT NULL, span TEXT NOT NULL, period TEXT NOT NULL,
+            outcome TEXT NOT NULL, asked_at BIGINT NOT NULL, PRIMARY KEY (series, span, period)
+        ) {clustered}""",
+        "INSERT INTO series (vendor, plant, device) SELECT DISTINCT vendor, plant, '' FROM reading",
+        f"""INSERT INTO sample (series, measured_at, fetched_at, quality, status, {_NAMES_1})
+            SELECT id, measured_at, fetched_at, 'live', status, {_NAMES_1} FROM reading
+            JOIN series ON series.vendor = reading.vendor AND series.plant = reading.plant AND device = ''""",
+        "DROP TABLE reading",
+    ),
+)
+"""Every step from an empty store to the present schema, whose number is how many they are; new stores take them all.
+
+Columns of metrics come by themselves: `missing` tells which.
+"""
+
+
+class Table(NamedTuple):
+    """A table that takes rows: what tells them apart, and what becomes of two with the same key."""
+
+    name: str
+    key: tuple[str, ...]
+    rest: tuple[str, ...]
+    newer: str | None = None
+    """The column that says which row came later; without one, the row written last does."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, in the order of its rows."""
+        return self.key + self.rest
+
+    def insert(self, source: str) -> str:
+        """Return what writes the rows of a source; of two with one key the later wins value by value, but for gaps."""
+        sets = ", ".join(f"{name} = {self._winner(name)}" for name in self.rest)
+        return (
+            f"INSERT INTO {self.name} ({', '.join(self.columns)}) {source} "
+            f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sets}"
+        )
+
+    def _winner(self, name: str) -> str:
+        new, old = f"excluded.{name}", f"{self.name}.{name}"
+        if self.newer is None:
+            return new
+        later = f"excluded.{self.newer} >= {self.name}.{self.newer}"
+        return f"CASE WHEN {later} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
+
+
+SAMPLE = Table("sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), "fetched_at")
+DAY = Table("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), "written_at")
+REPAIR = Table("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
+COUNTER = Table("counter", ("series",), ("state",))
+ASKED = Table("asked", ("series", "span", "period"), ("outcome", "asked_at"), "asked_at")
+
+
+def missing(table: Table, present: Sequence[str]) -> list[str]:
+    """Return what adds the columns of metrics that came after this table was made."""
+    names = [name for name in table.rest if name not in present]
+    return [f"ALTER TABLE {table.name} ADD COLUMN {name} DOUBLE PRECISION" for name in names]
+
+
+NEW_SERIES = "INSERT INTO series (vendor, plant, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+ID = "SELECT id FROM series WHERE vendor = ? AND plant = ? AND device = ?"
+NAME = "UPDATE series SET name = coalesce(?, name), family = coalesce(?, family), zone = coalesce(?, zone) WHERE id = ?"
+SERIES = "SELECT vendor, plant, device, name, family, zone FROM series"
+
+_OF_SERIES = f"WHERE series = ({ID})"
+_BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"
+_IN_TURN = f"{_BETWEEN} ORDER BY measured_at LIMIT ?"
+_SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE.columns[1:])
+
+SAMPLES = f"SELECT {_SAMPLE} FROM sample {_IN_TURN}"
+MOMENTS = f"SELECT measured_at FROM sample {_IN_TURN}"
+BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"
+LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
+# CROSS, so that SQLite begins with the few series and not with the many samples.
+LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JOIN sample
+    WHERE sample.series = series.id
+    AND sample.measured_at = (SELECT max(measured_at) FROM sample WHERE sample.series = series.id)"""
+DAYS = f"SELECT {', '.join(DAY.columns[1:])} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
+REPAIRS = f"SELECT {', '.join(REPAIR.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
+STATE = f"SELECT state FROM counter {_OF_SERIES}"
+ASKED_OF = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
+
+
+def buckets(metrics: Sequence[str]) -> str:
+    """Return what groups samples: number of the stretch, how many, and mean, lowest and highest of each metric."""
+    for name in metrics:
+        if name not in METRICS:
+            raise StoreError(f"there is no metric {name!r}")
+    of_each = "".join(f", avg({name}), min({name}), max({name})" for name in metrics)
+    return f"SELECT (measured_at - ?) / ?, count(*){of_each} FROM sample {_BETWEEN} GROUP BY 1 ORDER BY 1"

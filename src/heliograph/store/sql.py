@@ -1,0 +1,268 @@
+"""What a store does, whichever SQL database it stands on; an engine adds connection, transaction and bulk."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from datetime import date
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from heliograph.errors import StoreError
+from heliograph.metrics import METRICS
+from heliograph.model import Quality, Status
+from heliograph.store import schema
+from heliograph.store.contract import Asked, Bucket, Day, Entry, Known, Repair, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from heliograph.store.contract import Batch, Span
+
+PATIENCE = 5.0
+"""Seconds to wait for another program that is writing."""
+_PAGE = 4096
+"""Rows or stretches of time read at once: streams hold no more than this in memory, and nothing open in between."""
+
+_METRICS = dict.fromkeys(METRICS)
+_ENERGIES = dict.fromkeys(schema.ENERGIES)
+
+_T = TypeVar("_T")
+
+
+class SqlStore(ABC):
+    """A store on SQL; see `Store` for what its methods promise."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Series, int] = {}
+
+    # What an engine adds.
+
+    @abstractmethod
+    def _safely(self, work: Callable[[], _T]) -> _T:
+        """Do this while no other thread works here, and turn what the database says into our own error."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[None]:
+        """Keep all that is done inside, or nothing."""
+
+    @abstractmethod
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+
+    @abstractmethod
+    def _put(self, table: schema.Table, rows: list[tuple[Any, ...]]) -> None:
+        """Write these rows, each unlike the row of its key or merged with it."""
+
+    @abstractmethod
+    def _version(self) -> int:
+        """Return the number of the schema, 0 if there is none."""
+
+    @abstractmethod
+    def _set_version(self, number: int) -> None:
+        """Keep the number of the schema."""
+
+    @abstractmethod
+    def _columns(self, table: str) -> list[str]:
+        """Return the names of a table's columns."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of file or connection."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Schema.
+
+    def _prepare(self, **words: str) -> None:
+        """Bring the tables up to date; a store that is needs no lock for it."""
+        if self._version() == len(schema.STEPS) and not self._missing():
+            return
+        with self._transaction():
+            version = self._version()
+            if version > len(schema.STEPS):
+                known = f"schema {version}, and this one knows {len(schema.STEPS)}"
+                raise StoreError(f"a newer heliograph wrote it ({known}): update heliograph")
+            for step in schema.STEPS[version:]:
+                for statement in step:
+                    self._run(statement.format(**words))
+            self._set_version(len(schema.STEPS))
+            for statement in self._missing():
+                self._run(statement)
+
+    def _missing(self) -> list[str]:
+        tables = (schema.SAMPLE, schema.DAY)
+        return [statement for table in tables for statement in schema.missing(table, self._columns(table.name))]
+
+    # Writing.
+
+    def write(self, batch: Batch) -> None:
+        """Keep the whole batch in one transaction."""
+        self._safely(lambda: self._keep(batch))
+
+    def _keep(self, batch: Batch) -> None:
+        with self._transaction():
+            new = self._new_ids(batch)
+            ids = self._ids | new if new else self._ids
+            for known in batch.known:
+                self._run(schema.NAME, (*map(_clean, known[1:]), ids[known.series]))
+            for table, rows in _tables(batch, ids):
+                if rows:
+                    self._put(table, rows)
+        self._ids = ids  # not before: a transaction undone takes its series with it
+
+    def _new_ids(self, batch: Batch) -> dict[Series, int]:
+        of_all = (batch.samples, batch.days, batch.repairs, batch.asked, batch.known)
+        new = {row.series for rows in of_all for row in rows}.union(batch.counters) - self._ids.keys()
+        found = {}
+        for series in sorted(new):
+            self._run(schema.NEW_SERIES, series)
+            found[series] = self._run(schema.ID, series)[0][0]
+        return found
+
+    # Reading.
+
+    def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._safely(lambda: self._run(statement, values))
+
+    def _pages(self, statement: str, series: Series, since: int, until: int) -> Iterator[tuple[Any, ...]]:
+        while True:
+            rows = self._read(statement, (*series, since, until, _PAGE))
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            since = rows[-1][0] + 1
+
+    def series(self) -> tuple[Known, ...]:
+        """Return every series there is."""
+        return tuple(sorted((Known(Series(*row[:3]), *row[3:]) for row in self._read(schema.SERIES)), key=_of))
+
+    def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
+        """Return the newest sample of this series, or of each."""
+        if series is not None:
+            return tuple(_entry(series, row) for row in self._read(schema.LATEST, series))
+        found = (_entry(Series(*row[:3]), row[3:]) for row in self._read(schema.LATEST_OF_ALL))
+        return tuple(sorted(found, key=_of))
+
+    def samples(self, series: Series, since: int, until: int) -> Iterator[Entry]:
+        """Return the samples from one moment up to, not including, another, oldest first, as a stream."""
+        for row in self._pages(schema.SAMPLES, series, since, until):
+            yield _entry(series, row)
+
+    def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
+        """Return only when there were samples, oldest first, as a stream."""
+        for (moment,) in self._pages(schema.MOMENTS, series, since, until):
+            yield moment
+
+    def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
+        """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
+        statement = schema.buckets(metrics)
+        ((first, last),) = self._read(schema.BOUNDS, (*series, since, until))
+        if first is None:
+            return
+        for start in range(first - (first - since) % seconds, last + 1, _PAGE * seconds):
+            end = min(start + _PAGE * seconds, until)
+            for number, size, *values in self._read(statement, (start, seconds, *series, start, end)):
+                mean, low, high = (tuple(values[place::3]) for place in range(3))
+                yield Bucket(start + number * seconds, size, mean, low, high)
+
+    def days(self, series: Series, first: date, last: date) -> tuple[Day, ...]:
+        """Return the days from the first to the last, both included."""
+        rows = self._read(schema.DAYS, (*series, first.isoformat(), last.isoformat()))
+        return tuple(_day(series, row) for row in rows)
+
+    def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
+        """Return what was not believed in this time, oldest first."""
+        return tuple(Repair(series, *row) for row in self._read(schema.REPAIRS, (*series, since, until)))
+
+    def counters(self, series: Series) -> Mapping[str, Any]:
+        """Return the memory of the counters; empty before the first sample."""
+        for (state,) in self._read(schema.STATE, series):
+            return dict(json.loads(state))
+        return {}
+
+    def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
+        """Return what the cloud was asked of the past, by period."""
+        rows = self._read(schema.ASKED_OF, (*series, span))
+        return {period: Asked(series, span, period, outcome, asked_at) for period, outcome, asked_at in rows}
+
+
+def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
+    """Yield the rows of a batch by table, columns in the table's order."""
+    yield (
+        schema.SAMPLE,
+        [
+            (
+                ids[one.series],
+                one.measured_at,
+                one.fetched_at,
+                str(one.quality),
+                one.status and str(one.status),
+                *_values(one.values, _METRICS),
+            )
+            for one in batch.samples
+        ],
+    )
+    yield (
+        schema.DAY,
+        [
+            (
+                ids[one.series],
+                one.day.isoformat(),
+                one.written_at,
+                str(one.quality),
+                int(one.final),
+                *_values(one.values, _ENERGIES),
+            )
+            for one in batch.days
+        ],
+    )
+    yield schema.REPAIR, [(ids[one.series], *one[1:]) for one in batch.repairs]
+    yield schema.COUNTER, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
+    yield schema.ASKED, [(ids[one.series], *one[1:]) for one in batch.asked]
+
+
+def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tuple[float | None, ...]:
+    found = {**gaps, **values}
+    if len(found) > len(gaps):
+        raise StoreError(f"there is no column for {', '.join(sorted(found.keys() - gaps.keys()))}")
+    return tuple(found.values())
+
+
+def _clean(text: str | None) -> str | None:
+    """Make a cloud's text fit for any database: half characters and zeros are replaced."""
+    return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class _Words(dict[str, _T]):
+    """What a word in the database stands for."""
+
+    def __missing__(self, word: str) -> _T:
+        raise StoreError(f"the store holds a word this version does not know: {word!r}")
+
+
+# Looked up, not called: making an enumeration's member from its word is ten times as slow.
+_QUALITY = _Words({one.value: one for one in Quality})
+_STATUS: _Words[Status | None] = _Words({one.value: one for one in Status})
+_STATUS[None] = None  # type: ignore[index]
+
+
+def _entry(series: Series, row: Sequence[Any]) -> Entry:
+    measured_at, fetched_at, quality, status, *values = row
+    return Entry(
+        series, measured_at, fetched_at, _QUALITY[quality], _STATUS[status], dict(zip(_METRICS, values, strict=True))
+    )
+
+
+def _day(series: Series, row: Sequence[Any]) -> Day:
+    day, written_at, quality, final, *values = row
+    found = dict(zip(_ENERGIES, values, strict=True))
+    return Day(series, date.fromisoformat(str(day)), found, _QUALITY[quality], bool(final), written_at)
+
+
+def _of(row: Known | Entry) -> Series:
+    return row.series

@@ -1,0 +1,17 @@
+"""Programs beside this one, which know the tests' own modules."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def python(program, *arguments):
+    """Start a Python program with pipes for all it says and hears."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent), "PYTHONUNBUFFERED": "1"},
+    )
