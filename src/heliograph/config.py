@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 VENDORS = ("growatt", "goodwe")
 ENVIRONMENT = "the environment"
+STORE = "HELIOGRAPH_STORE"
 
 _PASSWORDS = ("password", "password_file", "password_env", "password_command")
 _LIMITS = ("requests_per_day", "logins_per_day", "reserve")
+_TOP = ("account", "store")
 _KEYS = ("name", "vendor", "username", *_PASSWORDS, "server", "timezone", "plants", "interval", *_LIMITS)
 
 # Quirk: who asks more often is shut out. Growatt's values change every 3 minutes, and noah-mqtt went to 180 s after
 # bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
 # (goodwe-sems-home-assistant #75).
-_FLOORS = {
+FLOORS = {
     "growatt": (timedelta(minutes=3), "its values change no faster, and who asks more often gets blocked"),
     "goodwe": (timedelta(minutes=1), "inverters upload every five minutes, and who asks more often gets blocked"),
 }
@@ -75,6 +77,8 @@ class Config:
 
     path: Path
     accounts: tuple[Account, ...]
+    store: str = ""
+    """Where samples are kept, as a path or URL; empty is the usual file in the data folder."""
     warnings: tuple[str, ...] = ()
 
     def chosen(self, name: str | None = None, server: str | None = None) -> tuple[Account, ...]:
@@ -102,13 +106,16 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     A file that was asked for has to be there; the usual one may be missing.
     """
     place = path or config_path(environ)
-    accounts: tuple[Account, ...] = ()
-    warnings: tuple[str, ...] = ()
-    if path is not None or place.exists():
-        accounts, warnings = _File(place, environ).read()
-    named = {one.vendor for one in accounts}
-    accounts += tuple(one for one in _from_environment(environ) if one.vendor not in named)
-    return Config(path=place, accounts=accounts, warnings=warnings)
+    there = path is not None or place.exists()
+    written = _File(place, environ).read() if there else Config(path=place, accounts=())
+    named = {one.vendor for one in written.accounts}
+    from_environment = tuple(one for one in _from_environment(environ) if one.vendor not in named)
+    return Config(
+        path=place,
+        accounts=written.accounts + from_environment,
+        store=environ.get(STORE) or written.store,
+        warnings=written.warnings,
+    )
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[Account]:
@@ -161,12 +168,12 @@ class _File:
         except UnicodeDecodeError:
             raise ConfigError(f"{path} is not UTF-8 text") from None
 
-    def read(self) -> tuple[tuple[Account, ...], tuple[str, ...]]:
-        """Return the accounts, and what the person should know about the file."""
+    def read(self) -> Config:
+        """Return what stands in the file, and what the person should know about it."""
         data = self._parsed()
         for key in data:
-            if key != "account":
-                raise self.wrong(f"is not known here; accounts stand under [[account]]{_meant(key, ('account',))}", key)
+            if key not in _TOP:
+                raise self.wrong(f"is not known here; accounts stand under [[account]]{_meant(key, _TOP)}", key)
         tables = data.get("account", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise self.wrong("is a list of tables; write [[account]] with two brackets", "account")
@@ -174,7 +181,15 @@ class _File:
         for place, one in enumerate(accounts):
             if one.name in {other.name for other in accounts[:place]}:
                 raise self.wrong(f"{one.name!r} is used twice; give each account its own name", "name", place)
-        return accounts, tuple(self.warnings)
+        return Config(path=self.path, accounts=accounts, store=self._store(data), warnings=tuple(self.warnings))
+
+    def _store(self, data: dict[str, Any]) -> str:
+        store = data.get("store", "")
+        if not isinstance(store, str) or ("store" in data and not store.strip()):
+            raise self.wrong('must be a path or a URL in quotes, like "postgresql://user@host/solar"', "store")
+        if "@" in store and ":" in store.partition("://")[2].partition("@")[0]:
+            self.warn_if_open(self.path)
+        return store.strip()
 
     def _parsed(self) -> dict[str, Any]:
         import tomllib  # noqa: PLC0415 - whoever lives by the environment has no file
@@ -318,7 +333,7 @@ class _Table:
             seconds = float(parts[1]) * _UNITS[parts[2]]
         else:
             raise self._wrong('must be minutes, or a text like "10min", "600s" or "1h"', "interval")
-        least, why = _FLOORS[vendor]
+        least, why = FLOORS[vendor]
         if seconds < least.total_seconds():
             raise self._wrong(
                 f"is below {least.total_seconds() / 60:.0f} min, the least for {vendor}: {why}", "interval"

@@ -48,3 +48,21 @@ def chosen_accounts(options: Namespace) -> tuple[Account, ...]:
     for warning in config.warnings:
         complain(warning)
     return config.chosen(options.account, options.server)
+
+
+def add_store(parser: ArgumentParser) -> None:
+    """Add the option that says where samples are kept."""
+    parser.add_argument(
+        "--store",
+        metavar="WHERE",
+        help="a file, or postgresql://…; else what the configuration says, or the usual file",
+    )
+
+
+def chosen_store(options: Namespace) -> str:
+    """Return where samples are kept: as the option says, the environment, the configuration, or the usual file."""
+    from heliograph.config import load  # noqa: PLC0415 - help needs no configuration
+    from heliograph.folders import data_folder  # noqa: PLC0415
+
+    usual = data_folder(os.environ) / "heliograph.sqlite"
+    return str(options.store or load(options.config, os.environ).store or usual)

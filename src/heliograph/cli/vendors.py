@@ -22,10 +22,14 @@ def client_type(vendor: str) -> Any:
 
 
 def client(
-    account: Account, *, allow_commands: bool = False, keeper: Keeper | Literal["usual"] | None = "usual"
+    account: Account,
+    *,
+    allow_commands: bool = False,
+    keeper: Keeper | Literal["usual"] | None = "usual",
+    concurrent: bool = False,
 ) -> Any:
-    """Return a client of this account; nothing is sent yet."""
-    kind = client_type(account.vendor)
+    """Return a client of this account, a blocking one or an async one; nothing is sent yet."""
+    kind = getattr(heliograph, f"Async{CLIENTS[account.vendor]}") if concurrent else client_type(account.vendor)
     try:
         return kind(
             account.username,
@@ -35,7 +39,7 @@ def client(
             allow_commands=allow_commands,
             keeper=keeper,
             limits=_limits(account, kind.usual_limits),
-            interactive=at_keyboard(),
+            interactive=at_keyboard() and not concurrent,
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None

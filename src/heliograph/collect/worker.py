@@ -14,9 +14,10 @@ from heliograph.store.entries import series_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from heliograph.collect.clock import Clock
+    from heliograph.collect.healer import Healer
     from heliograph.collect.writer import Writer
     from heliograph.model import Plant, Snapshot
     from heliograph.store.contract import Series, Store
@@ -54,7 +55,7 @@ class Worker:
         pace: Pace,
         *,
         plants: Sequence[str] = (),
-        heal: Callable[[Worker, int], Awaitable[None]] | None = None,
+        healer: Healer | None = None,
     ) -> None:
         self.progress = Progress(name)
         self.writer = writer
@@ -63,7 +64,7 @@ class Worker:
         self._connect = connect
         self._pace = pace
         self._plants = plants
-        self._heal = heal
+        self._healer = healer
         self._memories: Memories = {}
         self._moments: dict[Series, list[int]] = {}
         self._cost = 1.0
@@ -92,7 +93,7 @@ class Worker:
             return self.clock.now() + self._after(error)
         self.progress.problem = None
         until = next_poll(now, self._pace, self._seen(now), self.progress.name)
-        await self._spend_the_rest(until)
+        await self._heal()
         return max(until, self.clock.now())
 
     async def _poll(self) -> None:
@@ -159,14 +160,15 @@ class Worker:
         for plant in self.progress.plants:
             yield plant.zone is None or awake(self._moments[series_of(plant)], int(now), plant.zone)
 
-    async def _spend_the_rest(self, until: float) -> None:
+    async def _heal(self) -> None:
         """Ask of the past with what the polls to come will not need."""
-        if self._heal is None:
+        if self._healer is None:
             return
         try:
-            await self._heal(self, self._free())
+            await self._healer.heal(self.client, self.progress.plants, self._memories, self._cost, self._free())
         except HeliographError as error:
-            self._after(error)
+            # The polls will meet it too, if it concerns them.
+            _log.info("account=%s healing put off: %s", self.progress.name, error)
 
     def _after(self, error: HeliographError) -> float:
         """Return the seconds to wait after an error."""

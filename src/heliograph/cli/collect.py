@@ -1,0 +1,103 @@
+"""`heliograph collect`: ask every account when there is something new, and keep it, until told to stop."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
+
+if TYPE_CHECKING:
+    import asyncio
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from heliograph.collect.worker import Worker
+    from heliograph.config import Account
+
+_EXAMPLES = """\
+  heliograph collect
+  heliograph collect --once                 one look at every account, for a timer
+  heliograph collect --store postgresql://solar@db.example.com/solar
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def add_collect(commands: Any) -> None:
+    """Add the command to the command line."""
+    sentence = "collect all accounts into the store, until stopped"
+    parser = add_command(commands, "collect", sentence, _EXAMPLES, collect)
+    parser.add_argument("--once", action="store_true", help="ask every account once, then end")
+    parser.add_argument(
+        "--no-heal", action="store_false", dest="heal", help="do not ask for what is missing of the past"
+    )
+    add_store(parser)
+
+
+def collect(options: Namespace) -> int:
+    """Collect until SIGTERM or Ctrl-C; then everything that was fetched is written."""
+    import asyncio  # noqa: PLC0415 - help needs no event loop
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.Formatter.default_msec_format = "%s.%03d"
+    accounts = chosen_accounts(options)
+    where = chosen_store(options)
+    kept = asyncio.run(_collected(accounts, where, once=options.once, heal=options.heal))
+    return 0 if kept else 1
+
+
+async def _collected(accounts: Sequence[Account], where: str, *, once: bool, heal: bool) -> bool:
+    import asyncio  # noqa: PLC0415 - as above
+
+    from heliograph.collect.clock import Clock  # noqa: PLC0415 - as above
+    from heliograph.collect.collector import collect as run  # noqa: PLC0415
+    from heliograph.collect.writer import Writer  # noqa: PLC0415
+    from heliograph.store import open_store  # noqa: PLC0415
+
+    writer = Writer(partial(open_store, where))
+    clock, stop = Clock(), asyncio.Event()
+    # A store that cannot be opened at the start is a mistake to be mended, not something to wait for.
+    await writer.ask(lambda _: None)
+    workers = [_worker(account, writer, clock, heal=heal) for account in accounts]
+    _stop_on_signals(stop)
+    _log.info("collecting accounts=%d store=%s", len(workers), _shown(where))
+    if not once:
+        return await run(workers, writer, clock, stop)
+    await asyncio.gather(*(worker.turn() for worker in workers))
+    failed = [worker for worker in workers if worker.progress.problem]
+    return await writer.close() and not failed
+
+
+def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Worker:
+    from heliograph.cli.vendors import client  # noqa: PLC0415 - help needs no clouds
+    from heliograph.collect.healer import Healer  # noqa: PLC0415
+    from heliograph.collect.pace import Pace  # noqa: PLC0415
+    from heliograph.collect.worker import Worker  # noqa: PLC0415
+    from heliograph.config import FLOORS  # noqa: PLC0415
+
+    connect = partial(client, account, concurrent=True)
+    wanted = account.interval.total_seconds() if account.interval else None
+    pace = Pace(FLOORS[account.vendor][0].total_seconds(), wanted)
+    healer = Healer(writer, clock) if heal else None
+    return Worker(account.name, connect, writer, clock, pace, plants=account.plants, healer=healer)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Let SIGTERM and Ctrl-C end the loop in order; where the system knows no such handlers, Ctrl-C still raises."""
+    import asyncio  # noqa: PLC0415 - as above
+    import signal  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+
+def _shown(where: str) -> str:
+    """Return a store's address without what opens it."""
+    scheme, slashes, rest = where.partition("://")
+    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0]

@@ -1,0 +1,90 @@
+"""Which questions about the past are open, newest first. Pure: what is known is passed in.
+
+Every finished day is asked for once more after the noon that follows it, because loggers upload late: its curve by
+itself, its energies with its month. What the cloud had nothing of then is not asked again; what failed is, next day.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.collect.days import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import tzinfo
+
+    from heliograph.store.contract import Asked, Day, Series, Span
+
+NOON = 12 * 3600
+"""Seconds after a day's end until it is read again."""
+AGAIN = 24 * 3600
+"""Seconds until a question that failed is asked again."""
+PATIENCE = 30
+"""Days after which one that failed is given up."""
+HOLE = 3600
+"""Seconds without a sample that are worth a question about today."""
+PAUSE = 3 * 3600
+"""The least seconds between two questions about today."""
+
+
+class Question(NamedTuple):
+    """One question about a plant's past."""
+
+    series: Series
+    span: Span
+    period: str
+
+
+class Past(NamedTuple):
+    """What is known of a plant's past: what was asked for, by period, and its days."""
+
+    curves: Mapping[str, Asked]
+    months: Mapping[str, Asked]
+    days: Mapping[date, Day]
+
+
+def questions(series: Series, past: Past, first: date, today: date, now: int, zone: tzinfo) -> Iterator[Question]:
+    """Yield what is open about the finished days from `first` on, newest first; a month before its days' curves."""
+    month = ""
+    day = today - timedelta(days=1)
+    while day >= first:
+        again = bounds(day, zone)[1] + NOON
+        if f"{day:%Y-%m}" != month:
+            month = f"{day:%Y-%m}"
+            if _month_is_open(past, first, day, today, now, zone):
+                yield Question(series, "days", month)
+        if _is_open(past.curves.get(f"{day}"), again, now, day, today):
+            yield Question(series, "curve", f"{day}")
+        day -= timedelta(days=1)
+
+
+def _is_open(asked: Asked | None, again: int, now: int, day: date, today: date) -> bool:
+    if asked is None:
+        return True
+    if asked.outcome == "failed":
+        return now >= asked.asked_at + AGAIN and (today - day).days <= PATIENCE
+    return asked.asked_at < again <= now
+
+
+def _month_is_open(past: Past, first: date, last: date, today: date, now: int, zone: tzinfo) -> bool:
+    """Tell whether a month, up to its last finished day, has a day whose energies are not final yet."""
+    month = f"{last:%Y-%m}"
+    asked = past.months.get(month)
+    if asked is not None and asked.outcome == "failed":
+        return _is_open(asked, now, now, last, today)
+    day = last
+    while day >= first and f"{day:%Y-%m}" == month:
+        known, again = past.days.get(day), bounds(day, zone)[1] + NOON
+        if (known is None or not known.final) and (asked is None or asked.asked_at < again <= now):
+            return True
+        day -= timedelta(days=1)
+    return False
+
+
+def hole(moments: Iterable[int], since: int) -> int | None:
+    """Return when the newest stretch of an hour or more without a sample ended, or None; one that goes on has not."""
+    found = [after for before, after in pairwise([since, *moments]) if after - before >= HOLE]
+    return found[-1] if found else None

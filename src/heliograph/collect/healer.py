@@ -1,0 +1,118 @@
+"""Asks the open questions about an account's past, a few after each poll, so that healing never costs a poll."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from heliograph.collect import past
+from heliograph.collect.days import begins, day_of
+from heliograph.collect.heal import PAUSE, Past, Question, hole, questions
+from heliograph.collect.pace import POLLS
+from heliograph.store.entries import series_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from heliograph.collect.clock import Clock
+    from heliograph.collect.poll import Memories
+    from heliograph.collect.writer import Writer
+    from heliograph.model import HistoryCost, Plant
+    from heliograph.store.contract import Series, Store
+
+SHARE = (1 - POLLS) / POLLS
+"""Requests for healing to each request of a poll."""
+SAVED = 20.0
+"""The most that is saved up; a restart begins with nothing, so that one that crashes again and again is modest."""
+
+_log = logging.getLogger(__name__)
+
+
+class Healer:
+    """One account's questions about the past, from `since` on, or from its first sample."""
+
+    def __init__(self, writer: Writer, clock: Clock, since: date | None = None) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._since = since
+        self._saved = 0.0
+        self._costs: dict[Series, HistoryCost] = {}
+
+    async def heal(self, client: Any, plants: Sequence[Plant], memories: Memories, poll: float, free: int) -> int:
+        """Ask what can be afforded, the newest first over all plants, and return how many questions that were."""
+        self._saved = min(self._saved + SHARE * poll, SAVED)
+        asked = 0
+        for plant in plants:
+            while (question := await self._next(plant)) is not None:
+                cost = await self._cost(client, question)
+                if cost > self._saved or cost + poll > free:
+                    return asked
+                self._saved -= cost
+                free -= cost
+                await self.ask(client, question, plant, memories)
+                asked += 1
+        return asked
+
+    async def ask(self, client: Any, question: Question, plant: Plant, memories: Memories) -> None:
+        """Ask one question and keep the answer."""
+        now = int(self._clock.now())
+        zone = plant.zone
+        assert zone is not None  # `_next` has no questions without a clock on the wall
+        known = await self._writer.ask(lambda store: _days(store, question))
+        batch = await past.ask(client, question, now, zone, memories.get(question.series, {}), known)
+        await self._writer.write(batch)
+        outcome = batch.asked[0].outcome
+        _log.info("plant=%s healed span=%s period=%s outcome=%s", plant.id, question.span, question.period, outcome)
+
+    async def _next(self, plant: Plant) -> Question | None:
+        if plant.zone is None:
+            return None
+        now, zone, series = int(self._clock.now()), plant.zone, series_of(plant)
+        found = await self._writer.ask(lambda store: open_questions(store, series, now, zone, self._since, 1))
+        return found[0] if found else None
+
+    async def _cost(self, client: Any, question: Question) -> int:
+        if question.series not in self._costs:
+            self._costs[question.series] = await client.history_cost(question.series.plant)
+        return int(getattr(self._costs[question.series], question.span))
+
+
+def open_questions(
+    store: Store, series: Series, now: int, zone: tzinfo, since: date | None, most: int
+) -> list[Question]:
+    """Return the first open questions about a plant; today is asked about when an hour of it is missing."""
+    today = day_of(now, zone)
+    first = since or first_day(store, series, now, zone)
+    if first is None:
+        return []
+    known = Past(
+        store.asked(series, "curve"),
+        store.asked(series, "days"),
+        {day.day: day for day in store.days(series, first, today)},
+    )
+    found = [Question(series, "curve", f"{today}")] if _today_has_a_hole(store, series, known, today, now, zone) else []
+    return [*found, *islice(questions(series, known, first, today, now, zone), most)][:most]
+
+
+def _today_has_a_hole(store: Store, series: Series, known: Past, today: date, now: int, zone: tzinfo) -> bool:
+    start = begins(today, zone)
+    missing = hole(store.moments(series, start, now), start)
+    asked = known.curves.get(f"{today}")
+    return missing is not None and (asked is None or (asked.asked_at < missing and asked.asked_at + PAUSE <= now))
+
+
+def first_day(store: Store, series: Series, now: int, zone: tzinfo) -> date | None:
+    """Return the day of the first sample."""
+    moment = next(store.moments(series, 0, now), None)
+    return None if moment is None else day_of(moment, zone)
+
+
+def _days(store: Store, question: Question) -> dict[date, Any]:
+    if question.span != "days":
+        return {}
+    first = date.fromisoformat(f"{question.period}-01")
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return {day.day: day for day in store.days(question.series, first, last)}
