@@ -103,7 +103,7 @@ class CronScript(HomeAssistant):
 
 
 class PyGoodWe:
-    """pygoodwe 0.1.10 as its example has it: one object, asked again and again; started anew when it has quit."""
+    """pygoodwe 0.1.10 as its example has it: one object, asked again and again; started anew when it has died."""
 
     def __init__(self, world: World, folder: Path) -> None:
         import pygoodwe
@@ -119,7 +119,7 @@ class PyGoodWe:
                 if self._inverter is None:
                     self._inverter = self._started()
                 return bool(self._inverter.getCurrentReadings())
-        except SystemExit:
+        except (SystemExit, Exception):  # noqa: BLE001 - it quits after five tries, or dies of its second one
             self._inverter = None
             return False
 

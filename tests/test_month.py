@@ -48,7 +48,7 @@ class AnswersAtNoon:
 
 @pytest.fixture
 def world():
-    with month_world.World("growatt", {"lenient_lock": True}) as one:
+    with month_world.World("growatt", {"lock": 24, "lenient_lock": True}) as one:
         yield one
 
 
