@@ -17,7 +17,7 @@ from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutErr
 
 from heliograph.endpoint import Blocking, Concurrent, sequence
 from heliograph.errors import ConfigError, Unreachable
-from heliograph.redact import Secret
+from heliograph.redact import Secret, bare
 from heliograph.session import ANEW, FORGOTTEN, Conversation, Credentials, Reply, Request, Session, Wait, advance
 
 if TYPE_CHECKING:
@@ -103,20 +103,13 @@ def _prepared(pool: Any, request: Request, timeout: float) -> Any:
     try:
         builder = pool.request(request.verb, request.url).headers(request.headers)
     except ValueError as error:
-        raise ConfigError(f"{_shown(request.url)!r} is not an address a request can be sent to ({error})") from None
+        raise ConfigError(f"{bare(request.url)!r} is not an address a request can be sent to ({error})") from None
     if timeout != TIMEOUT:
         builder = builder.timeout(timedelta(seconds=timeout))
     if request.body == b"":
         # The library says nothing of an empty body, and servers may insist on a length.
         return builder.header("Content-Length", "0")
     return builder if request.body is None else builder.body_bytes(request.body)
-
-
-def _shown(url: str) -> str:
-    """Return an address without its query and without credentials somebody put into it."""
-    scheme, slashes, rest = url.partition("?")[0].partition("//")
-    host, slash, path = rest.partition("/")
-    return scheme + slashes + host.rpartition("@")[2] + slash + path
 
 
 def _reply(response: BaseResponse, body: bytes, at: float) -> Reply:
@@ -126,7 +119,7 @@ def _reply(response: BaseResponse, body: bytes, at: float) -> Reply:
 def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
-    host = urlsplit(_shown(request.url)).netloc
+    host = urlsplit(bare(request.url)).netloc
     if isinstance(error, RequestTimeoutError):
         late = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
         late.timed_out = True

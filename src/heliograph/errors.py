@@ -22,7 +22,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
 
@@ -50,13 +49,6 @@ class CloudError(HeliographError):
         self.status: int | None = None
         """The HTTP status of the answer, when there was one."""
         super().__init__(what)
-
-    def censor(self, mask: Callable[[str], str]) -> None:
-        """Mask secrets in everything that may have come from a server."""
-        for name in ("what", "excerpt", "code", "reason"):
-            if isinstance(text := getattr(self, name, None), str):
-                setattr(self, name, mask(text))
-        self.args = tuple(mask(text) if isinstance(text, str) else text for text in self.args)
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.vendor, self.call) if part)

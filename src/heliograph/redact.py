@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from heliograph.errors import ConfigError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MASK = "***"
 EXCERPT_LENGTH = 120
@@ -36,12 +39,17 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(r"(://)[^/\s@]+@()"),
         # The form of a web page may be filled with what was sent to it.
         re.compile(r"""(\bvalue\s*=\s*)("[^"]*"?|'[^']*'?)""", re.IGNORECASE),
-        re.compile(r"()[\w.+-]+(?:@|%40|&#64;|&#x40;)[\w-]+\.[\w.-]+", re.IGNORECASE),
+        # Masked with all that touches it: half an address is as telling.
+        re.compile(r"""()[^\s"'<>=,:()]*(?:@|%40|&#64;|&#x40;)[\w-]+\.[\w.%-]+""", re.IGNORECASE),
         # An MD5 (Growatt's password as it is sent, its cookies, GoodWe's tokens) or anything longer in hexadecimal,
         # and base64 over an MD5's letters, which is the password of SEMS+: each opens an account.
         re.compile(r"()(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-z])", re.IGNORECASE),
-        re.compile(r"()(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}(?:=|%3D)"),
+        re.compile(r"()(?:(?<![A-Za-z0-9+/])|(?<=%[0-9A-F]{2}))[A-Za-z0-9+/]{43}(?:=|%3D)"),
     )
+
+
+SECRETS: ContextVar[Callable[[], Iterable[str]]] = ContextVar("secrets", default=tuple)
+"""Gives what is known to be secret where a server's words are about to be quoted: it may repeat what it was sent."""
 
 
 class Secret:
@@ -56,6 +64,9 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        if any("\ud800" <= sign <= "\udfff" for sign in value):
+            # Of bytes that are no text; the error of whoever tried to send it would show all of it.
+            raise ConfigError("a password holds signs that are not UTF-8 text, so no cloud can be sent it")
         self._value = value
 
     def reveal(self) -> str:
@@ -71,6 +82,17 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"
+
+
+def bare(url: str) -> str:
+    """Return an address without its query and without credentials somebody put into it.
+
+    >>> bare("https://me:hunter2@example.com/plants?user=me")
+    'https://example.com/plants'
+    """
+    scheme, slashes, rest = url.partition("?")[0].partition("//")
+    host, slash, path = rest.partition("/")
+    return scheme + slashes + host.rpartition("@")[2] + slash + path
 
 
 def masked(text: str) -> str:
@@ -95,24 +117,12 @@ class Known:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
-        self._forms = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, self._forms)), re.IGNORECASE) if forms else None
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
 
     def masked(self, text: str) -> str:
-        """Mask them all, and what is left of one where the text was cut off."""
-        if self._pattern is None:
-            return text
-        text = self._pattern.sub(MASK, text)
-        whole = text.removesuffix("…")
-        return text if whole == text else f"{self._without_half(whole)}…"
-
-    def _without_half(self, text: str) -> str:
-        lower = text.lower()
-        for form in self._forms:
-            for length in range(len(form) - 1, _SHORTEST - 1, -1):
-                if lower.endswith(form[:length].lower()):
-                    return text[:-length] + MASK
-        return text
+        """Mask them all."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -158,5 +168,6 @@ def excerpt(body: bytes | str) -> str:
     # Masked before it is cut, and without the word the first cut went through, so that no cut can leave half a
     # secret unrecognised. Control characters include those that turn the direction of a line.
     whole = text if len(text) <= _READ else re.sub(r"[\w.+@-]+$", "", text[:_READ])
+    whole = Known(SECRETS.get()()).masked(whole)
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", masked(whole)).strip()
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"

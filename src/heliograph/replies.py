@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import Blocked, Throttled, Unreachable, Unreadable
@@ -66,11 +67,11 @@ def document(reply: Reply) -> Any:
             advice="Check the server's address; a proxy or a maintenance page may stand before it",
             excerpt=excerpt(reply.body),
         )
-    try:
+    with suppress(ValueError, RecursionError):  # nested without end is no answer either
         return json.loads(reply.body)
-    except (ValueError, RecursionError):  # nested without end is no answer either
-        raise Unreadable(
-            "the answer is not JSON, or only half of it" if reply.body.strip() else "the answer is empty",
-            advice="Try again in a minute; if it stays, the device may not know this call",
-            excerpt=excerpt(reply.body),
-        ) from None
+    # Raised out here, for the error of the JSON reader holds the whole answer and would hang on ours.
+    raise Unreadable(
+        "the answer is not JSON, or only half of it" if reply.body.strip() else "the answer is empty",
+        advice="Try again in a minute; if it stays, the device may not know this call",
+        excerpt=excerpt(reply.body),
+    )

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from heliograph.endpoint import Call
 from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
-from heliograph.redact import Known, masked, secrets_in
+from heliograph.redact import SECRETS, bare, masked, secrets_in
 from heliograph.wire import moment
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Request(NamedTuple):
     """Whether it is part of a login."""
 
     def __repr__(self) -> str:
-        return f"Request({self.verb} {masked(self.url.partition('?')[0])})"
+        return f"Request({self.verb} {masked(bare(self.url))})"
 
 
 class Wait(NamedTuple):
@@ -115,6 +115,8 @@ class Session:
         self.futile_at: float | None = None
         self.died_at: float | None = None
         """When the cloud last turned a session away that was thought to be alive."""
+        self.deaths = 0
+        """How often it did."""
         self.zone: tzinfo | None = None
         """The plants' clock, where the user knows better than the cloud; configured, so not stored."""
 
@@ -142,6 +144,12 @@ class Session:
         self.cookies = {}
         self.token = {}
         self.base = self.server
+
+    def die(self) -> None:
+        """End, for the cloud no longer knows it."""
+        self.end()
+        self.died_at = self.now
+        self.deaths += 1
 
     def secrets(self) -> list[str]:
         """Return every text that opens the account or names it, for what masks them."""
@@ -227,13 +235,22 @@ class Conversation:
         self.allow_commands = allow_commands
         self.insisted = False
         """Whether the login under way is a person's own wish."""
+        self.trouble: CloudError | None = None
+        """What a call last failed with; a plan may have gone on without it."""
 
     def carry(self, plan: Plan[T], now: float) -> Talk[T]:
         """Carry one plan to its result."""
         self.session.now = now
-        return self._carry(plan)
+        return self._drive(self._carry(plan), _handed_on)
 
     def _carry(self, plan: Any) -> Talk[Any]:
+        try:
+            return (yield from self._carried(plan))
+        except CloudError as error:
+            self.trouble = error
+            raise
+
+    def _carried(self, plan: Any) -> Talk[Any]:
         if isinstance(plan, Call):
             return (yield from self._call(plan))
         if isinstance(plan, LoggedIn):
@@ -249,11 +266,15 @@ class Conversation:
         step: Callable[[Any], Any] = steps.send
         argument: Any = None
         while True:
+            # A server's words are quoted nowhere but within a step, which nothing interrupts.
+            hiding = SECRETS.set(self._secrets)
             try:
                 wanted = step(argument)
             except StopIteration as done:
                 result: T = done.value
                 return result
+            finally:
+                SECRETS.reset(hiding)
             try:
                 argument, step = (yield from carry(wanted)), steps.send
             except CloudError as error:
@@ -271,8 +292,7 @@ class Conversation:
         try:
             answer = yield from self._once(call)
         except SessionExpired as expired:
-            self.session.end()
-            self.session.died_at = self.session.now
+            self.session.die()
             if call.endpoint.route.command or call.endpoint.route.opens or self.who is None:
                 # A command is never sent twice, not even one that was turned away.
                 raise
@@ -294,22 +314,18 @@ class Conversation:
         if call.endpoint.route.opens:
             request = request._replace(opens=True)
         reply = yield from self._send(request, call.endpoint.name)
-        try:
-            return self.cloud.read(self.session, call, reply)
-        except CloudError as error:
-            self._censor(error)
-            raise
+        return self.cloud.read(self.session, call, reply)
 
-    def _censor(self, error: CloudError) -> None:
-        """Mask what is known to be secret: a cloud may repeat what it was sent, in words nobody foresaw."""
+    def _secrets(self) -> list[str]:
+        """Return what a cloud may repeat of what it was sent."""
         who = [self.who.username, self.who.password.at_hand()] if self.who else []
-        error.censor(Known([*who, *self.session.secrets()]).masked)
+        return [*who, *self.session.secrets()]
 
     def _once_more(self, call: Call[Any]) -> Talk[Any]:
         try:
             return (yield from self._once(call))
         except SessionExpired:
-            self.session.end()
+            self.session.die()
             self.session.futile_at = self.session.now
             raise
 
@@ -333,7 +349,8 @@ class Conversation:
     def _renew(self, call: Call[Any] | None, expired: SessionExpired | None) -> Talk[None]:
         assert self.who is not None
         since = self.session.now - (self.session.futile_at or 0.0)
-        if self.session.futile_at is not None and since < FUTILE_PAUSE:
+        # A clock that went back since must not turn a minute into years.
+        if self.session.futile_at is not None and 0 <= since < FUTILE_PAUSE:
             raise expired or SessionExpired(
                 "a fresh login did not help a moment ago, so there is no other yet",
                 vendor=self.cloud.vendor,
@@ -347,9 +364,6 @@ class Conversation:
             # A login that is shown the login page is as futile as one that does not help.
             self.session.end()
             self.session.futile_at = self.session.now
-            raise
-        except CloudError as error:
-            self._censor(error)
             raise
         self.session.alive = True
 
@@ -382,6 +396,10 @@ class Conversation:
         except ValueError:  # no address at all
             return None
         return target if moved_whole and self.cloud.trusts(self.session, target) else None
+
+
+def _handed_on(request: Request) -> Talk[Reply]:
+    return (yield request)
 
 
 def compose(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:

@@ -77,9 +77,9 @@ def check(answer: dict[str, Any], *, opens: bool) -> None:
     """Raise what an answer's code means, unless it is success."""
     # Quirk: the code is a number, a text or a word by the server's mood, hasError may be false on failure, and
     # msg turned Chinese for everybody in 2025: only the code's text is compared.
-    code = str(answer["code"])
-    if code in SUCCESS:
+    if str(answer["code"]) in SUCCESS:
         return
+    code = excerpt(str(answer["code"]))
     words = excerpt(str(answer.get("msg") or ""))
     if code == "GY0429":
         raise replies.throttled(code, None)
@@ -91,11 +91,11 @@ def check(answer: dict[str, Any], *, opens: bool) -> None:
     elif code in ("100000", "innerexception"):
         raise refused(code, *(LOGIN_REFUSED if opens else _REFUSED[code]), words)
     elif opens:
-        error = LoginFailed(f"the login failed with code {excerpt(code)}", excerpt=words)
+        error = LoginFailed(f"the login failed with code {code}", excerpt=words)
     elif code in ("100001", "100002"):
         raise SessionExpired(f"the cloud knows no such session ({code})", advice=_CAUSES)
     else:
-        raise refused(code, f"the cloud refused ({excerpt(code)})", "", words)
+        raise refused(code, f"the cloud refused ({code})", "", words)
     error.code = code
     raise error
 
@@ -127,5 +127,5 @@ def data(answer: dict[str, Any], inside: str) -> Any:
     found = answer.get(inside)
     if found is None or found in ("", {}):
         # Quirk: success with nothing in it is how accounts and plants that moved to SEMS+ answer.
-        raise refused(str(answer["code"]), "the cloud answers success and no data", _MOVED)
+        raise refused(excerpt(str(answer["code"])), "the cloud answers success and no data", _MOVED)
     return found

@@ -80,9 +80,9 @@ def envelope(reply: Reply) -> dict[str, Any]:
 
 def check(answer: dict[str, Any], *, opens: bool) -> None:
     """Raise what an answer's code means, unless it is success."""
-    code = str(answer["code"])
-    if code in SUCCESS:
+    if str(answer["code"]) in SUCCESS:
         return
+    code = excerpt(str(answer["code"]))
     words = excerpt(str(answer.get("description") or answer.get("errorMsg") or ""))
     if code == "GY0429":
         raise replies.throttled(code, None)
@@ -90,7 +90,7 @@ def check(answer: dict[str, Any], *, opens: bool) -> None:
         _check_login(code, words)
     if code in _ENDED:
         raise SessionExpired(f"the cloud knows no such session ({code})", advice=_CAUSES)
-    what, advice = _REFUSED.get(code, (f"the cloud refused ({excerpt(code)})", ""))
+    what, advice = _REFUSED.get(code, (f"the cloud refused ({code})", ""))
     raise refused(code, what, advice, words)
 
 
@@ -132,7 +132,7 @@ def _check_login(code: str, words: str) -> None:
     elif code == "100000":
         raise refused(code, *LOGIN_REFUSED, words)
     else:
-        error = LoginFailed(f"the login failed with code {excerpt(code)}", excerpt=words)
+        error = LoginFailed(f"the login failed with code {code}", excerpt=words)
     error.code = code
     raise error
 

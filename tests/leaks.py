@@ -1,0 +1,180 @@
+"""Marked secrets, everything a failure can be seen by, and a cloud that repeats what it is sent."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import logging
+import stat
+import threading
+import traceback
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
+
+from heliograph.vendors.goodwe.plus.signing import encoded
+from heliograph.vendors.growatt import hash_password
+
+USERNAME = "marked.user+tag@marker.example.org"
+PASSWORD = 'märked-p&ss "w%rd'
+COOKIE = "marked0c00k1e"
+TOKEN = "markedt0ken"
+UID = "marked-uid-7"
+
+
+def forms(secret):
+    """Return how a secret may be written: none of it is ours, so that a mistake in ours shows."""
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        html.escape(secret),
+        json.dumps(secret)[1:-1],
+        base64.b64encode(secret.encode()).decode(),
+        hashlib.md5(secret.encode()).hexdigest(),
+    }
+
+
+def marked(*more):
+    """Return every text that must not be seen anywhere."""
+    secrets = {form for one in (USERNAME, PASSWORD, COOKIE, TOKEN, UID, *more) for form in forms(one)}
+    return secrets | {hash_password(PASSWORD), encoded(PASSWORD), quote(encoded(PASSWORD), safe="")}
+
+
+def leaks(text, secrets):
+    """Return what of the secrets stands in a text, whole or in its first ten letters."""
+    lower = text.lower()
+    return sorted(one for one in secrets if one.lower() in lower or (len(one) > 12 and one[:10].lower() in lower))
+
+
+def seen(error, *, with_locals=True):
+    """Return everything an exception can be seen by, and those behind it."""
+    parts, pending, known = [], [error], set()
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        parts += [str(one), repr(one), repr(one.args), repr(getattr(one, "__notes__", ""))]
+        parts += [f"{name}={value!r}" for name, value in getattr(one, "__dict__", {}).items()]
+        pending += [one.__cause__, one.__context__]
+    parts += traceback.format_exception(error)
+    if with_locals:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        ours = [frame for frame in told.stack if "heliograph" in frame.filename]
+        parts += [f"{name}={value}" for frame in ours for name, value in (frame.locals or {}).items()]
+    return "\n".join(parts)
+
+
+@contextmanager
+def listening():
+    """Listen to everything anybody logs, at every level."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(name)s %(pathname)s %(message)s %(args)s"))
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(1)
+    logging.getLogger("markers").debug("listening")
+    try:
+        yield stream
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+    assert "listening" in stream.getvalue()
+
+
+def open_files(folder):
+    """Return the names of all files, and the contents of those that others could read."""
+    parts = []
+    for path in sorted(Path(folder).rglob("*")):
+        parts.append(str(path.relative_to(folder)))
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            parts.append(path.read_text("utf-8", "replace"))
+    return "\n".join(parts)
+
+
+def _page(said):
+    return f"<html><title>What was that?</title>{said}</html>"
+
+
+def _json(said):
+    back = {"success": False, "msg": said, "error": said}
+    return json.dumps({"code": said, "msg": said, "description": said, "result": 0, "obj": said, "back": back})
+
+
+ECHOES = {
+    "page": _page,
+    "escaped": lambda said: _page(html.escape(said)),
+    "quoted": lambda said: _page(quote(said)),
+    "base64": lambda said: " ".join(base64.b64encode(word.encode()).decode() for word in said.split("\n")),
+    "json": _json,
+    "code": lambda said: json.dumps({"code": "777", "msg": said, "description": said, "back": {"msg": "777"}}),
+    "plain": lambda said: said,
+}
+
+
+class Parrot(BaseHTTPRequestHandler):
+    """Answers with what it was sent."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        echo, status = ECHOES[self.server.echo], self.server.status
+        said = self.server.kind(self.path, self.headers, body)
+        answer = echo(said).encode()
+        self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("location", f"http://elsewhere.example.org/?{quote(said)}")
+        self.send_header("content-type", "text/html")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_POST = do_GET
+
+
+def headers_and_all(path, headers, body):
+    return "\n".join([path, *(f"{name}: {value}" for name, value in headers.items()), body])
+
+
+def words_only(path, headers, body):
+    """Return the values alone, without a name that would give them away."""
+    try:
+        words = [str(value) for value in json.loads(body).values()]
+    except ValueError:
+        words = [value for _, value in parse_qsl(body)]
+    words += [value for _, value in parse_qsl(path.partition("?")[2])]
+    words += [unquote_plus(part.partition("=")[2]) for part in headers.get("cookie", "").split(";")]
+    with suppress(ValueError):
+        words += [str(value) for value in json.loads(headers.get("token") or "{}").values()]
+    return "\n".join(word for word in words if word)
+
+
+def words_reversed(path, headers, body):
+    return "\n".join(reversed(words_only(path, headers, body).split("\n")))
+
+
+KINDS = (headers_and_all, words_only, words_reversed)
+
+
+@contextmanager
+def parrot():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
+    server.echo, server.status, server.kind = "plain", 200, words_only
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
