@@ -62,7 +62,7 @@ class Life:
     def days(self) -> list[date]:
         return [self.first + timedelta(days=i) for i in range(len(self.suns))]
 
-    def course(self) -> "Course":
+    def course(self) -> Course:
         return Course(self)
 
 
@@ -137,6 +137,46 @@ class Course:
         """Return when the inverter has woken: its first tenth of a kilowatt hour is near."""
         start, end = self.edges[day]
         return start + (end - start) * 0.27
+
+
+def sampling_error(course, told):
+    """Return for every midnight how much energy no honest sample places on either side of it, and if too much.
+
+    A total places it between the last honest sample before midnight and the first after. A day counter places what
+    it told before midnight, and everything after. Where one sample of the new day shows both awake, moving and
+    honest, nothing is left to guess but what flowed between the device's midnight and the plant's.
+    """
+    true = {one.at: one for one in course.honest()}
+    has_total, has_today = course.life.witnesses != "today", course.life.witnesses != "total"
+    totals = [one.at for one in told if has_total and one.total == true[one.at].total]
+    todays = [one.at for one in told if has_today and one.today == true[one.at].today]
+    seams = [(0.0, False)]
+    for (begun, midnight), (_, end) in pairwise(course.edges):
+        low, high = sorted((midnight, midnight + course.life.skew))
+        by_total = max((at for at in totals if at < low), default=course.start), min((at for at in totals if at >= high), default=course.end)
+        by_today = max((at for at in todays if begun <= at < low), default=begun), high
+        options = []
+        if has_total:
+            options.append(course.between(*by_total))
+        if has_today:
+            options.append(course.between(*by_today))
+        joint = _awake(true, [at for at in told_at(told) if high <= at < end], set(totals), set(todays))
+        seam = 0.0 if joint and has_total and has_today else min(options)
+        seams.append((seam + course.between(low, high), seam > 0.4))
+    return seams
+
+
+def told_at(told):
+    return [one.at for one in told]
+
+
+def _awake(true, moments, totals, todays):
+    both = [at for at in moments if at in totals and at in todays]
+    return any(
+        true[after].total > true[before].total and true[after].today > true[before].today
+        for before, after in pairwise(moments)
+        if before in both and after in both
+    )
 
 
 def _floor(value: float) -> float:
@@ -267,4 +307,3 @@ LIES = {
 ORDER = tuple(LIES)
 """Lasting lies first, then single ones, then silence: as they would lie over each other in a cloud."""
 
-__all__ = ["LIES", "STEP", "Course", "Lie", "Life", "Told", "day_of", "pairwise", "replace"]

@@ -72,6 +72,9 @@ def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | 
                 values[name], quality = true, Quality.REPAIRED
             if value is not None and why is not None:
                 notes.append(Repair(entry.series, entry.measured_at, name, value, true, why))
+        if (lost := ledger.lost()) is not None:
+            why = "flowed over midnight, in no day"
+            notes.append(Repair(entry.series, entry.measured_at, f"{kind}_today", lost, None, why))
         kept[kind] = ledger.dump()
         past = dict(told.get(kind, {}))
         for back, energy in enumerate(ledger.counted()):
@@ -97,7 +100,9 @@ def highest(power: Mapping[str, float] | None) -> float:
     return max(_LEAST, 2 * power["peak"] / 1000) if power else _UNKNOWN
 
 
-def settle(memory: Mapping[str, Any], counted: Day, told: Mapping[str, float | None], zone: tzinfo, now: int) -> Settled:
+def settle(
+    memory: Mapping[str, Any], counted: Day, told: Mapping[str, float | None], zone: tzinfo, now: int
+) -> Settled:
     """Set the cloud's own word on a finished day against what was counted.
 
     The greater wins: what is lost on the way, or frozen, makes both too small, and nothing believed makes them too

@@ -6,7 +6,7 @@ stood at zero. A day is what the ledger gained from one of its midnights to the 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from heliograph.collect.line import DIP, HOUR, Heard, Line, granularity
@@ -62,6 +62,8 @@ class Ledger:
     """Ledger and total when both witnesses were last seen moving."""
     fresh: bool = False
     """Whether the day counter moved since then."""
+    unsplit: float = 0.0
+    """What flowed over midnight and found no day."""
     today: Line | None = None
     reset: Line | None = None
     """The day counter after a fall to zero that may be a glitch."""
@@ -85,7 +87,8 @@ class Ledger:
 
     def dump(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        return asdict(self)
+        lines = {name: line.dump() if (line := getattr(self, name)) else None for name in ("total", "today", "reset")}
+        return {name: getattr(self, name) for name in _FIELDS} | lines | {"pair": list(self.pair) if self.pair else None}
 
     def hear(self, now: Moment, total: float | None, today: float | None) -> tuple[Said, Said]:
         """Take in what one sample says of total and today; return what is kept of them."""
@@ -93,7 +96,16 @@ class Ledger:
             self._turn(now)
         kept = Said(None) if total is None else self._hear_total(total, now)
         ours = Said(None) if today is None else self._hear_today(today, now)
+        if self.total and (self.pair is None or self.total.moved == now.at):
+            self._pair()
         return kept, ours
+
+    def lost(self) -> float | None:
+        """Return, once, what flowed over a midnight and could be given to no day."""
+        if self.today and self.state != "today":
+            return None  # the day counter may still tell
+        found, self.unsplit = self.unsplit, 0.0
+        return round(found, 3) if found > UNSPLIT else None
 
     def counted(self) -> tuple[float | None, float | None]:
         """Return the energy of today and of yesterday, as far as they can be told."""
@@ -142,22 +154,23 @@ class Ledger:
             self.zero += was - change.start
             dusk = None if run is None or run.dusk is None else run.dusk - change.start
             heard, why = Heard.ROSE, "meter replaced"
-        if self.pair is None:
-            self.pair = (self.energy, line.value)
         owed = self.energy
         slack = line.step if self.today else 0.0
-        self.energy = max(self.energy, self.pair[0] + line.value - self.pair[1] - slack)
+        if self.pair:
+            self.energy = max(self.energy, self.pair[0] + line.value - self.pair[1] - slack)
         if self.state != "today":
             self._pin(self.energy - owed, dusk, seen, now)
-        if heard is Heard.ROSE:
-            self._pair()
-            if self.tail == "due":
-                self.tail = "told"
+        if heard is Heard.ROSE and self.tail == "due":
+            self.tail = "told"
         return Said(round(line.value, 3), why)
 
     def _pair(self) -> None:
         """Remember both witnesses at a moment when both are alive."""
-        if self.total and (self.today is None or (self.state == "today" and self.fresh)):
+        if (
+            self.total
+            and self.total.sure
+            and (not self.pair or not self.today or (self.state == "today" and self.fresh))
+        ):
             self.pair, self.fresh = (self.energy, self.total.value), False
 
     def _pin(self, gained: float, dusk: float | None, seen: int, now: Moment) -> None:
@@ -173,7 +186,7 @@ class Ledger:
             return
         rest = self.energy - self.base
         if now.at - seen > HOUR and rest > UNSPLIT:
-            self.base, self.open = self.energy, True
+            self.base, self.open, self.unsplit = self.energy, True, rest
         else:
             self.base += rest * (now.midnight - seen) / (now.at - seen)
 
@@ -195,7 +208,7 @@ class Ledger:
         if kept == raw:
             return Said(raw)
         if self.state == "waiting":
-            return Said(None if self.hidden else 0.0, "yesterday's, not reset yet")
+            return Said(None if self.hidden and raw > self.stale else 0.0, "yesterday's, not reset yet")
         return Said(kept, "implausible jump" if heard is Heard.HELD else "day counter fell")
 
     def _today(self, raw: float, now: Moment) -> Heard:
@@ -264,7 +277,9 @@ class Ledger:
         past = [self.energy - said] if self.total or self.cut is None else []
         if self.cut is not None:
             past.append(self.cut + top)
-        self.cut = self.base = max(past)
+        known, self.cut = self.cut is not None, max(past)
+        self.unsplit = self.cut - (self.base - self.unsplit) if known and self.before is None else 0.0
+        self.base = self.cut
         self.state, self.pinned, self.open, self.fresh = "today", True, False, True
         self.tail = "due" if self.total else "closed"
         self._push()
@@ -282,3 +297,6 @@ class Ledger:
             self.cut += excess
             self.base = self.cut
         self.tail = "closed"
+
+
+_FIELDS = tuple(one.name for one in fields(Ledger))

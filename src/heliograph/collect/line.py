@@ -65,9 +65,22 @@ class Line:
 
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Self:
-        """Read back what `dataclasses.asdict` made of it."""
+        """Read back what `dump` wrote."""
         run = kept["run"]
-        return cls(**{**kept, "run": None if run is None else Run(**run)})
+        return cls(**{**kept, "run": None if run is None else Run(*run)})
+
+    def dump(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        run = self.run
+        known = None if run is None else [run.first, run.since, run.last, run.at, run.rising, run.dusk]
+        return {
+            "value": self.value,
+            "moved": self.moved,
+            "seen": self.seen,
+            "step": self.step,
+            "sure": self.sure,
+            "run": known,
+        }
 
     def hear(self, value: float, at: int, limit: float) -> Heard:
         """Take in one value; `limit` is the greatest flow there can be, in kWh a second."""
