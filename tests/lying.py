@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from heliograph.collect.days import bounds, day_of
+from heliograph.collect.days import bounds
 
 STEP = 0.1
 TICK = 60
@@ -52,7 +52,6 @@ class Life:
     seed: int = 0
     lies: tuple[Lie, ...] = ()
     witnesses: str = "both"
-    _told: list[Told] = field(default_factory=list, compare=False)
 
     @property
     def clock(self) -> ZoneInfo:
@@ -153,7 +152,10 @@ def sampling_error(course, told):
     seams = [(0.0, False)]
     for (begun, midnight), (_, end) in pairwise(course.edges):
         low, high = sorted((midnight, midnight + course.life.skew))
-        by_total = max((at for at in totals if at < low), default=course.start), min((at for at in totals if at >= high), default=course.end)
+        by_total = (
+            max((at for at in totals if at < low), default=course.start),
+            min((at for at in totals if at >= high), default=course.end),
+        )
         by_today = max((at for at in todays if begun <= at < low), default=begun), high
         options = []
         if has_total:
@@ -208,7 +210,12 @@ def replay(course, lie, told):
         return told
     since = course.edges[day][0]
     until = course.wakes(day) if course.life.sleeps else since + 600 + lie.size * 6 * 3600
-    final = _floor(course.between(course.midnight(since - 1200) if course.life.skew < 0 else course.edges[day - 1][0] + course.life.skew, since + course.life.skew))
+    final = _floor(
+        course.between(
+            course.midnight(since - 1200) if course.life.skew < 0 else course.edges[day - 1][0] + course.life.skew,
+            since + course.life.skew,
+        )
+    )
     changed = []
     for i, one in enumerate(told):
         if since <= one.at < until:
@@ -222,7 +229,9 @@ def replay(course, lie, told):
 def dip(course, lie, told):
     """Both counters lose a little and find it again."""
     lost = 0.1 if lie.size < 0.5 else 0.2
-    return _one(course, lie, told, lambda one: Told(one.at, round(one.total - lost, 3), max(0.0, round(one.today - lost, 3))))
+    return _one(
+        course, lie, told, lambda one: Told(one.at, round(one.total - lost, 3), max(0.0, round(one.today - lost, 3)))
+    )
 
 
 def total_zero(course, lie, told):
@@ -271,7 +280,10 @@ def replaced(course, lie, told):
     """A new meter begins at zero."""
     since, _ = course.window(lie)
     lost = course.life.born + course.flowed(since)
-    return [one if one.at < since else one._replace(total=_floor(max(0.0, course.life.born + course.flowed(one.at) - lost))) for one in told]
+    return [
+        one if one.at < since else one._replace(total=_floor(max(0.0, course.life.born + course.flowed(one.at) - lost)))
+        for one in told
+    ]
 
 
 def gap(course, lie, told):
@@ -306,4 +318,3 @@ LIES = {
 }
 ORDER = tuple(LIES)
 """Lasting lies first, then single ones, then silence: as they would lie over each other in a cloud."""
-

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import lying
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lying
 from heliograph.collect.counters import count, settle
 from heliograph.collect.days import begins, day_of
 from heliograph.collect.line import granularity
@@ -233,17 +233,22 @@ def test_a_total_alone_counts_whole_days():
 
 def test_what_flowed_in_a_long_gap_over_midnight_belongs_to_no_day():
     told = Told()
-    told.total(*((i / 4, round(100 + i / 4, 1)) for i in range(1, 150)), *((40 + i / 4, round(140 + i / 4, 1)) for i in range(100)))
+    told.total(
+        *((i / 4, round(100 + i / 4, 1)) for i in range(1, 150)),
+        *((40 + i / 4, round(140 + i / 4, 1)) for i in range(100)),
+    )
     told.total((74, 200.0), (75, 201.0))
     assert told.of(2) is not None
     assert told.of(3) is None
-    assert "flowed over midnight, in no day" in told.reasons()
+    assert "over midnight: in no day" in told.reasons()
 
 
 def test_days_within_a_gap_stay_untold():
-    told = Told().both((0.1, 100.0, 0.0), (9, 104.0, 4.0), (10, 105.0, 5.0), (24 * 3 + 10, 150.0, 6.0), (82.1, 150.1, 6.1))
+    told = Told().both(
+        (0.1, 100.0, 0.0), (9, 104.0, 4.0), (10, 105.0, 5.0), (24 * 3 + 10, 150.0, 6.0), (82.1, 150.1, 6.1)
+    )
     assert (told.of(0), told.of(1), told.of(2), told.of(3)) == (5.0, None, None, 6.1)
-    assert "flowed over midnight, in no day" in told.reasons()
+    assert "over midnight: in no day" in told.reasons()
 
 
 def test_a_gap_stays_a_gap():
@@ -271,6 +276,27 @@ def test_the_same_sample_twice_changes_nothing():
 def test_a_repaired_sample_says_so_and_so_does_its_day():
     told = Told().both((0.1, 100.0, 0.0), (9, 104.0, 4.0), (10, 105.0, 5.0), (11, 0.0, 6.0), (12, 106.0, 7.0))
     assert told.qualities[1:] == [Quality.LIVE, Quality.LIVE, Quality.REPAIRED, Quality.LIVE]
+
+
+def test_a_day_told_by_the_total_instead_of_its_counter_is_repaired():
+    told = Told().both((0.1, 100.0, 0.0), (9, 104.1, 4.1), (10, 105.0, 5.0))
+    assert told.day_qualities[FIRST] is Quality.LIVE
+    told.both((12, 108.0, 5.0))
+    assert told.day_qualities[FIRST] is Quality.REPAIRED
+
+
+def test_a_day_without_energy_repeats_nothing():
+    told = Told().both((0.1, 100.1, 0.0), (12, 100.1, 0.0), (23.9, 100.1, 0.0), (24.2, 100.4, 0.0), (24.5, 100.8, 0.0))
+    told.both((26, 103.1, 3.0), (26.2, 103.2, 3.1))
+    assert told.of(0) == pytest.approx(0, abs=0.25)
+    assert told.of(1) == pytest.approx(3.1, abs=0.25)
+
+
+def test_the_total_tells_whose_the_day_counter_is_after_a_gap():
+    told = Told().both((0.1, 100.0, 0.0), (9, 104.1, 4.1), (10, 105.0, 5.0))
+    shown = told.both((35, 125.3, 9.0), (35.1, 125.4, 9.1)).shown
+    assert shown[-1][2] == 9.1
+    assert (told.of(0), told.of(1)) == pytest.approx((16.3, 9.1), abs=0.25)
 
 
 def test_a_great_plant_is_learnt_from_its_power():
@@ -335,7 +361,9 @@ def lives(draw, lies=LIES):
     sleeps = draw(st.booleans())
     return lying.Life(
         zone=draw(st.sampled_from(("Europe/Berlin", "Australia/Sydney", "America/Santiago"))),
-        first=draw(st.sampled_from([date(2026, 6, 20), *(date(2026, m, d) for m, d in ((10, 23), (3, 27), (4, 3), (9, 4)))])),
+        first=draw(
+            st.sampled_from([date(2026, 6, 20), *(date(2026, m, d) for m, d in ((10, 23), (3, 27), (4, 3), (9, 4)))])
+        ),
         suns=tuple(draw(st.lists(st.sampled_from((1.0, 0.5, 0.1, 0.02, 0.0)), min_size=4, max_size=4))),
         sleeps=sleeps,
         seconds=draw(st.sampled_from((300, 600, 900))),
@@ -380,7 +408,8 @@ def counters_never_fall(life, told):
     for at, total_now, today_now in told.shown:
         if day_of(at, life.clock) != day:
             day, today = day_of(at, life.clock), 0.0
-        assert (total_now is None or total_now >= total) and (today_now is None or today_now >= today)
+        assert total_now is None or total_now >= total
+        assert today_now is None or today_now >= today
         total, today = total_now or total, today_now or today
 
 

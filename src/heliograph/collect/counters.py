@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect.days import begins, bounds, day_of
-from heliograph.collect.ledger import Ledger, Moment
+from heliograph.collect.ledger import Energy, Ledger, Moment
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
 from heliograph.store.contract import Day, Entry, Repair
@@ -55,44 +55,53 @@ def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | 
     day = day_of(entry.measured_at, zone)
     flow = (limit / 1000 if limit else highest(power)) / 3600
     now = Moment(entry.measured_at, day.toordinal(), begins(day, zone), flow)
-    kept = dict(memory.get("kinds", {}))
-    told = dict(memory.get("told", {}))
-    values = dict(entry.values)
+    kinds, told = dict(memory.get("kinds", {})), dict(memory.get("told", {}))
+    true: dict[str, float | None] = {}
     notes: list[Repair] = []
-    news: dict[int, dict[str, float | None]] = {}
-    quality = entry.quality
+    news: list[tuple[int, str, Energy]] = []
     for kind in KINDS:
-        raw = {f"{kind}_total": values.get(f"{kind}_total"), f"{kind}_today": values.get(f"{kind}_today")}
+        raw = {name: entry.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
         if all(value is None for value in raw.values()):
             continue
-        ledger = Ledger.load(kept[kind]) if kind in kept else Ledger(now.day)
-        said = ledger.hear(now, *raw.values())
-        for (name, value), (true, why) in zip(raw.items(), said, strict=True):
-            if value is not None and true != value:
-                values[name], quality = true, Quality.REPAIRED
-            if value is not None and why is not None:
-                notes.append(Repair(entry.series, entry.measured_at, name, value, true, why))
+        ledger = Ledger.load(kinds[kind]) if kind in kinds else Ledger(now.day)
+        for (name, value), said in zip(raw.items(), ledger.hear(now, *raw.values()), strict=True):
+            if value is not None:
+                true[name] = said.kept
+            if said.why is not None:
+                notes.append(Repair(entry.series, entry.measured_at, name, value, said.kept, said.why))
         if (lost := ledger.lost()) is not None:
-            why = "flowed over midnight, in no day"
-            notes.append(Repair(entry.series, entry.measured_at, f"{kind}_today", lost, None, why))
-        kept[kind] = ledger.dump()
-        past = dict(told.get(kind, {}))
-        for back, energy in enumerate(ledger.counted()):
-            which = now.day - back
-            if energy is not None and past.get(str(which)) != energy:
-                news.setdefault(which, {})[kind] = energy
-                past[str(which)] = energy
-        told[kind] = {which: energy for which, energy in past.items() if int(which) >= now.day - 1}
-    days = tuple(
-        Day(entry.series, date.fromordinal(which), energies, quality, final=False, written_at=entry.fetched_at)
-        for which, energies in sorted(news.items())
-    )
+            notes.append(
+                Repair(entry.series, entry.measured_at, f"{kind}_today", lost, None, "over midnight: in no day")
+            )
+        known = {now.day - back: energy for back, energy in enumerate(ledger.counted()) if energy is not None}
+        before = told.get(kind, {})
+        news += [(which, kind, energy) for which, energy in known.items() if before.get(str(which)) != energy.kwh]
+        kinds[kind], told[kind] = ledger.dump(), {str(which): energy.kwh for which, energy in known.items()}
+    changed = any(entry.values[name] != value for name, value in true.items())
     return Counted(
-        entry._replace(values=values, quality=quality),
-        days,
+        entry._replace(values={**entry.values, **true}, quality=Quality.REPAIRED if changed else entry.quality),
+        _days(entry, news),
         tuple(notes),
-        {"at": entry.measured_at, "power": power, "kinds": kept, "told": told},
+        {"at": entry.measured_at, "power": power, "kinds": kinds, "told": told},
     )
+
+
+def _days(entry: Entry, news: list[tuple[int, str, Energy]]) -> tuple[Day, ...]:
+    """Return one row for each day that has news."""
+    rows = []
+    for which in sorted({which for which, _, _ in news}):
+        energies = {kind: energy for day, kind, energy in news if day == which}
+        rows.append(
+            Day(
+                entry.series,
+                date.fromordinal(which),
+                {kind: energy.kwh for kind, energy in energies.items()},
+                Quality.REPAIRED if any(energy.repaired for energy in energies.values()) else entry.quality,
+                final=False,
+                written_at=entry.fetched_at,
+            )
+        )
+    return tuple(rows)
 
 
 def highest(power: Mapping[str, float] | None) -> float:

@@ -86,8 +86,8 @@ def awake(moments: Iterable[int], now: int, zone: tzinfo) -> bool:
 
 def elevation(moment: int, latitude: float, longitude: float) -> float:
     """Return how high the sun stands, in degrees; needs the library of the extra "emulator"."""
-    from astral import Observer
-    from astral.sun import elevation as stands
+    from astral import Observer  # noqa: PLC0415 - an extra, and slow to load
+    from astral.sun import elevation as stands  # noqa: PLC0415 - likewise
 
     return float(stands(Observer(latitude, longitude), datetime.fromtimestamp(moment, UTC)))
 

@@ -41,6 +41,13 @@ class Said(NamedTuple):
     why: str | None = None
 
 
+class Energy(NamedTuple):
+    """What flowed on a day, and whether a day counter said otherwise."""
+
+    kwh: float
+    repaired: bool
+
+
 @dataclass(slots=True)
 class Ledger:
     """One kind of energy of one series, in kWh."""
@@ -88,7 +95,9 @@ class Ledger:
     def dump(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         lines = {name: line.dump() if (line := getattr(self, name)) else None for name in ("total", "today", "reset")}
-        return {name: getattr(self, name) for name in _FIELDS} | lines | {"pair": list(self.pair) if self.pair else None}
+        return (
+            {name: getattr(self, name) for name in _FIELDS} | lines | {"pair": list(self.pair) if self.pair else None}
+        )
 
     def hear(self, now: Moment, total: float | None, today: float | None) -> tuple[Said, Said]:
         """Take in what one sample says of total and today; return what is kept of them."""
@@ -107,17 +116,19 @@ class Ledger:
         found, self.unsplit = self.unsplit, 0.0
         return round(found, 3) if found > UNSPLIT else None
 
-    def counted(self) -> tuple[float | None, float | None]:
+    def counted(self) -> tuple[Energy | None, Energy | None]:
         """Return the energy of today and of yesterday, as far as they can be told."""
-        silent = self.today is None and self.total is None
-        unheard = self.state == "waiting" and (self.total is None or not self.pinned)
-        now = None if silent or unheard or self.open else round(max(0.0, self.energy - self.base), 3)
-        past = None if self.before is None or self.open else round(max(0.0, self.base - self.before), 3)
+        if self.open:
+            return None, None
+        line = self.today or self.total
+        step = 2 * line.step if line else 0.0
+        now = past = None
+        if self.state != "waiting" or (self.total and self.pinned):
+            own = self.today.value if self.today and self.state == "today" else None
+            now = _energy(self.energy - self.base, own, step)
+        if self.before is not None:
+            past = _energy(self.base - self.before, self.stale if self.today else None, step)
         return now, past
-
-    def own(self) -> float | None:
-        """Return what the day counter itself says of today."""
-        return self.today.value if self.today and self.state == "today" else None
 
     def _turn(self, now: Moment) -> None:
         """Begin a new day."""
@@ -201,10 +212,7 @@ class Ledger:
             self.rose = True
             return Said(None, "not known to be today's yet")
         heard = self._today(raw, now)
-        if self.state == "today":
-            kept = round(self.today.value, 3)
-        else:
-            kept = 0.0
+        kept = round(self.today.value, 3) if self.state == "today" else 0.0
         if kept == raw:
             return Said(raw)
         if self.state == "waiting":
@@ -259,7 +267,7 @@ class Ledger:
         if self.total and self.cut is not None and self.total.seen == now.at:
             gained = self.energy - (self.cut + self.stale)
             steps = self.total.step + self.today.step
-            if gained >= raw - steps and gained > raw - self.stale + 2 * steps:
+            if raw > self.stale and gained >= raw - steps and gained > raw - self.stale + 2 * steps:
                 return True
             if gained > steps and gained + steps + 0.1 * raw < raw:
                 return False
@@ -289,7 +297,7 @@ class Ledger:
             self.energy = max(self.energy, self.cut + self.today.value)
 
     def _close(self) -> None:
-        """Give yesterday what the total told late: both witnesses have moved, so the day counter is the truth of today."""
+        """Give yesterday what the total told late: both have moved since, so the day counter is the truth of today."""
         if self.tail != "told" or self.total is None or self.today is None or self.cut is None:
             return
         excess = self.energy - (self.cut + self.today.value)
@@ -297,6 +305,10 @@ class Ledger:
             self.cut += excess
             self.base = self.cut
         self.tail = "closed"
+
+
+def _energy(kwh: float, own: float | None, step: float) -> Energy:
+    return Energy(round(max(0.0, kwh), 3), own is not None and abs(kwh - own) > step + 1e-9)
 
 
 _FIELDS = tuple(one.name for one in fields(Ledger))

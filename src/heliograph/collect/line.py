@@ -1,4 +1,4 @@
-"""One counter as its cloud tells it: which of the values are believed, and which are held until they prove themselves."""
+"""One counter as its cloud tells it: which values are believed, and which are held until they prove themselves."""
 
 from __future__ import annotations
 
