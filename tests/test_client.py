@@ -237,9 +237,9 @@ def test_a_hundred_callers_of_one_client_take_turns(account, server):
 
 def test_two_clients_share_no_cookie(account, server):
     server.answers["newTwoLoginAPI.do"] = http(LOGIN, "200 OK", "Set-Cookie: JSESSIONID=c1")
-    account()("plant_info", "1")
+    account(keeper=None)("plant_info", "1")
     server.answers["newTwoLoginAPI.do"] = http(LOGIN)
-    account()("plant_info", "1")
+    account(keeper=None)("plant_info", "1")
     assert [headers.get("cookie") for _, _, headers, _ in server.seen] == [None, "JSESSIONID=c1", None, None]
 
 

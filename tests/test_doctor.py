@@ -214,7 +214,7 @@ def test_a_pause_is_told_with_what_to_do(box, ask, kind, verdict, advice):
 
 @BOTH
 def test_a_refused_password_is_told_with_the_command_that_mends_it(box, ask, vendor):
-    remember(box, vendor, refused_password="f" * 64, refused_at=NOW)
+    remember(box, vendor, refused_passwords=["f" * 64], refused_at=NOW)
     code, out = ask(vendor)
     ((verdict, sentence),) = found(out, "login")
     assert (code, verdict) == (1, "problem")
@@ -255,18 +255,21 @@ def test_a_budget_that_is_used_up_is_a_warning(box, ask):
     assert "20 are kept for a person" in sentence
 
 
-def test_a_memory_of_a_newer_version_is_a_problem_of_this_account_alone(box, ask):
-    remember(box, "growatt").path.write_text('{"format": 99}')
+def test_a_memory_of_another_version_is_a_problem_of_this_account_alone(box, ask, monkeypatch):
+    with monkeypatch.context() as newer:
+        newer.setattr("heliograph.keeper.shelf.FORMAT", 99)
+        remember(box, "growatt")
     code, out = ask()
     assert code == 1
-    assert "a newer version" in dict(found(out, "memory"))["problem"]
+    assert "another version" in dict(found(out, "memory"))["problem"]
     assert "\ngoodwe\n" in out
 
 
 def test_a_broken_memory_is_set_aside_and_told(box, ask):
     remember(box, "growatt").path.write_text("{")
-    out = ask("growatt")[1]
-    assert "was set aside as" in out
+    assert "will be set aside" in ask("growatt")[1]
+    read(box, "growatt")
+    assert "was set aside as" in ask("growatt")[1]
     assert "what it remembered is forgotten" in dict(found(ask("growatt")[1], "files"))["warning"]
 
 

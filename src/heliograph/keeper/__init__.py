@@ -6,7 +6,7 @@ import os
 from time import time
 from typing import TYPE_CHECKING
 
-from heliograph.keeper.gate import Gate
+from heliograph.keeper.gate import PATIENCE, Gate
 from heliograph.keeper.limits import Budget, Limits, Pause
 from heliograph.keeper.shelf import Shelf
 
@@ -18,10 +18,14 @@ __all__ = ["Budget", "Gate", "Keeper", "Limits", "Pause"]
 
 
 class Keeper:
-    """Keeps the accounts of one folder; the usual one is `accounts` in the data folder of this user."""
+    """Keeps the accounts of one folder; the usual one is `accounts` in the data folder of this user.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    `patience` is how many seconds a call waits for other conversations with its account.
+    """
+
+    def __init__(self, folder: Path | None = None, *, patience: float = PATIENCE) -> None:
         self._folder = folder
+        self._patience = patience
 
     @property
     def folder(self) -> Path:
@@ -43,4 +47,5 @@ class Keeper:
         clock: Callable[[], float] = time,
     ) -> Gate:
         """Return the gate of one account."""
-        return Gate(Shelf.of(self.folder, vendor, server, username), limits, clock, interactive=interactive)
+        shelf = Shelf.of(self.folder, vendor, server, username)
+        return Gate(shelf, limits, clock, interactive=interactive, patience=self._patience)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from heliograph.keeper.limits import DAY, Kind
+from heliograph.keeper.limits import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
 STRETCH = 300.0
 """Seconds of one stretch of the request count: fine enough to say when requests become free again."""
 NOTES = 30
@@ -23,6 +22,8 @@ class Book:
 
     at: float = 0.0
     """When it was last written."""
+    behind: float = 0.0
+    """By how many seconds the clock went back; a machine that starts without a clock of its own gets them again."""
     session: dict[str, Any] | None = None
     opened_at: float | None = None
     spent: list[list[float]] = field(default_factory=list)
@@ -39,9 +40,10 @@ class Book:
     failed_why: str = ""
     failed_by_person: bool = False
     """It failed for a reason only a person can mend: terms to accept, another region."""
-    refused_password: str = ""
-    """A fingerprint of the password the cloud refused."""
+    refused_passwords: list[str] = field(default_factory=list)
+    """Fingerprints of the passwords the cloud refused: several programs may each hold another old one."""
     refused_at: float | None = None
+    """When it refused the last of them; None as soon as a login succeeded."""
     deaths: list[float] = field(default_factory=list)
     """When sessions died much too early, lately."""
     pause: str = ""
@@ -49,40 +51,50 @@ class Book:
     pause_until: float = 0.0
     pause_why: str = ""
     strikes: int = 0
-    """How often in a row the same kind of pause was needed."""
+    """How often the same kind of pause was needed again soon after it was over."""
     misses: int = 0
     """Requests in a row that nobody answered."""
     notes: list[list[Any]] = field(default_factory=list)
 
+    @property
+    def alive(self) -> bool:
+        """Whether a session is stored that may still work."""
+        return bool((self.session or {}).get("alive"))
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
-        return {"format": FORMAT, **{member.name: getattr(self, member.name) for member in fields(self)}}
+        return {member.name: getattr(self, member.name) for member in fields(self)}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Book:
-        """Restore what `to_dict` gave; anything else raises ValueError."""
-        if stored.get("format") != FORMAT:
-            raise ValueError(f"format {stored.get('format')!r}, not {FORMAT}")
-        book = cls()
-        for member in fields(cls):
-            if member.name not in stored:
-                raise ValueError(f"{member.name} is missing")
-            _check(member.name, stored[member.name], getattr(book, member.name))
-            setattr(book, member.name, stored[member.name])
-        return book
+        """Restore what `to_dict` gave; members another version does not know have their usual values."""
+        return cls(**{member.name: stored[member.name] for member in fields(cls) if member.name in stored})
 
     def seen_at(self, now: float) -> None:
         """Bring the book to the present; a clock that went back since the last writing takes all moments along.
 
-        How long it was in truth nobody knows then, so that no time is taken to have passed: waits stay whole.
+        How long it was in truth nobody knows then, so that no time is taken to have passed: waits stay whole. When it
+        comes forward again by as much, as on a machine that starts in 1970 and then finds a time server, so do they.
         """
-        if self.at and now < self.at - _SLIP:
-            self._shift(now - self.at)
+        gone = now - self.at if self.at else 0.0
+        if gone < -_SLIP:
+            self._shift(gone)
+            self.behind -= gone
             self.note(now, "the clock of this machine went back; all waits were kept whole")
+        elif self.behind and gone > self.behind - _SLIP:
+            self._shift(self.behind)
+            self.behind = 0.0
         self.at = now
         # A stretch counts until the last of its requests is a day old.
         self.spent = [stretch for stretch in self.spent if now < stretch[0] + STRETCH + DAY]
         self.logins = [login for login in self.logins if now < login + DAY]
+
+    def catch_up(self, other: Book) -> None:
+        """Take over what another memory of the same account holds that was never written."""
+        self.spent = sorted([*self.spent, *(stretch for stretch in other.spent if stretch not in self.spent)])
+        if other.pause_until > self.pause_until:
+            self.pause, self.pause_why, self.strikes = other.pause, other.pause_why, other.strikes
+            self.pause_from, self.pause_until = other.pause_from, other.pause_until
 
     def _shift(self, seconds: float) -> None:
         for name in ("opened_at", "last_login", "failed_at", "refused_at"):
@@ -121,29 +133,3 @@ class Book:
             self.notes[-1][0] = now
         else:
             self.notes = [*self.notes[1 - NOTES :], [now, sentence]]
-
-
-def _check(name: str, value: Any, usual: Any) -> None:
-    """Refuse a stored member that is not what it should be: a broken file must not look like an empty one."""
-    if name == "session":
-        sound = value is None or (isinstance(value, dict) and isinstance(value.get("server"), str))
-    elif name in {"spent", "notes"}:
-        kind = (int, float) if name == "spent" else str
-        sound = isinstance(value, list) and all(
-            isinstance(pair, list) and len(pair) == 2 and _number(pair[0]) and isinstance(pair[1], kind)
-            for pair in value
-        )
-    elif isinstance(usual, list):
-        sound = isinstance(value, list) and all(_number(one) for one in value)
-    elif usual is None:
-        sound = value is None or _number(value)
-    elif isinstance(usual, str | bool):
-        sound = isinstance(value, type(usual)) and (name != "pause" or value in ("", *get_args(Kind)))
-    else:
-        sound = _number(value)
-    if not sound:
-        raise ValueError(f"{name} is {type(value).__name__}")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12

@@ -7,6 +7,7 @@ rules allow, and writes down what is about to happen before it does, so that not
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.errors import CloudError, StoreError, Throttled
@@ -34,11 +35,20 @@ PATIENCE = 120.0
 class Gate:
     """What stands between one account's conversations and the network."""
 
-    def __init__(self, shelf: Shelf, limits: Limits, clock: Callable[[], float], *, interactive: bool) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        limits: Limits,
+        clock: Callable[[], float],
+        *,
+        interactive: bool,
+        patience: float = PATIENCE,
+    ) -> None:
         self.shelf = shelf
         self.limits = limits
         self.clock = clock
         self.interactive = interactive
+        self.patience = patience
         self._unwritten: Book | None = None
 
     def budget(self) -> Budget:
@@ -62,23 +72,34 @@ class Gate:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                if waited > PATIENCE:
-                    busy = Throttled("another program here has been talking to this account for minutes", vendor=vendor)
-                    busy.retry_after = PATIENCE
-                    raise busy from None
+                if waited >= self.patience:
+                    raise self._busy(vendor) from None
                 yield Wait(GLANCE)
                 waited += GLANCE
             except OSError as error:
-                raise StoreError(f"{lock.lock_file}: {error.strerror or error}") from None
+                raise self.shelf.unusable(error) from None
             else:
                 return lock
 
-    def load(self, now: float) -> Book:
-        """Return the book; one that could not be written is still the better memory."""
-        if self._unwritten is None:
-            return self.shelf.load(now)
-        self._unwritten.seen_at(now)
-        return self._unwritten
+    def _busy(self, vendor: str) -> Throttled:
+        busy = Throttled(
+            f"other conversations with this account have taken {self.patience:.0f} s, and they go one at a time",
+            vendor=vendor,
+            advice="See whether another program of yours hangs, then try again",
+        )
+        busy.retry_after = self.patience
+        return busy
+
+    def load(self, now: float, *, alone: bool = False) -> Book:
+        """Return the book brought to the present; what could not be written is remembered all the same."""
+        book = self.shelf.load(now, alone=alone)
+        if self._unwritten is not None:
+            if book.at <= self._unwritten.at:
+                book = self._unwritten
+            else:  # somebody else could write meanwhile
+                book.catch_up(self._unwritten)
+        book.seen_at(now)
+        return book
 
     def save(self, book: Book, *, opens: bool) -> None:
         """Write the book; a login is never sent unless it was written down, a read with a living session is."""
@@ -93,108 +114,122 @@ class Gate:
 
 
 class _Visit:
-    """One plan on its way through the gate."""
+    """One plan on its way through the gate, whose lock is held meanwhile."""
 
     def __init__(self, gate: Gate, talk: Conversation) -> None:
         self.gate = gate
         self.talk = talk
         self.now = gate.clock()
-        self.book = gate.load(self.now)
+        self.book = gate.load(self.now, alone=True)
+        self._known: CloudError | None = None
+        talk.trouble = None
         self._refusal: CloudError | None = None
-        self._insisted = False
+        self._answered = False
         self._take_session()
-
-    def _take_session(self) -> None:
-        """Go on with the stored session, whoever opened it."""
-        zone = self.talk.session.zone
-        server = self.talk.session.server
-        stored = self.book.session
-        self.talk.session = Session.from_dict(stored) if stored else Session(server)
-        self.talk.session.zone = zone
-        self.died_at = self.talk.session.died_at
+        self._deaths = talk.session.deaths
         if self.book.trying:
             rules.cut_off(self.book, self.now)
 
+    def _take_session(self) -> None:
+        """Go on with the stored session, whoever opened it."""
+        mine, stored = self.talk.session, self.book.session
+        if stored is None:
+            return
+        session = Session.from_dict(stored)
+        if session.server == mine.server and self.talk.cloud.trusts(session, session.base):
+            session.zone = mine.zone
+            self.talk.session = session
+
     def carry(self, plan: Plan[T]) -> Generator[Request, Reply, T]:
-        steps = self.talk.carry(plan, self.now)
         outcome: Reply | CloudError | None = None
-        try:
-            while True:
-                request = advance(steps, outcome)
-                outcome = self._refused(request)
-                if outcome is None:
-                    outcome = yield from self._sent(request)
-        except StopIteration as done:
-            self._notice(opens=False)
-            rules.worked(self.book)
-            result: T = done.value
-            return result
-        except CloudError as error:
-            self._notice(opens=False)
-            self._learn(error)
-            raise
-        finally:
-            self._write(opens=False)
+        with closing(self.talk.carry(plan, self.now)) as steps:
+            try:
+                while True:
+                    request = advance(steps, outcome)
+                    outcome = self._refused(request)
+                    if outcome is None:
+                        outcome = yield from self._sent(request)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            finally:
+                self._notice()
+                self._write(opens=False)
 
     def _refused(self, request: Request) -> CloudError | None:
         """Return why a request may not be sent now."""
-        self._notice(opens=request.opens)
-        if self.talk.insisted and not self._insisted:
-            self._insisted = True
-            rules.insisted(self.book, self.now)
+        self._notice()
+        interactive = self.gate.interactive or self.talk.insisted
         try:
+            if self.talk.insisted:
+                rules.hold(self.book, self.now, interactive=True)
+                rules.insisted(self.book, self.now, self._fingerprint)
             rules.admit(
                 self.book,
                 self.now,
                 self.gate.limits,
                 opens=request.opens,
-                interactive=self.gate.interactive or self.talk.insisted,
-                same=self._same_password,
+                interactive=interactive,
+                fingerprint=self._fingerprint,
             )
         except CloudError as refusal:
             refusal.vendor = self.talk.cloud.vendor
             self._refusal = refusal
+            if request.opens and self.book.opened_at is not None:
+                # The old session was given up for a new one, not by the cloud; it may still serve.
+                self._take_session()
             return refusal
         return None
 
     def _sent(self, request: Request) -> Generator[Request, Reply, Reply | CloudError]:
         """Write down that a request is sent, and have it sent."""
         rules.sent(self.book, self.now, opens=request.opens)
-        self._write(opens=request.opens)
+        try:
+            self._write(opens=request.opens)
+        except StoreError:
+            rules.refund(self.book, opens=request.opens)
+            raise
         try:
             reply = yield request
         except CloudError as error:
-            self.now = max(self.now, self.gate.clock())
+            self._is_now(self.gate.clock())
             if not getattr(error, "sent", True):
                 rules.refund(self.book, opens=request.opens)
             return error
-        self.now = max(self.now, reply.at)
+        self._is_now(reply.at)
+        self._answered = True
         return reply
 
-    def _notice(self, *, opens: bool) -> None:
-        """See what became of the session: whether it died, and whether a login has succeeded since."""
-        session = self.talk.session
-        if session.died_at != self.died_at:
-            self.died_at = session.died_at
-            rules.died(self.book, self.now)
-        if self.book.trying and session.alive and not opens:
-            rules.logged_in(self.book, self.now)
+    def _is_now(self, moment: float) -> None:
+        self.now = max(self.now, moment)
+        self.book.seen_at(self.now)
 
-    def _learn(self, error: CloudError) -> None:
-        if error is not self._refusal:
-            rules.learn(self.book, self.now, error, self._fingerprint)
+    def _notice(self) -> None:
+        """See what became of the last request: of the session, of a login, and of what was asked."""
+        book, session, trouble = self.book, self.talk.session, self.talk.trouble
+        if self._answered and book.trying and session.alive:
+            rules.logged_in(book, self.now)
+        if session.deaths != self._deaths:
+            self._deaths = session.deaths
+            rules.died(book, self.now)
+        if trouble is not self._known and trouble is not None:
+            self._known = trouble
+            self._learn(trouble)
+        elif self._answered:
+            rules.worked(book)
+        self._answered = False
+
+    def _learn(self, trouble: CloudError) -> None:
+        if trouble is not self._refusal:
+            rules.learn(self.book, self.now, trouble, self._fingerprint)
         elif self.book.trying:
-            rules.login_failed(self.book, self.now, error)
+            rules.login_failed(self.book, self.now, trouble)
 
     def _write(self, *, opens: bool) -> None:
-        self.book.at = self.now
         self.book.session = self.talk.session.to_dict()
         if not self.talk.session.alive:
             self.book.opened_at = None
         self.gate.save(self.book, opens=opens)
-
-    def _same_password(self, fingerprint: str) -> bool:
-        return fingerprint == self._fingerprint()
 
     def _fingerprint(self) -> str:
         """Return what tells two passwords apart without telling either; slow on purpose, and rarely needed."""

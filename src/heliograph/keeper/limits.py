@@ -21,6 +21,13 @@ class Limits(NamedTuple):
     reserve: int
     login_reserve: int = 1
 
+    def of(self, *, interactive: bool) -> tuple[int, int]:
+        """Return how many requests and logins a person has, or a program: a reserve never takes more than half."""
+        requests, logins = max(self.requests, 1), max(self.logins, 1)
+        if interactive:
+            return requests, logins
+        return max(requests - self.reserve, (requests + 1) // 2), max(logins - self.login_reserve, (logins + 1) // 2)
+
 
 class Pause(NamedTuple):
     """Why nothing is sent until when; a pause of kind "login" concerns logins only."""

@@ -35,9 +35,11 @@ LONGEST_SLOWDOWN = HOUR
 LOGIN_WAIT, LONGEST_LOGIN_WAIT = MINUTE, 4 * HOUR
 PERSON_WAIT = HOUR
 """After a failure only a person can mend, in the app: how long before it is looked at again."""
-EARLY = HOUR
-"""A session that dies younger was ended by somebody: no cloud lets its sessions run out so soon."""
+EARLY = 45 * MINUTE
+"""A session that dies younger was ended by somebody: no cloud was seen to let its own run out so soon."""
 LATELY = 6 * HOUR
+"""How long a trouble is remembered: what comes again sooner is waited for longer."""
+REFUSED_KEPT = 10
 RIVAL_WAIT, LONGEST_RIVAL_WAIT = 15 * MINUTE, 2 * HOUR
 FORGIVEN = 2
 """Requests in a row that nobody answers before a pause."""
@@ -45,22 +47,27 @@ MISS_WAIT, LONGEST_MISS_WAIT = 30.0, 15 * MINUTE
 
 
 def admit(
-    book: Book, now: float, limits: Limits, *, opens: bool, interactive: bool, same: Callable[[str], bool]
+    book: Book, now: float, limits: Limits, *, opens: bool, interactive: bool, fingerprint: Callable[[], str]
 ) -> None:
-    """Let one request pass, or raise why it has to wait; `same` tells a refused password's fingerprint for ours."""
-    if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
-        raise _paused(book, now)
+    """Let one request pass, or raise why it has to wait; `fingerprint` is that of the password in use."""
+    hold(book, now, interactive=interactive)
     if opens:
-        _admit_login(book, now, limits, interactive=interactive, same=same)
-    limit = limits.requests if interactive else limits.requests - limits.reserve
+        _admit_login(book, now, limits, interactive=interactive, fingerprint=fingerprint)
+    limit, _ = limits.of(interactive=interactive)
     if book.requests_used >= limit:
         until = book.free_at(limit)
         raise _wait(
             f"{book.requests_used} of {limits.requests} requests of 24 hours are used"
-            + ("" if interactive else f", and {limits.reserve} are kept for a person"),
+            + ("" if interactive else f", and {limits.requests - limit} are kept for a person"),
             until,
             now,
         )
+
+
+def hold(book: Book, now: float, *, interactive: bool) -> None:
+    """Raise why nothing at all may be sent now; a person may see for himself whether the cloud is back."""
+    if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
+        raise _paused(book, now)
 
 
 def _active_pause(book: Book, now: float) -> str:
@@ -76,10 +83,10 @@ def _paused(book: Book, now: float) -> Throttled:
     return error
 
 
-def _admit_login(book: Book, now: float, limits: Limits, *, interactive: bool, same: Callable[[str], bool]) -> None:
-    if book.refused_password and same(book.refused_password):
+def _admit_login(book: Book, now: float, limits: Limits, *, interactive: bool, fingerprint: Callable[[], str]) -> None:
+    if book.refused_passwords and fingerprint() in book.refused_passwords:
         raise InvalidCredentials(
-            f"the cloud refused this password on {_clock(book.refused_at or 0.0)}, so it is not tried again",
+            "the cloud refused this password before, so it is not tried again",
             advice="Nothing was sent. If it is right after all, run: heliograph login",
         )
     until, why = _login_wait(book, now, limits, interactive=interactive)
@@ -100,16 +107,16 @@ def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) ->
             "another program, or the app on a phone, uses this account (an account of its own, as a visitor, ends this)"
         )
         waits.append((rivals[-1] + wait, why))
-    waits.append(_budget_wait(book, now, limits, interactive=interactive))
+    waits.append(_budget_wait(book, limits, interactive=interactive))
     return max(waits)
 
 
-def _budget_wait(book: Book, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
-    limit = limits.logins if interactive else limits.logins - limits.login_reserve
+def _budget_wait(book: Book, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+    _, limit = limits.of(interactive=interactive)
     used = len(book.logins)
     why = f"{used} of {limits.logins} logins of 24 hours are used"
     if used >= limit:
-        return (book.logins[used - limit] + DAY if limit > 0 else now + DAY), why
+        return book.logins[used - limit] + DAY, why
     if used and used >= limit // 2 and not interactive:
         # The second half is spread over the day, so that a bad hour does not cost the rest of it.
         return book.logins[-1] + DAY / limit, why + ", the others are spread over the day"
@@ -139,13 +146,13 @@ def refund(book: Book, *, opens: bool) -> None:
     """Take back what was counted for a request that never left this machine."""
     book.spent[-1][1] -= 1
     if opens:
-        book.logins = book.logins[:-1]
+        book.logins, book.trying = book.logins[:-1], False
 
 
 def worked(book: Book) -> None:
-    """Know that the cloud gave what was asked: the next trouble starts with short waits again."""
-    book.misses = book.strikes = 0
-    if book.pause == "unreachable" or book.pause_until <= book.at:
+    """Know that the cloud gave what was asked."""
+    book.misses = 0
+    if book.pause == "unreachable":
         book.pause, book.pause_until, book.pause_why = "", 0.0, ""
 
 
@@ -153,8 +160,7 @@ def logged_in(book: Book, now: float) -> None:
     """Remember a login that succeeded."""
     book.trying = False
     book.opened_at = book.last_login = now
-    book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
-    book.refused_password, book.refused_at = "", None
+    _forgive(book)
     book.note(now, "logged in")
 
 
@@ -180,13 +186,19 @@ def cut_off(book: Book, now: float) -> None:
     book.note(now, "a login was cut off before its outcome was known")
 
 
-def insisted(book: Book, now: float) -> None:
+def insisted(book: Book, now: float, fingerprint: Callable[[], str]) -> None:
     """Let a person try what the rules would not: all but locks, blocks and the budget is forgotten."""
-    book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
-    book.refused_password, book.refused_at = "", None
+    _forgive(book)
+    if book.refused_passwords:
+        mine = fingerprint()
+        book.refused_passwords = [refused for refused in book.refused_passwords if refused != mine]
     book.deaths = []
-    book.opened_at = None
     book.note(now, "a person asked for a new login")
+
+
+def _forgive(book: Book) -> None:
+    book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
+    book.refused_at = None
 
 
 def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], str]) -> None:
@@ -197,9 +209,10 @@ def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], s
     if isinstance(error, Throttled):
         _learn_pause(book, now, error)
     elif isinstance(error, InvalidCredentials):
-        book.refused_password, book.refused_at = fingerprint(), now
+        book.refused_passwords = [*book.refused_passwords[1 - REFUSED_KEPT :], fingerprint()]
+        book.refused_at = now
         book.note(now, "the cloud refused the password")
-    elif trying and not (isinstance(error, Unreachable) and not error.sent):
+    elif trying:
         login_failed(book, now, error)
     if silent and book.misses > FORGIVEN:
         wait = min(MISS_WAIT * 2 ** min(book.misses - FORGIVEN - 1, 10), LONGEST_MISS_WAIT)
@@ -216,14 +229,18 @@ def login_failed(book: Book, now: float, error: CloudError) -> None:
 
 
 def _learn_pause(book: Book, now: float, error: Throttled) -> None:
-    kind: Kind
-    if isinstance(error, AccountLocked):
-        kind, wait = "locked", min(error.retry_after + LOCK_MARGIN, LONGEST_LOCK)
-    elif isinstance(error, Blocked):
-        kind, wait = "blocked", min(error.retry_after * 2**book.strikes, LONGEST_BLOCK)
+    kind: Kind = (
+        "locked" if isinstance(error, AccountLocked) else "blocked" if isinstance(error, Blocked) else "throttled"
+    )
+    again = book.pause == kind and now < book.pause_until + LATELY
+    book.strikes = min(book.strikes + 1, 10) if again else 0
+    grown = error.retry_after * 2**book.strikes
+    if kind == "locked":
+        wait = min(error.retry_after + LOCK_MARGIN, LONGEST_LOCK)
+    elif kind == "blocked":
+        wait = min(grown, LONGEST_BLOCK)
     else:
-        kind, wait = "throttled", min(error.retry_after * 2**book.strikes, max(LONGEST_SLOWDOWN, error.retry_after))
-    book.strikes = min(book.strikes + 1, 10)
+        wait = min(grown, max(LONGEST_SLOWDOWN, error.retry_after))
     _pause(book, now, kind, wait, error.what)
 
 
@@ -238,14 +255,14 @@ def budget(book: Book, now: float, limits: Limits) -> Budget:
     pause = None
     if kind := _active_pause(book, now):
         pause = Pause(kind=kind, until=_moment(book.pause_until), why=book.pause_why)  # type: ignore[arg-type]
-    elif book.opened_at is None:
+    elif not book.alive:
         until, why = _login_wait(book, now, limits, interactive=False)
         pause = Pause(kind="login", until=_moment(until), why=why) if now < until else None
-    automatic = limits.requests - limits.reserve
+    automatic, _ = limits.of(interactive=False)
     return Budget(
         requests_used=book.requests_used,
         requests_limit=limits.requests,
-        reserve=limits.reserve,
+        reserve=limits.requests - automatic,
         logins_used=len(book.logins),
         logins_limit=limits.logins,
         next_free=_moment(book.free_at(automatic)) if book.requests_used >= automatic else None,

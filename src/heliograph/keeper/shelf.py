@@ -6,15 +6,19 @@ import json
 import os
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from typing import TYPE_CHECKING
 
 from heliograph.errors import StoreError
-from heliograph.keeper.book import FORMAT, Book
+from heliograph.keeper.book import Book
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from filelock import BaseFileLock
+
+FORMAT = 1
+_TIGHT = (",", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,48 +45,49 @@ class Shelf:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unusable(error) from None
+            raise self.unusable(error) from None
         return FileLock(self.folder / f"{self.name}.lock", mode=0o600, thread_local=False)
 
-    def load(self, now: float) -> Book:
-        """Return the book brought to the present; one that cannot be read is set aside, and the new one says so."""
+    def load(self, now: float, *, alone: bool) -> Book:
+        """Return the book as it was written; one that cannot be trusted is set aside by whoever holds the lock."""
         try:
-            text = self.path.read_bytes()
+            # A link is none of ours: writing would have replaced it.
+            text = b"" if self.path.is_symlink() else self.path.read_bytes()
         except FileNotFoundError:
-            book = Book()
+            return Book()
         except OSError as error:
-            raise self._unusable(error) from None
-        else:
-            book = self._parsed(text) or self._set_aside(now)
-        book.seen_at(now)
+            raise self.unusable(error) from None
+        if (book := self._parsed(text)) is not None:
+            return book
+        book = Book()
+        aside = f"was set aside as {self._set_aside()}" if alone else "will be set aside before the next request"
+        book.note(now, f"the account's file is broken and {aside}; what was known of the account is forgotten")
         return book
 
     def _parsed(self, text: bytes) -> Book | None:
         try:
             stored = json.loads(text)
-            newer = isinstance(stored, dict) and isinstance(stored.get("format"), int) and stored["format"] > FORMAT
-            if not newer:
-                return Book.from_dict(stored)
-        except (ValueError, TypeError, AttributeError, RecursionError):  # not JSON, or not a book
+            if stored["sum"] != _sum(stored["format"], json.dumps(stored["book"], separators=_TIGHT)):
+                return None
+            if stored["format"] == FORMAT:
+                return Book.from_dict(stored["book"])
+        except (ValueError, TypeError, KeyError, RecursionError):  # not JSON, or not a book
             return None
-        raise StoreError(f"{self.path} was written by a newer version of heliograph; use that one, or remove the file")
+        raise StoreError(f"{self.path} was written by another version of heliograph; use that one, or remove the file")
 
-    def _set_aside(self, now: float) -> Book:
-        aside = self.path.with_name(f"{self.path.name}.broken-{now:.0f}")
+    def _set_aside(self) -> str:
+        places = (self.path.with_name(f"{self.path.name}.broken-{number}") for number in count(1))
+        aside = next(place for place in places if not os.path.lexists(place))
         try:
             self.path.replace(aside)
-        except FileNotFoundError:
-            pass  # another reader was faster
         except OSError as error:
-            raise self._unusable(error) from None
-        book = Book()
-        book.note(now, f"the account's file could not be read and was set aside as {aside.name}")
-        return book
+            raise self.unusable(error) from None
+        return aside.name
 
     def save(self, book: Book, *, durable: bool) -> None:
         """Write the whole book; `durable` outlives a power cut, everything outlives the process."""
         new = self.path.with_suffix(".new")
-        text = json.dumps(book.to_dict(), separators=(",", ":"))
+        text = _written(book)
         try:
             # Made anew each time, so that nobody else's permissions or links are inherited.
             new.unlink(missing_ok=True)
@@ -93,11 +98,22 @@ class Shelf:
                     os.fsync(file.fileno())
             new.replace(self.path)
         except OSError as error:
-            raise self._unusable(error) from None
+            raise self.unusable(error) from None
 
-    def _unusable(self, error: OSError) -> StoreError:
+    def unusable(self, error: OSError) -> StoreError:
+        """Return the error of a place that cannot be used, with what to do about it."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. What is remembered of an account is kept there, to keep it from "
             "being locked; free the disk, set HELIOGRAPH_HOME to a folder of your own, or make the client with "
             "keeper=None"
         )
+
+
+def _written(book: Book) -> str:
+    text = json.dumps(book.to_dict(), separators=_TIGHT)
+    return f'{{"format":{FORMAT},"sum":"{_sum(FORMAT, text)}","book":{text}}}'
+
+
+def _sum(form: int, text: str) -> str:
+    """Return what tells a whole book from a broken one; other formats keep to it, or they look broken."""
+    return sha256(f"{form} {text}".encode()).hexdigest()

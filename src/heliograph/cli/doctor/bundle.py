@@ -36,7 +36,7 @@ _KEYS = frozenset(
     (*_SHOWN, "name", "username", "password", "password_file", "password_env", "password_command", "plants")
 )
 _LONG_AGO = 1e9
-_HIDDEN = frozenset(("session", "refused_password", "notes", "format"))
+_HIDDEN = frozenset(("session", "refused_passwords", "notes"))
 _SESSION = ("alive", "skew", "futile_at", "died_at")
 _FACTS = ("dialect", "open", "tried")
 

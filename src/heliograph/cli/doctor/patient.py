@@ -115,8 +115,8 @@ class Patient:
         book, pause = self.book, self.budget.pause
         if pause and pause.kind != "login":
             yield self.paused(pause)
-        if book.refused_password:
-            at = clock(datetime.fromtimestamp(book.refused_at or 0.0, UTC), self.now)
+        if book.refused_at is not None:
+            at = clock(datetime.fromtimestamp(book.refused_at, UTC), self.now)
             yield problem(
                 "login",
                 f"the cloud refused the password at {at}, and it is not tried again; "

@@ -59,7 +59,8 @@ def did_not_serve(session: Session, dialect: str) -> None:
 def may_try(session: Session, dialect: str) -> bool:
     """Tell whether a dialect has not failed lately."""
     at = session.facts.get("tried", {}).get(dialect)
-    return at is None or session.now - at >= RELEARN_PAUSE
+    # A clock that went back since must not turn an hour into years.
+    return at is None or not 0 <= session.now - at < RELEARN_PAUSE
 
 
 def login_leads_elsewhere(session: Session, error: CloudError) -> bool:
