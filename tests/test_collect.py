@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+import sqlite3
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from heliograph.collect.collector import collect
 from heliograph.collect.writer import Writer
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import InvalidCredentials
 from heliograph.store.contract import Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.vendors.goodwe.emulate import EMULATION as GOODWE
@@ -28,20 +30,21 @@ def world():
         yield emulator, ready
 
 
-def collected(world, path, hours, during=None, accounts=None, **options):
+def collected(world, path, hours, during=None, accounts=None, patience=5.0, **options):
     """Collect for so many simulated hours, and return the store and the workers."""
     emulator, ready = world
 
     async def run():
         clock = Jumping(emulator, emulator.world.clock.now().timestamp() + hours * 3600)
         stop = asyncio.Event()
-        writer = Writer(lambda: SqliteStore(path / "heliograph.sqlite"))
+        writer = Writer(lambda: SqliteStore(path / "heliograph.sqlite", patience=patience))
         chosen = ready["accounts"] if accounts is None else accounts
         workers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
         clock.workers = len(workers) + (during is not None)
-        if during is not None:
-            asyncio.get_running_loop().create_task(during(clock, stop))
+        meanwhile = asyncio.create_task(during(clock, stop)) if during else None
         await collect(workers, writer, clock, stop)
+        if meanwhile:
+            await meanwhile
         return workers
 
     workers = asyncio.run(run())
@@ -57,3 +60,57 @@ def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
         assert budget.requests_used <= budget.requests_limit - budget.reserve
         assert budget.logins_used <= 2
         assert len(list(store.moments(Series(account["vendor"], plant), 0, 1 << 40))) > 40
+
+
+def test_a_sick_account_delays_no_other(world, tmp_path):
+    emulator, ready = world
+    growatt, goodwe = ready["accounts"]
+    wrong = growatt | {"password": "wrong"}
+    store, (sick, sound) = collected(world, tmp_path, 3, accounts=[wrong, goodwe])
+    assert isinstance(sick.progress.problem, InvalidCredentials)
+    assert emulator.log.as_dict()["rejected_logins"] == {growatt["username"]: 1}
+    assert sound.progress.problem is None
+    assert len(list(store.moments(Series("goodwe", goodwe["plants"][0]), 0, 1 << 40))) >= 2
+
+
+def test_a_restart_goes_on_without_a_login_and_counts_no_energy_twice(world, tmp_path):
+    emulator, ready = world
+    account = ready["accounts"][0]
+    plant = account["plants"][0]
+    for _ in range(6):
+        store, (worker,) = collected(world, tmp_path, 1.5, accounts=[account], plants=[plant])
+    assert worker.client.budget.logins_used == 1
+    series = Series("growatt", plant)
+    (newest,) = store.latest(series)
+    said = [entry.values["pv_energy_today"] for entry in store.samples(series, 0, 1 << 40)]
+    known = [value for value in said if value is not None]
+    assert known == sorted(known)
+    assert newest.values["pv_energy_today"] == pytest.approx(truth(emulator, account, newest), abs=0.15)
+
+
+def truth(emulator, account, entry):
+    """Return the solar energy of the day until an entry's moment."""
+    (holder,) = (one for one in emulator.accounts if one.username == account["username"])
+    (site,) = (one for one in holder.sites if one.id == entry.series.plant)
+    return sum(home.values(datetime.fromtimestamp(entry.measured_at, UTC))["pv_energy_today"] for home in site.homes)
+
+
+def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path):
+    account = world[1]["accounts"][0]
+    plant = account["plants"][0]
+    path = tmp_path / "heliograph.sqlite"
+
+    async def lock_it(clock, stop):
+        """Hold the file's write lock for two of the four hours."""
+        await clock.wait(clock.now() + 3600, stop)
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        await clock.wait(clock.now() + 7200, stop)
+        other.close()
+        await clock.wait(clock.end, stop)
+
+    start = world[0].world.clock.now().timestamp()
+    store, (worker,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
+    moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
+    assert worker.progress.problem is None
+    assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
