@@ -53,7 +53,7 @@ def write_on(where):
 
 
 def check(store, acknowledged):
-    """All that was acknowledged is there, at most one batch more, and every batch is whole; return how many there are."""
+    """All that was acknowledged is there and at most one batch more, each whole; return how many."""
     moments = list(store.moments(ROOF, 0, 2**40))
     there = moments[-1] // 1000 + 1 if moments else 0
     assert there - 1 in (acknowledged, acknowledged + 1)
