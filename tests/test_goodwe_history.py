@@ -195,6 +195,28 @@ def test_a_history_the_portal_no_longer_tells_is_read_through_sems_plus():
         assert client.session.facts["dialect"] == "plus"
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_both_dialects_know_the_day_a_plant_was_put_into_the_cloud(dialect, noon):
+    assert noon.client(dialect).first_day(noon.plant("single")) == date(2021, 3, 15)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_question_costs_what_is_said(dialect, noon):
+    client = noon.client(dialect)
+    plant = noon.plant("hybrid")
+    client.day_curve(plant, "2026-06-20")  # the plant's clock is known from here on
+    cost = client.history_cost(plant)
+    for ask, expected in (
+        (lambda: client.day_curve(plant, "2026-06-19"), cost.curve),
+        (lambda: client.period_energies(plant, "2026-05"), cost.days),
+        (lambda: client.period_energies(plant, "2026"), cost.months),
+        (lambda: client.period_energies(plant), cost.years),
+    ):
+        before = noon.emulator.log.as_dict()["clouds"]["goodwe"]["requests"]
+        ask()
+        assert noon.emulator.log.as_dict()["clouds"]["goodwe"]["requests"] - before == expected
+
+
 def test_the_async_client_reads_the_same_past(noon):
     async def main():
         client = noon.client("plus", AsyncGoodWe)
@@ -267,6 +289,18 @@ def test_the_offset_of_a_plant_is_asked_once_a_day():
     again = Conversation(GoodWeCloud(), session, None).carry(GoodWeHistory.period_energies.plan("P", "2026-06"), NOON)
     sent, _ = script(again, [bars(date(2026, 5, 22), 31)])
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize("written", ["", None, "2021-03-15 02:30:05"])
+def test_a_plant_whose_portal_names_no_first_day_has_none(written):
+    conversation, _ = talk(GoodWeHistory.first_day.plan("P"))
+    assert script(conversation, [answer({"info": {"create_time": written}, "kpi": {}})])[1] is None
+
+
+def test_a_plants_first_day_is_the_one_on_its_own_wall():
+    conversation, _ = talk(GoodWeHistory.first_day.plan("P"))
+    _, first = script(conversation, [answer({"info": {"create_time": "03/15/2021 05:30:05"}, "kpi": {}})])
+    assert first == date(2021, 3, 14)  # 05:30 in China was 23:30 the day before, two hours ahead of UTC
 
 
 def test_a_plant_without_a_clock_is_told_as_such():

@@ -334,6 +334,13 @@ def test_what_a_mix_battery_takes_is_what_the_balance_has_too_much():
     assert curve[2].values == {"pv_power": 1000.0, "load_power": None, "grid_power": 0.0, "battery_power": None}
 
 
+def test_a_direction_the_cloud_tells_is_not_contradicted_by_the_balance():
+    still = {"ppv": "1", "pdischarge": "0", "sysOut": "2", "pacToGrid": "0", "pacToUser": "0"}
+    assert day(drawn(at_1200=still), ("SN", "mix"))[1][0].values["battery_power"] == 0.0
+    taking = {"ppv": 1, "chargePower": 0, "sysOut": 0.2, "pacToGrid": 0, "pacToUser": 0}
+    assert day(drawn(at_1200=taking))[1][0].values["battery_power"] == 0.0
+
+
 def test_just_after_midnight_yesterdays_chart_is_not_todays():
     midnight = datetime(2026, 6, 20, 22, 3, tzinfo=UTC)
     wall = Wall(date(2026, 6, 21), SUMMER, midnight)

@@ -103,8 +103,7 @@ def power_curve(answer: dev.PowerCurve, wall: Wall) -> Curve:
 
 
 def samples(curves: Sequence[Curve]) -> tuple[Sample, ...]:
-    """Add up devices to their plant; what one of those that know a metric does not tell is a gap."""
-    curves = [curve for curve in curves if curve]
+    """Add up devices to their plant; what one of those that know a metric that day does not tell is a gap."""
     known = [dict.fromkeys(name for values in curve.values() for name in values) for curve in curves]
     found = []
     for moment in sorted({moment for curve in curves for moment in curve}):
