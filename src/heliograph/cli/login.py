@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import add_command
@@ -40,6 +39,8 @@ def add_login(commands: Any) -> None:
 
 def login(options: Namespace) -> int:
     """Try the password, keep it, and make the account known to the other commands."""
+    from dataclasses import replace  # noqa: PLC0415 - slow to import, and help needs none
+
     config = configuration(options)
     known = known_account(config, options)
     account = known or _new_account(config, options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.login import configuration, known_account, say
@@ -33,7 +32,9 @@ def add_logout(commands: Any) -> None:
 
 def logout(options: Namespace) -> int:
     """Forget what was kept; what a person wrote stays, and so does the memory of locks and budgets."""
-    from heliograph.cli.apart import apart  # noqa: PLC0415 - help needs no threads
+    from dataclasses import replace  # noqa: PLC0415 - slow to import, and help needs none
+
+    from heliograph.cli.apart import apart  # noqa: PLC0415 - nor threads
     from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
     from heliograph.passwords import Passwords  # noqa: PLC0415 - nor passwords
 
