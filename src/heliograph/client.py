@@ -235,6 +235,18 @@ class Account(Carrier):
             raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
         return self._gate.budget()
 
+    def free_at(self, requests: int) -> float:
+        """Return when a program may send so many requests: now, or when enough of the last 24 hours has passed.
+
+        In epoch seconds, if nobody sends any until then; nothing is sent.
+        """
+        if self._gate is None:
+            raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
+        now = self._clock()
+        book = self._gate.load(now)
+        limit, _ = self._gate.limits.of(interactive=False)
+        return now if book.requests_used + requests <= limit else book.free_at(max(limit - requests + 1, 1))
+
     @sequence
     def log_in(self) -> Steps[None]:
         """Log in now, once, whatever session is stored: for a person who has changed something.

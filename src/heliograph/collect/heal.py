@@ -38,6 +38,18 @@ class Question(NamedTuple):
     period: str
 
 
+def newness(question: Question) -> str:
+    """Return what sorts questions by when they end; a month comes after all of its days, as it is asked before them."""
+    return question.period if question.span == "curve" else f"{question.period}~"
+
+
+class Days(NamedTuple):
+    """The days questions are about, both included."""
+
+    first: date
+    last: date
+
+
 class Past(NamedTuple):
     """What is known of a plant's past: what was asked for, by period, and its days."""
 
@@ -46,39 +58,41 @@ class Past(NamedTuple):
     days: Mapping[date, Day]
 
 
-def questions(series: Series, past: Past, first: date, today: date, now: int, zone: tzinfo) -> Iterator[Question]:
-    """Yield what is open about the finished days from `first` on, newest first; a month before its days' curves."""
+def questions(
+    series: Series, past: Past, days: Days, today: date, now: int, zone: tzinfo, patience: int = PATIENCE
+) -> Iterator[Question]:
+    """Yield what is open about these days that are over, newest first; a month before its days' curves."""
     month = ""
-    day = today - timedelta(days=1)
-    while day >= first:
-        again = bounds(day, zone)[1] + NOON
+    day = min(days.last, today - timedelta(days=1))
+    while day >= days.first:
+        patient = (today - day).days <= patience
         if f"{day:%Y-%m}" != month:
             month = f"{day:%Y-%m}"
-            if _month_is_open(past, first, day, today, now, zone):
+            if _month_is_open(past, days.first, day, now, zone, patient=patient):
                 yield Question(series, "days", month)
-        if _is_open(past.curves.get(f"{day}"), again, now, day, today):
+        if _is_open(past.curves.get(f"{day}"), day, now, zone, patient=patient):
             yield Question(series, "curve", f"{day}")
         day -= timedelta(days=1)
 
 
-def _is_open(asked: Asked | None, again: int, now: int, day: date, today: date) -> bool:
+def _is_open(asked: Asked | None, day: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
     if asked is None:
         return True
     if asked.outcome == "failed":
-        return now >= asked.asked_at + AGAIN and (today - day).days <= PATIENCE
-    return asked.asked_at < again <= now
+        return patient and now >= asked.asked_at + AGAIN
+    return asked.asked_at < bounds(day, zone)[1] + NOON <= now
 
 
-def _month_is_open(past: Past, first: date, last: date, today: date, now: int, zone: tzinfo) -> bool:
-    """Tell whether a month, up to its last finished day, has a day whose energies are not final yet."""
+def _month_is_open(past: Past, first: date, last: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
+    """Tell whether a month, up to its last day that is over, has a day whose energies are not final yet."""
     month = f"{last:%Y-%m}"
     asked = past.months.get(month)
     if asked is not None and asked.outcome == "failed":
-        return _is_open(asked, now, now, last, today)
+        return patient and now >= asked.asked_at + AGAIN
     day = last
     while day >= first and f"{day:%Y-%m}" == month:
-        known, again = past.days.get(day), bounds(day, zone)[1] + NOON
-        if (known is None or not known.final) and (asked is None or asked.asked_at < again <= now):
+        known = past.days.get(day)
+        if (known is None or not known.final) and _is_open(asked, day, now, zone, patient=patient):
             return True
         day -= timedelta(days=1)
     return False

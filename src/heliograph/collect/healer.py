@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.collect import past
 from heliograph.collect.days import begins, day_of
-from heliograph.collect.heal import PAUSE, Past, Question, hole, questions
+from heliograph.collect.heal import PAUSE, Days, Past, Question, hole, newness, questions
 from heliograph.collect.pace import POLLS
 from heliograph.store.entries import series_of
 
@@ -45,27 +45,33 @@ class Healer:
         """Ask what can be afforded, the newest first over all plants, and return how many questions that were."""
         self._saved = min(self._saved + SHARE * poll, SAVED)
         asked = 0
-        for plant in plants:
-            while (question := await self._next(plant)) is not None:
-                cost = await self._cost(client, question)
-                if cost > self._saved or cost + poll > free:
-                    return asked
-                self._saved -= cost
-                free -= cost
-                await self.ask(client, question, plant, memories)
-                asked += 1
+        while (found := await self._newest(plants)) is not None:
+            plant, question = found
+            cost = await self._cost(client, question)
+            if cost > self._saved or cost + poll > free:
+                break
+            self._saved -= cost
+            free -= cost
+            asked += 1
+            if not await self.ask(client, question, plant, memories):
+                break  # what is not kept would be asked again at once
         return asked
 
-    async def ask(self, client: Any, question: Question, plant: Plant, memories: Memories) -> None:
-        """Ask one question and keep the answer."""
+    async def ask(self, client: Any, question: Question, plant: Plant, memories: Memories) -> bool:
+        """Ask one question, and return whether the answer is kept."""
         now = int(self._clock.now())
         zone = plant.zone
         assert zone is not None  # `_next` has no questions without a clock on the wall
         known = await self._writer.ask(lambda store: _days(store, question))
         batch = await past.ask(client, question, now, zone, memories.get(question.series, {}), known)
-        await self._writer.write(batch)
+        kept = await self._writer.write(batch)
         outcome = batch.asked[0].outcome
         _log.info("plant=%s healed span=%s period=%s outcome=%s", plant.id, question.span, question.period, outcome)
+        return kept
+
+    async def _newest(self, plants: Sequence[Plant]) -> tuple[Plant, Question] | None:
+        found = [(plant, question) for plant in plants if (question := await self._next(plant)) is not None]
+        return max(found, key=lambda one: newness(one[1]), default=None)
 
     async def _next(self, plant: Plant) -> Question | None:
         if plant.zone is None:
@@ -94,7 +100,7 @@ def open_questions(
         {day.day: day for day in store.days(series, first, today)},
     )
     found = [Question(series, "curve", f"{today}")] if _today_has_a_hole(store, series, known, today, now, zone) else []
-    return [*found, *islice(questions(series, known, first, today, now, zone), most)][:most]
+    return [*found, *islice(questions(series, known, Days(first, today), today, now, zone), most)][:most]
 
 
 def _today_has_a_hole(store: Store, series: Series, known: Past, today: date, now: int, zone: tzinfo) -> bool:

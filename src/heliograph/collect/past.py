@@ -20,23 +20,45 @@ if TYPE_CHECKING:
     from heliograph.store.contract import Outcome
 
 
+Told = tuple["Sample", ...] | tuple["PeriodEnergy", ...]
+
+
 async def ask(
     client: Any, question: Question, now: int, zone: tzinfo, memory: Mapping[str, Any], days: Mapping[date, Day]
 ) -> Batch:
-    """Ask, and return the answer's rows with the mark that it was asked; `days` are those already known.
+    """Ask, and return the answer's rows with the mark that it was asked; `days` are those already known."""
+    return batch_of(question, await told(client, question), now, zone, memory, days)
 
-    An answer that says no, or cannot be read, is marked as failed. Whatever else goes wrong raises, and leaves no mark.
-    """
+
+async def told(client: Any, question: Question) -> Told | None:
+    """Ask a cloud; None is an answer that says no or cannot be read. Whatever else goes wrong raises."""
     try:
+        answer: Told
         if question.span == "curve":
-            samples = await client.day_curve(question.series.plant, question.period)
-            return _curve(question, samples, now)
-        told = await client.period_energies(question.series.plant, question.period)
+            answer = await client.day_curve(question.series.plant, question.period)
+        else:
+            answer = await client.period_energies(question.series.plant, question.period)
     except (Refused, Unreadable):
+        return None
+    return answer
+
+
+def batch_of(
+    question: Question,
+    answer: Any,
+    now: int,
+    zone: tzinfo,
+    memory: Mapping[str, Any],
+    days: Mapping[date, Day],
+) -> Batch:
+    """Return an answer's rows with the mark that it was asked for."""
+    if answer is None:
         return Batch(asked=[_asked(question, "failed", now)])
-    if question.span != "days":
-        return Batch(asked=[_asked(question, "data" if told else "nothing", now)])
-    return _days(question, told, now, zone, memory, days)
+    if question.span == "curve":
+        return _curve(question, answer, now)
+    if question.span == "days":
+        return _days(question, answer, now, zone, memory, days)
+    return Batch(asked=[_asked(question, "data" if answer else "nothing", now)])
 
 
 def _asked(question: Question, outcome: Outcome, now: int) -> Asked:
