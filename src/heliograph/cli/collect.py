@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
+from heliograph.cli.stopping import stop_on_signals
 
 if TYPE_CHECKING:
-    import asyncio
     from argparse import Namespace
     from collections.abc import Sequence
 
@@ -61,7 +61,7 @@ async def _collected(accounts: Sequence[Account], where: str, *, once: bool, hea
     # A store that cannot be opened at the start is a mistake to be mended, not something to wait for.
     await writer.ask(lambda _: None)
     workers = [_worker(account, writer, clock, heal=heal) for account in accounts]
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     _log.info("collecting accounts=%d store=%s", len(workers), _shown(where))
     if not once:
         return await run(workers, writer, clock, stop)
@@ -82,19 +82,6 @@ def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Worker:
     pace = Pace(FLOORS[account.vendor][0].total_seconds(), wanted)
     healer = Healer(writer, clock) if heal else None
     return Worker(account.name, connect, writer, clock, pace, plants=account.plants, healer=healer)
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """Let SIGTERM and Ctrl-C end the loop in order; where the system knows no such handlers, Ctrl-C still raises."""
-    import asyncio  # noqa: PLC0415 - as above
-    import signal  # noqa: PLC0415
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
 def _shown(where: str) -> str:

@@ -1,0 +1,157 @@
+"""`heliograph backfill`: bring the past out of the clouds, newest day first, as fast as the budget allows."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.days import day, in_order
+from heliograph.cli.moments import clock
+from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
+from heliograph.cli.show import failed, print_json, printable
+from heliograph.cli.stopping import stop_on_signals
+from heliograph.errors import ConfigError, HeliographError
+
+if TYPE_CHECKING:
+    import asyncio
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from heliograph.collect.backfill import Backfill, Share, Wish
+    from heliograph.config import Account
+
+_EXAMPLES = """\
+  heliograph backfill                              everything there is, plant by plant, newest day first
+  heliograph backfill --since 2024-01-01           from this day on
+  heliograph backfill --since 2024-01-01 --until 2024-12-31 --plant 1234567
+  heliograph backfill --no-wait --json             what today's budget allows, for a timer
+
+it may be stopped at any time: the same command goes on where it ended, and asks nothing twice
+"""
+
+
+def add_backfill(commands: Any) -> None:
+    """Add the command to the command line."""
+    sentence = "bring the past out of the clouds into the store, newest day first"
+    parser = add_command(commands, "backfill", sentence, _EXAMPLES, backfill)
+    parser.add_argument("--since", metavar="DAY", help="the first day, like 2024-01-01; else each plant's first")
+    parser.add_argument("--until", metavar="DAY", help="the last day; else yesterday")
+    parser.add_argument("--plant", metavar="ID", action="append", default=[], help="this plant only; may be repeated")
+    parser.add_argument(
+        "--no-wait", action="store_false", dest="wait", help="end when the day's budget is used, and say what is left"
+    )
+    parser.add_argument("--json", action="store_true", help="print a list of objects at the end, one per plant")
+    add_store(parser)
+
+
+def backfill(options: Namespace) -> int:
+    """Ask until everything is there; stopped or out of budget, say what is left."""
+    import asyncio  # noqa: PLC0415 - help needs no event loop
+
+    from heliograph.collect.backfill import Wish  # noqa: PLC0415 - nor the collector
+
+    since, until = day(options.since, "--since"), day(options.until, "--until")
+    in_order(since, until, ("--since", "--until"))
+    accounts = chosen_accounts(options)
+    # What it warns of is said as an error at once.
+    logging.getLogger("heliograph.collect").setLevel(logging.ERROR)
+    return asyncio.run(
+        _filled(accounts, chosen_store(options), options, Wish(since, until, options.plant, options.wait))
+    )
+
+
+async def _filled(accounts: Sequence[Account], where: str, options: Namespace, wish: Wish) -> int:
+    import asyncio  # noqa: PLC0415 - as above
+
+    from heliograph.cli.progress import shown  # noqa: PLC0415
+    from heliograph.cli.vendors import client  # noqa: PLC0415
+    from heliograph.collect.backfill import Backfill  # noqa: PLC0415
+    from heliograph.collect.clock import Clock  # noqa: PLC0415
+    from heliograph.collect.writer import Writer  # noqa: PLC0415
+    from heliograph.store import open_store  # noqa: PLC0415
+
+    writer, stop = Writer(partial(open_store, where)), asyncio.Event()
+    # A store that cannot be opened is a mistake to be mended, not something to ask clouds for.
+    await writer.ask(lambda _: None)
+    stop_on_signals(stop)
+    with shown() as tell:
+        fills = []
+        for account in accounts:
+            limited = wish._replace(plants=_both(wish.plants, account.plants))
+            fills.append(Backfill(account.name, client(account, concurrent=True), writer, Clock(), limited, tell))
+        many = len(accounts) > 1
+        codes = await asyncio.gather(*(_one(fill, stop, many=many) for fill in fills))
+    await writer.close()
+    if wish.plants and not any(codes) and not any(fill.shares for fill in fills):
+        raise _unknown(wish.plants, fills)
+    if options.json:
+        print_json([as_dict(one, fill) for fill in fills for one in fill.shares])
+    else:
+        for fill in fills:
+            for one in fill.shares:
+                print(printable(sentence(one, fill)))
+    return 130 if stop.is_set() else max(codes)
+
+
+def _both(wished: Sequence[str], configured: Sequence[str]) -> Sequence[str]:
+    """Return the plants that are meant: of those the configuration names, the ones the person does."""
+    if not wished or not configured:
+        return wished or configured
+    # An empty choice would mean all.
+    return [one for one in wished if one in configured] or [""]
+
+
+async def _one(fill: Backfill, stop: asyncio.Event, *, many: bool) -> int:
+    """Fill one account; what stops it stops no other."""
+    try:
+        await fill.run(stop)
+    except HeliographError as error:
+        return failed(error, f"{fill.progress.name}: " if many else "")
+    return 0
+
+
+def _unknown(plants: Sequence[str], fills: Sequence[Backfill]) -> ConfigError:
+    seen = [f"{one.id} ({one.name})" if one.name else one.id for fill in fills for one in fill.seen]
+    wanted = " or ".join(map(repr, plants))
+    return ConfigError(f"there is no plant {wanted}; the plants are: {', '.join(map(printable, seen)) or 'none'}")
+
+
+def sentence(share: Share, fill: Backfill) -> str:
+    """Return what became of a plant in one line."""
+    about = f"{share.plant.name or share.plant.id}, {share.days.first} to {share.days.last}"
+    if not share.length:
+        return f"{share.plant.name or share.plant.id}: nothing to ask for between {share.days.first} and now"
+    failures, left = share.count("failed"), share.days_left
+    parts = [f"{share.count('data')} of {share.length} days are there"]
+    parts += [f"of {nothing} the cloud has nothing"] if (nothing := share.count("nothing")) else []
+    parts += [f"{failures} could not be read (asked again from tomorrow on)"] if failures else []
+    parts += [f"{left} are left{_resumes(fill)}"] if left else []
+    return f"{about}: {', '.join(parts)}"
+
+
+def _resumes(fill: Backfill) -> str:
+    until = fill.progress.until
+    again = f" after {clock(datetime.fromtimestamp(until, UTC), datetime.now(UTC))}" if until else ""
+    return f": run the same again{again}"
+
+
+def as_dict(share: Share, fill: Backfill) -> dict[str, Any]:
+    """Return what became of a plant, as JSON-ready data."""
+    until = fill.progress.until
+    return {
+        "account": fill.progress.name,
+        "vendor": share.plant.vendor,
+        "plant": share.plant.id,
+        "name": share.plant.name,
+        "since": share.days.first.isoformat(),
+        "until": share.days.last.isoformat(),
+        "days": share.length,
+        "data": share.count("data"),
+        "nothing": share.count("nothing"),
+        "failed": share.count("failed"),
+        "left": share.days_left,
+        "resumes_at": None if until is None else datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"),
+        "over": not share.left,
+    }

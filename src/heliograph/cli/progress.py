@@ -1,0 +1,80 @@
+"""How far a backfill is: bars where a person watches, plain lines where nobody does."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING
+
+from heliograph.cli.moments import clock
+from heliograph.cli.show import complain, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from heliograph.collect.backfill import Progress
+
+
+@contextmanager
+def shown() -> Iterator[Callable[[Progress], None]]:
+    """Yield what takes news of accounts, and shows them on standard error."""
+    if not sys.stderr.isatty():
+        yield lines()
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and lines need none
+    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bars  # noqa: PLC0415
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} days", markup=False),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
+    with Bars(*columns, console=Console(stderr=True), expand=True) as bars:
+        tasks: dict[str, object] = {}
+
+        def tell(news: Progress) -> None:
+            if news.name not in tasks:
+                tasks[news.name] = bars.add_task(printable(news.name), total=None, state="")
+            bars.update(
+                tasks[news.name],  # type: ignore[arg-type]
+                total=news.days,
+                completed=news.days - news.days_left,
+                state=state(news),
+            )
+
+        yield tell
+
+
+def lines() -> Callable[[Progress], None]:
+    """Return what says a line when a month begins, when an account waits and when it is over."""
+    said: dict[str, str] = {}
+
+    def tell(news: Progress) -> None:
+        topic = "over" if news.over else f"waits {news.until}" if news.until else news.at[:7]
+        if said.get(news.name) != topic:
+            said[news.name] = topic
+            complain(f"{news.name}: {news.days - news.days_left} of {news.days} days, {state(news) or 'beginning'}")
+
+    return tell
+
+
+def state(news: Progress) -> str:
+    """Return what an account is at, and how long the rest takes.
+
+    >>> from heliograph.collect.backfill import Progress
+    >>> state(Progress("home", at="2026-06-21", days_to_go=5.2)), state(Progress("home", over=True))
+    ('2026-06-21, about 6 days to go', 'done')
+    """
+    if news.over:
+        return "done"
+    parts = [news.at] if news.at else []
+    if news.until is not None:
+        parts = [f"goes on {clock(datetime.fromtimestamp(news.until, UTC), datetime.now(UTC))} ({news.why})"]
+    if news.days_to_go > 0:
+        days = ceil(news.days_to_go)
+        parts.append(f"about {days} {'day' if days == 1 else 'days'} to go")
+    return ", ".join(parts)

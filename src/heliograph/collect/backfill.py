@@ -1,0 +1,256 @@
+"""One account's past, asked for from the newest day to the oldest: as fast as its budget allows, and resumable.
+
+What was asked is marked in the store together with the answer, so that whoever comes next goes on where this ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from heliograph.collect import past
+from heliograph.collect.days import day_of
+from heliograph.collect.heal import Days, newness
+from heliograph.collect.plan import Known, barren, doubted, open_questions, requests
+from heliograph.collect.poll import zone_named
+from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
+from heliograph.store.contract import Batch
+from heliograph.store.contract import Known as Named
+from heliograph.store.entries import series_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, tzinfo
+
+    from heliograph.collect.clock import Clock
+    from heliograph.collect.heal import Question
+    from heliograph.collect.writer import Writer
+    from heliograph.errors import CloudError
+    from heliograph.model import HistoryCost, Plant
+    from heliograph.store.contract import Series
+
+LEFT = 10
+"""The collector keeps one part of so many of what a program may ask in a day."""
+SOON = 60.0
+_OPENING = 4
+"""Requests it takes, about, until the plants and what their past costs are known."""
+
+_log = logging.getLogger(__name__)
+
+
+class Wish(NamedTuple):
+    """What a person wants of the past: from a day on or from a plant's first, up to a day or up to yesterday."""
+
+    since: date | None = None
+    until: date | None = None
+    plants: Sequence[str] = ()
+    """These only; all unless said."""
+    wait: bool = True
+    """Go on when the budget is spent, as soon as there is more."""
+
+
+@dataclass
+class Share:
+    """One plant's part of it, and what is open."""
+
+    plant: Plant
+    series: Series
+    zone: tzinfo
+    days: Days
+    cost: HistoryCost
+    known: Known
+    memory: Mapping[str, Any]
+    left: list[Question] = field(default_factory=list)
+
+    def look(self, now: int) -> None:
+        """Find out what is open at this moment."""
+        today = day_of(now, self.zone)
+        self.left = list(open_questions(self.series, self.known, self.days, today, now, self.zone))
+
+    @property
+    def length(self) -> int:
+        """How many days there are."""
+        return max((self.days.last - self.days.first).days + 1, 0)
+
+    @property
+    def days_left(self) -> int:
+        """How many days' curves are still to be asked for."""
+        return sum(one.span == "curve" for one in self.left)
+
+    def count(self, outcome: str) -> int:
+        """Return of how many days the curve came to this."""
+        marks = self.known.asked["curve"]
+        every = (f"{self.days.first + timedelta(days=past)}" for past in range(self.length))
+        return sum(day in marks and marks[day].outcome == outcome for day in every)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an account is, for whoever wants to show it."""
+
+    name: str
+    days: int = 0
+    days_left: int = 0
+    at: str = ""
+    """What was asked for last: "2026-06-21" or "2026-06"."""
+    until: float | None = None
+    """Nothing is asked before this moment."""
+    why: str = ""
+    days_to_go: float = 0.0
+    """How long the rest takes with this budget, at most."""
+    over: bool = False
+
+
+class Backfill:
+    """One account's past; `plants` tells of each what is whole and what is left."""
+
+    def __init__(
+        self,
+        name: str,
+        client: Any,
+        writer: Writer,
+        clock: Clock,
+        wish: Wish,
+        tell: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.progress = Progress(name)
+        self.shares: list[Share] = []
+        self.seen: tuple[Plant, ...] = ()
+        """All plants of the account."""
+        self._client = client
+        self._writer = writer
+        self._clock = clock
+        self._wish = wish
+        self._tell = tell
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ask until nothing is open, or the budget is spent and nobody waits; what only a person can mend raises."""
+        prepared = False
+        while not stop.is_set():
+            try:
+                if (until := self._free_at(prepared)) <= (now := self._clock.now()):
+                    if not prepared:
+                        await self._prepare()
+                        prepared = True
+                    elif not await self._ask_newest():
+                        self._say(over=True)
+                        return
+                    continue
+                why = "the budget of these 24 hours is used"
+            except (Throttled, Unreachable, SessionExpired) as error:
+                until, why = self._after(error), error.what
+                now = self._clock.now()
+            self._say(until=until, why=why)
+            if not self._wish.wait:
+                return
+            _log.info("account=%s waits seconds=%.0f why=%s", self.progress.name, until - now, why)
+            await self._clock.wait(until, stop)
+            for share in self.shares:
+                share.look(int(self._clock.now()))
+
+    def _after(self, error: CloudError) -> float:
+        wait = max(error.retry_after, 1.0) if isinstance(error, Throttled) else SOON
+        return self._clock.now() + wait
+
+    def _free_at(self, prepared: bool) -> float:
+        """Return when the next question can be afforded."""
+        if not prepared:
+            return self._afforded(_OPENING)
+        newest = self._newest()
+        return self._clock.now() if newest is None else self._afforded(_cost(newest))
+
+    def _afforded(self, cost: int) -> float:
+        return float(self._client.free_at(cost + ceil(self._daily() / LEFT)))
+
+    def _daily(self) -> int:
+        budget = self._client.budget
+        return int(budget.requests_limit - budget.reserve)
+
+    # Preparing
+
+    async def _prepare(self) -> None:
+        self.seen = tuple(await self._client.plants())
+        chosen = [one for one in self.seen if not self._wish.plants or one.id in self._wish.plants]
+        stored = {one.series: one for one in await self._writer.ask(lambda store: store.series())}
+        self.shares = [await self._share(one, stored.get(series_of(one))) for one in chosen]
+        self._say()
+
+    async def _share(self, plant: Plant, stored: Named | None) -> Share:
+        series = series_of(plant)
+        zone = plant.zone or (zone_named(stored.zone) if stored and stored.zone else None)
+        if zone is None:
+            # Only whole readings of a plant tell its clock, with some clouds.
+            zone = (await self._client.snapshot(plant.id)).plant.zone
+        if zone is None:
+            raise ConfigError(f"nobody says which clock plant {plant.id} lives by; write timezone into its account")
+        days = await self._days(plant, zone)
+        cost = await self._client.history_cost(plant.id)
+        await self._keep(Batch(known=[Named(series, plant.name, None, str(zone))]))
+        known, memory = await self._writer.ask(lambda store: (Known.of(store, series, days), store.counters(series)))
+        share = Share(plant, series, zone, days, cost, known, memory)
+        share.look(int(self._clock.now()))
+        return share
+
+    async def _days(self, plant: Plant, zone: tzinfo) -> Days:
+        yesterday = day_of(int(self._clock.now()), zone) - timedelta(days=1)
+        began = await self._client.first_day(plant.id)
+        since = max(filter(None, (self._wish.since, began)), default=None)
+        if since is None:
+            raise ConfigError(f"the cloud does not say since when there is plant {plant.id}; say it with --since")
+        return Days(since, min(self._wish.until or yesterday, yesterday))
+
+    # Asking
+
+    def _newest(self) -> tuple[Share, Question] | None:
+        found = [(share, share.left[0]) for share in self.shares if share.left]
+        return max(found, key=lambda one: newness(one[1]), default=None)
+
+    async def _ask_newest(self) -> bool:
+        newest = self._newest()
+        if newest is None:
+            return False
+        share, question = newest
+        # A cloud that keeps no such series is not asked: the answer is known, and says nothing of finer ones.
+        silent = not _cost(newest)
+        answer = () if silent else await past.told(self._client, question)
+        now = int(self._clock.now())
+        batch = past.batch_of(question, answer, now, share.zone, share.memory, share.known.days)
+        if doubted(question, answer, share.known):  # type: ignore[arg-type]
+            batch = Batch(asked=[batch.asked[0]._replace(outcome="failed")])
+        elif answer is not None and not silent:
+            more = barren(question, answer, share.known, share.days, now)  # type: ignore[arg-type]
+            batch = replace(batch, asked=[*batch.asked, *more])
+        await self._keep(batch)
+        share.known.add(batch.asked, batch.days)
+        if question.span == "curve":
+            share.left.pop(0)
+        else:
+            share.look(now)
+        self._say(at=question.period)
+        return True
+
+    async def _keep(self, batch: Batch) -> None:
+        if not await self._writer.write(batch):
+            raise self._writer.failing or StoreError("the store cannot be written")
+
+    def _say(self, **news: Any) -> None:
+        left = sum(requests(share.left, share.cost) for share in self.shares)
+        pace = max(self._daily() * (LEFT - 1) // LEFT, 1)
+        used = self._client.budget.requests_used
+        self.progress = replace(
+            self.progress,
+            days=sum(share.length for share in self.shares),
+            days_left=sum(share.days_left for share in self.shares),
+            days_to_go=max(left - max(pace - used, 0), 0) / pace,
+            **{"until": None, "why": "", **news},
+        )
+        self._tell(self.progress)
+
+
+def _cost(newest: tuple[Share, Question]) -> int:
+    share, question = newest
+    return int(getattr(share.cost, question.span))

@@ -1,0 +1,113 @@
+"""In which order a long past is asked for, and what of it need not be: the coarse before the fine. Pure.
+
+One question tells the energies of all years, one those of a year's months, one those of a month's days. What a cloud
+tells no energy of there is marked as asked, down to its days' curves, so that nobody asks for it one by one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.collect.heal import Past, Question, questions
+from heliograph.store.contract import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, tzinfo
+
+    from heliograph.collect.heal import Days
+    from heliograph.model import HistoryCost, PeriodEnergy
+    from heliograph.store.contract import Day, Series, Span, Store
+
+FOR_EVER = 1 << 20
+"""Days of patience with what failed: a person who asks again wants it."""
+SPANS: tuple[Span, ...] = ("years", "months", "days", "curve")
+"""From the coarse to the fine; a period of each has 0, 4, 7 and 10 letters."""
+_LETTERS = {"years": 0, "months": 4, "days": 7, "curve": 10}
+
+
+class Known(NamedTuple):
+    """What is known of a plant's past; answers are added as they come."""
+
+    asked: Mapping[Span, dict[str, Asked]]
+    days: dict[date, Day]
+
+    @classmethod
+    def of(cls, store: Store, series: Series, days: Days) -> Known:
+        """Return what a store knows."""
+        found = {day.day: day for day in store.days(series, days.first, days.last)}
+        return cls({span: dict(store.asked(series, span)) for span in SPANS}, found)
+
+    def add(self, asked: Sequence[Asked], days: Sequence[Day]) -> None:
+        """Remember an answer."""
+        for one in asked:
+            self.asked[one.span][one.period] = one
+        self.days.update((day.day, day) for day in days)
+
+
+def open_questions(series: Series, known: Known, days: Days, today: date, now: int, zone: tzinfo) -> Iterator[Question]:
+    """Yield what is open about these days, newest first, and before it what may show that some of it is not."""
+    fresh = _unasked_months(known, days)
+    past = Past(known.asked["curve"], known.asked["days"], known.days)
+    year = None
+    for question in questions(series, past, days, today, now, zone, FOR_EVER):
+        if year is None and len({month[:4] for month in fresh}) > 1 and "" not in known.asked["years"]:
+            yield Question(series, "years", "")
+        if question.period[:4] != year:
+            year = question.period[:4]
+            if sum(month.startswith(year) for month in fresh) > 1 and year not in known.asked["months"]:
+                yield Question(series, "months", year)
+        yield question
+
+
+def _unasked_months(known: Known, days: Days) -> list[str]:
+    return [month for month in _periods("days", days) if month not in known.asked["days"]]
+
+
+def doubted(question: Question, answer: Sequence[PeriodEnergy] | None, known: Known) -> bool:
+    """Tell whether an answer without energy denies what the cloud told before: of this year, or of this month."""
+    if answer is None or question.span not in ("months", "days") or _with_energy(answer):
+        return False
+    above = SPANS[SPANS.index(question.span) - 1]
+    asked = known.asked[above].get(question.period[: _LETTERS[above]])
+    return asked is not None and asked.outcome == "data"
+
+
+def barren(question: Question, answer: Sequence[PeriodEnergy], known: Known, days: Days, now: int) -> list[Asked]:
+    """Return the marks of everything within the question, among these days, that a cloud tells no energy of.
+
+    One that tells nothing of any year may keep none, so that its months are asked for all the same.
+    """
+    if question.span == "curve":
+        return []
+    told = _with_energy(answer)
+    if question.span == "years" and not told:
+        return []
+    below = SPANS[SPANS.index(question.span) + 1 :]
+    empty = {one for one in _periods(below[0], days) if one.startswith(question.period)} - told
+    return [
+        Asked(question.series, span, one, "nothing", now)
+        for span in below
+        for one in _periods(span, days)
+        if one[: _LETTERS[below[0]]] in empty and not _answered(known.asked[span].get(one))
+    ]
+
+
+def _answered(asked: Asked | None) -> bool:
+    return asked is not None and asked.outcome != "failed"
+
+
+def _with_energy(answer: Sequence[PeriodEnergy]) -> set[str]:
+    return {one.period for one in answer if any(one.values.values())}
+
+
+def _periods(span: Span, days: Days) -> list[str]:
+    """Return the periods that are asked for by this span, as far as these days reach."""
+    every = (f"{days.first + timedelta(days=past)}" for past in range((days.last - days.first).days + 1))
+    return list(dict.fromkeys(day[: _LETTERS[span]] for day in every))
+
+
+def requests(left: Sequence[Question], cost: HistoryCost) -> int:
+    """Return how many requests these questions take at most."""
+    return sum(int(getattr(cost, question.span)) for question in left)
