@@ -11,6 +11,7 @@ from textwrap import dedent
 
 import pytest
 
+from heliograph.compose import compose
 from heliograph.endpoint import (
     Blocking,
     Call,
@@ -26,7 +27,6 @@ from heliograph.endpoint import (
     sequence,
 )
 from heliograph.payload import Payload, each, text
-from heliograph.session import compose
 
 
 class Lamp(Payload):

@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from growatt_scripted import PASSWORD, SERVER, USER, account, arguments, logged_in, settings
+from heliograph.compose import compose
 from heliograph.endpoint import Call, endpoints, methods
 from heliograph.errors import Unreadable
 from heliograph.redact import Secret
-from heliograph.session import LOGGED_IN, compose
+from heliograph.session import LOGGED_IN
 from heliograph.vendors.growatt import Growatt, GrowattCalls, Timespan, hash_password
 from heliograph.vendors.growatt.dates import PlantToday
 from heliograph.vendors.growatt.payloads import USER as LOGGED_IN_USER

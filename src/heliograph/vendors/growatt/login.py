@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph import replies
 from heliograph.address import server_address, trusted
+from heliograph.compose import compose
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -22,7 +23,7 @@ from heliograph.errors import (
     Unreadable,
 )
 from heliograph.redact import excerpt
-from heliograph.session import REDIRECTS, compose
+from heliograph.session import REDIRECTS
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import PlantToday
 from heliograph.vendors.growatt.payloads import USER, Login

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from heliograph import replies
+from heliograph.compose import compose
 from heliograph.errors import InvalidCredentials, LoginFailed, Refused, SessionExpired, TermsNotAccepted, Unreadable
 from heliograph.redact import excerpt
-from heliograph.session import compose
 from heliograph.vendors.goodwe import dialect, servers
 
 if TYPE_CHECKING:

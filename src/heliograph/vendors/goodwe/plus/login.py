@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from heliograph import replies
+from heliograph.compose import compose
 from heliograph.errors import InvalidCredentials, LoginFailed, SessionExpired, Unreadable, WrongRegion
 from heliograph.redact import excerpt
-from heliograph.session import compose
 from heliograph.vendors.goodwe import servers
 from heliograph.vendors.goodwe.legacy.login import LOGIN_REFUSED, SUCCESS, refused, without_token
 from heliograph.vendors.goodwe.plus.signing import signature
