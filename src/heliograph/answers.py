@@ -72,6 +72,9 @@ class Home(Protocol):
     latitude: float
     longitude: float
 
+    def heard(self, at: datetime) -> datetime:
+        """Return when the newest sample was measured that the cloud has at a moment."""
+
     def values(self, at: datetime) -> dict[str, float]:
         """Return every metric this home can truly know at a moment: powers, soc, `_today` and `_total`."""
 
@@ -99,7 +102,9 @@ class Site(Protocol):
     devices: tuple[str, ...]
     """Serial numbers, the first is the main device."""
     homes: tuple[Home, ...]
-    """The physics behind each device that has its own; `homes[0]` for a plant with one."""
+    """What the cloud was told of each device with physics of its own; `homes[0]` for a plant with one."""
+    truth: tuple[Home, ...]
+    """The same as they are; no cloud may look."""
     settings: dict[str, Any]
     """What was written, to be read back."""
 

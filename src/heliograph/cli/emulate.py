@@ -37,9 +37,10 @@ while it runs (CONTROL stands in the first line):
 
 faults: lock=LOGINS, quota=REQUESTS, expire=SECONDS, idle=SECONDS, flaky=REQUESTS, rival=SECONDS, html,
         block=REQUESTS/SECONDS/HOURS, silent, rate=REQUESTS, region, empty, truncated, slow=SECONDS, reset, outage,
-        http500
+        http500; those that lie: late=HOURS, offline, frozen, replay, glitch
 faults of Growatt alone:
   lenient_lock   to try in vain does not make a lock longer
+  zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise
 faults of GoodWe alone:
   september   the SEMS Portal answers success without data
   classic     there is no SEMS+ yet
@@ -47,6 +48,7 @@ faults of GoodWe alone:
   agreement   a login succeeds without a session, until terms are accepted
   no_api      a login does not say where to go on
   gateway     a login to the SEMS Portal leads to the gateway of SEMS+
+  morning_dip lifetime import and export are too low for an hour or more each morning
 """
 
 

@@ -58,7 +58,7 @@ class Emulator:
         self.emulations = tuple(emulations)
         own = {name: what for one in self.emulations for name, what in one.faults().items()}
         self.faults = Switchboard(faults, own, world.clock.now)
-        self.accounts: tuple[Holder, ...] = furnish(world, self.emulations, accounts)
+        self.accounts: tuple[Holder, ...] = furnish(world, self.emulations, accounts, self.faults.value)
         self.holders = {
             one.vendor: tuple(holder for holder in self.accounts if holder.vendor == one.vendor)
             for one in self.emulations

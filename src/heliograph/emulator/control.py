@@ -115,7 +115,7 @@ def _truth(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
     moment = world.uploaded_at() if at is None else world.reachable(moment_of(at))
     plant = Plant(vendor=holder.vendor, id=site.id, name=site.name, zone=world.zone)
     devices = []
-    for serial, home in zip(site.devices, site.homes, strict=False):  # devices without physics of their own come last
+    for serial, home in zip(site.devices, site.truth, strict=False):  # devices without physics of their own come last
         values = home.values(moment)
         awake = bool(values["pv_power"] or home.battery_capacity)
         devices.append(

@@ -29,8 +29,16 @@ FAULTS = {
     "reset": "the connection is reset instead of an answer",
     "outage": "the connection is reset before the cloud has heard the request",
     "http500": "status 500 with a plain page",
+    "late": "now and then a logger holds its samples back, for up to VALUE hours, 6 unless told",
+    "offline": "now and then a logger is silent for a day; what it measured comes later or never",
+    "frozen": "now and then a logger repeats one sample for hours",
+    "replay": "after midnight the day's energies are still yesterday's, until the device wakes",
+    "glitch": "now and then a counter is 0 or a sentinel, for one sample",
 }
-"""The faults of all clouds. The server does truncated to http500 by itself; the others are up to the clouds."""
+"""The faults of all clouds.
+
+The server does truncated to http500 by itself, and the world late to glitch; the others are up to the clouds.
+"""
 
 
 class Switched(NamedTuple):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from itertools import repeat
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from heliograph.doors import Door
 from heliograph.emulator.home import Home
 from heliograph.emulator.sky import STEP_SECONDS, Place, Sky
+from heliograph.emulator.uploads import Uploads
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from heliograph import answers
     from heliograph.answers import Emulation
     from heliograph.emulator.clock import Clock
+
+    Fault = Callable[[str], str | None]
+    """Tells the value of a fault, None while it is off."""
 
 _LOCK = timedelta(hours=24)
 _LATITUDE = 50.0
@@ -61,6 +66,8 @@ class Site:
     family: str
     devices: tuple[str, ...]
     homes: tuple[answers.Home, ...]
+    truth: tuple[answers.Home, ...] = ()
+    """The homes as they are, where `homes` is what the cloud was told of them."""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -76,24 +83,25 @@ class Holder:
     lock: Door = field(default_factory=lambda: Door(_LOCK), repr=False)
 
 
-def furnish(world: World, emulations: Sequence[Emulation], accounts: int) -> tuple[Holder, ...]:
+def furnish(world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault) -> tuple[Holder, ...]:
     """Build the accounts, cloud by cloud in turn; each holds a plant of every family of its cloud."""
     taken: set[str] = set()
     return tuple(
-        _holder(world, emulations[(number - 1) % len(emulations)], number, taken) for number in range(1, accounts + 1)
+        _holder(world, emulations[(number - 1) % len(emulations)], number, taken, fault)
+        for number in range(1, accounts + 1)
     )
 
 
-def _holder(world: World, emulation: Emulation, number: int, taken: set[str]) -> Holder:
+def _holder(world: World, emulation: Emulation, number: int, taken: set[str], fault: Fault) -> Holder:
     return Holder(
         vendor=emulation.vendor,
         username=emulation.username(number),
         password=f"sun-{_dice(world, emulation, number).getrandbits(40):010x}",
-        sites=tuple(_site(world, emulation, number, family, taken) for family in emulation.families()),
+        sites=tuple(_site(world, emulation, number, family, taken, fault) for family in emulation.families()),
     )
 
 
-def _site(world: World, emulation: Emulation, number: int, family: str, taken: set[str]) -> Site:
+def _site(world: World, emulation: Emulation, number: int, family: str, taken: set[str], fault: Fault) -> Site:
     dice = _dice(world, emulation, number, family)
     while True:
         seed = dice.getrandbits(48)
@@ -102,9 +110,12 @@ def _site(world: World, emulation: Emulation, number: int, family: str, taken: s
             break
     taken.update((plant, *devices))
     plan = emulation.home(family)
-    seeds = (f"{world.seed}/{plant}/{place}" for place in range(plan.homes))
-    homes = tuple(Home(plan, world.sky, world.zone, world.today, one, world.uploaded_at) for one in seeds)
-    return Site(plant, f"{family.replace('-', ' ').replace('_', ' ').title()} {number}", family, devices, homes)
+    seeds = [f"{world.seed}/{plant}/{place}" for place in range(plan.homes)]
+    truth = tuple(Home(plan, world.sky, world.zone, world.today, one, world.uploaded_at) for one in seeds)
+    logger = f"{world.seed}/{plant}"
+    homes = tuple(Uploads(*one, fault, world.uploaded_at) for one in zip(truth, repeat(logger), seeds, strict=False))
+    name = f"{family.replace('-', ' ').replace('_', ' ').title()} {number}"
+    return Site(plant, name, family, devices, homes, truth)
 
 
 def _dice(world: World, emulation: Emulation, number: int, family: str = "") -> Random:

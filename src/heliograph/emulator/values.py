@@ -16,6 +16,7 @@ _PATIENCE = 5.0
 _IDLE = 1800.0
 _RIVAL = 300.0
 _BLOCK_HOURS = 4.0
+_LATE = 6.0
 _ON = ("", "1")
 """{"html": 1} is on, too."""
 
@@ -56,6 +57,11 @@ def idle(text: str) -> timedelta:
 def rival(text: str) -> timedelta:
     """Return how long it is from one login of somebody else to the next."""
     return timedelta(seconds=seconds(text, _RIVAL, 1.0))
+
+
+def late_hours(text: str) -> float:
+    """Return the most hours an upload may be late."""
+    return seconds(text, _LATE, 0.25)
 
 
 def uses(text: str) -> int:
@@ -114,6 +120,7 @@ FORMS = {
     "expire": _TIMED,
     "slow": _TIMED,
     "idle": Form(idle, "the value is a number of seconds from 1, as in {name}=1800"),
+    "late": Form(late_hours, "the value is a number of hours, as in {name}=6"),
     "rival": Form(rival, "the value is a number of seconds from 1, as in {name}=300"),
     "block": Form(
         block, "the value is requests/seconds or requests/seconds/hours, as in {name}=60/60 or {name}=60/60/4"

@@ -6,6 +6,7 @@ FAULTS = {
     "station2": "hybrid plants are known to SEMS+ only",
     "agreement": "a login succeeds without a session, until terms are accepted",
     "no_api": "a login does not say where to go on",
+    "morning_dip": "each morning the lifetime import and export of the SEMS Portal are too low for an hour or more",
     "gateway": "a login to the SEMS Portal leads to the gateway of SEMS+",
 }
 """Every fault and what it does; the emulator switches them."""

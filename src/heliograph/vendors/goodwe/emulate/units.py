@@ -129,9 +129,10 @@ def differs(holder: Holder) -> bool:
 
 def units(site: Site, holder: Holder, stage: Stage) -> list[Unit]:
     """Return the inverters of a plant as they are now."""
-    kind, at = KINDS[site.family], stage.uploaded_at()
+    kind = KINDS[site.family]
     found = []
     for serial, home in zip(site.devices, site.homes, strict=True):
+        at = home.heard(stage.uploaded_at())
         values = home.values(at)
         awake = values["pv_power"] > 0 or bool(home.battery_capacity)
         status = 1 if awake else -1 if kind.sleeps else 0

@@ -74,7 +74,10 @@ class GrowattEmulation:
 
     def faults(self) -> dict[str, str]:
         """Return what can go wrong with Growatt alone."""
-        return {"lenient_lock": "to try in vain does not make a lock longer"}
+        return {
+            "lenient_lock": "to try in vain does not make a lock longer",
+            "zero_totals": "from midnight until the sun is up a classic inverter's lifetime totals are 0",
+        }
 
     def owns(self, path: str) -> bool:
         path = path.lstrip("/")

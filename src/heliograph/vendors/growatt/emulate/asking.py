@@ -86,10 +86,10 @@ class Unit:
         self.site = site
         self.serial = serial
         self.home = home
-        self.at = at
-        self.local = at.astimezone(home.zone)
-        self.today = f"{self.local:%Y-%m-%d}"
-        values = home.values(at)
+        self.at = home.heard(at)
+        self.local = self.at.astimezone(home.zone)
+        self.today = f"{at.astimezone(home.zone):%Y-%m-%d}"
+        values = home.values(self.at)
         self.flow = Flow.of(values)
         self.day = Energy.of(values, "_today")
         self.total = Energy.of(values, "_total")

@@ -15,6 +15,8 @@ from heliograph.wire import CHINA
 if TYPE_CHECKING:
     from heliograph.answers import Told
 
+_NOON = 12
+
 
 @ANSWERS.to(GrowattCalls.inverter_data)
 def data(ask: Ask) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def detail(ask: Ask) -> dict[str, Any]:
         "statusText": "Normal" if on else "Waiting",
         "time": stamp(unit.local),
         **_measured(unit),
-        **_counted(unit),
+        **_counted(unit, forgets=ask.stage.fault("zero_totals") is not None),
     }
 
 
@@ -64,9 +66,11 @@ def _measured(unit: Unit) -> dict[str, Any]:
     }
 
 
-def _counted(unit: Unit) -> dict[str, Any]:
-    found: dict[str, Any] = {"epvTotal": tenth(unit.total.pv)}
-    for name, kwh in (("Today", unit.day.pv), ("Total", unit.total.pv)):
+def _counted(unit: Unit, *, forgets: bool) -> dict[str, Any]:
+    # Quirk: some forget their totals from midnight until they start; their plants do not (home-assistant/core 67366).
+    total = 0.0 if forgets and not unit.flow.ac and unit.local.hour < _NOON else unit.total.pv
+    found: dict[str, Any] = {"epvTotal": tenth(total)}
+    for name, kwh in (("Today", unit.day.pv), ("Total", total)):
         first = tenth(kwh * 0.52)
         found |= {f"power{name}": tenth(kwh), f"epv1{name}": first, f"epv2{name}": tenth(tenth(kwh) - first)}
     return found
