@@ -32,11 +32,12 @@ def book():
     return found
 
 
-def held(book, now, *, opens=False, interactive=False, password="hunter2", limits=LIMITS):
+def held(book, now, *, opens=False, interactive=False, insisted=False, password="hunter2", limits=LIMITS):
     """Return why a request has to wait, or None."""
     book.seen_at(now)
     try:
-        rules.admit(book, now, limits, opens=opens, interactive=interactive, fingerprint=lambda: password)
+        asked = {"opens": opens, "interactive": interactive, "insisted": insisted}
+        rules.admit(book, now, limits, **asked, fingerprint=lambda: password)
     except CloudError as error:
         return error
     return None
@@ -59,10 +60,10 @@ def fail_login(book, now, error=None):
     learn(book, now, error or LoginFailed("no"))
 
 
-def log_in(book, now):
+def log_in(book, now, password="right"):
     book.seen_at(now)
     rules.sent(book, now, opens=True)
-    rules.logged_in(book, now)
+    rules.logged_in(book, now, lambda: password)
 
 
 def throttled(kind, seconds=None):
@@ -206,26 +207,27 @@ def test_only_some_refused_passwords_are_remembered(book):
     assert book.refused_passwords == [str(number) for number in range(40, 50)]
 
 
-def test_a_person_may_try_a_refused_password_again_but_not_another_program_its_own(book):
+def test_a_person_may_try_a_refused_password_again_and_only_success_forgives_it(book):
     for password in ("mine", "theirs"):
         learn(book, NOON, InvalidCredentials("501"), password)
-    rules.insisted(book, NOON, lambda: "mine")
+    assert held(book, NOON, opens=True, password="mine", insisted=True) is None
+    assert isinstance(held(book, NOON, opens=True, password="mine"), InvalidCredentials)
+    log_in(book, NOON, "mine")
     assert held(book, NOON, opens=True, password="mine") is None
     assert isinstance(held(book, NOON, opens=True, password="theirs"), InvalidCredentials)
 
 
 def test_a_person_who_insists_is_held_by_locks_and_blocks_and_the_budget(book):
     fail_login(book, NOON)
-    rules.insisted(book, NOON, str)
-    assert held(book, NOON, opens=True, interactive=True) is None
+    assert held(book, NOON, opens=True, insisted=True) is None
     book.logins = [NOON] * LIMITS.logins
-    rules.insisted(book, NOON, str)
-    assert isinstance(held(book, NOON, opens=True, interactive=True), Throttled)
+    assert isinstance(held(book, NOON, opens=True, insisted=True), Throttled)
     for error in (throttled(AccountLocked, HOUR), Blocked("a page")):
+        fail_login(book, NOON)
+        failures = book.failures
         learn(book, NOON, error)
-        rules.insisted(book, NOON, str)
-        with pytest.raises(type(error)):
-            rules.hold(book, NOON, interactive=True)
+        assert isinstance(held(book, NOON, opens=True, insisted=True), type(error))
+        assert book.failures == failures > 0, "what nobody could try is not forgiven"
 
 
 def die_young(book, now):

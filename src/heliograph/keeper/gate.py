@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GLANCE = 0.05
+ROUNDS = 10_000
+"""What a guess at a refused password costs whoever finds its fingerprint."""
 PATIENCE = 120.0
 """Seconds to wait for another program's conversation with the same account."""
 
@@ -159,17 +161,14 @@ class _Visit:
     def _refused(self, request: Request) -> CloudError | None:
         """Return why a request may not be sent now."""
         self._notice()
-        interactive = self.gate.interactive or self.talk.insisted
         try:
-            if self.talk.insisted:
-                rules.hold(self.book, self.now, interactive=True)
-                rules.insisted(self.book, self.now, self._fingerprint)
             rules.admit(
                 self.book,
                 self.now,
                 self.gate.limits,
                 opens=request.opens,
-                interactive=interactive,
+                interactive=self.gate.interactive,
+                insisted=self.talk.insisted,
                 fingerprint=self._fingerprint,
             )
         except CloudError as refusal:
@@ -192,9 +191,9 @@ class _Visit:
         try:
             reply = yield request
         except CloudError as error:
-            self._is_now(self.gate.clock())
             if not getattr(error, "sent", True):
                 rules.refund(self.book, opens=request.opens)
+            self._is_now(self.gate.clock())
             return error
         self._is_now(reply.at)
         self._answered = True
@@ -208,7 +207,7 @@ class _Visit:
         """See what became of the last request: of the session, of a login, and of what was asked."""
         book, session, trouble = self.book, self.talk.session, self.talk.trouble
         if self._answered and book.trying and session.alive:
-            rules.logged_in(book, self.now)
+            rules.logged_in(book, self.now, self._fingerprint)
         if session.deaths != self._deaths:
             self._deaths = session.deaths
             rules.died(book, self.now)
@@ -232,7 +231,7 @@ class _Visit:
         self.gate.save(self.book, opens=opens)
 
     def _fingerprint(self) -> str:
-        """Return what tells two passwords apart without telling either; slow on purpose, and rarely needed."""
+        """Return what tells two passwords apart without telling either; and is rarely needed."""
         who = self.talk.who
         password = who.password.reveal() if who else ""
-        return hashlib.pbkdf2_hmac("sha256", password.encode(), self.gate.shelf.name.encode(), 10_000).hex()
+        return hashlib.pbkdf2_hmac("sha256", password.encode(), self.gate.shelf.name.encode(), ROUNDS).hex()

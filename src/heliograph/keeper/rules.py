@@ -47,12 +47,30 @@ MISS_WAIT, LONGEST_MISS_WAIT = 30.0, 15 * MINUTE
 
 
 def admit(
-    book: Book, now: float, limits: Limits, *, opens: bool, interactive: bool, fingerprint: Callable[[], str]
+    book: Book,
+    now: float,
+    limits: Limits,
+    *,
+    opens: bool,
+    interactive: bool,
+    insisted: bool = False,
+    fingerprint: Callable[[], str],
 ) -> None:
     """Let one request pass, or raise why it has to wait; `fingerprint` is that of the password in use."""
-    hold(book, now, interactive=interactive)
+    interactive = interactive or insisted
+    if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
+        raise _paused(book, now)
+    if insisted:
+        _insisted(book, now)
+    elif opens and book.refused_passwords and fingerprint() in book.refused_passwords:
+        raise InvalidCredentials(
+            "the cloud refused this password before, so it is not tried again",
+            advice="Nothing was sent. If it is right after all, run: heliograph login",
+        )
     if opens:
-        _admit_login(book, now, limits, interactive=interactive, fingerprint=fingerprint)
+        until, why = _login_wait(book, now, limits, interactive=interactive)
+        if now < until:
+            raise _wait(why, until, now)
     limit, _ = limits.of(interactive=interactive)
     if book.requests_used >= limit:
         until = book.free_at(limit)
@@ -62,12 +80,6 @@ def admit(
             until,
             now,
         )
-
-
-def hold(book: Book, now: float, *, interactive: bool) -> None:
-    """Raise why nothing at all may be sent now; a person may see for himself whether the cloud is back."""
-    if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
-        raise _paused(book, now)
 
 
 def _active_pause(book: Book, now: float) -> str:
@@ -81,17 +93,6 @@ def _paused(book: Book, now: float) -> Throttled:
     if isinstance(error, AccountLocked):
         error.until = datetime.fromtimestamp(book.pause_until, UTC)
     return error
-
-
-def _admit_login(book: Book, now: float, limits: Limits, *, interactive: bool, fingerprint: Callable[[], str]) -> None:
-    if book.refused_passwords and fingerprint() in book.refused_passwords:
-        raise InvalidCredentials(
-            "the cloud refused this password before, so it is not tried again",
-            advice="Nothing was sent. If it is right after all, run: heliograph login",
-        )
-    until, why = _login_wait(book, now, limits, interactive=interactive)
-    if now < until:
-        raise _wait(why, until, now)
 
 
 def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
@@ -156,11 +157,14 @@ def worked(book: Book) -> None:
         book.pause, book.pause_until, book.pause_why = "", 0.0, ""
 
 
-def logged_in(book: Book, now: float) -> None:
+def logged_in(book: Book, now: float, fingerprint: Callable[[], str]) -> None:
     """Remember a login that succeeded."""
     book.trying = False
     book.opened_at = book.last_login = now
     _forgive(book)
+    if book.refused_passwords:
+        accepted = fingerprint()
+        book.refused_passwords = [refused for refused in book.refused_passwords if refused != accepted]
     book.note(now, "logged in")
 
 
@@ -182,16 +186,14 @@ def cut_off(book: Book, now: float) -> None:
     """Remember that whoever was here before did not live to see what became of its login."""
     book.trying = False
     book.failures += 1
-    book.failed_at, book.failed_why = (book.logins[-1] if book.logins else now), "its outcome was never seen"
+    # Where its login is no longer counted, it was more than a day ago.
+    book.failed_at, book.failed_why = (book.logins[-1] if book.logins else now - DAY), "its outcome was never seen"
     book.note(now, "a login was cut off before its outcome was known")
 
 
-def insisted(book: Book, now: float, fingerprint: Callable[[], str]) -> None:
+def _insisted(book: Book, now: float) -> None:
     """Let a person try what the rules would not: all but locks, blocks and the budget is forgotten."""
     _forgive(book)
-    if book.refused_passwords:
-        mine = fingerprint()
-        book.refused_passwords = [refused for refused in book.refused_passwords if refused != mine]
     book.deaths = []
     book.note(now, "a person asked for a new login")
 
@@ -209,7 +211,7 @@ def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], s
     if isinstance(error, Throttled):
         _learn_pause(book, now, error)
     elif isinstance(error, InvalidCredentials):
-        book.refused_passwords = [*book.refused_passwords[1 - REFUSED_KEPT :], fingerprint()]
+        _refused(book, fingerprint())
         book.refused_at = now
         book.note(now, "the cloud refused the password")
     elif trying:
@@ -217,6 +219,11 @@ def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], s
     if silent and book.misses > FORGIVEN:
         wait = min(MISS_WAIT * 2 ** min(book.misses - FORGIVEN - 1, 10), LONGEST_MISS_WAIT)
         _pause(book, now, "unreachable", wait, f"{book.misses} times in a row there was no answer ({error.what})")
+
+
+def _refused(book: Book, password: str) -> None:
+    others = [refused for refused in book.refused_passwords if refused != password]
+    book.refused_passwords = [*others[1 - REFUSED_KEPT :], password]
 
 
 def login_failed(book: Book, now: float, error: CloudError) -> None:
