@@ -84,14 +84,14 @@ async def _filled(accounts: Sequence[Account], where: str, options: Namespace, w
         many = len(accounts) > 1
         codes = await asyncio.gather(*(_one(fill, stop, many=many) for fill in fills))
     await writer.close()
-    if wish.plants and not any(codes) and not any(fill.shares for fill in fills):
+    if wish.plants and all(fill.seen is not None and not fill.shares for fill in fills):
         raise _unknown(wish.plants, fills)
     if options.json:
         print_json([as_dict(one, fill) for fill in fills for one in fill.shares])
     else:
         for fill in fills:
-            for one in fill.shares:
-                print(printable(sentence(one, fill)))
+            for said in sentences(fill):
+                print(printable(said))
     return 130 if stop.is_set() else max(codes)
 
 
@@ -113,9 +113,16 @@ async def _one(fill: Backfill, stop: asyncio.Event, *, many: bool) -> int:
 
 
 def _unknown(plants: Sequence[str], fills: Sequence[Backfill]) -> ConfigError:
-    seen = [f"{one.id} ({one.name})" if one.name else one.id for fill in fills for one in fill.seen]
+    seen = [f"{one.id} ({one.name})" if one.name else one.id for fill in fills for one in fill.seen or ()]
     wanted = " or ".join(map(repr, plants))
     return ConfigError(f"there is no plant {wanted}; the plants are: {', '.join(map(printable, seen)) or 'none'}")
+
+
+def sentences(fill: Backfill) -> list[str]:
+    """Return what became of an account, a line for each plant."""
+    if fill.seen is None and fill.progress.until:
+        return [f"{fill.progress.name}: nothing was asked, {fill.progress.why}{_resumes(fill)}"]
+    return [sentence(one, fill) for one in fill.shares]
 
 
 def sentence(share: Share, fill: Backfill) -> str:

@@ -57,7 +57,8 @@ def lines() -> Callable[[Progress], None]:
         topic = "over" if news.over else f"waits {news.until}" if news.until else news.at[:7]
         if said.get(news.name) != topic:
             said[news.name] = topic
-            complain(f"{news.name}: {news.days - news.days_left} of {news.days} days, {state(news) or 'beginning'}")
+            done = f"{news.days - news.days_left} of {news.days} days, " if news.days else ""
+            complain(f"{news.name}: {done}{state(news) or 'beginning'}")
 
     return tell
 

@@ -119,8 +119,8 @@ class Backfill:
     ) -> None:
         self.progress = Progress(name)
         self.shares: list[Share] = []
-        self.seen: tuple[Plant, ...] = ()
-        """All plants of the account."""
+        self.seen: tuple[Plant, ...] | None = None
+        """All plants of the account; None as long as nobody was asked for them."""
         self._client = client
         self._writer = writer
         self._clock = clock
@@ -132,7 +132,7 @@ class Backfill:
         prepared = False
         while not stop.is_set():
             try:
-                if (until := self._free_at(prepared)) <= (now := self._clock.now()):
+                if (until := self._free_at(prepared=prepared)) <= (now := self._clock.now()):
                     if not prepared:
                         await self._prepare()
                         prepared = True
@@ -156,7 +156,7 @@ class Backfill:
         wait = max(error.retry_after, 1.0) if isinstance(error, Throttled) else SOON
         return self._clock.now() + wait
 
-    def _free_at(self, prepared: bool) -> float:
+    def _free_at(self, *, prepared: bool) -> float:
         """Return when the next question can be afforded."""
         if not prepared:
             return self._afforded(_OPENING)
@@ -173,8 +173,8 @@ class Backfill:
     # Preparing
 
     async def _prepare(self) -> None:
-        self.seen = tuple(await self._client.plants())
-        chosen = [one for one in self.seen if not self._wish.plants or one.id in self._wish.plants]
+        self.seen = found = tuple(await self._client.plants())
+        chosen = [one for one in found if not self._wish.plants or one.id in self._wish.plants]
         stored = {one.series: one for one in await self._writer.ask(lambda store: store.series())}
         self.shares = [await self._share(one, stored.get(series_of(one))) for one in chosen]
         self._say()
