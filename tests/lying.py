@@ -149,6 +149,7 @@ def sampling_error(course, told):
     has_total, has_today = course.life.witnesses != "today", course.life.witnesses != "total"
     totals = [one.at for one in told if has_total and one.total == true[one.at].total]
     todays = [one.at for one in told if has_today and one.today == true[one.at].today]
+    todays = _words(course, true, told, todays)
     seams = [(0.0, False)]
     for (begun, midnight), (_, end) in pairwise(course.edges):
         low, high = sorted((midnight, midnight + course.life.skew))
@@ -162,14 +163,30 @@ def sampling_error(course, told):
             options.append(course.between(*by_total))
         if has_today:
             options.append(course.between(*by_today))
-        joint = _awake(true, [at for at in told_at(told) if high <= at < end], set(totals), set(todays))
+        joint = _awake(true, [one.at for one in told if high <= one.at < end], set(totals), set(todays))
         seam = 0.0 if joint and has_total and has_today else min(options)
         seams.append((seam + course.between(low, high), seam > 0.4))
     return seams
 
 
-def told_at(told):
-    return [one.at for one in told]
+def _words(course, true, told, todays):
+    """Return the moments at which the day counter is understood: nobody can tell whose it is before it has moved.
+
+    Undecidable, and so no word: a day frozen at zero until it stands where yesterday ended, and one first met when it
+    no longer moves.
+    """
+    words = []
+    for (start, end), (before, _) in zip(course.edges[1:], course.edges, strict=False):
+        begun, next_one = min(start, start + course.life.skew), end
+        final = _floor(course.between(before + course.life.skew, start + course.life.skew))
+        values, clear = set(), False
+        for at in (at for at in todays if begun <= at < next_one):
+            value = true[at].today
+            clear = clear or 0 < value < final - 0.3 or (0.0 in values and value > final + 0.3)
+            values.add(value)
+            if clear or value == 0 or len({one for one in values if one > final}) > 2:
+                words.append(at)
+    return [at for at in todays if at < course.edges[1][0]] + words
 
 
 def _awake(true, moments, totals, todays):

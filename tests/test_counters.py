@@ -99,6 +99,21 @@ def test_a_jump_that_was_possible_waits_for_one_more_sample():
     assert shown[-4:] == [100.1, 100.1, 100.1, 125.1]
 
 
+def test_a_jump_after_a_silent_night_waits_too():
+    assert Told().total((19.9, 100.0), (20, 100.1), (30, 250.0), (30.1, 100.2))[1:] == [100.1, 100.1, 100.2]
+
+
+def test_the_same_sample_asked_for_twice_confirms_nothing():
+    shown = Told().total((10, 100.0), (10.1, 100.1), (14, 100.1), (15, 140.0), (15, 140.0), (15.1, 101.0))
+    assert shown[-3:] == [100.1, 100.1, 101.0]
+
+
+def test_a_jump_does_not_become_likely_by_lasting():
+    told = Told()
+    lasting = [(10.2 + i / 10, 115.0) for i in range(30)]
+    assert told.total((10, 100.0), (10.1, 100.1), *lasting, (13.3, 103.0))[-2:] == [100.1, 103.0]
+
+
 def test_a_total_first_met_at_night_is_not_zero_for_long():
     assert Told().total((1, 0.0), (2, 0.0), (6, 5000.0), (6.1, 5000.1)) == [None, None, None, 5000.1]
 
@@ -116,6 +131,34 @@ def test_a_new_meter_is_followed_after_a_day_and_nothing_it_counted_is_lost():
     assert told.shown[-1][1] == pytest.approx(901 + 30, abs=0.5)
     assert told.reasons().count("meter replaced") == 1
     assert told.of(1) == pytest.approx(hours[-1] - 24, abs=0.6)
+
+
+def test_what_a_new_meter_counted_before_it_was_met_is_not_lost():
+    told = Told()
+    told.total((9, 900.0), (9.5, 900.5), (12, 901.0), *((hour, hour - 12.0) for hour in range(15, 45)))
+    assert told.shown[-1][1] == pytest.approx(901 + 32)
+
+
+def test_a_new_meter_may_be_zero_at_night_as_well():
+    told = Told()
+    told.total((9, 900.0), (9.5, 900.5), (12, 901.0))
+    told.total(*((hour / 2, 0.0 if 48 < hour < 60 else hour / 2 - 12.0) for hour in range(25, 80)))
+    assert told.shown[-1][1] == pytest.approx(901 + 27.5)
+
+
+def test_a_new_meter_met_over_a_gap_at_midnight_leaves_its_days_open():
+    told = Told()
+    told.total((9, 900.0), (9.5, 900.5), (10, 901.0), *((10.5 + i / 2, 0.5 + i / 2) for i in range(20)))
+    told.total(*((30 + i / 2, 20 + i / 2) for i in range(20)))
+    assert "meter replaced" in told.reasons()
+    assert told.of(1) is None
+
+
+def test_a_total_too_low_for_most_of_a_day_is_no_new_meter():
+    told = Told()
+    told.total((9, 900.0), (9.5, 900.5), *((10 + i / 2, 1.0 + i / 2) for i in range(44)), (32, 920.0), (32.1, 920.1))
+    assert "meter replaced" not in told.reasons()
+    assert told.shown[-1][1] == 920.1
 
 
 def test_a_total_that_stays_at_zero_is_no_new_meter():
@@ -162,6 +205,35 @@ def test_a_spike_at_noon_is_not_the_day():
     assert told.of(0) == 4.2
 
 
+def test_a_dip_is_not_a_new_day():
+    shown = Told().today((20, 8.9), (20.1, 9.0), (24.1, 9.0), (27, 8.9), (27.1, 9.0), (30, 0.0), (30.1, 0.1))
+    assert shown[2:] == [0, 0, 0, 0, 0.1]
+
+
+def test_a_fall_to_more_than_a_night_can_bring_is_not_a_new_day():
+    shown = Told().today((20, 89.9), (20.1, 90.0), (24.1, 60.0), (24.2, 90.0), (30, 0.0), (30.1, 0.1))
+    assert shown[2:] == [0, 0, 0, 0.1]
+
+
+def test_a_device_that_begins_its_day_early_is_believed_at_midnight():
+    told = Told()
+    assert told.today((0.1, 0.0), (23, 8.9), (23.4, 9.0), (23.6, 0.1), (24.02, 0.9))[-2:] == [9.0, 0.9]
+    assert (told.of(0), told.of(1)) == (9.0, 0.9)
+
+
+def test_a_device_that_begins_its_day_late_is_yesterdays_until_then():
+    told = Told()
+    told.today((0.1, 0.0), (12, 0.2), (23.8, 0.3), (24.05, 0.4), (24.12, 0.5), (24.3, 0.1))
+    assert (told.of(0), told.of(1)) == (0.5, 0.1)
+
+
+def test_a_device_whose_clock_is_hours_off_is_believed_when_it_falls():
+    told = Told()
+    told.today(*((i / 4, round((i / 4 - 3) % 24, 2)) for i in range(16, 200)))
+    assert {today for at, _, today in told.shown if START + DAY <= at < START + DAY + 3 * HOUR} == {0.0}
+    assert told.of(1) == pytest.approx(21, abs=0.3)  # what it had counted when the plant's day ended
+
+
 @pytest.mark.parametrize("late", [-0.2, 0.2])
 def test_a_device_whose_midnight_is_minutes_off_counts_whole_days(late):
     told = Told()
@@ -185,7 +257,37 @@ def test_what_stands_still_after_a_gap_was_yesterdays():
     assert (told.of(0), told.of(1)) == (19.0, 0.3)
 
 
+def test_a_day_counter_frozen_over_midnight_is_todays_once_it_moves():
+    told = Told().both((0.1, 100.0, 0.0), (12, 101.0, 1.1), (23, 102.2, 2.2), (24.1, 102.3, 2.3), (30, 108.1, 2.3))
+    told.both(*((33 + i / 10, round(111.1 + i / 10, 1), round(9 + i / 10, 1)) for i in range(4)))
+    assert told.shown[-1][2] == 9.3
+    assert (told.of(0), told.of(1)) == pytest.approx((2.2, 9.3), abs=0.3)
+
+
+def test_a_day_frozen_at_zero_is_not_taken_for_yesterdays_return():
+    told = Told()
+    told.today((0.1, 0.0), (12, 1.0), (19, 2.0), (24.1, 0.0), (40, 0.0), (42, 17.0), (42.1, 17.0))
+    assert told.of(1) == 17.0
+
+
 # Both
+
+
+def test_the_total_tells_that_a_rise_in_the_night_was_yesterdays():
+    told = Told().both((0.1, 100.0, 0.0), (9, 104.1, 4.1), (10, 105.0, 5.0), (26, 112.0, 12.0), (26.2, 112.2, 12.2))
+    told.both((30, 112.2, 0.0), (30.2, 112.4, 0.2), (30.3, 112.5, 0.3))
+    assert (told.of(0), told.of(1)) == pytest.approx((12.2, 0.3), abs=0.15)
+
+
+def test_what_the_total_tells_late_of_yesterday_is_not_todays():
+    told = Told().both((0.1, 100.0, 0.0), (17, 109.1, 9.1), (18, 110.0, 10.0), (24.2, 110.0, 10.0))
+    told.both((30, 110.0, 0.0), (31, 110.0, 0.5), (31.2, 113.7, 0.7), (31.4, 113.9, 0.9), (31.6, 114.1, 1.1))
+    assert (told.of(0), told.of(1)) == pytest.approx((13, 1.1), abs=0.25)
+
+
+def test_a_total_one_digit_ahead_of_the_day_counter_adds_nothing():
+    assert Told().both((0.1, 100.0, 0.0), (9, 104.1, 4.1), (9.1, 104.3, 4.2), (9.2, 104.3, 4.3)).of(0) == 4.3
+    assert Told().both((0.1, 100.0, 0.0), (9, 104.1, 4.1), (9.1, 104.3, 4.2)).of(0) == 4.2
 
 
 def test_an_evening_without_samples_is_told_by_the_total():
@@ -229,6 +331,12 @@ def test_a_total_alone_counts_whole_days():
     told.total(*((i / 4, round(100 + i / 4, 1)) for i in range(1, 240)))
     assert told.of(0) is None  # it was not there from the beginning
     assert told.of(1) == pytest.approx(24, abs=0.3)
+
+
+def test_what_a_total_gained_in_the_hour_of_midnight_is_split_by_time():
+    told = Told()
+    told.total(*((0.3 + 0.7 * i, round(100.3 + 0.7 * i, 1)) for i in range(110)))
+    assert told.of(1) == pytest.approx(24, abs=0.25)
 
 
 def test_what_flowed_in_a_long_gap_over_midnight_belongs_to_no_day():
@@ -286,17 +394,17 @@ def test_a_day_told_by_the_total_instead_of_its_counter_is_repaired():
 
 
 def test_a_day_without_energy_repeats_nothing():
-    told = Told().both((0.1, 100.1, 0.0), (12, 100.1, 0.0), (23.9, 100.1, 0.0), (24.2, 100.4, 0.0), (24.5, 100.8, 0.0))
-    told.both((26, 103.1, 3.0), (26.2, 103.2, 3.1))
-    assert told.of(0) == pytest.approx(0, abs=0.25)
-    assert told.of(1) == pytest.approx(3.1, abs=0.25)
+    told = Told().both((0.1, 100.0, 0.0), (12, 103.1, 3.1), (23.9, 103.1, 3.1), (24.2, 103.1, 0.0), (47.9, 103.1, 0.0))
+    told.both((48.2, 103.7, 0.0), (48.5, 104.2, 0.0), (50, 106.1, 3.0), (50.2, 106.2, 3.1))
+    assert told.of(1) == pytest.approx(0, abs=0.4)
+    assert told.of(2) == pytest.approx(3.1, abs=0.4)
 
 
-def test_the_total_tells_whose_the_day_counter_is_after_a_gap():
+def test_after_a_gap_the_total_tells_what_yesterday_missed():
     told = Told().both((0.1, 100.0, 0.0), (9, 104.1, 4.1), (10, 105.0, 5.0))
-    shown = told.both((35, 125.3, 9.0), (35.1, 125.4, 9.1)).shown
-    assert shown[-1][2] == 9.1
-    assert (told.of(0), told.of(1)) == pytest.approx((16.3, 9.1), abs=0.25)
+    shown = told.both((35, 119.3, 9.0), (35.1, 119.4, 9.1)).shown
+    assert [today for _, _, today in shown[-2:]] == [None, 9.1]
+    assert (told.of(0), told.of(1)) == pytest.approx((10.3, 9.1), abs=0.25)
 
 
 def test_a_great_plant_is_learnt_from_its_power():

@@ -67,7 +67,11 @@ def test_the_rhythm_does_not_depend_on_the_order_of_samples(moments):
 def past(hours, days=5):
     """Samples on the quarter of each of these local hours, on the days before."""
     noon = datetime(2026, 6, 21, 0, 15, tzinfo=BERLIN)
-    return [int((noon - timedelta(days=day) + timedelta(hours=hour)).timestamp()) for day in range(1, days + 1) for hour in hours]
+    return [
+        int((noon - timedelta(days=day) + timedelta(hours=hour)).timestamp())
+        for day in range(1, days + 1)
+        for hour in hours
+    ]
 
 
 def local(hour):

@@ -19,8 +19,6 @@ SKEW = 5400
 UNSPLIT = 0.5
 """Less than this over a midnight is split by time; more is left to the cloud's own word on the days."""
 
-_NOON = 12 * HOUR
-
 State = Literal["waiting", "zeroed", "today"]
 """Whose the day counter is: still yesterday's or unknown; zero, but not moving yet; today's."""
 
@@ -139,7 +137,7 @@ class Ledger:
         self.base, self.pinned, self.open = self.energy, False, False
         if self.today:
             self.stale = self.today.value
-        self.state, self.rose, self.hidden = "waiting", False, now.day - self.day > 1
+        self.state, self.rose, self.hidden = "waiting", False, False
         self.tail = "closed"
         self.day = now.day
         if self.total and self.total.run:
@@ -230,7 +228,7 @@ class Ledger:
             return heard
         if self.state == "zeroed":
             assert self.reset is not None
-            if raw == 0 or self.today.value == 0 or raw < self.today.value - DIP:
+            if raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
                 heard = self.reset.hear(raw, now.at, now.limit)
                 if self.reset.value > 0:
                     self._settle(fell=True)
@@ -242,7 +240,7 @@ class Ledger:
     def _wait(self, raw: float, now: Moment) -> Heard:
         """Ask whose the day counter is: it is today's once it was seen to fall, or to rise where a fall was hidden."""
         assert self.today is not None
-        line, seen = self.today, self.today.seen
+        line, moved = self.today, self.today.moved
         heard = line.hear(raw, now.at, now.limit)
         if heard is Heard.FELL:
             possible = raw <= now.limit * (now.at - now.midnight + SKEW) + line.step
@@ -254,7 +252,7 @@ class Ledger:
             return heard
         if heard is Heard.HELD:
             return heard
-        if raw <= now.limit * (now.at - max(seen, now.midnight - SKEW)) + line.step:
+        if raw <= now.limit * (now.at - max(moved, now.midnight - SKEW)) + line.step:
             self.hidden = True
         if self.hidden and self._is_todays(raw, heard, now):
             self._settle(fell=False)
@@ -263,16 +261,15 @@ class Ledger:
         return heard
 
     def _is_todays(self, raw: float, heard: Heard, now: Moment) -> bool:
+        """Say whether it rose again, later than any clock is wrong, and the total does not know better."""
         assert self.today is not None
-        if self.total and self.cut is not None and self.total.seen == now.at:
-            gained = self.energy - (self.cut + self.stale)
-            steps = self.total.step + self.today.step
-            if raw > self.stale and gained >= raw - steps and gained > raw - self.stale + 2 * steps:
-                return True
-            if gained > steps and gained + steps + 0.1 * raw < raw:
-                return False
-        moved = self.rose and heard is Heard.ROSE and now.at >= now.midnight + SKEW
-        return moved or (self.rose and raw > self.stale and now.at >= now.midnight + _NOON)
+        if not self.rose or heard is not Heard.ROSE or now.at < now.midnight + SKEW:
+            return False
+        if self.total is None or self.cut is None or self.total.seen != now.at:
+            return True
+        gained = self.energy - (self.cut + self.stale)
+        steps = self.total.step + self.today.step
+        return gained <= steps or gained + steps + 0.1 * raw >= raw
 
     def _settle(self, *, fell: bool) -> None:
         """Take the day counter for today's; what flowed beyond it since its last word belongs to the past."""
