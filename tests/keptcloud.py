@@ -111,6 +111,8 @@ class CountingCloud:
 class Program:
     """One program with an account: its client, its plan under way, and what it wants to send."""
 
+    sent = 0
+
     def __init__(self, cloud: CountingCloud, folder: Path, clock, password: str, *, interactive: bool = False) -> None:
         self.cloud, self.folder = cloud, folder
         self.clock = clock
@@ -182,6 +184,7 @@ class Program:
     def check(self, request: Request) -> None:
         """See that this request keeps what the keeper promises."""
         cloud, ledger = self.cloud, self.cloud.ledger
+        Program.sent += 1
         insisted = self.talk.insisted
         assert cloud.now >= ledger.locked_until, "a request while a lock lasts that was told"
         if cloud.trouble == "no network":
