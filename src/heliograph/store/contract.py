@@ -110,6 +110,12 @@ class Batch:
 class Store(Protocol):
     """Where samples are kept. Every method may raise `StoreError`; what `write` returned from is not lost again."""
 
+    def claim(self, accounts: Sequence[str]) -> None:
+        """Be the only collector of these accounts here until closed: two would each write their own counters' memory.
+
+        A file takes one collector, a database one for each account.
+        """
+
     def write(self, batch: Batch) -> None:
         """Keep the whole batch in one transaction.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFail
 
 from heliograph.errors import ConfigError, StoreError
 from heliograph.redact import Known
-from heliograph.store.sql import PATIENCE, SqlStore
+from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,7 @@ class PostgresStore(SqlStore):
         self._lock = RLock()
         self._database: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
+        self._claimed: list[int] = []
         self._safely(lambda: None)
 
     def _safely(self, work: Callable[[], _T]) -> _T:
@@ -79,9 +81,25 @@ class PostgresStore(SqlStore):
                 self._run("CREATE SCHEMA heliograph")
             self._prepare(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
             self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
+            self._take()
         except BaseException:
             self._database.close()
             raise
+
+    def claim(self, accounts: Sequence[str]) -> None:
+        """Be the only collector of these accounts until closed; a connection that is made anew claims them anew."""
+        self._claimed = [int.from_bytes(sha256(one.encode()).digest()[:8], signed=True) for one in accounts]
+        self._safely(self._take)
+
+    def _take(self) -> None:
+        if not self._claimed:
+            return
+        # A collector whose machine lost its power would hold on for hours else.
+        self._run("SET tcp_keepalives_idle TO 60; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 6")
+        taken = "SELECT bool_and(pg_try_advisory_lock(one)) FROM unnest(?::bigint[]) AS one"
+        if not self._run(taken, (self._claimed,))[0][0]:
+            self._run("SELECT pg_advisory_unlock_all()")
+            raise StoreError(CLAIMED)
 
     def _transaction(self) -> AbstractContextManager[Any]:
         return self._live.transaction()

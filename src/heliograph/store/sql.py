@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds to wait for another program that is writing."""
+CLAIMED = "another heliograph collects into it already; end that one, or give this one a store of its own with --store"
 _PAGE = 4096
 """Rows or stretches of time read at once: streams hold no more than this in memory, and nothing open in between."""
 
@@ -65,6 +66,10 @@ class SqlStore(ABC):
     @abstractmethod
     def _columns(self, table: str) -> list[str]:
         """Return the names of a table's columns."""
+
+    @abstractmethod
+    def claim(self, accounts: Sequence[str]) -> None:
+        """Be the only collector of these accounts until closed."""
 
     @abstractmethod
     def close(self) -> None:

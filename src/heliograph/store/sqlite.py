@@ -9,11 +9,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.errors import StoreError
-from heliograph.store.sql import PATIENCE, SqlStore
+from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from filelock import BaseFileLock
 
     from heliograph.store.schema import Table
 
@@ -36,6 +38,7 @@ class SqliteStore(SqlStore):
         super().__init__()
         self.path = path
         self._lock = RLock()
+        self._claim: BaseFileLock | None = None
         self._safely(lambda: self._open(patience))
 
     def _open(self, patience: float) -> None:
@@ -84,9 +87,26 @@ class SqliteStore(SqlStore):
     def _columns(self, table: str) -> list[str]:
         return [name for (name,) in self._run("SELECT name FROM pragma_table_info(?)", (table,))]
 
+    def claim(self, accounts: Sequence[str]) -> None:
+        """Be the only collector into this file until closed."""
+        self._safely(self._take)
+
+    def _take(self) -> None:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - who only reads needs none
+
+        # A file of its own: whoever lets go of one that SQLite has open, lets go of SQLite's locks as well (POSIX).
+        lock = FileLock(f"{self.path}.collector", mode=0o600, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(CLAIMED) from None
+        self._claim = lock
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+        if self._claim is not None:
+            self._claim.release()
 
 
 @contextmanager
