@@ -33,6 +33,9 @@ def add_collect(commands: Any) -> None:
     parser.add_argument(
         "--no-heal", action="store_false", dest="heal", help="do not ask for what is missing of the past"
     )
+    parser.add_argument(
+        "--log", metavar="FORM", default="text", choices=("text", "json"), help="one event a line: text (usual) or json"
+    )
     add_store(parser)
 
 
@@ -40,9 +43,10 @@ def collect(options: Namespace) -> int:
     """Collect until SIGTERM or Ctrl-C; then everything that was fetched is written."""
     import asyncio  # noqa: PLC0415 - help needs no event loop
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.Formatter.default_msec_format = "%s.%03d"
+    from heliograph.cli.logs import log_to_stderr  # noqa: PLC0415 - nor events
+
     accounts = chosen_accounts(options)
+    log_to_stderr(options.log)
     where = chosen_store(options)
     kept = asyncio.run(_collected(accounts, where, once=options.once, heal=options.heal))
     return 0 if kept else 1
@@ -51,23 +55,24 @@ def collect(options: Namespace) -> int:
 async def _collected(accounts: Sequence[Account], where: str, *, once: bool, heal: bool) -> bool:
     import asyncio  # noqa: PLC0415 - as above
 
-    from heliograph.collect.clock import Clock  # noqa: PLC0415 - as above
+    from heliograph.cli.vendors import client, identity  # noqa: PLC0415 - as above
+    from heliograph.collect.clock import Clock  # noqa: PLC0415
     from heliograph.collect.collector import collect as run  # noqa: PLC0415
+    from heliograph.collect.collector import collect_once  # noqa: PLC0415
+    from heliograph.collect.events import Event  # noqa: PLC0415
     from heliograph.collect.writer import Writer  # noqa: PLC0415
     from heliograph.store import open_store  # noqa: PLC0415
 
+    # An account or a store that cannot be used at the start is a mistake to be mended, not something to wait for.
+    for account in accounts:
+        client(account)
     writer = Writer(partial(open_store, where))
     clock, stop = Clock(), asyncio.Event()
-    # A store that cannot be opened at the start is a mistake to be mended, not something to wait for.
-    await writer.ask(lambda _: None)
+    await writer.ask(lambda store: store.claim([identity(account) for account in accounts]))
     workers = [_worker(account, writer, clock, heal=heal) for account in accounts]
     stop_on_signals(stop)
-    _log.info("collecting accounts=%d store=%s", len(workers), _shown(where))
-    if not once:
-        return await run(workers, writer, clock, stop)
-    await asyncio.gather(*(worker.turn() for worker in workers))
-    failed = [worker for worker in workers if worker.progress.problem]
-    return await writer.close() and not failed
+    _log.info(Event("collecting", accounts=len(workers), store=_shown(where)))
+    return await (collect_once(workers, writer, stop) if once else run(workers, writer, clock, stop))
 
 
 def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Worker:

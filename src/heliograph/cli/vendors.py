@@ -45,6 +45,12 @@ def client(
         raise ConfigError(f"account {account.name}: {error}") from None
 
 
+def identity(account: Account) -> str:
+    """Return what tells accounts apart, whatever the configuration calls them."""
+    server = client_type(account.vendor).address(account.server or "")
+    return f"{account.vendor} {server} {account.username}"
+
+
 def at_keyboard() -> bool:
     """Tell whether a person waits for this, and could be asked."""
     return sys.stdin is not None and sys.stdin.isatty()

@@ -6,28 +6,45 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from heliograph.collect.events import Event
+from heliograph.errors import HeliographError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from heliograph.collect.clock import Clock
     from heliograph.collect.worker import Worker
     from heliograph.collect.writer import Writer
+
+GRACE = 10.0
+"""Seconds a request under way is worth waiting for; a stop that takes minutes is none."""
 
 _log = logging.getLogger(__name__)
 
 
 async def collect(workers: Sequence[Worker], writer: Writer, clock: Clock, stop: asyncio.Event) -> bool:
     """Run every account's loop until stopped; return whether everything that was fetched is kept."""
-    tasks = [asyncio.create_task(_apart(worker, clock, stop), name=worker.progress.name) for worker in workers]
-    await stop.wait()
-    # A request under way is worth waiting for, but not a stop that takes minutes.
-    _, late = await asyncio.wait(tasks, timeout=10.0)
-    for task in late:
+    return await _kept([_apart(worker, clock, stop) for worker in workers], writer, stop)
+
+
+async def collect_once(workers: Sequence[Worker], writer: Writer, stop: asyncio.Event) -> bool:
+    """Give every account one turn; return whether each was asked without trouble and everything is kept."""
+    kept = await _kept([_turn(worker) for worker in workers], writer, stop)
+    return kept and all(one.progress.polled_at is not None and one.progress.problem is None for one in workers)
+
+
+async def _kept(turns: Sequence[Coroutine[None, None, None]], writer: Writer, stop: asyncio.Event) -> bool:
+    tasks = [asyncio.create_task(turn) for turn in turns]
+    stopped = asyncio.create_task(stop.wait())
+    over = asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait((over, stopped), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((over,), timeout=GRACE)
+    for task in (*tasks, stopped):
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait((over,))
     kept = await writer.close()
     if not kept:
-        _log.error("%d batches could not be written and are lost: %s", writer.held, writer.failing)
+        _log.error(Event("lost", batches=writer.held, why=writer.failing))
     return kept
 
 
@@ -36,6 +53,18 @@ async def _apart(worker: Worker, clock: Clock, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await worker.run(stop)
-        except Exception:  # noqa: BLE001 - the edge of an account: the others go on
-            _log.exception("account=%s met a mistake in this program", worker.progress.name)
+        except Exception:
+            _mistaken(worker)
             await clock.wait(clock.now() + 900.0, stop)
+
+
+async def _turn(worker: Worker) -> None:
+    try:
+        await worker.turn()
+    except Exception:
+        _mistaken(worker)
+
+
+def _mistaken(worker: Worker) -> None:
+    worker.progress.problem = HeliographError("a mistake of this program; please report it")
+    _log.exception(Event("mistake", account=worker.progress.name))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.collect import past
 from heliograph.collect.days import begins, day_of
+from heliograph.collect.events import Event
 from heliograph.collect.heal import PAUSE, Days, Past, Question, hole, newness, questions
 from heliograph.collect.pace import POLLS
 from heliograph.store.entries import series_of
@@ -65,8 +66,10 @@ class Healer:
         known = await self._writer.ask(lambda store: _days(store, question))
         batch = await past.ask(client, question, now, zone, memories.get(question.series, {}), known)
         kept = await self._writer.write(batch)
-        outcome = batch.asked[0].outcome
-        _log.info("plant=%s healed span=%s period=%s outcome=%s", plant.id, question.span, question.period, outcome)
+        asked = batch.asked[0]
+        _log.info(
+            Event("healed", plant=plant.id, span=asked.span, period=asked.period, outcome=asked.outcome, kept=kept)
+        )
         return kept
 
     async def _newest(self, plants: Sequence[Plant]) -> tuple[Plant, Question] | None:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from heliograph.collect.events import Event
 from heliograph.collect.freshness import USUAL_RHYTHM, awake
 from heliograph.collect.pace import Pace, Seen, next_poll
 from heliograph.collect.poll import Memories, batch_of
@@ -87,6 +88,7 @@ class Worker:
                 await self.writer.ask(lambda _: None)
             if self._free() < self._cost:
                 # Half a poll would be requests for nothing.
+                _log.info(Event("waits", account=self.progress.name, why="the budget is used", seconds=MUCH_LATER))
                 return now + MUCH_LATER
             await self._poll()
         except HeliographError as error:
@@ -108,10 +110,8 @@ class Worker:
         self._note_moments(snapshots)
         self.progress.samples += len(batch.samples)
         kept = await self.writer.write(batch)
-        _log.info(
-            "account=%s polled plants=%d samples=%d repairs=%d requests=%.0f kept=%s",
-            self.progress.name, len(snapshots), len(batch.samples), len(batch.repairs), self._cost, kept,
-        )  # fmt: skip
+        told = {"plants": len(snapshots), "samples": len(batch.samples), "repairs": len(batch.repairs)}
+        _log.info(Event("polled", account=self.progress.name, **told, requests=self._cost, kept=kept))
 
     def _free(self) -> int:
         """Return how many requests a program may send now."""
@@ -168,12 +168,12 @@ class Worker:
             await self._healer.heal(self.client, self.progress.plants, self._memories, self._cost, self._free())
         except HeliographError as error:
             # The polls will meet it too, if it concerns them.
-            _log.info("account=%s healing put off: %s", self.progress.name, error)
+            _log.info(Event("put off", account=self.progress.name, why=error))
 
     def _after(self, error: HeliographError) -> float:
         """Return the seconds to wait after an error."""
         if str(error) != str(self.progress.problem or ""):
-            _log.warning("account=%s %s", self.progress.name, error)
+            _log.warning(Event("failed", account=self.progress.name, error=type(error).__name__, why=error))
         self.progress.problem = error
         if isinstance(error, Throttled):
             return max(error.retry_after, 1.0)

@@ -8,6 +8,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from heliograph.collect.events import Event
 from heliograph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -19,18 +20,21 @@ T = TypeVar("T")
 
 HELD = 20_000
 """Batches in memory while the store is away: about two days of a hundred accounts."""
+AGAIN = 60.0
+"""Seconds until a store that is away is tried again by itself; in real time, whatever clock polls go by."""
 
 _log = logging.getLogger(__name__)
 
 
 class Writer:
-    """Writes batches in their order; a store that fails is tried again before each newer batch."""
+    """Writes batches in their order; a store that fails is tried again before each newer batch, and every minute."""
 
     def __init__(self, opened: Callable[[], Store]) -> None:
         self._open = opened
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._held: deque[Batch] = deque(maxlen=HELD)
+        self._retry: asyncio.Task[None] | None = None
         self.failing: StoreError | None = None
         """Why the store is away, while it is."""
 
@@ -42,9 +46,12 @@ class Writer:
     async def write(self, batch: Batch) -> bool:
         """Write a batch and all that were held back; return whether everything is kept now."""
         if len(self._held) == HELD:
-            _log.error("the store has been away for too long: the oldest batch is lost")
+            _log.error(Event("lost", batches=1, why="the store has been away for too long"))
         self._held.append(batch)
-        return await self._on_thread(self._write_held)
+        kept = await self.flush()
+        if not kept and self._retry is None:
+            self._retry = asyncio.create_task(self._try_again())
+        return kept
 
     async def flush(self) -> bool:
         """Try again to write what is held back."""
@@ -56,10 +63,18 @@ class Writer:
 
     async def close(self) -> bool:
         """Write what is held back, let go of the store, and return whether everything is kept."""
+        if self._retry is not None:
+            self._retry.cancel()
         kept = await self.flush() if self._held else True
         await self._on_thread(self._let_go)
         self._thread.shutdown(wait=False)
         return kept
+
+    async def _try_again(self) -> None:
+        while self._held:
+            await asyncio.sleep(AGAIN)
+            await self.flush()
+        self._retry = None
 
     async def _on_thread(self, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, job)
@@ -82,10 +97,10 @@ class Writer:
                 self._held.popleft()
         except StoreError as error:
             if self.failing is None:
-                _log.warning("the store cannot be written, so %d batches wait: %s", len(self._held), error)
+                _log.warning(Event("store away", batches=len(self._held), why=error))
             self.failing = error
             return False
         if self.failing is not None:
-            _log.warning("the store can be written again, and nothing was lost")
+            _log.warning(Event("store back"))
             self.failing = None
         return True
