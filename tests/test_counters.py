@@ -434,6 +434,8 @@ def word(counted, told, hours=13, quality=Quality.LIVE):
         (None, 12.0, 12.0, Quality.BACKFILLED, None),
         (12.0, None, 12.0, Quality.LIVE, None),
         (12.0, 12.1, 12.0, Quality.LIVE, None),
+        (12.0, 12.2, 12.2, Quality.BACKFILLED, None),
+        (12.0, 11.8, 12.0, Quality.LIVE, None),
         (12.0, 15.0, 15.0, Quality.BACKFILLED, "the cloud's day has more"),
         (12.0, 0.0, 12.0, Quality.LIVE, "the cloud's day has less"),
         (12.0, 65535.0, 12.0, Quality.LIVE, "more than can be"),

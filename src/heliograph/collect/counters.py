@@ -22,6 +22,9 @@ _LEAST = 20.0
 _UNKNOWN = 1000.0
 _AHEAD = 600
 _CLOSE = 0.02, 0.2
+"""Two words on a day that differ by less are no disagreement."""
+_SAME = 0.0025, 0.1
+"""Those that differ by less are one word, told in two roundings."""
 _REREAD = 12 * 3600
 
 
@@ -115,19 +118,23 @@ def settle(
     """Set the cloud's own word on a finished day against what was counted.
 
     The greater wins: what is lost on the way, or frozen, makes both too small, and nothing believed makes them too
-    large. Within rounding the count stays; more than the plant can do is not believed. The day is final if the cloud
-    was asked after the noon that followed it, for loggers upload late.
+    large; a little more is what flowed after the last poll. Within rounding the count stays; more than the plant can
+    do is not believed. The day is final if the cloud was asked after the noon that followed it, for loggers upload
+    late.
     """
     start, end = bounds(counted.day, zone)
     most = highest(memory.get("power")) * (end - start) / 3600
     values, quality, notes = dict(counted.values), counted.quality, []
     for kind, word in told.items():
         ours = values.get(kind)
-        if word is None or (ours is not None and abs(word - ours) <= max(_CLOSE[0] * ours, _CLOSE[1])):
+        if word is None:
+            continue
+        near = ours is not None and abs(word - ours) <= max(_CLOSE[0] * ours, _CLOSE[1])
+        if ours is not None and near and word <= ours + max(_SAME[0] * ours, _SAME[1]):
             continue
         if word <= most and (ours is None or word > ours):
             values[kind], quality = word, Quality.BACKFILLED
-            if ours is not None:
+            if not near and ours is not None:
                 notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, "the cloud's day has more"))
         else:
             why = "more than can be" if word > most else "the cloud's day has less"
