@@ -36,6 +36,7 @@ class Told:
         entry = Entry(SERIES, at, at if fetched_at is None else fetched_at, Quality.LIVE, None, values)
         counted = count(self.memory, entry, self.zone)
         self.memory = json.loads(json.dumps(counted.memory)) if self.restarts else counted.memory
+        self.changed = [day.day for day in counted.days]
         for day in counted.days:
             self.days[day.day] = day.values["pv_energy"]
             self.day_qualities[day.day] = day.quality
@@ -379,6 +380,7 @@ def test_the_same_sample_twice_changes_nothing():
     before = told.memory
     told.both((9.1, 104.1, 4.1))
     assert told.memory == before
+    assert told.changed == []
 
 
 def test_a_repaired_sample_says_so_and_so_does_its_day():
