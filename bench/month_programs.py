@@ -7,8 +7,6 @@ is true now, and tells whether it was told.
 from __future__ import annotations
 
 import logging
-from contextlib import redirect_stdout
-from io import StringIO
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -110,15 +108,15 @@ class PyGoodWe:
 
         logging.disable(logging.CRITICAL)
         pygoodwe.time = SimpleNamespace(sleep=world.time.sleep)
+        pygoodwe.print = lambda *_: None
         self._world = world
         self._inverter = None
 
     def ask(self) -> bool:
         try:
-            with redirect_stdout(StringIO()):
-                if self._inverter is None:
-                    self._inverter = self._started()
-                return bool(self._inverter.getCurrentReadings())
+            if self._inverter is None:
+                self._inverter = self._started()
+            return bool(self._inverter.getCurrentReadings())
         except (SystemExit, Exception):  # noqa: BLE001 - it quits after five tries, or dies of its second one
             self._inverter = None
             return False
