@@ -129,7 +129,7 @@ class Program:
         self.plan = plan
         self.held = stored_cookie(self.gate.shelf.path)
         self.error = None
-        self.steps = self.gate.watch(self.talk, PLANS[plan])
+        self.steps = self.gate.watch(self.talk, PLANS.get(plan, plan))
         self._go(lambda: next(self.steps))
 
     def step(self) -> None:
@@ -201,6 +201,8 @@ class Program:
 def stored_cookie(path: Path) -> str | None:
     """Return the cookie of the stored session, if the file is whole and there is one."""
     try:
+        if path.is_symlink():
+            return None
         session = json.loads(path.read_bytes())["book"]["session"]
         return next(iter(session["cookies"].values()))["JSESSIONID"] if session["alive"] else None
     except (OSError, ValueError, KeyError, TypeError, StopIteration):

@@ -18,8 +18,16 @@ from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 MANY = Limits(10**6, 10**6, 0, 0)
 processes = get_context("forkserver")
 processes.set_forkserver_preload(
-    "asyncio concurrent.futures.thread filelock hashlib heliograph.keeper heliograph.vendors.growatt http.server "
-    "pyreqwest.client".split()
+    [
+        "asyncio",
+        "concurrent.futures.thread",
+        "filelock",
+        "hashlib",
+        "heliograph.keeper",
+        "heliograph.vendors.growatt",
+        "http.server",
+        "pyreqwest.client",
+    ]
 )
 
 

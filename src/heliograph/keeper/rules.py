@@ -96,8 +96,8 @@ def _paused(book: Book, now: float) -> Throttled:
 
 
 def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
-    """Return the first moment a login may be sent, and why not before."""
-    waits = [(0.0, "")]
+    """Return the first moment a login may be sent, and all that speaks against one: the last wait has causes too."""
+    waits = []
     if book.failures and book.failed_at is not None:
         waits.append((book.failed_at + _failure_wait(book), f"the last login failed ({book.failed_why})"))
     rivals = [death for death in book.deaths if now < death + LATELY]
@@ -109,7 +109,7 @@ def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) ->
         )
         waits.append((rivals[-1] + wait, why))
     waits.append(_budget_wait(book, limits, interactive=interactive))
-    return max(waits)
+    return max(until for until, _ in waits), "; ".join(why for _, why in waits if why)
 
 
 def _budget_wait(book: Book, limits: Limits, *, interactive: bool) -> tuple[float, str]:
