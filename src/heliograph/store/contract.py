@@ -150,6 +150,9 @@ class Store(Protocol):
     def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
         """Return what the cloud was asked of the past, by period."""
 
+    def size(self) -> int:
+        """Return how many bytes all of it takes."""
+
     def close(self) -> None:
         """Let go of file or connection."""
 

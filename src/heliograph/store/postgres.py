@@ -33,8 +33,11 @@ _CONNECT_SECONDS = 10
 class PostgresStore(SqlStore):
     """All samples of all series in one database, which any number of programs may write at once."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
-        """Connect, and make what is missing; `patience` is how many seconds to wait for another program's lock."""
+    def __init__(self, url: str, *, patience: float = PATIENCE, make: bool = True) -> None:
+        """Connect, and make what is missing; `patience` is how many seconds to wait for another program's lock.
+
+        Where nothing of ours is there yet, `make` may say that nothing is made.
+        """
         super().__init__()
         self._parameters = _parameters(url)
         self._secrets = Known(str(value) for name, value in self._parameters.items() if "password" in name)
@@ -42,6 +45,7 @@ class PostgresStore(SqlStore):
         self._lock = RLock()
         self._database: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
+        self._make = make
         self._claimed: list[int] = []
         self._safely(lambda: None)
 
@@ -78,6 +82,8 @@ class PostgresStore(SqlStore):
             self._run("SET search_path TO heliograph")
             self._run("SELECT pg_advisory_lock(?)", (_PREPARING,))
             if self._run("SELECT to_regnamespace('heliograph') IS NULL")[0][0]:
+                if not self._make:
+                    raise StoreError("nothing is kept there yet; run: heliograph collect, or heliograph backfill")
                 self._run("CREATE SCHEMA heliograph")
             self._prepare(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
             self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
@@ -85,6 +91,11 @@ class PostgresStore(SqlStore):
         except BaseException:
             self._database.close()
             raise
+
+    def size(self) -> int:
+        """Return how many bytes the tables take, with their indexes."""
+        tables = "SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'heliograph'::regnamespace"
+        return int(self._read(f"SELECT sum(pg_total_relation_size(oid)) FROM ({tables}) AS ours")[0][0])  # noqa: S608
 
     def claim(self, accounts: Sequence[str]) -> None:
         """Be the only collector of these accounts until closed; a connection that is made anew claims them anew."""

@@ -68,6 +68,10 @@ class SqlStore(ABC):
         """Return the names of a table's columns."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Return how many bytes all of it takes."""
+
+    @abstractmethod
     def claim(self, accounts: Sequence[str]) -> None:
         """Be the only collector of these accounts until closed."""
 

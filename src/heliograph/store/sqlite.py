@@ -87,6 +87,10 @@ class SqliteStore(SqlStore):
     def _columns(self, table: str) -> list[str]:
         return [name for (name,) in self._run("SELECT name FROM pragma_table_info(?)", (table,))]
 
+    def size(self) -> int:
+        """Return how many bytes the file's pages take, with those that are not in it yet."""
+        return int(self._read("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0])
+
     def claim(self, accounts: Sequence[str]) -> None:
         """Be the only collector into this file until closed."""
         self._safely(self._take)
