@@ -11,7 +11,10 @@ import pytest
 from heliograph.cli.main import run
 from heliograph.cli.moments import clock
 from heliograph.keeper import Keeper
+from heliograph.store import open_store
+from heliograph.store.contract import Batch, Known
 from heliograph.vendors.growatt import Growatt, address
+from stored import ROOF, SAMPLE
 
 NOW = time.time()
 
@@ -95,7 +98,8 @@ def test_everything_is_there_as_data(capsys):
         notes=[[NOW, "a note"]],
     )
     code, out, _ = told(capsys, "--json")
-    (row,) = json.loads(out)
+    (row,) = json.loads(out)["accounts"]
+    assert json.loads(out)["store"] is None
     assert code == 0
     assert row["requests"] == {"used": 143, "limit": 180, "reserve": 20, "next_free": None}
     assert row["logins"] == {"used": 0, "limit": 8, "last": None}
@@ -121,5 +125,67 @@ def test_a_memory_that_cannot_be_read_does_not_hide_the_other_account(capsys, mo
 def test_what_was_written_by_a_cloud_moves_no_cursor(capsys):
     remembered(pause="locked", pause_until=NOW + 60, pause_why="\x1b[2J\u202e")
     _, out, _ = told(capsys)
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def kept(where, age, **values):
+    """Let a store hold a roof whose newest sample is so many seconds old."""
+    moments = (int(NOW - age) - 300 * back for back in range(12))
+    samples = [SAMPLE._replace(measured_at=at, values={"pv_power": 1.0, **values}) for at in moments]
+    with open_store(where) as store:
+        store.write(Batch(samples=samples, known=[Known(ROOF, "Sun House", None, "UTC")]))
+
+
+@pytest.mark.parametrize(
+    ("age", "values", "says"),
+    [
+        (240, {}, "live, last sample 4 min old"),
+        (2400, {"battery_soc": 50.0}, "late, last sample 40 min old"),
+        (9 * 3600, {"battery_soc": 50.0}, "offline, though it should be heard, last sample 9 h old"),
+    ],
+)
+def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, values, says):
+    where = tmp_path / "samples.sqlite"
+    kept(where, age, **values)
+    code, out, _ = told(capsys, "--store", str(where))
+    store, plant = out.splitlines()[1:]
+    assert code == 0
+    assert store.startswith(f"store {where}: 12 samples of 1 plants, 0.")
+    assert plant == f"  Sun House (growatt 11): {says}, 12 samples"
+
+
+def test_the_store_is_there_as_data_of_either_engine(capsys, place):
+    kept(place.where, 0)
+    code, out, _ = told(capsys, "--json", "--store", str(place.where))
+    store = json.loads(out)["store"]
+    (plant,) = store["plants"]
+    assert code == 0
+    assert store["bytes"] > 10_000
+    assert plant.pop("last_sample").endswith("+00:00")
+    assert plant == {"vendor": "growatt", "plant": "11", "name": "Sun House", "samples": 12, "freshness": "live"}
+
+
+def test_where_nothing_is_kept_nothing_is_made(capsys, place):
+    code, out, err = told(capsys, "--store", str(place.where))
+    assert (code, out.count("\n"), err) == (0, 1, "")
+    if place.kind == "sqlite":
+        assert not place.where.parent.exists()
+    else:
+        with place.outsider() as outsider:
+            assert outsider.execute("SELECT to_regnamespace('heliograph')").fetchone() == (None,)
+
+
+def test_a_store_that_cannot_be_read_does_not_hide_the_accounts_nor_tell_a_secret(capsys, tmp_path):
+    code, out, err = told(capsys, "--store", "postgresql://ada:s3cret@127.0.0.1:1/solar")
+    assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
+    assert "refused" in err
+    assert "s3cret" not in out + err
+
+
+def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
+    with open_store(tmp_path / "samples.sqlite") as store:
+        store.write(Batch(samples=[SAMPLE], known=[Known(ROOF, "\x1b[2J\u202eSun", None, "UTC")]))
+    _, out, _ = told(capsys, "--store", str(tmp_path / "samples.sqlite"))
     assert "\x1b" not in out
     assert "\u202e" not in out

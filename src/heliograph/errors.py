@@ -37,6 +37,10 @@ class StoreError(HeliographError):
     """The store refused; nothing acknowledged was lost."""
 
 
+class NothingKept(StoreError):
+    """There is no store yet, and whoever only reads makes none."""
+
+
 class CloudError(HeliographError):
     """A cloud did not give what was asked; the text says which, what happened and what to do next."""
 

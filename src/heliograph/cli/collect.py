@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.kept import shown_store
 from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
 from heliograph.cli.stopping import stop_on_signals
 
@@ -71,7 +72,7 @@ async def _collected(accounts: Sequence[Account], where: str, *, once: bool, hea
     await writer.ask(lambda store: store.claim([identity(account) for account in accounts]))
     workers = [_worker(account, writer, clock, heal=heal) for account in accounts]
     stop_on_signals(stop)
-    _log.info(Event("collecting", accounts=len(workers), store=_shown(where)))
+    _log.info(Event("collecting", accounts=len(workers), store=shown_store(where)))
     return await (collect_once(workers, writer, stop) if once else run(workers, writer, clock, stop))
 
 
@@ -87,9 +88,3 @@ def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Worker:
     pace = Pace(FLOORS[account.vendor][0].total_seconds(), wanted)
     healer = Healer(writer, clock) if heal else None
     return Worker(account.name, connect, writer, clock, pace, plants=account.plants, healer=healer)
-
-
-def _shown(where: str) -> str:
-    """Return a store's address without what opens it."""
-    scheme, slashes, rest = where.partition("://")
-    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0]

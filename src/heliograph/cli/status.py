@@ -1,4 +1,4 @@
-"""`heliograph status`: what is used of every account's budget and what holds it back; nothing is sent."""
+"""`heliograph status`: what is used of every account's budget, what holds it back, what is kept; nothing is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.moments import clock, length
-from heliograph.cli.options import add_command, chosen_accounts
+from heliograph.cli import kept
+from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
 from heliograph.cli.show import failed, print_json, printable
 from heliograph.errors import HeliographError
 
@@ -32,9 +33,10 @@ _HELD = {
 
 def add_status(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "show what is used of every account's budget; nothing is sent"
+    sentence = "show what is used of every account's budget, and what is kept; nothing is sent"
     parser = add_command(commands, "status", sentence, _EXAMPLES, status)
-    parser.add_argument("--json", action="store_true", help="print a list of objects, one per account; unknown is null")
+    parser.add_argument("--json", action="store_true", help="print one object: accounts and store; unknown is null")
+    add_store(parser)
 
 
 def status(options: Namespace) -> int:
@@ -49,13 +51,21 @@ def status(options: Namespace) -> int:
             budgets.append((account, client(account).budget))
         except HeliographError as error:
             code = max(code, failed(error, f"{account.name}: " if len(accounts) > 1 else ""))
+    store = None
+    try:
+        store = kept.stored(chosen_store(options), now)
+    except HeliographError as error:
+        code = max(code, failed(error))
     if options.json:
-        print_json([as_dict(*one) for one in budgets])
-    else:
-        for account, budget in budgets:
-            print(printable(f"{title(account)}: {line(budget, now)}"))
-            if budget.pause:
-                print(printable(f"  {held(budget.pause, now)}"))
+        found = store and kept.as_dict(store)
+        print_json({"accounts": [as_dict(*one) for one in budgets], "store": found})
+        return code
+    for account, budget in budgets:
+        print(printable(f"{title(account)}: {line(budget, now)}"))
+        if budget.pause:
+            print(printable(f"  {held(budget.pause, now)}"))
+    for row in kept.lines(store, now) if store else ():
+        print(printable(row))
     return code
 
 

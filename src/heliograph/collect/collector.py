@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from heliograph.collect.worker import Worker
     from heliograph.collect.writer import Writer
 
-GRACE = 10.0
-"""Seconds a request under way is worth waiting for; a stop that takes minutes is none."""
+GRACE = 6.0
+"""Seconds a request under way is worth waiting for; containers are killed ten seconds after they were told to stop."""
 
 _log = logging.getLogger(__name__)
 

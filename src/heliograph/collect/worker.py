@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.events import Event
 from heliograph.collect.freshness import USUAL_RHYTHM, awake
+from heliograph.collect.kept import ENDURING, LATELY
 from heliograph.collect.pace import Pace, Seen, next_poll
 from heliograph.collect.poll import Memories, batch_of
 from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from heliograph.store.contract import Series, Store
 
 SOON, LATER, MUCH_LATER = 60.0, 300.0, 900.0
-_HISTORY = 14 * 24 * 3600
 _SPEAKING = 900.0
 """A plant heard so lately is up, whatever it usually does at this hour."""
-_ENDURING = ("battery_soc", "battery_power")
 
 _log = logging.getLogger(__name__)
 
@@ -136,12 +135,12 @@ class Worker:
             self._moments.update(moments)
 
     def _note_moments(self, snapshots: Sequence[Snapshot]) -> None:
-        self._enduring = any(one.values.get(name) is not None for one in snapshots for name in _ENDURING)
+        self._enduring = any(one.values.get(name) is not None for one in snapshots for name in ENDURING)
         for snapshot in snapshots:
             moments = self._moments.setdefault(series_of(snapshot.plant), [])
             if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in moments[-1:]:
                 moments.append(at)
-                del moments[: -_HISTORY // 300]
+                del moments[: -LATELY // 300]
 
     def _seen(self, now: float) -> Seen:
         budget = self.client.budget
@@ -191,4 +190,4 @@ def _before(store: Store, fresh: set[Series], now: int) -> tuple[Memories, dict[
     """Return the counters' memory of these series, and when their plants were heard lately."""
     memories: Memories = {one: store.counters(one) for one in fresh}
     plants = (one for one in fresh if not one.device)
-    return memories, {one: list(store.moments(one, now - _HISTORY, now + 1)) for one in plants}
+    return memories, {one: list(store.moments(one, now - LATELY, now + 1)) for one in plants}

@@ -1,0 +1,46 @@
+"""What a store knows of each plant by now: how fresh its newest sample is, and how many are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.collect.freshness import Freshness, awake, freshness, rhythm
+from heliograph.collect.poll import zone_named
+
+if TYPE_CHECKING:
+    from heliograph.store.contract import Known, Store
+
+ENDURING = ("battery_soc", "battery_power")
+"""What only a plant with a battery tells, which has something to tell at night."""
+LATELY = 14 * 24 * 3600
+"""Seconds of the past that tell when a plant is usually heard."""
+_FOR_EVER = 1 << 40
+
+
+class Kept(NamedTuple):
+    """One plant, as far as the store knows it."""
+
+    plant: Known
+    samples: int
+    measured_at: int | None
+    freshness: Freshness
+
+
+def kept(store: Store, now: int) -> list[Kept]:
+    """Return every plant of a store."""
+    return [_kept(store, one, now) for one in store.series() if not one.series.device]
+
+
+def _kept(store: Store, plant: Known, now: int) -> Kept:
+    (newest,) = store.latest(plant.series) or (None,)
+    at = None if newest is None else newest.measured_at
+    moments = list(store.moments(plant.series, now - LATELY, now + 1))
+    battery = newest is not None and any(newest.values.get(name) is not None for name in ENDURING)
+    up = awake(moments, now, zone_named(plant.zone))
+    every = store.buckets(plant.series, (), 0, _FOR_EVER, _FOR_EVER)
+    return Kept(
+        plant,
+        sum(one.size for one in every),
+        at,
+        freshness(at, now, rhythm(moments), up, has_battery=battery),
+    )
