@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
-from heliograph.errors import ConfigError, StoreError
+from heliograph.errors import ConfigError, NothingKept, StoreError
 from heliograph.redact import Known
 from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
 
@@ -83,7 +83,7 @@ class PostgresStore(SqlStore):
             self._run("SELECT pg_advisory_lock(?)", (_PREPARING,))
             if self._run("SELECT to_regnamespace('heliograph') IS NULL")[0][0]:
                 if not self._make:
-                    raise StoreError("nothing is kept there yet; run: heliograph collect, or heliograph backfill")
+                    raise NothingKept("nothing is kept there yet; run: heliograph collect, or heliograph backfill")
                 self._run("CREATE SCHEMA heliograph")
             self._prepare(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
             self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
@@ -167,7 +167,7 @@ class PostgresStore(SqlStore):
         try:
             yield
         except StoreError as error:
-            raise StoreError(f"{self._name()}: {error}") from None
+            raise type(error)(f"{self._name()}: {error}") from None
         except LockNotAvailable as error:
             said = f"{_first_line(error)} (another program holds it for too long; nothing was kept, so try again)"
             raise StoreError(f"{self._name()}: {said}") from None
