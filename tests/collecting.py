@@ -59,7 +59,12 @@ def worker_of(account, ready, writer, clock, folder, **options):
 
     def connect():
         return KINDS[account["vendor"]](
-            account["username"], account["password"], server=ready["url"], keeper=Keeper(folder), clock=clock.now
+            account["username"],
+            account["password"],
+            server=ready["url"],
+            keeper=Keeper(folder),
+            clock=clock.now,
+            paced=True,
         )
 
     return Worker(account["username"], connect, writer, clock, Pace(180.0), **options)

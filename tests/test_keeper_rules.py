@@ -455,3 +455,32 @@ def test_only_the_newest_notes_are_kept_and_a_repeated_one_once(book):
     book.note(NOON + 1, "note 99")
     assert len(book.notes) == 30
     assert book.notes[-1] == [NOON + 1, "note 99"]
+
+
+def test_a_program_that_asks_whenever_it_may_is_answered_at_every_hour_of_every_day(book):
+    answered = []
+    for turn in range(3 * 288):
+        now = NOON + turn * 300
+        book.seen_at(now)
+        try:
+            rules.admit_visit(book, now, LIMITS)
+        except Throttled as error:
+            assert now < now + error.retry_after < now + DAY
+            continue
+        for _ in range(2):  # two requests a visit
+            assert held(book, now) is None
+            rules.sent(book, now, opens=False)
+        answered.append(now)
+    hours = [sum(start <= now < start + HOUR for now in answered) for start in (NOON + n * HOUR for n in range(72))]
+    assert min(hours) >= 2
+    assert max(hours[1:]) <= 13
+    assert sum(hours[:24]) * 2 <= 160
+
+
+def test_a_visit_that_has_begun_is_not_cut_off_by_the_even_flow(book):
+    rules.admit_visit(book, NOON, LIMITS)
+    for _ in range(60):
+        assert held(book, NOON) is None
+        rules.sent(book, NOON, opens=False)
+    with pytest.raises(Throttled):
+        rules.admit_visit(book, NOON, LIMITS)

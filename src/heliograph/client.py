@@ -198,6 +198,7 @@ class Account(Carrier):
         keeper: Keeper | Literal["usual"] | None = "usual",
         limits: Limits | None = None,
         interactive: bool = False,
+        paced: bool = False,
         clock: Callable[[], float] = time,
     ) -> None:
         """Make a client of one account; nothing is sent before the first call.
@@ -209,7 +210,8 @@ class Account(Carrier):
         The account is kept (docs/keeper.md): its session and its budget are shared with all programs of this user on
         this machine, in the usual folder or that of another `keeper`. With `keeper=None` nothing is written, and
         every client logs in by itself; so does one that is given a `session` its caller stored. `limits` are other
-        than the cloud's usual ones, `interactive` says that a person waits, who may use the reserve.
+        than the cloud's usual ones, `interactive` says that a person waits, who may use the reserve, `paced`
+        that the caller itself spreads its requests over the day.
         """
         kind = type(self)
         kept = keeper if keeper != "usual" else None if session else _usual_keeper()
@@ -225,6 +227,7 @@ class Account(Carrier):
                 username,
                 limits or kind.usual_limits,
                 interactive=interactive,
+                paced=paced,
                 clock=clock,
             )
 

@@ -40,6 +40,7 @@ def client(
             keeper=keeper,
             limits=_limits(account, kind.usual_limits),
             interactive=at_keyboard() and not concurrent,
+            paced=concurrent,
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None

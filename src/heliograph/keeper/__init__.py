@@ -44,8 +44,9 @@ class Keeper:
         limits: Limits,
         *,
         interactive: bool = False,
+        paced: bool = False,
         clock: Callable[[], float] = time,
     ) -> Gate:
         """Return the gate of one account."""
         shelf = Shelf.of(self.folder, vendor, server, username)
-        return Gate(shelf, limits, clock, interactive=interactive, patience=self._patience)
+        return Gate(shelf, limits, clock, interactive=interactive, paced=paced, patience=self._patience)

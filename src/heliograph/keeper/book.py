@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,10 @@ class Book:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
         return {member.name: getattr(self, member.name) for member in fields(self)}
 
+    def state(self) -> str:
+        """Return everything but when it was written: what is the same need not be written again."""
+        return json.dumps({**self.to_dict(), "at": 0})
+
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Book:
         """Restore what `to_dict` gave; members another version does not know have their usual values."""
@@ -117,6 +122,15 @@ class Book:
     def requests_used(self) -> int:
         """How many requests the last 24 hours saw."""
         return int(sum(count for _, count in self.spent))
+
+    def flow_wait(self, at_once: float, flow: float) -> float:
+        """Return how long a request has to wait when `at_once` may be sent at once, and `flow` more each second."""
+        left, before = at_once, self.at
+        for start, count in self.spent:
+            left = min(at_once, left + max(start - before, 0.0) * flow) - count
+            before = start
+        left = min(at_once, left + max(self.at - before, 0.0) * flow)
+        return max(0.0, (1.0 - left) / flow)
 
     def free_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""

@@ -44,12 +44,14 @@ class Gate:
         clock: Callable[[], float],
         *,
         interactive: bool,
+        paced: bool = False,
         patience: float = PATIENCE,
     ) -> None:
         self.shelf = shelf
         self.limits = limits
         self.clock = clock
         self.interactive = interactive
+        self.paced = paced
         self.patience = patience
         self._unwritten: Book | None = None
 
@@ -126,7 +128,9 @@ class _Visit:
         self._known: CloudError | None = None
         talk.trouble = None
         self._refusal: CloudError | None = None
+        self._begun = False
         self._answered = False
+        self._written = ""
         self._take_session()
         self._deaths = talk.session.deaths
         if self.book.trying:
@@ -162,6 +166,7 @@ class _Visit:
         """Return why a request may not be sent now."""
         self._notice()
         try:
+            self._begin()
             rules.admit(
                 self.book,
                 self.now,
@@ -179,6 +184,12 @@ class _Visit:
                 self._take_session()
             return refusal
         return None
+
+    def _begin(self) -> None:
+        """Let the first request wait for the day's even flow, unless a person waits or the program sees to that."""
+        if not (self._begun or self.gate.interactive or self.gate.paced or self.talk.insisted):
+            rules.admit_visit(self.book, self.now, self.gate.limits)
+        self._begun = True
 
     def _sent(self, request: Request) -> Generator[Request, Reply, Reply | CloudError]:
         """Write down that a request is sent, and have it sent."""
@@ -228,7 +239,10 @@ class _Visit:
         self.book.session = self.talk.session.to_dict()
         if not self.talk.session.alive:
             self.book.opened_at = None
-        self.gate.save(self.book, opens=opens)
+        state = self.book.state()
+        if state != self._written:
+            self.gate.save(self.book, opens=opens)
+            self._written = state
 
     def _fingerprint(self) -> str:
         """Return what tells two passwords apart without telling either; and is rarely needed."""

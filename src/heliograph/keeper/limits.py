@@ -46,7 +46,7 @@ class Budget(NamedTuple):
     logins_used: int
     logins_limit: int
     next_free: datetime | None
-    """When requests become free again; None while there are some."""
+    """When a program may ask again; None while it may."""
     opened_at: datetime | None
     """When the stored session was opened; None without one."""
     last_login: datetime | None

@@ -41,6 +41,8 @@ LATELY = 6 * HOUR
 """How long a trouble is remembered: what comes again sooner is waited for longer."""
 REFUSED_KEPT = 10
 RIVAL_WAIT, LONGEST_RIVAL_WAIT = 15 * MINUTE, 2 * HOUR
+AT_ONCE = 0.25
+"""The part of a day's requests a program may send at once; the others flow evenly, for the day's sake."""
 FORGIVEN = 2
 """Requests in a row that nobody answers before a pause."""
 MISS_WAIT, LONGEST_MISS_WAIT = 30.0, 15 * MINUTE
@@ -80,6 +82,22 @@ def admit(
             until,
             now,
         )
+
+
+def admit_visit(book: Book, now: float, limits: Limits) -> None:
+    """Let a program begin to ask, or raise until when its requests have to flow; what has begun is not cut off by this.
+
+    Without it, one that asks as often as it likes has spent its day by breakfast, and the next at the same hour.
+    """
+    if wait := _flow_wait(book, limits):
+        used = f"{book.requests_used} of {limits.requests} requests of 24 hours are used"
+        raise _wait(f"{used}, the others are spread over the day", now + wait, now)
+
+
+def _flow_wait(book: Book, limits: Limits) -> float:
+    limit, _ = limits.of(interactive=False)
+    at_once = max(limit * AT_ONCE, 1.0)
+    return book.flow_wait(at_once, max(limit - at_once, 1.0) / DAY)
 
 
 def _active_pause(book: Book, now: float) -> str:
@@ -257,6 +275,11 @@ def _pause(book: Book, now: float, kind: Kind, wait: float, why: str) -> None:
         book.note(now, f"{kind} until {_clock(book.pause_until)}: {why}")
 
 
+def _free_at(book: Book, now: float, limits: Limits, limit: int) -> float:
+    spent = book.free_at(limit) if book.requests_used >= limit else now
+    return max(spent, now + _flow_wait(book, limits))
+
+
 def budget(book: Book, now: float, limits: Limits) -> Budget:
     """Return what a person wants to know of the account."""
     pause = None
@@ -272,7 +295,7 @@ def budget(book: Book, now: float, limits: Limits) -> Budget:
         reserve=limits.requests - automatic,
         logins_used=len(book.logins),
         logins_limit=limits.logins,
-        next_free=_moment(book.free_at(automatic)) if book.requests_used >= automatic else None,
+        next_free=_moment(free) if (free := _free_at(book, now, limits, automatic)) > now else None,
         opened_at=None if book.opened_at is None else _moment(book.opened_at),
         last_login=None if book.last_login is None else _moment(book.last_login),
         pause=pause,

@@ -52,9 +52,10 @@ class Overheard(Keeper):
         limits: Limits,
         *,
         interactive: bool = False,
+        paced: bool = False,
         clock: Callable[[], float] = time,
     ) -> Gate:
-        self.asked_for = super().gate(vendor, server, username, limits, interactive=True, clock=clock)
+        self.asked_for = super().gate(vendor, server, username, limits, interactive=True, paced=paced, clock=clock)
         return self.asked_for
 
 
