@@ -38,11 +38,11 @@ NEAR = 150
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def ours(plant: str, count: int, seed: int = 7) -> dict:
-    """Let the collector live through the year, and return what it has of it."""
+def ours(plant: str, count: int, seed: int = 7, interval: float | None = None) -> dict:
+    """Let the collector live through the year, and return what it has of it; it polls when it thinks best."""
     with World(*PLANTS[plant], seed=seed) as world, tempfile.TemporaryDirectory(dir=MEMORY) as name:
         begun = process_time()
-        healed = lives(world, Path(name), count + AFTER)
+        healed = lives(world, Path(name), count + AFTER, interval)
         tally = world.emulator.log.as_dict(0)["accounts"][world.account.username]
         spent = process_time() - begun
         with SqliteStore(Path(name) / "heliograph.sqlite") as store:

@@ -62,7 +62,7 @@ class Healed(Healer):
         return await super().ask(client, question, plant, memories)
 
 
-def lives(world: World, folder: Path, days: float) -> Counter[str]:
+def lives(world: World, folder: Path, days: float, interval: float | None = None) -> Counter[str]:
     """Collect for so many days, with restarts and the days away; return the questions healed."""
     start, questions = world.now, Counter()
     end, away = start + days * DAY, [start + (day - 1) * DAY + DAY // 2 for day in AWAY]
@@ -71,11 +71,11 @@ def lives(world: World, folder: Path, days: float) -> Counter[str]:
             world.go(away[1])
         until = min(end, world.now + LIFE)
         until = away[0] if world.now < away[0] < until else until
-        questions += asyncio.run(_life(world, folder, until))
+        questions += asyncio.run(_life(world, folder, until, interval))
     return questions
 
 
-async def _life(world: World, folder: Path, end: float) -> Counter[str]:
+async def _life(world: World, folder: Path, end: float, interval: float | None) -> Counter[str]:
     clock = Jumping(world, end)
     writer = Writer(lambda: SqliteStore(folder / "heliograph.sqlite"))
     healer = Healed(writer, clock)
@@ -85,7 +85,7 @@ async def _life(world: World, folder: Path, end: float) -> Counter[str]:
         where = {"server": world.url, "keeper": Keeper(folder / "accounts"), "clock": clock.now, "zone": ZONE}
         return CLIENTS[world.vendor](account.username, account.password, **where)
 
-    pace = Pace(FLOORS[world.vendor][0].total_seconds())
+    pace = Pace(FLOORS[world.vendor][0].total_seconds(), interval)
     worker = Worker(world.account.username, connect, writer, clock, pace, plants=[world.site.id], healer=healer)
     await worker.run(asyncio.Event())  # not through the collector, which outlives mistakes: here they are seen
     assert await writer.close()

@@ -16,10 +16,11 @@ import year_world
 
 
 @pytest.mark.parametrize(
-    ("plant", "days"), [("Growatt, string inverter", 10), ("Growatt, hybrid", 4), ("GoodWe, hybrid", 8)]
+    ("plant", "days", "interval"),
+    [("Growatt, string inverter", 10, None), ("Growatt, hybrid", 4, None), ("GoodWe, hybrid", 8, 1800)],
 )
-def test_what_was_kept_is_true_whole_and_counted_once(plant, days):
-    found = year.ours(plant, days)
+def test_what_was_kept_is_true_whole_and_counted_once(plant, days, interval):
+    found = year.ours(plant, days, interval=interval)
     assert found["off"] == found["unknowable_off"] == found["missing"] == found["spikes"] == []
     assert found["holes"] == 0 < found["points"]
     assert abs(found["year"]["pv_energy"]) < 0.5
