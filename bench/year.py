@@ -165,12 +165,15 @@ def section(count: int = DAYS) -> list[str]:
     with ThreadPoolExecutor(2) as pool:
         own = {plant: pool.submit(_apart, "--only", plant, "--days", f"{count}") for plant in PLANTS}
         script = {plant: pool.submit(_apart, "--only", plant, "--naive", "--days", f"{count}") for plant in PLANTS}
-        lines = ["", "| collected | days wrong of what the cloud knew | days it never knew, wrong | without energy |"]
-        lines[-1] += " spikes | holes a cloud could fill | solar year, error % | requests a day | logins a day |"
+        lines = ["", "| collected | days wrong of what the cloud knew | wrong, cloud never told | wrong, live only |"]
+        lines[-1] += (
+            " without energy | spikes | holes a cloud could fill | solar year, error % | requests a day | logins a day |"
+        )
         lines[-1] += " questions healed | days repaired |"
-        lines.append("|---" * 11 + "|")
+        lines.append("|---" * 12 + "|")
         for plant, one in ((plant, future.result()) for plant, future in own.items()):
-            cells = [_days(one["off"]), _days(one["unknowable_off"]), _days(one["missing"]), len(one["spikes"])]
+            cells = [_days(one[kind]) for kind in ("off", "unknowable_off", "live_only", "missing")]
+            cells.append(len(one["spikes"]))
             cells += [f"{one['holes']} of {one['points']}", one["year"]["pv_energy"]]
             cells += [f"{one['requests']:.0f}", f"{one['logins']:.1f}", one["healed"], one["repaired"]]
             lines.append(f"| {plant} | {' | '.join(map(str, cells))} |")
