@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from heliograph.keeper.limits import DAY
@@ -130,7 +131,7 @@ class Book:
             left = min(at_once, left + max(start - before, 0.0) * flow) - count
             before = start
         left = min(at_once, left + max(self.at - before, 0.0) * flow)
-        return max(0.0, (1.0 - left) / flow)
+        return 0.0 if left >= 1 else ceil((1 - left) / flow)
 
     def free_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""
