@@ -1,6 +1,8 @@
 """The contract of a store, the same for every engine: what was written is read, merged, whole, and in order."""
 
+import re
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from heliograph.model import Quality, Status
 from heliograph.store.contract import Asked, Batch, Known, Repair, Series
 from stored import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
+REPAIRED = (NOON, "pv_energy_total", 0.0, 812.5, "fell to zero")
 BOX = Series("growatt", "11", "TLX1")
 OTHER = Series("goodwe", "11")
 
@@ -101,13 +104,21 @@ def test_buckets_are_counted_from_since_and_empty_ones_are_left_out(store):
     store.write(
         Batch(samples=[SAMPLE._replace(measured_at=NOON + at, values={"pv_power": w}) for at, w in powers.items()])
     )
-    found = store.buckets(ROOF, ["pv_power", "load_power"], NOON - 300, NOON + 1200, 300)
+    found = store.buckets(ROOF, ["pv_power", "load_power"], NOON - 1200, NOON + 1200, 300)
     assert list(found) == [
         (NOON, 2, (20.0, None), (10.0, None), (30.0, None)),
         (NOON + 300, 1, (None, None), (None, None), (None, None)),
         (NOON + 900, 1, (5.0, None), (5.0, None), (5.0, None)),
     ]
     assert list(store.buckets(OTHER, ["pv_power"], 0, NOON, 300)) == []
+
+
+def test_buckets_begin_at_since_and_not_at_the_first_sample(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + at) for at in (0, 100, 200)]))
+    assert [one[:2] for one in store.buckets(ROOF, [], NOON - 450, NOON + 999, 300)] == [
+        (NOON - 150, 2),
+        (NOON + 150, 1),
+    ]
 
 
 def test_buckets_of_two_samples_far_apart_are_two(store):
@@ -124,7 +135,7 @@ def test_what_is_no_metric_is_refused_and_never_becomes_sql(store):
 
 
 def test_repairs_are_kept_with_the_raw_value(store):
-    one = Repair(ROOF, NOON, "pv_energy_total", 0.0, 812.5, "fell to zero")
+    one = Repair(ROOF, *REPAIRED)
     other = one._replace(metric="load_energy_total", raw=None, kept=None)
     store.write(Batch(repairs=[one, other]))
     store.write(Batch(repairs=[one]))
@@ -150,8 +161,8 @@ def test_the_later_answer_to_a_question_is_remembered(store):
 
 def test_a_series_is_known_from_its_first_row_and_its_names_are_not_forgotten(store):
     store.write(Batch(samples=[SAMPLE], known=[Known(BOX, "Box", "tlx", "Europe/Berlin")]))
-    store.write(Batch(known=[Known(BOX, "New box"), Known(ROOF)]))
-    assert store.series() == (Known(ROOF), Known(BOX, "New box", "tlx", "Europe/Berlin"))
+    store.write(Batch(known=[Known(BOX, None, "min"), Known(ROOF)]))
+    assert store.series() == (Known(ROOF), Known(BOX, "Box", "min", "Europe/Berlin"))
 
 
 def test_hostile_names_are_kept_as_far_as_any_database_can(store):
@@ -260,6 +271,19 @@ def test_a_word_of_a_newer_version_is_not_taken_for_something_else(place):
         place.run("UPDATE sample SET quality = 'divined'")
         with pytest.raises(StoreError, match="'divined'"):
             store.latest()
+
+
+def test_the_sql_in_the_documentation_reads_what_is_kept(place):
+    page = (Path(__file__).parent.parent / "docs" / "reading-the-data.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```sql\n-- (.*)\n([^`]+)", page)
+    ours = {"sqlite": "SQLite", "postgres": "PostgreSQL"}[place.kind]
+    plant = ROOF._replace(plant="1001")
+    with place.open() as store:
+        sample = SAMPLE._replace(series=plant)
+        store.write(Batch(samples=[sample], days=[DAY._replace(series=plant)], repairs=[Repair(plant, *REPAIRED)]))
+    found = [place.run(statement) for engine, statement in shown if engine in ("any engine", ours)]
+    assert [len(rows) for rows in found] == [1, 1, 1, 1]
+    assert "12.5" in str(found[2][0])
 
 
 def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place):

@@ -107,37 +107,41 @@ def test_a_connection_that_is_cut_inside_a_write_leaves_all_of_it_or_nothing(pla
         assert store.counters(ROOF) == {"n": 1}
 
 
-def test_of_two_writers_that_wait_for_each_other_both_are_kept(place):
-    with place.open(patience=30) as store, place.outsider() as other:
-        store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=1)]))
-        other.execute("SET deadlock_timeout = '60s'")  # so that it is ours that is undone
-        other.execute("UPDATE heliograph.sample SET pv_power = 7 WHERE measured_at = 1")
-        put, turns = store._put, []
+@pytest.mark.parametrize("size", [2, 60], ids=["one by one", "by COPY"])
+def test_rows_are_taken_in_the_order_of_their_key_so_that_two_writers_never_lock_each_other_out(place, size):
+    from concurrent.futures import ThreadPoolExecutor
 
-        def meet(table, rows):
-            put(table, rows[:1])
-            turns.append(place.run("SELECT 1"))
-            if len(turns) == 1:
-                from threading import Thread
+    rows = [SAMPLE._replace(measured_at=at) for at in range(size)]
+    with place.open(patience=30) as store, place.outsider() as other, ThreadPoolExecutor(1) as pool:
+        store.write(Batch(samples=rows))
+        other.execute("SELECT 1 FROM heliograph.sample WHERE measured_at = 1 FOR UPDATE")
+        written = pool.submit(store.write, Batch(samples=rows[::-1]))
+        while not place.run("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'transactionid'"):
+            assert not written.done()
+        free = "SELECT measured_at FROM heliograph.sample FOR UPDATE SKIP LOCKED"
+        assert [at for (at,) in place.run(free)] == list(range(2, size))
+        other.commit()
+        written.result()
 
-                waiting = Thread(target=finish)
-                waiting.start()
-                while not place.run("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'transactionid'"):
-                    pass
-            put(table, rows[1:])
 
-        def finish():
-            other.execute("UPDATE heliograph.sample SET load_power = 7 WHERE measured_at = %s", (NOON,))
-            other.commit()
+def test_a_sample_that_another_writer_adds_at_the_same_moment_is_merged_with(place):
+    from concurrent.futures import ThreadPoolExecutor
 
-        store._put = meet
-        later = SAMPLE._replace(fetched_at=NOON + 99, values={"grid_power": 1.0})
-        store.write(Batch(samples=[later, later._replace(measured_at=1)]))
-        assert len(turns) == 2
-        assert [(one.values["load_power"], one.values["grid_power"]) for one in store.samples(ROOF, 0, NOON + 1)] == [
-            (None, 1.0),
-            (7.0, 1.0),
-        ]
+    many = [SAMPLE._replace(measured_at=step, values={"pv_power": 1.0}) for step in range(500)]
+    with place.open(patience=30) as store, place.outsider() as other, ThreadPoolExecutor(1) as pool:
+        store.write(Batch(samples=[SAMPLE]))
+        other.execute(
+            "INSERT INTO heliograph.sample (series, measured_at, fetched_at, quality, load_power) "
+            "SELECT series, 250, 0, 'live', 7 FROM heliograph.sample"
+        )
+        written = pool.submit(store.write, Batch(samples=many))
+        while not place.run("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'transactionid'"):
+            pass
+        other.commit()
+        written.result()
+        (found,) = store.samples(ROOF, 250, 251)
+        assert (found.values["pv_power"], found.values["load_power"]) == (1.0, 7.0)
+        assert len(list(store.moments(ROOF, 0, 500))) == 500
 
 
 def test_while_the_server_is_away_each_write_says_so_and_then_it_goes_on(server):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from hashlib import sha256
+from operator import itemgetter
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import LockNotAvailable, UniqueViolation
 
 from heliograph.errors import ConfigError, NothingKept, StoreError
+from heliograph.metrics import METRICS
 from heliograph.redact import Known
+from heliograph.store.schema import SAMPLE, insert_row
 from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
 
 if TYPE_CHECKING:
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_BULK = 200
+_BULK = 20
 """From so many rows on, COPY into a table beside is faster than one statement a row."""
+_SAMPLE_TYPES = ["int4", "int8", "int8", "text", "text", *["float8"] * len(METRICS)]
 _PREPARING = 0x48656C696F
 """The lock of whoever looks at the tables and makes what is missing."""
 _CONNECT_SECONDS = 10
@@ -54,8 +58,8 @@ class PostgresStore(SqlStore):
             self._connect()
             try:
                 return work()
-            except (DeadlockDetected, SerializationFailure):
-                pass  # undone as a whole in favour of another writer
+            except UniqueViolation:
+                pass  # another writer was a moment earlier with the same sample; it is there to be merged with by now
             except psycopg.OperationalError:
                 if not self._live.closed:
                     raise
@@ -80,10 +84,11 @@ class PostgresStore(SqlStore):
         try:
             self._run("SELECT set_config('lock_timeout', ?, false)", (f"{round(self._patience * 1000)}ms",))
             self._run("SET search_path TO heliograph")
+            self._run("SET datestyle TO iso")
             self._run("SELECT pg_advisory_lock(?)", (_PREPARING,))
             if self._run("SELECT to_regnamespace('heliograph') IS NULL")[0][0]:
                 if not self._make:
-                    raise NothingKept("nothing is kept there yet; run: heliograph collect, or heliograph backfill")
+                    raise NothingKept("nothing is kept there yet; run: heliograph collect, or heliograph backfill")  # noqa: TRY301 - the connection is let go of below
                 self._run("CREATE SCHEMA heliograph")
             self._prepare(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
             self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
@@ -121,22 +126,35 @@ class PostgresStore(SqlStore):
 
     def _put(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
         width = len(table.key)
+        rows.sort(key=itemgetter(*range(width)))  # two writers that go the same way never lock each other out
         if len(rows) >= _BULK and len({row[:width] for row in rows}) == len(rows):
             self._copy(table, rows)
             return
-        statement = table.insert(f"VALUES ({', '.join('?' * len(table.columns))})")
         with self._live.cursor() as cursor:
-            cursor.executemany(_marked(statement), rows)
+            cursor.executemany(_marked(insert_row(table)), rows)
 
     def _copy(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
         """Write many rows, each of another key: one statement may merge a row only once."""
         fresh, columns = f"fresh_{table.name}", ", ".join(table.columns)
-        self._run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {fresh} (LIKE {table.name}) ON COMMIT DELETE ROWS")
-        with self._live.cursor() as cursor, cursor.copy(f"COPY {fresh} ({columns}) FROM STDIN") as copy:
+        if table is SAMPLE and self._are_new(rows):
+            fresh = table.name
+        else:
+            self._run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {fresh} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+        binary, types = (" (FORMAT BINARY)", _SAMPLE_TYPES) if table is SAMPLE else ("", None)
+        with self._live.cursor() as cursor, cursor.copy(f"COPY {fresh} ({columns}) FROM STDIN{binary}") as copy:
+            if types:
+                copy.set_types(types)
             for row in rows:
                 copy.write_row(row)
-        # In the order of the key, so that two writers never wait for each other.
+        if fresh == table.name:
+            return
         self._run(table.insert(f"SELECT {columns} FROM {fresh} ORDER BY {', '.join(table.key)}"))  # noqa: S608 - constants
+
+    def _are_new(self, samples: list[tuple[Any, ...]]) -> bool:
+        """Tell whether there is nothing yet in the time of these samples, as when a past is read first."""
+        series, moments = {row[0] for row in samples}, [row[1] for row in samples]
+        there = "SELECT EXISTS (SELECT FROM sample WHERE series = ANY(?) AND measured_at BETWEEN ? AND ?)"
+        return not self._run(there, (list(series), min(moments), max(moments)))[0][0]
 
     def _version(self) -> int:
         if self._run("SELECT to_regclass('heliograph.version') IS NULL")[0][0]:

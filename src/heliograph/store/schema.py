@@ -7,6 +7,7 @@ Where they differ, a step holds one of two words in braces: `{identity}`, a key 
 # ruff: noqa: S608 - every name put into a statement is a constant of this module or stands in `metrics.py`
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import StoreError
@@ -122,6 +123,12 @@ COUNTER = Table("counter", ("series",), ("state",))
 ASKED = Table("asked", ("series", "span", "period"), ("outcome", "asked_at"), "asked_at")
 
 
+@cache
+def insert_row(table: Table) -> str:
+    """Return what writes one row."""
+    return table.insert(f"VALUES ({', '.join('?' * len(table.columns))})")
+
+
 def missing(table: Table, present: Sequence[str]) -> list[str]:
     """Return what adds the columns of metrics that came after this table was made."""
     names = [name for name in table.rest if name not in present]
@@ -146,7 +153,7 @@ LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC L
 LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JOIN sample
     WHERE sample.series = series.id
     AND sample.measured_at = (SELECT max(measured_at) FROM sample WHERE sample.series = series.id)"""
-DAYS = f"SELECT {', '.join(DAY.columns[1:])} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
+DAYS = f"SELECT CAST(day AS TEXT), {', '.join(DAY.rest)} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
 REPAIRS = f"SELECT {', '.join(REPAIR.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
 STATE = f"SELECT state FROM counter {_OF_SERIES}"
 ASKED_OF = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"

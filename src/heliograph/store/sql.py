@@ -14,7 +14,7 @@ from heliograph.store import schema
 from heliograph.store.contract import Asked, Bucket, Day, Entry, Known, Repair, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from heliograph.store.contract import Batch, Span
@@ -117,7 +117,7 @@ class SqlStore(ABC):
         with self._transaction():
             new = self._new_ids(batch)
             ids = self._ids | new if new else self._ids
-            for known in batch.known:
+            for known in sorted(batch.known, key=_of):
                 self._run(schema.NAME, (*map(_clean, known[1:]), ids[known.series]))
             for table, rows in _tables(batch, ids):
                 if rows:
@@ -153,14 +153,13 @@ class SqlStore(ABC):
     def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
         """Return the newest sample of this series, or of each."""
         if series is not None:
-            return tuple(_entry(series, row) for row in self._read(schema.LATEST, series))
-        found = (_entry(Series(*row[:3]), row[3:]) for row in self._read(schema.LATEST_OF_ALL))
-        return tuple(sorted(found, key=_of))
+            return tuple(_entries(series, self._read(schema.LATEST, series)))
+        rows = self._read(schema.LATEST_OF_ALL)
+        return tuple(sorted((one for row in rows for one in _entries(Series(*row[:3]), [row[3:]])), key=_of))
 
     def samples(self, series: Series, since: int, until: int) -> Iterator[Entry]:
         """Return the samples from one moment up to, not including, another, oldest first, as a stream."""
-        for row in self._pages(schema.SAMPLES, series, since, until):
-            yield _entry(series, row)
+        return _entries(series, self._pages(schema.SAMPLES, series, since, until))
 
     def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Return only when there were samples, oldest first, as a stream."""
@@ -182,7 +181,7 @@ class SqlStore(ABC):
     def days(self, series: Series, first: date, last: date) -> tuple[Day, ...]:
         """Return the days from the first to the last, both included."""
         rows = self._read(schema.DAYS, (*series, first.isoformat(), last.isoformat()))
-        return tuple(_day(series, row) for row in rows)
+        return tuple(_days(series, rows))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return what was not believed in this time, oldest first."""
@@ -260,17 +259,16 @@ _STATUS: _Words[Status | None] = _Words({one.value: one for one in Status})
 _STATUS[None] = None  # type: ignore[index]
 
 
-def _entry(series: Series, row: Sequence[Any]) -> Entry:
-    measured_at, fetched_at, quality, status, *values = row
-    return Entry(
-        series, measured_at, fetched_at, _QUALITY[quality], _STATUS[status], dict(zip(_METRICS, values, strict=True))
-    )
+def _entries(series: Series, rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
+    for measured_at, fetched_at, quality, status, *values in rows:
+        found = dict(zip(_METRICS, values, strict=True))
+        yield Entry(series, measured_at, fetched_at, _QUALITY[quality], _STATUS[status], found)
 
 
-def _day(series: Series, row: Sequence[Any]) -> Day:
-    day, written_at, quality, final, *values = row
-    found = dict(zip(_ENERGIES, values, strict=True))
-    return Day(series, date.fromisoformat(str(day)), found, _QUALITY[quality], bool(final), written_at)
+def _days(series: Series, rows: Iterable[Sequence[Any]]) -> Iterator[Day]:
+    for day, written_at, quality, final, *values in rows:
+        found = dict(zip(_ENERGIES, values, strict=True))
+        yield Day(series, date.fromisoformat(day), found, _QUALITY[quality], final == 1, written_at)
 
 
 def _of(row: Known | Entry) -> Series:

@@ -9,6 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.errors import StoreError
+from heliograph.store.schema import insert_row
 from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class SqliteStore(SqlStore):
         return self._database.execute(statement, values).fetchall()
 
     def _put(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
-        self._database.executemany(table.insert(f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
+        self._database.executemany(insert_row(table), rows)
 
     def _version(self) -> int:
         return int(self._run("PRAGMA user_version")[0][0])
