@@ -10,13 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heliograph.history import read_history
     from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 
-__all__ = ["AsyncGoodWe", "AsyncGrowatt", "GoodWe", "Growatt"]
+__all__ = ["AsyncGoodWe", "AsyncGrowatt", "GoodWe", "Growatt", "read_history"]
 __version__ = "0.1.0"
 
-_HOMES = {"Growatt": "growatt", "AsyncGrowatt": "growatt", "GoodWe": "goodwe", "AsyncGoodWe": "goodwe"}
+_HOMES = {
+    "Growatt": "vendors.growatt",
+    "AsyncGrowatt": "vendors.growatt",
+    "GoodWe": "vendors.goodwe",
+    "AsyncGoodWe": "vendors.goodwe",
+    "read_history": "history",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +32,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    return getattr(import_module(f"heliograph.vendors.{_HOMES[name]}"), name)
+    return getattr(import_module(f"heliograph.{_HOMES[name]}"), name)

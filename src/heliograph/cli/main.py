@@ -15,7 +15,20 @@ from heliograph.cli.show import failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-COMMANDS = ("login", "logout", "now", "collect", "backfill", "call", "status", "doctor", "emulate", "demo")
+COMMANDS = (
+    "login",
+    "logout",
+    "now",
+    "collect",
+    "backfill",
+    "history",
+    "export",
+    "call",
+    "status",
+    "doctor",
+    "emulate",
+    "demo",
+)
 
 _EPILOG = """\
 accounts come from `heliograph login`, from the configuration file or from the environment:

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 
 def add_command(
-    commands: Any, name: str, sentence: str, examples: str, run: Callable[[Namespace], int]
+    commands: Any,
+    name: str,
+    sentence: str,
+    examples: str,
+    run: Callable[[Namespace], int],
+    *,
+    accounts: bool = True,
 ) -> ArgumentParser:
-    """Add one command with its help, its examples and the common options."""
+    """Add one command with its help, its examples and the common options; one without accounts asks no cloud."""
     parser: ArgumentParser = commands.add_parser(
         name,
         help=sentence,
@@ -28,16 +34,24 @@ def add_command(
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    add_common(parser)
+    if accounts:
+        add_common(parser)
+    else:
+        add_config(parser)
     return parser
 
 
 def add_common(parser: ArgumentParser) -> None:
     """Add the options every command knows; a command with accounts of its own has no use for them."""
     common = parser.add_argument_group("accounts")
-    common.add_argument("--config", metavar="FILE", type=Path, help="the configuration file, if not the usual one")
+    add_config(common)
     common.add_argument("--server", metavar="URL", help="ask this server instead: a region's name or an address")
     common.add_argument("--account", metavar="NAME", help="this account only")
+
+
+def add_config(parser: Any) -> None:
+    """Add the option that names the configuration."""
+    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file, if not the usual one")
 
 
 def chosen_accounts(options: Namespace) -> tuple[Account, ...]:
@@ -61,8 +75,6 @@ def add_store(parser: ArgumentParser) -> None:
 
 def chosen_store(options: Namespace) -> str:
     """Return where samples are kept: as the option says, the environment, the configuration, or the usual file."""
-    from heliograph.config import load  # noqa: PLC0415 - help needs no configuration
-    from heliograph.folders import data_folder  # noqa: PLC0415
+    from heliograph.history import usual_store  # noqa: PLC0415 - help needs no configuration
 
-    usual = data_folder(os.environ) / "heliograph.sqlite"
-    return str(options.store or load(options.config, os.environ).store or usual)
+    return str(options.store or usual_store(options.config))

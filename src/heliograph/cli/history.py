@@ -1,0 +1,138 @@
+"""`heliograph history`: what flowed on each day, or in each month, as a table with bars; no cloud is asked."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from heliograph.cli.options import add_command, add_store, chosen_store
+from heliograph.cli.show import print_json
+from heliograph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator, Sequence
+
+    from heliograph.history import Roof, Row
+    from heliograph.store.contract import Store
+
+_EXAMPLES = """\
+  heliograph history                                     the last 14 days
+  heliograph history --plant "Home" --month 2026-06
+  heliograph history --year 2026 --metric load_energy    month by month
+  heliograph history --days 365 --json
+"""
+USUAL = 14
+
+
+class Period(NamedTuple):
+    """A day or a month of one plant: what flowed, in kWh, and of how many of its days that is known."""
+
+    label: str
+    values: dict[str, float | None]
+    known: int
+    days: int
+    final: bool
+
+
+def add_history(commands: Any) -> None:
+    """Add the command to the command line."""
+    sentence = "show the energies of past days or months"
+    parser = add_command(commands, "history", sentence, _EXAMPLES, history, accounts=False)
+    parser.add_argument("--plant", metavar="ID", help="the id or the name of one plant; else all")
+    span = parser.add_mutually_exclusive_group()
+    span.add_argument("--days", type=int, metavar="N", help=f"the last N days; {USUAL} unless said")
+    span.add_argument("--month", metavar="MONTH", help="the days of a month, like 2026-06")
+    span.add_argument("--year", metavar="YEAR", help="the months of a year, like 2026")
+    parser.add_argument(
+        "--metric", metavar="NAME", default="pv_energy", help="what the bars show; pv_energy unless said"
+    )
+    parser.add_argument("--json", action="store_true", help="print a list of objects, one per row; unknown is null")
+    add_store(parser)
+
+
+def history(options: Namespace) -> int:
+    """Show every plant that is asked for."""
+    from heliograph.history import ENERGIES, checked, roofs  # noqa: PLC0415 - help needs no store
+    from heliograph.store import open_store  # noqa: PLC0415 - likewise
+
+    checked([options.metric], "day")
+    monthly = options.year is not None
+    with open_store(chosen_store(options), make=False) as store:
+        chosen = roofs(store, options.plant)
+        found = [(roof, list(periods(store, roof, *bounds(options, roof), monthly=monthly))) for roof in chosen]
+    if options.json:
+        print_json([as_dict(roof, one, ENERGIES) for roof, rows in found for one in rows])
+        return 0
+    _show(found, options.metric)
+    return 0
+
+
+def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
+    """Return the first and the last day that are asked for, as it is now where the plant is."""
+    from heliograph.periods import bounds as of_period  # noqa: PLC0415 - help needs no calendar
+
+    today = datetime.now(UTC).astimezone(roof.zone).date()
+    if options.month is not None or options.year is not None:
+        letters, text = (7, options.month) if options.year is None else (4, options.year)
+        if len(text) != letters:
+            kind = "month is written like 2026-06" if letters == 7 else "year is written like 2026"
+            raise ConfigError(f"a {kind}, not {text!r}")
+        first, last = of_period(text)
+        if first > today:
+            raise ConfigError(f"{text} is still to come")
+        return first, min(last, today)
+    number = USUAL if options.days is None else options.days
+    if not 1 <= number <= 36_600:
+        raise ConfigError(f"--days is a number from 1, not {number}")
+    return today - timedelta(days=number - 1), today
+
+
+def periods(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Iterator[Period]:
+    """Yield the days, or the months, from the first to the last; one of which nothing is known has only gaps."""
+    from heliograph.history import ENERGIES, Wanted, rows  # noqa: PLC0415 - help needs no store
+
+    by_day = {row.starts: row for row in rows(store, Wanted([roof], first, last, "day", ENERGIES))}
+    day = first
+    while day <= last:
+        length = monthrange(day.year, day.month)[1] - day.day + 1 if monthly else 1
+        every = [day + timedelta(days=past) for past in range(min(length, (last - day).days + 1))]
+        label = f"{day:%Y-%m}" if monthly else f"{day}"
+        yield _together(label, [by_day.get(one) for one in every], ENERGIES)
+        day = every[-1] + timedelta(days=1)
+
+
+def _together(label: str, days: Sequence[Row | None], names: Sequence[str]) -> Period:
+    known = [row for row in days if row is not None]
+    sums: dict[str, float | None] = {}
+    for place, name in enumerate(names):
+        column = [value for row in known if (value := row.values[place]) is not None]
+        sums[name] = round(sum(column), 3) if column else None
+    return Period(label, sums, len(known), len(days), all(row.final for row in known))
+
+
+def as_dict(roof: Roof, one: Period, names: Sequence[str]) -> dict[str, Any]:
+    """Return a row as JSON-ready data."""
+    return {
+        "vendor": roof.series.vendor,
+        "plant": roof.series.plant,
+        "name": roof.name,
+        "period": one.label,
+        **{name: one.values[name] for name in names},
+        "days": one.days,
+        "days_known": one.known,
+        "final": one.final and one.known > 0,
+    }
+
+
+def _show(found: Sequence[tuple[Roof, list[Period]]], metric: str) -> None:
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and JSON needs none
+
+    from heliograph.cli.chart import history_table  # noqa: PLC0415 - likewise
+
+    console = Console(highlight=False)
+    for number, (roof, rows) in enumerate(found):
+        if number:
+            console.print()
+        console.print(history_table(roof.name or roof.series.plant, rows, metric, console.width, console.encoding))
