@@ -53,7 +53,7 @@ async def _apart(worker: Worker, clock: Clock, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await worker.run(stop)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the edge of an account: the others go on
             _mistaken(worker)
             await clock.wait(clock.now() + 900.0, stop)
 
@@ -61,7 +61,7 @@ async def _apart(worker: Worker, clock: Clock, stop: asyncio.Event) -> None:
 async def _turn(worker: Worker) -> None:
     try:
         await worker.turn()
-    except Exception:
+    except Exception:  # noqa: BLE001 - likewise
         _mistaken(worker)
 
 

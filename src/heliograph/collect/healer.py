@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from datetime import date, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect import past
 from heliograph.collect.days import begins, day_of
@@ -28,8 +29,20 @@ SHARE = (1 - POLLS) / POLLS
 """Requests for healing to each request of a poll."""
 SAVED = 20.0
 """The most that is saved up; a restart begins with nothing, so that one that crashes again and again is modest."""
+LOOK = 3600
+"""Seconds until the store is looked through for open questions again: that reads all days there are, and a day has no
+question before the noon after it."""
+AT_ONCE = 8
+"""Questions that are found in one look; more than an hour's polls can pay for, as a rule."""
 
 _log = logging.getLogger(__name__)
+
+
+class _Open(NamedTuple):
+    """What a look through the store found, newest first, and until when that is good."""
+
+    until: int
+    left: deque[Question]
 
 
 class Healer:
@@ -41,6 +54,7 @@ class Healer:
         self._since = since
         self._saved = 0.0
         self._costs: dict[Series, HistoryCost] = {}
+        self._open: dict[Series, _Open] = {}
 
     async def heal(self, client: Any, plants: Sequence[Plant], memories: Memories, poll: float, free: int) -> int:
         """Ask what can be afforded, the newest first over all plants, and return how many questions that were."""
@@ -54,8 +68,10 @@ class Healer:
             self._saved -= cost
             free -= cost
             asked += 1
-            if not await self.ask(client, question, plant, memories):
-                break  # what is not kept would be asked again at once
+            kept = await self.ask(client, question, plant, memories)
+            self._open[question.series].left.popleft()
+            if not kept:
+                break  # what comes next could not be kept either
         return asked
 
     async def ask(self, client: Any, question: Question, plant: Plant, memories: Memories) -> bool:
@@ -80,8 +96,11 @@ class Healer:
         if plant.zone is None:
             return None
         now, zone, series = int(self._clock.now()), plant.zone, series_of(plant)
-        found = await self._writer.ask(lambda store: open_questions(store, series, now, zone, self._since, 1))
-        return found[0] if found else None
+        known = self._open.get(series)
+        if known is None or now >= known.until:
+            found = await self._writer.ask(lambda store: open_questions(store, series, now, zone, self._since, AT_ONCE))
+            known = self._open[series] = _Open(now + LOOK, deque(found))
+        return known.left[0] if known.left else None
 
     async def _cost(self, client: Any, question: Question) -> int:
         if question.series not in self._costs:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from heliograph.collect.clock import Clock
     from heliograph.collect.healer import Healer
     from heliograph.collect.writer import Writer
+    from heliograph.keeper import Budget
     from heliograph.model import Plant, Snapshot
     from heliograph.store.contract import Series, Store
 
@@ -85,22 +86,24 @@ class Worker:
             if not self._memories:
                 # Without a store to go on from, a poll would be asked for in vain.
                 await self.writer.ask(lambda _: None)
-            if self._free() < self._cost:
+            budget = self.client.budget
+            if _free(budget) < self._cost:
                 # Half a poll would be requests for nothing.
                 _log.info(Event("waits", account=self.progress.name, why="the budget is used", seconds=MUCH_LATER))
                 return now + MUCH_LATER
-            await self._poll()
+            budget = await self._poll(budget)
         except HeliographError as error:
             return self.clock.now() + self._after(error)
         self.progress.problem = None
-        until = next_poll(now, self._pace, self._seen(now), self.progress.name)
-        await self._heal()
+        until = next_poll(now, self._pace, self._seen(now, budget), self.progress.name)
+        await self._heal(_free(budget))
         return max(until, self.clock.now())
 
-    async def _poll(self) -> None:
-        used = self.client.budget.requests_used
+    async def _poll(self, before: Budget) -> Budget:
+        """Ask once, and return the budget as it is afterwards."""
         snapshots = await self._snapshots()
-        self._cost = max(1.0, float(self.client.budget.requests_used - used))
+        budget: Budget = self.client.budget
+        self._cost = max(1.0, float(budget.requests_used - before.requests_used))
         self.progress.polled_at = self.clock.now()
         self.progress.plants = tuple(one.plant for one in snapshots)
         await self._remember(snapshots)
@@ -111,11 +114,7 @@ class Worker:
         kept = await self.writer.write(batch)
         told = {"plants": len(snapshots), "samples": len(batch.samples), "repairs": len(batch.repairs)}
         _log.info(Event("polled", account=self.progress.name, **told, requests=self._cost, kept=kept))
-
-    def _free(self) -> int:
-        """Return how many requests a program may send now."""
-        budget = self.client.budget
-        return int(budget.requests_limit - budget.reserve - budget.requests_used)
+        return budget
 
     async def _snapshots(self) -> Sequence[Snapshot]:
         if not self._plants:
@@ -142,8 +141,7 @@ class Worker:
                 moments.append(at)
                 del moments[: -LATELY // 300]
 
-    def _seen(self, now: float) -> Seen:
-        budget = self.client.budget
+    def _seen(self, now: float, budget: Budget) -> Seen:
         newest = max((moments[-1] for moments in self._moments.values() if moments), default=None)
         return Seen(
             newest=newest,
@@ -159,12 +157,12 @@ class Worker:
         for plant in self.progress.plants:
             yield plant.zone is None or awake(self._moments[series_of(plant)], int(now), plant.zone)
 
-    async def _heal(self) -> None:
+    async def _heal(self, free: int) -> None:
         """Ask of the past with what the polls to come will not need."""
         if self._healer is None:
             return
         try:
-            await self._healer.heal(self.client, self.progress.plants, self._memories, self._cost, self._free())
+            await self._healer.heal(self.client, self.progress.plants, self._memories, self._cost, free)
         except HeliographError as error:
             # The polls will meet it too, if it concerns them.
             _log.info(Event("put off", account=self.progress.name, why=error))
@@ -184,6 +182,11 @@ class Worker:
             return SOON
         self.client = None
         return MUCH_LATER
+
+
+def _free(budget: Budget) -> int:
+    """Return how many requests a program may send now."""
+    return budget.requests_limit - budget.reserve - budget.requests_used
 
 
 def _before(store: Store, fresh: set[Series], now: int) -> tuple[Memories, dict[Series, list[int]]]:
