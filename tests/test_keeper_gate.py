@@ -161,6 +161,20 @@ def test_a_login_that_does_not_help_is_not_repeated_every_minute(program, cloud)
     assert "somebody else logged in" in notes(program())
 
 
+def test_a_clock_that_goes_back_after_a_futile_login_does_not_close_the_account_for_years(cloud, folder):
+    ahead = [3650 * DAY]
+
+    def run():
+        return Program(cloud, folder, lambda: cloud.now + ahead[0], "right").run()
+
+    cloud.trouble = "futile"
+    assert isinstance(run(), SessionExpired)
+    ahead[0], cloud.trouble = 0.0, ""
+    run()
+    cloud.now += HOUR
+    assert run() is None
+
+
 def test_a_rival_is_noticed_and_left_alone(program, cloud):
     for _ in range(2 * 12):
         program().run()

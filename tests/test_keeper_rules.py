@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from heliograph import replies
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -18,10 +21,13 @@ from heliograph.errors import (
     Throttled,
     Unreachable,
 )
-from heliograph.keeper import rules
+from heliograph.keeper import gate, rules
 from heliograph.keeper.book import STRETCH, Book
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.rules import HOUR, MINUTE
+from heliograph.session import FUTILE_PAUSE
+from heliograph.vendors.goodwe import GoodWe
+from heliograph.vendors.growatt import Growatt
 
 NOON = 1_782_036_000.0
 LIMITS = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
@@ -382,6 +388,14 @@ def test_an_expired_session_that_a_login_does_not_cure_is_a_death_like_any_other
     assert wait(book, now, opens=True) >= 30 * MINUTE
 
 
+def test_success_ends_the_count_of_silence(book):
+    for _ in range(5):
+        learn(book, NOON, Unreachable("x"))
+        learn(book, NOON, Unreachable("x"))
+        rules.worked(book)
+    assert held(book, NOON) is None
+
+
 def test_success_does_not_end_a_lock_that_lasts(book):
     learn(book, NOON, throttled(AccountLocked, HOUR))
     rules.worked(book)
@@ -485,3 +499,30 @@ def test_a_visit_that_has_begun_is_not_cut_off_by_the_even_flow(book):
         rules.sent(book, NOON, opens=False)
     with pytest.raises(Throttled):
         rules.admit_visit(book, NOON, LIMITS)
+
+
+def spelled(value):
+    if value < 1:
+        return f"{value:.0%}".replace("%", " %")
+    for unit, seconds in (("days", DAY), ("h", HOUR), ("min", MINUTE)):
+        if value % seconds == 0 and (value > DAY or unit != "days") and value != replies.PAUSE:
+            return f"{value / seconds:.0f} {unit}"
+    return f"{value:.0f} s"
+
+
+def test_the_page_about_the_keeper_names_the_true_figures():
+    page = (Path(__file__).parent.parent / "docs" / "keeper.md").read_text(encoding="utf-8")
+    known = {"BLOCK": Blocked.retry_after, "STRETCH": STRETCH, "PAUSE": replies.PAUSE}
+    known |= {"PATIENCE": gate.PATIENCE, "FUTILE_PAUSE": FUTILE_PAUSE, **vars(rules)}
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ((?:`[A-Z_]+`,? ?)+) \|", page, re.MULTILINE)
+    named = set()
+    for figure, constants in rows:
+        names = re.findall(r"`([A-Z_]+)`", constants)
+        named.update(names)
+        if names != ["STRETCH"]:
+            assert figure == " to ".join(spelled(known[name]) for name in names), names
+    told_in_words = {"FORGIVEN", "REFUSED_KEPT", "DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
+    assert {name for name in vars(rules) if name.isupper()} - told_in_words <= named
+    for vendor, kind in (("Growatt", Growatt), ("GoodWe", GoodWe)):
+        requests, logins, reserve, login_reserve = kind.usual_limits
+        assert f"| {vendor} | {requests} | {reserve} | {logins} | {login_reserve} |" in page

@@ -46,7 +46,9 @@ class Shelf:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise self.unusable(error) from None
-        return FileLock(self.folder / f"{self.name}.lock", mode=0o600, thread_local=False)
+        # A soft lock, for file systems that know no other, would outlive a holder that is killed.
+        place = self.folder / f"{self.name}.lock"
+        return FileLock(place, mode=0o600, thread_local=False, fallback_to_soft=False)
 
     def load(self, now: float, *, alone: bool) -> Book:
         """Return the book as it was written; one that cannot be trusted is set aside by whoever holds the lock."""
