@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from heliograph.collect import past
 from heliograph.collect.days import bounds
-from heliograph.collect.heal import AGAIN, HOLE, NOON, Days, Past, Question, hole, newness, questions
+from heliograph.collect.heal import AGAIN, HOLE, NOON, SILENT, Days, Past, Question, hole, newness, questions
 from heliograph.collect.healer import Healer, open_questions
 from heliograph.errors import Refused, Unreachable, Unreadable
 from heliograph.model import PeriodEnergy, Plant, Quality, Sample
@@ -75,6 +75,18 @@ def test_a_day_that_was_answered_is_asked_for_once_more_after_the_noon_that_foll
     assert found(at("2026-06-21T23:00"), curves=[late], months=[month]) == []
 
 
+def test_a_curve_is_read_a_last_time_two_days_later_for_loggers_that_were_silent():
+    asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-21T12:00"))]
+    months = [mark("days", "2026-06", asked_at=at("2026-06-23T12:00"))]
+    open_at = [
+        ("curve", f"{YESTERDAY}") in found(at(now), curves=asked, months=months)
+        for now in ("2026-06-23T11:59:59", "2026-06-23T12:00", "2026-07-30T12:00")
+    ]
+    assert open_at == [False, True, True]
+    asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-23T12:00"))]
+    assert ("curve", f"{YESTERDAY}") not in found(at("2026-07-30T12:00"), curves=asked, months=months)
+
+
 def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty():
     asked_at = at("2026-06-21T13:00")
     failed = {"curves": [mark("curve", f"{YESTERDAY}", "failed", asked_at)], "days": [day(YESTERDAY)]}
@@ -133,7 +145,7 @@ OUTCOMES = st.sampled_from(["data", "nothing", "failed", "raises"])
     wakes=st.lists(st.integers(600, 40_000), min_size=5, max_size=60),
 )
 def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should(outcomes, wakes):
-    """A collector that lives for weeks: each curve once, once more after noon, and what failed once a day."""
+    """A collector that lives for weeks: a curve once, after noon, and two days later; what failed once a day."""
     curves, months, days, counts = {}, {}, {}, {}
     first, now = date(2026, 6, 10), at("2026-06-15T03:00")
     for wake in wakes:
@@ -150,9 +162,10 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
         if outcome == "failed":
             assert all(later - before >= AGAIN for before, later in pairwise(asked))
         elif span == "curve":
-            again = bounds(date.fromisoformat(period), BERLIN)[1] + NOON
-            assert len(asked) <= 2
-            assert len([one for one in asked if one >= again]) <= 1
+            end = bounds(date.fromisoformat(period), BERLIN)[1]
+            assert len(asked) <= 3
+            assert len([one for one in asked if one >= end + NOON]) <= 2
+            assert len([one for one in asked if one >= end + SILENT]) <= 1
 
 
 # Today's holes

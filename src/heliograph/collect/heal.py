@@ -1,7 +1,9 @@
 """Which questions about the past are open, newest first. Pure: what is known is passed in.
 
 Every finished day is asked for once more after the noon that follows it, because loggers upload late: its curve by
-itself, its energies with its month. What the cloud had nothing of then is not asked again; what failed is, next day.
+itself, its energies with its month. Its curve is asked for a last time two days later: counters catch up when a logger
+that was silent for long speaks again, its samples arrive in their own time. What the cloud had nothing of then is not
+asked again; what failed is, next day.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from heliograph.collect.days import bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from heliograph.store.contract import Asked, Day, Series, Span
 
 NOON = 12 * 3600
 """Seconds after a day's end until it is read again."""
+SILENT = NOON + 48 * 3600
+"""Seconds after a day's end until its curve is read for the last time."""
 AGAIN = 24 * 3600
 """Seconds until a question that failed is asked again."""
 PATIENCE = 30
@@ -70,17 +74,20 @@ def questions(
             month = f"{day:%Y-%m}"
             if _month_is_open(past, days.first, day, now, zone, patient=patient):
                 yield Question(series, "days", month)
-        if _is_open(past.curves.get(f"{day}"), day, now, zone, patient=patient):
+        if _is_open(past.curves.get(f"{day}"), day, now, zone, patient=patient, looks=(NOON, SILENT)):
             yield Question(series, "curve", f"{day}")
         day -= timedelta(days=1)
 
 
-def _is_open(asked: Asked | None, day: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
+def _is_open(
+    asked: Asked | None, day: date, now: int, zone: tzinfo, *, patient: bool, looks: Sequence[int] = (NOON,)
+) -> bool:
     if asked is None:
         return True
     if asked.outcome == "failed":
         return patient and now >= asked.asked_at + AGAIN
-    return asked.asked_at < bounds(day, zone)[1] + NOON <= now
+    end = bounds(day, zone)[1]
+    return any(asked.asked_at < end + look <= now for look in looks)
 
 
 def _month_is_open(past: Past, first: date, last: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
