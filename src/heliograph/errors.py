@@ -3,6 +3,7 @@
 HeliographError
 ├── ConfigError            fix the file or the command line
 ├── StoreError             the store said no; nothing was lost
+│   └── NothingKept        there is no store yet: collect something first
 └── CloudError             .vendor .call .excerpt .advice
     ├── Unreachable        try again soon: no reply, a time-out, a server fault
     ├── Throttled          try again after .retry_after
