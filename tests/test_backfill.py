@@ -26,7 +26,7 @@ from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, InvalidCredentials, StoreError
 from heliograph.keeper import Keeper
-from heliograph.model import PeriodEnergy
+from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
 from heliograph.store.contract import Asked, Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.vendors.goodwe.emulate import EMULATION as GOODWE
@@ -309,6 +309,46 @@ def test_an_empty_success_is_not_believed_to_be_an_empty_past(world, tmp_path):
     assert fill.shares[0].count("data") == 4
 
 
+def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides_no_curve(world, tmp_path):
+    class Torn:
+        """A cloud whose years and months disagree."""
+
+        budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
+
+        async def plants(self):
+            return (Plant(vendor="growatt", id="11", zone=UTC),)
+
+        async def first_day(self, plant):
+            return date(2026, 4, 1)
+
+        async def history_cost(self, plant):
+            return HistoryCost(curve=1, days=1, months=1, years=1)
+
+        async def period_energies(self, plant, period):
+            return [PeriodEnergy(period="2026-05", values={"pv_energy": 9.0})] if period == "2026" else []
+
+        async def day_curve(self, plant, day):
+            return [Sample(moment=datetime.fromisoformat(f"{day}T12:00+00:00"), values={"pv_power": 1.0})]
+
+        def free_at(self, requests):
+            return 0.0
+
+    async def act():
+        writer = Writer(lambda: SqliteStore(tmp_path / "s.sqlite"))
+        await Backfill("home", Torn(), writer, Jumping(world[0], NOW), Wish()).run(asyncio.Event())
+        await writer.close()
+
+    asyncio.run(act())
+    with SqliteStore(tmp_path / "s.sqlite") as store:
+        outcomes = {period: one.outcome for period, one in store.asked(ROOF, "days").items()}
+        assert outcomes == {"2026-04": "nothing", "2026-05": "failed", "2026-06": "nothing"}
+        curves = store.asked(ROOF, "curve")
+        assert {period for period, one in curves.items() if one.outcome == "data"} == {
+            f"2026-05-{n:02}" for n in range(1, 32)
+        }
+        assert len(curves) == 30 + 31 + 20
+
+
 def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_path):
     account = world[1]["accounts"][0]
     wish = Wish(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
@@ -506,13 +546,9 @@ def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
 def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
     class Dumb:
         async def plants(self):
-            from heliograph.model import Plant
-
             return (Plant(vendor="growatt", id="11"),)
 
         async def snapshot(self, plant):
-            from heliograph.model import Plant, Snapshot
-
             return Snapshot(
                 plant=Plant(vendor="growatt", id=plant), status=None, measured_at=None, fetched_at=None, values={}
             )

@@ -109,7 +109,7 @@ def write_parquet(rows: Iterable[Row], shape: Shape, out: BinaryIO, zones: Seque
 
     schema = _schema(pa, shape, zones)
     stream, count = iter(rows), 0
-    with ParquetWriter(_Counted(out), schema, compression="zstd") as writer:
+    with ParquetWriter(out, schema, compression="zstd") as writer:
         while group := list(islice(stream, _GROUP)):
             columns = zip(*map(shape.cells, group), strict=True)
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
@@ -148,29 +148,6 @@ def _one_clock(zones: Sequence[tzinfo]) -> str:
             "choose a plant with --plant, or --time utc"
         )
     return names[0].removeprefix("UTC") or "UTC"
-
-
-class _Counted:
-    """A pipe that knows how much went into it, which Parquet asks for."""
-
-    closed = False
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self._written = 0
-
-    def write(self, data: Any) -> int:
-        self._written += len(data)
-        return self._out.write(data)
-
-    def tell(self) -> int:
-        return self._written
-
-    def flush(self) -> None:
-        self._out.flush()
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def suits(name: str) -> str | None:
