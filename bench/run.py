@@ -235,7 +235,7 @@ def main(*, write: bool, quick: bool) -> None:
         lines += cold_start(3 if quick else 11, pair, authority, name)
         lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
         lines += ["", "### A month of ordinary abuse", *month.section(2 if quick else month.DAYS)]
-        lines += ["", "### A year of clouds that lie", *year.section(8 if quick else year.DAYS)]
+        lines += ["", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
     text = "\n".join(lines)
     print(text)
     if write:
