@@ -125,7 +125,8 @@ class Awaited:
 @pytest.fixture(params=[Blocking, Awaited], ids=["blocking", "async"])
 def account(request, server):
     def make(url=server.url, **options):
-        return request.param(USER, PASSWORD, server=url, **options)
+        # What is sent is the matter here, not what a keeper holds back (tests/test_keeper_*.py).
+        return request.param(USER, PASSWORD, server=url, keeper=None, **options)
 
     return make
 
@@ -237,9 +238,9 @@ def test_a_hundred_callers_of_one_client_take_turns(account, server):
 
 def test_two_clients_share_no_cookie(account, server):
     server.answers["newTwoLoginAPI.do"] = http(LOGIN, "200 OK", "Set-Cookie: JSESSIONID=c1")
-    account(keeper=None)("plant_info", "1")
+    account()("plant_info", "1")
     server.answers["newTwoLoginAPI.do"] = http(LOGIN)
-    account(keeper=None)("plant_info", "1")
+    account()("plant_info", "1")
     assert [headers.get("cookie") for _, _, headers, _ in server.seen] == [None, "JSESSIONID=c1", None, None]
 
 
