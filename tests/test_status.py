@@ -54,7 +54,7 @@ def test_an_account_that_was_never_asked_has_all_of_its_budget(capsys):
 
 def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
     opened = NOW - 6 * 3600
-    remembered(spent=[[NOW - 600, 143]], logins=[opened], opened_at=opened, last_login=opened)
+    remembered(spent=[[NOW - 23 * 3600, 143]], logins=[opened], opened_at=opened, last_login=opened)
     _, out, _ = told(capsys)
     assert out == (
         f"growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, session 6 h old, last login {shown(opened)}\n"
@@ -64,7 +64,7 @@ def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
 def test_what_is_used_up_says_when_more_is_free(capsys):
     remembered(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
     _, out, _ = told(capsys)
-    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next free {shown(NOW - 3600 + 86400 + 300)}," in out
+    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next free {shown(NOW + 90_720)}," in out
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_failed_login_says_when_the_next_one_may_be_sent(capsys):
 
 def test_everything_is_there_as_data(capsys):
     remembered(
-        spent=[[NOW - 600, 143]],
+        spent=[[NOW - 23 * 3600, 143]],
         opened_at=NOW - 60,
         pause="locked",
         pause_until=NOW + 60,
