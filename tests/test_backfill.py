@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from collecting import KINDS, Jumping
 from heliograph.cli.main import run
+from heliograph.cli.progress import shown
 from heliograph.collect.backfill import Backfill, Progress, Wish
 from heliograph.collect.heal import Days
 from heliograph.collect.plan import Known, barren, doubted, open_questions
@@ -517,6 +519,26 @@ def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(h
     assert "home: nothing was asked, the budget of these 24 hours is used: run the same again after" in (
         capsys.readouterr().out
     )
+
+
+def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self):
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    with shown() as tell:
+        tell(Progress("home", until=NOW, why="the budget of these 24 hours is used"))
+        tell(Progress("home", days=40, days_left=10, at="2026-06-01", days_to_go=2.1))
+    shown_text = screen.getvalue()
+    assert "home: the budget of these 24 hours is used" in shown_text
+    assert "30/40 days" in shown_text
+    assert "2026-06-01, about 3 days to go" in shown_text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

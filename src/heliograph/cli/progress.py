@@ -26,11 +26,12 @@ def shown() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console  # noqa: PLC0415 - slow to import, and lines need none
     from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
     from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} days", markup=False),
+        TextColumn("{task.fields[done]}", markup=False),
         TextColumn("{task.fields[state]}", markup=False),
     )
     with Bars(*columns, console=Console(stderr=True), expand=True) as bars:
@@ -38,13 +39,17 @@ def shown() -> Iterator[Callable[[Progress], None]]:
 
         def tell(news: Progress) -> None:
             if news.name not in tasks:
-                tasks[news.name] = bars.add_task(printable(news.name), total=None, state="")
+                tasks[news.name] = bars.add_task(printable(news.name), total=None, done="", state="")
             bars.update(
                 tasks[news.name],  # type: ignore[arg-type]
                 total=news.days,
                 completed=news.days - news.days_left,
-                state=state(news),
+                done=f"{news.days - news.days_left}/{news.days} days",
+                state=state(news, why=False),
             )
+            if news.until is not None:
+                # Above the bars, which have no room for it.
+                bars.console.print(Text(printable(f"{news.name}: {news.why}")))
 
         yield tell
 
@@ -63,7 +68,7 @@ def lines() -> Callable[[Progress], None]:
     return tell
 
 
-def state(news: Progress) -> str:
+def state(news: Progress, *, why: bool = True) -> str:
     """Return what an account is at, and how long the rest takes.
 
     >>> from heliograph.collect.backfill import Progress
@@ -74,7 +79,8 @@ def state(news: Progress) -> str:
         return "done"
     parts = [news.at] if news.at else []
     if news.until is not None:
-        parts = [f"goes on {clock(datetime.fromtimestamp(news.until, UTC), datetime.now(UTC))} ({news.why})"]
+        parts = [f"goes on {clock(datetime.fromtimestamp(news.until, UTC), datetime.now(UTC))}"]
+        parts[0] += f" ({news.why})" if why else ""
     if news.days_to_go > 0:
         days = ceil(news.days_to_go)
         parts.append(f"about {days} {'day' if days == 1 else 'days'} to go")
