@@ -344,6 +344,13 @@ def test_a_login_that_was_cut_off_counts_as_a_failed_one(book):
     assert "its outcome was never seen" in error.what
 
 
+def test_a_login_that_was_cut_off_long_ago_holds_nobody_up(book):
+    rules.sent(book, NOON, opens=True)
+    book.seen_at(NOON + 7 * DAY)
+    rules.cut_off(book, NOON + 7 * DAY)
+    assert held(book, NOON + 7 * DAY, opens=True) is None
+
+
 def test_a_request_that_never_left_is_not_counted(book):
     for opens in (False, True):
         rules.sent(book, NOON, opens=opens)
