@@ -180,6 +180,7 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
             server=ready["url"],
             keeper=Keeper(folder / "accounts"),
             clock=clock.now,
+            paced=True,
             **options,
         )
         writer = Writer(opened or (lambda: SqliteStore(path)))
@@ -407,7 +408,7 @@ class Noted(AsyncGrowatt):
         return await super().period_energies(plant, period)
 
 limits = AsyncGrowatt.usual_limits._replace(requests=100_000)
-client = Noted(username, password, server=url, keeper=Keeper(folder / "accounts"), clock=Still().now, limits=limits)
+client = Noted(username, password, server=url, keeper=Keeper(folder / "accounts"), clock=Still().now, limits=limits, paced=True)
 writer = Writer(lambda: open_store(folder / "heliograph.sqlite"))
 wish = Wish(date(2026, 5, 5), date(2026, 6, 10), [plant])
 asyncio.run(Backfill("home", client, writer, Still(), wish).run(asyncio.Event()))
