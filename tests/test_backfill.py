@@ -408,7 +408,8 @@ class Noted(AsyncGrowatt):
         return await super().period_energies(plant, period)
 
 limits = AsyncGrowatt.usual_limits._replace(requests=100_000)
-client = Noted(username, password, server=url, keeper=Keeper(folder / "accounts"), clock=Still().now, limits=limits, paced=True)
+keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "paced": True}
+client = Noted(username, password, server=url, **keeping)
 writer = Writer(lambda: open_store(folder / "heliograph.sqlite"))
 wish = Wish(date(2026, 5, 5), date(2026, 6, 10), [plant])
 asyncio.run(Backfill("home", client, writer, Still(), wish).run(asyncio.Event()))
