@@ -6,6 +6,7 @@ redirects belong to the session, so the pool itself knows nobody.
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import closing
 from datetime import timedelta
@@ -197,7 +198,7 @@ class Account(Carrier):
         allow_commands: bool = False,
         keeper: Keeper | Literal["usual"] | None = "usual",
         limits: Limits | None = None,
-        interactive: bool = False,
+        interactive: bool | None = None,
         paced: bool = False,
         clock: Callable[[], float] = time,
     ) -> None:
@@ -210,8 +211,9 @@ class Account(Carrier):
         The account is kept (docs/keeper.md): its session and its budget are shared with all programs of this user on
         this machine, in the usual folder or that of another `keeper`. With `keeper=None` nothing is written, and
         every client logs in by itself; so does one that is given a `session` its caller stored. `limits` are other
-        than the cloud's usual ones, `interactive` says that a person waits, who may use the reserve, `paced`
-        that the caller itself spreads its requests over the day.
+        than the cloud's usual ones. `interactive` says that a person waits, who may use the reserve and need not ask at
+        an even pace; it is usual at a Python prompt and in a notebook. `paced` says that the caller itself spreads its
+        requests over the day.
         """
         kind = type(self)
         kept = keeper if keeper != "usual" else None if session else _usual_keeper()
@@ -226,7 +228,7 @@ class Account(Carrier):
                 session.server,
                 username,
                 limits or kind.usual_limits,
-                interactive=interactive,
+                interactive=_at_a_prompt() if interactive is None else interactive,
                 paced=paced,
                 clock=clock,
             )
@@ -262,6 +264,11 @@ class Account(Carrier):
     def forget(self) -> Steps[None]:
         """Forget the stored session without asking the cloud; budget and locks stay remembered."""
         yield FORGOTTEN
+
+
+def _at_a_prompt() -> bool:
+    """Tell whether a person types line by line: prompts, and the kernels of notebooks, set this."""
+    return hasattr(sys, "ps1")
 
 
 def _usual_keeper() -> Keeper:
