@@ -80,9 +80,9 @@ def answers() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None):
+def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None, answers: Path | None = None):
     """Run the pre-rendered cloud for as long as the block lasts, and give its address."""
-    arguments = [sys.executable, str(HERE / "stub.py"), str(ANSWERS), str(latency), *(certificate or ())]
+    arguments = [sys.executable, str(HERE / "stub.py"), str(answers or ANSWERS), str(latency), *(certificate or ())]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_pin(-1))  # noqa: PLW1509 - no threads here
     port = process.stdout.readline().strip()
     try:
@@ -199,6 +199,24 @@ def fleet(rounds: int) -> list[str]:
     return lines
 
 
+def many(folder: Path, *, quick: bool) -> list[str]:
+    """Accounts of one plant each, collected by one process."""
+    lines = [
+        "",
+        "| accounts | CPU ms a poll | first poll, with login | one round, s | memory kB each |",
+        "|---|---|---|---|---|",
+    ]
+    answers = folder / "many.json"
+    run("many.py", "prepare", str(answers))
+    for size in (10, 100) if quick else (10, 100, 1000):
+        with cloud(answers=answers) as url:
+            one = run("many.py", url, str(size))
+        lines.append(
+            f"| {size} | {one['cpu'] * 1e3:.1f} | {one['first'] * 1e3:.1f} | {one['wall']:.2f} | {one['memory']:.0f} |"
+        )
+    return lines
+
+
 def certificate(folder: Path) -> tuple[tuple[str, str] | None, str]:
     """Make an authority and a certificate for localhost with the system's openssl."""
     if shutil.which("openssl") is None:
@@ -234,6 +252,7 @@ def main(*, write: bool, quick: bool) -> None:
         lines += ["", "### Cold start: import, login and four calls over TLS"]
         lines += cold_start(3 if quick else 11, pair, authority, name)
         lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
+        lines += ["", "### Many accounts, one collector", *many(folder, quick=quick)]
         lines += ["", "### A month of ordinary abuse", *month.section(2 if quick else month.DAYS)]
         lines += ["", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
     text = "\n".join(lines)
@@ -245,4 +264,8 @@ def main(*, write: bool, quick: bool) -> None:
 
 
 if __name__ == "__main__":
+    if "--only-many" in sys.argv:
+        with tempfile.TemporaryDirectory() as name:
+            print("\n".join(many(Path(name), quick="--quick" in sys.argv)))
+        sys.exit()
     main(write="--write" in sys.argv, quick="--quick" in sys.argv)

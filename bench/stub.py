@@ -1,13 +1,16 @@
 """A cloud that costs almost nothing: pre-rendered answers over raw asyncio, so that the client is what is measured.
 
 usage: stub.py ANSWERS.json [LATENCY_SECONDS] [CERT.pem KEY.pem]
-ANSWERS maps a part of the request line to a body; LOGIN answers also set a cookie. Prints its port.
+ANSWERS maps a part of the request line to a body, or to one for each round: `GET /next-round` goes on, and the last of
+a list stays. @NUMBER@ in it becomes the eight digits of `owner` or `plantId` in the request. All answers set a cookie.
+Prints its port.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import sys
 from pathlib import Path
@@ -22,10 +25,18 @@ def _rendered(body: str) -> bytes:
     return (head + "Set-Cookie: JSESSIONID=0123456789; Path=/\r\n\r\n").encode() + content
 
 
-REPLIES = [(mark.encode(), _rendered(body)) for mark, body in answers.items()]
+REPLIES = [
+    (mark.encode(), [_rendered(body) for body in ([bodies] if isinstance(bodies, str) else bodies)])
+    for mark, bodies in answers.items()
+]
+
+
+NUMBER = re.compile(rb"(?:owner|plantId=)(\d{8})")
 
 
 class Cloud(asyncio.Protocol):
+    round = 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.buffer = b""
@@ -39,8 +50,16 @@ class Cloud(asyncio.Protocol):
             if len(self.buffer) < end + 4 + length:
                 return
             line = self.buffer[: self.buffer.find(b"\r\n")]
+            asked = self.buffer[: end + 4 + length]
             self.buffer = self.buffer[end + 4 + length :]
-            reply = next(rendered for mark, rendered in REPLIES if mark in line)
+            if b" /next-round " in line:
+                Cloud.round += 1
+                self.transport.write(_rendered("{}"))
+                continue
+            told = next(rendered for mark, rendered in REPLIES if mark in line)
+            reply = told[min(Cloud.round, len(told) - 1)]
+            if b"@NUMBER@" in reply:
+                reply = reply.replace(b"@NUMBER@", NUMBER.search(asked)[1])
             if latency:
                 asyncio.get_running_loop().call_later(latency, self.transport.write, reply)
             else:
