@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 import sqlite3
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from collecting import Jumping, worker_of
-from heliograph.collect.collector import collect
+from heliograph.cli.logs import Lines
+from heliograph.collect.collector import collect, collect_once
+from heliograph.collect.worker import Progress
 from heliograph.collect.writer import Writer
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import InvalidCredentials
-from heliograph.store.contract import Series
+from heliograph.store.contract import Batch, Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.vendors.goodwe.emulate import EMULATION as GOODWE
 from heliograph.vendors.growatt.emulate import EMULATION as GROWATT
+from places import DatabasePlace
+from stored import ROOF, SAMPLE
 
 MORNING = "2026-06-21T05:00:00+02:00"
 
@@ -30,14 +37,15 @@ def world():
         yield emulator, ready
 
 
-def collected(world, path, hours, during=None, accounts=None, patience=5.0, **options):
+def collected(world, path, hours, during=None, accounts=None, patience=5.0, opened=None, **options):
     """Collect for so many simulated hours, and return the store and the workers."""
     emulator, ready = world
+    opened = opened or (lambda: SqliteStore(path / "heliograph.sqlite", patience=patience))
 
     async def run():
         clock = Jumping(emulator, emulator.world.clock.now().timestamp() + hours * 3600)
         stop = asyncio.Event()
-        writer = Writer(lambda: SqliteStore(path / "heliograph.sqlite", patience=patience))
+        writer = Writer(opened)
         chosen = ready["accounts"] if accounts is None else accounts
         workers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
         clock.workers = len(workers) + (during is not None)
@@ -48,7 +56,7 @@ def collected(world, path, hours, during=None, accounts=None, patience=5.0, **op
         return workers
 
     workers = asyncio.run(run())
-    return SqliteStore(path / "heliograph.sqlite"), workers
+    return opened(), workers
 
 
 def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
@@ -114,3 +122,109 @@ def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path)
     moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
     assert worker.progress.problem is None
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room(world, tmp_path):
+    import resource
+
+    account = world[1]["accounts"][0]
+    plant = account["plants"][0]
+    path, series, known = tmp_path / "heliograph.sqlite", Series("growatt", plant), []
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def fill_it(clock, stop):
+        """Leave no room for two of the four hours."""
+        await clock.wait(clock.now() + 3600, stop)
+        grown = path.with_name(f"{path.name}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (grown + 1, usual[1]))
+        before = requests(world)
+        known.append(moments_of(path, series))
+        await clock.wait(clock.now() + 7200, stop)
+        known.append(moments_of(path, series))
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert requests(world) > before + 10
+        await clock.wait(clock.end, stop)
+
+    start = world[0].world.clock.now().timestamp()
+    try:
+        store, (worker,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    moments = list(store.moments(series, 0, 1 << 40))
+    assert worker.progress.problem is None
+    assert known[0] == known[1]
+    assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
+
+
+def moments_of(path, series):
+    with SqliteStore(path) as store:
+        return list(store.moments(series, 0, 1 << 40))
+
+
+def requests(world):
+    return sum(one["requests"] for one in world[0].log.as_dict(0)["clouds"].values())
+
+
+def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tmp_path, server):
+    account = world[1]["accounts"][0]
+    plant = account["plants"][0]
+    place = DatabasePlace(server.url)
+
+    async def stop_it(clock, stop):
+        await clock.wait(clock.now() + 3600, stop)
+        server.stop(signal.SIGQUIT)
+        await clock.wait(clock.now() + 7200, stop)
+        server.start()
+        await clock.wait(clock.end, stop)
+
+    start = world[0].world.clock.now().timestamp()
+    store, (worker,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
+    moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
+    store.close()
+    place.empty()
+    assert worker.progress.problem is None
+    assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
+
+
+def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr("heliograph.collect.writer.AGAIN", 0.01)
+    path = tmp_path / "heliograph.sqlite"
+
+    async def run():
+        writer = Writer(lambda: SqliteStore(path, patience=0.01))
+        await writer.ask(lambda _: None)
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        assert not await writer.write(Batch(samples=[SAMPLE]))
+        other.close()
+        await writer._retry
+        assert not writer.held
+        assert await writer.close()
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+    with SqliteStore(path) as store:
+        assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 40)] == [SAMPLE.measured_at]
+
+
+def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_text(capsys, tmp_path):
+    class Broken:
+        progress = Progress("home")
+
+        async def turn(self):
+            raise ZeroDivisionError("s3cret")
+
+    async def run():
+        return await collect_once([Broken()], Writer(lambda: SqliteStore(tmp_path / "x.sqlite")), asyncio.Event())
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines(as_json=False))
+    log = logging.getLogger("heliograph.collect")
+    log.addHandler(handler)
+    try:
+        assert not asyncio.run(run())
+    finally:
+        log.removeHandler(handler)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert " error event=mistake account=home error=ZeroDivisionError where=" in line
+    assert "s3cret" not in line

@@ -15,11 +15,11 @@ FORMS = ("text", "json")
 def log_to_stderr(form: str) -> None:
     """Show what is logged from now on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Lines(as_json=form == "json"))
+    handler.setFormatter(Lines(as_json=form == "json"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-class _Lines(logging.Formatter):
+class Lines(logging.Formatter):
     """One line a record, whoever wrote it."""
 
     def __init__(self, *, as_json: bool) -> None:
