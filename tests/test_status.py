@@ -151,7 +151,7 @@ def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, valu
     code, out, _ = told(capsys, "--store", str(where))
     store, plant = out.splitlines()[1:]
     assert code == 0
-    assert store.startswith(f"store {where}: 12 samples of 1 plants, 0.")
+    assert store.startswith(f"store {where}: 12 samples, 0.")
     assert plant == f"  Sun House (growatt 11): {says}, 12 samples"
 
 
