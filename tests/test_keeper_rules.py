@@ -469,7 +469,7 @@ def test_the_budget_names_a_login_wait_only_when_there_is_no_session(book):
 def test_the_budget_says_when_requests_become_free(book):
     for _ in range(160):
         rules.sent(book, NOON, opens=False)
-    assert rules.budget(book, NOON, LIMITS).next_free.timestamp() == NOON + DAY + 12 * MINUTE
+    assert rules.budget(book, NOON, LIMITS).next_free.timestamp() == NOON + STRETCH + DAY
 
 
 def test_only_the_newest_notes_are_kept_and_a_repeated_one_once(book):
@@ -533,3 +533,11 @@ def test_the_page_about_the_keeper_names_the_true_figures():
     for vendor, kind in (("Growatt", Growatt), ("GoodWe", GoodWe)):
         requests, logins, reserve, login_reserve = kind.usual_limits
         assert f"| {vendor} | {requests} | {reserve} | {logins} | {login_reserve} |" in page
+
+
+def test_what_another_program_sent_at_once_costs_half_an_hour_not_the_day(book):
+    for _ in range(120):
+        rules.sent(book, NOON, opens=False)
+    with pytest.raises(Throttled) as caught:
+        rules.admit_visit(book, NOON, LIMITS)
+    assert 30 * MINUTE <= caught.value.retry_after <= 45 * MINUTE

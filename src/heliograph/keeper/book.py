@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 STRETCH = 300.0
 """Seconds of one stretch of the request count: fine enough to say when requests become free again."""
+DEBT = 1800.0
+"""The longest wait, in seconds, for what somebody else sent at once; the day's count still holds."""
 NOTES = 30
 _SLIP = 60.0
 
@@ -129,6 +131,7 @@ class Book:
         left, before = at_once, self.at
         for start, count in self.spent:
             left = min(at_once, left + max(start - before, 0.0) * flow) - count
+            left = max(left, -DEBT * flow)
             before = start
         left = min(at_once, left + max(self.at - before, 0.0) * flow)
         return 0.0 if left >= 1 else ceil((1 - left) / flow)
