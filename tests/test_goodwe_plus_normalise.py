@@ -180,7 +180,7 @@ def test_an_account_is_followed_to_sems_plus_and_back_while_it_is_read():
     emulator = build(Options(start=datetime.fromisoformat(NOON_THERE), speed=0, accounts=1), [EMULATION])
     with serve_in_thread(emulator) as ready:
         who = emulator.accounts[0]
-        client = GoodWe(who.username, who.password, server=ready["url"])
+        client = GoodWe(who.username, who.password, server=ready["url"], keeper=None)
         emulator.faults.set({"classic": ""})
         assert len(client.snapshots()) == 4
         assert client.session.facts["dialect"] == "legacy"

@@ -99,7 +99,7 @@ class Passwords:
 
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(f"{self.path}.lock"):
+            with FileLock(f"{self.path}.lock", mode=0o600):
                 kept = self._read()
                 there = kept.get(vendor, {}).pop(username, None) is not None
                 if password is not None:

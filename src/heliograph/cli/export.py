@@ -62,7 +62,7 @@ def export(options: Namespace) -> int:
 
     first, last = day(options.first, "--from"), day(options.last, "--to")
     in_order(first, last, ("--from", "--to"))
-    kind = options.format or suits(options.output) or "csv"
+    kind = options.format or suits(options.output)
     if kind == "parquet":
         needs_pyarrow()
         if options.output == "-" and sys.stdout.isatty():

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.show import printable
@@ -150,14 +151,16 @@ def _one_clock(zones: Sequence[tzinfo]) -> str:
     return names[0].removeprefix("UTC") or "UTC"
 
 
-def suits(name: str) -> str | None:
-    """Return the format a file's name asks for.
+def suits(name: str) -> str:
+    """Return the format a file's name asks for; CSV where it asks for none.
 
-    >>> suits("year.parquet"), suits("year.CSV"), suits("year")
-    ('parquet', 'csv', None)
+    >>> suits("year.parquet"), suits("year.CSV"), suits("year"), suits("-")
+    ('parquet', 'csv', 'csv', 'csv')
     """
-    ending = name.lower().rpartition(".")[2]
-    return ending if ending in FORMATS else None
+    ending = Path(name).suffix.removeprefix(".").lower()
+    if ending and ending not in FORMATS:
+        raise ConfigError(f"no format is called {ending!r}; name the file .{', .'.join(FORMATS)}, or say --format")
+    return ending or "csv"
 
 
 def peeked(rows: Iterator[Row]) -> Iterator[Row]:

@@ -51,10 +51,19 @@ def login(options: Namespace) -> int:
     account = replace(account, password=_password(options))
     if options.tried:
         _try(account, "Nothing was kept; --no-try keeps the password unasked")
-    _keep(account)
+    # All is kept before any of it is told: whoever reads us may have left by then.
+    kept_in = _keep(account)
+    try:
+        added = [] if known else _add(config.path, account)
+    finally:
+        if options.tried:
+            _say_logged_in(account)
+        say(f"the password is kept in {kept_in}")
+    for line in added:
+        say(line)
     if known is None:
-        _add(config.path, account)
-    elif options.server not in (None, known.server):
+        return 0
+    if options.server not in (None, known.server):
         say(f"the configuration sends account {known.name} elsewhere; write into {config.path}: {_server(account)}")
     return 0
 
@@ -162,6 +171,7 @@ def _try_configured(account: Account, options: Namespace) -> int:
     if options.password_stdin or not options.tried:
         raise ConfigError(f"account {account.name}: {whose}; take that out to have one kept here")
     _try(account, whose[:1].upper() + whose[1:])
+    _say_logged_in(account)
     say(f"nothing was kept: {whose}")
     return 0
 
@@ -179,20 +189,23 @@ def _try(account: Account, otherwise: str) -> None:
             hints.append(f"For another region: heliograph login {account.vendor} --server us")
         error.advice = ". ".join(filter(None, hints))
         raise
+
+
+def _say_logged_in(account: Account) -> None:
     say(f"{account.vendor} account {account.name}: logged in")
 
 
-def _keep(account: Account) -> None:
+def _keep(account: Account) -> str:
     from heliograph.passwords import Passwords  # noqa: PLC0415 - help needs none
 
     kept = Passwords.of(os.environ)
     where = kept.keep(account.vendor, account.username, account.password)
     for warning in kept.warnings:
         complain(warning)
-    say(f"the password is kept in {where}")
+    return where
 
 
-def _add(path: Path, account: Account) -> None:
+def _add(path: Path, account: Account) -> list[str]:
     """Append the account to the configuration; what a person wrote there is not touched."""
     lines = ["[[account]]"]
     if account.name != account.vendor:
@@ -200,15 +213,15 @@ def _add(path: Path, account: Account) -> None:
     lines += [f"vendor = {_quoted(account.vendor)}", f"username = {_quoted(account.username)}"]
     if account.server is not None:
         lines.append(_server(account))
+    if account.vendor == "growatt":
+        lines.append('# timezone = "Europe/Amsterdam"  # name yours: this cloud knows one offset from UTC all year')
     block = "\n".join(lines) + "\n"
     try:
         _append(path, block)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "the result would not be TOML"
         raise ConfigError(f"{path} cannot be added to ({why}); write this there yourself:\n\n{block}") from None
-    say(f"{path} has a new account:")
-    for line in lines:
-        say(f"  {line}")
+    return [f"{path} has a new account:", *(f"  {line}" for line in lines)]
 
 
 def _append(path: Path, block: str) -> None:

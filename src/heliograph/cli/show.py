@@ -40,6 +40,9 @@ def failed(error: Exception, about: str = "") -> int:
     if isinstance(error, ModuleNotFoundError) and error.name in _EMULATOR_NEEDS:
         complain(f"the emulator needs {error.name}, which is not installed; run: pip install 'heliograph[emulator]'")
         return 2
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a closed terminal: the system's own words
+        complain(f"{about}{error.strerror}")
+        return 1
     # Its text is not ours and may hold anything, so only its kind is told.
     complain(f"{about}this should not have happened ({type(error).__name__}); please report it with {DEBUG}=1")
     return 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.moments import clock, length
 from heliograph.cli import kept
+from heliograph.cli.moments import clock, length
 from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
 from heliograph.cli.show import failed, print_json, printable
 from heliograph.errors import HeliographError
