@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.events import Event
@@ -104,6 +105,8 @@ class Worker:
         snapshots = await self._snapshots()
         budget: Budget = self.client.budget
         self._cost = max(1.0, float(budget.requests_used - before.requests_used))
+        if self.progress.polled_at is None:
+            self._mention_clocks(snapshots)
         self.progress.polled_at = self.clock.now()
         self.progress.plants = tuple(one.plant for one in snapshots)
         await self._remember(snapshots)
@@ -115,6 +118,13 @@ class Worker:
         told = {"plants": len(snapshots), "samples": len(batch.samples), "repairs": len(batch.repairs)}
         _log.info(Event("polled", account=self.progress.name, **told, requests=self._cost, kept=kept))
         return budget
+
+    def _mention_clocks(self, snapshots: Sequence[Snapshot]) -> None:
+        """Say once whose past will be read by one offset from UTC in summer and winter."""
+        plants = [one.plant.id for one in snapshots if isinstance(one.plant.zone, timezone)]
+        if plants:
+            advice = 'the cloud tells no zone; write timezone = "Europe/…" into the configuration'
+            _log.warning(Event("no-zone", account=self.progress.name, plants=",".join(plants), advice=advice))
 
     async def _snapshots(self) -> Sequence[Snapshot]:
         if not self._plants:
