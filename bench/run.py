@@ -20,11 +20,13 @@ import time
 from pathlib import Path
 
 import month
+import store
 import year
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-MARKS = ("<!-- measured -->", "<!-- end -->")
+MEASURED = ("<!-- measured -->", "<!-- end -->")
+SIMULATED = ("<!-- simulated -->", "<!-- end of the simulated -->")
 
 GROWATT = ("growattServer", "drop-in", "typed", "typed, kept", "bare socket")
 GOODWE = ("pygoodwe", "goodwe", "bare socket")
@@ -234,33 +236,41 @@ def certificate(folder: Path) -> tuple[tuple[str, str] | None, str]:
     return (str(folder / "cert.pem"), str(folder / "key.pem")), str(folder / "ca.pem")
 
 
-def main(*, write: bool, quick: bool) -> None:
-    """Measure everything and print it as the page shows it."""
+def measured(folder: Path, *, quick: bool) -> list[str]:
+    """Measure everything that takes real time."""
+    global ANSWERS  # noqa: PLW0603
+    ANSWERS = folder / "answers.json"
+    ANSWERS.write_text(json.dumps(answers()), encoding="utf-8")
+    pair, authority = certificate(folder)
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, again and again"]
+    lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
+    lines += ["", "### Import", *imports(3 if quick else 11)]
+    lines += ["", "### Cold start: import, login and four calls over TLS"]
+    lines += cold_start(3 if quick else 11, pair, authority, folder)
+    lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
+    lines += ["", "### Many accounts, one collector", *many(folder, quick=quick)]
+    return [*lines, "", "### The store beside the bare database", *store.lines(run, 3 if quick else 7)]
+
+
+def simulated(*, quick: bool) -> list[str]:
+    """Live through simulated months; takes most of an hour of two cores."""
+    lines = ["### A month of ordinary abuse", *month.section(2 if quick else month.DAYS)]
+    return [*lines, "", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
+
+
+def main(*, write: bool, quick: bool, simulate: bool) -> None:
+    """Measure, or simulate, and print it as the page shows it."""
     compileall.compile_dir(HERE.parent / "src", quiet=1)  # as an installed package is; the peers are too
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        global ANSWERS  # noqa: PLW0603
-        ANSWERS = folder / "answers.json"
-        ANSWERS.write_text(json.dumps(answers()), encoding="utf-8")
-        pair, authority = certificate(folder)
-        machine = (
-            f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-        )
-        lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, again and again"]
-        lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
-        lines += ["", "### Import", *imports(3 if quick else 11)]
-        lines += ["", "### Cold start: import, login and four calls over TLS"]
-        lines += cold_start(3 if quick else 11, pair, authority, name)
-        lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
-        lines += ["", "### Many accounts, one collector", *many(folder, quick=quick)]
-        lines += ["", "### A month of ordinary abuse", *month.section(2 if quick else month.DAYS)]
-        lines += ["", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
+        lines = simulated(quick=quick) if simulate else measured(Path(name), quick=quick)
     text = "\n".join(lines)
     print(text)
     if write:
+        begins, ends = SIMULATED if simulate else MEASURED
         page = PAGE.read_text(encoding="utf-8")
-        before, after = page.split(MARKS[0])[0], page.split(MARKS[1], 1)[1]
-        PAGE.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
+        before, after = page.split(begins)[0], page.split(ends, 1)[1]
+        PAGE.write_text(f"{before}{begins}\n{text}\n{ends}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -268,4 +278,4 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as name:
             print("\n".join(many(Path(name), quick="--quick" in sys.argv)))
         sys.exit()
-    main(write="--write" in sys.argv, quick="--quick" in sys.argv)
+    main(write="--write" in sys.argv, quick="--quick" in sys.argv, simulate="--simulate" in sys.argv)
