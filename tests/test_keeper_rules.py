@@ -22,7 +22,7 @@ from heliograph.errors import (
     Unreachable,
 )
 from heliograph.keeper import gate, rules
-from heliograph.keeper.book import STRETCH, Book
+from heliograph.keeper.book import DEBT, STRETCH, Book
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.rules import HOUR, MINUTE
 from heliograph.session import FUTILE_PAUSE
@@ -519,7 +519,7 @@ def spelled(value):
 
 def test_the_page_about_the_keeper_names_the_true_figures():
     page = (Path(__file__).parent.parent / "docs" / "keeper.md").read_text(encoding="utf-8")
-    known = {"BLOCK": Blocked.retry_after, "STRETCH": STRETCH, "PAUSE": replies.PAUSE}
+    known = {"BLOCK": Blocked.retry_after, "STRETCH": STRETCH, "DEBT": DEBT, "PAUSE": replies.PAUSE}
     known |= {"PATIENCE": gate.PATIENCE, "FUTILE_PAUSE": FUTILE_PAUSE, **vars(rules)}
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ((?:`[A-Z_]+`,? ?)+) \|", page, re.MULTILINE)
     named = set()
