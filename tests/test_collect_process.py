@@ -125,9 +125,9 @@ def test_one_look_at_every_account_is_kept_and_told_line_by_line(clouds):
 
 def test_events_come_as_json_where_programs_read_them(clouds):
     events = [json.loads(line) for line in clouds.run("--once", "--no-heal", "--log", "json").splitlines()]
-    assert {one["event"] for one in events} == {"collecting", "polled"}
+    assert {one["event"] for one in events} == {"collecting", "no-zone", "polled"}
     assert all(datetime.fromisoformat(one["at"]).utcoffset() == timedelta() for one in events)
-    (growatt,) = (one for one in events if one.get("account") == "growatt")
+    (growatt,) = (one for one in events if one["event"] == "polled" and one["account"] == "growatt")
     assert growatt["kept"] is True
     assert growatt["plants"] == len(clouds.accounts[0]["plants"])
 

@@ -21,7 +21,16 @@ from heliograph.keeper import Keeper
 from heliograph.redact import MASK
 from heliograph.vendors import goodwe, growatt
 
-NOW = time.time()
+NOW = 0.0
+"""The moment a test begins: these commands know no clock but the machine's."""
+
+
+@pytest.fixture(autouse=True)
+def _now():
+    global NOW  # noqa: PLW0603 - read where the tests make their books
+    NOW = time.time()
+
+
 VENDORS = {"growatt": growatt.Growatt, "goodwe": goodwe.GoodWe}
 BOTH = pytest.mark.parametrize("vendor", VENDORS)
 
