@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.collect import past
-from heliograph.collect.days import bounds
-from heliograph.collect.heal import AGAIN, HOLE, NOON, SILENT, Days, Past, Question, hole, newness, questions
+from heliograph.collect.days import NOON, bounds
+from heliograph.collect.heal import AGAIN, HOLE, SILENT, Days, Past, Question, hole, newness, questions
 from heliograph.collect.healer import Healer, open_questions
 from heliograph.errors import Refused, Unreachable, Unreadable
 from heliograph.model import PeriodEnergy, Plant, Quality, Sample

@@ -5,10 +5,9 @@ from datetime import date
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heliograph.metrics import METRICS
+from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store.contract import Asked, Batch, Day, Entry, Known, Repair, Series
-from heliograph.store.schema import ENERGIES
 from stored import SPANS, everything, gaps
 
 ONE_OF = st.sampled_from

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.errors import ConfigError
-from heliograph.metrics import METRICS
+from heliograph.metrics import ENERGIES, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +21,6 @@ Resolution = Literal["5min", "hour", "day"]
 
 SECONDS = {"5min": 300, "hour": 3600}
 """How long a stretch of the samples is."""
-ENERGIES = tuple(name.removesuffix("_today") for name, one in METRICS.items() if one.kind == "today")
-"""What flows on a day, in kWh."""
 _DAYS = 400
 """Days read at once."""
 _FOR_EVER = 1 << 40

@@ -47,3 +47,6 @@ BATTERY_DISCHARGE_ENERGY_TOTAL = Metric(
 LOAD_ENERGY_TOTAL = Metric("load_energy_total", "kWh", "total", "energy the house used, lifetime")
 
 METRICS: dict[str, Metric] = {row.name: row for row in list(globals().values()) if isinstance(row, Metric)}
+
+ENERGIES = tuple(name.removesuffix("_today") for name, row in METRICS.items() if row.kind == "today")
+"""What flows on a day, in kWh: by metric without its suffix."""

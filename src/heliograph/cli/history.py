@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heliograph.cli.options import add_command, add_store, chosen_store
 from heliograph.cli.show import print_json
 from heliograph.errors import ConfigError
+from heliograph.metrics import ENERGIES
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -54,7 +55,7 @@ def add_history(commands: Any) -> None:
 
 def history(options: Namespace) -> int:
     """Show every plant that is asked for."""
-    from heliograph.history import ENERGIES, checked, roofs  # noqa: PLC0415 - help needs no store
+    from heliograph.history import checked, roofs  # noqa: PLC0415 - help needs no store
     from heliograph.store import open_store  # noqa: PLC0415 - likewise
 
     checked([options.metric], "day")
@@ -91,7 +92,7 @@ def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
 
 def periods(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Iterator[Period]:
     """Yield the days, or the months, from the first to the last; one of which nothing is known has only gaps."""
-    from heliograph.history import ENERGIES, Wanted, rows  # noqa: PLC0415 - help needs no store
+    from heliograph.history import Wanted, rows  # noqa: PLC0415 - help needs no store
 
     by_day = {row.starts: row for row in rows(store, Wanted([roof], first, last, "day", ENERGIES))}
     day = first

@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.collect.days import begins, bounds, day_of
+from heliograph.collect.days import NOON, begins, bounds, day_of
 from heliograph.collect.ledger import Energy, Ledger, Moment
-from heliograph.metrics import METRICS
+from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality
 from heliograph.store.contract import Day, Entry, Repair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
-
-KINDS = tuple(name.removesuffix("_today") for name, metric in METRICS.items() if metric.kind == "today")
 
 _GAUGES = tuple(name for name, metric in METRICS.items() if metric.unit == "W")
 _LEAST = 20.0
@@ -25,7 +23,6 @@ _CLOSE = 0.02, 0.2
 """Two words on a day that differ by less are no disagreement."""
 _SAME = 0.0025, 0.1
 """Those that differ by less are one word, told in two roundings."""
-_REREAD = 12 * 3600
 
 
 class Counted(NamedTuple):
@@ -62,7 +59,7 @@ def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | 
     true: dict[str, float | None] = {}
     notes: list[Repair] = []
     news: list[tuple[int, str, Energy]] = []
-    for kind in KINDS:
+    for kind in ENERGIES:
         raw = {name: entry.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
         if all(value is None for value in raw.values()):
             continue
@@ -140,7 +137,7 @@ def settle(
             why = "more than can be" if word > most else "the cloud's day has less"
             notes.append(Repair(counted.series, end, f"{kind}_today", word, ours, why))
     return Settled(
-        counted._replace(values=values, quality=quality, final=now >= end + _REREAD, written_at=now), tuple(notes)
+        counted._replace(values=values, quality=quality, final=now >= end + NOON, written_at=now), tuple(notes)
     )
 
 
@@ -156,7 +153,7 @@ def _learn(power: Mapping[str, float] | None, entry: Entry) -> dict[str, float] 
 
 def _gaps(memory: Mapping[str, Any], entry: Entry, why: str) -> Counted:
     """Leave out the counters of a sample that cannot be counted."""
-    names = [f"{kind}_{span}" for kind in KINDS for span in ("today", "total")]
+    names = [f"{kind}_{span}" for kind in ENERGIES for span in ("today", "total")]
     raw = {name: value for name in names if (value := entry.values.get(name)) is not None}
     notes = tuple(Repair(entry.series, entry.measured_at, name, value, None, why) for name, value in raw.items())
     quality = Quality.REPAIRED if raw else entry.quality

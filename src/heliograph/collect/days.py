@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+NOON = 12 * 3600
+"""Seconds after a day's end until it is read again, and its energies are final: loggers upload late."""
+
 
 def day_of(moment: int, zone: tzinfo) -> date:
     """Return the plant's own day at a moment of epoch seconds."""

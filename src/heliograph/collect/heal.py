@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.days import bounds
+from heliograph.collect.days import NOON, bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from heliograph.store.contract import Asked, Day, Series, Span
 
-NOON = 12 * 3600
-"""Seconds after a day's end until it is read again."""
 SILENT = NOON + 48 * 3600
 """Seconds after a day's end until its curve is read for the last time."""
 AGAIN = 24 * 3600

@@ -11,13 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import StoreError
-from heliograph.metrics import METRICS
+from heliograph.metrics import ENERGIES, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-ENERGIES = tuple(row.name.removesuffix("_today") for row in METRICS.values() if row.kind == "today")
-"""What flows on a day, by metric without its suffix."""
 
 # As they were when the steps below were written: what a step did once, it does for ever.
 _METRICS_1 = (

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
-from heliograph.metrics import METRICS
+from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
 from heliograph.store.contract import Asked, Bucket, Day, Entry, Known, Repair, Series
@@ -26,7 +26,7 @@ _PAGE = 4096
 """Rows or stretches of time read at once: streams hold no more than this in memory, and nothing open in between."""
 
 _METRICS = dict.fromkeys(METRICS)
-_ENERGIES = dict.fromkeys(schema.ENERGIES)
+_ENERGIES = dict.fromkeys(ENERGIES)
 
 _T = TypeVar("_T")
 
