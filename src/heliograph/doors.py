@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from heliograph.answers import Holder, Stage
+
+_MINUTE = timedelta(minutes=1)
 MOST = 100_000
 """The most a window counts: what is more is as good as that."""
 
@@ -85,6 +88,17 @@ class Door:
         if self._since is not None:
             self._total += max(timedelta(), at - self._since)
         self._since = self._until = None
+
+
+def too_often(holder: Holder, stage: Stage, rest: timedelta) -> bool:
+    """Tell whether an account asked more within a minute than the fault `rate` allows, or has not rested since."""
+    door = holder.memory.setdefault("rate", Door(rest))
+    window = holder.memory.setdefault("minute", Window(_MINUTE))
+    allowed = stage.fault("rate")
+    if allowed is None:
+        door.open(stage.now())
+    most = None if allowed is None else int(allowed or 0)
+    return door.knock(stage.now(), window, most) is not None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from heliograph.doors import Door, Window
+from heliograph.doors import too_often
 from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Failed
 from heliograph.vendors.goodwe.emulate.envelopes import monitor_service
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from heliograph.answers import Asked, Holder, Stage
 
-_MINUTE = timedelta(minutes=1)
 _REST = timedelta(seconds=300)
 """How long every maintained client waits after GY0429."""
 
@@ -98,7 +97,7 @@ def log_in(arguments: Mapping[str, str], token: Mapping[str, Any], asked: Asked,
 def known(username: str, stage: Stage, opens: Callable[[Holder], bool]) -> Holder:
     """Return the account that logs in, if it is one and its password is right."""
     holder = next((one for one in stage.holders("goodwe") if one.username == username), None)
-    throttled = holder is not None and too_often(holder, stage)
+    throttled = holder is not None and too_often(holder, stage, _REST)
     # The faults "lock" and "quota" mean nothing here: no public report knows of a GoodWe account that was locked.
     accepted = holder is not None and not throttled and opens(holder)
     stage.note_login(holder, username, accepted=accepted)
@@ -166,16 +165,5 @@ def use(holder: Holder, asked: Asked, stage: Stage) -> None:
 
 def slow_down(holder: Holder, stage: Stage) -> None:
     """Refuse an account that asked too often, until it has rested."""
-    if too_often(holder, stage):
+    if too_often(holder, stage, _REST):
         raise Failed(*SLOW_DOWN)
-
-
-def too_often(holder: Holder, stage: Stage) -> bool:
-    """Tell whether an account asked more within a minute than the fault `rate` allows, or has not rested since."""
-    door = holder.memory.setdefault("rate", Door(_REST))
-    window = holder.memory.setdefault("minute", Window(_MINUTE))
-    allowed = stage.fault("rate")
-    if allowed is None:
-        door.open(stage.now())
-    most = None if allowed is None else int(allowed or 0)
-    return door.knock(stage.now(), window, most) is not None

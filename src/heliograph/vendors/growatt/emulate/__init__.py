@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.answers import HomePlan, Told
+from heliograph.doors import too_often
 from heliograph.vendors.growatt.emulate import (  # noqa: F401 - importing them fills ANSWERS
     gate,
     inverter,
@@ -110,7 +111,7 @@ def _answered(asked: Asked, stage: Stage) -> Told:
     call, arguments = found
     opens = call.route.opens
     holder = gate.named(stage, arguments.get("userName", "")) if opens else gate.logged_in(asked, stage)
-    if holder is not None and gate.too_often(holder, stage):
+    if holder is not None and too_often(holder, stage, gate.REST):
         return pages.FIREWALL
     over_quota = holder is not None and gate.over_quota(holder, stage, stage.now())
     if opens:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
-from heliograph.doors import Door, Window
+from heliograph.doors import Window
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.emulate import pages
 from heliograph.vendors.growatt.emulate.asking import ANSWERS, Failed, told
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from heliograph.endpoint import Endpoint
 
 COOKIE = "JSESSIONID"
-_DAY, _HOUR, _MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+REST = timedelta(minutes=1)
+"""How long an account that asked too often has to rest."""
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUOTA = 200
 _MOST_SESSIONS = 1000
 
@@ -86,17 +88,6 @@ def _sessions(holder: Holder) -> dict[str, Session]:
 def _region(asked: Asked, stage: Stage) -> str:
     """Return which of the two regions was spoken to."""
     return "second" if stage.second_region(asked.origin) == asked.origin else "first"
-
-
-def too_often(holder: Holder, stage: Stage) -> bool:
-    """Tell whether an account asked more within a minute than the fault `rate` allows."""
-    door = holder.memory.setdefault("rate", Door(_MINUTE))
-    window = holder.memory.setdefault("minute", Window(_MINUTE))
-    allowed = stage.fault("rate")
-    if allowed is None:
-        door.open(stage.now())
-    most = None if allowed is None else int(allowed or 0)
-    return door.knock(stage.now(), window, most) is not None
 
 
 def over_quota(holder: Holder, stage: Stage, at: datetime) -> bool:
