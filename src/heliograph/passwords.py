@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from heliograph import private
 from heliograph.errors import ConfigError
 from heliograph.folders import data_folder
 from heliograph.redact import Secret, excerpt
@@ -95,17 +95,18 @@ class Passwords:
         """Put a password into the file or take it out, and tell whether there was one."""
         if password is None and not self.path.exists():
             return False
-        from filelock import FileLock  # noqa: PLC0415 - only a login and a logout write
+        import json  # noqa: PLC0415 - only a login and a logout write
 
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(f"{self.path}.lock", mode=0o600):
+            with private.lock(self.path.with_name(f"{self.path.name}.lock")):
                 kept = self._read()
                 there = kept.get(vendor, {}).pop(username, None) is not None
                 if password is not None:
                     kept.setdefault(vendor, {})[username] = password
                 if there or password is not None:
-                    _replace(self.path, kept)
+                    private.write(
+                        self.path, json.dumps({name: users for name, users in kept.items() if users}, indent=1)
+                    )
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be written: {error.strerror or error}") from None
         return there
@@ -185,17 +186,3 @@ def _sound(kept: Any) -> bool:
         isinstance(users, dict) and all(isinstance(password, str) for password in users.values())
         for users in kept.values()
     )
-
-
-def _replace(path: Path, kept: dict[str, dict[str, str]]) -> None:
-    """Write the file whole or not at all; nobody else can read it at any moment."""
-    import json  # noqa: PLC0415
-
-    new = path.with_suffix(".new")
-    # Made anew each time, so that nobody else's permissions or links are inherited.
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        json.dump({vendor: users for vendor, users in kept.items() if users}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING
 
+from heliograph import private
 from heliograph.errors import StoreError
 from heliograph.keeper.book import Book
 
@@ -40,15 +41,10 @@ class Shelf:
 
     def lock(self) -> BaseFileLock:
         """Return a new lock of this account; the system releases it when its holder dies."""
-        from filelock import FileLock  # noqa: PLC0415 - a client that is not kept never needs it
-
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return private.lock(self.folder / f"{self.name}.lock")
         except OSError as error:
             raise self.unusable(error) from None
-        # A soft lock, for file systems that know no other, would outlive a holder that is killed.
-        place = self.folder / f"{self.name}.lock"
-        return FileLock(place, mode=0o600, thread_local=False, fallback_to_soft=False)
 
     def load(self, now: float, *, alone: bool) -> Book:
         """Return the book as it was written; one that cannot be trusted is set aside by whoever holds the lock."""
@@ -88,17 +84,8 @@ class Shelf:
 
     def save(self, book: Book, *, durable: bool) -> None:
         """Write the whole book; `durable` outlives a power cut, everything outlives the process."""
-        new = self.path.with_suffix(".new")
-        text = _written(book)
         try:
-            # Made anew each time, so that nobody else's permissions or links are inherited.
-            new.unlink(missing_ok=True)
-            with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            new.replace(self.path)
+            private.write(self.path, _written(book), durable=durable)
         except OSError as error:
             raise self.unusable(error) from None
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from heliograph import private
 from heliograph.errors import StoreError
 from heliograph.store.schema import insert_row
 from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
@@ -100,7 +101,7 @@ class SqliteStore(SqlStore):
         from filelock import FileLock, Timeout  # noqa: PLC0415 - who only reads needs none
 
         # A file of its own: whoever lets go of one that SQLite has open, lets go of SQLite's locks as well (POSIX).
-        lock = FileLock(f"{self.path}.collector", mode=0o600, thread_local=False)
+        lock = private.lock(self.path.with_name(f"{self.path.name}.collector"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
