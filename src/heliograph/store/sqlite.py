@@ -98,7 +98,7 @@ class SqliteStore(SqlStore):
         self._safely(self._take)
 
     def _take(self) -> None:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - who only reads needs none
+        from filelock import Timeout  # noqa: PLC0415 - who only reads needs none
 
         # A file of its own: whoever lets go of one that SQLite has open, lets go of SQLite's locks as well (POSIX).
         lock = private.lock(self.path.with_name(f"{self.path.name}.collector"))
