@@ -167,8 +167,7 @@ class Backfill:
         return float(self._client.free_at(cost + ceil(self._daily() / LEFT)))
 
     def _daily(self) -> int:
-        budget = self._client.budget
-        return int(budget.requests_limit - budget.reserve)
+        return int(self._client.budget.daily)
 
     # Preparing
 

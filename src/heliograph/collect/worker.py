@@ -88,7 +88,7 @@ class Worker:
                 # Without a store to go on from, a poll would be asked for in vain.
                 await self.writer.ask(lambda _: None)
             budget = self.client.budget
-            if _free(budget) < self._cost:
+            if budget.free < self._cost:
                 # Half a poll would be requests for nothing.
                 _log.info(Event("waits", account=self.progress.name, why="the budget is used", seconds=MUCH_LATER))
                 return now + MUCH_LATER
@@ -97,7 +97,7 @@ class Worker:
             return self.clock.now() + self._after(error)
         self.progress.problem = None
         until = next_poll(now, self._pace, self._seen(now, budget), self.progress.name)
-        await self._heal(_free(budget))
+        await self._heal(budget.free)
         return max(until, self.clock.now())
 
     async def _poll(self, before: Budget) -> Budget:
@@ -160,7 +160,7 @@ class Worker:
             awake=newest is None or now - newest < _SPEAKING or any(self._usually_awake(now)),
             enduring=self._enduring,
             cost=self._cost,
-            daily=budget.requests_limit - budget.reserve,
+            daily=budget.daily,
         )
 
     def _usually_awake(self, now: float) -> Iterator[bool]:
@@ -192,11 +192,6 @@ class Worker:
             return SOON
         self.client = None
         return MUCH_LATER
-
-
-def _free(budget: Budget) -> int:
-    """Return how many requests a program may send now."""
-    return budget.requests_limit - budget.reserve - budget.requests_used
 
 
 def _before(store: Store, fresh: set[Series], now: int) -> tuple[Memories, dict[Series, list[int]]]:

@@ -53,3 +53,13 @@ class Budget(NamedTuple):
     pause: Pause | None
     notes: tuple[tuple[datetime, str], ...]
     """What happened lately, newest last."""
+
+    @property
+    def daily(self) -> int:
+        """How many requests a program may send in 24 hours."""
+        return self.requests_limit - self.reserve
+
+    @property
+    def free(self) -> int:
+        """How many of them it may still send now; below 0 after a person used the reserve."""
+        return self.daily - self.requests_used
