@@ -694,7 +694,7 @@ def test_insisting_is_over_when_its_login_could_not_be_written(program, cloud):
 
 def test_who_types_at_a_prompt_is_a_person(monkeypatch, tmp_path):
     def waits(**options):
-        return Growatt("me", "secret", keeper=Keeper(tmp_path), **options)._gate.interactive
+        return Growatt("me", "secret", keeper=Keeper(tmp_path), **options).gate.interactive
 
     assert not waits()
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)

@@ -234,23 +234,23 @@ class Account(Carrier):
             )
 
     @property
-    def budget(self) -> Budget:
-        """What is used of the account's budget and what holds it back; read from its file, nothing is sent."""
+    def gate(self) -> Gate:
+        """What stands between the account and the network."""
         if self._gate is None:
             raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
-        return self._gate.budget()
+        return self._gate
+
+    @property
+    def budget(self) -> Budget:
+        """What is used of the account's budget and what holds it back; read from its file, nothing is sent."""
+        return self.gate.budget()
 
     def free_at(self, requests: int) -> float:
         """Return when a program may send so many requests: now, or when enough of the last 24 hours has passed.
 
         In epoch seconds, if nobody sends any until then; nothing is sent.
         """
-        if self._gate is None:
-            raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
-        now = self._clock()
-        book = self._gate.load(now)
-        limit, _ = self._gate.limits.of(interactive=False)
-        return now if book.requests_used + requests <= limit else book.free_at(max(limit - requests + 1, 1))
+        return self.gate.free_at(requests)
 
     @sequence
     def log_in(self) -> Steps[None]:

@@ -60,6 +60,13 @@ class Gate:
         now = self.clock()
         return rules.budget(self.load(now), now, self.limits)
 
+    def free_at(self, requests: int) -> float:
+        """Return when a program may send so many requests, if nobody sends any until then."""
+        now = self.clock()
+        book = self.load(now)
+        limit, _ = self.limits.of(interactive=False)
+        return now if book.requests_used + requests <= limit else book.free_at(max(limit - requests + 1, 1))
+
     def watch(self, talk: Conversation, plan: Callable[[], Plan[T]]) -> Generator[Request | Wait, Reply | None, T]:
         """Carry one plan through the gate, alone."""
         lock = yield from self._alone(talk.cloud.vendor)
