@@ -11,7 +11,7 @@ from heliograph.redact import masked
 
 if TYPE_CHECKING:
     from heliograph.config import Account
-    from heliograph.keeper import Keeper, Limits
+    from heliograph.keeper import Limits
 
 CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
@@ -25,10 +25,14 @@ def client(
     account: Account,
     *,
     allow_commands: bool = False,
-    keeper: Keeper | Literal["usual"] | None = "usual",
+    keeper: Literal["usual"] | None = "usual",
     concurrent: bool = False,
+    interactive: bool | None = None,
 ) -> Any:
-    """Return a client of this account, a blocking one or an async one; nothing is sent yet."""
+    """Return a client of this account, a blocking one or an async one; nothing is sent yet.
+
+    `interactive` says whether a person waits for it; where it is not said, whoever is at the keyboard does.
+    """
     kind = getattr(heliograph, f"Async{CLIENTS[account.vendor]}") if concurrent else client_type(account.vendor)
     try:
         return kind(
@@ -39,7 +43,7 @@ def client(
             allow_commands=allow_commands,
             keeper=keeper,
             limits=_limits(account, kind.usual_limits),
-            interactive=at_keyboard() and not concurrent,
+            interactive=at_keyboard() and not concurrent if interactive is None else interactive,
             paced=concurrent,
         )
     except ConfigError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,15 +13,15 @@ from heliograph.cli.status import held, usage
 from heliograph.cli.vendors import client
 from heliograph.client import TIMEOUT, BlockingClient
 from heliograph.errors import ConfigError
-from heliograph.keeper import Keeper, rules
+from heliograph.keeper import rules
 from heliograph.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from heliograph.cli.doctor.check import Check
     from heliograph.config import Account
-    from heliograph.keeper import Gate, Limits, Pause
+    from heliograph.keeper import Pause
 
 HERE = frozenset(("127.0.0.1", "localhost", "::1"))
 SLOW_CLOCK = 120.0
@@ -39,35 +38,14 @@ _WHAT_TO_DO = {
 }
 
 
-class Overheard(Keeper):
-    """The usual keeper, who remembers the gate it was asked for."""
-
-    asked_for: Gate
-
-    def gate(
-        self,
-        vendor: str,
-        server: str,
-        username: str,
-        limits: Limits,
-        *,
-        interactive: bool = False,
-        paced: bool = False,
-        clock: Callable[[], float] = time,
-    ) -> Gate:
-        self.asked_for = super().gate(vendor, server, username, limits, interactive=True, paced=paced, clock=clock)
-        return self.asked_for
-
-
 class Patient:
     """One account, a client of it that cannot log in, and what its keeper remembers."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.specialist: Any = import_module(f"heliograph.vendors.{account.vendor}.doctor")
-        keeper = Overheard()
-        usual = client(account, keeper=keeper)
-        self.gate = keeper.asked_for
+        usual = client(account, interactive=True)
+        self.gate = usual.gate
         # Without anybody's name and password no login can be sent, whatever the cloud answers.
         nobody = usual.cloud(), Session(usual.session.server), None
         self.client = BlockingClient(*nobody, timeout=TIMEOUT, allow_commands=False, gate=self.gate)
