@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from datetime import date, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,11 +12,12 @@ from heliograph.collect.days import begins, day_of
 from heliograph.collect.events import Event
 from heliograph.collect.heal import PAUSE, Days, Past, Question, hole, newness, questions
 from heliograph.collect.pace import POLLS
+from heliograph.periods import bounds
 from heliograph.store.entries import series_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
     from heliograph.collect.clock import Clock
     from heliograph.collect.poll import Memories
@@ -141,6 +141,4 @@ def first_day(store: Store, series: Series, now: int, zone: tzinfo) -> date | No
 def _days(store: Store, question: Question) -> dict[date, Any]:
     if question.span != "days":
         return {}
-    first = date.fromisoformat(f"{question.period}-01")
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    return {day.day: day for day in store.days(question.series, first, last)}
+    return {day.day: day for day in store.days(question.series, *bounds(question.period))}
