@@ -188,7 +188,7 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
         try:
             await fill.run(asyncio.Event())
         finally:
-            await writer.close()
+            await writer.finish()
         return fill
 
     fill = asyncio.run(act())
@@ -339,7 +339,7 @@ def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides
     async def act():
         writer = Writer(lambda: SqliteStore(tmp_path / "s.sqlite"))
         await Backfill("home", Torn(), writer, Jumping(world[0], NOW), Wish()).run(asyncio.Event())
-        await writer.close()
+        await writer.finish()
 
     asyncio.run(act())
     with SqliteStore(tmp_path / "s.sqlite") as store:
@@ -587,7 +587,7 @@ def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
         try:
             await Backfill("home", Dumb(), writer, Jumping(world[0], NOW), Wish()).run(asyncio.Event())
         finally:
-            await writer.close()
+            await writer.finish()
 
     with pytest.raises(ConfigError, match="which clock plant 11 lives by; write timezone"):
         asyncio.run(act())

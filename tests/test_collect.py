@@ -200,7 +200,7 @@ def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, 
         other.close()
         await writer._retry
         assert not writer.held
-        assert await writer.close()
+        assert await writer.finish()
 
     asyncio.run(asyncio.wait_for(run(), 30))
     with SqliteStore(path) as store:

@@ -67,6 +67,14 @@ def test_days_merge_as_samples_do(store):
     }
 
 
+def test_a_final_day_gives_way_to_none_that_is_not_but_takes_what_it_lacks(store):
+    store.write(Batch(days=[DAY._replace(final=True)]))
+    store.write(Batch(days=[DAY._replace(written_at=9, values={"pv_energy": 3.0, "load_energy": 4.0})]))
+    (found,) = store.days(ROOF, DAY.day, DAY.day)
+    assert (found.final, found.written_at) == (True, 1)
+    assert (found.values["pv_energy"], found.values["load_energy"]) == (12.5, 4.0)
+
+
 def test_days_are_read_from_the_first_to_the_last(store):
     store.write(Batch(days=[DAY._replace(day=DAY.day + timedelta(n)) for n in (3, 1, 0, 2)]))
     found = store.days(ROOF, date(2026, 6, 22), date(2026, 6, 23))
@@ -293,3 +301,47 @@ def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place)
             store.write(Batch(samples=[SAMPLE._replace(measured_at=1)]))
         store.write(Batch(samples=[SAMPLE._replace(measured_at=2)]))
         assert list(store.moments(ROOF, 0, NOON + 1)) == [2, NOON]
+
+
+def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(store):
+    store.write(Batch(samples=[SAMPLE]))
+    assert (store.reader("mqtt"), store.changes(0), store.newest_change()) == (None, (), 0)
+    store.move("mqtt", store.newest_change(), NOON)
+    store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=NOON - 900), SAMPLE._replace(series=BOX)]))
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
+    store.write(Batch(days=[DAY]))
+    first, second, third = store.changes(0)
+    assert first.number < second.number < third.number == store.newest_change()
+    assert {one[1:] for one in (first, second)} == {(ROOF, NOON - 900, NOON), (BOX, NOON, NOON)}
+    assert third[1:] == (ROOF, NOON + 300, NOON + 300)
+    assert store.changes(0, limit=2) == (first, second)
+    store.move("mqtt", second.number, NOON + 1)
+    assert store.reader("mqtt") == second.number
+    assert store.changes(second.number) == (third,)
+
+
+def test_changes_are_kept_until_every_reader_is_past_them_and_numbers_never_start_again(store):
+    for name in ("slow", "fast"):
+        store.move(name, 0, NOON)
+    store.write(Batch(samples=[SAMPLE]))
+    number = store.newest_change()
+    store.move("fast", number, NOON)
+    assert len(store.changes(0)) == 1
+    store.move("slow", number, NOON)
+    assert (store.changes(0), store.newest_change()) == ((), number)
+    store.write(Batch(samples=[SAMPLE]))
+    assert [one.number for one in store.changes(number)] == [number + 1]
+
+
+def test_a_reader_that_stays_away_for_a_month_holds_nothing_back(store):
+    store.move("gone", 0, NOON)
+    store.write(Batch(samples=[SAMPLE]))
+    store.move("here", store.newest_change(), NOON + 31 * 86_400)
+    assert (store.reader("gone"), store.changes(0)) == (None, ())
+
+
+def test_a_batch_that_is_not_kept_changes_nothing(store):
+    store.move("mqtt", 0, NOON)
+    with pytest.raises(StoreError):
+        store.write(Batch(samples=[SAMPLE], repairs=[Repair(ROOF, 2**70, *REPAIRED[1:])]))
+    assert store.changes(0) == ()

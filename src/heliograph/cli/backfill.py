@@ -83,7 +83,7 @@ async def _filled(accounts: Sequence[Account], where: str, options: Namespace, w
             fills.append(Backfill(account.name, client(account, concurrent=True), writer, Clock(), limited, tell))
         many = len(accounts) > 1
         codes = await asyncio.gather(*(_one(fill, stop, many=many) for fill in fills))
-    await writer.close()
+    await writer.finish()
     if wish.plants and all(fill.seen is not None and not fill.shares for fill in fills):
         raise _unknown(wish.plants, fills)
     if options.json:

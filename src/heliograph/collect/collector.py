@@ -42,7 +42,7 @@ async def _kept(turns: Sequence[Coroutine[None, None, None]], writer: Writer, st
     for task in (*tasks, stopped):
         task.cancel()
     await asyncio.wait((over,))
-    kept = await writer.close()
+    kept = await writer.finish()
     if not kept:
         _log.error(Event("lost", batches=writer.held, why=writer.failing))
     return kept

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from heliograph.collect.events import Event
 from heliograph.errors import StoreError
+from heliograph.store.aside import Aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from heliograph.store.contract import Batch, Store
-
-T = TypeVar("T")
 
 HELD = 20_000
 """Batches in memory while the store is away: about two days of a hundred accounts."""
@@ -26,13 +24,11 @@ AGAIN = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Writer:
+class Writer(Aside):
     """Writes batches in their order; a store that fails is tried again before each newer batch, and every minute."""
 
     def __init__(self, opened: Callable[[], Store]) -> None:
-        self._open = opened
-        self._store: Store | None = None
-        self._thread = ThreadPoolExecutor(1, "store")
+        super().__init__(opened)
         self._held: deque[Batch] = deque(maxlen=HELD)
         self._retry: asyncio.Task[None] | None = None
         self.failing: StoreError | None = None
@@ -57,17 +53,12 @@ class Writer:
         """Try again to write what is held back."""
         return await self._on_thread(self._write_held)
 
-    async def ask(self, question: Callable[[Store], T]) -> T:
-        """Ask the store something; raises StoreError."""
-        return await self._on_thread(lambda: question(self._opened()))
-
-    async def close(self) -> bool:
+    async def finish(self) -> bool:
         """Write what is held back, let go of the store, and return whether everything is kept."""
         if self._retry is not None:
             self._retry.cancel()
         kept = await self.flush() if self._held else True
-        await self._on_thread(self._let_go)
-        self._thread.shutdown(wait=False)
+        await self.close()
         return kept
 
     async def _try_again(self) -> None:
@@ -75,19 +66,6 @@ class Writer:
             await asyncio.sleep(AGAIN)
             await self.flush()
         self._retry = None
-
-    async def _on_thread(self, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
-
-    def _opened(self) -> Store:
-        if self._store is None:
-            self._store = self._open()
-        return self._store
-
-    def _let_go(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
 
     def _write_held(self) -> bool:
         try:

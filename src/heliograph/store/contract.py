@@ -94,6 +94,15 @@ class Bucket(NamedTuple):
     high: tuple[float | None, ...]
 
 
+class Change(NamedTuple):
+    """Samples of one series were written, from one moment to another, both included; numbers rise with each write."""
+
+    number: int
+    series: Series
+    since: int
+    until: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Everything one poll or one backfilled day has to say: kept whole or not at all."""
@@ -120,7 +129,8 @@ class Store(Protocol):
         """Keep the whole batch in one transaction.
 
         The same sample twice is one row. Where both are at the same moment the one fetched later wins, value by
-        value, and brings its quality; a gap never erases a value. The same holds for days, by `written_at`.
+        value, and brings its quality; a gap never erases a value. The same holds for days, by `written_at`; but a day
+        that is final gives way only to one that is final too.
         """
 
     def series(self) -> tuple[Known, ...]:
@@ -149,6 +159,24 @@ class Store(Protocol):
 
     def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
         """Return what the cloud was asked of the past, by period."""
+
+    def changes(self, after: int, limit: int = 1000) -> tuple[Change, ...]:
+        """Return what was written after a change of this number, oldest first.
+
+        Changes are kept only while there is a reader, and until every reader is past them.
+        """
+
+    def reader(self, name: str) -> int | None:
+        """Return the number a reader of changes has come to; None for one that is not known."""
+
+    def move(self, name: str, number: int, now: int) -> None:
+        """Keep how far a reader has come; one that moves for the first time is known from then on.
+
+        A reader that has not moved for thirty days is forgotten.
+        """
+
+    def newest_change(self) -> int:
+        """Return the number of the newest change there was: where a reader begins that wants no past."""
 
     def size(self) -> int:
         """Return how many bytes all of it takes."""

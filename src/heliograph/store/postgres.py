@@ -31,6 +31,8 @@ _BULK = 20
 _SAMPLE_TYPES = ["int4", "int8", "int8", "text", "text", *["float8"] * len(METRICS)]
 _PREPARING = 0x48656C696F
 """The lock of whoever looks at the tables and makes what is missing."""
+_NUMBERING = 0x4E756D626572
+"""The lock of whoever numbers changes: their numbers rise in the order in which they can be seen."""
 _CONNECT_SECONDS = 10
 
 
@@ -119,6 +121,9 @@ class PostgresStore(SqlStore):
 
     def _transaction(self) -> AbstractContextManager[Any]:
         return self._live.transaction()
+
+    def _in_turn(self) -> None:
+        self._run("SELECT pg_advisory_xact_lock(?)", (_NUMBERING,))
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         cursor = self._live.execute(_marked(statement), values)

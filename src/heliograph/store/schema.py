@@ -76,6 +76,14 @@ STEPS = (
             JOIN series ON series.vendor = reading.vendor AND series.plant = reading.plant AND device = ''""",
         "DROP TABLE reading",
     ),
+    (
+        """CREATE TABLE change (
+            number BIGINT NOT NULL PRIMARY KEY, series INTEGER NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL
+        ) {clustered}""",
+        """CREATE TABLE reader (
+            name TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL, moved_at BIGINT NOT NULL
+        ) {clustered}""",
+    ),
 )
 """Every step from an empty store to the present schema, whose number is how many they are; new stores take them all.
 
@@ -89,8 +97,8 @@ class Table(NamedTuple):
     name: str
     key: tuple[str, ...]
     rest: tuple[str, ...]
-    newer: str | None = None
-    """The column that says which row came later; without one, the row written last does."""
+    newer: tuple[str, ...] = ()
+    """The columns that say which row came later; without any, the row written last does."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,17 +115,18 @@ class Table(NamedTuple):
 
     def _winner(self, name: str) -> str:
         new, old = f"excluded.{name}", f"{self.name}.{name}"
-        if self.newer is None:
+        if not self.newer:
             return new
-        later = f"excluded.{self.newer} >= {self.name}.{self.newer}"
+        here, there = (", ".join(f"{row}.{one}" for one in self.newer) for row in ("excluded", self.name))
+        later = f"({here}) >= ({there})"
         return f"CASE WHEN {later} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
 
 
-SAMPLE = Table("sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), "fetched_at")
-DAY = Table("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), "written_at")
+SAMPLE = Table("sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), ("fetched_at",))
+DAY = Table("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), ("final", "written_at"))
 REPAIR = Table("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
 COUNTER = Table("counter", ("series",), ("state",))
-ASKED = Table("asked", ("series", "span", "period"), ("outcome", "asked_at"), "asked_at")
+ASKED = Table("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 
 
 @cache
@@ -153,6 +162,18 @@ LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JO
 DAYS = f"SELECT CAST(day AS TEXT), {', '.join(DAY.rest)} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
 REPAIRS = f"SELECT {', '.join(REPAIR.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
 STATE = f"SELECT state FROM counter {_OF_SERIES}"
+# Numbers go on above the readers', when all changes below were pruned.
+_NUMBERS = "SELECT max(number) AS number FROM change UNION ALL SELECT max(number) FROM reader"
+NEWEST_CHANGE = f"SELECT coalesce(max(number), 0) FROM ({_NUMBERS}) AS numbers"
+ANY_READER = "SELECT 1 FROM reader LIMIT 1"
+NEW_CHANGE = f"INSERT INTO change (number, series, since, until) VALUES (({NEWEST_CHANGE}) + 1, ?, ?, ?)"
+CHANGES = """SELECT number, vendor, plant, device, since, until FROM change JOIN series ON series.id = change.series
+    WHERE number > ? ORDER BY number LIMIT ?"""
+READER = "SELECT number FROM reader WHERE name = ?"
+MOVE = """INSERT INTO reader (name, number, moved_at) VALUES (?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET number = excluded.number, moved_at = excluded.moved_at"""
+FORGET_READERS = "DELETE FROM reader WHERE moved_at < ?"
+PRUNE = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
 ASKED_OF = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 

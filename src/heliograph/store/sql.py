@@ -11,7 +11,7 @@ from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
-from heliograph.store.contract import Asked, Bucket, Day, Entry, Known, Repair, Series
+from heliograph.store.contract import Asked, Bucket, Change, Day, Entry, Known, Repair, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """Seconds to wait for another program that is writing."""
 CLAIMED = "another heliograph collects into it already; end that one, or give this one a store of its own with --store"
+READERS_LAST = 30 * 24 * 3600
+"""Seconds until a reader of changes that does not move is forgotten, with what is kept for it."""
 _PAGE = 4096
 """Rows or stretches of time read at once: streams hold no more than this in memory, and nothing open in between."""
 
@@ -54,6 +56,10 @@ class SqlStore(ABC):
     @abstractmethod
     def _put(self, table: schema.Table, rows: list[tuple[Any, ...]]) -> None:
         """Write these rows, each unlike the row of its key or merged with it."""
+
+    @abstractmethod
+    def _in_turn(self) -> None:
+        """Let no other writer number its changes until this transaction ends."""
 
     @abstractmethod
     def _version(self) -> int:
@@ -122,7 +128,20 @@ class SqlStore(ABC):
             for table, rows in _tables(batch, ids):
                 if rows:
                     self._put(table, rows)
+            self._note_changes(batch, ids)
         self._ids = ids  # not before: a transaction undone takes its series with it
+
+    def _note_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
+        """Number what was written, where anybody reads it; last, since others wait for their numbers meanwhile."""
+        if not batch.samples or not self._run(schema.ANY_READER):
+            return
+        self._in_turn()
+        spans: dict[Series, tuple[int, int]] = {}
+        for one in batch.samples:
+            since, until = spans.get(one.series, (one.measured_at, one.measured_at))
+            spans[one.series] = min(since, one.measured_at), max(until, one.measured_at)
+        for series, span in sorted(spans.items()):
+            self._run(schema.NEW_CHANGE, (ids[series], *span))
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
         of_all = (batch.samples, batch.days, batch.repairs, batch.asked, batch.known)
@@ -192,6 +211,32 @@ class SqlStore(ABC):
         for (state,) in self._read(schema.STATE, series):
             return dict(json.loads(state))
         return {}
+
+    def changes(self, after: int, limit: int = 1000) -> tuple[Change, ...]:
+        """Return what was written after a change of this number, oldest first."""
+        rows = self._read(schema.CHANGES, (after, limit))
+        return tuple(Change(row[0], Series(*row[1:4]), *row[4:]) for row in rows)
+
+    def newest_change(self) -> int:
+        """Return the number of the newest change there was."""
+        return int(self._read(schema.NEWEST_CHANGE)[0][0])
+
+    def reader(self, name: str) -> int | None:
+        """Return the number a reader of changes has come to."""
+        for (number,) in self._read(schema.READER, (name,)):
+            return int(number)
+        return None
+
+    def move(self, name: str, number: int, now: int) -> None:
+        """Keep how far a reader has come, and let go of what every reader is past."""
+
+        def moved() -> None:
+            with self._transaction():
+                self._run(schema.FORGET_READERS, (now - READERS_LAST,))
+                self._run(schema.MOVE, (name, number, now))
+                self._run(schema.PRUNE)
+
+        self._safely(moved)
 
     def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
         """Return what the cloud was asked of the past, by period."""

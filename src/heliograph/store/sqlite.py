@@ -77,6 +77,9 @@ class SqliteStore(SqlStore):
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
 
+    def _in_turn(self) -> None:
+        """Do nothing: a file has one writer at a time."""
+
     def _put(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
         self._database.executemany(insert_row(table), rows)
 
