@@ -33,7 +33,7 @@ $(VENV)/ready: requirements/dev.txt requirements/judges.txt pyproject.toml
 
 lock: ## needs uv; writes hashes and no URL
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra emulator --extra keyring --extra postgres --extra parquet --group dev pyproject.toml -o requirements/dev.txt
+	  --extra emulator --extra keyring --extra postgres --extra parquet --extra mqtt --extra web --group dev pyproject.toml -o requirements/dev.txt
 	echo pygoodwe==0.2.0 | uv pip compile - --quiet --python-version 3.12 --no-deps --generate-hashes --no-header \
 	  --no-annotate -o requirements/judges.txt
 

@@ -1,0 +1,32 @@
+"""The application: which answers stand behind which paths, and who guards them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from heliograph.web import api, page
+from heliograph.web.guard import Guard, Rules
+from heliograph.web.live import Live
+
+if TYPE_CHECKING:
+    from heliograph.config import Serve
+    from heliograph.web.source import Source
+
+_QUICK = 5
+"""How hard gzip tries: the collector may share this processor."""
+
+
+def make_app(source: Source, serve: Serve) -> Starlette:
+    """Return the application over a source, guarded as the configuration says; `state.live` ends the streams."""
+    rules, live = Rules.of(serve), Live(source)
+    app = Starlette(
+        routes=[*api.routes(source, live), *page.routes(source)],
+        middleware=[Middleware(Guard, rules=rules), Middleware(GZipMiddleware, compresslevel=_QUICK)],
+        exception_handlers=api.HANDLERS,
+    )
+    app.state.live = live
+    return app

@@ -1,0 +1,122 @@
+"""What changes, as it changes: server-sent events for any number of pages, bounded, from one look at the store."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from json import dumps
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import StoreError
+from heliograph.web.problem import Problem
+from heliograph.web.shapes import account_data, plant_data
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Hashable
+
+    from heliograph.web.source import Now, Source
+
+LISTENERS = 64
+BEAT = 15.0
+"""Seconds after which a line without meaning keeps a silent connection open."""
+LOOK = 2.0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One thing, as it was last seen to have changed."""
+
+    number: int
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Live:
+    """Looks while anybody listens; whoever is slow misses what is over, and gets what is true."""
+
+    source: Source
+    beat: float = BEAT
+    look: float = LOOK
+    listeners: int = 0
+    _number: int = 0
+    _seen: dict[Hashable, _Seen] = field(default_factory=dict)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _looking: asyncio.Task[None] | None = None
+    _closed: bool = False
+
+    def check(self) -> None:
+        """Raise a problem where there is no room for one more."""
+        if self._closed or self.listeners >= LISTENERS:
+            raise Problem(503, "too many listen already", {"Retry-After": "30"})
+
+    async def close(self) -> None:
+        """End every stream."""
+        self._closed = True
+        if self._looking is not None:
+            self._looking.cancel()
+        async with self._news:
+            self._news.notify_all()
+
+    async def events(self, after: int, wanted: Callable[[Any], bool]) -> AsyncIterator[str]:
+        """Yield what changed after an event of this number, and then whatever changes.
+
+        Numbers are moments, so that one from before a restart still says what its listener has seen.
+        """
+        self.check()
+        self.listeners += 1
+        try:
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look_on())
+            yield ": heliograph\nretry: 3000\n\n"
+            while not self._closed:
+                number = self._number
+                for text in self._since(after, wanted):
+                    yield text
+                after = max(after, number)
+                if not await self._news_after(number):
+                    yield ":\n\n"
+        finally:
+            self.listeners -= 1
+            if not self.listeners and self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
+
+    def _since(self, after: int, wanted: Callable[[Any], bool]) -> list[str]:
+        """Return what changed after a number as events; all plants that did are one."""
+        changed = [(key, one.data) for key, one in self._seen.items() if one.number > after]
+        plants = [data for key, data in changed if key != "accounts" and wanted(key)]
+        accounts = [data for key, data in changed if key == "accounts"]
+        events = [("now", {"plants": plants})] if plants else []
+        events += [("accounts", data) for data in accounts]
+        return [f"event: {name}\nid: {self._number}\ndata: {dumps(data)}\n\n" for name, data in events]
+
+    async def _news_after(self, number: int) -> bool:
+        """Wait for something newer, or for the time of a beat; say whether there was."""
+        async with self._news:
+            try:
+                await asyncio.wait_for(
+                    self._news.wait_for(lambda: self._closed or self._number > number), timeout=self.beat
+                )
+            except TimeoutError:
+                return False
+        return True
+
+    async def _look_on(self) -> None:
+        while True:
+            try:
+                self._take(await self.source.overview())
+            except StoreError:
+                pass  # whoever asks /healthz is told; listeners hear of it when it is over
+            else:
+                async with self._news:
+                    self._news.notify_all()
+            await asyncio.sleep(self.look)
+
+    def _take(self, now: Now) -> None:
+        """Give everything that changed the number of this moment, or the next one where the clock was set back."""
+        found: dict[Hashable, dict[str, Any]] = {one.series: plant_data(one) for one in now.plants}
+        found["accounts"] = {"accounts": [account_data(one) for one in now.accounts]}
+        new = {key: data for key, data in found.items() if key not in self._seen or self._seen[key].data != data}
+        if new:
+            self._number = max(now.at, self._number + 1)
+            self._seen.update({key: _Seen(self._number, data) for key, data in new.items()})

@@ -1,0 +1,72 @@
+"""A plant's past in as many stretches as a chart has room for, each within one day or of whole days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from heliograph.collect.days import begins, day_of
+from heliograph.web.shapes import moment, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import tzinfo
+
+    from heliograph.store.contract import Bucket, Series, Store
+
+MOST = 2000
+"""Stretches of one answer."""
+
+_DAY = 24 * 3600
+_LENGTHS = (60, 300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600)
+
+
+def length(since: int, until: int, points: int) -> int:
+    """Return the shortest usual stretch of which no more than so many fit: minutes, hours, or whole days.
+
+    >>> length(0, 86400, 500), length(0, 365 * 86400, 2000), length(0, 3650 * 86400, 500)
+    (300, 21600, 691200)
+    """
+    least = -(-(until - since) // points)
+    return next((one for one in _LENGTHS if one >= least), -(-least // _DAY) * _DAY)
+
+
+def runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
+    """Yield the time as runs in which stretches counted from a midnight stay with the clock on the plant's wall.
+
+    A change of that clock ends a run, so that a day of 23 or 25 hours is one stretch of days, or a whole number of
+    hours. The first run begins where its first stretch does.
+    """
+    first, last = day_of(since, zone), day_of(max(until - 1, since), zone)
+    days = (first + timedelta(days=past) for past in range((last - first).days + 1))
+    found = [list(run) for _, run in groupby(days, lambda day: begins(day, zone) % min(seconds, _DAY))]
+    for run in found:
+        start, end = begins(run[0], zone), begins(run[-1] + timedelta(days=1), zone)
+        whole = max(since - start, 0) // seconds * seconds
+        yield start + whole, min(end, until)
+
+
+def columns(
+    store: Store, series: Series, zone: tzinfo, metrics: Sequence[str], since: int, until: int, points: int
+) -> dict[str, Any]:
+    """Return mean, lowest and highest of each metric by stretch."""
+    seconds = length(since, until, points)
+    found = [
+        one
+        for start, end in runs(since, until, seconds, zone)
+        for one in store.buckets(series, metrics, start, end, seconds)
+    ]
+    return {
+        "seconds": seconds,
+        "starts": [moment(one.starts_at) for one in found],
+        "metrics": {name: _column(found, place) for place, name in enumerate(metrics)},
+    }
+
+
+def _column(found: Sequence[Bucket], place: int) -> dict[str, list[float | None]]:
+    return {
+        "mean": [number(one.mean[place]) for one in found],
+        "low": [number(one.low[place]) for one in found],
+        "high": [number(one.high[place]) for one in found],
+    }

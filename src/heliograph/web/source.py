@@ -1,0 +1,82 @@
+"""What the web knows: the store and the accounts, asked on a thread of their own and never more often than useful."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from heliograph.collect.clock import Clock
+from heliograph.errors import NothingKept, StoreError
+from heliograph.overview import Overview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heliograph.outputs.sink import Progress
+    from heliograph.overview import AccountNow, PlantNow
+    from heliograph.store.aside import Aside
+    from heliograph.store.contract import Store
+
+T = TypeVar("T")
+
+LASTS = 2
+"""Seconds for which what was found out is good enough for everybody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What is true at one moment; `at` rises from one to the next."""
+
+    at: int
+    plants: tuple[PlantNow, ...]
+    accounts: tuple[AccountNow, ...]
+    sinks: tuple[Progress, ...] = ()
+
+
+class Source:
+    """Answers everybody who looks; `accounts` and `sinks` are called on the store's thread, so they may read files."""
+
+    def __init__(
+        self,
+        aside: Aside,
+        accounts: Callable[[], Sequence[AccountNow]],
+        sinks: Callable[[], Sequence[Progress]] = tuple,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock = clock or Clock()
+        self._aside = aside
+        self._accounts = accounts
+        self._sinks = sinks
+        self._overview: Overview | None = None
+        self._turn = asyncio.Lock()
+        self._looked_at = 0.0
+        self._found: Now | StoreError | None = None
+
+    async def overview(self) -> Now:
+        """Return what is true now, found out at most every two seconds for all who ask; raises `StoreError`."""
+        async with self._turn:
+            now = self.clock.now()
+            if self._found is None or not 0 <= now - self._looked_at < LASTS:
+                self._found, self._looked_at = await self._look(int(now)), now
+        if isinstance(self._found, StoreError):
+            raise self._found
+        return self._found
+
+    async def ask(self, question: Callable[[Store], T]) -> T:
+        """Ask the store something; raises `StoreError`."""
+        return await self._aside.ask(question)
+
+    async def _look(self, now: int) -> Now | StoreError:
+        try:
+            return await self._aside.ask(lambda store: self._seen(store, now))
+        except NothingKept:
+            return Now(at=now, plants=(), accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
+        except StoreError as error:
+            return error
+
+    def _seen(self, store: Store, now: int) -> Now:
+        if self._overview is None or self._overview.store is not store:
+            self._overview = Overview(store)
+        plants = self._overview.plants(now)
+        return Now(at=now, plants=plants, accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
