@@ -88,7 +88,8 @@ class Unit:
         self.home = home
         self.at = home.heard(at)
         self.local = self.at.astimezone(home.zone)
-        self.today = f"{at.astimezone(home.zone):%Y-%m-%d}"
+        self.now = at.astimezone(home.zone)
+        self.today = f"{self.now:%Y-%m-%d}"
         values = home.values(self.at)
         self.flow = Flow.of(values)
         self.day = Energy.of(values, "_today")

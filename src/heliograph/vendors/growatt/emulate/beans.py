@@ -34,7 +34,7 @@ def plant_bean(unit: Unit, owner: str) -> dict[str, Any]:
     """Return the flat bean of one plant's settings, with what was written to it."""
     site, home = unit.site, unit.home
     created = datetime(2024, 3, 1, tzinfo=home.zone)
-    hours = (unit.local.utcoffset() or created - created).total_seconds() / 3600
+    hours = (unit.now.utcoffset() or created - created).total_seconds() / 3600
     bean: dict[str, Any] = {
         **zeros(_PLANT_ZERO),
         **blanks(_PLANT_EMPTY),

@@ -131,7 +131,7 @@ def info(ask: Ask) -> Told:
         "sn": unit.serial,
         "status": "1" if unit.flow.ac > 0 else "0",
         "sysTime": stamp(unit.local),
-        "timezone": plain((unit.local.utcoffset() or unit.at - unit.at).total_seconds() / 3600),
+        "timezone": plain((unit.now.utcoffset() or unit.at - unit.at).total_seconds() / 3600),
         "voltageHighLimit": "263.0",
         "voltageLowLimit": "186.0",
         "wideVoltageEnable": "0",
