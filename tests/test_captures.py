@@ -162,13 +162,13 @@ def normalised(name, said):
     """Return what the common model makes of a device's answer; None where it takes several answers together."""
     kind = longest(CALLS, name)
     if kind == "growatt/tlx_detail":
-        return normalise.tlx(device("tlx"), said, UTC)
+        return normalise.tlx(device("tlx"), said, NOW)
     if kind == "growatt/inverter_detail":
-        return normalise.inverter(device("inverter"), said, UTC)
+        return normalise.inverter(device("inverter"), said, NOW)
     if kind in ("growatt/storage_combined", "growatt/storage_detail_bean"):
         whole = json.loads((Path(FOLDER) / f"{name}.json").read_text())
         energy = G.storage_energy_overview.plan("1", "SN").endpoint.shape(whole.get("storage_energy_overview", {}))
-        return normalise.storage(device("storage"), said, energy, UTC)
+        return normalise.storage(device("storage"), said, energy, NOW)
     if kind == "growatt/plant_info":
         return normalise.plant_values(said, [])
     if kind in ("goodwe/legacy_v2_getmonitordetail", "goodwe/legacy_v3_getmonitordetail"):

@@ -6,6 +6,7 @@ import json
 import tomllib
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +19,8 @@ from scripted import reply
 
 SCENES = sorted((Path(__file__).parent / "fixtures" / "growatt").iterdir())
 
-# What a family's reader takes, in its order, before the zone or the plant's time.
+NOW = datetime(2026, 6, 21, 12, tzinfo=UTC)
+# What a family's reader takes, in its order, before the plant's time.
 ASKED = {
     "tlx": ("tlx_detail",),
     "inverter": ("inverter_detail",),
@@ -44,7 +46,7 @@ def snapshot(scene, **changed):
     (first.get("data") or first.get("obj") or first.get("storageDetailBean") or first).update(changed)
     answers = [answer(name, body) for name, body in bodies.items()]
     device = Device(vendor="growatt", plant="1", id="SN", family=family)
-    last = {"mix": [about["now"].astimezone(zone)], "noah": []}.get(family, [zone])
+    last = [] if family == "noah" else [about.get("now", NOW).astimezone(zone)]
     return getattr(normalise, family)(device, *answers, *last)
 
 
@@ -136,3 +138,42 @@ def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
     now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=1)))
     assert now.hour == 2
     assert normalise.newest({"02:25": {}, "02:55": {}}, now) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "hour"),
+    [
+        ("2026-10-25T00:33", "2026-10-25 02:30:00", 0),
+        ("2026-10-25T01:33", "2026-10-25 02:30:00", 1),
+        ("2026-10-25T01:29", "2026-10-25 02:30:00", 1),
+        ("2026-10-25T02:33", "2026-10-25 02:30:00", 1),
+        ("2026-10-25T02:33", "2026-10-25 01:30:00", -1),
+        ("2026-03-29T01:33", "2026-03-29 01:30:00", 0),
+        ("2026-03-29T01:33", "2026-03-29 03:30:00", 1),
+    ],
+)
+def test_a_time_of_the_hour_that_comes_twice_is_the_later_one_that_is_not_to_come(now, text, hour):
+    berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
+    expected = datetime.fromisoformat(f"{now[:10]}T00:30+00:00") + timedelta(hours=hour)
+    assert normalise.written(text, berlin) == expected
+
+
+def test_an_epoch_is_certain_even_in_the_hour_that_comes_twice():
+    moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    berlin = datetime(2026, 10, 25, 1, 33, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
+    assert normalise.written({"time": int(moment.timestamp() * 1000)}, berlin) == moment
+
+
+@pytest.mark.parametrize(
+    ("now", "keys", "newest"),
+    [
+        ("2026-10-25T00:22", ("01:55", "02:20"), "2026-10-25T00:20"),
+        ("2026-10-25T01:22", ("02:20", "02:55"), None),
+        ("2026-10-25T01:57", ("02:20", "02:55"), None),
+        ("2026-10-25T02:07", ("02:55", "03:05"), "2026-10-25T02:05"),
+    ],
+)
+def test_a_chart_is_silent_while_the_hour_comes_for_the_second_time(now, keys, newest):
+    berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
+    expected = newest and datetime.fromisoformat(f"{newest}+00:00")
+    assert normalise.newest(dict.fromkeys(keys), berlin) == expected

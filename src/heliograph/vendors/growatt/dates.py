@@ -63,6 +63,11 @@ def day(value: Day, plant_id: str | None = None, span: Timespan = Timespan.hour)
 _DAY = "a day is written like 2026-06-21 or 2026-06"
 
 
+def uncertain(local: datetime) -> bool:
+    """Tell whether a time on the wall is of the hour that comes twice, or of the one that is left out."""
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
 def clock(value: Clock) -> tuple[str, str]:
     """Write a time of day as the two padded texts the cloud reads.
 

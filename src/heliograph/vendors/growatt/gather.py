@@ -9,7 +9,7 @@ from heliograph.errors import Refused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.login import learned_zone, offset_due
+from heliograph.vendors.growatt.login import offset_due, written_by
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Steps
@@ -36,7 +36,7 @@ def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
     if offset_due(session, plant_id):
         yield GrowattCalls.plant_settings.plan(plant_id)
     # The cloud writes its times by the clock it believes in, whatever zone the plant really lives in.
-    clock = learned_zone(session, plant_id) or session.zone or UTC
+    clock = written_by(session, plant_id) or UTC
     zone = session.zone or clock
     plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
     now = datetime.fromtimestamp(session.cloud_now, clock)
@@ -94,12 +94,12 @@ def _device(plant: Plant, row: DeviceRow) -> Device:
 
 def _tlx(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     detail = yield GrowattCalls.tlx_detail.plan(device.id)
-    return normalise.tlx(device, detail, now.tzinfo)
+    return normalise.tlx(device, detail, now)
 
 
 def _inverter(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     detail = yield GrowattCalls.inverter_detail.plan(device.id)
-    return normalise.inverter(device, detail, now.tzinfo)
+    return normalise.inverter(device, detail, now)
 
 
 def _mix(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
@@ -113,7 +113,7 @@ def _mix(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[D
 def _storage(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
     params = yield GrowattCalls.storage_params.plan(device.id)
     energy = yield GrowattCalls.storage_energy_overview.plan(plant.id, device.id)
-    return normalise.storage(device, params, energy, now.tzinfo)
+    return normalise.storage(device, params, energy, now)
 
 
 def _spa(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:

@@ -280,9 +280,15 @@ def learn(session: Session, call: Call[Any], answer: Any) -> None:
 
 
 def offset_due(session: Session, plant_id: str) -> bool:
-    """Tell whether a plant's offset has to be asked for."""
+    """Tell whether a plant's offset has to be asked for: daily, and as soon as its wall's clock was changed."""
     asked_at = session.facts.get("offsets_at", {}).get(str(plant_id))
-    return asked_at is None or session.cloud_now - asked_at > OFFSET_LASTS
+    if asked_at is None or session.cloud_now - asked_at > OFFSET_LASTS:
+        return True
+    return _offset(session.zone, asked_at) != _offset(session.zone, session.cloud_now)
+
+
+def _offset(zone: tzinfo | None, moment: float) -> timedelta | None:
+    return None if zone is None else datetime.fromtimestamp(moment, zone).utcoffset()
 
 
 def learned_zone(session: Session, plant_id: str) -> tzinfo | None:
@@ -290,3 +296,16 @@ def learned_zone(session: Session, plant_id: str) -> tzinfo | None:
     # Quirk: the cloud knows whole hours only and no summer time.
     hours = session.facts.get("offsets", {}).get(str(plant_id))
     return None if hours is None else timezone(timedelta(hours=hours))
+
+
+def written_by(session: Session, plant_id: str) -> tzinfo | None:
+    """Return the clock the cloud writes a plant's times by: the offset it told, or the zone a person named.
+
+    Quirk: the cloud tells one offset for all of the year. A named zone that agrees with it now knows what it was on
+    other days; one that does not is not the clock the cloud writes by (docs/decisions/0008-whose-clock.md).
+    """
+    learned, named = learned_zone(session, plant_id), session.zone
+    if learned is None or named is None:
+        return learned or named
+    agree = _offset(named, session.cloud_now) == _offset(learned, session.cloud_now)
+    return named if agree else learned

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from heliograph import metrics as m
 from heliograph import wire
 from heliograph.model import DeviceSnapshot, Status
+from heliograph.vendors.growatt.dates import uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,9 +57,9 @@ _CHART_LEEWAY = timedelta(minutes=10)
 _REPEATED_HOUR = timedelta(hours=2)
 
 
-def tlx(device: Device, detail: dev.TlxDetail, zone: tzinfo | None) -> DeviceSnapshot:
-    """Read a TLX device from its detail answer."""
-    measured_at = wire.moment(detail.time, zone)
+def tlx(device: Device, detail: dev.TlxDetail, now: datetime) -> DeviceSnapshot:
+    """Read a TLX device from its detail answer; `now` is the plant's own time."""
+    measured_at = written(detail.time, now)
     values = detail.readings()
     values[m.PV_ENERGY_TODAY] = total(detail.pv1_today, detail.pv2_today, detail.pv3_today, detail.pv4_today)
     values[m.GRID_POWER] = difference(detail.grid_import_power, detail.grid_export_power)
@@ -77,13 +78,13 @@ def tlx(device: Device, detail: dev.TlxDetail, zone: tzinfo | None) -> DeviceSna
     return snapshot(device, status, measured_at, silent(values) if asleep else values, "tlx_detail")
 
 
-def inverter(device: Device, detail: dev.InverterDetail, zone: tzinfo | None) -> DeviceSnapshot:
-    """Read a classic inverter from its detail answer."""
+def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> DeviceSnapshot:
+    """Read a classic inverter from its detail answer; `now` is the plant's own time."""
     values = detail.readings()
     # Quirk: an unknown or sleeping id reads as zeros with the server's present time; only its empty own id tells.
     unknown = detail.inverter_id is None and not detail.energy_total
     status = Status.OFFLINE if unknown else _STATUS.get(detail.status)
-    measured_at = None if unknown else wire.moment(detail.time, zone)
+    measured_at = None if unknown else written(detail.time, now)
     return snapshot(device, status, measured_at, silent(values) if unknown else values, "inverter_detail")
 
 
@@ -106,17 +107,15 @@ def mix(
     return snapshot(device, Status.OFFLINE if lost else state, measured_at, values, "mix_system_status")
 
 
-def storage(
-    device: Device, params: dev.StorageParams, energy: dev.StorageEnergy, zone: tzinfo | None
-) -> DeviceSnapshot:
-    """Read an off-grid storage inverter."""
+def storage(device: Device, params: dev.StorageParams, energy: dev.StorageEnergy, now: datetime) -> DeviceSnapshot:
+    """Read an off-grid storage inverter; `now` is the plant's own time."""
     live = params.live
     values = live.readings() | energy.readings()
     values[m.PV_POWER] = None if live.pv_power is None else live.pv_power + (live.pv2_power or 0.0)
     values[m.BATTERY_POWER] = difference(live.discharge_power, live.charge_power)
     words = (live.status_text or "").lower()
     status = Status.FAULT if "fault" in words else Status.OFFLINE if live.lost else Status.ONLINE
-    return snapshot(device, status, wire.moment(live.time, zone), values, "storage_params")
+    return snapshot(device, status, written(live.time, now), values, "storage_params")
 
 
 def spa(device: Device, row: said.DeviceRow, energy: said.PlantEnergy) -> DeviceSnapshot:
@@ -161,7 +160,7 @@ def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime
     one is a guess, and stays a gap.
     """
     texts = [logger.last_upload for logger in info.dataloggers if logger.lost is False]
-    moments = [wire.moment(text, clock) for text in texts for clock in (now.tzinfo, wire.CHINA)]
+    moments = [written(text, clock) for text in texts for clock in (now, now.astimezone(wire.CHINA))]
     fresh = [moment for moment in moments if moment is not None and -LEEWAY <= now - moment <= FRESH]
     return [
         replace(one, measured_at=max(fresh))
@@ -214,14 +213,30 @@ def difference(plus: float | None, minus: float | None, scale: float = 1.0) -> f
     return None if plus is None or minus is None else round((plus - minus) * scale, 6)
 
 
+def written(text: object, now: datetime) -> datetime | None:
+    """Return when a time was written, by the clock of `now`.
+
+    Quirk: where clocks go back an hour comes twice, and a time does not say of which it is. It is taken for the later
+    one that is not to come.
+    """
+    found = wire.moment(text, now.tzinfo)
+    if found is None or not isinstance(text, str):
+        return found
+    again = found.astimezone(now.tzinfo).replace(fold=1).astimezone(UTC)
+    return again if again - LEEWAY <= now else found  # `now` itself would lose its fold in a sum
+
+
 def newest(chart: object, now: datetime) -> datetime | None:
     """Return the moment of the last point of today's chart, whose keys are "HH:MM" on the plant's wall."""
     keys = [key for key in chart if isinstance(key, str) and ":" in key] if isinstance(chart, dict) else []
     if not keys:
         return None
-    found = wire.moment(f"{now:%Y-%m-%d} {max(keys)}:00", now.tzinfo)
-    ahead = timedelta() if found is None else found - now
-    if found is None or ahead <= _CHART_LEEWAY:
+    found = written(f"{now:%Y-%m-%d} {max(keys)}:00", now)
+    if found is None or (now.fold and uncertain(found.astimezone(now.tzinfo))):
+        # Quirk: the hour that comes twice has one set of keys, and the second time all of them are there.
+        return None
+    ahead = found - now
+    if ahead <= _CHART_LEEWAY:
         return found
     # Quirk: just after midnight the last point may be yesterday's. A point some minutes ahead is of the hour that
     # comes twice when clocks go back: which of the two it is, the chart does not say.

@@ -11,11 +11,10 @@ from heliograph.periods import OLDEST, Wall, bounds, energies, no_clock
 from heliograph.vendors.growatt import gather, series
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import Timespan
-from heliograph.vendors.growatt.login import learned_zone, offset_due
+from heliograph.vendors.growatt.login import offset_due, written_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import tzinfo
 
     from heliograph.endpoint import Steps
     from heliograph.model import PeriodEnergy, Sample
@@ -89,21 +88,10 @@ def _wall(session: Session, plant_id: str, day: date | None = None) -> Steps[Wal
     if offset_due(session, plant_id):
         yield GrowattCalls.plant_settings.plan(plant_id)
     now = datetime.fromtimestamp(session.cloud_now, UTC)
-    zone = _clock(learned_zone(session, plant_id), session.zone, now)
-    return Wall(day or now.astimezone(zone).date(), zone, now)
-
-
-def _clock(learned: tzinfo | None, named: tzinfo | None, now: datetime) -> tzinfo:
-    """Choose between the offset the cloud told and the zone a person named.
-
-    Quirk: the cloud tells one offset for all of the year. A named zone that agrees with it now knows what it was on
-    other days; one that does not is not the clock the cloud writes by (docs/decisions/0008-whose-clock.md).
-    """
-    found = learned or named
-    if found is None:
+    zone = written_by(session, plant_id)
+    if zone is None:
         raise no_clock(gather.VENDOR)
-    agree = named is not None and now.astimezone(named).utcoffset() == now.astimezone(found).utcoffset()
-    return named if named is not None and agree else found
+    return Wall(day or now.astimezone(zone).date(), zone, now)
 
 
 # Curves

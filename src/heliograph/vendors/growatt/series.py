@@ -12,6 +12,7 @@ from heliograph.errors import Unreadable
 from heliograph.model import Sample
 from heliograph.vendors.growatt import devices as dev
 from heliograph.vendors.growatt import payloads as said
+from heliograph.vendors.growatt.dates import uncertain
 from heliograph.vendors.growatt.normalise import difference
 
 if TYPE_CHECKING:
@@ -161,9 +162,7 @@ def _moment(text: str, wall: Wall) -> datetime | None:
         local = datetime.combine(wall.day, time(int(found[2]), int(found[3])), wall.zone)
     except ValueError:
         return None
-    if local.utcoffset() != local.replace(fold=1).utcoffset():
-        return None
-    return local.astimezone(UTC)
+    return None if uncertain(local) else local.astimezone(UTC)
 
 
 def _battery(
