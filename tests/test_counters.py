@@ -498,6 +498,30 @@ def lived(life, restarts=False):
 @settings(max_examples=80)
 @given(lives())
 def test_whatever_the_lies_days_are_true_counters_never_fall_and_no_spike_is_shown(life):
+    nothing_is_wrong(life)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "hours"),
+    [
+        ("Europe/Berlin", date(2026, 10, 23), 25),
+        ("Europe/Berlin", date(2026, 3, 27), 23),
+        ("Australia/Sydney", date(2026, 4, 3), 25),
+        ("Australia/Sydney", date(2026, 10, 2), 23),
+        ("America/Santiago", date(2026, 4, 2), 25),
+        ("America/Santiago", date(2026, 9, 4), 23),
+        ("America/Havana", date(2026, 10, 30), 25),
+    ],
+)
+@settings(max_examples=15)
+@given(life=lives())
+def test_a_day_on_which_clocks_change_is_as_true_as_any_other(zone, first, hours, life):
+    life = replace(life, zone=zone, first=first)
+    assert [end - start for start, end in life.course().edges[1:-1]].count(hours * HOUR) == 1
+    nothing_is_wrong(life)
+
+
+def nothing_is_wrong(life):
     course, told = lived(life)
     days_are_true(life, course, told)
     counters_never_fall(life, told)
