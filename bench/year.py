@@ -1,6 +1,6 @@
 """A simulated year of clouds that lie: what our collector has kept in the end, beside what is true and a naive script.
 
-usage: year.py [--days N] [--only PLANT [--naive]]
+usage: year.py [--days N] [--only PLANT [--naive] [--first DAY]]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
@@ -25,8 +26,6 @@ from year_programs import lives, records
 from year_world import FIRST, PLANTS, TROUBLES, ZONE, World, days
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from heliograph.store.contract import Store
 
 DAYS = 365
@@ -38,9 +37,9 @@ NEAR = 150
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def ours(plant: str, count: int, seed: int = 7, interval: float | None = None) -> dict:
+def ours(plant: str, count: int, seed: int = 7, interval: float | None = None, first: date = FIRST) -> dict:
     """Let the collector live through the year, and return what it has of it; it polls when it thinks best."""
-    with World(*PLANTS[plant], seed=seed) as world, tempfile.TemporaryDirectory(dir=MEMORY) as name:
+    with World(*PLANTS[plant], seed=seed, first=first) as world, tempfile.TemporaryDirectory(dir=MEMORY) as name:
         begun = process_time()
         healed = lives(world, Path(name), count + AFTER, interval)
         tally = world.emulator.log.as_dict(0)["accounts"][world.account.username]
@@ -60,7 +59,7 @@ def ours(plant: str, count: int, seed: int = 7, interval: float | None = None) -
 def judged(world: World, store: Store, count: int) -> dict:
     """Hold what was kept against what is true."""
     series = Series(world.vendor, world.site.id)
-    first, *_, last = days(count)
+    first, *_, last = days(count, world.first)
     kept = {row.day: row for row in store.days(series, first, last)}
     past = _told_of_the_past(world)
     found = {
@@ -74,7 +73,7 @@ def judged(world: World, store: Store, count: int) -> dict:
         "repaired": 0,
     }
     errors: dict[str, list[float]] = {}
-    for day in days(count):
+    for day in days(count, world.first):
         true, told = world.energies(day), world.told(day)
         row = kept.get(day)
         found["repaired"] += row is not None and row.quality.value != "live"
@@ -104,7 +103,7 @@ def _told_of_the_past(world: World) -> set[str]:
     kind = {"growatt": Growatt, "goodwe": GoodWe}[world.vendor]
     account = world.account
     client = kind(account.username, account.password, server=world.url, keeper=None, clock=lambda: world.now, zone=ZONE)
-    energies = client.period_energies(world.site.id, f"{FIRST:%Y-%m}")
+    energies = client.period_energies(world.site.id, f"{world.first:%Y-%m}")
     return {name for one in energies for name, kwh in one.values.items() if kwh is not None}
 
 
@@ -128,7 +127,8 @@ def _near(moments: list[int], moment: int) -> bool:
 
 def spikes(world: World, store: Store, series: Series, count: int) -> list[tuple]:
     """Return the kept totals that are more than was true, or less than before."""
-    start, end = bounds(days(count)[0], ZONE)[0], bounds(days(count)[-1], ZONE)[1]
+    first, *_, last = days(count, world.first)
+    start, end = bounds(first, ZONE)[0], bounds(last, ZONE)[1]
     found, before = [], {}
     for entry in store.samples(series, start, end):
         told = {name: value for name, value in entry.values.items() if name.endswith("_total") and value is not None}
@@ -142,15 +142,15 @@ def spikes(world: World, store: Store, series: Series, count: int) -> list[tuple
     return found
 
 
-def naive(plant: str, count: int) -> dict[str, dict]:
+def naive(plant: str, count: int, first: date = FIRST) -> dict[str, dict]:
     """Let the script record the year under the same lies, and return how wrong each recipe is."""
-    with World(*PLANTS[plant], troubled=False) as world:
+    with World(*PLANTS[plant], troubled=False, first=first) as world:
         recorder = records(world, count)
         return {name: _held(world, recipe, count) for name, recipe in recorder.recipes().items()}
 
 
 def _held(world: World, recipe: dict[date, float], count: int) -> dict:
-    pairs = [(recipe.get(day), world.energies(day)["pv_energy"]) for day in days(count)]
+    pairs = [(recipe.get(day), world.energies(day)["pv_energy"]) for day in days(count, world.first)]
     known = [(value, true) for value, true in pairs if value is not None]
     return {
         "missing": len(pairs) - len(known),
@@ -202,12 +202,13 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--only", choices=PLANTS)
     parser.add_argument("--naive", action="store_true", help="the script in place of the collector")
+    parser.add_argument("--first", type=date.fromisoformat, default=FIRST, help="begin on another day of that year")
     told = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if told.only is None:
         print("\n".join(section(told.days)))
         return
-    print(json.dumps((naive if told.naive else ours)(told.only, told.days)))
+    print(json.dumps((naive if told.naive else ours)(told.only, told.days, first=told.first)))
 
 
 if __name__ == "__main__":
