@@ -148,6 +148,11 @@ class HistoryCost:
     months: int
     years: int
 
+    def of(self, span: str) -> int:
+        """Return the requests of one such question."""
+        cost: int = getattr(self, span)
+        return cost
+
 
 def combine(
     plant: Plant,

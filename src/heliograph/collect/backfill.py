@@ -252,4 +252,4 @@ class Backfill:
 
 def _cost(newest: tuple[Share, Question]) -> int:
     share, question = newest
-    return int(getattr(share.cost, question.span))
+    return share.cost.of(question.span)

@@ -105,7 +105,7 @@ class Healer:
     async def _cost(self, client: Any, question: Question) -> int:
         if question.series not in self._costs:
             self._costs[question.series] = await client.history_cost(question.series.plant)
-        return int(getattr(self._costs[question.series], question.span))
+        return self._costs[question.series].of(question.span)
 
 
 def open_questions(

@@ -110,4 +110,4 @@ def _periods(span: Span, days: Days) -> list[str]:
 
 def requests(left: Sequence[Question], cost: HistoryCost) -> int:
     """Return how many requests these questions take at most."""
-    return sum(int(getattr(cost, question.span)) for question in left)
+    return sum(cost.of(question.span) for question in left)
