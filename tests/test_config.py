@@ -354,7 +354,11 @@ def test_the_page_names_every_key_and_its_examples_are_configurations(tmp_path):
     assert [key for key in keys if f"`{key}`" not in page()] == []
     for name in ("growatt.secret", "growatt"):
         (tmp_path / name).write_text("a")
-    whole, *single = re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)
+    for name in ("mqtt.secret", "pvoutput.key", "influx.token", "webhook.secret"):
+        (tmp_path / name).write_text("a")
+    whole, passed_on, *single = re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)
+    found = load(written(tmp_path, passed_on), {})
+    assert all((found.serve, found.mqtt, found.pvoutput, found.influx, found.webhooks))
     assert [one.name for one in load(written(tmp_path, whole), {}).accounts] == ["home", "goodwe"]
     for line in single:
         load(written(tmp_path, ROOF + line.replace("/run/credentials/heliograph.service/", "")), {})
@@ -366,3 +370,83 @@ def test_the_page_tells_the_usual_limits_of_the_clouds():
         usual = [getattr(client_type(vendor).usual_limits, limit) for vendor in VENDORS]
         row = next(line for line in page().splitlines() if line.startswith(f"| `{key}`"))
         assert [int(number) for number in re.findall(r"(?:Growatt|GoodWe) (\d+)", row)] == usual
+
+
+OUTPUTS = """\
+[serve]
+host = "0.0.0.0"
+token_env = "TOKEN"
+hosts = ["solar.lan"]
+[mqtt]
+host = "broker.lan"
+username = "helio"
+password = "hunter2"
+tls = true
+topic = "roof/"
+discovery = "devices"
+[[pvoutput]]
+plant = "11"
+system = "900"
+key_file = "pv.key"
+[[influx]]
+url = "https://db.example.com/"
+org = "home"
+bucket = "solar"
+token = "hunter2"
+[[influx]]
+url = "http://10.0.0.2:8086"
+database = "solar"
+[[webhook]]
+url = "https://example.com/hook"
+secret = "hunter2"
+plants = [11]
+"""
+
+
+def test_everyone_who_gets_the_data_stands_in_a_table_of_its_own(tmp_path):
+    (tmp_path / "pv.key").write_text("hunter4\n")
+    found = load(written(tmp_path, OUTPUTS), {"TOKEN": "0123456789abcdef"})
+    assert found.serve
+    assert (found.serve.host, found.serve.port, found.serve.hosts) == ("0.0.0.0", 8765, ("solar.lan",))
+    assert found.serve.token
+    assert found.serve.token.reveal() == "0123456789abcdef"
+    assert found.mqtt
+    assert (found.mqtt.port, found.mqtt.topic, found.mqtt.discovery) == (8883, "roof", "devices")
+    assert [(one.plant, one.key.reveal(), one.url) for one in found.pvoutput] == [
+        ("11", "hunter4", "https://pvoutput.org")
+    ]
+    assert [(one.url, one.org, one.database) for one in found.influx] == [
+        ("https://db.example.com", "home", None),
+        ("http://10.0.0.2:8086", None, "solar"),
+    ]
+    assert [(one.url, one.plants) for one in found.webhooks] == [("https://example.com/hook", ("11",))]
+    assert "hunter" not in repr(found)
+
+
+def test_without_tables_nobody_else_gets_the_data(tmp_path):
+    found = load(written(tmp_path, ROOF), {})
+    assert (found.serve, found.mqtt, found.pvoutput, found.influx, found.webhooks) == (None, None, (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[serve]\nhost = "0.0.0.0"', ", line 2: host is open to other machines and needs a token"),
+        ('[serve]\nhost = "0.0.0.0"\ntoken = "short"', ", line 3: token is short"),
+        ("[serve]\nport = 70000", ", line 2: port must be a whole number of at least 0 and at most 65535"),
+        ("[[serve]]\nport = 1", ", line 1: serve is one table; write [serve] with one bracket"),
+        ("[mqtt]\nport = 1883", ", line 1: host is missing from this mqtt"),
+        ('[mqtt]\nhost = "b"\ntopic = "a/#"', ", line 3: topic must be a topic"),
+        ('[mqtt]\nhost = "b"\ndiscovery = "all"', ", line 3: discovery must be one of entities, devices, none"),
+        ('[mqtt]\nhost = "b"\ntls = "yes"', ", line 3: tls must be true or false"),
+        ('[mqtt]\nhost = "b"\npasword = "hunter2"', ", line 3: pasword is not known here"),
+        ('[[pvoutput]]\nplant = "1"\nsystem = "2"', ", line 1: key is missing from this pvoutput"),
+        ('[[influx]]\nurl = "https://a.example"', ", line 2: url needs org, bucket and token"),
+        ('[[influx]]\nurl = "https://a.example"\norg = "a"\nbucket = "b"', ", line 1: token is missing"),
+        ('[[webhook]]\nurl = "https://a"\n[[webhook]]\nurl = "ftp://a"', ", line 4: url must be an address"),
+        ('[[webhook]]\nurl = "https://me:hunter2@a"', ", line 2: url must not hold a password"),
+        ('[webhook]\nurl = "https://a"', ", line 1: webhook is a list of tables; write [[webhook]]"),
+    ],
+)
+def test_a_mistake_in_an_output_is_told_with_its_line(tmp_path, text, told):
+    assert complaint(tmp_path, text).startswith(told)

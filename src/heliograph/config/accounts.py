@@ -1,0 +1,161 @@
+"""The accounts there are: tables of the file, and what the environment says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from heliograph.config.table import secret_keys
+from heliograph.errors import ConfigError
+from heliograph.passwords import Deferred, Passwords
+from heliograph.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from heliograph.config.table import Table
+
+VENDORS = ("growatt", "goodwe")
+ENVIRONMENT = "the environment"
+
+_LIMITS = ("requests_per_day", "logins_per_day", "reserve")
+_KEYS = (
+    "name",
+    "vendor",
+    "username",
+    *secret_keys("password"),
+    "server",
+    "timezone",
+    "plants",
+    "interval",
+    *_LIMITS,
+)
+
+# Quirk: who asks more often is shut out. Growatt's values change every 3 minutes, and noah-mqtt went to 180 s after
+# bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
+# (goodwe-sems-home-assistant #75).
+FLOORS = {
+    "growatt": (timedelta(minutes=3), "its values change no faster, and who asks more often gets blocked"),
+    "goodwe": (timedelta(minutes=1), "inverters upload every five minutes, and who asks more often gets blocked"),
+}
+_LONGEST = timedelta(days=1)
+
+EXAMPLE = """\
+    [[account]]
+    vendor = "growatt"                 # or "goodwe"
+    username = "me"
+    password = "secret"                # or password_file, password_env or password_command = "…"
+    # name = "home"                    # what to call it; the vendor unless said
+    # server = "us"                    # a region's name or an address
+    # timezone = "Europe/Amsterdam"    # the clock on the plants' wall
+    # plants = ["1234567"]             # these only"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account of one cloud; `server` None is the cloud's usual one, empty `plants` are all of them."""
+
+    name: str
+    vendor: str
+    username: str = field(repr=False)
+    password: Secret
+    """Fetched only when it is revealed, where a command or a keyring has to be asked for it."""
+    password_key: str = "password"  # noqa: S105 - the key, not the password
+    """What names the password: a key or a variable; empty where Heliograph keeps it (`passwords.py`)."""
+    origin: str = ""
+    """Where a person wrote it: the file's path, or ENVIRONMENT."""
+    server: str | None = None
+    zone: tzinfo | None = None
+    plants: tuple[str, ...] = ()
+    interval: timedelta | None = None
+    requests_per_day: int | None = None
+    logins_per_day: int | None = None
+    reserve: int | None = None
+    """Requests of a day that are kept for a person at the keyboard."""
+
+
+def from_table(table: Table) -> Account:
+    """Return the account of one [[account]] table, every key checked."""
+    table.only(_KEYS)
+    vendor = table.choice("vendor", VENDORS)
+    username = table.text("username")
+    name = table.text("name") if "name" in table else vendor
+    limits = {limit: table.number(limit, 0 if limit == "reserve" else 1) for limit in _LIMITS if limit in table}
+    if limits.get("reserve", 0) >= limits.get("requests_per_day", float("inf")):
+        raise table.wrong("leaves nothing of requests_per_day for the program itself", "reserve")
+    return Account(
+        name=name,
+        vendor=vendor,
+        username=username,
+        password=table.secret("password") or _password_kept(table, name, vendor, username),
+        password_key=table.secret_key(),
+        origin=str(table.file.path),
+        server=table.text_or_none("server"),
+        zone=_zone(table) if "timezone" in table else None,
+        plants=table.texts("plants", 'plant ids, like ["1234567"]'),
+        interval=_interval(table, vendor) if "interval" in table else None,
+        **limits,
+    )
+
+
+def from_environment(environ: Mapping[str, str]) -> list[Account]:
+    """Return the accounts the environment tells of."""
+    found = []
+    for vendor in VENDORS:
+        name, secret = (f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD"))
+        username, password = environ.get(name), environ.get(secret)
+        if password and not username:
+            raise ConfigError(f"{secret} is set but {name} is not; an account needs both")
+        if username:
+            told = f"{name} is set but {secret} is not, and no password is kept; run: heliograph login {vendor}"
+            found.append(
+                Account(
+                    name=vendor,
+                    vendor=vendor,
+                    username=username,
+                    password=Secret(password) if password else _kept(environ, vendor, username, told),
+                    password_key=secret if password else "",
+                    origin=ENVIRONMENT,
+                )
+            )
+    return found
+
+
+def _kept(environ: Mapping[str, str], vendor: str, username: str, missing: str) -> Secret:
+    """Return the password Heliograph keeps for this account; whether there is one shows when it is needed."""
+
+    def fetch() -> Secret:
+        kept = Passwords.of(environ)
+        found = kept.find(vendor, username)
+        if found is None:
+            raise ConfigError("; ".join([missing, *kept.warnings]))
+        return found
+
+    return Deferred(fetch)
+
+
+def _password_kept(table: Table, name: str, vendor: str, username: str) -> Secret:
+    chosen = "" if name == vendor else f" --account {name}"
+    told = f"is missing from this account, and none is kept; run: heliograph login {vendor}{chosen}"
+    return _kept(table.file.environ, vendor, username, str(table.wrong(told, "password")))
+
+
+def _interval(table: Table, vendor: str) -> timedelta:
+    wanted, (least, why) = table.duration("interval"), FLOORS[vendor]
+    if wanted < least:
+        raise table.wrong(f"is below {least.total_seconds() / 60:.0f} min, the least for {vendor}: {why}", "interval")
+    if wanted > _LONGEST:
+        raise table.wrong("is longer than a day", "interval")
+    return wanted
+
+
+def _zone(table: Table) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - most accounts need none
+
+    name = table.text("timezone")
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; not a name at all; the name of a folder
+        raise table.wrong(f'must be a zone\'s name like "Europe/Amsterdam", not {name!r}', "timezone") from None

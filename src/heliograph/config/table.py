@@ -1,0 +1,238 @@
+"""One file of tables, read key by key; a mistake is told with file, line and key."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import ConfigError
+from heliograph.passwords import Deferred, answer_of
+from heliograph.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
+
+
+class File:
+    """One configuration file, which knows where in it each key stands."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self.environ = environ
+        self.warnings: list[str] = []
+        try:
+            # An editor on Windows may put a byte order mark in front.
+            self.text = path.read_text("utf-8-sig")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path} is not UTF-8 text") from None
+
+    def parsed(self) -> dict[str, Any]:
+        """Return the file as TOML has it."""
+        import tomllib  # noqa: PLC0415 - whoever lives by the environment has no file
+
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            message, _, spot = str(error).partition(" (at ")
+            where = re.match(r"line (\d+)", spot)
+            line = f", line {where[1]}" if where else ""
+            raise ConfigError(f"{self.path}{line}: this is not TOML: {message}") from None
+
+    def tables(self, data: Mapping[str, Any], name: str) -> list[Table]:
+        """Return the tables [[name]] of the file."""
+        tables = data.get(name, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise self.wrong(f"is a list of tables; write [[{name}]] with two brackets", name)
+        return [Table(self, name, place, table) for place, table in enumerate(tables)]
+
+    def table(self, data: Mapping[str, Any], name: str) -> Table | None:
+        """Return the table [name] of the file, if there is one."""
+        if name not in data:
+            return None
+        if not isinstance(data[name], dict):
+            raise self.wrong(f"is one table; write [{name}] with one bracket", name)
+        return Table(self, name, 0, data[name])
+
+    def warn_if_open(self, path: Path) -> None:
+        """Note that others on this machine can read a file that holds a password."""
+        warning = f"{path} holds a password and others can read it; run: chmod 600 {path}"
+        if os.name == "posix" and path.stat().st_mode & 0o077 and warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def wrong(self, message: str, key: str, table: str = "", place: int = 0) -> ConfigError:
+        """Return the error that names file, line and key."""
+        line = _line_of(self.text.splitlines(), key, table, place)
+        return ConfigError(f"{self.path}, line {line}: {key} {message}")
+
+
+class Table:
+    """One table of the file; every reader checks what it returns."""
+
+    def __init__(self, file: File, name: str, place: int, values: Mapping[str, Any]) -> None:
+        self.file = file
+        self.name = name
+        self.place = place
+        self.values = values
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def only(self, known: Sequence[str]) -> None:
+        """Refuse a key that is not known."""
+        for key in self.values:
+            if key not in known:
+                raise self.wrong(f"is not known here; known are {', '.join(known)}{meant(key, known)}", key)
+
+    def text(self, key: str) -> str:
+        """Return a text that has to be there."""
+        value = self.values.get(key)
+        if value is None:
+            raise self.wrong(f"is missing from this {self.name}", key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong('must be a text in quotes, like "…"', key)
+        return value
+
+    def text_or_none(self, key: str) -> str | None:
+        """Return a text, if there is one."""
+        return self.text(key) if key in self else None
+
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        """Return one of these texts."""
+        value = self.text(key)
+        if value not in choices:
+            raise self.wrong(f"must be one of {', '.join(choices)}, not {value!r}", key)
+        return value
+
+    def number(self, key: str, least: int, most: int | None = None) -> int:
+        """Return a whole number."""
+        value = self.values[key]
+        if type(value) is not int or value < least or (most is not None and value > most):
+            until = "" if most is None else f" and at most {most}"
+            raise self.wrong(f"must be a whole number of at least {least}{until}", key)
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Return whether something is wanted; not, unless said."""
+        value = self.values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong("must be true or false, without quotes", key)
+        return value
+
+    def texts(self, key: str, what: str) -> tuple[str, ...]:
+        """Return a list of texts; numbers are taken as they are written."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(type(one) in {str, int} and str(one).strip() for one in value):
+            raise self.wrong(f"must be a list of {what}", key)
+        return tuple(str(one).strip() for one in value)
+
+    def duration(self, key: str) -> timedelta:
+        """Return a stretch of time, in minutes unless it says its unit."""
+        value = self.values[key]
+        parts = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([a-z]+)", value.strip()) if isinstance(value, str) else None
+        if type(value) in {int, float} and abs(value) < 1e9:  # which infinity and what is no number are not
+            return timedelta(minutes=value)
+        if parts and parts[2] in _UNITS:
+            return timedelta(seconds=float(parts[1]) * _UNITS[parts[2]])
+        raise self.wrong('must be minutes, or a text like "10min", "600s" or "1h"', key)
+
+    def secret_key(self, name: str = "password") -> str:
+        """Return the one key that names a secret: `password`, `password_file`, …; empty where none is given."""
+        given = [key for key in secret_keys(name) if key in self]
+        if len(given) > 1:
+            raise self.wrong(f"is given together: {' and '.join(given)}; keep one", given[-1])
+        return given[0] if given else ""
+
+    def secret(self, name: str) -> Secret | None:
+        """Return a secret, however it is named; None where it is not."""
+        key = self.secret_key(name)
+        if not key:
+            return None
+        kind = key.removeprefix(name)
+        if kind == "_command":
+            return self._secret_of_command(key)
+        text = self.text(key)
+        if not kind:
+            self.file.warn_if_open(self.file.path)
+            return Secret(text)
+        return self._secret_of_environment(key, text) if kind == "_env" else self._secret_of_file(key, text)
+
+    def wrong(self, message: str, key: str) -> ConfigError:
+        """Return the error that names file, line and key."""
+        return self.file.wrong(message, key, self.name, self.place)
+
+    def _secret_of_environment(self, key: str, name: str) -> Secret:
+        if not self.file.environ.get(name):
+            raise self.wrong(f"names {name}, which is not set", key)
+        return Secret(self.file.environ[name])
+
+    def _secret_of_file(self, key: str, name: str) -> Secret:
+        path = self.file.path.parent / Path(name).expanduser()
+        try:
+            text = path.read_text("utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise self.wrong(f"names {path}, which cannot be read: {error.strerror or error}", key) from None
+        except UnicodeDecodeError:
+            raise self.wrong(f"names {path}, which is not UTF-8 text", key) from None
+        if not text:
+            raise self.wrong(f"names {path}, which is empty", key)
+        self.file.warn_if_open(path)
+        return Secret(text)
+
+    def _secret_of_command(self, key: str) -> Secret:
+        command = self._command(key)
+
+        def fetch() -> Secret:
+            try:
+                return answer_of(command)
+            except ConfigError as error:
+                raise self.wrong(str(error), key) from None
+
+        return Deferred(fetch)
+
+    def _command(self, key: str) -> tuple[str, ...]:
+        command = self.values[key]
+        if isinstance(command, str):
+            import shlex  # noqa: PLC0415 - few accounts have a command
+
+            try:
+                command = shlex.split(command)
+            except ValueError as error:
+                raise self.wrong(f"cannot be split into words ({error})", key) from None
+        if not isinstance(command, list) or not all(isinstance(word, str) for word in command) or not any(command[:1]):
+            raise self.wrong('must be a command like "pass solar" or ["pass", "solar"]', key)
+        return tuple(command)
+
+
+def secret_keys(name: str) -> tuple[str, ...]:
+    """Return the keys by which a secret may be given.
+
+    >>> secret_keys("token")
+    ('token', 'token_file', 'token_env', 'token_command')
+    """
+    return (name, f"{name}_file", f"{name}_env", f"{name}_command")
+
+
+def meant(key: str, known: Sequence[str]) -> str:
+    """Return what a misspelt key may have been meant to be."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    close = get_close_matches(key, known, n=1)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
+def _line_of(lines: list[str], key: str, table: str, place: int) -> int:
+    """Find the line of a key, in its own table where it belongs to one; a missing key has its header's."""
+    first, last = 0, len(lines)
+    heads = [number for number, line in enumerate(lines) if re.match(rf"\s*\[+\s*[\"']?{table}\b", line)]
+    if table and place < len(heads):
+        first = heads[place]
+        last = next((n for n in range(first + 1, len(lines)) if re.match(r"\s*\[", lines[n])), len(lines))
+    written = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[\].=]")
+    return next((number for number in range(first, last) if written.match(lines[number])), first) + 1
