@@ -88,7 +88,7 @@ async def _life(world: World, folder: Path, end: float, interval: float | None) 
     pace = Pace(FLOORS[world.vendor][0].total_seconds(), interval)
     worker = Worker(world.account.username, connect, writer, clock, pace, plants=[world.site.id], healer=healer)
     await worker.run(asyncio.Event())  # not through the collector, which outlives mistakes: here they are seen
-    assert await writer.close()
+    assert await writer.finish()
     return healer.questions
 
 
