@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect import past
 from heliograph.collect.days import day_of
+from heliograph.collect.drawn import with_energies
 from heliograph.collect.heal import Days, newness
-from heliograph.collect.plan import Known, barren, doubted, open_questions, requests
+from heliograph.collect.plan import Known, barren, doubted, open_questions, periods, requests
 from heliograph.collect.poll import zone_named
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.store.contract import Batch
@@ -84,8 +85,7 @@ class Share:
     def count(self, outcome: str) -> int:
         """Return of how many days the curve came to this."""
         marks = self.known.asked["curve"]
-        every = (f"{self.days.first + timedelta(days=past)}" for past in range(self.length))
-        return sum(day in marks and marks[day].outcome == outcome for day in every)
+        return sum(day in marks and marks[day].outcome == outcome for day in periods("curve", self.days))
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,9 @@ class Backfill:
         elif answer is not None and not silent:
             more = barren(question, answer, share.known, share.days, now)  # type: ignore[arg-type]
             batch = replace(batch, asked=[*batch.asked, *more])
+        if question.span == "curve":
+            untold, memory, zone = share.cost.untold, share.memory, share.zone
+            batch = await self._writer.ask(lambda store: with_energies(store, batch, untold, memory, zone, now))
         await self._keep(batch)
         share.known.add(batch.asked, batch.days)
         if question.span == "curve":

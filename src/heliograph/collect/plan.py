@@ -62,7 +62,7 @@ def open_questions(series: Series, known: Known, days: Days, today: date, now: i
 
 
 def _unasked_months(known: Known, days: Days) -> list[str]:
-    return [month for month in _periods("days", days) if month not in known.asked["days"]]
+    return [month for month in periods("days", days) if month not in known.asked["days"]]
 
 
 def doubted(question: Question, answer: Sequence[PeriodEnergy] | None, known: Known) -> bool:
@@ -85,11 +85,11 @@ def barren(question: Question, answer: Sequence[PeriodEnergy], known: Known, day
     if question.span == "years" and not told:
         return []
     below = SPANS[SPANS.index(question.span) + 1 :]
-    empty = {one for one in _periods(below[0], days) if one.startswith(question.period)} - told
+    empty = {one for one in periods(below[0], days) if one.startswith(question.period)} - told
     return [
         Asked(question.series, span, one, "nothing", now)
         for span in below
-        for one in _periods(span, days)
+        for one in periods(span, days)
         if one[: _LETTERS[below[0]]] in empty and not _answered(known.asked[span].get(one))
     ]
 
@@ -102,7 +102,7 @@ def _with_energy(answer: Sequence[PeriodEnergy]) -> set[str]:
     return {one.period for one in answer if any(one.values.values())}
 
 
-def _periods(span: Span, days: Days) -> list[str]:
+def periods(span: Span, days: Days) -> list[str]:
     """Return the periods that are asked for by this span, as far as these days reach."""
     every = (f"{days.first + timedelta(days=past)}" for past in range((days.last - days.first).days + 1))
     return list(dict.fromkeys(day[: _LETTERS[span]] for day in every))
