@@ -24,6 +24,7 @@ COMMANDS = (
     "history",
     "export",
     "call",
+    "serve",
     "status",
     "doctor",
     "emulate",

@@ -18,7 +18,8 @@ Discovery = Literal["entities", "devices", "none"]
 
 NAMES = ("serve", "mqtt", "pvoutput", "influx", "webhook")
 _DISCOVERIES = ("entities", "devices", "none")
-_LEAST_TOKEN = 16
+LEAST_TOKEN = 16
+"""Characters of a token that is not guessed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +133,8 @@ def _serve(table: Table) -> Serve:
         raise table.wrong('is open to other machines and needs a token: add token_file, or token = "…"', "host")
     key = table.secret_key("token")
     # A command is not run before its token is needed.
-    if serve.token is not None and key != "token_command" and len(serve.token.reveal()) < _LEAST_TOKEN:
-        raise table.wrong(f"is short enough to be guessed; take at least {_LEAST_TOKEN} characters", key)
+    if serve.token is not None and key != "token_command" and len(serve.token.reveal()) < LEAST_TOKEN:
+        raise table.wrong(f"is short enough to be guessed; take at least {LEAST_TOKEN} characters", key)
     return serve
 
 

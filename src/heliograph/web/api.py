@@ -19,7 +19,7 @@ from heliograph.errors import NothingKept, StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
-from heliograph.redact import excerpt
+from heliograph.redact import masked
 from heliograph.web import series
 from heliograph.web.parameters import Parameter, choice, day, epoch, read, several, text, when, whole
 from heliograph.web.problem import Problem
@@ -63,10 +63,10 @@ class Call:
 async def _plants(source: Source, asked: Asked) -> dict[str, Any]:
     found = [one for one in (await source.overview()).plants if _wanted(one, asked)]
     found.sort(key=lambda one: (one.series.vendor, one.series.plant))
-    if asked["sort"]:
-        # Twice, so that what is not known comes last whichever way.
-        found.sort(key=lambda one: _rank(one, asked["sort"]) or "", reverse=asked["order"] == "desc")
-        found.sort(key=lambda one: _rank(one, asked["sort"]) is None)
+    if sort := asked["sort"]:
+        known = [one for one in found if _rank(one, sort) is not None]
+        known.sort(key=lambda one: _rank(one, sort), reverse=asked["order"] == "desc")
+        found = [*known, *(one for one in found if _rank(one, sort) is None)]
     offset, limit = asked["offset"], asked["limit"]
     page = [brief(one) for one in found[offset : offset + limit]]
     return {"total": len(found), "offset": offset, "limit": limit, "plants": page}
@@ -308,7 +308,7 @@ async def _failing(source: Source) -> list[str]:
     except NothingKept:
         return []  # nothing was collected yet, which is no fault
     except StoreError as error:
-        return [f"the store cannot be read: {excerpt(str(error))}"]
+        return [f"the store cannot be read: {masked(str(error))}"]
     return []
 
 
@@ -320,8 +320,8 @@ async def _problem(_: Request, error: Exception) -> Response:
             error.status_code, "there is nothing here" if error.status_code == 404 else error.detail
         ).response()
     if isinstance(error, StoreError):
-        return Problem(503, f"the store cannot be read: {excerpt(str(error))}", {"Retry-After": "10"}).response()
-    return Problem(500, "a mistake of this program; please report it").response()
+        return Problem(503, f"the store cannot be read: {masked(str(error))}", {"Retry-After": "10"}).response()
+    raise error
 
 
-HANDLERS = {Problem: _problem, HTTPException: _problem, StoreError: _problem, Exception: _problem}
+HANDLERS = {Problem: _problem, HTTPException: _problem, StoreError: _problem}

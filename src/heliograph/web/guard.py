@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from heliograph.collect.events import Event
+from heliograph.config.outputs import LEAST_TOKEN
 from heliograph.errors import ConfigError
 from heliograph.web.problem import Problem
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from heliograph.config import Serve
+
+_log = logging.getLogger(__name__)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -76,15 +81,19 @@ class Rules:
     def of(cls, serve: Serve) -> Rules:
         """Read the configuration; whoever can be reached from elsewhere needs a token."""
         host = serve.host.strip("[]").lower()
-        token = serve.token.reveal().encode() if serve.token else None
-        if not token and not _is_here(host):
+        token = None if serve.token is None else serve.token.reveal().encode()
+        if token is None and not serve.is_private:
             raise ConfigError(
                 f"to listen on {serve.host}, where others can reach it, the page needs a token: "
                 "write token (or token_file) under [serve]"
             )
+        if token is not None and len(token) < LEAST_TOKEN:
+            raise ConfigError(
+                f"the token of the page is short enough to be guessed; take {LEAST_TOKEN} characters or more"
+            )
         named = (one.lower() for one in serve.hosts)
         bound = f"[{host}]" if ":" in host else host
-        return cls(frozenset((*_HERE, bound, *named)), host in ("0.0.0.0", "::", ""), token or None)  # noqa: S104
+        return cls(frozenset((*_HERE, bound, *named)), host in ("0.0.0.0", "::", ""), token)  # noqa: S104
 
     def knows(self, host: str) -> bool:
         """Say whether a request that names this host means us: another site's name may lead to us, too.
@@ -104,10 +113,6 @@ class Rules:
     def cookie(self) -> str:
         """What a browser keeps instead of the token; another token makes it worthless."""
         return hmac(self.token or b"", b"heliograph cookie", sha256).hexdigest()
-
-
-def _is_here(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 
 def _is_address(host: str) -> bool:
@@ -167,7 +172,26 @@ class Guard:
                 answer = await self._at_the_door(request)
             except Problem as problem:
                 answer = self._turned_away(request, problem)
-            await (answer or self._app)(scope, receive, _guarded(send))
+            await self._answered(answer or self._app, scope, receive, send)
+
+    async def _answered(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let it answer with our headers; a mistake of ours is told by nothing but that it is one."""
+        begun = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        try:
+            await app(scope, receive, guarded)
+        except Exception:  # the edge of the web: one answer fails, the others go on
+            _log.exception(Event("mistake", path=scope["path"]))
+            if begun:
+                raise
+            await Problem(500, "a mistake of this program; please report it").response()(scope, receive, guarded)
 
     async def _at_the_door(self, request: Request) -> Response | None:
         is_login = request.method == "POST" and request.url.path == LOGIN and self._rules.token is not None
@@ -251,12 +275,3 @@ async def _token_of_form(request: Request) -> bytes:
         if name == "token":
             return value.encode("utf-8", "replace")
     return b""
-
-
-def _guarded(send: Send) -> Send:
-    async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(HEADERS)
-        await send(message)
-
-    return guarded

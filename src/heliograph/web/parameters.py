@@ -79,7 +79,7 @@ def several(name: str, meaning: str, words: Iterable[str]) -> Parameter:
         found = tuple(dict.fromkeys(given.split(",")))
         for word in found:
             if word not in known:
-                raise ValueError(f"are some of {', '.join(known)}, not {word!r}")
+                raise ValueError(f"hold no {word[:40]!r}; they are some of {', '.join(known)}")
         return found
 
     schema = {"type": "array", "items": {"type": "string", "enum": known}, "minItems": 1}
@@ -90,7 +90,7 @@ def whole(name: str, meaning: str, least: int, most: int, usual: int) -> Paramet
     """Return a parameter that takes a whole number."""
 
     def reads(given: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", given, re.ASCII) or not least <= int(given) <= most:
+        if not re.fullmatch(r"\d{1,10}", given, re.ASCII) or not least <= int(given) <= most:
             raise ValueError(f"is a whole number from {least} to {most}, not {given!r}")
         return int(given)
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from heliograph.collect.days import begins, day_of
+from heliograph.collect.days import begins, bounds, day_of
 from heliograph.web.shapes import moment, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
     from heliograph.store.contract import Bucket, Series, Store
 
@@ -32,19 +32,25 @@ def length(since: int, until: int, points: int) -> int:
     return next((one for one in _LENGTHS if one >= least), -(-least // _DAY) * _DAY)
 
 
-def runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
-    """Yield the time as runs in which stretches counted from a midnight stay with the clock on the plant's wall.
+def runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[int, int, int]]:
+    """Yield the time as runs, and how long a stretch is in each, counted from where the run begins: at a midnight.
 
-    A change of that clock ends a run, so that a day of 23 or 25 hours is one stretch of days, or a whole number of
-    hours. The first run begins where its first stretch does.
+    A change of the clock on the plant's wall ends a run. Stretches of days are as long as those days are, so that
+    one of 23 or 25 hours is one stretch. The first run begins where its first stretch does.
     """
     first, last = day_of(since, zone), day_of(max(until - 1, since), zone)
     days = (first + timedelta(days=past) for past in range((last - first).days + 1))
-    found = [list(run) for _, run in groupby(days, lambda day: begins(day, zone) % min(seconds, _DAY))]
-    for run in found:
-        start, end = begins(run[0], zone), begins(run[-1] + timedelta(days=1), zone)
-        whole = max(since - start, 0) // seconds * seconds
-        yield start + whole, min(end, until)
+
+    def kind(day: date) -> int:
+        start, end = bounds(day, zone)
+        return start % seconds if seconds < _DAY else end - start
+
+    for found, run in groupby(days, kind):
+        step = seconds if seconds < _DAY else seconds // _DAY * found
+        members = list(run)
+        start, end = begins(members[0], zone), bounds(members[-1], zone)[1]
+        whole = max(since - start, 0) // step * step
+        yield start + whole, min(end, until), step
 
 
 def columns(
@@ -54,8 +60,8 @@ def columns(
     seconds = length(since, until, points)
     found = [
         one
-        for start, end in runs(since, until, seconds, zone)
-        for one in store.buckets(series, metrics, start, end, seconds)
+        for start, end, step in runs(since, until, seconds, zone)
+        for one in store.buckets(series, metrics, start, end, step)
     ]
     return {
         "seconds": seconds,

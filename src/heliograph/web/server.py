@@ -1,0 +1,125 @@
+"""Listening: the application on a socket of its own, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from heliograph.collect.events import Event
+from heliograph.errors import ConfigError
+from heliograph.store import open_store
+from heliograph.store.aside import Aside
+from heliograph.web.app import make_app
+from heliograph.web.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from heliograph.collect.clock import Clock
+    from heliograph.config import Serve
+    from heliograph.outputs.sink import Progress
+    from heliograph.overview import AccountNow
+
+GRACE = 1
+"""Seconds an answer under way may still take once it is time to stop."""
+_CONNECTIONS = 256
+_LONGEST_HEAD = 16 * 1024
+_IDLE = 20
+"""Seconds a connection is kept for the next question; longer than most ask again."""
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(
+    config: Serve,
+    where: str,
+    accounts: Callable[[], Sequence[AccountNow]],
+    stop: asyncio.Event,
+    *,
+    sinks: Callable[[], Sequence[Progress]] = tuple,
+    ready: Callable[[str], None] | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Show what a store holds until stopped; `ready` is told the address once it is listened on."""
+    aside = Aside(partial(open_store, where, make=False))
+    try:
+        app = make_app(Source(aside, accounts, sinks, clock), config)
+        listener = _bound(config.host, config.port)
+        with listener:
+            server = _Server(_settings(app), partial(ready or _told, _address(listener)))
+            running = asyncio.create_task(server.serve([listener]))
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+                server.should_exit = True
+                await app.state.live.close()
+                await running
+    finally:
+        await aside.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the command line, which has more to end than this."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _settings(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,  # addresses may hold a token
+        server_header=False,
+        proxy_headers=False,  # who asks is who is connected: anybody can write a header
+        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    bare = host.strip("[]")
+    v6 = ":" in bare
+    try:
+        return socket.create_server(
+            (bare, port),
+            family=socket.AF_INET6 if v6 else socket.AF_INET,
+            dualstack_ipv6=bare == "::" and socket.has_dualstack_ipv6(),
+        )
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"the page cannot listen on {host} port {port}: {why}") from None
+
+
+def _address(listener: socket.socket) -> str:
+    """Return where to go; all addresses are no place, this machine is."""
+    host, port = listener.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}/"
+
+
+def _told(address: str) -> None:
+    _log.info(Event("serving", address=address))
