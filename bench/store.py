@@ -141,26 +141,27 @@ def reading(store, bare, clock, rounds):
     store.write(Batch(samples=rows, days=days))
     week = (START + YEAR // 2, START + YEAR // 2 + WEEK)
     year = (START, START + YEAR)
-    columns = ", ".join(METRICS)
     next(iter(bare.puts.values()))([(9, *row[1:]) for row in flat(rows)])
-    asked = {
-        "days": (
-            lambda: store.days(series, many[0], many[-1]),
-            partial(bare.ask, schema.DAYS, (*series, many[0].isoformat(), many[-1].isoformat())),
-        ),
-        "week": (
-            lambda: list(store.samples(series, *week)),
+    asked = {}
+    for names in (schema.ENERGIES, schema.ENERGIES[:1]):
+        asked[f"ten years of days, {counted(names)}"] = (
+            partial(store.days, series, many[0], many[-1], names),
+            partial(bare.ask, schema.days(names), (*series, many[0].isoformat(), many[-1].isoformat())),
+        )
+    for names in ([*METRICS], [*METRICS][:4], [*METRICS][:1]):
+        columns = ", ".join(names)
+        asked[f"week, {counted(names)}"] = (
+            partial(lambda names: list(store.samples(series, *week, names)), names),
             partial(
                 bare.ask,
                 f"SELECT measured_at, fetched_at, quality, status, {columns} FROM bare "
                 "WHERE series = ? AND measured_at >= ? AND measured_at < ? ORDER BY measured_at",
                 (9, *week),
             ),
-        ),
-    }
+        )
     for name, metrics, length in (("year by day", 1, 86_400), ("year by day", 6, 86_400), ("year by hour", 6, 3600)):
         chosen = [*METRICS][:metrics]
-        asked[f"{name}, {metrics} metric{'s' if metrics > 1 else ''}"] = (
+        asked[f"{name}, {counted(chosen)}"] = (
             partial(lambda *what: list(store.buckets(*what)), series, chosen, *year, length),
             partial(bare.ask, schema.buckets(chosen), (year[0], length, *series, *year)),
         )
@@ -168,6 +169,10 @@ def reading(store, bare, clock, rounds):
         name: compared([(seconds(clock, own), seconds(clock, raw)) for _ in range(rounds)])
         for name, (own, raw) in asked.items()
     }
+
+
+def counted(names):
+    return f"{len(names)} metric{'s' if len(names) > 1 else ''}"
 
 
 def compared(turns):

@@ -157,8 +157,8 @@ def _days(store: Store, roof: Roof, wanted: Wanted) -> Iterator[Row]:
     first = wanted.first
     while True:
         last = min(wanted.last, first + timedelta(days=_DAYS)) if (wanted.last - first).days > _DAYS else wanted.last
-        for day in store.days(roof.series, first, last):
-            values = tuple(day.values.get(name) for name in wanted.metrics)
+        for day in store.days(roof.series, first, last, wanted.metrics):
+            values = tuple(day.values[name] for name in wanted.metrics)
             if any(value is not None for value in values):
                 yield Row(roof, day.day, values, day.final)
         if last == wanted.last:

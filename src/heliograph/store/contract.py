@@ -139,8 +139,11 @@ class Store(Protocol):
     def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
         """Return the newest sample of this series, or of each."""
 
-    def samples(self, series: Series, since: int, until: int) -> Iterator[Entry]:
-        """Return the samples from one moment up to, not including, another, oldest first, as a stream."""
+    def samples(self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None) -> Iterator[Entry]:
+        """Return the samples from one moment up to, not including, another, oldest first, as a stream.
+
+        Their values are those of these metrics, or of all: fewer are read the faster.
+        """
 
     def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Return only when there were samples, oldest first, as a stream."""
@@ -148,8 +151,8 @@ class Store(Protocol):
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
 
-    def days(self, series: Series, first: date, last: date) -> tuple[Day, ...]:
-        """Return the days from the first to the last, both included."""
+    def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
+        """Return the days from the first to the last, both included; with these energies, or all."""
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return what was not believed in this time, oldest first."""

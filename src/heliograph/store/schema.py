@@ -14,7 +14,7 @@ from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 # As they were when the steps below were written: what a step did once, it does for ever.
 _METRICS_1 = (
@@ -151,7 +151,6 @@ _BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"
 _IN_TURN = f"{_BETWEEN} ORDER BY measured_at LIMIT ?"
 _SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE.columns[1:])
 
-SAMPLES = f"SELECT {_SAMPLE} FROM sample {_IN_TURN}"
 MOMENTS = f"SELECT measured_at FROM sample {_IN_TURN}"
 BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"
 LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
@@ -159,7 +158,6 @@ LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC L
 LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JOIN sample
     WHERE sample.series = series.id
     AND sample.measured_at = (SELECT max(measured_at) FROM sample WHERE sample.series = series.id)"""
-DAYS = f"SELECT CAST(day AS TEXT), {', '.join(DAY.rest)} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
 REPAIRS = f"SELECT {', '.join(REPAIR.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
 STATE = f"SELECT state FROM counter {_OF_SERIES}"
 # Numbers go on above the readers', when all changes below were pruned.
@@ -177,10 +175,27 @@ PRUNE = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
 ASKED_OF = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 
+def samples(metrics: Sequence[str]) -> str:
+    """Return what reads samples: moments, quality and status, and each of these metrics."""
+    columns = ", ".join(("measured_at", "fetched_at", "quality", "status", *_known(metrics, METRICS)))
+    return f"SELECT {columns} FROM sample {_IN_TURN}"
+
+
+def days(energies: Sequence[str]) -> str:
+    """Return what reads days: day, moment, quality, whether final, and each of these energies."""
+    columns = ", ".join(("CAST(day AS TEXT)", "written_at", "quality", "final", *_known(energies, ENERGIES)))
+    return f"SELECT {columns} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
+
+
+def _known(names: Sequence[str], there: Collection[str]) -> Sequence[str]:
+    """Return the names, which become a part of a statement, if each is one of ours."""
+    for name in names:
+        if name not in there:
+            raise StoreError(f"there is no metric {name!r}")
+    return names
+
+
 def buckets(metrics: Sequence[str]) -> str:
     """Return what groups samples: number of the stretch, how many, and mean, lowest and highest of each metric."""
-    for name in metrics:
-        if name not in METRICS:
-            raise StoreError(f"there is no metric {name!r}")
-    of_each = "".join(f", avg({name}), min({name}), max({name})" for name in metrics)
+    of_each = "".join(f", avg({name}), min({name}), max({name})" for name in _known(metrics, METRICS))
     return f"SELECT (measured_at - ?) / ?, count(*){of_each} FROM sample {_BETWEEN} GROUP BY 1 ORDER BY 1"

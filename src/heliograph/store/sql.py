@@ -28,6 +28,7 @@ _PAGE = 4096
 """Rows or stretches of time read at once: streams hold no more than this in memory, and nothing open in between."""
 
 _METRICS = dict.fromkeys(METRICS)
+_NAMES = tuple(METRICS)
 _ENERGIES = dict.fromkeys(ENERGIES)
 
 _T = TypeVar("_T")
@@ -172,13 +173,14 @@ class SqlStore(ABC):
     def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
         """Return the newest sample of this series, or of each."""
         if series is not None:
-            return tuple(_entries(series, self._read(schema.LATEST, series)))
+            return tuple(_entries(series, _NAMES, self._read(schema.LATEST, series)))
         rows = self._read(schema.LATEST_OF_ALL)
-        return tuple(sorted((one for row in rows for one in _entries(Series(*row[:3]), [row[3:]])), key=_of))
+        return tuple(sorted((one for row in rows for one in _entries(Series(*row[:3]), _NAMES, [row[3:]])), key=_of))
 
-    def samples(self, series: Series, since: int, until: int) -> Iterator[Entry]:
-        """Return the samples from one moment up to, not including, another, oldest first, as a stream."""
-        return _entries(series, self._pages(schema.SAMPLES, series, since, until))
+    def samples(self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None) -> Iterator[Entry]:
+        """Return the samples from one moment up to another, oldest first, as a stream; with these metrics, or all."""
+        names = _NAMES if metrics is None else tuple(metrics)
+        return _entries(series, names, self._pages(schema.samples(names), series, since, until))
 
     def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Return only when there were samples, oldest first, as a stream."""
@@ -197,10 +199,11 @@ class SqlStore(ABC):
                 mean, low, high = (tuple(values[place::3]) for place in range(3))
                 yield Bucket(start + number * seconds, size, mean, low, high)
 
-    def days(self, series: Series, first: date, last: date) -> tuple[Day, ...]:
-        """Return the days from the first to the last, both included."""
-        rows = self._read(schema.DAYS, (*series, first.isoformat(), last.isoformat()))
-        return tuple(_days(series, rows))
+    def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
+        """Return the days from the first to the last, both included; with these energies, or all."""
+        names = ENERGIES if energies is None else tuple(energies)
+        rows = self._read(schema.days(names), (*series, first.isoformat(), last.isoformat()))
+        return tuple(_days(series, names, rows))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return what was not believed in this time, oldest first."""
@@ -304,15 +307,15 @@ _STATUS: _Words[Status | None] = _Words({one.value: one for one in Status})
 _STATUS[None] = None  # type: ignore[index]
 
 
-def _entries(series: Series, rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
+def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
     for measured_at, fetched_at, quality, status, *values in rows:
-        found = dict(zip(_METRICS, values, strict=True))
+        found = dict(zip(names, values, strict=True))
         yield Entry(series, measured_at, fetched_at, _QUALITY[quality], _STATUS[status], found)
 
 
-def _days(series: Series, rows: Iterable[Sequence[Any]]) -> Iterator[Day]:
+def _days(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[Day]:
     for day, written_at, quality, final, *values in rows:
-        found = dict(zip(_ENERGIES, values, strict=True))
+        found = dict(zip(names, values, strict=True))
         yield Day(series, date.fromisoformat(day), found, _QUALITY[quality], final == 1, written_at)
 
 
