@@ -1,0 +1,1 @@
+"""Where samples go on to: one small file for each kind of listener."""

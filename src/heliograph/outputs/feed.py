@@ -1,0 +1,164 @@
+"""What a sink was not sent yet, read from the store: oldest first, at least once, through outages and restarts."""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.collect.events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from heliograph.collect.clock import Clock
+    from heliograph.store.aside import Aside
+    from heliograph.store.contract import Change, Entry, Known, Series, Store
+
+_DAY = 24 * 3600
+_NAMES_LAST = 3600
+"""Seconds until names and zones of known series are looked up again."""
+_PAGE = 1000
+
+_log = logging.getLogger(__name__)
+
+
+class News(NamedTuple):
+    """Samples that changed, and what their series are called."""
+
+    entries: Sequence[Entry]
+    known: Mapping[Series, Known]
+
+
+class _Place(NamedTuple):
+    """Every change up to a number is past, and of the next one all samples before a moment."""
+
+    number: int
+    moment: int | None = None
+
+
+class Feed:
+    """One reader of the store's changes.
+
+    What `take` returned is returned again until `done`: whoever is killed in between sends it twice, never not at all.
+    A reader that is seen for the first time begins with what is written from then on.
+    """
+
+    def __init__(
+        self,
+        aside: Aside,
+        name: str,
+        clock: Clock,
+        *,
+        wants: Callable[[Series], bool] = lambda _: True,
+        reach: float | None = None,
+    ) -> None:
+        """Read as `name`; `wants` chooses series, `reach` is how many seconds back samples are of use."""
+        self.name = name
+        self._aside = aside
+        self._clock = clock
+        self._wants = wants
+        self._reach = reach
+        self._place: _Place | None = None
+        self._ahead: _Place | None = None
+        self._pending: tuple[Entry, ...] = ()
+        self._sent: dict[Series, Entry] = {}
+        self._known: dict[Series, Known] = {}
+        self._known_at = 0.0
+        self._kept = 0
+        self._heard_at = 0.0
+        self._mentioned_at = 0.0
+
+    async def begin(self) -> None:
+        """Find the place, or take one: only what is written after this is recorded for a new reader."""
+        if self._place is not None:
+            return
+        now = int(self._clock.now())
+
+        def place(store: Store) -> int:
+            number = store.reader(self.name)
+            if number is None:
+                number = store.newest_change()
+                store.move(self.name, number, now)
+            return number
+
+        self._kept = await self._aside.ask(place)
+        self._place = _Place(self._kept)
+
+    async def take(self, size: int) -> News:
+        """Return at most so many samples that come next; none when everything was sent."""
+        await self.begin()
+        await self._keep()
+        if len(self._pending) > size:
+            self._pending = ()
+        more = True
+        while more and not self._pending:
+            self._pending, self._ahead, more = await self._aside.ask(lambda store: self._read(store, size))
+            if not self._pending:
+                await self._advance()
+        return News(self._pending, self._known)
+
+    async def done(self) -> None:
+        """Go on behind what was taken."""
+        for entry in self._pending:
+            last = self._sent.get(entry.series)
+            if last is None or last.measured_at <= entry.measured_at:
+                self._sent[entry.series] = entry
+        self._pending = ()
+        await self._advance()
+
+    async def _advance(self) -> None:
+        self._place = self._ahead
+        await self._keep()
+
+    async def _keep(self) -> None:
+        """Write down the place, and once a day that there still is a reader."""
+        assert self._place is not None
+        number, now = self._place.number, self._clock.now()
+        if number != self._kept or now - self._heard_at >= _DAY:
+            await self._aside.ask(lambda store: store.move(self.name, number, int(now)))
+            self._kept, self._heard_at = number, now
+
+    def _read(self, store: Store, size: int) -> tuple[tuple[Entry, ...], _Place, bool]:
+        """Return what comes next, the place behind it, and whether there may be more beyond."""
+        assert self._place is not None
+        number, moment = self._place
+        found: list[Entry] = []
+        changes = store.changes(number, _PAGE)
+        for change in changes:
+            rows = self._samples(store, change, moment, size - len(found))
+            found += rows
+            if len(found) == size:
+                return self._new(store, found), _Place(number, rows[-1].measured_at + 1), True
+            number, moment = change.number, None
+        return self._new(store, found), _Place(number), len(changes) == _PAGE
+
+    def _samples(self, store: Store, change: Change, moment: int | None, most: int) -> list[Entry]:
+        if not self._wants(change.series):
+            return []
+        since = change.since if moment is None else moment
+        if self._reach is not None and since < (oldest := int(self._clock.now() - self._reach)):
+            self._mention_old()
+            since = oldest
+        return list(islice(store.samples(change.series, since, change.until + 1), most))
+
+    def _new(self, store: Store, found: list[Entry]) -> tuple[Entry, ...]:
+        """Leave out what is what was sent last: a poll may bring the same sample again."""
+        if any(entry.series not in self._known for entry in found) or self._clock.now() - self._known_at > _NAMES_LAST:
+            self._known = {one.series: one for one in store.series()}
+            self._known_at = self._clock.now()
+        last: dict[Series, Entry] = {}
+        new = []
+        for entry in found:
+            before = last.get(entry.series) or self._sent.get(entry.series)
+            if before is None or before._replace(fetched_at=entry.fetched_at) != entry:
+                new.append(entry)
+                last[entry.series] = entry
+        return tuple(new)
+
+    def _mention_old(self) -> None:
+        now = self._clock.now()
+        if now - self._mentioned_at >= _DAY:
+            self._mentioned_at = now
+            days = (self._reach or 0) / _DAY
+            _log.warning(Event("output skips", output=self.name, why=f"it takes nothing older than {days:g} days"))

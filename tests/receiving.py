@@ -1,0 +1,158 @@
+"""What tests of outputs share: a service on a real socket that answers, fails and breaks off as told, and a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from heliograph.model import Quality, Status
+from heliograph.outputs.feed import Feed
+from heliograph.outputs.sink import Delivery
+from heliograph.redact import Secret
+from heliograph.store import open_store
+from heliograph.store.aside import Aside
+from heliograph.store.contract import Batch, Entry, Known, Series
+
+NOON = 1_782_036_000  # 2026-06-21 10:00 UTC, 12:00 in Berlin
+ROOF = Series("growatt", "11")
+ZONE = "Europe/Berlin"
+
+
+class Asked(NamedTuple):
+    """One request as it came."""
+
+    path: str
+    query: dict
+    headers: dict
+    body: bytes
+
+
+def answer(status=200, body=b"", **headers):
+    """Return an answer, as the service sends it."""
+    raw = body if isinstance(body, bytes) else body.encode()
+    told = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([f"HTTP/1.1 {status} So", f"Content-Length: {len(raw)}", *told, "", ""]).encode() + raw
+
+
+RESET = object()
+"""Instead of an answer: the line is cut."""
+HALF = b"HTTP/1.1 200 So\r\nContent-Length: 100\r\n\r\nbut the rest never"
+"""An answer that ends in the middle."""
+
+
+class Service:
+    """Answers each request with what `reply` makes of it; None of it is HTTP's own business but the framing."""
+
+    def __init__(self):
+        self.asked = []
+        self.reply = lambda asked: answer()
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._lines = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                line, _ = self._socket.accept()
+                self._lines.append(line)
+                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+
+    def _serve(self, line):
+        with suppress(OSError), line, line.makefile("rb") as reader:
+            while head := b"".join(iter(lambda: reader.readline().rstrip(b"\r\n") + b"\n", b"\n")):
+                first, *rest = head.decode().splitlines()
+                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in rest)}
+                body = reader.read(int(headers.get("content-length", 0)))
+                parts = urlsplit(first.split(" ")[1])
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                self.asked.append(Asked(parts.path, query, headers, body))
+                reply = self.reply(self.asked[-1])
+                if reply is RESET:
+                    # Not a polite goodbye.
+                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+                    return
+                line.sendall(reply)
+                if reply == HALF:
+                    return
+
+    def close(self):
+        for line in (self._socket, *self._lines):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+            line.close()
+
+
+class Hand:
+    """A clock that stands until whoever waits moves it on; `stop` is set when it has come to its end."""
+
+    def __init__(self, now=NOON, end=float("inf")):
+        self.moment = now
+        self.end = end
+        self.waits = []
+
+    def now(self):
+        return self.moment
+
+    async def wait(self, until, stop):
+        self.waits.append(until - self.moment)
+        self.moment = max(self.moment, until)
+        if self.moment >= self.end:
+            stop.set()
+        await asyncio.sleep(0)
+
+
+def entry(moment=NOON, series=ROOF, fetched_at=None, quality=Quality.LIVE, **values):
+    """Return a sample."""
+    return Entry(series, moment, fetched_at or moment + 60, quality, Status.ONLINE, values or {"pv_power": 1000.0})
+
+
+class Kept:
+    """A store in a file, a reader's side of it, and what writes into it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.store = open_store(path)
+        self.asides = []
+
+    def aside(self):
+        self.asides.append(Aside(lambda: open_store(self.path)))
+        return self.asides[-1]
+
+    def write(self, *entries, name="Roof", zone=ZONE):
+        known = [Known(one, name, None, zone) for one in {row.series for row in entries}]
+        self.store.write(Batch(samples=entries, known=known))
+
+    def delivery(self, sink, clock, jitter=lambda: 1.0):
+        feed = Feed(self.aside(), sink.name, clock, wants=sink.wants, reach=sink.reach)
+        return Delivery(sink, feed, clock, jitter)
+
+    async def close(self):
+        for one in self.asides:
+            await one.close()
+        self.store.close()
+
+
+def configured(**facts):
+    """Return a part of a configuration; texts under these names are secrets."""
+    secret = {"token", "password", "key", "secret"}
+    return SimpleNamespace(
+        **{name: Secret(value) if name in secret and value else value for name, value in facts.items()}
+    )
+
+
+async def drained(delivery, turns=50):
+    """Let a delivery send until there is nothing left, and return the waits it asked for."""
+    waits = []
+    for _ in range(turns):
+        waits.append(await delivery.turn())
+        if delivery.caught_up:
+            return waits
+        delivery.clock.moment += waits[-1]
+    raise AssertionError(f"still at it: {delivery.progress}")
