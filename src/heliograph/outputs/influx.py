@@ -1,0 +1,108 @@
+"""InfluxDB, and whatever else takes its line protocol: one line a sample."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from math import isfinite
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from heliograph.errors import ConfigError
+from heliograph.metrics import METRICS
+from heliograph.outputs.http import Door, in_header
+from heliograph.outputs.sink import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heliograph.collect.clock import Clock
+    from heliograph.config import Influx
+    from heliograph.outputs.feed import News
+    from heliograph.store.contract import Entry, Series
+
+_MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
+_SPECIAL = re.compile(r"[,= ]")
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+
+
+class InfluxSink:
+    """One bucket (version 2) or database (version 1)."""
+
+    size = 5000
+    pause = 1.0
+    reach: float | None = None
+
+    def __init__(self, wanted: Influx, clock: Clock) -> None:
+        if not _MEASUREMENT.fullmatch(wanted.measurement):
+            raise ConfigError(f"an InfluxDB measurement is one plain word, not {wanted.measurement!r}")
+        self._measurement = wanted.measurement
+        self._clock = clock
+        self._headers = {"content-type": "text/plain; charset=utf-8"}
+        where = wanted.url.rstrip("/")
+        secrets: list[str] = []
+        if wanted.bucket:
+            query = urlencode({"org": wanted.org or "", "bucket": wanted.bucket, "precision": "s"})
+            where = f"{where}/api/v2/write?{query}"
+        else:
+            where = f"{where}/write?{urlencode({'db': wanted.database or '', 'precision': 's'})}"
+        if wanted.token is not None:
+            secrets = [in_header(wanted.token)]
+            self._headers["authorization"] = f"Token {secrets[0]}"
+        elif wanted.username and wanted.password is not None:
+            password = wanted.password.reveal()
+            both = b64encode(f"{wanted.username}:{password}".encode()).decode()
+            secrets = [password, both]
+            self._headers["authorization"] = f"Basic {both}"
+        self._door = Door(where, *secrets)
+        self.name = f"influx {self._door.host}/{wanted.bucket or wanted.database}/{wanted.measurement}"
+
+    def wants(self, series: Series) -> bool:
+        """Take every plant and device."""
+        return True
+
+    async def send(self, news: News) -> None:
+        """Write all samples at once; the same sample again is the same point."""
+        body = "\n".join(lines(news, self._measurement)).encode()
+        if not body:
+            return
+        reply = await self._door.post(self._headers, body, self._clock.now)
+        # Quirk: partial writes keep the rest, and say so with 400 (1.x: "partial write: … dropped=3") or 422 (2.x).
+        if reply.status == 422 or (reply.status == 400 and b"partial" in reply.body.lower()):
+            dropped = re.search(rb"dropped[ =:]*(\d{1,9})", reply.body)
+            # What could not be parsed is not counted.
+            raise Refused(self._door.says(reply), lost=max(int(dropped[1]), 1) if dropped else 1)
+        self._door.settle(reply)
+
+
+def lines(news: News, measurement: str) -> Iterator[str]:
+    """Yield the line of each sample of which anything is known."""
+    for entry in news.entries:
+        fields = ",".join(
+            f"{name}={float(value)!r}"
+            for name in METRICS
+            if (value := entry.values.get(name)) is not None and isfinite(value)
+        )
+        if fields:
+            yield f"{measurement}{_tags(entry, news)} {fields} {entry.measured_at}"
+
+
+def _tags(entry: Entry, news: News) -> str:
+    vendor, plant, device = entry.series
+    known = news.known.get(entry.series._replace(device=""))
+    # In the order of their names, as the protocol advises; one without a value must not be there at all.
+    tags = {"device": device, "plant": plant, "plant_name": known.name if known else None, "vendor": vendor}
+    return "".join(f",{name}={cleaned}" for name, value in tags.items() if (cleaned := escaped(value or "")))
+
+
+def escaped(value: str) -> str:
+    r"""Return a tag's value as the line protocol writes it.
+
+    It has no way to write a backslash before a special character or at the end, nor the end of a line: backslashes
+    become slashes, and control characters spaces.
+
+    >>> escaped("Roof, east = 5 kW\\")
+    'Roof\\,\\ east\\ \\=\\ 5\\ kW/'
+    """
+    plain = _CONTROL.sub(" ", value).strip().replace("\\", "/")
+    return _SPECIAL.sub(r"\\\g<0>", plain)

@@ -1,0 +1,88 @@
+"""A webhook: samples as JSON to an address of yours, signed, in their order, and again until they are taken."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from heliograph.outputs.http import Door
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heliograph.collect.clock import Clock
+    from heliograph.config import Webhook
+    from heliograph.outputs.feed import News
+    from heliograph.store.contract import Entry, Known, Series
+
+
+class WebhookSink:
+    """One address that is posted to."""
+
+    size = 100
+    pause = 1.0
+    reach: float | None = None
+
+    def __init__(self, wanted: Webhook, clock: Clock) -> None:
+        self._clock = clock
+        self._plants = frozenset(wanted.plants)
+        self._secret = "" if wanted.secret is None else wanted.secret.reveal()
+        # Whoever knows the address of some receivers may write to them: path and query are secrets too.
+        self._door = Door(wanted.url, self._secret, *_telling(wanted.url))
+        self.name = f"webhook {self._door.host} {sha256(wanted.url.encode()).hexdigest()[:8]}"
+
+    def wants(self, series: Series) -> bool:
+        """Take the plants it was made for, with their devices; all, if none is named."""
+        return not self._plants or series.plant in self._plants
+
+    async def send(self, news: News) -> None:
+        """Post them; what is tried again has the same id."""
+        now = self._clock.now()
+        samples = [_sample(entry, news.known.get(entry.series)) for entry in news.entries]
+        content = json.dumps(samples, sort_keys=True).encode()
+        whole = {"id": sha256(self.name.encode() + content).hexdigest()[:32], "sent_at": _iso(now), "samples": samples}
+        body = json.dumps(whole, ensure_ascii=False).encode()
+        headers = {"content-type": "application/json"}
+        if self._secret:
+            headers["heliograph-signature"] = signature(self._secret, int(now), body)
+        self._door.settle(await self._door.post(headers, body, self._clock.now))
+
+
+def _telling(url: str) -> Iterator[str]:
+    """Yield what of an address lets others write there, whole and in parts."""
+    parts = urlsplit(url)
+    yield from (url, parts.path[1:], parts.query, *parts.path.split("/"))
+    yield from (value for _, value in parse_qsl(parts.query))
+
+
+def signature(secret: str, now: int, body: bytes) -> str:
+    """Return the header that proves who sent a body, and when.
+
+    >>> signature("hunter2", 1782036000, b"{}")[:30]
+    't=1782036000,v1=ab9eb21d22c36e'
+    """
+    return f"t={now},v1={hmac.new(secret.encode(), f'{now}.'.encode() + body, sha256).hexdigest()}"
+
+
+def _sample(entry: Entry, known: Known | None) -> dict[str, Any]:
+    return {
+        "vendor": entry.series.vendor,
+        "plant": entry.series.plant,
+        "device": entry.series.device or None,
+        "name": known.name if known else None,
+        "measured_at": _iso(entry.measured_at),
+        "fetched_at": _iso(entry.fetched_at),
+        "quality": str(entry.quality),
+        "status": entry.status and str(entry.status),
+        # JSON knows no infinity.
+        "values": {name: value for name, value in entry.values.items() if value is None or isfinite(value)},
+    }
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
