@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.kept import shown_store
-from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
+from heliograph.cli.options import add_command, add_store, chosen_config, chosen_store
 from heliograph.cli.stopping import stop_on_signals
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heliograph.collect.worker import Worker
-    from heliograph.config import Account
+    from heliograph.config import Account, Config
 
 _EXAMPLES = """\
   heliograph collect
@@ -46,34 +46,51 @@ def collect(options: Namespace) -> int:
 
     from heliograph.cli.logs import log_to_stderr  # noqa: PLC0415 - nor events
 
-    accounts = chosen_accounts(options)
+    config = chosen_config(options)
+    accounts = config.chosen(options.account, options.server)
     log_to_stderr(options.log)
     where = chosen_store(options)
-    kept = asyncio.run(_collected(accounts, where, once=options.once, heal=options.heal))
+    kept = asyncio.run(_collected(config, accounts, where, once=options.once, heal=options.heal))
     return 0 if kept else 1
 
 
-async def _collected(accounts: Sequence[Account], where: str, *, once: bool, heal: bool) -> bool:
+async def _collected(config: Config, accounts: Sequence[Account], where: str, *, once: bool, heal: bool) -> bool:
     import asyncio  # noqa: PLC0415 - as above
 
+    from heliograph.cli.companions import beside, companions, drained  # noqa: PLC0415 - as above
     from heliograph.cli.vendors import client, identity  # noqa: PLC0415 - as above
     from heliograph.collect.clock import Clock  # noqa: PLC0415
     from heliograph.collect.collector import collect as run  # noqa: PLC0415
     from heliograph.collect.collector import collect_once  # noqa: PLC0415
     from heliograph.collect.events import Event  # noqa: PLC0415
     from heliograph.collect.writer import Writer  # noqa: PLC0415
+    from heliograph.outputs.deliveries import deliveries  # noqa: PLC0415
     from heliograph.store import open_store  # noqa: PLC0415
+    from heliograph.store.aside import Aside  # noqa: PLC0415
 
-    # An account or a store that cannot be used at the start is a mistake to be mended, not something to wait for.
+    # An account, an output or a store that cannot be used at the start is a mistake to be mended, not something to
+    # wait for.
     for account in accounts:
         client(account)
-    writer = Writer(partial(open_store, where))
     clock, stop = Clock(), asyncio.Event()
+    writer, aside = Writer(partial(open_store, where)), Aside(partial(open_store, where))
+    sent = deliveries(config, aside, clock)
     await writer.ask(lambda store: store.claim([identity(account) for account in accounts]))
     workers = [_worker(account, writer, clock, heal=heal) for account in accounts]
     stop_on_signals(stop)
     _log.info(Event("collecting", accounts=len(workers), store=shown_store(where)))
-    return await (collect_once(workers, writer, stop) if once else run(workers, writer, clock, stop))
+    try:
+        for one in sent:
+            # Before the first poll: what is written for no reader is told to none.
+            await one.feed.begin()
+        if once:
+            kept = await collect_once(workers, writer, stop)
+            await drained(sent, stop)
+            return kept
+        async with beside(companions(config, accounts, workers, sent, aside, where, clock), clock, stop):
+            return await run(workers, writer, clock, stop)
+    finally:
+        await aside.close()
 
 
 def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Worker:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from heliograph.config import Account
+    from heliograph.config import Account, Config
 
 
 def add_command(
@@ -56,12 +56,17 @@ def add_config(parser: Any) -> None:
 
 def chosen_accounts(options: Namespace) -> tuple[Account, ...]:
     """Return the accounts the options choose; what the person should know goes to stderr."""
+    return chosen_config(options).chosen(options.account, options.server)
+
+
+def chosen_config(options: Namespace) -> Config:
+    """Return the configuration the options choose; what the person should know goes to stderr."""
     from heliograph.config import load  # noqa: PLC0415 - help needs no configuration
 
     config = load(options.config, os.environ)
     for warning in config.warnings:
         complain(warning)
-    return config.chosen(options.account, options.server)
+    return config
 
 
 def add_store(parser: ArgumentParser) -> None:
