@@ -21,8 +21,8 @@ from collecting import KINDS, Jumping
 from heliograph.cli.main import run
 from heliograph.cli.progress import shown
 from heliograph.collect.backfill import Backfill, Progress, Wish
-from heliograph.collect.heal import Days
-from heliograph.collect.plan import Known, barren, doubted, open_questions
+from heliograph.collect.heal import Days, Known
+from heliograph.collect.plan import barren, doubted, open_questions
 from heliograph.collect.writer import Writer
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread

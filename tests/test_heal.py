@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from heliograph.collect import past
 from heliograph.collect.days import NOON, bounds
-from heliograph.collect.heal import AGAIN, HOLE, SILENT, Days, Past, Question, hole, newness, questions
+from heliograph.collect.heal import AGAIN, HOLE, SILENT, Days, Known, Question, hole, newness, questions
 from heliograph.collect.healer import Healer, open_questions
 from heliograph.errors import Refused, Unreachable, Unreadable
 from heliograph.model import PeriodEnergy, Plant, Quality, Sample
@@ -38,9 +38,8 @@ def day(of, final=True):
 
 
 def found(now, first=YESTERDAY, curves=(), months=(), days=(), **options):
-    known = Past(
-        {one.period: one for one in curves}, {one.period: one for one in months}, {one.day: one for one in days}
-    )
+    asked = {"curve": {one.period: one for one in curves}, "days": {one.period: one for one in months}}
+    known = Known(asked, {one.day: one for one in days})
     today = datetime.fromtimestamp(now, BERLIN).date()
     open_now = questions(ROOF, known, Days(first, today), today, now, BERLIN, **options)
     return [(one.span, one.period) for one in open_now]
@@ -151,7 +150,9 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
     for wake in wakes:
         now += wake
         today = datetime.fromtimestamp(now, BERLIN).date()
-        for one in list(questions(ROOF, Past(curves, months, days), Days(first, today), today, now, BERLIN)):
+        for one in list(
+            questions(ROOF, Known({"curve": curves, "days": months}, days), Days(first, today), today, now, BERLIN)
+        ):
             outcome = outcomes.get(date.fromisoformat(f"{one.period}-01"[:10]).day % 10, "data")
             if outcome == "raises":
                 continue

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heliograph.collect import past
 from heliograph.collect.days import day_of
 from heliograph.collect.drawn import with_energies
-from heliograph.collect.heal import Days, newness
-from heliograph.collect.plan import Known, barren, doubted, open_questions, periods, requests
+from heliograph.collect.heal import Days, Known, newness
+from heliograph.collect.plan import barren, doubted, open_questions, periods, requests
 from heliograph.collect.poll import zone_named
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.store.contract import Batch

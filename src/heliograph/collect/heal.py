@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
-    from heliograph.store.contract import Asked, Day, Series, Span
+    from heliograph.store.contract import Asked, Day, Series, Span, Store
 
 SILENT = NOON + 48 * 3600
 """Seconds after a day's end until its curve is read for the last time."""
@@ -30,6 +30,8 @@ HOLE = 3600
 """Seconds without a sample that are worth a question about today."""
 PAUSE = 3 * 3600
 """The least seconds between two questions about today."""
+SPANS: tuple[Span, ...] = ("years", "months", "days", "curve")
+"""What is asked for, from the coarse to the fine."""
 
 
 class Question(NamedTuple):
@@ -52,16 +54,27 @@ class Days(NamedTuple):
     last: date
 
 
-class Past(NamedTuple):
-    """What is known of a plant's past: what was asked for, by period, and its days."""
+class Known(NamedTuple):
+    """What is known of a plant's past; answers are added as they come."""
 
-    curves: Mapping[str, Asked]
-    months: Mapping[str, Asked]
-    days: Mapping[date, Day]
+    asked: Mapping[Span, dict[str, Asked]]
+    days: dict[date, Day]
+
+    @classmethod
+    def of(cls, store: Store, series: Series, days: Days) -> Known:
+        """Return what a store knows."""
+        found = {day.day: day for day in store.days(series, days.first, days.last)}
+        return cls({span: dict(store.asked(series, span)) for span in SPANS}, found)
+
+    def add(self, asked: Sequence[Asked], days: Sequence[Day]) -> None:
+        """Remember an answer."""
+        for one in asked:
+            self.asked[one.span][one.period] = one
+        self.days.update((day.day, day) for day in days)
 
 
 def questions(
-    series: Series, past: Past, days: Days, today: date, now: int, zone: tzinfo, patience: int = PATIENCE
+    series: Series, known: Known, days: Days, today: date, now: int, zone: tzinfo, patience: int = PATIENCE
 ) -> Iterator[Question]:
     """Yield what is open about these days that are over, newest first; a month before its days' curves."""
     month = ""
@@ -70,9 +83,9 @@ def questions(
         patient = (today - day).days <= patience
         if f"{day:%Y-%m}" != month:
             month = f"{day:%Y-%m}"
-            if _month_is_open(past, days.first, day, now, zone, patient=patient):
+            if _month_is_open(known, days.first, day, now, zone, patient=patient):
                 yield Question(series, "days", month)
-        if _is_open(past.curves.get(f"{day}"), day, now, zone, patient=patient, looks=(NOON, SILENT)):
+        if _is_open(known.asked["curve"].get(f"{day}"), day, now, zone, patient=patient, looks=(NOON, SILENT)):
             yield Question(series, "curve", f"{day}")
         day -= timedelta(days=1)
 
@@ -88,16 +101,16 @@ def _is_open(
     return any(asked.asked_at < end + look <= now for look in looks)
 
 
-def _month_is_open(past: Past, first: date, last: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
+def _month_is_open(known: Known, first: date, last: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
     """Tell whether a month, up to its last day that is over, has a day whose energies are not final yet."""
     month = f"{last:%Y-%m}"
-    asked = past.months.get(month)
+    asked = known.asked["days"].get(month)
     if asked is not None and asked.outcome == "failed":
         return patient and now >= asked.asked_at + AGAIN
     day = last
     while day >= first and f"{day:%Y-%m}" == month:
-        known = past.days.get(day)
-        if (known is None or not known.final) and _is_open(asked, day, now, zone, patient=patient):
+        there = known.days.get(day)
+        if (there is None or not there.final) and _is_open(asked, day, now, zone, patient=patient):
             return True
         day -= timedelta(days=1)
     return False

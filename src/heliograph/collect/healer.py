@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heliograph.collect import past
 from heliograph.collect.days import begins, day_of
 from heliograph.collect.events import Event
-from heliograph.collect.heal import PAUSE, Days, Past, Question, hole, newness, questions
+from heliograph.collect.heal import PAUSE, Days, Known, Question, hole, newness, questions
 from heliograph.collect.pace import POLLS
 from heliograph.periods import bounds
 from heliograph.store.entries import series_of
@@ -116,19 +116,16 @@ def open_questions(
     first = since or first_day(store, series, now, zone)
     if first is None:
         return []
-    known = Past(
-        store.asked(series, "curve"),
-        store.asked(series, "days"),
-        {day.day: day for day in store.days(series, first, today)},
-    )
+    days = Days(first, today)
+    known = Known.of(store, series, days)
     found = [Question(series, "curve", f"{today}")] if _today_has_a_hole(store, series, known, today, now, zone) else []
-    return [*found, *islice(questions(series, known, Days(first, today), today, now, zone), most)][:most]
+    return [*found, *islice(questions(series, known, days, today, now, zone), most)][:most]
 
 
-def _today_has_a_hole(store: Store, series: Series, known: Past, today: date, now: int, zone: tzinfo) -> bool:
+def _today_has_a_hole(store: Store, series: Series, known: Known, today: date, now: int, zone: tzinfo) -> bool:
     start = begins(today, zone)
     missing = hole(store.moments(series, start, now), start)
-    asked = known.curves.get(f"{today}")
+    asked = known.asked["curve"].get(f"{today}")
     return missing is not None and (asked is None or (asked.asked_at < missing and asked.asked_at + PAUSE <= now))
 
 

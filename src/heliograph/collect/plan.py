@@ -7,51 +7,30 @@ tells no energy of there is marked as asked, down to its days' curves, so that n
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from heliograph.collect.heal import Past, Question, questions
+from heliograph.collect.heal import SPANS, Question, questions
 from heliograph.store.contract import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date, tzinfo
 
-    from heliograph.collect.heal import Days
+    from heliograph.collect.heal import Days, Known
     from heliograph.model import HistoryCost, PeriodEnergy
-    from heliograph.store.contract import Day, Series, Span, Store
+    from heliograph.store.contract import Series, Span
 
 FOR_EVER = 1 << 20
 """Days of patience with what failed: a person who asks again wants it."""
-SPANS: tuple[Span, ...] = ("years", "months", "days", "curve")
-"""From the coarse to the fine; a period of each has 0, 4, 7 and 10 letters."""
 _LETTERS = {"years": 0, "months": 4, "days": 7, "curve": 10}
-
-
-class Known(NamedTuple):
-    """What is known of a plant's past; answers are added as they come."""
-
-    asked: Mapping[Span, dict[str, Asked]]
-    days: dict[date, Day]
-
-    @classmethod
-    def of(cls, store: Store, series: Series, days: Days) -> Known:
-        """Return what a store knows."""
-        found = {day.day: day for day in store.days(series, days.first, days.last)}
-        return cls({span: dict(store.asked(series, span)) for span in SPANS}, found)
-
-    def add(self, asked: Sequence[Asked], days: Sequence[Day]) -> None:
-        """Remember an answer."""
-        for one in asked:
-            self.asked[one.span][one.period] = one
-        self.days.update((day.day, day) for day in days)
+"""Of a period of each span."""
 
 
 def open_questions(series: Series, known: Known, days: Days, today: date, now: int, zone: tzinfo) -> Iterator[Question]:
     """Yield what is open about these days, newest first, and before it what may show that some of it is not."""
     fresh = _unasked_months(known, days)
-    past = Past(known.asked["curve"], known.asked["days"], known.days)
     year = None
-    for question in questions(series, past, days, today, now, zone, FOR_EVER):
+    for question in questions(series, known, days, today, now, zone, FOR_EVER):
         if year is None and len({month[:4] for month in fresh}) > 1 and "" not in known.asked["years"]:
             yield Question(series, "years", "")
         if question.period[:4] != year:
