@@ -140,13 +140,14 @@ class HistoryCost:
     """Requests one question about a plant's past usually takes; 0 where its cloud keeps no such series.
 
     `curve` is a day's samples; `days`, `months` and `years` are the energies of a month's days, of a year's months
-    and of all years.
+    and of all years. `untold` are the kinds of energy that none of these tells, for whom a day's powers must do.
     """
 
     curve: int
     days: int
     months: int
     years: int
+    untold: frozenset[str] = frozenset()
 
     def of(self, span: str) -> int:
         """Return the requests of one such question."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect import past
 from heliograph.collect.days import begins, day_of
+from heliograph.collect.drawn import with_energies
 from heliograph.collect.events import Event
 from heliograph.collect.heal import PAUSE, Days, Known, Question, hole, newness, questions
 from heliograph.collect.pace import POLLS
@@ -62,7 +63,7 @@ class Healer:
         asked = 0
         while (found := await self._newest(plants)) is not None:
             plant, question = found
-            cost = await self._cost(client, question)
+            cost = (await self._costs_of(client, question)).of(question.span)
             if cost > self._saved or cost + poll > free:
                 break
             self._saved -= cost
@@ -80,7 +81,11 @@ class Healer:
         zone = plant.zone
         assert zone is not None  # `_next` has no questions without a clock on the wall
         known = await self._writer.ask(lambda store: _days(store, question))
-        batch = await past.ask(client, question, now, zone, memories.get(question.series, {}), known)
+        memory = memories.get(question.series, {})
+        batch = await past.ask(client, question, now, zone, memory, known)
+        if question.span == "curve":
+            untold = (await self._costs_of(client, question)).untold
+            batch = await self._writer.ask(lambda store: with_energies(store, batch, untold, memory, zone, now))
         kept = await self._writer.write(batch)
         asked = batch.asked[0]
         _log.info(
@@ -102,10 +107,10 @@ class Healer:
             known = self._open[series] = _Open(now + LOOK, deque(found))
         return known.left[0] if known.left else None
 
-    async def _cost(self, client: Any, question: Question) -> int:
+    async def _costs_of(self, client: Any, question: Question) -> HistoryCost:
         if question.series not in self._costs:
             self._costs[question.series] = await client.history_cost(question.series.plant)
-        return self._costs[question.series].of(question.span)
+        return self._costs[question.series]
 
 
 def open_questions(

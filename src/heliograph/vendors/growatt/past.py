@@ -6,9 +6,11 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from heliograph.metrics import ENERGIES
 from heliograph.model import HistoryCost
 from heliograph.periods import OLDEST, Wall, bounds, energies, no_clock
 from heliograph.vendors.growatt import gather, series
+from heliograph.vendors.growatt import payloads as said
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import Timespan
 from heliograph.vendors.growatt.login import offset_due, written_by
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from heliograph.periods import Rows
     from heliograph.session import Session
     from heliograph.vendors.growatt import devices as dev
-    from heliograph.vendors.growatt import payloads as said
     from heliograph.vendors.growatt.charts import Span
 
     Devices = tuple[tuple[str, str], ...]
@@ -33,6 +34,8 @@ _DRAWN_THERE = frozenset(("storage", "spa"))
 """Families without a chart of their own."""
 _STORED = frozenset(("mix", "storage", "spa"))
 """Families the dashboard counts; a battery makes the plant's own bars ambiguous."""
+_SUN = ("pv_energy",)
+"""What all other bars tell."""
 _USUAL_YEARS = 3
 _BARS = 6
 
@@ -76,7 +79,14 @@ def history_cost(session: Session, plant_id: str) -> Steps[HistoryCost]:
     devices = yield from gather.devices(session, plant_id)
     sources = _sources(devices)
     years = sum(_USUAL_YEARS if source == PORTAL else 1 for _, source in sources)
-    return HistoryCost(curve=len(_charts(devices)), days=len(sources), months=len(sources), years=years)
+    told = {kind for _, source in sources for kind in (said.DASHBOARD_BARS.values() if source == PORTAL else _SUN)}
+    return HistoryCost(
+        curve=len(_charts(devices)),
+        days=len(sources),
+        months=len(sources),
+        years=years,
+        untold=frozenset(ENERGIES) - told,
+    )
 
 
 # Clocks
