@@ -64,11 +64,10 @@ def serving(config: Serve, where: str, accounts: Any, stop: Any, **more: Any) ->
     try:
         from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra that may not be installed
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _NEEDS:
+        needed = (error.name or "").partition(".")[0]
+        if needed not in _NEEDS:
             raise
-        raise ConfigError(
-            f"the page needs {error.name}, which is not installed: pip install 'heliograph[web]'"
-        ) from None
+        raise ConfigError(f"the page needs {needed}, which is not installed: pip install 'heliograph[web]'") from None
     return listen(config, where, accounts, stop, **more)
 
 

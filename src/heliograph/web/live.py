@@ -20,6 +20,7 @@ LISTENERS = 64
 BEAT = 15.0
 """Seconds after which a line without meaning keeps a silent connection open."""
 LOOK = 2.0
+"""Seconds between two looks."""
 
 
 @dataclass(slots=True)
@@ -62,7 +63,8 @@ class Live:
 
         Numbers are moments, so that one from before a restart still says what its listener has seen.
         """
-        self.check()
+        if self._closed:
+            return
         self.listeners += 1
         try:
             if self._looking is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.collect.clock import Clock
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LASTS = 2
-"""Seconds for which what was found out is good enough for everybody."""
+LASTS = 2.0
+"""Seconds for which what was found out is good enough for everybody; of real time, whatever the clock shows."""
+_JUMP = 3600
+"""Seconds a clock does not move meanwhile, unless it was set or the machine slept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """What is true at one moment; `at` rises from one to the next."""
+    """What is true at one moment."""
 
     at: int
     plants: tuple[PlantNow, ...]
@@ -43,22 +46,25 @@ class Source:
         accounts: Callable[[], Sequence[AccountNow]],
         sinks: Callable[[], Sequence[Progress]] = tuple,
         clock: Clock | None = None,
+        ticks: Callable[[], float] = monotonic,
     ) -> None:
         self.clock = clock or Clock()
+        self._ticks = ticks
         self._aside = aside
         self._accounts = accounts
         self._sinks = sinks
         self._overview: Overview | None = None
         self._turn = asyncio.Lock()
-        self._looked_at = 0.0
+        self._looked_at = self._ticked = 0.0
         self._found: Now | StoreError | None = None
 
     async def overview(self) -> Now:
         """Return what is true now, found out at most every two seconds for all who ask; raises `StoreError`."""
         async with self._turn:
-            now = self.clock.now()
-            if self._found is None or not 0 <= now - self._looked_at < LASTS:
-                self._found, self._looked_at = await self._look(int(now)), now
+            now, ticks = self.clock.now(), self._ticks()
+            if self._found is None or ticks - self._ticked >= LASTS or abs(now - self._looked_at) >= _JUMP:
+                self._found = await self._look(int(now))
+                self._looked_at, self._ticked = now, ticks
         if isinstance(self._found, StoreError):
             raise self._found
         return self._found
