@@ -84,7 +84,7 @@ def test_what_is_used_up_says_when_more_is_free(capsys):
     ],
 )
 def test_a_pause_says_why_and_until_when(capsys, kind, begins):
-    remembered(pause=kind, pause_from=NOW, pause_until=NOW + 7200, pause_why="so it said")
+    remembered(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
     _, out, _ = told(capsys)
     assert out.splitlines()[1] == f"  {begins} {shown(NOW + 7200)}: so it said"
 

@@ -51,7 +51,6 @@ class Book:
     deaths: list[float] = field(default_factory=list)
     """When sessions died much too early, lately."""
     pause: str = ""
-    pause_from: float = 0.0
     pause_until: float = 0.0
     pause_why: str = ""
     strikes: int = 0
@@ -102,13 +101,12 @@ class Book:
         self.spent = sorted([*self.spent, *(stretch for stretch in other.spent if stretch not in self.spent)])
         if other.pause_until > self.pause_until:
             self.pause, self.pause_why, self.strikes = other.pause, other.pause_why, other.strikes
-            self.pause_from, self.pause_until = other.pause_from, other.pause_until
+            self.pause_until = other.pause_until
 
     def _shift(self, seconds: float) -> None:
         for name in ("opened_at", "last_login", "failed_at", "refused_at"):
             if (moment := getattr(self, name)) is not None:
                 setattr(self, name, moment + seconds)
-        self.pause_from += seconds
         self.pause_until += seconds
         self.logins = [login + seconds for login in self.logins]
         self.deaths = [death + seconds for death in self.deaths]

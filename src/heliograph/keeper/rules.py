@@ -270,7 +270,7 @@ def _learn_pause(book: Book, now: float, error: Throttled) -> None:
 
 
 def _pause(book: Book, now: float, kind: Kind, wait: float, why: str) -> None:
-    book.pause, book.pause_from, book.pause_until, book.pause_why = kind, now, now + wait, why
+    book.pause, book.pause_until, book.pause_why = kind, now + wait, why
     if kind != "unreachable":
         book.note(now, f"{kind} until {_clock(book.pause_until)}: {why}")
 
