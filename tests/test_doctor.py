@@ -97,7 +97,7 @@ def remember(box, vendor, **members):
     for name, value in members.items():
         setattr(book, name, value)
     there.shelf.folder.mkdir(parents=True, exist_ok=True)
-    there.shelf.save(book, durable=False)
+    there.shelf.save(book.to_json(), durable=False)
     return there.shelf
 
 

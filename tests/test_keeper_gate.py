@@ -418,7 +418,7 @@ def test_a_stored_session_that_leads_elsewhere_is_not_followed(program, cloud, n
     one.run()
     kept = book(one)
     kept.session[name] = value
-    one.gate.shelf.save(kept, durable=False)
+    one.gate.shelf.save(kept.to_json(), durable=False)
     another = program()
     another.start()
     assert another.wanted.url.startswith(SERVER)
@@ -507,7 +507,7 @@ def test_a_file_of_another_version_is_left_alone(program, monkeypatch):
     path, _ = whole_file(program)
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.shelf.FORMAT", 2)
-        program().gate.shelf.save(Book(), durable=False)
+        program().gate.shelf.save(Book().to_json(), durable=False)
     content = path.read_bytes()
     error = program().run()
     assert isinstance(error, StoreError)
@@ -520,19 +520,9 @@ def test_a_member_this_version_does_not_know_is_no_reason_to_lose_a_session(prog
     one.run()
     stored = book(one).to_dict()
     stored["strange"] = stored.pop("strikes")
-    one.gate.shelf.save(Other(stored), durable=False)
+    one.gate.shelf.save(json.dumps(stored, separators=(",", ":")), durable=False)
     assert program().run() is None
     assert len(cloud.logins) == 1
-
-
-class Other:
-    """A book of another version."""
-
-    def __init__(self, stored):
-        self.stored = stored
-
-    def to_dict(self):
-        return self.stored
 
 
 # The disk.

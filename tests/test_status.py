@@ -41,7 +41,7 @@ def remembered(**members):
     for name, value in members.items():
         setattr(book, name, value)
     gate.shelf.folder.mkdir(parents=True, exist_ok=True)
-    gate.shelf.save(book, durable=False)
+    gate.shelf.save(book.to_json(), durable=False)
     return gate.shelf.path
 
 

@@ -17,6 +17,7 @@ STRETCH = 300.0
 DEBT = 1800.0
 """The longest wait, in seconds, for what somebody else sent at once; the day's count still holds."""
 NOTES = 30
+TIGHT = (",", ":")
 _SLIP = 60.0
 
 
@@ -68,9 +69,9 @@ class Book:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
         return {member.name: getattr(self, member.name) for member in fields(self)}
 
-    def state(self) -> str:
-        """Return everything but when it was written: what is the same need not be written again."""
-        return json.dumps({**self.to_dict(), "at": 0})
+    def to_json(self) -> str:
+        """Return the same as text; when it was written comes first."""
+        return json.dumps(self.to_dict(), separators=TIGHT)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Book:

@@ -112,10 +112,10 @@ class Gate:
         book.seen_at(now)
         return book
 
-    def save(self, book: Book, *, opens: bool) -> None:
-        """Write the book; a login is never sent unless it was written down, a read with a living session is."""
+    def save(self, book: Book, written: str, *, opens: bool) -> None:
+        """Write the book in these words; a login is not sent unless it was written, a read with a living session is."""
         try:
-            self.shelf.save(book, durable=opens)
+            self.shelf.save(written, durable=opens)
         except StoreError:
             self._unwritten = book
             if opens:
@@ -246,9 +246,10 @@ class _Visit:
         self.book.session = self.talk.session.to_dict()
         if not self.talk.session.alive:
             self.book.opened_at = None
-        state = self.book.state()
+        written = self.book.to_json()
+        _, _, state = written.partition(",")  # when it was written changes all the time
         if state != self._written:
-            self.gate.save(self.book, opens=opens)
+            self.gate.save(self.book, written, opens=opens)
             self._written = state
 
     def _fingerprint(self) -> str:

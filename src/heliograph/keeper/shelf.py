@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from heliograph import private
 from heliograph.errors import StoreError
-from heliograph.keeper.book import Book
+from heliograph.keeper.book import TIGHT, Book
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 FORMAT = 1
-_TIGHT = (",", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Shelf:
     def _parsed(self, text: bytes) -> Book | None:
         try:
             stored = json.loads(text)
-            if stored["sum"] != _sum(stored["format"], json.dumps(stored["book"], separators=_TIGHT)):
+            if stored["sum"] != _sum(stored["format"], json.dumps(stored["book"], separators=TIGHT)):
                 return None
             if stored["format"] == FORMAT:
                 return Book.from_dict(stored["book"])
@@ -82,8 +81,8 @@ class Shelf:
             raise self.unusable(error) from None
         return aside.name
 
-    def save(self, book: Book, *, durable: bool) -> None:
-        """Write the whole book; `durable` outlives a power cut, everything outlives the process."""
+    def save(self, book: str, *, durable: bool) -> None:
+        """Write a whole book in its own words; `durable` outlives a power cut, everything outlives the process."""
         try:
             private.write(self.path, _written(book), durable=durable)
         except OSError as error:
@@ -98,9 +97,8 @@ class Shelf:
         )
 
 
-def _written(book: Book) -> str:
-    text = json.dumps(book.to_dict(), separators=_TIGHT)
-    return f'{{"format":{FORMAT},"sum":"{_sum(FORMAT, text)}","book":{text}}}'
+def _written(book: str) -> str:
+    return f'{{"format":{FORMAT},"sum":"{_sum(FORMAT, book)}","book":{book}}}'
 
 
 def _sum(form: int, text: str) -> str:
