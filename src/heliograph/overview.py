@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.days import day_of
 from heliograph.collect.freshness import Freshness, awake, freshness, rhythm
-from heliograph.collect.kept import ENDURING, LATELY
+from heliograph.collect.kept import LATELY, enduring
 from heliograph.collect.poll import zone_named
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
@@ -115,9 +115,9 @@ class Overview:
 
     def _plant(self, known: Known, newest: Entry | None, devices: tuple[DeviceNow, ...], now: int) -> PlantNow:
         zone, at = zone_named(known.zone), None if newest is None else newest.measured_at
-        enduring = newest is not None and any(newest.values.get(name) is not None for name in ENDURING)
+        battery = newest is not None and enduring(newest.values)
         habits = self._habits_of(known.series, zone, now)
-        fresh = freshness(at, now, habits.rhythm, habits.awake, has_battery=enduring)
+        fresh = freshness(at, now, habits.rhythm, habits.awake, has_battery=battery)
         return PlantNow(
             series=known.series,
             name=known.name,

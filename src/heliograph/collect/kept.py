@@ -8,13 +8,19 @@ from heliograph.collect.freshness import Freshness, awake, freshness, rhythm
 from heliograph.collect.poll import zone_named
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from heliograph.store.contract import Known, Store
 
-ENDURING = ("battery_soc", "battery_power")
-"""What only a plant with a battery tells, which has something to tell at night."""
+_ENDURING = ("battery_soc", "battery_power")
 LATELY = 14 * 24 * 3600
 """Seconds of the past that tell when a plant is usually heard."""
 _FOR_EVER = 1 << 40
+
+
+def enduring(values: Mapping[str, float | None]) -> bool:
+    """Tell whether this is what only a plant with a battery tells, which has something to tell at night."""
+    return any(values.get(name) is not None for name in _ENDURING)
 
 
 class Kept(NamedTuple):
@@ -35,7 +41,7 @@ def _kept(store: Store, plant: Known, now: int) -> Kept:
     (newest,) = store.latest(plant.series) or (None,)
     at = None if newest is None else newest.measured_at
     moments = list(store.moments(plant.series, now - LATELY, now + 1))
-    battery = newest is not None and any(newest.values.get(name) is not None for name in ENDURING)
+    battery = newest is not None and enduring(newest.values)
     up = awake(moments, now, zone_named(plant.zone))
     every = store.buckets(plant.series, (), 0, _FOR_EVER, _FOR_EVER)
     return Kept(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.events import Event
 from heliograph.collect.freshness import USUAL_RHYTHM, awake
-from heliograph.collect.kept import ENDURING, LATELY
+from heliograph.collect.kept import LATELY, enduring
 from heliograph.collect.pace import Pace, Seen, next_poll
 from heliograph.collect.poll import Memories, batch_of
 from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
@@ -144,7 +144,7 @@ class Worker:
             self._moments.update(moments)
 
     def _note_moments(self, snapshots: Sequence[Snapshot]) -> None:
-        self._enduring = any(one.values.get(name) is not None for one in snapshots for name in ENDURING)
+        self._enduring = any(enduring(one.values) for one in snapshots)
         for snapshot in snapshots:
             moments = self._moments.setdefault(series_of(snapshot.plant), [])
             if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in moments[-1:]:
