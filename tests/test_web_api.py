@@ -42,7 +42,7 @@ def test_a_plant_is_told_with_its_devices_its_zone_and_every_metric(site):
     assert found["fetched_at"] == "2026-06-21T10:00:20Z"
     assert set(found["values"]) == set(METRICS)
     assert found["values"]["grid_power"] == -700.5
-    assert found["values"]["battery_power"] is None
+    assert found["values"]["ac_power"] is None
     assert [one["device"] for one in found["devices"]] == ["SN1"]
 
 
@@ -116,14 +116,14 @@ def test_samples_come_in_stretches_of_mean_lowest_and_highest(site):
     assert found["seconds"] == 900
     assert found["starts"][0] == "2026-06-21T08:00:00Z"
     assert len(found["starts"]) == 9
-    assert set(found["metrics"]) == {"pv_power", "grid_power", "battery_soc", "load_power"}
+    assert set(found["metrics"]) == {"pv_power", "grid_power", "battery_power", "battery_soc", "load_power"}
     assert found["metrics"]["grid_power"] == {side: [-700.5] * 9 for side in ("mean", "low", "high")}
 
 
 def test_a_metric_that_is_named_is_there_though_nothing_is_known_of_it(site):
-    found = site.ask(f"{PLANT}/samples?metrics=battery_power,pv_power").json
-    assert list(found["metrics"]) == ["battery_power", "pv_power"]
-    assert set(found["metrics"]["battery_power"]["mean"]) == {None}
+    found = site.ask(f"{PLANT}/samples?metrics=ac_power,pv_power").json
+    assert list(found["metrics"]) == ["ac_power", "pv_power"]
+    assert set(found["metrics"]["ac_power"]["mean"]) == {None}
 
 
 def test_without_a_range_it_is_the_plants_own_day(site):

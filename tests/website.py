@@ -66,7 +66,7 @@ def home(now=NOON):
         "pv_energy_today": 12.3,
         "pv_energy_total": 4567.8,
     }
-    last = {"battery_power": None, "load_power": 800.0}
+    last = {"battery_power": -300.0, "load_power": 800.0, "ac_power": None}
     today = datetime.fromtimestamp(now, UTC).date()
     return Batch(
         samples=[
@@ -165,7 +165,7 @@ class Site:
 
 
 @contextmanager
-def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, clock=None):
+def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sinks=tuple, clock=None):
     """Serve a store on a free port, on a thread of its own, until the block is left."""
     clock = clock or Still()
     config = Serve(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts)
@@ -179,7 +179,7 @@ def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, cloc
             told.append(address)
             ready.set()
 
-        await serve(config, str(where), seen, stop, ready=listening, clock=clock)
+        await serve(config, str(where), seen, stop, sinks=sinks, ready=listening, clock=clock)
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
