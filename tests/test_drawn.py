@@ -14,7 +14,7 @@ from collecting import Jumping
 from heliograph import AsyncGrowatt
 from heliograph.collect.backfill import Backfill, Wish
 from heliograph.collect.days import bounds
-from heliograph.collect.drawn import POWERS, Heard, drawn, last_heard, with_energies
+from heliograph.collect.drawn import HELD, POWERS, Heard, drawn, last_heard, with_energies
 from heliograph.collect.writer import Writer
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
@@ -84,14 +84,12 @@ def test_over_a_hole_a_power_holds_for_one_step_only():
     assert drawn(far, START, END, [IMPORT], {IMPORT: Heard(START, 0.0)}) == {IMPORT: 1.083}
 
 
-@given(st.lists(st.floats(-5000, 5000), min_size=288, max_size=288), st.integers(0, 86_400))
+@given(st.lists(st.integers(-5000, 5000), min_size=24, max_size=24), st.integers(0, 86_400))
 def test_whenever_it_was_heard_last_counter_and_curve_make_the_day(powers, heard_at):
-    flows = [live(START + 300 * place, grid_power=power) for place, power in enumerate(powers)]
+    flows = [live(START + HELD * hour, grid_power=power) for hour, power in enumerate(powers)]
     whole = drawn(flows, START, END, [IMPORT], {})[IMPORT]
-    before = sum(
-        max(0.0, power) * min(300, max(0, heard_at - 300 * place)) / 3_600_000 for place, power in enumerate(powers)
-    )
-    later = drawn(flows, START, END, [IMPORT], {IMPORT: Heard(START + heard_at, before)})[IMPORT]
+    heard = sum(max(0, power) * min(1, max(0, heard_at / HELD - hour)) / 1000 for hour, power in enumerate(powers))
+    later = drawn(flows, START, END, [IMPORT], {IMPORT: Heard(START + heard_at, heard)})[IMPORT]
     assert later == pytest.approx(whole, abs=0.002)
 
 
