@@ -2,6 +2,7 @@
 
 HeliographError
 ├── ConfigError            fix the file or the command line
+│   └── Invalid            a setting's value is not allowed; nothing was sent
 ├── StoreError             the store said no; nothing was lost
 │   └── NothingKept        there is no store yet: collect something first
 └── CloudError             .vendor .call .excerpt .advice
@@ -32,6 +33,10 @@ class HeliographError(Exception):
 
 class ConfigError(HeliographError):
     """The configuration or the command line has to be fixed."""
+
+
+class Invalid(ConfigError):
+    """A value is none that a setting may have; the text names the parameter and what is allowed, nothing was sent."""
 
 
 class StoreError(HeliographError):
