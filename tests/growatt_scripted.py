@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from heliograph.conversation import Conversation
 from heliograph.redact import Secret
-from heliograph.session import LOGGED_IN, Conversation, Credentials, Session
+from heliograph.session import LOGGED_IN, Credentials, Session
 from heliograph.vendors.growatt import GrowattCalls, hash_password
 from heliograph.vendors.growatt.login import GrowattCloud
 from scripted import NOON, reply, script

@@ -8,10 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from growatt_scripted import SERVER, USER, arguments, paths, plant_info
+from heliograph.conversation import Conversation, Wait
 from heliograph.errors import CloudError, InvalidCredentials, StoreError, Unreachable
 from heliograph.keeper import Keeper, Limits
 from heliograph.redact import Secret
-from heliograph.session import ANEW, FORGOTTEN, LOGGED_IN, Conversation, Credentials, Request, Session, Wait
+from heliograph.session import ANEW, FORGOTTEN, LOGGED_IN, Credentials, Request, Session
 from heliograph.vendors.growatt import Growatt, hash_password
 from heliograph.vendors.growatt.login import GrowattCloud
 from scripted import NOON, reply

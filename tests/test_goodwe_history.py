@@ -11,11 +11,12 @@ import pytest
 
 from heliograph import AsyncGoodWe, GoodWe
 from heliograph import errors as e
+from heliograph.conversation import Conversation
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.periods import Wall, bounds
 from heliograph.redact import Secret
-from heliograph.session import Conversation, Credentials, Session
+from heliograph.session import Credentials, Session
 from heliograph.vendors.goodwe import address, series
 from heliograph.vendors.goodwe.emulate import EMULATION
 from heliograph.vendors.goodwe.history import GoodWeHistory

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from heliograph import errors as e
+from heliograph.conversation import Conversation
 from heliograph.redact import Secret
-from heliograph.session import LOGGED_IN, Conversation, Credentials, Session
+from heliograph.session import LOGGED_IN, Credentials, Session
 from heliograph.vendors.goodwe import GoodWeCalls, SemsPlusCalls, address, doctor
 from heliograph.vendors.goodwe.dialect import RELEARN_PAUSE
 from heliograph.vendors.goodwe.login import GoodWeCloud

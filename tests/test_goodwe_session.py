@@ -7,8 +7,9 @@ import json
 import pytest
 
 from heliograph import errors as e
+from heliograph.conversation import Conversation
 from heliograph.redact import Secret
-from heliograph.session import LOGGED_IN, Conversation, Credentials, Session
+from heliograph.session import LOGGED_IN, Credentials, Session
 from heliograph.vendors.goodwe import GoodWeCalls, address
 from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.read import GoodWeReadings

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growatt_scripted import SERVER, USER
+from heliograph.conversation import Conversation
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -31,7 +32,7 @@ from heliograph.errors import (
 from heliograph.keeper import Keeper, Limits
 from heliograph.keeper.book import Book
 from heliograph.redact import Secret
-from heliograph.session import LOGGED_IN, Conversation, Credentials, Session
+from heliograph.session import LOGGED_IN, Credentials, Session
 from heliograph.vendors.goodwe import GoodWe, GoodWeCalls, SemsPlusCalls, address
 from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.growatt import Growatt

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from heliograph import replies
+from heliograph.conversation import FUTILE_PAUSE
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -25,7 +26,6 @@ from heliograph.keeper import gate, rules
 from heliograph.keeper.book import DEBT, STRETCH, Book
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.rules import HOUR, MINUTE
-from heliograph.session import FUTILE_PAUSE
 from heliograph.vendors.goodwe import GoodWe
 from heliograph.vendors.growatt import Growatt
 

@@ -16,10 +16,11 @@ from weakref import WeakKeyDictionary
 
 from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
 
+from heliograph.conversation import Conversation, Wait, advance
 from heliograph.endpoint import Blocking, Concurrent, sequence
 from heliograph.errors import ConfigError, Unreachable
 from heliograph.redact import Secret, bare
-from heliograph.session import ANEW, FORGOTTEN, Conversation, Credentials, Reply, Request, Session, Wait, advance
+from heliograph.session import ANEW, FORGOTTEN, Credentials, Reply, Request, Session
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client, SyncClient
     from pyreqwest.response import BaseResponse
 
+    from heliograph.conversation import Cloud
     from heliograph.endpoint import Plan, Steps
     from heliograph.errors import CloudError
     from heliograph.keeper import Budget, Gate, Keeper, Limits
-    from heliograph.session import Cloud
 
 T = TypeVar("T")
 

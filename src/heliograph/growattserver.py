@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from heliograph._requests_shape import Session, as_requests_error
 from heliograph.client import TIMEOUT, BlockingClient
 from heliograph.compose import compose
+from heliograph.conversation import Conversation
 from heliograph.endpoint import Call, Untyped
 from heliograph.errors import CloudError, Refused, Unreadable
-from heliograph.session import Conversation
 from heliograph.session import Session as Remembered
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.dates import Timespan

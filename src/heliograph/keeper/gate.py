@@ -10,20 +10,22 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
+from heliograph.conversation import Wait, advance
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import rules
-from heliograph.session import Session, Wait, advance
+from heliograph.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from filelock import BaseFileLock
 
+    from heliograph.conversation import Conversation
     from heliograph.endpoint import Plan
     from heliograph.keeper.book import Book
     from heliograph.keeper.limits import Budget, Limits
     from heliograph.keeper.shelf import Shelf
-    from heliograph.session import Conversation, Reply, Request
+    from heliograph.session import Reply, Request
 
 T = TypeVar("T")
 
