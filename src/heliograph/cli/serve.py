@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.options import add_command, add_store, chosen_store
-from heliograph.cli.show import complain
+from heliograph.cli.options import add_command, add_store, chosen_config, chosen_store
 from heliograph.cli.stopping import stop_on_signals
 from heliograph.errors import ConfigError, HeliographError
 
@@ -43,11 +41,7 @@ def serve(options: Namespace) -> int:
     """Listen until SIGTERM or Ctrl-C."""
     import asyncio  # noqa: PLC0415 - help needs no event loop
 
-    from heliograph.config import load  # noqa: PLC0415 - nor a configuration
-
-    config = load(options.config, os.environ)
-    for warning in config.warnings:
-        complain(warning)
+    config = chosen_config(options)
     where, chosen = chosen_store(options), _chosen(config.serve, options)
 
     async def listen() -> None:

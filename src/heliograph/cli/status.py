@@ -99,21 +99,6 @@ def held(pause: Pause, now: datetime) -> str:
 
 def as_dict(account: Account, budget: Budget) -> dict[str, Any]:
     """Return everything that is known of an account, as JSON-ready data."""
-    return {
-        "account": account.name,
-        "vendor": account.vendor,
-        "requests": {
-            "used": budget.requests_used,
-            "limit": budget.requests_limit,
-            "reserve": budget.reserve,
-            "next_free": _iso(budget.next_free),
-        },
-        "logins": {"used": budget.logins_used, "limit": budget.logins_limit, "last": _iso(budget.last_login)},
-        "session": {"opened_at": _iso(budget.opened_at)} if budget.opened_at else None,
-        "pause": budget.pause and {**budget.pause._asdict(), "until": _iso(budget.pause.until)},
-        "notes": [{"at": _iso(at), "note": note} for at, note in budget.notes],
-    }
+    from heliograph.web.shapes import budget_data  # noqa: PLC0415 - help needs no shapes
 
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")
+    return {"account": account.name, "vendor": account.vendor, **budget_data(budget)}

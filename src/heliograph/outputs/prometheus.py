@@ -25,7 +25,8 @@ _UNITS |= {"A": ("amperes", 1.0), "Hz": ("hertz", 1.0), "°C": ("celsius", 1.0)}
 _LONGEST = 128
 """Letters of a label: a name is there to be read."""
 
-Labels = dict[str, str]
+Labels = str
+"""Written once for all the lines of a plant."""
 
 
 class Line(NamedTuple):
@@ -63,25 +64,15 @@ def named(metric: Metric) -> str:
 
 
 def _of_plants(plants: Sequence[PlantNow]) -> Iterator[Family]:
-    labelled = [(_labels(one), one) for one in plants]
-    yield from _metrics("heliograph_", "", [(labels, one) for labels, one in labelled])
-    yield Family(
-        "heliograph_plant_status",
-        "gauge",
-        "1 for the status the cloud tells, 0 for the others.",
-        (
-            Line({**labels, "status": status}, float(one.status is status))
-            for labels, one in labelled
-            if one.status is not None
-            for status in Status
-        ),
-    )
+    labelled = [(_labels(vendor=one.series.vendor, plant=one.series.plant, name=one.title), one) for one in plants]
+    yield from _metrics("heliograph_", "", labelled)
+    yield _status("plant", labelled)
     yield Family(
         "heliograph_plant_freshness",
         "gauge",
         "1 for what the age of the newest sample means, 0 for the others.",
         (
-            Line({**labels, "freshness": fresh}, float(one.freshness is fresh))
+            Line(f'{labels},freshness="{fresh}"', float(one.freshness is fresh))
             for labels, one in labelled
             for fresh in Freshness
         ),
@@ -103,17 +94,21 @@ def _of_plants(plants: Sequence[PlantNow]) -> Iterator[Family]:
 def _of_devices(plants: Sequence[PlantNow]) -> Iterator[Family]:
     """Yield devices under names of their own: a sum over plants does not count them twice."""
     labelled = [
-        ({"vendor": one.series.vendor, "plant": one.series.plant, "device": one.series.device, "name": one.title}, one)
+        (_labels(vendor=one.series.vendor, plant=one.series.plant, device=one.series.device, name=one.title), one)
         for plant in plants
         for one in plant.devices
     ]
     yield from _metrics("heliograph_device_", "Of one device: ", labelled)
-    yield Family(
-        "heliograph_device_status",
+    yield _status("device", labelled)
+
+
+def _status(of: str, labelled: Sequence[tuple[Labels, PlantNow | DeviceNow]]) -> Family:
+    return Family(
+        f"heliograph_{of}_status",
         "gauge",
         "1 for the status the cloud tells, 0 for the others.",
         (
-            Line({**labels, "status": status}, float(one.status is status))
+            Line(f'{labels},status="{status}"', float(one.status is status))
             for labels, one in labelled
             if one.status is not None
             for status in Status
@@ -135,7 +130,7 @@ def _scaled(metric: Metric, value: float | None) -> float | None:
 
 
 def _of_accounts(accounts: Sequence[AccountNow]) -> Iterator[Family]:
-    labelled = [({"account": one.name, "vendor": one.vendor}, one) for one in accounts]
+    labelled = [(_labels(account=one.name, vendor=one.vendor), one) for one in accounts]
     budgets = [(labels, one.budget) for labels, one in labelled if one.budget is not None]
 
     def family(name: str, meaning: str, lines: Iterable[Line]) -> Family:
@@ -167,7 +162,7 @@ def _of_accounts(accounts: Sequence[AccountNow]) -> Iterator[Family]:
         "pause_until_timestamp_seconds",
         "Until when the account is held back, by what holds it; absent while nothing does.",
         (
-            Line({**labels, "kind": one.pause.kind}, _epoch(one.pause.until))
+            Line(f'{labels},kind="{one.pause.kind}"', _epoch(one.pause.until))
             for labels, one in budgets
             if one.pause is not None
         ),
@@ -175,7 +170,7 @@ def _of_accounts(accounts: Sequence[AccountNow]) -> Iterator[Family]:
 
 
 def _of_sinks(sinks: Sequence[Progress]) -> Iterator[Family]:
-    labelled = [({"sink": one.name}, one) for one in sinks]
+    labelled = [(_labels(sink=one.name), one) for one in sinks]
     yield Family(
         "heliograph_sink_samples_total",
         "counter",
@@ -196,8 +191,8 @@ def _of_sinks(sinks: Sequence[Progress]) -> Iterator[Family]:
     )
 
 
-def _labels(one: PlantNow) -> Labels:
-    return {"vendor": one.series.vendor, "plant": one.series.plant, "name": one.title}
+def _labels(**texts: str) -> Labels:
+    return ",".join([f'{name}="{_text(text)}"' for name, text in texts.items()])
 
 
 def _epoch(moment: datetime) -> float:
@@ -209,8 +204,7 @@ def _told(family: Family) -> Iterator[str]:
     if lines:
         yield f"# HELP {family.name} {family.meaning}\n# TYPE {family.name} {family.kind}\n"
     for labels, value in lines:
-        named = ",".join([f'{name}="{_text(text)}"' for name, text in labels.items()])
-        yield f"{family.name}{{{named}}} {value!r}\n"
+        yield f"{family.name}{{{labels}}} {value!r}\n"
 
 
 def _text(text: str) -> str:
