@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Endpoint, methods
 from heliograph.metrics import METRICS
+from heliograph.outputs.prometheus import named
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.web.api import CALLS, PREFIX
 
 if TYPE_CHECKING:
     from heliograph.endpoint import Method
@@ -46,11 +48,31 @@ def metrics() -> str:
     return "\n".join(rows)
 
 
+def api() -> str:
+    """Return the table of the API's paths and what each may be told."""
+    rows = ["| path | parameters | what |", "|---|---|---|"]
+    for one in CALLS:
+        told = ", ".join(f"`{asked.name}`" for asked in one.parameters)
+        rows.append(f"| `{PREFIX}{one.path}` | {told} | {one.meaning} |")
+    return "\n".join(rows)
+
+
+def prometheus() -> str:
+    """Return the table of what each metric is called in Prometheus."""
+    rows = ["| in Prometheus | kind | meaning |", "|---|---|---|"]
+    for row in METRICS.values():
+        kind = "counter" if row.kind == "total" else "gauge"
+        rows.append(f"| `heliograph_{named(row)}` | {kind} | {row.meaning} |")
+    return "\n".join(rows)
+
+
 TABLES = {
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),
     "metrics": metrics,
+    "api": api,
+    "prometheus": prometheus,
 }
 
 

@@ -267,6 +267,13 @@ def test_the_dashboards_variables_are_asked_as_well(real):
             assert all(label in found["metric"] for found in real.ask(asked))
 
 
+def test_the_alerts_of_the_documentation_can_be_asked(real):
+    alerts = re.findall(r"expr: (.+)", (DASHBOARD.parent / "prometheus.md").read_text())
+    assert len(alerts) == 3
+    for alert in alerts:
+        real.ask(alert)
+
+
 def test_moments_are_seconds_of_the_epoch(text):
     moment = float(values(text)[f"heliograph_fetched_timestamp_seconds{{{ROOF}}}"])
     assert datetime.fromtimestamp(moment, UTC) == datetime(2026, 6, 21, 10, 0, 20, tzinfo=UTC)
