@@ -10,6 +10,7 @@ from heliograph.vendors.growatt.history import GrowattHistory
 from heliograph.vendors.growatt.login import GrowattCloud, address
 from heliograph.vendors.growatt.password import hash_password
 from heliograph.vendors.growatt.read import GrowattReadings
+from heliograph.vendors.growatt.settings import GrowattSettings
 
 __all__ = ["AsyncGrowatt", "Growatt", "GrowattCalls", "Timespan", "address", "hash_password"]
 
@@ -23,9 +24,9 @@ class _GrowattAccount(Account):
     address = staticmethod(address)
 
 
-class Growatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, BlockingClient):
+class Growatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, GrowattSettings, BlockingClient):
     """A blocking client of one Growatt account; regions are eu (the usual one), us, cn, au and more."""
 
 
-class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, AsyncClient):
+class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, GrowattSettings, AsyncClient):
     """An async client of one Growatt account: the same methods, awaited."""

@@ -1,0 +1,49 @@
+"""Careful orders to Growatt's devices: what there is to set, what is set, and one order at a time.
+
+The catalogue (families.py and its tables) is loaded when first asked for: whoever only reads never waits for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliograph.endpoint import Steps, sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heliograph.model import Device
+    from heliograph.settings import Setting, Values
+
+
+class GrowattSettings:
+    """What an account's devices can be told."""
+
+    @staticmethod
+    def settings_of(device: Device) -> tuple[Setting, ...]:
+        """What a device of this family can be told; nothing is sent.
+
+        A plant has settings of its own: ask for a device of the family "plant" with the plant's id.
+        """
+        from heliograph.vendors.growatt.settings.families import family  # noqa: PLC0415
+
+        found = family(device)
+        return tuple(row.setting for row in found.rows) if found else ()
+
+    @sequence
+    def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:
+        """What a device has for each of its settings, in one request; None for what cannot be read back."""
+        from heliograph.vendors.growatt.settings import families  # noqa: PLC0415
+
+        return (yield from families.read(device))
+
+    @sequence
+    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+        """One order for one setting, checked, sent once and never again.
+
+        `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out, and
+        after no error it is the cloud that took it: what the device has says `read_settings`, minutes later.
+        """
+        from heliograph.vendors.growatt.settings import families  # noqa: PLC0415
+
+        yield from families.write(device, name, values)
