@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -12,8 +11,6 @@ import pytest
 from heliograph import AsyncGoodWe, GoodWe
 from heliograph import errors as e
 from heliograph.conversation import Conversation
-from heliograph.emulator.main import Options, build
-from heliograph.emulator.server import serve_in_thread
 from heliograph.periods import Wall, bounds
 from heliograph.redact import Secret
 from heliograph.session import Credentials, Session
@@ -23,6 +20,7 @@ from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy import alive_payloads as said
 from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.plus import payloads as plus
+from pasts import Past, flowed
 from scripted import NOON, reply, script
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -31,49 +29,27 @@ DIALECTS = ("legacy", "plus")
 SUMMER = timezone(timedelta(hours=2))
 
 
-class Past:
-    """An emulated cloud with a stopped clock, and its account read in a dialect of choice."""
+class GoodWePast(Past):
+    """Its account is read in a dialect of choice."""
 
-    def __init__(self, emulator, url):
-        self.emulator, self.url = emulator, url
-        self.holder = emulator.accounts[0]
-        self.sites = {site.family: site for site in self.holder.sites}
+    emulation = EMULATION
 
     def client(self, dialect, kind=GoodWe, zone=None):
         session = Session(address(self.url))
         session.facts["dialect"] = dialect
         return kind(self.holder.username, self.holder.password, session=session, zone=zone)
 
-    def plant(self, family):
-        return self.sites[family].id
-
-    def truth(self, family, period):
-        found = [home.energies(period) for home in self.sites[family].homes]
-        return {name: sum(one[name] for one in found) for name in found[0]}
-
-
-@contextmanager
-def past(start, zone=None):
-    emulator = build(Options(start=datetime.fromisoformat(start), speed=0, accounts=1, zone=zone), [EMULATION])
-    with serve_in_thread(emulator) as ready:
-        yield Past(emulator, ready["url"])
-
 
 @pytest.fixture(scope="module")
 def noon():
-    with past("2026-06-21T12:02:00+02:00") as found:
+    with GoodWePast.at("2026-06-21T12:02:00+02:00") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def clocks_back():
-    with past("2026-10-26T09:00:00+01:00", BERLIN) as found:
+    with GoodWePast.at("2026-10-26T09:00:00+01:00", BERLIN) as found:
         yield found
-
-
-def flowed(samples, metric, sign):
-    """Return what a power of 5-minute steps comes to, kWh, counted one way only."""
-    return sum(max(0.0, sign * one.values[metric]) for one in samples) / 12_000
 
 
 # A day
@@ -188,7 +164,7 @@ def test_a_months_energy_of_an_inverter_is_without_today(noon):
 
 
 def test_a_history_the_portal_no_longer_tells_is_read_through_sems_plus():
-    with past("2026-10-01T12:02:00+02:00") as after:
+    with GoodWePast.at("2026-10-01T12:02:00+02:00") as after:
         after.emulator.faults.set({"september": ""})
         client = after.client("legacy")
         days = client.period_energies(after.plant("meter"), "2026-09")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from heliograph import AsyncGrowatt, Growatt
-from heliograph.emulator.main import Options, build
-from heliograph.emulator.server import serve_in_thread
 from heliograph.vendors.growatt.emulate import EMULATION
+from pasts import Past, flowed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SUN = {"pv_power"}
@@ -31,49 +29,27 @@ ENERGIES = {family: {"pv_energy"} for family in CURVES} | dict.fromkeys(("mix", 
 FAMILIES = tuple(CURVES)
 
 
-class Past:
-    """An emulated cloud with a stopped clock, and its account."""
-
-    def __init__(self, emulator, url):
-        self.emulator, self.url = emulator, url
-        self.holder = emulator.accounts[0]
-        self.sites = {site.family: site for site in self.holder.sites}
+class GrowattPast(Past):
+    emulation = EMULATION
+    address = "growatt"
 
     def client(self, kind=Growatt, zone=None):
         return kind(self.holder.username, self.holder.password, server=self.url, zone=zone, keeper=None)
-
-    def plant(self, family):
-        return self.sites[family].id
-
-    def truth(self, family, period):
-        return self.sites[family].homes[0].energies(period)
 
     def asked(self):
         return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
 
 
-@contextmanager
-def past(start, zone=None):
-    emulator = build(Options(start=datetime.fromisoformat(start), speed=0, accounts=1, zone=zone), [EMULATION])
-    with serve_in_thread(emulator) as ready:
-        yield Past(emulator, ready["growatt"])
-
-
 @pytest.fixture(scope="module")
 def noon():
-    with past("2026-06-21T12:02:00+02:00") as found:
+    with GrowattPast.at("2026-06-21T12:02:00+02:00") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def clocks_back():
-    with past("2026-10-26T09:00:00+01:00", BERLIN) as found:
+    with GrowattPast.at("2026-10-26T09:00:00+01:00", BERLIN) as found:
         yield found
-
-
-def flowed(samples, metric, sign):
-    """Return what a power of 5-minute steps comes to, kWh, counted one way only."""
-    return sum(max(0.0, sign * one.values[metric]) for one in samples) / 12_000
 
 
 # A day
@@ -143,7 +119,7 @@ def test_a_day_of_25_hours_lacks_the_two_hours_nobody_can_tell_apart(family, clo
 
 
 def test_a_day_of_23_hours_has_all_of_them():
-    with past("2026-03-30T09:00:00+02:00", BERLIN) as after:
+    with GrowattPast.at("2026-03-30T09:00:00+02:00", BERLIN) as after:
         curve = after.client(zone=BERLIN).day_curve(after.plant("tlx-battery"), "2026-03-29")
         truth = after.truth("tlx-battery", "2026-03-29")
         assert len(curve) == 23 * 12
