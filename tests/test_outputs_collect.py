@@ -10,10 +10,12 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from heliograph.cli.companions import Companion, beside
+from heliograph.config import load
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
@@ -247,3 +249,20 @@ def test_systems_of_one_key_share_its_requests_and_the_key_is_fetched_once_for_e
         found = deliveries(configured(pvoutput=systems, influx=(), webhooks=()), None, Hand())
     assert [one.sink.pause for one in found] == [180.0] * 3
     assert len(fetched) == 3
+
+
+def test_the_configuration_of_the_manual_makes_its_outputs(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "outputs.md").read_text("utf-8")
+    text = page.split("```toml\n")[1].split("```")[0].replace("pass solar/webhook", "echo hunter2")
+    for name in ("pvoutput.key", "influx.password"):
+        (tmp_path / name).write_text("k3y")
+        (tmp_path / name).chmod(0o600)
+    path = tmp_path / "heliograph.toml"
+    path.write_text(text.replace("\n# ", "\n"))
+    found = deliveries(load(path, {"INFLUX_TOKEN": "t0ken"}), None, Hand())
+    assert [one.progress.name for one in found[:3]] == [
+        "pvoutput 98765",
+        "influx influxdb:8086/solar/solar",
+        "influx 127.0.0.1:8086/solar/solar",
+    ]
+    assert found[3].progress.name.startswith("webhook example.com ")

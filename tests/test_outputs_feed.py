@@ -17,8 +17,8 @@ DAY = 24 * 3600
 
 
 @pytest.fixture
-def kept(tmp_path):
-    return Kept(tmp_path / "samples.sqlite")
+def kept(place):
+    return Kept(place.where)
 
 
 def played(kept, story):

@@ -8,6 +8,8 @@ import json
 import logging
 from email.utils import formatdate
 from hashlib import sha256
+from pathlib import Path
+from time import time
 
 import pytest
 
@@ -209,3 +211,17 @@ def test_refusals_and_waits_tell_what_the_server_said_in_one_short_line(service)
         sent(hook(service.url), entry())
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200
+
+
+def test_the_receiver_of_the_manual_accepts_what_is_sent_and_nothing_else(service):
+    page = (Path(__file__).parents[1] / "docs" / "outputs.md").read_text("utf-8")
+    space = {}
+    exec(page.split("```python\n")[1].split("```")[0], space)
+    sent(hook(service.url, Hand(time())), entry())
+    sent(hook(service.url, Hand(time() - 3600)), entry())
+    genuine, (new, old) = space["genuine"], service.asked
+    header = new.headers["heliograph-signature"]
+    assert genuine(header, new.body, SECRET)
+    assert not genuine(header, new.body + b" ", SECRET)
+    assert not genuine(header, new.body, "another")
+    assert not genuine(old.headers["heliograph-signature"], old.body, SECRET)
