@@ -43,6 +43,7 @@ _STEADY = 60.0
 _ANSWER = 10.0
 _QUIET = 2.0
 """Seconds without a message after which the broker is taken to have told all it wants to."""
+_SETTLES = 1.0
 _AT_ONCE = 100
 """Messages under way at a time."""
 
@@ -197,7 +198,11 @@ class Teller:
             await self._blinded(client, now, str(error))
             return
         self._looked_at, self._blind = now, False
-        steps = list(_steps(self._held, wanted, self._config.prefix))
+        if moves := list(_moves(self._held, wanted, self._config.prefix)):
+            await self._send(client, moves)
+            # Home Assistant lets go of a device's entities one by one, and calls what comes too soon a conflict.
+            await asyncio.sleep(_SETTLES)
+        steps = list(_steps(self._held, wanted))
         for first in range(0, len(steps), _AT_ONCE):
             await self._send(client, steps[first : first + _AT_ONCE])
 
@@ -341,18 +346,21 @@ def _measured(source: PlantNow | DeviceNow) -> dict[str, Any]:
     }
 
 
-def _steps(held: Mapping[str, str], wanted: Mapping[str, str], prefix: str) -> Iterator[Step]:
-    """Yield what makes a broker that holds one hold the other."""
-    if not wanted:  # a store that has no plant yet is no reason to take everything off the broker
-        return
-    gone = [topic for topic in held if topic not in wanted]
+def _moves(held: Mapping[str, str], wanted: Mapping[str, str], prefix: str) -> Iterator[Step]:
+    """Yield what makes Home Assistant let go of entities that a message of the other form is about to announce."""
     forms = {one.node: one.form for topic in wanted if (one := ha.Announced.at(prefix, topic))}
-    for topic in gone:
-        announced = ha.Announced.at(prefix, topic)
-        if announced and forms.get(announced.node, announced.form) != announced.form:
+    for topic in tuple(held):
+        old = ha.Announced.at(prefix, topic)
+        if old and forms.get(old.node, old.form) != old.form:
             yield Step(topic, ha.MIGRATE, kept=False)
+            yield Step(topic, "")
+
+
+def _steps(held: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Step]:
+    """Yield what makes a broker that holds one hold the other."""
     yield from (Step(topic, payload) for topic, payload in wanted.items() if held.get(topic) != payload)
-    yield from (Step(topic, "") for topic in gone)
+    if wanted:  # a store that has no plant yet is no reason to take everything off the broker
+        yield from (Step(topic, "") for topic in held if topic not in wanted)
 
 
 async def _soon(client: Client) -> AsyncIterator[Message]:
