@@ -1,0 +1,98 @@
+"""From what is wanted to what has to be sent: only what differs, in an order that no device refuses. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.errors import ConfigError, Invalid
+from heliograph.schedule import in_order
+from heliograph.settings import check, check_together, same
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from heliograph.settings import Setting, Value, Values
+
+
+class Difference(NamedTuple):
+    """One command: a setting, what the device has (None where it cannot be read) and what it shall have."""
+
+    setting: Setting
+    old: Values | None
+    new: Values
+
+    def parameters(self) -> tuple[tuple[str, Value, Value], ...]:
+        """Return the parameters that change: name, old value, new value."""
+        old = self.old or {}
+        return tuple((name, old.get(name), value) for name, value in self.new.items() if old.get(name) != value)
+
+
+def find(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
+    """Return a setting of a device by its name."""
+    if name in settings:
+        return settings[name]
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    if not settings:
+        raise ConfigError(f"{device} takes no settings that are known here")
+    close = get_close_matches(name, settings, n=1)
+    guess = f". Did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"{device} has no setting {name[:60]!r}{guess} It has: {', '.join(settings)}")
+
+
+def completed(
+    settings: Mapping[str, Setting],
+    present: Mapping[str, Values | None],
+    wanted: Mapping[str, Value | Mapping[str, Value]],
+    device: str,
+) -> dict[str, Values]:
+    """Return what is wanted, every parameter named and checked; what is not mentioned stays as the device has it."""
+    found = {}
+    for name, value in wanted.items():
+        setting = find(settings, name, device)
+        there = present.get(name) or {}
+        kept = {one.name: there.get(one.name) for one in setting.parameters if there.get(one.name) is not None}
+        found[name] = check(setting, kept | _named(setting, value))
+    check_together(settings.values(), {**present, **found})
+    return found
+
+
+def _named(setting: Setting, value: Value | Mapping[str, Value]) -> dict[str, Value]:
+    if not isinstance(value, str | int | float | bool | None):
+        return dict(value)
+    if len(setting.parameters) > 1:
+        names = ", ".join(f"{setting.name}.{one.name}" for one in setting.parameters)
+        raise Invalid(f"{setting.name} has several values; name the one that is meant: {names}")
+    return {setting.parameters[0].name: value}
+
+
+def differences(
+    settings: Mapping[str, Setting],
+    present: Mapping[str, Values | None],
+    wanted: Mapping[str, Values],
+    forced: Collection[str] = (),
+) -> tuple[Difference, ...]:
+    """Return the commands that bring a device from what it has to what is wanted, in the order they can be sent.
+
+    What is `forced` is sent even where the device has it.
+    """
+    sent = {
+        name: values
+        for name, values in wanted.items()
+        if name in forced or _differs(settings[name], values, present.get(name))
+    }
+    # What is sent although it is known to be there looks unknown to the order of sending.
+    state = {name: None if there == sent.get(name) else there for name, there in present.items()}
+    steps = []
+    known = dict(present)
+    for name, values in in_order(tuple(settings.values()), state, sent):
+        steps.append(Difference(settings[name], known.get(name), values))
+        known[name] = values
+    return tuple(steps)
+
+
+def _differs(setting: Setting, wanted: Values, there: Values | None) -> bool:
+    """Tell whether something has to be sent: a clock is always set anew, and who cannot be asked is told."""
+    if any(one.kind == "moment" for one in setting.parameters) or same(setting, wanted, there) is not True:
+        return True
+    return any(not one.readable and wanted[one.name] != (there or {}).get(one.name) for one in setting.parameters)

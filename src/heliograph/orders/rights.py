@@ -1,0 +1,71 @@
+"""What may be ordered: what was allowed, the grid code only with a second switch, and not too often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from heliograph.errors import ConfigError, Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from heliograph.orders.states import Order
+    from heliograph.settings import Setting
+
+DAY = 86400.0
+WRITES_PER_DAY = 20
+"""A device keeps its settings in an EEPROM, whose cells bear some 100,000 writes: twenty a day are 13 years."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What one account allows to be written; `whose` and `where` say where a person allows more."""
+
+    writes: Literal[True] | Collection[str] = ()
+    grid_code: bool = False
+    writes_per_day: int = WRITES_PER_DAY
+    whose: str = "this program"
+    where: str = "the call that made these orders"
+
+    def check(self, settings: Iterable[Setting]) -> None:
+        """Raise when one of them may not be written."""
+        for setting in settings:
+            name = setting.name
+            if setting.risk == "dangerous":
+                raise ConfigError(f"{name} can damage the device or what hangs on it; Heliograph never writes it")
+            if self.writes is not True and name not in self.writes:
+                listed = ", ".join(f'"{one}"' for one in (*self.writes, name))
+                raise ConfigError(
+                    f"{self.whose} may not write {name}; to allow it, say in {self.where}: writes = [{listed}]"
+                )
+            if setting.risk == "grid-code" and not self.grid_code:
+                raise ConfigError(
+                    f"{name} belongs to the grid code, which is the grid operator's to decide; with their consent, "
+                    f"say in {self.where} as well: grid_code = true"
+                )
+
+    def check_budget(self, orders: Iterable[Order], device: str, more: int, now: float, vendor: str) -> None:
+        """Raise when so many writes more would wear the device."""
+        recent = sorted(written(orders, device, now))
+        if len(recent) + more <= self.writes_per_day:
+            return
+        spent = Throttled(
+            f"{device} was written {len(recent)} times within 24 hours and would be {more} times more; it keeps its "
+            f"settings in a memory that wears, so {self.writes_per_day} are allowed",
+            vendor=vendor,
+            advice="Nothing was sent. Wait, or order less",
+        )
+        if more <= self.writes_per_day:
+            first_free = recent[len(recent) + more - self.writes_per_day - 1]
+            spent.retry_after = max(first_free + DAY - now, 0.0)
+        raise spent
+
+
+def written(orders: Iterable[Order], device: str, now: float) -> list[float]:
+    """Return the moments of the last 24 hours at which something was sent to a device.
+
+    A moment ahead of a clock that went back counts: it wore the device all the same.
+    """
+    changes = (change for order in orders if order.device == device for change in order.changes)
+    return [change.sent_at for change in changes if change.sent_at is not None and change.sent_at > now - DAY]

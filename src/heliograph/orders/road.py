@@ -1,0 +1,353 @@
+"""The one way a setting is changed, as a generator that sends nothing itself: look, write down, send, read back.
+
+Every step is written down before it happens, and a device is ordered by one program at a time. Whoever carries the
+generator may die at any step: `settled` judges what was left, by what the device has, and sends nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from heliograph.errors import CloudError, HeliographError, LoginFailed, Refused, SessionExpired, Throttled, Unreachable
+from heliograph.orders.difference import completed, differences
+from heliograph.orders.recover import Foreign, foreign, settled, told
+from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
+from heliograph.orders.verdict import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from filelock import BaseFileLock
+
+    from heliograph.model import Device
+    from heliograph.orders.difference import Difference
+    from heliograph.orders.journal import Book, Journal
+    from heliograph.orders.rights import Rights
+    from heliograph.settings import Setting, Value, Values
+
+T = TypeVar("T")
+
+GLANCE = 0.25
+PATIENCE = 900.0
+"""Seconds to wait for another program's order to the same device."""
+FRESH = 60.0
+"""Seconds for which what was read is believed, as long as nobody here orders anything."""
+READ_BACK = (4.0, 16.0, 40.0, 90.0, 180.0)
+"""Seconds between the looks after an order: each costs requests, and a logger passes most orders on within a minute."""
+
+
+class Read(NamedTuple):
+    """Wanted: what a device has."""
+
+    device: Device
+
+
+class Write(NamedTuple):
+    """Wanted: one command, sent once."""
+
+    device: Device
+    setting: str
+    values: Values
+
+
+class Pause(NamedTuple):
+    """Wanted: time."""
+
+    seconds: float
+
+
+Step = Read | Write | Pause
+Steps = Generator[Step, Any, T]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A device at one moment: what it can be told, what it has, and what the journal knows of it."""
+
+    device: Device
+    at: float
+    settings: Mapping[str, Setting]
+    read: Mapping[str, Values | None]
+    """As the cloud tells it."""
+    present: Mapping[str, Values | None]
+    """The same, and what was told last where that cannot be read."""
+    foreign: tuple[Foreign, ...]
+    """Settings that somebody else has changed since."""
+    open: tuple[Order, ...]
+    """Orders of which it is not yet known what became of them."""
+    lines: int
+    """How many lines the journal had of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an intent comes to; nothing was sent yet."""
+
+    sight: Sight
+    wanted: Mapping[str, Values]
+    steps: tuple[Difference, ...]
+    kind: Kind = Kind.SET
+    until: float | None = None
+    undoes: str | None = None
+    forced: frozenset[str] = frozenset()
+    """Settings that are sent although the device shows them, because another order may still be on its way."""
+    notes: tuple[str, ...] = field(default=())
+    """What the person should know before agreeing."""
+
+    @property
+    def device(self) -> Device:
+        """The device it is for."""
+        return self.sight.device
+
+
+class Whose(NamedTuple):
+    """Who orders: for the journal."""
+
+    account: str
+    who: str
+    program: str
+
+
+class Road:
+    """The road of one account."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        rights: Rights,
+        whose: Whose,
+        settings_of: Callable[[Device], tuple[Setting, ...]],
+        now: Callable[[], float],
+        *,
+        read_back: tuple[float, ...],
+        patience: float,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.journal = journal
+        self.rights = rights
+        self.whose = whose
+        self.settings_of = settings_of
+        self.now = now
+        self.read_back = read_back
+        self.patience = patience
+        self.progress = progress
+
+    def look(self, device: Device) -> Steps[Sight]:
+        """Read a device, and judge what is still open of the orders it was given."""
+        lock = yield from self.alone(device)
+        try:
+            return (yield from self._sight(device))
+        finally:
+            lock.release()
+
+    def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Steps[Plan]:
+        """Return what would have to be sent; nothing is."""
+        sight = yield from self.look(device)
+        return self.planned(sight, wanted)
+
+    def planned(self, sight: Sight, wanted: Mapping[str, Value | Mapping[str, Value]], **about: Any) -> Plan:
+        """Return what an intent comes to for a device as it was seen."""
+        values = completed(sight.settings, sight.present, wanted, sight.device.id)
+        forced: frozenset[str] = about.get("forced", frozenset())
+        steps = differences(sight.settings, sight.present, values, forced)
+        return Plan(sight=sight, wanted=values, steps=steps, **about)
+
+    def carry(self, plan: Plan) -> Steps[Order | None]:
+        """Send what differs and see what becomes of it; None where nothing had to be sent."""
+        self.rights.check(one.setting for one in plan.steps)
+        if not plan.steps:
+            return None
+        device = plan.device
+        lock = yield from self.alone(device)
+        try:
+            book = self.journal.read()
+            if book.lines.get(device.id, 0) != plan.sight.lines or self.now() - plan.sight.at > FRESH:
+                yield from self._still(plan)
+                book = self.journal.read()
+            order = self._ordered(plan, book)
+            yield from self._sent(order, device)
+            yield from self._seen(order, plan.sight)
+            return order
+        finally:
+            lock.release()
+
+    def alone(self, device: Device) -> Steps[BaseFileLock]:
+        """Wait for the device's turn."""
+        from filelock import Timeout  # noqa: PLC0415 - who only reads the journal needs none
+
+        lock, waited = self.journal.turn(device.id), 0.0
+        while True:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if not waited:
+                    self.progress(f"another order to {device.id} is under way; waiting for its end")
+                if waited >= self.patience:
+                    raise self._busy(device) from None
+                yield Pause(GLANCE)
+                waited += GLANCE
+            except OSError as error:
+                raise self.journal.unusable(error) from None
+            else:
+                return lock
+
+    def _busy(self, device: Device) -> Throttled:
+        busy = Throttled(
+            f"another program has been ordering {device.id} for {self.patience:.0f} s, and it goes one at a time",
+            vendor=device.vendor,
+            advice="Nothing was sent. See whether another program of yours hangs, then try again",
+        )
+        busy.retry_after = self.patience
+        return busy
+
+    def _sight(self, device: Device) -> Steps[Sight]:
+        found = self.settings_of(device)
+        read: Mapping[str, Values | None] = yield Read(device)
+        now, book = self.now(), self.journal.read()
+        settings = {one.name: one for one in found if one.risk != "dangerous"}
+        settled(self.journal, book.of(device.id), settings, read, now)
+        book = self.journal.read()
+        orders = book.of(device.id)
+        return Sight(
+            device=device,
+            at=now,
+            settings=settings,
+            read=read,
+            present=told(orders, device.id, settings, read),
+            foreign=foreign(orders, device.id, settings, read),
+            open=tuple(order for order in orders if order.open),
+            lines=book.lines.get(device.id, 0),
+        )
+
+    def _still(self, plan: Plan) -> Steps[None]:
+        """Look again, and refuse where the plan would come to something else now."""
+        sight = yield from self._sight(plan.device)
+        if differences(sight.settings, sight.present, plan.wanted, plan.forced) != plan.steps:
+            raise Refused(
+                f"{plan.device.id} was changed by somebody else since its difference was shown",
+                vendor=plan.device.vendor,
+                advice="Nothing was sent. Look at it again, then order what is still wanted",
+            )
+
+    def _ordered(self, plan: Plan, book: Book) -> Order:
+        """Write the order down."""
+        device, now = plan.device, self.now()
+        changes = [
+            Change(number=number, setting=one.setting.name, old=one.old, new=one.new)
+            for number, one in enumerate(plan.steps)
+        ]
+        if plan.kind is not Kind.RESTORE:
+            # Who curtails has to be able to take it back.
+            more = 2 * len(changes) if plan.kind is Kind.CURTAIL else len(changes)
+            self.rights.check_budget(book.orders.values(), device.id, more, now, device.vendor)
+        order = Order(
+            id=self.journal.new_id(book),
+            at=now,
+            kind=plan.kind,
+            who=self.whose.who,
+            program=self.whose.program,
+            account=self.whose.account,
+            vendor=device.vendor,
+            plant=device.plant,
+            device=device.id,
+            family=device.family,
+            changes=changes,
+            until=plan.until,
+            undoes=plan.undoes,
+        )
+        if order.kind is Kind.CURTAIL:
+            self.journal.mark()
+        self.journal.begin(order)
+        return order
+
+    def _sent(self, order: Order, device: Device) -> Steps[None]:
+        """Send one change after the other; after the first that is not taken, the others stay unsent."""
+        failed = ""
+        for change in order.changes:
+            if failed:
+                self.journal.ended(order, change, self.now(), State.UNSENT, failed, final=True)
+                continue
+            self.progress(f"sending {change.setting}")
+            self.journal.sending(order, change, self.now())
+            try:
+                yield Write(device, change.setting, change.new)
+            except HeliographError as error:
+                failed = f"{change.setting} before it failed"
+                self._failed(order, change, error)
+                if not isinstance(error, CloudError):
+                    self._rest_unsent(order, failed)
+                    raise
+            else:
+                self.journal.answered(order, change, self.now(), accepted=True)
+
+    def _failed(self, order: Order, change: Change, error: HeliographError) -> None:
+        """Write down what it means that a command failed: a no, never sent, or nobody knows."""
+        now, why = self.now(), str(error)
+        if isinstance(error, Refused):
+            self.journal.answered(order, change, now, accepted=False, why=error.what)
+        elif _turned_away(error):
+            self.journal.ended(order, change, now, State.UNSENT, why, final=True)
+        else:
+            change.why = why
+
+    def _rest_unsent(self, order: Order, why: str) -> None:
+        for change in order.changes:
+            if change.state is State.PLANNED:
+                self.journal.ended(order, change, self.now(), State.UNSENT, why, final=True)
+
+    def _seen(self, order: Order, sight: Sight) -> Steps[None]:
+        """Read back until every change is judged for good, or the looks are used up."""
+        self._overtaken(order)
+        self._judge(order, sight.settings, None, last=False)
+        read: Mapping[str, Values | None] | None = None
+        for seconds in self.read_back:
+            if not _waiting(order):
+                return
+            self.progress(f"waiting for {order.device} to show it")
+            yield Pause(seconds)
+            try:
+                read = yield Read(sight.device)
+            except CloudError as error:
+                self.progress(str(error))
+                if isinstance(error, Throttled | LoginFailed):
+                    break
+                continue
+            self._judge(order, sight.settings, read, last=False)
+        self._judge(order, sight.settings, read, last=True)
+
+    def _overtaken(self, order: Order) -> None:
+        """End the steps that only made room: what came after them in the same place is what counts."""
+        for change in _waiting(order):
+            if makes_room(order, change):
+                self.journal.ended(order, change, self.now(), State.APPLIED, MADE_ROOM, final=True)
+
+    def _judge(
+        self, order: Order, settings: Mapping[str, Setting], read: Mapping[str, Values | None] | None, *, last: bool
+    ) -> None:
+        now = self.now()
+        for change in _waiting(order):
+            setting = settings[change.setting]
+            if read is None and setting.readable and not last:
+                continue
+            found = None if read is None else read.get(change.setting)
+            said = verdict(change, setting, found, now - (change.sent_at or now))
+            if said.final or last:
+                self.journal.ended(order, change, now, said.state, said.why, read=found, final=said.final)
+
+
+def _waiting(order: Order) -> list[Change]:
+    return [change for change in order.changes if change.state is State.SENT]
+
+
+def _turned_away(error: HeliographError) -> bool:
+    """Tell whether a command surely was not carried out.
+
+    A client refuses it before it is sent, there was no connection, or what answered was a door and not the cloud.
+    """
+    if not isinstance(error, CloudError):
+        return True
+    return isinstance(error, Throttled | LoginFailed | SessionExpired) or (
+        isinstance(error, Unreachable) and not error.sent
+    )

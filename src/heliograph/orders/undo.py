@@ -1,0 +1,120 @@
+"""Taking orders back: by a person's wish, or because a curtailment's time is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliograph.errors import ConfigError
+from heliograph.orders.recover import put_back
+from heliograph.orders.states import Kind, State
+from heliograph.settings import same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from heliograph.orders.road import Plan as Planned
+    from heliograph.orders.road import Road, Sight, Steps
+    from heliograph.orders.states import Change, Order
+    from heliograph.settings import Value
+
+FIRST_WAIT, LONGEST_WAIT = 120.0, 3600.0
+"""Seconds until a curtailment that could not be ended is tried to be ended again, doubling."""
+
+
+def undoable(orders: Iterable[Order]) -> Order:
+    """Return the last order that stands and was not taken back."""
+    known = list(orders)
+    taken = {one.undoes for one in known if one.state in {State.APPLIED, State.PENDING, State.UNKNOWN}}
+    for order in reversed(known):
+        forward = order.kind in {Kind.SET, Kind.CURTAIL} and order.id not in taken and order.released is None
+        if forward and any(change.may_stand for change in order.changes):
+            return order
+    raise ConfigError("there is no order to take back; heliograph settings log lists all that were given")
+
+
+def undoing(road: Road, order: Order) -> Steps[Planned]:
+    """Return what takes an order back; nothing is sent yet."""
+    sight = yield from road.look(order.target())
+    order = road.journal.read().orders[order.id]
+    wanted: dict[str, Mapping[str, Value]] = {}
+    notes = []
+    for first, last in _standing(order):
+        if first.old is None:
+            raise ConfigError(
+                f"what {first.setting} was before order {order.id} is not known, because it cannot be read; set it "
+                "to what it shall be"
+            )
+        wanted[first.setting] = put_back(first)
+        if same(sight.settings[first.setting], last.new, sight.present.get(first.setting)) is False:
+            notes.append(f"{first.setting} has been changed again since order {order.id}")
+    if not wanted:
+        raise ConfigError(f"nothing of order {order.id} stands: it is {order.state}")
+    return road.planned(sight, wanted, kind=Kind.UNDO, undoes=order.id, notes=tuple(notes))
+
+
+def _standing(order: Order) -> Iterator[tuple[Change, Change]]:
+    """Yield the first and the last change of each setting that may stand, the last setting first."""
+    names = dict.fromkeys(change.setting for change in reversed(order.changes) if change.may_stand)
+    for name in names:
+        of_it = [change for change in order.changes if change.setting == name and change.may_stand]
+        yield of_it[0], of_it[-1]
+
+
+def curtailed(orders: Iterable[Order]) -> tuple[Order, ...]:
+    """Return the curtailments that are not over."""
+    known = list(orders)
+    ended = {one.undoes for one in known if one.state is State.APPLIED}
+    return tuple(
+        one
+        for one in known
+        if one.kind is Kind.CURTAIL and one.id not in ended and one.released is None and not _came_to_nothing(one)
+    )
+
+
+def _came_to_nothing(order: Order) -> bool:
+    return all(change.final and not change.may_stand for change in order.changes)
+
+
+def due(orders: Iterable[Order], now: float) -> tuple[Order, ...]:
+    """Return the curtailments to be ended now; one that would not end is given time."""
+    known = list(orders)
+    return tuple(
+        one
+        for one in curtailed(known)
+        if one.until is not None and now >= max(one.until, _next_try([o for o in known if o.undoes == one.id]))
+    )
+
+
+def _next_try(tried: list[Order]) -> float:
+    if not tried:
+        return 0.0
+    return tried[-1].at + min(FIRST_WAIT * 2.0 ** min(len(tried) - 1, 10), LONGEST_WAIT)
+
+
+def restoring(road: Road, order: Order) -> Steps[Order | None]:
+    """End a curtailment: what it limited gets its old value back, unless somebody else has changed it meanwhile."""
+    sight = yield from road.look(order.target())
+    known = road.journal.read().of(order.device)
+    order = next(one for one in known if one.id == order.id)
+    if order not in curtailed(known):
+        return None
+    wanted, forced = _limited(sight, order)
+    plan = road.planned(sight, wanted, kind=Kind.RESTORE, undoes=order.id, forced=frozenset(forced))
+    if not plan.steps:
+        road.journal.released(order, road.now(), "the device has another value by now, which is left to it")
+        return None
+    return (yield from road.carry(plan))
+
+
+def _limited(sight: Sight, order: Order) -> tuple[dict[str, Mapping[str, Value]], set[str]]:
+    """Return what is to be put back, and what of it is sent in any case: the limit may still be on its way."""
+    wanted: dict[str, Mapping[str, Value]] = {}
+    forced: set[str] = set()
+    for first, last in _standing(order):
+        there = same(sight.settings[first.setting], last.new, sight.present.get(first.setting))
+        if last.state is not State.APPLIED:
+            forced.add(first.setting)
+        elif there is False:
+            continue
+        wanted[first.setting] = put_back(first)
+    return wanted, forced
