@@ -19,6 +19,8 @@ _DAY = 24 * 3600
 _NAMES_LAST = 3600
 """Seconds until names and zones of known series are looked up again."""
 _PAGE = 1000
+_AT_ONCE = 4096
+"""Samples read at once, which is as many as the store reads."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +62,10 @@ class Feed:
         self._wants = wants
         self._reach = reach
         self._place: _Place | None = None
-        self._ahead: _Place | None = None
-        self._pending: tuple[Entry, ...] = ()
+        self._behind = _Place(0)
+        self._queue: list[tuple[Entry, _Place]] = []
+        """What was read and is not done, each with the place behind it; `_behind` is the place behind all."""
+        self._taken = 0
         self._sent: dict[Series, Entry] = {}
         self._known: dict[Series, Known] = {}
         self._known_at = 0.0
@@ -83,32 +87,33 @@ class Feed:
             return number
 
         self._kept = await self._aside.ask(place)
-        self._place = _Place(self._kept)
+        self._place = self._behind = _Place(self._kept)
 
     async def take(self, size: int) -> News:
         """Return at most so many samples that come next; none when everything was sent."""
         await self.begin()
         await self._keep()
-        if len(self._pending) > size:
-            self._pending = ()
         more = True
-        while more and not self._pending:
-            self._pending, self._ahead, more = await self._aside.ask(lambda store: self._read(store, size))
-            if not self._pending:
-                await self._advance()
-        return News(self._pending, self._known)
+        while more and not self._queue:
+            self._queue, self._behind, more = await self._aside.ask(self._read)
+            if not self._queue:
+                await self._move(self._behind)
+        taken = tuple(entry for entry, _ in self._queue[:size])
+        self._taken = len(taken)
+        return News(taken, self._known)
 
     async def done(self) -> None:
         """Go on behind what was taken."""
-        for entry in self._pending:
+        taken, self._queue = self._queue[: self._taken], self._queue[self._taken :]
+        for entry, _ in taken:
             last = self._sent.get(entry.series)
             if last is None or last.measured_at <= entry.measured_at:
                 self._sent[entry.series] = entry
-        self._pending = ()
-        await self._advance()
+        if taken:
+            await self._move(taken[-1][1] if self._queue else self._behind)
 
-    async def _advance(self) -> None:
-        self._place = self._ahead
+    async def _move(self, place: _Place) -> None:
+        self._place = place
         await self._keep()
 
     async def _keep(self) -> None:
@@ -119,17 +124,16 @@ class Feed:
             await self._aside.ask(lambda store: store.move(self.name, number, int(now)))
             self._kept, self._heard_at = number, now
 
-    def _read(self, store: Store, size: int) -> tuple[tuple[Entry, ...], _Place, bool]:
+    def _read(self, store: Store) -> tuple[list[tuple[Entry, _Place]], _Place, bool]:
         """Return what comes next, the place behind it, and whether there may be more beyond."""
-        assert self._place is not None
-        number, moment = self._place
-        found: list[Entry] = []
+        number, moment = self._behind
+        found: list[tuple[Entry, _Place]] = []
         changes = store.changes(number, _PAGE)
         for change in changes:
-            rows = self._samples(store, change, moment, size - len(found))
-            found += rows
-            if len(found) == size:
-                return self._new(store, found), _Place(number, rows[-1].measured_at + 1), True
+            rows = self._samples(store, change, moment, _AT_ONCE - len(found))
+            found += ((row, _Place(number, row.measured_at + 1)) for row in rows)
+            if len(found) == _AT_ONCE:
+                return self._new(store, found), found[-1][1], True
             number, moment = change.number, None
         return self._new(store, found), _Place(number), len(changes) == _PAGE
 
@@ -142,19 +146,19 @@ class Feed:
             since = oldest
         return list(islice(store.samples(change.series, since, change.until + 1), most))
 
-    def _new(self, store: Store, found: list[Entry]) -> tuple[Entry, ...]:
+    def _new(self, store: Store, found: list[tuple[Entry, _Place]]) -> list[tuple[Entry, _Place]]:
         """Leave out what is what was sent last: a poll may bring the same sample again."""
-        if any(entry.series not in self._known for entry in found) or self._clock.now() - self._known_at > _NAMES_LAST:
-            self._known = {one.series: one for one in store.series()}
-            self._known_at = self._clock.now()
+        now = self._clock.now()
+        if any(entry.series not in self._known for entry, _ in found) or now - self._known_at > _NAMES_LAST:
+            self._known, self._known_at = {one.series: one for one in store.series()}, now
         last: dict[Series, Entry] = {}
         new = []
-        for entry in found:
+        for entry, place in found:
             before = last.get(entry.series) or self._sent.get(entry.series)
             if before is None or before._replace(fetched_at=entry.fetched_at) != entry:
-                new.append(entry)
+                new.append((entry, place))
                 last[entry.series] = entry
-        return tuple(new)
+        return new
 
     def _mention_old(self) -> None:
         now = self._clock.now()
