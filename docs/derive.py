@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Endpoint, methods
 from heliograph.metrics import METRICS
+from heliograph.outputs.homeassistant import measured
 from heliograph.outputs.prometheus import named
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
@@ -66,6 +67,15 @@ def prometheus() -> str:
     return "\n".join(rows)
 
 
+def entities() -> str:
+    """Return the table of what each metric is in Home Assistant."""
+    rows = ["| entity | unit | device class | state class | meaning |", "|---|---|---|---|---|"]
+    for one in measured(METRICS):
+        classes = f"{one.more['device_class']} | {one.more['state_class']}"
+        rows.append(f"| {one.name} | {METRICS[one.key].unit} | {classes} | {METRICS[one.key].meaning} |")
+    return "\n".join(rows)
+
+
 TABLES = {
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
@@ -73,6 +83,7 @@ TABLES = {
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,
+    "entities": entities,
 }
 
 

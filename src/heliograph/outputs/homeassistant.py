@@ -1,6 +1,6 @@
 """What Home Assistant is told so that it makes entities by itself: pure, derived from `metrics.py`.
 
-One message for each entity, which every version understands, or one for each device, for those of 2024.12 and later.
+One message for each entity, which every version understands, or one for each device, for those of 2024.11 and later.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def plant_thing(topics: Topics, plant: PlantNow, metrics: Iterable[str]) -> Thin
         node=topics.node(plant.series),
         state=topics.state(plant.series),
         about=_about(topics.node(plant.series), plant.title, plant.series.vendor, "Plant"),
-        entities=(*_measured(metrics), _STATUS, _FRESHNESS, _MEASURED_AT),
+        entities=(*measured(metrics), _STATUS, _FRESHNESS, _MEASURED_AT),
         availability=topics.availability(plant.series),
     )
 
@@ -88,7 +88,7 @@ def device_thing(topics: Topics, plant: PlantNow, device: DeviceNow, metrics: It
         node=topics.node(device.series),
         state=topics.state(device.series),
         about={**about, "via_device": topics.node(plant.series)},
-        entities=(*_measured(metrics), _STATUS, _MEASURED_AT),
+        entities=(*measured(metrics), _STATUS, _MEASURED_AT),
         availability=topics.availability(plant.series),
     )
 
@@ -155,7 +155,8 @@ class Announced(NamedTuple):
         return set(components) & METRICS.keys() if isinstance(components, dict) else set()
 
 
-def _measured(metrics: Iterable[str]) -> tuple[Entity, ...]:
+def measured(metrics: Iterable[str]) -> tuple[Entity, ...]:
+    """Return the entities of these metrics, in the order of the table."""
     wanted = set(metrics)
     return tuple(_entity(metric) for name, metric in METRICS.items() if name in wanted)
 
