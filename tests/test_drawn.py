@@ -79,6 +79,10 @@ def test_what_a_curve_does_not_know_is_not_zero():
     assert drawn([], START, END, [IMPORT], {IMPORT: Heard(START + 3600, 1.0)}) == {}
 
 
+def test_a_counter_that_stood_at_nothing_says_no_more_than_the_curve():
+    assert drawn(curve(), START, END, [IMPORT], {IMPORT: Heard(END - 3600, 0.0)}) == {IMPORT: 24.0}
+
+
 def test_over_a_hole_a_power_holds_for_one_step_only():
     far = [*curve(until=START + 300), *curve(since=END - 3600)]
     assert drawn(far, START, END, [IMPORT], {IMPORT: Heard(START, 0.0)}) == {IMPORT: 1.083}

@@ -95,7 +95,8 @@ def drawn(
         points = [(one.measured_at, value) for one in curve if (value := one.values.get(name)) is not None]
         known = heard.get(kind)
         if points and (known or _is_whole(points, start, end)):
-            since, kwh = known or Heard(start, 0.0)
+            # A counter that stands at nothing may be today's not believed yet: the curve knows at least as much.
+            since, kwh = known if known and known.kwh else Heard(start, 0.0)
             found[kind] = round(kwh + _flowed(points, sign, since, end), 3)
     return found
 
