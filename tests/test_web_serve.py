@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import pytest
 
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
 from website import TOKEN, home, written
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -143,3 +147,49 @@ def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
     assert (
         done.stderr == "heliograph: the page needs starlette, which is not installed: pip install 'heliograph[web]'\n"
     )
+
+
+def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
+    noon = datetime.fromisoformat("2025-06-21T12:00:00+02:00")
+    emulator = build(Options(start=noon, speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        tables = [
+            f"[[account]]\nvendor = {one['vendor']!r}\nusername = {one['username']!r}\n"
+            f"password = {one['password']!r}\nserver = {ready['url']!r}\n"
+            for one in ready["accounts"]
+        ]
+        config = tmp_path / "heliograph.toml"
+        config.write_text("\n".join(("[serve]\nport = 0", *tables)))
+        config.chmod(0o600)
+        where = ["--config", str(config), "--store", str(tmp_path / "samples.sqlite")]
+        command = [sys.executable, "-m", "heliograph", "collect", "--no-heal", *where]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            line = next(line for line in program.stderr if "event=serving" in line)
+            where = line.rpartition("//")[2].strip().rstrip("/")
+            plants = sum(len(one["plants"]) for one in ready["accounts"])
+            end = time.monotonic() + 30
+            while asked(where, "/api/v1/plants")["total"] < plants:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            used = [one["budget"]["requests"]["used"] for one in asked(where, "/api/v1/accounts")["accounts"]]
+            assert all(used)
+            stream = http.client.HTTPConnection(where, timeout=20)
+            stream.request("GET", "/api/v1/events/live")
+            assert stream.getresponse().status == 200
+            code, said, seconds = told(program)
+            stream.close()
+        finally:
+            program.kill()
+            program.communicate()
+    assert code == 0
+    assert seconds < 10
+    assert all(one["password"] not in line + said for one in ready["accounts"])
+
+
+def asked(where, path):
+    connection = http.client.HTTPConnection(where, timeout=20)
+    connection.request("GET", path)
+    found = json.load(connection.getresponse())
+    connection.close()
+    return found

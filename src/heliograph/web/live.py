@@ -21,6 +21,7 @@ BEAT = 15.0
 """Seconds after which a line without meaning keeps a silent connection open."""
 LOOK = 2.0
 """Seconds between two looks."""
+_ACCOUNTS = "accounts"
 
 
 @dataclass(slots=True)
@@ -28,7 +29,9 @@ class _Seen:
     """One thing, as it was last seen to have changed."""
 
     number: int
-    data: dict[str, Any]
+    thing: object
+    text: str
+    """As JSON, made once for all who listen."""
 
 
 @dataclass(slots=True)
@@ -85,12 +88,13 @@ class Live:
 
     def _since(self, after: int, wanted: Callable[[Any], bool]) -> list[str]:
         """Return what changed after a number as events; all plants that did are one."""
-        changed = [(key, one.data) for key, one in self._seen.items() if one.number > after]
-        plants = [data for key, data in changed if key != "accounts" and wanted(key)]
-        accounts = [data for key, data in changed if key == "accounts"]
-        events = [("now", {"plants": plants})] if plants else []
-        events += [("accounts", data) for data in accounts]
-        return [f"event: {name}\nid: {self._number}\ndata: {dumps(data)}\n\n" for name, data in events]
+        changed = {key: one.text for key, one in self._seen.items() if one.number > after}
+        accounts = changed.pop(_ACCOUNTS, None)
+        plants = [text for key, text in changed.items() if wanted(key)]
+        events = [("now", f'{{"plants": [{", ".join(plants)}]}}')] if plants else []
+        if accounts is not None:
+            events.append(("accounts", accounts))
+        return [f"event: {name}\nid: {self._number}\ndata: {data}\n\n" for name, data in events]
 
     async def _news_after(self, number: int) -> bool:
         """Wait for something newer, or for the time of a beat; say whether there was."""
@@ -116,9 +120,15 @@ class Live:
 
     def _take(self, now: Now) -> None:
         """Give everything that changed the number of this moment, or the next one where the clock was set back."""
-        found: dict[Hashable, dict[str, Any]] = {one.series: plant_data(one) for one in now.plants}
-        found["accounts"] = {"accounts": [account_data(one) for one in now.accounts]}
-        new = {key: data for key, data in found.items() if key not in self._seen or self._seen[key].data != data}
+        things: dict[Hashable, Any] = {one.series: one for one in now.plants}
+        things[_ACCOUNTS] = now.accounts
+        new = {key: one for key, one in things.items() if key not in self._seen or self._seen[key].thing != one}
         if new:
             self._number = max(now.at, self._number + 1)
-            self._seen.update({key: _Seen(self._number, data) for key, data in new.items()})
+            self._seen.update({key: _Seen(self._number, one, _text(one)) for key, one in new.items()})
+
+
+def _text(thing: Any) -> str:
+    if isinstance(thing, tuple):
+        return dumps({"accounts": [account_data(one) for one in thing]})
+    return dumps(plant_data(thing))
