@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -147,6 +148,33 @@ def test_a_request_carries_agent_cookies_form_and_length(account, server):
     assert (verb2, target2) == ("POST", "/newTwoPlantAPI.do?op=getUserCenterEnertyDataByPlantid")
     assert headers2["cookie"] == "JSESSIONID=c1; SERVERID=s1"
     assert body2 == b"language=1&plantId=1"
+
+
+def test_a_client_is_a_context_and_serves_on_after_it(server):
+    server.answers["newTwoLoginAPI.do"] = http(LOGIN)
+    with Growatt(USER, PASSWORD, server=server.url, keeper=None) as home:
+        assert home.log_in() is None
+    assert home.log_in() is None
+
+    async def awaited():
+        async with AsyncGrowatt(USER, PASSWORD, server=server.url, keeper=None) as home:
+            await home.log_in()
+        await home.close()
+
+    asyncio.run(awaited())
+    assert len(server.seen) == 3
+
+
+def test_a_client_shows_its_cloud_and_its_server_and_nothing_that_is_private():
+    shown = repr(Growatt(USER, PASSWORD, server="https://example.com", keeper=None))
+    assert shown == "Growatt(a***, server='https://example.com/')"
+
+
+def test_a_zone_may_be_named_and_a_name_that_is_none_is_refused_at_once():
+    assert Growatt(USER, PASSWORD, zone="Europe/Berlin").session.zone == ZoneInfo("Europe/Berlin")
+    for name in ("Europe/Berlinn", "Europe", "", "/etc"):
+        with pytest.raises(e.ConfigError, match="is not a zone"):
+            Growatt(USER, PASSWORD, zone=name)
 
 
 def test_a_post_without_a_body_says_its_length_is_nothing(account, server):

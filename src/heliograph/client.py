@@ -19,13 +19,15 @@ from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutErr
 from heliograph.conversation import Conversation, Wait, advance
 from heliograph.endpoint import Blocking, Concurrent, sequence
 from heliograph.errors import ConfigError, Unreachable
-from heliograph.redact import Secret, bare
+from heliograph.periods import zone_called
+from heliograph.redact import MASK, Secret, bare
 from heliograph.session import ANEW, FORGOTTEN, Credentials, Reply, Request, Session
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator
     from datetime import tzinfo
+    from typing import Self
 
     from pyreqwest.client import Client, SyncClient
     from pyreqwest.response import BaseResponse
@@ -192,7 +194,7 @@ class Account(Carrier):
         password: str | Secret,
         *,
         server: str = "",
-        zone: tzinfo | None = None,
+        zone: tzinfo | str | None = None,
         user_agent: str = "",
         session: Session | None = None,
         timeout: float = TIMEOUT,
@@ -206,8 +208,8 @@ class Account(Carrier):
         """Make a client of one account; nothing is sent before the first call.
 
         `server` is a region's name or an address (the cloud's usual one when empty), `zone` the clock on the
-        plants' walls where the cloud's fixed offset is not enough, `timeout` in seconds for each request. Orders
-        need `allow_commands`.
+        plants' walls, or its name, where the cloud's fixed offset is not enough, `timeout` in seconds for each
+        request. Orders need `allow_commands`.
 
         The account is kept (docs/keeper.md): its session and its budget are shared with all programs of this user on
         this machine, in the usual folder or that of another `keeper`. With `keeper=None` nothing is written, and
@@ -219,8 +221,9 @@ class Account(Carrier):
         kind = type(self)
         kept = keeper if keeper != "usual" else None if session else _usual_keeper()
         session = session or Session(kind.address(server))
-        session.zone = zone
+        session.zone = zone_called("zone", zone) if isinstance(zone, str) else zone
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
+        self._name = username
         who = Credentials(username, password if isinstance(password, Secret) else Secret(password))
         super().__init__(cloud, session, who, timeout=timeout, allow_commands=allow_commands, clock=clock)
         if kept is not None:
@@ -233,6 +236,10 @@ class Account(Carrier):
                 paced=paced,
                 clock=clock,
             )
+
+    def __repr__(self) -> str:
+        # A name is private, and two accounts are told apart all the same.
+        return f"{type(self).__name__}({self._name[:1]}{MASK}, server={bare(self.session.server)!r})"
 
     @property
     def gate(self) -> Gate:
@@ -281,6 +288,15 @@ def _usual_keeper() -> Keeper:
 class BlockingClient(Carrier, Blocking):
     """Carries an account's conversation on the calling thread, one call at a time."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Do nothing: the connections are all accounts', and end with the process; the session stays stored."""
+
     def _new_turn(self) -> threading.Lock:
         return threading.Lock()
 
@@ -305,6 +321,15 @@ class BlockingClient(Carrier, Blocking):
 
 class AsyncClient(Carrier, Concurrent):
     """Carries an account's conversation on an event loop, one call at a time; another loop may have it afterwards."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Do nothing: the connections are all accounts', and end with the event loop; the session stays stored."""
 
     def _new_turn(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
         return WeakKeyDictionary()

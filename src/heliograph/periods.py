@@ -63,6 +63,20 @@ def bounds(period: str) -> tuple[date, date]:
     return start, after - timedelta(days=1)
 
 
+def zone_called(what: str, name: str) -> tzinfo:
+    """Return the clock of a name somebody gave for `what`.
+
+    >>> zone_called("zone", "Europe/Berlin")
+    zoneinfo.ZoneInfo(key='Europe/Berlin')
+    """
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - most plants need none
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # no name at all; the name of a folder; unknown
+        raise ConfigError(f"{what} {name!r} is not a zone of the time zone database, like Europe/Berlin") from None
+
+
 def energies(rows: Rows, period: str, today: date) -> tuple[PeriodEnergy, ...]:
     """Return the rows of a period in order, up to today."""
     from heliograph.model import PeriodEnergy  # noqa: PLC0415 - single calls never wait for the model

@@ -9,7 +9,7 @@ from heliograph.cli.options import add_common
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
+    from datetime import datetime
 
     from heliograph.emulator.main import Options
 
@@ -86,6 +86,7 @@ def emulate(options: argparse.Namespace) -> int:
 def _options(given: argparse.Namespace) -> Options:
     from heliograph.emulator.control import speed_of  # noqa: PLC0415
     from heliograph.emulator.main import Options  # noqa: PLC0415
+    from heliograph.periods import zone_called  # noqa: PLC0415
 
     return Options(
         port=_whole("--port", given.port, 0, 65535),
@@ -96,7 +97,7 @@ def _options(given: argparse.Namespace) -> Options:
         seed=_whole("--seed", given.seed, -(2**63), 2**63),
         accounts=_whole("--accounts", given.accounts, 1, _MOST_ACCOUNTS),
         faults=tuple(given.fault),
-        zone=None if given.zone is None else _zone(given.zone),
+        zone=None if given.zone is None else zone_called("--zone", given.zone),
     )
 
 
@@ -117,12 +118,3 @@ def _whole(option: str, text: str, least: int, most: int) -> int:
     if not least <= number <= most:
         raise ConfigError(f"{option} is from {least} to {most}, not {number}")
     return number
-
-
-def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
-
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ConfigError(f"--zone {name!r} is not a zone of the time zone database, like Europe/Berlin") from error
