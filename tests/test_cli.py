@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -291,10 +292,27 @@ def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
     command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         first = next(line for line in program.stdout if "samples kept" in line)
+        address = next(program.stdout).removeprefix("The page: ").strip()
+        with urllib.request.urlopen(address, timeout=20) as reply:
+            page = reply.read().decode()
         program.send_signal(signal.SIGTERM)
         _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (0, "")
     assert "samples kept" in first
+    assert "Tlx Battery 1" in page
+    assert "11 plants" in page
+
+
+def test_a_demo_without_the_pages_extra_goes_on_without_it_and_says_so(tmp_path):
+    environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    program = "import sys; sys.modules['htpy'] = None; from heliograph.cli.main import run; sys.exit(run(['demo']))"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        told = next(line for line in running.stdout if line.startswith("The page"))
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=20)
+    assert (running.returncode, err) == (0, "")
+    assert "pip install 'heliograph[web]'" in told
 
 
 # What a server may write

@@ -56,6 +56,8 @@ class Box:
         self.url: str = ready["url"]
         self.store = store
         self.stored = 0
+        self.page = ""
+        """Where its page is, or why there is none."""
         self.started = time.monotonic()
         self.accounts = [
             Account(
@@ -88,6 +90,7 @@ class Box:
         log = self.emulator.log.as_dict()
         return {
             "emulator": self.url,
+            "page": self.page or None,
             "plants": [one.as_dict() for one in snapshots],
             "stored": self.stored,
             "store": str(self.store.path),
@@ -107,9 +110,15 @@ class Box:
         sys.stdout.flush()
 
     def show_live(self, *, as_json: bool) -> None:
-        """Read and show until stopped: in place on a terminal, one below the other in a pipe."""
+        """Read and show until stopped: in place on a terminal, one below the other in a pipe; and as a page."""
+        from heliograph.cli.demo_page import page, recalling  # noqa: PLC0415 - a single look needs neither
+
         # Whoever runs this in the background ends it with SIGTERM: it shall end as well as by Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with page(self) as self.page, recalling(self, self.read()):
+            self._show_again_and_again(as_json=as_json)
+
+    def _show_again_and_again(self, *, as_json: bool) -> None:
         console = _console()
         if as_json or not console.is_terminal:
             while True:
@@ -136,6 +145,8 @@ class Box:
             f"{self.stored} samples kept in {self.store.path}",
         )
         lines = [Text(line, "dim") for line in said]
+        if self.page:
+            lines.append(Text.assemble("The page: ", (self.page, "bold")))
         return Group(*lines[:1], snapshot_table(snapshots, width, height and height - len(lines)), *lines[1:])
 
 

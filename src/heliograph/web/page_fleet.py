@@ -181,7 +181,7 @@ def _filter(now: Now, wish: Wanted) -> h.Element:
 
 
 def _table(found: Sequence[PlantNow], wish: Wanted, lines: Mapping[Series, str], now: int) -> h.Node:
-    if not found:
+    if not shown(found, wish):
         return h.p(".nothing")["No plant is like that. ", h.a(href="/")["Show all of them"], "."]
     return h.table(".fleet.rows")[
         h.caption(".aloud")["Plants; the column heads sort them"],

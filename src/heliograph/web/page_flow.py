@@ -16,6 +16,7 @@ IDLE = 10
 _CENTRE = 210, 196
 _RADIUS = 56
 _HUB = 9
+_HEAD = 13
 
 
 class Node(NamedTuple):
@@ -121,13 +122,15 @@ def _leg(node: Node, most: float) -> h.Node:
     inner = (to_x - way[0] * (_HUB + 4), to_y - way[1] * (_HUB + 4))
     watts = node.watts
     if watts is None or abs(watts) < IDLE:
-        return _line(".track", outer, inner)
+        return _line(".track", outer, inner, width="4")
     start, end = (outer, inner) if watts > 0 else (inner, outer)
     share = abs(watts) / most
+    dx, dy = _sign(end[0] - start[0]), _sign(end[1] - start[1])
+    neck = (end[0] - _HEAD * dx, end[1] - _HEAD * dy)
     return h.g(f".leg.{node.name}.pace-{_pace(share)}")[
-        _line(".track.busy", start, end, width=f"{4 + 10 * share:.1f}"),
-        _line(".dots", start, end, width=f"{3 + 4 * share:.1f}"),
-        _arrow(start, end),
+        _line(".track.busy", start, neck, width=f"{4 + 8 * share:.1f}"),
+        _line(".dots", start, neck, width=f"{3 + 3 * share:.1f}"),
+        _arrow(end, dx, dy),
     ]
 
 
@@ -136,20 +139,15 @@ def _pace(share: float) -> int:
     return min(5, 1 + int(share * 5))
 
 
-def _line(classes: str, start: tuple[int, int], end: tuple[int, int], width: str | None = None) -> h.Element:
+def _line(classes: str, start: tuple[int, int], end: tuple[int, int], width: str) -> h.Element:
     return h.Element("path")(classes, d=f"M{start[0]} {start[1]}L{end[0]} {end[1]}", stroke_width=width)
 
 
-def _arrow(start: tuple[int, int], end: tuple[int, int]) -> h.Element:
-    """Draw a small head in the middle of a leg: which way it runs is seen without motion too."""
-    x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-    dx, dy = (_sign(end[0] - start[0]), _sign(end[1] - start[1]))
-    tip, left, right = (
-        (x + 8 * dx, y + 8 * dy),
-        (x - 5 * dx - 8 * dy, y - 5 * dy + 8 * dx),
-        (x - 5 * dx + 8 * dy, y - 5 * dy - 8 * dx),
-    )
-    return h.polygon(".arrow", points=" ".join(f"{a:g},{b:g}" for a, b in (tip, left, right)))
+def _arrow(tip: tuple[int, int], dx: int, dy: int) -> h.Element:
+    """Draw the head of a leg: which way it runs is seen without motion too."""
+    x, y = tip[0] - _HEAD * dx, tip[1] - _HEAD * dy
+    points = (tip, (x - 9 * dy, y + 9 * dx), (x + 9 * dy, y - 9 * dx))
+    return h.polygon(".arrow", points=" ".join(f"{a:g},{b:g}" for a, b in points))
 
 
 def _sign(number: float) -> int:

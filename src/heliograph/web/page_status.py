@@ -45,7 +45,8 @@ def usage(account: AccountNow, now: int) -> h.Element:
     """Return what is used of one account's budget, of the 24 hours that end now."""
     budget = account.budget
     if budget is None:
-        return h.div(".usage")[h.h3[account.name], h.p(".hint")["What is used of its budget cannot be told."]]
+        said = "What is used of its budget cannot be told." if account.problem else "Its requests are not counted."
+        return h.div(".usage")[h.h3[account.name], h.p(".hint")[said]]
     return h.div(".usage")[
         h.h3[account.name],
         _meter("requests", budget.requests_used, budget.requests_limit),

@@ -59,7 +59,8 @@ class Chart {
     const wanted = new URLSearchParams({
       from: new Date(since * 1000).toISOString(),
       to: new Date(until * 1000).toISOString(),
-      points: Math.min(MOST_POINTS, Math.max(300, this.wide)),
+      // Over months a stretch is a day: half days would beat between light and dark.
+      points: until - since > LONG * 3 ? Math.ceil((until - since) / 86400) : Math.min(MOST_POINTS, Math.max(300, this.wide)),
       metrics: this.said.curves.map((curve) => curve.metric).join(","),
     });
     this.loaded = Date.now();
@@ -149,7 +150,7 @@ class Chart {
         bands.push({ series: [series.length - 1, series.length - 2], fill: `${colour(mark)}2b` });
       }
     });
-    const hasSoc = this.curves.some(({ metric }) => metric.endsWith("soc"));
+    const hasSoc = this.curves.some(({ metric }) => metric.endsWith("soc") && !this.hidden.has(metric));
     return {
       width: this.wide,
       height: HIGH,
@@ -192,11 +193,7 @@ class Chart {
       button.append(dot, word);
       button.addEventListener("click", () => {
         if (!this.hidden.delete(metric)) this.hidden.add(metric);
-        button.setAttribute("aria-pressed", `${!this.hidden.has(metric)}`);
-        const place = 1 + this.curves.findIndex((one) => one.metric === metric) * (this.detailed ? 3 : 1);
-        for (let more = 0; more < (this.detailed ? 3 : 1); more += 1) {
-          this.plot.setSeries(place + more, { show: !this.hidden.has(metric) });
-        }
+        this.build();
       });
       return button;
     });
