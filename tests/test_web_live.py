@@ -29,8 +29,9 @@ class Events:
 
     def next(self):
         """Return the next event: its name, its number and its data."""
-        found = {}
+        found, end = {}, time.monotonic() + 10
         for line in self.answer:
+            assert time.monotonic() < end
             name, _, value = line.decode().rstrip("\n").partition(": ")
             if name in ("event", "id", "data"):
                 found[name] = value
@@ -176,9 +177,10 @@ def watched(store, clock, **options):
 
 
 async def until(stream, word):
-    async for text in stream:
-        if word in text:
-            return text
+    async with asyncio.timeout(20):
+        async for text in stream:
+            if word in text:
+                return text
     raise AssertionError(word)
 
 
