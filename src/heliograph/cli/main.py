@@ -13,6 +13,7 @@ from heliograph import __version__
 from heliograph.cli.show import failed
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Sequence
 
 COMMANDS = (
@@ -24,12 +25,16 @@ COMMANDS = (
     "history",
     "export",
     "call",
+    "settings",
     "serve",
     "status",
     "doctor",
     "emulate",
     "demo",
 )
+
+_ASKING = ("now", "call", "backfill")
+"""Commands that talk to clouds, and so end curtailments whose time is over."""
 
 _EPILOG = """\
 accounts come from `heliograph login`, from the configuration file or from the environment:
@@ -54,7 +59,7 @@ def parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"heliograph {__version__}")
-    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = whole.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         add = getattr(import_module(f"heliograph.cli.{name}"), f"add_{name}")
         add(commands)
@@ -67,7 +72,15 @@ def run(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # an arrow is not worth a crash on an old terminal
     options = parser().parse_args(argv)
-    return guarded(lambda: int(options.run(options)))
+    return guarded(lambda: _done(options))
+
+
+def _done(options: Namespace) -> int:
+    if options.command in _ASKING:
+        from heliograph.cli.settings.restore import before_a_command  # noqa: PLC0415 - help needs no orders
+
+        before_a_command(options)
+    return int(options.run(options))
 
 
 def guarded(command: Callable[[], int]) -> int:

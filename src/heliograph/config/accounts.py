@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from heliograph.config.table import secret_keys
 from heliograph.errors import ConfigError
@@ -31,6 +31,9 @@ _KEYS = (
     "plants",
     "interval",
     *_LIMITS,
+    "writes",
+    "grid_code",
+    "writes_per_day",
 )
 
 # Quirk: who asks more often is shut out. Growatt's values change every 3 minutes, and noah-mqtt went to 180 s after
@@ -74,6 +77,12 @@ class Account:
     logins_per_day: int | None = None
     reserve: int | None = None
     """Requests of a day that are kept for a person at the keyboard."""
+    writes: Literal[True] | tuple[str, ...] = ()
+    """Settings that may be written; none unless said, all where it is True."""
+    grid_code: bool = False
+    """Whether those of the grid code may be, which need naming as well."""
+    writes_per_day: int | None = None
+    """Writes of one device within 24 hours, other than the usual number."""
 
 
 def from_table(table: Table) -> Account:
@@ -96,6 +105,9 @@ def from_table(table: Table) -> Account:
         zone=_zone(table) if "timezone" in table else None,
         plants=table.texts("plants", 'plant ids, like ["1234567"]'),
         interval=_interval(table, vendor) if "interval" in table else None,
+        writes=_writes(table),
+        grid_code=table.flag("grid_code"),
+        writes_per_day=table.number("writes_per_day", 1, 1000) if "writes_per_day" in table else None,
         **limits,
     )
 
@@ -149,6 +161,15 @@ def _interval(table: Table, vendor: str) -> timedelta:
     if wanted > _LONGEST:
         raise table.wrong("is longer than a day", "interval")
     return wanted
+
+
+def _writes(table: Table) -> Literal[True] | tuple[str, ...]:
+    if isinstance(table.values.get("writes"), bool):
+        return True if table.flag("writes") else ()
+    names = table.texts("writes", 'settings, like ["charge_stop_soc"], or true for all of them')
+    if wrong := next((name for name in names if not name.isidentifier() or name != name.lower()), None):
+        raise table.wrong(f"names {wrong!r}, which no setting is called; heliograph settings show lists them", "writes")
+    return names
 
 
 def _zone(table: Table) -> tzinfo:

@@ -28,6 +28,14 @@ class Rights:
     whose: str = "this program"
     where: str = "the call that made these orders"
 
+    def allow(self, setting: Setting) -> bool:
+        """Tell whether a setting may be written."""
+        try:
+            self.check([setting])
+        except ConfigError:
+            return False
+        return True
+
     def check(self, settings: Iterable[Setting]) -> None:
         """Raise when one of them may not be written."""
         for setting in settings:

@@ -1,0 +1,124 @@
+"""`heliograph settings set` and `undo`, and what all that changes something has in common: show, ask, send, tell."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.apart import apart
+from heliograph.cli.options import chosen_accounts
+from heliograph.cli.settings import words
+from heliograph.cli.settings.desks import desk, journal, now
+from heliograph.cli.settings.devices import find
+from heliograph.cli.settings.requests import requests
+from heliograph.cli.show import complain, print_json, printable
+from heliograph.cli.vendors import at_keyboard
+from heliograph.errors import ConfigError
+from heliograph.orders import State
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from heliograph.orders import Order, Orders, Plan
+    from heliograph.settings import Value
+
+
+def run_set(options: Namespace) -> int:
+    """Change settings of one device."""
+    wanted = typed(options.values)
+    found = find(chosen_accounts(options), options.device, now().timestamp())
+    orders = desk(found.account)
+    plan = apart(lambda: orders.plan(found.device, wanted))
+    return carried(options, orders, plan)[0]
+
+
+def run_undo(options: Namespace) -> int:
+    """Take back an order that is named, or the last one of a device."""
+    accounts = chosen_accounts(options)
+    for account in accounts:
+        if options.device in journal(account).read().orders:
+            orders = desk(account)
+            job = partial(orders.plan_undo, order=options.device)
+            break
+    else:
+        found = find(accounts, options.device, now().timestamp())
+        orders = desk(found.account)
+        job = partial(orders.plan_undo, found.device)
+    return carried(options, orders, apart(job))[0]
+
+
+def typed(texts: Sequence[str]) -> dict[str, Value | dict[str, Value]]:
+    """Read NAME=VALUE and NAME.PARAMETER=VALUE.
+
+    >>> typed(["ac_charge=on", "time_window_1.start=01:00", "time_window_1.end=05:00"])
+    {'ac_charge': 'on', 'time_window_1': {'start': '01:00', 'end': '05:00'}}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{text[:60]!r} is no NAME=VALUE; write a setting like charge_stop_soc=90")
+        name, dot, part = name.partition(".")
+        there = found.setdefault(name, {} if dot else value)
+        if isinstance(there, dict) is not bool(dot) or (dot and part in there):
+            raise ConfigError(f"{name} is given twice")
+        if dot:
+            there[part] = value
+        elif there is not value:
+            raise ConfigError(f"{name} is given twice")
+    return found
+
+
+def carried(options: Namespace, orders: Orders, plan: Plan) -> tuple[int, Order | None]:
+    """Show a difference, ask, send it and tell what became of it; return the exit code and the order."""
+    if not options.json:
+        print(*map(printable, words.difference(plan)), sep="\n")
+    if options.dry_run:
+        return _dry(options, orders, plan), None
+    orders.road.rights.check(step.setting for step in plan.steps)
+    if plan.steps and not options.yes and not _agreed():
+        complain("nothing was sent")
+        return 1, None
+    order = apart(lambda: orders.carry(plan))
+    if options.json:
+        print_json({**words.plan_as_dict(plan), "state": state(order), "order": order and words.as_dict(order)})
+    elif order:
+        print(*words.outcome(order, plan.sight.settings, now()), sep="\n")
+    return words.CODES[state(order)], order
+
+
+def state(order: Order | None) -> State:
+    """Return what became of an order; where nothing had to be sent, the device has it."""
+    return order.state if order else State.APPLIED
+
+
+def _dry(options: Namespace, orders: Orders, plan: Plan) -> int:
+    """Tell what would be sent."""
+    told = [one for step in plan.steps for one in requests(orders.client, plan.device, step)]
+    if options.json:
+        print_json({**words.plan_as_dict(plan), "state": None, "order": None, "requests": told})
+        return 0
+    for one in told:
+        fields = " ".join(f"{name}={value}" for name, value in one["fields"].items())
+        print(printable(f"would send: {one['verb']} {one['path']} {fields}"))
+    if refusal := _refusal(orders, plan):
+        print(printable(f"note: {refusal}"))
+    print("nothing was sent")
+    return 0
+
+
+def _refusal(orders: Orders, plan: Plan) -> str:
+    try:
+        orders.road.rights.check(step.setting for step in plan.steps)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _agreed() -> bool:
+    if not at_keyboard():
+        raise ConfigError("there is no terminal to ask at; say --yes to send it, or --dry-run to see it only")
+    print("Send this? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

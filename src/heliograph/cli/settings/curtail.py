@@ -1,0 +1,104 @@
+"""`heliograph settings curtail`: a limit with an end, which this command keeps, or whoever runs then."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from heliograph.cli.apart import apart
+from heliograph.cli.moments import clock
+from heliograph.cli.options import chosen_accounts
+from heliograph.cli.settings import desks, words
+from heliograph.cli.settings.change import carried, state, typed
+from heliograph.cli.settings.desks import desk, now
+from heliograph.cli.settings.devices import find
+from heliograph.cli.show import complain
+from heliograph.errors import ConfigError, HeliographError
+from heliograph.orders import State
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Mapping
+
+    from heliograph.orders import Order, Orders
+    from heliograph.settings import Setting, Value
+
+LIMITS = ("active_power_rate", "output_power", "export_limit")
+"""The settings that limit what a device gives, the plainest first."""
+_TRY = 60.0
+
+
+def run_curtail(options: Namespace) -> int:
+    """Limit a device, wait for the end unless told otherwise, and restore what was."""
+    until = moment(options.until, now())
+    if bool(options.to) == bool(options.values):
+        raise ConfigError("say either --to LIMIT or settings as NAME=VALUE")
+    wanted: Mapping[str, Value | Mapping[str, Value]] = typed(options.values)
+    found = find(chosen_accounts(options), options.device, now().timestamp())
+    orders = desk(found.account)
+    if options.to:
+        wanted = limit(orders.client.settings_of(found.device), options.to)
+    plan = apart(lambda: orders.plan_curtail(found.device, wanted, until))
+    code, order = carried(options, orders, plan)
+    if order is None or order.state is State.REFUSED or options.leave:
+        return code
+    complain(f"it is restored at {clock(until, now())}; Ctrl-C leaves that to `heliograph collect` or the next command")
+    return max(code, _ended(orders, order))
+
+
+def _ended(orders: Orders, order: Order) -> int:
+    """Wait for the end, or for somebody else to bring it, and restore."""
+    done: Order | None = None
+    while any(one.id == order.id for one in orders.curtailments()):
+        left = (order.until or 0.0) - desks.CLOCK.now()
+        if left > 0 or not any(one.id == order.id for one in orders.due()):
+            desks.CLOCK.sleep(min(left, _TRY) if left > 0 else _TRY)
+            continue
+        try:
+            done = apart(lambda: orders.restore(order))
+        except HeliographError as error:
+            complain(f"order {order.id} is not restored yet: {error}")
+            desks.CLOCK.sleep(_TRY)
+    complain(f"order {order.id} is over: {state(done)}")
+    return words.CODES[state(done)]
+
+
+def limit(settings: Iterable[Setting], text: str) -> dict[str, dict[str, Value]]:
+    """Return the setting that limits a device, and the value that is meant by "50%" or "600W"."""
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?) ?(%|W|kW)?", text.strip())
+    if not parts:
+        raise ConfigError(f"{text[:40]!r} is no limit; write one like 50% or 600W")
+    number, unit = float(parts[1]), parts[2] or "%"
+    if unit == "kW":
+        number, unit = number * 1000, "W"
+    known = {one.name: one for one in settings}
+    for name in LIMITS:
+        for one in known[name].parameters if name in known else ():
+            if one.kind == "number" and one.unit == unit:
+                # A limit that is to end should not outlive a restart of the device either.
+                forget = {part.name: False for part in known[name].parameters if part.name == "remember"}
+                return {name: {one.name: number, **forget}}
+    raise ConfigError(f"this device takes no limit in {unit}; heliograph settings show lists what it takes")
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """Return the next such time on this machine's clock, or the moment of a date and time.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 6, 21, 12, tzinfo=UTC)
+    >>> moment("2026-06-21T15:00+00:00", noon).isoformat()
+    '2026-06-21T15:00:00+00:00'
+    """
+    here = now.astimezone()
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text.strip()):
+            hour, minute = map(int, text.split(":"))
+            # Naive on purpose: a wall clock knows which offset its own day has.
+            wall = here.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
+            found = wall.astimezone()
+            return found if found > now else (wall + timedelta(days=1)).astimezone()
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ConfigError(f'{text[:40]!r} is no time; write one like 15:00 or "2026-06-21 15:00"') from None
+    return found.astimezone() if found.tzinfo is None else found
