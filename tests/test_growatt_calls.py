@@ -76,6 +76,7 @@ WIRE = [
         "POST newMixApi.do | op=getEnergyProdAndCons_KW plantId=1 mixId=SN type=2 date=2026-06 |",
     ),
     (C.get_mix_inverter_settings.plan("SN"), "GET newMixApi.do | op=getMixSetParams serialNum=SN kind=0 |"),
+    (C.spa_settings.plan("SN"), "GET newSpaApi.do | op=getSpaSetParams spaId=SN kind=0 |"),
     (C.storage_detail.plan("SN"), "GET newStorageAPI.do | op=getStorageInfo_sacolar storageId=SN |"),
     (C.storage_params.plan("SN"), "GET newStorageAPI.do | op=getStorageParams_sacolar storageId=SN |"),
     (

@@ -43,7 +43,7 @@ def tlx_settings(asked, family="tlx-battery"):
             "time_segment3",
             ["1", "00", "05", "04", "59", "1"],
             {
-                "time_segment3": "1_0:5_4:59",
+                "time_segment3": "1_0:5_4:59_1",
                 "forcedTimeStart3": "0:5",
                 "forcedTimeStop3": "4:59",
                 "time3Mode": "1",
@@ -117,7 +117,7 @@ def test_the_periods_of_a_mix_are_read_back():
         assert (bean["chargePowerCommand"], bean["disChargePowerCommand"], bean["acChargeEnable"]) == ("90", "60", "1")
         assert (bean["forcedChargeTimeStart1"], bean["forcedChargeTimeStop1"]) == ("0:40", "4:20")
         assert (bean["forcedChargeStopSwitch1"], bean["forcedChargeStopSwitch2"]) == ("1", "0")
-        assert (bean["forcedDischargeTimeStart1"], bean["wdisChargeSOCLowLimit1"]) == ("17:0", "20")
+        assert (bean["forcedDischargeTimeStart1"], bean["wdisChargeSOCLowLimit2"]) == ("17:0", "20")
         with pytest.raises(Refused, match="inv_set_failure"):
             client.update_mix_inverter_setting(serial, "mix_ac_charge_time_period", charge[:-1])
 
@@ -196,7 +196,7 @@ def test_the_clients_own_segment_call_is_read_back():
     with served() as (found, client):
         serial = found.device("tlx-battery")
         assert client.update_tlx_inverter_time_segment(serial, 1, 2, time(17), "21:30", enabled=True).success
-        assert client.tlx_all_settings(serial)["time_segment1"] == "2_17:0_21:30"
+        assert client.tlx_all_settings(serial)["time_segment1"] == "2_17:0_21:30_1"
         with pytest.raises(Refused, match="inv_set_failure"):
             client.update_tlx_inverter_time_segment(serial, 2, 0, "20:00", "22:00", enabled=False)
 

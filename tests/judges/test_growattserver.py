@@ -133,6 +133,7 @@ OURS_ALONE = {
     "plant_list_page",
     "all_devices",
     "plant_years",
+    "spa_settings",
     "noah_chart",
     "noah_energies",
     "get_plant_settings",

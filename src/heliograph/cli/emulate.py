@@ -37,7 +37,8 @@ while it runs (CONTROL stands in the first line):
 
 faults: lock=LOGINS, quota=REQUESTS, expire=SECONDS, idle=SECONDS, flaky=REQUESTS, rival=SECONDS, html,
         block=REQUESTS/SECONDS/HOURS, silent, rate=REQUESTS, region, empty, truncated, slow=SECONDS, reset, outage,
-        http500; those that lie: late=HOURS, offline, frozen, replay, glitch
+        http500; those that lie: late=HOURS, offline, frozen, replay, glitch; those of orders: unwilling, deaf,
+        clamp=LOW/HIGH, sluggish=SECONDS, revert=SECONDS, halfway=ORDERS, unread=CODE
 faults of Growatt alone:
   lenient_lock   to try in vain does not make a lock longer
   zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise

@@ -34,10 +34,17 @@ FAULTS = {
     "frozen": "now and then a logger repeats one sample for hours",
     "replay": "after midnight the day's energies are still yesterday's, until the device wakes",
     "glitch": "now and then a counter is 0 or a sentinel, for one sample",
+    "unwilling": "devices refuse every order",
+    "deaf": "orders succeed and change nothing",
+    "clamp": "orders succeed, but devices keep percentages within LOW/HIGH, 10/90 unless told",
+    "sluggish": "devices carry out an order VALUE seconds after the cloud has taken it, 120 unless told",
+    "revert": "VALUE seconds after an order a device has again what it had before, 600 unless told",
+    "halfway": "the firewall turns away every order of an account after VALUE of them, 1 unless told",
+    "unread": "settings cannot be read, for the device does not answer",
 }
 """The faults of all clouds.
 
-The server does truncated to http500 by itself, and the world late to glitch; the others are up to the clouds.
+The server does truncated to http500 by itself, and the world late to glitch; the others are up to the clouds, unwilling to unread to obedience.py.
 """
 
 

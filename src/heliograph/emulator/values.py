@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.doors import MOST
+from heliograph.obedience import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +109,11 @@ def _region(text: str) -> None:
         raise ValueError("no such mood")
 
 
+def _device_code(text: str) -> None:
+    if text not in (*_ON, "500", "501"):
+        raise ValueError("no such code")
+
+
 _COUNTED = Form(_optional, "the value is a whole number below 100000, as in {name}=5")
 _TIMED = Form(seconds, "the value is a number of seconds, as in {name}=60")
 PLAIN = Form(_nothing, "it takes no value; {name}=*5 is on for the next 5 requests")
@@ -125,6 +131,11 @@ FORMS = {
     "block": Form(
         block, "the value is requests/seconds or requests/seconds/hours, as in {name}=60/60 or {name}=60/60/4"
     ),
+    "sluggish": _TIMED,
+    "revert": _TIMED,
+    "clamp": Form(bounds, "the value is two percentages, as in {name}=10/90"),
+    "halfway": Form(uses, "the value is a whole number from 1, as in {name}=2"),
+    "unread": Form(_device_code, "the value is 500 (no answer) or 501 (offline), as in {name}=501"),
     "region": Form(_region, "the value is refuse or none, as in {name}=refuse"),
 }
 """The faults that take a value."""

@@ -233,6 +233,13 @@ class GrowattCalls(GrowattCharts):
         """All settings of one hybrid inverter."""
         return {"serialNum": serial_number, "kind": 0}
 
+    # SPA: AC-coupled batteries
+
+    @query("GET", "newSpaApi.do", dev.Settings, inside="obj", op="getSpaSetParams")
+    def spa_settings(self, spa_id: str) -> Fields:
+        """All settings of one AC-coupled battery inverter; its answer was never published."""
+        return {"spaId": spa_id, "kind": 0}
+
     # Storage: SPF off-grid
 
     @query("GET", "newStorageAPI.do", dev.StorageDetail, op="getStorageInfo_sacolar")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from heliograph import obedience
 from heliograph.answers import HomePlan, Told
 from heliograph.doors import too_often
 from heliograph.vendors.growatt.emulate import (  # noqa: F401 - importing them fills ANSWERS
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
 
     from heliograph.answers import Asked, Holder, Stage
     from heliograph.endpoint import Endpoint
+
+SETTINGS = frozenset(
+    (
+        "tlx_all_settings",
+        "tlx_get_all_settings",
+        "get_mix_inverter_settings",
+        "spa_settings",
+        "noah_info",
+        "classic_inverter_info",
+    )
+)
+"""The calls whose answer comes from the device itself, and fails when it is silent."""
 
 _FOLDERS = ("noahDeviceApi/", "commonDeviceSetC/")
 _PORTAL = ("login.do", "error.do")
@@ -118,13 +131,24 @@ def _answered(asked: Asked, stage: Stage) -> Told:
         inner = ANSWERS.function(call)(arguments, asked, stage)
     elif holder is None or over_quota:
         inner = gate.without_session(call)
-    elif stage.fault("html") is not None:
-        inner = pages.LOGIN
-    elif not call.route.command and stage.fault("empty") is not None:
-        inner = _emptied(call)
     else:
-        inner = ANSWERS.function(call)(Ask(arguments, holder, stage))
+        inner = _served(call, Ask(arguments, holder, stage))
     return inner if isinstance(inner, Told) else told(_wrapped(call, inner))
+
+
+def _served(call: Endpoint[..., Any], ask: Ask) -> Any:
+    """Answer an account with a session, or fail in the way a fault says."""
+    order, stage = call.route.command, ask.stage
+    obedience.catch_up(ask.holder, stage.now())
+    if stage.fault("html") is not None:
+        return pages.LOGIN
+    if order and obedience.cut_off(ask.holder, stage):
+        return pages.FIREWALL
+    if call.name in SETTINGS and (code := stage.fault("unread")) is not None:
+        raise Failed({"result": 0, "obj": None, "msg": "500" if code == "500" else "501"})
+    if not order and stage.fault("empty") is not None:
+        return _emptied(call)
+    return ANSWERS.function(call)(ask)
 
 
 def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:

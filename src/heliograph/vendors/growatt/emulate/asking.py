@@ -29,7 +29,7 @@ KINDS = {
 }
 """The cloud's `deviceType` of each family's main device."""
 
-_SERIALS = ("id", "mixId", "storageId", "storageSn", "inverterId", "invSn", "serialNum", "deviceSn")
+_SERIALS = ("id", "mixId", "spaId", "storageId", "storageSn", "inverterId", "invSn", "serialNum", "deviceSn")
 YEARS_SHOWN = 6
 _KNOWN_YEARS = range(2000, 2200)
 

@@ -202,7 +202,7 @@ _SETTING_VALUES = {
     "winModeOnGridDischargeStopSOC": "10",
     "winModeStartTime": "",
 }
-_PERCENTAGES = {
+PERCENTAGES = {
     "charge_power": "chargePowerCommand",
     "discharge_power": "disChargePowerCommand",
     "charge_stop_soc": "wchargeSOCLowLimit",
@@ -222,12 +222,12 @@ def tlx_settings_bean(*, battery: bool) -> dict[str, Any]:
         **dict.fromkeys(_SETTING_MISSING.split(), "-1"),
         **_SETTING_VALUES,
         **limits,
-        **{alias: limits[name] for name, alias in _PERCENTAGES.items()},
+        **{alias: limits[name] for name, alias in PERCENTAGES.items()},
         **{f"forcedStopSwitch{number}": "0" for number in segments},
         **{f"forcedTimeStart{number}": "0:0" for number in segments},
         **{f"forcedTimeStop{number}": "0:0" for number in segments},
         **{f"time{number}Mode": "0" for number in segments},
-        **{f"time_segment{number}": "0_0:0_0:0" for number in segments},
+        **{f"time_segment{number}": "0_0:0_0:0_0" for number in segments},
         **{f"tlx_pflinep{number}_lp": "255" for number in range(1, 5)},
         **{f"tlx_pflinep{number}_pf": "1.0" for number in range(1, 5)},
         **_seasons(),

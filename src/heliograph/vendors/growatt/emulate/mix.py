@@ -6,7 +6,7 @@ from typing import Any
 
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.emulate import charts
-from heliograph.vendors.growatt.emulate.asking import ANSWERS, KINDS, Ask, Energy, Unit, periods, unknown
+from heliograph.vendors.growatt.emulate.asking import ANSWERS, KINDS, Ask, Energy, Unit, ok, periods, unknown
 from heliograph.vendors.growatt.emulate.plants import STORAGES, price_of
 from heliograph.vendors.growatt.emulate.writing import kilowatt, plain, share
 
@@ -131,41 +131,85 @@ def detail(ask: Ask) -> dict[str, Any]:
     return {"chartData": chart, **charts.sums(unit, ask)}
 
 
+_SETTINGS = {
+    "acChargeEnable": "0",
+    "activeRate": "100",
+    "backflow_setting": "0",
+    "chargePowerCommand": "100",
+    "disChargePowerCommand": "100",
+    "epsFreqSet": "0",
+    "epsFunEn": "0",
+    "epsVoltSet": "0",
+    "exportLimit": "0",
+    "exportLimitPowerRate": "0.0",
+    "failsafe": "0",
+    "loadFirstControl": "0",
+    "loadFirstStopSocSet": "10",
+    "mix_ac_discharge_frequency": "0",
+    "mix_ac_discharge_voltage": "0",
+    "mix_off_grid_enable": "0",
+    "onOff": "1",
+    "priorityChoose": "0",
+    "pv_active_p_rate": "100",
+    "pv_grid_voltage_high": "264.5",
+    "pv_grid_voltage_low": "184.0",
+    "pv_on_off": "1",
+    "singleExport": "0",
+    "voltageHighLimit": "264.5",
+    "voltageLowLimit": "184.0",
+    # The first two belong to the load-first mode.
+    "wchargeSOCLowLimit1": "100",
+    "wdisChargeSOCLowLimit1": "100",
+    "wchargeSOCLowLimit2": "100",
+    "wdisChargeSOCLowLimit2": "10",
+}
+"""The settings of a hybrid as it left the factory; the names are those of an owner's recording."""
+
+
+def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
+    """Return three unused periods for each way."""
+    numbered = [(name, value) for names_, value in ((names, "0:0"), (switches, "0")) for name in names_]
+    return {f"{name}{number}": value for number in (1, 2, 3) for name, value in numbered}
+
+
 @ANSWERS.to(GrowattCalls.get_mix_inverter_settings)
 def settings(ask: Ask) -> dict[str, Any]:
     """Every setting as text, as written."""
     unit = _mix(ask)
-    periods = {
-        f"forced{way}{name}{number}": value
-        for number in (1, 2, 3)
-        for way in ("Charge", "Discharge")
-        for name, value in (("TimeStart", "0:0"), ("TimeStop", "0:0"), ("StopSwitch", "0"))
-    }
-    bean = {
-        **periods,
-        "acChargeEnable": "0",
-        "activeRate": "100",
-        "chargePowerCommand": "100",
-        "disChargePowerCommand": "100",
-        "epsFreqSet": "0",
-        "epsFunEn": "0",
-        "epsVoltSet": "0",
-        "exportLimit": "0",
-        "exportLimitPowerRate": "0",
-        "failsafe": "0",
-        "loadFirstStopSocSet": "10",
-        "onOff": "1",
-        "pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}",
-        "priorityChoose": "0",
-        "serialNum": unit.serial,
-        "voltageHighLimit": "264.5",
-        "voltageLowLimit": "184.0",
-        "wchargeSOCLowLimit1": "100",
-        "wchargeSOCLowLimit2": "100",
-        "wdisChargeSOCLowLimit1": "10",
-        "wdisChargeSOCLowLimit2": "10",
-    }
-    return {"result": 1, "obj": {"mixBean": bean | unit.site.settings.get("mix", {})}, "msg": ""}
+    unused = _times(
+        *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
+        switches=("forcedChargeStopSwitch", "forcedDischargeStopSwitch"),
+    )
+    own = {"pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
+    return ok({"mixBean": _SETTINGS | unused | own | unit.site.settings.get("mix", {})})
+
+
+@ANSWERS.to(GrowattCalls.spa_settings)
+def spa_settings(ask: Ask) -> dict[str, Any]:
+    """The settings of an AC-coupled device, under the names V1 has for them."""
+    if (unit := ask.unit("spa")) is None:
+        raise unknown()
+    unused = _times(
+        *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
+        "loadFirstStartTime",
+        "loadFirstStopTime",
+        switches=("batFirstSwitch", "gridFirstSwitch", "loadFirstSwitch"),
+    )
+    shared = {name: _SETTINGS[name] for name in _SPA_HAS}
+    own = {"pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
+    return {"spaBean": shared | unused | own | unit.site.settings.get("spa", {})}
+
+
+_SPA_HAS = (
+    "chargePowerCommand",
+    "disChargePowerCommand",
+    "onOff",
+    "priorityChoose",
+    "wchargeSOCLowLimit1",
+    "wchargeSOCLowLimit2",
+    "wdisChargeSOCLowLimit1",
+    "wdisChargeSOCLowLimit2",
+)
 
 
 _DASHBOARD_SERIES = ("ppv", "sysOut", "userLoad", "pacToUser")

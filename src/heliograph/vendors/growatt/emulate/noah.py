@@ -68,7 +68,7 @@ def info(ask: Ask) -> dict[str, Any]:
     if (unit := ask.unit("noah")) is None:
         raise unknown()
     written = unit.site.settings.get("noah", {})
-    segments = written.get("segments", {})
+    segments = {name: value for name, value in written.items() if name.startswith("time_segment")}
     noah = {
         "alias": "NOAH 2000",
         "associatedInvManAndModel": 0,
@@ -87,7 +87,7 @@ def info(ask: Ask) -> dict[str, Any]:
         "plantName": name_of(unit.site),
         "tempType": "0",
         "version": "10.10.09.08.0001.4016",
-        **{name: value for name, value in written.items() if name != "segments"},
+        **{name: value for name, value in written.items() if name not in segments},
         "time_segment": [{name: value} for name, value in segments.items()],
     }
     return ok(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heliograph.errors import Invalid, Unreadable
 from heliograph.settings import check
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.settings import tlx
+from heliograph.vendors.growatt.settings import noah, others, periods, tlx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,12 +37,90 @@ def _tlx_bean(device: Device) -> Steps[Mapping[str, Any]]:
     return {key: value for key, value in settings.body.items() if value != "-1"}
 
 
+def _mix_bean(device: Device) -> Steps[Mapping[str, Any]]:
+    settings = yield GrowattCalls.get_mix_inverter_settings.plan(device.id)
+    return _member(settings.body, "obj", "mixBean")
+
+
+def _spa_bean(device: Device) -> Steps[Mapping[str, Any]]:
+    settings = yield GrowattCalls.spa_settings.plan(device.id)
+    return _member(settings.body, "spaBean")
+
+
+def _noah_bean(device: Device) -> Steps[Mapping[str, Any]]:
+    info = yield GrowattCalls.noah_info.plan(device.id)
+    return noah.flattened(_member(info.body, "noah"))
+
+
+def _classic_bean(device: Device) -> Steps[Mapping[str, Any]]:
+    info = yield GrowattCalls.classic_inverter_info.plan(device.id)
+    bean: Mapping[str, Any] = info.body
+    return bean
+
+
+def _storage_bean(device: Device) -> Steps[Mapping[str, Any]]:
+    params = yield GrowattCalls.storage_params.plan(device.id)
+    return _member(params.body, "storageBean")
+
+
+def _plant_bean(device: Device) -> Steps[Mapping[str, Any]]:
+    settings = yield GrowattCalls.plant_settings.plan(device.id)
+    bean: Mapping[str, Any] = settings.body
+    return bean
+
+
+def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """Return a member of an answer; without it nothing is known."""
+    found: Any = body
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _set_noah(device: Device, name: str, params: list[str]) -> Plan[Written]:
+    # Quirk: the price is the plant's, and so its id goes first (growattServer's notes).
+    leading = [device.plant] if name == noah.PRICE else []
+    return GrowattCalls.update_noah_settings.plan(device.id, name, leading + params)
+
+
+def _set_classic(device: Device, name: str, params: list[str]) -> Plan[Written]:
+    first, second = (*params, "")[:2]
+    where = {"action": "inverterSet", "serialNum": device.id}
+    return GrowattCalls.update_classic_inverter_setting.plan(
+        where, {"paramId": name, "command_1": first, "command_2": second}
+    )
+
+
+def _set_storage(device: Device, name: str, params: list[str]) -> Plan[Written]:
+    where = {"action": "storageSPF5000Set", "serialNum": device.id, "type": name}
+    return GrowattCalls.update_classic_inverter_setting.plan(where, [*params, "", "", ""])
+
+
 FAMILIES: dict[str, Family] = {
     "tlx": Family(
-        tlx.ROWS,
-        tlx.RAW,
-        _tlx_bean,
-        lambda device, name, params: GrowattCalls.update_tlx_inverter_setting.plan(device.id, name, params),
+        tlx.ROWS, tlx.RAW, _tlx_bean, lambda at, *what: GrowattCalls.update_tlx_inverter_setting.plan(at.id, *what)
+    ),
+    "mix": Family(
+        periods.MIX,
+        periods.MIX_RAW,
+        _mix_bean,
+        lambda at, *what: GrowattCalls.update_mix_inverter_setting.plan(at.id, *what),
+    ),
+    "spa": Family(
+        periods.SPA,
+        periods.SPA_RAW,
+        _spa_bean,
+        lambda at, *what: GrowattCalls.update_ac_inverter_setting.plan(at.id, *what),
+    ),
+    "noah": Family(noah.ROWS, noah.RAW, _noah_bean, _set_noah),
+    "inverter": Family(others.CLASSIC, {}, _classic_bean, _set_classic),
+    "storage": Family(others.STORAGE, others.STORAGE_RAW, _storage_bean, _set_storage),
+    "plant": Family(
+        others.PLANT,
+        others.PLANT_RAW,
+        _plant_bean,
+        # The form is read, one part of it changed, and sent whole.
+        lambda at, name, params: GrowattCalls.update_plant_settings.plan(at.id, {name: params[0]}),
     ),
 }
 
