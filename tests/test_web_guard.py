@@ -149,6 +149,7 @@ def test_a_person_is_asked_for_the_token_and_keeps_a_cookie_that_is_not_the_toke
     assert form.status == 401
     assert form.headers["Content-Type"].startswith("text/html")
     assert b'<form method="post" action="/login">' in form.body
+    assert form.headers["Referrer-Policy"] == "same-origin"  # else a browser calls the form's origin null
     sent = locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM)
     assert (sent.status, sent.headers["Location"]) == (303, "/")
     cookie = sent.headers["Set-Cookie"]

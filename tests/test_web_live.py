@@ -197,6 +197,21 @@ def test_a_silent_stream_has_a_heart_that_beats(store):
     asyncio.run(listen())
 
 
+def test_a_stream_that_is_closed_ends_without_waiting_for_its_next_beat(store):
+    async def listen():
+        aside, live = watched(store, Still())
+        stream = live.events(0, lambda _: True)
+        await until(stream, "event: accounts")
+        ending = asyncio.create_task(anext(stream, "over"))
+        await asyncio.sleep(0)
+        await live.close()
+        assert await asyncio.wait_for(ending, 5) == "over"
+        assert live.listeners == 0
+        await aside.close()
+
+    asyncio.run(listen())
+
+
 def test_nobody_looks_while_nobody_listens(store):
     async def listen():
         aside, live = watched(store, Still())

@@ -44,7 +44,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Of every answer."""
+"""Of every answer, unless it says otherwise itself."""
 
 COOKIE = "heliograph"
 LOGIN = "/login"
@@ -61,7 +61,7 @@ _ADDRESSES = 1024
 _FORM = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Heliograph</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<link rel="stylesheet" href="/assets/page.css"></head>
+<link rel="icon" href="/assets/mark.svg" type="image/svg+xml"><link rel="stylesheet" href="/assets/page.css"></head>
 <body><main class="login"><h1>Heliograph</h1>
 <form method="post" action="/login"><p><label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
@@ -182,7 +182,9 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -260,7 +262,8 @@ class Guard:
             told = (
                 "" if problem.detail == "a token is needed" else problem.detail[:1].upper() + problem.detail[1:] + "."
             )
-            headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+            # Without a referrer to its own site, a browser would send the form from an origin it calls null.
+            headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", **(problem.headers or {})}
             return HTMLResponse(_FORM.format(told=told), problem.status, headers)
         return problem.response()
 
