@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from heliograph.config import Account
+from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.overview import AccountNow
 from heliograph.redact import Secret
@@ -107,7 +108,7 @@ def test_plants_are_filtered_sorted_and_paged(tmp_path):
         assert [one["values"]["pv_power"] for one in best] == [999.0, 998.0, 997.0]
         for order in ("asc", "desc"):
             last = listed(f"sort=pv_power&order={order}&limit=101&offset=900")["plants"]
-            assert all(one["values"]["pv_power"] is None for one in last)
+            assert [one["values"]["pv_power"] for one in last] == [None] * 101
         assert listed("sort=name&vendor=growatt&limit=1")["plants"][0]["name"] == "Plant 0"
 
 
@@ -298,6 +299,16 @@ def test_a_database_that_is_away_is_told_without_its_password():
         said = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
     assert [one.status for one in said] == [503] * 3
     assert all(b"s3cret-word" not in one.body for one in said)
+
+
+def test_whatever_a_store_says_of_itself_its_password_is_not_told():
+    from heliograph.web.api import _problem
+
+    error = StoreError("postgresql://ada:s3cret-word@db/solar?password=s3cret-word: no such table")
+    answer = asyncio.run(_problem(None, error))
+    assert answer.status_code == 503
+    assert b"no such table" in answer.body
+    assert b"s3cret-word" not in answer.body
 
 
 def test_what_a_cloud_calls_a_plant_arrives_as_it_is_and_as_plain_ascii(site):
