@@ -10,6 +10,7 @@ from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.read import GoodWeReadings
 from heliograph.vendors.goodwe.servers import address
+from heliograph.vendors.goodwe.settings import GoodWeSettings
 
 __all__ = ["AsyncGoodWe", "GoodWe", "GoodWeCalls", "SemsPlusCalls", "address"]
 
@@ -23,9 +24,11 @@ class _GoodWeAccount(Account):
     address = staticmethod(address)
 
 
-class GoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, GoodWeHistory, BlockingClient):
+class GoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, GoodWeHistory, GoodWeSettings, BlockingClient):
     """A blocking client of one GoodWe account; it speaks whichever dialect serves the account."""
 
 
-class AsyncGoodWe(_GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, GoodWeHistory, AsyncClient):
+class AsyncGoodWe(
+    _GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeReadings, GoodWeHistory, GoodWeSettings, AsyncClient
+):
     """An async client of one GoodWe account: the same methods, awaited."""

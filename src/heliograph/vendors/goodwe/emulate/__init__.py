@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from heliograph.answers import Told
-from heliograph.vendors.goodwe.emulate import alive, charts, eras, gate, plants, plus
-from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed
+from heliograph.vendors.goodwe.emulate import alive, charts, eras, gate, plants, plus, remote
+from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Ask, Failed, TurnedAway
 from heliograph.vendors.goodwe.emulate.envelopes import JSON_HEADERS, JSON_TYPE, app_service, monitor_service
 from heliograph.vendors.goodwe.emulate.faults import FAULTS
 from heliograph.vendors.goodwe.emulate.kinds import KINDS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from heliograph.answers import Asked, Holder, HomePlan, Stage
     from heliograph.endpoint import Endpoint
 
-__all__ = ["ANSWERS", "EMULATION", "PLUS", "GoodWeEmulation", "alive", "charts", "plants"]
+__all__ = ["ANSWERS", "EMULATION", "PLUS", "GoodWeEmulation", "alive", "charts", "plants", "remote"]
 
 _HTML = "text/html; charset=utf-8"
 _NO_ROUTE = Told(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
@@ -92,7 +92,10 @@ class GoodWeEmulation:
             return _NO_ROUTE
         if stage.fault("html") is not None:
             return _PAGE
-        return _told((plus.answer if is_plus else _answer)(*found, asked, stage))
+        try:
+            return _told((plus.answer if is_plus else _answer)(*found, asked, stage))
+        except TurnedAway:
+            return _FIREWALL
 
 
 def _matched(asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
@@ -119,6 +122,7 @@ def _answered(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked,
         return opened
     holder = gate.holder_of(token, asked, stage)
     gate.slow_down(holder, stage)
+    gate.order_or_catch_up(call, holder, stage)
     ask = Ask(arguments, holder, stage, asked.origin)
     # Quirk: accounts and plants that moved to SEMS+ answer success and an empty object.
     data = {} if eras.is_silent(call, ask) else ANSWERS.function(call)(ask)

@@ -33,3 +33,7 @@ class Failed(Exception):
         self.data = data
         self.language = language
         super().__init__(words)
+
+
+class TurnedAway(Exception):
+    """The firewall answers instead of the portal."""

@@ -28,6 +28,8 @@ _ALIVE = {
         GoodWeCalls.plant_history_list,
         GoodWeCalls.inverter_column,
         GoodWeCalls.energy_by_day,
+        # That orders still go through the portal is how its last clients are built (Home Assistant's integration, 11).
+        GoodWeCalls.save_remote_control,
     )
 }
 # Quirk: lists say so whatever version is sent, while calls that name a plant work (Home Assistant, issue 189).

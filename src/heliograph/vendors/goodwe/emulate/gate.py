@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from heliograph import obedience
 from heliograph.doors import too_often
-from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Failed
+from heliograph.vendors.goodwe.emulate.asking import ANSWERS, Failed, TurnedAway
 from heliograph.vendors.goodwe.emulate.envelopes import monitor_service
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from heliograph.answers import Asked, Holder, Stage
+    from heliograph.endpoint import Endpoint
 
 _REST = timedelta(seconds=300)
 """How long every maintained client waits after GY0429."""
@@ -161,6 +163,13 @@ def use(holder: Holder, asked: Asked, stage: Stage) -> None:
     session = holder.memory["session"]
     if session["origin"] != asked.origin or not stage.lives(session["life"]):
         raise Failed(*EXPIRED)
+
+
+def order_or_catch_up(call: Endpoint[..., Any], holder: Holder, stage: Stage) -> None:
+    """Let devices do what was due, and turn an order away where the fault `halfway` says so."""
+    obedience.catch_up(holder, stage.now())
+    if call.route.command and obedience.cut_off(holder, stage):
+        raise TurnedAway
 
 
 def slow_down(holder: Holder, stage: Stage) -> None:

@@ -51,6 +51,7 @@ def _data(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked, sta
         return PLUS.function(call)(arguments, gate.token_of(asked) or {}, asked, stage)
     holder = plus_gate.holder_of(asked, stage)
     gate.slow_down(holder, stage)
+    gate.order_or_catch_up(call, holder, stage)
     if stage.fault("empty") is not None:
         return {}
     return PLUS.function(call)(Ask(arguments, holder, stage, asked.origin))

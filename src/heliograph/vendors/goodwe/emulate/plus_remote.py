@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph import obedience
 from heliograph.vendors.goodwe.emulate.asking import Failed
 from heliograph.vendors.goodwe.emulate.plus_asking import PLUS, machine_of
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
@@ -18,6 +19,7 @@ _FAILED = ("R0305", "remote_control_fail")
 _UNREADABLE = ("read_fail", "read_fail")
 
 _MENU = "1"
+_STATUS, _RESTART, _RUNS = "80017", 1, 4
 
 
 class Register(NamedTuple):
@@ -29,14 +31,18 @@ class Register(NamedTuple):
     most: int
     first: int
     hybrid_only: bool = True
+    share: bool = False
+    """Whether it is a percentage."""
 
 
 REGISTERS = {
-    "80017": Register("2043643517552594945", "status_setting", 0, 4, 4, hybrid_only=False),
+    _STATUS: Register("2043643517552594945", "status_setting", 0, 4, 4, hybrid_only=False),
     "47545": Register("2013217017330515970", "immediate_charge", 0, 1, 0),
-    "47546": Register("1991791639537946635", "end_charge_soc", 0, 100, 100),
-    "47603": Register("1991791639537946636", "bat_immediate_charge_power", 0, 100, 50),
+    "47546": Register("1991791639537946635", "end_charge_soc", 0, 100, 100, share=True),
+    "47603": Register("1991791639537946636", "bat_immediate_charge_power", 0, 100, 50, share=True),
 }
+SHARES = frozenset((*(address for address, row in REGISTERS.items() if row.share), "ActivePowerLimit"))
+"""What is a percentage, in both dialects."""
 
 
 @PLUS.to(SemsPlusCalls.plus_capabilities)
@@ -71,6 +77,8 @@ def function_menus(ask: Ask) -> dict[str, Any]:
 def cached_parameters(ask: Ask) -> dict[str, str]:
     """Return settings as they were written last."""
     known, written = _registers(ask), _written(ask)
+    if ask.stage.fault("unread") is not None:
+        raise Failed(*_UNREADABLE)
     addresses = _json(ask, "addresses", list)
     if not addresses or not all(isinstance(one, str) and one in known for one in addresses):
         # Quirk: what a device does not have cannot be read, rather than not be known (Home Assistant, issue 211).
@@ -88,9 +96,16 @@ def set_parameters(ask: Ask) -> None:
         row = known.get(address)
         if row is None or functions.get(address) != row.function or value is None or not row.least <= value <= row.most:
             raise Failed(*_FAILED)
-    if not values:
+    if not values or obedience.unwilling(ask.stage):
         raise Failed(*_FAILED)
-    _written(ask).update({address: int(value) for address, value in values.items() if value is not None})
+    change = {address: settled(address, int(value)) for address, value in values.items() if value is not None}
+    serial = machine_of(ask).serial
+    obedience.take(_site(ask, serial), serial, change, ask.stage, SHARES)
+
+
+def settled(address: str, value: int) -> int:
+    """Return what a register says after an order: an inverter that was told to restart runs again."""
+    return _RUNS if address == _STATUS and value == _RESTART else value
 
 
 def _registers(ask: Ask) -> dict[str, Register]:
@@ -101,11 +116,14 @@ def _registers(ask: Ask) -> dict[str, Register]:
 
 
 def _written(ask: Ask) -> dict[str, int]:
-    """Return what was written to a device, to be read and added to."""
+    """Return what was written to a device and taken by it."""
     serial = machine_of(ask).serial
-    site: Site = next(one for one in ask.holder.sites if serial in one.devices)
-    found: dict[str, int] = site.settings.setdefault(serial, {})
+    found: dict[str, int] = _site(ask, serial).settings.get(serial, {})
     return found
+
+
+def _site(ask: Ask, serial: str) -> Site:
+    return next(one for one in ask.holder.sites if serial in one.devices)
 
 
 def _json(ask: Ask, name: str, kind: type) -> Any:

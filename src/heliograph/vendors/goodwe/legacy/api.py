@@ -6,10 +6,15 @@ docs/clouds/goodwe.md. Parameter names and paths are matched without regard to c
 
 from __future__ import annotations
 
-from heliograph.endpoint import Fields, Steps, query, sequence
+from typing import TYPE_CHECKING
+
+from heliograph.endpoint import Fields, Steps, command, given, query, sequence
 from heliograph.payload import each
 from heliograph.vendors.goodwe.legacy import payloads as said
 from heliograph.vendors.goodwe.legacy.alive import GoodWeAliveCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PAGE_SIZE = 14
 """Plants per page, as the portal's own page asks for."""
@@ -91,3 +96,15 @@ class GoodWeCalls(GoodWeAliveCalls):
             if len(rows) < PAGE_SIZE or not new:
                 return tuple(found.values())
             page += 1
+
+    # Orders. Each is sent once, and only by a client that allows commands.
+
+    @command("POST", "PowerStation/SaveRemoteControlInverter", said.Written, where="json")
+    def save_remote_control(self, serial_num: str, settings: Mapping[str, str], moment: str | None = None) -> Fields:
+        """PowerStation/SaveRemoteControlInverter: settings of one inverter, carried out minutes later.
+
+        `InverterStatus` is "1" restart, "2" stop or "4" start, `ActivePowerLimit` a percentage.
+        """
+        # Quirk: a member counts only when its mark is set as well.
+        marks = {f"{name}SettingMark": "1" for name in settings}
+        return {"InverterSN": serial_num, **settings, **marks, **given(InverterRemotingLastSetDate=moment)}

@@ -194,3 +194,10 @@ class MonitorDetail(Payload):
         super().__init__(raw)
         if not {"info", "inverter"} & self.body.keys():
             raise Unreadable("the answer describes no plant")
+
+
+class Written(Payload):
+    """The portal's word that an order was queued; the inverter gets it minutes later."""
+
+    code = text("code")
+    message = text("msg")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.errors import Invalid, Unreadable
+from heliograph.errors import Invalid, Refused, Unreachable, Unreadable
 from heliograph.settings import check
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.settings import noah, others, periods, tlx
@@ -145,11 +145,17 @@ def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None
     if found is None or name not in rows:
         raise Invalid(f"a device of the family {device.family!r} has no setting {name!r}")
     row = rows[name]
-    written: Written = yield found.write(device, row.setting.wire, row.written(check(row.setting, values)))
+    order = found.write(device, row.setting.wire, row.written(check(row.setting, values)))
+    try:
+        written: Written = yield order
+    except Refused as error:
+        if error.code != _NO_ANSWER:
+            raise
+        raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_LOOK) from None
     if written.success is not True:
-        raise Unreadable(
-            "the answer to an order says neither yes nor no",
-            vendor="growatt",
-            call=row.setting.wire,
-            advice="Read the setting back before sending anything else",
-        )
+        raise Unreadable("the answer says neither yes nor no", vendor="growatt", call=name, advice=_LOOK)
+
+
+_NO_ANSWER = "500"
+"""The cloud's word for a device that did not answer it, when settings are read; on orders it is inferred."""
+_LOOK = "Read the setting back before sending anything else"

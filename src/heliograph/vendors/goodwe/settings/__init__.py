@@ -1,0 +1,45 @@
+"""Careful orders to GoodWe's inverters: what there is to set, what is set, and one order at a time.
+
+The catalogue (catalogue.py) is loaded when first asked for: whoever only reads never waits for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliograph.endpoint import Steps, sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heliograph.model import Device
+    from heliograph.settings import Setting, Values
+
+
+class GoodWeSettings:
+    """What an account's devices can be told."""
+
+    @staticmethod
+    def settings_of(device: Device) -> tuple[Setting, ...]:
+        """What a device of this family can be told, in either dialect; nothing is sent."""
+        from heliograph.vendors.goodwe.settings.catalogue import FAMILIES  # noqa: PLC0415
+
+        return tuple(row.setting for row in FAMILIES.get(device.family, ()))
+
+    @sequence
+    def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:
+        """What a device has for each of its settings, in one request; None for what cannot be read back."""
+        from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
+
+        return (yield from catalogue.read(device))
+
+    @sequence
+    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+        """One order for one setting, checked, sent once and never again.
+
+        `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out. A
+        device may take 90 seconds to answer SEMS+: give such a client a timeout of that length.
+        """
+        from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
+
+        yield from catalogue.write(device, name, values)

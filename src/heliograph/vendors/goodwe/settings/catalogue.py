@@ -1,0 +1,220 @@
+"""What GoodWe's inverters can be told: a register of SEMS+, or a member of the SEMS Portal's one form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from heliograph.errors import Invalid, Refused, Unreachable
+from heliograph.session import LOGGED_IN
+from heliograph.settings import Parameter, Setting, check
+from heliograph.vendors.goodwe import dialect
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
+from heliograph.wire import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heliograph.endpoint import Plan, Steps
+    from heliograph.model import Device
+    from heliograph.session import Session
+    from heliograph.settings import Value, Values
+
+
+class Register(NamedTuple):
+    """How SEMS+ keeps a setting: by an address, the id of a function, and what it logs for which value."""
+
+    address: str
+    function: str
+    log: str
+    log_off: str = ""
+    words: Mapping[str, str] = {}
+    """What stands in the log for a value that has a word of its own."""
+
+
+class Row(NamedTuple):
+    """A setting of one parameter, what its values are on the wire, and where either dialect keeps it."""
+
+    setting: Setting
+    codes: Mapping[Value, int] = {}
+    """A number that has none is written as it is."""
+    plus: Register | None = None
+    legacy: str = ""
+    """The member of the SEMS Portal's form."""
+
+
+_STATUS = Register(
+    "80017",
+    "2043643517552594945",
+    "status_setting",
+    words={"1": "restart", "2": "stop", "4": "start_up"},
+)
+_RECORDED = (
+    "SEMS+: a recorded stop and start, its register says read and write; SEMS Portal: Home Assistant's integration"
+)
+_HYBRID = "Home Assistant's integration, pull 205"
+
+
+def _setting(name: str, title: str, parameter: Parameter, evidence: str, wire: str, **more: Any) -> Setting:
+    return Setting(name=name, title=title, parameters=(parameter,), evidence=evidence, wire=wire, **more)
+
+
+_SHARED = (
+    Row(
+        _setting(
+            "power_switch",
+            "Inverter on or off",
+            Parameter(name="value", kind="switch"),
+            _RECORDED,
+            "80017; InverterStatus",
+            meaning="Off stops generation until it is switched on again; it takes minutes, and only SEMS+ tells it.",
+        ),
+        {True: 4, False: 2},
+        _STATUS,
+        "InverterStatus",
+    ),
+    Row(
+        _setting(
+            "restart",
+            "Restart of the inverter",
+            Parameter(name="value", kind="choice", choices=("now",), readable=False),
+            _RECORDED,
+            "80017; InverterStatus",
+            readable=False,
+            meaning="The inverter is off for about a minute.",
+        ),
+        {"now": 1},
+        _STATUS,
+        "InverterStatus",
+    ),
+    Row(
+        _setting(
+            "active_power_rate",
+            "Limit of the output power",
+            Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1, readable=False),
+            "SEMS Portal: public clients; nobody has published it for SEMS+",
+            "ActivePowerLimit",
+            readable=False,
+            meaning="SEMS Portal only.",
+        ),
+        legacy="ActivePowerLimit",
+    ),
+)
+_OF_A_HYBRID = (
+    Row(
+        _setting(
+            "immediate_charge",
+            "Charging the battery now, also from the grid",
+            Parameter(name="value", kind="switch"),
+            _HYBRID,
+            "47545",
+            meaning="SEMS+ only.",
+        ),
+        {True: 1, False: 0},
+        Register("47545", "2013217017330515970", "immediate_charge", "stop_charging"),
+    ),
+    Row(
+        _setting(
+            "immediate_charge_stop_soc",
+            "State of charge where that ends",
+            Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1),
+            _HYBRID,
+            "47546",
+            meaning="SEMS+ only.",
+        ),
+        plus=Register("47546", "1991791639537946635", "end_charge_soc"),
+    ),
+    Row(
+        _setting(
+            "immediate_charge_power",
+            "Power of that charging",
+            Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1),
+            f"{_HYBRID}; that it is a percentage is inferred",
+            "47603",
+            meaning="SEMS+ only.",
+        ),
+        plus=Register("47603", "1991791639537946636", "bat_immediate_charge_power"),
+    ),
+)
+FAMILIES: dict[str, tuple[Row, ...]] = {"inverter": _SHARED, "hybrid": (*_SHARED, *_OF_A_HYBRID)}
+RAW = {
+    "47511": "the battery's mode (EMS); its values are not published",
+    "every other address": "plus_function_menus tells which there are; function ids differ by firmware",
+}
+"""What only the raw call can send, and why."""
+
+
+def read(device: Device) -> Steps[Mapping[str, Values | None]]:
+    """Return what a device has, in one request; the SEMS Portal tells nothing and is not asked."""
+    rows = FAMILIES.get(device.family, ())
+    found: dict[str, Values | None] = {row.setting.name: None for row in rows}
+    session: Session = yield LOGGED_IN
+    asked = [row for row in rows if row.plus and row.setting.readable]
+    if dialect.chosen(session) != dialect.PLUS or not asked:
+        return found
+    told = yield from _cached(device, asked)
+    for row in asked:
+        value = _meant(row, number(told.get(row.plus.address))) if row.plus else None
+        found[row.setting.name] = None if value is None else {"value": value}
+    return found
+
+
+def _cached(device: Device, rows: list[Row]) -> Steps[Mapping[str, Any]]:
+    """Return values by address. Quirk: one address a device does not know makes all unreadable (issue 211)."""
+    registers = [row.plus for row in rows if row.plus]
+    told: Mapping[str, Any]
+    try:
+        told = yield _asked(device, registers)
+    except Refused as error:
+        battery = [one for one in registers if one is not _STATUS]
+        if error.code != "read_fail" or not battery:
+            raise
+        told = yield _asked(device, battery)
+    return told if isinstance(told, dict) else {}
+
+
+def _asked(device: Device, registers: list[Register]) -> Plan[Any]:
+    functions = {one.address: one.function for one in registers}
+    return SemsPlusCalls.plus_cached_parameters.plan(device.id, [*functions], functions)
+
+
+def _meant(row: Row, value: float | None) -> Value:
+    """Return what a register's value means in our words."""
+    if not row.codes:
+        return value
+    return next((word for word, code in row.codes.items() if code == value), None)
+
+
+def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+    """Send one order in the dialect the account is read in."""
+    row = next((one for one in FAMILIES.get(device.family, ()) if one.setting.name == name), None)
+    if row is None:
+        raise Invalid(f"a device of the family {device.family!r} has no setting {name!r}")
+    value = check(row.setting, values)["value"]
+    code = row.codes[value] if row.codes else int(float(value or 0))
+    session: Session = yield LOGGED_IN
+    here = dialect.chosen(session)
+    if (here == dialect.PLUS and row.plus is None) or (here == dialect.LEGACY and not row.legacy):
+        others = dialect.NAMES[dialect.other(here)]
+        raise Invalid(f"{name} can be set through {others} only; this account is served by {dialect.NAMES[here]}")
+    try:
+        if here == dialect.PLUS and row.plus:
+            yield _plus_order(device, row.plus, code, value)
+        else:
+            # Quirk: clients send the moment as well; in whose zone it is nobody has said.
+            moment = datetime.fromtimestamp(session.cloud_now, UTC).strftime("%m/%d/%Y %H:%M:%S")
+            yield GoodWeCalls.save_remote_control.plan(device.id, {row.legacy: str(code)}, moment)
+    except Refused as error:
+        if error.code != "100000":
+            raise
+        # Quirk: the cloud's word for having failed inside, which tells nothing of the device.
+        raise Unreachable(error.what, vendor="goodwe", call=error.call, advice="Read it back first") from None
+
+
+def _plus_order(device: Device, register: Register, code: int, value: Value) -> Plan[Any]:
+    word = register.words.get(str(code), str(code))
+    log = {register.log_off: "0"} if register.log_off and value is False else {register.log: word}
+    return SemsPlusCalls.set_device_parameters.plan(
+        device.id, device.plant, {register.address: code}, {register.address: register.function}, log
+    )
