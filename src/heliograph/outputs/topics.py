@@ -74,13 +74,13 @@ def level(text: str) -> str:
     return f"{_ODD.sub('-', text)[:32].strip('-')}-{digest}".lstrip("-")
 
 
-def shown(text: str) -> str:
+def shown(text: str, most: int = _LONGEST) -> str:
     r"""Return a cloud's name for a screen: one line, not endless, and text that every database takes.
 
     >>> shown("Roof\n\x00 🌞 \ud800")
     'Roof   🌞'
     """
-    return "".join(sign if sign.isprintable() else " " for sign in text[:_LONGEST]).strip()
+    return "".join(sign if sign.isprintable() else " " for sign in text[:most]).strip()
 
 
 def _levels(series: Series) -> tuple[str, ...]:
