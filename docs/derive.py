@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,16 @@ from heliograph.outputs.homeassistant import measured
 from heliograph.outputs.prometheus import named
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
+from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.vendors.growatt.settings.families import FAMILIES as GROWATT
 from heliograph.web.api import CALLS, PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from heliograph.endpoint import Method
+    from heliograph.settings import Setting
 
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -76,7 +82,61 @@ def entities() -> str:
     return "\n".join(rows)
 
 
+def settings(rows: Iterable[Setting]) -> str:
+    """Return the table of what a family can be told; windows that differ by their number share a line."""
+    lines = [
+        "| setting | parameters | read back | risk | wire | what it is | evidence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    found = list(rows)
+    for row in found:
+        group = [one for one in found if one.group and one.group == row.group]
+        if row in group[1:]:
+            continue
+        last = group[-1] if group else row
+        lines.append(_setting(row, last))
+    return "\n".join(lines)
+
+
+def _setting(row: Setting, last: Setting) -> str:
+    many = row is not last
+    name, wire = (
+        f"{here}` … `{there}" if many else here for here, there in ((row.name, last.name), (row.wire, last.wire))
+    )
+    title = re.sub(r" 1 of (\d+)", r", one of \1", row.title) if many else row.title
+    what = f"{title}. {row.meaning}" if row.meaning else title
+    read = "yes" if row.readable else "no"
+    return f"| `{name}` | {_parameters(row)} | {read} | {row.risk} | `{wire}` | {what} | {row.evidence} |"
+
+
+def _parameters(row: Setting) -> str:
+    said = []
+    for one in row.parameters:
+        first, _, slot = one.name.rpartition("_")
+        if row.slots > 1 and first in ("start", "end", "enabled"):
+            if slot != "1":
+                continue
+            name = f"{first}_1` … `{first}_{row.slots}"
+        else:
+            name = one.name
+        meaning = f" ({one.meaning})" if one.meaning else ""
+        untold = "" if one.readable or not row.readable else ", not read back"
+        said.append(f"`{name}`: {one.allowed}{meaning}{untold}")
+    return "<br>".join(said)
+
+
+def raw(rows: Mapping[str, str]) -> str:
+    """Return the table of what only a raw call can send."""
+    return "\n".join(
+        ["| wire | why not on the road |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
+    )
+
+
 TABLES = {
+    **{f"growatt {name} settings": partial(settings, family.settings) for name, family in GROWATT.items()},
+    **{f"growatt {name} raw": partial(raw, family.raw) for name, family in GROWATT.items()},
+    "goodwe settings": lambda: settings(row.setting for row in goodwe.FAMILIES["hybrid"]),
+    "goodwe raw": lambda: raw(goodwe.RAW),
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

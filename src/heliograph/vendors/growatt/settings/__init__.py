@@ -28,7 +28,7 @@ class GrowattSettings:
         from heliograph.vendors.growatt.settings.families import family  # noqa: PLC0415
 
         found = family(device)
-        return tuple(row.setting for row in found.rows) if found else ()
+        return found.settings if found else ()
 
     @sequence
     def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:

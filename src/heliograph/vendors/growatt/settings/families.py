@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from heliograph.endpoint import Plan, Steps
     from heliograph.model import Device
-    from heliograph.settings import Values
+    from heliograph.settings import Setting, Values
     from heliograph.vendors.growatt.payloads import Written
     from heliograph.vendors.growatt.settings.rows import Row
 
@@ -29,6 +29,11 @@ class Family(NamedTuple):
     """Return the members the rows are read back from."""
     write: Callable[[Device, str, list[str]], Plan[Written]]
     """Return the order of a setting by its wire name."""
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """What these devices can be told."""
+        return tuple(row.setting for row in self.rows)
 
 
 def _tlx_bean(device: Device) -> Steps[Mapping[str, Any]]:
