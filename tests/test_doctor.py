@@ -327,6 +327,15 @@ def test_a_trial_uses_the_stored_session(box, ask, vendor):
 
 
 @BOTH
+def test_a_trial_may_use_what_is_kept_for_a_person(box, ask, vendor):
+    read(box, vendor)
+    budget = gate(box, vendor).budget()
+    remember(box, vendor, spent=[[time.time() - 60, budget.daily]])
+    _, out = ask(vendor, "--try")
+    assert found(out, "trial") == [("ok", "the stored session opens the account")]
+
+
+@BOTH
 def test_a_trial_of_the_classic_dialect_stays_in_it(box, ask, vendor):
     box.faults.set({"classic": ""})
     read(box, vendor)
