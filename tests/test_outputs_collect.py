@@ -23,7 +23,7 @@ from heliograph.outputs.deliveries import deliveries
 from heliograph.store import open_store
 from heliograph.store.contract import Series
 from receiving import Hand, Service, answer, configured
-from test_collect_process import FOREVER, NOON, Clouds, told, until
+from test_collect_process import FOREVER, NOON, Clouds, told
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -139,7 +139,7 @@ def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, se
 
     service.reply = reply
     program = clouds.start("--no-heal")
-    assert sending.wait(60)
+    wait_until(sending.is_set, program)
     program.send_signal(signal.SIGTERM)
     stopped.set()
     _, said = program.communicate(timeout=60)
@@ -155,8 +155,7 @@ def test_an_output_that_never_answers_does_not_hold_up_the_end(clouds, service):
     passing_on(clouds, service)
     over = threading.Event()
     service.reply = lambda asked: over.wait(60) and answer()
-    program = clouds.start("--no-heal", "--log", "json")
-    until(program, '"polled"')
+    program = clouds.start("--no-heal")
     wait_until(lambda: service.asked, program)
     code, said = told(program, signal.SIGTERM, seconds=10)
     over.set()

@@ -199,3 +199,15 @@ def test_a_store_that_was_away_costs_nothing_but_time(kept):
         assert kept.store.changes(0) == ()
 
     played(kept, story)
+
+
+def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
+    async def story():
+        feed = Feed(kept.aside(), "one", Hand())
+        await feed.begin()
+        kept.write(*(entry(NOON + step) for step in range(4200)))
+        kept.write(entry(NOON + 9000))
+        moments = [one.measured_at - NOON for some in await all_of(feed, 1500) for one in some]
+        assert moments == [*range(4200), 9000]
+
+    played(kept, story)
