@@ -311,7 +311,7 @@ def test_reads_that_fail_do_not_end_the_waiting(toy, orders):
     toy.unread = [None, Unreachable("no answer"), Unreachable("no answer")]
     assert orders.set(DEVICE, "charge_stop_soc", 90).state is State.APPLIED
     toy.unread = [None, Throttled("slow down")]
-    assert orders.set(DEVICE, "charge_stop_soc", 80).state is State.UNKNOWN
+    assert orders.set(DEVICE, "charge_stop_soc", 80).state is State.PENDING
     assert orders.look(DEVICE).open == ()
     assert orders.log()[-1].state is State.APPLIED
 

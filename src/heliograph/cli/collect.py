@@ -85,6 +85,10 @@ async def _collected(config: Config, accounts: Sequence[Account], where: str, *,
             await one.feed.begin()
         if once:
             kept = await collect_once(workers, writer, stop)
+            if any(account.writes for account in accounts):
+                from heliograph.cli.settings.restore import restore_once  # noqa: PLC0415 - only who may write curtails
+
+                await restore_once(accounts)
             await drained(sent, stop)
             return kept
         async with beside(companions(config, accounts, workers, sent, aside, where, clock), clock, stop):

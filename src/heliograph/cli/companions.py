@@ -46,6 +46,10 @@ def companions(
 ) -> list[Companion]:
     """Return everything the configuration wants beside the collector."""
     found = [Companion(one.progress.name, one.run) for one in sent]
+    if any(account.writes for account in accounts):
+        from heliograph.cli.settings.restore import keep  # noqa: PLC0415 - only who may write curtails
+
+        found.append(Companion("curtailments", partial(keep, accounts, clock)))
     if config.serve is None and config.mqtt is None:
         return found
     from heliograph.cli.serve import Watched, serving  # noqa: PLC0415 - only they need it

@@ -41,14 +41,17 @@ def add_status(commands: Any) -> None:
 
 def status(options: Namespace) -> int:
     """Show all accounts; one whose memory cannot be read does not hide the others."""
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - help needs no clouds
+    from heliograph.cli.settings.restore import open_lines  # noqa: PLC0415 - help needs no orders
+    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
 
     now, code = datetime.now(UTC), 0
     budgets: list[tuple[Account, Budget]] = []
+    orders: dict[str, list[str]] = {}
     accounts = chosen_accounts(options)
     for account in accounts:
         try:
             budgets.append((account, client(account).budget))
+            orders[account.name] = open_lines(account)
         except HeliographError as error:
             code = max(code, failed(error, f"{account.name}: " if len(accounts) > 1 else ""))
     store = None
@@ -58,12 +61,15 @@ def status(options: Namespace) -> int:
         code = max(code, failed(error))
     if options.json:
         found = store and kept.as_dict(store)
-        print_json({"accounts": [as_dict(*one) for one in budgets], "store": found})
+        told = [{**as_dict(*one), "orders": orders.get(one[0].name)} for one in budgets]
+        print_json({"accounts": told, "store": found})
         return code
     for account, budget in budgets:
         print(printable(f"{title(account)}: {line(budget, now)}"))
         if budget.pause:
             print(printable(f"  {held(budget.pause, now)}"))
+        for row in orders.get(account.name, ()):
+            print(printable(f"  {row}"))
     for row in kept.lines(store, now) if store else ():
         print(printable(row))
     return code

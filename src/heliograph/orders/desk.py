@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from heliograph.errors import ConfigError, HeliographError
+from heliograph.errors import ConfigError, HeliographError, Throttled
 from heliograph.orders import undo
 from heliograph.orders.clock import Clock
 from heliograph.orders.journal import Journal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
+    from heliograph.keeper import Budget
     from heliograph.model import Device
     from heliograph.orders.road import Plan, Sight, Step, Steps
     from heliograph.orders.states import Order
@@ -44,6 +45,21 @@ def who() -> str:
         return getuser()
     except (KeyError, OSError, ImportError):  # a container may give its user no name
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def _room(client: Any, requests: int) -> None:
+    """Raise when the account's budget does not hold so many requests more; a client that is not kept has none."""
+    if getattr(client, "_gate", None) is None:
+        return
+    budget: Budget = client.budget
+    limit, _ = client.gate.limits.of(interactive=client.gate.interactive)
+    if budget.requests_used + requests > limit:
+        spent = Throttled(
+            f"this order needs {requests} requests, and {budget.requests_used} of {limit} of 24 hours are used",
+            advice="Nothing was sent. Try again when more of the day has passed",
+        )
+        spent.retry_after = max(client.free_at(requests) - client.gate.clock(), 0.0)
+        raise spent
 
 
 class Desk:
@@ -83,6 +99,7 @@ class Desk:
             whose,
             client.settings_of,
             self.clock.now,
+            room=lambda requests: _room(client, requests),
             read_back=read_back,
             patience=patience,
             progress=progress,

@@ -121,6 +121,7 @@ class Road:
         settings_of: Callable[[Device], tuple[Setting, ...]],
         now: Callable[[], float],
         *,
+        room: Callable[[int], None],
         read_back: tuple[float, ...],
         patience: float,
         progress: Callable[[str], None],
@@ -130,6 +131,7 @@ class Road:
         self.whose = whose
         self.settings_of = settings_of
         self.now = now
+        self.room = room
         self.read_back = read_back
         self.patience = patience
         self.progress = progress
@@ -166,6 +168,8 @@ class Road:
             if book.lines.get(device.id, 0) != plan.sight.lines or self.now() - plan.sight.at > FRESH:
                 yield from self._still(plan)
                 book = self.journal.read()
+            # A sequence that runs out of requests half-way would leave the device with half a schedule.
+            self.room(len(plan.steps) + 1)
             order = self._ordered(plan, book)
             yield from self._sent(order, device)
             yield from self._seen(order, plan.sight)

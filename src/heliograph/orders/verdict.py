@@ -62,7 +62,9 @@ def _after_a_no(change: Change, setting: Setting, read: Values | None) -> Verdic
 
 
 def _untold(change: Change, setting: Setting, *, settled: bool) -> Verdict:
-    said = "the cloud took it" if change.accepted else "it is not known whether the cloud heard it"
+    said = "the cloud took it" if change.accepted else f"it is not known whether the cloud heard it{_because(change)}"
     if not setting.readable:
         return Verdict(State.UNKNOWN, f"{said}; this setting cannot be read back", final=True)
+    if change.accepted and not settled:
+        return Verdict(State.PENDING, f"{said}, but it could not be read back yet", final=False)
     return Verdict(State.UNKNOWN, f"{said}; the device does not tell what it has", final=settled)

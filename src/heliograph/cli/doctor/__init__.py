@@ -92,8 +92,9 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
 
 def _examined(account: Account, patients: list[Patient], *, tried: bool) -> Section:
     from heliograph.cli.doctor import trial  # noqa: PLC0415
-    from heliograph.cli.doctor.check import Section, problem  # noqa: PLC0415
+    from heliograph.cli.doctor.check import Section, problem, warning  # noqa: PLC0415
     from heliograph.cli.doctor.patient import Patient  # noqa: PLC0415
+    from heliograph.cli.settings.restore import open_lines  # noqa: PLC0415
     from heliograph.cli.status import title  # noqa: PLC0415
     from heliograph.errors import ConfigError, StoreError  # noqa: PLC0415
 
@@ -106,4 +107,8 @@ def _examined(account: Account, patients: list[Patient], *, tried: bool) -> Sect
     patients.append(patient)
     found = [patient.password(tried=tried), *patient.checks()]
     found += trial.checks(patient) if tried else patient.clock()
+    try:
+        found += [warning("orders", line) for line in open_lines(account)]
+    except StoreError as error:
+        found.append(problem("orders", str(error)))
     return Section(title(account), tuple(found), patient.lately())

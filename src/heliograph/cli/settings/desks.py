@@ -41,7 +41,9 @@ def rights(account: Account) -> Rights:
 
 def desk(account: Account, *, program: str = "heliograph settings") -> Orders:
     """Return the desk of an account, which says on stderr what it waits for."""
-    return Orders(client(account, allow_commands=True), **_about(account, program), progress=_said_once())
+    # Whoever runs this command wants it now; a sequence that waits for the day's even flow would stop half-way.
+    speaker = client(account, allow_commands=True, interactive=True)
+    return Orders(speaker, **_about(account, program), progress=_said_once())
 
 
 def async_desk(account: Account) -> AsyncOrders:

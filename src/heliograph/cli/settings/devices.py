@@ -97,7 +97,7 @@ def _remembered(account: Account, now: float) -> list[Found]:
 
 def _asked(account: Account, now: float) -> list[Found]:
     """Ask the cloud which devices there are, and remember it."""
-    speaker = client(account)
+    speaker = client(account, interactive=True)
     found = apart(lambda: _listed(account, speaker))
     told = [{"device": asdict(one.device), "plant_name": one.plant_name} for one in found]
     path = _place(account)
