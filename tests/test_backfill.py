@@ -504,6 +504,22 @@ def test_an_unknown_plant_is_told_with_those_there_are(home, capsys):
     assert all(plant in said for plant in account["plants"])
 
 
+@pytest.mark.parametrize(
+    ("plants", "among", "meant"),
+    [
+        ((), (), ["11", "12"]),
+        (("12",), (), ["12"]),
+        (("Barn",), (), ["12"]),
+        ((), ("11",), ["11"]),
+        (("Barn",), ("11",), []),
+        (("Home", "12"), (), ["11", "12"]),
+    ],
+)
+def test_plants_are_wished_for_by_id_or_name_among_those_of_the_configuration(plants, among, meant):
+    there = [Plant(vendor="acme", id="11", name="Home"), Plant(vendor="acme", id="12", name="Barn")]
+    assert [one.id for one in there if Wish(plants=plants, among=among).means(one)] == meant
+
+
 def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(home, capsys):
     _, account = home
     since = f"{datetime.now(UTC).date() - timedelta(days=40)}"

@@ -208,6 +208,11 @@ def test_a_month_is_shown_day_by_day_with_gaps_and_a_sum(say, monkeypatch):
     assert lines[-1].strip() == "~ not final yet"
 
 
+def test_of_what_nothing_is_kept_one_line_says_so_instead_of_a_table_of_gaps(say):
+    _, out, _ = say("--plant", "Home", "--month", "2025-02")
+    assert out == "Home: nothing is kept of 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
+
+
 def test_a_year_is_shown_month_by_month_and_says_how_many_days_are_known(say):
     code, out, _ = say("--plant", "11", "--year", "2026", "--json")
     rows = json.loads(out)

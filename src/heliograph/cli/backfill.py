@@ -38,7 +38,9 @@ def add_backfill(commands: Any) -> None:
     parser = add_command(commands, "backfill", sentence, _EXAMPLES, backfill)
     parser.add_argument("--since", metavar="DAY", help="the first day, like 2024-01-01; else each plant's first")
     parser.add_argument("--until", metavar="DAY", help="the last day; else yesterday")
-    parser.add_argument("--plant", metavar="ID", action="append", default=[], help="this plant only; may be repeated")
+    parser.add_argument(
+        "--plant", metavar="PLANT", action="append", default=[], help="this plant only, by id or name; may be repeated"
+    )
     parser.add_argument(
         "--no-wait", action="store_false", dest="wait", help="end when the day's budget is used, and say what is left"
     )
@@ -58,7 +60,7 @@ def backfill(options: Namespace) -> int:
     # What it warns of is said as an error at once.
     logging.getLogger("heliograph.collect").setLevel(logging.ERROR)
     return asyncio.run(
-        _filled(accounts, chosen_store(options), options, Wish(since, until, options.plant, options.wait))
+        _filled(accounts, chosen_store(options), options, Wish(since, until, options.plant, wait=options.wait))
     )
 
 
@@ -79,7 +81,7 @@ async def _filled(accounts: Sequence[Account], where: str, options: Namespace, w
     with shown() as tell:
         fills = []
         for account in accounts:
-            limited = wish._replace(plants=_both(wish.plants, account.plants))
+            limited = wish._replace(among=account.plants)
             fills.append(Backfill(account.name, client(account, concurrent=True), writer, Clock(), limited, tell))
         many = len(accounts) > 1
         codes = await asyncio.gather(*(_one(fill, stop, many=many) for fill in fills))
@@ -93,14 +95,6 @@ async def _filled(accounts: Sequence[Account], where: str, options: Namespace, w
             for said in sentences(fill):
                 print(printable(said))
     return 130 if stop.is_set() else max(codes)
-
-
-def _both(wished: Sequence[str], configured: Sequence[str]) -> Sequence[str]:
-    """Return the plants that are meant: of those the configuration names, the ones the person does."""
-    if not wished or not configured:
-        return wished or configured
-    # An empty choice would mean all.
-    return [one for one in wished if one in configured] or [""]
 
 
 async def _one(fill: Backfill, stop: asyncio.Event, *, many: bool) -> int:

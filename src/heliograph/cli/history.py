@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.options import add_command, add_store, chosen_store
-from heliograph.cli.show import print_json
+from heliograph.cli.show import print_json, printable
 from heliograph.errors import ConfigError
 from heliograph.metrics import ENERGIES
 
@@ -127,6 +127,10 @@ def as_dict(roof: Roof, one: Period, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _span(rows: Sequence[Period]) -> str:
+    return " to ".join(dict.fromkeys(one.label for one in (rows[0], rows[-1])))
+
+
 def _show(found: Sequence[tuple[Roof, list[Period]]], metric: str) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to import, and JSON needs none
 
@@ -136,4 +140,10 @@ def _show(found: Sequence[tuple[Roof, list[Period]]], metric: str) -> None:
     for number, (roof, rows) in enumerate(found):
         if number:
             console.print()
+        if not any(one.known for one in rows):
+            name = roof.name or roof.series.plant
+            console.print(
+                printable(f"{name}: nothing is kept of {_span(rows)}; run: heliograph backfill"), markup=False
+            )
+            continue
         console.print(history_table(roof.name or roof.series.plant, rows, metric, console.width, console.encoding))

@@ -49,9 +49,16 @@ class Wish(NamedTuple):
     since: date | None = None
     until: date | None = None
     plants: Sequence[str] = ()
-    """These only; all unless said."""
+    """These only, by id or name; all unless said."""
+    among: Sequence[str] = ()
+    """Of these only, by id; of all unless said."""
     wait: bool = True
     """Go on when the budget is spent, as soon as there is more."""
+
+    def means(self, plant: Plant) -> bool:
+        """Tell whether a plant is one of those."""
+        named = not self.plants or plant.id in self.plants or plant.name in self.plants
+        return named and (not self.among or plant.id in self.among)
 
 
 @dataclass
@@ -173,7 +180,7 @@ class Backfill:
 
     async def _prepare(self) -> None:
         self.seen = found = tuple(await self._client.plants())
-        chosen = [one for one in found if not self._wish.plants or one.id in self._wish.plants]
+        chosen = [one for one in found if self._wish.means(one)]
         stored = {one.series: one for one in await self._writer.ask(lambda store: store.series())}
         self.shares = [await self._share(one, stored.get(series_of(one))) for one in chosen]
         self._say()
