@@ -29,7 +29,7 @@ CLOCK_TOLERANCE = timedelta(minutes=15)
 """A clock goes on between being set and being read, and is read as it stood at the last upload."""
 
 _LONGEST_TEXT = 100
-_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]?\d)")
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5]?[0-9])")
 _SWITCHES = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -105,7 +105,7 @@ class Span(tuple[int, int]):
 
     def meets(self, other: Span) -> bool:
         """Tell whether two windows share a minute, over midnight where they must; an empty one never does."""
-        return any(a < d and c < b for a, b in self._parts() for c, d in other._parts())
+        return any(max(a, c) < min(b, d) for a, b in self._parts() for c, d in other._parts())
 
     def _parts(self) -> Iterator[tuple[int, int]]:
         start, end = self
