@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from browser import chromium, opened, sideways, site, watched
+from heliograph.collect.days import bounds
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
 from heliograph.store.contract import Batch, Entry, Known, Series
-from scenes import HOME, SCENES, Scene, at, fill, fleet, hybrid
+from heliograph.web.page_past import offsets
+from scenes import HOME, SCENES, ZONE, Scene, at, fill, fleet, hybrid
 from website import HOSTILE
 
 pytestmark = [
@@ -138,6 +140,38 @@ def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
     page.context.close()
 
 
+def test_a_new_day_begins_on_a_page_that_is_left_open(tab, tmp_path):
+    def scene(store):
+        return SCENES["night"](store)._replace(now=at(23, 59))
+
+    with site(tmp_path, scene) as running:
+        page = tab(running.url)
+        drawn(page)
+        assert "Sun 21 June 2026" in page.inner_text("#past")
+        running.clock.go(at(0, 5, date(2026, 6, 22)))
+        moment = int(running.clock.now()) - 60
+        with open_store(running.where) as store:
+            values = store.latest(HOME)[0].values
+            store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+        page.get_by_text("Mon 22 June 2026").wait_for(timeout=15_000)
+        drawn(page)
+        page.get_by_text("Mon 22 Jun, 00:00").wait_for()
+
+
+def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browser, tmp_path):
+    with site(tmp_path, SCENES["night"]) as running:
+        one = watched(browser)
+        running.where.rename(tmp_path / "away")
+        running.where.mkdir()
+        one.page.goto(running.url)
+        one.page.get_by_role("heading", name="The store cannot be read").wait_for()
+        running.where.rmdir()
+        (tmp_path / "away").rename(running.where)
+        one.page.get_by_role("heading", name="Haus am See").wait_for(timeout=20_000)
+        drawn(one.page)
+        one.page.context.close()
+
+
 def test_the_page_is_dark_where_the_system_is(tab, home):
     colours = []
     for scheme in ("light", "dark"):
@@ -238,6 +272,28 @@ def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
     solar.focus()
     page.keyboard.press("Space")
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+
+
+HOURS = """async ([offsets, since, until, most]) => {
+  const { Wall } = await import("/assets/axis.js");
+  const wall = new Wall(offsets);
+  return wall.labels(wall.ticks(since, until, most));
+}"""
+
+
+def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home):
+    page = tab(home.url, timezone_id="America/New_York")
+
+    def hours(day, most):
+        since, until = bounds(day, ZONE)
+        return page.evaluate(HOURS, [offsets(ZONE, since, until), since, until, most])
+
+    autumn, spring = hours(date(2026, 10, 25), 30), hours(date(2026, 3, 29), 30)
+    assert autumn[:6] == ["Sun 25", "01:00", "02:00", "02:00", "03:00", "04:00"]
+    assert (len(autumn), autumn[-1]) == (26, "Mon 26")
+    assert spring[:4] == ["Sun 29", "01:00", "03:00", "04:00"]
+    assert hours(date(2026, 10, 25), 10) == ["Sun 25", *(f"{hour:02}:00" for hour in range(3, 24, 3)), "Mon 26"]
+    assert hours(date(2026, 6, 21), 5) == ["Sun 21", "06:00", "12:00", "18:00", "Mon 22"]
 
 
 def test_motion_stops_for_whoever_wants_none(tab, home):

@@ -107,7 +107,7 @@ def _curve(plant: PlantNow, past: Past, now: int) -> h.Element:
         "live": past.since <= now < past.until,
         "curves": [{"metric": metric, "mark": mark, "word": word} for metric, mark, word in CURVES],
     }
-    return h.figure(".chart", data_chart=json.dumps(data), data_keep=True)[
+    return h.figure(".chart", data_chart=json.dumps(data), data_keep=f"{past.since} {past.until}")[
         h.div(".legend", role="group", aria_label="Curves"),
         h.div(
             ".canvas",

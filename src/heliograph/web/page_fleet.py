@@ -159,8 +159,8 @@ def _sums(now: Now) -> h.Node:
 
 def _filter(now: Now, wish: Wanted) -> h.Element:
     states = [state for one in now.plants for state in _states(one, now.at)]
-    return h.form(".filter", role="search", method="get", action="/", data_keep=True)[
-        h.label[
+    return h.form(".filter", role="search", method="get", action="/")[
+        h.label(data_keep="text")[
             h.span(".aloud")["Find a plant"], h.input(type="search", name="q", value=wish.text, placeholder="Find")
         ],
         wish.state and h.input(type="hidden", name="state", value=wish.state),

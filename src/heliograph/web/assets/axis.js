@@ -46,12 +46,10 @@ export class Wall {
     const step = STEPS.find((one) => (max - min) / one <= most);
     if (step) {
       const found = [];
-      // Step by step on the wall; where it is set back, an hour comes twice and keeps its distance.
       let moment = this.moment(Math.ceil((min + this.ahead(min)) / step) * step);
       while (moment <= max) {
         if (moment >= min) found.push(moment);
-        const next = this.moment(Math.floor((moment + this.ahead(moment)) / step + 1) * step);
-        moment = next > moment ? next : moment + step;
+        moment = this.next(moment, step);
       }
       return found;
     }
@@ -69,6 +67,16 @@ export class Wall {
       if (moment >= min) found.push(moment);
     }
     return found;
+  }
+
+  /** The next round time: an hour that comes twice is passed twice, and of more hours those the wall shows as round. */
+  next(moment, step) {
+    if (step > HOUR) {
+      const next = this.moment(Math.floor((moment + this.ahead(moment)) / step + 1) * step);
+      return next > moment ? next : moment + step;
+    }
+    const next = moment + step;
+    return next - ((next + this.ahead(next)) % step);
   }
 
   /** What stands at each line. */

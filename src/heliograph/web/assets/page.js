@@ -19,6 +19,10 @@ function become(old, wanted) {
     old.replaceWith(document.importNode(wanted, true));
     return;
   }
+  if (old.nodeType === Node.ELEMENT_NODE && old.dataset.keep !== wanted.dataset.keep) {
+    old.replaceWith(document.importNode(wanted, true));
+    return;
+  }
   if (old.nodeType === Node.TEXT_NODE) {
     if (old.data !== wanted.data) old.data = wanted.data;
     return;
@@ -46,9 +50,19 @@ async function show(address) {
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   const main = page.getElementById("main");
   if (!main || (reply.status >= 500 && reply.status !== 503)) throw new Error(`${reply.status}`);
-  if (reply.redirected) return location.assign(reply.url);
+  const here = new Set([...document.scripts].map((one) => one.getAttribute("src")));
+  // Another page by now, as when the first plant is there: it brings what it draws with.
+  if (reply.redirected || [...page.scripts].some((one) => !here.has(one.getAttribute("src")))) return location.reload();
   become(document.getElementById("main"), main);
   document.title = page.title;
+  drawChart();
+  if (reply.status === 503) setTimeout(soon, AGAIN);
+}
+
+/** Draw where there is something to draw: at first, on a new day, and when a store can be read again. */
+function drawChart() {
+  const place = document.querySelector("[data-chart]");
+  if (place && place !== chart?.place) chart = draw(place);
 }
 
 async function refresh() {
@@ -104,8 +118,7 @@ function searchAsTyped(form) {
 }
 
 document.documentElement.classList.add("scripted");
-const place = document.querySelector("[data-chart]");
-if (place) chart = draw(place);
+drawChart();
 document.querySelectorAll("form.filter").forEach(searchAsTyped);
 document.addEventListener("visibilitychange", () => document.hidden || soon());
 setInterval(soon, AT_LEAST_EVERY);
