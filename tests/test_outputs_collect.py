@@ -11,10 +11,13 @@ import time
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from pathlib import Path
 
 import pytest
 
+from heliograph.cli import companions
 from heliograph.cli.companions import Companion, beside
+from heliograph.config import Config, Mqtt, Serve
 from heliograph.config import load
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
@@ -178,6 +181,17 @@ def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table)
     assert clouds.requests == 0
     assert len(said.splitlines()) == 1
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])
+def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch, table, extra, module):
+    monkeypatch.setattr(companions, "find_spec", lambda name: None if name == module else name)
+    config = Config(
+        path=Path("config.toml"), accounts=(), **{table: Mqtt(host="b", port=1) if extra == "mqtt" else Serve()}
+    )
+    with pytest.raises(ConfigError, match=rf"needs {module}, .* pip install 'heliograph\[{extra}\]'"):
+        companions.check_installed(config)
+    companions.check_installed(Config(path=Path("config.toml"), accounts=()))
 
 
 def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_it(caplog):

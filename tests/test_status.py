@@ -196,3 +196,9 @@ def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
     _, out, _ = told(capsys, "--store", str(tmp_path / "samples.sqlite"))
     assert "\x1b" not in out
     assert "\u202e" not in out
+
+
+def test_an_account_whose_file_is_broken_is_not_passed_off_as_unused(capsys):
+    remembered(opened_at=NOW).write_text("{")
+    _, out, _ = told(capsys)
+    assert "the account's file is broken and will be set aside before the next request" in out

@@ -57,7 +57,7 @@ def collect(options: Namespace) -> int:
 async def _collected(config: Config, accounts: Sequence[Account], where: str, *, once: bool, heal: bool) -> bool:
     import asyncio  # noqa: PLC0415 - as above
 
-    from heliograph.cli.companions import beside, companions, drained  # noqa: PLC0415 - as above
+    from heliograph.cli.companions import beside, check_installed, companions, drained  # noqa: PLC0415 - as above
     from heliograph.cli.vendors import client, identity  # noqa: PLC0415 - as above
     from heliograph.collect.clock import Clock  # noqa: PLC0415
     from heliograph.collect.collector import collect as run  # noqa: PLC0415
@@ -72,6 +72,7 @@ async def _collected(config: Config, accounts: Sequence[Account], where: str, *,
     # wait for.
     for account in accounts:
         client(account)
+    check_installed(config)
     clock, stop = Clock(), asyncio.Event()
     writer, aside = Writer(partial(open_store, where)), Aside(partial(open_store, where))
     sent = deliveries(config, aside, clock)

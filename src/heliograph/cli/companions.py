@@ -6,10 +6,11 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.events import Event
-from heliograph.errors import HeliographError
+from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,6 +34,16 @@ class Companion(NamedTuple):
 
     name: str
     run: Callable[[asyncio.Event], Awaitable[None]]
+
+
+def check_installed(config: Config) -> None:
+    """Raise `ConfigError` where the configuration wants an extra that is not installed."""
+    wanted = {"mqtt": (config.mqtt, ("aiomqtt",)), "web": (config.serve, ("starlette", "uvicorn", "htpy"))}
+    for extra, (table, modules) in wanted.items():
+        missing = [name for name in modules if find_spec(name) is None] if table else []
+        if missing:
+            what = "[mqtt]" if extra == "mqtt" else "[serve]"
+            raise ConfigError(f"{what} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'")
 
 
 def companions(

@@ -68,7 +68,8 @@ def status(options: Namespace) -> int:
         print(printable(f"{title(account)}: {line(budget, now)}"))
         if budget.pause:
             print(printable(f"  {held(budget.pause, now)}"))
-        for row in orders.get(account.name, ()):
+        # What is noted while the account is looked at is that its file is broken.
+        for row in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
             print(printable(f"  {row}"))
     for row in kept.lines(store, now) if store else ():
         print(printable(row))
