@@ -11,14 +11,12 @@ import time
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from pathlib import Path
 
 import pytest
 
 from heliograph.cli import companions
 from heliograph.cli.companions import Companion, beside
-from heliograph.config import Config, Mqtt, Serve
-from heliograph.config import load
+from heliograph.config import Config, Mqtt, Serve, load
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
