@@ -146,7 +146,8 @@ class Box:
         )
         lines = [Text(line, "dim") for line in said]
         if self.page:
-            lines.append(Text.assemble("The page: ", (self.page, "bold")))
+            there = self.page.startswith("http")
+            lines.append(Text.assemble("The page: ", (self.page, "bold")) if there else Text(self.page))
         return Group(*lines[:1], snapshot_table(snapshots, width, height and height - len(lines)), *lines[1:])
 
 
