@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heliograph.errors import ConfigError, Invalid, Refused, StoreError, Throttled, Unreachable
-from heliograph.orders import AsyncOrders, Journal, Kind, State
-from ordering import DEVICE, FREE, HAS, NOW, Machine, Toy, desk, journal
+from heliograph.orders import AsyncOrders, Journal, Kind, Rights, State
+from ordering import DEVICE, FREE, HAS, NOW, SETTINGS, Machine, Toy, desk, journal
 
 HOUR = 3600.0
 
@@ -89,6 +89,16 @@ def test_everything_is_written_down_before_it_is_sent(toy, tmp_path):
     toy.write_setting = sent
     desk(toy, tmp_path).set_all(DEVICE, {"charge_stop_soc": 90, "charge_power_limit": 70})
     assert told == [["ordered", "sending"], ["ordered", "sending", "answered", "sending"]]
+
+
+def test_every_line_is_on_the_disk_before_anything_is_sent(toy, orders, monkeypatch):
+    flushed, at_sending = [], []
+    flush, send = os.fsync, toy.write_setting
+    monkeypatch.setattr(os, "fsync", lambda handle: (flushed.append(handle), flush(handle)))
+    monkeypatch.setattr(toy, "write_setting", lambda *order: (at_sending.append(len(flushed)), send(*order)))
+    orders.set(DEVICE, "charge_stop_soc", 90)
+    lines = len(orders.journal.path.read_text().splitlines())
+    assert (at_sending, len(flushed), lines) == ([3], 5, 4), "ordered and its folder, sending; answered, ended"
 
 
 def test_what_cannot_be_written_down_is_not_sent(toy, tmp_path):
@@ -233,6 +243,8 @@ def test_only_what_is_allowed_is_written(toy, tmp_path):
             desk(toy, tmp_path, **rights).set(DEVICE, "charge_stop_soc", 90)
     with pytest.raises(ConfigError, match="grid_code = true"):
         desk(toy, tmp_path).set(DEVICE, "grid_voltage_high", 60)
+    with pytest.raises(ConfigError, match="Heliograph never writes it"):
+        Rights(writes=True, grid_code=True).check(one for one in SETTINGS if one.risk == "dangerous")
     assert toy.written == []
     assert desk(toy, tmp_path, writes=("charge_stop_soc",)).set(DEVICE, "charge_stop_soc", 90).state == "applied"
     assert desk(toy, tmp_path, grid_code=True).set(DEVICE, "grid_voltage_high", 60).state == "applied"

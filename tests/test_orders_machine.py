@@ -175,6 +175,8 @@ class Life(RuleBasedStateMachine):
         assert sight.open == ()
         log = self.orders.log()
         assert not {State.PLANNED, State.SENT} & {one.state for order in log for one in order.changes}
+        unsent = [one for order in log for one in order.changes if one.sent_at is None]
+        assert all(one.state is State.UNSENT for one in unsent)
         foreign = {one.setting for one in sight.foreign}
         for name, (_, change) in last_of(log, DEVICE.id).items():
             has = same(ROWS[name], change.new, self.toy.has[name] if ROWS[name].readable else None)
