@@ -292,7 +292,8 @@ def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
     command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         first = next(line for line in program.stdout if "samples kept" in line)
-        address = next(program.stdout).removeprefix("The page: ").strip()
+        told = next(line for line in program.stdout if line.startswith("The page: "))
+        address = told.removeprefix("The page: ").strip()
         with urllib.request.urlopen(address, timeout=20) as reply:
             page = reply.read().decode()
         program.send_signal(signal.SIGTERM)
