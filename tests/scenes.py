@@ -187,11 +187,7 @@ _STREETS = ("Am Hang", "Bergstraße", "Deichweg", "Eichenallee", "Gartenweg", "H
 def fleet(store, many: int = 1000) -> Scene:
     now = at(13, 7)
     homes = town(now)
-    kinds = [
-        (vendor, _today(own[0], now))
-        for (vendor, _), own in sorted(homes.items())
-        if own[0].peak_power
-    ]
+    kinds = [(vendor, _today(own[0], now)) for (vendor, _), own in sorted(homes.items()) if own[0].peak_power]
     samples, known = [], []
     for number in range(many):
         vendor, curve = kinds[number % len(kinds)]
