@@ -166,6 +166,11 @@ class Written(Payload):
     success = flag("success")
     message = text("msg")
 
+    @property
+    def taken(self) -> bool:
+        """Whether the answer says yes; Noahs say it by another member than all others."""
+        return self.success is True or self.body.get("result") in (1, "1")
+
 
 # Form part ← member of plant_settings. Every part must be sent or the server errors.
 FORM = {

@@ -123,7 +123,9 @@ def refused(code: str, what: str, advice: str, words: str = "") -> Refused:
 
 
 def data(answer: dict[str, Any], inside: str) -> Any:
-    """Return what an answer holds; nothing at all is a refusal here."""
+    """Return what an answer holds; nothing at all is a refusal where something is asked, not for an order."""
+    if not inside:
+        return answer
     found = answer.get(inside)
     if found is None or found in ("", {}):
         # Quirk: success with nothing in it is how accounts and plants that moved to SEMS+ answer.

@@ -135,6 +135,14 @@ def _same_name(name: str, *, point: bool = True) -> Order:
 
 
 _POINTS = tuple(f"tlx_pflinep{point}_{part}" for point in range(1, 5) for part in ("lp", "pf"))
+
+
+def _curve(params: list[str], present: Mapping[str, Any]) -> Change:
+    """Take four points: shares of the power are kept as they are, factors with a point."""
+    found = numbers("tlx", "tlx_custom_pf_curve", *_POINTS)(params, present)
+    return {key: str(float(text)) if key.endswith("_pf") else text for key, text in found.items()}
+
+
 _PLAIN = ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "on_grid_discharge_stop_soc")
 _POINTED = (
     "tlx_backflow_default_power",
@@ -168,7 +176,7 @@ TLX: dict[str, Order] = {
     "system_work_mode": coded(3, "system_work_mode"),
     "pv_active_p_rate": _rate,
     "pv_reactive_p_rate": _reactive_modes,
-    "tlx_custom_pf_curve": numbers("tlx", "tlx_custom_pf_curve", *_POINTS),
+    "tlx_custom_pf_curve": _curve,
     "backflow_setting": _export_limit,
 }
 

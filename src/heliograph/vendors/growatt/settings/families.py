@@ -157,7 +157,7 @@ def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None
         if error.code != _NO_ANSWER:
             raise
         raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_LOOK) from None
-    if written.success is not True:
+    if not written.taken:
         raise Unreadable("the answer says neither yes nor no", vendor="growatt", call=name, advice=_LOOK)
 
 

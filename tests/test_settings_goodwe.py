@@ -1,0 +1,166 @@
+"""Every entry of GoodWe's catalogue on an emulated inverter over real HTTP, in the dialect that serves the account."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from goodwe_box import world
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError, Invalid, Refused, Unreachable
+from heliograph.model import Device
+from heliograph.settings import check, same
+from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
+from heliograph.vendors.goodwe.emulate.plus_remote import REGISTERS
+from heliograph.vendors.goodwe.settings.catalogue import FAMILIES
+from setting import another, impossible
+
+ENTRIES = [(family, row) for family, rows in FAMILIES.items() for row in rows]
+NAMED = [f"{family}-{row.setting.name}" for family, row in ENTRIES]
+SITES = {"inverter": "single", "hybrid": "hybrid"}
+
+
+class House:
+    """One emulated account, and clients of it in either dialect."""
+
+    def __init__(self):
+        self.emulator = world()
+        self.who = self.emulator.accounts[0]
+        self.sites = {site.family: site for site in self.who.sites}
+
+    def client(self, dialect, kind=GoodWe, **options):
+        more = {"allow_commands": True, "keeper": None} | options
+        found = kind(self.who.username, self.who.password, server=self.ready["sems"], **more)
+        found.session.facts["dialect"] = dialect
+        return found
+
+    def device(self, family):
+        site = self.sites[SITES[family]]
+        return Device(vendor="goodwe", plant=site.id, id=site.devices[0], family=family)
+
+    def kept(self, family):
+        site = self.sites[SITES[family]]
+        return site.settings.get(site.devices[0], {})
+
+    def asked(self):
+        return len(json.loads(self.emulator.reply("GET", "/control/log").body)["requests"])
+
+
+@pytest.fixture(scope="module")
+def house():
+    found = House()
+    with serve_in_thread(found.emulator) as found.ready:
+        yield found
+
+
+@pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
+def test_what_is_set_through_sems_plus_is_read_back(family, row, house):
+    client, device, setting = house.client("plus"), house.device(family), row.setting
+    before = client.read_settings(device)
+    wanted = another(setting, before[setting.name])
+    if row.plus is None:
+        with pytest.raises(Invalid, match="through the SEMS Portal only; this account is served by SEMS"):
+            client.write_setting(device, setting.name, wanted)
+        return
+    client.write_setting(device, setting.name, wanted)
+    found = client.read_settings(device)[setting.name]
+    assert same(setting, check(setting, wanted), found) is (True if setting.readable else None)
+
+
+@pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
+def test_the_portals_form_reaches_the_same_inverter(family, row, house):
+    client, device, name = house.client("legacy"), house.device(family), row.setting.name
+    if not row.legacy:
+        with pytest.raises(Invalid, match=r"through SEMS\+ only; this account is served by the SEMS Portal"):
+            client.write_setting(device, name, another(row.setting, None))
+        return
+    for values in (
+        ({"value": 40}, {"value": 60}) if name == "active_power_rate" else ({"value": "off"}, {"value": "on"})
+    ):
+        if name != "restart":
+            client.write_setting(device, name, values)
+    client.plants()
+    before = house.asked()
+    assert set(client.read_settings(device).values()) == {None}
+    assert house.asked() == before
+    if name == "active_power_rate":
+        assert house.kept(family)["ActivePowerLimit"] == 60
+    elif name == "power_switch":
+        assert house.kept(family)["80017"] == 4
+        assert house.client("plus").read_settings(device)[name] == {"value": True}
+    else:
+        client.write_setting(device, "power_switch", {"value": False})
+        client.write_setting(device, "restart", {"value": "now"})
+        assert house.kept(family)["80017"] == 4
+
+
+def test_the_async_client_sets_and_reads_the_same(house):
+    device = house.device("hybrid")
+
+    async def talk():
+        client = house.client("plus", AsyncGoodWe)
+        assert client.settings_of(device) == tuple(row.setting for row in FAMILIES["hybrid"])
+        await client.write_setting(device, "immediate_charge_stop_soc", {"value": "77"})
+        return await client.read_settings(device)
+
+    assert asyncio.run(talk())["immediate_charge_stop_soc"] == {"value": 77.0}
+
+
+@pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
+def test_what_is_not_allowed_is_never_sent(family, row, house):
+    client, device = house.client("plus"), house.device(family)
+    before = house.asked()
+    for values in impossible(row.setting):
+        with pytest.raises(Invalid, match=row.setting.name):
+            client.write_setting(device, row.setting.name, values)
+    assert house.asked() == before
+
+
+def test_an_order_needs_a_client_that_allows_them(house):
+    client = house.client("plus", allow_commands=False)
+    with pytest.raises(ConfigError, match="allow_commands"):
+        client.write_setting(house.device("hybrid"), "power_switch", {"value": False})
+
+
+def test_reading_is_one_request_and_a_meter_has_no_settings(house):
+    client = house.client("plus")
+    client.read_settings(house.device("hybrid"))
+    before = house.asked()
+    assert client.read_settings(house.device("hybrid"))["power_switch"] is not None
+    assert house.asked() == before + 1
+    meter = Device(vendor="goodwe", plant=house.sites["meter"].id, id="9METER", family="meter")
+    assert client.settings_of(meter) == ()
+    assert client.read_settings(meter) == {}
+    with pytest.raises(Invalid, match="no setting 'power_switch'"):
+        client.write_setting(meter, "power_switch", {"value": True})
+    assert house.asked() == before + 1
+
+
+def test_a_battery_is_read_where_the_status_register_is_not_known(house, monkeypatch):
+    monkeypatch.delitem(REGISTERS, "80017")
+    client = house.client("plus")
+    found = client.read_settings(house.device("hybrid"))
+    assert found["power_switch"] is None
+    assert found["immediate_charge"] is not None
+    with pytest.raises(Refused, match="read_fail"):
+        client.read_settings(house.device("inverter"))
+
+
+def test_a_device_that_refuses_and_one_that_falls_silent_are_told_apart(house):
+    device = house.device("hybrid")
+    for dialect, setting in (("plus", "immediate_charge"), ("legacy", "power_switch")):
+        client = house.client(dialect)
+        client.plants()
+        house.emulator.faults.set({"unwilling": "*1"})
+        with pytest.raises(Refused):
+            client.write_setting(device, setting, {"value": True})
+        house.emulator.faults.set({"reset": "*1"})
+        with pytest.raises(Unreachable):
+            client.write_setting(device, setting, {"value": True})
+
+
+def test_the_emulator_and_the_catalogue_name_the_same_registers():
+    registers = [row.plus for _, row in ENTRIES if row.plus]
+    assert {one.address: one.function for one in registers} == {at: row.function for at, row in REGISTERS.items()}

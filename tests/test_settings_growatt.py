@@ -1,0 +1,239 @@
+"""Every entry of Growatt's catalogue on an emulated device over real HTTP: set, read back, and refused when it must."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from growatt_box import Box
+from growatt_scripted import logged_in
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError, Invalid, Refused, Unreachable, Unreadable
+from heliograph.model import Device
+from heliograph.settings import check, same
+from heliograph.vendors.growatt import AsyncGrowatt, Growatt
+from heliograph.vendors.growatt.emulate import taking
+from heliograph.vendors.growatt.settings.families import FAMILIES
+from scripted import NOON, reply, script
+from setting import another, impossible
+
+HOMES = {"tlx": "tlx-battery", "plant": "mix"}
+ENTRIES = [(family, row.setting.name) for family, one in FAMILIES.items() for row in one.rows]
+UNTOLD = {
+    ("tlx", "reactive_power"),
+    ("tlx", "over_frequency_start"),
+    ("tlx", "over_frequency_slope"),
+    ("tlx", "over_frequency_delay"),
+    ("inverter", "reactive_power"),
+}
+"""What nothing tells."""
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    """One emulated account with plants of every family; its settings change from test to test."""
+    found = Box()
+    with serve_in_thread(found.emulator) as ready:
+        found.server = ready["growatt"]
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(cloud):
+    who = cloud.holder
+    return Growatt(who.username, who.password, server=cloud.server, allow_commands=True, keeper=None)
+
+
+def device(cloud, family):
+    home = HOMES.get(family, family)
+    serial = cloud.plant(home) if family == "plant" else cloud.device(home)
+    return Device(vendor="growatt", plant=cloud.plant(home), id=serial, family=family)
+
+
+def setting_of(family, name):
+    return next(row.setting for row in FAMILIES[family].rows if row.setting.name == name)
+
+
+def requests(cloud):
+    return len(json.loads(cloud.emulator.reply("GET", "/control/log").body)["requests"])
+
+
+@pytest.mark.parametrize(("family", "name"), ENTRIES)
+def test_what_is_set_is_read_back(family, name, cloud, client):
+    where, setting = device(cloud, family), setting_of(family, name)
+    before = client.read_settings(where)
+    wanted = another(setting, before[name])
+    client.write_setting(where, name, wanted)
+    after = client.read_settings(where)
+    assert same(setting, check(setting, wanted), after[name]) is (None if (family, name) in UNTOLD else True)
+    assert setting.readable is ((family, name) not in UNTOLD)
+    assert {other: values for other, values in after.items() if other != name} == {
+        other: values for other, values in before.items() if other != name
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_async_client_sets_and_reads_the_same(family, cloud):
+    where = device(cloud, family)
+    name = "time_window_3" if family in ("tlx", "noah") else FAMILIES[family].rows[0].setting.name
+    setting = setting_of(family, name)
+
+    async def talk():
+        who = cloud.holder
+        client = AsyncGrowatt(who.username, who.password, server=cloud.server, allow_commands=True, keeper=None)
+        assert client.settings_of(where) == FAMILIES[family].settings
+        wanted = another(setting, (await client.read_settings(where))[name])
+        await client.write_setting(where, name, wanted)
+        return wanted, (await client.read_settings(where))[name]
+
+    wanted, found = asyncio.run(talk())
+    assert same(setting, check(setting, wanted), found) is True
+
+
+@pytest.mark.parametrize(("family", "name"), ENTRIES)
+def test_what_is_not_allowed_is_never_sent(family, name, cloud, client):
+    where, setting = device(cloud, family), setting_of(family, name)
+    before = requests(cloud)
+    wrong = list(impossible(setting))
+    assert len(wrong) >= len(setting.parameters)
+    for values in wrong:
+        with pytest.raises(Invalid, match=name):
+            client.write_setting(where, name, values)
+    assert requests(cloud) == before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reading_is_one_request_and_naming_is_none(family, cloud, client):
+    where = device(cloud, family)
+    before = requests(cloud)
+    assert [row.name for row in client.settings_of(where)] == [name for of, name in ENTRIES if of == family]
+    assert requests(cloud) == before
+    assert client.read_settings(where).keys() == {name for of, name in ENTRIES if of == family}
+    assert requests(cloud) == before + 1
+
+
+def test_an_order_needs_a_client_that_allows_them(cloud):
+    who = cloud.holder
+    client = Growatt(who.username, who.password, server=cloud.server, keeper=None)
+    before = json.dumps(cloud.sites["mix"].settings)
+    with pytest.raises(ConfigError, match="allow_commands"):
+        client.write_setting(device(cloud, "mix"), "power_switch", {"value": False})
+    assert json.dumps(cloud.sites["mix"].settings) == before
+
+
+def test_a_family_nobody_knows_has_no_settings(client):
+    stranger = Device(vendor="growatt", plant="1", id="X", family="toaster")
+    assert client.settings_of(stranger) == ()
+    assert client.read_settings(stranger) == {}
+    with pytest.raises(Invalid, match="'toaster' has no setting 'power_switch'"):
+        client.write_setting(stranger, "power_switch", {"value": True})
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "plant"])
+def test_every_order_of_the_catalogue_is_known_to_the_emulator(family):
+    orders = {"tlx": taking.TLX, "mix": taking.MIX, "spa": taking.SPA, "inverter": taking.CLASSIC}
+    orders["storage"] = taking.STORAGE
+    wires = {row.setting.wire for row in FAMILIES[family].rows}
+    if family == "noah":
+        assert {wire for wire in wires if taking.noah_order(wire) is None} == {"updatePlantMoney"}
+    else:
+        assert wires - orders[family].keys() == set()
+    assert wires & FAMILIES[family].raw.keys() == set()
+
+
+def test_names_are_said_once_and_every_entry_says_who_has_seen_it():
+    for family, one in FAMILIES.items():
+        names = [row.setting.name for row in one.rows]
+        assert len(set(names)) == len(names), family
+        for row in one.rows:
+            assert all((row.setting.evidence, row.setting.title, row.setting.wire)), row.setting.name
+            assert len({place.parameter.name for place in row.places}) == len(row.places), row.setting.name
+
+
+def test_grid_voltages_and_curves_are_marked_as_the_grids():
+    risky = {
+        (family, row.setting.name)
+        for family, one in FAMILIES.items()
+        for row in one.rows
+        if row.setting.risk != "usual"
+    }
+    assert {("tlx", "grid_voltage_high"), ("tlx", "power_factor_curve"), ("mix", "grid_voltage_low")} <= risky
+    assert {("tlx", "system_work_mode"), ("plant", "utc_offset")} <= risky
+    assert not {("tlx", "charge_stop_soc"), ("mix", "charge_windows"), ("noah", "default_power")} & risky
+    for family, one in FAMILIES.items():
+        for row in one.rows:
+            if any(place.parameter.unit in ("V", "Hz", "ms") for place in row.places):
+                assert row.setting.risk == "grid-code", (family, row.setting.name)
+
+
+# What the cloud may answer
+
+
+def write(answer, family="tlx", name="charge_power_limit"):
+    talk = logged_in(allow_commands=True)
+    where = Device(vendor="growatt", plant="1", id="SN", family=family)
+    steps = Growatt.write_setting.plan(where, name, {"value": 50})
+    return script(talk.carry(steps, NOON), [reply(answer)])
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"success": False, "msg": "inv_set_failure"}, Refused),
+        ({"success": False, "msg": "501"}, Refused),
+        ({"success": False, "msg": "500"}, Unreachable),
+        ({"msg": "200"}, Unreadable),
+        ({}, Unreadable),
+        (b"<html>", Unreadable),
+        (b"", Unreadable),
+    ],
+)
+def test_an_order_is_refused_or_nobody_knows(answer, error):
+    with pytest.raises(error):
+        write(answer)
+
+
+def test_what_a_model_does_not_have_is_not_read_as_minus_one():
+    rows = FAMILIES["tlx"].rows
+    bean = {"charge_stop_soc": "-1", "tlx_pflinep1_pf": "-1.0"}
+    talk = logged_in()
+    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
+    _, found = script(talk.carry(steps, NOON), [reply({"result": 1, "obj": {"tlxSetBean": bean}})])
+    assert len(found) == len(rows)
+    assert {name for name, values in found.items() if values} == {"power_factor_curve"}
+    assert found["power_factor_curve"]["factor_1"] == -1.0
+
+
+@pytest.mark.parametrize(
+    ("told", "window"),
+    [
+        ("0_0:0_8:0_150", {"mode": "load-first", "start": "00:00", "end": "08:00", "power": 150.0, "enabled": True}),
+        ("1_8:5_9:0_0_0", {"mode": "battery-first", "start": "08:05", "end": "09:00", "power": 0.0, "enabled": False}),
+        (
+            "2_0:0_23:59_0_1,2,3,4,5,6,7",
+            {"mode": "smart", "start": "00:00", "end": "23:59", "power": 0.0, "enabled": True},
+        ),
+        (
+            "0_0:0_8:0_150_1,2",
+            {"mode": "load-first", "start": "00:00", "end": "08:00", "power": 150.0, "enabled": None},
+        ),
+        ("nonsense", None),
+    ],
+)
+@pytest.mark.parametrize("as_one_object", [False, True])
+def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, window, as_one_object):
+    segment = {"time_segment3": told}
+    talk = logged_in()
+    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family="noah"))
+    noah = {"defaultPower": "200", "time_segment": segment if as_one_object else [segment]}
+    _, found = script(talk.carry(steps, NOON), [reply({"result": 1, "obj": {"noah": noah}, "msg": ""})])
+    assert found["time_window_3"] == window
+    assert found["time_window_1"] == {
+        "mode": "load-first",
+        "start": "00:00",
+        "end": "00:00",
+        "power": 0.0,
+        "enabled": False,
+    }
