@@ -250,12 +250,6 @@ LISTEN = (
 
 def routes(source: Source, live: Live) -> list[Route]:
     """Return every path of the API, with what programs watch beside it."""
-    from heliograph.web.openapi import document  # noqa: PLC0415 - made of this module's table
-
-    whole_document = document()
-
-    async def openapi(_: Request) -> Response:
-        return Response(dumps(whole_document), media_type=JSON)
 
     async def listen(request: Request) -> Response:
         asked = read(LISTEN, _query(request))
@@ -279,7 +273,6 @@ def routes(source: Source, live: Live) -> list[Route]:
         return Response(dumps(told), 503 if reasons else 200, {"Cache-Control": "no-store"}, media_type=JSON)
 
     return [
-        Route(f"{PREFIX}/openapi.json", openapi),
         Route(f"{PREFIX}/events/live", listen),
         *(Route(PREFIX + call.path, _answered(call, source)) for call in CALLS),
         Route("/healthz", healthz),

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from heliograph.web import api, page
+from heliograph.web import api, openapi, page
 from heliograph.web.guard import Guard, Rules
 from heliograph.web.live import Live
 
@@ -24,7 +24,7 @@ def make_app(source: Source, serve: Serve) -> Starlette:
     """Return the application over a source, guarded as the configuration says; `state.live` ends the streams."""
     rules, live = Rules.of(serve), Live(source)
     app = Starlette(
-        routes=[*api.routes(source, live), *page.routes(source)],
+        routes=[*api.routes(source, live), openapi.route(), *page.routes(source)],
         middleware=[Middleware(Guard, rules=rules), Middleware(GZipMiddleware, compresslevel=_QUICK)],
         exception_handlers=api.HANDLERS,
     )

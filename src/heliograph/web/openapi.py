@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.routing import Route
 
 from heliograph import __version__
 from heliograph.web import api
 from heliograph.web.shapes import SCHEMAS, TEXT, Schema, ref
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from heliograph.web.parameters import Parameter
+
+_PLACE = f"{api.PREFIX}/openapi.json"
+
+
+def route() -> Route:
+    """Return where the document is read."""
+    whole = json.dumps(document())
+
+    async def answer(_: Request) -> Response:
+        return Response(whole, media_type=api.JSON)
+
+    return Route(_PLACE, answer)
 
 
 def document() -> dict[str, Any]:
@@ -43,7 +61,7 @@ def _others() -> dict[str, Any]:
         "503": _content("Something fails.", api.JSON, ref("Health")),
     }
     return {
-        f"{api.PREFIX}/openapi.json": _path("", "This document.", (), _content("It.", api.JSON, {"type": "object"})),
+        _PLACE: _path("", "This document.", (), _content("It.", api.JSON, {"type": "object"})),
         f"{api.PREFIX}/events/live": _path(
             "",
             "Whatever changes, as server-sent events: `now` with the plants that changed, `accounts` with all "
