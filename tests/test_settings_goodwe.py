@@ -8,12 +8,15 @@ import json
 import pytest
 
 from goodwe_box import world
+from heliograph.compose import compose
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, Invalid, Refused, Unreachable
 from heliograph.model import Device
+from heliograph.session import Session
 from heliograph.settings import check, same
 from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
 from heliograph.vendors.goodwe.emulate.plus_remote import REGISTERS
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.settings.catalogue import FAMILIES
 from setting import another, impossible
 
@@ -94,6 +97,44 @@ def test_the_portals_form_reaches_the_same_inverter(family, row, house):
         client.write_setting(device, "power_switch", {"value": False})
         client.write_setting(device, "restart", {"value": "now"})
         assert house.kept(family)["80017"] == 4
+
+
+def test_the_portals_form_marks_what_it_sets():
+    call = GoodWeCalls.save_remote_control.plan("INV1", {"ActivePowerLimit": "50"}, "06/21/2026 12:00:00")
+    sent = compose("https://www.semsportal.com/api/", call, {})
+    assert sent.url == "https://www.semsportal.com/api/PowerStation/SaveRemoteControlInverter"
+    assert json.loads(sent.body or b"") == {
+        "InverterSN": "INV1",
+        "ActivePowerLimit": "50",
+        "ActivePowerLimitSettingMark": "1",
+        "InverterRemotingLastSetDate": "06/21/2026 12:00:00",
+    }
+
+
+def sent_to_sems_plus(name, value):
+    device = Device(vendor="goodwe", plant="P", id="INV1", family="hybrid")
+    steps = GoodWe.write_setting.plan(device, name, {"value": value})
+    session = Session("https://eu.semsportal.com/")
+    session.facts["dialect"] = "plus"
+    next(steps)
+    return steps.send(session).fields
+
+
+def test_sems_plus_is_sent_what_was_recorded():
+    assert sent_to_sems_plus("power_switch", False) == {
+        "sn": "INV1",
+        "addressMap": {"80017": 2},
+        "addrFuncMap": {"80017": "2043643517552594945"},
+        "controlItemLogs": {"status_setting": "stop"},
+        "waitingForDevice": True,
+        "plantId": "P",
+        "deviceName": "Inverter",
+        "virtualSn": "INV1",
+    }
+    assert sent_to_sems_plus("power_switch", True)["controlItemLogs"] == {"status_setting": "start_up"}
+    assert sent_to_sems_plus("restart", "now")["addressMap"] == {"80017": 1}
+    assert sent_to_sems_plus("immediate_charge", False)["controlItemLogs"].keys() == {"stop_charging"}
+    assert sent_to_sems_plus("immediate_charge_power", 40)["addressMap"] == {"47603": 40}
 
 
 def test_the_async_client_sets_and_reads_the_same(house):
