@@ -386,7 +386,7 @@ def test_taking_a_curtailment_back_ends_it(toy, orders):
 
 
 def test_what_could_not_be_restored_is_not_curtailed(toy, orders, tmp_path):
-    with pytest.raises(ConfigError, match="could not be restored"):
+    with pytest.raises(ConfigError, match="it could not be restored: blind could not be undone"):
         orders.curtail(DEVICE, {"blind": 1}, moment(600))
     with pytest.raises(ConfigError, match="an end that is still to come"):
         orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(-1))

@@ -154,10 +154,8 @@ class Desk:
             raise ConfigError("a curtailment needs an end that is still to come, as a moment with its zone")
         sight = yield from self.road.look(device)
         plan = self.road.planned(sight, wanted, kind=Kind.CURTAIL, until=until.timestamp())
-        for one in plan.steps:
-            known = one.old or {}
-            if any(known.get(part.name) is None for part in one.setting.parameters if part.readable):
-                raise ConfigError(f"what {one.setting.name} is now is not known, so it could not be restored")
+        if plan.notes:
+            raise ConfigError(f"it could not be restored: {plan.notes[0]}")
         for order in self.curtailments():
             if order.device == device.id and {one.setting for one in order.changes} & plan.wanted.keys():
                 raise ConfigError(f"it is curtailed already, by order {order.id}; take that back first")

@@ -6,15 +6,25 @@ generator may die at any step: `settled` judges what was left, by what the devic
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from heliograph.errors import CloudError, HeliographError, LoginFailed, Refused, SessionExpired, Throttled, Unreachable
+from heliograph.errors import (
+    CloudError,
+    HeliographError,
+    Invalid,
+    LoginFailed,
+    Refused,
+    SessionExpired,
+    Throttled,
+    Unreachable,
+)
 from heliograph.orders.difference import completed, differences
 from heliograph.orders.recover import Foreign, foreign, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
 from heliograph.orders.verdict import verdict
+from heliograph.settings import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +164,11 @@ class Road:
         values = completed(sight.settings, sight.present, wanted, sight.device.id)
         forced: frozenset[str] = about.get("forced", frozenset())
         steps = differences(sight.settings, sight.present, values, forced)
-        return Plan(sight=sight, wanted=values, steps=steps, **about)
+        notes = (
+            *about.pop("notes", ()),
+            *(f"{one.setting.name} could not be undone: {why}" for one, why in _for_good(steps)),
+        )
+        return Plan(sight=sight, wanted=values, steps=steps, notes=notes, **about)
 
     def carry(self, plan: Plan) -> Steps[Order | None]:
         """Send what differs and see what becomes of it; None where nothing had to be sent."""
@@ -339,6 +353,18 @@ class Road:
             said = verdict(change, setting, found, now - (change.sent_at or now))
             if said.final or last:
                 self.journal.ended(order, change, now, said.state, said.why, read=found, final=said.final)
+
+
+def _for_good(steps: tuple[Difference, ...]) -> Iterator[tuple[Difference, str]]:
+    """Yield the steps that cannot be taken back, and why: what a device has need not be what it can be told."""
+    for one in steps:
+        if one.old is None:
+            yield one, "what it is now cannot be read"
+            continue
+        try:
+            check(one.setting, {**one.new, **{name: there for name, there in one.old.items() if there is not None}})
+        except Invalid as error:
+            yield one, str(error)
 
 
 def _waiting(order: Order) -> list[Change]:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from heliograph.orders import Order, Orders
     from heliograph.settings import Setting, Value
 
-LIMITS = ("active_power_rate", "output_power", "export_limit")
+LIMITS = ("active_power_rate", "default_power")
 """The settings that limit what a device gives, the plainest first."""
+SWITCH = "power_switch"
+"""What brings a device to nothing at all where no limit can be read back."""
 _TRY = 60.0
 
 
@@ -72,13 +74,16 @@ def limit(settings: Iterable[Setting], text: str) -> dict[str, dict[str, Value]]
     number, unit = float(parts[1]), parts[2] or "%"
     if unit == "kW":
         number, unit = number * 1000, "W"
-    known = {one.name: one for one in settings}
+    # What cannot be read back could not be restored.
+    known = {one.name: one for one in settings if one.readable}
     for name in LIMITS:
         for one in known[name].parameters if name in known else ():
             if one.kind == "number" and one.unit == unit:
                 # A limit that is to end should not outlive a restart of the device either.
                 forget = {part.name: False for part in known[name].parameters if part.name == "remember"}
                 return {name: {one.name: number, **forget}}
+    if not number and SWITCH in known:
+        return {SWITCH: {known[SWITCH].parameters[0].name: False}}
     raise ConfigError(f"this device takes no limit in {unit}; heliograph settings show lists what it takes")
 
 
