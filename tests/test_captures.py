@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from growatt_scripted import logged_in
 from heliograph import errors as e
 from heliograph.model import Device, DeviceSnapshot, Plant, Status
 from heliograph.redact import excerpt, masked
@@ -24,9 +25,9 @@ from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.plus import normalise as plus_normalise
 from heliograph.vendors.goodwe.plus import payloads as plus
-from heliograph.vendors.growatt import GrowattCalls, normalise
+from heliograph.vendors.growatt import Growatt, GrowattCalls, normalise
 from heliograph.vendors.growatt.login import GrowattCloud
-from scripted import NOON, reply
+from scripted import NOON, reply, script
 
 FOLDER = os.environ.get("HELIOGRAPH_CAPTURES")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="HELIOGRAPH_CAPTURES names no folder of real answers")
@@ -397,3 +398,27 @@ def test_a_sentinel_is_nowhere_in_a_snapshot():
     found = normalised(name, read(name))
     assert isinstance(found.devices[0], DeviceSnapshot)
     assert not [value for value in found.values.values() if value is not None and value in (65535, 6553.5, 429483622)]
+
+
+SETTINGS = {
+    "growatt/tlx_all_settings_neo_tlxSetBean": ("tlx", {"power_switch": True, "grid_voltage_low": 195.5}),
+    "growatt/nexa_info_by_sn": ("noah", {"energy_price": 0.4}),
+    "growatt/plant_settings_neo": ("plant", {"nominal_power": 800, "energy_price": 0.3, "utc_offset": 1}),
+    "growatt/storage_combined_sbu_discharging_redacted": ("storage", {"output_source": "battery-first"}),
+    "growatt/storage_combined_utility_charging_redacted": ("storage", {"output_source": "utility-first"}),
+}
+"""A real answer of each kind that tells settings, and some of what it tells."""
+NOT_OF_A_NEXA = {"default_power"}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_settings_of_a_real_answer_are_read(name):
+    family, known = SETTINGS[name]
+    answer = on_the_wire(Path(FOLDER) / f"{name}.json")
+    _, found = script(logged_in().carry(Growatt.read_settings.plan(device(family)), NOON), [answer])
+    for setting in Growatt.settings_of(device(family)):
+        told = found[setting.name]
+        if setting.readable and not (family == "noah" and setting.name in NOT_OF_A_NEXA):
+            assert told is not None, setting.name
+            assert [one.name for one in setting.parameters if one.readable and told[one.name] is None] == []
+    assert {setting: found[setting]["value"] for setting in known} == known

@@ -74,6 +74,11 @@ def test_a_sluggish_device_obeys_later_and_in_the_order_it_was_told(house):
     assert house.has == 80
     house.wait(30)
     assert house.has == 70
+    house.tell(60)
+    house.wait(10)
+    house.tell(50)
+    house.wait(3600)
+    assert house.has == 50
 
 
 def test_a_sluggish_device_waits_two_minutes_unless_told(house):

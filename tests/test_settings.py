@@ -22,7 +22,7 @@ def setting(*parameters, **more):
 
 
 def one(kind):
-    return setting(Parameter(name="value", kind=kind))
+    return setting(Parameter(name="value", kind=kind, low=1 if kind == "text" else None))
 
 
 def windows(count, apart="enabled"):
@@ -56,6 +56,7 @@ def filled(*spans):
         (one("time"), "7:5", "07:05"),
         (one("moment"), "2026-06-21T12:05", "2026-06-21 12:05:00"),
         (one("text"), " Roof ", "Roof"),
+        (setting(Parameter(name="value", kind="text")), " ", ""),
     ],
 )
 def test_a_value_is_brought_into_one_form(row, value, canonical):

@@ -19,6 +19,7 @@ from heliograph.vendors.growatt.settings.families import FAMILIES
 from scripted import NOON, reply, script
 from setting import another, impossible
 
+WAYS = ("Charge", "Discharge")
 HOMES = {"tlx": "tlx-battery", "plant": "mix"}
 ENTRIES = [(family, row.setting.name) for family, one in FAMILIES.items() for row in one.rows]
 UNTOLD = {
@@ -204,6 +205,44 @@ def test_what_a_model_does_not_have_is_not_read_as_minus_one():
     assert len(found) == len(rows)
     assert {name for name, values in found.items() if values} == {"power_factor_curve"}
     assert found["power_factor_curve"]["factor_1"] == -1.0
+
+
+def test_a_mix_is_read_by_the_members_an_owner_recorded():
+    """The names are those of a whole answer to getMixSetParams of December 2023, the values ours."""
+    bean = {
+        **{f"forced{way}Time{end}{slot}": "0:0" for way in WAYS for end in ("Start", "Stop") for slot in range(1, 7)},
+        **{f"forced{way}StopSwitch{slot}": "0" for way in WAYS for slot in range(1, 7)},
+        "forcedChargeTimeStart2": "4:0",
+        "forcedChargeTimeStop2": "6:5",
+        "forcedChargeStopSwitch2": "1",
+        "acChargeEnable": "1",
+        "chargePowerCommand": "70",
+        "disChargePowerCommand": "80",
+        "wchargeSOCLowLimit1": "11",
+        "wchargeSOCLowLimit2": "95",
+        "wdisChargeSOCLowLimit1": "12",
+        "wdisChargeSOCLowLimit2": "15",
+        "loadFirstStopSocSet": "20",
+        "exportLimit": "1",
+        "exportLimitPowerRate": "0.0",
+        "failsafe": "1",
+        "userName": None,
+        "voltageHighLimit": "438.2",
+        "pf_sys_year": "2023-12-19 21:11:58",
+    }
+    talk = logged_in()
+    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family="mix"))
+    _, found = script(talk.carry(steps, NOON), [reply({"result": 1, "obj": {"mixBean": bean}, "msg": "msg"})])
+    charge, discharge = found["charge_windows"], found["discharge_windows"]
+    assert (charge["power"], charge["stop_soc"], charge["ac_charge"]) == (70.0, 95.0, True)
+    assert (charge["start_2"], charge["end_2"], charge["enabled_2"]) == ("04:00", "06:05", True)
+    assert (discharge["power"], discharge["stop_soc"], discharge["enabled_1"]) == (80.0, 15.0, False)
+    assert found["load_first_stop_soc"] == {"value": 20.0}
+    assert found["export_limit"] == {"enabled": True, "value": 0.0}
+    assert found["failsafe"] == {"value": True}
+    assert found["grid_voltage_high"] == {"value": 438.2}
+    assert found["clock"] == {"value": "2023-12-19 21:11:58"}
+    assert found["power_switch"] is None
 
 
 @pytest.mark.parametrize(

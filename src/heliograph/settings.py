@@ -35,7 +35,7 @@ _SWITCHES = {"on": True, "true": True, "yes": True, "1": True, "off": False, "fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One value of a setting; `hole` is an open interval inside its range that is not allowed."""
+    """One value of a setting; `hole` is an open interval inside its range, `low` of a text how short it may be."""
 
     name: str
     kind: Kind
@@ -63,7 +63,7 @@ class Parameter:
             "switch": "on or off",
             "time": "00:00 to 23:59",
             "moment": "YYYY-MM-DD HH:MM:SS",
-            "text": f"1 to {_LONGEST_TEXT} characters",
+            "text": f"{self.low or 0:g} to {_LONGEST_TEXT} characters",
         }[self.kind]
 
 
@@ -229,8 +229,10 @@ def _moment(parameter: Parameter, value: object) -> str:
 
 
 def _text(parameter: Parameter, value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT or not value.isprintable():
+    if not isinstance(value, str) or not value.isprintable():
         raise ValueError("no text")
+    if not (parameter.low or 0) <= len(value.strip()) <= _LONGEST_TEXT:
+        raise ValueError("too short or too long")
     return value.strip()
 
 

@@ -80,8 +80,8 @@ _FORM = "growattServer's form; read back: an owner's recording of getPlant"
 
 PLANT = (
     row("name", "plantName", [text("value", "plantName")], "Name", _FORM),
-    row("city", "plantCity", [text("value", "city")], "City", _FORM),
-    row("address", "plantAddress", [text("value", "plantAddress")], "Street", _FORM),
+    row("city", "plantCity", [text("value", "city", shortest=0)], "City", _FORM),
+    row("address", "plantAddress", [text("value", "plantAddress", shortest=0)], "Street", _FORM),
     row("latitude", "plantLat", [number("value", "plant_lat", -90, 90, "°", step=0.000001)], "Latitude", _FORM),
     row("longitude", "plantLng", [number("value", "plant_lng", -180, 180, "°", step=0.000001)], "Longitude", _FORM),
     row(

@@ -129,10 +129,12 @@ def moment(name: str, key: str) -> Place:
     return Place(parameter, lambda value: (value,), _moment, key)
 
 
-def text(name: str, key: str, *, meaning: str = "") -> Place:
-    """Declare a text."""
-    parameter = Parameter(name=name, kind="text", readable=bool(key), meaning=meaning)
-    return Place(parameter, lambda value: (value,), wire.text, key)
+def text(name: str, key: str, *, shortest: int = 1, meaning: str = "") -> Place:
+    """Declare a text; an empty one is a value as any other."""
+    parameter = Parameter(name=name, kind="text", low=shortest, readable=bool(key), meaning=meaning)
+    return Place(
+        parameter, lambda value: (value,), lambda value: value.strip() if isinstance(value, str) else None, key
+    )
 
 
 def clock_time(value: Any) -> str | None:
