@@ -137,16 +137,22 @@ def test_sems_plus_is_sent_what_was_recorded():
     assert sent_to_sems_plus("immediate_charge_power", 40)["addressMap"] == {"47603": 40}
 
 
-def test_the_async_client_sets_and_reads_the_same(house):
-    device = house.device("hybrid")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_async_client_sets_and_reads_the_same(family, house):
+    device = house.device(family)
+    rows = [row for row in FAMILIES[family] if row.plus and row.setting.readable]
 
     async def talk():
         client = house.client("plus", AsyncGoodWe)
-        assert client.settings_of(device) == tuple(row.setting for row in FAMILIES["hybrid"])
-        await client.write_setting(device, "immediate_charge_stop_soc", {"value": "77"})
-        return await client.read_settings(device)
+        assert client.settings_of(device) == tuple(row.setting for row in FAMILIES[family])
+        before = await client.read_settings(device)
+        told = {row.setting.name: another(row.setting, before[row.setting.name]) for row in rows}
+        for name, values in told.items():
+            await client.write_setting(device, name, values)
+        return told, await client.read_settings(device)
 
-    assert asyncio.run(talk())["immediate_charge_stop_soc"] == {"value": 77.0}
+    told, found = asyncio.run(talk())
+    assert {name: found[name] for name in told} == told
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)

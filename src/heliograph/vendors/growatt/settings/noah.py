@@ -63,12 +63,9 @@ RAW: Mapping[str, str] = {}
 def flattened(noah: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer's members with each time segment in parts; a segment nobody defined is a free slot."""
     found = {name: value for name, value in noah.items() if name != "time_segment"}
+    told = dict(_segments(noah.get("time_segment")))
     for slot in range(1, SLOTS + 1):
-        found |= _parts(slot, "0_0:0_0:0_0_0")
-    for name, value in _segments(noah.get("time_segment")):
-        number = name.removeprefix("time_segment")
-        if number.isdecimal() and 1 <= int(number) <= SLOTS:
-            found |= _parts(int(number), str(value))
+        found |= _parts(slot, str(told.get(f"time_segment{slot}", "0_0:0_0:0_0_0")))
     return found
 
 

@@ -5,6 +5,8 @@ A `Place` is one parameter and the positions it takes in an order; a `Row` is a 
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import wire
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from heliograph.settings import Risk, Value, Values
 
 ON_OFF = ("1", "0")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{1,2})")
 
 
 class Place(NamedTuple):
@@ -143,17 +146,15 @@ def clock_time(value: Any) -> str | None:
     >>> clock_time("4:5"), clock_time("11:187"), clock_time("null")
     ('04:05', None, None)
     """
-    hour, _, minute = str(value).partition(":")
-    if not (hour.isdecimal() and minute.isdecimal() and int(hour) < 24 and int(minute) < 60):
+    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
         return None
-    return f"{int(hour):02d}:{int(minute):02d}"
+    return f"{int(found[1]):02d}:{int(found[2]):02d}"
 
 
 def _moment(value: Any) -> str | None:
     """Read a moment. Quirk: it is read back without leading zeros (an owner's NEO: "2024-2-4 11:38:4")."""
-    date, _, hours = (wire.text(value) or "").partition(" ")
-    parts = [*date.split("-"), *hours.split(":")]
-    if len(parts) != 6 or not all(part.isdecimal() for part in parts):
+    try:
+        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").isoformat(" ")  # noqa: DTZ007 - the device's wall clock
+    except (ValueError, TypeError):
         return None
-    year, month, day, hour, minute, second = map(int, parts)
-    return f"{year:04d}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}:{second:02d}"
