@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -323,3 +324,11 @@ def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, w
         "power": 0.0,
         "enabled": False,
     }
+
+
+def test_the_page_of_settings_has_a_table_for_every_family():
+    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    for name, family in FAMILIES.items():
+        assert f"<!-- derived: growatt {name} settings -->" in page
+        assert not family.raw or f"<!-- derived: growatt {name} raw -->" in page
+    assert "<!-- derived: goodwe settings -->" in page
