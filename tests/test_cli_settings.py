@@ -397,3 +397,10 @@ def test_no_secret_is_in_the_journal(house):
     assert house.box.holder.password not in text
     assert house.box.holder.username not in text
     assert datetime.fromisoformat(json.loads(text.splitlines()[0])["at"])
+
+
+def test_the_common_options_may_stand_before_or_after_what_to_do(house):
+    assert house.say("--account", "growatt", "log")[0] == 0
+    for words in (["--account", "nobody", "log"], ["log", "--account", "nobody"]):
+        code, _, err = house.say(*words)
+        assert (code, "there is no account 'nobody'" in err) == (2, True)

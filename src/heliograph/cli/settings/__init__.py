@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
+from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +57,10 @@ def add_settings(commands: Any) -> None:
         "settings",
         help=sentence,
         description=sentence.capitalize() + ".",
-        epilog=_CODES,
+        epilog=f"examples:\n{_SHOW}{_SET}{_UNDO}\n{_CODES}",
         formatter_class=RawDescriptionHelpFormatter,
     )
+    add_common(parser)
     kinds = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
 
     show = _add(kinds, "show", "show what a device can be set to, and what it is", _SHOW)
@@ -109,6 +110,10 @@ def _add(kinds: Any, name: str, sentence: str, examples: str) -> ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print one object; unknown is null")
     add_common(parser)
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to them
+        if action.dest in {"config", "server", "account"}:
+            # They may also stand before WHAT, and what is not said here must not unsay that.
+            action.default = SUPPRESS
     parser.set_defaults(run=_later(name))
     return parser
 
