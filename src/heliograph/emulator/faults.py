@@ -44,7 +44,8 @@ FAULTS = {
 }
 """The faults of all clouds.
 
-The server does truncated to http500 by itself, and the world late to glitch; the others are up to the clouds, unwilling to unread to obedience.py.
+The server does truncated to http500 by itself, and the world late to glitch; the others are up to the clouds, those of
+orders by way of obedience.py.
 """
 
 
