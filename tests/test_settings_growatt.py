@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from growatt_box import Box
 from growatt_scripted import logged_in
+from heliograph import wire
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, Invalid, Refused, Unreachable, Unreadable
 from heliograph.model import Device
@@ -77,6 +78,13 @@ def test_what_is_set_is_read_back(family, name, cloud, client):
     assert {other: values for other, values in after.items() if other != name} == {
         other: values for other, values in before.items() if other != name
     }
+
+
+@pytest.mark.parametrize(("family", "name"), ENTRIES)
+def test_no_end_of_a_range_is_read_as_a_gap(family, name):
+    for one in setting_of(family, name).parameters:
+        if one.kind == "number":
+            assert (wire.number(one.low), wire.number(one.high)) == (one.low, one.high)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -192,14 +192,15 @@ _GRID_CODE = (
         told=False,
     ),
     _grid("over_frequency_slope", "over_fre_lored_slope", "Slope of that reduction", 0, 100, "%", 0.1, told=False),
+    # 65535 is read as a register without a value, so a delay ends before it.
     _grid(
-        "over_frequency_delay", "over_fre_lored_delaytime", "Delay of that reduction", 0, 65_535, "ms", 1, told=False
+        "over_frequency_delay", "over_fre_lored_delaytime", "Delay of that reduction", 0, 65_534, "ms", 1, told=False
     ),
     _grid("qv_high_1", "qv_h1", "Q(V) curve, upper start", 200, 350, "V", 0.1),
     _grid("qv_high_2", "qv_h2", "Q(V) curve, upper end", 200, 350, "V", 0.1),
     _grid("qv_low_1", "qv_l1", "Q(V) curve, lower start", 100, 240, "V", 0.1),
     _grid("qv_low_2", "qv_l2", "Q(V) curve, lower end", 100, 240, "V", 0.1),
-    _grid("qv_delay", "delay_time", "Q(V) curve, delay", 0, 65_535, "ms", 1),
+    _grid("qv_delay", "delay_time", "Q(V) curve, delay", 0, 65_534, "ms", 1),
     _grid("qv_most", "q_percent_max", "Q(V) curve, most reactive power", 0, 100, "%", 0.1),
 )
 
