@@ -138,6 +138,8 @@ _OF_A_HYBRID = (
     ),
 )
 FAMILIES: dict[str, tuple[Row, ...]] = {"inverter": _SHARED, "hybrid": (*_SHARED, *_OF_A_HYBRID)}
+_RAW_CALLS = {dialect.PLUS: "save_remote_control", dialect.LEGACY: "set_device_parameters"}
+"""What speaks the dialect an account is not served by, which an order never does by itself."""
 RAW = {
     "47511": "the battery's mode (EMS); its values are not published",
     "every other address": "plus_function_menus tells which there are; function ids differ by firmware",
@@ -197,7 +199,10 @@ def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None
     here = dialect.chosen(session)
     if (here == dialect.PLUS and row.plus is None) or (here == dialect.LEGACY and not row.legacy):
         others = dialect.NAMES[dialect.other(here)]
-        raise Invalid(f"{name} can be set through {others} only; this account is served by {dialect.NAMES[here]}")
+        raise Invalid(
+            f"{name} can be set through {others} only; this account is served by {dialect.NAMES[here]}. Set it in "
+            f"GoodWe's app, or by the raw call {_RAW_CALLS[here]}, which logs in to {others}; nothing was sent"
+        )
     try:
         if here == dialect.PLUS and row.plus:
             yield _plus_order(device, row.plus, code, value)
