@@ -36,8 +36,8 @@ def find(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
     if not settings:
         raise ConfigError(f"{device} takes no settings that are known here")
     close = get_close_matches(name, settings, n=1)
-    guess = f". Did you mean {close[0]}?" if close else ""
-    raise ConfigError(f"{device} has no setting {name[:60]!r}{guess} It has: {', '.join(settings)}")
+    guess = f" Did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"{device} has no setting {name[:60]!r}.{guess} It has: {', '.join(settings)}")
 
 
 def completed(

@@ -161,6 +161,10 @@ class Road:
 
     def planned(self, sight: Sight, wanted: Mapping[str, Value | Mapping[str, Value]], **about: Any) -> Plan:
         """Return what an intent comes to for a device as it was seen."""
+        # A sight leaves out what is never written; who asks for it is told that, and not that there is no such thing.
+        self.rights.check(
+            one for one in self.settings_of(sight.device) if one.risk == "dangerous" and one.name in wanted
+        )
         values = completed(sight.settings, sight.present, wanted, sight.device.id)
         forced: frozenset[str] = about.get("forced", frozenset())
         steps = differences(sight.settings, sight.present, values, forced)
