@@ -64,7 +64,7 @@ def test_what_is_set_through_sems_plus_is_read_back(family, row, house):
     before = client.read_settings(device)
     wanted = another(setting, before[setting.name])
     if row.plus is None:
-        with pytest.raises(Invalid, match="through the SEMS Portal only; this account is served by SEMS.*save_remote_control"):
+        with pytest.raises(Invalid, match=r"through the SEMS Portal only; this account .* save_remote_control"):
             client.write_setting(device, setting.name, wanted)
         return
     client.write_setting(device, setting.name, wanted)
