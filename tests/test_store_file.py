@@ -195,3 +195,43 @@ def test_moments_are_epoch_seconds_that_any_sqlite_can_show(store):
     store.write(Batch(samples=[SAMPLE]))
     ((shown,),) = store._run("SELECT datetime(measured_at, 'unixepoch') FROM sample")
     assert shown == datetime.fromtimestamp(NOON, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moved(path, to):
+    """Move a store that is open, with what is not in its file yet."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).rename(to.with_name(to.name + end))
+
+
+def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(path):
+    aside = path.with_name("aside.sqlite")
+    other = ROOF._replace(plant="other")
+    with SqliteStore(aside) as store:
+        store.write(Batch(samples=[SAMPLE._replace(series=other)]))
+    with SqliteStore(path) as store:
+        store.claim(["me"])
+        store.write(Batch(samples=[SAMPLE]))
+        moved(path, path.with_name("away.sqlite"))
+        for question in (store.series, store.size, lambda: store.write(Batch(samples=[SAMPLE]))):
+            with pytest.raises(StoreError, match="is gone: put it back"):
+                question()
+        assert not path.exists()
+        aside.rename(path)
+        assert [one.series for one in store.latest()] == [other]
+        store.write(Batch(samples=[SAMPLE]))
+        assert {one.series for one in store.latest()} == {other, ROOF}
+        with SqliteStore(path) as second, pytest.raises(StoreError, match="another heliograph collects"):
+            second.claim(["me"])
+
+
+def test_a_file_that_was_replaced_by_no_store_is_said_until_it_is_one(path):
+    with SqliteStore(path) as store:
+        store.write(Batch(samples=[SAMPLE]))
+        moved(path, path.with_name("away.sqlite"))
+        path.write_text("no store, but long enough to be taken for one" * 30)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="not a store of heliograph"):
+                store.latest()
+        path.unlink()
+        moved(path.with_name("away.sqlite"), path)
+        assert [one.series for one in store.latest()] == [ROOF]

@@ -41,27 +41,48 @@ class SqliteStore(SqlStore):
         self.path = path
         self._lock = RLock()
         self._claim: BaseFileLock | None = None
-        self._safely(lambda: self._open(patience))
+        self._patience = patience
+        with _one_line(path):
+            self._open()
 
-    def _open(self, patience: float) -> None:
+    def _open(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made here, before SQLite does it with everybody's permissions; its -wal and -shm take after it. A file that is
         # there is not even opened: closing it would let go of the locks this process holds on it (POSIX).
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._database = sqlite3.connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
+        # Looked at before it is opened: a file put there between the two is noticed at the next question.
+        self._file = _identity(self.path)
+        self._database = sqlite3.connect(
+            self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
         try:
             self._run("PRAGMA journal_mode = WAL")
             # A program that is killed loses nothing it committed; a power cut loses at most the last commits, whole.
             self._run("PRAGMA synchronous = NORMAL")
             self._prepare(identity="INTEGER PRIMARY KEY", clustered="WITHOUT ROWID")
         except BaseException:
-            self.close()
+            self._database.close()
+            self._file = None
             raise
 
     def _safely(self, work: Callable[[], _T]) -> _T:
         with self._lock, _one_line(self.path):
+            self._follow()
             return work()
+
+    def _follow(self) -> None:
+        """Go on with the file that stands here now, as when a backup was put back; what is gone is not made anew.
+
+        What is open stays readable and writable when it is deleted, and is lost with the last who has it open.
+        """
+        found = _identity(self.path)
+        if found is None:
+            raise StoreError("the file is gone: put it back, or start again to begin a new one")
+        if found != self._file:
+            self._database.close()
+            self._ids = {}
+            self._open()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -116,6 +137,15 @@ class SqliteStore(SqlStore):
         self._database.close()
         if self._claim is not None:
             self._claim.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other that ever had its name; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
