@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -177,6 +178,11 @@ def test_a_token_in_an_address_becomes_a_cookie_and_leaves_the_address(locked):
     assert locked.ask("/status?token=no", Accept="text/html").status == 401
 
 
+@pytest.mark.parametrize("path", ["/plant/x/a%20b", "/plant/x/%C3%A9%3F%25", "/plant/growatt/11"])
+def test_a_token_in_an_address_leads_on_to_that_very_address(locked, path):
+    assert locked.ask(f"{path}?token={TOKEN}").headers["Location"] == path
+
+
 @pytest.mark.parametrize("path", ["//evil.example/x", "///evil.example", "/\\evil.example", "/%5cevil.example"])
 def test_a_token_in_an_address_leads_nowhere_else(locked, path):
     place = locked.ask(f"{path}?token={TOKEN}").headers["Location"]
@@ -277,3 +283,13 @@ def test_a_web_socket_gets_no_further_than_the_door(site):
     head = ("Host: localhost", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
     asked = "\r\n".join(("GET / HTTP/1.1", *head, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "")).encode()
     assert not raw(site, asked).startswith(b"HTTP/1.1 101")
+
+
+def test_connections_on_which_nothing_is_asked_are_ended(store, monkeypatch):
+    monkeypatch.setattr("heliograph.web.server._IDLE", 0.2)
+    with served(store) as site:
+        for begun in (b"", b"GET / HTTP/1.1\r\nHost: 127"):
+            with socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
+                line.sendall(begun)
+                with suppress(ConnectionResetError):
+                    assert line.recv(1) == b""

@@ -85,6 +85,8 @@ def test_a_port_that_is_taken_is_said_in_one_line(start):
     assert program.returncode == 2
     (line,) = error.splitlines()
     assert "cannot listen on 127.0.0.1" in line
+    assert "port 0 takes a free one" in line
+    assert "attempt" not in line
 
 
 @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--host", "nowhere.invalid"), ("--port", "70000")])

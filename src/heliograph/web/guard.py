@@ -196,7 +196,7 @@ class Guard:
             await Problem(500, "a mistake of this program; please report it").response()(scope, receive, guarded)
 
     async def _at_the_door(self, request: Request) -> Response | None:
-        is_login = request.method == "POST" and request.url.path == LOGIN and self._rules.token is not None
+        is_login = request.method == "POST" and request.scope["path"] == LOGIN and self._rules.token is not None
         self._check_sender(request)
         if request.method not in ("GET", "HEAD") and not is_login:
             raise Problem(405, "nothing can be changed here; ask with GET", {"Allow": "GET, HEAD"})
@@ -226,12 +226,12 @@ class Guard:
             self._check(request, tokens[0].encode("utf-8", "replace"))
             rest = urlencode([one for one in asked if one[0] != "token"])
             # One slash: two would lead to another host.
-            path = "/" + quote(request.url.path.lstrip("/"))
+            path = "/" + quote(request.scope["path"].lstrip("/"))
             return self._let_in(request, f"{path}?{rest}" if rest else path)
         cookie = request.cookies.get(COOKIE, "")
         if compare_digest(cookie.encode("utf-8", "replace"), self._rules.cookie.encode()):
             return None
-        if request.url.path.startswith(OPEN):
+        if request.scope["path"].startswith(OPEN):
             return None
         raise Problem(401, "a token is needed", {"WWW-Authenticate": 'Bearer realm="heliograph"'})
 

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import socket
 from contextlib import contextmanager
+from errno import EADDRINUSE
 from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from heliograph.collect.events import Event
 from heliograph.errors import ConfigError
@@ -81,10 +83,26 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
+class _Impatient(H11Protocol):
+    """Ends a connection on which nothing is asked: enough silent ones would leave no room for anybody."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._patience = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if not self.cycle:  # no request has been heard to its end
+            self.transport.abort()
+
+
 def _settings(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http="h11",
+        http=_Impatient,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -110,8 +128,11 @@ def _bound(host: str, port: int) -> socket.socket:
             dualstack_ipv6=bare == "::" and socket.has_dualstack_ipv6(),
         )
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"the page cannot listen on {host} port {port}: {why}") from None
+        # Python adds where it was attempted, which the sentence has.
+        why = str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
+        taken = "; another program does, and port 0 takes a free one"
+        advice = taken if getattr(error, "errno", None) == EADDRINUSE else ""
+        raise ConfigError(f"the page cannot listen on {host} port {port}: {why}{advice}") from None
 
 
 def _address(listener: socket.socket) -> str:
