@@ -204,6 +204,19 @@ def test_a_plant_that_is_not_there_is_said_so(fleet):
     assert "There is no such plant" in text(fleet, "/plant/goodwe/%3Cb%3E", 404)
 
 
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/nowhere", "text/html,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("/nowhere", "*/*", "application/problem+json"),
+        ("/api/v1/nowhere", "text/html", "application/problem+json"),
+    ],
+)
+def test_where_there_is_no_page_a_person_reads_one_and_a_program_a_problem(fleet, path, accept, kind):
+    answer = Site(fleet.url, fleet.clock).ask(path, Accept=accept)
+    assert (answer.status, answer.headers["Content-Type"]) == (404, kind)
+
+
 def test_an_empty_store_says_what_to_do_next(tmp_path):
     with of(tmp_path, "empty") as empty:
         told = text(empty)

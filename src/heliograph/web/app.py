@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -26,7 +27,7 @@ def make_app(source: Source, serve: Serve) -> Starlette:
     app = Starlette(
         routes=[*api.routes(source, live), openapi.route(), *page.routes(source)],
         middleware=[Middleware(Guard, rules=rules), Middleware(GZipMiddleware, compresslevel=_QUICK)],
-        exception_handlers=api.HANDLERS,
+        exception_handlers={**api.HANDLERS, HTTPException: page.lost(api.HANDLERS[HTTPException])},
     )
     app.state.live = live
     return app

@@ -108,6 +108,18 @@ def _safely(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
     return answered
 
 
+def lost(otherwise: Callable[[Request, Exception], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+    """Return what answers where nothing is: a page for a person at a browser, what is given for any program."""
+
+    async def answered(request: Request, error: Exception) -> Response:
+        person = "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
+        if person and isinstance(error, HTTPException) and error.status_code == 404:
+            return HTMLResponse(lost_page("No page has this address"), 404)
+        return await otherwise(request, error)
+
+    return answered
+
+
 async def _asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in _OURS and name not in _ELSEWHERE:
