@@ -110,6 +110,31 @@ def test_what_cannot_be_written_down_is_not_sent(toy, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(
+    ("lines", "states"),
+    [(2, ["unknown", "unsent"]), (3, ["unknown", "unsent"]), (4, ["unknown", "unknown"]), (5, ["applied", "unknown"])],
+)
+def test_a_disk_that_fills_after_something_was_sent_is_no_reason_to_say_that_nothing_was(
+    lines, states, toy, orders, monkeypatch
+):
+    written = orders.journal._append
+    left = iter(range(lines))
+
+    def full(line):
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        written(line)
+
+    monkeypatch.setattr(orders.journal, "_append", full)
+    order = orders.set_all(DEVICE, {"charge_stop_soc": 90, "charge_power_limit": 70})
+    assert [str(one.state) for one in order.changes] == states
+    assert len(toy.written) == 2 - states.count("unsent")
+    monkeypatch.setattr(orders.journal, "_append", written)
+    orders.look(DEVICE)
+    last = orders.log()[-1]
+    assert [one.state for one in last.changes] == ["applied" if one != "unsent" else "unsent" for one in states]
+
+
 def test_the_journal_is_its_owners_alone(orders):
     orders.set(DEVICE, "charge_stop_soc", 90)
     assert [path.stat().st_mode & 0o777 for path in orders.journal.folder.iterdir()] == [0o600] * 3
@@ -260,6 +285,16 @@ def test_a_device_is_written_so_often_a_day_and_no_oftener(toy, tmp_path):
     assert len(toy.written) == 3
     later(toy, caught.value.retry_after + 1)
     assert orders.set(DEVICE, "charge_stop_soc", 60).state is State.APPLIED
+
+
+def test_a_clock_is_not_set_back_to_a_moment_that_is_over(toy, orders):
+    plan = orders.plan(DEVICE, {"clock": "2026-05-28 12:30:00"})
+    assert "clock could not be undone" in plan.notes[0]
+    orders.carry(plan)
+    later(toy, 7200)
+    with pytest.raises(ConfigError, match="clock has gone on since"):
+        orders.undo(DEVICE)
+    assert len(toy.written) == 1
 
 
 def test_an_order_is_taken_back_once_and_the_one_before_it_next(toy, orders):

@@ -102,8 +102,8 @@ class Journal:
 
     def sending(self, order: Order, change: Change, now: float) -> None:
         """Write down that a change is about to be sent."""
-        change.state, change.sent_at = State.SENT, now
         self._write(order, "sending", now, change=change.number)
+        change.state, change.sent_at = State.SENT, now
 
     def answered(self, order: Order, change: Change, now: float, *, accepted: bool, why: str = "") -> None:
         """Write down what the cloud answered."""

@@ -100,14 +100,14 @@ def foreign(
     found = []
     for name, (order, change) in last_of(orders, device).items():
         there, setting = read.get(name), settings.get(name)
-        if setting is None or there is None or change.state is not State.APPLIED or _goes_on(setting):
+        if setting is None or there is None or change.state is not State.APPLIED or goes_on(setting):
             continue
         if same(setting, change.new, there) is False:
             found.append(Foreign(name, order.id, change.ended_at or order.at, change.new, there))
     return tuple(found)
 
 
-def _goes_on(setting: Setting) -> bool:
+def goes_on(setting: Setting) -> bool:
     """Tell whether a setting changes by itself, as a clock does."""
     return any(one.kind == "moment" for one in setting.parameters)
 

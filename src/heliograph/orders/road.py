@@ -17,13 +17,14 @@ from heliograph.errors import (
     LoginFailed,
     Refused,
     SessionExpired,
+    StoreError,
     Throttled,
     Unreachable,
 )
 from heliograph.orders.difference import completed, differences
-from heliograph.orders.recover import Foreign, foreign, settled, told
+from heliograph.orders.recover import Foreign, foreign, goes_on, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
-from heliograph.orders.verdict import verdict
+from heliograph.orders.verdict import unwritten, verdict
 from heliograph.settings import check
 
 if TYPE_CHECKING:
@@ -189,8 +190,15 @@ class Road:
             # A sequence that runs out of requests half-way would leave the device with half a schedule.
             self.room(len(plan.steps) + 1)
             order = self._ordered(plan, book)
-            yield from self._sent(order, device)
-            yield from self._seen(order, plan.sight)
+            try:
+                yield from self._sent(order, device)
+                yield from self._seen(order, plan.sight)
+            except StoreError as error:
+                if all(change.sent_at is None for change in order.changes):
+                    raise
+                # Nothing more is sent; what was is told, and the next look at the device judges it.
+                self.progress(str(error))
+                unwritten(order)
             return order
         finally:
             lock.release()
@@ -364,6 +372,9 @@ def _for_good(steps: tuple[Difference, ...]) -> Iterator[tuple[Difference, str]]
     for one in steps:
         if one.old is None:
             yield one, "what it is now cannot be read"
+            continue
+        if goes_on(one.setting):
+            yield one, "it goes on, and what it is now will be wrong then"
             continue
         try:
             check(one.setting, {**one.new, **{name: there for name, there in one.old.items() if there is not None}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.errors import ConfigError
-from heliograph.orders.recover import put_back
+from heliograph.orders.recover import goes_on, put_back
 from heliograph.orders.states import Kind, State
 from heliograph.settings import same
 
@@ -43,6 +43,11 @@ def undoing(road: Road, order: Order) -> Steps[Planned]:
             raise ConfigError(
                 f"what {first.setting} was before order {order.id} is not known, because it cannot be read; set it "
                 "to what it shall be"
+            )
+        if goes_on(sight.settings[first.setting]):
+            raise ConfigError(
+                f"{first.setting} has gone on since order {order.id}, and what it was then is wrong by now; set it to "
+                "what it shall be"
             )
         wanted[first.setting] = put_back(first)
         if same(sight.settings[first.setting], last.new, sight.present.get(first.setting)) is False:

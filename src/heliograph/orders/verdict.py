@@ -8,7 +8,7 @@ from heliograph.orders.states import State
 from heliograph.settings import same
 
 if TYPE_CHECKING:
-    from heliograph.orders.states import Change
+    from heliograph.orders.states import Change, Order
     from heliograph.settings import Setting, Values
 
 SETTLED = 1800.0
@@ -40,6 +40,15 @@ def verdict(change: Change, setting: Setting, read: Values | None, waited: float
         why = "the device has neither what it had before nor what it was told"
         return Verdict(State.UNKNOWN, why, final=settled)
     return _not_there(change, settled=settled)
+
+
+def unwritten(order: Order) -> None:
+    """Say of each change what is known although the journal cannot be written any more."""
+    for change in order.changes:
+        if change.state is State.PLANNED:
+            change.state, change.why, change.final = State.UNSENT, "the journal could not be written any more", True
+        elif change.state is State.SENT:
+            change.state, change.why = State.UNKNOWN, "it was sent, but what became of it could not be written down"
 
 
 def _not_there(change: Change, *, settled: bool) -> Verdict:
