@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from growatt_box import NOON, Box
 from heliograph.cli.main import run
-from heliograph.cli.settings import desks
+from heliograph.cli.settings import change, desks
 from heliograph.cli.settings.restore import keep
 from heliograph.config import load
 from heliograph.emulator.server import serve_in_thread
@@ -281,6 +282,51 @@ def test_a_curtailment_ends_by_the_command_that_began_it(house):
         if one["values"] != two["values"]
     ]
     assert differ == ["clock"]
+
+
+def test_a_limit_never_lets_a_device_give_more_than_it_may_now(house):
+    house.set("active_power_rate.value=30")
+    code, _, err = house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--yes")
+    assert (code, house.has["activeRate"]) == (2, "30")
+    assert "active_power_rate is 30 % already, which is less than that; nothing was sent" in err
+    assert len(house.asked("log")[1]) == 1
+
+
+def test_what_is_not_known_yet_says_how_to_look_again(house):
+    house.box.fault(deaf=True)
+    out = house.say("set", house.device, "charge_stop_soc=90", "--yes")[1]
+    order = house.asked("log")[1][0]["id"]
+    hint = f"it is not known yet what became of order {order}; to look again: heliograph settings recover"
+    assert hint in out
+    house.box.fault(deaf=None, clamp="10/50")
+    assert "nor what it was told; it has 50 %)" in house.say("set", house.device, "charge_stop_soc=80", "--yes")[1]
+    assert hint not in house.say("set", house.device, "charge_stop_soc=40", "--yes")[1]
+
+
+def test_who_leaves_while_an_order_is_under_way_is_told_which(house, monkeypatch):
+    def left(clock, seconds):
+        raise KeyboardInterrupt
+
+    house.say("show", house.device)
+    monkeypatch.setattr(change, "apart", lambda job: job())
+    monkeypatch.setattr(Moving, "sleep", left)
+    code, _, err = house.say("set", house.device, "charge_stop_soc=90", "--yes")
+    order = house.asked("log")[1][0]["id"]
+    assert code == 130
+    assert f"what became of order {order}; to look again: heliograph settings recover" in err
+
+
+def test_a_folder_that_is_none_is_told_by_its_name_and_nothing_is_sent(house):
+    before = dict(house.has)
+    (house.home / "orders").write_text("not a folder")
+    code, _, err = house.say("set", house.device, "charge_stop_soc=90", "--yes")
+    assert (code, house.has) == (1, before)
+    assert str(house.home / "orders") in err
+
+
+def test_orders_wait_as_long_as_a_cloud_may_wait_for_its_device(house):
+    accounts = load(None, os.environ).chosen(None, None)
+    assert desks.desk(accounts[0]).client._timeout == desks.async_desk(accounts[0]).client._timeout == 90.0
 
 
 def test_a_curtailment_that_was_left_is_ended_by_the_next_command(house):

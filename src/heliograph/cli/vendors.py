@@ -28,6 +28,7 @@ def client(
     keeper: Literal["usual"] | None = "usual",
     concurrent: bool = False,
     interactive: bool | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Return a client of this account, a blocking one or an async one; nothing is sent yet.
 
@@ -45,6 +46,7 @@ def client(
             limits=_limits(account, kind.usual_limits),
             interactive=at_keyboard() and not concurrent if interactive is None else interactive,
             paced=concurrent,
+            **({} if timeout is None else {"timeout": timeout}),
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None

@@ -81,7 +81,12 @@ def carried(options: Namespace, orders: Orders, plan: Plan) -> tuple[int, Order 
     if plan.steps and not options.yes and not _agreed():
         complain("nothing was sent")
         return 1, None
-    order = apart(lambda: orders.carry(plan))
+    try:
+        order = apart(lambda: orders.carry(plan))
+    except KeyboardInterrupt:
+        for one in orders.unsettled(plan.device.id):
+            complain(words.OPEN.format(one.id))
+        raise
     if options.json:
         print_json({**words.plan_as_dict(plan), "state": state(order), "order": order and words.as_dict(order)})
     elif order:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Mapping
 
-    from heliograph.orders import Order, Orders
+    from heliograph.orders import Order, Orders, Plan
     from heliograph.settings import Setting, Value
 
 LIMITS = ("active_power_rate", "default_power")
@@ -42,11 +42,22 @@ def run_curtail(options: Namespace) -> int:
     if options.to:
         wanted = limit(orders.client.settings_of(found.device), options.to)
     plan = apart(lambda: orders.plan_curtail(found.device, wanted, until))
+    if options.to:
+        _never_more(plan)
     code, order = carried(options, orders, plan)
     if order is None or order.state is State.REFUSED or options.leave:
         return code
     complain(f"it is restored at {clock(until, now())}; Ctrl-C leaves that to `heliograph collect` or the next command")
     return max(code, _ended(orders, order))
+
+
+def _never_more(plan: Plan) -> None:
+    """Raise where a limit would let a device give more than it may now."""
+    for step in plan.steps:
+        for name, old, new in step.parameters():
+            if isinstance(old, float) and isinstance(new, float) and new > old:
+                there = words.value(step.setting, name, old)
+                raise ConfigError(f"{step.setting.name} is {there} already, which is less than that; nothing was sent")
 
 
 def _ended(orders: Orders, order: Order) -> int:

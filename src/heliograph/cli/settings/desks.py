@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from heliograph.config import Account
 
+TIMEOUT = 90.0
+"""Seconds to wait for an answer: a cloud may wait for the device before it gives one (docs/settings.md)."""
 CLOCK = Clock()
 """The machine's; tests bring another one."""
 
@@ -42,13 +44,13 @@ def rights(account: Account) -> Rights:
 def desk(account: Account, *, program: str = "heliograph settings") -> Orders:
     """Return the desk of an account, which says on stderr what it waits for."""
     # Whoever runs this command wants it now; a sequence that waits for the day's even flow would stop half-way.
-    speaker = client(account, allow_commands=True, interactive=True)
+    speaker = client(account, allow_commands=True, interactive=True, timeout=TIMEOUT)
     return Orders(speaker, **_about(account, program), progress=_said_once())
 
 
 def async_desk(account: Account) -> AsyncOrders:
     """Return the desk of an account for the collector."""
-    speaker = client(account, allow_commands=True, concurrent=True)
+    speaker = client(account, allow_commands=True, concurrent=True, timeout=TIMEOUT)
     return AsyncOrders(speaker, **_about(account, "heliograph collect"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,9 @@ def _asked(account: Account, now: float) -> list[Found]:
     found = apart(lambda: _listed(account, speaker))
     told = [{"device": asdict(one.device), "plant_name": one.plant_name} for one in found]
     path = _place(account)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    private.write(path, json.dumps({"at": now, "devices": told}), durable=False)
+    with suppress(OSError):  # as above; an order will tell what is wrong with the folder
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.write(path, json.dumps({"at": now, "devices": told}), durable=False)
     return found
 
 

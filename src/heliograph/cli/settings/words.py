@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from heliograph.settings import Setting, Value, Values
 
 GAP = "·"
+OPEN = "it is not known yet what became of order {}; to look again: heliograph settings recover"
 CODES = {State.APPLIED: 0, State.REFUSED: 1, State.PENDING: 3, State.UNKNOWN: 4, State.SENT: 4}
 
 
@@ -65,10 +66,14 @@ def _again(step: Difference) -> tuple[tuple[str, Value, Value], ...]:
 def outcome(order: Order, settings: Mapping[str, Setting], now: datetime) -> Iterator[str]:
     """Yield what became of an order, one line a change."""
     for change in order.changes:
-        why = f" ({change.why})" if change.why else ""
-        yield printable(f"{change.state}: {change.setting} {values(settings.get(change.setting), change.new)}{why}")
+        setting = settings.get(change.setting)
+        there = f"; it has {values(setting, change.read)}" if change.read and change.state is State.UNKNOWN else ""
+        why = f" ({change.why}{there})" if change.why else ""
+        yield printable(f"{change.state}: {change.setting} {values(setting, change.new)}{why}")
     if order.partial:
         yield f"order {order.id} was carried out in part; give it again to send the rest, or undo it"
+    if order.open:
+        yield OPEN.format(order.id)
     if order.until and order.state is not State.REFUSED:
         yield f"order {order.id} ends {moment(order.until, now)}"
 
