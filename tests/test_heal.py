@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.collect import past
+from heliograph.collect.counters import MORE
 from heliograph.collect.days import NOON, bounds
 from heliograph.collect.heal import AGAIN, HOLE, SILENT, Days, Known, Question, hole, newness, questions
 from heliograph.collect.healer import Healer, open_questions
 from heliograph.errors import Refused, Unreachable, Unreadable
 from heliograph.model import PeriodEnergy, Plant, Quality, Sample
-from heliograph.store.contract import Asked, Batch, Day, Entry, Series
+from heliograph.store.contract import Asked, Batch, Day, Entry, Repair, Series
+from heliograph.store.sqlite import SqliteStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ROOF = Series("growatt", "11")
@@ -219,9 +221,9 @@ class Told:
         return HistoryCost(curve=1, days=1, months=1, years=1)
 
 
-def answered(span, period, answer, now="2026-06-21T13:00", days=None):
+def answered(span, period, answer, now="2026-06-21T13:00", days=None, raised=None):
     question = Question(ROOF, span, period)
-    return asyncio.run(past.ask(Told(answer), question, at(now), BERLIN, {}, days or {}))
+    return asyncio.run(past.ask(Told(answer), question, at(now), BERLIN, {}, past.Before(days or {}, raised or {})))
 
 
 def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():
@@ -255,6 +257,39 @@ def test_a_months_days_become_final_but_today_does_not_become_a_row():
     ]
     early = answered("days", "2026-06", told, now="2026-06-21T11:00")
     assert [one.final for one in early.days] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("counted", "word", "raised", "kept"),
+    [
+        (5.4, 5.1, 0.4, 5.1),  # a frozen midnight: counted here, and told of the day before
+        (5.4, 5.1, 0.1, 5.4),  # too little was raised to be that
+        (5.4, 5.1, None, 5.4),
+        (5.1, 5.4, 0.4, 5.4),
+    ],
+)
+def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(counted, word, raised, kept):
+    before = YESTERDAY - timedelta(days=1)
+    row = day(YESTERDAY, final=False)._replace(values={"pv_energy": counted})
+    told = [PeriodEnergy(period=f"{YESTERDAY}", values={"pv_energy": word})]
+    known = None if raised is None else {before: {"pv_energy": raised}}
+    batch = answered("days", "2026-06", told, days={YESTERDAY: row}, raised=known)
+    assert [one.values["pv_energy"] for one in batch.days] == [kept]
+
+
+def test_by_how_much_a_day_was_raised_is_read_from_its_repairs(tmp_path):
+    start, end = bounds(YESTERDAY, BERLIN)
+    question = Question(ROOF, "days", "2026-06")
+    with SqliteStore(tmp_path / "s.sqlite") as store:
+        told = [
+            Repair(ROOF, end, "pv_energy_today", 2.3, 2.7, MORE),
+            Repair(ROOF, end, "load_energy_today", 9.0, 8.0, "the cloud's day has less"),
+            Repair(ROOF, start + 60, "pv_energy_today", 2.3, 0.0, "yesterday's, not reset yet"),
+        ]
+        store.write(Batch(days=[day(YESTERDAY, final=True)], repairs=told))
+        before = past.Before.of(store, question, BERLIN)
+    assert list(before.days) == [YESTERDAY]
+    assert before.raised == {YESTERDAY: {"pv_energy": pytest.approx(0.4)}}
 
 
 # The healer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from heliograph.collect.clock import Clock
 from heliograph.collect.days import day_of
 from heliograph.collect.heal import Question
-from heliograph.collect.past import batch_of
+from heliograph.collect.past import Before, batch_of
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.store.entries import series_of
 
@@ -120,7 +120,7 @@ def _recall(box: Box, snapshots: Sequence[Snapshot], stop: threading.Event) -> N
             try:
                 ask = client.day_curve if span == "curve" else client.period_energies
                 answer = ask(one.plant.id, period)
-                box.store.write(batch_of(question, answer, now, one.plant.zone or world.zone, {}, {}))
+                box.store.write(batch_of(question, answer, now, one.plant.zone or world.zone, {}, Before({}, {})))
             except HeliographError:
                 # A past that cannot be had leaves an empty chart; what is there now goes on being shown.
                 continue

@@ -109,15 +109,25 @@ def highest(power: Mapping[str, float] | None) -> float:
     return max(_LEAST, 2 * power["peak"] / 1000) if power else _UNKNOWN
 
 
+MORE = "the cloud's day has more"
+"""Why a count was raised to the cloud's word."""
+
+
 def settle(
-    memory: Mapping[str, Any], counted: Day, told: Mapping[str, float | None], zone: tzinfo, now: int
+    memory: Mapping[str, Any],
+    counted: Day,
+    told: Mapping[str, float | None],
+    zone: tzinfo,
+    now: int,
+    raised: Mapping[str, float] | None = None,
 ) -> Settled:
     """Set the cloud's own word on a finished day against what was counted.
 
     The greater wins: what is lost on the way, or frozen, makes both too small, and nothing believed makes them too
     large; a little more is what flowed after the last poll. Within rounding the count stays; more than the plant can
-    do is not believed. The day is final if the cloud was asked after the noon that followed it, for loggers upload
-    late.
+    do is not believed. `raised` is what the day before was raised by: where the count has that much too much, a frozen
+    midnight had it counted on the wrong side, and the word wins. The day is final if the cloud was asked after the
+    noon that followed it, for loggers upload late.
     """
     start, end = bounds(counted.day, zone)
     most = highest(memory.get("power")) * (end - start) / 3600
@@ -127,12 +137,17 @@ def settle(
         if word is None:
             continue
         near = ours is not None and abs(word - ours) <= max(_CLOSE[0] * ours, _CLOSE[1])
+        spilled = raised.get(kind, 0.0) if raised else 0.0
+        if ours is not None and spilled and 0 < ours - word <= spilled + _SAME[1]:
+            values[kind], quality = word, Quality.BACKFILLED
+            notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, "counted on the day before as well"))
+            continue
         if ours is not None and near and word <= ours + max(_SAME[0] * ours, _SAME[1]):
             continue
         if word <= most and (ours is None or word > ours):
             values[kind], quality = word, Quality.BACKFILLED
             if not near and ours is not None:
-                notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, "the cloud's day has more"))
+                notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, MORE))
         else:
             why = "more than can be" if word > most else "the cloud's day has less"
             notes.append(Repair(counted.series, end, f"{kind}_today", word, ours, why))

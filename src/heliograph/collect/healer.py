@@ -13,7 +13,6 @@ from heliograph.collect.drawn import with_energies
 from heliograph.collect.events import Event
 from heliograph.collect.heal import PAUSE, Days, Known, Question, hole, newness, questions
 from heliograph.collect.pace import POLLS
-from heliograph.periods import bounds
 from heliograph.store.entries import series_of
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Healer:
         now = int(self._clock.now())
         zone = plant.zone
         assert zone is not None  # `_next` has no questions without a clock on the wall
-        known = await self._writer.ask(lambda store: _days(store, question))
+        known = await self._writer.ask(lambda store: past.Before.of(store, question, zone))
         memory = memories.get(question.series, {})
         batch = await past.ask(client, question, now, zone, memory, known)
         if question.span == "curve":
@@ -138,9 +137,3 @@ def first_day(store: Store, series: Series, now: int, zone: tzinfo) -> date | No
     """Return the day of the first sample."""
     moment = next(store.moments(series, 0, now), None)
     return None if moment is None else day_of(moment, zone)
-
-
-def _days(store: Store, question: Question) -> dict[date, Any]:
-    if question.span != "days":
-        return {}
-    return {day.day: day for day in store.days(question.series, *bounds(question.period))}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from heliograph.collect.counters import settle
-from heliograph.collect.days import day_of
+from heliograph.collect.counters import MORE, settle
+from heliograph.collect.days import begins, day_of
 from heliograph.errors import Refused, Unreadable
 from heliograph.model import Quality
+from heliograph.periods import bounds
 from heliograph.store.contract import Asked, Batch, Day, Entry, Repair
 
 if TYPE_CHECKING:
@@ -17,17 +18,39 @@ if TYPE_CHECKING:
 
     from heliograph.collect.heal import Question
     from heliograph.model import PeriodEnergy, Sample
-    from heliograph.store.contract import Outcome
+    from heliograph.store.contract import Outcome, Store
 
 
 Told = tuple["Sample", ...] | tuple["PeriodEnergy", ...]
 
 
+class Before(NamedTuple):
+    """What is known of the days that are asked about."""
+
+    days: Mapping[date, Day]
+    raised: Mapping[date, Mapping[str, float]]
+    """By how much a day was raised to the cloud's word."""
+
+    @classmethod
+    def of(cls, store: Store, question: Question, zone: tzinfo) -> Self:
+        """Return it; a day's curve is asked for whatever is known."""
+        if question.span != "days":
+            return cls({}, {})
+        first, last = bounds(question.period)
+        raised: dict[date, dict[str, float]] = {}
+        for one in store.repairs(question.series, begins(first, zone), begins(last, zone) + 1):
+            if one.reason == MORE and one.raw is not None and one.kept is not None:
+                # It stands at the day's end.
+                day = day_of(one.measured_at - 1, zone)
+                raised.setdefault(day, {})[one.metric.removesuffix("_today")] = one.kept - one.raw
+        return cls({day.day: day for day in store.days(question.series, first, last)}, raised)
+
+
 async def ask(
-    client: Any, question: Question, now: int, zone: tzinfo, memory: Mapping[str, Any], days: Mapping[date, Day]
+    client: Any, question: Question, now: int, zone: tzinfo, memory: Mapping[str, Any], before: Before
 ) -> Batch:
-    """Ask, and return the answer's rows with the mark that it was asked; `days` are those already known."""
-    return batch_of(question, await told(client, question), now, zone, memory, days)
+    """Ask, and return the answer's rows with the mark that it was asked."""
+    return batch_of(question, await told(client, question), now, zone, memory, before)
 
 
 async def told(client: Any, question: Question) -> Told | None:
@@ -49,7 +72,7 @@ def batch_of(
     now: int,
     zone: tzinfo,
     memory: Mapping[str, Any],
-    days: Mapping[date, Day],
+    before: Before,
 ) -> Batch:
     """Return an answer's rows with the mark that it was asked for."""
     if answer is None:
@@ -57,7 +80,7 @@ def batch_of(
     if question.span == "curve":
         return _curve(question, answer, now)
     if question.span == "days":
-        return _days(question, answer, now, zone, memory, days)
+        return _days(question, answer, now, zone, memory, before)
     return Batch(asked=[_asked(question, "data" if answer else "nothing", now)])
 
 
@@ -80,7 +103,7 @@ def _days(
     now: int,
     zone: tzinfo,
     memory: Mapping[str, Any],
-    known: Mapping[date, Day],
+    before: Before,
 ) -> Batch:
     rows: list[Day] = []
     repairs: list[Repair] = []
@@ -90,7 +113,8 @@ def _days(
         if day >= today:
             continue
         nothing = Day(question.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
-        settled = settle(memory, known.get(day, nothing), one.values, zone, now)
+        raised = before.raised.get(day - timedelta(days=1))
+        settled = settle(memory, before.days.get(day, nothing), one.values, zone, now, raised)
         rows.append(settled.day)
         repairs.extend(settled.repairs)
     return Batch(days=rows, repairs=repairs, asked=[_asked(question, "data" if rows else "nothing", now)])
