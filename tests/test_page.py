@@ -10,11 +10,12 @@ import pytest
 from browser import site
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
+from heliograph.overview import AccountNow
 from heliograph.store.contract import Batch, Day, Entry, Known, Series
-from heliograph.web import page_fleet, page_flow, page_past, page_sums
+from heliograph.web import page_fleet, page_flow, page_past, page_status, page_sums
 from heliograph.web.page_bars import chart
 from scenes import HOME, SCENES, Scene, at
-from website import HOSTILE, Site, served
+from website import HOSTILE, Site, budget, served
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -248,6 +249,18 @@ def test_a_locked_account_is_the_first_thing_said_on_every_page(tmp_path):
             assert "The account home is locked by its cloud until" in told
             assert "The cloud locked the account after too many logins by another program." in told
             assert "Nothing is asked until then" in told
+            assert "May ask again" not in told
+
+
+def test_a_wait_is_said_as_what_it_is():
+    later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
+    for used, told in ((100, "To spread the day, other programs wait until"), (200, "May ask again")):
+        account = AccountNow(
+            name="home",
+            vendor="growatt",
+            budget=budget(requests_used=used, requests_limit=200, next_free=later, pause=None),
+        )
+        assert told in str(page_status.usage(account, at(12)))
 
 
 def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp_path):

@@ -12,6 +12,7 @@ from heliograph.web.page_words import GAP, State, age, clock, count
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from heliograph.keeper import Budget
     from heliograph.outputs.sink import Progress
     from heliograph.overview import AccountNow
     from heliograph.web.source import Now
@@ -51,8 +52,16 @@ def usage(account: AccountNow, now: int) -> h.Element:
         h.h3[account.name],
         _meter("requests", budget.requests_used, budget.requests_limit),
         _meter("logins", budget.logins_used, budget.logins_limit),
-        budget.next_free is not None and h.p(".hint")[f"May ask again {_when(budget.next_free, now)}."],
+        _wait(budget, now),
     ]
+
+
+def _wait(budget: Budget, now: int) -> h.Node:
+    """Say when a program may ask again, but for a pause, which is said above all; the collector spreads by itself."""
+    if budget.next_free is None or budget.pause is not None:
+        return None
+    who = "May ask again" if budget.free <= 0 else "To spread the day, other programs wait until"
+    return h.p(".hint")[f"{who} {_when(budget.next_free, now)}."]
 
 
 def _meter(what: str, used: int, limit: int) -> h.Element:
