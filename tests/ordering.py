@@ -103,7 +103,7 @@ class Toy:
         rows = {one.name: one for one in SETTINGS}
         return {
             name: {one.name: values[one.name] if one.readable else None for one in rows[name].parameters}
-            if rows[name].readable
+            if rows[name].readable and values is not None
             else None
             for name, values in self.has.items()
         }

@@ -208,6 +208,14 @@ def test_a_setting_that_cannot_be_read_back_is_unknown_and_is_not_asked_for_agai
         orders.undo(DEVICE)
 
 
+def test_a_device_that_tells_nothing_is_not_waited_for(toy, orders):
+    toy.has["charge_stop_soc"] = None
+    toy.ways = ["deaf"]
+    before = toy.clock.now()
+    order = orders.set(DEVICE, "charge_stop_soc", 90)
+    assert (order.state, toy.clock.now() - before) == (State.PENDING, 4.0)
+
+
 def test_a_sequence_that_stops_half_way_names_what_was_not_sent(toy, orders):
     toy.ways = ["taken", "refused"]
     wanted = {"charge_stop_soc": 90, "charge_power_limit": 70, "time_window_3": {**FREE, "end": "00:30"}}

@@ -345,6 +345,8 @@ class Road:
                     break
                 continue
             self._judge(order, sight.settings, read, last=False)
+            if all(sight.read.get(one.setting) is read.get(one.setting) is None for one in _waiting(order)):
+                break  # who told nothing before and after the order will not tell it in five minutes either
         self._judge(order, sight.settings, read, last=True)
 
     def _overtaken(self, order: Order) -> None:
