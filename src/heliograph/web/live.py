@@ -100,9 +100,9 @@ class Live:
         """Wait for something newer, or for the time of a beat; say whether there was."""
         async with self._news:
             try:
-                await asyncio.wait_for(
-                    self._news.wait_for(lambda: self._closed or self._number > number), timeout=self.beat
-                )
+                # In this very task: another one's wait would be on a lock that is not its own.
+                async with asyncio.timeout(self.beat):
+                    await self._news.wait_for(lambda: self._closed or self._number > number)
             except TimeoutError:
                 return False
         return True
