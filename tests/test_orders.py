@@ -258,6 +258,8 @@ def test_a_clock_goes_on_between_being_set_and_being_read(toy, orders):
     [
         ({"charge_stop_soc": 101}, "0 to 100"),
         ({"charge_stop_so": 50}, r"'charge_stop_so'\. Did you mean charge_stop_soc\? It has"),
+        ({"charge_stop_soc": []}, "0 to 100"),
+        ({"charge_stop_soc": [90]}, "0 to 100"),
         ({"elephant": 50}, r"'elephant'\. It has"),
         ({"time_window_1": 5}, "time_window_1.mode"),
         ({"time_window_1": {"colour": 5}}, "colour"),
@@ -303,6 +305,14 @@ def test_a_clock_is_not_set_back_to_a_moment_that_is_over(toy, orders):
     with pytest.raises(ConfigError, match="clock has gone on since"):
         orders.undo(DEVICE)
     assert len(toy.written) == 1
+
+
+def test_what_was_turned_away_wears_nothing(toy, tmp_path):
+    orders = desk(toy, tmp_path, writes_per_day=1)
+    toy.ways = ["throttled"] * 3
+    for _ in range(3):
+        assert orders.set(DEVICE, "charge_stop_soc", 90).state is State.REFUSED
+    assert orders.set(DEVICE, "charge_stop_soc", 90).state is State.APPLIED
 
 
 def test_an_order_is_taken_back_once_and_the_one_before_it_next(toy, orders):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import ConfigError, Invalid
@@ -9,7 +10,7 @@ from heliograph.schedule import in_order
 from heliograph.settings import check, check_together, same
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from heliograph.settings import Setting, Value, Values
 
@@ -58,7 +59,7 @@ def completed(
 
 
 def _named(setting: Setting, value: Value | Mapping[str, Value]) -> dict[str, Value]:
-    if not isinstance(value, str | int | float | bool | None):
+    if isinstance(value, Mapping):
         return dict(value)
     if len(setting.parameters) > 1:
         names = ", ".join(f"{setting.name}.{one.name}" for one in setting.parameters)

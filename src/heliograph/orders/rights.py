@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from heliograph.errors import ConfigError, Throttled
+from heliograph.orders.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -76,4 +77,6 @@ def written(orders: Iterable[Order], device: str, now: float) -> list[float]:
     A moment ahead of a clock that went back counts: it wore the device all the same.
     """
     changes = (change for order in orders if order.device == device for change in order.changes)
-    return [change.sent_at for change in changes if change.sent_at is not None and change.sent_at > now - DAY]
+    # What was turned away before it reached the device has worn nothing.
+    moments = (change.sent_at for change in changes if change.state is not State.UNSENT)
+    return [at for at in moments if at is not None and at > now - DAY]
