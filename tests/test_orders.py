@@ -458,6 +458,15 @@ def test_what_a_dying_program_left_of_a_line_swallows_nothing(orders):
     assert ([str(order.state) for order in book.orders.values()], book.broken) == (["applied", "applied"], 1)
 
 
+def test_a_curtailment_whose_first_line_is_damaged_is_named_and_not_taken_for_over(orders):
+    order = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+    first, *rest = orders.journal.path.read_text().splitlines(keepends=True)
+    orders.journal.path.write_text(first[: len(first) // 2] + "\n" + "".join(rest))
+    assert orders.journal.read().lost == {order.id}
+    orders.set(DEVICE, "charge_stop_soc", 90)
+    assert orders.journal.marker.exists()
+
+
 def test_a_journal_of_another_version_is_not_written_to(toy, tmp_path):
     journal(tmp_path).path.write_text('{"v":2,"order":"abc","event":"ordered"}\n')
     with pytest.raises(StoreError, match="another version"):

@@ -180,8 +180,8 @@ class Desk:
         return tuple(order for order in self.log(device) if order.open)
 
     def _tidy(self) -> None:
-        """Take the mark away once no curtailment is open."""
-        if self.journal.marker.exists() and not self.curtailments():
+        """Take the mark away once no curtailment is open; one may be among what a damaged journal does not tell."""
+        if self.journal.marker.exists() and not self.curtailments() and not self.journal.read().lost:
             self.journal.marker.unlink(missing_ok=True)
 
 

@@ -37,6 +37,9 @@ class Book:
     broken: int = 0
     """Lines that cannot be read; what a program was writing when it died is one, and nothing was sent for that."""
 
+    lost: set[str] = field(default_factory=set)
+    """Orders of which something is told, but not what they were: their first line was damaged."""
+
     def of(self, device: str) -> tuple[Order, ...]:
         """Return the orders of one device."""
         return tuple(order for order in self.orders.values() if order.device == device)
@@ -85,6 +88,8 @@ class Journal:
             event = json.loads(line)
             if event["v"] != FORMAT:
                 raise StoreError(f"{self.path} was written by another version of heliograph; use that one to order")
+            if event["event"] != "ordered" and event["order"] not in book.orders:
+                book.lost.add(str(event["order"]))
             order = _heard(book, event)
         except (ValueError, TypeError, LookupError, RecursionError):  # not JSON, or nothing we wrote
             return False

@@ -111,8 +111,13 @@ def open_lines(account: Account) -> list[str]:
     """Return a line for each order that is open and each curtailment that is not over; nothing is sent."""
     from heliograph.orders.undo import curtailed  # noqa: PLC0415
 
-    orders = tuple(desks.journal(account).read().orders.values())
-    lines = []
+    journal = desks.journal(account)
+    book = journal.read()
+    orders = tuple(book.orders.values())
+    lines = [
+        f"what order {lost} was is lost, since {journal.path} is damaged; look at its device: heliograph settings show"
+        for lost in sorted(book.lost)
+    ]
     for order in curtailed(orders):
         when = words.moment(order.until, desks.now())
         lines.append(f"{order.device} is curtailed until {when} by order {order.id}")
