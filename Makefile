@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
 
-test: $(VENV)/ready
-	@$(BIN)/python -m pytest
+test: $(VENV)/ready  ## a file's tests stay together, files share the cores
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
