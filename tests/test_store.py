@@ -67,12 +67,12 @@ def test_days_merge_as_samples_do(store):
     }
 
 
-def test_a_final_day_gives_way_to_none_that_is_not_but_takes_what_it_lacks(store):
+def test_a_final_day_that_is_counted_anew_is_final_no_more(store):
     store.write(Batch(days=[DAY._replace(final=True)]))
-    store.write(Batch(days=[DAY._replace(written_at=9, values={"pv_energy": 3.0, "load_energy": 4.0})]))
+    store.write(Batch(days=[DAY._replace(written_at=9, values={"pv_energy": 13.0, "load_energy": 4.0})]))
     (found,) = store.days(ROOF, DAY.day, DAY.day)
-    assert (found.final, found.written_at) == (True, 1)
-    assert (found.values["pv_energy"], found.values["load_energy"]) == (12.5, 4.0)
+    assert (found.final, found.written_at) == (False, 9)
+    assert (found.values["pv_energy"], found.values["load_energy"]) == (13.0, 4.0)
 
 
 def test_days_are_read_from_the_first_to_the_last(store):

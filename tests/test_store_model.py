@@ -53,7 +53,7 @@ class Model:
         for row in batch.samples:
             merge(self.samples, (row.series, row.measured_at), row, row.fetched_at)
         for row in batch.days:
-            merge(self.days, (row.series, row.day), row, (row.final, row.written_at))
+            merge(self.days, (row.series, row.day), row, row.written_at)
         for row in batch.repairs:
             self.repairs[row[:3]] = row
         self.counters |= batch.counters
@@ -86,7 +86,7 @@ def over(new, old):
 
 def merge(rows, key, row, moment):
     old = rows.get(key, row)
-    newer = moment >= (old.fetched_at if isinstance(old, Entry) else (old.final, old.written_at))
+    newer = moment >= (old.fetched_at if isinstance(old, Entry) else old.written_at)
     first, second = (row, old) if newer else (old, row)
     known = {name: value for name, value in first.values.items() if value is not None}
     merged = type(row)(*map(over, first, second))

@@ -129,8 +129,8 @@ class Store(Protocol):
         """Keep the whole batch in one transaction.
 
         The same sample twice is one row. Where both are at the same moment the one fetched later wins, value by
-        value, and brings its quality; a gap never erases a value. The same holds for days, by `written_at`; but a day
-        that is final gives way only to one that is final too.
+        value, and brings its quality; a gap never erases a value. The same holds for days, by `written_at`: a final
+        day that is told anew is final no more, and is asked for again.
         """
 
     def series(self) -> tuple[Known, ...]:

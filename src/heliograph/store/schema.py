@@ -123,7 +123,7 @@ class Table(NamedTuple):
 
 
 SAMPLE = Table("sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), ("fetched_at",))
-DAY = Table("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), ("final", "written_at"))
+DAY = Table("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), ("written_at",))
 REPAIR = Table("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
 COUNTER = Table("counter", ("series",), ("state",))
 ASKED = Table("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
