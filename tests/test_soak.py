@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
@@ -44,6 +45,7 @@ HOUR = 3600
 CHAOS, CALM = 24 * HOUR, 20 * HOUR
 FOREVER = 1 << 40
 SEED = 4
+MISFORTUNES = "cloud", "store", "no_broker", "no_services"
 
 
 class Minutes(Clock):
@@ -126,12 +128,13 @@ class Soak:
         self.rng = random.Random(SEED)
         self.path = folder / "heliograph.sqlite"
         self.webhook, self.influx, self.pvoutput = (
-            Unlucky(self.rng, rows) for rows in (of_webhook, of_influx, of_pvoutput)
+            Unlucky(random.Random(f"{SEED} {rows.__name__}"), rows) for rows in (of_webhook, of_influx, of_pvoutput)
         )
         self.services = (self.webhook, self.influx, self.pvoutput)
         self.plant = self.ready["accounts"][0]["plants"][0]
         self.lives = 0
         self.misfortunes = []
+        self.left = []
 
     @property
     def now(self):
@@ -212,36 +215,47 @@ class Soak:
         await telling
 
     async def chaos(self, clock, stop):
-        """Let one thing after another fail for a while."""
+        """Let one thing after another fail for a while; each has failed before one fails again."""
         while not stop.is_set():
             await clock.wait(self.now + self.rng.uniform(0.2, 1.0) * HOUR, stop)
-            misfortune = self.rng.choice([self.cloud, self.store, self.no_broker, self.no_services])
-            self.misfortunes.append(misfortune.__name__)
-            await misfortune(clock, stop, self.now + self.rng.uniform(0.2, 1.5) * HOUR)
+            self.left = self.left or self.rng.sample(MISFORTUNES, len(MISFORTUNES))
+            misfortune = self.left.pop()
+            self.misfortunes.append(misfortune)
+            with getattr(self, misfortune)():
+                await clock.wait(self.now + self.rng.uniform(0.2, 1.5) * HOUR, stop)
 
-    async def cloud(self, clock, stop, until):
+    @contextmanager
+    def cloud(self):
         self.emulator.faults.set({self.rng.choice(("outage", "flaky", "empty")): True})
-        await clock.wait(until, stop)
-        self.emulator.faults.set(dict.fromkeys(("outage", "flaky", "empty")))
+        try:
+            yield
+        finally:
+            self.emulator.faults.set(dict.fromkeys(("outage", "flaky", "empty")))
 
-    async def store(self, clock, stop, until):
-        other = sqlite3.connect(self.path, timeout=5)
-        other.execute("BEGIN IMMEDIATE")
-        await clock.wait(until, stop)
-        other.close()
+    @contextmanager
+    def store(self):
+        with closing(sqlite3.connect(self.path, timeout=5)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
 
-    async def no_broker(self, clock, stop, until):
+    @contextmanager
+    def no_broker(self):
         self.broker.stop()
-        await clock.wait(until, stop)
-        self.broker.start()
+        try:
+            yield
+        finally:
+            self.broker.start()
 
-    async def no_services(self, clock, stop, until):
+    @contextmanager
+    def no_services(self):
         unlucky = self.rng.sample(self.services, 2)
         for one in unlucky:
             one.away = True
-        await clock.wait(until, stop)
-        for one in unlucky:
-            one.away = False
+        try:
+            yield
+        finally:
+            for one in unlucky:
+                one.away = False
 
 
 @pytest.fixture
@@ -268,7 +282,7 @@ def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
     while soak.now < start + CHAOS:
         asyncio.run(soak.life(min(soak.now + soak.rng.uniform(1, 6) * HOUR, start + CHAOS), calm=False))
     assert soak.lives > 4
-    assert {*soak.misfortunes} == {"cloud", "store", "no_broker", "no_services"}
+    assert {*soak.misfortunes} == {*MISFORTUNES}
     for one in soak.services:
         one.calm = True
     asyncio.run(soak.life(start + CHAOS + CALM, calm=True))
