@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,8 @@ from collecting import KINDS, Jumping
 from heliograph.cli.main import run
 from heliograph.cli.progress import shown
 from heliograph.collect.backfill import Backfill, Progress, Wish
+from heliograph.collect.counters import MORE
+from heliograph.collect.days import bounds
 from heliograph.collect.heal import Days, Known
 from heliograph.collect.plan import barren, doubted, open_questions
 from heliograph.collect.writer import Writer
@@ -28,8 +31,8 @@ from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, InvalidCredentials, StoreError
 from heliograph.keeper import Keeper
-from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
-from heliograph.store.contract import Asked, Series
+from heliograph.model import HistoryCost, PeriodEnergy, Plant, Quality, Sample, Snapshot
+from heliograph.store.contract import Asked, Batch, Day, Repair, Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.vendors.goodwe.emulate import EMULATION as GOODWE
 from heliograph.vendors.growatt.emulate import EMULATION as GROWATT
@@ -225,6 +228,20 @@ def test_every_day_is_whole_and_agrees_with_the_home(vendor, place, world, tmp_p
     (share,) = fill.shares
     assert (share.count("data"), share.days_left, fill.progress.over) == (8, 0, True)
     assert next(one for one in store.series() if one.series == series).zone
+
+
+def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tmp_path):
+    account = world[1]["accounts"][0]
+    (plant,) = plants_of(account, 0)
+    series, before, day = Series(account["vendor"], plant), date(2026, 6, 17), date(2026, 6, 18)
+    truth, *_ = (home.energies(f"{day}")["pv_energy"] for home in site_of(world, plant).homes)
+    spilled = Day(series, day, {"pv_energy": truth + 0.4}, Quality.LIVE, final=False, written_at=1)
+    raised = Repair(series, bounds(before, ZoneInfo("Europe/Berlin"))[1], "pv_energy_today", 2.0, 2.4, MORE)
+    with SqliteStore(tmp_path / "heliograph.sqlite") as store:
+        store.write(Batch(days=[spilled], repairs=[raised]))
+    store, _ = filled(world, tmp_path, account, Wish(day, date(2026, 6, 19), [plant]))
+    (put_right,) = store.days(series, day, day)
+    assert put_right.values["pv_energy"] == pytest.approx(truth, abs=0.06)
 
 
 def test_a_second_run_asks_nothing_but_what_a_plant_is(world, tmp_path):

@@ -120,7 +120,7 @@ def _recall(box: Box, snapshots: Sequence[Snapshot], stop: threading.Event) -> N
             try:
                 ask = client.day_curve if span == "curve" else client.period_energies
                 answer = ask(one.plant.id, period)
-                box.store.write(batch_of(question, answer, now, one.plant.zone or world.zone, {}, Before({}, {})))
+                box.store.write(batch_of(question, answer, now, one.plant.zone or world.zone, {}, Before()))
             except HeliographError:
                 # A past that cannot be had leaves an empty chart; what is there now goes on being shown.
                 continue

@@ -224,7 +224,8 @@ class Backfill:
         silent = not _cost(newest)
         answer = () if silent else await past.told(self._client, question)
         now = int(self._clock.now())
-        batch = past.batch_of(question, answer, now, share.zone, share.memory, past.Before(share.known.days, {}))
+        before = await self._writer.ask(lambda store: past.Before.of(store, question, share.zone))
+        batch = past.batch_of(question, answer, now, share.zone, share.memory, before)
         if doubted(question, answer, share.known):  # type: ignore[arg-type]
             batch = Batch(asked=[batch.asked[0]._replace(outcome="failed")])
         elif answer is not None and not silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from heliograph.collect.counters import MORE, settle
@@ -27,15 +28,15 @@ Told = tuple["Sample", ...] | tuple["PeriodEnergy", ...]
 class Before(NamedTuple):
     """What is known of the days that are asked about."""
 
-    days: Mapping[date, Day]
-    raised: Mapping[date, Mapping[str, float]]
+    days: Mapping[date, Day] = MappingProxyType({})
+    raised: Mapping[date, Mapping[str, float]] = MappingProxyType({})
     """By how much a day was raised to the cloud's word."""
 
     @classmethod
     def of(cls, store: Store, question: Question, zone: tzinfo) -> Self:
         """Return it; a day's curve is asked for whatever is known."""
         if question.span != "days":
-            return cls({}, {})
+            return cls()
         first, last = bounds(question.period)
         raised: dict[date, dict[str, float]] = {}
         for one in store.repairs(question.series, begins(first, zone), begins(last, zone) + 1):
