@@ -424,7 +424,13 @@ def test_names_of_servers_do_no_harm(house):
     ("more", "told"),
     [
         ('writes = "all"', "line 6: writes must be a list of settings"),
-        ('writes = ["Charge-Stop"]', "line 6: writes names 'Charge-Stop'"),
+        (
+            'writes = ["ac_charge", "chrage_stop_soc"]',
+            "writes names 'chrage_stop_soc', which no setting of growatt is called. Did you mean charge_stop_soc",
+        ),
+        ('writes = ["Export-Limit"]', "Did you mean export_limit, "),
+        ('writes = ["immediate_charge", "colour"]', "writes names 'immediate_charge', which no setting of growatt"),
+        ('writes = ["colour"]', "is called. Take it out, and heliograph settings show lists what a device has"),
         ('grid_code = "yes"', "line 6: grid_code must be true or false"),
         ("writes_per_day = 0", "line 6: writes_per_day must be a whole number of at least 1"),
     ],

@@ -4,8 +4,11 @@ import json
 import os
 import re
 import shlex
+import subprocess
 import sys
+from ast import literal_eval
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -267,6 +270,10 @@ def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
         (command('["pass", 1]'), "must be a command like"),
         (command('"\'pass"'), ", line 4: password_command cannot be split into words (No closing quotation)"),
         ("acount = 1\n" + WHOLE, "Did you mean account?"),
+        (
+            WHOLE + 'writes = ["immediate_charge", "power-swich"]',
+            ", line 15: writes names 'power-swich', which no setting of goodwe is called. Did you mean power_switch?",
+        ),
         ('[account]\nvendor = "growatt"\n', ", line 1: account is a list of tables; write [[account]]"),
     ],
 )
@@ -278,6 +285,25 @@ def test_an_unknown_key_is_told_with_the_one_that_was_meant(tmp_path):
     told = complaint(tmp_path, WHOLE.replace("timezone", "time_zone"))
     assert told.startswith(", line 8: time_zone is not known here")
     assert told.endswith("Did you mean timezone?")
+
+
+def test_every_setting_of_a_cloud_may_be_named(tmp_path):
+    for vendor in VENDORS:
+        names = import_module(f"heliograph.vendors.{vendor}.settings").names()
+        text = f'[[account]]\nvendor = "{vendor}"\nusername = "me"\npassword = "x"\nwrites = {json.dumps(names)}\n'
+        assert load(written(tmp_path, text), {}).accounts[0].writes == names
+
+
+def test_a_configuration_loads_a_cloud_only_to_check_the_names_of_its_settings(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from heliograph.config import load; load(Path(sys.argv[1]), {}); "
+        "print(sorted(name for name in sys.modules if name.startswith('heliograph.vendors.')))"
+    )
+    text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword = "x"\n'
+    for more, clouds in (("writes = true", set()), ('writes = ["restart"]', {"goodwe"})):
+        place = written(tmp_path, text + more)
+        done = subprocess.run([sys.executable, "-c", script, str(place)], capture_output=True, text=True, check=True)
+        assert {name.split(".")[2] for name in literal_eval(done.stdout)} == clouds
 
 
 def test_a_password_file_that_is_not_there_is_told(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from heliograph.config.table import secret_keys
+from heliograph.config.table import meant, secret_keys
 from heliograph.errors import ConfigError
 from heliograph.passwords import Deferred, Passwords
 from heliograph.redact import Secret
@@ -105,7 +105,7 @@ def from_table(table: Table) -> Account:
         zone=_zone(table) if "timezone" in table else None,
         plants=table.texts("plants", 'plant ids, like ["1234567"]'),
         interval=_interval(table, vendor) if "interval" in table else None,
-        writes=_writes(table),
+        writes=_writes(table, vendor),
         grid_code=table.flag("grid_code"),
         writes_per_day=table.number("writes_per_day", 1, 1000) if "writes_per_day" in table else None,
         **limits,
@@ -163,13 +163,24 @@ def _interval(table: Table, vendor: str) -> timedelta:
     return wanted
 
 
-def _writes(table: Table) -> Literal[True] | tuple[str, ...]:
+def _writes(table: Table, vendor: str) -> Literal[True] | tuple[str, ...]:
     if isinstance(table.values.get("writes"), bool):
         return True if table.flag("writes") else ()
     names = table.texts("writes", 'settings, like ["charge_stop_soc"], or true for all of them')
-    if wrong := next((name for name in names if not name.isidentifier() or name != name.lower()), None):
-        raise table.wrong(f"names {wrong!r}, which no setting is called; heliograph settings show lists them", "writes")
+    known = _settings(vendor) if names else ()
+    if wrong := next((name for name in names if name not in known), None):
+        guess = meant(wrong.lower().replace("-", "_"), known, most=3)
+        told = f"names {wrong!r}, which no setting of {vendor} is called{guess or '.'}"
+        raise table.wrong(f"{told} Take it out, and heliograph settings show lists what a device has", "writes")
     return names
+
+
+def _settings(vendor: str) -> tuple[str, ...]:
+    """Return what the settings of a cloud are called; its folder is only loaded for who may write some of them."""
+    from importlib import import_module  # noqa: PLC0415 - as it says
+
+    found: tuple[str, ...] = import_module(f"heliograph.vendors.{vendor}.settings").names()
+    return found
 
 
 def _zone(table: Table) -> tzinfo:

@@ -219,12 +219,12 @@ def secret_keys(name: str) -> tuple[str, ...]:
     return (name, f"{name}_file", f"{name}_env", f"{name}_command")
 
 
-def meant(key: str, known: Sequence[str]) -> str:
-    """Return what a misspelt key may have been meant to be."""
+def meant(key: str, known: Sequence[str], *, most: int = 1) -> str:
+    """Return what a misspelt key may have been meant to be: the nearest ones."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    close = get_close_matches(key, known, n=1)
-    return f". Did you mean {close[0]}?" if close else ""
+    close = get_close_matches(key, known, n=most)
+    return f". Did you mean {', '.join(close)}?" if close else ""
 
 
 def _line_of(lines: list[str], key: str, table: str, place: int) -> int:

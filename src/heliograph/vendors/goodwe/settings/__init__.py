@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from heliograph.settings import Setting, Values
 
 
+def names() -> tuple[str, ...]:
+    """Return what the settings of all families are called, in either dialect."""
+    from heliograph.vendors.goodwe.settings.catalogue import FAMILIES  # noqa: PLC0415 - see above
+
+    return tuple(dict.fromkeys(row.setting.name for rows in FAMILIES.values() for row in rows))
+
+
 class GoodWeSettings:
     """What an account's devices can be told."""
 

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from heliograph.settings import Setting, Values
 
 
+def names() -> tuple[str, ...]:
+    """Return what the settings of all families are called."""
+    from heliograph.vendors.growatt.settings.families import FAMILIES  # noqa: PLC0415 - see above
+
+    return tuple(dict.fromkeys(row.setting.name for family in FAMILIES.values() for row in family.rows))
+
+
 class GrowattSettings:
     """What an account's devices can be told."""
 
