@@ -13,7 +13,7 @@ from heliograph.store import open_store
 from heliograph.store.contract import Batch, Entry, Known, Series
 from heliograph.web.page_past import offsets
 from scenes import HOME, SCENES, ZONE, Scene, at, fill, fleet, hybrid
-from website import HOSTILE
+from website import HOSTILE, IDS, numbered
 
 pytestmark = [
     pytest.mark.skipif(
@@ -236,6 +236,24 @@ def test_a_hostile_name_is_shown_and_runs_nothing(tab, tmp_path):
             assert sideways(page) <= 0, HOSTILE[number][:20]
         assert ran == []
         assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
+
+
+def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, tmp_path):
+    def scene(store):
+        store.write(numbered(at(13, 5)))
+        return Scene(at(13, 7))
+
+    with site(tmp_path, scene) as running:
+        page = tab(running.url)
+        for number, name in enumerate(IDS):
+            page.goto(running.url)
+            with page.expect_response(lambda reply: "/samples?" in reply.url) as drawn:
+                page.get_by_role("link", name=f"Number {number}", exact=True).click()
+            assert page.locator("h1").inner_text() == f"Number {number}"
+            assert page.locator(".head .id").inner_text() == f"goodwe {name}"
+            assert drawn.value.json()["plant"] == name
+            page.get_by_role("link", name="Week", exact=True).click()
+            assert page.locator("h1").inner_text() == f"Number {number}"
 
 
 def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):

@@ -7,6 +7,7 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -18,8 +19,9 @@ from heliograph.redact import Secret
 from heliograph.store import open_store
 from heliograph.store.aside import Aside
 from heliograph.store.contract import Batch, Known, Series
+from heliograph.web.paths import part
 from heliograph.web.source import Source
-from website import HOME, HOSTILE, NOON, ZONE, Still, entry, home, hostile, served, written
+from website import HOME, HOSTILE, IDS, NOON, ZONE, Still, entry, home, hostile, numbered, served, written
 
 API = "/api/v1"
 PLANT = f"{API}/plants/growatt/11"
@@ -45,6 +47,28 @@ def test_a_plant_is_told_with_its_devices_its_zone_and_every_metric(site):
     assert found["values"]["grid_power"] == -700.5
     assert found["values"]["ac_power"] is None
     assert [one["device"] for one in found["devices"]] == ["SN1"]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    with served(written(tmp_path_factory.mktemp("odd") / "samples.sqlite", numbered())) as site:
+        yield site
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_id_of_any_characters_names_its_plant_and_its_device(odd, name):
+    plant = f"{API}/plants/goodwe/{part(name)}"
+    assert odd.ask(plant).json["plant"] == name
+    for what in ("samples", "days"):
+        found = odd.ask(f"{plant}/{what}?{urlencode({'device': name})}")
+        assert found.status == 200
+        assert (found.json["plant"], found.json["device"]) == (name, name)
+    assert odd.ask(f"{plant}/repairs").json["plant"] == name
+
+
+def test_an_id_that_is_quoted_as_any_program_does_is_understood(odd):
+    for name in set(IDS) - {".", ".."}:
+        assert odd.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
 
 
 def test_what_was_true_in_the_morning_is_not_told_as_true_at_night(tmp_path):

@@ -79,4 +79,4 @@ def test_every_route_of_the_api_is_in_the_document():
     from heliograph.web.live import Live
 
     there = [*api.routes(None, Live(None)), openapi.route()]
-    assert {one.path for one in there} == set(document()["paths"])
+    assert {one.path_format for one in there} == set(document()["paths"])

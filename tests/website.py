@@ -34,6 +34,27 @@ HOSTILE = (
 )
 """What a cloud may call a plant."""
 
+IDS = (
+    "a/b",
+    "/",
+    "//evil.example",
+    "what?token=x",
+    "half#way",
+    "100%",
+    "%2F",
+    "two words",
+    "..",
+    ".",
+    "..;",
+    "%2e%2e",
+    "samples",
+    "back\\slash",
+    "Größe+1",
+    "a&b=c",
+    "'\"<script>",
+)
+"""What a cloud may number a plant with."""
+
 NOON = int(datetime(2026, 6, 21, 10, 0, tzinfo=UTC).timestamp())
 """Noon in Berlin."""
 ZONE = "Europe/Berlin"
@@ -92,6 +113,16 @@ def hostile(now=NOON):
     return Batch(
         samples=[entry(one, now - 60, pv_power=100.0) for one, _ in (*found, *boxes)],
         known=[Known(one, name, None, ZONE) for one, name in (*found, *boxes)],
+    )
+
+
+def numbered(now=NOON):
+    """A plant and a device for each id that means harm to an address."""
+    found = [Series("goodwe", one) for one in IDS]
+    boxes = [one._replace(device=one.plant) for one in found]
+    return Batch(
+        samples=[entry(one, now - 60, pv_power=100.0) for one in (*found, *boxes)],
+        known=[Known(one, f"Number {IDS.index(one.plant)}", None, ZONE) for one in (*found, *boxes)],
     )
 
 

@@ -23,6 +23,7 @@ from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
 from heliograph.redact import masked
 from heliograph.web import series
 from heliograph.web.parameters import Parameter, choice, day, epoch, read, several, text, when, whole
+from heliograph.web.paths import routed
 from heliograph.web.problem import Problem
 from heliograph.web.shapes import account_data, brief, day_data, plant_data, repair_data
 
@@ -274,7 +275,7 @@ def routes(source: Source, live: Live) -> list[Route]:
 
     return [
         Route(f"{PREFIX}/events/live", listen),
-        *(Route(PREFIX + call.path, _answered(call, source)) for call in CALLS),
+        *(Route(PREFIX + routed(call.path), _answered(call, source)) for call in CALLS),
         Route("/healthz", healthz),
         Route("/metrics", metrics),
     ]

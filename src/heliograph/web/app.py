@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from heliograph.web import api, openapi, page
 from heliograph.web.guard import Guard, Rules
 from heliograph.web.live import Live
+from heliograph.web.paths import AsAsked
 
 if TYPE_CHECKING:
     from heliograph.config import Serve
@@ -26,7 +27,11 @@ def make_app(source: Source, serve: Serve) -> Starlette:
     rules, live = Rules.of(serve), Live(source)
     app = Starlette(
         routes=[*api.routes(source, live), openapi.route(), *page.routes(source)],
-        middleware=[Middleware(Guard, rules=rules), Middleware(GZipMiddleware, compresslevel=_QUICK)],
+        middleware=[
+            Middleware(AsAsked),
+            Middleware(Guard, rules=rules),
+            Middleware(GZipMiddleware, compresslevel=_QUICK),
+        ],
         exception_handlers={**api.HANDLERS, HTTPException: page.lost(api.HANDLERS[HTTPException])},
     )
     app.state.live = live

@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -226,7 +226,7 @@ class Guard:
             self._check(request, tokens[0].encode("utf-8", "replace"))
             rest = urlencode([one for one in asked if one[0] != "token"])
             # One slash: two would lead to another host.
-            path = "/" + quote(request.scope["path"].lstrip("/"))
+            path = "/" + request.scope["path"].lstrip("/")
             return self._let_in(request, f"{path}?{rest}" if rest else path)
         cookie = request.cookies.get(COOKIE, "")
         if compare_digest(cookie.encode("utf-8", "replace"), self._rules.cookie.encode()):

@@ -17,6 +17,7 @@ from heliograph.web import page_fleet, page_past
 from heliograph.web.page_frame import lost_page
 from heliograph.web.page_plant import plant_page
 from heliograph.web.page_status import status_page
+from heliograph.web.paths import routed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,7 +47,7 @@ def routes(source: Source) -> list[BaseRoute]:
     page = Page(source)
     return [
         Route("/", _safely(page.front)),
-        Route("/plant/{vendor}/{plant}", _safely(page.plant)),
+        Route(routed("/plant/{vendor}/{plant}"), _safely(page.plant)),
         Route("/status", _safely(page.status)),
         Route("/assets/{name}", _asset),
     ]

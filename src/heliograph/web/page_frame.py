@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Status
 from heliograph.web.page_words import GAP, clock
+from heliograph.web.paths import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +86,7 @@ def news(after: int, series: Series | None = None) -> str:
 
 def address(series: Series) -> str:
     """Return where a plant's page is."""
-    return f"/plant/{quote(series.vendor, safe='')}/{quote(series.plant, safe='')}"
+    return f"/plant/{part(series.vendor)}/{part(series.plant)}"
 
 
 def badge(state: State) -> h.Element:
