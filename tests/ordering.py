@@ -76,6 +76,8 @@ class Machine:
 class Toy:
     """A client of one device. `ways` are what becomes of the next orders, in their turn; then all are taken at once."""
 
+    allow_commands = True
+
     def __init__(self, clock):
         self.clock = clock
         self.has = {name: dict(values) for name, values in HAS.items()}

@@ -48,6 +48,7 @@ def test_a_setting_is_looked_at_sent_once_and_read_back(toy, orders):
 
 def test_the_awaited_form_goes_the_same_road(toy, tmp_path):
     class Awaited:
+        allow_commands = True
         settings_of = staticmethod(toy.settings_of)
 
         async def read_settings(self, device):
@@ -284,6 +285,24 @@ def test_only_what_is_allowed_is_written(toy, tmp_path):
     assert toy.written == []
     assert desk(toy, tmp_path, writes=("charge_stop_soc",)).set(DEVICE, "charge_stop_soc", 90).state == "applied"
     assert desk(toy, tmp_path, grid_code=True).set(DEVICE, "grid_voltage_high", 60).state == "applied"
+
+
+def test_a_client_that_sends_no_orders_looks_and_plans_and_writes_nothing_down(toy, tmp_path):
+    first = desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 90)
+    toy.allow_commands = False
+    orders = desk(toy, tmp_path)
+    before = orders.journal.path.read_bytes()
+    assert orders.plan(DEVICE, {"charge_stop_soc": 80}).steps
+    for order in (
+        lambda: orders.set(DEVICE, "charge_stop_soc", 80),
+        lambda: orders.undo(order=first.id),
+        lambda: orders.curtail(DEVICE, {"charge_power_limit": 50}, moment(600)),
+    ):
+        with pytest.raises(ConfigError, match="client that only reads; make it with allow_commands=True"):
+            order()
+    assert orders.journal.path.read_bytes() == before
+    assert not orders.journal.marker.exists()
+    assert len(toy.written) == 1
 
 
 def test_a_device_is_written_so_often_a_day_and_no_oftener(toy, tmp_path):

@@ -171,6 +171,11 @@ class Carrier:
         """What the account's conversation remembers; a keeper stores it, to spare the next process a login."""
         return self._talk.session
 
+    @property
+    def allow_commands(self) -> bool:
+        """Whether this client sends orders."""
+        return self._talk.allow_commands
+
     def _start(self, plan: Callable[[], Plan[T]]) -> Generator[Request | Wait, Any, T]:
         if self._gate is None:
             return self._talk.carry(plan(), self._clock())

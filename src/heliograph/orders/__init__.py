@@ -6,8 +6,8 @@ from heliograph.orders.clock import Clock
 from heliograph.orders.desk import AsyncOrders, Orders
 from heliograph.orders.difference import Difference
 from heliograph.orders.journal import Journal
+from heliograph.orders.plan import Plan, Sight
 from heliograph.orders.rights import Rights
-from heliograph.orders.road import Plan, Sight
 from heliograph.orders.states import Change, Kind, Order, State
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -12,8 +13,9 @@ from heliograph.errors import ConfigError, HeliographError, Throttled
 from heliograph.orders import undo
 from heliograph.orders.clock import Clock
 from heliograph.orders.journal import Journal
+from heliograph.orders.plan import Pause, Read, Whose, Write
 from heliograph.orders.rights import WRITES_PER_DAY, Rights
-from heliograph.orders.road import PATIENCE, READ_BACK, Pause, Read, Road, Whose, Write
+from heliograph.orders.road import PATIENCE, READ_BACK, Road
 from heliograph.orders.states import Kind
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from heliograph.keeper import Budget
     from heliograph.model import Device
-    from heliograph.orders.road import Plan, Sight, Step, Steps
+    from heliograph.orders.plan import Plan, Sight, Step, Steps
     from heliograph.orders.states import Order
     from heliograph.schedule import Schedule
     from heliograph.settings import Value
@@ -83,7 +85,8 @@ class Desk:
     ) -> None:
         """Make a desk for one client; nothing is sent or written before the first call.
 
-        The client has to be made with `allow_commands=True` to send anything. `writes` are the settings that may be
+        The client has to be made with `allow_commands=True` to order anything: before anything is written down every
+        order of another one is refused, while it may look and plan. `writes` are the settings that may be
         written, `grid_code` allows those of the grid code as well, `writes_per_day` spares the devices' memory;
         `rights` are all three at once. The journal is that of the client's account in this user's folder unless
         another one is given. `read_back` are the seconds between the looks after an order, `patience` those to wait
@@ -92,6 +95,7 @@ class Desk:
         self.client = client
         self.clock = clock or Clock()
         rights = rights or Rights(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
+        rights = replace(rights, commands=client.allow_commands)
         whose = Whose(account, who(), program or Path(sys.argv[0] or "python").name)
         self.road = Road(
             journal or Journal(folder(), client.gate.shelf.name),

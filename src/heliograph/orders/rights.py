@@ -21,13 +21,17 @@ WRITES_PER_DAY = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What one account allows to be written; `whose` and `where` say where a person allows more."""
+    """What one account allows to be written; `whose` and `where` say where a person allows more.
+
+    Without `commands` the client itself sends no orders, whatever else is allowed.
+    """
 
     writes: Literal[True] | Collection[str] = ()
     grid_code: bool = False
     writes_per_day: int = WRITES_PER_DAY
     whose: str = "this program"
     where: str = "the call that made these orders"
+    commands: bool = True
 
     def allow(self, setting: Setting) -> bool:
         """Tell whether a setting may be written."""
@@ -43,6 +47,8 @@ class Rights:
             name = setting.name
             if setting.risk == "dangerous":
                 raise ConfigError(f"{name} can damage the device or what hangs on it; Heliograph never writes it")
+            if not self.commands:
+                raise ConfigError(f"{name} cannot be set by a client that only reads; make it with allow_commands=True")
             if self.writes is not True and name not in self.writes:
                 listed = ", ".join(f'"{one}"' for one in (*self.writes, name))
                 raise ConfigError(

@@ -6,9 +6,7 @@ generator may die at any step: `settled` judges what was left, by what the devic
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import (
     CloudError,
@@ -22,23 +20,23 @@ from heliograph.errors import (
     Unreachable,
 )
 from heliograph.orders.difference import completed, differences
-from heliograph.orders.recover import Foreign, foreign, goes_on, settled, told
+from heliograph.orders.plan import Pause, Plan, Read, Sight, Write
+from heliograph.orders.recover import foreign, goes_on, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
 from heliograph.orders.verdict import unwritten, verdict
 from heliograph.settings import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from filelock import BaseFileLock
 
     from heliograph.model import Device
     from heliograph.orders.difference import Difference
     from heliograph.orders.journal import Book, Journal
+    from heliograph.orders.plan import Steps, Whose
     from heliograph.orders.rights import Rights
     from heliograph.settings import Setting, Value, Values
-
-T = TypeVar("T")
 
 GLANCE = 0.25
 PATIENCE = 900.0
@@ -47,78 +45,6 @@ FRESH = 60.0
 """Seconds for which what was read is believed, as long as nobody here orders anything."""
 READ_BACK = (4.0, 16.0, 40.0, 90.0, 180.0)
 """Seconds between the looks after an order: each costs requests, and a logger passes most orders on within a minute."""
-
-
-class Read(NamedTuple):
-    """Wanted: what a device has."""
-
-    device: Device
-
-
-class Write(NamedTuple):
-    """Wanted: one command, sent once."""
-
-    device: Device
-    setting: str
-    values: Values
-
-
-class Pause(NamedTuple):
-    """Wanted: time."""
-
-    seconds: float
-
-
-Step = Read | Write | Pause
-Steps = Generator[Step, Any, T]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """A device at one moment: what it can be told, what it has, and what the journal knows of it."""
-
-    device: Device
-    at: float
-    settings: Mapping[str, Setting]
-    read: Mapping[str, Values | None]
-    """As the cloud tells it."""
-    present: Mapping[str, Values | None]
-    """The same, and what was told last where that cannot be read."""
-    foreign: tuple[Foreign, ...]
-    """Settings that somebody else has changed since."""
-    open: tuple[Order, ...]
-    """Orders of which it is not yet known what became of them."""
-    lines: int
-    """How many lines the journal had of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What an intent comes to; nothing was sent yet."""
-
-    sight: Sight
-    wanted: Mapping[str, Values]
-    steps: tuple[Difference, ...]
-    kind: Kind = Kind.SET
-    until: float | None = None
-    undoes: str | None = None
-    forced: frozenset[str] = frozenset()
-    """Settings that are sent although the device shows them, because another order may still be on its way."""
-    notes: tuple[str, ...] = field(default=())
-    """What the person should know before agreeing."""
-
-    @property
-    def device(self) -> Device:
-        """The device it is for."""
-        return self.sight.device
-
-
-class Whose(NamedTuple):
-    """Who orders: for the journal."""
-
-    account: str
-    who: str
-    program: str
 
 
 class Road:

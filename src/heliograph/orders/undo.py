@@ -12,8 +12,8 @@ from heliograph.settings import same
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from heliograph.orders.road import Plan as Planned
-    from heliograph.orders.road import Road, Sight, Steps
+    from heliograph.orders.plan import Plan, Sight, Steps
+    from heliograph.orders.road import Road
     from heliograph.orders.states import Change, Order
     from heliograph.settings import Value
 
@@ -32,7 +32,7 @@ def undoable(orders: Iterable[Order]) -> Order:
     raise ConfigError("there is no order to take back; heliograph settings log lists all that were given")
 
 
-def undoing(road: Road, order: Order) -> Steps[Planned]:
+def undoing(road: Road, order: Order) -> Steps[Plan]:
     """Return what takes an order back; nothing is sent yet."""
     sight = yield from road.look(order.target())
     order = road.journal.read().orders[order.id]
