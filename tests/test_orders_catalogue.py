@@ -15,7 +15,7 @@ from heliograph.cli.settings.devices import find
 from heliograph.config import load
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
-from heliograph.errors import ConfigError, Invalid
+from heliograph.errors import ConfigError
 from heliograph.orders import Clock, Journal, Orders
 from heliograph.settings import check, same, windows_of
 
@@ -78,11 +78,6 @@ def device_of(accounts, vendor, family, now):
     return find(mine, named["id"] + ("/plant" if family == "plant" else ""), now)
 
 
-def not_here(vendor, setting):
-    """Tell whether an account served by SEMS+ cannot set it; only the write finds that out."""
-    return vendor == "goodwe" and setting.name == "active_power_rate"
-
-
 def typed(value):
     return ("on" if value else "off") if isinstance(value, bool) else value
 
@@ -133,10 +128,6 @@ def test_every_setting_goes_there_and_back_by_the_library(vendor, family, accoun
     count = 0
     for found, orders, setting, before in each(accounts, vendor, family):
         wanted = other(setting, before)
-        if not_here(vendor, setting):
-            with pytest.raises(Invalid, match="SEMS Portal only"):
-                orders.set(found.device, setting.name, wanted)
-            continue
         plan = orders.plan(found.device, {setting.name: wanted})
         order = orders.carry(plan)
         assert order.state == ("applied" if setting.readable else "unknown"), (setting.name, order)
@@ -158,12 +149,9 @@ def test_every_setting_goes_there_and_back_by_the_command_line(vendor, family, a
     for found, _, setting, before in each(accounts, vendor, family):
         wanted = other(setting, before)
         pairs = [f"{setting.name}.{name}={typed(one)}" for name, one in wanted.items()]
-        ends = 2 if not_here(vendor, setting) else 0 if setting.readable else 4
+        ends = 0 if setting.readable else 4
         assert run(["settings", "set", found.key, *pairs, "--yes", "--json"]) == ends, capsys.readouterr()
-        text = capsys.readouterr().out
-        if ends == 2:
-            continue
-        told = json.loads(text)
+        told = json.loads(capsys.readouterr().out)
         assert told["order"]["changes"][0]["new"] == wanted
         if told["notes"]:
             assert run(["settings", "undo", told["order"]["id"], "--yes"]) == 2
@@ -171,6 +159,19 @@ def test_every_setting_goes_there_and_back_by_the_command_line(vendor, family, a
         else:
             assert run(["settings", "undo", told["order"]["id"], "--yes"]) == ends, capsys.readouterr()
             capsys.readouterr()
+
+
+def test_what_only_the_other_dialect_can_set_is_not_offered_and_refused_before_anything_is_written(accounts, capsys):
+    found = device_of(accounts, "goodwe", "hybrid", desks.CLOCK.now())
+    assert run(["settings", "show", found.key, "--json"]) == 0
+    offered = {row["name"] for row in json.loads(capsys.readouterr().out)["settings"]}
+    assert ("immediate_charge" in offered, "active_power_rate" in offered) == (True, False)
+    for more in (["--yes"], ["--dry-run"]):
+        assert run(["settings", "set", found.key, "active_power_rate=50", *more]) == 2
+        told = capsys.readouterr().err
+        assert "active_power_rate can be set through the SEMS Portal only; this account is served by SEMS+" in told
+        assert "Set it in GoodWe's app" in told
+    assert list(desks.folder().glob("goodwe-*.jsonl")) == []
 
 
 def test_the_catalogue_is_walked_whole(town):

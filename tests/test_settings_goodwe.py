@@ -11,7 +11,9 @@ from goodwe_box import world
 from heliograph.compose import compose
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, Invalid, Refused, Unreachable
+from heliograph.keeper import Keeper
 from heliograph.model import Device
+from heliograph.orders import Journal, Orders
 from heliograph.session import Session
 from heliograph.settings import check, same
 from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
@@ -144,7 +146,9 @@ def test_the_async_client_sets_and_reads_the_same(family, house):
 
     async def talk():
         client = house.client("plus", AsyncGoodWe)
-        assert client.settings_of(device) == tuple(row.setting for row in FAMILIES[family])
+        told = client.settings_of(device)
+        assert [one.name for one in told] == [row.setting.name for row in FAMILIES[family]]
+        assert [one.name for one in told if one.unavailable] == ["active_power_rate"]
         before = await client.read_settings(device)
         told = {row.setting.name: another(row.setting, before[row.setting.name]) for row in rows}
         for name, values in told.items():
@@ -163,6 +167,38 @@ def test_what_is_not_allowed_is_never_sent(family, row, house):
         with pytest.raises(Invalid, match=row.setting.name):
             client.write_setting(device, row.setting.name, values)
     assert house.asked() == before
+
+
+def test_a_new_client_knows_from_the_last_one_what_its_dialect_cannot_set(house, tmp_path):
+    device = house.device("hybrid")
+    first, second = (house.client("plus", keeper=Keeper(tmp_path)) for _ in range(2))
+    second.session.facts.clear()
+    assert [one for one in first.settings_of(device) if one.unavailable]
+    assert [one for one in second.settings_of(device) if one.unavailable] == []
+    first.plants()
+    (only,) = (one for one in second.settings_of(device) if one.unavailable)
+    assert only.unavailable.startswith("can be set through the SEMS Portal only")
+
+
+def test_an_order_of_the_other_dialect_is_refused_before_it_is_written_down(house, tmp_path):
+    device, client = house.device("hybrid"), house.client("legacy")
+    orders = Orders(client, journal=Journal(tmp_path, "mine"))
+    assert orders.look(device).settings.keys() == {"power_switch", "restart", "active_power_rate"}
+    with pytest.raises(
+        ConfigError, match=r"immediate_charge can be set through SEMS\+ only; .* Set it in GoodWe's app"
+    ):
+        orders.set(device, "immediate_charge", True)
+    assert orders.log() == ()
+
+
+def test_an_order_that_another_dialect_carried_is_not_taken_back_through_this_one(house, tmp_path):
+    device, client = house.device("hybrid"), house.client("plus")
+    orders = Orders(client, journal=Journal(tmp_path, "mine"), read_back=(0.0,))
+    order = orders.set(device, "immediate_charge_stop_soc", 41)
+    client.session.facts["dialect"] = "legacy"
+    with pytest.raises(ConfigError, match=r"immediate_charge_stop_soc can be set through SEMS\+ only"):
+        orders.undo(order=order.id)
+    assert [(one.id, str(one.state)) for one in orders.log()] == [(order.id, "applied")]
 
 
 def test_an_order_needs_a_client_that_allows_them(house):

@@ -253,6 +253,11 @@ class Account(Carrier):
             raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
         return self._gate
 
+    def remembered(self) -> Session:
+        """Return what is remembered of the account, by this client or whoever spoke for it last; nothing is sent."""
+        stored = self._gate.load(self._clock()).session if self._gate else None
+        return Session.from_dict(stored) if stored else self.session
+
     @property
     def budget(self) -> Budget:
         """What is used of the account's budget and what holds it back; read from its file, nothing is sent."""

@@ -87,6 +87,8 @@ class Setting:
     apart: Literal["", "enabled", "always"] = ""
     """Which windows must not overlap: none, those that are on, or even those that are off."""
     meaning: str = ""
+    unavailable: str = ""
+    """Why this account cannot be told it, and what else to do; empty where it can."""
 
 
 class Span(tuple[int, int]):

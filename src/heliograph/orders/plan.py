@@ -49,6 +49,7 @@ class Sight:
     device: Device
     at: float
     settings: Mapping[str, Setting]
+    """What it can be told: nothing dangerous, and nothing that its account cannot tell it."""
     read: Mapping[str, Values | None]
     """As the cloud tells it."""
     present: Mapping[str, Values | None]

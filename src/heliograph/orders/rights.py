@@ -47,6 +47,8 @@ class Rights:
             name = setting.name
             if setting.risk == "dangerous":
                 raise ConfigError(f"{name} can damage the device or what hangs on it; Heliograph never writes it")
+            if setting.unavailable:
+                raise ConfigError(f"{name} {setting.unavailable}; nothing was sent")
             if not self.commands:
                 raise ConfigError(f"{name} cannot be set by a client that only reads; make it with allow_commands=True")
             if self.writes is not True and name not in self.writes:

@@ -19,7 +19,7 @@ from heliograph.errors import (
     Throttled,
     Unreachable,
 )
-from heliograph.orders.difference import completed, differences
+from heliograph.orders.difference import completed, differences, find
 from heliograph.orders.plan import Pause, Plan, Read, Sight, Write
 from heliograph.orders.recover import foreign, goes_on, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
@@ -27,7 +27,7 @@ from heliograph.orders.verdict import unwritten, verdict
 from heliograph.settings import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from filelock import BaseFileLock
 
@@ -88,10 +88,7 @@ class Road:
 
     def planned(self, sight: Sight, wanted: Mapping[str, Value | Mapping[str, Value]], **about: Any) -> Plan:
         """Return what an intent comes to for a device as it was seen."""
-        # A sight leaves out what is never written; who asks for it is told that, and not that there is no such thing.
-        self.rights.check(
-            one for one in self.settings_of(sight.device) if one.risk == "dangerous" and one.name in wanted
-        )
+        self.able(sight, wanted)
         values = completed(sight.settings, sight.present, wanted, sight.device.id)
         forced: frozenset[str] = about.get("forced", frozenset())
         steps = differences(sight.settings, sight.present, values, forced)
@@ -100,6 +97,16 @@ class Road:
             *(f"{one.setting.name} could not be undone: {why}" for one, why in _for_good(steps)),
         )
         return Plan(sight=sight, wanted=values, steps=steps, notes=notes, **about)
+
+    def able(self, sight: Sight, names: Collection[str]) -> None:
+        """Raise where a device cannot be told one of these.
+
+        A sight leaves out what is never written; who asks for that learns why, and not that there is no such thing.
+        """
+        left_out = (one for one in self.settings_of(sight.device) if one.name not in sight.settings)
+        self.rights.check(one for one in left_out if one.name in names)
+        for name in names:
+            find(sight.settings, name, sight.device.id)
 
     def carry(self, plan: Plan) -> Steps[Order | None]:
         """Send what differs and see what becomes of it; None where nothing had to be sent."""
@@ -159,11 +166,12 @@ class Road:
         return busy
 
     def _sight(self, device: Device) -> Steps[Sight]:
-        found = self.settings_of(device)
         read: Mapping[str, Values | None] = yield Read(device)
         now, book = self.now(), self.journal.read()
-        settings = {one.name: one for one in found if one.risk != "dangerous"}
-        settled(self.journal, book.of(device.id), settings, read, now)
+        # Who has just read knows best what the account can be told.
+        known = {one.name: one for one in self.settings_of(device)}
+        settled(self.journal, book.of(device.id), known, read, now)
+        settings = {name: one for name, one in known.items() if one.risk != "dangerous" and not one.unavailable}
         book = self.journal.read()
         orders = book.of(device.id)
         return Sight(
@@ -180,6 +188,7 @@ class Road:
     def _still(self, plan: Plan) -> Steps[None]:
         """Look again, and refuse where the plan would come to something else now."""
         sight = yield from self._sight(plan.device)
+        self.able(sight, plan.wanted)
         if differences(sight.settings, sight.present, plan.wanted, plan.forced) != plan.steps:
             raise Refused(
                 f"{plan.device.id} was changed by somebody else since its difference was shown",

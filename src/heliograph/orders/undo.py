@@ -36,6 +36,7 @@ def undoing(road: Road, order: Order) -> Steps[Plan]:
     """Return what takes an order back; nothing is sent yet."""
     sight = yield from road.look(order.target())
     order = road.journal.read().orders[order.id]
+    road.able(sight, {first.setting for first, _ in _standing(order)})
     wanted: dict[str, Mapping[str, Value]] = {}
     notes = []
     for first, last in _standing(order):
@@ -103,6 +104,7 @@ def restoring(road: Road, order: Order) -> Steps[Order | None]:
     order = next(one for one in known if one.id == order.id)
     if order not in curtailed(known):
         return None
+    road.able(sight, {first.setting for first, _ in _standing(order)})
     wanted, forced = _limited(sight, order)
     plan = road.planned(sight, wanted, kind=Kind.RESTORE, undoes=order.id, forced=frozenset(forced))
     if not plan.steps:

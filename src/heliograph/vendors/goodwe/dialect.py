@@ -38,10 +38,15 @@ def other(dialect: str) -> str:
     return LEGACY if dialect == PLUS else PLUS
 
 
-def chosen(session: Session) -> str:
-    """Return the dialect to read in: the remembered one, else the one that is open, else SEMS+."""
-    found: str = session.facts.get("dialect") or (session.facts.get("open") if session.alive else None) or PLUS
+def known(session: Session) -> str | None:
+    """Return the dialect that served: the remembered one, else the one that is open."""
+    found: str | None = session.facts.get("dialect") or (session.facts.get("open") if session.alive else None)
     return found
+
+
+def chosen(session: Session) -> str:
+    """Return the dialect to read in: the one that served, else SEMS+."""
+    return known(session) or PLUS
 
 
 def remember(session: Session, dialect: str) -> None:

@@ -5,7 +5,7 @@ The catalogue (catalogue.py) is loaded when first asked for: whoever only reads 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from heliograph.endpoint import Steps, sequence
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heliograph.model import Device
+    from heliograph.session import Session
     from heliograph.settings import Setting, Values
 
 
@@ -23,15 +24,22 @@ def names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.setting.name for rows in FAMILIES.values() for row in rows))
 
 
+class _Remembering(Protocol):
+    def remembered(self) -> Session: ...
+
+
 class GoodWeSettings:
     """What an account's devices can be told."""
 
-    @staticmethod
-    def settings_of(device: Device) -> tuple[Setting, ...]:
-        """What a device of this family can be told, in either dialect; nothing is sent."""
-        from heliograph.vendors.goodwe.settings.catalogue import FAMILIES  # noqa: PLC0415
+    def settings_of(self: _Remembering, device: Device) -> tuple[Setting, ...]:
+        """What a device of this family can be told; nothing is sent.
 
-        return tuple(row.setting for row in FAMILIES.get(device.family, ()))
+        What the dialect that served the account cannot tell it says so (`unavailable`); before the first login of an
+        account nobody knows which one that is.
+        """
+        from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
+
+        return catalogue.settings_of(device, self.remembered())
 
     @sequence
     def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -147,6 +148,24 @@ RAW = {
 """What only the raw call can send, and why."""
 
 
+def settings_of(device: Device, session: Session) -> tuple[Setting, ...]:
+    """Return what a device can be told, each with why not where the account's dialect is known to be the wrong one."""
+    rows = FAMILIES.get(device.family, ())
+    here = dialect.known(session)
+    return tuple(replace(row.setting, unavailable=_elsewhere(row, here)) if here else row.setting for row in rows)
+
+
+def _elsewhere(row: Row, here: str) -> str:
+    """Return why a setting cannot be set in this dialect; empty where it can."""
+    if row.plus if here == dialect.PLUS else row.legacy:
+        return ""
+    others = dialect.NAMES[dialect.other(here)]
+    return (
+        f"can be set through {others} only; this account is served by {dialect.NAMES[here]}. Set it in GoodWe's app, "
+        f"or by the raw call {_RAW_CALLS[here]}, which logs in to {others}"
+    )
+
+
 def read(device: Device) -> Steps[Mapping[str, Values | None]]:
     """Return what a device has, in one request; the SEMS Portal tells nothing and is not asked."""
     rows = FAMILIES.get(device.family, ())
@@ -197,12 +216,8 @@ def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None
     code = row.codes[value] if row.codes else int(float(value or 0))
     session: Session = yield LOGGED_IN
     here = dialect.chosen(session)
-    if (here == dialect.PLUS and row.plus is None) or (here == dialect.LEGACY and not row.legacy):
-        others = dialect.NAMES[dialect.other(here)]
-        raise Invalid(
-            f"{name} can be set through {others} only; this account is served by {dialect.NAMES[here]}. Set it in "
-            f"GoodWe's app, or by the raw call {_RAW_CALLS[here]}, which logs in to {others}; nothing was sent"
-        )
+    if why := _elsewhere(row, here):
+        raise Invalid(f"{name} {why}")
     try:
         if here == dialect.PLUS and row.plus:
             yield _plus_order(device, row.plus, code, value)
