@@ -341,6 +341,17 @@ def test_a_curtailment_that_was_left_is_ended_by_the_next_command(house):
     assert "is over: applied" in err
 
 
+def test_who_changes_what_is_curtailed_is_told_that_it_will_not_be_restored(house):
+    house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--leave", "--yes")
+    limit = house.asked("log")[1][0]["id"]
+    told = f"active_power_rate is curtailed by order {limit}; after this it is not restored"
+    assert f"note: {told}" in house.say("set", house.device, "active_power_rate.value=70", "--dry-run")[1]
+    assert house.set("active_power_rate.value=70")[1]["notes"][0].startswith(told)
+    house.box.wait(hours=3)
+    house.say("show", house.device)
+    assert house.has["activeRate"] == "70"
+
+
 def status(house, *words):
     code = run(["status", *words])
     return code, house.capsys.readouterr().out

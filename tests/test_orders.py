@@ -433,6 +433,41 @@ def test_what_somebody_else_has_set_during_a_curtailment_is_left_to_them(toy, or
     assert "left to it" in orders.log()[0].released
 
 
+def test_an_order_that_ends_the_restoring_of_a_curtailment_says_so_and_is_not_overwritten(toy, orders):
+    toy.ways = ["late 700"]
+    limit = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+    later(toy, 60)
+    assert orders.plan(DEVICE, {"charge_stop_soc": 90}).notes == ()
+    plan = orders.plan(DEVICE, {"charge_power_limit": 40})
+    (note,) = plan.notes
+    assert f"charge_power_limit is curtailed by order {limit.id}; after this it is not restored" in note
+    assert f"heliograph settings undo {limit.id}" in note
+    assert orders.carry(plan).state is State.APPLIED
+    assert orders.plan(DEVICE, {"charge_power_limit": 30}).notes == ()
+    later(toy, 600)
+    assert [orders.restore(one) for one in orders.due()] == [None]
+    assert toy.written[-1] == ("charge_power_limit", {"value": 40.0})
+    assert orders.curtailments() == ()
+
+
+@pytest.mark.parametrize("way", ["deaf", "refused", "silence"])
+def test_an_order_that_a_device_never_took_ends_no_restoring(way, toy, orders):
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(2 * HOUR))
+    toy.ways = [way]
+    orders.set(DEVICE, "charge_power_limit", 40)
+    later(toy, HOUR)
+    orders.look(DEVICE)
+    assert orders.plan(DEVICE, {"charge_power_limit": 40}).notes
+    later(toy, HOUR)
+    assert [orders.restore(one).state for one in orders.due()] == [State.APPLIED]
+    assert toy.has["charge_power_limit"] == {"value": 80.0}
+
+
+def test_taking_a_curtailment_back_needs_no_word_about_its_end(toy, orders):
+    order = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+    assert orders.plan_undo(order=order.id).notes == ()
+
+
 def test_a_curtailment_that_cannot_be_ended_stays_open_and_is_tried_again_ever_more_rarely(toy, orders):
     orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
     later(toy, 600)

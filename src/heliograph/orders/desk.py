@@ -157,12 +157,11 @@ class Desk:
         if until.tzinfo is None or until.timestamp() <= self.clock.now():
             raise ConfigError("a curtailment needs an end that is still to come, as a moment with its zone")
         sight = yield from self.road.look(device)
+        if already := next((sight.limited[name] for name in wanted if name in sight.limited), None):
+            raise ConfigError(f"it is curtailed already, by order {already.id}; take that back first")
         plan = self.road.planned(sight, wanted, kind=Kind.CURTAIL, until=until.timestamp())
         if plan.notes:
             raise ConfigError(f"it could not be restored: {plan.notes[0]}")
-        for order in self.curtailments():
-            if order.device == device.id and {one.setting for one in order.changes} & plan.wanted.keys():
-                raise ConfigError(f"it is curtailed already, by order {order.id}; take that back first")
         return plan
 
     def _curtailed(

@@ -58,6 +58,8 @@ class Sight:
     """Settings that somebody else has changed since."""
     open: tuple[Order, ...]
     """Orders of which it is not yet known what became of them."""
+    limited: Mapping[str, Order]
+    """Settings that the end of a curtailment will restore, with its order."""
     lines: int
     """How many lines the journal had of it."""
 

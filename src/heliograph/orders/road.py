@@ -23,6 +23,7 @@ from heliograph.orders.difference import completed, differences, find
 from heliograph.orders.plan import Pause, Plan, Read, Sight, Write
 from heliograph.orders.recover import foreign, goes_on, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
+from heliograph.orders.undo import limited
 from heliograph.orders.verdict import unwritten, verdict
 from heliograph.settings import check
 
@@ -95,6 +96,7 @@ class Road:
         notes = (
             *about.pop("notes", ()),
             *(f"{one.setting.name} could not be undone: {why}" for one, why in _for_good(steps)),
+            *_ended(sight, steps, about.get("undoes")),
         )
         return Plan(sight=sight, wanted=values, steps=steps, notes=notes, **about)
 
@@ -182,6 +184,7 @@ class Road:
             present=told(orders, device.id, settings, read),
             foreign=foreign(orders, device.id, settings, read),
             open=tuple(order for order in orders if order.open),
+            limited=limited(orders, device.id),
             lines=book.lines.get(device.id, 0),
         )
 
@@ -317,6 +320,16 @@ def _for_good(steps: tuple[Difference, ...]) -> Iterator[tuple[Difference, str]]
             check(one.setting, {**one.new, **{name: there for name, there in one.old.items() if there is not None}})
         except Invalid as error:
             yield one, str(error)
+
+
+def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> Iterator[str]:
+    """Yield what will not be restored any more because this changes it first."""
+    for name in dict.fromkeys(one.setting.name for one in steps):
+        if name in sight.limited and (order := sight.limited[name].id) != undoes:
+            yield (
+                f"{name} is curtailed by order {order}; after this it is not restored at that order's end. To have it "
+                f"restored, say instead: heliograph settings undo {order}"
+            )
 
 
 def _waiting(order: Order) -> list[Change]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from heliograph.errors import ConfigError
 from heliograph.orders.recover import goes_on, put_back
-from heliograph.orders.states import Kind, State
+from heliograph.orders.states import Kind, State, last_of
 from heliograph.settings import same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from heliograph.orders.plan import Plan, Sight, Steps
     from heliograph.orders.road import Road
@@ -77,6 +77,22 @@ def curtailed(orders: Iterable[Order]) -> tuple[Order, ...]:
     )
 
 
+def limited(orders: Iterable[Order], device: str) -> dict[str, Order]:
+    """Return the settings of a device that the end of a curtailment will restore, with its order.
+
+    What a later order was seen to have changed again is that order's.
+    """
+    known = [one for one in orders if one.device == device]
+    last = last_of(known, device)
+    found = {}
+    for one in curtailed(known):
+        for first, _ in _standing(one):
+            later, change = last[first.setting]
+            if one.id in {later.id, later.undoes} or change.state is not State.APPLIED:
+                found[first.setting] = one
+    return found
+
+
 def _came_to_nothing(order: Order) -> bool:
     return all(change.final and not change.may_stand for change in order.changes)
 
@@ -105,7 +121,8 @@ def restoring(road: Road, order: Order) -> Steps[Order | None]:
     if order not in curtailed(known):
         return None
     road.able(sight, {first.setting for first, _ in _standing(order)})
-    wanted, forced = _limited(sight, order)
+    kept = {name for name, one in limited(known, order.device).items() if one is order}
+    wanted, forced = _put_back(sight, order, kept)
     plan = road.planned(sight, wanted, kind=Kind.RESTORE, undoes=order.id, forced=frozenset(forced))
     if not plan.steps:
         road.journal.released(order, road.now(), "the device has another value by now, which is left to it")
@@ -113,11 +130,13 @@ def restoring(road: Road, order: Order) -> Steps[Order | None]:
     return (yield from road.carry(plan))
 
 
-def _limited(sight: Sight, order: Order) -> tuple[dict[str, Mapping[str, Value]], set[str]]:
+def _put_back(sight: Sight, order: Order, kept: Collection[str]) -> tuple[dict[str, Mapping[str, Value]], set[str]]:
     """Return what is to be put back, and what of it is sent in any case: the limit may still be on its way."""
     wanted: dict[str, Mapping[str, Value]] = {}
     forced: set[str] = set()
     for first, last in _standing(order):
+        if first.setting not in kept:
+            continue
         there = same(sight.settings[first.setting], last.new, sight.present.get(first.setting))
         if last.state is not State.APPLIED:
             forced.add(first.setting)
