@@ -181,10 +181,18 @@ def test_a_dry_run_shows_the_difference_and_the_requests_and_sends_nothing(house
     assert code == 0
     assert "would send: POST newTcpsetAPI.do op=tlxSet" in out
     assert "param1=90" in out
-    assert "may not write" in out
+    assert "it would be refused: account growatt may not write charge_stop_soc; to allow it, say in" in out
     assert house.has == {}
     _, told = house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")
     assert told["requests"][0]["fields"]["type"] == "charge_stop_soc"
+    assert told["allowed"] is False
+    assert "may not write charge_stop_soc; to allow it" in told["why"]
+    house.allow('writes = ["charge_stop_soc", "grid_voltage_high"]')
+    assert "would be refused" not in house.say("set", house.device, "charge_stop_soc=90", "--dry-run")[1]
+    _, told = house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")
+    assert (told["allowed"], told["why"]) == (True, None)
+    _, told = house.asked("set", house.device, "charge_stop_soc=90", "grid_voltage_high=250", "--dry-run")
+    assert (told["allowed"], "grid_code = true" in told["why"]) == (False, True)
 
 
 def test_nothing_is_sent_without_a_yes(house, monkeypatch):

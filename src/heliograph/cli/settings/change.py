@@ -102,14 +102,16 @@ def state(order: Order | None) -> State:
 def _dry(options: Namespace, orders: Orders, plan: Plan) -> int:
     """Tell what would be sent."""
     told = [one for step in plan.steps for one in requests(orders.client, plan.device, step)]
+    refusal = _refusal(orders, plan)
     if options.json:
-        print_json({**words.plan_as_dict(plan), "state": None, "order": None, "requests": told})
+        allowed = {"allowed": not refusal, "why": refusal or None}
+        print_json({**words.plan_as_dict(plan), "state": None, "order": None, "requests": told, **allowed})
         return 0
     for one in told:
         fields = " ".join(f"{name}={value}" for name, value in one["fields"].items())
         print(printable(f"would send: {one['verb']} {one['path']} {fields}"))
-    if refusal := _refusal(orders, plan):
-        print(printable(f"note: {refusal}"))
+    if refusal:
+        print(printable(f"it would be refused: {refusal}"))
     print("nothing was sent")
     return 0
 
