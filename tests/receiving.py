@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from heliograph.model import Quality, Status
-from heliograph.outputs.feed import Feed
+from heliograph.outputs.feed import FreshFirst
 from heliograph.outputs.sink import Delivery
 from heliograph.redact import Secret
 from heliograph.store import open_store
@@ -130,7 +130,7 @@ class Kept:
         self.store.write(Batch(samples=entries, known=known))
 
     def delivery(self, sink, clock, jitter=lambda: 1.0):
-        feed = Feed(self.aside(), sink.name, clock, wants=sink.wants, reach=sink.reach)
+        feed = FreshFirst(self.aside(), sink.name, clock, wants=sink.wants, reach=sink.reach)
         return Delivery(sink, feed, clock, jitter)
 
     async def close(self):

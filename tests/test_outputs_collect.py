@@ -22,6 +22,7 @@ from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from heliograph.outputs.deliveries import deliveries
 from heliograph.store import open_store
+from heliograph.store.aside import Aside
 from heliograph.store.contract import Series
 from receiving import Hand, Service, answer, configured
 from test_collect_process import FOREVER, NOON, Clouds, told
@@ -147,8 +148,15 @@ def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, se
     assert program.returncode == 0, said
     before = arrived(service)
     assert before == kept(clouds) != set()
-    with open_store(clouds.store) as store:
-        assert store.changes(0) == ()
+
+    async def still_to_send():
+        aside = Aside(lambda: open_store(clouds.store))
+        (delivery,) = deliveries(load(clouds.config, {}), aside, Hand())
+        news = await delivery.feed.take(1000)
+        await aside.close()
+        return tuple(news.entries)
+
+    assert asyncio.run(still_to_send()) == ()
 
 
 @posix

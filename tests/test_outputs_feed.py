@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from heliograph.errors import StoreError
-from heliograph.outputs.feed import Feed
+from heliograph.outputs.feed import Feed, FreshFirst
 from heliograph.store.contract import Known, Series
 from receiving import NOON, ROOF, Hand, Kept, entry
 
@@ -209,5 +209,81 @@ def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
         kept.write(entry(NOON + 9000))
         moments = [one.measured_at - NOON for some in await all_of(feed, 1500) for one in some]
         assert moments == [*range(4200), 9000]
+
+    played(kept, story)
+
+
+def past(moment, series=ROOF, **values):
+    """Return a sample that was fetched long after it was measured."""
+    return entry(moment, series, NOON + 60, **values)
+
+
+def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(kept):
+    async def story():
+        feed = FreshFirst(kept.aside(), "one", Hand())
+        assert await all_of(feed) == []
+        for year in range(3):
+            kept.write(*(past(NOON - (year + 1) * 365 * DAY + 300 * step) for step in range(4)))
+        assert (await feed.take(2)).entries[0].measured_at == NOON - 365 * DAY
+        kept.write(entry(NOON))
+        assert [one.measured_at for one in (await feed.take(2)).entries] == [NOON]
+        await feed.done()
+        assert [one.measured_at for one in (await feed.take(2)).entries] == [NOON - 365 * DAY, NOON - 365 * DAY + 300]
+        await feed.done()
+        kept.write(entry(NOON + 300))
+        assert [one.measured_at for some in await all_of(feed, 5) for one in some] == [
+            NOON + 300,
+            *(NOON - 365 * DAY + 300 * step for step in (2, 3)),
+            *(NOON - (year + 1) * 365 * DAY + 300 * step for year in (1, 2) for step in range(4)),
+        ]
+        assert kept.store.changes(0) == ()
+
+    played(kept, story)
+
+
+def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_without_a_turn(kept):
+    async def story():
+        clock = Hand()
+        feed = FreshFirst(kept.aside(), "one", clock)
+        await feed.take(9)
+        kept.write(past(NOON - 365 * DAY), entry(NOON))
+        for day in range(60):
+            assert [one.measured_at for one in (await feed.take(1)).entries] == [NOON + DAY * day]
+            clock.moment += DAY
+            kept.write(entry(clock.moment))
+            await feed.done()
+        later = FreshFirst(kept.aside(), "one", clock)
+        assert [one.measured_at for some in await all_of(later) for one in some] == [clock.moment, NOON - 365 * DAY]
+
+    played(kept, story)
+
+
+def test_a_reader_of_the_past_begins_where_the_fresh_one_is(kept):
+    async def story():
+        kept.store.move("one", 0, NOON)
+        kept.write(past(NOON - 365 * DAY))
+        assert len(await all_of(FreshFirst(kept.aside(), "one", Hand()))) == 1
+
+    played(kept, story)
+
+
+def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
+    async def story():
+        feed = FreshFirst(kept.aside(), "one", Hand())
+        assert await all_of(feed) == []
+        for hour in range(12):
+            kept.write(entry(NOON, fetched_at=NOON + 3600 * hour))
+            assert [len(some) for some in await all_of(feed)] == ([] if hour else [1])
+
+    played(kept, story)
+
+
+def test_what_becomes_past_before_it_was_taken_is_sent_as_what_it_is_now(kept):
+    async def story():
+        feed = FreshFirst(kept.aside(), "one", Hand())
+        assert await all_of(feed) == []
+        kept.write(entry(NOON, pv_power=1.0))
+        kept.write(entry(NOON, fetched_at=NOON + DAY, pv_power=2.0))
+        assert [[one.values["pv_power"] for one in some] for some in await all_of(feed)] == [[2.0]]
 
     played(kept, story)

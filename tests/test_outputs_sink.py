@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from heliograph.errors import StoreError
-from heliograph.outputs.feed import Feed
+from heliograph.outputs.feed import FreshFirst
 from heliograph.outputs.sink import FIRST, IDLE, LONGEST, Delivery, Later, Refused
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store import open_store
@@ -130,9 +130,7 @@ def test_what_is_refused_in_part_is_not_sent_again(kept):
 def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
-        delivery = kept.delivery(sink, clock)
-        await delivery.turn()
-        inner, errors = delivery.feed._aside, [StoreError("locked"), StoreError("locked")]
+        inner, errors = kept.aside(), []
 
         class Cutting:
             async def ask(self, question):
@@ -140,7 +138,10 @@ def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
                     raise errors.pop()
                 return await inner.ask(question)
 
-        delivery.feed._aside = Cutting()
+        kept.aside = Cutting
+        delivery = kept.delivery(sink, clock)
+        await delivery.turn()
+        errors += [StoreError("locked"), StoreError("locked")]
         kept.write(entry())
         assert await drained(delivery) == [5.0, 10.0, 1.0, IDLE]
         assert said(caplog) == ['event="output away" output=listed why=locked', 'event="output back" output=listed']
@@ -215,7 +216,7 @@ class Luck:
         for _ in range(self.rng.randrange(6)):
             series = self.rng.choice((ROOF, Series("goodwe", "7"), Series("growatt", "11", "INV1")))
             # Mostly new, at times the past, at times the same moment again.
-            moment = now if self.rng.random() < 0.7 else NOON + 300 * self.rng.randrange(60)
+            moment = now if self.rng.random() < 0.7 else NOON - 300 * self.rng.randrange(200)
             rows[series, moment] = entry(moment, series, now, pv_power=float(self.rng.randrange(5)))
         store.write(Batch(samples=list(rows.values())))
         self.truth.update({key: one.values["pv_power"] for key, one in rows.items()})
@@ -223,7 +224,7 @@ class Luck:
     async def life(self, turns):
         """Live as one process, which may end anywhere, with nothing said; return whether all was sent."""
         aside, sink = Failing(self.opened, self.rng), self.sink()
-        feed = Feed(aside, sink.name, self.clock, wants=sink.wants, reach=sink.reach)
+        feed = FreshFirst(aside, sink.name, self.clock, wants=sink.wants, reach=sink.reach)
         delivery = Delivery(sink, feed, self.clock, self.rng.random)
         task = asyncio.create_task(self.turned(delivery, turns))
         if self.rng.random() < 0.3:

@@ -26,7 +26,7 @@ from heliograph.config import Influx, Mqtt, PvOutput, Webhook
 from heliograph.emulator.main import Options, build
 from heliograph.emulator.server import serve_in_thread
 from heliograph.outputs import mqtt
-from heliograph.outputs.feed import Feed
+from heliograph.outputs.feed import FreshFirst
 from heliograph.outputs.influx import InfluxSink
 from heliograph.outputs.pvoutput import Key, PvOutputSink, statuses
 from heliograph.outputs.sink import Delivery
@@ -169,7 +169,10 @@ class Soak:
         minutes = Minutes(clock)
         deliveries = [
             Delivery(
-                sink, Feed(aside, sink.name, minutes, wants=sink.wants, reach=sink.reach), minutes, self.rng.random
+                sink,
+                FreshFirst(aside, sink.name, minutes, wants=sink.wants, reach=sink.reach),
+                minutes,
+                self.rng.random,
             )
             for sink in self.sinks(minutes)
         ]

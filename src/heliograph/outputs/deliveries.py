@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from heliograph.errors import ConfigError
-from heliograph.outputs.feed import Feed
+from heliograph.outputs.feed import FreshFirst
 from heliograph.outputs.influx import InfluxSink
 from heliograph.outputs.pvoutput import Key, PvOutputSink
 from heliograph.outputs.sink import Delivery
@@ -31,8 +31,8 @@ def deliveries(config: Config, aside: Aside, clock: Clock) -> tuple[Delivery, ..
     return tuple(Delivery(sink, _feed(sink, aside, clock), clock) for sink in sinks)
 
 
-def _feed(sink: Sink, aside: Aside, clock: Clock) -> Feed:
-    return Feed(aside, sink.name, clock, wants=sink.wants, reach=sink.reach)
+def _feed(sink: Sink, aside: Aside, clock: Clock) -> FreshFirst:
+    return FreshFirst(aside, sink.name, clock, wants=sink.wants, reach=sink.reach)
 
 
 def _sinks(config: Config, clock: Clock) -> Iterator[Sink]:

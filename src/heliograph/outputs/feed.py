@@ -1,8 +1,9 @@
-"""What a sink was not sent yet, read from the store: oldest first, at least once, through outages and restarts."""
+"""What a sink was not sent yet, read from the store: at least once, through outages and restarts, the fresh first."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,8 @@ _NAMES_LAST = 3600
 _PAGE = 1000
 _AT_ONCE = 4096
 """Samples read at once, which is as many as the store reads."""
+_FRESH = 6 * 3600
+"""Seconds from measured to fetched after which a sample tells of the past."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +35,16 @@ class News(NamedTuple):
     known: Mapping[Series, Known]
 
 
+@dataclass(slots=True)
+class _Memory:
+    """What readers for the same sink know together."""
+
+    sent: dict[Series, Entry] = field(default_factory=dict)
+    known: dict[Series, Known] = field(default_factory=dict)
+    known_at: float = 0.0
+    mentioned_at: float = 0.0
+
+
 class _Place(NamedTuple):
     """Every change up to a number is past, and of the next one all samples before a moment."""
 
@@ -40,7 +53,7 @@ class _Place(NamedTuple):
 
 
 class Feed:
-    """One reader of the store's changes.
+    """One reader of the store's changes, which come in the order in which they were written.
 
     What `take` returned is returned again until `done`: whoever is killed in between sends it twice, never not at all.
     A reader that is seen for the first time begins with what is written from then on.
@@ -54,24 +67,29 @@ class Feed:
         *,
         wants: Callable[[Series], bool] = lambda _: True,
         reach: float | None = None,
+        only: Callable[[Entry], bool] = lambda _: True,
+        memory: _Memory | None = None,
+        beside: str | None = None,
     ) -> None:
-        """Read as `name`; `wants` chooses series, `reach` is how many seconds back samples are of use."""
+        """Read as `name`; `wants` chooses series, `only` samples, `reach` is how many seconds back they are of use.
+
+        `beside` is the reader that knows where to begin, if there is one.
+        """
         self.name = name
         self._aside = aside
         self._clock = clock
         self._wants = wants
         self._reach = reach
+        self._only = only
+        self._beside = beside
+        self._memory = memory or _Memory()
         self._place: _Place | None = None
         self._behind = _Place(0)
         self._queue: list[tuple[Entry, _Place]] = []
         """What was read and is not done, each with the place behind it; `_behind` is the place behind all."""
         self._taken = 0
-        self._sent: dict[Series, Entry] = {}
-        self._known: dict[Series, Known] = {}
-        self._known_at = 0.0
         self._kept = 0
         self._heard_at = 0.0
-        self._mentioned_at = 0.0
 
     async def begin(self) -> None:
         """Find the place, or take one: only what is written after this is recorded for a new reader."""
@@ -82,7 +100,8 @@ class Feed:
         def place(store: Store) -> int:
             number = store.reader(self.name)
             if number is None:
-                number = store.newest_change()
+                began = None if self._beside is None else store.reader(self._beside)
+                number = store.newest_change() if began is None else began
                 store.move(self.name, number, now)
             return number
 
@@ -91,8 +110,7 @@ class Feed:
 
     async def take(self, size: int) -> News:
         """Return at most so many samples that come next; none when everything was sent."""
-        await self.begin()
-        await self._keep()
+        await self.stay()
         more = True
         while more and not self._queue:
             self._queue, self._behind, more = await self._aside.ask(self._read)
@@ -100,24 +118,25 @@ class Feed:
                 await self._move(self._behind)
         taken = tuple(entry for entry, _ in self._queue[:size])
         self._taken = len(taken)
-        return News(taken, self._known)
+        return News(taken, self._memory.known)
 
     async def done(self) -> None:
         """Go on behind what was taken."""
         taken, self._queue = self._queue[: self._taken], self._queue[self._taken :]
         for entry, _ in taken:
-            last = self._sent.get(entry.series)
+            last = self._memory.sent.get(entry.series)
             if last is None or last.measured_at <= entry.measured_at:
-                self._sent[entry.series] = entry
+                self._memory.sent[entry.series] = entry
         if taken:
             await self._move(taken[-1][1] if self._queue else self._behind)
 
     async def _move(self, place: _Place) -> None:
         self._place = place
-        await self._keep()
+        await self.stay()
 
-    async def _keep(self) -> None:
+    async def stay(self) -> None:
         """Write down the place, and once a day that there still is a reader."""
+        await self.begin()
         assert self._place is not None
         number, now = self._place.number, self._clock.now()
         if number != self._kept or now - self._heard_at >= _DAY:
@@ -148,13 +167,14 @@ class Feed:
 
     def _new(self, store: Store, found: list[tuple[Entry, _Place]]) -> list[tuple[Entry, _Place]]:
         """Leave out what is what was sent last: a poll may bring the same sample again."""
-        now = self._clock.now()
-        if any(entry.series not in self._known for entry, _ in found) or now - self._known_at > _NAMES_LAST:
-            self._known, self._known_at = {one.series: one for one in store.series()}, now
+        now, memory = self._clock.now(), self._memory
+        found = [(entry, place) for entry, place in found if self._only(entry)]
+        if any(entry.series not in memory.known for entry, _ in found) or now - memory.known_at > _NAMES_LAST:
+            memory.known, memory.known_at = {one.series: one for one in store.series()}, now
         last: dict[Series, Entry] = {}
         new = []
         for entry, place in found:
-            before = last.get(entry.series) or self._sent.get(entry.series)
+            before = last.get(entry.series) or memory.sent.get(entry.series)
             if before is None or before._replace(fetched_at=entry.fetched_at) != entry:
                 new.append((entry, place))
                 last[entry.series] = entry
@@ -162,7 +182,64 @@ class Feed:
 
     def _mention_old(self) -> None:
         now = self._clock.now()
-        if now - self._mentioned_at >= _DAY:
-            self._mentioned_at = now
+        if now - self._memory.mentioned_at >= _DAY:
+            self._memory.mentioned_at = now
             days = (self._reach or 0) / _DAY
             _log.warning(Event("output skips", output=self.name, why=f"it takes nothing older than {days:g} days"))
+
+
+class FreshFirst:
+    """Two readers for one sink: what was fetched soon after it was measured goes before all that tells of the past.
+
+    Every sample is for one of them by what it says itself, so that none is left to neither. What is kept of a moment is
+    only ever fetched later, so a sample may leave the fresh for the past and never comes back: of one that changed the
+    sink is never sent the old after the new.
+    """
+
+    def __init__(
+        self,
+        aside: Aside,
+        name: str,
+        clock: Clock,
+        *,
+        wants: Callable[[Series], bool] = lambda _: True,
+        reach: float | None = None,
+    ) -> None:
+        """Read for the sink of this name; `wants` and `reach` are those of `Feed`."""
+        memory = _Memory()
+        self._fresh = Feed(aside, name, clock, wants=wants, reach=reach, only=_fresh, memory=memory)
+        self._past = Feed(
+            aside,
+            f"{name} past",
+            clock,
+            wants=wants,
+            reach=reach,
+            only=lambda one: not _fresh(one),
+            memory=memory,
+            beside=name,
+        )
+        self._taken = self._fresh
+
+    async def begin(self) -> None:
+        """Find both places; the past's first: what is written meanwhile is for one of them."""
+        await self._past.begin()
+        await self._fresh.begin()
+
+    async def take(self, size: int) -> News:
+        """Return at most so many fresh samples that come next, or of the past while nothing fresh waits."""
+        await self.begin()
+        await self._past.stay()  # else it would be forgotten where it has no turn for a month
+        self._taken = self._fresh
+        news = await self._fresh.take(size)
+        if not news.entries:
+            self._taken = self._past
+            news = await self._past.take(size)
+        return news
+
+    async def done(self) -> None:
+        """Go on behind what was taken."""
+        await self._taken.done()
+
+
+def _fresh(entry: Entry) -> bool:
+    return entry.fetched_at - entry.measured_at <= _FRESH

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from heliograph.collect.clock import Clock
-    from heliograph.outputs.feed import Feed, News
+    from heliograph.outputs.feed import Feed, FreshFirst, News
     from heliograph.store.contract import Series
 
 IDLE = 5.0
@@ -78,7 +78,7 @@ class Progress:
 class Delivery:
     """One sink, fed from the store for as long as the program runs."""
 
-    def __init__(self, sink: Sink, feed: Feed, clock: Clock, jitter: Callable[[], float] = random) -> None:
+    def __init__(self, sink: Sink, feed: Feed | FreshFirst, clock: Clock, jitter: Callable[[], float] = random) -> None:
         self.progress = Progress(sink.name)
         self.sink = sink
         self.feed = feed

@@ -1,4 +1,4 @@
-"""A webhook: samples as JSON to an address of yours, signed, in their order, and again until they are taken."""
+"""A webhook: samples as JSON to an address of yours, signed, and again until they are taken."""
 
 from __future__ import annotations
 
