@@ -79,9 +79,9 @@ def _pairs(signs):
 
 
 def test_a_sample_is_a_line_with_its_metrics_as_fields_and_no_gaps():
-    whole = entry(pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-7, load_power=float("inf"))
+    whole = entry(pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-3, load_power=float("inf"))
     assert list(lines(news(whole, entry(NOON + 300, BOX, pv_power=None)), "solar")) == [
-        "solar,plant=11,plant_name=Roof,vendor=growatt pv_power=1234.5,grid_power=-0.0,pv_energy_total=1e-07 1782036000"
+        "solar,plant=11,plant_name=Roof,vendor=growatt pv_power=1234.5,grid_power=0.0,pv_energy_total=0.001 1782036000"
     ]
 
 

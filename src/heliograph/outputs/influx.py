@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from math import isfinite
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from heliograph.errors import ConfigError
-from heliograph.metrics import METRICS
+from heliograph.metrics import METRICS, told
 from heliograph.outputs.http import Door, in_header
 from heliograph.outputs.sink import Refused
 
@@ -79,9 +78,7 @@ def lines(news: News, measurement: str) -> Iterator[str]:
     """Yield the line of each sample of which anything is known."""
     for entry in news.entries:
         fields = ",".join(
-            f"{name}={float(value)!r}"
-            for name in METRICS
-            if (value := entry.values.get(name)) is not None and isfinite(value)
+            f"{name}={float(value)!r}" for name in METRICS if (value := told(entry.values.get(name))) is not None
         )
         if fields:
             yield f"{measurement}{_tags(entry, news)} {fields} {entry.measured_at}"

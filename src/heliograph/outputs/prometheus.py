@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.freshness import Freshness
-from heliograph.metrics import METRICS
+from heliograph.metrics import METRICS, told
 from heliograph.model import Status
 
 if TYPE_CHECKING:
@@ -125,8 +125,9 @@ def _metrics(prefix: str, of: str, labelled: Sequence[tuple[Labels, PlantNow | D
 
 
 def _scaled(metric: Metric, value: float | None) -> float | None:
+    known = told(value)
     # Twelve digits are more than any meter has, and fewer than show how a float was multiplied.
-    return None if value is None else float(f"{value * _UNITS[metric.unit][1]:.12g}")
+    return None if known is None else float(f"{known * _UNITS[metric.unit][1]:.12g}")
 
 
 def _of_accounts(accounts: Sequence[AccountNow]) -> Iterator[Family]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph import __version__
 from heliograph.collect.freshness import Freshness
-from heliograph.metrics import METRICS
+from heliograph.metrics import METRICS, told
 from heliograph.outputs import homeassistant as ha
 from heliograph.outputs.topics import Topics, shown
 from heliograph.overview import Overview
@@ -135,7 +135,7 @@ def _measured(source: PlantNow | DeviceNow) -> dict[str, Any]:
     return {
         "status": source.status.value if source.status else None,
         "measured_at": None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
-        **{name: source.values.get(name) for name in METRICS},
+        **{name: told(source.values.get(name)) for name in METRICS},
     }
 
 

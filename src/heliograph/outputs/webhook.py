@@ -6,10 +6,10 @@ import hmac
 import json
 from datetime import UTC, datetime
 from hashlib import sha256
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from heliograph.metrics import told
 from heliograph.outputs.http import Door
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def _sample(entry: Entry, known: Known | None) -> dict[str, Any]:
         "fetched_at": _iso(entry.fetched_at),
         "quality": str(entry.quality),
         "status": entry.status and str(entry.status),
-        # JSON knows no infinity.
-        "values": {name: value for name, value in entry.values.items() if value is None or isfinite(value)},
+        "values": {name: told(value) for name, value in entry.values.items()},
     }
 
 

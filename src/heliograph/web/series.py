@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.days import begins, bounds, day_of
-from heliograph.web.shapes import moment, number
+from heliograph.metrics import told
+from heliograph.web.shapes import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +73,7 @@ def columns(
 
 def _column(found: Sequence[Bucket], place: int) -> dict[str, list[float | None]]:
     return {
-        "mean": [number(one.mean[place]) for one in found],
-        "low": [number(one.low[place]) for one in found],
-        "high": [number(one.high[place]) for one in found],
+        "mean": [told(one.mean[place]) for one in found],
+        "low": [told(one.low[place]) for one in found],
+        "high": [told(one.high[place]) for one in found],
     }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.freshness import Freshness
-from heliograph.metrics import ENERGIES, METRICS
+from heliograph.metrics import ENERGIES, METRICS, told
 from heliograph.model import Quality, Status
 
 if TYPE_CHECKING:
@@ -27,11 +26,6 @@ def moment(epoch: int | None) -> str | None:
     '2025-06-21T10:00:00Z'
     """
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")[:-6] + "Z"
-
-
-def number(value: float | None) -> float | None:
-    """Return a value as JSON can carry it; what is no number is not known."""
-    return round(value, 3) if value is not None and isfinite(value) else None
 
 
 def plant_data(one: PlantNow) -> dict[str, Any]:
@@ -84,8 +78,8 @@ def repair_data(one: Repair) -> dict[str, Any]:
         "device": one.series.device or None,
         "measured_at": moment(one.measured_at),
         "metric": one.metric,
-        "raw": number(one.raw),
-        "kept": number(one.kept),
+        "raw": told(one.raw),
+        "kept": told(one.kept),
         "reason": one.reason,
     }
 
@@ -117,7 +111,7 @@ def budget_data(budget: Budget) -> dict[str, Any]:
 
 
 def _values(values: Mapping[str, float | None], names: Iterable[str]) -> dict[str, float | None]:
-    return {name: number(values.get(name)) for name in names}
+    return {name: told(values.get(name)) for name in names}
 
 
 def _iso(when: datetime | None) -> str | None:
