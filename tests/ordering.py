@@ -35,6 +35,12 @@ SETTINGS = (
         parameters=(percent("value"), Parameter(name="remember", kind="switch", readable=False)),
     ),
     Setting(name="blind", title="Cannot be read", parameters=(percent("value"),), readable=False),
+    Setting(
+        name="restart",
+        title="Done once",
+        parameters=(Parameter(name="value", kind="choice", choices=("now",), readable=False),),
+        readable=False,
+    ),
     Setting(name="clock", title="Clock", parameters=(Parameter(name="value", kind="moment"),)),
     *(window(number) for number in (1, 2, 3)),
     Setting(name="grid_voltage_high", title="Grid", parameters=(percent("value"),), risk="grid-code"),
@@ -46,6 +52,7 @@ HAS = {
     "charge_power_limit": {"value": 80.0},
     "active_power_rate": {"value": 100.0, "remember": True},
     "blind": {"value": 5.0},
+    "restart": None,
     "clock": {"value": "2026-05-28 12:00:00"},
     "time_window_1": {"mode": "battery-first", "start": "01:00", "end": "05:00", "enabled": True},
     "time_window_2": {"mode": "load-first", "start": "06:00", "end": "09:00", "enabled": False},
@@ -80,7 +87,7 @@ class Toy:
 
     def __init__(self, clock):
         self.clock = clock
-        self.has = {name: dict(values) for name, values in HAS.items()}
+        self.has = {name: values and dict(values) for name, values in HAS.items()}
         self.ways = []
         self.unread = []
         self.coming = []

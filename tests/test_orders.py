@@ -321,7 +321,7 @@ def test_a_clock_is_not_set_back_to_a_moment_that_is_over(toy, orders):
     assert "clock could not be undone" in plan.notes[0]
     orders.carry(plan)
     later(toy, 7200)
-    with pytest.raises(ConfigError, match="clock has gone on since"):
+    with pytest.raises(ConfigError, match="clock: it goes on, and what it was before is wrong"):
         orders.undo(DEVICE)
     assert len(toy.written) == 1
 
@@ -343,6 +343,35 @@ def test_an_order_is_taken_back_once_and_the_one_before_it_next(toy, orders):
     assert toy.has["charge_stop_soc"] == {"value": 100.0}
     with pytest.raises(ConfigError, match="no order to take back"):
         orders.undo(DEVICE)
+
+
+def test_an_order_that_cannot_be_taken_back_names_those_that_can_and_takes_none_of_them_back_by_itself(toy, orders):
+    first = orders.set(DEVICE, "charge_stop_soc", 90)
+    second = orders.set(DEVICE, "charge_power_limit", 70)
+    blind = orders.set(DEVICE, "blind", 7)
+    once = [orders.set(DEVICE, "restart", "now") for _ in range(2)][-1]
+    sent = len(toy.written)
+    can = rf"undo {second.id}: {second.id} \(charge_power_limit\), {first.id} \(charge_stop_soc\)"
+    with pytest.raises(ConfigError, match=rf"order {once.id} cannot .* restart: it is done once, .* {can}$"):
+        orders.undo(DEVICE)
+    with pytest.raises(
+        ConfigError, match=rf"order {blind.id} cannot .* blind: what it was before is not known.* {can}$"
+    ):
+        orders.undo(order=blind.id)
+    assert len(toy.written) == sent
+    plan = orders.plan_undo(order=second.id)
+    assert [f"order {one} is passed over and stays" in "".join(plan.notes) for one in (blind.id, once.id)] == [True] * 2
+    assert orders.carry(plan).state is State.APPLIED
+    assert toy.written[sent:] == [("charge_power_limit", {"value": 80.0})]
+
+
+def test_where_no_order_can_be_taken_back_it_is_said_what_to_do(toy, orders):
+    orders.set(DEVICE, "restart", "now")
+    assert "restart could not be undone: it is done once" in orders.plan(DEVICE, {"restart": "now"}).notes[0]
+    with pytest.raises(ConfigError, match="Nor can any other order to it: set what you want instead"):
+        orders.undo(DEVICE)
+    with pytest.raises(ConfigError, match="could not be restored: restart"):
+        orders.curtail(DEVICE, {"restart": "now"}, moment(600))
 
 
 def test_somebody_else_who_writes_is_noticed(toy, orders):

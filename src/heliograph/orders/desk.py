@@ -136,7 +136,7 @@ class Desk:
     def _planned_undo(self, device: Device | None, order: str | None) -> Steps[Plan]:
         if order is None and device is None:
             raise ConfigError("say which order to take back, or the last one of which device")
-        found = self._order(order) if order is not None else undo.undoable(self.log(device.id if device else None))
+        found = self._order(order) if order is not None else undo.newest(self.log(device.id if device else None))
         return (yield from undo.undoing(self.road, found))
 
     def _carried(self, plan: Plan) -> Steps[Order | None]:

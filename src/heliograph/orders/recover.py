@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.errors import Invalid
 from heliograph.orders.states import MADE_ROOM, State, last_of, makes_room
 from heliograph.orders.verdict import verdict
-from heliograph.settings import same
+from heliograph.settings import check, same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,6 +113,28 @@ def goes_on(setting: Setting) -> bool:
     return any(one.kind == "moment" for one in setting.parameters)
 
 
-def put_back(change: Change) -> dict[str, Value]:
+def for_good(setting: Setting, old: Values | None, new: Values) -> str:
+    """Return why a change cannot be taken back; empty where it can. What a device has need not be what it can be told.
+
+    >>> from heliograph.settings import Parameter, Setting
+    >>> once = Parameter(name="value", kind="choice", choices=("now",))
+    >>> restart = Setting(name="restart", title="Restart", parameters=(once,))
+    >>> for_good(restart, {"value": "now"}, {"value": "now"})
+    'it is done once, and there is nothing to go back to'
+    """
+    if all(len(one.choices) == 1 for one in setting.parameters):
+        return "it is done once, and there is nothing to go back to"
+    if old is None:
+        return "what it was before is not known, because it cannot be read"
+    if goes_on(setting):
+        return "it goes on, and what it was before is wrong by then"
+    try:
+        check(setting, back(old, new))
+    except Invalid as error:
+        return str(error)
+    return ""
+
+
+def back(old: Values | None, new: Values) -> dict[str, Value]:
     """Return the values that take a change back; what could not be read before stays as it was told."""
-    return {**change.new, **{name: value for name, value in (change.old or {}).items() if value is not None}}
+    return {**new, **{name: value for name, value in (old or {}).items() if value is not None}}

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from heliograph.errors import (
     CloudError,
     HeliographError,
-    Invalid,
     LoginFailed,
     Refused,
     SessionExpired,
@@ -21,11 +20,10 @@ from heliograph.errors import (
 )
 from heliograph.orders.difference import completed, differences, find
 from heliograph.orders.plan import Pause, Plan, Read, Sight, Write
-from heliograph.orders.recover import foreign, goes_on, settled, told
+from heliograph.orders.recover import for_good, foreign, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
 from heliograph.orders.undo import limited
 from heliograph.orders.verdict import unwritten, verdict
-from heliograph.settings import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -95,7 +93,11 @@ class Road:
         steps = differences(sight.settings, sight.present, values, forced)
         notes = (
             *about.pop("notes", ()),
-            *(f"{one.setting.name} could not be undone: {why}" for one, why in _for_good(steps)),
+            *(
+                f"{one.setting.name} could not be undone: {why}"
+                for one in steps
+                if (why := for_good(one.setting, one.old, one.new))
+            ),
             *_ended(sight, steps, about.get("undoes")),
         )
         return Plan(sight=sight, wanted=values, steps=steps, notes=notes, **about)
@@ -305,21 +307,6 @@ class Road:
             said = verdict(change, setting, found, now - (change.sent_at or now))
             if said.final or last:
                 self.journal.ended(order, change, now, said.state, said.why, read=found, final=said.final)
-
-
-def _for_good(steps: tuple[Difference, ...]) -> Iterator[tuple[Difference, str]]:
-    """Yield the steps that cannot be taken back, and why: what a device has need not be what it can be told."""
-    for one in steps:
-        if one.old is None:
-            yield one, "what it is now cannot be read"
-            continue
-        if goes_on(one.setting):
-            yield one, "it goes on, and what it is now will be wrong then"
-            continue
-        try:
-            check(one.setting, {**one.new, **{name: there for name, there in one.old.items() if there is not None}})
-        except Invalid as error:
-            yield one, str(error)
 
 
 def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> Iterator[str]:

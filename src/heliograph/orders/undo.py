@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.errors import ConfigError
-from heliograph.orders.recover import goes_on, put_back
+from heliograph.orders.recover import back, for_good
 from heliograph.orders.states import Kind, State, last_of
 from heliograph.settings import same
 
@@ -20,42 +20,75 @@ if TYPE_CHECKING:
 FIRST_WAIT, LONGEST_WAIT = 120.0, 3600.0
 """Seconds until a curtailment that could not be ended is tried to be ended again, doubling."""
 
+_LISTED = 5
 
-def undoable(orders: Iterable[Order]) -> Order:
-    """Return the last order that stands and was not taken back."""
+
+def standing(orders: Iterable[Order]) -> list[Order]:
+    """Return the orders that stand and were not taken back."""
     known = list(orders)
     taken = {one.undoes for one in known if one.state in {State.APPLIED, State.PENDING, State.UNKNOWN}}
-    for order in reversed(known):
-        forward = order.kind in {Kind.SET, Kind.CURTAIL} and order.id not in taken and order.released is None
-        if forward and any(change.may_stand for change in order.changes):
-            return order
+    return [
+        one
+        for one in known
+        if one.kind in {Kind.SET, Kind.CURTAIL} and one.id not in taken and one.released is None
+        if any(change.may_stand for change in one.changes)
+    ]
+
+
+def newest(orders: Iterable[Order]) -> Order:
+    """Return the last order that stands and was not taken back."""
+    if found := standing(orders):
+        return found[-1]
     raise ConfigError("there is no order to take back; heliograph settings log lists all that were given")
 
 
 def undoing(road: Road, order: Order) -> Steps[Plan]:
-    """Return what takes an order back; nothing is sent yet."""
+    """Return what takes an order back; nothing is sent yet.
+
+    Where the order cannot be taken back none before it is by itself: a person has to name it.
+    """
     sight = yield from road.look(order.target())
-    order = road.journal.read().orders[order.id]
+    known = road.journal.read().of(order.device)
+    order = next(one for one in known if one.id == order.id)
     road.able(sight, {first.setting for first, _ in _standing(order)})
+    if why := _for_good(order, sight):
+        raise ConfigError(f"order {order.id} cannot be taken back: {why}{_instead(known, sight)}")
     wanted: dict[str, Mapping[str, Value]] = {}
-    notes = []
-    for first, last in _standing(order):
-        if first.old is None:
-            raise ConfigError(
-                f"what {first.setting} was before order {order.id} is not known, because it cannot be read; set it "
-                "to what it shall be"
-            )
-        if goes_on(sight.settings[first.setting]):
-            raise ConfigError(
-                f"{first.setting} has gone on since order {order.id}, and what it was then is wrong by now; set it to "
-                "what it shall be"
-            )
-        wanted[first.setting] = put_back(first)
-        if same(sight.settings[first.setting], last.new, sight.present.get(first.setting)) is False:
+    notes = [f"order {one.id} is passed over and stays: {why}" for one, why in _passed_over(known, order, sight)]
+    for first, later in _standing(order):
+        wanted[first.setting] = back(first.old, first.new)
+        if same(sight.settings[first.setting], later.new, sight.present.get(first.setting)) is False:
             notes.append(f"{first.setting} has been changed again since order {order.id}")
     if not wanted:
         raise ConfigError(f"nothing of order {order.id} stands: it is {order.state}")
     return road.planned(sight, wanted, kind=Kind.UNDO, undoes=order.id, notes=tuple(notes))
+
+
+def _for_good(order: Order, sight: Sight) -> str:
+    """Return what of an order cannot be taken back, and why; empty where all of it can."""
+    for first, _ in _standing(order):
+        setting = sight.settings.get(first.setting)
+        why = for_good(setting, first.old, first.new) if setting else "this account cannot set it"
+        if why:
+            return f"{first.setting}: {why}"
+    return ""
+
+
+def _passed_over(known: Iterable[Order], order: Order, sight: Sight) -> Iterator[tuple[Order, str]]:
+    """Yield the later orders that stand and cannot be taken back, with why."""
+    found = standing(known)
+    for one in found[found.index(order) + 1 :] if order in found else ():
+        if why := _for_good(one, sight):
+            yield one, why
+
+
+def _instead(known: Iterable[Order], sight: Sight) -> str:
+    """Return what to do instead: the orders that can be taken back, the last one first."""
+    can = [one for one in reversed(standing(known)) if not _for_good(one, sight)]
+    if not can:
+        return ". Nor can any other order to it: set what you want instead"
+    listed = ", ".join(f"{one.id} ({', '.join(first.setting for first, _ in _standing(one))})" for one in can[:_LISTED])
+    return f". These can, each by its name, as in heliograph settings undo {can[0].id}: {listed}"
 
 
 def _standing(order: Order) -> Iterator[tuple[Change, Change]]:
@@ -142,5 +175,5 @@ def _put_back(sight: Sight, order: Order, kept: Collection[str]) -> tuple[dict[s
             forced.add(first.setting)
         elif there is False:
             continue
-        wanted[first.setting] = put_back(first)
+        wanted[first.setting] = back(first.old, first.new)
     return wanted, forced
