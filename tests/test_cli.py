@@ -348,6 +348,36 @@ def test_the_table_is_as_wide_as_the_terminal_at_most_and_cuts_no_number(width):
     assert "…" not in lines[2][20:]
 
 
+@pytest.mark.parametrize(("encoding", "gap"), [("ascii", "."), ("cp1252", "·"), ("utf-8", "·")])
+def test_which_way_a_battery_goes_is_told_in_every_encoding(encoding, gap):
+    shown = """
+import sys
+from datetime import UTC, datetime
+from rich.console import Console
+from heliograph.cli.plain import make_plain
+from heliograph.cli.table import snapshot_table
+from heliograph.model import Plant, Snapshot
+make_plain()
+now = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+plants = [
+    Snapshot(plant=Plant(vendor="growatt", id=name, name=name, zone=UTC), measured_at=now, fetched_at=now,
+             status=None, values={"battery_power": power})
+    for name, power in (("Gives", 420.0), ("Takes", -420.0), ("Rests", None))
+]
+Console(width=140).print(snapshot_table(plants, 140))
+print("Größe ☀")
+"""
+    environ = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", shown], env=environ, capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""
+    lines = {line.split()[0]: line for line in done.stdout.decode(encoding).splitlines() if line.strip()}
+    gives, takes = ("▼", "▲") if encoding == "utf-8" else ("v", "^")
+    assert f"{gives} 420 W" in lines["Gives"]
+    assert f"{takes} 420 W" in lines["Takes"]
+    assert gap in lines["Rests"]
+    assert {"ascii": "Gr??e ?", "cp1252": "Größe ?", "utf-8": "Größe ☀"}[encoding] in lines.values()
+
+
 def test_json_holds_nothing_a_terminal_would_obey(capsys):
     from heliograph.cli.show import print_json
 

@@ -6,10 +6,10 @@ import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib import import_module
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
+from heliograph.cli.plain import make_plain
 from heliograph.cli.show import failed
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def parser() -> ArgumentParser:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 to be fixed by the person, 130 stopped."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # an arrow is not worth a crash on an old terminal
+    make_plain()
     options = parser().parse_args(argv)
     return guarded(lambda: _done(options))
 
