@@ -294,14 +294,19 @@ def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
         first = next(line for line in program.stdout if "samples kept" in line)
         told = next(line for line in program.stdout if line.startswith("The page: "))
         address = told.removeprefix("The page: ").strip()
-        with urllib.request.urlopen(address, timeout=20) as reply:
-            page = reply.read().decode()
+        page, status, accounts = (
+            urllib.request.urlopen(f"{address}{path}", timeout=20).read().decode()
+            for path in ("", "status", "api/v1/accounts")
+        )
         program.send_signal(signal.SIGTERM)
         _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (0, "")
     assert "samples kept" in first
     assert "Tlx Battery 1" in page
     assert "11 plants" in page
+    # Accounts go by their names, as everywhere: who logs in is nobody's business.
+    assert {one["account"] for one in json.loads(accounts)["accounts"]} == {"growatt", "goodwe"}
+    assert "@" not in status
 
 
 def test_a_demo_without_the_pages_extra_goes_on_without_it_and_says_so(tmp_path):

@@ -61,9 +61,9 @@ class Box:
         self.started = time.monotonic()
         self.accounts = [
             Account(
-                name=row["username"],
+                name=row["vendor"],
                 vendor=row["vendor"],
-                username=row["username"],
+                username=row["vendor"],
                 password=Secret(row["password"]),
                 server=self.url,
             )
