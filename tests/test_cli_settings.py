@@ -300,6 +300,40 @@ def test_a_limit_never_lets_a_device_give_more_than_it_may_now(house):
     assert len(house.asked("log")[1]) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["curtail", "{device}", "--until", "{until}", "charge_power_limit=40", "--yes", "--leave"],
+        ["curtail", "--yes", "--until", "{until}", "{device}", "--leave", "charge_power_limit=40"],
+        ["set", "{device}", "ac_charge=on", "--yes", "charge_power_limit=40"],
+        ["set", "--yes", "{device}", "charge_power_limit=40"],
+        ["schedule", "{device}", "--yes", "{file}"],
+    ],
+)
+def test_values_may_stand_before_or_after_any_option(words, house, tmp_path):
+    (tmp_path / "day.toml").write_text("windows = []\ncharge_power = 40")
+    said = {"device": house.device, "until": until(house, hours=2), "file": str(tmp_path / "day.toml")}
+    code, out, err = house.say(*(word.format(**said) for word in words))
+    assert (code, "charge_power_limit: 100 % -> 40 %" in out) == (0, True), out + err
+    assert house.has["charge_power"] == "40"
+
+
+def test_the_raw_call_takes_its_words_after_its_options_as_its_help_shows(house):
+    words = ["--allow-commands", "update_tlx_inverter_setting", house.device, "charge_power", "--account", "growatt"]
+    assert run(["call", "growatt", *words, "40"]) == 0
+    assert house.has["charge_power"] == "40"
+
+
+@pytest.mark.parametrize(
+    "words", [["set", "D", "a=1", "--yse", "b=2"], ["log", "D", "--json", "E"], ["schedule", "D", "f", "--yes", "g"]]
+)
+def test_a_word_that_has_no_place_is_refused_wherever_it_stands(words, house):
+    with pytest.raises(SystemExit) as left:
+        run(["settings", *words])
+    assert left.value.code == 2
+    assert "unrecognized arguments" in house.capsys.readouterr().err
+
+
 def test_what_is_not_known_yet_says_how_to_look_again(house):
     house.box.fault(deaf=True)
     out = house.say("set", house.device, "charge_stop_soc=90", "--yes")[1]

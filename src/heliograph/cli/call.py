@@ -34,6 +34,7 @@ def add_call(commands: Any) -> None:
     parser.add_argument(
         "arguments", nargs="*", default=[], metavar="ARGUMENT", help="in order, or name=value; JSON where it fits"
     )
+    parser.set_defaults(late=("method", "arguments"))
     parser.add_argument("--list", action="store_true", help="list the cloud's methods and what they give")
     parser.add_argument("--allow-commands", action="store_true", help="allow calls that change settings")
     parser.add_argument("--show-secrets", action="store_true", help="do not mask tokens and names in a login's answer")

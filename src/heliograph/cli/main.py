@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
+from heliograph.cli.options import take_late
 from heliograph.cli.plain import make_plain
 from heliograph.cli.show import failed
 
@@ -69,7 +70,10 @@ def parser() -> ArgumentParser:
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 to be fixed by the person, 130 stopped."""
     make_plain()
-    options = parser().parse_args(argv)
+    grammar = parser()
+    options, rest = grammar.parse_known_args(argv)
+    if rest and not take_late(options, rest):
+        grammar.error(f"unrecognized arguments: {' '.join(rest)}")
     return guarded(lambda: _done(options))
 
 

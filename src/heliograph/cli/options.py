@@ -11,7 +11,7 @@ from heliograph.cli.show import complain
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from heliograph.config import Account, Config
 
@@ -52,6 +52,29 @@ def add_common(parser: ArgumentParser) -> None:
 def add_config(parser: Any) -> None:
     """Add the option that names the configuration."""
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file, if not the usual one")
+
+
+def take_late(options: Namespace, words: Sequence[str]) -> bool:
+    """Give a command the words that stand after its options, where it said `late` what may; tell whether it could.
+
+    Quirk: what may be left out argparse takes before the first option, or not at all.
+
+    >>> from argparse import Namespace
+    >>> options = Namespace(late=("method", "arguments"), method=None, arguments=[])
+    >>> take_late(options, ["plant_info", "1"]), options.method, options.arguments
+    (True, 'plant_info', ['1'])
+    """
+    left = list(words)
+    if any(word.startswith("-") for word in left):  # a misspelt option, perhaps with its value
+        return False
+    for name in getattr(options, "late", ()):
+        there = getattr(options, name)
+        if isinstance(there, list):
+            setattr(options, name, [*there, *left])
+            left = []
+        elif there is None and left:
+            setattr(options, name, left.pop(0))
+    return not left
 
 
 def chosen_accounts(options: Namespace) -> tuple[Account, ...]:

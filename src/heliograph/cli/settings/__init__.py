@@ -69,6 +69,7 @@ def add_settings(commands: Any) -> None:
     change = _add(kinds, "set", "change settings: look, show the difference, ask, send, read back", _SET)
     _device(change)
     change.add_argument("values", nargs="+", metavar="NAME=VALUE", help="a setting, or NAME.PARAMETER=VALUE")
+    change.set_defaults(late=("values",))
     _careful(change)
 
     day = _add(kinds, "schedule", "print a battery's day as TOML, or change it to that of a file", _SCHEDULE)
@@ -76,6 +77,7 @@ def add_settings(commands: Any) -> None:
     day.add_argument(
         "file", nargs="?", metavar="FILE", help="TOML or JSON, as this command prints it; - is standard input"
     )
+    day.set_defaults(late=("file",))
     _careful(day)
 
     undo = _add(kinds, "undo", "take an order back", _UNDO)
@@ -88,6 +90,7 @@ def add_settings(commands: Any) -> None:
     less = _add(kinds, "curtail", "limit a device until a moment; then the old value is restored", _CURTAIL)
     _device(less)
     less.add_argument("values", nargs="*", metavar="NAME=VALUE", help="settings of your own choice instead of --to")
+    less.set_defaults(late=("values",))
     less.add_argument("--to", metavar="LIMIT", help="the most it may give, like 50%% or 600W")
     less.add_argument("--until", metavar="TIME", required=True, help="the next such time here, or a date and time")
     less.add_argument(
