@@ -4,16 +4,19 @@ import asyncio
 import gc
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from aiomqtt import Client
 
-from broker import Broker, kept, program, publish, watched
+from broker import DEADLINE, Broker, kept, program, publish, watched
 from heliograph.collect.clock import Clock
 from heliograph.collect.counters import count
 from heliograph.collect.poll import zone_named
@@ -199,6 +202,41 @@ def test_whoever_starts_before_the_broker_waits_for_it(store, broker):
                 await watcher.says(STATUS, "online")
 
     asyncio.run(story())
+
+
+@contextmanager
+def breaking_off():
+    """Listen as a broker that lets a client in and cuts the line at its next word; gives the port."""
+
+    def serve(listener):
+        with suppress(OSError):
+            while True:
+                line, _ = listener.accept()
+                with line:
+                    line.recv(4096)
+                    line.sendall(b"\x20\x02\x00\x00")
+                    line.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield SimpleNamespace(port=listener.getsockname()[1])
+
+
+def test_a_connection_that_breaks_off_leaves_nothing_for_python_to_complain_of(store, monkeypatch, caplog):
+    monkeypatch.setattr(mqtt, "_ANSWER", 0.1)
+    tell(store, sample())
+    complaints = []
+
+    async def story(broker):
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what["message"]))
+        async with telling(store, broker), asyncio.timeout(DEADLINE):
+            while "output away" not in caplog.text:
+                await asyncio.sleep(0.01)
+        gc.collect()
+
+    with breaking_off() as broker:
+        asyncio.run(story(broker))
+    assert complaints == []
 
 
 def test_home_assistants_start_is_answered_with_everything_announced(store, broker):

@@ -37,6 +37,8 @@ _STEADY = 60.0
 _ANSWER = 10.0
 _QUIET = 2.0
 """Seconds without a message after which the broker is taken to have told all it wants to."""
+_LAST = 0.1
+"""Seconds in which a connection that ended says so."""
 _SETTLES = 1.0
 """Seconds Home Assistant has to let go of entities before another message announces them."""
 _AT_ONCE = 100
@@ -69,7 +71,10 @@ async def run(
             async with await _client(config) as client:
                 _log.info(Event("output connected", output="mqtt", host=config.host))
                 trouble = ""
-                await teller.tell(client, stop)
+                try:
+                    await teller.tell(client, stop)
+                finally:
+                    await _heard_out(client)
         except MqttError as error:
             if (why := str(error)) != trouble:
                 trouble = why
@@ -252,6 +257,20 @@ async def _soon(client: Client) -> AsyncIterator[Message]:
             yield await asyncio.wait_for(anext(client.messages), _QUIET)
         except TimeoutError:
             return
+
+
+async def _heard_out(client: Client) -> None:
+    """Hear why a connection ended, if it did.
+
+    Quirk: aiomqtt 2.5.1 keeps that for whoever reads messages (`MessagesIterator`); where nobody did at that moment,
+    its `__aexit__` lets it go unheard, and Python complains of a "Future exception was never retrieved".
+    """
+    from aiomqtt import MqttError  # noqa: PLC0415 - an extra
+
+    with suppress(MqttError, TimeoutError):
+        async with asyncio.timeout(_LAST):
+            async for _ in client.messages:
+                pass
 
 
 def _payload(message: Message) -> str:
