@@ -20,7 +20,8 @@ _EXAMPLES = """\
 
 def add_demo(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = add_command(commands, "demo", "show both clouds, emulated on this machine, live", _EXAMPLES, demo)
+    sentence = "show both clouds, emulated on this machine, live"
+    parser = add_command(commands, "demo", sentence, _EXAMPLES, demo, config=False)
     parser.add_argument("--once", action="store_true", help="read every plant once, then end")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON instead of a table")
     parser.add_argument("--speed", type=_speed, default=60.0, metavar="N", help="simulated seconds per second (60)")

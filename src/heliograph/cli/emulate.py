@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.options import add_common
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,7 +73,6 @@ def add_emulate(commands: Any) -> None:
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="switch a fault on; VALUE*N for N requests"
     )
     parser.set_defaults(run=emulate)
-    add_common(parser)
 
 
 def emulate(options: argparse.Namespace) -> int:

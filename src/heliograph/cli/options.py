@@ -24,8 +24,12 @@ def add_command(
     run: Callable[[Namespace], int],
     *,
     accounts: bool = True,
+    config: bool = True,
 ) -> ArgumentParser:
-    """Add one command with its help, its examples and the common options; one without accounts asks no cloud."""
+    """Add one command with its help, its examples and the common options.
+
+    One without accounts asks no cloud, and one without a configuration is a world of its own.
+    """
     parser: ArgumentParser = commands.add_parser(
         name,
         help=sentence,
@@ -34,10 +38,8 @@ def add_command(
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    if accounts:
-        add_common(parser)
-    else:
-        add_config(parser)
+    if config:
+        (add_common if accounts else add_config)(parser)
     return parser
 
 
