@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -175,6 +176,10 @@ def test_settings_that_cannot_be_read_are_no_settings(house):
     with pytest.raises(Refused) as caught:
         house.client.read_settings(house.device)
     assert caught.value.code in ("501", "read_fail")
+    told = str(caught.value)
+    assert re.search("the cloud could not (reach|read) the device.* now", told)
+    assert "offline or slow" in told
+    assert "Try again when the app shows it online" in told
     house.tell(80)
     house.fault(unread=None)
     assert house.has == 80

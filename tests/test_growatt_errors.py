@@ -98,7 +98,12 @@ ANSWERS = {
     "text": (reply(json.dumps(PRIVATE).encode()), e.Unreadable, "object"),
     "refused": (reply({"result": 0, "obj": None, "msg": "504"}), e.Refused, "504"),
     "refused in words": (reply(NESTED), e.Refused, "refused"),
-    "failed": (reply({"success": False, "msg": "501"}), e.Refused, "501"),
+    "offline": (
+        reply({"success": False, "msg": "501"}),
+        e.Refused,
+        "could not reach the device now (501). It is offline",
+    ),
+    "slow": (reply({"result": 0, "obj": None, "msg": "500"}), e.Refused, "did not answer the cloud in time (500)"),
     "failed in words": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.Refused, "refused"),
 }
 

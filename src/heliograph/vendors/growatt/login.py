@@ -167,10 +167,19 @@ class GrowattCloud:
 
 
 _UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
+_AWAY = (
+    "It is offline or slow: asleep at night, or without network. Try again when the app shows it online. If it is "
+    "online, check the plant and serial number, and that the call fits the device's family"
+)
 _REFUSALS = {
-    "501": _UNKNOWN,
-    "504": _UNKNOWN,
-    "inv_set_failure": "Check the setting's name and its values, and that the device is online",
+    # Quirk: the word for a device that is offline is the one for a device there is none of (a NEO's recording).
+    "501": ("the cloud could not reach the device now (501)", _AWAY),
+    "500": ("the device did not answer the cloud in time (500)", _AWAY),
+    "504": ("the cloud refused (504)", _UNKNOWN),
+    "inv_set_failure": (
+        "the cloud refused (inv_set_failure)",
+        "Check the setting's name and its values, and that the device is online",
+    ),
 }
 
 
@@ -258,7 +267,8 @@ def _check_refusal(answer: dict[str, Any]) -> None:
         if "login invalid" in code.lower():
             # Quirk: the portal's writes tell a dead session in words (docs/clouds/growatt.md).
             raise _ended("login invalid")
-        error = Refused(f"the cloud refused ({code or 'no reason given'})", advice=_REFUSALS.get(code, ""))
+        what, advice = _REFUSALS.get(code, (f"the cloud refused ({code or 'no reason given'})", ""))
+        error = Refused(what, advice=advice)
         error.code = error.reason = code
         raise error
 

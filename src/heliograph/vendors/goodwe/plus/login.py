@@ -108,7 +108,10 @@ _REFUSED = {
     ),
     "S0327": ("statistics are by day, month or year only (S0327)", "Name one of the three"),
     "R0305": ("the device did not carry the order out (R0305)", "It is often passing: look, then send it again"),
-    "read_fail": ("the device's settings could not be read", "Devices without a battery have none of these"),
+    "read_fail": (
+        "the cloud could not read the device's settings now (read_fail)",
+        "It is offline or slow, or has none of these, as one without a battery. Try again when the app shows it online",
+    ),
 }
 
 
