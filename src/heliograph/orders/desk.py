@@ -157,7 +157,8 @@ class Desk:
         if until.tzinfo is None or until.timestamp() <= self.clock.now():
             raise ConfigError("a curtailment needs an end that is still to come, as a moment with its zone")
         sight = yield from self.road.look(device)
-        if already := next((sight.limited[name] for name in wanted if name in sight.limited), None):
+        limited = sight.limited
+        if already := next((limited[name] for name in wanted if name in limited), None):
             raise ConfigError(f"it is curtailed already, by order {already.id}; take that back first")
         plan = self.road.planned(sight, wanted, kind=Kind.CURTAIL, until=until.timestamp())
         if plan.notes:
@@ -184,8 +185,10 @@ class Desk:
 
     def _tidy(self) -> None:
         """Take the mark away once no curtailment is open; one may be among what a damaged journal does not tell."""
-        if self.journal.marker.exists() and not self.curtailments() and not self.journal.read().lost:
-            self.journal.marker.unlink(missing_ok=True)
+        if self.journal.marker.exists():
+            book = self.journal.read()
+            if not book.lost and not undo.curtailed(book.orders.values()):
+                self.journal.marker.unlink(missing_ok=True)
 
 
 class Orders(Desk):

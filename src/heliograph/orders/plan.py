@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from heliograph.orders.states import Kind
+from heliograph.orders.undo import limited
 
 if TYPE_CHECKING:
     from heliograph.model import Device
@@ -56,12 +57,20 @@ class Sight:
     """The same, and what was told last where that cannot be read."""
     foreign: tuple[Foreign, ...]
     """Settings that somebody else has changed since."""
-    open: tuple[Order, ...]
-    """Orders of which it is not yet known what became of them."""
-    limited: Mapping[str, Order]
-    """Settings that the end of a curtailment will restore, with its order."""
+    orders: tuple[Order, ...]
+    """What it was ordered here, judged by what was read."""
     lines: int
     """How many lines the journal had of it."""
+
+    @property
+    def open(self) -> tuple[Order, ...]:
+        """Orders of which it is not yet known what became of them."""
+        return tuple(order for order in self.orders if order.open)
+
+    @property
+    def limited(self) -> Mapping[str, Order]:
+        """Settings that the end of a curtailment will restore, with its order."""
+        return limited(self.orders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,6 @@ from heliograph.orders.difference import completed, differences, find
 from heliograph.orders.plan import Pause, Plan, Read, Sight, Write
 from heliograph.orders.recover import for_good, foreign, settled, told
 from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
-from heliograph.orders.undo import limited
 from heliograph.orders.verdict import unwritten, verdict
 
 if TYPE_CHECKING:
@@ -185,8 +184,7 @@ class Road:
             read=read,
             present=told(orders, device.id, settings, read),
             foreign=foreign(orders, device.id, settings, read),
-            open=tuple(order for order in orders if order.open),
-            limited=limited(orders, device.id),
+            orders=orders,
             lines=book.lines.get(device.id, 0),
         )
 
@@ -311,8 +309,9 @@ class Road:
 
 def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> Iterator[str]:
     """Yield what will not be restored any more because this changes it first."""
+    limited = sight.limited
     for name in dict.fromkeys(one.setting.name for one in steps):
-        if name in sight.limited and (order := sight.limited[name].id) != undoes:
+        if name in limited and (order := limited[name].id) != undoes:
             yield (
                 f"{name} is curtailed by order {order}; after this it is not restored at that order's end. To have it "
                 f"restored, say instead: heliograph settings undo {order}"

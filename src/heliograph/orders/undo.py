@@ -10,7 +10,7 @@ from heliograph.orders.states import Kind, State, last_of
 from heliograph.settings import same
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from heliograph.orders.plan import Plan, Sight, Steps
     from heliograph.orders.road import Road
@@ -48,13 +48,12 @@ def undoing(road: Road, order: Order) -> Steps[Plan]:
     Where the order cannot be taken back none before it is by itself: a person has to name it.
     """
     sight = yield from road.look(order.target())
-    known = road.journal.read().of(order.device)
-    order = next(one for one in known if one.id == order.id)
+    order = next(one for one in sight.orders if one.id == order.id)
     road.able(sight, {first.setting for first, _ in _standing(order)})
     if why := _for_good(order, sight):
-        raise ConfigError(f"order {order.id} cannot be taken back: {why}{_instead(known, sight)}")
+        raise ConfigError(f"order {order.id} cannot be taken back: {why}{_instead(sight)}")
     wanted: dict[str, Mapping[str, Value]] = {}
-    notes = [f"order {one.id} is passed over and stays: {why}" for one, why in _passed_over(known, order, sight)]
+    notes = [f"order {one.id} is passed over and stays: {why}" for one, why in _passed_over(order, sight)]
     for first, later in _standing(order):
         wanted[first.setting] = back(first.old, first.new)
         if same(sight.settings[first.setting], later.new, sight.present.get(first.setting)) is False:
@@ -74,17 +73,17 @@ def _for_good(order: Order, sight: Sight) -> str:
     return ""
 
 
-def _passed_over(known: Iterable[Order], order: Order, sight: Sight) -> Iterator[tuple[Order, str]]:
+def _passed_over(order: Order, sight: Sight) -> Iterator[tuple[Order, str]]:
     """Yield the later orders that stand and cannot be taken back, with why."""
-    found = standing(known)
+    found = standing(sight.orders)
     for one in found[found.index(order) + 1 :] if order in found else ():
         if why := _for_good(one, sight):
             yield one, why
 
 
-def _instead(known: Iterable[Order], sight: Sight) -> str:
+def _instead(sight: Sight) -> str:
     """Return what to do instead: the orders that can be taken back, the last one first."""
-    can = [one for one in reversed(standing(known)) if not _for_good(one, sight)]
+    can = [one for one in reversed(standing(sight.orders)) if not _for_good(one, sight)]
     if not can:
         return ". Nor can any other order to it: set what you want instead"
     listed = ", ".join(f"{one.id} ({', '.join(first.setting for first, _ in _standing(one))})" for one in can[:_LISTED])
@@ -110,15 +109,14 @@ def curtailed(orders: Iterable[Order]) -> tuple[Order, ...]:
     )
 
 
-def limited(orders: Iterable[Order], device: str) -> dict[str, Order]:
-    """Return the settings of a device that the end of a curtailment will restore, with its order.
+def limited(orders: Sequence[Order]) -> dict[str, Order]:
+    """Return the settings that the end of a curtailment will restore, with its order; of one device's orders.
 
     What a later order was seen to have changed again is that order's.
     """
-    known = [one for one in orders if one.device == device]
-    last = last_of(known, device)
+    last = last_of(orders, orders[0].device) if orders else {}
     found = {}
-    for one in curtailed(known):
+    for one in curtailed(orders):
         for first, _ in _standing(one):
             later, change = last[first.setting]
             if one.id in {later.id, later.undoes} or change.state is not State.APPLIED:
@@ -149,13 +147,11 @@ def _next_try(tried: list[Order]) -> float:
 def restoring(road: Road, order: Order) -> Steps[Order | None]:
     """End a curtailment: what it limited gets its old value back, unless somebody else has changed it meanwhile."""
     sight = yield from road.look(order.target())
-    known = road.journal.read().of(order.device)
-    order = next(one for one in known if one.id == order.id)
-    if order not in curtailed(known):
+    order = next(one for one in sight.orders if one.id == order.id)
+    if order not in curtailed(sight.orders):
         return None
     road.able(sight, {first.setting for first, _ in _standing(order)})
-    kept = {name for name, one in limited(known, order.device).items() if one is order}
-    wanted, forced = _put_back(sight, order, kept)
+    wanted, forced = _put_back(sight, order)
     plan = road.planned(sight, wanted, kind=Kind.RESTORE, undoes=order.id, forced=frozenset(forced))
     if not plan.steps:
         road.journal.released(order, road.now(), "the device has another value by now, which is left to it")
@@ -163,10 +159,11 @@ def restoring(road: Road, order: Order) -> Steps[Order | None]:
     return (yield from road.carry(plan))
 
 
-def _put_back(sight: Sight, order: Order, kept: Collection[str]) -> tuple[dict[str, Mapping[str, Value]], set[str]]:
+def _put_back(sight: Sight, order: Order) -> tuple[dict[str, Mapping[str, Value]], set[str]]:
     """Return what is to be put back, and what of it is sent in any case: the limit may still be on its way."""
     wanted: dict[str, Mapping[str, Value]] = {}
     forced: set[str] = set()
+    kept = {name for name, one in sight.limited.items() if one is order}
     for first, last in _standing(order):
         if first.setting not in kept:
             continue
