@@ -12,6 +12,7 @@ from heliograph.model import Quality, Status
 from heliograph.store import open_store
 from heliograph.store.contract import Batch, Entry, Known, Series
 from heliograph.web.page_past import offsets
+from heliograph.web.page_words import power
 from scenes import HOME, SCENES, ZONE, Scene, at, fill, fleet, hybrid
 from website import HOSTILE, IDS, numbered
 
@@ -199,6 +200,36 @@ def test_nothing_is_wider_than_its_window(browser, home, town, width):
     one.page.context.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scene", ["full-sun", "night"])
+def test_no_words_touch_the_ring_around_them(browser, scene, width, tmp_path):
+    """The corners of every text in an end of the picture are inside its disc, stroke and all."""
+    with site(tmp_path, SCENES[scene]) as running:
+        one = watched(browser, width)
+        one.page.goto(running.url)
+        apart = one.page.evaluate("""() => [...document.querySelectorAll(".end")].flatMap((end) => {
+            const disc = end.querySelector(".disc").getBBox();
+            const [x, y, r] = [disc.x + disc.width / 2, disc.y + disc.height / 2, disc.width / 2];
+            return [...end.querySelectorAll("text")].map((text) => {
+                const box = text.getBBox();
+                const far = Math.max(Math.abs(box.y + 3 - y), Math.abs(box.y + box.height - 4 - y));
+                return { said: text.textContent, room: r - Math.hypot(box.width / 2, far) };
+            });
+        })""")
+        assert len(apart) == 9
+        assert [one for one in apart if one["room"] < 8] == []
+        one.page.context.close()
+
+
+def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
+    page = tab(home.url)
+    shown = page.evaluate("""async () => {
+        const { power } = await import("/assets/axis.js");
+        return [0, 842.4, 3400, -12400, 1250000].map((one) => power(one));
+    }""")
+    assert shown == [power(one) for one in (0, 842.4, 3400, -12400, 1250000)]
+
+
 def test_every_text_stands_out_from_what_is_behind_it(browser, home, town):
     script = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
     for scheme in ("light", "dark"):
@@ -326,7 +357,7 @@ def test_without_scripts_all_of_it_is_still_said(browser, home):
     one.page.goto(home.url)
     assert "The sun gives" in one.page.inner_text("main")
     assert "its figures are in the table below" in one.page.inner_text("#past")
-    one.page.get_by_text("Means as a table").click()
+    one.page.get_by_text("Hourly means, as a table").click()
     assert one.page.locator(".figures tbody tr").first.is_visible()
     one.page.context.close()
 

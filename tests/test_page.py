@@ -89,6 +89,7 @@ def test_the_day_is_there_as_a_table_too(home):
     assert "From Solar House Grid Battery Charge" in told
     assert re.search(r"00:00 0 W \d+ W", told)
     assert "1 value was not believed" in told
+    assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in told
     assert "a total fell; the cloud says 0 in the morning" in told
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import htpy as h
 
 from heliograph.web.page_sums import of_house, of_sun
-from heliograph.web.page_words import energy
+from heliograph.web.page_words import energy, mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def chart(bars: Sequence[Bar], span: str, where: Callable[[date], str]) -> h.Ele
     ticks = round(top / step)
     wide = _SLOT * len(bars)
     return h.div(".bars", aria_hidden="true")[
-        h.div(".y")[[h.span[energy(step * number)] for number in range(ticks, -1, -1)]],
+        h.div(".y")[[h.span[mark(step * number)] for number in range(ticks, -1, -1)]],
         h.svg(viewBox=f"0 0 {wide:g} {_HIGH:g}", preserveAspectRatio="none", focusable="false")[
             [
                 h.Element("path")(".line", d=f"M0 {_HIGH - _HIGH * number / ticks:.2f}H{wide:g}")

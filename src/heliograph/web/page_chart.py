@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 import htpy as h
 
+from heliograph.metrics import METRICS
 from heliograph.web import page_bars
 from heliograph.web.page_frame import address, figure
 from heliograph.web.page_past import POWERS, SPANS, bars
 from heliograph.web.page_sums import added
-from heliograph.web.page_words import count, energy, local, percent, power
+from heliograph.web.page_words import count, energy, exact, local, percent, power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +160,7 @@ def _powers(plant: PlantNow, past: Past) -> h.Node:
     pattern = "%H:%M" if past.view.span == "day" else "%a %d %H:%M"
     changes = len(past.offsets) > 1
     return _folded(
-        "Means as a table",
+        f"{'Hourly' if past.view.span == 'day' else 'Three-hourly'} means, as a table",
         ["From", *(word for _, word in columns)],
         [
             [
@@ -184,7 +185,8 @@ def _energies(plant: PlantNow, past: Past, rows: Sequence[Bar]) -> h.Element:
         ]
         lines.append([said, *(energy(one.values[name]) for name in names)])
     foot: list[h.Node] = ["Together", *(energy(whole[name]) for name in names)]
-    return _folded("Energies as a table", [into.title(), *(_COLUMNS[name] for name in names)], lines, foot)
+    title = f"{'Monthly' if span == 'year' else 'Daily'} energies, as a table"
+    return _folded(title, [into.title(), *(_COLUMNS[name] for name in names)], lines, foot)
 
 
 def _folded(
@@ -216,8 +218,8 @@ def _repairs(plant: PlantNow, past: Past) -> h.Node:
         [
             f"{local(one.measured_at, plant.zone):%a %d %H:%M}",
             one.metric.replace("_", " "),
-            _plain(one.raw),
-            _plain(one.kept),
+            exact(one.raw, _unit(one.metric)),
+            exact(one.kept, _unit(one.metric)),
             one.reason,
         ]
         for one in past.repairs
@@ -225,5 +227,7 @@ def _repairs(plant: PlantNow, past: Past) -> h.Node:
     return _folded(title, ["When", "What", "The cloud said", "Kept", "Why"], rows)
 
 
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:g}"
+def _unit(name: str) -> str:
+    """Return the unit of what a repair names: a metric, or the energy of a day."""
+    metric = METRICS.get(name) or METRICS.get(f"{name}_today")
+    return metric.unit if metric else ""

@@ -62,7 +62,7 @@ def sentence(values: Mapping[str, float | None], otherwise: str = "") -> str:
     """Say in words what the picture shows; where nothing is known, something else.
 
     >>> sentence({"pv_power": 3420.0, "load_power": 1100.0, "grid_power": -300.0})
-    'The sun gives 3.42\u202fkW, the house uses 1.1\u202fkW and 300\u202fW goes to the grid.'
+    'The sun gives 3.42\u202fkW, the house uses 1.10\u202fkW and 300\u202fW goes to the grid.'
     """
     pv, grid, battery, load = (values.get(f"{name}_power") for name in ("pv", "grid", "battery", "load"))
     said = []
@@ -157,14 +157,17 @@ def _sign(number: float) -> int:
 def _end(node: Node) -> h.Element:
     x, y = node.place
     dim = "" if node.watts is not None else ".dim"
+    about = [node.words] if node.soc is None else [percent(node.soc), node.words]
+    # Three lines stand a little higher than two, so that none touches the ring.
+    top = y + 8 if len(about) == 1 else y - 1
     return h.g(f".end.{node.name}{dim}")[
         h.circle(".disc", cx=x, cy=y, r=_RADIUS),
         node.soc is not None and _ring(node),
-        h.g(".icon", transform=f"translate({x - 12} {y - 42})")[h.path(d=ICONS[node.name])],
-        h.text(".figure", x=x, y=y + 8, text_anchor="middle")[GAP if node.watts is None else power(abs(node.watts))],
-        h.text(".about", x=x, y=y + 27, text_anchor="middle")[
-            node.soc is not None and [percent(node.soc), h.tspan(".word")[f" · {node.words}"]],
-            node.soc is None and node.words,
+        h.g(".icon", transform=f"translate({x - 12} {top - 49})")[h.path(d=ICONS[node.name])],
+        h.text(".figure", x=x, y=top, text_anchor="middle")[GAP if node.watts is None else power(abs(node.watts))],
+        [
+            h.text(".about", x=x, y=top + 19 + 17 * line, text_anchor="middle")[words]
+            for line, words in enumerate(about)
         ],
     ]
 

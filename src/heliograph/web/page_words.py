@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.freshness import Freshness
+from heliograph.metrics import told
 from heliograph.model import Status
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class State(NamedTuple):
 
 
 def power(watts: float | None) -> str:
-    """Return a power in the unit that suits it.
+    """Return a power with three figures, in the unit that suits it.
 
-    >>> [power(one) for one in (None, 0, 842.4, 3420, -12_400, 1_250_000)]
-    ['–', '0\u202fW', '842\u202fW', '3.42\u202fkW', '−12.4\u202fkW', '1.25\u202fMW']
+    >>> [power(one) for one in (None, 0, 842.4, 3400, -12_400, 1_250_000)]
+    ['–', '0\u202fW', '842\u202fW', '3.40\u202fkW', '−12.4\u202fkW', '1.25\u202fMW']
     """
     if watts is None:
         return GAP
@@ -44,10 +45,10 @@ def power(watts: float | None) -> str:
 
 
 def energy(kwh: float | None) -> str:
-    """Return an energy in the unit that suits it.
+    """Return an energy with three figures, in the unit that suits it.
 
-    >>> [energy(one) for one in (None, 0, 0.0842, 23.4, 4310.2)]
-    ['–', '0\u202fkWh', '84\u202fWh', '23.4\u202fkWh', '4.31\u202fMWh']
+    >>> [energy(one) for one in (None, 0, 0.0842, 19, 4310.2)]
+    ['–', '0\u202fkWh', '84\u202fWh', '19.0\u202fkWh', '4.31\u202fMWh']
     """
     if kwh is None:
         return GAP
@@ -58,6 +59,26 @@ def energy(kwh: float | None) -> str:
     if abs(kwh) < 999.5:
         return f"{_figures(kwh)}{_SPACE}kWh"
     return f"{_figures(kwh / 1e3)}{_SPACE}MWh"
+
+
+def mark(kwh: float) -> str:
+    """Return an energy as a scale is marked with it, where figures are round.
+
+    >>> [mark(one) for one in (0, 0.25, 2.5, 20, 1000)]
+    ['0\u202fkWh', '250\u202fWh', '2.5\u202fkWh', '20\u202fkWh', '1\u202fMWh']
+    """
+    number, space, unit = energy(kwh).partition(_SPACE)
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{space}{unit}"
+
+
+def exact(value: float | None, unit: str) -> str:
+    """Return a value as it is kept, where it is the small difference that matters.
+
+    >>> exact(21034.2, "kWh"), exact(None, "W")
+    ('21,034.2\u202fkWh', '–')
+    """
+    known = told(value)
+    return GAP if known is None else f"{known:,}".removesuffix(".0").replace("-", _MINUS) + _SPACE + unit
 
 
 def percent(share: float | None) -> str:
@@ -136,13 +157,11 @@ def condition(status: Status | None) -> State | None:
 
 
 def _figures(number: float) -> str:
-    """Return a number with about three figures."""
+    """Return a number with three figures, or as many as it has before the point."""
     size = abs(number)
     return _signed(number, 2 if size < 9.995 else 1 if size < 99.95 else 0)
 
 
 def _signed(number: float, places: int) -> str:
     text = f"{number:,.{places}f}"
-    if places:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", "0"} else text.replace("-", _MINUS)
+    return "0" if text == "-0" else text.replace("-", _MINUS)

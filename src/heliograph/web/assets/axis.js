@@ -92,17 +92,21 @@ export class Wall {
   }
 }
 
-function figures(number) {
+/** Three figures, as everywhere on the page; on a scale figures are round, and told as such. */
+function figures(number, round) {
   const size = Math.abs(number);
-  const text = number.toLocaleString("en-GB", { maximumFractionDigits: size < 9.995 ? 2 : size < 99.95 ? 1 : 0 });
-  return text.replace("-", "\u2212");
+  const places = size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
+  const shown = { minimumFractionDigits: round ? 0 : places, maximumFractionDigits: places };
+  return number.toLocaleString("en-GB", shown).replace("-", "\u2212");
 }
 
-/** A power in the unit that suits it, or that suits the whole scale. */
-export function power(watts, scale = Math.abs(watts)) {
+/** A power in the unit that suits it, or that suits the whole scale it marks. */
+export function power(watts, scale) {
   if (watts == null) return "–";
-  if (scale < 999.5) return `${figures(Math.round(watts))}\u202fW`;
-  return scale < 999500 ? `${figures(watts / 1e3)}\u202fkW` : `${figures(watts / 1e6)}\u202fMW`;
+  const size = scale ?? Math.abs(watts);
+  if (size < 999.5) return `${figures(Math.round(watts), true)}\u202fW`;
+  const [part, unit] = size < 999500 ? [1e3, "kW"] : [1e6, "MW"];
+  return `${figures(watts / part, scale !== undefined)}\u202f${unit}`;
 }
 
 export function percent(share) {
