@@ -14,3 +14,14 @@ settings.load_profile("heliograph")
 def _a_home_of_its_own(tmp_path_factory, monkeypatch):
     """Let no test see what another one's accounts are remembered by, and none write to this user's folders."""
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A broker that lets everybody in."""
+    from broker import Broker, program
+
+    ours = Broker(program(), tmp_path)
+    ours.start()
+    yield ours
+    ours.stop()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +14,7 @@ from heliograph.redact import Secret
 from heliograph.store import open_store
 from heliograph.store.aside import Aside
 from heliograph.store.contract import Batch, Entry, Known, Series
+from listening import Listener
 
 NOON = 1_782_036_000  # 2026-06-21 10:00 UTC, 12:00 in Berlin
 ROOF = Series("growatt", "11")
@@ -39,54 +37,23 @@ def answer(status=200, body=b"", **headers):
     return "\r\n".join([f"HTTP/1.1 {status} So", f"Content-Length: {len(raw)}", *told, "", ""]).encode() + raw
 
 
-RESET = object()
-"""Instead of an answer: the line is cut."""
-HALF = b"HTTP/1.1 200 So\r\nContent-Length: 100\r\n\r\nbut the rest never"
+HALF = b"HTTP/1.1 200 So\r\nConnection: close\r\nContent-Length: 100\r\n\r\nbut the rest never"
 """An answer that ends in the middle."""
 
 
-class Service:
-    """Answers each request with what `reply` makes of it; None of it is HTTP's own business but the framing."""
+class Service(Listener):
+    """Answers each request with what `reply` makes of it."""
 
     def __init__(self):
         self.asked = []
         self.reply = lambda asked: answer()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._lines = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                line, _ = self._socket.accept()
-                self._lines.append(line)
-                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
-
-    def _serve(self, line):
-        with suppress(OSError), line, line.makefile("rb") as reader:
-            while head := b"".join(iter(lambda: reader.readline().rstrip(b"\r\n") + b"\n", b"\n")):
-                first, *rest = head.decode().splitlines()
-                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in rest)}
-                body = reader.read(int(headers.get("content-length", 0)))
-                parts = urlsplit(first.split(" ")[1])
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                self.asked.append(Asked(parts.path, query, headers, body))
-                reply = self.reply(self.asked[-1])
-                if reply is RESET:
-                    # Not a polite goodbye.
-                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-                    return
-                line.sendall(reply)
-                if reply == HALF:
-                    return
-
-    def close(self):
-        for line in (self._socket, *self._lines):
-            with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-            line.close()
+    def heard(self, verb, target, headers, body):
+        parts = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.asked.append(Asked(parts.path, query, headers, body))
+        return self.reply(self.asked[-1])
 
 
 class Hand:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,6 +16,7 @@ from heliograph import AsyncGrowatt, Growatt
 from heliograph import errors as e
 from heliograph.client import send
 from heliograph.session import Request
+from listening import Listener
 
 USER, PASSWORD = "ada.lovelace", "hunter2"
 LOGIN = {"back": {"success": True, "user": {"id": 42}, "data": [{"plantId": "1", "plantName": "Roof"}]}}
@@ -29,7 +28,7 @@ def http(body, status="200 OK", *headers):
     return "\r\n".join([*lines, "", ""]).encode() + raw
 
 
-class Server:
+class Server(Listener):
     """A cloud made of a bare socket: it keeps every request as it came and answers as it is told."""
 
     def __init__(self):
@@ -37,50 +36,23 @@ class Server:
         self.answers = {}
         self.at_once = self.most_at_once = 0
         self._lock = threading.Lock()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
-        self._open = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
+        self.url += "/"
 
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                line, _ = self._socket.accept()
-                self._open.append(line)
-                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
-
-    def _serve(self, line):
-        with suppress(OSError), line, line.makefile("rb") as reader:
-            while head := b"".join(iter(lambda: reader.readline().rstrip(b"\r\n") + b"\n", b"\n")):
-                first, *rest = head.decode().splitlines()
-                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in rest)}
-                body = reader.read(int(headers.get("content-length", 0)))
-                verb, target, _ = first.split(" ")
-                with self._lock:
-                    self.seen.append((verb, target, headers, body))
-                    self.at_once += 1
-                    self.most_at_once = max(self.most_at_once, self.at_once)
-                answer = self._answer(target)
-                with self._lock:
-                    self.at_once -= 1
-                if answer is None:
-                    # Reset instead of a polite goodbye.
-                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-                    return
-                line.sendall(answer)
-                if b"Connection: close" in answer:
-                    return
+    def heard(self, verb, target, headers, body):
+        with self._lock:
+            self.seen.append((verb, target, headers, body))
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        answer = self._answer(target)
+        with self._lock:
+            self.at_once -= 1
+        return answer
 
     def _answer(self, target):
         path = urlsplit(target).path.lstrip("/")
         answer = self.answers.get(path, http(LOGIN if path == "newTwoLoginAPI.do" else {}))
         return answer(target) if callable(answer) else answer
-
-    def close(self):
-        for line in (self._socket, *self._open):
-            with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-            line.close()
 
 
 @pytest.fixture

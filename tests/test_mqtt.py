@@ -61,15 +61,6 @@ def store(tmp_path):
         yield store
 
 
-@pytest.fixture
-def broker(tmp_path):
-    """A broker that lets everybody in."""
-    ours = Broker(program(), tmp_path)
-    ours.start()
-    yield ours
-    ours.stop()
-
-
 def sample(series=ROOF, at=NOON, **values):
     return Entry(series, at, at + 60, Quality.LIVE, Status.ONLINE, values or VALUES)
 

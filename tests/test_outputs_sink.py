@@ -16,7 +16,8 @@ from heliograph.outputs.webhook import WebhookSink
 from heliograph.store import open_store
 from heliograph.store.aside import Aside
 from heliograph.store.contract import Batch, Series
-from receiving import HALF, NOON, RESET, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+from listening import RESET
+from receiving import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
 
 
 class Listed:

@@ -21,7 +21,8 @@ from heliograph.outputs.sink import IDLE, Later, Refused
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store.contract import Known, Series
 from leaks import forms, leaks, seen
-from receiving import HALF, NOON, RESET, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+from listening import RESET
+from receiving import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
 
 SECRET = "hunter2-and-möre"
 BOX = Series("growatt", "11", "INV1")

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from broker import Broker, kept, program
+from broker import kept
 from collecting import Jumping, worker_of
 from heliograph.collect.clock import Clock
 from heliograph.collect.collector import collect
@@ -38,7 +38,8 @@ from heliograph.store.contract import Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.vendors.goodwe.emulate import EMULATION as GOODWE
 from heliograph.vendors.growatt.emulate import EMULATION as GROWATT
-from receiving import HALF, RESET, Service, answer
+from listening import RESET
+from receiving import HALF, Service, answer
 
 MIDNIGHT = "2026-06-21T00:00:00+02:00"
 HOUR = 3600
@@ -266,14 +267,6 @@ def world():
     emulator = build(Options(start=datetime.fromisoformat(MIDNIGHT), speed=0, accounts=2), [GROWATT, GOODWE])
     with serve_in_thread(emulator) as ready:
         yield emulator, ready
-
-
-@pytest.fixture
-def broker(tmp_path):
-    there = Broker(program(), tmp_path)
-    there.start()
-    yield there
-    there.stop()
 
 
 def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
