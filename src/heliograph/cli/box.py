@@ -63,7 +63,7 @@ class Box:
             Account(
                 name=row["vendor"],
                 vendor=row["vendor"],
-                username=row["vendor"],
+                username=row["username"],
                 password=Secret(row["password"]),
                 server=self.url,
             )
