@@ -1,6 +1,7 @@
 """The page in a real Chromium: clicked through, live, dark, on a phone, by keyboard, and with hostile names."""
 
 import re
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -54,7 +55,14 @@ def town(tmp_path_factory):
 
 
 @pytest.fixture
-def tab(browser):
+def serving(tmp_path):
+    """Serve scenes until all tabs are closed: a tab whose server has gone complains of it."""
+    with ExitStack() as all_of_them:
+        yield lambda scene: all_of_them.enter_context(site(tmp_path, scene))
+
+
+@pytest.fixture
+def tab(browser, serving):
     """Open tabs, and at the end see that nothing was wrong in any."""
     tabs = []
 
@@ -108,21 +116,21 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
     assert page.get_by_role("heading", level=1).inner_text() == "Plants"
 
 
-def test_what_changes_is_seen_without_a_hand(tab, tmp_path, browser):
-    with site(tmp_path, SCENES["full-sun"]) as running:
-        page = tab(running.url)
-        drawn(page)
-        page.evaluate("document.querySelector('.flow').marked = true")
-        page.locator("summary").first.click()
-        moment = int(running.clock.now())
-        with open_store(running.where) as store:
-            values = {**store.latest(HOME)[0].values, "pv_power": 4321.0, "battery_power": -1500.0}
-            store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
-        page.get_by_text("The sun gives 4.32\u202fkW").wait_for(timeout=15_000)
-        assert page.get_by_text("Live, just now").is_visible()
-        assert page.locator(".leg.battery").count() == 1
-        assert page.evaluate("document.querySelector('.flow').marked"), "what stays is not made anew"
-        assert page.locator("details[open]").count() == 1
+def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
+    running = serving(SCENES["full-sun"])
+    page = tab(running.url)
+    drawn(page)
+    page.evaluate("document.querySelector('.flow').marked = true")
+    page.locator("summary").first.click()
+    moment = int(running.clock.now())
+    with open_store(running.where) as store:
+        values = {**store.latest(HOME)[0].values, "pv_power": 4321.0, "battery_power": -1500.0}
+        store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+    page.get_by_text("The sun gives 4.32\u202fkW").wait_for(timeout=15_000)
+    assert page.get_by_text("Live, just now").is_visible()
+    assert page.locator(".leg.battery").count() == 1
+    assert page.evaluate("document.querySelector('.flow').marked"), "what stays is not made anew"
+    assert page.locator("details[open]").count() == 1
 
 
 def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
@@ -141,36 +149,36 @@ def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
     page.context.close()
 
 
-def test_a_new_day_begins_on_a_page_that_is_left_open(tab, tmp_path):
+def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
     def scene(store):
         return SCENES["night"](store)._replace(now=at(23, 59))
 
-    with site(tmp_path, scene) as running:
-        page = tab(running.url)
-        drawn(page)
-        assert "Sun 21 June 2026" in page.inner_text("#past")
-        running.clock.go(at(0, 5, date(2026, 6, 22)))
-        moment = int(running.clock.now()) - 60
-        with open_store(running.where) as store:
-            values = store.latest(HOME)[0].values
-            store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
-        page.get_by_text("Mon 22 June 2026").wait_for(timeout=15_000)
-        drawn(page)
-        page.get_by_text("Mon 22 Jun, 00:00").wait_for()
+    running = serving(scene)
+    page = tab(running.url)
+    drawn(page)
+    assert "Sun 21 June 2026" in page.inner_text("#past")
+    running.clock.go(at(0, 5, date(2026, 6, 22)))
+    moment = int(running.clock.now()) - 60
+    with open_store(running.where) as store:
+        values = store.latest(HOME)[0].values
+        store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+    page.get_by_text("Mon 22 June 2026").wait_for(timeout=15_000)
+    drawn(page)
+    page.get_by_text("Mon 22 Jun, 00:00").wait_for()
 
 
-def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browser, tmp_path):
-    with site(tmp_path, SCENES["night"]) as running:
-        one = watched(browser)
-        running.where.rename(tmp_path / "away")
-        running.where.mkdir()
-        one.page.goto(running.url)
-        one.page.get_by_role("heading", name="The store cannot be read").wait_for()
-        running.where.rmdir()
-        (tmp_path / "away").rename(running.where)
-        one.page.get_by_role("heading", name="Haus am See").wait_for(timeout=20_000)
-        drawn(one.page)
-        one.page.context.close()
+def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browser, serving, tmp_path):
+    running = serving(SCENES["night"])
+    one = watched(browser)
+    running.where.rename(tmp_path / "away")
+    running.where.mkdir()
+    one.page.goto(running.url)
+    one.page.get_by_role("heading", name="The store cannot be read").wait_for()
+    running.where.rmdir()
+    (tmp_path / "away").rename(running.where)
+    one.page.get_by_role("heading", name="Haus am See").wait_for(timeout=20_000)
+    drawn(one.page)
+    one.page.context.close()
 
 
 def test_the_page_is_dark_where_the_system_is(tab, home):
@@ -202,23 +210,23 @@ def test_nothing_is_wider_than_its_window(browser, home, town, width):
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scene", ["full-sun", "night"])
-def test_no_words_touch_the_ring_around_them(browser, scene, width, tmp_path):
+def test_no_words_touch_the_ring_around_them(browser, scene, width, serving):
     """The corners of every text in an end of the picture are inside its disc, stroke and all."""
-    with site(tmp_path, SCENES[scene]) as running:
-        one = watched(browser, width)
-        one.page.goto(running.url)
-        apart = one.page.evaluate("""() => [...document.querySelectorAll(".end")].flatMap((end) => {
-            const disc = end.querySelector(".disc").getBBox();
-            const [x, y, r] = [disc.x + disc.width / 2, disc.y + disc.height / 2, disc.width / 2];
-            return [...end.querySelectorAll("text")].map((text) => {
-                const box = text.getBBox();
-                const far = Math.max(Math.abs(box.y + 3 - y), Math.abs(box.y + box.height - 4 - y));
-                return { said: text.textContent, room: r - Math.hypot(box.width / 2, far) };
-            });
-        })""")
-        assert len(apart) == 9
-        assert [one for one in apart if one["room"] < 8] == []
-        one.page.context.close()
+    running = serving(SCENES[scene])
+    one = watched(browser, width)
+    one.page.goto(running.url)
+    apart = one.page.evaluate("""() => [...document.querySelectorAll(".end")].flatMap((end) => {
+        const disc = end.querySelector(".disc").getBBox();
+        const [x, y, r] = [disc.x + disc.width / 2, disc.y + disc.height / 2, disc.width / 2];
+        return [...end.querySelectorAll("text")].map((text) => {
+            const box = text.getBBox();
+            const far = Math.max(Math.abs(box.y + 3 - y), Math.abs(box.y + box.height - 4 - y));
+            return { said: text.textContent, room: r - Math.hypot(box.width / 2, far) };
+        });
+    })""")
+    assert len(apart) == 9
+    assert [one for one in apart if one["room"] < 8] == []
+    one.page.context.close()
 
 
 def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
@@ -254,37 +262,37 @@ def hostile(store):
     return Scene(now)
 
 
-def test_a_hostile_name_is_shown_and_runs_nothing(tab, tmp_path):
-    with site(tmp_path, hostile) as running:
-        page = tab(running.url, width=360)
-        ran = []
-        page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
-        assert HOSTILE[0] in page.inner_text("#found")
-        assert sideways(page) <= 0
-        for number in range(len(HOSTILE)):
-            page.goto(f"{running.url}/plant/goodwe/h{number}")
-            page.wait_for_selector(f"{CHART}[data-drawn]")
-            assert sideways(page) <= 0, HOSTILE[number][:20]
-        assert ran == []
-        assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
+def test_a_hostile_name_is_shown_and_runs_nothing(tab, serving):
+    running = serving(hostile)
+    page = tab(running.url, width=360)
+    ran = []
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    assert HOSTILE[0] in page.inner_text("#found")
+    assert sideways(page) <= 0
+    for number in range(len(HOSTILE)):
+        page.goto(f"{running.url}/plant/goodwe/h{number}")
+        page.wait_for_selector(f"{CHART}[data-drawn]")
+        assert sideways(page) <= 0, HOSTILE[number][:20]
+    assert ran == []
+    assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
 
 
-def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, tmp_path):
+def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, serving):
     def scene(store):
         store.write(numbered(at(13, 5)))
         return Scene(at(13, 7))
 
-    with site(tmp_path, scene) as running:
-        page = tab(running.url)
-        for number, name in enumerate(IDS):
-            page.goto(running.url)
-            with page.expect_response(lambda reply: "/samples?" in reply.url) as drawn:
-                page.get_by_role("link", name=f"Number {number}", exact=True).click()
-            assert page.locator("h1").inner_text() == f"Number {number}"
-            assert page.locator(".head .id").inner_text() == f"goodwe {name}"
-            assert drawn.value.json()["plant"] == name
-            page.get_by_role("link", name="Week", exact=True).click()
-            assert page.locator("h1").inner_text() == f"Number {number}"
+    running = serving(scene)
+    page = tab(running.url)
+    for number, name in enumerate(IDS):
+        page.goto(running.url)
+        with page.expect_response(lambda reply: "/samples?" in reply.url) as drawn:
+            page.get_by_role("link", name=f"Number {number}", exact=True).click()
+        assert page.locator("h1").inner_text() == f"Number {number}"
+        assert page.locator(".head .id").inner_text() == f"goodwe {name}"
+        assert drawn.value.json()["plant"] == name
+        page.get_by_role("link", name="Week", exact=True).click()
+        assert page.locator("h1").inner_text() == f"Number {number}"
 
 
 def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
@@ -377,19 +385,19 @@ def test_the_first_view_is_light(browser, which, request):
     one.page.context.close()
 
 
-def test_a_year_of_five_minutes_is_drawn(tab, tmp_path, capsys):
+def test_a_year_of_five_minutes_is_drawn(tab, serving, capsys):
     def scene(store):
         now = at(23, 55, day=YEAR_ENDS)
         fill(store, hybrid(now), HOME, "Haus am See", YEAR_ENDS.replace(month=1, day=1), now)
         return Scene(now)
 
-    with site(tmp_path, scene) as running:
-        with open_store(running.where) as store:
-            kept = sum(1 for _ in store.moments(HOME, 0, 1 << 40))
-        page = tab(f"{running.url}/?span=year&show=power")
-        points = drawn(page)
-        took = page.locator(CHART).get_attribute("data-took")
-        from_start = page.evaluate("performance.now() - performance.getEntriesByType('navigation')[0].startTime")
+    running = serving(scene)
+    with open_store(running.where) as store:
+        kept = sum(1 for _ in store.moments(HOME, 0, 1 << 40))
+    page = tab(f"{running.url}/?span=year&show=power")
+    points = drawn(page)
+    took = page.locator(CHART).get_attribute("data-took")
+    from_start = page.evaluate("performance.now() - performance.getEntriesByType('navigation')[0].startTime")
     assert kept == 105_120
     assert points == 365
     with capsys.disabled():
