@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from heliograph.errors import ConfigError, HeliographError, Throttled
-from heliograph.orders import undo
+from heliograph.orders import standing, undo
 from heliograph.orders.clock import Clock
 from heliograph.orders.journal import Journal
 from heliograph.orders.plan import Pause, Read, Whose, Write
@@ -120,7 +120,7 @@ class Desk:
 
     def curtailments(self) -> tuple[Order, ...]:
         """Return the curtailments that are not over; nothing is sent."""
-        return undo.curtailed(self.log())
+        return standing.curtailed(self.log())
 
     def _order(self, order: str) -> Order:
         known = self.journal.read().orders
@@ -136,7 +136,7 @@ class Desk:
     def _planned_undo(self, device: Device | None, order: str | None) -> Steps[Plan]:
         if order is None and device is None:
             raise ConfigError("say which order to take back, or the last one of which device")
-        found = self._order(order) if order is not None else undo.newest(self.log(device.id if device else None))
+        found = self._order(order) if order is not None else standing.newest(self.log(device.id if device else None))
         return (yield from undo.undoing(self.road, found))
 
     def _carried(self, plan: Plan) -> Steps[Order | None]:
@@ -177,7 +177,7 @@ class Desk:
 
     def due(self) -> tuple[Order, ...]:
         """Return the curtailments to be ended now; nothing is sent."""
-        return undo.due(self.log(), self.clock.now()) if self.journal.marker.exists() else ()
+        return standing.due(self.log(), self.clock.now()) if self.journal.marker.exists() else ()
 
     def unsettled(self, device: str | None = None) -> tuple[Order, ...]:
         """Return the orders of which it is not known what became of them; nothing is sent."""
@@ -187,7 +187,7 @@ class Desk:
         """Take the mark away once no curtailment is open; one may be among what a damaged journal does not tell."""
         if self.journal.marker.exists():
             book = self.journal.read()
-            if not book.lost and not undo.curtailed(book.orders.values()):
+            if not book.lost and not standing.curtailed(book.orders.values()):
                 self.journal.marker.unlink(missing_ok=True)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from heliograph.orders.standing import limited
 from heliograph.orders.states import Kind
-from heliograph.orders.undo import limited
 
 if TYPE_CHECKING:
     from heliograph.model import Device

@@ -109,7 +109,7 @@ async def restore_once(accounts: Sequence[Account]) -> None:
 
 def open_lines(account: Account) -> list[str]:
     """Return a line for each order that is open and each curtailment that is not over; nothing is sent."""
-    from heliograph.orders.undo import curtailed  # noqa: PLC0415
+    from heliograph.orders.standing import curtailed  # noqa: PLC0415
 
     journal = desks.journal(account)
     book = journal.read()
