@@ -17,6 +17,7 @@ from heliograph import errors as e
 from heliograph.client import send
 from heliograph.session import Request
 from listening import Listener
+from subprocesses import python
 
 USER, PASSWORD = "ada.lovelace", "hunter2"
 LOGIN = {"back": {"success": True, "user": {"id": 42}, "data": [{"plantId": "1", "plantName": "Roof"}]}}
@@ -297,3 +298,16 @@ def test_one_async_client_serves_one_event_loop_after_another(server):
     assert asyncio.run(twice()) == asyncio.run(twice())
     assert len([one for one in server.seen if "newTwoLoginAPI.do" in one[1]]) == 1
     assert server.most_at_once == 1
+
+
+HEAVY = ("asyncio", "dataclasses", "inspect", "sqlite3", "email", "filelock")
+LATE = ("heliograph.keeper.gate", "heliograph.keeper.shelf", "pathlib", *HEAVY)
+
+
+@pytest.mark.parametrize(("keeper", "absent"), [("None", LATE), ("Keeper(sys.argv[0])", HEAVY)])
+def test_nothing_is_imported_before_it_is_needed(keeper, absent):
+    program = python(
+        "import sys; from heliograph import Growatt; from heliograph.keeper import Keeper;"
+        f"Growatt('me', 'secret', keeper={keeper}); print(*(one for one in {absent} if one in sys.modules))"
+    )
+    assert program.communicate() == (b"\n", b"")

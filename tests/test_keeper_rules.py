@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heliograph import replies
+from heliograph import keeper, replies
 from heliograph.conversation import FUTILE_PAUSE
 from heliograph.errors import (
     AccountLocked,
@@ -22,7 +22,7 @@ from heliograph.errors import (
     Throttled,
     Unreachable,
 )
-from heliograph.keeper import gate, rules
+from heliograph.keeper import rules
 from heliograph.keeper.book import DEBT, STRETCH, Book
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.rules import HOUR, MINUTE
@@ -520,7 +520,7 @@ def spelled(value):
 def test_the_page_about_the_keeper_names_the_true_figures():
     page = (Path(__file__).parent.parent / "docs" / "keeper.md").read_text(encoding="utf-8")
     known = {"BLOCK": Blocked.retry_after, "STRETCH": STRETCH, "DEBT": DEBT, "PAUSE": replies.PAUSE}
-    known |= {"PATIENCE": gate.PATIENCE, "FUTILE_PAUSE": FUTILE_PAUSE, **vars(rules)}
+    known |= {"PATIENCE": keeper.PATIENCE, "FUTILE_PAUSE": FUTILE_PAUSE, **vars(rules)}
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ((?:`[A-Z_]+`,? ?)+) \|", page, re.MULTILINE)
     named = set()
     for figure, constants in rows:

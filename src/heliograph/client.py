@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from heliograph.conversation import Cloud
     from heliograph.endpoint import Plan, Steps
     from heliograph.errors import CloudError
-    from heliograph.keeper import Budget, Gate, Keeper, Limits
+    from heliograph.keeper import Budget, Keeper, Limits
+    from heliograph.keeper.gate import Gate
 
 T = TypeVar("T")
 

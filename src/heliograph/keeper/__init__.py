@@ -6,15 +6,18 @@ import os
 from time import time
 from typing import TYPE_CHECKING
 
-from heliograph.keeper.gate import PATIENCE, Gate
 from heliograph.keeper.limits import Budget, Limits, Pause
-from heliograph.keeper.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Budget", "Gate", "Keeper", "Limits", "Pause"]
+    from heliograph.keeper.gate import Gate
+
+__all__ = ["Budget", "Keeper", "Limits", "Pause"]
+
+PATIENCE = 120.0
+"""Seconds to wait for another program's conversation with the same account."""
 
 
 class Keeper:
@@ -48,5 +51,8 @@ class Keeper:
         clock: Callable[[], float] = time,
     ) -> Gate:
         """Return the gate of one account."""
+        from heliograph.keeper.gate import Gate  # noqa: PLC0415 - a client that is not kept knows its limits only
+        from heliograph.keeper.shelf import Shelf  # noqa: PLC0415
+
         shelf = Shelf.of(self.folder, vendor, server, username)
         return Gate(shelf, limits, clock, interactive=interactive, paced=paced, patience=self._patience)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -21,44 +20,44 @@ TIGHT = (",", ":")
 _SLIP = 60.0
 
 
-@dataclass(slots=True, repr=False)
 class Book:
     """One account's memory; every moment is in epoch seconds of this machine's clock."""
 
-    at: float = 0.0
-    """When it was last written."""
-    behind: float = 0.0
-    """By how many seconds the clock went back; a machine that starts without a clock of its own gets them again."""
-    session: dict[str, Any] | None = None
-    opened_at: float | None = None
-    spent: list[list[float]] = field(default_factory=list)
-    """Requests of the last 24 hours: [start of the stretch, how many]."""
-    logins: list[float] = field(default_factory=list)
-    """Logins of the last 24 hours, as they were sent."""
-    last_login: float | None = None
-    """The last login that succeeded."""
-    trying: bool = False
-    """A login is under way; whoever finds this set was preceded by somebody who did not live to see its outcome."""
-    failures: int = 0
-    """Logins that failed in a row."""
-    failed_at: float | None = None
-    failed_why: str = ""
-    failed_by_person: bool = False
-    """It failed for a reason only a person can mend: terms to accept, another region."""
-    refused_passwords: list[str] = field(default_factory=list)
-    """Fingerprints of the passwords the cloud refused: several programs may each hold another old one."""
-    refused_at: float | None = None
-    """When it refused the last of them; None as soon as a login succeeded."""
-    deaths: list[float] = field(default_factory=list)
-    """When sessions died much too early, lately."""
-    pause: str = ""
-    pause_until: float = 0.0
-    pause_why: str = ""
-    strikes: int = 0
-    """How often the same kind of pause was needed again soon after it was over."""
-    misses: int = 0
-    """Requests in a row that nobody answered."""
-    notes: list[list[Any]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.at = 0.0
+        """When it was last written."""
+        self.behind = 0.0
+        """By how many seconds the clock went back; a machine that starts without a clock of its own gets them again."""
+        self.session: dict[str, Any] | None = None
+        self.opened_at: float | None = None
+        self.spent: list[list[float]] = []
+        """Requests of the last 24 hours: [start of the stretch, how many]."""
+        self.logins: list[float] = []
+        """Logins of the last 24 hours, as they were sent."""
+        self.last_login: float | None = None
+        """The last login that succeeded."""
+        self.trying = False
+        """A login is under way; whoever finds this set was preceded by somebody who did not live to see its outcome."""
+        self.failures = 0
+        """Logins that failed in a row."""
+        self.failed_at: float | None = None
+        self.failed_why = ""
+        self.failed_by_person = False
+        """It failed for a reason only a person can mend: terms to accept, another region."""
+        self.refused_passwords: list[str] = []
+        """Fingerprints of the passwords the cloud refused: several programs may each hold another old one."""
+        self.refused_at: float | None = None
+        """When it refused the last of them; None as soon as a login succeeded."""
+        self.deaths: list[float] = []
+        """When sessions died much too early, lately."""
+        self.pause = ""
+        self.pause_until = 0.0
+        self.pause_why = ""
+        self.strikes = 0
+        """How often the same kind of pause was needed again soon after it was over."""
+        self.misses = 0
+        """Requests in a row that nobody answered."""
+        self.notes: list[list[Any]] = []
 
     @property
     def alive(self) -> bool:
@@ -67,7 +66,7 @@ class Book:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
-        return {member.name: getattr(self, member.name) for member in fields(self)}
+        return dict(vars(self))
 
     def to_json(self) -> str:
         """Return the same as text; when it was written comes first."""
@@ -76,7 +75,9 @@ class Book:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Book:
         """Restore what `to_dict` gave; members another version does not know have their usual values."""
-        return cls(**{member.name: stored[member.name] for member in fields(cls) if member.name in stored})
+        book = cls()
+        vars(book).update({name: stored[name] for name in vars(book) if name in stored})
+        return book
 
     def seen_at(self, now: float) -> None:
         """Bring the book to the present; a clock that went back since the last writing takes all moments along.

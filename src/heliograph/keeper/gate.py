@@ -32,8 +32,6 @@ T = TypeVar("T")
 GLANCE = 0.05
 ROUNDS = 10_000
 """What a guess at a refused password costs whoever finds its fingerprint."""
-PATIENCE = 120.0
-"""Seconds to wait for another program's conversation with the same account."""
 
 
 class Gate:
@@ -47,7 +45,7 @@ class Gate:
         *,
         interactive: bool,
         paced: bool = False,
-        patience: float = PATIENCE,
+        patience: float,
     ) -> None:
         self.shelf = shelf
         self.limits = limits
