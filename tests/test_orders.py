@@ -384,6 +384,19 @@ def test_somebody_else_who_writes_is_noticed(toy, orders):
     assert orders.carry(plan).changes[0].old == {"value": 33.0}
 
 
+def test_what_is_still_on_its_way_to_a_device_is_overtaken_and_not_taken_for_done(toy, orders):
+    toy.ways = ["late 900"]
+    order = orders.set(DEVICE, "charge_stop_soc", 90)
+    assert (order.state, toy.has["charge_stop_soc"]) == (State.PENDING, {"value": 100.0})
+    plan = orders.plan_undo(DEVICE)
+    assert [step.new for step in plan.steps] == [{"value": 100.0}]
+    assert not plan.notes
+    assert [step.new for step in orders.plan(DEVICE, {"charge_stop_soc": 100}).steps] == [{"value": 100.0}]
+    assert orders.carry(plan).state is State.APPLIED
+    assert [values["value"] for _, values in toy.written] == [90.0, 100.0]
+    assert orders.set(DEVICE, "charge_stop_soc", 100) is None
+
+
 def test_a_plan_that_was_overtaken_is_not_carried_out(toy, orders, tmp_path):
     plan = orders.plan(DEVICE, {"charge_stop_soc": 90})
     desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 50)

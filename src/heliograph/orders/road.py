@@ -21,7 +21,7 @@ from heliograph.errors import (
 from heliograph.orders.difference import completed, differences, find
 from heliograph.orders.plan import Pause, Plan, Read, Sight, Write
 from heliograph.orders.recover import for_good, foreign, settled, told
-from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, makes_room
+from heliograph.orders.states import MADE_ROOM, Change, Kind, Order, State, last_of, makes_room
 from heliograph.orders.verdict import unwritten, verdict
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Road:
         """Return what an intent comes to for a device as it was seen."""
         self.able(sight, wanted)
         values = completed(sight.settings, sight.present, wanted, sight.device.id)
-        forced: frozenset[str] = about.get("forced", frozenset())
+        forced: frozenset[str] = about.pop("forced", frozenset()) | _on_its_way(sight, values)
         steps = differences(sight.settings, sight.present, values, forced)
         notes = (
             *about.pop("notes", ()),
@@ -99,7 +99,7 @@ class Road:
             ),
             *_ended(sight, steps, about.get("undoes")),
         )
-        return Plan(sight=sight, wanted=values, steps=steps, notes=notes, **about)
+        return Plan(sight=sight, wanted=values, steps=steps, forced=forced, notes=notes, **about)
 
     def able(self, sight: Sight, names: Collection[str]) -> None:
         """Raise where a device cannot be told one of these.
@@ -316,6 +316,16 @@ def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> I
                 f"{name} is curtailed by order {order}; after this it is not restored at that order's end. To have it "
                 f"restored, say instead: heliograph settings undo {order}"
             )
+
+
+def _on_its_way(sight: Sight, wanted: Mapping[str, Values]) -> frozenset[str]:
+    """Return what the device shows as it is wanted while an order for something else may still reach it."""
+    last = last_of(sight.orders, sight.device.id)
+    return frozenset(
+        name
+        for name, values in wanted.items()
+        if name in last and not (change := last[name][1]).final and change.new != values
+    )
 
 
 def _waiting(order: Order) -> list[Change]:

@@ -35,7 +35,8 @@ def undoing(road: Road, order: Order) -> Steps[Plan]:
     notes = [f"order {one.id} is passed over and stays: {why}" for one, why in _passed_over(order, sight)]
     for first, later in parts(order):
         wanted[first.setting] = back(first.old, first.new)
-        if same(sight.settings[first.setting], later.new, sight.present.get(first.setting)) is False:
+        there = same(sight.settings[first.setting], later.new, sight.present.get(first.setting))
+        if there is False and later.final:
             notes.append(f"{first.setting} has been changed again since order {order.id}")
     if not wanted:
         raise ConfigError(f"nothing of order {order.id} stands: it is {order.state}")
