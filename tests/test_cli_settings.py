@@ -292,6 +292,34 @@ def test_a_curtailment_ends_by_the_command_that_began_it(house):
     assert differ == ["clock"]
 
 
+def test_when_a_curtailment_ends_is_told_before_anything_is_sent(house):
+    words = "curtail", house.device, "--to", "50%", "--until"
+    ends = datetime.fromisoformat(NOON) + timedelta(days=1)
+    code, out, _ = house.say(*words, ends.isoformat(), "--dry-run")
+    assert code == 0
+    assert f"until {ends.astimezone():%a %H:%M}; then it gets back what it has now" in out
+    _, told = house.asked(*words, "2026-12-24T18:00:00+01:00", "--dry-run")
+    assert told["until"] == "2026-12-24T17:00:00+00:00"
+    assert house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")[1]["until"] is None
+
+
+def test_without_a_device_the_only_one_is_shown_or_all_are_listed(house):
+    code, _, err = house.say("show")
+    assert code == 2
+    assert "say which device. There are:\n" in err
+    assert house.device in err
+    house.allow(f'plants = ["{house.box.sites["tlx-battery"].id}"]')
+    assert house.say("show")[1].startswith(house.device)
+
+
+def test_a_log_of_a_device_without_orders_says_so(house):
+    house.set("charge_stop_soc=90")
+    code, out, err = house.say("log", "My roof")
+    assert (code, out) == (0, "")
+    assert "no order to 'My roof' was given here; a device is named here by its serial number" in err
+    assert house.say("log", house.device)[2] == ""
+
+
 def test_a_limit_never_lets_a_device_give_more_than_it_may_now(house):
     house.set("active_power_rate.value=30")
     code, _, err = house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--yes")

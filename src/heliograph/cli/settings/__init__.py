@@ -20,6 +20,7 @@ An account is read-only until its [[account]] table says: writes = ["charge_stop
 """
 
 _SHOW = """\
+  heliograph settings show                                the only device, or which there are
   heliograph settings show ABC1234567
   heliograph settings show "My roof" --json
 """
@@ -64,7 +65,7 @@ def add_settings(commands: Any) -> None:
     kinds = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
 
     show = _add(kinds, "show", "show what a device can be set to, and what it is", _SHOW)
-    _device(show)
+    _device(show, nargs="?")
 
     change = _add(kinds, "set", "change settings: look, show the difference, ask, send, read back", _SET)
     _device(change)
@@ -146,8 +147,8 @@ _PLACES = {
 }
 
 
-def _device(parser: ArgumentParser) -> None:
-    parser.add_argument("device", metavar="DEVICE", help="a serial number, a name, or a plant with one device")
+def _device(parser: ArgumentParser, **about: Any) -> None:
+    parser.add_argument("device", metavar="DEVICE", help="a serial number, a name, or a plant with one device", **about)
 
 
 def _careful(parser: ArgumentParser) -> None:

@@ -47,8 +47,8 @@ class Found:
         return f"{self.device.id}/plant" if self.device.family == PLANT else self.device.id
 
 
-def find(accounts: Sequence[Account], text: str, now: float) -> Found:
-    """Return the one device that is meant, or raise with what there is."""
+def find(accounts: Sequence[Account], text: str | None, now: float) -> Found:
+    """Return the one device that is meant, or the only one there is, or raise with what there is."""
     found = [one for account in accounts for one in _remembered(account, now)]
     meant = _matching(found, text)
     if not meant:
@@ -57,16 +57,20 @@ def find(accounts: Sequence[Account], text: str, now: float) -> Found:
     if len(meant) == 1:
         return meant[0]
     listed = "\n".join(f"  {one.title}" for one in meant or found) or "  none"
+    if text is None:
+        raise ConfigError(f"say which device. There are:\n{listed}")
     if meant:
         raise ConfigError(f"{text[:60]!r} names several devices; say one of them by its serial number:\n{listed}")
     hint = "; name the device first, then NAME=VALUE" if "=" in text else ""
     raise ConfigError(f"there is no device {text[:60]!r} that takes settings{hint}. There are:\n{listed}")
 
 
-def _matching(found: Sequence[Found], text: str) -> list[Found]:
+def _matching(found: Sequence[Found], text: str | None) -> list[Found]:
     """Return what a text may mean; an exact word wins over a loose one."""
-    wanted = text.casefold()
     devices = [one for one in found if one.device.family != PLANT]
+    if text is None:
+        return devices
+    wanted = text.casefold()
     for names in (
         [one for one in found if one.key.casefold() == wanted],
         [one for one in devices if (one.device.name or "").casefold() == wanted],
@@ -91,7 +95,9 @@ def _remembered(account: Account, now: float) -> list[Found]:
         told = json.loads(_place(account).read_text("utf-8"))
         if not 0 <= now - told["at"] < LAST:
             return []
-        return [Found(account, Device(**one["device"]), one["plant_name"]) for one in told["devices"]]
+        found = [Found(account, Device(**one["device"]), one["plant_name"]) for one in told["devices"]]
+        # The configuration may have chosen fewer plants since.
+        return [one for one in found if not account.plants or one.device.plant in account.plants]
     except (OSError, ValueError, TypeError, LookupError):  # a memory that is not there costs requests, no more
         return []
 

@@ -100,6 +100,8 @@ def run_log(options: Namespace) -> int:
             complain(f"{book.broken} lines of {rest.path} cannot be read; a program may have died while writing one")
         rows += [order for order in book.orders.values() if options.device in (None, order.device)]
     rows.sort(key=lambda order: order.at)
+    if options.device and not rows:
+        complain(f"no order to {options.device[:60]!r} was given here; a device is named here by its serial number")
     if options.json:
         print_json([words.as_dict(order) for order in rows])
         return 0

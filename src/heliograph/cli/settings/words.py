@@ -57,6 +57,9 @@ def difference(plan: Plan) -> Iterator[str]:
         for name, old, new in step.parameters() or _again(step):
             label = step.setting.name if len(step.new) == 1 else f"{step.setting.name}.{name}"
             yield f"  {label}: {value(step.setting, name, old)} -> {value(step.setting, name, new)}"
+    if plan.steps and plan.until is not None:
+        ends = moment(plan.until, datetime.fromtimestamp(plan.sight.at, UTC))
+        yield f"until {ends}; then it gets back what it has now"
 
 
 def _again(step: Difference) -> tuple[tuple[str, Value, Value], ...]:
@@ -120,6 +123,7 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
     return {
         "device": plan.device.id,
         "difference": [{"setting": one.setting.name, "old": one.old, "new": one.new} for one in plan.steps],
+        "until": _iso(plan.until),
         "foreign": foreign(plan.sight),
         "notes": list(plan.notes),
     }
