@@ -35,7 +35,9 @@ def test_the_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
             cloud.wait()
             assert cloud.stdout is not None
             cloud.stdout.close()
-    assert "W from the sun" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "W from the sun" in told
+    assert "refused the user name or password" in told
 
 
 def test_the_page_that_adds_a_vendor_runs() -> None:
