@@ -487,6 +487,15 @@ def test_a_server_that_is_no_address_is_one_line(box, say, vendor, server):
     one_line(err, getattr(box, vendor)["password"])
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_heard_by_nobody_and_harms_nothing(closed, tmp_path):
+    command = f"{sys.executable} -m heliograph doctor {closed}"
+    environment = {**os.environ, "HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert "should not have happened" not in done.stderr
+    assert done.returncode in {0, 1}
+
+
 def test_an_account_that_is_not_there_is_one_line(say):
     code, _, err = say("now", "--account", "work")
     assert code == 2

@@ -69,12 +69,20 @@ def parser() -> ArgumentParser:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 to be fixed by the person, 130 stopped."""
+    _have_streams()
     make_plain()
     grammar = parser()
     options, rest = grammar.parse_known_args(argv)
     if rest and not take_late(options, rest):
         grammar.error(f"unrecognized arguments: {' '.join(rest)}")
     return guarded(lambda: _done(options))
+
+
+def _have_streams() -> None:
+    """Let who closed a stream (`>&-`) hear nothing; Python leaves None in its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
 
 
 def _done(options: Namespace) -> int:
