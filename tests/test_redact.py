@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph import redact
+from heliograph.errors import ConfigError
 from heliograph.redact import EXCERPT_LENGTH, MASK, Secret, excerpt, masked
 
 KEYS = [key for part in redact._KEYS.split("|") for key in sorted({part, part.upper(), part.title()})]
@@ -33,6 +34,13 @@ def test_every_secret_key_is_masked_in_json_and_in_forms(key):
         assert MASK in masked(text)
     assert "51.47" not in masked(json.dumps({key: 51.47}))
     assert "51.47" not in masked(json.dumps({key: -51.47}))
+
+
+@pytest.mark.parametrize("value", [None, b"hunter2", 4711])
+def test_a_password_that_is_no_text_is_told_without_showing_it(value):
+    with pytest.raises(ConfigError, match=f"a password is a text, not {type(value).__name__}") as caught:
+        Secret(value)
+    assert str(value) not in str(caught.value).replace("NoneType", "")
 
 
 def test_what_is_no_secret_stays_readable():

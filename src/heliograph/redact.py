@@ -64,6 +64,8 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        if not isinstance(value, str):
+            raise ConfigError(f"a password is a text, not {type(value).__name__}")
         if any("\ud800" <= sign <= "\udfff" for sign in value):
             # Of bytes that are no text; the error of whoever tried to send it would show all of it.
             raise ConfigError("a password holds signs that are not UTF-8 text, so no cloud can be sent it")
