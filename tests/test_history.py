@@ -240,7 +240,7 @@ def test_without_a_word_it_is_the_last_fourteen_days_of_all_plants(say):
         (["--month", "2026-13"], "a period is a month (2026-06)"),
         (["--year", "26"], "a year is written like 2026, not '26'"),
         (["--year", "2999"], "2999 is still to come"),
-        (["--days", "0"], "--days is a number from 1, not 0"),
+        (["--days", "0"], "--days is a number from 1 to 36600, not 0"),
         (["--metric", "pv_power"], "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
 )

@@ -25,6 +25,7 @@ _EXAMPLES = """\
   heliograph history --days 365 --json
 """
 USUAL = 14
+_MOST = 36_600
 
 
 class Period(NamedTuple):
@@ -85,8 +86,8 @@ def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
             raise ConfigError(f"{text} is still to come")
         return first, min(last, today)
     number = USUAL if options.days is None else options.days
-    if not 1 <= number <= 36_600:
-        raise ConfigError(f"--days is a number from 1, not {number}")
+    if not 1 <= number <= _MOST:
+        raise ConfigError(f"--days is a number from 1 to {_MOST}, not {number}")
     return today - timedelta(days=number - 1), today
 
 
