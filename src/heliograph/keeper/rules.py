@@ -67,7 +67,7 @@ def admit(
     elif opens and book.refused_passwords and fingerprint() in book.refused_passwords:
         raise InvalidCredentials(
             "the cloud refused this password before, so it is not tried again",
-            advice="Nothing was sent. If it is right after all, run: heliograph login",
+            advice="Nothing was sent. If it is right after all, run: heliograph login VENDOR",
         )
     if opens:
         until, why = _login_wait(book, now, limits, interactive=interactive)
