@@ -95,6 +95,16 @@ def test_a_failed_login_says_when_the_next_one_may_be_sent(capsys):
     assert f"  no login before {shown(NOW + 240)}: the last login failed (no luck)" in out
 
 
+def test_a_refused_password_says_what_to_do(capsys):
+    remembered(refused_at=NOW - 60)
+    code, out, _ = told(capsys)
+    assert code == 0
+    says = f"  password refused {shown(NOW - 60)}, and not tried again; run: heliograph login growatt"
+    assert out.splitlines()[1:] == [says]
+    (row,) = json.loads(told(capsys, "--json")[1])["accounts"]
+    assert datetime.fromisoformat(row["refused_at"]).timestamp() == int(NOW - 60)
+
+
 def test_everything_is_there_as_data(capsys):
     remembered(
         spent=[[NOW - 23 * 3600, 143]],

@@ -68,6 +68,9 @@ def status(options: Namespace) -> int:
         print(printable(f"{title(account)}: {line(budget, now)}"))
         if budget.pause:
             print(printable(f"  {held(budget.pause, now)}"))
+        if budget.refused_at:
+            at = clock(budget.refused_at, now)
+            print(printable(f"  password refused {at}, and not tried again; run: heliograph login {account.vendor}"))
         # What is noted while the account is looked at is that its file is broken.
         for row in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
             print(printable(f"  {row}"))

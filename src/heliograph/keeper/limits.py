@@ -53,6 +53,8 @@ class Budget(NamedTuple):
     pause: Pause | None
     notes: tuple[tuple[datetime, str], ...]
     """What happened lately, newest last."""
+    refused_at: datetime | None = None
+    """When the cloud refused the password; None as soon as a login succeeded."""
 
     @property
     def daily(self) -> int:

@@ -300,6 +300,7 @@ def budget(book: Book, now: float, limits: Limits) -> Budget:
         last_login=None if book.last_login is None else _moment(book.last_login),
         pause=pause,
         notes=tuple((_moment(at), sentence) for at, sentence in book.notes),
+        refused_at=None if book.refused_at is None else _moment(book.refused_at),
     )
 
 

@@ -106,6 +106,7 @@ def budget_data(budget: Budget) -> dict[str, Any]:
         "logins": {"used": budget.logins_used, "limit": budget.logins_limit, "last": _iso(budget.last_login)},
         "session": {"opened_at": _iso(budget.opened_at)} if budget.opened_at else None,
         "pause": budget.pause and {**budget.pause._asdict(), "until": _iso(budget.pause.until)},
+        "refused_at": _iso(budget.refused_at),
         "notes": [{"at": _iso(at), "note": note} for at, note in budget.notes],
     }
 
@@ -218,6 +219,7 @@ SCHEMAS: dict[str, Schema] = {
         logins=_object(used=WHOLE, limit=WHOLE, last=_or_null(MOMENT)),
         session=_or_null(_object(opened_at=MOMENT)),
         pause=_or_null(_object(kind=TEXT, until=MOMENT, why=TEXT)),
+        refused_at=_or_null(MOMENT),
         notes={"type": "array", "items": _object(at=MOMENT, note=TEXT)},
     ),
     "Health": _object(status=_word(("ok", "failing")), reasons={"type": "array", "items": TEXT}),
