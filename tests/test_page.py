@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from browser import site
+from heliograph.collect.counters import count
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
 from heliograph.overview import AccountNow
@@ -279,6 +280,35 @@ def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp
     assert "Nothing heard since" not in told
     assert "This plant has no meter" in told
     assert "Autarky" not in told
+
+
+def polled(*energies):
+    """Return what the counters make of the first polls of a day, five minutes apart."""
+
+    def scene(store):
+        memory, moment = {}, at(13)
+        store.write(Batch(known=[Known(HOME, "Haus am See", None, "Europe/Berlin")]))
+        for energy in energies:
+            values = {"pv_power": 3000.0, "pv_energy_today": energy, "pv_energy_total": 800 + energy}
+            entry = Entry(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
+            counted = count(memory, entry, ZoneInfo("Europe/Berlin"))
+            store.write(Batch(samples=[counted.entry], days=counted.days, repairs=counted.repairs))
+            memory, moment = counted.memory, moment + 300
+        return Scene(moment)
+
+    return scene
+
+
+def test_the_first_polls_say_why_there_is_no_energy_of_today_yet(tmp_path):
+    why = "A counter is believed once it was seen to rise"
+    for polls, told in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
+        folder = tmp_path / f"{len(polls)} {told}"
+        folder.mkdir()
+        with of(folder, polled(*polls)) as begun:
+            words = text(begun)
+        assert (why in words) is told
+        assert ("pv energy today 9.1 kWh – unknown not known to be today's yet" in words) is (9.1 in polls)
+        assert ("Solar 9.40 kWh" in words) is not told
 
 
 def named(name):

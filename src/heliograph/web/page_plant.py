@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import htpy as h
 
 from heliograph.collect.freshness import Freshness
+from heliograph.model import Quality
 from heliograph.web import page_chart, page_flow
 from heliograph.web.page_frame import badge, document, figure, held, news, trouble
 from heliograph.web.page_status import usage
@@ -80,6 +81,12 @@ def _flow(plant: PlantNow) -> h.Element:
     ]
 
 
+_WAITS = (
+    "A counter is believed once it was seen to rise, or to begin anew at midnight. Until then, what the cloud says of "
+    "today stands below, among the values that were not believed."
+)
+
+
 def _today(plant: PlantNow) -> h.Element:
     values = plant.values
     known = [row for row in ROWS if _either(values, row[2])]
@@ -102,8 +109,17 @@ def _today(plant: PlantNow) -> h.Element:
                 ]
             ],
         ],
-        not known and h.p(".hint")["No energies are known of this plant yet."],
+        h.p(".hint")[_WAITS]
+        if _waits(plant)
+        else not known and h.p(".hint")["No energies are known of this plant yet."],
     ]
+
+
+def _waits(plant: PlantNow) -> bool:
+    """Tell whether the sun's counter was heard with its power, but is not known to be today's yet."""
+    values = plant.values
+    heard = plant.quality is Quality.REPAIRED and values.get("pv_power") is not None
+    return heard and values.get("pv_energy_today") is None
 
 
 def _either(values: Mapping[str, float | None], name: str) -> bool:
