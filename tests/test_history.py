@@ -213,6 +213,21 @@ def test_of_what_nothing_is_kept_one_line_says_so_instead_of_a_table_of_gaps(say
     assert out == "Home: nothing is kept of 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
 
 
+def test_on_a_first_day_it_is_told_that_samples_are_kept_though_no_day_is_counted(place, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    noon = int(datetime.now(UTC).timestamp()) - 3600
+    with place.open() as store:
+        later = sample(noon + 300, pv_power=2.0)
+        store.write(Batch(known=[named(ROOF, "Home")], samples=[sample(noon, pv_power=1.0), later]))
+    assert run(["history", "--store", str(place.where)]) == 0
+    said, clock = capsys.readouterr().out, datetime.fromtimestamp(noon, UTC).astimezone()
+    assert said.startswith("Home: samples are kept from ")
+    assert f"{clock:%H:%M} on, but no day of {TODAY - timedelta(days=13)} to {TODAY} is counted yet; " in said
+    assert "heliograph export" in said
+    assert run(["history", "--month", "2025-02", "--store", str(place.where)]) == 0
+    assert "nothing is kept of 2025-02-01 to 2025-02-28" in capsys.readouterr().out
+
+
 def test_a_year_is_shown_month_by_month_and_says_how_many_days_are_known(say):
     code, out, _ = say("--plant", "11", "--year", "2026", "--json")
     rows = json.loads(out)

@@ -6,6 +6,7 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph.cli.moments import clock
 from heliograph.cli.options import add_command, add_store, chosen_store
 from heliograph.cli.show import print_json, printable
 from heliograph.errors import ConfigError
@@ -38,6 +39,15 @@ class Period(NamedTuple):
     final: bool
 
 
+class Past(NamedTuple):
+    """What is kept of one plant's days or months, and when the first sample within them was measured."""
+
+    roof: Roof
+    rows: Sequence[Period]
+    sampled: datetime | None
+    """Looked up only where no day is known."""
+
+
 def add_history(commands: Any) -> None:
     """Add the command to the command line."""
     sentence = "show the energies of past days or months"
@@ -63,9 +73,9 @@ def history(options: Namespace) -> int:
     monthly = options.year is not None
     with open_store(chosen_store(options), make=False) as store:
         chosen = roofs(store, options.plant)
-        found = [(roof, list(periods(store, roof, *bounds(options, roof), monthly=monthly))) for roof in chosen]
+        found = [_past(store, roof, *bounds(options, roof), monthly=monthly) for roof in chosen]
     if options.json:
-        print_json([as_dict(roof, one, ENERGIES) for roof, rows in found for one in rows])
+        print_json([as_dict(one.roof, row, ENERGIES) for one in found for row in one.rows])
         return 0
     _show(found, options.metric)
     return 0
@@ -89,6 +99,16 @@ def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
     if not 1 <= number <= _MOST:
         raise ConfigError(f"--days is a number from 1 to {_MOST}, not {number}")
     return today - timedelta(days=number - 1), today
+
+
+def _past(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Past:
+    from heliograph.collect.days import bounds as of_day  # noqa: PLC0415 - help needs no collector
+
+    found, moment = list(periods(store, roof, first, last, monthly=monthly)), None
+    if not any(one.known for one in found):
+        span = of_day(first, roof.zone)[0], of_day(last, roof.zone)[1]
+        moment = next(store.moments(roof.series, *span), None)
+    return Past(roof, found, None if moment is None else datetime.fromtimestamp(moment, UTC))
 
 
 def periods(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Iterator[Period]:
@@ -132,19 +152,28 @@ def _span(rows: Sequence[Period]) -> str:
     return " to ".join(dict.fromkeys(one.label for one in (rows[0], rows[-1])))
 
 
-def _show(found: Sequence[tuple[Roof, list[Period]]], metric: str) -> None:
+def _missing(past: Past) -> str:
+    """Say why there is no table: nothing is kept, or samples of which no day is counted yet, as on a first day."""
+    if past.sampled is None:
+        return f"nothing is kept of {_span(past.rows)}; run: heliograph backfill"
+    since = clock(past.sampled, datetime.now(UTC))
+    return (
+        f"samples are kept from {since} on, but no day of {_span(past.rows)} is counted yet; "
+        "the samples: heliograph export; days before: heliograph backfill"
+    )
+
+
+def _show(found: Sequence[Past], metric: str) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to import, and JSON needs none
 
     from heliograph.cli.chart import history_table  # noqa: PLC0415 - likewise
 
     console = Console(highlight=False)
-    for number, (roof, rows) in enumerate(found):
+    for number, past in enumerate(found):
         if number:
             console.print()
-        if not any(one.known for one in rows):
-            name = roof.name or roof.series.plant
-            console.print(
-                printable(f"{name}: nothing is kept of {_span(rows)}; run: heliograph backfill"), markup=False
-            )
+        name = past.roof.name or past.roof.series.plant
+        if not any(one.known for one in past.rows):
+            console.print(printable(f"{name}: {_missing(past)}"), markup=False)
             continue
-        console.print(history_table(roof.name or roof.series.plant, rows, metric, console.width, console.encoding))
+        console.print(history_table(name, past.rows, metric, console.width, console.encoding))
