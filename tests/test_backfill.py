@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from collecting import KINDS, Jumping
 from heliograph.cli.main import run
-from heliograph.cli.progress import shown
+from heliograph.cli.progress import lines, shown
 from heliograph.collect.backfill import Backfill, Progress, Wish
 from heliograph.collect.counters import MORE
 from heliograph.collect.days import bounds
@@ -550,6 +550,9 @@ def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(h
     assert not found["over"]
     assert datetime.fromisoformat(found["resumes_at"]) > datetime.now(UTC)
     assert "heliograph: home: 0 of 40 days, " in err
+    warning = "heliograph: home: up to 10 of 12 requests a day go to the past; live readings of this account will be "
+    assert err.count(warning) == 1
+    assert err.index(warning) < err.index("heliograph: home: 0 of 40 days, ")
     assert run(words) == 0
     assert "home: nothing was asked, the budget of these 24 hours is used: run the same again after" in (
         capsys.readouterr().out
@@ -569,11 +572,23 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     with shown() as tell:
         tell(Progress("home", until=NOW, why="the budget of these 24 hours is used"))
-        tell(Progress("home", days=40, days_left=10, at="2026-06-01", days_to_go=2.1))
+        tell(Progress("home", days=40, days_left=10, at="2026-06-01", days_to_go=2.1, requests=9, share=4, daily=5))
     shown_text = screen.getvalue()
     assert "home: the budget of these 24 hours is used" in shown_text
+    assert "home: up to 4 of 5 requests a day go to the past" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
+
+
+@pytest.mark.parametrize(("requests", "warns"), [(45, False), (46, True)])
+def test_who_asks_for_little_is_not_warned_and_who_asks_for_much_is_once(requests, warns, capsys):
+    tell = lines()
+    tell(Progress("home", until=NOW, why="the cloud is away"))
+    for left in (requests, requests - 1):
+        tell(Progress("home", days=60, days_left=left, requests=left, share=162, daily=180))
+    err = capsys.readouterr().err
+    assert err.count("live readings") == warns
+    assert (f"home: up to {requests} of 180 requests a day go to the past" in err) == warns
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from heliograph.collect.backfill import Progress
 
+MUCH = 4
+"""What takes more than one part of so many of a day's requests is felt by whoever reads the account meanwhile."""
+
 
 @contextmanager
 def shown() -> Iterator[Callable[[Progress], None]]:
@@ -36,6 +39,7 @@ def shown() -> Iterator[Callable[[Progress], None]]:
     )
     with Bars(*columns, console=Console(stderr=True), expand=True) as bars:
         tasks: dict[str, object] = {}
+        warned: set[str] = set()
 
         def tell(news: Progress) -> None:
             if news.name not in tasks:
@@ -47,8 +51,10 @@ def shown() -> Iterator[Callable[[Progress], None]]:
                 done=f"{news.days - news.days_left}/{news.days} days",
                 state=state(news, why=False),
             )
+            # Above the bars, which have no room for it.
+            for text in warnings(news, warned):
+                bars.console.print(Text(printable(text)))
             if news.until is not None:
-                # Above the bars, which have no room for it.
                 bars.console.print(Text(printable(f"{news.name}: {news.why}")))
 
         yield tell
@@ -57,8 +63,11 @@ def shown() -> Iterator[Callable[[Progress], None]]:
 def lines() -> Callable[[Progress], None]:
     """Return what says a line when a month begins, when an account waits and when it is over."""
     said: dict[str, str] = {}
+    warned: set[str] = set()
 
     def tell(news: Progress) -> None:
+        for text in warnings(news, warned):
+            complain(text)
         topic = "over" if news.over else f"waits {news.until}" if news.until else news.at[:7]
         if said.get(news.name) != topic:
             said[news.name] = topic
@@ -66,6 +75,23 @@ def lines() -> Callable[[Progress], None]:
             complain(f"{news.name}: {done}{state(news) or 'beginning'}")
 
     return tell
+
+
+def warnings(news: Progress, warned: set[str]) -> Iterator[str]:
+    """Yield, once for each account, what a long past means for its live readings; `warned` remembers the accounts.
+
+    >>> from heliograph.collect.backfill import Progress
+    >>> next(warnings(Progress("home", days=900, requests=930, share=162, daily=180), set()))
+    'home: up to 162 of 180 requests a day go to the past; live readings of this account will be rarer until it is done'
+    """
+    if not news.days or news.name in warned:
+        return
+    warned.add(news.name)
+    if news.requests * MUCH > news.daily:
+        yield (
+            f"{news.name}: up to {min(news.requests, news.share)} of {news.daily} requests a day go to the past; "
+            "live readings of this account will be rarer until it is done"
+        )
 
 
 def state(news: Progress, *, why: bool = True) -> str:

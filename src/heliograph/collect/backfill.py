@@ -109,6 +109,12 @@ class Progress:
     why: str = ""
     days_to_go: float = 0.0
     """How long the rest takes with this budget, at most."""
+    requests: int = 0
+    """What the rest takes, at most."""
+    share: int = 0
+    """What of a day's requests goes to the past, at most."""
+    daily: int = 0
+    """A day's requests."""
     over: bool = False
 
 
@@ -256,6 +262,9 @@ class Backfill:
             days=sum(share.length for share in self.shares),
             days_left=sum(share.days_left for share in self.shares),
             days_to_go=max(left - max(pace - used, 0), 0) / pace,
+            requests=left,
+            share=pace,
+            daily=self._daily(),
             **{"until": None, "why": "", **news},
         )
         self._tell(self.progress)
