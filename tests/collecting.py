@@ -11,6 +11,7 @@ from heliograph.collect.pace import Pace
 from heliograph.collect.worker import Worker
 from heliograph.keeper import Keeper
 
+USUAL = Pace(180.0)
 KINDS = {"growatt": AsyncGrowatt, "goodwe": AsyncGoodWe}
 
 
@@ -54,7 +55,7 @@ class Jumping:
     workers = 1
 
 
-def worker_of(account, ready, writer, clock, folder, **options):
+def worker_of(account, ready, writer, clock, folder, *, pace=USUAL, **options):
     """Return the worker of one of an emulator's accounts."""
 
     def connect():
@@ -67,4 +68,4 @@ def worker_of(account, ready, writer, clock, folder, **options):
             paced=True,
         )
 
-    return Worker(account["username"], connect, writer, clock, Pace(180.0), **options)
+    return Worker(account["username"], connect, writer, clock, pace, **options)

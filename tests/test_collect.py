@@ -14,6 +14,8 @@ import pytest
 from collecting import Jumping, worker_of
 from heliograph.cli.logs import Lines
 from heliograph.collect.collector import collect, collect_once
+from heliograph.collect.events import Event
+from heliograph.collect.pace import Pace
 from heliograph.collect.worker import Progress
 from heliograph.collect.writer import Writer
 from heliograph.emulator.main import Options, build
@@ -79,6 +81,24 @@ def test_a_sick_account_delays_no_other(world, tmp_path):
     assert emulator.log.as_dict()["rejected_logins"] == {growatt["username"]: 1}
     assert sound.progress.problem is None
     assert len(list(store.moments(Series("goodwe", goodwe["plants"][0]), 0, 1 << 40))) >= 2
+
+
+@pytest.mark.parametrize(("interval", "warns"), [(180.0, True), (7200.0, False), (None, False)])
+def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_to(
+    interval, warns, world, tmp_path, caplog
+):
+    account = world[1]["accounts"][0]
+    pace, plants = Pace(180.0, interval), account["plants"][:1]
+    _, (worker,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
+    events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, Event)]
+    told = [facts for facts in events if facts["event"] == "slower"]
+    assert len(told) == warns
+    for facts in told:
+        assert (facts["account"], facts["interval"]) == (worker.progress.name, 180.0)
+        waits = worker.progress.next_at - worker.progress.polled_at
+        assert facts["seconds"] == pytest.approx(waits, abs=60)
+        assert facts["seconds"] > 1.5 * 180
+        assert facts["why"].endswith(f" of {worker.client.budget.daily} a day")
 
 
 def test_a_restart_goes_on_without_a_login_and_counts_no_energy_twice(world, tmp_path):

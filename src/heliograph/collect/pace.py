@@ -14,6 +14,9 @@ DAY, DAYLIGHT = 24 * 3600.0, 16 * 3600.0
 ASLEEP = 3600.0
 """Seconds between two looks at plants that sleep."""
 
+MUCH = 1.5
+"""An interval that the budget makes so many times as long is not what the person asked for."""
+
 
 class Pace(NamedTuple):
     """What an account's configuration and its cloud say of asking: both in seconds."""
@@ -42,8 +45,36 @@ class Seen(NamedTuple):
 def spacing(pace: Pace, seen: Seen) -> float:
     """Return the least seconds between two polls."""
     wanted = max(pace.interval or seen.rhythm, pace.floor)
-    affordable = seen.cost * (DAY if seen.enduring else DAYLIGHT) / (seen.daily * POLLS)
-    return max(wanted, affordable, 0.0 if seen.awake or seen.enduring else ASLEEP)
+    return max(wanted, affordable(seen), 0.0 if seen.awake or seen.enduring else ASLEEP)
+
+
+def affordable(seen: Seen) -> float:
+    """Return the least seconds between two polls that the budget pays."""
+    return seen.cost * (DAY if seen.enduring else DAYLIGHT) / (seen.daily * POLLS)
+
+
+class Shortfall:
+    """Whether the budget pays the configured interval, and whether that was told."""
+
+    def __init__(self) -> None:
+        self._polls = 0
+        """How many in a row the budget could not pay."""
+
+    def news(self, interval: float | None, seen: Seen) -> bool:
+        """Tell whether it is to be said now, after a poll, that the interval is not paid.
+
+        That is at the second poll in a row, as the first one after a login takes more requests than the others; and
+        not again before the budget has paid the interval.
+        """
+        if interval is None:
+            return False
+        least = affordable(seen)
+        if least > interval * MUCH:
+            self._polls += 1
+            return self._polls == 2
+        if least <= interval or self._polls < 2:
+            self._polls = 0
+        return False
 
 
 def next_poll(now: float, pace: Pace, seen: Seen, name: str) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph.collect.events import Event
 from heliograph.collect.freshness import USUAL_RHYTHM, awake
 from heliograph.collect.kept import LATELY, enduring
-from heliograph.collect.pace import Pace, Seen, next_poll
+from heliograph.collect.pace import POLLS, Pace, Seen, Shortfall, affordable, next_poll
 from heliograph.collect.poll import Memories, batch_of
 from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.store.entries import series_of
@@ -69,6 +69,7 @@ class Worker:
         self._healer = healer
         self._memories: Memories = {}
         self._moments: dict[Series, list[int]] = {}
+        self._shortfall = Shortfall()
         self._cost = 1.0
         self._enduring = False
 
@@ -96,7 +97,9 @@ class Worker:
         except HeliographError as error:
             return self.clock.now() + self._after(error)
         self.progress.problem = None
-        until = next_poll(now, self._pace, self._seen(now, budget), self.progress.name)
+        seen = self._seen(now, budget)
+        self._mention_interval(seen)
+        until = next_poll(now, self._pace, seen, self.progress.name)
         await self._heal(budget.free)
         return max(until, self.clock.now())
 
@@ -125,6 +128,14 @@ class Worker:
         if plants:
             advice = 'the cloud tells no zone; write timezone = "Europe/…" into the configuration'
             _log.warning(Event("no-zone", account=self.progress.name, plants=",".join(plants), advice=advice))
+
+    def _mention_interval(self, seen: Seen) -> None:
+        """Say once that the budget does not pay the interval that is configured, and what it comes to."""
+        interval = self._pace.interval
+        if self._shortfall.news(interval, seen):
+            why = f"a poll takes {seen.cost:g} requests, and polls have {seen.daily * POLLS:.0f} of {seen.daily} a day"
+            comes = float(round(affordable(seen)))
+            _log.warning(Event("slower", account=self.progress.name, interval=interval, seconds=comes, why=why))
 
     async def _snapshots(self) -> Sequence[Snapshot]:
         if not self._plants:
