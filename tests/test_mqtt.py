@@ -21,10 +21,11 @@ from heliograph.collect.clock import Clock
 from heliograph.collect.counters import count
 from heliograph.collect.poll import zone_named
 from heliograph.config import Mqtt
-from heliograph.errors import StoreError
+from heliograph.errors import ConfigError, StoreError
 from heliograph.keeper.limits import Budget, Pause
 from heliograph.model import Quality, Status
 from heliograph.outputs import mqtt
+from heliograph.outputs.sink import Progress
 from heliograph.overview import AccountNow
 from heliograph.redact import Secret
 from heliograph.store.aside import Aside
@@ -72,11 +73,12 @@ def tell(store, *samples, names=()):
 
 
 @asynccontextmanager
-async def telling(store, broker, clock=None, accounts=(), **options):
+async def telling(store, broker, clock=None, accounts=(), progress=None, **options):
     """Run the output beside a test, and stop it in order."""
     stop, aside = asyncio.Event(), Aside(lambda: SqliteStore(store.path))
     config = Mqtt(host="127.0.0.1", port=broker.port, **options)
-    running = asyncio.create_task(mqtt.run(config, aside, lambda: accounts, clock or Hasty(), stop))
+    told = progress or Progress("mqtt")
+    running = asyncio.create_task(mqtt.run(config, aside, lambda: accounts, clock or Hasty(), told, stop))
     try:
         yield running
     finally:
@@ -128,10 +130,11 @@ def test_the_last_will_says_offline_when_the_program_is_killed(store, broker):
     tell(store, sample())
     running = (
         "import asyncio, sys; sys.path.insert(0, 'tests')\n"
-        "from pathlib import Path; from test_mqtt import Aside, Hasty, Mqtt, SqliteStore, mqtt\n"
+        "from pathlib import Path; from test_mqtt import Aside, Hasty, Mqtt, Progress, SqliteStore, mqtt\n"
         "async def main():\n"
         f"    aside = Aside(lambda: SqliteStore(Path({str(store.path)!r})))\n"
-        f"    await mqtt.run(Mqtt(host='127.0.0.1', port={broker.port}), aside, tuple, Hasty(), asyncio.Event())\n"
+        f"    config = Mqtt(host='127.0.0.1', port={broker.port})\n"
+        "    await mqtt.run(config, aside, tuple, Hasty(), Progress('mqtt'), asyncio.Event())\n"
         "asyncio.run(main())"
     )
 
@@ -193,6 +196,45 @@ def test_whoever_starts_before_the_broker_waits_for_it(store, broker):
                 await watcher.says(STATUS, "online")
 
     asyncio.run(story())
+
+
+async def until(true):
+    async with asyncio.timeout(DEADLINE):
+        while not true():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+def test_a_broker_that_is_away_is_a_problem_until_it_is_told_everything(store, broker):
+    tell(store, sample())
+    progress = Progress("mqtt")
+
+    async def story():
+        async with telling(store, broker, progress=progress):
+            await until(lambda: progress.newest == NOON)
+            assert (progress.sent, progress.problem) == (len(await kept(broker.port)), None)
+            broker.stop()
+            await until(lambda: progress.problem)
+            before = progress.sent
+            broker.start()
+            await until(lambda: progress.problem is None)
+            assert progress.sent == 2 * before
+
+    asyncio.run(story())
+
+
+def test_a_password_that_cannot_be_fetched_is_a_problem_too(store, broker):
+    def fetched():
+        raise ConfigError("the keyring is locked")
+
+    progress = Progress("mqtt")
+
+    async def story():
+        with pytest.raises(ConfigError):
+            async with telling(store, broker, progress=progress, password=SimpleNamespace(reveal=fetched)) as running:
+                await asyncio.wait((running,), timeout=DEADLINE)
+
+    asyncio.run(story())
+    assert progress.problem == "the keyring is locked"
 
 
 class Interrupted(Hasty):
@@ -547,20 +589,22 @@ def test_a_store_that_cannot_be_read_is_waited_for_and_then_called_offline(store
     async def story():
         nonlocal away
         stop, clock, aside = asyncio.Event(), Hasty(), Fickle(opened)
-        running = asyncio.create_task(mqtt.run(Mqtt(host="127.0.0.1", port=broker.port), aside, tuple, clock, stop))
+        config, progress = Mqtt(host="127.0.0.1", port=broker.port), Progress("mqtt")
+        running = asyncio.create_task(mqtt.run(config, aside, tuple, clock, progress, stop))
         async with watched(broker.port) as watcher:
             await watcher.says(STATUS, "online")
             away = True
             clock.moment += 299
             await asyncio.wait((running,), timeout=0.2)
-            patient = watcher.now[STATUS]
+            patient = watcher.now[STATUS], progress.problem
             clock.moment += timedelta(minutes=5).total_seconds()
             await watcher.says(STATUS, "offline")
             away = False
             await watcher.says(STATUS, "online")
+            await until(lambda: progress.problem is None)
         stop.set()
         await running
         await aside.close()
         return patient
 
-    assert asyncio.run(story()) == "online"
+    assert asyncio.run(story()) == ("online", "the disk is gone")

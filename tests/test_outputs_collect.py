@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import sys
 import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from broker import Broker
+from broker import program as mosquitto
 from heliograph.cli import companions
 from heliograph.cli.companions import Companion, beside
 from heliograph.config import Config, Mqtt, Serve, load
@@ -169,6 +173,37 @@ def test_an_output_that_never_answers_does_not_hold_up_the_end(clouds, service):
     code, said = told(program, signal.SIGTERM, seconds=10)
     over.set()
     assert code == 0, said
+
+
+@posix
+def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tmp_path):
+    broker = Broker(mosquitto(), tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        page = f"http://127.0.0.1:{free.getsockname()[1]}"
+    port = page.rpartition(":")[2]
+    passing_on(clouds, service, f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n[serve]\nport = {port}\n')
+
+    def read(path):
+        try:
+            with urlopen(page + path, timeout=20) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""  # not yet
+
+    problem = 'heliograph_sink_problem{sink="mqtt 127.0.0.1"}'
+    program = clouds.start("--no-heal")
+    wait_until(lambda: f"{problem} 1.0" in read("/metrics"), program)
+    status = read("/status")
+    assert "Connection refused" in status
+    assert "Sent since start" in status
+    assert "webhook 127.0.0.1" in status
+    broker.start()
+    try:
+        wait_until(lambda: f"{problem} 0.0" in read("/metrics"), program)
+        assert "Connection refused" not in read("/status")
+    finally:
+        broker.stop()
+    assert told(program, signal.SIGTERM)[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from heliograph.outputs import mqtt
 from heliograph.outputs.feed import FreshFirst
 from heliograph.outputs.influx import InfluxSink
 from heliograph.outputs.pvoutput import Key, PvOutputSink, statuses
-from heliograph.outputs.sink import Delivery
+from heliograph.outputs.sink import Delivery, Progress
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.overview import Overview
 from heliograph.redact import Secret
@@ -180,7 +180,7 @@ class Soak:
         clock.workers = len(workers) + len(deliveries) + (not calm)
         config = Mqtt(host="127.0.0.1", port=self.broker.port)
         running = [asyncio.create_task(one.run(stop)) for one in deliveries]
-        running.append(asyncio.create_task(mqtt.run(config, aside, lambda: (), Beside(clock), stop)))
+        running.append(asyncio.create_task(mqtt.run(config, aside, lambda: (), Beside(clock), Progress("mqtt"), stop)))
         if not calm:
             running.append(asyncio.create_task(self.chaos(clock, stop)))
         await collect(workers, writer, clock, stop)
@@ -210,7 +210,7 @@ class Soak:
         wanted = await aside.ask(lambda store: truth.messages(store, int(self.now)))
         states = {topic: json.loads(said) for topic, said in wanted.items() if topic.endswith("/state")}
         assert states
-        telling = asyncio.create_task(mqtt.run(config, aside, lambda: (), clock, stop))
+        telling = asyncio.create_task(mqtt.run(config, aside, lambda: (), clock, Progress("mqtt"), stop))
         async with asyncio.timeout(30):
             held = {}
             while {topic: json.loads(held.get(topic, "null")) for topic in states} != states:

@@ -66,17 +66,18 @@ def companions(
     from heliograph.cli.serve import Watched, serving  # noqa: PLC0415 - only they need it
 
     def problems() -> dict[str, Exception]:
-        told = ((one.progress.name, one.progress.problem) for one in workers)
-        return {name: problem for name, problem in told if problem is not None}
+        polled = ((one.progress.name, one.progress.problem) for one in workers)
+        return {name: problem for name, problem in polled if problem is not None}
 
-    watched = Watched(accounts, problems)
+    watched, told = Watched(accounts, problems), [one.progress for one in sent]
     if config.mqtt is not None:
         from heliograph.outputs import mqtt  # noqa: PLC0415 - as above
+        from heliograph.outputs.sink import Progress  # noqa: PLC0415 - as above
 
-        found.append(Companion("mqtt", partial(mqtt.run, config.mqtt, aside, watched, clock)))
+        told.append(Progress(f"mqtt {config.mqtt.host}"))
+        found.append(Companion("mqtt", partial(mqtt.run, config.mqtt, aside, watched, clock, told[-1])))
     if config.serve is not None:
-        shown = partial(serving, config.serve, where, watched, sinks=lambda: [one.progress for one in sent])
-        found.append(Companion("page", shown))
+        found.append(Companion("page", partial(serving, config.serve, where, watched, sinks=lambda: told)))
     return found
 
 

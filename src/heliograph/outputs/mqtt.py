@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.events import Event
-from heliograph.errors import ConfigError, StoreError
+from heliograph.errors import ConfigError, HeliographError, StoreError
 from heliograph.outputs import homeassistant as ha
 from heliograph.outputs.topics import Topics, level
 from heliograph.outputs.truth import Truth
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from heliograph.collect.clock import Clock
     from heliograph.config import Mqtt
+    from heliograph.outputs.sink import Progress
     from heliograph.overview import AccountNow
     from heliograph.store.aside import Aside
 
@@ -56,7 +57,12 @@ class Step(NamedTuple):
 
 
 async def run(
-    config: Mqtt, aside: Aside, accounts: Callable[[], Iterable[AccountNow]], clock: Clock, stop: asyncio.Event
+    config: Mqtt,
+    aside: Aside,
+    accounts: Callable[[], Iterable[AccountNow]],
+    clock: Clock,
+    progress: Progress,
+    stop: asyncio.Event,
 ) -> None:
     """Keep the broker told until stopped, connecting again whenever it is away; `accounts` may wait for a disk."""
     try:
@@ -64,7 +70,7 @@ async def run(
     except ImportError:
         raise ConfigError("[mqtt] needs the extra: pip install 'heliograph[mqtt]'") from None
 
-    teller, pause, trouble = Teller(config, aside, accounts, clock), _SHORTEST_PAUSE, ""
+    teller, pause, trouble = Teller(config, aside, accounts, clock, progress), _SHORTEST_PAUSE, ""
     while not stop.is_set():
         began = clock.now()
         try:
@@ -76,11 +82,15 @@ async def run(
                 finally:
                     await _heard_out(client)
         except MqttError as error:
-            if (why := str(error)) != trouble:
+            progress.problem = why = str(error)
+            if why != trouble:
                 trouble = why
                 _log.warning(Event("output away", output="mqtt", host=config.host, why=why))
             pause = _SHORTEST_PAUSE if clock.now() - began >= _STEADY else min(2 * pause, _LONGEST_PAUSE)
             await clock.wait(clock.now() + pause, stop)
+        except HeliographError as error:
+            progress.problem = str(error)
+            raise
 
 
 async def _client(config: Mqtt) -> Client:
@@ -109,10 +119,18 @@ async def _client(config: Mqtt) -> Client:
 class Teller:
     """Knows what the broker should hold and what it holds."""
 
-    def __init__(self, config: Mqtt, aside: Aside, accounts: Callable[[], Iterable[AccountNow]], clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Mqtt,
+        aside: Aside,
+        accounts: Callable[[], Iterable[AccountNow]],
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
         self._config = config
         self._aside = aside
         self._clock = clock
+        self._progress = progress
         self._truth = Truth(config, accounts)
         self._topics = Topics(config.topic)
         self._held: dict[str, str] = {}
@@ -204,8 +222,10 @@ class Teller:
         steps = list(_steps(self._held, wanted))
         for first in range(0, len(steps), _AT_ONCE):
             await self._send(client, steps[first : first + _AT_ONCE])
+        self._progress.newest, self._progress.problem = self._truth.newest, None
 
     async def _blinded(self, client: Client, now: float, why: str) -> None:
+        self._progress.problem = why
         if not self._blind:
             self._blind = True
             _log.warning(Event("output blind", output="mqtt", why=why))
@@ -218,7 +238,9 @@ class Teller:
         for one in steps:
             self._note(one)
         sent = (client.publish(one.topic, one.payload, qos=1, retain=one.kept) for one in steps)
-        for outcome in await asyncio.gather(*sent, return_exceptions=True):
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
+        self._progress.sent += outcomes.count(None)
+        for outcome in outcomes:
             if outcome is not None:
                 raise outcome
 

@@ -175,7 +175,7 @@ def _of_sinks(sinks: Sequence[Progress]) -> Iterator[Family]:
     yield Family(
         "heliograph_sink_samples_total",
         "counter",
-        "Samples handed over since the program began.",
+        "Samples handed over since the program began; to a broker, messages.",
         (Line(labels, one.sent) for labels, one in labelled),
     )
     yield Family(

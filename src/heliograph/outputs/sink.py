@@ -64,10 +64,11 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Progress:
-    """How far a sink has come, for whoever shows it."""
+    """How far a sink, or a broker, has come, for whoever shows it."""
 
     name: str
     sent: int = 0
+    """Samples since the program began; to a broker, messages."""
     skipped: int = 0
     """Samples the sink would not take."""
     newest: int | None = None

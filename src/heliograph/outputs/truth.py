@@ -27,6 +27,8 @@ class Truth:
     """What the broker should hold, as the store knows it; remembers which metrics a plant ever told."""
 
     def __init__(self, config: Mqtt, accounts: Callable[[], Iterable[AccountNow]]) -> None:
+        self.newest: int | None = None
+        """The moment of the newest sample in the messages."""
         self._config = config
         self._accounts = accounts
         self._topics = Topics(config.topic)
@@ -45,6 +47,7 @@ class Truth:
         if self._overview is None or self._overview.store is not store:
             self._overview = Overview(store)
         plants = self._overview.plants(now)
+        self.newest = max((one.measured_at for one in plants if one.measured_at is not None), default=None)
         if not plants:
             return {}
         accounts = tuple(self._accounts())

@@ -103,7 +103,9 @@ def _sinks(now: Now) -> h.Node:
         h.h2(id="sinks")["Passed on to"],
         h.div(".wide")[
             h.table(".rows")[
-                h.thead[h.tr[[h.th(scope="col")[word] for word in ("Where", "State", "Sent", "Newest sample")]]],
+                h.thead[
+                    h.tr[[h.th(scope="col")[word] for word in ("Where", "State", "Sent since start", "Newest sample")]]
+                ],
                 h.tbody[[_sink(one, now.at) for one in now.sinks]],
             ]
         ],
@@ -114,7 +116,7 @@ def _sink(one: Progress, now: int) -> h.Element:
     state = State("waits", "It is tried again", "warn") if one.problem else State("well", "It is up to date", "good")
     cells = (
         ("State", badge(state)),
-        ("Sent", f"{one.sent:,}"),
+        ("Sent since start", f"{one.sent:,}"),
         ("Newest sample", figure(GAP) if one.newest is None else age(max(0, now - one.newest))),
     )
     return h.tr[
