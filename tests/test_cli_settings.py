@@ -12,7 +12,7 @@ import pytest
 
 from growatt_box import NOON, Box
 from heliograph.cli.main import run
-from heliograph.cli.settings import change, desks
+from heliograph.cli.settings import change, desks, show
 from heliograph.cli.settings.restore import keep
 from heliograph.config import load
 from heliograph.emulator.server import serve_in_thread
@@ -316,8 +316,28 @@ def test_a_log_of_a_device_without_orders_says_so(house):
     house.set("charge_stop_soc=90")
     code, out, err = house.say("log", "My roof")
     assert (code, out) == (0, "")
-    assert "no order to 'My roof' was given here; a device is named here by its serial number" in err
+    assert "no order to 'My roof' was given here; a name is known here once `heliograph settings show`" in err
+    other = next(house.box.device(family) for family in house.box.sites if family != "tlx-battery")
+    assert house.say("log", other) == (0, "", f"heliograph: no order to {other!r} was given here\n")
     assert house.say("log", house.device)[2] == ""
+
+
+def test_a_log_takes_names_as_the_other_commands_do_and_asks_no_cloud(house, monkeypatch):
+    house.set("charge_stop_soc=90")
+    (order,) = house.asked("log")[1]
+    site = house.box.sites["tlx-battery"]
+    later = house.box.emulator.world.clock.now() + timedelta(days=40)
+    monkeypatch.setattr(show, "now", lambda: later)
+    before = house.box.emulator.log.tally(house.box.holder.username).requests
+    for text in (house.device, house.device.lower(), site.name, site.name.upper(), site.id, house.device[:-1]):
+        assert house.asked("log", text) == (0, [order]), text
+    assert house.asked("log", next(one.name for one in house.box.sites.values() if one is not site)) == (0, [])
+    assert house.box.emulator.log.tally(house.box.holder.username).requests == before
+    for path in house.home.rglob("*.devices.json"):
+        path.unlink()
+    assert house.asked("log", house.device) == (0, [order])
+    assert house.asked("log", site.name) == (0, [])
+    assert house.box.emulator.log.tally(house.box.holder.username).requests == before
 
 
 def test_a_limit_never_lets_a_device_give_more_than_it_may_now(house):

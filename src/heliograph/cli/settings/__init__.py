@@ -39,7 +39,7 @@ _UNDO = """\
 """
 _LOG = """\
   heliograph settings log
-  heliograph settings log ABC1234567 --json
+  heliograph settings log "My roof" --json
 """
 _CURTAIL = """\
   heliograph settings curtail ABC1234567 --to 50% --until 15:00
@@ -86,7 +86,9 @@ def add_settings(commands: Any) -> None:
     _careful(undo)
 
     log = _add(kinds, "log", "list every order: who, when, old, new and what became of it; nothing is sent", _LOG)
-    log.add_argument("device", nargs="?", metavar="DEVICE", help="this device's only, by its serial number")
+    log.add_argument(
+        "device", nargs="?", metavar="DEVICE", help="only of what this names: a serial number, a name or a plant"
+    )
 
     less = _add(kinds, "curtail", "limit a device until a moment; then the old value is restored", _CURTAIL)
     _device(less)

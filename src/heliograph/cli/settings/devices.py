@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from heliograph import private
@@ -65,6 +66,11 @@ def find(accounts: Sequence[Account], text: str | None, now: float) -> Found:
     raise ConfigError(f"there is no device {text[:60]!r} that takes settings{hint}. There are:\n{listed}")
 
 
+def remembered(accounts: Sequence[Account], text: str, now: float) -> list[Found]:
+    """Return every device a text may mean, as far as any is remembered, however long ago; no cloud is asked."""
+    return _matching([one for account in accounts for one in _remembered(account, now, inf)], text)
+
+
 def _matching(found: Sequence[Found], text: str | None) -> list[Found]:
     """Return what a text may mean; an exact word wins over a loose one."""
     devices = [one for one in found if one.device.family != PLANT]
@@ -90,10 +96,10 @@ def _place(account: Account) -> Path:
     return folder() / f"{client(account).gate.shelf.name}.devices.json"
 
 
-def _remembered(account: Account, now: float) -> list[Found]:
+def _remembered(account: Account, now: float, last: float = LAST) -> list[Found]:
     try:
         told = json.loads(_place(account).read_text("utf-8"))
-        if not 0 <= now - told["at"] < LAST:
+        if not 0 <= now - told["at"] < last:
             return []
         found = [Found(account, Device(**one["device"]), one["plant_name"]) for one in told["devices"]]
         # The configuration may have chosen fewer plants since.

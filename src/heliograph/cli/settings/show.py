@@ -8,14 +8,15 @@ from heliograph.cli.apart import apart
 from heliograph.cli.options import chosen_accounts
 from heliograph.cli.settings import words
 from heliograph.cli.settings.desks import desk, journal, now
-from heliograph.cli.settings.devices import find
+from heliograph.cli.settings.devices import PLANT, find, remembered
 from heliograph.cli.show import complain, print_json, printable
 from heliograph.orders.states import last_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from heliograph.config import Account
     from heliograph.orders import Change, Order, Rights, Sight
     from heliograph.settings import Setting
 
@@ -92,19 +93,35 @@ def _as_dict(sight: Sight, last: Last, rights: Rights) -> dict[str, Any]:
 
 def run_log(options: Namespace) -> int:
     """List the orders of the chosen accounts, the first one first."""
-    rows = []
-    for account in chosen_accounts(options):
+    accounts = chosen_accounts(options)
+    rows: list[Order] = []
+    for account in accounts:
         rest = journal(account)
         book = rest.read()
         if book.broken:
             complain(f"{book.broken} lines of {rest.path} cannot be read; a program may have died while writing one")
-        rows += [order for order in book.orders.values() if options.device in (None, order.device)]
+        rows += book.orders.values()
+    if options.device is not None:
+        rows = _of(rows, options.device, accounts)
     rows.sort(key=lambda order: order.at)
-    if options.device and not rows:
-        complain(f"no order to {options.device[:60]!r} was given here; a device is named here by its serial number")
     if options.json:
         print_json([words.as_dict(order) for order in rows])
         return 0
     for order in rows:
         print(*words.logged(order, now()), sep="\n")
     return 0
+
+
+def _of(orders: Sequence[Order], text: str, accounts: Sequence[Account]) -> list[Order]:
+    """Return the orders to all that a text means; a serial number does so though the device is long gone."""
+    exact = [order for order in orders if order.device == text]
+    if any(order.family != PLANT for order in exact):
+        return exact
+    meant = {
+        (one.account.vendor, one.device.id, one.device.family) for one in remembered(accounts, text, now().timestamp())
+    }
+    found = [order for order in orders if order in exact or (order.vendor, order.device, order.family) in meant]
+    if not found:
+        hint = "" if meant else "; a name is known here once `heliograph settings show` has asked for the devices"
+        complain(f"no order to {text[:60]!r} was given here{hint}")
+    return found
