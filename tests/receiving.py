@@ -97,7 +97,7 @@ class Kept:
         self.store.write(Batch(samples=entries, known=known))
 
     def delivery(self, sink, clock, jitter=lambda: 1.0):
-        feed = FreshFirst(self.aside(), sink.name, clock, wants=sink.wants, reach=sink.reach)
+        feed = FreshFirst(self.aside(), sink, clock)
         return Delivery(sink, feed, clock, jitter)
 
     async def close(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -213,6 +214,9 @@ def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
     played(kept, story)
 
 
+ONE = SimpleNamespace(name="one", wants=lambda _: True, reach=None)
+
+
 def past(moment, series=ROOF, **values):
     """Return a sample that was fetched long after it was measured."""
     return entry(moment, series, NOON + 60, **values)
@@ -220,7 +224,7 @@ def past(moment, series=ROOF, **values):
 
 def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(kept):
     async def story():
-        feed = FreshFirst(kept.aside(), "one", Hand())
+        feed = FreshFirst(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
         for year in range(3):
             kept.write(*(past(NOON - (year + 1) * 365 * DAY + 300 * step) for step in range(4)))
@@ -244,7 +248,7 @@ def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(ke
 def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_without_a_turn(kept):
     async def story():
         clock = Hand()
-        feed = FreshFirst(kept.aside(), "one", clock)
+        feed = FreshFirst(kept.aside(), ONE, clock)
         await feed.take(9)
         kept.write(past(NOON - 365 * DAY), entry(NOON))
         for day in range(60):
@@ -252,7 +256,7 @@ def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_
             clock.moment += DAY
             kept.write(entry(clock.moment))
             await feed.done()
-        later = FreshFirst(kept.aside(), "one", clock)
+        later = FreshFirst(kept.aside(), ONE, clock)
         assert [one.measured_at for some in await all_of(later) for one in some] == [clock.moment, NOON - 365 * DAY]
 
     played(kept, story)
@@ -262,14 +266,14 @@ def test_a_reader_of_the_past_begins_where_the_fresh_one_is(kept):
     async def story():
         kept.store.move("one", 0, NOON)
         kept.write(past(NOON - 365 * DAY))
-        assert len(await all_of(FreshFirst(kept.aside(), "one", Hand()))) == 1
+        assert len(await all_of(FreshFirst(kept.aside(), ONE, Hand()))) == 1
 
     played(kept, story)
 
 
 def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
     async def story():
-        feed = FreshFirst(kept.aside(), "one", Hand())
+        feed = FreshFirst(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
         for hour in range(12):
             kept.write(entry(NOON, fetched_at=NOON + 3600 * hour))
@@ -280,7 +284,7 @@ def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
 
 def test_what_becomes_past_before_it_was_taken_is_sent_as_what_it_is_now(kept):
     async def story():
-        feed = FreshFirst(kept.aside(), "one", Hand())
+        feed = FreshFirst(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
         kept.write(entry(NOON, pv_power=1.0))
         kept.write(entry(NOON, fetched_at=NOON + DAY, pv_power=2.0))

@@ -225,7 +225,7 @@ class Luck:
     async def life(self, turns):
         """Live as one process, which may end anywhere, with nothing said; return whether all was sent."""
         aside, sink = Failing(self.opened, self.rng), self.sink()
-        feed = FreshFirst(aside, sink.name, self.clock, wants=sink.wants, reach=sink.reach)
+        feed = FreshFirst(aside, sink, self.clock)
         delivery = Delivery(sink, feed, self.clock, self.rng.random)
         task = asyncio.create_task(self.turned(delivery, turns))
         if self.rng.random() < 0.3:

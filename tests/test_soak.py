@@ -171,7 +171,7 @@ class Soak:
         deliveries = [
             Delivery(
                 sink,
-                FreshFirst(aside, sink.name, minutes, wants=sink.wants, reach=sink.reach),
+                FreshFirst(aside, sink, minutes),
                 minutes,
                 self.rng.random,
             )

@@ -28,11 +28,7 @@ def deliveries(config: Config, aside: Aside, clock: Clock) -> tuple[Delivery, ..
     for name, times in Counter(sink.name for sink in sinks).items():
         if times > 1:
             raise ConfigError(f"the output {name} is written {times} times; keep one")
-    return tuple(Delivery(sink, _feed(sink, aside, clock), clock) for sink in sinks)
-
-
-def _feed(sink: Sink, aside: Aside, clock: Clock) -> FreshFirst:
-    return FreshFirst(aside, sink.name, clock, wants=sink.wants, reach=sink.reach)
+    return tuple(Delivery(sink, FreshFirst(aside, sink, clock), clock) for sink in sinks)
 
 
 def _sinks(config: Config, clock: Clock) -> Iterator[Sink]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from heliograph.collect.clock import Clock
+    from heliograph.outputs.sink import Sink
     from heliograph.store.aside import Aside
     from heliograph.store.contract import Change, Entry, Known, Series, Store
 
@@ -196,28 +198,11 @@ class FreshFirst:
     sink is never sent the old after the new.
     """
 
-    def __init__(
-        self,
-        aside: Aside,
-        name: str,
-        clock: Clock,
-        *,
-        wants: Callable[[Series], bool] = lambda _: True,
-        reach: float | None = None,
-    ) -> None:
-        """Read for the sink of this name; `wants` and `reach` are those of `Feed`."""
-        memory = _Memory()
-        self._fresh = Feed(aside, name, clock, wants=wants, reach=reach, only=_fresh, memory=memory)
-        self._past = Feed(
-            aside,
-            f"{name} past",
-            clock,
-            wants=wants,
-            reach=reach,
-            only=lambda one: not _fresh(one),
-            memory=memory,
-            beside=name,
-        )
+    def __init__(self, aside: Aside, sink: Sink, clock: Clock) -> None:
+        """Read for a sink: what it wants, and as far back as it reaches."""
+        read = partial(Feed, aside, clock=clock, wants=sink.wants, reach=sink.reach, memory=_Memory())
+        self._fresh = read(name=sink.name, only=_fresh)
+        self._past = read(name=f"{sink.name} past", only=lambda one: not _fresh(one), beside=sink.name)
         self._taken = self._fresh
 
     async def begin(self) -> None:
