@@ -6,7 +6,7 @@ generator may die at any step: `settled` judges what was left, by what the devic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heliograph.errors import (
     CloudError,
@@ -84,22 +84,41 @@ class Road:
         sight = yield from self.look(device)
         return self.planned(sight, wanted)
 
-    def planned(self, sight: Sight, wanted: Mapping[str, Value | Mapping[str, Value]], **about: Any) -> Plan:
+    def planned(
+        self,
+        sight: Sight,
+        wanted: Mapping[str, Value | Mapping[str, Value]],
+        *,
+        kind: Kind = Kind.SET,
+        until: float | None = None,
+        undoes: str | None = None,
+        forced: frozenset[str] = frozenset(),
+        notes: tuple[str, ...] = (),
+    ) -> Plan:
         """Return what an intent comes to for a device as it was seen."""
         self.able(sight, wanted)
         values = completed(sight.settings, sight.present, wanted, sight.device.id)
-        forced: frozenset[str] = about.pop("forced", frozenset()) | _on_its_way(sight, values)
+        forced |= _on_its_way(sight, values)
         steps = differences(sight.settings, sight.present, values, forced)
         notes = (
-            *about.pop("notes", ()),
+            *notes,
             *(
                 f"{one.setting.name} could not be undone: {why}"
                 for one in steps
                 if (why := for_good(one.setting, one.old, one.new))
             ),
-            *_ended(sight, steps, about.get("undoes")),
+            *_ended(sight, steps, undoes),
         )
-        return Plan(sight=sight, wanted=values, steps=steps, forced=forced, notes=notes, **about)
+        return Plan(
+            sight=sight,
+            wanted=values,
+            steps=steps,
+            kind=kind,
+            until=until,
+            undoes=undoes,
+            forced=forced,
+            notes=notes,
+        )
 
     def able(self, sight: Sight, names: Collection[str]) -> None:
         """Raise where a device cannot be told one of these.
