@@ -19,7 +19,7 @@ from time import process_time
 from typing import TYPE_CHECKING
 
 from heliograph import GoodWe, Growatt
-from heliograph.collect.days import bounds
+from heliograph.collect.days import day_bounds
 from heliograph.store.contract import Series
 from heliograph.store.sqlite import SqliteStore
 from year_programs import lives, records
@@ -114,7 +114,7 @@ def allowed(kwh: float) -> float:
 
 def gaps(world: World, store: Store, series: Series, day: date) -> tuple[int, int]:
     """Return how many of a day's points the cloud can tell of are not kept, and how many there are."""
-    start, end = bounds(day, ZONE)
+    start, end = day_bounds(day, ZONE)
     kept = list(store.moments(series, start - NEAR, end + NEAR))
     points = world.points(day)
     return sum(not _near(kept, moment) for moment in points), len(points)
@@ -128,7 +128,7 @@ def _near(moments: list[int], moment: int) -> bool:
 def spikes(world: World, store: Store, series: Series, count: int) -> list[tuple]:
     """Return the kept totals that are more than was true, or less than before."""
     first, *_, last = days(count, world.first)
-    start, end = bounds(first, ZONE)[0], bounds(last, ZONE)[1]
+    start, end = day_bounds(first, ZONE)[0], day_bounds(last, ZONE)[1]
     found, before = [], {}
     for entry in store.samples(series, start, end):
         told = {name: value for name, value in entry.values.items() if name.endswith("_total") and value is not None}

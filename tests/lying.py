@@ -10,7 +10,7 @@ from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from heliograph.collect.days import bounds
+from heliograph.collect.days import day_bounds
 
 STEP = 0.1
 TICK = 60
@@ -71,7 +71,7 @@ class Course:
     def __init__(self, life: Life) -> None:
         self.life = life
         dice = Random(life.seed)
-        self.edges = [bounds(day, life.clock) for day in life.days]
+        self.edges = [day_bounds(day, life.clock) for day in life.days]
         self.start, self.end = self.edges[0][0], self.edges[-1][1]
         flows = []
         cloud = 1.0

@@ -23,7 +23,7 @@ from heliograph.cli.main import run
 from heliograph.cli.progress import lines, shown
 from heliograph.collect.backfill import Backfill, Progress, Wish
 from heliograph.collect.counters import MORE
-from heliograph.collect.days import bounds
+from heliograph.collect.days import day_bounds
 from heliograph.collect.heal import Days, Known
 from heliograph.collect.plan import barren, doubted, open_questions
 from heliograph.collect.writer import Writer
@@ -236,7 +236,7 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tm
     series, before, day = Series(account["vendor"], plant), date(2026, 6, 17), date(2026, 6, 18)
     truth, *_ = (home.energies(f"{day}")["pv_energy"] for home in site_of(world, plant).homes)
     spilled = Day(series, day, {"pv_energy": truth + 0.4}, Quality.LIVE, final=False, written_at=1)
-    raised = Repair(series, bounds(before, ZoneInfo("Europe/Berlin"))[1], "pv_energy_today", 2.0, 2.4, MORE)
+    raised = Repair(series, day_bounds(before, ZoneInfo("Europe/Berlin"))[1], "pv_energy_today", 2.0, 2.4, MORE)
     with SqliteStore(tmp_path / "heliograph.sqlite") as store:
         store.write(Batch(days=[spilled], repairs=[raised]))
     store, _ = filled(world, tmp_path, account, Wish(day, date(2026, 6, 19), [plant]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from browser import chromium, opened, sideways, site, watched
-from heliograph.collect.days import bounds
+from heliograph.collect.days import day_bounds
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
 from heliograph.store.contract import Batch, Entry, Known, Series
@@ -342,7 +342,7 @@ def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home)
     page = tab(home.url, timezone_id="America/New_York")
 
     def hours(day, most):
-        since, until = bounds(day, ZONE)
+        since, until = day_bounds(day, ZONE)
         return page.evaluate(HOURS, [offsets(ZONE, since, until), since, until, most])
 
     autumn, spring = hours(date(2026, 10, 25), 30), hours(date(2026, 3, 29), 30)

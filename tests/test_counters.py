@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import lying
 from heliograph.collect.counters import count, settle
-from heliograph.collect.days import begins, day_of
+from heliograph.collect.days import begins, day_at
 from heliograph.collect.line import granularity
 from heliograph.model import Quality
 from heliograph.store.contract import Day, Entry, Series
@@ -542,8 +542,8 @@ def days_are_true(life, course, told):
 def counters_never_fall(life, told):
     total, today, day = 0.0, 0.0, None
     for at, total_now, today_now in told.shown:
-        if day_of(at, life.clock) != day:
-            day, today = day_of(at, life.clock), 0.0
+        if day_at(at, life.clock) != day:
+            day, today = day_at(at, life.clock), 0.0
         assert total_now is None or total_now >= total
         assert today_now is None or today_now >= today
         total, today = total_now or total, today_now or today

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.collect.days import begins, bounds, day_of
+from heliograph.collect.days import begins, day_at, day_bounds
 
 ZONES = (
     "UTC",
@@ -24,9 +24,9 @@ ZONES = (
 @given(st.sampled_from(ZONES), st.dates(date(2015, 1, 1), date(2035, 1, 1)), st.floats(0, 1, exclude_max=True))
 def test_every_moment_between_a_days_bounds_is_of_that_day(name, day, share):
     zone = ZoneInfo(name)
-    start, end = bounds(day, zone)
-    assert day_of(start, zone) == day_of(start + int((end - start) * share), zone) == day_of(end - 1, zone) == day
-    assert day_of(start - 1, zone) == day - timedelta(days=1)
+    start, end = day_bounds(day, zone)
+    assert day_at(start, zone) == day_at(start + int((end - start) * share), zone) == day_at(end - 1, zone) == day
+    assert day_at(start - 1, zone) == day - timedelta(days=1)
     assert end == begins(day + timedelta(days=1), zone)
 
 
@@ -42,10 +42,10 @@ def test_every_moment_between_a_days_bounds_is_of_that_day(name, day, share):
     ],
 )
 def test_a_day_lasts_as_long_as_the_clocks_on_the_wall_say(name, day, hours):
-    start, end = bounds(day, ZoneInfo(name))
+    start, end = day_bounds(day, ZoneInfo(name))
     assert end - start == hours * 3600
 
 
 def test_a_cloud_that_knows_only_an_offset_is_a_zone_too():
     zone = timezone(timedelta(hours=8))
-    assert day_of(int(datetime(2026, 6, 20, 16, tzinfo=UTC).timestamp()), zone) == date(2026, 6, 21)
+    assert day_at(int(datetime(2026, 6, 20, 16, tzinfo=UTC).timestamp()), zone) == date(2026, 6, 21)

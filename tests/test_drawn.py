@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collecting import Jumping
 from heliograph import AsyncGrowatt
 from heliograph.collect.backfill import Backfill, Wish
-from heliograph.collect.days import bounds
+from heliograph.collect.days import day_bounds
 from heliograph.collect.drawn import HELD, POWERS, Heard, drawn, last_heard, with_energies
 from heliograph.collect.writer import Writer
 from heliograph.emulator.main import Options, build
@@ -28,7 +28,7 @@ from heliograph.vendors.growatt.emulate import EMULATION
 BERLIN = ZoneInfo("Europe/Berlin")
 ROOF = Series("acme", "11")
 DAY = date(2026, 6, 20)
-START, END = bounds(DAY, BERLIN)
+START, END = day_bounds(DAY, BERLIN)
 NOW = END + 13 * 3600
 IMPORT, CHARGE = "grid_import_energy", "battery_charge_energy"
 

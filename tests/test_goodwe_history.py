@@ -11,7 +11,7 @@ import pytest
 from heliograph import AsyncGoodWe, GoodWe
 from heliograph import errors as e
 from heliograph.conversation import Conversation
-from heliograph.periods import Wall, bounds
+from heliograph.periods import Wall, period_range
 from heliograph.redact import Secret
 from heliograph.session import Credentials, Session
 from heliograph.vendors.goodwe import address, series
@@ -308,8 +308,8 @@ def test_what_is_no_period_is_refused_before_anything_is_sent(period):
 
 
 def test_the_bounds_of_a_leap_february_and_a_december():
-    assert bounds("2028-02") == (date(2028, 2, 1), date(2028, 2, 29))
-    assert bounds("2026-12")[1] == bounds("2026")[1] == date(2026, 12, 31)
+    assert period_range("2028-02") == (date(2028, 2, 1), date(2028, 2, 29))
+    assert period_range("2026-12")[1] == period_range("2026")[1] == date(2026, 12, 31)
 
 
 WALL = Wall(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))

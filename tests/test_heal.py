@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from heliograph.collect import past
 from heliograph.collect.counters import MORE
-from heliograph.collect.days import NOON, bounds
+from heliograph.collect.days import NOON, day_bounds
 from heliograph.collect.heal import AGAIN, HOLE, SILENT, Days, Known, Question, hole, newness, questions
 from heliograph.collect.healer import Healer, open_questions
 from heliograph.errors import Refused, Unreachable, Unreadable
@@ -120,7 +120,7 @@ def test_a_month_is_asked_for_again_only_while_a_day_of_it_is_not_final():
 
 def test_noon_follows_a_day_of_25_hours_twelve_hours_after_its_end():
     turned = date(2026, 10, 25)
-    start, end = bounds(turned, BERLIN)
+    start, end = day_bounds(turned, BERLIN)
     assert end - start == 25 * 3600
     asked = [mark("curve", f"{turned}", asked_at=end + 60)]
     for now, there in ((end + NOON - 1, False), (end + NOON, True)):
@@ -165,7 +165,7 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
         if outcome == "failed":
             assert all(later - before >= AGAIN for before, later in pairwise(asked))
         elif span == "curve":
-            end = bounds(date.fromisoformat(period), BERLIN)[1]
+            end = day_bounds(date.fromisoformat(period), BERLIN)[1]
             assert len(asked) <= 3
             assert len([one for one in asked if one >= end + NOON]) <= 2
             assert len([one for one in asked if one >= end + SILENT]) <= 1
@@ -278,7 +278,7 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(coun
 
 
 def test_by_how_much_a_day_was_raised_is_read_from_its_repairs(tmp_path):
-    start, end = bounds(YESTERDAY, BERLIN)
+    start, end = day_bounds(YESTERDAY, BERLIN)
     question = Question(ROOF, "days", "2026-06")
     with SqliteStore(tmp_path / "s.sqlite") as store:
         told = [

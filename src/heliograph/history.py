@@ -80,10 +80,10 @@ def read_history(
     Metrics of which nothing at all is known are left out, unless `metrics` names them. Stretches without a sample, and
     days of which nothing is known, have no row. `pandas.DataFrame` and `polars.DataFrame` take the answer as it is.
     """
-    from heliograph.periods import day_of  # noqa: PLC0415 - readings now need no calendar
+    from heliograph.periods import parse_day  # noqa: PLC0415 - readings now need no calendar
     from heliograph.store import open_store  # noqa: PLC0415 - nor a store
 
-    first, last = day_of(since), day_of(until)
+    first, last = parse_day(since), parse_day(until)
     if first > last:
         raise ConfigError(f"since {first} comes after until {last}; give the earlier day first")
     names = checked(metrics, resolution)
@@ -184,14 +184,14 @@ def _runs(store: Store, roof: Roof, wanted: Wanted, seconds: int) -> Iterator[tu
 
     As a rule that is one; on Lord Howe Island, summer time begins half an hour early.
     """
-    from heliograph.collect.days import begins, bounds, day_of  # noqa: PLC0415 - readings now need no collector
+    from heliograph.collect.days import begins, day_at, day_bounds  # noqa: PLC0415 - readings now need no collector
 
-    last = min((day_of(one.measured_at, roof.zone) for one in store.latest(roof.series)), default=wanted.first)
+    last = min((day_at(one.measured_at, roof.zone) for one in store.latest(roof.series)), default=wanted.first)
     moment = next(store.moments(roof.series, begins(wanted.first, roof.zone), _FOR_EVER), None)
     if moment is None:
         return
-    first, last = day_of(moment, roof.zone), min(last, wanted.last)
+    first, last = day_at(moment, roof.zone), min(last, wanted.last)
     every = (first + timedelta(days=past) for past in range((last - first).days + 1))
     for _, run in groupby(every, lambda day: begins(day, roof.zone) % seconds):
         days = list(run)
-        yield bounds(days[0], roof.zone)[0], bounds(days[-1], roof.zone)[1]
+        yield day_bounds(days[0], roof.zone)[0], day_bounds(days[-1], roof.zone)[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.days import day_of
+from heliograph.collect.days import day_at
 from heliograph.collect.freshness import Freshness, awake, freshness, rhythm
 from heliograph.collect.kept import LATELY, enduring
 from heliograph.collect.poll import zone_named
@@ -149,7 +149,7 @@ class Overview:
         values = self._with_totals(newest)
         present = {
             "gauge": fresh in {Freshness.LIVE, Freshness.STALE},
-            "today": day_of(newest.measured_at, zone) == day_of(now, zone),
+            "today": day_at(newest.measured_at, zone) == day_at(now, zone),
             "total": True,
         }
         return {name: value if present[METRICS[name].kind] else None for name, value in values.items()}

@@ -33,10 +33,10 @@ class Wall(NamedTuple):
         return offset / timedelta(hours=1)
 
 
-def day_of(day: date | str) -> date:
+def parse_day(day: date | str) -> date:
     """Return a day that was named, or say how one is.
 
-    >>> day_of("2026-06-21")
+    >>> parse_day("2026-06-21")
     datetime.date(2026, 6, 21)
     """
     try:
@@ -45,7 +45,7 @@ def day_of(day: date | str) -> date:
         raise ConfigError(f"a day is written like 2026-06-21, not {day!r}") from None
 
 
-def bounds(period: str) -> tuple[date, date]:
+def period_range(period: str) -> tuple[date, date]:
     """Return the first and the last day of a month or a year, or of all time.
 
     >>> bounds("2026-02")

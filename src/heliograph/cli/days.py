@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 def day(text: str | None, option: str) -> date | None:
     """Return the day an option names, if it was given."""
-    from heliograph.periods import day_of  # noqa: PLC0415 - help needs no calendar
+    from heliograph.periods import parse_day  # noqa: PLC0415 - help needs no calendar
 
     if text is None:
         return None
     try:
-        found = day_of(text)
+        found = parse_day(text)
     except ConfigError as error:
         raise ConfigError(f"{option}: {error}") from None
     if f"{found}" != text:

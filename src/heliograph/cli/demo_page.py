@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from heliograph.collect.clock import Clock
-from heliograph.collect.days import day_of
+from heliograph.collect.days import day_at
 from heliograph.collect.heal import Question
 from heliograph.collect.past import Before, batch_of
 from heliograph.errors import ConfigError, HeliographError
@@ -111,7 +111,7 @@ def _recall(box: Box, snapshots: Sequence[Snapshot], stop: threading.Event) -> N
     clients = {one.vendor: client for one, client in zip(box.accounts, box.clients, strict=True)}
     world = box.emulator.world
     now = int(world.clock.now().timestamp())
-    for span, period in _wanted(day_of(now, world.zone)):
+    for span, period in _wanted(day_at(now, world.zone)):
         for one in snapshots:
             if stop.is_set():
                 return

@@ -83,7 +83,7 @@ def history(options: Namespace) -> int:
 
 def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
     """Return the first and the last day that are asked for, as it is now where the plant is."""
-    from heliograph.periods import bounds as of_period  # noqa: PLC0415 - help needs no calendar
+    from heliograph.periods import period_range as of_period  # noqa: PLC0415 - help needs no calendar
 
     today = datetime.now(UTC).astimezone(roof.zone).date()
     if options.month is not None or options.year is not None:
@@ -102,7 +102,7 @@ def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
 
 
 def _past(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Past:
-    from heliograph.collect.days import bounds as of_day  # noqa: PLC0415 - help needs no collector
+    from heliograph.collect.days import day_bounds as of_day  # noqa: PLC0415 - help needs no collector
 
     found, moment = list(periods(store, roof, first, last, monthly=monthly)), None
     if not any(one.known for one in found):

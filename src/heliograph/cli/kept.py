@@ -66,7 +66,7 @@ def _age(one: Kept, now: datetime) -> str:
     return f"{_MEANS[one.freshness]}, last sample {length(now - _moment(one.measured_at))} old"
 
 
-def as_dict(store: Stored) -> dict[str, Any]:
+def stored_as_dict(store: Stored) -> dict[str, Any]:
     """Return the same as JSON-ready data."""
     return {
         "where": store.where,

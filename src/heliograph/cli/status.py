@@ -60,7 +60,7 @@ def status(options: Namespace) -> int:
     except HeliographError as error:
         code = max(code, failed(error))
     if options.json:
-        found = store and kept.as_dict(store)
+        found = store and kept.stored_as_dict(store)
         told = [{**as_dict(*one), "orders": orders.get(one[0].name)} for one in budgets]
         print_json({"accounts": told, "store": found})
         return code

@@ -12,7 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect import past
-from heliograph.collect.days import day_of
+from heliograph.collect.days import day_at
 from heliograph.collect.drawn import with_energies
 from heliograph.collect.heal import Days, Known, newness
 from heliograph.collect.plan import barren, doubted, open_questions, periods, requests
@@ -76,7 +76,7 @@ class Share:
 
     def look(self, now: int) -> None:
         """Find out what is open at this moment."""
-        today = day_of(now, self.zone)
+        today = day_at(now, self.zone)
         self.left = list(open_questions(self.series, self.known, self.days, today, now, self.zone))
 
     @property
@@ -208,7 +208,7 @@ class Backfill:
         return share
 
     async def _days(self, plant: Plant, zone: tzinfo) -> Days:
-        yesterday = day_of(int(self._clock.now()), zone) - timedelta(days=1)
+        yesterday = day_at(int(self._clock.now()), zone) - timedelta(days=1)
         began = await self._client.first_day(plant.id)
         since = max(filter(None, (self._wish.since, began)), default=None)
         if since is None:

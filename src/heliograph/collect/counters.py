@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.collect.days import NOON, begins, bounds, day_of
+from heliograph.collect.days import NOON, begins, day_at, day_bounds
 from heliograph.collect.ledger import Energy, Ledger, Moment
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality
@@ -52,7 +52,7 @@ def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | 
     if entry.measured_at > entry.fetched_at + _AHEAD:
         return _gaps(memory, entry, "measured in the future")
     power = _learn(memory.get("power"), entry)
-    day = day_of(entry.measured_at, zone)
+    day = day_at(entry.measured_at, zone)
     flow = (limit / 1000 if limit else highest(power)) / 3600
     now = Moment(entry.measured_at, day.toordinal(), begins(day, zone), flow)
     kinds, told = dict(memory.get("kinds", {})), dict(memory.get("told", {}))
@@ -129,7 +129,7 @@ def settle(
     midnight had it counted on the wrong side, and the word wins. The day is final if the cloud was asked after the
     noon that followed it, for loggers upload late.
     """
-    start, end = bounds(counted.day, zone)
+    start, end = day_bounds(counted.day, zone)
     most = highest(memory.get("power")) * (end - start) / 3600
     values, quality, notes = dict(counted.values), counted.quality, []
     for kind, word in told.items():

@@ -12,7 +12,7 @@ NOON = 12 * 3600
 """Seconds after a day's end until it is read again, and its energies are final: loggers upload late."""
 
 
-def day_of(moment: int, zone: tzinfo) -> date:
+def day_at(moment: int, zone: tzinfo) -> date:
     """Return the plant's own day at a moment of epoch seconds."""
     return datetime.fromtimestamp(moment, UTC).astimezone(zone).date()
 
@@ -26,6 +26,6 @@ def begins(day: date, zone: tzinfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
-def bounds(day: date, zone: tzinfo) -> tuple[int, int]:
+def day_bounds(day: date, zone: tzinfo) -> tuple[int, int]:
     """Return when a day begins and when the next one does: 23, 24 or 25 hours apart, as a rule."""
     return begins(day, zone), begins(day + timedelta(days=1), zone)

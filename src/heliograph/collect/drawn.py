@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.counters import settle
-from heliograph.collect.days import bounds, day_of
+from heliograph.collect.days import day_at, day_bounds
 from heliograph.model import Quality
 from heliograph.store.contract import Day
 
@@ -50,9 +50,9 @@ def with_energies(
     """Return the answer about a day's curve with the energies it tells of these kinds, if the day is over."""
     asked = batch.asked[0]
     day = date.fromisoformat(asked.period)
-    if not kinds or not batch.samples or day >= day_of(now, zone):
+    if not kinds or not batch.samples or day >= day_at(now, zone):
         return batch
-    start, end = bounds(day, zone)
+    start, end = day_bounds(day, zone)
     heard = last_heard(store.samples(asked.series, start, end), kinds)
     nothing = Day(asked.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
     counted = next(iter(store.days(asked.series, day, day)), nothing)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.days import NOON, bounds
+from heliograph.collect.days import NOON, day_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,7 +97,7 @@ def _is_open(
         return True
     if asked.outcome == "failed":
         return patient and now >= asked.asked_at + AGAIN
-    end = bounds(day, zone)[1]
+    end = day_bounds(day, zone)[1]
     return any(asked.asked_at < end + look <= now for look in looks)
 
 

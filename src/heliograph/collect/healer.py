@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect import past
-from heliograph.collect.days import begins, day_of
+from heliograph.collect.days import begins, day_at
 from heliograph.collect.drawn import with_energies
 from heliograph.collect.events import Event
 from heliograph.collect.heal import PAUSE, Days, Known, Question, hole, newness, questions
@@ -116,7 +116,7 @@ def open_questions(
     store: Store, series: Series, now: int, zone: tzinfo, since: date | None, most: int
 ) -> list[Question]:
     """Return the first open questions about a plant; today is asked about when an hour of it is missing."""
-    today = day_of(now, zone)
+    today = day_at(now, zone)
     first = since or first_day(store, series, now, zone)
     if first is None:
         return []
@@ -136,4 +136,4 @@ def _today_has_a_hole(store: Store, series: Series, known: Known, today: date, n
 def first_day(store: Store, series: Series, now: int, zone: tzinfo) -> date | None:
     """Return the day of the first sample."""
     moment = next(store.moments(series, 0, now), None)
-    return None if moment is None else day_of(moment, zone)
+    return None if moment is None else day_at(moment, zone)

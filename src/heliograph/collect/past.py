@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from heliograph.collect.counters import MORE, settle
-from heliograph.collect.days import begins, day_of
+from heliograph.collect.days import begins, day_at
 from heliograph.errors import Refused, Unreadable
 from heliograph.model import Quality
-from heliograph.periods import bounds
+from heliograph.periods import period_range
 from heliograph.store.contract import Asked, Batch, Day, Entry, Repair
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class Before(NamedTuple):
         """Return it; a day's curve is asked for whatever is known."""
         if question.span != "days":
             return cls()
-        first, last = bounds(question.period)
+        first, last = period_range(question.period)
         raised: dict[date, dict[str, float]] = {}
         for one in store.repairs(question.series, begins(first, zone), begins(last, zone) + 1):
             if one.reason == MORE and one.raw is not None and one.kept is not None:
                 # It stands at the day's end.
-                day = day_of(one.measured_at - 1, zone)
+                day = day_at(one.measured_at - 1, zone)
                 raised.setdefault(day, {})[one.metric.removesuffix("_today")] = one.kept - one.raw
         return cls({day.day: day for day in store.days(question.series, first, last)}, raised)
 
@@ -108,7 +108,7 @@ def _days(
 ) -> Batch:
     rows: list[Day] = []
     repairs: list[Repair] = []
-    today = day_of(now, zone)
+    today = day_at(now, zone)
     for one in told:
         day = date.fromisoformat(one.period)
         if day >= today:

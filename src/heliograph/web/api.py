@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from heliograph.collect.days import day_of
+from heliograph.collect.days import day_at
 from heliograph.collect.freshness import Freshness
 from heliograph.errors import NothingKept, StoreError
 from heliograph.metrics import METRICS
@@ -157,7 +157,7 @@ async def _accounts(source: Source, asked: Asked) -> dict[str, Any]:
 
 def _calendar(source: Source, asked: Asked, one: PlantNow, usual: timedelta, most: timedelta) -> tuple[date, date]:
     """Return the first and the last day that are asked for."""
-    last = asked["to"] or day_of(int(source.clock.now()), one.zone)
+    last = asked["to"] or day_at(int(source.clock.now()), one.zone)
     first = asked["from"] or last - usual
     if first > last:
         raise Problem(400, "from comes after to")
@@ -168,9 +168,9 @@ def _calendar(source: Source, asked: Asked, one: PlantNow, usual: timedelta, mos
 
 def _between(source: Source, asked: Asked, one: PlantNow, usual: timedelta, most: timedelta) -> tuple[int, int]:
     """Return the moments that are asked for; a day as the last is asked for whole."""
-    to = asked["to"] or day_of(int(source.clock.now()), one.zone)
+    to = asked["to"] or day_at(int(source.clock.now()), one.zone)
     until = epoch(to if isinstance(to, datetime) else to + timedelta(days=1), one.zone)
-    since = epoch(asked["from"] or day_of(until - 1, one.zone) - usual, one.zone)
+    since = epoch(asked["from"] or day_at(until - 1, one.zone) - usual, one.zone)
     if since >= until:
         raise Problem(400, "from comes after to")
     if until - since > most.total_seconds():

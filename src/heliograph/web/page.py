@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from heliograph.collect.days import day_of
+from heliograph.collect.days import day_at
 from heliograph.errors import ConfigError, StoreError
 from heliograph.web import page_fleet, page_past
 from heliograph.web.page_frame import lost_page
@@ -88,7 +88,7 @@ class Page:
         return HTMLResponse(status_page(now, size))
 
     async def _one(self, request: Request, now: Now, plant: PlantNow) -> Response:
-        view = page_past.viewed(request.query_params, day_of(now.at, plant.zone))
+        view = page_past.viewed(request.query_params, day_at(now.at, plant.zone))
         past = await self._source.ask(lambda store: page_past.read(store, plant.series, plant.zone, view, now.at))
         return HTMLResponse(plant_page(plant, now, past))
 

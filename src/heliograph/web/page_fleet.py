@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import htpy as h
 
-from heliograph.collect.days import bounds, day_of
+from heliograph.collect.days import day_at, day_bounds
 from heliograph.errors import ConfigError
 from heliograph.model import Status
 from heliograph.web.page_frame import address, badge, document, figure, held, news, notice
@@ -115,7 +115,7 @@ def sparks(store: Store, plants: Sequence[tuple[Series, tzinfo]], now: int) -> d
     """Return today's curve of these plants as the points of a line in a field of 96 by 24."""
     found = {}
     for series, zone in plants:
-        start, end = bounds(day_of(now, zone), zone)
+        start, end = day_bounds(day_at(now, zone), zone)
         means = [
             (one.starts_at, one.mean[0])
             for one in store.buckets(series, ("pv_power",), start, end, _HALF_HOUR)

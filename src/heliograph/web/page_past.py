@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.days import begins, day_of
+from heliograph.collect.days import begins, day_at
 from heliograph.errors import ConfigError
 from heliograph.periods import OLDEST
-from heliograph.periods import day_of as day_named
+from heliograph.periods import parse_day as day_named
 from heliograph.web.page_sums import added
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def read(store: Store, series: Series, zone: tzinfo, view: View, now: int) -> Pa
     seconds = _STRETCH.get(view.span)
     return Past(
         view=view,
-        today=day_of(now, zone),
+        today=day_at(now, zone),
         since=since,
         until=until,
         offsets=offsets(zone, since, until),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from heliograph.collect.days import begins, bounds, day_of
+from heliograph.collect.days import begins, day_at, day_bounds
 from heliograph.metrics import told
 from heliograph.web.shapes import moment
 
@@ -39,17 +39,17 @@ def runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[i
     A change of the clock on the plant's wall ends a run. Stretches of days are as long as those days are, so that
     one of 23 or 25 hours is one stretch. The first run begins where its first stretch does.
     """
-    first, last = day_of(since, zone), day_of(max(until - 1, since), zone)
+    first, last = day_at(since, zone), day_at(max(until - 1, since), zone)
     days = (first + timedelta(days=past) for past in range((last - first).days + 1))
 
     def kind(day: date) -> int:
-        start, end = bounds(day, zone)
+        start, end = day_bounds(day, zone)
         return start % seconds if seconds < _DAY else end - start
 
     for found, run in groupby(days, kind):
         step = seconds if seconds < _DAY else seconds // _DAY * found
         members = list(run)
-        start, end = begins(members[0], zone), bounds(members[-1], zone)[1]
+        start, end = begins(members[0], zone), day_bounds(members[-1], zone)[1]
         whole = max(since - start, 0) // step * step
         yield start + whole, min(end, until), step
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph import wire
 from heliograph.endpoint import Steps, sequence
 from heliograph.errors import ConfigError
-from heliograph.periods import Wall, bounds, day_of, energies, no_clock
+from heliograph.periods import Wall, energies, no_clock, parse_day, period_range
 from heliograph.session import LOGGED_IN
 from heliograph.vendors.goodwe import dialect
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
@@ -43,7 +43,7 @@ class GoodWeHistory:
         What is still to come is absent. The classic portal only knows today's offset from UTC: name the plant's
         `zone` when making the client to read days of another season right to the hour.
         """
-        asked = day_of(day)
+        asked = parse_day(day)
         found: tuple[Sample, ...] = yield either(
             lambda session: _chart_curve(session, plant_id, asked),
             lambda session: _plus_curve(session, plant_id, asked),
@@ -57,7 +57,7 @@ class GoodWeHistory:
         """One quantity of one inverter over a day: pv_power, battery_soc or pv_energy_today; classic portal only."""
         from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
 
-        asked = day_of(day)
+        asked = parse_day(day)
         if metric not in series.COLUMNS:
             raise ConfigError(f"an inverter has curves of {', '.join(series.COLUMNS)}, not of {metric!r}")
         column, meaning = series.COLUMNS[metric]
@@ -72,7 +72,7 @@ class GoodWeHistory:
 
         The running day, month or year is as far as it has come; what is still to come is absent.
         """
-        bounds(period)  # what is no period is refused before anything is sent
+        period_range(period)  # what is no period is refused before anything is sent
         found: tuple[PeriodEnergy, ...] = yield either(
             lambda session: _energies(_legacy_wall(session, plant_id), plant_id, period, _chart_rows),
             lambda session: _energies(_plus_wall(session, plant_id), plant_id, period, _plus_rows),
@@ -178,7 +178,7 @@ def _energies(
     walled: Steps[Wall], plant_id: str, period: str, ask: Callable[[str, str, date, date], Steps[Rows]]
 ) -> Steps[tuple[PeriodEnergy, ...]]:
     wall = yield from walled
-    first, last = bounds(period)
+    first, last = period_range(period)
     last = min(last, wall.day)
     rows: Rows = {}
     if first <= last:

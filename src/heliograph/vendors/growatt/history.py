@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.endpoint import Steps, sequence
-from heliograph.periods import bounds, day_of
+from heliograph.periods import parse_day, period_range
 from heliograph.session import LOGGED_IN
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class GrowattHistory:
         """
         from heliograph.vendors.growatt import past  # noqa: PLC0415 - single calls never wait for the model
 
-        asked = day_of(day)
+        asked = parse_day(day)
         session: Session = yield LOGGED_IN
         return (yield from past.day_curve(session, plant_id, asked))
 
@@ -39,7 +39,7 @@ class GrowattHistory:
         """
         from heliograph.vendors.growatt import past  # noqa: PLC0415 - single calls never wait for the model
 
-        bounds(period)  # what is no period is refused before anything is sent
+        period_range(period)  # what is no period is refused before anything is sent
         session: Session = yield LOGGED_IN
         return (yield from past.period_energies(session, plant_id, period))
 

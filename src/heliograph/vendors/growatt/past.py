@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.metrics import ENERGIES
 from heliograph.model import HistoryCost
-from heliograph.periods import OLDEST, Wall, bounds, energies, no_clock
+from heliograph.periods import OLDEST, Wall, energies, no_clock, period_range
 from heliograph.vendors.growatt import gather, series
 from heliograph.vendors.growatt import payloads as said
 from heliograph.vendors.growatt.api import GrowattCalls
@@ -54,7 +54,7 @@ def day_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample,
 def period_energies(session: Session, plant_id: str, period: str) -> Steps[tuple[PeriodEnergy, ...]]:
     """Return the energies of a plant's days, months or years."""
     wall = yield from _wall(session, plant_id)
-    if bounds(period)[0] > wall.day:
+    if period_range(period)[0] > wall.day:
         return ()
     rows: Rows = {}
     for serial, source in _sources((yield from gather.devices(session, plant_id))):
@@ -167,7 +167,7 @@ def _sources(devices: Devices) -> Devices:
 def _plant_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
     if period:
         span = Timespan.day if len(period) == 7 else Timespan.month
-        detail: said.PlantDetail = yield GrowattCalls.plant_detail.plan(plant_id, span, bounds(period)[0])
+        detail: said.PlantDetail = yield GrowattCalls.plant_detail.plan(plant_id, span, period_range(period)[0])
         return series.detail_rows(detail, period)
     rows: Rows = {}
     last = wall.day.year
@@ -183,7 +183,7 @@ def _plant_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Ro
 
 
 def _noah_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
-    first = bounds(period)[0] if period else date(wall.day.year, 1, 1)
+    first = period_range(period)[0] if period else date(wall.day.year, 1, 1)
     span: Span = {7: 1, 4: 2}.get(len(period), 3)  # type: ignore[assignment]
     chart: dev.NoahChart = yield GrowattCalls.noah_energies.plan(serial, span, first)
     return series.noah_rows(chart, period)
@@ -192,7 +192,7 @@ def _noah_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Row
 def _portal_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
     if period:
         span = Timespan.day if len(period) == 7 else Timespan.month
-        chart: said.Dashboard = yield GrowattCalls.dashboard_data.plan(plant_id, span, bounds(period)[0])
+        chart: said.Dashboard = yield GrowattCalls.dashboard_data.plan(plant_id, span, period_range(period)[0])
         return series.portal_rows(chart, period)
     rows: Rows = {}
     for year in range(wall.day.year, OLDEST - 1, -1):
