@@ -20,14 +20,14 @@ bench: $(VENV)/ready
 docs: $(VENV)/ready  ## rewrite the tables derived from the declarations
 	@$(BIN)/python docs/derive.py
 
-$(VENV)/ready: requirements/dev.txt requirements/judges.txt pyproject.toml
+$(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "heliograph needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "installing the locked dependencies into $(VENV) (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps --ignore-requires-python \
-	  --require-hashes --target $(VENV)/judges -r requirements/judges.txt  # versions that cannot stand beside the others
+	  --require-hashes --target $(VENV)/peers -r requirements/peers.txt  # versions that cannot stand beside the others
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -35,7 +35,7 @@ lock: ## needs uv; writes hashes and no URL
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --extra emulator --extra keyring --extra postgres --extra parquet --extra mqtt --extra web --group dev pyproject.toml -o requirements/dev.txt
 	echo pygoodwe==0.2.0 | uv pip compile - --quiet --python-version 3.12 --no-deps --generate-hashes --no-header \
-	  --no-annotate -o requirements/judges.txt
+	  --no-annotate -o requirements/peers.txt
 
 clean:
 	rm -rf $(VENV)

@@ -33,9 +33,9 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 def prepare(file: Path) -> None:
     """Write down what an emulated cloud says to one account, round by round."""
     from heliograph import Growatt, client
+    from heliograph.emulator.clouds.growatt import EMULATION
     from heliograph.emulator.main import Options, build
     from heliograph.emulator.server import serve_in_thread
-    from heliograph.vendors.growatt.emulate import EMULATION
 
     said: dict[str, list[str]] = {mark: [] for mark in MARKS}
     real = client.send
@@ -109,7 +109,7 @@ def memory() -> float:
 def remember(store, plants) -> None:
     """Let every plant have a past that is known."""
     from heliograph.model import Quality
-    from heliograph.store.contract import Asked, Batch, Day, Entry, Series
+    from heliograph.store.base import Asked, Batch, Day, Entry, Series
 
     now = int(START.timestamp())
     for plant in plants:
@@ -130,14 +130,14 @@ def remember(store, plants) -> None:
 
 async def collected(url: str, folder: Path, accounts: int) -> dict[str, float]:
     from heliograph import AsyncGrowatt
-    from heliograph.collect.collector import collect
-    from heliograph.collect.healer import Healer
-    from heliograph.collect.pace import Pace
-    from heliograph.collect.worker import Worker
-    from heliograph.collect.writer import Writer
+    from heliograph.collect.gapfill import Healer
+    from heliograph.collect.poller import Worker
+    from heliograph.collect.schedule import Pace
+    from heliograph.collect.service import collect
     from heliograph.keeper import Keeper
-    from heliograph.store.contract import Series
+    from heliograph.store.base import Series
     from heliograph.store.sqlite import SqliteStore
+    from heliograph.store.threaded import Writer
 
     plants = [str(10_000_000 + number) for number in range(accounts)]
     path, keeper, stop = folder / "samples.sqlite", Keeper(folder / "accounts"), asyncio.Event()

@@ -23,7 +23,7 @@ from pathlib import Path
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import open_store, schema
-from heliograph.store.contract import Batch, Day, Entry, Series
+from heliograph.store.base import Batch, Day, Entry, Series
 
 BATCHES = (1, 12, 100, 10_000)
 SERIES = Series("growatt", "11", "TLX1")
@@ -192,7 +192,7 @@ def place(engine):
             yield path, lambda: Bare.sqlite(path), time.process_time
         return
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-    from postgres import Server, programs
+    from support.postgres_server import Server, programs
 
     folder = Path(tempfile.mkdtemp(prefix="heliograph-pg-"))
     try:

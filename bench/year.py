@@ -19,14 +19,14 @@ from time import process_time
 from typing import TYPE_CHECKING
 
 from heliograph import GoodWe, Growatt
-from heliograph.collect.days import day_bounds
-from heliograph.store.contract import Series
+from heliograph.local_time import day_bounds
+from heliograph.store.base import Series
 from heliograph.store.sqlite import SqliteStore
 from year_programs import lives, records
 from year_world import FIRST, PLANTS, TROUBLES, ZONE, World, days
 
 if TYPE_CHECKING:
-    from heliograph.store.contract import Store
+    from heliograph.store.base import Store
 
 DAYS = 365
 SHARE, FLOOR = 0.005, 0.15

@@ -11,13 +11,13 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from heliograph import AsyncGoodWe, AsyncGrowatt
-from heliograph.collect.healer import Healer
-from heliograph.collect.pace import Pace
-from heliograph.collect.worker import Worker
-from heliograph.collect.writer import Writer
+from heliograph.collect.gapfill import Healer
+from heliograph.collect.poller import Worker
+from heliograph.collect.schedule import Pace
 from heliograph.config import FLOORS
 from heliograph.keeper import Keeper
 from heliograph.store.sqlite import SqliteStore
+from heliograph.store.threaded import Writer
 from year_world import AWAY, DAY, HOUR, ZONE
 
 if TYPE_CHECKING:

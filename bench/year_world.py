@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from heliograph.emulator.main import Options, all_emulations, build
 from heliograph.emulator.server import serve_in_thread
-from heliograph.vendors.growatt.dates import uncertain
+from heliograph.vendors.growatt.params import uncertain
 
 HOUR, DAY, STEP = 3600, 86400, 300
 ZONE = ZoneInfo("Europe/Berlin")

@@ -8,22 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heliograph.endpoint import Endpoint, methods
+from heliograph.core.endpoint import Endpoint, methods
 from heliograph.metrics import METRICS
-from heliograph.outputs.homeassistant import measured
+from heliograph.outputs.mqtt.discovery import measured
 from heliograph.outputs.prometheus import named
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.settings.families import FAMILIES as GROWATT
+from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
 from heliograph.web.api import CALLS, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from heliograph.endpoint import Method
-    from heliograph.settings import Setting
+    from heliograph.core.endpoint import Method
+    from heliograph.settings.definition import Setting
 
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)

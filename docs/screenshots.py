@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import opened, sideways, site, watched  # noqa: E402 - the tests' own browser and scenes
-from scenes import SCENES  # noqa: E402 - likewise
+from support.browser import opened, sideways, site, watched  # noqa: E402 - the tests' own browser and scenes
+from support.web_scenes import SCENES  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

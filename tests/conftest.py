@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import settings
 
-from places import place, store  # noqa: F401 - fixtures
-from postgres import postgres, server  # noqa: F401 - likewise
+from support.postgres_server import postgres, server  # noqa: F401 - likewise
+from support.store_fixtures import place, store  # noqa: F401 - fixtures
 
 settings.register_profile("heliograph", deadline=None, derandomize=True, database=None)
 settings.load_profile("heliograph")
@@ -19,7 +19,7 @@ def _a_home_of_its_own(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def broker(tmp_path):
     """A broker that lets everybody in."""
-    from broker import Broker, program
+    from support.mqtt_broker import Broker, program
 
     ours = Broker(program(), tmp_path)
     ours.start()

@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 
 from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
 
-from heliograph.conversation import Conversation, Wait, advance
-from heliograph.endpoint import Blocking, Concurrent, sequence
+from heliograph.core.endpoint import Blocking, Concurrent, sequence
+from heliograph.core.protocol import Conversation, Wait, advance
+from heliograph.core.redact import MASK, Secret, bare
+from heliograph.core.session import ANEW, FORGOTTEN, Credentials, Reply, Request, Session
 from heliograph.errors import ConfigError, Unreachable
-from heliograph.periods import zone_called
-from heliograph.redact import MASK, Secret, bare
-from heliograph.session import ANEW, FORGOTTEN, Credentials, Reply, Request, Session
+from heliograph.local_time import zone_called
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client, SyncClient
     from pyreqwest.response import BaseResponse
 
-    from heliograph.conversation import Cloud
-    from heliograph.endpoint import Plan, Steps
+    from heliograph.core.endpoint import Plan, Steps
+    from heliograph.core.protocol import Cloud
     from heliograph.errors import CloudError
     from heliograph.keeper import Budget, Keeper, Limits
-    from heliograph.keeper.gate import Gate
+    from heliograph.keeper.guard import Gate
 
 T = TypeVar("T")
 

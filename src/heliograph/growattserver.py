@@ -12,25 +12,24 @@ import warnings
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from heliograph._requests_shape import Session, as_requests_error
+from heliograph._requests_compat import Session, as_requests_error
 from heliograph.client import TIMEOUT, BlockingClient
-from heliograph.compose import compose
-from heliograph.conversation import Conversation
-from heliograph.endpoint import Call, Untyped
+from heliograph.core.endpoint import Call, Untyped
+from heliograph.core.http import compose
+from heliograph.core.protocol import Conversation
+from heliograph.core.session import Session as Remembered
 from heliograph.errors import CloudError, Refused, Unreadable
-from heliograph.session import Session as Remembered
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.dates import Timespan
-from heliograph.vendors.growatt.login import AGENT, SERVERS, GrowattCloud, agent, learned_zone
-from heliograph.vendors.growatt.password import hash_password
+from heliograph.vendors.growatt.auth import AGENT, SERVERS, GrowattCloud, agent, learned_zone
+from heliograph.vendors.growatt.params import Timespan, hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
-    from heliograph.endpoint import Plan, Steps
-    from heliograph.session import Reply, Request
-    from heliograph.vendors.growatt.dates import Clock
+    from heliograph.core.endpoint import Plan, Steps
+    from heliograph.core.session import Reply, Request
+    from heliograph.vendors.growatt.params import Clock
 
 __all__ = [
     "BATT_MODE_BATTERY_FIRST",

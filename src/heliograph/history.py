@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
-    from heliograph.store.contract import Known, Series, Store
+    from heliograph.store.base import Known, Series, Store
 
 Resolution = Literal["5min", "hour", "day"]
 
@@ -80,7 +80,7 @@ def read_history(
     Metrics of which nothing at all is known are left out, unless `metrics` names them. Stretches without a sample, and
     days of which nothing is known, have no row. `pandas.DataFrame` and `polars.DataFrame` take the answer as it is.
     """
-    from heliograph.periods import parse_day  # noqa: PLC0415 - readings now need no calendar
+    from heliograph.local_time import parse_day  # noqa: PLC0415 - readings now need no calendar
     from heliograph.store import open_store  # noqa: PLC0415 - nor a store
 
     first, last = parse_day(since), parse_day(until)
@@ -106,7 +106,7 @@ def read_history(
 def usual_store(config: Path | None = None) -> str:
     """Return where samples are kept, as the environment or the configuration says, or the usual file."""
     from heliograph.config import load  # noqa: PLC0415 - whoever names a store needs no configuration
-    from heliograph.folders import data_folder  # noqa: PLC0415
+    from heliograph.core.files import data_folder  # noqa: PLC0415
 
     return load(config, os.environ).store or str(data_folder(os.environ) / "heliograph.sqlite")
 
@@ -142,7 +142,7 @@ def roofs(store: Store, plant: str | None = None) -> list[Roof]:
 
 
 def _roof(known: Known) -> Roof:
-    from heliograph.collect.poll import zone_named  # noqa: PLC0415 - readings now need no collector
+    from heliograph.local_time import zone_named  # noqa: PLC0415 - readings now need no collector
 
     return Roof(known.series, known.name, zone_named(known.zone))
 
@@ -184,7 +184,7 @@ def _runs(store: Store, roof: Roof, wanted: Wanted, seconds: int) -> Iterator[tu
 
     As a rule that is one; on Lord Howe Island, summer time begins half an hour early.
     """
-    from heliograph.collect.days import begins, day_at, day_bounds  # noqa: PLC0415 - readings now need no collector
+    from heliograph.local_time import begins, day_at, day_bounds  # noqa: PLC0415 - readings now need no collector
 
     last = min((day_at(one.measured_at, roof.zone) for one in store.latest(roof.series)), default=wanted.first)
     moment = next(store.moments(roof.series, begins(wanted.first, roof.zone), _FOR_EVER), None)

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.days import day, in_order
-from heliograph.cli.moments import clock
+from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
-from heliograph.cli.show import failed, print_json, printable
-from heliograph.cli.stopping import stop_on_signals
+from heliograph.cli.terminal import failed, print_json, printable
+from heliograph.cli.timefmt import clock, day, in_order
 from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ it may be stopped at any time: the same command goes on where it ended, and asks
 
 def add_backfill(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "bring the past out of the clouds into the store, newest day first"
-    parser = add_command(commands, "backfill", sentence, _EXAMPLES, backfill)
+    parser = add_command(commands, "backfill", _EXAMPLES, backfill)
     parser.add_argument("--since", metavar="DAY", help="the first day, like 2024-01-01; else each plant's first")
     parser.add_argument("--until", metavar="DAY", help="the last day; else yesterday")
     parser.add_argument(
@@ -67,12 +65,12 @@ def backfill(options: Namespace) -> int:
 async def _filled(accounts: Sequence[Account], where: str, options: Namespace, wish: Wish) -> int:
     import asyncio  # noqa: PLC0415 - as above
 
+    from heliograph.cli.clients import client  # noqa: PLC0415
     from heliograph.cli.progress import shown  # noqa: PLC0415
-    from heliograph.cli.vendors import client  # noqa: PLC0415
     from heliograph.collect.backfill import Backfill  # noqa: PLC0415
-    from heliograph.collect.clock import Clock  # noqa: PLC0415
-    from heliograph.collect.writer import Writer  # noqa: PLC0415
+    from heliograph.local_time import Clock  # noqa: PLC0415
     from heliograph.store import open_store  # noqa: PLC0415
+    from heliograph.store.threaded import Writer  # noqa: PLC0415
 
     writer, stop = Writer(partial(open_store, where)), asyncio.Event()
     # A store that cannot be opened is a mistake to be mended, not something to ask clouds for.

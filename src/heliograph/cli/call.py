@@ -1,19 +1,182 @@
-"""`heliograph call`: any declared call of a cloud by its name, its answer as JSON."""
+"""What a call gave as JSON-ready data."""
 
 from __future__ import annotations
 
+import builtins
+import json
+import re
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.clients import CLIENTS
 from heliograph.cli.options import add_command, chosen_accounts
-from heliograph.cli.show import print_json
-from heliograph.cli.vendors import CLIENTS
+from heliograph.cli.terminal import print_json
+from heliograph.core.endpoint import Endpoint, endpoints, methods
+from heliograph.core.parsing import flag
+from heliograph.core.payload import Payload
+from heliograph.core.redact import MASK, masked
 from heliograph.errors import ConfigError, Refused
+from heliograph.model import PeriodEnergy, Plant, Sample, Snapshot
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
+    from inspect import Parameter
 
     from heliograph.config import Account
-    from heliograph.endpoint import Method
+    from heliograph.core.endpoint import Method
+
+
+def plain(answer: Any) -> Any:
+    """Return what a call gave as JSON-ready data: a cloud's own words as sent, ours as objects."""
+    if isinstance(answer, Payload):
+        return answer.raw
+    if isinstance(answer, Snapshot):
+        return answer.as_dict()
+    if isinstance(answer, Plant):
+        return {"vendor": answer.vendor, "plant": answer.id, "name": answer.name}
+    if isinstance(answer, PeriodEnergy):
+        return {"period": answer.period, **answer.values}
+    if isinstance(answer, Sample):
+        return {"moment": answer.moment.isoformat(timespec="seconds"), **answer.values}
+    return [plain(one) for one in answer] if isinstance(answer, list | tuple) else answer
+
+
+def hidden(data: Any) -> Any:
+    """Mask secrets and private data in JSON-ready data, which stays JSON."""
+    if isinstance(data, list):
+        return [hidden(one) for one in data]
+    if not isinstance(data, dict):
+        return masked(data) if isinstance(data, str) else data
+    return {key: _member(key, value) for key, value in data.items()}
+
+
+def _member(key: str, value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return hidden(value)
+    text = json.dumps({key: value})
+    return value if masked(text) == text else MASK
+
+
+def find(cloud: type, name: str) -> Method[..., Any]:
+    """Return the method of this name, or the one call the cloud itself names so."""
+    declared = {row.name: row for row in methods(cloud)}
+    if name in declared:
+        return declared[name]
+    aliases = [row for row in declared.values() if name.lower().replace("_", "") in cloud_names(row)]
+    if len(aliases) == 1:
+        return aliases[0]
+    if aliases:
+        raise ConfigError(f"{name!r} may be any of: {', '.join(row.name for row in aliases)}")
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    close = get_close_matches(name.lower(), declared, n=3)
+    meant = f"did you mean {', '.join(close)}?" if close else "--list shows what there is"
+    raise ConfigError(f"there is no call {name!r}; {meant}")
+
+
+def cloud_names(method: Method[..., Any]) -> set[str]:
+    """Return what the cloud calls this in its own address, in lower case and without underscores."""
+    if not isinstance(method, Endpoint):
+        return set()
+    last = method.route.path.rstrip("/").rpartition("/")[2].lower()
+    names = (last, last.removesuffix(".do"), *(value.lower() for value in method.route.fixed.values()))
+    return {name.replace("_", "") for name in names}
+
+
+def usage(method: Method[..., Any]) -> str:
+    """Return a method's name, arguments and defaults as a person reads them."""
+    return f"{method.name}({', '.join(_told(one) for one in method.signature.parameters.values())})"
+
+
+def _told(parameter: Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return parameter.name
+    default = parameter.default
+    return f"{parameter.name}={default.name if isinstance(default, Enum) else default!r}"
+
+
+def opens(method: Method[..., Any]) -> bool:
+    """Tell whether a call is the login, whose answer holds secrets."""
+    return isinstance(method, Endpoint) and method.route.opens
+
+
+def changes(cloud: type, method: Method[..., Any]) -> bool:
+    """Tell whether a method is a command, or plans one."""
+    if isinstance(method, Endpoint):
+        return method.route.command
+    commands = {row.name for row in endpoints(cloud) if row.route.command}
+    return not commands.isdisjoint(method.declared.__code__.co_names)
+
+
+def print_methods(cloud: type) -> None:
+    """Print every method with its arguments and its sentence."""
+    for method in methods(cloud):
+        sentence = (method.__doc__ or "").partition("\n")[0]
+        note = " (needs --allow-commands)" if changes(cloud, method) else ""
+        print(f"{usage(method)}\n    {sentence}{note}")
+
+
+_NUMBERS = {int: "a whole number", float: "a number"}
+
+
+def bound(method: Method[..., Any], typed: Sequence[str], first: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the arguments of a method by name; `first` are taken as they are, before the typed ones."""
+    parameters = method.signature.parameters
+    positional: list[str] = []
+    named: dict[str, str] = {}
+    for text in typed:
+        name, equals, value = text.partition("=")
+        # Only a parameter's name makes it a named one: ids and passwords may hold an equals sign.
+        if equals and name in parameters:
+            named[name] = value
+        else:
+            positional.append(text)
+    try:
+        found = method.signature.bind(*first, *positional, **named)
+        arguments = found.arguments
+        for name in list(arguments)[len(first) :]:
+            arguments[name] = _value(arguments[name], parameters[name], method.declared.__globals__)
+        method.plan(*found.args, **found.kwargs)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{method.name}: {error}. It is called as {usage(method)}") from None
+    return arguments
+
+
+def _value(text: str, parameter: Parameter, scope: dict[str, Any]) -> Any:
+    """Read one typed argument as its parameter's annotation wants it."""
+    names = re.findall(r"\w+", str(parameter.annotation))
+    kinds = [scope.get(name, getattr(builtins, name, None)) for name in names]
+    if text[:1] in "{[" and text and {"Mapping", "list", "dict"} & set(names):
+        return _json(text, parameter)
+    if bool in kinds:
+        if (value := flag(text)) is None:
+            raise ValueError(f"{parameter.name} must be true or false, not {text!r}")
+        return value
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, Enum) and not text.isdecimal():
+            if text not in kind.__members__:
+                raise ValueError(f"{parameter.name} must be one of {', '.join(kind.__members__)}, not {text!r}")
+            return kind[text]
+    for kind, wanted in _NUMBERS.items():
+        if kind in kinds and str not in kinds:
+            return _number(text, kind, f"{parameter.name} must be {wanted}, not {text!r}")
+    return text
+
+
+def _json(text: str, parameter: Parameter) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{parameter.name} is not JSON ({error})") from None
+
+
+def _number(text: str, kind: type, problem: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(problem) from None
+
 
 _IDS = {"plant_id", "serial_num"}
 
@@ -28,7 +191,7 @@ _EXAMPLES = """\
 
 def add_call(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = add_command(commands, "call", "make one call to a cloud and print its answer as JSON", _EXAMPLES, call)
+    parser = add_command(commands, "call", _EXAMPLES, call)
     parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
     parser.add_argument("method", nargs="?", help="a method's name, or the cloud's own name of the call")
     parser.add_argument(
@@ -42,9 +205,7 @@ def add_call(commands: Any) -> None:
 
 def call(options: Namespace) -> int:
     """Make the call, or list what there is."""
-    from heliograph.cli.answer import hidden, plain  # noqa: PLC0415 - help needs no clouds
-    from heliograph.cli.methods import changes, find, opens, print_methods  # noqa: PLC0415
-    from heliograph.cli.vendors import client_type  # noqa: PLC0415
+    from heliograph.cli.clients import client_type  # noqa: PLC0415
 
     cloud = client_type(options.vendor)
     if options.list or options.method is None:
@@ -62,9 +223,6 @@ def call(options: Namespace) -> int:
 
 def _arguments(method: Method[..., Any], typed: list[str], account: Account) -> dict[str, Any]:
     """Read what was typed; a login that names nobody is the account's own."""
-    from heliograph.cli.arguments import bound  # noqa: PLC0415
-    from heliograph.cli.methods import opens  # noqa: PLC0415
-
     others = list(method.signature.parameters)[2:]
     own = opens(method) and all(text.partition("=")[0] in others for text in typed)
     return bound(method, typed, (account.username, account.password.reveal()) if own else ())
@@ -72,8 +230,8 @@ def _arguments(method: Method[..., Any], typed: list[str], account: Account) -> 
 
 def _made(method: Method[..., Any], arguments: dict[str, Any], account: Account, *, allow_commands: bool) -> Any:
     """Make the call; what a cloud answers for a plant the account does not have is not believed."""
-    from heliograph.cli.apart import apart  # noqa: PLC0415
-    from heliograph.cli.vendors import client  # noqa: PLC0415
+    from heliograph.cli.clients import client  # noqa: PLC0415
+    from heliograph.cli.concurrency import apart  # noqa: PLC0415
 
     speaker = client(account, allow_commands=allow_commands)
     answer = apart(lambda: getattr(speaker, method.name)(**arguments))

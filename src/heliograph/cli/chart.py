@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from heliograph.cli.show import printable
 from heliograph.cli.table import GAP
+from heliograph.cli.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

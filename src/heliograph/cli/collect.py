@@ -6,15 +6,15 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.kept import shown_store
+from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store, chosen_config, chosen_store
-from heliograph.cli.stopping import stop_on_signals
+from heliograph.cli.status import shown_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from heliograph.collect.worker import Worker
+    from heliograph.collect.poller import Worker
     from heliograph.config import Account, Config
 
 _EXAMPLES = """\
@@ -28,8 +28,7 @@ _log = logging.getLogger(__name__)
 
 def add_collect(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "collect all accounts into the store, until stopped"
-    parser = add_command(commands, "collect", sentence, _EXAMPLES, collect)
+    parser = add_command(commands, "collect", _EXAMPLES, collect)
     parser.add_argument("--once", action="store_true", help="ask every account once, then end")
     parser.add_argument(
         "--no-heal", action="store_false", dest="heal", help="do not ask for what is missing of the past"
@@ -57,16 +56,15 @@ def collect(options: Namespace) -> int:
 async def _collected(config: Config, accounts: Sequence[Account], where: str, *, once: bool, heal: bool) -> bool:
     import asyncio  # noqa: PLC0415 - as above
 
-    from heliograph.cli.companions import beside, check_installed, companions, drained  # noqa: PLC0415 - as above
-    from heliograph.cli.vendors import client, identity  # noqa: PLC0415 - as above
-    from heliograph.collect.clock import Clock  # noqa: PLC0415
-    from heliograph.collect.collector import collect as run  # noqa: PLC0415
-    from heliograph.collect.collector import collect_once  # noqa: PLC0415
-    from heliograph.collect.events import Event  # noqa: PLC0415
-    from heliograph.collect.writer import Writer  # noqa: PLC0415
-    from heliograph.outputs.deliveries import deliveries  # noqa: PLC0415
+    from heliograph.cli.clients import client, identity  # noqa: PLC0415 - as above
+    from heliograph.cli.supervisor import beside, check_installed, companions, drained  # noqa: PLC0415 - as above
+    from heliograph.collect.service import collect as run  # noqa: PLC0415
+    from heliograph.collect.service import collect_once  # noqa: PLC0415
+    from heliograph.eventlog import Event  # noqa: PLC0415
+    from heliograph.local_time import Clock  # noqa: PLC0415
+    from heliograph.outputs.factory import deliveries  # noqa: PLC0415
     from heliograph.store import open_store  # noqa: PLC0415
-    from heliograph.store.aside import Aside  # noqa: PLC0415
+    from heliograph.store.threaded import Aside, Writer  # noqa: PLC0415
 
     # An account, an output or a store that cannot be used at the start is a mistake to be mended, not something to
     # wait for.
@@ -87,7 +85,7 @@ async def _collected(config: Config, accounts: Sequence[Account], where: str, *,
         if once:
             kept = await collect_once(workers, writer, stop)
             if any(account.writes for account in accounts):
-                from heliograph.cli.settings.restore import restore_once  # noqa: PLC0415 - only who may write curtails
+                from heliograph.cli.settings.recover import restore_once  # noqa: PLC0415 - only who may write curtails
 
                 await restore_once(accounts)
             await drained(sent, stop)
@@ -99,10 +97,10 @@ async def _collected(config: Config, accounts: Sequence[Account], where: str, *,
 
 
 def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Worker:
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - help needs no clouds
-    from heliograph.collect.healer import Healer  # noqa: PLC0415
-    from heliograph.collect.pace import Pace  # noqa: PLC0415
-    from heliograph.collect.worker import Worker  # noqa: PLC0415
+    from heliograph.cli.clients import client  # noqa: PLC0415 - help needs no clouds
+    from heliograph.collect.gapfill import Healer  # noqa: PLC0415
+    from heliograph.collect.poller import Worker  # noqa: PLC0415
+    from heliograph.collect.schedule import Pace  # noqa: PLC0415
     from heliograph.config import FLOORS  # noqa: PLC0415
 
     connect = partial(client, account, concurrent=True)

@@ -85,7 +85,7 @@ def emulate(options: argparse.Namespace) -> int:
 def _options(given: argparse.Namespace) -> Options:
     from heliograph.emulator.control import speed_of  # noqa: PLC0415
     from heliograph.emulator.main import Options  # noqa: PLC0415
-    from heliograph.periods import zone_called  # noqa: PLC0415
+    from heliograph.local_time import zone_called  # noqa: PLC0415
 
     return Options(
         port=_whole("--port", given.port, 0, 65535),

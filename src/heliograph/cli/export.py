@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from heliograph.cli.days import day, in_order
 from heliograph.cli.formats import FORMATS, Shape, needs_pyarrow, peeked, suits, write_csv, write_jsonl, write_parquet
 from heliograph.cli.options import add_command, add_store, chosen_store
-from heliograph.cli.show import complain
+from heliograph.cli.terminal import complain
+from heliograph.cli.timefmt import day, in_order
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ days and bounds are of the plant's own calendar. 5min and hour: powers are means
 
 def add_export(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "write the stored past as CSV, JSON lines or Parquet"
-    parser = add_command(commands, "export", sentence, _EXAMPLES, export, accounts=False)
+    parser = add_command(commands, "export", _EXAMPLES, export, accounts=False)
     parser.add_argument("--format", choices=FORMATS, help="else as the file's name ends, or csv")
     parser.add_argument("--from", dest="first", metavar="DAY", help="the first day, like 2026-06-01; else all")
     parser.add_argument("--to", dest="last", metavar="DAY", help="the last day, included; else all")
@@ -57,7 +56,7 @@ def add_export(commands: Any) -> None:
 def export(options: Namespace) -> int:
     """Write the rows; what is wrong is said before anything is written."""
     from heliograph import history  # noqa: PLC0415 - help needs no store
-    from heliograph.periods import OLDEST  # noqa: PLC0415 - likewise
+    from heliograph.local_time import OLDEST  # noqa: PLC0415 - likewise
     from heliograph.store import open_store  # noqa: PLC0415
 
     first, last = day(options.first, "--from"), day(options.last, "--to")

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.show import printable
+from heliograph.cli.terminal import printable
 from heliograph.errors import ConfigError
 from heliograph.metrics import METRICS
 

@@ -6,9 +6,9 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.moments import clock
 from heliograph.cli.options import add_command, add_store, chosen_store
-from heliograph.cli.show import print_json, printable
+from heliograph.cli.terminal import print_json, printable
+from heliograph.cli.timefmt import clock
 from heliograph.errors import ConfigError
 from heliograph.metrics import ENERGIES
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from heliograph.history import Roof, Row
-    from heliograph.store.contract import Store
+    from heliograph.store.base import Store
 
 _EXAMPLES = """\
   heliograph history                                     the last 14 days
@@ -50,8 +50,7 @@ class Past(NamedTuple):
 
 def add_history(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "show the energies of past days or months"
-    parser = add_command(commands, "history", sentence, _EXAMPLES, history, accounts=False)
+    parser = add_command(commands, "history", _EXAMPLES, history, accounts=False)
     parser.add_argument("--plant", metavar="ID", help="the id or the name of one plant; else all")
     span = parser.add_mutually_exclusive_group()
     span.add_argument("--days", type=int, metavar="N", help=f"the last N days; {USUAL} unless said")
@@ -83,7 +82,7 @@ def history(options: Namespace) -> int:
 
 def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
     """Return the first and the last day that are asked for, as it is now where the plant is."""
-    from heliograph.periods import period_range as of_period  # noqa: PLC0415 - help needs no calendar
+    from heliograph.local_time import period_range as of_period  # noqa: PLC0415 - help needs no calendar
 
     today = datetime.now(UTC).astimezone(roof.zone).date()
     if options.month is not None or options.year is not None:
@@ -102,7 +101,7 @@ def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
 
 
 def _past(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Past:
-    from heliograph.collect.days import day_bounds as of_day  # noqa: PLC0415 - help needs no collector
+    from heliograph.local_time import day_bounds as of_day  # noqa: PLC0415 - help needs no collector
 
     found, moment = list(periods(store, roof, first, last, monthly=monthly)), None
     if not any(one.known for one in found):

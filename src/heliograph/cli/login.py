@@ -6,11 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.clients import CLIENTS, at_keyboard
 from heliograph.cli.options import add_command
-from heliograph.cli.show import complain, printable
-from heliograph.cli.vendors import CLIENTS, at_keyboard
+from heliograph.cli.terminal import complain, printable
+from heliograph.core.redact import Secret
 from heliograph.errors import CloudError, ConfigError, InvalidCredentials
-from heliograph.redact import Secret
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,7 +28,7 @@ _EXAMPLES = """\
 
 def add_login(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = add_command(commands, "login", "try an account's password once, and keep it", _EXAMPLES, login)
+    parser = add_command(commands, "login", _EXAMPLES, login)
     parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
     parser.add_argument("--username", metavar="NAME", help="the user name or e-mail address, asked for where unknown")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from a line of standard input")
@@ -178,8 +178,8 @@ def _try_configured(account: Account, options: Namespace) -> int:
 
 def _try(account: Account, otherwise: str) -> None:
     """Log in once; what fails says what that means for the password."""
-    from heliograph.cli.apart import apart  # noqa: PLC0415 - help needs no threads
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.concurrency import apart  # noqa: PLC0415 - help needs no threads
 
     try:
         apart(client(account).log_in)
@@ -196,7 +196,7 @@ def _say_logged_in(account: Account) -> None:
 
 
 def _keep(account: Account) -> str:
-    from heliograph.passwords import Passwords  # noqa: PLC0415 - help needs none
+    from heliograph.config.passwords import Passwords  # noqa: PLC0415 - help needs none
 
     kept = Passwords.of(os.environ)
     where = kept.keep(account.vendor, account.username, account.password)

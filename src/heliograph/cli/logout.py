@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.clients import CLIENTS
 from heliograph.cli.login import configuration, known_account, say
 from heliograph.cli.options import add_command
-from heliograph.cli.show import complain
-from heliograph.cli.vendors import CLIENTS
+from heliograph.cli.terminal import complain
+from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.redact import Secret
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,7 +25,7 @@ _EXAMPLES = """\
 
 def add_logout(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = add_command(commands, "logout", "forget an account's password and its session", _EXAMPLES, logout)
+    parser = add_command(commands, "logout", _EXAMPLES, logout)
     parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
     parser.add_argument("--username", metavar="NAME", help="the account of this user name")
 
@@ -34,9 +34,9 @@ def logout(options: Namespace) -> int:
     """Forget what was kept; what a person wrote stays, and so does the memory of locks and budgets."""
     from dataclasses import replace  # noqa: PLC0415 - slow to import, and help needs none
 
-    from heliograph.cli.apart import apart  # noqa: PLC0415 - nor threads
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
-    from heliograph.passwords import Passwords  # noqa: PLC0415 - nor passwords
+    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.concurrency import apart  # noqa: PLC0415 - nor threads
+    from heliograph.config.passwords import Passwords  # noqa: PLC0415 - nor passwords
 
     config = configuration(options)
     known = known_account(config, options)

@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from heliograph.collect.events import Event
+from heliograph.eventlog import Event
 
 FORMS = ("text", "json")
 

@@ -9,30 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
-from heliograph.cli.options import take_late
-from heliograph.cli.plain import make_plain
-from heliograph.cli.show import failed
+from heliograph.cli.options import COMMANDS, take_late
+from heliograph.cli.terminal import failed, make_plain
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence
-
-COMMANDS = (
-    "login",
-    "logout",
-    "now",
-    "collect",
-    "backfill",
-    "history",
-    "export",
-    "call",
-    "settings",
-    "serve",
-    "status",
-    "doctor",
-    "emulate",
-    "demo",
-)
 
 _ASKING = ("now", "call", "backfill")
 """Commands that talk to clouds, and so end curtailments whose time is over."""
@@ -51,8 +33,8 @@ examples:
 """
 
 
-def parser() -> ArgumentParser:
-    """Return the command line's grammar; nothing heavy is imported for it."""
+def parser(command: str | None = None) -> ArgumentParser:
+    """Return the argument parser. Only the module of `command` is imported; the other commands are listed by name."""
     whole = ArgumentParser(
         prog="heliograph",
         description="Your solar data out of the Growatt and GoodWe clouds.",
@@ -61,9 +43,11 @@ def parser() -> ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"heliograph {__version__}")
     commands = whole.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        add = getattr(import_module(f"heliograph.cli.{name}"), f"add_{name}")
-        add(commands)
+    for name, sentence in COMMANDS.items():
+        if name == command:
+            getattr(import_module(f"heliograph.cli.{name}"), f"add_{name}")(commands)
+        else:
+            commands.add_parser(name, help=sentence)
     return whole
 
 
@@ -71,7 +55,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 to be fixed by the person, 130 stopped."""
     _have_streams()
     make_plain()
-    grammar = parser()
+    words = sys.argv[1:] if argv is None else argv
+    grammar = parser(next((word for word in words if not word.startswith("-")), None))
     options, rest = grammar.parse_known_args(argv)
     if rest and not take_late(options, rest):
         grammar.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -87,7 +72,7 @@ def _have_streams() -> None:
 
 def _done(options: Namespace) -> int:
     if options.command in _ASKING:
-        from heliograph.cli.settings.restore import before_a_command  # noqa: PLC0415 - help needs no orders
+        from heliograph.cli.settings.recover import before_a_command  # noqa: PLC0415 - help needs no orders
 
         before_a_command(options)
     return int(options.run(options))

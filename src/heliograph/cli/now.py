@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import add_command, chosen_accounts
-from heliograph.cli.show import complain, failed, print_json
+from heliograph.cli.terminal import complain, failed, print_json
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,14 +24,14 @@ _EXAMPLES = """\
 
 def add_now(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = add_command(commands, "now", "show what every plant does at this moment", _EXAMPLES, now)
+    parser = add_command(commands, "now", _EXAMPLES, now)
     parser.add_argument("--json", action="store_true", help="print a list of objects, one per plant; unknown is null")
 
 
 def now(options: Namespace) -> int:
     """Read all accounts side by side and show their plants; one that fails does not hide the others."""
-    from heliograph.cli.apart import together  # noqa: PLC0415 - help needs no threads
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.concurrency import together  # noqa: PLC0415 - help needs no threads
 
     accounts = chosen_accounts(options)
     results = together([partial(read, one, client(one)) for one in accounts])

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.show import complain
+from heliograph.cli.terminal import complain
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -16,10 +16,28 @@ if TYPE_CHECKING:
     from heliograph.config import Account, Config
 
 
+COMMANDS = {
+    "login": "log in to a cloud once and store the password",
+    "logout": "delete the stored password and session of an account",
+    "now": "show the current values of every plant",
+    "collect": "collect all accounts into the store until stopped",
+    "backfill": "fetch past data from the clouds into the store, newest day first",
+    "history": "show daily or monthly energies from the store",
+    "export": "write stored data as CSV, JSON Lines or Parquet",
+    "call": "make one API call and print its response as JSON",
+    "settings": "show and change the settings of a device",
+    "serve": "serve the web page, the JSON API and metrics from the store",
+    "status": "show request quotas, sessions and the store; sends nothing",
+    "doctor": "diagnose accounts and environment and say what to do; never logs in",
+    "emulate": "run emulated Growatt and GoodWe clouds",
+    "demo": "show both clouds, emulated on this machine, live",
+}
+"""Every command with its line in the help."""
+
+
 def add_command(
     commands: Any,
     name: str,
-    sentence: str,
     examples: str,
     run: Callable[[Namespace], int],
     *,
@@ -32,8 +50,8 @@ def add_command(
     """
     parser: ArgumentParser = commands.add_parser(
         name,
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
+        help=COMMANDS[name],
+        description=COMMANDS[name][:1].upper() + COMMANDS[name][1:] + ".",
         epilog=f"examples:\n{examples}",
         formatter_class=RawDescriptionHelpFormatter,
     )

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
-from heliograph.cli.moments import clock
-from heliograph.cli.show import complain, printable
+from heliograph.cli.terminal import complain, printable
+from heliograph.cli.timefmt import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store, chosen_config, chosen_store
-from heliograph.cli.stopping import stop_on_signals
 from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from heliograph.config import Account, Serve
-    from heliograph.overview import AccountNow
+    from heliograph.current import AccountNow
 
 _EXAMPLES = """\
   heliograph serve                                      the page and the API, for this machine only
@@ -28,8 +28,7 @@ _NEEDS = ("starlette", "uvicorn", "h11", "htpy", "youplot", "anyio", "markupsafe
 
 def add_serve(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "show what is collected: a page for browsers, an API and metrics for programs"
-    parser = add_command(commands, "serve", sentence, _EXAMPLES, serve, accounts=False)
+    parser = add_command(commands, "serve", _EXAMPLES, serve, accounts=False)
     parser.add_argument("--host", help="the address to listen on; usually 127.0.0.1, which is this machine only")
     parser.add_argument("--port", type=int, help="the port to listen on; usually 8765, and 0 takes a free one")
     parser.add_argument("--token-file", metavar="FILE", type=Path, help="a file with the token that opens the page")
@@ -82,8 +81,8 @@ class Watched:
 
 
 def _now(account: Account, problem: Exception | None) -> AccountNow:
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - help needs no clouds
-    from heliograph.overview import AccountNow  # noqa: PLC0415 - nor plants
+    from heliograph.cli.clients import client  # noqa: PLC0415 - help needs no clouds
+    from heliograph.current import AccountNow  # noqa: PLC0415 - nor plants
 
     budget = None
     try:
@@ -111,7 +110,7 @@ def _chosen(serve: Serve | None, options: Namespace) -> Serve:
 
 
 def _token(path: Path) -> Any:
-    from heliograph.redact import Secret  # noqa: PLC0415 - few name a file
+    from heliograph.core.redact import Secret  # noqa: PLC0415 - few name a file
 
     try:
         text = path.read_text("utf-8").strip()

@@ -1,21 +1,99 @@
-"""`heliograph status`: what is used of every account's budget, what holds it back, what is kept; nothing is sent."""
+"""What `heliograph status` shows of the store: how large it is, and how fresh each plant's newest sample."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli import kept
-from heliograph.cli.moments import clock, length
 from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
-from heliograph.cli.show import failed, print_json, printable
-from heliograph.errors import HeliographError
+from heliograph.cli.terminal import failed, print_json, printable
+from heliograph.cli.timefmt import clock, length
+from heliograph.errors import HeliographError, NothingKept
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator, Sequence
 
+    from heliograph.collect.kept import Kept
     from heliograph.config import Account
     from heliograph.keeper import Budget, Pause
+
+
+_MEANS = {
+    "live": "live",
+    "stale": "late",
+    "offline-expected": "asleep, as expected",
+    "offline-unexpected": "offline, though it should be heard",
+}
+
+
+class Stored(NamedTuple):
+    """A store at one moment."""
+
+    where: str
+    size: int
+    plants: Sequence[Kept]
+
+
+def stored(where: str, now: datetime) -> Stored | None:
+    """Return what a store holds; where there is none yet, none is made."""
+    from heliograph.collect.kept import kept  # noqa: PLC0415 - help needs no store
+    from heliograph.store import open_store  # noqa: PLC0415
+
+    try:
+        with open_store(where, make=False) as store:
+            return Stored(shown_store(where), store.size(), kept(store, int(now.timestamp())))
+    except NothingKept:
+        return None
+
+
+def shown_store(where: str) -> str:
+    """Return a store's address without what opens it.
+
+    >>> shown_store("postgresql://ada:secret@db/solar?password=secret"), shown_store("/home/ada/samples.sqlite")
+    ('postgresql://db/solar', '/home/ada/samples.sqlite')
+    """
+    scheme, slashes, rest = where.partition("://")
+    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0] if slashes else where
+
+
+def lines(store: Stored, now: datetime) -> Iterator[str]:
+    """Yield a line for the store and one for each plant."""
+    samples = sum(plant.samples for plant in store.plants)
+    yield f"store {store.where}: {samples} samples, {store.size / 1e6:.1f} MB"
+    for one in store.plants:
+        series, name, *_ = one.plant
+        yield f"  {name or series.plant} ({series.vendor} {series.plant}): {_age(one, now)}, {one.samples} samples"
+
+
+def _age(one: Kept, now: datetime) -> str:
+    if one.measured_at is None:
+        return "no sample yet"
+    return f"{_MEANS[one.freshness]}, last sample {length(now - _moment(one.measured_at))} old"
+
+
+def stored_as_dict(store: Stored) -> dict[str, Any]:
+    """Return the same as JSON-ready data."""
+    return {
+        "where": store.where,
+        "bytes": store.size,
+        "plants": [
+            {
+                "vendor": one.plant.series.vendor,
+                "plant": one.plant.series.plant,
+                "name": one.plant.name,
+                "samples": one.samples,
+                "last_sample": None if one.measured_at is None else _moment(one.measured_at).isoformat(),
+                "freshness": str(one.freshness),
+            }
+            for one in store.plants
+        ],
+    }
+
+
+def _moment(epoch: int) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
+
 
 _EXAMPLES = """\
   heliograph status
@@ -33,16 +111,15 @@ _HELD = {
 
 def add_status(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "show what is used of every account's budget, and what is kept; nothing is sent"
-    parser = add_command(commands, "status", sentence, _EXAMPLES, status)
+    parser = add_command(commands, "status", _EXAMPLES, status)
     parser.add_argument("--json", action="store_true", help="print one object: accounts and store; unknown is null")
     add_store(parser)
 
 
 def status(options: Namespace) -> int:
     """Show all accounts; one whose memory cannot be read does not hide the others."""
-    from heliograph.cli.settings.restore import open_lines  # noqa: PLC0415 - help needs no orders
-    from heliograph.cli.vendors import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.settings.recover import open_lines  # noqa: PLC0415 - help needs no orders
 
     now, code = datetime.now(UTC), 0
     budgets: list[tuple[Account, Budget]] = []
@@ -56,11 +133,11 @@ def status(options: Namespace) -> int:
             code = max(code, failed(error, f"{account.name}: " if len(accounts) > 1 else ""))
     store = None
     try:
-        store = kept.stored(chosen_store(options), now)
+        store = stored(chosen_store(options), now)
     except HeliographError as error:
         code = max(code, failed(error))
     if options.json:
-        found = store and kept.stored_as_dict(store)
+        found = store and stored_as_dict(store)
         told = [{**as_dict(*one), "orders": orders.get(one[0].name)} for one in budgets]
         print_json({"accounts": told, "store": found})
         return code
@@ -74,7 +151,7 @@ def status(options: Namespace) -> int:
         # What is noted while the account is looked at is that its file is broken.
         for row in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
             print(printable(f"  {row}"))
-    for row in kept.lines(store, now) if store else ():
+    for row in lines(store, now) if store else ():
         print(printable(row))
     return code
 
@@ -109,6 +186,6 @@ def held(pause: Pause, now: datetime) -> str:
 
 def as_dict(account: Account, budget: Budget) -> dict[str, Any]:
     """Return everything that is known of an account, as JSON-ready data."""
-    from heliograph.web.shapes import budget_data  # noqa: PLC0415 - help needs no shapes
+    from heliograph.web.schemas import budget_data  # noqa: PLC0415 - help needs no shapes
 
     return {"account": account.name, "vendor": account.vendor, **budget_data(budget)}

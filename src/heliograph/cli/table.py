@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from heliograph import metrics as m
-from heliograph.cli.show import printable
+from heliograph.cli.terminal import printable
 from heliograph.model import Status
 
 if TYPE_CHECKING:

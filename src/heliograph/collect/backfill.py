@@ -11,28 +11,25 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.collect import past
-from heliograph.collect.days import day_at
-from heliograph.collect.drawn import with_energies
-from heliograph.collect.heal import Days, Known, newness
-from heliograph.collect.plan import barren, doubted, open_questions, periods, requests
-from heliograph.collect.poll import zone_named
+from heliograph.collect import gapfill
+from heliograph.collect.gaps import Days, Known, barren, doubted, newness, open_questions, periods, requests
+from heliograph.collect.integrate import with_energies
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
-from heliograph.store.contract import Batch
-from heliograph.store.contract import Known as Named
-from heliograph.store.entries import series_of
+from heliograph.local_time import day_at, zone_named
+from heliograph.store.base import Batch, series_of
+from heliograph.store.base import Known as Named
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, tzinfo
 
-    from heliograph.collect.clock import Clock
-    from heliograph.collect.heal import Question
-    from heliograph.collect.writer import Writer
+    from heliograph.collect.gaps import Question
     from heliograph.errors import CloudError
+    from heliograph.local_time import Clock
     from heliograph.model import HistoryCost, Plant
-    from heliograph.store.contract import Series
+    from heliograph.store.base import Series
+    from heliograph.store.threaded import Writer
 
 LEFT = 10
 """The collector keeps one part of so many of what a program may ask in a day."""
@@ -228,10 +225,10 @@ class Backfill:
         share, question = newest
         # A cloud that keeps no such series is not asked: the answer is known, and says nothing of finer ones.
         silent = not _cost(newest)
-        answer = () if silent else await past.told(self._client, question)
+        answer = () if silent else await gapfill.told(self._client, question)
         now = int(self._clock.now())
-        before = await self._writer.ask(lambda store: past.Before.of(store, question, share.zone))
-        batch = past.batch_of(question, answer, now, share.zone, share.memory, before)
+        before = await self._writer.ask(lambda store: gapfill.Before.of(store, question, share.zone))
+        batch = gapfill.batch_of(question, answer, now, share.zone, share.memory, before)
         if doubted(question, answer, share.known):  # type: ignore[arg-type]
             batch = Batch(asked=[batch.asked[0]._replace(outcome="failed")])
         elif answer is not None and not silent:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.freshness import Freshness, awake, freshness, rhythm
-from heliograph.collect.poll import zone_named
+from heliograph.local_time import zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.store.contract import Known, Store
+    from heliograph.store.base import Known, Store
 
 _ENDURING = ("battery_soc", "battery_power")
 LATELY = 14 * 24 * 3600

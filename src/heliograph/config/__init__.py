@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from heliograph.config.accounts import ENVIRONMENT, EXAMPLE, FLOORS, VENDORS, Account, from_environment, from_table
 from heliograph.config.outputs import NAMES, Influx, Mqtt, Outputs, PvOutput, Serve, Webhook, outputs_of
 from heliograph.config.table import File, meant
+from heliograph.core.files import config_path
 from heliograph.errors import ConfigError
-from heliograph.folders import config_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

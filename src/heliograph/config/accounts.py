@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from heliograph.config.passwords import Deferred, Passwords
 from heliograph.config.table import meant, secret_keys
+from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.passwords import Deferred, Passwords
-from heliograph.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

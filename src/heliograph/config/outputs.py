@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from heliograph.config.table import File, Table
-    from heliograph.redact import Secret
+    from heliograph.core.redact import Secret
 
 Discovery = Literal["entities", "devices", "none"]
 

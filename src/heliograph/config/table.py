@@ -8,9 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heliograph.config.passwords import Deferred, answer_of
+from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.passwords import Deferred, answer_of
-from heliograph.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

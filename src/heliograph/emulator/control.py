@@ -7,16 +7,16 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from heliograph.answers import Told
-from heliograph.emulator.asking import BadRequest, json_object
+from heliograph.emulator.api import Told
+from heliograph.emulator.request import BadRequest, json_object
 from heliograph.errors import ConfigError
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heliograph.answers import Asked
-    from heliograph.emulator.box import Emulator
+    from heliograph.emulator.api import Asked
+    from heliograph.emulator.app import Emulator
 
 PREFIX = "control/"
 _FASTEST = 1_000_000.0

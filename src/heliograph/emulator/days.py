@@ -11,12 +11,12 @@ from datetime import date, datetime, timedelta, tzinfo
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.emulator.sky import STEP_SECONDS, STEPS, Sky
+from heliograph.emulator.weather import STEP_SECONDS, STEPS, Sky
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heliograph.answers import HomePlan
+    from heliograph.emulator.api import HomePlan
 
 TENTHS = 10
 PER_KWH = 1000 * TENTHS * 3600 // STEP_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.emulator.values import FORMS, PLAIN
+from heliograph.emulator.fault_values import FORMS, PLAIN
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime, timedelta
 
-    from heliograph.answers import Holder
+    from heliograph.emulator.api import Holder
 
 _NEWEST = 10_000
 _MOST_STRANGERS = 1000

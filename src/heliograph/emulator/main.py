@@ -9,18 +9,18 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph import vendors
-from heliograph.emulator.box import Emulator
+from heliograph.emulator import clouds
+from heliograph.emulator.app import Emulator
 from heliograph.emulator.clock import Clock
 from heliograph.emulator.faults import fault_settings
-from heliograph.emulator.sky import STEP_SECONDS
-from heliograph.emulator.town import World
+from heliograph.emulator.weather import STEP_SECONDS
+from heliograph.emulator.world import World
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heliograph.answers import Emulation
+    from heliograph.emulator.api import Emulation
 
 _FIRST = ("growatt", "goodwe")
 """The order clouds take turns in; others come after, by name."""
@@ -51,18 +51,18 @@ def build(options: Options, emulations: Sequence[Emulation] | None = None) -> Em
     if offset % timedelta(seconds=STEP_SECONDS):
         raise ConfigError("the offset of --start has to be whole 5 minutes, as all clocks of today are")
     world = World(Clock(start, options.speed), zone, options.seed)
-    clouds = all_emulations() if emulations is None else emulations
-    return Emulator(world, clouds, options.accounts, fault_settings(options.faults))
+    emulated = all_emulations() if emulations is None else emulations
+    return Emulator(world, emulated, options.accounts, fault_settings(options.faults))
 
 
 def all_emulations() -> list[Emulation]:
     """Return the emulation of every vendor there is."""
-    return [import_module(f"{vendors.__name__}.{name}.emulate").EMULATION for name in vendor_names()]
+    return [import_module(f"{clouds.__name__}.{name}").EMULATION for name in vendor_names()]
 
 
 def vendor_names() -> list[str]:
     """Return the names of all vendors, in the order accounts take turns."""
-    names = (module.name for module in iter_modules(vendors.__path__) if module.ispkg)
+    names = (module.name for module in iter_modules(clouds.__path__) if module.ispkg)
     return sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h11
 
-from heliograph.answers import Told
+from heliograph.emulator.api import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from heliograph.emulator.box import Delivery, Emulator
+    from heliograph.emulator.app import Delivery, Emulator
 
 _CHUNK = 65536
 _LARGEST_HEAD = 65536

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from heliograph.keeper.gate import Gate
+    from heliograph.keeper.guard import Gate
 
 __all__ = ["Budget", "Keeper", "Limits", "Pause"]
 
@@ -34,7 +34,7 @@ class Keeper:
     def folder(self) -> Path:
         """Where the accounts' files are; HELIOGRAPH_HOME is looked at when it is needed, not before."""
         if self._folder is None:
-            from heliograph.folders import data_folder  # noqa: PLC0415
+            from heliograph.core.files import data_folder  # noqa: PLC0415
 
             return data_folder(os.environ) / "accounts"
         return self._folder
@@ -51,8 +51,8 @@ class Keeper:
         clock: Callable[[], float] = time,
     ) -> Gate:
         """Return the gate of one account."""
-        from heliograph.keeper.gate import Gate  # noqa: PLC0415 - a client that is not kept knows its limits only
-        from heliograph.keeper.shelf import Shelf  # noqa: PLC0415
+        from heliograph.keeper.guard import Gate  # noqa: PLC0415 - a client that is not kept knows its limits only
+        from heliograph.keeper.state_file import Shelf  # noqa: PLC0415
 
         shelf = Shelf.of(self.folder, vendor, server, username)
         return Gate(shelf, limits, clock, interactive=interactive, paced=paced, patience=self._patience)

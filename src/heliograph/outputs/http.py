@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from heliograph.client import send_async
+from heliograph.core.redact import SECRETS, Known, bare, excerpt
+from heliograph.core.session import Request
 from heliograph.errors import ConfigError, Unreachable
 from heliograph.outputs.sink import Later, Refused
-from heliograph.redact import SECRETS, Known, bare, excerpt
-from heliograph.session import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from heliograph.redact import Secret
-    from heliograph.session import Reply
+    from heliograph.core.redact import Secret
+    from heliograph.core.session import Reply
 
 # What is wrong with the words themselves; everything else may be all right another time.
 _REFUSING = frozenset((400, 409, 413, 422))

@@ -15,10 +15,10 @@ from heliograph.outputs.sink import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.collect.clock import Clock
     from heliograph.config import Influx
-    from heliograph.outputs.feed import News
-    from heliograph.store.contract import Entry, Series
+    from heliograph.local_time import Clock
+    from heliograph.outputs.changefeed import News
+    from heliograph.store.base import Entry, Series
 
 _MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
 _SPECIAL = re.compile(r"[,= ]")

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from heliograph.current import AccountNow, DeviceNow, PlantNow
     from heliograph.metrics import Metric
     from heliograph.outputs.sink import Progress
-    from heliograph.overview import AccountNow, DeviceNow, PlantNow
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from heliograph.collect.poll import zone_named
 from heliograph.errors import ConfigError
+from heliograph.local_time import zone_named
 from heliograph.outputs.http import Door, in_header, whole
 from heliograph.outputs.sink import Later, Refused
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from heliograph.collect.clock import Clock
     from heliograph.config import PvOutput
-    from heliograph.outputs.feed import News
-    from heliograph.redact import Secret
-    from heliograph.store.contract import Entry, Series
+    from heliograph.core.redact import Secret
+    from heliograph.local_time import Clock
+    from heliograph.outputs.changefeed import News
+    from heliograph.store.base import Entry, Series
 
 _HOUR = 3600
 _REQUESTS = 60

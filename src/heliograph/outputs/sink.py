@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from random import random
 from typing import TYPE_CHECKING, Protocol
 
-from heliograph.collect.events import Event
 from heliograph.errors import HeliographError, StoreError
+from heliograph.eventlog import Event
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from heliograph.collect.clock import Clock
-    from heliograph.outputs.feed import Feed, FreshFirst, News
-    from heliograph.store.contract import Series
+    from heliograph.local_time import Clock
+    from heliograph.outputs.changefeed import Feed, FreshFirst, News
+    from heliograph.store.base import Series
 
 IDLE = 5.0
 """Seconds until the store is asked again for news."""

@@ -15,10 +15,10 @@ from heliograph.outputs.http import Door
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.collect.clock import Clock
     from heliograph.config import Webhook
-    from heliograph.outputs.feed import News
-    from heliograph.store.contract import Entry, Known, Series
+    from heliograph.local_time import Clock
+    from heliograph.outputs.changefeed import News
+    from heliograph.store.base import Entry, Known, Series
 
 
 class WebhookSink:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from heliograph.errors import ConfigError, NothingKept
 
 if TYPE_CHECKING:
-    from heliograph.store.contract import Store
+    from heliograph.store.base import Store
 
 
 def open_store(where: str | Path, *, make: bool = True) -> Store:

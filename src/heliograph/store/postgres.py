@@ -12,9 +12,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable, UniqueViolation
 
+from heliograph.core.redact import Known
 from heliograph.errors import ConfigError, NothingKept, StoreError
 from heliograph.metrics import METRICS
-from heliograph.redact import Known
 from heliograph.store.schema import SAMPLE, insert_row
 from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
 

@@ -12,13 +12,13 @@ from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
-from heliograph.store.contract import Asked, Bucket, Change, Day, Entry, Known, Repair, Series
+from heliograph.store.base import Asked, Bucket, Change, Day, Entry, Known, Repair, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from heliograph.store.contract import Batch, Span
+    from heliograph.store.base import Batch, Span
 
 PATIENCE = 5.0
 """Seconds to wait for another program that is writing."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from heliograph import private
+from heliograph.core import files
 from heliograph.errors import StoreError
 from heliograph.store.schema import insert_row
 from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
@@ -125,7 +125,7 @@ class SqliteStore(SqlStore):
         from filelock import Timeout  # noqa: PLC0415 - who only reads needs none
 
         # A file of its own: whoever lets go of one that SQLite has open, lets go of SQLite's locks as well (POSIX).
-        lock = private.lock(self.path.with_name(f"{self.path.name}.collector"))
+        lock = files.lock(self.path.with_name(f"{self.path.name}.collector"))
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -14,28 +14,28 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from heliograph.collect.days import day_at
 from heliograph.collect.freshness import Freshness
+from heliograph.core.redact import masked
 from heliograph.errors import NothingKept, StoreError
+from heliograph.local_time import day_at
 from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
-from heliograph.redact import masked
 from heliograph.web import series
 from heliograph.web.parameters import Parameter, choice, day, epoch, read, several, text, when, whole
 from heliograph.web.paths import routed
 from heliograph.web.problem import Problem
-from heliograph.web.shapes import account_data, brief, day_data, plant_data, repair_data
+from heliograph.web.schemas import account_data, brief, day_data, plant_data, repair_data
 
 if TYPE_CHECKING:
     from datetime import date
 
     from starlette.requests import Request
 
-    from heliograph.overview import PlantNow
-    from heliograph.store.contract import Series, Store
+    from heliograph.current import PlantNow
+    from heliograph.store.base import Series, Store
     from heliograph.web.live import Live
-    from heliograph.web.source import Source
+    from heliograph.web.state import Source
 
 PREFIX = "/api/v1"
 JSON, EVENTS = "application/json", "text/event-stream"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import StoreError
 from heliograph.web.problem import Problem
-from heliograph.web.shapes import account_data, plant_data
+from heliograph.web.schemas import account_data, plant_data
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
 
-    from heliograph.web.source import Now, Source
+    from heliograph.web.state import Now, Source
 
 LISTENERS = 64
 BEAT = 15.0

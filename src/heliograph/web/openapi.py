@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from heliograph import __version__
 from heliograph.web import api
-from heliograph.web.shapes import SCHEMAS, TEXT, Schema, ref
+from heliograph.web.schemas import SCHEMAS, TEXT, Schema, ref
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.collect.days import begins
+from heliograph.local_time import begins
 from heliograph.web.problem import Problem
-from heliograph.web.shapes import DAY, MOMENT, Schema
+from heliograph.web.schemas import DAY, MOMENT, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

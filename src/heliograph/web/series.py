@@ -6,15 +6,15 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from heliograph.collect.days import begins, day_at, day_bounds
+from heliograph.local_time import begins, day_at, day_bounds
 from heliograph.metrics import told
-from heliograph.web.shapes import moment
+from heliograph.web.schemas import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date, tzinfo
 
-    from heliograph.store.contract import Bucket, Series, Store
+    from heliograph.store.base import Bucket, Series, Store
 
 MOST = 2000
 """Stretches of one answer."""

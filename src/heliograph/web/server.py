@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from heliograph.collect.events import Event
 from heliograph.errors import ConfigError
+from heliograph.eventlog import Event
 from heliograph.store import open_store
-from heliograph.store.aside import Aside
+from heliograph.store.threaded import Aside
 from heliograph.web.app import make_app
-from heliograph.web.source import Source
+from heliograph.web.state import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from heliograph.collect.clock import Clock
     from heliograph.config import Serve
+    from heliograph.current import AccountNow
+    from heliograph.local_time import Clock
     from heliograph.outputs.sink import Progress
-    from heliograph.overview import AccountNow
 
 GRACE = 1
 """Seconds an answer under way may still take once it is time to stop."""

@@ -9,15 +9,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.clients import CLIENTS
 from heliograph.cli.options import add_command
-from heliograph.cli.vendors import CLIENTS
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from heliograph.cli.doctor.check import Section
-    from heliograph.cli.doctor.patient import Patient
+    from heliograph.cli.doctor.account import Patient
+    from heliograph.cli.doctor.result import Section
     from heliograph.config import Account, Config
     from heliograph.errors import ConfigError
 
@@ -30,8 +30,7 @@ _EXAMPLES = """\
 
 def add_doctor(commands: Any) -> None:
     """Add the command to the command line."""
-    sentence = "find what stands between an account and its data, and say what to do; it never logs in"
-    parser = add_command(commands, "doctor", sentence, _EXAMPLES, doctor)
+    parser = add_command(commands, "doctor", _EXAMPLES, doctor)
     parser.add_argument("vendor", choices=CLIENTS, nargs="?", help="the accounts of this cloud only")
     parser.add_argument("--try", action="store_true", dest="tried", help="ask the cloud, with the stored session only")
     parser.add_argument("--bundle", metavar="FILE", type=Path, help="write it all, masked, for a public issue")
@@ -39,8 +38,8 @@ def add_doctor(commands: Any) -> None:
 
 def doctor(options: Namespace) -> int:
     """Look at everything, tell it, and return whether a problem was found."""
-    from heliograph.cli.doctor.check import lines  # noqa: PLC0415 - help needs no doctors
-    from heliograph.cli.show import printable  # noqa: PLC0415
+    from heliograph.cli.doctor.result import lines  # noqa: PLC0415 - help needs no doctors
+    from heliograph.cli.terminal import printable  # noqa: PLC0415
 
     sections: list[Section] = []
     patients: list[Patient] = []
@@ -58,11 +57,11 @@ def doctor(options: Namespace) -> int:
 
 
 def _sections(options: Namespace, patients: list[Patient]) -> Iterator[Section]:
-    from heliograph.cli.doctor import machine  # noqa: PLC0415
-    from heliograph.cli.doctor.check import Section  # noqa: PLC0415
+    from heliograph.cli.doctor import environment  # noqa: PLC0415
+    from heliograph.cli.doctor.result import Section  # noqa: PLC0415
 
     config = _configuration(options)
-    yield Section("This machine", tuple(machine.checks(config)))
+    yield Section("This machine", tuple(environment.checks(config)))
     for account in _accounts(options, config):
         yield _examined(account, patients, tried=options.tried)
 
@@ -91,10 +90,10 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
 
 
 def _examined(account: Account, patients: list[Patient], *, tried: bool) -> Section:
-    from heliograph.cli.doctor import trial  # noqa: PLC0415
-    from heliograph.cli.doctor.check import Section, problem, warning  # noqa: PLC0415
-    from heliograph.cli.doctor.patient import Patient  # noqa: PLC0415
-    from heliograph.cli.settings.restore import open_lines  # noqa: PLC0415
+    from heliograph.cli.doctor import online  # noqa: PLC0415
+    from heliograph.cli.doctor.account import Patient  # noqa: PLC0415
+    from heliograph.cli.doctor.result import Section, problem, warning  # noqa: PLC0415
+    from heliograph.cli.settings.recover import open_lines  # noqa: PLC0415
     from heliograph.cli.status import title  # noqa: PLC0415
     from heliograph.errors import ConfigError, StoreError  # noqa: PLC0415
 
@@ -106,7 +105,7 @@ def _examined(account: Account, patients: list[Patient], *, tried: bool) -> Sect
         return Section(title(account), (problem("memory", str(error)),))
     patients.append(patient)
     found = [patient.password(tried=tried), *patient.checks()]
-    found += trial.checks(patient) if tried else patient.clock()
+    found += online.checks(patient) if tried else patient.clock()
     try:
         found += [warning("orders", line) for line in open_lines(account)]
     except StoreError as error:

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from heliograph.cli.doctor.check import lines
-from heliograph.cli.doctor.patient import HERE
+from heliograph.cli.doctor.account import HERE
+from heliograph.cli.doctor.result import lines
 from heliograph.config import VENDORS
+from heliograph.core.files import config_path, data_folder
+from heliograph.core.redact import MASK, Known, masked
 from heliograph.errors import ConfigError
-from heliograph.folders import config_path, data_folder
-from heliograph.redact import MASK, Known, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from heliograph.cli.doctor.check import Section
-    from heliograph.cli.doctor.patient import Patient
+    from heliograph.cli.doctor.account import Patient
+    from heliograph.cli.doctor.result import Section
     from heliograph.config import Account
 
 _PACKAGES = ("pyreqwest", "filelock", "platformdirs", "rich", "keyring", "h11", "astral")

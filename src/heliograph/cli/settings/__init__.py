@@ -129,7 +129,7 @@ def _later(name: str) -> Callable[[Namespace], int]:
 
     def run(options: Namespace) -> int:
         if name not in {"log", "recover"} and not getattr(options, "dry_run", False):
-            from heliograph.cli.settings.restore import before_a_command  # noqa: PLC0415 - as above
+            from heliograph.cli.settings.recover import before_a_command  # noqa: PLC0415 - as above
 
             before_a_command(options)
         done: int = getattr(import_module(f"heliograph.cli.settings.{_PLACES[name]}"), f"run_{name}")(options)
@@ -143,9 +143,9 @@ _PLACES = {
     "log": "show",
     "set": "change",
     "undo": "change",
-    "schedule": "day",
+    "schedule": "schedule",
     "curtail": "curtail",
-    "recover": "restore",
+    "recover": "recover",
 }
 
 

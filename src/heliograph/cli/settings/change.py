@@ -6,23 +6,21 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.apart import apart
+from heliograph.cli.clients import at_keyboard
+from heliograph.cli.concurrency import apart
 from heliograph.cli.options import chosen_accounts
-from heliograph.cli.settings import words
-from heliograph.cli.settings.desks import desk, journal, now
-from heliograph.cli.settings.devices import find
-from heliograph.cli.settings.requests import requests
-from heliograph.cli.show import complain, print_json, printable
-from heliograph.cli.vendors import at_keyboard
+from heliograph.cli.settings import format  # noqa: A004 - always used as a module
+from heliograph.cli.settings.common import desk, find, journal, now, requests
+from heliograph.cli.terminal import complain, print_json, printable
 from heliograph.errors import ConfigError
-from heliograph.orders import State
+from heliograph.settings import State
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from heliograph.orders import Order, Orders, Plan
-    from heliograph.settings import Value
+    from heliograph.settings import Order, Orders, Plan
+    from heliograph.settings.definition import Value
 
 
 def run_set(options: Namespace) -> int:
@@ -74,7 +72,7 @@ def typed(texts: Sequence[str]) -> dict[str, Value | dict[str, Value]]:
 def carried(options: Namespace, orders: Orders, plan: Plan) -> tuple[int, Order | None]:
     """Show a difference, ask, send it and tell what became of it; return the exit code and the order."""
     if not options.json:
-        print(*map(printable, words.difference(plan)), sep="\n")
+        print(*map(printable, format.difference(plan)), sep="\n")
     if options.dry_run:
         return _dry(options, orders, plan), None
     orders.road.rights.check(step.setting for step in plan.steps)
@@ -85,13 +83,13 @@ def carried(options: Namespace, orders: Orders, plan: Plan) -> tuple[int, Order 
         order = apart(lambda: orders.carry(plan))
     except KeyboardInterrupt:
         for one in orders.unsettled(plan.device.id):
-            complain(words.OPEN.format(one.id))
+            complain(format.OPEN.format(one.id))
         raise
     if options.json:
-        print_json({**words.plan_as_dict(plan), "state": state(order), "order": order and words.as_dict(order)})
+        print_json({**format.plan_as_dict(plan), "state": state(order), "order": order and format.as_dict(order)})
     elif order:
-        print(*words.outcome(order, plan.sight.settings, now()), sep="\n")
-    return words.CODES[state(order)], order
+        print(*format.outcome(order, plan.sight.settings, now()), sep="\n")
+    return format.CODES[state(order)], order
 
 
 def state(order: Order | None) -> State:
@@ -105,7 +103,7 @@ def _dry(options: Namespace, orders: Orders, plan: Plan) -> int:
     refusal = _refusal(orders, plan)
     if options.json:
         allowed = {"allowed": not refusal, "why": refusal or None}
-        print_json({**words.plan_as_dict(plan), "state": None, "order": None, "requests": told, **allowed})
+        print_json({**format.plan_as_dict(plan), "state": None, "order": None, "requests": told, **allowed})
         return 0
     for one in told:
         fields = " ".join(f"{name}={value}" for name, value in one["fields"].items())

@@ -6,23 +6,22 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.cli.apart import apart
-from heliograph.cli.moments import clock
+from heliograph.cli.concurrency import apart
 from heliograph.cli.options import chosen_accounts
-from heliograph.cli.settings import desks, words
+from heliograph.cli.settings import common, format  # noqa: A004 - always used as a module
 from heliograph.cli.settings.change import carried, state, typed
-from heliograph.cli.settings.desks import desk, now
-from heliograph.cli.settings.devices import find
-from heliograph.cli.show import complain
+from heliograph.cli.settings.common import desk, find, now
+from heliograph.cli.terminal import complain
+from heliograph.cli.timefmt import clock
 from heliograph.errors import ConfigError, HeliographError
-from heliograph.orders import State
+from heliograph.settings import State
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Mapping
 
-    from heliograph.orders import Order, Orders, Plan
-    from heliograph.settings import Setting, Value
+    from heliograph.settings import Order, Orders, Plan
+    from heliograph.settings.definition import Setting, Value
 
 LIMITS = ("active_power_rate", "default_power")
 """The settings that limit what a device gives, the plainest first."""
@@ -56,7 +55,7 @@ def _never_more(plan: Plan) -> None:
     for step in plan.steps:
         for name, old, new in step.parameters():
             if isinstance(old, float) and isinstance(new, float) and new > old:
-                there = words.value(step.setting, name, old)
+                there = format.value(step.setting, name, old)
                 raise ConfigError(f"{step.setting.name} is {there} already, which is less than that; nothing was sent")
 
 
@@ -64,17 +63,17 @@ def _ended(orders: Orders, order: Order) -> int:
     """Wait for the end, or for somebody else to bring it, and restore."""
     done: Order | None = None
     while any(one.id == order.id for one in orders.curtailments()):
-        left = (order.until or 0.0) - desks.CLOCK.now()
+        left = (order.until or 0.0) - common.CLOCK.now()
         if left > 0 or not any(one.id == order.id for one in orders.due()):
-            desks.CLOCK.sleep(min(left, _TRY) if left > 0 else _TRY)
+            common.CLOCK.sleep(min(left, _TRY) if left > 0 else _TRY)
             continue
         try:
             done = apart(lambda: orders.restore(order))
         except HeliographError as error:
             complain(f"order {order.id} is not restored yet: {error}")
-            desks.CLOCK.sleep(_TRY)
+            common.CLOCK.sleep(_TRY)
     complain(f"order {order.id} is over: {state(done)}")
-    return words.CODES[state(done)]
+    return format.CODES[state(done)]
 
 
 def limit(settings: Iterable[Setting], text: str) -> dict[str, dict[str, Value]]:

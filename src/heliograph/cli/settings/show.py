@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.apart import apart
+from heliograph.cli.concurrency import apart
 from heliograph.cli.options import chosen_accounts
-from heliograph.cli.settings import words
-from heliograph.cli.settings.desks import desk, journal, now
-from heliograph.cli.settings.devices import PLANT, find, remembered
-from heliograph.cli.show import complain, print_json, printable
-from heliograph.orders.states import last_of
+from heliograph.cli.settings import format  # noqa: A004 - always used as a module
+from heliograph.cli.settings.common import PLANT, desk, find, journal, now, remembered
+from heliograph.cli.terminal import complain, print_json, printable
+from heliograph.settings.models import last_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Mapping, Sequence
 
     from heliograph.config import Account
-    from heliograph.orders import Change, Order, Rights, Sight
-    from heliograph.settings import Setting
+    from heliograph.settings import Change, Order, Rights, Sight
+    from heliograph.settings.definition import Setting
 
     Last = Mapping[str, tuple[Order, Change]]
 
@@ -46,16 +45,16 @@ def _lines(sight: Sight, last: Last, rights: Rights) -> Iterator[str]:
         if name in foreign:
             one = foreign[name]
             marks.append(
-                f"changed by somebody else since order {one.order}, which made it {words.values(setting, one.told)}"
+                f"changed by somebody else since order {one.order}, which made it {format.values(setting, one.told)}"
             )
         elif name in last:
             order, change = last[name]
             marks.append(f"{change.state} by order {order.id}")
         about = f"  [{'; '.join(marks)}]" if marks else ""
-        yield f"  {name:{width}}  {words.values(setting, sight.present[name])}{about}"
+        yield f"  {name:{width}}  {format.values(setting, sight.present[name])}{about}"
         yield f"  {'':{width}}    {setting.title}: {_allowed(setting)}"
     for order in sight.open:
-        yield f"  it is not known yet what became of order {order.id} of {words.moment(order.at, now())}"
+        yield f"  it is not known yet what became of order {order.id} of {format.moment(order.at, now())}"
 
 
 def _allowed(setting: Setting) -> str:
@@ -87,8 +86,8 @@ def _as_dict(sight: Sight, last: Last, rights: Rights) -> dict[str, Any]:
         }
         for name, setting in sight.settings.items()
     ]
-    opened = [words.as_dict(order) for order in sight.open]
-    return {"device": sight.device.id, "settings": rows, "foreign": words.foreign(sight), "open": opened}
+    opened = [format.as_dict(order) for order in sight.open]
+    return {"device": sight.device.id, "settings": rows, "foreign": format.foreign(sight), "open": opened}
 
 
 def run_log(options: Namespace) -> int:
@@ -105,10 +104,10 @@ def run_log(options: Namespace) -> int:
         rows = _of(rows, options.device, accounts)
     rows.sort(key=lambda order: order.at)
     if options.json:
-        print_json([words.as_dict(order) for order in rows])
+        print_json([format.as_dict(order) for order in rows])
         return 0
     for order in rows:
-        print(*words.logged(order, now()), sep="\n")
+        print(*format.logged(order, now()), sep="\n")
     return 0
 
 

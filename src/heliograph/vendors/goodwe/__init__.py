@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from heliograph.client import Account, AsyncClient, BlockingClient
 from heliograph.keeper.limits import Limits
+from heliograph.vendors.goodwe.auth import GoodWeCloud
 from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
-from heliograph.vendors.goodwe.login import GoodWeCloud
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
-from heliograph.vendors.goodwe.read import GoodWeReadings
 from heliograph.vendors.goodwe.servers import address
 from heliograph.vendors.goodwe.settings import GoodWeSettings
+from heliograph.vendors.goodwe.snapshots import GoodWeReadings
 
 __all__ = ["AsyncGoodWe", "GoodWe", "GoodWeCalls", "SemsPlusCalls", "address"]
 

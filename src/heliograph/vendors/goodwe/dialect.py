@@ -1,20 +1,64 @@
-"""Which of GoodWe's two dialects an account is read in: learned once, remembered, and doubted only on evidence.
-
-Pure rules over a session's facts: "dialect" is the one remembered, "open" the one the living session speaks,
-"tried" when each last failed to serve, "story" what was decided and why.
-"""
+"""Reading an account through whichever dialect serves it, and moving to the other once when there is evidence."""
 
 from __future__ import annotations
 
 from time import gmtime, strftime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from heliograph.errors import InvalidCredentials, SessionExpired, TermsNotAccepted, Throttled, Unreachable, WrongRegion
+from heliograph.core.session import LOGGED_IN
+from heliograph.errors import (
+    CloudError,
+    InvalidCredentials,
+    SessionExpired,
+    TermsNotAccepted,
+    Throttled,
+    Unreachable,
+    WrongRegion,
+)
 
 if TYPE_CHECKING:
-    from heliograph.endpoint import Call
-    from heliograph.errors import CloudError
-    from heliograph.session import Session
+    from collections.abc import Callable
+
+    from heliograph.core.endpoint import Call, Plan, Steps
+    from heliograph.core.session import Session
+
+
+T = TypeVar("T")
+
+
+def either(legacy: Callable[[Session], Plan[T]], plus: Callable[[Session], Plan[T]]) -> Steps[T]:
+    """Carry the plan of the dialect the account is read in; on evidence end that session and try the other once."""
+    plans = {LEGACY: legacy, PLUS: plus}
+    session: Session = yield LOGGED_IN
+    name = chosen(session)
+    try:
+        found: T = yield plans[name](session)
+    except CloudError as error:
+        second = other(name)
+        if not answer_leads_elsewhere(session, name, error) or not may_try(session, second):
+            raise
+        tell(session, f"{NAMES[name]} did not serve ({in_short(error)})")
+        did_not_serve(session, name)
+        found = yield from _moved(plans[second], second, session, error)
+        name = second
+    remember(session, name)
+    return found
+
+
+def _moved(plan: Callable[[Session], Plan[T]], name: str, session: Session, failed: CloudError) -> Steps[T]:
+    tell(session, f"so {NAMES[name]} is tried once")
+    session.end()
+    session.futile_at = None  # the pause after a login that did not help is not meant for another door
+    try:
+        found: T = yield plan(session)
+    except CloudError as error:
+        tell(session, f"{NAMES[name]} did not serve either ({in_short(error)})")
+        did_not_serve(session, name)
+        session.end()
+        session.futile_at = session.now
+        raise worth_telling(failed, error) from None
+    return found
+
 
 LEGACY, PLUS = "legacy", "plus"
 NAMES = {LEGACY: "the SEMS Portal", PLUS: "SEMS+"}

@@ -6,26 +6,26 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from heliograph import wire
-from heliograph.endpoint import Steps, sequence
+from heliograph.core import parsing
+from heliograph.core.endpoint import Steps, sequence
+from heliograph.core.session import LOGGED_IN
 from heliograph.errors import ConfigError
-from heliograph.periods import Wall, energies, no_clock, parse_day, period_range
-from heliograph.session import LOGGED_IN
+from heliograph.local_time import Wall, energies, no_clock, parse_day, period_range
 from heliograph.vendors.goodwe import dialect
+from heliograph.vendors.goodwe.dialect import either
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
-from heliograph.vendors.goodwe.plus import read as plus_read
+from heliograph.vendors.goodwe.plus import snapshots as plus_read
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
-from heliograph.vendors.goodwe.through import either
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
+    from heliograph.core.session import Session
+    from heliograph.local_time import Rows
     from heliograph.model import HistoryCost, PeriodEnergy, Sample
-    from heliograph.periods import Rows
-    from heliograph.session import Session
-    from heliograph.vendors.goodwe.legacy import alive_payloads as said
-    from heliograph.vendors.goodwe.legacy.alive import Day, Range
+    from heliograph.vendors.goodwe.legacy import charts_payloads as said
+    from heliograph.vendors.goodwe.legacy.charts_api import Day, Range
     from heliograph.vendors.goodwe.plus import payloads as plus
 
 _USUAL_YEARS = 3
@@ -55,16 +55,16 @@ class GoodWeHistory:
         self, plant_id: str, serial_num: str, day: Day, metric: str = "pv_power"
     ) -> Steps[tuple[Sample, ...]]:
         """One quantity of one inverter over a day: pv_power, battery_soc or pv_energy_today; classic portal only."""
-        from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+        from heliograph.vendors.goodwe import charts  # noqa: PLC0415 - single calls never wait for the model
 
         asked = parse_day(day)
-        if metric not in series.COLUMNS:
-            raise ConfigError(f"an inverter has curves of {', '.join(series.COLUMNS)}, not of {metric!r}")
-        column, meaning = series.COLUMNS[metric]
+        if metric not in charts.COLUMNS:
+            raise ConfigError(f"an inverter has curves of {', '.join(charts.COLUMNS)}, not of {metric!r}")
+        column, meaning = charts.COLUMNS[metric]
         answer: said.Column = yield GoodWeCalls.inverter_column.plan(serial_num, asked, column)
         session: Session = yield LOGGED_IN
         wall = yield from _legacy_wall(session, plant_id, asked)
-        return series.column_curve(answer, meaning, wall)
+        return charts.column_curve(answer, meaning, wall)
 
     @sequence
     def period_energies(self, plant_id: str, period: str = "") -> Steps[tuple[PeriodEnergy, ...]]:
@@ -136,7 +136,7 @@ def _on(zone: tzinfo, session: Session, day: date | None) -> Wall:
 def _legacy_first_day(session: Session, plant_id: str) -> Steps[date | None]:
     wall = yield from _legacy_wall(session, plant_id)
     detail: said.PlantDetail = yield GoodWeCalls.plant_detail.plan(plant_id)
-    created = wire.moment(detail.info.created, wire.CHINA, ("%m/%d/%Y %H:%M:%S",))
+    created = parsing.moment(detail.info.created, parsing.CHINA, ("%m/%d/%Y %H:%M:%S",))
     return None if created is None else created.astimezone(wall.zone).date()
 
 
@@ -152,23 +152,23 @@ def _plus_first_day(session: Session, plant_id: str) -> Steps[date | None]:
 
 
 def _chart_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample, ...]]:
-    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe import charts  # noqa: PLC0415 - single calls never wait for the model
 
     wall = yield from _legacy_wall(session, plant_id, day)
     chart: said.PowerChart = yield GoodWeCalls.power_chart.plan(plant_id, day)
-    if found := series.chart_curve(chart, wall):
+    if found := charts.chart_curve(chart, wall):
         return found
     # Plants without a meter may have no chart; their AC power stands in an older list.
     power: said.PowerDay = yield GoodWeCalls.power_by_day.plan(plant_id, day)
-    return series.power_curve(power, wall)
+    return charts.power_curve(power, wall)
 
 
 def _plus_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample, ...]]:
-    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe import charts  # noqa: PLC0415 - single calls never wait for the model
 
     wall = yield from _plus_wall(session, plant_id, day)
     curves: plus.PowerCurves = yield SemsPlusCalls.plus_power_curves.plan(plant_id, day, wall.hours_ahead)
-    return series.plus_curve(curves, wall)
+    return charts.plus_curve(curves, wall)
 
 
 # Energies
@@ -197,31 +197,31 @@ def _chart_rows(plant_id: str, period: str, first: date, last: date) -> Steps[Ro
 
 
 def _chart(plant_id: str, end: date, span: Range) -> Steps[Rows]:
-    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe import charts  # noqa: PLC0415 - single calls never wait for the model
 
     digits = {2: 10, 3: 7}.get(span, 4)
     for chart in ("8", "3"):  # all energies; generation alone, where there is no meter
         answer: said.Chart = yield GoodWeCalls.chart_by_plant.plan(plant_id, end, span, chart)
-        if rows := series.chart_energies(answer, digits):
+        if rows := charts.chart_energies(answer, digits):
             return rows
     return {}
 
 
 def _plus_rows(plant_id: str, period: str, first: date, last: date) -> Steps[Rows]:
     """Ask SEMS+: any range, but years one by one."""
-    from heliograph.vendors.goodwe import series  # noqa: PLC0415 - single calls never wait for the model
+    from heliograph.vendors.goodwe import charts  # noqa: PLC0415 - single calls never wait for the model
 
     if period:
         statistics: plus.Statistics = yield SemsPlusCalls.plus_statistics.plan(
             plant_id, first, last, "day" if len(period) == 7 else "month"
         )
-        return series.plus_energies(statistics, 10 if len(period) == 7 else 7)
+        return charts.plus_energies(statistics, 10 if len(period) == 7 else 7)
     rows: Rows = {}
     # Quirk: a range of several years was answered with zeros; years before the plant are zeros, too.
     for year in range(last.year, first.year - 1, -1):
         end = min(last, date(year, 12, 31))
         answer: plus.Statistics = yield SemsPlusCalls.plus_statistics.plan(plant_id, date(year, 1, 1), end, "year")
-        found = series.plus_energies(answer, 4)
+        found = charts.plus_energies(answer, 4)
         if not any(value for values in found.values() for value in values.values()):
             break
         rows |= found

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from heliograph.address import server_address, trusted
+from heliograph.core.servers import server_address, trusted
 
 
 class Bases(NamedTuple):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from heliograph.client import Account, AsyncClient, BlockingClient
 from heliograph.keeper.limits import Limits
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.dates import Timespan
-from heliograph.vendors.growatt.history import GrowattHistory
-from heliograph.vendors.growatt.login import GrowattCloud, address
-from heliograph.vendors.growatt.password import hash_password
-from heliograph.vendors.growatt.read import GrowattReadings
+from heliograph.vendors.growatt.auth import GrowattCloud, address
+from heliograph.vendors.growatt.composite import GrowattHistory, GrowattReadings
+from heliograph.vendors.growatt.params import Timespan, hash_password
 from heliograph.vendors.growatt.settings import GrowattSettings
 
 __all__ = ["AsyncGrowatt", "Growatt", "GrowattCalls", "Timespan", "address", "hash_password"]

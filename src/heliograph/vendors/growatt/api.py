@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.endpoint import Fields, Steps, command, given, query, sequence
-from heliograph.payload import each
-from heliograph.vendors.growatt import devices as dev
-from heliograph.vendors.growatt import payloads as said
-from heliograph.vendors.growatt.charts import GrowattCharts
-from heliograph.vendors.growatt.dates import Clock, Day, Timespan, clock, day, timespan
-from heliograph.vendors.growatt.password import hash_password
+from heliograph.core.endpoint import Fields, Steps, command, given, query, sequence
+from heliograph.core.payload import each
+from heliograph.vendors.growatt.charts_api import GrowattCharts
+from heliograph.vendors.growatt.params import Clock, Day, Timespan, clock, day, hash_password, timespan
+from heliograph.vendors.growatt.payloads import devices as dev
+from heliograph.vendors.growatt.payloads import plants as said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,60 +1,210 @@
-"""What an account's plants did before, declared like any other call; past.py does the asking."""
+"""From Growatt's charts to a plant's past: which of them tell of its devices, asked in the fewest requests."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.endpoint import Steps, sequence
-from heliograph.periods import parse_day, period_range
-from heliograph.session import LOGGED_IN
+from heliograph.local_time import OLDEST, Wall, energies, no_clock, period_range
+from heliograph.metrics import ENERGIES
+from heliograph.model import HistoryCost
+from heliograph.vendors.growatt import charts, snapshots
+from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.vendors.growatt.auth import offset_due, written_by
+from heliograph.vendors.growatt.params import Timespan
+from heliograph.vendors.growatt.payloads import plants as said
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Callable
 
-    from heliograph.model import HistoryCost, PeriodEnergy, Sample
-    from heliograph.session import Session
+    from heliograph.core.endpoint import Steps
+    from heliograph.core.session import Session
+    from heliograph.local_time import Rows
+    from heliograph.model import PeriodEnergy, Sample
+    from heliograph.vendors.growatt.charts_api import Span
+    from heliograph.vendors.growatt.payloads import devices as dev
+
+    Devices = tuple[tuple[str, str], ...]
+    Ask = Callable[[str, str, Wall], Steps[charts.Curve]]
+
+PORTAL = "portal"
+"""The portal's dashboard, as one more family: it draws a plant with storage as a whole."""
+_DRAWN_THERE = frozenset(("storage", "spa"))
+"""Families without a chart of their own."""
+_STORED = frozenset(("mix", "storage", "spa"))
+"""Families the dashboard counts; a battery makes the plant's own bars ambiguous."""
+_SUN = ("pv_energy",)
+"""What all other bars tell."""
+_USUAL_YEARS = 3
+_BARS = 6
 
 
-class GrowattHistory:
-    """What an account's plants did before, in the common model."""
+def day_curve(session: Session, plant_id: str, day: date) -> Steps[tuple[Sample, ...]]:
+    """Return a plant's powers over a day."""
+    wall = yield from _wall(session, plant_id, day)
+    if day > wall.now.astimezone(wall.zone).date():
+        return ()
+    curves: list[charts.Curve] = []
+    for serial, family in _charts((yield from snapshots.devices(session, plant_id))):
+        curves.append((yield from _CURVES[family](plant_id, serial, wall)))
+    return charts.samples(curves)
 
-    @sequence
-    def day_curve(self, plant_id: str, day: date | str) -> Steps[tuple[Sample, ...]]:
-        """A plant's powers over one day of its own calendar, about every 5 minutes; nothing told is no samples.
 
-        The cloud draws zeros where nothing came, so a moment at which everything is zero is absent. It knows one
-        offset from UTC all year: name the plant's `zone` when making the client to read other seasons right.
-        """
-        from heliograph.vendors.growatt import past  # noqa: PLC0415 - single calls never wait for the model
+def period_energies(session: Session, plant_id: str, period: str) -> Steps[tuple[PeriodEnergy, ...]]:
+    """Return the energies of a plant's days, months or years."""
+    wall = yield from _wall(session, plant_id)
+    if period_range(period)[0] > wall.day:
+        return ()
+    rows: Rows = {}
+    for serial, source in _sources((yield from snapshots.devices(session, plant_id))):
+        found = yield from _ENERGIES[source](plant_id, serial, period, wall)
+        for one, values in found.items():
+            rows.setdefault(one, {}).update(values)
+    return energies(rows, period, wall.day)
 
-        asked = parse_day(day)
-        session: Session = yield LOGGED_IN
-        return (yield from past.day_curve(session, plant_id, asked))
 
-    @sequence
-    def period_energies(self, plant_id: str, period: str = "") -> Steps[tuple[PeriodEnergy, ...]]:
-        """Energies of the days of a month ("2026-06"), the months of a year ("2026"), or of all years ("").
+def first_day(session: Session, plant_id: str) -> Steps[date | None]:
+    """Return the day a plant was put into the cloud."""
+    snapshots.check_plant(session, plant_id, "first_day")
+    settings: said.PlantSettings = yield GrowattCalls.plant_settings.plan(plant_id)
+    with suppress(ValueError):  # what is no day is not said
+        return date.fromisoformat((settings.created or "")[:10])
+    return None
 
-        The running day, month or year is as far as it has come; what is to come and what is all zeros is absent.
-        """
-        from heliograph.vendors.growatt import past  # noqa: PLC0415 - single calls never wait for the model
 
-        period_range(period)  # what is no period is refused before anything is sent
-        session: Session = yield LOGGED_IN
-        return (yield from past.period_energies(session, plant_id, period))
+def history_cost(session: Session, plant_id: str) -> Steps[HistoryCost]:
+    """Return what a plant's past costs."""
+    snapshots.check_plant(session, plant_id, "history_cost")
+    devices = yield from snapshots.devices(session, plant_id)
+    sources = _sources(devices)
+    years = sum(_USUAL_YEARS if source == PORTAL else 1 for _, source in sources)
+    told = {kind for _, source in sources for kind in (said.DASHBOARD_BARS.values() if source == PORTAL else _SUN)}
+    return HistoryCost(
+        curve=len(_charts(devices)),
+        days=len(sources),
+        months=len(sources),
+        years=years,
+        untold=frozenset(ENERGIES) - told,
+    )
 
-    @sequence
-    def first_day(self, plant_id: str) -> Steps[date | None]:
-        """The day a plant was put into the cloud, as its owner wrote it; None where the cloud does not say."""
-        from heliograph.vendors.growatt import past  # noqa: PLC0415 - single calls never wait for the model
 
-        session: Session = yield LOGGED_IN
-        return (yield from past.first_day(session, plant_id))
+# Clocks
 
-    @sequence
-    def history_cost(self, plant_id: str) -> Steps[HistoryCost]:
-        """What a plant's past costs; its clock and its devices, asked once a day, come on top."""
-        from heliograph.vendors.growatt import past  # noqa: PLC0415 - single calls never wait for the model
 
-        session: Session = yield LOGGED_IN
-        return (yield from past.history_cost(session, plant_id))
+def _wall(session: Session, plant_id: str, day: date | None = None) -> Steps[Wall]:
+    """Return a day, or today, by the clock the cloud writes this plant's times by."""
+    snapshots.check_plant(session, plant_id, "history")
+    if offset_due(session, plant_id):
+        yield GrowattCalls.plant_settings.plan(plant_id)
+    now = datetime.fromtimestamp(session.cloud_now, UTC)
+    zone = written_by(session, plant_id)
+    if zone is None:
+        raise no_clock(snapshots.VENDOR)
+    return Wall(day or now.astimezone(zone).date(), zone, now)
+
+
+# Curves
+
+
+def _charts(devices: Devices) -> Devices:
+    """Return whose charts make up a plant's day."""
+    drawn = tuple(one for one in devices if one[1] in _CURVES)
+    if not any(family in _DRAWN_THERE for _, family in devices):
+        return drawn
+    # Where the dashboard is asked anyway, hybrids are in its lines.
+    return (("", PORTAL), *(one for one in drawn if one[1] not in _STORED))
+
+
+def _tlx_curve(plant_id: str, serial: str, wall: Wall) -> Steps[charts.Curve]:
+    chart: dev.ProdCons = yield GrowattCalls.tlx_energy_prod_cons.plan(plant_id, serial, Timespan.hour, wall.day)
+    return charts.tlx_curve(chart, wall)
+
+
+def _mix_curve(plant_id: str, serial: str, wall: Wall) -> Steps[charts.Curve]:
+    chart: dev.ProdCons = yield GrowattCalls.mix_detail.plan(serial, plant_id, Timespan.hour, wall.day)
+    return charts.mix_curve(chart, wall)
+
+
+def _inverter_curve(plant_id: str, serial: str, wall: Wall) -> Steps[charts.Curve]:
+    curve: dev.PowerCurve = yield GrowattCalls.inverter_data.plan(serial, wall.day)
+    return charts.power_curve(curve, wall)
+
+
+def _noah_curve(plant_id: str, serial: str, wall: Wall) -> Steps[charts.Curve]:
+    chart: dev.NoahChart = yield GrowattCalls.noah_chart.plan(serial, wall.day + timedelta(days=1))
+    return charts.noah_curve(chart, wall)
+
+
+def _portal_curve(plant_id: str, serial: str, wall: Wall) -> Steps[charts.Curve]:
+    chart: said.Dashboard = yield GrowattCalls.dashboard_data.plan(plant_id, Timespan.hour, wall.day)
+    return charts.portal_curve(chart, wall)
+
+
+_CURVES: dict[str, Ask] = {
+    "tlx": _tlx_curve,
+    "mix": _mix_curve,
+    "inverter": _inverter_curve,
+    snapshots.NOAH: _noah_curve,
+    PORTAL: _portal_curve,
+}
+
+
+# Energies
+
+
+def _sources(devices: Devices) -> Devices:
+    """Return whose bars make up a plant's energies; what a later one tells is believed."""
+    families = {family for _, family in devices}
+    noahs = tuple(one for one in devices if one[1] == snapshots.NOAH)
+    if noahs:
+        return noahs
+    stored = (("", PORTAL),) if families & _STORED else ()
+    # The plant's own bars know all of its panels; beside storage alone they are ambiguous.
+    return (*stored, ("", "plant")) if families - _STORED or not stored else stored
+
+
+def _plant_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
+    if period:
+        span = Timespan.day if len(period) == 7 else Timespan.month
+        detail: said.PlantDetail = yield GrowattCalls.plant_detail.plan(plant_id, span, period_range(period)[0])
+        return charts.detail_rows(detail, period)
+    rows: Rows = {}
+    last = wall.day.year
+    while last >= OLDEST:
+        detail = yield GrowattCalls.plant_years.plan(plant_id, last)
+        found = charts.detail_rows(detail, "")
+        rows |= found
+        last -= _BARS
+        # A plant that is older than the chart is asked on.
+        if f"{last + 1}" not in found:
+            break
+    return rows
+
+
+def _noah_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
+    first = period_range(period)[0] if period else date(wall.day.year, 1, 1)
+    span: Span = {7: 1, 4: 2}.get(len(period), 3)  # type: ignore[assignment]
+    chart: dev.NoahChart = yield GrowattCalls.noah_energies.plan(serial, span, first)
+    return charts.noah_rows(chart, period)
+
+
+def _portal_rows(plant_id: str, serial: str, period: str, wall: Wall) -> Steps[Rows]:
+    if period:
+        span = Timespan.day if len(period) == 7 else Timespan.month
+        chart: said.Dashboard = yield GrowattCalls.dashboard_data.plan(plant_id, span, period_range(period)[0])
+        return charts.portal_rows(chart, period)
+    rows: Rows = {}
+    for year in range(wall.day.year, OLDEST - 1, -1):
+        months = yield from _portal_rows(plant_id, serial, f"{year}", wall)
+        if not months:
+            break
+        rows[f"{year}"] = charts.year_of(months)
+    return rows
+
+
+_ENERGIES: dict[str, Callable[[str, str, str, Wall], Steps[Rows]]] = {
+    "plant": _plant_rows,
+    snapshots.NOAH: _noah_rows,
+    PORTAL: _portal_rows,
+}

@@ -7,9 +7,9 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from heliograph import metrics as m
-from heliograph import wire
+from heliograph.core import parsing
 from heliograph.model import DeviceSnapshot, Status
-from heliograph.vendors.growatt.dates import uncertain
+from heliograph.vendors.growatt.params import uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from heliograph.metrics import Metric
     from heliograph.model import Device
-    from heliograph.vendors.growatt import devices as dev
-    from heliograph.vendors.growatt import payloads as said
+    from heliograph.vendors.growatt.payloads import devices as dev
+    from heliograph.vendors.growatt.payloads import plants as said
 
 Values = dict["Metric", float | None]
 
@@ -121,7 +121,7 @@ def storage(device: Device, params: dev.StorageParams, energy: dev.StorageEnergy
 def spa(device: Device, row: said.DeviceRow, energy: said.PlantEnergy) -> DeviceSnapshot:
     """Read an AC-coupled battery inverter: no known call reads it, so its plant and its list row speak for it."""
     values = energy.readings() | {m.BATTERY_SOC: row.state_of_charge}
-    status = Status.OFFLINE if row.lost else _STATUS.get(wire.number(row.status))
+    status = Status.OFFLINE if row.lost else _STATUS.get(parsing.number(row.status))
     return snapshot(device, status, None, values, "plant_energy_data")
 
 
@@ -160,7 +160,7 @@ def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime
     one is a guess, and stays a gap.
     """
     texts = [logger.last_upload for logger in info.dataloggers if logger.lost is False]
-    moments = [written(text, clock) for text in texts for clock in (now, now.astimezone(wire.CHINA))]
+    moments = [written(text, clock) for text in texts for clock in (now, now.astimezone(parsing.CHINA))]
     fresh = [moment for moment in moments if moment is not None and -LEEWAY <= now - moment <= FRESH]
     return [
         replace(one, measured_at=max(fresh))
@@ -219,7 +219,7 @@ def written(text: object, now: datetime) -> datetime | None:
     Quirk: where clocks go back an hour comes twice, and a time does not say of which it is. It is taken for the later
     one that is not to come.
     """
-    found = wire.moment(text, now.tzinfo)
+    found = parsing.moment(text, now.tzinfo)
     if found is None or not isinstance(text, str):
         return found
     again = found.astimezone(now.tzinfo).replace(fold=1).astimezone(UTC)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.endpoint import Fields, Steps, command, given, query, sequence
-from heliograph.payload import each
+from heliograph.core.endpoint import Fields, Steps, command, given, query, sequence
+from heliograph.core.payload import each
 from heliograph.vendors.goodwe.legacy import payloads as said
-from heliograph.vendors.goodwe.legacy.alive import GoodWeAliveCalls
+from heliograph.vendors.goodwe.legacy.charts_api import GoodWeAliveCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from datetime import timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
 from heliograph import metrics as m
-from heliograph import wire
+from heliograph.core import parsing
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
-from heliograph.vendors.goodwe.legacy.direction import same_meter_twice, signed
+from heliograph.vendors.goodwe.legacy.signs import same_meter_twice, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,9 +94,9 @@ def inverter(plant: Plant, row: said.Inverter, info: said.Info) -> DeviceSnapsho
 def measured_at(row: said.Inverter, wall: tzinfo | None) -> datetime | None:
     """Return when an inverter last spoke; of its three ways to say so the epoch is the plainest."""
     return (
-        wire.moment(row.registers.last_time, None)
-        or wire.moment(row.last_refresh_time, wall, _FORMATS)
-        or wire.moment(row.frame.received, wire.CHINA, _FORMATS)
+        parsing.moment(row.registers.last_time, None)
+        or parsing.moment(row.last_refresh_time, wall, _FORMATS)
+        or parsing.moment(row.frame.received, parsing.CHINA, _FORMATS)
     )
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from heliograph.endpoint import Fields, Steps, command, query, sequence
-from heliograph.payload import each
+from heliograph.core.endpoint import Fields, Steps, command, query, sequence
+from heliograph.core.payload import each
 from heliograph.vendors.goodwe.plus import payloads as said
 from heliograph.vendors.goodwe.plus.signing import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.vendors.goodwe.legacy.alive import Day
+    from heliograph.vendors.goodwe.legacy.charts_api import Day
 
 PLUS_PAGE_SIZE = 15
 """Plants per page, as the web page asks for."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from heliograph import metrics as m
-from heliograph import wire
+from heliograph.core import parsing
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
 from heliograph.vendors.goodwe.legacy.normalise import VENDOR, Found, percent
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, tzinfo
 
+    from heliograph.core.session import Session
     from heliograph.model import Snapshot
-    from heliograph.session import Session
     from heliograph.vendors.goodwe.plus import payloads as said
 
 # Quirk: 0 is waiting and offline alike, 5 a running hybrid; what 2, 4, 6 and 7 are nobody has published.
@@ -93,7 +93,7 @@ def snapshot(
 ) -> Snapshot:
     """Read one plant whole: its devices' counters, and what SEMS+ says of the plant itself."""
     plant = replace(plant, name=flow.name or plant.name)
-    measured_at = wire.moment(flow.refreshed, plant.zone, _FORMATS)
+    measured_at = parsing.moment(flow.refreshed, plant.zone, _FORMATS)
     rows = [device(plant, one, counted.get(one.serial or ""), measured_at) for one in devices]
     inverters = combine(plant, [row for row in rows if row.device.family != METER], fetched_at)
     whole = combine(plant, rows, fetched_at)
@@ -104,7 +104,7 @@ def snapshot(
     found = powers(flow, devices) | energies(today, known, metered=is_metered(flow, devices))
     return replace(
         whole,
-        status=inverters.status or _status(wire.number(flow.status)),
+        status=inverters.status or _status(parsing.number(flow.status)),
         measured_at=measured_at,
         values=known | {row.name: value for row, (value, _) in found.items()},
         sources={**whole.sources, **{row.name: source for row, (_, source) in found.items()}},

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
+from heliograph.core.payload import Payload, flag, number, part, parts, raw, text
 from heliograph.errors import Unreadable
-from heliograph.payload import Payload, flag, number, part, parts, raw, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from heliograph.endpoint import Steps, sequence
+from heliograph.core.endpoint import Steps, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from heliograph.core.session import Session
     from heliograph.model import Device
-    from heliograph.session import Session
-    from heliograph.settings import Setting, Values
+    from heliograph.settings.definition import Setting, Values
 
 
 def names() -> tuple[str, ...]:

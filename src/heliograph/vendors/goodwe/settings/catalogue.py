@@ -6,21 +6,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph.core.parsing import number
+from heliograph.core.session import LOGGED_IN
 from heliograph.errors import Invalid, Refused, Unreachable
-from heliograph.session import LOGGED_IN
-from heliograph.settings import Parameter, Setting, check
+from heliograph.settings.definition import Parameter, Setting, check
 from heliograph.vendors.goodwe import dialect
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
-from heliograph.wire import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.endpoint import Plan, Steps
+    from heliograph.core.endpoint import Plan, Steps
+    from heliograph.core.session import Session
     from heliograph.model import Device
-    from heliograph.session import Session
-    from heliograph.settings import Value, Values
+    from heliograph.settings.definition import Value, Values
 
 
 class Register(NamedTuple):

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.endpoint import Steps, sequence
+from heliograph.core.endpoint import Steps, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heliograph.model import Device
-    from heliograph.settings import Setting, Values
+    from heliograph.settings.definition import Setting, Values
 
 
 def names() -> tuple[str, ...]:
     """Return what the settings of all families are called."""
-    from heliograph.vendors.growatt.settings.families import FAMILIES  # noqa: PLC0415 - see above
+    from heliograph.vendors.growatt.settings.registry import FAMILIES  # noqa: PLC0415 - see above
 
     return tuple(dict.fromkeys(row.setting.name for family in FAMILIES.values() for row in family.rows))
 
@@ -32,7 +32,7 @@ class GrowattSettings:
 
         A plant has settings of its own: ask for a device of the family "plant" with the plant's id.
         """
-        from heliograph.vendors.growatt.settings.families import family  # noqa: PLC0415
+        from heliograph.vendors.growatt.settings.registry import family  # noqa: PLC0415
 
         found = family(device)
         return found.settings if found else ()
@@ -40,9 +40,9 @@ class GrowattSettings:
     @sequence
     def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:
         """What a device has for each of its settings, in one request; None for what cannot be read back."""
-        from heliograph.vendors.growatt.settings import families  # noqa: PLC0415
+        from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
-        return (yield from families.read(device))
+        return (yield from registry.read(device))
 
     @sequence
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
@@ -51,6 +51,6 @@ class GrowattSettings:
         `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out, and
         after no error it is the cloud that took it: what the device has says `read_settings`, minutes later.
         """
-        from heliograph.vendors.growatt.settings import families  # noqa: PLC0415
+        from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
-        yield from families.write(device, name, values)
+        yield from registry.write(device, name, values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.vendors.growatt.settings.rows import choice, number, percent, row, switch, text, time
+from heliograph.vendors.growatt.settings.schema import choice, number, percent, row, switch, text, time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.vendors.growatt.settings.rows import Row, choice, moment, number, percent, row, switch, time
+from heliograph.vendors.growatt.settings.schema import Row, choice, moment, number, percent, row, switch, time
 
 NEO = "growattServer; read back: an owner's recording of a NEO 800M-X"
 MIN = "ioBroker.growatt 61, a MIN 4600TL-XH answered inv_set_success; read back: the NEO recording"

@@ -1,0 +1,264 @@
+"""What scripts written for growattServer expect of the `requests` package, without needing it.
+
+A session with headers, cookies, get and post; and errors that are also the ones of `requests` and `json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from heliograph import client
+from heliograph.core.session import REDIRECTS, Request
+from heliograph.errors import CloudError, SessionExpired, Unreachable, Unreadable
+
+if TYPE_CHECKING:
+    from heliograph.core.session import Reply
+    from heliograph.core.session import Session as Remembered
+
+MAX_HOPS = 30  # as requests
+
+
+class Headers(MutableMapping[str, str]):
+    """Headers by name, without regard to case."""
+
+    def __init__(self, initial: Mapping[str, str]) -> None:
+        self._items: dict[str, tuple[str, str]] = {}
+        self.update(initial)
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()][1]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._items[name.lower()] = (name, value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._items[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class Cookie(NamedTuple):
+    """One cookie, as iterating a cookie jar gives it."""
+
+    name: str
+    value: str
+    domain: str
+    path: str = "/"
+
+    def __repr__(self) -> str:
+        return f"<Cookie {self.name} for {self.domain}{self.path}>"
+
+
+class Cookies:
+    """The session's cookies with the manners of requests' jar: iterates cookies, gets and sets by name."""
+
+    def __init__(self, remembered: Remembered, server: Callable[[], str]) -> None:
+        self._remembered = remembered
+        self._server = server
+
+    def __iter__(self) -> Iterator[Cookie]:
+        for host, jar in self._remembered.cookies.items():
+            for name, value in jar.items():
+                yield Cookie(name, value, host.partition(":")[0])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, name: str) -> str:
+        return self.get_dict()[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self.set(name, value)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.get_dict()
+
+    def keys(self) -> list[str]:
+        """Return the cookies' names."""
+        return list(self.get_dict())
+
+    def items(self) -> list[tuple[str, str]]:
+        """Return names and values."""
+        return list(self.get_dict().items())
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return one cookie's value."""
+        return self.get_dict().get(name, default)
+
+    def get_dict(self) -> dict[str, str]:
+        """Return all cookies as a plain dict."""
+        return {cookie.name: cookie.value for cookie in self}
+
+    def set(self, name: str, value: str, *, domain: str | None = None, **_ignored: Any) -> None:
+        """Set a cookie for the server, or for `domain`."""
+        host = domain or urlsplit(self._server()).netloc
+        self._remembered.cookies.setdefault(host, {})[name] = value
+
+    def update(self, other: Mapping[str, str] | Cookies) -> None:
+        """Set all cookies of a mapping or another jar."""
+        for name, value in other.items():
+            self.set(name, value)
+
+    def clear(self) -> None:
+        """Forget all cookies."""
+        self._remembered.cookies.clear()
+
+
+class Response:
+    """One answer with the manners of requests' response."""
+
+    def __init__(self, url: str, reply: Reply) -> None:
+        self.url = url
+        self.status_code = reply.status
+        self.headers = reply.headers
+        self.content = reply.body
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status_code < 400
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body read as JSON; raises what `requests` raises when it is not."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            raise as_requests_error(Unreadable("the answer is not JSON")) from None
+
+    def raise_for_status(self) -> None:
+        """Raise what `requests` raises for a status of 400 and more."""
+        if not self.ok:
+            error = Unreachable(f"HTTP {self.status_code} for {urlsplit(self.url).path}")
+            error.status = self.status_code
+            raise as_requests_error(error)
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
+
+
+class Session:
+    """A session with the manners of requests': its headers and cookies go with every call."""
+
+    __slots__ = ("_remembered", "cookies", "headers")
+
+    def __init__(self, headers: Mapping[str, str], remembered: Remembered, server: Callable[[], str]) -> None:
+        self._remembered = remembered
+        self.headers = Headers(headers)
+        self.cookies = Cookies(remembered, server)
+
+    def get(self, url: str, **options: Any) -> Response:
+        """Send a GET."""
+        return self.request("GET", url, **options)
+
+    def post(self, url: str, data: Any = None, **options: Any) -> Response:
+        """Send a POST."""
+        return self.request("POST", url, data=data, **options)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Any = None,
+        data: Any = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        allow_redirects: bool = True,
+        timeout: float = client.TIMEOUT,
+    ) -> Response:
+        """Send any request; a status of 400 and more raises, as growattServer arranges it."""
+        request = self._composed(method, url, params, data, json, headers)
+        for _ in range(MAX_HOPS):
+            cookie = self._remembered.cookie_header(request.url)
+            sent = request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
+            try:
+                reply = client.send(sent, timeout)
+            except CloudError as error:
+                raise as_requests_error(error) from None
+            self._remembered.absorb(request.url, reply)
+            if not allow_redirects or reply.status not in REDIRECTS:
+                break
+            request = Request("GET", urljoin(request.url, reply.headers.get("location") or ""), dict(self.headers))
+        response = Response(request.url, reply)
+        response.raise_for_status()
+        return response
+
+    def close(self) -> None:
+        """Do nothing: connections are shared by all accounts of the process."""
+
+    def _composed(
+        self, method: str, url: str, params: Any, data: Any, document: Any, headers: Mapping[str, str] | None
+    ) -> Request:
+        sent = {**self.headers, **(headers or {})}
+        body: bytes | None = b"" if method == "POST" else None
+        if document is not None:
+            body = json.dumps(document).encode()
+            sent["Content-Type"] = "application/json"
+        elif isinstance(data, str | bytes):
+            body = data.encode() if isinstance(data, str) else data
+        elif data is not None:
+            body = urlencode(data, doseq=True).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        if params:
+            url += ("&" if "?" in url else "?") + (params if isinstance(params, str) else urlencode(params, doseq=True))
+        return Request(method, url, sent, body)
+
+
+_twins: dict[tuple[type, type], type[CloudError]] = {}
+
+
+def as_requests_error(error: CloudError) -> CloudError:
+    """Return the same error as one that `except requests.RequestException` and `except JSONDecodeError` also catch."""
+    other = _other_base(error)
+    if other is None or isinstance(error, other):
+        return error
+    kind = type(error)
+    members = {"__module__": kind.__module__, "__reduce__": _as_plain}
+    twin = _twins.setdefault((kind, other), type(kind.__name__, (kind, other), members))
+    copy = twin.__new__(twin)
+    copy.args = error.args
+    unreadable = {"msg": error.what, "doc": error.excerpt, "pos": 0, "lineno": 1, "colno": 1}
+    vars(copy).update({"response": None, "request": None, **unreadable, **vars(error), "plain": error})
+    if error.status is not None:
+        copy.response = _BareResponse(error.status)  # type: ignore[attr-defined]
+    return copy
+
+
+def _as_plain(twin: Any) -> tuple[Callable[[CloudError], CloudError], tuple[CloudError]]:
+    """Pickle a twin as the error it is made of: its class exists in this process only."""
+    return as_requests_error, (twin.plain,)
+
+
+class _BareResponse(NamedTuple):
+    status_code: int
+
+
+def _other_base(error: CloudError) -> type[Exception] | None:
+    not_json = isinstance(error, SessionExpired | Unreadable)
+    try:
+        # Only on the way to an error: importing requests takes longer than a login.
+        from requests import exceptions  # noqa: PLC0415
+    except ImportError:
+        return json.JSONDecodeError if not_json else None
+    if error.status is not None and error.status >= 400:
+        return exceptions.HTTPError
+    if not_json:
+        return exceptions.JSONDecodeError
+    if isinstance(error, Unreachable):
+        return exceptions.Timeout if error.timed_out else exceptions.ConnectionError
+    return exceptions.RequestException

@@ -1,0 +1,136 @@
+"""The demo's page: served beside it on the clock of its world, and filled with what the clouds know of the past."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from heliograph.collect.gapfill import Before, batch_of
+from heliograph.collect.gaps import Question
+from heliograph.errors import ConfigError, HeliographError
+from heliograph.local_time import Clock, day_at
+from heliograph.store.base import series_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from heliograph.cli.demo.run import Box
+    from heliograph.current import AccountNow
+    from heliograph.model import Snapshot
+    from heliograph.store.base import Span
+
+PORT = 8765
+_DAYS = 7
+"""Days whose curves are asked for; of more than a month, the energies."""
+
+
+class WorldClock(Clock):
+    """The time in the emulated world."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        """Return the moment there, in epoch seconds."""
+        return self._now()
+
+
+@contextmanager
+def page(box: Box) -> Iterator[str]:
+    """Serve the page where it usually is, or on a free port; gives its address, or why there is none."""
+    told, ready = [""], threading.Event()
+    handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def listening(address: str) -> None:
+        told[0] = address
+        ready.set()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        handles.append((asyncio.get_running_loop(), stop))
+        try:
+            await _served(box, stop, listening)
+        except ConfigError as error:
+            told[0] = str(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="page", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield told[0]
+    finally:
+        if thread.is_alive():
+            loop, stop = handles[0]
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+async def _served(box: Box, stop: asyncio.Event, listening: Callable[[str], None]) -> None:
+    from heliograph.cli.serve import serving  # noqa: PLC0415 - help needs no page
+    from heliograph.config import Serve  # noqa: PLC0415 - likewise
+
+    clock = WorldClock(lambda: box.emulator.world.clock.now().timestamp())
+    accounts = _accounts(box)
+    for port in (PORT, 0):
+        try:
+            await serving(Serve(port=port), str(box.store.path), lambda: accounts, stop, ready=listening, clock=clock)
+        except ConfigError as error:
+            if port == 0 or "listen" not in str(error):
+                raise
+        else:
+            return
+
+
+def _accounts(box: Box) -> tuple[AccountNow, ...]:
+    from heliograph.current import AccountNow  # noqa: PLC0415 - help needs no plants
+
+    return tuple(AccountNow(name=one.name, vendor=one.vendor) for one in box.accounts)
+
+
+@contextmanager
+def recalling(box: Box, snapshots: Sequence[Snapshot]) -> Iterator[None]:
+    """Ask for the past beside the caller's own work: today and the last days as curves, two months as energies."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_recall, args=(box, snapshots, stop), name="past", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _recall(box: Box, snapshots: Sequence[Snapshot], stop: threading.Event) -> None:
+    clients = {one.vendor: client for one, client in zip(box.accounts, box.clients, strict=True)}
+    world = box.emulator.world
+    now = int(world.clock.now().timestamp())
+    for span, period in _wanted(day_at(now, world.zone)):
+        for one in snapshots:
+            if stop.is_set():
+                return
+            question = Question(series_of(one.plant), span, period)
+            client = clients[one.plant.vendor]
+            try:
+                ask = client.day_curve if span == "curve" else client.period_energies
+                answer = ask(one.plant.id, period)
+                box.store.write(batch_of(question, answer, now, one.plant.zone or world.zone, {}, Before()))
+            except HeliographError:
+                # A past that cannot be had leaves an empty chart; what is there now goes on being shown.
+                continue
+
+
+def _wanted(today: date) -> list[tuple[Span, str]]:
+    last = today.replace(day=1) - timedelta(days=1)
+    days = [(today - timedelta(days=past)).isoformat() for past in range(_DAYS)]
+    return [
+        ("curve", days[0]),
+        ("days", f"{today:%Y-%m}"),
+        *(("curve", day) for day in days[1:]),
+        ("days", f"{last:%Y-%m}"),
+    ]

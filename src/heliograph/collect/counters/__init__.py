@@ -1,0 +1,1 @@
+"""Energy counters: repair of one counter, reconciliation of two."""

@@ -1,0 +1,139 @@
+"""A payload is a table: one line per field says our name, the wire key, the cloud's unit and the metric it feeds.
+
+A payload is a *view*: it keeps the answer exactly as sent in `.raw` and reads a field when asked for it, so
+nothing is lost, nothing is copied and nothing is converted that nobody wanted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from heliograph.core import parsing
+from heliograph.errors import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from heliograph.metrics import Metric
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class Field(Generic[T]):
+    """One wire key read as one value; `unit` is the cloud's own, `metric` the quantity it feeds."""
+
+    __slots__ = ("key", "metric", "name", "read", "sign", "unit")
+
+    def __init__(
+        self,
+        key: str,
+        read: Callable[[Any], T],
+        unit: str = "",
+        metric: Metric | None = None,
+        sign: int = 1,
+    ) -> None:
+        self.key = key
+        self.read = read
+        self.unit = unit
+        self.metric = metric
+        self.sign = sign
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, payload: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, payload: Payload, owner: type) -> T: ...
+    def __get__(self, payload: Payload | None, owner: type) -> Self | T:
+        return self if payload is None else self.read(payload.body.get(self.key))
+
+
+class Payload:
+    """One answer of a cloud, as sent (`raw`) and as typed, unconverted fields."""
+
+    __slots__ = ("body", "raw")
+
+    within: str = ""
+    """The member of the answer the fields live in, when they live one level down."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        body = raw.get(self.within) if self.within and isinstance(raw, dict) else raw
+        if body is None:
+            body = {}
+        if not isinstance(body, dict):
+            raise Unreadable(f"{type(self).__name__} expects an object, not {type(body).__name__}")
+        self.body: Mapping[str, Any] = body
+
+    @classmethod
+    def fields(cls) -> Iterator[Field[Any]]:
+        """Yield every declared field, inherited ones first; one said anew replaces the inherited."""
+        rows = {name: row for owner in reversed(cls.__mro__) for name, row in vars(owner).items()}
+        yield from (row for row in rows.values() if isinstance(row, Field))
+
+    def readings(self) -> dict[Metric, float | None]:
+        """Return what this answer says of the published metrics, in their units; a gap is None."""
+        found: dict[Metric, float | None] = {}
+        for row in self.fields():
+            if row.metric is not None:
+                value = parsing.quantity(self.body.get(row.key), row.unit)
+                if value is not None:
+                    found[row.metric] = value * row.sign + 0.0  # turned zeros are no minus zeros
+                else:
+                    found.setdefault(row.metric, None)
+        return found
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{row.name}={getattr(self, row.name)!r}" for row in self.fields())
+        return f"{type(self).__name__}({inner})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.raw == other.raw
+
+    __hash__ = None  # type: ignore[assignment]  # a view over a mutable answer
+
+
+def number(key: str, unit: str = "", metric: Metric | None = None, *, sign: int = 1) -> Field[float | None]:
+    """Declare a number in the cloud's own unit; `sign` turns it to ours when it feeds a metric."""
+    # Quirk: a text may bring another unit along ("2.56 MWh" where small plants have "9.3 kWh"): the unit wins.
+    read = (lambda value: parsing.declared(value, unit)) if unit else parsing.number
+    return Field(key, read, unit, metric, sign)
+
+
+def text(key: str) -> Field[str | None]:
+    """Declare a text."""
+    return Field(key, parsing.text)
+
+
+def flag(key: str) -> Field[bool | None]:
+    """Declare a yes or no."""
+    return Field(key, parsing.flag)
+
+
+def raw(key: str) -> Field[Any]:
+    """Declare a member handed on as sent."""
+    return Field(key, lambda value: value)
+
+
+def part(key: str, shape: Callable[[Any], V]) -> Field[V]:
+    """Declare an object inside the answer; a missing one reads as an empty one."""
+    return Field(key, lambda value: shape(value if isinstance(value, dict) else {}))
+
+
+def parts(key: str, shape: Callable[[Any], V]) -> Field[tuple[V, ...]]:
+    """Declare an array of objects; anything else in it is skipped, a missing array is empty."""
+    return Field(key, lambda value: each(shape)(value if isinstance(value, list) else []))
+
+
+def each(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
+    """Return a reader of an array of payloads, for calls whose answer is one."""
+
+    def read(value: Any) -> tuple[V, ...]:
+        if not isinstance(value, list):
+            raise Unreadable(f"the answer is not an array but {type(value).__name__}")
+        return tuple(shape(item) for item in value if isinstance(item, dict))
+
+    return read

@@ -1,0 +1,1 @@
+"""Emulated vendor clouds, one package each."""

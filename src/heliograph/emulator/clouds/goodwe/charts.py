@@ -1,0 +1,271 @@
+"""The curves and charts of the emulated portal: a day in 5-minute steps, and days, months and years in bars."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core.parsing import number
+from heliograph.emulator.clouds.goodwe.context import ANSWERS, Ask, Failed
+from heliograph.emulator.clouds.goodwe.families import KINDS
+from heliograph.emulator.clouds.goodwe.history import curve_of, energies_of
+from heliograph.emulator.clouds.goodwe.inverter_model import CURRENCY, fixed_date, income, units
+from heliograph.emulator.clouds.goodwe.surviving import plant
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from heliograph.emulator.api import Site
+    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+
+_STEPS_PER_HOUR = 12
+_MOST_DAYS = 400
+_YEARS = 5
+
+_CURVES = (
+    ("PCurve_Power_PV", "pv_power", "W", 1),
+    # Quirk: - imports.
+    ("PCurve_Power_Meter", "grid_power", "W", -1),
+    ("PCurve_Power_Battery", "battery_power", "W", 1),
+    ("PCurve_Power_Load", "load_power", "W", 1),
+    ("PCurve_Power_SOC", "battery_soc", "%", 1),
+)
+
+
+def _day(ask: Ask) -> date:
+    try:
+        found = date.fromisoformat(ask.arguments.get("date", "")[:10])
+    except ValueError:
+        raise Failed(100000, "system error") from None
+    if not 2000 <= found.year <= 2100:
+        raise Failed(100000, "system error")
+    return found
+
+
+# A day
+
+
+@ANSWERS.to(GoodWeCalls.power_by_day)
+def power_by_day(ask: Ask) -> dict[str, Any]:
+    """Return the AC power of a plant over a day."""
+    curve = _past(curve_of(plant(ask), f"{_day(ask)}"), ask)
+    return {"pacs": [{"date": fixed_date(at), "pac": round(values["ac_power"]) + 0.0} for at, values in curve]}
+
+
+@ANSWERS.to(GoodWeCalls.inverter_column)
+def inverter_column(ask: Ask) -> dict[str, Any]:
+    """Return one quantity of one inverter over a day."""
+    site = plant(ask)
+    serial = ask.arguments.get("id", "")
+    unit = next((one for one in units(site, ask.holder, ask.stage) if one.serial == serial), None)
+    if unit is None:
+        raise Failed("innerexception", "未将对象引用设置到对象的实例。", "")
+    curve = _past(unit.home.curve(f"{_day(ask)}"), ask)
+    heights = _COLUMNS.get(ask.arguments.get("column", "").lower(), _nothing)(unit, [values for _, values in curve])
+    points = zip(curve, heights, strict=False)
+    asleep = KINDS[site.family].sleeps
+    return {
+        "column1": [
+            # Quirk: the date is in the account's own format.
+            {"date": unit.account_date(at), "column": height}
+            for (at, values), height in points
+            if values["pv_power"] or not asleep
+        ]
+    }
+
+
+Heights = list[float]
+Curve = list[dict[str, float]]
+
+
+def _nothing(unit: Unit, curve: Curve) -> Heights:
+    return []
+
+
+def _power(unit: Unit, curve: Curve) -> Heights:
+    # Quirk: on a hybrid this is the sun's power, not the output (Home Assistant, issue 107).
+    return [round(values["pv_power"]) + 0.0 for values in curve]
+
+
+def _energy_today(unit: Unit, curve: Curve) -> Heights:
+    flowed = accumulate((values["pv_power"] for values in curve), initial=0.0)
+    return [round(watts / _STEPS_PER_HOUR / 1000, 1) for watts in flowed]
+
+
+def _charge(unit: Unit, curve: Curve) -> Heights:
+    return [round(values["battery_soc"]) + 0.0 for values in curve if "battery_soc" in values]
+
+
+def _when_sunny(value: float) -> Callable[[Unit, Curve], Heights]:
+    return lambda _, curve: [value if values["pv_power"] else 0.0 for values in curve]
+
+
+def _current(volts: float) -> Callable[[Unit, Curve], Heights]:
+    return lambda unit, curve: [round(values["pv_power"] / volts / unit.kind.strings, 1) for values in curve]
+
+
+_COLUMNS: dict[str, Callable[[Unit, Curve], Heights]] = {
+    "pac": _power,
+    "eday": _energy_today,
+    "cbattery1": _charge,
+    "vpv1": _when_sunny(360.0),
+    "ipv1": _current(360.0),
+    "vac1": _when_sunny(231.4),
+    "fac1": _when_sunny(50.01),
+    "tempperature": _when_sunny(38.5),
+}
+
+
+@ANSWERS.to(GoodWeCalls.power_chart)
+def power_chart(ask: Ask) -> dict[str, Any]:
+    """Return the powers of a day on a 5-minute grid; what is to come has no height."""
+    site, day = plant(ask), _day(ask)
+    curve, until = curve_of(site, f"{day}"), ask.stage.uploaded_at()
+    known = curve[0][1].keys() if curve else ()
+    lines = [
+        {
+            "key": key,
+            "name": key,
+            "label": key,
+            "unit": unit,
+            "isActive": True,
+            "axis": 0,
+            "sort": place,
+            "type": 1,
+            "frontColor": "#F2C037",
+            "xy": [
+                {"x": f"{at:%H:%M}", "y": sign * round(values[name]) + 0.0 if at <= until else None, "z": None}
+                for at, values in curve
+            ],
+        }
+        for place, (key, name, unit, sign) in enumerate(_CURVES)
+        if name in known
+    ]
+    made = round(energies_of(site, f"{day}")["pv_energy"], 2)
+    return {"lines": lines, "generateData": [{"key": "Generation", "value": made, "unit_Key": "kWh"}]}
+
+
+def _past(curve: list[tuple[datetime, dict[str, float]]], ask: Ask) -> list[tuple[datetime, dict[str, float]]]:
+    until = ask.stage.uploaded_at()
+    return [(at, values) for at, values in curve if at <= until]
+
+
+# Longer
+
+
+@ANSWERS.to(GoodWeCalls.energy_by_day)
+def energy_by_day(ask: Ask) -> list[dict[str, Any]]:
+    """Return what the sun gave a plant in the days up to one."""
+    site, last = plant(ask), _day(ask)
+    count = min(int(number(ask.arguments.get("count")) or 1), _MOST_DAYS)
+    # Quirk: since September 2026 only today has a value, and the days before have none but say 0.
+    forgetful = ask.stage.fault("september") is not None
+    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    found = []
+    for back in reversed(range(count)):
+        day = last - timedelta(days=back)
+        kwh = 0.0 if forgetful and day != today else round(energies_of(site, f"{day}")["pv_energy"], 1)
+        found.append({"d": f"{day:%m/%d/%Y}", "p": kwh, "i": round(income(kwh), 2)})
+    return found
+
+
+@ANSWERS.to(GoodWeCalls.chart_by_plant)
+def chart_by_plant(ask: Ask) -> dict[str, Any]:
+    """Return energies by day, month or year up to a day, as lines and as sums."""
+    site, last = plant(ask), _day(ask)
+    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    periods = _periods(ask.arguments.get("range", ""), last)
+    told = {period: energies_of(site, period) if period <= f"{today}" else None for period in periods}
+    return {
+        "leftLabels": [],
+        "lines": [
+            {
+                "label": f"{label} ({unit})",
+                "name": name,
+                "key": name,
+                "unit": unit,
+                "xy": [
+                    {"x": period, "y": None if row is None else round(scale * row[metric], 2), "z": None}
+                    for period, row in told.items()
+                ],
+            }
+            for label, name, unit, metric, scale in _LINES.get(ask.arguments.get("chartindexid", ""), ())
+            if metric in energies_of(site, f"{today}")
+        ],
+        "nestedGraph": {"useNested": False},
+        "axis": [],
+        "modelData": _sums(site, [row for row in told.values() if row is not None]),
+        "chartNum": 0,
+    }
+
+
+_LINES = {
+    "3": (
+        ("Generation", "PVGeneration", "kWh", "pv_energy", 1.0),
+        ("Income", "Income", CURRENCY, "pv_energy", income(1.0)),
+    ),
+    "8": (
+        ("Generation", "PVGeneration", "kWh", "pv_energy", 1.0),
+        ("In-House", "InHouse", "kWh", "self_used", 1.0),
+        ("Grid sell", "Sell", "kWh", "grid_export_energy", 1.0),
+        ("Grid buy", "Buy", "kWh", "grid_import_energy", 1.0),
+        ("Consumption", "Consumption", "kWh", "load_energy", 1.0),
+        ("Charge", "Charge", "kWh", "battery_charge_energy", 1.0),
+        ("Discharge", "Discharge", "kWh", "battery_discharge_energy", 1.0),
+    ),
+}
+
+
+def _periods(span: str, last: date) -> list[str]:
+    """Return the periods of a chart, the newest last.
+
+    >>> _periods("3", date(2026, 2, 28))[-3:]
+    ['2025-12', '2026-01', '2026-02']
+    """
+    if span == "1":
+        return [f"{last}"]
+    if span == "2":
+        # Quirk: a rolling window, not the calendar month.
+        return [f"{last - timedelta(days=back)}" for back in reversed(range(31))]
+    if span == "3":
+        months = (last.year * 12 + last.month - 1 - back for back in reversed(range(12)))
+        return [f"{month // 12}-{month % 12 + 1:02}" for month in months]
+    return [f"{last.year - back}" for back in reversed(range(_YEARS))]
+
+
+def _sums(site: Site, rows: list[dict[str, float]]) -> dict[str, Any]:
+    def kwh(name: str) -> float:
+        return round(sum(row.get(name, 0.0) for row in rows), 2)
+
+    output = kwh("production")
+    sold, bought = kwh("grid_export_energy"), kwh("grid_import_energy")
+    own = round(output - sold, 2)
+    used = round(own + bought, 2)
+    return {
+        "sum": kwh("pv_energy"),
+        "etotal": 0.0,
+        "yesterdayEtotal": 0.0,
+        "buy": bought,
+        "buyPercent": round(100 * bought / used, 1) if used else 0.0,
+        "sell": sold,
+        "sellPercent": round(100 * sold / output, 1) if output else 0.0,
+        "selfUseOfPv": own,
+        "consumptionOfLoad": used,
+        "hasCharge": False,
+        "charge": kwh("battery_charge_energy"),
+        "disCharge": kwh("battery_discharge_energy"),
+        "gensetGen": 0.0,
+        # Quirk: what the inverters gave as AC, which on a hybrid is not what the sun gave.
+        "outPut": output,
+        # Quirk: a percentage here, a fraction two lines below.
+        "selfUseRatio": round(100 * own / output, 2) if output else 0.0,
+        "in_House": own,
+        "contributionRatio": round(own / used, 4) if used else 0.0,
+        "isStored": bool(site.homes[0].battery_capacity),
+        "isGenset": False,
+        "isMicroGrid": False,
+        "microGridGen": 0.0,
+    }

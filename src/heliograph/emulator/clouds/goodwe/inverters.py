@@ -1,0 +1,349 @@
+"""An emulated inverter as the portal shows it: the list row, the texts of its last frame, and all its registers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core.parsing import CHINA
+from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, china_date, epoch, fixed_date, income
+
+if TYPE_CHECKING:
+    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+
+CHECK_CODE = "000000"
+_FIRMWARE = 181809.0
+
+_NULLS = """
+    cts bms_discharge_i_max bms_alarm bmssoftwareversion yesterdayct2sellertotal yesterdayetotal battery1sn
+    battery2sn battery3sn battery4sn battery5sn battery6sn battery7sn battery8sn isoLimit battStrings
+    meterConnectStatus ezPro_connect_status equipment_name meter_type pre_hour_lasttotal pre_hour_time
+    extend_properties eP_connect_status_happen eP_connect_status_recover deratingMode master parallel_code
+    genset_start_mode genset_mode genset_etotal genset_yeasterdayTotal genset_power battery_index
+    batterycabinets communicateBox dspSvnVersion armSvnVersion phase_sequence canBusMaster parallelSnList
+    pre_hour_totaloutput activePowerPhaseA activePowerPhaseB activePowerPhaseC meterRPhasePower meterSPhasePower
+    meterTPhasePower current_hour_upload cumulativeTime setAsMeter arm_function escportmode meter_connect_type
+    meshNetworkingStatus arm_function2 battery_index2 phase_sequence_index three_phase_switch battery2_capacity
+"""
+_ZEROS = """
+    hour_stat_eday bms_charge_i_max vload pf reactive_power backUpPload_S backUpVload_S backUpIload_S
+    backUpPload_T backUpVload_T backUpIload_T mtActivepowerR mtActivepowerS mtActivepowerT current_hour_pv
+    genset_eday canBusTotalSoc canBusTotalPVPower canBusBatteryPower canBusMeterPower canBusLoadPower
+    hour_stat_output_eday current_hour_output micro_grid_power
+"""
+_FALSE = """
+    isbuetteybps isbuetteybpu isESUOREMU isConnectSTS micro_grid_flag isMicroGrid double_meter_flag
+    isDoubleMeterSet
+"""
+_WHOLE_ZEROS = (
+    "ct_solution_type change_type change_time bms_warning battary_work_mode fault_messge leakage_current inverter_type"
+)
+
+# target_index, name, display, unit and key of the chart points a single-phase inverter offers.
+_POINTS = (
+    (1, "Vpv1", "Vpv1(V)", "V", "Vpv1", "直流电压1"),
+    (5, "Ipv1", "Ipv1(A)", "A", "Ipv1", "直流电流1"),
+    (9, "Ua", "Ua(V)", "V", "Vac1", "交流电压1"),
+    (12, "Iac1", "Iac1(A)", "A", "Iac1", "交流电流1"),
+    (15, "Fac1", "Fac1(Hz)", "Hz", "Fac1", "频率1"),
+    (18, "Power", "Power(W)", "W", "Pac", "功率"),
+    (20, "Temperature", "Temperature(℃)", "℃", "Tempperature", "温度"),
+    (23, "HTotal", "HTotal(h)", "h", "HTotal", "工作时长"),
+)
+
+
+def inverter(unit: Unit) -> dict[str, Any]:
+    """Return one entry of the plant's inverters."""
+    full = registers(unit)
+    shown = texts(unit, full)
+    return {
+        "sn": unit.serial,
+        "dict": _dict(unit, full),
+        "is_stored": unit.has_battery,
+        "name": unit.serial,
+        # Quirk: not a power but about the DC current.
+        "in_pac": full["ipv1"],
+        "out_pac": unit.output,
+        "eday": unit.today,
+        "emonth": unit.month,
+        "etotal": unit.total,
+        "status": unit.status,
+        "turnon_time": china_date(COMMISSIONED),
+        "releation_id": unit.relation,
+        "type": unit.kind.model,
+        "capacity": unit.kind.capacity,
+        "d": {**shown, **_frame(unit, full)},
+        "it_change_flag": False,
+        "tempperature": full["tempperature"],
+        "check_code": CHECK_CODE,
+        "next": None,
+        "prev": None,
+        "next_device": {"sn": None, "isStored": False},
+        "prev_device": {"sn": None, "isStored": False},
+        "invert_full": full,
+        "time": fixed_date(unit.now.astimezone(unit.home.zone)),
+        "battery": shown["battery"],
+        "firmware_version": _FIRMWARE,
+        "warning_bms": "--",
+        "soh": shown["soh"],
+        "discharge_current_limit_bms": "0A",
+        "charge_current_limit_bms": "1A",
+        "soc": shown["soc"],
+        "pv_input_2": shown["dc_input2"],
+        "pv_input_1": shown["dc_input1"],
+        "back_up_output": shown["backup_output"],
+        "output_voltage": shown["grid_voltage"],
+        "backup_voltage": "0V",
+        "output_current": shown["output_current"],
+        "output_power": shown["output_power"],
+        "total_generation": f"{unit.total:g}kWh" if unit.total < 1000 else f"{unit.total:.1f}kWh",
+        "daily_generation": f"{unit.today:g}kWh",
+        "battery_charging": shown["battery"],
+        "last_refresh_time": unit.spoke_text,
+        "bms_status": shown["bms_status"],
+        "pw_id": unit.plant,
+        "fault_message": "",
+        "warning_code": None,
+        "battery_power": full["total_pbattery"] if unit.has_battery else 429483622.5,
+        "point_index": "1",
+        "points": [_point(*row) for row in _POINTS],
+        **dict.fromkeys(("backup_pload_s", "backup_vload_s", "backup_iload_s"), 0.0),
+        **dict.fromkeys(("backup_pload_t", "backup_vload_t", "backup_iload_t"), 0.0),
+        "etotal_buy": full["eTotalBuy"],
+        "eday_buy": full["eDayBuy"],
+        "ebattery_charge": full["eBatteryCharge"],
+        "echarge_day": full["eChargeDay"],
+        "ebattery_discharge": full["eBatteryDischarge"],
+        "edischarge_day": full["eDischargeDay"],
+        "batt_strings": None,
+        "meter_connect_status": None,
+        **dict.fromkeys(("mtactivepower_r", "mtactivepower_s", "mtactivepower_t"), 0.0),
+        "has_tigo": False,
+        "canStartIV": False,
+        "battery_count": full["battery_count"],
+        "master": None,
+    }
+
+
+def registers(unit: Unit) -> dict[str, Any]:
+    """Return all an inverter measured."""
+    return {
+        "relation_id": unit.relation,
+        "sn": unit.serial,
+        "check_code": CHECK_CODE,
+        "powerstation_id": unit.plant,
+        "name": unit.serial,
+        "model_type": unit.kind.model,
+        "capacity": unit.kind.capacity,
+        "status": unit.status,
+        "turnon_time": epoch(COMMISSIONED),
+        "last_time": epoch(unit.spoke),
+        "yesterdaylastime": 0,
+        "workmode": 1,
+        **_energies(unit),
+        **_electrics(unit),
+        **_battery(unit),
+        **_metering(unit),
+        **dict.fromkeys(_NULLS.split()),
+        **dict.fromkeys(_ZEROS.split(), 0.0),
+        **dict.fromkeys(_FALSE.split(), False),
+        **dict.fromkeys(_WHOLE_ZEROS.split(), 0),
+        "firmwareversion": 1818.0,
+        "ram": 9.0,
+        # Quirk: "no value" is an unsigned all-ones register, scaled.
+        "iload": 4294967.295,
+        "yesterdayetotalload": 6553.5,
+        "dataloggersn": "",
+        "hasmeter": unit.home.has_meter,
+        "errors": [],
+        "safetyConutry": 20.0,
+        "grid_conn_status": "",
+        "stat_info": {
+            "microgrid_energy_total": None,
+            "microgrid_yesterday_total": None,
+            "microgrid_energy_day": 0.0,
+            "microgrid_current_hour": None,
+            "microgrid_hour_stat": None,
+            "microgrid_pre_hour_total": None,
+        },
+    }
+
+
+def _energies(unit: Unit) -> dict[str, Any]:
+    return {
+        "eday": unit.today,
+        "etotal": unit.total,
+        "all_eday": unit.today,
+        "output_eday": unit.today,
+        "output_etotal": unit.total,
+        "output_yeasterdayTotal": unit.total - unit.today,  # with the float noise the real one has
+        "iday": income(unit.today),
+        "itotal": income(unit.total),
+        "hour_total": float(int(unit.total / unit.kind.capacity * 2.5)),
+        "thismonthetotle": unit.month,
+        # Quirk: not last month's energy but the lifetime counter at its end.
+        "lastmonthetotle": round(unit.total - unit.month - unit.today, 1),
+    }
+
+
+def _electrics(unit: Unit) -> dict[str, Any]:
+    live, kind = unit.status > 0, unit.kind
+    found: dict[str, Any] = {
+        "pac": unit.power if unit.has_battery else unit.output,
+        "outputpower": unit.output,
+        "pv_power": 0.0,
+        "tempperature": 38.5 if live else 0.0,
+    }
+    volts = 360.0 if unit.power else 0.0
+    for place in range(1, 5):
+        fitted = place <= kind.strings
+        found[f"vpv{place}"] = volts if fitted else 6553.5
+        found[f"ipv{place}"] = round(unit.power / 360.0 / kind.strings, 1) if fitted else 6553.5
+    for place in range(1, 4):
+        fitted = place <= kind.phases
+        found[f"vac{place}"] = (231.4 if unit.status >= 0 else 0.0) if fitted else 6553.5
+        found[f"iac{place}"] = round(abs(unit.output) / 231.4 / kind.phases, 1) if fitted else 6553.5
+        found[f"fac{place}"] = (50.01 if unit.status >= 0 else 0.0) if fitted else 655.35
+    return found | {f"istr{place}": 0.0 for place in range(1, 17)}
+
+
+def _battery(unit: Unit) -> dict[str, Any]:
+    if not unit.has_battery:
+        return {
+            "isbuettey": False,
+            "battery1_capacity": None,
+            "vbattery1": 65535.0,
+            "ibattery1": 6553.5,
+            "total_pbattery": 0.0,
+            "soc": unit.soc,
+            "soh": -0.1,
+            "battery_count": None,
+            "more_batterys": None,
+            "eBatteryCharge": None,
+            "eBatteryDischarge": None,
+            "eChargeDay": 0.0,
+            "eDischargeDay": 0.0,
+        }
+    volts = 204.8
+    amperes = round(unit.battery / volts, 1)
+    one = {"pbattery": unit.battery, "vbattery": volts, "ibattery": amperes, "soc": unit.soc, "soh": 100.0}
+    return {
+        "isbuettey": True,
+        "battery1_capacity": unit.home.battery_capacity,
+        "vbattery1": volts,
+        "ibattery1": amperes,
+        "total_pbattery": unit.battery,
+        "soc": unit.soc,
+        "soh": 100.0,
+        "battery_count": 1,
+        "more_batterys": [one | {"bms_temperature": 24.0, "bms_charge_i_max": 25.0, "bms_discharge_i_max": 25.0}],
+        "eBatteryCharge": unit.counted("battery_charge_energy_total", 1),
+        "eBatteryDischarge": unit.counted("battery_discharge_energy_total", 1),
+        "eChargeDay": unit.counted("battery_charge_energy_today", 1),
+        "eDischargeDay": unit.counted("battery_discharge_energy_today", 1),
+    }
+
+
+def _metering(unit: Unit) -> dict[str, Any]:
+    bought, sold = unit.counted("grid_import_energy_today"), unit.counted("grid_export_energy_today")
+    bought_total, sold_total = unit.counted("grid_import_energy_total"), unit.counted("grid_export_energy_total")
+    return {
+        # Quirk: without a meter it repeats pac.
+        "pmeter": unit.meter if unit.home.has_meter else unit.output,
+        "pbackup": unit.meter if unit.home.has_meter else 0.0,
+        "buy": bought,
+        "seller": sold,
+        "total_buy": bought_total,
+        "total_sell": sold_total,
+        "yesterdaybuytotal": round(bought_total - bought, 3),
+        "yesterdaysellertotal": round(sold_total - sold, 3),
+        "eDayBuy": 0.0,
+        "eTotalBuy": None,
+    }
+
+
+def texts(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
+    """Return the last frame as text for a screen."""
+    volts, amperes = full["vbattery1"], full["ibattery1"]
+    battery = f"{volts:g}V/{amperes:g}A/{unit.battery:.0f}W" if unit.has_battery else "65535V/6553.5A/429483622W"
+    return {
+        "pw_id": unit.plant,
+        "capacity": f"{unit.kind.capacity:g}kW",
+        "model": unit.kind.model,
+        "output_power": f"{unit.output:.0f}W",
+        "output_current": f"{full['iac1']:g}A",
+        "grid_voltage": f"{full['vac1']:g}V",
+        "backup_output": f"0V/{full['pbackup']:.0f}W",
+        "soc": f"{unit.soc:.0f}%",
+        "soh": f"{max(full['soh'], 0):.0f}%",
+        # Quirk: the one time of the frame that follows the account's date format.
+        "last_refresh_time": unit.account_date(unit.spoke.astimezone(unit.home.zone)),
+        "work_mode": "Normal Mode" if unit.has_battery else "Wait Mode",
+        "dc_input1": f"{full['vpv1']:g}V/{full['ipv1']:g}A",
+        "dc_input2": f"{full['vpv2']:g}V/{full['ipv2']:g}A" if unit.kind.strings > 1 else "0V/0A",
+        "battery": battery,
+        "bms_status": "" if unit.has_battery else "DischargingOfBattery",
+        "warning": "--",
+        "charge_current_limit": "1A",
+        "discharge_current_limit": "0A",
+        "firmware_version": _FIRMWARE,
+        "creationDate": china_date(unit.spoke),
+    }
+
+
+def _frame(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
+    again = [f"{name}{place}" for name in ("vpv", "ipv") for place in range(1, 5)]
+    again += [f"{name}{place}" for name in ("vac", "iac", "fac") for place in range(1, 4)]
+    return {
+        # Quirk: asleep, the frame has forgotten the day that the row beside it still knows.
+        "eDay": unit.today if unit.status >= 0 else 0.0,
+        "eTotal": unit.total,
+        "pac": full["pac"],
+        "hTotal": full["hour_total"],
+        **{name: full[name] for name in again},
+        **{name: value for name, value in full.items() if name.startswith("istr")},
+    }
+
+
+def _dict(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
+    phases = range(1, unit.kind.phases + 1)
+    left = [
+        ("dmDeviceType", unit.kind.model, ""),
+        ("serialNum", unit.serial, ""),
+        ("laCheckcode", CHECK_CODE, ""),
+        ("capacity", f"{unit.kind.capacity:g}", "kW"),
+        ("laConnected", unit.account_date(COMMISSIONED.astimezone(CHINA)), ""),
+        ("InverterPowerOfPlantMonitor", f"{unit.output / 1000:g}", "kW"),
+        ("acVacVol", "/".join(f"{full[f'vac{place}']:g}" for place in phases), "V"),
+        ("acCurrent", "/".join(f"{full[f'iac{place}']}" for place in phases), "A"),
+        ("acFrequency", "/".join(f"{full[f'fac{place}']:g}" for place in phases), "Hz"),
+    ]
+    strings = range(1, unit.kind.strings + 1)
+    right = [
+        ("innerTemp", f"{full['tempperature']}", "℃"),
+        *((f"dcVandC{place}", f"{full[f'vpv{place}']}/{full[f'ipv{place}']}", "V/A") for place in strings),
+        ("lab_GFCI", "", "mA"),
+        ("lab_ISO", "", "kΩ"),
+        ("lab_pf", "-0.001", ""),
+        ("lab_reactiveP", "0", "kVar"),
+    ]
+    return {"left": [_label(*row) for row in left], "right": [_label(*row) for row in right]}
+
+
+def _label(key: str, value: str, unit: str) -> dict[str, Any]:
+    flags = {"isHT": False, "isStoreSkip": False}
+    return {**flags, "key": key, "value": value, "unit": unit, "isFaultMsg": 0, "faultMsgCode": 0}
+
+
+def _point(index: int, name: str, display: str, unit: str, key: str, chinese: str) -> dict[str, Any]:
+    return {
+        "target_index": index,
+        "target_name": name,
+        "display": display,
+        "unit": unit,
+        "target_key": key,
+        "text_cn": chinese,
+        "target_sn_six": None,
+        "target_sn_seven": None,
+        "target_type": None,
+        "storage_name": None,
+    }

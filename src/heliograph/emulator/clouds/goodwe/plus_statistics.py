@@ -1,0 +1,161 @@
+"""The history of an emulated plant as SEMS+ tells it: energies by day, month and year, and the curves of a day."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from heliograph.emulator.clouds.goodwe.context import Failed
+from heliograph.emulator.clouds.goodwe.history import curve_of, energies_of
+from heliograph.emulator.clouds.goodwe.inverter_model import CURRENCY, income
+from heliograph.emulator.clouds.goodwe.plus_auth import BAD_REQUEST
+from heliograph.emulator.clouds.goodwe.plus_context import PLUS, kilowatt, site_of
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heliograph.emulator.api import Site
+    from heliograph.emulator.clouds.goodwe.context import Ask
+
+_BAD_DIMENSION = ("S0327", "Statistical dimension parameters are incorrect")
+_MOST_PERIODS = 400
+_MOST_ITEMS = 20
+
+_FORMS = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
+_ITEMS = {
+    "proSystemTotalStats": "pv_energy",
+    "proConsumStats": "load_energy",
+    "proCharStats": "battery_charge_energy",
+    "proDischarStats": "battery_discharge_energy",
+    "proGridStats": "grid_export_energy",
+    "proPurchaseStats": "grid_import_energy",
+    "proSelfConsumStats": "self_used",
+}
+_CURVES = {
+    "pSystem": ("pv_power", 1),
+    "pConsum": ("load_power", 1),
+    "pBat": ("battery_power", 1),
+    # Quirk: + exports.
+    "pGrid": ("grid_power", -1),
+}
+
+
+@PLUS.to(SemsPlusCalls.plus_statistics)
+def statistics(ask: Ask) -> dict[str, Any]:
+    """Return the energies of a plant's days, months or years, and their sums."""
+    site = site_of(ask)
+    told = {period: energies_of(site, period) for period in _periods(ask, site)}
+    items = [item for item in _items(ask) if item in _ITEMS]
+    series = [
+        {
+            "item": item,
+            "unit": "kWh",
+            "statisticsList": [{"date": period, "val": round(row[_ITEMS[item]], 2)} for period, row in told.items()],
+        }
+        for item in items
+        if all(_ITEMS[item] in row for row in told.values())
+    ]
+    return {**_sums(list(told.values())), "dataList": series, "hasProfit": False}
+
+
+@PLUS.to(SemsPlusCalls.plus_production)
+def production(ask: Ask) -> dict[str, Any]:
+    """Return the sums of a range and what they were worth; nobody has published a real answer."""
+    site = site_of(ask)
+    sums = _sums([energies_of(site, period) for period in _periods(ask, site)])
+    sold = sums.get("proGrid", 0.0)
+    worth = {"profitGrid": sold, "profitPro": sums.get("production", 0.0) - sold}
+    return {
+        **{name: value for name, value in sums.items() if not name.endswith("Rate")},
+        **{name: round(income(kwh), 2) for name, kwh in worth.items()},
+        "currency": CURRENCY,
+    }
+
+
+@PLUS.to(SemsPlusCalls.plus_power_curves)
+def power_curves(ask: Ask) -> dict[str, Any]:
+    """Return the curves of a plant's days up to the newest upload, kW and %; units and signs are those of the flow."""
+    site = site_of(ask)
+    first, last = _bounds(ask)
+    days = [f"{first + timedelta(days=ahead)}" for ahead in range(min((last - first).days, 6) + 1)]
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for day in days:
+        for moment, values in curve_of(site, day):
+            if moment > ask.stage.uploaded_at():
+                break
+            for item, value in _heights(values).items():
+                point = {"tp": f"{moment:%Y-%m-%d %H:%M:%S}", "power": value}
+                curves.setdefault(item, []).append(point)
+    return {"dataList": [{"item": item, "statisticsList": curves[item]} for item in _items(ask) if item in curves]}
+
+
+def _heights(values: dict[str, float]) -> dict[str, float]:
+    found = {item: kilowatt(sign * values[name]) for item, (name, sign) in _CURVES.items() if name in values}
+    return found | ({"soc": round(values["battery_soc"]) + 0.0} if "battery_soc" in values else {})
+
+
+def _sums(rows: list[dict[str, float]]) -> dict[str, float]:
+    total = {name: round(sum(row[name] for row in rows), 2) for name in (rows[0] if rows else {})}
+    made = total.get("production", 0.0)
+    told = {"production": made, "proAcTotal": made}
+    if "self_used" in total:
+        own, used = total["self_used"], total["load_energy"]
+        sold, bought = total["grid_export_energy"], total["grid_import_energy"]
+        told |= {
+            "proSelfConsum": own,
+            "proSelfConsumRate": _percent(own, made),
+            "proGrid": sold,
+            "proGridRate": _percent(sold, made),
+            "proConsum": used,
+            "contributionRate": _percent(own, used),
+            "proPurchase": bought,
+            "proPurchaseRate": _percent(bought, used),
+            "proPvStoreContribution": own,
+        }
+    return told
+
+
+def _percent(part: float, whole: float) -> float:
+    return round(100 * part / whole, 2) if whole else 0.0
+
+
+def _periods(ask: Ask, site: Site) -> list[str]:
+    """Return the periods a call asks for, up to the present one."""
+    form = _FORMS.get(ask.arguments.get("dimension", ""))
+    if form is None:
+        raise Failed(*_BAD_DIMENSION)
+    first, last = _bounds(ask)
+    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    return list(islice(_steps(first, min(last, today), form), _MOST_PERIODS))
+
+
+def _steps(first: date, last: date, form: str) -> Iterator[str]:
+    told, day = "", first
+    while day <= last:
+        period = day.strftime(form)
+        if period != told:
+            told = period
+            yield period
+        day += timedelta(days=1)
+
+
+def _bounds(ask: Ask) -> tuple[date, date]:
+    """Return the first and the last day of a call's range."""
+    texts = (ask.arguments.get(name, "")[:10] for name in ("starttime", "endtime"))
+    try:
+        first, last = map(date.fromisoformat, texts)
+    except ValueError:
+        raise Failed(*BAD_REQUEST) from None
+    # No real plant is older, and no year of the far future is asked for in earnest.
+    return max(first, date(2000, 1, 1)), min(last, date(2100, 1, 1))
+
+
+def _items(ask: Ask) -> list[str]:
+    try:
+        found = json.loads(ask.arguments.get("items", "[]"))
+    except (ValueError, RecursionError):
+        found = []
+    return [item for item in found if isinstance(item, str)][:_MOST_ITEMS] if isinstance(found, list) else []

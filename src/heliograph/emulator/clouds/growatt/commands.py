@@ -1,0 +1,295 @@
+"""What Growatt's devices make of the parameters of an order: what of it they keep, and what they refuse.
+
+How an order must look on the wire is judged here anew; only the ranges of numbers are those of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from heliograph.emulator.clouds.growatt.context import Failed
+from heliograph.emulator.clouds.growatt.formatting import plain
+from heliograph.emulator.clouds.growatt.templates import PERCENTAGES
+from heliograph.vendors.growatt.settings.registry import FAMILIES
+
+Change = dict[str, Any]
+Order = Callable[[list[str], Mapping[str, Any]], Change]
+"""An order takes its parameters and the present settings, and returns what changes; ValueError refuses it."""
+
+
+def refused(words: str = "inv_set_failure") -> Failed:
+    """Return the cloud's "no" to an order."""
+    return Failed({"success": False, "msg": words})
+
+
+def within(text: str, low: float, high: float) -> str:
+    """Return a number as text, when it is in range.
+
+    >>> within("080", 0, 100)
+    '80'
+    """
+    value = float(text)
+    if not low <= value <= high:
+        raise ValueError(f"{text} is not between {low:g} and {high:g}")
+    return plain(value, 2)
+
+
+def clock_time(hour: str, minute: str) -> str:
+    """Return a time of day as the cloud keeps it, without leading zeros.
+
+    >>> clock_time("04", "05")
+    '4:5'
+    """
+    return f"{within(hour, 0, 23)}:{within(minute, 0, 59)}"
+
+
+def coded(most: int, *keys: str) -> Order:
+    """Return an order of one whole number from 0, a code or a switch, that is kept under these keys."""
+
+    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+        if not params[0].isdecimal():
+            raise ValueError(f"{params[0]} is no code")
+        return dict.fromkeys(keys, within(params[0], 0, most))
+
+    return order
+
+
+def numbers(family: str, name: str, *keys: str, point: bool = False) -> Order:
+    """Return an order of as many numbers as the catalogue says, in its ranges; with a `point` kept as "253.0".
+
+    One number is kept under all keys, several under one key each.
+    """
+    row = next(one for one in FAMILIES[family].rows if one.setting.wire == name)
+    known = [one for one in row.setting.parameters if one.kind == "number"]
+
+    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+        found = []
+        for place, one in enumerate(known):
+            low, high = float(one.low or 0), float(one.high or 0)
+            text = within(params[place], low, high)
+            if one.hole and one.hole[0] < float(text) < one.hole[1]:
+                raise ValueError(f"{text} is not allowed")
+            found.append(str(float(text)) if point else text)
+        return dict.fromkeys(keys, found[0]) if len(found) == 1 else dict(zip(keys, found, strict=True))
+
+    return order
+
+
+def _set_time(params: list[str], present: Mapping[str, Any]) -> Change:
+    try:
+        moment = datetime.strptime(params[0], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the wall clock of the device
+    except ValueError:
+        raise refused("inv_set_time_format") from None
+    date, time = f"{moment.year}-{moment.month}-{moment.day}", f"{moment.hour}:{moment.minute}:{moment.second}"
+    # Quirk: read back without leading zeros (a NEO owner's capture).
+    return {"pf_sys_year": f"{date} {time}"}
+
+
+def _segment(number: int) -> Order:
+    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+        mode, enabled = within(params[0], 0, 2), within(params[5], 0, 1)
+        start, end = clock_time(*params[1:3]), clock_time(*params[3:5])
+        mine = _minutes(start, end)
+        others = [slot for slot in range(1, 10) if slot != number]
+        # Quirk: overlaps are refused even where one of the two is disabled (growattServer's example).
+        if any(mine & _minutes(present[f"forcedTimeStart{at}"], present[f"forcedTimeStop{at}"]) for at in others):
+            raise ValueError("overlapping segments")
+        return {
+            f"time_segment{number}": f"{mode}_{start}_{end}_{enabled}",
+            f"forcedTimeStart{number}": start,
+            f"forcedTimeStop{number}": end,
+            f"time{number}Mode": mode,
+            f"forcedStopSwitch{number}": enabled,
+        }
+
+    return order
+
+
+def _minutes(start: str, end: str) -> set[int]:
+    """Return the minutes of the day a segment covers, over midnight where it must; "0:0" to "0:0" is none."""
+    first, last = (int(hour) * 60 + int(minute) for hour, minute in (start.split(":"), end.split(":")))
+    return set(range(first, last)) if first <= last else set(range(first, 1440)) | set(range(last))
+
+
+def _rate(params: list[str], present: Mapping[str, Any]) -> Change:
+    # Quirk: without the second value the portal says "The value Store is missing" (PLCHome/growatt 14).
+    return {"activeRate": within(params[0], 0, 100), "pvPfCmdMemoryState": within(params[1], 0, 1)}
+
+
+def _export_limit(params: list[str], present: Mapping[str, Any]) -> Change:
+    return {"exportLimit": within(params[0], 0, 2), "exportLimitPowerRateStr": str(float(within(params[1], 0, 100)))}
+
+
+def _reactive_modes(params: list[str], present: Mapping[str, Any]) -> Change:
+    """Take a value, one of eight modes, and whether it is remembered; no answer tells any of them."""
+    within(params[0], -100, 100)
+    within(params[1], 0, 7)
+    within(params[2], 0, 1)
+    return {}
+
+
+def _same_name(name: str, *, point: bool = True) -> Order:
+    return numbers("tlx", name, name, point=point)
+
+
+_POINTS = tuple(f"tlx_pflinep{point}_{part}" for point in range(1, 5) for part in ("lp", "pf"))
+
+
+def _curve(params: list[str], present: Mapping[str, Any]) -> Change:
+    """Take four points: shares of the power are kept as they are, factors with a point."""
+    found = numbers("tlx", "tlx_custom_pf_curve", *_POINTS)(params, present)
+    return {key: str(float(text)) if key.endswith("_pf") else text for key, text in found.items()}
+
+
+_PLAIN = ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "on_grid_discharge_stop_soc")
+_POINTED = (
+    "tlx_backflow_default_power",
+    "pv_grid_voltage_high",
+    "pv_grid_voltage_low",
+    "pv_grid_frequency_high",
+    "pv_grid_frequency_low",
+    "loading_rate",
+    "restart_loading_rate",
+    "qv_h1",
+    "qv_h2",
+    "qv_l1",
+    "qv_l2",
+    "delay_time",
+    "q_percent_max",
+)
+_LEVELS = ("l_1_freq", "h_1_freq", "l_1_volt", "h_1_volt")
+_UNTOLD = ("over_fre_drop_point", "over_fre_lored_slope", "over_fre_lored_delaytime")
+
+TLX: dict[str, Order] = {
+    **{name: numbers("tlx", name, *filter(None, (name, PERCENTAGES.get(name)))) for name in _PLAIN},
+    **{name: _same_name(name) for name in _POINTED},
+    **{name: numbers("tlx", name, f"{name}_1", f"{name}_2", point=True) for name in _LEVELS},
+    **{name: numbers("tlx", name) for name in _UNTOLD},
+    **{f"time_segment{number}": _segment(number) for number in range(1, 10)},
+    "ac_charge": coded(1, "ac_charge", "acChargeEnable"),
+    "pf_sys_year": _set_time,
+    "tlx_on_off": coded(1, "tlx_on_off"),
+    "tlx_off_grid_enable": coded(1, "tlx_off_grid_enable"),
+    "tlx_limit_device": coded(2, "tlx_limit_device"),
+    "system_work_mode": coded(3, "system_work_mode"),
+    "pv_active_p_rate": _rate,
+    "pv_reactive_p_rate": _reactive_modes,
+    "tlx_custom_pf_curve": _curve,
+    "backflow_setting": _export_limit,
+}
+
+
+def _periods(leading: tuple[str, ...], start: str, stop: str, enabled: str) -> Order:
+    """Return an order of percentages and for some the mains flag, and of three periods; every position counts."""
+
+    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+        first = len(leading)
+        if len(params) < first + 15:
+            raise ValueError("every position has to be sent")
+        most = [1 if key == "acChargeEnable" else 100 for key in leading]
+        changes = {key: within(params[place], 0, most[place]) for place, key in enumerate(leading)}
+        for number in (1, 2, 3):
+            hour, minute, to_hour, to_minute, on = params[first + 5 * number - 5 : first + 5 * number]
+            changes[f"{start}{number}"] = clock_time(hour, minute)
+            changes[f"{stop}{number}"] = clock_time(to_hour, to_minute)
+            changes[f"{enabled}{number}"] = within(on, 0, 1)
+        return changes
+
+    return order
+
+
+def _export_share(params: list[str], present: Mapping[str, Any]) -> Change:
+    return {"exportLimit": within(params[0], 0, 1), "exportLimitPowerRate": within(params[1], 0, 100)}
+
+
+_CHARGE, _CHARGE_TIMES = (
+    ("chargePowerCommand", "wchargeSOCLowLimit2"),
+    ("forcedChargeTimeStart", "forcedChargeTimeStop"),
+)
+_DISCHARGE = ("disChargePowerCommand", "wdisChargeSOCLowLimit2")
+_DISCHARGE_TIMES = ("forcedDischargeTimeStart", "forcedDischargeTimeStop")
+
+MIX: dict[str, Order] = {
+    "pf_sys_year": _set_time,
+    "pv_on_off": coded(1, "onOff", "pv_on_off"),
+    "pv_active_p_rate": numbers("mix", "pv_active_p_rate", "activeRate", "pv_active_p_rate"),
+    "pv_grid_voltage_high": numbers(
+        "mix", "pv_grid_voltage_high", "voltageHighLimit", "pv_grid_voltage_high", point=True
+    ),
+    "pv_grid_voltage_low": numbers("mix", "pv_grid_voltage_low", "voltageLowLimit", "pv_grid_voltage_low", point=True),
+    "backflow_setting": _export_share,
+    "setFailsafe": coded(1, "failsafe"),
+    "mix_ac_charge_time_period": _periods((*_CHARGE, "acChargeEnable"), *_CHARGE_TIMES, "forcedChargeStopSwitch"),
+    "mix_ac_discharge_time_period": _periods(_DISCHARGE, *_DISCHARGE_TIMES, "forcedDischargeStopSwitch"),
+    "mix_load_flast_value_multi": numbers("mix", "mix_load_flast_value_multi", "loadFirstStopSocSet"),
+    "mix_off_grid_enable": coded(1, "epsFunEn", "mix_off_grid_enable"),
+    "mix_ac_discharge_frequency": coded(1, "epsFreqSet", "mix_ac_discharge_frequency"),
+    "mix_ac_discharge_voltage": coded(2, "epsVoltSet", "mix_ac_discharge_voltage"),
+}
+SPA: dict[str, Order] = {
+    "spa_ac_charge_time_period": _periods(_CHARGE, *_CHARGE_TIMES, "batFirstSwitch"),
+    "spa_ac_discharge_time_period": _periods(_DISCHARGE, *_DISCHARGE_TIMES, "gridFirstSwitch"),
+    "spa_load_flast": _periods((), "loadFirstStartTime", "loadFirstStopTime", "loadFirstSwitch"),
+}
+
+
+def _on_off(params: list[str], present: Mapping[str, Any]) -> Change:
+    return {"onOff": {"0001": "1", "0000": "0"}.get(params[0]) or within(params[0], 0, 1)}
+
+
+def _power_factor(params: list[str], present: Mapping[str, Any]) -> Change:
+    within(str(abs(float(params[0]))), 0.8, 1)
+    return {"pf": str(float(params[0]))}
+
+
+def _reactive(params: list[str], present: Mapping[str, Any]) -> Change:
+    if params[1] not in ("over", "under"):
+        raise ValueError("neither over nor under")
+    return {"reactiveRate": within(params[0], 0, 100), "pfModel": "4" if params[1] == "under" else "5"}
+
+
+def _set_clock(params: list[str], present: Mapping[str, Any]) -> Change:
+    _set_time(params, present)
+    return {"sysTime": params[0]}
+
+
+CLASSIC: dict[str, Order] = {
+    "pv_on_off": _on_off,
+    "pv_active_p_rate": numbers("inverter", "pv_active_p_rate", "activeRate"),
+    "pv_reactive_p_rate": _reactive,
+    "pv_power_factor": _power_factor,
+    "pf_sys_year": _set_clock,
+    "pv_grid_voltage_high": numbers("inverter", "pv_grid_voltage_high", "voltageHighLimit", point=True),
+    "pv_grid_voltage_low": numbers("inverter", "pv_grid_voltage_low", "voltageLowLimit", point=True),
+}
+STORAGE: dict[str, Order] = {"storage_spf5000_ac_output_source": coded(2, "outputConfig")}
+
+
+def _noah_segment(name: str) -> Order:
+    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+        mode, watt = within(params[0], 0, 2), within(params[5], 0, 800)
+        times = f"{clock_time(*params[1:3])}_{clock_time(*params[3:5])}"
+        return {name: f"{mode}_{times}_{watt}_{within(params[6], 0, 1)}"}
+
+    return order
+
+
+def noah_order(name: str) -> Order | None:
+    """Return what a Noah makes of an order, None where it knows none of that name."""
+    if name.startswith("time_segment") and name.removeprefix("time_segment").isdecimal():
+        return _noah_segment(name)
+    return {
+        "default_power": numbers("noah", "default_power", "defaultPower"),
+        "charging_soc": numbers("noah", "charging_soc", "chargingSocHighLimit", "chargingSocLowLimit"),
+    }.get(name)
+
+
+def shares() -> frozenset[str]:
+    """Return the members of all answers that are percentages."""
+    places = (place for family in FAMILIES.values() for row in family.rows for place in row.places)
+    return frozenset((*(place.key for place in places if place.parameter.unit == "%"), *PERCENTAGES.values()))
+
+
+SHARES = shares()

@@ -1,0 +1,100 @@
+"""How Growatt writes numbers, energies and moments. Pure; the other way round from wire.py."""
+
+from __future__ import annotations
+
+from struct import pack, unpack
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core.parsing import CHINA
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def plain(value: float, digits: int = 1) -> str:
+    """Write a number without needless zeros.
+
+    >>> plain(12.30), plain(0.0), plain(-0.04), plain(0.845, 2), plain(7, 0)
+    ('12.3', '0', '0', '0.84', '7')
+    """
+    text = f"{value:.{digits}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def kilowatt(watt: float) -> str:
+    """Write a power in kW, as the status and chart calls do.
+
+    >>> kilowatt(1180.0), kilowatt(3.0)
+    ('1.18', '0')
+    """
+    return plain(watt / 1000, 2)
+
+
+def scaled(kwh: float) -> str:
+    """Write an energy with the unit that fits, as the plant list does.
+
+    >>> scaled(9.3), scaled(2562.4), scaled(0)
+    ('9.3 kWh', '2.56 MWh', '0 kWh')
+    """
+    return f"{plain(kwh / 1000, 2)} MWh" if kwh >= 1000 else f"{plain(kwh)} kWh"
+
+
+def share(part: float, whole: float) -> str:
+    """Write a percentage.
+
+    >>> share(1.8, 10.9), share(1, 0)
+    ('16.5%', '0%')
+    """
+    return f"{plain(100 * part / whole if whole > 0 else 0)}%"
+
+
+def tenth(value: float) -> float:
+    """Round as the numbers of a detail bean are."""
+    return round(value, 1)
+
+
+def widened(value: float) -> float:
+    """Return what a Java float becomes as a double.
+
+    >>> widened(53.08)
+    53.08000183105469
+    """
+    return float(unpack("<f", pack("<f", round(value, 2)))[0])
+
+
+def stamp(moment: datetime) -> str:
+    """Write a moment as text on its own wall clock."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def java_date(moment: datetime) -> dict[str, int]:
+    """Write a moment as an old Java date: years from 1900, months from 0, weekdays from Sunday, China's wall clock.
+
+    >>> from datetime import UTC, datetime
+    >>> java_date(datetime(2025, 1, 30, 9, 11, 23, tzinfo=UTC))["time"]
+    1738228283000
+    """
+    there = moment.astimezone(CHINA)
+    return {
+        "year": there.year - 1900,
+        "month": there.month - 1,
+        "date": there.day,
+        "day": there.isoweekday() % 7,
+        "hours": there.hour,
+        "minutes": there.minute,
+        "seconds": there.second,
+        "time": int(there.timestamp() * 1000),
+        "timezoneOffset": -480,
+    }
+
+
+def zeros(names: str) -> dict[str, Any]:
+    """Return a bean whose members are all 0."""
+    return dict.fromkeys(names.split(), 0)
+
+
+def blanks(names: str) -> dict[str, Any]:
+    """Return a bean whose members are all empty texts."""
+    return dict.fromkeys(names.split(), "")

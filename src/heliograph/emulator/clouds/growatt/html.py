@@ -1,0 +1,46 @@
+"""The web pages Growatt answers instead of data. The words clients go by are the real ones; the rest is ours."""
+
+from __future__ import annotations
+
+from heliograph.emulator.api import Told
+
+HTML = "text/html;charset=UTF-8"
+
+
+def page(title: str, body: str, status: int = 200) -> Told:
+    """Return one web page."""
+    head = f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{title}</title></head>'
+    return Told(f"{head}<body>{body}</body></html>\n".encode(), status, HTML)
+
+
+LOGIN = page(
+    "Growatt Server",
+    '<form id="login" action="./login" method="post"><input name="account"><input name="passwordCrc" type="password">'
+    "<button>Login</button></form>",
+)
+# Quirk: a dead session may also be told by this page (noah-mqtt issue 87) …
+NOT_LOGGED_IN = page(
+    "Error500",
+    '<h1>Error500</h1><p>Dear user, you have not login to the system</p><a href="./login.do">Login</a>',
+    500,
+)
+# Quirk: … or by a move to the portal's error page (PLCHome/growatt issue 30).
+MOVED_TO_LOGIN = Told(b"", 302, HTML, (("Location", "/error.do?errorMess=errorNoLogin"),))
+# Quirk: the edge refuses some agents by name (growattServer issue 45), and requests that name none.
+NO_AGENT = page("403 Forbidden", "<h1>403 Forbidden</h1><p>denied by UA ACL = blacklist</p><hr>Powered by Tengine", 403)
+# Quirk: the firewall blocks an address or a rhythm with a Chinese page (noah-mqtt issue 51).
+FIREWALL = Told(
+    '<!doctypehtml><html lang="zh-cn"><meta charset="utf-8"><title>405</title><body><script src="//errors.aliyun.com/">'
+    "</script><p>您的访问被阻断</p><p>Sorry, your request has been "
+    "blocked as it may cause potential threats to the server's security.</p></body></html>\n".encode(),
+    405,
+    HTML,
+)
+# Quirk: a dispatcher that knows no such `op` answers with Tomcat's page (growattServer issue 97).
+NO_SUCH_OPERATION = page(
+    "HTTP Status 400",
+    "<h1>HTTP Status 400</h1><p><b>Message</b> Parameter conditions not met for actual request "
+    "parameters</p><h3>Apache Tomcat</h3>",
+    400,
+)
+BROKEN_FORM = page("Error500", "<h1>Error500</h1><p>The server met an unexpected condition</p>", 500)

@@ -1,0 +1,144 @@
+"""What Growatt answers about classic inverters."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core.parsing import CHINA
+from heliograph.emulator.clouds.growatt import charts, html
+from heliograph.emulator.clouds.growatt.context import ANSWERS, Ask, Failed, Unit
+from heliograph.emulator.clouds.growatt.formatting import plain, stamp, tenth, widened
+from heliograph.emulator.clouds.growatt.templates import inverter_bean
+from heliograph.vendors.growatt.api import GrowattCalls
+
+if TYPE_CHECKING:
+    from heliograph.emulator.api import Told
+
+_NOON = 12
+
+
+@ANSWERS.to(GrowattCalls.inverter_data)
+def data(ask: Ask) -> dict[str, Any]:
+    """The power curve of a day."""
+    if (unit := ask.unit("inverter")) is None:
+        raise Failed({"msg": "501", "success": False})
+    return charts.power_curve(ask, unit, lambda flow: flow.ac)
+
+
+@ANSWERS.to(GrowattCalls.inverter_detail)
+def detail(ask: Ask) -> dict[str, Any]:
+    """Everything, in W and kWh. Quirk: an unknown id is the whole bean in zeros, at the server's own time."""
+    unit = ask.unit("inverter")
+    if unit is None:
+        return inverter_bean() | {"time": stamp(ask.stage.now().astimezone(CHINA))}
+    on = unit.flow.ac > 0
+    return inverter_bean() | {
+        "inverterId": unit.serial,
+        "status": int(on),
+        "statusText": "Normal" if on else "Waiting",
+        "time": stamp(unit.local),
+        **_measured(unit),
+        **_counted(unit, forgets=ask.stage.fault("zero_totals") is not None),
+    }
+
+
+def _measured(unit: Unit) -> dict[str, Any]:
+    flow, volts = unit.flow, unit.grid_voltage
+    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.string(1), unit.string(2)
+    warmth = unit.flow.ac / unit.home.peak_power
+    return {
+        "fac": widened(49.98),
+        "iacr": tenth(flow.ac / volts),
+        "ipv1": tenth(ipv1),
+        "ipv2": tenth(ipv2),
+        "ipmTemperature": tenth(22 + 25 * warmth),
+        "pac": tenth(flow.ac),
+        "pacr": tenth(flow.ac),
+        "pf": 1,
+        "ppv": tenth(flow.pv),
+        "ppv1": tenth(pv1),
+        "ppv2": tenth(pv2),
+        "temperature": tenth(20 + 30 * warmth),
+        "vacr": widened(volts),
+        "vpv1": widened(vpv1),
+        "vpv2": widened(vpv2),
+    }
+
+
+def _counted(unit: Unit, *, forgets: bool) -> dict[str, Any]:
+    # Quirk: some forget their totals from midnight until they start; their plants do not (home-assistant/core 67366).
+    total = 0.0 if forgets and not unit.flow.ac and unit.local.hour < _NOON else unit.total.pv
+    found: dict[str, Any] = {"epvTotal": tenth(total)}
+    for name, kwh in (("Today", unit.day.pv), ("Total", total)):
+        first = tenth(kwh * 0.52)
+        found |= {f"power{name}": tenth(kwh), f"epv1{name}": first, f"epv2{name}": tenth(tenth(kwh) - first)}
+    return found
+
+
+_TWO_TIMES_EIGHT = [f"{name}string{number}" for number in range(1, 9) for name in ("v", "i")]
+_TWO_SAME = "fac iacr iacs iact ipv1 ipv2 ipv3 pac pacr pacs pact ppv ppv1 ppv2 ppv3 rac vacr vacs vact vpv1 vpv2 vpv3"
+_TWO_NAMES = (
+    "Fac(Hz),Pac(W),E_Today(kWh),E_Total(kWh),Vpv1(V),Ipv1(A),Ppv1(W),Vpv2(V),Ipv2(A),Ppv2(W),Vpv3(V),Ipv3(A),"
+    "Ppv3(W),Ppv(W),VacR(V),VacS(V),VacT(V),IacR(A),IacS(A),IacT(A),PacR(W),PacS(W),PacT(W),StrFault,StrWarning,"
+    "StrBreak,PIDWarning"
+)
+
+
+@ANSWERS.to(GrowattCalls.inverter_detail_two)
+def detail_two(ask: Ask) -> dict[str, Any]:
+    """The same figures in snake case, with a list of what they are."""
+    bean = detail(ask)
+    renamed = {
+        "e_rac_today": bean["eRacToday"],
+        "e_rac_total": bean["eRacTotal"],
+        "e_today": bean["powerToday"],
+        "e_total": bean["powerTotal"],
+        "t_total": bean["timeTotal"],
+    }
+    numbers = renamed | {name: bean[name] for name in _TWO_SAME.split()} | dict.fromkeys(_TWO_TIMES_EIGHT, 0)
+    flags = dict.fromkeys(("pidwarning", "strbreak", "strfault", "strwarning"), 0)
+    return {"data": {name: float(value) for name, value in numbers.items()} | flags, "parameterName": _TWO_NAMES}
+
+
+@ANSWERS.to(GrowattCalls.classic_inverter_info)
+def info(ask: Ask) -> Told:
+    """The portal's settings page, with the inverter in a script; an unknown one has no script."""
+    unit = ask.unit("inverter")
+    if unit is None:
+        return html.page("Inverter", "<h1>Inverter settings</h1>")
+    bean = {
+        "activeRate": "100",
+        "alias": unit.serial,
+        "datalogSn": f"QMN{unit.site.id:0>13}",
+        "deviceModel": "GROWATT 3000MTL-S",
+        "fwVersion": "AH1.0",
+        "haveAfci": "false",
+        "innerVersion": "AHAA07xx",
+        "isBig": "false",
+        "lastUpdateTime": stamp(unit.local),
+        "location": "",
+        "lost": "false",
+        "model": "A0B0D0T0PFU1M3S1",
+        "modelText": "A0B0D0T0PFU1M3S1",
+        "nominalPower": str(int(unit.home.peak_power)),
+        "onOff": "1",
+        "pf": "1.0",
+        "pfModel": "0",
+        "plantId": unit.site.id,
+        "pvPfCmdMemoryState": "0",
+        "reactiveRate": "0",
+        "sn": unit.serial,
+        "status": "1" if unit.flow.ac > 0 else "0",
+        "sysTime": stamp(unit.local),
+        "timezone": plain((unit.now.utcoffset() or unit.at - unit.at).total_seconds() / 3600),
+        "voltageHighLimit": "263.0",
+        "voltageLowLimit": "186.0",
+        "wideVoltageEnable": "0",
+        "workingFrequencyMax": "51.5",
+        "workingFrequencyMin": "47.53",
+        **unit.site.settings.get("inverter", {}),
+    }
+    return html.page(
+        "Inverter", f"<h1>Inverter settings</h1><script>var inv=JSON.parse('{json.dumps(bean)}');</script>"
+    )

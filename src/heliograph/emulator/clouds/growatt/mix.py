@@ -1,0 +1,276 @@
+"""What Growatt answers about SPH hybrids ("mix"), and the portal's dashboard of plants with a battery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heliograph.emulator.clouds.growatt import charts
+from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Energy, Unit, ok, periods, unknown
+from heliograph.emulator.clouds.growatt.formatting import kilowatt, plain, share
+from heliograph.emulator.clouds.growatt.plants import STORAGES, price_of
+from heliograph.vendors.growatt.api import GrowattCalls
+
+NOT_A_MIX = {
+    **dict.fromkeys(("ibat", "ipv", "pbat", "ppv", "upsPac1", "upsPac2", "upsPac3", "vbat", "vGuid", "vpv"), "0.0"),
+    "iGuid": "+0.0",
+    "pGuid": "+0.0",
+}
+"""Quirk: an id that is no mix gets another, sign-prefixed bean of zeros (a NEO owner's capture)."""
+
+
+def _mix(ask: Ask) -> Unit:
+    if (unit := ask.unit("mix")) is None:
+        raise unknown()
+    return unit
+
+
+@ANSWERS.to(GrowattCalls.mix_info)
+def info(ask: Ask) -> dict[str, str]:
+    """Headline figures: W, kWh and V, all of them texts."""
+    if (unit := ask.unit("mix")) is None:
+        return dict(NOT_A_MIX)
+    flow, day, total = unit.flow, unit.day, unit.total
+    soc = plain(flow.soc, 0)
+    return {
+        # The battery of an emulated home is only ever charged by its panels.
+        "acChargeEnergyToday": "0",
+        "acChargeEnergyTotal": "0",
+        "acChargePower": "0",
+        "capacity": soc,
+        "eBatChargeToday": plain(day.charge),
+        "eBatChargeTotal": plain(total.charge),
+        "eBatDisChargeToday": plain(day.discharge),
+        "eBatDisChargeTotal": plain(total.discharge),
+        "epvToday": plain(day.pv),
+        "epvTotal": plain(total.pv),
+        "isCharge": "1" if flow.charge > 0 else "0",
+        "pCharge1": plain(flow.charge),
+        "pDischarge1": plain(flow.discharge),
+        "soc": f"{soc}%",
+        "upsPac1": "0",
+        "upsPac2": "0",
+        "upsPac3": "0",
+        "vbat": plain(_battery_voltage(unit)),
+        "vbatdsp": plain(_battery_voltage(unit) + 0.2),
+        "vpv1": plain(unit.string(1)[1]),
+        "vpv2": plain(unit.string(2)[1]),
+    }
+
+
+def _battery_voltage(unit: Unit) -> float:
+    return 49.0 + 0.045 * unit.flow.soc
+
+
+@ANSWERS.to(GrowattCalls.mix_totals)
+def totals(ask: Ask) -> dict[str, str]:
+    """Energies, with the cloud's own capitals and one "1" too many."""
+    unit = _mix(ask)
+    day, total, price = unit.day, unit.total, price_of(unit.site)
+    return {
+        "echargetoday": plain(day.charge),
+        "echargetotal": plain(total.charge),
+        "edischarge1Today": plain(day.discharge),
+        "edischarge1Total": plain(total.discharge),
+        "elocalLoadToday": plain(day.load),
+        "elocalLoadTotal": plain(total.load),
+        "epvToday": plain(day.pv),
+        "epvTotal": plain(total.pv),
+        "etoGridToday": plain(day.sold),
+        "etogridTotal": plain(total.sold),
+        "photovoltaicRevenueToday": plain(day.pv * price),
+        "photovoltaicRevenueTotal": plain(total.pv * price),
+        "unit": "€",
+    }
+
+
+@ANSWERS.to(GrowattCalls.mix_system_status)
+def system_status(ask: Ask) -> dict[str, Any]:
+    """Live power flows in kW but for the two strings; measured ones are texts, computed ones numbers."""
+    unit = _mix(ask)
+    flow, volts = unit.flow, plain(unit.grid_voltage)
+    (pv1, vpv1, _), (pv2, vpv2, _) = unit.string(1), unit.string(2)
+    return {
+        "SOC": plain(flow.soc, 0),
+        "chargePower": _computed(flow.charge),
+        "fAc": "50.02",
+        "lost": "mix.status.normal",
+        "pLocalLoad": _computed(flow.load),
+        # Quirk: W in an answer that is otherwise in kW.
+        "pPv1": plain(pv1),
+        "pPv2": plain(pv2),
+        "pactogrid": _computed(flow.sold),
+        "pactouser": _computed(flow.bought),
+        "pdisCharge1": _computed(flow.discharge),
+        "pmax": plain(unit.home.peak_power / 1000),
+        "ppv": kilowatt(flow.pv),
+        "priorityChoose": "0",
+        "status": "5",
+        "unit": "kW",
+        "upsFac": "0",
+        "upsVac1": "0",
+        "uwSysWorkMode": "5" if flow.pv > 0 else "6",
+        "vAc1": volts,
+        "vBat": plain(_battery_voltage(unit)),
+        "vPv1": plain(vpv1),
+        "vPv2": plain(vpv2),
+        "vac1": volts,
+        "wBatteryType": "1",
+    }
+
+
+def _computed(watt: float) -> float:
+    kw = round(watt / 1000, 2)
+    return int(kw) if kw == int(kw) else kw
+
+
+@ANSWERS.to(GrowattCalls.mix_detail)
+def detail(ask: Ask) -> dict[str, Any]:
+    """Production and consumption of a day, month or year."""
+    unit = _mix(ask)
+    chart = charts.mix_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
+    return {"chartData": chart, **charts.sums(unit, ask)}
+
+
+_SETTINGS = {
+    "acChargeEnable": "0",
+    "activeRate": "100",
+    "backflow_setting": "0",
+    "chargePowerCommand": "100",
+    "disChargePowerCommand": "100",
+    "epsFreqSet": "0",
+    "epsFunEn": "0",
+    "epsVoltSet": "0",
+    "exportLimit": "0",
+    "exportLimitPowerRate": "0.0",
+    "failsafe": "0",
+    "loadFirstControl": "0",
+    "loadFirstStopSocSet": "10",
+    "mix_ac_discharge_frequency": "0",
+    "mix_ac_discharge_voltage": "0",
+    "mix_off_grid_enable": "0",
+    "onOff": "1",
+    "priorityChoose": "0",
+    "pv_active_p_rate": "100",
+    "pv_grid_voltage_high": "264.5",
+    "pv_grid_voltage_low": "184.0",
+    "pv_on_off": "1",
+    "singleExport": "0",
+    "voltageHighLimit": "264.5",
+    "voltageLowLimit": "184.0",
+    # The first two belong to the load-first mode.
+    "wchargeSOCLowLimit1": "100",
+    "wdisChargeSOCLowLimit1": "100",
+    "wchargeSOCLowLimit2": "100",
+    "wdisChargeSOCLowLimit2": "10",
+}
+"""The settings of a hybrid as it left the factory; the names are those of an owner's recording."""
+
+
+def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
+    """Return three unused periods for each way."""
+    numbered = [(name, value) for names_, value in ((names, "0:0"), (switches, "0")) for name in names_]
+    return {f"{name}{number}": value for number in (1, 2, 3) for name, value in numbered}
+
+
+@ANSWERS.to(GrowattCalls.get_mix_inverter_settings)
+def settings(ask: Ask) -> dict[str, Any]:
+    """Every setting as text, as written."""
+    unit = _mix(ask)
+    unused = _times(
+        *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
+        switches=("forcedChargeStopSwitch", "forcedDischargeStopSwitch"),
+    )
+    own = {"pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
+    return ok({"mixBean": _SETTINGS | unused | own | unit.site.settings.get("mix", {})})
+
+
+@ANSWERS.to(GrowattCalls.spa_settings)
+def spa_settings(ask: Ask) -> dict[str, Any]:
+    """The settings of an AC-coupled device, under the names V1 has for them."""
+    if (unit := ask.unit("spa")) is None:
+        raise unknown()
+    unused = _times(
+        *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
+        "loadFirstStartTime",
+        "loadFirstStopTime",
+        switches=("batFirstSwitch", "gridFirstSwitch", "loadFirstSwitch"),
+    )
+    shared = {name: _SETTINGS[name] for name in _SPA_HAS}
+    own = {"pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
+    return {"spaBean": shared | unused | own | unit.site.settings.get("spa", {})}
+
+
+_SPA_HAS = (
+    "chargePowerCommand",
+    "disChargePowerCommand",
+    "onOff",
+    "priorityChoose",
+    "wchargeSOCLowLimit1",
+    "wchargeSOCLowLimit2",
+    "wdisChargeSOCLowLimit1",
+    "wdisChargeSOCLowLimit2",
+)
+
+
+_DASHBOARD_SERIES = ("ppv", "sysOut", "userLoad", "pacToUser")
+
+
+@ANSWERS.to(GrowattCalls.dashboard_data)
+def dashboard(ask: Ask) -> dict[str, Any]:
+    """The portal's chart: texts with their unit. Quirk: a plant without a mix or storage device has none."""
+    unit = ask.plant
+    if unit is not None and KINDS[unit.site.family] not in STORAGES:
+        unit = None
+    energy = charts.energy_of(unit, ask) if unit else Energy()
+    return {
+        "chartData": _dashboard_chart(unit, ask) if unit else {},
+        "chartDataUnit": "kW" if ask.span == 0 else "kWh",
+        "keyNames": ["Solar", "Load Consumption", "Export To Grid", "From Battery"],
+        **_dashboard_sums(
+            energy, unit.total if unit else Energy(), wrong=unit is not None and unit.site.family == "mix"
+        ),
+    }
+
+
+def _dashboard_chart(unit: Unit, ask: Ask) -> dict[str, Any]:
+    # Quirk: for mix the names lie: userLoad is the export and pacToUser what the battery gives (growattServer).
+    if ask.span == 0:
+        rows = charts.samples(unit, ask)
+        return {
+            key: dict(zip(_DASHBOARD_SERIES, map(kilowatt, (one.pv, one.load, one.sold, one.discharge)), strict=True))
+            for key, one in rows.items()
+            if key != "00:00"
+        }
+    day = ask.date(unit)
+    found = [unit.energy(period) for period in periods(ask.span, day)] if day else []
+    columns = zip(*((one.pv, one.load, one.sold, one.discharge) for one in found), strict=True)
+    return {name: [plain(value) for value in column] for name, column in zip(_DASHBOARD_SERIES, columns, strict=False)}
+
+
+def _dashboard_sums(energy: Energy, total: Energy, *, wrong: bool) -> dict[str, str]:
+    """Return the sums. Quirk: for mix only etouser, echarge1 and echargeToat are right (growattServer)."""
+    direct = energy.charge if wrong else max(0.0, energy.pv - energy.sold - energy.charge)
+    own = direct + energy.discharge
+    load = own + energy.bought
+    produced = energy.load if wrong else own + energy.sold
+    kwh = {
+        "eAcCharge": energy.sold + energy.bought if wrong else energy.sold,
+        "eCharge": produced,
+        "eChargeToday1": own - energy.discharge,
+        "eChargeToday2": own,
+        "eChargeToday2Echarge1": direct,
+        "echarge1": energy.discharge,
+        "echargeToat": total.discharge,
+        "elocalLoad": load,
+        "etouser": energy.bought,
+        "photovoltaic": direct,
+    }
+    ratios = {
+        "ratio1": share(own, produced),
+        "ratio2": share(energy.sold, produced),
+        "ratio3": share(own, load),
+        "ratio4": share(energy.bought, load),
+        "ratio5": share(energy.discharge, own),
+        "ratio6": share(direct, own),
+    }
+    return {name: f"{plain(value)}kWh" for name, value in kwh.items()} | ratios

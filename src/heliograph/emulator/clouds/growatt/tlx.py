@@ -1,0 +1,365 @@
+"""What Growatt answers about TLX devices: MIN without a battery, and MIN-XH with an ARK one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.emulator.clouds.growatt import charts
+from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Unit, told, unknown
+from heliograph.emulator.clouds.growatt.formatting import java_date, kilowatt, plain, stamp, tenth, widened, zeros
+from heliograph.emulator.clouds.growatt.templates import tlx_detail_bean, tlx_settings_bean
+from heliograph.vendors.growatt.api import GrowattCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.emulator.api import Told
+    from heliograph.emulator.clouds.growatt.context import Flow
+
+_STATUS_ZERO = (
+    "bdcStatus chargePower1 chargePower2 invStatus isMasterOne operatingMode pPv3 pPv4 pdisCharge1 pdisCharge2 pex "
+    "SOC2 soc2 tbModuleNum upsFac upsVac1 vPv3 vPv4"
+)
+
+
+@ANSWERS.to(GrowattCalls.tlx_system_status)
+def system_status(ask: Ask) -> dict[str, Any]:
+    """Live power flows in kW, all of them texts."""
+    if (unit := ask.unit("tlx")) is None:
+        raise unknown()
+    flow = unit.flow
+    # Quirk: on a battery-less unit chargePower repeats ppv (captured on a NEO 800M-X).
+    charge = flow.charge if unit.has_battery else flow.pv
+    (pv1, vpv1, _), (pv2, vpv2, _) = unit.string(1), unit.string(2)
+    soc = plain(flow.soc, 0)
+    volts = "0" if unit.asleep else plain(unit.grid_voltage)
+    return {
+        **dict.fromkeys(_STATUS_ZERO.split(), "0"),
+        "bMerterConnectFlag": "1" if unit.home.has_meter else "0",
+        "bmsBatteryEnergy": f"{plain(unit.home.battery_capacity)}kWh",
+        "chargePower": kilowatt(charge),
+        "dType": "5",
+        "deviceType": "2",
+        "fAc": "0" if unit.asleep else "50",
+        "lost": "tlx.status.lost" if unit.asleep else "tlx.status.normal",
+        "pLocalLoad": kilowatt(flow.load),
+        "pPv1": kilowatt(pv1),
+        "pPv2": kilowatt(pv2),
+        "pac": kilowatt(flow.ac),
+        "pactogrid": kilowatt(flow.sold),
+        "pactouser": kilowatt(flow.bought),
+        "pdisCharge": kilowatt(flow.discharge),
+        "pmax": kilowatt(unit.home.peak_power),
+        "ppv": kilowatt(flow.pv),
+        "prePto": "-1",
+        "priorityChoose": "0",
+        "SOC": soc,
+        "soc1": soc,
+        "socType": "1",
+        "status": "-1" if unit.asleep else "1",
+        "tips": "2",
+        "unit": "kW",
+        "uwSysWorkMode": "0" if unit.asleep else "5" if unit.has_battery else "1",
+        "vAc1": volts,
+        "vBat": plain(_battery_voltage(unit)),
+        "vPv1": plain(vpv1),
+        "vPv2": plain(vpv2),
+        "vac1": volts,
+        "wBatteryType": "1" if unit.has_battery else "0",
+    }
+
+
+def _battery_voltage(unit: Unit) -> float:
+    return 384.0 + 0.4 * unit.flow.soc if unit.has_battery else 0.0
+
+
+@ANSWERS.to(GrowattCalls.tlx_energy_overview)
+def energy_overview(ask: Ask) -> dict[str, str]:
+    """Energies, with the cloud's own capitals."""
+    if (unit := ask.unit("tlx")) is None:
+        raise unknown()
+    day, total = unit.day, unit.total
+    return {
+        "echargetoday": plain(day.charge),
+        "echargetotal": plain(total.charge),
+        "edischargeToday": plain(day.discharge),
+        "edischargeTotal": plain(total.discharge),
+        "elocalLoadToday": plain(day.load),
+        "elocalLoadTotal": plain(total.load),
+        "epvToday": plain(day.pv),
+        "epvTotal": plain(total.pv),
+        "etoGridToday": plain(day.sold),
+        "etogridTotal": plain(total.sold),
+        "isMasterOne": "0",
+    }
+
+
+@ANSWERS.to(GrowattCalls.tlx_energy_prod_cons)
+def energy_prod_cons(ask: Ask) -> dict[str, Any]:
+    """Production and consumption of a day, month or year."""
+    if (unit := ask.unit("tlx")) is None:
+        raise unknown()
+    chart = charts.whole_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
+    power = kilowatt(unit.flow.ac)
+    return {
+        "chartData": chart,
+        **charts.sums(unit, ask),
+        "isMasterOne": "0",
+        "keyNames": ["Photovoltaic Output", "Load Consumption", "Imported From Grid", "From Battery"],
+        "newBean": {"dryContactStatus": 0, "exportLimit": 0, "exportLimitPower2": "0kW", "pac": f"{power}kW"},
+    }
+
+
+_SERIES: dict[str, Callable[[Flow], float]] = {
+    "1": lambda flow: flow.pv,
+    "6": lambda flow: flow.ac,
+}
+
+
+@ANSWERS.to(GrowattCalls.tlx_data)
+def data(ask: Ask) -> dict[str, Any]:
+    """The power curve of a day, where there is data; without any for an id it does not know."""
+    return charts.power_curve(ask, ask.unit("tlx"), _SERIES.get(ask.arguments.get("type", "1"))) | {
+        "dryContactStatus": 0,
+        "exportLimit": 0,
+        "exportLimitPower": "0",
+        "exportLimitPower2": "0",
+    }
+
+
+_PARAMETERS = (
+    "Fac(Hz),Pac(W),Ppv(W),Ppv1(W),Ppv2(W),Vpv1(V),Ipv1(A),Vpv2(V),Ipv2(A),Vac1(V),Iac1(A),Pac1(W),VacRs(V),"
+    "EacToday(kWh),EacTotal(kWh),EtoUserToday(kWh),EtoUserTotal(kWh),EtoGridToday(kWh),EtoGridTotal(kWh),"
+    "ElocalLoadToday(kWh),ElocalLoadTotal(kWh),Epv1Total(kWh),Epv2Total(kWh),EpvTotal(kWh),BsystemWorkMode,BgridType"
+)
+
+
+@ANSWERS.to(GrowattCalls.tlx_detail)
+def detail(ask: Ask) -> dict[str, Any]:
+    """Everything, in W and kWh. Quirk: asleep and unknown look alike, all zeros."""
+    unit = ask.unit("tlx")
+    bean = tlx_detail_bean()
+    if unit is not None and not unit.asleep:
+        bean |= _state(unit) | _powers(unit) | _energies(unit) | (_battery(unit) if unit.has_battery else {})
+    return {"data": bean, "parameterName": _PARAMETERS}
+
+
+def _state(unit: Unit) -> dict[str, Any]:
+    return {
+        "bMerterConnectFlag": int(unit.home.has_meter),
+        "dataLogSn": f"QMN{unit.site.id:0>13}",
+        "invDelayTime": 60,
+        "iso": 2310,
+        "lost": False,
+        "opFullwatt": int(unit.home.peak_power),
+        "realOPPercent": round(100 * unit.flow.ac / unit.home.peak_power),
+        "serialNum": unit.serial,
+        "status": 1,
+        "statusText": "Normal",
+        "temp1": tenth(24 + 30 * unit.flow.pv / unit.home.peak_power),
+        "temp2": tenth(27 + 33 * unit.flow.pv / unit.home.peak_power),
+        "time": stamp(unit.local),
+        "uwSysWorkMode": 5 if unit.has_battery else 1,
+    }
+
+
+def _powers(unit: Unit) -> dict[str, Any]:
+    flow, volts = unit.flow, unit.grid_voltage
+    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.string(1), unit.string(2)
+    return {
+        "fac": widened(50.01),
+        "iac1": tenth(flow.ac / volts),
+        "ipv1": tenth(ipv1),
+        "ipv2": tenth(ipv2),
+        "pac": tenth(flow.ac),
+        "pac1": tenth(flow.ac),
+        "pacToGridTotal": tenth(flow.sold),
+        "pacToLocalLoad": tenth(flow.load),
+        "pacToUserTotal": tenth(flow.bought),
+        "pf": 1,
+        "ppv": tenth(flow.pv),
+        "ppv1": tenth(pv1),
+        "ppv2": tenth(pv2),
+        "pself": tenth(max(0.0, flow.load - flow.bought)),
+        "psystem": tenth(flow.ac),
+        "vac1": widened(volts),
+        "vacRs": widened(volts),
+        "vpv1": widened(vpv1),
+        "vpv2": widened(vpv2),
+    }
+
+
+def _energies(unit: Unit) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, energy in (("Today", unit.day), ("Total", unit.total)):
+        first = tenth(energy.pv * 0.52)
+        found |= {
+            # A battery's way through the inverter is part of its AC yield.
+            f"eac{name}": tenth(energy.pv - energy.charge + energy.discharge),
+            f"epv1{name}": first,
+            # The second string is what is left, so that the two always add up to the whole.
+            f"epv2{name}": tenth(tenth(energy.pv) - first),
+            f"echarge{name}": tenth(energy.charge),
+            f"edischarge{name}": tenth(energy.discharge),
+            f"elocalLoad{name}": tenth(energy.load),
+            f"eself{name}": tenth(max(0.0, energy.load - energy.bought)),
+            f"esystem{name}": tenth(energy.pv - energy.charge + energy.discharge),
+            f"etoGrid{name}": tenth(energy.sold),
+            f"etoUser{name}": tenth(energy.bought),
+        }
+    return found | {"epvTotal": tenth(unit.total.pv)}
+
+
+def _battery(unit: Unit) -> dict[str, Any]:
+    flow, total, soc = unit.flow, unit.total, round(unit.flow.soc)
+    volts = _battery_voltage(unit)
+    return {
+        "batSn": unit.site.devices[1],
+        "bdc1ChargePower": tenth(flow.charge),
+        "bdc1ChargeTotal": tenth(total.charge),
+        "bdc1DischargePower": tenth(flow.discharge),
+        "bdc1DischargeTotal": tenth(total.discharge),
+        "bdc1Ibat": tenth((flow.discharge - flow.charge) / volts),
+        "bdc1Mode": 1,
+        "bdc1Soc": soc,
+        "bdc1Status": 1,
+        "bdc1Temp1": 28.4,
+        "bdc1Vbat": widened(volts),
+        # Quirk: a second battery converter that does not exist has figures too (public captures of a MOD 12KTL3-HU).
+        "bdc2FaultType": 7,
+        "bdc2Soc": 3,
+        "bdc2Temp2": 104,
+        "bdc2Vbat": 12,
+        "bmsSoc": soc,
+        "bmsSoh": 100,
+        "bmsVbat": widened(volts),
+    }
+
+
+_PARAMS_ZERO = (
+    "bagingTestStep batParallelNum batSeriesNum batSysEnergy batTempLowerLimitC batTempLowerLimitD batTempUpperLimitC "
+    "batTempUpperLimitD batteryType bctAdjust bctMode bdcAuthversion bdcMode bmsCommunicationType energyMonth id mppt "
+    "pCharge pDischarge plantId priorityChoose safetyVersion strNum trakerModel vbatStartForDischarge "
+    "vbatStopForCharge vbatStopForDischarge vbatWarnClr vbatWarning vppOpen wselectBaudrate"
+)
+_PARAMS_EMPTY = (
+    "alias bcuVersion bdc1Sn bmsSoftwareVersion hwVersion liBatteryFwVersion liBatteryManufacturers location "
+    "monitorVersion plantname powerMax powerMaxText powerMaxTime sysTime treeName userName"
+)
+
+
+@ANSWERS.to(GrowattCalls.tlx_params)
+def params(ask: Ask) -> dict[str, Any]:
+    """Model, firmware and state; an unknown id has no bean."""
+    if (unit := ask.unit("tlx")) is None:
+        return {"inverterType": "", "region": "", "newBean": None}
+    logger = f"QMN{unit.site.id:0>13}"
+    bean = {
+        **zeros(_PARAMS_ZERO),
+        **dict.fromkeys(_PARAMS_EMPTY.split(), ""),
+        "addr": 1,
+        "bdc1Model": "0",
+        # Quirk: a version that was never read arrives as raw zero bytes.
+        "bdc1Version": "ZBCA-5" if unit.has_battery else "\0\0\0\0-0",
+        "children": [],
+        "comAddress": 1,
+        "communicationVersion": "ZAba-0006",
+        "countrySelected": 1,
+        "dataLogSn": logger,
+        "deviceType": 5,
+        "dtc": 5200,
+        "eToday": unit.day.pv,
+        "eTotal": unit.total.pv,
+        "energyDayMap": {},
+        "energyMonthText": "0",
+        "fwVersion": "AL1.0",
+        "groupId": -1,
+        "imgPath": "./css/img/status_gray.gif" if unit.asleep else "./css/img/status_green.gif",
+        "innerVersion": "ALAA16xx",
+        "lastUpdateTime": java_date(unit.at),
+        "lastUpdateTimeText": stamp(unit.local),
+        "level": 4,
+        "lost": unit.asleep,
+        "manufacturer": "   PV Inverter  ",
+        "modbusVersion": 307,
+        "model": 720_575_940_631_003_386,
+        "modelText": "S0AB00D00T00P0FU01M0042",
+        "optimezerList": [],
+        "parentID": f"LIST_{logger}_22",
+        "pmax": int(unit.home.peak_power),
+        "portName": "port_name",
+        "power": tenth(unit.flow.ac),
+        "record": None,
+        "restartTime": 65,
+        "serialNum": unit.serial,
+        "startTime": 65,
+        "status": -1 if unit.asleep else 1,
+        "statusText": "tlx.status.lost" if unit.asleep else "tlx.status.normal",
+        "tcpServerIp": "192.0.2.20",
+        "timezone": 8,
+        "tlxSetbean": None,
+        "treeID": f"ST_{unit.serial}",
+        "updating": False,
+        "vnormal": 280,
+    }
+    return {"inverterType": "MIN 6000TL-XH" if unit.has_battery else "MIN 4200TL-X", "region": "", "newBean": bean}
+
+
+@ANSWERS.to(GrowattCalls.tlx_all_settings, GrowattCalls.tlx_get_all_settings)
+def all_settings(ask: Ask) -> Any:
+    """Every setting as text, as written. Quirk: an unknown id gets `obj` null and nothing inside."""
+    if (unit := ask.unit("tlx")) is None:
+        return told({"result": 1, "obj": None, "msg": ""})
+    bean = tlx_settings_bean(battery=unit.has_battery) | {"normalPower": str(int(unit.home.peak_power))}
+    return bean | {"pf_sys_year": f"{stamp(unit.local)}"} | unit.site.settings.get("tlx", {})
+
+
+_OFFERED = (
+    "ac_charge backflow_setting charge_power charge_stop_soc discharge_power discharge_stop_soc pf_sys_year "
+    "pv_active_p_rate pv_grid_frequency_high pv_grid_frequency_low pv_grid_voltage_high pv_grid_voltage_low "
+    "pv_reactive_p_rate tlx_ac_discharge_frequency tlx_ac_discharge_time_period tlx_ac_discharge_voltage "
+    "tlx_backflow_default_power tlx_cc_current tlx_custom_pf_curve tlx_cv_voltage tlx_dry_contact_enable "
+    "tlx_dry_contact_off_power tlx_dry_contact_power tlx_exter_comm_Off_GridEn tlx_lcd_Language tlx_limit_device "
+    "tlx_off_grid_enable tlx_optimezer_set_param_multi tlx_reset_to_factory"
+)
+
+
+@ANSWERS.to(GrowattCalls.tlx_enabled_settings, GrowattCalls.tlx_get_enabled_settings)
+def enabled_settings(ask: Ask) -> Told:
+    """What the app may show, beside the day's settings password. Quirk: the on-grid stop charge is missing."""
+    if (unit := ask.unit("tlx")) is None:
+        raise unknown()
+    enable = dict.fromkeys(_OFFERED.split(), "1") | {f"time_segment{number}": "1" for number in range(1, 10)}
+    offered = {"haveAfci": False, "switch": True, "enable": enable | {"tlx_on_off": "0"}}
+    return told({"result": 1, "obj": offered, "msg": f"growatt{unit.local:%Y%m%d}"})
+
+
+def _with_battery(ask: Ask) -> Unit | None:
+    """Return the device whose battery is asked about, by its own serial number or the battery's."""
+    site = ask.site
+    return ask.main(site) if site is not None and KINDS[site.family] == "tlx" and len(site.devices) > 1 else None
+
+
+@ANSWERS.to(GrowattCalls.tlx_battery_info)
+def battery_info(ask: Ask) -> dict[str, Any]:
+    """Whether a pack is connected."""
+    if (unit := _with_battery(ask)) is None:
+        raise unknown()
+    return {"serialNum": unit.site.devices[1], "lost": False, "soc": plain(unit.flow.soc, 0), "status": "1"}
+
+
+@ANSWERS.to(GrowattCalls.tlx_battery_info_detailed)
+def battery_info_detailed(ask: Ask) -> dict[str, Any]:
+    """State of a pack; an id without one reads as zeros. Charging is positive here."""
+    names = "bmNum chargeOrDisPower dischargeTotal errorCode errorSubCode soc status systemWorkStatus warnCode"
+    found = dict.fromkeys([*names.split(), "warnSubCode"], "0")
+    if (unit := _with_battery(ask)) is not None:
+        found |= {
+            "bmNum": "4",
+            "chargeOrDisPower": plain(unit.flow.charge - unit.flow.discharge),
+            "dischargeTotal": plain(unit.total.discharge),
+            "soc": plain(unit.flow.soc, 0),
+            "status": "1",
+            "systemWorkStatus": "1",
+        }
+    return {"data": found, "parameterName": ""}

@@ -1,0 +1,240 @@
+"""What a cloud knows of a home: what its logger uploaded and when it arrived, and the lies told on the way."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
+
+from heliograph.emulator.fault_values import late_hours
+from heliograph.emulator.weather import STEP_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import tzinfo
+
+    from heliograph.emulator.api import Home
+
+HOUR = 3600
+STEP = timedelta(seconds=STEP_SECONDS)
+SENTINELS = (0.0, 65535.0, 4294967.295)
+
+_LATE, _OFFLINE, _FROZEN = 4, 20, 8
+"""Of how many days one is struck."""
+_GLITCH = 300
+"""Of how many samples one has a glitch."""
+_RESETS = timedelta(minutes=10)
+"""How long after midnight a device that never sleeps forgets yesterday."""
+_NEVER = float("inf")
+
+
+class Silence(NamedTuple):
+    """What was measured from `start` up to `end` came when it `arrives`, all in epoch seconds."""
+
+    start: int
+    end: int
+    arrives: float
+
+
+class Uploads:
+    """One home as its cloud knows it; without faults, as it is.
+
+    `logger` seeds what befalls the logger, the same for all homes of a plant, and `seed` what befalls this home.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        logger: str,
+        seed: str,
+        fault: Callable[[str], str | None],
+        uploaded_at: Callable[[], datetime],
+    ) -> None:
+        self.zone: tzinfo = home.zone
+        self.peak_power = home.peak_power
+        self.battery_capacity = home.battery_capacity
+        self.has_meter = home.has_meter
+        self.latitude = home.latitude
+        self.longitude = home.longitude
+        self._home = home
+        self._logger = logger
+        self._seed = seed
+        self._fault = fault
+        self._uploaded_at = uploaded_at
+        self._settings: tuple[str | None, ...] = ()
+        self._known: dict[date, list[Silence]] = {}
+        self._lost: dict[tuple[date, datetime], dict[str, float]] = {}
+        self._woke: dict[date, datetime] = {}
+
+    def heard(self, at: datetime) -> datetime:
+        """Return when the newest sample was measured that the cloud has at a moment."""
+        while (gap := self._missing(at)) is not None:
+            at = datetime.fromtimestamp(gap.start, UTC) - STEP
+        return at
+
+    def values(self, at: datetime) -> dict[str, float]:
+        """Return what was told at a moment."""
+        values = self._home.values(self._thawed(at))
+        if self._fault("replay") is not None:
+            values |= self._replayed(values, at)
+        if self._fault("glitch") is not None:
+            values |= self._glitch(values, at)
+        return values
+
+    def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
+        """Return the points of a day that arrived, those to come included."""
+        curve = self._home.curve(day)
+        now = self._uploaded_at().timestamp()
+        gaps = [gap for gap in self._silences(date.fromisoformat(day)) if gap.arrives > now]
+        if gaps:
+            curve = [point for point in curve if not any(_within(point[0], gap) for gap in gaps)]
+        ice = self._freeze(date.fromisoformat(day))
+        frozen = [values for at, values in curve if ice and at.timestamp() <= ice.start][-1:]
+        if ice and frozen:
+            curve = [(at, frozen[0] if _within(at, ice) else values) for at, values in curve]
+        return curve
+
+    def energies(self, period: str) -> dict[str, float]:
+        """Return the energies of a period, each day as far as its counter was heard."""
+        found = self._home.energies(period)
+        for day in self._days_in_doubt(period):
+            for name, kwh in self._unheard(day).items():
+                found[name] = max(0.0, found[name] - kwh)
+        return found
+
+    # The logger
+
+    def _silences(self, day: date) -> list[Silence]:
+        """Return the silences that touch a local day."""
+        late, offline = self._fault("late"), self._fault("offline")
+        if late is None and offline is None:
+            return []
+        if self._settings != (late, offline):
+            self._known, self._settings = {}, (late, offline)
+        if day not in self._known:
+            self._known[day] = self._touching(day, late, offline)
+        return self._known[day]
+
+    def _touching(self, day: date, late: str | None, offline: str | None) -> list[Silence]:
+        found = [one for back in range(3) for one in self._begun(day - timedelta(days=back), late, offline)]
+        first, after = self._midnight(day), self._midnight(day + timedelta(days=1))
+        return [one for one in found if one.end > first and one.start < after]
+
+    def _begun(self, day: date, late: str | None, offline: str | None) -> Iterator[Silence]:
+        """Yield the silences that begin on a local day."""
+        midnight = self._midnight(day)
+        if late is not None:
+            dice = self._dice("late", day)
+            if dice.random() < 1 / _LATE:
+                start = midnight + dice.randrange(24 * HOUR // STEP_SECONDS) * STEP_SECONDS
+                end = start + _whole(dice.uniform(0.25, 1) * late_hours(late) * HOUR)
+                yield Silence(start, end, end)
+        if offline is not None:
+            dice = self._dice("offline", day)
+            if dice.random() < 1 / _OFFLINE:
+                start = midnight + dice.randrange(24 * HOUR // STEP_SECONDS) * STEP_SECONDS
+                end = start + 24 * HOUR
+                yield Silence(start, end, _NEVER if dice.random() < 0.5 else end + _whole(dice.uniform(0, 6) * HOUR))
+
+    def _missing(self, at: datetime) -> Silence | None:
+        """Return a silence that keeps a moment from the cloud."""
+        now = self._uploaded_at().timestamp()
+        gaps = self._silences(at.astimezone(self.zone).date())
+        return next((gap for gap in gaps if _within(at, gap) and gap.arrives > now), None)
+
+    def _days_in_doubt(self, period: str) -> Iterator[date]:
+        """Yield the days of a period whose end was not heard."""
+        if self._fault("late") is None and self._fault("offline") is None:
+            return
+        now = self._uploaded_at()
+        day, last = _first(period), now.astimezone(self.zone).date()
+        while day <= last and f"{day}".startswith(period):
+            gaps = self._silences(day)
+            if any(gap.arrives > now.timestamp() for gap in gaps):
+                yield day
+            day += timedelta(days=1)
+
+    def _unheard(self, day: date) -> dict[str, float]:
+        """Return what flowed on a day after its last sample the cloud has."""
+        after = datetime.fromtimestamp(self._midnight(day + timedelta(days=1)), UTC)
+        end = min(after - STEP, self._uploaded_at())
+        last = self.heard(end)
+        if last == end:
+            return {}
+        if (day, last) not in self._lost or end < after - STEP:
+            told = self._home.values(last) if last.timestamp() >= self._midnight(day) else {}
+            true = self._home.energies(f"{day}")
+            self._lost[day, last] = {name: kwh - told.get(f"{name}_today", 0.0) for name, kwh in true.items()}
+        return self._lost[day, last]
+
+    # What it tells
+
+    def _thawed(self, at: datetime) -> datetime:
+        """Return when the values of a moment were really measured."""
+        ice = self._freeze(at.astimezone(self.zone).date())
+        return datetime.fromtimestamp(ice.start, UTC) if ice and _within(at, ice) else at
+
+    def _freeze(self, day: date) -> Silence | None:
+        """Return when a day's samples repeat the one before; never beyond the day."""
+        if self._fault("frozen") is None:
+            return None
+        dice = self._dice("frozen", day)
+        start = self._midnight(day) + _whole(dice.uniform(6, 16) * HOUR)
+        end = start + _whole(dice.uniform(2, 5) * HOUR)
+        return Silence(start, end, end) if dice.random() < 1 / _FROZEN else None
+
+    def _replayed(self, values: Mapping[str, float], at: datetime) -> dict[str, float]:
+        """Return the day's energies as they still are yesterday's."""
+        day = at.astimezone(self.zone).date()
+        if at >= self._wakes(day):
+            return {}
+        yesterday = self._home.energies(f"{day - timedelta(days=1)}")
+        told = {f"{name}_today": kwh for name, kwh in yesterday.items()}
+        return {name: told[name] for name in values if name in told}
+
+    def _wakes(self, day: date) -> datetime:
+        """Return when a device begins its day."""
+        if day not in self._woke:
+            midnight = datetime.fromtimestamp(self._midnight(day), UTC)
+            lit = (at for at, values in self._home.curve(f"{day}") if values["pv_power"] > 0)
+            dark = midnight + timedelta(days=1)
+            self._woke[day] = midnight + _RESETS if self.battery_capacity else next(lit, dark)
+        return self._woke[day]
+
+    def _glitch(self, values: Mapping[str, float], at: datetime) -> dict[str, float]:
+        """Return one counter that is wrong for this sample, now and then."""
+        dice = crc32(f"{self._seed}/glitch/{int(at.timestamp()) // STEP_SECONDS}".encode())
+        if dice % _GLITCH:
+            return {}
+        counters = [name for name in values if "_energy_" in name]
+        dice //= _GLITCH
+        return {counters[dice % len(counters)]: SENTINELS[dice // len(counters) % len(SENTINELS)]}
+
+    def _midnight(self, day: date) -> int:
+        return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
+
+    def _dice(self, what: str, day: date) -> Random:
+        return Random(f"{self._logger}/{what}/{day}")  # noqa: S311 - misfortunes, not secrets
+
+
+def _within(at: datetime, gap: Silence) -> bool:
+    return gap.start <= at.timestamp() < gap.end
+
+
+def _whole(seconds: float) -> int:
+    """Return whole steps, one at least.
+
+    >>> _whole(299), _whole(901)
+    (300, 900)
+    """
+    return max(1, int(seconds) // STEP_SECONDS) * STEP_SECONDS
+
+
+def _first(period: str) -> date:
+    """Return the first day of a local day, month or year.
+
+    >>> _first("2026-06")
+    datetime.date(2026, 6, 1)
+    """
+    return date.fromisoformat(f"{period}-01-01"[:10])

@@ -1,0 +1,154 @@
+"""One emulated home under our names, units and signs: its values at a moment, its curves, its energies."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, tzinfo
+from operator import add, sub
+from random import Random
+from typing import TYPE_CHECKING
+
+from heliograph.emulator.days import ENERGIES, PER_KWH, TENTHS, Day, Days, Tally
+from heliograph.emulator.weather import STEP_SECONDS, Sky
+from heliograph.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.emulator.api import HomePlan
+
+
+class Home:
+    """The physics of one plant, deterministic in the seed and the moment.
+
+    The cloud knows it since 1 January of the year before `anchor`; the lifetime counters had a seeded amount at the
+    midnight `anchor` begins with.
+    """
+
+    def __init__(
+        self, plan: HomePlan, sky: Sky, zone: tzinfo, anchor: date, seed: str, uploaded_at: Callable[[], datetime]
+    ) -> None:
+        dice = Random(f"{seed}/house")  # noqa: S311 - a place on the map, not a secret
+        self.zone = zone
+        self.peak_power = plan.peak_power
+        self.battery_capacity = plan.battery_capacity
+        self.has_meter = plan.has_meter
+        self.latitude = round(sky.place.latitude + dice.uniform(-0.02, 0.02), 4)
+        self.longitude = round(sky.place.longitude + dice.uniform(-0.02, 0.02), 4)
+        self._known = _known(plan)
+        self._epoch = date(anchor.year - 1, 1, 1)
+        self._anchor = (anchor - self._epoch).days
+        self._lifetime = _lifetime(plan, dice.uniform(3, 8))
+        self._days = Days(plan, sky, zone, self._epoch, seed)
+        self._uploaded_at = uploaded_at
+
+    def heard(self, at: datetime) -> datetime:
+        """Return the moment itself: nothing is held back here."""
+        return at
+
+    def values(self, at: datetime) -> dict[str, float]:
+        """Return every metric this home can truly know at a moment: powers, soc, `_today` and `_total`."""
+        index, step, share = self._place(at)
+        today = self._flowed(index, step, share)
+        values = self._gauges(self._days.day(index), step, share)
+        for name, amount, lifetime in zip(ENERGIES, today, self._lifetime_before(index), strict=True):
+            values[f"{name}_today"] = amount / PER_KWH
+            values[f"{name}_total"] = (lifetime + amount) / PER_KWH
+        return {name: values[name] for name in METRICS if name in self._known}
+
+    def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
+        """Return the powers and soc of a local day at each 5-minute boundary, all day long, in local time.
+
+        Days before the epoch and days to come have none.
+        """
+        index = (date.fromisoformat(day) - self._epoch).days
+        if index < 0 or self._days.midnight(index) * STEP_SECONDS > self._uploaded_at().timestamp():
+            return []
+        flows = self._days.day(index)
+        return [
+            (
+                datetime.fromtimestamp((flows.first + step) * STEP_SECONDS, self.zone),
+                {name: value for name, value in self._gauges(flows, step, 0.0).items() if name in self._known},
+            )
+            for step in range(len(flows.pv))
+        ]
+
+    def energies(self, period: str) -> dict[str, float]:
+        """Return the energies of a local day, month or year up to the newest upload, kWh.
+
+        Nothing has flowed yet in the future; what flowed before the epoch only the `_total` counters know.
+        """
+        first, after = ((day - self._epoch).days for day in _bounds(period))
+        index, step, share = self._place(self._uploaded_at())
+        amounts = self._days.tally(max(0, first), min(index, after))
+        if first <= index < after:
+            amounts = tuple(map(add, amounts, self._flowed(index, step, share)))
+        return {
+            name: amount / PER_KWH
+            for name, amount in zip(ENERGIES, amounts, strict=True)
+            if f"{name}_total" in self._known
+        }
+
+    def _place(self, at: datetime) -> tuple[int, int, float]:
+        """Return the local day of a moment, its step there, and the share of the step that is over."""
+        index = (at.astimezone(self.zone).date() - self._epoch).days
+        if index < 0:
+            raise ValueError(f"nothing is known before {self._epoch.isoformat()}")
+        step, seconds = divmod(at.timestamp(), STEP_SECONDS)
+        return index, int(step) - self._days.midnight(index), seconds / STEP_SECONDS
+
+    def _flowed(self, index: int, step: int, share: float) -> Tally:
+        """Return what flowed in one day up to a moment."""
+        day = self._days.day(index)
+        whole = day.tally(0, step)
+        return tuple(map(add, whole, (flow * share for flow in day.tally(step, step + 1)))) if share else whole
+
+    def _lifetime_before(self, index: int) -> Tally:
+        """Return what the lifetime counters show when a day begins."""
+        if index < self._anchor:
+            return tuple(map(sub, self._lifetime, self._days.tally(index, self._anchor)))
+        return tuple(map(add, self._lifetime, self._days.tally(self._anchor, index)))
+
+    def _gauges(self, day: Day, step: int, share: float) -> dict[str, float]:
+        stored = day.stored[step] + (day.stored[step + 1] - day.stored[step]) * share
+        capacity = self._days.capacity
+        return {
+            "pv_power": day.pv[step] / TENTHS,
+            "grid_power": day.grid[step] / TENTHS,
+            "battery_power": day.battery[step] / TENTHS,
+            "load_power": day.load[step] / TENTHS,
+            "ac_power": (day.pv[step] + day.battery[step]) / TENTHS,
+        } | ({"battery_soc": round(100 * stored / capacity, 3)} if capacity else {})
+
+
+def _known(plan: HomePlan) -> frozenset[str]:
+    """Return the metrics such a home can tell."""
+    parts = ["pv_", "ac_"]
+    if plan.battery_capacity:
+        parts.append("battery_")
+    if plan.has_meter or plan.off_grid:
+        parts += ["load_", "grid_"]
+    return frozenset(name for name in METRICS if name.startswith(tuple(parts)))
+
+
+def _lifetime(plan: HomePlan, years: float) -> Tally:
+    """Return what the counters of such a home show after some years; more than two simulated years can add up to."""
+    pv = plan.peak_power / 1000 * 1100 * years
+    load = plan.load_kwh_per_day * 365 * years
+    charge = plan.battery_capacity * 365 * years
+    export = 0.0 if plan.off_grid else 0.8 * pv
+    return tuple(int(kwh * PER_KWH) for kwh in (pv, 0.8 * load, export, charge, 0.9 * charge, load))
+
+
+def _bounds(period: str) -> tuple[date, date]:
+    """Return the first day of a period and the day after it.
+
+    >>> _bounds("2026-12")
+    (datetime.date(2026, 12, 1), datetime.date(2027, 1, 1))
+    """
+    year, *rest = map(int, period.split("-"))
+    if not rest:
+        return date(year, 1, 1), date(year + 1, 1, 1)
+    if len(rest) == 1:
+        return date(year, rest[0], 1), date(year + rest[0] // 12, rest[0] % 12 + 1, 1)
+    first = date.fromisoformat(period)
+    return first, first + timedelta(days=1)

@@ -1,0 +1,1 @@
+"""MQTT output: current values and Home Assistant discovery."""

@@ -1,0 +1,360 @@
+"""The one way a setting is changed, as a generator that sends nothing itself: look, write down, send, read back.
+
+Every step is written down before it happens, and a device is ordered by one program at a time. Whoever carries the
+generator may die at any step: `settled` judges what was left, by what the device has, and sends nothing again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliograph.errors import (
+    CloudError,
+    HeliographError,
+    LoginFailed,
+    Refused,
+    SessionExpired,
+    StoreError,
+    Throttled,
+    Unreachable,
+)
+from heliograph.settings.models import MADE_ROOM, Change, Kind, Order, State, last_of, makes_room
+from heliograph.settings.outcome import for_good, foreign, settled, told, unwritten, verdict
+from heliograph.settings.plan import Pause, Plan, Read, Sight, Write, completed, differences, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from filelock import BaseFileLock
+
+    from heliograph.model import Device
+    from heliograph.settings.definition import Setting, Value, Values
+    from heliograph.settings.journal import Book, Journal
+    from heliograph.settings.permissions import Rights
+    from heliograph.settings.plan import Difference, Steps, Whose
+
+GLANCE = 0.25
+PATIENCE = 900.0
+"""Seconds to wait for another program's order to the same device."""
+FRESH = 60.0
+"""Seconds for which what was read is believed, as long as nobody here orders anything."""
+READ_BACK = (4.0, 16.0, 40.0, 90.0, 180.0)
+"""Seconds between the looks after an order: each costs requests, and a logger passes most orders on within a minute."""
+
+
+class Road:
+    """The road of one account."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        rights: Rights,
+        whose: Whose,
+        settings_of: Callable[[Device], tuple[Setting, ...]],
+        now: Callable[[], float],
+        *,
+        room: Callable[[int], None],
+        read_back: tuple[float, ...],
+        patience: float,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.journal = journal
+        self.rights = rights
+        self.whose = whose
+        self.settings_of = settings_of
+        self.now = now
+        self.room = room
+        self.read_back = read_back
+        self.patience = patience
+        self.progress = progress
+
+    def look(self, device: Device) -> Steps[Sight]:
+        """Read a device, and judge what is still open of the orders it was given."""
+        lock = yield from self.alone(device)
+        try:
+            return (yield from self._sight(device))
+        finally:
+            lock.release()
+
+    def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Steps[Plan]:
+        """Return what would have to be sent; nothing is."""
+        sight = yield from self.look(device)
+        return self.planned(sight, wanted)
+
+    def planned(
+        self,
+        sight: Sight,
+        wanted: Mapping[str, Value | Mapping[str, Value]],
+        *,
+        kind: Kind = Kind.SET,
+        until: float | None = None,
+        undoes: str | None = None,
+        forced: frozenset[str] = frozenset(),
+        notes: tuple[str, ...] = (),
+    ) -> Plan:
+        """Return what an intent comes to for a device as it was seen."""
+        self.able(sight, wanted)
+        values = completed(sight.settings, sight.present, wanted, sight.device.id)
+        forced |= _on_its_way(sight, values)
+        steps = differences(sight.settings, sight.present, values, forced)
+        notes = (
+            *notes,
+            *(
+                f"{one.setting.name} could not be undone: {why}"
+                for one in steps
+                if (why := for_good(one.setting, one.old, one.new))
+            ),
+            *_ended(sight, steps, undoes),
+        )
+        return Plan(
+            sight=sight,
+            wanted=values,
+            steps=steps,
+            kind=kind,
+            until=until,
+            undoes=undoes,
+            forced=forced,
+            notes=notes,
+        )
+
+    def able(self, sight: Sight, names: Collection[str]) -> None:
+        """Raise where a device cannot be told one of these.
+
+        A sight leaves out what is never written; who asks for that learns why, and not that there is no such thing.
+        """
+        left_out = (one for one in self.settings_of(sight.device) if one.name not in sight.settings)
+        self.rights.check(one for one in left_out if one.name in names)
+        for name in names:
+            find(sight.settings, name, sight.device.id)
+
+    def carry(self, plan: Plan) -> Steps[Order | None]:
+        """Send what differs and see what becomes of it; None where nothing had to be sent."""
+        self.rights.check(one.setting for one in plan.steps)
+        if not plan.steps:
+            return None
+        device = plan.device
+        lock = yield from self.alone(device)
+        try:
+            book = self.journal.read()
+            if book.lines.get(device.id, 0) != plan.sight.lines or self.now() - plan.sight.at > FRESH:
+                yield from self._still(plan)
+                book = self.journal.read()
+            # A sequence that runs out of requests half-way would leave the device with half a schedule.
+            self.room(len(plan.steps) + 1)
+            order = self._ordered(plan, book)
+            try:
+                yield from self._sent(order, device)
+                yield from self._seen(order, plan.sight)
+            except StoreError as error:
+                if all(change.sent_at is None for change in order.changes):
+                    raise
+                # Nothing more is sent; what was is told, and the next look at the device judges it.
+                self.progress(str(error))
+                unwritten(order)
+            return order
+        finally:
+            lock.release()
+
+    def alone(self, device: Device) -> Steps[BaseFileLock]:
+        """Wait for the device's turn."""
+        from filelock import Timeout  # noqa: PLC0415 - who only reads the journal needs none
+
+        lock, waited = self.journal.turn(device.id), 0.0
+        while True:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if not waited:
+                    self.progress(f"another order to {device.id} is under way; waiting for its end")
+                if waited >= self.patience:
+                    raise self._busy(device) from None
+                yield Pause(GLANCE)
+                waited += GLANCE
+            except OSError as error:
+                raise self.journal.unusable(error) from None
+            else:
+                return lock
+
+    def _busy(self, device: Device) -> Throttled:
+        busy = Throttled(
+            f"another program has been ordering {device.id} for {self.patience:.0f} s, and it goes one at a time",
+            vendor=device.vendor,
+            advice="Nothing was sent. See whether another program of yours hangs, then try again",
+        )
+        busy.retry_after = self.patience
+        return busy
+
+    def _sight(self, device: Device) -> Steps[Sight]:
+        read: Mapping[str, Values | None] = yield Read(device)
+        now, book = self.now(), self.journal.read()
+        # Who has just read knows best what the account can be told.
+        known = {one.name: one for one in self.settings_of(device)}
+        settled(self.journal, book.of(device.id), known, read, now)
+        settings = {name: one for name, one in known.items() if one.risk != "dangerous" and not one.unavailable}
+        book = self.journal.read()
+        orders = book.of(device.id)
+        return Sight(
+            device=device,
+            at=now,
+            settings=settings,
+            read=read,
+            present=told(orders, device.id, settings, read),
+            foreign=foreign(orders, device.id, settings, read),
+            orders=orders,
+            lines=book.lines.get(device.id, 0),
+        )
+
+    def _still(self, plan: Plan) -> Steps[None]:
+        """Look again, and refuse where the plan would come to something else now."""
+        sight = yield from self._sight(plan.device)
+        self.able(sight, plan.wanted)
+        if differences(sight.settings, sight.present, plan.wanted, plan.forced) != plan.steps:
+            raise Refused(
+                f"{plan.device.id} was changed by somebody else since its difference was shown",
+                vendor=plan.device.vendor,
+                advice="Nothing was sent. Look at it again, then order what is still wanted",
+            )
+
+    def _ordered(self, plan: Plan, book: Book) -> Order:
+        """Write the order down."""
+        device, now = plan.device, self.now()
+        changes = [
+            Change(number=number, setting=one.setting.name, old=one.old, new=one.new)
+            for number, one in enumerate(plan.steps)
+        ]
+        if plan.kind is not Kind.RESTORE:
+            # Who curtails has to be able to take it back.
+            more = 2 * len(changes) if plan.kind is Kind.CURTAIL else len(changes)
+            self.rights.check_budget(book.orders.values(), device.id, more, now, device.vendor)
+        order = Order(
+            id=self.journal.new_id(book),
+            at=now,
+            kind=plan.kind,
+            who=self.whose.who,
+            program=self.whose.program,
+            account=self.whose.account,
+            vendor=device.vendor,
+            plant=device.plant,
+            device=device.id,
+            family=device.family,
+            changes=changes,
+            until=plan.until,
+            undoes=plan.undoes,
+        )
+        if order.kind is Kind.CURTAIL:
+            self.journal.mark()
+        self.journal.begin(order)
+        return order
+
+    def _sent(self, order: Order, device: Device) -> Steps[None]:
+        """Send one change after the other; after the first that is not taken, the others stay unsent."""
+        failed = ""
+        for change in order.changes:
+            if failed:
+                self.journal.ended(order, change, self.now(), State.UNSENT, failed, final=True)
+                continue
+            self.progress(f"sending {change.setting}")
+            self.journal.sending(order, change, self.now())
+            try:
+                yield Write(device, change.setting, change.new)
+            except HeliographError as error:
+                failed = f"{change.setting} before it failed"
+                self._failed(order, change, error)
+                if not isinstance(error, CloudError):
+                    self._rest_unsent(order, failed)
+                    raise
+            else:
+                self.journal.answered(order, change, self.now(), accepted=True)
+
+    def _failed(self, order: Order, change: Change, error: HeliographError) -> None:
+        """Write down what it means that a command failed: a no, never sent, or nobody knows."""
+        now, why = self.now(), str(error)
+        if isinstance(error, Refused):
+            self.journal.answered(order, change, now, accepted=False, why=error.what)
+        elif _turned_away(error):
+            self.journal.ended(order, change, now, State.UNSENT, why, final=True)
+        else:
+            change.why = why
+
+    def _rest_unsent(self, order: Order, why: str) -> None:
+        for change in order.changes:
+            if change.state is State.PLANNED:
+                self.journal.ended(order, change, self.now(), State.UNSENT, why, final=True)
+
+    def _seen(self, order: Order, sight: Sight) -> Steps[None]:
+        """Read back until every change is judged for good, or the looks are used up."""
+        self._overtaken(order)
+        self._judge(order, sight.settings, None, last=False)
+        read: Mapping[str, Values | None] | None = None
+        for seconds in self.read_back:
+            if not _waiting(order):
+                return
+            self.progress(f"waiting for {order.device} to show it")
+            yield Pause(seconds)
+            try:
+                read = yield Read(sight.device)
+            except CloudError as error:
+                self.progress(str(error))
+                if isinstance(error, Throttled | LoginFailed):
+                    break
+                continue
+            self._judge(order, sight.settings, read, last=False)
+            if all(sight.read.get(one.setting) is read.get(one.setting) is None for one in _waiting(order)):
+                break  # who told nothing before and after the order will not tell it in five minutes either
+        self._judge(order, sight.settings, read, last=True)
+
+    def _overtaken(self, order: Order) -> None:
+        """End the steps that only made room: what came after them in the same place is what counts."""
+        for change in _waiting(order):
+            if makes_room(order, change):
+                self.journal.ended(order, change, self.now(), State.APPLIED, MADE_ROOM, final=True)
+
+    def _judge(
+        self, order: Order, settings: Mapping[str, Setting], read: Mapping[str, Values | None] | None, *, last: bool
+    ) -> None:
+        now = self.now()
+        for change in _waiting(order):
+            setting = settings[change.setting]
+            if read is None and setting.readable and not last:
+                continue
+            found = None if read is None else read.get(change.setting)
+            said = verdict(change, setting, found, now - (change.sent_at or now))
+            if said.final or last:
+                self.journal.ended(order, change, now, said.state, said.why, read=found, final=said.final)
+
+
+def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> Iterator[str]:
+    """Yield what will not be restored any more because this changes it first."""
+    limited = sight.limited
+    for name in dict.fromkeys(one.setting.name for one in steps):
+        if name in limited and (order := limited[name].id) != undoes:
+            yield (
+                f"{name} is curtailed by order {order}; after this it is not restored at that order's end. To have it "
+                f"restored, say instead: heliograph settings undo {order}"
+            )
+
+
+def _on_its_way(sight: Sight, wanted: Mapping[str, Values]) -> frozenset[str]:
+    """Return what the device shows as it is wanted while an order for something else may still reach it."""
+    last = last_of(sight.orders, sight.device.id)
+    return frozenset(
+        name
+        for name, values in wanted.items()
+        if name in last and not (change := last[name][1]).final and change.new != values
+    )
+
+
+def _waiting(order: Order) -> list[Change]:
+    return [change for change in order.changes if change.state is State.SENT]
+
+
+def _turned_away(error: HeliographError) -> bool:
+    """Tell whether a command surely was not carried out.
+
+    A client refuses it before it is sent, there was no connection, or what answered was a door and not the cloud.
+    """
+    if not isinstance(error, CloudError):
+        return True
+    return isinstance(error, Throttled | LoginFailed | SessionExpired) or (
+        isinstance(error, Unreachable) and not error.sent
+    )

@@ -1,0 +1,190 @@
+"""What an order is before it is one: a sight of the device, a plan, and the steps that whoever carries it does."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from heliograph.errors import ConfigError, Invalid
+from heliograph.settings.definition import check, check_together, same
+from heliograph.settings.models import Kind, limited
+from heliograph.settings.schedule import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from heliograph.model import Device
+    from heliograph.settings.definition import Setting, Value, Values
+    from heliograph.settings.models import Order
+    from heliograph.settings.outcome import Foreign
+
+
+T = TypeVar("T")
+
+
+class Read(NamedTuple):
+    """Wanted: what a device has."""
+
+    device: Device
+
+
+class Write(NamedTuple):
+    """Wanted: one command, sent once."""
+
+    device: Device
+    setting: str
+    values: Values
+
+
+class Pause(NamedTuple):
+    """Wanted: time."""
+
+    seconds: float
+
+
+Step = Read | Write | Pause
+Steps = Generator[Step, Any, T]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A device at one moment: what it can be told, what it has, and what the journal knows of it."""
+
+    device: Device
+    at: float
+    settings: Mapping[str, Setting]
+    """What it can be told: nothing dangerous, and nothing that its account cannot tell it."""
+    read: Mapping[str, Values | None]
+    """As the cloud tells it."""
+    present: Mapping[str, Values | None]
+    """The same, and what was told last where that cannot be read."""
+    foreign: tuple[Foreign, ...]
+    """Settings that somebody else has changed since."""
+    orders: tuple[Order, ...]
+    """What it was ordered here, judged by what was read."""
+    lines: int
+    """How many lines the journal had of it."""
+
+    @property
+    def open(self) -> tuple[Order, ...]:
+        """Orders of which it is not yet known what became of them."""
+        return tuple(order for order in self.orders if order.open)
+
+    @property
+    def limited(self) -> Mapping[str, Order]:
+        """Settings that the end of a curtailment will restore, with its order."""
+        return limited(self.orders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an intent comes to; nothing was sent yet."""
+
+    sight: Sight
+    wanted: Mapping[str, Values]
+    steps: tuple[Difference, ...]
+    kind: Kind = Kind.SET
+    until: float | None = None
+    undoes: str | None = None
+    forced: frozenset[str] = frozenset()
+    """Settings that are sent although the device shows them, because another order may still be on its way."""
+    notes: tuple[str, ...] = field(default=())
+    """What the person should know before agreeing."""
+
+    @property
+    def device(self) -> Device:
+        """The device it is for."""
+        return self.sight.device
+
+
+class Whose(NamedTuple):
+    """Who orders: for the journal."""
+
+    account: str
+    who: str
+    program: str
+
+
+class Difference(NamedTuple):
+    """One command: a setting, what the device has (None where it cannot be read) and what it shall have."""
+
+    setting: Setting
+    old: Values | None
+    new: Values
+
+    def parameters(self) -> tuple[tuple[str, Value, Value], ...]:
+        """Return the parameters that change: name, old value, new value."""
+        old = self.old or {}
+        return tuple((name, old.get(name), value) for name, value in self.new.items() if old.get(name) != value)
+
+
+def find(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
+    """Return a setting of a device by its name."""
+    if name in settings:
+        return settings[name]
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    if not settings:
+        raise ConfigError(f"{device} takes no settings that are known here")
+    close = get_close_matches(name, settings, n=1)
+    guess = f" Did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"{device} has no setting {name[:60]!r}.{guess} It has: {', '.join(settings)}")
+
+
+def completed(
+    settings: Mapping[str, Setting],
+    present: Mapping[str, Values | None],
+    wanted: Mapping[str, Value | Mapping[str, Value]],
+    device: str,
+) -> dict[str, Values]:
+    """Return what is wanted, every parameter named and checked; what is not mentioned stays as the device has it."""
+    found = {}
+    for name, value in wanted.items():
+        setting = find(settings, name, device)
+        there = present.get(name) or {}
+        kept = {one.name: there.get(one.name) for one in setting.parameters if there.get(one.name) is not None}
+        found[name] = check(setting, kept | _named(setting, value))
+    check_together(settings.values(), {**present, **found})
+    return found
+
+
+def _named(setting: Setting, value: Value | Mapping[str, Value]) -> dict[str, Value]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if len(setting.parameters) > 1:
+        names = ", ".join(f"{setting.name}.{one.name}" for one in setting.parameters)
+        raise Invalid(f"{setting.name} has several values; name the one that is meant: {names}")
+    return {setting.parameters[0].name: value}
+
+
+def differences(
+    settings: Mapping[str, Setting],
+    present: Mapping[str, Values | None],
+    wanted: Mapping[str, Values],
+    forced: Collection[str] = (),
+) -> tuple[Difference, ...]:
+    """Return the commands that bring a device from what it has to what is wanted, in the order they can be sent.
+
+    What is `forced` is sent even where the device has it.
+    """
+    sent = {
+        name: values
+        for name, values in wanted.items()
+        if name in forced or _differs(settings[name], values, present.get(name))
+    }
+    # What is sent although it is known to be there looks unknown to the order of sending.
+    state = {name: None if there == sent.get(name) else there for name, there in present.items()}
+    steps = []
+    known = dict(present)
+    for name, values in in_order(tuple(settings.values()), state, sent):
+        steps.append(Difference(settings[name], known.get(name), values))
+        known[name] = values
+    return tuple(steps)
+
+
+def _differs(setting: Setting, wanted: Values, there: Values | None) -> bool:
+    """Tell whether something has to be sent: a clock is always set anew, and who cannot be asked is told."""
+    if any(one.kind == "moment" for one in setting.parameters) or same(setting, wanted, there) is not True:
+        return True
+    return any(not one.readable and wanted[one.name] != (there or {}).get(one.name) for one in setting.parameters)

@@ -1,0 +1,121 @@
+"""One GoodWe account, spoken to in two dialects: which one opens the session, and who reads its answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core.redact import excerpt
+from heliograph.errors import CloudError, WrongRegion
+from heliograph.vendors.goodwe import dialect, servers
+from heliograph.vendors.goodwe.legacy import auth as legacy_login
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus import auth as plus_login
+from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
+
+if TYPE_CHECKING:
+    from heliograph.core.endpoint import Call, Plan
+    from heliograph.core.session import Credentials, Reply, Request, Session, Talk
+
+AGENT = "heliograph"
+
+_SPEAKERS: dict[str, Any] = {dialect.LEGACY: legacy_login, dialect.PLUS: plus_login}
+_OF_A_LOGIN = ("plants", "zones")
+"""Facts that are asked for once per session."""
+
+
+class GoodWeCloud:
+    """What the conversation has to know about GoodWe."""
+
+    vendor = "goodwe"
+
+    def __init__(self, user_agent: str = AGENT) -> None:
+        self.user_agent = user_agent
+
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> Talk[None]:
+        """Open a session in a call's own dialect; without one in the account's, which may have to be learned."""
+        if call is not None:
+            yield from self._enter(session, who, dialect.of(call))
+            return
+        first = dialect.chosen(session)
+        try:
+            yield from self._enter(session, who, first)
+        except CloudError as error:
+            second = dialect.other(first)
+            if not dialect.login_leads_elsewhere(session, error) or not dialect.may_try(session, second):
+                raise
+            yield from self._enter_instead(session, who, second, error)
+            dialect.remember(session, second)
+        else:
+            dialect.remember(session, first)
+
+    def _enter_instead(self, session: Session, who: Credentials, name: str, failed: CloudError) -> Talk[None]:
+        dialect.tell(session, f"so {dialect.NAMES[name]} is tried once")
+        try:
+            yield from self._enter(session, who, name)
+        except CloudError as error:
+            raise dialect.worth_telling(failed, error) from None
+
+    def _enter(self, session: Session, who: Credentials, name: str) -> Talk[None]:
+        call = self._login_call(session, who, name)
+        try:
+            reply = yield self.request(session, call)
+            self.read(session, call, reply)
+        except CloudError as error:
+            dialect.tell(session, f"login at {dialect.NAMES[name]} failed, {dialect.in_short(error)}")
+            if error.status is not None:  # an answer, not a network that is down
+                dialect.did_not_serve(session, name)
+            raise
+
+    def _login_call(self, session: Session, who: Credentials, name: str) -> Call[Any]:
+        username, password = who.username, who.password.reveal()
+        if name == dialect.PLUS:
+            return SemsPlusCalls.plus_login.plan(username, password, servers.is_chinese(session.server))
+        return GoodWeCalls.cross_login.plan(username, password)
+
+    def blanks(self, session: Session, call: Call[Any]) -> Plan[None] | None:
+        """Leave nothing open: every call of this cloud names all it needs."""
+        return None
+
+    def serves(self, session: Session, call: Call[Any]) -> bool:
+        """Tell whether the living session speaks a call's dialect: a login in one ends the other's session."""
+        found: bool = session.facts.get("open", dialect.LEGACY) == dialect.of(call)
+        if not found:
+            dialect.tell(session, f"the session is ended, for {call.endpoint.name} is a call of the other dialect")
+        return found
+
+    def trusts(self, session: Session, url: str) -> bool:
+        """Tell whether an address belongs to GoodWe or is the configured server itself."""
+        return servers.trusts(url, session.server)
+
+    def request(self, session: Session, call: Call[Any]) -> Request:
+        """Dress a call for the wire, as its dialect does."""
+        request: Request = _SPEAKERS[dialect.of(call)].request(session, call, self.user_agent)
+        return request
+
+    def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
+        """Return the answer's data; raise what the cloud means instead."""
+        name = dialect.of(call)
+        speaker, route = _SPEAKERS[name], call.endpoint.route
+        try:
+            answer = speaker.envelope(reply)
+            speaker.check(answer, opens=route.opens)
+            if route.opens:
+                self._open(session, name, *speaker.opened(session, answer))
+            return speaker.data(answer, route.inside)
+        except CloudError as error:
+            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
+            raise
+
+    def _open(self, session: Session, name: str, token: dict[str, Any], base: str) -> None:
+        if not self.trusts(session, base):
+            raise WrongRegion(
+                f"the login sends this account on to {excerpt(base)}, which is no https address of GoodWe",
+                advice="The session was not sent there; name the account's regional server yourself",
+            )
+        session.base, session.token = base, token
+        session.alive = True
+        for fact in _OF_A_LOGIN:
+            session.facts.pop(fact, None)
+        if (session.facts.get("open"), session.facts.get("base")) != (name, base):
+            dialect.tell(session, f"logged in at {dialect.NAMES[name]}; its data lie at {excerpt(base)}")
+        session.facts |= {"open": name, "base": base}

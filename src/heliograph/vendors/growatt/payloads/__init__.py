@@ -1,0 +1,1 @@
+"""Response payloads of the Growatt ShinePhone API."""

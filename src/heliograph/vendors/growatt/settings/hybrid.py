@@ -1,0 +1,167 @@
+"""What hybrids (mix: SPH) and AC-coupled batteries (spa) can be told: `mixSetApiNew` and `spaSetApi`.
+
+Both keep three windows per mode, and write them in one order together with power and stop charge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliograph.vendors.growatt.settings.schema import choice, moment, number, percent, row, switch, time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heliograph.vendors.growatt.settings.schema import Place, Row
+
+SLOTS = 3
+_READ = "read back: an owner's whole answer to getMixSetParams, 2023"
+_BOTH = f"growattServer; ioBroker.growatt; PyPi_GrowattServer 53; {_READ}"
+_BROKER = f"ioBroker.growatt; {_READ}"
+_V1 = f"V1's description of SPH, whose names the vendor's own app sends; {_READ}"
+_SPA = "PyPi_GrowattServer 67; read back: the call is known (growatt_api_client 33), its members are those of V1"
+
+
+def _windows(start: str, stop: str, enabled: str) -> Iterator[Place]:
+    for slot in range(1, SLOTS + 1):
+        yield time(f"start_{slot}", f"{start}{slot}")
+        yield time(f"end_{slot}", f"{stop}{slot}")
+        yield switch(f"enabled_{slot}", f"{enabled}{slot}")
+
+
+def _mode(name: str, wire_type: str, leading: list[Place], windows: Iterator[Place], title: str, evidence: str) -> Row:
+    return row(name, wire_type, [*leading, *windows], title, evidence, slots=SLOTS, apart="enabled")
+
+
+# Quirk: the first of the two SOCLowLimit members belongs to the load-first mode, the second to the windows.
+_CHARGE = [percent("power", "chargePowerCommand"), percent("stop_soc", "wchargeSOCLowLimit2")]
+_DISCHARGE = [percent("power", "disChargePowerCommand"), percent("stop_soc", "wdisChargeSOCLowLimit2")]
+_CHARGING = "Windows in which the battery is charged first"
+_DISCHARGING = "Windows in which the battery feeds the grid"
+
+MIX = (
+    _mode(
+        "charge_windows",
+        "mix_ac_charge_time_period",
+        [*_CHARGE, switch("ac_charge", "acChargeEnable", meaning="charging from the grid")],
+        _windows("forcedChargeTimeStart", "forcedChargeTimeStop", "forcedChargeStopSwitch"),
+        _CHARGING,
+        _BOTH,
+    ),
+    _mode(
+        "discharge_windows",
+        "mix_ac_discharge_time_period",
+        _DISCHARGE,
+        _windows("forcedDischargeTimeStart", "forcedDischargeTimeStop", "forcedDischargeStopSwitch"),
+        _DISCHARGING,
+        _BOTH,
+    ),
+    row(
+        "load_first_stop_soc",
+        "mix_load_flast_value_multi",
+        [percent("value", "loadFirstStopSocSet")],
+        "State of charge where discharging into the house ends",
+        _BROKER,
+    ),
+    row("power_switch", "pv_on_off", [switch("value", "onOff")], "Inverter on or off", _BROKER),
+    row("active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Limit of the output power", _V1),
+    row("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", f"growattServer; {_READ}"),
+    row(
+        "export_limit",
+        "backflow_setting",
+        [
+            switch("enabled", "exportLimit"),
+            percent("value", "exportLimitPowerRate", meaning="0 is no export at all"),
+        ],
+        "Limit of the export",
+        _BROKER,
+    ),
+    row("failsafe", "setFailsafe", [switch("value", "failsafe")], "No output when the meter is lost", _BROKER),
+    row("off_grid", "mix_off_grid_enable", [switch("value", "mix_off_grid_enable")], "Supply without a grid", _V1),
+    row(
+        "off_grid_frequency",
+        "mix_ac_discharge_frequency",
+        [choice("value", "mix_ac_discharge_frequency", {"50": "0", "60": "1"}, meaning="in Hz")],
+        "Frequency without a grid",
+        f"{_V1}, where epsFreqSet says another than this member",
+        risk="grid-code",
+    ),
+    row(
+        "off_grid_voltage",
+        "mix_ac_discharge_voltage",
+        [choice("value", "mix_ac_discharge_voltage", {"230": "0", "208": "1", "240": "2"}, meaning="in V")],
+        "Voltage without a grid",
+        _V1,
+        risk="grid-code",
+    ),
+    # Three-phase models say the voltage between two phases.
+    row(
+        "grid_voltage_high",
+        "pv_grid_voltage_high",
+        [number("value", "voltageHighLimit", 200, 520, "V", step=0.1)],
+        "Highest grid voltage",
+        _BROKER,
+        risk="grid-code",
+    ),
+    row(
+        "grid_voltage_low",
+        "pv_grid_voltage_low",
+        [number("value", "voltageLowLimit", 100, 420, "V", step=0.1)],
+        "Lowest grid voltage",
+        _BROKER,
+        risk="grid-code",
+    ),
+)
+
+SPA = (
+    _mode(
+        "charge_windows",
+        "spa_ac_charge_time_period",
+        _CHARGE,
+        # Quirk: these switches are named otherwise than a mix's (GrowattPublicApiPy).
+        _windows("forcedChargeTimeStart", "forcedChargeTimeStop", "batFirstSwitch"),
+        _CHARGING,
+        f"growattServer; a real request in growatt_api_client 33, without V1's flag for the grid; {_SPA}",
+    ),
+    _mode(
+        "discharge_windows",
+        "spa_ac_discharge_time_period",
+        _DISCHARGE,
+        _windows("forcedDischargeTimeStart", "forcedDischargeTimeStop", "gridFirstSwitch"),
+        _DISCHARGING,
+        f"gowatt 5; {_SPA}",
+    ),
+    _mode(
+        "load_windows",
+        "spa_load_flast",
+        [],
+        _windows("loadFirstStartTime", "loadFirstStopTime", "loadFirstSwitch"),
+        "Windows in which the house comes first",
+        f"gowatt 5; {_SPA}",
+    ),
+)
+
+_NAMED = "the vendor's app sends it, nobody has published its values"
+MIX_RAW = {
+    "mix_load_first_control": "described for V1 only",
+    "mix_single_export": "described for V1 only",
+    "pv_pf_cmd_memory_state": _NAMED,
+    "pv_power_factor": _NAMED,
+    "pv_reactive_p_rate": _NAMED,
+}
+_UNSEEN = "V1 has it for this family, nobody has sent it through the app's call"
+SPA_RAW = dict.fromkeys(
+    (
+        "backflow_setting",
+        "pf_sys_year",
+        "pv_active_p_rate",
+        "pv_grid_voltage_high",
+        "pv_grid_voltage_low",
+        "pv_on_off",
+        "setFailsafe",
+        "spa_ac_discharge_frequency",
+        "spa_ac_discharge_voltage",
+        "spa_off_grid_enable",
+    ),
+    _UNSEEN,
+)

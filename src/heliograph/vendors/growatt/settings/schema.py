@@ -1,0 +1,160 @@
+"""How a row of the catalogue is written and read back: a setting of ours, and what stands at each position on the wire.
+
+A `Place` is one parameter and the positions it takes in an order; a `Row` is a setting and its places in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from heliograph.core import parsing
+from heliograph.settings.definition import Parameter, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from heliograph.settings.definition import Risk, Value, Values
+
+ON_OFF = ("1", "0")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{1,2})")
+
+
+class Place(NamedTuple):
+    """One parameter, how it is written, and the member of the answer it is read back from."""
+
+    parameter: Parameter
+    write: Callable[[Any], tuple[str, ...]]
+    read: Callable[[Any], Value]
+    key: str
+    """Empty where no answer tells it."""
+
+
+class Row(NamedTuple):
+    """A setting and its positions on the wire."""
+
+    setting: Setting
+    places: tuple[Place, ...]
+
+    def written(self, values: Values) -> list[str]:
+        """Return what travels as param1, param2 and so on."""
+        return [text for place in self.places for text in place.write(values[place.parameter.name])]
+
+    def read(self, bean: Mapping[str, Any]) -> Values | None:
+        """Return what a device has, or None when the answer does not tell."""
+        found = {one.parameter.name: one.read(bean.get(one.key)) if one.key else None for one in self.places}
+        return found if any(value is not None for value in found.values()) else None
+
+
+def row(
+    name: str,
+    wire_type: str,
+    places: Sequence[Place],
+    title: str,
+    evidence: str,
+    *,
+    risk: Risk = "usual",
+    **more: Any,
+) -> Row:
+    """Declare a setting; it can be read back where one of its places can."""
+    setting = Setting(
+        name=name,
+        title=title,
+        parameters=tuple(place.parameter for place in places),
+        risk=risk,
+        readable=any(place.key for place in places),
+        evidence=evidence,
+        wire=wire_type,
+        **more,
+    )
+    return Row(setting, tuple(places))
+
+
+def number(
+    name: str,
+    key: str,
+    low: float,
+    high: float,
+    unit: str | None = None,
+    *,
+    step: float = 1,
+    hole: tuple[float, float] | None = None,
+    meaning: str = "",
+) -> Place:
+    """Declare a number, written as short as it can be."""
+    parameter = Parameter(
+        name=name,
+        kind="number",
+        unit=unit,
+        low=low,
+        high=high,
+        step=step,
+        hole=hole,
+        readable=bool(key),
+        meaning=meaning,
+    )
+    return Place(parameter, lambda value: (f"{value:.10g}",), parsing.number, key)
+
+
+def percent(name: str, key: str, low: float = 0, high: float = 100, *, meaning: str = "") -> Place:
+    """Declare a share of something, in whole percent."""
+    return number(name, key, low, high, "%", meaning=meaning)
+
+
+def switch(name: str, key: str, words: tuple[str, str] = ON_OFF, *, meaning: str = "") -> Place:
+    """Declare something that is on or off, and how the two are written."""
+    parameter = Parameter(name=name, kind="switch", readable=bool(key), meaning=meaning)
+    return Place(parameter, lambda value: (words[0] if value else words[1],), parsing.flag, key)
+
+
+def choice(name: str, key: str, words: Mapping[str, str], *, meaning: str = "") -> Place:
+    """Declare one of several words, each with what it is on the wire."""
+    parameter = Parameter(name=name, kind="choice", choices=tuple(words), readable=bool(key), meaning=meaning)
+    meant = {written: word for word, written in words.items()}
+    return Place(parameter, lambda value: (words[value],), lambda value: meant.get(parsing.text(value) or ""), key)
+
+
+def time(name: str, key: str, *, padded: bool = True) -> Place:
+    """Declare a time of day, written as hour and minute; an answer says it without leading zeros."""
+    digits = "02d" if padded else "d"
+
+    def write(value: str) -> tuple[str, ...]:
+        hour, _, minute = value.partition(":")
+        return f"{int(hour):{digits}}", f"{int(minute):{digits}}"
+
+    return Place(Parameter(name=name, kind="time", readable=bool(key)), write, clock_time, key)
+
+
+def moment(name: str, key: str) -> Place:
+    """Declare a date and time on the device's own clock."""
+    parameter = Parameter(name=name, kind="moment", readable=bool(key), meaning="on the device's own wall clock")
+    return Place(parameter, lambda value: (value,), _moment, key)
+
+
+def text(name: str, key: str, *, shortest: int = 1, meaning: str = "") -> Place:
+    """Declare a text; an empty one is a value as any other."""
+    parameter = Parameter(name=name, kind="text", low=shortest, readable=bool(key), meaning=meaning)
+    return Place(
+        parameter, lambda value: (value,), lambda value: value.strip() if isinstance(value, str) else None, key
+    )
+
+
+def clock_time(value: Any) -> str | None:
+    """Read a time of day. Quirk: nonsense such as "11:187" and the word "null" occur (GrowattPublicApiPy).
+
+    >>> clock_time("4:5"), clock_time("11:187"), clock_time("null")
+    ('04:05', None, None)
+    """
+    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        return None
+    return f"{int(found[1]):02d}:{int(found[2]):02d}"
+
+
+def _moment(value: Any) -> str | None:
+    """Read a moment. Quirk: it is read back without leading zeros (an owner's NEO: "2024-2-4 11:38:4")."""
+    try:
+        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").isoformat(" ")  # noqa: DTZ007 - the device's wall clock
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,106 @@
+"""Energies as bars, drawn on the server: the sun's by what became of it, the house's by where it came from."""
+
+from __future__ import annotations
+
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+import htpy as h
+
+from heliograph.web.page.format import energy, mark, of_house, of_sun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from heliograph.web.page.format import Split
+    from heliograph.web.page.history import Bar
+
+_SLOT, _WIDE, _HIGH = 12.0, 4.2, 100.0
+
+
+def chart(bars: Sequence[Bar], span: str, where: Callable[[date], str]) -> h.Element:
+    """Return the bars; the table below says the same, so that nobody has to hear them."""
+    splits = [(of_sun(one.values), of_house(one.values)) for one in bars]
+    most = max((one.whole for pair in splits for one in pair if one), default=0.0)
+    step = _step(most)
+    top = step * max(1, ceil(most / step - 1e-9))
+    ticks = round(top / step)
+    wide = _SLOT * len(bars)
+    return h.div(".bars", aria_hidden="true")[
+        h.div(".y")[[h.span[mark(step * number)] for number in range(ticks, -1, -1)]],
+        h.svg(viewBox=f"0 0 {wide:g} {_HIGH:g}", preserveAspectRatio="none", focusable="false")[
+            [
+                h.Element("path")(".line", d=f"M0 {_HIGH - _HIGH * number / ticks:.2f}H{wide:g}")
+                for number in range(ticks + 1)
+            ],
+            [
+                _slot(place, bar, pair, top, where(bar.first), span)
+                for place, (bar, pair) in enumerate(zip(bars, splits, strict=True))
+            ],
+        ],
+        h.div(f".x.of-{len(bars)}")[[h.span[label(bar, span, short=True)] for bar in bars]],
+    ]
+
+
+def label(bar: Bar, span: str, *, short: bool = False) -> str:
+    """Return what a bar is called."""
+    day = bar.first
+    if span == "year":
+        return f"{day:%b}" if short else f"{day:%B}"
+    if span == "week":
+        return f"{day:%a} {day.day}"
+    return f"{day.day}" if short else f"{day:%a} {day.day} {day:%b}"
+
+
+def _slot(
+    place: int, bar: Bar, pair: tuple[Split | None, Split | None], top: float, where: str, span: str
+) -> h.Element:
+    x = place * _SLOT
+    said = [label(bar, span)]
+    for word, split in zip(("solar", "house"), pair, strict=True):
+        if split:
+            said.append(f"{word} {energy(split.whole)}")
+    names = (("sun", "sold"), ("house", "grid"))
+    both = [one for one in zip(pair, names, strict=True) if one[0] is not None]
+    middle = x + (_SLOT - len(both) * _WIDE - (len(both) - 1) * 0.6) / 2
+    return h.a(".slot", href=where, tabindex="-1")[
+        h.title["\n".join(said) if pair != (None, None) else f"{said[0]}: nothing is known"],
+        h.rect(".hit", x=f"{x:g}", y=0, width=f"{_SLOT:g}", height=f"{_HIGH:g}"),
+        [
+            _stack(middle + number * (_WIDE + 0.6), split, names, top)
+            for number, (split, names) in enumerate(both)
+            if split
+        ],
+    ]
+
+
+def _stack(x: float, split: Split, names: tuple[str, str], top: float) -> h.Node:
+    """Draw one bar: its own part below, the grid's above; where the parts are unknown, all of it in one."""
+    own = split.whole if split.own is None else split.own
+    parts = [(names[0], 0.0, own)]
+    if split.grid:
+        parts.append((names[1], own, split.grid))
+    return [
+        h.rect(
+            f".{name}",
+            x=f"{x:.2f}",
+            y=f"{_HIGH * (1 - (foot + size) / top):.2f}",
+            width=f"{_WIDE:g}",
+            height=f"{_HIGH * size / top:.2f}",
+        )
+        for name, foot, size in parts
+    ]
+
+
+def _step(most: float) -> float:
+    """Return the distance of lines that gives three to five of them, at round figures.
+
+    >>> [_step(one) for one in (0.0, 0.37, 4.1, 23.4, 870)]
+    [0.25, 0.1, 1.0, 5.0, 200.0]
+    """
+    if most <= 0:
+        return 0.25
+    rough = most / 4
+    size = 10.0 ** floor(log10(rough))
+    return next(round(size * one, 9) for one in (1, 2, 2.5, 5, 10) if size * one * 5 >= most)

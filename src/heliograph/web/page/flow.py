@@ -1,0 +1,196 @@
+"""Where the power flows now: one sentence, and a picture of it as inline SVG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import htpy as h
+
+from heliograph.web.page.format import GAP, percent, power
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+IDLE = 10
+"""Less than so many watts is measuring noise."""
+_CENTRE = 210, 196
+_RADIUS = 56
+_HUB = 9
+_HEAD = 13
+
+
+class Node(NamedTuple):
+    """One of the four ends of the picture; `watts` are positive towards the middle."""
+
+    name: str
+    title: str
+    place: tuple[int, int]
+    watts: float | None
+    words: str
+    soc: float | None = None
+
+
+def nodes(values: Mapping[str, float | None], unknown: str = "unknown") -> list[Node]:
+    """Return the ends this plant is known to have; one of which nothing at all is known is left out.
+
+    `unknown` is what stands where a power is not known now.
+    """
+    pv, grid, battery, load = (values.get(f"{name}_power") for name in ("pv", "grid", "battery", "load"))
+    soc = values.get("battery_soc")
+    x, y = _CENTRE
+    found = [
+        Node("sun", "Sun", (x, 62), pv, _way(pv, "producing", "producing", "resting", unknown)),
+        Node("grid", "Grid", (62, y), grid, _way(grid, "buying", "selling", "balanced", unknown)),
+        Node(
+            "house",
+            "House",
+            (358, y),
+            None if load is None else -load,
+            _way(load, "using", "using", "resting", unknown),
+        ),
+        Node("battery", "Battery", (x, 330), battery, _way(battery, "giving", "charging", "resting", unknown), soc),
+    ]
+    parts = {"sun": ("pv",), "grid": ("grid",), "house": ("load",), "battery": ("battery",)}
+    return [one for one in found if any(_known(values, part) for part in parts[one.name])]
+
+
+def _known(values: Mapping[str, float | None], part: str) -> bool:
+    return any(value is not None for name, value in values.items() if name.startswith(part))
+
+
+def sentence(values: Mapping[str, float | None], otherwise: str = "") -> str:
+    """Say in words what the picture shows; where nothing is known, something else.
+
+    >>> sentence({"pv_power": 3420.0, "load_power": 1100.0, "grid_power": -300.0})
+    'The sun gives 3.42\u202fkW, the house uses 1.10\u202fkW and 300\u202fW goes to the grid.'
+    """
+    pv, grid, battery, load = (values.get(f"{name}_power") for name in ("pv", "grid", "battery", "load"))
+    said = []
+    if pv is not None:
+        said.append(f"the sun gives {power(pv)}" if pv >= IDLE else "the sun gives nothing")
+    if load is not None:
+        said.append(f"the house uses {power(load)}")
+    if battery is not None or values.get("battery_soc") is not None:
+        said.append(_of_battery(battery, values.get("battery_soc")))
+    if grid is not None:
+        said.append(_of_grid(grid))
+    if not said:
+        return otherwise or "What flows at this moment is not known."
+    text = f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0]
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _of_battery(watts: float | None, soc: float | None) -> str:
+    level = "" if soc is None else f" at {percent(soc)}"
+    if watts is None:
+        return f"the battery is{level}"
+    if abs(watts) < IDLE:
+        return f"the battery rests{level}"
+    return f"the battery {'gives' if watts > 0 else 'takes'} {power(abs(watts))}{level}"
+
+
+def _of_grid(watts: float) -> str:
+    if abs(watts) < IDLE:
+        return "nothing is bought or sold"
+    return f"{power(abs(watts))} {'comes from' if watts > 0 else 'goes to'} the grid"
+
+
+def _way(watts: float | None, gives: str, takes: str, idle: str, unknown: str) -> str:
+    if watts is None:
+        return unknown
+    return idle if abs(watts) < IDLE else gives if watts > 0 else takes
+
+
+def picture(ends: Sequence[Node]) -> h.Element:
+    """Return the picture; whoever cannot see it has the sentence beside it."""
+    x, y = _CENTRE
+    most = max([abs(one.watts) for one in ends if one.watts is not None] + [1000.0])
+    alone = len(ends) == 1
+    bottom = 124 if alone else 392 if any(one.name == "battery" for one in ends) else 258
+    return h.svg(".flow", viewBox=f"0 0 420 {bottom}", aria_hidden="true", focusable="false")[
+        not alone and [[_leg(one, most) for one in ends], h.circle(".hub", cx=x, cy=y, r=_HUB)],
+        [_end(one) for one in ends],
+    ]
+
+
+def _leg(node: Node, most: float) -> h.Node:
+    """Draw the line between an end and the middle, running the way the power flows."""
+    (x, y), (to_x, to_y) = node.place, _CENTRE
+    far = max(abs(to_x - x), abs(to_y - y))
+    way = ((to_x - x) // far, (to_y - y) // far)
+    outer = (x + way[0] * (_RADIUS + 4), y + way[1] * (_RADIUS + 4))
+    inner = (to_x - way[0] * (_HUB + 4), to_y - way[1] * (_HUB + 4))
+    watts = node.watts
+    if watts is None or abs(watts) < IDLE:
+        return _line(".track", outer, inner, width="4")
+    start, end = (outer, inner) if watts > 0 else (inner, outer)
+    share = abs(watts) / most
+    dx, dy = _sign(end[0] - start[0]), _sign(end[1] - start[1])
+    neck = (end[0] - _HEAD * dx, end[1] - _HEAD * dy)
+    return h.g(f".leg.{node.name}.pace-{_pace(share)}")[
+        _line(".track.busy", start, neck, width=f"{4 + 8 * share:.1f}"),
+        _line(".dots", start, neck, width=f"{3 + 3 * share:.1f}"),
+        _arrow(end, dx, dy),
+    ]
+
+
+def _pace(share: float) -> int:
+    """Return how fast the dots run, from 1 to 5."""
+    return min(5, 1 + int(share * 5))
+
+
+def _line(classes: str, start: tuple[int, int], end: tuple[int, int], width: str) -> h.Element:
+    return h.Element("path")(classes, d=f"M{start[0]} {start[1]}L{end[0]} {end[1]}", stroke_width=width)
+
+
+def _arrow(tip: tuple[int, int], dx: int, dy: int) -> h.Element:
+    """Draw the head of a leg: which way it runs is seen without motion too."""
+    x, y = tip[0] - _HEAD * dx, tip[1] - _HEAD * dy
+    points = (tip, (x - 9 * dy, y + 9 * dx), (x + 9 * dy, y - 9 * dx))
+    return h.polygon(".arrow", points=" ".join(f"{a:g},{b:g}" for a, b in points))
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)
+
+
+def _end(node: Node) -> h.Element:
+    x, y = node.place
+    dim = "" if node.watts is not None else ".dim"
+    about = [node.words] if node.soc is None else [percent(node.soc), node.words]
+    # Three lines stand a little higher than two, so that none touches the ring.
+    top = y + 8 if len(about) == 1 else y - 1
+    return h.g(f".end.{node.name}{dim}")[
+        h.circle(".disc", cx=x, cy=y, r=_RADIUS),
+        node.soc is not None and _ring(node),
+        h.g(".icon", transform=f"translate({x - 12} {top - 49})")[h.path(d=ICONS[node.name])],
+        h.text(".figure", x=x, y=top, text_anchor="middle")[GAP if node.watts is None else power(abs(node.watts))],
+        [
+            h.text(".about", x=x, y=top + 19 + 17 * line, text_anchor="middle")[words]
+            for line, words in enumerate(about)
+        ],
+    ]
+
+
+def _ring(node: Node) -> h.Element:
+    """Draw the state of charge as an arc from the top, clockwise."""
+    x, y = node.place
+    return h.circle(
+        ".soc",
+        cx=x,
+        cy=y,
+        r=_RADIUS,
+        pathLength="100",
+        stroke_dasharray=f"{max(0.0, min(100.0, node.soc or 0.0)):.1f} 100",
+        transform=f"rotate(-90 {x} {y})",
+    )
+
+
+ICONS = {
+    "sun": "M12 7.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9ZM12 1.5v2.6M12 19.9v2.6M1.5 12h2.6M19.9 12h2.6"
+    "M4.6 4.6l1.8 1.8M17.6 17.6l1.8 1.8M4.6 19.4l1.8-1.8M17.6 6.4l1.8-1.8",
+    "house": "M3 11.5 12 4l9 7.5M5.5 9.8V20h13V9.8M10 20v-5.5h4V20",
+    "grid": "M8 21 11 3h2l3 18M4 8h16M5.5 12.5h13M9.6 12.5l5.4 5.2M14.4 12.5 9 17.7M4 8v2M20 8v2",
+    "battery": "M3.5 8h15v9h-15ZM18.5 11h2.2v3h-2.2M7 10.8v3.4M10.7 10.8v3.4",
+}
+"""Outlines in a square of 24."""

@@ -1,0 +1,220 @@
+"""Figures, ages and states as a person reads them. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.collect.freshness import Freshness
+from heliograph.metrics import ENERGIES, told
+from heliograph.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import tzinfo
+
+    from heliograph.current import PlantNow
+
+
+GAP = "–"
+_SPACE = "\N{NARROW NO-BREAK SPACE}"
+_MINUS = "\N{MINUS SIGN}"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class State(NamedTuple):
+    """A state in a word or two, a longer sentence about it, and the tone it is shown in."""
+
+    word: str
+    sentence: str
+    tone: str
+    """One of good, quiet, warn and bad."""
+
+
+def power(watts: float | None) -> str:
+    """Return a power with three figures, in the unit that suits it.
+
+    >>> [power(one) for one in (None, 0, 842.4, 3400, -12_400, 1_250_000)]
+    ['–', '0\u202fW', '842\u202fW', '3.40\u202fkW', '−12.4\u202fkW', '1.25\u202fMW']
+    """
+    if watts is None:
+        return GAP
+    if abs(watts) < 999.5:
+        return f"{_signed(watts, 0)}{_SPACE}W"
+    if abs(watts) < 999_500:
+        return f"{_figures(watts / 1e3)}{_SPACE}kW"
+    return f"{_figures(watts / 1e6)}{_SPACE}MW"
+
+
+def energy(kwh: float | None) -> str:
+    """Return an energy with three figures, in the unit that suits it.
+
+    >>> [energy(one) for one in (None, 0, 0.0842, 19, 4310.2)]
+    ['–', '0\u202fkWh', '84\u202fWh', '19.0\u202fkWh', '4.31\u202fMWh']
+    """
+    if kwh is None:
+        return GAP
+    if kwh == 0:
+        return f"0{_SPACE}kWh"
+    if abs(kwh) < 0.9995:
+        return f"{_signed(kwh * 1e3, 0)}{_SPACE}Wh"
+    if abs(kwh) < 999.5:
+        return f"{_figures(kwh)}{_SPACE}kWh"
+    return f"{_figures(kwh / 1e3)}{_SPACE}MWh"
+
+
+def mark(kwh: float) -> str:
+    """Return an energy as a scale is marked with it, where figures are round.
+
+    >>> [mark(one) for one in (0, 0.25, 2.5, 20, 1000)]
+    ['0\u202fkWh', '250\u202fWh', '2.5\u202fkWh', '20\u202fkWh', '1\u202fMWh']
+    """
+    number, space, unit = energy(kwh).partition(_SPACE)
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{space}{unit}"
+
+
+def exact(value: float | None, unit: str) -> str:
+    """Return a value as it is kept, where it is the small difference that matters.
+
+    >>> exact(21034.2, "kWh"), exact(None, "W")
+    ('21,034.2\u202fkWh', '–')
+    """
+    known = told(value)
+    return GAP if known is None else f"{known:,}".removesuffix(".0").replace("-", _MINUS) + _SPACE + unit
+
+
+def percent(share: float | None) -> str:
+    """Return a percentage.
+
+    >>> percent(63.7), percent(None)
+    ('64\u202f%', '–')
+    """
+    return GAP if share is None else f"{_signed(share, 0)}{_SPACE}%"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """Return how many there are.
+
+    >>> count(1, "plant", "plants"), count(1200, "plant", "plants")
+    ('1 plant', '1,200 plants')
+    """
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was.
+
+    >>> [age(one) for one in (20, 130, 5000, 7400, 200_000)]
+    ['just now', '2 min ago', '83 min ago', '2 h ago', '2 days ago']
+    """
+    if seconds < _MINUTE:
+        return "just now"
+    if seconds < 90 * _MINUTE:
+        return f"{seconds // _MINUTE:.0f} min ago"
+    return f"{seconds // _HOUR:.0f} h ago" if seconds < 2 * _DAY else f"{seconds // _DAY:.0f} days ago"
+
+
+def clock(moment: float, zone: tzinfo, now: float) -> str:
+    """Return a moment on a plant's wall, with its day where that is not today.
+
+    >>> noon = 1_782_043_200
+    >>> clock(noon, UTC, noon), clock(noon - 86400, UTC, noon), clock(noon - 86400 * 90, UTC, noon)
+    ('12:00', 'Sat 12:00', '23 Mar 2026 12:00')
+    """
+    there, today = local(moment, zone), local(now, zone)
+    days = (there.date() - today.date()).days
+    if not days:
+        return f"{there:%H:%M}"
+    return f"{there:%a %H:%M}" if abs(days) < 7 else f"{there.day} {there:%b %Y %H:%M}"
+
+
+def local(moment: float, zone: tzinfo) -> datetime:
+    """Return a moment on the clock of a zone."""
+    return datetime.fromtimestamp(moment, UTC).astimezone(zone)
+
+
+def heard(plant: PlantNow, now: int) -> State:
+    """Say how fresh a plant is."""
+    if plant.measured_at is None:
+        return State("never heard", "Nothing was ever heard of it", "bad")
+    ago, at = age(max(0, now - plant.measured_at)), clock(plant.measured_at, plant.zone, now)
+    return {
+        Freshness.LIVE: State("live", f"Live, {ago}", "good"),
+        Freshness.STALE: State("late", f"Late, last heard {ago}", "warn"),
+        Freshness.OFFLINE_EXPECTED: State("asleep", f"Asleep, as expected; last heard {at}", "quiet"),
+        Freshness.OFFLINE_UNEXPECTED: State("offline", f"Offline, though it should be heard; last {at}", "bad"),
+    }[plant.freshness]
+
+
+def condition(status: Status | None) -> State | None:
+    """Say how a plant or device is by its cloud; None where that tells nothing beyond its freshness."""
+    if status is None:
+        return None
+    return {
+        Status.ONLINE: State("online", "It works", "good"),
+        Status.STANDBY: State("standby", "It waits", "quiet"),
+        Status.FAULT: State("fault", "It reports a fault", "bad"),
+        Status.OFFLINE: State("offline", "Its cloud does not hear it", "quiet"),
+    }[status]
+
+
+def _figures(number: float) -> str:
+    """Return a number with three figures, or as many as it has before the point."""
+    size = abs(number)
+    return _signed(number, 2 if size < 9.995 else 1 if size < 99.95 else 0)
+
+
+def _signed(number: float, places: int) -> str:
+    text = f"{number:,.{places}f}"
+    return "0" if text == "-0" else text.replace("-", _MINUS)
+
+
+class Split(NamedTuple):
+    """An energy in two parts, in kWh; the second part is what went to or came from the grid."""
+
+    whole: float
+    own: float | None
+    grid: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Percent of the whole that had nothing to do with the grid."""
+        return None if self.own is None else 100 * self.own / self.whole
+
+
+def of_sun(values: Mapping[str, float | None], ending: str = "") -> Split | None:
+    """Split the sun's energy into what was used here and what was sold: self-consumption.
+
+    >>> of_sun({"pv_energy": 20.0, "grid_export_energy": 5.0}).share
+    75.0
+    """
+    return _split(values.get(f"pv_energy{ending}"), values.get(f"grid_export_energy{ending}"))
+
+
+def of_house(values: Mapping[str, float | None], ending: str = "") -> Split | None:
+    """Split the house's energy into its own and what was bought: autarky.
+
+    >>> of_house({"load_energy": 10.0, "grid_import_energy": None})
+    Split(whole=10.0, own=None, grid=None)
+    """
+    return _split(values.get(f"load_energy{ending}"), values.get(f"grid_import_energy{ending}"))
+
+
+def _split(whole: float | None, grid: float | None) -> Split | None:
+    """Split a whole; where a battery trades with the grid, more than the whole can flow there: no share is known."""
+    if whole is None or whole <= 0:
+        return None
+    if grid is None or not 0 <= grid <= whole:
+        return Split(whole, None, None)
+    return Split(whole, whole - grid, grid)
+
+
+def added(days: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Add up what is known of several days; what is known of none is a gap."""
+    sums: dict[str, float | None] = dict.fromkeys(ENERGIES)
+    for values in days:
+        for name in ENERGIES:
+            value = values.get(name)
+            if value is not None:
+                sums[name] = round((sums[name] or 0.0) + value, 3)
+    return sums

@@ -1,0 +1,227 @@
+"""What the API says of plants, devices and accounts: the data, and beside each its JSON Schema."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from heliograph.collect.freshness import Freshness
+from heliograph.metrics import ENERGIES, METRICS, told
+from heliograph.model import Quality, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from heliograph.current import AccountNow, DeviceNow, PlantNow
+    from heliograph.keeper import Budget
+    from heliograph.store.base import Day, Repair
+
+Schema = dict[str, Any]
+
+
+def moment(epoch: int | None) -> str | None:
+    """Return a moment as ISO 8601 in UTC.
+
+    >>> moment(1750500000)
+    '2025-06-21T10:00:00Z'
+    """
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")[:-6] + "Z"
+
+
+def plant_data(one: PlantNow) -> dict[str, Any]:
+    """Return a plant with its devices."""
+    return {**brief(one), "devices": [device_data(device) for device in one.devices]}
+
+
+def brief(one: PlantNow) -> dict[str, Any]:
+    """Return a plant without its devices."""
+    return {
+        "vendor": one.series.vendor,
+        "plant": one.series.plant,
+        "name": one.name,
+        "zone": str(one.zone),
+        "status": one.status,
+        "freshness": one.freshness,
+        "quality": one.quality,
+        "rhythm_seconds": one.rhythm,
+        "measured_at": moment(one.measured_at),
+        "fetched_at": moment(one.fetched_at),
+        "values": _values(one.values, METRICS),
+    }
+
+
+def device_data(one: DeviceNow) -> dict[str, Any]:
+    """Return a device; what its family never tells is unknown like any gap."""
+    return {
+        "device": one.series.device,
+        "name": one.name,
+        "family": one.family,
+        "status": one.status,
+        "measured_at": moment(one.measured_at),
+        "values": _values(one.values, METRICS),
+    }
+
+
+def day_data(one: Day) -> dict[str, Any]:
+    """Return a day's energies."""
+    return {
+        "day": one.day.isoformat(),
+        "final": one.final,
+        "quality": one.quality,
+        "values": _values(one.values, ENERGIES),
+    }
+
+
+def repair_data(one: Repair) -> dict[str, Any]:
+    """Return a value that was not believed."""
+    return {
+        "device": one.series.device or None,
+        "measured_at": moment(one.measured_at),
+        "metric": one.metric,
+        "raw": told(one.raw),
+        "kept": told(one.kept),
+        "reason": one.reason,
+    }
+
+
+def account_data(one: AccountNow) -> dict[str, Any]:
+    """Return an account: its budget, and what holds it back."""
+    return {
+        "account": one.name,
+        "vendor": one.vendor,
+        "problem": one.problem,
+        "budget": one.budget and budget_data(one.budget),
+    }
+
+
+def budget_data(budget: Budget) -> dict[str, Any]:
+    """Return everything the keeper knows of an account."""
+    return {
+        "requests": {
+            "used": budget.requests_used,
+            "limit": budget.requests_limit,
+            "reserve": budget.reserve,
+            "next_free": _iso(budget.next_free),
+        },
+        "logins": {"used": budget.logins_used, "limit": budget.logins_limit, "last": _iso(budget.last_login)},
+        "session": {"opened_at": _iso(budget.opened_at)} if budget.opened_at else None,
+        "pause": budget.pause and {**budget.pause._asdict(), "until": _iso(budget.pause.until)},
+        "refused_at": _iso(budget.refused_at),
+        "notes": [{"at": _iso(at), "note": note} for at, note in budget.notes],
+    }
+
+
+def _values(values: Mapping[str, float | None], names: Iterable[str]) -> dict[str, float | None]:
+    return {name: told(values.get(name)) for name in names}
+
+
+def _iso(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat(timespec="seconds")
+
+
+def _object(**members: Schema) -> Schema:
+    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def listed(name: str) -> Schema:
+    """Return the schema of a list of what has a schema of that name."""
+    return {"type": "array", "items": ref(name)}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to a schema by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+DAY: Schema = {"type": "string", "format": "date"}
+_NUMBER: Schema = {"type": "number"}
+_YES: Schema = {"type": "boolean"}
+
+
+def _word(kind: Iterable[str]) -> Schema:
+    return {"type": "string", "enum": [str(one) for one in kind]}
+
+
+def _metric(name: str) -> Schema:
+    metric = METRICS[name]
+    return {"type": ["number", "null"], "description": f"{metric.meaning}, in {metric.unit}"}
+
+
+_BRIEF: dict[str, Schema] = {
+    "vendor": TEXT,
+    "plant": TEXT,
+    "name": _or_null(TEXT),
+    "zone": TEXT | {"description": "the clock on the plant's wall: a name of the IANA database, or an offset"},
+    "status": _or_null(_word(Status)),
+    "freshness": _word(Freshness),
+    "quality": _or_null(_word(Quality)),
+    "rhythm_seconds": _NUMBER | {"description": "the usual seconds between samples"},
+    "measured_at": _or_null(MOMENT),
+    "fetched_at": _or_null(MOMENT),
+    "values": ref("Values"),
+}
+_COLUMN: Schema = {"type": "array", "items": {"type": ["number", "null"]}}
+
+SCHEMAS: dict[str, Schema] = {
+    "Values": _object(**{name: _metric(name) for name in METRICS})
+    | {"description": "What is true now; null is unknown, never 0."},
+    "Plant": _object(**_BRIEF),
+    "PlantWithDevices": _object(**_BRIEF, devices=listed("Device")),
+    "Device": _object(
+        device=TEXT,
+        name=_or_null(TEXT),
+        family=_or_null(TEXT),
+        status=_or_null(_word(Status)),
+        measured_at=_or_null(MOMENT),
+        values=ref("Values"),
+    ),
+    "Plants": _object(total=WHOLE, offset=WHOLE, limit=WHOLE, plants=listed("Plant")),
+    "Column": _object(mean=_COLUMN, low=_COLUMN, high=_COLUMN),
+    "Samples": {
+        **_object(
+            vendor=TEXT,
+            plant=TEXT,
+            device=_or_null(TEXT),
+            zone=TEXT,
+            seconds=WHOLE | {"description": "how long a stretch is"},
+            starts={"type": "array", "items": MOMENT},
+            metrics={"type": "object", "additionalProperties": ref("Column")},
+        ),
+        "description": "Columns of equal length; a stretch without a sample is left out.",
+    },
+    "Day": _object(
+        day=DAY,
+        final=_YES | {"description": "over, and read again: nothing is expected to change it"},
+        quality=_word(Quality),
+        values=_object(**{name: _metric(f"{name}_today") for name in ENERGIES}),
+    ),
+    "Days": _object(vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, days=listed("Day")),
+    "Repair": _object(
+        device=_or_null(TEXT),
+        measured_at=MOMENT,
+        metric=_word(METRICS),
+        raw=_or_null(_NUMBER),
+        kept=_or_null(_NUMBER),
+        reason=TEXT,
+    ),
+    "Repairs": _object(vendor=TEXT, plant=TEXT, zone=TEXT, total=WHOLE, repairs=listed("Repair")),
+    "Account": _object(account=TEXT, vendor=TEXT, problem=_or_null(TEXT), budget=_or_null(ref("Budget"))),
+    "Accounts": _object(accounts=listed("Account")),
+    "Budget": _object(
+        requests=_object(used=WHOLE, limit=WHOLE, reserve=WHOLE, next_free=_or_null(MOMENT)),
+        logins=_object(used=WHOLE, limit=WHOLE, last=_or_null(MOMENT)),
+        session=_or_null(_object(opened_at=MOMENT)),
+        pause=_or_null(_object(kind=TEXT, until=MOMENT, why=TEXT)),
+        refused_at=_or_null(MOMENT),
+        notes={"type": "array", "items": _object(at=MOMENT, note=TEXT)},
+    ),
+    "Health": _object(status=_word(("ok", "failing")), reasons={"type": "array", "items": TEXT}),
+    "Problem": _object(type=TEXT, title=TEXT, status=WHOLE, detail=TEXT),
+}

@@ -1,0 +1,610 @@
+"""The command line against both emulated clouds, over real HTTP: what it prints, and how it fails."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from rich.console import Console
+
+from heliograph.cli.demo import add_demo  # noqa: F401 - the commands load without what they need to run
+from heliograph.cli.main import guarded, run
+from heliograph.cli.options import COMMANDS
+from heliograph.cli.table import snapshot_table
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.metrics import METRICS
+from heliograph.model import Plant, Snapshot, Status
+from heliograph.store.sqlite import SqliteStore
+from heliograph.vendors.growatt import hash_password
+
+NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+
+
+class Box:
+    """Both clouds, with time standing still at a summer's noon."""
+
+    def __init__(self, emulator, ready):
+        self.emulator = emulator
+        self.url = ready["url"]
+        self.growatt, self.goodwe = ready["accounts"]
+
+
+@pytest.fixture(scope="module")
+def serving():
+    emulator = build(Options(start=NOON.astimezone(), speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        yield Box(emulator, ready)
+
+
+@pytest.fixture
+def box(serving, monkeypatch, tmp_path):
+    """Both clouds without faults, and the environment of their two owners."""
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    for account in (serving.growatt, serving.goodwe):
+        for part in ("username", "password"):
+            monkeypatch.setenv(f"HELIOGRAPH_{account['vendor']}_{part}".upper(), account[part])
+    yield serving
+    serving.emulator.faults.set(dict.fromkeys(serving.emulator.faults.as_dict()))
+
+
+@pytest.fixture
+def say(box, capsys):
+    """Run a command against the box and return its exit code, output and complaints."""
+
+    def said(*words, server=box.url):
+        code = run([*words, "--server", server])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return said
+
+
+def one_line(text, *secrets):
+    assert text.count("\n") == 1
+    assert text.startswith("heliograph: ")
+    assert "Traceback" not in text
+    for secret in secrets:
+        assert secret not in text
+    return text
+
+
+# now
+
+
+def test_now_as_json_is_one_object_per_plant_of_all_accounts(box, say):
+    code, out, err = say("now", "--json")
+    plants = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [row["plant"] for row in plants] == box.growatt["plants"] + box.goodwe["plants"]
+    assert all(set(METRICS) < set(row) for row in plants)
+    assert {row["measured_at"] for row in plants} == {"2026-06-21T10:00:00+00:00"}
+
+
+def test_now_says_what_is_true_and_null_where_nothing_is_known(box, say):
+    _, out, _ = say("now", "--json")
+    by_name = {row["name"]: row for row in json.loads(out)}
+    assert by_name["Tlx 1"]["load_power"] is None
+    assert by_name["Tlx 1"]["pv_power"] > 500
+    assert by_name["Hybrid 2"]["pv_power"] > 500
+
+
+def test_now_draws_a_table_with_a_dot_for_what_is_not_known(say, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    code, out, _ = say("now")
+    row = next(line for line in out.splitlines() if line.startswith("Tlx 1 "))
+    assert code == 0
+    assert row.split()[:5] == ["Tlx", "1", "growatt", "online", row.split()[4]]
+    assert row.count("·") == 4
+    assert " 0 W" not in row
+
+
+def test_one_account_that_fails_does_not_hide_the_other(box, say, monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_GROWATT_PASSWORD", "not-it")
+    code, out, err = say("now", "--json")
+    assert code == 1
+    assert [row["vendor"] for row in json.loads(out)] == ["goodwe"] * len(box.goodwe["plants"])
+    assert one_line(err, "not-it").startswith("heliograph: growatt login: the cloud refused the user name")
+
+
+def test_an_account_chosen_by_name_is_the_only_one_asked(say):
+    _, out, _ = say("now", "--json", "--account", "goodwe")
+    assert {row["vendor"] for row in json.loads(out)} == {"goodwe"}
+
+
+def test_a_configuration_names_plants_and_server(box, capsys, tmp_path):
+    wanted = box.growatt["plants"][1]
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[[account]]\nname = "home"\nvendor = "growatt"\nserver = "{box.url}"\nplants = ["{wanted}"]\n'
+        f'username = "{box.growatt["username"]}"\npassword = "{box.growatt["password"]}"\n'
+        'timezone = "Asia/Tokyo"\n'
+    )
+    path.chmod(0o604)
+    assert run(["now", "--config", str(path), "--account", "home"]) == 0
+    out, err = capsys.readouterr()
+    assert "19:00" in out
+    assert box.growatt["password"] not in one_line(err)
+    assert "others can read it" in err
+
+
+# call
+
+
+def test_call_prints_the_answer_as_the_cloud_sent_it(box, say):
+    code, out, _ = say("call", "growatt", "plant_list")
+    assert code == 0
+    assert [row["plantId"] for row in json.loads(out)["data"]] == box.growatt["plants"]
+
+
+def test_a_list_of_answers_is_an_array(box, say):
+    _, out, _ = say("call", "growatt", "device_list", box.growatt["plants"][1])
+    assert json.loads(out)[0]["deviceSn"]
+
+
+def test_the_clouds_own_name_of_a_call_will_do_in_any_case(box, say):
+    plant = box.goodwe["plants"][0]
+    _, ours, _ = say("call", "goodwe", "monitor_detail", plant)
+    for name in ("getmonitordetailbypowerstationid", "get_monitor_detail_by_powerstation_id"):
+        code, theirs, _ = say("call", "goodwe", name, plant)
+        assert code == 0
+        assert json.loads(ours) == json.loads(theirs)
+
+
+def test_arguments_may_be_named_and_a_choice_is_named_by_its_word(box, say):
+    plant = box.growatt["plants"][0]
+    _, by_place, _ = say("call", "growatt", "plant_detail", plant, "1", "2026-06-21")
+    code, by_name, _ = say("call", "growatt", "plant_detail", "date=2026-06-21", "timespan=day", f"plant_id={plant}")
+    assert code == 0
+    assert json.loads(by_place) == json.loads(by_name)
+
+
+def test_a_plants_past_is_printed_as_objects(box, say):
+    plant = box.goodwe["plants"][1]
+    code, days, _ = say("call", "goodwe", "period_energies", plant, "2026-06")
+    _, curve, _ = say("call", "goodwe", "day_curve", plant, "2026-06-20")
+    assert code == 0
+    assert json.loads(days)[0]["period"] == "2026-06-01"
+    assert json.loads(days)[0]["pv_energy"] > 0
+    assert json.loads(curve)[0]["moment"].startswith("2026-06-")
+
+
+def test_a_snapshot_can_be_called_like_anything_else(box, say):
+    _, out, _ = say("call", "goodwe", "snapshot", box.goodwe["plants"][0])
+    assert json.loads(out)["pv_power"] > 0
+
+
+@pytest.mark.parametrize(("vendor", "method"), [("growatt", "login"), ("goodwe", "cross_login")])
+def test_a_login_uses_the_accounts_own_name_and_shows_no_secret(box, say, vendor, method):
+    account = getattr(box, vendor)
+    code, hidden, _ = say("call", vendor, method)
+    assert code == 0
+    assert json.loads(hidden)
+    assert account["password"] not in hidden
+    assert account["username"] not in hidden
+    assert hash_password(account["password"]) not in hidden
+    _, shown, _ = say("call", vendor, method, "--show-secrets")
+    assert json.loads(shown) != json.loads(hidden)
+
+
+def test_a_login_of_somebody_else_may_be_tried(say):
+    code, _, err = say("call", "growatt", "login", "nobody", "hunter2")
+    assert code == 1
+    assert "refused" in one_line(err, "hunter2")
+
+
+def test_an_unknown_method_is_told_with_what_may_be_meant(say):
+    code, _, err = say("call", "growatt", "plant_lst")
+    assert code == 2
+    assert "did you mean plant_list" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["plant_detail"], "missing a required argument: 'plant_id'"),
+        (["plant_detail", "1", "hours"], "timespan must be one of hour, day, month, not 'hours'"),
+        (["plant_detail", "1", "day", "yesterday"], "not 'yesterday'"),
+        (["plant_detail", "1", "day", "2026-06-21", "more"], "too many positional arguments"),
+    ],
+)
+def test_wrong_arguments_are_told_with_how_the_method_is_called(say, words, told):
+    code, _, err = say("call", "growatt", *words)
+    assert code == 2
+    assert told in one_line(err)
+    assert err.endswith("It is called as plant_detail(plant_id, timespan, date=None)\n")
+
+
+def test_the_list_names_every_method_with_its_sentence(capsys):
+    assert run(["call", "goodwe", "--list"]) == 0
+    out = capsys.readouterr().out
+    assert "monitor_detail(plant_id, version='v3')\n    PowerStation/GetMonitorDetailByPowerstationId: " in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["update_tlx_inverter_setting", "TLX0001", "charge_power", "90"],
+        ["update_plant_settings", "1", '{"plantName": "New"}'],
+    ],
+)
+def test_a_command_is_not_sent_unless_it_is_allowed(box, say, words):
+    before = len(box.emulator.log.as_dict()["requests"])
+    code, _, err = say("call", "growatt", *words)
+    assert code == 2
+    assert "--allow-commands" in one_line(err)
+    assert len(box.emulator.log.as_dict()["requests"]) == before
+
+
+def test_an_allowed_command_takes_json_and_is_obeyed(box, say):
+    plant = box.growatt["plants"][0]
+    words = ["update_plant_settings", plant, '{"plantName": "Barn"}', "--allow-commands"]
+    code, out, err = say("call", "growatt", *words)
+    assert (code, err) == (0, "")
+    assert json.loads(out)
+    assert json.loads(say("call", "growatt", "plant_settings", plant)[1])["plantName"] == "Barn"
+    assert say("call", "growatt", *[word.replace("Barn", "Tlx 1") for word in words])[0] == 0
+
+
+# demo
+
+
+def test_demo_once_reads_stores_and_sums_up_both_clouds(box, capsys, tmp_path):
+    assert run(["demo", "--once", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["vendor"] for row in told["plants"]} == {"growatt", "goodwe"}
+    assert list(told["logins"].values()) == [1, 1]
+    assert told["store"] == str(tmp_path / "demo.sqlite")
+    with SqliteStore(tmp_path / "demo.sqlite") as store:
+        assert (
+            len(store.latest()) == told["stored"] > len(told["plants"])
+        )  # each plant's devices have a row of their own
+        kept = {row.series.plant: row.values["pv_power"] for row in store.latest() if not row.series.device}
+    assert kept == {row["plant"]: row["pv_power"] for row in told["plants"]}
+
+
+def test_demo_once_as_a_table_says_where_it_keeps_things(box, capsys, tmp_path):
+    assert run(["demo", "--once"]) == 0
+    out = capsys.readouterr().out
+    assert str(tmp_path / "demo.sqlite") in out.replace("\n", "")
+    assert "\x1b" not in out
+
+
+def test_demo_without_the_emulators_extra_says_what_to_install(box, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("heliograph.emulator.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "h11", None)
+    assert run(["demo", "--once"]) == 2
+    assert "pip install 'heliograph[emulator]'" in one_line(capsys.readouterr().err)
+
+
+def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
+    environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        first = next(line for line in program.stdout if "samples kept" in line)
+        told = next(line for line in program.stdout if line.startswith("The page: "))
+        address = told.removeprefix("The page: ").strip()
+        page, status, accounts = (
+            urllib.request.urlopen(f"{address}{path}", timeout=20).read().decode()
+            for path in ("", "status", "api/v1/accounts")
+        )
+        program.send_signal(signal.SIGTERM)
+        _, err = program.communicate(timeout=20)
+    assert (program.returncode, err) == (0, "")
+    assert "samples kept" in first
+    assert "Tlx Battery 1" in page
+    assert "11 plants" in page
+    # Accounts go by their names, as everywhere: who logs in is nobody's business.
+    assert {one["account"] for one in json.loads(accounts)["accounts"]} == {"growatt", "goodwe"}
+    assert "@" not in status
+
+
+def test_a_demo_without_the_pages_extra_goes_on_without_it_and_says_so(tmp_path):
+    environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    program = "import sys; sys.modules['htpy'] = None; from heliograph.cli.main import run; sys.exit(run(['demo']))"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        told = next(line for line in running.stdout if "the page needs" in line)
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=20)
+    assert (running.returncode, err) == (0, "")
+    assert "pip install 'heliograph[web]'" in told
+
+
+# What a server may write
+
+
+HOSTILE = "[red]Rosa[/] \x1b[2J\x9b\u202eend\n2"
+
+
+def hostile_snapshot(**values):
+    plant = Plant(vendor="growatt", id="11", name=HOSTILE, zone=UTC)
+    moment = NOON - timedelta(days=3)
+    return Snapshot(plant=plant, status=Status.FAULT, measured_at=moment, fetched_at=NOON, values=values)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_name_full_of_markup_and_control_is_shown_as_it_stands(width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(snapshot_table([hostile_snapshot()], width))
+    text = console.export_text()
+    assert "[red]Ro" in text
+    assert not any(sign in text for sign in "\x1b\x9b\u202e")
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_the_table_is_as_wide_as_the_terminal_at_most_and_cuts_no_number(width):
+    most = dict.fromkeys(METRICS, -99_900.0) | {"pv_energy_total": 999_900.0, "battery_soc": 100.0}
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(snapshot_table([hostile_snapshot(**most)] * 3, width))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "99.9 kW" in lines[2]
+    assert "…" not in lines[2][20:]
+
+
+@pytest.mark.parametrize(("encoding", "gap"), [("ascii", "."), ("cp1252", "·"), ("utf-8", "·")])
+def test_which_way_a_battery_goes_is_told_in_every_encoding(encoding, gap):
+    shown = """
+import sys
+from datetime import UTC, datetime
+from rich.console import Console
+from heliograph.cli.terminal import make_plain
+from heliograph.cli.table import snapshot_table
+from heliograph.model import Plant, Snapshot
+make_plain()
+now = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+plants = [
+    Snapshot(plant=Plant(vendor="growatt", id=name, name=name, zone=UTC), measured_at=now, fetched_at=now,
+             status=None, values={"battery_power": power})
+    for name, power in (("Gives", 420.0), ("Takes", -420.0), ("Rests", None))
+]
+Console(width=140).print(snapshot_table(plants, 140))
+print("Größe ☀")
+"""
+    environ = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", shown], env=environ, capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""
+    lines = {line.split()[0]: line for line in done.stdout.decode(encoding).splitlines() if line.strip()}
+    gives, takes = ("▼", "▲") if encoding == "utf-8" else ("v", "^")
+    assert f"{gives} 420 W" in lines["Gives"]
+    assert f"{takes} 420 W" in lines["Takes"]
+    assert gap in lines["Rests"]
+    assert {"ascii": "Gr??e ?", "cp1252": "Größe ?", "utf-8": "Größe ☀"}[encoding] in lines.values()
+
+
+def test_json_holds_nothing_a_terminal_would_obey(capsys):
+    from heliograph.cli.terminal import print_json
+
+    print_json({"name": HOSTILE, "lone": "\ud800", "plant": "太阳"})
+    out = capsys.readouterr().out
+    assert json.loads(out)["name"] == HOSTILE
+    assert not any(sign in out for sign in "\x1b\x9b\u202e")
+    assert "太阳" in out
+
+
+def test_an_empty_table_is_no_crash():
+    assert snapshot_table([], 80).row_count == 0
+
+
+# Bad input: one line, an exit code, no traceback, no secret
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.server.page
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def no_cloud():
+    """A server of somebody else: every address answers with the same page."""
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+
+        def answering(page):
+            server.page = page
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield answering
+        server.shutdown()
+        thread.join()
+
+
+BOTH = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
+
+
+@BOTH
+def test_a_wrong_password_is_one_line(say, monkeypatch, vendor):
+    monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_PASSWORD", "hunter2")
+    code, out, err = say("now", "--account", vendor)
+    assert (code, out) == (1, "")
+    assert "password" in one_line(err, "hunter2")
+
+
+@BOTH
+def test_an_unknown_plant_is_one_line(box, say, vendor):
+    code, out, err = say("call", vendor, "plant_info" if vendor == "growatt" else "monitor_detail", "999")
+    assert (code, out) == (1, "")
+    one_line(err, getattr(box, vendor)["password"])
+    code, out, err = say("call", vendor, "snapshot", "999")
+    assert (code, out) == (1, "")
+    one_line(err, getattr(box, vendor)["password"])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "page", [b"<html><h1>It works!</h1></html>", b"", b"[]", b'"yes"', b"{}", b'{"back": ', b"\xff\xfe"]
+)
+def test_a_server_that_is_not_a_cloud_is_one_line(box, say, no_cloud, vendor, page):
+    code, out, err = say("now", "--account", vendor, server=no_cloud(page))
+    assert (code, out) == (1, "")
+    one_line(err, getattr(box, vendor)["password"])
+
+
+@BOTH
+def test_no_network_is_one_line(box, say, vendor):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    code, _, err = say("now", "--account", vendor, server=f"http://127.0.0.1:{port}")
+    assert code == 1
+    assert "Check the network" in one_line(err, getattr(box, vendor)["password"])
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["truncated", "html", "empty", "block", "reset", "http500", "rate"])
+def test_a_cloud_that_misbehaves_is_one_line(box, say, vendor, fault):
+    box.emulator.faults.set({fault: True})
+    code, out, err = say("now", "--account", vendor)
+    assert (code, out) == (1, "")
+    one_line(err, getattr(box, vendor)["password"])
+
+
+@BOTH
+@pytest.mark.parametrize("server", ["mars", "http://", "ftp://127.0.0.1/", "http://[", "http://a b/"])
+def test_a_server_that_is_no_address_is_one_line(box, say, vendor, server):
+    code, _, err = say("now", "--account", vendor, server=server)
+    assert code == 2
+    one_line(err, getattr(box, vendor)["password"])
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_heard_by_nobody_and_harms_nothing(closed, tmp_path):
+    command = f"{sys.executable} -m heliograph doctor {closed}"
+    environment = {**os.environ, "HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert "should not have happened" not in done.stderr
+    assert done.returncode in {0, 1}
+
+
+def test_an_account_that_is_not_there_is_one_line(say):
+    code, _, err = say("now", "--account", "work")
+    assert code == 2
+    assert "the accounts are: growatt, goodwe" in one_line(err)
+
+
+def test_a_call_needs_an_account_of_its_vendor(say, monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_GOODWE_USERNAME")
+    monkeypatch.delenv("HELIOGRAPH_GOODWE_PASSWORD")
+    assert "HELIOGRAPH_GOODWE_USERNAME" in one_line(say("call", "goodwe", "plant_list")[2])
+    assert "is one of growatt" in one_line(say("call", "goodwe", "plant_list", "--account", "growatt")[2])
+
+
+def test_no_account_at_all_is_told_with_an_example(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    assert run(["now"]) == 2
+    err = capsys.readouterr().err
+    assert "HELIOGRAPH_GROWATT_USERNAME" in err
+    assert "[[account]]" in err
+
+
+def test_a_wrong_password_shows_no_traceback_in_the_real_program(box):
+    environ = os.environ | {"HELIOGRAPH_GROWATT_PASSWORD": "hunter2"}
+    command = [sys.executable, "-m", "heliograph", "now", "--server", box.url, "--account", "growatt"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    one_line(done.stderr, "hunter2")
+
+
+# The edge of the program
+
+
+def failing(error):
+    def command():
+        raise error
+
+    return command
+
+
+def test_a_mistake_of_ours_is_one_line_without_its_text(capsys, monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    assert guarded(failing(KeyError("hunter2"))) == 1
+    assert "KeyError" in one_line(capsys.readouterr().err, "hunter2")
+
+
+def test_debugging_shows_where(monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_DEBUG", "1")
+    with pytest.raises(KeyError):
+        guarded(failing(KeyError("x")))
+
+
+def test_ctrl_c_is_130():
+    assert guarded(failing(KeyboardInterrupt())) == 130
+
+
+def _as_at_a_terminal() -> None:
+    # A suite that runs in the background hands its children an ignored SIGINT, which no Ctrl-C would be.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_does_not_wait_for_a_cloud_that_is_silent(box):
+    silent = socket.create_server(("127.0.0.1", 0))
+    command = [sys.executable, "-m", "heliograph", "now", "--server", f"http://127.0.0.1:{silent.getsockname()[1]}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    program = subprocess.Popen(command, **pipes, preexec_fn=_as_at_a_terminal)  # noqa: PLW1509 - one C call
+    with silent, program, silent.accept()[0]:
+        program.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        out, err = program.communicate(timeout=20)
+    assert (program.returncode, out, err) == (130, b"", b"")
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_reader_who_leaves_early_is_no_error():
+    command = f"{sys.executable} -m heliograph call growatt --list; echo $? >&2"
+    done = subprocess.run(f"({command}) | true", shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr in {"141\n", "0\n"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_examples_and_knows_the_options_it_can_use(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        run([command, "--help"])
+    out = capsys.readouterr().out
+    assert left.value.code == 0
+    assert f"  heliograph {command}" in out
+    known = {one for one in ("--config FILE", "--store WHERE", "--server URL", "--account NAME") if one in out}
+    if command in ("emulate", "demo"):  # worlds of their own
+        assert known == set()
+    elif command in ("history", "export", "serve"):  # who asks no cloud has no account to choose
+        assert known == {"--config FILE", "--store WHERE"}
+    else:
+        assert known >= {"--config FILE", "--server URL", "--account NAME"}
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys\nfrom heliograph.cli.main import run\ntry: run(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'asyncio', 'h11', 'astral', 'rich', 'sqlite3', 'pyreqwest', 'inspect', 'email', 'json'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit):
+        run(["--version"])
+    assert capsys.readouterr().out.startswith("heliograph 0.")

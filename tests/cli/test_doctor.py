@@ -1,0 +1,476 @@
+"""The doctor: tells without asking, asks when told to, never logs in, and says what to do next."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from heliograph.cli.doctor import bundle as bundles
+from heliograph.cli.doctor.account import clock_off
+from heliograph.cli.doctor.environment import disk
+from heliograph.cli.main import run
+from heliograph.core.redact import MASK
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.keeper import Keeper
+from heliograph.vendors import goodwe, growatt
+
+NOW = 0.0
+"""The moment a test begins: these commands know no clock but the machine's."""
+
+
+@pytest.fixture(autouse=True)
+def _now():
+    global NOW  # noqa: PLW0603 - read where the tests make their books
+    NOW = time.time()
+
+
+VENDORS = {"growatt": growatt.Growatt, "goodwe": goodwe.GoodWe}
+BOTH = pytest.mark.parametrize("vendor", VENDORS)
+
+
+@contextmanager
+def serving():
+    emulator = build(Options(start=datetime(2026, 6, 21, 10, 0, tzinfo=UTC), speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        emulator.url = ready["url"]
+        emulator.who = {one.vendor: one for one in emulator.accounts}
+        yield emulator
+
+
+@pytest.fixture
+def box(monkeypatch):
+    with serving() as emulator:
+        for vendor, who in emulator.who.items():
+            monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_USERNAME", who.username)
+            monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_PASSWORD", who.password)
+        monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
+        monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+        yield emulator
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """A machine without any account in its environment."""
+    for name in [name for name in os.environ if name.startswith("HELIOGRAPH_") and name != "HELIOGRAPH_HOME"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
+
+
+@pytest.fixture
+def ask(box, capsys):
+    def asked(*words, server=None):
+        code = run(["doctor", *words, "--server", server or box.url])
+        return code, capsys.readouterr().out
+
+    return asked
+
+
+@pytest.fixture
+def configured(alone, tmp_path, capsys):
+    """Ask about a configuration file of these lines."""
+
+    def asked(*lines, words=()):
+        file = tmp_path / "config.toml"
+        file.write_text("\n".join(["[[account]]", *lines]))
+        file.chmod(0o600)
+        code = run(["doctor", "--config", str(file), *words])
+        return code, capsys.readouterr().out
+
+    return asked
+
+
+def gate(box, vendor):
+    kind = VENDORS[vendor]
+    return Keeper().gate(vendor, kind.address(box.url), box.who[vendor].username, kind.usual_limits)
+
+
+def remember(box, vendor, **members):
+    there = gate(box, vendor)
+    book = there.load(NOW)
+    for name, value in members.items():
+        setattr(book, name, value)
+    there.shelf.folder.mkdir(parents=True, exist_ok=True)
+    there.shelf.save(book.to_json(), durable=False)
+    return there.shelf
+
+
+def read(box, vendor):
+    """Log in as a program would, so that a session is stored."""
+    who = box.who[vendor]
+    VENDORS[vendor](who.username, who.password, server=box.url).plants()
+
+
+def logins(box):
+    return sum(box.log.as_dict()["logins"].values())
+
+
+def found(out, what):
+    """Return verdict and sentence of every check of this name."""
+    return re.findall(rf"^  (ok|warning|problem) +{re.escape(what)}  +(.*)$", out, re.MULTILINE)
+
+
+# Without asking
+
+
+def test_nothing_is_sent_unless_it_is_tried(box, ask):
+    code, out = ask("goodwe")
+    assert code == 0
+    assert f"{box.url}/web/sems/" in out
+    assert "not known yet" in out
+    assert "Nothing was sent" in out
+    assert box.log.as_dict()["requests"] == []
+
+
+def test_all_accounts_are_examined_unless_a_cloud_is_named(ask):
+    assert [line for line in ask()[1].splitlines() if not line.startswith((" ", "Nothing"))] == [
+        "This machine",
+        "growatt",
+        "goodwe",
+    ]
+    assert "\ngrowatt\n" not in ask("goodwe")[1]
+
+
+def test_an_account_of_another_cloud_is_not_examined(alone, monkeypatch, capsys):
+    for part in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"HELIOGRAPH_GROWATT_{part}", "x")
+    assert run(["doctor", "goodwe"]) == 2
+    assert "there is no account of goodwe" in capsys.readouterr().err
+
+
+def test_no_account_at_all_is_a_problem_with_a_way_out(alone, capsys):
+    assert run(["doctor"]) == 1
+    ((verdict, sentence),) = found(capsys.readouterr().out, "configuration")
+    assert verdict == "problem"
+    assert "heliograph login growatt" in sentence
+
+
+def test_a_broken_configuration_is_told_with_its_line(configured):
+    code, out = configured('vendor = "growat"', 'username = "ada"')
+    ((verdict, sentence),) = found(out, "configuration")
+    assert (code, verdict) == (1, "problem")
+    assert "line 2: vendor must be one of" in sentence
+
+
+def test_a_file_with_a_password_that_others_can_read_is_a_warning(alone, tmp_path, capsys):
+    file = tmp_path / "config.toml"
+    file.write_text('[[account]]\nvendor = "growatt"\nusername = "ada"\npassword = "hunter2"\n')
+    file.chmod(0o644)
+    assert run(["doctor", "--config", str(file)]) == 0
+    assert "chmod 600" in dict(found(capsys.readouterr().out, "configuration"))["warning"]
+
+
+def test_a_password_that_is_kept_nowhere_says_who_keeps_it(configured):
+    code, out = configured('vendor = "growatt"', 'username = "ada"')
+    ((verdict, sentence),) = found(out, "password")
+    assert (code, verdict) == (1, "problem")
+    assert "heliograph login growatt" in sentence
+
+
+def test_a_password_command_runs_only_when_it_is_tried(configured, tmp_path, box):
+    ran = tmp_path / "ran"
+    lines = ('vendor = "growatt"', 'username = "ada"', f"password_command = ['touch', '{ran}']")
+    _, out = configured(*lines, words=["growatt"])
+    assert found(out, "password") == [("ok", "from password_command, which runs only with --try")]
+    assert not ran.exists()
+    _, out = configured(*lines, words=["growatt", "--try", "--server", box.url])
+    assert ran.exists()
+    assert found(out, "password")[0][0] == "problem"
+
+
+@pytest.mark.parametrize(
+    ("server", "verdict", "told"),
+    [
+        ("https://openapi-us.growatt.com/", "ok", "one region only"),
+        ("http://openapi.growatt.com/", "warning", "not encrypted"),
+        ("https://growatt.example.com/", "warning", "none of growatt's known servers"),
+        ("mars", "problem", "no Growatt region"),
+        ("https://me:hunter2@openapi.growatt.com/", "problem", "holds no user name"),
+        ("https://me:hunter2@open api/", "problem", ""),
+    ],
+)
+def test_a_server_that_is_not_the_clouds_is_told(configured, server, verdict, told):
+    _, out = configured('vendor = "growatt"', 'username = "ada"', 'password = "x"', f'server = "{server}"')
+    ((said, sentence),) = found(out, "server")
+    assert said == verdict
+    assert told in sentence
+    assert "hunter2" not in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "advice"),
+    [
+        ("locked", "problem", "may prolong it"),
+        ("blocked", "problem", "ask less often"),
+        ("throttled", "warning", "ends by itself"),
+        ("unreachable", "warning", "is online"),
+    ],
+)
+def test_a_pause_is_told_with_what_to_do(box, ask, kind, verdict, advice):
+    remember(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    code, out = ask("growatt")
+    ((said, sentence),) = found(out, "pause")
+    assert (said, code) == (verdict, int(verdict == "problem"))
+    assert "so it said" in sentence
+    assert advice in sentence
+
+
+@BOTH
+def test_a_refused_password_is_told_with_the_command_that_mends_it(box, ask, vendor):
+    remember(box, vendor, refused_passwords=["f" * 64], refused_at=NOW)
+    code, out = ask(vendor)
+    ((verdict, sentence),) = found(out, "login")
+    assert (code, verdict) == (1, "problem")
+    assert sentence.endswith(f"heliograph login {vendor}")
+    assert "f" * 64 not in out
+
+
+def test_terms_that_wait_for_a_person_are_a_problem(box, ask):
+    box.faults.set({"agreement": ""})
+    with pytest.raises(Exception, match="without a session"):
+        read(box, "goodwe")
+    code, out = ask("goodwe")
+    ((verdict, sentence),) = found(out, "login")
+    assert (code, verdict) == (1, "problem")
+    assert "the login succeeded without a session" in sentence
+    assert "accept what it asks" in sentence
+    assert "login at SEMS+ failed" in out
+
+
+def test_a_login_that_failed_by_itself_is_a_warning_only(box, ask):
+    remember(box, "growatt", failures=2, failed_at=NOW, failed_why="the cloud failed inside (500)")
+    code, out = ask("growatt")
+    ((verdict, sentence),) = found(out, "login")
+    assert (code, verdict) == (0, "warning")
+    assert "the cloud failed inside (500)" in sentence
+
+
+def test_a_rival_is_told(box, ask):
+    remember(box, "goodwe", deaths=[NOW - 60, NOW])
+    assert "an account of its own" in dict(found(ask("goodwe")[1], "rival"))["warning"]
+
+
+def test_a_budget_that_is_used_up_is_a_warning(box, ask):
+    remember(box, "growatt", spent=[[NOW - 60, 175]])
+    ((verdict, sentence),) = found(ask("growatt")[1], "budget")
+    assert verdict == "warning"
+    assert "175 of 180 requests" in sentence
+    assert "20 are kept for a person" in sentence
+
+
+def test_a_memory_of_another_version_is_a_problem_of_this_account_alone(box, ask, monkeypatch):
+    with monkeypatch.context() as newer:
+        newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
+        remember(box, "growatt")
+    code, out = ask()
+    assert code == 1
+    assert "another version" in dict(found(out, "memory"))["problem"]
+    assert "\ngoodwe\n" in out
+
+
+def test_a_broken_memory_is_set_aside_and_told(box, ask):
+    remember(box, "growatt").path.write_text("{")
+    assert "will be set aside" in ask("growatt")[1]
+    read(box, "growatt")
+    assert "was set aside as" in ask("growatt")[1]
+    assert "what it remembered is forgotten" in dict(found(ask("growatt")[1], "files"))["warning"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_an_account_file_others_can_read_is_a_problem(box, ask):
+    remember(box, "growatt").path.chmod(0o644)
+    code, out = ask()
+    assert code == 1
+    assert "chmod -R go-rwx" in dict(found(out, "files"))["problem"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    (check,) = disk(file)
+    assert check.verdict == "problem"
+    assert "HELIOGRAPH_HOME" in check.sentence
+
+
+def test_a_clock_that_is_off_is_a_warning_with_its_way():
+    assert clock_off(30.0).verdict == "ok"
+    assert clock_off(7200.0).sentence.startswith("this machine's is 2 h behind the cloud's")
+    assert clock_off(-300.0).sentence.startswith("this machine's is 5 min ahead of the cloud's")
+
+
+# With a trial
+
+
+@BOTH
+def test_a_trial_without_a_session_logs_nobody_in(box, ask, vendor):
+    code, out = ask(vendor, "--try")
+    ((verdict, sentence),) = found(out, "trial")
+    assert (code, verdict) == (0, "warning")
+    assert sentence.endswith(f"heliograph login {vendor}")
+    assert logins(box) == 0
+
+
+@BOTH
+def test_a_trial_uses_the_stored_session(box, ask, vendor):
+    read(box, vendor)
+    before = gate(box, vendor).budget().requests_used
+    code, out = ask(vendor, "--try")
+    assert (code, found(out, "trial")) == (0, [("ok", "the stored session opens the account")])
+    assert logins(box) == 1
+    assert gate(box, vendor).budget().requests_used == before + 1
+
+
+@BOTH
+def test_a_trial_may_use_what_is_kept_for_a_person(box, ask, vendor):
+    read(box, vendor)
+    budget = gate(box, vendor).budget()
+    remember(box, vendor, spent=[[time.time() - 60, budget.daily]])
+    _, out = ask(vendor, "--try")
+    assert found(out, "trial") == [("ok", "the stored session opens the account")]
+
+
+@BOTH
+def test_a_trial_of_the_classic_dialect_stays_in_it(box, ask, vendor):
+    box.faults.set({"classic": ""})
+    read(box, vendor)
+    spent = logins(box)
+    assert found(ask(vendor, "--try")[1], "trial")[0][0] == "ok"
+    assert logins(box) == spent
+
+
+@BOTH
+def test_a_session_that_is_over_costs_no_login(box, ask, vendor):
+    read(box, vendor)
+    box.faults.set({"expire": ""})
+    code, out = ask(vendor, "--try")
+    ((verdict, sentence),) = found(out, "trial")
+    assert (code, verdict) == (0, "warning")
+    assert "is over" in sentence
+    assert logins(box) == 1
+    assert not gate(box, vendor).load(NOW).session["alive"]
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["html", "block", "rate=1", "truncated", "reset", "http500"])
+def test_whatever_the_cloud_answers_no_login_is_sent_and_no_traceback_shown(box, ask, vendor, fault):
+    read(box, vendor)
+    name, _, value = fault.partition("=")
+    box.faults.set({name: value})
+    _, out = ask(vendor, "--try")
+    assert found(out, "trial") or found(out, "network")
+    assert logins(box) == 1
+    assert box.who[vendor].password not in out
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["locked", "blocked", "throttled"])
+def test_nothing_is_sent_while_an_account_is_paused(box, ask, vendor, kind):
+    remember(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    assert "nothing was sent" in ask(vendor, "--try")[1]
+    assert box.log.as_dict()["requests"] == []
+
+
+def test_a_server_nobody_answers_at_is_a_problem(box, ask):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        code, out = ask("growatt", "--try", server=f"http://127.0.0.1:{taken.getsockname()[1]}")
+    ((verdict, sentence),) = found(out, "network")
+    assert (code, verdict) == (1, "problem")
+    assert "no connection to" in sentence
+    assert "firewall" in sentence
+
+
+def test_a_name_nobody_knows_is_told_as_such(box, ask):
+    code, out = ask("growatt", "--try", server="http://nobody.invalid")
+    assert code == 1
+    assert "its name is not known here" in dict(found(out, "network"))["problem"]
+
+
+def test_a_trial_tells_how_far_the_clocks_are_apart_once(box, ask):
+    read(box, "goodwe")
+    ((verdict, sentence),) = found(ask("goodwe", "--try")[1], "clock")
+    assert verdict == "warning"
+    assert "the cloud's" in sentence
+
+
+# The bundle
+
+
+def bundle(tmp_path):
+    return (tmp_path / "bundle.txt").read_text("utf-8")
+
+
+@BOTH
+def test_a_bundle_tells_the_fault_and_not_whose_it_is(box, ask, vendor, tmp_path):
+    read(box, vendor)
+    box.faults.set({"html": ""})
+    code, out = ask(vendor, "--try", "--bundle", str(tmp_path / "bundle.txt"))
+    text = bundle(tmp_path)
+    who, session = box.who[vendor], gate(box, vendor).load(NOW).session
+    assert "read it before you post it" in out
+    assert ("trial" in text, "Packages" in text, f"Memory of account 1 ({vendor})" in text) == (True, True, True)
+    assert code in (0, 1)
+    for secret in (who.username, who.password, *(site.id for site in who.sites), os.environ["HELIOGRAPH_HOME"]):
+        assert secret not in text
+    for jar in session["cookies"].values():
+        assert not any(value in text for value in jar.values())
+    assert not any(str(session["token"].get(key) or "?!") in text for key in ("token", "uid"))
+
+
+def test_a_bundle_shows_of_a_configuration_what_can_be_nothing_else(configured, tmp_path):
+    configured(
+        "# my sister Anna's",
+        'name = "Anna home"',
+        'vendor = "growatt"',
+        'username = "anna.b"',
+        'password = "hunter2"',
+        'server = "https://anna.example.net/solar"',
+        'timezone = "Europe/Amsterdam"',
+        'plants = ["1234567"]',
+        "interval = 10",
+        words=["--bundle", str(tmp_path / "bundle.txt")],
+    )
+    text = bundle(tmp_path)
+    shown = ('vendor = "growatt"', 'timezone = "Europe/Amsterdam"', "interval = 10", f"password = {MASK}")
+    assert all(line in text for line in shown)
+    for private in ("Anna", "anna", "hunter2", "1234567", "sister", str(tmp_path)):
+        assert private not in text
+
+
+def test_a_bundle_of_a_broken_configuration_does_not_quote_it(configured, tmp_path):
+    code, _ = configured(
+        'vendor = "goodwe"',
+        "hunter2 = hunter3",
+        'usrname = "anna.b"',
+        "hunter4",
+        words=["--bundle", str(tmp_path / "bundle.txt")],
+    )
+    text = bundle(tmp_path)
+    assert code == 1
+    assert "line 3" in text
+    assert not re.search("hunter|anna", text)
+
+
+def test_a_mistyped_value_an_error_quotes_is_masked_in_the_bundle(configured, tmp_path):
+    words = ["--bundle", str(tmp_path / "bundle.txt")]
+    _, out = configured('vendor = "anna.b@home"', 'username = "x"', words=words)
+    assert "anna.b" in out
+    assert "anna.b" not in bundle(tmp_path)
+
+
+def test_a_bundle_does_not_replace_a_file(box, ask, tmp_path, capsys):
+    (tmp_path / "bundle.txt").write_text("mine")
+    assert ask("--bundle", str(tmp_path / "bundle.txt"))[0] == 2
+    assert bundle(tmp_path) == "mine"
+
+
+def test_a_home_that_is_the_root_does_not_eat_every_slash(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/")
+    monkeypatch.setenv("HELIOGRAPH_HOME", ".")
+    assert "a/b." in bundles._without_places("a/b.", tmp_path)

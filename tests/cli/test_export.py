@@ -1,0 +1,288 @@
+"""The stored past as files: the same rows in every format, whole or not at all, and harmless to a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as pq
+import pytest
+
+from heliograph.cli import export as exporting
+from heliograph.cli.formats import harmless
+from heliograph.cli.main import run
+from heliograph.metrics import METRICS
+from heliograph.model import Quality
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Day, Entry, Known, Series
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ROOF, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
+EVIL = '=HYPERLINK("http://example.com","roof")'
+
+
+def at(text):
+    return int(datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp())
+
+
+@pytest.fixture
+def home(place):
+    """A store of a plant with a hostile name: the night summer time ends, and three days of energies."""
+    start = at("2026-10-25T01:00")
+    rows = [
+        Entry(ROOF, start + n * 300 + 5, start, Quality.LIVE, None, {"pv_power": -float(n), "pv_energy_total": 7000.25})
+        for n in range(36)
+    ]
+    days = [Day(ROOF, date(2026, 10, n), {"pv_energy": float(n)}, Quality.LIVE, n < 26, 1) for n in (24, 25, 26)]
+    with place.open() as store:
+        store.write(Batch(known=[Known(ROOF, EVIL, None, "Europe/Berlin")], samples=rows, days=days))
+    return place
+
+
+@pytest.fixture
+def say(home, capfdbinary):
+    """Run the command on the store and return its exit code, output and complaints."""
+
+    def said(*words):
+        code = run(["export", *words, "--store", str(home.where)])
+        out, err = capfdbinary.readouterr()
+        return code, out, err.decode()
+
+    return said
+
+
+def table(out):
+    return list(csv.DictReader(io.StringIO(out.decode())))
+
+
+def test_csv_has_a_line_a_stretch_with_empty_cells_for_gaps(say):
+    code, out, err = say("--from", "2026-10-25", "--to", "2026-10-25")
+    assert (code, err) == (0, "")
+    rows = table(out)
+    assert len(rows) == 36
+    assert list(rows[0]) == ["time_utc", "vendor", "plant", "name", *METRICS]
+    assert rows[0]["time_utc"] == "2026-10-24T23:00:00Z"
+    assert (rows[1]["pv_power"], rows[1]["load_power"], rows[1]["pv_energy_total"]) == ("-1.0", "", "7000.25")
+
+
+def test_local_time_says_its_offset_so_that_the_hour_that_comes_twice_is_two(say):
+    _, out, _ = say("--resolution", "hour", "--time", "local", "--metrics", "pv_power")
+    assert [row["time_local"] for row in table(out)] == [
+        "2026-10-25T01:00:00+02:00",
+        "2026-10-25T02:00:00+02:00",
+        "2026-10-25T02:00:00+01:00",
+    ]
+
+
+def test_days_are_energies_and_say_whether_they_are_final(say):
+    _, out, _ = say("--resolution", "day", "--metrics", "pv_energy,load_energy")
+    assert [list(row.values())[0:1] + list(row.values())[4:] for row in table(out)] == [
+        ["2026-10-24", "24.0", "", "true"],
+        ["2026-10-25", "25.0", "", "true"],
+        ["2026-10-26", "26.0", "", "false"],
+    ]
+
+
+def test_json_lines_have_null_for_gaps_and_names_as_they_are(say):
+    _, out, _ = say("--format", "jsonl", "--metrics", "pv_power,load_power")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert rows[2] == {
+        "time_utc": "2026-10-24T23:10:00Z",
+        "vendor": "growatt",
+        "plant": "11",
+        "name": EVIL,
+        "pv_power": -2.0,
+        "load_power": None,
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["--resolution", "hour"], ["--resolution", "day"], ["--time", "local"]])
+def test_every_format_has_the_same_rows(words, say):
+    plain = table(say("--format", "csv", *words)[1])
+    lines = [json.loads(line) for line in say("--format", "jsonl", *words)[1].splitlines()]
+    parquet = pq.read_table(io.BytesIO(say("--format", "parquet", *words)[1])).to_pylist()
+    assert len(plain) == len(lines) == len(parquet) > 2
+    for cells, line, row in zip(plain, lines, parquet, strict=True):
+        assert list(cells) == list(line) == list(row)
+        starts, *names = line
+        told = row[starts].isoformat().replace("+00:00", "Z")
+        assert cells[starts] == line[starts] == told
+        for name in names[3:]:
+            assert line[name] == row[name]
+            assert cells[name] == ("" if line[name] is None else str(line[name]).replace("T", "t").replace("F", "f"))
+
+
+def test_parquet_tells_types_units_and_the_clock(say, tmp_path):
+    file = tmp_path / "out.parquet"
+    code, out, err = say("--output", str(file), "--time", "local")
+    assert (code, out) == (0, b"")
+    assert err == f"heliograph: 36 rows in {file}\n"
+    schema = pq.read_schema(file)
+    assert str(schema.field("time_local").type) == "timestamp[ms, tz=Europe/Berlin]"
+    assert schema.field("pv_power").metadata[b"unit"] == b"W"
+    assert str(schema.field("pv_power").type) == "double"
+    assert str(schema.field("battery_soc").type) == "double"
+
+
+def test_a_parquet_column_has_one_clock(home, say):
+    with home.open() as store:
+        store.write(Batch(known=[Known(BARN, "Barn", None, "UTC+05:30")]))
+    code, _, err = say("--format", "parquet", "--time", "local")
+    assert code == 2
+    assert "these plants live by different clocks (Europe/Berlin, UTC+05:30)" in err
+    assert say("--format", "parquet", "--time", "utc")[0] == 0
+    code, out, _ = say("--format", "parquet", "--time", "local", "--plant", "Barn")
+    assert (code, pq.read_table(io.BytesIO(out)).num_rows) == (0, 0)
+    assert str(pq.read_schema(io.BytesIO(out)).field("time_local").type) == "timestamp[ms, tz=+05:30]"
+
+
+def test_without_pyarrow_it_is_said_what_to_install_before_anything_is_opened(say, monkeypatch, tmp_path):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, err = say("--output", str(tmp_path / "x.parquet"))
+    assert code == 2
+    assert err == "heliograph: Parquet needs pyarrow, which is not installed: pip install 'heliograph[parquet]'\n"
+    assert not (tmp_path / "x.parquet").exists()
+
+
+# Spreadsheets
+
+
+def test_a_hostile_name_is_no_formula(say):
+    _, out, _ = say("--resolution", "day")
+    assert {row["name"] for row in table(out)} == {"'" + EVIL}
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r", "\n", "roof;", "roof, ", "a|"])
+def test_no_cell_begins_a_formula_whatever_is_taken_for_its_border(sign, before):
+    import re
+
+    for cell in re.split(r"[;,|\t\r\n]", harmless(f"{before}{sign}1+1")):
+        assert not cell.strip().strip("\ufffd").startswith(sign)
+
+
+def test_ordinary_names_stay_as_they_are():
+    for name in ("Home", "South-East", "Müller & Sons", "a=b", "1+1", "me@example.com", "Dach, links"):
+        assert harmless(name) == name
+
+
+# Files
+
+
+def test_a_file_is_whole_or_not_there(say, tmp_path, monkeypatch):
+    file = tmp_path / "out.csv"
+    file.write_text("what was there before")
+
+    def breaks(*_):
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heliograph.history.rows", breaks)
+    assert say("--output", str(file))[0] == 130
+    assert file.read_text() == "what was there before"
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["out.csv"]
+
+
+def test_a_file_that_is_a_link_stays_one(say, tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "out.csv"
+    link.symlink_to(tmp_path / "real" / "data.csv")
+    assert say("--output", str(link))[0] == 0
+    assert link.is_symlink()
+    assert len(link.read_text().splitlines()) == 37
+
+
+def test_a_device_is_written_to_and_never_replaced(say):
+    before = Path("/dev/null").stat()
+    code, _, err = say("--output", "/dev/null", "--format", "parquet")
+    assert (code, err) == (0, "heliograph: 36 rows in /dev/null\n")
+    assert stat.S_ISCHR(before.st_mode)
+    assert Path("/dev/null").stat().st_ino == before.st_ino
+
+
+def test_the_format_is_as_the_files_name_ends(say, tmp_path):
+    say("--output", str(tmp_path / "a.jsonl"))
+    assert (tmp_path / "a.jsonl").read_text().startswith('{"time_utc"')
+    say("--output", str(tmp_path / "a"))
+    assert (tmp_path / "a").read_text().startswith("time_utc,")
+
+
+def test_a_reader_that_leaves_early_is_no_error(home):
+    words = [sys.executable, "-m", "heliograph", "export", "--store", str(home.where)]
+    with open_store(home.where) as store:
+        rows = [Entry(ROOF, n * 300, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(4_000_000, 4_010_000)]
+        store.write(Batch(samples=rows))
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline().startswith(b"time_utc,")
+    process.stdout.close()
+    assert process.wait(30) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--from", "2026-10-26", "--to", "2026-10-25"], "--from 2026-10-26 comes after --to 2026-10-25"),
+        (["--to", "tomorrow"], "--to: a day is written like 2026-06-21, not 'tomorrow'"),
+        (["--plant", "77"], "there is no plant '77'; the plants are: 11 ("),
+        (["--metrics", "sun"], "there is no metric 'sun' at the resolution 5min; there are pv_power"),
+        (["--output", "nowhere/at/all.csv"], "nowhere/at/all.csv cannot be written: No such file"),
+        (["--output", "."], ". cannot be written: Is a directory"),
+    ],
+)
+def test_a_wrong_word_is_one_helpful_line(words, says, say):
+    code, out, err = say(*words)
+    assert (code, out) == (2, b"")
+    assert err.startswith("heliograph: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_days_of_which_nothing_is_known_are_a_head_and_a_word(say):
+    code, out, err = say("--from", "2020-01-01", "--to", "2020-01-31")
+    assert code == 0
+    assert table(out) == []
+    assert out.startswith(b"time_utc,")
+    assert err == "heliograph: nothing is known of these days\n"
+
+
+def test_parquet_is_not_written_to_a_terminal(say, monkeypatch):
+    monkeypatch.setattr(exporting.sys.stdout, "isatty", lambda: True, raising=False)
+    code, out, err = say("--format", "parquet")
+    assert (code, out) == (2, b"")
+    assert "Parquet is nothing for a terminal" in err
+
+
+def test_twice_the_rows_take_no_more_memory(tmp_path):
+    """What Python holds at its peak, for half a year and for a whole one: pages, not rows."""
+    import tracemalloc
+
+    from heliograph.history import Wanted, roofs, rows
+
+    peaks = []
+    for months in (6, 12):
+        with open_store(tmp_path / f"{months}.sqlite") as store:
+            start = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+            for month in range(months):
+                first = start + month * 30 * 86400
+                batch = [Entry(ROOF, first + n * 3600, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(720)]
+                store.write(Batch(samples=batch))
+            wanted = Wanted(roofs(store), date(2026, 1, 1), date(2026, 12, 31), "5min", ("pv_power",))
+            tracemalloc.start()
+            assert sum(1 for _ in rows(store, wanted)) == months * 720
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]

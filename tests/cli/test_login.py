@@ -1,0 +1,494 @@
+"""`heliograph login` and `logout` against both emulated clouds, at a terminal that shows what it would show."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keyring
+import pytest
+
+from heliograph.cli.clients import client
+from heliograph.cli.main import run
+from heliograph.config import load
+from heliograph.config.passwords import Passwords
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError
+from support.fake_keyring import Ring
+
+NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+PROGRAM = [sys.executable, "-m", "heliograph"]
+
+at_terminal = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+both = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
+
+
+class Home:
+    """A person's home folder, their accounts at both clouds, and what they see."""
+
+    def __init__(self, folder, emulator, ready, capsys, monkeypatch):
+        self.folder = folder
+        self.config = folder / "config.toml"
+        self.emulator = emulator
+        self.url = ready["url"]
+        self.accounts = {one["vendor"]: one for one in ready["accounts"]}
+        self.capsys = capsys
+        self.monkeypatch = monkeypatch
+
+    def __getitem__(self, vendor):
+        return self.accounts[vendor]
+
+    def say(self, *words):
+        """Run a command and return its exit code, output and complaints."""
+        code = run([str(word) for word in words])
+        out, err = self.capsys.readouterr()
+        for one in self.accounts.values():
+            assert one["password"] not in out + err
+        assert "Traceback" not in err
+        return code, out, err
+
+    def pipe(self, text, *words):
+        """Run a command with a text on its standard input, which is no terminal."""
+        path = self.folder / "stdin"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        with path.open(encoding="utf-8") as stdin, self.monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", stdin)
+            return self.say(*words)
+
+    def log_in(self, vendor, *words):
+        one = self[vendor]
+        named = () if "--username" in words else ("--username", one["username"])
+        return self.pipe(f"{one['password']}\n", "login", vendor, "--password-stdin", *named, *words)
+
+    def logins(self):
+        """Return how many logins all clouds were asked for, refused ones included."""
+        told = self.emulator.log.as_dict()
+        return sum(one["logins"] + one["rejected_logins"] for one in told["accounts"].values())
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    emulator = build(Options(start=NOON.astimezone(), speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        yield Home(tmp_path, emulator, ready, capsys, monkeypatch)
+
+
+def kept(home, vendor, username=None):
+    found = Passwords.of({"HELIOGRAPH_HOME": str(home.folder), "HELIOGRAPH_NO_KEYRING": "1"}).find(
+        vendor, username or home[vendor]["username"]
+    )
+    return found and found.reveal()
+
+
+# login
+
+
+@both
+def test_a_login_keeps_the_password_and_makes_the_account_known(home, vendor):
+    code, out, err = home.log_in(vendor, "--server", home.url)
+    assert (code, err) == (0, "")
+    hint = ['  # timezone = "Europe/Amsterdam"  # name yours: this cloud knows one offset from UTC all year']
+    if vendor == "goodwe":
+        hint = []
+    assert out.splitlines() == [
+        f"{vendor} account {vendor}: logged in",
+        f"the password is kept in {home.folder / 'passwords.json'}",
+        f"{home.config} has a new account:",
+        "  [[account]]",
+        f'  vendor = "{vendor}"',
+        f'  username = "{home[vendor]["username"]}"',
+        f'  server = "{home.url}"',
+        *hint,
+    ]
+    assert kept(home, vendor) == home[vendor]["password"]
+    assert home[vendor]["password"] not in home.config.read_text()
+    assert home.logins() == 1
+    code, out, err = home.say("now", "--json")
+    assert (code, err) == (0, "")
+    assert [row["plant"] for row in json.loads(out)] == home[vendor]["plants"]
+    assert home.logins() == 1, "the session of the trial is the one that is used"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_what_a_login_writes_is_for_its_owner_alone(home):
+    before = os.umask(0)
+    try:
+        home.log_in("growatt", "--server", home.url)
+    finally:
+        os.umask(before)
+    written = [path for path in home.folder.rglob("*") if path.is_file() and path.name != "stdin"]
+    assert {"config.toml", "passwords.json"} < {path.name for path in written}
+    assert [path.name for path in written if path.suffix != ".lock" and path.stat().st_mode & 0o077] == []
+
+
+@both
+def test_a_wrong_password_keeps_nothing_and_says_what_to_do(home, vendor):
+    words = ("--server", home.url, "--password-stdin", "--username", home[vendor]["username"])
+    code, out, err = home.pipe("hunter2\n", "login", vendor, *words)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "hunter2" not in err
+    assert "Nothing was kept; --no-try keeps the password unasked" in err
+    assert err.endswith(f". For another region: heliograph login {vendor} --server us\n")
+    assert not home.config.exists()
+    assert not (home.folder / "passwords.json").exists()
+    assert home.logins() == 1
+
+
+def test_a_password_corrected_is_tried_at_once(home):
+    words = ("--server", home.url, "--password-stdin", "--username", home["growatt"]["username"])
+    assert home.pipe("hunter2\n", "login", "growatt", *words)[0] == 1
+    assert home.log_in("growatt", "--server", home.url)[0] == 0
+    assert home.logins() == 2
+
+
+def test_a_locked_account_keeps_nothing_unless_nobody_is_asked(home):
+    home.emulator.faults.set({"lock": "0"})
+    code, _, err = home.log_in("growatt", "--server", home.url)
+    assert code == 1
+    assert "locked" in err
+    assert "Nothing was kept; --no-try keeps the password unasked" in err
+    assert "region" not in err
+    assert kept(home, "growatt") is None
+    asked = home.logins()
+    code, out, err = home.log_in("growatt", "--server", home.url, "--no-try")
+    assert (code, err) == (0, "")
+    assert "logged in" not in out
+    assert kept(home, "growatt") == home["growatt"]["password"]
+    assert home.logins() == asked
+
+
+def test_the_persons_file_is_only_added_to(home):
+    written = '# My roof\n[[account]]\nvendor = "goodwe"\nusername = "roof@example.com"\npassword = "a"  # ünicode'
+    home.config.write_text(written)
+    home.config.chmod(0o600)
+    code, _, _ = home.log_in("growatt", "--server", home.url, "--account", 'the "barn"')
+    assert code == 0
+    text = home.config.read_text()
+    assert text.startswith(f"{written}\n\n[[account]]\n")
+    _, barn = load(home.config, {}).accounts
+    assert (barn.name, barn.vendor, barn.server) == ('the "barn"', "growatt", home.url)
+    assert tomllib.loads(text)["account"][1]["name"] == 'the "barn"'
+
+
+def test_a_known_account_is_not_written_again(home):
+    home.log_in("growatt", "--server", home.url)
+    before = home.config.read_text()
+    code, out, _ = home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin")
+    assert code == 0
+    assert out == f"the password is kept in {home.folder / 'passwords.json'}\n"
+    assert home.config.read_text() == before
+    assert kept(home, "growatt") == "better"
+
+
+def test_another_server_for_a_known_account_is_told_as_the_line_to_write(home):
+    home.config.write_text(f'[[account]]\nvendor = "growatt"\nusername = "{home["growatt"]["username"]}"\n')
+    code, out, _ = home.log_in("growatt", "--server", home.url)
+    assert code == 0
+    told = f'the configuration sends account growatt elsewhere; write into {home.config}: server = "{home.url}"'
+    assert out.splitlines()[-1] == told
+    home.config.write_text(f'{home.config.read_text()}server = "{home.url}"\n')
+    assert home.say("now", "--json")[0] == 0
+    assert home.logins() == 1
+
+
+def test_a_configuration_that_was_named_is_made(home):
+    path = home.folder / "elsewhere" / "mine.toml"
+    code, _, _ = home.log_in("growatt", "--server", home.url, "--config", path)
+    assert code == 0
+    assert not home.config.exists()
+    assert home.say("now", "--json", "--config", path)[0] == 0
+
+
+def test_a_file_that_cannot_be_added_to_is_told_with_what_belongs_there(home):
+    home.config.write_text("account = []\n")
+    code, out, err = home.log_in("growatt", "--server", home.url)
+    assert code == 2
+    assert "the password is kept in" in out
+    assert f"{home.config} cannot be added to (the result would not be TOML); write this there yourself" in err
+    assert f'vendor = "growatt"\nusername = "{home["growatt"]["username"]}"' in err
+    assert home.config.read_text() == "account = []\n"
+
+
+def test_a_password_the_person_keeps_is_tried_and_not_kept_twice(home):
+    one = home["growatt"]
+    command = json.dumps([sys.executable, "-c", f"print({one['password']!r})"])
+    home.config.write_text(
+        f'[[account]]\nvendor = "growatt"\nusername = "{one["username"]}"\nserver = "{home.url}"\n'
+        f"password_command = {command}\n"
+    )
+    code, out, err = home.pipe("", "login", "growatt")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "growatt account growatt: logged in",
+        f"nothing was kept: its password is that of {home.config}: password_command",
+    ]
+    assert not (home.folder / "passwords.json").exists()
+    code, _, err = home.log_in("growatt")
+    assert code == 2
+    assert "password_command; take that out to have one kept here" in err
+
+
+def test_the_environments_name_is_enough_for_a_login(home, monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_GROWATT_USERNAME", home["growatt"]["username"])
+    code, _, _ = home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin")
+    assert code == 0
+    assert not home.config.exists()
+    assert kept(home, "growatt") == "better"
+    assert "HELIOGRAPH_GROWATT_USERNAME" in home.log_in("growatt", "--username", "other", "--account", "b")[2]
+
+
+TWO = "".join(f'[[account]]\nname = "{name}"\nvendor = "growatt"\nusername = "{name} user"\n' for name in "ab")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["growatt"], "there are several accounts of growatt; choose one with --account: a, b"),
+        (["goodwe", "--account", "a"], "account a is one of growatt, not of goodwe"),
+        (["growatt", "--account", "a", "--username", "b user"], "account a has another user name in the configuration"),
+        (["growatt", "--account", "c", "--username", "b user"], "this user already is account b"),
+        (["goodwe"], "the user name is not known; say --username NAME"),
+        (["goodwe", "--username", "a\x1bb"], "a name must be of printable signs"),
+        (["goodwe", "--username", "me"], "there is no terminal to ask for the password; say --password-stdin"),
+        (["goodwe", "--username", "me", "--password-stdin"], "no password was given; nothing was kept"),
+        (["growatt", "--account", "a", "--password-stdin", "--server", "mars"], "no password was given"),
+    ],
+)
+def test_what_is_missing_or_ambiguous_is_one_line(home, words, told):
+    home.config.write_text(TWO)
+    code, out, err = home.pipe("", "login", *words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+    assert home.config.read_text() == TWO
+
+
+def test_a_password_that_is_no_text_is_told(home):
+    words = ("login", "goodwe", "--username", "me", "--password-stdin", "--no-try")
+    code, _, err = home.pipe(b"\xffhunter2\n", *words)
+    assert code == 2
+    assert "not text in this system's encoding" in err
+
+
+def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_NO_KEYRING")
+    before, ring = keyring.get_keyring(), Ring()
+    keyring.set_keyring(ring)
+    try:
+        _, out, _ = home.log_in("growatt", "--server", home.url)
+        assert "the password is kept in the keyring (Ring)" in out
+        assert list(ring.kept.values()) == [home["growatt"]["password"]]
+        assert not (home.folder / "passwords.json").exists()
+        ring.locked, ring.asked = True, 0
+        assert home.say("now", "--json")[0] == 0
+        assert ring.asked == 0, "a session that is stored needs no password"
+        ring.locked = False
+        _, out, _ = home.say("logout", "growatt")
+        assert "the password is forgotten" in out
+        assert ring.kept == {}
+    finally:
+        keyring.set_keyring(before)
+
+
+# logout
+
+
+@both
+def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
+    home.log_in(vendor, "--server", home.url)
+    before = home.config.read_text()
+    used = client(load(None, os.environ).accounts[0]).budget
+    code, out, err = home.say("logout", vendor)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "the password is forgotten",
+        "the session is forgotten; what was asked of the account and any lock stay remembered, to protect it",
+        f"the account stays in {home.config}",
+    ]
+    assert kept(home, vendor) is None
+    assert home.config.read_text() == before
+    left = client(load(None, os.environ).accounts[0]).budget
+    assert left.opened_at is None is not used.opened_at
+    assert (left.logins_used, left.requests_used) == (used.logins_used, used.requests_used)
+    code, _, err = home.say("now")
+    assert code == 2
+    assert f"password is missing from this account, and none is kept; run: heliograph login {vendor}" in err
+    assert home.logins() == 1
+
+
+def test_a_logout_says_that_a_written_password_stays(home, monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_GROWATT_USERNAME", "me")
+    monkeypatch.setenv("HELIOGRAPH_GROWATT_PASSWORD", "hunter2")
+    code, out, _ = home.say("logout", "growatt")
+    assert code == 0
+    assert "no password was kept" in out
+    assert out.endswith("the account stays in the environment, with its HELIOGRAPH_GROWATT_PASSWORD\n")
+
+
+def test_an_account_that_was_taken_out_of_the_file_can_be_forgotten_by_its_name(home):
+    home.log_in("growatt", "--server", home.url)
+    home.config.unlink()
+    code, _, err = home.say("logout", "growatt")
+    assert code == 2
+    assert "no such account of growatt is configured; say --username NAME" in err
+    code, out, _ = home.say("logout", "growatt", "--username", home["growatt"]["username"], "--server", home.url)
+    assert code == 0
+    assert "the password is forgotten" in out
+    assert "stays in" not in out
+    assert kept(home, "growatt") is None
+
+
+def test_a_broken_file_of_passwords_is_told_of(home):
+    home.log_in("growatt", "--server", home.url)
+    (home.folder / "passwords.json").write_text('{"growatt"')
+    code, _, err = home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin")
+    assert code == 0
+    assert "passwords.json was broken, so it is now passwords.broken-1.json" in err
+    assert kept(home, "growatt") == "better"
+
+
+# A terminal, and the real program
+
+
+def _sit_at(slave):
+    os.login_tty(slave)
+    # A suite that runs in the background hands its children an ignored SIGINT, which no Ctrl-C would be.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def terminal(*words):
+    """Run the program at a terminal of its own and yield it, and what reads and types there."""
+    import pty
+
+    master, slave = pty.openpty()
+    program = subprocess.Popen([*PROGRAM, *words], preexec_fn=lambda: _sit_at(slave))  # noqa: PLW1509 - two C calls
+    os.close(slave)
+    seen = bytearray()
+
+    def until(text):
+        deadline = time.monotonic() + 30
+        while text not in seen.decode(errors="replace"):
+            assert time.monotonic() < deadline, seen
+            if select.select([master], [], [], 0.2)[0]:
+                try:
+                    seen.extend(os.read(master, 4096))
+                except OSError:  # the other end is closed
+                    break
+        return seen.decode(errors="replace")
+
+    try:
+        yield program, until, lambda text: os.write(master, text.encode())
+    finally:
+        program.kill()
+        program.wait()
+        os.close(master)
+
+
+@at_terminal
+def test_at_a_terminal_the_name_is_asked_for_and_the_password_is_not_shown(home):
+    one = home["growatt"]
+    with terminal("login", "growatt", "--server", home.url) as (program, until, type_in):
+        until("User name: ")
+        type_in(f"{one['username']}\n")
+        until("Password: ")
+        cmdline = Path(f"/proc/{program.pid}/cmdline")
+        type_in(f"{one['password']}\n")
+        shown = until("logged in")
+        if cmdline.exists():
+            assert one["password"].encode() not in cmdline.read_bytes()
+        shown = until('server = "')
+        assert program.wait(10) == 0
+    assert one["username"] in shown, "a name is typed in sight"
+    assert one["password"] not in shown
+    assert kept(home, "growatt") == one["password"]
+
+
+@at_terminal
+def test_a_password_that_is_typed_wrong_is_not_shown_either(home):
+    with terminal("login", "goodwe", "--server", home.url, "--username", home["goodwe"]["username"]) as (
+        program,
+        until,
+        type_in,
+    ):
+        until("Password: ")
+        type_in("hunter2\n")
+        shown = until("--server us")
+        assert program.wait(10) == 1
+    assert "hunter2" not in shown
+    assert kept(home, "goodwe") is None
+
+
+@at_terminal
+def test_ctrl_c_at_the_question_ends_the_program_without_a_trace(home):
+    with terminal("login", "goodwe", "--username", "me") as (program, until, type_in):
+        until("Password: ")
+        type_in("\x03")
+        shown = until("nothing that ever comes")
+        assert program.wait(10) == 130
+    assert "Traceback" not in shown
+    assert not home.config.exists()
+
+
+@at_terminal
+def test_no_process_of_a_login_shows_the_password_in_the_list_of_processes(home):
+    """What `ps` shows is read all the time while the program runs, a slow login included."""
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("no /proc to read the list of processes from")
+    one = home["growatt"]
+    home.emulator.faults.set({"slow": "1"})
+    command = [*PROGRAM, "login", "growatt", "--server", home.url, "--username", one["username"], "--password-stdin"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    lists = set()
+    with subprocess.Popen(command, text=True, **pipes) as program:
+        program.stdin.write(f"{one['password']}\n")
+        program.stdin.flush()
+        while program.poll() is None:
+            lists.update(command_lines())
+            time.sleep(0.02)
+        out, err = program.stdout.read(), program.stderr.read()
+    assert program.returncode == 0, err
+    assert any(b"--password-stdin" in line for line in lists)
+    assert not [line for line in lists if one["password"].encode() in line]
+    assert one["password"] not in out + err
+    assert re.search(r"the password is kept in .*passwords\.json", out)
+
+
+def command_lines():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes()
+        except OSError:  # it has ended meanwhile
+            continue
+
+
+# Limits on their way to the client
+
+
+def test_an_accounts_limits_reach_its_client(home):
+    text = '[[account]]\nvendor = "growatt"\nusername = "me"\npassword = "a"\n'
+    home.config.write_text(text)
+    (account,) = load(home.config, {}).accounts
+    usual = client(account).budget
+    home.config.write_text(f"{text}requests_per_day = 100\nlogins_per_day = 1\nreserve = 5\n")
+    (account,) = load(home.config, {}).accounts
+    budget = client(account).budget
+    assert (budget.requests_limit, budget.logins_limit, budget.reserve) == (100, 1, 5)
+    assert usual.requests_limit != 100
+    home.config.write_text(f"{text}requests_per_day = {usual.reserve}\n")
+    (account,) = load(home.config, {}).accounts
+    with pytest.raises(ConfigError, match=r"account growatt: its reserve of \d+ leaves nothing of \d+ requests a day"):
+        client(account)

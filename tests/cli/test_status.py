@@ -1,0 +1,214 @@
+"""What is used of every account's budget is told in one line, and as data; nothing is sent for it."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heliograph.cli.main import run
+from heliograph.cli.timefmt import clock
+from heliograph.keeper import Keeper
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Known
+from heliograph.vendors.growatt import Growatt, address
+from support.store_rows import ROOF, SAMPLE
+
+NOW = 0.0
+"""The moment a test begins: these commands know no clock but the machine's."""
+
+
+@pytest.fixture(autouse=True)
+def _now():
+    global NOW  # noqa: PLW0603 - read where the tests make their books
+    NOW = time.time()
+
+
+@pytest.fixture(autouse=True)
+def owner(monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    for part in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"HELIOGRAPH_GOODWE_{part}", raising=False)
+        monkeypatch.setenv(f"HELIOGRAPH_GROWATT_{part}", "ada")
+
+
+def remembered(**members):
+    """Let the account's keeper remember something."""
+    gate = Keeper().gate("growatt", address(""), "ada", Growatt.usual_limits)
+    book = gate.load(NOW)
+    for name, value in members.items():
+        setattr(book, name, value)
+    gate.shelf.folder.mkdir(parents=True, exist_ok=True)
+    gate.shelf.save(book.to_json(), durable=False)
+    return gate.shelf.path
+
+
+def shown(moment):
+    return clock(datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(NOW, UTC))
+
+
+def told(capsys, *words):
+    code = run(["status", *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_an_account_that_was_never_asked_has_all_of_its_budget(capsys):
+    assert told(capsys) == (0, "growatt: 0 of 180 requests and 0 of 8 logins used in 24 h, no session\n", "")
+
+
+def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
+    opened = NOW - 6 * 3600
+    remembered(spent=[[NOW - 23 * 3600, 143]], logins=[opened], opened_at=opened, last_login=opened)
+    _, out, _ = told(capsys)
+    assert out == (
+        f"growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, session 6 h old, last login {shown(opened)}\n"
+    )
+
+
+def test_what_is_used_up_says_when_more_is_free(capsys):
+    remembered(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
+    _, out, _ = told(capsys)
+    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next free {shown(NOW - 3600 + 300 + 86_400)}," in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        ("locked", "locked until"),
+        ("blocked", "blocked until"),
+        ("throttled", "nothing is sent until"),
+        ("unreachable", "not tried again until"),
+    ],
+)
+def test_a_pause_says_why_and_until_when(capsys, kind, begins):
+    remembered(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    _, out, _ = told(capsys)
+    assert out.splitlines()[1] == f"  {begins} {shown(NOW + 7200)}: so it said"
+
+
+def test_a_failed_login_says_when_the_next_one_may_be_sent(capsys):
+    remembered(failures=3, failed_at=NOW, failed_why="no luck")
+    _, out, _ = told(capsys)
+    assert f"  no login before {shown(NOW + 240)}: the last login failed (no luck)" in out
+
+
+def test_a_refused_password_says_what_to_do(capsys):
+    remembered(refused_at=NOW - 60)
+    code, out, _ = told(capsys)
+    assert code == 0
+    says = f"  password refused {shown(NOW - 60)}, and not tried again; run: heliograph login growatt"
+    assert out.splitlines()[1:] == [says]
+    (row,) = json.loads(told(capsys, "--json")[1])["accounts"]
+    assert datetime.fromisoformat(row["refused_at"]).timestamp() == int(NOW - 60)
+
+
+def test_everything_is_there_as_data(capsys):
+    remembered(
+        spent=[[NOW - 23 * 3600, 143]],
+        opened_at=NOW - 60,
+        pause="locked",
+        pause_until=NOW + 60,
+        pause_why="507",
+        notes=[[NOW, "a note"]],
+    )
+    code, out, _ = told(capsys, "--json")
+    (row,) = json.loads(out)["accounts"]
+    assert json.loads(out)["store"] is None
+    assert code == 0
+    assert row["requests"] == {"used": 143, "limit": 180, "reserve": 20, "next_free": None}
+    assert row["logins"] == {"used": 0, "limit": 8, "last": None}
+    assert (row["account"], row["vendor"]) == ("growatt", "growatt")
+    assert (row["pause"]["kind"], row["pause"]["why"]) == ("locked", "507")
+    moments = (row["pause"]["until"], row["session"]["opened_at"], row["notes"][0]["at"])
+    assert all(datetime.fromisoformat(moment).utcoffset() == timedelta() for moment in moments)
+    assert row["notes"][0]["note"] == "a note"
+
+
+def test_a_memory_that_cannot_be_read_does_not_hide_the_other_account(capsys, monkeypatch):
+    for part in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"HELIOGRAPH_GOODWE_{part}", "ada")
+    with monkeypatch.context() as newer:
+        newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
+        remembered()
+    code, out, err = told(capsys)
+    assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
+    assert out.startswith("goodwe: ")
+    assert "another version" in err
+
+
+def test_what_was_written_by_a_cloud_moves_no_cursor(capsys):
+    remembered(pause="locked", pause_until=NOW + 60, pause_why="\x1b[2J\u202e")
+    _, out, _ = told(capsys)
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def kept(where, age, **values):
+    """Let a store hold a roof whose newest sample is so many seconds old."""
+    moments = (int(NOW - age) - 300 * back for back in range(12))
+    samples = [SAMPLE._replace(measured_at=at, values={"pv_power": 1.0, **values}) for at in moments]
+    with open_store(where) as store:
+        store.write(Batch(samples=samples, known=[Known(ROOF, "Sun House", None, "UTC")]))
+
+
+@pytest.mark.parametrize(
+    ("age", "values", "says"),
+    [
+        (240, {}, "live, last sample 4 min old"),
+        (2400, {"battery_soc": 50.0}, "late, last sample 40 min old"),
+        (9 * 3600, {"battery_soc": 50.0}, "offline, though it should be heard, last sample 9 h old"),
+    ],
+)
+def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, values, says):
+    where = tmp_path / "samples.sqlite"
+    kept(where, age, **values)
+    code, out, _ = told(capsys, "--store", str(where))
+    store, plant = out.splitlines()[1:]
+    assert code == 0
+    assert store.startswith(f"store {where}: 12 samples, 0.")
+    assert plant == f"  Sun House (growatt 11): {says}, 12 samples"
+
+
+def test_the_store_is_there_as_data_of_either_engine(capsys, place):
+    kept(place.where, 0)
+    code, out, _ = told(capsys, "--json", "--store", str(place.where))
+    store = json.loads(out)["store"]
+    (plant,) = store["plants"]
+    assert code == 0
+    assert store["bytes"] > 10_000
+    assert plant.pop("last_sample").endswith("+00:00")
+    assert plant == {"vendor": "growatt", "plant": "11", "name": "Sun House", "samples": 12, "freshness": "live"}
+
+
+def test_where_nothing_is_kept_nothing_is_made(capsys, place):
+    code, out, err = told(capsys, "--store", str(place.where))
+    assert (code, out.count("\n"), err) == (0, 1, "")
+    if place.kind == "sqlite":
+        assert not place.where.parent.exists()
+    else:
+        with place.outsider() as outsider:
+            assert outsider.execute("SELECT to_regnamespace('heliograph')").fetchone() == (None,)
+
+
+def test_a_store_that_cannot_be_read_does_not_hide_the_accounts_nor_tell_a_secret(capsys, tmp_path):
+    code, out, err = told(capsys, "--store", "postgresql://ada:s3cret@127.0.0.1:1/solar")
+    assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
+    assert "refused" in err
+    assert "s3cret" not in out + err
+
+
+def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
+    with open_store(tmp_path / "samples.sqlite") as store:
+        store.write(Batch(samples=[SAMPLE], known=[Known(ROOF, "\x1b[2J\u202eSun", None, "UTC")]))
+    _, out, _ = told(capsys, "--store", str(tmp_path / "samples.sqlite"))
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_an_account_whose_file_is_broken_is_not_passed_off_as_unused(capsys):
+    remembered(opened_at=NOW).write_text("{")
+    _, out, _ = told(capsys)
+    assert "the account's file is broken and will be set aside before the next request" in out

@@ -1,0 +1,251 @@
+"""The collector over real sockets: emulated clouds, a real store, and a clock that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sqlite3
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from heliograph.cli.logs import Lines
+from heliograph.collect.poller import Progress
+from heliograph.collect.schedule import Pace
+from heliograph.collect.service import collect, collect_once
+from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
+from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import InvalidCredentials
+from heliograph.eventlog import Event
+from heliograph.store.base import Batch, Series
+from heliograph.store.sqlite import SqliteStore
+from heliograph.store.threaded import Writer
+from support.collector_fixtures import Jumping, worker_of
+from support.store_fixtures import DatabasePlace
+from support.store_rows import ROOF, SAMPLE
+
+MORNING = "2026-06-21T05:00:00+02:00"
+
+
+@pytest.fixture
+def world():
+    """Yield an emulator of both clouds with a stopped clock, and its ready line."""
+    emulator = build(Options(start=datetime.fromisoformat(MORNING), speed=0, accounts=2), [GROWATT, GOODWE])
+    with serve_in_thread(emulator) as ready:
+        yield emulator, ready
+
+
+def collected(world, path, hours, during=None, accounts=None, patience=5.0, opened=None, **options):
+    """Collect for so many simulated hours, and return the store and the workers."""
+    emulator, ready = world
+    opened = opened or (lambda: SqliteStore(path / "heliograph.sqlite", patience=patience))
+
+    async def run():
+        clock = Jumping(emulator, emulator.world.clock.now().timestamp() + hours * 3600)
+        stop = asyncio.Event()
+        writer = Writer(opened)
+        chosen = ready["accounts"] if accounts is None else accounts
+        workers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
+        clock.workers = len(workers) + (during is not None)
+        meanwhile = asyncio.create_task(during(clock, stop)) if during else None
+        await collect(workers, writer, clock, stop)
+        if meanwhile:
+            await meanwhile
+        return workers
+
+    workers = asyncio.run(run())
+    return opened(), workers
+
+
+def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
+    for account in world[1]["accounts"]:
+        plant = account["plants"][0]
+        store, (worker,) = collected(world, tmp_path, 24, accounts=[account], plants=[plant])
+        budget = worker.client.budget
+        assert worker.progress.problem is None
+        assert budget.requests_used <= budget.requests_limit - budget.reserve
+        assert budget.logins_used <= 2
+        assert len(list(store.moments(Series(account["vendor"], plant), 0, 1 << 40))) > 40
+
+
+def test_a_sick_account_delays_no_other(world, tmp_path):
+    emulator, ready = world
+    growatt, goodwe = ready["accounts"]
+    wrong = growatt | {"password": "wrong"}
+    store, (sick, sound) = collected(world, tmp_path, 3, accounts=[wrong, goodwe])
+    assert isinstance(sick.progress.problem, InvalidCredentials)
+    assert emulator.log.as_dict()["rejected_logins"] == {growatt["username"]: 1}
+    assert sound.progress.problem is None
+    assert len(list(store.moments(Series("goodwe", goodwe["plants"][0]), 0, 1 << 40))) >= 2
+
+
+@pytest.mark.parametrize(("interval", "warns"), [(180.0, True), (7200.0, False), (None, False)])
+def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_to(
+    interval, warns, world, tmp_path, caplog
+):
+    caplog.set_level(logging.WARNING, "heliograph.collect")  # a backfill in the same process is silent about it
+    account = world[1]["accounts"][0]
+    pace, plants = Pace(180.0, interval), account["plants"][:1]
+    _, (worker,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
+    events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, Event)]
+    told = [facts for facts in events if facts["event"] == "slower"]
+    assert len(told) == warns
+    for facts in told:
+        assert (facts["account"], facts["interval"]) == (worker.progress.name, 180.0)
+        waits = worker.progress.next_at - worker.progress.polled_at
+        assert facts["seconds"] == pytest.approx(waits, abs=60)
+        assert facts["seconds"] > 1.5 * 180
+        assert facts["why"].endswith(f" of {worker.client.budget.daily} a day")
+
+
+def test_a_restart_goes_on_without_a_login_and_counts_no_energy_twice(world, tmp_path):
+    emulator, ready = world
+    account = ready["accounts"][0]
+    plant = account["plants"][0]
+    for _ in range(6):
+        store, (worker,) = collected(world, tmp_path, 1.5, accounts=[account], plants=[plant])
+    assert worker.client.budget.logins_used == 1
+    series = Series("growatt", plant)
+    (newest,) = store.latest(series)
+    said = [entry.values["pv_energy_today"] for entry in store.samples(series, 0, 1 << 40)]
+    known = [value for value in said if value is not None]
+    assert known == sorted(known)
+    assert newest.values["pv_energy_today"] == pytest.approx(truth(emulator, account, newest), abs=0.15)
+
+
+def truth(emulator, account, entry):
+    """Return the solar energy of the day until an entry's moment."""
+    (holder,) = (one for one in emulator.accounts if one.username == account["username"])
+    (site,) = (one for one in holder.sites if one.id == entry.series.plant)
+    return sum(home.values(datetime.fromtimestamp(entry.measured_at, UTC))["pv_energy_today"] for home in site.homes)
+
+
+def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path):
+    account = world[1]["accounts"][0]
+    plant = account["plants"][0]
+    path = tmp_path / "heliograph.sqlite"
+
+    async def lock_it(clock, stop):
+        """Hold the file's write lock for two of the four hours."""
+        await clock.wait(clock.now() + 3600, stop)
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        await clock.wait(clock.now() + 7200, stop)
+        other.close()
+        await clock.wait(clock.end, stop)
+
+    start = world[0].world.clock.now().timestamp()
+    store, (worker,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
+    moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
+    assert worker.progress.problem is None
+    assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room(world, tmp_path):
+    import resource
+
+    account = world[1]["accounts"][0]
+    plant = account["plants"][0]
+    path, series, known = tmp_path / "heliograph.sqlite", Series("growatt", plant), []
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def fill_it(clock, stop):
+        """Leave no room for two of the four hours."""
+        await clock.wait(clock.now() + 3600, stop)
+        grown = path.with_name(f"{path.name}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (grown + 1, usual[1]))
+        before = requests(world)
+        known.append(moments_of(path, series))
+        await clock.wait(clock.now() + 7200, stop)
+        known.append(moments_of(path, series))
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert requests(world) > before + 10
+        await clock.wait(clock.end, stop)
+
+    start = world[0].world.clock.now().timestamp()
+    try:
+        store, (worker,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    moments = list(store.moments(series, 0, 1 << 40))
+    assert worker.progress.problem is None
+    assert known[0] == known[1]
+    assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
+
+
+def moments_of(path, series):
+    with SqliteStore(path) as store:
+        return list(store.moments(series, 0, 1 << 40))
+
+
+def requests(world):
+    return sum(one["requests"] for one in world[0].log.as_dict(0)["clouds"].values())
+
+
+def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tmp_path, server):
+    account = world[1]["accounts"][0]
+    plant = account["plants"][0]
+    place = DatabasePlace(server.url)
+
+    async def stop_it(clock, stop):
+        await clock.wait(clock.now() + 3600, stop)
+        server.stop(signal.SIGQUIT)
+        await clock.wait(clock.now() + 7200, stop)
+        server.start()
+        await clock.wait(clock.end, stop)
+
+    start = world[0].world.clock.now().timestamp()
+    store, (worker,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
+    moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
+    store.close()
+    place.empty()
+    assert worker.progress.problem is None
+    assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
+
+
+def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr("heliograph.store.threaded.AGAIN", 0.01)
+    path = tmp_path / "heliograph.sqlite"
+
+    async def run():
+        writer = Writer(lambda: SqliteStore(path, patience=0.01))
+        await writer.ask(lambda _: None)
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        assert not await writer.write(Batch(samples=[SAMPLE]))
+        other.close()
+        await writer._retry
+        assert not writer.held
+        assert await writer.finish()
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+    with SqliteStore(path) as store:
+        assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 40)] == [SAMPLE.measured_at]
+
+
+def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_text(capsys, tmp_path):
+    class Broken:
+        progress = Progress("home")
+
+        async def turn(self):
+            raise ZeroDivisionError("s3cret")
+
+    async def run():
+        return await collect_once([Broken()], Writer(lambda: SqliteStore(tmp_path / "x.sqlite")), asyncio.Event())
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines(as_json=False))
+    log = logging.getLogger("heliograph.collect")
+    log.addHandler(handler)
+    try:
+        assert not asyncio.run(run())
+    finally:
+        log.removeHandler(handler)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert " error event=mistake account=home error=ZeroDivisionError where=" in line
+    assert "s3cret" not in line

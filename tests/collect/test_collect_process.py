@@ -1,0 +1,307 @@
+"""The collector as people run it: a program with accounts in a file, told to stop, killed, and started again."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.store import open_store
+from heliograph.store.base import Series
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+NOON = "2025-06-21T12:00:00+02:00"
+FOREVER = 1 << 40
+
+
+class Clouds:
+    """Both clouds at a noon that stands still, and the files of their owners."""
+
+    def __init__(self, emulator, ready, folder):
+        self.emulator = emulator
+        self.url = ready["url"]
+        self.accounts = ready["accounts"]
+        self.config = folder / "heliograph.toml"
+        self.store = folder / "samples.sqlite"
+        self.programs = []
+        self.configure(*self.accounts)
+
+    def configure(self, *accounts, more=""):
+        self.config.write_text(
+            "\n".join(
+                f"[[account]]\nvendor = {one['vendor']!r}\nusername = {one['username']!r}\n"
+                f"password = {one['password']!r}\nserver = {self.url!r}\nrequests_per_day = 5000\n{more}"
+                for one in accounts
+            )
+        )
+        self.config.chmod(0o600)
+
+    def command(self, *words, store=None):
+        where = ["--config", str(self.config), "--store", str(store or self.store)]
+        return [sys.executable, "-m", "heliograph", "collect", *where, *words]
+
+    def run(self, *words, store=None, code=0):
+        done = subprocess.run(
+            self.command(*words, store=store), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert done.stdout == ""
+        return done.stderr
+
+    def start(self, *words, store=None):
+        self.programs.append(subprocess.Popen(self.command(*words, store=store), stderr=subprocess.PIPE, text=True))
+        return self.programs[-1]
+
+    def end(self):
+        for program in self.programs:
+            program.kill()
+            program.wait()
+            program.stderr.close()
+
+    @property
+    def requests(self):
+        return sum(cloud["requests"] for cloud in self.emulator.log.as_dict(0)["clouds"].values())
+
+    def wait_for(self, requests, program=None):
+        """Wait until the clouds were asked so often."""
+        end = time.monotonic() + 60
+        while self.requests < requests:
+            assert time.monotonic() < end
+            assert program is None or program.poll() is None, program.stderr.read()
+            time.sleep(0.005)
+
+    def moments(self, account, store=None):
+        with open_store(store or self.store) as opened:
+            series = [Series(account["vendor"], plant) for plant in account["plants"]]
+            return [list(opened.moments(one, 0, FOREVER)) for one in series]
+
+
+@pytest.fixture
+def clouds(tmp_path):
+    emulator = build(Options(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        clouds = Clouds(emulator, ready, tmp_path)
+        yield clouds
+        clouds.end()
+
+
+def until(program, *words):
+    """Read what a program says until it said all these words in one line."""
+    for line in program.stderr:
+        if all(word in line for word in words):
+            return line
+    raise AssertionError(program.wait())
+
+
+def told(program, signum, seconds=20.0):
+    """Tell a program to stop, and return its exit code and the rest of what it says; the machine may be busy."""
+    begun = time.monotonic()
+    program.send_signal(signum)
+    _, rest = program.communicate(timeout=60)
+    assert time.monotonic() - begun < seconds
+    return program.returncode, rest
+
+
+def test_one_look_at_every_account_is_kept_and_told_line_by_line(clouds):
+    said = clouds.run("--once").splitlines()
+    assert [line.split(" ", 2)[1:] for line in said[:1]] == [
+        ["info", f"event=collecting accounts=2 store={clouds.store}"]
+    ]
+    polled = [line for line in said if "event=polled" in line]
+    assert len(polled) == 2
+    assert all("kept=true" in line for line in polled)
+    for account in clouds.accounts:
+        assert [len(found) >= 1 for found in clouds.moments(account)] == [True] * len(account["plants"])
+
+
+def test_events_come_as_json_where_programs_read_them(clouds):
+    events = [json.loads(line) for line in clouds.run("--once", "--no-heal", "--log", "json").splitlines()]
+    assert {one["event"] for one in events} == {"collecting", "no-zone", "polled"}
+    assert all(datetime.fromisoformat(one["at"]).utcoffset() == timedelta() for one in events)
+    (growatt,) = (one for one in events if one["event"] == "polled" and one["account"] == "growatt")
+    assert growatt["kept"] is True
+    assert growatt["plants"] == len(clouds.accounts[0]["plants"])
+
+
+def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clouds):
+    growatt, goodwe = clouds.accounts
+    clouds.configure(growatt | {"password": "not-this-one"}, goodwe)
+    said = clouds.run("--once", "--no-heal", code=1)
+    (line,) = (line for line in said.splitlines() if "event=failed" in line)
+    assert "account=growatt error=InvalidCredentials" in line
+    assert "not-this-one" not in said
+    assert all(clouds.moments(goodwe))
+    assert not any(clouds.moments(growatt))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_at_once_and_has_kept_everything(clouds, signum):
+    program = clouds.start()
+    until(program, "event=polled")
+    until(program, "event=polled")
+    assert told(program, signum)[0] == 0
+    for account in clouds.accounts:
+        assert all(clouds.moments(account))
+
+
+@pytest.mark.parametrize("words", [(), ("--once",)])
+def test_told_to_stop_in_the_middle_of_a_request_it_waits_for_what_comes_soon(clouds, words):
+    clouds.configure(clouds.accounts[0])
+    clouds.run("--once", "--no-heal")
+    before = clouds.moments(clouds.accounts[0])
+    clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
+    clouds.emulator.faults.set({"slow": 0.2})
+    program = clouds.start("--no-heal", *words)
+    clouds.wait_for(clouds.requests + 1, program)
+    code, said = told(program, signal.SIGTERM)
+    assert code == 0
+    assert "event=polled" in said
+    assert [len(after) for after in clouds.moments(clouds.accounts[0])] == [len(found) + 1 for found in before]
+
+
+@pytest.mark.parametrize("words", [(), ("--once",)])
+def test_told_to_stop_it_does_not_wait_for_a_cloud_that_takes_minutes(clouds, words):
+    growatt, goodwe = clouds.accounts
+    clouds.run("--once", "--no-heal")
+    clouds.emulator.faults.set({"slow": 60})
+    program = clouds.start("--no-heal", *words)
+    clouds.wait_for(clouds.requests + 2, program)
+    code, _ = told(program, signal.SIGTERM)
+    assert code == (1 if words else 0)
+    clouds.emulator.faults.set({"slow": None})
+    clouds.run("--once", "--no-heal")
+    assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1, goodwe["username"]: 1}
+
+
+def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_again(clouds):
+    growatt = clouds.accounts[0]
+    clouds.configure(growatt)
+    clouds.run("--once", "--no-heal")
+    before = clouds.requests
+    clouds.run("--once", "--no-heal")
+    each, chance = clouds.requests - before, random.Random(7)
+    known, acknowledged, dead_before = clouds.moments(growatt), 0, 0
+    for turn in range(24):
+        clouds.emulator.world.clock.set(clouds.emulator.world.clock.now() + timedelta(seconds=300))
+        program = clouds.start("--no-heal")
+        # Most of them while the answers become rows, some in the middle of the questions.
+        clouds.wait_for(clouds.requests + (each if turn % 4 else chance.randrange(1, each)), program)
+        time.sleep(chance.uniform(0.0, 0.15))
+        program.send_signal(signal.SIGKILL)
+        kept = "kept=true" in program.communicate()[1]
+        found = clouds.moments(growatt)
+        assert all(set(old) <= set(new) for old, new in zip(known, found, strict=True))
+        fresh = [len(new) - len(old) for old, new in zip(known, found, strict=True)]
+        assert len(set(fresh)) == 1  # a poll is kept whole or not at all
+        assert not kept or fresh[0]
+        acknowledged, dead_before = acknowledged + kept, dead_before + (not fresh[0])
+        known = found
+    assert acknowledged > 2
+    assert dead_before > 2
+    clouds.run("--once", "--no-heal")
+    assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1}
+    for plant in growatt["plants"]:
+        ours, truth = counted_today(clouds, growatt, plant)
+        assert ours == pytest.approx(truth, abs=0.15)
+
+
+def counted_today(clouds, account, plant):
+    """Return the solar energy of the day so far, as it was counted and as it was."""
+    (holder,) = (one for one in clouds.emulator.accounts if one.username == account["username"])
+    (site,) = (one for one in holder.sites if one.id == plant)
+    with open_store(clouds.store) as store:
+        (newest,) = store.latest(Series(account["vendor"], plant))
+        today = datetime.fromisoformat(NOON).date()
+        (day,) = store.days(newest.series, today, today)
+    moment = datetime.fromtimestamp(newest.measured_at, UTC)
+    return day.values["pv_energy"], sum(home.values(moment)["pv_energy_today"] for home in site.truth)
+
+
+def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
+    first = clouds.start("--no-heal", store=place.where)
+    until(first, "event=polled")
+    until(first, "event=polled")
+    before = clouds.requests
+    (line,) = clouds.run("--once", store=place.where, code=1).splitlines()
+    assert "another heliograph collects into it already" in line
+    assert line.startswith("heliograph: ")
+    assert clouds.requests == before
+    first.kill()
+    first.wait()
+    clouds.run("--once", "--no-heal", store=place.where)  # whoever is killed has nothing any more
+
+
+def test_two_collectors_with_stores_of_their_own_share_the_session(clouds, tmp_path):
+    stores = [tmp_path / name for name in ("one.sqlite", "other.sqlite")]
+    both = [clouds.start("--once", "--no-heal", store=store) for store in stores]
+    assert [program.communicate(timeout=60) and program.returncode for program in both] == [0, 0]
+    assert set(clouds.emulator.log.as_dict(0)["logins"].values()) == {1}
+    for account in clouds.accounts:
+        assert clouds.moments(account, stores[0]) == clouds.moments(account, stores[1])
+
+
+@pytest.mark.parametrize(
+    ("store", "code", "says"),
+    [
+        ("folder", 1, "unable to open"),
+        ("letter.txt", 1, "not a store of heliograph"),
+        ("mysql://db/solar", 2, "no store of the kind mysql"),
+        ("postgresql://ada:s3cret@127.0.0.1:1/solar", 1, "refused"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_said_in_one_line_before_anybody_is_asked(clouds, tmp_path, store, code, says):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "letter.txt").write_text("Dear Ada, " * 1000)
+    (line,) = clouds.run(store=store if "://" in store else tmp_path / store, code=code).splitlines()
+    assert says in line
+    assert "s3cret" not in line
+    assert clouds.requests == 0
+
+
+def test_a_configuration_that_is_wrong_is_said_in_one_line_before_anybody_is_asked(clouds):
+    clouds.configure(*clouds.accounts, more="intervall = '5 min'\n")
+    (line,) = clouds.run(code=2).splitlines()
+    assert "intervall" in line
+    clouds.configure(clouds.accounts[1])
+    clouds.config.write_text(clouds.config.read_text().replace("http://", "htp://"))
+    (line,) = clouds.run(code=2).splitlines()
+    assert "account goodwe" in line
+    assert "no address" in line
+    assert clouds.requests == 0
+
+
+def test_no_secret_is_in_what_it_says_or_in_the_list_of_programs(clouds):
+    program = clouds.start("--log", "json")
+    said = until(program, "polled") + until(program, "polled")
+    listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
+    said += told(program, signal.SIGTERM)[1]
+    assert all(one["password"] not in said + listed for one in clouds.accounts)
+
+
+def test_a_poll_goes_into_postgresql_whole_though_the_server_restarts_meanwhile(clouds, server):
+    from support.store_fixtures import DatabasePlace
+
+    place = DatabasePlace(server.url)
+    clouds.configure(clouds.accounts[0])
+    clouds.run("--once", "--no-heal", store=place.where)
+    before = clouds.moments(clouds.accounts[0], place.where)
+    clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
+    clouds.emulator.faults.set({"slow": 0.1})
+    program = clouds.start("--no-heal", store=place.where)
+    clouds.wait_for(clouds.requests + 1, program)
+    server.stop(signal.SIGQUIT)
+    server.start()
+    assert "kept=true" in until(program, "event=polled")
+    assert told(program, signal.SIGTERM)[0] == 0
+    found = clouds.moments(clouds.accounts[0], place.where)
+    assert [len(after) for after in found] == [len(known) + 1 for known in before]
+    place.empty()

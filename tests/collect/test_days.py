@@ -1,0 +1,51 @@
+"""The plant's calendar."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.local_time import begins, day_at, day_bounds
+
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "Australia/Sydney",
+    "America/Santiago",
+    "America/Havana",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Pacific/Kiritimati",
+)
+
+
+@given(st.sampled_from(ZONES), st.dates(date(2015, 1, 1), date(2035, 1, 1)), st.floats(0, 1, exclude_max=True))
+def test_every_moment_between_a_days_bounds_is_of_that_day(name, day, share):
+    zone = ZoneInfo(name)
+    start, end = day_bounds(day, zone)
+    assert day_at(start, zone) == day_at(start + int((end - start) * share), zone) == day_at(end - 1, zone) == day
+    assert day_at(start - 1, zone) == day - timedelta(days=1)
+    assert end == begins(day + timedelta(days=1), zone)
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "hours"),
+    [
+        ("Europe/Berlin", date(2026, 3, 29), 23),
+        ("Europe/Berlin", date(2026, 6, 21), 24),
+        ("Europe/Berlin", date(2026, 10, 25), 25),
+        ("America/Santiago", date(2026, 9, 6), 23),  # midnight itself is skipped
+        ("America/Havana", date(2026, 11, 1), 25),  # midnight comes twice
+        ("Australia/Lord_Howe", date(2026, 10, 4), 23.5),
+    ],
+)
+def test_a_day_lasts_as_long_as_the_clocks_on_the_wall_say(name, day, hours):
+    start, end = day_bounds(day, ZoneInfo(name))
+    assert end - start == hours * 3600
+
+
+def test_a_cloud_that_knows_only_an_offset_is_a_zone_too():
+    zone = timezone(timedelta(hours=8))
+    assert day_at(int(datetime(2026, 6, 20, 16, tzinfo=UTC).timestamp()), zone) == date(2026, 6, 21)

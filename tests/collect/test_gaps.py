@@ -1,0 +1,338 @@
+"""Which questions about the past are open: newest first, once more after the noon that follows, and never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.collect import gapfill
+from heliograph.collect.counters.repair import MORE
+from heliograph.collect.gapfill import Healer, open_questions
+from heliograph.collect.gaps import AGAIN, HOLE, SILENT, Days, Known, Question, hole, newness, questions
+from heliograph.errors import Refused, Unreachable, Unreadable
+from heliograph.local_time import NOON, day_bounds
+from heliograph.model import PeriodEnergy, Plant, Quality, Sample
+from heliograph.store.base import Asked, Batch, Day, Entry, Repair, Series
+from heliograph.store.sqlite import SqliteStore
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ROOF = Series("growatt", "11")
+TODAY = date(2026, 6, 21)
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+def at(text):
+    return int(datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp())
+
+
+def mark(span, period, outcome="data", asked_at=0):
+    return Asked(ROOF, span, period, outcome, asked_at)
+
+
+def day(of, final=True):
+    return Day(ROOF, of, {"pv_energy": 1.0}, Quality.LIVE, final=final, written_at=1)
+
+
+def found(now, first=YESTERDAY, curves=(), months=(), days=(), **options):
+    asked = {"curve": {one.period: one for one in curves}, "days": {one.period: one for one in months}}
+    known = Known(asked, {one.day: one for one in days})
+    today = datetime.fromtimestamp(now, BERLIN).date()
+    open_now = questions(ROOF, known, Days(first, today), today, now, BERLIN, **options)
+    return [(one.span, one.period) for one in open_now]
+
+
+def test_nothing_known_is_everything_open_newest_first_and_a_month_before_its_days():
+    assert found(at("2026-06-03T15:00"), date(2026, 5, 30)) == [
+        ("days", "2026-06"),
+        ("curve", "2026-06-02"),
+        ("curve", "2026-06-01"),
+        ("days", "2026-05"),
+        ("curve", "2026-05-31"),
+        ("curve", "2026-05-30"),
+    ]
+
+
+def test_today_is_never_over():
+    assert all(period != f"{TODAY}" for _, period in found(at("2026-06-21T23:59:59")))
+
+
+@pytest.mark.parametrize("outcome", ["data", "nothing"])
+def test_a_day_that_was_answered_is_asked_for_once_more_after_the_noon_that_follows(outcome):
+    early = mark("curve", f"{YESTERDAY}", outcome, at("2026-06-21T00:05"))
+    month = mark("days", "2026-06", outcome, at("2026-06-21T00:05"))
+    begun = [day(YESTERDAY, final=False)]
+    assert found(at("2026-06-21T11:59:59"), curves=[early], months=[month], days=begun) == []
+    both = [("days", "2026-06"), ("curve", f"{YESTERDAY}")]
+    assert found(at("2026-06-21T12:00"), curves=[early], months=[month], days=begun) == both
+    late = mark("curve", f"{YESTERDAY}", outcome, at("2026-06-21T12:00"))
+    month = month._replace(asked_at=at("2026-06-21T12:00"))
+    # What the cloud has nothing of then has no day, and is asked for no more.
+    assert found(at("2026-06-21T23:00"), curves=[late], months=[month]) == []
+
+
+def test_a_curve_is_read_a_last_time_two_days_later_for_loggers_that_were_silent():
+    asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-21T12:00"))]
+    months = [mark("days", "2026-06", asked_at=at("2026-06-23T12:00"))]
+    open_at = [
+        ("curve", f"{YESTERDAY}") in found(at(now), curves=asked, months=months)
+        for now in ("2026-06-23T11:59:59", "2026-06-23T12:00", "2026-07-30T12:00")
+    ]
+    assert open_at == [False, True, True]
+    asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-23T12:00"))]
+    assert ("curve", f"{YESTERDAY}") not in found(at("2026-07-30T12:00"), curves=asked, months=months)
+
+
+def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty():
+    asked_at = at("2026-06-21T13:00")
+    failed = {"curves": [mark("curve", f"{YESTERDAY}", "failed", asked_at)], "days": [day(YESTERDAY)]}
+    assert found(asked_at + AGAIN - 1, **failed)[-1] != ("curve", f"{YESTERDAY}")
+    assert found(asked_at + AGAIN, **failed)[-1] == ("curve", f"{YESTERDAY}")
+    last = at("2026-07-20T14:00")
+    assert ("curve", f"{YESTERDAY}") in found(last, **failed)
+    assert ("curve", f"{YESTERDAY}") not in found(last + 86400, **failed)
+    assert ("curve", f"{YESTERDAY}") in found(last + 86400, **failed, patience=400)
+
+
+def test_a_month_that_failed_waits_a_day_and_is_given_up_thirty_days_after_its_last():
+    failed = mark("days", "2026-05", "failed", at("2026-06-01T13:00"))
+    closed = [mark("curve", f"2026-05-{n}", asked_at=at("2026-06-02T13:00")) for n in (30, 31)]
+    open_at = [
+        ("days", "2026-05") in found(at(now), date(2026, 5, 30), closed, [failed])
+        for now in ("2026-06-02T12:59", "2026-06-02T13:00", "2026-06-30T13:00", "2026-07-01T13:00")
+    ]
+    assert open_at == [False, True, True, False]
+
+
+def test_a_month_is_asked_for_again_only_while_a_day_of_it_is_not_final():
+    month = mark("days", "2026-06", asked_at=at("2026-06-20T13:00"))
+    curves = [mark("curve", f"2026-06-{n}", asked_at=at("2026-06-21T13:00")) for n in (19, 20)]
+    now, first = at("2026-06-21T13:00"), date(2026, 6, 19)
+    assert found(now, first, curves, [month], [day(YESTERDAY), day(first)]) == []
+    assert found(now, first, curves, [month], [day(YESTERDAY, final=False), day(first)]) == [("days", "2026-06")]
+    assert found(now, first, curves, [month], [day(first)]) == [("days", "2026-06")]
+
+
+def test_noon_follows_a_day_of_25_hours_twelve_hours_after_its_end():
+    turned = date(2026, 10, 25)
+    start, end = day_bounds(turned, BERLIN)
+    assert end - start == 25 * 3600
+    asked = [mark("curve", f"{turned}", asked_at=end + 60)]
+    for now, there in ((end + NOON - 1, False), (end + NOON, True)):
+        assert (("curve", f"{turned}") in found(now, turned, asked)) is there
+
+
+def test_the_newest_of_many_questions_is_today_and_a_month_comes_before_its_days():
+    order = [("curve", "2026-06-21"), ("curve", "2026-06-02"), ("curve", "2026-05-31"), ("days", "2026-05")]
+    mixed = [Question(ROOF, *one) for one in (order[1], order[3], order[0], order[2])]
+    assert [one.period for one in sorted(mixed, key=newness, reverse=True)] == [
+        "2026-06-21",
+        "2026-06-02",
+        "2026-05",
+        "2026-05-31",
+    ]
+
+
+OUTCOMES = st.sampled_from(["data", "nothing", "failed", "raises"])
+
+
+@given(
+    outcomes=st.dictionaries(st.integers(0, 9), OUTCOMES),
+    wakes=st.lists(st.integers(600, 40_000), min_size=5, max_size=60),
+)
+def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should(outcomes, wakes):
+    """A collector that lives for weeks: a curve once, after noon, and two days later; what failed once a day."""
+    curves, months, days, counts = {}, {}, {}, {}
+    first, now = date(2026, 6, 10), at("2026-06-15T03:00")
+    for wake in wakes:
+        now += wake
+        today = datetime.fromtimestamp(now, BERLIN).date()
+        for one in list(
+            questions(ROOF, Known({"curve": curves, "days": months}, days), Days(first, today), today, now, BERLIN)
+        ):
+            outcome = outcomes.get(date.fromisoformat(f"{one.period}-01"[:10]).day % 10, "data")
+            if outcome == "raises":
+                continue
+            asked = mark(one.span, one.period, outcome, now)
+            (curves if one.span == "curve" else months)[one.period] = asked
+            counts.setdefault((one.span, one.period, outcome), []).append(now)
+    for (span, period, outcome), asked in counts.items():
+        if outcome == "failed":
+            assert all(later - before >= AGAIN for before, later in pairwise(asked))
+        elif span == "curve":
+            end = day_bounds(date.fromisoformat(period), BERLIN)[1]
+            assert len(asked) <= 3
+            assert len([one for one in asked if one >= end + NOON]) <= 2
+            assert len([one for one in asked if one >= end + SILENT]) <= 1
+
+
+# Today's holes
+
+
+def test_a_hole_is_told_by_its_end_once_it_has_one():
+    assert hole([], 0) is None
+    assert hole([HOLE - 1, 2 * HOLE - 2], 0) is None
+    assert hole([HOLE, HOLE + 300], 0) == HOLE
+    assert hole([300, 300 + HOLE, 900 + HOLE, 900 + 2 * HOLE], 0) == 900 + 2 * HOLE
+
+
+def test_a_hole_of_today_is_asked_about_once(store):
+    start = at("2026-06-21T00:00")
+    rows = [
+        Entry(ROOF, start + n * 300, start, Quality.LIVE, None, {"pv_power": 1.0})
+        for n in (*range(96), *range(120, 130))
+    ]
+    store.write(Batch(samples=rows, days=[day(YESTERDAY)]))
+    now = start + 131 * 300
+
+    def newest():
+        return [one.period for one in open_questions(store, ROOF, now, BERLIN, TODAY, 1)]
+
+    assert newest() == [f"{TODAY}"]
+    store.write(Batch(asked=[mark("curve", f"{TODAY}", "nothing", now)]))
+    assert newest() == []
+
+
+# The answers
+
+
+class Told:
+    """A client that answers what it was given, and remembers what it was asked."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+
+    async def day_curve(self, plant, day):
+        self.asked.append(day)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    period_energies = day_curve
+
+    async def history_cost(self, plant):
+        from heliograph.model import HistoryCost
+
+        return HistoryCost(curve=1, days=1, months=1, years=1)
+
+
+def answered(span, period, answer, now="2026-06-21T13:00", days=None, raised=None):
+    question = Question(ROOF, span, period)
+    return asyncio.run(
+        gapfill.ask(Told(answer), question, at(now), BERLIN, {}, gapfill.Before(days or {}, raised or {}))
+    )
+
+
+def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():
+    moments = [datetime(2026, 6, 20, 10, 5 * n, tzinfo=UTC) for n in range(3)]
+    curve = [Sample(moment=one, values={"pv_power": w}) for one, w in zip(moments, (1.0, None, 0.0), strict=True)]
+    batch = answered("curve", "2026-06-20", curve)
+    assert [one.values["pv_power"] for one in batch.samples] == [1.0, 0.0]
+    assert {one.quality for one in batch.samples} == {Quality.BACKFILLED}
+    assert [one.outcome for one in batch.asked] == ["data"]
+    assert [one.outcome for one in answered("curve", "2026-06-20", curve[1:2]).asked] == ["nothing"]
+
+
+@pytest.mark.parametrize("error", [Refused("no"), Unreadable("what")])
+@pytest.mark.parametrize(("span", "period"), [("curve", "2026-06-20"), ("days", "2026-06"), ("months", "2026")])
+def test_an_answer_that_says_no_is_marked_as_failed_and_keeps_nothing(error, span, period):
+    batch = answered(span, period, error)
+    assert batch == Batch(asked=[mark(span, period, "failed", at("2026-06-21T13:00"))])
+
+
+def test_what_never_was_an_answer_leaves_no_mark():
+    with pytest.raises(Unreachable):
+        answered("curve", "2026-06-20", Unreachable("gone"))
+
+
+def test_a_months_days_become_final_but_today_does_not_become_a_row():
+    told = [PeriodEnergy(period=f"2026-06-{n}", values={"pv_energy": 10.0 + n}) for n in (19, 20, 21)]
+    batch = answered("days", "2026-06", told, days={YESTERDAY: day(YESTERDAY, final=False)})
+    assert [(f"{one.day}", one.values["pv_energy"], one.final) for one in batch.days] == [
+        ("2026-06-19", 29.0, True),
+        ("2026-06-20", 30.0, True),
+    ]
+    early = answered("days", "2026-06", told, now="2026-06-21T11:00")
+    assert [one.final for one in early.days] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("counted", "word", "raised", "kept"),
+    [
+        (5.4, 5.1, 0.4, 5.1),  # a frozen midnight: counted here, and told of the day before
+        (5.4, 5.1, 0.1, 5.4),  # too little was raised to be that
+        (5.4, 5.1, None, 5.4),
+        (5.1, 5.4, 0.4, 5.4),
+    ],
+)
+def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(counted, word, raised, kept):
+    before = YESTERDAY - timedelta(days=1)
+    row = day(YESTERDAY, final=False)._replace(values={"pv_energy": counted})
+    told = [PeriodEnergy(period=f"{YESTERDAY}", values={"pv_energy": word})]
+    known = None if raised is None else {before: {"pv_energy": raised}}
+    batch = answered("days", "2026-06", told, days={YESTERDAY: row}, raised=known)
+    assert [one.values["pv_energy"] for one in batch.days] == [kept]
+
+
+def test_by_how_much_a_day_was_raised_is_read_from_its_repairs(tmp_path):
+    start, end = day_bounds(YESTERDAY, BERLIN)
+    question = Question(ROOF, "days", "2026-06")
+    with SqliteStore(tmp_path / "s.sqlite") as store:
+        told = [
+            Repair(ROOF, end, "pv_energy_today", 2.3, 2.7, MORE),
+            Repair(ROOF, end, "load_energy_today", 9.0, 8.0, "the cloud's day has less"),
+            Repair(ROOF, start + 60, "pv_energy_today", 2.3, 0.0, "yesterday's, not reset yet"),
+        ]
+        store.write(Batch(days=[day(YESTERDAY, final=True)], repairs=told))
+        before = gapfill.Before.of(store, question, BERLIN)
+    assert list(before.days) == [YESTERDAY]
+    assert before.raised == {YESTERDAY: {"pv_energy": pytest.approx(0.4)}}
+
+
+# The healer
+
+
+class Shelf:
+    """A writer over a real store; it may refuse to keep."""
+
+    def __init__(self, store, keeps=True):
+        self.store, self.keeps = store, keeps
+
+    async def ask(self, question):
+        return question(self.store)
+
+    async def write(self, batch):
+        if self.keeps:
+            self.store.write(batch)
+        return self.keeps
+
+
+class At:
+    def __init__(self, now):
+        self._now = now
+
+    def now(self):
+        return self._now
+
+
+def healed(store, client, plants, keeps=True, now="2026-06-21T13:00"):
+    healer = Healer(Shelf(store, keeps), At(at(now)), since=date(2026, 6, 18))
+    return asyncio.run(healer.heal(client, plants, {}, 21.0, 100))
+
+
+def test_the_newest_question_over_all_plants_is_asked_first(store):
+    client = Told(())
+    roofs = [Plant(vendor="growatt", id=f"{n}", zone=BERLIN) for n in (1, 2)]
+    assert healed(store, client, roofs) == 5
+    assert client.asked == ["2026-06", "2026-06", "2026-06-20", "2026-06-20", "2026-06-19"]
+
+
+def test_an_answer_that_is_not_kept_is_not_asked_for_again_at_once(store):
+    client = Told(())
+    assert healed(store, client, [Plant(vendor="growatt", id="1", zone=BERLIN)], keeps=False) == 1
+    assert len(client.asked) == 1

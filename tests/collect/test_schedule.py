@@ -1,0 +1,39 @@
+"""When a person is told that the budget does not pay the interval: surely, once, and again only after it was paid."""
+
+from __future__ import annotations
+
+import pytest
+
+from heliograph.collect.schedule import DAY, POLLS, Seen, Shortfall, affordable
+
+
+def costing(seconds):
+    """Return what is seen where the budget pays a poll every so many seconds."""
+    return Seen(newest=None, rhythm=300.0, awake=True, enduring=True, cost=seconds * 200 * POLLS / DAY, daily=200)
+
+
+def test_what_the_budget_pays_depends_on_what_a_poll_takes():
+    assert affordable(costing(432.0)) == pytest.approx(432.0)
+
+
+@pytest.mark.parametrize(
+    ("polls", "said"),
+    [
+        ([200, 200, 200, 200], "-x--"),
+        # A login makes one poll dear.
+        ([200, 90, 200, 90], "----"),
+        ([200, 120, 200, 120], "----"),
+        ([149, 149, 149], "---"),
+        # Nearly paid is not paid.
+        ([200, 200, 120, 200, 200], "-x---"),
+        ([200, 200, 90, 200, 200], "-x--x"),
+    ],
+)
+def test_it_is_told_at_the_second_poll_in_a_row_and_again_only_after_the_interval_was_paid(polls, said):
+    shortfall = Shortfall()
+    assert "".join("x" if shortfall.news(100.0, costing(one)) else "-" for one in polls) == said
+
+
+def test_without_an_interval_there_is_nothing_to_tell():
+    shortfall = Shortfall()
+    assert not any(shortfall.news(None, costing(9000)) for _ in range(3))

@@ -1,0 +1,478 @@
+"""The configuration: what a file and the environment come to, and how a mistake is told."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from ast import literal_eval
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from heliograph.cli.clients import CLIENTS, client_type
+from heliograph.config import EXAMPLE, VENDORS, Config, load, passwords
+from heliograph.config.passwords import Passwords
+from heliograph.core.files import config_path, data_folder
+from heliograph.core.redact import Secret
+from heliograph.errors import ConfigError
+from support.paths import DOCS
+
+WHOLE = """\
+# My roof
+[[account]]
+name = "home"
+vendor = "growatt"
+username = "me"
+password = "hunter2"
+server = "us"
+timezone = "Europe/Amsterdam"
+plants = ["11", 22]
+
+[[account]]
+vendor = "goodwe"
+username = "you"
+password_env = "SEMS_PASSWORD"
+"""
+ENVIRON = {"SEMS_PASSWORD": "hunter3"}
+ROOF = '[[account]]\nvendor = "goodwe"\nusername = "me"\n'
+
+
+def command(written_as):
+    return f"{ROOF}password_command = {written_as}\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, text), ENVIRON)
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    return str(caught.value).removeprefix(str(folder / "config.toml"))
+
+
+def test_a_file_becomes_accounts(tmp_path):
+    home, roof = load(written(tmp_path, WHOLE), ENVIRON).accounts
+    assert (home.name, home.vendor, home.username, home.server) == ("home", "growatt", "me", "us")
+    assert home.password.reveal() == "hunter2"
+    assert home.zone == ZoneInfo("Europe/Amsterdam")
+    assert home.plants == ("11", "22")
+    assert (roof.name, roof.server, roof.zone, roof.plants) == ("goodwe", None, None, ())
+    assert roof.password.reveal() == "hunter3"
+
+
+def test_a_password_never_shows_in_what_is_printed_of_a_configuration(tmp_path):
+    config = load(written(tmp_path, WHOLE), ENVIRON)
+    assert "hunter" not in repr(config)
+    assert all(isinstance(one.password, Secret) for one in config.accounts)
+
+
+def test_a_password_may_stand_in_a_file_beside_the_configuration(tmp_path):
+    (tmp_path / "secret").write_text("hunter4\n")
+    (tmp_path / "secret").chmod(0o600)
+    text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword_file = "secret"\n'
+    config = load(written(tmp_path, text), {})
+    assert config.accounts[0].password.reveal() == "hunter4"
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize("form", ["list", "text"])
+def test_a_password_may_be_the_first_line_a_command_prints(tmp_path, form):
+    script = "print('hunter4 '); print('second line')"
+    form = json.dumps([sys.executable, "-c", script] if form == "list" else shlex.join([sys.executable, "-c", script]))
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    assert account.password_key == "password_command"
+    assert account.password.reveal() == "hunter4 "
+
+
+def test_a_command_runs_when_its_password_is_needed_and_not_before(tmp_path):
+    script = f"open({str(tmp_path / 'ran')!r}, 'a').write('x'); print('a')"
+    (account,) = load(written(tmp_path, command(json.dumps([sys.executable, "-c", script]))), {}).accounts
+    assert "Secret(***)" in repr(account)
+    assert not (tmp_path / "ran").exists()
+    account.password.reveal()
+    assert (tmp_path / "ran").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("print('hunter2'); sys.exit('gpg: no\\x1bsecret key')", "failed with exit code 1: gpg: no secret key"),
+        ("print('hunter2'); sys.exit(3)", "failed with exit code 3"),
+        ("print(); print('hunter2')", "printed an empty first line, which is no password"),
+        ("sys.stdout.buffer.write(b'\\xffhunter2')", "printed something that is not UTF-8 text"),
+    ],
+)
+def test_a_command_that_fails_is_told_by_line_and_key_without_what_it_printed(tmp_path, script, told):
+    form = json.dumps([sys.executable, "-c", f"import sys; {script}"])
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    with pytest.raises(ConfigError) as caught:
+        account.password.reveal()
+    assert str(caught.value) == f"{tmp_path / 'config.toml'}, line 4: password_command {told}"
+
+
+@pytest.mark.parametrize("form", ['"hunter2"', '["."]', '"a\\u0000b"'])
+def test_a_command_that_cannot_be_run_is_not_repeated_as_it_may_be_the_password_itself(tmp_path, form):
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    with pytest.raises(ConfigError, match="line 4: password_command cannot be run: ") as caught:
+        account.password.reveal()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_command_that_never_ends_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(passwords, "COMMAND_SECONDS", 0.2)
+    form = json.dumps([sys.executable, "-c", "import time; time.sleep(60)"])
+    (account,) = load(written(tmp_path, command(form)), {}).accounts
+    with pytest.raises(ConfigError, match=r"line 4: password_command did not end within 0\.2 s"):
+        account.password.reveal()
+
+
+def test_an_account_without_a_password_has_the_one_that_is_kept(tmp_path):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
+    (account,) = load(written(tmp_path, ROOF), environ).accounts
+    assert account.password_key == ""
+    Passwords.of(environ).keep("goodwe", "me", Secret("hunter4"))
+    assert account.password.reveal() == "hunter4"
+    Passwords.of(environ).keep("goodwe", "me", Secret("hunter5"))
+    assert account.password.reveal() == "hunter5"
+
+
+@pytest.mark.parametrize(("name", "login"), [("", "goodwe"), ('name = "roof"\n', "goodwe --account roof")])
+def test_a_password_that_is_nowhere_is_told_when_it_is_needed(tmp_path, name, login):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
+    (account,) = load(written(tmp_path, ROOF + name), environ).accounts
+    (tmp_path / "passwords.json").write_text("{")
+    with pytest.raises(ConfigError) as caught:
+        account.password.reveal()
+    told = f"{tmp_path / 'config.toml'}, line 1: password is missing from this account, and none is kept; run: "
+    assert str(caught.value).startswith(f"{told}heliograph login {login}; ")
+    assert "passwords.json was broken, so it is now" in str(caught.value)
+
+
+def test_an_interval_is_minutes_or_says_its_unit(tmp_path):
+    forms = {"10": 10, "1.5": 1.5, '"10min"': 10, '"90 s"': 1.5, '"2h"': 120, '"1440m"': 1440, "1": 1}
+    for form, minutes in forms.items():
+        (account,) = load(written(tmp_path, f"{ROOF}interval = {form}"), {}).accounts
+        assert account.interval == timedelta(minutes=minutes)
+    assert load(written(tmp_path, ROOF), {}).accounts[0].interval is None
+
+
+def test_an_accounts_limits_are_whole_numbers(tmp_path):
+    text = f"{ROOF}requests_per_day = 150\nlogins_per_day = 3\nreserve = 0\n"
+    (account,) = load(written(tmp_path, text), {}).accounts
+    assert (account.requests_per_day, account.logins_per_day, account.reserve) == (150, 3, 0)
+    (account,) = load(written(tmp_path, ROOF), {}).accounts
+    assert (account.requests_per_day, account.logins_per_day, account.reserve) == (None, None, None)
+
+
+def test_a_name_alone_in_the_environment_has_the_password_that_is_kept(tmp_path):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1", "HELIOGRAPH_GOODWE_USERNAME": "me"}
+    (account,) = load(None, environ).accounts
+    with pytest.raises(ConfigError, match="HELIOGRAPH_GOODWE_PASSWORD is not, and no password is kept; run: helio"):
+        account.password.reveal()
+    Passwords.of(environ).keep("goodwe", "me", Secret("hunter4"))
+    assert account.password.reveal() == "hunter4"
+
+
+def test_the_environment_alone_is_enough(tmp_path):
+    environ = {
+        "HELIOGRAPH_HOME": str(tmp_path),
+        "HELIOGRAPH_GROWATT_USERNAME": "me",
+        "HELIOGRAPH_GROWATT_PASSWORD": "a",
+        "HELIOGRAPH_GOODWE_USERNAME": "you",
+        "HELIOGRAPH_GOODWE_PASSWORD": "b",
+    }
+    found = load(None, environ).accounts
+    assert [(one.name, one.vendor, one.username, one.password.reveal()) for one in found] == [
+        ("growatt", "growatt", "me", "a"),
+        ("goodwe", "goodwe", "you", "b"),
+    ]
+
+
+def test_the_environment_adds_only_the_vendors_the_file_does_not_name(tmp_path):
+    written(tmp_path, '[[account]]\nname = "home"\nvendor = "growatt"\nusername = "me"\npassword = "a"\n')
+    environ = {
+        "HELIOGRAPH_HOME": str(tmp_path),
+        "HELIOGRAPH_GROWATT_USERNAME": "other",
+        "HELIOGRAPH_GROWATT_PASSWORD": "b",
+        "HELIOGRAPH_GOODWE_USERNAME": "you",
+        "HELIOGRAPH_GOODWE_PASSWORD": "c",
+    }
+    assert [one.name for one in load(None, environ).accounts] == ["home", "goodwe"]
+
+
+def test_half_an_account_in_the_environment_is_an_error_that_names_the_other_half(tmp_path):
+    with pytest.raises(ConfigError, match="HELIOGRAPH_GOODWE_USERNAME is not"):
+        load(None, {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_GOODWE_PASSWORD": "b"})
+
+
+def test_everything_lives_under_heliograph_home_when_it_is_set(tmp_path):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path)}
+    assert config_path(environ) == tmp_path / "config.toml"
+    assert data_folder(environ) == tmp_path
+    assert "heliograph" in str(config_path({}))
+    assert "heliograph" in str(data_folder({}))
+
+
+def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.toml cannot be read: No such file"):
+        load(tmp_path / "absent.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[account]\n", ", line 1: this is not TOML: Expected ']]' at the end of an array declaration"),
+        (WHOLE.replace('"us"', "3"), ', line 7: server must be a text in quotes, like "…"'),
+        (WHOLE.replace('"home"', '"goodwe"'), ", line 11: name 'goodwe' is used twice; give each account its own name"),
+        (WHOLE.replace('"goodwe"', '"huawei"'), ", line 12: vendor must be one of growatt, goodwe, not 'huawei'"),
+        (WHOLE.replace('username = "you"', ""), ", line 11: username is missing from this account"),
+        (WHOLE.replace("SEMS_PASSWORD", "NONE"), ", line 14: password_env names NONE, which is not set"),
+        (
+            WHOLE.replace('server = "us"', 'password_env = "SEMS_PASSWORD"'),
+            ", line 7: password_env is given together: password and password_env; keep one",
+        ),
+        (
+            WHOLE.replace("Europe/Amsterdam", "Europe/Amsterdm"),
+            ", line 8: timezone must be a zone's name like \"Europe/Amsterdam\", not 'Europe/Amsterdm'",
+        ),
+        (WHOLE.replace("Europe/Amsterdam", "../etc"), "not '../etc'"),
+        (WHOLE.replace("22", "2.5"), ', line 9: plants must be a list of plant ids, like ["1234567"]'),
+        (WHOLE + "interval = 0.5", ", line 15: interval is below 1 min, the least for goodwe: inverters upload every"),
+        (WHOLE.replace("plants", 'interval = "179s"\nplants'), "the least for growatt: its"),
+        (WHOLE + "interval = -5", "line 15: interval is below 1 min"),
+        (WHOLE + "interval = true", ', line 15: interval must be minutes, or a text like "10min", "600s" or "1h"'),
+        (WHOLE + "interval = inf", "interval must be minutes"),
+        (WHOLE + "interval = nan", "interval must be minutes"),
+        (WHOLE + 'interval = "10 parsecs"', "interval must be minutes"),
+        (WHOLE + 'interval = "25h"', "line 15: interval is longer than a day"),
+        (WHOLE + "requests_per_day = 0", "line 15: requests_per_day must be a whole number of at least 1"),
+        (WHOLE + "logins_per_day = 1.5", "line 15: logins_per_day must be a whole number of at least 1"),
+        (WHOLE + "reserve = true", "line 15: reserve must be a whole number of at least 0"),
+        (WHOLE + "requests_per_day = 9\nreserve = 9", "line 16: reserve leaves nothing of requests_per_day"),
+        (
+            WHOLE + 'password_command = "pass"',
+            ", line 15: password_command is given together: password_env and password_command; keep one",
+        ),
+        (command("''"), ", line 4: password_command must be a command like"),
+        (command("[]"), "must be a command like"),
+        (command('["", "x"]'), "must be a command like"),
+        (command('["pass", 1]'), "must be a command like"),
+        (command('"\'pass"'), ", line 4: password_command cannot be split into words (No closing quotation)"),
+        ("acount = 1\n" + WHOLE, "Did you mean account?"),
+        (
+            WHOLE + 'writes = ["immediate_charge", "power-swich"]',
+            ", line 15: writes names 'power-swich', which no setting of goodwe is called. Did you mean power_switch?",
+        ),
+        ('[account]\nvendor = "growatt"\n', ", line 1: account is a list of tables; write [[account]]"),
+    ],
+)
+def test_a_mistake_is_told_by_file_line_and_key(tmp_path, text, told):
+    assert told in complaint(tmp_path, text)
+
+
+def test_an_unknown_key_is_told_with_the_one_that_was_meant(tmp_path):
+    told = complaint(tmp_path, WHOLE.replace("timezone", "time_zone"))
+    assert told.startswith(", line 8: time_zone is not known here")
+    assert told.endswith("Did you mean timezone?")
+
+
+def test_every_setting_of_a_cloud_may_be_named(tmp_path):
+    for vendor in VENDORS:
+        names = import_module(f"heliograph.vendors.{vendor}.settings").names()
+        text = f'[[account]]\nvendor = "{vendor}"\nusername = "me"\npassword = "x"\nwrites = {json.dumps(names)}\n'
+        assert load(written(tmp_path, text), {}).accounts[0].writes == names
+
+
+def test_a_configuration_loads_a_cloud_only_to_check_the_names_of_its_settings(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from heliograph.config import load; load(Path(sys.argv[1]), {}); "
+        "print(sorted(name for name in sys.modules if name.startswith('heliograph.vendors.')))"
+    )
+    text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword = "x"\n'
+    for more, clouds in (("writes = true", set()), ('writes = ["restart"]', {"goodwe"})):
+        place = written(tmp_path, text + more)
+        done = subprocess.run([sys.executable, "-c", script, str(place)], capture_output=True, text=True, check=True)
+        assert {name.split(".")[2] for name in literal_eval(done.stdout)} == clouds
+
+
+def test_a_password_file_that_is_not_there_is_told(tmp_path):
+    text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword_file = "gone"\n'
+    assert "cannot be read: No such file" in complaint(tmp_path, text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_password_others_can_read_is_warned_about(tmp_path, mode):
+    path = written(tmp_path, WHOLE.replace('password_env = "SEMS_PASSWORD"', 'password = "hunter3"'))
+    path.chmod(mode)
+    assert load(path, ENVIRON).warnings == (f"{path} holds a password and others can read it; run: chmod 600 {path}",)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_a_file_without_a_password_may_be_read_by_anyone(tmp_path):
+    path = written(tmp_path, '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword_env = "SEMS_PASSWORD"\n')
+    path.chmod(0o644)
+    assert load(path, ENVIRON).warnings == ()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + WHOLE.encode())
+    assert len(load(path, ENVIRON).accounts) == 2
+
+
+def test_a_server_of_the_command_line_wins_for_the_accounts_chosen(tmp_path):
+    config = load(written(tmp_path, WHOLE), ENVIRON)
+    assert [one.server for one in config.chosen(server="http://127.0.0.1:1/")] == ["http://127.0.0.1:1/"] * 2
+    assert [one.name for one in config.chosen("home")] == ["home"]
+
+
+def test_an_unknown_account_is_told_with_the_names_there_are(tmp_path):
+    with pytest.raises(ConfigError, match="no account 'work'; the accounts are: home, goodwe"):
+        load(written(tmp_path, WHOLE), ENVIRON).chosen("work")
+
+
+def test_no_account_at_all_shows_both_ways_to_one(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"HELIOGRAPH_HOME": str(tmp_path)}).chosen()
+    told = str(caught.value)
+    assert "heliograph login growatt" in told
+    assert "HELIOGRAPH_GROWATT_USERNAME" in told
+    assert str(tmp_path / "config.toml") in told
+    assert "[[account]]" in told
+
+
+def test_the_example_of_the_error_is_a_configuration_that_works(tmp_path):
+    text = "\n".join(line.strip().removeprefix("# ") for line in EXAMPLE.splitlines())
+    (account,) = load(written(tmp_path, text), {}).accounts
+    assert (account.name, account.server, account.plants) == ("home", "us", ("1234567",))
+
+
+def test_every_vendor_of_the_configuration_has_a_client():
+    assert tuple(CLIENTS) == VENDORS
+
+
+def test_an_empty_configuration_is_no_crash(tmp_path):
+    config = load(written(tmp_path, ""), {})
+    assert isinstance(config, Config)
+    assert config.accounts == ()
+    assert os.fspath(config.path) == str(tmp_path / "config.toml")
+
+
+def page():
+    return (DOCS / "configuration.md").read_text("utf-8")
+
+
+def test_the_page_names_every_key_and_its_examples_are_configurations(tmp_path):
+    keys = complaint(tmp_path, ROOF + "nothing = 1").partition("known are ")[2].split(". ")[0].split(", ")
+    assert len(keys) > 10
+    assert [key for key in keys if f"`{key}`" not in page()] == []
+    for name in ("growatt.secret", "growatt"):
+        (tmp_path / name).write_text("a")
+    for name in ("mqtt.secret", "pvoutput.key", "influx.token", "webhook.secret"):
+        (tmp_path / name).write_text("a")
+    whole, passed_on, *single = re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)
+    found = load(written(tmp_path, passed_on), {})
+    assert all((found.serve, found.mqtt, found.pvoutput, found.influx, found.webhooks))
+    assert [one.name for one in load(written(tmp_path, whole), {}).accounts] == ["home", "goodwe"]
+    for line in single:
+        load(written(tmp_path, ROOF + line.replace("/run/credentials/heliograph.service/", "")), {})
+    assert len(single) == 2
+
+
+def test_the_page_tells_the_usual_limits_of_the_clouds():
+    for key, limit in (("requests_per_day", "requests"), ("logins_per_day", "logins"), ("reserve", "reserve")):
+        usual = [getattr(client_type(vendor).usual_limits, limit) for vendor in VENDORS]
+        row = next(line for line in page().splitlines() if line.startswith(f"| `{key}`"))
+        assert [int(number) for number in re.findall(r"(?:Growatt|GoodWe) (\d+)", row)] == usual
+
+
+OUTPUTS = """\
+[serve]
+host = "0.0.0.0"
+token_env = "TOKEN"
+hosts = ["solar.lan"]
+[mqtt]
+host = "broker.lan"
+username = "helio"
+password = "hunter2"
+tls = true
+topic = "roof/"
+discovery = "devices"
+[[pvoutput]]
+plant = "11"
+system = "900"
+key_file = "pv.key"
+[[influx]]
+url = "https://db.example.com/"
+org = "home"
+bucket = "solar"
+token = "hunter2"
+[[influx]]
+url = "http://10.0.0.2:8086"
+database = "solar"
+[[webhook]]
+url = "https://example.com/hook"
+secret = "hunter2"
+plants = [11]
+"""
+
+
+def test_everyone_who_gets_the_data_stands_in_a_table_of_its_own(tmp_path):
+    (tmp_path / "pv.key").write_text("hunter4\n")
+    found = load(written(tmp_path, OUTPUTS), {"TOKEN": "0123456789abcdef"})
+    assert found.serve
+    assert (found.serve.host, found.serve.port, found.serve.hosts) == ("0.0.0.0", 8765, ("solar.lan",))
+    assert found.serve.token
+    assert found.serve.token.reveal() == "0123456789abcdef"
+    assert found.mqtt
+    assert (found.mqtt.port, found.mqtt.topic, found.mqtt.discovery) == (8883, "roof", "devices")
+    assert [(one.plant, one.key.reveal(), one.url) for one in found.pvoutput] == [
+        ("11", "hunter4", "https://pvoutput.org")
+    ]
+    assert [(one.url, one.org, one.database) for one in found.influx] == [
+        ("https://db.example.com", "home", None),
+        ("http://10.0.0.2:8086", None, "solar"),
+    ]
+    assert [(one.url, one.plants) for one in found.webhooks] == [("https://example.com/hook", ("11",))]
+    assert "hunter" not in repr(found)
+
+
+def test_without_tables_nobody_else_gets_the_data(tmp_path):
+    found = load(written(tmp_path, ROOF), {})
+    assert (found.serve, found.mqtt, found.pvoutput, found.influx, found.webhooks) == (None, None, (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[serve]\nhost = "0.0.0.0"', ", line 2: host is open to other machines and needs a token"),
+        ('[serve]\nhost = "0.0.0.0"\ntoken = "short"', ", line 3: token is short"),
+        ("[serve]\nport = 70000", ", line 2: port must be a whole number of at least 0 and at most 65535"),
+        ("[[serve]]\nport = 1", ", line 1: serve is one table; write [serve] with one bracket"),
+        ("[mqtt]\nport = 1883", ", line 1: host is missing from this mqtt"),
+        ('[mqtt]\nhost = "b"\ntopic = "a/#"', ", line 3: topic must be a topic"),
+        ('[mqtt]\nhost = "b"\ndiscovery = "all"', ", line 3: discovery must be one of entities, devices, none"),
+        ('[mqtt]\nhost = "b"\ntls = "yes"', ", line 3: tls must be true or false"),
+        ('[mqtt]\nhost = "b"\npasword = "hunter2"', ", line 3: pasword is not known here"),
+        ('[[pvoutput]]\nplant = "1"\nsystem = "2"', ", line 1: key is missing from this pvoutput"),
+        ('[[influx]]\nurl = "https://a.example"', ", line 2: url needs org, bucket and token"),
+        ('[[influx]]\nurl = "https://a.example"\norg = "a"\nbucket = "b"', ", line 1: token is missing"),
+        ('[[webhook]]\nurl = "https://a"\n[[webhook]]\nurl = "ftp://a"', ", line 4: url must be an address"),
+        ('[[webhook]]\nurl = "https://me:hunter2@a"', ", line 2: url must not hold a password"),
+        ('[webhook]\nurl = "https://a"', ", line 1: webhook is a list of tables; write [[webhook]]"),
+    ],
+)
+def test_a_mistake_in_an_output_is_told_with_its_line(tmp_path, text, told):
+    assert complaint(tmp_path, text).startswith(told)

@@ -1,0 +1,220 @@
+"""Where passwords are kept: a keyring of the library's own kind, and a file that nobody else can read."""
+
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import keyring
+import pytest
+from keyring.backends import fail, null
+
+from heliograph.config.passwords import Deferred, Passwords
+from heliograph.core.redact import Secret
+from heliograph.errors import ConfigError
+from support.fake_keyring import Ring
+
+HUNTER = Secret("hunter2 ünïcode\t")
+
+
+@pytest.fixture
+def using():
+    """Make the library use a backend, as a desktop or a person's own settings do."""
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def ring(using):
+    backend = Ring()
+    using(backend)
+    return backend
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Passwords in a file alone."""
+    return Passwords(tmp_path / "data", keyring=False)
+
+
+def stored(kept):
+    return json.loads(kept.path.read_text())
+
+
+# The keyring
+
+
+def test_a_password_goes_into_the_keyring_and_into_no_file(ring, tmp_path):
+    kept = Passwords(tmp_path)
+    assert kept.keep("growatt", "me", HUNTER) == "the keyring (Ring)"
+    assert ring.kept == {("heliograph growatt", "me"): HUNTER.reveal()}
+    assert list(tmp_path.iterdir()) == []
+    assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
+    assert kept.find("goodwe", "me") is None
+    assert kept.find("growatt", "you") is None
+
+
+def test_a_password_in_the_keyring_is_forgotten_once(ring, tmp_path):
+    kept = Passwords(tmp_path)
+    kept.keep("growatt", "me", HUNTER)
+    kept.keep("growatt", "you", HUNTER)
+    assert kept.forget("growatt", "me") is True
+    assert kept.forget("growatt", "me") is False
+    assert list(ring.kept) == [("heliograph growatt", "you")]
+
+
+def test_a_password_of_the_file_moves_into_the_keyring_that_came_later(ring, tmp_path):
+    Passwords(tmp_path, keyring=False).keep("growatt", "me", Secret("old"))
+    kept = Passwords(tmp_path)
+    assert kept.find("growatt", "me").reveal() == "old"
+    assert ring.asked == 0, "a password in the file asks nobody to unlock anything"
+    kept.keep("growatt", "me", Secret("new"))
+    assert stored(kept) == {}
+    assert kept.find("growatt", "me").reveal() == "new"
+
+
+def test_a_password_in_the_file_is_forgotten_with_the_one_in_the_keyring(ring, tmp_path):
+    Passwords(tmp_path).keep("growatt", "me", Secret("old"))
+    Passwords(tmp_path, keyring=False).keep("growatt", "me", Secret("new"))
+    assert Passwords(tmp_path).find("growatt", "me").reveal() == "new"
+    assert Passwords(tmp_path).forget("growatt", "me") is True
+    assert Passwords(tmp_path).find("growatt", "me") is None
+
+
+@pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
+def test_a_keyring_that_keeps_nothing_is_none(using, backend, tmp_path):
+    using(backend())
+    kept = Passwords(tmp_path)
+    assert kept.keep("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
+    assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
+
+
+def test_without_the_keyrings_extra_there_is_the_file(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert Passwords(tmp_path).keep("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
+
+
+def test_a_server_may_have_no_keyring_by_its_environment(ring, tmp_path):
+    environ = {"HELIOGRAPH_HOME": str(tmp_path)}
+    assert Passwords.of(environ).keep("growatt", "me", HUNTER) == "the keyring (Ring)"
+    silent = Passwords.of(environ | {"HELIOGRAPH_NO_KEYRING": "1"})
+    ring.asked = 0
+    assert silent.find("growatt", "me") is None
+    assert silent.keep("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
+    assert silent.forget("growatt", "me") is True
+    assert ring.asked == 0
+
+
+def test_a_locked_keyring_is_told_with_a_way_out_and_nothing_goes_elsewhere(ring, tmp_path):
+    ring.locked = True
+    kept = Passwords(tmp_path)
+    for act in (lambda: kept.keep("growatt", "me", HUNTER), lambda: kept.find("growatt", "me")):
+        with pytest.raises(ConfigError) as caught:
+            act()
+        told = "the keyring does not answer (KeyringLocked); unlock it, or set HELIOGRAPH_NO_KEYRING=1"
+        assert str(caught.value).startswith(told)
+        assert "hunter2" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+# The file
+
+
+def test_the_file_keeps_one_password_per_cloud_and_name(kept):
+    for vendor, username in (("growatt", "me"), ("growatt", "you"), ("goodwe", "me")):
+        kept.keep(vendor, username, Secret(f"{vendor} {username}"))
+    kept.keep("growatt", "me", HUNTER)
+    assert stored(kept) == {
+        "growatt": {"me": HUNTER.reveal(), "you": "growatt you"},
+        "goodwe": {"me": "goodwe me"},
+    }
+    assert kept.forget("goodwe", "me") is True
+    assert kept.forget("goodwe", "me") is False
+    assert kept.find("growatt", "you").reveal() == "growatt you"
+    assert "goodwe" not in stored(kept)
+
+
+def test_what_never_was_is_forgotten_without_a_trace(kept):
+    assert kept.find("growatt", "me") is None
+    assert kept.forget("growatt", "me") is False
+    assert not kept.path.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_nobody_else_can_read_the_file_whatever_was_there_before(kept):
+    before = os.umask(0)
+    try:
+        kept.keep("growatt", "me", HUNTER)
+        assert kept.path.stat().st_mode & 0o777 == 0o600
+        assert kept.path.parent.stat().st_mode & 0o777 == 0o700
+        kept.path.chmod(0o644)
+        left = kept.path.with_suffix(".new")
+        left.write_text("left by a crash")
+        left.chmod(0o666)
+        kept.keep("growatt", "you", HUNTER)
+    finally:
+        os.umask(before)
+    assert kept.path.stat().st_mode & 0o777 == 0o600
+    assert not left.exists()
+    assert set(stored(kept)["growatt"]) == {"me", "you"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b'{"growatt": "hunter2"}', b'{"growatt": {"me": 1}}', b"\xff", b"[" * 100_000],
+    ids=["empty", "cut", "list", "flat", "number", "bytes", "deep"],
+)
+def test_a_broken_file_is_set_aside_and_said_so(kept, text):
+    kept.path.parent.mkdir()
+    (kept.path.parent / "passwords.broken-1.json").write_text("an older one")
+    kept.path.write_bytes(text)
+    assert kept.find("growatt", "me") is None
+    (warning,) = kept.warnings
+    assert warning.startswith(f"{kept.path} was broken, so it is now passwords.broken-2.json")
+    assert "hunter2" not in warning
+    assert (kept.path.parent / "passwords.broken-2.json").read_bytes() == text
+    kept.keep("growatt", "me", HUNTER)
+    assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
+    assert (kept.path.parent / "passwords.broken-1.json").read_text() == "an older one"
+
+
+def test_a_file_that_cannot_be_read_or_written_is_told(kept, tmp_path):
+    kept.path.mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"passwords\.json cannot be read: Is a directory"):
+        kept.find("growatt", "me")
+    with pytest.raises(ConfigError, match=r"passwords\.json cannot be read"):
+        kept.keep("growatt", "me", HUNTER)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"passwords\.json cannot be written: "):
+        Passwords(tmp_path / "file" / "data", keyring=False).keep("growatt", "me", HUNTER)
+
+
+def keep_some(folder, vendor):
+    kept = Passwords(folder, keyring=False)
+    for number in range(20):
+        kept.keep(vendor, str(number), Secret(vendor))
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for work in [pool.submit(keep_some, tmp_path, vendor) for vendor in ("growatt", "goodwe")]:
+            work.result()
+    kept = Passwords(tmp_path, keyring=False)
+    assert {vendor: len(users) for vendor, users in stored(kept).items()} == {"growatt": 20, "goodwe": 20}
+
+
+# Secrets
+
+
+def test_a_deferred_secret_is_fetched_anew_each_time_it_is_revealed():
+    answers = [Secret("new"), Secret("old")]
+    secret = Deferred(answers.pop)
+    assert repr(secret) == "Secret(***)"
+    assert f"{secret}" == "***"
+    assert secret.at_hand() == ""
+    assert len(answers) == 2
+    assert [secret.reveal(), secret.reveal()] == ["old", "new"]
+    assert secret.at_hand() == "new"
+    assert repr(secret) == "Secret(***)"

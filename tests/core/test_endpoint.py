@@ -1,0 +1,271 @@
+"""A call is declared once and is three things: a declaration, a blocking method, an awaitable one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from heliograph.core.endpoint import (
+    Blocking,
+    Call,
+    Concurrent,
+    Endpoint,
+    Fields,
+    Steps,
+    command,
+    endpoints,
+    given,
+    methods,
+    query,
+    sequence,
+)
+from heliograph.core.http import compose
+from heliograph.core.payload import Payload, each, text
+from support.paths import ROOT
+
+
+class Lamp(Payload):
+    """One lamp."""
+
+    name = text("n")
+
+
+class AcmeCalls:
+    """The toy cloud."""
+
+    @query("GET", "lamps.do", each(Lamp), op="list")
+    def lamps(self, room: str, floor: int | None = None) -> Fields:
+        """All lamps of a room."""
+        return {"room": room} | given(floor=floor)
+
+    lamp_list = lamps.named("lamp_list")
+
+    @query("POST", "v1/{site}/lamp/{lamp}", Lamp, inside="obj", dialect="2")
+    def lamp(self, site: str, lamp: str, note: str = "") -> Fields:
+        """One lamp."""
+        return {"site": site, "lamp": lamp, "note": note}
+
+    @query("POST", "lamp.do", Lamp, where="query", op="one")
+    def lamp_by_query(self, lamp: str) -> Fields:
+        """One lamp, asked for in the query of a POST."""
+        return {"lamp": lamp}
+
+    @query("POST", "lamp.json", Lamp, where="json")
+    def lamp_by_json(self, lamp: str, rooms: list[int]) -> Fields:
+        """One lamp, asked for in JSON."""
+        return {"lamp": lamp, "rooms": rooms}
+
+    @command("POST", "switch.do", Lamp, op="set")
+    def switch(self, lamp: str, on: bool) -> Fields:
+        """Switch a lamp."""
+        return {"lamp": lamp, "on": int(on)}
+
+    @command("POST", "rename.do", Lamp, where="multipart", op="name")
+    def rename(self, lamp: str, name: str) -> Fields:
+        """Name a lamp."""
+        return {"lamp": lamp, "name": name}
+
+    @sequence
+    def first_lamp(self, room: str) -> Steps[Lamp]:
+        """The first lamp of a room."""
+        found = yield AcmeCalls.lamps.plan(room)
+        lamp: Lamp = found[0]
+        return lamp
+
+
+class Plain(AcmeCalls, Blocking):
+    """A blocking client that never sends."""
+
+    def perform(self, plan):
+        return ("carried", plan())
+
+
+class Awaited(AcmeCalls, Concurrent):
+    """An async client that never sends."""
+
+    async def perform(self, plan):
+        await asyncio.sleep(0)
+        return ("awaited", plan())
+
+
+def test_read_on_its_class_a_call_is_its_declaration():
+    assert isinstance(AcmeCalls.lamps, Endpoint)
+    assert (AcmeCalls.lamps.name, AcmeCalls.lamps.route.verb, AcmeCalls.lamps.route.path) == (
+        "lamps",
+        "GET",
+        "lamps.do",
+    )
+    assert AcmeCalls.lamps.route.fixed == {"op": "list"}
+    assert Plain.lamps is AcmeCalls.lamps
+
+
+def test_on_a_blocking_client_it_is_a_method():
+    kind, call = Plain().lamps("attic", floor=3)
+    assert (kind, call.endpoint, call.fields) == ("carried", AcmeCalls.lamps, {"room": "attic", "floor": 3})
+
+
+def test_on_an_async_client_it_is_awaited():
+    waiting = Awaited().lamps("attic")
+    assert inspect.isawaitable(waiting)
+    kind, call = asyncio.run(_awaited(waiting))
+    assert (kind, call.fields) == ("awaited", {"room": "attic"})
+
+
+async def _awaited(waiting):
+    return await waiting
+
+
+def test_a_wrong_argument_raises_before_anything_is_sent():
+    for wrong in ((), ("attic", 1, 2)):
+        with pytest.raises(TypeError):
+            Plain().lamps(*wrong)
+
+
+def test_every_plan_is_made_anew():
+    assert Plain().lamps("attic")[1] is not Plain().lamps("attic")[1]
+    assert next(AcmeCalls.first_lamp.plan("attic")).endpoint is AcmeCalls.lamps
+
+
+@pytest.mark.parametrize("client", [Plain(), Awaited()])
+def test_signature_and_docs_are_visible_on_a_client(client):
+    assert str(inspect.signature(client.lamps)) == "(room: 'str', floor: 'int | None' = None) -> 'Fields'"
+    assert inspect.getdoc(client.lamps) == "All lamps of a room."
+    assert client.lamps.__name__ == "lamps"
+    assert repr(client.lamps) == f"<{type(client).__name__}.lamps>"
+
+
+def test_a_second_name_is_the_same_call():
+    assert AcmeCalls.lamp_list.name == "lamp_list"
+    assert AcmeCalls.lamp_list.route == AcmeCalls.lamps.route
+    assert Plain().lamp_list("attic")[1].fields == {"room": "attic"}
+
+
+def test_the_table_is_in_the_order_of_the_file():
+    names = ["lamps", "lamp_list", "lamp", "lamp_by_query", "lamp_by_json", "switch", "rename"]
+    assert [row.name for row in endpoints(AcmeCalls)] == names
+    assert [row.name for row in methods(Plain)] == [*names, "first_lamp"]
+    assert [row.name for row in endpoints(AcmeCalls) if row.route.command] == ["switch", "rename"]
+
+
+BASE = "https://acme.example.com/"
+
+
+def wire(call: Call) -> tuple:
+    sent = compose(BASE, call, {"User-Agent": "test"})
+    assert sent.headers["User-Agent"] == "test"
+    return sent.verb, sent.url, sent.headers.get("Content-Type"), sent.body
+
+
+def test_a_get_carries_its_fields_in_the_query_after_the_fixed_ones():
+    assert wire(AcmeCalls.lamps.plan("attic", 3)) == ("GET", BASE + "lamps.do?op=list&room=attic&floor=3", None, None)
+
+
+def test_a_post_carries_its_fields_in_the_form_and_the_fixed_ones_in_the_query():
+    form = "application/x-www-form-urlencoded"
+    assert wire(AcmeCalls.switch.plan("L1", on=True)) == ("POST", BASE + "switch.do?op=set", form, b"lamp=L1&on=1")
+
+
+def test_a_post_may_carry_everything_in_the_query_with_an_empty_body():
+    assert wire(AcmeCalls.lamp_by_query.plan("L1")) == ("POST", BASE + "lamp.do?op=one&lamp=L1", None, b"")
+
+
+def test_json_keeps_the_types_of_its_fields():
+    sent = wire(AcmeCalls.lamp_by_json.plan("L1", [1, 2]))
+    assert sent == ("POST", BASE + "lamp.json", "application/json", b'{"lamp":"L1","rooms":[1,2]}')
+
+
+def test_multipart_sends_each_field_as_a_part_without_a_file_name():
+    verb, url, kind, body = wire(AcmeCalls.rename.plan("L1", "a\r\n--b=ü"))
+    boundary = kind.removeprefix("multipart/form-data; boundary=")
+    assert (verb, url) == ("POST", BASE + "rename.do?op=name")
+    assert body.decode().split(f"--{boundary}") == [
+        "",
+        '\r\nContent-Disposition: form-data; name="lamp"\r\n\r\nL1\r\n',
+        '\r\nContent-Disposition: form-data; name="name"\r\n\r\na\r\n--b=ü\r\n',
+        "--\r\n",
+    ]
+
+
+def test_the_path_takes_the_fields_it_names_and_the_rest_travels():
+    verb, url, _, body = wire(AcmeCalls.lamp.plan("s1", "L1", "hi"))
+    assert (verb, url, body) == ("POST", BASE + "v1/s1/lamp/L1?dialect=2", b"note=hi")
+
+
+def test_everything_is_percent_encoded_where_it_travels():
+    assert wire(AcmeCalls.lamps.plan("a b&c=ü"))[1] == BASE + "lamps.do?op=list&room=a+b%26c%3D%C3%BC"
+    assert wire(AcmeCalls.switch.plan("a&b", on=False))[3] == b"lamp=a%26b&on=0"
+    assert wire(AcmeCalls.lamp.plan("../x", "a/b?c#d"))[1] == BASE + "v1/..%2Fx/lamp/a%2Fb%3Fc%23d?dialect=2"
+
+
+def test_a_missing_argument_is_not_sent_at_all():
+    assert given(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
+
+
+TYPED = """
+    from collections.abc import Awaitable
+    from typing import Any, assert_type
+    from heliograph.core.endpoint import Blocking, Concurrent, Endpoint, Fields, Steps, Untyped, query, sequence
+    from heliograph.core.payload import Payload, each
+
+    class Lamp(Payload): ...
+
+    class Calls:
+        @query("GET", "lamps.do", each(Lamp))
+        def lamps(self, room: str, floor: int | None = None) -> Fields:
+            return {"room": room, "floor": floor}
+
+        @query("GET", "lamp.do", Lamp)
+        def lamp(self, name: str) -> Fields:
+            return {"name": name}
+
+        @sequence
+        def first(self, room: str) -> Steps[Lamp]:
+            found = yield Calls.lamps.plan(room)
+            lamp: Lamp = found[0]
+            return lamp
+
+    class Plain(Calls, Blocking): ...
+    class Awaited(Calls, Concurrent): ...
+    class Raw(Calls, Untyped): ...
+
+    async def right(plain: Plain, awaited: Awaited, raw: Raw) -> None:
+        declared: Endpoint[..., Lamp] = Calls.lamp
+        assert_type(plain.lamps("attic", floor=3), tuple[Lamp, ...])
+        assert_type(plain.lamp("L1"), Lamp)
+        assert_type(plain.first("attic"), Lamp)
+        assert_type(raw.lamp("L1"), Any)
+        _ = assert_type(awaited.lamp("L1"), Awaitable[Lamp])
+        assert_type(await awaited.lamps("attic"), tuple[Lamp, ...])
+        assert_type(await awaited.first("attic"), Lamp)
+
+    async def wrong(plain: Plain, awaited: Awaited) -> None:
+        plain.lamp(5)  # arg-type
+        plain.lamp()  # call-arg
+        plain.lamps("attic", flor=1)  # call-arg
+        awaited.lamps("attic", "third")  # arg-type, unused-awaitable
+        forgotten: Lamp = awaited.lamp("L1")  # assignment
+        plain.lamb("L1")  # attr-defined
+"""
+
+
+def test_a_type_checker_knows_what_each_client_gives_and_what_is_wrong(tmp_path):
+    source = tmp_path / "typed.py"
+    source.write_text(dedent(TYPED))
+    lines = source.read_text().splitlines()
+    expected = [(at, why) for at, line in enumerate(lines, 1) for why in _marked(line)]
+    root = ROOT
+    check = "import sys; from mypy import api; out, err, code = api.run(sys.argv[1:]); sys.exit(err or print(out))"
+    options = ["--strict", "--config-file=", "--enable-error-code=unused-awaitable", "--follow-imports=silent"]
+    options += ["--cache-dir", str(root / ".mypy_cache" / "tests"), "--no-error-summary", str(source)]
+    done = subprocess.run([sys.executable, "-c", check, *options], capture_output=True, text=True, cwd=root, check=True)
+    found = [line.partition(":")[2] for line in done.stdout.splitlines() if ": error:" in line]
+    assert sorted((int(line.split(":")[0]), line.rsplit("[", 1)[1].rstrip("]")) for line in found) == sorted(expected)
+
+
+def _marked(line: str) -> list[str]:
+    return line.partition("  # ")[2].split(", ") if "  # " in line else []

@@ -1,0 +1,180 @@
+"""Reading what clouds write: nothing raises, nothing unreadable becomes a number, no zero is invented."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from math import isfinite
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.core import parsing
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.just("time"), inner, max_size=3),
+    max_leaves=8,
+)
+COLON = "\N{FULLWIDTH COLON}"
+NUMBERLIKE = st.text(st.sampled_from("0123456789+-.eE kKMWwh%V()°, /" + COLON), max_size=14)
+UNITS = ("W", "kWh", "%", "V", "A", "Hz", "°C")
+ZONES = st.sampled_from([None, UTC, ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=-12))])
+
+SENTINELS = (65535, 6553.5, 655.35, 65.535, 4294967295, 429496729.5, 4294967.295, 4294901.76, 429483622)
+
+
+@given(JSON | NUMBERLIKE, st.sampled_from(UNITS), ZONES)
+def test_no_reader_ever_raises_and_every_number_is_finite(value, unit, zone):
+    for found in (parsing.number(value), parsing.quantity(value, unit)):
+        assert found is None or (type(found) is float and isfinite(found))
+    assert parsing.text(value) is None or type(parsing.text(value)) is str
+    assert parsing.flag(value) in (True, False, None)
+    found_at = parsing.moment(value, zone)
+    assert found_at is None or found_at.tzinfo is UTC
+
+
+def test_a_number_too_large_for_a_float_is_a_gap():
+    huge = int("9" * 400)
+    assert parsing.number(huge) is None
+    assert parsing.quantity(huge, "W") is None
+    assert parsing.number("9" * 400) is None
+    assert parsing.quantity("1e308", "kW") is None
+
+
+@given(NUMBERLIKE | st.text())
+def test_a_zero_is_read_only_where_the_text_says_zero(written):
+    if parsing.number(written) == 0:
+        said = re.match(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)", written)
+        assert said
+        assert abs(Decimal(said[1])) < Decimal("1e-300")
+
+
+@pytest.mark.parametrize(
+    "nothing", ["", " ", "--", "-", "null", "N/A", "nan", "inf", ".", "e5", None, [], {}, False, True]
+)
+def test_nothing_is_never_zero(nothing):
+    assert parsing.number(nothing) is None
+    assert parsing.quantity(nothing, "W") is None
+
+
+@given(
+    st.decimals(min_value=-100_000, max_value=100_000, places=3),
+    st.sampled_from(
+        [("W", "W", 1), ("kW", "W", 1000), ("Wh", "kWh", Decimal("0.001")), ("kWh", "kWh", 1), ("MWh", "kWh", 1000)]
+    ),
+    st.sampled_from(["{}{}", "{} {}", "{}({})", " {}{} "]),
+)
+def test_a_quantity_with_its_unit_reads_back_whatever_unit_is_declared(x, unit, form):
+    written, base, scale = unit
+    found = parsing.quantity(form.format(x, written), base)
+    if float(x) in {float(value) for value in SENTINELS}:
+        assert found is None
+    else:
+        assert found == pytest.approx(float(x * scale), abs=1e-6)
+
+
+@pytest.mark.parametrize("value", SENTINELS)
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_register_full_of_ones_is_no_value_with_or_without_its_unit(value, unit):
+    for written in (value, str(value), f"{value}{unit}", f"{value}({unit})", f" {value} {unit} "):
+        assert parsing.number(written) is None
+        assert parsing.quantity(written, unit) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "read"),
+    [
+        ("9.3 kWh", "kWh", 9.3),
+        ("2.56 MWh", "kWh", 2560.0),
+        ("0.01kW", "W", 10.0),
+        ("0 W", "W", 0.0),
+        ("230(W)", "W", 230.0),
+        ("2337 (W)", "W", 2337.0),
+        ("+0.0", "W", 0.0),
+        ("-399.5", "W", -399.5),
+        ("45%", "%", 45.0),
+        ("0.84", "kW", 840.0),
+        (623.2000122070312, "W", 623.200012),
+        (0.10000000149011612, "kWh", 0.1),
+        (1767.3999999999999, "kWh", 1767.4),
+        ("9.0°C", "°C", 9.0),
+        ("9.0℃", "°C", 9.0),
+        ("12 kWh", "W", None),  # energy is not power
+        ("0.8kWp", "W", None),
+        ("12.3", "kWh", 12.3),
+        (f"Fac{COLON}50", "Hz", None),
+        (f"50{COLON}2", "Hz", None),
+        ("5,1", "kWh", None),
+        ("1,234.5", "kWh", None),
+        ("1.2.3", "W", None),
+        ("0x10", "W", None),
+        ("12:05", "W", None),
+    ],
+)
+def test_what_clouds_write_is_read_in_our_units(written, unit, read):
+    assert parsing.quantity(written, unit) == read
+
+
+def test_a_text_that_means_nothing_is_a_gap():
+    assert [parsing.text(one) for one in ("", " ", "--", "NULL", "n/a", "\x00\x00", None, True, [], {})] == [None] * 10
+    assert parsing.text("\x00\x00-0") == "-0"
+
+
+def test_a_flag_is_read_in_every_spelling_and_never_guessed():
+    assert [parsing.flag(one) for one in (True, "true", "True", 1, "1")] == [True] * 5
+    assert [parsing.flag(one) for one in (False, "false", 0, "0")] == [False] * 4
+    assert [parsing.flag(one) for one in (None, "", "yes", 2, "-1", [], {})] == [None] * 7
+
+
+def test_a_java_date_is_read_by_its_epoch_and_not_by_its_china_wall_clock():
+    java = {
+        "year": 125,
+        "month": 0,
+        "date": 30,
+        "hours": 17,
+        "minutes": 11,
+        "time": 1738228283000,
+        "timezoneOffset": -480,
+    }
+    assert parsing.moment(java, ZoneInfo("Europe/Berlin")) == datetime(2025, 1, 30, 9, 11, 23, tzinfo=UTC)
+    assert parsing.moment({"year": 125}, UTC) is None
+
+
+def test_a_local_text_is_read_in_the_zone_it_was_written_in():
+    berlin = ZoneInfo("Europe/Berlin")
+    assert parsing.moment("2026-06-21 12:05:11", berlin) == datetime(2026, 6, 21, 10, 5, 11, tzinfo=UTC)
+    assert parsing.moment("2026-01-21 12:05:11", berlin) == datetime(2026, 1, 21, 11, 5, 11, tzinfo=UTC)
+    assert parsing.moment("21/06/2026 12:05", berlin, ("%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M")) == datetime(
+        2026, 6, 21, 10, 5, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "",
+        "12:05",
+        "0000-00-00 00:00:00",
+        "0001-01-01 00:00:00",
+        "2026-13-01 00:00:00",
+        0,
+        -1,
+        1e300,
+        True,
+        {"time": "x"},
+    ],
+)
+def test_a_moment_that_cannot_be_is_a_gap(nonsense):
+    assert parsing.moment(nonsense, timezone(timedelta(hours=8))) is None
+
+
+@given(st.integers(946_800_000, 4_102_300_000), st.integers(-12, 14))
+def test_a_moment_written_locally_is_the_same_moment_in_utc(epoch, hours):
+    zone = timezone(timedelta(hours=hours))
+    aware = datetime.fromtimestamp(epoch, zone)
+    assert parsing.moment(f"{aware:%Y-%m-%d %H:%M:%S}", zone) == aware
+    assert parsing.moment(epoch * 1000, None) == aware

@@ -1,0 +1,114 @@
+"""Secrets and private data never show, in whatever text they arrive; and none lies in our fixtures."""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.core import redact
+from heliograph.core.redact import EXCERPT_LENGTH, MASK, Secret, excerpt, masked
+from heliograph.errors import ConfigError
+from support.paths import FIXTURES
+
+KEYS = [key for part in redact._KEYS.split("|") for key in sorted({part, part.upper(), part.title()})]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_secret_key_is_masked_in_json_and_in_forms(key):
+    for text in (
+        json.dumps({key: "hunter2", "code": 0}),
+        json.dumps({"a": [{key: "hunter2"}]}, separators=(",", ":")),
+        json.dumps({key: 'quo"ted hunter2 \\'}),
+        json.dumps({"data": json.dumps({key: "hunter2", "code": 0})}),
+        f'{{"{key}" : "hunter2',
+        f"a=1&{key}=hunter2&b=2",
+        f"{key}=hunter2; path=/",
+    ):
+        assert "hunter2" not in masked(text), text
+        assert MASK in masked(text)
+    assert "51.47" not in masked(json.dumps({key: 51.47}))
+    assert "51.47" not in masked(json.dumps({key: -51.47}))
+
+
+@pytest.mark.parametrize("value", [None, b"hunter2", 4711])
+def test_a_password_that_is_no_text_is_told_without_showing_it(value):
+    with pytest.raises(ConfigError, match=f"a password is a text, not {type(value).__name__}") as caught:
+        Secret(value)
+    assert str(value) not in str(caught.value).replace("NoneType", "")
+
+
+def test_what_is_no_secret_stays_readable():
+    text = '{"code": 0, "plantName": "Roof", "latency": 5, "tokens": "x"}'
+    assert masked(text) == text
+
+
+def test_an_e_mail_is_masked_wherever_it_stands():
+    for mail in ("me@example.com", "first.last+tag@mail.example.co.uk", "a_b@x-y.org"):
+        assert mail not in masked(f"Dear {mail}, you have not logged in")
+        assert mail.split("@")[0] not in masked(mail)
+
+
+def test_what_a_form_of_a_web_page_was_filled_with_is_masked():
+    for page in (
+        '<input name="userName" value="hunter2">',
+        "<input value='hunter2' type=password>",
+        '<input value="hunt',
+    ):
+        assert "hunt" not in masked(page)
+
+
+@given(st.text(max_size=40), st.sampled_from(["password", "token", "email"]), st.integers(0, 60))
+def test_a_text_cut_anywhere_shows_no_part_of_a_secret(before, key, cut):
+    text = json.dumps({"note": before, key: "SsSsSsSs@SsSs.SsSs"})
+    start = text.index("SsSs")
+    assert "SsSs" not in masked(text[: start + cut])
+
+
+def test_a_long_answer_shows_nothing_that_was_cut_before_it_could_be_recognised():
+    for place in range(4080, 4110):
+        body = json.dumps({"token": "x" * (place - 60), "note": "of hunter2@example.com"})
+        assert "hunter2" not in excerpt(body)
+
+
+def test_an_excerpt_is_one_short_line_safe_for_a_terminal():
+    shown = excerpt(b"\x1b[31mred\x07\r\n\tnext\x9b line\x00" + b"x" * 500)
+    assert len(shown) == EXCERPT_LENGTH
+    assert shown.isprintable()
+    assert shown.startswith("[31mred next")
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300))
+def test_an_excerpt_never_raises_and_holds_no_control_character(body):
+    shown = excerpt(body)
+    assert len(shown) <= EXCERPT_LENGTH
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]", shown)
+
+
+def test_a_secret_shows_itself_only_when_asked_to():
+    secret = Secret("hunter2")
+    shown = (
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        f"{secret!r}",
+        f"{[secret]} %s" % secret,
+    )
+    assert not any("hunter2" in one for one in shown)
+    assert secret.reveal() == "hunter2"
+    assert not hasattr(secret, "__dict__")
+    assert "hunter2" not in "".join(traceback.format_exception(ValueError(secret)))
+
+
+@pytest.mark.parametrize("file", sorted(FIXTURES.rglob("*.*")), ids=lambda path: path.relative_to(FIXTURES).as_posix())
+def test_no_fixture_holds_anything_private(file):
+    text = file.read_text(encoding="utf-8")
+    for mail in re.findall(r"[\w.+-]+@[\w.-]+", text):
+        assert mail.endswith(("@example.com", "@example.invalid"))
+    assert not re.search(r"(?i)\b[0-9a-f]{32}\b|bearer|jsessionid", text)
+    assert not re.search(r'"(?i:(?:plant_)?(?:lat|lng)|latitude|longitude)"\s*:\s*"?-?[1-9]', text)
+    assert not re.search(r'"(?i:token|cpowerToken|password|pwd)"\s*:\s*"(?!example)[^"]', text)

@@ -1,0 +1,210 @@
+"""The lies about data the emulated clouds tell on demand, and that the truth stays what it is."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
+from heliograph.emulator.datalogger import SENTINELS
+from heliograph.emulator.main import Options, build
+from support.goodwe_emulator import Caller
+from support.growatt_emulator import box
+from support.toy_clouds import toy_emulator
+
+START = datetime.fromisoformat("2026-06-01T00:00:00+02:00")
+STEP = timedelta(minutes=5)
+DAYS = 60
+LIES = ("late", "offline", "frozen", "replay", "glitch")
+
+
+def toy(*faults, start=START, family="roof"):
+    emulator = toy_emulator(accounts=1, start=start, faults=dict.fromkeys(faults, ""))
+    site = next(site for site in emulator.accounts[0].sites if site.family == family)
+    return emulator, site.homes[0], site.truth[0]
+
+
+def moments(days=DAYS, step=STEP):
+    return (START + step * count for count in range(days * (timedelta(days=1) // step)))
+
+
+def heard_each(emulator, home, days=DAYS):
+    """Go through time and yield each moment with the newest one that was heard by then."""
+    for at in moments(days, timedelta(minutes=15)):
+        emulator.world.clock.set(at)
+        yield at, home.heard(at)
+
+
+def test_without_a_fault_a_cloud_knows_what_is_true():
+    emulator, home, truth = toy()
+    emulator.world.clock.set(START + timedelta(days=3, hours=12))
+    at = emulator.world.uploaded_at()
+    assert home.heard(at) == at
+    assert home.values(at) == truth.values(at)
+    assert home.curve("2026-06-03") == truth.curve("2026-06-03")
+    assert home.energies("2026-06") == truth.energies("2026-06")
+
+
+def test_every_lie_strikes_and_strikes_the_same_again():
+    def story(fault):
+        emulator, home, _ = toy(fault)
+        told = []
+        for at in moments(40, timedelta(hours=2)):
+            emulator.world.clock.set(at)
+            told.append((home.heard(at), home.values(home.heard(at))))
+        return told
+
+    honest = story("html")
+    for fault in LIES:
+        assert story(fault) == story(fault) != honest
+
+
+def test_late_uploads_all_arrive_and_the_curve_fills_in():
+    emulator, home, truth = toy("late")
+    delays = {at - heard for at, heard in heard_each(emulator, home)}
+    assert timedelta(hours=4) < max(delays) <= timedelta(hours=6)
+    emulator.faults.set({"late": "2"})
+    assert max(at - heard for at, heard in heard_each(emulator, home)) <= timedelta(hours=2)
+    for day in ("2026-06-05", "2026-06-20"):
+        assert home.curve(day) == truth.curve(day)
+    holes = 0
+    for at, heard in list(heard_each(emulator, home, 8))[::3]:
+        emulator.world.clock.set(at)
+        here = at.astimezone(home.zone).date().isoformat()
+        known = [moment for moment, _ in home.curve(here) if moment <= at]
+        holes += any(heard < moment for moment in known)
+        assert home.energies(here)["pv_energy"] == pytest.approx(
+            truth.values(heard)["pv_energy_today"] if heard.astimezone(home.zone).date().isoformat() == here else 0.0
+        )
+    assert holes == 0
+
+
+def test_a_silent_day_is_told_later_or_never():
+    emulator, home, truth = toy("offline")
+    waits = [at - heard for at, heard in heard_each(emulator, home)]
+    assert max(waits) >= timedelta(hours=23)
+    emulator.world.clock.set(START + timedelta(days=DAYS))
+    points = {}
+    for back in range(DAYS):
+        day = f"{START.date() + timedelta(days=back)}"
+        points[day] = (len(home.curve(day)), home.energies(day), truth.energies(day))
+    lost = {day: 288 - count for day, (count, *_) in points.items() if count < 288}
+    assert sum(lost.values()) % 288 == 0
+    assert 0 < sum(lost.values()) // 288 < DAYS // 20 * 3
+    assert len([wait for wait in waits if wait >= timedelta(hours=23, minutes=45)]) > sum(lost.values()) // 288
+    poorer = {day for day, (_, told, true) in points.items() if told["pv_energy"] < true["pv_energy"] - 0.1}
+    assert poorer
+    assert poorer <= lost.keys()
+    june = sum(told["pv_energy"] for day, (_, told, _) in points.items() if day.startswith("2026-06"))
+    assert home.energies("2026-06")["pv_energy"] == pytest.approx(june)
+
+
+def test_all_homes_of_a_plant_fall_silent_together():
+    emulator, *_ = toy("offline")
+    row = next(site for site in emulator.accounts[0].sites if len(site.homes) > 1)
+    for at, heard in heard_each(emulator, row.homes[0], 40):
+        assert row.homes[1].heard(at) == heard
+
+
+def test_a_frozen_sample_is_repeated_within_its_day_and_counters_catch_up():
+    emulator, home, truth = toy("frozen")
+    emulator.world.clock.set(START + timedelta(days=DAYS))
+    frozen = [at for at in moments(20) if home.values(at) != truth.values(at)]
+    days = {at.date() for at in frozen}
+    assert 1 <= len(days) <= 7
+    for day in days:
+        stretch = [at for at in frozen if at.date() == day]
+        assert timedelta(hours=1) < stretch[-1] - stretch[0] < timedelta(hours=5)
+        assert home.values(stretch[0]) == home.values(stretch[-1]) == truth.values(stretch[0] - STEP)
+        assert home.curve(f"{day}") != truth.curve(f"{day}")
+        assert home.energies(f"{day}") == truth.energies(f"{day}")
+
+
+@pytest.mark.parametrize("family", ["roof", "hybrid"])
+def test_after_midnight_the_day_is_yesterdays_until_the_device_wakes(family):
+    emulator, home, truth = toy("replay", family=family)
+    emulator.world.clock.set(START + timedelta(days=2))
+    midnight = START + timedelta(days=1)
+    yesterday = truth.energies("2026-06-01")["pv_energy"]
+    assert home.values(midnight)["pv_energy_today"] == yesterday > 1
+    assert home.values(midnight)["pv_energy_total"] == truth.values(midnight)["pv_energy_total"]
+    woken = next(at for at in moments() if at >= midnight and home.values(at) == truth.values(at))
+    if home.battery_capacity:
+        assert woken == midnight + timedelta(minutes=10)
+    else:
+        assert truth.values(woken)["pv_power"] > 0 == truth.values(woken - STEP)["pv_power"]
+
+
+def test_a_glitch_is_one_counter_in_one_sample():
+    _, home, truth = toy("glitch")
+    struck = {}
+    for at in moments(20):
+        true = truth.values(at)
+        wrong = {name: value for name, value in home.values(at).items() if value != true[name]}
+        if wrong:
+            struck[at] = wrong
+    assert 20 * 288 // 600 < len(struck) < 20 * 288 // 150
+    assert all(len(wrong) == 1 for wrong in struck.values())
+    assert {value for wrong in struck.values() for value in wrong.values()} == set(SENTINELS)
+
+
+def test_the_control_tells_the_truth_whatever_the_clouds_say():
+    emulator, home, truth = toy(*LIES)
+    site = next(site for site in emulator.accounts[0].sites if home in site.homes)
+    for at in moments(5, timedelta(hours=1)):
+        emulator.world.clock.set(at)
+        told = json.loads(emulator.reply("GET", f"/control/truth?plant={site.id}").body)
+        assert told["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
+
+
+# What single clouds lie about
+
+
+def test_a_classic_inverter_forgets_its_totals_at_night_and_its_plant_does_not():
+    sick = box("2026-06-21T02:00:00+02:00", ["zero_totals"])
+    device, plant = sick.device("inverter"), sick.plant("inverter")
+
+    def totals():
+        bean = sick.get("newInverterAPI.do", op="getInverterDetailData", inverterId=device)
+        whole = sick.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=plant, pageNum="1", pageSize="1")
+        return bean["powerTotal"], bean["epvTotal"], float(whole["totalEnergy"])
+
+    assert totals()[:2] == (0.0, 0.0)
+    assert totals()[2] > 1000
+    sick.wait(hours=10)
+    assert totals()[0] == totals()[1] == pytest.approx(totals()[2], abs=0.11)
+    sick.wait(hours=11, minutes=50)
+    assert totals()[0] > 1000, "in the evening it still knows"
+
+
+def test_goodwes_lifetime_import_and_export_dip_in_the_morning_and_come_back():
+    options = Options(start=START, speed=0, accounts=1, faults=("morning_dip",))
+    caller = Caller(build(options, [GOODWE]))
+    site = caller.sites["hybrid"]
+    stage_clock = caller.emulator.world.clock
+    low = []
+    for at in moments(1, timedelta(minutes=30)):
+        stage_clock.set(at)
+        caller.log_in()
+        detail = caller.detail("hybrid")["data"]
+        true = site.truth[0].values(caller.emulator.world.uploaded_at())
+        totals, today = detail["energeStatisticsTotals"], detail["energeStatisticsCharts"]
+        assert today["buy"] == pytest.approx(true["grid_import_energy_today"], abs=0.01)
+        assert totals["sum"] == pytest.approx(true["pv_energy_total"], abs=0.01)
+        low.append(round(true["grid_import_energy_total"] - totals["buy"], 1))
+    dipped = [place for place, kwh in enumerate(low) if kwh]
+    assert 2 <= len(dipped) <= 6
+    assert dipped == list(range(dipped[0], dipped[-1] + 1))
+    assert 10 <= dipped[0] < dipped[-1] < 22
+    assert {low[place] for place in dipped} == {max(low)}
+    assert 2 <= max(low) <= 40
+
+
+def test_a_silent_logger_leaves_its_last_time_on_what_growatt_and_goodwe_tell():
+    sick = box(f"{START}", ["offline"])
+    home = sick.home("inverter")
+    silent = next(at for at, heard in heard_each(sick.emulator, home) if at - heard > timedelta(hours=20))
+    bean = sick.get("newInverterAPI.do", op="getInverterDetailData", inverterId=sick.device("inverter"))
+    assert datetime.fromisoformat(bean["time"]).replace(tzinfo=home.zone) == home.heard(silent)

@@ -1,0 +1,508 @@
+"""The emulator over real sockets: faults, control, and callers who mean no good."""
+
+import argparse
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heliograph.cli.emulate import add_emulate
+from heliograph.cli.main import guarded
+from heliograph.emulator.faults import FAULTS, Switchboard
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.request import BadRequest, asked_from
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError
+from heliograph.metrics import METRICS
+from support.paths import TESTS
+from support.toy_clouds import BERLIN, NOON, Acme, Zeta, toy_emulator
+
+
+class Caller:
+    """One keep-alive connection to a served emulator, which is at hand too."""
+
+    def __init__(self, emulator, ready):
+        self.emulator, self.ready = emulator, ready
+        self.address = urlsplit(ready["url"])
+        self.wire = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=5)
+
+    def ask(self, verb, path, body=None, **headers):
+        self.wire.request(verb, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        reply = self.wire.getresponse()
+        return reply, reply.read()
+
+    def json(self, verb, path, body=None, **headers):
+        reply, told = self.ask(verb, path, None if body is None else json.dumps(body), **headers)
+        return reply.status, json.loads(told)
+
+    def raw(self, data):
+        with closing(socket.create_connection((self.address.hostname, self.address.port), timeout=5)) as one:
+            one.sendall(data)
+            one.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: one.recv(65536), b""))
+
+
+@pytest.fixture
+def caller():
+    emulator = toy_emulator()
+    with serve_in_thread(emulator) as ready:
+        one = Caller(emulator, ready)
+        yield one
+        one.wire.close()
+
+
+def test_the_ready_line_names_addresses_and_accounts(caller):
+    ready = caller.ready
+    assert ready["acme"] == ready["url"] + "/acme/"
+    assert ready["control"] == ready["url"] + "/control"
+    assert [one["vendor"] for one in ready["accounts"]] == ["acme", "zeta", "acme"]
+    assert [one["username"] for one in ready["accounts"]] == ["acme1", "zeta2", "acme3"]
+    assert [len(one["plants"]) for one in ready["accounts"]] == [5, 1, 5]
+    plants = [plant for one in ready["accounts"] for plant in one["plants"]]
+    assert len(set(plants)) == 11
+    assert all(isinstance(plant, str) for plant in plants)
+
+
+def test_the_same_seed_builds_the_same_town():
+    told = [toy_emulator(seed=seed).ready("")["accounts"] for seed in (7, 7, 8)]
+    assert told[0] == told[1]
+    assert told[0] != told[2]
+
+
+def test_one_connection_carries_many_requests_and_the_simulated_date(caller):
+    for _ in range(3):
+        reply, _body = caller.ask("GET", "/acme/x")
+        assert (reply.status, reply.reason) == (200, "OK")
+        assert parsedate_to_datetime(reply.headers["Date"]) == NOON
+    assert caller.wire.sock is not None
+
+
+def test_a_path_without_a_cloud_is_not_found(caller):
+    reply, _ = caller.ask("GET", "/nowhere.do")
+    assert reply.status == 404
+    assert caller.json("GET", "/control/log")[1]["requests"][-1]["vendor"] is None
+
+
+def test_arguments_of_query_form_multipart_and_json_are_merged_and_the_query_wins(caller):
+    form, multipart = "application/x-www-form-urlencoded", "multipart/form-data; boundary=xx"
+    parts = '--xx\r\nContent-Disposition: form-data; name="b"\r\n\r\nzwei\r\n--xx--\r\n'
+    for body, kind in (
+        ("a=9&b=zwei&c=", form),
+        (parts, multipart),
+        ('{"a": "9", "b": "zwei", "c": null}', "application/json; charset=utf-8"),
+    ):
+        _, told = caller.ask("POST", "//acme/x?a=1&a=2", body, Content_Type=kind, Cookie="sid=1; s=x=y")
+        asked = json.loads(told)
+        assert asked["arguments"]["a"] == "1"
+        assert asked["arguments"]["b"] == "zwei"
+        assert asked["path"] == "acme/x"
+        assert asked["cookies"] == {"sid": "1", "s": "x=y"}
+        assert asked["origin"] == caller.ready["url"]
+
+
+def test_json_members_become_text():
+    body = b'{"n": 5, "yes": true, "none": null, "deep": {"a": [1]}}'
+    asked = asked_from("POST", "/x", {"content-type": "application/json"}, body, "")
+    assert asked.arguments == {"n": "5", "yes": "true", "deep": '{"a":[1]}'}
+
+
+def test_the_log_counts_logins_and_holds_no_secret(caller):
+    account = caller.ready["accounts"][0]
+    credentials = f"user={account['username']}&password={account['password']}"
+    form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": "sid=secret-cookie"}
+    caller.ask("POST", "/acme/login?op=enter", credentials, **form)
+    caller.ask("POST", "/acme/login", "user=acme1&password=wrong-password", **form)
+    caller.ask("POST", "/acme/login", "user=nobody&password=x", **form)
+    _, text = caller.ask("GET", "/control/log")
+    log = json.loads(text)
+    assert log["logins"] == {"acme1": 1}
+    assert log["rejected_logins"] == {"acme1": 1, "nobody": 1}
+    assert log["requests"][0] == {
+        "at": "2026-06-21T10:02:30+00:00",
+        "vendor": "acme",
+        "verb": "POST",
+        "path": "acme/login",
+        "op": "enter",
+        "status": 200,
+        "username": "acme1",
+    }
+    for secret in (account["password"], "wrong-password", "secret-cookie"):
+        assert secret not in text.decode()
+
+
+def test_the_log_keeps_the_newest_requests():
+    emulator = toy_emulator(accounts=1)
+    for number in range(10_001):
+        emulator.reply("GET", f"/nowhere/{number}")
+    paths = [one["path"] for one in emulator.log.as_dict()["requests"]]
+    assert (len(paths), paths[0], paths[-1]) == (10_000, "nowhere/1", "nowhere/10000")
+
+
+def test_truth_is_the_homes_own_values_under_the_names_of_now(caller):
+    holder = caller.emulator.accounts[0]
+    site = next(one for one in holder.sites if one.family == "hybrid")
+    status, truth = caller.json("GET", f"/control/truth?plant={site.id}")
+    assert status == 200
+    assert (truth["vendor"], truth["plant"]) == ("acme", site.id)
+    assert truth["measured_at"] == "2026-06-21T10:00:00+00:00"
+    assert truth["status"] == "online"
+    values = site.homes[0].values(datetime(2026, 6, 21, 10, tzinfo=UTC))
+    assert {name: truth[name] for name in METRICS} == {name: pytest.approx(values[name], abs=0.001) for name in METRICS}
+
+
+def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(caller):
+    sites = {site.family: site for site in caller.emulator.accounts[0].sites}
+    moment = caller.emulator.world.uploaded_at()
+    truth = caller.json("GET", f"/control/truth?plant={sites['row'].id}")[1]
+    values = [home.values(moment) for home in sites["row"].homes]
+    assert len({one["load_power"] for one in values}) == 3
+    assert truth["pv_power"] == pytest.approx(sum(one["pv_power"] for one in values), abs=0.001)
+    assert truth["battery_soc"] == pytest.approx(sum(one["battery_soc"] for one in values) / 3, abs=0.001)
+    truth = caller.json("GET", f"/control/truth?plant={sites['roof'].id}&at=2026-06-21T01:00:00+02:00")[1]
+    assert truth["pv_power"] == 0
+    assert truth["load_power"] is None
+    assert truth["status"] == "standby"
+    assert truth["measured_at"] == "2026-06-20T23:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "hint"),
+    [
+        ("plant=99", 404, "no plant is called '99'"),
+        ("", 404, "?plant=ID"),
+        ("plant={plant}&at=yesterday", 400, "is not a moment"),
+        ("plant={plant}&at=2026-06-21T12:00:00", 400, "no offset"),
+        ("plant={plant}&at=1999-06-21T12:00:00Z", 400, "this world lasts from 2025-01-01"),
+        ("plant={plant}&at=9999-12-31T23:59:59-12:00", 400, "this world lasts"),
+        ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world lasts"),
+    ],
+)
+def test_a_truth_that_cannot_be_told_says_why(question, status, hint):
+    emulator = toy_emulator(accounts=1)
+    told = emulator.reply("GET", "/control/truth?" + question.format(plant=emulator.accounts[0].sites[0].id))
+    assert told.status == status
+    assert hint in json.loads(told.body)["error"]
+
+
+def test_the_clock_is_set_advanced_and_frozen(caller):
+    assert caller.json("GET", "/control/clock")[1] == {"now": "2026-06-21T10:02:30.000+00:00", "speed": 0.0}
+    told = caller.json("POST", "/control/clock", {"now": "2026-12-24T18:00:00+01:00"})[1]
+    assert told["now"] == "2026-12-24T17:00:00.000+00:00"
+    assert caller.json("POST", "/control/clock", {"advance": 90})[1]["now"] == "2026-12-24T17:01:30.000+00:00"
+    assert caller.json("POST", "/control/clock", {"speed": 60})[1]["speed"] == 60
+    assert json.loads(caller.ask("GET", "/acme/x")[1])["now"].startswith("2026-12-24T17:0")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"now": "soon"},
+        {"now": 5},
+        {"now": "2026-06-21T12:00:00"},
+        {"now": "1970-01-01T00:00:00Z"},
+        {"speed": -1},
+        {"speed": float("inf")},
+        {"speed": "fast"},
+        {"speed": None},
+        {"speed": True},
+        {"advance": 1e300},
+        {"advance": 1e12},
+        {"advance": "x"},
+        {"wind": 5},
+        [],
+    ],
+)
+def test_a_clock_setting_that_makes_no_sense_changes_nothing(setting):
+    emulator = toy_emulator(accounts=1)
+    told = emulator.reply("POST", "/control/clock", {}, json.dumps(setting).encode())
+    assert told.status == 400
+    assert emulator.world.clock.now() == NOON
+    assert emulator.world.clock.speed == 0
+
+
+def test_faults_are_switched_on_and_off(caller):
+    assert caller.json("POST", "/control/faults", {"lock": 5, "html": True}) == (200, {"lock": "5", "html": ""})
+    assert caller.ask("GET", "/acme/x")[1] == b"<html>"
+    assert caller.json("POST", "/control/faults", {"lock": None, "html": False})[1] == {}
+    assert caller.ask("GET", "/acme/x")[1] != b"<html>"
+
+
+def test_a_limited_fault_strikes_so_many_requests(caller):
+    caller.json("POST", "/control/faults", {"html": "*2"})
+    pages = [caller.ask("GET", "/acme/x")[1] == b"<html>" for _ in range(4)]
+    assert pages == [True, True, False, False]
+    assert caller.json("GET", "/control/faults")[1] == {}
+
+
+def test_asking_twice_in_one_request_is_one_use():
+    emulator = toy_emulator(faults={"rate": "5*1"})
+    told = [json.loads(emulator.reply("GET", "/acme/x").body)["rates"] for _ in range(2)]
+    assert told == [["5", "5"], [None, None]]
+
+
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        ({"looock": "5"}, "there are lock, quota, expire"),
+        ({"slow": "long"}, "number of seconds"),
+        ({"slow": "-1"}, "number of seconds"),
+        ({"slow": "nan"}, "number of seconds"),
+        ({"lock": "abc"}, "whole number"),
+        ({"rate": "-1"}, "whole number"),
+        ({"expire": "soon"}, "number of seconds"),
+        ({"html": "x*y"}, "number of requests"),
+        ({"html": "*0"}, "number of requests"),
+        ({"html": []}, "null to switch it off"),
+        ({"html": "1", "nope": "1"}, "no fault is called 'nope'"),
+    ],
+)
+def test_an_unknown_fault_is_refused_with_help_and_switches_nothing(setting, hint):
+    emulator = toy_emulator(accounts=1)
+    told = emulator.reply("POST", "/control/faults", {}, json.dumps(setting).encode())
+    assert told.status == 400
+    assert hint in json.loads(told.body)["error"]
+    assert emulator.faults.as_dict() == {}
+
+
+def test_the_switchboard_writes_limits_as_they_are_set():
+    board = Switchboard({"lock": "5*3"})
+    assert board.take("lock") == "5"
+    assert board.as_dict() == {"lock": "5*2"}
+    assert board.take("rate") is None
+
+
+def test_a_truncated_answer_promises_more_than_it_sends(caller):
+    caller.json("POST", "/control/faults", {"truncated": "*1"})
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        caller.ask("GET", "/acme/x")
+    assert len(caught.value.partial) == pytest.approx(caught.value.expected, abs=1)
+    caller.wire.close()
+    assert caller.ask("GET", "/acme/x")[0].status == 200
+
+
+def test_a_reset_connection_is_reset(caller):
+    caller.json("POST", "/control/faults", {"reset": True})
+    with pytest.raises(ConnectionResetError) as caught:
+        caller.ask("GET", "/acme/x")
+    assert caught.type is ConnectionResetError  # http.client has a kind of it for a connection merely closed
+    caller.wire.close()
+    assert caller.json("POST", "/control/faults", {"reset": None})[0] == 200
+    assert caller.ask("GET", "/acme/x")[0].status == 200
+
+
+def test_a_slow_cloud_is_slow_and_the_control_is_not(caller):
+    caller.json("POST", "/control/faults", {"slow": 0.3})
+    begun = time.monotonic()
+    caller.ask("GET", "/acme/x")
+    assert time.monotonic() - begun >= 0.3
+    assert caller.emulator.delivery("GET", "/control/log", {}, b"", "").delay == 0
+
+
+def test_slow_without_a_value_is_five_seconds():
+    assert toy_emulator(faults={"slow": True}).delivery("GET", "/acme/x", {}, b"", "").delay == 5
+
+
+def test_status_500_is_a_page_and_leaves_the_control_alone(caller):
+    caller.json("POST", "/control/faults", {"http500": True})
+    reply, body = caller.ask("GET", "/zeta/x")
+    assert (reply.status, reply.headers["Content-Type"]) == (500, "text/html")
+    assert body.startswith(b"<html>")
+    assert caller.ask("GET", "/control/log")[0].status == 200
+
+
+def test_a_cloud_that_fails_inside_is_status_500_and_the_next_is_served(caller, caplog):
+    assert caller.ask("GET", "/acme/fail")[0].status == 500
+    assert "ZeroDivisionError" in caplog.text
+    assert caller.ask("GET", "/acme/x")[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"),
+    [
+        ("GET", "/control/", 404),
+        ("GET", "/control/passwords", 404),
+        ("DELETE", "/control/log", 405),
+        ("GET", "/control/faults/", 200),
+    ],
+)
+def test_the_control_says_what_it_has(caller, verb, path, status):
+    assert caller.ask(verb, path)[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", b" 400 "),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b" 400 "),
+        (b"GET /acme/x HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 200_000 + b"\r\n\r\n", b" 431 "),
+        (b"GET /acme/x HTTP/1.1\r\n\r\n", b" 400 "),
+        (b"GET //[ HTTP/1.1\r\nHost: a\r\n\r\n", b" 404 "),
+        (b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n", b" 400 "),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", b" 404 "),
+        (b"GET /acme/x?" + b"&".join([b"a=1"] * 2000) + b" HTTP/1.1\r\nHost: a\r\n\r\n", b" 400 "),
+        (b"POST /acme/x HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 1_200_000, b" 413 "),
+        (b"POST /acme/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{", b" 400 "),
+        (
+            b"POST /acme/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]",
+            b" 400 ",
+        ),
+        (b"POST /control/faults HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nnull", b" 400 "),
+        (b"POST /acme/x HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", b" 400 "),
+        (b"POST /acme/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nhalf", b""),
+        (b"", b""),
+        (b"HEAD /acme/x HTTP/1.1\r\nHost: a\r\n\r\n", b" 200 "),
+        (b"GET /acme/%00%ff HTTP/1.1\r\nHost: \xff\r\nCookie: ;=;\xff=\xfe\r\n\r\n", b" 200 "),
+    ],
+)
+def test_hostile_input_is_turned_down_and_the_next_caller_is_served(caller, data, status):
+    assert status in caller.raw(data).partition(b"\r\n")[0]
+    assert caller.ask("GET", "/acme/x")[0].status == 200
+
+
+def test_requests_sent_ahead_are_answered_in_order(caller):
+    one = b"GET /acme/%d HTTP/1.1\r\nHost: a\r\n\r\n"
+    answers = caller.raw(one % 1 + one % 2)
+    assert answers.index(b"acme/1") < answers.index(b"acme/2")
+
+
+def test_a_caller_who_waits_for_permission_gets_it(caller):
+    head = b"POST /acme/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    with closing(socket.create_connection((caller.address.hostname, caller.address.port), timeout=5)) as one:
+        one.sendall(head)
+        assert one.recv(100).startswith(b"HTTP/1.1 100")
+        one.sendall(b"a=1")
+        assert b" 200 " in one.recv(100)
+
+
+@settings(max_examples=50)
+@given(st.text(), st.dictionaries(st.sampled_from(["content-type", "cookie", "host"]), st.text()), st.binary())
+def test_whatever_is_asked_there_is_an_answer(target, headers, body):
+    emulator = _EMULATOR
+    assert emulator.reply("POST", f"/acme/{target}", headers, body).status in {200, 400, 500}
+    multipart = {"content-type": "multipart/form-data; boundary=x"}
+    with suppress(BadRequest):
+        asked_from("POST", target, multipart, b"--x\r\n" + body, "")
+
+
+_EMULATOR = toy_emulator(accounts=1)
+
+
+def test_the_wall_clock_of_the_plants_is_the_zone_or_the_offset_of_the_start():
+    start = datetime.fromisoformat("2026-06-21T12:00:00+02:00")
+    assert build(Options(start=start), [Acme()]).world.zone.utcoffset(None) == timedelta(hours=2)
+    assert build(Options(start=start, zone=BERLIN), [Acme()]).world.zone is BERLIN
+    with pytest.raises(ConfigError, match="5 minutes"):
+        build(Options(start=datetime.fromisoformat("2026-06-21T12:00:00+02:03")), [Acme()])
+
+
+def test_clouds_take_turns_and_growatt_is_first():
+    from heliograph import vendors
+    from heliograph.emulator.main import vendor_names
+
+    assert vendor_names()[:2] == ["growatt", "goodwe"]
+    assert set(vendor_names()) == {
+        one.name for one in Path(vendors.__path__[0]).iterdir() if (one / "emulate").is_dir()
+    }
+    holders = build(Options(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
+    assert [holder.vendor for holder in holders] == ["zeta", "acme", "zeta", "acme"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_program_prints_one_line_and_ends_in_peace(ending):
+    program = (
+        "import sys; from datetime import datetime, timezone; sys.path.insert(0, sys.argv[1]);"
+        "from support.toy_clouds import Acme, NOON; from heliograph.emulator.main import Options, emulate;"
+        "sys.exit(emulate(Options(start=NOON, accounts=1), [Acme()]))"
+    )
+    command = [sys.executable, "-c", program, str(TESTS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        ready = json.loads(process.stdout.readline())
+        address = urlsplit(ready["url"])
+        wire = http.client.HTTPConnection(address.hostname, address.port, timeout=5)
+        wire.request("GET", "/acme/x")
+        assert wire.getresponse().status == 200
+        process.send_signal(ending)  # while a kept connection is open
+        rest, complaints = process.communicate(timeout=10)
+        wire.close()
+    assert (process.returncode, rest, complaints) == (0, "", "")
+
+
+def run(*arguments):
+    parser = argparse.ArgumentParser()
+    add_emulate(parser.add_subparsers())
+    given = parser.parse_args(["emulate", *arguments])
+    return guarded(lambda: given.run(given))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--port", "http"],
+        ["--port", "70000"],
+        ["--start", "noon"],
+        ["--start", "2026-06-21T12:00:00"],
+        ["--start", "0001-01-01T00:00:00Z"],
+        ["--start", "9999-12-31T23:59:59Z"],
+        ["--speed", "-1"],
+        ["--speed", "nan"],
+        ["--seed", "seven"],
+        ["--accounts", "0"],
+        ["--accounts", "many"],
+        ["--zone", "Europe/Nowhere"],
+        ["--zone", "../../etc/passwd"],
+        ["--zone", ""],
+    ],
+)
+def test_a_bad_option_is_one_line_and_exit_code_2(arguments, capsys):
+    assert run(*arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+
+
+def test_the_ready_line_of_both_clouds_says_where_each_is_spoken_to():
+    ready = build(Options(start=NOON)).ready("http://here", "http://there")
+    assert ready["growatt"] == "http://here/"
+    assert ready["sems"] == "http://here/api/"
+    assert ready["semsplus"] == "http://here/web/sems/"
+    assert ready["semsplus_login"] == "http://here/web/sems/sems-user/api/v1/auth/cross-login"
+    assert ready["control"] == "http://here/control"
+
+
+def test_a_port_in_use_is_one_line(capsys):
+    from heliograph.emulator.main import emulate
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        options = Options(port=taken.getsockname()[1], start=NOON)
+        assert guarded(lambda: emulate(options, [Acme()])) == 2
+    assert "cannot listen on 127.0.0.1" in capsys.readouterr().err
+
+
+def test_help_names_every_fault(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    known = build(Options(start=NOON)).faults.known
+    assert known.keys() > FAULTS.keys()
+    assert [name for name in known if name not in told] == []
+
+
+def test_a_plus_sign_in_an_address_may_be_written_either_way():
+    emulator = toy_emulator(accounts=1)
+    plant = emulator.accounts[0].sites[0].id
+    moment = "2026-06-21T12:00:00+02:00"
+    told = [emulator.reply("GET", f"/control/truth?plant={plant}&at={at}").body for at in (moment, quote(moment))]
+    assert told[0] == told[1]

@@ -1,0 +1,693 @@
+"""Conversations through the keeper's gate: what is sent, what is refused, and what the account's file says then."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heliograph.core.protocol import Conversation
+from heliograph.core.redact import Secret
+from heliograph.core.session import LOGGED_IN, Credentials, Session
+from heliograph.errors import (
+    AccountLocked,
+    Blocked,
+    CloudError,
+    ConfigError,
+    InvalidCredentials,
+    SessionExpired,
+    StoreError,
+    Throttled,
+    Unreachable,
+)
+from heliograph.keeper import Keeper, Limits
+from heliograph.keeper.state import Book
+from heliograph.vendors.goodwe import GoodWe, GoodWeCalls, SemsPlusCalls, address
+from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.growatt import Growatt
+from support.growatt_script import SERVER, USER
+from support.keeper_cloud import DAY, CountingCloud, Program, stored_cookie
+from support.paths import TESTS
+from support.protocol_script import NOON, script
+from vendors.goodwe.test_plus_auth import (
+    ABNORMAL,
+    DETAIL,
+    EXPIRED,
+    FLOW,
+    PARAMETER_ERROR,
+    PLANT,
+    legacy,
+    legacy_login,
+    plus_login,
+    said,
+)
+
+HOUR = 3600.0
+DETAILS = GoodWeCalls.monitor_detail.plan
+FLOWS = SemsPlusCalls.plus_flow.plan
+
+
+@pytest.fixture
+def cloud():
+    return CountingCloud()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "accounts"
+
+
+@pytest.fixture
+def program(cloud, folder):
+    """Start a program: another one each time, with nothing in its memory."""
+
+    def make(password="right", **options):
+        return Program(cloud, folder, lambda: cloud.now, password, **options)
+
+    return make
+
+
+def book(program):
+    return program.gate.load(program.clock())
+
+
+def notes(program):
+    return "\n".join(sentence for _, sentence in book(program).notes)
+
+
+# What is sent, and what is refused here.
+
+
+def test_a_stored_session_is_tried_before_any_login(program, cloud):
+    assert program().run() is None
+    for _ in range(10):
+        cloud.now += HOUR
+        assert program().run() is None
+    assert len(cloud.logins) == 1
+
+
+def test_a_session_that_ended_is_renewed_once(program, cloud):
+    program().run()
+    cloud.now += HOUR
+    cloud.living = None
+    assert program().run() is None
+    assert len(cloud.logins) == 2
+
+
+def test_a_locked_account_sees_no_request_of_any_program_until_the_lock_is_over(program, cloud):
+    cloud.locked_until = cloud.now + 24 * HOUR
+    assert isinstance(program().run(), AccountLocked)
+    sent = len(cloud.requests)
+    until = cloud.now + 24 * HOUR + 600
+    while cloud.now < until - 600:
+        for interactive, plan in ((False, "read"), (True, "log in"), (True, "insist")):
+            error = program(interactive=interactive).run(plan)
+            assert isinstance(error, AccountLocked)
+            assert error.until.timestamp() == until
+            assert "Nothing was sent" in str(error)
+        cloud.now += HOUR
+    assert len(cloud.requests) == sent
+    cloud.now = until
+    assert program().run() is None
+
+
+def test_a_refused_password_is_sent_once_by_however_many_programs(program, cloud):
+    for _ in range(5):
+        assert isinstance(program("wrong").run("regardless"), InvalidCredentials)
+        cloud.now += DAY
+    assert cloud.logins == [NOON]
+    assert program().run() is None
+
+
+def test_a_person_may_try_a_refused_password_once_more(program, cloud):
+    cloud.password = "later"
+    program().run()
+    assert isinstance(program().run(), InvalidCredentials)
+    assert isinstance(program().run("insist"), InvalidCredentials)
+    assert isinstance(program().run(), InvalidCredentials)
+    assert len(cloud.logins) == 2
+    cloud.now += DAY
+    cloud.password = "right"
+    assert program().run("insist") is None
+    cloud.now += HOUR
+    cloud.living = None
+    assert program().run() is None
+
+
+def test_what_a_plan_swallows_is_learnt_all_the_same(program, cloud):
+    program().run()
+    cloud.blocked_until = cloud.now + 30 * HOUR
+    sent = len(cloud.requests)
+    assert isinstance(program().run("regardless"), Blocked)
+    assert len(cloud.requests) == sent + 1
+    assert book(program()).pause == "blocked"
+
+
+def test_a_login_that_does_not_help_is_not_repeated_every_minute(program, cloud):
+    cloud.trouble = "futile"
+    start = cloud.now
+    while cloud.now < start + 3 * HOUR:
+        assert isinstance(program().run(), SessionExpired | Throttled)
+        cloud.now += 60
+    assert len(cloud.logins) <= 5
+    assert "somebody else logged in" in notes(program())
+
+
+def test_a_clock_that_goes_back_after_a_futile_login_does_not_close_the_account_for_years(cloud, folder):
+    ahead = [3650 * DAY]
+
+    def run():
+        return Program(cloud, folder, lambda: cloud.now + ahead[0], "right").run()
+
+    cloud.trouble = "futile"
+    assert isinstance(run(), SessionExpired)
+    ahead[0], cloud.trouble = 0.0, ""
+    run()
+    cloud.now += HOUR
+    assert run() is None
+
+
+def test_a_rival_is_noticed_and_left_alone(program, cloud):
+    for _ in range(2 * 12):
+        program().run()
+        cloud.open()  # somebody else's login
+        cloud.now += 300
+    assert len(cloud.logins) <= 5
+    error = program().run()
+    assert isinstance(error, Throttled)
+    assert "somebody else's login" in error.what
+
+
+def test_an_outage_costs_few_logins_and_a_person_may_look_whether_it_is_over(program, cloud):
+    cloud.trouble = "silence"
+    for _ in range(24 * 12):
+        assert isinstance(program().run(), Unreachable | Throttled)
+        cloud.now += 300
+    assert len(cloud.recent(cloud.logins)) <= 6
+    assert isinstance(program(interactive=True).run(), Unreachable)
+    cloud.trouble = ""
+    assert program().run("insist") is None
+    assert program().run() is None
+
+
+def test_a_network_that_is_down_costs_no_login_at_all(program, cloud):
+    cloud.trouble = "no network"
+    for _ in range(100):
+        program().run()
+        cloud.now += 300
+    assert book(program()).logins == []
+    assert book(program()).requests_used == 0
+    cloud.trouble = ""
+    cloud.now += 900
+    assert program().run() is None
+
+
+def test_a_program_killed_in_its_login_leaves_a_login_that_counts(program, cloud):
+    victim = program()
+    victim.start()
+    victim.kill(after_sending=True)
+    error = program().run()
+    assert isinstance(error, Throttled)
+    assert "its outcome was never seen" in error.what
+    assert len(book(program()).logins) == 1
+    cloud.now += 61
+    assert program().run() is None
+
+
+def test_an_interrupt_in_a_login_leaves_the_gate_open_and_the_login_counted(program, cloud):
+    one = program()
+    one.start()
+    with pytest.raises(KeyboardInterrupt):
+        one.steps.throw(KeyboardInterrupt())
+    cloud.now += 61
+    assert program().run() is None
+    assert "a login was cut off" in notes(program())
+
+
+def test_a_plan_that_breaks_leaves_the_gate_open_and_what_it_did_written(program, cloud):
+    def broken():
+        yield LOGGED_IN
+        raise ZeroDivisionError
+
+    one = program()
+    with pytest.raises(ZeroDivisionError):
+        one.run(broken)
+    assert book(one).last_login is not None
+    assert program().run() is None
+    assert len(cloud.logins) == 1
+
+
+def test_forgetting_sends_nothing_and_forgives_nothing(program, cloud):
+    program().run()
+    cloud.slow_until = cloud.now + HOUR
+    program().run()
+    sent, before = len(cloud.requests), book(program())
+    assert program().run("forget") is None
+    after = book(program())
+    assert len(cloud.requests) == sent
+    assert (after.pause, after.pause_until, after.strikes) == (before.pause, before.pause_until, before.strikes)
+    assert (after.logins, after.requests_used, after.alive) == (before.logins, before.requests_used, False)
+
+
+def test_a_login_that_may_not_be_sent_leaves_the_old_session(program, cloud):
+    program().run()
+    cloud.slow_until = cloud.now + 60
+    program().run()
+    assert isinstance(program().run("insist"), Throttled)
+    cloud.now += 400
+    assert program().run() is None
+    assert len(cloud.logins) == 1
+
+
+def test_insisting_logs_in_although_a_session_lives(program, cloud):
+    program().run()
+    assert program().run("insist") is None
+    assert len(cloud.logins) == 2
+
+
+def test_the_budget_holds_over_a_day_of_asking_for_more(program, cloud):
+    one = program()
+    for _ in range(480):
+        one.run()
+        cloud.now += 180
+    assert len(cloud.recent(cloud.requests)) <= 160
+    assert program(interactive=True).run() is None
+
+
+# GoodWe's two doors.
+
+
+@pytest.fixture
+def goodwe(folder):
+    """Make a GoodWe conversation and its gate, as another program would."""
+
+    def make(limits=GoodWe.usual_limits, **facts):
+        session = Session(address("global"))
+        session.facts.update(facts)
+        talk = Conversation(GoodWeCloud(), session, Credentials("ada", Secret("hunter2")))
+        gate = Keeper(folder).gate("goodwe", session.server, "ada", limits, clock=lambda: NOON)
+        return talk, gate
+
+    return make
+
+
+def carried(pair, plan, *replies, at=NOON):
+    talk, gate = pair
+    gate.clock = lambda: at
+    sent = []
+    try:
+        script(gate.watch(talk, lambda: plan), [one._replace(at=at) for one in replies], sent)
+    except CloudError as error:
+        return sent, error, gate.load(at)
+    return sent, None, gate.load(at)
+
+
+def test_two_doors_cost_two_logins_and_no_failure(goodwe):
+    sent, error, kept = carried(goodwe(), LOGGED_IN, PARAMETER_ERROR, legacy_login())
+    assert (len(sent), error) == (2, None)
+    assert (len(kept.logins), kept.failures, kept.trying, kept.alive) == (2, 0, False, True)
+
+
+def test_a_second_door_the_budget_forbids_is_not_knocked_at_and_the_first_counts_as_failed(goodwe):
+    sent, error, kept = carried(goodwe(Limits(100, 2, 0, 0)), LOGGED_IN, PARAMETER_ERROR)
+    assert len(sent) == 1
+    assert isinstance(error, Throttled)
+    assert (len(kept.logins), kept.failures, kept.trying) == (1, 1, False)
+
+
+def test_a_change_of_dialect_is_no_death(goodwe):
+    carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
+    sent, error, kept = carried(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
+    assert (len(sent), error) == (2, None)
+    assert kept.deaths == []
+    assert not any("the session ended" in sentence for _, sentence in kept.notes)
+
+
+def test_a_change_of_dialect_the_budget_forbids_keeps_the_session_of_the_other(goodwe):
+    limits = Limits(100, 1, 0, 0)
+    carried(goodwe(limits), FLOWS(PLANT), plus_login(), said(FLOW))
+    sent, error, kept = carried(goodwe(limits), DETAILS(PLANT))
+    assert sent == []
+    assert isinstance(error, Throttled)
+    assert kept.alive
+    assert len(carried(goodwe(limits), FLOWS(PLANT), said(FLOW))[0]) == 1
+
+
+@pytest.mark.parametrize("ended", [EXPIRED, legacy(None, "100001")])
+def test_an_expired_authorisation_is_renewed_once_and_then_says_why(goodwe, ended):
+    carried(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
+    sent, error, _ = carried(goodwe(), DETAILS(PLANT), ended, legacy_login(), legacy(DETAIL), at=NOON + HOUR)
+    assert (len(sent), error) == (3, None)
+    sent, error, kept = carried(goodwe(), DETAILS(PLANT), ended, legacy_login(), ended, at=NOON + 2 * HOUR)
+    assert len(sent) == 3
+    assert isinstance(error, SessionExpired)
+    assert len(kept.deaths) == 1
+
+
+def test_gy0429_closes_the_account_for_five_minutes(goodwe):
+    carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
+    _, error, kept = carried(goodwe(), FLOWS(PLANT), said(code="GY0429"))
+    assert isinstance(error, Throttled)
+    assert kept.pause_until == NOON + 300
+    assert carried(goodwe(), FLOWS(PLANT))[0] == []
+
+
+def test_an_abnormal_login_that_is_not_cured_is_not_repeated(goodwe):
+    carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
+    sent, error, _ = carried(goodwe(), FLOWS(PLANT), ABNORMAL, plus_login(), ABNORMAL)
+    assert (len(sent), type(error)) == (3, SessionExpired)
+    sent, error, _ = carried(goodwe(), FLOWS(PLANT))
+    assert sent == []
+    assert isinstance(error, CloudError)
+
+
+# The file.
+
+
+def test_the_file_is_for_its_owner_alone_and_says_nothing_of_who_that_is(program, folder):
+    one = program()
+    one.run()
+    program("wrong").run("insist")
+    path = one.gate.shelf.path
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (path, path.with_suffix(".lock"))} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert USER not in path.name
+    text = path.read_text()
+    assert json.loads(text)["format"] == 1
+    assert "wrong" not in text
+    assert "right" not in text
+
+
+def test_accounts_are_kept_apart(tmp_path):
+    keeper = Keeper(tmp_path)
+    known = [("growatt", "https://a/", "ada"), ("growatt", "https://b/", "ada"), ("growatt", "https://a/", "bob")]
+    places = {keeper.gate(*one, Growatt.usual_limits).shelf.path for one in [*known, ("goodwe", "https://a/", "ada")]}
+    assert len(places) == 4
+
+
+def test_a_client_without_a_keeper_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    one = Growatt("ada", "pw", server="http://127.0.0.1:9/", keeper=None)
+    with pytest.raises(Unreachable):
+        one.plant_list()
+    with pytest.raises(ConfigError, match="keeper=None"):
+        _ = one.budget
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_its_caller_stored_is_used_until_the_account_has_one(program, cloud):
+    one = program()
+    one.talk.session.alive = True
+    one.talk.session.cookies = {"openapi.growatt.com": {"JSESSIONID": cloud.open()}}
+    assert one.run() is None
+    assert program().run() is None
+    assert cloud.logins == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("base", "https://evil.example/"), ("server", "https://evil.example/")])
+def test_a_stored_session_that_leads_elsewhere_is_not_followed(program, cloud, name, value):
+    one = program()
+    one.run()
+    kept = book(one)
+    kept.session[name] = value
+    one.gate.shelf.save(kept.to_json(), durable=False)
+    another = program()
+    another.start()
+    assert another.wanted.url.startswith(SERVER)
+
+
+def whole_file(program):
+    one = program()
+    one.run()
+    return one.gate.shelf.path, one.gate.shelf.path.read_bytes()
+
+
+def set_aside(path):
+    return sorted(path.parent.glob("*.broken-*"))
+
+
+def test_a_file_cut_at_any_byte_is_set_aside_and_never_trusted(program):
+    path, whole = whole_file(program)
+    shelf = program().gate.shelf
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        kept = shelf.load(NOON, alone=True)
+        (aside,) = set_aside(path)
+        assert aside.read_bytes() == whole[:length]
+        assert kept.session is None
+        assert [aside.name in sentence for _, sentence in kept.notes] == [True]
+        aside.unlink()
+
+
+def test_a_file_with_any_byte_changed_is_never_trusted(program):
+    path, whole = whole_file(program)
+    shelf = program().gate.shelf
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert shelf.load(NOON, alone=False).session is None, whole[:place]
+
+
+NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e308, 10**400, -1, True, None])
+SHAPES = st.recursive(NUMBERS | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+    st.sampled_from(["format", "sum", "book", "session", "spent", "at"]), inner, max_size=5))  # fmt: skip
+
+
+@given(st.binary(max_size=200) | SHAPES.map(lambda shape: json.dumps(shape).encode()))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_of_anything_at_all_is_set_aside_with_its_bytes(program, content):
+    one = program()
+    one.gate.shelf.folder.mkdir(exist_ok=True)
+    path = one.gate.shelf.path
+    path.write_bytes(content)
+    assert one.run("forget") is None
+    assert set_aside(path)[-1].read_bytes() == content
+    assert "is broken and was set aside" in notes(one)
+    for aside in set_aside(path):
+        aside.unlink()
+
+
+def test_files_set_aside_do_not_replace_each_other(program):
+    path, _ = whole_file(program)
+    for content in (b"one", b"two", b"three"):
+        path.write_bytes(content)
+        program().run("forget")
+    assert sorted(aside.read_bytes() for aside in set_aside(path)) == [b"one", b"three", b"two"]
+
+
+def test_asking_for_the_budget_moves_no_file(program):
+    path, whole = whole_file(program)
+    path.write_bytes(whole[:-1])
+    found = program().gate.budget()
+    assert "will be set aside" in found.notes[-1][1]
+    assert (path.read_bytes(), set_aside(path)) == (whole[:-1], [])
+
+
+def test_a_link_in_the_files_place_is_not_followed(program, tmp_path, cloud):
+    path, whole = whole_file(program)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(whole)
+    path.unlink()
+    path.symlink_to(elsewhere)
+    cloud.now += HOUR
+    assert program().run() is None
+    assert len(cloud.logins) == 2
+    assert elsewhere.read_bytes() == whole
+    assert not path.is_symlink()
+
+
+def test_a_file_of_another_version_is_left_alone(program, monkeypatch):
+    path, _ = whole_file(program)
+    with monkeypatch.context() as newer:
+        newer.setattr("heliograph.keeper.state_file.FORMAT", 2)
+        program().gate.shelf.save(Book().to_json(), durable=False)
+    content = path.read_bytes()
+    error = program().run()
+    assert isinstance(error, StoreError)
+    assert "another version of heliograph" in str(error)
+    assert path.read_bytes() == content
+
+
+def test_a_member_this_version_does_not_know_is_no_reason_to_lose_a_session(program, cloud):
+    one = program()
+    one.run()
+    stored = book(one).to_dict()
+    stored["strange"] = stored.pop("strikes")
+    one.gate.shelf.save(json.dumps(stored, separators=(",", ":")), durable=False)
+    assert program().run() is None
+    assert len(cloud.logins) == 1
+
+
+# The disk.
+
+
+@contextmanager
+def no_space():
+    """Let no file grow: the one way to a full disk that needs no rights."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_without_space_no_login_is_sent_and_none_is_counted(program, cloud):
+    program().run("forget")
+    one = program()
+    with no_space():
+        for _ in range(5):
+            error = one.run()
+            assert isinstance(error, StoreError)
+            assert "free the disk" in str(error)
+    assert cloud.requests == []
+    assert one.run() is None
+    assert (book(one).failures, len(book(one).logins)) == (0, 1)
+
+
+def test_without_space_a_living_session_reads_on_and_all_is_written_later(program, cloud):
+    one = program()
+    one.run()
+    with no_space():
+        for _ in range(5):
+            assert one.run() is None
+        assert one.gate.budget().requests_used == 7
+    assert one.run() is None
+    assert book(program()).requests_used == 8
+    assert len(cloud.logins) == 1
+
+
+def test_without_space_a_lock_is_remembered_by_who_was_told(program, cloud):
+    one = program()
+    one.run()
+    cloud.slow_until = cloud.now + 60
+    with no_space():
+        assert isinstance(one.run(), Throttled)
+    cloud.now += 61
+    assert program().run() is None  # a program that was not told
+    assert isinstance(one.run(), Throttled)
+    assert isinstance(program().run(), Throttled)  # now they all know
+
+
+def test_a_new_program_without_space_still_reads_with_a_stored_session(program, cloud):
+    program().run()
+    with no_space():
+        assert program().run() is None
+    assert len(cloud.logins) == 1
+
+
+REALLY_FULL = """
+import subprocess, sys
+from pathlib import Path
+from support.keeper_cloud import CountingCloud, Program
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+cloud = CountingCloud()
+make = lambda: Program(cloud, folder, lambda: cloud.now, "right")
+assert make().run() is None
+big = open(folder / "big", "wb", buffering=0)
+try:
+    while big.write(b"x" * 512):
+        pass
+except OSError as error:
+    print(error.strerror)
+one = make()
+for _ in range(3):
+    assert one.run() is None
+cloud.living = None
+print(one.run())
+assert len(cloud.logins) == 1
+big.close()
+(folder / "big").unlink()
+assert one.run() is None
+assert len(cloud.logins) == 2
+assert make().gate.budget().requests_used == 2 + 3 + 1 + 2
+"""
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    program = ["unshare", "-rm", sys.executable, "-c", REALLY_FULL, str(tmp_path)]
+    environ = os.environ | {"PYTHONPATH": str(TESTS), "LC_ALL": "C"}
+    try:
+        allowed = subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=False, capture_output=True
+        )
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if allowed.returncode:
+        pytest.skip("no small file system may be mounted here")
+    done = subprocess.run(program, check=False, capture_output=True, text=True, env=environ)
+    assert done.returncode == 0, done.stderr
+    full, refusal = done.stdout.splitlines()
+    assert full == "No space left on device"
+    assert "No space left on device" in refusal
+    assert "free the disk" in refusal
+
+
+def test_a_folder_that_is_a_file_says_what_to_do(program, cloud, folder):
+    folder.write_text("mine")
+    error = program().run()
+    assert isinstance(error, StoreError)
+    assert "set HELIOGRAPH_HOME to a folder of your own" in str(error)
+    assert cloud.requests == []
+
+
+def test_a_folder_in_the_files_place_says_what_to_do(program, cloud, folder):
+    one = program()
+    one.gate.shelf.path.mkdir(parents=True)
+    error = one.run()
+    assert isinstance(error, StoreError)
+    assert str(one.gate.shelf.path) in str(error)
+    with pytest.raises(StoreError):
+        one.gate.budget()
+    assert cloud.requests == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_place_that_may_not_be_used_says_what_to_do(program, cloud, folder, what):
+    path, _ = whole_file(program)
+    (folder if what == "folder" else path).chmod(0)
+    try:
+        error = program().run()
+    finally:
+        folder.chmod(0o700)
+    assert isinstance(error, StoreError)
+    assert "set HELIOGRAPH_HOME" in str(error)
+
+
+def test_what_a_dead_program_left_half_written_is_in_nobodys_way(program, cloud):
+    path, _ = whole_file(program)
+    path.with_suffix(".new").write_bytes(b'{"for')
+    path.with_suffix(".new").chmod(0)
+    assert program().run() is None
+    assert len(cloud.logins) == 1
+    assert stored_cookie(path) == cloud.living
+
+
+def test_insisting_is_over_when_its_login_could_not_be_written(program, cloud):
+    one = program()
+    one.run("forget")
+    with no_space():
+        assert isinstance(one.run("insist"), StoreError)
+    assert one.talk.insisted is False
+
+
+def test_who_types_at_a_prompt_is_a_person(monkeypatch, tmp_path):
+    def waits(**options):
+        return Growatt("me", "secret", keeper=Keeper(tmp_path), **options).gate.interactive
+
+    assert not waits()
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    assert waits()
+    assert not waits(interactive=False)

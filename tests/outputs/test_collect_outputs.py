@@ -1,0 +1,323 @@
+"""Outputs beside the collector: as a program with a configuration, and whatever befalls a companion."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from collect.test_collect_process import FOREVER, NOON, Clouds, told
+from heliograph.cli import supervisor
+from heliograph.cli.supervisor import Companion, beside
+from heliograph.config import Config, Mqtt, Serve, load
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError
+from heliograph.outputs.factory import deliveries
+from heliograph.store import open_store
+from heliograph.store.base import Series
+from heliograph.store.threaded import Aside
+from support.http_service import Hand, Service, answer, configured
+from support.mqtt_broker import Broker
+from support.mqtt_broker import program as mosquitto
+from support.paths import DOCS
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+@pytest.fixture
+def clouds(tmp_path):
+    emulator = build(Options(start=datetime.fromisoformat(NOON), speed=0, accounts=1))
+    with serve_in_thread(emulator) as ready:
+        clouds = Clouds(emulator, ready, tmp_path)
+        yield clouds
+        clouds.end()
+
+
+@pytest.fixture
+def service():
+    one = Service()
+    yield one
+    one.close()
+
+
+def passing_on(clouds, service, more=""):
+    with clouds.config.open("a") as file:
+        file.write(f'\n[[webhook]]\nurl = "{service.url}/in"\nsecret = "hunter2"\n{more}')
+
+
+def kept(clouds):
+    with open_store(clouds.store) as store:
+        series = [one.series for one in store.series()]
+        return {(one.series, one.measured_at) for row in series for one in store.samples(row, 0, FOREVER)}
+
+
+def arrived(service, taken=lambda asked: True):
+    return {
+        (
+            Series(one["vendor"], one["plant"], one["device"] or ""),
+            int(datetime.fromisoformat(one["measured_at"]).timestamp()),
+        )
+        for asked in service.asked
+        if asked.path == "/in" and taken(asked)
+        for one in json.loads(asked.body)["samples"]
+    }
+
+
+def wait_until(true, program=None):
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        assert program is None or program.poll() is None, program.stderr.read()
+        time.sleep(0.02)
+
+
+def caught_up(clouds, service):
+    return lambda: bool(kept(clouds)) and arrived(service) >= kept(clouds)
+
+
+def test_one_look_is_passed_on_to_every_output_before_the_program_ends(clouds, service):
+    more = f'[[influx]]\nurl = "{service.url}"\ndatabase = "solar"\n'
+    plant = clouds.accounts[0]["plants"][0]
+    more += f'[[pvoutput]]\nplant = "{plant}"\nsystem = "4711"\nkey = "k3y"\nurl = "{service.url}"\n'
+    passing_on(clouds, service, more)
+    said = clouds.run("--once", "--no-heal")
+    assert arrived(service) == kept(clouds) != set()
+    (lines,) = (asked.body.decode() for asked in service.asked if asked.path == "/write")
+    assert len(lines.splitlines()) == len(kept(clouds))
+    # The clouds' noon is long ago.
+    assert 'event="output skips" output="pvoutput 4711"' in said
+    assert {asked.path for asked in service.asked} == {"/in", "/write"}
+
+
+def test_an_output_that_is_away_holds_nothing_up_and_is_told_all_of_it_later(clouds, service):
+    passing_on(clouds, service)
+    service.reply = lambda asked: answer(503)
+    said = clouds.run("--once", "--no-heal")
+    assert 'event="output away"' in said
+    assert "hunter2" not in said
+    first = kept(clouds)
+    service.reply = lambda asked: answer()
+    service.asked.clear()
+    clouds.run("--once", "--no-heal")
+    assert arrived(service) >= first != set()
+
+
+@posix
+def test_a_program_that_is_killed_while_it_sends_loses_nothing(clouds, service):
+    passing_on(clouds, service)
+    held = threading.Event()
+
+    def reply(asked):
+        held.wait(60)
+        return answer()
+
+    service.reply = reply
+    program = clouds.start()
+    wait_until(lambda: service.asked, program)
+    program.kill()
+    program.communicate()
+    held.set()
+    service.asked.clear()
+    program = clouds.start("--no-heal")
+    wait_until(caught_up(clouds, service), program)
+    assert told(program, signal.SIGTERM)[0] == 0
+
+
+@posix
+def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, service):
+    passing_on(clouds, service)
+    sending, stopped = threading.Event(), threading.Event()
+
+    def reply(asked):
+        sending.set()
+        stopped.wait(60)
+        return answer()
+
+    service.reply = reply
+    program = clouds.start("--no-heal")
+    wait_until(sending.is_set, program)
+    program.send_signal(signal.SIGTERM)
+    stopped.set()
+    _, said = program.communicate(timeout=60)
+    assert program.returncode == 0, said
+    before = arrived(service)
+    assert before == kept(clouds) != set()
+
+    async def still_to_send():
+        aside = Aside(lambda: open_store(clouds.store))
+        (delivery,) = deliveries(load(clouds.config, {}), aside, Hand())
+        news = await delivery.feed.take(1000)
+        await aside.close()
+        return tuple(news.entries)
+
+    assert asyncio.run(still_to_send()) == ()
+
+
+@posix
+def test_an_output_that_never_answers_does_not_hold_up_the_end(clouds, service):
+    passing_on(clouds, service)
+    over = threading.Event()
+    service.reply = lambda asked: over.wait(60) and answer()
+    program = clouds.start("--no-heal")
+    wait_until(lambda: service.asked, program)
+    code, said = told(program, signal.SIGTERM, seconds=10)
+    over.set()
+    assert code == 0, said
+
+
+@posix
+def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tmp_path):
+    broker = Broker(mosquitto(), tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        page = f"http://127.0.0.1:{free.getsockname()[1]}"
+    port = page.rpartition(":")[2]
+    passing_on(clouds, service, f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n[serve]\nport = {port}\n')
+
+    def read(path):
+        try:
+            with urlopen(page + path, timeout=20) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""  # not yet
+
+    problem = 'heliograph_sink_problem{sink="mqtt 127.0.0.1"}'
+    program = clouds.start("--no-heal")
+    wait_until(lambda: f"{problem} 1.0" in read("/metrics"), program)
+    status = read("/status")
+    assert "Connection refused" in status
+    assert "Sent since start" in status
+    assert "webhook 127.0.0.1" in status
+    broker.start()
+    try:
+        wait_until(lambda: f"{problem} 0.0" in read("/metrics"), program)
+        assert "Connection refused" not in read("/status")
+    finally:
+        broker.stop()
+    assert told(program, signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[[webhook]]\nurl = "http://example.com/in"\nsecret = "hunter2"\n',
+        '[[influx]]\nurl = "https://db.example.com"\ndatabase = "solar"\nmeasurement = "_own"\n',
+        '[[pvoutput]]\nplant = "1"\nsystem = "me"\nkey = "hunter2"\n',
+        '[[webhook]]\nurl = "https://example.com/in"\n' * 2,
+    ],
+)
+def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table):
+    with clouds.config.open("a") as file:
+        file.write("\n" + table)
+    said = clouds.run("--once", code=2)
+    assert clouds.requests == 0
+    assert len(said.splitlines()) == 1
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])
+def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch, table, extra, module):
+    monkeypatch.setattr(supervisor, "find_spec", lambda name: None if name == module else name)
+    config = Config(
+        path=Path("config.toml"), accounts=(), **{table: Mqtt(host="b", port=1) if extra == "mqtt" else Serve()}
+    )
+    with pytest.raises(ConfigError, match=rf"needs {module}, .* pip install 'heliograph\[{extra}\]'"):
+        supervisor.check_installed(config)
+    supervisor.check_installed(Config(path=Path("config.toml"), accounts=()))
+
+
+def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_it(caplog):
+    clock, stop, ends = Hand(), asyncio.Event(), []
+
+    async def failing(stop):
+        ends.append(len(ends))
+        raise ConfigError("a port in use") if len(ends) % 2 else ZeroDivisionError("hunter2")
+
+    async def lasting(stop):
+        await stop.wait()
+        ends.append("in order")
+
+    async def story():
+        wanted = [Companion("page", failing), Companion("webhook", lasting)]
+        async with beside(wanted, clock, stop):
+            while len(ends) < 8:  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0)
+        assert stop.is_set()
+
+    asyncio.run(story())
+    assert "in order" in ends
+    assert clock.waits[:8] == [5, 10, 20, 40, 80, 160, 320, 640]
+    said = [str(one.msg) for one in caplog.records]
+    assert said[:3] == [
+        'event="companion failed" companion=page why="a port in use"',
+        "event=mistake companion=page",
+        "event=mistake companion=page",
+    ]
+    assert said.count(said[0]) == 1
+
+
+def test_what_stands_inside_fails_as_ever_and_companions_end_with_it():
+    ended = []
+
+    async def lasting(stop):
+        await stop.wait()
+        ended.append(True)
+
+    async def story():
+        async with beside([Companion("one", lasting)], Hand(), asyncio.Event()):
+            await asyncio.sleep(0)
+            raise KeyError("the collector's own")
+
+    with pytest.raises(KeyError):
+        asyncio.run(story())
+    assert ended == [True]
+
+
+@contextmanager
+def counted():
+    """Count how often a secret has to be fetched."""
+    fetched = []
+
+    class Fetching:
+        def reveal(self):
+            fetched.append(1)
+            return "k3y"
+
+    yield Fetching(), fetched
+
+
+def test_systems_of_one_key_share_its_requests_and_the_key_is_fetched_once_for_each():
+    with counted() as (key, fetched):
+        systems = [configured(plant="1", system=str(number), url="https://pvoutput.org") for number in range(3)]
+        for one in systems:
+            one.key = key
+        found = deliveries(configured(pvoutput=systems, influx=(), webhooks=()), None, Hand())
+    assert [one.sink.pause for one in found] == [180.0] * 3
+    assert len(fetched) == 3
+
+
+def test_the_configuration_of_the_manual_makes_its_outputs(tmp_path):
+    page = (DOCS / "outputs.md").read_text("utf-8")
+    text = page.split("```toml\n")[1].split("```")[0].replace("pass solar/webhook", "echo hunter2")
+    for name in ("pvoutput.key", "influx.password"):
+        (tmp_path / name).write_text("k3y")
+        (tmp_path / name).chmod(0o600)
+    path = tmp_path / "heliograph.toml"
+    path.write_text(text.replace("\n# ", "\n"))
+    found = deliveries(load(path, {"INFLUX_TOKEN": "t0ken"}), None, Hand())
+    assert [one.progress.name for one in found[:3]] == [
+        "pvoutput 98765",
+        "influx influxdb:8086/solar/solar",
+        "influx 127.0.0.1:8086/solar/solar",
+    ]
+    assert found[3].progress.name.startswith("webhook example.com ")

@@ -1,0 +1,271 @@
+"""The loop that runs any sink: outages, refusals, and that no sample is lost whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from datetime import datetime
+
+import pytest
+
+from heliograph.errors import StoreError
+from heliograph.outputs.changefeed import FreshFirst
+from heliograph.outputs.sink import FIRST, IDLE, LONGEST, Delivery, Later, Refused
+from heliograph.outputs.webhook import WebhookSink
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Series
+from heliograph.store.threaded import Aside
+from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+from support.raw_server import RESET
+
+
+class Listed:
+    """A sink that takes what it does not refuse, and is away as long as it is told."""
+
+    name = "listed"
+    pause = 1.0
+    reach = None
+
+    def __init__(self, size=8):
+        self.size = size
+        self.taken = []
+        self.sizes = []
+        self.trouble = []
+        self.bad = set()
+        self.lost = None
+
+    def wants(self, series):
+        return True
+
+    async def send(self, news):
+        self.sizes.append(len(news.entries))
+        if self.trouble:
+            raise self.trouble.pop(0)
+        if self.bad & {one.measured_at for one in news.entries}:
+            raise Refused("not this one", self.lost)
+        self.taken += [one.measured_at for one in news.entries]
+
+
+@pytest.fixture
+def kept(tmp_path):
+    return Kept(tmp_path / "samples.sqlite")
+
+
+def said(caplog):
+    return [str(one.msg) for one in caplog.records]
+
+
+def told(story, kept):
+    async def whole():
+        try:
+            await story()
+        finally:
+            await kept.close()
+
+    asyncio.run(whole())
+
+
+def test_a_sink_that_is_away_is_tried_ever_more_rarely_and_down_and_back_are_said_once(kept, caplog):
+    async def story():
+        sink, clock = Listed(), Hand()
+        delivery = kept.delivery(sink, clock)
+        assert await delivery.turn() == IDLE
+        kept.write(entry())
+        sink.trouble = [Later(f"no {number}") for number in range(9)]
+        assert await drained(delivery) == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 1.0, IDLE]
+        assert (FIRST, LONGEST) == (5.0, 300.0)
+        assert sink.taken == [NOON]
+        assert said(caplog) == ['event="output away" output=listed why="no 0"', 'event="output back" output=listed']
+        progress = delivery.progress
+        assert (progress.sent, progress.skipped, progress.newest, progress.problem) == (1, 0, NOON, None)
+
+    told(story, kept)
+
+
+def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_then(kept):
+    async def story():
+        sink = Listed()
+        delivery = kept.delivery(sink, Hand(), jitter=lambda: 0.0)
+        await delivery.turn()
+        kept.write(entry())
+        sink.trouble = [Later("no"), Later("no", 1000.0), Later("no", 1.0), Later("no", 1e12)]
+        assert await drained(delivery) == [2.5, 1000.0, 10.0, 24 * 3600.0, 1.0, IDLE]
+
+    told(story, kept)
+
+
+def test_one_sample_that_is_refused_is_found_skipped_and_said_and_all_others_arrive(kept, caplog):
+    async def story():
+        sink = Listed(size=16)
+        delivery = kept.delivery(sink, Hand())
+        await delivery.turn()
+        kept.write(*(entry(NOON + step) for step in range(40)))
+        sink.bad = {NOON + 5, NOON + 33}
+        await drained(delivery)
+        assert sorted(set(sink.taken)) == [NOON + step for step in range(40) if step not in (5, 33)]
+        assert len(sink.taken) == len(set(sink.taken))
+        assert (delivery.progress.sent, delivery.progress.skipped) == (38, 2)
+        assert said(caplog) == ['event="output refused" output=listed samples=1 why="not this one"']
+        assert len(sink.sizes) < 30
+        assert max(sink.sizes[-3:]) > 1
+
+    told(story, kept)
+
+
+def test_what_is_refused_in_part_is_not_sent_again(kept):
+    async def story():
+        sink = Listed(size=16)
+        delivery = kept.delivery(sink, Hand())
+        await delivery.turn()
+        kept.write(*(entry(NOON + step) for step in range(8)))
+        sink.bad, sink.lost = {NOON}, 3
+        await drained(delivery)
+        assert sink.sizes == [8]
+        assert (delivery.progress.sent, delivery.progress.skipped) == (5, 3)
+        assert delivery.progress.problem == "not this one"
+
+    told(story, kept)
+
+
+def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
+    async def story():
+        sink, clock = Listed(), Hand()
+        inner, errors = kept.aside(), []
+
+        class Cutting:
+            async def ask(self, question):
+                if errors:
+                    raise errors.pop()
+                return await inner.ask(question)
+
+        kept.aside = Cutting
+        delivery = kept.delivery(sink, clock)
+        await delivery.turn()
+        errors += [StoreError("locked"), StoreError("locked")]
+        kept.write(entry())
+        assert await drained(delivery) == [5.0, 10.0, 1.0, IDLE]
+        assert said(caplog) == ['event="output away" output=listed why=locked', 'event="output back" output=listed']
+        assert delivery.progress.problem is None
+
+    told(story, kept)
+
+
+def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
+    async def story():
+        sink, stop = Listed(size=2), asyncio.Event()
+        delivery = kept.delivery(sink, Hand())
+        await delivery.feed.begin()
+        kept.write(*(entry(NOON + step) for step in range(5)))
+        await delivery.drain(stop)
+        assert len(sink.taken) == 5
+        kept.write(entry(NOON + 9))
+        sink.trouble = [Later("no")]
+        await delivery.drain(stop)
+        assert len(sink.taken) == 5
+
+    told(story, kept)
+
+
+def test_running_goes_on_until_stopped(kept):
+    async def story():
+        sink, clock, stop = Listed(), Hand(end=NOON + 3600), asyncio.Event()
+        delivery = kept.delivery(sink, clock)
+        await delivery.feed.begin()
+        kept.write(entry())
+        await asyncio.wait_for(delivery.run(stop), 30)
+        assert sink.taken == [NOON]
+        assert len(clock.waits) > 300
+
+    told(story, kept)
+
+
+class Luck:
+    """A service, a store and a program that fail at random, each in every way it can."""
+
+    def __init__(self, path, seed):
+        self.rng = random.Random(seed)
+        self.path = path
+        self.clock = Hand()
+        self.service = Service()
+        self.service.reply = self.reply
+        self.arrived = {}
+        self.truth = {}
+
+    def reply(self, asked):
+        luck = self.rng.random()
+        if luck < 0.25:
+            return answer(503) if luck < 0.15 else RESET
+        for one in json.loads(asked.body)["samples"]:
+            moment = int(datetime.fromisoformat(one["measured_at"]).timestamp())
+            self.arrived[Series(one["vendor"], one["plant"], one["device"] or ""), moment] = one["values"]["pv_power"]
+        # Of half an answer the sender cannot know that all arrived.
+        return HALF if luck < 0.35 else answer(self.rng.choice((200, 202, 204)))
+
+    def opened(self):
+        if self.rng.random() < 0.3:
+            raise StoreError("away")
+        return open_store(self.path)
+
+    def sink(self):
+        sink = WebhookSink(configured(url=f"{self.service.url}/in", secret="hunter2", plants=()), self.clock)
+        sink.size = 7
+        return sink
+
+    def write(self, store, now):
+        rows = {}
+        for _ in range(self.rng.randrange(6)):
+            series = self.rng.choice((ROOF, Series("goodwe", "7"), Series("growatt", "11", "INV1")))
+            # Mostly new, at times the past, at times the same moment again.
+            moment = now if self.rng.random() < 0.7 else NOON - 300 * self.rng.randrange(200)
+            rows[series, moment] = entry(moment, series, now, pv_power=float(self.rng.randrange(5)))
+        store.write(Batch(samples=list(rows.values())))
+        self.truth.update({key: one.values["pv_power"] for key, one in rows.items()})
+
+    async def life(self, turns):
+        """Live as one process, which may end anywhere, with nothing said; return whether all was sent."""
+        aside, sink = Failing(self.opened, self.rng), self.sink()
+        feed = FreshFirst(aside, sink, self.clock)
+        delivery = Delivery(sink, feed, self.clock, self.rng.random)
+        task = asyncio.create_task(self.turned(delivery, turns))
+        if self.rng.random() < 0.3:
+            await asyncio.wait((task,), timeout=self.rng.random() * 0.02)
+            task.cancel()
+        await asyncio.wait((task,))
+        await aside.close()
+        return delivery.caught_up
+
+    async def turned(self, delivery, turns):
+        for _ in range(turns):
+            self.clock.moment += await delivery.turn()
+
+
+class Failing(Aside):
+    """A reader's side whose store is away at random, before or after it did what it was asked."""
+
+    def __init__(self, opened, rng):
+        super().__init__(opened)
+        self.rng = rng
+
+    async def ask(self, question):
+        if self.rng.random() < 0.1:
+            raise StoreError("before")
+        found = await super().ask(question)
+        if self.rng.random() < 0.1:
+            raise StoreError("after")
+        return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_sample_is_lost_when_sink_store_and_program_fail_at_random(tmp_path, seed):
+    luck = Luck(tmp_path / "samples.sqlite", seed)
+    with open_store(luck.path) as store:
+        store.move(luck.sink().name, 0, NOON)
+        for number in range(40):
+            luck.write(store, NOON + 300 * number)
+            asyncio.run(luck.life(luck.rng.randrange(4)))
+        for _ in range(200):
+            if asyncio.run(luck.life(20)) and not store.changes(0):
+                break
+    luck.service.close()
+    assert luck.arrived == luck.truth

@@ -1,0 +1,204 @@
+"""InfluxDB: what stands in its lines, for any name a cloud may tell, and what its answers come to."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.errors import ConfigError
+from heliograph.outputs.changefeed import News
+from heliograph.outputs.influx import InfluxSink, escaped, lines
+from heliograph.outputs.sink import IDLE, Later, Refused
+from heliograph.store.base import Known, Series
+from support.http_service import NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+
+BOX = Series("growatt", "11", "INV1")
+TOKEN = "t0ken-that-opens"
+
+
+@pytest.fixture
+def service():
+    one = Service()
+    yield one
+    one.close()
+
+
+def second(url, **facts):
+    usual = {"url": url, "token": TOKEN, "org": "home & co", "bucket": "solar", "database": None}
+    return configured(**usual | {"username": None, "password": None, "measurement": "solar"} | facts)
+
+
+def first(url, **facts):
+    return second(url, **{"token": None, "org": None, "bucket": None, "database": "solar"} | facts)
+
+
+def news(*entries, name="Roof"):
+    return News(entries, {one.series: Known(one.series, name) for one in entries})
+
+
+def sent(sink, *entries, name="Roof"):
+    asyncio.run(sink.send(news(*entries, name=name)))
+
+
+def parsed(text):
+    """Read line protocol as its reference describes it: a backslash escapes comma, equals sign and space."""
+    return [_point(line) for line in text.split("\n")]
+
+
+def _point(line):
+    parts, place = [[""]], 0
+    while place < len(line):
+        sign = line[place]
+        if sign == "\\":
+            place += 1
+            assert line[place] in ",= ", f"a stray backslash in {line!r}"
+            parts[-1][-1] += line[place]
+        elif sign == " ":
+            parts.append([""])
+        elif sign in ",=":
+            parts[-1] += [sign, ""]
+        else:
+            parts[-1][-1] += sign
+        place += 1
+    (measurement, *tags), fields, (moment,) = parts
+    return measurement, _pairs(tags), _pairs([",", *fields]), int(moment)
+
+
+def _pairs(signs):
+    found = {}
+    for comma, name, equals, value in zip(*[iter(signs)] * 4, strict=True):
+        assert (comma, equals) == (",", "=")
+        assert name
+        assert name not in found
+        found[name] = value
+    return found
+
+
+def test_a_sample_is_a_line_with_its_metrics_as_fields_and_no_gaps():
+    whole = entry(pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-3, load_power=float("inf"))
+    assert list(lines(news(whole, entry(NOON + 300, BOX, pv_power=None)), "solar")) == [
+        "solar,plant=11,plant_name=Roof,vendor=growatt pv_power=1234.5,grid_power=0.0,pv_energy_total=0.001 1782036000"
+    ]
+
+
+def test_a_device_has_a_tag_of_its_own_and_the_name_of_its_plant():
+    told = News((entry(NOON, BOX),), {ROOF: Known(ROOF, "My roof"), BOX: Known(BOX, "Box")})
+    assert list(lines(told, "pv")) == [
+        "pv,device=INV1,plant=11,plant_name=My\\ roof,vendor=growatt pv_power=1000.0 1782036000"
+    ]
+
+
+hostile = st.text(st.sampled_from("ab,= \\\"'\n\r\t#😀é\x00\x1b\u2028"), max_size=12) | st.text(max_size=12)
+
+
+@given(
+    hostile.filter(lambda name: name.encode("utf-8", "replace").decode() == name), st.sampled_from(["INV 1,=\\", ""])
+)
+def test_whatever_a_name_holds_the_line_has_the_same_tags_and_fields(name, device):
+    series = Series("growatt", "11", device)
+    (line,) = lines(News((entry(NOON, series),), {ROOF: Known(ROOF, name)}), "solar")
+    ((measurement, tags, fields, moment),) = parsed(line)
+    plain = "".join(" " if sign <= " " or "\x7f" <= sign <= "\xa0" or sign in "\u2028\u2029" else sign for sign in name)
+    expected = {"plant": "11", "vendor": "growatt"}
+    if plain.strip():
+        expected["plant_name"] = plain.strip().replace("\\", "/")
+    if device:
+        expected["device"] = "INV 1,=/"
+    assert (measurement, tags, fields, moment) == ("solar", expected, {"pv_power": "1000.0"}, NOON)
+
+
+def test_a_backslash_at_the_end_escapes_nothing():
+    assert escaped("roof\\") == "roof/"
+
+
+def test_version_2_is_written_to_its_bucket_with_its_token(service):
+    sent(InfluxSink(second(service.url + "/"), Hand()), entry(), entry(NOON + 300))
+    (asked,) = service.asked
+    assert asked.path == "/api/v2/write"
+    assert asked.query == {"org": "home & co", "bucket": "solar", "precision": "s"}
+    assert asked.headers["authorization"] == f"Token {TOKEN}"
+    assert [point[3] for point in parsed(asked.body.decode())] == [NOON, NOON + 300]
+
+
+def test_version_1_is_written_to_its_database_with_name_and_password_in_no_address(service):
+    sent(InfluxSink(first(service.url, username="me", password="hünter2"), Hand()), entry())
+    (asked,) = service.asked
+    assert (asked.path, asked.query) == ("/write", {"db": "solar", "precision": "s"})
+    assert asked.headers["authorization"] == "Basic " + b64encode("me:hünter2".encode()).decode()
+
+
+def test_nothing_is_asked_where_nothing_is_known(service):
+    sent(InfluxSink(second(service.url), Hand()), entry(pv_power=None))
+    assert service.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "lost", "seconds"),
+    [
+        (400, '{"error":"unable to parse"}', Refused, None, None),
+        (400, '{"error":"partial write: points beyond retention policy dropped=3"}', Refused, 3, None),
+        (422, '{"message":"failure writing points: partial write: dropped 2: field type conflict"}', Refused, 2, None),
+        (422, '{"message":"unprocessable"}', Refused, 1, None),
+        (400, '{"error":"partial write: unable to parse \'…\': missing field value dropped=0"}', Refused, 1, None),
+        (413, "", Refused, None, None),
+        (401, '{"message":"unauthorized access"}', Later, None, 600.0),
+        (404, '{"error":"database not found: \\"solar\\""}', Later, None, 600.0),
+        (429, "", Later, None, 17),
+        (503, "", Later, None, 17),
+        (307, "", Later, None, 600.0),
+    ],
+)
+def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error, lost, seconds):
+    service.reply = lambda asked: answer(status, body, Retry_After="17")
+    with pytest.raises(error, match=f"127.0.0.1:{service.port} says {status}") as caught:
+        sent(InfluxSink(second(service.url), Hand()), entry(), entry(NOON + 1))
+    assert getattr(caught.value, "lost", None) == lost
+    assert getattr(caught.value, "seconds", None) == seconds
+
+
+def test_one_bad_line_stops_nothing_for_ever(tmp_path, service):
+    bad = str(NOON + 11)
+
+    def reply(asked):
+        return answer(400, "unable to parse") if bad.encode() in asked.body else answer(204)
+
+    service.reply = reply
+
+    async def story():
+        kept = Kept(tmp_path / "samples.sqlite")
+        delivery = kept.delivery(InfluxSink(second(service.url), Hand()), Hand())
+        await delivery.turn()
+        kept.write(*(entry(NOON + step) for step in range(30)))
+        assert (await drained(delivery))[-1] == IDLE
+        kept.write(entry(NOON + 300))
+        await drained(delivery)
+        assert (delivery.progress.sent, delivery.progress.skipped) == (30, 1)
+        await kept.close()
+
+    asyncio.run(story())
+    arrived = {p[3] for one in service.asked if bad.encode() not in one.body for p in parsed(one.body.decode())}
+    assert arrived == {NOON + step for step in range(30) if step != 11} | {NOON + 300}
+
+
+@pytest.mark.parametrize("name", ["", "_internal", "#comment", "two words", "a,b", "a\\", "a=b"])
+def test_a_measurement_that_would_need_escapes_is_a_mistake_in_the_configuration(name):
+    with pytest.raises(ConfigError, match="measurement"):
+        InfluxSink(second("https://db.example.com", measurement=name), Hand())
+
+
+def test_each_database_and_measurement_is_a_reader_of_its_own_without_secrets():
+    names = {
+        InfluxSink(one, Hand()).name
+        for one in (
+            second("https://db.example.com"),
+            second("https://db.example.com", measurement="pv"),
+            second("https://db.example.com", bucket="other"),
+            first("http://localhost:8086", username="me", password="hunter22"),
+        )
+    }
+    assert len(names) == 4
+    assert not any(TOKEN in name or "hunter22" in name for name in names)

@@ -1,0 +1,170 @@
+"""What Home Assistant is told: classes, units, names and ids, from the one table of metrics."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.collect.freshness import Freshness
+from heliograph.current import AccountNow, DeviceNow, PlantNow
+from heliograph.metrics import METRICS
+from heliograph.model import Quality, Status
+from heliograph.outputs.mqtt import discovery as ha
+from heliograph.outputs.mqtt.topics import Topics, level, shown
+from heliograph.store.base import Series
+
+TOPICS = Topics("heliograph")
+ROOF, BOX = Series("growatt", "1234567"), Series("growatt", "1234567", "TLX7A")
+
+
+def device(series=BOX, name=None, family="tlx"):
+    return DeviceNow(series=series, name=name, family=family, status=Status.ONLINE, measured_at=1, values={})
+
+
+def plant(series=ROOF, name="Home"):
+    return PlantNow(
+        series=series,
+        name=name,
+        zone=UTC,
+        status=Status.ONLINE,
+        quality=Quality.LIVE,
+        measured_at=int(datetime(2026, 6, 21, tzinfo=UTC).timestamp()),
+        fetched_at=None,
+        freshness=Freshness.LIVE,
+        rhythm=300.0,
+        values={},
+        devices=(device(),),
+    )
+
+
+def told(thing, form="entities"):
+    return {
+        topic: json.loads(text) for topic, text in ha.discovery(TOPICS, "homeassistant", form, thing, "1.0").items()
+    }
+
+
+def entity(key, thing=None):
+    return told(thing or ha.plant_thing(TOPICS, plant(), METRICS))[
+        f"homeassistant/sensor/heliograph_growatt_1234567/{key}/config"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "device_class", "state_class", "unit"),
+    [
+        ("pv_power", "power", "measurement", "W"),
+        ("grid_power", "power", "measurement", "W"),
+        ("battery_soc", "battery", "measurement", "%"),
+        ("pv_energy_today", "energy", "total_increasing", "kWh"),
+        ("grid_import_energy_total", "energy", "total_increasing", "kWh"),
+        ("battery_discharge_energy_total", "energy", "total_increasing", "kWh"),
+    ],
+)
+def test_a_metric_is_of_the_class_and_unit_the_energy_dashboard_asks_for(key, device_class, state_class, unit):
+    one = entity(key)
+    assert (one["device_class"], one["state_class"], one["unit_of_measurement"]) == (device_class, state_class, unit)
+    assert one["value_template"] == f"{{{{ value_json.{key} }}}}"
+    assert one["unique_id"] == f"heliograph_growatt_1234567_{key}"
+
+
+def test_every_metric_there_is_becomes_an_entity():
+    keys = {topic.split("/")[-2] for topic in told(ha.plant_thing(TOPICS, plant(), METRICS))}
+    assert keys == METRICS.keys() | {"status", "freshness", "measured_at"}
+
+
+def test_only_the_metrics_a_plant_tells_become_entities():
+    keys = {topic.split("/")[-2] for topic in told(ha.plant_thing(TOPICS, plant(), {"pv_power"}))}
+    assert keys == {"pv_power", "status", "freshness", "measured_at"}
+
+
+def test_a_plant_is_a_device_and_its_boxes_hang_on_it():
+    roof = entity("pv_power")["device"]
+    assert roof == {
+        "identifiers": ["heliograph_growatt_1234567"],
+        "name": "Home",
+        "manufacturer": "Growatt",
+        "model": "Plant",
+    }
+    (box, *_) = told(ha.device_thing(TOPICS, plant(), device(), {"pv_power"})).values()
+    assert (box["device"]["name"], box["device"]["model"]) == ("TLX7A", "tlx")
+    assert box["device"]["via_device"] == "heliograph_growatt_1234567"
+    assert box["origin"] == {"name": "Heliograph", "sw_version": "1.0"}
+
+
+def test_values_hang_on_program_and_plant_but_what_tells_of_trouble_only_on_the_program():
+    both = [{"topic": "heliograph/status"}, {"topic": "heliograph/growatt/1234567/availability"}]
+    assert entity("pv_power")["availability"] == both
+    assert entity("pv_power")["availability_mode"] == "all"
+    assert [entity(key)["availability"] for key in ("freshness", "measured_at", "status")] == [both[:1]] * 3
+
+
+def test_what_tells_of_the_data_and_not_of_the_plant_is_diagnostic():
+    assert {key for key in (*METRICS, "status") if "entity_category" in entity(key)} == set()
+    assert {entity(key)["entity_category"] for key in ("freshness", "measured_at")} == {"diagnostic"}
+    assert entity("measured_at")["device_class"] == "timestamp"
+    assert set(entity("freshness")["options"]) == {one.value for one in Freshness}
+
+
+def test_an_account_tells_its_budget_and_its_troubles():
+    account = told(ha.account_thing(TOPICS, AccountNow(name="home", vendor="growatt")))
+    locked = account["homeassistant/binary_sensor/heliograph_accounts_home/locked/config"]
+    assert (locked["device_class"], locked["entity_category"]) == ("problem", "diagnostic")
+    assert locked["json_attributes_topic"] == locked["state_topic"] == "heliograph/accounts/home/state"
+    assert {topic.split("/")[-2] for topic in account} == {"requests_used", "requests_limit", "locked", "failing"}
+
+
+def test_one_message_for_a_device_announces_what_many_for_entities_do():
+    thing = ha.plant_thing(TOPICS, plant(), METRICS)
+    ((topic, whole),) = told(thing, "devices").items()
+    assert topic == "homeassistant/device/heliograph_growatt_1234567/config"
+    shared = {key: value for key, value in whole.items() if key != "components"}
+    for place, one in told(thing).items():
+        _, platform, _, key, _ = place.split("/")
+        assert {**whole["components"][key], **shared} == {**one, "platform": platform}
+
+
+def test_what_was_announced_is_read_back_from_topic_and_message():
+    thing = ha.plant_thing(TOPICS, plant(), {"pv_power", "battery_soc"})
+    for form in ("entities", "devices"):
+        found = set()
+        for topic, text in ha.discovery(TOPICS, "a/b", form, thing, "1.0").items():
+            announced = ha.Announced.at("a/b", topic)
+            assert (announced.node, announced.form) == (thing.node, form)
+            assert TOPICS.owns(announced.node)
+            found |= announced.metrics(text)
+        assert found == {"pv_power", "battery_soc"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"components": 3}', '{"components": ["pv_power"]}', "\x00"])
+def test_a_strangers_message_at_our_topic_announces_nothing(text):
+    assert ha.Announced("heliograph_a_b", None).metrics(text) == set()
+
+
+def test_another_heliographs_things_are_not_ours():
+    others = Topics("heliograph_growatt"), Topics("heliograph/2"), Topics("heliograph2")
+    assert not any(TOPICS.owns(other.node(ROOF)) for other in others)
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_name_breaks_out_of_its_place(plant_id, device_id, name):
+    series = Series("growatt", plant_id, device_id or "0")
+    box = ha.device_thing(TOPICS, plant(series._replace(device=""), name), device(series, name), METRICS)
+    for form in ("entities", "devices"):
+        for topic, config in told(box, form).items():
+            assert re.fullmatch(r"homeassistant/[a-z_]+/[A-Za-z0-9_-]{1,300}(/[a-z_]+)?/config", topic)
+            assert re.fullmatch(r"heliograph/growatt/[A-Za-z0-9-]+/[A-Za-z0-9-]+/state", config["state_topic"])
+            assert config["device"]["name"].isprintable()
+            assert config["device"]["name"]
+
+
+@given(st.text(), st.text())
+def test_two_ids_never_share_a_topic(one, other):
+    assert (level(one) == level(other)) == (one == other)
+    assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", level(one))
+
+
+def test_a_name_is_one_printable_line_that_ends():
+    assert shown("a\nb\x1b[2J\u202ec\x00" + "x" * 1000) == "a b [2J c " + "x" * 90

@@ -1,0 +1,279 @@
+"""What Prometheus reads: names, units, gaps and labels, as its own tools judge them and as a real one scrapes them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from heliograph.collect.freshness import Freshness
+from heliograph.current import Overview
+from heliograph.metrics import METRICS
+from heliograph.model import Status
+from heliograph.outputs.prometheus import exposition, named
+from heliograph.outputs.sink import Progress
+from heliograph.store import open_store
+from support.paths import DOCS
+from support.website import HOSTILE, NOON, TOKEN, accounts, home, hostile, served, written
+
+DASHBOARD = DOCS / "grafana-dashboard.json"
+PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
+ROOF = 'vendor="growatt",plant="11",name="Home"'
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("prometheus") / "samples.sqlite", home(), hostile())
+
+
+@pytest.fixture(scope="module")
+def plants(where):
+    with open_store(where) as store:
+        return Overview(store).plants(NOON)
+
+
+@pytest.fixture(scope="module")
+def text(plants):
+    return exposition(plants, accounts(), [Progress("influx", sent=12, newest=NOON, problem="away")])
+
+
+def values(text):
+    """Return every line's value by its name and labels."""
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+def test_values_are_in_base_units(text):
+    found = values(text)
+    assert found[f"heliograph_pv_power_watts{{{ROOF}}}"] == "1500.0"
+    assert found[f"heliograph_grid_power_watts{{{ROOF}}}"] == "-700.5"
+    assert found[f"heliograph_battery_soc_ratio{{{ROOF}}}"] == "0.55"
+    assert found[f"heliograph_pv_energy_today_joules{{{ROOF}}}"] == "44280000.0"
+    assert float(found[f"heliograph_pv_energy_joules_total{{{ROOF}}}"]) == 4567.8 * 3.6e6
+
+
+def test_every_metric_there_is_has_a_name_of_its_own():
+    names = [named(metric) for metric in METRICS.values()]
+    assert len(set(names)) == len(METRICS)
+    assert all(
+        re.fullmatch(r"[a-z_]+_(watts|joules|joules_total|ratio|volts|amperes|hertz|celsius)", one) for one in names
+    )
+
+
+def test_a_gap_has_no_line_and_is_never_zero(text):
+    assert "heliograph_ac_power_watts" not in text
+    assert "load_energy" not in text
+
+
+def test_what_is_not_true_any_more_has_no_line(where):
+    with open_store(where) as store:
+        text = exposition(Overview(store).plants(NOON + 86400), ())
+    assert "heliograph_pv_power_watts" not in text
+    assert "heliograph_pv_energy_today_joules" not in text
+    assert f"heliograph_pv_energy_joules_total{{{ROOF}}}" in text
+    assert values(text)[f"heliograph_sample_timestamp_seconds{{{ROOF}}}"] == str(NOON)
+
+
+def test_freshness_and_status_are_sets_of_which_one_is_1(text):
+    found = values(text)
+    for family, word, states in (("freshness", "freshness", Freshness), ("status", "status", Status)):
+        told = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
+        assert sorted(told.values()) == ["0.0"] * (len(states) - 1) + ["1.0"]
+    assert found[f'heliograph_plant_freshness{{{ROOF},freshness="live"}}'] == "1.0"
+
+
+def test_a_status_that_is_not_known_is_not_told(plants):
+    (one,) = (one for one in plants if one.series.vendor == "growatt")
+    assert "plant_status" not in exposition([replace(one, status=None)], ())
+
+
+def test_a_device_is_not_counted_with_its_plant(text):
+    device = 'vendor="growatt",plant="11",device="SN1",name="Roof"'
+    assert values(text)[f"heliograph_device_pv_power_watts{{{device}}}"] == "1500.0"
+    assert 'device="SN1"' not in "".join(line for line in text.splitlines() if line.startswith("heliograph_pv_"))
+
+
+def test_budget_lock_and_sinks_are_told(text):
+    found = values(text)
+    account = 'account="growatt",vendor="growatt"'
+    assert found[f"heliograph_account_requests_used{{{account}}}"] == "120"
+    assert found[f"heliograph_account_requests_limit{{{account}}}"] == "500"
+    assert found[f"heliograph_account_problem{{{account}}}"] == "0.0"
+    lock = f'heliograph_account_pause_until_timestamp_seconds{{{account},kind="locked"}}'
+    assert float(found[lock]) == NOON + 86400
+    assert found['heliograph_account_problem{account="half\\" evil 1",vendor="goodwe"}'] == "1.0"
+    assert found['heliograph_sink_samples_total{sink="influx"}'] == "12"
+    assert found['heliograph_sink_problem{sink="influx"}'] == "1.0"
+
+
+def test_no_name_can_end_its_label_or_its_line(text):
+    for line in text.splitlines():
+        assert line.isprintable()
+        if line.startswith("#"):
+            assert re.fullmatch(r"# (HELP heliograph_\w+ [\w ,;.:+-]+|TYPE heliograph_\w+ (gauge|counter))", line)
+        else:
+            label = r'\w+="(?:[^"\\\n]|\\[\\"n])*"'
+            assert re.fullmatch(rf"heliograph_\w+\{{{label}(?:,{label})*\}} [-+.e\d]+", line)
+    assert "evil" not in {line.split("{")[0] for line in text.splitlines()}
+    assert max(map(len, text.splitlines())) < 500
+
+
+def test_nothing_at_all_is_nothing():
+    assert exposition((), ()) == ""
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+def test_promtool_has_nothing_to_say(text):
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+class Server:
+    """A Prometheus that scrapes one site every second."""
+
+    def __init__(self, site, folder):
+        self.port = _free()
+        (folder / "token").write_text(TOKEN)
+        (folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            "scrape_configs:\n- job_name: heliograph\n  metrics_path: /metrics\n"
+            "  authorization: {credentials_file: token}\n"
+            f"  static_configs: [{{targets: ['127.0.0.1:{site.port}']}}]\n"
+        )
+        self.said = (folder / "said").open("w+")
+        self.program = subprocess.Popen(
+            [
+                PROMETHEUS,
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+            ],
+            stdout=self.said,
+            stderr=self.said,
+            text=True,
+        )
+
+    def ask(self, query):
+        """Return what a query finds; raises where it is none."""
+        asked = urllib.parse.urlencode({"query": query})
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{asked}", timeout=10) as answer:
+            return json.load(answer)["data"]["result"]
+
+    def wait_for(self, query):
+        """Ask until something is found."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            assert self.program.poll() is None, self._told()
+            try:
+                if found := self.ask(query):
+                    return found
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(self._told())
+
+    def _told(self):
+        self.said.seek(0)
+        return self.said.read()
+
+    def end(self):
+        self.program.terminate()
+        self.program.wait(30)
+        self.said.close()
+
+
+def _free():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def real(where, tmp_path_factory):
+    if PROMETHEUS is None:
+        pytest.skip("prometheus is not installed")
+    sinks = [Progress("influx", sent=12, newest=NOON)]
+    with served(where, token=TOKEN, sinks=lambda: sinks) as site:
+        server = Server(site, tmp_path_factory.mktemp("server"))
+        try:
+            server.wait_for("count_over_time(heliograph_pv_energy_joules_total[1m]) > 2")
+            yield server
+        finally:
+            server.end()
+
+
+def test_a_real_prometheus_scrapes_every_line_with_a_token(real, text):
+    (found,) = real.ask('heliograph_pv_power_watts{plant="11"}')
+    assert found["value"][1] == "1500"
+    assert found["metric"]["name"] == "Home"
+    assert real.ask("up")[0]["value"][1] == "1"
+    (scraped,) = real.ask("scrape_samples_post_metric_relabeling")
+    assert int(scraped["value"][1]) == len(values(text))
+
+
+def test_a_real_prometheus_reads_names_as_they_are_meant(real):
+    found = {
+        one["metric"]["plant"]: one["metric"]["name"] for one in real.ask('heliograph_pv_power_watts{vendor="goodwe"}')
+    }
+    assert len(found) == len(HOSTILE)
+    assert found["h0"] == HOSTILE[0]
+    assert found["h1"] == HOSTILE[1]
+    assert found["h2"] == "line break  # TYPE evil counter evil 1"
+    assert found["h3"] == "\N{REPLACEMENT CHARACTER}[2Jcleared\N{REPLACEMENT CHARACTER}"
+    assert found["h6"] == HOSTILE[6]
+    assert not real.ask("evil")
+
+
+def queries(panels):
+    for panel in panels:
+        yield from queries(panel.get("panels", ()))
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["expr"]
+
+
+QUERIES = list(queries(json.loads(DASHBOARD.read_text())["panels"]))
+
+
+@pytest.mark.parametrize(
+    ("title", "query"), QUERIES, ids=[f"{title}-{place}" for place, (title, _) in enumerate(QUERIES)]
+)
+def test_every_query_of_the_dashboard_finds_something(real, title, query):
+    for variable, value in {"$vendor": ".*", "$plant": ".*", "$__rate_interval": "1m", "$__range": "1m"}.items():
+        query = query.replace(variable, value)
+    assert "$" not in query
+    assert real.ask(query)
+
+
+def test_the_dashboard_asks_for_nothing_that_is_not_told(text):
+    there = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    there |= {"heliograph_" + named(metric) for metric in METRICS.values()}
+    asked = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
+    assert asked <= there
+
+
+def test_the_dashboards_variables_are_asked_as_well(real):
+    variables = json.loads(DASHBOARD.read_text())["templating"]["list"]
+    for one in variables:
+        if one["type"] == "query":
+            asked, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", one["query"]["query"]).groups()
+            assert all(label in found["metric"] for found in real.ask(asked))
+
+
+def test_the_alerts_of_the_documentation_can_be_asked(real):
+    alerts = re.findall(r"expr: (.+)", (DASHBOARD.parent / "prometheus.md").read_text())
+    assert len(alerts) == 3
+    for alert in alerts:
+        real.ask(alert)
+
+
+def test_moments_are_seconds_of_the_epoch(text):
+    moment = float(values(text)[f"heliograph_fetched_timestamp_seconds{{{ROOF}}}"])
+    assert datetime.fromtimestamp(moment, UTC) == datetime(2026, 6, 21, 10, 0, 20, tzinfo=UTC)

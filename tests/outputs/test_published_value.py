@@ -1,0 +1,84 @@
+"""One value through every output: none shows how a float was added up, and none lets a total fall."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.collect.freshness import Freshness
+from heliograph.current import DeviceNow, PlantNow
+from heliograph.metrics import told
+from heliograph.model import Quality, Status
+from heliograph.outputs import influx, prometheus, webhook
+from heliograph.outputs.changefeed import News
+from heliograph.outputs.mqtt import state
+from heliograph.web import schemas
+from support.http_service import NOON, ROOF, entry
+
+ADDED_UP = 1239.8000000000002
+NUMBERS = st.floats(-1e9, 1e9)
+
+
+def plant(values):
+    device = DeviceNow(
+        series=ROOF._replace(device="SN1"), name=None, family=None, status=None, measured_at=NOON, values=values
+    )
+    return PlantNow(
+        series=ROOF,
+        name="Roof",
+        zone=UTC,
+        status=Status.ONLINE,
+        quality=Quality.LIVE,
+        measured_at=NOON,
+        fetched_at=NOON,
+        freshness=Freshness.LIVE,
+        rhythm=300.0,
+        values=values,
+        devices=(device,),
+    )
+
+
+def by_mqtt(value):
+    return state.plant_state(plant({"pv_energy_total": value}))["pv_energy_total"]
+
+
+def by_mqtt_of_a_device(value):
+    return state.device_state(plant({"pv_energy_total": value}).devices[0])["pv_energy_total"]
+
+
+def by_influx(value):
+    (line,) = influx.lines(News((entry(pv_energy_total=value, pv_power=0.0),), {}), "solar")
+    return next((float(one[16:]) for one in line.split(" ")[1].split(",") if one.startswith("pv_energy_total")), None)
+
+
+def by_webhook(value):
+    return webhook._sample(entry(pv_energy_total=value), None)["values"]["pv_energy_total"]
+
+
+def by_the_api(value):
+    return schemas.plant_data(plant({"pv_energy_total": value}))["values"]["pv_energy_total"]
+
+
+EVERY = [by_mqtt, by_mqtt_of_a_device, by_influx, by_webhook, by_the_api]
+
+
+@pytest.mark.parametrize("by", EVERY)
+def test_every_program_is_told_a_value_as_it_was_measured(by):
+    assert by(ADDED_UP) == 1239.8
+    assert by(0.1 + 0.2) == 0.3
+    assert by(float("nan")) is by(float("inf")) is None
+
+
+def test_prometheus_is_told_joules_as_they_were_measured():
+    assert "heliograph_pv_energy_joules_total{" in prometheus.exposition([plant({"pv_energy_total": ADDED_UP})], [])
+    assert " 4463280000.0\n" in prometheus.exposition([plant({"pv_energy_total": ADDED_UP})], [])
+
+
+@given(NUMBERS, NUMBERS)
+def test_no_value_passes_another_by_being_told(one, other):
+    low, high = sorted((one, other))
+    assert told(low) <= told(high)
+    assert abs(told(low) - low) < 0.001

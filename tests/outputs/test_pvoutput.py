@@ -1,0 +1,306 @@
+"""PVOutput: statuses by the clock on the plant's wall, within its limits, whatever it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.core.redact import Secret
+from heliograph.errors import ConfigError
+from heliograph.outputs.changefeed import News
+from heliograph.outputs.pvoutput import Key, PvOutputSink, statuses
+from heliograph.outputs.sink import IDLE, Later, Refused
+from heliograph.store.base import Known, Series
+from support.http_service import NOON, ROOF, ZONE, Hand, Kept, Service, answer, configured, drained, entry
+
+DAY = 24 * 3600
+BERLIN = ZoneInfo(ZONE)
+HOUR_END = NOON - NOON % 3600 + 3600
+
+
+class PvOutput(Service):
+    """Keeps what it is sent as its specification says: up to 30 statuses, 60 requests an hour, 14 days."""
+
+    def __init__(self, clock, zone=BERLIN):
+        super().__init__()
+        self.clock = clock
+        self.zone = zone
+        self.kept = {}
+        self.used = {}
+        self.others = 0
+        self.refuse = lambda row: None
+        self.reply = self.answered
+
+    def answered(self, asked):
+        hour = self.clock.now() // 3600
+        self.used[hour] = self.used.get(hour, 0) + 1
+        limits = {
+            "X_Rate_Limit_Remaining": max(60 - self.others - self.used[hour], 0),
+            "X_Rate_Limit_Limit": 60,
+            "X_Rate_Limit_Reset": int(hour + 1) * 3600,
+        }
+        assert asked.path == "/service/r2/addbatchstatus.jsp"
+        assert asked.headers["x-rate-limit"] == "1"
+        if self.used[hour] + self.others > 60:
+            return answer(403, "Forbidden 403: Exceeded 60 requests per hour", **limits)
+        if asked.headers["x-pvoutput-apikey"] != "k3y-of-mine":
+            return answer(401, "Unauthorized 401: Invalid API Key", **limits)
+        rows = parse_qs(asked.body.decode())["data"][0].split(";")
+        if len(rows) > 30:
+            return answer(400, "Bad request 400: Too many statuses", **limits)
+        today = datetime.fromtimestamp(self.clock.now(), UTC).astimezone(self.zone).date()
+        for row in rows:
+            day = datetime.strptime(row.split(",")[0], "%Y%m%d").date()  # noqa: DTZ007 - a day has no zone
+            if day < today - timedelta(days=14):
+                return answer(400, "Bad request 400: Date is older than 14 days", **limits)
+            if why := self.refuse(row):
+                return answer(400, f"Bad request 400: {why}", **limits)
+        outcomes = []
+        for row in rows:
+            day, time, values = row.split(",", 2)
+            outcomes.append(f"{day},{time},{2 if (day, time) in self.kept else 1}")
+            self.kept[day, time] = values
+        return answer(200, ";".join(outcomes), **limits)
+
+
+@pytest.fixture
+def clock():
+    return Hand()
+
+
+@pytest.fixture
+def service(clock):
+    one = PvOutput(clock)
+    yield one
+    one.close()
+
+
+def system(url, clock, key=None, **facts):
+    usual = {"plant": "11", "system": "4711", "url": url}
+    return PvOutputSink(configured(**usual | facts), Secret("k3y-of-mine"), key or Key(), clock)
+
+
+def news(*entries, zone=ZONE):
+    return News(entries, {ROOF: Known(ROOF, "Roof", None, zone)})
+
+
+def at(text, zone=BERLIN, **values):
+    return entry(int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()), **values)
+
+
+def played(tmp_path, clock, sink, story):
+    async def told():
+        kept = Kept(tmp_path / "samples.sqlite")
+        delivery = kept.delivery(sink, clock)
+        await delivery.feed.begin()
+        await story(kept, delivery)
+        await kept.close()
+
+    asyncio.run(told())
+
+
+def test_a_status_has_the_days_energies_in_wh_and_powers_in_w_at_its_place_on_the_wall():
+    whole = at("2026-06-21T12:04:59", pv_energy_today=12.3456, pv_power=3424.6, load_energy_today=5.0, load_power=700.2)
+    assert statuses([whole], BERLIN) == ["20260621,12:00,12346,3425,5000,700"]
+
+
+def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
+    rows = [
+        at("2026-06-21T12:00:00", pv_power=0.0),
+        at("2026-06-21T12:05:00", load_power=5.0),
+        at("2026-06-21T12:10:00", battery_soc=50.0, pv_power=None),
+    ]
+    assert statuses(rows, BERLIN) == ["20260621,12:00,,0", "20260621,12:05,,,,5"]
+
+
+def test_of_several_samples_in_five_minutes_the_last_is_told():
+    rows = [at(f"2026-06-21T12:0{minute}:00", pv_power=float(minute)) for minute in (4, 1, 6)]
+    assert statuses(rows, BERLIN) == ["20260621,12:00,,4", "20260621,12:05,,6"]
+
+
+def test_the_last_minutes_of_a_day_stay_in_it():
+    rows = [at("2026-06-21T23:59:59", pv_energy_today=9.0), at("2026-06-22T00:00:00", pv_energy_today=0.0)]
+    assert statuses(rows, BERLIN) == ["20260621,23:55,9000", "20260622,00:00,0"]
+
+
+def test_the_hour_that_comes_twice_is_told_by_its_second_pass_and_the_skipped_one_by_none():
+    autumn = int(datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp())
+    rows = [entry(autumn - 300 + 300 * step, pv_power=float(step)) for step in range(27)]
+    told = statuses(rows, BERLIN)
+    assert told[0] == "20261025,01:55,,0"
+    assert told[1:13] == [f"20261025,02:{5 * step:02},,{13 + step}" for step in range(12)]
+    assert told[13] == "20261025,03:00,,25"
+    spring = int(datetime(2026, 3, 29, 0, 55, tzinfo=UTC).timestamp())
+    assert statuses([entry(spring), entry(spring + 300)], BERLIN) == ["20260329,01:55,,1000", "20260329,03:00,,1000"]
+
+
+zones = st.sampled_from(
+    [
+        "Europe/Berlin",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+        "America/St_Johns",
+        "Africa/Cairo",
+        "Pacific/Apia",
+        "UTC",
+    ]
+)
+
+
+@given(zones, st.lists(st.integers(1_700_000_000, 1_900_000_000), min_size=1, max_size=40), st.randoms())
+def test_every_status_is_what_the_wall_shows_and_no_two_are_the_same(name, moments, rng):
+    # Crowded around a change of the clocks as well.
+    moments = sorted({*moments, *(1_792_890_000 + rng.randrange(-7200, 7200) for _ in range(20))})
+    zone = ZoneInfo(name)
+    told = statuses([entry(one, pv_power=float(number)) for number, one in enumerate(moments)], zone)
+    shown = {}
+    for number, moment in enumerate(moments):
+        # Another way to the wall: the offset, and arithmetic.
+        offset = int(datetime.fromtimestamp(moment, zone).utcoffset().total_seconds())
+        later = moment + 3600 * 3
+        again = any(
+            moment + ahead + int(datetime.fromtimestamp(moment + ahead, zone).utcoffset().total_seconds())
+            == moment + offset
+            for ahead in range(1800, later - moment, 1800)
+        )
+        if not again:
+            days, seconds = divmod(moment + offset, DAY)
+            hours, minutes = divmod(seconds // 60, 60)
+            day = date(1970, 1, 1) + timedelta(days=days)
+            shown[f"{day:%Y%m%d},{hours:02}:{minutes // 5 * 5:02}"] = number
+    assert told == [f"{slot},,{number}" for slot, number in shown.items()]
+    assert len(told) == len({row.split(",,")[0] for row in told})
+
+
+def test_a_zone_nobody_knows_is_utc_and_an_offset_is_taken_as_it_is(service, clock):
+    sink = system(service.url, clock)
+    for zone in (None, "UTC+05:45"):
+        asyncio.run(sink.send(news(entry(), zone=zone)))
+    assert sorted(service.kept) == [("20260621", "10:00"), ("20260621", "15:45")]
+
+
+def test_an_outage_of_days_is_caught_up_within_the_limits(tmp_path, clock, service):
+    async def story(kept, delivery):
+        kept.write(*(entry(NOON - 300 * step, pv_power=float(step % 7 + 1)) for step in range(2000)))
+        waits = await drained(delivery, turns=200)
+        assert set(waits) == {60.0, IDLE}
+
+    played(tmp_path, clock, system(service.url, clock), story)
+    assert len(service.kept) == 2000
+    assert max(service.used.values()) <= 60
+    assert len(service.asked) == 67
+
+
+def test_what_is_older_than_14_days_is_skipped_and_said_and_costs_no_request(tmp_path, clock, service, caplog):
+    async def story(kept, delivery):
+        kept.write(*(entry(NOON - DAY * days) for days in range(400)))
+        await drained(delivery)
+
+    played(tmp_path, clock, system(service.url, clock), story)
+    assert len(service.asked) == 1
+    assert len(service.kept) == 14
+    assert [str(one.msg) for one in caplog.records] == [
+        'event="output skips" output="pvoutput 4711" why="it takes nothing older than 14 days"'
+    ]
+
+
+def test_what_grew_too_old_while_the_service_was_away_is_left_out(tmp_path, clock, service):
+    async def story(kept, delivery):
+        kept.write(entry(NOON - 13 * DAY), entry(NOON))
+        service.reply = lambda asked: answer(503)
+        await delivery.turn()
+        clock.moment += 2 * DAY
+        service.reply = service.answered
+        await drained(delivery)
+
+    played(tmp_path, clock, system(service.url, clock), story)
+    assert sorted(service.kept) == [("20260621", "12:00")]
+
+
+def test_systems_of_one_key_share_its_hour(tmp_path, clock, service):
+    key = Key(3)
+    sinks = [system(service.url, clock, key, system=str(4711 + number)) for number in range(3)]
+    assert {sink.pause for sink in sinks} == {180.0}
+    service.others = 59
+    asyncio.run(sinks[0].send(news(entry())))
+    with pytest.raises(Later) as caught:
+        asyncio.run(sinks[1].send(news(entry())))
+    assert len(service.asked) == 1
+    assert caught.value.seconds == HOUR_END - NOON
+    clock.moment = HOUR_END
+    service.others = 0
+    asyncio.run(sinks[1].send(news(entry())))
+    assert len(service.asked) == 2
+
+
+@pytest.mark.parametrize("told", [{"X_Rate_Limit_Reset": NOON + 1000}, {}, {"X_Rate_Limit_Reset": "soon"}])
+def test_a_key_whose_hour_others_used_waits_for_the_next(tmp_path, clock, service, told):
+    service.reply = lambda asked: answer(403, "Forbidden 403: Exceeded 60 requests per hour", **told)
+
+    async def story(kept, delivery):
+        kept.write(entry())
+        expected = 1000 if told.get("X_Rate_Limit_Reset") == NOON + 1000 else HOUR_END - NOON
+        assert await delivery.turn() == expected
+        assert delivery.progress.problem == "the hour's requests are used"
+        service.reply = service.answered
+        clock.moment += expected
+        await drained(delivery)
+
+    played(tmp_path, clock, system(service.url, clock), story)
+    assert len(service.kept) == 1
+
+
+def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, service, caplog):
+    service.refuse = lambda row: "Moon Powered" if "12:35" in row else None
+
+    async def story(kept, delivery):
+        kept.write(*(entry(NOON + 300 * step) for step in range(30)))
+        clock.moment = NOON + 9000
+        await drained(delivery)
+        assert (delivery.progress.sent, delivery.progress.skipped) == (29, 1)
+
+    played(tmp_path, clock, system(service.url, clock), story)
+    assert len(service.kept) == 29
+    assert max(service.used.values()) <= 60
+    (said,) = (str(one.msg) for one in caplog.records)
+    assert "Moon Powered" in said
+
+
+def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
+    service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
+    with pytest.raises(Refused, match="left out") as caught:
+        asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
+    assert caught.value.lost == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "Invalid System ID"), (401, "Invalid API Key"), (403, "Read only key"), (405, "POST only")],
+)
+def test_a_key_that_does_not_open_waits_for_a_person_and_skips_nothing(service, clock, status, words):
+    service.reply = lambda asked: answer(status, f"Unauthorized: {words} k3y-of-mine")
+    with pytest.raises(Later, match=words) as caught:
+        asyncio.run(system(service.url, clock).send(news(entry())))
+    assert caught.value.seconds == 600
+    assert "k3y-of-mine" not in str(caught.value)
+
+
+def test_one_plant_is_sent_as_a_whole_and_none_of_its_devices(clock):
+    sink = system("https://pvoutput.org", clock)
+    assert [sink.wants(one) for one in (ROOF, Series("growatt", "11", "INV1"), Series("growatt", "12"))] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "me", "47 11", "٤"])
+def test_a_system_is_a_number(clock, name):
+    with pytest.raises(ConfigError, match="system"):
+        system("https://pvoutput.org", clock, system=name)

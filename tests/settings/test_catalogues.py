@@ -1,0 +1,194 @@
+"""Every setting there is goes the whole road on an emulated device, there and back, by library and command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+
+from heliograph import GoodWe, Growatt
+from heliograph.cli.main import run
+from heliograph.cli.settings import common
+from heliograph.cli.settings.common import find
+from heliograph.config import load
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError
+from heliograph.settings import Clock, Journal, Orders
+from heliograph.settings.definition import check, same, windows_of
+from support.growatt_emulator import NOON
+
+TABLE = """\
+[[account]]
+vendor = "{vendor}"
+username = "{username}"
+password = "{password}"
+server = "{server}"
+writes = true
+grid_code = true
+writes_per_day = 1000
+requests_per_day = 100000
+"""
+DEVICES = {
+    "growatt": ["tlx", "mix", "spa", "inverter", "storage", "noah", "plant"],
+    "goodwe": ["inverter", "hybrid"],
+}
+
+
+class Moving(Clock):
+    def __init__(self, emulator):
+        self.clock = emulator.world.clock
+
+    def now(self):
+        return self.clock.now().timestamp()
+
+    def sleep(self, seconds):
+        self.clock.set(datetime.fromtimestamp(self.now() + seconds, self.clock.now().tzinfo))
+
+
+@pytest.fixture(scope="module")
+def town():
+    emulator = build(Options(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        yield emulator, ready
+
+
+@pytest.fixture
+def accounts(town, tmp_path, monkeypatch):
+    """The configuration of both clouds' owners, and their devices by cloud and family."""
+    emulator, ready = town
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    monkeypatch.setattr(common, "CLOCK", Moving(emulator))
+    servers = {"growatt": ready["growatt"], "goodwe": ready["url"]}
+    text = "".join(TABLE.format(server=servers[one["vendor"]], **one) for one in ready["accounts"])
+    (tmp_path / "config.toml").write_text(text)
+    (tmp_path / "config.toml").chmod(0o600)
+    return load(tmp_path / "config.toml", {}).accounts
+
+
+def device_of(accounts, vendor, family, now):
+    mine = [one for one in accounts if one.vendor == vendor]
+    with pytest.raises(Exception, match="There are"):
+        find(mine, "no such device", now)
+    folder = common.folder()
+    (path,) = folder.glob(f"{vendor}-*.devices.json")
+    rows = [one["device"] for one in json.loads(path.read_text())["devices"]]
+    named = next(one for one in reversed(rows) if one["family"] == family)
+    return find(mine, named["id"] + ("/plant" if family == "plant" else ""), now)
+
+
+def typed(value):
+    return ("on" if value else "off") if isinstance(value, bool) else value
+
+
+def other(setting, present):
+    """Return values that a setting may have and does not have now."""
+    found = dict(present or {})
+    windows = {
+        f"{part}{suffix}": number for number, suffix in windows_of(setting) for part in ("start", "end", "enabled")
+    }
+    own = int(setting.name.rpartition("_")[2]) if setting.name.rpartition("_")[2].isdigit() else 0
+    for one in setting.parameters:
+        if one.name == "currency":
+            continue  # one of a list that only the cloud knows
+        if one.name in windows:
+            hour = windows[one.name] + 2 * own
+            found[one.name] = (
+                {"s": f"{hour:02d}:05", "e": f"{hour:02d}:35"}[one.name[0]] if "enabled" not in one.name else True
+            )
+            continue
+        there = found.get(one.name)
+        found[one.name] = {
+            "number": lambda one=one, there=there: next(v for v in (one.low, one.high) if v != there),
+            "choice": lambda one=one, there=there: next((v for v in one.choices if v != there), one.choices[0]),
+            "switch": lambda there=there: not there,
+            "time": lambda there=there: "03:05" if there != "03:05" else "04:05",
+            "moment": lambda: "2026-06-21 12:10:00",
+            "text": lambda there=there: "Sunny side" if there != "Sunny side" else "Shadow",
+        }[one.kind]()
+    return check(setting, found)
+
+
+def each(accounts, vendor, family):
+    """Yield a desk, its device, and each setting that may be written with other values for it."""
+    now = common.CLOCK.now()
+    found = device_of(accounts, vendor, family, now)
+    orders = common.desk(found.account)
+    sight = orders.look(found.device)
+    for name, setting in sight.settings.items():
+        yield found, orders, setting, sight.present[name]
+
+
+FAMILIES = [(vendor, family) for vendor, families in DEVICES.items() for family in families]
+
+
+@pytest.mark.parametrize(("vendor", "family"), FAMILIES)
+def test_every_setting_goes_there_and_back_by_the_library(vendor, family, accounts, tmp_path):
+    count = 0
+    for found, orders, setting, before in each(accounts, vendor, family):
+        wanted = other(setting, before)
+        plan = orders.plan(found.device, {setting.name: wanted})
+        order = orders.carry(plan)
+        assert order.state == ("applied" if setting.readable else "unknown"), (setting.name, order)
+        if plan.notes:
+            with pytest.raises(ConfigError):
+                orders.undo(found.device)
+            # The curve is read as 255 where it is not set, and a clock goes on.
+            assert before is None or setting.name in {"power_factor_curve", "clock"}
+            continue
+        back = orders.undo(found.device)
+        assert back.state == order.state, (setting.name, back)
+        assert same(setting, before, orders.look(found.device).read[setting.name]), setting.name
+        count += 1
+    assert count
+
+
+@pytest.mark.parametrize(("vendor", "family"), FAMILIES)
+def test_every_setting_goes_there_and_back_by_the_command_line(vendor, family, accounts, capsys):
+    for found, _, setting, before in each(accounts, vendor, family):
+        wanted = other(setting, before)
+        pairs = [f"{setting.name}.{name}={typed(one)}" for name, one in wanted.items()]
+        ends = 0 if setting.readable else 4
+        assert run(["settings", "set", found.key, *pairs, "--yes", "--json"]) == ends, capsys.readouterr()
+        told = json.loads(capsys.readouterr().out)
+        assert told["order"]["changes"][0]["new"] == wanted
+        if told["notes"]:
+            assert run(["settings", "undo", told["order"]["id"], "--yes"]) == 2
+            capsys.readouterr()
+        else:
+            assert run(["settings", "undo", told["order"]["id"], "--yes"]) == ends, capsys.readouterr()
+            capsys.readouterr()
+
+
+def test_what_only_the_other_dialect_can_set_is_not_offered_and_refused_before_anything_is_written(accounts, capsys):
+    found = device_of(accounts, "goodwe", "hybrid", common.CLOCK.now())
+    assert run(["settings", "show", found.key, "--json"]) == 0
+    offered = {row["name"] for row in json.loads(capsys.readouterr().out)["settings"]}
+    assert ("immediate_charge" in offered, "active_power_rate" in offered) == (True, False)
+    for more in (["--yes"], ["--dry-run"]):
+        assert run(["settings", "set", found.key, "active_power_rate=50", *more]) == 2
+        told = capsys.readouterr().err
+        assert "active_power_rate can be set through the SEMS Portal only; this account is served by SEMS+" in told
+        assert "Set it in GoodWe's app" in told
+    assert list(common.folder().glob("goodwe-*.jsonl")) == []
+
+
+def test_the_catalogue_is_walked_whole(town):
+    """No family of an emulated device is left out above."""
+    _, ready = town
+    for vendor, kind in (("growatt", Growatt), ("goodwe", GoodWe)):
+        account = next(one for one in ready["accounts"] if one["vendor"] == vendor)
+        server = ready["growatt"] if vendor == "growatt" else ready["url"]
+        client = kind(account["username"], account["password"], server=server, keeper=None)
+        families = {
+            row.device.family for one in client.snapshots() for row in one.devices if client.settings_of(row.device)
+        }
+        assert families <= set(DEVICES[vendor])
+
+
+def test_a_client_that_is_not_kept_brings_its_journal(tmp_path):
+    client = Growatt("me", "secret", keeper=None)
+    assert Orders(client, journal=Journal(tmp_path, "mine")).log() == ()
+    with pytest.raises(Exception, match="not kept"):
+        Orders(client)

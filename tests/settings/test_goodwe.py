@@ -1,0 +1,249 @@
+"""Every entry of GoodWe's catalogue on an emulated inverter over real HTTP, in the dialect that serves the account."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from heliograph.core.http import compose
+from heliograph.core.session import Session
+from heliograph.emulator.clouds.goodwe.plus_remote import REGISTERS
+from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import ConfigError, Invalid, Refused, Unreachable
+from heliograph.keeper import Keeper
+from heliograph.model import Device
+from heliograph.settings import Journal, Orders
+from heliograph.settings.definition import check, same
+from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.settings.catalogue import FAMILIES
+from support.goodwe_emulator import world
+from support.setting_values import another, impossible
+
+ENTRIES = [(family, row) for family, rows in FAMILIES.items() for row in rows]
+NAMED = [f"{family}-{row.setting.name}" for family, row in ENTRIES]
+SITES = {"inverter": "single", "hybrid": "hybrid"}
+
+
+class House:
+    """One emulated account, and clients of it in either dialect."""
+
+    def __init__(self):
+        self.emulator = world()
+        self.who = self.emulator.accounts[0]
+        self.sites = {site.family: site for site in self.who.sites}
+
+    def client(self, dialect, kind=GoodWe, **options):
+        more = {"allow_commands": True, "keeper": None} | options
+        found = kind(self.who.username, self.who.password, server=self.ready["sems"], **more)
+        found.session.facts["dialect"] = dialect
+        return found
+
+    def device(self, family):
+        site = self.sites[SITES[family]]
+        return Device(vendor="goodwe", plant=site.id, id=site.devices[0], family=family)
+
+    def kept(self, family):
+        site = self.sites[SITES[family]]
+        return site.settings.get(site.devices[0], {})
+
+    def asked(self):
+        return len(json.loads(self.emulator.reply("GET", "/control/log").body)["requests"])
+
+
+@pytest.fixture(scope="module")
+def house():
+    found = House()
+    with serve_in_thread(found.emulator) as found.ready:
+        yield found
+
+
+@pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
+def test_what_is_set_through_sems_plus_is_read_back(family, row, house):
+    client, device, setting = house.client("plus"), house.device(family), row.setting
+    before = client.read_settings(device)
+    wanted = another(setting, before[setting.name])
+    if row.plus is None:
+        with pytest.raises(Invalid, match=r"through the SEMS Portal only; this account .* save_remote_control"):
+            client.write_setting(device, setting.name, wanted)
+        return
+    client.write_setting(device, setting.name, wanted)
+    found = client.read_settings(device)[setting.name]
+    assert same(setting, check(setting, wanted), found) is (True if setting.readable else None)
+
+
+@pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
+def test_the_portals_form_reaches_the_same_inverter(family, row, house):
+    client, device, name = house.client("legacy"), house.device(family), row.setting.name
+    if not row.legacy:
+        with pytest.raises(Invalid, match=r"through SEMS\+ only; this account .* set_device_parameters"):
+            client.write_setting(device, name, another(row.setting, None))
+        return
+    for values in (
+        ({"value": 40}, {"value": 60}) if name == "active_power_rate" else ({"value": "off"}, {"value": "on"})
+    ):
+        if name != "restart":
+            client.write_setting(device, name, values)
+    client.plants()
+    before = house.asked()
+    assert set(client.read_settings(device).values()) == {None}
+    assert house.asked() == before
+    if name == "active_power_rate":
+        assert house.kept(family)["ActivePowerLimit"] == 60
+    elif name == "power_switch":
+        assert house.kept(family)["80017"] == 4
+        assert house.client("plus").read_settings(device)[name] == {"value": True}
+    else:
+        client.write_setting(device, "power_switch", {"value": False})
+        client.write_setting(device, "restart", {"value": "now"})
+        assert house.kept(family)["80017"] == 4
+
+
+def test_the_portals_form_marks_what_it_sets():
+    call = GoodWeCalls.save_remote_control.plan("INV1", {"ActivePowerLimit": "50"}, "06/21/2026 12:00:00")
+    sent = compose("https://www.semsportal.com/api/", call, {})
+    assert sent.url == "https://www.semsportal.com/api/PowerStation/SaveRemoteControlInverter"
+    assert json.loads(sent.body or b"") == {
+        "InverterSN": "INV1",
+        "ActivePowerLimit": "50",
+        "ActivePowerLimitSettingMark": "1",
+        "InverterRemotingLastSetDate": "06/21/2026 12:00:00",
+    }
+
+
+def sent_to_sems_plus(name, value):
+    device = Device(vendor="goodwe", plant="P", id="INV1", family="hybrid")
+    steps = GoodWe.write_setting.plan(device, name, {"value": value})
+    session = Session("https://eu.semsportal.com/")
+    session.facts["dialect"] = "plus"
+    next(steps)
+    return steps.send(session).fields
+
+
+def test_sems_plus_is_sent_what_was_recorded():
+    assert sent_to_sems_plus("power_switch", False) == {
+        "sn": "INV1",
+        "addressMap": {"80017": 2},
+        "addrFuncMap": {"80017": "2043643517552594945"},
+        "controlItemLogs": {"status_setting": "stop"},
+        "waitingForDevice": True,
+        "plantId": "P",
+        "deviceName": "Inverter",
+        "virtualSn": "INV1",
+    }
+    assert sent_to_sems_plus("power_switch", True)["controlItemLogs"] == {"status_setting": "start_up"}
+    assert sent_to_sems_plus("restart", "now")["addressMap"] == {"80017": 1}
+    assert sent_to_sems_plus("immediate_charge", False)["controlItemLogs"].keys() == {"stop_charging"}
+    assert sent_to_sems_plus("immediate_charge_power", 40)["addressMap"] == {"47603": 40}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_async_client_sets_and_reads_the_same(family, house):
+    device = house.device(family)
+    rows = [row for row in FAMILIES[family] if row.plus and row.setting.readable]
+
+    async def talk():
+        client = house.client("plus", AsyncGoodWe)
+        told = client.settings_of(device)
+        assert [one.name for one in told] == [row.setting.name for row in FAMILIES[family]]
+        assert [one.name for one in told if one.unavailable] == ["active_power_rate"]
+        before = await client.read_settings(device)
+        told = {row.setting.name: another(row.setting, before[row.setting.name]) for row in rows}
+        for name, values in told.items():
+            await client.write_setting(device, name, values)
+        return told, await client.read_settings(device)
+
+    told, found = asyncio.run(talk())
+    assert {name: found[name] for name in told} == told
+
+
+@pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
+def test_what_is_not_allowed_is_never_sent(family, row, house):
+    client, device = house.client("plus"), house.device(family)
+    before = house.asked()
+    for values in impossible(row.setting):
+        with pytest.raises(Invalid, match=row.setting.name):
+            client.write_setting(device, row.setting.name, values)
+    assert house.asked() == before
+
+
+def test_a_new_client_knows_from_the_last_one_what_its_dialect_cannot_set(house, tmp_path):
+    device = house.device("hybrid")
+    first, second = (house.client("plus", keeper=Keeper(tmp_path)) for _ in range(2))
+    second.session.facts.clear()
+    assert [one for one in first.settings_of(device) if one.unavailable]
+    assert [one for one in second.settings_of(device) if one.unavailable] == []
+    first.plants()
+    (only,) = (one for one in second.settings_of(device) if one.unavailable)
+    assert only.unavailable.startswith("can be set through the SEMS Portal only")
+
+
+def test_an_order_of_the_other_dialect_is_refused_before_it_is_written_down(house, tmp_path):
+    device, client = house.device("hybrid"), house.client("legacy")
+    orders = Orders(client, journal=Journal(tmp_path, "mine"))
+    assert orders.look(device).settings.keys() == {"power_switch", "restart", "active_power_rate"}
+    with pytest.raises(
+        ConfigError, match=r"immediate_charge can be set through SEMS\+ only; .* Set it in GoodWe's app"
+    ):
+        orders.set(device, "immediate_charge", True)
+    assert orders.log() == ()
+
+
+def test_an_order_that_another_dialect_carried_is_not_taken_back_through_this_one(house, tmp_path):
+    device, client = house.device("hybrid"), house.client("plus")
+    orders = Orders(client, journal=Journal(tmp_path, "mine"), read_back=(0.0,))
+    order = orders.set(device, "immediate_charge_stop_soc", 41)
+    client.session.facts["dialect"] = "legacy"
+    with pytest.raises(ConfigError, match=r"immediate_charge_stop_soc can be set through SEMS\+ only"):
+        orders.undo(order=order.id)
+    assert [(one.id, str(one.state)) for one in orders.log()] == [(order.id, "applied")]
+
+
+def test_an_order_needs_a_client_that_allows_them(house):
+    client = house.client("plus", allow_commands=False)
+    with pytest.raises(ConfigError, match="allow_commands"):
+        client.write_setting(house.device("hybrid"), "power_switch", {"value": False})
+
+
+def test_reading_is_one_request_and_a_meter_has_no_settings(house):
+    client = house.client("plus")
+    client.read_settings(house.device("hybrid"))
+    before = house.asked()
+    assert client.read_settings(house.device("hybrid"))["power_switch"] is not None
+    assert house.asked() == before + 1
+    meter = Device(vendor="goodwe", plant=house.sites["meter"].id, id="9METER", family="meter")
+    assert client.settings_of(meter) == ()
+    assert client.read_settings(meter) == {}
+    with pytest.raises(Invalid, match="no setting 'power_switch'"):
+        client.write_setting(meter, "power_switch", {"value": True})
+    assert house.asked() == before + 1
+
+
+def test_a_battery_is_read_where_the_status_register_is_not_known(house, monkeypatch):
+    monkeypatch.delitem(REGISTERS, "80017")
+    client = house.client("plus")
+    found = client.read_settings(house.device("hybrid"))
+    assert found["power_switch"] is None
+    assert found["immediate_charge"] is not None
+    with pytest.raises(Refused, match="read_fail"):
+        client.read_settings(house.device("inverter"))
+
+
+def test_a_device_that_refuses_and_one_that_falls_silent_are_told_apart(house):
+    device = house.device("hybrid")
+    for dialect, setting in (("plus", "immediate_charge"), ("legacy", "power_switch")):
+        client = house.client(dialect)
+        client.plants()
+        house.emulator.faults.set({"unwilling": "*1"})
+        with pytest.raises(Refused):
+            client.write_setting(device, setting, {"value": True})
+        house.emulator.faults.set({"reset": "*1"})
+        with pytest.raises(Unreachable):
+            client.write_setting(device, setting, {"value": True})
+
+
+def test_the_emulator_and_the_catalogue_name_the_same_registers():
+    registers = [row.plus for _, row in ENTRIES if row.plus]
+    assert {one.address: one.function for one in registers} == {at: row.function for at, row in REGISTERS.items()}

@@ -1,0 +1,249 @@
+"""One plan for a day on every family: there and back it is the same, and no write on the way overlaps another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.errors import Invalid
+from heliograph.settings.definition import check, check_together, minutes, windows_of
+from heliograph.settings.schedule import (
+    Schedule,
+    Window,
+    from_settings,
+    in_order,
+    is_part,
+    to_settings,
+    without_midnight,
+)
+from heliograph.vendors.growatt.settings.registry import FAMILIES
+
+KEEPING = ("tlx", "mix", "spa", "noah")
+"""The families that keep a schedule."""
+LIMITS = {
+    "tlx": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "ac_charge"),
+    "mix": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "ac_charge"),
+    "spa": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc"),
+    "noah": ("charge_stop_soc", "discharge_stop_soc"),
+}
+MODES = {
+    "tlx": ("load-first", "battery-first", "grid-first"),
+    "mix": ("battery-first", "grid-first"),
+    "spa": ("battery-first", "grid-first", "load-first"),
+    "noah": ("load-first", "battery-first", "smart"),
+}
+
+
+FULL = Schedule(charge_power=50, discharge_power=50, charge_stop_soc=90, discharge_stop_soc=10, ac_charge=True)
+
+
+def clock(minute):
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+@st.composite
+def spans(draw, most):
+    """Return windows of a day in their order, none over another; some empty."""
+    edges = sorted(draw(st.lists(st.integers(0, 1439), min_size=0, max_size=2 * most)))
+    return [(clock(a), clock(b)) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+
+
+@st.composite
+def schedules(draw, family):
+    windows = []
+    groups = [MODES[family]] if family in ("tlx", "noah") else [(mode,) for mode in MODES[family]]
+    most = 9 if len(groups) == 1 else 3
+    for modes in groups:
+        for start, end in draw(spans(most)):
+            on = draw(st.booleans()) and start != end
+            power = float(draw(st.integers(1, 800))) if family == "noah" else None
+            windows.append(Window(start, end, draw(st.sampled_from(modes)), power, enabled=on))
+    percent = st.integers(0, 100).map(float)
+    limits = {name: draw(st.booleans()) if name == "ac_charge" else draw(percent) for name in LIMITS[family]}
+    if family == "noah":
+        limits = {
+            "charge_stop_soc": draw(st.integers(70, 100)) + 0.0,
+            "discharge_stop_soc": draw(st.integers(0, 30)) + 0.0,
+        }
+    found = Schedule(windows=tuple(windows), **limits)
+    return trimmed(found, family)
+
+
+def trimmed(schedule, family):
+    """Leave out what is no window at the end of each mode: a slot nobody uses reads as none."""
+
+    def free(window, modes):
+        mode = "load-first" if len(modes) > 1 else modes[0]
+        return window in (Window("00:00", "00:00", mode, power, enabled=False) for power in (None, 0.0))
+
+    kept = []
+    for modes in [MODES[family]] if family in ("tlx", "noah") else [(mode,) for mode in MODES[family]]:
+        mine = [one for one in schedule.windows if one.mode in modes]
+        while mine and free(mine[-1], modes):
+            mine.pop()
+        kept += mine
+    return Schedule(**{name: getattr(schedule, name) for name in LIMITS[family]}, windows=tuple(kept))
+
+
+@pytest.mark.parametrize("family", KEEPING)
+@given(data=st.data())
+def test_a_schedule_written_and_read_is_the_same(family, data):
+    settings = FAMILIES[family].settings
+    schedule = data.draw(schedules(family))
+    said = to_settings(schedule, settings)
+    for setting in settings:
+        if setting.name in said:
+            assert check(setting, said[setting.name]) == said[setting.name]
+    check_together(settings, said)
+    assert from_settings(said, settings) == schedule
+
+
+@pytest.mark.parametrize("family", KEEPING)
+@given(data=st.data())
+def test_what_is_read_becomes_a_schedule_and_is_written_the_same(family, data):
+    """Also what no checks would let pass: a device may have windows over midnight, and free slots between others."""
+    settings = FAMILIES[family].settings
+    read = {one.name: {p.name: data.draw(anything(p)) for p in one.parameters} for one in settings if is_part(one)}
+    assert to_settings(from_settings(read, settings), settings) == read
+
+
+def anything(parameter):
+    if parameter.kind == "choice":
+        return st.sampled_from(parameter.choices)
+    if parameter.kind == "time":
+        return st.sampled_from(["00:00", "00:30", "06:00", "22:00", "23:59"])
+    if parameter.kind == "switch":
+        return st.booleans()
+    return st.integers(int(parameter.low), int(parameter.high)).map(float)
+
+
+@pytest.mark.parametrize("family", KEEPING)
+@given(data=st.data())
+def test_a_schedule_read_from_the_wire_is_written_to_it_the_same(family, data):
+    """The catalogue's own columns: what stands in an answer becomes the parameters of an order, one by one."""
+    rows = FAMILIES[family].rows
+    settings = FAMILIES[family].settings
+    said = to_settings(data.draw(schedules(family)), settings)
+    bean = {}
+    for row in rows:
+        if row.setting.name not in said:
+            continue
+        for place in row.places:
+            bean[place.key] = told_as(place, said[row.setting.name][place.parameter.name])
+    read = {row.setting.name: row.read(bean) for row in rows if row.setting.name in said}
+    assert read == said
+    for row in rows:
+        if row.setting.name in said:
+            assert row.written(read[row.setting.name]) == row.written(said[row.setting.name])
+
+
+def told_as(place, value):
+    """Return a value as an answer has it: times without leading zeros, all else as it was written."""
+    if place.parameter.kind == "time":
+        hour, minute = value.split(":")
+        return f"{int(hour)}:{int(minute)}"
+    return place.write(value)[0]
+
+
+def test_a_family_without_a_schedule_says_so():
+    for family in ("inverter", "storage", "plant"):
+        with pytest.raises(Invalid, match="keeps no schedule"):
+            from_settings({}, FAMILIES[family].settings)
+
+
+@pytest.mark.parametrize(
+    ("family", "schedule", "word"),
+    [
+        ("tlx", Schedule(windows=(Window("00:00", "01:00"),) * 10), "9 windows, not 10"),
+        ("mix", Schedule(windows=(Window("00:00", "01:00", "grid-first"),) * 4), "3 windows for grid-first, not 4"),
+        ("mix", Schedule(windows=(Window("00:00", "01:00", "load-first"),)), "no windows for load-first"),
+        (
+            "mix",
+            Schedule(charge_power=50, discharge_power=50, charge_stop_soc=90, discharge_stop_soc=10),
+            "its ac_charge",
+        ),
+        ("noah", Schedule(charge_stop_soc=90), "written whole"),
+        ("noah", Schedule(windows=(Window("00:00", "01:00"),)), "its power"),
+        ("spa", Schedule(ac_charge=True), "no ac_charge"),
+        ("tlx", Schedule(windows=(Window("00:00", "01:00", power=100.0),)), "no power of their own"),
+        ("mix", replace(FULL, windows=(Window("00:00", "01:00", "grid-first", 100.0),)), "no power of their own"),
+    ],
+)
+def test_a_schedule_a_device_cannot_keep_is_refused(family, schedule, word):
+    with pytest.raises(Invalid, match=word):
+        to_settings(schedule, FAMILIES[family].settings)
+
+
+def test_a_window_that_could_not_be_read_leaves_the_schedule_unknown():
+    settings = FAMILIES["tlx"].settings
+    read = to_settings(Schedule(charge_power=50.0), settings)
+    assert from_settings(read, settings) == Schedule(charge_power=50.0)
+    with pytest.raises(Invalid, match="time_window_3 could not be read"):
+        from_settings(read | {"time_window_3": None}, settings)
+    with pytest.raises(Invalid, match="time_window_3 could not be read"):
+        from_settings(read | {"time_window_3": {**read["time_window_3"], "enabled": None}}, settings)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1439), st.integers(0, 1439)), max_size=4))
+def test_windows_over_midnight_are_cut_in_two(edges):
+    windows = tuple(Window(clock(a), clock(b), "grid-first") for a, b in edges)
+    cut = without_midnight(Schedule(windows=windows)).windows
+    assert all(minutes(one.start) <= minutes(one.end) and one.mode == "grid-first" for one in cut)
+
+    def covered(these):
+        found = set()
+        for one in these:
+            a, b = minutes(one.start), minutes(one.end)
+            found |= set(range(a, b)) if a <= b else set(range(a, 1440)) | set(range(b))
+        return found
+
+    assert covered(windows) - covered(cut) <= {1439}
+    assert covered(cut) <= covered(windows)
+
+
+# The order of writes
+
+
+def device(settings, present, steps):
+    """Carry out steps as a TLX device does, which refuses every overlap."""
+    state = dict(present)
+    for name, values in steps:
+        state[name] = values
+        check_together(settings, state)
+    return state
+
+
+@given(before=schedules("tlx"), after=schedules("tlx"))
+def test_no_write_on_the_way_overlaps_what_the_device_has(before, after):
+    settings = FAMILIES["tlx"].settings
+    present, wanted = to_settings(before, settings), to_settings(after, settings)
+    steps = in_order(settings, present, wanted)
+    assert device(settings, present, steps) == wanted
+    assert [name for name, values in steps if present[name] == values == wanted[name]] == []
+    changed = sum(present[name] != values for name, values in wanted.items())
+    assert changed <= len(steps) <= changed + len(wanted)
+
+
+def test_windows_that_change_places_are_written_with_one_more_write():
+    settings = FAMILIES["tlx"].settings
+    morning, evening = Window("06:00", "08:00", "battery-first"), Window("18:00", "20:00", "grid-first")
+    present = to_settings(Schedule(windows=(morning, evening)), settings)
+    wanted = to_settings(Schedule(windows=(evening, morning)), settings)
+    steps = in_order(settings, present, wanted)
+    assert [name for name, _ in steps] == ["time_window_2", "time_window_1", "time_window_2"]
+    assert device(settings, present, steps) == wanted
+
+
+def test_a_window_that_stays_in_the_way_is_named():
+    settings = FAMILIES["tlx"].settings
+    present = to_settings(Schedule(windows=(Window("06:00", "08:00"),)), settings)
+    wanted = {"time_window_2": {"mode": "grid-first", "start": "07:00", "end": "09:00", "enabled": True}}
+    with pytest.raises(Invalid, match="time_window_2 overlaps a window that is not to be changed"):
+        in_order(settings, present, wanted)
+
+
+def test_every_family_with_windows_is_looked_at():
+    assert {name for name, one in FAMILIES.items() if any(windows_of(row) for row in one.settings)} == set(KEEPING)

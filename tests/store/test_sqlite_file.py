@@ -1,0 +1,237 @@
+"""The store in a file: its permissions, its past, its corruption, its disk."""
+
+import sqlite3
+import sys
+import textwrap
+from datetime import UTC, datetime
+
+import pytest
+
+from heliograph.errors import StoreError
+from heliograph.metrics import METRICS
+from heliograph.model import Quality, Status
+from heliograph.store.base import Batch
+from heliograph.store.sqlite import SqliteStore
+from support.store_rows import NOON, ROOF, SAMPLE, gaps
+from support.subprocesses import python
+
+# As the first version wrote it.
+SCHEMA_1 = """
+CREATE TABLE reading (
+    vendor TEXT NOT NULL,
+    plant TEXT NOT NULL,
+    measured_at INTEGER NOT NULL,  -- epoch seconds, UTC
+    fetched_at INTEGER NOT NULL,
+    status TEXT,
+    pv_power REAL, grid_power REAL, battery_power REAL, load_power REAL, ac_power REAL, battery_soc REAL,
+    pv_energy_today REAL, grid_import_energy_today REAL, grid_export_energy_today REAL,
+    battery_charge_energy_today REAL, battery_discharge_energy_today REAL, load_energy_today REAL,
+    pv_energy_total REAL, grid_import_energy_total REAL, grid_export_energy_total REAL,
+    battery_charge_energy_total REAL, battery_discharge_energy_total REAL, load_energy_total REAL,
+    PRIMARY KEY (vendor, plant, measured_at)
+) WITHOUT ROWID;
+PRAGMA user_version = 1;
+INSERT INTO reading (vendor, plant, measured_at, fetched_at, status, pv_power, load_energy_total)
+VALUES ('growatt', '11', 100, 170, 'online', 3424.5, 9.0), ('growatt', '11', 400, 470, NULL, NULL, NULL),
+       ('goodwe', '11', 100, 180, 'fault', 1.0, NULL);
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "samples.sqlite"
+
+
+@pytest.fixture
+def store(path):
+    with SqliteStore(path) as opened:
+        yield opened
+
+
+def test_the_first_versions_samples_are_carried_over(tmp_path):
+    path = tmp_path / "readings.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(SCHEMA_1)
+    old.close()
+    for _ in range(2):
+        with SqliteStore(path) as store:
+            assert [(*one.series, one.measured_at) for one in store.latest()] == [
+                ("goodwe", "11", "", 100),
+                ("growatt", "11", "", 400),
+            ]
+            first, second = store.samples(ROOF, 0, 1000)
+    assert (first.fetched_at, first.status, first.quality) == (170, Status.ONLINE, Quality.LIVE)
+    assert first.values == gaps(METRICS) | {"pv_power": 3424.5, "load_energy_total": 9.0}
+    assert (second.status, second.values) == (None, gaps(METRICS))
+
+
+def test_a_migration_that_fails_leaves_the_old_store_as_it_was(tmp_path):
+    path = tmp_path / "readings.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(SCHEMA_1 + "CREATE TABLE asked (in_the_way TEXT)")
+    with pytest.raises(StoreError, match="asked already exists"):
+        SqliteStore(path)
+    assert old.execute("SELECT count(*) FROM reading").fetchone() == (3,)
+    assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    old.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_file_and_folder_are_their_owners_only(store):
+    store.write(Batch(samples=[SAMPLE]))
+    assert store.path.parent.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o777 for path in store.path.parent.iterdir()}
+    assert modes == {f"samples.sqlite{suffix}": 0o600 for suffix in ("", "-wal", "-shm")}
+
+
+def test_a_file_that_is_no_store_is_told_with_what_to_do(tmp_path):
+    path = tmp_path / "samples.sqlite"
+    path.write_bytes(b"this is a text, and long enough to be read as the head of a file " * 20)
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(path)
+    assert str(caught.value).startswith(f"{path}: file is not a database (")
+    assert "move this one away" in str(caught.value)
+    assert path.read_bytes().startswith(b"this is a text")
+
+
+def test_a_damaged_store_is_told_with_what_to_do(path):
+    with SqliteStore(path) as store:
+        store.write(Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(5000)]))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xee" * (size - 8192))
+    with (
+        pytest.raises(StoreError, match=r"malformed \(the file is damaged.*\.recover") as caught,
+        SqliteStore(path) as store,
+    ):
+        list(store.samples(ROOF, 0, 5000))
+    assert str(path) in str(caught.value)
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"samples\.sqlite: (Not a directory|File exists)"):
+        SqliteStore(tmp_path / "file" / "samples.sqlite")
+
+
+def test_a_second_store_in_the_same_process_keeps_the_locks_of_the_first(path):
+    # Closing any descriptor of a file drops the locks a process holds on it: opening must not do that.
+    other = f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
+    with SqliteStore(path) as first:
+        first._run("PRAGMA journal_mode = DELETE")  # its locks are on the file itself
+        first._run("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            SqliteStore(path, patience=0)
+        assert b"locked" in python(other).communicate()[1]
+
+
+def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(store):
+    store.write(Batch(samples=[SAMPLE]))
+    (pages,) = store._run("PRAGMA page_count")[0]
+    store._run(f"PRAGMA max_page_count = {pages + 3}")
+    big = Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(2000)])
+    with pytest.raises(StoreError, match=r"full \(.*make room"):
+        store.write(big)
+    assert list(store.moments(ROOF, 0, NOON + 1)) == [NOON]
+    store._run("PRAGMA max_page_count = 1000000")
+    store.write(big)
+    assert len(list(store.moments(ROOF, 0, NOON + 1))) == 2001
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_disk_that_takes_no_more_loses_nothing_it_took(path):
+    program = f"""
+        import resource
+        from pathlib import Path
+        from support.store_rows import ROOF, SAMPLE
+        from heliograph.errors import StoreError
+        from heliograph.store.base import Batch
+        from heliograph.store.sqlite import SqliteStore
+
+        with SqliteStore(Path({str(path)!r})) as store:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+            taken, refused = 0, 0
+            while refused < 3:
+                try:
+                    store.write(Batch(samples=[SAMPLE._replace(measured_at=taken + step) for step in range(100)]))
+                    taken += 100
+                except StoreError as error:
+                    refused += 1
+            assert taken, error
+            assert list(store.moments(ROOF, 0, 10**9)) == list(range(taken))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            store.write(Batch(samples=[SAMPLE._replace(measured_at=taken)]))
+        with SqliteStore(Path({str(path)!r})) as store:
+            assert list(store.moments(ROOF, 0, 10**9)) == list(range(taken + 1))
+            print("well")
+    """
+    out, err = python(textwrap.dedent(program)).communicate(timeout=60)
+    assert (out, err) == (b"well\n", b"")
+
+
+def test_many_programs_may_open_a_new_store_at_once(path):
+    program = f"""
+        from pathlib import Path
+        from support.store_rows import SAMPLE
+        from heliograph.store.base import Batch, Series
+        from heliograph.store.sqlite import SqliteStore
+        import sys
+
+        sys.stdin.read(1)
+        with SqliteStore(Path({str(path)!r})) as store:
+            store.write(Batch(samples=[SAMPLE._replace(series=Series("growatt", sys.argv[1]))]))
+    """
+    programs = [python(textwrap.dedent(program), str(number)) for number in range(4)]
+    for one in programs:
+        one.stdin.write(b"!")
+        one.stdin.flush()
+    assert [one.communicate(timeout=60)[1] for one in programs] == [b""] * 4
+    with SqliteStore(path) as store:
+        assert len(store.series()) == 4
+
+
+def test_moments_are_epoch_seconds_that_any_sqlite_can_show(store):
+    store.write(Batch(samples=[SAMPLE]))
+    ((shown,),) = store._run("SELECT datetime(measured_at, 'unixepoch') FROM sample")
+    assert shown == datetime.fromtimestamp(NOON, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moved(path, to):
+    """Move a store that is open, with what is not in its file yet."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).rename(to.with_name(to.name + end))
+
+
+def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(path):
+    aside = path.with_name("aside.sqlite")
+    other = ROOF._replace(plant="other")
+    with SqliteStore(aside) as store:
+        store.write(Batch(samples=[SAMPLE._replace(series=other)]))
+    with SqliteStore(path) as store:
+        store.claim(["me"])
+        store.write(Batch(samples=[SAMPLE]))
+        moved(path, path.with_name("away.sqlite"))
+        for question in (store.series, store.size, lambda: store.write(Batch(samples=[SAMPLE]))):
+            with pytest.raises(StoreError, match="is gone: put it back"):
+                question()
+        assert not path.exists()
+        aside.rename(path)
+        assert [one.series for one in store.latest()] == [other]
+        store.write(Batch(samples=[SAMPLE]))
+        assert {one.series for one in store.latest()} == {other, ROOF}
+        with SqliteStore(path) as second, pytest.raises(StoreError, match="another heliograph collects"):
+            second.claim(["me"])
+
+
+def test_a_file_that_was_replaced_by_no_store_is_said_until_it_is_one(path):
+    with SqliteStore(path) as store:
+        store.write(Batch(samples=[SAMPLE]))
+        moved(path, path.with_name("away.sqlite"))
+        path.write_text("no store, but long enough to be taken for one" * 30)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="not a store of heliograph"):
+                store.latest()
+        path.unlink()
+        moved(path.with_name("away.sqlite"), path)
+        assert [one.series for one in store.latest()] == [ROOF]

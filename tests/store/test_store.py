@@ -1,0 +1,347 @@
+"""The contract of a store, the same for every engine: what was written is read, merged, whole, and in order."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from heliograph.errors import StoreError
+from heliograph.metrics import METRICS
+from heliograph.model import Quality, Status
+from heliograph.store.base import Asked, Batch, Known, Repair, Series
+from support.paths import DOCS
+from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
+
+REPAIRED = (NOON, "pv_energy_total", 0.0, 812.5, "fell to zero")
+BOX = Series("growatt", "11", "TLX1")
+OTHER = Series("goodwe", "11")
+
+
+def test_a_sample_is_read_as_it_was_written_and_a_gap_stays_a_gap(store):
+    store.write(Batch(samples=[SAMPLE]))
+    (found,) = store.samples(ROOF, NOON, NOON + 1)
+    assert found == SAMPLE._replace(values=gaps(METRICS) | SAMPLE.values)
+    assert (found.quality, found.status) == (Quality.LIVE, Status.ONLINE)
+    assert type(found.quality) is Quality
+
+
+def test_plant_and_device_are_series_of_their_own(store):
+    store.write(Batch(samples=[SAMPLE, SAMPLE._replace(series=BOX, values={"pv_power": 1.0})]))
+    assert [one.values["pv_power"] for one in store.samples(ROOF, 0, NOON + 1)] == [3424.0]
+    assert [one.values["pv_power"] for one in store.samples(BOX, 0, NOON + 1)] == [1.0]
+
+
+def test_the_same_sample_twice_is_one_row(store):
+    store.write(Batch(samples=[SAMPLE, SAMPLE]))
+    store.write(Batch(samples=[SAMPLE]))
+    assert list(store.moments(ROOF, 0, NOON + 1)) == [NOON]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_one_fetched_later_wins_value_by_value_in_whatever_order_they_arrive(store, backwards):
+    first = SAMPLE._replace(fetched_at=NOON + 60, values={"pv_power": 1.0, "load_power": 2.0})
+    later = first._replace(
+        fetched_at=NOON + 99, quality=Quality.REPAIRED, status=None, values={"pv_power": 5.0, "load_power": None}
+    )
+    for one in (later, first) if backwards else (first, later):
+        store.write(Batch(samples=[one]))
+    (found,) = store.latest(ROOF)
+    assert (found.fetched_at, found.quality, found.status) == (NOON + 99, Quality.REPAIRED, Status.ONLINE)
+    assert found.values == gaps(METRICS) | {"pv_power": 5.0, "load_power": 2.0}
+
+
+def test_of_two_fetched_at_once_the_one_written_last_wins(store):
+    store.write(Batch(samples=[SAMPLE, SAMPLE._replace(values={"pv_power": 7.0})]))
+    assert store.latest(ROOF)[0].values["pv_power"] == 7.0
+
+
+def test_days_merge_as_samples_do(store):
+    store.write(Batch(days=[DAY]))
+    store.write(Batch(days=[DAY._replace(written_at=2, final=True, values={"load_energy": 3.0, "pv_energy": None})]))
+    store.write(Batch(days=[DAY._replace(written_at=1, quality=Quality.STALE, values={"pv_energy": 99.0})]))
+    (found,) = store.days(ROOF, DAY.day, DAY.day)
+    assert (found.final, found.written_at, found.quality) == (True, 2, Quality.BACKFILLED)
+    assert {name: value for name, value in found.values.items() if value is not None} == {
+        "pv_energy": 12.5,
+        "load_energy": 3.0,
+    }
+
+
+def test_a_final_day_that_is_counted_anew_is_final_no_more(store):
+    store.write(Batch(days=[DAY._replace(final=True)]))
+    store.write(Batch(days=[DAY._replace(written_at=9, values={"pv_energy": 13.0, "load_energy": 4.0})]))
+    (found,) = store.days(ROOF, DAY.day, DAY.day)
+    assert (found.final, found.written_at) == (False, 9)
+    assert (found.values["pv_energy"], found.values["load_energy"]) == (13.0, 4.0)
+
+
+def test_days_are_read_from_the_first_to_the_last(store):
+    store.write(Batch(days=[DAY._replace(day=DAY.day + timedelta(n)) for n in (3, 1, 0, 2)]))
+    found = store.days(ROOF, date(2026, 6, 22), date(2026, 6, 23))
+    assert [one.day.isoformat() for one in found] == ["2026-06-22", "2026-06-23"]
+
+
+def test_samples_are_read_up_to_but_not_including(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + step) for step in (2, 0, 3, 1)]))
+    assert [one.measured_at - NOON for one in store.samples(ROOF, NOON + 1, NOON + 3)] == [1, 2]
+    assert list(store.moments(ROOF, NOON + 1, NOON + 3)) == [NOON + 1, NOON + 2]
+    assert list(store.samples(OTHER, 0, NOON + 9)) == []
+
+
+def test_a_stream_longer_than_a_page_misses_nothing_and_lets_others_write_meanwhile(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(10_000)]))
+    seen = 0
+    for one in store.samples(ROOF, 0, 10_000):
+        assert one.measured_at == seen
+        seen += 1
+        if seen % 3000 == 0:
+            store.write(Batch(samples=[SAMPLE._replace(series=OTHER, measured_at=seen)]))
+    assert (seen, len(list(store.moments(OTHER, 0, 10_000)))) == (10_000, 3)
+
+
+def test_latest_is_the_newest_sample_of_each_series(store):
+    later = SAMPLE._replace(measured_at=NOON + 300)
+    store.write(Batch(samples=[later, SAMPLE, SAMPLE._replace(series=OTHER)]))
+    assert [(one.series, one.measured_at) for one in store.latest()] == [(OTHER, NOON), (ROOF, NOON + 300)]
+    assert [one.measured_at for one in store.latest(ROOF)] == [NOON + 300]
+    assert store.latest(BOX) == ()
+
+
+def test_buckets_are_counted_from_since_and_empty_ones_are_left_out(store):
+    powers = {0: 10.0, 299: 30.0, 300: None, 1000: 5.0, 1200: 99.0}
+    store.write(
+        Batch(samples=[SAMPLE._replace(measured_at=NOON + at, values={"pv_power": w}) for at, w in powers.items()])
+    )
+    found = store.buckets(ROOF, ["pv_power", "load_power"], NOON - 1200, NOON + 1200, 300)
+    assert list(found) == [
+        (NOON, 2, (20.0, None), (10.0, None), (30.0, None)),
+        (NOON + 300, 1, (None, None), (None, None), (None, None)),
+        (NOON + 900, 1, (5.0, None), (5.0, None), (5.0, None)),
+    ]
+    assert list(store.buckets(OTHER, ["pv_power"], 0, NOON, 300)) == []
+
+
+def test_buckets_begin_at_since_and_not_at_the_first_sample(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + at) for at in (0, 100, 200)]))
+    assert [one[:2] for one in store.buckets(ROOF, [], NOON - 450, NOON + 999, 300)] == [
+        (NOON - 150, 2),
+        (NOON + 150, 1),
+    ]
+
+
+def test_buckets_of_two_samples_far_apart_are_two(store):
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=at) for at in (0, 50_000_000)]))
+    assert [one.starts_at for one in store.buckets(ROOF, [], 0, 2**40, 300)] == [0, 50_000_000 // 300 * 300]
+
+
+def test_what_is_no_metric_is_refused_and_never_becomes_sql(store):
+    with pytest.raises(StoreError, match="no metric"):
+        list(store.buckets(ROOF, ["pv_power) FROM sample; --"], 0, NOON, 300))
+    with pytest.raises(StoreError, match="no column for ppv"):
+        store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=1, values={"ppv": 1.0})]))
+    assert everything(store) == everything(None)
+
+
+def test_repairs_are_kept_with_the_raw_value(store):
+    one = Repair(ROOF, *REPAIRED)
+    other = one._replace(metric="load_energy_total", raw=None, kept=None)
+    store.write(Batch(repairs=[one, other]))
+    store.write(Batch(repairs=[one]))
+    assert store.repairs(ROOF, NOON, NOON + 1) == (other, one)
+    assert store.repairs(ROOF, NOON + 1, NOON + 9) == ()
+
+
+def test_the_memory_of_counters_is_replaced_as_a_whole(store):
+    assert store.counters(ROOF) == {}
+    store.write(Batch(counters={ROOF: {"a": [1, None]}, OTHER: {"a": "ü"}}))
+    store.write(Batch(counters={ROOF: {"b": 2.5}}))
+    assert (store.counters(ROOF), store.counters(OTHER)) == ({"b": 2.5}, {"a": "ü"})
+
+
+def test_the_later_answer_to_a_question_is_remembered(store):
+    asked = Asked(ROOF, "curve", "2026-06-21", "nothing", NOON)
+    store.write(Batch(asked=[asked._replace(outcome="data", asked_at=NOON + 9), asked]))
+    store.write(Batch(asked=[asked._replace(span="years", period="")]))
+    assert store.asked(ROOF, "curve") == {"2026-06-21": asked._replace(outcome="data", asked_at=NOON + 9)}
+    assert store.asked(ROOF, "years")[""].outcome == "nothing"
+    assert store.asked(ROOF, "days") == {}
+
+
+def test_a_series_is_known_from_its_first_row_and_its_names_are_not_forgotten(store):
+    store.write(Batch(samples=[SAMPLE], known=[Known(BOX, "Box", "tlx", "Europe/Berlin")]))
+    store.write(Batch(known=[Known(BOX, None, "min"), Known(ROOF)]))
+    assert store.series() == (Known(ROOF), Known(BOX, "Box", "min", "Europe/Berlin"))
+
+
+def test_hostile_names_are_kept_as_far_as_any_database_can(store):
+    store.write(Batch(known=[Known(ROOF, "a\0b\ud800'; DROP TABLE sample; --\U0001f31e")]))
+    assert store.series()[0].name == "a\ufffdb?'; DROP TABLE sample; --\U0001f31e"
+
+
+def test_a_key_no_database_takes_is_refused_by_name(store):
+    with pytest.raises(StoreError):
+        store.write(Batch(samples=[SAMPLE._replace(series=Series("growatt", "\ud800"))]))
+    with pytest.raises(StoreError):
+        store.write(Batch(samples=[SAMPLE._replace(measured_at=2**70)]))
+    store.write(Batch(samples=[SAMPLE]))
+    assert store.series() == (Known(ROOF),)
+
+
+def test_a_batch_is_kept_whole_or_not_at_all(store):
+    store.write(Batch(samples=[SAMPLE]))
+    before = everything(store)
+    bad = Repair(OTHER, NOON, "pv_power", 0.0, 1.0, None)
+    with pytest.raises(StoreError, match=r"(?i)not.null"):
+        store.write(
+            Batch(
+                samples=[SAMPLE._replace(series=OTHER), SAMPLE._replace(values={"pv_power": 1.0})],
+                days=[DAY],
+                counters={OTHER: {}},
+                repairs=[bad],
+            )
+        )
+    assert everything(store) == before
+    store.write(Batch(samples=[SAMPLE._replace(series=OTHER)]))  # its number was undone with the rest
+    assert [one.series for one in store.latest()] == [OTHER, ROOF]
+
+
+def test_a_big_batch_is_merged_like_a_small_one(store):
+    first = [SAMPLE._replace(measured_at=step, values={"pv_power": 1.0, "load_power": 4.0}) for step in range(3000)]
+    later = [one._replace(fetched_at=one.fetched_at + 1, values={"pv_power": 2.0}) for one in first[1000:2000]]
+    for batch in (first[:1500], later, first, later + later):
+        store.write(Batch(samples=batch))
+    found = [(one.values["pv_power"], one.values["load_power"]) for one in store.samples(ROOF, 0, 3000)]
+    assert found == [(1.0, 4.0)] * 1000 + [(2.0, 4.0)] * 1000 + [(1.0, 4.0)] * 1000
+
+
+def test_numbers_come_back_to_the_last_bit(store):
+    values = dict(zip(METRICS, [0.1, -1e-300, 1e308, 5e-324, 1 / 3, 0.0, 7, 2**53], strict=False))
+    store.write(Batch(samples=[SAMPLE._replace(values=values)]))
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=step, values=values) for step in range(500)]))
+    for one in (*store.latest(ROOF), *store.samples(ROOF, 0, 1)):
+        assert {name: one.values[name] for name in values} == values
+
+
+def test_what_was_kept_is_there_after_a_restart(place):
+    for expected in (0, 1):
+        with place.open() as store:
+            assert len(store.latest()) == expected
+            store.write(Batch(samples=[SAMPLE]))
+
+
+def test_two_programs_share_one_store(place):
+    with place.open() as first, place.open() as second:
+        first.write(Batch(samples=[SAMPLE]))
+        second.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
+        assert everything(first) == everything(second)
+        assert len(list(first.moments(ROOF, 0, NOON + 999))) == 2
+
+
+def test_threads_share_one_store(store):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(number):
+        series = Series("growatt", str(number))
+        for step in range(20):
+            store.write(Batch(samples=[SAMPLE._replace(series=series, measured_at=step)]))
+        return len(list(store.moments(series, 0, 99)))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(8))) == [20] * 8
+
+
+def test_a_closed_store_says_so(place):
+    store = place.open()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.write(Batch(samples=[SAMPLE]))
+
+
+def test_a_metric_that_came_later_gets_its_column(place):
+    place.open().close()
+    place.run("ALTER TABLE sample DROP COLUMN load_power")
+    place.run("ALTER TABLE day DROP COLUMN load_energy")
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE._replace(values={"load_power": 300.0})], days=[DAY]))
+        assert store.latest()[0].values["load_power"] == 300.0
+
+
+def test_a_store_of_a_newer_version_is_left_alone(place):
+    place.open().close()
+    place.set_version(99)
+    with pytest.raises(StoreError, match=r"a newer heliograph wrote it .*update heliograph"):
+        place.open()
+
+
+def test_a_word_of_a_newer_version_is_not_taken_for_something_else(place):
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE]))
+        place.run("UPDATE sample SET quality = 'divined'")
+        with pytest.raises(StoreError, match="'divined'"):
+            store.latest()
+
+
+def test_the_sql_in_the_documentation_reads_what_is_kept(place):
+    page = (DOCS / "reading-the-data.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```sql\n-- (.*)\n([^`]+)", page)
+    ours = {"sqlite": "SQLite", "postgres": "PostgreSQL"}[place.kind]
+    plant = ROOF._replace(plant="1001")
+    with place.open() as store:
+        sample = SAMPLE._replace(series=plant)
+        store.write(Batch(samples=[sample], days=[DAY._replace(series=plant)], repairs=[Repair(plant, *REPAIRED)]))
+    found = [place.run(statement) for engine, statement in shown if engine in ("any engine", ours)]
+    assert [len(rows) for rows in found] == [1, 1, 1, 1]
+    assert "12.5" in str(found[2][0])
+
+
+def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place):
+    with place.open(patience=0.1) as store:
+        store.write(Batch(samples=[SAMPLE]))
+        with place.locked(), pytest.raises(StoreError, match=r"(?i)lock"):
+            store.write(Batch(samples=[SAMPLE._replace(measured_at=1)]))
+        store.write(Batch(samples=[SAMPLE._replace(measured_at=2)]))
+        assert list(store.moments(ROOF, 0, NOON + 1)) == [2, NOON]
+
+
+def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(store):
+    store.write(Batch(samples=[SAMPLE]))
+    assert (store.reader("mqtt"), store.changes(0), store.newest_change()) == (None, (), 0)
+    store.move("mqtt", store.newest_change(), NOON)
+    store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=NOON - 900), SAMPLE._replace(series=BOX)]))
+    store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
+    store.write(Batch(days=[DAY]))
+    first, second, third = store.changes(0)
+    assert first.number < second.number < third.number == store.newest_change()
+    assert {one[1:] for one in (first, second)} == {(ROOF, NOON - 900, NOON), (BOX, NOON, NOON)}
+    assert third[1:] == (ROOF, NOON + 300, NOON + 300)
+    assert store.changes(0, limit=2) == (first, second)
+    store.move("mqtt", second.number, NOON + 1)
+    assert store.reader("mqtt") == second.number
+    assert store.changes(second.number) == (third,)
+
+
+def test_changes_are_kept_until_every_reader_is_past_them_and_numbers_never_start_again(store):
+    for name in ("slow", "fast"):
+        store.move(name, 0, NOON)
+    store.write(Batch(samples=[SAMPLE]))
+    number = store.newest_change()
+    store.move("fast", number, NOON)
+    assert len(store.changes(0)) == 1
+    store.move("slow", number, NOON)
+    assert (store.changes(0), store.newest_change()) == ((), number)
+    store.write(Batch(samples=[SAMPLE]))
+    assert [one.number for one in store.changes(number)] == [number + 1]
+
+
+def test_a_reader_that_stays_away_for_a_month_holds_nothing_back(store):
+    store.move("gone", 0, NOON)
+    store.write(Batch(samples=[SAMPLE]))
+    store.move("here", store.newest_change(), NOON + 31 * 86_400)
+    assert (store.reader("gone"), store.changes(0)) == (None, ())
+
+
+def test_a_batch_that_is_not_kept_changes_nothing(store):
+    store.move("mqtt", 0, NOON)
+    with pytest.raises(StoreError):
+        store.write(Batch(samples=[SAMPLE], repairs=[Repair(ROOF, 2**70, *REPAIRED[1:])]))
+    assert store.changes(0) == ()

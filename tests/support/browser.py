@@ -1,0 +1,95 @@
+"""A real Chromium that looks at a real server: what tests and pictures of the page stand on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.store import open_store
+from support.web_scenes import Running
+from support.website import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--font-render-hinting=none",
+)
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def chromium() -> str | None:
+    """Return where a Chromium is: where $CHROMIUM says, else on the path."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+@contextmanager
+def opened() -> Iterator:
+    """Start a browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=chromium(), args=[*FLAGS])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visited(NamedTuple):
+    """A served scene, and what a test changes in it."""
+
+    url: str
+    clock: Running
+    accounts: list
+    where: Path
+
+
+@contextmanager
+def site(folder: Path, scene) -> Iterator[Visited]:
+    """Serve a scene: a store that is filled, a clock that runs from the scene's moment on, accounts."""
+    where = folder / "samples.sqlite"
+    with open_store(where) as store:
+        told = scene(store)
+    clock, accounts = Running(told.now), list(told.accounts)
+    with served(where, seen=lambda: tuple(accounts), clock=clock) as running:
+        yield Visited(running.address.rstrip("/"), clock, accounts, where)
+
+
+class Watched:
+    """One page, and everything that is wrong with it."""
+
+    def __init__(self, page) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', (event) => "
+            "console.error('policy', event.violatedDirective, event.blockedURI))"
+        )
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.wrong.append(f"{kind}: {text}")
+
+
+def watched(browser, width: int = 1280, height: int = 900, **options) -> Watched:
+    """Open a tab of this size."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    return Watched(context.new_page())
+
+
+def sideways(page) -> int:
+    """Return how many pixels a page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -1,0 +1,237 @@
+"""A cloud that counts as the real one does, and programs that talk to it through the keeper, driven by hand."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING
+
+from heliograph.core.protocol import Conversation, Wait
+from heliograph.core.redact import Secret
+from heliograph.core.session import ANEW, FORGOTTEN, LOGGED_IN, Credentials, Request, Session
+from heliograph.errors import CloudError, InvalidCredentials, StoreError, Unreachable
+from heliograph.keeper import Keeper, Limits
+from heliograph.vendors.growatt import Growatt, hash_password
+from heliograph.vendors.growatt.auth import GrowattCloud
+from support.growatt_script import SERVER, USER, arguments, paths, plant_info
+from support.protocol_script import NOON, reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = 24 * 3600.0
+LIMITS: Limits = Growatt.usual_limits
+PAGE = b"<!DOCTYPE html><html data-name='login'>"
+LOCKS_AT_LOGINS, LOCKS_AT_REQUESTS = 20, 200
+
+
+class Ledger:
+    """What the programs are held to: what they sent, and what they were told."""
+
+    def __init__(self) -> None:
+        self.requests: list[float] = []
+        self.logins: list[float] = []
+        self.locked_until = 0.0
+        self.refused: set[str] = set()
+
+    def forget(self) -> None:
+        """Hold them to nothing they can no longer know: their memory, or their clock, was spoilt."""
+        self.__init__()
+
+
+class CountingCloud:
+    """One Growatt account at a cloud, in true time."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.password = "right"
+        self.living: str | None = None
+        self.numbers = count(1)
+        self.logins: list[float] = []
+        self.requests: list[float] = []
+        self.locked_until = 0.0
+        self.blocked_until = 0.0
+        self.slow_until = 0.0
+        self.trouble = ""
+        self.ledger = Ledger()
+
+    def open(self) -> str:
+        """Open a session, which ends the one before."""
+        self.living = f"c{next(self.numbers)}"
+        return self.living
+
+    def heal(self) -> None:
+        self.trouble = ""
+        self.locked_until = self.blocked_until = self.slow_until = 0.0
+
+    def recent(self, moments):
+        return [moment for moment in moments if self.now < moment + DAY]
+
+    def serve(self, request: Request):
+        """Return what becomes of a request, counting it."""
+        if self.trouble == "no network":
+            gone = Unreachable("no connection")
+            gone.sent = False
+            return gone
+        self.requests = [*self.recent(self.requests), self.now]
+        if request.opens:
+            self.logins = [*self.recent(self.logins), self.now]
+        if len(self.requests) > LOCKS_AT_REQUESTS or len(self.logins) > LOCKS_AT_LOGINS:
+            self.locked_until = self.now + DAY
+        if self.trouble == "silence":
+            return Unreachable("no answer")
+        if self.trouble == "fault":
+            return reply(b"oops", 502)
+        if self.now < self.blocked_until:
+            return reply(b"<!doctypehtml><title>405</title>", 405)
+        if self.now < self.slow_until:
+            return reply(b"", 429)
+        return self._login(arguments(request)) if request.opens else self._read(request)
+
+    def _login(self, given):
+        if self.now < self.locked_until:
+            hours = -int((self.now - self.locked_until) // 3600)
+            return reply({"back": {"success": False, "msg": "507", "lockDuration": str(hours)}})
+        if given["password"] != hash_password(self.password):
+            return reply({"back": {"success": False, "msg": "502"}})
+        if self.trouble == "terms":
+            return reply({"back": {"success": True}})
+        cookie = self.open()
+        if self.trouble == "futile":
+            self.living = None
+        user = {"success": True, "user": {"id": 1}, "data": [{"plantId": "1", "plantName": "Roof"}]}
+        return reply({"back": user}, cookies=(f"JSESSIONID={cookie}; Path=/",))
+
+    def _read(self, request):
+        if self.living is None or request.headers.get("Cookie") != f"JSESSIONID={self.living}":
+            return reply(PAGE)
+        return reply({"todayEnergy": "0.2", "deviceList": []})
+
+
+class Program:
+    """One program with an account: its client, its plan under way, and what it wants to send."""
+
+    sent = 0
+
+    def __init__(self, cloud: CountingCloud, folder: Path, clock, password: str, *, interactive: bool = False) -> None:
+        self.cloud, self.folder = cloud, folder
+        self.clock = clock
+        self.password = password
+        self.talk = Conversation(GrowattCloud(), Session(SERVER), Credentials(USER, Secret(password)))
+        keeper = Keeper(folder, patience=0.2)
+        self.gate = keeper.gate("growatt", SERVER, USER, LIMITS, interactive=interactive, clock=clock)
+        self.steps = None
+        self.wanted: Request | Wait | None = None
+        self.error: BaseException | None = None
+        self.held = None
+
+    def start(self, plan="read") -> None:
+        self.plan = plan
+        self.held = stored_cookie(self.gate.shelf.path)
+        self.error = None
+        self.steps = self.gate.watch(self.talk, PLANS.get(plan, plan))
+        self._go(lambda: next(self.steps))
+
+    def step(self) -> None:
+        """Have what it wants happen."""
+        if isinstance(self.wanted, Wait):
+            self.cloud.now += self.wanted.seconds
+            self._go(lambda: next(self.steps))
+            return
+        self.check(self.wanted)
+        outcome = self.cloud.serve(self.wanted)
+        if isinstance(outcome, CloudError):
+            self._go(lambda: self.steps.throw(outcome))
+        else:
+            self._go(lambda: self.steps.send(outcome._replace(at=self.clock())))
+
+    def run(self, plan="read"):
+        """Carry a plan to its end; return the error it ended with, if any."""
+        self.start(plan)
+        while self.steps is not None:
+            self.step()
+        return self.error
+
+    def kill(self, *, after_sending: bool) -> None:
+        """Die where it stands, with nothing written down and no answer read."""
+        if after_sending and isinstance(self.wanted, Request):
+            self.check(self.wanted)
+            self.cloud.serve(self.wanted)
+        path = self.gate.shelf.path
+        content = path.read_bytes() if path.exists() else None
+        self.steps.close()
+        self.steps = self.wanted = None
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+
+    def _go(self, move) -> None:
+        try:
+            self.wanted = move()
+        except StopIteration:
+            if self.plan == "insist":
+                self.cloud.ledger.refused.discard(self.password)
+            self.steps = self.wanted = None
+        except (CloudError, StoreError) as error:
+            self.steps = self.wanted = None
+            self.error = error
+            ledger = self.cloud.ledger
+            if isinstance(error, InvalidCredentials):
+                ledger.refused.add(self.password)
+            if getattr(error, "until", None) is not None and self.cloud.now < self.cloud.locked_until:
+                ledger.locked_until = self.cloud.locked_until
+
+    def check(self, request: Request) -> None:
+        """See that this request keeps what the keeper promises."""
+        cloud, ledger = self.cloud, self.cloud.ledger
+        Program.sent += 1
+        insisted = self.talk.insisted
+        assert cloud.now >= ledger.locked_until, "a request while a lock lasts that was told"
+        if cloud.trouble == "no network":
+            return
+        ledger.requests = [*cloud.recent(ledger.requests), cloud.now]
+        if request.opens:
+            ledger.logins = [*cloud.recent(ledger.logins), cloud.now]
+            assert insisted or self.held is None or self.held != cloud.living, "a login beside a living session"
+            assert insisted or self.password not in ledger.refused, "a refused password again"
+        assert len(ledger.requests) <= LIMITS.requests, "more requests than the budget"
+        assert len(ledger.logins) <= LIMITS.logins, "more logins than the budget"
+
+
+def stored_cookie(path: Path) -> str | None:
+    """Return the cookie of the stored session, if the file is whole and there is one."""
+    try:
+        if path.is_symlink():
+            return None
+        session = json.loads(path.read_bytes())["book"]["session"]
+        return next(iter(session["cookies"].values()))["JSESSIONID"] if session["alive"] else None
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None
+
+
+def read():
+    return plant_info.plan("1")
+
+
+def read_twice():
+    return (yield read()), (yield read())
+
+
+def read_regardless():
+    """A plan that goes on whatever its first call came to."""
+    with suppress(CloudError):
+        yield read()
+    return (yield read())
+
+
+PLANS = {
+    "read": read,
+    "twice": read_twice,
+    "regardless": read_regardless,
+    "log in": lambda: LOGGED_IN,
+    "insist": lambda: ANEW,
+    "forget": lambda: FORGOTTEN,
+}
+
+__all__ = ["DAY", "LIMITS", "PLANS", "CountingCloud", "Program", "paths", "stored_cookie"]

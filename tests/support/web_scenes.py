@@ -1,0 +1,236 @@
+"""Plants as a person may find them, at night, in full sun, locked, late or by the thousand; for tests and pictures."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from time import time
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from heliograph.current import AccountNow
+from heliograph.emulator.main import Options, all_emulations, build
+from heliograph.keeper.limits import Budget, Pause
+from heliograph.local_time import Clock, begins
+from heliograph.metrics import ENERGIES
+from heliograph.model import Quality, Status
+from heliograph.store.base import Batch, Day, Entry, Known, Repair, Series
+
+ZONE = ZoneInfo("Europe/Berlin")
+TODAY = date(2026, 6, 21)
+STEP = 300
+SEED = 7
+
+
+class Running(Clock):
+    """A clock that began at a moment of its own and can be set; it runs like any other."""
+
+    def __init__(self, moment: float) -> None:
+        self.go(moment)
+
+    def now(self) -> float:
+        return self._ahead + time()
+
+    def go(self, moment: float) -> None:
+        self._ahead = moment - time()
+
+
+class Scene(NamedTuple):
+    """What a server is started with."""
+
+    now: float
+    accounts: tuple[AccountNow, ...] = ()
+
+
+def at(hour: int, minute: int = 0, day: date = TODAY) -> int:
+    """Return a moment on the wall of the plants."""
+    return int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZONE).timestamp())
+
+
+def town(now: float):
+    """Return the homes of both clouds by family, as they are up to a moment."""
+    start = datetime.fromtimestamp(now, UTC).astimezone(ZONE)
+    box = build(Options(start=start, speed=0, accounts=2, zone=ZONE, seed=SEED), all_emulations())
+    return {(account.vendor, site.family): site.truth for account in box.accounts for site in account.sites}
+
+
+def hybrid(now: float):
+    """Return a home with a battery and a meter."""
+    return town(now)[("goodwe", "hybrid")][0]
+
+
+HOME = Series("goodwe", "6ad3f1c2-0b58-4b6e-9d6f-3f5d5b1a7c02")
+ROOF = Series("growatt", "1840213")
+
+
+def fill(store, home, series: Series, name: str, since: date, until: float, devices=(), zone: str = "Europe/Berlin"):
+    """Keep a home's past up to a moment, as the collector would have."""
+    known = [Known(series, name, None, zone)]
+    known += [Known(series._replace(device=one[0]), one[1], one[2], zone) for one in devices]
+    store.write(Batch(known=known))
+    day = since
+    while (start := begins(day, ZONE)) < until:
+        energies = home.energies(day.isoformat())
+        curve = [(int(moment.timestamp()), values) for moment, values in home.curve(day.isoformat())]
+        if not home.battery_capacity:
+            curve = [(moment, values) for moment, values in curve if values["pv_power"] > 0]
+        samples = [
+            Entry(series, moment, moment + 40, Quality.LIVE, Status.ONLINE, values)
+            for moment, values in curve
+            if start <= moment <= until
+        ]
+        final = start + 86400 * 1.5 < until
+        flowed = {key: energies.get(key) for key in ENERGIES}
+        store.write(
+            Batch(samples=samples, days=[Day(series, day, flowed, Quality.LIVE, final, int(min(until, start + 86400)))])
+        )
+        day += timedelta(days=1)
+    last = store.latest(series)[0]
+    now_known = home.values(datetime.fromtimestamp(last.measured_at, UTC))
+    entries = [last._replace(values=now_known, fetched_at=last.fetched_at + 1)]
+    entries += [
+        last._replace(series=series._replace(device=one[0]), values=now_known, status=one[3]) for one in devices
+    ]
+    store.write(Batch(samples=entries))
+
+
+def inverter(status: Status = Status.ONLINE):
+    """Return what a device is kept as: serial, name, family and status."""
+    return [("9010KETU21AW0001", "GW10K-ET", "hybrid", status)]
+
+
+def budget(now: float, used: int = 61, logins: int = 1, pause: Pause | None = None) -> Budget:
+    """Return what a keeper may know of an account."""
+    moment = datetime.fromtimestamp(now, UTC)
+    notes = ((moment - timedelta(hours=6, minutes=12), "logged in"),)
+    return Budget(
+        requests_used=used,
+        requests_limit=180,
+        reserve=36,
+        logins_used=logins,
+        logins_limit=4,
+        next_free=pause.until if pause else None,
+        opened_at=moment - timedelta(hours=6, minutes=12) if pause is None else None,
+        last_login=moment - timedelta(hours=6, minutes=12),
+        pause=pause,
+        notes=(*notes, (pause.until - timedelta(hours=24), pause.why)) if pause else notes,
+    )
+
+
+def locked(now: float) -> Pause:
+    """Return the pause of an account its cloud has locked for a day."""
+    until = datetime.fromtimestamp(now, UTC) + timedelta(hours=20, minutes=12)
+    return Pause("locked", until, "the cloud locked the account after too many logins by another program")
+
+
+# The scenes. Each fills a store and says what time it is and how the accounts are.
+
+
+def full_sun(store) -> Scene:
+    now = at(13, 7)
+    fill(store, hybrid(now), HOME, "Haus am See", date(2026, 5, 18), now - 120, inverter())
+    store.write(
+        Batch(
+            repairs=[
+                Repair(HOME, at(6, 5), "pv_energy_total", 0.0, 21034.2, "a total fell; the cloud says 0 in the morning")
+            ]
+        )
+    )
+    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now)),))
+
+
+def night(store) -> Scene:
+    now = at(23, 42)
+    fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), now - 120, inverter(Status.STANDBY))
+    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now, 112)),))
+
+
+def asleep(store) -> Scene:
+    now = at(23, 42)
+    home = town(now)["growatt", "inverter"][0]
+    fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.OFFLINE)])
+    return Scene(now, (AccountNow(name="barn", vendor="growatt", budget=budget(now, 98)),))
+
+
+def roof(store) -> Scene:
+    now = at(13, 7)
+    home = town(now)["growatt", "inverter"][0]
+    fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.ONLINE)])
+    return Scene(now, (AccountNow(name="barn", vendor="growatt", budget=budget(now, 98)),))
+
+
+def stale(store) -> Scene:
+    now = at(13, 7)
+    fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(9, 20), inverter(Status.FAULT))
+    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now)),))
+
+
+def locked_account(store) -> Scene:
+    now = at(13, 7)
+    fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(12, 25), inverter())
+    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now, 180, 4, locked(now))),))
+
+
+def empty(store) -> Scene:
+    return Scene(at(13, 7))
+
+
+def year(store) -> Scene:
+    now = at(23, 55, date(2026, 12, 31))
+    fill(store, hybrid(now), HOME, "Haus am See", date(2026, 1, 1), now, inverter())
+    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now)),))
+
+
+_STREETS = ("Am Hang", "Bergstraße", "Deichweg", "Eichenallee", "Gartenweg", "Hofgasse", "Kirchplatz", "Lindenweg")
+
+
+def fleet(store, many: int = 1000) -> Scene:
+    now = at(13, 7)
+    homes = town(now)
+    kinds = [(vendor, _today(own[0], now)) for (vendor, _), own in sorted(homes.items()) if own[0].peak_power]
+    samples, known = [], []
+    for number in range(many):
+        vendor, curve = kinds[number % len(kinds)]
+        series = Series(vendor, f"{2_100_000 + number * 37}")
+        name = f"{_STREETS[number % len(_STREETS)]} {1 + number // len(_STREETS)}"
+        known.append(Known(series, name, None, "Europe/Berlin"))
+        size = 0.6 + (number * 7919 % 100) / 125
+        late = {3: 2400, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
+        status = Status.FAULT if number % 97 == 5 else Status.ONLINE
+        samples += [
+            Entry(series, moment - late % 300, moment, Quality.LIVE, status, _sized(values, size))
+            for moment, values in curve
+            if moment <= now - late
+        ]
+    for start in range(0, len(samples), 5000):
+        store.write(Batch(samples=samples[start : start + 5000]))
+    store.write(Batch(known=known))
+    return Scene(
+        now,
+        (
+            AccountNow(name="south", vendor="goodwe", budget=budget(now, 96)),
+            AccountNow(name="north", vendor="growatt", budget=budget(now, 151)),
+        ),
+    )
+
+
+def _today(home, now: int):
+    """Return a home's day in half hours, and the last two samples before now."""
+    moments = [*range(begins(TODAY, ZONE) + 5 * 3600, now, 1800), now - now % STEP]
+    return [(moment, home.values(datetime.fromtimestamp(moment, UTC))) for moment in moments]
+
+
+def _sized(values, size: float):
+    return {name: value if name.endswith("soc") else round(value * size, 3) for name, value in values.items()}
+
+
+SCENES = {
+    "full-sun": full_sun,
+    "night": night,
+    "asleep": asleep,
+    "roof": roof,
+    "stale": stale,
+    "locked": locked_account,
+    "empty": empty,
+    "fleet": fleet,
+    "year": year,
+}

@@ -1,0 +1,342 @@
+"""Conversations with the SEMS Portal as scripts: given these replies, expect these requests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from heliograph import errors as e
+from heliograph.core.protocol import Conversation
+from heliograph.core.redact import Secret
+from heliograph.core.session import LOGGED_IN, Credentials, Session
+from heliograph.vendors.goodwe import GoodWeCalls, address
+from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.snapshots import GoodWeReadings
+from support.protocol_script import NOON, reply, script
+
+SERVER = "https://www.semsportal.com/api/"
+EU = "https://eu.semsportal.com/api/"
+USER, PASSWORD = "ada@example.com", "hunter2"
+TOKEN = {
+    "uid": "11111111-1111-4111-8111-111111111111",
+    "timestamp": 1_782_036_000_123,
+    "token": "0123456789abcdef0123456789abcdef",
+    "client": "ios",
+    "version": "v2.1.0",
+    "language": "en",
+}
+SECRETS = (USER, PASSWORD, TOKEN["token"], TOKEN["uid"])
+PLANT = "6f0c3bd1-0000-4000-8000-000000000001"
+
+DETAIL = {"info": {"powerstation_id": PLANT, "stationname": "Roof"}, "inverter": []}
+
+
+def login(api=EU, data=TOKEN):
+    answer = {"hasError": False, "code": 0, "msg": "Success", "data": data, "components": {"para": None}}
+    return reply(answer if api is None else {**answer, "api": api})
+
+
+def told(data, code="0", msg="操作成功"):
+    return reply({"language": "en", "function": None, "hasError": code != "0", "msg": msg, "code": code, "data": data})
+
+
+def refused(code, msg="no", data=None):
+    return told(data, code, msg)
+
+
+EXPIRED = refused(100002, "The authorization has expired, please log in again.")
+
+
+def account(server=SERVER):
+    """An account of the classic portal, which SEMS+ has just turned away."""
+    session = Session(server)
+    session.facts = {"dialect": "legacy", "tried": {"plus": NOON}}
+    return Conversation(GoodWeCloud(), session, Credentials(USER, Secret(PASSWORD)))
+
+
+def logged_in(api=EU, server=SERVER):
+    talk = account(server)
+    script(talk.carry(LOGGED_IN, NOON), [login(api)])
+    return talk
+
+
+def ask(talk, *replies, call=None, sent=None):
+    return script(talk.carry(call or GoodWeCalls.monitor_detail.plan(PLANT), NOON), replies, sent)
+
+
+def turned_away(*replies, talk=None, call=None):
+    with pytest.raises(e.CloudError) as caught:
+        ask(talk or logged_in(), *replies, call=call)
+    assert not [secret for secret in SECRETS if secret in str(caught.value)]
+    return caught.value
+
+
+# The way in
+
+
+def test_the_login_names_our_client_and_sends_the_account_as_json():
+    (request,), _ = script(account().carry(LOGGED_IN, NOON), [login()])
+    assert (request.verb, request.url) == ("POST", "https://www.semsportal.com/api/v2/Common/CrossLogin")
+    assert json.loads(request.body) == {"account": USER, "pwd": PASSWORD}
+    assert json.loads(request.headers["Token"]) == {"version": "v2.1.0", "client": "ios", "language": "en"}
+
+
+def test_the_token_goes_back_as_it_came_and_to_the_host_the_login_named():
+    (request,), detail = ask(logged_in(), told(DETAIL))
+    assert request.url == EU + "v3/PowerStation/GetMonitorDetailByPowerstationId"
+    assert json.loads(request.headers["Token"]) == TOKEN
+    assert json.loads(request.body) == {"powerStationId": PLANT}
+    assert detail.info.name == "Roof"
+
+
+@pytest.mark.parametrize("version", [1, "v1", "1", "V1"])
+def test_every_generation_of_a_call_can_be_asked(version):
+    (request,), _ = ask(logged_in(), told(DETAIL), call=GoodWeCalls.monitor_detail.plan(PLANT, version))
+    assert request.url == EU + "v1/PowerStation/GetMonitorDetailByPowerstationId"
+    assert json.loads(request.body) == {"powerStationId": PLANT}
+
+
+def test_a_generation_that_is_none_is_refused_before_anything_is_sent():
+    with pytest.raises(ValueError, match="v1, v2 and v3"):
+        GoodWeCalls.monitor_detail.plan(PLANT, "../../evil")
+
+
+@pytest.mark.parametrize("api", [None, "", " "])
+def test_an_account_that_is_told_no_host_stays_where_it_logged_in(api):
+    assert logged_in(api).session.base == SERVER
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        "https://au.semsportal.com/api",
+        "https://hz-gateway.sems.com.cn/web/sems",
+        "https://semsplus.goodwe.com/api/",
+    ],
+)
+def test_a_host_of_the_vendor_is_followed(api):
+    assert logged_in(api).session.base == api.rstrip("/") + "/"
+
+
+def test_the_configured_server_is_followed_without_https():
+    talk = logged_in("http://127.0.0.1:8080/api/", server=address("http://127.0.0.1:8080"))
+    assert talk.session.base == "http://127.0.0.1:8080/api/"
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        "http://eu.semsportal.com/api/",
+        "https://semsportal.com.evil.org/api/",
+        "https://evil.org/semsportal.com/",
+        "https://notsemsportal.com/",
+        "https://semsportal.com@evil.org/",
+        "https://evil.org\\.semsportal.com/",
+        "https://[::1/",
+        "//evil.org/",
+        "ftp://eu.semsportal.com/",
+    ],
+)
+def test_any_other_host_is_never_sent_the_session(api):
+    talk = account()
+    with pytest.raises(e.WrongRegion):
+        script(talk.carry(LOGGED_IN, NOON), [login(api)])
+    assert not talk.session.alive
+    assert talk.session.base == SERVER
+    assert talk.session.token == {}
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/web/sems", "/web/sems/"])
+def test_an_address_means_the_same_with_and_without_its_path(path):
+    assert address("http://127.0.0.1:8080" + path) == "http://127.0.0.1:8080/api/"
+
+
+def test_an_unknown_region_is_a_mistake_of_the_configuration():
+    with pytest.raises(e.ConfigError, match="global, eu, us, au, hk, cn"):
+        address("mars")
+
+
+@pytest.mark.parametrize("code", [0, "0", "00000"])
+def test_success_is_the_code_whatever_its_type_and_the_words(code):
+    _, detail = ask(logged_in(), told(DETAIL, code, "anything at all"))
+    assert detail.info.id == PLANT
+
+
+# Logins that fail
+
+
+def failed_login(answer):
+    with pytest.raises(e.CloudError) as caught:
+        script(account().carry(LOGGED_IN, NOON), [answer])
+    assert not [secret for secret in SECRETS if secret in str(caught.value)]
+    return caught.value
+
+
+def test_a_wrong_password_is_told_although_the_answer_claims_no_error():
+    error = failed_login(reply({"hasError": False, "code": 100005, "msg": "Email or password error.", "data": None}))
+    assert type(error) is e.InvalidCredentials
+    assert error.code == "100005"
+    assert (error.vendor, error.call, error.status) == ("goodwe", "cross_login", 200)
+
+
+@pytest.mark.parametrize("data", [{"agreement_agreement": 0}, {**TOKEN, "token": ""}, {}, "", None])
+def test_success_without_a_token_asks_for_the_terms(data):
+    assert type(failed_login(login(data=data))) is e.TermsNotAccepted
+
+
+def test_a_login_the_cloud_cannot_do_is_not_the_password():
+    error = failed_login(refused(100000, "system error"))
+    assert type(error) is e.Refused
+    assert "password is not the reason" in str(error)
+
+
+def test_an_unknown_code_of_a_login_is_told():
+    error = failed_login(refused(100028, f"no, {USER}"))
+    assert type(error) is e.LoginFailed
+    assert error.code == "100028"
+
+
+def test_a_login_too_many_waits():
+    assert failed_login(refused("GY0429")).retry_after == 300
+
+
+# Sessions that end
+
+
+@pytest.mark.parametrize("code", [100001, "100001", 100002, "100002"])
+def test_an_expired_session_is_renewed_once(code):
+    requests, detail = ask(logged_in(), refused(code), login(), told(DETAIL))
+    assert [one.url.rsplit("/", 1)[1] for one in requests] == [
+        "GetMonitorDetailByPowerstationId",
+        "CrossLogin",
+        "GetMonitorDetailByPowerstationId",
+    ]
+    assert requests[1].url.startswith(SERVER)
+    assert json.loads(requests[1].headers["Token"]) == {"version": "v2.1.0", "client": "ios", "language": "en"}
+    assert detail.info.id == PLANT
+
+
+def test_a_session_that_stays_expired_names_the_known_causes():
+    error = turned_away(EXPIRED, login(), EXPIRED)
+    assert type(error) is e.SessionExpired
+    for cause in ("another login", "regional server", "client name", "stationType 2"):
+        assert cause in str(error)
+
+
+def test_after_a_login_that_did_not_help_there_is_no_other_at_once():
+    talk = logged_in()
+    turned_away(EXPIRED, login(), EXPIRED, talk=talk)
+    sent: list = []
+    with pytest.raises(e.SessionExpired):
+        script(talk.carry(GoodWeCalls.monitor_detail.plan(PLANT), NOON + 1), [], sent)
+    assert sent == []
+
+
+def test_a_renewed_session_follows_its_new_host():
+    requests, _ = ask(logged_in(), EXPIRED, login("https://au.semsportal.com/api/"), told(DETAIL))
+    assert requests[2].url.startswith("https://au.semsportal.com/api/")
+
+
+# Answers that are none
+
+
+@pytest.mark.parametrize("data", [{}, "", None])
+def test_success_with_nothing_in_it_is_an_account_that_moved(data):
+    error = turned_away(told(data))
+    assert type(error) is e.Refused
+    assert "SEMS+" in str(error)
+
+
+def test_an_account_without_plants_has_an_empty_list():
+    _, rows = ask(logged_in(), told([], 0), call=GoodWeCalls.plant_list.plan())
+    assert rows == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refused("innerexception", "未将对象引用设置到对象的实例。", ""), e.Refused),
+        (refused("100000", "ver is not fund"), e.Refused),
+        (refused("GY0429"), e.Throttled),
+        (refused("77"), e.Refused),
+        (reply({"error_msg": "404 Route Not Found"}, 404), e.Refused),
+        (reply(b"<html>not here</html>", 404), e.Unreadable),
+        (reply(b"<html>denied</html>", 403), e.Blocked),
+        (reply(b"<!doctypehtml><title>405</title>", 405), e.Blocked),
+        (reply(b"", 429), e.Throttled),
+        (reply(b"oops", 502), e.Unreachable),
+        (reply(b"", 302, location="https://evil.org/"), e.Unreadable),
+        (reply(b"<html>Maintenance</html>"), e.Unreadable),
+        (reply(b'{"code":"0","data":{"in'), e.Unreadable),
+        (reply(b"[" * 100_000), e.Unreadable),
+        (reply(b""), e.Unreadable),
+        (reply([1]), e.Unreadable),
+        (reply({"data": {}}), e.Unreadable),
+        (told([1, 2]), e.Unreadable),
+        (told({"record": 4, "list": []}), e.Unreadable),
+    ],
+)
+def test_every_other_answer_has_its_error(answer, kind):
+    error = turned_away(answer)
+    assert type(error) is kind
+    assert error.vendor == "goodwe"
+    assert error.call == "monitor_detail"
+
+
+def test_the_cloud_s_own_wait_is_kept():
+    assert turned_away(refused("GY0429")).retry_after == 300
+    assert turned_away(reply(b"", 429, retry_after="42")).retry_after == 42
+
+
+# Plants
+
+
+def row(number):
+    return {"powerstation_id": f"P{number}", "stationname": f"Roof {number}"}
+
+
+def test_the_list_of_plants_is_read_to_its_last_page():
+    pages = [told([row(one) for one in range(14)], 0), told([row(14)], 0)]
+    requests, rows = ask(logged_in(), *pages, call=GoodWeCalls.plant_list.plan())
+    assert [one.id for one in rows] == [f"P{one}" for one in range(15)]
+    assert [json.loads(one.body)["page_index"] for one in requests] == ["1", "2"]
+
+
+def test_a_list_whose_pages_are_all_the_same_ends():
+    same = told([row(one) for one in range(14)], 0)
+    _, rows = ask(logged_in(), same, same, call=GoodWeCalls.plant_list.plan())
+    assert len(rows) == 14
+
+
+@pytest.mark.parametrize("listed", [refused("100000", "ver is not fund"), told([], 0)])
+def test_where_the_list_says_nothing_the_owner_s_plant_is_asked_for(listed):
+    requests, plants = ask(logged_in(), listed, told(PLANT), call=GoodWeReadings.plants.plan())
+    assert requests[1].url == EU + "PowerStation/GetPowerStationIdByOwner"
+    assert [plant.id for plant in plants] == [PLANT]
+
+
+def test_plants_are_listed_once_per_session_and_cost_one_request_each():
+    talk = logged_in()
+    listed = told([row(1), row(2)], 0)
+    first, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    again, found = ask(talk, told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    assert (len(first), len(again)) == (3, 2)
+    assert [one.plant.id for one in found] == ["P1", "P2"]
+    after, _ = ask(talk, EXPIRED, login(), told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    assert len(after) == 4
+    relisted, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    assert len(relisted) == 3
+
+
+def test_nothing_printed_of_a_login_shows_its_secrets():
+    _, opened = ask(account(), login(), call=GoodWeCalls.cross_login.plan(USER, PASSWORD, 3))
+    assert opened.client == "ios"
+    assert TOKEN["token"] not in repr(opened)
+    assert TOKEN["uid"] not in repr(opened)
+
+
+def test_a_login_asked_for_by_hand_goes_to_the_configured_server_without_the_old_token():
+    (request,), _ = ask(logged_in(), login(), call=GoodWeCalls.cross_login.plan(USER, PASSWORD))
+    assert request.url == SERVER + "v2/Common/CrossLogin"
+    assert "token" not in json.loads(request.headers["Token"])

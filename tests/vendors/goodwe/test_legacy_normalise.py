@@ -1,0 +1,295 @@
+"""What the SEMS Portal's answers become: fixtures written from the protocol's facts, and signs that must balance."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.core.session import Session
+from heliograph.errors import Unreadable
+from heliograph.model import Status
+from heliograph.vendors.goodwe import GoodWeCalls
+from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.legacy import normalise
+from heliograph.vendors.goodwe.legacy.payloads import MonitorDetail
+from support.paths import FIXTURES
+from support.protocol_script import NOON, reply
+
+FOLDER = FIXTURES / "goodwe"
+SCENES = sorted(folder for folder in FOLDER.iterdir() if folder.is_dir() and not folder.name.startswith("plus-"))
+FETCHED = datetime.fromtimestamp(NOON, UTC)
+
+
+def decoded(answer: bytes):
+    call = GoodWeCalls.monitor_detail.plan("P")
+    data = GoodWeCloud().read(Session("https://www.semsportal.com/api/"), call, reply(answer))
+    return normalise.snapshot(call.endpoint.shape(data), "P", FETCHED)
+
+
+def scene(name):
+    return json.loads((FOLDER / name / "answer.json").read_text())["data"]
+
+
+def read(data):
+    return normalise.snapshot(MonitorDetail(data), "P", FETCHED)
+
+
+@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
+def test_a_scene_decodes_to_what_was_worked_out_by_hand(folder):
+    told = decoded((folder / "answer.json").read_bytes()).as_dict()
+    expected = json.loads((folder / "expected.json").read_text())
+    assert {name: told[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
+def test_a_scene_says_where_it_comes_from(folder):
+    about = tomllib.loads((folder / "about.toml").read_text())
+    assert about["provenance"] == "documented"
+    assert about["follows"]
+
+
+@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
+def test_where_all_powers_are_known_they_balance(folder):
+    values = decoded((folder / "answer.json").read_bytes()).values
+    powers = [values.get(name) for name in ("pv_power", "grid_power", "load_power")]
+    if None not in powers:
+        pv, grid, load = powers
+        assert load == pytest.approx(pv + grid + (values.get("battery_power") or 0.0), abs=2)
+
+
+# Directions
+
+
+def flow(pv, load, battery, *, flag=None, meter=True, charging=None):
+    """Return an answer for these powers under our signs; `flag` is what gridStatus claims."""
+    grid = load - pv - battery
+    data = scene("hybrid-discharging")
+    data["powerflow"] |= {
+        "pv": f"{pv}(W)",
+        "load": f"{load}(W)",
+        "bettery": f"{abs(battery)}(W)",
+        "grid": f"{abs(grid)}(W)",
+        "betteryStatus": charging if charging is not None else (battery < 0) - (battery > 0),
+        "gridStatus": flag if flag is not None else (grid < 0) - (grid > 0),
+    }
+    data["inverter"][0]["invert_full"] |= {"pmeter": -float(grid) if meter else 0.0, "pac": float(pv)}
+    return data
+
+
+WATT = st.integers(0, 12_000)
+BATTERY = st.integers(-8_000, 8_000)
+
+
+@given(WATT, WATT, BATTERY, st.booleans())
+def test_the_decoded_signs_balance(pv, load, battery, meter):
+    values = read(flow(pv, load, battery, meter=meter)).values
+    assert values["load_power"] == load
+    assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
+    assert (values["grid_power"], values["battery_power"]) == (load - pv - battery, battery)
+
+
+@given(WATT, WATT, BATTERY, st.booleans())
+def test_a_flag_that_sticks_at_export_is_overruled(pv, load, battery, meter):
+    values = read(flow(pv, load, battery, flag=1, meter=meter)).values
+    assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
+
+
+@given(WATT, WATT, BATTERY, st.sampled_from([-1, 0, 1]))
+def test_a_battery_flag_that_lies_is_overruled_by_the_balance(pv, load, battery, charging):
+    values = read(flow(pv, load, battery, charging=charging)).values
+    assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
+
+
+def test_the_meter_is_believed_before_the_flag():
+    importing = read(flow(1692, 1737, 0, flag=1))
+    assert importing.values["grid_power"] == 45
+    assert importing.sources["grid_power"].endswith("by pmeter")
+    assert read(flow(2023, 2007, 0, flag=1)).values["grid_power"] == -16
+
+
+def test_the_meter_is_believed_before_a_balance_that_does_not_close():
+    data = flow(0, 0, 0)
+    data["powerflow"] |= {"pv": "3000(W)", "load": "500(W)", "grid": "1000(W)", "gridStatus": 1}
+    data["inverter"][0]["invert_full"] |= {"pmeter": -1000.0}
+    assert read(data).values["grid_power"] == 1000
+
+
+def test_a_meter_reading_that_only_repeats_pac_proves_nothing():
+    data = flow(2000, 4000, 0, flag=1)
+    data["inverter"][0]["invert_full"] |= {"pmeter": 2000.0, "pac": 2000.0}
+    found = read(data)
+    assert found.values["grid_power"] == 2000
+    assert found.sources["grid_power"].endswith("by balance")
+
+
+def test_without_meter_and_balance_the_flag_decides_and_no_flag_is_a_gap():
+    data = flow(0, 0, 0, meter=False)
+    data["powerflow"] |= {"pv": "", "load": "", "bettery": "", "grid": "700(W)", "gridStatus": -1}
+    assert read(data).values["grid_power"] == 700
+    data["powerflow"]["gridStatus"] = 0
+    assert read(data).values["grid_power"] is None
+
+
+def test_a_load_is_positive_whatever_its_flag_says():
+    data = flow(500, 900, 0)
+    for status in (-1, 0, 1):
+        data["powerflow"]["loadStatus"] = status
+        assert read(data).values["load_power"] == 900
+
+
+def test_one_grid_connection_counted_by_two_inverters_is_counted_once():
+    data = flow(200, 1250, 1000)
+    second = json.loads(json.dumps(data["inverter"][0])) | {"sn": "9010KETU00000099"}
+    second["invert_full"] |= {"sn": "9010KETU00000099", "buy": 2.51}
+    data["inverter"].append(second)
+    data["powerflow"] |= {"grid": "100(W)", "gridStatus": -1}
+    values = read(data).values
+    assert values["grid_power"] == 50
+    assert values["load_power"] is None
+    assert values.get("load_energy_today") is None
+    assert values["grid_import_energy_today"] == 2.5
+    assert values["grid_export_energy_total"] == 4100.25
+
+
+def test_two_inverters_with_meters_of_their_own_are_added_up():
+    data = flow(200, 1250, 1000)
+    second = json.loads(json.dumps(data["inverter"][0])) | {"sn": "9010KETU00000099"}
+    second["invert_full"] |= {"buy": 7.0, "seller": 1.0, "total_buy": 10.0, "total_sell": 20.0, "pmeter": 0.0}
+    data["inverter"].append(second)
+    assert read(data).values["grid_import_energy_today"] == 9.5
+
+
+# Sleep, sentinels and parts that are not there
+
+
+def test_a_sleeping_plant_that_keeps_its_last_power_is_not_believed():
+    data = scene("meter-importing")
+    data["kpi"]["pac"] = data["inverter"][0]["out_pac"] = data["inverter"][0]["invert_full"]["outputpower"] = 3120.0
+    data["powerflow"]["pv"] = "3120(W)"
+    found = read(data)
+    assert found.values["pv_power"] is None
+    assert found.values["ac_power"] is None
+    assert found.values["grid_power"] == 1337
+
+
+def test_a_fault_is_told():
+    data = scene("meter-exporting")
+    data["inverter"][0]["status"] = 2
+    assert read(data).status is Status.FAULT
+
+
+def test_a_status_that_is_unknown_is_not_guessed():
+    data = scene("meter-exporting")
+    data["inverter"][0]["status"] = data["info"]["status"] = 9
+    assert read(data).status is None
+
+
+@pytest.mark.parametrize("soc", [536.0, 400.0, -1, None, "--", 65535])
+def test_a_state_of_charge_that_cannot_be_one_is_a_gap(soc):
+    data = scene("hybrid-charging")
+    data["inverter"][0]["invert_full"]["soc"] = data["powerflow"]["soc"] = data["soc"]["power"] = soc
+    assert read(data).values["battery_soc"] is None
+
+
+def test_an_empty_battery_bay_is_no_battery():
+    data = scene("hybrid-charging")
+    data["info"]["battery_capacity"] = 0.0
+    data["inverter"][0]["invert_full"] |= {"battery1_capacity": None, "vbattery1": 0.0, "soc": 0.0}
+    told = read(data).as_dict()
+    assert (told["battery_power"], told["battery_soc"], told["battery_charge_energy_today"]) == (None, None, None)
+
+
+def test_the_state_of_charge_is_not_averaged_with_an_inverter_that_has_no_battery():
+    data = scene("hybrid-charging")
+    data["inverter"].append(scene("several-inverters")["inverter"][0])
+    data["soc"]["power"] = 35
+    assert read(data).values["battery_soc"] == 71
+
+
+def test_statistics_without_their_flag_are_not_used():
+    data = scene("homekit-only") | {"hasEnergeStatisticsCharts": False}
+    told = read(data).as_dict()
+    assert (told["load_energy_today"], told["grid_import_energy_total"]) == (None, None)
+
+
+def test_an_offline_homekit_hides_neither_the_inverter_s_power_nor_its_counters():
+    data = scene("pv-only-night") | {"homKit": {"sn": "HKU0000000000001"}, "hasEnergeStatisticsCharts": True}
+    data["kpi"] |= {"pac": 0.0, "power": 0.0, "total_power": 900.0}
+    data["inverter"][0] |= {"status": 1, "out_pac": 265.0}
+    data["inverter"][0]["invert_full"]["outputpower"] = 265.0
+    told = read(data).as_dict()
+    assert (told["status"], told["pv_power"]) == ("online", 265.0)
+    assert (told["pv_energy_today"], told["pv_energy_total"]) == (0.1, 17310.6)
+    assert told["grid_import_energy_today"] is None
+
+
+def test_a_battery_box_makes_no_solar_power():
+    data = scene("hybrid-discharging")
+    data["info"]["only_bps"] = True
+    data["inverter"][0]["invert_full"]["isbuetteybps"] = True
+    told = read(data).as_dict()
+    assert (told["pv_power"], told["pv_energy_today"]) == (None, None)
+    assert told["ac_power"] == 1200.0
+
+
+# Time
+
+
+def moments(**changes):
+    data = scene("meter-exporting")
+    inverter = data["inverter"][0]
+    inverter["invert_full"]["last_time"] = changes.get("epoch")
+    inverter["last_refresh_time"] = changes.get("text")
+    inverter["d"]["creationDate"] = changes.get("china")
+    return read(data).measured_at
+
+
+def test_the_three_ways_to_tell_a_moment_agree():
+    noon = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+    assert moments(epoch=1_782_036_000_000) == noon
+    assert moments(text="06/21/2026 12:00:00") == noon
+    assert moments(china="06/21/2026 18:00:00") == noon
+    assert moments(epoch=0, text="", china="") is None
+
+
+@pytest.mark.parametrize(("span", "hours"), [(-2.0, 2), (5.0, -5), (-5.5, 5.5), (0, 0)])
+def test_the_time_span_is_minus_the_offset(span, hours):
+    data = scene("meter-exporting")
+    data["info"]["time_span"] = span
+    assert read(data).plant.zone.utcoffset(None) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("span", [None, "--", 99, -1e300, "nan"])
+def test_an_offset_that_is_none_leaves_the_zone_open(span):
+    data = scene("meter-exporting")
+    data["info"]["time_span"] = span
+    assert read(data).plant.zone is None
+
+
+# Hostile answers
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+def test_whatever_stands_in_an_answer_it_is_read_or_refused_as_one_of_ours(data):
+    detail = scene("hybrid-charging")
+    where = data.draw(st.sampled_from([detail, detail["info"], detail["powerflow"], detail["inverter"][0]]))
+    where[data.draw(st.sampled_from(sorted(where)))] = data.draw(ANYTHING)
+    with suppress(Unreadable):
+        read(detail).as_dict()
+
+
+def test_an_answer_of_another_call_is_unreadable():
+    with pytest.raises(Unreadable):
+        MonitorDetail({"record": 1, "list": []})

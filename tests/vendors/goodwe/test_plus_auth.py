@@ -1,0 +1,520 @@
+"""Conversations with GoodWe in two dialects as scripts: logins, outcomes, and which of the two is spoken."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from heliograph import errors as e
+from heliograph.core.protocol import Conversation
+from heliograph.core.redact import Secret
+from heliograph.core.session import LOGGED_IN, Credentials, Session
+from heliograph.vendors.goodwe import GoodWeCalls, SemsPlusCalls, address, diagnostics
+from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.dialect import RELEARN_PAUSE
+from heliograph.vendors.goodwe.plus.signing import encoded, signature
+from heliograph.vendors.goodwe.snapshots import GoodWeReadings
+from support.protocol_script import NOON, reply, script
+
+GLOBAL = "https://semsplus.goodwe.com/web/sems/"
+GATEWAY = "https://eu-gateway.semsportal.com/web/sems"
+PORTAL = "https://eu.semsportal.com/api/"
+USER, PASSWORD = "ada@example.com", "sems_test_password"
+UID, TOKEN = "11111111-2222-3333-4444-555555555555", "0123456789abcdef0123456789abcdef"
+SECRETS = (USER, PASSWORD, encoded(PASSWORD), UID, TOKEN)
+PLANT = "6f0c3bd1-0000-4000-8000-000000000001"
+
+DATA = {
+    "uid": UID,
+    "timestamp": "1782036000123",
+    "token": TOKEN,
+    "client": "semsPlusWeb",
+    "version": "",
+    "language": "en",
+    "api": GATEWAY,
+    "region": "eu",
+}
+FLOW = {"id": PLANT, "name": "Roof", "status": "1", "pSystem": 2.28, "pAc": 2.28, "refreshTime": "2026-06-21T11:56:00"}
+DETAIL = {"info": {"powerstation_id": PLANT, "stationname": "Roof"}, "inverter": []}
+
+
+def said(data=None, code="00000", words="成功", **more):
+    answer = {"code": code, "description": words, "traceId": "0" * 32, **more}
+    return reply(answer if data is None else {**answer, "data": data})
+
+
+def plus_login(**changes):
+    return said({**DATA, **changes})
+
+
+def legacy_login(api=PORTAL, data=None):
+    token = {"uid": UID, "timestamp": 1, "token": TOKEN, "client": "ios", "version": "v2.1.0", "language": "en"}
+    answer = {"hasError": False, "code": 0, "msg": "Success", "data": token if data is None else data}
+    return reply({**answer, "api": api})
+
+
+def legacy(data, code="0"):
+    return reply({"language": "en", "hasError": code != "0", "msg": "操作成功", "code": code, "data": data})
+
+
+NO_ROUTE = reply({"error_msg": "404 Route Not Found"}, 404)
+PARAMETER_ERROR = said(code="100004", words="parameter error.", translationCode="parameter_error")
+ABNORMAL = said(code="C0602", words="账号登录异常")
+EXPIRED = legacy(None, "100002")
+STATIONS = said({"dataList": [{"id": PLANT, "name": "Roof", "timeZone": "Europe/Amsterdam"}], "total": 1})
+INVENTORY = said(
+    {
+        "deviceDetailList": [
+            {
+                "deviceType": "INVERTER",
+                "statusDetailList": [
+                    {
+                        "status": 1,
+                        "detailMap": {"INV1": {"sn": "INV1", "deviceType": "INVERTER", "subtype": "grid", "status": 1}},
+                    }
+                ],
+            }
+        ]
+    }
+)
+COUNTERS = said(
+    [{"code": "telecounting_today", "factors": [{"code": "proPvStatsToday", "data": "8.9", "unit": "kWh"}]}]
+)
+PLUS_SNAPSHOT = (said(FLOW), INVENTORY, COUNTERS)
+
+
+def account(dialect=None, server="global", **facts):
+    session = Session(address(server))
+    session.facts = {**({"dialect": dialect} if dialect else {}), **facts}
+    return Conversation(GoodWeCloud(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=True)
+
+
+def ask(talk, *replies, call=LOGGED_IN, sent=None, at=NOON):
+    timely = [one if isinstance(one, Exception) else one._replace(at=at) for one in replies]
+    return script(talk.carry(call, at), timely, sent)
+
+
+def fails(talk, *replies, call=LOGGED_IN, at=NOON):
+    with pytest.raises(e.CloudError) as caught:
+        ask(talk, *replies, call=call, at=at)
+    assert not [secret for secret in SECRETS if secret in str(caught.value)]
+    assert not [secret for secret in SECRETS if secret in str(talk.session.facts.get("story"))]
+    return caught.value
+
+
+def logged_in(**changes):
+    talk = account("plus")
+    ask(talk, plus_login(**changes))
+    return talk
+
+
+def hosts(requests):
+    return [urlsplit(one.url).netloc for one in requests]
+
+
+# Passwords and signatures
+
+
+@pytest.mark.parametrize(
+    ("password", "wire"),
+    [
+        ("password", "NWY0ZGNjM2I1YWE3NjVkNjFkODMyN2RlYjg4MmNmOTk="),
+        ("sems_test_password", "ZTJmYTRkNDJhZTk4Y2NiMTFkYzg0NWJhYWY1YWUxYzc="),
+        ("Passw0rd!", "NDdiN2JmYjY1ZmE4M2FjOWE3MWRjYjBmNjI5NmJiNmU="),
+        ("pässwörd€", "M2FiMmMxMzAxYjdmNDY5YmQ2NjNlN2U0NTUyOTAyMGE="),
+        ("", "ZDQxZDhjZDk4ZjAwYjIwNGU5ODAwOTk4ZWNmODQyN2U="),
+    ],
+)
+def test_a_password_is_written_as_sems_plus_wants_it(password, wire):
+    assert encoded(password) == wire
+
+
+@pytest.mark.parametrize(
+    ("uid", "token", "header"),
+    [
+        (
+            "",
+            "",
+            "ZmU5YjIxMzczZmM0MGI2ZDAzZTJlNTgxZjA4MDc3OTBiM2VkZGU4YThkZDYwZGIyNGE5ZWU0OTYxOTgxODM5Y0AxNzkwMDAwMDAwMDAw",
+        ),
+        (
+            UID,
+            TOKEN,
+            "MWNjMjBiMWQ3ZTQ2NDIzMmNiZjlmODI5NTdmOTZjNmMwYjlhOTZmZmFmZjg4Mzg1YjA3ZTgzOWY3ZDMxZmExZEAxNzkwMDAwMDAwMDAw",
+        ),
+    ],
+)
+def test_a_request_is_signed_as_sems_plus_wants_it(uid, token, header):
+    assert signature(1_790_000_000_000, uid, token) == header
+
+
+def test_the_login_says_who_it_is_and_signs_with_the_time_of_the_conversation():
+    (request,), _ = ask(account(), plus_login())
+    assert request.url == GLOBAL + "sems-user/api/v1/auth/cross-login"
+    assert json.loads(request.body) == {
+        "account": USER,
+        "pwd": encoded(PASSWORD),
+        "agreement": 1,
+        "isChinese": False,
+        "isLocal": False,
+    }
+    assert json.loads(request.headers["token"])["client"] == "semsPlusWeb"
+    assert request.headers["x-signature"] == signature(int(NOON * 1000))
+    assert request.headers["Origin"] == "https://semsplus.goodwe.com"
+
+
+def test_the_token_goes_back_whole_and_each_request_is_signed_with_it():
+    (request,), flow = ask(logged_in(), said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT), at=NOON + 5)
+    assert request.url == f"{GATEWAY}/sems-plant/api/stations/flow?stationId={PLANT}"
+    assert json.loads(request.headers["token"]) == DATA
+    digest, _, moment = base64.b64decode(request.headers["x-signature"]).decode().partition("@")
+    assert moment == str(int((NOON + 5) * 1000))
+    assert request.headers["x-signature"] == signature(int(moment), UID, TOKEN)
+    assert len(digest) == 64
+    assert flow.pv == 2.28
+
+
+def test_a_serial_number_stands_in_the_path():
+    plan = SemsPlusCalls.plus_telecounting.plan("INV/1", PLANT)
+    (request,), _ = ask(logged_in(), COUNTERS, call=plan)
+    assert urlsplit(request.url).path.endswith("/equipments/INV%2F1/telecounting")
+    assert parse_qs(urlsplit(request.url).query) == {"deviceType": ["INVERTER"], "pwId": [PLANT]}
+
+
+@pytest.mark.parametrize(
+    ("server", "legacy_home", "plus_home"),
+    [
+        ("global", "https://www.semsportal.com/api/", GLOBAL),
+        ("eu", "https://eu.semsportal.com/api/", "https://eu-semsplus.goodwe.com/web/sems/"),
+        ("cn", "https://www.semsportal.com/api/", "https://cn-semsplus.goodwe.com/web/sems/"),
+        (
+            "https://cn-semsplus.goodwe.com",
+            "https://www.semsportal.com/api/",
+            "https://cn-semsplus.goodwe.com/web/sems/",
+        ),
+        ("https://semsportal.com/api", "https://www.semsportal.com/api/", GLOBAL),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/web/sems/"),
+        ("http://127.0.0.1:8080/web/sems", "http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/web/sems/"),
+    ],
+)
+def test_a_server_names_the_doors_of_both_dialects(server, legacy_home, plus_home):
+    (request,), _ = ask(account(server=server), plus_login(api=None))
+    assert request.url.startswith(plus_home)
+    (request,), _ = ask(account(server=server), legacy_login(None), call=GoodWeCalls.cross_login.plan(USER, PASSWORD))
+    assert request.url.startswith(legacy_home)
+
+
+def test_chinese_accounts_say_so():
+    (request,), _ = ask(account(server="cn"), plus_login(api="https://hz-gateway.sems.com.cn/web/sems"))
+    assert json.loads(request.body)["isChinese"] is True
+
+
+# Where the data lie
+
+
+@pytest.mark.parametrize(
+    ("answer", "base"),
+    [
+        (plus_login(), f"{GATEWAY}/"),
+        (
+            said({**DATA, "api": ""}, api="https://au-gateway.semsportal.com/web/sems/"),
+            "https://au-gateway.semsportal.com/web/sems/",
+        ),
+        (plus_login(api=None), f"{GATEWAY}/"),
+        (plus_login(api="", region="au"), "https://au-gateway.semsportal.com/web/sems/"),
+        (plus_login(api="", region="../evil"), f"{GATEWAY}/"),
+        (plus_login(api="https://us-gateway.semsportal.com/sems/"), "https://us-gateway.semsportal.com/web/sems/"),
+    ],
+)
+def test_the_login_s_address_is_followed_or_the_region_s_usual_one_taken(answer, base):
+    talk = account()
+    ask(talk, answer)
+    assert talk.session.base == base
+
+
+def test_a_configured_server_that_names_no_address_serves_itself():
+    talk = account(server="http://127.0.0.1:8080")
+    ask(talk, plus_login(api=None))
+    assert talk.session.base == "http://127.0.0.1:8080/web/sems/"
+
+
+@pytest.mark.parametrize(
+    "api", ["https://evil.org/web/sems", "http://eu-gateway.semsportal.com/web/sems", "https://goodwe.com@evil.org/"]
+)
+def test_the_session_is_sent_nowhere_else(api):
+    talk = account("plus")
+    assert type(fails(talk, plus_login(api=api))) is e.WrongRegion
+    assert (talk.session.alive, talk.session.token) == (False, {})
+
+
+def test_a_region_may_be_another_port_of_this_machine_but_no_other_machine():
+    talk = account(server="http://127.0.0.1:8080")
+    ask(talk, plus_login(api="http://127.0.0.1:8081/web/sems"))
+    assert talk.session.base == "http://127.0.0.1:8081/web/sems/"
+    away = account("plus", server="http://127.0.0.1:8080")
+    assert type(fails(away, plus_login(api="http://127.0.0.2:8081/web/sems"))) is e.WrongRegion
+
+
+# Logins that fail
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        (said(code="100005", words="Email or password error."), e.InvalidCredentials, "100005"),
+        (ABNORMAL, e.WrongRegion, "C0602"),
+        (said(code="A1", words=f"no, {USER}"), e.LoginFailed, "A1"),
+    ],
+)
+def test_a_login_that_is_answered_plainly_is_asked_for_once(answer, kind, code):
+    error = fails(account(), answer)
+    assert (type(error), error.code, error.call) == (kind, code, "plus_login")
+
+
+@pytest.mark.parametrize("answer", [said(code="GY0429"), reply(b"", 429)])
+def test_a_login_too_many_waits_and_is_not_tried_elsewhere(answer):
+    assert fails(account(), answer).retry_after == 300
+
+
+@pytest.mark.parametrize("answer", [reply(b"oops", 502), reply(b"<html>denied</html>", 403)])
+def test_a_cloud_in_trouble_is_not_asked_at_its_other_door(answer):
+    fails(account("plus"), answer)
+
+
+TERMS = said({"agreement": True, "api": GATEWAY})
+
+
+@pytest.mark.parametrize("answer", [PARAMETER_ERROR, TERMS, NO_ROUTE, reply(b"<html>", 404), said(code="100000")])
+def test_a_door_that_is_the_wrong_one_leads_to_the_other_once(answer):
+    talk = account()
+    requests, session = ask(talk, answer, legacy_login())
+    assert hosts(requests) == ["semsplus.goodwe.com", "www.semsportal.com"]
+    assert (session.facts["dialect"], session.base, session.alive) == ("legacy", PORTAL, True)
+    assert "from now on the account is read through the SEMS Portal" in session.facts["story"][-1]
+
+
+def test_a_host_that_cannot_be_reached_leads_to_the_other_only_while_nothing_is_known():
+    requests, _ = ask(account(), e.Unreachable("no such host"), legacy_login())
+    assert hosts(requests) == ["semsplus.goodwe.com", "www.semsportal.com"]
+    error = fails(account("plus"), e.Unreachable("no such host"))
+    assert (error.vendor, error.call) == ("goodwe", "login")
+
+
+def test_where_no_door_opens_the_failure_a_person_can_mend_is_told():
+    unsaid = legacy_login(data={"agreement_agreement": 0})
+    assert type(fails(account(), PARAMETER_ERROR, unsaid)) is e.TermsNotAccepted
+    assert type(fails(account(), PARAMETER_ERROR, legacy(None, "100005"))) is e.InvalidCredentials
+    error = fails(account(), PARAMETER_ERROR, legacy(None, "100000"))
+    assert error.code == "100004"
+    assert "password is not the reason" in str(error)
+
+
+def test_a_login_that_failed_at_both_doors_costs_one_request_for_the_next_hour():
+    talk = account()
+    fails(talk, TERMS, legacy_login(data={}))
+    fails(talk, TERMS, at=NOON + 60)
+    requests: list = []
+    with pytest.raises(e.TermsNotAccepted):
+        ask(talk, TERMS, legacy_login(data={}), at=NOON + RELEARN_PAUSE + 1, sent=requests)
+    assert len(requests) == 2
+
+
+# One session, one dialect
+
+
+def test_a_call_of_the_other_dialect_ends_the_session_and_opens_its_own():
+    talk = logged_in()
+    requests, _ = ask(talk, legacy_login(), legacy(DETAIL), call=GoodWeCalls.monitor_detail.plan(PLANT))
+    assert hosts(requests) == ["www.semsportal.com", "eu.semsportal.com"]
+    assert json.loads(requests[1].headers["Token"])["client"] == "ios"
+    requests, _ = ask(talk, plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT))
+    assert hosts(requests) == ["semsplus.goodwe.com", "eu-gateway.semsportal.com"]
+    assert talk.session.facts["dialect"] == "plus"
+
+
+def test_an_explicit_call_is_never_answered_in_another_dialect():
+    error = fails(account("legacy"), PARAMETER_ERROR, call=SemsPlusCalls.plus_flow.plan(PLANT))
+    assert error.code == "100004"
+
+
+@pytest.mark.parametrize("code", ["100001", "100002", "C0602"])
+def test_an_ended_session_is_renewed_once_in_its_dialect(code):
+    talk = logged_in()
+    requests, flow = ask(talk, said(code=code), plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT))
+    assert hosts(requests) == ["eu-gateway.semsportal.com", "semsplus.goodwe.com", "eu-gateway.semsportal.com"]
+    assert flow.name == "Roof"
+
+
+def test_an_order_is_never_sent_twice():
+    order = SemsPlusCalls.set_device_parameters.plan("INV1", PLANT, {"80017": 2}, {"80017": "2"}, {"x": "stop"})
+    for answer in (ABNORMAL, said(code="R0305"), e.Unreachable("gone")):
+        sent: list = []
+        with pytest.raises(e.CloudError):
+            ask(logged_in(), answer, call=order, sent=sent)
+        assert len(sent) == 1
+    (request,), done = ask(logged_in(), reply({"data": True}), call=order)
+    assert json.loads(request.body)["addressMap"] == {"80017": 2}
+    assert done.code == "00000"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("100025", "Visitors"),
+        ("S0327", "day, month or year"),
+        ("R0305", "did not carry the order out"),
+        ("read_fail", "battery"),
+        ("100004", "arguments"),
+        ("B77", "refused"),
+    ],
+)
+def test_a_refusal_is_told_in_plain_words(code, words):
+    error = fails(logged_in(), said(code=code, words="no"), call=SemsPlusCalls.plus_devices.plan(PLANT))
+    assert type(error) is e.Refused
+    assert error.code == code
+    assert words in str(error)
+
+
+# Accounts that move
+
+
+def test_a_new_account_is_read_through_sems_plus_in_five_requests_and_then_three():
+    talk = account()
+    first, found = ask(talk, plus_login(), STATIONS, *PLUS_SNAPSHOT, call=GoodWeReadings.snapshots.plan())
+    again, _ = ask(talk, *PLUS_SNAPSHOT, call=GoodWeReadings.snapshots.plan())
+    assert (len(first), len(again)) == (5, 3)
+    assert found[0].values["pv_power"] == 2280
+    assert talk.session.facts["dialect"] == "plus"
+
+
+@pytest.mark.parametrize("nothing", [legacy({}), NO_ROUTE])
+def test_an_account_that_moved_to_sems_plus_is_followed_once_and_for_good(nothing):
+    talk = account("legacy")
+    moves = (legacy_login(), nothing, plus_login(), STATIONS, *PLUS_SNAPSHOT)
+    requests, found = ask(talk, *moves, call=GoodWeReadings.snapshot.plan(PLANT))
+    assert hosts(requests)[:3] == ["www.semsportal.com", "eu.semsportal.com", "semsplus.goodwe.com"]
+    assert found.values["pv_energy_today"] == 8.9
+    assert talk.session.facts["dialect"] == "plus"
+    ask(talk, *PLUS_SNAPSHOT, call=GoodWeReadings.snapshot.plan(PLANT))
+
+
+def test_a_session_no_login_cures_moves_the_account_in_spite_of_the_pause():
+    talk = account("legacy")
+    moves = (legacy_login(), EXPIRED, legacy_login(), EXPIRED, plus_login(), STATIONS, *PLUS_SNAPSHOT)
+    ask(talk, *moves, call=GoodWeReadings.snapshot.plan(PLANT))
+    assert talk.session.facts["dialect"] == "plus"
+    assert [one.partition("UTC: ")[2] for one in talk.session.facts["story"]][1:3] == [
+        "the SEMS Portal did not serve (SessionExpired: the cloud knows no such session (100002))",
+        "so SEMS+ is tried once",
+    ]
+
+
+@pytest.mark.parametrize("end", [[NO_ROUTE], [ABNORMAL, plus_login(), ABNORMAL], [ABNORMAL, PARAMETER_ERROR]])
+def test_an_account_that_sems_plus_stops_serving_goes_back(end):
+    talk = logged_in()
+    talk.session.facts["zones"] = {PLANT: None}
+    _, found = ask(talk, *end, legacy_login(), legacy(DETAIL), call=GoodWeReadings.snapshot.plan(PLANT))
+    assert found.plant.name == "Roof"
+    assert talk.session.facts["dialect"] == "legacy"
+
+
+def test_a_move_that_leads_nowhere_is_not_repeated_within_the_hour():
+    talk = account("legacy")
+    error = fails(talk, legacy_login(), legacy({}), PARAMETER_ERROR, call=GoodWeReadings.snapshot.plan(PLANT))
+    assert type(error) is e.Refused
+    assert "success and no data" in str(error)
+    assert talk.session.facts["dialect"] == "legacy"
+    assert not talk.session.alive
+    fails(talk, legacy_login(), legacy({}), call=GoodWeReadings.snapshot.plan(PLANT), at=NOON + 300)
+    later = NOON + RELEARN_PAUSE + 1
+    fails(talk, legacy({}), PARAMETER_ERROR, call=GoodWeReadings.snapshot.plan(PLANT), at=later)
+
+
+def test_a_plant_nobody_knows_moves_nobody():
+    talk = account("legacy")
+    error = fails(talk, legacy_login(), legacy("", "innerexception"), call=GoodWeReadings.snapshot.plan(PLANT))
+    assert error.code == "innerexception"
+    assert talk.session.alive
+
+
+def test_a_classic_login_that_names_the_gateway_is_understood():
+    talk = account("legacy")
+    ask(talk, legacy_login("https://eu-gateway.semsportal.com/sems/"))
+    assert talk.session.base == PORTAL
+    assert "gateway of SEMS+" in talk.session.facts["story"][0]
+
+
+def test_lists_the_portal_no_longer_gives_move_the_account():
+    talk = account("legacy")
+    silent = legacy(None, "100000")
+    moves = (legacy_login(), silent, silent, plus_login(), STATIONS)
+    _, plants = ask(talk, *moves, call=GoodWeReadings.plants.plan())
+    assert [(one.id, one.name, str(one.zone)) for one in plants] == [(PLANT, "Roof", "Europe/Amsterdam")]
+
+
+# What can be told of it
+
+
+def test_the_story_is_short_and_keeps_the_newest():
+    talk = account("plus")
+    for number in range(30):
+        fails(talk, said(code=f"A{number}"), at=NOON + number)
+    story = diagnostics.story(talk.session)
+    assert len(story) == 20
+    assert "A29" in story[-1]
+
+
+def test_what_comes_next_is_told_without_sending_anything():
+    rows = dict(diagnostics.outlook(account().session))
+    assert rows["next"] == f"one login at SEMS+, {GLOBAL}"
+    assert "SEMS Portal" in rows["then"]
+    rows = dict(diagnostics.outlook(logged_in().session))
+    assert rows["open"] == f"SEMS+ at {GATEWAY}/"
+    assert "left alone" in dict(diagnostics.outlook(account("legacy", tried={"plus": 0.0}).session))["then"]
+
+
+def test_a_stored_session_remembers_its_dialect():
+    talk = logged_in()
+    stored = Session.from_dict(json.loads(json.dumps(talk.session.to_dict())))
+    again = Conversation(GoodWeCloud(), stored, Credentials(USER, Secret(PASSWORD)))
+    (request,), _ = ask(again, said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT))
+    assert request.url.startswith(GATEWAY)
+
+
+# Answers that are none
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (reply(b""), e.Unreadable),
+        (reply([1]), e.Unreadable),
+        (reply({"data": {}}), e.Unreadable),
+        (reply(b"<html>Maintenance</html>"), e.Unreadable),
+        (said([1, 2]), e.Unreadable),
+        (NO_ROUTE, e.Refused),
+        (reply(b"oops", 503), e.Unreachable),
+        (reply(b"<html>denied</html>", 405), e.Blocked),
+        (said(code="GY0429"), e.Throttled),
+    ],
+)
+def test_every_other_answer_has_its_error(answer, kind):
+    error = fails(logged_in(), answer, call=SemsPlusCalls.plus_flow.plan(PLANT))
+    assert (type(error), error.vendor, error.call) == (kind, "goodwe", "plus_flow")
+
+
+@pytest.mark.parametrize("data", [None, {}, {"total": 0}])
+def test_a_list_that_lists_nothing_is_no_empty_list(data):
+    assert type(fails(logged_in(), said(data), call=SemsPlusCalls.plus_stations.plan())) is e.Unreadable
+
+
+def test_plants_are_read_to_their_last_page_and_a_list_whose_pages_are_all_the_same_ends():
+    page = said({"dataList": [{"id": f"P{one}"} for one in range(15)]})
+    last = said({"dataList": [{"id": "P15"}]})
+    requests, rows = ask(logged_in(), page, last, call=SemsPlusCalls.plus_stations.plan())
+    assert [json.loads(one.body)["current"] for one in requests] == [1, 2]
+    assert len(rows) == 16
+    assert len(ask(logged_in(), page, page, call=SemsPlusCalls.plus_stations.plan())[1]) == 15

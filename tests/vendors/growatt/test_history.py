@@ -1,0 +1,196 @@
+"""A Growatt plant's past as the emulated cloud tells it: it adds up, the homes agree, and it costs what is said."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from heliograph import AsyncGrowatt, Growatt
+from heliograph.emulator.clouds.growatt import EMULATION
+from support.history_fixtures import Past, flowed
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SUN = {"pv_power"}
+FLOWS = {"pv_power", "load_power", "grid_power", "battery_power"}
+CURVES = {
+    "tlx": SUN,
+    "tlx-battery": FLOWS,
+    "mix": FLOWS,
+    "spa": {"pv_power", "load_power"},
+    "inverter": SUN,
+    "storage": {"pv_power", "load_power"},
+    "noah": {"pv_power", "ac_power", "load_power"},
+}
+PORTAL = {"pv_energy", "load_energy", "grid_export_energy", "battery_discharge_energy"}
+ENERGIES = {family: {"pv_energy"} for family in CURVES} | dict.fromkeys(("mix", "spa", "storage"), PORTAL)
+FAMILIES = tuple(CURVES)
+
+
+class GrowattPast(Past):
+    emulation = EMULATION
+    address = "growatt"
+
+    def client(self, kind=Growatt, zone=None):
+        return kind(self.holder.username, self.holder.password, server=self.url, zone=zone, keeper=None)
+
+    def asked(self):
+        return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
+
+
+@pytest.fixture(scope="module")
+def noon():
+    with GrowattPast.at("2026-06-21T12:02:00+02:00") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def clocks_back():
+    with GrowattPast.at("2026-10-26T09:00:00+01:00", BERLIN) as found:
+        yield found
+
+
+# A day
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_curve_of_a_day_adds_up_to_its_energies(family, noon):
+    curve = noon.client().day_curve(noon.plant(family), "2026-06-20")
+    truth = noon.truth(family, "2026-06-20")
+    assert {name for one in curve for name in one.values} == CURVES[family]
+    assert [one.moment for one in curve] == sorted({one.moment for one in curve})
+    assert flowed(curve, "pv_power", 1) == pytest.approx(truth["pv_energy"], abs=0.1)
+    if "load_power" in CURVES[family]:
+        assert len(curve) >= 287
+        # A point is 10 W rough where the chart is in kW, and a day of the portal begins at 00:05.
+        assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.15)
+    if "grid_power" in CURVES[family]:
+        assert flowed(curve, "grid_power", 1) == pytest.approx(truth["grid_import_energy"], abs=0.15)
+        assert flowed(curve, "grid_power", -1) == pytest.approx(truth["grid_export_energy"], abs=0.15)
+        assert flowed(curve, "battery_power", 1) == pytest.approx(truth["battery_discharge_energy"], abs=0.15)
+        assert flowed(curve, "battery_power", -1) == pytest.approx(truth["battery_charge_energy"], abs=0.15)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_sample_is_what_the_home_did_at_that_moment(family, noon):
+    home = noon.sites[family].homes[0]
+    for one in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
+        truth = home.values(one.moment)
+        assert one.values == pytest.approx({name: truth[name] for name in one.values}, abs=21)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_still_to_come_is_absent(family, noon):
+    client = noon.client()
+    curve = client.day_curve(noon.plant(family), "2026-06-21")
+    assert curve[-1].moment == datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+    assert client.period_energies(noon.plant(family), "2026-06")[-1].period == "2026-06-21"
+    before = noon.asked()
+    assert client.day_curve(noon.plant(family), "2026-06-22") == ()
+    assert client.period_energies(noon.plant(family), "2026-07") == ()
+    assert noon.asked() == before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_before_the_cloud_knew_a_plant_there_is_nothing(family, noon):
+    client = noon.client()
+    assert client.day_curve(noon.plant(family), "2024-06-20") == ()
+    assert client.period_energies(noon.plant(family), "2024-06") == ()
+    assert client.period_energies(noon.plant(family), "2024") == ()
+    assert [one.period for one in client.period_energies(noon.plant(family))] == ["2025", "2026"]
+
+
+@pytest.mark.parametrize("family", ["tlx-battery", "mix", "noah"])
+def test_a_day_of_25_hours_lacks_the_two_hours_nobody_can_tell_apart(family, clocks_back):
+    curve = clocks_back.client(zone=BERLIN).day_curve(clocks_back.plant(family), "2026-10-25")
+    moments = [one.moment for one in curve]
+    begins = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    first = begins + timedelta(minutes=5) if family == "mix" else begins
+    assert moments[0] == first
+    assert moments[-1] == begins + timedelta(hours=24, minutes=55)
+    assert len(moments) == 25 * 12 - 24 - (moments[0] - begins) // timedelta(minutes=5)
+    assert not [one for one in moments if begins + timedelta(hours=2) <= one < begins + timedelta(hours=4)]
+    home = clocks_back.sites[family].homes[0]
+    assert all(
+        one.values["load_power"] == pytest.approx(home.values(one.moment)["load_power"], abs=11) for one in curve
+    )
+
+
+def test_a_day_of_23_hours_has_all_of_them():
+    with GrowattPast.at("2026-03-30T09:00:00+02:00", BERLIN) as after:
+        curve = after.client(zone=BERLIN).day_curve(after.plant("tlx-battery"), "2026-03-29")
+        truth = after.truth("tlx-battery", "2026-03-29")
+        assert len(curve) == 23 * 12
+        assert curve[-1].moment == datetime(2026, 3, 29, 21, 55, tzinfo=UTC)
+        assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.15)
+
+
+def test_a_named_zone_that_agrees_with_the_cloud_now_tells_other_seasons(clocks_back):
+    plant = clocks_back.plant("tlx-battery")
+    named = clocks_back.client(zone=BERLIN).day_curve(plant, "2026-07-01")
+    unnamed = clocks_back.client().day_curve(plant, "2026-07-01")
+    assert named[0].moment == datetime(2026, 6, 30, 22, tzinfo=UTC)
+    assert unnamed[0].moment == named[0].moment + timedelta(hours=1)
+
+
+def test_a_named_zone_that_disagrees_with_the_cloud_is_not_the_clock_it_writes_by(noon):
+    plant = noon.plant("tlx-battery")
+    elsewhere = noon.client(zone=ZoneInfo("Asia/Tokyo")).day_curve(plant, "2026-06-20")
+    assert elsewhere == noon.client().day_curve(plant, "2026-06-20")
+
+
+# Longer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_days_add_up_to_months_and_months_to_the_year(family, noon):
+    client = noon.client()
+    plant = noon.plant(family)
+    days, months, years = (client.period_energies(plant, period) for period in ("2026-05", "2026", ""))
+    assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
+    assert [one.period for one in months] == [f"2026-{month:02}" for month in range(1, 7)]
+    assert set(days[0].values) == set(months[0].values) == set(years[0].values) == ENERGIES[family]
+    for name in ENERGIES[family]:
+        assert sum(one.values[name] for one in days) == pytest.approx(months[4].values[name], abs=31 * 0.05)
+        assert sum(one.values[name] for one in months) == pytest.approx(years[-1].values[name], abs=6 * 0.05)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_homes_agree_with_the_energies(family, noon):
+    for period in ("2026-06", "2026", ""):
+        for one in noon.client().period_energies(noon.plant(family), period):
+            truth = noon.truth(family, one.period)
+            assert one.values == pytest.approx(
+                {name: truth[name] for name in one.values}, abs=0.7 if not period else 0.051
+            )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_question_costs_what_is_said(family, noon):
+    client = noon.client()
+    plant = noon.plant(family)
+    client.day_curve(plant, "2026-06-20")  # the clock and the devices are known from here on
+    cost = client.history_cost(plant)
+    for ask, expected in (
+        (lambda: client.day_curve(plant, "2026-06-19"), cost.curve),
+        (lambda: client.period_energies(plant, "2026-05"), cost.days),
+        (lambda: client.period_energies(plant, "2026"), cost.months),
+        (lambda: client.period_energies(plant), cost.years),
+    ):
+        before = noon.asked()
+        ask()
+        assert noon.asked() - before == expected
+
+
+def test_the_first_day_is_the_one_the_plants_owner_wrote(noon):
+    assert noon.client().first_day(noon.plant("mix")) == date(2024, 3, 1)
+
+
+def test_the_async_client_reads_the_same_past(noon):
+    async def main():
+        client = noon.client(AsyncGrowatt)
+        return await client.day_curve(noon.plant("mix"), "2026-06-20")
+
+    assert asyncio.run(main()) == noon.client().day_curve(noon.plant("mix"), "2026-06-20")

@@ -1,0 +1,101 @@
+"""A Growatt client that lives through a change of clocks: what it is told before and after is told at its moment."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from heliograph import Growatt
+from heliograph.emulator.clouds.growatt import EMULATION
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+
+BERLIN = ZoneInfo("Europe/Berlin")
+FAMILIES = ("tlx-battery", "mix", "inverter", "storage")
+CHANGES = {"back": datetime(2026, 10, 25, 1, tzinfo=UTC), "forward": datetime(2026, 3, 29, 1, tzinfo=UTC)}
+
+
+class Life:
+    """A stopped cloud whose clock is set, and one client that goes on."""
+
+    def __init__(self, emulator, url, zone):
+        self.emulator, holder = emulator, emulator.accounts[0]
+        self.sites = {site.family: site for site in holder.sites}
+        clock = emulator.world.clock
+        self.client = Growatt(
+            holder.username, holder.password, server=url, zone=zone, keeper=None, clock=lambda: clock.now().timestamp()
+        )
+
+    def snapshot(self, family, now):
+        self.emulator.world.clock.set(now)
+        return self.client.snapshot(self.sites[family].id)
+
+    def asked(self):
+        return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
+
+
+@contextmanager
+def life(change, zone=BERLIN):
+    start = CHANGES[change] - timedelta(hours=9)
+    emulator = build(Options(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
+    with serve_in_thread(emulator) as ready:
+        yield Life(emulator, ready["growatt"], zone)
+
+
+@pytest.fixture(params=CHANGES)
+def change(request):
+    return request.param
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_after_a_change_of_clocks_a_sample_stands_at_its_moment(change, family):
+    with life(change) as one:
+        for hours in (-9, -1, 0, 0.5, 1, 2, 9, 20):
+            now = CHANGES[change] + timedelta(hours=hours, minutes=2)
+            told = one.snapshot(family, now).measured_at
+            assert told == now - timedelta(minutes=2), hours
+
+
+@pytest.mark.parametrize("family", ["mix", "inverter"])
+def test_the_curve_of_the_day_of_the_change_stands_at_its_moments(change, family):
+    with life(change) as one:
+        one.snapshot(family, CHANGES[change] - timedelta(hours=2))
+        one.emulator.world.clock.set(now := CHANGES[change] + timedelta(hours=10))
+        day = f"{CHANGES[change]:%Y-%m-%d}"
+        curve = one.client.day_curve(one.sites[family].id, day)
+        home = one.sites[family].homes[0]
+        assert curve[-1].moment == now
+        for sample in curve:
+            assert sample.values["pv_power"] == pytest.approx(home.values(sample.moment)["pv_power"], abs=11)
+
+
+def test_the_change_costs_one_request(change):
+    with life(change) as one:
+        costs = []
+        for hours in (-2, -1, 1, 2, 3):
+            before = one.asked()
+            one.snapshot("inverter", CHANGES[change] + timedelta(hours=hours))
+            costs.append(one.asked() - before)
+        assert costs[1:] == [costs[1], costs[1] + 1, costs[1], costs[1]]
+
+
+def test_who_names_no_zone_learns_of_the_change_when_the_offset_is_asked_for_again(change):
+    wrong = timedelta(hours=-1 if change == "back" else 1)
+    with life(change, zone=None) as one:
+        for hours, off in ((-9, timedelta()), (9, wrong), (16, timedelta())):
+            now = CHANGES[change] + timedelta(hours=hours)
+            assert one.snapshot("inverter", now).measured_at == now + off, hours
+
+
+def test_a_plant_has_its_new_offset_though_its_logger_is_late(change):
+    with life(change) as one:
+        one.emulator.faults.set({"late": 24})
+        now = CHANGES[change] + timedelta(minutes=30)
+        one.emulator.world.clock.set(now)
+        late = [site for site in one.sites.values() if site.homes[0].heard(now) < CHANGES[change]]
+        assert late
+        for site in late:
+            assert one.client.plant_settings(site.id).utc_offset_hours == (1 if change == "back" else 2)

@@ -1,0 +1,84 @@
+"""Every text of a cloud is hostile: whatever it says gives a result or a cloud error, never a crash."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph import errors as e
+from heliograph.core.endpoint import endpoints
+from heliograph.vendors.growatt import GrowattCalls
+from heliograph.vendors.growatt.composite import GrowattReadings
+from heliograph.vendors.growatt.payloads import devices
+from support.growatt_script import logged_in, settings
+from support.protocol_script import NOON, Cut, Leftover, reply, script
+
+WORDS = [
+    row.key for shape in vars(devices).values() if isinstance(shape, type) for row in getattr(shape, "fields", list)()
+]
+WORDS += ["back", "obj", "data", "success", "result", "msg", "user", "timezone", "PlantList", "invList", "tlxSetBean"]
+VALUES = [None, True, False, 0, 1, -1, 1e300, 10**400, float("nan"), "", "0", "1", "x\x1b", "12:05", "507", "getPlant"]
+FAMILY = st.sampled_from(["tlx", "mix", "inverter", "storage", "spa"])
+LEAF = st.sampled_from(VALUES)
+HOSTILE = st.recursive(
+    LEAF,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(WORDS), inner, max_size=6)
+        | st.fixed_dictionaries({"deviceSn": LEAF, "deviceType": FAMILY, "deviceStatus": LEAF})
+        | st.fixed_dictionaries({"back": st.fixed_dictionaries({"success": LEAF, "user": inner, "data": inner})})
+        | st.fixed_dictionaries({"result": LEAF, "obj": inner, "data": inner, "invList": st.lists(inner, max_size=2)})
+    ),
+    max_leaves=20,
+)
+READS = [row for row in endpoints(GrowattCalls) if not row.route.command]
+
+
+@given(st.sampled_from(READS), HOSTILE | st.binary(max_size=40), st.sampled_from([200, 200, 200, 301, 404, 500, 999]))
+def test_whatever_a_cloud_says_a_call_gives_a_result_or_a_cloud_error(row, body, status):
+    names = row.signature.parameters.values()
+    needed = ["1" for one in names if one.default is one.empty and one.name != "timespan"]
+    call = row.plan(*(needed or ["1"]), **_span(names))  # some want one of two that both have defaults
+    said = reply(body, status)
+    _carried(logged_in(zone=UTC).carry(call, NOON), [said, said, said])
+
+
+def _span(names):
+    return {"timespan": 1} if any(one.name == "timespan" and one.default is one.empty for one in names) else {}
+
+
+def _carried(talk, replies):
+    try:
+        _, found = script(talk, replies)
+    except e.CloudError as error:
+        return str(error).encode()
+    except (Cut, Leftover):
+        return None
+    return repr(found)
+
+
+BEAN = st.dictionaries(st.sampled_from(WORDS), LEAF | HOSTILE, max_size=12)
+
+
+@given(FAMILY, LEAF, st.booleans(), HOSTILE | BEAN, BEAN)
+def test_whatever_a_cloud_says_a_snapshot_is_one_or_a_cloud_error(family, status, lost, plant, bean):
+    row = {"deviceSn": "SN1", "deviceType": family, "deviceStatus": status, "lost": lost}
+    info = {"invList": [row], "todayEnergy": status}
+    said = reply(bean | {"result": 1, "obj": bean, "data": bean, "storageDetailBean": bean})
+    talk = logged_in().carry(GrowattReadings.snapshot.plan("1"), NOON)
+    for enough in range(1, 6):
+        found = _carried(talk, [reply(info), reply(plant), *[said] * enough])
+        if found is not None:
+            break
+        talk = logged_in().carry(GrowattReadings.snapshot.plan("1"), NOON)
+
+
+def test_a_status_the_cloud_does_not_say_is_not_guessed():
+    info = {"invList": [{"deviceSn": "SN1", "deviceType": "tlx"}]}
+    detail = {"data": {"lost": False, "time": "2026-06-21 12:00:00", "ppv": 5}}
+    replies = [reply(info), settings(2), reply(detail)]
+    _, snapshot = script(logged_in().carry(GrowattReadings.snapshot.plan("1"), NOON), replies)
+    assert snapshot.status is None
+    assert snapshot.values["pv_power"] == 5.0

@@ -1,0 +1,179 @@
+"""Scenes of Growatt's families, written from the protocol's facts, against snapshots checked by hand."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from heliograph import metrics
+from heliograph.core.session import Session
+from heliograph.model import Device, Status
+from heliograph.vendors.growatt import GrowattCalls, normalise
+from heliograph.vendors.growatt.auth import GrowattCloud
+from support.paths import FIXTURES
+from support.protocol_script import reply
+
+SCENES = sorted((FIXTURES / "growatt").iterdir())
+
+NOW = datetime(2026, 6, 21, 12, tzinfo=UTC)
+# What a family's reader takes, in its order, before the plant's time.
+ASKED = {
+    "tlx": ("tlx_detail",),
+    "inverter": ("inverter_detail",),
+    "mix": ("mix_system_status", "mix_totals", "mix_detail", "dashboard_data"),
+    "storage": ("storage_params", "storage_energy_overview"),
+    "noah": ("noah_system_status",),
+}
+ARGUMENTS = {"dashboard_data": ("1", 0, "2026-06-21"), "mix_totals": ("SN", "1"), "mix_system_status": ("SN", "1")}
+ARGUMENTS |= {"mix_detail": ("SN", "1", 0, "2026-06-21"), "storage_energy_overview": ("1", "SN")}
+
+
+def answer(name, body):
+    call = getattr(GrowattCalls, name).plan(*ARGUMENTS.get(name, ("SN",)))
+    return call.endpoint.shape(GrowattCloud().read(Session("https://openapi.growatt.com/"), call, reply(body)))
+
+
+def snapshot(scene, **changed):
+    """Read a scene; `changed` replaces members of its first answer."""
+    about = tomllib.loads((scene / "about.toml").read_text(encoding="utf-8"))
+    family, zone = about["family"], timezone(timedelta(hours=about["zone_hours"]))
+    bodies = {name: json.loads((scene / f"{name}.json").read_text(encoding="utf-8")) for name in ASKED[family]}
+    first = bodies[ASKED[family][0]]
+    (first.get("data") or first.get("obj") or first.get("storageDetailBean") or first).update(changed)
+    answers = [answer(name, body) for name, body in bodies.items()]
+    device = Device(vendor="growatt", plant="1", id="SN", family=family)
+    last = [] if family == "noah" else [about.get("now", NOW).astimezone(zone)]
+    return getattr(normalise, family)(device, *answers, *last)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.name)
+def test_a_scene_reads_as_it_was_checked_by_hand(scene):
+    found = snapshot(scene)
+    expected = json.loads((scene / "expected.json").read_text(encoding="utf-8"))
+    assert dict(found.values) == expected["values"]
+    assert found.status == expected["status"]
+    assert (found.measured_at.isoformat() if found.measured_at else None) == expected["measured_at"]
+    assert set(found.sources) == set(found.values) <= set(metrics.METRICS)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.name)
+def test_a_scene_says_where_it_comes_from_and_holds_nothing_unread(scene):
+    about = tomllib.loads((scene / "about.toml").read_text(encoding="utf-8"))
+    assert about["provenance"] in ("documented", "synthetic")
+    assert about["about"].endswith(".")
+    assert about["facts"]
+    assert {path.name for path in scene.iterdir()} == {
+        "about.toml", "expected.json", *(f"{name}.json" for name in ASKED[about["family"]])
+    }  # fmt: skip
+
+
+def test_every_family_has_a_scene():
+    families = {tomllib.loads((scene / "about.toml").read_text())["family"] for scene in SCENES}
+    assert families == set(ASKED)
+
+
+@pytest.mark.parametrize("name", ["mix-day", "tlx-day-battery", "storage-day"])
+def test_what_a_battery_scene_makes_it_also_uses(name):
+    values = snapshot(SCENES[0].parent / name).values
+    made = values["pv_power"] + values["grid_power"] + values["battery_power"]
+    assert made == pytest.approx(values["load_power"], rel=0.25, abs=30)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "metric", "value"),
+    [
+        ("mix-day", {"chargePower": "0.5", "pdisCharge1": 0}, "battery_power", -500.0),
+        ("mix-day", {"pactouser": "1.34", "pactogrid": "0"}, "grid_power", 1340.0),
+        ("mix-day", {"chargePower": "--"}, "battery_power", None),
+        ("mix-day", {"pactouser": ""}, "grid_power", None),
+        ("tlx-day-battery", {"bdc1ChargePower": 0, "bdc2DischargePower": 20}, "battery_power", 20.0),
+        ("tlx-day-battery", {"pacToUserTotal": 5, "pacToGridTotal": 0}, "grid_power", 5.0),
+        ("tlx-day-battery", {"bmsSoc": 0}, "battery_soc", 77.0),
+        ("tlx-day-battery", {"ppv": -3}, "pv_power", 0.0),
+        ("tlx-day-battery", {"epvTotal": None}, "pv_energy_total", None),
+        ("storage-day", {"pCharge": 2400, "pDischarge": 0}, "battery_power", -2400.0),
+        ("storage-day", {"ppv": None}, "pv_power", None),
+        ("noah-day", {"disChargePower": None}, "battery_power", None),
+    ],
+)
+def test_a_sign_is_ours_and_a_missing_half_makes_a_gap(name, changed, metric, value):
+    assert snapshot(SCENES[0].parent / name, **changed).values[metric] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "status"),
+    [
+        ("mix-day", {"lost": "mix.status.lost"}, Status.OFFLINE),
+        ("mix-day", {"uwSysWorkMode": "3"}, Status.FAULT),
+        ("tlx-day-battery", {"status": 3}, Status.FAULT),
+        ("tlx-day-battery", {"status": 0}, Status.STANDBY),
+        ("tlx-day-battery", {"status": None}, None),
+        ("inverter-day", {"status": 3}, Status.FAULT),
+        ("inverter-day", {"status": 77}, None),
+        ("storage-day", {"lost": True}, Status.OFFLINE),
+        ("storage-day", {"statusText": "Fault 12"}, Status.FAULT),
+        ("noah-day", {"status": "-1"}, Status.OFFLINE),
+        ("noah-day", {"status": "4"}, Status.FAULT),
+    ],
+)
+def test_a_status_is_what_the_device_says(name, changed, status):
+    assert snapshot(SCENES[0].parent / name, **changed).status is status
+
+
+def test_the_newest_point_of_a_chart_just_after_midnight_is_yesterdays():
+    zone = timezone(timedelta(hours=2))
+    now = datetime(2026, 6, 22, 0, 3, tzinfo=zone)
+    assert normalise.newest({"23:55": {}, "00:05": {}}, now) == datetime(2026, 6, 21, 21, 55, tzinfo=UTC)
+    assert normalise.newest({"00:00": {}}, now) == datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
+    assert normalise.newest({}, now) is None
+    assert normalise.newest({"nonsense": 1, ":": 2}, now) is None
+    assert normalise.newest(None, now) is None
+
+
+def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
+    now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=1)))
+    assert now.hour == 2
+    assert normalise.newest({"02:25": {}, "02:55": {}}, now) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "hour"),
+    [
+        ("2026-10-25T00:33", "2026-10-25 02:30:00", 0),
+        ("2026-10-25T01:33", "2026-10-25 02:30:00", 1),
+        ("2026-10-25T01:29", "2026-10-25 02:30:00", 1),
+        ("2026-10-25T02:33", "2026-10-25 02:30:00", 1),
+        ("2026-10-25T02:33", "2026-10-25 01:30:00", -1),
+        ("2026-03-29T01:33", "2026-03-29 01:30:00", 0),
+        ("2026-03-29T01:33", "2026-03-29 03:30:00", 1),
+    ],
+)
+def test_a_time_of_the_hour_that_comes_twice_is_the_later_one_that_is_not_to_come(now, text, hour):
+    berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
+    expected = datetime.fromisoformat(f"{now[:10]}T00:30+00:00") + timedelta(hours=hour)
+    assert normalise.written(text, berlin) == expected
+
+
+def test_an_epoch_is_certain_even_in_the_hour_that_comes_twice():
+    moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    berlin = datetime(2026, 10, 25, 1, 33, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
+    assert normalise.written({"time": int(moment.timestamp() * 1000)}, berlin) == moment
+
+
+@pytest.mark.parametrize(
+    ("now", "keys", "newest"),
+    [
+        ("2026-10-25T00:22", ("01:55", "02:20"), "2026-10-25T00:20"),
+        ("2026-10-25T01:22", ("02:20", "02:55"), None),
+        ("2026-10-25T01:57", ("02:20", "02:55"), None),
+        ("2026-10-25T02:07", ("02:55", "03:05"), "2026-10-25T02:05"),
+    ],
+)
+def test_a_chart_is_silent_while_the_hour_comes_for_the_second_time(now, keys, newest):
+    berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
+    expected = newest and datetime.fromisoformat(f"{newest}+00:00")
+    assert normalise.newest(dict.fromkeys(keys), berlin) == expected

@@ -1,0 +1,425 @@
+"""Real answers of both clouds, where a folder of them is at hand: every file is read, none is left unvisited.
+
+The folder is named by HELIOGRAPH_CAPTURES; without it tests/fixtures covers the same ground with answers of our own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from heliograph import errors as e
+from heliograph.core.redact import excerpt, masked
+from heliograph.core.session import Session
+from heliograph.model import Device, DeviceSnapshot, Plant, Status
+from heliograph.vendors.goodwe import SemsPlusCalls, charts
+from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.legacy import normalise as goodwe
+from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.plus import normalise as plus_normalise
+from heliograph.vendors.goodwe.plus import payloads as plus
+from heliograph.vendors.growatt import Growatt, GrowattCalls, normalise
+from heliograph.vendors.growatt.auth import GrowattCloud
+from support.growatt_script import logged_in
+from support.paths import FIXTURES
+from support.protocol_script import NOON, reply, script
+
+FOLDER = os.environ.get("HELIOGRAPH_CAPTURES")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="HELIOGRAPH_CAPTURES names no folder of real answers")
+
+G, S, P = GrowattCalls, GoodWeCalls, SemsPlusCalls
+NOW = datetime.fromtimestamp(NOON, UTC)
+
+# The longest prefix of a file's name says which call it answers.
+CALLS = {
+    "growatt/all_device_list": G.all_devices.plan("1"),
+    "growatt/inverter_data": G.inverter_data.plan("SN", "2026-06-21"),
+    "growatt/inverter_detail": G.inverter_detail.plan("SN"),
+    "growatt/inverter_detail_two": G.inverter_detail_two.plan("SN"),
+    "growatt/is_plant_noah_system": G.is_plant_noah_system.plan("1"),
+    "growatt/login": G.login.plan("me", "secret"),
+    "growatt/mix_error": G.mix_totals.plan("SN", "1"),
+    "growatt/mix_info": G.mix_info.plan("SN"),
+    "growatt/plant_detail": G.plant_detail.plan("1", 1, "2026-06-21"),
+    "growatt/plant_energy_data": G.plant_energy_data.plan("1"),
+    "growatt/plant_info": G.plant_info.plan("1"),
+    "growatt/plant_list": G.plant_list.plan("1"),
+    "growatt/plant_list_two": G.plant_list_page.plan(),
+    "growatt/plant_settings": G.plant_settings.plan("1"),
+    "growatt/setting_write": G.set_classic_inverter_on_off.plan("SN", True),
+    "growatt/storage_detail": G.storage_detail.plan("SN"),
+    "growatt/storage_detail_bean": G.storage_params.plan("SN"),
+    "growatt/storage_combined": G.storage_params.plan("SN"),
+    "growatt/tlx_all_settings": G.tlx_all_settings.plan("SN"),
+    "growatt/tlx_battery_info_detailed": G.tlx_battery_info_detailed.plan("SN"),
+    "growatt/tlx_data": G.tlx_data.plan("SN", "2026-06-21"),
+    "growatt/tlx_detail": G.tlx_detail.plan("SN"),
+    "growatt/tlx_enabled_settings": G.tlx_enabled_settings.plan("SN"),
+    "growatt/tlx_energy_overview": G.tlx_energy_overview.plan("1", "SN"),
+    "growatt/tlx_energy_prod_cons": G.tlx_energy_prod_cons.plan("1", "SN", 0, "2026-06-21"),
+    "growatt/tlx_params": G.tlx_params.plan("SN"),
+    "growatt/tlx_system_status": G.tlx_system_status.plan("1", "SN"),
+    "goodwe/error_gateway_route_not_found": S.monitor_detail.plan("1"),
+    "goodwe/error_legacy_getmonitordetail": S.monitor_detail.plan("1"),
+    "goodwe/error_legacy_login": S.cross_login.plan("me", "secret"),
+    "goodwe/error_legacy_missing_token": S.cross_login.plan("me", "secret"),
+    "goodwe/legacy_login": S.cross_login.plan("me", "secret"),
+    "goodwe/legacy_query_power_station_monitor_for_app": S.plant_list_page.plan(),
+    "goodwe/legacy_query_power_station_monitor_three": S.plant_monitor_page.plan(),
+    "goodwe/legacy_v2_getchartbyplant": S.chart_by_plant.plan("1", "2026-02-28", 3, "7"),
+    "goodwe/legacy_v2_getmonitordetail": S.monitor_detail.plan("1", 2),
+    "goodwe/legacy_v3_getmonitordetail": S.monitor_detail.plan("1", 3),
+    "goodwe/error_semsplus_login": P.plus_login.plan("me", "secret"),
+    "goodwe/error_semsplus_session": P.plus_flow.plan("1"),
+    "goodwe/error_semsplus_statistics": P.plus_statistics.plan("1", "2026-09-24"),
+    "goodwe/semsplus_all_status": P.plus_devices.plan("1"),
+    "goodwe/semsplus_equipment_information": P.plus_equipment_information.plan("SN", "1"),
+    "goodwe/semsplus_ev_charger_detail": P.plus_ev_charger.plan("SN", "HCA"),
+    "goodwe/semsplus_ev_charger_last_charge": P.plus_last_charge.plan("SN", "1"),
+    "goodwe/semsplus_login": P.plus_login.plan("me", "secret"),
+    "goodwe/semsplus_related_devices": P.plus_related_devices.plan("SN", "1"),
+    "goodwe/semsplus_remote": P.set_device_parameters.plan("SN", "1", {"80017": 2}, {}, {}),
+    "goodwe/semsplus_station_flow": P.plus_flow.plan("1"),
+    "goodwe/semsplus_station_list": P.plus_stations_page.plan(),
+    "goodwe/semsplus_statistics": P.plus_statistics.plan("1", "2026-09-24"),
+    "goodwe/semsplus_telecounting": P.plus_telecounting.plan("SN", "1"),
+    "goodwe/semsplus_telemetry": P.plus_telemetry.plan("SN", "1"),
+    "goodwe/semsplus_web_login": P.plus_login.plan("me", "secret"),
+}
+# Answers of calls nothing declares: read as JSON and masked, no more. Each with its reason.
+UNDECLARED = {
+    "growatt/device_detail_data": "not a call of growattServer",
+    "growatt/device_event_log": "not a call of growattServer",
+    "growatt/nexa": "Nexa has calls of its own",
+    "growatt/user_center": "the older twin of plant_energy_data",
+    "growatt/v1": "the token API",
+    "growatt/web": "the web portal",
+    "goodwe/legacy_multi_inverter_summary": "its call is unknown",
+}
+
+_WRAPS = {
+    "_obj": lambda body: {"result": 1, "msg": "", "obj": body},
+    "_tlxSetBean": lambda body: {"result": 1, "msg": "", "obj": {"tlxSetBean": body}},
+    "_deviceList": lambda body: {"deviceList": body},
+    "_bean_partial": lambda body: {"storageDetailBean": body},
+}
+
+
+def files():
+    return sorted(Path(FOLDER or ".").rglob("*.json")) if FOLDER else []
+
+
+def key(path):
+    return path.relative_to(FOLDER).with_suffix("").as_posix()
+
+
+def longest(prefixes, name):
+    return max((one for one in prefixes if name.startswith(one)), key=len, default=None)
+
+
+def told_together(body):
+    """Return the answers of a capture that holds requests, or several answers, besides; None for one of its own."""
+    if isinstance(body, list):
+        return [{"code": "00000", "data": one["flow"]} for one in body if "flow" in one] or None
+    asked = [body, *(body.get(name, {}) for name in ("stop", "start_up"))] if isinstance(body, dict) else []
+    return [one["response"] for one in asked if "response" in one] or None
+
+
+def on_the_wire(path, place=0):
+    """Return a capture as its cloud sent it: some were published without their envelope."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    name = path.stem
+    if name.startswith("storage_combined"):
+        return reply(body["storage_params"])
+    if "getmonitordetail" in name and "code" not in body:
+        return reply({"code": 0, "msg": "", "data": body})
+    if (several := told_together(body)) is not None:
+        return reply(several[place])
+    for suffix, wrap in _WRAPS.items():
+        if name.endswith(suffix):
+            return reply(wrap(body))
+    return reply(body, 404 if name.endswith("_http404") else 200)
+
+
+def read(name, place=0):
+    path = Path(FOLDER) / f"{name}.json"
+    call = CALLS[longest(CALLS, name)]
+    growatt = name.startswith("growatt/")
+    session = Session("https://openapi.growatt.com/" if growatt else "https://www.semsportal.com/api/")
+    cloud = GrowattCloud() if growatt else GoodWeCloud()
+    return call.endpoint.shape(cloud.read(session, call, on_the_wire(path, place)))
+
+
+def device(family):
+    return Device(vendor="growatt", plant="1", id="SN", family=family)
+
+
+def normalised(name, said):
+    """Return what the common model makes of a device's answer; None where it takes several answers together."""
+    kind = longest(CALLS, name)
+    if kind == "growatt/tlx_detail":
+        return normalise.tlx(device("tlx"), said, NOW)
+    if kind == "growatt/inverter_detail":
+        return normalise.inverter(device("inverter"), said, NOW)
+    if kind in ("growatt/storage_combined", "growatt/storage_detail_bean"):
+        whole = json.loads((Path(FOLDER) / f"{name}.json").read_text())
+        energy = G.storage_energy_overview.plan("1", "SN").endpoint.shape(whole.get("storage_energy_overview", {}))
+        return normalise.storage(device("storage"), said, energy, NOW)
+    if kind == "growatt/plant_info":
+        return normalise.plant_values(said, [])
+    if kind in ("goodwe/legacy_v2_getmonitordetail", "goodwe/legacy_v3_getmonitordetail"):
+        return goodwe.snapshot(said, "1", NOW)
+    plant = Plant(vendor="goodwe", id="1")
+    return plus_normalise.snapshot(plant, said, [], {}, None, NOW) if isinstance(said, plus.Flow) else None
+
+
+REFUSED = {
+    "growatt/inverter_data_not_a_classic_inverter": e.Refused,
+    "growatt/login_failed_501_v2_endpoint": e.InvalidCredentials,
+    "growatt/login_failed_507_short": e.AccountLocked,
+    "growatt/login_locked_507": e.AccountLocked,
+    "growatt/mix_error_504": e.Refused,
+    "growatt/setting_write_bad_time": e.Refused,
+    "growatt/setting_write_failure": e.Refused,
+    "goodwe/error_gateway_route_not_found_http404": e.Refused,
+    "goodwe/error_legacy_getmonitordetail_bad_station_innerexception": e.Refused,
+    "goodwe/error_legacy_login_bad_password_100005_2021": e.InvalidCredentials,
+    "goodwe/error_legacy_login_bad_password_100005_2024": e.InvalidCredentials,
+    "goodwe/error_legacy_missing_token_header_100000": e.CloudError,
+    "goodwe/legacy_v3_getmonitordetail_success_but_empty_data_2026": e.Refused,
+    "goodwe/error_semsplus_login_parameter_error_100004": e.LoginFailed,
+    "goodwe/error_semsplus_session_abnormal_C0602": e.SessionExpired,
+    "goodwe/error_semsplus_statistics_bad_dimension_S0327": e.Refused,
+    "goodwe/semsplus_login_success_incomplete_token_missing_agreement": e.TermsNotAccepted,
+}
+
+WRITTEN = tomllib.loads((FIXTURES / "goodwe/captures.toml").read_text(encoding="utf-8"))
+"""What a person reads from each GoodWe answer; several tables for a file of several answers."""
+
+
+def written():
+    """Yield each file with the place of an answer in it and what a person read there."""
+    for name, table in WRITTEN.items():
+        several = table if all(key.isdigit() for key in table) else {"0": table}
+        for place, person in several.items():
+            yield pytest.param(f"goodwe/{name}", int(place), person, id=f"{name} {place}")
+
+
+def test_every_capture_is_read_or_excused_and_none_raises():
+    names = [key(path) for path in files()]
+    assert len(names) > 50
+    unvisited = [one for one in names if not longest(CALLS, one) and not longest(UNDECLARED, one)]
+    assert unvisited == []
+    assert [one for one in UNDECLARED if not any(name.startswith(one) for name in names)] == []
+    assert [one for one in CALLS if not any(name.startswith(one) for name in names)] == []
+    for name in names:
+        if longest(CALLS, name) is None:
+            json.loads((Path(FOLDER) / f"{name}.json").read_text(encoding="utf-8"))
+        elif (error := REFUSED.get(name)) is not None:
+            with pytest.raises(error):
+                read(name)
+        else:
+            said = read(name)
+            repr(said)
+            normalised(name, said)
+
+
+def test_a_person_has_read_every_goodwe_answer_that_is_declared():
+    names = {key(path) for path in files() if key(path).startswith("goodwe/")}
+    assert {name for name in names if longest(CALLS, name)} == {f"goodwe/{name}" for name in WRITTEN}
+
+
+@pytest.mark.parametrize(("name", "place", "person"), [*written()])
+def test_a_goodwe_answer_reads_as_a_person_wrote_it_down(name, place, person):
+    if "error" in person:
+        with pytest.raises(e.CloudError) as caught:
+            read(name, place)
+        assert type(caught.value).__name__ == person["error"]
+        return
+    said = read(name, place)
+    about = getattr(said, person["part"]) if "part" in person else said
+    assert {field: getattr(about, field) for field in person.get("says", {})} == near(person.get("says", {}))
+    rows = getattr(said, person["rows_in"]) if "rows_in" in person else said
+    for row, known in zip(rows if "rows" in person else (), person.get("rows", ()), strict=True):
+        assert {field: getattr(row, field) for field in known} == near(known)
+    for period, known in person.get("energies", {}).items():
+        assert charts.plus_energies(said, len(period)) == {period: near(known)}
+    found = normalised(name, said)
+    values = found.values if found else {row.name: value for row, value in readings(said).items()}
+    assert {metric: values.get(metric) for metric in person.get("values", {})} == near(person.get("values", {}))
+    assert [metric for metric in person.get("gaps", ()) if values.get(metric) is not None] == []
+    assert [metric for metric in person.get("absent", ()) if metric in values] == []
+    for fact in ("status", "measured_at"):
+        if fact in person:
+            read_as = getattr(found, fact)
+            assert (read_as.value if fact == "status" else read_as) == person[fact]
+
+
+def near(known):
+    """Return what was written down, ready to be compared: clouds write 225.70000000000002."""
+    return {field: pytest.approx(one, abs=1e-3) if type(one) is float else one for field, one in known.items()}
+
+
+def readings(said):
+    return said.readings() if isinstance(said, plus.Telecounting) else {}
+
+
+def test_what_is_shown_of_a_capture_is_masked():
+    for path in files():
+        text = path.read_text(encoding="utf-8")
+        assert excerpt(text).isprintable()
+        shown = masked(text)
+        assert not re.search(r"[\w.]+@[\w.]+\.\w+", shown), path.name
+        assert not re.search(r"0123456789abcdef", shown), path.name
+        assert not re.search(r'"(?i:token|password|pwd|uid|email|cpowerToken)"\s*:\s*"', shown), path.name
+
+
+def test_a_sleeping_tlx_is_offline_and_its_energies_are_gaps():
+    found = normalised("growatt/tlx_detail_neo_offline", read("growatt/tlx_detail_neo_offline"))
+    assert found.status is Status.OFFLINE
+    assert found.measured_at is None
+    assert set(found.values.values()) == {None}
+
+
+def test_an_unknown_inverter_is_offline_and_not_zero():
+    found = normalised("growatt/inverter_detail_unknown_id", read("growatt/inverter_detail_unknown_id"))
+    assert found.status is Status.OFFLINE
+    assert set(found.values.values()) == {None}
+
+
+def test_an_energy_in_mwh_is_read_in_kwh():
+    (plant,) = read("growatt/plant_list_spf_2024").plants
+    assert (plant.energy_today, plant.energy_total) == (9.3, 2560.0)
+
+
+def test_a_locked_account_is_locked_for_a_day():
+    for name in ("growatt/login_locked_507", "growatt/login_failed_507_short"):
+        with pytest.raises(e.AccountLocked) as caught:
+            read(name)
+        assert caught.value.until == NOW + timedelta(hours=24)
+
+
+def test_a_wrong_family_is_refused_with_its_code():
+    with pytest.raises(e.Refused) as caught:
+        read("growatt/mix_error_504")
+    assert caught.value.code == "504"
+
+
+def test_a_storage_bean_tells_charge_and_load():
+    found = normalised("growatt/storage_detail_bean_partial", read("growatt/storage_detail_bean_partial"))
+    assert (found.values["battery_soc"], found.values["load_power"]) == (98.0, 54.0)
+
+
+def test_a_storage_that_charges_from_the_grid_has_the_signs_right():
+    name = "growatt/storage_combined_utility_charging_redacted"
+    charging = normalised(name, read(name))
+    assert charging.values["battery_power"] == -2400.0
+    name = "growatt/storage_combined_sbu_discharging_redacted"
+    discharging = normalised(name, read(name))
+    assert discharging.values["battery_power"] == 374.0
+    assert discharging.values["pv_energy_total"] == 2864.1
+    assert discharging.values["battery_charge_energy_today"] == 10.5  # not the bean's 0
+
+
+def test_the_login_names_user_and_plants():
+    login = read("growatt/login_success_neo")
+    assert [one.id for one in login.plants] == ["1234567"]
+    assert login.user.id
+
+
+def test_the_devices_of_a_tlx_plant_stand_beside_the_empty_list():
+    info = read("growatt/plant_info_neo")
+    assert info.devices == ()
+    assert [(one.id, one.family) for one in info.all_devices] == [("BZP0000001", "tlx")]
+
+
+def test_a_classic_portal_plant_at_night_is_offline_with_its_lifetime_energy():
+    name = "goodwe/legacy_v3_getmonitordetail_single_inverter_no_battery_night"
+    found = normalised(name, read(name))
+    assert found.status is Status.OFFLINE
+    assert found.values["pv_power"] is None
+    assert found.values["pv_energy_total"]
+    assert not [value for value in found.values.values() if value is not None and abs(value) > 1e6]
+
+
+def test_an_importing_plant_has_a_positive_grid_power():
+    name = "goodwe/legacy_v3_getmonitordetail_meter_powerflow_importing_data_only"
+    assert normalised(name, read(name)).values["grid_power"] > 0
+
+
+def test_an_exporting_plant_has_a_negative_grid_power():
+    name = "goodwe/legacy_v3_getmonitordetail_homekit_only_exporting_fragment"
+    assert normalised(name, read(name)).values["grid_power"] < 0
+
+
+def together(flow, devices, counted, today=None):
+    """Return the snapshot these answers of SEMS+ make together."""
+    said = [one for one in devices.devices if one.type in ("INVERTER", "SMART_METER")]
+    return plus_normalise.snapshot(Plant(vendor="goodwe", id="1", zone=UTC), flow, said, counted, today, NOW)
+
+
+def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
+    flow, devices, counters, today = map(
+        read,
+        (
+            "goodwe/semsplus_station_flow_hybrid_discharging",
+            "goodwe/semsplus_all_status_hybrid_rack_dongle",
+            "goodwe/semsplus_telecounting_hybrid_inverter",
+            "goodwe/semsplus_statistics_day_hybrid",
+        ),
+    )
+    found = together(flow, devices, {"GWTEST0INV000001": counters}, today)
+    told = {name: found.values[name] for name in ("pv_power", "battery_power", "grid_power", "load_power")}
+    assert told == {"pv_power": 77.72, "battery_power": 762.45, "grid_power": 1.0, "load_power": 841.17}
+    assert (found.values["battery_soc"], found.status) == (99.0, Status.ONLINE)
+    assert (found.values["pv_energy_today"], found.values["pv_energy_total"]) == (31.4, 7492.4)
+    assert (found.values["grid_import_energy_today"], found.values["load_energy_today"]) == (17.57, 29.01)
+
+
+def test_a_meter_of_sems_plus_counts_for_its_plant_and_the_night_is_zero_by_balance():
+    flow = read("goodwe/semsplus_station_flow_smart_meter_importing")
+    devices = read("goodwe/semsplus_all_status_inverter_and_smart_meter")
+    counters = {"GWTEST0MET000001": read("goodwe/semsplus_telecounting_smart_meter"), "GWTEST0INV000001": None}
+    found = together(flow, devices, counters)
+    assert (found.values["grid_power"], found.values["load_power"], found.values["pv_power"]) == (1351.0, 1351.0, 0.0)
+    assert found.values["grid_import_energy_total"] == 20314.77
+    assert found.values["grid_export_energy_today"] == 36.77
+    assert found.values["pv_energy_total"] is None
+    assert found.status is Status.OFFLINE
+
+
+def test_a_sentinel_is_nowhere_in_a_snapshot():
+    name = "goodwe/legacy_v2_getmonitordetail_three_phase_2021_trimmed"
+    found = normalised(name, read(name))
+    assert isinstance(found.devices[0], DeviceSnapshot)
+    assert not [value for value in found.values.values() if value is not None and value in (65535, 6553.5, 429483622)]
+
+
+SETTINGS = {
+    "growatt/tlx_all_settings_neo_tlxSetBean": ("tlx", {"power_switch": True, "grid_voltage_low": 195.5}),
+    "growatt/nexa_info_by_sn": ("noah", {"energy_price": 0.4}),
+    "growatt/plant_settings_neo": ("plant", {"nominal_power": 800, "energy_price": 0.3, "utc_offset": 1}),
+    "growatt/storage_combined_sbu_discharging_redacted": ("storage", {"output_source": "battery-first"}),
+    "growatt/storage_combined_utility_charging_redacted": ("storage", {"output_source": "utility-first"}),
+}
+"""A real answer of each kind that tells settings, and some of what it tells."""
+NOT_OF_A_NEXA = {"default_power"}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_settings_of_a_real_answer_are_read(name):
+    family, known = SETTINGS[name]
+    answer = on_the_wire(Path(FOLDER) / f"{name}.json")
+    _, found = script(logged_in().carry(Growatt.read_settings.plan(device(family)), NOON), [answer])
+    for setting in Growatt.settings_of(device(family)):
+        told = found[setting.name]
+        if setting.readable and not (family == "noah" and setting.name in NOT_OF_A_NEXA):
+            assert told is not None, setting.name
+            assert [one.name for one in setting.parameters if one.readable and told[one.name] is None] == []
+    assert {setting: found[setting]["value"] for setting in known} == known

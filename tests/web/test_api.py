@@ -1,0 +1,402 @@
+"""The JSON API over a real socket: what it says of plants, what it refuses, and what a cloud's words do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from heliograph.config import Account
+from heliograph.core.redact import Secret
+from heliograph.current import AccountNow
+from heliograph.errors import StoreError
+from heliograph.metrics import ENERGIES, METRICS
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Known, Series
+from heliograph.store.threaded import Aside
+from heliograph.web.paths import part
+from heliograph.web.state import Source
+from support.website import HOME, HOSTILE, IDS, NOON, ZONE, Still, entry, home, hostile, numbered, served, written
+
+API = "/api/v1"
+PLANT = f"{API}/plants/growatt/11"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with served(written(tmp_path_factory.mktemp("web") / "samples.sqlite", home(), hostile())) as site:
+        yield site
+
+
+def test_a_plant_is_told_with_its_devices_its_zone_and_every_metric(site):
+    answer = site.ask(PLANT)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    found = answer.json
+    assert found["name"] == "Home"
+    assert found["zone"] == ZONE
+    assert found["freshness"] == "live"
+    assert found["measured_at"] == "2026-06-21T10:00:00Z"
+    assert found["fetched_at"] == "2026-06-21T10:00:20Z"
+    assert set(found["values"]) == set(METRICS)
+    assert found["values"]["grid_power"] == -700.5
+    assert found["values"]["ac_power"] is None
+    assert [one["device"] for one in found["devices"]] == ["SN1"]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    with served(written(tmp_path_factory.mktemp("odd") / "samples.sqlite", numbered())) as site:
+        yield site
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_id_of_any_characters_names_its_plant_and_its_device(odd, name):
+    plant = f"{API}/plants/goodwe/{part(name)}"
+    assert odd.ask(plant).json["plant"] == name
+    for what in ("samples", "days"):
+        found = odd.ask(f"{plant}/{what}?{urlencode({'device': name})}")
+        assert found.status == 200
+        assert (found.json["plant"], found.json["device"]) == (name, name)
+    assert odd.ask(f"{plant}/repairs").json["plant"] == name
+
+
+def test_an_id_that_is_quoted_as_any_program_does_is_understood(odd):
+    for name in set(IDS) - {".", ".."}:
+        assert odd.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
+
+
+def test_what_was_true_in_the_morning_is_not_told_as_true_at_night(tmp_path):
+    clock = Still()
+    with served(written(tmp_path / "s.sqlite", home()), clock=clock) as site:
+        assert site.ask(PLANT).json["values"]["pv_power"] == 1500.0
+        clock.moment += 24 * 3600
+        found = site.ask(PLANT).json
+    assert found["values"]["pv_power"] is None
+    assert found["values"]["pv_energy_today"] is None
+    assert found["values"]["pv_energy_total"] == 4567.8
+    assert found["freshness"] == "offline-unexpected"
+
+
+def test_everybody_who_asks_within_two_seconds_gets_one_look_at_the_store(tmp_path):
+    looks, ticks = [], [0.0]
+
+    def seen():
+        looks.append(1)
+        return ()
+
+    async def ask():
+        aside = Aside(partial(open_store, written(tmp_path / "s.sqlite", home())))
+        source = Source(aside, seen, clock=(clock := Still()), ticks=lambda: ticks[0])
+        await asyncio.gather(*(source.overview() for _ in range(5)))
+        assert len(looks) == 1
+        ticks[0] = 1.9
+        await source.overview()
+        assert len(looks) == 1
+        ticks[0] = 2.0
+        assert (await source.overview()).at == NOON
+        assert len(looks) == 2
+        clock.moment += 8 * 3600  # the machine slept
+        assert (await source.overview()).at == clock.moment
+        assert len(looks) == 3
+        await aside.close()
+
+    asyncio.run(ask())
+
+
+def test_plants_are_filtered_sorted_and_paged(tmp_path):
+    many = [Series("growatt", f"{number:04}") for number in range(1000)]
+    rows = [entry(one, NOON, pv_power=None if place % 10 == 0 else float(place)) for place, one in enumerate(many)]
+    known = [Known(one, f"Plant {999 - place}", None, ZONE) for place, one in enumerate(many)]
+    other = Batch(samples=[entry(Series("goodwe", "x"), NOON - 86400)], known=[Known(Series("goodwe", "x"))])
+    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, known=known), other)) as site:
+
+        def listed(query):
+            return site.ask(f"{API}/plants?{query}").json
+
+        whole = listed("limit=1000")
+        assert whole["total"] == 1001
+        assert len(whole["plants"]) == 1000
+        assert "devices" not in whole["plants"][0]
+        page = listed("limit=10&offset=995")
+        assert [one["plant"] for one in page["plants"]] == [f"{number:04}" for number in range(994, 1000)]
+        assert listed("vendor=goodwe")["total"] == 1
+        assert listed("q=PLANT%2099")["total"] == 11
+        assert listed("freshness=live")["total"] == 1000
+        best = listed("sort=pv_power&order=desc&limit=3")["plants"]
+        assert [one["values"]["pv_power"] for one in best] == [999.0, 998.0, 997.0]
+        for order in ("asc", "desc"):
+            last = listed(f"sort=pv_power&order={order}&limit=101&offset=900")["plants"]
+            assert [one["values"]["pv_power"] for one in last] == [None] * 101
+        assert listed("sort=name&vendor=growatt&limit=1")["plants"][0]["name"] == "Plant 0"
+
+
+def test_samples_come_in_stretches_of_mean_lowest_and_highest(site):
+    found = site.ask(f"{PLANT}/samples?from=2026-06-21T10:00:00%2B02:00&to=2026-06-21T12:00:01%2B02:00&points=10").json
+    assert found["seconds"] == 900
+    assert found["starts"][0] == "2026-06-21T08:00:00Z"
+    assert len(found["starts"]) == 9
+    assert set(found["metrics"]) == {"pv_power", "grid_power", "battery_power", "battery_soc", "load_power"}
+    assert found["metrics"]["grid_power"] == {side: [-700.5] * 9 for side in ("mean", "low", "high")}
+
+
+def test_a_metric_that_is_named_is_there_though_nothing_is_known_of_it(site):
+    found = site.ask(f"{PLANT}/samples?metrics=ac_power,pv_power").json
+    assert list(found["metrics"]) == ["ac_power", "pv_power"]
+    assert set(found["metrics"]["ac_power"]["mean"]) == {None}
+
+
+def test_without_a_range_it_is_the_plants_own_day(site):
+    found = site.ask(f"{PLANT}/samples?points=2000").json
+    assert found["starts"][0] == "2026-06-20T22:00:00Z"
+    assert found["starts"][-1] == "2026-06-21T10:00:00Z"
+
+
+def test_a_day_as_the_end_is_included(site):
+    found = site.ask(f"{PLANT}/samples?from=2026-06-20&to=2026-06-20&points=24").json
+    assert found["seconds"] == 3600
+    assert len(found["starts"]) == 24
+    assert found["starts"][0] == "2026-06-19T22:00:00Z"
+
+
+def test_a_device_has_samples_of_its_own(site):
+    found = site.ask(f"{PLANT}/samples?device=SN1").json
+    assert found["device"] == "SN1"
+    assert len(found["starts"]) == 1
+    assert site.ask(f"{PLANT}/samples?device=SN2").status == 404
+
+
+def test_years_of_samples_are_never_more_than_fit(tmp_path):
+    rows = [entry(HOME, NOON - 14400 * past, pv_power=float(past)) for past in range(3 * 365 * 6)]
+    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, known=[Known(HOME, "Home", None, ZONE)]))) as site:
+        found = site.ask(f"{PLANT}/samples?from=2023-07-01&to=2026-06-21&points=2000").json
+    assert 1000 < len(found["starts"]) <= 2010
+    assert found["seconds"] == 24 * 3600
+    assert max(found["metrics"]["pv_power"]["high"]) > 6_500
+
+
+def test_days_are_the_plants_own_and_both_ends_are_included(site):
+    found = site.ask(f"{PLANT}/days?from=2026-06-19&to=2026-06-21").json
+    assert [one["day"] for one in found["days"]] == ["2026-06-19", "2026-06-20", "2026-06-21"]
+    assert [one["final"] for one in found["days"]] == [True, False, False]
+    assert set(found["days"][0]["values"]) == set(ENERGIES)
+    assert found["days"][2]["values"] == {name: 20.0 if name == "pv_energy" else None for name in ENERGIES}
+    assert len(site.ask(f"{PLANT}/days").json["days"]) == 31
+
+
+def test_repairs_are_those_of_plant_and_devices_newest_first(site):
+    found = site.ask(f"{PLANT}/repairs").json
+    assert found["total"] == 2
+    assert [(one["device"], one["metric"], one["kept"]) for one in found["repairs"]] == [
+        ("SN1", "pv_power", None),
+        (None, "pv_energy_total", 4567.8),
+    ]
+    assert len(site.ask(f"{PLANT}/repairs?limit=1").json["repairs"]) == 1
+
+
+def test_accounts_tell_budget_and_what_holds_them_back(site):
+    one, other = site.ask(f"{API}/accounts").json["accounts"]
+    assert one["budget"]["requests"] == {"used": 120, "limit": 500, "reserve": 20, "next_free": None}
+    assert one["budget"]["pause"]["kind"] == "locked"
+    assert datetime.fromisoformat(one["budget"]["pause"]["until"]) == datetime.fromtimestamp(NOON, UTC) + timedelta(1)
+    assert other["budget"] is None
+    assert other["problem"] == "its memory cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (f"{API}/plants?form=1", "no parameter 'form'"),
+        (f"{API}/plants?limit=0", "from 1 to 1000"),
+        (f"{API}/plants?limit=1001", "from 1 to 1000"),
+        (f"{API}/plants?limit=1e3", "whole number"),
+        (f"{API}/plants?limit=%D9%A1", "whole number"),
+        (f"{API}/plants?limit=1&limit=2", "twice"),
+        (f"{API}/plants?sort=secret", "is one of"),
+        (f"{API}/plants?q=", "letters"),
+        (f"{PLANT}/samples?points=2001", "from 1 to 2000"),
+        (f"{PLANT}/samples?metrics=pv_power,nothing", "nothing"),
+        (f"{PLANT}/samples?metrics=*)%20FROM%20sample--", "hold no"),
+        (f"{PLANT}/samples?from=1026-01-01", "1970 to 2199"),
+        (f"{PLANT}/samples?from=2026-02-30", "is a day"),
+        (f"{PLANT}/samples?from=2026-01-01T25:00:00Z", "no moment"),
+        (f"{PLANT}/samples?from=2026-06-21T10:00:00", "is a day"),
+        (f"{PLANT}/samples?from=1970-01-01&to=2199-12-31", "days apart"),
+        (f"{PLANT}/samples?from=2026-06-22&to=2026-06-21", "after"),
+        (f"{PLANT}/repairs?from=2000-01-01&to=2026-06-21", "days apart"),
+        (f"{PLANT}/days?from=1970-01-01&to=2199-12-31", "days apart"),
+        (f"{PLANT}/days?from=2026-06-22", "after"),
+        (f"{PLANT}/days?from=2026-06-21T10:00:00Z", "is a day"),
+    ],
+)
+def test_what_cannot_be_answered_as_it_was_asked_is_a_problem_that_says_why(site, path, says):
+    answer = site.ask(path)
+    assert answer.status == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert set(answer.json) == {"type", "title", "status", "detail"}
+    assert says in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        f"{API}/plants/growatt/12",
+        f"{API}/plants/growatt/%00",
+        f"{API}/plants/../../etc/passwd",
+        f"{API}/plants/growatt/..%2f..%2f..%2fetc%2fpasswd",
+        f"{API}/plants/growatt/11/../../../secret",
+        "/assets/../api.py",
+        "/assets/..%2fapi.py",
+        "/assets/%2e%2e/api.py",
+        "//etc/passwd",
+    ],
+)
+def test_there_is_nothing_beside_the_paths_that_are_meant(site, path):
+    answer = site.ask(path)
+    assert answer.status == 404
+    assert b"root:" not in answer.body
+
+
+def test_a_moment_with_a_plus_sign_nobody_escaped_is_understood(site):
+    one = site.ask(f"{PLANT}/samples?from=2026-06-21T10:00:00+02:00").json
+    assert one == site.ask(f"{PLANT}/samples?from=2026-06-21T08:00:00Z").json
+
+
+def test_what_is_known_already_is_not_sent_again(site):
+    first = site.ask(PLANT)
+    again = site.ask(PLANT, If_None_Match=first.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert site.ask(PLANT, If_None_Match='W/"other"').status == 200
+    assert site.ask(PLANT, If_None_Match=f'"x", {first.headers["ETag"]}').status == 304
+
+
+def test_long_answers_are_compressed_for_whoever_reads_that(site):
+    plain = site.ask(f"{API}/plants")
+    packed = site.ask(f"{API}/plants", Accept_Encoding="gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) * 5 < len(plain.body)
+
+
+def test_head_is_answered_without_a_body(site):
+    answer = site.ask(PLANT, "HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["ETag"]
+
+
+def test_a_store_that_is_not_there_yet_has_no_plants_and_is_well(tmp_path):
+    with served(tmp_path / "none.sqlite") as site:
+        assert site.ask(f"{API}/plants").json["total"] == 0
+        assert len(site.ask(f"{API}/accounts").json["accounts"]) == 2
+        assert site.ask("/healthz").json == {"status": "ok", "reasons": []}
+        assert site.ask(PLANT).status == 404
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_a_store_that_cannot_be_read_is_503_with_a_reason_and_is_read_again_when_it_can(tmp_path):
+    where = tmp_path / "samples.sqlite"
+    where.write_text("no database " * 100)
+    clock = Still()
+    with served(where, clock=clock) as site:
+        for path in ("/healthz", "/metrics", PLANT, f"{API}/plants"):
+            assert site.ask(path).status == 503
+        health = site.ask("/healthz").json
+        assert health["status"] == "failing"
+        assert "not a store of heliograph" in health["reasons"][0]
+        assert site.ask(PLANT).headers["Retry-After"] == "10"
+        where.unlink()
+        written(where, home())
+        clock.moment += 3600
+        assert site.ask("/healthz").status == 200
+        assert site.ask(PLANT).status == 200
+
+
+def test_a_database_that_is_away_is_told_without_its_password():
+    with served("postgresql://ada:s3cret-word@127.0.0.1:1/solar") as site:
+        said = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
+    assert [one.status for one in said] == [503] * 3
+    assert all(b"s3cret-word" not in one.body for one in said)
+
+
+def test_whatever_a_store_says_of_itself_its_password_is_not_told():
+    from heliograph.web.api import _problem
+
+    error = StoreError("postgresql://ada:s3cret-word@db/solar?password=s3cret-word: no such table")
+    answer = asyncio.run(_problem(None, error))
+    assert answer.status_code == 503
+    assert b"no such table" in answer.body
+    assert b"s3cret-word" not in answer.body
+
+
+def test_what_a_cloud_calls_a_plant_arrives_as_it_is_and_as_plain_ascii(site):
+    answer = site.ask(f"{API}/plants?vendor=goodwe")
+    assert answer.body.isascii()
+    assert not any(byte < 0x20 or byte == 0x7F for byte in answer.body)
+    names = [one["name"] for one in answer.json["plants"]]
+    stored = [name.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}") for name in HOSTILE]
+    assert names == stored
+    device = site.ask(f"{API}/plants/goodwe/h0").json["devices"][0]
+    assert device["name"] == HOSTILE[0]
+
+
+@pytest.mark.parametrize("word", ["<script>alert(1)</script>", '"},{"a":"', "\r\nSet-Cookie: a=b", "\x1b[2J", "\u202e"])
+def test_a_problem_quotes_what_was_asked_harmlessly(site, word):
+    from urllib.parse import quote
+
+    for path in (f"{API}/plants/growatt/{quote(word, safe='')}", f"{API}/plants?{quote(word, safe='')}=1"):
+        answer = site.ask(path)
+        assert answer.status in (400, 404)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in answer.headers
+        assert answer.body.isascii()
+        assert json.loads(answer.body)["status"] == answer.status
+
+
+def test_an_endless_question_is_not_repeated_endlessly(site):
+    answer = site.ask(f"{API}/plants?vendor={'x' * 5000}")
+    assert answer.status == 400
+    assert len(answer.body) < 1000
+    assert site.ask(f"{API}/plants?{'x' * 5000}=1").status == 400
+    assert len(site.ask(f"{API}/plants?{'x' * 5000}=1").body) < 1000
+    assert site.ask(f"{API}/plants?vendor={'x' * 100_000}").status == 400
+
+
+def test_no_number_is_told_that_is_none(tmp_path):
+    rows = [entry(HOME, NOON, pv_power=float("inf"), grid_power=5.0)]
+    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, known=[Known(HOME, None, None, ZONE)]))) as site:
+        found = site.ask(PLANT)
+        assert found.json["values"]["pv_power"] is None
+        assert b"Infinity" not in found.body + site.ask(f"{PLANT}/samples").body
+        assert "Inf" not in site.ask("/metrics").body.decode()
+
+
+def test_no_secret_of_an_account_is_in_any_answer(tmp_path):
+    from heliograph.cli.serve import Watched
+
+    account = Account(name="home", vendor="growatt", username="ada@example.com", password=Secret("hunter2-hunter2"))
+    with served(written(tmp_path / "s.sqlite", home()), seen=Watched([account])) as site:
+        said = [site.ask(path).body for path in (f"{API}/accounts", "/metrics", "/healthz", "/", "/status")]
+    assert b'"account":"home"' in said[0]
+    assert b'"limit"' in said[0]
+    for body in said:
+        assert b"hunter2" not in body
+        assert b"ada@example.com" not in body
+
+
+def test_a_problem_of_an_account_is_told_in_its_own_words():
+    from heliograph.cli.serve import Watched
+    from heliograph.errors import CloudError
+
+    account = Account(name="home", vendor="growatt", username="ada", password=Secret("hunter2-hunter2"))
+    (seen,) = Watched([account], lambda: {"home": CloudError("no answer", vendor="growatt", call="plants")})()
+    assert isinstance(seen, AccountNow)
+    assert seen.problem == "growatt plants: no answer"
+    assert seen.budget is not None

@@ -1,0 +1,295 @@
+"""Who may look, over a real socket: hosts, origins, tokens, cookies, and what every answer forbids a browser."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import suppress
+from urllib.parse import urlencode
+
+import pytest
+
+from heliograph.config import Serve
+from heliograph.core.redact import Secret
+from heliograph.errors import ConfigError
+from heliograph.web.auth import HEADERS, Doubts, Rules
+from support.website import TOKEN, home, served, written
+
+PLANTS = "/api/v1/plants"
+BEARER = f"Bearer {TOKEN}"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("web") / "samples.sqlite", home())
+
+
+@pytest.fixture(scope="module")
+def site(store):
+    with served(store) as site:
+        yield site
+
+
+@pytest.fixture
+def locked(store):
+    with served(store, token=TOKEN, hosts=("Solar.example",)) as site:
+        yield site
+
+
+def raw(site, text):
+    """Send these very bytes and return all that comes back."""
+    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
+        line.sendall(text)
+        line.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+def test_every_answer_forbids_what_nobody_needs(site, locked):
+    answers = [site.ask(path) for path in ("/", PLANTS, "/nothing", f"{PLANTS}?limit=0", "/metrics", "/assets/page.js")]
+    answers += [site.ask("/", Host="evil.example"), site.ask("/", "POST"), locked.ask("/"), locked.ask("/?token=no")]
+    for answer in answers:
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert "Server" not in answer.headers
+    policy = HEADERS["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "127.0.0.1:1", "localhost:8765"])
+def test_this_machine_may_be_called_by_any_of_its_own_names(site, host):
+    assert site.ask(PLANTS, Host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "192.168.1.7", "127.0.0.1.evil.example", "localhost.evil.example", "localhost@evil", "", "[::2]"],
+)
+def test_another_sites_name_that_leads_here_is_turned_away(site, host):
+    for path in (PLANTS, "/", "/assets/page.js", "/healthz", "/metrics", "/api/v1/events/live"):
+        assert site.ask(path, Host=host).status == 421
+
+
+def test_a_host_that_is_configured_is_known_whatever_its_case_and_port(locked):
+    for host in ("solar.example", "SOLAR.EXAMPLE", "solar.example:443"):
+        assert locked.ask(PLANTS, Host=host, Authorization=BEARER).status == 200
+    assert locked.ask(PLANTS, Host="other.example", Authorization=BEARER).status == 421
+
+
+def test_where_all_addresses_are_listened_on_each_may_be_named_but_no_other_name(store):
+    with served(store, host="0.0.0.0", token=TOKEN) as site:
+        assert site.ask(PLANTS, Host="192.168.1.7:8765", Authorization=BEARER).status == 200
+        assert site.ask(PLANTS, Host="[fe80::1]", Authorization=BEARER).status == 200
+        assert site.ask(PLANTS, Host="evil.example", Authorization=BEARER).status == 421
+
+
+def test_no_host_or_two_of_them_are_turned_away(site):
+    assert raw(site, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 421")
+    both = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    assert raw(site, both).startswith((b"HTTP/1.1 421", b"HTTP/1.1 400"))
+
+
+def test_only_our_own_pages_may_ask_from_a_browser(site):
+    own = f"http://127.0.0.1:{site.port}"
+    assert site.ask(PLANTS, Origin=own).status == 200
+    assert site.ask(PLANTS, Host="localhost", Origin="https://localhost").status == 200
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"{own}.evil.example", "", "file://"):
+        answer = site.ask(PLANTS, Origin=origin)
+        assert answer.status == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_nothing_can_be_changed(site, locked, method):
+    for where in (site, locked):
+        answer = where.ask(PLANTS, method, Authorization=BEARER)
+        assert answer.status == 405
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_a_login_is_no_path_where_there_is_no_token(site):
+    assert site.ask("/login", "POST", "token=", Content_Type=FORM).status == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PLANTS,
+        "/",
+        "/metrics",
+        "/healthz",
+        "/api/v1/openapi.json",
+        "/api/v1/events/live",
+        "/status",
+        "/nothing",
+        "/login",
+    ],
+)
+def test_without_the_token_nothing_is_told(locked, path):
+    answer = locked.ask(path)
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert b"growatt" not in answer.body
+    for wrong in ("Bearer", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer \xe9"):
+        if wrong.startswith("Bearer") and path != PLANTS:
+            continue  # ten wrong ones are too many
+        assert locked.ask(path, Authorization=wrong).status == 401
+
+
+@pytest.mark.parametrize("path", [PLANTS, "/metrics", "/healthz", "/"])
+def test_programs_bring_the_token_in_a_header(locked, path):
+    assert locked.ask(path, Authorization=BEARER).status == 200
+    assert locked.ask(path, Authorization=f"bearer  {TOKEN}").status == 200
+    assert "Set-Cookie" not in locked.ask(path, Authorization=BEARER).headers
+
+
+def test_a_person_is_asked_for_the_token_and_keeps_a_cookie_that_is_not_the_token(locked):
+    form = locked.ask("/", Accept="text/html,*/*")
+    assert form.status == 401
+    assert form.headers["Content-Type"].startswith("text/html")
+    assert b'<form method="post" action="/login">' in form.body
+    assert form.headers["Referrer-Policy"] == "same-origin"  # else a browser calls the form's origin null
+    sent = locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM)
+    assert (sent.status, sent.headers["Location"]) == (303, "/")
+    cookie = sent.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert TOKEN not in cookie
+    kept = cookie.partition(";")[0]
+    assert locked.ask(PLANTS, Cookie=kept).status == 200
+    assert locked.ask(PLANTS, Cookie=f"{kept}0").status == 401
+    assert locked.ask(PLANTS, Cookie="heliograph=").status == 401
+
+
+def test_a_cookie_opens_nothing_once_the_token_is_another(store, locked):
+    cookie = locked.ask(f"/?token={TOKEN}").headers["Set-Cookie"].partition(";")[0]
+    assert locked.ask(PLANTS, Cookie=cookie).status == 200
+    with served(store, token="another-token-altogether") as other:
+        assert other.ask(PLANTS, Cookie=cookie).status == 401
+
+
+def test_a_token_in_an_address_becomes_a_cookie_and_leaves_the_address(locked):
+    answer = locked.ask(f"/status?token={TOKEN}&view=week")
+    assert (answer.status, answer.headers["Location"]) == (303, "/status?view=week")
+    assert "Set-Cookie" in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert locked.ask("/status?token=no", Accept="text/html").status == 401
+
+
+@pytest.mark.parametrize("path", ["/plant/x/a%20b", "/plant/x/%C3%A9%3F%25", "/plant/x/a%2Fb", "/plant/x/..;"])
+def test_a_token_in_an_address_leads_on_to_that_very_address(locked, path):
+    assert locked.ask(f"{path}?token={TOKEN}").headers["Location"] == path
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "///evil.example", "/\\evil.example", "/%5cevil.example"])
+def test_a_token_in_an_address_leads_nowhere_else(locked, path):
+    place = locked.ask(f"{path}?token={TOKEN}").headers["Location"]
+    assert place.startswith("/")
+    assert not place.startswith(("//", "/\\"))
+
+
+def test_a_login_from_another_sites_page_is_turned_away(locked):
+    body = urlencode({"token": TOKEN})
+    assert locked.ask("/login", "POST", body, Content_Type=FORM, Origin="http://evil.example").status == 403
+    assert locked.ask("/login", "POST", "x" * 10_000, Content_Type=FORM).status == 413
+    assert locked.ask("/login", "POST", b"\xff\xfe", Content_Type=FORM).status == 401
+
+
+def test_whoever_guesses_has_to_wait_and_is_not_even_told_when_it_was_right(locked):
+    for _ in range(10):
+        assert locked.ask(PLANTS, Authorization="Bearer guess").status == 401
+    answer = locked.ask(PLANTS, Authorization=BEARER)
+    assert answer.status == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM).status == 429
+    assert locked.ask(f"/?token={TOKEN}").status == 429
+
+
+def test_whoever_is_known_by_a_cookie_is_not_kept_out_by_anothers_guesses(locked):
+    cookie = locked.ask(f"/?token={TOKEN}").headers["Set-Cookie"].partition(";")[0]
+    for _ in range(12):
+        locked.ask(PLANTS, Authorization="Bearer guess")
+    assert locked.ask(PLANTS, Cookie=cookie).status == 200
+
+
+def test_guesses_are_forgotten_after_a_minute_and_counted_by_household():
+    now = [0.0]
+    doubts = Doubts(lambda: now[0])
+    for number in range(10):
+        assert doubts.wait("2001:db8::1") == 0
+        doubts.add(f"2001:db8::{number:x}")
+    assert doubts.wait("2001:db8::ffff") == 60
+    assert doubts.wait("2001:db8:0:1::1") == doubts.wait("10.0.0.1") == 0
+    now[0] = 59.0
+    assert doubts.wait("2001:db8::1") == 1
+    now[0] = 60.0
+    assert doubts.wait("2001:db8::1") == 0
+
+
+def test_many_addresses_that_guess_do_not_fill_the_memory():
+    doubts = Doubts(lambda: 0.0)
+    for number in range(5000):
+        doubts.add(f"10.0.{number // 250}.{number % 250}")
+    assert len(doubts._wrong) <= 1024
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "solar.lan", ""])
+def test_nobody_listens_for_others_without_a_token(host):
+    with pytest.raises(ConfigError, match="needs a token"):
+        Rules.of(Serve(host=host))
+    assert Rules.of(Serve(host=host, token=Secret(TOKEN))).token == TOKEN.encode()
+
+
+@pytest.mark.parametrize("token", ["", "short", "x" * 15])
+def test_a_token_that_can_be_guessed_is_none(token):
+    with pytest.raises(ConfigError, match="token"):
+        Rules.of(Serve(host="0.0.0.0", token=Secret(token)))
+    with pytest.raises(ConfigError, match="token"):
+        Rules.of(Serve(token=Secret(token)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2"])
+def test_this_machine_needs_no_token(host):
+    rules = Rules.of(Serve(host=host))
+    assert rules.token is None
+    assert rules.knows(f"[{host}]:80" if host == "::1" else host)
+
+
+def test_rules_do_not_show_their_token():
+    assert TOKEN not in repr(Rules.of(Serve(token=Secret(TOKEN))))
+
+
+def test_a_mistake_of_ours_is_told_as_one_and_by_nothing_else(store, caplog):
+    def seen():
+        raise RuntimeError("secret-of-somebody")
+
+    with served(store, seen=seen) as site, caplog.at_level(logging.CRITICAL):
+        answer = site.ask(PLANTS)
+    assert answer.status == 500
+    assert answer.json["detail"] == "a mistake of this program; please report it"
+    assert b"secret-of-somebody" not in answer.body
+    assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+
+
+def test_a_head_too_long_or_no_http_at_all_ends_the_connection_and_nothing_else(site):
+    assert b" 400 " in raw(site, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000)[:40]
+    assert b" 400 " in raw(site, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")[:40]
+    assert site.ask(PLANTS).status == 200
+
+
+def test_a_web_socket_gets_no_further_than_the_door(site):
+    head = ("Host: localhost", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    asked = "\r\n".join(("GET / HTTP/1.1", *head, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "")).encode()
+    assert not raw(site, asked).startswith(b"HTTP/1.1 101")
+
+
+def test_connections_on_which_nothing_is_asked_are_ended(store, monkeypatch):
+    monkeypatch.setattr("heliograph.web.server._IDLE", 0.2)
+    with served(store) as site:
+        for begun in (b"", b"GET / HTTP/1.1\r\nHost: 127"):
+            with socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
+                line.sendall(begun)
+                with suppress(ConnectionResetError):
+                    assert line.recv(1) == b""

@@ -1,0 +1,404 @@
+"""The page in a real Chromium: clicked through, live, dark, on a phone, by keyboard, and with hostile names."""
+
+import re
+from contextlib import ExitStack
+from datetime import date
+
+import pytest
+
+from heliograph.local_time import day_bounds
+from heliograph.model import Quality, Status
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Entry, Known, Series
+from heliograph.web.page.format import power
+from heliograph.web.page.history import offsets
+from support.browser import chromium, opened, sideways, site, watched
+from support.paths import TESTS
+from support.web_scenes import HOME, SCENES, ZONE, Scene, at, fill, fleet, hybrid
+from support.website import HOSTILE, IDS, numbered
+
+pytestmark = [
+    pytest.mark.skipif(
+        chromium() is None,
+        reason="no Chromium was found to look at the page with; install one (Debian: chromium) or name it in $CHROMIUM",
+    ),
+    # Threads and sockets of the driver end when it does.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+MOST_BYTES = 200_000
+CHART = "[data-chart]"
+YEAR_ENDS = date(2026, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with opened() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    with site(tmp_path_factory.mktemp("home"), SCENES["full-sun"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    def scene(store):
+        told = SCENES["full-sun"](store)
+        fleet(store, 119)
+        return told
+
+    with site(tmp_path_factory.mktemp("town"), scene) as running:
+        yield running
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """Serve scenes until all tabs are closed: a tab whose server has gone complains of it."""
+    with ExitStack() as all_of_them:
+        yield lambda scene: all_of_them.enter_context(site(tmp_path, scene))
+
+
+@pytest.fixture
+def tab(browser, serving):
+    """Open tabs, and at the end see that nothing was wrong in any."""
+    tabs = []
+
+    def open_one(url, **options):
+        one = watched(browser, **options)
+        tabs.append(one)
+        one.page.goto(url)
+        return one.page
+
+    yield open_one
+    for one in tabs:
+        one.page.context.close()
+    assert [wrong for one in tabs for wrong in one.wrong] == []
+
+
+def drawn(page):
+    page.wait_for_selector(f"{CHART}[data-drawn]:not([aria-busy])")
+    return int(page.locator(CHART).get_attribute("data-drawn"))
+
+
+def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town):
+    page = tab(town.url)
+    page.get_by_role("searchbox").fill("haus")
+    page.get_by_role("link", name="Haus am See").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Haus am See"
+    assert drawn(page) > 100
+    page.get_by_role("link", name="Week").click()
+    page.get_by_role("link", name="Power").click()
+    assert drawn(page) > 500
+    before = page.locator(CHART).get_attribute("data-drawn")
+    over = page.locator(".u-over").bounding_box()
+    with page.expect_response(re.compile("/samples")) as asked:
+        page.mouse.move(over["x"] + over["width"] * 0.2, over["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
+        page.mouse.up()
+    assert asked.value.ok
+    whole = page.get_by_role("button", name="Show all")
+    whole.wait_for()
+    page.wait_for_function(f"document.querySelector('{CHART}').dataset.drawn !== '{before}'")
+    with page.expect_response(re.compile("/samples")):
+        page.locator(".u-over").dblclick()
+    whole.wait_for(state="detached")
+    page.get_by_role("link", name="Earlier week").click()
+    assert "8 – 14 Jun 2026" in page.inner_text("#past")
+    page.get_by_role("link", name="Month").click()
+    page.locator(".bars .slot").nth(9).click()
+    assert "10 June 2026" in page.inner_text("#past")
+    for _ in range(6):
+        page.go_back()
+    assert page.get_by_role("heading", level=1).inner_text() == "Plants"
+
+
+def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
+    running = serving(SCENES["full-sun"])
+    page = tab(running.url)
+    drawn(page)
+    page.evaluate("document.querySelector('.flow').marked = true")
+    page.locator("summary").first.click()
+    moment = int(running.clock.now())
+    with open_store(running.where) as store:
+        values = {**store.latest(HOME)[0].values, "pv_power": 4321.0, "battery_power": -1500.0}
+        store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+    page.get_by_text("The sun gives 4.32\u202fkW").wait_for(timeout=15_000)
+    assert page.get_by_text("Live, just now").is_visible()
+    assert page.locator(".leg.battery").count() == 1
+    assert page.evaluate("document.querySelector('.flow').marked"), "what stays is not made anew"
+    assert page.locator("details[open]").count() == 1
+
+
+def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
+    one = watched(browser)
+    page = one.page
+    page.goto(home.url)
+    drawn(page)
+    page.context.set_offline(True)
+    page.route("**/*", lambda route: route.abort())
+    page.evaluate("dispatchEvent(new Event('visibilitychange')); document.dispatchEvent(new Event('visibilitychange'))")
+    page.get_by_text("The connection is lost.").wait_for(timeout=15_000)
+    assert page.get_by_text("The sun gives").is_visible()
+    page.unroute("**/*")
+    page.context.set_offline(False)
+    page.get_by_text("The connection is lost.").wait_for(state="hidden", timeout=20_000)
+    page.context.close()
+
+
+def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
+    def scene(store):
+        return SCENES["night"](store)._replace(now=at(23, 59))
+
+    running = serving(scene)
+    page = tab(running.url)
+    drawn(page)
+    assert "Sun 21 June 2026" in page.inner_text("#past")
+    running.clock.go(at(0, 5, date(2026, 6, 22)))
+    moment = int(running.clock.now()) - 60
+    with open_store(running.where) as store:
+        values = store.latest(HOME)[0].values
+        store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+    page.get_by_text("Mon 22 June 2026").wait_for(timeout=15_000)
+    drawn(page)
+    page.get_by_text("Mon 22 Jun, 00:00").wait_for()
+
+
+def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browser, serving, tmp_path):
+    running = serving(SCENES["night"])
+    one = watched(browser)
+    running.where.rename(tmp_path / "away")
+    running.where.mkdir()
+    one.page.goto(running.url)
+    one.page.get_by_role("heading", name="The store cannot be read").wait_for()
+    running.where.rmdir()
+    (tmp_path / "away").rename(running.where)
+    one.page.get_by_role("heading", name="Haus am See").wait_for(timeout=20_000)
+    drawn(one.page)
+    one.page.context.close()
+
+
+def test_the_page_is_dark_where_the_system_is(tab, home):
+    colours = []
+    for scheme in ("light", "dark"):
+        page = tab(home.url, color_scheme=scheme)
+        drawn(page)
+        colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    light, dark = (sum(map(int, re.findall(r"\d+", colour))) for colour in colours)
+    assert light > 700
+    assert dark < 100
+
+
+PATHS = ("/", "/?span=week&show=power", "/?span=month", "/?span=year", "/status", "/plant/no/thing")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1600])
+def test_nothing_is_wider_than_its_window(browser, home, town, width):
+    one = watched(browser, width, 800)
+    for url in [*(home.url + path for path in PATHS), town.url]:
+        one.page.goto(url)
+        for details in one.page.locator("summary").all():
+            details.click()
+        if one.page.locator(CHART).count():
+            drawn(one.page)
+        assert sideways(one.page) <= 0, url
+    one.page.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scene", ["full-sun", "night"])
+def test_no_words_touch_the_ring_around_them(browser, scene, width, serving):
+    """The corners of every text in an end of the picture are inside its disc, stroke and all."""
+    running = serving(SCENES[scene])
+    one = watched(browser, width)
+    one.page.goto(running.url)
+    apart = one.page.evaluate("""() => [...document.querySelectorAll(".end")].flatMap((end) => {
+        const disc = end.querySelector(".disc").getBBox();
+        const [x, y, r] = [disc.x + disc.width / 2, disc.y + disc.height / 2, disc.width / 2];
+        return [...end.querySelectorAll("text")].map((text) => {
+            const box = text.getBBox();
+            const far = Math.max(Math.abs(box.y + 3 - y), Math.abs(box.y + box.height - 4 - y));
+            return { said: text.textContent, room: r - Math.hypot(box.width / 2, far) };
+        });
+    })""")
+    assert len(apart) == 9
+    assert [one for one in apart if one["room"] < 8] == []
+    one.page.context.close()
+
+
+def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
+    page = tab(home.url)
+    shown = page.evaluate("""async () => {
+        const { power } = await import("/assets/axis.js");
+        return [0, 842.4, 3400, -12400, 1250000].map((one) => power(one));
+    }""")
+    assert shown == [power(one) for one in (0, 842.4, 3400, -12400, 1250000)]
+
+
+def test_every_text_stands_out_from_what_is_behind_it(browser, home, town):
+    script = (TESTS / "support" / "contrast.js").read_text(encoding="utf-8")
+    for scheme in ("light", "dark"):
+        one = watched(browser, color_scheme=scheme, reduced_motion="reduce")
+        for url in (home.url, f"{home.url}/?span=month", f"{home.url}/status", town.url):
+            one.page.goto(url)
+            assert one.page.evaluate(script) == [], f"{url} {scheme}"
+        one.page.context.close()
+
+
+def hostile(store):
+    now = at(13)
+    for number, name in enumerate(HOSTILE):
+        series = [Series("goodwe", f"h{number}"), Series("goodwe", f"h{number}", "SN<script>alert(1)</script>")]
+        values = {"pv_power": 100.0, "pv_energy_today": 1.0}
+        store.write(
+            Batch(
+                known=[Known(one, name, "hybrid", "Europe/Berlin") for one in series],
+                samples=[Entry(one, now - 60, now, Quality.LIVE, Status.FAULT, values) for one in series],
+            )
+        )
+    return Scene(now)
+
+
+def test_a_hostile_name_is_shown_and_runs_nothing(tab, serving):
+    running = serving(hostile)
+    page = tab(running.url, width=360)
+    ran = []
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    assert HOSTILE[0] in page.inner_text("#found")
+    assert sideways(page) <= 0
+    for number in range(len(HOSTILE)):
+        page.goto(f"{running.url}/plant/goodwe/h{number}")
+        page.wait_for_selector(f"{CHART}[data-drawn]")
+        assert sideways(page) <= 0, HOSTILE[number][:20]
+    assert ran == []
+    assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
+
+
+def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, serving):
+    def scene(store):
+        store.write(numbered(at(13, 5)))
+        return Scene(at(13, 7))
+
+    running = serving(scene)
+    page = tab(running.url)
+    for number, name in enumerate(IDS):
+        page.goto(running.url)
+        with page.expect_response(lambda reply: "/samples?" in reply.url) as drawn:
+            page.get_by_role("link", name=f"Number {number}", exact=True).click()
+        assert page.locator("h1").inner_text() == f"Number {number}"
+        assert page.locator(".head .id").inner_text() == f"goodwe {name}"
+        assert drawn.value.json()["plant"] == name
+        page.get_by_role("link", name="Week", exact=True).click()
+        assert page.locator("h1").inner_text() == f"Number {number}"
+
+
+def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
+    page = tab(town.url)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.locator(".skip").bounding_box()["y"] >= 0, "what has the focus is seen"
+
+    def to(name, most=80):
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent.trim()").startswith(name):
+                return
+        raise AssertionError(f"{name} is not reached")
+
+    to("Today")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?sort=today&falling=1")
+    page.goto(f"{town.url}/?q=haus")
+    to("Haus am See")
+    page.keyboard.press("Enter")
+    drawn(page)
+    page.locator(".canvas").focus()
+    first = page.inner_text(".readout")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text(".readout") != first
+    with page.expect_response(re.compile("/samples")):
+        page.keyboard.press("+")
+    page.get_by_role("button", name="Show all").wait_for()
+    with page.expect_response(re.compile("/samples")):
+        page.keyboard.press("0")
+    page.get_by_role("button", name="Show all").wait_for(state="detached")
+    solar = page.get_by_role("button", name="Solar")
+    solar.focus()
+    page.keyboard.press("Space")
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+
+
+HOURS = """async ([offsets, since, until, most]) => {
+  const { Wall } = await import("/assets/axis.js");
+  const wall = new Wall(offsets);
+  return wall.labels(wall.ticks(since, until, most));
+}"""
+
+
+def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home):
+    page = tab(home.url, timezone_id="America/New_York")
+
+    def hours(day, most):
+        since, until = day_bounds(day, ZONE)
+        return page.evaluate(HOURS, [offsets(ZONE, since, until), since, until, most])
+
+    autumn, spring = hours(date(2026, 10, 25), 30), hours(date(2026, 3, 29), 30)
+    assert autumn[:6] == ["Sun 25", "01:00", "02:00", "02:00", "03:00", "04:00"]
+    assert (len(autumn), autumn[-1]) == (26, "Mon 26")
+    assert spring[:4] == ["Sun 29", "01:00", "03:00", "04:00"]
+    assert hours(date(2026, 10, 25), 10) == ["Sun 25", *(f"{hour:02}:00" for hour in range(3, 24, 3)), "Mon 26"]
+    assert hours(date(2026, 6, 21), 5) == ["Sun 21", "06:00", "12:00", "18:00", "Mon 22"]
+
+
+def test_motion_stops_for_whoever_wants_none(tab, home):
+    page = tab(home.url, reduced_motion="no-preference")
+    assert page.evaluate("getComputedStyle(document.querySelector('.dots')).animationName") == "run"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate("getComputedStyle(document.querySelector('.dots')).animationName") == "none"
+
+
+def test_without_scripts_all_of_it_is_still_said(browser, home):
+    one = watched(browser, java_script_enabled=False)
+    one.page.goto(home.url)
+    assert "The sun gives" in one.page.inner_text("main")
+    assert "its figures are in the table below" in one.page.inner_text("#past")
+    one.page.get_by_text("Hourly means, as a table").click()
+    assert one.page.locator(".figures tbody tr").first.is_visible()
+    one.page.context.close()
+
+
+@pytest.mark.parametrize("which", ["home", "town"])
+def test_the_first_view_is_light(browser, which, request):
+    one = watched(browser)
+    session = one.page.context.new_cdp_session(one.page)
+    session.send("Network.enable")
+    sizes = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    one.page.goto(request.getfixturevalue(which).url, wait_until="load")
+    if which == "home":
+        drawn(one.page)
+    print(f"first view of {which}: {sum(sizes):,.0f} bytes in {len(sizes)} answers")
+    assert 10_000 < sum(sizes) < MOST_BYTES
+    one.page.context.close()
+
+
+def test_a_year_of_five_minutes_is_drawn(tab, serving, capsys):
+    def scene(store):
+        now = at(23, 55, day=YEAR_ENDS)
+        fill(store, hybrid(now), HOME, "Haus am See", YEAR_ENDS.replace(month=1, day=1), now)
+        return Scene(now)
+
+    running = serving(scene)
+    with open_store(running.where) as store:
+        kept = sum(1 for _ in store.moments(HOME, 0, 1 << 40))
+    page = tab(f"{running.url}/?span=year&show=power")
+    points = drawn(page)
+    took = page.locator(CHART).get_attribute("data-took")
+    from_start = page.evaluate("performance.now() - performance.getEntriesByType('navigation')[0].startTime")
+    assert kept == 105_120
+    assert points == 365
+    with capsys.disabled():
+        print(f"\n  a year of {kept:,} samples: drawn in {took} ms, {from_start:.0f} ms after the page was asked for")

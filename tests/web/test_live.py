@@ -1,0 +1,274 @@
+"""Server-sent events over a real socket: what changed comes, once, to whoever listens, until it is time to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Known, Series
+from heliograph.store.threaded import Aside
+from heliograph.web import live as module
+from heliograph.web.live import Live
+from heliograph.web.state import Source
+from support.website import HOME, NOON, ZONE, Still, accounts, entry, home, hostile, served, written
+
+LIVE = "/api/v1/events/live"
+
+
+class Events:
+    """A stream, read event by event."""
+
+    def __init__(self, site, path=LIVE, **headers):
+        self.connection, self.answer = site.stream(path, **headers)
+
+    def next(self):
+        """Return the next event: its name, its number and its data."""
+        found, end = {}, time.monotonic() + 10
+        for line in self.answer:
+            assert time.monotonic() < end
+            name, _, value = line.decode().rstrip("\n").partition(": ")
+            if name in ("event", "id", "data"):
+                found[name] = value
+            elif not name and found:
+                return found["event"], int(found["id"]), json.loads(found["data"])
+        raise EOFError
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return written(tmp_path / "samples.sqlite", home())
+
+
+def later(store, seconds, power, series=HOME):
+    return written(store, Batch(samples=[entry(series, NOON + seconds, pv_power=power)]))
+
+
+def test_whoever_begins_to_listen_gets_what_is_true_and_then_what_changes(store):
+    with served(store) as site, Events(site) as events:
+        assert events.answer.headers["Content-Type"].startswith("text/event-stream")
+        assert events.answer.headers["Cache-Control"] == "no-store"
+        name, first, data = events.next()
+        assert name == "now"
+        assert [one["plant"] for one in data["plants"]] == ["11"]
+        assert data["plants"][0] == site.ask("/api/v1/plants/growatt/11").json
+        assert events.next()[0] == "accounts"
+        later(store, 300, 2222.0)
+        site.clock.moment += 300
+        name, second, data = events.next()
+        assert name == "now"
+        assert data["plants"][0]["values"]["pv_power"] == 2222.0
+        assert second > first
+
+
+def test_only_plants_that_changed_are_told_and_only_those_asked_for(store):
+    other = Series("goodwe", "22")
+    written(store, Batch(samples=[entry(other, NOON, pv_power=1.0)], known=[Known(other, "Other", None, ZONE)]))
+    with served(store) as site, Events(site) as all_of_them, Events(site, f"{LIVE}?vendor=goodwe&plant=22") as one:
+        assert len(all_of_them.next()[2]["plants"]) == 2
+        assert [plant["name"] for plant in one.next()[2]["plants"]] == ["Other"]
+        assert [all_of_them.next()[0], one.next()[0]] == ["accounts", "accounts"]
+        later(store, 300, 7.0)
+        written(store, Batch(samples=[entry(other, NOON + 240, pv_power=2.0)]))
+        site.clock.moment += 300
+        assert {plant["plant"] for plant in all_of_them.next()[2]["plants"]} == {"11", "22"}
+        (found,) = one.next()[2]["plants"]
+        assert found["values"]["pv_power"] == 2.0
+
+
+@pytest.mark.parametrize("how", ["header", "query"])
+def test_whoever_comes_back_gets_only_what_changed_meanwhile(store, how):
+    other = Series("goodwe", "22")
+    written(store, Batch(samples=[entry(other, NOON, pv_power=1.0)], known=[Known(other, "Other", None, ZONE)]))
+    with served(store) as site, Events(site) as stays:
+        with Events(site) as events:
+            events.next()
+            _, number, _ = events.next()
+        assert [stays.next()[0], stays.next()[0]] == ["now", "accounts"]
+        later(store, 300, 7.0)
+        site.clock.moment += 300
+        stays.next()
+        again = {"Last-Event-ID": str(number)} if how == "header" else {}
+        with Events(site, LIVE if again else f"{LIVE}?after={number}", **again) as events:
+            name, _, data = events.next()
+            assert name == "now"
+            assert [plant["plant"] for plant in data["plants"]] == ["11"]
+
+
+def test_the_number_of_an_event_means_the_same_after_a_restart(store):
+    with served(store) as site, Events(site) as events:
+        _, number, _ = events.next()
+    later(store, 600, 9.0)
+    with served(store, clock=Still(NOON + 600)) as site, Events(site, Last_Event_ID=str(number)) as events:
+        assert events.next()[2]["plants"][0]["values"]["pv_power"] == 9.0
+
+
+@pytest.mark.parametrize("word", ["", "-1", "1e9", "x" * 1000, "9" * 400, "\xb2"])
+def test_a_number_nobody_gave_is_taken_for_none(store, word):
+    with served(store) as site, Events(site, Last_Event_ID=word) as events:
+        assert events.next()[0] == "now"
+
+
+def test_a_name_with_lines_in_it_cannot_make_an_event(tmp_path):
+    with served(written(tmp_path / "s.sqlite", hostile())) as site, Events(site) as events:
+        name, _, data = events.next()
+        assert name == "now"
+        assert len(data["plants"]) == 10
+        assert events.next()[0] == "accounts"
+
+
+def test_there_is_room_for_so_many_and_again_once_one_has_left(store, monkeypatch):
+    monkeypatch.setattr(module, "LISTENERS", 2)
+    with served(store) as site:
+        with Events(site) as one, Events(site) as other:
+            assert [one.next()[0], other.next()[0]] == ["now", "now"]
+            refused = site.ask(LIVE)
+            assert refused.status == 503
+            assert refused.headers["Retry-After"] == "30"
+            assert refused.json["detail"] == "too many listen already"
+        end = time.monotonic() + 10
+        while True:
+            connection, answer = site.stream(LIVE)
+            connection.close()
+            if answer.status == 200:
+                break
+            assert time.monotonic() < end
+
+
+def test_streams_end_at_once_when_it_is_time_to_stop(store):
+    with served(store) as site:
+        streams = [Events(site) for _ in range(20)]
+        for one in streams:
+            one.next()
+        silent, _ = site.stream(LIVE)  # which reads nothing
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 2
+    for one in streams:
+        while True:
+            try:
+                one.next()
+            except EOFError:
+                break
+        one.connection.close()
+    silent.close()
+
+
+def test_whoever_listens_gets_nothing_compressed_and_at_once(store):
+    with served(store) as site, Events(site, Accept_Encoding="gzip") as events:
+        assert events.answer.headers["Content-Encoding"] is None
+        assert events.next()[0] == "now"
+
+
+def watched(store, clock, **options):
+    aside = Aside(partial(open_store, store, make=False))
+    source = Source(aside, accounts, clock=clock, ticks=lambda: clock.moment)
+    return aside, Live(source, look=0.01, **options)
+
+
+async def until(stream, word):
+    async with asyncio.timeout(20):
+        async for text in stream:
+            if word in text:
+                return text
+    raise AssertionError(word)
+
+
+def test_a_silent_stream_has_a_heart_that_beats(store):
+    async def listen():
+        aside, live = watched(store, Still(), beat=0.01)
+        stream = live.events(0, lambda _: True)
+        assert (await until(stream, "event: now")).endswith("\n\n")
+        await until(stream, "event: accounts")
+        assert [await anext(stream) for _ in range(3)] == [":\n\n"] * 3
+        await stream.aclose()
+        await aside.close()
+
+    asyncio.run(listen())
+
+
+def test_a_stream_that_is_closed_ends_without_waiting_for_its_next_beat(store):
+    async def listen():
+        aside, live = watched(store, Still())
+        stream = live.events(0, lambda _: True)
+        await until(stream, "event: accounts")
+        ending = asyncio.create_task(anext(stream, "over"))
+        await asyncio.sleep(0)
+        await live.close()
+        assert await asyncio.wait_for(ending, 5) == "over"
+        assert live.listeners == 0
+        await aside.close()
+
+    asyncio.run(listen())
+
+
+def test_nobody_looks_while_nobody_listens(store):
+    async def listen():
+        aside, live = watched(store, Still())
+        assert live._looking is None
+        stream = live.events(0, lambda _: True)
+        await until(stream, "event: now")
+        task = live._looking
+        await stream.aclose()
+        assert live._looking is None
+        await asyncio.wait([task])
+        assert task.cancelled()
+        await aside.close()
+
+    asyncio.run(listen())
+
+
+def test_a_clock_set_back_holds_nothing_back(store):
+    async def listen():
+        aside, live = watched(store, clock := Still())
+        stream = live.events(0, lambda _: True)
+        first = await until(stream, "event: now")
+        later(store, 300, 7.0)
+        clock.moment -= 7200
+        second = await until(stream, "event: now")
+        assert "7.0" in second
+        numbers = [int(text.partition("id: ")[2].partition("\n")[0]) for text in (first, second)]
+        assert numbers[0] < numbers[1]
+        await stream.aclose()
+        await aside.close()
+
+    asyncio.run(listen())
+
+
+def test_a_store_that_is_away_ends_no_stream_and_is_heard_of_when_it_is_back(tmp_path):
+    where = tmp_path / "samples.sqlite"
+    where.write_text("no database " * 100)
+
+    async def listen():
+        aside, live = watched(where, clock := Still(), beat=0.01)
+        stream = live.events(0, lambda _: True)
+        assert "retry" in await anext(stream)
+        assert await anext(stream) == ":\n\n"
+        where.unlink()
+        written(where, home())
+        clock.moment += 2
+        await until(stream, "event: now")
+        await stream.aclose()
+        await aside.close()
+
+    asyncio.run(listen())
+
+
+def test_one_who_reads_nothing_holds_nobody_else_up(store):
+    with served(store) as site:
+        silent, _ = site.stream(LIVE)
+        with Events(site) as events:
+            events.next()
+        assert site.ask("/api/v1/plants").status == 200
+        silent.close()
+    assert threading.active_count() < 20

@@ -1,0 +1,413 @@
+"""The page as text: what it says with nothing but HTML, to whom, and what never gets into it."""
+
+import re
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from heliograph.collect.counters.repair import count
+from heliograph.current import AccountNow
+from heliograph.errors import ConfigError
+from heliograph.model import Quality, Status
+from heliograph.store.base import Batch, Day, Entry, Known, Series
+from heliograph.web.page import fleet as page_fleet
+from heliograph.web.page import flow, format, history  # noqa: A004
+from heliograph.web.page import status as page_status
+from heliograph.web.page.bars import chart
+from support.browser import site
+from support.web_scenes import HOME, SCENES, Scene, at
+from support.website import HOSTILE, Site, budget, served
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class Text(HTMLParser):
+    """What a person reads of a page, in one line."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.parts = []
+        self.skipped = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.skipped += tag in ("title", "svg") and tag == "svg"
+
+    def handle_endtag(self, tag):
+        self.skipped -= tag == "svg"
+
+    def handle_data(self, data):
+        if not self.skipped:
+            self.parts.append(data)
+
+    def __str__(self):
+        return re.sub(r"\s+", " ", " ".join(self.parts).replace("\u202f", " "))
+
+
+def said(site, path="/", status=200):
+    reply = Site(site.url, site.clock).ask(path)
+    assert reply.status == status, reply.body[:300]
+    return reply.body.decode()
+
+
+def text(site, path="/", status=200):
+    return str(Text(said(site, path, status)))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    with site(tmp_path_factory.mktemp("home"), SCENES["full-sun"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    with site(tmp_path_factory.mktemp("fleet"), SCENES["fleet"]) as running:
+        yield running
+
+
+def of(tmp_path, scene):
+    return site(tmp_path, SCENES.get(scene, scene) if isinstance(scene, str) else scene)
+
+
+def test_one_plant_is_the_front_page_and_says_in_words_what_flows(home):
+    told = text(home)
+    assert "Haus am See" in told
+    assert (
+        "The sun gives 3.06 kW, the house uses 406 W, the battery rests at 100 % and 2.66 kW goes to the grid." in told
+    )
+    assert "Live, 2 min ago" in told
+    assert "13:07 there" in told
+    assert "Solar 14.5 kWh 33.3 MWh" in told
+    assert "Self-consumption 61 %" in told
+    assert "Autarky 100 %" in told
+    assert "61 of 180 requests" in told
+    assert "GW10K-ET hybrid · 9010KETU21AW0001" in told
+
+
+def test_the_day_is_there_as_a_table_too(home):
+    told = text(home)
+    assert "From Solar House Grid Battery Charge" in told
+    assert re.search(r"00:00 0 W \d+ W", told)
+    assert "1 value was not believed" in told
+    assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in told
+    assert "a total fell; the cloud says 0 in the morning" in told
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("span=day&at=2026-06-20", "Sat 20 June 2026"),
+        ("span=week&at=2026-06-18", "15 – 21 Jun 2026"),
+        ("span=month&at=2026-06-18", "June 2026"),
+        ("span=year", "2026"),
+        ("span=week&at=2026-06-01&show=power", "1 – 7 Jun 2026"),
+        ("span=day&at=2019-02-03", "Sun 3 February 2019"),
+    ],
+)
+def test_each_span_has_its_name(home, query, expected):
+    assert expected in text(home, f"/?{query}")
+
+
+@pytest.mark.parametrize("query", ["span=decade", "at=yesterday", "at=1066-10-14", "at=9999-12-31", "show=money"])
+def test_a_span_there_is_not_is_said_so(home, query):
+    assert "Nothing is here" in text(home, f"/?{query}", 404)
+
+
+def test_the_last_span_has_no_later_one_and_an_earlier_one_leads_back_to_today(home):
+    assert 'rel="next"' not in said(home)
+    earlier = said(home, "/?span=day&at=2026-06-20")
+    assert 'rel="next"' in earlier
+    assert ">Today</a>" in earlier
+
+
+def test_a_month_is_bars_and_a_table_that_adds_up(home):
+    page = said(home, "/?span=month")
+    assert page.count('class="slot"') == 30
+    told = str(Text(page))
+    assert "Sat 20 Jun" in told
+    assert "Together" in told
+
+
+def test_a_year_says_of_which_days_its_months_are_the_sum(home):
+    assert "May 14 of 31 days" in text(home, "/?span=year")
+
+
+def test_a_time_of_which_nothing_is_kept_says_so(home):
+    assert "Nothing is kept of March 2026 yet." in text(home, "/?span=month&at=2026-03-01")
+
+
+def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own_nor_anything_from_elsewhere(home, fleet, tmp_path):
+    with of(tmp_path, "empty") as empty:
+        pages = [said(home), said(home, "/?span=month"), said(home, "/status"), said(fleet), said(empty)]
+    pages.append(said(home, "/plant/x/y", 404))
+    for page in pages:
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page)
+        assert all(" src=" in tag for tag in re.findall(r"<script[^>]*>", page))
+        assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+
+
+def test_every_file_a_page_names_is_served_once(home):
+    site = Site(home.url, home.clock)
+    names = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', said(home))) | {"/assets/chart.js", "/assets/axis.js"}
+    assert {"/assets/uplot.js", "/assets/page.css"} <= names
+    for name in names:
+        reply = site.ask(name)
+        assert reply.status == 200, name
+        assert reply.headers["content-type"].startswith(("text/css", "text/javascript", "image/svg+xml"))
+        assert site.ask(name, if_none_match=reply.headers["etag"]).status == 304
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2fpage.py", "page.py", "%00"])
+def test_no_other_file_is_served(home, name):
+    assert Site(home.url, home.clock).ask(f"/assets/{name}").status == 404
+
+
+def test_many_plants_are_a_table_of_fifty_to_the_page(fleet):
+    page = said(fleet)
+    assert page.count("<tr>") == 51
+    told = str(Text(page))
+    assert "1,000 plants" in told
+    assert "1–50 of 1,000" in told
+    assert told.index("Am Hang 2 ") < told.index("Am Hang 10 ")
+
+
+def test_the_table_is_found_by_name_and_narrowed_by_state(fleet):
+    assert "1–50 of 125" in text(fleet, "/?q=lindenweg")
+    faulty = said(fleet, "/?state=fault")
+    assert faulty.count('class="badge bad"') == faulty.count("<tr>") - 1 == 11
+    assert "No plant is like that." in text(fleet, "/?q=nowhere")
+    assert "No plant is like that." in text(fleet, "/?page=999")
+
+
+@pytest.mark.parametrize("query", ["sort=colour", "state=sunny", "page=0", "page=-1", "page=%C2%B2"])
+def test_a_wish_the_table_does_not_know_is_said_so(fleet, query):
+    assert "Nothing is here" in text(fleet, f"/?{query}", 404)
+
+
+def test_the_table_is_sorted_with_gaps_last_whichever_way(fleet):
+    def column(query):
+        cells = re.findall(r'data-label="Charge">(?:(\d+)|<span class="gap">)', said(fleet, f"/?sort=charge&{query}"))
+        return [int(cell) if cell else None for cell in cells]
+
+    rising, falling = column("page=1"), column("falling=1&page=1")
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
+    assert rising[0] < falling[0]
+    assert column("page=20") == column("falling=1&page=20") == [None] * 50
+
+
+def test_a_fleet_page_is_light(fleet):
+    reply = Site(fleet.url, fleet.clock).ask("/", accept_encoding="gzip")
+    assert reply.headers["content-encoding"] == "gzip"
+    assert len(reply.body) < 20_000
+
+
+def test_a_plant_that_is_not_there_is_said_so(fleet):
+    assert "There is no such plant" in text(fleet, "/plant/goodwe/%3Cb%3E", 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/nowhere", "text/html,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("/nowhere", "*/*", "application/problem+json"),
+        ("/api/v1/nowhere", "text/html", "application/problem+json"),
+    ],
+)
+def test_where_there_is_no_page_a_person_reads_one_and_a_program_a_problem(fleet, path, accept, kind):
+    answer = Site(fleet.url, fleet.clock).ask(path, Accept=accept)
+    assert (answer.status, answer.headers["Content-Type"]) == (404, kind)
+
+
+def test_an_empty_store_says_what_to_do_next(tmp_path):
+    with of(tmp_path, "empty") as empty:
+        told = text(empty)
+    assert "No plant yet" in told
+    assert "heliograph login" in told
+    assert "heliograph collect" in told
+
+
+def test_a_store_that_is_not_there_yet_says_the_same(tmp_path):
+    with served(tmp_path / "nowhere.sqlite", seen=tuple) as running:
+        reply = running.ask("/")
+        assert reply.status == 200
+        assert "No plant yet" in reply.body.decode()
+        assert running.ask("/status").status == 200
+
+
+def test_a_store_that_cannot_be_read_is_said_so(tmp_path):
+    (tmp_path / "samples.sqlite").write_bytes(b"not a database, but as long as the head of one" * 100)
+    with served(tmp_path / "samples.sqlite") as running:
+        reply = running.ask("/")
+    assert reply.status == 503
+    assert "The store cannot be read" in reply.body.decode()
+
+
+def test_a_locked_account_is_the_first_thing_said_on_every_page(tmp_path):
+    with of(tmp_path, "locked") as locked:
+        for path in ("/", "/status"):
+            told = text(locked, path)
+            assert "The account home is locked by its cloud until" in told
+            assert "The cloud locked the account after too many logins by another program." in told
+            assert "Nothing is asked until then" in told
+            assert "May ask again" not in told
+
+
+def test_a_wait_is_said_as_what_it_is():
+    later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
+    for used, told in ((100, "To spread the day, other programs wait until"), (200, "May ask again")):
+        account = AccountNow(
+            name="home",
+            vendor="growatt",
+            budget=budget(requests_used=used, requests_limit=200, next_free=later, pause=None),
+        )
+        assert told in str(page_status.usage(account, at(12)))
+
+
+def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp_path):
+    (tmp_path / "late").mkdir()
+    with of(tmp_path / "late", "stale") as late:
+        told = text(late)
+    assert "Nothing heard since 09:20" in told
+    assert "A fault is reported by GW10K-ET" in told
+    assert "What flows at this moment is not known." in told
+    assert "The sun gives" not in told
+    with of(tmp_path, "asleep") as asleep:
+        told = text(asleep)
+    assert "Asleep, as expected; last heard 21:00" in told
+    assert "It sleeps until there is sun again." in told
+    assert "Nothing heard since" not in told
+    assert "This plant has no meter" in told
+    assert "Autarky" not in told
+
+
+def polled(*energies):
+    """Return what the counters make of the first polls of a day, five minutes apart."""
+
+    def scene(store):
+        memory, moment = {}, at(13)
+        store.write(Batch(known=[Known(HOME, "Haus am See", None, "Europe/Berlin")]))
+        for energy in energies:
+            values = {"pv_power": 3000.0, "pv_energy_today": energy, "pv_energy_total": 800 + energy}
+            entry = Entry(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
+            counted = count(memory, entry, ZoneInfo("Europe/Berlin"))
+            store.write(Batch(samples=[counted.entry], days=counted.days, repairs=counted.repairs))
+            memory, moment = counted.memory, moment + 300
+        return Scene(moment)
+
+    return scene
+
+
+def test_the_first_polls_say_why_there_is_no_energy_of_today_yet(tmp_path):
+    why = "A counter is believed once it was seen to rise"
+    for polls, told in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
+        folder = tmp_path / f"{len(polls)} {told}"
+        folder.mkdir()
+        with of(folder, polled(*polls)) as begun:
+            words = text(begun)
+        assert (why in words) is told
+        assert ("pv energy today 9.1 kWh – unknown not known to be today's yet" in words) is (9.1 in polls)
+        assert ("Solar 9.40 kWh" in words) is not told
+
+
+def named(name):
+    def scene(store):
+        moment = at(13)
+        series = [Series("goodwe", "1<b>"), Series("goodwe", "2"), Series("goodwe", "2", "<i>SN")]
+        values = {"pv_power": 100.0, "pv_energy_today": 1.0}
+        store.write(
+            Batch(
+                known=[Known(one, name, name if one.device else None, "Europe/Berlin") for one in series],
+                samples=[Entry(one, moment, moment, Quality.LIVE, Status.FAULT, values) for one in series],
+                days=[Day(series[1], date(2026, 6, 20), {"pv_energy": 3.0}, Quality.LIVE, True, moment)],
+            )
+        )
+        return Scene(moment)
+
+    return scene
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_name_is_text_wherever_it_stands(tmp_path, name):
+    with of(tmp_path, named(name)) as hostile:
+        for path in ("/", "/plant/goodwe/2", "/plant/goodwe/1%3Cb%3E", "/plant/goodwe/2?span=month", "/status"):
+            page = said(hostile, path)
+            tags = set(re.findall(r"<([a-zA-Z]+)", page))
+            assert not tags & {"b", "i", "img"}, path
+            assert "<script>" not in page
+            assert "onerror=alert(1)&gt;" in page or "onerror" not in page
+
+
+def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
+    def scene(store):
+        moment = int(datetime(2026, 10, 26, 11, 0, tzinfo=UTC).timestamp())
+        start = int(datetime(2026, 10, 25, tzinfo=BERLIN).timestamp())
+        store.write(
+            Batch(
+                known=[Known(HOME, "Home", None, "Europe/Berlin")],
+                samples=[
+                    Entry(
+                        HOME, start + 300 * number, moment, Quality.LIVE, Status.ONLINE, {"load_power": 100.0 + number}
+                    )
+                    for number in range(25 * 12)
+                ],
+            )
+        )
+        return Scene(moment)
+
+    with of(tmp_path, scene) as clocks:
+        page = said(clocks, "/?at=2026-10-25")
+    rows = re.findall(r'<th scope="row">(\d\d:\d\d \w+)', page)
+    assert len(rows) == 25
+    assert rows[2:5] == ["02:00 CEST", "02:00 CET", "03:00 CET"]
+
+
+def test_the_wall_is_ahead_by_what_it_is_at_each_moment():
+    start = int(datetime(2026, 3, 29, tzinfo=BERLIN).timestamp())
+    assert history.offsets(BERLIN, start, start + 23 * 3600) == ((start, 3600), (start + 2 * 3600, 7200))
+    assert history.offsets(UTC, start, start + 86400) == ((start, 0),)
+
+
+def test_no_share_is_told_that_does_not_follow():
+    assert format.of_sun({"pv_energy": 10.0, "grid_export_energy": None}).share is None
+    assert format.of_sun({"pv_energy": 10.0, "grid_export_energy": 12.0}).share is None
+    assert format.of_house({"load_energy": 0.0, "grid_import_energy": 0.0}) is None
+    assert format.of_house({"load_energy": 8.0, "grid_import_energy": 2.0}).share == 75
+
+
+def test_what_is_not_known_is_not_drawn():
+    assert [one.name for one in flow.nodes({"pv_power": 5.0, "grid_power": None})] == ["sun"]
+    assert [one.name for one in flow.nodes({"pv_power": None, "load_energy_total": 5.0})] == ["house"]
+    assert flow.nodes({}) == []
+
+
+def test_power_runs_from_the_sun_and_into_the_house():
+    drawn = str(flow.picture(flow.nodes({"pv_power": 900.0, "load_power": 900.0, "grid_power": 3.0})))
+    assert 'class="leg sun pace-5"' in drawn
+    assert "M210 122L210 170" in drawn
+    assert 'points="210,183 ' in drawn
+    assert "M223 196L285 196" in drawn
+    assert 'points="298,196 ' in drawn
+    assert "leg grid" not in drawn
+
+
+def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
+    days = [
+        history.Bar(date(2026, 6, 1 + number), {"pv_energy": value}, 1, 1) for number, value in enumerate((4.0, None))
+    ]
+    drawn = str(chart(days, "week", lambda day: f"?at={day}"))
+    assert drawn.count('class="sun"') == 1
+    assert "Tue 2: nothing is known" in drawn
+
+
+def test_a_wish_is_an_address_and_comes_back_from_it():
+    wish = page_fleet.Wanted("näh & fern", "live", "today", falling=True, page=3)
+    from urllib.parse import parse_qsl, urlsplit
+
+    assert page_fleet.wanted(dict(parse_qsl(urlsplit(wish.query()).query))) == wish
+    assert page_fleet.Wanted().query() == "/"
+    with pytest.raises(ConfigError):
+        page_fleet.wanted({"sort": "x"})

@@ -1,0 +1,85 @@
+"""Stretches of the past: as many as fit, and with the clock on the plant's wall."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliograph.local_time import begins
+from heliograph.store import open_store
+from heliograph.store.base import Batch
+from heliograph.web.series import MOST, columns, length, runs
+from support.website import HOME, entry
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ZONES = [UTC, BERLIN, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/Havana")]
+DAY = 24 * 3600
+
+
+def starts(since, until, points, zone):
+    seconds = length(since, until, points)
+    return seconds, [
+        (at, min(at + step, end))
+        for begin, end, step in runs(since, until, seconds, zone)
+        for at in range(begin, end, step)
+    ]
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2030, 1, 1)),
+    st.integers(0, DAY),
+    st.integers(1, 10 * 366 * DAY),
+    st.integers(1, MOST),
+    st.sampled_from(ZONES),
+)
+def test_stretches_follow_each_other_without_hole_or_overlap_and_cover_what_is_asked(first, late, long, points, zone):
+    since = begins(first, zone) + late
+    until = since + long
+    _, found = starts(since, until, points, zone)
+    assert found[0][0] <= since < found[0][1]
+    assert found[-1][1] == until
+    assert all(before[1] == after[0] for before, after in pairwise(found))
+
+
+@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(2, 400), st.integers(1, MOST), st.sampled_from(ZONES))
+def test_there_are_no_more_than_were_asked_for_but_for_changes_of_the_clock(first, days, points, zone):
+    since, until = begins(first, zone), begins(first + timedelta(days=days), zone)
+    seconds, found = starts(since, until, points, zone)
+    changes = len(list(runs(since, until, seconds, zone))) - 1
+    assert changes <= 12
+    assert len(found) <= points + changes + 1
+
+
+@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(2, 400), st.sampled_from(ZONES))
+def test_every_midnight_begins_a_stretch_of_a_day_or_less(first, days, zone):
+    since, until = begins(first, zone), begins(first + timedelta(days=days), zone)
+    seconds, found = starts(since, until, days, zone)
+    if seconds <= DAY:
+        there = {at for at, _ in found}
+        assert all(begins(first + timedelta(days=past), zone) in there for past in range(days))
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-21", 24)])
+def test_a_day_on_which_the_clock_changes_is_one_stretch(day, hours):
+    first = date.fromisoformat(day)
+    since, until = begins(first - timedelta(days=3), BERLIN), begins(first + timedelta(days=4), BERLIN)
+    _, found = starts(since, until, 8, BERLIN)
+    assert [(end - at) / 3600 for at, end in found] == [24, 24, 24, hours, 24, 24, 24]
+
+
+def test_a_year_of_five_minutes_is_read_as_hours_with_what_stood_out_in_each(tmp_path):
+    begin = int(datetime(2025, 6, 1, tzinfo=UTC).timestamp())
+    moments = range(begin, begin + 30 * DAY, 300)
+    peak = begin + 10 * DAY + 12 * 3600
+    with open_store(tmp_path / "s.sqlite") as store:
+        store.write(Batch(samples=[entry(HOME, at, pv_power=9000.0 if at == peak else 100.0) for at in moments]))
+        found = columns(store, HOME, UTC, ("pv_power",), begin, begin + 365 * DAY, MOST)
+    assert found["seconds"] == 6 * 3600
+    assert len(found["starts"]) == 30 * 4
+    assert found["metrics"]["pv_power"]["high"].count(9000.0) == 1
+    assert set(found["metrics"]["pv_power"]["low"]) == {100.0}

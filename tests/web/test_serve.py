@@ -1,0 +1,197 @@
+"""The command as people run it: a program that says where it listens, and ends when it is told to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import datetime
+
+import pytest
+
+from heliograph.emulator.main import Options, build
+from heliograph.emulator.server import serve_in_thread
+from support.website import TOKEN, home, written
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+@pytest.fixture
+def start(tmp_path):
+    programs = []
+    store = written(tmp_path / "samples.sqlite", home())
+    (tmp_path / "heliograph.toml").write_text("")
+
+    def start(*words, config=""):
+        (tmp_path / "heliograph.toml").write_text(config)
+        (tmp_path / "heliograph.toml").chmod(0o600)
+        where = ["--config", str(tmp_path / "heliograph.toml"), "--store", str(store)]
+        command = [sys.executable, "-m", "heliograph", "serve", *where, *words]
+        programs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.communicate()
+
+
+def address(program):
+    line = program.stdout.readline()
+    assert line.startswith("heliograph listens on http://"), program.stderr.read()
+    return line.rpartition("//")[2].strip().rstrip("/")
+
+
+def status(where, path, **headers):
+    connection = http.client.HTTPConnection(where, timeout=20)
+    connection.request("GET", path, headers=headers)
+    found = connection.getresponse().status
+    connection.close()
+    return found
+
+
+def told(program, signum=signal.SIGTERM):
+    begun = time.monotonic()
+    program.send_signal(signum)
+    out, error = program.communicate(timeout=20)
+    return program.returncode, out + error, time.monotonic() - begun
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_once_it_does_and_ends_in_time_though_streams_are_open(start, signum):
+    program = start("--port", "0")
+    where = address(program)
+    assert status(where, "/healthz") == 200
+    streams = []
+    for _ in range(5):
+        streams.append(http.client.HTTPConnection(where, timeout=20))
+        streams[-1].request("GET", "/api/v1/events/live")
+        assert streams[-1].getresponse().readline() == b": heliograph\n"
+    code, said, seconds = told(program, signum)
+    assert (code, said) == (0, "")
+    assert seconds < 3  # two for the streams, the rest for a busy machine
+    for one in streams:
+        one.close()
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(start):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        program = start("--port", str(taken.getsockname()[1]))
+        _, error = program.communicate(timeout=20)
+    assert program.returncode == 2
+    (line,) = error.splitlines()
+    assert "cannot listen on 127.0.0.1" in line
+    assert "port 0 takes a free one" in line
+    assert "attempt" not in line
+
+
+@pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--host", "nowhere.invalid"), ("--port", "70000")])
+def test_what_cannot_be_listened_on_is_said_in_one_line(start, words):
+    program = start(*words)
+    out, error = program.communicate(timeout=20)
+    assert (program.returncode, out) == (2, "")
+    assert len(error.splitlines()) == 1
+
+
+def test_a_token_comes_from_a_file_and_is_in_no_list_of_programs_and_no_line(start, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(f"{TOKEN}\n")
+    program = start("--host", "0.0.0.0", "--port", "0", "--token-file", str(token))
+    where = address(program)
+    assert status(where, "/metrics") == 401
+    assert status(where, "/metrics", Authorization=f"Bearer {TOKEN}") == 200
+    assert status(where, f"/?token={TOKEN}") == 303
+    listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
+    code, said, _ = told(program)
+    assert code == 0
+    assert TOKEN not in said + listed
+
+
+@pytest.mark.parametrize(("text", "says"), [("", "is empty"), ("short", "guessed"), (None, "cannot be read")])
+def test_a_token_file_that_holds_none_is_said_in_one_line(start, tmp_path, text, says):
+    if text is not None:
+        (tmp_path / "token").write_text(text)
+    program = start("--token-file", str(tmp_path / "token"))
+    _, error = program.communicate(timeout=20)
+    assert program.returncode == 2
+    (line,) = error.splitlines()
+    assert says in line
+
+
+def test_what_the_file_says_of_it_is_done(start):
+    program = start(config=f'[serve]\nport = 0\ntoken = "{TOKEN}"\nhosts = ["solar.lan"]\n')
+    where = address(program)
+    assert status(where, "/healthz") == 401
+    assert status(where, "/healthz", Host="solar.lan", Authorization=f"Bearer {TOKEN}") == 200
+    assert told(program)[0] == 0
+
+
+def test_help_loads_nothing_of_the_web():
+    code = (
+        "import sys\nfrom heliograph.cli.main import parser\nparser().format_help()\n"
+        "print([name for name in ('starlette', 'uvicorn', 'htpy', 'anyio', 'asyncio') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
+    code = (
+        "import sys\nsys.modules['starlette'] = None\nfrom heliograph.cli.main import run\n"
+        f"sys.exit(run(['serve', '--store', {str(tmp_path / 's')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "heliograph: the page needs starlette, which is not installed: pip install 'heliograph[web]'\n"
+    )
+
+
+def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
+    noon = datetime.fromisoformat("2025-06-21T12:00:00+02:00")
+    emulator = build(Options(start=noon, speed=0, accounts=2))
+    with serve_in_thread(emulator) as ready:
+        tables = [
+            f"[[account]]\nvendor = {one['vendor']!r}\nusername = {one['username']!r}\n"
+            f"password = {one['password']!r}\nserver = {ready['url']!r}\n"
+            for one in ready["accounts"]
+        ]
+        config = tmp_path / "heliograph.toml"
+        config.write_text("\n".join(("[serve]\nport = 0", *tables)))
+        config.chmod(0o600)
+        where = ["--config", str(config), "--store", str(tmp_path / "samples.sqlite")]
+        command = [sys.executable, "-m", "heliograph", "collect", "--no-heal", *where]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            line = next(line for line in program.stderr if "event=serving" in line)
+            where = line.rpartition("//")[2].strip().rstrip("/")
+            plants = sum(len(one["plants"]) for one in ready["accounts"])
+            end = time.monotonic() + 30
+            while asked(where, "/api/v1/plants")["total"] < plants:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            used = [one["budget"]["requests"]["used"] for one in asked(where, "/api/v1/accounts")["accounts"]]
+            assert all(used)
+            stream = http.client.HTTPConnection(where, timeout=20)
+            stream.request("GET", "/api/v1/events/live")
+            assert stream.getresponse().status == 200
+            code, said, seconds = told(program)
+            stream.close()
+        finally:
+            program.kill()
+            program.communicate()
+    assert code == 0
+    assert seconds < 10
+    assert all(one["password"] not in line + said for one in ready["accounts"])
+
+
+def asked(where, path):
+    connection = http.client.HTTPConnection(where, timeout=20)
+    connection.request("GET", path)
+    found = json.load(connection.getresponse())
+    connection.close()
+    return found
