@@ -100,6 +100,7 @@ UNDECLARED = {
     "growatt/user_center": "the older twin of plant_energy_data",
     "growatt/v1": "the token API",
     "growatt/web": "the web portal",
+    "growatt-openapi": "the token API",
     "goodwe/legacy_multi_inverter_summary": "its call is unknown",
 }
 
