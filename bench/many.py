@@ -34,7 +34,7 @@ def prepare(file: Path) -> None:
     """Write down what an emulated cloud says to one account, round by round."""
     from heliograph import Growatt, client
     from heliograph.emulator.clouds.growatt import EMULATION
-    from heliograph.emulator.main import Options, build
+    from heliograph.emulator.main import EmulatorOptions, build_emulator
     from heliograph.emulator.server import serve_in_thread
 
     said: dict[str, list[str]] = {mark: [] for mark in MARKS}
@@ -46,7 +46,7 @@ def prepare(file: Path) -> None:
         said[mark].append(reply.body.decode())
         return reply
 
-    emulator = build(Options(start=START, speed=0, accounts=1), [EMULATION])
+    emulator = build_emulator(EmulatorOptions(start=START, speed=0, accounts=1), [EMULATION])
     client.send = noted
     with serve_in_thread(emulator) as ready:
         (account,) = ready["accounts"]
@@ -109,7 +109,7 @@ def memory() -> float:
 def remember(store, plants) -> None:
     """Let every plant have a past that is known."""
     from heliograph.model import Quality
-    from heliograph.store.base import Asked, Batch, Day, Entry, Series
+    from heliograph.store.base import Batch, Day, QueryRecord, Series, StoredSample
 
     now = int(START.timestamp())
     for plant in plants:
@@ -118,11 +118,11 @@ def remember(store, plants) -> None:
         moments = [now - 86400 * back for back in range(1, PAST)]
         store.write(
             Batch(
-                samples=[Entry(series, at, at, Quality.LIVE, None, {"pv_energy_today": 0.1}) for at in moments],
+                samples=[StoredSample(series, at, at, Quality.LIVE, None, {"pv_energy_today": 0.1}) for at in moments],
                 days=[Day(series, day, {"pv_energy": 5.0}, Quality.LIVE, final=True, written_at=now) for day in dates],
-                asked=[
-                    *(Asked(series, "curve", f"{day}", "data", now) for day in (START.date(), *dates)),
-                    *(Asked(series, "days", month, "data", now) for month in {f"{day:%Y-%m}" for day in dates}),
+                queries=[
+                    *(QueryRecord(series, "curve", f"{day}", "data", now) for day in (START.date(), *dates)),
+                    *(QueryRecord(series, "days", month, "data", now) for month in {f"{day:%Y-%m}" for day in dates}),
                 ],
             )
         )
@@ -130,25 +130,33 @@ def remember(store, plants) -> None:
 
 async def collected(url: str, folder: Path, accounts: int) -> dict[str, float]:
     from heliograph import AsyncGrowatt
-    from heliograph.collect.gapfill import Healer
-    from heliograph.collect.poller import Worker
-    from heliograph.collect.schedule import Pace
+    from heliograph.collect.gapfill import GapFiller
+    from heliograph.collect.poller import AccountPoller
+    from heliograph.collect.schedule import PollPolicy
     from heliograph.collect.service import collect
     from heliograph.keeper import Keeper
     from heliograph.store.base import Series
     from heliograph.store.sqlite import SqliteStore
-    from heliograph.store.threaded import Writer
+    from heliograph.store.threaded import BufferedWriter
 
     plants = [str(10_000_000 + number) for number in range(accounts)]
     path, keeper, stop = folder / "samples.sqlite", Keeper(folder / "accounts"), asyncio.Event()
     with SqliteStore(path) as store:
         remember(store, plants)
     before = memory()
-    clock, writer = Rounds(url, accounts), Writer(partial(SqliteStore, path))
+    clock, writer = Rounds(url, accounts), BufferedWriter(partial(SqliteStore, path))
 
-    def worker(plant: str) -> Worker:
+    def worker(plant: str) -> AccountPoller:
         connect = partial(AsyncGrowatt, f"owner{plant}", "secret", server=url, keeper=keeper, clock=clock.now)
-        return Worker(f"home{plant}", connect, writer, clock, Pace(180.0), plants=[plant], healer=Healer(writer, clock))
+        return AccountPoller(
+            f"home{plant}",
+            connect,
+            writer,
+            clock,
+            PollPolicy(180.0),
+            plants=[plant],
+            gap_filler=GapFiller(writer, clock),
+        )
 
     workers = [worker(plant) for plant in plants]
     assert await collect(workers, writer, clock, stop)
@@ -156,7 +164,10 @@ async def collected(url: str, folder: Path, accounts: int) -> dict[str, float]:
         assert one.progress.problem is None, one.progress.problem
     with SqliteStore(path) as store:
         for plant in plants:
-            assert len(list(store.moments(Series("growatt", plant), int(START.timestamp()) - 3600, 1 << 40))) == ROUNDS
+            assert (
+                len(list(store.sample_times(Series("growatt", plant), int(START.timestamp()) - 3600, 1 << 40)))
+                == ROUNDS
+            )
     # The first round logs in and learns what there is.
     rounds = [(then[0] - now[0], then[1] - now[1]) for now, then in zip(clock.marks[1:], clock.marks[2:], strict=False)]
     return {

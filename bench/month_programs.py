@@ -144,7 +144,7 @@ class Naive:
             server=world.url,
             keeper=Keeper(folder),
             clock=world.time,
-            paced=self.paced,
+            paced=self.self_throttled,
         )
 
     def ask(self) -> bool:

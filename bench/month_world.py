@@ -11,7 +11,7 @@ from itertools import count
 from random import Random
 from typing import Self
 
-from heliograph.emulator.main import Options, all_emulations, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emulations
 from heliograph.emulator.server import serve_in_thread
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -95,13 +95,13 @@ class World:
     """One cloud with one account, served over real sockets; the network to it can be cut."""
 
     def __init__(self, vendor: str, faults: dict[str, object]) -> None:
-        emulation = next(one for one in all_emulations() if one.vendor == vendor)
-        options = Options(start=START, speed=0, accounts=1)
-        self.emulator = build(options, [emulation])
+        emulation = next(one for one in load_emulations() if one.vendor == vendor)
+        options = EmulatorOptions(start=START, speed=0, accounts=1)
+        self.emulator = build_emulator(options, [emulation])
         self.emulator.faults.set(faults)
         self.vendor = vendor
         self.account = self.emulator.accounts[0]
-        self.site = next(site for site in self.account.sites if site.family == FAMILY[vendor])
+        self.site = next(site for site in self.account.plants if site.family == FAMILY[vendor])
         self.time = Time(START.timestamp(), self._show)
         self._network = contextlib.ExitStack()
         self._ports = (0, 0)
@@ -129,16 +129,16 @@ class World:
 
     def is_light(self, moment: float) -> bool:
         """Tell whether the sun is up."""
-        return self.emulator.world.sky.elevation(int(moment // SLOT)) > 0
+        return self.emulator.world.weather.elevation(int(moment // SLOT)) > 0
 
     @property
     def tally(self):
-        return self.emulator.log.tally(self.account.username)
+        return self.emulator.log.account_counters(self.account.username)
 
     def hours_locked(self) -> float:
         """Return for how long the account has been locked so far."""
-        self.emulator.catch_up()
-        return self.account.lock.total(self.emulator.world.clock.now()) / timedelta(hours=1)
+        self.emulator.apply_due_events()
+        return self.account.lockout.total(self.emulator.world.clock.now()) / timedelta(hours=1)
 
 
 class Weather:
@@ -185,7 +185,7 @@ class Weather:
         if self._world.vendor == "goodwe":
             self._set({"rate": 0})
             return
-        self._own_lock = self._world.account.lock.left(self._world.emulator.world.clock.now()) is not None
+        self._own_lock = self._world.account.lockout.remaining(self._world.emulator.world.clock.now()) is not None
         self._before = self._world.hours_locked()
         self._usual = {name: self._world.emulator.faults.value(name) for name in ("lock", "quota", "expire")}
         self._set({"lock": 0, "quota": None, "expire": ""})
@@ -197,7 +197,7 @@ class Weather:
         if not self._own_lock:
             self.hours_locked_by_cloud += self._world.hours_locked() - self._before
             self._set({"lock": None})
-            self._world.emulator.catch_up()
+            self._world.emulator.apply_due_events()
         self._set(self._usual)
 
 
@@ -231,7 +231,7 @@ class Counts:
         light = [slot for slot in range(first, end) if world.is_light(slot * SLOT)]
         window = range(int(STALE // SLOT))
         stale = [slot for slot in light if not any(slot - back in self._answers for back in window)]
-        cloud = world.emulator.log.cloud(world.vendor)
+        cloud = world.emulator.log.cloud_counters(world.vendor)
         by_cloud = weather.hours_locked_by_cloud if weather else 0.0
         return {
             "days": (world.time.now - self._start) / DAY,

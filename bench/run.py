@@ -56,16 +56,16 @@ def answers() -> dict[str, str]:
     from datetime import datetime
 
     from heliograph import GoodWe, Growatt
-    from heliograph.emulator.main import Options, build
+    from heliograph.emulator.main import EmulatorOptions, build_emulator
     from heliograph.emulator.server import serve_in_thread
 
-    emulator = build(Options(start=datetime.fromisoformat("2026-06-21T12:00:00+02:00"), speed=0))
+    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat("2026-06-21T12:00:00+02:00"), speed=0))
     with serve_in_thread(emulator) as ready:
         one, other = emulator.accounts
         growatt = Growatt(one.username, one.password, server=ready["growatt"], keeper=None)
-        tlx = next(site for site in one.sites if site.family == "tlx-battery")
+        tlx = next(site for site in one.plants if site.family == "tlx-battery")
         goodwe = GoodWe(other.username, other.password, server=ready["sems"], keeper=None)
-        hybrid = next(site for site in other.sites if site.family == "hybrid")
+        hybrid = next(site for site in other.plants if site.family == "hybrid")
         token = {"uid": "1", "timestamp": 1, "token": "0" * 32, "client": "ios", "version": "v2.1.0", "language": "en"}
         found = {
             "LoginAPI": {"back": growatt.login(one.username, one.password).raw},

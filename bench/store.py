@@ -23,14 +23,14 @@ from pathlib import Path
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import open_store, schema
-from heliograph.store.base import Batch, Day, Entry, Series
+from heliograph.store.base import Batch, Day, Series, StoredSample
 
 BATCHES = (1, 12, 100, 10_000)
 SERIES = Series("growatt", "11", "TLX1")
 START, STEP = 1_700_000_100, 300
 WEEK, YEAR = 7 * 86_400, 365 * 86_400
 YEARS_OF_DAYS = 10
-MARKS = len(schema.SAMPLE.columns)
+MARKS = len(schema.SAMPLE_TABLE.columns)
 
 
 def samples(first, count, series=SERIES):
@@ -38,7 +38,7 @@ def samples(first, count, series=SERIES):
     chance = random.Random(first)
     names = list(METRICS)
     return [
-        Entry(
+        StoredSample(
             series,
             START + number * STEP,
             START + number * STEP + 70,
@@ -146,7 +146,7 @@ def reading(store, bare, clock, rounds):
     for names in (schema.ENERGIES, schema.ENERGIES[:1]):
         asked[f"ten years of days, {counted(names)}"] = (
             partial(store.days, series, many[0], many[-1], names),
-            partial(bare.ask, schema.days(names), (*series, many[0].isoformat(), many[-1].isoformat())),
+            partial(bare.ask, schema.select_days(names), (*series, many[0].isoformat(), many[-1].isoformat())),
         )
     for names in ([*METRICS], [*METRICS][:4], [*METRICS][:1]):
         columns = ", ".join(names)
@@ -163,7 +163,7 @@ def reading(store, bare, clock, rounds):
         chosen = [*METRICS][:metrics]
         asked[f"{name}, {counted(chosen)}"] = (
             partial(lambda *what: list(store.buckets(*what)), series, chosen, *year, length),
-            partial(bare.ask, schema.buckets(chosen), (year[0], length, *series, *year)),
+            partial(bare.ask, schema.select_buckets(chosen), (year[0], length, *series, *year)),
         )
     return {
         name: compared([(seconds(clock, own), seconds(clock, raw)) for _ in range(rounds)])

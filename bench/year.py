@@ -115,7 +115,7 @@ def allowed(kwh: float) -> float:
 def gaps(world: World, store: Store, series: Series, day: date) -> tuple[int, int]:
     """Return how many of a day's points the cloud can tell of are not kept, and how many there are."""
     start, end = day_bounds(day, ZONE)
-    kept = list(store.moments(series, start - NEAR, end + NEAR))
+    kept = list(store.sample_times(series, start - NEAR, end + NEAR))
     points = world.points(day)
     return sum(not _near(kept, moment) for moment in points), len(points)
 

@@ -11,13 +11,13 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from heliograph import AsyncGoodWe, AsyncGrowatt
-from heliograph.collect.gapfill import Healer
-from heliograph.collect.poller import Worker
-from heliograph.collect.schedule import Pace
-from heliograph.config import FLOORS
+from heliograph.collect.gapfill import GapFiller
+from heliograph.collect.poller import AccountPoller
+from heliograph.collect.schedule import PollPolicy
+from heliograph.config import MIN_INTERVALS
 from heliograph.keeper import Keeper
 from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import Writer
+from heliograph.store.threaded import BufferedWriter
 from year_world import AWAY, DAY, HOUR, ZONE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Jumping:
         self._world.go(min(max(ceil(until), self.now()), self._end))
 
 
-class Healed(Healer):
+class Healed(GapFiller):
     """The healer, counted."""
 
     def __init__(self, *arguments) -> None:
@@ -77,7 +77,7 @@ def lives(world: World, folder: Path, days: float, interval: float | None = None
 
 async def _life(world: World, folder: Path, end: float, interval: float | None) -> Counter[str]:
     clock = Jumping(world, end)
-    writer = Writer(lambda: SqliteStore(folder / "heliograph.sqlite"))
+    writer = BufferedWriter(lambda: SqliteStore(folder / "heliograph.sqlite"))
     healer = Healed(writer, clock)
 
     def connect():
@@ -85,8 +85,10 @@ async def _life(world: World, folder: Path, end: float, interval: float | None) 
         where = {"server": world.url, "keeper": Keeper(folder / "accounts"), "clock": clock.now, "zone": ZONE}
         return CLIENTS[world.vendor](account.username, account.password, **where)
 
-    pace = Pace(FLOORS[world.vendor][0].total_seconds(), interval)
-    worker = Worker(world.account.username, connect, writer, clock, pace, plants=[world.site.id], healer=healer)
+    pace = PollPolicy(MIN_INTERVALS[world.vendor][0].total_seconds(), interval)
+    worker = AccountPoller(
+        world.account.username, connect, writer, clock, pace, plants=[world.site.id], gap_filler=healer
+    )
     await worker.run(asyncio.Event())  # not through the collector, which outlives mistakes: here they are seen
     assert await writer.finish()
     return healer.questions

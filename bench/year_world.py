@@ -8,9 +8,9 @@ from random import Random
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from heliograph.emulator.main import Options, all_emulations, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emulations
 from heliograph.emulator.server import serve_in_thread
-from heliograph.vendors.growatt.params import uncertain
+from heliograph.vendors.growatt.params import is_ambiguous
 
 HOUR, DAY, STEP = 3600, 86400, 300
 ZONE = ZoneInfo("Europe/Berlin")
@@ -36,13 +36,15 @@ class World:
     """One cloud with one account, of whose plants one is asked about."""
 
     def __init__(self, vendor: str, family: str, *, troubled: bool = True, seed: int = 7, first: date = FIRST) -> None:
-        emulation = next(one for one in all_emulations() if one.vendor == vendor)
+        emulation = next(one for one in load_emulations() if one.vendor == vendor)
         self.first = first
         self.start = _midnight(first)
-        self.emulator = build(Options(start=_midnight(FIRST), speed=0, accounts=1, zone=ZONE, seed=seed), [emulation])
+        self.emulator = build_emulator(
+            EmulatorOptions(start=_midnight(FIRST), speed=0, accounts=1, zone=ZONE, seed=seed), [emulation]
+        )
         self.vendor = vendor
         self.account = self.emulator.accounts[0]
-        self.site = next(site for site in self.account.sites if site.family == family)
+        self.site = next(site for site in self.account.plants if site.family == family)
         self.emulator.faults.set(LIES | (OWN[vendor] if troubled else _lies_of(vendor)))
         self._troubled = troubled
         self._bad: str | None = None
@@ -86,7 +88,7 @@ class World:
 
     def told(self, day: date) -> dict[str, float]:
         """Return what flowed on a day as far as the cloud was ever told."""
-        homes = [home.energies(f"{day}") for home in self.site.homes]
+        homes = [home.energies(f"{day}") for home in self.site.households]
         return {name: sum(home[name] for home in homes) for name in homes[0]}
 
     def totals(self, moment: int) -> dict[str, float]:
@@ -97,10 +99,10 @@ class World:
 
     def points(self, day: date) -> list[int]:
         """Return the moments of a day the cloud can tell of."""
-        home = self.site.homes[0]
+        home = self.site.households[0]
         told = [at for at, values in home.curve(f"{day}") if values["pv_power"] > 0 or home.battery_capacity]
         if self.vendor == "growatt":  # it draws the hour that comes twice once, and nobody knows which
-            told = [at for at in told if not uncertain(at)]
+            told = [at for at in told if not is_ambiguous(at)]
         # A mix's chart has no 00:00.
         return [int(at.timestamp()) for at in told if self.site.family != "mix" or f"{at:%H:%M}" != "00:00"]
 

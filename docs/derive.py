@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heliograph.core.endpoint import Endpoint, methods
+from heliograph.core.endpoint import Endpoint, operations
 from heliograph.metrics import METRICS
-from heliograph.outputs.mqtt.discovery import measured
-from heliograph.outputs.prometheus import named
+from heliograph.outputs.mqtt.discovery import metric_entities
+from heliograph.outputs.prometheus import metric_name
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
@@ -22,7 +22,7 @@ from heliograph.web.api import CALLS, PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from heliograph.core.endpoint import Method
+    from heliograph.core.endpoint import Operation
     from heliograph.settings.definition import Setting
 
 HERE = Path(__file__).parent
@@ -32,11 +32,11 @@ BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", r
 def calls(cloud: type) -> str:
     """Return the table of a cloud's calls: method, request, where the arguments travel, what it is."""
     rows = ["| method | request | arguments travel | what |", "|---|---|---|---|"]
-    rows += [_row(method) for method in methods(cloud)]
+    rows += [_row(method) for method in operations(cloud)]
     return "\n".join(rows)
 
 
-def _row(method: Method[..., object]) -> str:
+def _row(method: Operation[..., object]) -> str:
     names = ", ".join(method.signature.parameters)
     sentence = (method.__doc__ or "").strip().split("\n\n", maxsplit=1)[0].replace("\n", " ").replace("|", "\\|")
     if not isinstance(method, Endpoint):
@@ -45,7 +45,7 @@ def _row(method: Method[..., object]) -> str:
     fixed = "&".join(f"{key}={value}" for key, value in route.fixed.items())
     path = f"{route.path}?{fixed}" if fixed else route.path
     order = " **changes something**" if route.command else ""
-    return f"| `{method.name}({names})` | `{route.verb} {path}` | {route.where}{order} | {sentence} |"
+    return f"| `{method.name}({names})` | `{route.verb} {path}` | {route.encoding}{order} | {sentence} |"
 
 
 def metrics() -> str:
@@ -69,15 +69,15 @@ def prometheus() -> str:
     rows = ["| in Prometheus | kind | meaning |", "|---|---|---|"]
     for row in METRICS.values():
         kind = "counter" if row.kind == "total" else "gauge"
-        rows.append(f"| `heliograph_{named(row)}` | {kind} | {row.meaning} |")
+        rows.append(f"| `heliograph_{metric_name(row)}` | {kind} | {row.meaning} |")
     return "\n".join(rows)
 
 
 def entities() -> str:
     """Return the table of what each metric is in Home Assistant."""
     rows = ["| entity | unit | device class | state class | meaning |", "|---|---|---|---|---|"]
-    for one in measured(METRICS):
-        classes = f"{one.more['device_class']} | {one.more['state_class']}"
+    for one in metric_entities(METRICS):
+        classes = f"{one.config['device_class']} | {one.config['state_class']}"
         rows.append(f"| {one.name} | {METRICS[one.key].unit} | {classes} | {METRICS[one.key].meaning} |")
     return "\n".join(rows)
 
@@ -101,7 +101,8 @@ def settings(rows: Iterable[Setting]) -> str:
 def _setting(row: Setting, last: Setting) -> str:
     many = row is not last
     name, wire = (
-        f"{here}` … `{there}" if many else here for here, there in ((row.name, last.name), (row.wire, last.wire))
+        f"{here}` … `{there}" if many else here
+        for here, there in ((row.name, last.name), (row.wire_name, last.wire_name))
     )
     title = re.sub(r" 1 of (\d+)", r", one of \1", row.title) if many else row.title
     what = f"{title}. {row.meaning}" if row.meaning else title
@@ -134,9 +135,9 @@ def raw(rows: Mapping[str, str]) -> str:
 
 TABLES = {
     **{f"growatt {name} settings": partial(settings, family.settings) for name, family in GROWATT.items()},
-    **{f"growatt {name} raw": partial(raw, family.raw) for name, family in GROWATT.items()},
+    **{f"growatt {name} raw": partial(raw, family.raw_only) for name, family in GROWATT.items()},
     "goodwe settings": lambda: settings(row.setting for row in goodwe.FAMILIES["hybrid"]),
-    "goodwe raw": lambda: raw(goodwe.RAW),
+    "goodwe raw": lambda: raw(goodwe.RAW_ONLY),
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from heliograph import client
-from heliograph.core.session import REDIRECTS, Request
+from heliograph.core.session import REDIRECT_STATUSES, Request
 from heliograph.errors import CloudError, SessionExpired, Unreachable, Unreadable
 
 if TYPE_CHECKING:
-    from heliograph.core.session import Reply
+    from heliograph.core.session import Response
     from heliograph.core.session import Session as Remembered
 
 MAX_HOPS = 30  # as requests
@@ -59,7 +59,7 @@ class Cookie(NamedTuple):
         return f"<Cookie {self.name} for {self.domain}{self.path}>"
 
 
-class Cookies:
+class CookieJar:
     """The session's cookies with the manners of requests' jar: iterates cookies, gets and sets by name."""
 
     def __init__(self, remembered: Remembered, server: Callable[[], str]) -> None:
@@ -104,7 +104,7 @@ class Cookies:
         host = domain or urlsplit(self._server()).netloc
         self._remembered.cookies.setdefault(host, {})[name] = value
 
-    def update(self, other: Mapping[str, str] | Cookies) -> None:
+    def update(self, other: Mapping[str, str] | CookieJar) -> None:
         """Set all cookies of a mapping or another jar."""
         for name, value in other.items():
             self.set(name, value)
@@ -114,10 +114,10 @@ class Cookies:
         self._remembered.cookies.clear()
 
 
-class Response:
+class CompatResponse:
     """One answer with the manners of requests' response."""
 
-    def __init__(self, url: str, reply: Reply) -> None:
+    def __init__(self, url: str, reply: Response) -> None:
         self.url = url
         self.status_code = reply.status
         self.headers = reply.headers
@@ -151,7 +151,7 @@ class Response:
         return f"<Response [{self.status_code}]>"
 
 
-class Session:
+class CompatSession:
     """A session with the manners of requests': its headers and cookies go with every call."""
 
     __slots__ = ("_remembered", "cookies", "headers")
@@ -159,13 +159,13 @@ class Session:
     def __init__(self, headers: Mapping[str, str], remembered: Remembered, server: Callable[[], str]) -> None:
         self._remembered = remembered
         self.headers = Headers(headers)
-        self.cookies = Cookies(remembered, server)
+        self.cookies = CookieJar(remembered, server)
 
-    def get(self, url: str, **options: Any) -> Response:
+    def get(self, url: str, **options: Any) -> CompatResponse:
         """Send a GET."""
         return self.request("GET", url, **options)
 
-    def post(self, url: str, data: Any = None, **options: Any) -> Response:
+    def post(self, url: str, data: Any = None, **options: Any) -> CompatResponse:
         """Send a POST."""
         return self.request("POST", url, data=data, **options)
 
@@ -180,7 +180,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         allow_redirects: bool = True,
         timeout: float = client.TIMEOUT,
-    ) -> Response:
+    ) -> CompatResponse:
         """Send any request; a status of 400 and more raises, as growattServer arranges it."""
         request = self._composed(method, url, params, data, json, headers)
         for _ in range(MAX_HOPS):
@@ -190,11 +190,11 @@ class Session:
                 reply = client.send(sent, timeout)
             except CloudError as error:
                 raise as_requests_error(error) from None
-            self._remembered.absorb(request.url, reply)
-            if not allow_redirects or reply.status not in REDIRECTS:
+            self._remembered.update_from_response(request.url, reply)
+            if not allow_redirects or reply.status not in REDIRECT_STATUSES:
                 break
             request = Request("GET", urljoin(request.url, reply.headers.get("location") or ""), dict(self.headers))
-        response = Response(request.url, reply)
+        response = CompatResponse(request.url, reply)
         response.raise_for_status()
         return response
 
@@ -232,7 +232,7 @@ def as_requests_error(error: CloudError) -> CloudError:
     twin = _twins.setdefault((kind, other), type(kind.__name__, (kind, other), members))
     copy = twin.__new__(twin)
     copy.args = error.args
-    unreadable = {"msg": error.what, "doc": error.excerpt, "pos": 0, "lineno": 1, "colno": 1}
+    unreadable = {"msg": error.message, "doc": error.excerpt, "pos": 0, "lineno": 1, "colno": 1}
     vars(copy).update({"response": None, "request": None, **unreadable, **vars(error), "plain": error})
     if error.status is not None:
         copy.response = _BareResponse(error.status)  # type: ignore[attr-defined]

@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 
 from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
 
-from heliograph.core.endpoint import Blocking, Concurrent, sequence
-from heliograph.core.protocol import Conversation, Wait, advance
-from heliograph.core.redact import MASK, Secret, bare
-from heliograph.core.session import ANEW, FORGOTTEN, Credentials, Reply, Request, Session
+from heliograph.core.endpoint import AsyncClientBase, SyncClientBase, composite
+from heliograph.core.protocol import AccountProtocol, Sleep, resume
+from heliograph.core.redact import MASK, Secret, redact_url
+from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session
 from heliograph.errors import ConfigError, Unreachable
-from heliograph.local_time import zone_called
+from heliograph.local_time import parse_zone
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client, SyncClient
     from pyreqwest.response import BaseResponse
 
-    from heliograph.core.endpoint import Plan, Steps
-    from heliograph.core.protocol import Cloud
+    from heliograph.core.endpoint import Flow, FlowGenerator
+    from heliograph.core.protocol import VendorProtocol
     from heliograph.errors import CloudError
     from heliograph.keeper import Budget, Keeper, Limits
-    from heliograph.keeper.guard import Gate
+    from heliograph.keeper.guard import AccountGuard
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def async_pool() -> Client:
     return _async_pools[loop]
 
 
-def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Reply:
+def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
     """Send one request and wait for the whole reply."""
     try:
         response = _prepared(blocking_pool(), request, timeout).build().send()
@@ -95,7 +95,7 @@ async def send_async(
     request: Request,
     timeout: float = TIMEOUT,  # noqa: ASYNC109
     clock: Callable[[], float] = time,
-) -> Reply:
+) -> Response:
     """Send one request and await the whole reply."""
     try:
         response = await _prepared(async_pool(), request, timeout).build().send()
@@ -108,7 +108,7 @@ def _prepared(pool: Any, request: Request, timeout: float) -> Any:
     try:
         builder = pool.request(request.verb, request.url).headers(request.headers)
     except ValueError as error:
-        raise ConfigError(f"{bare(request.url)!r} is not an address a request can be sent to ({error})") from None
+        raise ConfigError(f"{redact_url(request.url)!r} is not an address a request can be sent to ({error})") from None
     if timeout != TIMEOUT:
         builder = builder.timeout(timedelta(seconds=timeout))
     if request.body == b"":
@@ -117,14 +117,14 @@ def _prepared(pool: Any, request: Request, timeout: float) -> Any:
     return builder if request.body is None else builder.body_bytes(request.body)
 
 
-def _reply(response: BaseResponse, body: bytes, at: float) -> Reply:
-    return Reply(response.status, response.headers, response.get_header_all("set-cookie"), body, at)
+def _reply(response: BaseResponse, body: bytes, at: float) -> Response:
+    return Response(response.status, response.headers, response.get_header_all("set-cookie"), body, at)
 
 
 def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
-    host = urlsplit(bare(request.url)).netloc
+    host = urlsplit(redact_url(request.url)).netloc
     if isinstance(error, RequestTimeoutError):
         late = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
         late.timed_out = True
@@ -141,26 +141,26 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
     return nobody
 
 
-class Carrier:
+class BaseClient:
     """What both drivers have in common: one account's conversation, one call at a time."""
 
-    conversation = Conversation
+    conversation = AccountProtocol
 
     def __init__(
         self,
-        cloud: Cloud,
+        cloud: VendorProtocol,
         session: Session,
         who: Credentials | None,
         *,
         timeout: float,
         allow_commands: bool,
         clock: Callable[[], float] = time,
-        gate: Gate | None = None,
+        guard: AccountGuard | None = None,
     ) -> None:
-        self._talk = self.conversation(cloud, session, who, allow_commands=allow_commands)
+        self._protocol = self.conversation(cloud, session, who, allow_commands=allow_commands)
         self._timeout = timeout
         self._clock = clock
-        self._gate = gate
+        self._guard = guard
         self._turn = self._new_turn()
 
     def _new_turn(self) -> Any:
@@ -170,27 +170,27 @@ class Carrier:
     @property
     def session(self) -> Session:
         """What the account's conversation remembers; a keeper stores it, to spare the next process a login."""
-        return self._talk.session
+        return self._protocol.session
 
     @property
     def allow_commands(self) -> bool:
         """Whether this client sends orders."""
-        return self._talk.allow_commands
+        return self._protocol.allow_commands
 
-    def _start(self, plan: Callable[[], Plan[T]]) -> Generator[Request | Wait, Any, T]:
-        if self._gate is None:
-            return self._talk.carry(plan(), self._clock())
-        return self._gate.watch(self._talk, plan)
+    def _start(self, plan: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Any, T]:
+        if self._guard is None:
+            return self._protocol.execute(plan(), self._clock())
+        return self._guard.run(self._protocol, plan)
 
 
-class Account(Carrier):
+class AccountClient(BaseClient):
     """A client made with a name and a password; a cloud names itself and its servers, all else is alike."""
 
-    cloud: ClassVar[Callable[..., Cloud]]
-    usual_limits: ClassVar[Limits]
+    cloud: ClassVar[Callable[..., VendorProtocol]]
+    default_limits: ClassVar[Limits]
 
     @staticmethod
-    def address(server: str) -> str:
+    def resolve_server(server: str) -> str:
         """Return the address of a region's name, of an address as people write it, or of the usual server."""
         raise NotImplementedError
 
@@ -226,35 +226,35 @@ class Account(Carrier):
         """
         kind = type(self)
         kept = keeper if keeper != "usual" else None if session else _usual_keeper()
-        session = session or Session(kind.address(server))
-        session.zone = zone_called("zone", zone) if isinstance(zone, str) else zone
+        session = session or Session(kind.resolve_server(server))
+        session.zone = parse_zone("zone", zone) if isinstance(zone, str) else zone
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
         self._name = username
         who = Credentials(username, password if isinstance(password, Secret) else Secret(password))
         super().__init__(cloud, session, who, timeout=timeout, allow_commands=allow_commands, clock=clock)
         if kept is not None:
-            self._gate = kept.gate(
+            self._gate = kept.guard(
                 cloud.vendor,
                 session.server,
                 username,
-                limits or kind.usual_limits,
+                limits or kind.default_limits,
                 interactive=_at_a_prompt() if interactive is None else interactive,
-                paced=paced,
+                self_throttled=paced,
                 clock=clock,
             )
 
     def __repr__(self) -> str:
         # A name is private, and two accounts are told apart all the same.
-        return f"{type(self).__name__}({self._name[:1]}{MASK}, server={bare(self.session.server)!r})"
+        return f"{type(self).__name__}({self._name[:1]}{MASK}, server={redact_url(self.session.server)!r})"
 
     @property
-    def gate(self) -> Gate:
+    def guard(self) -> AccountGuard:
         """What stands between the account and the network."""
         if self._gate is None:
             raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
         return self._gate
 
-    def remembered(self) -> Session:
+    def stored_session(self) -> Session:
         """Return what is remembered of the account, by this client or whoever spoke for it last; nothing is sent."""
         stored = self._gate.load(self._clock()).session if self._gate else None
         return Session.from_dict(stored) if stored else self.session
@@ -262,27 +262,27 @@ class Account(Carrier):
     @property
     def budget(self) -> Budget:
         """What is used of the account's budget and what holds it back; read from its file, nothing is sent."""
-        return self.gate.budget()
+        return self.guard.budget()
 
     def free_at(self, requests: int) -> float:
         """Return when a program may send so many requests: now, or when enough of the last 24 hours has passed.
 
         In epoch seconds, if nobody sends any until then; nothing is sent.
         """
-        return self.gate.free_at(requests)
+        return self.guard.available_at(requests)
 
-    @sequence
-    def log_in(self) -> Steps[None]:
+    @composite
+    def log_in(self) -> FlowGenerator[None]:
         """Log in now, once, whatever session is stored: for a person who has changed something.
 
         Waits after failures and a refused password are forgotten; a lock and a block are not.
         """
-        yield ANEW
+        yield FORCE_LOGIN
 
-    @sequence
-    def forget(self) -> Steps[None]:
+    @composite
+    def forget(self) -> FlowGenerator[None]:
         """Forget the stored session without asking the cloud; budget and locks stay remembered."""
-        yield FORGOTTEN
+        yield CLEAR_SESSION
 
 
 def _at_a_prompt() -> bool:
@@ -296,7 +296,7 @@ def _usual_keeper() -> Keeper:
     return Keeper()
 
 
-class BlockingClient(Carrier, Blocking):
+class BlockingClient(BaseClient, SyncClientBase):
     """Carries an account's conversation on the calling thread, one call at a time."""
 
     def __enter__(self) -> Self:
@@ -311,13 +311,13 @@ class BlockingClient(Carrier, Blocking):
     def _new_turn(self) -> threading.Lock:
         return threading.Lock()
 
-    def perform(self, plan: Callable[[], Plan[T]]) -> T:
+    def perform(self, plan: Callable[[], Flow[T]]) -> T:
         with self._turn, closing(self._start(plan)) as steps:
-            outcome: Reply | CloudError | None = None
+            outcome: Response | CloudError | None = None
             try:
                 while True:
-                    step = advance(steps, outcome)
-                    if isinstance(step, Wait):
+                    step = resume(steps, outcome)
+                    if isinstance(step, Sleep):
                         sleep(step.seconds)
                         outcome = None
                         continue
@@ -330,7 +330,7 @@ class BlockingClient(Carrier, Blocking):
                 return result
 
 
-class AsyncClient(Carrier, Concurrent):
+class AsyncClient(BaseClient, AsyncClientBase):
     """Carries an account's conversation on an event loop, one call at a time; another loop may have it afterwards."""
 
     async def __aenter__(self) -> Self:
@@ -352,14 +352,14 @@ class AsyncClient(Carrier, Concurrent):
         lock: asyncio.Lock = self._turn.setdefault(get_running_loop(), Lock())
         return lock
 
-    async def perform(self, plan: Callable[[], Plan[T]]) -> T:
+    async def perform(self, plan: Callable[[], Flow[T]]) -> T:
         async with self._turn_here():
             with closing(self._start(plan)) as steps:
-                outcome: Reply | CloudError | None = None
+                outcome: Response | CloudError | None = None
                 try:
                     while True:
-                        step = advance(steps, outcome)
-                        if isinstance(step, Wait):
+                        step = resume(steps, outcome)
+                        if isinstance(step, Sleep):
                             await _pause(step.seconds)
                             outcome = None
                             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.freshness import Freshness, awake, freshness, rhythm
-from heliograph.collect.kept import LATELY, enduring
-from heliograph.local_time import day_at, zone_named
+from heliograph.collect.freshness import Freshness, freshness, sample_interval, usually_reporting
+from heliograph.collect.kept import PATTERN_WINDOW, has_battery
+from heliograph.local_time import day_at, zone_from_name
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heliograph.keeper import Budget
     from heliograph.model import Status
-    from heliograph.store.base import Entry, Known, Series, Store
+    from heliograph.store.base import Series, SeriesInfo, Store, StoredSample
 
 _DAY = 24 * 3600
 _HABITS_LAST = 600
@@ -28,7 +28,7 @@ TOTALS = tuple(name for name, metric in METRICS.items() if metric.kind == "total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceNow:
+class DeviceState:
     """One box of a plant, as it is by its newest sample."""
 
     series: Series
@@ -45,7 +45,7 @@ class DeviceNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlantNow:
+class PlantState:
     """One plant; `values` hold what is true now, and what cannot be known now is None.
 
     Gauges are there while the newest sample is live or late, counters of today while it is of the plant's present
@@ -60,10 +60,10 @@ class PlantNow:
     measured_at: int | None
     fetched_at: int | None
     freshness: Freshness
-    rhythm: float
+    sample_interval: float
     """The usual seconds between samples."""
     values: Mapping[str, float | None]
-    devices: tuple[DeviceNow, ...] = ()
+    devices: tuple[DeviceState, ...] = ()
 
     @property
     def title(self) -> str:
@@ -72,7 +72,7 @@ class PlantNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountNow:
+class AccountStatus:
     """One account: what is used of its budget, or why that cannot be told."""
 
     name: str
@@ -91,16 +91,16 @@ class _Habits(NamedTuple):
 
 
 @dataclass(slots=True)
-class Overview:
+class CurrentState:
     """All plants of a store; made once and asked often."""
 
     store: Store
     _habits: dict[Series, _Habits] = field(default_factory=dict)
 
-    def plants(self, now: int) -> tuple[PlantNow, ...]:
+    def plants(self, now: int) -> tuple[PlantState, ...]:
         """Return every plant with its devices, in the order of their ids."""
         newest = {one.series: one for one in self.store.latest()}
-        devices: dict[Series, list[DeviceNow]] = {}
+        devices: dict[Series, list[DeviceState]] = {}
         plants = []
         for known in self.store.series():
             if known.series.device:
@@ -112,12 +112,14 @@ class Overview:
             self._plant(one, newest.get(one.series), tuple(devices.get(one.series, ())), now) for one in plants
         )
 
-    def _plant(self, known: Known, newest: Entry | None, devices: tuple[DeviceNow, ...], now: int) -> PlantNow:
-        zone, at = zone_named(known.zone), None if newest is None else newest.measured_at
-        battery = newest is not None and enduring(newest.values)
+    def _plant(
+        self, known: SeriesInfo, newest: StoredSample | None, devices: tuple[DeviceState, ...], now: int
+    ) -> PlantState:
+        zone, at = zone_from_name(known.zone), None if newest is None else newest.measured_at
+        battery = newest is not None and has_battery(newest.values)
         habits = self._habits_of(known.series, zone, now)
         fresh = freshness(at, now, habits.rhythm, habits.awake, has_battery=battery)
-        return PlantNow(
+        return PlantState(
             series=known.series,
             name=known.name,
             zone=zone,
@@ -126,15 +128,15 @@ class Overview:
             measured_at=at,
             fetched_at=newest and newest.fetched_at,
             freshness=fresh,
-            rhythm=habits.rhythm,
+            sample_interval=habits.rhythm,
             values={} if newest is None else self._true_now(newest, zone, now, fresh),
             devices=devices,
         )
 
-    def _device(self, known: Known, newest: Entry | None, now: int) -> DeviceNow:
-        zone = zone_named(known.zone)
+    def _device(self, known: SeriesInfo, newest: StoredSample | None, now: int) -> DeviceState:
+        zone = zone_from_name(known.zone)
         fresh = freshness(None if newest is None else newest.measured_at, now, 300.0, None, has_battery=True)
-        return DeviceNow(
+        return DeviceState(
             series=known.series,
             name=known.name,
             family=known.family,
@@ -143,7 +145,7 @@ class Overview:
             values={} if newest is None else self._true_now(newest, zone, now, fresh),
         )
 
-    def _true_now(self, newest: Entry, zone: tzinfo, now: int, fresh: Freshness) -> dict[str, float | None]:
+    def _true_now(self, newest: StoredSample, zone: tzinfo, now: int, fresh: Freshness) -> dict[str, float | None]:
         """Return the values that still hold: none of a power measured hours ago, no energy of yesterday as today's."""
         values = self._with_totals(newest)
         present = {
@@ -153,7 +155,7 @@ class Overview:
         }
         return {name: value if present[METRICS[name].kind] else None for name, value in values.items()}
 
-    def _with_totals(self, newest: Entry) -> Mapping[str, float | None]:
+    def _with_totals(self, newest: StoredSample) -> Mapping[str, float | None]:
         """Return an entry's values; a day's curve tells no totals, so that those of the sample before still stand."""
         if newest.quality is not Quality.BACKFILLED:
             return newest.values
@@ -165,8 +167,8 @@ class Overview:
     def _habits_of(self, series: Series, zone: tzinfo, now: int) -> _Habits:
         habits = self._habits.get(series)
         if habits is None or not 0 <= now - habits.known_at < _HABITS_LAST:
-            heard = self.store.buckets(series, (), now - LATELY, now + 1, _HALF_HOUR)
+            heard = self.store.buckets(series, (), now - PATTERN_WINDOW, now + 1, _HALF_HOUR)
             halves = [one.starts_at + _HALF_HOUR // 2 for one in heard]
-            lately = self.store.moments(series, now - _DAY, now + 1)
-            habits = self._habits[series] = _Habits(now, rhythm(lately), awake(halves, now, zone))
+            lately = self.store.sample_times(series, now - _DAY, now + 1)
+            habits = self._habits[series] = _Habits(now, sample_interval(lately), usually_reporting(halves, now, zone))
         return habits

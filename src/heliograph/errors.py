@@ -35,7 +35,7 @@ class ConfigError(HeliographError):
     """The configuration or the command line has to be fixed."""
 
 
-class Invalid(ConfigError):
+class InvalidValue(ConfigError):
     """A value is none that a setting may have; the text names the parameter and what is allowed, nothing was sent."""
 
 
@@ -43,26 +43,26 @@ class StoreError(HeliographError):
     """The store refused; nothing acknowledged was lost."""
 
 
-class NothingKept(StoreError):
+class StoreMissing(StoreError):
     """There is no store yet, and whoever only reads makes none."""
 
 
 class CloudError(HeliographError):
     """A cloud did not give what was asked; the text says which, what happened and what to do next."""
 
-    def __init__(self, what: str, *, vendor: str = "", call: str = "", advice: str = "", excerpt: str = "") -> None:
-        self.what = what
+    def __init__(self, message: str, *, vendor: str = "", call: str = "", advice: str = "", excerpt: str = "") -> None:
+        self.message = message
         self.vendor = vendor
         self.call = call
         self.advice = advice
         self.excerpt = excerpt
         self.status: int | None = None
         """The HTTP status of the answer, when there was one."""
-        super().__init__(what)
+        super().__init__(message)
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.vendor, self.call) if part)
-        text = f"{where}: {self.what}" if where else self.what
+        text = f"{where}: {self.message}" if where else self.message
         if self.excerpt:
             text += f" (answer: {self.excerpt})"
         return f"{text}. {self.advice}" if self.advice else text
@@ -116,7 +116,7 @@ class SessionExpired(CloudError):
     """The cloud no longer knows this session."""
 
 
-class Refused(CloudError):
+class RequestRefused(CloudError):
     """The cloud understood and said no; `code` and `reason` are its own words."""
 
     code: str = ""

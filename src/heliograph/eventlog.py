@@ -9,7 +9,7 @@ from typing import Any
 _BARE = re.compile(r"[\w.,:;/+@%()-]+", re.ASCII)
 
 
-class Event:
+class LogEvent:
     """One thing that happened, and its facts; a log record's message, put into words only where it is shown."""
 
     __slots__ = ("facts",)

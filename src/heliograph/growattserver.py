@@ -12,24 +12,24 @@ import warnings
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from heliograph._requests_compat import Session, as_requests_error
+from heliograph._requests_compat import CompatSession, as_requests_error
 from heliograph.client import TIMEOUT, BlockingClient
-from heliograph.core.endpoint import Call, Untyped
-from heliograph.core.http import compose
-from heliograph.core.protocol import Conversation
+from heliograph.core.endpoint import Call, RawClientBase
+from heliograph.core.http import build_request
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.session import Session as Remembered
-from heliograph.errors import CloudError, Refused, Unreadable
+from heliograph.errors import CloudError, RequestRefused, Unreadable
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.auth import AGENT, SERVERS, GrowattCloud, agent, learned_zone
+from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent
 from heliograph.vendors.growatt.params import Timespan, hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
-    from heliograph.core.endpoint import Plan, Steps
-    from heliograph.core.session import Reply, Request
-    from heliograph.vendors.growatt.params import Clock
+    from heliograph.core.endpoint import Flow, FlowGenerator
+    from heliograph.core.session import Request, Response
+    from heliograph.vendors.growatt.params import TimeOfDay
 
 __all__ = [
     "BATT_MODE_BATTERY_FIRST",
@@ -86,61 +86,61 @@ class GrowattV1ApiError(GrowattError):
 _EMPTY: dict[str, Any] = {"plant_list": [], "plant_list_page": []}
 
 
-class _AsSent(GrowattCloud):
+class _AsSent(GrowattProtocol):
     """Growatt without opinions: answers are handed on as sent, and nothing is asked that the caller did not."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: CompatSession) -> None:
         super().__init__()
         self.http = session
 
-    def request(self, session: Remembered, call: Call[Any]) -> Request:
-        return compose(session.base, call, self.http.headers)
+    def build_request(self, session: Remembered, call: Call[Any]) -> Request:
+        return build_request(session.base, call, self.http.headers)
 
-    def inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
+    def unwrap(self, call: Call[Any], answer: Any, reply: Response) -> Any:
         if not isinstance(answer, dict):
             raise Unreadable(f"the answer is not an object but {type(answer).__name__}")
         inside: Any = answer
-        for member in filter(None, call.endpoint.route.inside.split(".")):
+        for member in filter(None, call.endpoint.route.result_path.split(".")):
             inside = None if inside is None else inside.get(member, _EMPTY.get(call.endpoint.name, {}))
         return inside
 
-    def plant_zone(self, session: Remembered, plant_id: str | None) -> Steps[tzinfo]:
+    def plant_zone(self, session: Remembered, plant_id: str | None) -> FlowGenerator[tzinfo]:
         """Find the clock on a plant's wall without an extra request: as the cloud said, else this machine's."""
         yield from ()
         plant = plant_id or next(iter(session.facts.get("plants", ())), "")
         from datetime import datetime  # noqa: PLC0415
 
-        return learned_zone(session, plant) or cast("tzinfo", datetime.now().astimezone().tzinfo)
+        return reported_zone(session, plant) or cast("tzinfo", datetime.now().astimezone().tzinfo)
 
 
-class _Unshaped(Conversation):
-    def shaped(self, call: Call[T], answer: Any) -> T:
+class _Unshaped(AccountProtocol):
+    def decode(self, call: Call[T], answer: Any) -> T:
         return cast("T", answer)
 
 
-class GrowattApi(GrowattCalls, BlockingClient, Untyped):
+class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
     """growattServer's client; `server_url`, `agent_identifier` and `session` work as there."""
 
     server_url = SERVERS["eu"]
-    agent_identifier = AGENT
+    agent_identifier = USER_AGENT
     conversation = _Unshaped
 
     def __init__(self, add_random_user_id: bool = False, agent_identifier: str | None = None) -> None:
         """Choose the User-Agent: the usual one, the usual one with five random digits, or your own."""
         given = self.agent_identifier if agent_identifier is None else agent_identifier
-        self.agent_identifier = agent(add_random_user_id, given)
+        self.agent_identifier = user_agent(add_random_user_id, given)
         remembered = Remembered(self.server_url)
-        self._http = Session({"User-Agent": self.agent_identifier}, remembered, lambda: self.server_url)
+        self._http = CompatSession({"User-Agent": self.agent_identifier}, remembered, lambda: self.server_url)
         super().__init__(_AsSent(self._http), remembered, None, timeout=TIMEOUT, allow_commands=True)
 
     @property
-    def session(self) -> Session:  # type: ignore[override]
+    def session(self) -> CompatSession:  # type: ignore[override]
         """Headers and cookies that go with every call, with the manners of requests.Session."""
         return self._http
 
-    def perform(self, plan: Callable[[], Plan[T]]) -> T:
+    def perform(self, plan: Callable[[], Flow[T]]) -> T:
         # Scripts assign server_url after construction.
-        self._talk.session.server = self._talk.session.base = self.server_url
+        self._protocol.session.server = self._protocol.session.base = self.server_url
         try:
             return super().perform(plan)
         except CloudError as error:
@@ -152,7 +152,7 @@ class GrowattApi(GrowattCalls, BlockingClient, Untyped):
 
     def login(self, username: str, password: str, is_password_hashed: bool = False) -> Any:
         """Log in; a failure is returned as sent, with `success` False."""
-        back = self.perform(lambda: GrowattCalls.login.plan(username, password, is_password_hashed))
+        back = self.perform(lambda: GrowattCalls.login.flow(username, password, is_password_hashed))
         answer = cast("dict[str, Any]", back)
         if answer.get("success"):
             answer["userId"] = answer["user"]["id"]
@@ -161,7 +161,7 @@ class GrowattApi(GrowattCalls, BlockingClient, Untyped):
 
     def plant_list_two(self) -> Any:
         """Return all plants, page by page until the last."""
-        return list(self.perform(GrowattCalls.plant_list_two.plan))
+        return list(self.perform(GrowattCalls.plant_list_two.flow))
 
     def device_list(self, plant_id: str) -> Any:
         """Return all devices of one plant."""
@@ -175,16 +175,22 @@ class GrowattApi(GrowattCalls, BlockingClient, Untyped):
     def classic_inverter_info(self, device_sn: str) -> Any:
         """Return the settings of one classic inverter, cut out of the portal's page."""
         try:
-            return self.perform(lambda: GrowattCalls.classic_inverter_info.plan(device_sn))
-        except (Refused, Unreadable) as error:
+            return self.perform(lambda: GrowattCalls.classic_inverter_info.flow(device_sn))
+        except (RequestRefused, Unreadable) as error:
             raise GrowattError(f"Could not find inverter data in response for device {device_sn}") from error
 
     def update_tlx_inverter_time_segment(
-        self, serial_number: str, segment_id: int, batt_mode: int, start_time: Clock, end_time: Clock, enabled: bool
+        self,
+        serial_number: str,
+        segment_id: int,
+        batt_mode: int,
+        start_time: TimeOfDay,
+        end_time: TimeOfDay,
+        enabled: bool,
     ) -> Any:
         """Set one time segment of a TLX device; a refusal raises GrowattError."""
         result = self.perform(
-            lambda: GrowattCalls.update_tlx_inverter_time_segment.plan(
+            lambda: GrowattCalls.update_tlx_inverter_time_segment.flow(
                 serial_number, segment_id, batt_mode, start_time, end_time, enabled
             )
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
-    from heliograph.store.base import Known, Series, Store
+    from heliograph.store.base import Series, SeriesInfo, Store
 
 Resolution = Literal["5min", "hour", "day"]
 
@@ -26,11 +26,11 @@ _DAYS = 400
 _FOR_EVER = 1 << 40
 
 
-class Row(NamedTuple):
+class HistoryRow(NamedTuple):
     """What one plant did in one stretch of time, or on one day of its own calendar."""
 
-    plant: Roof
-    starts: date | datetime
+    plant: StoredPlant
+    start: date | datetime
     """A moment in UTC, or a day."""
     values: Sequence[float | None]
     """In the order of the metrics that were asked for."""
@@ -38,7 +38,7 @@ class Row(NamedTuple):
     """Whether nothing is expected to change it; of days only."""
 
 
-class Roof(NamedTuple):
+class StoredPlant(NamedTuple):
     """One plant of the store."""
 
     series: Series
@@ -46,10 +46,10 @@ class Roof(NamedTuple):
     zone: tzinfo
 
 
-class Wanted(NamedTuple):
+class HistorySelection(NamedTuple):
     """Which part of the past: days of each plant's own calendar, both included."""
 
-    plants: Sequence[Roof]
+    plants: Sequence[StoredPlant]
     first: date
     last: date
     resolution: str
@@ -86,14 +86,14 @@ def read_history(
     first, last = parse_day(since), parse_day(until)
     if first > last:
         raise ConfigError(f"since {first} comes after until {last}; give the earlier day first")
-    names = checked(metrics, resolution)
-    where = usual_store() if store is None else store
-    with open_store(where, make=False) as opened:
-        wanted = Wanted(roofs(opened, plant), first, last, resolution, names)
+    names = check_metrics(metrics, resolution)
+    where = default_store() if store is None else store
+    with open_store(where, create=False) as opened:
+        wanted = HistorySelection(stored_plants(opened, plant), first, last, resolution, names)
         found = list(rows(opened, wanted))
     starts = "day" if resolution == "day" else "time"
     table: dict[str, list[Any]] = {
-        starts: [row.starts for row in found],
+        starts: [row.start for row in found],
         "plant": [row.plant.series.plant for row in found],
     }
     for place, name in enumerate(names):
@@ -103,7 +103,7 @@ def read_history(
     return table
 
 
-def usual_store(config: Path | None = None) -> str:
+def default_store(config: Path | None = None) -> str:
     """Return where samples are kept, as the environment or the configuration says, or the usual file."""
     from heliograph.config import load  # noqa: PLC0415 - whoever names a store needs no configuration
     from heliograph.core.files import data_folder  # noqa: PLC0415
@@ -118,7 +118,7 @@ def names_at(resolution: str) -> tuple[str, ...]:
     return ENERGIES if resolution == "day" else tuple(METRICS)
 
 
-def checked(metrics: Sequence[str] | None, resolution: str) -> tuple[str, ...]:
+def check_metrics(metrics: Sequence[str] | None, resolution: str) -> tuple[str, ...]:
     """Return the metrics that are asked for, or all there are at a resolution."""
     there = names_at(resolution)
     for name in metrics or ():
@@ -129,7 +129,7 @@ def checked(metrics: Sequence[str] | None, resolution: str) -> tuple[str, ...]:
     return there if metrics is None else tuple(dict.fromkeys(metrics))
 
 
-def roofs(store: Store, plant: str | None = None) -> list[Roof]:
+def stored_plants(store: Store, plant: str | None = None) -> list[StoredPlant]:
     """Return the plants of a store, or the one of this id or name."""
     found = [one for one in store.series() if not one.series.device]
     if not found:
@@ -141,32 +141,32 @@ def roofs(store: Store, plant: str | None = None) -> list[Roof]:
     return [_roof(one) for one in chosen]
 
 
-def _roof(known: Known) -> Roof:
-    from heliograph.local_time import zone_named  # noqa: PLC0415 - readings now need no collector
+def _roof(known: SeriesInfo) -> StoredPlant:
+    from heliograph.local_time import zone_from_name  # noqa: PLC0415 - readings now need no collector
 
-    return Roof(known.series, known.name, zone_named(known.zone))
+    return StoredPlant(known.series, known.name, zone_from_name(known.zone))
 
 
-def rows(store: Store, wanted: Wanted) -> Iterator[Row]:
+def rows(store: Store, wanted: HistorySelection) -> Iterator[HistoryRow]:
     """Yield the rows of one plant after another, oldest first, as a stream."""
     for roof in wanted.plants:
         yield from _days(store, roof, wanted) if wanted.resolution == "day" else _stretches(store, roof, wanted)
 
 
-def _days(store: Store, roof: Roof, wanted: Wanted) -> Iterator[Row]:
+def _days(store: Store, roof: StoredPlant, wanted: HistorySelection) -> Iterator[HistoryRow]:
     first = wanted.first
     while True:
         last = min(wanted.last, first + timedelta(days=_DAYS)) if (wanted.last - first).days > _DAYS else wanted.last
         for day in store.days(roof.series, first, last, wanted.metrics):
             values = tuple(day.values[name] for name in wanted.metrics)
             if any(value is not None for value in values):
-                yield Row(roof, day.day, values, day.final)
+                yield HistoryRow(roof, day.day, values, day.final)
         if last == wanted.last:
             return
         first = last + timedelta(days=1)
 
 
-def _stretches(store: Store, roof: Roof, wanted: Wanted) -> Iterator[Row]:
+def _stretches(store: Store, roof: StoredPlant, wanted: HistorySelection) -> Iterator[HistoryRow]:
     """Yield stretches counted from midnight, so that hours begin on the hour of the plant's wall.
 
     Counters never fall within a day, so that the highest is the last.
@@ -176,22 +176,22 @@ def _stretches(store: Store, roof: Roof, wanted: Wanted) -> Iterator[Row]:
     for start, end in _runs(store, roof, wanted, seconds):
         for one in store.buckets(roof.series, wanted.metrics, start, end, seconds):
             values = [high if top else mean for top, mean, high in zip(highest, one.mean, one.high, strict=True)]
-            yield Row(roof, datetime.fromtimestamp(one.starts_at, UTC), values)
+            yield HistoryRow(roof, datetime.fromtimestamp(one.starts_at, UTC), values)
 
 
-def _runs(store: Store, roof: Roof, wanted: Wanted, seconds: int) -> Iterator[tuple[int, int]]:
+def _runs(store: Store, roof: StoredPlant, wanted: HistorySelection, seconds: int) -> Iterator[tuple[int, int]]:
     """Yield the wanted days that have samples as runs of days whose midnights are whole stretches apart.
 
     As a rule that is one; on Lord Howe Island, summer time begins half an hour early.
     """
-    from heliograph.local_time import begins, day_at, day_bounds  # noqa: PLC0415 - readings now need no collector
+    from heliograph.local_time import day_at, day_bounds, day_start  # noqa: PLC0415 - readings now need no collector
 
     last = min((day_at(one.measured_at, roof.zone) for one in store.latest(roof.series)), default=wanted.first)
-    moment = next(store.moments(roof.series, begins(wanted.first, roof.zone), _FOR_EVER), None)
+    moment = next(store.sample_times(roof.series, day_start(wanted.first, roof.zone), _FOR_EVER), None)
     if moment is None:
         return
     first, last = day_at(moment, roof.zone), min(last, wanted.last)
     every = (first + timedelta(days=past) for past in range((last - first).days + 1))
-    for _, run in groupby(every, lambda day: begins(day, roof.zone) % seconds):
+    for _, run in groupby(every, lambda day: day_start(day, roof.zone) % seconds):
         days = list(run)
         yield day_bounds(days[0], roof.zone)[0], day_bounds(days[-1], roof.zone)[1]

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from heliograph.model import PeriodEnergy
 
 
-Rows = dict[str, dict[str, float | None]]
+EnergyRows = dict[str, dict[str, float | None]]
 """Energies by period, and by name within it."""
 
-OLDEST = 2005
+EARLIEST_YEAR = 2005
 """No plant of any cloud is older."""
 
 
-class Wall(NamedTuple):
+class LocalDay(NamedTuple):
     """A day on the clock of a plant's wall, and the moment the cloud is at."""
 
     day: date
@@ -32,7 +32,7 @@ class Wall(NamedTuple):
     now: datetime
 
     @property
-    def hours_ahead(self) -> float:
+    def utc_offset_hours(self) -> float:
         """How far this day's noon is ahead of UTC."""
         offset = datetime.combine(self.day, clock_time(12), self.zone).utcoffset() or timedelta()
         return offset / timedelta(hours=1)
@@ -57,7 +57,7 @@ def period_range(period: str) -> tuple[date, date]:
     (datetime.date(2026, 2, 1), datetime.date(2026, 2, 28))
     """
     if not period:
-        return date(OLDEST, 1, 1), date.max
+        return date(EARLIEST_YEAR, 1, 1), date.max
     try:
         start = date.fromisoformat(f"{period}-01-01"[:10])
         after = (start + timedelta(days={4: 366, 7: 31}[len(period)])).replace(day=1)
@@ -68,7 +68,7 @@ def period_range(period: str) -> tuple[date, date]:
     return start, after - timedelta(days=1)
 
 
-def zone_called(what: str, name: str) -> tzinfo:
+def parse_zone(what: str, name: str) -> tzinfo:
     """Return the clock of a name somebody gave for `what`.
 
     >>> zone_called("zone", "Europe/Berlin")
@@ -82,7 +82,7 @@ def zone_called(what: str, name: str) -> tzinfo:
         raise ConfigError(f"{what} {name!r} is not a zone of the time zone database, like Europe/Berlin") from None
 
 
-def energies(rows: Rows, period: str, today: date) -> tuple[PeriodEnergy, ...]:
+def ordered_energies(rows: EnergyRows, period: str, today: date) -> tuple[PeriodEnergy, ...]:
     """Return the rows of a period in order, up to today."""
     from heliograph.model import PeriodEnergy  # noqa: PLC0415 - single calls never wait for the model
 
@@ -94,7 +94,7 @@ def energies(rows: Rows, period: str, today: date) -> tuple[PeriodEnergy, ...]:
     )
 
 
-def no_clock(vendor: str) -> Unreadable:
+def unknown_zone_error(vendor: str) -> Unreadable:
     """Return the error of a plant whose times cannot be placed."""
     return Unreadable(
         "the cloud does not say which clock this plant lives by",
@@ -103,7 +103,7 @@ def no_clock(vendor: str) -> Unreadable:
     )
 
 
-NOON = 12 * 3600
+FINAL_AFTER = 12 * 3600
 """Seconds after a day's end until it is read again, and its energies are final: loggers upload late."""
 
 
@@ -112,7 +112,7 @@ def day_at(moment: int, zone: tzinfo) -> date:
     return datetime.fromtimestamp(moment, UTC).astimezone(zone).date()
 
 
-def begins(day: date, zone: tzinfo) -> int:
+def day_start(day: date, zone: tzinfo) -> int:
     """Return the first second of a day.
 
     Where clocks skip midnight (Santiago in September) the day begins at the change; where midnight comes twice
@@ -123,7 +123,7 @@ def begins(day: date, zone: tzinfo) -> int:
 
 def day_bounds(day: date, zone: tzinfo) -> tuple[int, int]:
     """Return when a day begins and when the next one does: 23, 24 or 25 hours apart, as a rule."""
-    return begins(day, zone), begins(day + timedelta(days=1), zone)
+    return day_start(day, zone), day_start(day + timedelta(days=1), zone)
 
 
 class Clock:
@@ -144,7 +144,7 @@ class Clock:
                 continue
 
 
-def zone_named(name: str | None) -> tzinfo:
+def zone_from_name(name: str | None) -> tzinfo:
     """Return the clock of a stored name: an IANA zone, an offset like "UTC+02:00", or UTC where nothing is known."""
     if not name:
         return UTC

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Literal, NamedTuple
 
 Unit = Literal["W", "kWh", "%", "V", "A", "Hz", "°C"]
-Kind = Literal["gauge", "today", "total"]
+MetricKind = Literal["gauge", "today", "total"]
 
 
 class Metric(NamedTuple):
@@ -18,7 +18,7 @@ class Metric(NamedTuple):
 
     name: str
     unit: Unit
-    kind: Kind
+    kind: MetricKind
     meaning: str
 
 
@@ -53,7 +53,7 @@ ENERGIES = tuple(name.removesuffix("_today") for name, row in METRICS.items() if
 """What flows on a day, in kWh: by metric without its suffix."""
 
 
-def told(value: float | None) -> float | None:
+def published_value(value: float | None) -> float | None:
     """Return a value as every program is told it: to a thousandth of its unit; what is no number is not known.
 
     No cloud measures finer, and sums of floats show more (1239.8000000000002). Of two values none passes the other by

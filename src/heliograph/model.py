@@ -147,9 +147,9 @@ class HistoryCost:
     days: int
     months: int
     years: int
-    untold: frozenset[str] = frozenset()
+    unreported: frozenset[str] = frozenset()
 
-    def of(self, span: str) -> int:
+    def requests_for(self, span: str) -> int:
         """Return the requests of one such question."""
         cost: int = getattr(self, span)
         return cost

@@ -51,7 +51,7 @@ def test_the_world_goes_wrong_as_often_as_it_says_and_by_the_same_dice():
 
 def test_the_judge_sees_what_is_wrong(tmp_path):
     from heliograph.model import Quality
-    from heliograph.store.base import Batch, Day, Entry, Series
+    from heliograph.store.base import Batch, Day, Series, StoredSample
     from heliograph.store.sqlite import SqliteStore
 
     with (
@@ -69,7 +69,7 @@ def test_the_judge_sees_what_is_wrong(tmp_path):
         ]
         total = world.totals(int(noon.timestamp()))["pv_energy_total"]
         rows = [
-            Entry(series, int(noon.timestamp()) + late, 1, Quality.LIVE, None, {"pv_energy_total": total + more})
+            StoredSample(series, int(noon.timestamp()) + late, 1, Quality.LIVE, None, {"pv_energy_total": total + more})
             for late, more in ((0, 0.0), (300, 65535.0), (600, 0.05))
         ]
         store.write(Batch(days=days, samples=rows))

@@ -17,10 +17,10 @@ import pytest
 from rich.console import Console
 
 from heliograph.cli.demo import add_demo  # noqa: F401 - the commands load without what they need to run
-from heliograph.cli.main import guarded, run
+from heliograph.cli.main import run, run_guarded
 from heliograph.cli.options import COMMANDS
 from heliograph.cli.table import snapshot_table
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.metrics import METRICS
 from heliograph.model import Plant, Snapshot, Status
@@ -41,7 +41,7 @@ class Box:
 
 @pytest.fixture(scope="module")
 def serving():
-    emulator = build(Options(start=NOON.astimezone(), speed=0, accounts=2))
+    emulator = build_emulator(EmulatorOptions(start=NOON.astimezone(), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         yield Box(emulator, ready)
 
@@ -538,18 +538,18 @@ def failing(error):
 
 def test_a_mistake_of_ours_is_one_line_without_its_text(capsys, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
-    assert guarded(failing(KeyError("hunter2"))) == 1
+    assert run_guarded(failing(KeyError("hunter2"))) == 1
     assert "KeyError" in one_line(capsys.readouterr().err, "hunter2")
 
 
 def test_debugging_shows_where(monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_DEBUG", "1")
     with pytest.raises(KeyError):
-        guarded(failing(KeyError("x")))
+        run_guarded(failing(KeyError("x")))
 
 
 def test_ctrl_c_is_130():
-    assert guarded(failing(KeyboardInterrupt())) == 130
+    assert run_guarded(failing(KeyboardInterrupt())) == 130
 
 
 def _as_at_a_terminal() -> None:

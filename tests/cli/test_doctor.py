@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 import pytest
 
 from heliograph.cli.doctor import bundle as bundles
-from heliograph.cli.doctor.account import clock_off
-from heliograph.cli.doctor.environment import disk
+from heliograph.cli.doctor.account import clock_check
+from heliograph.cli.doctor.environment import check_disk
 from heliograph.cli.main import run
 from heliograph.core.redact import MASK
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Keeper
 from heliograph.vendors import goodwe, growatt
@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize("vendor", VENDORS)
 
 @contextmanager
 def serving():
-    emulator = build(Options(start=datetime(2026, 6, 21, 10, 0, tzinfo=UTC), speed=0, accounts=2))
+    emulator = build_emulator(EmulatorOptions(start=datetime(2026, 6, 21, 10, 0, tzinfo=UTC), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         emulator.url = ready["url"]
         emulator.who = {one.vendor: one for one in emulator.accounts}
@@ -88,7 +88,7 @@ def configured(alone, tmp_path, capsys):
 
 def gate(box, vendor):
     kind = VENDORS[vendor]
-    return Keeper().gate(vendor, kind.address(box.url), box.who[vendor].username, kind.usual_limits)
+    return Keeper().guard(vendor, kind.address(box.url), box.who[vendor].username, kind.default_limits)
 
 
 def remember(box, vendor, **members):
@@ -96,9 +96,9 @@ def remember(box, vendor, **members):
     book = there.load(NOW)
     for name, value in members.items():
         setattr(book, name, value)
-    there.shelf.folder.mkdir(parents=True, exist_ok=True)
-    there.shelf.save(book.to_json(), durable=False)
-    return there.shelf
+    there.state_file.folder.mkdir(parents=True, exist_ok=True)
+    there.state_file.save(book.to_json(), durable=False)
+    return there.state_file
 
 
 def read(box, vendor):
@@ -293,15 +293,15 @@ def test_an_account_file_others_can_read_is_a_problem(box, ask):
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
-    (check,) = disk(file)
+    (check,) = check_disk(file)
     assert check.verdict == "problem"
-    assert "HELIOGRAPH_HOME" in check.sentence
+    assert "HELIOGRAPH_HOME" in check.message
 
 
 def test_a_clock_that_is_off_is_a_warning_with_its_way():
-    assert clock_off(30.0).verdict == "ok"
-    assert clock_off(7200.0).sentence.startswith("this machine's is 2 h behind the cloud's")
-    assert clock_off(-300.0).sentence.startswith("this machine's is 5 min ahead of the cloud's")
+    assert clock_check(30.0).verdict == "ok"
+    assert clock_check(7200.0).message.startswith("this machine's is 2 h behind the cloud's")
+    assert clock_check(-300.0).message.startswith("this machine's is 5 min ahead of the cloud's")
 
 
 # With a trial
@@ -416,7 +416,7 @@ def test_a_bundle_tells_the_fault_and_not_whose_it_is(box, ask, vendor, tmp_path
     assert "read it before you post it" in out
     assert ("trial" in text, "Packages" in text, f"Memory of account 1 ({vendor})" in text) == (True, True, True)
     assert code in (0, 1)
-    for secret in (who.username, who.password, *(site.id for site in who.sites), os.environ["HELIOGRAPH_HOME"]):
+    for secret in (who.username, who.password, *(site.id for site in who.plants), os.environ["HELIOGRAPH_HOME"]):
         assert secret not in text
     for jar in session["cookies"].values():
         assert not any(value in text for value in jar.values())

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from heliograph.cli import export as exporting
-from heliograph.cli.formats import harmless
+from heliograph.cli.formats import escape_formulas
 from heliograph.cli.main import run
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Day, Entry, Known, Series
+from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ROOF, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
@@ -37,12 +37,14 @@ def home(place):
     """A store of a plant with a hostile name: the night summer time ends, and three days of energies."""
     start = at("2026-10-25T01:00")
     rows = [
-        Entry(ROOF, start + n * 300 + 5, start, Quality.LIVE, None, {"pv_power": -float(n), "pv_energy_total": 7000.25})
+        StoredSample(
+            ROOF, start + n * 300 + 5, start, Quality.LIVE, None, {"pv_power": -float(n), "pv_energy_total": 7000.25}
+        )
         for n in range(36)
     ]
     days = [Day(ROOF, date(2026, 10, n), {"pv_energy": float(n)}, Quality.LIVE, n < 26, 1) for n in (24, 25, 26)]
     with place.open() as store:
-        store.write(Batch(known=[Known(ROOF, EVIL, None, "Europe/Berlin")], samples=rows, days=days))
+        store.write(Batch(series_info=[SeriesInfo(ROOF, EVIL, None, "Europe/Berlin")], samples=rows, days=days))
     return place
 
 
@@ -133,7 +135,7 @@ def test_parquet_tells_types_units_and_the_clock(say, tmp_path):
 
 def test_a_parquet_column_has_one_clock(home, say):
     with home.open() as store:
-        store.write(Batch(known=[Known(BARN, "Barn", None, "UTC+05:30")]))
+        store.write(Batch(series_info=[SeriesInfo(BARN, "Barn", None, "UTC+05:30")]))
     code, _, err = say("--format", "parquet", "--time", "local")
     assert code == 2
     assert "these plants live by different clocks (Europe/Berlin, UTC+05:30)" in err
@@ -166,13 +168,13 @@ def test_a_hostile_name_is_no_formula(say):
 def test_no_cell_begins_a_formula_whatever_is_taken_for_its_border(sign, before):
     import re
 
-    for cell in re.split(r"[;,|\t\r\n]", harmless(f"{before}{sign}1+1")):
+    for cell in re.split(r"[;,|\t\r\n]", escape_formulas(f"{before}{sign}1+1")):
         assert not cell.strip().strip("\ufffd").startswith(sign)
 
 
 def test_ordinary_names_stay_as_they_are():
     for name in ("Home", "South-East", "Müller & Sons", "a=b", "1+1", "me@example.com", "Dach, links"):
-        assert harmless(name) == name
+        assert escape_formulas(name) == name
 
 
 # Files
@@ -219,7 +221,9 @@ def test_the_format_is_as_the_files_name_ends(say, tmp_path):
 def test_a_reader_that_leaves_early_is_no_error(home):
     words = [sys.executable, "-m", "heliograph", "export", "--store", str(home.where)]
     with open_store(home.where) as store:
-        rows = [Entry(ROOF, n * 300, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(4_000_000, 4_010_000)]
+        rows = [
+            StoredSample(ROOF, n * 300, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(4_000_000, 4_010_000)
+        ]
         store.write(Batch(samples=rows))
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline().startswith(b"time_utc,")
@@ -270,7 +274,7 @@ def test_twice_the_rows_take_no_more_memory(tmp_path):
     """What Python holds at its peak, for half a year and for a whole one: pages, not rows."""
     import tracemalloc
 
-    from heliograph.history import Wanted, roofs, rows
+    from heliograph.history import HistorySelection, rows, stored_plants
 
     peaks = []
     for months in (6, 12):
@@ -278,9 +282,11 @@ def test_twice_the_rows_take_no_more_memory(tmp_path):
             start = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
             for month in range(months):
                 first = start + month * 30 * 86400
-                batch = [Entry(ROOF, first + n * 3600, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(720)]
+                batch = [
+                    StoredSample(ROOF, first + n * 3600, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(720)
+                ]
                 store.write(Batch(samples=batch))
-            wanted = Wanted(roofs(store), date(2026, 1, 1), date(2026, 12, 31), "5min", ("pv_power",))
+            wanted = HistorySelection(stored_plants(store), date(2026, 1, 1), date(2026, 12, 31), "5min", ("pv_power",))
             tracemalloc.start()
             assert sum(1 for _ in rows(store, wanted)) == months * 720
             peaks.append(tracemalloc.get_traced_memory()[1])

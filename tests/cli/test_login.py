@@ -16,11 +16,11 @@ from pathlib import Path
 import keyring
 import pytest
 
-from heliograph.cli.clients import client
+from heliograph.cli.clients import create_client
 from heliograph.cli.main import run
 from heliograph.config import load
-from heliograph.config.passwords import Passwords
-from heliograph.emulator.main import Options, build
+from heliograph.config.passwords import PasswordStore
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from support.fake_keyring import Ring
@@ -80,13 +80,13 @@ def home(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
-    emulator = build(Options(start=NOON.astimezone(), speed=0, accounts=2))
+    emulator = build_emulator(EmulatorOptions(start=NOON.astimezone(), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         yield Home(tmp_path, emulator, ready, capsys, monkeypatch)
 
 
 def kept(home, vendor, username=None):
-    found = Passwords.of({"HELIOGRAPH_HOME": str(home.folder), "HELIOGRAPH_NO_KEYRING": "1"}).find(
+    found = PasswordStore.for_user({"HELIOGRAPH_HOME": str(home.folder), "HELIOGRAPH_NO_KEYRING": "1"}).load(
         vendor, username or home[vendor]["username"]
     )
     return found and found.reveal()
@@ -310,7 +310,7 @@ def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
 def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
     home.log_in(vendor, "--server", home.url)
     before = home.config.read_text()
-    used = client(load(None, os.environ).accounts[0]).budget
+    used = create_client(load(None, os.environ).accounts[0]).budget
     code, out, err = home.say("logout", vendor)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
@@ -320,7 +320,7 @@ def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
     ]
     assert kept(home, vendor) is None
     assert home.config.read_text() == before
-    left = client(load(None, os.environ).accounts[0]).budget
+    left = create_client(load(None, os.environ).accounts[0]).budget
     assert left.opened_at is None is not used.opened_at
     assert (left.logins_used, left.requests_used) == (used.logins_used, used.requests_used)
     code, _, err = home.say("now")
@@ -482,13 +482,13 @@ def test_an_accounts_limits_reach_its_client(home):
     text = '[[account]]\nvendor = "growatt"\nusername = "me"\npassword = "a"\n'
     home.config.write_text(text)
     (account,) = load(home.config, {}).accounts
-    usual = client(account).budget
+    usual = create_client(account).budget
     home.config.write_text(f"{text}requests_per_day = 100\nlogins_per_day = 1\nreserve = 5\n")
     (account,) = load(home.config, {}).accounts
-    budget = client(account).budget
+    budget = create_client(account).budget
     assert (budget.requests_limit, budget.logins_limit, budget.reserve) == (100, 1, 5)
     assert usual.requests_limit != 100
     home.config.write_text(f"{text}requests_per_day = {usual.reserve}\n")
     (account,) = load(home.config, {}).accounts
     with pytest.raises(ConfigError, match=r"account growatt: its reserve of \d+ leaves nothing of \d+ requests a day"):
-        client(account)
+        create_client(account)

@@ -16,19 +16,19 @@ import pytest
 from rich.pretty import pretty_repr
 
 from heliograph import growattserver
-from heliograph.cli.clients import client as cli_client
+from heliograph.cli.clients import create_client as cli_client
 from heliograph.config import Account, Config, load
-from heliograph.config.passwords import Deferred, Passwords
+from heliograph.config.passwords import DeferredSecret, PasswordStore
 from heliograph.core.redact import Secret
-from heliograph.core.session import Credentials, Reply, Request, Session
-from heliograph.emulator.main import Options, build
+from heliograph.core.session import Credentials, Request, Response, Session
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import CloudError, ConfigError
 from heliograph.keeper import Keeper
 from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe, GoodWeCalls, SemsPlusCalls
-from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt, GrowattCalls
-from heliograph.vendors.growatt.auth import GrowattCloud
+from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.secret_leaks import (
     COOKIE,
     ECHOES,
@@ -54,7 +54,7 @@ START = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 
 @contextmanager
 def serving(faults=()):
-    emulator = build(Options(start=START, speed=0, accounts=2, faults=tuple(faults)))
+    emulator = build_emulator(EmulatorOptions(start=START, speed=0, accounts=2, faults=tuple(faults)))
     emulator.log._accounts[USERNAME] = next(iter(emulator.log._accounts.values()))
     for who in emulator.accounts:
         who.username, who.password = USERNAME, PASSWORD
@@ -63,7 +63,7 @@ def serving(faults=()):
         yield emulator
 
 
-FAULTS = sorted(build(Options(start=START, accounts=2)).faults.known)
+FAULTS = sorted(build_emulator(EmulatorOptions(start=START, accounts=2)).faults.descriptions)
 
 
 @pytest.fixture(scope="module")
@@ -243,28 +243,28 @@ def test_a_dropped_in_client_is_no_more_talkative(repeating):
 def objects(tmp_path):
     """Yield one of everything that holds a secret."""
     who = Credentials(USERNAME, Secret(PASSWORD))
-    login = GrowattCalls.login.plan(USERNAME, PASSWORD)
-    calls = (login, SemsPlusCalls.plus_login.plan(USERNAME, PASSWORD), GoodWeCalls.cross_login.plan(USERNAME, PASSWORD))
+    login = GrowattCalls.login.flow(USERNAME, PASSWORD)
+    calls = (login, SemsPlusCalls.plus_login.flow(USERNAME, PASSWORD), GoodWeCalls.cross_login.flow(USERNAME, PASSWORD))
     url = "http://127.0.0.1:1"
     growatt, goodwe = opened("growatt", url), opened("goodwe", url)
     yield from (who, *calls, growatt, goodwe)
-    yield GrowattCloud().request(growatt, login)
-    yield from (GoodWeCloud().request(goodwe, call) for call in calls[1:])
+    yield GrowattProtocol().build_request(growatt, login)
+    yield from (GoodWeProtocol().build_request(goodwe, call) for call in calls[1:])
     yield Request("GET", f"http://me:{PASSWORD}@127.0.0.1/?userName={USERNAME}", {"Cookie": f"JSESSIONID={COOKIE}"})
-    yield Reply(200, {"set-cookie": COOKIE}, (f"JSESSIONID={COOKIE}",), TOKEN.encode(), 0.0)
-    deferred = Deferred(lambda: Secret(PASSWORD))
+    yield Response(200, {"set-cookie": COOKIE}, (f"JSESSIONID={COOKIE}",), TOKEN.encode(), 0.0)
+    deferred = DeferredSecret(lambda: Secret(PASSWORD))
     deferred.reveal()
     yield from (deferred, Secret(PASSWORD), [Secret(PASSWORD)], {"password": deferred})
-    passwords = Passwords(tmp_path, keyring=False)
-    passwords.keep("growatt", USERNAME, Secret(PASSWORD))
+    passwords = PasswordStore(tmp_path, keyring=False)
+    passwords.save("growatt", USERNAME, Secret(PASSWORD))
     yield passwords
     configured = Account(name="home", vendor="growatt", username=USERNAME, password=Secret(PASSWORD))
     yield from (configured, Config(path=tmp_path, accounts=(configured,)), cli_client(configured))
     client = Growatt(USERNAME, PASSWORD)
-    gate = Keeper().gate("growatt", "https://openapi.growatt.com/", USERNAME, Growatt.usual_limits)
+    gate = Keeper().guard("growatt", "https://openapi.growatt.com/", USERNAME, Growatt.default_limits)
     book = gate.load(time.time())
     book.session = growatt.to_dict()
-    yield from (client, client.session, client.plant_list, client._talk, gate, gate.shelf, book, client.budget)
+    yield from (client, client.session, client.plant_list, client._protocol, gate, gate.state_file, book, client.budget)
 
 
 def test_no_object_shows_a_secret(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from heliograph.cli.main import run
 from heliograph.cli.settings import change, common, show
-from heliograph.cli.settings.recover import keep
+from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.config import load
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
@@ -51,7 +51,7 @@ class House:
     def __init__(self, box, server, home, capsys):
         self.box, self.server, self.home, self.capsys = box, server, home, capsys
         self.device = box.device("tlx-battery")
-        self.allow("writes = true")
+        self.allows("writes = true")
 
     def allow(self, more):
         who = self.box.holder
@@ -74,7 +74,7 @@ class House:
 
     @property
     def has(self):
-        return self.box.sites["tlx-battery"].settings.get("tlx", {})
+        return self.box.plants["tlx-battery"].settings.get("tlx", {})
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_an_order_is_shown_sent_and_read_back(house):
 
 
 def test_what_a_device_has_and_may_be_told_is_shown(house):
-    house.allow('writes = ["charge_stop_soc"]')
+    house.allows('writes = ["charge_stop_soc"]')
     house.set("charge_stop_soc=88")
     code, out, _ = house.say("show", house.device)
     assert code == 0
@@ -164,19 +164,19 @@ def test_no_answer_is_unreachable_where_nothing_was_sent_and_unknown_where_it_wa
 
 
 def test_an_account_is_read_only_until_its_table_says_otherwise(house):
-    house.allow("")
+    house.allows("")
     code, _, err = house.say("set", house.device, "charge_stop_soc=90", "--yes")
     assert code == 2
     assert 'writes = ["charge_stop_soc"]' in err
     assert str(house.home / "config.toml") in err
-    house.allow("writes = true")
+    house.allows("writes = true")
     code, _, err = house.say("set", house.device, "grid_voltage_high=250", "--yes")
     assert (code, house.has) == (2, {})
     assert "grid_code = true" in err
 
 
 def test_a_dry_run_shows_the_difference_and_the_requests_and_sends_nothing(house):
-    house.allow("")
+    house.allows("")
     code, out, _ = house.say("set", house.device, "charge_stop_soc=90", "--dry-run")
     assert code == 0
     assert "would send: POST newTcpsetAPI.do op=tlxSet" in out
@@ -187,7 +187,7 @@ def test_a_dry_run_shows_the_difference_and_the_requests_and_sends_nothing(house
     assert told["requests"][0]["fields"]["type"] == "charge_stop_soc"
     assert told["allowed"] is False
     assert "may not write charge_stop_soc; to allow it" in told["why"]
-    house.allow('writes = ["charge_stop_soc", "grid_voltage_high"]')
+    house.allows('writes = ["charge_stop_soc", "grid_voltage_high"]')
     assert "would be refused" not in house.say("set", house.device, "charge_stop_soc=90", "--dry-run")[1]
     _, told = house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")
     assert (told["allowed"], told["why"]) == (True, None)
@@ -308,7 +308,7 @@ def test_without_a_device_the_only_one_is_shown_or_all_are_listed(house):
     assert code == 2
     assert "say which device. There are:\n" in err
     assert house.device in err
-    house.allow(f'plants = ["{house.box.sites["tlx-battery"].id}"]')
+    house.allows(f'plants = ["{house.box.plants["tlx-battery"].id}"]')
     assert house.say("show")[1].startswith(house.device)
 
 
@@ -317,7 +317,7 @@ def test_a_log_of_a_device_without_orders_says_so(house):
     code, out, err = house.say("log", "My roof")
     assert (code, out) == (0, "")
     assert "no order to 'My roof' was given here; a name is known here once `heliograph settings show`" in err
-    other = next(house.box.device(family) for family in house.box.sites if family != "tlx-battery")
+    other = next(house.box.device(family) for family in house.box.plants if family != "tlx-battery")
     assert house.say("log", other) == (0, "", f"heliograph: no order to {other!r} was given here\n")
     assert house.say("log", house.device)[2] == ""
 
@@ -325,13 +325,13 @@ def test_a_log_of_a_device_without_orders_says_so(house):
 def test_a_log_takes_names_as_the_other_commands_do_and_asks_no_cloud(house, monkeypatch):
     house.set("charge_stop_soc=90")
     (order,) = house.asked("log")[1]
-    site = house.box.sites["tlx-battery"]
+    site = house.box.plants["tlx-battery"]
     later = house.box.emulator.world.clock.now() + timedelta(days=40)
     monkeypatch.setattr(show, "now", lambda: later)
     before = house.box.emulator.log.tally(house.box.holder.username).requests
     for text in (house.device, house.device.lower(), site.name, site.name.upper(), site.id, house.device[:-1]):
         assert house.asked("log", text) == (0, [order]), text
-    assert house.asked("log", next(one.name for one in house.box.sites.values() if one is not site)) == (0, [])
+    assert house.asked("log", next(one.name for one in house.box.plants.values() if one is not site)) == (0, [])
     assert house.box.emulator.log.tally(house.box.holder.username).requests == before
     for path in house.home.rglob("*.devices.json"):
         path.unlink()
@@ -415,8 +415,8 @@ def test_a_folder_that_is_none_is_told_by_its_name_and_nothing_is_sent(house):
 
 
 def test_orders_wait_as_long_as_a_cloud_may_wait_for_its_device(house):
-    accounts = load(None, os.environ).chosen(None, None)
-    assert common.desk(accounts[0]).client._timeout == common.async_desk(accounts[0]).client._timeout == 90.0
+    accounts = load(None, os.environ).select_accounts(None, None)
+    assert common.orders_of(accounts[0]).client._timeout == common.async_orders_of(accounts[0]).client._timeout == 90.0
 
 
 def test_a_curtailment_that_was_left_is_ended_by_the_next_command(house):
@@ -487,7 +487,7 @@ def test_a_collector_ends_a_curtailment_while_it_runs(house):
                 stop.set()
 
     async def kept():
-        await keep(load(house.home / "config.toml", {}).accounts, Looks(), asyncio.Event())
+        await restore_until_stopped(load(house.home / "config.toml", {}).accounts, Looks(), asyncio.Event())
 
     asyncio.run(kept())
     assert house.has["activeRate"] == "100"
@@ -504,7 +504,7 @@ def test_who_else_has_written_is_told(house):
 
 
 def test_the_writes_of_a_day_are_counted(house):
-    house.allow("writes = true\nwrites_per_day = 1")
+    house.allows("writes = true\nwrites_per_day = 1")
     assert house.set("charge_stop_soc=90")[0] == 0
     code, _, err = house.say("set", house.device, "charge_stop_soc=80", "--yes")
     assert code == 1
@@ -537,7 +537,7 @@ def test_names_of_servers_do_no_harm(house):
     ],
 )
 def test_a_mistake_in_what_may_be_written_is_told_with_its_line(more, told, house):
-    house.allow(more)
+    house.allows(more)
     with pytest.raises(ConfigError, match="line 6") as caught:
         load(house.home / "config.toml", {})
     assert told in str(caught.value)

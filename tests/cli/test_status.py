@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heliograph.cli.main import run
-from heliograph.cli.timefmt import clock
+from heliograph.cli.timefmt import format_local_time
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Known
-from heliograph.vendors.growatt import Growatt, address
+from heliograph.store.base import Batch, SeriesInfo
+from heliograph.vendors.growatt import Growatt, resolve_server
 from support.store_rows import ROOF, SAMPLE
 
 NOW = 0.0
@@ -36,17 +36,17 @@ def owner(monkeypatch):
 
 def remembered(**members):
     """Let the account's keeper remember something."""
-    gate = Keeper().gate("growatt", address(""), "ada", Growatt.usual_limits)
+    gate = Keeper().guard("growatt", resolve_server(""), "ada", Growatt.default_limits)
     book = gate.load(NOW)
     for name, value in members.items():
         setattr(book, name, value)
-    gate.shelf.folder.mkdir(parents=True, exist_ok=True)
-    gate.shelf.save(book.to_json(), durable=False)
-    return gate.shelf.path
+    gate.state_file.folder.mkdir(parents=True, exist_ok=True)
+    gate.state_file.save(book.to_json(), durable=False)
+    return gate.state_file.path
 
 
 def shown(moment):
-    return clock(datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(NOW, UTC))
+    return format_local_time(datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(NOW, UTC))
 
 
 def told(capsys, *words):
@@ -151,7 +151,7 @@ def kept(where, age, **values):
     moments = (int(NOW - age) - 300 * back for back in range(12))
     samples = [SAMPLE._replace(measured_at=at, values={"pv_power": 1.0, **values}) for at in moments]
     with open_store(where) as store:
-        store.write(Batch(samples=samples, known=[Known(ROOF, "Sun House", None, "UTC")]))
+        store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_store_that_cannot_be_read_does_not_hide_the_accounts_nor_tell_a_secre
 
 def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
     with open_store(tmp_path / "samples.sqlite") as store:
-        store.write(Batch(samples=[SAMPLE], known=[Known(ROOF, "\x1b[2J\u202eSun", None, "UTC")]))
+        store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(ROOF, "\x1b[2J\u202eSun", None, "UTC")]))
     _, out, _ = told(capsys, "--store", str(tmp_path / "samples.sqlite"))
     assert "\x1b" not in out
     assert "\u202e" not in out

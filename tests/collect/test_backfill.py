@@ -19,21 +19,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph.cli.main import run
-from heliograph.cli.progress import lines, shown
-from heliograph.collect.backfill import Backfill, Progress, Wish
-from heliograph.collect.counters.repair import MORE
-from heliograph.collect.gaps import Days, Known, barren, doubted, open_questions
+from heliograph.cli.progress import progress_lines, show_progress
+from heliograph.collect.backfill import Backfill, BackfillOptions, BackfillProgress
+from heliograph.collect.counters.repair import CLOUD_DAY_HIGHER
+from heliograph.collect.gaps import (
+    DayRange,
+    HistoryState,
+    backfill_queries,
+    contradicts_coarser_answer,
+    infer_empty_periods,
+)
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, InvalidCredentials, StoreError
 from heliograph.keeper import Keeper
 from heliograph.local_time import day_bounds
 from heliograph.model import HistoryCost, PeriodEnergy, Plant, Quality, Sample, Snapshot
-from heliograph.store.base import Asked, Batch, Day, Repair, Series
+from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series
 from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import Writer
+from heliograph.store.threaded import BufferedWriter
 from support.collector_fixtures import KINDS, Jumping
 from support.subprocesses import python
 
@@ -60,23 +66,23 @@ def walk(known, days, energies, most=10**6):
     """Ask until nothing is open or so many questions were, as the backfill does, and return what was asked."""
     asked = []
     while len(asked) < most:
-        question = next(open_questions(ROOF, known, days, TODAY, NOW, UTC), None)
+        question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC), None)
         if question is None:
             break
         asked.append((question.span, question.period))
         answer = () if question.span == "curve" else told(energies, question.period)
         outcome = "data" if answer or question.span == "curve" else "nothing"
-        marks = [Asked(*question, outcome, NOW), *barren(question, answer, known, days, NOW)]
+        marks = [QueryRecord(*question, outcome, NOW), *infer_empty_periods(question, answer, known, days, NOW)]
         known.add(marks, [])
     return asked
 
 
 def nothing_known():
-    return Known({span: {} for span in ("years", "months", "days", "curve")}, {})
+    return HistoryState({span: {} for span in ("years", "months", "days", "curve")}, {})
 
 
 def test_the_coarse_is_asked_before_the_fine_and_what_has_no_energy_not_at_all():
-    days = Days(date(2024, 11, 29), TODAY)
+    days = DayRange(date(2024, 11, 29), TODAY)
     energies = {date(2026, 6, 20): 5.0, date(2026, 6, 18): 5.0, date(2024, 12, 1): 1.0}
     assert walk(nothing_known(), days, energies) == [
         ("years", ""),
@@ -91,7 +97,7 @@ def test_the_coarse_is_asked_before_the_fine_and_what_has_no_energy_not_at_all()
 
 
 def test_a_few_days_need_no_questions_about_years():
-    days = Days(date(2026, 6, 19), TODAY)
+    days = DayRange(date(2026, 6, 19), TODAY)
     energies = {date(2026, 6, 20): 5.0, date(2026, 6, 19): 5.0}
     assert walk(nothing_known(), days, energies) == [
         ("days", "2026-06"),
@@ -101,26 +107,28 @@ def test_a_few_days_need_no_questions_about_years():
 
 
 def test_a_cloud_that_keeps_no_years_is_asked_for_months():
-    known, days = nothing_known(), Days(date(2025, 11, 1), TODAY)
-    known.add([Asked(ROOF, "years", "", "nothing", NOW)], [])
+    known, days = nothing_known(), DayRange(date(2025, 11, 1), TODAY)
+    known.add([QueryRecord(ROOF, "years", "", "nothing", NOW)], [])
     assert walk(known, days, {})[:2] == [("months", "2026"), ("months", "2025")]
 
 
 def test_an_answer_without_energy_is_doubted_where_the_coarser_one_told_some():
     known = nothing_known()
-    known.add([Asked(ROOF, "months", "2026", "data", NOW)], [])
-    question = next(open_questions(ROOF, known, Days(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
+    known.add([QueryRecord(ROOF, "months", "2026", "data", NOW)], [])
+    question = next(backfill_queries(ROOF, known, DayRange(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
     assert (question.span, question.period) == ("days", "2026-06")
-    assert doubted(question, (), known)
-    assert not doubted(question, told({date(2026, 6, 1): 1.0}, "2026-06"), known)
-    assert not doubted(question, (), nothing_known())
+    assert contradicts_coarser_answer(question, (), known)
+    assert not contradicts_coarser_answer(question, told({date(2026, 6, 1): 1.0}, "2026-06"), known)
+    assert not contradicts_coarser_answer(question, (), nothing_known())
 
 
 def test_what_was_answered_with_data_is_never_marked_as_nothing():
-    known, days = nothing_known(), Days(date(2026, 6, 1), TODAY)
-    known.add([Asked(ROOF, "curve", "2026-06-03", "data", NOW)], [])
-    question = next(open_questions(ROOF, known, days, TODAY, NOW, UTC))
-    marked = {one.period for one in barren(question, told({date(2026, 6, 2): 1.0}, "2026-06"), known, days, NOW)}
+    known, days = nothing_known(), DayRange(date(2026, 6, 1), TODAY)
+    known.add([QueryRecord(ROOF, "curve", "2026-06-03", "data", NOW)], [])
+    question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC))
+    marked = {
+        one.period for one in infer_empty_periods(question, told({date(2026, 6, 2): 1.0}, "2026-06"), known, days, NOW)
+    }
     assert "2026-06-03" not in marked
     assert "2026-06-02" not in marked
     assert "2026-06-04" in marked
@@ -133,12 +141,12 @@ def test_what_was_answered_with_data_is_never_marked_as_nothing():
     stops=st.lists(st.integers(1, 40), max_size=6),
 )
 def test_every_day_with_energy_is_asked_for_once_and_no_other_whenever_it_is_stopped(sunny, length, stops):
-    days = Days(TODAY - timedelta(days=length), TODAY - timedelta(days=2))
+    days = DayRange(TODAY - timedelta(days=length), TODAY - timedelta(days=2))
     energies = {TODAY - timedelta(days=n): 1.0 for n in sunny}
     known, asked = nothing_known(), []
     for most in [*stops, 10**6]:
         asked += walk(known, days, energies, most)
-        known = Known({span: dict(marks) for span, marks in known.asked.items()}, {})
+        known = HistoryState({span: dict(marks) for span, marks in known.queries.items()}, {})
     assert len(set(asked)) == len(asked)
     wanted = {f"{day}" for day in energies if days.first <= day <= days.last}
     curves = [period for span, period in asked if span == "curve"]
@@ -147,8 +155,8 @@ def test_every_day_with_energy_is_asked_for_once_and_no_other_whenever_it_is_sto
     if any(energies):
         assert curves == sorted(curves, reverse=True)
     every = {f"{days.first + timedelta(days=n)}" for n in range((days.last - days.first).days + 1)}
-    assert every <= known.asked["curve"].keys()
-    assert {one for one in every if known.asked["curve"][one].outcome == "data"} == wanted
+    assert every <= known.queries["curve"].keys()
+    assert {one for one in every if known.queries["curve"][one].outcome == "data"} == wanted
 
 
 # Over real sockets
@@ -156,7 +164,9 @@ def test_every_day_with_energy_is_asked_for_once_and_no_other_whenever_it_is_sto
 
 @pytest.fixture(scope="module")
 def serving():
-    emulator = build(Options(start=datetime.fromisoformat(EVENING), speed=0, accounts=2), [GROWATT, GOODWE])
+    emulator = build_emulator(
+        EmulatorOptions(start=datetime.fromisoformat(EVENING), speed=0, accounts=2), [GROWATT, GOODWE]
+    )
     with serve_in_thread(emulator) as ready:
         yield emulator, ready
 
@@ -185,7 +195,7 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
             paced=True,
             **options,
         )
-        writer = Writer(opened or (lambda: SqliteStore(path)))
+        writer = BufferedWriter(opened or (lambda: SqliteStore(path)))
         fill = Backfill(account["username"], client, writer, clock, wish, tell)
         try:
             await fill.run(asyncio.Event())
@@ -198,7 +208,7 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
 
 
 def site_of(world, plant):
-    return next(site for holder in world[0].accounts for site in holder.sites if site.id == plant)
+    return next(site for holder in world[0].accounts for site in holder.plants if site.id == plant)
 
 
 def plants_of(account, place):
@@ -209,23 +219,23 @@ def plants_of(account, place):
 def test_every_day_is_whole_and_agrees_with_the_home(vendor, place, world, tmp_path):
     account = world[1]["accounts"][vendor]
     (plant,) = plants_of(account, place)
-    wish = Wish(date(2026, 6, 12), date(2026, 6, 19), [plant])
+    wish = BackfillOptions(date(2026, 6, 12), date(2026, 6, 19), [plant])
     store, fill = filled(world, tmp_path, account, wish)
     series = Series(account["vendor"], plant)
     days = store.days(series, date.min, date.max)
     # A month is told as a whole, so there are more days than were asked for.
     assert [one.day.day for one in days] == list(range(1, 21))
     for one in days:
-        (truth, *rest) = (home.energies(f"{one.day}") for home in site_of(world, plant).homes)
+        (truth, *rest) = (home.energies(f"{one.day}") for home in site_of(world, plant).households)
         for name, value in one.values.items():
             if value is not None:
                 assert value == pytest.approx(truth[name] + sum(more[name] for more in rest), abs=0.2)
         assert one.values["pv_energy"] is not None
-    marks = store.asked(series, "curve")
+    marks = store.queries(series, "curve")
     assert {period: mark.outcome for period, mark in marks.items()} == {f"2026-06-{n}": "data" for n in range(12, 20)}
-    assert len({datetime.fromtimestamp(at, UTC).date() for at in store.moments(series, 0, 1 << 40)}) >= 8
-    (share,) = fill.shares
-    assert (share.count("data"), share.days_left, fill.progress.over) == (8, 0, True)
+    assert len({datetime.fromtimestamp(at, UTC).date() for at in store.sample_times(series, 0, 1 << 40)}) >= 8
+    (share,) = fill.plants
+    assert (share.count("data"), share.days_left, fill.progress.done) == (8, 0, True)
     assert next(one for one in store.series() if one.series == series).zone
 
 
@@ -233,12 +243,14 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tm
     account = world[1]["accounts"][0]
     (plant,) = plants_of(account, 0)
     series, before, day = Series(account["vendor"], plant), date(2026, 6, 17), date(2026, 6, 18)
-    truth, *_ = (home.energies(f"{day}")["pv_energy"] for home in site_of(world, plant).homes)
+    truth, *_ = (home.energies(f"{day}")["pv_energy"] for home in site_of(world, plant).households)
     spilled = Day(series, day, {"pv_energy": truth + 0.4}, Quality.LIVE, final=False, written_at=1)
-    raised = Repair(series, day_bounds(before, ZoneInfo("Europe/Berlin"))[1], "pv_energy_today", 2.0, 2.4, MORE)
+    raised = Repair(
+        series, day_bounds(before, ZoneInfo("Europe/Berlin"))[1], "pv_energy_today", 2.0, 2.4, CLOUD_DAY_HIGHER
+    )
     with SqliteStore(tmp_path / "heliograph.sqlite") as store:
         store.write(Batch(days=[spilled], repairs=[raised]))
-    store, _ = filled(world, tmp_path, account, Wish(day, date(2026, 6, 19), [plant]))
+    store, _ = filled(world, tmp_path, account, BackfillOptions(day, date(2026, 6, 19), [plant]))
     (put_right,) = store.days(series, day, day)
     assert put_right.values["pv_energy"] == pytest.approx(truth, abs=0.06)
 
@@ -246,26 +258,26 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tm
 def test_a_second_run_asks_nothing_but_what_a_plant_is(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
-    wish = Wish(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
+    wish = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
     filled(world, tmp_path, account, wish)
     before = emulator.log.tally(account["username"]).requests
     _, fill = filled(world, tmp_path, account, wish)
     assert emulator.log.tally(account["username"]).requests - before <= 4
-    assert fill.progress.over
+    assert fill.progress.done
 
 
 def test_the_first_day_of_a_plant_bounds_what_is_asked_for(world, tmp_path):
     account = world[1]["accounts"][0]
-    wish = Wish(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
+    wish = BackfillOptions(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
     _, fill = filled(world, tmp_path, account, wish)
-    assert fill.shares[0].days == Days(date(2024, 3, 1), date(2024, 3, 3))
+    assert fill.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
 
 
 def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world, tmp_path):
     account = world[1]["accounts"][0]
-    news: list[Progress] = []
+    news: list[BackfillProgress] = []
     used = []
-    limits = KINDS["growatt"].usual_limits._replace(requests=30, reserve=10)
+    limits = KINDS["growatt"].default_limits._replace(requests=30, reserve=10)
     onlooker = KINDS["growatt"](
         account["username"],
         account["password"],
@@ -279,23 +291,23 @@ def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world
         news.append(one)
         used.append(onlooker.budget.requests_used)
 
-    wish = Wish(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
+    wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
     _, fill = filled(world, tmp_path, account, wish, hours=24 * 9, tell=tell, limits=limits)
-    assert fill.progress.over
+    assert fill.progress.done
     assert max(used) == 18
     waits = [one for one in news if one.until]
     estimate = news[0].days_to_go
-    assert waits[0].why == "the budget of these 24 hours is used"
+    assert waits[0].reason == "the budget of these 24 hours is used"
     assert len(waits) - 1 <= estimate <= len(waits) + 1
     assert [one.days_left for one in news] == sorted((one.days_left for one in news), reverse=True)
 
 
 def test_without_waiting_it_ends_and_tells_when_it_can_go_on(world, tmp_path):
     account = world[1]["accounts"][0]
-    limits = KINDS["growatt"].usual_limits._replace(requests=30, reserve=10)
-    wish = Wish(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
+    limits = KINDS["growatt"].default_limits._replace(requests=30, reserve=10)
+    wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
     _, fill = filled(world, tmp_path, account, wish, limits=limits)
-    assert not fill.progress.over
+    assert not fill.progress.done
     assert fill.progress.days_left > 20
     assert fill.progress.until == pytest.approx(NOW + 24 * 3600, abs=600)
 
@@ -304,28 +316,28 @@ def test_a_cloud_that_is_away_is_waited_for(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     emulator.faults.set({"outage": "*4"})
-    wish = Wish(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
+    wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
     news = []
     _, fill = filled(world, tmp_path, account, wish, hours=3, tell=news.append)
-    assert fill.progress.over
+    assert fill.progress.done
     assert any(one.until for one in news)
-    assert fill.shares[0].count("data") == 2
+    assert fill.plants[0].count("data") == 2
 
 
 def test_an_empty_success_is_not_believed_to_be_an_empty_past(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     (plant,) = plants_of(account, 0)
-    wish = Wish(date(2026, 5, 30), date(2026, 6, 2), [plant])
+    wish = BackfillOptions(date(2026, 5, 30), date(2026, 6, 2), [plant])
 
     def lie(news):
         if news.at == "2026":
             emulator.faults.set({"empty": "*1"})
 
     store, fill = filled(world, tmp_path, account, wish, tell=lie)
-    marks = store.asked(Series("growatt", plant), "days")
+    marks = store.queries(Series("growatt", plant), "days")
     assert {period: one.outcome for period, one in marks.items()} == {"2026-06": "failed", "2026-05": "data"}
-    assert fill.shares[0].count("data") == 4
+    assert fill.plants[0].count("data") == 4
 
 
 def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides_no_curve(world, tmp_path):
@@ -353,15 +365,15 @@ def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides
             return 0.0
 
     async def act():
-        writer = Writer(lambda: SqliteStore(tmp_path / "s.sqlite"))
-        await Backfill("home", Torn(), writer, Jumping(world[0], NOW), Wish()).run(asyncio.Event())
+        writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
+        await Backfill("home", Torn(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
         await writer.finish()
 
     asyncio.run(act())
     with SqliteStore(tmp_path / "s.sqlite") as store:
-        outcomes = {period: one.outcome for period, one in store.asked(ROOF, "days").items()}
+        outcomes = {period: one.outcome for period, one in store.queries(ROOF, "days").items()}
         assert outcomes == {"2026-04": "nothing", "2026-05": "failed", "2026-06": "nothing"}
-        curves = store.asked(ROOF, "curve")
+        curves = store.queries(ROOF, "curve")
         assert {period for period, one in curves.items() if one.outcome == "data"} == {
             f"2026-05-{n:02}" for n in range(1, 32)
         }
@@ -370,7 +382,7 @@ def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides
 
 def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_path):
     account = world[1]["accounts"][0]
-    wish = Wish(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
+    wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
 
     class Full(SqliteStore):
         def write(self, batch):
@@ -381,13 +393,13 @@ def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_pa
     with pytest.raises(StoreError, match="the disk is full"):
         filled(world, tmp_path, account, wish, opened=lambda: Full(tmp_path / "heliograph.sqlite"))
     _, fill = filled(world, tmp_path, account, wish)
-    assert fill.shares[0].count("data") == 2
+    assert fill.plants[0].count("data") == 2
 
 
 def test_a_wrong_password_ends_it_at_once(world, tmp_path):
     account = world[1]["accounts"][0] | {"password": "wrong"}
     with pytest.raises(InvalidCredentials):
-        filled(world, tmp_path, account, Wish(date(2026, 6, 18)))
+        filled(world, tmp_path, account, BackfillOptions(date(2026, 6, 18)))
 
 
 # Killed
@@ -423,7 +435,7 @@ class Noted(AsyncGrowatt):
         self.note(f"energies {period}")
         return await super().period_energies(plant, period)
 
-limits = AsyncGrowatt.usual_limits._replace(requests=100_000)
+limits = AsyncGrowatt.default_limits._replace(requests=100_000)
 keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "paced": True}
 client = Noted(username, password, server=url, **keeping)
 writer = Writer(lambda: open_store(folder / "heliograph.sqlite"))
@@ -451,8 +463,8 @@ def test_killed_again_and_again_it_ends_with_every_day_whole_and_asks_nothing_tw
             break
         assert process.returncode == -signal.SIGKILL, said.decode()
         with SqliteStore(tmp_path / "heliograph.sqlite") as store:
-            answered = [f"curve {one}" for one in store.asked(series, "curve")]
-            answered += [f"energies {one}" for span in ("months", "days") for one in store.asked(series, span)]
+            answered = [f"curve {one}" for one in store.queries(series, "curve")]
+            answered += [f"energies {one}" for span in ("months", "days") for one in store.queries(series, span)]
         lines = notes.read_text().splitlines()
         assert not any(stored & set(lines[since:]) for since, stored in kept)
         kept.append((len(lines), set(answered)))
@@ -461,12 +473,12 @@ def test_killed_again_and_again_it_ends_with_every_day_whole_and_asks_nothing_tw
     assert len(lines) - len(set(lines)) <= len(kept)  # what was under way when it was killed
     assert len(kept) >= 5
     with SqliteStore(tmp_path / "heliograph.sqlite") as store:
-        marks = store.asked(series, "curve")
+        marks = store.queries(series, "curve")
         assert len(marks) == 37
         for day, mark in marks.items():
             start = int(datetime.fromisoformat(f"{day}T00:00+02:00").timestamp())
             assert mark.outcome == "data"
-            assert len(list(store.moments(series, start, start + 86400))) > 100
+            assert len(list(store.sample_times(series, start, start + 86400))) > 100
         assert all(one.final for one in store.days(series, date(2026, 5, 5), date(2026, 6, 10)))
 
 
@@ -480,7 +492,9 @@ def _lines(path):
 @pytest.fixture(scope="module")
 def present():
     """An emulated cloud at the time of this machine, which the command goes by."""
-    with serve_in_thread(build(Options(start=datetime.now(UTC), speed=1, accounts=1), [GROWATT])) as ready:
+    with serve_in_thread(
+        build_emulator(EmulatorOptions(start=datetime.now(UTC), speed=1, accounts=1), [GROWATT])
+    ) as ready:
         yield ready
 
 
@@ -533,7 +547,7 @@ def test_an_unknown_plant_is_told_with_those_there_are(home, capsys):
 )
 def test_plants_are_wished_for_by_id_or_name_among_those_of_the_configuration(plants, among, meant):
     there = [Plant(vendor="acme", id="11", name="Home"), Plant(vendor="acme", id="12", name="Barn")]
-    assert [one.id for one in there if Wish(plants=plants, among=among).means(one)] == meant
+    assert [one.id for one in there if BackfillOptions(plants=plants, configured=among).selects(one)] == meant
 
 
 def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(home, capsys):
@@ -569,9 +583,20 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    with shown() as tell:
-        tell(Progress("home", until=NOW, why="the budget of these 24 hours is used"))
-        tell(Progress("home", days=40, days_left=10, at="2026-06-01", days_to_go=2.1, requests=9, share=4, daily=5))
+    with show_progress() as tell:
+        tell(BackfillProgress("home", until=NOW, reason="the budget of these 24 hours is used"))
+        tell(
+            BackfillProgress(
+                "home",
+                days=40,
+                days_left=10,
+                period="2026-06-01",
+                days_to_go=2.1,
+                requests_left=9,
+                daily_share=4,
+                daily_limit=5,
+            )
+        )
     shown_text = screen.getvalue()
     assert "home: the budget of these 24 hours is used" in shown_text
     assert "home: up to 4 of 5 requests a day go to the past" in shown_text
@@ -581,10 +606,10 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
 
 @pytest.mark.parametrize(("requests", "warns"), [(45, False), (46, True)])
 def test_who_asks_for_little_is_not_warned_and_who_asks_for_much_is_once(requests, warns, capsys):
-    tell = lines()
-    tell(Progress("home", until=NOW, why="the cloud is away"))
+    tell = progress_lines()
+    tell(BackfillProgress("home", until=NOW, reason="the cloud is away"))
     for left in (requests, requests - 1):
-        tell(Progress("home", days=60, days_left=left, requests=left, share=162, daily=180))
+        tell(BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180))
     err = capsys.readouterr().err
     assert err.count("live readings") == warns
     assert (f"home: up to {requests} of 180 requests a day go to the past" in err) == warns
@@ -630,9 +655,9 @@ def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
         budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
 
     async def act():
-        writer = Writer(lambda: SqliteStore(tmp_path / "s.sqlite"))
+        writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
         try:
-            await Backfill("home", Dumb(), writer, Jumping(world[0], NOW), Wish()).run(asyncio.Event())
+            await Backfill("home", Dumb(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
         finally:
             await writer.finish()
 

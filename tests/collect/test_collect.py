@@ -11,19 +11,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from heliograph.cli.logs import Lines
-from heliograph.collect.poller import Progress
-from heliograph.collect.schedule import Pace
+from heliograph.cli.logs import LineFormatter
+from heliograph.collect.poller import PollProgress
+from heliograph.collect.schedule import PollPolicy
 from heliograph.collect.service import collect, collect_once
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import InvalidCredentials
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 from heliograph.store.base import Batch, Series
 from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import Writer
+from heliograph.store.threaded import BufferedWriter
 from support.collector_fixtures import Jumping, worker_of
 from support.store_fixtures import DatabasePlace
 from support.store_rows import ROOF, SAMPLE
@@ -34,7 +34,9 @@ MORNING = "2026-06-21T05:00:00+02:00"
 @pytest.fixture
 def world():
     """Yield an emulator of both clouds with a stopped clock, and its ready line."""
-    emulator = build(Options(start=datetime.fromisoformat(MORNING), speed=0, accounts=2), [GROWATT, GOODWE])
+    emulator = build_emulator(
+        EmulatorOptions(start=datetime.fromisoformat(MORNING), speed=0, accounts=2), [GROWATT, GOODWE]
+    )
     with serve_in_thread(emulator) as ready:
         yield emulator, ready
 
@@ -47,7 +49,7 @@ def collected(world, path, hours, during=None, accounts=None, patience=5.0, open
     async def run():
         clock = Jumping(emulator, emulator.world.clock.now().timestamp() + hours * 3600)
         stop = asyncio.Event()
-        writer = Writer(opened)
+        writer = BufferedWriter(opened)
         chosen = ready["accounts"] if accounts is None else accounts
         workers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
         clock.workers = len(workers) + (during is not None)
@@ -69,7 +71,7 @@ def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
         assert worker.progress.problem is None
         assert budget.requests_used <= budget.requests_limit - budget.reserve
         assert budget.logins_used <= 2
-        assert len(list(store.moments(Series(account["vendor"], plant), 0, 1 << 40))) > 40
+        assert len(list(store.sample_times(Series(account["vendor"], plant), 0, 1 << 40))) > 40
 
 
 def test_a_sick_account_delays_no_other(world, tmp_path):
@@ -80,7 +82,7 @@ def test_a_sick_account_delays_no_other(world, tmp_path):
     assert isinstance(sick.progress.problem, InvalidCredentials)
     assert emulator.log.as_dict()["rejected_logins"] == {growatt["username"]: 1}
     assert sound.progress.problem is None
-    assert len(list(store.moments(Series("goodwe", goodwe["plants"][0]), 0, 1 << 40))) >= 2
+    assert len(list(store.sample_times(Series("goodwe", goodwe["plants"][0]), 0, 1 << 40))) >= 2
 
 
 @pytest.mark.parametrize(("interval", "warns"), [(180.0, True), (7200.0, False), (None, False)])
@@ -89,9 +91,9 @@ def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_
 ):
     caplog.set_level(logging.WARNING, "heliograph.collect")  # a backfill in the same process is silent about it
     account = world[1]["accounts"][0]
-    pace, plants = Pace(180.0, interval), account["plants"][:1]
+    pace, plants = PollPolicy(180.0, interval), account["plants"][:1]
     _, (worker,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
-    events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, Event)]
+    events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, LogEvent)]
     told = [facts for facts in events if facts["event"] == "slower"]
     assert len(told) == warns
     for facts in told:
@@ -120,8 +122,10 @@ def test_a_restart_goes_on_without_a_login_and_counts_no_energy_twice(world, tmp
 def truth(emulator, account, entry):
     """Return the solar energy of the day until an entry's moment."""
     (holder,) = (one for one in emulator.accounts if one.username == account["username"])
-    (site,) = (one for one in holder.sites if one.id == entry.series.plant)
-    return sum(home.values(datetime.fromtimestamp(entry.measured_at, UTC))["pv_energy_today"] for home in site.homes)
+    (site,) = (one for one in holder.plants if one.id == entry.series.plant)
+    return sum(
+        home.values(datetime.fromtimestamp(entry.measured_at, UTC))["pv_energy_today"] for home in site.households
+    )
 
 
 def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path):
@@ -140,7 +144,7 @@ def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path)
 
     start = world[0].world.clock.now().timestamp()
     store, (worker,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
-    moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
+    moments = list(store.sample_times(Series("growatt", plant), 0, 1 << 40))
     assert worker.progress.problem is None
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
@@ -172,7 +176,7 @@ def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room
         store, (worker,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-    moments = list(store.moments(series, 0, 1 << 40))
+    moments = list(store.sample_times(series, 0, 1 << 40))
     assert worker.progress.problem is None
     assert known[0] == known[1]
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
@@ -180,7 +184,7 @@ def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room
 
 def moments_of(path, series):
     with SqliteStore(path) as store:
-        return list(store.moments(series, 0, 1 << 40))
+        return list(store.sample_times(series, 0, 1 << 40))
 
 
 def requests(world):
@@ -201,7 +205,7 @@ def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tm
 
     start = world[0].world.clock.now().timestamp()
     store, (worker,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
-    moments = list(store.moments(Series("growatt", plant), 0, 1 << 40))
+    moments = list(store.sample_times(Series("growatt", plant), 0, 1 << 40))
     store.close()
     place.empty()
     assert worker.progress.problem is None
@@ -213,14 +217,14 @@ def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, 
     path = tmp_path / "heliograph.sqlite"
 
     async def run():
-        writer = Writer(lambda: SqliteStore(path, patience=0.01))
-        await writer.ask(lambda _: None)
+        writer = BufferedWriter(lambda: SqliteStore(path, patience=0.01))
+        await writer.run(lambda _: None)
         other = sqlite3.connect(path)
         other.execute("BEGIN IMMEDIATE")
         assert not await writer.write(Batch(samples=[SAMPLE]))
         other.close()
         await writer._retry
-        assert not writer.held
+        assert not writer.pending
         assert await writer.finish()
 
     asyncio.run(asyncio.wait_for(run(), 30))
@@ -230,16 +234,18 @@ def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, 
 
 def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_text(capsys, tmp_path):
     class Broken:
-        progress = Progress("home")
+        progress = PollProgress("home")
 
         async def turn(self):
             raise ZeroDivisionError("s3cret")
 
     async def run():
-        return await collect_once([Broken()], Writer(lambda: SqliteStore(tmp_path / "x.sqlite")), asyncio.Event())
+        return await collect_once(
+            [Broken()], BufferedWriter(lambda: SqliteStore(tmp_path / "x.sqlite")), asyncio.Event()
+        )
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines(as_json=False))
+    handler.setFormatter(LineFormatter(as_json=False))
     log = logging.getLogger("heliograph.collect")
     log.addHandler(handler)
     try:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.store import open_store
 from heliograph.store.base import Series
@@ -82,12 +82,12 @@ class Clouds:
     def moments(self, account, store=None):
         with open_store(store or self.store) as opened:
             series = [Series(account["vendor"], plant) for plant in account["plants"]]
-            return [list(opened.moments(one, 0, FOREVER)) for one in series]
+            return [list(opened.sample_times(one, 0, FOREVER)) for one in series]
 
 
 @pytest.fixture
 def clouds(tmp_path):
-    emulator = build(Options(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
+    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         clouds = Clouds(emulator, ready, tmp_path)
         yield clouds
@@ -217,7 +217,7 @@ def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_
 def counted_today(clouds, account, plant):
     """Return the solar energy of the day so far, as it was counted and as it was."""
     (holder,) = (one for one in clouds.emulator.accounts if one.username == account["username"])
-    (site,) = (one for one in holder.sites if one.id == plant)
+    (site,) = (one for one in holder.plants if one.id == plant)
     with open_store(clouds.store) as store:
         (newest,) = store.latest(Series(account["vendor"], plant))
         today = datetime.fromisoformat(NOON).date()

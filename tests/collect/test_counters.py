@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliograph.collect.counters.repair import count, settle
+from heliograph.collect.counters.repair import finalise_day, repair_counters
 from heliograph.collect.counters.track import granularity
-from heliograph.local_time import begins, day_at
+from heliograph.local_time import day_at, day_start
 from heliograph.model import Quality
-from heliograph.store.base import Day, Entry, Series
+from heliograph.store.base import Day, Series, StoredSample
 from support import counter_faults
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SERIES = Series("acme", "p1", "d1")
 FIRST = date(2026, 6, 20)
-START = begins(FIRST, BERLIN)
+START = day_start(FIRST, BERLIN)
 HOUR, DAY = 3600, 86400
 
 
@@ -33,17 +33,17 @@ class Told:
 
     def say(self, at, total=None, today=None, power=4000.0, fetched_at=None):
         values = {"pv_power": power, "pv_energy_total": total, "pv_energy_today": today}
-        entry = Entry(SERIES, at, at if fetched_at is None else fetched_at, Quality.LIVE, None, values)
-        counted = count(self.memory, entry, self.zone)
-        self.memory = json.loads(json.dumps(counted.memory)) if self.restarts else counted.memory
+        entry = StoredSample(SERIES, at, at if fetched_at is None else fetched_at, Quality.LIVE, None, values)
+        counted = repair_counters(self.memory, entry, self.zone)
+        self.memory = json.loads(json.dumps(counted.state)) if self.restarts else counted.state
         self.changed = [day.day for day in counted.days]
         for day in counted.days:
             self.days[day.day] = day.values["pv_energy"]
             self.day_qualities[day.day] = day.quality
         self.repairs += counted.repairs
-        self.shown.append((at, counted.entry.values["pv_energy_total"], counted.entry.values["pv_energy_today"]))
-        self.qualities.append(counted.entry.quality)
-        return counted.entry.values
+        self.shown.append((at, counted.sample.values["pv_energy_total"], counted.sample.values["pv_energy_today"]))
+        self.qualities.append(counted.sample.quality)
+        return counted.sample.values
 
     def total(self, *pairs):
         return [self.say(START + int(hour * HOUR), total=value)["pv_energy_total"] for hour, value in pairs]
@@ -425,9 +425,9 @@ def test_a_counter_is_as_fine_as_its_last_digit(value, step):
 
 
 def word(counted, told, hours=13, quality=Quality.LIVE):
-    end = begins(FIRST + timedelta(days=1), BERLIN)
+    end = day_start(FIRST + timedelta(days=1), BERLIN)
     day = Day(SERIES, FIRST, {"pv_energy": counted}, quality, final=False, written_at=0)
-    return settle({}, day, {"pv_energy": told}, BERLIN, end + int(hours * HOUR))
+    return finalise_day({}, day, {"pv_energy": told}, BERLIN, end + int(hours * HOUR))
 
 
 @pytest.mark.parametrize(
@@ -536,7 +536,7 @@ def days_are_true(life, course, told):
         if energy is None:
             assert unsure or unsure_too, day
         else:
-            assert energy == pytest.approx(course.between(*edges), abs=4 * counter_faults.STEP + before + after), day
+            assert energy == pytest.approx(course.irradiance(*edges), abs=4 * counter_faults.STEP + before + after), day
 
 
 def counters_never_fall(life, told):
@@ -555,7 +555,7 @@ def no_spike_is_shown(course, told):
     flowed = course.sums[-1]
     assert not totals or totals[-1][1] - totals[0][1] <= flowed + 4 * counter_faults.STEP
     for at, _, today in told.shown:
-        most = max(course.between(start, at) for start, _ in course.edges[-1:] + course.edges if start <= at)
+        most = max(course.irradiance(start, at) for start, _ in course.edges[-1:] + course.edges if start <= at)
         assert today is None or today <= most + 4 * counter_faults.STEP
 
 

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from heliograph.collect.freshness import Freshness
-from heliograph.current import Overview
+from heliograph.current import CurrentState
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Entry, Known, Series
+from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
 from heliograph.store.sqlite import SqliteStore
 
 ROOF, BOX = Series("acme", "11"), Series("acme", "11", "INV")
@@ -25,12 +25,16 @@ def store(tmp_path):
 
 
 def sample(at, values=VALUES, series=ROOF, quality=Quality.LIVE):
-    return Entry(series, at, at + 60, quality, Status.ONLINE, values)
+    return StoredSample(series, at, at + 60, quality, Status.ONLINE, values)
 
 
 def told(store, *samples):
-    store.write(Batch(samples=samples, known=[Known(ROOF, "Home", None, "Europe/Berlin"), Known(BOX, None, "tlx")]))
-    return Overview(store)
+    store.write(
+        Batch(
+            samples=samples, series_info=[SeriesInfo(ROOF, "Home", None, "Europe/Berlin"), SeriesInfo(BOX, None, "tlx")]
+        )
+    )
+    return CurrentState(store)
 
 
 def seen(values):
@@ -85,7 +89,7 @@ def test_a_plant_without_a_sample_is_there_and_knows_nothing(store):
 
 def test_how_often_a_plant_speaks_is_learnt_and_looked_up_again(store):
     overview = told(store, *(sample(NOON - 900 * n) for n in range(12)))
-    assert overview.plants(NOON + 1)[0].rhythm == 900
+    assert overview.plants(NOON + 1)[0].sample_interval == 900
     told(store, *(sample(NOON + 60 * n) for n in range(40)))
-    assert overview.plants(NOON + 599)[0].rhythm == 900
-    assert overview.plants(NOON + 2400)[0].rhythm == 60
+    assert overview.plants(NOON + 599)[0].sample_interval == 900
+    assert overview.plants(NOON + 2400)[0].sample_interval == 60

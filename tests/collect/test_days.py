@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.local_time import begins, day_at, day_bounds
+from heliograph.local_time import day_at, day_bounds, day_start
 
 ZONES = (
     "UTC",
@@ -27,7 +27,7 @@ def test_every_moment_between_a_days_bounds_is_of_that_day(name, day, share):
     start, end = day_bounds(day, zone)
     assert day_at(start, zone) == day_at(start + int((end - start) * share), zone) == day_at(end - 1, zone) == day
     assert day_at(start - 1, zone) == day - timedelta(days=1)
-    assert end == begins(day + timedelta(days=1), zone)
+    assert end == day_start(day + timedelta(days=1), zone)
 
 
 @pytest.mark.parametrize(

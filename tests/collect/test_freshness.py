@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.collect.freshness import USUAL_RHYTHM, Freshness, awake, elevation, freshness, rhythm
+from heliograph.collect.freshness import (
+    DEFAULT_INTERVAL,
+    Freshness,
+    elevation,
+    freshness,
+    sample_interval,
+    usually_reporting,
+)
 
 NOW = int(datetime(2026, 6, 21, 10, tzinfo=UTC).timestamp())
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -50,18 +57,18 @@ def test_where_the_sun_is_unknown_the_plants_habits_decide():
 
 def test_the_rhythm_is_the_usual_distance_whatever_nights_and_gaps_do():
     day = [NOW + 300 * i for i in range(20)]
-    assert rhythm([*day, *(moment + DAY for moment in day), day[3] + 20]) == 300
-    assert rhythm([NOW + 900 * i for i in range(5)]) == 900
+    assert sample_interval([*day, *(moment + DAY for moment in day), day[3] + 20]) == 300
+    assert sample_interval([NOW + 900 * i for i in range(5)]) == 900
 
 
 def test_too_few_samples_have_the_rhythm_of_all_loggers():
-    assert rhythm([]) == rhythm([NOW, NOW + 700, NOW + 1400]) == USUAL_RHYTHM
-    assert rhythm([NOW, NOW, NOW]) == USUAL_RHYTHM
+    assert sample_interval([]) == sample_interval([NOW, NOW + 700, NOW + 1400]) == DEFAULT_INTERVAL
+    assert sample_interval([NOW, NOW, NOW]) == DEFAULT_INTERVAL
 
 
 @given(st.lists(st.integers(NOW, NOW + DAY)))
 def test_the_rhythm_does_not_depend_on_the_order_of_samples(moments):
-    assert rhythm(moments) == rhythm(sorted(moments))
+    assert sample_interval(moments) == sample_interval(sorted(moments))
 
 
 def past(hours, days=5):
@@ -80,20 +87,20 @@ def local(hour):
 
 def test_a_plant_is_awake_when_it_was_heard_at_this_hour_on_most_days():
     moments = past(range(6, 21))
-    assert awake(moments, local(6), BERLIN)
-    assert not awake(moments, local(3), BERLIN)
-    assert not awake([*moments, *past([3], days=2)], local(3), BERLIN)
-    assert awake(past(range(24)), local(3), BERLIN)
+    assert usually_reporting(moments, local(6), BERLIN)
+    assert not usually_reporting(moments, local(3), BERLIN)
+    assert not usually_reporting([*moments, *past([3], days=2)], local(3), BERLIN)
+    assert usually_reporting(past(range(24)), local(3), BERLIN)
 
 
 def test_today_does_not_speak_for_itself():
     moments = past(range(6, 21))
-    assert not awake([*moments, local(3) - MINUTE], local(3), BERLIN)
+    assert not usually_reporting([*moments, local(3) - MINUTE], local(3), BERLIN)
 
 
 @pytest.mark.parametrize(("hour", "expected"), [(3, False), (7, False), (8, True), (16, True), (17, False)])
 def test_a_plant_without_a_past_goes_by_the_clock(hour, expected):
-    assert awake(past(range(24), days=2), local(hour), BERLIN) is expected
+    assert usually_reporting(past(range(24), days=2), local(hour), BERLIN) is expected
 
 
 def test_the_sun_over_berlin_stands_high_at_noon_and_below_at_midnight():

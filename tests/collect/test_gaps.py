@@ -12,13 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.collect import gapfill
-from heliograph.collect.counters.repair import MORE
-from heliograph.collect.gapfill import Healer, open_questions
-from heliograph.collect.gaps import AGAIN, HOLE, SILENT, Days, Known, Question, hole, newness, questions
-from heliograph.errors import Refused, Unreachable, Unreadable
-from heliograph.local_time import NOON, day_bounds
+from heliograph.collect.counters.repair import CLOUD_DAY_HIGHER
+from heliograph.collect.gapfill import GapFiller, gap_queries
+from heliograph.collect.gaps import (
+    LAST_READ_AFTER,
+    MIN_GAP,
+    RETRY_AFTER,
+    DayRange,
+    HistoryQuery,
+    HistoryState,
+    due_queries,
+    last_gap_end,
+    recency_key,
+)
+from heliograph.errors import RequestRefused, Unreachable, Unreadable
+from heliograph.local_time import FINAL_AFTER, day_bounds
 from heliograph.model import PeriodEnergy, Plant, Quality, Sample
-from heliograph.store.base import Asked, Batch, Day, Entry, Repair, Series
+from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, StoredSample
 from heliograph.store.sqlite import SqliteStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -32,7 +42,7 @@ def at(text):
 
 
 def mark(span, period, outcome="data", asked_at=0):
-    return Asked(ROOF, span, period, outcome, asked_at)
+    return QueryRecord(ROOF, span, period, outcome, asked_at)
 
 
 def day(of, final=True):
@@ -41,9 +51,9 @@ def day(of, final=True):
 
 def found(now, first=YESTERDAY, curves=(), months=(), days=(), **options):
     asked = {"curve": {one.period: one for one in curves}, "days": {one.period: one for one in months}}
-    known = Known(asked, {one.day: one for one in days})
+    known = HistoryState(asked, {one.day: one for one in days})
     today = datetime.fromtimestamp(now, BERLIN).date()
-    open_now = questions(ROOF, known, Days(first, today), today, now, BERLIN, **options)
+    open_now = due_queries(ROOF, known, DayRange(first, today), today, now, BERLIN, **options)
     return [(one.span, one.period) for one in open_now]
 
 
@@ -91,8 +101,8 @@ def test_a_curve_is_read_a_last_time_two_days_later_for_loggers_that_were_silent
 def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty():
     asked_at = at("2026-06-21T13:00")
     failed = {"curves": [mark("curve", f"{YESTERDAY}", "failed", asked_at)], "days": [day(YESTERDAY)]}
-    assert found(asked_at + AGAIN - 1, **failed)[-1] != ("curve", f"{YESTERDAY}")
-    assert found(asked_at + AGAIN, **failed)[-1] == ("curve", f"{YESTERDAY}")
+    assert found(asked_at + RETRY_AFTER - 1, **failed)[-1] != ("curve", f"{YESTERDAY}")
+    assert found(asked_at + RETRY_AFTER, **failed)[-1] == ("curve", f"{YESTERDAY}")
     last = at("2026-07-20T14:00")
     assert ("curve", f"{YESTERDAY}") in found(last, **failed)
     assert ("curve", f"{YESTERDAY}") not in found(last + 86400, **failed)
@@ -123,14 +133,14 @@ def test_noon_follows_a_day_of_25_hours_twelve_hours_after_its_end():
     start, end = day_bounds(turned, BERLIN)
     assert end - start == 25 * 3600
     asked = [mark("curve", f"{turned}", asked_at=end + 60)]
-    for now, there in ((end + NOON - 1, False), (end + NOON, True)):
+    for now, there in ((end + FINAL_AFTER - 1, False), (end + FINAL_AFTER, True)):
         assert (("curve", f"{turned}") in found(now, turned, asked)) is there
 
 
 def test_the_newest_of_many_questions_is_today_and_a_month_comes_before_its_days():
     order = [("curve", "2026-06-21"), ("curve", "2026-06-02"), ("curve", "2026-05-31"), ("days", "2026-05")]
-    mixed = [Question(ROOF, *one) for one in (order[1], order[3], order[0], order[2])]
-    assert [one.period for one in sorted(mixed, key=newness, reverse=True)] == [
+    mixed = [HistoryQuery(ROOF, *one) for one in (order[1], order[3], order[0], order[2])]
+    assert [one.period for one in sorted(mixed, key=recency_key, reverse=True)] == [
         "2026-06-21",
         "2026-06-02",
         "2026-05",
@@ -153,7 +163,9 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
         now += wake
         today = datetime.fromtimestamp(now, BERLIN).date()
         for one in list(
-            questions(ROOF, Known({"curve": curves, "days": months}, days), Days(first, today), today, now, BERLIN)
+            due_queries(
+                ROOF, HistoryState({"curve": curves, "days": months}, days), DayRange(first, today), today, now, BERLIN
+            )
         ):
             outcome = outcomes.get(date.fromisoformat(f"{one.period}-01"[:10]).day % 10, "data")
             if outcome == "raises":
@@ -163,38 +175,38 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
             counts.setdefault((one.span, one.period, outcome), []).append(now)
     for (span, period, outcome), asked in counts.items():
         if outcome == "failed":
-            assert all(later - before >= AGAIN for before, later in pairwise(asked))
+            assert all(later - before >= RETRY_AFTER for before, later in pairwise(asked))
         elif span == "curve":
             end = day_bounds(date.fromisoformat(period), BERLIN)[1]
             assert len(asked) <= 3
-            assert len([one for one in asked if one >= end + NOON]) <= 2
-            assert len([one for one in asked if one >= end + SILENT]) <= 1
+            assert len([one for one in asked if one >= end + FINAL_AFTER]) <= 2
+            assert len([one for one in asked if one >= end + LAST_READ_AFTER]) <= 1
 
 
 # Today's holes
 
 
 def test_a_hole_is_told_by_its_end_once_it_has_one():
-    assert hole([], 0) is None
-    assert hole([HOLE - 1, 2 * HOLE - 2], 0) is None
-    assert hole([HOLE, HOLE + 300], 0) == HOLE
-    assert hole([300, 300 + HOLE, 900 + HOLE, 900 + 2 * HOLE], 0) == 900 + 2 * HOLE
+    assert last_gap_end([], 0) is None
+    assert last_gap_end([MIN_GAP - 1, 2 * MIN_GAP - 2], 0) is None
+    assert last_gap_end([MIN_GAP, MIN_GAP + 300], 0) == MIN_GAP
+    assert last_gap_end([300, 300 + MIN_GAP, 900 + MIN_GAP, 900 + 2 * MIN_GAP], 0) == 900 + 2 * MIN_GAP
 
 
 def test_a_hole_of_today_is_asked_about_once(store):
     start = at("2026-06-21T00:00")
     rows = [
-        Entry(ROOF, start + n * 300, start, Quality.LIVE, None, {"pv_power": 1.0})
+        StoredSample(ROOF, start + n * 300, start, Quality.LIVE, None, {"pv_power": 1.0})
         for n in (*range(96), *range(120, 130))
     ]
     store.write(Batch(samples=rows, days=[day(YESTERDAY)]))
     now = start + 131 * 300
 
     def newest():
-        return [one.period for one in open_questions(store, ROOF, now, BERLIN, TODAY, 1)]
+        return [one.period for one in gap_queries(store, ROOF, now, BERLIN, TODAY, 1)]
 
     assert newest() == [f"{TODAY}"]
-    store.write(Batch(asked=[mark("curve", f"{TODAY}", "nothing", now)]))
+    store.write(Batch(queries=[mark("curve", f"{TODAY}", "nothing", now)]))
     assert newest() == []
 
 
@@ -222,9 +234,9 @@ class Told:
 
 
 def answered(span, period, answer, now="2026-06-21T13:00", days=None, raised=None):
-    question = Question(ROOF, span, period)
+    question = HistoryQuery(ROOF, span, period)
     return asyncio.run(
-        gapfill.ask(Told(answer), question, at(now), BERLIN, {}, gapfill.Before(days or {}, raised or {}))
+        gapfill.run_query(Told(answer), question, at(now), BERLIN, {}, gapfill.QueryContext(days or {}, raised or {}))
     )
 
 
@@ -234,15 +246,15 @@ def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():
     batch = answered("curve", "2026-06-20", curve)
     assert [one.values["pv_power"] for one in batch.samples] == [1.0, 0.0]
     assert {one.quality for one in batch.samples} == {Quality.BACKFILLED}
-    assert [one.outcome for one in batch.asked] == ["data"]
-    assert [one.outcome for one in answered("curve", "2026-06-20", curve[1:2]).asked] == ["nothing"]
+    assert [one.outcome for one in batch.queries] == ["data"]
+    assert [one.outcome for one in answered("curve", "2026-06-20", curve[1:2]).queries] == ["nothing"]
 
 
-@pytest.mark.parametrize("error", [Refused("no"), Unreadable("what")])
+@pytest.mark.parametrize("error", [RequestRefused("no"), Unreadable("what")])
 @pytest.mark.parametrize(("span", "period"), [("curve", "2026-06-20"), ("days", "2026-06"), ("months", "2026")])
 def test_an_answer_that_says_no_is_marked_as_failed_and_keeps_nothing(error, span, period):
     batch = answered(span, period, error)
-    assert batch == Batch(asked=[mark(span, period, "failed", at("2026-06-21T13:00"))])
+    assert batch == Batch(queries=[mark(span, period, "failed", at("2026-06-21T13:00"))])
 
 
 def test_what_never_was_an_answer_leaves_no_mark():
@@ -281,15 +293,15 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(coun
 
 def test_by_how_much_a_day_was_raised_is_read_from_its_repairs(tmp_path):
     start, end = day_bounds(YESTERDAY, BERLIN)
-    question = Question(ROOF, "days", "2026-06")
+    question = HistoryQuery(ROOF, "days", "2026-06")
     with SqliteStore(tmp_path / "s.sqlite") as store:
         told = [
-            Repair(ROOF, end, "pv_energy_today", 2.3, 2.7, MORE),
+            Repair(ROOF, end, "pv_energy_today", 2.3, 2.7, CLOUD_DAY_HIGHER),
             Repair(ROOF, end, "load_energy_today", 9.0, 8.0, "the cloud's day has less"),
             Repair(ROOF, start + 60, "pv_energy_today", 2.3, 0.0, "yesterday's, not reset yet"),
         ]
         store.write(Batch(days=[day(YESTERDAY, final=True)], repairs=told))
-        before = gapfill.Before.of(store, question, BERLIN)
+        before = gapfill.QueryContext.load(store, question, BERLIN)
     assert list(before.days) == [YESTERDAY]
     assert before.raised == {YESTERDAY: {"pv_energy": pytest.approx(0.4)}}
 
@@ -321,8 +333,8 @@ class At:
 
 
 def healed(store, client, plants, keeps=True, now="2026-06-21T13:00"):
-    healer = Healer(Shelf(store, keeps), At(at(now)), since=date(2026, 6, 18))
-    return asyncio.run(healer.heal(client, plants, {}, 21.0, 100))
+    healer = GapFiller(Shelf(store, keeps), At(at(now)), since=date(2026, 6, 18))
+    return asyncio.run(healer.fill(client, plants, {}, 21.0, 100))
 
 
 def test_the_newest_question_over_all_plants_is_asked_first(store):

@@ -11,18 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph import AsyncGrowatt
-from heliograph.collect.backfill import Backfill, Wish
-from heliograph.collect.integrate import HELD, POWERS, Heard, drawn, last_heard, with_energies
+from heliograph.collect.backfill import Backfill, BackfillOptions
+from heliograph.collect.integrate import (
+    MAX_HOLD,
+    POWER_OF_ENERGY,
+    LastReading,
+    add_integrated_energies,
+    integrate_day,
+    last_readings,
+)
 from heliograph.emulator.clouds.growatt import EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Keeper
 from heliograph.local_time import day_bounds
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality
-from heliograph.store.base import Asked, Batch, Day, Entry, Series
+from heliograph.store.base import Batch, Day, QueryRecord, Series, StoredSample
 from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import Writer
+from heliograph.store.threaded import BufferedWriter
 from support.collector_fixtures import Jumping
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -35,15 +42,15 @@ IMPORT, CHARGE = "grid_import_energy", "battery_charge_energy"
 
 def curve(grid=1000.0, battery=-500.0, since=START, until=END, step=300):
     values = {"grid_power": grid, "battery_power": battery}
-    return [Entry(ROOF, at, NOW, Quality.BACKFILLED, None, values) for at in range(since, until, step)]
+    return [StoredSample(ROOF, at, NOW, Quality.BACKFILLED, None, values) for at in range(since, until, step)]
 
 
 def asked(samples, period=f"{DAY}"):
-    return Batch(samples=samples, asked=[Asked(ROOF, "curve", period, "data", NOW)])
+    return Batch(samples=samples, queries=[QueryRecord(ROOF, "curve", period, "data", NOW)])
 
 
 def live(at, **values):
-    return Entry(ROOF, at, at, Quality.LIVE, None, values)
+    return StoredSample(ROOF, at, at, Quality.LIVE, None, values)
 
 
 @pytest.fixture
@@ -53,13 +60,13 @@ def store(tmp_path):
 
 
 def test_every_energy_has_its_power():
-    assert set(POWERS) == set(ENERGIES)
-    assert {name for name, _ in POWERS.values()} <= set(METRICS)
+    assert set(POWER_OF_ENERGY) == set(ENERGIES)
+    assert {name for name, _ in POWER_OF_ENERGY.values()} <= set(METRICS)
 
 
 def test_a_day_nobody_heard_is_told_by_a_whole_curve_each_way_for_itself():
     flows = [*curve(grid=1000.0, until=START + 12 * 3600), *curve(grid=-400.0, since=START + 12 * 3600)]
-    assert drawn(flows, START, END, ENERGIES, {}) == {
+    assert integrate_day(flows, START, END, ENERGIES, {}) == {
         IMPORT: 12.0,
         "grid_export_energy": 4.8,
         CHARGE: 12.0,
@@ -70,30 +77,30 @@ def test_a_day_nobody_heard_is_told_by_a_whole_curve_each_way_for_itself():
 @pytest.mark.parametrize("gap", [(0, 4000), (40_000, 44_000), (82_000, 86_400)])
 def test_a_curve_with_a_hole_tells_nothing_of_a_day_nobody_heard(gap):
     holed = [one for one in curve() if not gap[0] <= one.measured_at - START < gap[1]]
-    assert drawn(holed, START, END, [IMPORT], {}) == {}
-    assert drawn(holed, START, END, [IMPORT], {IMPORT: Heard(START + 3600, 1.0)})[IMPORT] >= 22.0
+    assert integrate_day(holed, START, END, [IMPORT], {}) == {}
+    assert integrate_day(holed, START, END, [IMPORT], {IMPORT: LastReading(START + 3600, 1.0)})[IMPORT] >= 22.0
 
 
 def test_what_a_curve_does_not_know_is_not_zero():
-    assert drawn(curve(battery=None), START, END, [IMPORT, CHARGE, "load_energy"], {}) == {IMPORT: 24.0}
-    assert drawn([], START, END, [IMPORT], {IMPORT: Heard(START + 3600, 1.0)}) == {}
+    assert integrate_day(curve(battery=None), START, END, [IMPORT, CHARGE, "load_energy"], {}) == {IMPORT: 24.0}
+    assert integrate_day([], START, END, [IMPORT], {IMPORT: LastReading(START + 3600, 1.0)}) == {}
 
 
 def test_a_counter_that_stood_at_nothing_says_no_more_than_the_curve():
-    assert drawn(curve(), START, END, [IMPORT], {IMPORT: Heard(END - 3600, 0.0)}) == {IMPORT: 24.0}
+    assert integrate_day(curve(), START, END, [IMPORT], {IMPORT: LastReading(END - 3600, 0.0)}) == {IMPORT: 24.0}
 
 
 def test_over_a_hole_a_power_holds_for_one_step_only():
     far = [*curve(until=START + 300), *curve(since=END - 3600)]
-    assert drawn(far, START, END, [IMPORT], {IMPORT: Heard(START, 0.0)}) == {IMPORT: 1.083}
+    assert integrate_day(far, START, END, [IMPORT], {IMPORT: LastReading(START, 0.0)}) == {IMPORT: 1.083}
 
 
 @given(st.lists(st.integers(-5000, 5000), min_size=24, max_size=24), st.integers(0, 86_400))
 def test_whenever_it_was_heard_last_counter_and_curve_make_the_day(powers, heard_at):
-    flows = [live(START + HELD * hour, grid_power=power) for hour, power in enumerate(powers)]
-    whole = drawn(flows, START, END, [IMPORT], {})[IMPORT]
-    heard = sum(max(0, power) * min(1, max(0, heard_at / HELD - hour)) / 1000 for hour, power in enumerate(powers))
-    later = drawn(flows, START, END, [IMPORT], {IMPORT: Heard(START + heard_at, heard)})[IMPORT]
+    flows = [live(START + MAX_HOLD * hour, grid_power=power) for hour, power in enumerate(powers)]
+    whole = integrate_day(flows, START, END, [IMPORT], {})[IMPORT]
+    heard = sum(max(0, power) * min(1, max(0, heard_at / MAX_HOLD - hour)) / 1000 for hour, power in enumerate(powers))
+    later = integrate_day(flows, START, END, [IMPORT], {IMPORT: LastReading(START + heard_at, heard)})[IMPORT]
     assert later == pytest.approx(whole, abs=0.002)
 
 
@@ -103,35 +110,40 @@ def test_the_last_word_of_each_counter_is_heard():
         live(START + 120, grid_import_energy_today=0.6, battery_charge_energy_today=1.0),
         live(START + 180, grid_import_energy_today=None, pv_power=3.0),
     ]
-    assert last_heard(rows, [IMPORT, CHARGE]) == {IMPORT: Heard(START + 120, 0.6), CHARGE: Heard(START + 120, 1.0)}
+    assert last_readings(rows, [IMPORT, CHARGE]) == {
+        IMPORT: LastReading(START + 120, 0.6),
+        CHARGE: LastReading(START + 120, 1.0),
+    }
 
 
 def test_what_flowed_after_the_last_poll_is_in_the_day_and_the_day_says_so(store):
     row = Day(ROOF, DAY, {"pv_energy": 9.0, IMPORT: 22.0, CHARGE: 12.5}, Quality.LIVE, True, END)
     store.write(Batch(samples=[live(END - 7200, grid_import_energy_today=22.0)], days=[row]))
-    batch = with_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW)
+    batch = add_integrated_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW)
     store.write(batch)
     (kept,) = store.days(ROOF, DAY, DAY)
     assert kept.values[IMPORT] == pytest.approx(24.0)
     assert (kept.values["pv_energy"], kept.values[CHARGE]) == (9.0, 12.5)
     assert (kept.quality, kept.final) == (Quality.BACKFILLED, True)
     assert [(one.metric, one.raw, one.kept) for one in batch.repairs] == [("grid_import_energy_today", 22.0, 24.0)]
-    assert with_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW + 1).days == []
+    assert add_integrated_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW + 1).days == []
 
 
 def test_a_day_that_has_only_a_curve_is_not_final_yet(store):
-    (day,) = with_energies(store, asked(curve()), {IMPORT}, {}, BERLIN, NOW).days
+    (day,) = add_integrated_energies(store, asked(curve()), {IMPORT}, {}, BERLIN, NOW).days
     assert (day.values, day.quality, day.final) == ({IMPORT: 24.0}, Quality.BACKFILLED, False)
 
 
 def test_a_running_day_and_what_a_call_tells_are_left_alone(store):
     batch = asked(curve())
-    assert with_energies(store, batch, {IMPORT}, {}, BERLIN, END - 1) is batch
-    assert with_energies(store, batch, frozenset(), {}, BERLIN, NOW) is batch
+    assert add_integrated_energies(store, batch, {IMPORT}, {}, BERLIN, END - 1) is batch
+    assert add_integrated_energies(store, batch, frozenset(), {}, BERLIN, NOW) is batch
 
 
 def test_more_than_can_be_is_not_believed(store):
-    batch = with_energies(store, asked(curve(grid=900_000.0)), {IMPORT}, {"power": {"peak": 5000.0}}, BERLIN, NOW)
+    batch = add_integrated_energies(
+        store, asked(curve(grid=900_000.0)), {IMPORT}, {"power": {"peak": 5000.0}}, BERLIN, NOW
+    )
     assert batch.days == []
     assert [one.reason for one in batch.repairs] == ["more than can be"]
 
@@ -141,16 +153,16 @@ def test_more_than_can_be_is_not_believed(store):
 )
 def test_a_past_that_was_never_heard_has_its_energies(family, kinds, tmp_path):
     start = datetime(2026, 6, 21, 18, tzinfo=BERLIN)
-    emulator = build(Options(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
+    emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
     account = emulator.accounts[0]
-    site = next(site for site in account.sites if site.family == family)
+    site = next(site for site in account.plants if site.family == family)
 
     async def fill(url):
         clock = Jumping(emulator, start.timestamp() + 3600)
         where = {"server": url, "keeper": Keeper(tmp_path / "accounts")}
         client = AsyncGrowatt(account.username, account.password, **where, clock=clock.now, zone=BERLIN)
-        writer = Writer(lambda: SqliteStore(tmp_path / "one.sqlite"))
-        wish = Wish(DAY - timedelta(days=1), DAY, [site.id])
+        writer = BufferedWriter(lambda: SqliteStore(tmp_path / "one.sqlite"))
+        wish = BackfillOptions(DAY - timedelta(days=1), DAY, [site.id])
         await Backfill("one", client, writer, clock, wish).run(asyncio.Event())
         await writer.finish()
 

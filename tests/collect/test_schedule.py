@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from heliograph.collect.schedule import DAY, POLLS, Seen, Shortfall, affordable
+from heliograph.collect.schedule import DAY, POLL_SHARE, BudgetWarning, PollStats, min_affordable_interval
 
 
 def costing(seconds):
     """Return what is seen where the budget pays a poll every so many seconds."""
-    return Seen(newest=None, rhythm=300.0, awake=True, enduring=True, cost=seconds * 200 * POLLS / DAY, daily=200)
+    return PollStats(
+        newest=None,
+        sample_interval=300.0,
+        reporting=True,
+        has_battery=True,
+        cost=seconds * 200 * POLL_SHARE / DAY,
+        daily=200,
+    )
 
 
 def test_what_the_budget_pays_depends_on_what_a_poll_takes():
-    assert affordable(costing(432.0)) == pytest.approx(432.0)
+    assert min_affordable_interval(costing(432.0)) == pytest.approx(432.0)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +37,10 @@ def test_what_the_budget_pays_depends_on_what_a_poll_takes():
     ],
 )
 def test_it_is_told_at_the_second_poll_in_a_row_and_again_only_after_the_interval_was_paid(polls, said):
-    shortfall = Shortfall()
-    assert "".join("x" if shortfall.news(100.0, costing(one)) else "-" for one in polls) == said
+    shortfall = BudgetWarning()
+    assert "".join("x" if shortfall.due(100.0, costing(one)) else "-" for one in polls) == said
 
 
 def test_without_an_interval_there_is_nothing_to_tell():
-    shortfall = Shortfall()
-    assert not any(shortfall.news(None, costing(9000)) for _ in range(3))
+    shortfall = BudgetWarning()
+    assert not any(shortfall.due(None, costing(9000)) for _ in range(3))

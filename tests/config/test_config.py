@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heliograph.cli.clients import CLIENTS, client_type
+from heliograph.cli.clients import CLIENTS, client_class
 from heliograph.config import EXAMPLE, VENDORS, Config, load, passwords
-from heliograph.config.passwords import Passwords
+from heliograph.config.passwords import PasswordStore
 from heliograph.core.files import config_path, data_folder
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
@@ -141,9 +141,9 @@ def test_an_account_without_a_password_has_the_one_that_is_kept(tmp_path):
     environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
     (account,) = load(written(tmp_path, ROOF), environ).accounts
     assert account.password_key == ""
-    Passwords.of(environ).keep("goodwe", "me", Secret("hunter4"))
+    PasswordStore.for_user(environ).save("goodwe", "me", Secret("hunter4"))
     assert account.password.reveal() == "hunter4"
-    Passwords.of(environ).keep("goodwe", "me", Secret("hunter5"))
+    PasswordStore.for_user(environ).save("goodwe", "me", Secret("hunter5"))
     assert account.password.reveal() == "hunter5"
 
 
@@ -180,7 +180,7 @@ def test_a_name_alone_in_the_environment_has_the_password_that_is_kept(tmp_path)
     (account,) = load(None, environ).accounts
     with pytest.raises(ConfigError, match="HELIOGRAPH_GOODWE_PASSWORD is not, and no password is kept; run: helio"):
         account.password.reveal()
-    Passwords.of(environ).keep("goodwe", "me", Secret("hunter4"))
+    PasswordStore.for_user(environ).save("goodwe", "me", Secret("hunter4"))
     assert account.password.reveal() == "hunter4"
 
 
@@ -334,18 +334,18 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
 
 def test_a_server_of_the_command_line_wins_for_the_accounts_chosen(tmp_path):
     config = load(written(tmp_path, WHOLE), ENVIRON)
-    assert [one.server for one in config.chosen(server="http://127.0.0.1:1/")] == ["http://127.0.0.1:1/"] * 2
-    assert [one.name for one in config.chosen("home")] == ["home"]
+    assert [one.server for one in config.select_accounts(server="http://127.0.0.1:1/")] == ["http://127.0.0.1:1/"] * 2
+    assert [one.name for one in config.select_accounts("home")] == ["home"]
 
 
 def test_an_unknown_account_is_told_with_the_names_there_are(tmp_path):
     with pytest.raises(ConfigError, match="no account 'work'; the accounts are: home, goodwe"):
-        load(written(tmp_path, WHOLE), ENVIRON).chosen("work")
+        load(written(tmp_path, WHOLE), ENVIRON).select_accounts("work")
 
 
 def test_no_account_at_all_shows_both_ways_to_one(tmp_path):
     with pytest.raises(ConfigError) as caught:
-        load(None, {"HELIOGRAPH_HOME": str(tmp_path)}).chosen()
+        load(None, {"HELIOGRAPH_HOME": str(tmp_path)}).select_accounts()
     told = str(caught.value)
     assert "heliograph login growatt" in told
     assert "HELIOGRAPH_GROWATT_USERNAME" in told
@@ -393,7 +393,7 @@ def test_the_page_names_every_key_and_its_examples_are_configurations(tmp_path):
 
 def test_the_page_tells_the_usual_limits_of_the_clouds():
     for key, limit in (("requests_per_day", "requests"), ("logins_per_day", "logins"), ("reserve", "reserve")):
-        usual = [getattr(client_type(vendor).usual_limits, limit) for vendor in VENDORS]
+        usual = [getattr(client_class(vendor).default_limits, limit) for vendor in VENDORS]
         row = next(line for line in page().splitlines() if line.startswith(f"| `{key}`"))
         assert [int(number) for number in re.findall(r"(?:Growatt|GoodWe) (\d+)", row)] == usual
 

@@ -10,7 +10,7 @@ import keyring
 import pytest
 from keyring.backends import fail, null
 
-from heliograph.config.passwords import Deferred, Passwords
+from heliograph.config.passwords import DeferredSecret, PasswordStore
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
 from support.fake_keyring import Ring
@@ -36,7 +36,7 @@ def ring(using):
 @pytest.fixture
 def kept(tmp_path):
     """Passwords in a file alone."""
-    return Passwords(tmp_path / "data", keyring=False)
+    return PasswordStore(tmp_path / "data", keyring=False)
 
 
 def stored(kept):
@@ -47,70 +47,70 @@ def stored(kept):
 
 
 def test_a_password_goes_into_the_keyring_and_into_no_file(ring, tmp_path):
-    kept = Passwords(tmp_path)
-    assert kept.keep("growatt", "me", HUNTER) == "the keyring (Ring)"
+    kept = PasswordStore(tmp_path)
+    assert kept.save("growatt", "me", HUNTER) == "the keyring (Ring)"
     assert ring.kept == {("heliograph growatt", "me"): HUNTER.reveal()}
     assert list(tmp_path.iterdir()) == []
-    assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
-    assert kept.find("goodwe", "me") is None
-    assert kept.find("growatt", "you") is None
+    assert kept.load("growatt", "me").reveal() == HUNTER.reveal()
+    assert kept.load("goodwe", "me") is None
+    assert kept.load("growatt", "you") is None
 
 
 def test_a_password_in_the_keyring_is_forgotten_once(ring, tmp_path):
-    kept = Passwords(tmp_path)
-    kept.keep("growatt", "me", HUNTER)
-    kept.keep("growatt", "you", HUNTER)
-    assert kept.forget("growatt", "me") is True
-    assert kept.forget("growatt", "me") is False
+    kept = PasswordStore(tmp_path)
+    kept.save("growatt", "me", HUNTER)
+    kept.save("growatt", "you", HUNTER)
+    assert kept.delete("growatt", "me") is True
+    assert kept.delete("growatt", "me") is False
     assert list(ring.kept) == [("heliograph growatt", "you")]
 
 
 def test_a_password_of_the_file_moves_into_the_keyring_that_came_later(ring, tmp_path):
-    Passwords(tmp_path, keyring=False).keep("growatt", "me", Secret("old"))
-    kept = Passwords(tmp_path)
-    assert kept.find("growatt", "me").reveal() == "old"
+    PasswordStore(tmp_path, keyring=False).save("growatt", "me", Secret("old"))
+    kept = PasswordStore(tmp_path)
+    assert kept.load("growatt", "me").reveal() == "old"
     assert ring.asked == 0, "a password in the file asks nobody to unlock anything"
-    kept.keep("growatt", "me", Secret("new"))
+    kept.save("growatt", "me", Secret("new"))
     assert stored(kept) == {}
-    assert kept.find("growatt", "me").reveal() == "new"
+    assert kept.load("growatt", "me").reveal() == "new"
 
 
 def test_a_password_in_the_file_is_forgotten_with_the_one_in_the_keyring(ring, tmp_path):
-    Passwords(tmp_path).keep("growatt", "me", Secret("old"))
-    Passwords(tmp_path, keyring=False).keep("growatt", "me", Secret("new"))
-    assert Passwords(tmp_path).find("growatt", "me").reveal() == "new"
-    assert Passwords(tmp_path).forget("growatt", "me") is True
-    assert Passwords(tmp_path).find("growatt", "me") is None
+    PasswordStore(tmp_path).save("growatt", "me", Secret("old"))
+    PasswordStore(tmp_path, keyring=False).save("growatt", "me", Secret("new"))
+    assert PasswordStore(tmp_path).load("growatt", "me").reveal() == "new"
+    assert PasswordStore(tmp_path).delete("growatt", "me") is True
+    assert PasswordStore(tmp_path).load("growatt", "me") is None
 
 
 @pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
 def test_a_keyring_that_keeps_nothing_is_none(using, backend, tmp_path):
     using(backend())
-    kept = Passwords(tmp_path)
-    assert kept.keep("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
-    assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
+    kept = PasswordStore(tmp_path)
+    assert kept.save("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
+    assert kept.load("growatt", "me").reveal() == HUNTER.reveal()
 
 
 def test_without_the_keyrings_extra_there_is_the_file(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert Passwords(tmp_path).keep("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
+    assert PasswordStore(tmp_path).save("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
 
 
 def test_a_server_may_have_no_keyring_by_its_environment(ring, tmp_path):
     environ = {"HELIOGRAPH_HOME": str(tmp_path)}
-    assert Passwords.of(environ).keep("growatt", "me", HUNTER) == "the keyring (Ring)"
-    silent = Passwords.of(environ | {"HELIOGRAPH_NO_KEYRING": "1"})
+    assert PasswordStore.for_user(environ).save("growatt", "me", HUNTER) == "the keyring (Ring)"
+    silent = PasswordStore.for_user(environ | {"HELIOGRAPH_NO_KEYRING": "1"})
     ring.asked = 0
-    assert silent.find("growatt", "me") is None
-    assert silent.keep("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
-    assert silent.forget("growatt", "me") is True
+    assert silent.load("growatt", "me") is None
+    assert silent.save("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
+    assert silent.delete("growatt", "me") is True
     assert ring.asked == 0
 
 
 def test_a_locked_keyring_is_told_with_a_way_out_and_nothing_goes_elsewhere(ring, tmp_path):
     ring.locked = True
-    kept = Passwords(tmp_path)
-    for act in (lambda: kept.keep("growatt", "me", HUNTER), lambda: kept.find("growatt", "me")):
+    kept = PasswordStore(tmp_path)
+    for act in (lambda: kept.save("growatt", "me", HUNTER), lambda: kept.load("growatt", "me")):
         with pytest.raises(ConfigError) as caught:
             act()
         told = "the keyring does not answer (KeyringLocked); unlock it, or set HELIOGRAPH_NO_KEYRING=1"
@@ -124,8 +124,8 @@ def test_a_locked_keyring_is_told_with_a_way_out_and_nothing_goes_elsewhere(ring
 
 def test_the_file_keeps_one_password_per_cloud_and_name(kept):
     for vendor, username in (("growatt", "me"), ("growatt", "you"), ("goodwe", "me")):
-        kept.keep(vendor, username, Secret(f"{vendor} {username}"))
-    kept.keep("growatt", "me", HUNTER)
+        kept.save(vendor, username, Secret(f"{vendor} {username}"))
+    kept.save("growatt", "me", HUNTER)
     assert stored(kept) == {
         "growatt": {"me": HUNTER.reveal(), "you": "growatt you"},
         "goodwe": {"me": "goodwe me"},
@@ -146,14 +146,14 @@ def test_what_never_was_is_forgotten_without_a_trace(kept):
 def test_nobody_else_can_read_the_file_whatever_was_there_before(kept):
     before = os.umask(0)
     try:
-        kept.keep("growatt", "me", HUNTER)
+        kept.save("growatt", "me", HUNTER)
         assert kept.path.stat().st_mode & 0o777 == 0o600
         assert kept.path.parent.stat().st_mode & 0o777 == 0o700
         kept.path.chmod(0o644)
         left = kept.path.with_suffix(".new")
         left.write_text("left by a crash")
         left.chmod(0o666)
-        kept.keep("growatt", "you", HUNTER)
+        kept.save("growatt", "you", HUNTER)
     finally:
         os.umask(before)
     assert kept.path.stat().st_mode & 0o777 == 0o600
@@ -175,7 +175,7 @@ def test_a_broken_file_is_set_aside_and_said_so(kept, text):
     assert warning.startswith(f"{kept.path} was broken, so it is now passwords.broken-2.json")
     assert "hunter2" not in warning
     assert (kept.path.parent / "passwords.broken-2.json").read_bytes() == text
-    kept.keep("growatt", "me", HUNTER)
+    kept.save("growatt", "me", HUNTER)
     assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
     assert (kept.path.parent / "passwords.broken-1.json").read_text() == "an older one"
 
@@ -185,23 +185,23 @@ def test_a_file_that_cannot_be_read_or_written_is_told(kept, tmp_path):
     with pytest.raises(ConfigError, match=r"passwords\.json cannot be read: Is a directory"):
         kept.find("growatt", "me")
     with pytest.raises(ConfigError, match=r"passwords\.json cannot be read"):
-        kept.keep("growatt", "me", HUNTER)
+        kept.save("growatt", "me", HUNTER)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"passwords\.json cannot be written: "):
-        Passwords(tmp_path / "file" / "data", keyring=False).keep("growatt", "me", HUNTER)
+        PasswordStore(tmp_path / "file" / "data", keyring=False).save("growatt", "me", HUNTER)
 
 
 def keep_some(folder, vendor):
-    kept = Passwords(folder, keyring=False)
+    kept = PasswordStore(folder, keyring=False)
     for number in range(20):
-        kept.keep(vendor, str(number), Secret(vendor))
+        kept.save(vendor, str(number), Secret(vendor))
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for work in [pool.submit(keep_some, tmp_path, vendor) for vendor in ("growatt", "goodwe")]:
             work.result()
-    kept = Passwords(tmp_path, keyring=False)
+    kept = PasswordStore(tmp_path, keyring=False)
     assert {vendor: len(users) for vendor, users in stored(kept).items()} == {"growatt": 20, "goodwe": 20}
 
 
@@ -210,11 +210,11 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path):
 
 def test_a_deferred_secret_is_fetched_anew_each_time_it_is_revealed():
     answers = [Secret("new"), Secret("old")]
-    secret = Deferred(answers.pop)
+    secret = DeferredSecret(answers.pop)
     assert repr(secret) == "Secret(***)"
     assert f"{secret}" == "***"
-    assert secret.at_hand() == ""
+    assert secret.value_if_loaded() == ""
     assert len(answers) == 2
     assert [secret.reveal(), secret.reveal()] == ["old", "new"]
-    assert secret.at_hand() == "new"
+    assert secret.value_if_loaded() == "new"
     assert repr(secret) == "Secret(***)"

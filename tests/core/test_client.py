@@ -279,7 +279,7 @@ def test_a_reply_says_status_headers_cookies_body_and_when_it_came(server):
     reply = send(Request("GET", server.url + "x", {"X-Mine": "yes"}))
     assert (reply.status, reply.body, list(reply.cookies)) == (418, b"hi", ["a=1", "b=2"])
     assert reply.headers.get("x-odd") == "One"
-    assert reply.at > 1_700_000_000
+    assert reply.received_at > 1_700_000_000
     assert server.seen[0][2]["x-mine"] == "yes"
 
 

@@ -11,21 +11,21 @@ from textwrap import dedent
 import pytest
 
 from heliograph.core.endpoint import (
-    Blocking,
+    AsyncClientBase,
     Call,
-    Concurrent,
     Endpoint,
     Fields,
-    Steps,
+    FlowGenerator,
+    SyncClientBase,
     command,
+    composite,
     endpoints,
-    given,
-    methods,
+    operations,
     query,
-    sequence,
+    without_none,
 )
-from heliograph.core.http import compose
-from heliograph.core.payload import Payload, each, text
+from heliograph.core.http import build_request
+from heliograph.core.payload import Payload, list_of, text
 from support.paths import ROOT
 
 
@@ -38,24 +38,24 @@ class Lamp(Payload):
 class AcmeCalls:
     """The toy cloud."""
 
-    @query("GET", "lamps.do", each(Lamp), op="list")
+    @query("GET", "lamps.do", list_of(Lamp), op="list")
     def lamps(self, room: str, floor: int | None = None) -> Fields:
         """All lamps of a room."""
-        return {"room": room} | given(floor=floor)
+        return {"room": room} | without_none(floor=floor)
 
-    lamp_list = lamps.named("lamp_list")
+    lamp_list = lamps.alias("lamp_list")
 
-    @query("POST", "v1/{site}/lamp/{lamp}", Lamp, inside="obj", dialect="2")
+    @query("POST", "v1/{site}/lamp/{lamp}", Lamp, result_path="obj", dialect="2")
     def lamp(self, site: str, lamp: str, note: str = "") -> Fields:
         """One lamp."""
         return {"site": site, "lamp": lamp, "note": note}
 
-    @query("POST", "lamp.do", Lamp, where="query", op="one")
+    @query("POST", "lamp.do", Lamp, encoding="query", op="one")
     def lamp_by_query(self, lamp: str) -> Fields:
         """One lamp, asked for in the query of a POST."""
         return {"lamp": lamp}
 
-    @query("POST", "lamp.json", Lamp, where="json")
+    @query("POST", "lamp.json", Lamp, encoding="json")
     def lamp_by_json(self, lamp: str, rooms: list[int]) -> Fields:
         """One lamp, asked for in JSON."""
         return {"lamp": lamp, "rooms": rooms}
@@ -65,27 +65,27 @@ class AcmeCalls:
         """Switch a lamp."""
         return {"lamp": lamp, "on": int(on)}
 
-    @command("POST", "rename.do", Lamp, where="multipart", op="name")
+    @command("POST", "rename.do", Lamp, encoding="multipart", op="name")
     def rename(self, lamp: str, name: str) -> Fields:
         """Name a lamp."""
         return {"lamp": lamp, "name": name}
 
-    @sequence
-    def first_lamp(self, room: str) -> Steps[Lamp]:
+    @composite
+    def first_lamp(self, room: str) -> FlowGenerator[Lamp]:
         """The first lamp of a room."""
-        found = yield AcmeCalls.lamps.plan(room)
+        found = yield AcmeCalls.lamps.flow(room)
         lamp: Lamp = found[0]
         return lamp
 
 
-class Plain(AcmeCalls, Blocking):
+class Plain(AcmeCalls, SyncClientBase):
     """A blocking client that never sends."""
 
     def perform(self, plan):
         return ("carried", plan())
 
 
-class Awaited(AcmeCalls, Concurrent):
+class Awaited(AcmeCalls, AsyncClientBase):
     """An async client that never sends."""
 
     async def perform(self, plan):
@@ -128,7 +128,7 @@ def test_a_wrong_argument_raises_before_anything_is_sent():
 
 def test_every_plan_is_made_anew():
     assert Plain().lamps("attic")[1] is not Plain().lamps("attic")[1]
-    assert next(AcmeCalls.first_lamp.plan("attic")).endpoint is AcmeCalls.lamps
+    assert next(AcmeCalls.first_lamp.flow("attic")).endpoint is AcmeCalls.lamps
 
 
 @pytest.mark.parametrize("client", [Plain(), Awaited()])
@@ -148,7 +148,7 @@ def test_a_second_name_is_the_same_call():
 def test_the_table_is_in_the_order_of_the_file():
     names = ["lamps", "lamp_list", "lamp", "lamp_by_query", "lamp_by_json", "switch", "rename"]
     assert [row.name for row in endpoints(AcmeCalls)] == names
-    assert [row.name for row in methods(Plain)] == [*names, "first_lamp"]
+    assert [row.name for row in operations(Plain)] == [*names, "first_lamp"]
     assert [row.name for row in endpoints(AcmeCalls) if row.route.command] == ["switch", "rename"]
 
 
@@ -156,31 +156,31 @@ BASE = "https://acme.example.com/"
 
 
 def wire(call: Call) -> tuple:
-    sent = compose(BASE, call, {"User-Agent": "test"})
+    sent = build_request(BASE, call, {"User-Agent": "test"})
     assert sent.headers["User-Agent"] == "test"
     return sent.verb, sent.url, sent.headers.get("Content-Type"), sent.body
 
 
 def test_a_get_carries_its_fields_in_the_query_after_the_fixed_ones():
-    assert wire(AcmeCalls.lamps.plan("attic", 3)) == ("GET", BASE + "lamps.do?op=list&room=attic&floor=3", None, None)
+    assert wire(AcmeCalls.lamps.flow("attic", 3)) == ("GET", BASE + "lamps.do?op=list&room=attic&floor=3", None, None)
 
 
 def test_a_post_carries_its_fields_in_the_form_and_the_fixed_ones_in_the_query():
     form = "application/x-www-form-urlencoded"
-    assert wire(AcmeCalls.switch.plan("L1", on=True)) == ("POST", BASE + "switch.do?op=set", form, b"lamp=L1&on=1")
+    assert wire(AcmeCalls.switch.flow("L1", on=True)) == ("POST", BASE + "switch.do?op=set", form, b"lamp=L1&on=1")
 
 
 def test_a_post_may_carry_everything_in_the_query_with_an_empty_body():
-    assert wire(AcmeCalls.lamp_by_query.plan("L1")) == ("POST", BASE + "lamp.do?op=one&lamp=L1", None, b"")
+    assert wire(AcmeCalls.lamp_by_query.flow("L1")) == ("POST", BASE + "lamp.do?op=one&lamp=L1", None, b"")
 
 
 def test_json_keeps_the_types_of_its_fields():
-    sent = wire(AcmeCalls.lamp_by_json.plan("L1", [1, 2]))
+    sent = wire(AcmeCalls.lamp_by_json.flow("L1", [1, 2]))
     assert sent == ("POST", BASE + "lamp.json", "application/json", b'{"lamp":"L1","rooms":[1,2]}')
 
 
 def test_multipart_sends_each_field_as_a_part_without_a_file_name():
-    verb, url, kind, body = wire(AcmeCalls.rename.plan("L1", "a\r\n--b=ü"))
+    verb, url, kind, body = wire(AcmeCalls.rename.flow("L1", "a\r\n--b=ü"))
     boundary = kind.removeprefix("multipart/form-data; boundary=")
     assert (verb, url) == ("POST", BASE + "rename.do?op=name")
     assert body.decode().split(f"--{boundary}") == [
@@ -192,18 +192,18 @@ def test_multipart_sends_each_field_as_a_part_without_a_file_name():
 
 
 def test_the_path_takes_the_fields_it_names_and_the_rest_travels():
-    verb, url, _, body = wire(AcmeCalls.lamp.plan("s1", "L1", "hi"))
+    verb, url, _, body = wire(AcmeCalls.lamp.flow("s1", "L1", "hi"))
     assert (verb, url, body) == ("POST", BASE + "v1/s1/lamp/L1?dialect=2", b"note=hi")
 
 
 def test_everything_is_percent_encoded_where_it_travels():
-    assert wire(AcmeCalls.lamps.plan("a b&c=ü"))[1] == BASE + "lamps.do?op=list&room=a+b%26c%3D%C3%BC"
-    assert wire(AcmeCalls.switch.plan("a&b", on=False))[3] == b"lamp=a%26b&on=0"
-    assert wire(AcmeCalls.lamp.plan("../x", "a/b?c#d"))[1] == BASE + "v1/..%2Fx/lamp/a%2Fb%3Fc%23d?dialect=2"
+    assert wire(AcmeCalls.lamps.flow("a b&c=ü"))[1] == BASE + "lamps.do?op=list&room=a+b%26c%3D%C3%BC"
+    assert wire(AcmeCalls.switch.flow("a&b", on=False))[3] == b"lamp=a%26b&on=0"
+    assert wire(AcmeCalls.lamp.flow("../x", "a/b?c#d"))[1] == BASE + "v1/..%2Fx/lamp/a%2Fb%3Fc%23d?dialect=2"
 
 
 def test_a_missing_argument_is_not_sent_at_all():
-    assert given(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
+    assert without_none(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
 
 
 TYPED = """
@@ -225,7 +225,7 @@ TYPED = """
 
         @sequence
         def first(self, room: str) -> Steps[Lamp]:
-            found = yield Calls.lamps.plan(room)
+            found = yield Calls.lamps.flow(room)
             lamp: Lamp = found[0]
             return lamp
 

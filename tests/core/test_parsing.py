@@ -29,25 +29,25 @@ SENTINELS = (65535, 6553.5, 655.35, 65.535, 4294967295, 429496729.5, 4294967.295
 
 @given(JSON | NUMBERLIKE, st.sampled_from(UNITS), ZONES)
 def test_no_reader_ever_raises_and_every_number_is_finite(value, unit, zone):
-    for found in (parsing.number(value), parsing.quantity(value, unit)):
+    for found in (parsing.parse_number(value), parsing.parse_quantity(value, unit)):
         assert found is None or (type(found) is float and isfinite(found))
-    assert parsing.text(value) is None or type(parsing.text(value)) is str
-    assert parsing.flag(value) in (True, False, None)
-    found_at = parsing.moment(value, zone)
+    assert parsing.parse_text(value) is None or type(parsing.parse_text(value)) is str
+    assert parsing.parse_flag(value) in (True, False, None)
+    found_at = parsing.parse_time(value, zone)
     assert found_at is None or found_at.tzinfo is UTC
 
 
 def test_a_number_too_large_for_a_float_is_a_gap():
     huge = int("9" * 400)
-    assert parsing.number(huge) is None
-    assert parsing.quantity(huge, "W") is None
-    assert parsing.number("9" * 400) is None
-    assert parsing.quantity("1e308", "kW") is None
+    assert parsing.parse_number(huge) is None
+    assert parsing.parse_quantity(huge, "W") is None
+    assert parsing.parse_number("9" * 400) is None
+    assert parsing.parse_quantity("1e308", "kW") is None
 
 
 @given(NUMBERLIKE | st.text())
 def test_a_zero_is_read_only_where_the_text_says_zero(written):
-    if parsing.number(written) == 0:
+    if parsing.parse_number(written) == 0:
         said = re.match(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)", written)
         assert said
         assert abs(Decimal(said[1])) < Decimal("1e-300")
@@ -57,8 +57,8 @@ def test_a_zero_is_read_only_where_the_text_says_zero(written):
     "nothing", ["", " ", "--", "-", "null", "N/A", "nan", "inf", ".", "e5", None, [], {}, False, True]
 )
 def test_nothing_is_never_zero(nothing):
-    assert parsing.number(nothing) is None
-    assert parsing.quantity(nothing, "W") is None
+    assert parsing.parse_number(nothing) is None
+    assert parsing.parse_quantity(nothing, "W") is None
 
 
 @given(
@@ -70,7 +70,7 @@ def test_nothing_is_never_zero(nothing):
 )
 def test_a_quantity_with_its_unit_reads_back_whatever_unit_is_declared(x, unit, form):
     written, base, scale = unit
-    found = parsing.quantity(form.format(x, written), base)
+    found = parsing.parse_quantity(form.format(x, written), base)
     if float(x) in {float(value) for value in SENTINELS}:
         assert found is None
     else:
@@ -81,8 +81,8 @@ def test_a_quantity_with_its_unit_reads_back_whatever_unit_is_declared(x, unit, 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_register_full_of_ones_is_no_value_with_or_without_its_unit(value, unit):
     for written in (value, str(value), f"{value}{unit}", f"{value}({unit})", f" {value} {unit} "):
-        assert parsing.number(written) is None
-        assert parsing.quantity(written, unit) is None
+        assert parsing.parse_number(written) is None
+        assert parsing.parse_quantity(written, unit) is None
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,20 @@ def test_a_register_full_of_ones_is_no_value_with_or_without_its_unit(value, uni
     ],
 )
 def test_what_clouds_write_is_read_in_our_units(written, unit, read):
-    assert parsing.quantity(written, unit) == read
+    assert parsing.parse_quantity(written, unit) == read
 
 
 def test_a_text_that_means_nothing_is_a_gap():
-    assert [parsing.text(one) for one in ("", " ", "--", "NULL", "n/a", "\x00\x00", None, True, [], {})] == [None] * 10
-    assert parsing.text("\x00\x00-0") == "-0"
+    assert [parsing.parse_text(one) for one in ("", " ", "--", "NULL", "n/a", "\x00\x00", None, True, [], {})] == [
+        None
+    ] * 10
+    assert parsing.parse_text("\x00\x00-0") == "-0"
 
 
 def test_a_flag_is_read_in_every_spelling_and_never_guessed():
-    assert [parsing.flag(one) for one in (True, "true", "True", 1, "1")] == [True] * 5
-    assert [parsing.flag(one) for one in (False, "false", 0, "0")] == [False] * 4
-    assert [parsing.flag(one) for one in (None, "", "yes", 2, "-1", [], {})] == [None] * 7
+    assert [parsing.parse_flag(one) for one in (True, "true", "True", 1, "1")] == [True] * 5
+    assert [parsing.parse_flag(one) for one in (False, "false", 0, "0")] == [False] * 4
+    assert [parsing.parse_flag(one) for one in (None, "", "yes", 2, "-1", [], {})] == [None] * 7
 
 
 def test_a_java_date_is_read_by_its_epoch_and_not_by_its_china_wall_clock():
@@ -140,15 +142,15 @@ def test_a_java_date_is_read_by_its_epoch_and_not_by_its_china_wall_clock():
         "time": 1738228283000,
         "timezoneOffset": -480,
     }
-    assert parsing.moment(java, ZoneInfo("Europe/Berlin")) == datetime(2025, 1, 30, 9, 11, 23, tzinfo=UTC)
-    assert parsing.moment({"year": 125}, UTC) is None
+    assert parsing.parse_time(java, ZoneInfo("Europe/Berlin")) == datetime(2025, 1, 30, 9, 11, 23, tzinfo=UTC)
+    assert parsing.parse_time({"year": 125}, UTC) is None
 
 
 def test_a_local_text_is_read_in_the_zone_it_was_written_in():
     berlin = ZoneInfo("Europe/Berlin")
-    assert parsing.moment("2026-06-21 12:05:11", berlin) == datetime(2026, 6, 21, 10, 5, 11, tzinfo=UTC)
-    assert parsing.moment("2026-01-21 12:05:11", berlin) == datetime(2026, 1, 21, 11, 5, 11, tzinfo=UTC)
-    assert parsing.moment("21/06/2026 12:05", berlin, ("%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M")) == datetime(
+    assert parsing.parse_time("2026-06-21 12:05:11", berlin) == datetime(2026, 6, 21, 10, 5, 11, tzinfo=UTC)
+    assert parsing.parse_time("2026-01-21 12:05:11", berlin) == datetime(2026, 1, 21, 11, 5, 11, tzinfo=UTC)
+    assert parsing.parse_time("21/06/2026 12:05", berlin, ("%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M")) == datetime(
         2026, 6, 21, 10, 5, tzinfo=UTC
     )
 
@@ -169,12 +171,12 @@ def test_a_local_text_is_read_in_the_zone_it_was_written_in():
     ],
 )
 def test_a_moment_that_cannot_be_is_a_gap(nonsense):
-    assert parsing.moment(nonsense, timezone(timedelta(hours=8))) is None
+    assert parsing.parse_time(nonsense, timezone(timedelta(hours=8))) is None
 
 
 @given(st.integers(946_800_000, 4_102_300_000), st.integers(-12, 14))
 def test_a_moment_written_locally_is_the_same_moment_in_utc(epoch, hours):
     zone = timezone(timedelta(hours=hours))
     aware = datetime.fromtimestamp(epoch, zone)
-    assert parsing.moment(f"{aware:%Y-%m-%d %H:%M:%S}", zone) == aware
-    assert parsing.moment(epoch * 1000, None) == aware
+    assert parsing.parse_time(f"{aware:%Y-%m-%d %H:%M:%S}", zone) == aware
+    assert parsing.parse_time(epoch * 1000, None) == aware

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from heliograph import metrics as m
-from heliograph.core.payload import Payload, each, flag, number, part, parts, raw, text
+from heliograph.core.payload import Payload, flag, list_of, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
 
 
@@ -29,8 +29,8 @@ class Answer(Payload):
     battery_power = number("chg", "W", m.BATTERY_POWER, sign=-1)
     energy_total = number("etot", "kWh", m.PV_ENERGY_TOTAL)
     voltage = number("v", "V")
-    panel = part("panel", Panel)
-    panels = parts("panels", Panel)
+    panel = nested("panel", Panel)
+    panels = nested_list("panels", Panel)
     extra = raw("extra")
 
 
@@ -119,11 +119,11 @@ def test_a_missing_part_reads_as_an_empty_one(wrong):
 
 
 def test_an_answer_that_is_an_array_is_read_item_by_item():
-    assert [one.name for one in each(Panel)([{"n": "A"}, None, {"n": "B"}])] == ["A", "B"]
-    assert each(Panel)([]) == ()
+    assert [one.name for one in list_of(Panel)([{"n": "A"}, None, {"n": "B"}])] == ["A", "B"]
+    assert list_of(Panel)([]) == ()
     for wrong in ({"n": "A"}, "text", 5):
         with pytest.raises(Unreadable, match="array"):
-            each(Panel)(wrong)
+            list_of(Panel)(wrong)
 
 
 def test_a_payload_shows_its_fields_and_compares_by_what_was_sent():

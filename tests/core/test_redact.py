@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.core import redact
-from heliograph.core.redact import EXCERPT_LENGTH, MASK, Secret, excerpt, masked
+from heliograph.core.redact import EXCERPT_LENGTH, MASK, Secret, excerpt, mask_secrets
 from heliograph.errors import ConfigError
 from support.paths import FIXTURES
 
@@ -29,10 +29,10 @@ def test_every_secret_key_is_masked_in_json_and_in_forms(key):
         f"a=1&{key}=hunter2&b=2",
         f"{key}=hunter2; path=/",
     ):
-        assert "hunter2" not in masked(text), text
-        assert MASK in masked(text)
-    assert "51.47" not in masked(json.dumps({key: 51.47}))
-    assert "51.47" not in masked(json.dumps({key: -51.47}))
+        assert "hunter2" not in mask_secrets(text), text
+        assert MASK in mask_secrets(text)
+    assert "51.47" not in mask_secrets(json.dumps({key: 51.47}))
+    assert "51.47" not in mask_secrets(json.dumps({key: -51.47}))
 
 
 @pytest.mark.parametrize("value", [None, b"hunter2", 4711])
@@ -44,13 +44,13 @@ def test_a_password_that_is_no_text_is_told_without_showing_it(value):
 
 def test_what_is_no_secret_stays_readable():
     text = '{"code": 0, "plantName": "Roof", "latency": 5, "tokens": "x"}'
-    assert masked(text) == text
+    assert mask_secrets(text) == text
 
 
 def test_an_e_mail_is_masked_wherever_it_stands():
     for mail in ("me@example.com", "first.last+tag@mail.example.co.uk", "a_b@x-y.org"):
-        assert mail not in masked(f"Dear {mail}, you have not logged in")
-        assert mail.split("@")[0] not in masked(mail)
+        assert mail not in mask_secrets(f"Dear {mail}, you have not logged in")
+        assert mail.split("@")[0] not in mask_secrets(mail)
 
 
 def test_what_a_form_of_a_web_page_was_filled_with_is_masked():
@@ -59,14 +59,14 @@ def test_what_a_form_of_a_web_page_was_filled_with_is_masked():
         "<input value='hunter2' type=password>",
         '<input value="hunt',
     ):
-        assert "hunt" not in masked(page)
+        assert "hunt" not in mask_secrets(page)
 
 
 @given(st.text(max_size=40), st.sampled_from(["password", "token", "email"]), st.integers(0, 60))
 def test_a_text_cut_anywhere_shows_no_part_of_a_secret(before, key, cut):
     text = json.dumps({"note": before, key: "SsSsSsSs@SsSs.SsSs"})
     start = text.index("SsSs")
-    assert "SsSs" not in masked(text[: start + cut])
+    assert "SsSs" not in mask_secrets(text[: start + cut])
 
 
 def test_a_long_answer_shows_nothing_that_was_cut_before_it_could_be_recognised():

@@ -9,7 +9,7 @@ import pytest
 
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.datalogger import SENTINELS
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from support.goodwe_emulator import Caller
 from support.growatt_emulator import box
 from support.toy_clouds import toy_emulator
@@ -22,8 +22,8 @@ LIES = ("late", "offline", "frozen", "replay", "glitch")
 
 def toy(*faults, start=START, family="roof"):
     emulator = toy_emulator(accounts=1, start=start, faults=dict.fromkeys(faults, ""))
-    site = next(site for site in emulator.accounts[0].sites if site.family == family)
-    return emulator, site.homes[0], site.truth[0]
+    site = next(site for site in emulator.accounts[0].plants if site.family == family)
+    return emulator, site.households[0], site.truth[0]
 
 
 def moments(days=DAYS, step=STEP):
@@ -34,14 +34,14 @@ def heard_each(emulator, home, days=DAYS):
     """Go through time and yield each moment with the newest one that was heard by then."""
     for at in moments(days, timedelta(minutes=15)):
         emulator.world.clock.set(at)
-        yield at, home.heard(at)
+        yield at, home.last_upload_at(at)
 
 
 def test_without_a_fault_a_cloud_knows_what_is_true():
     emulator, home, truth = toy()
     emulator.world.clock.set(START + timedelta(days=3, hours=12))
     at = emulator.world.uploaded_at()
-    assert home.heard(at) == at
+    assert home.last_upload_at(at) == at
     assert home.values(at) == truth.values(at)
     assert home.curve("2026-06-03") == truth.curve("2026-06-03")
     assert home.energies("2026-06") == truth.energies("2026-06")
@@ -53,7 +53,7 @@ def test_every_lie_strikes_and_strikes_the_same_again():
         told = []
         for at in moments(40, timedelta(hours=2)):
             emulator.world.clock.set(at)
-            told.append((home.heard(at), home.values(home.heard(at))))
+            told.append((home.last_upload_at(at), home.values(home.last_upload_at(at))))
         return told
 
     honest = story("html")
@@ -103,9 +103,9 @@ def test_a_silent_day_is_told_later_or_never():
 
 def test_all_homes_of_a_plant_fall_silent_together():
     emulator, *_ = toy("offline")
-    row = next(site for site in emulator.accounts[0].sites if len(site.homes) > 1)
-    for at, heard in heard_each(emulator, row.homes[0], 40):
-        assert row.homes[1].heard(at) == heard
+    row = next(site for site in emulator.accounts[0].plants if len(site.households) > 1)
+    for at, heard in heard_each(emulator, row.households[0], 40):
+        assert row.households[1].last_upload_at(at) == heard
 
 
 def test_a_frozen_sample_is_repeated_within_its_day_and_counters_catch_up():
@@ -152,10 +152,10 @@ def test_a_glitch_is_one_counter_in_one_sample():
 
 def test_the_control_tells_the_truth_whatever_the_clouds_say():
     emulator, home, truth = toy(*LIES)
-    site = next(site for site in emulator.accounts[0].sites if home in site.homes)
+    site = next(site for site in emulator.accounts[0].plants if home in site.households)
     for at in moments(5, timedelta(hours=1)):
         emulator.world.clock.set(at)
-        told = json.loads(emulator.reply("GET", f"/control/truth?plant={site.id}").body)
+        told = json.loads(emulator.respond("GET", f"/control/truth?plant={site.id}").body)
         assert told["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
 
 
@@ -180,9 +180,9 @@ def test_a_classic_inverter_forgets_its_totals_at_night_and_its_plant_does_not()
 
 
 def test_goodwes_lifetime_import_and_export_dip_in_the_morning_and_come_back():
-    options = Options(start=START, speed=0, accounts=1, faults=("morning_dip",))
-    caller = Caller(build(options, [GOODWE]))
-    site = caller.sites["hybrid"]
+    options = EmulatorOptions(start=START, speed=0, accounts=1, faults=("morning_dip",))
+    caller = Caller(build_emulator(options, [GOODWE]))
+    site = caller.plants["hybrid"]
     stage_clock = caller.emulator.world.clock
     low = []
     for at in moments(1, timedelta(minutes=30)):
@@ -207,4 +207,4 @@ def test_a_silent_logger_leaves_its_last_time_on_what_growatt_and_goodwe_tell():
     home = sick.home("inverter")
     silent = next(at for at, heard in heard_each(sick.emulator, home) if at - heard > timedelta(hours=20))
     bean = sick.get("newInverterAPI.do", op="getInverterDetailData", inverterId=sick.device("inverter"))
-    assert datetime.fromisoformat(bean["time"]).replace(tzinfo=home.zone) == home.heard(silent)
+    assert datetime.fromisoformat(bean["time"]).replace(tzinfo=home.zone) == home.last_upload_at(silent)

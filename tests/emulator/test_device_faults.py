@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from heliograph.emulator.device_faults import bounds
+from heliograph.emulator.device_faults import parse_percent_range
 from heliograph.emulator.server import serve_in_thread
-from heliograph.errors import Blocked, CloudError, ConfigError, Refused, Unreachable
+from heliograph.errors import Blocked, CloudError, ConfigError, RequestRefused, Unreachable
 from heliograph.model import Device
 from heliograph.vendors.goodwe import GoodWe
 from heliograph.vendors.growatt import Growatt
@@ -25,7 +25,7 @@ class House:
         self.emulator = Box().emulator if vendor == "growatt" else world()
         self.who = self.emulator.accounts[0]
         family, home = ("tlx", "tlx-battery") if vendor == "growatt" else ("hybrid", "hybrid")
-        site = next(site for site in self.who.sites if site.family == home)
+        site = next(site for site in self.who.plants if site.family == home)
         self.device = Device(vendor=vendor, plant=site.id, id=site.devices[0], family=family)
         self.name = "charge_stop_soc" if vendor == "growatt" else "immediate_charge_stop_soc"
         self.kind = Growatt if vendor == "growatt" else GoodWe
@@ -147,7 +147,7 @@ def test_what_was_never_set_goes_back_to_how_it_left_the_factory(house):
 
 def test_an_unwilling_device_refuses_and_keeps_what_it_has(house):
     house.fault(unwilling="*1")
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         house.tell(80)
     assert house.has == 100
     house.tell(80)
@@ -173,7 +173,7 @@ def test_halfway_through_a_sequence_the_firewall_stands_and_reads_go_on(house):
 
 def test_settings_that_cannot_be_read_are_no_settings(house):
     house.fault(unread=True)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         house.client.read_settings(house.device)
     assert caught.value.code in ("501", "read_fail")
     told = str(caught.value)
@@ -196,7 +196,7 @@ def test_a_growatt_device_that_is_silent_says_which_way(family):
         assert any(client.read_settings(device).values())
         for code in ("500", "501"):
             found.fault(unread=code)
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(RequestRefused) as caught:
                 client.read_settings(device)
             assert family == "inverter" or caught.value.code == code
         assert client.plant_settings(device.plant).name
@@ -222,7 +222,7 @@ def test_no_order_is_ever_sent_twice_whatever_becomes_of_it(house):
 
 def orders(house):
     paths = ("newTcpsetAPI.do", "setDeviceFunctionParameters")
-    log = json.loads(house.emulator.reply("GET", "/control/log").body)
+    log = json.loads(house.emulator.respond("GET", "/control/log").body)
     return sum(one["path"].endswith(paths) for one in log["requests"])
 
 
@@ -246,5 +246,5 @@ def test_a_value_that_makes_no_sense_is_refused_with_how_it_is_written(setting, 
 
 
 def test_bounds_are_read_as_they_are_written():
-    assert bounds("1") == bounds("") == (10, 90)
-    assert bounds("0/55.5") == (0, 55.5)
+    assert parse_percent_range("1") == parse_percent_range("") == (10, 90)
+    assert parse_percent_range("0/55.5") == (0, 55.5)

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph.cli.emulate import add_emulate
-from heliograph.cli.main import guarded
-from heliograph.emulator.faults import FAULTS, Switchboard
-from heliograph.emulator.main import Options, build
-from heliograph.emulator.request import BadRequest, asked_from
+from heliograph.cli.main import run_guarded
+from heliograph.emulator.faults import FAULTS, FaultSwitches
+from heliograph.emulator.main import EmulatorOptions, build_emulator
+from heliograph.emulator.request import BadRequest, parse_request
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from heliograph.metrics import METRICS
@@ -36,11 +36,11 @@ class Caller:
     def __init__(self, emulator, ready):
         self.emulator, self.ready = emulator, ready
         self.address = urlsplit(ready["url"])
-        self.wire = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=5)
+        self.wire_name = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=5)
 
     def ask(self, verb, path, body=None, **headers):
-        self.wire.request(verb, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        reply = self.wire.getresponse()
+        self.wire_name.request(verb, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        reply = self.wire_name.getresponse()
         return reply, reply.read()
 
     def json(self, verb, path, body=None, **headers):
@@ -60,7 +60,7 @@ def caller():
     with serve_in_thread(emulator) as ready:
         one = Caller(emulator, ready)
         yield one
-        one.wire.close()
+        one.wire_name.close()
 
 
 def test_the_ready_line_names_addresses_and_accounts(caller):
@@ -76,7 +76,7 @@ def test_the_ready_line_names_addresses_and_accounts(caller):
 
 
 def test_the_same_seed_builds_the_same_town():
-    told = [toy_emulator(seed=seed).ready("")["accounts"] for seed in (7, 7, 8)]
+    told = [toy_emulator(seed=seed).ready_info("")["accounts"] for seed in (7, 7, 8)]
     assert told[0] == told[1]
     assert told[0] != told[2]
 
@@ -86,7 +86,7 @@ def test_one_connection_carries_many_requests_and_the_simulated_date(caller):
         reply, _body = caller.ask("GET", "/acme/x")
         assert (reply.status, reply.reason) == (200, "OK")
         assert parsedate_to_datetime(reply.headers["Date"]) == NOON
-    assert caller.wire.sock is not None
+    assert caller.wire_name.sock is not None
 
 
 def test_a_path_without_a_cloud_is_not_found(caller):
@@ -114,7 +114,7 @@ def test_arguments_of_query_form_multipart_and_json_are_merged_and_the_query_win
 
 def test_json_members_become_text():
     body = b'{"n": 5, "yes": true, "none": null, "deep": {"a": [1]}}'
-    asked = asked_from("POST", "/x", {"content-type": "application/json"}, body, "")
+    asked = parse_request("POST", "/x", {"content-type": "application/json"}, body, "")
     assert asked.arguments == {"n": "5", "yes": "true", "deep": '{"a":[1]}'}
 
 
@@ -145,28 +145,28 @@ def test_the_log_counts_logins_and_holds_no_secret(caller):
 def test_the_log_keeps_the_newest_requests():
     emulator = toy_emulator(accounts=1)
     for number in range(10_001):
-        emulator.reply("GET", f"/nowhere/{number}")
+        emulator.respond("GET", f"/nowhere/{number}")
     paths = [one["path"] for one in emulator.log.as_dict()["requests"]]
     assert (len(paths), paths[0], paths[-1]) == (10_000, "nowhere/1", "nowhere/10000")
 
 
 def test_truth_is_the_homes_own_values_under_the_names_of_now(caller):
     holder = caller.emulator.accounts[0]
-    site = next(one for one in holder.sites if one.family == "hybrid")
+    site = next(one for one in holder.plants if one.family == "hybrid")
     status, truth = caller.json("GET", f"/control/truth?plant={site.id}")
     assert status == 200
     assert (truth["vendor"], truth["plant"]) == ("acme", site.id)
     assert truth["measured_at"] == "2026-06-21T10:00:00+00:00"
     assert truth["status"] == "online"
-    values = site.homes[0].values(datetime(2026, 6, 21, 10, tzinfo=UTC))
+    values = site.households[0].values(datetime(2026, 6, 21, 10, tzinfo=UTC))
     assert {name: truth[name] for name in METRICS} == {name: pytest.approx(values[name], abs=0.001) for name in METRICS}
 
 
 def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(caller):
-    sites = {site.family: site for site in caller.emulator.accounts[0].sites}
+    sites = {site.family: site for site in caller.emulator.accounts[0].plants}
     moment = caller.emulator.world.uploaded_at()
     truth = caller.json("GET", f"/control/truth?plant={sites['row'].id}")[1]
-    values = [home.values(moment) for home in sites["row"].homes]
+    values = [home.values(moment) for home in sites["row"].households]
     assert len({one["load_power"] for one in values}) == 3
     assert truth["pv_power"] == pytest.approx(sum(one["pv_power"] for one in values), abs=0.001)
     assert truth["battery_soc"] == pytest.approx(sum(one["battery_soc"] for one in values) / 3, abs=0.001)
@@ -191,7 +191,7 @@ def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(
 )
 def test_a_truth_that_cannot_be_told_says_why(question, status, hint):
     emulator = toy_emulator(accounts=1)
-    told = emulator.reply("GET", "/control/truth?" + question.format(plant=emulator.accounts[0].sites[0].id))
+    told = emulator.respond("GET", "/control/truth?" + question.format(plant=emulator.accounts[0].plants[0].id))
     assert told.status == status
     assert hint in json.loads(told.body)["error"]
 
@@ -226,7 +226,7 @@ def test_the_clock_is_set_advanced_and_frozen(caller):
 )
 def test_a_clock_setting_that_makes_no_sense_changes_nothing(setting):
     emulator = toy_emulator(accounts=1)
-    told = emulator.reply("POST", "/control/clock", {}, json.dumps(setting).encode())
+    told = emulator.respond("POST", "/control/clock", {}, json.dumps(setting).encode())
     assert told.status == 400
     assert emulator.world.clock.now() == NOON
     assert emulator.world.clock.speed == 0
@@ -248,7 +248,7 @@ def test_a_limited_fault_strikes_so_many_requests(caller):
 
 def test_asking_twice_in_one_request_is_one_use():
     emulator = toy_emulator(faults={"rate": "5*1"})
-    told = [json.loads(emulator.reply("GET", "/acme/x").body)["rates"] for _ in range(2)]
+    told = [json.loads(emulator.respond("GET", "/acme/x").body)["rates"] for _ in range(2)]
     assert told == [["5", "5"], [None, None]]
 
 
@@ -270,17 +270,17 @@ def test_asking_twice_in_one_request_is_one_use():
 )
 def test_an_unknown_fault_is_refused_with_help_and_switches_nothing(setting, hint):
     emulator = toy_emulator(accounts=1)
-    told = emulator.reply("POST", "/control/faults", {}, json.dumps(setting).encode())
+    told = emulator.respond("POST", "/control/faults", {}, json.dumps(setting).encode())
     assert told.status == 400
     assert hint in json.loads(told.body)["error"]
     assert emulator.faults.as_dict() == {}
 
 
 def test_the_switchboard_writes_limits_as_they_are_set():
-    board = Switchboard({"lock": "5*3"})
-    assert board.take("lock") == "5"
+    board = FaultSwitches({"lock": "5*3"})
+    assert board.use("lock") == "5"
     assert board.as_dict() == {"lock": "5*2"}
-    assert board.take("rate") is None
+    assert board.use("rate") is None
 
 
 def test_a_truncated_answer_promises_more_than_it_sends(caller):
@@ -288,7 +288,7 @@ def test_a_truncated_answer_promises_more_than_it_sends(caller):
     with pytest.raises(http.client.IncompleteRead) as caught:
         caller.ask("GET", "/acme/x")
     assert len(caught.value.partial) == pytest.approx(caught.value.expected, abs=1)
-    caller.wire.close()
+    caller.wire_name.close()
     assert caller.ask("GET", "/acme/x")[0].status == 200
 
 
@@ -297,7 +297,7 @@ def test_a_reset_connection_is_reset(caller):
     with pytest.raises(ConnectionResetError) as caught:
         caller.ask("GET", "/acme/x")
     assert caught.type is ConnectionResetError  # http.client has a kind of it for a connection merely closed
-    caller.wire.close()
+    caller.wire_name.close()
     assert caller.json("POST", "/control/faults", {"reset": None})[0] == 200
     assert caller.ask("GET", "/acme/x")[0].status == 200
 
@@ -307,11 +307,11 @@ def test_a_slow_cloud_is_slow_and_the_control_is_not(caller):
     begun = time.monotonic()
     caller.ask("GET", "/acme/x")
     assert time.monotonic() - begun >= 0.3
-    assert caller.emulator.delivery("GET", "/control/log", {}, b"", "").delay == 0
+    assert caller.emulator.deliver("GET", "/control/log", {}, b"", "").delay == 0
 
 
 def test_slow_without_a_value_is_five_seconds():
-    assert toy_emulator(faults={"slow": True}).delivery("GET", "/acme/x", {}, b"", "").delay == 5
+    assert toy_emulator(faults={"slow": True}).deliver("GET", "/acme/x", {}, b"", "").delay == 5
 
 
 def test_status_500_is_a_page_and_leaves_the_control_alone(caller):
@@ -390,10 +390,10 @@ def test_a_caller_who_waits_for_permission_gets_it(caller):
 @given(st.text(), st.dictionaries(st.sampled_from(["content-type", "cookie", "host"]), st.text()), st.binary())
 def test_whatever_is_asked_there_is_an_answer(target, headers, body):
     emulator = _EMULATOR
-    assert emulator.reply("POST", f"/acme/{target}", headers, body).status in {200, 400, 500}
+    assert emulator.respond("POST", f"/acme/{target}", headers, body).status in {200, 400, 500}
     multipart = {"content-type": "multipart/form-data; boundary=x"}
     with suppress(BadRequest):
-        asked_from("POST", target, multipart, b"--x\r\n" + body, "")
+        parse_request("POST", target, multipart, b"--x\r\n" + body, "")
 
 
 _EMULATOR = toy_emulator(accounts=1)
@@ -401,10 +401,10 @@ _EMULATOR = toy_emulator(accounts=1)
 
 def test_the_wall_clock_of_the_plants_is_the_zone_or_the_offset_of_the_start():
     start = datetime.fromisoformat("2026-06-21T12:00:00+02:00")
-    assert build(Options(start=start), [Acme()]).world.zone.utcoffset(None) == timedelta(hours=2)
-    assert build(Options(start=start, zone=BERLIN), [Acme()]).world.zone is BERLIN
+    assert build_emulator(EmulatorOptions(start=start), [Acme()]).world.zone.utcoffset(None) == timedelta(hours=2)
+    assert build_emulator(EmulatorOptions(start=start, zone=BERLIN), [Acme()]).world.zone is BERLIN
     with pytest.raises(ConfigError, match="5 minutes"):
-        build(Options(start=datetime.fromisoformat("2026-06-21T12:00:00+02:03")), [Acme()])
+        build_emulator(EmulatorOptions(start=datetime.fromisoformat("2026-06-21T12:00:00+02:03")), [Acme()])
 
 
 def test_clouds_take_turns_and_growatt_is_first():
@@ -415,7 +415,7 @@ def test_clouds_take_turns_and_growatt_is_first():
     assert set(vendor_names()) == {
         one.name for one in Path(vendors.__path__[0]).iterdir() if (one / "emulate").is_dir()
     }
-    holders = build(Options(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
+    holders = build_emulator(EmulatorOptions(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
     assert [holder.vendor for holder in holders] == ["zeta", "acme", "zeta", "acme"]
 
 
@@ -443,7 +443,7 @@ def run(*arguments):
     parser = argparse.ArgumentParser()
     add_emulate(parser.add_subparsers())
     given = parser.parse_args(["emulate", *arguments])
-    return guarded(lambda: given.run(given))
+    return run_guarded(lambda: given.run(given))
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ def test_a_bad_option_is_one_line_and_exit_code_2(arguments, capsys):
 
 
 def test_the_ready_line_of_both_clouds_says_where_each_is_spoken_to():
-    ready = build(Options(start=NOON)).ready("http://here", "http://there")
+    ready = build_emulator(EmulatorOptions(start=NOON)).ready_info("http://here", "http://there")
     assert ready["growatt"] == "http://here/"
     assert ready["sems"] == "http://here/api/"
     assert ready["semsplus"] == "http://here/web/sems/"
@@ -482,11 +482,11 @@ def test_the_ready_line_of_both_clouds_says_where_each_is_spoken_to():
 
 
 def test_a_port_in_use_is_one_line(capsys):
-    from heliograph.emulator.main import emulate
+    from heliograph.emulator.main import run_emulator
 
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        options = Options(port=taken.getsockname()[1], start=NOON)
-        assert guarded(lambda: emulate(options, [Acme()])) == 2
+        options = EmulatorOptions(port=taken.getsockname()[1], start=NOON)
+        assert run_guarded(lambda: run_emulator(options, [Acme()])) == 2
     assert "cannot listen on 127.0.0.1" in capsys.readouterr().err
 
 
@@ -495,14 +495,14 @@ def test_help_names_every_fault(capsys):
         run("--help")
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    known = build(Options(start=NOON)).faults.known
+    known = build_emulator(EmulatorOptions(start=NOON)).faults.descriptions
     assert known.keys() > FAULTS.keys()
     assert [name for name in known if name not in told] == []
 
 
 def test_a_plus_sign_in_an_address_may_be_written_either_way():
     emulator = toy_emulator(accounts=1)
-    plant = emulator.accounts[0].sites[0].id
+    plant = emulator.accounts[0].plants[0].id
     moment = "2026-06-21T12:00:00+02:00"
-    told = [emulator.reply("GET", f"/control/truth?plant={plant}&at={at}").body for at in (moment, quote(moment))]
+    told = [emulator.respond("GET", f"/control/truth?plant={plant}&at={at}").body for at in (moment, quote(moment))]
     assert told[0] == told[1]

@@ -17,7 +17,7 @@ from support.toy_clouds import NOON, toy_emulator
 
 
 def log_of(emulator, query="?newest=0"):
-    return json.loads(emulator.reply("GET", f"/control/log{query}").body)
+    return json.loads(emulator.respond("GET", f"/control/log{query}").body)
 
 
 def wait(emulator, **duration):
@@ -64,8 +64,8 @@ def test_every_fault_may_be_set_without_a_value_and_the_number_one_is_on():
 def test_the_log_counts_every_request_of_an_account_and_forgets_none():
     emulator = toy_emulator(accounts=1)
     for number in range(10_050):
-        emulator.reply("GET", f"/acme/{number}", {"cookie": "user=acme1"})
-    emulator.reply("GET", "/acme/x")
+        emulator.respond("GET", f"/acme/{number}", {"cookie": "user=acme1"})
+    emulator.respond("GET", "/acme/x")
     log = log_of(emulator, "")
     assert len(log["requests"]) == 10_000
     assert log["requests"][0]["username"] == "acme1"
@@ -78,7 +78,7 @@ def test_the_log_counts_every_request_of_an_account_and_forgets_none():
 def test_the_log_shows_so_many_requests_as_are_asked_for():
     emulator = toy_emulator(accounts=1)
     for number in range(5):
-        emulator.reply("GET", f"/acme/{number}")
+        emulator.respond("GET", f"/acme/{number}")
     assert [one["path"] for one in log_of(emulator, "?newest=2")["requests"]] == ["acme/3", "acme/4"]
     assert log_of(emulator)["requests"] == []
     assert "?newest=0" in log_of(emulator, "?newest=all")["error"]
@@ -87,7 +87,7 @@ def test_the_log_shows_so_many_requests_as_are_asked_for():
 def test_logins_of_strangers_are_counted_in_bounded_room():
     emulator = toy_emulator(accounts=1)
     for number in range(1500):
-        emulator.reply("GET", f"/acme/login?user=nobody{number}")
+        emulator.respond("GET", f"/acme/login?user=nobody{number}")
     rejected = log_of(emulator)["rejected_logins"]
     assert rejected[OTHERS] == 500
     assert len(rejected) == 1001
@@ -96,15 +96,15 @@ def test_logins_of_strangers_are_counted_in_bounded_room():
 def test_a_locked_account_is_counted_by_the_hour_until_its_lock_ends():
     emulator = toy_emulator(accounts=1, faults={"lock": "5"})
     holder = emulator.accounts[0]
-    holder.lock.shut(emulator.world.clock.now())
-    emulator.reply("GET", "/acme/x", {"cookie": "user=acme1"})
-    emulator.reply("GET", "/acme/login?user=acme1")
+    holder.lockout.lock(emulator.world.clock.now())
+    emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
+    emulator.respond("GET", "/acme/login?user=acme1")
     wait(emulator, hours=6)
     told = log_of(emulator)["accounts"]["acme1"]
     assert (told["hours_locked"], told["requests_while_locked"], told["logins_while_locked"]) == (6, 2, 1)
     assert told["locked_until"] == "2026-06-22T10:02:30+00:00"
     wait(emulator, days=3)
-    emulator.reply("GET", "/acme/x", {"cookie": "user=acme1"})
+    emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
     told = log_of(emulator)["accounts"]["acme1"]
     assert (told["hours_locked"], told["requests_while_locked"], told["locked_until"]) == (24, 2, None)
 
@@ -112,11 +112,11 @@ def test_a_locked_account_is_counted_by_the_hour_until_its_lock_ends():
 def test_a_lock_ends_with_the_fault_that_shut_it():
     emulator = toy_emulator(accounts=1, faults={"quota": "5"})
     holder = emulator.accounts[0]
-    holder.lock.shut(emulator.world.clock.now())
+    holder.lockout.lock(emulator.world.clock.now())
     wait(emulator, hours=1)
     emulator.faults.set({"quota": None})
     assert log_of(emulator)["accounts"]["acme1"]["hours_locked"] == 1
-    assert holder.lock.left(emulator.world.clock.now()) is None
+    assert holder.lockout.remaining(emulator.world.clock.now()) is None
 
 
 # Somebody else
@@ -130,10 +130,10 @@ def test_a_rival_logs_in_at_every_multiple_of_its_seconds_since_it_is_on():
     wait(emulator, minutes=7)
     assert log_of(emulator)["accounts"]["acme1"]["rival_logins"] == 0
     wait(emulator, minutes=1)
-    emulator.reply("GET", "/acme/x", {"cookie": "user=acme1"})
+    emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
     wait(emulator, minutes=20)
     assert log_of(emulator)["accounts"]["acme1"]["rival_logins"] == 3
-    assert [one.strftime("%H:%M:%S") for one in holder.memory["rivals"]] == ["11:10:00", "11:20:00", "11:30:00"]
+    assert [one.strftime("%H:%M:%S") for one in holder.state["rivals"]] == ["11:10:00", "11:20:00", "11:30:00"]
     emulator.faults.set({"rival": None})
     wait(emulator, hours=1)
     emulator.faults.set({"rival": "600"})
@@ -146,7 +146,7 @@ def test_rivals_come_as_often_however_the_clock_gets_there():
         emulator = toy_emulator(accounts=1, faults={"rival": True})
         for _ in range(steps):
             wait(emulator, seconds=86_400 / steps)
-            emulator.reply("GET", "/acme/x", {"cookie": "user=acme1"})
+            emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
         counted.append(log_of(emulator)["accounts"]["acme1"]["rival_logins"])
     assert counted == [288] * 3
 
@@ -166,22 +166,22 @@ def test_a_clock_sent_back_brings_no_rival_twice_and_a_leap_of_years_ends():
 
 def test_an_outage_reaches_no_cloud():
     emulator = toy_emulator(accounts=1, faults={"outage": "*1"})
-    delivery = emulator.delivery("GET", "/acme/login?user=acme1", {}, b"", "")
+    delivery = emulator.deliver("GET", "/acme/login?user=acme1", {}, b"", "")
     assert delivery.reset
     log = log_of(emulator, "")
     assert (log["clouds"]["acme"]["lost"], log["rejected_logins"], log["requests"][0]["status"]) == (1, {}, 0)
     assert log["accounts"]["acme1"]["requests"] == 0
-    assert not emulator.delivery("GET", "/acme/x", {}, b"", "").reset
+    assert not emulator.deliver("GET", "/acme/x", {}, b"", "").reset
 
 
 def test_a_reset_loses_the_answer_but_the_cloud_has_counted():
     emulator = toy_emulator(accounts=1, faults={"reset": True})
-    assert emulator.delivery("GET", "/acme/login?user=acme1", {}, b"", "").reset
+    assert emulator.deliver("GET", "/acme/login?user=acme1", {}, b"", "").reset
     assert log_of(emulator)["rejected_logins"] == {"acme1": 1}
 
 
 def blocked(emulator, client="10.0.0.1"):
-    return emulator.reply("GET", "/acme/edge", client=client).body == b'{"blocked": true}'
+    return emulator.respond("GET", "/acme/edge", client=client).body == b'{"blocked": true}'
 
 
 def test_too_many_requests_shut_an_address_out_for_hours_and_asking_on_makes_them_more():
@@ -214,7 +214,7 @@ def test_callers_of_long_ago_are_forgotten():
     emulator = toy_emulator(accounts=1, faults={"block": "1/60"})
     for number in range(1200):
         blocked(emulator, f"10.0.{number}")
-    assert len(emulator.edge._callers) == 1000
+    assert len(emulator.firewall._callers) == 1000
 
 
 def test_a_silent_firewall_keeps_the_caller_waiting_until_it_leaves():
@@ -230,7 +230,7 @@ def test_a_silent_firewall_keeps_the_caller_waiting_until_it_leaves():
             with pytest.raises(TimeoutError):
                 one.recv(65536)
         assert log_of(emulator)["clouds"]["acme"]["blocked"] == 1
-        assert next(iter(emulator.edge._callers))[1] == "127.0.0.1"
+        assert next(iter(emulator.firewall._callers))[1] == "127.0.0.1"
 
 
 # A long simulation
@@ -240,8 +240,8 @@ def test_a_month_of_requests_and_clock_moves_is_quick():
     emulator = toy_emulator(accounts=1, faults={"rival": "300", "block": "100/60"})
     begun = time.monotonic()
     for _ in range(8640):
-        assert emulator.reply("POST", "/control/clock", {}, b'{"advance": 300}').status == 200
-        emulator.reply("GET", "/acme/x", {"cookie": "user=acme1"})
+        assert emulator.respond("POST", "/control/clock", {}, b'{"advance": 300}').status == 200
+        emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
     told = log_of(emulator)
     assert time.monotonic() - begun < 20  # some two seconds; a minute if anything grew with the requests
     assert told["accounts"]["acme1"]["requests"] == 8640

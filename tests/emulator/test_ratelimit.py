@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.emulator.ratelimit import MOST, Door, Window
+from heliograph.emulator.ratelimit import MAX_COUNT, Lockout, SlidingWindow
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -17,7 +17,7 @@ def at(seconds):
 
 @given(st.lists(st.integers(0, 200)))
 def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(moments):
-    window, happened = Window(MINUTE), []
+    window, happened = SlidingWindow(MINUTE), []
     for now in moments:
         happened = [one for one in happened if now - 60 < one <= now]
         assert window.add(at(now)) == len(happened)
@@ -26,7 +26,7 @@ def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(m
 
 @given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 4), st.booleans(), st.sampled_from((20, 100)))
 def test_a_door_stays_shut_after_the_knock_too_many_and_longer_if_knocking_prolongs(gaps, most, prolongs, pause):
-    window, door = Window(MINUTE), Door(timedelta(seconds=pause))
+    window, door = SlidingWindow(MINUTE), Lockout(timedelta(seconds=pause))
     knocks, until, shut_seconds, now = [], None, 0, 0
     for gap in gaps:
         shut_seconds += 0 if until is None else max(0, min(now + gap, until) - now)
@@ -41,34 +41,34 @@ def test_a_door_stays_shut_after_the_knock_too_many_and_longer_if_knocking_prolo
                 knocks.append(now)
         elif prolongs:
             until = now + pause
-        left = door.knock(at(now), window, most, prolongs=prolongs)
+        left = door.attempt(at(now), window, most, extend=prolongs)
         assert left == (None if until is None else at(until) - at(now))
         assert door.total(at(now)) == timedelta(seconds=shut_seconds)
 
 
 def test_a_door_without_a_limit_never_shuts():
-    window, door = Window(MINUTE), Door(MINUTE)
-    assert [door.knock(START, window, None) for _ in range(1000)] == [None] * 1000
+    window, door = SlidingWindow(MINUTE), Lockout(MINUTE)
+    assert [door.attempt(START, window, None) for _ in range(1000)] == [None] * 1000
 
 
 def test_a_door_opened_before_its_time_counts_only_what_it_was_shut():
-    door = Door(timedelta(hours=24))
-    door.shut(at(0))
-    door.open(at(3600))
-    door.open(at(7200))
-    assert door.left(at(3600)) is None
+    door = Lockout(timedelta(hours=24))
+    door.lock(at(0))
+    door.unlock(at(3600))
+    door.unlock(at(7200))
+    assert door.remaining(at(3600)) is None
     assert door.total(at(100_000)) == timedelta(hours=1)
 
 
 def test_a_clock_sent_back_before_a_door_was_shut_finds_it_open():
-    door = Door(timedelta(hours=1))
-    door.shut(at(1000))
-    assert door.left(at(999)) is None
+    door = Lockout(timedelta(hours=1))
+    door.lock(at(1000))
+    assert door.remaining(at(999)) is None
     assert door.total(at(999)) == timedelta()
 
 
 def test_a_window_is_bounded_whatever_comes():
-    window = Window(MINUTE)
-    for _ in range(MOST + 5):
+    window = SlidingWindow(MINUTE)
+    for _ in range(MAX_COUNT + 5):
         counted = window.add(START)
-    assert counted == MOST - 1
+    assert counted == MAX_COUNT - 1

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from heliograph.emulator.api import HomePlan
-from heliograph.emulator.clock import Clock
+from heliograph.emulator.api import HardwareProfile
+from heliograph.emulator.clock import SimulatedClock
 from heliograph.emulator.days import ENERGIES
-from heliograph.emulator.household import Home
-from heliograph.emulator.weather import Place, Sky
+from heliograph.emulator.household import Household
+from heliograph.emulator.weather import Location, Weather
 from heliograph.metrics import METRICS
 from support.toy_clouds import BERLIN, PLANS
 
 ANCHOR = date(2026, 6, 21)
-SKIES = {seed: Sky(Place(50, 10), seed) for seed in range(2)}
+SKIES = {seed: Weather(Location(50, 10), seed) for seed in range(2)}
 few = settings(max_examples=10)
 seeds = st.sampled_from(sorted(SKIES))
 families = st.sampled_from(sorted(PLANS))
@@ -33,13 +33,13 @@ def home(family, seed=0):
 
 
 def fresh_home(family, seed=0, *, uploaded_at=datetime(2026, 9, 1, tzinfo=UTC), zone=BERLIN):
-    return Home(PLANS[family], SKIES[seed], zone, ANCHOR, f"{seed}/{family}", lambda: uploaded_at)
+    return Household(PLANS[family], SKIES[seed], zone, ANCHOR, f"{seed}/{family}", lambda: uploaded_at)
 
 
 def test_the_clock_runs_at_its_speed_and_can_be_set():
     seconds = [100.0]
     start = datetime(2026, 6, 21, 12, tzinfo=timezone(timedelta(hours=2)))
-    clock = Clock(start, speed=60, monotonic=lambda: seconds[-1])
+    clock = SimulatedClock(start, speed=60, monotonic=lambda: seconds[-1])
     seconds.append(110.0)
     assert clock.now() == start + timedelta(minutes=10)
     clock.set(speed=0)
@@ -174,8 +174,8 @@ def test_the_order_of_questions_changes_no_answer(family, seed, at):
 
 
 def test_a_battery_that_is_slow_to_forget_is_remembered_too():
-    plan = HomePlan(900, battery_capacity=60, battery_power=800, load_kwh_per_day=4)
-    fresh, lived = (Home(plan, SKIES[0], BERLIN, ANCHOR, "slow", lambda: SPRING + timedelta(90)) for _ in range(2))
+    plan = HardwareProfile(900, battery_capacity=60, battery_power=800, load_kwh_per_day=4)
+    fresh, lived = (Household(plan, SKIES[0], BERLIN, ANCHOR, "slow", lambda: SPRING + timedelta(90)) for _ in range(2))
     lived.energies("2026")
     assert 20 < lived.curve("2026-05-20")[0][1]["battery_soc"] < 90
     assert fresh.curve("2026-05-20") == lived.curve("2026-05-20")

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heliograph.core.protocol import Conversation
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
-from heliograph.core.session import LOGGED_IN, Credentials, Session
+from heliograph.core.session import ENSURE_SESSION, Credentials, Session
 from heliograph.errors import (
     AccountLocked,
     Blocked,
@@ -30,9 +30,9 @@ from heliograph.errors import (
     Unreachable,
 )
 from heliograph.keeper import Keeper, Limits
-from heliograph.keeper.state import Book
-from heliograph.vendors.goodwe import GoodWe, GoodWeCalls, SemsPlusCalls, address
-from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.keeper.state import AccountState
+from heliograph.vendors.goodwe import GoodWe, GoodWeCalls, SemsPlusCalls, resolve_server
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.growatt import Growatt
 from support.growatt_script import SERVER, USER
 from support.keeper_cloud import DAY, CountingCloud, Program, stored_cookie
@@ -52,8 +52,8 @@ from vendors.goodwe.test_plus_auth import (
 )
 
 HOUR = 3600.0
-DETAILS = GoodWeCalls.monitor_detail.plan
-FLOWS = SemsPlusCalls.plus_flow.plan
+DETAILS = GoodWeCalls.monitor_detail.flow
+FLOWS = SemsPlusCalls.plus_flow.flow
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_rival_is_noticed_and_left_alone(program, cloud):
     assert len(cloud.logins) <= 5
     error = program().run()
     assert isinstance(error, Throttled)
-    assert "somebody else's login" in error.what
+    assert "somebody else's login" in error.message
 
 
 def test_an_outage_costs_few_logins_and_a_person_may_look_whether_it_is_over(program, cloud):
@@ -217,7 +217,7 @@ def test_a_program_killed_in_its_login_leaves_a_login_that_counts(program, cloud
     victim.kill(after_sending=True)
     error = program().run()
     assert isinstance(error, Throttled)
-    assert "its outcome was never seen" in error.what
+    assert "its outcome was never seen" in error.message
     assert len(book(program()).logins) == 1
     cloud.now += 61
     assert program().run() is None
@@ -235,7 +235,7 @@ def test_an_interrupt_in_a_login_leaves_the_gate_open_and_the_login_counted(prog
 
 def test_a_plan_that_breaks_leaves_the_gate_open_and_what_it_did_written(program, cloud):
     def broken():
-        yield LOGGED_IN
+        yield ENSURE_SESSION
         raise ZeroDivisionError
 
     one = program()
@@ -290,11 +290,11 @@ def test_the_budget_holds_over_a_day_of_asking_for_more(program, cloud):
 def goodwe(folder):
     """Make a GoodWe conversation and its gate, as another program would."""
 
-    def make(limits=GoodWe.usual_limits, **facts):
-        session = Session(address("global"))
+    def make(limits=GoodWe.default_limits, **facts):
+        session = Session(resolve_server("global"))
         session.facts.update(facts)
-        talk = Conversation(GoodWeCloud(), session, Credentials("ada", Secret("hunter2")))
-        gate = Keeper(folder).gate("goodwe", session.server, "ada", limits, clock=lambda: NOON)
+        talk = AccountProtocol(GoodWeProtocol(), session, Credentials("ada", Secret("hunter2")))
+        gate = Keeper(folder).guard("goodwe", session.server, "ada", limits, clock=lambda: NOON)
         return talk, gate
 
     return make
@@ -305,20 +305,20 @@ def carried(pair, plan, *replies, at=NOON):
     gate.clock = lambda: at
     sent = []
     try:
-        script(gate.watch(talk, lambda: plan), [one._replace(at=at) for one in replies], sent)
+        script(gate.run(talk, lambda: plan), [one._replace(received_at=at) for one in replies], sent)
     except CloudError as error:
         return sent, error, gate.load(at)
     return sent, None, gate.load(at)
 
 
 def test_two_doors_cost_two_logins_and_no_failure(goodwe):
-    sent, error, kept = carried(goodwe(), LOGGED_IN, PARAMETER_ERROR, legacy_login())
+    sent, error, kept = carried(goodwe(), ENSURE_SESSION, PARAMETER_ERROR, legacy_login())
     assert (len(sent), error) == (2, None)
     assert (len(kept.logins), kept.failures, kept.trying, kept.alive) == (2, 0, False, True)
 
 
 def test_a_second_door_the_budget_forbids_is_not_knocked_at_and_the_first_counts_as_failed(goodwe):
-    sent, error, kept = carried(goodwe(Limits(100, 2, 0, 0)), LOGGED_IN, PARAMETER_ERROR)
+    sent, error, kept = carried(goodwe(Limits(100, 2, 0, 0)), ENSURE_SESSION, PARAMETER_ERROR)
     assert len(sent) == 1
     assert isinstance(error, Throttled)
     assert (len(kept.logins), kept.failures, kept.trying) == (1, 1, False)
@@ -377,7 +377,7 @@ def test_the_file_is_for_its_owner_alone_and_says_nothing_of_who_that_is(program
     one = program()
     one.run()
     program("wrong").run("insist")
-    path = one.gate.shelf.path
+    path = one.gate.state_file.path
     assert {stat.S_IMODE(one.stat().st_mode) for one in (path, path.with_suffix(".lock"))} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert USER not in path.name
@@ -390,7 +390,9 @@ def test_the_file_is_for_its_owner_alone_and_says_nothing_of_who_that_is(program
 def test_accounts_are_kept_apart(tmp_path):
     keeper = Keeper(tmp_path)
     known = [("growatt", "https://a/", "ada"), ("growatt", "https://b/", "ada"), ("growatt", "https://a/", "bob")]
-    places = {keeper.gate(*one, Growatt.usual_limits).shelf.path for one in [*known, ("goodwe", "https://a/", "ada")]}
+    places = {
+        keeper.guard(*one, Growatt.default_limits).state_file.path for one in [*known, ("goodwe", "https://a/", "ada")]
+    }
     assert len(places) == 4
 
 
@@ -419,7 +421,7 @@ def test_a_stored_session_that_leads_elsewhere_is_not_followed(program, cloud, n
     one.run()
     kept = book(one)
     kept.session[name] = value
-    one.gate.shelf.save(kept.to_json(), durable=False)
+    one.gate.state_file.save(kept.to_json(), durable=False)
     another = program()
     another.start()
     assert another.wanted.url.startswith(SERVER)
@@ -428,7 +430,7 @@ def test_a_stored_session_that_leads_elsewhere_is_not_followed(program, cloud, n
 def whole_file(program):
     one = program()
     one.run()
-    return one.gate.shelf.path, one.gate.shelf.path.read_bytes()
+    return one.gate.state_file.path, one.gate.state_file.path.read_bytes()
 
 
 def set_aside(path):
@@ -437,7 +439,7 @@ def set_aside(path):
 
 def test_a_file_cut_at_any_byte_is_set_aside_and_never_trusted(program):
     path, whole = whole_file(program)
-    shelf = program().gate.shelf
+    shelf = program().gate.state_file
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         kept = shelf.load(NOON, alone=True)
@@ -450,7 +452,7 @@ def test_a_file_cut_at_any_byte_is_set_aside_and_never_trusted(program):
 
 def test_a_file_with_any_byte_changed_is_never_trusted(program):
     path, whole = whole_file(program)
-    shelf = program().gate.shelf
+    shelf = program().gate.state_file
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         assert shelf.load(NOON, alone=False).session is None, whole[:place]
@@ -465,8 +467,8 @@ SHAPES = st.recursive(NUMBERS | st.text(max_size=5), lambda inner: st.lists(inne
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_of_anything_at_all_is_set_aside_with_its_bytes(program, content):
     one = program()
-    one.gate.shelf.folder.mkdir(exist_ok=True)
-    path = one.gate.shelf.path
+    one.gate.state_file.folder.mkdir(exist_ok=True)
+    path = one.gate.state_file.path
     path.write_bytes(content)
     assert one.run("forget") is None
     assert set_aside(path)[-1].read_bytes() == content
@@ -508,7 +510,7 @@ def test_a_file_of_another_version_is_left_alone(program, monkeypatch):
     path, _ = whole_file(program)
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 2)
-        program().gate.shelf.save(Book().to_json(), durable=False)
+        program().gate.state_file.save(AccountState().to_json(), durable=False)
     content = path.read_bytes()
     error = program().run()
     assert isinstance(error, StoreError)
@@ -521,7 +523,7 @@ def test_a_member_this_version_does_not_know_is_no_reason_to_lose_a_session(prog
     one.run()
     stored = book(one).to_dict()
     stored["strange"] = stored.pop("strikes")
-    one.gate.shelf.save(json.dumps(stored, separators=(",", ":")), durable=False)
+    one.gate.state_file.save(json.dumps(stored, separators=(",", ":")), durable=False)
     assert program().run() is None
     assert len(cloud.logins) == 1
 
@@ -644,10 +646,10 @@ def test_a_folder_that_is_a_file_says_what_to_do(program, cloud, folder):
 
 def test_a_folder_in_the_files_place_says_what_to_do(program, cloud, folder):
     one = program()
-    one.gate.shelf.path.mkdir(parents=True)
+    one.gate.state_file.path.mkdir(parents=True)
     error = one.run()
     assert isinstance(error, StoreError)
-    assert str(one.gate.shelf.path) in str(error)
+    assert str(one.gate.state_file.path) in str(error)
     with pytest.raises(StoreError):
         one.gate.budget()
     assert cloud.requests == []
@@ -680,12 +682,12 @@ def test_insisting_is_over_when_its_login_could_not_be_written(program, cloud):
     one.run("forget")
     with no_space():
         assert isinstance(one.run("insist"), StoreError)
-    assert one.talk.insisted is False
+    assert one.talk.forced is False
 
 
 def test_who_types_at_a_prompt_is_a_person(monkeypatch, tmp_path):
     def waits(**options):
-        return Growatt("me", "secret", keeper=Keeper(tmp_path), **options).gate.interactive
+        return Growatt("me", "secret", keeper=Keeper(tmp_path), **options).guard.interactive
 
     assert not waits()
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)

@@ -9,14 +9,14 @@ import pytest
 
 from heliograph import keeper
 from heliograph.core import http
-from heliograph.core.protocol import FUTILE_PAUSE
+from heliograph.core.protocol import RELOGIN_DELAY
 from heliograph.errors import (
     AccountLocked,
     Blocked,
     CloudError,
     InvalidCredentials,
     LoginFailed,
-    Refused,
+    RequestRefused,
     SessionExpired,
     TermsNotAccepted,
     Throttled,
@@ -25,7 +25,7 @@ from heliograph.errors import (
 from heliograph.keeper import policy
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.policy import HOUR, MINUTE
-from heliograph.keeper.state import DEBT, STRETCH, Book
+from heliograph.keeper.state import BUCKET_SECONDS, MAX_DEBT_SECONDS, AccountState
 from heliograph.vendors.goodwe import GoodWe
 from heliograph.vendors.growatt import Growatt
 from support.paths import DOCS
@@ -36,17 +36,17 @@ LIMITS = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
 
 @pytest.fixture
 def book():
-    found = Book()
-    found.seen_at(NOON)
+    found = AccountState()
+    found.advance_to(NOON)
     return found
 
 
-def held(book, now, *, opens=False, interactive=False, insisted=False, password="hunter2", limits=LIMITS):
+def held(book, now, *, is_login=False, interactive=False, insisted=False, password="hunter2", limits=LIMITS):
     """Return why a request has to wait, or None."""
-    book.seen_at(now)
+    book.advance_to(now)
     try:
         asked = {"opens": opens, "interactive": interactive, "insisted": insisted}
-        policy.admit(book, now, limits, **asked, fingerprint=lambda: password)
+        policy.check(book, now, limits, **asked, fingerprint=lambda: password)
     except CloudError as error:
         return error
     return None
@@ -59,20 +59,20 @@ def wait(book, now, **how):
 
 
 def learn(book, now, error, password="hunter2"):
-    book.seen_at(now)
-    policy.learn(book, now, error, lambda: password)
+    book.advance_to(now)
+    policy.on_error(book, now, error, lambda: password)
 
 
 def fail_login(book, now, error=None):
-    book.seen_at(now)
-    policy.sent(book, now, opens=True)
+    book.advance_to(now)
+    policy.on_send(book, now, is_login=True)
     learn(book, now, error or LoginFailed("no"))
 
 
 def log_in(book, now, password="right"):
-    book.seen_at(now)
-    policy.sent(book, now, opens=True)
-    policy.logged_in(book, now, lambda: password)
+    book.advance_to(now)
+    policy.on_send(book, now, is_login=True)
+    policy.on_login(book, now, lambda: password)
 
 
 def throttled(kind, seconds=None):
@@ -87,7 +87,7 @@ def notes(book):
 
 
 def test_a_new_account_may_log_in_at_once(book):
-    assert held(book, NOON, opens=True) is None
+    assert held(book, NOON, is_login=True) is None
 
 
 def test_a_locked_account_sends_nothing_until_the_lock_and_a_margin_are_over(book):
@@ -96,11 +96,11 @@ def test_a_locked_account_sends_nothing_until_the_lock_and_a_margin_are_over(boo
     for moment in (NOON, NOON + 24 * HOUR, over - 1):
         for opens in (False, True):
             for interactive in (False, True):
-                error = held(book, moment, opens=opens, interactive=interactive)
+                error = held(book, moment, is_login=opens, interactive=interactive)
                 assert isinstance(error, AccountLocked)
                 assert error.until.timestamp() == over
                 assert error.retry_after == over - moment
-    assert held(book, over, opens=True) is None
+    assert held(book, over, is_login=True) is None
 
 
 def test_a_lock_that_is_said_to_last_for_years_is_believed_for_a_week(book):
@@ -121,7 +121,7 @@ def test_who_is_asked_to_slow_down_again_waits_longer(book):
         learn(book, now, throttled(Throttled))
         waits.append(wait(book, now))
         now += waits[-1] + MINUTE
-        policy.worked(book)
+        policy.on_success(book)
     assert waits == [300, 600, 1200, 2400, 3600, 3600]
 
 
@@ -131,7 +131,7 @@ def test_a_block_page_closes_the_account_for_hours_and_for_longer_when_it_comes_
         learn(book, now, Blocked("a page"))
         waits.append(wait(book, now, interactive=True))
         now += waits[-1] + HOUR
-        policy.worked(book)
+        policy.on_success(book)
     assert waits == [4 * HOUR, 8 * HOUR, 16 * HOUR, DAY]
 
 
@@ -154,19 +154,19 @@ def test_a_failed_login_is_followed_by_growing_waits(book):
     for _ in range(5):
         fail_login(book, now)
         book.failed_by_person = False
-        waits.append(wait(book, now, opens=True, limits=Limits(1000, 1000, 0)))
+        waits.append(wait(book, now, is_login=True, limits=Limits(1000, 1000, 0)))
         now += waits[-1]
     assert waits == [60, 120, 240, 480, 960]
     book.failures = 1000
-    assert wait(book, now, opens=True, limits=Limits(1000, 1000, 0)) <= policy.LONGEST_LOGIN_WAIT
+    assert wait(book, now, is_login=True, limits=Limits(1000, 1000, 0)) <= policy.LONGEST_LOGIN_WAIT
 
 
 def test_a_failure_only_a_person_can_mend_waits_for_an_hour(book):
     fail_login(book, NOON, TermsNotAccepted("terms"))
-    error = held(book, NOON, opens=True)
+    error = held(book, NOON, is_login=True)
     assert error.retry_after == HOUR
-    assert "terms" in error.what
-    assert held(book, NOON + HOUR, opens=True) is None
+    assert "terms" in error.message
+    assert held(book, NOON + HOUR, is_login=True) is None
 
 
 def test_reads_with_a_living_session_go_on_after_a_failed_login(book):
@@ -178,36 +178,36 @@ def test_a_login_that_succeeds_ends_the_waits(book):
     fail_login(book, NOON)
     log_in(book, NOON + HOUR)
     assert book.failures == 0
-    assert held(book, NOON + HOUR + 1, opens=True) is None
+    assert held(book, NOON + HOUR + 1, is_login=True) is None
 
 
 def test_a_refused_password_is_never_tried_again_by_itself(book):
     fail_login(book, NOON, InvalidCredentials("501"))
     for moment in (NOON, NOON + DAY, NOON + 1000 * DAY):
-        assert isinstance(held(book, moment, opens=True), InvalidCredentials)
-        assert isinstance(held(book, moment, opens=True, interactive=True), InvalidCredentials)
+        assert isinstance(held(book, moment, is_login=True), InvalidCredentials)
+        assert isinstance(held(book, moment, is_login=True, interactive=True), InvalidCredentials)
 
 
 def test_another_password_is_tried_at_once(book):
     fail_login(book, NOON, InvalidCredentials("501"))
-    assert held(book, NOON + 1, opens=True, password="new") is None
+    assert held(book, NOON + 1, is_login=True, password="new") is None
 
 
 def test_two_programs_with_two_wrong_passwords_try_each_once(book):
     for password in ("old", "older"):
-        assert held(book, NOON, opens=True, password=password) is None
-        policy.sent(book, NOON, opens=True)
+        assert held(book, NOON, is_login=True, password=password) is None
+        policy.on_send(book, NOON, is_login=True)
         learn(book, NOON, InvalidCredentials("501"), password)
     for password in ("old", "older"):
-        assert isinstance(held(book, NOON, opens=True, password=password), InvalidCredentials)
+        assert isinstance(held(book, NOON, is_login=True, password=password), InvalidCredentials)
 
 
 def test_a_right_password_does_not_make_a_wrong_one_right(book):
     fail_login(book, NOON, InvalidCredentials("501"))
     log_in(book, NOON + 1)
     assert book.refused_at is None
-    assert isinstance(held(book, NOON + 2, opens=True), InvalidCredentials)
-    assert held(book, NOON + 2, opens=True, password="right") is None
+    assert isinstance(held(book, NOON + 2, is_login=True), InvalidCredentials)
+    assert held(book, NOON + 2, is_login=True, password="right") is None
 
 
 def test_only_some_refused_passwords_are_remembered(book):
@@ -219,35 +219,35 @@ def test_only_some_refused_passwords_are_remembered(book):
 def test_a_person_may_try_a_refused_password_again_and_only_success_forgives_it(book):
     for password in ("mine", "theirs"):
         learn(book, NOON, InvalidCredentials("501"), password)
-    assert held(book, NOON, opens=True, password="mine", insisted=True) is None
-    assert isinstance(held(book, NOON, opens=True, password="mine"), InvalidCredentials)
+    assert held(book, NOON, is_login=True, password="mine", insisted=True) is None
+    assert isinstance(held(book, NOON, is_login=True, password="mine"), InvalidCredentials)
     log_in(book, NOON, "mine")
-    assert held(book, NOON, opens=True, password="mine") is None
-    assert isinstance(held(book, NOON, opens=True, password="theirs"), InvalidCredentials)
+    assert held(book, NOON, is_login=True, password="mine") is None
+    assert isinstance(held(book, NOON, is_login=True, password="theirs"), InvalidCredentials)
 
 
 def test_a_person_who_insists_is_held_by_locks_and_blocks_and_the_budget(book):
     fail_login(book, NOON)
-    assert held(book, NOON, opens=True, insisted=True) is None
+    assert held(book, NOON, is_login=True, insisted=True) is None
     book.logins = [NOON] * LIMITS.logins
-    assert isinstance(held(book, NOON, opens=True, insisted=True), Throttled)
+    assert isinstance(held(book, NOON, is_login=True, insisted=True), Throttled)
     for error in (throttled(AccountLocked, HOUR), Blocked("a page")):
         fail_login(book, NOON)
         failures = book.failures
         learn(book, NOON, error)
-        assert isinstance(held(book, NOON, opens=True, insisted=True), type(error))
+        assert isinstance(held(book, NOON, is_login=True, insisted=True), type(error))
         assert book.failures == failures > 0, "what nobody could try is not forgiven"
 
 
 def die_young(book, now):
     log_in(book, now)
-    book.seen_at(now + MINUTE)
-    policy.died(book, now + MINUTE)
+    book.advance_to(now + MINUTE)
+    policy.on_session_expired(book, now + MINUTE)
 
 
 def test_one_early_death_is_renewed_at_once(book):
     die_young(book, NOON)
-    assert held(book, NOON + MINUTE, opens=True) is None
+    assert held(book, NOON + MINUTE, is_login=True) is None
     assert "ended after 1 min: somebody else" in notes(book)
 
 
@@ -255,17 +255,17 @@ def test_repeated_early_deaths_back_off_and_say_so(book):
     now, waits = NOON, []
     for _ in range(5):
         die_young(book, now)
-        error = held(book, now + MINUTE, opens=True, limits=Limits(1000, 1000, 0))
+        error = held(book, now + MINUTE, is_login=True, limits=Limits(1000, 1000, 0))
         waits.append(error.retry_after if error else 0.0)
         now += MINUTE + waits[-1]
     assert waits == [0, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR]
-    assert "5 times within 6 hours by somebody else's login" in error.what
+    assert "5 times within 6 hours by somebody else's login" in error.message
 
 
 def test_a_session_that_lived_for_an_hour_had_no_rival(book):
     for number in range(6):
         log_in(book, NOON + number * HOUR)
-        policy.died(book, NOON + (number + 1) * HOUR - MINUTE)
+        policy.on_session_expired(book, NOON + (number + 1) * HOUR - MINUTE)
     assert book.deaths == []
 
 
@@ -273,15 +273,15 @@ def test_early_deaths_are_forgotten_with_time(book):
     die_young(book, NOON)
     die_young(book, NOON + 2 * MINUTE)
     many = Limits(1000, 1000, 0)
-    assert wait(book, NOON + 3 * MINUTE, opens=True, limits=many) > 0
+    assert wait(book, NOON + 3 * MINUTE, is_login=True, limits=many) > 0
     die_young(book, NOON + 2 * MINUTE + policy.LATELY)
-    assert held(book, NOON + 3 * MINUTE + policy.LATELY, opens=True, limits=many) is None
+    assert held(book, NOON + 3 * MINUTE + policy.LATELY, is_login=True, limits=many) is None
 
 
 def test_the_second_half_of_the_logins_is_spread_over_the_day(book):
     now, times = NOON, []
     while now < NOON + DAY:
-        if held(book, now, opens=True) is None:
+        if held(book, now, is_login=True) is None:
             log_in(book, now)
             times.append(now - NOON)
         now += MINUTE
@@ -290,37 +290,37 @@ def test_the_second_half_of_the_logins_is_spread_over_the_day(book):
 
 def test_logins_kept_for_a_person_are_there_for_a_person(book):
     book.logins = [NOON] * 6
-    error = held(book, NOON, opens=True)
-    assert "6 of 8 logins" in error.what
+    error = held(book, NOON, is_login=True)
+    assert "6 of 8 logins" in error.message
     assert error.retry_after == DAY
-    assert held(book, NOON, opens=True, interactive=True) is None
+    assert held(book, NOON, is_login=True, interactive=True) is None
     book.logins = [NOON] * 8
-    assert held(book, NOON, opens=True, interactive=True).retry_after == DAY
+    assert held(book, NOON, is_login=True, interactive=True).retry_after == DAY
 
 
 def test_requests_kept_for_a_person_are_there_for_a_person(book):
     for _ in range(160):
         assert held(book, NOON) is None
-        policy.sent(book, NOON, opens=False)
+        policy.on_send(book, NOON, is_login=False)
     error = held(book, NOON)
-    assert "160 of 180 requests of 24 hours are used, and 20 are kept for a person" in error.what
-    assert error.retry_after == DAY + STRETCH
+    assert "160 of 180 requests of 24 hours are used, and 20 are kept for a person" in error.message
+    assert error.retry_after == DAY + BUCKET_SECONDS
     assert held(book, NOON, interactive=True) is None
 
 
 def test_requests_become_free_a_day_after_they_were_sent(book):
     for number in range(160):
-        policy.sent(book, NOON + number * 10, opens=False)
+        policy.on_send(book, NOON + number * 10, is_login=False)
     now = NOON + 1600
     until = now + wait(book, now)
-    assert until == NOON + STRETCH + DAY
+    assert until == NOON + BUCKET_SECONDS + DAY
     assert held(book, until) is None
     assert book.requests_used == 160 - 30
 
 
 def test_a_refusal_always_says_to_wait_for_some_time(book):
     for number in range(400):
-        policy.sent(book, NOON + number * 250, opens=False)
+        policy.on_send(book, NOON + number * 250, is_login=False)
     for number in range(400):
         error = held(book, NOON + number * 777)
         assert error is None or error.retry_after > 0
@@ -328,40 +328,40 @@ def test_a_refusal_always_says_to_wait_for_some_time(book):
 
 def test_a_reserve_never_takes_more_than_half(book):
     tiny = Limits(requests=10, logins=2, reserve=20, login_reserve=2)
-    assert tiny.of(interactive=False) == (5, 1)
-    assert tiny.of(interactive=True) == (10, 2)
-    assert Limits(0, 0, 0, 0).of(interactive=False) == (1, 1)
-    assert held(book, NOON, opens=True, limits=tiny) is None
+    assert tiny.effective(interactive=False) == (5, 1)
+    assert tiny.effective(interactive=True) == (10, 2)
+    assert Limits(0, 0, 0, 0).effective(interactive=False) == (1, 1)
+    assert held(book, NOON, is_login=True, limits=tiny) is None
 
 
 def test_a_login_that_was_cut_off_counts_as_a_failed_one(book):
-    policy.sent(book, NOON, opens=True)
+    policy.on_send(book, NOON, is_login=True)
     later = NOON + 10
-    book.seen_at(later)
-    policy.cut_off(book, later)
+    book.advance_to(later)
+    policy.on_interrupted_login(book, later)
     assert len(book.logins) == 1
-    error = held(book, later, opens=True)
+    error = held(book, later, is_login=True)
     assert error.retry_after == 50
-    assert "its outcome was never seen" in error.what
+    assert "its outcome was never seen" in error.message
 
 
 def test_a_login_that_was_cut_off_long_ago_holds_nobody_up(book):
-    policy.sent(book, NOON, opens=True)
-    book.seen_at(NOON + 7 * DAY)
-    policy.cut_off(book, NOON + 7 * DAY)
-    assert held(book, NOON + 7 * DAY, opens=True) is None
+    policy.on_send(book, NOON, is_login=True)
+    book.advance_to(NOON + 7 * DAY)
+    policy.on_interrupted_login(book, NOON + 7 * DAY)
+    assert held(book, NOON + 7 * DAY, is_login=True) is None
 
 
 def test_a_request_that_never_left_is_not_counted(book):
     for opens in (False, True):
-        policy.sent(book, NOON, opens=opens)
-        policy.refund(book, opens=opens)
+        policy.on_send(book, NOON, is_login=opens)
+        policy.refund(book, is_login=opens)
         assert (book.requests_used, book.logins, book.trying) == (0, [], False)
     gone = Unreachable("no connection")
     gone.sent = False
     learn(book, NOON, gone)
     assert book.failures == 0
-    assert held(book, NOON, opens=True) is None
+    assert held(book, NOON, is_login=True) is None
 
 
 def test_silence_is_forgiven_twice_then_waited_out_longer_and_longer(book):
@@ -377,12 +377,12 @@ def test_a_person_may_see_for_himself_whether_the_cloud_is_back(book):
         learn(book, NOON, Unreachable("nobody"))
     assert held(book, NOON) is not None
     assert held(book, NOON, interactive=True) is None
-    policy.worked(book)
+    policy.on_success(book)
     assert held(book, NOON) is None
 
 
 def test_an_answer_ends_the_count_of_silence(book):
-    for error in (Unreachable("x"), Unreachable("x"), Refused("no"), Unreachable("x"), Unreachable("x")):
+    for error in (Unreachable("x"), Unreachable("x"), RequestRefused("no"), Unreachable("x"), Unreachable("x")):
         learn(book, NOON, error)
     assert held(book, NOON) is None
 
@@ -391,9 +391,9 @@ def test_an_expired_session_that_a_login_does_not_cure_is_a_death_like_any_other
     for number in range(3):
         now = NOON + number * 2 * MINUTE
         log_in(book, now)
-        policy.died(book, now)
+        policy.on_session_expired(book, now)
         learn(book, now, SessionExpired("still"))
-    assert wait(book, now, opens=True) >= 30 * MINUTE
+    assert wait(book, now, is_login=True) >= 30 * MINUTE
 
 
 def test_success_ends_the_count_of_silence(book):
@@ -401,12 +401,12 @@ def test_success_ends_the_count_of_silence(book):
         learn(book, NOON, Unreachable("x"))
         learn(book, NOON, Unreachable("x"))
         assert held(book, NOON) is None
-        policy.worked(book)
+        policy.on_success(book)
 
 
 def test_success_does_not_end_a_lock_that_lasts(book):
     learn(book, NOON, throttled(AccountLocked, HOUR))
-    policy.worked(book)
+    policy.on_success(book)
     assert isinstance(held(book, NOON + MINUTE), AccountLocked)
 
 
@@ -424,10 +424,10 @@ def test_a_clock_that_goes_back_keeps_every_wait_whole(book, step):
 @pytest.mark.parametrize("step", MOMENTS)
 def test_a_clock_that_goes_back_frees_no_budget(book, step):
     for _ in range(6):
-        policy.sent(book, NOON, opens=True)
-    book.seen_at(NOON + step)
+        policy.on_send(book, NOON, is_login=True)
+    book.advance_to(NOON + step)
     assert (book.requests_used, len(book.logins)) == (6, 6)
-    assert wait(book, NOON + step, opens=True) == pytest.approx(DAY, abs=61)
+    assert wait(book, NOON + step, is_login=True) == pytest.approx(DAY, abs=61)
 
 
 def test_a_clock_that_starts_in_1970_and_then_finds_the_time_keeps_a_lock(book):
@@ -443,14 +443,14 @@ def test_a_clock_that_goes_forward_and_back_never_breaks_anything(book, step):
     log_in(book, NOON)
     learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
     for moment in (NOON + step, NOON, NOON + step, NOON + 2 * step):
-        held(book, moment, opens=True)
+        held(book, moment, is_login=True)
         policy.budget(book, moment, LIMITS)
-    assert held(book, NOON + 3 * step + 30 * DAY, opens=True) is None
+    assert held(book, NOON + 3 * step + 30 * DAY, is_login=True) is None
 
 
 def test_the_budget_tells_what_a_person_wants_to_know(book):
     log_in(book, NOON)
-    policy.sent(book, NOON + HOUR, opens=False)
+    policy.on_send(book, NOON + HOUR, is_login=False)
     book.session = {"alive": True}
     found = policy.budget(book, NOON + HOUR, LIMITS)
     assert (found.requests_used, found.requests_limit, found.reserve) == (2, 180, 20)
@@ -469,8 +469,8 @@ def test_the_budget_names_a_login_wait_only_when_there_is_no_session(book):
 
 def test_the_budget_says_when_requests_become_free(book):
     for _ in range(160):
-        policy.sent(book, NOON, opens=False)
-    assert policy.budget(book, NOON, LIMITS).next_free.timestamp() == NOON + STRETCH + DAY
+        policy.on_send(book, NOON, is_login=False)
+    assert policy.budget(book, NOON, LIMITS).next_free.timestamp() == NOON + BUCKET_SECONDS + DAY
 
 
 def test_only_the_newest_notes_are_kept_and_a_repeated_one_once(book):
@@ -485,15 +485,15 @@ def test_a_program_that_asks_whenever_it_may_is_answered_at_every_hour_of_every_
     answered = []
     for turn in range(3 * 288):
         now = NOON + turn * 300
-        book.seen_at(now)
+        book.advance_to(now)
         with suppress(Throttled):
-            policy.admit_visit(book, now, LIMITS)
+            policy.check_pacing(book, now, LIMITS)
             answered.append(now)
         if now not in answered[-1:]:
             continue
         for _ in range(2):  # two requests a visit
             assert held(book, now) is None
-            policy.sent(book, now, opens=False)
+            policy.on_send(book, now, is_login=False)
     hours = [sum(start <= now < start + HOUR for now in answered) for start in (NOON + n * HOUR for n in range(72))]
     assert min(hours) >= 2
     assert max(hours[1:]) <= 13
@@ -501,27 +501,32 @@ def test_a_program_that_asks_whenever_it_may_is_answered_at_every_hour_of_every_
 
 
 def test_a_visit_that_has_begun_is_not_cut_off_by_the_even_flow(book):
-    policy.admit_visit(book, NOON, LIMITS)
+    policy.check_pacing(book, NOON, LIMITS)
     for _ in range(60):
         assert held(book, NOON) is None
-        policy.sent(book, NOON, opens=False)
+        policy.on_send(book, NOON, is_login=False)
     with pytest.raises(Throttled):
-        policy.admit_visit(book, NOON, LIMITS)
+        policy.check_pacing(book, NOON, LIMITS)
 
 
 def spelled(value):
     if value < 1:
         return f"{value:.0%}".replace("%", " %")
     for unit, seconds in (("days", DAY), ("h", HOUR), ("min", MINUTE)):
-        if value % seconds == 0 and (value > DAY or unit != "days") and value != http.PAUSE:
+        if value % seconds == 0 and (value > DAY or unit != "days") and value != http.DEFAULT_RETRY_AFTER:
             return f"{value / seconds:.0f} {unit}"
     return f"{value:.0f} s"
 
 
 def test_the_page_about_the_keeper_names_the_true_figures():
     page = (DOCS / "keeper.md").read_text(encoding="utf-8")
-    known = {"BLOCK": Blocked.retry_after, "STRETCH": STRETCH, "DEBT": DEBT, "PAUSE": http.PAUSE}
-    known |= {"PATIENCE": keeper.PATIENCE, "FUTILE_PAUSE": FUTILE_PAUSE, **vars(policy)}
+    known = {
+        "BLOCK": Blocked.retry_after,
+        "STRETCH": BUCKET_SECONDS,
+        "DEBT": MAX_DEBT_SECONDS,
+        "PAUSE": http.DEFAULT_RETRY_AFTER,
+    }
+    known |= {"PATIENCE": keeper.PATIENCE, "FUTILE_PAUSE": RELOGIN_DELAY, **vars(policy)}
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ((?:`[A-Z_]+`,? ?)+) \|", page, re.MULTILINE)
     named = set()
     for figure, constants in rows:
@@ -532,13 +537,13 @@ def test_the_page_about_the_keeper_names_the_true_figures():
     told_in_words = {"FORGIVEN", "REFUSED_KEPT", "DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
     assert {name for name in vars(policy) if name.isupper()} - told_in_words <= named
     for vendor, kind in (("Growatt", Growatt), ("GoodWe", GoodWe)):
-        requests, logins, reserve, login_reserve = kind.usual_limits
+        requests, logins, reserve, login_reserve = kind.default_limits
         assert f"| {vendor} | {requests} | {reserve} | {logins} | {login_reserve} |" in page
 
 
 def test_what_another_program_sent_at_once_costs_half_an_hour_not_the_day(book):
     for _ in range(120):
-        policy.sent(book, NOON, opens=False)
+        policy.on_send(book, NOON, is_login=False)
     with pytest.raises(Throttled) as caught:
-        policy.admit_visit(book, NOON, LIMITS)
+        policy.check_pacing(book, NOON, LIMITS)
     assert 30 * MINUTE <= caught.value.retry_after <= 45 * MINUTE

@@ -13,7 +13,7 @@ import pytest
 
 from heliograph.errors import Throttled
 from heliograph.keeper import Keeper
-from heliograph.keeper.state_file import Shelf
+from heliograph.keeper.state_file import StateFile
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from support.keeper_cloud import stored_cookie
 from support.keeper_processes import MANY, Server, client, crowd, processes, read_for_ever, read_once
@@ -35,7 +35,7 @@ def server():
 
 
 def shelf(folder, server):
-    return Shelf.of(folder, "growatt", server.url, "ada")
+    return StateFile.for_account(folder, "growatt", server.url, "ada")
 
 
 def test_a_crowd_of_processes_threads_and_tasks_logs_in_once(tmp_path, server):
@@ -78,7 +78,7 @@ class Killer:
             now(0.03)
         victim.join(20)
         assert victim.exitcode == -signal.SIGKILL
-        self.server.settle()
+        self.server.raise_for_status()
         self.server.before_login = self.server.after_login = lambda: None
 
 
@@ -99,7 +99,7 @@ def test_a_program_killed_at_any_instant_loses_no_session_and_doubles_no_login(t
             assert stored_cookie(place.path) == stored, "a session was lost"
         cut_off += spent > 0 and stored_cookie(place.path) != server.living
         if place.path.exists():
-            book = place.load(0.0, alone=False)
+            book = place.load(0.0, locked=False)
             assert not any("broken" in sentence for _, sentence in book.notes)
     assert cut_off > 5, "too few kills hit a login for this to prove much"
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix != ".new") == [".json", ".lock"]

@@ -144,7 +144,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(rot=st.sampled_from(["empty", "half", "flipped", "gone", "a link", "not a book"]))
     def the_file_rots(self, rot):
-        path = self.programs[0].gate.shelf.path
+        path = self.programs[0].gate.state_file.path
         if path.exists():
             content = bytearray(path.read_bytes())
             content[len(content) // 3 : len(content) // 3 + 1] = b"?"
@@ -172,7 +172,7 @@ class Life(RuleBasedStateMachine):
         for one in self.programs:
             if one.steps is not None:
                 one.kill(after_sending=False)
-        self.cloud.heal()
+        self.cloud.fill()
         self.cloud.living = None
         self.cloud.password = password
         self.program("any").run("forget")  # a clock that went back is noticed now: the waits begin anew

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from heliograph.errors import StoreError
-from heliograph.outputs.changefeed import Feed, FreshFirst
-from heliograph.store.base import Known, Series
+from heliograph.outputs.changefeed import ChangeFeed, PriorityFeed
+from heliograph.store.base import Series, SeriesInfo
 from support.http_service import NOON, ROOF, Hand, Kept, entry
 
 GARAGE = Series("goodwe", "7")
@@ -43,8 +43,8 @@ async def all_of(feed, size=1000):
 def test_a_new_reader_begins_now_and_gets_what_comes_then_oldest_first(kept):
     async def story():
         kept.write(entry(NOON))
-        feed = Feed(kept.aside(), "one", Hand())
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", Hand())
+        await feed.start()
         assert await all_of(feed) == []
         kept.write(entry(NOON + 300), entry(NOON + 300, GARAGE))
         kept.write(entry(NOON + 600))
@@ -60,29 +60,29 @@ def test_a_new_reader_begins_now_and_gets_what_comes_then_oldest_first(kept):
 
 def test_what_was_not_done_comes_again_also_to_another_process(kept):
     async def story():
-        first = Feed(kept.aside(), "one", Hand())
-        await first.begin()
+        first = ChangeFeed(kept.aside(), "one", Hand())
+        await first.start()
         kept.write(*(entry(NOON + 300 * step) for step in range(4)))
-        taken = (await first.take(2)).entries
+        taken = (await first.next_batch(2)).samples
         assert [one.measured_at for one in taken] == [NOON, NOON + 300]
-        assert (await first.take(2)).entries == taken
-        second = Feed(kept.aside(), "one", Hand())
-        assert (await second.take(2)).entries == taken
-        await second.done()
-        assert [one.measured_at for one in (await second.take(2)).entries] == [NOON + 600, NOON + 900]
+        assert (await first.next_batch(2)).samples == taken
+        second = ChangeFeed(kept.aside(), "one", Hand())
+        assert (await second.next_batch(2)).samples == taken
+        await second.commit()
+        assert [one.measured_at for one in (await second.next_batch(2)).samples] == [NOON + 600, NOON + 900]
         # A change is past when all of it is, so whoever comes now begins with its first sample.
-        third = Feed(kept.aside(), "one", Hand())
-        assert len((await third.take(9)).entries) == 4
+        third = ChangeFeed(kept.aside(), "one", Hand())
+        assert len((await third.next_batch(9)).samples) == 4
 
     played(kept, story)
 
 
 def test_fewer_can_be_taken_when_all_of_it_was_too_much(kept):
     async def story():
-        feed = Feed(kept.aside(), "one", Hand())
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", Hand())
+        await feed.start()
         kept.write(*(entry(NOON + step) for step in range(5)))
-        assert len((await feed.take(5)).entries) == 5
+        assert len((await feed.next_batch(5)).samples) == 5
         assert [[one.measured_at - NOON for one in some] for some in await all_of(feed, 2)] == [[0, 1], [2, 3], [4]]
 
     played(kept, story)
@@ -90,8 +90,8 @@ def test_fewer_can_be_taken_when_all_of_it_was_too_much(kept):
 
 def test_what_was_sent_last_is_left_out_unless_a_value_changed(kept):
     async def story():
-        feed = Feed(kept.aside(), "one", Hand())
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", Hand())
+        await feed.start()
         kept.write(entry(pv_power=1.0))
         kept.write(entry(pv_power=1.0, fetched_at=NOON + 200))
         assert [len(some) for some in await all_of(feed)] == [1]
@@ -107,8 +107,8 @@ def test_what_was_sent_last_is_left_out_unless_a_value_changed(kept):
 
 def test_only_wanted_series_come_and_the_others_are_past_for_good(kept):
     async def story():
-        feed = Feed(kept.aside(), "one", Hand(), wants=lambda series: series == GARAGE)
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", Hand(), wants=lambda series: series == GARAGE)
+        await feed.start()
         for step in range(3):
             kept.write(entry(NOON + step), entry(NOON + step, GARAGE), entry(NOON + step, BOX))
         ((first,), (second,), (third,)) = await all_of(feed, 1)
@@ -123,8 +123,8 @@ def test_only_wanted_series_come_and_the_others_are_past_for_good(kept):
 def test_what_is_out_of_reach_is_left_out_and_said_once_a_day(kept, caplog):
     async def story():
         clock = Hand(NOON)
-        feed = Feed(kept.aside(), "one", clock, reach=14 * DAY)
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", clock, reach=14 * DAY)
+        await feed.start()
         kept.write(entry(NOON - 20 * DAY), entry(NOON - 13 * DAY), entry(NOON))
         kept.write(entry(NOON - 30 * DAY))
         ((old, new),) = await all_of(feed)
@@ -143,14 +143,14 @@ def test_what_is_out_of_reach_is_left_out_and_said_once_a_day(kept, caplog):
 def test_names_come_along_and_are_looked_up_again_within_the_hour(kept):
     async def story():
         clock = Hand()
-        feed = Feed(kept.aside(), "one", clock)
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", clock)
+        await feed.start()
         kept.write(entry(), name="Old")
-        assert (await feed.take(9)).known[ROOF] == Known(ROOF, "Old", None, "Europe/Berlin")
-        await feed.done()
+        assert (await feed.next_batch(9)).series_info[ROOF] == SeriesInfo(ROOF, "Old", None, "Europe/Berlin")
+        await feed.commit()
         clock.moment += 3601
         kept.write(entry(NOON + 300), name="New")
-        assert (await feed.take(9)).known[ROOF].name == "New"
+        assert (await feed.next_batch(9)).series_info[ROOF].name == "New"
 
     played(kept, story)
 
@@ -158,12 +158,12 @@ def test_names_come_along_and_are_looked_up_again_within_the_hour(kept):
 def test_a_reader_that_hears_nothing_for_months_is_still_known(kept):
     async def story():
         clock = Hand()
-        feed = Feed(kept.aside(), "quiet", clock)
+        feed = ChangeFeed(kept.aside(), "quiet", clock)
         for _ in range(60):
-            await feed.take(9)
+            await feed.next_batch(9)
             clock.moment += DAY
-        kept.store.move("another", 0, int(clock.moment))
-        assert kept.store.reader("quiet") is not None
+        kept.store.save_reader_position("another", 0, int(clock.moment))
+        assert kept.store.reader_position("quiet") is not None
 
     played(kept, story)
 
@@ -183,20 +183,20 @@ def test_a_store_that_was_away_costs_nothing_but_time(kept):
                     raise StoreError(away.pop())
                 return await self.inner.ask(question)
 
-        feed = Feed(Cutting(kept.aside()), "one", Hand())
+        feed = ChangeFeed(Cutting(kept.aside()), "one", Hand())
         away.append("not yet")
         with pytest.raises(StoreError):
-            await feed.take(9)
-        assert (await feed.take(9)).entries == ()
+            await feed.next_batch(9)
+        assert (await feed.next_batch(9)).samples == ()
         kept.write(entry())
         away.append("while reading")
         with pytest.raises(StoreError):
-            await feed.take(9)
-        assert len((await feed.take(9)).entries) == 1
+            await feed.next_batch(9)
+        assert len((await feed.next_batch(9)).samples) == 1
         away.append("while moving on")
         with pytest.raises(StoreError):
-            await feed.done()
-        assert (await feed.take(9)).entries == ()
+            await feed.commit()
+        assert (await feed.next_batch(9)).samples == ()
         assert kept.store.changes(0) == ()
 
     played(kept, story)
@@ -204,8 +204,8 @@ def test_a_store_that_was_away_costs_nothing_but_time(kept):
 
 def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
     async def story():
-        feed = Feed(kept.aside(), "one", Hand())
-        await feed.begin()
+        feed = ChangeFeed(kept.aside(), "one", Hand())
+        await feed.start()
         kept.write(*(entry(NOON + step) for step in range(4200)))
         kept.write(entry(NOON + 9000))
         moments = [one.measured_at - NOON for some in await all_of(feed, 1500) for one in some]
@@ -224,16 +224,19 @@ def past(moment, series=ROOF, **values):
 
 def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(kept):
     async def story():
-        feed = FreshFirst(kept.aside(), ONE, Hand())
+        feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
         for year in range(3):
             kept.write(*(past(NOON - (year + 1) * 365 * DAY + 300 * step) for step in range(4)))
-        assert (await feed.take(2)).entries[0].measured_at == NOON - 365 * DAY
+        assert (await feed.next_batch(2)).samples[0].measured_at == NOON - 365 * DAY
         kept.write(entry(NOON))
-        assert [one.measured_at for one in (await feed.take(2)).entries] == [NOON]
-        await feed.done()
-        assert [one.measured_at for one in (await feed.take(2)).entries] == [NOON - 365 * DAY, NOON - 365 * DAY + 300]
-        await feed.done()
+        assert [one.measured_at for one in (await feed.next_batch(2)).samples] == [NOON]
+        await feed.commit()
+        assert [one.measured_at for one in (await feed.next_batch(2)).samples] == [
+            NOON - 365 * DAY,
+            NOON - 365 * DAY + 300,
+        ]
+        await feed.commit()
         kept.write(entry(NOON + 300))
         assert [one.measured_at for some in await all_of(feed, 5) for one in some] == [
             NOON + 300,
@@ -248,15 +251,15 @@ def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(ke
 def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_without_a_turn(kept):
     async def story():
         clock = Hand()
-        feed = FreshFirst(kept.aside(), ONE, clock)
-        await feed.take(9)
+        feed = PriorityFeed(kept.aside(), ONE, clock)
+        await feed.next_batch(9)
         kept.write(past(NOON - 365 * DAY), entry(NOON))
         for day in range(60):
-            assert [one.measured_at for one in (await feed.take(1)).entries] == [NOON + DAY * day]
+            assert [one.measured_at for one in (await feed.next_batch(1)).samples] == [NOON + DAY * day]
             clock.moment += DAY
             kept.write(entry(clock.moment))
-            await feed.done()
-        later = FreshFirst(kept.aside(), ONE, clock)
+            await feed.commit()
+        later = PriorityFeed(kept.aside(), ONE, clock)
         assert [one.measured_at for some in await all_of(later) for one in some] == [clock.moment, NOON - 365 * DAY]
 
     played(kept, story)
@@ -264,16 +267,16 @@ def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_
 
 def test_a_reader_of_the_past_begins_where_the_fresh_one_is(kept):
     async def story():
-        kept.store.move("one", 0, NOON)
+        kept.store.save_reader_position("one", 0, NOON)
         kept.write(past(NOON - 365 * DAY))
-        assert len(await all_of(FreshFirst(kept.aside(), ONE, Hand()))) == 1
+        assert len(await all_of(PriorityFeed(kept.aside(), ONE, Hand()))) == 1
 
     played(kept, story)
 
 
 def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
     async def story():
-        feed = FreshFirst(kept.aside(), ONE, Hand())
+        feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
         for hour in range(12):
             kept.write(entry(NOON, fetched_at=NOON + 3600 * hour))
@@ -284,7 +287,7 @@ def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
 
 def test_what_becomes_past_before_it_was_taken_is_sent_as_what_it_is_now(kept):
     async def story():
-        feed = FreshFirst(kept.aside(), ONE, Hand())
+        feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
         kept.write(entry(NOON, pv_power=1.0))
         kept.write(entry(NOON, fetched_at=NOON + DAY, pv_power=2.0))

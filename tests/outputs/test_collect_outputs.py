@@ -18,15 +18,15 @@ import pytest
 
 from collect.test_collect_process import FOREVER, NOON, Clouds, told
 from heliograph.cli import supervisor
-from heliograph.cli.supervisor import Companion, beside
-from heliograph.config import Config, Mqtt, Serve, load
-from heliograph.emulator.main import Options, build
+from heliograph.cli.supervisor import BackgroundTask, run_background
+from heliograph.config import Config, MqttConfig, ServeConfig, load
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
-from heliograph.outputs.factory import deliveries
+from heliograph.outputs.factory import make_delivery_loops
 from heliograph.store import open_store
 from heliograph.store.base import Series
-from heliograph.store.threaded import Aside
+from heliograph.store.threaded import StoreThread
 from support.http_service import Hand, Service, answer, configured
 from support.mqtt_broker import Broker
 from support.mqtt_broker import program as mosquitto
@@ -37,7 +37,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 @pytest.fixture
 def clouds(tmp_path):
-    emulator = build(Options(start=datetime.fromisoformat(NOON), speed=0, accounts=1))
+    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(NOON), speed=0, accounts=1))
     with serve_in_thread(emulator) as ready:
         clouds = Clouds(emulator, ready, tmp_path)
         yield clouds
@@ -155,11 +155,11 @@ def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, se
     assert before == kept(clouds) != set()
 
     async def still_to_send():
-        aside = Aside(lambda: open_store(clouds.store))
-        (delivery,) = deliveries(load(clouds.config, {}), aside, Hand())
-        news = await delivery.feed.take(1000)
+        aside = StoreThread(lambda: open_store(clouds.store))
+        (delivery,) = make_delivery_loops(load(clouds.config, {}), aside, Hand())
+        news = await delivery.feed.next_batch(1000)
         await aside.close()
-        return tuple(news.entries)
+        return tuple(news.samples)
 
     assert asyncio.run(still_to_send()) == ()
 
@@ -229,7 +229,9 @@ def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table)
 def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch, table, extra, module):
     monkeypatch.setattr(supervisor, "find_spec", lambda name: None if name == module else name)
     config = Config(
-        path=Path("config.toml"), accounts=(), **{table: Mqtt(host="b", port=1) if extra == "mqtt" else Serve()}
+        path=Path("config.toml"),
+        accounts=(),
+        **{table: MqttConfig(host="b", port=1) if extra == "mqtt" else ServeConfig()},
     )
     with pytest.raises(ConfigError, match=rf"needs {module}, .* pip install 'heliograph\[{extra}\]'"):
         supervisor.check_installed(config)
@@ -248,8 +250,8 @@ def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_i
         ends.append("in order")
 
     async def story():
-        wanted = [Companion("page", failing), Companion("webhook", lasting)]
-        async with beside(wanted, clock, stop):
+        wanted = [BackgroundTask("page", failing), BackgroundTask("webhook", lasting)]
+        async with run_background(wanted, clock, stop):
             while len(ends) < 8:  # noqa: ASYNC110 - what is waited for tells nobody
                 await asyncio.sleep(0)
         assert stop.is_set()
@@ -274,7 +276,7 @@ def test_what_stands_inside_fails_as_ever_and_companions_end_with_it():
         ended.append(True)
 
     async def story():
-        async with beside([Companion("one", lasting)], Hand(), asyncio.Event()):
+        async with run_background([BackgroundTask("one", lasting)], Hand(), asyncio.Event()):
             await asyncio.sleep(0)
             raise KeyError("the collector's own")
 
@@ -301,7 +303,7 @@ def test_systems_of_one_key_share_its_requests_and_the_key_is_fetched_once_for_e
         systems = [configured(plant="1", system=str(number), url="https://pvoutput.org") for number in range(3)]
         for one in systems:
             one.key = key
-        found = deliveries(configured(pvoutput=systems, influx=(), webhooks=()), None, Hand())
+        found = make_delivery_loops(configured(pvoutput=systems, influx=(), webhooks=()), None, Hand())
     assert [one.sink.pause for one in found] == [180.0] * 3
     assert len(fetched) == 3
 
@@ -314,7 +316,7 @@ def test_the_configuration_of_the_manual_makes_its_outputs(tmp_path):
         (tmp_path / name).chmod(0o600)
     path = tmp_path / "heliograph.toml"
     path.write_text(text.replace("\n# ", "\n"))
-    found = deliveries(load(path, {"INFLUX_TOKEN": "t0ken"}), None, Hand())
+    found = make_delivery_loops(load(path, {"INFLUX_TOKEN": "t0ken"}), None, Hand())
     assert [one.progress.name for one in found[:3]] == [
         "pvoutput 98765",
         "influx influxdb:8086/solar/solar",

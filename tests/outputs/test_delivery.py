@@ -10,12 +10,12 @@ from datetime import datetime
 import pytest
 
 from heliograph.errors import StoreError
-from heliograph.outputs.changefeed import FreshFirst
-from heliograph.outputs.sink import FIRST, IDLE, LONGEST, Delivery, Later, Refused
+from heliograph.outputs.changefeed import PriorityFeed
+from heliograph.outputs.sink import FIRST_RETRY, IDLE_SECONDS, LONGEST_RETRY, DeliveryLoop, RetryLater, SinkRejected
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Series
-from heliograph.store.threaded import Aside
+from heliograph.store.threaded import StoreThread
 from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
 from support.raw_server import RESET
 
@@ -43,7 +43,7 @@ class Listed:
         if self.trouble:
             raise self.trouble.pop(0)
         if self.bad & {one.measured_at for one in news.entries}:
-            raise Refused("not this one", self.lost)
+            raise SinkRejected("not this one", self.lost)
         self.taken += [one.measured_at for one in news.entries]
 
 
@@ -69,12 +69,12 @@ def told(story, kept):
 def test_a_sink_that_is_away_is_tried_ever_more_rarely_and_down_and_back_are_said_once(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
-        delivery = kept.delivery(sink, clock)
-        assert await delivery.turn() == IDLE
+        delivery = kept.deliver(sink, clock)
+        assert await delivery.turn() == IDLE_SECONDS
         kept.write(entry())
-        sink.trouble = [Later(f"no {number}") for number in range(9)]
-        assert await drained(delivery) == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 1.0, IDLE]
-        assert (FIRST, LONGEST) == (5.0, 300.0)
+        sink.trouble = [RetryLater(f"no {number}") for number in range(9)]
+        assert await drained(delivery) == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 1.0, IDLE_SECONDS]
+        assert (FIRST_RETRY, LONGEST_RETRY) == (5.0, 300.0)
         assert sink.taken == [NOON]
         assert said(caplog) == ['event="output away" output=listed why="no 0"', 'event="output back" output=listed']
         progress = delivery.progress
@@ -86,11 +86,11 @@ def test_a_sink_that_is_away_is_tried_ever_more_rarely_and_down_and_back_are_sai
 def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_then(kept):
     async def story():
         sink = Listed()
-        delivery = kept.delivery(sink, Hand(), jitter=lambda: 0.0)
+        delivery = kept.deliver(sink, Hand(), jitter=lambda: 0.0)
         await delivery.turn()
         kept.write(entry())
-        sink.trouble = [Later("no"), Later("no", 1000.0), Later("no", 1.0), Later("no", 1e12)]
-        assert await drained(delivery) == [2.5, 1000.0, 10.0, 24 * 3600.0, 1.0, IDLE]
+        sink.trouble = [RetryLater("no"), RetryLater("no", 1000.0), RetryLater("no", 1.0), RetryLater("no", 1e12)]
+        assert await drained(delivery) == [2.5, 1000.0, 10.0, 24 * 3600.0, 1.0, IDLE_SECONDS]
 
     told(story, kept)
 
@@ -98,7 +98,7 @@ def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_the
 def test_one_sample_that_is_refused_is_found_skipped_and_said_and_all_others_arrive(kept, caplog):
     async def story():
         sink = Listed(size=16)
-        delivery = kept.delivery(sink, Hand())
+        delivery = kept.deliver(sink, Hand())
         await delivery.turn()
         kept.write(*(entry(NOON + step) for step in range(40)))
         sink.bad = {NOON + 5, NOON + 33}
@@ -116,7 +116,7 @@ def test_one_sample_that_is_refused_is_found_skipped_and_said_and_all_others_arr
 def test_what_is_refused_in_part_is_not_sent_again(kept):
     async def story():
         sink = Listed(size=16)
-        delivery = kept.delivery(sink, Hand())
+        delivery = kept.deliver(sink, Hand())
         await delivery.turn()
         kept.write(*(entry(NOON + step) for step in range(8)))
         sink.bad, sink.lost = {NOON}, 3
@@ -140,11 +140,11 @@ def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
                 return await inner.ask(question)
 
         kept.aside = Cutting
-        delivery = kept.delivery(sink, clock)
+        delivery = kept.deliver(sink, clock)
         await delivery.turn()
         errors += [StoreError("locked"), StoreError("locked")]
         kept.write(entry())
-        assert await drained(delivery) == [5.0, 10.0, 1.0, IDLE]
+        assert await drained(delivery) == [5.0, 10.0, 1.0, IDLE_SECONDS]
         assert said(caplog) == ['event="output away" output=listed why=locked', 'event="output back" output=listed']
         assert delivery.progress.problem is None
 
@@ -154,13 +154,13 @@ def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
 def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
     async def story():
         sink, stop = Listed(size=2), asyncio.Event()
-        delivery = kept.delivery(sink, Hand())
+        delivery = kept.deliver(sink, Hand())
         await delivery.feed.begin()
         kept.write(*(entry(NOON + step) for step in range(5)))
         await delivery.drain(stop)
         assert len(sink.taken) == 5
         kept.write(entry(NOON + 9))
-        sink.trouble = [Later("no")]
+        sink.trouble = [RetryLater("no")]
         await delivery.drain(stop)
         assert len(sink.taken) == 5
 
@@ -170,7 +170,7 @@ def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
 def test_running_goes_on_until_stopped(kept):
     async def story():
         sink, clock, stop = Listed(), Hand(end=NOON + 3600), asyncio.Event()
-        delivery = kept.delivery(sink, clock)
+        delivery = kept.deliver(sink, clock)
         await delivery.feed.begin()
         kept.write(entry())
         await asyncio.wait_for(delivery.run(stop), 30)
@@ -225,8 +225,8 @@ class Luck:
     async def life(self, turns):
         """Live as one process, which may end anywhere, with nothing said; return whether all was sent."""
         aside, sink = Failing(self.opened, self.rng), self.sink()
-        feed = FreshFirst(aside, sink, self.clock)
-        delivery = Delivery(sink, feed, self.clock, self.rng.random)
+        feed = PriorityFeed(aside, sink, self.clock)
+        delivery = DeliveryLoop(sink, feed, self.clock, self.rng.random)
         task = asyncio.create_task(self.turned(delivery, turns))
         if self.rng.random() < 0.3:
             await asyncio.wait((task,), timeout=self.rng.random() * 0.02)
@@ -240,7 +240,7 @@ class Luck:
             self.clock.moment += await delivery.turn()
 
 
-class Failing(Aside):
+class Failing(StoreThread):
     """A reader's side whose store is away at random, before or after it did what it was asked."""
 
     def __init__(self, opened, rng):
@@ -250,7 +250,7 @@ class Failing(Aside):
     async def ask(self, question):
         if self.rng.random() < 0.1:
             raise StoreError("before")
-        found = await super().ask(question)
+        found = await super().run(question)
         if self.rng.random() < 0.1:
             raise StoreError("after")
         return found
@@ -260,7 +260,7 @@ class Failing(Aside):
 def test_no_sample_is_lost_when_sink_store_and_program_fail_at_random(tmp_path, seed):
     luck = Luck(tmp_path / "samples.sqlite", seed)
     with open_store(luck.path) as store:
-        store.move(luck.sink().name, 0, NOON)
+        store.save_reader_position(luck.sink().name, 0, NOON)
         for number in range(40):
             luck.write(store, NOON + 300 * number)
             asyncio.run(luck.life(luck.rng.randrange(4)))

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.errors import ConfigError
-from heliograph.outputs.changefeed import News
-from heliograph.outputs.influx import InfluxSink, escaped, lines
-from heliograph.outputs.sink import IDLE, Later, Refused
-from heliograph.store.base import Known, Series
+from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.influx import InfluxSink, escape_tag, line_protocol
+from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.store.base import Series, SeriesInfo
 from support.http_service import NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
 
 BOX = Series("growatt", "11", "INV1")
@@ -37,7 +37,7 @@ def first(url, **facts):
 
 
 def news(*entries, name="Roof"):
-    return News(entries, {one.series: Known(one.series, name) for one in entries})
+    return SampleBatch(entries, {one.series: SeriesInfo(one.series, name) for one in entries})
 
 
 def sent(sink, *entries, name="Roof"):
@@ -80,14 +80,14 @@ def _pairs(signs):
 
 def test_a_sample_is_a_line_with_its_metrics_as_fields_and_no_gaps():
     whole = entry(pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-3, load_power=float("inf"))
-    assert list(lines(news(whole, entry(NOON + 300, BOX, pv_power=None)), "solar")) == [
+    assert list(line_protocol(news(whole, entry(NOON + 300, BOX, pv_power=None)), "solar")) == [
         "solar,plant=11,plant_name=Roof,vendor=growatt pv_power=1234.5,grid_power=0.0,pv_energy_total=0.001 1782036000"
     ]
 
 
 def test_a_device_has_a_tag_of_its_own_and_the_name_of_its_plant():
-    told = News((entry(NOON, BOX),), {ROOF: Known(ROOF, "My roof"), BOX: Known(BOX, "Box")})
-    assert list(lines(told, "pv")) == [
+    told = SampleBatch((entry(NOON, BOX),), {ROOF: SeriesInfo(ROOF, "My roof"), BOX: SeriesInfo(BOX, "Box")})
+    assert list(line_protocol(told, "pv")) == [
         "pv,device=INV1,plant=11,plant_name=My\\ roof,vendor=growatt pv_power=1000.0 1782036000"
     ]
 
@@ -100,7 +100,7 @@ hostile = st.text(st.sampled_from("ab,= \\\"'\n\r\t#😀é\x00\x1b\u2028"), max_
 )
 def test_whatever_a_name_holds_the_line_has_the_same_tags_and_fields(name, device):
     series = Series("growatt", "11", device)
-    (line,) = lines(News((entry(NOON, series),), {ROOF: Known(ROOF, name)}), "solar")
+    (line,) = line_protocol(SampleBatch((entry(NOON, series),), {ROOF: SeriesInfo(ROOF, name)}), "solar")
     ((measurement, tags, fields, moment),) = parsed(line)
     plain = "".join(" " if sign <= " " or "\x7f" <= sign <= "\xa0" or sign in "\u2028\u2029" else sign for sign in name)
     expected = {"plant": "11", "vendor": "growatt"}
@@ -112,7 +112,7 @@ def test_whatever_a_name_holds_the_line_has_the_same_tags_and_fields(name, devic
 
 
 def test_a_backslash_at_the_end_escapes_nothing():
-    assert escaped("roof\\") == "roof/"
+    assert escape_tag("roof\\") == "roof/"
 
 
 def test_version_2_is_written_to_its_bucket_with_its_token(service):
@@ -139,17 +139,23 @@ def test_nothing_is_asked_where_nothing_is_known(service):
 @pytest.mark.parametrize(
     ("status", "body", "error", "lost", "seconds"),
     [
-        (400, '{"error":"unable to parse"}', Refused, None, None),
-        (400, '{"error":"partial write: points beyond retention policy dropped=3"}', Refused, 3, None),
-        (422, '{"message":"failure writing points: partial write: dropped 2: field type conflict"}', Refused, 2, None),
-        (422, '{"message":"unprocessable"}', Refused, 1, None),
-        (400, '{"error":"partial write: unable to parse \'…\': missing field value dropped=0"}', Refused, 1, None),
-        (413, "", Refused, None, None),
-        (401, '{"message":"unauthorized access"}', Later, None, 600.0),
-        (404, '{"error":"database not found: \\"solar\\""}', Later, None, 600.0),
-        (429, "", Later, None, 17),
-        (503, "", Later, None, 17),
-        (307, "", Later, None, 600.0),
+        (400, '{"error":"unable to parse"}', SinkRejected, None, None),
+        (400, '{"error":"partial write: points beyond retention policy dropped=3"}', SinkRejected, 3, None),
+        (
+            422,
+            '{"message":"failure writing points: partial write: dropped 2: field type conflict"}',
+            SinkRejected,
+            2,
+            None,
+        ),
+        (422, '{"message":"unprocessable"}', SinkRejected, 1, None),
+        (400, '{"error":"partial write: unable to parse \'…\': missing field value dropped=0"}', SinkRejected, 1, None),
+        (413, "", SinkRejected, None, None),
+        (401, '{"message":"unauthorized access"}', RetryLater, None, 600.0),
+        (404, '{"error":"database not found: \\"solar\\""}', RetryLater, None, 600.0),
+        (429, "", RetryLater, None, 17),
+        (503, "", RetryLater, None, 17),
+        (307, "", RetryLater, None, 600.0),
     ],
 )
 def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error, lost, seconds):
@@ -170,10 +176,10 @@ def test_one_bad_line_stops_nothing_for_ever(tmp_path, service):
 
     async def story():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.delivery(InfluxSink(second(service.url), Hand()), Hand())
-        await delivery.turn()
+        delivery = kept.deliver(InfluxSink(second(service.url), Hand()), Hand())
+        await delivery.send_once()
         kept.write(*(entry(NOON + step) for step in range(30)))
-        assert (await drained(delivery))[-1] == IDLE
+        assert (await drained(delivery))[-1] == IDLE_SECONDS
         kept.write(entry(NOON + 300))
         await drained(delivery)
         assert (delivery.progress.sent, delivery.progress.skipped) == (30, 1)

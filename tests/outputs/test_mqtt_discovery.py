@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.collect.freshness import Freshness
-from heliograph.current import AccountNow, DeviceNow, PlantNow
+from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
 from heliograph.outputs.mqtt import discovery as ha
-from heliograph.outputs.mqtt.topics import Topics, level, shown
+from heliograph.outputs.mqtt.topics import Topics, display_text, topic_level
 from heliograph.store.base import Series
 
 TOPICS = Topics("heliograph")
@@ -21,11 +21,11 @@ ROOF, BOX = Series("growatt", "1234567"), Series("growatt", "1234567", "TLX7A")
 
 
 def device(series=BOX, name=None, family="tlx"):
-    return DeviceNow(series=series, name=name, family=family, status=Status.ONLINE, measured_at=1, values={})
+    return DeviceState(series=series, name=name, family=family, status=Status.ONLINE, measured_at=1, values={})
 
 
 def plant(series=ROOF, name="Home"):
-    return PlantNow(
+    return PlantState(
         series=series,
         name=name,
         zone=UTC,
@@ -34,7 +34,7 @@ def plant(series=ROOF, name="Home"):
         measured_at=int(datetime(2026, 6, 21, tzinfo=UTC).timestamp()),
         fetched_at=None,
         freshness=Freshness.LIVE,
-        rhythm=300.0,
+        sample_interval=300.0,
         values={},
         devices=(device(),),
     )
@@ -42,12 +42,13 @@ def plant(series=ROOF, name="Home"):
 
 def told(thing, form="entities"):
     return {
-        topic: json.loads(text) for topic, text in ha.discovery(TOPICS, "homeassistant", form, thing, "1.0").items()
+        topic: json.loads(text)
+        for topic, text in ha.discovery_messages(TOPICS, "homeassistant", form, thing, "1.0").items()
     }
 
 
 def entity(key, thing=None):
-    return told(thing or ha.plant_thing(TOPICS, plant(), METRICS))[
+    return told(thing or ha.describe_plant(TOPICS, plant(), METRICS))[
         f"homeassistant/sensor/heliograph_growatt_1234567/{key}/config"
     ]
 
@@ -71,12 +72,12 @@ def test_a_metric_is_of_the_class_and_unit_the_energy_dashboard_asks_for(key, de
 
 
 def test_every_metric_there_is_becomes_an_entity():
-    keys = {topic.split("/")[-2] for topic in told(ha.plant_thing(TOPICS, plant(), METRICS))}
+    keys = {topic.split("/")[-2] for topic in told(ha.describe_plant(TOPICS, plant(), METRICS))}
     assert keys == METRICS.keys() | {"status", "freshness", "measured_at"}
 
 
 def test_only_the_metrics_a_plant_tells_become_entities():
-    keys = {topic.split("/")[-2] for topic in told(ha.plant_thing(TOPICS, plant(), {"pv_power"}))}
+    keys = {topic.split("/")[-2] for topic in told(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
     assert keys == {"pv_power", "status", "freshness", "measured_at"}
 
 
@@ -88,7 +89,7 @@ def test_a_plant_is_a_device_and_its_boxes_hang_on_it():
         "manufacturer": "Growatt",
         "model": "Plant",
     }
-    (box, *_) = told(ha.device_thing(TOPICS, plant(), device(), {"pv_power"})).values()
+    (box, *_) = told(ha.describe_device(TOPICS, plant(), device(), {"pv_power"})).values()
     assert (box["device"]["name"], box["device"]["model"]) == ("TLX7A", "tlx")
     assert box["device"]["via_device"] == "heliograph_growatt_1234567"
     assert box["origin"] == {"name": "Heliograph", "sw_version": "1.0"}
@@ -109,7 +110,7 @@ def test_what_tells_of_the_data_and_not_of_the_plant_is_diagnostic():
 
 
 def test_an_account_tells_its_budget_and_its_troubles():
-    account = told(ha.account_thing(TOPICS, AccountNow(name="home", vendor="growatt")))
+    account = told(ha.describe_account(TOPICS, AccountStatus(name="home", vendor="growatt")))
     locked = account["homeassistant/binary_sensor/heliograph_accounts_home/locked/config"]
     assert (locked["device_class"], locked["entity_category"]) == ("problem", "diagnostic")
     assert locked["json_attributes_topic"] == locked["state_topic"] == "heliograph/accounts/home/state"
@@ -117,7 +118,7 @@ def test_an_account_tells_its_budget_and_its_troubles():
 
 
 def test_one_message_for_a_device_announces_what_many_for_entities_do():
-    thing = ha.plant_thing(TOPICS, plant(), METRICS)
+    thing = ha.describe_plant(TOPICS, plant(), METRICS)
     ((topic, whole),) = told(thing, "devices").items()
     assert topic == "homeassistant/device/heliograph_growatt_1234567/config"
     shared = {key: value for key, value in whole.items() if key != "components"}
@@ -127,31 +128,31 @@ def test_one_message_for_a_device_announces_what_many_for_entities_do():
 
 
 def test_what_was_announced_is_read_back_from_topic_and_message():
-    thing = ha.plant_thing(TOPICS, plant(), {"pv_power", "battery_soc"})
+    thing = ha.describe_plant(TOPICS, plant(), {"pv_power", "battery_soc"})
     for form in ("entities", "devices"):
         found = set()
-        for topic, text in ha.discovery(TOPICS, "a/b", form, thing, "1.0").items():
-            announced = ha.Announced.at("a/b", topic)
-            assert (announced.node, announced.form) == (thing.node, form)
-            assert TOPICS.owns(announced.node)
+        for topic, text in ha.discovery_messages(TOPICS, "a/b", form, thing, "1.0").items():
+            announced = ha.DiscoveryTopic.parse("a/b", topic)
+            assert (announced.node_id, announced.format) == (thing.node_id, form)
+            assert TOPICS.owns(announced.node_id)
             found |= announced.metrics(text)
         assert found == {"pv_power", "battery_soc"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"components": 3}', '{"components": ["pv_power"]}', "\x00"])
 def test_a_strangers_message_at_our_topic_announces_nothing(text):
-    assert ha.Announced("heliograph_a_b", None).metrics(text) == set()
+    assert ha.DiscoveryTopic("heliograph_a_b", None).metrics(text) == set()
 
 
 def test_another_heliographs_things_are_not_ours():
     others = Topics("heliograph_growatt"), Topics("heliograph/2"), Topics("heliograph2")
-    assert not any(TOPICS.owns(other.node(ROOF)) for other in others)
+    assert not any(TOPICS.owns(other.node_id(ROOF)) for other in others)
 
 
 @given(st.text(), st.text(), st.text())
 def test_no_name_breaks_out_of_its_place(plant_id, device_id, name):
     series = Series("growatt", plant_id, device_id or "0")
-    box = ha.device_thing(TOPICS, plant(series._replace(device=""), name), device(series, name), METRICS)
+    box = ha.describe_device(TOPICS, plant(series._replace(device=""), name), device(series, name), METRICS)
     for form in ("entities", "devices"):
         for topic, config in told(box, form).items():
             assert re.fullmatch(r"homeassistant/[a-z_]+/[A-Za-z0-9_-]{1,300}(/[a-z_]+)?/config", topic)
@@ -162,9 +163,9 @@ def test_no_name_breaks_out_of_its_place(plant_id, device_id, name):
 
 @given(st.text(), st.text())
 def test_two_ids_never_share_a_topic(one, other):
-    assert (level(one) == level(other)) == (one == other)
-    assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", level(one))
+    assert (topic_level(one) == topic_level(other)) == (one == other)
+    assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", topic_level(one))
 
 
 def test_a_name_is_one_printable_line_that_ends():
-    assert shown("a\nb\x1b[2J\u202ec\x00" + "x" * 1000) == "a b [2J c " + "x" * 90
+    assert display_text("a\nb\x1b[2J\u202ec\x00" + "x" * 1000) == "a b [2J c " + "x" * 90

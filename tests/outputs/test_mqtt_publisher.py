@@ -16,19 +16,19 @@ from types import SimpleNamespace
 import pytest
 from aiomqtt import Client
 
-from heliograph.collect.counters.repair import count
-from heliograph.config import Mqtt
+from heliograph.collect.counters.repair import repair_counters
+from heliograph.config import MqttConfig
 from heliograph.core.redact import Secret
-from heliograph.current import AccountNow
+from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, StoreError
-from heliograph.keeper.limits import Budget, Pause
-from heliograph.local_time import Clock, zone_named
+from heliograph.keeper.limits import Backoff, Budget
+from heliograph.local_time import Clock, zone_from_name
 from heliograph.model import Quality, Status
 from heliograph.outputs.mqtt import publisher
-from heliograph.outputs.sink import Progress
-from heliograph.store.base import Batch, Entry, Known, Series
+from heliograph.outputs.sink import SinkProgress
+from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
 from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import Aside
+from heliograph.store.threaded import StoreThread
 from support.mqtt_broker import DEADLINE, Broker, kept, program, publish, watched
 
 NOON = int(datetime(2026, 6, 21, 10, 0, tzinfo=UTC).timestamp())  # at noon in Berlin
@@ -62,21 +62,23 @@ def store(tmp_path):
 
 
 def sample(series=ROOF, at=NOON, **values):
-    return Entry(series, at, at + 60, Quality.LIVE, Status.ONLINE, values or VALUES)
+    return StoredSample(series, at, at + 60, Quality.LIVE, Status.ONLINE, values or VALUES)
 
 
 def tell(store, *samples, names=()):
-    store.write(Batch(samples=samples, known=[Known(one.series, "Home", "tlx", "Europe/Berlin") for one in samples]))
+    store.write(
+        Batch(samples=samples, series_info=[SeriesInfo(one.series, "Home", "tlx", "Europe/Berlin") for one in samples])
+    )
     if names:
-        store.write(Batch(known=names))
+        store.write(Batch(series_info=names))
 
 
 @asynccontextmanager
 async def telling(store, broker, clock=None, accounts=(), progress=None, **options):
     """Run the output beside a test, and stop it in order."""
-    stop, aside = asyncio.Event(), Aside(lambda: SqliteStore(store.path))
-    config = Mqtt(host="127.0.0.1", port=broker.port, **options)
-    told = progress or Progress("mqtt")
+    stop, aside = asyncio.Event(), StoreThread(lambda: SqliteStore(store.path))
+    config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
+    told = progress or SinkProgress("mqtt")
     running = asyncio.create_task(publisher.run(config, aside, lambda: accounts, clock or Hasty(), told, stop))
     try:
         yield running
@@ -206,7 +208,7 @@ async def until(true):
 
 def test_a_broker_that_is_away_is_a_problem_until_it_is_told_everything(store, broker):
     tell(store, sample())
-    progress = Progress("mqtt")
+    progress = SinkProgress("mqtt")
 
     async def story():
         async with telling(store, broker, progress=progress):
@@ -226,7 +228,7 @@ def test_a_password_that_cannot_be_fetched_is_a_problem_too(store, broker):
     def fetched():
         raise ConfigError("the keyring is locked")
 
-    progress = Progress("mqtt")
+    progress = SinkProgress("mqtt")
 
     async def story():
         with pytest.raises(ConfigError):
@@ -410,7 +412,7 @@ HOSTILE = [
 
 def test_names_of_any_letters_make_topics_that_are_their_own(store, broker):
     plants = [Series("acme", name or "0") for name in HOSTILE if "\ud800" not in name]
-    tell(store, *(sample(one) for one in plants), names=[Known(one, one.plant, None, "UTC") for one in plants])
+    tell(store, *(sample(one) for one in plants), names=[SeriesInfo(one, one.plant, None, "UTC") for one in plants])
     box = Series("acme", plants[0].plant, "SN/#")
     tell(store, sample(box))
 
@@ -522,15 +524,15 @@ def test_a_wrong_password_is_said_once_without_it_and_tried_again(store, tmp_pat
 
 
 LATER = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
-BUDGET = Budget(40, 100, 20, 1, 4, None, None, None, Pause("locked", LATER, "507"), ())
-LOCKED = AccountNow(name="home", vendor="acme", budget=BUDGET, problem="the account is locked\x1b[2J")
+BUDGET = Budget(40, 100, 20, 1, 4, None, None, None, Backoff("locked", LATER, "507"), ())
+LOCKED = AccountStatus(name="home", vendor="acme", budget=BUDGET, problem="the account is locked\x1b[2J")
 
 
 def test_an_account_tells_its_budget_and_its_lock(store, broker):
     tell(store, sample())
 
     async def story():
-        unknown = AccountNow(name="a/b", vendor="acme", problem="no book")
+        unknown = AccountStatus(name="a/b", vendor="acme", problem="no book")
         async with telling(store, broker, accounts=[LOCKED, unknown]), watched(broker.port) as watcher:
             state = await watcher.tells("heliograph/accounts/home/state", locked=True)
             await watcher.says(STATUS, "online")
@@ -558,9 +560,9 @@ def test_totals_at_the_broker_never_fall_whatever_the_cloud_says(store, broker):
             for step, total in enumerate(raw):
                 at = NOON + 300 * step
                 values = {"pv_power": 3000.0 + step, "pv_energy_total": total}
-                counted = count(memory, sample(at=at, **values), zone_named("Europe/Berlin"))
-                memory = counted.memory
-                tell(store, counted.entry)
+                counted = repair_counters(memory, sample(at=at, **values), zone_from_name("Europe/Berlin"))
+                memory = counted.state
+                tell(store, counted.sample)
                 clock.moment = at + 60
                 await watcher.tells(STATE, pv_power=3000.0 + step)
             return [json.loads(said)["pv_energy_total"] for topic, said in watcher.seen if topic == STATE]
@@ -580,16 +582,16 @@ def test_a_store_that_cannot_be_read_is_waited_for_and_then_called_offline(store
             raise StoreError("the disk is gone")
         return SqliteStore(store.path)
 
-    class Fickle(Aside):
+    class Fickle(StoreThread):
         async def ask(self, question):
             if away:
                 raise StoreError("the disk is gone")
-            return await super().ask(question)
+            return await super().run(question)
 
     async def story():
         nonlocal away
         stop, clock, aside = asyncio.Event(), Hasty(), Fickle(opened)
-        config, progress = Mqtt(host="127.0.0.1", port=broker.port), Progress("mqtt")
+        config, progress = MqttConfig(host="127.0.0.1", port=broker.port), SinkProgress("mqtt")
         running = asyncio.create_task(publisher.run(config, aside, tuple, clock, progress, stop))
         async with watched(broker.port) as watcher:
             await watcher.says(STATUS, "online")

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 import pytest
 
 from heliograph.collect.freshness import Freshness
-from heliograph.current import Overview
+from heliograph.current import CurrentState
 from heliograph.metrics import METRICS
 from heliograph.model import Status
-from heliograph.outputs.prometheus import exposition, named
-from heliograph.outputs.sink import Progress
+from heliograph.outputs.prometheus import exposition, metric_name
+from heliograph.outputs.sink import SinkProgress
 from heliograph.store import open_store
 from support.paths import DOCS
 from support.website import HOSTILE, NOON, TOKEN, accounts, home, hostile, served, written
@@ -37,12 +37,12 @@ def where(tmp_path_factory):
 @pytest.fixture(scope="module")
 def plants(where):
     with open_store(where) as store:
-        return Overview(store).plants(NOON)
+        return CurrentState(store).plants(NOON)
 
 
 @pytest.fixture(scope="module")
 def text(plants):
-    return exposition(plants, accounts(), [Progress("influx", sent=12, newest=NOON, problem="away")])
+    return exposition(plants, accounts(), [SinkProgress("influx", sent=12, newest=NOON, problem="away")])
 
 
 def values(text):
@@ -60,7 +60,7 @@ def test_values_are_in_base_units(text):
 
 
 def test_every_metric_there_is_has_a_name_of_its_own():
-    names = [named(metric) for metric in METRICS.values()]
+    names = [metric_name(metric) for metric in METRICS.values()]
     assert len(set(names)) == len(METRICS)
     assert all(
         re.fullmatch(r"[a-z_]+_(watts|joules|joules_total|ratio|volts|amperes|hertz|celsius)", one) for one in names
@@ -74,7 +74,7 @@ def test_a_gap_has_no_line_and_is_never_zero(text):
 
 def test_what_is_not_true_any_more_has_no_line(where):
     with open_store(where) as store:
-        text = exposition(Overview(store).plants(NOON + 86400), ())
+        text = exposition(CurrentState(store).plants(NOON + 86400), ())
     assert "heliograph_pv_power_watts" not in text
     assert "heliograph_pv_energy_today_joules" not in text
     assert f"heliograph_pv_energy_joules_total{{{ROOF}}}" in text
@@ -200,7 +200,7 @@ def _free():
 def real(where, tmp_path_factory):
     if PROMETHEUS is None:
         pytest.skip("prometheus is not installed")
-    sinks = [Progress("influx", sent=12, newest=NOON)]
+    sinks = [SinkProgress("influx", sent=12, newest=NOON)]
     with served(where, token=TOKEN, sinks=lambda: sinks) as site:
         server = Server(site, tmp_path_factory.mktemp("server"))
         try:
@@ -254,7 +254,7 @@ def test_every_query_of_the_dashboard_finds_something(real, title, query):
 
 def test_the_dashboard_asks_for_nothing_that_is_not_told(text):
     there = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
-    there |= {"heliograph_" + named(metric) for metric in METRICS.values()}
+    there |= {"heliograph_" + metric_name(metric) for metric in METRICS.values()}
     asked = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
     assert asked <= there
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.collect.freshness import Freshness
-from heliograph.current import DeviceNow, PlantNow
-from heliograph.metrics import told
+from heliograph.current import DeviceState, PlantState
+from heliograph.metrics import published_value
 from heliograph.model import Quality, Status
 from heliograph.outputs import influx, prometheus, webhook
-from heliograph.outputs.changefeed import News
+from heliograph.outputs.changefeed import SampleBatch
 from heliograph.outputs.mqtt import state
 from heliograph.web import schemas
 from support.http_service import NOON, ROOF, entry
@@ -23,10 +23,10 @@ NUMBERS = st.floats(-1e9, 1e9)
 
 
 def plant(values):
-    device = DeviceNow(
+    device = DeviceState(
         series=ROOF._replace(device="SN1"), name=None, family=None, status=None, measured_at=NOON, values=values
     )
-    return PlantNow(
+    return PlantState(
         series=ROOF,
         name="Roof",
         zone=UTC,
@@ -35,7 +35,7 @@ def plant(values):
         measured_at=NOON,
         fetched_at=NOON,
         freshness=Freshness.LIVE,
-        rhythm=300.0,
+        sample_interval=300.0,
         values=values,
         devices=(device,),
     )
@@ -50,7 +50,7 @@ def by_mqtt_of_a_device(value):
 
 
 def by_influx(value):
-    (line,) = influx.lines(News((entry(pv_energy_total=value, pv_power=0.0),), {}), "solar")
+    (line,) = influx.line_protocol(SampleBatch((entry(pv_energy_total=value, pv_power=0.0),), {}), "solar")
     return next((float(one[16:]) for one in line.split(" ")[1].split(",") if one.startswith("pv_energy_total")), None)
 
 
@@ -80,5 +80,5 @@ def test_prometheus_is_told_joules_as_they_were_measured():
 @given(NUMBERS, NUMBERS)
 def test_no_value_passes_another_by_being_told(one, other):
     low, high = sorted((one, other))
-    assert told(low) <= told(high)
-    assert abs(told(low) - low) < 0.001
+    assert published_value(low) <= published_value(high)
+    assert abs(published_value(low) - low) < 0.001

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.outputs.changefeed import News
-from heliograph.outputs.pvoutput import Key, PvOutputSink, statuses
-from heliograph.outputs.sink import IDLE, Later, Refused
-from heliograph.store.base import Known, Series
+from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink, format_statuses
+from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.store.base import Series, SeriesInfo
 from support.http_service import NOON, ROOF, ZONE, Hand, Kept, Service, answer, configured, drained, entry
 
 DAY = 24 * 3600
@@ -83,11 +83,11 @@ def service(clock):
 
 def system(url, clock, key=None, **facts):
     usual = {"plant": "11", "system": "4711", "url": url}
-    return PvOutputSink(configured(**usual | facts), Secret("k3y-of-mine"), key or Key(), clock)
+    return PvOutputSink(configured(**usual | facts), Secret("k3y-of-mine"), key or PvOutputKey(), clock)
 
 
 def news(*entries, zone=ZONE):
-    return News(entries, {ROOF: Known(ROOF, "Roof", None, zone)})
+    return SampleBatch(entries, {ROOF: SeriesInfo(ROOF, "Roof", None, zone)})
 
 
 def at(text, zone=BERLIN, **values):
@@ -97,8 +97,8 @@ def at(text, zone=BERLIN, **values):
 def played(tmp_path, clock, sink, story):
     async def told():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.delivery(sink, clock)
-        await delivery.feed.begin()
+        delivery = kept.deliver(sink, clock)
+        await delivery.feed.start()
         await story(kept, delivery)
         await kept.close()
 
@@ -107,7 +107,7 @@ def played(tmp_path, clock, sink, story):
 
 def test_a_status_has_the_days_energies_in_wh_and_powers_in_w_at_its_place_on_the_wall():
     whole = at("2026-06-21T12:04:59", pv_energy_today=12.3456, pv_power=3424.6, load_energy_today=5.0, load_power=700.2)
-    assert statuses([whole], BERLIN) == ["20260621,12:00,12346,3425,5000,700"]
+    assert format_statuses([whole], BERLIN) == ["20260621,12:00,12346,3425,5000,700"]
 
 
 def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
@@ -116,28 +116,31 @@ def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
         at("2026-06-21T12:05:00", load_power=5.0),
         at("2026-06-21T12:10:00", battery_soc=50.0, pv_power=None),
     ]
-    assert statuses(rows, BERLIN) == ["20260621,12:00,,0", "20260621,12:05,,,,5"]
+    assert format_statuses(rows, BERLIN) == ["20260621,12:00,,0", "20260621,12:05,,,,5"]
 
 
 def test_of_several_samples_in_five_minutes_the_last_is_told():
     rows = [at(f"2026-06-21T12:0{minute}:00", pv_power=float(minute)) for minute in (4, 1, 6)]
-    assert statuses(rows, BERLIN) == ["20260621,12:00,,4", "20260621,12:05,,6"]
+    assert format_statuses(rows, BERLIN) == ["20260621,12:00,,4", "20260621,12:05,,6"]
 
 
 def test_the_last_minutes_of_a_day_stay_in_it():
     rows = [at("2026-06-21T23:59:59", pv_energy_today=9.0), at("2026-06-22T00:00:00", pv_energy_today=0.0)]
-    assert statuses(rows, BERLIN) == ["20260621,23:55,9000", "20260622,00:00,0"]
+    assert format_statuses(rows, BERLIN) == ["20260621,23:55,9000", "20260622,00:00,0"]
 
 
 def test_the_hour_that_comes_twice_is_told_by_its_second_pass_and_the_skipped_one_by_none():
     autumn = int(datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp())
     rows = [entry(autumn - 300 + 300 * step, pv_power=float(step)) for step in range(27)]
-    told = statuses(rows, BERLIN)
+    told = format_statuses(rows, BERLIN)
     assert told[0] == "20261025,01:55,,0"
     assert told[1:13] == [f"20261025,02:{5 * step:02},,{13 + step}" for step in range(12)]
     assert told[13] == "20261025,03:00,,25"
     spring = int(datetime(2026, 3, 29, 0, 55, tzinfo=UTC).timestamp())
-    assert statuses([entry(spring), entry(spring + 300)], BERLIN) == ["20260329,01:55,,1000", "20260329,03:00,,1000"]
+    assert format_statuses([entry(spring), entry(spring + 300)], BERLIN) == [
+        "20260329,01:55,,1000",
+        "20260329,03:00,,1000",
+    ]
 
 
 zones = st.sampled_from(
@@ -158,7 +161,7 @@ def test_every_status_is_what_the_wall_shows_and_no_two_are_the_same(name, momen
     # Crowded around a change of the clocks as well.
     moments = sorted({*moments, *(1_792_890_000 + rng.randrange(-7200, 7200) for _ in range(20))})
     zone = ZoneInfo(name)
-    told = statuses([entry(one, pv_power=float(number)) for number, one in enumerate(moments)], zone)
+    told = format_statuses([entry(one, pv_power=float(number)) for number, one in enumerate(moments)], zone)
     shown = {}
     for number, moment in enumerate(moments):
         # Another way to the wall: the offset, and arithmetic.
@@ -189,7 +192,7 @@ def test_an_outage_of_days_is_caught_up_within_the_limits(tmp_path, clock, servi
     async def story(kept, delivery):
         kept.write(*(entry(NOON - 300 * step, pv_power=float(step % 7 + 1)) for step in range(2000)))
         waits = await drained(delivery, turns=200)
-        assert set(waits) == {60.0, IDLE}
+        assert set(waits) == {60.0, IDLE_SECONDS}
 
     played(tmp_path, clock, system(service.url, clock), story)
     assert len(service.kept) == 2000
@@ -224,12 +227,12 @@ def test_what_grew_too_old_while_the_service_was_away_is_left_out(tmp_path, cloc
 
 
 def test_systems_of_one_key_share_its_hour(tmp_path, clock, service):
-    key = Key(3)
+    key = PvOutputKey(3)
     sinks = [system(service.url, clock, key, system=str(4711 + number)) for number in range(3)]
     assert {sink.pause for sink in sinks} == {180.0}
     service.others = 59
     asyncio.run(sinks[0].send(news(entry())))
-    with pytest.raises(Later) as caught:
+    with pytest.raises(RetryLater) as caught:
         asyncio.run(sinks[1].send(news(entry())))
     assert len(service.asked) == 1
     assert caught.value.seconds == HOUR_END - NOON
@@ -274,9 +277,9 @@ def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, ser
 
 def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
     service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
-    with pytest.raises(Refused, match="left out") as caught:
+    with pytest.raises(SinkRejected, match="left out") as caught:
         asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
-    assert caught.value.lost == 2
+    assert caught.value.rejected == 2
 
 
 @pytest.mark.parametrize(
@@ -285,7 +288,7 @@ def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
 )
 def test_a_key_that_does_not_open_waits_for_a_person_and_skips_nothing(service, clock, status, words):
     service.reply = lambda asked: answer(status, f"Unauthorized: {words} k3y-of-mine")
-    with pytest.raises(Later, match=words) as caught:
+    with pytest.raises(RetryLater, match=words) as caught:
         asyncio.run(system(service.url, clock).send(news(entry())))
     assert caught.value.seconds == 600
     assert "k3y-of-mine" not in str(caught.value)

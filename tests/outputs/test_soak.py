@@ -16,25 +16,25 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from heliograph.collect.gapfill import Healer
+from heliograph.collect.gapfill import GapFiller
 from heliograph.collect.service import collect
-from heliograph.config import Influx, Mqtt, PvOutput, Webhook
+from heliograph.config import InfluxConfig, MqttConfig, PvOutputConfig, WebhookConfig
 from heliograph.core.redact import Secret
-from heliograph.current import Overview
+from heliograph.current import CurrentState
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.local_time import Clock
-from heliograph.outputs.changefeed import FreshFirst
+from heliograph.outputs.changefeed import PriorityFeed
 from heliograph.outputs.influx import InfluxSink
 from heliograph.outputs.mqtt import publisher
-from heliograph.outputs.pvoutput import Key, PvOutputSink, statuses
-from heliograph.outputs.sink import Delivery, Progress
+from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink, format_statuses
+from heliograph.outputs.sink import DeliveryLoop, SinkProgress
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store.base import Series
 from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import Aside, Writer
+from heliograph.store.threaded import BufferedWriter, StoreThread
 from support.collector_fixtures import Jumping, worker_of
 from support.http_service import HALF, Service, answer
 from support.mqtt_broker import kept
@@ -132,7 +132,7 @@ class Soak:
         )
         self.services = (self.webhook, self.influx, self.pvoutput)
         self.plant = self.ready["accounts"][0]["plants"][0]
-        self.lives = 0
+        self.use_session = 0
         self.misfortunes = []
         self.left = []
 
@@ -141,19 +141,19 @@ class Soak:
         return self.emulator.world.clock.now().timestamp()
 
     def sinks(self, clock):
-        influx = Influx(url=self.influx.url, database="solar")
-        system = PvOutput(plant=self.plant, system="9", key=Secret("k3y-of-mine"), url=self.pvoutput.url)
-        yield WebhookSink(Webhook(url=self.webhook.url, secret=Secret("hunter2")), clock)
+        influx = InfluxConfig(url=self.influx.url, database="solar")
+        system = PvOutputConfig(plant=self.plant, system="9", key=Secret("k3y-of-mine"), url=self.pvoutput.url)
+        yield WebhookSink(WebhookConfig(url=self.webhook.url, secret=Secret("hunter2")), clock)
         yield InfluxSink(influx, clock)
-        yield PvOutputSink(system, system.key, Key(1), clock)
+        yield PvOutputSink(system, system.key, PvOutputKey(1), clock)
 
     async def life(self, end, *, calm):
         """Run the whole program until a moment, or until it is killed."""
-        self.lives += 1
+        self.use_session += 1
         clock, stop = Jumping(self.emulator, end), asyncio.Event()
         patience = 5.0 if calm else 0.01
-        writer = Writer(lambda: SqliteStore(self.path, patience=patience))
-        aside = Aside(lambda: SqliteStore(self.path, patience=patience))
+        writer = BufferedWriter(lambda: SqliteStore(self.path, patience=patience))
+        aside = StoreThread(lambda: SqliteStore(self.path, patience=patience))
         workers = [
             worker_of(
                 one,
@@ -162,25 +162,25 @@ class Soak:
                 clock,
                 self.folder / "accounts",
                 plants=one["plants"][:1],
-                healer=Healer(writer, clock),
+                healer=GapFiller(writer, clock),
             )
             for one in self.ready["accounts"]
         ]
         minutes = Minutes(clock)
         deliveries = [
-            Delivery(
+            DeliveryLoop(
                 sink,
-                FreshFirst(aside, sink, minutes),
+                PriorityFeed(aside, sink, minutes),
                 minutes,
                 self.rng.random,
             )
             for sink in self.sinks(minutes)
         ]
         clock.workers = len(workers) + len(deliveries) + (not calm)
-        config = Mqtt(host="127.0.0.1", port=self.broker.port)
+        config = MqttConfig(host="127.0.0.1", port=self.broker.port)
         running = [asyncio.create_task(one.run(stop)) for one in deliveries]
         running.append(
-            asyncio.create_task(publisher.run(config, aside, lambda: (), Beside(clock), Progress("mqtt"), stop))
+            asyncio.create_task(publisher.run(config, aside, lambda: (), Beside(clock), SinkProgress("mqtt"), stop))
         )
         if not calm:
             running.append(asyncio.create_task(self.chaos(clock, stop)))
@@ -207,11 +207,11 @@ class Soak:
 
     async def told_last(self, config, aside, clock):
         """Let the broker hear of the last sample, and hold all of it."""
-        truth, stop = publisher.Truth(config, lambda: ()), asyncio.Event()
+        truth, stop = publisher.DesiredState(config, lambda: ()), asyncio.Event()
         wanted = await aside.ask(lambda store: truth.messages(store, int(self.now)))
         states = {topic: json.loads(said) for topic, said in wanted.items() if topic.endswith("/state")}
         assert states
-        telling = asyncio.create_task(publisher.run(config, aside, lambda: (), clock, Progress("mqtt"), stop))
+        telling = asyncio.create_task(publisher.run(config, aside, lambda: (), clock, SinkProgress("mqtt"), stop))
         async with asyncio.timeout(30):
             held = {}
             while {topic: json.loads(held.get(topic, "null")) for topic in states} != states:
@@ -265,7 +265,9 @@ class Soak:
 
 @pytest.fixture
 def world():
-    emulator = build(Options(start=datetime.fromisoformat(MIDNIGHT), speed=0, accounts=2), [GROWATT, GOODWE])
+    emulator = build_emulator(
+        EmulatorOptions(start=datetime.fromisoformat(MIDNIGHT), speed=0, accounts=2), [GROWATT, GOODWE]
+    )
     with serve_in_thread(emulator) as ready:
         yield emulator, ready
 
@@ -275,10 +277,10 @@ def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
     start = soak.now
     with SqliteStore(soak.path) as store:
         for sink in soak.sinks(Clock()):
-            store.move(sink.name, 0, int(start))
+            store.save_reader_position(sink.name, 0, int(start))
     while soak.now < start + CHAOS:
         asyncio.run(soak.life(min(soak.now + soak.rng.uniform(1, 6) * HOUR, start + CHAOS), calm=False))
-    assert soak.lives > 4
+    assert soak.use_session > 4
     assert {*soak.misfortunes} == {*MISFORTUNES}
     for one in soak.services:
         one.calm = True
@@ -288,7 +290,7 @@ def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
 
     with SqliteStore(soak.path) as store:
         entries = [one for known in store.series() for one in store.samples(known.series, 0, FOREVER)]
-        plants = Overview(store).plants(int(soak.now))
+        plants = CurrentState(store).plants(int(soak.now))
     truth = {(*one.series, one.measured_at): one.values["pv_energy_total"] for one in entries}
     assert len(truth) > 300
     assert soak.webhook.arrived == truth
@@ -299,7 +301,7 @@ def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
 
     roof = Series("growatt", soak.plant)
     (plant,) = (one for one in plants if one.series == roof)
-    rows = statuses([one for one in entries if one.series == roof], plant.zone)
+    rows = format_statuses([one for one in entries if one.series == roof], plant.zone)
     assert {row.rsplit(",", 1)[0][:14] for row in rows} == set(soak.pvoutput.arrived)
     assert holes(soak, entries, start) == []
 
@@ -308,10 +310,10 @@ def holes(soak, entries, start):
     """Return the plants and hours of the day of failures in which a cloud measured power and the store has nothing."""
     found = []
     for account in soak.emulator.accounts:
-        for site in account.sites[:1]:
+        for site in account.plants[:1]:
             heard = {int(one.measured_at - start) // HOUR for one in entries if one.series.plant == site.id}
             for hour in range(24):
                 noon = datetime.fromtimestamp(start + hour * HOUR + HOUR / 2, UTC)
-                if sum(home.values(noon)["pv_power"] for home in site.homes) > 50 and hour not in heard:
+                if sum(home.values(noon)["pv_power"] for home in site.households) > 50 and hour not in heard:
                     found.append((site.id, hour))
     return found

@@ -14,11 +14,11 @@ import pytest
 
 from heliograph.errors import ConfigError
 from heliograph.model import Quality
-from heliograph.outputs.changefeed import News
-from heliograph.outputs.http import Door
-from heliograph.outputs.sink import IDLE, Later, Refused
+from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.http import SinkEndpoint
+from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
 from heliograph.outputs.webhook import WebhookSink
-from heliograph.store.base import Known, Series
+from heliograph.store.base import Series, SeriesInfo
 from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
 from support.paths import DOCS
 from support.raw_server import RESET
@@ -40,7 +40,7 @@ def hook(url, clock=None, secret=SECRET, plants=()):
 
 
 def sent(sink, *entries):
-    asyncio.run(sink.send(News(entries, {ROOF: Known(ROOF, "Mein Dach ☀")})))
+    asyncio.run(sink.send(SampleBatch(entries, {ROOF: SeriesInfo(ROOF, "Mein Dach ☀")})))
 
 
 def test_samples_are_posted_as_json_under_an_id(service):
@@ -84,16 +84,16 @@ def test_what_is_tried_again_has_the_same_id_and_a_new_moment(service, tmp_path)
 
     async def story():
         kept, clock = Kept(tmp_path / "samples.sqlite"), Hand()
-        delivery = kept.delivery(hook(service.url, clock), clock)
-        await delivery.turn()
+        delivery = kept.deliver(hook(service.url, clock), clock)
+        await delivery.send_once()
         kept.write(entry())
-        taken = await delivery.turn()
+        taken = await delivery.send_once()
         kept.write(entry(NOON + 300))
         clock.moment += taken
         waits = await drained(delivery)
         await kept.close()
         assert waits[2] == 60.0
-        assert waits[-1] == IDLE
+        assert waits[-1] == IDLE_SECONDS
 
     replies.append(answer())
     asyncio.run(story())
@@ -109,8 +109,8 @@ def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_pa
 
     async def story():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.delivery(hook(service.url), Hand())
-        await delivery.turn()
+        delivery = kept.deliver(hook(service.url), Hand())
+        await delivery.send_once()
         kept.write(entry(NOON, pv_power=1.5), entry(NOON + 1), entry(NOON + 2))
         await drained(delivery)
         assert (delivery.progress.sent, delivery.progress.skipped) == (2, 1)
@@ -122,7 +122,7 @@ def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_pa
 @pytest.mark.parametrize(("status", "seconds"), [(301, 600), (401, 600), (403, 600), (404, 600), (410, 86400)])
 def test_what_a_person_has_to_mend_skips_nothing(service, status, seconds):
     service.reply = lambda asked: answer(status, "", Location="http://127.0.0.1:9/elsewhere")
-    with pytest.raises(Later) as caught:
+    with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
     assert caught.value.seconds == seconds
     assert len(service.asked) == 1
@@ -131,18 +131,18 @@ def test_what_a_person_has_to_mend_skips_nothing(service, status, seconds):
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
 def test_what_passes_by_itself_is_tried_when_it_says(service, status):
     service.reply = lambda asked: answer(status, "", Retry_After=formatdate(NOON + 90, usegmt=True))
-    with pytest.raises(Later) as caught:
+    with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
     assert caught.value.seconds == 90
     service.reply = lambda asked: answer(status, "", Retry_After="soon")
-    with pytest.raises(Later) as caught:
+    with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
     assert caught.value.seconds is None
 
 
 def test_nobody_there_is_later_and_named_without_path(service):
     service.close()
-    with pytest.raises(Later, match=f"127.0.0.1:{service.port}") as caught:
+    with pytest.raises(RetryLater, match=f"127.0.0.1:{service.port}") as caught:
         sent(hook(f"{service.url}/services/T0/secret-path"), entry())
     assert "secret-path" not in str(caught.value)
 
@@ -159,7 +159,7 @@ def test_no_secret_stands_in_a_name_an_error_or_a_log_also_where_the_server_repe
     url = f"{service.url}/{path}?key=query-secret"
     service.reply = lambda asked: answer(403, f"{SECRET} {path} {url} {asked.headers}".encode())
     sink = hook(url)
-    with pytest.raises(Later) as caught:
+    with pytest.raises(RetryLater) as caught:
         sent(sink, entry())
     secrets = {form for one in (SECRET, path, "B0secret", "query-secret") for form in forms(one)}
     logged = " ".join(str(one.msg) for one in caplog.records)
@@ -181,7 +181,7 @@ def test_no_secret_stands_in_a_name_an_error_or_a_log_also_where_the_server_repe
     ],
 )
 def test_data_and_secrets_go_over_https_or_stay_at_home(url):
-    Door(url, SECRET)
+    SinkEndpoint(url, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_data_and_secrets_go_over_https_or_stay_at_home(url):
 )
 def test_any_other_address_is_a_mistake_in_the_configuration_that_shows_no_secret(url):
     with pytest.raises(ConfigError) as caught:
-        Door(url + "?token=hunter2" if "@" not in url else url)
+        SinkEndpoint(url + "?token=hunter2" if "@" not in url else url)
     assert "hunter2" not in str(caught.value)
 
 
 def test_refusals_and_waits_tell_what_the_server_said_in_one_short_line(service):
     service.reply = lambda asked: answer(400, "no\nline \x1b[31mbreaks " + "x" * 1000)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(SinkRejected) as caught:
         sent(hook(service.url), entry())
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from heliograph import growattserver
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NOON = datetime.fromisoformat("2026-06-21T12:02:00+02:00")
 @contextmanager
 def account(vendor: str, start: datetime, **options: Any) -> Iterator[SimpleNamespace]:
     """Emulate both clouds with a stopped clock and name one vendor's first account."""
-    emulator = build(Options(start=start, speed=0, accounts=2, **options))
+    emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=2, **options))
     with serve_in_thread(emulator) as ready:
         holder = next(one for one in emulator.accounts if one.vendor == vendor)
         yield SimpleNamespace(
@@ -31,9 +31,9 @@ def account(vendor: str, start: datetime, **options: Any) -> Iterator[SimpleName
             url=ready["url"] + "/",
             username=holder.username,
             password=holder.password,
-            plant={site.family: site.id for site in holder.sites},
-            device={site.family: site.devices[0] for site in holder.sites},
-            sites={site.family: site for site in holder.sites},
+            plant={site.family: site.id for site in holder.plants},
+            device={site.family: site.devices[0] for site in holder.plants},
+            sites={site.family: site for site in holder.plants},
         )
 
 

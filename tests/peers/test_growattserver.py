@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import growattServer
 import pytest
 import requests
-from peers.recorder import recording
 
 from heliograph import growattserver as ours
-from heliograph.core.endpoint import methods
+from heliograph.core.endpoint import operations
 from heliograph.errors import CloudError
 from heliograph.vendors.growatt import GrowattCalls
+from peers.recorder import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,7 +173,7 @@ def test_the_drop_in_sends_what_the_peer_sends_and_returns_what_it_returns(case:
 
 def test_every_declared_call_has_a_case_or_is_ours_alone() -> None:
     judged = {case.split(" ", 1)[0] for case in CASES} | {"tlx_enabled_settings"}
-    assert {row.name for row in methods(GrowattCalls)} - judged == OURS_ALONE
+    assert {row.name for row in operations(GrowattCalls)} - judged == OURS_ALONE
 
 
 def test_every_public_method_of_the_peer_is_offered() -> None:

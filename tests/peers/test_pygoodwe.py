@@ -8,9 +8,9 @@ from typing import Any
 
 import pygoodwe
 import pytest
-from peers.recorder import recording
 
 from heliograph import GoodWe
+from peers.recorder import recording
 
 FAMILIES = ("single", "hybrid", "meter", "several")
 

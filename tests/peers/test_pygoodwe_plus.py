@@ -13,7 +13,7 @@ import pytest
 
 from heliograph import GoodWe
 from heliograph.core.session import Session
-from heliograph.vendors.goodwe import address
+from heliograph.vendors.goodwe import resolve_server
 
 FAMILIES = ("single", "hybrid", "meter", "several")
 SCRIPT = Path(__file__).with_name("reads_sems_plus.py")
@@ -52,14 +52,14 @@ def read(goodwe_at: Any) -> Any:
 
 def mine(at: Any) -> GoodWe:
     """Our client of an account known to be one of SEMS+."""
-    session = Session(address(at.url))
+    session = Session(resolve_server(at.url))
     session.facts["dialect"] = "plus"
     return GoodWe(at.username, at.password, session=session)
 
 
 def truth(at: Any, family: str) -> dict[str, float]:
     found: dict[str, float] = {}
-    for home in at.sites[family].homes:
+    for home in at.plants[family].households:
         for name, value in home.values(at.emulator.world.uploaded_at()).items():
             found[name] = found.get(name, 0.0) + value
     return found
@@ -71,7 +71,7 @@ def test_the_peer_reads_the_home(family: str, read: Any, goodwe_at: Any) -> None
     assert data["kpi"]["pac"] == pytest.approx(home["ac_power"], abs=10)
     assert data["kpi"]["power"] == pytest.approx(home["pv_energy_today"], abs=0.2)
     assert data["kpi"]["total_power"] == pytest.approx(home["pv_energy_total"], abs=0.2)
-    assert {row["sn"] for row in data["inverter"]} == set(goodwe_at.sites[family].devices)
+    assert {row["sn"] for row in data["inverter"]} == set(goodwe_at.plants[family].devices)
     flow = {name: float(value) for name, value in data["powerflow"].items()}
     assert flow["pv"] == pytest.approx(home["pv_power"], abs=10)
     if "grid_power" in home:

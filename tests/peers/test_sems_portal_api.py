@@ -89,7 +89,7 @@ def test_the_peer_understands_a_plant_as_we_do(family: str, goodwe_at: Any) -> N
     assert found["info"]["powerstation_id"] == plant
     assert found["info"]["generationToday"] == pytest.approx(values["pv_energy_today"], abs=0.1)
     assert found["info"]["allTimeGeneration"] == pytest.approx(values["pv_energy_total"], abs=0.1)
-    assert [row["name"] for row in found["inverters"]] == list(goodwe_at.sites[family].devices)
+    assert [row["name"] for row in found["inverters"]] == list(goodwe_at.plants[family].devices)
     assert all(row["model"] and row["innerTemp"] for row in found["inverters"])
     if "load_power" in values:
         assert found["info"]["generationLive"] == pytest.approx(values["pv_power"], abs=1)

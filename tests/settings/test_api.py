@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heliograph.errors import ConfigError, Invalid, Refused, StoreError, Throttled, Unreachable
-from heliograph.settings import AsyncOrders, Journal, Kind, Rights, State
+from heliograph.errors import ConfigError, InvalidValue, RequestRefused, StoreError, Throttled, Unreachable
+from heliograph.settings import AsyncOrders, ChangeState, Journal, OrderKind, Permissions
 from support.settings_fakes import DEVICE, FREE, HAS, NOW, SETTINGS, Machine, Toy, desk, journal
 
 HOUR = 3600.0
@@ -36,14 +36,14 @@ def moment(seconds):
 
 def test_a_setting_is_looked_at_sent_once_and_read_back(toy, orders):
     order = orders.set(DEVICE, "charge_stop_soc", 90)
-    assert order.state is State.APPLIED
+    assert order.state is ChangeState.APPLIED
     assert toy.written == [("charge_stop_soc", {"value": 90.0})]
     assert toy.reads == 2
     (kept,) = orders.log()
-    assert (kept.id, kept.state, kept.changes) == (order.id, State.APPLIED, order.changes)
+    assert (kept.id, kept.state, kept.changes) == (order.id, ChangeState.APPLIED, order.changes)
     (change,) = kept.changes
     assert (change.old, change.new, change.read) == ({"value": 100.0}, {"value": 90.0}, {"value": 90.0})
-    assert (kept.account, kept.program, kept.device, kept.kind) == ("home", "tests", "DEV1", Kind.SET)
+    assert (kept.account, kept.program, kept.device, kept.kind) == ("home", "tests", "DEV1", OrderKind.SET)
 
 
 def test_the_awaited_form_goes_the_same_road(toy, tmp_path):
@@ -61,7 +61,7 @@ def test_the_awaited_form_goes_the_same_road(toy, tmp_path):
         async with AsyncOrders(Awaited(), journal=journal(tmp_path), clock=toy.clock) as orders:
             order = await orders.set(DEVICE, "charge_stop_soc", 90)
             back = await orders.undo(DEVICE)
-            return order.state, back.state, (await orders.look(DEVICE)).present["charge_stop_soc"]
+            return order.state, back.state, (await orders.look(DEVICE)).current["charge_stop_soc"]
 
     assert asyncio.run(ordered()) == ("applied", "applied", {"value": 100.0})
 
@@ -193,15 +193,15 @@ def test_what_was_given_up_for_lost_may_come_late(toy, orders):
     orders.set(DEVICE, "charge_stop_soc", 90)
     later(toy, HOUR)
     orders.look(DEVICE)
-    assert orders.log()[0].state is State.REFUSED
+    assert orders.log()[0].state is ChangeState.REFUSED
     later(toy, 2 * HOUR)
     orders.look(DEVICE)
-    assert orders.log()[0].state is State.APPLIED
+    assert orders.log()[0].state is ChangeState.APPLIED
 
 
 def test_a_setting_that_cannot_be_read_back_is_unknown_and_is_not_asked_for_again(toy, orders):
     order = orders.set(DEVICE, "blind", 7)
-    assert (order.state, order.open, toy.reads) == (State.UNKNOWN, False, 1)
+    assert (order.state, order.open, toy.reads) == (ChangeState.UNKNOWN, False, 1)
     assert "cannot be read back" in order.changes[0].why
     assert orders.set(DEVICE, "blind", 9).changes[0].old == {"value": 7.0}
     assert orders.undo(DEVICE).changes[0].new == {"value": 7.0}
@@ -214,7 +214,7 @@ def test_a_device_that_tells_nothing_is_not_waited_for(toy, orders):
     toy.ways = ["deaf"]
     before = toy.clock.now()
     order = orders.set(DEVICE, "charge_stop_soc", 90)
-    assert (order.state, toy.clock.now() - before) == (State.PENDING, 4.0)
+    assert (order.state, toy.clock.now() - before) == (ChangeState.PENDING, 4.0)
 
 
 def test_a_sequence_that_stops_half_way_names_what_was_not_sent(toy, orders):
@@ -226,7 +226,7 @@ def test_a_sequence_that_stops_half_way_names_what_was_not_sent(toy, orders):
         ("charge_power_limit", "refused"),
         ("time_window_3", "unsent"),
     ]
-    assert (order.state, order.partial) == (State.REFUSED, True)
+    assert (order.state, order.partial) == (ChangeState.REFUSED, True)
     again = orders.set_all(DEVICE, wanted)
     assert [change.setting for change in again.changes] == ["charge_power_limit", "time_window_3"]
 
@@ -235,21 +235,21 @@ def test_windows_that_change_places_make_room_for_each_other(toy, orders):
     one, two = HAS["time_window_1"], HAS["time_window_2"]
     order = orders.set_all(DEVICE, {"time_window_1": two, "time_window_2": one})
     assert [change.setting for change in order.changes] == ["time_window_2", "time_window_1", "time_window_2"]
-    assert order.state is State.APPLIED
+    assert order.state is ChangeState.APPLIED
     assert (toy.has["time_window_1"], toy.has["time_window_2"]) == (two, one)
     back = orders.undo(DEVICE)
-    assert back.state is State.APPLIED
+    assert back.state is ChangeState.APPLIED
     assert (toy.has["time_window_1"], toy.has["time_window_2"]) == (one, two)
 
 
 def test_windows_that_would_overlap_are_refused_before_anything_is_sent(toy, orders):
-    with pytest.raises(Invalid, match="overlaps"):
+    with pytest.raises(InvalidValue, match="overlaps"):
         orders.set(DEVICE, "time_window_3", {"start": "04:00", "end": "05:30"})
     assert toy.written == []
 
 
 def test_a_clock_goes_on_between_being_set_and_being_read(toy, orders):
-    assert orders.set(DEVICE, "clock", "2026-05-28 12:00:00").state is State.APPLIED
+    assert orders.set(DEVICE, "clock", "2026-05-28 12:00:00").state is ChangeState.APPLIED
     toy.has["clock"] = {"value": "2026-05-28 15:00:00"}
     assert orders.look(DEVICE).foreign == ()
 
@@ -281,7 +281,7 @@ def test_only_what_is_allowed_is_written(toy, tmp_path):
     with pytest.raises(ConfigError, match="grid_code = true"):
         desk(toy, tmp_path).set(DEVICE, "grid_voltage_high", 60)
     with pytest.raises(ConfigError, match="Heliograph never writes it"):
-        Rights(writes=True, grid_code=True).check(one for one in SETTINGS if one.risk == "dangerous")
+        Permissions(writes=True, grid_code=True).check(one for one in SETTINGS if one.risk == "dangerous")
     assert toy.written == []
     assert desk(toy, tmp_path, writes=("charge_stop_soc",)).set(DEVICE, "charge_stop_soc", 90).state == "applied"
     assert desk(toy, tmp_path, grid_code=True).set(DEVICE, "grid_voltage_high", 60).state == "applied"
@@ -292,7 +292,7 @@ def test_a_client_that_sends_no_orders_looks_and_plans_and_writes_nothing_down(t
     toy.allow_commands = False
     orders = desk(toy, tmp_path)
     before = orders.journal.path.read_bytes()
-    assert orders.plan(DEVICE, {"charge_stop_soc": 80}).steps
+    assert orders.flow(DEVICE, {"charge_stop_soc": 80}).steps
     for order in (
         lambda: orders.set(DEVICE, "charge_stop_soc", 80),
         lambda: orders.undo(order=first.id),
@@ -313,13 +313,13 @@ def test_a_device_is_written_so_often_a_day_and_no_oftener(toy, tmp_path):
         orders.set(DEVICE, "charge_stop_soc", 60)
     assert len(toy.written) == 3
     later(toy, caught.value.retry_after + 1)
-    assert orders.set(DEVICE, "charge_stop_soc", 60).state is State.APPLIED
+    assert orders.set(DEVICE, "charge_stop_soc", 60).state is ChangeState.APPLIED
 
 
 def test_a_clock_is_not_set_back_to_a_moment_that_is_over(toy, orders):
-    plan = orders.plan(DEVICE, {"clock": "2026-05-28 12:30:00"})
+    plan = orders.flow(DEVICE, {"clock": "2026-05-28 12:30:00"})
     assert "clock could not be undone" in plan.notes[0]
-    orders.carry(plan)
+    orders.execute(plan)
     later(toy, 7200)
     with pytest.raises(ConfigError, match="clock: it goes on, and what it was before is wrong"):
         orders.undo(DEVICE)
@@ -330,15 +330,15 @@ def test_what_was_turned_away_wears_nothing(toy, tmp_path):
     orders = desk(toy, tmp_path, writes_per_day=1)
     toy.ways = ["throttled"] * 3
     for _ in range(3):
-        assert orders.set(DEVICE, "charge_stop_soc", 90).state is State.REFUSED
-    assert orders.set(DEVICE, "charge_stop_soc", 90).state is State.APPLIED
+        assert orders.set(DEVICE, "charge_stop_soc", 90).state is ChangeState.REFUSED
+    assert orders.set(DEVICE, "charge_stop_soc", 90).state is ChangeState.APPLIED
 
 
 def test_an_order_is_taken_back_once_and_the_one_before_it_next(toy, orders):
     orders.set(DEVICE, "charge_stop_soc", 90)
     last = orders.set(DEVICE, "charge_stop_soc", 80)
     undone = orders.undo(DEVICE)
-    assert (undone.kind, undone.undoes, toy.has["charge_stop_soc"]) == (Kind.UNDO, last.id, {"value": 90.0})
+    assert (undone.kind, undone.undoes, toy.has["charge_stop_soc"]) == (OrderKind.UNDO, last.id, {"value": 90.0})
     orders.undo(DEVICE)
     assert toy.has["charge_stop_soc"] == {"value": 100.0}
     with pytest.raises(ConfigError, match="no order to take back"):
@@ -361,13 +361,13 @@ def test_an_order_that_cannot_be_taken_back_names_those_that_can_and_takes_none_
     assert len(toy.written) == sent
     plan = orders.plan_undo(order=second.id)
     assert [f"order {one} is passed over and stays" in "".join(plan.notes) for one in (blind.id, once.id)] == [True] * 2
-    assert orders.carry(plan).state is State.APPLIED
+    assert orders.execute(plan).state is ChangeState.APPLIED
     assert toy.written[sent:] == [("charge_power_limit", {"value": 80.0})]
 
 
 def test_where_no_order_can_be_taken_back_it_is_said_what_to_do(toy, orders):
     orders.set(DEVICE, "restart", "now")
-    assert "restart could not be undone: it is done once" in orders.plan(DEVICE, {"restart": "now"}).notes[0]
+    assert "restart could not be undone: it is done once" in orders.flow(DEVICE, {"restart": "now"}).notes[0]
     with pytest.raises(ConfigError, match="Nor can any other order to it: set what you want instead"):
         orders.undo(DEVICE)
     with pytest.raises(ConfigError, match="could not be restored: restart"):
@@ -381,32 +381,32 @@ def test_somebody_else_who_writes_is_noticed(toy, orders):
     assert (found.setting, found.order, found.found) == ("charge_stop_soc", order.id, {"value": 33.0})
     plan = orders.plan_undo(DEVICE)
     assert "has been changed again" in plan.notes[0]
-    assert orders.carry(plan).changes[0].old == {"value": 33.0}
+    assert orders.execute(plan).changes[0].old == {"value": 33.0}
 
 
 def test_what_is_still_on_its_way_to_a_device_is_overtaken_and_not_taken_for_done(toy, orders):
     toy.ways = ["late 900"]
     order = orders.set(DEVICE, "charge_stop_soc", 90)
-    assert (order.state, toy.has["charge_stop_soc"]) == (State.PENDING, {"value": 100.0})
+    assert (order.state, toy.has["charge_stop_soc"]) == (ChangeState.PENDING, {"value": 100.0})
     plan = orders.plan_undo(DEVICE)
     assert [step.new for step in plan.steps] == [{"value": 100.0}]
     assert not plan.notes
-    assert [step.new for step in orders.plan(DEVICE, {"charge_stop_soc": 100}).steps] == [{"value": 100.0}]
-    assert orders.carry(plan).state is State.APPLIED
+    assert [step.new for step in orders.flow(DEVICE, {"charge_stop_soc": 100}).steps] == [{"value": 100.0}]
+    assert orders.execute(plan).state is ChangeState.APPLIED
     assert [values["value"] for _, values in toy.written] == [90.0, 100.0]
     assert orders.set(DEVICE, "charge_stop_soc", 100) is None
 
 
 def test_a_plan_that_was_overtaken_is_not_carried_out(toy, orders, tmp_path):
-    plan = orders.plan(DEVICE, {"charge_stop_soc": 90})
+    plan = orders.flow(DEVICE, {"charge_stop_soc": 90})
     desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 50)
-    with pytest.raises(Refused, match="changed by somebody else"):
-        orders.carry(plan)
-    slow = orders.plan(DEVICE, {"charge_stop_soc": 90})
+    with pytest.raises(RequestRefused, match="changed by somebody else"):
+        orders.execute(plan)
+    slow = orders.flow(DEVICE, {"charge_stop_soc": 90})
     later(toy, HOUR)
     toy.has["charge_stop_soc"] = {"value": 20.0}
-    with pytest.raises(Refused, match="changed by somebody else"):
-        orders.carry(slow)
+    with pytest.raises(RequestRefused, match="changed by somebody else"):
+        orders.execute(slow)
     assert [value["value"] for _, value in toy.written] == [50.0]
 
 
@@ -436,24 +436,24 @@ def test_a_second_order_waits_for_the_first_and_sees_its_result(toy, tmp_path):
 
 def test_reads_that_fail_do_not_end_the_waiting(toy, orders):
     toy.unread = [None, Unreachable("no answer"), Unreachable("no answer")]
-    assert orders.set(DEVICE, "charge_stop_soc", 90).state is State.APPLIED
+    assert orders.set(DEVICE, "charge_stop_soc", 90).state is ChangeState.APPLIED
     toy.unread = [None, Throttled("slow down")]
-    assert orders.set(DEVICE, "charge_stop_soc", 80).state is State.PENDING
+    assert orders.set(DEVICE, "charge_stop_soc", 80).state is ChangeState.PENDING
     assert orders.look(DEVICE).open == ()
-    assert orders.log()[-1].state is State.APPLIED
+    assert orders.log()[-1].state is ChangeState.APPLIED
 
 
 def test_a_curtailment_ends_with_the_old_value(toy, orders):
     wanted = {"active_power_rate": {"value": 50, "remember": False}}
     order = orders.curtail(DEVICE, wanted, moment(HOUR))
-    assert order.state is State.APPLIED
+    assert order.state is ChangeState.APPLIED
     assert orders.journal.marker.exists()
     assert (orders.curtailments()[0].id, orders.due()) == (order.id, ())
     with pytest.raises(ConfigError, match="curtailed already"):
         orders.curtail(DEVICE, wanted, moment(HOUR))
     later(toy, HOUR)
     (due,) = orders.due()
-    assert orders.restore(due).state is State.APPLIED
+    assert orders.restore(due).state is ChangeState.APPLIED
     assert toy.has["active_power_rate"]["value"] == 100.0
     assert (orders.curtailments(), orders.due(), orders.journal.marker.exists()) == ((), (), False)
 
@@ -479,13 +479,13 @@ def test_an_order_that_ends_the_restoring_of_a_curtailment_says_so_and_is_not_ov
     toy.ways = ["late 700"]
     limit = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
     later(toy, 60)
-    assert orders.plan(DEVICE, {"charge_stop_soc": 90}).notes == ()
-    plan = orders.plan(DEVICE, {"charge_power_limit": 40})
+    assert orders.flow(DEVICE, {"charge_stop_soc": 90}).notes == ()
+    plan = orders.flow(DEVICE, {"charge_power_limit": 40})
     (note,) = plan.notes
     assert f"charge_power_limit is curtailed by order {limit.id}; after this it is not restored" in note
     assert f"heliograph settings undo {limit.id}" in note
-    assert orders.carry(plan).state is State.APPLIED
-    assert orders.plan(DEVICE, {"charge_power_limit": 30}).notes == ()
+    assert orders.execute(plan).state is ChangeState.APPLIED
+    assert orders.flow(DEVICE, {"charge_power_limit": 30}).notes == ()
     later(toy, 600)
     assert [orders.restore(one) for one in orders.due()] == [None]
     assert toy.written[-1] == ("charge_power_limit", {"value": 40.0})
@@ -499,9 +499,9 @@ def test_an_order_that_a_device_never_took_ends_no_restoring(way, toy, orders):
     orders.set(DEVICE, "charge_power_limit", 40)
     later(toy, HOUR)
     orders.look(DEVICE)
-    assert orders.plan(DEVICE, {"charge_power_limit": 40}).notes
+    assert orders.flow(DEVICE, {"charge_power_limit": 40}).notes
     later(toy, HOUR)
-    assert [orders.restore(one).state for one in orders.due()] == [State.APPLIED]
+    assert [orders.restore(one).state for one in orders.due()] == [ChangeState.APPLIED]
     assert toy.has["charge_power_limit"] == {"value": 80.0}
 
 
@@ -516,7 +516,7 @@ def test_a_curtailment_that_cannot_be_ended_stays_open_and_is_tried_again_ever_m
     for wait in (120, 240):
         (due,) = orders.due()
         toy.ways = ["refused"]
-        assert orders.restore(due).state is State.REFUSED
+        assert orders.restore(due).state is ChangeState.REFUSED
         assert orders.due() == ()
         later(toy, wait)
     orders.restore(orders.due()[0])
@@ -551,7 +551,7 @@ def test_what_a_dying_program_left_of_a_line_swallows_nothing(orders):
         file.write('{"v":1,"order":"abc')
     orders.set(DEVICE, "charge_stop_soc", 80)
     book = orders.journal.read()
-    assert ([str(order.state) for order in book.orders.values()], book.broken) == (["applied", "applied"], 1)
+    assert ([str(order.state) for order in book.orders.values()], book.unreadable_lines) == (["applied", "applied"], 1)
 
 
 def test_a_curtailment_whose_first_line_is_damaged_is_named_and_not_taken_for_over(orders):
@@ -575,10 +575,10 @@ def test_a_mistake_in_the_client_leaves_the_order_open_and_the_next_look_judges_
     toy.write_setting = lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
         orders.set(DEVICE, "charge_stop_soc", 90)
-    assert orders.log()[0].state is State.SENT
+    assert orders.log()[0].state is ChangeState.SENT
     later(toy, timedelta(hours=1).total_seconds())
     orders.look(DEVICE)
-    assert orders.log()[0].state is State.REFUSED
+    assert orders.log()[0].state is ChangeState.REFUSED
 
 
 def test_the_same_device_of_two_accounts_has_two_journals(toy, tmp_path):

@@ -10,13 +10,13 @@ import pytest
 from heliograph import GoodWe, Growatt
 from heliograph.cli.main import run
 from heliograph.cli.settings import common
-from heliograph.cli.settings.common import find
+from heliograph.cli.settings.common import resolve_device
 from heliograph.config import load
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from heliograph.settings import Clock, Journal, Orders
-from heliograph.settings.definition import check, same, windows_of
+from heliograph.settings.definition import matches, validate, windows_of
 from support.growatt_emulator import NOON
 
 TABLE = """\
@@ -49,7 +49,7 @@ class Moving(Clock):
 
 @pytest.fixture(scope="module")
 def town():
-    emulator = build(Options(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
+    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         yield emulator, ready
 
@@ -70,12 +70,12 @@ def accounts(town, tmp_path, monkeypatch):
 def device_of(accounts, vendor, family, now):
     mine = [one for one in accounts if one.vendor == vendor]
     with pytest.raises(Exception, match="There are"):
-        find(mine, "no such device", now)
-    folder = common.folder()
+        resolve_device(mine, "no such device", now)
+    folder = common.journal_folder()
     (path,) = folder.glob(f"{vendor}-*.devices.json")
     rows = [one["device"] for one in json.loads(path.read_text())["devices"]]
     named = next(one for one in reversed(rows) if one["family"] == family)
-    return find(mine, named["id"] + ("/plant" if family == "plant" else ""), now)
+    return resolve_device(mine, named["id"] + ("/plant" if family == "plant" else ""), now)
 
 
 def typed(value):
@@ -107,17 +107,17 @@ def other(setting, present):
             "moment": lambda: "2026-06-21 12:10:00",
             "text": lambda there=there: "Sunny side" if there != "Sunny side" else "Shadow",
         }[one.kind]()
-    return check(setting, found)
+    return validate(setting, found)
 
 
 def each(accounts, vendor, family):
     """Yield a desk, its device, and each setting that may be written with other values for it."""
     now = common.CLOCK.now()
     found = device_of(accounts, vendor, family, now)
-    orders = common.desk(found.account)
+    orders = common.orders_of(found.account)
     sight = orders.look(found.device)
     for name, setting in sight.settings.items():
-        yield found, orders, setting, sight.present[name]
+        yield found, orders, setting, sight.current[name]
 
 
 FAMILIES = [(vendor, family) for vendor, families in DEVICES.items() for family in families]
@@ -128,8 +128,8 @@ def test_every_setting_goes_there_and_back_by_the_library(vendor, family, accoun
     count = 0
     for found, orders, setting, before in each(accounts, vendor, family):
         wanted = other(setting, before)
-        plan = orders.plan(found.device, {setting.name: wanted})
-        order = orders.carry(plan)
+        plan = orders.flow(found.device, {setting.name: wanted})
+        order = orders.execute(plan)
         assert order.state == ("applied" if setting.readable else "unknown"), (setting.name, order)
         if plan.notes:
             with pytest.raises(ConfigError):
@@ -139,7 +139,7 @@ def test_every_setting_goes_there_and_back_by_the_library(vendor, family, accoun
             continue
         back = orders.undo(found.device)
         assert back.state == order.state, (setting.name, back)
-        assert same(setting, before, orders.look(found.device).read[setting.name]), setting.name
+        assert matches(setting, before, orders.look(found.device).reported[setting.name]), setting.name
         count += 1
     assert count
 
@@ -171,7 +171,7 @@ def test_what_only_the_other_dialect_can_set_is_not_offered_and_refused_before_a
         told = capsys.readouterr().err
         assert "active_power_rate can be set through the SEMS Portal only; this account is served by SEMS+" in told
         assert "Set it in GoodWe's app" in told
-    assert list(common.folder().glob("goodwe-*.jsonl")) == []
+    assert list(common.journal_folder().glob("goodwe-*.jsonl")) == []
 
 
 def test_the_catalogue_is_walked_whole(town):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.errors import ConfigError, Invalid
-from heliograph.settings.definition import Parameter, Setting, Span, check, check_together, same, windows_of
+from heliograph.errors import ConfigError, InvalidValue
+from heliograph.settings.definition import Parameter, Setting, Span, matches, validate, validate_together, windows_of
 
 PERCENT = Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1)
 VOLT = Parameter(name="value", kind="number", unit="V", low=100, high=240, step=0.1)
-FACTOR = Parameter(name="value", kind="number", low=-1, high=1, step=0.01, hole=(-0.8, 0.8))
+FACTOR = Parameter(name="value", kind="number", low=-1, high=1, step=0.01, excluded_range=(-0.8, 0.8))
 MODE = Parameter(name="value", kind="choice", choices=("load-first", "grid-first"))
 
 
@@ -60,10 +60,10 @@ def filled(*spans):
     ],
 )
 def test_a_value_is_brought_into_one_form(row, value, canonical):
-    found = check(row, {"value": value})
+    found = validate(row, {"value": value})
     assert found == {"value": canonical}
     assert type(found["value"]) is type(canonical)
-    assert check(row, found) == found
+    assert validate(row, found) == found
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_a_value_is_brought_into_one_form(row, value, canonical):
     ],
 )
 def test_a_value_that_is_not_allowed_is_told_with_what_is(row, value, allowed):
-    with pytest.raises(Invalid) as caught:
-        check(row, {"value": value})
+    with pytest.raises(InvalidValue) as caught:
+        validate(row, {"value": value})
     assert "thing: value" in str(caught.value)
     assert allowed in str(caught.value)
     assert len(str(caught.value)) < 250
@@ -107,18 +107,18 @@ def test_a_value_that_is_not_allowed_is_told_with_what_is(row, value, allowed):
     [({}, "value is missing"), ({"value": None}, "missing"), ({"value": 1, "speed": 2}, "no 'speed'; it has value")],
 )
 def test_every_parameter_is_given_and_no_other(values, word):
-    with pytest.raises(Invalid, match=word):
-        check(setting(PERCENT), values)
+    with pytest.raises(InvalidValue, match=word):
+        validate(setting(PERCENT), values)
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=300), st.binary(max_size=9)))
 def test_whatever_is_given_is_taken_or_invalid(value):
     for row in (setting(PERCENT), setting(FACTOR), setting(MODE), *map(one, ("switch", "time", "moment", "text"))):
         try:
-            found = check(row, {"value": value})
-        except Invalid:
+            found = validate(row, {"value": value})
+        except InvalidValue:
             continue
-        assert check(row, found) == found
+        assert validate(row, found) == found
 
 
 # Windows
@@ -127,21 +127,21 @@ def test_whatever_is_given_is_taken_or_invalid(value):
 def test_windows_that_are_on_must_not_overlap_and_may_touch():
     row = windows(2)
     assert windows_of(row) == ((1, "_1"), (2, "_2"))
-    check(row, filled(("01:00", "05:00", True), ("05:00", "06:00", True)))
-    check(row, filled(("01:00", "05:00", True), ("04:00", "06:00", False)))
-    with pytest.raises(Invalid, match="the window 04:59 to 06:00 overlaps window 1"):
-        check(row, filled(("01:00", "05:00", True), ("04:59", "06:00", True)))
-    with pytest.raises(Invalid, match="overlaps"):
-        check(windows(2, "always"), filled(("01:00", "05:00", True), ("04:00", "06:00", False)))
-    check(windows(2, ""), filled(("01:00", "05:00", True), ("04:00", "06:00", True)))
+    validate(row, filled(("01:00", "05:00", True), ("05:00", "06:00", True)))
+    validate(row, filled(("01:00", "05:00", True), ("04:00", "06:00", False)))
+    with pytest.raises(InvalidValue, match="the window 04:59 to 06:00 overlaps window 1"):
+        validate(row, filled(("01:00", "05:00", True), ("04:59", "06:00", True)))
+    with pytest.raises(InvalidValue, match="overlaps"):
+        validate(windows(2, "always"), filled(("01:00", "05:00", True), ("04:00", "06:00", False)))
+    validate(windows(2, ""), filled(("01:00", "05:00", True), ("04:00", "06:00", True)))
 
 
 def test_a_window_that_crosses_midnight_is_refused_with_what_to_do():
-    with pytest.raises(Invalid, match=r"22:00 to 06:00 crosses midnight; use two"):
-        check(windows(1), filled(("22:00", "06:00", False)))
-    with pytest.raises(Invalid, match="empty but on"):
-        check(windows(1), filled(("06:00", "06:00", True)))
-    check(windows(1), filled(("06:00", "06:00", False)))
+    with pytest.raises(InvalidValue, match=r"22:00 to 06:00 crosses midnight; use two"):
+        validate(windows(1), filled(("22:00", "06:00", False)))
+    with pytest.raises(InvalidValue, match="empty but on"):
+        validate(windows(1), filled(("06:00", "06:00", True)))
+    validate(windows(1), filled(("06:00", "06:00", False)))
 
 
 def single(number, apart):
@@ -162,13 +162,13 @@ def test_windows_of_several_settings_are_checked_together(apart, refused):
     rows = [single(number, apart) for number in (1, 2, 3)]
     state = {"w1": at("01:00", "05:00"), "w2": at("04:00", "06:00", False), "w3": None}
     if refused:
-        with pytest.raises(Invalid, match="w2 overlaps w1; the device refuses that, even when one is off"):
-            check_together(rows, state)
+        with pytest.raises(InvalidValue, match="w2 overlaps w1; the device refuses that, even when one is off"):
+            validate_together(rows, state)
     else:
-        check_together(rows, state)
-    check_together(rows, state | {"w2": at("05:00", "06:00")})
-    with pytest.raises(Invalid, match="w2 overlaps w1"):
-        check_together(rows, state | {"w2": at("22:00", "01:01")})
+        validate_together(rows, state)
+    validate_together(rows, state | {"w2": at("05:00", "06:00")})
+    with pytest.raises(InvalidValue, match="w2 overlaps w1"):
+        validate_together(rows, state | {"w2": at("22:00", "01:01")})
 
 
 TIMES = st.integers(0, 1439)
@@ -179,7 +179,7 @@ def test_two_windows_meet_when_they_share_a_minute(a, b, c, d):
     def minutes(start, end):
         return set(range(start, end)) if start <= end else set(range(start, 1440)) | set(range(end))
 
-    assert Span((a, b)).meets(Span((c, d))) == bool(minutes(a, b) & minutes(c, d))
+    assert Span((a, b)).overlaps(Span((c, d))) == bool(minutes(a, b) & minutes(c, d))
 
 
 # Has it what it was told?
@@ -188,14 +188,14 @@ def test_two_windows_meet_when_they_share_a_minute(a, b, c, d):
 def test_a_device_has_what_it_was_told_or_not_or_nobody_knows():
     row = setting(PERCENT, Parameter(name="kept", kind="switch", readable=False))
     wanted = {"value": 50.0, "kept": True}
-    assert same(row, wanted, {"value": 50.0, "kept": None}) is True
-    assert same(row, wanted, {"value": 49.0, "kept": None}) is False
-    assert same(row, wanted, {"value": None, "kept": None}) is None
-    assert same(row, wanted, None) is None
-    assert same(setting(Parameter(name="value", kind="switch", readable=False)), {"value": True}, {}) is None
+    assert matches(row, wanted, {"value": 50.0, "kept": None}) is True
+    assert matches(row, wanted, {"value": 49.0, "kept": None}) is False
+    assert matches(row, wanted, {"value": None, "kept": None}) is None
+    assert matches(row, wanted, None) is None
+    assert matches(setting(Parameter(name="value", kind="switch", readable=False)), {"value": True}, {}) is None
 
 
 def test_a_clock_may_have_gone_on_since_it_was_set():
     told = {"value": "2026-06-21 12:00:00"}
-    assert same(one("moment"), told, {"value": "2026-06-21 12:14:59"}) is True
-    assert same(one("moment"), told, {"value": "2026-06-21 12:15:01"}) is False
+    assert matches(one("moment"), told, {"value": "2026-06-21 12:14:59"}) is True
+    assert matches(one("moment"), told, {"value": "2026-06-21 12:15:01"}) is False

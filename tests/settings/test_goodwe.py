@@ -7,15 +7,15 @@ import json
 
 import pytest
 
-from heliograph.core.http import compose
+from heliograph.core.http import build_request
 from heliograph.core.session import Session
 from heliograph.emulator.clouds.goodwe.plus_remote import REGISTERS
 from heliograph.emulator.server import serve_in_thread
-from heliograph.errors import ConfigError, Invalid, Refused, Unreachable
+from heliograph.errors import ConfigError, InvalidValue, RequestRefused, Unreachable
 from heliograph.keeper import Keeper
 from heliograph.model import Device
 from heliograph.settings import Journal, Orders
-from heliograph.settings.definition import check, same
+from heliograph.settings.definition import matches, validate
 from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.settings.catalogue import FAMILIES
@@ -33,7 +33,7 @@ class House:
     def __init__(self):
         self.emulator = world()
         self.who = self.emulator.accounts[0]
-        self.sites = {site.family: site for site in self.who.sites}
+        self.plants = {site.family: site for site in self.who.plants}
 
     def client(self, dialect, kind=GoodWe, **options):
         more = {"allow_commands": True, "keeper": None} | options
@@ -42,15 +42,15 @@ class House:
         return found
 
     def device(self, family):
-        site = self.sites[SITES[family]]
+        site = self.plants[SITES[family]]
         return Device(vendor="goodwe", plant=site.id, id=site.devices[0], family=family)
 
     def kept(self, family):
-        site = self.sites[SITES[family]]
+        site = self.plants[SITES[family]]
         return site.settings.get(site.devices[0], {})
 
     def asked(self):
-        return len(json.loads(self.emulator.reply("GET", "/control/log").body)["requests"])
+        return len(json.loads(self.emulator.respond("GET", "/control/log").body)["requests"])
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +66,19 @@ def test_what_is_set_through_sems_plus_is_read_back(family, row, house):
     before = client.read_settings(device)
     wanted = another(setting, before[setting.name])
     if row.plus is None:
-        with pytest.raises(Invalid, match=r"through the SEMS Portal only; this account .* save_remote_control"):
+        with pytest.raises(InvalidValue, match=r"through the SEMS Portal only; this account .* save_remote_control"):
             client.write_setting(device, setting.name, wanted)
         return
     client.write_setting(device, setting.name, wanted)
     found = client.read_settings(device)[setting.name]
-    assert same(setting, check(setting, wanted), found) is (True if setting.readable else None)
+    assert matches(setting, validate(setting, wanted), found) is (True if setting.readable else None)
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
 def test_the_portals_form_reaches_the_same_inverter(family, row, house):
     client, device, name = house.client("legacy"), house.device(family), row.setting.name
     if not row.legacy:
-        with pytest.raises(Invalid, match=r"through SEMS\+ only; this account .* set_device_parameters"):
+        with pytest.raises(InvalidValue, match=r"through SEMS\+ only; this account .* set_device_parameters"):
             client.write_setting(device, name, another(row.setting, None))
         return
     for values in (
@@ -102,8 +102,8 @@ def test_the_portals_form_reaches_the_same_inverter(family, row, house):
 
 
 def test_the_portals_form_marks_what_it_sets():
-    call = GoodWeCalls.save_remote_control.plan("INV1", {"ActivePowerLimit": "50"}, "06/21/2026 12:00:00")
-    sent = compose("https://www.semsportal.com/api/", call, {})
+    call = GoodWeCalls.save_remote_control.flow("INV1", {"ActivePowerLimit": "50"}, "06/21/2026 12:00:00")
+    sent = build_request("https://www.semsportal.com/api/", call, {})
     assert sent.url == "https://www.semsportal.com/api/PowerStation/SaveRemoteControlInverter"
     assert json.loads(sent.body or b"") == {
         "InverterSN": "INV1",
@@ -115,7 +115,7 @@ def test_the_portals_form_marks_what_it_sets():
 
 def sent_to_sems_plus(name, value):
     device = Device(vendor="goodwe", plant="P", id="INV1", family="hybrid")
-    steps = GoodWe.write_setting.plan(device, name, {"value": value})
+    steps = GoodWe.write_setting.flow(device, name, {"value": value})
     session = Session("https://eu.semsportal.com/")
     session.facts["dialect"] = "plus"
     next(steps)
@@ -164,7 +164,7 @@ def test_what_is_not_allowed_is_never_sent(family, row, house):
     client, device = house.client("plus"), house.device(family)
     before = house.asked()
     for values in impossible(row.setting):
-        with pytest.raises(Invalid, match=row.setting.name):
+        with pytest.raises(InvalidValue, match=row.setting.name):
             client.write_setting(device, row.setting.name, values)
     assert house.asked() == before
 
@@ -193,7 +193,7 @@ def test_an_order_of_the_other_dialect_is_refused_before_it_is_written_down(hous
 
 def test_an_order_that_another_dialect_carried_is_not_taken_back_through_this_one(house, tmp_path):
     device, client = house.device("hybrid"), house.client("plus")
-    orders = Orders(client, journal=Journal(tmp_path, "mine"), read_back=(0.0,))
+    orders = Orders(client, journal=Journal(tmp_path, "mine"), read_back_delays=(0.0,))
     order = orders.set(device, "immediate_charge_stop_soc", 41)
     client.session.facts["dialect"] = "legacy"
     with pytest.raises(ConfigError, match=r"immediate_charge_stop_soc can be set through SEMS\+ only"):
@@ -213,10 +213,10 @@ def test_reading_is_one_request_and_a_meter_has_no_settings(house):
     before = house.asked()
     assert client.read_settings(house.device("hybrid"))["power_switch"] is not None
     assert house.asked() == before + 1
-    meter = Device(vendor="goodwe", plant=house.sites["meter"].id, id="9METER", family="meter")
+    meter = Device(vendor="goodwe", plant=house.plants["meter"].id, id="9METER", family="meter")
     assert client.settings_of(meter) == ()
     assert client.read_settings(meter) == {}
-    with pytest.raises(Invalid, match="no setting 'power_switch'"):
+    with pytest.raises(InvalidValue, match="no setting 'power_switch'"):
         client.write_setting(meter, "power_switch", {"value": True})
     assert house.asked() == before + 1
 
@@ -227,7 +227,7 @@ def test_a_battery_is_read_where_the_status_register_is_not_known(house, monkeyp
     found = client.read_settings(house.device("hybrid"))
     assert found["power_switch"] is None
     assert found["immediate_charge"] is not None
-    with pytest.raises(Refused, match="read_fail"):
+    with pytest.raises(RequestRefused, match="read_fail"):
         client.read_settings(house.device("inverter"))
 
 
@@ -237,7 +237,7 @@ def test_a_device_that_refuses_and_one_that_falls_silent_are_told_apart(house):
         client = house.client(dialect)
         client.plants()
         house.emulator.faults.set({"unwilling": "*1"})
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefused):
             client.write_setting(device, setting, {"value": True})
         house.emulator.faults.set({"reset": "*1"})
         with pytest.raises(Unreachable):

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from heliograph.core import parsing as wire
 from heliograph.emulator.clouds.growatt import commands
 from heliograph.emulator.server import serve_in_thread
-from heliograph.errors import ConfigError, Invalid, Refused, Unreachable, Unreadable
+from heliograph.errors import ConfigError, InvalidValue, RequestRefused, Unreachable, Unreadable
 from heliograph.model import Device
-from heliograph.settings.definition import check, same
+from heliograph.settings.definition import matches, validate
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from heliograph.vendors.growatt.settings.registry import FAMILIES
 from support.growatt_emulator import Box
@@ -26,7 +26,7 @@ from support.setting_values import another, impossible
 
 WAYS = ("Charge", "Discharge")
 HOMES = {"tlx": "tlx-battery", "plant": "mix"}
-ENTRIES = [(family, row.setting.name) for family, one in FAMILIES.items() for row in one.rows]
+ENTRIES = [(family, row.setting.name) for family, one in FAMILIES.items() for row in one.entries]
 UNTOLD = {
     ("tlx", "reactive_power"),
     ("tlx", "over_frequency_start"),
@@ -59,11 +59,11 @@ def device(cloud, family):
 
 
 def setting_of(family, name):
-    return next(row.setting for row in FAMILIES[family].rows if row.setting.name == name)
+    return next(row.setting for row in FAMILIES[family].entries if row.setting.name == name)
 
 
 def requests(cloud):
-    return len(json.loads(cloud.emulator.reply("GET", "/control/log").body)["requests"])
+    return len(json.loads(cloud.emulator.respond("GET", "/control/log").body)["requests"])
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
@@ -73,7 +73,7 @@ def test_what_is_set_is_read_back(family, name, cloud, client):
     wanted = another(setting, before[name])
     client.write_setting(where, name, wanted)
     after = client.read_settings(where)
-    assert same(setting, check(setting, wanted), after[name]) is (None if (family, name) in UNTOLD else True)
+    assert matches(setting, validate(setting, wanted), after[name]) is (None if (family, name) in UNTOLD else True)
     assert setting.readable is ((family, name) not in UNTOLD)
     assert {other: values for other, values in after.items() if other != name} == {
         other: values for other, values in before.items() if other != name
@@ -84,7 +84,7 @@ def test_what_is_set_is_read_back(family, name, cloud, client):
 def test_no_end_of_a_range_is_read_as_a_gap(family, name):
     for one in setting_of(family, name).parameters:
         if one.kind == "number":
-            assert (wire.number(one.low), wire.number(one.high)) == (one.low, one.high)
+            assert (wire.parse_number(one.low), wire.parse_number(one.high)) == (one.low, one.high)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -105,7 +105,7 @@ def test_the_async_client_sets_and_reads_the_same(family, cloud):
     for setting in FAMILIES[family].settings:
         name = setting.name
         known = None if (family, name) in UNTOLD else True
-        assert same(setting, check(setting, told[name]), found[name]) is known, name
+        assert matches(setting, validate(setting, told[name]), found[name]) is known, name
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
@@ -115,7 +115,7 @@ def test_what_is_not_allowed_is_never_sent(family, name, cloud, client):
     wrong = list(impossible(setting))
     assert len(wrong) >= len(setting.parameters)
     for values in wrong:
-        with pytest.raises(Invalid, match=name):
+        with pytest.raises(InvalidValue, match=name):
             client.write_setting(where, name, values)
     assert requests(cloud) == before
 
@@ -133,54 +133,59 @@ def test_reading_is_one_request_and_naming_is_none(family, cloud, client):
 def test_an_order_needs_a_client_that_allows_them(cloud):
     who = cloud.holder
     client = Growatt(who.username, who.password, server=cloud.server, keeper=None)
-    before = json.dumps(cloud.sites["mix"].settings)
+    before = json.dumps(cloud.plants["mix"].settings)
     with pytest.raises(ConfigError, match="allow_commands"):
         client.write_setting(device(cloud, "mix"), "power_switch", {"value": False})
-    assert json.dumps(cloud.sites["mix"].settings) == before
+    assert json.dumps(cloud.plants["mix"].settings) == before
 
 
 def test_a_family_nobody_knows_has_no_settings(client):
     stranger = Device(vendor="growatt", plant="1", id="X", family="toaster")
     assert client.settings_of(stranger) == ()
     assert client.read_settings(stranger) == {}
-    with pytest.raises(Invalid, match="'toaster' has no setting 'power_switch'"):
+    with pytest.raises(InvalidValue, match="'toaster' has no setting 'power_switch'"):
         client.write_setting(stranger, "power_switch", {"value": True})
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "plant"])
 def test_every_order_of_the_catalogue_is_known_to_the_emulator(family):
-    orders = {"tlx": commands.TLX, "mix": commands.MIX, "spa": commands.SPA, "inverter": commands.CLASSIC}
-    orders["storage"] = commands.STORAGE
-    wires = {row.setting.wire for row in FAMILIES[family].rows}
+    orders = {
+        "tlx": commands.TLX_COMMANDS,
+        "mix": commands.MIX_COMMANDS,
+        "spa": commands.SPA_COMMANDS,
+        "inverter": commands.CLASSIC_COMMANDS,
+    }
+    orders["storage"] = commands.STORAGE_COMMANDS
+    wires = {row.setting.wire_name for row in FAMILIES[family].entries}
     if family == "noah":
-        assert {wire for wire in wires if commands.noah_order(wire) is None} == {"updatePlantMoney"}
+        assert {wire for wire in wires if commands.noah_command(wire) is None} == {"updatePlantMoney"}
     else:
         assert wires - orders[family].keys() == set()
-    assert wires & FAMILIES[family].raw.keys() == set()
+    assert wires & FAMILIES[family].raw_only.keys() == set()
 
 
 def test_names_are_said_once_and_every_entry_says_who_has_seen_it():
     for family, one in FAMILIES.items():
-        names = [row.setting.name for row in one.rows]
+        names = [row.setting.name for row in one.entries]
         assert len(set(names)) == len(names), family
-        for row in one.rows:
-            assert all((row.setting.evidence, row.setting.title, row.setting.wire)), row.setting.name
-            assert len({place.parameter.name for place in row.places}) == len(row.places), row.setting.name
+        for row in one.entries:
+            assert all((row.setting.evidence, row.setting.title, row.setting.wire_name)), row.setting.name
+            assert len({place.parameter.name for place in row.arguments}) == len(row.arguments), row.setting.name
 
 
 def test_grid_voltages_and_curves_are_marked_as_the_grids():
     risky = {
         (family, row.setting.name)
         for family, one in FAMILIES.items()
-        for row in one.rows
+        for row in one.entries
         if row.setting.risk != "usual"
     }
     assert {("tlx", "grid_voltage_high"), ("tlx", "power_factor_curve"), ("mix", "grid_voltage_low")} <= risky
     assert {("tlx", "system_work_mode"), ("plant", "utc_offset")} <= risky
     assert not {("tlx", "charge_stop_soc"), ("mix", "charge_windows"), ("noah", "default_power")} & risky
     for family, one in FAMILIES.items():
-        for row in one.rows:
-            if any(place.parameter.unit in ("V", "Hz", "ms") for place in row.places):
+        for row in one.entries:
+            if any(place.parameter.unit in ("V", "Hz", "ms") for place in row.arguments):
                 assert row.setting.risk == "grid-code", (family, row.setting.name)
 
 
@@ -190,15 +195,15 @@ def test_grid_voltages_and_curves_are_marked_as_the_grids():
 def write(answer, family="tlx", name="charge_power_limit"):
     talk = logged_in(allow_commands=True)
     where = Device(vendor="growatt", plant="1", id="SN", family=family)
-    steps = Growatt.write_setting.plan(where, name, {"value": 50})
-    return script(talk.carry(steps, NOON), [reply(answer)])
+    steps = Growatt.write_setting.flow(where, name, {"value": 50})
+    return script(talk.execute(steps, NOON), [reply(answer)])
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        ({"success": False, "msg": "inv_set_failure"}, Refused),
-        ({"success": False, "msg": "501"}, Refused),
+        ({"success": False, "msg": "inv_set_failure"}, RequestRefused),
+        ({"success": False, "msg": "501"}, RequestRefused),
         ({"success": False, "msg": "500"}, Unreachable),
         ({"msg": "200"}, Unreadable),
         ({}, Unreadable),
@@ -212,11 +217,11 @@ def test_an_order_is_refused_or_nobody_knows(answer, error):
 
 
 def test_what_a_model_does_not_have_is_not_read_as_minus_one():
-    rows = FAMILIES["tlx"].rows
+    rows = FAMILIES["tlx"].entries
     bean = {"charge_stop_soc": "-1", "tlx_pflinep1_pf": "-1.0"}
     talk = logged_in()
-    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
-    _, found = script(talk.carry(steps, NOON), [reply({"result": 1, "obj": {"tlxSetBean": bean}})])
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
+    _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"tlxSetBean": bean}})])
     assert len(found) == len(rows)
     assert {name for name, values in found.items() if values} == {"power_factor_curve"}
     assert found["power_factor_curve"]["factor_1"] == -1.0
@@ -245,14 +250,14 @@ WRAPPED = {
 @pytest.mark.parametrize("family", WRAPPED)
 @given(data=st.data())
 def test_whatever_a_cloud_tells_is_a_value_in_our_form_or_none(family, data):
-    rows = FAMILIES[family].rows
-    keys = [place.key for row in rows for place in row.places if place.key and "." not in place.key]
+    rows = FAMILIES[family].entries
+    keys = [place.key for row in rows for place in row.arguments if place.key and "." not in place.key]
     bean = data.draw(st.dictionaries(st.sampled_from(keys), JSON))
     if family == "noah":
         bean["time_segment"] = data.draw(JSON | st.lists(st.dictionaries(st.just("time_segment3"), JSON), max_size=2))
     talk = logged_in()
-    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family=family))
-    _, found = script(talk.carry(steps, NOON), [reply(WRAPPED[family](bean))])
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family=family))
+    _, found = script(talk.execute(steps, NOON), [reply(WRAPPED[family](bean))])
     kinds = {"number": float, "switch": bool, "choice": str, "time": str, "moment": str, "text": str}
     for row in rows:
         for one in row.setting.parameters:
@@ -260,7 +265,7 @@ def test_whatever_a_cloud_tells_is_a_value_in_our_form_or_none(family, data):
             assert value is None or type(value) is kinds[one.kind]
             if value is not None and one.kind in ("choice", "time", "moment"):
                 alone = replace(row.setting, parameters=(one,), slots=1, apart="")
-                assert check(replace(alone, parameters=(replace(one, name="value"),)), {"value": value})
+                assert validate(replace(alone, parameters=(replace(one, name="value"),)), {"value": value})
 
 
 def test_a_mix_is_read_by_the_members_an_owner_recorded():
@@ -287,8 +292,8 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
         "pf_sys_year": "2023-12-19 21:11:58",
     }
     talk = logged_in()
-    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family="mix"))
-    _, found = script(talk.carry(steps, NOON), [reply({"result": 1, "obj": {"mixBean": bean}, "msg": "msg"})])
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="mix"))
+    _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"mixBean": bean}, "msg": "msg"})])
     charge, discharge = found["charge_windows"], found["discharge_windows"]
     assert (charge["power"], charge["stop_soc"], charge["ac_charge"]) == (70.0, 95.0, True)
     assert (charge["start_2"], charge["end_2"], charge["enabled_2"]) == ("04:00", "06:05", True)
@@ -321,9 +326,9 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
 def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, window, as_one_object):
     segment = {"time_segment3": told}
     talk = logged_in()
-    steps = Growatt.read_settings.plan(Device(vendor="growatt", plant="1", id="SN", family="noah"))
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="noah"))
     noah = {"defaultPower": "200", "time_segment": segment if as_one_object else [segment]}
-    _, found = script(talk.carry(steps, NOON), [reply({"result": 1, "obj": {"noah": noah}, "msg": ""})])
+    _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"noah": noah}, "msg": ""})])
     assert found["time_window_3"] == window
     assert found["time_window_1"] == {
         "mode": "load-first",
@@ -338,5 +343,5 @@ def test_the_page_of_settings_has_a_table_for_every_family():
     page = (DOCS / "settings.md").read_text(encoding="utf-8")
     for name, family in FAMILIES.items():
         assert f"<!-- derived: growatt {name} settings -->" in page
-        assert not family.raw or f"<!-- derived: growatt {name} raw -->" in page
+        assert not family.raw_only or f"<!-- derived: growatt {name} raw -->" in page
     assert "<!-- derived: goodwe settings -->" in page

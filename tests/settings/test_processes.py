@@ -12,7 +12,7 @@ import pytest
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import Throttled
 from heliograph.model import Device
-from heliograph.settings import Clock, Orders, State
+from heliograph.settings import ChangeState, Clock, Orders
 from heliograph.vendors.growatt import Growatt
 from support.growatt_emulator import NOON, Box
 from support.paths import DOCS
@@ -53,7 +53,7 @@ WANTED = {"charge_stop_soc": 91, "discharge_power_limit": 77}
 class House:
     def __init__(self, box, server):
         self.box, self.server = box, server
-        site = box.sites["tlx-battery"]
+        site = box.plants["tlx-battery"]
         self.device = Device(vendor="growatt", plant=site.id, id=site.devices[0], family="tlx")
         self.who = {"username": box.holder.username, "password": box.holder.password, "server": server}
 
@@ -76,7 +76,7 @@ class House:
 
     @property
     def has(self):
-        return self.box.sites["tlx-battery"].settings.get("tlx", {})
+        return self.box.plants["tlx-battery"].settings.get("tlx", {})
 
 
 @pytest.fixture
@@ -103,8 +103,10 @@ def test_a_program_that_is_killed_at_any_step_leaves_nothing_unknown(steps, how,
         return
     (order,) = orders.log()
     states = [change.state for change in order.changes]
-    first = State.APPLIED if taken["charge_stop_soc"] else State.REFUSED
-    second = State.APPLIED if taken["discharge_power"] else State.UNSENT if steps == 2 else State.REFUSED
+    first = ChangeState.APPLIED if taken["charge_stop_soc"] else ChangeState.REFUSED
+    second = (
+        ChangeState.APPLIED if taken["discharge_power"] else ChangeState.UNSENT if steps == 2 else ChangeState.REFUSED
+    )
     assert states == [first, second]
     # The same intent again sends what is left of it, and only that.
     again = orders.set_all(house.device, WANTED)

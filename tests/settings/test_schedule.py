@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.errors import Invalid
-from heliograph.settings.definition import check, check_together, minutes, windows_of
+from heliograph.errors import InvalidValue
+from heliograph.settings.definition import minute_of_day, validate, validate_together, windows_of
 from heliograph.settings.schedule import (
     Schedule,
     Window,
     from_settings,
-    in_order,
-    is_part,
+    is_schedule_setting,
+    split_at_midnight,
     to_settings,
-    without_midnight,
+    write_sequence,
 )
 from heliograph.vendors.growatt.settings.registry import FAMILIES
 
@@ -96,8 +96,8 @@ def test_a_schedule_written_and_read_is_the_same(family, data):
     said = to_settings(schedule, settings)
     for setting in settings:
         if setting.name in said:
-            assert check(setting, said[setting.name]) == said[setting.name]
-    check_together(settings, said)
+            assert validate(setting, said[setting.name]) == said[setting.name]
+    validate_together(settings, said)
     assert from_settings(said, settings) == schedule
 
 
@@ -106,7 +106,11 @@ def test_a_schedule_written_and_read_is_the_same(family, data):
 def test_what_is_read_becomes_a_schedule_and_is_written_the_same(family, data):
     """Also what no checks would let pass: a device may have windows over midnight, and free slots between others."""
     settings = FAMILIES[family].settings
-    read = {one.name: {p.name: data.draw(anything(p)) for p in one.parameters} for one in settings if is_part(one)}
+    read = {
+        one.name: {p.name: data.draw(anything(p)) for p in one.parameters}
+        for one in settings
+        if is_schedule_setting(one)
+    }
     assert to_settings(from_settings(read, settings), settings) == read
 
 
@@ -124,20 +128,20 @@ def anything(parameter):
 @given(data=st.data())
 def test_a_schedule_read_from_the_wire_is_written_to_it_the_same(family, data):
     """The catalogue's own columns: what stands in an answer becomes the parameters of an order, one by one."""
-    rows = FAMILIES[family].rows
+    rows = FAMILIES[family].entries
     settings = FAMILIES[family].settings
     said = to_settings(data.draw(schedules(family)), settings)
     bean = {}
     for row in rows:
         if row.setting.name not in said:
             continue
-        for place in row.places:
+        for place in row.arguments:
             bean[place.key] = told_as(place, said[row.setting.name][place.parameter.name])
-    read = {row.setting.name: row.read(bean) for row in rows if row.setting.name in said}
+    read = {row.setting.name: row.decode(bean) for row in rows if row.setting.name in said}
     assert read == said
     for row in rows:
         if row.setting.name in said:
-            assert row.written(read[row.setting.name]) == row.written(said[row.setting.name])
+            assert row.encode(read[row.setting.name]) == row.encode(said[row.setting.name])
 
 
 def told_as(place, value):
@@ -150,7 +154,7 @@ def told_as(place, value):
 
 def test_a_family_without_a_schedule_says_so():
     for family in ("inverter", "storage", "plant"):
-        with pytest.raises(Invalid, match="keeps no schedule"):
+        with pytest.raises(InvalidValue, match="keeps no schedule"):
             from_settings({}, FAMILIES[family].settings)
 
 
@@ -173,7 +177,7 @@ def test_a_family_without_a_schedule_says_so():
     ],
 )
 def test_a_schedule_a_device_cannot_keep_is_refused(family, schedule, word):
-    with pytest.raises(Invalid, match=word):
+    with pytest.raises(InvalidValue, match=word):
         to_settings(schedule, FAMILIES[family].settings)
 
 
@@ -181,22 +185,22 @@ def test_a_window_that_could_not_be_read_leaves_the_schedule_unknown():
     settings = FAMILIES["tlx"].settings
     read = to_settings(Schedule(charge_power=50.0), settings)
     assert from_settings(read, settings) == Schedule(charge_power=50.0)
-    with pytest.raises(Invalid, match="time_window_3 could not be read"):
+    with pytest.raises(InvalidValue, match="time_window_3 could not be read"):
         from_settings(read | {"time_window_3": None}, settings)
-    with pytest.raises(Invalid, match="time_window_3 could not be read"):
+    with pytest.raises(InvalidValue, match="time_window_3 could not be read"):
         from_settings(read | {"time_window_3": {**read["time_window_3"], "enabled": None}}, settings)
 
 
 @given(st.lists(st.tuples(st.integers(0, 1439), st.integers(0, 1439)), max_size=4))
 def test_windows_over_midnight_are_cut_in_two(edges):
     windows = tuple(Window(clock(a), clock(b), "grid-first") for a, b in edges)
-    cut = without_midnight(Schedule(windows=windows)).windows
-    assert all(minutes(one.start) <= minutes(one.end) and one.mode == "grid-first" for one in cut)
+    cut = split_at_midnight(Schedule(windows=windows)).windows
+    assert all(minute_of_day(one.start) <= minute_of_day(one.end) and one.mode == "grid-first" for one in cut)
 
     def covered(these):
         found = set()
         for one in these:
-            a, b = minutes(one.start), minutes(one.end)
+            a, b = minute_of_day(one.start), minute_of_day(one.end)
             found |= set(range(a, b)) if a <= b else set(range(a, 1440)) | set(range(b))
         return found
 
@@ -212,7 +216,7 @@ def device(settings, present, steps):
     state = dict(present)
     for name, values in steps:
         state[name] = values
-        check_together(settings, state)
+        validate_together(settings, state)
     return state
 
 
@@ -220,7 +224,7 @@ def device(settings, present, steps):
 def test_no_write_on_the_way_overlaps_what_the_device_has(before, after):
     settings = FAMILIES["tlx"].settings
     present, wanted = to_settings(before, settings), to_settings(after, settings)
-    steps = in_order(settings, present, wanted)
+    steps = write_sequence(settings, present, wanted)
     assert device(settings, present, steps) == wanted
     assert [name for name, values in steps if present[name] == values == wanted[name]] == []
     changed = sum(present[name] != values for name, values in wanted.items())
@@ -232,7 +236,7 @@ def test_windows_that_change_places_are_written_with_one_more_write():
     morning, evening = Window("06:00", "08:00", "battery-first"), Window("18:00", "20:00", "grid-first")
     present = to_settings(Schedule(windows=(morning, evening)), settings)
     wanted = to_settings(Schedule(windows=(evening, morning)), settings)
-    steps = in_order(settings, present, wanted)
+    steps = write_sequence(settings, present, wanted)
     assert [name for name, _ in steps] == ["time_window_2", "time_window_1", "time_window_2"]
     assert device(settings, present, steps) == wanted
 
@@ -241,8 +245,8 @@ def test_a_window_that_stays_in_the_way_is_named():
     settings = FAMILIES["tlx"].settings
     present = to_settings(Schedule(windows=(Window("06:00", "08:00"),)), settings)
     wanted = {"time_window_2": {"mode": "grid-first", "start": "07:00", "end": "09:00", "enabled": True}}
-    with pytest.raises(Invalid, match="time_window_2 overlaps a window that is not to be changed"):
-        in_order(settings, present, wanted)
+    with pytest.raises(InvalidValue, match="time_window_2 overlaps a window that is not to be changed"):
+        write_sequence(settings, present, wanted)
 
 
 def test_every_family_with_windows_is_looked_at():

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from heliograph.errors import HeliographError, Throttled, Unreachable
-from heliograph.settings import Journal, Kind, State
-from heliograph.settings.definition import same
-from heliograph.settings.models import last_of
+from heliograph.settings import ChangeState, Journal, OrderKind
+from heliograph.settings.definition import matches
+from heliograph.settings.models import latest_changes
 from support.settings_fakes import DEVICE, SETTINGS, Machine, Toy, desk
 
 MEMORY = Path("/dev/shm")  # every line of a journal is a flush
@@ -72,7 +72,7 @@ class Life(RuleBasedStateMachine):
     """Some days of a device."""
 
     steps = crashes = 0
-    states: ClassVar[set[State]] = set()
+    states: ClassVar[set[ChangeState]] = set()
 
     def __init__(self):
         super().__init__()
@@ -162,7 +162,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(at=st.integers(0, 3))
     def a_look_dies(self, at):
-        self.done(self.orders.road.look(DEVICE), at)
+        self.done(self.orders.executor.refresh(DEVICE), at)
 
     @rule()
     def all_is_quiet_and_somebody_looks(self):
@@ -172,25 +172,25 @@ class Life(RuleBasedStateMachine):
         sent = len(self.toy.written)
         sight = self.orders.look(DEVICE)
         assert len(self.toy.written) == sent, "looking sent something"
-        assert sight.open == ()
+        assert sight.open_orders == ()
         log = self.orders.log()
-        assert not {State.PLANNED, State.SENT} & {one.state for order in log for one in order.changes}
+        assert not {ChangeState.PLANNED, ChangeState.SENT} & {one.state for order in log for one in order.changes}
         unsent = [one for order in log for one in order.changes if one.sent_at is None]
-        assert all(one.state is State.UNSENT for one in unsent)
-        foreign = {one.setting for one in sight.foreign}
-        for name, (_, change) in last_of(log, DEVICE.id).items():
-            has = same(ROWS[name], change.new, self.toy.has[name] if ROWS[name].readable else None)
+        assert all(one.state is ChangeState.UNSENT for one in unsent)
+        foreign = {one.setting for one in sight.external_changes}
+        for name, (_, change) in latest_changes(log, DEVICE.id).items():
+            has = matches(ROWS[name], change.new, self.toy.has[name] if ROWS[name].readable else None)
             Life.states.add(change.state)
-            if change.state is State.APPLIED:
+            if change.state is ChangeState.APPLIED:
                 assert has or name in foreign, f"{name} is not what the journal says, and nobody is told"
-            elif change.state is State.REFUSED:
+            elif change.state is ChangeState.REFUSED:
                 assert has is False
             else:
-                assert change.state is State.UNKNOWN
+                assert change.state is ChangeState.UNKNOWN
                 assert change.why
         for order in log:
-            limits = order.kind is Kind.CURTAIL and any(one.state is State.APPLIED for one in order.changes)
-            later = [one for one in log[log.index(order) + 1 :] if one.state is not State.REFUSED]
+            limits = order.kind is OrderKind.CURTAIL and any(one.state is ChangeState.APPLIED for one in order.changes)
+            later = [one for one in log[log.index(order) + 1 :] if one.state is not ChangeState.REFUSED]
             if limits and not later and order.released is None:
                 assert order in self.orders.curtailments(), "a curtailment is forgotten"
                 assert self.rest.marker.exists()
@@ -222,4 +222,4 @@ def test_no_change_is_ever_left_unreported():
     )
     assert Life.steps > 1000
     assert Life.crashes > 200
-    assert {State.APPLIED, State.REFUSED, State.UNKNOWN} <= Life.states
+    assert {ChangeState.APPLIED, ChangeState.REFUSED, ChangeState.UNKNOWN} <= Life.states

@@ -10,11 +10,11 @@ import pytest
 
 import heliograph
 from heliograph.cli.chart import history_table
-from heliograph.cli.history import Period
+from heliograph.cli.history import HistoryPeriod
 from heliograph.cli.main import run
 from heliograph.errors import ConfigError, StoreError
 from heliograph.model import Quality
-from heliograph.store.base import Batch, Day, Entry, Known, Series
+from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ROOF, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
@@ -27,7 +27,7 @@ def at(text, zone=BERLIN):
 
 
 def sample(moment, series=ROOF, **values):
-    return Entry(series, moment, moment + 60, Quality.LIVE, None, values)
+    return StoredSample(series, moment, moment + 60, Quality.LIVE, None, values)
 
 
 def day(of, series=ROOF, final=True, **values):
@@ -35,7 +35,7 @@ def day(of, series=ROOF, final=True, **values):
 
 
 def named(series, name, zone="Europe/Berlin"):
-    return Known(series, name, None, zone)
+    return SeriesInfo(series, name, None, zone)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def home(place):
     with place.open() as store:
         store.write(
             Batch(
-                known=[named(ROOF, "Home"), named(BARN, "Barn", "UTC+05:30"), named(BOX, "Box")],
+                series_info=[named(ROOF, "Home"), named(BARN, "Barn", "UTC+05:30"), named(BOX, "Box")],
                 samples=[*curve, sample(noon, BOX, pv_power=1.0), sample(noon, BARN, pv_power=7.0)],
                 days=[
                     day(date(2026, 6, 19), pv_energy=10.0, load_energy=4.0),
@@ -115,7 +115,7 @@ def test_both_bounds_are_days_of_the_plants_wall(place):
     first, last = at("2026-06-20T00:00"), at("2026-06-21T23:59:59")
     with place.open() as store:
         rows = [sample(moment, pv_power=1.0) for moment in (first - 1, first, last, last + 1)]
-        store.write(Batch(known=[named(ROOF, "Home")], samples=rows))
+        store.write(Batch(series_info=[named(ROOF, "Home")], samples=rows))
     table = read(place, since=date(2026, 6, 20), until=date(2026, 6, 21), resolution="5min")
     assert [moment.isoformat() for moment in table["time"]] == [
         "2026-06-19T22:00:00+00:00",
@@ -128,7 +128,7 @@ def test_a_day_on_which_clocks_change_has_as_many_hours_as_it_has(turned, hours,
     start = at(f"{turned}T00:00")
     with place.open() as store:
         rows = [sample(start + 300 * n, pv_power=float(n // 12)) for n in range(26 * 12)]
-        store.write(Batch(known=[named(ROOF, "Home")], samples=rows))
+        store.write(Batch(series_info=[named(ROOF, "Home")], samples=rows))
     table = read(place, since=turned, until=turned, resolution="hour")
     assert table["pv_power"] == [float(n) for n in range(hours)]
 
@@ -138,7 +138,7 @@ def test_where_clocks_change_by_half_an_hour_hours_begin_on_the_hour_again_next_
     noons = [at(f"2026-10-{n:02}T12:00", zone) for n in (2, 3, 4, 5, 6)]
     with place.open() as store:
         rows = [sample(noon, pv_power=1.0) for noon in noons]
-        store.write(Batch(known=[named(ROOF, "Home", "Australia/Lord_Howe")], samples=rows))
+        store.write(Batch(series_info=[named(ROOF, "Home", "Australia/Lord_Howe")], samples=rows))
     table = read(place, since="2026-10-01", until="2026-10-31", resolution="hour")
     minutes = [moment.astimezone(zone).minute for moment in table["time"]]
     assert (minutes[:2], minutes[3:]) == ([0, 0], [0, 0])
@@ -218,7 +218,7 @@ def test_on_a_first_day_it_is_told_that_samples_are_kept_though_no_day_is_counte
     noon = int(datetime.now(UTC).timestamp()) - 3600
     with place.open() as store:
         later = sample(noon + 300, pv_power=2.0)
-        store.write(Batch(known=[named(ROOF, "Home")], samples=[sample(noon, pv_power=1.0), later]))
+        store.write(Batch(series_info=[named(ROOF, "Home")], samples=[sample(noon, pv_power=1.0), later]))
     assert run(["history", "--store", str(place.where)]) == 0
     said, clock = capsys.readouterr().out, datetime.fromtimestamp(noon, UTC).astimezone()
     assert said.startswith("Home: samples are kept from ")
@@ -282,7 +282,7 @@ def drawn(rows, width, metric="pv_energy", encoding="utf-8", name="Home"):
 
 ALL = ("pv_energy", "load_energy", "grid_import_energy", "grid_export_energy", "battery_charge_energy")
 BUSY = [
-    Period(f"2026-06-{n:02}", dict.fromkeys((*ALL, "battery_discharge_energy"), 1234.5 + n), 1, 1, True)
+    HistoryPeriod(f"2026-06-{n:02}", dict.fromkeys((*ALL, "battery_discharge_energy"), 1234.5 + n), 1, 1, True)
     for n in range(1, 4)
 ]
 
@@ -298,7 +298,8 @@ def test_no_line_is_wider_than_the_terminal_and_the_bars_metric_is_always_there(
 
 def test_at_80_columns_everything_a_battery_home_has_is_there():
     rows = [
-        Period(f"2026-06-{n:02}", dict.fromkeys((*ALL, "battery_discharge_energy"), 12.3), 1, 1, True) for n in (1, 2)
+        HistoryPeriod(f"2026-06-{n:02}", dict.fromkeys((*ALL, "battery_discharge_energy"), 12.3), 1, 1, True)
+        for n in (1, 2)
     ]
     head = drawn(rows, 80).splitlines()[1]
     assert head.split() == ["Day", "Sun", "House", "Bought", "Sold", "Charged", "Discharged"]

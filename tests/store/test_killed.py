@@ -9,7 +9,7 @@ import pytest
 
 from heliograph.errors import StoreError
 from heliograph.store import open_store
-from heliograph.store.base import Asked, Batch
+from heliograph.store.base import Batch, QueryRecord
 from support.store_fixtures import DatabasePlace
 from support.store_rows import DAY, ROOF, SAMPLE
 from support.subprocesses import python
@@ -28,7 +28,7 @@ def batch(number):
         samples=samples,
         days=[DAY._replace(values={"pv_energy": float(number)}, written_at=number)],
         counters={ROOF: {"number": number}},
-        asked=[Asked(ROOF, "curve", str(number), "data", number)],
+        queries=[QueryRecord(ROOF, "curve", str(number), "data", number)],
     )
 
 

@@ -91,17 +91,17 @@ def test_a_connection_that_was_cut_is_made_anew_and_the_write_is_kept(place):
 
 def test_a_connection_that_is_cut_inside_a_write_leaves_all_of_it_or_nothing(place):
     with place.open() as store:
-        put = store._put
+        put = store._upsert_rows
 
         def cut(table, rows):
             put(table, rows)
-            store._put = put
+            store._upsert_rows = put
             with place.outsider(autocommit=True) as outsider:
                 outsider.execute(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'heliograph'"
                 )
 
-        store._put = cut
+        store._upsert_rows = cut
         store.write(Batch(samples=[SAMPLE], counters={ROOF: {"n": 1}}))
         assert len(store.latest()) == 1
         assert store.counters(ROOF) == {"n": 1}
@@ -154,7 +154,7 @@ def test_while_the_server_is_away_each_write_says_so_and_then_it_goes_on(server)
                 store.write(Batch(samples=[SAMPLE._replace(measured_at=1)]))
         server.start()
         store.write(Batch(samples=[SAMPLE._replace(measured_at=2)]))
-        assert list(store.moments(ROOF, 0, NOON + 1)) == [2, NOON]
+        assert list(store.sample_times(ROOF, 0, NOON + 1)) == [2, NOON]
     place.empty()
 
 

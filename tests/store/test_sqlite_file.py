@@ -212,7 +212,7 @@ def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(p
         store.claim(["me"])
         store.write(Batch(samples=[SAMPLE]))
         moved(path, path.with_name("away.sqlite"))
-        for question in (store.series, store.size, lambda: store.write(Batch(samples=[SAMPLE]))):
+        for question in (store.series, store.size_bytes, lambda: store.write(Batch(samples=[SAMPLE]))):
             with pytest.raises(StoreError, match="is gone: put it back"):
                 question()
         assert not path.exists()

@@ -8,7 +8,7 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Asked, Batch, Known, Repair, Series
+from heliograph.store.base import Batch, QueryRecord, Repair, Series, SeriesInfo
 from support.paths import DOCS
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
@@ -159,22 +159,22 @@ def test_the_memory_of_counters_is_replaced_as_a_whole(store):
 
 
 def test_the_later_answer_to_a_question_is_remembered(store):
-    asked = Asked(ROOF, "curve", "2026-06-21", "nothing", NOON)
-    store.write(Batch(asked=[asked._replace(outcome="data", asked_at=NOON + 9), asked]))
-    store.write(Batch(asked=[asked._replace(span="years", period="")]))
+    asked = QueryRecord(ROOF, "curve", "2026-06-21", "nothing", NOON)
+    store.write(Batch(queries=[asked._replace(outcome="data", asked_at=NOON + 9), asked]))
+    store.write(Batch(queries=[asked._replace(span="years", period="")]))
     assert store.asked(ROOF, "curve") == {"2026-06-21": asked._replace(outcome="data", asked_at=NOON + 9)}
     assert store.asked(ROOF, "years")[""].outcome == "nothing"
     assert store.asked(ROOF, "days") == {}
 
 
 def test_a_series_is_known_from_its_first_row_and_its_names_are_not_forgotten(store):
-    store.write(Batch(samples=[SAMPLE], known=[Known(BOX, "Box", "tlx", "Europe/Berlin")]))
-    store.write(Batch(known=[Known(BOX, None, "min"), Known(ROOF)]))
-    assert store.series() == (Known(ROOF), Known(BOX, "Box", "min", "Europe/Berlin"))
+    store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(BOX, "Box", "tlx", "Europe/Berlin")]))
+    store.write(Batch(series_info=[SeriesInfo(BOX, None, "min"), SeriesInfo(ROOF)]))
+    assert store.series() == (SeriesInfo(ROOF), SeriesInfo(BOX, "Box", "min", "Europe/Berlin"))
 
 
 def test_hostile_names_are_kept_as_far_as_any_database_can(store):
-    store.write(Batch(known=[Known(ROOF, "a\0b\ud800'; DROP TABLE sample; --\U0001f31e")]))
+    store.write(Batch(series_info=[SeriesInfo(ROOF, "a\0b\ud800'; DROP TABLE sample; --\U0001f31e")]))
     assert store.series()[0].name == "a\ufffdb?'; DROP TABLE sample; --\U0001f31e"
 
 
@@ -184,7 +184,7 @@ def test_a_key_no_database_takes_is_refused_by_name(store):
     with pytest.raises(StoreError):
         store.write(Batch(samples=[SAMPLE._replace(measured_at=2**70)]))
     store.write(Batch(samples=[SAMPLE]))
-    assert store.series() == (Known(ROOF),)
+    assert store.series() == (SeriesInfo(ROOF),)
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(store):
@@ -305,8 +305,8 @@ def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place)
 
 def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(store):
     store.write(Batch(samples=[SAMPLE]))
-    assert (store.reader("mqtt"), store.changes(0), store.newest_change()) == (None, (), 0)
-    store.move("mqtt", store.newest_change(), NOON)
+    assert (store.reader_position("mqtt"), store.changes(0), store.newest_change()) == (None, (), 0)
+    store.save_reader_position("mqtt", store.newest_change(), NOON)
     store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=NOON - 900), SAMPLE._replace(series=BOX)]))
     store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
     store.write(Batch(days=[DAY]))
@@ -315,33 +315,33 @@ def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(st
     assert {one[1:] for one in (first, second)} == {(ROOF, NOON - 900, NOON), (BOX, NOON, NOON)}
     assert third[1:] == (ROOF, NOON + 300, NOON + 300)
     assert store.changes(0, limit=2) == (first, second)
-    store.move("mqtt", second.number, NOON + 1)
-    assert store.reader("mqtt") == second.number
+    store.save_reader_position("mqtt", second.number, NOON + 1)
+    assert store.reader_position("mqtt") == second.number
     assert store.changes(second.number) == (third,)
 
 
 def test_changes_are_kept_until_every_reader_is_past_them_and_numbers_never_start_again(store):
     for name in ("slow", "fast"):
-        store.move(name, 0, NOON)
+        store.save_reader_position(name, 0, NOON)
     store.write(Batch(samples=[SAMPLE]))
     number = store.newest_change()
-    store.move("fast", number, NOON)
+    store.save_reader_position("fast", number, NOON)
     assert len(store.changes(0)) == 1
-    store.move("slow", number, NOON)
+    store.save_reader_position("slow", number, NOON)
     assert (store.changes(0), store.newest_change()) == ((), number)
     store.write(Batch(samples=[SAMPLE]))
     assert [one.number for one in store.changes(number)] == [number + 1]
 
 
 def test_a_reader_that_stays_away_for_a_month_holds_nothing_back(store):
-    store.move("gone", 0, NOON)
+    store.save_reader_position("gone", 0, NOON)
     store.write(Batch(samples=[SAMPLE]))
-    store.move("here", store.newest_change(), NOON + 31 * 86_400)
-    assert (store.reader("gone"), store.changes(0)) == (None, ())
+    store.save_reader_position("here", store.newest_change(), NOON + 31 * 86_400)
+    assert (store.reader_position("gone"), store.changes(0)) == (None, ())
 
 
 def test_a_batch_that_is_not_kept_changes_nothing(store):
-    store.move("mqtt", 0, NOON)
+    store.save_reader_position("mqtt", 0, NOON)
     with pytest.raises(StoreError):
         store.write(Batch(samples=[SAMPLE], repairs=[Repair(ROOF, 2**70, *REPAIRED[1:])]))
     assert store.changes(0) == ()

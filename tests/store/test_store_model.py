@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Asked, Batch, Day, Entry, Known, Repair, Series
+from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, SeriesInfo, StoredSample
 from support.store_rows import SPANS, everything, gaps
 
 ONE_OF = st.sampled_from
@@ -22,11 +22,11 @@ def values(names):
     return st.dictionaries(ONE_OF(names[:3]), NUMBER, max_size=3)
 
 
-ENTRY = st.builds(Entry, SERIES, FEW, FEW, ONE_OF(Quality), st.none() | ONE_OF(Status), values([*METRICS]))
+ENTRY = st.builds(StoredSample, SERIES, FEW, FEW, ONE_OF(Quality), st.none() | ONE_OF(Status), values([*METRICS]))
 DATE = ONE_OF([date(2026, 6, 21), date(2026, 6, 22), date(999, 1, 1)])
 DAY = st.builds(Day, SERIES, DATE, values(ENERGIES), ONE_OF(Quality), st.booleans(), FEW)
 REPAIR = st.builds(Repair, SERIES, FEW, ONE_OF([*METRICS][:2]), NUMBER, NUMBER, st.text("aä'%?\n", max_size=3))
-ASKED = st.builds(Asked, SERIES, ONE_OF(SPANS), PERIOD, ONE_OF(["data", "nothing", "failed"]), FEW)
+ASKED = st.builds(QueryRecord, SERIES, ONE_OF(SPANS), PERIOD, ONE_OF(["data", "nothing", "failed"]), FEW)
 BATCH = st.builds(
     Batch,
     samples=st.lists(ENTRY, max_size=6),
@@ -34,7 +34,7 @@ BATCH = st.builds(
     repairs=st.lists(REPAIR, max_size=2),
     counters=st.dictionaries(SERIES, st.dictionaries(st.text(max_size=2), st.integers()), max_size=2),
     asked=st.lists(ASKED, max_size=3),
-    known=st.lists(st.builds(Known, SERIES, NAME, NAME, NAME), max_size=2),
+    known=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME), max_size=2),
 )
 
 
@@ -47,9 +47,9 @@ class Model:
     def write(self, batch):
         of_all = (batch.samples, batch.days, batch.repairs, batch.asked, batch.known)
         for series in [row.series for rows in of_all for row in rows] + [*batch.counters]:
-            self.known.setdefault(series, Known(series))
+            self.known.setdefault(series, SeriesInfo(series))
         for row in batch.known:
-            self.known[row.series] = Known(*map(over, row, self.known[row.series]))
+            self.known[row.series] = SeriesInfo(*map(over, row, self.known[row.series]))
         for row in batch.samples:
             merge(self.samples, (row.series, row.measured_at), row, row.fetched_at)
         for row in batch.days:
@@ -86,7 +86,7 @@ def over(new, old):
 
 def merge(rows, key, row, moment):
     old = rows.get(key, row)
-    newer = moment >= (old.fetched_at if isinstance(old, Entry) else old.written_at)
+    newer = moment >= (old.fetched_at if isinstance(old, StoredSample) else old.written_at)
     first, second = (row, old) if newer else (old, row)
     known = {name: value for name, value in first.values.items() if value is not None}
     merged = type(row)(*map(over, first, second))
@@ -96,7 +96,7 @@ def merge(rows, key, row, moment):
 def test_the_model_itself_keeps_gaps_out_and_the_later_value():
     rows = {}
     for moment, number in ((2, 1.0), (1, 5.0), (3, None)):
-        row = Entry(Series("a", "b"), 0, moment, Quality.LIVE, None, {"pv_power": number})
+        row = StoredSample(Series("a", "b"), 0, moment, Quality.LIVE, None, {"pv_power": number})
         merge(rows, 0, row, moment)
     assert (rows[0].fetched_at, rows[0].values) == (3, {"pv_power": 1.0})
 

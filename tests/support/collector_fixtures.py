@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from math import ceil
 
 from heliograph import AsyncGoodWe, AsyncGrowatt
-from heliograph.collect.poller import Worker
-from heliograph.collect.schedule import Pace
+from heliograph.collect.poller import AccountPoller
+from heliograph.collect.schedule import PollPolicy
 from heliograph.keeper import Keeper
 
-USUAL = Pace(180.0)
+USUAL = PollPolicy(180.0)
 KINDS = {"growatt": AsyncGrowatt, "goodwe": AsyncGoodWe}
 
 
@@ -68,4 +68,4 @@ def worker_of(account, ready, writer, clock, folder, *, pace=USUAL, **options):
             paced=True,
         )
 
-    return Worker(account["username"], connect, writer, clock, pace, **options)
+    return AccountPoller(account["username"], connect, writer, clock, pace, **options)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit
 
 from heliograph.emulator.clouds.goodwe import EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 
 NOON, EVENING, NIGHT = "2026-06-21T12:02:00+02:00", "2026-12-01T19:00:00+01:00", "2026-06-21T02:00:00+02:00"
 WEB = {"uid": "", "timestamp": 0, "token": "", "client": "semsPlusWeb", "version": "", "language": "en"}
@@ -44,11 +44,11 @@ class Caller:
         self.emulator = emulator
         self.origin = origin
         self.holder = emulator.accounts[0]
-        self.sites = {site.family: site for site in self.holder.sites}
+        self.plants = {site.family: site for site in self.holder.plants}
         self.token = WEB
 
     def send(self, verb, target, headers, body):
-        told = self.emulator.reply(verb, target, headers, body, self.origin)
+        told = self.emulator.respond(verb, target, headers, body, self.origin)
         return told.status, told.body
 
     def ask(self, path, fields=None, *, verb="POST", token=None, signature=None):
@@ -82,26 +82,26 @@ class Caller:
         return answer
 
     def flow(self, family, **how):
-        return self.ask(FLOW, {"stationId": self.sites[family].id}, verb="GET", **how)
+        return self.ask(FLOW, {"stationId": self.plants[family].id}, verb="GET", **how)
 
     def detail(self, family, path=DETAIL, **how):
-        return self.ask(path, {"powerStationId": self.sites[family].id}, **how)
+        return self.ask(path, {"powerStationId": self.plants[family].id}, **how)
 
     def device(self, family, what, kind="INVERTER", serial=None):
-        site = self.sites[family]
+        site = self.plants[family]
         fields = {"deviceType": kind, "pwId": site.id, "sn": serial or site.devices[0]}
         path = f"/web/sems/sems-plant/api/equipments/{serial or site.devices[0]}/{what}"
         return self.ask(path, fields, verb="GET")["data"]
 
     def inventory(self, family):
         path = "/web/sems/sems-plant/api/stations/device/all-status"
-        found = self.ask(path, {"stationId": self.sites[family].id}, verb="GET")["data"]["deviceDetailList"]
+        found = self.ask(path, {"stationId": self.plants[family].id}, verb="GET")["data"]["deviceDetailList"]
         states = [state for kind in found for state in kind["statusDetailList"]]
         return {row["sn"]: row for state in states for row in state["detailMap"].values()}
 
     def statistics(self, family, first, last, dimension):
         items = ["proConsumStats", "proGridStats", "proPurchaseStats", "proSystemTotalStats", "proSelfConsumStats"]
-        fields = {"stationId": self.sites[family].id, "items": items, "dimension": dimension}
+        fields = {"stationId": self.plants[family].id, "items": items, "dimension": dimension}
         return self.ask(STATISTICS, {**fields, "startTime": f"{first} 00:00:00", "endTime": f"{last} 23:59:59"})
 
     def fault(self, **settings):
@@ -117,13 +117,13 @@ class Remote(Caller):
 
     def __init__(self, emulator, url):
         super().__init__(emulator, url)
-        self.wire = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        self.wire_name = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
 
     def send(self, verb, target, headers, body):
-        self.wire.request(verb, target, body or None, headers)
-        reply = self.wire.getresponse()
+        self.wire_name.request(verb, target, body or None, headers)
+        reply = self.wire_name.getresponse()
         return reply.status, reply.read()
 
 
 def world(start=NOON):
-    return build(Options(start=datetime.fromisoformat(start), speed=0, accounts=1), [EMULATION])
+    return build_emulator(EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=1), [EMULATION])

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from heliograph.emulator.clouds.growatt import EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.vendors.growatt import Growatt, hash_password
 
@@ -20,20 +20,20 @@ class Box:
     """An emulator with a stopped clock and a browser that is logged in."""
 
     def __init__(self, start=NOON, faults=(), accounts=1):
-        options = Options(start=datetime.fromisoformat(start), speed=0, accounts=accounts, faults=tuple(faults))
-        self.emulator = build(options, [EMULATION])
+        options = EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=accounts, faults=tuple(faults))
+        self.emulator = build_emulator(options, [EMULATION])
         self.holder = self.emulator.accounts[0]
-        self.sites = {site.family: site for site in self.holder.sites}
+        self.plants = {site.family: site for site in self.holder.plants}
         self.cookie = None
 
     def plant(self, family):
-        return self.sites[family].id
+        return self.plants[family].id
 
     def device(self, family):
-        return self.sites[family].devices[0]
+        return self.plants[family].devices[0]
 
     def home(self, family):
-        return self.sites[family].homes[0]
+        return self.plants[family].households[0]
 
     def truth(self, family):
         return self.home(family).values(self.emulator.world.uploaded_at())
@@ -49,7 +49,7 @@ class Box:
         """Send one request with what a logged-in browser would send."""
         own = AGENT | ({"cookie": self.cookie} if self.cookie else {})
         target = f"/{path}" + ("&" if "?" in path else "?") + urlencode(arguments)
-        return self.emulator.reply(verb, target, own if headers is None else headers)
+        return self.emulator.respond(verb, target, own if headers is None else headers)
 
     def get(self, path, **arguments):
         return json.loads(self.told("GET", path, **arguments).body)

@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from heliograph.core.protocol import Conversation
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
-from heliograph.core.session import LOGGED_IN, Credentials, Session
+from heliograph.core.session import ENSURE_SESSION, Credentials, Session
 from heliograph.vendors.growatt import GrowattCalls, hash_password
-from heliograph.vendors.growatt.auth import GrowattCloud
+from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.protocol_script import NOON, reply, script
 
 SERVER = "https://openapi.growatt.com/"
@@ -36,12 +36,14 @@ plant_info = GrowattCalls.plant_info
 def account(session=None, *, zone=None, allow_commands=False):
     session = session or Session(SERVER)
     session.zone = zone
-    return Conversation(GrowattCloud(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=allow_commands)
+    return AccountProtocol(
+        GrowattProtocol(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=allow_commands
+    )
 
 
 def logged_in(**options):
     talk = account(**options)
-    script(talk.carry(LOGGED_IN, NOON), [LOGIN])
+    script(talk.execute(ENSURE_SESSION, NOON), [LOGIN])
     return talk
 
 

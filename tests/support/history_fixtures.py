@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import datetime
 
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 
 
@@ -18,21 +18,21 @@ class Past:
     def __init__(self, emulator, url):
         self.emulator, self.url = emulator, url
         self.holder = emulator.accounts[0]
-        self.sites = {site.family: site for site in self.holder.sites}
+        self.plants = {site.family: site for site in self.holder.plants}
 
     @classmethod
     @contextmanager
     def at(cls, start, zone=None):
-        options = Options(start=datetime.fromisoformat(start), speed=0, accounts=1, zone=zone)
-        emulator = build(options, [cls.emulation])
+        options = EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=1, zone=zone)
+        emulator = build_emulator(options, [cls.emulation])
         with serve_in_thread(emulator) as ready:
             yield cls(emulator, ready[cls.address])
 
     def plant(self, family):
-        return self.sites[family].id
+        return self.plants[family].id
 
     def truth(self, family, period):
-        found = [home.energies(period) for home in self.sites[family].homes]
+        found = [home.energies(period) for home in self.plants[family].households]
         return {name: sum(one[name] for one in found) for name in found[0]}
 
 

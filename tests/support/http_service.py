@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from heliograph.core.redact import Secret
 from heliograph.model import Quality, Status
-from heliograph.outputs.changefeed import FreshFirst
-from heliograph.outputs.sink import Delivery
+from heliograph.outputs.changefeed import PriorityFeed
+from heliograph.outputs.sink import DeliveryLoop
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Entry, Known, Series
-from heliograph.store.threaded import Aside
+from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
+from heliograph.store.threaded import StoreThread
 from support.raw_server import Listener
 
 NOON = 1_782_036_000  # 2026-06-21 10:00 UTC, 12:00 in Berlin
@@ -77,7 +77,9 @@ class Hand:
 
 def entry(moment=NOON, series=ROOF, fetched_at=None, quality=Quality.LIVE, **values):
     """Return a sample."""
-    return Entry(series, moment, fetched_at or moment + 60, quality, Status.ONLINE, values or {"pv_power": 1000.0})
+    return StoredSample(
+        series, moment, fetched_at or moment + 60, quality, Status.ONLINE, values or {"pv_power": 1000.0}
+    )
 
 
 class Kept:
@@ -89,16 +91,16 @@ class Kept:
         self.asides = []
 
     def aside(self):
-        self.asides.append(Aside(lambda: open_store(self.path)))
+        self.asides.append(StoreThread(lambda: open_store(self.path)))
         return self.asides[-1]
 
     def write(self, *entries, name="Roof", zone=ZONE):
-        known = [Known(one, name, None, zone) for one in {row.series for row in entries}]
-        self.store.write(Batch(samples=entries, known=known))
+        known = [SeriesInfo(one, name, None, zone) for one in {row.series for row in entries}]
+        self.store.write(Batch(samples=entries, series_info=known))
 
     def delivery(self, sink, clock, jitter=lambda: 1.0):
-        feed = FreshFirst(self.aside(), sink, clock)
-        return Delivery(sink, feed, clock, jitter)
+        feed = PriorityFeed(self.aside(), sink, clock)
+        return DeliveryLoop(sink, feed, clock, jitter)
 
     async def close(self):
         for one in self.asides:

@@ -7,13 +7,13 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from heliograph.core.protocol import Conversation, Wait
+from heliograph.core.protocol import AccountProtocol, Sleep
 from heliograph.core.redact import Secret
-from heliograph.core.session import ANEW, FORGOTTEN, LOGGED_IN, Credentials, Request, Session
+from heliograph.core.session import CLEAR_SESSION, ENSURE_SESSION, FORCE_LOGIN, Credentials, Request, Session
 from heliograph.errors import CloudError, InvalidCredentials, StoreError, Unreachable
 from heliograph.keeper import Keeper, Limits
 from heliograph.vendors.growatt import Growatt, hash_password
-from heliograph.vendors.growatt.auth import GrowattCloud
+from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.growatt_script import SERVER, USER, arguments, paths, plant_info
 from support.protocol_script import NOON, reply
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY = 24 * 3600.0
-LIMITS: Limits = Growatt.usual_limits
+LIMITS: Limits = Growatt.default_limits
 PAGE = b"<!DOCTYPE html><html data-name='login'>"
 LOCKS_AT_LOGINS, LOCKS_AT_REQUESTS = 20, 200
 
@@ -75,7 +75,7 @@ class CountingCloud:
             gone.sent = False
             return gone
         self.requests = [*self.recent(self.requests), self.now]
-        if request.opens:
+        if request.is_login:
             self.logins = [*self.recent(self.logins), self.now]
         if len(self.requests) > LOCKS_AT_REQUESTS or len(self.logins) > LOCKS_AT_LOGINS:
             self.locked_until = self.now + DAY
@@ -87,7 +87,7 @@ class CountingCloud:
             return reply(b"<!doctypehtml><title>405</title>", 405)
         if self.now < self.slow_until:
             return reply(b"", 429)
-        return self._login(arguments(request)) if request.opens else self._read(request)
+        return self._login(arguments(request)) if request.is_login else self._read(request)
 
     def _login(self, given):
         if self.now < self.locked_until:
@@ -118,24 +118,24 @@ class Program:
         self.cloud, self.folder = cloud, folder
         self.clock = clock
         self.password = password
-        self.talk = Conversation(GrowattCloud(), Session(SERVER), Credentials(USER, Secret(password)))
+        self.talk = AccountProtocol(GrowattProtocol(), Session(SERVER), Credentials(USER, Secret(password)))
         keeper = Keeper(folder, patience=0.2)
-        self.gate = keeper.gate("growatt", SERVER, USER, LIMITS, interactive=interactive, clock=clock)
+        self.gate = keeper.guard("growatt", SERVER, USER, LIMITS, interactive=interactive, clock=clock)
         self.steps = None
-        self.wanted: Request | Wait | None = None
+        self.wanted: Request | Sleep | None = None
         self.error: BaseException | None = None
         self.held = None
 
     def start(self, plan="read") -> None:
-        self.plan = plan
-        self.held = stored_cookie(self.gate.shelf.path)
+        self.flow = plan
+        self.held = stored_cookie(self.gate.state_file.path)
         self.error = None
-        self.steps = self.gate.watch(self.talk, PLANS.get(plan, plan))
+        self.steps = self.gate.run(self.talk, PLANS.get(plan, plan))
         self._go(lambda: next(self.steps))
 
     def step(self) -> None:
         """Have what it wants happen."""
-        if isinstance(self.wanted, Wait):
+        if isinstance(self.wanted, Sleep):
             self.cloud.now += self.wanted.seconds
             self._go(lambda: next(self.steps))
             return
@@ -144,7 +144,7 @@ class Program:
         if isinstance(outcome, CloudError):
             self._go(lambda: self.steps.throw(outcome))
         else:
-            self._go(lambda: self.steps.send(outcome._replace(at=self.clock())))
+            self._go(lambda: self.steps.send(outcome._replace(received_at=self.clock())))
 
     def run(self, plan="read"):
         """Carry a plan to its end; return the error it ended with, if any."""
@@ -158,7 +158,7 @@ class Program:
         if after_sending and isinstance(self.wanted, Request):
             self.check(self.wanted)
             self.cloud.serve(self.wanted)
-        path = self.gate.shelf.path
+        path = self.gate.state_file.path
         content = path.read_bytes() if path.exists() else None
         self.steps.close()
         self.steps = self.wanted = None
@@ -170,7 +170,7 @@ class Program:
         try:
             self.wanted = move()
         except StopIteration:
-            if self.plan == "insist":
+            if self.flow == "insist":
                 self.cloud.ledger.refused.discard(self.password)
             self.steps = self.wanted = None
         except (CloudError, StoreError) as error:
@@ -186,12 +186,12 @@ class Program:
         """See that this request keeps what the keeper promises."""
         cloud, ledger = self.cloud, self.cloud.ledger
         Program.sent += 1
-        insisted = self.talk.insisted
+        insisted = self.talk.forced
         assert cloud.now >= ledger.locked_until, "a request while a lock lasts that was told"
         if cloud.trouble == "no network":
             return
         ledger.requests = [*cloud.recent(ledger.requests), cloud.now]
-        if request.opens:
+        if request.is_login:
             ledger.logins = [*cloud.recent(ledger.logins), cloud.now]
             assert insisted or self.held is None or self.held != cloud.living, "a login beside a living session"
             assert insisted or self.password not in ledger.refused, "a refused password again"
@@ -211,7 +211,7 @@ def stored_cookie(path: Path) -> str | None:
 
 
 def read():
-    return plant_info.plan("1")
+    return plant_info.flow("1")
 
 
 def read_twice():
@@ -229,9 +229,9 @@ PLANS = {
     "read": read,
     "twice": read_twice,
     "regardless": read_regardless,
-    "log in": lambda: LOGGED_IN,
-    "insist": lambda: ANEW,
-    "forget": lambda: FORGOTTEN,
+    "log in": lambda: ENSURE_SESSION,
+    "insist": lambda: FORCE_LOGIN,
+    "forget": lambda: CLEAR_SESSION,
 }
 
 __all__ = ["DAY", "LIMITS", "PLANS", "CountingCloud", "Program", "paths", "stored_cookie"]

@@ -67,22 +67,22 @@ class Watcher:
     def __init__(self) -> None:
         self.now: dict[str, str] = {}
         self.seen: list[tuple[str, str]] = []
-        self._news = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     async def listen(self, client: Client) -> None:
         async for message in client.messages:
             topic, payload = message.topic.value, message.payload.decode()
-            async with self._news:
+            async with self._changed:
                 self.seen.append((topic, payload))
                 self.now[topic] = payload
                 if not payload:
                     del self.now[topic]
-                self._news.notify_all()
+                self._changed.notify_all()
 
     async def until(self, happened):
         """Wait until it is so, and return what it is."""
-        async with asyncio.timeout(DEADLINE), self._news:
-            await self._news.wait_for(lambda: happened(self))
+        async with asyncio.timeout(DEADLINE), self._changed:
+            await self._changed.wait_for(lambda: happened(self))
             return happened(self)
 
     async def tells(self, topic, **values):

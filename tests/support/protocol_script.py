@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.session import Reply
+from heliograph.core.session import Response
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -30,15 +30,15 @@ def reply(
     cookies: tuple[str, ...] = (),
     at: float = NOON,
     **headers: str,
-) -> Reply:
+) -> Response:
     """Return one reply of a cloud; anything but bytes is sent as JSON, `retry_after` names a header."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, cookies, raw, at)
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, cookies, raw, at)
 
 
 def script(
-    talk: Generator[Request, Reply, Any],
-    replies: Iterable[Reply | Exception],
+    talk: Generator[Request, Response, Any],
+    replies: Iterable[Response | Exception],
     sent: list[Request] | None = None,
 ) -> tuple[list[Request], Any]:
     """Carry a conversation over these replies and return what it sent and its result.

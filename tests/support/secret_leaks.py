@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
-from heliograph.vendors.goodwe.plus.signing import encoded
+from heliograph.vendors.goodwe.plus.signing import encode_password
 from heliograph.vendors.growatt import hash_password
 
 USERNAME = "marked.user+tag@marker.example.org"
@@ -43,7 +43,7 @@ def forms(secret):
 def marked(*more):
     """Return every text that must not be seen anywhere."""
     secrets = {form for one in (USERNAME, PASSWORD, COOKIE, TOKEN, UID, *more) for form in forms(one)}
-    return secrets | {hash_password(PASSWORD), encoded(PASSWORD), quote(encoded(PASSWORD), safe="")}
+    return secrets | {hash_password(PASSWORD), encode_password(PASSWORD), quote(encode_password(PASSWORD), safe="")}
 
 
 def leaks(text, secrets):

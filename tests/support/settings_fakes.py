@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from heliograph.errors import Refused, Throttled, Unreachable
+from heliograph.errors import RequestRefused, Throttled, Unreachable
 from heliograph.model import Device
 from heliograph.settings import Journal, Orders
-from heliograph.settings.definition import Parameter, Setting, check
+from heliograph.settings.definition import Parameter, Setting, validate
 
 NOW = 1_780_000_000.0
 DEVICE = Device(vendor="toy", plant="1", id="DEV1", family="toy")
@@ -126,7 +126,7 @@ class Toy:
             raise nobody
         if way == "throttled":
             raise Throttled("too much")
-        self.written.append((name, check(setting, values)))
+        self.written.append((name, validate(setting, values)))
         if way in {"taken", "refused but taken", "silence, taken"}:
             self.has[name] = dict(values)
         if way.startswith("late "):
@@ -134,7 +134,7 @@ class Toy:
         if way == "clamped":
             self.has[name] = {**values, "value": 16.0} if "value" in values else dict(FREE)
         if way.startswith("refused"):
-            raise Refused("inv_set_failure")
+            raise RequestRefused("inv_set_failure")
         if way.startswith("silence"):
             raise Unreachable("no answer in time")
 

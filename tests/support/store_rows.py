@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime
 
 from heliograph.model import Quality, Status
-from heliograph.store.base import Day, Entry, Series
+from heliograph.store.base import Day, Series, StoredSample
 
 NOON = int(datetime(2026, 6, 21, 10, 0, tzinfo=UTC).timestamp())
 ROOF = Series("growatt", "11")
-SAMPLE = Entry(
+SAMPLE = StoredSample(
     ROOF,
     NOON,
     NOON + 70,

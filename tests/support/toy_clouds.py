@@ -6,20 +6,20 @@ import json
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from heliograph.emulator.api import HomePlan, Told
+from heliograph.emulator.api import EmulatedResponse, HardwareProfile
 from heliograph.emulator.app import Emulator
-from heliograph.emulator.clock import Clock
+from heliograph.emulator.clock import SimulatedClock
 from heliograph.emulator.world import World
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 21, 10, 2, 30, tzinfo=UTC)
 
 PLANS = {
-    "roof": HomePlan(4000, has_meter=False),
-    "meter": HomePlan(6000),
-    "hybrid": HomePlan(8000, battery_capacity=10, battery_power=4000, load_kwh_per_day=12),
-    "cabin": HomePlan(3000, battery_capacity=6, battery_power=2500, off_grid=True, load_kwh_per_day=9),
-    "row": HomePlan(5000, battery_capacity=5, battery_power=2500, homes=3),
+    "roof": HardwareProfile(4000, has_meter=False),
+    "meter": HardwareProfile(6000),
+    "hybrid": HardwareProfile(8000, battery_capacity=10, battery_power=4000, load_kwh_per_day=12),
+    "cabin": HardwareProfile(3000, battery_capacity=6, battery_power=2500, off_grid=True, load_kwh_per_day=9),
+    "row": HardwareProfile(5000, battery_capacity=5, battery_power=2500, households=3),
 }
 
 
@@ -29,7 +29,7 @@ class Acme:
     def families(self):
         return tuple(PLANS)
 
-    def home(self, family):
+    def hardware(self, family):
         return PLANS[family]
 
     def username(self, number):
@@ -39,7 +39,7 @@ class Acme:
         return f"{self.vendor[0]}{seed % 50}"  # few, so that some collide
 
     def serials(self, family, seed):
-        return tuple(f"{self.vendor}-{seed}-{place}" for place in range(PLANS[family].homes + 1))
+        return tuple(f"{self.vendor}-{seed}-{place}" for place in range(PLANS[family].households + 1))
 
     def addresses(self, url):
         return {self.vendor: f"{url}/{self.vendor}/"}
@@ -50,21 +50,21 @@ class Acme:
     def owns(self, path):
         return path.startswith(f"{self.vendor}/")
 
-    def whose(self, asked, stage):
+    def account_of(self, asked, stage):
         names = {asked.arguments.get("user"), asked.cookies.get("user")}
-        return next((holder for holder in stage.holders(self.vendor) if holder.username in names), None)
+        return next((holder for holder in stage.accounts(self.vendor) if holder.username in names), None)
 
-    def rival_login(self, holder, at, stage):
+    def other_login(self, holder, at, stage):
         holder.memory.setdefault("rivals", []).append(at)
 
-    def answer(self, asked, stage):
+    def handle(self, asked, stage):
         if stage.fault("html") is not None:
-            return Told(b"<html>", content_type="text/html")
+            return EmulatedResponse(b"<html>", content_type="text/html")
         if asked.path == "acme/login":
-            known = {holder.username: holder for holder in stage.holders("acme")}
+            known = {holder.username: holder for holder in stage.accounts("acme")}
             holder = known.get(asked.arguments.get("user"))
             accepted = holder is not None and asked.arguments.get("password") == holder.password
-            stage.note_login(holder, asked.arguments.get("user", ""), accepted=accepted)
+            stage.record_login(holder, asked.arguments.get("user", ""), accepted=accepted)
             return _json({"in": accepted}, ("Set-Cookie", "sid=1"))
         if asked.path == "acme/edge":
             return _json({"blocked": stage.blocked()})
@@ -82,8 +82,8 @@ class Zeta(Acme):
 
 
 def _json(document, *headers):
-    return Told(json.dumps(document).encode(), headers=headers)
+    return EmulatedResponse(json.dumps(document).encode(), headers=headers)
 
 
 def toy_emulator(accounts=3, faults=None, start=NOON, speed=0.0, seed=7):
-    return Emulator(World(Clock(start, speed), BERLIN, seed), [Acme(), Zeta()], accounts, faults)
+    return Emulator(World(SimulatedClock(start, speed), BERLIN, seed), [Acme(), Zeta()], accounts, faults)

@@ -7,13 +7,13 @@ from time import time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from heliograph.current import AccountNow
-from heliograph.emulator.main import Options, all_emulations, build
-from heliograph.keeper.limits import Budget, Pause
-from heliograph.local_time import Clock, begins
+from heliograph.current import AccountStatus
+from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emulations
+from heliograph.keeper.limits import Backoff, Budget
+from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, Entry, Known, Repair, Series
+from heliograph.store.base import Batch, Day, Repair, Series, SeriesInfo, StoredSample
 
 ZONE = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 6, 21)
@@ -38,7 +38,7 @@ class Scene(NamedTuple):
     """What a server is started with."""
 
     now: float
-    accounts: tuple[AccountNow, ...] = ()
+    accounts: tuple[AccountStatus, ...] = ()
 
 
 def at(hour: int, minute: int = 0, day: date = TODAY) -> int:
@@ -49,8 +49,8 @@ def at(hour: int, minute: int = 0, day: date = TODAY) -> int:
 def town(now: float):
     """Return the homes of both clouds by family, as they are up to a moment."""
     start = datetime.fromtimestamp(now, UTC).astimezone(ZONE)
-    box = build(Options(start=start, speed=0, accounts=2, zone=ZONE, seed=SEED), all_emulations())
-    return {(account.vendor, site.family): site.truth for account in box.accounts for site in account.sites}
+    box = build_emulator(EmulatorOptions(start=start, speed=0, accounts=2, zone=ZONE, seed=SEED), load_emulations())
+    return {(account.vendor, site.family): site.truth for account in box.accounts for site in account.plants}
 
 
 def hybrid(now: float):
@@ -64,17 +64,17 @@ ROOF = Series("growatt", "1840213")
 
 def fill(store, home, series: Series, name: str, since: date, until: float, devices=(), zone: str = "Europe/Berlin"):
     """Keep a home's past up to a moment, as the collector would have."""
-    known = [Known(series, name, None, zone)]
-    known += [Known(series._replace(device=one[0]), one[1], one[2], zone) for one in devices]
-    store.write(Batch(known=known))
+    known = [SeriesInfo(series, name, None, zone)]
+    known += [SeriesInfo(series._replace(device=one[0]), one[1], one[2], zone) for one in devices]
+    store.write(Batch(series_info=known))
     day = since
-    while (start := begins(day, ZONE)) < until:
+    while (start := day_start(day, ZONE)) < until:
         energies = home.energies(day.isoformat())
         curve = [(int(moment.timestamp()), values) for moment, values in home.curve(day.isoformat())]
         if not home.battery_capacity:
             curve = [(moment, values) for moment, values in curve if values["pv_power"] > 0]
         samples = [
-            Entry(series, moment, moment + 40, Quality.LIVE, Status.ONLINE, values)
+            StoredSample(series, moment, moment + 40, Quality.LIVE, Status.ONLINE, values)
             for moment, values in curve
             if start <= moment <= until
         ]
@@ -98,7 +98,7 @@ def inverter(status: Status = Status.ONLINE):
     return [("9010KETU21AW0001", "GW10K-ET", "hybrid", status)]
 
 
-def budget(now: float, used: int = 61, logins: int = 1, pause: Pause | None = None) -> Budget:
+def budget(now: float, used: int = 61, logins: int = 1, pause: Backoff | None = None) -> Budget:
     """Return what a keeper may know of an account."""
     moment = datetime.fromtimestamp(now, UTC)
     notes = ((moment - timedelta(hours=6, minutes=12), "logged in"),)
@@ -116,10 +116,10 @@ def budget(now: float, used: int = 61, logins: int = 1, pause: Pause | None = No
     )
 
 
-def locked(now: float) -> Pause:
+def locked(now: float) -> Backoff:
     """Return the pause of an account its cloud has locked for a day."""
     until = datetime.fromtimestamp(now, UTC) + timedelta(hours=20, minutes=12)
-    return Pause("locked", until, "the cloud locked the account after too many logins by another program")
+    return Backoff("locked", until, "the cloud locked the account after too many logins by another program")
 
 
 # The scenes. Each fills a store and says what time it is and how the accounts are.
@@ -135,39 +135,39 @@ def full_sun(store) -> Scene:
             ]
         )
     )
-    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now)),))
+    return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 def night(store) -> Scene:
     now = at(23, 42)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), now - 120, inverter(Status.STANDBY))
-    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now, 112)),))
+    return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now, 112)),))
 
 
 def asleep(store) -> Scene:
     now = at(23, 42)
     home = town(now)["growatt", "inverter"][0]
     fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.OFFLINE)])
-    return Scene(now, (AccountNow(name="barn", vendor="growatt", budget=budget(now, 98)),))
+    return Scene(now, (AccountStatus(name="barn", vendor="growatt", budget=budget(now, 98)),))
 
 
 def roof(store) -> Scene:
     now = at(13, 7)
     home = town(now)["growatt", "inverter"][0]
     fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.ONLINE)])
-    return Scene(now, (AccountNow(name="barn", vendor="growatt", budget=budget(now, 98)),))
+    return Scene(now, (AccountStatus(name="barn", vendor="growatt", budget=budget(now, 98)),))
 
 
 def stale(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(9, 20), inverter(Status.FAULT))
-    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now)),))
+    return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 def locked_account(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(12, 25), inverter())
-    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now, 180, 4, locked(now))),))
+    return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now, 180, 4, locked(now))),))
 
 
 def empty(store) -> Scene:
@@ -177,7 +177,7 @@ def empty(store) -> Scene:
 def year(store) -> Scene:
     now = at(23, 55, date(2026, 12, 31))
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 1, 1), now, inverter())
-    return Scene(now, (AccountNow(name="home", vendor="goodwe", budget=budget(now)),))
+    return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 _STREETS = ("Am Hang", "Bergstraße", "Deichweg", "Eichenallee", "Gartenweg", "Hofgasse", "Kirchplatz", "Lindenweg")
@@ -192,30 +192,30 @@ def fleet(store, many: int = 1000) -> Scene:
         vendor, curve = kinds[number % len(kinds)]
         series = Series(vendor, f"{2_100_000 + number * 37}")
         name = f"{_STREETS[number % len(_STREETS)]} {1 + number // len(_STREETS)}"
-        known.append(Known(series, name, None, "Europe/Berlin"))
+        known.append(SeriesInfo(series, name, None, "Europe/Berlin"))
         size = 0.6 + (number * 7919 % 100) / 125
         late = {3: 2400, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
         status = Status.FAULT if number % 97 == 5 else Status.ONLINE
         samples += [
-            Entry(series, moment - late % 300, moment, Quality.LIVE, status, _sized(values, size))
+            StoredSample(series, moment - late % 300, moment, Quality.LIVE, status, _sized(values, size))
             for moment, values in curve
             if moment <= now - late
         ]
     for start in range(0, len(samples), 5000):
         store.write(Batch(samples=samples[start : start + 5000]))
-    store.write(Batch(known=known))
+    store.write(Batch(series_info=known))
     return Scene(
         now,
         (
-            AccountNow(name="south", vendor="goodwe", budget=budget(now, 96)),
-            AccountNow(name="north", vendor="growatt", budget=budget(now, 151)),
+            AccountStatus(name="south", vendor="goodwe", budget=budget(now, 96)),
+            AccountStatus(name="north", vendor="growatt", budget=budget(now, 151)),
         ),
     )
 
 
 def _today(home, now: int):
     """Return a home's day in half hours, and the last two samples before now."""
-    moments = [*range(begins(TODAY, ZONE) + 5 * 3600, now, 1800), now - now % STEP]
+    moments = [*range(day_start(TODAY, ZONE) + 5 * 3600, now, 1800), now - now % STEP]
     return [(moment, home.values(datetime.fromtimestamp(moment, UTC))) for moment in moments]
 
 

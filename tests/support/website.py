@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from heliograph.config import Serve
+from heliograph.config import ServeConfig
 from heliograph.core.redact import Secret
-from heliograph.current import AccountNow
-from heliograph.keeper import Budget, Pause
+from heliograph.current import AccountStatus
+from heliograph.keeper import Backoff, Budget
 from heliograph.local_time import Clock
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Day, Entry, Known, Repair, Series
+from heliograph.store.base import Batch, Day, Repair, Series, SeriesInfo, StoredSample
 from heliograph.web.server import serve
 
 HOSTILE = (
@@ -73,7 +73,7 @@ class Still(Clock):
 
 
 def entry(series, moment, status=Status.ONLINE, **values):
-    return Entry(series, moment, moment + 20, Quality.LIVE, status, values)
+    return StoredSample(series, moment, moment + 20, Quality.LIVE, status, values)
 
 
 def home(now=NOON):
@@ -102,7 +102,7 @@ def home(now=NOON):
             Repair(HOME, now - 600, "pv_energy_total", 0.0, 4567.8, "a counter never falls"),
             Repair(device, now - 300, "pv_power", 1e9, None, "more than its panels have"),
         ],
-        known=[Known(HOME, "Home", None, ZONE), Known(device, "Roof", "max", ZONE)],
+        series_info=[SeriesInfo(HOME, "Home", None, ZONE), SeriesInfo(device, "Roof", "max", ZONE)],
     )
 
 
@@ -112,7 +112,7 @@ def hostile(now=NOON):
     boxes = [(one._replace(device=f"d{one.plant}"), name) for one, name in found]
     return Batch(
         samples=[entry(one, now - 60, pv_power=100.0) for one, _ in (*found, *boxes)],
-        known=[Known(one, name, None, ZONE) for one, name in (*found, *boxes)],
+        series_info=[SeriesInfo(one, name, None, ZONE) for one, name in (*found, *boxes)],
     )
 
 
@@ -122,7 +122,7 @@ def numbered(now=NOON):
     boxes = [one._replace(device=one.plant) for one in found]
     return Batch(
         samples=[entry(one, now - 60, pv_power=100.0) for one in (*found, *boxes)],
-        known=[Known(one, f"Number {IDS.index(one.plant)}", None, ZONE) for one in (*found, *boxes)],
+        series_info=[SeriesInfo(one, f"Number {IDS.index(one.plant)}", None, ZONE) for one in (*found, *boxes)],
     )
 
 
@@ -137,7 +137,7 @@ def budget(**more):
         "next_free": None,
         "opened_at": when,
         "last_login": when,
-        "pause": Pause("locked", when + timedelta(hours=24), "too many logins"),
+        "pause": Backoff("locked", when + timedelta(hours=24), "too many logins"),
         "notes": ((when, "logged in"),),
     }
     return Budget(**usual | more)
@@ -145,8 +145,8 @@ def budget(**more):
 
 def accounts():
     return (
-        AccountNow(name="growatt", vendor="growatt", budget=budget()),
-        AccountNow(name='half"\nevil 1', vendor="goodwe", problem="its memory cannot be read"),
+        AccountStatus(name="growatt", vendor="growatt", budget=budget()),
+        AccountStatus(name='half"\nevil 1', vendor="goodwe", problem="its memory cannot be read"),
     )
 
 
@@ -199,7 +199,7 @@ class Site:
 def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sinks=tuple, clock=None):
     """Serve a store on a free port, on a thread of its own, until the block is left."""
     clock = clock or Still()
-    config = Serve(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts)
+    config = ServeConfig(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts)
     ready, told, loops = threading.Event(), [], []
 
     async def run():

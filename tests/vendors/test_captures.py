@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 
 from heliograph import errors as e
-from heliograph.core.redact import excerpt, masked
+from heliograph.core.redact import excerpt, mask_secrets
 from heliograph.core.session import Session
 from heliograph.model import Device, DeviceSnapshot, Plant, Status
 from heliograph.vendors.goodwe import SemsPlusCalls, charts
-from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.goodwe.legacy import normalise as goodwe
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus import normalise as plus_normalise
 from heliograph.vendors.goodwe.plus import payloads as plus
 from heliograph.vendors.growatt import Growatt, GrowattCalls, normalise
-from heliograph.vendors.growatt.auth import GrowattCloud
+from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.growatt_script import logged_in
 from support.paths import FIXTURES
 from support.protocol_script import NOON, reply, script
@@ -38,59 +38,59 @@ NOW = datetime.fromtimestamp(NOON, UTC)
 
 # The longest prefix of a file's name says which call it answers.
 CALLS = {
-    "growatt/all_device_list": G.all_devices.plan("1"),
-    "growatt/inverter_data": G.inverter_data.plan("SN", "2026-06-21"),
-    "growatt/inverter_detail": G.inverter_detail.plan("SN"),
-    "growatt/inverter_detail_two": G.inverter_detail_two.plan("SN"),
-    "growatt/is_plant_noah_system": G.is_plant_noah_system.plan("1"),
-    "growatt/login": G.login.plan("me", "secret"),
-    "growatt/mix_error": G.mix_totals.plan("SN", "1"),
-    "growatt/mix_info": G.mix_info.plan("SN"),
-    "growatt/plant_detail": G.plant_detail.plan("1", 1, "2026-06-21"),
-    "growatt/plant_energy_data": G.plant_energy_data.plan("1"),
-    "growatt/plant_info": G.plant_info.plan("1"),
-    "growatt/plant_list": G.plant_list.plan("1"),
-    "growatt/plant_list_two": G.plant_list_page.plan(),
-    "growatt/plant_settings": G.plant_settings.plan("1"),
-    "growatt/setting_write": G.set_classic_inverter_on_off.plan("SN", True),
-    "growatt/storage_detail": G.storage_detail.plan("SN"),
-    "growatt/storage_detail_bean": G.storage_params.plan("SN"),
-    "growatt/storage_combined": G.storage_params.plan("SN"),
-    "growatt/tlx_all_settings": G.tlx_all_settings.plan("SN"),
-    "growatt/tlx_battery_info_detailed": G.tlx_battery_info_detailed.plan("SN"),
-    "growatt/tlx_data": G.tlx_data.plan("SN", "2026-06-21"),
-    "growatt/tlx_detail": G.tlx_detail.plan("SN"),
-    "growatt/tlx_enabled_settings": G.tlx_enabled_settings.plan("SN"),
-    "growatt/tlx_energy_overview": G.tlx_energy_overview.plan("1", "SN"),
-    "growatt/tlx_energy_prod_cons": G.tlx_energy_prod_cons.plan("1", "SN", 0, "2026-06-21"),
-    "growatt/tlx_params": G.tlx_params.plan("SN"),
-    "growatt/tlx_system_status": G.tlx_system_status.plan("1", "SN"),
-    "goodwe/error_gateway_route_not_found": S.monitor_detail.plan("1"),
-    "goodwe/error_legacy_getmonitordetail": S.monitor_detail.plan("1"),
-    "goodwe/error_legacy_login": S.cross_login.plan("me", "secret"),
-    "goodwe/error_legacy_missing_token": S.cross_login.plan("me", "secret"),
-    "goodwe/legacy_login": S.cross_login.plan("me", "secret"),
-    "goodwe/legacy_query_power_station_monitor_for_app": S.plant_list_page.plan(),
-    "goodwe/legacy_query_power_station_monitor_three": S.plant_monitor_page.plan(),
-    "goodwe/legacy_v2_getchartbyplant": S.chart_by_plant.plan("1", "2026-02-28", 3, "7"),
-    "goodwe/legacy_v2_getmonitordetail": S.monitor_detail.plan("1", 2),
-    "goodwe/legacy_v3_getmonitordetail": S.monitor_detail.plan("1", 3),
-    "goodwe/error_semsplus_login": P.plus_login.plan("me", "secret"),
-    "goodwe/error_semsplus_session": P.plus_flow.plan("1"),
-    "goodwe/error_semsplus_statistics": P.plus_statistics.plan("1", "2026-09-24"),
-    "goodwe/semsplus_all_status": P.plus_devices.plan("1"),
-    "goodwe/semsplus_equipment_information": P.plus_equipment_information.plan("SN", "1"),
-    "goodwe/semsplus_ev_charger_detail": P.plus_ev_charger.plan("SN", "HCA"),
-    "goodwe/semsplus_ev_charger_last_charge": P.plus_last_charge.plan("SN", "1"),
-    "goodwe/semsplus_login": P.plus_login.plan("me", "secret"),
-    "goodwe/semsplus_related_devices": P.plus_related_devices.plan("SN", "1"),
-    "goodwe/semsplus_remote": P.set_device_parameters.plan("SN", "1", {"80017": 2}, {}, {}),
-    "goodwe/semsplus_station_flow": P.plus_flow.plan("1"),
-    "goodwe/semsplus_station_list": P.plus_stations_page.plan(),
-    "goodwe/semsplus_statistics": P.plus_statistics.plan("1", "2026-09-24"),
-    "goodwe/semsplus_telecounting": P.plus_telecounting.plan("SN", "1"),
-    "goodwe/semsplus_telemetry": P.plus_telemetry.plan("SN", "1"),
-    "goodwe/semsplus_web_login": P.plus_login.plan("me", "secret"),
+    "growatt/all_device_list": G.all_devices.flow("1"),
+    "growatt/inverter_data": G.inverter_data.flow("SN", "2026-06-21"),
+    "growatt/inverter_detail": G.inverter_detail.flow("SN"),
+    "growatt/inverter_detail_two": G.inverter_detail_two.flow("SN"),
+    "growatt/is_plant_noah_system": G.is_plant_noah_system.flow("1"),
+    "growatt/login": G.login.flow("me", "secret"),
+    "growatt/mix_error": G.mix_totals.flow("SN", "1"),
+    "growatt/mix_info": G.mix_info.flow("SN"),
+    "growatt/plant_detail": G.plant_detail.flow("1", 1, "2026-06-21"),
+    "growatt/plant_energy_data": G.plant_energy_data.flow("1"),
+    "growatt/plant_info": G.plant_info.flow("1"),
+    "growatt/plant_list": G.plant_list.flow("1"),
+    "growatt/plant_list_two": G.plant_list_page.flow(),
+    "growatt/plant_settings": G.plant_settings.flow("1"),
+    "growatt/setting_write": G.set_classic_inverter_on_off.flow("SN", True),
+    "growatt/storage_detail": G.storage_detail.flow("SN"),
+    "growatt/storage_detail_bean": G.storage_params.flow("SN"),
+    "growatt/storage_combined": G.storage_params.flow("SN"),
+    "growatt/tlx_all_settings": G.tlx_all_settings.flow("SN"),
+    "growatt/tlx_battery_info_detailed": G.tlx_battery_info_detailed.flow("SN"),
+    "growatt/tlx_data": G.tlx_data.flow("SN", "2026-06-21"),
+    "growatt/tlx_detail": G.tlx_detail.flow("SN"),
+    "growatt/tlx_enabled_settings": G.tlx_enabled_settings.flow("SN"),
+    "growatt/tlx_energy_overview": G.tlx_energy_overview.flow("1", "SN"),
+    "growatt/tlx_energy_prod_cons": G.tlx_energy_prod_cons.flow("1", "SN", 0, "2026-06-21"),
+    "growatt/tlx_params": G.tlx_params.flow("SN"),
+    "growatt/tlx_system_status": G.tlx_system_status.flow("1", "SN"),
+    "goodwe/error_gateway_route_not_found": S.monitor_detail.flow("1"),
+    "goodwe/error_legacy_getmonitordetail": S.monitor_detail.flow("1"),
+    "goodwe/error_legacy_login": S.cross_login.flow("me", "secret"),
+    "goodwe/error_legacy_missing_token": S.cross_login.flow("me", "secret"),
+    "goodwe/legacy_login": S.cross_login.flow("me", "secret"),
+    "goodwe/legacy_query_power_station_monitor_for_app": S.plant_list_page.flow(),
+    "goodwe/legacy_query_power_station_monitor_three": S.plant_monitor_page.flow(),
+    "goodwe/legacy_v2_getchartbyplant": S.chart_by_plant.flow("1", "2026-02-28", 3, "7"),
+    "goodwe/legacy_v2_getmonitordetail": S.monitor_detail.flow("1", 2),
+    "goodwe/legacy_v3_getmonitordetail": S.monitor_detail.flow("1", 3),
+    "goodwe/error_semsplus_login": P.plus_login.flow("me", "secret"),
+    "goodwe/error_semsplus_session": P.plus_flow.flow("1"),
+    "goodwe/error_semsplus_statistics": P.plus_statistics.flow("1", "2026-09-24"),
+    "goodwe/semsplus_all_status": P.plus_devices.flow("1"),
+    "goodwe/semsplus_equipment_information": P.plus_equipment_information.flow("SN", "1"),
+    "goodwe/semsplus_ev_charger_detail": P.plus_ev_charger.flow("SN", "HCA"),
+    "goodwe/semsplus_ev_charger_last_charge": P.plus_last_charge.flow("SN", "1"),
+    "goodwe/semsplus_login": P.plus_login.flow("me", "secret"),
+    "goodwe/semsplus_related_devices": P.plus_related_devices.flow("SN", "1"),
+    "goodwe/semsplus_remote": P.set_device_parameters.flow("SN", "1", {"80017": 2}, {}, {}),
+    "goodwe/semsplus_station_flow": P.plus_flow.flow("1"),
+    "goodwe/semsplus_station_list": P.plus_stations_page.flow(),
+    "goodwe/semsplus_statistics": P.plus_statistics.flow("1", "2026-09-24"),
+    "goodwe/semsplus_telecounting": P.plus_telecounting.flow("SN", "1"),
+    "goodwe/semsplus_telemetry": P.plus_telemetry.flow("SN", "1"),
+    "goodwe/semsplus_web_login": P.plus_login.flow("me", "secret"),
 }
 # Answers of calls nothing declares: read as JSON and masked, no more. Each with its reason.
 UNDECLARED = {
@@ -153,8 +153,8 @@ def read(name, place=0):
     call = CALLS[longest(CALLS, name)]
     growatt = name.startswith("growatt/")
     session = Session("https://openapi.growatt.com/" if growatt else "https://www.semsportal.com/api/")
-    cloud = GrowattCloud() if growatt else GoodWeCloud()
-    return call.endpoint.shape(cloud.read(session, call, on_the_wire(path, place)))
+    cloud = GrowattProtocol() if growatt else GoodWeProtocol()
+    return call.endpoint.shape(cloud.parse_response(session, call, on_the_wire(path, place)))
 
 
 def device(family):
@@ -170,33 +170,33 @@ def normalised(name, said):
         return normalise.inverter(device("inverter"), said, NOW)
     if kind in ("growatt/storage_combined", "growatt/storage_detail_bean"):
         whole = json.loads((Path(FOLDER) / f"{name}.json").read_text())
-        energy = G.storage_energy_overview.plan("1", "SN").endpoint.shape(whole.get("storage_energy_overview", {}))
+        energy = G.storage_energy_overview.flow("1", "SN").endpoint.shape(whole.get("storage_energy_overview", {}))
         return normalise.storage(device("storage"), said, energy, NOW)
     if kind == "growatt/plant_info":
         return normalise.plant_values(said, [])
     if kind in ("goodwe/legacy_v2_getmonitordetail", "goodwe/legacy_v3_getmonitordetail"):
         return goodwe.snapshot(said, "1", NOW)
     plant = Plant(vendor="goodwe", id="1")
-    return plus_normalise.snapshot(plant, said, [], {}, None, NOW) if isinstance(said, plus.Flow) else None
+    return plus_normalise.snapshot(plant, said, [], {}, None, NOW) if isinstance(said, plus.PlusFlow) else None
 
 
 REFUSED = {
-    "growatt/inverter_data_not_a_classic_inverter": e.Refused,
+    "growatt/inverter_data_not_a_classic_inverter": e.RequestRefused,
     "growatt/login_failed_501_v2_endpoint": e.InvalidCredentials,
     "growatt/login_failed_507_short": e.AccountLocked,
     "growatt/login_locked_507": e.AccountLocked,
-    "growatt/mix_error_504": e.Refused,
-    "growatt/setting_write_bad_time": e.Refused,
-    "growatt/setting_write_failure": e.Refused,
-    "goodwe/error_gateway_route_not_found_http404": e.Refused,
-    "goodwe/error_legacy_getmonitordetail_bad_station_innerexception": e.Refused,
+    "growatt/mix_error_504": e.RequestRefused,
+    "growatt/setting_write_bad_time": e.RequestRefused,
+    "growatt/setting_write_failure": e.RequestRefused,
+    "goodwe/error_gateway_route_not_found_http404": e.RequestRefused,
+    "goodwe/error_legacy_getmonitordetail_bad_station_innerexception": e.RequestRefused,
     "goodwe/error_legacy_login_bad_password_100005_2021": e.InvalidCredentials,
     "goodwe/error_legacy_login_bad_password_100005_2024": e.InvalidCredentials,
     "goodwe/error_legacy_missing_token_header_100000": e.CloudError,
-    "goodwe/legacy_v3_getmonitordetail_success_but_empty_data_2026": e.Refused,
+    "goodwe/legacy_v3_getmonitordetail_success_but_empty_data_2026": e.RequestRefused,
     "goodwe/error_semsplus_login_parameter_error_100004": e.LoginFailed,
     "goodwe/error_semsplus_session_abnormal_C0602": e.SessionExpired,
-    "goodwe/error_semsplus_statistics_bad_dimension_S0327": e.Refused,
+    "goodwe/error_semsplus_statistics_bad_dimension_S0327": e.RequestRefused,
     "goodwe/semsplus_login_success_incomplete_token_missing_agreement": e.TermsNotAccepted,
 }
 
@@ -275,7 +275,7 @@ def test_what_is_shown_of_a_capture_is_masked():
     for path in files():
         text = path.read_text(encoding="utf-8")
         assert excerpt(text).isprintable()
-        shown = masked(text)
+        shown = mask_secrets(text)
         assert not re.search(r"[\w.]+@[\w.]+\.\w+", shown), path.name
         assert not re.search(r"0123456789abcdef", shown), path.name
         assert not re.search(r'"(?i:token|password|pwd|uid|email|cpowerToken)"\s*:\s*"', shown), path.name
@@ -307,7 +307,7 @@ def test_a_locked_account_is_locked_for_a_day():
 
 
 def test_a_wrong_family_is_refused_with_its_code():
-    with pytest.raises(e.Refused) as caught:
+    with pytest.raises(e.RequestRefused) as caught:
         read("growatt/mix_error_504")
     assert caught.value.code == "504"
 
@@ -417,7 +417,7 @@ NOT_OF_A_NEXA = {"default_power"}
 def test_the_settings_of_a_real_answer_are_read(name):
     family, known = SETTINGS[name]
     answer = on_the_wire(Path(FOLDER) / f"{name}.json")
-    _, found = script(logged_in().carry(Growatt.read_settings.plan(device(family)), NOON), [answer])
+    _, found = script(logged_in().execute(Growatt.read_settings.flow(device(family)), NOON), [answer])
     for setting in Growatt.settings_of(device(family)):
         told = found[setting.name]
         if setting.readable and not (family == "noah" and setting.name in NOT_OF_A_NEXA):

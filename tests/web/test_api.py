@@ -13,14 +13,14 @@ import pytest
 
 from heliograph.config import Account
 from heliograph.core.redact import Secret
-from heliograph.current import AccountNow
+from heliograph.current import AccountStatus
 from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Known, Series
-from heliograph.store.threaded import Aside
-from heliograph.web.paths import part
-from heliograph.web.state import Source
+from heliograph.store.base import Batch, Series, SeriesInfo
+from heliograph.store.threaded import StoreThread
+from heliograph.web.paths import encode_id
+from heliograph.web.state import StateCache
 from support.website import HOME, HOSTILE, IDS, NOON, ZONE, Still, entry, home, hostile, numbered, served, written
 
 API = "/api/v1"
@@ -57,7 +57,7 @@ def odd(tmp_path_factory):
 
 @pytest.mark.parametrize("name", IDS)
 def test_an_id_of_any_characters_names_its_plant_and_its_device(odd, name):
-    plant = f"{API}/plants/goodwe/{part(name)}"
+    plant = f"{API}/plants/goodwe/{encode_id(name)}"
     assert odd.ask(plant).json["plant"] == name
     for what in ("samples", "days"):
         found = odd.ask(f"{plant}/{what}?{urlencode({'device': name})}")
@@ -91,18 +91,18 @@ def test_everybody_who_asks_within_two_seconds_gets_one_look_at_the_store(tmp_pa
         return ()
 
     async def ask():
-        aside = Aside(partial(open_store, written(tmp_path / "s.sqlite", home())))
-        source = Source(aside, seen, clock=(clock := Still()), ticks=lambda: ticks[0])
-        await asyncio.gather(*(source.overview() for _ in range(5)))
+        aside = StoreThread(partial(open_store, written(tmp_path / "s.sqlite", home())))
+        source = StateCache(aside, seen, clock=(clock := Still()), timer=lambda: ticks[0])
+        await asyncio.gather(*(source.current() for _ in range(5)))
         assert len(looks) == 1
         ticks[0] = 1.9
-        await source.overview()
+        await source.current()
         assert len(looks) == 1
         ticks[0] = 2.0
-        assert (await source.overview()).at == NOON
+        assert (await source.current()).at == NOON
         assert len(looks) == 2
         clock.moment += 8 * 3600  # the machine slept
-        assert (await source.overview()).at == clock.moment
+        assert (await source.current()).at == clock.moment
         assert len(looks) == 3
         await aside.close()
 
@@ -112,9 +112,9 @@ def test_everybody_who_asks_within_two_seconds_gets_one_look_at_the_store(tmp_pa
 def test_plants_are_filtered_sorted_and_paged(tmp_path):
     many = [Series("growatt", f"{number:04}") for number in range(1000)]
     rows = [entry(one, NOON, pv_power=None if place % 10 == 0 else float(place)) for place, one in enumerate(many)]
-    known = [Known(one, f"Plant {999 - place}", None, ZONE) for place, one in enumerate(many)]
-    other = Batch(samples=[entry(Series("goodwe", "x"), NOON - 86400)], known=[Known(Series("goodwe", "x"))])
-    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, known=known), other)) as site:
+    known = [SeriesInfo(one, f"Plant {999 - place}", None, ZONE) for place, one in enumerate(many)]
+    other = Batch(samples=[entry(Series("goodwe", "x"), NOON - 86400)], series_info=[SeriesInfo(Series("goodwe", "x"))])
+    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=known), other)) as site:
 
         def listed(query):
             return site.ask(f"{API}/plants?{query}").json
@@ -173,7 +173,9 @@ def test_a_device_has_samples_of_its_own(site):
 
 def test_years_of_samples_are_never_more_than_fit(tmp_path):
     rows = [entry(HOME, NOON - 14400 * past, pv_power=float(past)) for past in range(3 * 365 * 6)]
-    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, known=[Known(HOME, "Home", None, ZONE)]))) as site:
+    with served(
+        written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=[SeriesInfo(HOME, "Home", None, ZONE)]))
+    ) as site:
         found = site.ask(f"{PLANT}/samples?from=2023-07-01&to=2026-06-21&points=2000").json
     assert 1000 < len(found["starts"]) <= 2010
     assert found["seconds"] == 24 * 3600
@@ -371,7 +373,9 @@ def test_an_endless_question_is_not_repeated_endlessly(site):
 
 def test_no_number_is_told_that_is_none(tmp_path):
     rows = [entry(HOME, NOON, pv_power=float("inf"), grid_power=5.0)]
-    with served(written(tmp_path / "s.sqlite", Batch(samples=rows, known=[Known(HOME, None, None, ZONE)]))) as site:
+    with served(
+        written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=[SeriesInfo(HOME, None, None, ZONE)]))
+    ) as site:
         found = site.ask(PLANT)
         assert found.json["values"]["pv_power"] is None
         assert b"Infinity" not in found.body + site.ask(f"{PLANT}/samples").body
@@ -379,10 +383,10 @@ def test_no_number_is_told_that_is_none(tmp_path):
 
 
 def test_no_secret_of_an_account_is_in_any_answer(tmp_path):
-    from heliograph.cli.serve import Watched
+    from heliograph.cli.serve import AccountStatusProvider
 
     account = Account(name="home", vendor="growatt", username="ada@example.com", password=Secret("hunter2-hunter2"))
-    with served(written(tmp_path / "s.sqlite", home()), seen=Watched([account])) as site:
+    with served(written(tmp_path / "s.sqlite", home()), seen=AccountStatusProvider([account])) as site:
         said = [site.ask(path).body for path in (f"{API}/accounts", "/metrics", "/healthz", "/", "/status")]
     assert b'"account":"home"' in said[0]
     assert b'"limit"' in said[0]
@@ -392,11 +396,13 @@ def test_no_secret_of_an_account_is_in_any_answer(tmp_path):
 
 
 def test_a_problem_of_an_account_is_told_in_its_own_words():
-    from heliograph.cli.serve import Watched
+    from heliograph.cli.serve import AccountStatusProvider
     from heliograph.errors import CloudError
 
     account = Account(name="home", vendor="growatt", username="ada", password=Secret("hunter2-hunter2"))
-    (seen,) = Watched([account], lambda: {"home": CloudError("no answer", vendor="growatt", call="plants")})()
-    assert isinstance(seen, AccountNow)
+    (seen,) = AccountStatusProvider(
+        [account], lambda: {"home": CloudError("no answer", vendor="growatt", call="plants")}
+    )()
+    assert isinstance(seen, AccountStatus)
     assert seen.problem == "growatt plants: no answer"
     assert seen.budget is not None

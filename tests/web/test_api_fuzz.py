@@ -76,7 +76,7 @@ def test_the_document_that_is_served_is_this_one_and_names_every_path(site):
 
 def test_every_route_of_the_api_is_in_the_document():
     from heliograph.web import api, openapi
-    from heliograph.web.live import Live
+    from heliograph.web.live import EventHub
 
-    there = [*api.routes(None, Live(None)), openapi.route()]
+    there = [*api.routes(None, EventHub(None)), openapi.route()]
     assert {one.path_format for one in there} == set(document()["paths"])

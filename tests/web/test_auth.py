@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from heliograph.config import Serve
+from heliograph.config import ServeConfig
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.web.auth import HEADERS, Doubts, Rules
+from heliograph.web.auth import SECURITY_HEADERS, AuthPolicy, FailedTokenThrottle
 from support.website import TOKEN, home, served, written
 
 PLANTS = "/api/v1/plants"
@@ -49,9 +49,9 @@ def test_every_answer_forbids_what_nobody_needs(site, locked):
     answers = [site.ask(path) for path in ("/", PLANTS, "/nothing", f"{PLANTS}?limit=0", "/metrics", "/assets/page.js")]
     answers += [site.ask("/", Host="evil.example"), site.ask("/", "POST"), locked.ask("/"), locked.ask("/?token=no")]
     for answer in answers:
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
         assert "Server" not in answer.headers
-    policy = HEADERS["Content-Security-Policy"]
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;")
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
@@ -216,49 +216,49 @@ def test_whoever_is_known_by_a_cookie_is_not_kept_out_by_anothers_guesses(locked
 
 def test_guesses_are_forgotten_after_a_minute_and_counted_by_household():
     now = [0.0]
-    doubts = Doubts(lambda: now[0])
+    doubts = FailedTokenThrottle(lambda: now[0])
     for number in range(10):
-        assert doubts.wait("2001:db8::1") == 0
-        doubts.add(f"2001:db8::{number:x}")
-    assert doubts.wait("2001:db8::ffff") == 60
-    assert doubts.wait("2001:db8:0:1::1") == doubts.wait("10.0.0.1") == 0
+        assert doubts.retry_after("2001:db8::1") == 0
+        doubts.record_failure(f"2001:db8::{number:x}")
+    assert doubts.retry_after("2001:db8::ffff") == 60
+    assert doubts.retry_after("2001:db8:0:1::1") == doubts.retry_after("10.0.0.1") == 0
     now[0] = 59.0
-    assert doubts.wait("2001:db8::1") == 1
+    assert doubts.retry_after("2001:db8::1") == 1
     now[0] = 60.0
-    assert doubts.wait("2001:db8::1") == 0
+    assert doubts.retry_after("2001:db8::1") == 0
 
 
 def test_many_addresses_that_guess_do_not_fill_the_memory():
-    doubts = Doubts(lambda: 0.0)
+    doubts = FailedTokenThrottle(lambda: 0.0)
     for number in range(5000):
-        doubts.add(f"10.0.{number // 250}.{number % 250}")
+        doubts.record_failure(f"10.0.{number // 250}.{number % 250}")
     assert len(doubts._wrong) <= 1024
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "solar.lan", ""])
 def test_nobody_listens_for_others_without_a_token(host):
     with pytest.raises(ConfigError, match="needs a token"):
-        Rules.of(Serve(host=host))
-    assert Rules.of(Serve(host=host, token=Secret(TOKEN))).token == TOKEN.encode()
+        AuthPolicy.from_config(ServeConfig(host=host))
+    assert AuthPolicy.from_config(ServeConfig(host=host, token=Secret(TOKEN))).token == TOKEN.encode()
 
 
 @pytest.mark.parametrize("token", ["", "short", "x" * 15])
 def test_a_token_that_can_be_guessed_is_none(token):
     with pytest.raises(ConfigError, match="token"):
-        Rules.of(Serve(host="0.0.0.0", token=Secret(token)))
+        AuthPolicy.from_config(ServeConfig(host="0.0.0.0", token=Secret(token)))
     with pytest.raises(ConfigError, match="token"):
-        Rules.of(Serve(token=Secret(token)))
+        AuthPolicy.from_config(ServeConfig(token=Secret(token)))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2"])
 def test_this_machine_needs_no_token(host):
-    rules = Rules.of(Serve(host=host))
+    rules = AuthPolicy.from_config(ServeConfig(host=host))
     assert rules.token is None
-    assert rules.knows(f"[{host}]:80" if host == "::1" else host)
+    assert rules.allows_host(f"[{host}]:80" if host == "::1" else host)
 
 
 def test_rules_do_not_show_their_token():
-    assert TOKEN not in repr(Rules.of(Serve(token=Secret(TOKEN))))
+    assert TOKEN not in repr(AuthPolicy.from_config(ServeConfig(token=Secret(TOKEN))))
 
 
 def test_a_mistake_of_ours_is_told_as_one_and_by_nothing_else(store, caplog):
@@ -270,7 +270,7 @@ def test_a_mistake_of_ours_is_told_as_one_and_by_nothing_else(store, caplog):
     assert answer.status == 500
     assert answer.json["detail"] == "a mistake of this program; please report it"
     assert b"secret-of-somebody" not in answer.body
-    assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+    assert answer.headers["Content-Security-Policy"] == SECURITY_HEADERS["Content-Security-Policy"]
 
 
 def test_a_head_too_long_or_no_http_at_all_ends_the_connection_and_nothing_else(site):

@@ -9,9 +9,9 @@ import pytest
 from heliograph.local_time import day_bounds
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Entry, Known, Series
+from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
 from heliograph.web.page.format import power
-from heliograph.web.page.history import offsets
+from heliograph.web.page.history import utc_offsets
 from support.browser import chromium, opened, sideways, site, watched
 from support.paths import TESTS
 from support.web_scenes import HOME, SCENES, ZONE, Scene, at, fill, fleet, hybrid
@@ -75,7 +75,7 @@ def tab(browser, serving):
     yield open_one
     for one in tabs:
         one.page.context.close()
-    assert [wrong for one in tabs for wrong in one.wrong] == []
+    assert [wrong for one in tabs for wrong in one.error] == []
 
 
 def drawn(page):
@@ -95,9 +95,9 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
     before = page.locator(CHART).get_attribute("data-drawn")
     over = page.locator(".u-over").bounding_box()
     with page.expect_response(re.compile("/samples")) as asked:
-        page.mouse.move(over["x"] + over["width"] * 0.2, over["y"] + 100)
+        page.mouse.save_reader_position(over["x"] + over["width"] * 0.2, over["y"] + 100)
         page.mouse.down()
-        page.mouse.move(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
+        page.mouse.save_reader_position(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
         page.mouse.up()
     assert asked.value.ok
     whole = page.get_by_role("button", name="Show all")
@@ -125,7 +125,7 @@ def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
     moment = int(running.clock.now())
     with open_store(running.where) as store:
         values = {**store.latest(HOME)[0].values, "pv_power": 4321.0, "battery_power": -1500.0}
-        store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+        store.write(Batch(samples=[StoredSample(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
     page.get_by_text("The sun gives 4.32\u202fkW").wait_for(timeout=15_000)
     assert page.get_by_text("Live, just now").is_visible()
     assert page.locator(".leg.battery").count() == 1
@@ -161,7 +161,7 @@ def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
     moment = int(running.clock.now()) - 60
     with open_store(running.where) as store:
         values = store.latest(HOME)[0].values
-        store.write(Batch(samples=[Entry(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
+        store.write(Batch(samples=[StoredSample(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
     page.get_by_text("Mon 22 June 2026").wait_for(timeout=15_000)
     drawn(page)
     page.get_by_text("Mon 22 Jun, 00:00").wait_for()
@@ -255,8 +255,8 @@ def hostile(store):
         values = {"pv_power": 100.0, "pv_energy_today": 1.0}
         store.write(
             Batch(
-                known=[Known(one, name, "hybrid", "Europe/Berlin") for one in series],
-                samples=[Entry(one, now - 60, now, Quality.LIVE, Status.FAULT, values) for one in series],
+                series_info=[SeriesInfo(one, name, "hybrid", "Europe/Berlin") for one in series],
+                samples=[StoredSample(one, now - 60, now, Quality.LIVE, Status.FAULT, values) for one in series],
             )
         )
     return Scene(now)
@@ -343,7 +343,7 @@ def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home)
 
     def hours(day, most):
         since, until = day_bounds(day, ZONE)
-        return page.evaluate(HOURS, [offsets(ZONE, since, until), since, until, most])
+        return page.evaluate(HOURS, [utc_offsets(ZONE, since, until), since, until, most])
 
     autumn, spring = hours(date(2026, 10, 25), 30), hours(date(2026, 3, 29), 30)
     assert autumn[:6] == ["Sun 25", "01:00", "02:00", "02:00", "03:00", "04:00"]
@@ -393,7 +393,7 @@ def test_a_year_of_five_minutes_is_drawn(tab, serving, capsys):
 
     running = serving(scene)
     with open_store(running.where) as store:
-        kept = sum(1 for _ in store.moments(HOME, 0, 1 << 40))
+        kept = sum(1 for _ in store.sample_times(HOME, 0, 1 << 40))
     page = tab(f"{running.url}/?span=year&show=power")
     points = drawn(page)
     took = page.locator(CHART).get_attribute("data-took")

@@ -11,11 +11,11 @@ from functools import partial
 import pytest
 
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Known, Series
-from heliograph.store.threaded import Aside
+from heliograph.store.base import Batch, Series, SeriesInfo
+from heliograph.store.threaded import StoreThread
 from heliograph.web import live as module
-from heliograph.web.live import Live
-from heliograph.web.state import Source
+from heliograph.web.live import EventHub
+from heliograph.web.state import StateCache
 from support.website import HOME, NOON, ZONE, Still, accounts, entry, home, hostile, served, written
 
 LIVE = "/api/v1/events/live"
@@ -74,7 +74,9 @@ def test_whoever_begins_to_listen_gets_what_is_true_and_then_what_changes(store)
 
 def test_only_plants_that_changed_are_told_and_only_those_asked_for(store):
     other = Series("goodwe", "22")
-    written(store, Batch(samples=[entry(other, NOON, pv_power=1.0)], known=[Known(other, "Other", None, ZONE)]))
+    written(
+        store, Batch(samples=[entry(other, NOON, pv_power=1.0)], series_info=[SeriesInfo(other, "Other", None, ZONE)])
+    )
     with served(store) as site, Events(site) as all_of_them, Events(site, f"{LIVE}?vendor=goodwe&plant=22") as one:
         assert len(all_of_them.next()[2]["plants"]) == 2
         assert [plant["name"] for plant in one.next()[2]["plants"]] == ["Other"]
@@ -90,7 +92,9 @@ def test_only_plants_that_changed_are_told_and_only_those_asked_for(store):
 @pytest.mark.parametrize("how", ["header", "query"])
 def test_whoever_comes_back_gets_only_what_changed_meanwhile(store, how):
     other = Series("goodwe", "22")
-    written(store, Batch(samples=[entry(other, NOON, pv_power=1.0)], known=[Known(other, "Other", None, ZONE)]))
+    written(
+        store, Batch(samples=[entry(other, NOON, pv_power=1.0)], series_info=[SeriesInfo(other, "Other", None, ZONE)])
+    )
     with served(store) as site, Events(site) as stays:
         with Events(site) as events:
             events.next()
@@ -171,9 +175,9 @@ def test_whoever_listens_gets_nothing_compressed_and_at_once(store):
 
 
 def watched(store, clock, **options):
-    aside = Aside(partial(open_store, store, make=False))
-    source = Source(aside, accounts, clock=clock, ticks=lambda: clock.moment)
-    return aside, Live(source, look=0.01, **options)
+    aside = StoreThread(partial(open_store, store, create=False))
+    source = StateCache(aside, accounts, clock=clock, timer=lambda: clock.moment)
+    return aside, EventHub(source, look=0.01, **options)
 
 
 async def until(stream, word):
@@ -206,7 +210,7 @@ def test_a_stream_that_is_closed_ends_without_waiting_for_its_next_beat(store):
         await asyncio.sleep(0)
         await live.close()
         assert await asyncio.wait_for(ending, 5) == "over"
-        assert live.listeners == 0
+        assert live.clients == 0
         await aside.close()
 
     asyncio.run(listen())
@@ -215,12 +219,12 @@ def test_a_stream_that_is_closed_ends_without_waiting_for_its_next_beat(store):
 def test_nobody_looks_while_nobody_listens(store):
     async def listen():
         aside, live = watched(store, Still())
-        assert live._looking is None
+        assert live._poll_task is None
         stream = live.events(0, lambda _: True)
         await until(stream, "event: now")
-        task = live._looking
+        task = live._poll_task
         await stream.aclose()
-        assert live._looking is None
+        assert live._poll_task is None
         await asyncio.wait([task])
         assert task.cancelled()
         await aside.close()

@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heliograph.collect.counters.repair import count
-from heliograph.current import AccountNow
+from heliograph.collect.counters.repair import repair_counters
+from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, Entry, Known, Series
+from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 from heliograph.web.page import fleet as page_fleet
 from heliograph.web.page import flow, format, history  # noqa: A004
 from heliograph.web.page import status as page_status
-from heliograph.web.page.bars import chart
+from heliograph.web.page.bars import bar_chart
 from support.browser import site
 from support.web_scenes import HOME, SCENES, Scene, at
 from support.website import HOSTILE, Site, budget, served
@@ -259,12 +259,12 @@ def test_a_locked_account_is_the_first_thing_said_on_every_page(tmp_path):
 def test_a_wait_is_said_as_what_it_is():
     later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
     for used, told in ((100, "To spread the day, other programs wait until"), (200, "May ask again")):
-        account = AccountNow(
+        account = AccountStatus(
             name="home",
             vendor="growatt",
             budget=budget(requests_used=used, requests_limit=200, next_free=later, pause=None),
         )
-        assert told in str(page_status.usage(account, at(12)))
+        assert told in str(page_status.budget_usage(account, at(12)))
 
 
 def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp_path):
@@ -289,13 +289,13 @@ def polled(*energies):
 
     def scene(store):
         memory, moment = {}, at(13)
-        store.write(Batch(known=[Known(HOME, "Haus am See", None, "Europe/Berlin")]))
+        store.write(Batch(series_info=[SeriesInfo(HOME, "Haus am See", None, "Europe/Berlin")]))
         for energy in energies:
             values = {"pv_power": 3000.0, "pv_energy_today": energy, "pv_energy_total": 800 + energy}
-            entry = Entry(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
-            counted = count(memory, entry, ZoneInfo("Europe/Berlin"))
-            store.write(Batch(samples=[counted.entry], days=counted.days, repairs=counted.repairs))
-            memory, moment = counted.memory, moment + 300
+            entry = StoredSample(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
+            counted = repair_counters(memory, entry, ZoneInfo("Europe/Berlin"))
+            store.write(Batch(samples=[counted.sample], days=counted.days, repairs=counted.repairs))
+            memory, moment = counted.state, moment + 300
         return Scene(moment)
 
     return scene
@@ -320,8 +320,8 @@ def named(name):
         values = {"pv_power": 100.0, "pv_energy_today": 1.0}
         store.write(
             Batch(
-                known=[Known(one, name, name if one.device else None, "Europe/Berlin") for one in series],
-                samples=[Entry(one, moment, moment, Quality.LIVE, Status.FAULT, values) for one in series],
+                series_info=[SeriesInfo(one, name, name if one.device else None, "Europe/Berlin") for one in series],
+                samples=[StoredSample(one, moment, moment, Quality.LIVE, Status.FAULT, values) for one in series],
                 days=[Day(series[1], date(2026, 6, 20), {"pv_energy": 3.0}, Quality.LIVE, True, moment)],
             )
         )
@@ -347,9 +347,9 @@ def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
         start = int(datetime(2026, 10, 25, tzinfo=BERLIN).timestamp())
         store.write(
             Batch(
-                known=[Known(HOME, "Home", None, "Europe/Berlin")],
+                series_info=[SeriesInfo(HOME, "Home", None, "Europe/Berlin")],
                 samples=[
-                    Entry(
+                    StoredSample(
                         HOME, start + 300 * number, moment, Quality.LIVE, Status.ONLINE, {"load_power": 100.0 + number}
                     )
                     for number in range(25 * 12)
@@ -367,25 +367,25 @@ def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
 
 def test_the_wall_is_ahead_by_what_it_is_at_each_moment():
     start = int(datetime(2026, 3, 29, tzinfo=BERLIN).timestamp())
-    assert history.offsets(BERLIN, start, start + 23 * 3600) == ((start, 3600), (start + 2 * 3600, 7200))
-    assert history.offsets(UTC, start, start + 86400) == ((start, 0),)
+    assert history.utc_offsets(BERLIN, start, start + 23 * 3600) == ((start, 3600), (start + 2 * 3600, 7200))
+    assert history.utc_offsets(UTC, start, start + 86400) == ((start, 0),)
 
 
 def test_no_share_is_told_that_does_not_follow():
-    assert format.of_sun({"pv_energy": 10.0, "grid_export_energy": None}).share is None
-    assert format.of_sun({"pv_energy": 10.0, "grid_export_energy": 12.0}).share is None
-    assert format.of_house({"load_energy": 0.0, "grid_import_energy": 0.0}) is None
-    assert format.of_house({"load_energy": 8.0, "grid_import_energy": 2.0}).share == 75
+    assert format.split_solar({"pv_energy": 10.0, "grid_export_energy": None}).share is None
+    assert format.split_solar({"pv_energy": 10.0, "grid_export_energy": 12.0}).share is None
+    assert format.split_house({"load_energy": 0.0, "grid_import_energy": 0.0}) is None
+    assert format.split_house({"load_energy": 8.0, "grid_import_energy": 2.0}).share == 75
 
 
 def test_what_is_not_known_is_not_drawn():
-    assert [one.name for one in flow.nodes({"pv_power": 5.0, "grid_power": None})] == ["sun"]
-    assert [one.name for one in flow.nodes({"pv_power": None, "load_energy_total": 5.0})] == ["house"]
-    assert flow.nodes({}) == []
+    assert [one.name for one in flow.flow_nodes({"pv_power": 5.0, "grid_power": None})] == ["sun"]
+    assert [one.name for one in flow.flow_nodes({"pv_power": None, "load_energy_total": 5.0})] == ["house"]
+    assert flow.flow_nodes({}) == []
 
 
 def test_power_runs_from_the_sun_and_into_the_house():
-    drawn = str(flow.picture(flow.nodes({"pv_power": 900.0, "load_power": 900.0, "grid_power": 3.0})))
+    drawn = str(flow.flow_diagram(flow.flow_nodes({"pv_power": 900.0, "load_power": 900.0, "grid_power": 3.0})))
     assert 'class="leg sun pace-5"' in drawn
     assert "M210 122L210 170" in drawn
     assert 'points="210,183 ' in drawn
@@ -398,16 +398,16 @@ def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
     days = [
         history.Bar(date(2026, 6, 1 + number), {"pv_energy": value}, 1, 1) for number, value in enumerate((4.0, None))
     ]
-    drawn = str(chart(days, "week", lambda day: f"?at={day}"))
+    drawn = str(bar_chart(days, "week", lambda day: f"?at={day}"))
     assert drawn.count('class="sun"') == 1
     assert "Tue 2: nothing is known" in drawn
 
 
 def test_a_wish_is_an_address_and_comes_back_from_it():
-    wish = page_fleet.Wanted("näh & fern", "live", "today", falling=True, page=3)
+    wish = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
     from urllib.parse import parse_qsl, urlsplit
 
-    assert page_fleet.wanted(dict(parse_qsl(urlsplit(wish.query()).query))) == wish
-    assert page_fleet.Wanted().query() == "/"
+    assert page_fleet.parse_fleet_query(dict(parse_qsl(urlsplit(wish.query()).query))) == wish
+    assert page_fleet.FleetQuery().query() == "/"
     with pytest.raises(ConfigError):
-        page_fleet.wanted({"sort": "x"})
+        page_fleet.parse_fleet_query({"sort": "x"})

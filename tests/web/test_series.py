@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.local_time import begins
+from heliograph.local_time import day_start
 from heliograph.store import open_store
 from heliograph.store.base import Batch
-from heliograph.web.series import MOST, columns, length, runs
+from heliograph.web.series import MAX_BUCKETS, bucket_seconds, columns, uniform_runs
 from support.website import HOME, entry
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -22,10 +22,10 @@ DAY = 24 * 3600
 
 
 def starts(since, until, points, zone):
-    seconds = length(since, until, points)
+    seconds = bucket_seconds(since, until, points)
     return seconds, [
         (at, min(at + step, end))
-        for begin, end, step in runs(since, until, seconds, zone)
+        for begin, end, step in uniform_runs(since, until, seconds, zone)
         for at in range(begin, end, step)
     ]
 
@@ -34,11 +34,11 @@ def starts(since, until, points, zone):
     st.dates(date(2000, 1, 1), date(2030, 1, 1)),
     st.integers(0, DAY),
     st.integers(1, 10 * 366 * DAY),
-    st.integers(1, MOST),
+    st.integers(1, MAX_BUCKETS),
     st.sampled_from(ZONES),
 )
 def test_stretches_follow_each_other_without_hole_or_overlap_and_cover_what_is_asked(first, late, long, points, zone):
-    since = begins(first, zone) + late
+    since = day_start(first, zone) + late
     until = since + long
     _, found = starts(since, until, points, zone)
     assert found[0][0] <= since < found[0][1]
@@ -46,28 +46,33 @@ def test_stretches_follow_each_other_without_hole_or_overlap_and_cover_what_is_a
     assert all(before[1] == after[0] for before, after in pairwise(found))
 
 
-@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(2, 400), st.integers(1, MOST), st.sampled_from(ZONES))
+@given(
+    st.dates(date(2000, 1, 1), date(2030, 1, 1)),
+    st.integers(2, 400),
+    st.integers(1, MAX_BUCKETS),
+    st.sampled_from(ZONES),
+)
 def test_there_are_no_more_than_were_asked_for_but_for_changes_of_the_clock(first, days, points, zone):
-    since, until = begins(first, zone), begins(first + timedelta(days=days), zone)
+    since, until = day_start(first, zone), day_start(first + timedelta(days=days), zone)
     seconds, found = starts(since, until, points, zone)
-    changes = len(list(runs(since, until, seconds, zone))) - 1
+    changes = len(list(uniform_runs(since, until, seconds, zone))) - 1
     assert changes <= 12
     assert len(found) <= points + changes + 1
 
 
 @given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(2, 400), st.sampled_from(ZONES))
 def test_every_midnight_begins_a_stretch_of_a_day_or_less(first, days, zone):
-    since, until = begins(first, zone), begins(first + timedelta(days=days), zone)
+    since, until = day_start(first, zone), day_start(first + timedelta(days=days), zone)
     seconds, found = starts(since, until, days, zone)
     if seconds <= DAY:
         there = {at for at, _ in found}
-        assert all(begins(first + timedelta(days=past), zone) in there for past in range(days))
+        assert all(day_start(first + timedelta(days=past), zone) in there for past in range(days))
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-21", 24)])
 def test_a_day_on_which_the_clock_changes_is_one_stretch(day, hours):
     first = date.fromisoformat(day)
-    since, until = begins(first - timedelta(days=3), BERLIN), begins(first + timedelta(days=4), BERLIN)
+    since, until = day_start(first - timedelta(days=3), BERLIN), day_start(first + timedelta(days=4), BERLIN)
     _, found = starts(since, until, 8, BERLIN)
     assert [(end - at) / 3600 for at, end in found] == [24, 24, 24, hours, 24, 24, 24]
 
@@ -78,7 +83,7 @@ def test_a_year_of_five_minutes_is_read_as_hours_with_what_stood_out_in_each(tmp
     peak = begin + 10 * DAY + 12 * 3600
     with open_store(tmp_path / "s.sqlite") as store:
         store.write(Batch(samples=[entry(HOME, at, pv_power=9000.0 if at == peak else 100.0) for at in moments]))
-        found = columns(store, HOME, UTC, ("pv_power",), begin, begin + 365 * DAY, MOST)
+        found = columns(store, HOME, UTC, ("pv_power",), begin, begin + 365 * DAY, MAX_BUCKETS)
     assert found["seconds"] == 6 * 3600
     assert len(found["starts"]) == 30 * 4
     assert found["metrics"]["pv_power"]["high"].count(9000.0) == 1

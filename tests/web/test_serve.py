@@ -13,7 +13,7 @@ from datetime import datetime
 
 import pytest
 
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from support.website import TOKEN, home, written
 
@@ -153,7 +153,7 @@ def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
 
 def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
     noon = datetime.fromisoformat("2025-06-21T12:00:00+02:00")
-    emulator = build(Options(start=noon, speed=0, accounts=2))
+    emulator = build_emulator(EmulatorOptions(start=noon, speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         tables = [
             f"[[account]]\nvendor = {one['vendor']!r}\nusername = {one['username']!r}\n"

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.concurrency import stop_on_signals
-from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
-from heliograph.cli.terminal import failed, print_json, printable
-from heliograph.cli.timefmt import clock, day, in_order
+from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
+from heliograph.cli.terminal import print_json, printable, report_failure
+from heliograph.cli.timefmt import check_day_order, format_local_time, parse_day_option
 from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from heliograph.collect.backfill import Backfill, Share, Wish
+    from heliograph.collect.backfill import Backfill, BackfillOptions, PlantBackfill
     from heliograph.config import Account
 
 _EXAMPLES = """\
@@ -43,51 +43,55 @@ def add_backfill(commands: Any) -> None:
         "--no-wait", action="store_false", dest="wait", help="end when the day's budget is used, and say what is left"
     )
     parser.add_argument("--json", action="store_true", help="print a list of objects at the end, one per plant")
-    add_store(parser)
+    add_store_option(parser)
 
 
 def backfill(options: Namespace) -> int:
     """Ask until everything is there; stopped or out of budget, say what is left."""
     import asyncio  # noqa: PLC0415 - help needs no event loop
 
-    from heliograph.collect.backfill import Wish  # noqa: PLC0415 - nor the collector
+    from heliograph.collect.backfill import BackfillOptions  # noqa: PLC0415 - nor the collector
 
-    since, until = day(options.since, "--since"), day(options.until, "--until")
-    in_order(since, until, ("--since", "--until"))
-    accounts = chosen_accounts(options)
+    since, until = parse_day_option(options.since, "--since"), parse_day_option(options.until, "--until")
+    check_day_order(since, until, ("--since", "--until"))
+    accounts = load_accounts(options)
     # What it warns of is said as an error at once.
     logging.getLogger("heliograph.collect").setLevel(logging.ERROR)
     return asyncio.run(
-        _filled(accounts, chosen_store(options), options, Wish(since, until, options.plant, wait=options.wait))
+        _filled(
+            accounts, store_location(options), options, BackfillOptions(since, until, options.plant, wait=options.wait)
+        )
     )
 
 
-async def _filled(accounts: Sequence[Account], where: str, options: Namespace, wish: Wish) -> int:
+async def _filled(accounts: Sequence[Account], where: str, options: Namespace, wish: BackfillOptions) -> int:
     import asyncio  # noqa: PLC0415 - as above
 
-    from heliograph.cli.clients import client  # noqa: PLC0415
-    from heliograph.cli.progress import shown  # noqa: PLC0415
+    from heliograph.cli.clients import create_client  # noqa: PLC0415
+    from heliograph.cli.progress import show_progress  # noqa: PLC0415
     from heliograph.collect.backfill import Backfill  # noqa: PLC0415
     from heliograph.local_time import Clock  # noqa: PLC0415
     from heliograph.store import open_store  # noqa: PLC0415
-    from heliograph.store.threaded import Writer  # noqa: PLC0415
+    from heliograph.store.threaded import BufferedWriter  # noqa: PLC0415
 
-    writer, stop = Writer(partial(open_store, where)), asyncio.Event()
+    writer, stop = BufferedWriter(partial(open_store, where)), asyncio.Event()
     # A store that cannot be opened is a mistake to be mended, not something to ask clouds for.
-    await writer.ask(lambda _: None)
+    await writer.run(lambda _: None)
     stop_on_signals(stop)
-    with shown() as tell:
+    with show_progress() as tell:
         fills = []
         for account in accounts:
-            limited = wish._replace(among=account.plants)
-            fills.append(Backfill(account.name, client(account, concurrent=True), writer, Clock(), limited, tell))
+            limited = wish._replace(configured=account.plants)
+            fills.append(
+                Backfill(account.name, create_client(account, asynchronous=True), writer, Clock(), limited, tell)
+            )
         many = len(accounts) > 1
         codes = await asyncio.gather(*(_one(fill, stop, many=many) for fill in fills))
     await writer.finish()
-    if wish.plants and all(fill.seen is not None and not fill.shares for fill in fills):
+    if wish.plants and all(fill.found is not None and not fill.plants for fill in fills):
         raise _unknown(wish.plants, fills)
     if options.json:
-        print_json([as_dict(one, fill) for fill in fills for one in fill.shares])
+        print_json([as_dict(one, fill) for fill in fills for one in fill.plants])
     else:
         for fill in fills:
             for said in sentences(fill):
@@ -100,24 +104,24 @@ async def _one(fill: Backfill, stop: asyncio.Event, *, many: bool) -> int:
     try:
         await fill.run(stop)
     except HeliographError as error:
-        return failed(error, f"{fill.progress.name}: " if many else "")
+        return report_failure(error, f"{fill.progress.name}: " if many else "")
     return 0
 
 
 def _unknown(plants: Sequence[str], fills: Sequence[Backfill]) -> ConfigError:
-    seen = [f"{one.id} ({one.name})" if one.name else one.id for fill in fills for one in fill.seen or ()]
+    seen = [f"{one.id} ({one.name})" if one.name else one.id for fill in fills for one in fill.found or ()]
     wanted = " or ".join(map(repr, plants))
     return ConfigError(f"there is no plant {wanted}; the plants are: {', '.join(map(printable, seen)) or 'none'}")
 
 
 def sentences(fill: Backfill) -> list[str]:
     """Return what became of an account, a line for each plant."""
-    if fill.seen is None and fill.progress.until:
-        return [f"{fill.progress.name}: nothing was asked, {fill.progress.why}{_resumes(fill)}"]
-    return [sentence(one, fill) for one in fill.shares]
+    if fill.found is None and fill.progress.until:
+        return [f"{fill.progress.name}: nothing was asked, {fill.progress.reason}{_resumes(fill)}"]
+    return [sentence(one, fill) for one in fill.plants]
 
 
-def sentence(share: Share, fill: Backfill) -> str:
+def sentence(share: PlantBackfill, fill: Backfill) -> str:
     """Return what became of a plant in one line."""
     about = f"{share.plant.name or share.plant.id}, {share.days.first} to {share.days.last}"
     if not share.length:
@@ -132,11 +136,11 @@ def sentence(share: Share, fill: Backfill) -> str:
 
 def _resumes(fill: Backfill) -> str:
     until = fill.progress.until
-    again = f" after {clock(datetime.fromtimestamp(until, UTC), datetime.now(UTC))}" if until else ""
+    again = f" after {format_local_time(datetime.fromtimestamp(until, UTC), datetime.now(UTC))}" if until else ""
     return f": run the same again{again}"
 
 
-def as_dict(share: Share, fill: Backfill) -> dict[str, Any]:
+def as_dict(share: PlantBackfill, fill: Backfill) -> dict[str, Any]:
     """Return what became of a plant, as JSON-ready data."""
     until = fill.progress.until
     return {
@@ -152,5 +156,5 @@ def as_dict(share: Share, fill: Backfill) -> dict[str, Any]:
         "failed": share.count("failed"),
         "left": share.days_left,
         "resumes_at": None if until is None else datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"),
-        "over": not share.left,
+        "over": not share.remaining,
     }

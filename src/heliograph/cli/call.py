@@ -9,13 +9,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.clients import CLIENTS
-from heliograph.cli.options import add_command, chosen_accounts
+from heliograph.cli.options import add_command, load_accounts
 from heliograph.cli.terminal import print_json
-from heliograph.core.endpoint import Endpoint, endpoints, methods
-from heliograph.core.parsing import flag
+from heliograph.core.endpoint import Endpoint, endpoints, operations
+from heliograph.core.parsing import parse_flag
 from heliograph.core.payload import Payload
-from heliograph.core.redact import MASK, masked
-from heliograph.errors import ConfigError, Refused
+from heliograph.core.redact import MASK, mask_secrets
+from heliograph.errors import ConfigError, RequestRefused
 from heliograph.model import PeriodEnergy, Plant, Sample, Snapshot
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from inspect import Parameter
 
     from heliograph.config import Account
-    from heliograph.core.endpoint import Method
+    from heliograph.core.endpoint import Operation
 
 
-def plain(answer: Any) -> Any:
+def to_json_data(answer: Any) -> Any:
     """Return what a call gave as JSON-ready data: a cloud's own words as sent, ours as objects."""
     if isinstance(answer, Payload):
         return answer.raw
@@ -39,28 +39,28 @@ def plain(answer: Any) -> Any:
         return {"period": answer.period, **answer.values}
     if isinstance(answer, Sample):
         return {"moment": answer.moment.isoformat(timespec="seconds"), **answer.values}
-    return [plain(one) for one in answer] if isinstance(answer, list | tuple) else answer
+    return [to_json_data(one) for one in answer] if isinstance(answer, list | tuple) else answer
 
 
-def hidden(data: Any) -> Any:
+def mask_json(data: Any) -> Any:
     """Mask secrets and private data in JSON-ready data, which stays JSON."""
     if isinstance(data, list):
-        return [hidden(one) for one in data]
+        return [mask_json(one) for one in data]
     if not isinstance(data, dict):
-        return masked(data) if isinstance(data, str) else data
+        return mask_secrets(data) if isinstance(data, str) else data
     return {key: _member(key, value) for key, value in data.items()}
 
 
 def _member(key: str, value: Any) -> Any:
     if isinstance(value, dict | list):
-        return hidden(value)
+        return mask_json(value)
     text = json.dumps({key: value})
-    return value if masked(text) == text else MASK
+    return value if mask_secrets(text) == text else MASK
 
 
-def find(cloud: type, name: str) -> Method[..., Any]:
+def find_method(cloud: type, name: str) -> Operation[..., Any]:
     """Return the method of this name, or the one call the cloud itself names so."""
-    declared = {row.name: row for row in methods(cloud)}
+    declared = {row.name: row for row in operations(cloud)}
     if name in declared:
         return declared[name]
     aliases = [row for row in declared.values() if name.lower().replace("_", "") in cloud_names(row)]
@@ -75,7 +75,7 @@ def find(cloud: type, name: str) -> Method[..., Any]:
     raise ConfigError(f"there is no call {name!r}; {meant}")
 
 
-def cloud_names(method: Method[..., Any]) -> set[str]:
+def cloud_names(method: Operation[..., Any]) -> set[str]:
     """Return what the cloud calls this in its own address, in lower case and without underscores."""
     if not isinstance(method, Endpoint):
         return set()
@@ -84,7 +84,7 @@ def cloud_names(method: Method[..., Any]) -> set[str]:
     return {name.replace("_", "") for name in names}
 
 
-def usage(method: Method[..., Any]) -> str:
+def method_usage(method: Operation[..., Any]) -> str:
     """Return a method's name, arguments and defaults as a person reads them."""
     return f"{method.name}({', '.join(_told(one) for one in method.signature.parameters.values())})"
 
@@ -96,31 +96,31 @@ def _told(parameter: Parameter) -> str:
     return f"{parameter.name}={default.name if isinstance(default, Enum) else default!r}"
 
 
-def opens(method: Method[..., Any]) -> bool:
+def is_login(method: Operation[..., Any]) -> bool:
     """Tell whether a call is the login, whose answer holds secrets."""
-    return isinstance(method, Endpoint) and method.route.opens
+    return isinstance(method, Endpoint) and method.route.is_login
 
 
-def changes(cloud: type, method: Method[..., Any]) -> bool:
+def is_command(cloud: type, method: Operation[..., Any]) -> bool:
     """Tell whether a method is a command, or plans one."""
     if isinstance(method, Endpoint):
         return method.route.command
     commands = {row.name for row in endpoints(cloud) if row.route.command}
-    return not commands.isdisjoint(method.declared.__code__.co_names)
+    return not commands.isdisjoint(method.function.__code__.co_names)
 
 
 def print_methods(cloud: type) -> None:
     """Print every method with its arguments and its sentence."""
-    for method in methods(cloud):
+    for method in operations(cloud):
         sentence = (method.__doc__ or "").partition("\n")[0]
-        note = " (needs --allow-commands)" if changes(cloud, method) else ""
-        print(f"{usage(method)}\n    {sentence}{note}")
+        note = " (needs --allow-commands)" if is_command(cloud, method) else ""
+        print(f"{method_usage(method)}\n    {sentence}{note}")
 
 
 _NUMBERS = {int: "a whole number", float: "a number"}
 
 
-def bound(method: Method[..., Any], typed: Sequence[str], first: Sequence[str] = ()) -> dict[str, Any]:
+def bind_arguments(method: Operation[..., Any], typed: Sequence[str], first: Sequence[str] = ()) -> dict[str, Any]:
     """Return the arguments of a method by name; `first` are taken as they are, before the typed ones."""
     parameters = method.signature.parameters
     positional: list[str] = []
@@ -136,10 +136,10 @@ def bound(method: Method[..., Any], typed: Sequence[str], first: Sequence[str] =
         found = method.signature.bind(*first, *positional, **named)
         arguments = found.arguments
         for name in list(arguments)[len(first) :]:
-            arguments[name] = _value(arguments[name], parameters[name], method.declared.__globals__)
-        method.plan(*found.args, **found.kwargs)
+            arguments[name] = _value(arguments[name], parameters[name], method.function.__globals__)
+        method.flow(*found.args, **found.kwargs)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{method.name}: {error}. It is called as {usage(method)}") from None
+        raise ConfigError(f"{method.name}: {error}. It is called as {method_usage(method)}") from None
     return arguments
 
 
@@ -150,7 +150,7 @@ def _value(text: str, parameter: Parameter, scope: dict[str, Any]) -> Any:
     if text[:1] in "{[" and text and {"Mapping", "list", "dict"} & set(names):
         return _json(text, parameter)
     if bool in kinds:
-        if (value := flag(text)) is None:
+        if (value := parse_flag(text)) is None:
             raise ValueError(f"{parameter.name} must be true or false, not {text!r}")
         return value
     for kind in kinds:
@@ -205,46 +205,48 @@ def add_call(commands: Any) -> None:
 
 def call(options: Namespace) -> int:
     """Make the call, or list what there is."""
-    from heliograph.cli.clients import client_type  # noqa: PLC0415
+    from heliograph.cli.clients import client_class  # noqa: PLC0415
 
-    cloud = client_type(options.vendor)
+    cloud = client_class(options.vendor)
     if options.list or options.method is None:
         print_methods(cloud)
         return 0
-    method = find(cloud, options.method)
-    if changes(cloud, method) and not options.allow_commands:
+    method = find_method(cloud, options.method)
+    if is_command(cloud, method) and not options.allow_commands:
         raise ConfigError(f"{method.name} changes something; say --allow-commands to send it")
     account = _account(options)
     arguments = _arguments(method, options.arguments, account)
-    answer = plain(_made(method, arguments, account, allow_commands=options.allow_commands))
-    print_json(hidden(answer) if opens(method) and not options.show_secrets else answer)
+    answer = to_json_data(_made(method, arguments, account, allow_commands=options.allow_commands))
+    print_json(mask_json(answer) if is_login(method) and not options.show_secrets else answer)
     return 0
 
 
-def _arguments(method: Method[..., Any], typed: list[str], account: Account) -> dict[str, Any]:
+def _arguments(method: Operation[..., Any], typed: list[str], account: Account) -> dict[str, Any]:
     """Read what was typed; a login that names nobody is the account's own."""
     others = list(method.signature.parameters)[2:]
-    own = opens(method) and all(text.partition("=")[0] in others for text in typed)
-    return bound(method, typed, (account.username, account.password.reveal()) if own else ())
+    own = is_login(method) and all(text.partition("=")[0] in others for text in typed)
+    return bind_arguments(method, typed, (account.username, account.password.reveal()) if own else ())
 
 
-def _made(method: Method[..., Any], arguments: dict[str, Any], account: Account, *, allow_commands: bool) -> Any:
+def _made(method: Operation[..., Any], arguments: dict[str, Any], account: Account, *, allow_commands: bool) -> Any:
     """Make the call; what a cloud answers for a plant the account does not have is not believed."""
-    from heliograph.cli.clients import client  # noqa: PLC0415
-    from heliograph.cli.concurrency import apart  # noqa: PLC0415
+    from heliograph.cli.clients import create_client  # noqa: PLC0415
+    from heliograph.cli.concurrency import run_in_thread  # noqa: PLC0415
 
-    speaker = client(account, allow_commands=allow_commands)
-    answer = apart(lambda: getattr(speaker, method.name)(**arguments))
+    speaker = create_client(account, allow_commands=allow_commands)
+    answer = run_in_thread(lambda: getattr(speaker, method.name)(**arguments))
     plants = speaker.session.facts.get("plants") or {}
     # A device's serial number may stand alone in the plant's place; such a call has room for both.
     plant = arguments.get("plant_id", "") if arguments.keys() >= method.signature.parameters.keys() & _IDS else ""
     if plants and plant and plant not in plants:
-        raise Refused(f"this account has no plant {plant!r}", call=method.name, advice=f"It has: {', '.join(plants)}")
+        raise RequestRefused(
+            f"this account has no plant {plant!r}", call=method.name, advice=f"It has: {', '.join(plants)}"
+        )
     return answer
 
 
 def _account(options: Namespace) -> Account:
-    chosen = chosen_accounts(options)
+    chosen = load_accounts(options)
     accounts = [one for one in chosen if one.vendor == options.vendor]
     if len(accounts) == 1:
         return accounts[0]

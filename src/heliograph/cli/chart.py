@@ -9,13 +9,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from heliograph.cli.table import GAP
+from heliograph.cli.table import MISSING
 from heliograph.cli.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heliograph.cli.history import Period
+    from heliograph.cli.history import HistoryPeriod
 
 # In the order they are left out where the terminal is narrow, the last one first.
 _HEADINGS = {
@@ -31,7 +31,7 @@ _SHORTEST, _LONGEST = 8, 40
 _SPACE = 2
 
 
-def history_table(name: str, rows: Sequence[Period], metric: str, width: int, encoding: str = "utf-8") -> Group:
+def history_table(name: str, rows: Sequence[HistoryPeriod], metric: str, width: int, encoding: str = "utf-8") -> Group:
     """Return a plant's table for a terminal this wide; what has no bar of its own and no room is left out."""
     known = [one for one in _HEADINGS if any(row.values.get(one) is not None for row in rows)]
     names = known if metric in known else [metric, *known]
@@ -63,26 +63,26 @@ def _heading(metric: str) -> str:
     return _HEADINGS.get(metric, metric)
 
 
-def _label(row: Period) -> str:
+def _label(row: HistoryPeriod) -> str:
     return row.label + (" ~" if row.known and not row.final else "")
 
 
 def _amount(value: float | None) -> Text:
-    return Text(GAP, "dim") if value is None else Text(f"{value:.1f}" if abs(value) < 9999.5 else f"{value:.0f}")
+    return Text(MISSING, "dim") if value is None else Text(f"{value:.1f}" if abs(value) < 9999.5 else f"{value:.0f}")
 
 
-def _sum(rows: Sequence[Period], metric: str) -> float | None:
+def _sum(rows: Sequence[HistoryPeriod], metric: str) -> float | None:
     column = [value for row in rows if (value := row.values.get(metric)) is not None]
     return sum(column) if column else None
 
 
-def _width(names: Sequence[str], rows: Sequence[Period], *, short: bool) -> int:
+def _width(names: Sequence[str], rows: Sequence[HistoryPeriod], *, short: bool) -> int:
     label = max((len(_label(row)) for row in rows), default=0)
     columns = [max(len(_heading(one)), *(len(_amount(value).plain) for value in _column(rows, one))) for one in names]
     return label + sum(columns) + (5 if short else 0) + _SPACE * (len(names) + 1 + short)
 
 
-def _column(rows: Sequence[Period], metric: str) -> list[float | None]:
+def _column(rows: Sequence[HistoryPeriod], metric: str) -> list[float | None]:
     return [*(row.values.get(metric) for row in rows), _sum(rows, metric)]
 
 

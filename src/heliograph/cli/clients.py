@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import heliograph
-from heliograph.core.redact import masked
+from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
 
-def client_type(vendor: str) -> Any:
+def client_class(vendor: str) -> Any:
     """Return a vendor's blocking client, which also is the list of its calls; loaded when asked for."""
     return getattr(heliograph, CLIENTS[vendor])
 
 
-def client(
+def create_client(
     account: Account,
     *,
     allow_commands: bool = False,
     keeper: Literal["usual"] | None = "usual",
-    concurrent: bool = False,
+    asynchronous: bool = False,
     interactive: bool | None = None,
     timeout: float | None = None,
 ) -> Any:
@@ -34,7 +34,7 @@ def client(
 
     `interactive` says whether a person waits for it; where it is not said, whoever is at the keyboard does.
     """
-    kind = getattr(heliograph, f"Async{CLIENTS[account.vendor]}") if concurrent else client_type(account.vendor)
+    kind = getattr(heliograph, f"Async{CLIENTS[account.vendor]}") if asynchronous else client_class(account.vendor)
     try:
         return kind(
             account.username,
@@ -43,22 +43,22 @@ def client(
             zone=account.zone,
             allow_commands=allow_commands,
             keeper=keeper,
-            limits=_limits(account, kind.usual_limits),
-            interactive=at_keyboard() and not concurrent if interactive is None else interactive,
-            paced=concurrent,
+            limits=_limits(account, kind.default_limits),
+            interactive=is_interactive() and not asynchronous if interactive is None else interactive,
+            paced=asynchronous,
             **({} if timeout is None else {"timeout": timeout}),
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None
 
 
-def identity(account: Account) -> str:
+def account_key(account: Account) -> str:
     """Return what tells accounts apart, whatever the configuration calls them."""
-    server = client_type(account.vendor).address(account.server or "")
+    server = client_class(account.vendor).address(account.server or "")
     return f"{account.vendor} {server} {account.username}"
 
 
-def at_keyboard() -> bool:
+def is_interactive() -> bool:
     """Tell whether a person waits for this, and could be asked."""
     return sys.stdin is not None and sys.stdin.isatty()
 
@@ -85,5 +85,7 @@ def _checked(server: str) -> str:
     except ValueError:
         sound = False
     if not sound or not server.isprintable() or " " in server:
-        raise ConfigError(f"{masked(server)!r} is no address; write one like https://example.com or a region's name")
+        raise ConfigError(
+            f"{mask_secrets(server)!r} is no address; write one like https://example.com or a region's name"
+        )
     return server

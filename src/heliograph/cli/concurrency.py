@@ -16,7 +16,7 @@ T = TypeVar("T")
 AT_ONCE = 16
 
 
-def together(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
+def run_parallel(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
     """Do independent jobs side by side and return, in their order, what each gave or raised.
 
     A thread inside the HTTP library does not hear a signal before its time-out; the main thread, which
@@ -44,9 +44,9 @@ def together(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
     return [results[place] for place in range(len(jobs))]
 
 
-def apart(job: Callable[[], T]) -> T:
+def run_in_thread(job: Callable[[], T]) -> T:
     """Do one job on another thread and return or raise what it does."""
-    (result,) = together([job])
+    (result,) = run_parallel([job])
     if isinstance(result, Exception):
         raise result
     return result

@@ -10,7 +10,7 @@ from heliograph.errors import ConfigError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.emulator.main import Options
+    from heliograph.emulator.main import EmulatorOptions
 
 _MOST_ACCOUNTS = 10_000
 _CENTURY = range(2000, 2100)
@@ -79,31 +79,31 @@ def emulate(options: argparse.Namespace) -> int:
     """Serve until told to end."""
     from heliograph.emulator import main  # noqa: PLC0415 - other commands need no emulator
 
-    return main.emulate(_options(options))
+    return main.run_emulator(_options(options))
 
 
-def _options(given: argparse.Namespace) -> Options:
-    from heliograph.emulator.control import speed_of  # noqa: PLC0415
-    from heliograph.emulator.main import Options  # noqa: PLC0415
-    from heliograph.local_time import zone_called  # noqa: PLC0415
+def _options(given: argparse.Namespace) -> EmulatorOptions:
+    from heliograph.emulator.control import parse_speed  # noqa: PLC0415
+    from heliograph.emulator.main import EmulatorOptions  # noqa: PLC0415
+    from heliograph.local_time import parse_zone  # noqa: PLC0415
 
-    return Options(
+    return EmulatorOptions(
         port=_whole("--port", given.port, 0, 65535),
         second_port=_whole("--second-port", given.second_port, 0, 65535),
         host=given.host,
         start=None if given.start is None else _start(given.start),
-        speed=speed_of(given.speed),
+        speed=parse_speed(given.speed),
         seed=_whole("--seed", given.seed, -(2**63), 2**63),
         accounts=_whole("--accounts", given.accounts, 1, _MOST_ACCOUNTS),
         faults=tuple(given.fault),
-        zone=None if given.zone is None else zone_called("--zone", given.zone),
+        zone=None if given.zone is None else parse_zone("--zone", given.zone),
     )
 
 
 def _start(text: str) -> datetime:
-    from heliograph.emulator.control import moment_of  # noqa: PLC0415
+    from heliograph.emulator.control import parse_moment  # noqa: PLC0415
 
-    moment = moment_of(text)
+    moment = parse_moment(text)
     if moment.year not in _CENTURY:
         raise ConfigError(f"--start is a moment of this century, not {text}")
     return moment

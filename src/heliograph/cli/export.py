@@ -9,10 +9,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from heliograph.cli.formats import FORMATS, Shape, needs_pyarrow, peeked, suits, write_csv, write_jsonl, write_parquet
-from heliograph.cli.options import add_command, add_store, chosen_store
-from heliograph.cli.terminal import complain
-from heliograph.cli.timefmt import day, in_order
+from heliograph.cli.formats import (
+    FORMATS,
+    ColumnLayout,
+    format_of,
+    peek_first,
+    require_pyarrow,
+    write_csv,
+    write_jsonl,
+    write_parquet,
+)
+from heliograph.cli.options import add_command, add_store_option, store_location
+from heliograph.cli.terminal import print_error
+from heliograph.cli.timefmt import check_day_order, parse_day_option
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from heliograph.history import Wanted
+    from heliograph.history import HistorySelection
 
 _EXAMPLES = """\
   heliograph export --output june.csv --from 2026-06-01 --to 2026-06-30
@@ -50,43 +59,43 @@ def add_export(commands: Any) -> None:
     parser.add_argument(
         "--output", metavar="FILE", default="-", help="a file, written whole or not at all; else a pipe"
     )
-    add_store(parser)
+    add_store_option(parser)
 
 
 def export(options: Namespace) -> int:
     """Write the rows; what is wrong is said before anything is written."""
     from heliograph import history  # noqa: PLC0415 - help needs no store
-    from heliograph.local_time import OLDEST  # noqa: PLC0415 - likewise
+    from heliograph.local_time import EARLIEST_YEAR  # noqa: PLC0415 - likewise
     from heliograph.store import open_store  # noqa: PLC0415
 
-    first, last = day(options.first, "--from"), day(options.last, "--to")
-    in_order(first, last, ("--from", "--to"))
-    kind = options.format or suits(options.output)
+    first, last = parse_day_option(options.first, "--from"), parse_day_option(options.last, "--to")
+    check_day_order(first, last, ("--from", "--to"))
+    kind = options.format or format_of(options.output)
     if kind == "parquet":
-        needs_pyarrow()
+        require_pyarrow()
         if options.output == "-" and sys.stdout.isatty():
             raise ConfigError("Parquet is nothing for a terminal; name a file with --output")
     names = None if options.metrics is None else [name.strip() for name in options.metrics.split(",")]
-    metrics = history.checked(names, options.resolution)
-    shape = Shape(metrics, options.resolution == "day", options.time == "local")
-    with open_store(chosen_store(options), make=False) as store:
-        chosen = history.roofs(store, options.plant)
+    metrics = history.check_metrics(names, options.resolution)
+    shape = ColumnLayout(metrics, options.resolution == "day", options.time == "local")
+    with open_store(store_location(options), create=False) as store:
+        chosen = history.stored_plants(store, options.plant)
         # Nothing is older than the clouds, and nothing newer than today anywhere on earth.
-        days = (first or date(OLDEST, 1, 1), last or datetime.now(UTC).date() + timedelta(days=1))
-        wanted = history.Wanted(chosen, *days, options.resolution, metrics)
+        days = (first or date(EARLIEST_YEAR, 1, 1), last or datetime.now(UTC).date() + timedelta(days=1))
+        wanted = history.HistorySelection(chosen, *days, options.resolution, metrics)
         with opened(options.output) as out:
             count = _written(kind, wanted, shape, store, out)
     if options.output != "-":
-        complain(f"{count} rows in {options.output}")
+        print_error(f"{count} rows in {options.output}")
     elif not count:
-        complain("nothing is known of these days")
+        print_error("nothing is known of these days")
     return 0
 
 
-def _written(kind: str, wanted: Wanted, shape: Shape, store: Any, out: BinaryIO) -> int:
+def _written(kind: str, wanted: HistorySelection, shape: ColumnLayout, store: Any, out: BinaryIO) -> int:
     from heliograph.history import rows  # noqa: PLC0415 - as above
 
-    found = peeked(rows(store, wanted))
+    found = peek_first(rows(store, wanted))
     if kind == "parquet":
         return write_parquet(found, shape, out, [roof.zone for roof in wanted.plants])
     return (write_csv if kind == "csv" else write_jsonl)(found, shape, out)

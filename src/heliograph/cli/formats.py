@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import BinaryIO
 
-    from heliograph.history import Row
+    from heliograph.history import HistoryRow
 
 FORMATS = ("csv", "jsonl", "parquet")
 _GROUP = 20_000
@@ -27,7 +27,7 @@ _FORMULA = re.compile(r"(^|[;,|\t])(\s*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
 """Where a spreadsheet would begin to calculate, also after what it may take for the end of a cell."""
 
 
-class Shape(NamedTuple):
+class ColumnLayout(NamedTuple):
     """What the columns are."""
 
     metrics: Sequence[str]
@@ -41,9 +41,9 @@ class Shape(NamedTuple):
         starts = "day" if self.by_day else "time_local" if self.local else "time_utc"
         return (starts, "vendor", "plant", "name", *self.metrics, *(("final",) if self.by_day else ()))
 
-    def cells(self, row: Row) -> tuple[Any, ...]:
+    def cells(self, row: HistoryRow) -> tuple[Any, ...]:
         """Return a row's cells, a moment as one with a zone."""
-        starts: date = row.starts
+        starts: date = row.start
         if isinstance(starts, datetime) and self.local:
             starts = starts.astimezone(row.plant.zone)
         series = row.plant.series
@@ -51,7 +51,7 @@ class Shape(NamedTuple):
         return (starts, series.vendor, series.plant, row.plant.name, *row.values, *final)
 
 
-def write_csv(rows: Iterable[Row], shape: Shape, out: BinaryIO) -> int:
+def write_csv(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO) -> int:
     """Write CSV and return how many rows it has; a gap is an empty cell."""
     import csv  # noqa: PLC0415 - one format in three
     from io import TextIOWrapper  # noqa: PLC0415 - likewise
@@ -64,14 +64,16 @@ def write_csv(rows: Iterable[Row], shape: Shape, out: BinaryIO) -> int:
         starts, vendor, plant, name, *values = shape.cells(row)
         if shape.by_day:
             values[-1] = "true" if row.final else "false"
-        writer.writerow((moment(starts), harmless(vendor), harmless(plant), harmless(name or ""), *values))
+        writer.writerow(
+            (moment(starts), escape_formulas(vendor), escape_formulas(plant), escape_formulas(name or ""), *values)
+        )
     text.flush()
     text.detach()
     return count
 
 
 @lru_cache
-def harmless(text: str) -> str:
+def escape_formulas(text: str) -> str:
     r"""Keep a server's text from being a formula in a spreadsheet, or an order to a terminal.
 
     >>> harmless("=HYPERLINK(1)"), harmless("Roof; -1+2"), harmless("South-East"), harmless("a\x1b[2J")
@@ -92,7 +94,7 @@ def moment(value: date) -> str:
     return text.removesuffix("+00:00") + "Z" if value.tzinfo is UTC else text
 
 
-def write_jsonl(rows: Iterable[Row], shape: Shape, out: BinaryIO) -> int:
+def write_jsonl(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO) -> int:
     """Write an object a line and return how many there are; a gap is null."""
     import json  # noqa: PLC0415 - one format in three
 
@@ -103,7 +105,7 @@ def write_jsonl(rows: Iterable[Row], shape: Shape, out: BinaryIO) -> int:
     return count
 
 
-def write_parquet(rows: Iterable[Row], shape: Shape, out: BinaryIO, zones: Sequence[tzinfo]) -> int:
+def write_parquet(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO, zones: Sequence[tzinfo]) -> int:
     """Write Parquet, a row group at a time, and return how many rows it has; units stand with the columns."""
     import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra, and slow to load
     from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -119,7 +121,7 @@ def write_parquet(rows: Iterable[Row], shape: Shape, out: BinaryIO, zones: Seque
     return count
 
 
-def needs_pyarrow() -> None:
+def require_pyarrow() -> None:
     """Say how to get what Parquet needs, if it is not there."""
     from importlib.util import find_spec  # noqa: PLC0415 - one format in three
 
@@ -127,7 +129,7 @@ def needs_pyarrow() -> None:
         raise ConfigError("Parquet needs pyarrow, which is not installed: pip install 'heliograph[parquet]'")
 
 
-def _schema(pa: Any, shape: Shape, zones: Sequence[tzinfo]) -> Any:
+def _schema(pa: Any, shape: ColumnLayout, zones: Sequence[tzinfo]) -> Any:
     starts, *_ = shape.columns
     kinds = {"day": pa.date32, "time_utc": lambda: pa.timestamp("s", "UTC"), "vendor": pa.string, "plant": pa.string}
     kinds |= {"name": pa.string, "final": pa.bool_, "time_local": lambda: pa.timestamp("s", _one_clock(zones))}
@@ -151,7 +153,7 @@ def _one_clock(zones: Sequence[tzinfo]) -> str:
     return names[0].removeprefix("UTC") or "UTC"
 
 
-def suits(name: str) -> str:
+def format_of(name: str) -> str:
     """Return the format a file's name asks for; CSV where it asks for none.
 
     >>> suits("year.parquet"), suits("year.CSV"), suits("year"), suits("-")
@@ -163,7 +165,7 @@ def suits(name: str) -> str:
     return ending or "csv"
 
 
-def peeked(rows: Iterator[Row]) -> Iterator[Row]:
+def peek_first(rows: Iterator[HistoryRow]) -> Iterator[HistoryRow]:
     """Return the same rows, the first of them already read: what is wrong shows before anything is written."""
     from itertools import chain  # noqa: PLC0415 - used once
 

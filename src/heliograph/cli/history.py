@@ -6,9 +6,9 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.options import add_command, add_store, chosen_store
+from heliograph.cli.options import add_command, add_store_option, store_location
 from heliograph.cli.terminal import print_json, printable
-from heliograph.cli.timefmt import clock
+from heliograph.cli.timefmt import format_local_time
 from heliograph.errors import ConfigError
 from heliograph.metrics import ENERGIES
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-    from heliograph.history import Roof, Row
+    from heliograph.history import HistoryRow, StoredPlant
     from heliograph.store.base import Store
 
 _EXAMPLES = """\
@@ -29,7 +29,7 @@ USUAL = 14
 _MOST = 36_600
 
 
-class Period(NamedTuple):
+class HistoryPeriod(NamedTuple):
     """A day or a month of one plant: what flowed, in kWh, and of how many of its days that is known."""
 
     label: str
@@ -42,8 +42,8 @@ class Period(NamedTuple):
 class Past(NamedTuple):
     """What is kept of one plant's days or months, and when the first sample within them was measured."""
 
-    roof: Roof
-    rows: Sequence[Period]
+    roof: StoredPlant
+    rows: Sequence[HistoryPeriod]
     sampled: datetime | None
     """Looked up only where no day is known."""
 
@@ -60,18 +60,18 @@ def add_history(commands: Any) -> None:
         "--metric", metavar="NAME", default="pv_energy", help="what the bars show; pv_energy unless said"
     )
     parser.add_argument("--json", action="store_true", help="print a list of objects, one per row; unknown is null")
-    add_store(parser)
+    add_store_option(parser)
 
 
 def history(options: Namespace) -> int:
     """Show every plant that is asked for."""
-    from heliograph.history import checked, roofs  # noqa: PLC0415 - help needs no store
+    from heliograph.history import check_metrics, stored_plants  # noqa: PLC0415 - help needs no store
     from heliograph.store import open_store  # noqa: PLC0415 - likewise
 
-    checked([options.metric], "day")
+    check_metrics([options.metric], "day")
     monthly = options.year is not None
-    with open_store(chosen_store(options), make=False) as store:
-        chosen = roofs(store, options.plant)
+    with open_store(store_location(options), create=False) as store:
+        chosen = stored_plants(store, options.plant)
         found = [_past(store, roof, *bounds(options, roof), monthly=monthly) for roof in chosen]
     if options.json:
         print_json([as_dict(one.roof, row, ENERGIES) for one in found for row in one.rows])
@@ -80,7 +80,7 @@ def history(options: Namespace) -> int:
     return 0
 
 
-def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
+def bounds(options: Namespace, roof: StoredPlant) -> tuple[date, date]:
     """Return the first and the last day that are asked for, as it is now where the plant is."""
     from heliograph.local_time import period_range as of_period  # noqa: PLC0415 - help needs no calendar
 
@@ -100,21 +100,21 @@ def bounds(options: Namespace, roof: Roof) -> tuple[date, date]:
     return today - timedelta(days=number - 1), today
 
 
-def _past(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Past:
+def _past(store: Store, roof: StoredPlant, first: date, last: date, *, monthly: bool) -> Past:
     from heliograph.local_time import day_bounds as of_day  # noqa: PLC0415 - help needs no collector
 
     found, moment = list(periods(store, roof, first, last, monthly=monthly)), None
     if not any(one.known for one in found):
         span = of_day(first, roof.zone)[0], of_day(last, roof.zone)[1]
-        moment = next(store.moments(roof.series, *span), None)
+        moment = next(store.sample_times(roof.series, *span), None)
     return Past(roof, found, None if moment is None else datetime.fromtimestamp(moment, UTC))
 
 
-def periods(store: Store, roof: Roof, first: date, last: date, *, monthly: bool) -> Iterator[Period]:
+def periods(store: Store, roof: StoredPlant, first: date, last: date, *, monthly: bool) -> Iterator[HistoryPeriod]:
     """Yield the days, or the months, from the first to the last; one of which nothing is known has only gaps."""
-    from heliograph.history import Wanted, rows  # noqa: PLC0415 - help needs no store
+    from heliograph.history import HistorySelection, rows  # noqa: PLC0415 - help needs no store
 
-    by_day = {row.starts: row for row in rows(store, Wanted([roof], first, last, "day", ENERGIES))}
+    by_day = {row.start: row for row in rows(store, HistorySelection([roof], first, last, "day", ENERGIES))}
     day = first
     while day <= last:
         length = monthrange(day.year, day.month)[1] - day.day + 1 if monthly else 1
@@ -124,16 +124,16 @@ def periods(store: Store, roof: Roof, first: date, last: date, *, monthly: bool)
         day = every[-1] + timedelta(days=1)
 
 
-def _together(label: str, days: Sequence[Row | None], names: Sequence[str]) -> Period:
+def _together(label: str, days: Sequence[HistoryRow | None], names: Sequence[str]) -> HistoryPeriod:
     known = [row for row in days if row is not None]
     sums: dict[str, float | None] = {}
     for place, name in enumerate(names):
         column = [value for row in known if (value := row.values[place]) is not None]
         sums[name] = round(sum(column), 3) if column else None
-    return Period(label, sums, len(known), len(days), all(row.final for row in known))
+    return HistoryPeriod(label, sums, len(known), len(days), all(row.final for row in known))
 
 
-def as_dict(roof: Roof, one: Period, names: Sequence[str]) -> dict[str, Any]:
+def as_dict(roof: StoredPlant, one: HistoryPeriod, names: Sequence[str]) -> dict[str, Any]:
     """Return a row as JSON-ready data."""
     return {
         "vendor": roof.series.vendor,
@@ -147,7 +147,7 @@ def as_dict(roof: Roof, one: Period, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _span(rows: Sequence[Period]) -> str:
+def _span(rows: Sequence[HistoryPeriod]) -> str:
     return " to ".join(dict.fromkeys(one.label for one in (rows[0], rows[-1])))
 
 
@@ -155,7 +155,7 @@ def _missing(past: Past) -> str:
     """Say why there is no table: nothing is kept, or samples of which no day is counted yet, as on a first day."""
     if past.sampled is None:
         return f"nothing is kept of {_span(past.rows)}; run: heliograph backfill"
-    since = clock(past.sampled, datetime.now(UTC))
+    since = format_local_time(past.sampled, datetime.now(UTC))
     return (
         f"samples are kept from {since} on, but no day of {_span(past.rows)} is counted yet; "
         "the samples: heliograph export; days before: heliograph backfill"

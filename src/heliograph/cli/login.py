@@ -6,9 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS, at_keyboard
+from heliograph.cli.clients import CLIENTS, is_interactive
 from heliograph.cli.options import add_command
-from heliograph.cli.terminal import complain, printable
+from heliograph.cli.terminal import print_error, printable
 from heliograph.core.redact import Secret
 from heliograph.errors import CloudError, ConfigError, InvalidCredentials
 
@@ -41,8 +41,8 @@ def login(options: Namespace) -> int:
     """Try the password, keep it, and make the account known to the other commands."""
     from dataclasses import replace  # noqa: PLC0415 - slow to import, and help needs none
 
-    config = configuration(options)
-    known = known_account(config, options)
+    config = load_or_empty(options)
+    known = find_account(config, options)
     account = known or _new_account(config, options)
     if options.server is not None:
         account = replace(account, server=options.server)
@@ -58,17 +58,19 @@ def login(options: Namespace) -> int:
     finally:
         if options.tried:
             _say_logged_in(account)
-        say(f"the password is kept in {kept_in}")
+        print_line(f"the password is kept in {kept_in}")
     for line in added:
-        say(line)
+        print_line(line)
     if known is None:
         return 0
     if options.server not in (None, known.server):
-        say(f"the configuration sends account {known.name} elsewhere; write into {config.path}: {_server(account)}")
+        print_line(
+            f"the configuration sends account {known.name} elsewhere; write into {config.path}: {_server(account)}"
+        )
     return 0
 
 
-def configuration(options: Namespace) -> Config:
+def load_or_empty(options: Namespace) -> Config:
     """Return the configuration; one that was named but is not there yet has no account."""
     from heliograph.config import Config, load  # noqa: PLC0415 - help needs no configuration
 
@@ -76,11 +78,11 @@ def configuration(options: Namespace) -> Config:
         return Config(path=options.config, accounts=())
     config = load(options.config, os.environ)
     for warning in config.warnings:
-        complain(warning)
+        print_error(warning)
     return config
 
 
-def known_account(config: Config, options: Namespace) -> Account | None:
+def find_account(config: Config, options: Namespace) -> Account | None:
     """Return the configured account that the options mean, if there is one."""
     for one in config.accounts:
         if one.name == options.account and one.vendor != options.vendor:
@@ -120,7 +122,7 @@ def _new_account(config: Config, options: Namespace) -> Account:
 
 
 def _username() -> str:
-    if not at_keyboard():
+    if not is_interactive():
         raise ConfigError("the user name is not known; say --username NAME")
     try:
         return input("User name: ").strip()
@@ -130,7 +132,7 @@ def _username() -> str:
 
 def _password(options: Namespace) -> Secret:
     """Read the password; it is never an argument, which everybody on the machine could see."""
-    if at_keyboard():
+    if is_interactive():
         text = _asked()
     elif options.password_stdin:
         text = _line()
@@ -172,17 +174,17 @@ def _try_configured(account: Account, options: Namespace) -> int:
         raise ConfigError(f"account {account.name}: {whose}; take that out to have one kept here")
     _try(account, whose[:1].upper() + whose[1:])
     _say_logged_in(account)
-    say(f"nothing was kept: {whose}")
+    print_line(f"nothing was kept: {whose}")
     return 0
 
 
 def _try(account: Account, otherwise: str) -> None:
     """Log in once; what fails says what that means for the password."""
-    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
-    from heliograph.cli.concurrency import apart  # noqa: PLC0415 - help needs no threads
+    from heliograph.cli.clients import create_client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.concurrency import run_in_thread  # noqa: PLC0415 - help needs no threads
 
     try:
-        apart(client(account).log_in)
+        run_in_thread(create_client(account).log_in)
     except CloudError as error:
         hints = [error.advice, otherwise]
         if isinstance(error, InvalidCredentials):
@@ -192,16 +194,16 @@ def _try(account: Account, otherwise: str) -> None:
 
 
 def _say_logged_in(account: Account) -> None:
-    say(f"{account.vendor} account {account.name}: logged in")
+    print_line(f"{account.vendor} account {account.name}: logged in")
 
 
 def _keep(account: Account) -> str:
-    from heliograph.config.passwords import Passwords  # noqa: PLC0415 - help needs none
+    from heliograph.config.passwords import PasswordStore  # noqa: PLC0415 - help needs none
 
-    kept = Passwords.of(os.environ)
-    where = kept.keep(account.vendor, account.username, account.password)
+    kept = PasswordStore.for_user(os.environ)
+    where = kept.save(account.vendor, account.username, account.password)
     for warning in kept.warnings:
-        complain(warning)
+        print_error(warning)
     return where
 
 
@@ -246,6 +248,6 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print one line."""
     print(printable(text))

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.clients import CLIENTS
-from heliograph.cli.login import configuration, known_account, say
+from heliograph.cli.login import find_account, load_or_empty, print_line
 from heliograph.cli.options import add_command
-from heliograph.cli.terminal import complain
+from heliograph.cli.terminal import print_error
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
 
@@ -34,25 +34,25 @@ def logout(options: Namespace) -> int:
     """Forget what was kept; what a person wrote stays, and so does the memory of locks and budgets."""
     from dataclasses import replace  # noqa: PLC0415 - slow to import, and help needs none
 
-    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
-    from heliograph.cli.concurrency import apart  # noqa: PLC0415 - nor threads
-    from heliograph.config.passwords import Passwords  # noqa: PLC0415 - nor passwords
+    from heliograph.cli.clients import create_client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.concurrency import run_in_thread  # noqa: PLC0415 - nor threads
+    from heliograph.config.passwords import PasswordStore  # noqa: PLC0415 - nor passwords
 
-    config = configuration(options)
-    known = known_account(config, options)
+    config = load_or_empty(options)
+    known = find_account(config, options)
     account = known or _unknown_account(options)
     if options.server is not None:
         account = replace(account, server=options.server)
-    speaker = client(account)
-    kept = Passwords.of(os.environ)
-    there = kept.forget(account.vendor, account.username)
+    speaker = create_client(account)
+    kept = PasswordStore.for_user(os.environ)
+    there = kept.delete(account.vendor, account.username)
     for warning in kept.warnings:
-        complain(warning)
-    say("the password is forgotten" if there else "no password was kept")
-    apart(speaker.forget)
-    say("the session is forgotten; what was asked of the account and any lock stay remembered, to protect it")
+        print_error(warning)
+    print_line("the password is forgotten" if there else "no password was kept")
+    run_in_thread(speaker.forget)
+    print_line("the session is forgotten; what was asked of the account and any lock stay remembered, to protect it")
     if known:
-        say(f"the account stays in {known.origin}{known.password_key and ', with its '}{known.password_key}")
+        print_line(f"the account stays in {known.origin}{known.password_key and ', with its '}{known.password_key}")
     return 0
 
 

@@ -7,19 +7,19 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 
-FORMS = ("text", "json")
+FORMATS = ("text", "json")
 
 
 def log_to_stderr(form: str) -> None:
     """Show what is logged from now on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Lines(as_json=form == "json"))
+    handler.setFormatter(LineFormatter(as_json=form == "json"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-class Lines(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """One line a record, whoever wrote it."""
 
     def __init__(self, *, as_json: bool) -> None:
@@ -31,12 +31,12 @@ class Lines(logging.Formatter):
         if self._as_json:
             return json.dumps(facts, default=str)
         at, level = facts.pop("at"), facts.pop("level")
-        return f"{at} {level} {Event(**facts)}"
+        return f"{at} {level} {LogEvent(**facts)}"
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    said = record.msg.facts if isinstance(record.msg, Event) else {"event": "said", "text": record.getMessage()}
+    said = record.msg.facts if isinstance(record.msg, LogEvent) else {"event": "said", "text": record.getMessage()}
     facts = {"at": at, "level": record.levelname.lower(), **said}
     if record.exc_info and (error := record.exc_info[1]) is not None:
         # Where, not what: the text of an error that is not ours may hold anything.

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
-from heliograph.cli.options import COMMANDS, take_late
-from heliograph.cli.terminal import failed, make_plain
+from heliograph.cli.options import COMMANDS, take_trailing_arguments
+from heliograph.cli.terminal import report_failure, set_encoding_fallback
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,7 +33,7 @@ examples:
 """
 
 
-def parser(command: str | None = None) -> ArgumentParser:
+def build_parser(command: str | None = None) -> ArgumentParser:
     """Return the argument parser. Only the module of `command` is imported; the other commands are listed by name."""
     whole = ArgumentParser(
         prog="heliograph",
@@ -54,13 +54,13 @@ def parser(command: str | None = None) -> ArgumentParser:
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 to be fixed by the person, 130 stopped."""
     _have_streams()
-    make_plain()
+    set_encoding_fallback()
     words = sys.argv[1:] if argv is None else argv
-    grammar = parser(next((word for word in words if not word.startswith("-")), None))
+    grammar = build_parser(next((word for word in words if not word.startswith("-")), None))
     options, rest = grammar.parse_known_args(argv)
-    if rest and not take_late(options, rest):
+    if rest and not take_trailing_arguments(options, rest):
         grammar.error(f"unrecognized arguments: {' '.join(rest)}")
-    return guarded(lambda: _done(options))
+    return run_guarded(lambda: _done(options))
 
 
 def _have_streams() -> None:
@@ -72,13 +72,13 @@ def _have_streams() -> None:
 
 def _done(options: Namespace) -> int:
     if options.command in _ASKING:
-        from heliograph.cli.settings.recover import before_a_command  # noqa: PLC0415 - help needs no orders
+        from heliograph.cli.settings.recover import restore_due  # noqa: PLC0415 - help needs no orders
 
-        before_a_command(options)
+        restore_due(options)
     return int(options.run(options))
 
 
-def guarded(command: Callable[[], int]) -> int:
+def run_guarded(command: Callable[[], int]) -> int:
     """Run a command; a failure is one line on stderr, never a traceback and never a secret."""
     try:
         code = command()
@@ -90,5 +90,5 @@ def guarded(command: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - the edge of the program: nothing may end in a traceback
-        return failed(error)
+        return report_failure(error)
     return code

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.options import add_command, chosen_accounts
-from heliograph.cli.terminal import complain, failed, print_json
+from heliograph.cli.options import add_command, load_accounts
+from heliograph.cli.terminal import print_error, print_json, report_failure
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -30,11 +30,11 @@ def add_now(commands: Any) -> None:
 
 def now(options: Namespace) -> int:
     """Read all accounts side by side and show their plants; one that fails does not hide the others."""
-    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
-    from heliograph.cli.concurrency import together  # noqa: PLC0415 - help needs no threads
+    from heliograph.cli.clients import create_client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.concurrency import run_parallel  # noqa: PLC0415 - help needs no threads
 
-    accounts = chosen_accounts(options)
-    results = together([partial(read, one, client(one)) for one in accounts])
+    accounts = load_accounts(options)
+    results = run_parallel([partial(fetch_snapshots, one, create_client(one)) for one in accounts])
     snapshots = [one for result in results if not isinstance(result, Exception) for one in result]
     if options.json:
         print_json([one.as_dict() for one in snapshots])
@@ -45,13 +45,13 @@ def now(options: Namespace) -> int:
         about = f"{account.name}: " if len(accounts) > 1 else ""
         if isinstance(result, Exception):
             named = str(result).startswith(f"{account.name} ")  # a cloud's error begins with the cloud's name
-            code = max(code, failed(result, "" if named else about))
+            code = max(code, report_failure(result, "" if named else about))
         elif not result:
-            complain(f"{about}this account has no plants")
+            print_error(f"{about}this account has no plants")
     return code
 
 
-def read(account: Account, client: Any) -> tuple[Snapshot, ...]:
+def fetch_snapshots(account: Account, client: Any) -> tuple[Snapshot, ...]:
     """Return the plants of one account that its configuration names, or all."""
     named = (client.snapshot(plant) for plant in account.plants)
     return tuple(named if account.plants else client.snapshots())

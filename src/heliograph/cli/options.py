@@ -7,7 +7,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.terminal import complain
+from heliograph.cli.terminal import print_error
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -57,24 +57,24 @@ def add_command(
     )
     parser.set_defaults(run=run)
     if config:
-        (add_common if accounts else add_config)(parser)
+        (add_account_options if accounts else add_config_option)(parser)
     return parser
 
 
-def add_common(parser: ArgumentParser) -> None:
+def add_account_options(parser: ArgumentParser) -> None:
     """Add the options every command knows; a command with accounts of its own has no use for them."""
     common = parser.add_argument_group("accounts")
-    add_config(common)
+    add_config_option(common)
     common.add_argument("--server", metavar="URL", help="ask this server instead: a region's name or an address")
     common.add_argument("--account", metavar="NAME", help="this account only")
 
 
-def add_config(parser: Any) -> None:
+def add_config_option(parser: Any) -> None:
     """Add the option that names the configuration."""
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file, if not the usual one")
 
 
-def take_late(options: Namespace, words: Sequence[str]) -> bool:
+def take_trailing_arguments(options: Namespace, words: Sequence[str]) -> bool:
     """Give a command the words that stand after its options, where it said `late` what may; tell whether it could.
 
     Quirk: what may be left out argparse takes before the first option, or not at all.
@@ -97,22 +97,22 @@ def take_late(options: Namespace, words: Sequence[str]) -> bool:
     return not left
 
 
-def chosen_accounts(options: Namespace) -> tuple[Account, ...]:
+def load_accounts(options: Namespace) -> tuple[Account, ...]:
     """Return the accounts the options choose; what the person should know goes to stderr."""
-    return chosen_config(options).chosen(options.account, options.server)
+    return load_config(options).select_accounts(options.account, options.server)
 
 
-def chosen_config(options: Namespace) -> Config:
+def load_config(options: Namespace) -> Config:
     """Return the configuration the options choose; what the person should know goes to stderr."""
     from heliograph.config import load  # noqa: PLC0415 - help needs no configuration
 
     config = load(options.config, os.environ)
     for warning in config.warnings:
-        complain(warning)
+        print_error(warning)
     return config
 
 
-def add_store(parser: ArgumentParser) -> None:
+def add_store_option(parser: ArgumentParser) -> None:
     """Add the option that says where samples are kept."""
     parser.add_argument(
         "--store",
@@ -121,8 +121,8 @@ def add_store(parser: ArgumentParser) -> None:
     )
 
 
-def chosen_store(options: Namespace) -> str:
+def store_location(options: Namespace) -> str:
     """Return where samples are kept: as the option says, the environment, the configuration, or the usual file."""
-    from heliograph.history import usual_store  # noqa: PLC0415 - help needs no configuration
+    from heliograph.history import default_store  # noqa: PLC0415 - help needs no configuration
 
-    return str(options.store or usual_store(options.config))
+    return str(options.store or default_store(options.config))

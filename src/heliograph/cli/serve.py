@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.concurrency import stop_on_signals
-from heliograph.cli.options import add_command, add_store, chosen_config, chosen_store
+from heliograph.cli.options import add_command, add_store_option, load_config, store_location
 from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from heliograph.config import Account, Serve
-    from heliograph.current import AccountNow
+    from heliograph.config import Account, ServeConfig
+    from heliograph.current import AccountStatus
 
 _EXAMPLES = """\
   heliograph serve                                      the page and the API, for this machine only
@@ -33,26 +33,28 @@ def add_serve(commands: Any) -> None:
     parser.add_argument("--port", type=int, help="the port to listen on; usually 8765, and 0 takes a free one")
     parser.add_argument("--token-file", metavar="FILE", type=Path, help="a file with the token that opens the page")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    add_store(parser)
+    add_store_option(parser)
 
 
 def serve(options: Namespace) -> int:
     """Listen until SIGTERM or Ctrl-C."""
     import asyncio  # noqa: PLC0415 - help needs no event loop
 
-    config = chosen_config(options)
-    where, chosen = chosen_store(options), _chosen(config.serve, options)
+    config = load_config(options)
+    where, chosen = store_location(options), _chosen(config.serve, options)
 
     async def listen() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
-        await serving(chosen, where, Watched(config.accounts), stop, ready=_ready(open_it=options.open))
+        await serve_store(
+            chosen, where, AccountStatusProvider(config.accounts), stop, ready=_ready(open_it=options.open)
+        )
 
     asyncio.run(listen())
     return 0
 
 
-def serving(config: Serve, where: str, accounts: Any, stop: Any, **more: Any) -> Coroutine[Any, Any, None]:
+def serve_store(config: ServeConfig, where: str, accounts: Any, stop: Any, **more: Any) -> Coroutine[Any, Any, None]:
     """Return what serves a store until stopped; whoever has not installed what it needs is told."""
     try:
         from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra that may not be installed
@@ -64,7 +66,7 @@ def serving(config: Serve, where: str, accounts: Any, stop: Any, **more: Any) ->
     return listen(config, where, accounts, stop, **more)
 
 
-class Watched:
+class AccountStatusProvider:
     """Accounts as they are by what their keeper remembers, asked again whenever somebody looks; nothing is sent.
 
     `problems` tells, by an account's name, what its last poll failed with, where this program polls it.
@@ -74,30 +76,30 @@ class Watched:
         self._accounts = accounts
         self._problems = problems
 
-    def __call__(self) -> tuple[AccountNow, ...]:
+    def __call__(self) -> tuple[AccountStatus, ...]:
         """Return every account there is."""
         problems = self._problems()
         return tuple(_now(one, problems.get(one.name)) for one in self._accounts)
 
 
-def _now(account: Account, problem: Exception | None) -> AccountNow:
-    from heliograph.cli.clients import client  # noqa: PLC0415 - help needs no clouds
-    from heliograph.current import AccountNow  # noqa: PLC0415 - nor plants
+def _now(account: Account, problem: Exception | None) -> AccountStatus:
+    from heliograph.cli.clients import create_client  # noqa: PLC0415 - help needs no clouds
+    from heliograph.current import AccountStatus  # noqa: PLC0415 - nor plants
 
     budget = None
     try:
-        budget = client(account).budget
+        budget = create_client(account).budget
     except HeliographError as error:
         problem = problem or error
     told = None if problem is None else str(problem)
-    return AccountNow(name=account.name, vendor=account.vendor, budget=budget, problem=told)
+    return AccountStatus(name=account.name, vendor=account.vendor, budget=budget, problem=told)
 
 
-def _chosen(serve: Serve | None, options: Namespace) -> Serve:
+def _chosen(serve: ServeConfig | None, options: Namespace) -> ServeConfig:
     """Return what is configured, but for what the options say."""
     from dataclasses import replace  # noqa: PLC0415 - help needs none
 
-    from heliograph.config import Serve  # noqa: PLC0415 - as above
+    from heliograph.config import ServeConfig  # noqa: PLC0415 - as above
 
     given: dict[str, Any] = {}
     if options.host is not None:
@@ -106,7 +108,7 @@ def _chosen(serve: Serve | None, options: Namespace) -> Serve:
         given["port"] = options.port
     if options.token_file is not None:
         given["token"] = _token(options.token_file)
-    return replace(serve or Serve(), **given)
+    return replace(serve or ServeConfig(), **given)
 
 
 def _token(path: Path) -> Any:

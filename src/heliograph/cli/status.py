@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.options import add_command, add_store, chosen_accounts, chosen_store
-from heliograph.cli.terminal import failed, print_json, printable
-from heliograph.cli.timefmt import clock, length
-from heliograph.errors import HeliographError, NothingKept
+from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
+from heliograph.cli.terminal import print_json, printable, report_failure
+from heliograph.cli.timefmt import format_duration, format_local_time
+from heliograph.errors import HeliographError, StoreMissing
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-    from heliograph.collect.kept import Kept
+    from heliograph.collect.kept import PlantSummary
     from heliograph.config import Account
-    from heliograph.keeper import Budget, Pause
+    from heliograph.keeper import Backoff, Budget
 
 
 _MEANS = {
@@ -27,23 +27,23 @@ _MEANS = {
 }
 
 
-class Stored(NamedTuple):
+class StoreSummary(NamedTuple):
     """A store at one moment."""
 
     where: str
     size: int
-    plants: Sequence[Kept]
+    plants: Sequence[PlantSummary]
 
 
-def stored(where: str, now: datetime) -> Stored | None:
+def read_store(where: str, now: datetime) -> StoreSummary | None:
     """Return what a store holds; where there is none yet, none is made."""
-    from heliograph.collect.kept import kept  # noqa: PLC0415 - help needs no store
+    from heliograph.collect.kept import plant_summaries  # noqa: PLC0415 - help needs no store
     from heliograph.store import open_store  # noqa: PLC0415
 
     try:
-        with open_store(where, make=False) as store:
-            return Stored(shown_store(where), store.size(), kept(store, int(now.timestamp())))
-    except NothingKept:
+        with open_store(where, create=False) as store:
+            return StoreSummary(shown_store(where), store.size_bytes(), plant_summaries(store, int(now.timestamp())))
+    except StoreMissing:
         return None
 
 
@@ -57,7 +57,7 @@ def shown_store(where: str) -> str:
     return scheme + slashes + rest.rpartition("@")[2].partition("?")[0] if slashes else where
 
 
-def lines(store: Stored, now: datetime) -> Iterator[str]:
+def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
     """Yield a line for the store and one for each plant."""
     samples = sum(plant.samples for plant in store.plants)
     yield f"store {store.where}: {samples} samples, {store.size / 1e6:.1f} MB"
@@ -66,13 +66,13 @@ def lines(store: Stored, now: datetime) -> Iterator[str]:
         yield f"  {name or series.plant} ({series.vendor} {series.plant}): {_age(one, now)}, {one.samples} samples"
 
 
-def _age(one: Kept, now: datetime) -> str:
+def _age(one: PlantSummary, now: datetime) -> str:
     if one.measured_at is None:
         return "no sample yet"
-    return f"{_MEANS[one.freshness]}, last sample {length(now - _moment(one.measured_at))} old"
+    return f"{_MEANS[one.freshness]}, last sample {format_duration(now - _moment(one.measured_at))} old"
 
 
-def stored_as_dict(store: Stored) -> dict[str, Any]:
+def store_dict(store: StoreSummary) -> dict[str, Any]:
     """Return the same as JSON-ready data."""
     return {
         "where": store.where,
@@ -113,78 +113,78 @@ def add_status(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "status", _EXAMPLES, status)
     parser.add_argument("--json", action="store_true", help="print one object: accounts and store; unknown is null")
-    add_store(parser)
+    add_store_option(parser)
 
 
 def status(options: Namespace) -> int:
     """Show all accounts; one whose memory cannot be read does not hide the others."""
-    from heliograph.cli.clients import client  # noqa: PLC0415 - nor clouds
-    from heliograph.cli.settings.recover import open_lines  # noqa: PLC0415 - help needs no orders
+    from heliograph.cli.clients import create_client  # noqa: PLC0415 - nor clouds
+    from heliograph.cli.settings.recover import open_order_lines  # noqa: PLC0415 - help needs no orders
 
     now, code = datetime.now(UTC), 0
     budgets: list[tuple[Account, Budget]] = []
     orders: dict[str, list[str]] = {}
-    accounts = chosen_accounts(options)
+    accounts = load_accounts(options)
     for account in accounts:
         try:
-            budgets.append((account, client(account).budget))
-            orders[account.name] = open_lines(account)
+            budgets.append((account, create_client(account).budget))
+            orders[account.name] = open_order_lines(account)
         except HeliographError as error:
-            code = max(code, failed(error, f"{account.name}: " if len(accounts) > 1 else ""))
+            code = max(code, report_failure(error, f"{account.name}: " if len(accounts) > 1 else ""))
     store = None
     try:
-        store = stored(chosen_store(options), now)
+        store = read_store(store_location(options), now)
     except HeliographError as error:
-        code = max(code, failed(error))
+        code = max(code, report_failure(error))
     if options.json:
-        found = store and stored_as_dict(store)
-        told = [{**as_dict(*one), "orders": orders.get(one[0].name)} for one in budgets]
+        found = store and store_dict(store)
+        told = [{**account_dict(*one), "orders": orders.get(one[0].name)} for one in budgets]
         print_json({"accounts": told, "store": found})
         return code
     for account, budget in budgets:
-        print(printable(f"{title(account)}: {line(budget, now)}"))
+        print(printable(f"{account_title(account)}: {line(budget, now)}"))
         if budget.pause:
-            print(printable(f"  {held(budget.pause, now)}"))
+            print(printable(f"  {pause_text(budget.pause, now)}"))
         if budget.refused_at:
-            at = clock(budget.refused_at, now)
+            at = format_local_time(budget.refused_at, now)
             print(printable(f"  password refused {at}, and not tried again; run: heliograph login {account.vendor}"))
         # What is noted while the account is looked at is that its file is broken.
         for row in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
             print(printable(f"  {row}"))
-    for row in lines(store, now) if store else ():
+    for row in store_lines(store, now) if store else ():
         print(printable(row))
     return code
 
 
-def title(account: Account) -> str:
+def account_title(account: Account) -> str:
     """Return what an account is called, with its cloud where that is not its name."""
     return account.name if account.name == account.vendor else f"{account.name} ({account.vendor})"
 
 
 def line(budget: Budget, now: datetime) -> str:
     """Return an account's budget in one line."""
-    parts = [usage(budget)]
+    parts = [budget_usage(budget)]
     if budget.next_free:
-        parts.append(f"next free {clock(budget.next_free, now)}")
-    parts.append(f"session {length(now - budget.opened_at)} old" if budget.opened_at else "no session")
+        parts.append(f"next free {format_local_time(budget.next_free, now)}")
+    parts.append(f"session {format_duration(now - budget.opened_at)} old" if budget.opened_at else "no session")
     if budget.last_login:
-        parts.append(f"last login {clock(budget.last_login, now)}")
+        parts.append(f"last login {format_local_time(budget.last_login, now)}")
     return ", ".join(parts)
 
 
-def usage(budget: Budget) -> str:
+def budget_usage(budget: Budget) -> str:
     """Return how much is used, of the 24 hours that end now."""
     requests = f"{budget.requests_used} of {budget.requests_limit} requests"
     logins = f"{budget.logins_used} of {budget.logins_limit} logins"
     return f"{requests} and {logins} used in 24 h"
 
 
-def held(pause: Pause, now: datetime) -> str:
+def pause_text(pause: Backoff, now: datetime) -> str:
     """Return what holds an account back, and until when."""
-    return _HELD[pause.kind].format(until=clock(pause.until, now), why=pause.why)
+    return _HELD[pause.kind].format(until=format_local_time(pause.until, now), why=pause.why)
 
 
-def as_dict(account: Account, budget: Budget) -> dict[str, Any]:
+def account_dict(account: Account, budget: Budget) -> dict[str, Any]:
     """Return everything that is known of an account, as JSON-ready data."""
     from heliograph.web.schemas import budget_data  # noqa: PLC0415 - help needs no shapes
 

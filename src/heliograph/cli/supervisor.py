@@ -10,16 +10,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import ConfigError, HeliographError
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from heliograph.collect.poller import Worker
+    from heliograph.collect.poller import AccountPoller
     from heliograph.config import Account, Config
     from heliograph.local_time import Clock
-    from heliograph.outputs.sink import Delivery
-    from heliograph.store.threaded import Aside
+    from heliograph.outputs.sink import DeliveryLoop
+    from heliograph.store.threaded import StoreThread
 
 GRACE = 2.0
 """Seconds what is being sent may take to be acknowledged, once the collector is done; else it is sent again."""
@@ -29,7 +29,7 @@ _DRAINING = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Companion(NamedTuple):
+class BackgroundTask(NamedTuple):
     """Something that runs until it is told to stop."""
 
     name: str
@@ -46,43 +46,43 @@ def check_installed(config: Config) -> None:
             raise ConfigError(f"{what} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'")
 
 
-def companions(
+def background_tasks(
     config: Config,
     accounts: Sequence[Account],
-    workers: Sequence[Worker],
-    sent: Sequence[Delivery],
-    aside: Aside,
-    where: str,
+    workers: Sequence[AccountPoller],
+    sent: Sequence[DeliveryLoop],
+    aside: StoreThread,
+    location: str,
     clock: Clock,
-) -> list[Companion]:
+) -> list[BackgroundTask]:
     """Return everything the configuration wants beside the collector."""
-    found = [Companion(one.progress.name, one.run) for one in sent]
+    found = [BackgroundTask(one.progress.name, one.run) for one in sent]
     if any(account.writes for account in accounts):
-        from heliograph.cli.settings.recover import keep  # noqa: PLC0415 - only who may write curtails
+        from heliograph.cli.settings.recover import restore_until_stopped  # noqa: PLC0415 - only who may write curtails
 
-        found.append(Companion("curtailments", partial(keep, accounts, clock)))
+        found.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if config.serve is None and config.mqtt is None:
         return found
-    from heliograph.cli.serve import Watched, serving  # noqa: PLC0415 - only they need it
+    from heliograph.cli.serve import AccountStatusProvider, serve_store  # noqa: PLC0415 - only they need it
 
     def problems() -> dict[str, Exception]:
         polled = ((one.progress.name, one.progress.problem) for one in workers)
         return {name: problem for name, problem in polled if problem is not None}
 
-    watched, told = Watched(accounts, problems), [one.progress for one in sent]
+    watched, told = AccountStatusProvider(accounts, problems), [one.progress for one in sent]
     if config.mqtt is not None:
         from heliograph.outputs.mqtt import publisher  # noqa: PLC0415 - as above
-        from heliograph.outputs.sink import Progress  # noqa: PLC0415 - as above
+        from heliograph.outputs.sink import SinkProgress  # noqa: PLC0415 - as above
 
-        told.append(Progress(f"mqtt {config.mqtt.host}"))
-        found.append(Companion("mqtt", partial(publisher.run, config.mqtt, aside, watched, clock, told[-1])))
+        told.append(SinkProgress(f"mqtt {config.mqtt.host}"))
+        found.append(BackgroundTask("mqtt", partial(publisher.run, config.mqtt, aside, watched, clock, told[-1])))
     if config.serve is not None:
-        found.append(Companion("page", partial(serving, config.serve, where, watched, sinks=lambda: told)))
+        found.append(BackgroundTask("page", partial(serve_store, config.serve, location, watched, sinks=lambda: told)))
     return found
 
 
 @asynccontextmanager
-async def beside(wanted: Sequence[Companion], clock: Clock, stop: asyncio.Event) -> AsyncIterator[None]:
+async def run_background(wanted: Sequence[BackgroundTask], clock: Clock, stop: asyncio.Event) -> AsyncIterator[None]:
     """Run companions while what stands inside runs; then each may finish what it is doing."""
     tasks = [asyncio.create_task(_apart(one, clock, stop)) for one in wanted]
     try:
@@ -92,7 +92,7 @@ async def beside(wanted: Sequence[Companion], clock: Clock, stop: asyncio.Event)
         await _over(tasks, GRACE)
 
 
-async def drained(sent: Sequence[Delivery], stop: asyncio.Event) -> None:
+async def drain_outputs(sent: Sequence[DeliveryLoop], stop: asyncio.Event) -> None:
     """Send what there is for a minute at most; the rest comes at the next start."""
     await _over([asyncio.create_task(_drain(one, stop)) for one in sent], _DRAINING)
 
@@ -105,7 +105,7 @@ async def _over(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _apart(one: Companion, clock: Clock, stop: asyncio.Event) -> None:
+async def _apart(one: BackgroundTask, clock: Clock, stop: asyncio.Event) -> None:
     """Run one companion, and again when it fails; whatever it is, nobody else hears of it."""
     pause, said = _FIRST, ""
     while not stop.is_set():
@@ -115,7 +115,7 @@ async def _apart(one: Companion, clock: Clock, stop: asyncio.Event) -> None:
         except HeliographError as error:
             if (why := str(error)) != said:
                 said = why
-                _log.error(Event("companion failed", companion=one.name, why=why))
+                _log.error(LogEvent("companion failed", companion=one.name, why=why))
         except Exception:  # noqa: BLE001 - the edge of a companion: collector and others go on
             _mistaken(one.name)
         if clock.now() - began > _LONGEST:
@@ -124,7 +124,7 @@ async def _apart(one: Companion, clock: Clock, stop: asyncio.Event) -> None:
         pause = min(2 * pause, _LONGEST)
 
 
-async def _drain(one: Delivery, stop: asyncio.Event) -> None:
+async def _drain(one: DeliveryLoop, stop: asyncio.Event) -> None:
     try:
         await one.drain(stop)
     except Exception:  # noqa: BLE001 - likewise
@@ -132,4 +132,4 @@ async def _drain(one: Delivery, stop: asyncio.Event) -> None:
 
 
 def _mistaken(name: str) -> None:
-    _log.exception(Event("mistake", companion=name))
+    _log.exception(LogEvent("mistake", companion=name))

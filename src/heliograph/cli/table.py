@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heliograph.metrics import Metric
     from heliograph.model import Snapshot
 
-GAP = "·"
+MISSING = "·"
 WIDE = 116
 LATE = timedelta(minutes=15)
 """Past this age a sample is marked; clouds get one every five minutes."""
@@ -101,7 +101,7 @@ def _width(cell: Text) -> int:
 
 
 def _parts(one: Snapshot) -> dict[str, Text]:
-    status = Text(one.status.value, _STATUS_STYLES[one.status]) if one.status else Text(GAP, "dim")
+    status = Text(one.status.value, _STATUS_STYLES[one.status]) if one.status else Text(MISSING, "dim")
     cloud, measured = Text(one.plant.vendor, "dim"), _measured(one)
     way, grid = _flow(one, m.GRID_POWER, "import", "export")
     arrow, battery = _flow(one, m.BATTERY_POWER, "▼", "▲")
@@ -126,7 +126,7 @@ def _parts(one: Snapshot) -> dict[str, Text]:
 def _measured(one: Snapshot) -> Text:
     """Return the moment of the sample on the plant's own wall, marked when it is old."""
     if one.measured_at is None:
-        return Text(GAP, "dim")
+        return Text(MISSING, "dim")
     measured, fetched = (moment.astimezone(one.plant.zone) for moment in (one.measured_at, one.fetched_at))
     same_year = "%d %b" if measured.year == fetched.year else "%b %Y"
     form = "%H:%M" if measured.date() == fetched.date() else same_year
@@ -135,14 +135,14 @@ def _measured(one: Snapshot) -> Text:
 
 def _value(one: Snapshot, metric: Metric, style: str = "") -> Text:
     value = one.values.get(metric.name)
-    return Text(GAP, "dim") if value is None else Text(amount(value, metric.unit), style)
+    return Text(MISSING, "dim") if value is None else Text(amount(value, metric.unit), style)
 
 
 def _flow(one: Snapshot, metric: Metric, out: str, into: str) -> tuple[Text, Text]:
     """Return the direction of a power that goes both ways, and how much it is."""
     value = one.values.get(metric.name)
     if value is None:
-        return Text(), Text(GAP, "dim")
+        return Text(), Text(MISSING, "dim")
     way = "" if round(value) == 0 else out if value > 0 else into
     return Text(way, "dim"), Text(amount(abs(value), metric.unit))
 

@@ -23,30 +23,30 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else "�" for sign in text)
 
 
-def complain(text: str, *, lines: bool = False) -> None:
+def print_error(text: str, *, lines: bool = False) -> None:
     """Say one line on stderr, or several of our own."""
     said = "\n".join(map(printable, text.splitlines())) if lines else printable(text)
     print(f"heliograph: {said}", file=sys.stderr)
 
 
-def failed(error: Exception, about: str = "") -> int:
+def report_failure(error: Exception, about: str = "") -> int:
     """Say what failed in one line and return the exit code it stands for; the variable above raises it instead."""
     if os.environ.get(DEBUG):
         raise error
     if isinstance(error, ConfigError):
-        complain(f"{about}{error}", lines=True)  # it may show an example file; a cloud's error may quote a server
+        print_error(f"{about}{error}", lines=True)  # it may show an example file; a cloud's error may quote a server
         return 2
     if isinstance(error, HeliographError):
-        complain(f"{about}{error}")
+        print_error(f"{about}{error}")
         return 1
     if isinstance(error, ModuleNotFoundError) and error.name in _EMULATOR_NEEDS:
-        complain(f"the emulator needs {error.name}, which is not installed; run: pip install 'heliograph[emulator]'")
+        print_error(f"the emulator needs {error.name}, which is not installed; run: pip install 'heliograph[emulator]'")
         return 2
     if isinstance(error, OSError) and error.strerror:  # a full disk, a closed terminal: the system's own words
-        complain(f"{about}{error.strerror}")
+        print_error(f"{about}{error.strerror}")
         return 1
     # Its text is not ours and may hold anything, so only its kind is told.
-    complain(f"{about}this should not have happened ({type(error).__name__}); please report it with {DEBUG}=1")
+    print_error(f"{about}this should not have happened ({type(error).__name__}); please report it with {DEBUG}=1")
     return 1
 
 
@@ -64,7 +64,7 @@ _NAME = "heliograph.plain"
 _SIGNS = {"▼": "v", "▲": "^", "·": ".", "…": "~", "–": "-", "—": "-", "−": "-", "█": "#", "\u202f": " ", "\xa0": " "}
 
 
-def make_plain() -> None:
+def set_encoding_fallback() -> None:
     """Let both streams write what they can: a sign is not worth a crash on an old terminal."""
     codecs.register_error(_NAME, _plain)
     for stream in (sys.stdout, sys.stderr):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
 
-def clock(moment: datetime, now: datetime) -> str:
+def format_local_time(moment: datetime, now: datetime) -> str:
     """Return a moment on the clock of this machine, with its day where that is not today.
 
     >>> from datetime import datetime
@@ -23,7 +23,7 @@ def clock(moment: datetime, now: datetime) -> str:
     return here.strftime("%H:%M" if not days else "%a %H:%M" if abs(days) < 7 else "%Y-%m-%d %H:%M")
 
 
-def length(span: timedelta) -> str:
+def format_duration(span: timedelta) -> str:
     """Return how long something lasts, in one unit.
 
     >>> from datetime import timedelta
@@ -38,7 +38,7 @@ def length(span: timedelta) -> str:
     return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:.0f} days"
 
 
-def day(text: str | None, option: str) -> date | None:
+def parse_day_option(text: str | None, option: str) -> date | None:
     """Return the day an option names, if it was given."""
     from heliograph.local_time import parse_day  # noqa: PLC0415 - help needs no calendar
 
@@ -53,7 +53,7 @@ def day(text: str | None, option: str) -> date | None:
     return found
 
 
-def in_order(first: date | None, last: date | None, options: tuple[str, str]) -> None:
+def check_day_order(first: date | None, last: date | None, options: tuple[str, str]) -> None:
     """Refuse days that are the wrong way round."""
     if first is not None and last is not None and first > last:
         raise ConfigError(f"{options[0]} {first} comes after {options[1]} {last}; give the earlier day first")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import tzinfo
 
-USUAL_RHYTHM = 300.0
+DEFAULT_INTERVAL = 300.0
 """Loggers of both clouds upload every five minutes unless told otherwise."""
 
 _LEEWAY = 300
@@ -58,13 +58,13 @@ def _may_sleep(sun: float | bool | None) -> bool:
     return sun is not None and sun < _AWAKE
 
 
-def rhythm(moments: Iterable[int]) -> float:
+def sample_interval(moments: Iterable[int]) -> float:
     """Return the usual seconds between samples; nights and gaps are rare enough not to count."""
     apart = [after - before for before, after in pairwise(sorted(set(moments))) if after - before <= _HOUR]
-    return float(median(apart)) if len(apart) >= _ENOUGH_DAYS else USUAL_RHYTHM
+    return float(median(apart)) if len(apart) >= _ENOUGH_DAYS else DEFAULT_INTERVAL
 
 
-def awake(moments: Iterable[int], now: int, zone: tzinfo) -> bool:
+def usually_reporting(moments: Iterable[int], now: int, zone: tzinfo) -> bool:
     """Say whether the plant is usually heard at this time of day: on most of its past days, within this hour.
 
     With fewer than three days to go by, the clock decides: from 8 to 17 it should be day anywhere people live.

@@ -11,7 +11,7 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.counters.repair import settle
+from heliograph.collect.counters.repair import finalise_day
 from heliograph.local_time import day_at, day_bounds
 from heliograph.model import Quality
 from heliograph.store.base import Day
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import Any
 
-    from heliograph.store.base import Batch, Entry, Store
+    from heliograph.store.base import Batch, Store, StoredSample
 
-POWERS = {
+POWER_OF_ENERGY = {
     "pv_energy": ("pv_power", 1),
     "grid_import_energy": ("grid_power", 1),
     "grid_export_energy": ("grid_power", -1),
@@ -32,35 +32,37 @@ POWERS = {
     "load_energy": ("load_power", 1),
 }
 """Which power makes an energy, and with which sign."""
-HELD = 3600
+MAX_HOLD = 3600
 """Seconds a power holds until the next point; a longer stretch without one is not drawn."""
 _STEP = 300
 
 
-class Heard(NamedTuple):
+class LastReading(NamedTuple):
     """What a day counter said last on a day, and when; nothing before its beginning."""
 
     at: int
     kwh: float
 
 
-def with_energies(
+def add_integrated_energies(
     store: Store, batch: Batch, kinds: Collection[str], memory: Mapping[str, Any], zone: tzinfo, now: int
 ) -> Batch:
     """Return the answer about a day's curve with the energies it tells of these kinds, if the day is over."""
-    asked = batch.asked[0]
+    asked = batch.queries[0]
     day = date.fromisoformat(asked.period)
     if not kinds or not batch.samples or day >= day_at(now, zone):
         return batch
     start, end = day_bounds(day, zone)
-    heard = last_heard(store.samples(asked.series, start, end), kinds)
+    heard = last_readings(store.samples(asked.series, start, end), kinds)
     nothing = Day(asked.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
     counted = next(iter(store.days(asked.series, day, day)), nothing)
     # That a curve has less is no disagreement: it has holes.
     more = {
-        kind: kwh for kind, kwh in drawn(batch.samples, start, end, kinds, heard).items() if kwh > _of(counted, kind)
+        kind: kwh
+        for kind, kwh in integrate_day(batch.samples, start, end, kinds, heard).items()
+        if kwh > _of(counted, kind)
     }
-    settled = settle(memory, counted, more, zone, now)
+    settled = finalise_day(memory, counted, more, zone, now)
     # Whether a day is final is the month's to say: the curve knows some of its energies only.
     changed = settled.day._replace(final=counted.final)
     days = [changed] if changed.values != counted.values else []
@@ -72,18 +74,18 @@ def _of(day: Day, kind: str) -> float:
     return -1.0 if kwh is None else kwh
 
 
-def last_heard(samples: Iterable[Entry], kinds: Collection[str]) -> dict[str, Heard]:
+def last_readings(samples: Iterable[StoredSample], kinds: Collection[str]) -> dict[str, LastReading]:
     """Return what the day counters of one day said last."""
     found = {}
     for one in samples:
         for kind in kinds:
             if (kwh := one.values.get(f"{kind}_today")) is not None:
-                found[kind] = Heard(one.measured_at, kwh)
+                found[kind] = LastReading(one.measured_at, kwh)
     return found
 
 
-def drawn(
-    curve: Sequence[Entry], start: int, end: int, kinds: Iterable[str], heard: Mapping[str, Heard]
+def integrate_day(
+    curve: Sequence[StoredSample], start: int, end: int, kinds: Iterable[str], heard: Mapping[str, LastReading]
 ) -> dict[str, float]:
     """Return a day's energies by its curve.
 
@@ -91,25 +93,25 @@ def drawn(
     """
     found: dict[str, float] = {}
     for kind in kinds:
-        name, sign = POWERS[kind]
+        name, sign = POWER_OF_ENERGY[kind]
         points = [(one.measured_at, value) for one in curve if (value := one.values.get(name)) is not None]
         known = heard.get(kind)
         if points and (known or _is_whole(points, start, end)):
             # A counter that stands at nothing may be today's not believed yet: the curve knows at least as much.
-            since, kwh = known if known and known.kwh else Heard(start, 0.0)
+            since, kwh = known if known and known.kwh else LastReading(start, 0.0)
             found[kind] = round(kwh + _flowed(points, sign, since, end), 3)
     return found
 
 
 def _is_whole(points: Sequence[tuple[int, float]], start: int, end: int) -> bool:
     moments = [start, *(at for at, _ in points), end]
-    return all(after - before <= HELD for before, after in pairwise(moments))
+    return all(after - before <= MAX_HOLD for before, after in pairwise(moments))
 
 
 def _flowed(points: Sequence[tuple[int, float]], sign: int, since: int, end: int) -> float:
     """Return what flowed one way, in kWh, from a moment on."""
     flowed = 0.0
     for (at, power), (after, _) in pairwise([*points, (end, 0.0)]):
-        until = after if after - at <= HELD else at + _STEP
+        until = after if after - at <= MAX_HOLD else at + _STEP
         flowed += max(0.0, sign * power) * max(0, until - max(at, since))
     return flowed / 3_600_000

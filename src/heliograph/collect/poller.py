@@ -7,24 +7,31 @@ from dataclasses import dataclass
 from datetime import UTC, timezone
 from typing import TYPE_CHECKING, Any
 
-from heliograph.collect.counters.repair import count
-from heliograph.collect.freshness import USUAL_RHYTHM, awake
-from heliograph.collect.kept import LATELY, enduring
-from heliograph.collect.schedule import POLLS, Pace, Seen, Shortfall, affordable, next_poll
+from heliograph.collect.counters.repair import repair_counters
+from heliograph.collect.freshness import DEFAULT_INTERVAL, usually_reporting
+from heliograph.collect.kept import PATTERN_WINDOW, has_battery
+from heliograph.collect.schedule import (
+    POLL_SHARE,
+    BudgetWarning,
+    PollPolicy,
+    PollStats,
+    min_affordable_interval,
+    next_poll,
+)
 from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
-from heliograph.eventlog import Event
-from heliograph.store.base import Batch, entries, known, series_of
+from heliograph.eventlog import LogEvent
+from heliograph.store.base import Batch, samples_of, series_info_of, series_of
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from heliograph.collect.gapfill import Healer
+    from heliograph.collect.gapfill import GapFiller
     from heliograph.keeper import Budget
     from heliograph.local_time import Clock
     from heliograph.model import Plant, Snapshot
-    from heliograph.store.base import Day, Entry, Repair, Series, Store
-    from heliograph.store.threaded import Writer
+    from heliograph.store.base import Day, Repair, Series, Store, StoredSample
+    from heliograph.store.threaded import BufferedWriter
 
 
 SOON, LATER, MUCH_LATER = 60.0, 300.0, 900.0
@@ -35,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Progress:
+class PollProgress:
     """What an account's worker has done so far, for whoever wants to show it."""
 
     name: str
@@ -46,41 +53,41 @@ class Progress:
     plants: tuple[Plant, ...] = ()
 
 
-class Worker:
+class AccountPoller:
     """The loop of one account. `connect` makes its client anew, with the password as it is by then."""
 
     def __init__(
         self,
         name: str,
         connect: Callable[[], Any],
-        writer: Writer,
+        writer: BufferedWriter,
         clock: Clock,
-        pace: Pace,
+        pace: PollPolicy,
         *,
         plants: Sequence[str] = (),
-        healer: Healer | None = None,
+        gap_filler: GapFiller | None = None,
     ) -> None:
-        self.progress = Progress(name)
+        self.progress = PollProgress(name)
         self.writer = writer
         self.clock = clock
         self.client: Any = None
         self._connect = connect
         self._pace = pace
         self._plants = plants
-        self._healer = healer
-        self._memories: Memories = {}
+        self._healer = gap_filler
+        self._memories: CounterStates = {}
         self._moments: dict[Series, list[int]] = {}
-        self._shortfall = Shortfall()
+        self._shortfall = BudgetWarning()
         self._cost = 1.0
         self._enduring = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and wait until stopped."""
         while not stop.is_set():
-            self.progress.next_at = await self.turn()
+            self.progress.next_at = await self.poll_once()
             await self.clock.wait(self.progress.next_at, stop)
 
-    async def turn(self) -> float:
+    async def poll_once(self) -> float:
         """Do what is due, and return when something is again."""
         now = self.clock.now()
         try:
@@ -88,11 +95,11 @@ class Worker:
                 self.client = self._connect()
             if not self._memories:
                 # Without a store to go on from, a poll would be asked for in vain.
-                await self.writer.ask(lambda _: None)
+                await self.writer.run(lambda _: None)
             budget = self.client.budget
             if budget.free < self._cost:
                 # Half a poll would be requests for nothing.
-                _log.info(Event("waits", account=self.progress.name, why="the budget is used", seconds=MUCH_LATER))
+                _log.info(LogEvent("waits", account=self.progress.name, why="the budget is used", seconds=MUCH_LATER))
                 return now + MUCH_LATER
             budget = await self._poll(budget)
         except HeliographError as error:
@@ -114,13 +121,13 @@ class Worker:
         self.progress.polled_at = self.clock.now()
         self.progress.plants = tuple(one.plant for one in snapshots)
         await self._remember(snapshots)
-        batch = batch_of(snapshots, self._memories)
+        batch = poll_batch(snapshots, self._memories)
         self._memories.update(batch.counters)
         self._note_moments(snapshots)
         self.progress.samples += len(batch.samples)
         kept = await self.writer.write(batch)
         told = {"plants": len(snapshots), "samples": len(batch.samples), "repairs": len(batch.repairs)}
-        _log.info(Event("polled", account=self.progress.name, **told, requests=self._cost, kept=kept))
+        _log.info(LogEvent("polled", account=self.progress.name, **told, requests=self._cost, kept=kept))
         return budget
 
     def _mention_clocks(self, snapshots: Sequence[Snapshot]) -> None:
@@ -128,15 +135,15 @@ class Worker:
         plants = [one.plant.id for one in snapshots if isinstance(one.plant.zone, timezone)]
         if plants:
             advice = 'the cloud tells no zone; write timezone = "Europe/…" into the configuration'
-            _log.warning(Event("no-zone", account=self.progress.name, plants=",".join(plants), advice=advice))
+            _log.warning(LogEvent("no-zone", account=self.progress.name, plants=",".join(plants), advice=advice))
 
-    def _mention_interval(self, seen: Seen) -> None:
+    def _mention_interval(self, seen: PollStats) -> None:
         """Say once that the budget does not pay the interval that is configured, and what it comes to."""
         interval = self._pace.interval
-        if self._shortfall.news(interval, seen):
-            why = f"a poll takes {seen.cost:g} requests, and polls have {seen.daily * POLLS:.0f} of {seen.daily} a day"
-            comes = float(round(affordable(seen)))
-            _log.warning(Event("slower", account=self.progress.name, interval=interval, seconds=comes, why=why))
+        if self._shortfall.due(interval, seen):
+            why = f"a poll takes {seen.cost:g} requests, and polls have {seen.daily * POLL_SHARE:.0f} of {seen.daily} a day"
+            comes = float(round(min_affordable_interval(seen)))
+            _log.warning(LogEvent("slower", account=self.progress.name, interval=interval, seconds=comes, why=why))
 
     async def _snapshots(self) -> Sequence[Snapshot]:
         if not self._plants:
@@ -151,48 +158,48 @@ class Worker:
         fresh = found - self._memories.keys()
         if fresh:
             now = int(self.clock.now())
-            stored, moments = await self.writer.ask(lambda store: _before(store, fresh, now))
+            stored, moments = await self.writer.run(lambda store: _before(store, fresh, now))
             self._memories.update(stored)
             self._moments.update(moments)
 
     def _note_moments(self, snapshots: Sequence[Snapshot]) -> None:
-        self._enduring = any(enduring(one.values) for one in snapshots)
+        self._enduring = any(has_battery(one.values) for one in snapshots)
         for snapshot in snapshots:
             moments = self._moments.setdefault(series_of(snapshot.plant), [])
             if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in moments[-1:]:
                 moments.append(at)
-                del moments[: -LATELY // 300]
+                del moments[: -PATTERN_WINDOW // 300]
 
-    def _seen(self, now: float, budget: Budget) -> Seen:
+    def _seen(self, now: float, budget: Budget) -> PollStats:
         newest = max((moments[-1] for moments in self._moments.values() if moments), default=None)
-        return Seen(
+        return PollStats(
             newest=newest,
             # Not learnt from our own samples: they tell how often we asked.
-            rhythm=USUAL_RHYTHM,
-            awake=newest is None or now - newest < _SPEAKING or any(self._usually_awake(now)),
-            enduring=self._enduring,
+            sample_interval=DEFAULT_INTERVAL,
+            reporting=newest is None or now - newest < _SPEAKING or any(self._usually_awake(now)),
+            has_battery=self._enduring,
             cost=self._cost,
             daily=budget.daily,
         )
 
     def _usually_awake(self, now: float) -> Iterator[bool]:
         for plant in self.progress.plants:
-            yield plant.zone is None or awake(self._moments[series_of(plant)], int(now), plant.zone)
+            yield plant.zone is None or usually_reporting(self._moments[series_of(plant)], int(now), plant.zone)
 
     async def _heal(self, free: int) -> None:
         """Ask of the past with what the polls to come will not need."""
         if self._healer is None:
             return
         try:
-            await self._healer.heal(self.client, self.progress.plants, self._memories, self._cost, free)
+            await self._healer.fill(self.client, self.progress.plants, self._memories, self._cost, free)
         except HeliographError as error:
             # The polls will meet it too, if it concerns them.
-            _log.info(Event("put off", account=self.progress.name, why=error))
+            _log.info(LogEvent("put off", account=self.progress.name, why=error))
 
     def _after(self, error: HeliographError) -> float:
         """Return the seconds to wait after an error."""
         if str(error) != str(self.progress.problem or ""):
-            _log.warning(Event("failed", account=self.progress.name, error=type(error).__name__, why=error))
+            _log.warning(LogEvent("failed", account=self.progress.name, error=type(error).__name__, why=error))
         self.progress.problem = error
         if isinstance(error, Throttled):
             return max(error.retry_after, 1.0)
@@ -206,35 +213,35 @@ class Worker:
         return MUCH_LATER
 
 
-def _before(store: Store, fresh: set[Series], now: int) -> tuple[Memories, dict[Series, list[int]]]:
+def _before(store: Store, fresh: set[Series], now: int) -> tuple[CounterStates, dict[Series, list[int]]]:
     """Return the counters' memory of these series, and when their plants were heard lately."""
-    memories: Memories = {one: store.counters(one) for one in fresh}
+    memories: CounterStates = {one: store.counters(one) for one in fresh}
     plants = (one for one in fresh if not one.device)
-    return memories, {one: list(store.moments(one, now - LATELY, now + 1)) for one in plants}
+    return memories, {one: list(store.sample_times(one, now - PATTERN_WINDOW, now + 1)) for one in plants}
 
 
-Memories = dict["Series", "Mapping[str, Any]"]
+CounterStates = dict["Series", "Mapping[str, Any]"]
 """What the counters remember, by series."""
 
 
-def batch_of(snapshots: Sequence[Snapshot], memories: Memories) -> Batch:
+def poll_batch(snapshots: Sequence[Snapshot], memories: CounterStates) -> Batch:
     """Return everything one poll has to say; `memories` are not touched, the batch brings their successors."""
-    samples: list[Entry] = []
+    samples: list[StoredSample] = []
     days: list[Day] = []
     repairs: list[Repair] = []
-    counters: Memories = {}
+    counters: CounterStates = {}
     for snapshot in snapshots:
         zone = snapshot.plant.zone or UTC
-        for entry in entries(snapshot):
-            counted = count(memories.get(entry.series, {}), entry, zone)
-            samples.append(counted.entry)
+        for entry in samples_of(snapshot):
+            counted = repair_counters(memories.get(entry.series, {}), entry, zone)
+            samples.append(counted.sample)
             days.extend(counted.days)
             repairs.extend(counted.repairs)
-            counters[entry.series] = counted.memory
+            counters[entry.series] = counted.state
     return Batch(
         samples=samples,
         days=days,
         repairs=repairs,
         counters=counters,
-        known=[one for snapshot in snapshots for one in known(snapshot)],
+        series_info=[one for snapshot in snapshots for one in series_info_of(snapshot)],
     )

@@ -5,9 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heliograph.config.accounts import ENVIRONMENT, EXAMPLE, FLOORS, VENDORS, Account, from_environment, from_table
-from heliograph.config.outputs import NAMES, Influx, Mqtt, Outputs, PvOutput, Serve, Webhook, outputs_of
-from heliograph.config.table import File, meant
+from heliograph.config.accounts import (
+    ENVIRONMENT,
+    EXAMPLE,
+    MIN_INTERVALS,
+    VENDORS,
+    Account,
+    accounts_from_environment,
+    parse_account,
+)
+from heliograph.config.outputs import (
+    OUTPUT_TABLES,
+    InfluxConfig,
+    MqttConfig,
+    Outputs,
+    PvOutputConfig,
+    ServeConfig,
+    WebhookConfig,
+    parse_outputs,
+)
+from heliograph.config.table import ConfigFile, did_you_mean
 from heliograph.core.files import config_path
 from heliograph.errors import ConfigError
 
@@ -18,23 +35,23 @@ if TYPE_CHECKING:
 __all__ = [
     "ENVIRONMENT",
     "EXAMPLE",
-    "FLOORS",
+    "MIN_INTERVALS",
     "STORE",
     "VENDORS",
     "Account",
     "Config",
-    "Influx",
-    "Mqtt",
+    "InfluxConfig",
+    "MqttConfig",
     "Outputs",
-    "PvOutput",
-    "Serve",
-    "Webhook",
+    "PvOutputConfig",
+    "ServeConfig",
+    "WebhookConfig",
     "load",
 ]
 
 STORE = "HELIOGRAPH_STORE"
 
-_TOP = ("account", "store", *NAMES)
+_TOP = ("account", "store", *OUTPUT_TABLES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +65,7 @@ class Config(Outputs):
     warnings: tuple[str, ...] = ()
     """One-line sentences for the person at the keyboard."""
 
-    def chosen(self, name: str | None = None, server: str | None = None) -> tuple[Account, ...]:
+    def select_accounts(self, name: str | None = None, server: str | None = None) -> tuple[Account, ...]:
         """Return the account of that name, or all, sent to another server when one is given."""
         if not self.accounts:
             raise ConfigError(
@@ -72,36 +89,36 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """
     place = path or config_path(environ)
     there = path is not None or place.exists()
-    written = _read(File(place, environ)) if there else Config(path=place, accounts=())
+    written = _read(ConfigFile(place, environ)) if there else Config(path=place, accounts=())
     named = {one.vendor for one in written.accounts}
-    others = tuple(one for one in from_environment(environ) if one.vendor not in named)
+    others = tuple(one for one in accounts_from_environment(environ) if one.vendor not in named)
     return replace(written, accounts=written.accounts + others, store=environ.get(STORE) or written.store)
 
 
-def _read(file: File) -> Config:
+def _read(file: ConfigFile) -> Config:
     """Return what stands in the file, and what the person should know about it."""
-    data = file.parsed()
+    data = file.parse()
     for key in data:
         if key not in _TOP:
-            raise file.wrong(f"is not known here; accounts stand under [[account]]{meant(key, _TOP)}", key)
+            raise file.error(f"is not known here; accounts stand under [[account]]{did_you_mean(key, _TOP)}", key)
     tables = file.tables(data, "account")
-    accounts = tuple(from_table(table) for table in tables)
+    accounts = tuple(parse_account(table) for table in tables)
     for table, one in zip(tables, accounts, strict=True):
-        if one.name in {other.name for other in accounts[: table.place]}:
-            raise table.wrong(f"{one.name!r} is used twice; give each account its own name", "name")
+        if one.name in {other.name for other in accounts[: table.index]}:
+            raise table.error(f"{one.name!r} is used twice; give each account its own name", "name")
     return Config(
         path=file.path,
         accounts=accounts,
         store=_store(file, data),
-        **vars(outputs_of(file, data)),
+        **vars(parse_outputs(file, data)),
         warnings=tuple(file.warnings),
     )
 
 
-def _store(file: File, data: dict[str, Any]) -> str:
+def _store(file: ConfigFile, data: dict[str, Any]) -> str:
     store = data.get("store", "")
     if not isinstance(store, str) or ("store" in data and not store.strip()):
-        raise file.wrong('must be a path or a URL in quotes, like "postgresql://user@host/solar"', "store")
+        raise file.error('must be a path or a URL in quotes, like "postgresql://user@host/solar"', "store")
     if "@" in store and ":" in store.partition("://")[2].partition("@")[0]:
-        file.warn_if_open(file.path)
+        file.warn_if_readable_by_others(file.path)
     return store.strip()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from heliograph.config.passwords import Deferred, Passwords
-from heliograph.config.table import meant, secret_keys
+from heliograph.config.passwords import DeferredSecret, PasswordStore
+from heliograph.config.table import did_you_mean, secret_keys
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
-    from heliograph.config.table import Table
+    from heliograph.config.table import ConfigTable
 
 VENDORS = ("growatt", "goodwe")
 ENVIRONMENT = "the environment"
@@ -39,7 +39,7 @@ _KEYS = (
 # Quirk: who asks more often is shut out. Growatt's values change every 3 minutes, and noah-mqtt went to 180 s after
 # bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
 # (goodwe-sems-home-assistant #75).
-FLOORS = {
+MIN_INTERVALS = {
     "growatt": (timedelta(minutes=3), "its values change no faster, and who asks more often gets blocked"),
     "goodwe": (timedelta(minutes=1), "inverters upload every five minutes, and who asks more often gets blocked"),
 }
@@ -85,15 +85,15 @@ class Account:
     """Writes of one device within 24 hours, other than the usual number."""
 
 
-def from_table(table: Table) -> Account:
+def parse_account(table: ConfigTable) -> Account:
     """Return the account of one [[account]] table, every key checked."""
-    table.only(_KEYS)
+    table.reject_unknown_keys(_KEYS)
     vendor = table.choice("vendor", VENDORS)
     username = table.text("username")
     name = table.text("name") if "name" in table else vendor
     limits = {limit: table.number(limit, 0 if limit == "reserve" else 1) for limit in _LIMITS if limit in table}
     if limits.get("reserve", 0) >= limits.get("requests_per_day", float("inf")):
-        raise table.wrong("leaves nothing of requests_per_day for the program itself", "reserve")
+        raise table.error("leaves nothing of requests_per_day for the program itself", "reserve")
     return Account(
         name=name,
         vendor=vendor,
@@ -112,7 +112,7 @@ def from_table(table: Table) -> Account:
     )
 
 
-def from_environment(environ: Mapping[str, str]) -> list[Account]:
+def accounts_from_environment(environ: Mapping[str, str]) -> list[Account]:
     """Return the accounts the environment tells of."""
     found = []
     for vendor in VENDORS:
@@ -139,39 +139,39 @@ def _kept(environ: Mapping[str, str], vendor: str, username: str, missing: str) 
     """Return the password Heliograph keeps for this account; whether there is one shows when it is needed."""
 
     def fetch() -> Secret:
-        kept = Passwords.of(environ)
-        found = kept.find(vendor, username)
+        kept = PasswordStore.for_user(environ)
+        found = kept.load(vendor, username)
         if found is None:
             raise ConfigError("; ".join([missing, *kept.warnings]))
         return found
 
-    return Deferred(fetch)
+    return DeferredSecret(fetch)
 
 
-def _password_kept(table: Table, name: str, vendor: str, username: str) -> Secret:
+def _password_kept(table: ConfigTable, name: str, vendor: str, username: str) -> Secret:
     chosen = "" if name == vendor else f" --account {name}"
     told = f"is missing from this account, and none is kept; run: heliograph login {vendor}{chosen}"
-    return _kept(table.file.environ, vendor, username, str(table.wrong(told, "password")))
+    return _kept(table.file.environ, vendor, username, str(table.error(told, "password")))
 
 
-def _interval(table: Table, vendor: str) -> timedelta:
-    wanted, (least, why) = table.duration("interval"), FLOORS[vendor]
+def _interval(table: ConfigTable, vendor: str) -> timedelta:
+    wanted, (least, why) = table.duration("interval"), MIN_INTERVALS[vendor]
     if wanted < least:
-        raise table.wrong(f"is below {least.total_seconds() / 60:.0f} min, the least for {vendor}: {why}", "interval")
+        raise table.error(f"is below {least.total_seconds() / 60:.0f} min, the least for {vendor}: {why}", "interval")
     if wanted > _LONGEST:
-        raise table.wrong("is longer than a day", "interval")
+        raise table.error("is longer than a day", "interval")
     return wanted
 
 
-def _writes(table: Table, vendor: str) -> Literal[True] | tuple[str, ...]:
+def _writes(table: ConfigTable, vendor: str) -> Literal[True] | tuple[str, ...]:
     if isinstance(table.values.get("writes"), bool):
         return True if table.flag("writes") else ()
     names = table.texts("writes", 'settings, like ["charge_stop_soc"], or true for all of them')
     known = _settings(vendor) if names else ()
     if wrong := next((name for name in names if name not in known), None):
-        guess = meant(wrong.lower().replace("-", "_"), known, most=3)
+        guess = did_you_mean(wrong.lower().replace("-", "_"), known, limit=3)
         told = f"names {wrong!r}, which no setting of {vendor} is called{guess or '.'}"
-        raise table.wrong(f"{told} Take it out, and heliograph settings show lists what a device has", "writes")
+        raise table.error(f"{told} Take it out, and heliograph settings show lists what a device has", "writes")
     return names
 
 
@@ -183,11 +183,11 @@ def _settings(vendor: str) -> tuple[str, ...]:
     return found
 
 
-def _zone(table: Table) -> tzinfo:
+def _zone(table: ConfigTable) -> tzinfo:
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - most accounts need none
 
     name = table.text("timezone")
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; not a name at all; the name of a folder
-        raise table.wrong(f'must be a zone\'s name like "Europe/Amsterdam", not {name!r}', "timezone") from None
+        raise table.error(f'must be a zone\'s name like "Europe/Amsterdam", not {name!r}', "timezone") from None

@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from heliograph.config.table import File, Table
+    from heliograph.config.table import ConfigFile, ConfigTable
     from heliograph.core.redact import Secret
 
 Discovery = Literal["entities", "devices", "none"]
 
-NAMES = ("serve", "mqtt", "pvoutput", "influx", "webhook")
+OUTPUT_TABLES = ("serve", "mqtt", "pvoutput", "influx", "webhook")
 _DISCOVERIES = ("entities", "devices", "none")
-LEAST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 """Characters of a token that is not guessed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serve:
+class ServeConfig:
     """Where the page listens; for other machines only with a token, under the names of `hosts` besides its own."""
 
     host: str = "127.0.0.1"
@@ -32,13 +32,13 @@ class Serve:
     hosts: tuple[str, ...] = ()
 
     @property
-    def is_private(self) -> bool:
+    def is_local_only(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mqtt:
+class MqttConfig:
     """A broker, and whether Home Assistant is to find what is published there."""
 
     host: str
@@ -52,7 +52,7 @@ class Mqtt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PvOutput:
+class PvOutputConfig:
     """One system of PVOutput, and the plant that feeds it."""
 
     plant: str
@@ -62,7 +62,7 @@ class PvOutput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Influx:
+class InfluxConfig:
     """A database that takes line protocol: version 2 by organisation and bucket, version 1 by database."""
 
     url: str
@@ -76,7 +76,7 @@ class Influx:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Webhook:
+class WebhookConfig:
     """An address that is told of every sample; signed where there is a secret. Empty `plants` are all of them."""
 
     url: str
@@ -88,14 +88,14 @@ class Webhook:
 class Outputs:
     """Everyone who gets the data."""
 
-    serve: Serve | None = None
-    mqtt: Mqtt | None = None
-    pvoutput: tuple[PvOutput, ...] = ()
-    influx: tuple[Influx, ...] = ()
-    webhooks: tuple[Webhook, ...] = ()
+    serve: ServeConfig | None = None
+    mqtt: MqttConfig | None = None
+    pvoutput: tuple[PvOutputConfig, ...] = ()
+    influx: tuple[InfluxConfig, ...] = ()
+    webhooks: tuple[WebhookConfig, ...] = ()
 
 
-def outputs_of(file: File, data: Mapping[str, Any]) -> Outputs:
+def parse_outputs(file: ConfigFile, data: Mapping[str, Any]) -> Outputs:
     """Return what the file says of outputs, every key checked."""
     serve, mqtt = file.table(data, "serve"), file.table(data, "mqtt")
     return Outputs(
@@ -121,71 +121,73 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _serve(table: Table) -> Serve:
-    table.only(("host", "port", *secret_keys("token"), "hosts"))
-    serve = Serve(
-        host=table.text("host") if "host" in table else Serve.host,
-        port=table.number("port", 0, 65535) if "port" in table else Serve.port,
+def _serve(table: ConfigTable) -> ServeConfig:
+    table.reject_unknown_keys(("host", "port", *secret_keys("token"), "hosts"))
+    serve = ServeConfig(
+        host=table.text("host") if "host" in table else ServeConfig.host,
+        port=table.number("port", 0, 65535) if "port" in table else ServeConfig.port,
         token=table.secret("token"),
         hosts=table.texts("hosts", 'names, like ["solar.lan"]'),
     )
-    if not serve.is_private and serve.token is None:
-        raise table.wrong('is open to other machines and needs a token: add token_file, or token = "…"', "host")
+    if not serve.is_local_only and serve.token is None:
+        raise table.error('is open to other machines and needs a token: add token_file, or token = "…"', "host")
     key = table.secret_key("token")
     # A command is not run before its token is needed.
-    if serve.token is not None and key != "token_command" and len(serve.token.reveal()) < LEAST_TOKEN:
-        raise table.wrong(f"is short enough to be guessed; take at least {LEAST_TOKEN} characters", key)
+    if serve.token is not None and key != "token_command" and len(serve.token.reveal()) < MIN_TOKEN_LENGTH:
+        raise table.error(f"is short enough to be guessed; take at least {MIN_TOKEN_LENGTH} characters", key)
     return serve
 
 
-def _mqtt(table: Table) -> Mqtt:
-    table.only(("host", "port", "username", *secret_keys("password"), "tls", "topic", "discovery", "prefix"))
+def _mqtt(table: ConfigTable) -> MqttConfig:
+    table.reject_unknown_keys(
+        ("host", "port", "username", *secret_keys("password"), "tls", "topic", "discovery", "prefix")
+    )
     tls = table.flag("tls")
     discovery = table.choice("discovery", _DISCOVERIES) if "discovery" in table else "entities"
-    return Mqtt(
+    return MqttConfig(
         host=table.text("host"),
         port=table.number("port", 1, 65535) if "port" in table else (8883 if tls else 1883),
         username=table.text_or_none("username"),
         password=table.secret("password"),
         tls=tls,
-        topic=_topic(table, "topic", Mqtt.topic),
+        topic=_topic(table, "topic", MqttConfig.topic),
         discovery=cast("Discovery", discovery),
-        prefix=_topic(table, "prefix", Mqtt.prefix),
+        prefix=_topic(table, "prefix", MqttConfig.prefix),
     )
 
 
-def _topic(table: Table, key: str, usual: str) -> str:
+def _topic(table: ConfigTable, key: str, usual: str) -> str:
     if key not in table:
         return usual
     topic = table.text(key).strip("/")
     if not topic or set(topic) & set("+#") or not topic.isprintable():
-        raise table.wrong('must be a topic like "heliograph", without + and #', key)
+        raise table.error('must be a topic like "heliograph", without + and #', key)
     return topic
 
 
-def _pvoutput(table: Table) -> PvOutput:
-    table.only(("plant", "system", *secret_keys("key"), "url"))
+def _pvoutput(table: ConfigTable) -> PvOutputConfig:
+    table.reject_unknown_keys(("plant", "system", *secret_keys("key"), "url"))
     key = table.secret("key")
     if key is None:
-        raise table.wrong("is missing from this pvoutput; it is the API key of your PVOutput settings", "key")
-    return PvOutput(
+        raise table.error("is missing from this pvoutput; it is the API key of your PVOutput settings", "key")
+    return PvOutputConfig(
         plant=table.text("plant"),
         system=table.text("system"),
         key=key,
-        url=_url(table) if "url" in table else PvOutput.url,
+        url=_url(table) if "url" in table else PvOutputConfig.url,
     )
 
 
-def _influx(table: Table) -> Influx:
+def _influx(table: ConfigTable) -> InfluxConfig:
     known = ("url", *secret_keys("token"), "org", "bucket", "database", "username", *secret_keys("password"))
-    table.only((*known, "measurement"))
+    table.reject_unknown_keys((*known, "measurement"))
     second = "org" in table or "bucket" in table or bool(table.secret_key("token"))
     if second == ("database" in table):
-        raise table.wrong("needs org, bucket and token (version 2), or database (version 1)", "url")
+        raise table.error("needs org, bucket and token (version 2), or database (version 1)", "url")
     token = table.secret("token")
     if second and token is None:
-        raise table.wrong("is missing from this influx", "token")
-    return Influx(
+        raise table.error("is missing from this influx", "token")
+    return InfluxConfig(
         url=_url(table),
         token=token,
         org=table.text("org") if second else None,
@@ -193,18 +195,18 @@ def _influx(table: Table) -> Influx:
         database=None if second else table.text("database"),
         username=table.text_or_none("username"),
         password=table.secret("password"),
-        measurement=table.text("measurement") if "measurement" in table else Influx.measurement,
+        measurement=table.text("measurement") if "measurement" in table else InfluxConfig.measurement,
     )
 
 
-def _webhook(table: Table) -> Webhook:
-    table.only(("url", *secret_keys("secret"), "plants"))
-    return Webhook(
+def _webhook(table: ConfigTable) -> WebhookConfig:
+    table.reject_unknown_keys(("url", *secret_keys("secret"), "plants"))
+    return WebhookConfig(
         url=_url(table), secret=table.secret("secret"), plants=table.texts("plants", 'plant ids, like ["1234567"]')
     )
 
 
-def _url(table: Table) -> str:
+def _url(table: ConfigTable) -> str:
     from urllib.parse import urlsplit  # noqa: PLC0415 - likewise
 
     text = table.text("url")
@@ -214,7 +216,7 @@ def _url(table: Table) -> str:
     except ValueError:
         sound = False
     if not sound or not text.isprintable() or " " in text:
-        raise table.wrong('must be an address like "https://example.com/path"', "url")
+        raise table.error('must be an address like "https://example.com/path"', "url")
     if parts.username or parts.password:
-        raise table.wrong("must not hold a password; give it by its own key", "url")
+        raise table.error("must not hold a password; give it by its own key", "url")
     return text.rstrip("/")

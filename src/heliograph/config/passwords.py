@@ -18,7 +18,7 @@ NO_KEYRING = "HELIOGRAPH_NO_KEYRING"
 COMMAND_SECONDS = 30
 
 
-class Deferred(Secret):
+class DeferredSecret(Secret):
     """A secret that is fetched whenever it is revealed: nothing is unlocked or run before a login needs it.
 
     It is fetched anew each time, so that whoever runs for months logs in with the password of today; the last one
@@ -36,7 +36,7 @@ class Deferred(Secret):
         return self._value
 
 
-class Passwords:
+class PasswordStore:
     """The passwords Heliograph keeps; `warnings` are one-line sentences for the person at the keyboard."""
 
     def __init__(self, folder: Path, *, keyring: bool = True) -> None:
@@ -45,11 +45,11 @@ class Passwords:
         self._may_use_keyring = keyring
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Passwords:
+    def for_user(cls, environ: Mapping[str, str]) -> PasswordStore:
         """Return the passwords of this user."""
         return cls(data_folder(environ), keyring=not environ.get(NO_KEYRING))
 
-    def keep(self, vendor: str, username: str, password: Secret) -> str:
+    def save(self, vendor: str, username: str, password: Secret) -> str:
         """Keep a password and return where it now is, in words."""
         keyring = self._keyring()
         if keyring is None:
@@ -61,7 +61,7 @@ class Passwords:
         self._write(vendor, username, None)
         return f"the keyring ({keyring.name})"
 
-    def find(self, vendor: str, username: str) -> Secret | None:
+    def load(self, vendor: str, username: str) -> Secret | None:
         """Return the password that is kept; the file goes first, as it opens without asking anybody."""
         password = self._read().get(vendor, {}).get(username)
         if password is None and (keyring := self._keyring()) is not None:
@@ -69,7 +69,7 @@ class Passwords:
                 password = keyring.get_password(_service(vendor), username)
         return None if password is None else Secret(password)
 
-    def forget(self, vendor: str, username: str) -> bool:
+    def delete(self, vendor: str, username: str) -> bool:
         """Forget the password wherever it is, and tell whether there was one."""
         there = self._write(vendor, username, None)
         if (keyring := self._keyring()) is not None:
@@ -98,13 +98,15 @@ class Passwords:
         import json  # noqa: PLC0415 - only a login and a logout write
 
         try:
-            with files.lock(self.path.with_name(f"{self.path.name}.lock")):
+            with files.file_lock(self.path.with_name(f"{self.path.name}.lock")):
                 kept = self._read()
                 there = kept.get(vendor, {}).pop(username, None) is not None
                 if password is not None:
                     kept.setdefault(vendor, {})[username] = password
                 if there or password is not None:
-                    files.write(self.path, json.dumps({name: users for name, users in kept.items() if users}, indent=1))
+                    files.write_atomic(
+                        self.path, json.dumps({name: users for name, users in kept.items() if users}, indent=1)
+                    )
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be written: {error.strerror or error}") from None
         return there
@@ -138,7 +140,7 @@ class Passwords:
         self.warnings.append(f"{self.path} was broken, so it is now {aside.name}; log in again to keep a password")
 
 
-def answer_of(command: Sequence[str]) -> Secret:
+def run_password_command(command: Sequence[str]) -> Secret:
     """Return the first line a command prints; neither the command nor its output is ever in an error."""
     import subprocess  # noqa: PLC0415 - slow to import, and few accounts have a command
 

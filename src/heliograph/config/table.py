@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.config.passwords import Deferred, answer_of
+from heliograph.config.passwords import DeferredSecret, run_password_command
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
 
 
-class File:
+class ConfigFile:
     """One configuration file, which knows where in it each key stands."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ class File:
         except UnicodeDecodeError:
             raise ConfigError(f"{path} is not UTF-8 text") from None
 
-    def parsed(self) -> dict[str, Any]:
+    def parse(self) -> dict[str, Any]:
         """Return the file as TOML has it."""
         import tomllib  # noqa: PLC0415 - whoever lives by the environment has no file
 
@@ -45,58 +45,58 @@ class File:
             line = f", line {where[1]}" if where else ""
             raise ConfigError(f"{self.path}{line}: this is not TOML: {message}") from None
 
-    def tables(self, data: Mapping[str, Any], name: str) -> list[Table]:
+    def tables(self, data: Mapping[str, Any], name: str) -> list[ConfigTable]:
         """Return the tables [[name]] of the file."""
         tables = data.get(name, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise self.wrong(f"is a list of tables; write [[{name}]] with two brackets", name)
-        return [Table(self, name, place, table) for place, table in enumerate(tables)]
+            raise self.error(f"is a list of tables; write [[{name}]] with two brackets", name)
+        return [ConfigTable(self, name, place, table) for place, table in enumerate(tables)]
 
-    def table(self, data: Mapping[str, Any], name: str) -> Table | None:
+    def table(self, data: Mapping[str, Any], name: str) -> ConfigTable | None:
         """Return the table [name] of the file, if there is one."""
         if name not in data:
             return None
         if not isinstance(data[name], dict):
-            raise self.wrong(f"is one table; write [{name}] with one bracket", name)
-        return Table(self, name, 0, data[name])
+            raise self.error(f"is one table; write [{name}] with one bracket", name)
+        return ConfigTable(self, name, 0, data[name])
 
-    def warn_if_open(self, path: Path) -> None:
+    def warn_if_readable_by_others(self, path: Path) -> None:
         """Note that others on this machine can read a file that holds a password."""
         warning = f"{path} holds a password and others can read it; run: chmod 600 {path}"
         if os.name == "posix" and path.stat().st_mode & 0o077 and warning not in self.warnings:
             self.warnings.append(warning)
 
-    def wrong(self, message: str, key: str, table: str = "", place: int = 0) -> ConfigError:
+    def error(self, message: str, key: str, table: str = "", place: int = 0) -> ConfigError:
         """Return the error that names file, line and key."""
         line = _line_of(self.text.splitlines(), key, table, place)
         return ConfigError(f"{self.path}, line {line}: {key} {message}")
 
 
-class Table:
+class ConfigTable:
     """One table of the file; every reader checks what it returns."""
 
-    def __init__(self, file: File, name: str, place: int, values: Mapping[str, Any]) -> None:
+    def __init__(self, file: ConfigFile, name: str, place: int, values: Mapping[str, Any]) -> None:
         self.file = file
         self.name = name
-        self.place = place
+        self.index = place
         self.values = values
 
     def __contains__(self, key: str) -> bool:
         return key in self.values
 
-    def only(self, known: Sequence[str]) -> None:
+    def reject_unknown_keys(self, known: Sequence[str]) -> None:
         """Refuse a key that is not known."""
         for key in self.values:
             if key not in known:
-                raise self.wrong(f"is not known here; known are {', '.join(known)}{meant(key, known)}", key)
+                raise self.error(f"is not known here; known are {', '.join(known)}{did_you_mean(key, known)}", key)
 
     def text(self, key: str) -> str:
         """Return a text that has to be there."""
         value = self.values.get(key)
         if value is None:
-            raise self.wrong(f"is missing from this {self.name}", key)
+            raise self.error(f"is missing from this {self.name}", key)
         if not isinstance(value, str) or not value.strip():
-            raise self.wrong('must be a text in quotes, like "…"', key)
+            raise self.error('must be a text in quotes, like "…"', key)
         return value
 
     def text_or_none(self, key: str) -> str | None:
@@ -107,7 +107,7 @@ class Table:
         """Return one of these texts."""
         value = self.text(key)
         if value not in choices:
-            raise self.wrong(f"must be one of {', '.join(choices)}, not {value!r}", key)
+            raise self.error(f"must be one of {', '.join(choices)}, not {value!r}", key)
         return value
 
     def number(self, key: str, least: int, most: int | None = None) -> int:
@@ -115,21 +115,21 @@ class Table:
         value = self.values[key]
         if type(value) is not int or value < least or (most is not None and value > most):
             until = "" if most is None else f" and at most {most}"
-            raise self.wrong(f"must be a whole number of at least {least}{until}", key)
+            raise self.error(f"must be a whole number of at least {least}{until}", key)
         return value
 
     def flag(self, key: str) -> bool:
         """Return whether something is wanted; not, unless said."""
         value = self.values.get(key, False)
         if not isinstance(value, bool):
-            raise self.wrong("must be true or false, without quotes", key)
+            raise self.error("must be true or false, without quotes", key)
         return value
 
     def texts(self, key: str, what: str) -> tuple[str, ...]:
         """Return a list of texts; numbers are taken as they are written."""
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(type(one) in {str, int} and str(one).strip() for one in value):
-            raise self.wrong(f"must be a list of {what}", key)
+            raise self.error(f"must be a list of {what}", key)
         return tuple(str(one).strip() for one in value)
 
     def duration(self, key: str) -> timedelta:
@@ -140,13 +140,13 @@ class Table:
             return timedelta(minutes=value)
         if parts and parts[2] in _UNITS:
             return timedelta(seconds=float(parts[1]) * _UNITS[parts[2]])
-        raise self.wrong('must be minutes, or a text like "10min", "600s" or "1h"', key)
+        raise self.error('must be minutes, or a text like "10min", "600s" or "1h"', key)
 
     def secret_key(self, name: str = "password") -> str:
         """Return the one key that names a secret: `password`, `password_file`, …; empty where none is given."""
         given = [key for key in secret_keys(name) if key in self]
         if len(given) > 1:
-            raise self.wrong(f"is given together: {' and '.join(given)}; keep one", given[-1])
+            raise self.error(f"is given together: {' and '.join(given)}; keep one", given[-1])
         return given[0] if given else ""
 
     def secret(self, name: str) -> Secret | None:
@@ -159,17 +159,17 @@ class Table:
             return self._secret_of_command(key)
         text = self.text(key)
         if not kind:
-            self.file.warn_if_open(self.file.path)
+            self.file.warn_if_readable_by_others(self.file.path)
             return Secret(text)
         return self._secret_of_environment(key, text) if kind == "_env" else self._secret_of_file(key, text)
 
-    def wrong(self, message: str, key: str) -> ConfigError:
+    def error(self, message: str, key: str) -> ConfigError:
         """Return the error that names file, line and key."""
-        return self.file.wrong(message, key, self.name, self.place)
+        return self.file.error(message, key, self.name, self.index)
 
     def _secret_of_environment(self, key: str, name: str) -> Secret:
         if not self.file.environ.get(name):
-            raise self.wrong(f"names {name}, which is not set", key)
+            raise self.error(f"names {name}, which is not set", key)
         return Secret(self.file.environ[name])
 
     def _secret_of_file(self, key: str, name: str) -> Secret:
@@ -177,12 +177,12 @@ class Table:
         try:
             text = path.read_text("utf-8").rstrip("\r\n")
         except OSError as error:
-            raise self.wrong(f"names {path}, which cannot be read: {error.strerror or error}", key) from None
+            raise self.error(f"names {path}, which cannot be read: {error.strerror or error}", key) from None
         except UnicodeDecodeError:
-            raise self.wrong(f"names {path}, which is not UTF-8 text", key) from None
+            raise self.error(f"names {path}, which is not UTF-8 text", key) from None
         if not text:
-            raise self.wrong(f"names {path}, which is empty", key)
-        self.file.warn_if_open(path)
+            raise self.error(f"names {path}, which is empty", key)
+        self.file.warn_if_readable_by_others(path)
         return Secret(text)
 
     def _secret_of_command(self, key: str) -> Secret:
@@ -190,11 +190,11 @@ class Table:
 
         def fetch() -> Secret:
             try:
-                return answer_of(command)
+                return run_password_command(command)
             except ConfigError as error:
-                raise self.wrong(str(error), key) from None
+                raise self.error(str(error), key) from None
 
-        return Deferred(fetch)
+        return DeferredSecret(fetch)
 
     def _command(self, key: str) -> tuple[str, ...]:
         command = self.values[key]
@@ -204,9 +204,9 @@ class Table:
             try:
                 command = shlex.split(command)
             except ValueError as error:
-                raise self.wrong(f"cannot be split into words ({error})", key) from None
+                raise self.error(f"cannot be split into words ({error})", key) from None
         if not isinstance(command, list) or not all(isinstance(word, str) for word in command) or not any(command[:1]):
-            raise self.wrong('must be a command like "pass solar" or ["pass", "solar"]', key)
+            raise self.error('must be a command like "pass solar" or ["pass", "solar"]', key)
         return tuple(command)
 
 
@@ -219,11 +219,11 @@ def secret_keys(name: str) -> tuple[str, ...]:
     return (name, f"{name}_file", f"{name}_env", f"{name}_command")
 
 
-def meant(key: str, known: Sequence[str], *, most: int = 1) -> str:
+def did_you_mean(key: str, known: Sequence[str], *, limit: int = 1) -> str:
     """Return what a misspelt key may have been meant to be: the nearest ones."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    close = get_close_matches(key, known, n=most)
+    close = get_close_matches(key, known, n=limit)
     return f". Did you mean {', '.join(close)}?" if close else ""
 
 

@@ -34,7 +34,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Fields = dict[str, Any]
-Where = Literal["query", "form", "multipart", "json"]
+Encoding = Literal["query", "form", "multipart", "json"]
 
 
 class Route(NamedTuple):
@@ -45,14 +45,14 @@ class Route(NamedTuple):
     """Joined to the server's address; `{name}` takes the field of that name."""
     fixed: Mapping[str, str]
     """Query arguments that belong to the path: the dispatcher's `op` and the like."""
-    where: Where
-    inside: str
+    encoding: Encoding
+    result_path: str
     """Dotted members the answer is wrapped in; empty for a bare answer."""
     command: bool
     """Whether it changes something; commands are never sent twice."""
-    page: bool
+    is_html: bool
     """Whether the answer is an HTML page rather than JSON."""
-    opens: bool
+    is_login: bool
     """Whether it opens the session, and so needs none."""
 
 
@@ -69,37 +69,37 @@ class Call(Generic[T_co]):
         return f"Call({self.endpoint.name})"
 
 
-Plan = Call[T] | Generator[Any, Any, T]
+Flow = Call[T] | Generator[Any, Any, T]
 """What a method comes down to: one call, or a generator that yields plans and is sent their results."""
 
-Steps = Generator[Any, Any, T]
+FlowGenerator = Generator[Any, Any, T]
 
 
-class Blocking:
+class SyncClientBase:
     """What a client is whose declared calls are plain methods."""
 
-    def perform(self, plan: Callable[[], Plan[T]]) -> T:
+    def perform(self, plan: Callable[[], Flow[T]]) -> T:
         """Carry the plan and return its result."""
         raise NotImplementedError
 
 
-class Concurrent:
+class AsyncClientBase:
     """What a client is whose declared calls are awaited."""
 
-    async def perform(self, plan: Callable[[], Plan[T]]) -> T:
+    async def perform(self, plan: Callable[[], Flow[T]]) -> T:
         """Carry the plan and return its result."""
         raise NotImplementedError
 
 
-class Untyped(Blocking):
+class RawClientBase(SyncClientBase):
     """A blocking client whose methods hand on the answer as sent."""
 
 
-class Method(Generic[P, T]):
+class Operation(Generic[P, T]):
     """A declared method; what it plans is up to its two kinds, `Endpoint` and `Sequence`."""
 
     def __init__(self, declared: Callable[..., Any]) -> None:
-        self.declared = declared
+        self.function = declared
         self.name = declared.__name__
         self.__doc__ = declared.__doc__
 
@@ -108,26 +108,26 @@ class Method(Generic[P, T]):
         """The public signature, without self."""
         import inspect  # noqa: PLC0415 - slow to import, and only help() and the docs ask
 
-        whole = inspect.signature(self.declared)
+        whole = inspect.signature(self.function)
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
-    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan[T]:
+    def flow(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
         """Return what to send for these arguments."""
         raise NotImplementedError
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: Untyped, owner: type) -> Callable[P, Any]: ...
+    def __get__(self, client: RawClientBase, owner: type) -> Callable[P, Any]: ...
     @overload
-    def __get__(self, client: Blocking, owner: type) -> Callable[P, T]: ...
+    def __get__(self, client: SyncClientBase, owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, client: Concurrent, owner: type) -> Callable[P, Awaitable[T]]: ...
-    def __get__(self, client: Blocking | Concurrent | None, owner: type) -> Any:
+    def __get__(self, client: AsyncClientBase, owner: type) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, client: SyncClientBase | AsyncClientBase | None, owner: type) -> Any:
         return self if client is None else _Bound(self, client)
 
 
-class Endpoint(Method[P, T]):
+class Endpoint(Operation[P, T]):
     """A call that is one request."""
 
     def __init__(self, declared: Callable[..., Fields], route: Route, shape: Callable[[Any], T]) -> None:
@@ -135,21 +135,21 @@ class Endpoint(Method[P, T]):
         self.route = route
         self.shape = shape
 
-    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
-        return Call(self, self.declared(None, *args, **kwargs))
+    def flow(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        return Call(self, self.function(None, *args, **kwargs))
 
-    def named(self, name: str) -> Endpoint[P, T]:
+    def alias(self, name: str) -> Endpoint[P, T]:
         """Return the same call under a second name."""
-        twin: Endpoint[P, T] = Endpoint(self.declared, self.route, self.shape)
+        twin: Endpoint[P, T] = Endpoint(self.function, self.route, self.shape)
         twin.name = name
         return twin
 
 
-class Sequence(Method[P, T]):
+class CompositeOperation(Operation[P, T]):
     """A method that needs several requests: a generator of plans."""
 
-    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
-        steps: Steps[T] = self.declared(None, *args, **kwargs)
+    def flow(self, *args: P.args, **kwargs: P.kwargs) -> FlowGenerator[T]:
+        steps: FlowGenerator[T] = self.function(None, *args, **kwargs)
         return steps
 
 
@@ -158,13 +158,13 @@ class _Bound:
 
     __slots__ = ("_client", "_method")
 
-    def __init__(self, method: Method[..., Any], client: Blocking | Concurrent) -> None:
+    def __init__(self, method: Operation[..., Any], client: SyncClientBase | AsyncClientBase) -> None:
         self._method = method
         self._client = client
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         method = self._method
-        return self._client.perform(lambda: method.plan(*args, **kwargs))
+        return self._client.perform(lambda: method.flow(*args, **kwargs))
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -190,19 +190,21 @@ def query(
     path: str,
     shape: Callable[[Any], T],
     *,
-    where: Where | None = None,
-    inside: str = "",
-    page: bool = False,
-    opens: bool = False,
+    encoding: Encoding | None = None,
+    result_path: str = "",
+    is_html: bool = False,
+    is_login: bool = False,
     **fixed: str,
 ) -> Callable[[Declared[P]], Endpoint[P, T]]:
     """Declare a call that only reads; it may be sent again after a renewed login.
 
     Fields travel in the query of a GET and in the form of a POST unless `where` says otherwise.
     """
-    travels: Where = where or ("query" if verb == "GET" else "form")
+    travels: Encoding = encoding or ("query" if verb == "GET" else "form")
     return lambda declared: Endpoint(
-        declared, Route(verb, path, fixed, travels, inside, command=False, page=page, opens=opens), shape
+        declared,
+        Route(verb, path, fixed, travels, result_path, command=False, is_html=is_html, is_login=is_login),
+        shape,
     )
 
 
@@ -211,32 +213,32 @@ def command(
     path: str,
     shape: Callable[[Any], T],
     *,
-    where: Where | None = None,
+    encoding: Encoding | None = None,
     **fixed: str,
 ) -> Callable[[Declared[P]], Endpoint[P, T]]:
     """Declare a call that changes something; it is never sent twice and needs `allow_commands`."""
-    travels: Where = where or "form"
+    travels: Encoding = encoding or "form"
     return lambda declared: Endpoint(
-        declared, Route(verb, path, fixed, travels, inside="", command=True, page=False, opens=False), shape
+        declared, Route(verb, path, fixed, travels, result_path="", command=True, is_html=False, is_login=False), shape
     )
 
 
-def sequence(declared: Callable[Concatenate[Any, P], Steps[T]]) -> Sequence[P, T]:
+def composite(declared: Callable[Concatenate[Any, P], FlowGenerator[T]]) -> CompositeOperation[P, T]:
     """Declare a method that needs several requests: a generator that yields plans and is sent results."""
-    return Sequence(declared)
+    return CompositeOperation(declared)
 
 
-def methods(cloud: type) -> Iterator[Method[..., Any]]:
+def operations(cloud: type) -> Iterator[Operation[..., Any]]:
     """Yield every declared method of a cloud in the order of its file."""
     for owner in reversed(cloud.__mro__):
-        yield from (row for row in vars(owner).values() if isinstance(row, Method))
+        yield from (row for row in vars(owner).values() if isinstance(row, Operation))
 
 
 def endpoints(cloud: type) -> Iterator[Endpoint[..., Any]]:
     """Yield every declared single call of a cloud."""
-    return (row for row in methods(cloud) if isinstance(row, Endpoint))
+    return (row for row in operations(cloud) if isinstance(row, Endpoint))
 
 
-def given(**fields: Any) -> Fields:
+def without_none(**fields: Any) -> Fields:
     """Return the fields that have a value; a missing argument is not sent at all."""
     return {key: value for key, value in fields.items() if value is not None}

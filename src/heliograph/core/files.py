@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 
-def lock(path: Path) -> BaseFileLock:
+def file_lock(path: Path) -> BaseFileLock:
     """Return a new lock, in a folder that is made where there is none; the system releases it when its holder dies."""
     from filelock import FileLock  # noqa: PLC0415 - who only reads needs none
 
@@ -21,7 +21,7 @@ def lock(path: Path) -> BaseFileLock:
     return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
 
 
-def write(path: Path, text: str, *, durable: bool = True) -> None:
+def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a whole file, which nobody else can read at any moment; `durable` is one that outlives a power cut."""
     new = path.with_suffix(".new")
     # Made anew each time, so that nobody else's permissions or links are inherited.
@@ -34,13 +34,13 @@ def write(path: Path, text: str, *, durable: bool = True) -> None:
     new.replace(path)
 
 
-HOME = "HELIOGRAPH_HOME"
+HOME_VARIABLE = "HELIOGRAPH_HOME"
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
     """Return where the configuration is looked for when no file is named."""
-    if environ.get(HOME):
-        return Path(environ[HOME]) / "config.toml"
+    if environ.get(HOME_VARIABLE):
+        return Path(environ[HOME_VARIABLE]) / "config.toml"
     from platformdirs import user_config_path  # noqa: PLC0415 - not needed where HELIOGRAPH_HOME is set
 
     return user_config_path("heliograph", appauthor=False) / "config.toml"
@@ -48,8 +48,8 @@ def config_path(environ: Mapping[str, str]) -> Path:
 
 def data_folder(environ: Mapping[str, str]) -> Path:
     """Return the folder of everything kept between runs."""
-    if environ.get(HOME):
-        return Path(environ[HOME])
+    if environ.get(HOME_VARIABLE):
+        return Path(environ[HOME_VARIABLE])
     from platformdirs import user_data_path  # noqa: PLC0415 - not needed where HELIOGRAPH_HOME is set
 
     return user_data_path("heliograph", appauthor=False)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from heliograph.core.parsing import number
+from heliograph.core.parsing import parse_number
 from heliograph.core.redact import excerpt
 from heliograph.core.session import Request
 from heliograph.errors import Blocked, Throttled, Unreachable, Unreadable
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heliograph.core.endpoint import Call, Fields
-    from heliograph.core.session import Reply
+    from heliograph.core.session import Response
     from heliograph.errors import CloudError
 
 
-def compose(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
+def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
     """Return the request of a call: the path's own arguments first, then its fields where they travel."""
     route, fields = call.endpoint.route, call.fields
     path = route.path
@@ -30,12 +30,12 @@ def compose(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
         fields = {name: value for name, value in fields.items() if name not in inside}
     arguments: Fields = dict(route.fixed)
     body: bytes | None = None
-    if route.where == "query":
+    if route.encoding == "query":
         arguments.update(fields)
-    elif route.where == "form":
+    elif route.encoding == "form":
         body = urlencode(fields, doseq=True).encode()
         headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
-    elif route.where == "json":
+    elif route.encoding == "json":
         import json  # noqa: PLC0415 - the clouds that take forms never need it here
 
         body = json.dumps(fields, separators=(",", ":")).encode()
@@ -58,19 +58,19 @@ def _multipart(fields: Fields) -> tuple[bytes, str]:
     return body.encode(), f"multipart/form-data; boundary={boundary}"
 
 
-PAUSE = 300.0
+DEFAULT_RETRY_AFTER = 300.0
 """Seconds every maintained client waits when a cloud asks to slow down and does not say for how long."""
-LONGEST_PAUSE = 24 * 3600.0
+MAX_RETRY_AFTER = 24 * 3600.0
 _INSIDE = frozenset((500, 502, 503, 504))
 
 
-def turned_away(reply: Reply) -> None:
+def raise_for_status(reply: Response) -> None:
     """Raise when the HTTP status alone already tells why there is no answer."""
     if reply.status >= 300:
         raise _by_status(reply)
 
 
-def _by_status(reply: Reply) -> CloudError:
+def _by_status(reply: Response) -> CloudError:
     status, shown = reply.status, excerpt(reply.body)
     if status in (403, 405):
         # Quirk: 405 with a Chinese page is the firewall before both clouds (noah-mqtt issue 51).
@@ -80,7 +80,7 @@ def _by_status(reply: Reply) -> CloudError:
             excerpt=shown,
         )
     if status == 429:
-        return throttled("429", number(reply.headers.get("retry-after")))
+        return throttled_error("429", parse_number(reply.headers.get("retry-after")))
     if status in _INSIDE:
         return Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
     return Unreadable(
@@ -90,22 +90,22 @@ def _by_status(reply: Reply) -> CloudError:
     )
 
 
-def throttled(code: str, seconds: float | None) -> Throttled:
+def throttled_error(code: str, seconds: float | None) -> Throttled:
     """Return the error of a cloud that asked to slow down, for as long as it said."""
     error = Throttled(f"too many requests ({code})")
-    error.retry_after = seconds if seconds is not None and 0 < seconds <= LONGEST_PAUSE else PAUSE
+    error.retry_after = seconds if seconds is not None and 0 < seconds <= MAX_RETRY_AFTER else DEFAULT_RETRY_AFTER
     error.advice = f"Wait {error.retry_after:.0f} s; do not log in again meanwhile"
     return error
 
 
-def is_page(reply: Reply) -> bool:
+def is_html(reply: Response) -> bool:
     """Tell whether a body is a web page."""
     return reply.body.lstrip()[:1] == b"<"
 
 
-def document(reply: Reply) -> Any:
+def parse_json(reply: Response) -> Any:
     """Return a body read as JSON, or raise what it is instead."""
-    if is_page(reply):
+    if is_html(reply):
         raise Unreadable(
             "the answer is a web page, not data",
             advice="Check the server's address; a proxy or a maintenance page may stand before it",

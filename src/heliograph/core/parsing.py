@@ -65,7 +65,7 @@ def _parts(value: Any) -> tuple[float, str] | None:
     return number, suffix
 
 
-def number(value: Any) -> float | None:
+def parse_number(value: Any) -> float | None:
     """Read a number as a cloud writes it, whatever unit stands behind it.
 
     >>> number("57%"), number("230(W)"), number(" 1.2 "), number(7)
@@ -77,7 +77,7 @@ def number(value: Any) -> float | None:
     return None if parts is None else parts[0]
 
 
-def quantity(value: Any, unit: str) -> float | None:
+def parse_quantity(value: Any, unit: str) -> float | None:
     """Read a quantity in W, kWh, %, V, A, Hz or °C; a unit in the text wins over the declared one.
 
     >>> quantity("0.84", "kW"), quantity("2.56 MWh", "kWh"), quantity("2337(W)", "W")
@@ -100,7 +100,7 @@ def quantity(value: Any, unit: str) -> float | None:
     return scaled if isfinite(scaled) else None
 
 
-def declared(value: Any, unit: str) -> float | None:
+def parse_in_unit(value: Any, unit: str) -> float | None:
     """Read a number in the unit declared for it; another unit in the text is converted to it.
 
     >>> declared("2.56 MWh", "kWh"), declared("840(W)", "kW"), declared("0.84", "kW"), declared("5 kWp", "kW")
@@ -109,11 +109,11 @@ def declared(value: Any, unit: str) -> float | None:
     parts = _parts(value)
     if parts is None or not parts[1]:
         return None if parts is None else parts[0]
-    found = quantity(value, unit)
+    found = parse_quantity(value, unit)
     return None if found is None else round(found / _SCALES[unit.lower()][1], 6)
 
 
-def text(value: Any) -> str | None:
+def parse_text(value: Any) -> str | None:
     """Read a text; what means "nothing" is None.
 
     >>> text(" MIN 3600 "), text(""), text("--"), text("null"), text(12)
@@ -125,7 +125,7 @@ def text(value: Any) -> str | None:
     return None if cleaned.lower() in {"", "--", "null", "n/a"} else cleaned
 
 
-def flag(value: Any) -> bool | None:
+def parse_flag(value: Any) -> bool | None:
     """Read a yes or no.
 
     >>> flag("true"), flag("0"), flag(1), flag("maybe")
@@ -136,7 +136,7 @@ def flag(value: Any) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
 
 
-def moment(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S",)) -> datetime | None:
+def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S",)) -> datetime | None:
     """Read a moment as UTC: an old Java date, epoch milliseconds, or a text that is local to `zone`.
 
     >>> moment({"time": 1738228283000, "year": 125}, None)

@@ -79,7 +79,7 @@ class Payload:
         found: dict[Metric, float | None] = {}
         for row in self.fields():
             if row.metric is not None:
-                value = parsing.quantity(self.body.get(row.key), row.unit)
+                value = parsing.parse_quantity(self.body.get(row.key), row.unit)
                 if value is not None:
                     found[row.metric] = value * row.sign + 0.0  # turned zeros are no minus zeros
                 else:
@@ -99,18 +99,18 @@ class Payload:
 def number(key: str, unit: str = "", metric: Metric | None = None, *, sign: int = 1) -> Field[float | None]:
     """Declare a number in the cloud's own unit; `sign` turns it to ours when it feeds a metric."""
     # Quirk: a text may bring another unit along ("2.56 MWh" where small plants have "9.3 kWh"): the unit wins.
-    read = (lambda value: parsing.declared(value, unit)) if unit else parsing.number
+    read = (lambda value: parsing.parse_in_unit(value, unit)) if unit else parsing.parse_number
     return Field(key, read, unit, metric, sign)
 
 
 def text(key: str) -> Field[str | None]:
     """Declare a text."""
-    return Field(key, parsing.text)
+    return Field(key, parsing.parse_text)
 
 
 def flag(key: str) -> Field[bool | None]:
     """Declare a yes or no."""
-    return Field(key, parsing.flag)
+    return Field(key, parsing.parse_flag)
 
 
 def raw(key: str) -> Field[Any]:
@@ -118,17 +118,17 @@ def raw(key: str) -> Field[Any]:
     return Field(key, lambda value: value)
 
 
-def part(key: str, shape: Callable[[Any], V]) -> Field[V]:
+def nested(key: str, shape: Callable[[Any], V]) -> Field[V]:
     """Declare an object inside the answer; a missing one reads as an empty one."""
     return Field(key, lambda value: shape(value if isinstance(value, dict) else {}))
 
 
-def parts(key: str, shape: Callable[[Any], V]) -> Field[tuple[V, ...]]:
+def nested_list(key: str, shape: Callable[[Any], V]) -> Field[tuple[V, ...]]:
     """Declare an array of objects; anything else in it is skipped, a missing array is empty."""
-    return Field(key, lambda value: each(shape)(value if isinstance(value, list) else []))
+    return Field(key, lambda value: list_of(shape)(value if isinstance(value, list) else []))
 
 
-def each(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
+def list_of(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
     """Return a reader of an array of payloads, for calls whose answer is one."""
 
     def read(value: Any) -> tuple[V, ...]:

@@ -75,7 +75,7 @@ class Secret:
         """Return the secret itself, for the one line that sends it."""
         return self._value
 
-    def at_hand(self) -> str:
+    def value_if_loaded(self) -> str:
         """Return the secret as far as it is here without asking anybody, for what masks it; else nothing."""
         return self._value
 
@@ -86,7 +86,7 @@ class Secret:
         return f"Secret({MASK})"
 
 
-def bare(url: str) -> str:
+def redact_url(url: str) -> str:
     """Return an address without its query and without credentials somebody put into it.
 
     >>> bare("https://me:hunter2@example.com/plants?user=me")
@@ -97,7 +97,7 @@ def bare(url: str) -> str:
     return scheme + slashes + host.rpartition("@")[2] + slash + path
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """Mask passwords, tokens, names, addresses and places in a text of either cloud.
 
     >>> masked('{"pwd": "hunter2", "code": 0}')
@@ -110,10 +110,10 @@ def masked(text: str) -> str:
     return text
 
 
-class Known:
+class SecretMasker:
     """Secrets that are at hand, masked wherever they stand in a text, in whatever form they were written there.
 
-    >>> Known(["p&ss wörd"]).masked("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
+    >>> Known(["p&ss wörd"]).mask("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
     'not ***, not ***, not ***'
     """
 
@@ -122,7 +122,7 @@ class Known:
         longest_first = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
 
-    def masked(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """Mask them all."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
@@ -142,17 +142,17 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (b64encode(raw).decode(), b64encode(digest.encode()).decode())
 
 
-def secrets_in(data: Any) -> Iterator[str]:
+def find_secrets(data: Any) -> Iterator[str]:
     """Yield every text of JSON-ready data that stands under a key whose values are secret."""
     if isinstance(data, dict):
         for key, value in data.items():
             if isinstance(value, dict | list):
-                yield from secrets_in(value)
+                yield from find_secrets(value)
             elif isinstance(value, str | int) and _secret_key().fullmatch(str(key)):
                 yield str(value)
     elif isinstance(data, list):
         for one in data:
-            yield from secrets_in(one)
+            yield from find_secrets(one)
 
 
 @cache
@@ -170,6 +170,6 @@ def excerpt(body: bytes | str) -> str:
     # Masked before it is cut, and without the word the first cut went through, so that no cut can leave half a
     # secret unrecognised. Control characters include those that turn the direction of a line.
     whole = text if len(text) <= _READ else re.sub(r"[\w.+@-]+$", "", text[:_READ])
-    whole = Known(SECRETS.get()()).masked(whole)
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", masked(whole)).strip()
+    whole = SecretMasker(SECRETS.get()()).mask(whole)
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", mask_secrets(whole)).strip()
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"

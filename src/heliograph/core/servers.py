@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 
 
-def server_address(server: str, regions: Mapping[str, str], vendor: str) -> str:
+def resolve_server_url(server: str, regions: Mapping[str, str], vendor: str) -> str:
     """Return the address of a region's name, or an address as it is, ending in a slash."""
     if "@" in server:
         # It would stand in every error, and go to every server as a header.
@@ -28,7 +28,7 @@ def server_address(server: str, regions: Mapping[str, str], vendor: str) -> str:
     return server if server.endswith("/") else server + "/"
 
 
-def trusted(url: str, configured: str, domains: tuple[str, ...]) -> bool:
+def is_trusted_url(url: str, configured: str, domains: tuple[str, ...]) -> bool:
     r"""Tell whether a session may be sent to an address: the configured server itself, or https below a domain.
 
     >>> trusted("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))

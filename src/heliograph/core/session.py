@@ -6,8 +6,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from heliograph.core.parsing import moment
-from heliograph.core.redact import bare, masked, secrets_in
+from heliograph.core.parsing import parse_time
+from heliograph.core.redact import find_secrets, mask_secrets, redact_url
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
+REDIRECT_STATUSES = frozenset((301, 302, 303, 307, 308))
 
 
 class Request(NamedTuple):
@@ -28,27 +28,27 @@ class Request(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
-    opens: bool = False
+    is_login: bool = False
     """Whether it is part of a login."""
 
     def __repr__(self) -> str:
-        return f"Request({self.verb} {masked(bare(self.url))})"
+        return f"Request({self.verb} {mask_secrets(redact_url(self.url))})"
 
 
-class Reply(NamedTuple):
+class Response(NamedTuple):
     """One HTTP reply; `headers` are looked up in lower case, `at` is when it came, in epoch seconds."""
 
     status: int
     headers: Mapping[str, str]
     cookies: Sequence[str]
     body: bytes
-    at: float
+    received_at: float
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
-Talk = Generator[Request, Reply, T]
+HttpFlow = Generator[Request, Response, T]
 
 
 class Credentials(NamedTuple):
@@ -61,20 +61,20 @@ class Credentials(NamedTuple):
         return "Credentials(***)"
 
 
-class LoggedIn:
+class EnsureSession:
     """A plan that only sees to a living session; its result is the session."""
 
 
-LOGGED_IN = LoggedIn()
-ANEW = LoggedIn()
+ENSURE_SESSION = EnsureSession()
+FORCE_LOGIN = EnsureSession()
 """The same by a new login, whatever session there is: a person's own wish."""
 
 
-class Forgotten:
+class ClearSession:
     """A plan that forgets the session; nothing is sent."""
 
 
-FORGOTTEN = Forgotten()
+CLEAR_SESSION = ClearSession()
 
 
 _PASSING = frozenset(("zone", "now"))
@@ -87,7 +87,7 @@ class Session:
         try:
             urlsplit(server)
         except ValueError as error:
-            raise ConfigError(f"the server's address cannot be read ({masked(str(error))})") from None
+            raise ConfigError(f"the server's address cannot be read ({mask_secrets(str(error))})") from None
         self.server = server
         self.base = server
         self.alive = False
@@ -118,38 +118,38 @@ class Session:
         return session
 
     @property
-    def cloud_now(self) -> float:
+    def server_time(self) -> float:
         """The cloud's own clock, in epoch seconds; right even where this machine's clock is not."""
         return self.now + self.skew
 
-    def end(self) -> None:
+    def clear(self) -> None:
         """Forget what made the session a session; what was learned about the account stays."""
         self.alive = False
         self.cookies = {}
         self.token = {}
         self.base = self.server
 
-    def die(self) -> None:
+    def expire(self) -> None:
         """End, for the cloud no longer knows it."""
-        self.end()
+        self.clear()
         self.died_at = self.now
         self.deaths += 1
 
     def secrets(self) -> list[str]:
         """Return every text that opens the account or names it, for what masks them."""
         cookies = [value for jar in self.cookies.values() for value in jar.values()]
-        return [*cookies, *secrets_in(self.token), str(self.facts.get("user_id", ""))]
+        return [*cookies, *find_secrets(self.token), str(self.facts.get("user_id", ""))]
 
     def cookie_header(self, url: str) -> str | None:
         """Return the Cookie header for an address, if there is anything to send."""
         jar = self.cookies.get(urlsplit(url).netloc)
         return "; ".join(f"{name}={value}" for name, value in jar.items()) if jar else None
 
-    def absorb(self, url: str, reply: Reply) -> None:
+    def update_from_response(self, url: str, reply: Response) -> None:
         """Learn cookies and the cloud's clock from a reply."""
-        self.now = reply.at
+        self.now = reply.received_at
         if (date := reply.headers.get("date")) is not None:
-            self.skew = _skew(date, reply.at)
+            self.skew = _skew(date, reply.received_at)
         for line in reply.cookies:
             pair, _, attributes = line.partition(";")
             name, equals, value = pair.strip().partition("=")
@@ -166,7 +166,7 @@ def _skew(date: str, at: float) -> float:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and asked for rarely
 
     try:
-        there = moment(parsedate_to_datetime(date).timestamp() * 1000, None)
+        there = parse_time(parsedate_to_datetime(date).timestamp() * 1000, None)
     except (ValueError, TypeError, OverflowError):
         return 0.0
     if there is None:  # not of this century, so no clock

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.ratelimit import Door, Life
+    from heliograph.emulator.ratelimit import Lockout, SessionLifetime
 
 
-class Asked(NamedTuple):
+class EmulatedRequest(NamedTuple):
     """One request as an emulated cloud sees it; `headers` and `cookies` are keyed in lower case."""
 
     verb: str
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     """Scheme, host and port the client spoke to: "http://127.0.0.1:8080"."""
 
 
-class Told(NamedTuple):
+class EmulatedResponse(NamedTuple):
     """What an emulated cloud answers."""
 
     body: bytes
@@ -42,7 +42,7 @@ class Told(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class HomePlan(NamedTuple):
+class HardwareProfile(NamedTuple):
     """The hardware of one family as its vendor sells it; the emulator builds `Home`s from it."""
 
     peak_power: float
@@ -56,11 +56,11 @@ class HomePlan(NamedTuple):
     off_grid: bool = False
     """A storage home behind its own inverter: it knows its load and what it draws, and never exports."""
     load_kwh_per_day: float = 10.0
-    homes: int = 1
+    households: int = 1
     """How many devices of the plant have physics of their own."""
 
 
-class Home(Protocol):
+class HouseholdView(Protocol):
     """The physics of one plant, under our names, units and signs; deterministic in the seed and the moment."""
 
     zone: tzinfo
@@ -72,7 +72,7 @@ class Home(Protocol):
     latitude: float
     longitude: float
 
-    def heard(self, at: datetime) -> datetime:
+    def last_upload_at(self, at: datetime) -> datetime:
         """Return when the newest sample was measured that the cloud has at a moment."""
 
     def values(self, at: datetime) -> dict[str, float]:
@@ -92,7 +92,7 @@ class Home(Protocol):
         """
 
 
-class Site(Protocol):
+class EmulatedPlant(Protocol):
     """One emulated plant of an account."""
 
     id: str
@@ -101,28 +101,28 @@ class Site(Protocol):
     """The vendor's own kind of plant; decides devices and shapes."""
     devices: tuple[str, ...]
     """Serial numbers, the first is the main device."""
-    homes: tuple[Home, ...]
+    households: tuple[HouseholdView, ...]
     """What the cloud was told of each device with physics of its own; `homes[0]` for a plant with one."""
-    truth: tuple[Home, ...]
+    truth: tuple[HouseholdView, ...]
     """The same as they are; no cloud may look."""
     settings: dict[str, Any]
     """What was written, to be read back."""
 
 
-class Holder(Protocol):
+class EmulatedAccount(Protocol):
     """One emulated account."""
 
     vendor: str
     username: str
     password: str
-    sites: tuple[Site, ...]
-    memory: dict[str, Any]
+    plants: tuple[EmulatedPlant, ...]
+    state: dict[str, Any]
     """The cloud's own notes of this account: logins, sessions."""
-    lock: Door
+    lockout: Lockout
     """Shut while the account is locked; the control log tells for how long it has been in all."""
 
 
-class Stage(Protocol):
+class RequestContext(Protocol):
     """All an emulated cloud may look at."""
 
     def now(self) -> datetime:
@@ -131,7 +131,7 @@ class Stage(Protocol):
     def uploaded_at(self) -> datetime:
         """Return the last 5-minute boundary: the moment of the newest sample any cloud has."""
 
-    def holders(self, vendor: str) -> tuple[Holder, ...]:
+    def accounts(self, vendor: str) -> tuple[EmulatedAccount, ...]:
         """Return a vendor's accounts."""
 
     def fault(self, name: str) -> str | None:
@@ -140,19 +140,19 @@ class Stage(Protocol):
         Ask only where the fault would strike: for a limited one ("html*1") the first asking of a request is one use.
         """
 
-    def blocked(self) -> bool:
+    def firewall_blocks(self) -> bool:
         """Count a request at the cloud's edge, and tell whether its firewall turns the caller away."""
 
-    def begin(self) -> Life:
+    def open_session(self) -> SessionLifetime:
         """Return the life of a session that is opened now."""
 
-    def lives(self, life: Life) -> bool:
+    def use_session(self, life: SessionLifetime) -> bool:
         """Count a use of a session, and tell whether it is alive; one that is not never comes back."""
 
     def second_region(self, origin: str) -> str:
         """Return the address of the second region's host, as a caller who spoke to `origin` reaches it."""
 
-    def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
+    def record_login(self, holder: EmulatedAccount | None, username: str, *, accepted: bool) -> None:
         """Write a login into the control log."""
 
 
@@ -164,7 +164,7 @@ class Emulation(Protocol):
     def families(self) -> tuple[str, ...]:
         """Return the families of plants this cloud can hold, in the order accounts are furnished."""
 
-    def home(self, family: str) -> HomePlan:
+    def hardware(self, family: str) -> HardwareProfile:
         """Return the hardware a plant of a family stands for."""
 
     def username(self, number: int) -> str:
@@ -185,17 +185,17 @@ class Emulation(Protocol):
     def owns(self, path: str) -> bool:
         """Tell whether a path is one of this cloud's."""
 
-    def whose(self, asked: Asked, stage: Stage) -> Holder | None:
+    def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
         """Return the account a request says it is of, whether or not it may speak for it."""
 
-    def rival_login(self, holder: Holder, at: datetime, stage: Stage) -> None:
+    def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
         """Do what a login of somebody else to an account did, at a moment up to now."""
 
-    def answer(self, asked: Asked, stage: Stage) -> Told:
+    def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
         """Answer one request."""
 
 
-class Answers:
+class Router:
     """One function per declared call of a cloud, and the way from a request to the call it is."""
 
     def __init__(self, cloud: type) -> None:
@@ -203,7 +203,7 @@ class Answers:
         rows = sorted(endpoints(cloud), key=lambda row: len(row.route.fixed), reverse=True)
         self._routes = [(row, re.compile(_pattern(row.route.path), re.IGNORECASE)) for row in rows]
 
-    def to(self, *calls: Endpoint[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def route(self, *calls: Endpoint[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a function as the answer to these calls."""
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -213,7 +213,7 @@ class Answers:
 
         return register
 
-    def match(self, asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
+    def match(self, asked: EmulatedRequest) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
         """Return the declared call a request is, and its arguments with those from the path."""
         for row, pattern in self._routes:
             if row.route.verb != asked.verb:
@@ -223,11 +223,11 @@ class Answers:
                 return row, {**asked.arguments, **found.groupdict()}
         return None
 
-    def function(self, call: Endpoint[..., Any]) -> Callable[..., Any]:
+    def handler(self, call: Endpoint[..., Any]) -> Callable[..., Any]:
         """Return the answer to a call; every declared call must have one."""
         return self._functions[call.name]
 
-    def unanswered(self) -> set[str]:
+    def unhandled(self) -> set[str]:
         """Return the declared calls nobody answers yet."""
         return {row.name for row, _ in self._routes} - set(self._functions)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Clock:
+class SimulatedClock:
     """Time that runs `speed` times as fast as ours, and not at all at speed 0."""
 
     def __init__(self, start: datetime, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -7,34 +7,34 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from heliograph.emulator import fault_values
-from heliograph.emulator.ratelimit import Life
+from heliograph.emulator.ratelimit import SessionLifetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.emulator.api import Emulation, Holder
+    from heliograph.emulator.api import EmulatedAccount, Emulation
     from heliograph.emulator.app import Emulator
-    from heliograph.emulator.faults import Switchboard
+    from heliograph.emulator.faults import FaultSwitches
 
 _PORT = re.compile(r":\d+$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RIVALS = 100_000
 
 
-class Rivals:
+class ConcurrentLogins:
     """When somebody else logs in to accounts: at every multiple of the fault's seconds, so that all runs agree."""
 
-    def __init__(self, faults: Switchboard) -> None:
+    def __init__(self, faults: FaultSwitches) -> None:
         self._faults = faults
         self._seen: dict[str, datetime] = {}
 
-    def since_last_time(self, username: str, now: datetime) -> Iterator[datetime]:
+    def due(self, username: str, now: datetime) -> Iterator[datetime]:
         """Yield the logins to an account since this was last asked, or since the fault is on."""
         text = self._faults.value("rival")
         if text is None:
             return
-        every = fault_values.rival(text)
-        on = self._faults.switched("rival").at
+        every = fault_values.parse_login_interval(text)
+        on = self._faults.last_switched("rival").at
         last = max(on, self._seen.get(username, on))
         self._seen[username] = now
         first, end = (last - _EPOCH) // every + 1, (now - _EPOCH) // every + 1
@@ -42,7 +42,7 @@ class Rivals:
             yield _EPOCH + number * every
 
 
-class OneRequest:
+class EmulatorRequestContext:
     """What a cloud may look at while it answers one request."""
 
     def __init__(self, emulator: Emulator, emulation: Emulation, client: str = "") -> None:
@@ -52,7 +52,7 @@ class OneRequest:
         self._faults: dict[str, str | None] = {}
         self._locked = False
         self.username: str | None = None
-        self.turned_away = False
+        self.was_blocked = False
         """Whether the firewall did not let the request pass."""
 
     def now(self) -> datetime:
@@ -61,67 +61,67 @@ class OneRequest:
     def uploaded_at(self) -> datetime:
         return self._emulator.world.uploaded_at()
 
-    def holders(self, vendor: str) -> tuple[Holder, ...]:
-        return self._emulator.holders[vendor]
+    def accounts(self, vendor: str) -> tuple[EmulatedAccount, ...]:
+        return self._emulator.accounts_by_vendor[vendor]
 
     def fault(self, name: str) -> str | None:
         if name not in self._faults:
-            self._faults[name] = self._emulator.faults.take(name)
+            self._faults[name] = self._emulator.faults.use(name)
         return self._faults[name]
 
-    def blocked(self) -> bool:
+    def firewall_blocks(self) -> bool:
         text = self.fault("block")
         if text is None:
             return False
-        limit, vendor = fault_values.block(text), self._emulation.vendor
-        self.turned_away = limit is None or self._emulator.edge.turns_away(vendor, self._client, limit, self.now())
-        self._emulator.log.cloud(vendor).blocked += self.turned_away
-        return self.turned_away
+        limit, vendor = fault_values.parse_block(text), self._emulation.vendor
+        self.was_blocked = limit is None or self._emulator.firewall.blocks(vendor, self._client, limit, self.now())
+        self._emulator.log.cloud_counters(vendor).blocked += self.was_blocked
+        return self.was_blocked
 
-    def begin(self) -> Life:
+    def open_session(self) -> SessionLifetime:
         now = self.now()
-        return Life(now, now, self._emulator.faults.turn)
+        return SessionLifetime(now, now, self._emulator.faults.revision)
 
-    def lives(self, life: Life) -> bool:
+    def use_session(self, life: SessionLifetime) -> bool:
         now, unused_since = self.now(), life.used
         life.used, life.uses = now, life.uses + 1
         expire, idle, flaky = self.fault("expire"), self.fault("idle"), self.fault("flaky")
         if expire == "":
-            life.over |= life.turn < self._emulator.faults.switched("expire").turn
+            life.ended |= life.fault_revision < self._emulator.faults.last_switched("expire").revision
         elif expire is not None:
-            life.over |= now - life.opened >= timedelta(seconds=fault_values.seconds(expire))
+            life.ended |= now - life.opened >= timedelta(seconds=fault_values.parse_seconds(expire))
         if idle is not None:
-            life.over |= now - unused_since >= fault_values.idle(idle)
+            life.ended |= now - unused_since >= fault_values.parse_idle_time(idle)
         if flaky is not None:
-            life.over |= life.uses > fault_values.uses(flaky)
-        return not life.over
+            life.ended |= life.uses > fault_values.parse_uses(flaky)
+        return not life.ended
 
     def second_region(self, origin: str) -> str:
         port = self._emulator.second_port
         return origin if port is None else f"{_PORT.sub('', origin)}:{port}"
 
-    def note_caller(self, holder: Holder | None) -> None:
+    def record_request(self, holder: EmulatedAccount | None) -> None:
         """Count a request of an account, after all that happened to it since the last one."""
         if holder is None:
             return
-        self.catch_up(holder)
+        self.apply_due_events(holder)
         self.username = holder.username
-        self._locked = holder.lock.left(self.now()) is not None
-        tally = self._emulator.log.tally(holder.username)
+        self._locked = holder.lockout.remaining(self.now()) is not None
+        tally = self._emulator.log.account_counters(holder.username)
         tally.requests += 1
         tally.requests_while_locked += self._locked
 
-    def catch_up(self, holder: Holder) -> None:
+    def apply_due_events(self, holder: EmulatedAccount) -> None:
         """Let somebody else's logins to an account happen, and its lock end with the faults that shut it."""
         emulator = self._emulator
-        for at in emulator.rivals.since_last_time(holder.username, self.now()):
-            emulator.log.tally(holder.username).rival_logins += 1
-            self._emulation.rival_login(holder, at, self)
+        for at in emulator.other_logins.due(holder.username, self.now()):
+            emulator.log.account_counters(holder.username).rival_logins += 1
+            self._emulation.other_login(holder, at, self)
         if emulator.faults.value("lock") is None and emulator.faults.value("quota") is None:
-            holder.lock.open(self.now())
+            holder.lockout.unlock(self.now())
 
-    def note_login(self, holder: Holder | None, username: str, *, accepted: bool) -> None:
+    def record_login(self, holder: EmulatedAccount | None, username: str, *, accepted: bool) -> None:
         self.username = username if holder is None else holder.username
-        self._emulator.log.note_login(self.username, accepted=accepted)
+        self._emulator.log.record_login(self.username, accepted=accepted)
         if holder is not None:
-            self._emulator.log.tally(holder.username).logins_while_locked += self._locked
+            self._emulator.log.account_counters(holder.username).logins_while_locked += self._locked

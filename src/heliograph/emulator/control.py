@@ -7,15 +7,15 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.api import Told
-from heliograph.emulator.request import BadRequest, json_object
+from heliograph.emulator.api import EmulatedResponse
+from heliograph.emulator.request import BadRequest, parse_json_object
 from heliograph.errors import ConfigError
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heliograph.emulator.api import Asked
+    from heliograph.emulator.api import EmulatedRequest
     from heliograph.emulator.app import Emulator
 
 PREFIX = "control/"
@@ -26,7 +26,7 @@ class _NotFound(Exception):
     """What is asked for is not there."""
 
 
-def answer(emulator: Emulator, asked: Asked, body: bytes) -> Told:
+def handle(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> EmulatedResponse:
     """Answer one request to the control."""
     routes = _ROUTES.get(asked.path.removeprefix(PREFIX).strip("/"))
     if routes is None:
@@ -42,7 +42,7 @@ def answer(emulator: Emulator, asked: Asked, body: bytes) -> Told:
         return _json({"error": str(error)}, 404)
 
 
-def speed_of(value: Any) -> float:
+def parse_speed(value: Any) -> float:
     """Return a clock's speed, if it is one.
 
     >>> speed_of("60"), speed_of(0)
@@ -54,7 +54,7 @@ def speed_of(value: Any) -> float:
     return speed
 
 
-def moment_of(value: Any) -> datetime:
+def parse_moment(value: Any) -> datetime:
     """Return an ISO moment with its offset; one from a query may have lost its plus sign.
 
     >>> moment_of("2026-06-21T12:00:00 02:00").isoformat()
@@ -69,42 +69,42 @@ def moment_of(value: Any) -> datetime:
     return moment
 
 
-def _log(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+def _log(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
     newest = asked.arguments.get("newest", "999999999")
     if not (newest.isascii() and newest.isdigit()):
         raise ConfigError(f"newest is a number of requests, as in ?newest=0 for the counters only, not {newest[:40]!r}")
-    emulator.catch_up()
+    emulator.apply_due_events()
     return emulator.log.as_dict(int(newest[:9]))
 
 
-def _faults(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+def _faults(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
     return dict(emulator.faults.as_dict())
 
 
-def _set_faults(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
-    emulator.faults.set(json_object(body))
+def _set_faults(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
+    emulator.faults.set(parse_json_object(body))
     return _faults(emulator, asked, body)
 
 
-def _clock(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+def _clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
     clock = emulator.world.clock
     return {"now": clock.now().isoformat(timespec="milliseconds"), "speed": clock.speed}
 
 
-def _set_clock(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
-    settings = json_object(body)
+def _set_clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
+    settings = parse_json_object(body)
     if unknown := settings.keys() - {"now", "speed", "advance"}:
         raise ConfigError(f"a clock has now, speed and advance, no {', '.join(sorted(unknown))[:80]}")
     world = emulator.world
-    speed = speed_of(settings["speed"]) if "speed" in settings else None
-    moment = moment_of(settings["now"]) if "now" in settings else None
+    speed = parse_speed(settings["speed"]) if "speed" in settings else None
+    moment = parse_moment(settings["now"]) if "now" in settings else None
     if "advance" in settings:
         moment = _later(moment or world.clock.now(), _number("advance", settings["advance"]))
-    world.clock.set(None if moment is None else world.reachable(moment), speed)
+    world.clock.set(None if moment is None else world.validate_moment(moment), speed)
     return _clock(emulator, asked, body)
 
 
-def _truth(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
+def _truth(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
     plant_id = asked.arguments.get("plant", "")
     found = emulator.plant(plant_id)
     if found is None:
@@ -112,7 +112,7 @@ def _truth(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
     holder, site = found
     world = emulator.world
     at = asked.arguments.get("at")
-    moment = world.uploaded_at() if at is None else world.reachable(moment_of(at))
+    moment = world.uploaded_at() if at is None else world.validate_moment(parse_moment(at))
     plant = Plant(vendor=holder.vendor, id=site.id, name=site.name, zone=world.zone)
     devices = []
     for serial, home in zip(site.devices, site.truth, strict=False):  # devices without physics of their own come last
@@ -129,7 +129,7 @@ def _truth(emulator: Emulator, asked: Asked, body: bytes) -> dict[str, Any]:
     return combine(plant, devices, fetched_at=world.clock.now()).as_dict()
 
 
-_ROUTES: dict[str, dict[str, Callable[[Emulator, Asked, bytes], dict[str, Any]]]] = {
+_ROUTES: dict[str, dict[str, Callable[[Emulator, EmulatedRequest, bytes], dict[str, Any]]]] = {
     "log": {"GET": _log},
     "faults": {"GET": _faults, "POST": _set_faults},
     "clock": {"GET": _clock, "POST": _set_clock},
@@ -154,5 +154,5 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def _json(document: dict[str, Any], status: int = 200) -> Told:
-    return Told(json.dumps(document).encode(), status, "application/json")
+def _json(document: dict[str, Any], status: int = 200) -> EmulatedResponse:
+    return EmulatedResponse(json.dumps(document).encode(), status, "application/json")

@@ -7,14 +7,14 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from heliograph.emulator.fault_values import late_hours
+from heliograph.emulator.fault_values import parse_late_hours
 from heliograph.emulator.weather import STEP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import tzinfo
 
-    from heliograph.emulator.api import Home
+    from heliograph.emulator.api import HouseholdView
 
 HOUR = 3600
 STEP = timedelta(seconds=STEP_SECONDS)
@@ -29,7 +29,7 @@ _RESETS = timedelta(minutes=10)
 _NEVER = float("inf")
 
 
-class Silence(NamedTuple):
+class Outage(NamedTuple):
     """What was measured from `start` up to `end` came when it `arrives`, all in epoch seconds."""
 
     start: int
@@ -37,7 +37,7 @@ class Silence(NamedTuple):
     arrives: float
 
 
-class Uploads:
+class DataLogger:
     """One home as its cloud knows it; without faults, as it is.
 
     `logger` seeds what befalls the logger, the same for all homes of a plant, and `seed` what befalls this home.
@@ -45,7 +45,7 @@ class Uploads:
 
     def __init__(
         self,
-        home: Home,
+        home: HouseholdView,
         logger: str,
         seed: str,
         fault: Callable[[str], str | None],
@@ -63,11 +63,11 @@ class Uploads:
         self._fault = fault
         self._uploaded_at = uploaded_at
         self._settings: tuple[str | None, ...] = ()
-        self._known: dict[date, list[Silence]] = {}
+        self._known: dict[date, list[Outage]] = {}
         self._lost: dict[tuple[date, datetime], dict[str, float]] = {}
         self._woke: dict[date, datetime] = {}
 
-    def heard(self, at: datetime) -> datetime:
+    def last_upload_at(self, at: datetime) -> datetime:
         """Return when the newest sample was measured that the cloud has at a moment."""
         while (gap := self._missing(at)) is not None:
             at = datetime.fromtimestamp(gap.start, UTC) - STEP
@@ -105,7 +105,7 @@ class Uploads:
 
     # The logger
 
-    def _silences(self, day: date) -> list[Silence]:
+    def _silences(self, day: date) -> list[Outage]:
         """Return the silences that touch a local day."""
         late, offline = self._fault("late"), self._fault("offline")
         if late is None and offline is None:
@@ -116,28 +116,28 @@ class Uploads:
             self._known[day] = self._touching(day, late, offline)
         return self._known[day]
 
-    def _touching(self, day: date, late: str | None, offline: str | None) -> list[Silence]:
+    def _touching(self, day: date, late: str | None, offline: str | None) -> list[Outage]:
         found = [one for back in range(3) for one in self._begun(day - timedelta(days=back), late, offline)]
         first, after = self._midnight(day), self._midnight(day + timedelta(days=1))
         return [one for one in found if one.end > first and one.start < after]
 
-    def _begun(self, day: date, late: str | None, offline: str | None) -> Iterator[Silence]:
+    def _begun(self, day: date, late: str | None, offline: str | None) -> Iterator[Outage]:
         """Yield the silences that begin on a local day."""
         midnight = self._midnight(day)
         if late is not None:
             dice = self._dice("late", day)
             if dice.random() < 1 / _LATE:
                 start = midnight + dice.randrange(24 * HOUR // STEP_SECONDS) * STEP_SECONDS
-                end = start + _whole(dice.uniform(0.25, 1) * late_hours(late) * HOUR)
-                yield Silence(start, end, end)
+                end = start + _whole(dice.uniform(0.25, 1) * parse_late_hours(late) * HOUR)
+                yield Outage(start, end, end)
         if offline is not None:
             dice = self._dice("offline", day)
             if dice.random() < 1 / _OFFLINE:
                 start = midnight + dice.randrange(24 * HOUR // STEP_SECONDS) * STEP_SECONDS
                 end = start + 24 * HOUR
-                yield Silence(start, end, _NEVER if dice.random() < 0.5 else end + _whole(dice.uniform(0, 6) * HOUR))
+                yield Outage(start, end, _NEVER if dice.random() < 0.5 else end + _whole(dice.uniform(0, 6) * HOUR))
 
-    def _missing(self, at: datetime) -> Silence | None:
+    def _missing(self, at: datetime) -> Outage | None:
         """Return a silence that keeps a moment from the cloud."""
         now = self._uploaded_at().timestamp()
         gaps = self._silences(at.astimezone(self.zone).date())
@@ -159,7 +159,7 @@ class Uploads:
         """Return what flowed on a day after its last sample the cloud has."""
         after = datetime.fromtimestamp(self._midnight(day + timedelta(days=1)), UTC)
         end = min(after - STEP, self._uploaded_at())
-        last = self.heard(end)
+        last = self.last_upload_at(end)
         if last == end:
             return {}
         if (day, last) not in self._lost or end < after - STEP:
@@ -175,14 +175,14 @@ class Uploads:
         ice = self._freeze(at.astimezone(self.zone).date())
         return datetime.fromtimestamp(ice.start, UTC) if ice and _within(at, ice) else at
 
-    def _freeze(self, day: date) -> Silence | None:
+    def _freeze(self, day: date) -> Outage | None:
         """Return when a day's samples repeat the one before; never beyond the day."""
         if self._fault("frozen") is None:
             return None
         dice = self._dice("frozen", day)
         start = self._midnight(day) + _whole(dice.uniform(6, 16) * HOUR)
         end = start + _whole(dice.uniform(2, 5) * HOUR)
-        return Silence(start, end, end) if dice.random() < 1 / _FROZEN else None
+        return Outage(start, end, end) if dice.random() < 1 / _FROZEN else None
 
     def _replayed(self, values: Mapping[str, float], at: datetime) -> dict[str, float]:
         """Return the day's energies as they still are yesterday's."""
@@ -218,7 +218,7 @@ class Uploads:
         return Random(f"{self._logger}/{what}/{day}")  # noqa: S311 - misfortunes, not secrets
 
 
-def _within(at: datetime, gap: Silence) -> bool:
+def _within(at: datetime, gap: Outage) -> bool:
     return gap.start <= at.timestamp() < gap.end
 
 

@@ -11,15 +11,15 @@ from datetime import date, datetime, timedelta, tzinfo
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.emulator.weather import STEP_SECONDS, STEPS, Sky
+from heliograph.emulator.weather import STEP_SECONDS, STEPS_PER_DAY, Weather
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heliograph.emulator.api import HomePlan
+    from heliograph.emulator.api import HardwareProfile
 
-TENTHS = 10
-PER_KWH = 1000 * TENTHS * 3600 // STEP_SECONDS
+TENTHS_PER_WATT = 10
+UNITS_PER_KWH = 1000 * TENTHS_PER_WATT * 3600 // STEP_SECONDS
 """Tenths of a watt over one step that make a kilowatt hour."""
 
 ENERGIES = (
@@ -31,7 +31,7 @@ ENERGIES = (
     "load_energy",
 )
 
-Tally = tuple[float, ...]
+EnergyAmounts = tuple[float, ...]
 """One amount per name of ENERGIES, in units of which `PER_KWH` make a kilowatt hour; whole at step boundaries."""
 
 _ONE_WAY = math.sqrt(0.9)
@@ -41,7 +41,7 @@ _FIRST_LOOK_BACK = 4
 _KEPT_DAYS = 3
 
 
-class Day(NamedTuple):
+class SimulatedDay(NamedTuple):
     """One local day of 23, 24 or 25 hours, a value per step; `stored` has one more, for the end."""
 
     first: int
@@ -51,7 +51,7 @@ class Day(NamedTuple):
     grid: list[int]
     stored: list[float]
 
-    def tally(self, start: int, end: int) -> Tally:
+    def energies(self, start: int, end: int) -> EnergyAmounts:
         """Return what flowed in the steps from `start` up to, not including, `end`."""
         grid, battery = self.grid[start:end], self.battery[start:end]
         bought = sum([flow for flow in grid if flow > 0])
@@ -60,31 +60,31 @@ class Day(NamedTuple):
         return (sum(self.pv[start:end]), bought, sold, taken, given, sum(self.load[start:end]))
 
 
-class Days:
+class DayCache:
     """The local days of one home, counted from its epoch; the same whatever order they are asked for in."""
 
-    def __init__(self, plan: HomePlan, sky: Sky, zone: tzinfo, epoch: date, seed: str) -> None:
+    def __init__(self, plan: HardwareProfile, sky: Weather, zone: tzinfo, epoch: date, seed: str) -> None:
         dice = Random(seed)  # noqa: S311 - a home's habits, not secrets
         self.epoch = epoch
-        self.capacity = plan.battery_capacity * PER_KWH
+        self.capacity = plan.battery_capacity * UNITS_PER_KWH
         self._plan = plan
         self._sky = sky
         self._zone = zone
         self._seed = seed
-        self._peak = plan.peak_power * TENTHS * dice.uniform(0.82, 0.95)
+        self._peak = plan.peak_power * TENTHS_PER_WATT * dice.uniform(0.82, 0.95)
         self._shape = _load_shape(plan.load_kwh_per_day, dice)
-        self._battery_power = int(plan.battery_power * TENTHS)
+        self._battery_power = int(plan.battery_power * TENTHS_PER_WATT)
         self._reserve = self.capacity * _RESERVE
         self._stored_before = {0: self.capacity * dice.uniform(0.2, 0.6)}
-        self._tallies: dict[int, Tally] = {}
-        self._kept: dict[int, Day] = {}
+        self._tallies: dict[int, EnergyAmounts] = {}
+        self._kept: dict[int, SimulatedDay] = {}
 
-    def midnight(self, index: int) -> int:
+    def first_step(self, index: int) -> int:
         """Return the step a local day begins with."""
         day = self.epoch + timedelta(days=index)
         return int(datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp()) // STEP_SECONDS
 
-    def day(self, index: int) -> Day:
+    def day(self, index: int) -> SimulatedDay:
         """Return one day, step by step."""
         found = self._kept.get(index)
         if found is None:
@@ -93,10 +93,10 @@ class Days:
                 self._kept.clear()
             self._kept[index] = found
             self._stored_before[index + 1] = found.stored[-1]
-            self._tallies[index] = found.tally(0, len(found.pv))
+            self._tallies[index] = found.energies(0, len(found.pv))
         return found
 
-    def tally(self, first: int, end: int) -> Tally:
+    def energies(self, first: int, end: int) -> EnergyAmounts:
         """Return what flowed in the days from `first` up to, not including, `end`."""
         for index in range(first, end):
             if index not in self._tallies:
@@ -104,21 +104,21 @@ class Days:
         columns = zip(*(self._tallies[index] for index in range(first, end)), strict=True)
         return tuple(map(sum, columns)) or (0,) * len(ENERGIES)
 
-    def _simulate(self, index: int) -> Day:
+    def _simulate(self, index: int) -> SimulatedDay:
         first, pv, load = self._supply_and_need(index)
         battery, stored = self._dispatch(pv, load, self._stored_at_midnight(index))
         grid = [need - sun - flow for need, sun, flow in zip(load, pv, battery, strict=True)]
         if self._plan.off_grid:
             pv = [sun + min(0, flow) for sun, flow in zip(pv, grid, strict=True)]
             grid = [max(0, flow) for flow in grid]
-        return Day(first, pv, load, battery, grid, stored)
+        return SimulatedDay(first, pv, load, battery, grid, stored)
 
     def _supply_and_need(self, index: int) -> tuple[int, list[int], list[int]]:
-        first, end = self.midnight(index), self.midnight(index + 1)
+        first, end = self.first_step(index), self.first_step(index + 1)
         dice = Random(f"{self._seed}/{index}")  # noqa: S311
         busy, chance, peak = dice.uniform(0.7, 1.1), dice.random, self._peak
         load = [int(usual * (busy + 0.2 * chance())) for usual in (self._shape * 2)[: end - first]]
-        return first, [int(light * peak) for light in self._sky.between(first, end)], load
+        return first, [int(light * peak) for light in self._sky.irradiance(first, end)], load
 
     def _stored_at_midnight(self, index: int) -> float:
         """Return what the battery holds when a day begins, without living through all days before it.
@@ -166,9 +166,9 @@ class Days:
 def _load_shape(kwh_per_day: float, dice: Random) -> list[float]:
     """Return the usual load of a local day: a base, a morning, an evening."""
     morning, evening = 7 + dice.uniform(-1, 1), 19 + dice.uniform(-1.5, 1)
-    hours = [step * 24 / STEPS for step in range(STEPS)]
+    hours = [step * 24 / STEPS_PER_DAY for step in range(STEPS_PER_DAY)]
     shape = [1 + 2 * _hump(hour - morning, 1.2) + 3 * _hump(hour - evening, 2.0) for hour in hours]
-    scale = kwh_per_day * PER_KWH / sum(shape)
+    scale = kwh_per_day * UNITS_PER_KWH / sum(shape)
     return [value * scale for value in shape]
 
 

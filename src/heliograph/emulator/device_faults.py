@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from heliograph.emulator.api import Holder, Site, Stage
+    from heliograph.emulator.api import EmulatedAccount, EmulatedPlant, RequestContext
 
 DELAY = 120.0
 REVERSION = 600.0
 _AWAITED = "awaited"
 
 
-class Bounds(NamedTuple):
+class PercentRange(NamedTuple):
     """What percentages a device takes whatever it is told."""
 
     low: float = 10.0
@@ -35,27 +35,32 @@ class _Due(NamedTuple):
     reverts: timedelta | None
 
 
-def unwilling(stage: Stage) -> bool:
+def refuses_commands(stage: RequestContext) -> bool:
     """Tell whether devices refuse what they are told."""
     return stage.fault("unwilling") is not None
 
 
-def cut_off(holder: Holder, stage: Stage) -> bool:
+def is_command_blocked(holder: EmulatedAccount, stage: RequestContext) -> bool:
     """Count an order of an account, and tell whether it comes after those that the fault `halfway` lets pass."""
     allowed = stage.fault("halfway")
     if allowed is None:
-        holder.memory["orders"] = 0
+        holder.state["orders"] = 0
         return False
-    holder.memory["orders"] = holder.memory.get("orders", 0) + 1
-    return bool(holder.memory["orders"] > int(allowed or 1))
+    holder.state["orders"] = holder.state.get("orders", 0) + 1
+    return bool(holder.state["orders"] > int(allowed or 1))
 
 
-def take(site: Site, kind: str, change: Mapping[str, Any], stage: Stage, shares: Collection[str] = ()) -> None:
+def apply_command(
+    site: EmulatedPlant, kind: str, change: Mapping[str, Any], stage: RequestContext, shares: Collection[str] = ()
+) -> None:
     """Let a device carry out an order as well as it can; `shares` are the members that are percentages."""
     if stage.fault("deaf") is not None:
         return
     if (text := stage.fault("clamp")) is not None:
-        change = {name: _clamped(value, bounds(text)) if name in shares else value for name, value in change.items()}
+        change = {
+            name: _clamped(value, parse_percent_range(text)) if name in shares else value
+            for name, value in change.items()
+        }
     slow, back = stage.fault("sluggish"), stage.fault("revert")
     delay = timedelta(seconds=float(slow or DELAY) if slow is not None else 0)
     reverts = None if back is None else timedelta(seconds=float(back or REVERSION))
@@ -64,13 +69,13 @@ def take(site: Site, kind: str, change: Mapping[str, Any], stage: Stage, shares:
     _settle(site, now)
 
 
-def catch_up(holder: Holder, now: datetime) -> None:
+def apply_due_changes(holder: EmulatedAccount, now: datetime) -> None:
     """Let everything happen that an account's devices had to do by now."""
-    for site in holder.sites:
+    for site in holder.plants:
         _settle(site, now)
 
 
-def _settle(site: Site, now: datetime) -> None:
+def _settle(site: EmulatedPlant, now: datetime) -> None:
     """Let everything happen that was due by now, in its order."""
     awaited: list[_Due] = site.settings.get(_AWAITED, [])
     while due := min((one for one in awaited if one.at <= now), key=lambda one: one.at, default=None):
@@ -88,20 +93,20 @@ def _settle(site: Site, now: datetime) -> None:
         site.settings.pop(_AWAITED, None)
 
 
-def bounds(text: str) -> Bounds:
+def parse_percent_range(text: str) -> PercentRange:
     """Return what a device takes, as "LOW/HIGH" says.
 
     >>> bounds(""), bounds("20/100")
     (Bounds(low=10.0, high=90.0), Bounds(low=20.0, high=100.0))
     """
     if text in ("", "1"):
-        return Bounds()
+        return PercentRange()
     low, high = (float(part) for part in text.split("/"))
     if not 0 <= low <= high <= 100:
         raise ValueError(f"{text} is no range of percentages")
-    return Bounds(low, high)
+    return PercentRange(low, high)
 
 
-def _clamped(value: Any, within: Bounds) -> Any:
+def _clamped(value: Any, within: PercentRange) -> Any:
     held = min(max(float(value), within.low), within.high)
     return f"{held:g}" if isinstance(value, str) else int(held)

@@ -6,8 +6,8 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.emulator.device_faults import bounds
-from heliograph.emulator.ratelimit import MOST
+from heliograph.emulator.device_faults import parse_percent_range
+from heliograph.emulator.ratelimit import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +22,15 @@ _ON = ("", "1")
 """{"html": 1} is on, too."""
 
 
-class Form(NamedTuple):
+class FaultParser(NamedTuple):
     """How a fault's value is read; whoever writes it otherwise is told how."""
 
     read: Callable[[str], object]
     """Raises ValueError for what is no value."""
-    says: str
+    hint: str
 
 
-class Limit(NamedTuple):
+class RateLimit(NamedTuple):
     """More than so many within a span are turned away for a while."""
 
     most: int
@@ -38,7 +38,7 @@ class Limit(NamedTuple):
     pause: timedelta
 
 
-def seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -> float:
+def parse_seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -> float:
     """Return the seconds a value says, others when it says none.
 
     >>> seconds(""), seconds("0.5")
@@ -50,22 +50,22 @@ def seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -> floa
     return number
 
 
-def idle(text: str) -> timedelta:
+def parse_idle_time(text: str) -> timedelta:
     """Return how long a session may be unused."""
-    return timedelta(seconds=seconds(text, _IDLE, 1.0))
+    return timedelta(seconds=parse_seconds(text, _IDLE, 1.0))
 
 
-def rival(text: str) -> timedelta:
+def parse_login_interval(text: str) -> timedelta:
     """Return how long it is from one login of somebody else to the next."""
-    return timedelta(seconds=seconds(text, _RIVAL, 1.0))
+    return timedelta(seconds=parse_seconds(text, _RIVAL, 1.0))
 
 
-def late_hours(text: str) -> float:
+def parse_late_hours(text: str) -> float:
     """Return the most hours an upload may be late."""
-    return seconds(text, _LATE, 0.25)
+    return parse_seconds(text, _LATE, 0.25)
 
 
-def uses(text: str) -> int:
+def parse_uses(text: str) -> int:
     """Return how many requests a session lives.
 
     >>> uses(""), uses("20")
@@ -74,7 +74,7 @@ def uses(text: str) -> int:
     return _count(text or "1", 1)
 
 
-def block(text: str) -> Limit | None:
+def parse_block(text: str) -> RateLimit | None:
     """Return how many requests within how long the firewall lets pass; None when it lets none.
 
     >>> block("60/30/2").pause
@@ -85,13 +85,13 @@ def block(text: str) -> Limit | None:
     most, span, *hours = text.split("/")
     if len(hours) > 1:
         raise ValueError("too many parts")
-    pause = timedelta(hours=seconds(hours[0], 0.0, 0.01) if hours else _BLOCK_HOURS)
-    return Limit(_count(most, 0), timedelta(seconds=seconds(span, 0.0, 1.0)), pause)
+    pause = timedelta(hours=parse_seconds(hours[0], 0.0, 0.01) if hours else _BLOCK_HOURS)
+    return RateLimit(_count(most, 0), timedelta(seconds=parse_seconds(span, 0.0, 1.0)), pause)
 
 
 def _count(text: str, least: int = 0) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) < MOST):
-        raise ValueError(f"{text} is no whole number from {least} to {MOST - 1}")
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) < MAX_COUNT):
+        raise ValueError(f"{text} is no whole number from {least} to {MAX_COUNT - 1}")
     return int(text)
 
 
@@ -114,28 +114,28 @@ def _device_code(text: str) -> None:
         raise ValueError("no such code")
 
 
-_COUNTED = Form(_optional, "the value is a whole number below 100000, as in {name}=5")
-_TIMED = Form(seconds, "the value is a number of seconds, as in {name}=60")
-PLAIN = Form(_nothing, "it takes no value; {name}=*5 is on for the next 5 requests")
+_COUNTED = FaultParser(_optional, "the value is a whole number below 100000, as in {name}=5")
+_TIMED = FaultParser(parse_seconds, "the value is a number of seconds, as in {name}=60")
+NO_VALUE = FaultParser(_nothing, "it takes no value; {name}=*5 is on for the next 5 requests")
 
-FORMS = {
+FAULT_PARSERS = {
     "lock": _COUNTED,
     "quota": _COUNTED,
     "rate": _COUNTED,
-    "flaky": Form(uses, "the value is a whole number from 1, as in {name}=20"),
+    "flaky": FaultParser(parse_uses, "the value is a whole number from 1, as in {name}=20"),
     "expire": _TIMED,
     "slow": _TIMED,
-    "idle": Form(idle, "the value is a number of seconds from 1, as in {name}=1800"),
-    "late": Form(late_hours, "the value is a number of hours, as in {name}=6"),
-    "rival": Form(rival, "the value is a number of seconds from 1, as in {name}=300"),
-    "block": Form(
-        block, "the value is requests/seconds or requests/seconds/hours, as in {name}=60/60 or {name}=60/60/4"
+    "idle": FaultParser(parse_idle_time, "the value is a number of seconds from 1, as in {name}=1800"),
+    "late": FaultParser(parse_late_hours, "the value is a number of hours, as in {name}=6"),
+    "rival": FaultParser(parse_login_interval, "the value is a number of seconds from 1, as in {name}=300"),
+    "block": FaultParser(
+        parse_block, "the value is requests/seconds or requests/seconds/hours, as in {name}=60/60 or {name}=60/60/4"
     ),
     "sluggish": _TIMED,
     "revert": _TIMED,
-    "clamp": Form(bounds, "the value is two percentages, as in {name}=10/90"),
-    "halfway": Form(uses, "the value is a whole number from 1, as in {name}=2"),
-    "unread": Form(_device_code, "the value is 500 (no answer) or 501 (offline), as in {name}=501"),
-    "region": Form(_region, "the value is refuse or none, as in {name}=refuse"),
+    "clamp": FaultParser(parse_percent_range, "the value is two percentages, as in {name}=10/90"),
+    "halfway": FaultParser(parse_uses, "the value is a whole number from 1, as in {name}=2"),
+    "unread": FaultParser(_device_code, "the value is 500 (no answer) or 501 (offline), as in {name}=501"),
+    "region": FaultParser(_region, "the value is refuse or none, as in {name}=refuse"),
 }
 """The faults that take a value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.emulator.fault_values import FORMS, PLAIN
+from heliograph.emulator.fault_values import FAULT_PARSERS, NO_VALUE
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,15 +49,15 @@ orders by way of obedience.py.
 """
 
 
-class Switched(NamedTuple):
+class FaultSwitch(NamedTuple):
     """When a fault was switched on last."""
 
-    turn: int
+    revision: int
     """The how manieth switching it was."""
     at: datetime
 
 
-class Switchboard:
+class FaultSwitches:
     """Faults by name; a value may be limited to some requests: "lock=5", "html=*1", "slow=2*3"."""
 
     def __init__(
@@ -66,30 +66,30 @@ class Switchboard:
         more: Mapping[str, str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.known = {**FAULTS, **(more or {})}
+        self.descriptions = {**FAULTS, **(more or {})}
         """Every fault there is and what it does, those of single clouds included."""
-        self.turn = 0
+        self.revision = 0
         """How often faults have been switched."""
         self._now = now
         self._values: dict[str, str] = {}
         self._left: dict[str, int] = {}
-        self._switched: dict[str, Switched] = {}
+        self._switched: dict[str, FaultSwitch] = {}
         self.set(settings or {})
 
     def set(self, settings: Mapping[str, Any]) -> None:
         """Switch faults: text, a number or True is on, None or False is off; all of them or, on a mistake, none."""
-        read = {name: _read(name, value, self.known) for name, value in settings.items()}
-        self.turn += 1
+        read = {name: _read(name, value, self.descriptions) for name, value in settings.items()}
+        self.revision += 1
         for name, setting in read.items():
             self._values.pop(name, None)
             self._left.pop(name, None)
             if setting is not None:
                 self._values[name], limit = setting
-                self._switched[name] = Switched(self.turn, self._now())
+                self._switched[name] = FaultSwitch(self.revision, self._now())
                 if limit is not None:
                     self._left[name] = limit
 
-    def take(self, name: str) -> str | None:
+    def use(self, name: str) -> str | None:
         """Return a fault's value, or None while it is off, and count it as used once."""
         value = self.value(name)
         if name in self._left:
@@ -100,11 +100,11 @@ class Switchboard:
 
     def value(self, name: str) -> str | None:
         """Return a fault's value, or None while it is off."""
-        if name not in self.known:
+        if name not in self.descriptions:
             raise KeyError(f"no fault is called {name}")
         return self._values.get(name)
 
-    def switched(self, name: str) -> Switched:
+    def last_switched(self, name: str) -> FaultSwitch:
         """Return when a fault was switched on last; it has been on once."""
         return self._switched[name]
 
@@ -115,7 +115,7 @@ class Switchboard:
         }
 
 
-def fault_settings(texts: Iterable[str]) -> dict[str, str]:
+def parse_fault_options(texts: Iterable[str]) -> dict[str, str]:
     """Read the command line's NAME[=VALUE].
 
     >>> fault_settings(["lock=5", "reset", "html=*1"])
@@ -135,9 +135,9 @@ def _read(name: str, value: Any, known: Mapping[str, str]) -> tuple[str, int | N
     text, star, limit = ("" if value is True else str(value)).partition("*")
     if star and not (limit.isascii() and limit.isdigit() and int(limit[:9]) > 0):
         raise ConfigError(f"fault {name}: after * comes a number of requests, as in {name}=*1")
-    form = FORMS.get(name, PLAIN)
+    form = FAULT_PARSERS.get(name, NO_VALUE)
     try:
         form.read(text)
     except ValueError as error:
-        raise ConfigError(f"fault {name}: {form.says.format(name=name)}, not {text[:40]!r}") from error
+        raise ConfigError(f"fault {name}: {form.hint.format(name=name)}, not {text[:40]!r}") from error
     return text, int(limit[:9]) if star else None

@@ -7,17 +7,17 @@ from operator import add, sub
 from random import Random
 from typing import TYPE_CHECKING
 
-from heliograph.emulator.days import ENERGIES, PER_KWH, TENTHS, Day, Days, Tally
-from heliograph.emulator.weather import STEP_SECONDS, Sky
+from heliograph.emulator.days import ENERGIES, TENTHS_PER_WATT, UNITS_PER_KWH, DayCache, EnergyAmounts, SimulatedDay
+from heliograph.emulator.weather import STEP_SECONDS, Weather
 from heliograph.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heliograph.emulator.api import HomePlan
+    from heliograph.emulator.api import HardwareProfile
 
 
-class Home:
+class Household:
     """The physics of one plant, deterministic in the seed and the moment.
 
     The cloud knows it since 1 January of the year before `anchor`; the lifetime counters had a seeded amount at the
@@ -25,23 +25,29 @@ class Home:
     """
 
     def __init__(
-        self, plan: HomePlan, sky: Sky, zone: tzinfo, anchor: date, seed: str, uploaded_at: Callable[[], datetime]
+        self,
+        plan: HardwareProfile,
+        sky: Weather,
+        zone: tzinfo,
+        anchor: date,
+        seed: str,
+        uploaded_at: Callable[[], datetime],
     ) -> None:
         dice = Random(f"{seed}/house")  # noqa: S311 - a place on the map, not a secret
         self.zone = zone
         self.peak_power = plan.peak_power
         self.battery_capacity = plan.battery_capacity
         self.has_meter = plan.has_meter
-        self.latitude = round(sky.place.latitude + dice.uniform(-0.02, 0.02), 4)
-        self.longitude = round(sky.place.longitude + dice.uniform(-0.02, 0.02), 4)
+        self.latitude = round(sky.location.latitude + dice.uniform(-0.02, 0.02), 4)
+        self.longitude = round(sky.location.longitude + dice.uniform(-0.02, 0.02), 4)
         self._known = _known(plan)
         self._epoch = date(anchor.year - 1, 1, 1)
         self._anchor = (anchor - self._epoch).days
         self._lifetime = _lifetime(plan, dice.uniform(3, 8))
-        self._days = Days(plan, sky, zone, self._epoch, seed)
+        self._days = DayCache(plan, sky, zone, self._epoch, seed)
         self._uploaded_at = uploaded_at
 
-    def heard(self, at: datetime) -> datetime:
+    def last_upload_at(self, at: datetime) -> datetime:
         """Return the moment itself: nothing is held back here."""
         return at
 
@@ -51,8 +57,8 @@ class Home:
         today = self._flowed(index, step, share)
         values = self._gauges(self._days.day(index), step, share)
         for name, amount, lifetime in zip(ENERGIES, today, self._lifetime_before(index), strict=True):
-            values[f"{name}_today"] = amount / PER_KWH
-            values[f"{name}_total"] = (lifetime + amount) / PER_KWH
+            values[f"{name}_today"] = amount / UNITS_PER_KWH
+            values[f"{name}_total"] = (lifetime + amount) / UNITS_PER_KWH
         return {name: values[name] for name in METRICS if name in self._known}
 
     def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
@@ -61,7 +67,7 @@ class Home:
         Days before the epoch and days to come have none.
         """
         index = (date.fromisoformat(day) - self._epoch).days
-        if index < 0 or self._days.midnight(index) * STEP_SECONDS > self._uploaded_at().timestamp():
+        if index < 0 or self._days.first_step(index) * STEP_SECONDS > self._uploaded_at().timestamp():
             return []
         flows = self._days.day(index)
         return [
@@ -79,11 +85,11 @@ class Home:
         """
         first, after = ((day - self._epoch).days for day in _bounds(period))
         index, step, share = self._place(self._uploaded_at())
-        amounts = self._days.tally(max(0, first), min(index, after))
+        amounts = self._days.energies(max(0, first), min(index, after))
         if first <= index < after:
             amounts = tuple(map(add, amounts, self._flowed(index, step, share)))
         return {
-            name: amount / PER_KWH
+            name: amount / UNITS_PER_KWH
             for name, amount in zip(ENERGIES, amounts, strict=True)
             if f"{name}_total" in self._known
         }
@@ -94,33 +100,33 @@ class Home:
         if index < 0:
             raise ValueError(f"nothing is known before {self._epoch.isoformat()}")
         step, seconds = divmod(at.timestamp(), STEP_SECONDS)
-        return index, int(step) - self._days.midnight(index), seconds / STEP_SECONDS
+        return index, int(step) - self._days.first_step(index), seconds / STEP_SECONDS
 
-    def _flowed(self, index: int, step: int, share: float) -> Tally:
+    def _flowed(self, index: int, step: int, share: float) -> EnergyAmounts:
         """Return what flowed in one day up to a moment."""
         day = self._days.day(index)
-        whole = day.tally(0, step)
-        return tuple(map(add, whole, (flow * share for flow in day.tally(step, step + 1)))) if share else whole
+        whole = day.energies(0, step)
+        return tuple(map(add, whole, (flow * share for flow in day.energies(step, step + 1)))) if share else whole
 
-    def _lifetime_before(self, index: int) -> Tally:
+    def _lifetime_before(self, index: int) -> EnergyAmounts:
         """Return what the lifetime counters show when a day begins."""
         if index < self._anchor:
-            return tuple(map(sub, self._lifetime, self._days.tally(index, self._anchor)))
-        return tuple(map(add, self._lifetime, self._days.tally(self._anchor, index)))
+            return tuple(map(sub, self._lifetime, self._days.energies(index, self._anchor)))
+        return tuple(map(add, self._lifetime, self._days.energies(self._anchor, index)))
 
-    def _gauges(self, day: Day, step: int, share: float) -> dict[str, float]:
+    def _gauges(self, day: SimulatedDay, step: int, share: float) -> dict[str, float]:
         stored = day.stored[step] + (day.stored[step + 1] - day.stored[step]) * share
         capacity = self._days.capacity
         return {
-            "pv_power": day.pv[step] / TENTHS,
-            "grid_power": day.grid[step] / TENTHS,
-            "battery_power": day.battery[step] / TENTHS,
-            "load_power": day.load[step] / TENTHS,
-            "ac_power": (day.pv[step] + day.battery[step]) / TENTHS,
+            "pv_power": day.pv[step] / TENTHS_PER_WATT,
+            "grid_power": day.grid[step] / TENTHS_PER_WATT,
+            "battery_power": day.battery[step] / TENTHS_PER_WATT,
+            "load_power": day.load[step] / TENTHS_PER_WATT,
+            "ac_power": (day.pv[step] + day.battery[step]) / TENTHS_PER_WATT,
         } | ({"battery_soc": round(100 * stored / capacity, 3)} if capacity else {})
 
 
-def _known(plan: HomePlan) -> frozenset[str]:
+def _known(plan: HardwareProfile) -> frozenset[str]:
     """Return the metrics such a home can tell."""
     parts = ["pv_", "ac_"]
     if plan.battery_capacity:
@@ -130,13 +136,13 @@ def _known(plan: HomePlan) -> frozenset[str]:
     return frozenset(name for name in METRICS if name.startswith(tuple(parts)))
 
 
-def _lifetime(plan: HomePlan, years: float) -> Tally:
+def _lifetime(plan: HardwareProfile, years: float) -> EnergyAmounts:
     """Return what the counters of such a home show after some years; more than two simulated years can add up to."""
     pv = plan.peak_power / 1000 * 1100 * years
     load = plan.load_kwh_per_day * 365 * years
     charge = plan.battery_capacity * 365 * years
     export = 0.0 if plan.off_grid else 0.8 * pv
-    return tuple(int(kwh * PER_KWH) for kwh in (pv, 0.8 * load, export, charge, 0.9 * charge, load))
+    return tuple(int(kwh * UNITS_PER_KWH) for kwh in (pv, 0.8 * load, export, charge, 0.9 * charge, load))
 
 
 def _bounds(period: str) -> tuple[date, date]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime, timedelta
 
-    from heliograph.emulator.api import Holder
+    from heliograph.emulator.api import EmulatedAccount
 
 _NEWEST = 10_000
 _MOST_STRANGERS = 1000
@@ -20,7 +20,7 @@ OTHERS = "(others)"
 
 
 @dataclass(slots=True)
-class Tally:
+class AccountCounters:
     """What one account did; counters only, however long it goes on."""
 
     vendor: str
@@ -34,7 +34,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class CloudTally:
+class CloudCounters:
     """What one cloud was asked."""
 
     requests: int = 0
@@ -45,37 +45,39 @@ class CloudTally:
     """Asked during an outage."""
 
 
-class Log:
+class RequestLog:
     """The newest requests, and counters of every account and cloud."""
 
-    def __init__(self, accounts: Iterable[Holder], vendors: Iterable[str], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, accounts: Iterable[EmulatedAccount], vendors: Iterable[str], now: Callable[[], datetime]
+    ) -> None:
         self._now = now
         self._requests: deque[dict[str, Any]] = deque(maxlen=_NEWEST)
         self._logins: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
-        self._accounts = {holder.username: (Tally(holder.vendor), holder) for holder in accounts}
-        self._clouds = {vendor: CloudTally() for vendor in vendors}
+        self._accounts = {holder.username: (AccountCounters(holder.vendor), holder) for holder in accounts}
+        self._clouds = {vendor: CloudCounters() for vendor in vendors}
 
-    def note_request(self, **entry: str | int | None) -> None:
+    def record_request(self, **entry: str | int | None) -> None:
         """Remember one request; texts are cut, as callers may send anything."""
         self._requests.append({name: _cut(value) if isinstance(value, str) else value for name, value in entry.items()})
 
-    def note_login(self, username: str, *, accepted: bool) -> None:
+    def record_login(self, username: str, *, accepted: bool) -> None:
         """Count one login."""
         name = _cut(username)
         if name in self._accounts:
-            tally = self.tally(name)
+            tally = self.account_counters(name)
             tally.logins += accepted
             tally.rejected_logins += not accepted
         elif name not in self._rejected and len(self._rejected) >= _MOST_STRANGERS:
             name = OTHERS
         (self._logins if accepted else self._rejected)[name] += 1
 
-    def tally(self, username: str) -> Tally:
+    def account_counters(self, username: str) -> AccountCounters:
         """Return the counters of an account."""
         return self._accounts[username][0]
 
-    def cloud(self, vendor: str) -> CloudTally:
+    def cloud_counters(self, vendor: str) -> CloudCounters:
         """Return the counters of a cloud."""
         return self._clouds[vendor]
 
@@ -91,11 +93,11 @@ class Log:
         }
 
 
-def _account(tally: Tally, holder: Holder, now: datetime) -> dict[str, Any]:
-    left = holder.lock.left(now)
+def _account(tally: AccountCounters, holder: EmulatedAccount, now: datetime) -> dict[str, Any]:
+    left = holder.lockout.remaining(now)
     return {
         **asdict(tally),
-        "hours_locked": _hours(holder.lock.total(now)),
+        "hours_locked": _hours(holder.lockout.total(now)),
         "locked_until": None if left is None else (now + left).isoformat(timespec="seconds"),
     }
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.emulator import clouds
 from heliograph.emulator.app import Emulator
-from heliograph.emulator.clock import Clock
-from heliograph.emulator.faults import fault_settings
+from heliograph.emulator.clock import SimulatedClock
+from heliograph.emulator.faults import parse_fault_options
 from heliograph.emulator.weather import STEP_SECONDS
 from heliograph.emulator.world import World
 from heliograph.errors import ConfigError
@@ -27,7 +27,7 @@ _FIRST = ("growatt", "goodwe")
 _EXTRAS = ("astral", "h11")
 
 
-class Options(NamedTuple):
+class EmulatorOptions(NamedTuple):
     """What an emulator is started with."""
 
     port: int = 0
@@ -43,19 +43,19 @@ class Options(NamedTuple):
     """The fixed offset of `start`, unless told."""
 
 
-def build(options: Options, emulations: Sequence[Emulation] | None = None) -> Emulator:
+def build_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> Emulator:
     """Return the emulator the options describe, of all clouds there are or of these."""
     start = options.start or datetime.now().astimezone()
     zone = options.zone or start.tzinfo or UTC
     offset = start.astimezone(zone).utcoffset() or timedelta()
     if offset % timedelta(seconds=STEP_SECONDS):
         raise ConfigError("the offset of --start has to be whole 5 minutes, as all clocks of today are")
-    world = World(Clock(start, options.speed), zone, options.seed)
-    emulated = all_emulations() if emulations is None else emulations
-    return Emulator(world, emulated, options.accounts, fault_settings(options.faults))
+    world = World(SimulatedClock(start, options.speed), zone, options.seed)
+    emulated = load_emulations() if emulations is None else emulations
+    return Emulator(world, emulated, options.accounts, parse_fault_options(options.faults))
 
 
-def all_emulations() -> list[Emulation]:
+def load_emulations() -> list[Emulation]:
     """Return the emulation of every vendor there is."""
     return [import_module(f"{clouds.__name__}.{name}").EMULATION for name in vendor_names()]
 
@@ -66,7 +66,7 @@ def vendor_names() -> list[str]:
     return sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
 
 
-def emulate(options: Options, emulations: Sequence[Emulation] | None = None) -> int:
+def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the one line on standard output says where, and with which accounts."""
     import asyncio  # noqa: PLC0415 - whoever only builds an emulator needs no sockets
     import signal  # noqa: PLC0415
@@ -76,7 +76,7 @@ def emulate(options: Options, emulations: Sequence[Emulation] | None = None) -> 
 
     from heliograph.emulator.server import serve  # noqa: PLC0415
 
-    emulator = build(options, emulations)
+    emulator = build_emulator(options, emulations)
 
     async def main() -> None:
         stop = asyncio.Event()

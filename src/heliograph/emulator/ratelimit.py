@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.emulator.api import Holder, Stage
-    from heliograph.emulator.fault_values import Limit
+    from heliograph.emulator.api import EmulatedAccount, RequestContext
+    from heliograph.emulator.fault_values import RateLimit
 
 
 _MINUTE = timedelta(minutes=1)
-MOST = 100_000
+MAX_COUNT = 100_000
 """The most a window counts: what is more is as good as that."""
 
 
-class Window:
+class SlidingWindow:
     """How often something happened within the time before now; pure, as a clock may be sent anywhere."""
 
     def __init__(self, span: timedelta) -> None:
         self._span = span
-        self._times: deque[datetime] = deque(maxlen=MOST)
+        self._times: deque[datetime] = deque(maxlen=MAX_COUNT)
 
     def add(self, now: datetime) -> int:
         """Count one more, and return how many there were before it."""
@@ -41,7 +41,7 @@ class Window:
         self._times.clear()
 
 
-class Door:
+class Lockout:
     """Stays shut for a while after it was shut, and knows for how long it was so in all."""
 
     def __init__(self, pause: timedelta) -> None:
@@ -50,17 +50,19 @@ class Door:
         self._until: datetime | None = None
         self._total = timedelta()
 
-    def knock(self, now: datetime, window: Window, most: int | None, *, prolongs: bool = False) -> timedelta | None:
+    def attempt(
+        self, now: datetime, window: SlidingWindow, most: int | None, *, extend: bool = False
+    ) -> timedelta | None:
         """Count a knock at an open door and shut it after `most` in the window; return how long it stays shut."""
-        if self.left(now) is not None:
-            if prolongs:
-                self.shut(now)
-        elif window.add(now) >= (MOST + 1 if most is None else most):
+        if self.remaining(now) is not None:
+            if extend:
+                self.lock(now)
+        elif window.add(now) >= (MAX_COUNT + 1 if most is None else most):
             window.clear()
-            self.shut(now)
-        return self.left(now)
+            self.lock(now)
+        return self.remaining(now)
 
-    def left(self, now: datetime) -> timedelta | None:
+    def remaining(self, now: datetime) -> timedelta | None:
         """Return how long it stays shut, None while it is open."""
         if self._since is None or self._until is None:
             return None
@@ -71,20 +73,20 @@ class Door:
         self._open(self._until if left <= timedelta() else self._since)
         return None
 
-    def shut(self, now: datetime) -> None:
+    def lock(self, now: datetime) -> None:
         """Shut it for its pause from now on, also when it is shut already."""
-        if self.left(now) is None:
+        if self.remaining(now) is None:
             self._since = now
         self._until = now + self._pause
 
-    def open(self, now: datetime) -> None:
+    def unlock(self, now: datetime) -> None:
         """Open it before its time."""
-        if self.left(now) is not None:
+        if self.remaining(now) is not None:
             self._open(now)
 
     def total(self, now: datetime) -> timedelta:
         """Return for how long it has been shut so far."""
-        return self._total + (timedelta() if self.left(now) is None or self._since is None else now - self._since)
+        return self._total + (timedelta() if self.remaining(now) is None or self._since is None else now - self._since)
 
     def _open(self, at: datetime) -> None:
         if self._since is not None:
@@ -92,45 +94,45 @@ class Door:
         self._since = self._until = None
 
 
-def too_often(holder: Holder, stage: Stage, rest: timedelta) -> bool:
+def is_rate_limited(holder: EmulatedAccount, stage: RequestContext, rest: timedelta) -> bool:
     """Tell whether an account asked more within a minute than the fault `rate` allows, or has not rested since."""
-    door = holder.memory.setdefault("rate", Door(rest))
-    window = holder.memory.setdefault("minute", Window(_MINUTE))
+    door = holder.state.setdefault("rate", Lockout(rest))
+    window = holder.state.setdefault("minute", SlidingWindow(_MINUTE))
     allowed = stage.fault("rate")
     if allowed is None:
-        door.open(stage.now())
+        door.unlock(stage.now())
     most = None if allowed is None else int(allowed or 0)
-    return door.knock(stage.now(), window, most) is not None
+    return door.attempt(stage.now(), window, most) is not None
 
 
 @dataclass(slots=True)
-class Life:
+class SessionLifetime:
     """What decides how long a session lives."""
 
     opened: datetime
     used: datetime
-    turn: int
+    fault_revision: int
     """How often faults had been switched when it was opened."""
     uses: int = 0
-    over: bool = False
+    ended: bool = False
 
 
 _MOST_CALLERS = 1000
 
 
-class Edge:
+class Firewall:
     """A door for every caller and limit; the callers of long ago are forgotten."""
 
     def __init__(self) -> None:
-        self._callers: OrderedDict[tuple[str, str, Limit], tuple[Window, Door]] = OrderedDict()
+        self._callers: OrderedDict[tuple[str, str, RateLimit], tuple[SlidingWindow, Lockout]] = OrderedDict()
 
-    def turns_away(self, vendor: str, client: str, limit: Limit, now: datetime) -> bool:
+    def blocks(self, vendor: str, client: str, limit: RateLimit, now: datetime) -> bool:
         """Count a request, and tell whether its caller is shut out; to ask on keeps it so."""
         caller = (vendor, client, limit)
         if caller not in self._callers:
-            self._callers[caller] = Window(limit.span), Door(limit.pause)
+            self._callers[caller] = SlidingWindow(limit.span), Lockout(limit.pause)
         self._callers.move_to_end(caller)
         if len(self._callers) > _MOST_CALLERS:
             self._callers.popitem(last=False)
         window, door = self._callers[caller]
-        return door.knock(now, window, limit.most, prolongs=True) is not None
+        return door.attempt(now, window, limit.most, extend=True) is not None

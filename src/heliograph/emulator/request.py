@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from heliograph.emulator.api import Asked
+from heliograph.emulator.api import EmulatedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ class BadRequest(Exception):
     """The request cannot be read; the text says why."""
 
 
-def asked_from(verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str) -> Asked:
+def parse_request(verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str) -> EmulatedRequest:
     """Return what a request asks; `headers` are keyed in lower case. Of two arguments of one name the first counts."""
     try:
         parts = urlsplit(target if "://" in target else "/" + target.lstrip("/"))
@@ -28,10 +28,12 @@ def asked_from(verb: str, target: str, headers: Mapping[str, str], body: bytes, 
     arguments: dict[str, str] = {}
     for name, value in [*pairs, *_body_fields(headers.get("content-type", ""), body)]:
         arguments.setdefault(name, value)
-    return Asked(verb, unquote(parts.path.lstrip("/")), arguments, headers, _cookies(headers.get("cookie", "")), origin)
+    return EmulatedRequest(
+        verb, unquote(parts.path.lstrip("/")), arguments, headers, _cookies(headers.get("cookie", "")), origin
+    )
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return a body that has to be a JSON object."""
     try:
         document = json.loads(body)
@@ -47,7 +49,7 @@ def _body_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     if not body:
         return []
     if kind == "application/json" or (not kind and body.lstrip()[:1] == b"{"):
-        return [(name, _text(value)) for name, value in json_object(body).items() if value is not None]
+        return [(name, _text(value)) for name, value in parse_json_object(body).items() if value is not None]
     if kind == "multipart/form-data":
         return _multipart(content_type, body)
     if kind not in {"", "application/x-www-form-urlencoded"}:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h11
 
-from heliograph.emulator.api import Told
+from heliograph.emulator.api import EmulatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from heliograph.emulator.app import Delivery, Emulator
+    from heliograph.emulator.app import EmulatedDelivery, Emulator
 
 _CHUNK = 65536
 _LARGEST_HEAD = 65536
@@ -31,7 +31,7 @@ class _Refused(Exception):
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
-        self.told = Told(f"{why}\n".encode(), status, "text/plain")
+        self.told = EmulatedResponse(f"{why}\n".encode(), status, "text/plain")
 
 
 async def serve(
@@ -54,7 +54,7 @@ async def serve(
     first = await asyncio.start_server(converse, host, ports[0])
     second = await asyncio.start_server(converse, host, ports[1])
     emulator.second_port = second.sockets[0].getsockname()[1]
-    ready(emulator.ready(_url(first.sockets[0]), _url(second.sockets[0])))
+    ready(emulator.ready_info(_url(first.sockets[0]), _url(second.sockets[0])))
     await stop.wait()
     first.close()
     second.close()
@@ -120,7 +120,7 @@ class _Conversation:
             while (question := await self._question()) is not None:
                 host = question.headers.get("host")
                 origin = f"http://{host}" if host else _url(self._writer.get_extra_info("socket"))
-                await self._deliver(question, self._emulator.delivery(*question, origin, self._client))
+                await self._deliver(question, self._emulator.deliver(*question, origin, self._client))
                 if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                     return
                 self._http.start_next_cycle()
@@ -151,7 +151,7 @@ class _Conversation:
             self._http.receive_data(await self._reader.read(_CHUNK))
         return event if isinstance(event, h11.Event) else None
 
-    async def _deliver(self, question: _Question, delivery: Delivery) -> None:
+    async def _deliver(self, question: _Question, delivery: EmulatedDelivery) -> None:
         if delivery.delay:
             await asyncio.sleep(delivery.delay)
         if delivery.silent:
@@ -165,9 +165,9 @@ class _Conversation:
             )
             self._writer.transport.abort()
             raise ConnectionAbortedError
-        body = b"" if question.verb == "HEAD" else delivery.told.body
-        await self._send(self._head(delivery.told))
-        if delivery.halved:
+        body = b"" if question.verb == "HEAD" else delivery.response.body
+        await self._send(self._head(delivery.response))
+        if delivery.truncated:
             await self._send(h11.Data(data=body[: len(body) // 2]))
             return
         await self._send(h11.Data(data=body))
@@ -186,7 +186,7 @@ class _Conversation:
                     while await self._reader.read(_CHUNK):
                         pass
 
-    def _head(self, told: Told) -> h11.Response:
+    def _head(self, told: EmulatedResponse) -> h11.Response:
         headers = [
             ("Date", format_datetime(self._emulator.world.clock.now(), usegmt=True)),
             ("Content-Type", told.content_type),

@@ -10,45 +10,45 @@ from random import Random
 from typing import NamedTuple
 
 STEP_SECONDS = 300
-STEPS = 24 * 3600 // STEP_SECONDS
+STEPS_PER_DAY = 24 * 3600 // STEP_SECONDS
 """Steps of a UTC day; the world changes only between steps."""
 
 _KNOTS = 48
-_STEPS_PER_KNOT = STEPS // _KNOTS
+_STEPS_PER_KNOT = STEPS_PER_DAY // _KNOTS
 _SUN_DAYS = 8
 """The sun is looked up for every eighth day only: in between it is off by less than 0.1°."""
 _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where the town stands, in degrees."""
 
     latitude: float
     longitude: float
 
 
-class Sky:
+class Weather:
     """Sunlight as a share of what panels are rated for; the same for the same seed, place and moment.
 
     Steps are counted from 1970-01-01T00:00Z, days likewise.
     """
 
-    def __init__(self, place: Place, seed: int) -> None:
-        self.place = place
+    def __init__(self, place: Location, seed: int) -> None:
+        self.location = place
         self._seed = seed
         self._elevations: dict[int, list[float]] = {}
         self._days: dict[int, array[float]] = {}
 
-    def between(self, first: int, end: int) -> array[float]:
+    def irradiance(self, first: int, end: int) -> array[float]:
         """Return the light of the steps from `first` up to, not including, `end`."""
         light: array[float] = array("d")
-        for day in range(first // STEPS, (end - 1) // STEPS + 1):
-            light.extend(self._day(day)[max(0, first - day * STEPS) : end - day * STEPS])
+        for day in range(first // STEPS_PER_DAY, (end - 1) // STEPS_PER_DAY + 1):
+            light.extend(self._day(day)[max(0, first - day * STEPS_PER_DAY) : end - day * STEPS_PER_DAY])
         return light
 
     def elevation(self, step: int) -> float:
         """Return how high the sun stands, in degrees."""
-        day, rest = divmod(step, STEPS)
+        day, rest = divmod(step, STEPS_PER_DAY)
         return self._elevations_of(day)[rest]
 
     def _day(self, day: int) -> array[float]:
@@ -78,7 +78,7 @@ class Sky:
             from astral import Observer  # noqa: PLC0415 - only an emulated world needs a sun
             from astral.sun import elevation  # noqa: PLC0415
 
-            observer = Observer(self.place.latitude, self.place.longitude)
+            observer = Observer(self.location.latitude, self.location.longitude)
             midnight = _DAY_ZERO + timedelta(days=day)
             moments = [midnight + timedelta(days=knot / _KNOTS) for knot in range(_KNOTS + 1)]
             found = [elevation(observer, moment, with_refraction=False) for moment in moments]

@@ -8,10 +8,10 @@ from itertools import repeat
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.datalogger import Uploads
-from heliograph.emulator.household import Home
-from heliograph.emulator.ratelimit import Door
-from heliograph.emulator.weather import STEP_SECONDS, Place, Sky
+from heliograph.emulator.datalogger import DataLogger
+from heliograph.emulator.household import Household
+from heliograph.emulator.ratelimit import Lockout
+from heliograph.emulator.weather import STEP_SECONDS, Location, Weather
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from heliograph.emulator import api
     from heliograph.emulator.api import Emulation
-    from heliograph.emulator.clock import Clock
+    from heliograph.emulator.clock import SimulatedClock
 
     Fault = Callable[[str], str | None]
     """Tells the value of a fault, None while it is off."""
@@ -33,20 +33,20 @@ _LAST_YEAR = 10
 class World:
     """One seed, one clock, one wall clock's zone, one sky."""
 
-    def __init__(self, clock: Clock, zone: tzinfo, seed: int) -> None:
+    def __init__(self, clock: SimulatedClock, zone: tzinfo, seed: int) -> None:
         self.clock = clock
         self.zone = zone
         self.seed = seed
         self.today = clock.now().astimezone(zone).date()
         """The local day the emulator started on."""
-        self.sky = Sky(_place(clock.now().astimezone(zone)), seed)
+        self.weather = Weather(_place(clock.now().astimezone(zone)), seed)
 
     def uploaded_at(self) -> datetime:
         """Return the last 5-minute boundary."""
         now = self.clock.now()
         return now - timedelta(seconds=now.timestamp() % STEP_SECONDS)
 
-    def reachable(self, moment: datetime) -> datetime:
+    def validate_moment(self, moment: datetime) -> datetime:
         """Return a moment if the world knows it."""
         first, last = self.today.year - 1, self.today.year + _LAST_YEAR
         if moment.tzinfo is None:
@@ -58,32 +58,34 @@ class World:
 
 
 @dataclass(slots=True)
-class Site:
+class SimulatedPlant:
     """One emulated plant."""
 
     id: str
     name: str
     family: str
     devices: tuple[str, ...]
-    homes: tuple[api.Home, ...]
-    truth: tuple[api.Home, ...] = ()
+    households: tuple[api.HouseholdView, ...]
+    truth: tuple[api.HouseholdView, ...] = ()
     """The homes as they are, where `homes` is what the cloud was told of them."""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Holder:
+class SimulatedAccount:
     """One emulated account."""
 
     vendor: str
     username: str
     password: str = field(repr=False)
-    sites: tuple[api.Site, ...]
-    memory: dict[str, Any] = field(default_factory=dict, repr=False)
-    lock: Door = field(default_factory=lambda: Door(_LOCK), repr=False)
+    plants: tuple[api.EmulatedPlant, ...]
+    state: dict[str, Any] = field(default_factory=dict, repr=False)
+    lockout: Lockout = field(default_factory=lambda: Lockout(_LOCK), repr=False)
 
 
-def furnish(world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault) -> tuple[Holder, ...]:
+def build_accounts(
+    world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault
+) -> tuple[SimulatedAccount, ...]:
     """Build the accounts, cloud by cloud in turn; each holds a plant of every family of its cloud."""
     taken: set[str] = set()
     return tuple(
@@ -92,16 +94,18 @@ def furnish(world: World, emulations: Sequence[Emulation], accounts: int, fault:
     )
 
 
-def _holder(world: World, emulation: Emulation, number: int, taken: set[str], fault: Fault) -> Holder:
-    return Holder(
+def _holder(world: World, emulation: Emulation, number: int, taken: set[str], fault: Fault) -> SimulatedAccount:
+    return SimulatedAccount(
         vendor=emulation.vendor,
         username=emulation.username(number),
         password=f"sun-{_dice(world, emulation, number).getrandbits(40):010x}",
-        sites=tuple(_site(world, emulation, number, family, taken, fault) for family in emulation.families()),
+        plants=tuple(_site(world, emulation, number, family, taken, fault) for family in emulation.families()),
     )
 
 
-def _site(world: World, emulation: Emulation, number: int, family: str, taken: set[str], fault: Fault) -> Site:
+def _site(
+    world: World, emulation: Emulation, number: int, family: str, taken: set[str], fault: Fault
+) -> SimulatedPlant:
     dice = _dice(world, emulation, number, family)
     while True:
         seed = dice.getrandbits(48)
@@ -109,20 +113,20 @@ def _site(world: World, emulation: Emulation, number: int, family: str, taken: s
         if taken.isdisjoint((plant, *devices)):
             break
     taken.update((plant, *devices))
-    plan = emulation.home(family)
-    seeds = [f"{world.seed}/{plant}/{place}" for place in range(plan.homes)]
-    truth = tuple(Home(plan, world.sky, world.zone, world.today, one, world.uploaded_at) for one in seeds)
+    plan = emulation.hardware(family)
+    seeds = [f"{world.seed}/{plant}/{place}" for place in range(plan.households)]
+    truth = tuple(Household(plan, world.weather, world.zone, world.today, one, world.uploaded_at) for one in seeds)
     logger = f"{world.seed}/{plant}"
-    homes = tuple(Uploads(*one, fault, world.uploaded_at) for one in zip(truth, repeat(logger), seeds, strict=False))
+    homes = tuple(DataLogger(*one, fault, world.uploaded_at) for one in zip(truth, repeat(logger), seeds, strict=False))
     name = f"{family.replace('-', ' ').replace('_', ' ').title()} {number}"
-    return Site(plant, name, family, devices, homes, truth)
+    return SimulatedPlant(plant, name, family, devices, homes, truth)
 
 
 def _dice(world: World, emulation: Emulation, number: int, family: str = "") -> Random:
     return Random(f"{world.seed}/{emulation.vendor}/{number}/{family}")  # noqa: S311 - a toy's passwords
 
 
-def _place(moment: datetime) -> Place:
+def _place(moment: datetime) -> Location:
     """Return a place where the wall clocks show this: the sun is highest about noon."""
     offset = (moment.utcoffset() or timedelta()) - (moment.dst() or timedelta())
-    return Place(_LATITUDE, (offset / timedelta(hours=1) * 15 + 180) % 360 - 180)
+    return Location(_LATITUDE, (offset / timedelta(hours=1) * 15 + 180) % 360 - 180)

@@ -6,15 +6,15 @@ import os
 from time import time
 from typing import TYPE_CHECKING
 
-from heliograph.keeper.limits import Budget, Limits, Pause
+from heliograph.keeper.limits import Backoff, Budget, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from heliograph.keeper.guard import Gate
+    from heliograph.keeper.guard import AccountGuard
 
-__all__ = ["Budget", "Keeper", "Limits", "Pause"]
+__all__ = ["Backoff", "Budget", "Keeper", "Limits"]
 
 PATIENCE = 120.0
 """Seconds to wait for another program's conversation with the same account."""
@@ -39,7 +39,7 @@ class Keeper:
             return data_folder(os.environ) / "accounts"
         return self._folder
 
-    def gate(
+    def guard(
         self,
         vendor: str,
         server: str,
@@ -47,12 +47,14 @@ class Keeper:
         limits: Limits,
         *,
         interactive: bool = False,
-        paced: bool = False,
+        self_throttled: bool = False,
         clock: Callable[[], float] = time,
-    ) -> Gate:
+    ) -> AccountGuard:
         """Return the gate of one account."""
-        from heliograph.keeper.guard import Gate  # noqa: PLC0415 - a client that is not kept knows its limits only
-        from heliograph.keeper.state_file import Shelf  # noqa: PLC0415
+        from heliograph.keeper.guard import AccountGuard  # noqa: PLC0415 - a client that is not kept knows its limits only
+        from heliograph.keeper.state_file import StateFile  # noqa: PLC0415
 
-        shelf = Shelf.of(self.folder, vendor, server, username)
-        return Gate(shelf, limits, clock, interactive=interactive, paced=paced, patience=self._patience)
+        shelf = StateFile.for_account(self.folder, vendor, server, username)
+        return AccountGuard(
+            shelf, limits, clock, interactive=interactive, self_throttled=self_throttled, patience=self._patience
+        )

@@ -10,7 +10,7 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from heliograph.core.protocol import Wait, advance
+from heliograph.core.protocol import Sleep, resume
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import policy
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-    from heliograph.core.endpoint import Plan
-    from heliograph.core.protocol import Conversation
-    from heliograph.core.session import Reply, Request
+    from heliograph.core.endpoint import Flow
+    from heliograph.core.protocol import AccountProtocol
+    from heliograph.core.session import Request, Response
     from heliograph.keeper.limits import Budget, Limits
-    from heliograph.keeper.state import Book
-    from heliograph.keeper.state_file import Shelf
+    from heliograph.keeper.state import AccountState
+    from heliograph.keeper.state_file import StateFile
 
 T = TypeVar("T")
 
@@ -34,40 +34,40 @@ ROUNDS = 10_000
 """What a guess at a refused password costs whoever finds its fingerprint."""
 
 
-class Gate:
+class AccountGuard:
     """What stands between one account's conversations and the network."""
 
     def __init__(
         self,
-        shelf: Shelf,
+        state_file: StateFile,
         limits: Limits,
         clock: Callable[[], float],
         *,
         interactive: bool,
-        paced: bool = False,
+        self_throttled: bool = False,
         patience: float,
     ) -> None:
-        self.shelf = shelf
+        self.state_file = state_file
         self.limits = limits
         self.clock = clock
         self.interactive = interactive
-        self.paced = paced
+        self.self_throttled = self_throttled
         self.patience = patience
-        self._unwritten: Book | None = None
+        self._unwritten: AccountState | None = None
 
     def budget(self) -> Budget:
         """Return what is used, what is left, and what holds the account back."""
         now = self.clock()
         return policy.budget(self.load(now), now, self.limits)
 
-    def free_at(self, requests: int) -> float:
+    def available_at(self, requests: int) -> float:
         """Return when a program may send so many requests, if nobody sends any until then."""
         now = self.clock()
         book = self.load(now)
-        limit, _ = self.limits.of(interactive=False)
-        return now if book.requests_used + requests <= limit else book.free_at(max(limit - requests + 1, 1))
+        limit, _ = self.limits.effective(interactive=False)
+        return now if book.requests_used + requests <= limit else book.available_at(max(limit - requests + 1, 1))
 
-    def watch(self, talk: Conversation, plan: Callable[[], Plan[T]]) -> Generator[Request | Wait, Reply | None, T]:
+    def run(self, talk: AccountProtocol, plan: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Response | None, T]:
         """Carry one plan through the gate, alone."""
         lock = yield from self._alone(talk.cloud.vendor)
         try:
@@ -75,20 +75,20 @@ class Gate:
         finally:
             lock.release()
 
-    def _alone(self, vendor: str) -> Generator[Wait, None, BaseFileLock]:
+    def _alone(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
         from filelock import Timeout  # noqa: PLC0415 - a client that is not kept never needs it
 
-        lock, waited = self.shelf.lock(), 0.0
+        lock, waited = self.state_file.lock(), 0.0
         while True:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 if waited >= self.patience:
                     raise self._busy(vendor) from None
-                yield Wait(GLANCE)
+                yield Sleep(GLANCE)
                 waited += GLANCE
             except OSError as error:
-                raise self.shelf.unusable(error) from None
+                raise self.state_file.access_error(error) from None
             else:
                 return lock
 
@@ -101,21 +101,21 @@ class Gate:
         busy.retry_after = self.patience
         return busy
 
-    def load(self, now: float, *, alone: bool = False) -> Book:
+    def load(self, now: float, *, locked: bool = False) -> AccountState:
         """Return the book brought to the present; what could not be written is remembered all the same."""
-        book = self.shelf.load(now, alone=alone)
+        book = self.state_file.load(now, locked=locked)
         if self._unwritten is not None:
             if book.at <= self._unwritten.at:
                 book = self._unwritten
             else:  # somebody else could write meanwhile
-                book.catch_up(self._unwritten)
-        book.seen_at(now)
+                book.merge(self._unwritten)
+        book.advance_to(now)
         return book
 
-    def save(self, book: Book, written: str, *, opens: bool) -> None:
+    def save(self, book: AccountState, written: str, *, opens: bool) -> None:
         """Write the book in these words; a login is not sent unless it was written, a read with a living session is."""
         try:
-            self.shelf.save(written, durable=opens)
+            self.state_file.save(written, durable=opens)
         except StoreError:
             self._unwritten = book
             if opens:
@@ -127,13 +127,13 @@ class Gate:
 class _Visit:
     """One plan on its way through the gate, whose lock is held meanwhile."""
 
-    def __init__(self, gate: Gate, talk: Conversation) -> None:
+    def __init__(self, gate: AccountGuard, talk: AccountProtocol) -> None:
         self.gate = gate
         self.talk = talk
         self.now = gate.clock()
-        self.book = gate.load(self.now, alone=True)
+        self.book = gate.load(self.now, locked=True)
         self._known: CloudError | None = None
-        talk.trouble = None
+        talk.last_error = None
         self._refusal: CloudError | None = None
         self._begun = False
         self._answered = False
@@ -141,7 +141,7 @@ class _Visit:
         self._take_session()
         self._deaths = talk.session.deaths
         if self.book.trying:
-            policy.cut_off(self.book, self.now)
+            policy.on_interrupted_login(self.book, self.now)
 
     def _take_session(self) -> None:
         """Go on with the stored session, whoever opened it."""
@@ -149,16 +149,16 @@ class _Visit:
         if stored is None:
             return
         session = Session.from_dict(stored)
-        if session.server == mine.server and self.talk.cloud.trusts(session, session.base):
+        if session.server == mine.server and self.talk.cloud.is_trusted_url(session, session.base):
             session.zone = mine.zone
             self.talk.session = session
 
-    def carry(self, plan: Plan[T]) -> Generator[Request, Reply, T]:
-        outcome: Reply | CloudError | None = None
-        with closing(self.talk.carry(plan, self.now)) as steps:
+    def carry(self, plan: Flow[T]) -> Generator[Request, Response, T]:
+        outcome: Response | CloudError | None = None
+        with closing(self.talk.execute(plan, self.now)) as steps:
             try:
                 while True:
-                    request = advance(steps, outcome)
+                    request = resume(steps, outcome)
                     outcome = self._refused(request)
                     if outcome is None:
                         outcome = yield from self._sent(request)
@@ -174,19 +174,19 @@ class _Visit:
         self._notice()
         try:
             self._begin()
-            policy.admit(
+            policy.check(
                 self.book,
                 self.now,
                 self.gate.limits,
-                opens=request.opens,
+                is_login=request.is_login,
                 interactive=self.gate.interactive,
-                insisted=self.talk.insisted,
+                forced=self.talk.forced,
                 fingerprint=self._fingerprint,
             )
         except CloudError as refusal:
             refusal.vendor = self.talk.cloud.vendor
             self._refusal = refusal
-            if request.opens and self.book.opened_at is not None:
+            if request.is_login and self.book.opened_at is not None:
                 # The old session was given up for a new one, not by the cloud; it may still serve.
                 self._take_session()
             return refusal
@@ -194,53 +194,53 @@ class _Visit:
 
     def _begin(self) -> None:
         """Let the first request wait for the day's even flow, unless a person waits or the program sees to that."""
-        if not (self._begun or self.gate.interactive or self.gate.paced or self.talk.insisted):
-            policy.admit_visit(self.book, self.now, self.gate.limits)
+        if not (self._begun or self.gate.interactive or self.gate.self_throttled or self.talk.forced):
+            policy.check_pacing(self.book, self.now, self.gate.limits)
         self._begun = True
 
-    def _sent(self, request: Request) -> Generator[Request, Reply, Reply | CloudError]:
+    def _sent(self, request: Request) -> Generator[Request, Response, Response | CloudError]:
         """Write down that a request is sent, and have it sent."""
-        policy.sent(self.book, self.now, opens=request.opens)
+        policy.on_send(self.book, self.now, is_login=request.is_login)
         try:
-            self._write(opens=request.opens)
+            self._write(opens=request.is_login)
         except StoreError:
-            policy.refund(self.book, opens=request.opens)
+            policy.refund(self.book, is_login=request.is_login)
             raise
         try:
             reply = yield request
         except CloudError as error:
             if not getattr(error, "sent", True):
-                policy.refund(self.book, opens=request.opens)
+                policy.refund(self.book, is_login=request.is_login)
             self._is_now(self.gate.clock())
             return error
-        self._is_now(reply.at)
+        self._is_now(reply.received_at)
         self._answered = True
         return reply
 
     def _is_now(self, moment: float) -> None:
         self.now = max(self.now, moment)
-        self.book.seen_at(self.now)
+        self.book.advance_to(self.now)
 
     def _notice(self) -> None:
         """See what became of the last request: of the session, of a login, and of what was asked."""
-        book, session, trouble = self.book, self.talk.session, self.talk.trouble
+        book, session, trouble = self.book, self.talk.session, self.talk.last_error
         if self._answered and book.trying and session.alive:
-            policy.logged_in(book, self.now, self._fingerprint)
+            policy.on_login(book, self.now, self._fingerprint)
         if session.deaths != self._deaths:
             self._deaths = session.deaths
-            policy.died(book, self.now)
+            policy.on_session_expired(book, self.now)
         if trouble is not self._known and trouble is not None:
             self._known = trouble
             self._learn(trouble)
         elif self._answered:
-            policy.worked(book)
+            policy.on_success(book)
         self._answered = False
 
     def _learn(self, trouble: CloudError) -> None:
         if trouble is not self._refusal:
-            policy.learn(self.book, self.now, trouble, self._fingerprint)
+            policy.on_error(self.book, self.now, trouble, self._fingerprint)
         elif self.book.trying:
-            policy.login_failed(self.book, self.now, trouble)
+            policy.on_login_failed(self.book, self.now, trouble)
 
     def _write(self, *, opens: bool) -> None:
         self.book.session = self.talk.session.to_dict()
@@ -254,6 +254,6 @@ class _Visit:
 
     def _fingerprint(self) -> str:
         """Return what tells two passwords apart without telling either; and is rarely needed."""
-        who = self.talk.who
+        who = self.talk.credentials
         password = who.password.reveal() if who else ""
-        return hashlib.pbkdf2_hmac("sha256", password.encode(), self.gate.shelf.name.encode(), ROUNDS).hex()
+        return hashlib.pbkdf2_hmac("sha256", password.encode(), self.gate.state_file.name.encode(), ROUNDS).hex()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 DAY = 24 * 3600.0
 
-Kind = Literal["locked", "blocked", "throttled", "unreachable", "login"]
+BackoffKind = Literal["locked", "blocked", "throttled", "unreachable", "login"]
 
 
 class Limits(NamedTuple):
@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     reserve: int
     login_reserve: int = 1
 
-    def of(self, *, interactive: bool) -> tuple[int, int]:
+    def effective(self, *, interactive: bool) -> tuple[int, int]:
         """Return how many requests and logins a person has, or a program: a reserve never takes more than half."""
         requests, logins = max(self.requests, 1), max(self.logins, 1)
         if interactive:
@@ -29,10 +29,10 @@ class Limits(NamedTuple):
         return max(requests - self.reserve, (requests + 1) // 2), max(logins - self.login_reserve, (logins + 1) // 2)
 
 
-class Pause(NamedTuple):
+class Backoff(NamedTuple):
     """Why nothing is sent until when; a pause of kind "login" concerns logins only."""
 
-    kind: Kind
+    kind: BackoffKind
     until: datetime
     why: str
 
@@ -50,7 +50,7 @@ class Budget(NamedTuple):
     opened_at: datetime | None
     """When the stored session was opened; None without one."""
     last_login: datetime | None
-    pause: Pause | None
+    pause: Backoff | None
     notes: tuple[tuple[datetime, str], ...]
     """What happened lately, newest last."""
     refused_at: datetime | None = None

@@ -18,12 +18,12 @@ from heliograph.errors import (
     Throttled,
     Unreachable,
 )
-from heliograph.keeper.limits import DAY, Budget, Kind, Limits, Pause
+from heliograph.keeper.limits import DAY, Backoff, BackoffKind, Budget, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heliograph.keeper.state import Book
+    from heliograph.keeper.state import AccountState
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -48,34 +48,34 @@ FORGIVEN = 2
 MISS_WAIT, LONGEST_MISS_WAIT = 30.0, 15 * MINUTE
 
 
-def admit(
-    book: Book,
+def check(
+    book: AccountState,
     now: float,
     limits: Limits,
     *,
-    opens: bool,
+    is_login: bool,
     interactive: bool,
-    insisted: bool = False,
+    forced: bool = False,
     fingerprint: Callable[[], str],
 ) -> None:
     """Let one request pass, or raise why it has to wait; `fingerprint` is that of the password in use."""
-    interactive = interactive or insisted
+    interactive = interactive or forced
     if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
         raise _paused(book, now)
-    if insisted:
+    if forced:
         _insisted(book, now)
-    elif opens and book.refused_passwords and fingerprint() in book.refused_passwords:
+    elif is_login and book.refused_passwords and fingerprint() in book.refused_passwords:
         raise InvalidCredentials(
             "the cloud refused this password before, so it is not tried again",
             advice="Nothing was sent. If it is right after all, run: heliograph login VENDOR",
         )
-    if opens:
+    if is_login:
         until, why = _login_wait(book, now, limits, interactive=interactive)
         if now < until:
             raise _wait(why, until, now)
-    limit, _ = limits.of(interactive=interactive)
+    limit, _ = limits.effective(interactive=interactive)
     if book.requests_used >= limit:
-        until = book.free_at(limit)
+        until = book.available_at(limit)
         raise _wait(
             f"{book.requests_used} of {limits.requests} requests of 24 hours are used"
             + ("" if interactive else f", and {limits.requests - limit} are kept for a person"),
@@ -84,7 +84,7 @@ def admit(
         )
 
 
-def admit_visit(book: Book, now: float, limits: Limits) -> None:
+def check_pacing(book: AccountState, now: float, limits: Limits) -> None:
     """Let a program begin to ask, or raise until when its requests have to flow; what has begun is not cut off by this.
 
     Without it, one that asks as often as it likes has spent its day by breakfast, and the next at the same hour.
@@ -94,17 +94,17 @@ def admit_visit(book: Book, now: float, limits: Limits) -> None:
         raise _wait(f"{used}, the others are spread over the day", now + wait, now)
 
 
-def _flow_wait(book: Book, limits: Limits) -> float:
-    limit, _ = limits.of(interactive=False)
+def _flow_wait(book: AccountState, limits: Limits) -> float:
+    limit, _ = limits.effective(interactive=False)
     at_once = max(limit * AT_ONCE, 1.0)
-    return book.flow_wait(at_once, max(limit - at_once, 1.0) / DAY)
+    return book.pacing_delay(at_once, max(limit - at_once, 1.0) / DAY)
 
 
-def _active_pause(book: Book, now: float) -> str:
+def _active_pause(book: AccountState, now: float) -> str:
     return book.pause if now < book.pause_until else ""
 
 
-def _paused(book: Book, now: float) -> Throttled:
+def _paused(book: AccountState, now: float) -> Throttled:
     kind = {"locked": AccountLocked, "blocked": Blocked}.get(book.pause, Throttled)
     error = kind(book.pause_why, advice=f"Nothing was sent; the next try is at {_clock(book.pause_until)}")
     error.retry_after = book.pause_until - now
@@ -113,7 +113,7 @@ def _paused(book: Book, now: float) -> Throttled:
     return error
 
 
-def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+def _login_wait(book: AccountState, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
     """Return the first moment a login may be sent, and all that speaks against one: the last wait has causes too."""
     waits = []
     if book.failures and book.failed_at is not None:
@@ -130,8 +130,8 @@ def _login_wait(book: Book, now: float, limits: Limits, *, interactive: bool) ->
     return max(until for until, _ in waits), "; ".join(why for _, why in waits if why)
 
 
-def _budget_wait(book: Book, limits: Limits, *, interactive: bool) -> tuple[float, str]:
-    _, limit = limits.of(interactive=interactive)
+def _budget_wait(book: AccountState, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+    _, limit = limits.effective(interactive=interactive)
     used = len(book.logins)
     why = f"{used} of {limits.logins} logins of 24 hours are used"
     if used >= limit:
@@ -142,7 +142,7 @@ def _budget_wait(book: Book, limits: Limits, *, interactive: bool) -> tuple[floa
     return 0.0, ""
 
 
-def _failure_wait(book: Book) -> float:
+def _failure_wait(book: AccountState) -> float:
     wait = min(LOGIN_WAIT * 2 ** (book.failures - 1), LONGEST_LOGIN_WAIT) if book.failures < 60 else LONGEST_LOGIN_WAIT
     return max(wait, PERSON_WAIT) if book.failed_by_person else wait
 
@@ -153,29 +153,29 @@ def _wait(what: str, until: float, now: float) -> Throttled:
     return error
 
 
-def sent(book: Book, now: float, *, opens: bool) -> None:
+def on_send(book: AccountState, now: float, *, is_login: bool) -> None:
     """Count a request that is about to be sent; a login is under way until its outcome is known."""
-    book.spend(now)
-    if opens:
+    book.count_request(now)
+    if is_login:
         book.logins = [*book.logins, now]
         book.trying = True
 
 
-def refund(book: Book, *, opens: bool) -> None:
+def refund(book: AccountState, *, is_login: bool) -> None:
     """Take back what was counted for a request that never left this machine."""
     book.spent[-1][1] -= 1
-    if opens:
+    if is_login:
         book.logins, book.trying = book.logins[:-1], False
 
 
-def worked(book: Book) -> None:
+def on_success(book: AccountState) -> None:
     """Know that the cloud gave what was asked."""
     book.misses = 0
     if book.pause == "unreachable":
         book.pause, book.pause_until, book.pause_why = "", 0.0, ""
 
 
-def logged_in(book: Book, now: float, fingerprint: Callable[[], str]) -> None:
+def on_login(book: AccountState, now: float, fingerprint: Callable[[], str]) -> None:
     """Remember a login that succeeded."""
     book.trying = False
     book.opened_at = book.last_login = now
@@ -183,45 +183,45 @@ def logged_in(book: Book, now: float, fingerprint: Callable[[], str]) -> None:
     if book.refused_passwords:
         accepted = fingerprint()
         book.refused_passwords = [refused for refused in book.refused_passwords if refused != accepted]
-    book.note(now, "logged in")
+    book.add_note(now, "logged in")
 
 
-def died(book: Book, now: float) -> None:
+def on_session_expired(book: AccountState, now: float) -> None:
     """Remember that the cloud no longer knows the session; one that died young had a rival."""
     if book.opened_at is None:
         return
     age, book.opened_at = now - book.opened_at, None
     if age < EARLY:
         book.deaths = [*(death for death in book.deaths if now < death + LATELY), now]
-        book.note(
+        book.add_note(
             now, f"the session ended after {age / MINUTE:.0f} min: somebody else logged in, or the cloud dropped it"
         )
     else:
-        book.note(now, f"the session ended after {age / HOUR:.1f} h")
+        book.add_note(now, f"the session ended after {age / HOUR:.1f} h")
 
 
-def cut_off(book: Book, now: float) -> None:
+def on_interrupted_login(book: AccountState, now: float) -> None:
     """Remember that whoever was here before did not live to see what became of its login."""
     book.trying = False
     book.failures += 1
     # Where its login is no longer counted, it was more than a day ago.
     book.failed_at, book.failed_why = (book.logins[-1] if book.logins else now - DAY), "its outcome was never seen"
-    book.note(now, "a login was cut off before its outcome was known")
+    book.add_note(now, "a login was cut off before its outcome was known")
 
 
-def _insisted(book: Book, now: float) -> None:
+def _insisted(book: AccountState, now: float) -> None:
     """Let a person try what the rules would not: all but locks, blocks and the budget is forgotten."""
     _forgive(book)
     book.deaths = []
-    book.note(now, "a person asked for a new login")
+    book.add_note(now, "a person asked for a new login")
 
 
-def _forgive(book: Book) -> None:
+def _forgive(book: AccountState) -> None:
     book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
     book.refused_at = None
 
 
-def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], str]) -> None:
+def on_error(book: AccountState, now: float, error: CloudError, fingerprint: Callable[[], str]) -> None:
     """Learn from what the cloud, or its silence, said; `fingerprint` is that of the password in use."""
     trying, book.trying = book.trying, False
     silent = isinstance(error, Unreachable)
@@ -231,30 +231,30 @@ def learn(book: Book, now: float, error: CloudError, fingerprint: Callable[[], s
     elif isinstance(error, InvalidCredentials):
         _refused(book, fingerprint())
         book.refused_at = now
-        book.note(now, "the cloud refused the password")
+        book.add_note(now, "the cloud refused the password")
     elif trying:
-        login_failed(book, now, error)
+        on_login_failed(book, now, error)
     if silent and book.misses > FORGIVEN:
         wait = min(MISS_WAIT * 2 ** min(book.misses - FORGIVEN - 1, 10), LONGEST_MISS_WAIT)
-        _pause(book, now, "unreachable", wait, f"{book.misses} times in a row there was no answer ({error.what})")
+        _pause(book, now, "unreachable", wait, f"{book.misses} times in a row there was no answer ({error.message})")
 
 
-def _refused(book: Book, password: str) -> None:
+def _refused(book: AccountState, password: str) -> None:
     others = [refused for refused in book.refused_passwords if refused != password]
     book.refused_passwords = [*others[1 - REFUSED_KEPT :], password]
 
 
-def login_failed(book: Book, now: float, error: CloudError) -> None:
+def on_login_failed(book: AccountState, now: float, error: CloudError) -> None:
     """Remember a login that came to nothing."""
     book.trying = False
     book.failures += 1
-    book.failed_at, book.failed_why = now, error.what
+    book.failed_at, book.failed_why = now, error.message
     book.failed_by_person = isinstance(error, LoginFailed)
-    book.note(now, f"a login failed: {error.what}")
+    book.add_note(now, f"a login failed: {error.message}")
 
 
-def _learn_pause(book: Book, now: float, error: Throttled) -> None:
-    kind: Kind = (
+def _learn_pause(book: AccountState, now: float, error: Throttled) -> None:
+    kind: BackoffKind = (
         "locked" if isinstance(error, AccountLocked) else "blocked" if isinstance(error, Blocked) else "throttled"
     )
     again = book.pause == kind and now < book.pause_until + LATELY
@@ -266,29 +266,29 @@ def _learn_pause(book: Book, now: float, error: Throttled) -> None:
         wait = min(grown, LONGEST_BLOCK)
     else:
         wait = min(grown, max(LONGEST_SLOWDOWN, error.retry_after))
-    _pause(book, now, kind, wait, error.what)
+    _pause(book, now, kind, wait, error.message)
 
 
-def _pause(book: Book, now: float, kind: Kind, wait: float, why: str) -> None:
+def _pause(book: AccountState, now: float, kind: BackoffKind, wait: float, why: str) -> None:
     book.pause, book.pause_until, book.pause_why = kind, now + wait, why
     if kind != "unreachable":
-        book.note(now, f"{kind} until {_clock(book.pause_until)}: {why}")
+        book.add_note(now, f"{kind} until {_clock(book.pause_until)}: {why}")
 
 
-def _free_at(book: Book, now: float, limits: Limits, limit: int) -> float:
-    spent = book.free_at(limit) if book.requests_used >= limit else now
+def _free_at(book: AccountState, now: float, limits: Limits, limit: int) -> float:
+    spent = book.available_at(limit) if book.requests_used >= limit else now
     return max(spent, now + _flow_wait(book, limits))
 
 
-def budget(book: Book, now: float, limits: Limits) -> Budget:
+def budget(book: AccountState, now: float, limits: Limits) -> Budget:
     """Return what a person wants to know of the account."""
     pause = None
     if kind := _active_pause(book, now):
-        pause = Pause(kind=kind, until=_moment(book.pause_until), why=book.pause_why)  # type: ignore[arg-type]
-    elif not book.alive:
+        pause = Backoff(kind=kind, until=_moment(book.pause_until), why=book.pause_why)  # type: ignore[arg-type]
+    elif not book.has_session:
         until, why = _login_wait(book, now, limits, interactive=False)
-        pause = Pause(kind="login", until=_moment(until), why=why) if now < until else None
-    automatic, _ = limits.of(interactive=False)
+        pause = Backoff(kind="login", until=_moment(until), why=why) if now < until else None
+    automatic, _ = limits.effective(interactive=False)
     return Budget(
         requests_used=book.requests_used,
         requests_limit=limits.requests,

@@ -11,16 +11,16 @@ from heliograph.keeper.limits import DAY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STRETCH = 300.0
+BUCKET_SECONDS = 300.0
 """Seconds of one stretch of the request count: fine enough to say when requests become free again."""
-DEBT = 1800.0
+MAX_DEBT_SECONDS = 1800.0
 """The longest wait, in seconds, for what somebody else sent at once; the day's count still holds."""
-NOTES = 30
-TIGHT = (",", ":")
+MAX_NOTES = 30
+COMPACT = (",", ":")
 _SLIP = 60.0
 
 
-class Book:
+class AccountState:
     """One account's memory; every moment is in epoch seconds of this machine's clock."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Book:
         self.notes: list[list[Any]] = []
 
     @property
-    def alive(self) -> bool:
+    def has_session(self) -> bool:
         """Whether a session is stored that may still work."""
         return bool((self.session or {}).get("alive"))
 
@@ -70,16 +70,16 @@ class Book:
 
     def to_json(self) -> str:
         """Return the same as text; when it was written comes first."""
-        return json.dumps(self.to_dict(), separators=TIGHT)
+        return json.dumps(self.to_dict(), separators=COMPACT)
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Book:
+    def from_dict(cls, stored: Mapping[str, Any]) -> AccountState:
         """Restore what `to_dict` gave; members another version does not know have their usual values."""
         book = cls()
         vars(book).update({name: stored[name] for name in vars(book) if name in stored})
         return book
 
-    def seen_at(self, now: float) -> None:
+    def advance_to(self, now: float) -> None:
         """Bring the book to the present; a clock that went back since the last writing takes all moments along.
 
         How long it was in truth nobody knows then, so that no time is taken to have passed: waits stay whole. When it
@@ -89,16 +89,16 @@ class Book:
         if gone < -_SLIP:
             self._shift(gone)
             self.behind -= gone
-            self.note(now, "the clock of this machine went back; all waits were kept whole")
+            self.add_note(now, "the clock of this machine went back; all waits were kept whole")
         elif self.behind and gone > self.behind - _SLIP:
             self._shift(self.behind)
             self.behind = 0.0
         self.at = now
         # A stretch counts until the last of its requests is a day old.
-        self.spent = [stretch for stretch in self.spent if now < stretch[0] + STRETCH + DAY]
+        self.spent = [stretch for stretch in self.spent if now < stretch[0] + BUCKET_SECONDS + DAY]
         self.logins = [login for login in self.logins if now < login + DAY]
 
-    def catch_up(self, other: Book) -> None:
+    def merge(self, other: AccountState) -> None:
         """Take over what another memory of the same account holds that was never written."""
         self.spent = sorted([*self.spent, *(stretch for stretch in other.spent if stretch not in self.spent)])
         if other.pause_until > self.pause_until:
@@ -114,9 +114,9 @@ class Book:
         self.deaths = [death + seconds for death in self.deaths]
         self.spent = [[start + seconds, count] for start, count in self.spent]
 
-    def spend(self, now: float) -> None:
+    def count_request(self, now: float) -> None:
         """Count one request."""
-        if self.spent and self.spent[-1][0] <= now < self.spent[-1][0] + STRETCH:
+        if self.spent and self.spent[-1][0] <= now < self.spent[-1][0] + BUCKET_SECONDS:
             self.spent[-1][1] += 1
         else:
             self.spent.append([now, 1])
@@ -126,28 +126,28 @@ class Book:
         """How many requests the last 24 hours saw."""
         return int(sum(count for _, count in self.spent))
 
-    def flow_wait(self, at_once: float, flow: float) -> float:
+    def pacing_delay(self, at_once: float, flow: float) -> float:
         """Return how long a request has to wait when `at_once` may be sent at once, and `flow` more each second."""
         left, before = at_once, self.at
         for start, count in self.spent:
             left = min(at_once, left + max(start - before, 0.0) * flow) - count
-            left = max(left, -DEBT * flow)
+            left = max(left, -MAX_DEBT_SECONDS * flow)
             before = start
         left = min(at_once, left + max(self.at - before, 0.0) * flow)
         return 0.0 if left >= 1 else ceil((1 - left) / flow)
 
-    def free_at(self, limit: int) -> float:
+    def available_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""
         left = self.requests_used
         for start, count in self.spent:
             left -= int(count)
             if left < limit:
-                return start + STRETCH + DAY
+                return start + BUCKET_SECONDS + DAY
         return self.at
 
-    def note(self, now: float, sentence: str) -> None:
+    def add_note(self, now: float, sentence: str) -> None:
         """Remember what happened, for the person who will ask."""
         if self.notes and self.notes[-1][1] == sentence:
             self.notes[-1][0] = now
         else:
-            self.notes = [*self.notes[1 - NOTES :], [now, sentence]]
+            self.notes = [*self.notes[1 - MAX_NOTES :], [now, sentence]]

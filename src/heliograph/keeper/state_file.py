@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.core import files
 from heliograph.errors import StoreError
-from heliograph.keeper.state import TIGHT, Book
+from heliograph.keeper.state import COMPACT, AccountState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class Shelf(NamedTuple):
+class StateFile(NamedTuple):
     """One account's place in the folder; the file's name tells nothing of the person."""
 
     folder: Path
     name: str
 
     @classmethod
-    def of(cls, folder: Path, vendor: str, server: str, username: str) -> Shelf:
+    def for_account(cls, folder: Path, vendor: str, server: str, username: str) -> StateFile:
         """Return the place of an account."""
         return cls(folder, f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}")
 
@@ -39,33 +39,33 @@ class Shelf(NamedTuple):
     def lock(self) -> BaseFileLock:
         """Return a new lock of this account; the system releases it when its holder dies."""
         try:
-            return files.lock(self.folder / f"{self.name}.lock")
+            return files.file_lock(self.folder / f"{self.name}.lock")
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.access_error(error) from None
 
-    def load(self, now: float, *, alone: bool) -> Book:
+    def load(self, now: float, *, locked: bool) -> AccountState:
         """Return the book as it was written; one that cannot be trusted is set aside by whoever holds the lock."""
         try:
             # A link is none of ours: writing would have replaced it.
             text = b"" if self.path.is_symlink() else self.path.read_bytes()
         except FileNotFoundError:
-            return Book()
+            return AccountState()
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.access_error(error) from None
         if (book := self._parsed(text)) is not None:
             return book
-        book = Book()
-        aside = f"was set aside as {self._set_aside()}" if alone else "will be set aside before the next request"
-        book.note(now, f"the account's file is broken and {aside}; what was known of the account is forgotten")
+        book = AccountState()
+        aside = f"was set aside as {self._set_aside()}" if locked else "will be set aside before the next request"
+        book.add_note(now, f"the account's file is broken and {aside}; what was known of the account is forgotten")
         return book
 
-    def _parsed(self, text: bytes) -> Book | None:
+    def _parsed(self, text: bytes) -> AccountState | None:
         try:
             stored = json.loads(text)
-            if stored["sum"] != _sum(stored["format"], json.dumps(stored["book"], separators=TIGHT)):
+            if stored["sum"] != _sum(stored["format"], json.dumps(stored["book"], separators=COMPACT)):
                 return None
             if stored["format"] == FORMAT:
-                return Book.from_dict(stored["book"])
+                return AccountState.from_dict(stored["book"])
         except (ValueError, TypeError, KeyError, RecursionError):  # not JSON, or not a book
             return None
         raise StoreError(f"{self.path} was written by another version of heliograph; use that one, or remove the file")
@@ -76,17 +76,17 @@ class Shelf(NamedTuple):
         try:
             self.path.replace(aside)
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.access_error(error) from None
         return aside.name
 
     def save(self, book: str, *, durable: bool) -> None:
         """Write a whole book in its own words; `durable` outlives a power cut, everything outlives the process."""
         try:
-            files.write(self.path, _written(book), durable=durable)
+            files.write_atomic(self.path, _written(book), durable=durable)
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.access_error(error) from None
 
-    def unusable(self, error: OSError) -> StoreError:
+    def access_error(self, error: OSError) -> StoreError:
         """Return the error of a place that cannot be used, with what to do about it."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. What is remembered of an account is kept there, to keep it from "

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.outputs.changefeed import FreshFirst
+from heliograph.outputs.changefeed import PriorityFeed
 from heliograph.outputs.influx import InfluxSink
-from heliograph.outputs.pvoutput import Key, PvOutputSink
-from heliograph.outputs.sink import Delivery
+from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink
+from heliograph.outputs.sink import DeliveryLoop
 from heliograph.outputs.webhook import WebhookSink
 
 if TYPE_CHECKING:
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from heliograph.config import Config
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import Sink
-    from heliograph.store.threaded import Aside
+    from heliograph.store.threaded import StoreThread
 
 
-def deliveries(config: Config, aside: Aside, clock: Clock) -> tuple[Delivery, ...]:
+def make_delivery_loops(config: Config, aside: StoreThread, clock: Clock) -> tuple[DeliveryLoop, ...]:
     """Return one delivery for each sink; a mistake in one raises `ConfigError`."""
     sinks = tuple(_sinks(config, clock))
     for name, times in Counter(sink.name for sink in sinks).items():
         if times > 1:
             raise ConfigError(f"the output {name} is written {times} times; keep one")
-    return tuple(Delivery(sink, FreshFirst(aside, sink, clock), clock) for sink in sinks)
+    return tuple(DeliveryLoop(sink, PriorityFeed(aside, sink, clock), clock) for sink in sinks)
 
 
 def _sinks(config: Config, clock: Clock) -> Iterator[Sink]:
     # Revealed once: a command may have to be asked for it.
     systems = [(one, one.key.reveal()) for one in config.pvoutput]
-    keys = {secret: Key(many) for secret, many in Counter(secret for _, secret in systems).items()}
+    keys = {secret: PvOutputKey(many) for secret, many in Counter(secret for _, secret in systems).items()}
     for system, secret in systems:
         yield PvOutputSink(system, Secret(secret), keys[secret], clock)
     for database in config.influx:

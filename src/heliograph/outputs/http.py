@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from heliograph.client import send_async
-from heliograph.core.redact import SECRETS, Known, bare, excerpt
+from heliograph.core.redact import SECRETS, SecretMasker, excerpt, redact_url
 from heliograph.core.session import Request
 from heliograph.errors import ConfigError, Unreachable
-from heliograph.outputs.sink import Later, Refused
+from heliograph.outputs.sink import RetryLater, SinkRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from heliograph.core.redact import Secret
-    from heliograph.core.session import Reply
+    from heliograph.core.session import Response
 
 # What is wrong with the words themselves; everything else may be all right another time.
 _REFUSING = frozenset((400, 409, 413, 422))
@@ -27,7 +27,7 @@ _GONE = 24 * 3600.0
 _HOME = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 
-class Door:
+class SinkEndpoint:
     """Where a sink is, and what must not be seen of how it is entered."""
 
     def __init__(self, url: str, *secrets: str) -> None:
@@ -38,7 +38,7 @@ class Door:
         except ValueError:
             raise ConfigError("an output's url cannot be read; write it like https://example.com/path") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise ConfigError(f"an output's url begins with https://, not {bare(url)!r}")
+            raise ConfigError(f"an output's url begins with https://, not {redact_url(url)!r}")
         if "@" in parts.netloc:
             raise ConfigError("an output's url holds no user name and no password; take out what stands before the @")
         if parts.scheme == "http" and not _is_home(host):
@@ -48,14 +48,14 @@ class Door:
         self.host = parts.netloc
         """Host and port, which may be shown."""
 
-    async def post(self, headers: Mapping[str, str], body: bytes, clock: Callable[[], float]) -> Reply:
+    async def post(self, headers: Mapping[str, str], body: bytes, clock: Callable[[], float]) -> Response:
         """Send this and return the answer, whatever it is; raises `Later` if there is none. No redirect is followed."""
         try:
             return await send_async(Request("POST", self._url, headers, body), clock=clock)
         except Unreachable as error:
-            raise Later(Known(self._secrets).masked(error.what)) from None
+            raise RetryLater(SecretMasker(self._secrets).mask(error.message)) from None
 
-    def says(self, reply: Reply) -> str:
+    def describe(self, reply: Response) -> str:
         """Return an answer in words that may be shown."""
         token = SECRETS.set(lambda: self._secrets)
         try:
@@ -64,7 +64,7 @@ class Door:
             SECRETS.reset(token)
         return f"{self.host} says {reply.status}" + (f": {words}" if words else "")
 
-    def settle(self, reply: Reply) -> None:
+    def raise_for_status(self, reply: Response) -> None:
         """Return where everything was taken; else raise what is to be done.
 
         What the sink finds wrong with the samples is `Refused`. All else is `Later`: a fault of its own soon, or when
@@ -74,13 +74,13 @@ class Door:
         if 200 <= status < 300:
             return
         if status in _REFUSING:
-            raise Refused(self.says(reply))
+            raise SinkRejected(self.describe(reply))
         if status in _PASSING or status >= 500:
-            raise Later(self.says(reply), asked_for(reply))
-        raise Later(self.says(reply), _GONE if status == 410 else _MENDED)
+            raise RetryLater(self.describe(reply), retry_after(reply))
+        raise RetryLater(self.describe(reply), _GONE if status == 410 else _MENDED)
 
 
-def in_header(secret: Secret) -> str:
+def header_secret(secret: Secret) -> str:
     """Reveal a secret that is sent as it is; raises `ConfigError` where it can be none."""
     text = secret.reveal()
     if not text.isascii() or not text.isprintable():
@@ -88,21 +88,21 @@ def in_header(secret: Secret) -> str:
     return text
 
 
-def asked_for(reply: Reply) -> float | None:
+def retry_after(reply: Response) -> float | None:
     """Return the seconds an answer asks to be left alone for, told as such or as a moment."""
     told = reply.headers.get("retry-after")
-    seconds = whole(told)
+    seconds = parse_integer(told)
     if seconds is not None or not told:
         return seconds
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - most tell seconds
 
     try:
-        return parsedate_to_datetime(told).timestamp() - reply.at
+        return parsedate_to_datetime(told).timestamp() - reply.received_at
     except ValueError:
         return None
 
 
-def whole(told: str | None) -> int | None:
+def parse_integer(told: str | None) -> int | None:
     """Return the number in a header, where it holds one."""
     return int(told) if told and re.fullmatch(r"[0-9]{1,12}", told) else None
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from heliograph.errors import ConfigError
-from heliograph.metrics import METRICS, told
-from heliograph.outputs.http import Door, in_header
-from heliograph.outputs.sink import Refused
+from heliograph.metrics import METRICS, published_value
+from heliograph.outputs.http import SinkEndpoint, header_secret
+from heliograph.outputs.sink import SinkRejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.config import Influx
+    from heliograph.config import InfluxConfig
     from heliograph.local_time import Clock
-    from heliograph.outputs.changefeed import News
-    from heliograph.store.base import Entry, Series
+    from heliograph.outputs.changefeed import SampleBatch
+    from heliograph.store.base import Series, StoredSample
 
 _MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
 _SPECIAL = re.compile(r"[,= ]")
@@ -32,7 +32,7 @@ class InfluxSink:
     pause = 1.0
     reach: float | None = None
 
-    def __init__(self, wanted: Influx, clock: Clock) -> None:
+    def __init__(self, wanted: InfluxConfig, clock: Clock) -> None:
         if not _MEASUREMENT.fullmatch(wanted.measurement):
             raise ConfigError(f"an InfluxDB measurement is one plain word, not {wanted.measurement!r}")
         self._measurement = wanted.measurement
@@ -46,23 +46,23 @@ class InfluxSink:
         else:
             where = f"{where}/write?{urlencode({'db': wanted.database or '', 'precision': 's'})}"
         if wanted.token is not None:
-            secrets = [in_header(wanted.token)]
+            secrets = [header_secret(wanted.token)]
             self._headers["authorization"] = f"Token {secrets[0]}"
         elif wanted.username and wanted.password is not None:
             password = wanted.password.reveal()
             both = b64encode(f"{wanted.username}:{password}".encode()).decode()
             secrets = [password, both]
             self._headers["authorization"] = f"Basic {both}"
-        self._door = Door(where, *secrets)
+        self._door = SinkEndpoint(where, *secrets)
         self.name = f"influx {self._door.host}/{wanted.bucket or wanted.database}/{wanted.measurement}"
 
     def wants(self, series: Series) -> bool:
         """Take every plant and device."""
         return True
 
-    async def send(self, news: News) -> None:
+    async def send(self, news: SampleBatch) -> None:
         """Write all samples at once; the same sample again is the same point."""
-        body = "\n".join(lines(news, self._measurement)).encode()
+        body = "\n".join(line_protocol(news, self._measurement)).encode()
         if not body:
             return
         reply = await self._door.post(self._headers, body, self._clock.now)
@@ -70,29 +70,31 @@ class InfluxSink:
         if reply.status == 422 or (reply.status == 400 and b"partial" in reply.body.lower()):
             dropped = re.search(rb"dropped[ =:]*(\d{1,9})", reply.body)
             # What could not be parsed is not counted.
-            raise Refused(self._door.says(reply), lost=max(int(dropped[1]), 1) if dropped else 1)
-        self._door.settle(reply)
+            raise SinkRejected(self._door.describe(reply), rejected=max(int(dropped[1]), 1) if dropped else 1)
+        self._door.raise_for_status(reply)
 
 
-def lines(news: News, measurement: str) -> Iterator[str]:
+def line_protocol(news: SampleBatch, measurement: str) -> Iterator[str]:
     """Yield the line of each sample of which anything is known."""
-    for entry in news.entries:
+    for entry in news.samples:
         fields = ",".join(
-            f"{name}={float(value)!r}" for name in METRICS if (value := told(entry.values.get(name))) is not None
+            f"{name}={float(value)!r}"
+            for name in METRICS
+            if (value := published_value(entry.values.get(name))) is not None
         )
         if fields:
             yield f"{measurement}{_tags(entry, news)} {fields} {entry.measured_at}"
 
 
-def _tags(entry: Entry, news: News) -> str:
+def _tags(entry: StoredSample, news: SampleBatch) -> str:
     vendor, plant, device = entry.series
-    known = news.known.get(entry.series._replace(device=""))
+    known = news.series_info.get(entry.series._replace(device=""))
     # In the order of their names, as the protocol advises; one without a value must not be there at all.
     tags = {"device": device, "plant": plant, "plant_name": known.name if known else None, "vendor": vendor}
-    return "".join(f",{name}={cleaned}" for name, value in tags.items() if (cleaned := escaped(value or "")))
+    return "".join(f",{name}={cleaned}" for name, value in tags.items() if (cleaned := escape_tag(value or "")))
 
 
-def escaped(value: str) -> str:
+def escape_tag(value: str) -> str:
     r"""Return a tag's value as the line protocol writes it.
 
     It has no way to write a backslash before a special character or at the end, nor the end of a line: backslashes

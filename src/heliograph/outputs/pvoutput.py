@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from heliograph.errors import ConfigError
-from heliograph.local_time import zone_named
-from heliograph.outputs.http import Door, in_header, whole
-from heliograph.outputs.sink import Later, Refused
+from heliograph.local_time import zone_from_name
+from heliograph.outputs.http import SinkEndpoint, header_secret, parse_integer
+from heliograph.outputs.sink import RetryLater, SinkRejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from heliograph.config import PvOutput
+    from heliograph.config import PvOutputConfig
     from heliograph.core.redact import Secret
     from heliograph.local_time import Clock
-    from heliograph.outputs.changefeed import News
-    from heliograph.store.base import Entry, Series
+    from heliograph.outputs.changefeed import SampleBatch
+    from heliograph.store.base import Series, StoredSample
 
 _HOUR = 3600
 _REQUESTS = 60
@@ -32,20 +32,20 @@ _REACH = 14 * 24 * 3600.0
 _COLUMNS = (("pv_energy_today", 1000), ("pv_power", 1), ("load_energy_today", 1000), ("load_power", 1))
 
 
-class Key:
+class PvOutputKey:
     """One API key, whose requests all of its systems share."""
 
     def __init__(self, systems: int = 1) -> None:
         self.pause = _HOUR / _REQUESTS * systems
         """Seconds between two requests of one system, so that all of them together keep the limit."""
-        self.free_at = 0.0
+        self.available_at = 0.0
 
-    def note(self, headers: Mapping[str, str], now: float, *, spent: bool) -> None:
+    def update_limits(self, headers: Mapping[str, str], now: float, *, spent: bool) -> None:
         """Learn from an answer when the key may be used again; others may use it too."""
-        if spent or whole(headers.get("x-rate-limit-remaining")) == 0:
+        if spent or parse_integer(headers.get("x-rate-limit-remaining")) == 0:
             # Quirk: its hours are those of the clock ("reset=2026-01-04 00:00:00 (288s)", sigenergy2mqtt #90).
-            reset = whole(headers.get("x-rate-limit-reset")) or now - now % _HOUR + _HOUR
-            self.free_at = min(max(reset, now + 1), now + _HOUR)
+            reset = parse_integer(headers.get("x-rate-limit-reset")) or now - now % _HOUR + _HOUR
+            self.available_at = min(max(reset, now + 1), now + _HOUR)
 
 
 class PvOutputSink:
@@ -54,7 +54,7 @@ class PvOutputSink:
     size = 30
     reach: float | None = _REACH
 
-    def __init__(self, wanted: PvOutput, secret: Secret, key: Key, clock: Clock) -> None:
+    def __init__(self, wanted: PvOutputConfig, secret: Secret, key: PvOutputKey, clock: Clock) -> None:
         if not wanted.system.isascii() or not wanted.system.isdigit():
             raise ConfigError(f"a PVOutput system is a number, not {wanted.system!r}")
         self.name = f"pvoutput {wanted.system}"
@@ -62,9 +62,9 @@ class PvOutputSink:
         self.pause = key.pause
         self._key = key
         self._clock = clock
-        self._door = Door(f"{wanted.url.rstrip('/')}/service/r2/addbatchstatus.jsp", secret.reveal())
+        self._door = SinkEndpoint(f"{wanted.url.rstrip('/')}/service/r2/addbatchstatus.jsp", secret.reveal())
         self._headers = {
-            "x-pvoutput-apikey": in_header(secret),
+            "x-pvoutput-apikey": header_secret(secret),
             "x-pvoutput-systemid": wanted.system,
             "x-rate-limit": "1",
             "content-type": "application/x-www-form-urlencoded",
@@ -74,28 +74,28 @@ class PvOutputSink:
         """Take the plant as a whole, none of its devices."""
         return series.plant == self._plant and not series.device
 
-    async def send(self, news: News) -> None:
+    async def send(self, news: SampleBatch) -> None:
         """Add these statuses; the same one again is an update."""
         now = self._clock.now()
-        fresh = [entry for entry in news.entries if entry.measured_at > now - _REACH]
-        rows = statuses(fresh, _zone(news))
+        fresh = [entry for entry in news.samples if entry.measured_at > now - _REACH]
+        rows = format_statuses(fresh, _zone(news))
         if not rows:
             return
-        if now < self._key.free_at:
-            raise Later("the hour's requests are used", self._key.free_at - now)
+        if now < self._key.available_at:
+            raise RetryLater("the hour's requests are used", self._key.available_at - now)
         reply = await self._door.post(self._headers, urlencode({"data": ";".join(rows)}).encode(), self._clock.now)
         spent = reply.status == 403 and b"exceeded" in reply.body.lower()
-        self._key.note(reply.headers, reply.at, spent=spent)
+        self._key.update_limits(reply.headers, reply.received_at, spent=spent)
         if spent:
-            raise Later("the hour's requests are used", self._key.free_at - reply.at)
-        self._door.settle(reply)
+            raise RetryLater("the hour's requests are used", self._key.available_at - reply.received_at)
+        self._door.raise_for_status(reply)
         # The answer is "date,time,outcome;…", where 0 is not added, 1 added and 2 updated.
         left_out = sum(one.strip().endswith(b",0") for one in reply.body.split(b";"))
         if left_out:
-            raise Refused(f"{self._door.host} left out statuses: {self._door.says(reply)}", lost=left_out)
+            raise SinkRejected(f"{self._door.host} left out statuses: {self._door.describe(reply)}", rejected=left_out)
 
 
-def statuses(entries: Sequence[Entry], zone: tzinfo) -> list[str]:
+def format_statuses(entries: Sequence[StoredSample], zone: tzinfo) -> list[str]:
     """Return the statuses of samples, one for each five minutes of the wall clock: the last of them.
 
     The hour that comes twice in autumn is told once, by its second pass: the day's energies go on from there, and
@@ -121,6 +121,6 @@ def _number(value: float | None, scale: int) -> str:
     return "" if value is None else str(max(round(value * scale), 0))
 
 
-def _zone(news: News) -> tzinfo:
-    known = news.known.get(news.entries[0].series)
-    return zone_named(known.zone if known else None)
+def _zone(news: SampleBatch) -> tzinfo:
+    known = news.series_info.get(news.samples[0].series)
+    return zone_from_name(known.zone if known else None)

@@ -8,26 +8,26 @@ from random import random
 from typing import TYPE_CHECKING, Protocol
 
 from heliograph.errors import HeliographError, StoreError
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from heliograph.local_time import Clock
-    from heliograph.outputs.changefeed import Feed, FreshFirst, News
+    from heliograph.outputs.changefeed import ChangeFeed, PriorityFeed, SampleBatch
     from heliograph.store.base import Series
 
-IDLE = 5.0
+IDLE_SECONDS = 5.0
 """Seconds until the store is asked again for news."""
-FIRST, LONGEST = 5.0, 300.0
+FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 """Seconds until a sink that is away is tried again: the first time, and at most; doubled in between."""
 _DAY = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
 
 
-class Later(HeliographError):
+class RetryLater(HeliographError):
     """The sink cannot take it now; `seconds` is how long it asks to be left alone, if it says so."""
 
     def __init__(self, why: str, seconds: float | None = None) -> None:
@@ -35,12 +35,12 @@ class Later(HeliographError):
         self.seconds = seconds
 
 
-class Refused(HeliographError):
+class SinkRejected(HeliographError):
     """The sink understood and will never take it; `lost` samples, where all the others were taken."""
 
-    def __init__(self, why: str, lost: int | None = None) -> None:
+    def __init__(self, why: str, rejected: int | None = None) -> None:
         super().__init__(why)
-        self.lost = lost
+        self.rejected = rejected
 
 
 class Sink(Protocol):
@@ -58,12 +58,12 @@ class Sink(Protocol):
     def wants(self, series: Series) -> bool:
         """Tell whether these samples are for it."""
 
-    async def send(self, news: News) -> None:
+    async def send(self, news: SampleBatch) -> None:
         """Hand over all of it; raises `Later` or `Refused`."""
 
 
 @dataclass(slots=True)
-class Progress:
+class SinkProgress:
     """How far a sink, or a broker, has come, for whoever shows it."""
 
     name: str
@@ -76,11 +76,13 @@ class Progress:
     problem: str | None = None
 
 
-class Delivery:
+class DeliveryLoop:
     """One sink, fed from the store for as long as the program runs."""
 
-    def __init__(self, sink: Sink, feed: Feed | FreshFirst, clock: Clock, jitter: Callable[[], float] = random) -> None:
-        self.progress = Progress(sink.name)
+    def __init__(
+        self, sink: Sink, feed: ChangeFeed | PriorityFeed, clock: Clock, jitter: Callable[[], float] = random
+    ) -> None:
+        self.progress = SinkProgress(sink.name)
         self.sink = sink
         self.feed = feed
         self.clock = clock
@@ -93,69 +95,69 @@ class Delivery:
     async def run(self, stop: asyncio.Event) -> None:
         """Send what comes until stopped."""
         while not stop.is_set():
-            wait = await self.turn()
+            wait = await self.send_once()
             await self.clock.wait(self.clock.now() + wait, stop)
 
     async def drain(self, stop: asyncio.Event) -> None:
         """Send what there is, and end when all is sent or the sink is away."""
         while not stop.is_set():
-            wait = await self.turn()
+            wait = await self.send_once()
             if self.caught_up or self._tries:
                 return
             await self.clock.wait(self.clock.now() + wait, stop)
 
-    async def turn(self) -> float:
+    async def send_once(self) -> float:
         """Send once, if there is something, and return the seconds until the next time."""
         self.caught_up = False
         try:
-            news = await self.feed.take(self._size)
-            if news.entries:
+            news = await self.feed.next_batch(self._size)
+            if news.samples:
                 await self._hand_over(news)
-        except (Later, StoreError) as error:
+        except (RetryLater, StoreError) as error:
             return self._away(error)
-        self.caught_up = not news.entries
+        self.caught_up = not news.samples
         self._back()
-        return IDLE if self.caught_up else self.sink.pause
+        return IDLE_SECONDS if self.caught_up else self.sink.pause
 
-    async def _hand_over(self, news: News) -> None:
-        many, lost, problem = len(news.entries), 0, None
+    async def _hand_over(self, news: SampleBatch) -> None:
+        many, lost, problem = len(news.samples), 0, None
         try:
             await self.sink.send(news)
             self._size = min(self.sink.size, self._size * 2)
-        except Refused as error:
-            if error.lost is None and many > 1:
+        except SinkRejected as error:
+            if error.rejected is None and many > 1:
                 # One sample may spoil all: it is found by halves.
                 self._size, self.progress.problem = many // 2, str(error)
                 return
-            lost = many if error.lost is None else min(error.lost, many)
+            lost = many if error.rejected is None else min(error.rejected, many)
             problem = self._refused(error, lost)
         progress = self.progress
         progress.sent += many - lost
         progress.skipped += lost
-        progress.newest = max(progress.newest or 0, *(one.measured_at for one in news.entries))
+        progress.newest = max(progress.newest or 0, *(one.measured_at for one in news.samples))
         progress.problem = problem
-        await self.feed.done()
+        await self.feed.commit()
 
-    def _refused(self, error: Refused, lost: int) -> str:
+    def _refused(self, error: SinkRejected, lost: int) -> str:
         """Say what is refused and why: once a day, unless it is something else."""
         now = self.clock.now()
         if str(error) != self._refusal or now - self._refused_at >= _DAY:
             self._refusal, self._refused_at = str(error), now
-            _log.warning(Event("output refused", output=self.sink.name, samples=lost, why=error))
+            _log.warning(LogEvent("output refused", output=self.sink.name, samples=lost, why=error))
         return str(error)
 
-    def _away(self, error: Later | StoreError) -> float:
+    def _away(self, error: RetryLater | StoreError) -> float:
         if not self._tries:
-            _log.warning(Event("output away", output=self.sink.name, why=error))
+            _log.warning(LogEvent("output away", output=self.sink.name, why=error))
         self.progress.problem = str(error)
-        wait = min(LONGEST, FIRST * (1 << min(self._tries, 10))) * (0.5 + self._jitter() / 2)
+        wait = min(LONGEST_RETRY, FIRST_RETRY * (1 << min(self._tries, 10))) * (0.5 + self._jitter() / 2)
         self._tries += 1
-        asked = error.seconds if isinstance(error, Later) else None
+        asked = error.seconds if isinstance(error, RetryLater) else None
         return max(wait, min(asked or 0.0, _DAY))
 
     def _back(self) -> None:
         if self._tries:
-            _log.warning(Event("output back", output=self.sink.name))
+            _log.warning(LogEvent("output back", output=self.sink.name))
             self._tries = 0
             if self.caught_up:
                 # It was the store that was away.

@@ -9,16 +9,16 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from heliograph.metrics import told
-from heliograph.outputs.http import Door
+from heliograph.metrics import published_value
+from heliograph.outputs.http import SinkEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.config import Webhook
+    from heliograph.config import WebhookConfig
     from heliograph.local_time import Clock
-    from heliograph.outputs.changefeed import News
-    from heliograph.store.base import Entry, Known, Series
+    from heliograph.outputs.changefeed import SampleBatch
+    from heliograph.store.base import Series, SeriesInfo, StoredSample
 
 
 class WebhookSink:
@@ -28,29 +28,29 @@ class WebhookSink:
     pause = 1.0
     reach: float | None = None
 
-    def __init__(self, wanted: Webhook, clock: Clock) -> None:
+    def __init__(self, wanted: WebhookConfig, clock: Clock) -> None:
         self._clock = clock
         self._plants = frozenset(wanted.plants)
         self._secret = "" if wanted.secret is None else wanted.secret.reveal()
         # Whoever knows the address of some receivers may write to them: path and query are secrets too.
-        self._door = Door(wanted.url, self._secret, *_telling(wanted.url))
+        self._door = SinkEndpoint(wanted.url, self._secret, *_telling(wanted.url))
         self.name = f"webhook {self._door.host} {sha256(wanted.url.encode()).hexdigest()[:8]}"
 
     def wants(self, series: Series) -> bool:
         """Take the plants it was made for, with their devices; all, if none is named."""
         return not self._plants or series.plant in self._plants
 
-    async def send(self, news: News) -> None:
+    async def send(self, news: SampleBatch) -> None:
         """Post them; what is tried again has the same id."""
         now = self._clock.now()
-        samples = [_sample(entry, news.known.get(entry.series)) for entry in news.entries]
+        samples = [_sample(entry, news.series_info.get(entry.series)) for entry in news.samples]
         content = json.dumps(samples, sort_keys=True).encode()
         whole = {"id": sha256(self.name.encode() + content).hexdigest()[:32], "sent_at": _iso(now), "samples": samples}
         body = json.dumps(whole, ensure_ascii=False).encode()
         headers = {"content-type": "application/json"}
         if self._secret:
             headers["heliograph-signature"] = signature(self._secret, int(now), body)
-        self._door.settle(await self._door.post(headers, body, self._clock.now))
+        self._door.raise_for_status(await self._door.post(headers, body, self._clock.now))
 
 
 def _telling(url: str) -> Iterator[str]:
@@ -69,7 +69,7 @@ def signature(secret: str, now: int, body: bytes) -> str:
     return f"t={now},v1={hmac.new(secret.encode(), f'{now}.'.encode() + body, sha256).hexdigest()}"
 
 
-def _sample(entry: Entry, known: Known | None) -> dict[str, Any]:
+def _sample(entry: StoredSample, known: SeriesInfo | None) -> dict[str, Any]:
     return {
         "vendor": entry.series.vendor,
         "plant": entry.series.plant,
@@ -79,7 +79,7 @@ def _sample(entry: Entry, known: Known | None) -> dict[str, Any]:
         "fetched_at": _iso(entry.fetched_at),
         "quality": str(entry.quality),
         "status": entry.status and str(entry.status),
-        "values": {name: told(value) for name, value in entry.values.items()},
+        "values": {name: published_value(value) for name, value in entry.values.items()},
     }
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from heliograph.settings.api import AsyncOrders, Clock, Orders
 from heliograph.settings.journal import Journal
-from heliograph.settings.models import Change, Kind, Order, State
-from heliograph.settings.permissions import Rights
-from heliograph.settings.plan import Difference, Plan, Sight
+from heliograph.settings.models import Change, ChangeState, Order, OrderKind
+from heliograph.settings.permissions import Permissions
+from heliograph.settings.plan import Plan, PlannedChange, SettingsSnapshot
 
 __all__ = [
     "AsyncOrders",
     "Change",
+    "ChangeState",
     "Clock",
-    "Difference",
     "Journal",
-    "Kind",
     "Order",
+    "OrderKind",
     "Orders",
+    "Permissions",
     "Plan",
-    "Rights",
-    "Sight",
-    "State",
+    "PlannedChange",
+    "SettingsSnapshot",
 ]

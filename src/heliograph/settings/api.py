@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from heliograph.errors import ConfigError, HeliographError, Throttled
 from heliograph.settings import models, undo
-from heliograph.settings.executor import PATIENCE, READ_BACK, Road
+from heliograph.settings.executor import LOCK_TIMEOUT, READ_BACK_DELAYS, OrderExecutor
 from heliograph.settings.journal import Journal
-from heliograph.settings.models import Kind
-from heliograph.settings.permissions import WRITES_PER_DAY, Rights
-from heliograph.settings.plan import Pause, Read, Whose, Write
+from heliograph.settings.models import OrderKind
+from heliograph.settings.permissions import WRITES_PER_DAY, Permissions
+from heliograph.settings.plan import Actor, Delay, ReadSettings, WriteSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from heliograph.model import Device
     from heliograph.settings.definition import Value
     from heliograph.settings.models import Order
-    from heliograph.settings.plan import Plan, Sight, Step, Steps
+    from heliograph.settings.plan import Instruction, OrderFlow, Plan, SettingsSnapshot
     from heliograph.settings.schedule import Schedule
 
 
 T = TypeVar("T")
 
 
-def folder() -> Path:
+def journal_folder() -> Path:
     """Return where the journals of this user are."""
     from heliograph.core.files import data_folder  # noqa: PLC0415 - who brings a journal needs none
 
     return data_folder(os.environ) / "orders"
 
 
-def who() -> str:
+def current_user() -> str:
     """Return the name of the user of this machine, for the journal."""
     from getpass import getuser  # noqa: PLC0415 - only who orders is asked
 
@@ -65,7 +65,7 @@ def _room(client: Any, requests: int) -> None:
         raise spent
 
 
-class Desk:
+class BaseOrders:
     """What both forms have in common: whose orders these are, and the road they take."""
 
     def __init__(
@@ -75,13 +75,13 @@ class Desk:
         writes: Literal[True] | Collection[str] = True,
         grid_code: bool = False,
         writes_per_day: int = WRITES_PER_DAY,
-        rights: Rights | None = None,
+        permissions: Permissions | None = None,
         account: str = "",
         program: str = "",
         journal: Journal | None = None,
         clock: Clock | None = None,
-        read_back: tuple[float, ...] = READ_BACK,
-        patience: float = PATIENCE,
+        read_back_delays: tuple[float, ...] = READ_BACK_DELAYS,
+        lock_timeout: float = LOCK_TIMEOUT,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Make a desk for one client; nothing is sent or written before the first call.
@@ -95,25 +95,25 @@ class Desk:
         """
         self.client = client
         self.clock = clock or Clock()
-        rights = rights or Rights(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
-        rights = replace(rights, commands=client.allow_commands)
-        whose = Whose(account, who(), program or Path(sys.argv[0] or "python").name)
-        self.road = Road(
-            journal or Journal(folder(), client.gate.shelf.name),
-            rights,
+        permissions = permissions or Permissions(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
+        permissions = replace(permissions, commands=client.allow_commands)
+        whose = Actor(account, current_user(), program or Path(sys.argv[0] or "python").name)
+        self.executor = OrderExecutor(
+            journal or Journal(journal_folder(), client.gate.state_file.name),
+            permissions,
             whose,
             client.settings_of,
             self.clock.now,
-            room=lambda requests: _room(client, requests),
-            read_back=read_back,
-            patience=patience,
+            check_quota=lambda requests: _room(client, requests),
+            read_back_delays=read_back_delays,
+            lock_timeout=lock_timeout,
             progress=progress,
         )
 
     @property
     def journal(self) -> Journal:
         """The account's journal."""
-        return self.road.journal
+        return self.executor.journal
 
     def log(self, device: str | None = None) -> tuple[Order, ...]:
         """Return every order of the account, or of one device, the first one first; nothing is sent."""
@@ -121,7 +121,7 @@ class Desk:
 
     def curtailments(self) -> tuple[Order, ...]:
         """Return the curtailments that are not over; nothing is sent."""
-        return models.curtailed(self.log())
+        return models.open_curtailments(self.log())
 
     def _order(self, order: str) -> Order:
         known = self.journal.read().orders
@@ -131,54 +131,56 @@ class Desk:
 
     # What each call does, as steps; both forms below carry them.
 
-    def _set(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Steps[Order | None]:
-        return (yield from self.road.carry((yield from self.road.plan(device, wanted))))
+    def _set(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> OrderFlow[Order | None]:
+        return (yield from self.executor.execute((yield from self.executor.plan(device, wanted))))
 
-    def _planned_undo(self, device: Device | None, order: str | None) -> Steps[Plan]:
+    def _planned_undo(self, device: Device | None, order: str | None) -> OrderFlow[Plan]:
         if order is None and device is None:
             raise ConfigError("say which order to take back, or the last one of which device")
-        found = self._order(order) if order is not None else models.newest(self.log(device.id if device else None))
-        return (yield from undo.undoing(self.road, found))
+        found = (
+            self._order(order) if order is not None else models.latest_active(self.log(device.id if device else None))
+        )
+        return (yield from undo.plan_undo(self.executor, found))
 
-    def _carried(self, plan: Plan) -> Steps[Order | None]:
-        order = yield from self.road.carry(plan)
+    def _carried(self, plan: Plan) -> OrderFlow[Order | None]:
+        order = yield from self.executor.execute(plan)
         if order is None and plan.undoes is not None:
             undone = self._order(plan.undoes)
             if undone in self.curtailments():
-                self.journal.released(undone, self.clock.now(), "its device has the old value")
+                self.journal.record_release(undone, self.clock.now(), "its device has the old value")
         self._tidy()
         return order
 
-    def _undone(self, device: Device | None, order: str | None) -> Steps[Order | None]:
+    def _undone(self, device: Device | None, order: str | None) -> OrderFlow[Order | None]:
         return (yield from self._carried((yield from self._planned_undo(device, order))))
 
     def _planned_curtail(
         self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> Steps[Plan]:
+    ) -> OrderFlow[Plan]:
         if until.tzinfo is None or until.timestamp() <= self.clock.now():
             raise ConfigError("a curtailment needs an end that is still to come, as a moment with its zone")
-        sight = yield from self.road.look(device)
-        limited = sight.limited
+        sight = yield from self.executor.refresh(device)
+        limited = sight.curtailed
         if already := next((limited[name] for name in wanted if name in limited), None):
             raise ConfigError(f"it is curtailed already, by order {already.id}; take that back first")
-        plan = self.road.planned(sight, wanted, kind=Kind.CURTAIL, until=until.timestamp())
+        plan = self.executor.plan_from(sight, wanted, kind=OrderKind.CURTAIL, until=until.timestamp())
         if plan.notes:
             raise ConfigError(f"it could not be restored: {plan.notes[0]}")
         return plan
 
     def _curtailed(
         self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> Steps[Order | None]:
+    ) -> OrderFlow[Order | None]:
         return (yield from self._carried((yield from self._planned_curtail(device, wanted, until))))
 
-    def _restored(self, order: Order) -> Steps[Order | None]:
-        done = yield from undo.restoring(self.road, order)
+    def _restored(self, order: Order) -> OrderFlow[Order | None]:
+        done = yield from undo.restore_curtailment(self.executor, order)
         self._tidy()
         return done
 
     def due(self) -> tuple[Order, ...]:
         """Return the curtailments to be ended now; nothing is sent."""
-        return models.due(self.log(), self.clock.now()) if self.journal.marker.exists() else ()
+        return models.due_curtailments(self.log(), self.clock.now()) if self.journal.marker.exists() else ()
 
     def unsettled(self, device: str | None = None) -> tuple[Order, ...]:
         """Return the orders of which it is not known what became of them; nothing is sent."""
@@ -188,11 +190,11 @@ class Desk:
         """Take the mark away once no curtailment is open; one may be among what a damaged journal does not tell."""
         if self.journal.marker.exists():
             book = self.journal.read()
-            if not book.lost and not models.curtailed(book.orders.values()):
+            if not book.incomplete and not models.open_curtailments(book.orders.values()):
                 self.journal.marker.unlink(missing_ok=True)
 
 
-class Orders(Desk):
+class Orders(BaseOrders):
     """Orders through a blocking client."""
 
     def __enter__(self) -> Self:
@@ -201,12 +203,14 @@ class Orders(Desk):
     def __exit__(self, *_: object) -> None:
         """Nothing stays open between calls."""
 
-    def _carry(self, steps: Steps[T]) -> T:
+    def _carry(self, steps: OrderFlow[T]) -> T:
         with closing(steps):
             outcome: Any = None
             try:
                 while True:
-                    step: Step = steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
+                    step: Instruction = (
+                        steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
+                    )
                     try:
                         outcome = self._do(step)
                     except HeliographError as error:
@@ -215,26 +219,26 @@ class Orders(Desk):
                 result: T = done.value
                 return result
 
-    def _do(self, step: Step) -> Any:
+    def _do(self, step: Instruction) -> Any:
         match step:
-            case Pause(seconds):
+            case Delay(seconds):
                 return self.clock.sleep(seconds)
-            case Read(device):
+            case ReadSettings(device):
                 return self.client.read_settings(device)
-            case Write(device, setting, values):
+            case WriteSetting(device, setting, values):
                 return self.client.write_setting(device, setting, values)
 
-    def look(self, device: Device) -> Sight:
+    def look(self, device: Device) -> SettingsSnapshot:
         """Read a device; what is open of its orders is judged by that."""
-        return self._carry(self.road.look(device))
+        return self._carry(self.executor.refresh(device))
 
     def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Plan:
         """Return what would be sent; nothing is."""
-        return self._carry(self.road.plan(device, wanted))
+        return self._carry(self.executor.plan(device, wanted))
 
     def schedule(self, device: Device) -> Schedule:
         """Return the schedule a device has."""
-        return scheduled(self.look(device))
+        return schedule_of(self.look(device))
 
     def carry(self, plan: Plan) -> Order | None:
         """Send what a plan differs in and see what becomes of it; None where the device has it already."""
@@ -271,7 +275,7 @@ class Orders(Desk):
         return self._carry(self._restored(order))
 
 
-class AsyncOrders(Desk):
+class AsyncOrders(BaseOrders):
     """Orders through an async client: the same calls, awaited."""
 
     async def __aenter__(self) -> Self:
@@ -280,12 +284,14 @@ class AsyncOrders(Desk):
     async def __aexit__(self, *_: object) -> None:
         """Nothing stays open between calls."""
 
-    async def _carry(self, steps: Steps[T]) -> T:
+    async def _carry(self, steps: OrderFlow[T]) -> T:
         with closing(steps):
             outcome: Any = None
             try:
                 while True:
-                    step: Step = steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
+                    step: Instruction = (
+                        steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
+                    )
                     try:
                         outcome = await self._do(step)
                     except HeliographError as error:
@@ -294,26 +300,26 @@ class AsyncOrders(Desk):
                 result: T = done.value
                 return result
 
-    async def _do(self, step: Step) -> Any:
+    async def _do(self, step: Instruction) -> Any:
         match step:
-            case Pause(seconds):
-                return await self.clock.pause(seconds)
-            case Read(device):
+            case Delay(seconds):
+                return await self.clock.async_sleep(seconds)
+            case ReadSettings(device):
                 return await self.client.read_settings(device)
-            case Write(device, setting, values):
+            case WriteSetting(device, setting, values):
                 return await self.client.write_setting(device, setting, values)
 
-    async def look(self, device: Device) -> Sight:
+    async def look(self, device: Device) -> SettingsSnapshot:
         """Read a device; what is open of its orders is judged by that."""
-        return await self._carry(self.road.look(device))
+        return await self._carry(self.executor.refresh(device))
 
     async def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Plan:
         """Return what would be sent; nothing is."""
-        return await self._carry(self.road.plan(device, wanted))
+        return await self._carry(self.executor.plan(device, wanted))
 
     async def schedule(self, device: Device) -> Schedule:
         """Return the schedule a device has."""
-        return scheduled(await self.look(device))
+        return schedule_of(await self.look(device))
 
     async def carry(self, plan: Plan) -> Order | None:
         """Send what a plan differs in and see what becomes of it; None where the device has it already."""
@@ -352,11 +358,11 @@ class AsyncOrders(Desk):
         return await self._carry(self._restored(order))
 
 
-def scheduled(sight: Sight) -> Schedule:
+def schedule_of(sight: SettingsSnapshot) -> Schedule:
     """Return the schedule of a device as it was seen."""
     from heliograph.settings.schedule import from_settings  # noqa: PLC0415 - few orders are schedules
 
-    return from_settings(sight.read, tuple(sight.settings.values()))
+    return from_settings(sight.reported, tuple(sight.settings.values()))
 
 
 class Clock:
@@ -370,7 +376,7 @@ class Clock:
         """Wait on this thread."""
         time.sleep(seconds)
 
-    async def pause(self, seconds: float) -> None:
+    async def async_sleep(self, seconds: float) -> None:
         """Wait on this event loop."""
         from asyncio import sleep  # noqa: PLC0415 - the blocking form never needs it
 

@@ -2,7 +2,7 @@
 
 A cloud's catalogue (vendors/*/settings) lists `Setting`s in our words; everything else is derived from it: what is
 checked before anything is sent, the commands of the program, the tables of docs/settings.md, the emulator's ranges.
-Pure: nothing here knows a cloud, and only `Setting.wire` says a cloud's own word.
+Pure: nothing here knows a cloud, and only `Setting.wire_name` says a cloud's own word.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from heliograph.errors import Invalid
+from heliograph.errors import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Kind = Literal["number", "choice", "switch", "time", "moment", "text"]
+ParameterKind = Literal["number", "choice", "switch", "time", "moment", "text"]
 Risk = Literal["usual", "grid-code", "dangerous"]
 Value = float | str | bool | None
 Values = Mapping[str, Value]
@@ -38,12 +38,12 @@ class Parameter:
     """One value of a setting; `hole` is an open interval inside its range, `low` of a text how short it may be."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     unit: str | None = None
     low: float | None = None
     high: float | None = None
     step: float | None = None
-    hole: tuple[float, float] | None = None
+    excluded_range: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     readable: bool = True
     """Whether it can be read back where its setting can."""
@@ -55,7 +55,11 @@ class Parameter:
         if self.kind == "number":
             unit = f" {self.unit}" if self.unit else ""
             step = f" in steps of {self.step:g}" if self.step not in (None, 1) else ""
-            hole = f", not between {self.hole[0]:g} and {self.hole[1]:g}" if self.hole else ""
+            hole = (
+                f", not between {self.excluded_range[0]:g} and {self.excluded_range[1]:g}"
+                if self.excluded_range
+                else ""
+            )
             whole = "whole " if self.step == 1 else ""
             return f"{whole}{self.low:g} to {self.high:g}{unit}{step}{hole}"
         return {
@@ -78,7 +82,7 @@ class Setting:
     readable: bool = True
     """Whether what a device has can be read back."""
     evidence: str = ""
-    wire: str = ""
+    wire_name: str = ""
     """The cloud's own name of it."""
     slots: int = 1
     """How many windows it holds, as parameters start_1, end_1, enabled_1 …; 1 also where it holds none."""
@@ -103,9 +107,9 @@ class Span(tuple[int, int]):
         >>> Span.of("00:30", "02:00")
         (30, 120)
         """
-        return cls((minutes(str(start)), minutes(str(end))))
+        return cls((minute_of_day(str(start)), minute_of_day(str(end))))
 
-    def meets(self, other: Span) -> bool:
+    def overlaps(self, other: Span) -> bool:
         """Tell whether two windows share a minute, over midnight where they must; an empty one never does."""
         return any(max(a, c) < min(b, d) for a, b in self._parts() for c, d in other._parts())
 
@@ -118,7 +122,7 @@ class Span(tuple[int, int]):
             yield 0, end
 
 
-def minutes(time: str) -> int:
+def minute_of_day(time: str) -> int:
     """Return how far into the day a time is.
 
     >>> minutes("23:59")
@@ -128,40 +132,40 @@ def minutes(time: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
-def check(setting: Setting, values: Mapping[str, object]) -> Values:
+def validate(setting: Setting, values: Mapping[str, object]) -> Values:
     """Return values in their canonical form, or raise `Invalid` with what is allowed instead."""
     known = {one.name: one for one in setting.parameters}
     if unknown := [name for name in values if name not in known]:
-        raise Invalid(f"{setting.name} has no {_shown(unknown[0])}; it has {', '.join(known)}")
+        raise InvalidValue(f"{setting.name} has no {_shown(unknown[0])}; it has {', '.join(known)}")
     if missing := [name for name in known if values.get(name) is None]:
-        raise Invalid(f"{setting.name}: {missing[0]} is missing; every one of {', '.join(known)} has to be given")
+        raise InvalidValue(f"{setting.name}: {missing[0]} is missing; every one of {', '.join(known)} has to be given")
     found = {name: _canonical(setting, one, values[name]) for name, one in known.items()}
     _check_windows(setting, found)
     return found
 
 
-def check_together(settings: Iterable[Setting], state: Mapping[str, Values | None]) -> None:
+def validate_together(settings: Iterable[Setting], state: Mapping[str, Values | None]) -> None:
     """Raise `Invalid` when settings of one group would not fit together in a state; what is not known is left out."""
     groups: dict[str, list[tuple[str, Span]]] = {}
     for setting in settings:
         values = state.get(setting.name)
-        if not setting.group or values is None or not counts(setting, values):
+        if not setting.group or values is None or not is_active(setting, values):
             continue
         mine = Span.of(values["start"], values["end"])
         for name, other in groups.setdefault(setting.group, []):
-            if mine.meets(other):
+            if mine.overlaps(other):
                 off = "" if setting.apart == "enabled" else ", even when one is off"
-                raise Invalid(f"{setting.name} overlaps {name}; the device refuses that{off}")
+                raise InvalidValue(f"{setting.name} overlaps {name}; the device refuses that{off}")
         groups[setting.group].append((setting.name, mine))
 
 
-def counts(setting: Setting, values: Values) -> bool:
+def is_active(setting: Setting, values: Values) -> bool:
     """Tell whether a window is in the way of others."""
     known = values.get("start") is not None and values.get("end") is not None
     return known and (setting.apart == "always" or bool(values.get("enabled")))
 
 
-def same(setting: Setting, wanted: Values, found: Values | None) -> bool | None:
+def matches(setting: Setting, wanted: Values, found: Values | None) -> bool | None:
     """Tell whether a device has what it was told; None when that cannot be known."""
     if found is None:
         return None
@@ -183,7 +187,7 @@ def _canonical(setting: Setting, parameter: Parameter, value: object) -> Value:
         return _READ[parameter.kind](parameter, value)
     except (ValueError, OverflowError):
         where = f"{setting.name}: {parameter.name}"
-        raise Invalid(f"{where} is {parameter.allowed}, not {_shown(value)}") from None
+        raise InvalidValue(f"{where} is {parameter.allowed}, not {_shown(value)}") from None
 
 
 def _number(parameter: Parameter, value: object) -> float:
@@ -193,7 +197,7 @@ def _number(parameter: Parameter, value: object) -> float:
     low, high = parameter.low, parameter.high
     if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
         raise ValueError("out of range")
-    if parameter.hole and parameter.hole[0] < number < parameter.hole[1]:
+    if parameter.excluded_range and parameter.excluded_range[0] < number < parameter.excluded_range[1]:
         raise ValueError("in the hole of the range")
     if parameter.step is not None:
         steps = number / parameter.step
@@ -255,12 +259,12 @@ def _check_windows(setting: Setting, values: Mapping[str, Value]) -> None:
         span = Span.of(start, end)
         where = f"{setting.name}: the window {start} to {end}"
         if span[0] > span[1]:
-            raise Invalid(f"{where} crosses midnight; use two, one until 23:59 and one from 00:00")
+            raise InvalidValue(f"{where} crosses midnight; use two, one until 23:59 and one from 00:00")
         if on and span[0] == span[1]:
-            raise Invalid(f"{where} is empty but on; its end has to be after its start")
+            raise InvalidValue(f"{where} is empty but on; its end has to be after its start")
         if on or setting.apart == "always":
-            if setting.apart and (met := next((other for other, there in taken if span.meets(there)), None)):
-                raise Invalid(f"{where} overlaps window {met}")
+            if setting.apart and (met := next((other for other, there in taken if span.overlaps(there)), None)):
+                raise InvalidValue(f"{where} overlaps window {met}")
             taken.append((number, span))
 
 

@@ -12,15 +12,39 @@ from heliograph.errors import (
     CloudError,
     HeliographError,
     LoginFailed,
-    Refused,
+    RequestRefused,
     SessionExpired,
     StoreError,
     Throttled,
     Unreachable,
 )
-from heliograph.settings.models import MADE_ROOM, Change, Kind, Order, State, last_of, makes_room
-from heliograph.settings.outcome import for_good, foreign, settled, told, unwritten, verdict
-from heliograph.settings.plan import Pause, Plan, Read, Sight, Write, completed, differences, find
+from heliograph.settings.models import (
+    SUPERSEDED_TEMPORARY,
+    Change,
+    ChangeState,
+    Order,
+    OrderKind,
+    is_temporary,
+    latest_changes,
+)
+from heliograph.settings.outcome import (
+    external_changes,
+    irreversible_reason,
+    known_values,
+    mark_unrecorded,
+    outcome_of,
+    reconcile,
+)
+from heliograph.settings.plan import (
+    Delay,
+    Plan,
+    ReadSettings,
+    SettingsSnapshot,
+    WriteSetting,
+    complete_values,
+    find_setting,
+    planned_changes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -29,85 +53,85 @@ if TYPE_CHECKING:
 
     from heliograph.model import Device
     from heliograph.settings.definition import Setting, Value, Values
-    from heliograph.settings.journal import Book, Journal
-    from heliograph.settings.permissions import Rights
-    from heliograph.settings.plan import Difference, Steps, Whose
+    from heliograph.settings.journal import Journal, JournalContents
+    from heliograph.settings.permissions import Permissions
+    from heliograph.settings.plan import Actor, OrderFlow, PlannedChange
 
 GLANCE = 0.25
-PATIENCE = 900.0
+LOCK_TIMEOUT = 900.0
 """Seconds to wait for another program's order to the same device."""
 FRESH = 60.0
 """Seconds for which what was read is believed, as long as nobody here orders anything."""
-READ_BACK = (4.0, 16.0, 40.0, 90.0, 180.0)
+READ_BACK_DELAYS = (4.0, 16.0, 40.0, 90.0, 180.0)
 """Seconds between the looks after an order: each costs requests, and a logger passes most orders on within a minute."""
 
 
-class Road:
+class OrderExecutor:
     """The road of one account."""
 
     def __init__(
         self,
         journal: Journal,
-        rights: Rights,
-        whose: Whose,
+        rights: Permissions,
+        whose: Actor,
         settings_of: Callable[[Device], tuple[Setting, ...]],
         now: Callable[[], float],
         *,
-        room: Callable[[int], None],
-        read_back: tuple[float, ...],
-        patience: float,
+        check_quota: Callable[[int], None],
+        read_back_delays: tuple[float, ...],
+        lock_timeout: float,
         progress: Callable[[str], None],
     ) -> None:
         self.journal = journal
-        self.rights = rights
-        self.whose = whose
+        self.permissions = rights
+        self.actor = whose
         self.settings_of = settings_of
         self.now = now
-        self.room = room
-        self.read_back = read_back
-        self.patience = patience
+        self.room = check_quota
+        self.read_back = read_back_delays
+        self.patience = lock_timeout
         self.progress = progress
 
-    def look(self, device: Device) -> Steps[Sight]:
+    def refresh(self, device: Device) -> OrderFlow[SettingsSnapshot]:
         """Read a device, and judge what is still open of the orders it was given."""
-        lock = yield from self.alone(device)
+        lock = yield from self.acquire_lock(device)
         try:
             return (yield from self._sight(device))
         finally:
             lock.release()
 
-    def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Steps[Plan]:
+    def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> OrderFlow[Plan]:
         """Return what would have to be sent; nothing is."""
-        sight = yield from self.look(device)
-        return self.planned(sight, wanted)
+        sight = yield from self.refresh(device)
+        return self.plan_from(sight, wanted)
 
-    def planned(
+    def plan_from(
         self,
-        sight: Sight,
+        sight: SettingsSnapshot,
         wanted: Mapping[str, Value | Mapping[str, Value]],
         *,
-        kind: Kind = Kind.SET,
+        kind: OrderKind = OrderKind.SET,
         until: float | None = None,
         undoes: str | None = None,
         forced: frozenset[str] = frozenset(),
         notes: tuple[str, ...] = (),
     ) -> Plan:
         """Return what an intent comes to for a device as it was seen."""
-        self.able(sight, wanted)
-        values = completed(sight.settings, sight.present, wanted, sight.device.id)
+        self.check_settable(sight, wanted)
+        values = complete_values(sight.settings, sight.current, wanted, sight.device.id)
         forced |= _on_its_way(sight, values)
-        steps = differences(sight.settings, sight.present, values, forced)
+        steps = planned_changes(sight.settings, sight.current, values, forced)
         notes = (
             *notes,
             *(
                 f"{one.setting.name} could not be undone: {why}"
                 for one in steps
-                if (why := for_good(one.setting, one.old, one.new))
+                if (why := irreversible_reason(one.setting, one.old, one.new))
             ),
             *_ended(sight, steps, undoes),
         )
         return Plan(
-            sight=sight,
+            snapshot=sight,
             wanted=values,
             steps=steps,
             kind=kind,
@@ -117,26 +141,29 @@ class Road:
             notes=notes,
         )
 
-    def able(self, sight: Sight, names: Collection[str]) -> None:
+    def check_settable(self, sight: SettingsSnapshot, names: Collection[str]) -> None:
         """Raise where a device cannot be told one of these.
 
         A sight leaves out what is never written; who asks for that learns why, and not that there is no such thing.
         """
         left_out = (one for one in self.settings_of(sight.device) if one.name not in sight.settings)
-        self.rights.check(one for one in left_out if one.name in names)
+        self.permissions.check(one for one in left_out if one.name in names)
         for name in names:
-            find(sight.settings, name, sight.device.id)
+            find_setting(sight.settings, name, sight.device.id)
 
-    def carry(self, plan: Plan) -> Steps[Order | None]:
+    def execute(self, plan: Plan) -> OrderFlow[Order | None]:
         """Send what differs and see what becomes of it; None where nothing had to be sent."""
-        self.rights.check(one.setting for one in plan.steps)
+        self.permissions.check(one.setting for one in plan.steps)
         if not plan.steps:
             return None
         device = plan.device
-        lock = yield from self.alone(device)
+        lock = yield from self.acquire_lock(device)
         try:
             book = self.journal.read()
-            if book.lines.get(device.id, 0) != plan.sight.lines or self.now() - plan.sight.at > FRESH:
+            if (
+                book.lines_by_device.get(device.id, 0) != plan.snapshot.journal_lines
+                or self.now() - plan.snapshot.at > FRESH
+            ):
                 yield from self._still(plan)
                 book = self.journal.read()
             # A sequence that runs out of requests half-way would leave the device with half a schedule.
@@ -144,22 +171,22 @@ class Road:
             order = self._ordered(plan, book)
             try:
                 yield from self._sent(order, device)
-                yield from self._seen(order, plan.sight)
+                yield from self._seen(order, plan.snapshot)
             except StoreError as error:
                 if all(change.sent_at is None for change in order.changes):
                     raise
                 # Nothing more is sent; what was is told, and the next look at the device judges it.
                 self.progress(str(error))
-                unwritten(order)
+                mark_unrecorded(order)
             return order
         finally:
             lock.release()
 
-    def alone(self, device: Device) -> Steps[BaseFileLock]:
+    def acquire_lock(self, device: Device) -> OrderFlow[BaseFileLock]:
         """Wait for the device's turn."""
         from filelock import Timeout  # noqa: PLC0415 - who only reads the journal needs none
 
-        lock, waited = self.journal.turn(device.id), 0.0
+        lock, waited = self.journal.device_lock(device.id), 0.0
         while True:
             try:
                 lock.acquire(timeout=0)
@@ -168,10 +195,10 @@ class Road:
                     self.progress(f"another order to {device.id} is under way; waiting for its end")
                 if waited >= self.patience:
                     raise self._busy(device) from None
-                yield Pause(GLANCE)
+                yield Delay(GLANCE)
                 waited += GLANCE
             except OSError as error:
-                raise self.journal.unusable(error) from None
+                raise self.journal.unusable_error(error) from None
             else:
                 return lock
 
@@ -184,55 +211,55 @@ class Road:
         busy.retry_after = self.patience
         return busy
 
-    def _sight(self, device: Device) -> Steps[Sight]:
-        read: Mapping[str, Values | None] = yield Read(device)
+    def _sight(self, device: Device) -> OrderFlow[SettingsSnapshot]:
+        read: Mapping[str, Values | None] = yield ReadSettings(device)
         now, book = self.now(), self.journal.read()
         # Who has just read knows best what the account can be told.
         known = {one.name: one for one in self.settings_of(device)}
-        settled(self.journal, book.of(device.id), known, read, now)
+        reconcile(self.journal, book.of_device(device.id), known, read, now)
         settings = {name: one for name, one in known.items() if one.risk != "dangerous" and not one.unavailable}
         book = self.journal.read()
-        orders = book.of(device.id)
-        return Sight(
+        orders = book.of_device(device.id)
+        return SettingsSnapshot(
             device=device,
             at=now,
             settings=settings,
-            read=read,
-            present=told(orders, device.id, settings, read),
-            foreign=foreign(orders, device.id, settings, read),
+            reported=read,
+            current=known_values(orders, device.id, settings, read),
+            external_changes=external_changes(orders, device.id, settings, read),
             orders=orders,
-            lines=book.lines.get(device.id, 0),
+            journal_lines=book.lines_by_device.get(device.id, 0),
         )
 
-    def _still(self, plan: Plan) -> Steps[None]:
+    def _still(self, plan: Plan) -> OrderFlow[None]:
         """Look again, and refuse where the plan would come to something else now."""
         sight = yield from self._sight(plan.device)
-        self.able(sight, plan.wanted)
-        if differences(sight.settings, sight.present, plan.wanted, plan.forced) != plan.steps:
-            raise Refused(
+        self.check_settable(sight, plan.wanted)
+        if planned_changes(sight.settings, sight.current, plan.wanted, plan.forced) != plan.steps:
+            raise RequestRefused(
                 f"{plan.device.id} was changed by somebody else since its difference was shown",
                 vendor=plan.device.vendor,
                 advice="Nothing was sent. Look at it again, then order what is still wanted",
             )
 
-    def _ordered(self, plan: Plan, book: Book) -> Order:
+    def _ordered(self, plan: Plan, book: JournalContents) -> Order:
         """Write the order down."""
         device, now = plan.device, self.now()
         changes = [
             Change(number=number, setting=one.setting.name, old=one.old, new=one.new)
             for number, one in enumerate(plan.steps)
         ]
-        if plan.kind is not Kind.RESTORE:
+        if plan.kind is not OrderKind.RESTORE:
             # Who curtails has to be able to take it back.
-            more = 2 * len(changes) if plan.kind is Kind.CURTAIL else len(changes)
-            self.rights.check_budget(book.orders.values(), device.id, more, now, device.vendor)
+            more = 2 * len(changes) if plan.kind is OrderKind.CURTAIL else len(changes)
+            self.permissions.check_write_limit(book.orders.values(), device.id, more, now, device.vendor)
         order = Order(
             id=self.journal.new_id(book),
             at=now,
             kind=plan.kind,
-            who=self.whose.who,
-            program=self.whose.program,
-            account=self.whose.account,
+            who=self.actor.who,
+            program=self.actor.program,
+            account=self.actor.account,
             vendor=device.vendor,
             plant=device.plant,
             device=device.id,
@@ -241,22 +268,22 @@ class Road:
             until=plan.until,
             undoes=plan.undoes,
         )
-        if order.kind is Kind.CURTAIL:
-            self.journal.mark()
-        self.journal.begin(order)
+        if order.kind is OrderKind.CURTAIL:
+            self.journal.set_marker()
+        self.journal.record_order(order)
         return order
 
-    def _sent(self, order: Order, device: Device) -> Steps[None]:
+    def _sent(self, order: Order, device: Device) -> OrderFlow[None]:
         """Send one change after the other; after the first that is not taken, the others stay unsent."""
         failed = ""
         for change in order.changes:
             if failed:
-                self.journal.ended(order, change, self.now(), State.UNSENT, failed, final=True)
+                self.journal.record_outcome(order, change, self.now(), ChangeState.UNSENT, failed, final=True)
                 continue
             self.progress(f"sending {change.setting}")
-            self.journal.sending(order, change, self.now())
+            self.journal.record_sending(order, change, self.now())
             try:
-                yield Write(device, change.setting, change.new)
+                yield WriteSetting(device, change.setting, change.new)
             except HeliographError as error:
                 failed = f"{change.setting} before it failed"
                 self._failed(order, change, error)
@@ -264,24 +291,24 @@ class Road:
                     self._rest_unsent(order, failed)
                     raise
             else:
-                self.journal.answered(order, change, self.now(), accepted=True)
+                self.journal.record_response(order, change, self.now(), accepted=True)
 
     def _failed(self, order: Order, change: Change, error: HeliographError) -> None:
         """Write down what it means that a command failed: a no, never sent, or nobody knows."""
         now, why = self.now(), str(error)
-        if isinstance(error, Refused):
-            self.journal.answered(order, change, now, accepted=False, why=error.what)
+        if isinstance(error, RequestRefused):
+            self.journal.record_response(order, change, now, accepted=False, why=error.message)
         elif _turned_away(error):
-            self.journal.ended(order, change, now, State.UNSENT, why, final=True)
+            self.journal.record_outcome(order, change, now, ChangeState.UNSENT, why, final=True)
         else:
             change.why = why
 
     def _rest_unsent(self, order: Order, why: str) -> None:
         for change in order.changes:
-            if change.state is State.PLANNED:
-                self.journal.ended(order, change, self.now(), State.UNSENT, why, final=True)
+            if change.state is ChangeState.PLANNED:
+                self.journal.record_outcome(order, change, self.now(), ChangeState.UNSENT, why, final=True)
 
-    def _seen(self, order: Order, sight: Sight) -> Steps[None]:
+    def _seen(self, order: Order, sight: SettingsSnapshot) -> OrderFlow[None]:
         """Read back until every change is judged for good, or the looks are used up."""
         self._overtaken(order)
         self._judge(order, sight.settings, None, last=False)
@@ -290,24 +317,26 @@ class Road:
             if not _waiting(order):
                 return
             self.progress(f"waiting for {order.device} to show it")
-            yield Pause(seconds)
+            yield Delay(seconds)
             try:
-                read = yield Read(sight.device)
+                read = yield ReadSettings(sight.device)
             except CloudError as error:
                 self.progress(str(error))
                 if isinstance(error, Throttled | LoginFailed):
                     break
                 continue
             self._judge(order, sight.settings, read, last=False)
-            if all(sight.read.get(one.setting) is read.get(one.setting) is None for one in _waiting(order)):
+            if all(sight.reported.get(one.setting) is read.get(one.setting) is None for one in _waiting(order)):
                 break  # who told nothing before and after the order will not tell it in five minutes either
         self._judge(order, sight.settings, read, last=True)
 
     def _overtaken(self, order: Order) -> None:
         """End the steps that only made room: what came after them in the same place is what counts."""
         for change in _waiting(order):
-            if makes_room(order, change):
-                self.journal.ended(order, change, self.now(), State.APPLIED, MADE_ROOM, final=True)
+            if is_temporary(order, change):
+                self.journal.record_outcome(
+                    order, change, self.now(), ChangeState.APPLIED, SUPERSEDED_TEMPORARY, final=True
+                )
 
     def _judge(
         self, order: Order, settings: Mapping[str, Setting], read: Mapping[str, Values | None] | None, *, last: bool
@@ -318,14 +347,14 @@ class Road:
             if read is None and setting.readable and not last:
                 continue
             found = None if read is None else read.get(change.setting)
-            said = verdict(change, setting, found, now - (change.sent_at or now))
+            said = outcome_of(change, setting, found, now - (change.sent_at or now))
             if said.final or last:
-                self.journal.ended(order, change, now, said.state, said.why, read=found, final=said.final)
+                self.journal.record_outcome(order, change, now, said.state, said.why, read=found, final=said.final)
 
 
-def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> Iterator[str]:
+def _ended(sight: SettingsSnapshot, steps: tuple[PlannedChange, ...], undoes: str | None) -> Iterator[str]:
     """Yield what will not be restored any more because this changes it first."""
-    limited = sight.limited
+    limited = sight.curtailed
     for name in dict.fromkeys(one.setting.name for one in steps):
         if name in limited and (order := limited[name].id) != undoes:
             yield (
@@ -334,9 +363,9 @@ def _ended(sight: Sight, steps: tuple[Difference, ...], undoes: str | None) -> I
             )
 
 
-def _on_its_way(sight: Sight, wanted: Mapping[str, Values]) -> frozenset[str]:
+def _on_its_way(sight: SettingsSnapshot, wanted: Mapping[str, Values]) -> frozenset[str]:
     """Return what the device shows as it is wanted while an order for something else may still reach it."""
-    last = last_of(sight.orders, sight.device.id)
+    last = latest_changes(sight.orders, sight.device.id)
     return frozenset(
         name
         for name, values in wanted.items()
@@ -345,7 +374,7 @@ def _on_its_way(sight: Sight, wanted: Mapping[str, Values]) -> frozenset[str]:
 
 
 def _waiting(order: Order) -> list[Change]:
-    return [change for change in order.changes if change.state is State.SENT]
+    return [change for change in order.changes if change.state is ChangeState.SENT]
 
 
 def _turned_away(error: HeliographError) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.core import files
 from heliograph.errors import StoreError
-from heliograph.settings.models import Change, Kind, Order, State
+from heliograph.settings.models import Change, ChangeState, Order, OrderKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,20 +27,20 @@ _TURN = 30.0
 
 
 @dataclass(slots=True)
-class Book:
+class JournalContents:
     """What a journal says."""
 
     orders: dict[str, Order] = field(default_factory=dict)
     """In the order they were given."""
-    lines: dict[str, int] = field(default_factory=dict)
+    lines_by_device: dict[str, int] = field(default_factory=dict)
     """How many lines there are of each device."""
-    broken: int = 0
+    unreadable_lines: int = 0
     """Lines that cannot be read; what a program was writing when it died is one, and nothing was sent for that."""
 
-    lost: set[str] = field(default_factory=set)
+    incomplete: set[str] = field(default_factory=set)
     """Orders of which something is told, but not what they were: their first line was damaged."""
 
-    def of(self, device: str) -> tuple[Order, ...]:
+    def of_device(self, device: str) -> tuple[Order, ...]:
         """Return the orders of one device."""
         return tuple(order for order in self.orders.values() if order.device == device)
 
@@ -62,41 +62,41 @@ class Journal:
         """A file that is there while a curtailment may be open, so that nobody else has to read the journal."""
         return self.folder / f"{self.name}.open"
 
-    def turn(self, device: str) -> BaseFileLock:
+    def device_lock(self, device: str) -> BaseFileLock:
         """Return a new lock of one device, which is ordered by one program at a time."""
         try:
-            return files.lock(self.folder / f"{self.name}-{sha256(device.encode()).hexdigest()[:12]}.lock")
+            return files.file_lock(self.folder / f"{self.name}-{sha256(device.encode()).hexdigest()[:12]}.lock")
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.unusable_error(error) from None
 
-    def read(self) -> Book:
+    def read(self) -> JournalContents:
         """Return everything that was written."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return Book()
+            return JournalContents()
         except OSError as error:
-            raise self.unusable(error) from None
-        book = Book()
+            raise self.unusable_error(error) from None
+        book = JournalContents()
         for line in data.split(b"\n"):
             if line and not self._heard(book, line):
-                book.broken += 1
+                book.unreadable_lines += 1
         return book
 
-    def _heard(self, book: Book, line: bytes) -> bool:
+    def _heard(self, book: JournalContents, line: bytes) -> bool:
         try:
             event = json.loads(line)
             if event["v"] != FORMAT:
                 raise StoreError(f"{self.path} was written by another version of heliograph; use that one to order")
             if event["event"] != "ordered" and event["order"] not in book.orders:
-                book.lost.add(str(event["order"]))
+                book.incomplete.add(str(event["order"]))
             order = _heard(book, event)
         except (ValueError, TypeError, LookupError, RecursionError):  # not JSON, or nothing we wrote
             return False
-        book.lines[order.device] = book.lines.get(order.device, 0) + 1
+        book.lines_by_device[order.device] = book.lines_by_device.get(order.device, 0) + 1
         return True
 
-    def begin(self, order: Order) -> None:
+    def record_order(self, order: Order) -> None:
         """Write down an order; from now on it is known whatever happens."""
         told = {
             name: getattr(order, name)
@@ -105,22 +105,22 @@ class Journal:
         changes = [{"setting": one.setting, "old": one.old, "new": one.new} for one in order.changes]
         self._write(order, "ordered", order.at, **told, until=_iso(order.until), changes=changes)
 
-    def sending(self, order: Order, change: Change, now: float) -> None:
+    def record_sending(self, order: Order, change: Change, now: float) -> None:
         """Write down that a change is about to be sent."""
         self._write(order, "sending", now, change=change.number)
-        change.state, change.sent_at = State.SENT, now
+        change.state, change.sent_at = ChangeState.SENT, now
 
-    def answered(self, order: Order, change: Change, now: float, *, accepted: bool, why: str = "") -> None:
+    def record_response(self, order: Order, change: Change, now: float, *, accepted: bool, why: str = "") -> None:
         """Write down what the cloud answered."""
         change.accepted, change.why = accepted, why
         self._write(order, "answered", now, change=change.number, accepted=accepted, why=why)
 
-    def ended(
+    def record_outcome(
         self,
         order: Order,
         change: Change,
         now: float,
-        state: State,
+        state: ChangeState,
         why: str = "",
         *,
         read: Values | None = None,
@@ -131,20 +131,20 @@ class Journal:
         change.read = read
         self._write(order, "ended", now, change=change.number, state=state, why=why, read=read, final=final)
 
-    def released(self, order: Order, now: float, why: str) -> None:
+    def record_release(self, order: Order, now: float, why: str) -> None:
         """Write down that a curtailment is over."""
         order.released = why
         self._write(order, "released", now, why=why)
 
-    def mark(self) -> None:
+    def set_marker(self) -> None:
         """Note beside the journal that a curtailment may be open."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.marker.touch(mode=0o600)
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.unusable_error(error) from None
 
-    def new_id(self, book: Book) -> str:
+    def new_id(self, book: JournalContents) -> str:
         """Return a name for an order, short enough to be typed."""
         while (found := secrets.token_hex(3)) in book.orders:
             pass
@@ -154,10 +154,10 @@ class Journal:
         line = {"v": FORMAT, "order": order.id, "event": event, "at": _iso(at), **told}
         try:
             # Filelock's own time-out is a kind of OSError, and says which file.
-            with files.lock(self.path.with_suffix(".lock")).acquire(timeout=_TURN):
+            with files.file_lock(self.path.with_suffix(".lock")).acquire(timeout=_TURN):
                 self._append(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         except OSError as error:
-            raise self.unusable(error) from None
+            raise self.unusable_error(error) from None
 
     def _append(self, line: bytes) -> None:
         new = not self.path.exists()
@@ -175,7 +175,7 @@ class Journal:
         if new:
             _sync_folder(self.folder)
 
-    def unusable(self, error: OSError) -> StoreError:
+    def unusable_error(self, error: OSError) -> StoreError:
         """Return the error of a journal that cannot be used, with what to do about it."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. Nothing is sent that cannot be written down there; free the "
@@ -183,7 +183,7 @@ class Journal:
         )
 
 
-def _heard(book: Book, event: dict[str, Any]) -> Order:
+def _heard(book: JournalContents, event: dict[str, Any]) -> Order:
     """Bring a book up to one event more."""
     at, kind = _moment(event["at"]), event["event"]
     if kind == "ordered":
@@ -194,11 +194,11 @@ def _heard(book: Book, event: dict[str, Any]) -> Order:
         return order
     change = order.changes[event["change"]]
     if kind == "sending":
-        change.state, change.sent_at = State.SENT, at
+        change.state, change.sent_at = ChangeState.SENT, at
     elif kind == "answered":
         change.accepted, change.why = event["accepted"], event["why"]
     elif kind == "ended":
-        change.state, change.why, change.ended_at = State(event["state"]), event["why"], at
+        change.state, change.why, change.ended_at = ChangeState(event["state"]), event["why"], at
         change.read, change.final = event["read"], event["final"]
     else:
         raise ValueError(f"no event is called {kind}")
@@ -210,7 +210,7 @@ def _ordered(event: dict[str, Any], at: float) -> Order:
     return Order(
         id=event["order"],
         at=at,
-        kind=Kind(event["kind"]),
+        kind=OrderKind(event["kind"]),
         undoes=event["undoes"],
         until=None if event["until"] is None else _moment(event["until"]),
         changes=[

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from heliograph.settings.definition import Values
 
 
-class State(StrEnum):
+class ChangeState(StrEnum):
     """What became of one change, or of a whole order."""
 
     PLANNED = "planned"
@@ -34,10 +34,17 @@ class State(StrEnum):
     """Never sent: an earlier change of the order failed, or the program ended before."""
 
 
-_WORST = (State.SENT, State.UNKNOWN, State.PENDING, State.REFUSED, State.UNSENT, State.PLANNED)
+_WORST = (
+    ChangeState.SENT,
+    ChangeState.UNKNOWN,
+    ChangeState.PENDING,
+    ChangeState.REFUSED,
+    ChangeState.UNSENT,
+    ChangeState.PLANNED,
+)
 
 
-class Kind(StrEnum):
+class OrderKind(StrEnum):
     """Why an order was given."""
 
     SET = "set"
@@ -56,7 +63,7 @@ class Change:
     old: Values | None
     """What the device had before; None where that could not be known."""
     new: Values
-    state: State = State.PLANNED
+    state: ChangeState = ChangeState.PLANNED
     why: str = ""
     sent_at: float | None = None
     accepted: bool | None = None
@@ -68,9 +75,9 @@ class Change:
     """What the device was last seen to have."""
 
     @property
-    def may_stand(self) -> bool:
+    def may_be_applied(self) -> bool:
         """Whether the device may have the new value, or get it yet."""
-        return self.sent_at is not None and self.accepted is not False and self.state is not State.UNSENT
+        return self.sent_at is not None and self.accepted is not False and self.state is not ChangeState.UNSENT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +86,7 @@ class Order:
 
     id: str
     at: float
-    kind: Kind
+    kind: OrderKind
     who: str
     program: str
     account: str
@@ -95,14 +102,16 @@ class Order:
     """Why a curtailment is over, where no order ended it."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> ChangeState:
         """What became of the whole: the least certain of its changes decides."""
-        return worst(change.state for change in self.changes)
+        return overall_state(change.state for change in self.changes)
 
     @property
     def partial(self) -> bool:
         """Whether some of it may stand and some of it does not."""
-        standing = [change.state in {State.APPLIED, State.PENDING, State.UNKNOWN} for change in self.changes]
+        standing = [
+            change.state in {ChangeState.APPLIED, ChangeState.PENDING, ChangeState.UNKNOWN} for change in self.changes
+        ]
         return any(standing) and not all(standing)
 
     @property
@@ -115,102 +124,104 @@ class Order:
         return Device(vendor=self.vendor, plant=self.plant, id=self.device, family=self.family)
 
 
-def worst(states: Iterable[State]) -> State:
+def overall_state(states: Iterable[ChangeState]) -> ChangeState:
     """Return the state that has to be told first.
 
     >>> str(worst([State.APPLIED, State.REFUSED, State.PENDING])), str(worst([]))
     ('pending', 'applied')
     """
     found = set(states)
-    said = next((state for state in _WORST if state in found), State.APPLIED)
-    return State.REFUSED if said is State.UNSENT else said
+    said = next((state for state in _WORST if state in found), ChangeState.APPLIED)
+    return ChangeState.REFUSED if said is ChangeState.UNSENT else said
 
 
-def last_of(orders: Iterable[Order], device: str) -> Mapping[str, tuple[Order, Change]]:
+def latest_changes(orders: Iterable[Order], device: str) -> Mapping[str, tuple[Order, Change]]:
     """Return the last change of each setting that a device may have taken."""
     found: dict[str, tuple[Order, Change]] = {}
     for order in orders:
         if order.device == device:
-            found |= {one.setting: (order, one) for one in order.changes if one.may_stand}
+            found |= {one.setting: (order, one) for one in order.changes if one.may_be_applied}
     return found
 
 
-def makes_room(order: Order, change: Change) -> bool:
+def is_temporary(order: Order, change: Change) -> bool:
     """Tell whether a change only made room for a later one of the same setting, which is the one that counts."""
     later = order.changes[change.number + 1 :]
-    return bool(change.accepted) and any(one.setting == change.setting and one.may_stand for one in later)
+    return bool(change.accepted) and any(one.setting == change.setting and one.may_be_applied for one in later)
 
 
-MADE_ROOM = "it made room for the next step"
+SUPERSEDED_TEMPORARY = "it made room for the next step"
 
 
 FIRST_WAIT, LONGEST_WAIT = 120.0, 3600.0
 """Seconds until a curtailment that could not be ended is tried to be ended again, doubling."""
 
 
-def standing(orders: Iterable[Order]) -> list[Order]:
+def active_orders(orders: Iterable[Order]) -> list[Order]:
     """Return the orders that stand and were not taken back."""
     known = list(orders)
-    taken = {one.undoes for one in known if one.state in {State.APPLIED, State.PENDING, State.UNKNOWN}}
+    taken = {
+        one.undoes for one in known if one.state in {ChangeState.APPLIED, ChangeState.PENDING, ChangeState.UNKNOWN}
+    }
     return [
         one
         for one in known
-        if one.kind in {Kind.SET, Kind.CURTAIL} and one.id not in taken and one.released is None
-        if any(change.may_stand for change in one.changes)
+        if one.kind in {OrderKind.SET, OrderKind.CURTAIL} and one.id not in taken and one.released is None
+        if any(change.may_be_applied for change in one.changes)
     ]
 
 
-def newest(orders: Iterable[Order]) -> Order:
+def latest_active(orders: Iterable[Order]) -> Order:
     """Return the last order that stands and was not taken back."""
-    if found := standing(orders):
+    if found := active_orders(orders):
         return found[-1]
     raise ConfigError("there is no order to take back; heliograph settings log lists all that were given")
 
 
-def parts(order: Order) -> Iterator[tuple[Change, Change]]:
+def first_and_last(order: Order) -> Iterator[tuple[Change, Change]]:
     """Yield the first and the last change of each setting that may stand, the last setting first."""
-    names = dict.fromkeys(change.setting for change in reversed(order.changes) if change.may_stand)
+    names = dict.fromkeys(change.setting for change in reversed(order.changes) if change.may_be_applied)
     for name in names:
-        of_it = [change for change in order.changes if change.setting == name and change.may_stand]
+        of_it = [change for change in order.changes if change.setting == name and change.may_be_applied]
         yield of_it[0], of_it[-1]
 
 
-def curtailed(orders: Iterable[Order]) -> tuple[Order, ...]:
+def open_curtailments(orders: Iterable[Order]) -> tuple[Order, ...]:
     """Return the curtailments that are not over."""
     known = list(orders)
-    ended = {one.undoes for one in known if one.state is State.APPLIED}
+    ended = {one.undoes for one in known if one.state is ChangeState.APPLIED}
     return tuple(
         one
         for one in known
-        if one.kind is Kind.CURTAIL and one.id not in ended and one.released is None and not _came_to_nothing(one)
+        if one.kind is OrderKind.CURTAIL and one.id not in ended and one.released is None and not _came_to_nothing(one)
     )
 
 
-def limited(orders: Sequence[Order]) -> dict[str, Order]:
+def curtailed_settings(orders: Sequence[Order]) -> dict[str, Order]:
     """Return the settings that the end of a curtailment will restore, with its order; of one device's orders.
 
     What a later order was seen to have changed again is that order's.
     """
-    last = last_of(orders, orders[0].device) if orders else {}
+    last = latest_changes(orders, orders[0].device) if orders else {}
     found = {}
-    for one in curtailed(orders):
-        for first, _ in parts(one):
+    for one in open_curtailments(orders):
+        for first, _ in first_and_last(one):
             later, change = last[first.setting]
-            if one.id in {later.id, later.undoes} or change.state is not State.APPLIED:
+            if one.id in {later.id, later.undoes} or change.state is not ChangeState.APPLIED:
                 found[first.setting] = one
     return found
 
 
 def _came_to_nothing(order: Order) -> bool:
-    return all(change.final and not change.may_stand for change in order.changes)
+    return all(change.final and not change.may_be_applied for change in order.changes)
 
 
-def due(orders: Iterable[Order], now: float) -> tuple[Order, ...]:
+def due_curtailments(orders: Iterable[Order], now: float) -> tuple[Order, ...]:
     """Return the curtailments to be ended now; one that would not end is given time."""
     known = list(orders)
     return tuple(
         one
-        for one in curtailed(known)
+        for one in open_curtailments(known)
         if one.until is not None and now >= max(one.until, _next_try([o for o in known if o.undoes == one.id]))
     )
 

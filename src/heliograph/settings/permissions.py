@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from heliograph.errors import ConfigError, Throttled
-from heliograph.settings.models import State
+from heliograph.settings.models import ChangeState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -20,7 +20,7 @@ WRITES_PER_DAY = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rights:
+class Permissions:
     """What one account allows to be written; `whose` and `where` say where a person allows more.
 
     Without `commands` the client itself sends no orders, whatever else is allowed.
@@ -29,11 +29,11 @@ class Rights:
     writes: Literal[True] | Collection[str] = ()
     grid_code: bool = False
     writes_per_day: int = WRITES_PER_DAY
-    whose: str = "this program"
-    where: str = "the call that made these orders"
+    subject: str = "this program"
+    configured_in: str = "the call that made these orders"
     commands: bool = True
 
-    def allow(self, setting: Setting) -> bool:
+    def allows(self, setting: Setting) -> bool:
         """Tell whether a setting may be written."""
         try:
             self.check([setting])
@@ -54,15 +54,15 @@ class Rights:
             if self.writes is not True and name not in self.writes:
                 listed = ", ".join(f'"{one}"' for one in (*self.writes, name))
                 raise ConfigError(
-                    f"{self.whose} may not write {name}; to allow it, say in {self.where}: writes = [{listed}]"
+                    f"{self.subject} may not write {name}; to allow it, say in {self.configured_in}: writes = [{listed}]"
                 )
             if setting.risk == "grid-code" and not self.grid_code:
                 raise ConfigError(
                     f"{name} belongs to the grid code, which is the grid operator's to decide; with their consent, "
-                    f"say in {self.where} as well: grid_code = true"
+                    f"say in {self.configured_in} as well: grid_code = true"
                 )
 
-    def check_budget(self, orders: Iterable[Order], device: str, more: int, now: float, vendor: str) -> None:
+    def check_write_limit(self, orders: Iterable[Order], device: str, more: int, now: float, vendor: str) -> None:
         """Raise when so many writes more would wear the device."""
         recent = sorted(written(orders, device, now))
         if len(recent) + more <= self.writes_per_day:
@@ -86,5 +86,5 @@ def written(orders: Iterable[Order], device: str, now: float) -> list[float]:
     """
     changes = (change for order in orders if order.device == device for change in order.changes)
     # What was turned away before it reached the device has worn nothing.
-    moments = (change.sent_at for change in changes if change.state is not State.UNSENT)
+    moments = (change.sent_at for change in changes if change.state is not ChangeState.UNSENT)
     return [at for at in moments if at is not None and at > now - DAY]

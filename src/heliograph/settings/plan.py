@@ -6,10 +6,10 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from heliograph.errors import ConfigError, Invalid
-from heliograph.settings.definition import check, check_together, same
-from heliograph.settings.models import Kind, limited
-from heliograph.settings.schedule import in_order
+from heliograph.errors import ConfigError, InvalidValue
+from heliograph.settings.definition import matches, validate, validate_together
+from heliograph.settings.models import OrderKind, curtailed_settings
+from heliograph.settings.schedule import write_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from heliograph.model import Device
     from heliograph.settings.definition import Setting, Value, Values
     from heliograph.settings.models import Order
-    from heliograph.settings.outcome import Foreign
+    from heliograph.settings.outcome import ExternalChange
 
 
 T = TypeVar("T")
 
 
-class Read(NamedTuple):
+class ReadSettings(NamedTuple):
     """Wanted: what a device has."""
 
     device: Device
 
 
-class Write(NamedTuple):
+class WriteSetting(NamedTuple):
     """Wanted: one command, sent once."""
 
     device: Device
@@ -37,54 +37,54 @@ class Write(NamedTuple):
     values: Values
 
 
-class Pause(NamedTuple):
+class Delay(NamedTuple):
     """Wanted: time."""
 
     seconds: float
 
 
-Step = Read | Write | Pause
-Steps = Generator[Step, Any, T]
+Instruction = ReadSettings | WriteSetting | Delay
+OrderFlow = Generator[Instruction, Any, T]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class SettingsSnapshot:
     """A device at one moment: what it can be told, what it has, and what the journal knows of it."""
 
     device: Device
     at: float
     settings: Mapping[str, Setting]
     """What it can be told: nothing dangerous, and nothing that its account cannot tell it."""
-    read: Mapping[str, Values | None]
+    reported: Mapping[str, Values | None]
     """As the cloud tells it."""
-    present: Mapping[str, Values | None]
+    current: Mapping[str, Values | None]
     """The same, and what was told last where that cannot be read."""
-    foreign: tuple[Foreign, ...]
+    external_changes: tuple[ExternalChange, ...]
     """Settings that somebody else has changed since."""
     orders: tuple[Order, ...]
     """What it was ordered here, judged by what was read."""
-    lines: int
+    journal_lines: int
     """How many lines the journal had of it."""
 
     @property
-    def open(self) -> tuple[Order, ...]:
+    def open_orders(self) -> tuple[Order, ...]:
         """Orders of which it is not yet known what became of them."""
         return tuple(order for order in self.orders if order.open)
 
     @property
-    def limited(self) -> Mapping[str, Order]:
+    def curtailed(self) -> Mapping[str, Order]:
         """Settings that the end of a curtailment will restore, with its order."""
-        return limited(self.orders)
+        return curtailed_settings(self.orders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What an intent comes to; nothing was sent yet."""
 
-    sight: Sight
+    snapshot: SettingsSnapshot
     wanted: Mapping[str, Values]
-    steps: tuple[Difference, ...]
-    kind: Kind = Kind.SET
+    steps: tuple[PlannedChange, ...]
+    kind: OrderKind = OrderKind.SET
     until: float | None = None
     undoes: str | None = None
     forced: frozenset[str] = frozenset()
@@ -95,10 +95,10 @@ class Plan:
     @property
     def device(self) -> Device:
         """The device it is for."""
-        return self.sight.device
+        return self.snapshot.device
 
 
-class Whose(NamedTuple):
+class Actor(NamedTuple):
     """Who orders: for the journal."""
 
     account: str
@@ -106,20 +106,20 @@ class Whose(NamedTuple):
     program: str
 
 
-class Difference(NamedTuple):
+class PlannedChange(NamedTuple):
     """One command: a setting, what the device has (None where it cannot be read) and what it shall have."""
 
     setting: Setting
     old: Values | None
     new: Values
 
-    def parameters(self) -> tuple[tuple[str, Value, Value], ...]:
+    def changed_parameters(self) -> tuple[tuple[str, Value, Value], ...]:
         """Return the parameters that change: name, old value, new value."""
         old = self.old or {}
         return tuple((name, old.get(name), value) for name, value in self.new.items() if old.get(name) != value)
 
 
-def find(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
+def find_setting(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
     """Return a setting of a device by its name."""
     if name in settings:
         return settings[name]
@@ -132,7 +132,7 @@ def find(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
     raise ConfigError(f"{device} has no setting {name[:60]!r}.{guess} It has: {', '.join(settings)}")
 
 
-def completed(
+def complete_values(
     settings: Mapping[str, Setting],
     present: Mapping[str, Values | None],
     wanted: Mapping[str, Value | Mapping[str, Value]],
@@ -141,11 +141,11 @@ def completed(
     """Return what is wanted, every parameter named and checked; what is not mentioned stays as the device has it."""
     found = {}
     for name, value in wanted.items():
-        setting = find(settings, name, device)
+        setting = find_setting(settings, name, device)
         there = present.get(name) or {}
         kept = {one.name: there.get(one.name) for one in setting.parameters if there.get(one.name) is not None}
-        found[name] = check(setting, kept | _named(setting, value))
-    check_together(settings.values(), {**present, **found})
+        found[name] = validate(setting, kept | _named(setting, value))
+    validate_together(settings.values(), {**present, **found})
     return found
 
 
@@ -154,16 +154,16 @@ def _named(setting: Setting, value: Value | Mapping[str, Value]) -> dict[str, Va
         return dict(value)
     if len(setting.parameters) > 1:
         names = ", ".join(f"{setting.name}.{one.name}" for one in setting.parameters)
-        raise Invalid(f"{setting.name} has several values; name the one that is meant: {names}")
+        raise InvalidValue(f"{setting.name} has several values; name the one that is meant: {names}")
     return {setting.parameters[0].name: value}
 
 
-def differences(
+def planned_changes(
     settings: Mapping[str, Setting],
     present: Mapping[str, Values | None],
     wanted: Mapping[str, Values],
     forced: Collection[str] = (),
-) -> tuple[Difference, ...]:
+) -> tuple[PlannedChange, ...]:
     """Return the commands that bring a device from what it has to what is wanted, in the order they can be sent.
 
     What is `forced` is sent even where the device has it.
@@ -177,14 +177,14 @@ def differences(
     state = {name: None if there == sent.get(name) else there for name, there in present.items()}
     steps = []
     known = dict(present)
-    for name, values in in_order(tuple(settings.values()), state, sent):
-        steps.append(Difference(settings[name], known.get(name), values))
+    for name, values in write_sequence(tuple(settings.values()), state, sent):
+        steps.append(PlannedChange(settings[name], known.get(name), values))
         known[name] = values
     return tuple(steps)
 
 
 def _differs(setting: Setting, wanted: Values, there: Values | None) -> bool:
     """Tell whether something has to be sent: a clock is always set anew, and who cannot be asked is told."""
-    if any(one.kind == "moment" for one in setting.parameters) or same(setting, wanted, there) is not True:
+    if any(one.kind == "moment" for one in setting.parameters) or matches(setting, wanted, there) is not True:
         return True
     return any(not one.readable and wanted[one.name] != (there or {}).get(one.name) for one in setting.parameters)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
-from heliograph.errors import Invalid
-from heliograph.settings.definition import Span, counts, minutes, windows_of
+from heliograph.errors import InvalidValue
+from heliograph.settings.definition import Span, is_active, minute_of_day, windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,9 +75,9 @@ class Schedule:
 
 def from_settings(values: Mapping[str, Values | None], settings: Sequence[Setting]) -> Schedule:
     """Return the schedule a device has; free slots behind the last one that is used are left out."""
-    parts = [one for one in settings if is_part(one)]
+    parts = [one for one in settings if is_schedule_setting(one)]
     if not parts:
-        raise Invalid("this device keeps no schedule")
+        raise InvalidValue("this device keeps no schedule")
     found: dict[str, Value] = {}
     windows: dict[str, list[Window]] = {}
     for setting in parts:
@@ -85,7 +85,7 @@ def from_settings(values: Mapping[str, Values | None], settings: Sequence[Settin
         if mine is None and not windows_of(setting):
             continue  # a limit this device does not have
         if mine is None or None in mine.values():
-            raise Invalid(f"the schedule is not known, for {setting.name} could not be read")
+            raise InvalidValue(f"the schedule is not known, for {setting.name} could not be read")
         for parameter in setting.parameters:
             if limit := _LIMITS.get((setting.name, parameter.name)):
                 found[limit] = mine[parameter.name]
@@ -102,11 +102,11 @@ def to_settings(schedule: Schedule, settings: Sequence[Setting]) -> dict[str, Va
 
     A setting whose values the schedule leaves open is left out; one it names in part only cannot be written.
     """
-    parts = [one for one in settings if is_part(one)]
+    parts = [one for one in settings if is_schedule_setting(one)]
     known = {_LIMITS.get((one.name, parameter.name)) for one in parts for parameter in one.parameters}
     for field in fields(Schedule):
         if field.name != "windows" and getattr(schedule, field.name) is not None and field.name not in known:
-            raise Invalid(f"this device's schedule has no {field.name}")
+            raise InvalidValue(f"this device's schedule has no {field.name}")
     waiting = _dealt(schedule, parts)
     found: dict[str, Values] = {}
     for setting in parts:
@@ -116,29 +116,29 @@ def to_settings(schedule: Schedule, settings: Sequence[Setting]) -> dict[str, Va
                 values[parameter.name] = getattr(schedule, limit)
         if not windows_of(setting) and None in values.values():
             if len(values) > 1 and set(values.values()) != {None}:
-                raise Invalid(f"{setting.name} is written whole: {', '.join(values)} are all needed")
+                raise InvalidValue(f"{setting.name} is written whole: {', '.join(values)} are all needed")
             continue
         for _, suffix in windows_of(setting):
             window = next(waiting[_BY_MODE.get(setting.name, _ONE)])
             values |= _said(setting, window, suffix)
         if missing := [name for name, value in values.items() if value is None]:
             limit = _LIMITS.get((setting.name, missing[0]), missing[0])
-            raise Invalid(f"{setting.name} is written whole, so the schedule has to say its {limit}")
+            raise InvalidValue(f"{setting.name} is written whole, so the schedule has to say its {limit}")
         found[setting.name] = values
     return found
 
 
-def is_part(setting: Setting) -> bool:
+def is_schedule_setting(setting: Setting) -> bool:
     """Tell whether a setting is part of a schedule."""
     named = any((setting.name, one.name) in _LIMITS for one in setting.parameters)
     return named or setting.name in _BY_MODE or setting.group == _ONE
 
 
-def without_midnight(schedule: Schedule) -> Schedule:
+def split_at_midnight(schedule: Schedule) -> Schedule:
     """Return the same day with every window that crosses midnight cut in two, for devices know none that do."""
     cut: list[Window] = []
     for window in schedule.windows:
-        if minutes(window.start) <= minutes(window.end):
+        if minute_of_day(window.start) <= minute_of_day(window.end):
             cut.append(window)
             continue
         cut.append(replace(window, end="23:59"))
@@ -147,7 +147,7 @@ def without_midnight(schedule: Schedule) -> Schedule:
     return replace(schedule, windows=tuple(cut))
 
 
-def in_order(
+def write_sequence(
     settings: Sequence[Setting], present: Mapping[str, Values | None], wanted: Mapping[str, Values]
 ) -> tuple[tuple[str, Values], ...]:
     """Return what to write, one after the other, so that no window ever overlaps one the device still has.
@@ -168,7 +168,7 @@ def in_order(
             name = next(iter(left))
             blocked = [other for other in left if other != name and _blocks(rows, state, other, name, left[name])]
             if not blocked:
-                raise Invalid(f"{name} overlaps a window that is not to be changed")
+                raise InvalidValue(f"{name} overlaps a window that is not to be changed")
             name = blocked[0]
             values = _said(rows[name], _FREE, "")
         steps.append((name, values))
@@ -187,9 +187,9 @@ def _blocks(
     there = state[other]
     if not rows[name].group or rows[other].group != rows[name].group or there is None:
         return False
-    if not counts(rows[other], there) or not counts(rows[name], values):
+    if not is_active(rows[other], there) or not is_active(rows[name], values):
         return False
-    return Span.of(values["start"], values["end"]).meets(Span.of(there["start"], there["end"]))
+    return Span.of(values["start"], values["end"]).overlaps(Span.of(there["start"], there["end"]))
 
 
 def _dealt(schedule: Schedule, parts: Sequence[Setting]) -> dict[str, Iterator[Window]]:
@@ -202,12 +202,12 @@ def _dealt(schedule: Schedule, parts: Sequence[Setting]) -> dict[str, Iterator[W
     for window in schedule.windows:
         kind = window.mode if window.mode in room else _ONE
         if not room.get(kind):
-            raise Invalid(f"this device has no windows for {window.mode}")
+            raise InvalidValue(f"this device has no windows for {window.mode}")
         dealt[kind].append(window)
     for kind, windows in dealt.items():
         if len(windows) > room[kind]:
             what = "" if kind == _ONE else f" for {kind}"
-            raise Invalid(f"this device has {room[kind]} windows{what}, not {len(windows)}")
+            raise InvalidValue(f"this device has {room[kind]} windows{what}, not {len(windows)}")
         free = Window("00:00", "00:00", "load-first" if kind == _ONE else kind, enabled=False)  # type: ignore[arg-type]
         windows.extend([free] * (room[kind] - len(windows)))
     return {kind: iter(windows) for kind, windows in dealt.items()}
@@ -233,7 +233,7 @@ def _said(setting: Setting, window: Window, suffix: str) -> dict[str, Value]:
         none = 0.0 if window.mode != "load-first" or _is_free(window, _ONE) else None
         said["power"] = window.power if window.power is not None else none
     elif window.power is not None:
-        raise Invalid("this device's windows have no power of their own")
+        raise InvalidValue("this device's windows have no power of their own")
     return said | {f"enabled{suffix}": window.enabled}
 
 

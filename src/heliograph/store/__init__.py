@@ -5,30 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heliograph.errors import ConfigError, NothingKept
+from heliograph.errors import ConfigError, StoreMissing
 
 if TYPE_CHECKING:
     from heliograph.store.base import Store
 
 
-def open_store(where: str | Path, *, make: bool = True) -> Store:
+def open_store(where: str | Path, *, create: bool = True) -> Store:
     """Open the store at a path, `sqlite:///path`, or `postgresql://user:password@host/database`.
 
     A file that is not there is made, unless `make` says no: who only reads would be shown an empty store.
     """
     scheme, colon, rest = str(where).partition("://")
     if not colon or isinstance(where, Path):
-        return _sqlite(str(where), make)
+        return _sqlite(str(where), create)
     if scheme == "sqlite":
-        return _sqlite(rest.removeprefix("/"), make)
+        return _sqlite(rest.removeprefix("/"), create)
     if scheme in ("postgresql", "postgres"):
-        return _postgres(str(where), make=make)
+        return _postgres(str(where), make=create)
     raise ConfigError(f"there is no store of the kind {scheme}://; give a path, sqlite:///path or postgresql://…")
 
 
 def _sqlite(path: str, make: bool) -> Store:
     if not make and not Path(path).expanduser().exists():
-        raise NothingKept(f"there is no store at {path} yet; run: heliograph collect, or heliograph backfill")
+        raise StoreMissing(f"there is no store at {path} yet; run: heliograph collect, or heliograph backfill")
     from heliograph.store.sqlite import SqliteStore  # noqa: PLC0415 - as slow to load as it is rarely needed
 
     return SqliteStore(Path(path).expanduser())
@@ -41,4 +41,4 @@ def _postgres(url: str, *, make: bool) -> Store:
         raise ConfigError(
             f"PostgreSQL needs {error.name}, which is not installed: pip install 'heliograph[postgres]'"
         ) from None
-    return PostgresStore(url, make=make)
+    return PostgresStore(url, create=make)

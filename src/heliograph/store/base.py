@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
 
 
-Span = Literal["curve", "days", "months", "years"]
+HistorySpan = Literal["curve", "days", "months", "years"]
 """What a cloud is asked for of the past: a day's curve, a month's days, a year's months, all years."""
 
-Outcome = Literal["data", "nothing", "failed"]
+QueryOutcome = Literal["data", "nothing", "failed"]
 """What came of asking: data, the cloud's word that there is nothing, or no answer worth that name."""
 
 
@@ -32,7 +32,7 @@ class Series(NamedTuple):
     device: str = ""
 
 
-class Entry(NamedTuple):
+class StoredSample(NamedTuple):
     """One sample of one series; `values` are by metric, and what is absent or None is a gap."""
 
     series: Series
@@ -68,17 +68,17 @@ class Repair(NamedTuple):
     reason: str
 
 
-class Asked(NamedTuple):
+class QueryRecord(NamedTuple):
     """A question about the past and its outcome; `period` is "2026-06-21", "2026-06", "2026" or ""."""
 
     series: Series
-    span: Span
+    span: HistorySpan
     period: str
-    outcome: Outcome
-    asked_at: int
+    outcome: QueryOutcome
+    queried_at: int
 
 
-class Known(NamedTuple):
+class SeriesInfo(NamedTuple):
     """What a series is: names as its cloud gives them, and the name of the clock on the plant's wall."""
 
     series: Series
@@ -97,7 +97,7 @@ class Bucket(NamedTuple):
     high: tuple[float | None, ...]
 
 
-class Change(NamedTuple):
+class SeriesChange(NamedTuple):
     """Samples of one series were written, from one moment to another, both included; numbers rise with each write."""
 
     number: int
@@ -110,13 +110,13 @@ class Change(NamedTuple):
 class Batch:
     """Everything one poll or one backfilled day has to say: kept whole or not at all."""
 
-    samples: Sequence[Entry] = ()
+    samples: Sequence[StoredSample] = ()
     days: Sequence[Day] = ()
     repairs: Sequence[Repair] = ()
     counters: Mapping[Series, Mapping[str, Any]] = field(default_factory=dict)
     """The memory of the counters by series, JSON-ready."""
-    asked: Sequence[Asked] = ()
-    known: Sequence[Known] = ()
+    queries: Sequence[QueryRecord] = ()
+    series_info: Sequence[SeriesInfo] = ()
 
 
 class Store(Protocol):
@@ -136,19 +136,21 @@ class Store(Protocol):
         day that is told anew is final no more, and is asked for again.
         """
 
-    def series(self) -> tuple[Known, ...]:
+    def series(self) -> tuple[SeriesInfo, ...]:
         """Return every series there is."""
 
-    def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
+    def latest(self, series: Series | None = None) -> tuple[StoredSample, ...]:
         """Return the newest sample of this series, or of each."""
 
-    def samples(self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None) -> Iterator[Entry]:
+    def samples(
+        self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
+    ) -> Iterator[StoredSample]:
         """Return the samples from one moment up to, not including, another, oldest first, as a stream.
 
         Their values are those of these metrics, or of all: fewer are read the faster.
         """
 
-    def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
+    def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Return only when there were samples, oldest first, as a stream."""
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
@@ -163,19 +165,19 @@ class Store(Protocol):
     def counters(self, series: Series) -> Mapping[str, Any]:
         """Return the memory of the counters; empty before the first sample."""
 
-    def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
+    def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return what the cloud was asked of the past, by period."""
 
-    def changes(self, after: int, limit: int = 1000) -> tuple[Change, ...]:
+    def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return what was written after a change of this number, oldest first.
 
         Changes are kept only while there is a reader, and until every reader is past them.
         """
 
-    def reader(self, name: str) -> int | None:
+    def reader_position(self, name: str) -> int | None:
         """Return the number a reader of changes has come to; None for one that is not known."""
 
-    def move(self, name: str, number: int, now: int) -> None:
+    def save_reader_position(self, name: str, number: int, now: int) -> None:
         """Keep how far a reader has come; one that moves for the first time is known from then on.
 
         A reader that has not moved for thirty days is forgotten.
@@ -184,7 +186,7 @@ class Store(Protocol):
     def newest_change(self) -> int:
         """Return the number of the newest change there was: where a reader begins that wants no past."""
 
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """Return how many bytes all of it takes."""
 
     def close(self) -> None:
@@ -203,25 +205,27 @@ def series_of(what: Plant | Device) -> Series:
     return Series(what.vendor, what.id) if plant is None else Series(what.vendor, plant, what.id)
 
 
-def entries(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[Entry]:
+def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[StoredSample]:
     """Return the samples of a snapshot, the plant's first."""
 
-    def entry(what: Plant | Device, of: Snapshot | DeviceSnapshot) -> Entry:
+    def entry(what: Plant | Device, of: Snapshot | DeviceSnapshot) -> StoredSample:
         # A sample without a moment of its own is known by when it was fetched.
         measured_at = of.measured_at or snapshot.fetched_at
-        return Entry(series_of(what), _epoch(measured_at), _epoch(snapshot.fetched_at), quality, of.status, of.values)
+        return StoredSample(
+            series_of(what), _epoch(measured_at), _epoch(snapshot.fetched_at), quality, of.status, of.values
+        )
 
     return [entry(snapshot.plant, snapshot), *(entry(one.device, one) for one in snapshot.devices)]
 
 
-def known(snapshot: Snapshot) -> list[Known]:
+def series_info_of(snapshot: Snapshot) -> list[SeriesInfo]:
     """Return what a snapshot says of plant and devices that does not change from sample to sample."""
     plant = snapshot.plant
     zone = None if plant.zone is None else str(plant.zone)
     devices = (one.device for one in snapshot.devices)
     return [
-        Known(series_of(plant), plant.name, None, zone),
-        *(Known(series_of(one), one.name, one.family, zone) for one in devices),
+        SeriesInfo(series_of(plant), plant.name, None, zone),
+        *(SeriesInfo(series_of(one), one.name, one.family, zone) for one in devices),
     ]
 
 

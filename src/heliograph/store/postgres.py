@@ -12,17 +12,17 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable, UniqueViolation
 
-from heliograph.core.redact import Known
-from heliograph.errors import ConfigError, NothingKept, StoreError
+from heliograph.core.redact import SecretMasker
+from heliograph.errors import ConfigError, StoreError, StoreMissing
 from heliograph.metrics import METRICS
-from heliograph.store.schema import SAMPLE, insert_row
-from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
+from heliograph.store.schema import SAMPLE_TABLE, insert_row_sql
+from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from heliograph.store.schema import Table
+    from heliograph.store.schema import SqlTable
 
 _T = TypeVar("_T")
 
@@ -39,23 +39,23 @@ _CONNECT_SECONDS = 10
 class PostgresStore(SqlStore):
     """All samples of all series in one database, which any number of programs may write at once."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE, make: bool = True) -> None:
+    def __init__(self, url: str, *, patience: float = LOCK_TIMEOUT, create: bool = True) -> None:
         """Connect, and make what is missing; `patience` is how many seconds to wait for another program's lock.
 
         Where nothing of ours is there yet, `make` may say that nothing is made.
         """
         super().__init__()
         self._parameters = _parameters(url)
-        self._secrets = Known(str(value) for name, value in self._parameters.items() if "password" in name)
+        self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
         self._patience = patience
         self._lock = RLock()
         self._database: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
-        self._make = make
+        self._make = create
         self._claimed: list[int] = []
-        self._safely(lambda: None)
+        self._run_locked(lambda: None)
 
-    def _safely(self, work: Callable[[], _T]) -> _T:
+    def _run_locked(self, work: Callable[[], _T]) -> _T:
         with self._lock, self._one_line():
             self._connect()
             try:
@@ -90,16 +90,16 @@ class PostgresStore(SqlStore):
             self._run("SELECT pg_advisory_lock(?)", (_PREPARING,))
             if self._run("SELECT to_regnamespace('heliograph') IS NULL")[0][0]:
                 if not self._make:
-                    raise NothingKept("nothing is kept there yet; run: heliograph collect, or heliograph backfill")  # noqa: TRY301 - the connection is let go of below
+                    raise StoreMissing("nothing is kept there yet; run: heliograph collect, or heliograph backfill")  # noqa: TRY301 - the connection is let go of below
                 self._run("CREATE SCHEMA heliograph")
-            self._prepare(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
+            self._migrate(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
             self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
             self._take()
         except BaseException:
             self._database.close()
             raise
 
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """Return how many bytes the tables take, with their indexes."""
         tables = "SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'heliograph'::regnamespace"
         return int(self._read(f"SELECT sum(pg_total_relation_size(oid)) FROM ({tables}) AS ours")[0][0])  # noqa: S608
@@ -107,7 +107,7 @@ class PostgresStore(SqlStore):
     def claim(self, accounts: Sequence[str]) -> None:
         """Be the only collector of these accounts until closed; a connection that is made anew claims them anew."""
         self._claimed = [int.from_bytes(sha256(one.encode()).digest()[:8], signed=True) for one in accounts]
-        self._safely(self._take)
+        self._run_locked(self._take)
 
     def _take(self) -> None:
         if not self._claimed:
@@ -117,35 +117,35 @@ class PostgresStore(SqlStore):
         taken = "SELECT bool_and(pg_try_advisory_lock(one)) FROM unnest(?::bigint[]) AS one"
         if not self._run(taken, (self._claimed,))[0][0]:
             self._run("SELECT pg_advisory_unlock_all()")
-            raise StoreError(CLAIMED)
+            raise StoreError(ALREADY_COLLECTING)
 
     def _transaction(self) -> AbstractContextManager[Any]:
         return self._live.transaction()
 
-    def _in_turn(self) -> None:
+    def _lock_change_numbers(self) -> None:
         self._run("SELECT pg_advisory_xact_lock(?)", (_NUMBERING,))
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         cursor = self._live.execute(_marked(statement), values)
         return cursor.fetchall() if cursor.description else []
 
-    def _put(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
         width = len(table.key)
         rows.sort(key=itemgetter(*range(width)))  # two writers that go the same way never lock each other out
         if len(rows) >= _BULK and len({row[:width] for row in rows}) == len(rows):
             self._copy(table, rows)
             return
         with self._live.cursor() as cursor:
-            cursor.executemany(_marked(insert_row(table)), rows)
+            cursor.executemany(_marked(insert_row_sql(table)), rows)
 
-    def _copy(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    def _copy(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
         """Write many rows, each of another key: one statement may merge a row only once."""
         fresh, columns = f"fresh_{table.name}", ", ".join(table.columns)
-        if table is SAMPLE and self._are_new(rows):
+        if table is SAMPLE_TABLE and self._are_new(rows):
             fresh = table.name
         else:
             self._run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {fresh} (LIKE {table.name}) ON COMMIT DELETE ROWS")
-        binary, types = (" (FORMAT BINARY)", _SAMPLE_TYPES) if table is SAMPLE else ("", None)
+        binary, types = (" (FORMAT BINARY)", _SAMPLE_TYPES) if table is SAMPLE_TABLE else ("", None)
         with self._live.cursor() as cursor, cursor.copy(f"COPY {fresh} ({columns}) FROM STDIN{binary}") as copy:
             if types:
                 copy.set_types(types)
@@ -161,17 +161,17 @@ class PostgresStore(SqlStore):
         there = "SELECT EXISTS (SELECT FROM sample WHERE series = ANY(?) AND measured_at BETWEEN ? AND ?)"
         return not self._run(there, (list(series), min(moments), max(moments)))[0][0]
 
-    def _version(self) -> int:
+    def _schema_version(self) -> int:
         if self._run("SELECT to_regclass('heliograph.version') IS NULL")[0][0]:
             return 0
         return int(self._run("SELECT number FROM version")[0][0])
 
-    def _set_version(self, number: int) -> None:
+    def _set_schema_version(self, number: int) -> None:
         self._run("CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL)")
         self._run("DELETE FROM version")
         self._run("INSERT INTO version VALUES (?)", (number,))
 
-    def _columns(self, table: str) -> list[str]:
+    def _column_names(self, table: str) -> list[str]:
         rows = self._run(
             "SELECT column_name FROM information_schema.columns WHERE table_schema = 'heliograph' AND table_name = ?",
             (table,),
@@ -195,7 +195,7 @@ class PostgresStore(SqlStore):
             said = f"{_first_line(error)} (another program holds it for too long; nothing was kept, so try again)"
             raise StoreError(f"{self._name()}: {said}") from None
         except psycopg.Error as error:
-            raise StoreError(f"{self._name()}: {self._secrets.masked(_first_line(error))}") from None
+            raise StoreError(f"{self._name()}: {self._secrets.mask(_first_line(error))}") from None
         except (OverflowError, UnicodeError, ValueError) as error:
             raise StoreError(f"{self._name()}: a value that no database takes: {error}") from None
 

@@ -40,7 +40,7 @@ _METRICS_1 = (
 _COLUMNS_1 = ", ".join(f"{name} DOUBLE PRECISION" for name in _METRICS_1)
 _NAMES_1 = ", ".join(_METRICS_1)
 
-STEPS = (
+MIGRATIONS = (
     (
         f"""CREATE TABLE reading (
             vendor TEXT NOT NULL, plant TEXT NOT NULL, measured_at BIGINT NOT NULL, fetched_at BIGINT NOT NULL,
@@ -91,23 +91,23 @@ Columns of metrics come by themselves: `missing` tells which.
 """
 
 
-class Table(NamedTuple):
+class SqlTable(NamedTuple):
     """A table that takes rows: what tells them apart, and what becomes of two with the same key."""
 
     name: str
     key: tuple[str, ...]
-    rest: tuple[str, ...]
-    newer: tuple[str, ...] = ()
+    value_columns: tuple[str, ...]
+    version_columns: tuple[str, ...] = ()
     """The columns that say which row came later; without any, the row written last does."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns, in the order of its rows."""
-        return self.key + self.rest
+        return self.key + self.value_columns
 
     def insert(self, source: str) -> str:
         """Return what writes the rows of a source; of two with one key the later wins value by value, but for gaps."""
-        sets = ", ".join(f"{name} = {self._winner(name)}" for name in self.rest)
+        sets = ", ".join(f"{name} = {self._winner(name)}" for name in self.value_columns)
         return (
             f"INSERT INTO {self.name} ({', '.join(self.columns)}) {source} "
             f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sets}"
@@ -115,73 +115,77 @@ class Table(NamedTuple):
 
     def _winner(self, name: str) -> str:
         new, old = f"excluded.{name}", f"{self.name}.{name}"
-        if not self.newer:
+        if not self.version_columns:
             return new
-        here, there = (", ".join(f"{row}.{one}" for one in self.newer) for row in ("excluded", self.name))
+        here, there = (", ".join(f"{row}.{one}" for one in self.version_columns) for row in ("excluded", self.name))
         later = f"({here}) >= ({there})"
         return f"CASE WHEN {later} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
 
 
-SAMPLE = Table("sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), ("fetched_at",))
-DAY = Table("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), ("written_at",))
-REPAIR = Table("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
-COUNTER = Table("counter", ("series",), ("state",))
-ASKED = Table("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
+SAMPLE_TABLE = SqlTable(
+    "sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), ("fetched_at",)
+)
+DAY_TABLE = SqlTable("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), ("written_at",))
+REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
+COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
+QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 
 
 @cache
-def insert_row(table: Table) -> str:
+def insert_row_sql(table: SqlTable) -> str:
     """Return what writes one row."""
     return table.insert(f"VALUES ({', '.join('?' * len(table.columns))})")
 
 
-def missing(table: Table, present: Sequence[str]) -> list[str]:
+def add_missing_columns(table: SqlTable, present: Sequence[str]) -> list[str]:
     """Return what adds the columns of metrics that came after this table was made."""
-    names = [name for name in table.rest if name not in present]
+    names = [name for name in table.value_columns if name not in present]
     return [f"ALTER TABLE {table.name} ADD COLUMN {name} DOUBLE PRECISION" for name in names]
 
 
-NEW_SERIES = "INSERT INTO series (vendor, plant, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-ID = "SELECT id FROM series WHERE vendor = ? AND plant = ? AND device = ?"
-NAME = "UPDATE series SET name = coalesce(?, name), family = coalesce(?, family), zone = coalesce(?, zone) WHERE id = ?"
-SERIES = "SELECT vendor, plant, device, name, family, zone FROM series"
+INSERT_SERIES = "INSERT INTO series (vendor, plant, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+SELECT_SERIES_ID = "SELECT id FROM series WHERE vendor = ? AND plant = ? AND device = ?"
+UPDATE_SERIES = (
+    "UPDATE series SET name = coalesce(?, name), family = coalesce(?, family), zone = coalesce(?, zone) WHERE id = ?"
+)
+SELECT_SERIES = "SELECT vendor, plant, device, name, family, zone FROM series"
 
-_OF_SERIES = f"WHERE series = ({ID})"
+_OF_SERIES = f"WHERE series = ({SELECT_SERIES_ID})"
 _BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"
 _IN_TURN = f"{_BETWEEN} ORDER BY measured_at LIMIT ?"
-_SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE.columns[1:])
+_SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE_TABLE.columns[1:])
 
-MOMENTS = f"SELECT measured_at FROM sample {_IN_TURN}"
-BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"
-LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
+SELECT_SAMPLE_TIMES = f"SELECT measured_at FROM sample {_IN_TURN}"
+SELECT_BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"
+SELECT_LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
 # CROSS, so that SQLite begins with the few series and not with the many samples.
-LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JOIN sample
+SELECT_LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JOIN sample
     WHERE sample.series = series.id
     AND sample.measured_at = (SELECT max(measured_at) FROM sample WHERE sample.series = series.id)"""
-REPAIRS = f"SELECT {', '.join(REPAIR.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
-STATE = f"SELECT state FROM counter {_OF_SERIES}"
+SELECT_REPAIRS = f"SELECT {', '.join(REPAIR_TABLE.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
+SELECT_COUNTER_STATE = f"SELECT state FROM counter {_OF_SERIES}"
 # Numbers go on above the readers', when all changes below were pruned.
 _NUMBERS = "SELECT max(number) AS number FROM change UNION ALL SELECT max(number) FROM reader"
-NEWEST_CHANGE = f"SELECT coalesce(max(number), 0) FROM ({_NUMBERS}) AS numbers"
-ANY_READER = "SELECT 1 FROM reader LIMIT 1"
-NEW_CHANGE = f"INSERT INTO change (number, series, since, until) VALUES (({NEWEST_CHANGE}) + 1, ?, ?, ?)"
-CHANGES = """SELECT number, vendor, plant, device, since, until FROM change JOIN series ON series.id = change.series
+SELECT_NEWEST_CHANGE = f"SELECT coalesce(max(number), 0) FROM ({_NUMBERS}) AS numbers"
+SELECT_ANY_READER = "SELECT 1 FROM reader LIMIT 1"
+INSERT_CHANGE = f"INSERT INTO change (number, series, since, until) VALUES (({SELECT_NEWEST_CHANGE}) + 1, ?, ?, ?)"
+SELECT_CHANGES = """SELECT number, vendor, plant, device, since, until FROM change JOIN series ON series.id = change.series
     WHERE number > ? ORDER BY number LIMIT ?"""
-READER = "SELECT number FROM reader WHERE name = ?"
-MOVE = """INSERT INTO reader (name, number, moved_at) VALUES (?, ?, ?)
+SELECT_READER = "SELECT number FROM reader WHERE name = ?"
+UPSERT_READER = """INSERT INTO reader (name, number, moved_at) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET number = excluded.number, moved_at = excluded.moved_at"""
-FORGET_READERS = "DELETE FROM reader WHERE moved_at < ?"
-PRUNE = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
-ASKED_OF = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
+DELETE_STALE_READERS = "DELETE FROM reader WHERE moved_at < ?"
+DELETE_CONSUMED_CHANGES = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
+SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 
-def samples(metrics: Sequence[str]) -> str:
+def select_samples(metrics: Sequence[str]) -> str:
     """Return what reads samples: moments, quality and status, and each of these metrics."""
     columns = ", ".join(("measured_at", "fetched_at", "quality", "status", *_known(metrics, METRICS)))
     return f"SELECT {columns} FROM sample {_IN_TURN}"
 
 
-def days(energies: Sequence[str]) -> str:
+def select_days(energies: Sequence[str]) -> str:
     """Return what reads days: day, moment, quality, whether final, and each of these energies."""
     columns = ", ".join(("CAST(day AS TEXT)", "written_at", "quality", "final", *_known(energies, ENERGIES)))
     return f"SELECT {columns} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
@@ -195,7 +199,7 @@ def _known(names: Sequence[str], there: Collection[str]) -> Sequence[str]:
     return names
 
 
-def buckets(metrics: Sequence[str]) -> str:
+def select_buckets(metrics: Sequence[str]) -> str:
     """Return what groups samples: number of the stretch, how many, and mean, lowest and highest of each metric."""
     of_each = "".join(f", avg({name}), min({name}), max({name})" for name in _known(metrics, METRICS))
     return f"SELECT (measured_at - ?) / ?, count(*){of_each} FROM sample {_BETWEEN} GROUP BY 1 ORDER BY 1"

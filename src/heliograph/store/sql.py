@@ -12,17 +12,19 @@ from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
-from heliograph.store.base import Asked, Bucket, Change, Day, Entry, Known, Repair, Series
+from heliograph.store.base import Bucket, Day, QueryRecord, Repair, Series, SeriesChange, SeriesInfo, StoredSample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from heliograph.store.base import Batch, Span
+    from heliograph.store.base import Batch, HistorySpan
 
-PATIENCE = 5.0
+LOCK_TIMEOUT = 5.0
 """Seconds to wait for another program that is writing."""
-CLAIMED = "another heliograph collects into it already; end that one, or give this one a store of its own with --store"
+ALREADY_COLLECTING = (
+    "another heliograph collects into it already; end that one, or give this one a store of its own with --store"
+)
 READERS_LAST = 30 * 24 * 3600
 """Seconds until a reader of changes that does not move is forgotten, with what is kept for it."""
 _PAGE = 4096
@@ -44,7 +46,7 @@ class SqlStore(ABC):
     # What an engine adds.
 
     @abstractmethod
-    def _safely(self, work: Callable[[], _T]) -> _T:
+    def _run_locked(self, work: Callable[[], _T]) -> _T:
         """Do this while no other thread works here, and turn what the database says into our own error."""
 
     @abstractmethod
@@ -56,27 +58,27 @@ class SqlStore(ABC):
         """Run one statement and return its rows."""
 
     @abstractmethod
-    def _put(self, table: schema.Table, rows: list[tuple[Any, ...]]) -> None:
+    def _upsert_rows(self, table: schema.SqlTable, rows: list[tuple[Any, ...]]) -> None:
         """Write these rows, each unlike the row of its key or merged with it."""
 
     @abstractmethod
-    def _in_turn(self) -> None:
+    def _lock_change_numbers(self) -> None:
         """Let no other writer number its changes until this transaction ends."""
 
     @abstractmethod
-    def _version(self) -> int:
+    def _schema_version(self) -> int:
         """Return the number of the schema, 0 if there is none."""
 
     @abstractmethod
-    def _set_version(self, number: int) -> None:
+    def _set_schema_version(self, number: int) -> None:
         """Keep the number of the schema."""
 
     @abstractmethod
-    def _columns(self, table: str) -> list[str]:
+    def _column_names(self, table: str) -> list[str]:
         """Return the names of a table's columns."""
 
     @abstractmethod
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """Return how many bytes all of it takes."""
 
     @abstractmethod
@@ -95,69 +97,73 @@ class SqlStore(ABC):
 
     # Schema.
 
-    def _prepare(self, **words: str) -> None:
+    def _migrate(self, **words: str) -> None:
         """Bring the tables up to date; a store that is needs no lock for it."""
-        if self._version() == len(schema.STEPS) and not self._missing():
+        if self._schema_version() == len(schema.MIGRATIONS) and not self._missing():
             return
         with self._transaction():
-            version = self._version()
-            if version > len(schema.STEPS):
-                known = f"schema {version}, and this one knows {len(schema.STEPS)}"
+            version = self._schema_version()
+            if version > len(schema.MIGRATIONS):
+                known = f"schema {version}, and this one knows {len(schema.MIGRATIONS)}"
                 raise StoreError(f"a newer heliograph wrote it ({known}): update heliograph")
-            for step in schema.STEPS[version:]:
+            for step in schema.MIGRATIONS[version:]:
                 for statement in step:
                     self._run(statement.format(**words))
-            self._set_version(len(schema.STEPS))
+            self._set_schema_version(len(schema.MIGRATIONS))
             for statement in self._missing():
                 self._run(statement)
 
     def _missing(self) -> list[str]:
-        tables = (schema.SAMPLE, schema.DAY)
-        return [statement for table in tables for statement in schema.missing(table, self._columns(table.name))]
+        tables = (schema.SAMPLE_TABLE, schema.DAY_TABLE)
+        return [
+            statement
+            for table in tables
+            for statement in schema.add_missing_columns(table, self._column_names(table.name))
+        ]
 
     # Writing.
 
     def write(self, batch: Batch) -> None:
         """Keep the whole batch in one transaction."""
-        self._safely(lambda: self._keep(batch))
+        self._run_locked(lambda: self._keep(batch))
 
     def _keep(self, batch: Batch) -> None:
         with self._transaction():
             new = self._new_ids(batch)
             ids = self._ids | new if new else self._ids
-            for known in sorted(batch.known, key=_of):
-                self._run(schema.NAME, (*map(_clean, known[1:]), ids[known.series]))
+            for known in sorted(batch.series_info, key=_of):
+                self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:]), ids[known.series]))
             for table, rows in _tables(batch, ids):
                 if rows:
-                    self._put(table, rows)
+                    self._upsert_rows(table, rows)
             self._note_changes(batch, ids)
         self._ids = ids  # not before: a transaction undone takes its series with it
 
     def _note_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
         """Number what was written, where anybody reads it; last, since others wait for their numbers meanwhile."""
-        if not batch.samples or not self._run(schema.ANY_READER):
+        if not batch.samples or not self._run(schema.SELECT_ANY_READER):
             return
-        self._in_turn()
+        self._lock_change_numbers()
         spans: dict[Series, tuple[int, int]] = {}
         for one in batch.samples:
             since, until = spans.get(one.series, (one.measured_at, one.measured_at))
             spans[one.series] = min(since, one.measured_at), max(until, one.measured_at)
         for series, span in sorted(spans.items()):
-            self._run(schema.NEW_CHANGE, (ids[series], *span))
+            self._run(schema.INSERT_CHANGE, (ids[series], *span))
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
-        of_all = (batch.samples, batch.days, batch.repairs, batch.asked, batch.known)
+        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info)
         new = {row.series for rows in of_all for row in rows}.union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):
-            self._run(schema.NEW_SERIES, series)
-            found[series] = self._run(schema.ID, series)[0][0]
+            self._run(schema.INSERT_SERIES, series)
+            found[series] = self._run(schema.SELECT_SERIES_ID, series)[0][0]
         return found
 
     # Reading.
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._safely(lambda: self._run(statement, values))
+        return self._run_locked(lambda: self._run(statement, values))
 
     def _pages(self, statement: str, series: Series, since: int, until: int) -> Iterator[list[tuple[Any, ...]]]:
         while True:
@@ -167,32 +173,36 @@ class SqlStore(ABC):
                 return
             since = rows[-1][0] + 1
 
-    def series(self) -> tuple[Known, ...]:
+    def series(self) -> tuple[SeriesInfo, ...]:
         """Return every series there is."""
-        return tuple(sorted((Known(Series(*row[:3]), *row[3:]) for row in self._read(schema.SERIES)), key=_of))
+        return tuple(
+            sorted((SeriesInfo(Series(*row[:3]), *row[3:]) for row in self._read(schema.SELECT_SERIES)), key=_of)
+        )
 
-    def latest(self, series: Series | None = None) -> tuple[Entry, ...]:
+    def latest(self, series: Series | None = None) -> tuple[StoredSample, ...]:
         """Return the newest sample of this series, or of each."""
         if series is not None:
-            return tuple(_entries(series, _NAMES, self._read(schema.LATEST, series)))
-        rows = self._read(schema.LATEST_OF_ALL)
+            return tuple(_entries(series, _NAMES, self._read(schema.SELECT_LATEST, series)))
+        rows = self._read(schema.SELECT_LATEST_OF_ALL)
         return tuple(sorted((one for row in rows for one in _entries(Series(*row[:3]), _NAMES, [row[3:]])), key=_of))
 
-    def samples(self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None) -> Iterator[Entry]:
+    def samples(
+        self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
+    ) -> Iterator[StoredSample]:
         """Return the samples from one moment up to another, oldest first, as a stream; with these metrics, or all."""
         names = _NAMES if metrics is None else tuple(metrics)
-        pages = self._pages(schema.samples(names), series, since, until)
+        pages = self._pages(schema.select_samples(names), series, since, until)
         return chain.from_iterable(_entries(series, names, rows) for rows in pages)
 
-    def moments(self, series: Series, since: int, until: int) -> Iterator[int]:
+    def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Return only when there were samples, oldest first, as a stream."""
-        for rows in self._pages(schema.MOMENTS, series, since, until):
+        for rows in self._pages(schema.SELECT_SAMPLE_TIMES, series, since, until):
             yield from (moment for (moment,) in rows)
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
-        statement = schema.buckets(metrics)
-        ((first, last),) = self._read(schema.BOUNDS, (*series, since, until))
+        statement = schema.select_buckets(metrics)
+        ((first, last),) = self._read(schema.SELECT_BOUNDS, (*series, since, until))
         if first is None:
             return
         for start in range(first - (first - since) % seconds, last + 1, _PAGE * seconds):
@@ -204,55 +214,55 @@ class SqlStore(ABC):
     def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
         """Return the days from the first to the last, both included; with these energies, or all."""
         names = ENERGIES if energies is None else tuple(energies)
-        rows = self._read(schema.days(names), (*series, first.isoformat(), last.isoformat()))
+        rows = self._read(schema.select_days(names), (*series, first.isoformat(), last.isoformat()))
         return tuple(_days(series, names, rows))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return what was not believed in this time, oldest first."""
-        return tuple(Repair(series, *row) for row in self._read(schema.REPAIRS, (*series, since, until)))
+        return tuple(Repair(series, *row) for row in self._read(schema.SELECT_REPAIRS, (*series, since, until)))
 
     def counters(self, series: Series) -> Mapping[str, Any]:
         """Return the memory of the counters; empty before the first sample."""
-        for (state,) in self._read(schema.STATE, series):
+        for (state,) in self._read(schema.SELECT_COUNTER_STATE, series):
             return dict(json.loads(state))
         return {}
 
-    def changes(self, after: int, limit: int = 1000) -> tuple[Change, ...]:
+    def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return what was written after a change of this number, oldest first."""
-        rows = self._read(schema.CHANGES, (after, limit))
-        return tuple(Change(row[0], Series(*row[1:4]), *row[4:]) for row in rows)
+        rows = self._read(schema.SELECT_CHANGES, (after, limit))
+        return tuple(SeriesChange(row[0], Series(*row[1:4]), *row[4:]) for row in rows)
 
     def newest_change(self) -> int:
         """Return the number of the newest change there was."""
-        return int(self._read(schema.NEWEST_CHANGE)[0][0])
+        return int(self._read(schema.SELECT_NEWEST_CHANGE)[0][0])
 
-    def reader(self, name: str) -> int | None:
+    def reader_position(self, name: str) -> int | None:
         """Return the number a reader of changes has come to."""
-        for (number,) in self._read(schema.READER, (name,)):
+        for (number,) in self._read(schema.SELECT_READER, (name,)):
             return int(number)
         return None
 
-    def move(self, name: str, number: int, now: int) -> None:
+    def save_reader_position(self, name: str, number: int, now: int) -> None:
         """Keep how far a reader has come, and let go of what every reader is past."""
 
         def moved() -> None:
             with self._transaction():
-                self._run(schema.FORGET_READERS, (now - READERS_LAST,))
-                self._run(schema.MOVE, (name, number, now))
-                self._run(schema.PRUNE)
+                self._run(schema.DELETE_STALE_READERS, (now - READERS_LAST,))
+                self._run(schema.UPSERT_READER, (name, number, now))
+                self._run(schema.DELETE_CONSUMED_CHANGES)
 
-        self._safely(moved)
+        self._run_locked(moved)
 
-    def asked(self, series: Series, span: Span) -> Mapping[str, Asked]:
+    def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return what the cloud was asked of the past, by period."""
-        rows = self._read(schema.ASKED_OF, (*series, span))
-        return {period: Asked(series, span, period, outcome, asked_at) for period, outcome, asked_at in rows}
+        rows = self._read(schema.SELECT_QUERIES, (*series, span))
+        return {period: QueryRecord(series, span, period, outcome, asked_at) for period, outcome, asked_at in rows}
 
 
-def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
+def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.SqlTable, list[tuple[Any, ...]]]]:
     """Yield the rows of a batch by table, columns in the table's order."""
     yield (
-        schema.SAMPLE,
+        schema.SAMPLE_TABLE,
         [
             (
                 ids[one.series],
@@ -266,7 +276,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Ta
         ],
     )
     yield (
-        schema.DAY,
+        schema.DAY_TABLE,
         [
             (
                 ids[one.series],
@@ -279,9 +289,9 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Ta
             for one in batch.days
         ],
     )
-    yield schema.REPAIR, [(ids[one.series], *one[1:]) for one in batch.repairs]
-    yield schema.COUNTER, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
-    yield schema.ASKED, [(ids[one.series], *one[1:]) for one in batch.asked]
+    yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
+    yield schema.COUNTER_TABLE, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
+    yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
 
 
 def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tuple[float | None, ...]:
@@ -312,9 +322,9 @@ _STATUS[None] = None  # type: ignore[index]
 # A list at once and `_make`: three times as fast as one row after another.
 
 
-def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Entry]:
+def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[StoredSample]:
     return [
-        Entry._make(
+        StoredSample._make(
             (series, at, fetched_at, _QUALITY[quality], _STATUS[status], dict(zip(names, values, strict=False)))
         )
         for at, fetched_at, quality, status, *values in rows
@@ -331,5 +341,5 @@ def _days(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
     ]
 
 
-def _of(row: Known | Entry) -> Series:
+def _of(row: SeriesInfo | StoredSample) -> Series:
     return row.series

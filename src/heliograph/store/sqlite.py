@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.core import files
 from heliograph.errors import StoreError
-from heliograph.store.schema import insert_row
-from heliograph.store.sql import CLAIMED, PATIENCE, SqlStore
+from heliograph.store.schema import insert_row_sql
+from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-    from heliograph.store.schema import Table
+    from heliograph.store.schema import SqlTable
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,7 @@ _ADVICE = {
 class SqliteStore(SqlStore):
     """All samples of all series in one file, readable by its owner only."""
 
-    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+    def __init__(self, path: Path, *, patience: float = LOCK_TIMEOUT) -> None:
         """Open the file, or make it; `patience` is how many seconds to wait for another program that writes."""
         super().__init__()
         self.path = path
@@ -60,13 +60,13 @@ class SqliteStore(SqlStore):
             self._run("PRAGMA journal_mode = WAL")
             # A program that is killed loses nothing it committed; a power cut loses at most the last commits, whole.
             self._run("PRAGMA synchronous = NORMAL")
-            self._prepare(identity="INTEGER PRIMARY KEY", clustered="WITHOUT ROWID")
+            self._migrate(identity="INTEGER PRIMARY KEY", clustered="WITHOUT ROWID")
         except BaseException:
             self._database.close()
             self._file = None
             raise
 
-    def _safely(self, work: Callable[[], _T]) -> _T:
+    def _run_locked(self, work: Callable[[], _T]) -> _T:
         with self._lock, _one_line(self.path):
             self._follow()
             return work()
@@ -98,38 +98,38 @@ class SqliteStore(SqlStore):
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
 
-    def _in_turn(self) -> None:
+    def _lock_change_numbers(self) -> None:
         """Do nothing: a file has one writer at a time."""
 
-    def _put(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
-        self._database.executemany(insert_row(table), rows)
+    def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
+        self._database.executemany(insert_row_sql(table), rows)
 
-    def _version(self) -> int:
+    def _schema_version(self) -> int:
         return int(self._run("PRAGMA user_version")[0][0])
 
-    def _set_version(self, number: int) -> None:
+    def _set_schema_version(self, number: int) -> None:
         self._run(f"PRAGMA user_version = {number}")
 
-    def _columns(self, table: str) -> list[str]:
+    def _column_names(self, table: str) -> list[str]:
         return [name for (name,) in self._run("SELECT name FROM pragma_table_info(?)", (table,))]
 
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """Return how many bytes the file's pages take, with those that are not in it yet."""
         return int(self._read("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0])
 
     def claim(self, accounts: Sequence[str]) -> None:
         """Be the only collector into this file until closed."""
-        self._safely(self._take)
+        self._run_locked(self._take)
 
     def _take(self) -> None:
         from filelock import Timeout  # noqa: PLC0415 - who only reads needs none
 
         # A file of its own: whoever lets go of one that SQLite has open, lets go of SQLite's locks as well (POSIX).
-        lock = files.lock(self.path.with_name(f"{self.path.name}.collector"))
+        lock = files.file_lock(self.path.with_name(f"{self.path.name}.collector"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise StoreError(CLAIMED) from None
+            raise StoreError(ALREADY_COLLECTING) from None
         self._claim = lock
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.errors import StoreError
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Aside:
+class StoreThread:
     """Opens its store when it is first asked something; questions are answered one by one, in their order."""
 
     def __init__(self, opened: Callable[[], Store]) -> None:
@@ -28,56 +28,56 @@ class Aside:
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
 
-    async def ask(self, question: Callable[[Store], T]) -> T:
+    async def run(self, question: Callable[[Store], T]) -> T:
         """Ask the store something; raises `StoreError`, also when it cannot be opened, and opens it anew next time."""
-        return await self._on_thread(lambda: question(self._opened()))
+        return await self._run_on_thread(lambda: question(self._get_store()))
 
     async def close(self) -> None:
         """Answer what was asked, and let go of store and thread."""
-        await self._on_thread(self._let_go)
+        await self._run_on_thread(self._close_store)
         self._thread.shutdown(wait=False)
 
-    async def _on_thread(self, job: Callable[[], T]) -> T:
+    async def _run_on_thread(self, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
-    def _opened(self) -> Store:
+    def _get_store(self) -> Store:
         if self._store is None:
             self._store = self._open()
         return self._store
 
-    def _let_go(self) -> None:
+    def _close_store(self) -> None:
         if self._store is not None:
             self._store.close()
             self._store = None
 
 
-HELD = 20_000
+MAX_PENDING = 20_000
 """Batches in memory while the store is away: about two days of a hundred accounts."""
-AGAIN = 60.0
+RETRY_SECONDS = 60.0
 """Seconds until a store that is away is tried again by itself; in real time, whatever clock polls go by."""
 
 _log = logging.getLogger(__name__)
 
 
-class Writer(Aside):
+class BufferedWriter(StoreThread):
     """Writes batches in their order; a store that fails is tried again before each newer batch, and every minute."""
 
     def __init__(self, opened: Callable[[], Store]) -> None:
         super().__init__(opened)
-        self._held: deque[Batch] = deque(maxlen=HELD)
+        self._held: deque[Batch] = deque(maxlen=MAX_PENDING)
         self._retry: asyncio.Task[None] | None = None
-        self.failing: StoreError | None = None
+        self.store_error: StoreError | None = None
         """Why the store is away, while it is."""
 
     @property
-    def held(self) -> int:
+    def pending(self) -> int:
         """How many batches wait for the store."""
         return len(self._held)
 
     async def write(self, batch: Batch) -> bool:
         """Write a batch and all that were held back; return whether everything is kept now."""
-        if len(self._held) == HELD:
-            _log.error(Event("lost", batches=1, why="the store has been away for too long"))
+        if len(self._held) == MAX_PENDING:
+            _log.error(LogEvent("lost", batches=1, why="the store has been away for too long"))
         self._held.append(batch)
         kept = await self.flush()
         if not kept and self._retry is None:
@@ -86,7 +86,7 @@ class Writer(Aside):
 
     async def flush(self) -> bool:
         """Try again to write what is held back."""
-        return await self._on_thread(self._write_held)
+        return await self._run_on_thread(self._write_held)
 
     async def finish(self) -> bool:
         """Write what is held back, let go of the store, and return whether everything is kept."""
@@ -98,22 +98,22 @@ class Writer(Aside):
 
     async def _try_again(self) -> None:
         while self._held:
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_SECONDS)
             await self.flush()
         self._retry = None
 
     def _write_held(self) -> bool:
         try:
-            store = self._opened()
+            store = self._get_store()
             while self._held:
                 store.write(self._held[0])
                 self._held.popleft()
         except StoreError as error:
-            if self.failing is None:
-                _log.warning(Event("store away", batches=len(self._held), why=error))
-            self.failing = error
+            if self.store_error is None:
+                _log.warning(LogEvent("store away", batches=len(self._held), why=error))
+            self.store_error = error
             return False
-        if self.failing is not None:
-            _log.warning(Event("store back"))
-            self.failing = None
+        if self.store_error is not None:
+            _log.warning(LogEvent("store back"))
+            self.store_error = None
         return True

@@ -15,27 +15,37 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from heliograph.collect.freshness import Freshness
-from heliograph.core.redact import masked
-from heliograph.errors import NothingKept, StoreError
+from heliograph.core.redact import mask_secrets
+from heliograph.errors import StoreError, StoreMissing
 from heliograph.local_time import day_at
 from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
 from heliograph.web import series
-from heliograph.web.parameters import Parameter, choice, day, epoch, read, several, text, when, whole
-from heliograph.web.paths import routed
+from heliograph.web.parameters import (
+    QueryParameter,
+    choice,
+    choices,
+    day,
+    integer,
+    moment_or_day,
+    parse_parameters,
+    text,
+    to_epoch,
+)
+from heliograph.web.paths import route_path
 from heliograph.web.problem import Problem
-from heliograph.web.schemas import account_data, brief, day_data, plant_data, repair_data
+from heliograph.web.schemas import account_data, day_data, plant_data, plant_summary, repair_data
 
 if TYPE_CHECKING:
     from datetime import date
 
     from starlette.requests import Request
 
-    from heliograph.current import PlantNow
+    from heliograph.current import PlantState
     from heliograph.store.base import Series, Store
-    from heliograph.web.live import Live
-    from heliograph.web.state import Source
+    from heliograph.web.live import EventHub
+    from heliograph.web.state import StateCache
 
 PREFIX = "/api/v1"
 JSON, EVENTS = "application/json", "text/event-stream"
@@ -48,33 +58,33 @@ _GAUGES = tuple(name for name, metric in METRICS.items() if metric.kind == "gaug
 _SORTS = ("name", "vendor", "plant", "status", "freshness", "measured_at", *METRICS)
 
 Asked = Mapping[str, Any]
-Answer = Callable[["Source", Asked], Awaitable[dict[str, Any]]]
+Answer = Callable[["StateCache", Asked], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ApiCall:
     """One path that can be asked: what for, with what, and what comes back."""
 
     path: str
     meaning: str
     schema: str
-    answer: Answer
-    parameters: tuple[Parameter, ...] = ()
+    handler: Answer
+    parameters: tuple[QueryParameter, ...] = ()
 
 
-async def _plants(source: Source, asked: Asked) -> dict[str, Any]:
-    found = [one for one in (await source.overview()).plants if _wanted(one, asked)]
+async def _plants(source: StateCache, asked: Asked) -> dict[str, Any]:
+    found = [one for one in (await source.current()).plants if _wanted(one, asked)]
     found.sort(key=lambda one: (one.series.vendor, one.series.plant))
     if sort := asked["sort"]:
         known = [one for one in found if _rank(one, sort) is not None]
         known.sort(key=lambda one: _rank(one, sort), reverse=asked["order"] == "desc")
         found = [*known, *(one for one in found if _rank(one, sort) is None)]
     offset, limit = asked["offset"], asked["limit"]
-    page = [brief(one) for one in found[offset : offset + limit]]
+    page = [plant_summary(one) for one in found[offset : offset + limit]]
     return {"total": len(found), "offset": offset, "limit": limit, "plants": page}
 
 
-def _wanted(one: PlantNow, asked: Asked) -> bool:
+def _wanted(one: PlantState, asked: Asked) -> bool:
     sought = (asked["q"] or "").casefold()
     return (
         asked["vendor"] in (None, one.series.vendor)
@@ -84,7 +94,7 @@ def _wanted(one: PlantNow, asked: Asked) -> bool:
     )
 
 
-def _rank(one: PlantNow, sort: str) -> Any:
+def _rank(one: PlantState, sort: str) -> Any:
     if sort == "name":
         return one.title.casefold()
     if sort in METRICS:
@@ -92,19 +102,19 @@ def _rank(one: PlantNow, sort: str) -> Any:
     return getattr(one.series, sort) if sort in ("vendor", "plant") else getattr(one, sort)
 
 
-async def _plant(source: Source, asked: Asked) -> dict[str, Any]:
+async def _plant(source: StateCache, asked: Asked) -> dict[str, Any]:
     return plant_data(await _known(source, asked))
 
 
-async def _known(source: Source, asked: Asked) -> PlantNow:
+async def _known(source: StateCache, asked: Asked) -> PlantState:
     """Return the plant a path names; raises a problem where there is none."""
-    for one in (await source.overview()).plants:
+    for one in (await source.current()).plants:
         if (one.series.vendor, one.series.plant) == (asked["vendor"], asked["plant"]):
             return one
     raise Problem(404, f"there is no plant {asked['plant']!r} of {asked['vendor']!r}")
 
 
-def _series(one: PlantNow, asked: Asked) -> Series:
+def _series(one: PlantState, asked: Asked) -> Series:
     if asked["device"] is None:
         return one.series
     for device in one.devices:
@@ -113,31 +123,31 @@ def _series(one: PlantNow, asked: Asked) -> Series:
     raise Problem(404, f"this plant has no device {asked['device']!r}")
 
 
-def _of(one: PlantNow, device: str | None) -> dict[str, Any]:
+def _of(one: PlantState, device: str | None) -> dict[str, Any]:
     return {"vendor": one.series.vendor, "plant": one.series.plant, "device": device, "zone": str(one.zone)}
 
 
-async def _samples(source: Source, asked: Asked) -> dict[str, Any]:
+async def _samples(source: StateCache, asked: Asked) -> dict[str, Any]:
     one = await _known(source, asked)
     of = _series(one, asked)
     since, until = _between(source, asked, one, timedelta(), _YEARS)
     names = asked["metrics"] or _GAUGES
-    found = await source.ask(lambda store: series.columns(store, of, one.zone, names, since, until, asked["points"]))
+    found = await source.query(lambda store: series.columns(store, of, one.zone, names, since, until, asked["points"]))
     if asked["metrics"] is None:
         columns = found["metrics"].items()
         found["metrics"] = {name: column for name, column in columns if any(v is not None for v in column["high"])}
     return {**_of(one, asked["device"]), **found}
 
 
-async def _days(source: Source, asked: Asked) -> dict[str, Any]:
+async def _days(source: StateCache, asked: Asked) -> dict[str, Any]:
     one = await _known(source, asked)
     of = _series(one, asked)
     first, last = _calendar(source, asked, one, _MONTH, _LIFE)
-    found = await source.ask(lambda store: store.days(of, first, last))
+    found = await source.query(lambda store: store.days(of, first, last))
     return {**_of(one, asked["device"]), "days": [day_data(row) for row in found]}
 
 
-async def _repairs(source: Source, asked: Asked) -> dict[str, Any]:
+async def _repairs(source: StateCache, asked: Asked) -> dict[str, Any]:
     one = await _known(source, asked)
     since, until = _between(source, asked, one, _MONTH, _YEARS)
     whose = (one.series, *(device.series for device in one.devices))
@@ -146,16 +156,18 @@ async def _repairs(source: Source, asked: Asked) -> dict[str, Any]:
         found = (row for of in whose for row in store.repairs(of, since, until))
         return [repair_data(row) for row in sorted(found, key=lambda row: row.measured_at, reverse=True)]
 
-    found = await source.ask(question)
+    found = await source.query(question)
     named = {"vendor": one.series.vendor, "plant": one.series.plant, "zone": str(one.zone)}
     return {**named, "total": len(found), "repairs": found[: asked["limit"]]}
 
 
-async def _accounts(source: Source, asked: Asked) -> dict[str, Any]:
-    return {"accounts": [account_data(one) for one in (await source.overview()).accounts]}
+async def _accounts(source: StateCache, asked: Asked) -> dict[str, Any]:
+    return {"accounts": [account_data(one) for one in (await source.current()).accounts]}
 
 
-def _calendar(source: Source, asked: Asked, one: PlantNow, usual: timedelta, most: timedelta) -> tuple[date, date]:
+def _calendar(
+    source: StateCache, asked: Asked, one: PlantState, usual: timedelta, most: timedelta
+) -> tuple[date, date]:
     """Return the first and the last day that are asked for."""
     last = asked["to"] or day_at(int(source.clock.now()), one.zone)
     first = asked["from"] or last - usual
@@ -166,11 +178,11 @@ def _calendar(source: Source, asked: Asked, one: PlantNow, usual: timedelta, mos
     return first, last
 
 
-def _between(source: Source, asked: Asked, one: PlantNow, usual: timedelta, most: timedelta) -> tuple[int, int]:
+def _between(source: StateCache, asked: Asked, one: PlantState, usual: timedelta, most: timedelta) -> tuple[int, int]:
     """Return the moments that are asked for; a day as the last is asked for whole."""
     to = asked["to"] or day_at(int(source.clock.now()), one.zone)
-    until = epoch(to if isinstance(to, datetime) else to + timedelta(days=1), one.zone)
-    since = epoch(asked["from"] or day_at(until - 1, one.zone) - usual, one.zone)
+    until = to_epoch(to if isinstance(to, datetime) else to + timedelta(days=1), one.zone)
+    since = to_epoch(asked["from"] or day_at(until - 1, one.zone) - usual, one.zone)
     if since >= until:
         raise Problem(400, "from comes after to")
     if until - since > most.total_seconds():
@@ -179,17 +191,17 @@ def _between(source: Source, asked: Asked, one: PlantNow, usual: timedelta, most
 
 
 _RANGE = (
-    when("from", "a moment, or a day of the plant's own calendar; usually today, or a month ago"),
-    when("to", "a moment, or a day, which is included; usually today"),
+    moment_or_day("from", "a moment, or a day of the plant's own calendar; usually today, or a month ago"),
+    moment_or_day("to", "a moment, or a day, which is included; usually today"),
 )
 _DEVICE = text("device", "one of the plant's devices, instead of the plant as a whole")
 
 CALLS = (
-    Call(
+    ApiCall(
         path="/plants",
         meaning="All plants as they are now, as one page of a list.",
         schema="Plants",
-        answer=_plants,
+        handler=_plants,
         parameters=(
             text("q", "only plants whose name or id holds this"),
             text("vendor", "only plants of this cloud"),
@@ -197,64 +209,66 @@ CALLS = (
             choice("freshness", "only plants with samples this fresh", Freshness),
             choice("sort", "by what they are sorted; what is not known comes last", _SORTS),
             choice("order", "which way they are sorted", ("asc", "desc"), "asc"),
-            whole("limit", "how many to a page", 1, 1000, 100),
-            whole("offset", "how many to leave out before it", 0, 1_000_000, 0),
+            integer("limit", "how many to a page", 1, 1000, 100),
+            integer("offset", "how many to leave out before it", 0, 1_000_000, 0),
         ),
     ),
-    Call(path=_PLANT, meaning="A plant and its devices as they are now.", schema="PlantWithDevices", answer=_plant),
-    Call(
+    ApiCall(path=_PLANT, meaning="A plant and its devices as they are now.", schema="PlantWithDevices", handler=_plant),
+    ApiCall(
         path=f"{_PLANT}/samples",
         meaning="The past of a plant in stretches: mean, lowest and highest of each metric. Stretches of an hour or "
         "more begin with the plant's own midnight, and the first may begin before from. Usually the powers and the "
         "state of charge, as far as there are any.",
         schema="Samples",
-        answer=_samples,
+        handler=_samples,
         parameters=(
             *_RANGE,
-            several("metrics", "which metrics, with commas between", METRICS),
-            whole("points", "how many stretches at most; a change of the clock may add one", 1, series.MOST, 500),
+            choices("metrics", "which metrics, with commas between", METRICS),
+            integer(
+                "points", "how many stretches at most; a change of the clock may add one", 1, series.MAX_BUCKETS, 500
+            ),
             _DEVICE,
         ),
     ),
-    Call(
+    ApiCall(
         path=f"{_PLANT}/days",
         meaning="What flowed on each day of the plant's own calendar, in kWh.",
         schema="Days",
-        answer=_days,
+        handler=_days,
         parameters=(
             day("from", "the first day; usually 30 days before the last"),
             day("to", "the last day; usually today"),
             _DEVICE,
         ),
     ),
-    Call(
+    ApiCall(
         path=f"{_PLANT}/repairs",
         meaning="Values of the plant and its devices that were not believed, newest first.",
         schema="Repairs",
-        answer=_repairs,
-        parameters=(*_RANGE, whole("limit", "how many at most", 1, 2000, 500)),
+        handler=_repairs,
+        parameters=(*_RANGE, integer("limit", "how many at most", 1, 2000, 500)),
     ),
-    Call(
+    ApiCall(
         path="/accounts",
         meaning="What is used of every account's budget, and what holds it back.",
         schema="Accounts",
-        answer=_accounts,
+        handler=_accounts,
     ),
 )
 
-LISTEN = (
+EVENT_PARAMETERS = (
     text("vendor", "only plants of this cloud"),
     text("plant", "only the plant of this id"),
-    whole("after", "the number of an event: only what changed after it", 0, 2**31, 0),
+    integer("after", "the number of an event: only what changed after it", 0, 2**31, 0),
 )
 
 
-def routes(source: Source, live: Live) -> list[Route]:
+def routes(source: StateCache, live: EventHub) -> list[Route]:
     """Return every path of the API, with what programs watch beside it."""
 
     async def listen(request: Request) -> Response:
-        asked = read(LISTEN, _query(request))
-        live.check()
+        asked = parse_parameters(EVENT_PARAMETERS, _query(request))
+        live.check_capacity()
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdecimal() and len(last) < 16 else asked["after"]
         stream = live.events(
@@ -263,7 +277,7 @@ def routes(source: Source, live: Live) -> list[Route]:
         return StreamingResponse(stream, headers={"Cache-Control": "no-store"}, media_type=EVENTS)
 
     async def metrics(_: Request) -> Response:
-        now = await source.overview()
+        now = await source.current()
         # A thousand plants are a megabyte; the collector may share this loop.
         text = await asyncio.to_thread(exposition, now.plants, now.accounts, now.sinks)
         return Response(text, media_type=CONTENT_TYPE)
@@ -275,16 +289,16 @@ def routes(source: Source, live: Live) -> list[Route]:
 
     return [
         Route(f"{PREFIX}/events/live", listen),
-        *(Route(PREFIX + routed(call.path), _answered(call, source)) for call in CALLS),
+        *(Route(PREFIX + route_path(call.path), _answered(call, source)) for call in CALLS),
         Route("/healthz", healthz),
         Route("/metrics", metrics),
     ]
 
 
-def _answered(call: Call, source: Source) -> Callable[[Request], Awaitable[Response]]:
+def _answered(call: ApiCall, source: StateCache) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
-        asked = read(call.parameters, _query(request))
-        body = dumps(await call.answer(source, {**asked, **request.path_params}), separators=(",", ":")).encode()
+        asked = parse_parameters(call.parameters, _query(request))
+        body = dumps(await call.handler(source, {**asked, **request.path_params}), separators=(",", ":")).encode()
         # Weak: what is compressed on its way is another body of the same meaning.
         tag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -299,13 +313,13 @@ def _query(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-async def _failing(source: Source) -> list[str]:
+async def _failing(source: StateCache) -> list[str]:
     try:
-        await source.ask(lambda store: store.series())
-    except NothingKept:
+        await source.query(lambda store: store.series())
+    except StoreMissing:
         return []  # nothing was collected yet, which is no fault
     except StoreError as error:
-        return [f"the store cannot be read: {masked(str(error))}"]
+        return [f"the store cannot be read: {mask_secrets(str(error))}"]
     return []
 
 
@@ -317,8 +331,8 @@ async def _problem(_: Request, error: Exception) -> Response:
             error.status_code, "there is nothing here" if error.status_code == 404 else error.detail
         ).response()
     if isinstance(error, StoreError):
-        return Problem(503, f"the store cannot be read: {masked(str(error))}", {"Retry-After": "10"}).response()
+        return Problem(503, f"the store cannot be read: {mask_secrets(str(error))}", {"Retry-After": "10"}).response()
     raise error
 
 
-HANDLERS = {Problem: _problem, HTTPException: _problem, StoreError: _problem}
+EXCEPTION_HANDLERS = {Problem: _problem, HTTPException: _problem, StoreError: _problem}

@@ -19,9 +19,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from heliograph.config.outputs import LEAST_TOKEN
+from heliograph.config.outputs import MIN_TOKEN_LENGTH
 from heliograph.errors import ConfigError
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 from heliograph.web.problem import Problem
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from heliograph.config import Serve
+    from heliograph.config import ServeConfig
 
 _log = logging.getLogger(__name__)
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
@@ -46,9 +46,9 @@ HEADERS = {
 }
 """Of every answer, unless it says otherwise itself."""
 
-COOKIE = "heliograph"
-LOGIN = "/login"
-OPEN = ("/assets/",)
+COOKIE_NAME = "heliograph"
+LOGIN_PATH = "/login"
+PUBLIC_PATHS = ("/assets/",)
 """Paths that hold nothing of anybody's."""
 
 _MONTH = 30 * 24 * 3600
@@ -70,7 +70,7 @@ _FORM = """<!doctype html>
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AuthPolicy:
     """Which hosts are meant when they are named, and what opens the door; no token, no door."""
 
     hosts: frozenset[str]
@@ -78,24 +78,24 @@ class Rules:
     token: bytes | None = field(repr=False)
 
     @classmethod
-    def of(cls, serve: Serve) -> Rules:
+    def from_config(cls, serve: ServeConfig) -> AuthPolicy:
         """Read the configuration; whoever can be reached from elsewhere needs a token."""
         host = serve.host.strip("[]").lower()
         token = None if serve.token is None else serve.token.reveal().encode()
-        if token is None and not serve.is_private:
+        if token is None and not serve.is_local_only:
             raise ConfigError(
                 f"to listen on {serve.host}, where others can reach it, the page needs a token: "
                 "write token (or token_file) under [serve]"
             )
-        if token is not None and len(token) < LEAST_TOKEN:
+        if token is not None and len(token) < MIN_TOKEN_LENGTH:
             raise ConfigError(
-                f"the token of the page is short enough to be guessed; take {LEAST_TOKEN} characters or more"
+                f"the token of the page is short enough to be guessed; take {MIN_TOKEN_LENGTH} characters or more"
             )
         named = (one.lower() for one in serve.hosts)
         bound = f"[{host}]" if ":" in host else host
         return cls(frozenset((*_HERE, bound, *named)), host in ("0.0.0.0", "::", ""), token)  # noqa: S104
 
-    def knows(self, host: str) -> bool:
+    def allows_host(self, host: str) -> bool:
         """Say whether a request that names this host means us: another site's name may lead to us, too.
 
         An address is no name, so that where all addresses are listened on, each of them is meant.
@@ -105,7 +105,7 @@ class Rules:
             return False
         return host.lower() in self.hosts or found[1] in self.hosts or (self.any_address and _is_address(found[1]))
 
-    def opens(self, token: bytes) -> bool:
+    def accepts_token(self, token: bytes) -> bool:
         """Compare in a time that tells nothing."""
         return self.token is not None and compare_digest(sha256(token).digest(), sha256(self.token).digest())
 
@@ -123,21 +123,21 @@ def _is_address(host: str) -> bool:
     return True
 
 
-class Doubts:
+class FailedTokenThrottle:
     """Wrong tokens by where they came from: after ten in a minute, no more are looked at until it is over."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._wrong: dict[str, deque[float]] = {}
 
-    def wait(self, address: str) -> float:
+    def retry_after(self, address: str) -> float:
         """Return for how many seconds nothing is looked at; 0 for anybody without a past."""
         tries = self._wrong.get(_neighbourhood(address))
         if tries is None or len(tries) < _TRIES:
             return 0.0
         return max(tries[0] + _WITHIN - self._clock(), 0.0)
 
-    def add(self, address: str) -> None:
+    def record_failure(self, address: str) -> None:
         """Remember a wrong one."""
         key = _neighbourhood(address)
         tries = self._wrong.pop(key, None) or deque(maxlen=_TRIES)
@@ -154,13 +154,13 @@ def _neighbourhood(address: str) -> str:
     return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
-class Guard:
+class AuthMiddleware:
     """Stands before the application; nothing it turns away is seen by anything behind it."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, app: ASGIApp, rules: AuthPolicy, clock: Callable[[], float] = monotonic) -> None:
         self._app = app
         self._rules = rules
-        self._doubts = Doubts(clock)
+        self._doubts = FailedTokenThrottle(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or answer at the door."""
@@ -183,20 +183,20 @@ class Guard:
             if message["type"] == "http.response.start":
                 begun = True
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
             await app(scope, receive, guarded)
         except Exception:  # the edge of the web: one answer fails, the others go on
-            _log.exception(Event("mistake", path=scope["path"]))
+            _log.exception(LogEvent("mistake", path=scope["path"]))
             if begun:
                 raise
             await Problem(500, "a mistake of this program; please report it").response()(scope, receive, guarded)
 
     async def _at_the_door(self, request: Request) -> Response | None:
-        is_login = request.method == "POST" and request.scope["path"] == LOGIN and self._rules.token is not None
+        is_login = request.method == "POST" and request.scope["path"] == LOGIN_PATH and self._rules.token is not None
         self._check_sender(request)
         if request.method not in ("GET", "HEAD") and not is_login:
             raise Problem(405, "nothing can be changed here; ask with GET", {"Allow": "GET, HEAD"})
@@ -209,7 +209,7 @@ class Guard:
 
     def _check_sender(self, request: Request) -> None:
         hosts = request.headers.getlist("host")
-        if len(hosts) != 1 or not self._rules.knows(hosts[0]):
+        if len(hosts) != 1 or not self._rules.allows_host(hosts[0]):
             raise Problem(421, "this host is not known here; name it in hosts under [serve]")
         for origin in request.headers.getlist("origin"):
             if origin.lower() not in {f"{scheme}://{hosts[0].lower()}" for scheme in ("http", "https")}:
@@ -228,26 +228,26 @@ class Guard:
             # One slash: two would lead to another host.
             path = "/" + request.scope["path"].lstrip("/")
             return self._let_in(request, f"{path}?{rest}" if rest else path)
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(COOKIE_NAME, "")
         if compare_digest(cookie.encode("utf-8", "replace"), self._rules.cookie.encode()):
             return None
-        if request.scope["path"].startswith(OPEN):
+        if request.scope["path"].startswith(PUBLIC_PATHS):
             return None
         raise Problem(401, "a token is needed", {"WWW-Authenticate": 'Bearer realm="heliograph"'})
 
     def _check(self, request: Request, token: bytes) -> None:
         address = request.client.host if request.client else ""
-        wait = self._doubts.wait(address)
+        wait = self._doubts.retry_after(address)
         if wait:
             raise Problem(429, "too many wrong tokens; wait a minute", {"Retry-After": str(ceil(wait))})
-        if not self._rules.opens(token):
-            self._doubts.add(address)
+        if not self._rules.accepts_token(token):
+            self._doubts.record_failure(address)
             raise Problem(401, "this token is not the right one", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
     def _let_in(self, request: Request, path: str) -> Response:
         answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
         answer.set_cookie(
-            COOKIE,
+            COOKIE_NAME,
             self._rules.cookie,
             max_age=_MONTH,
             httponly=True,

@@ -16,7 +16,7 @@ from heliograph.web.schemas import SCHEMAS, TEXT, Schema, ref
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from heliograph.web.parameters import Parameter
+    from heliograph.web.parameters import QueryParameter
 
 _PLACE = f"{api.PREFIX}/openapi.json"
 
@@ -66,7 +66,7 @@ def _others() -> dict[str, Any]:
             "",
             "Whatever changes, as server-sent events: `now` with the plants that changed, `accounts` with all "
             "accounts. Whoever comes back with Last-Event-ID gets what changed meanwhile.",
-            api.LISTEN,
+            api.EVENT_PARAMETERS,
             _content("Events, without end.", api.EVENTS, TEXT),
         ),
         "/healthz": {"get": {"summary": "Whether the store can be read.", "responses": {**health, **_PROBLEM}}},
@@ -77,7 +77,7 @@ def _others() -> dict[str, Any]:
 _PROBLEM = {"default": {"$ref": "#/components/responses/Problem"}}
 
 
-def _path(path: str, meaning: str, parameters: tuple[Parameter, ...], answer: Any) -> dict[str, Any]:
+def _path(path: str, meaning: str, parameters: tuple[QueryParameter, ...], answer: Any) -> dict[str, Any]:
     named = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in re.findall(r"\{(\w+)\}", path)]
     asked = [_parameter(one) for one in parameters]
     same = {"304": {"description": "As it was when it had this ETag."}} if path else {}
@@ -92,7 +92,7 @@ def _path(path: str, meaning: str, parameters: tuple[Parameter, ...], answer: An
     }
 
 
-def _parameter(one: Parameter) -> dict[str, Any]:
+def _parameter(one: QueryParameter) -> dict[str, Any]:
     commas = {"style": "form", "explode": False} if one.schema.get("type") == "array" else {}
     return {"name": one.name, "in": "query", "description": one.meaning, "schema": one.schema, **commas}
 

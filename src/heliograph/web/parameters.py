@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.local_time import begins
+from heliograph.local_time import day_start
 from heliograph.web.problem import Problem
-from heliograph.web.schemas import DAY, MOMENT, Schema
+from heliograph.web.schemas import DATE, DATE_TIME, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,17 +21,17 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class QueryParameter:
     """One parameter of a query."""
 
     name: str
     meaning: str
     schema: Schema
-    read: Callable[[str], Any]
-    usual: Any = None
+    parse: Callable[[str], Any]
+    default: Any = None
 
 
-def read(parameters: Iterable[Parameter], given: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
+def parse_parameters(parameters: Iterable[QueryParameter], given: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
     """Return every parameter by name; what is unknown, said twice or cannot be read is a problem."""
     known = {one.name: one for one in parameters}
     found: dict[str, Any] = {}
@@ -42,13 +42,13 @@ def read(parameters: Iterable[Parameter], given: Iterable[tuple[str, str]]) -> M
         if name in found:
             raise Problem(400, f"{name} is given twice")
         try:
-            found[name] = known[name].read(text)
+            found[name] = known[name].parse(text)
         except ValueError as error:
             raise Problem(400, f"{name} {error}") from None
-    return {name: found.get(name, one.usual) for name, one in known.items()}
+    return {name: found.get(name, one.default) for name, one in known.items()}
 
 
-def text(name: str, meaning: str, longest: int = 200) -> Parameter:
+def text(name: str, meaning: str, longest: int = 200) -> QueryParameter:
     """Return a parameter that takes any text."""
 
     def reads(given: str) -> str:
@@ -56,10 +56,10 @@ def text(name: str, meaning: str, longest: int = 200) -> Parameter:
             raise ValueError(f"has from 1 to {longest} letters")
         return given
 
-    return Parameter(name, meaning, {"type": "string", "minLength": 1, "maxLength": longest}, reads)
+    return QueryParameter(name, meaning, {"type": "string", "minLength": 1, "maxLength": longest}, reads)
 
 
-def choice(name: str, meaning: str, words: Iterable[str], usual: str | None = None) -> Parameter:
+def choice(name: str, meaning: str, words: Iterable[str], usual: str | None = None) -> QueryParameter:
     """Return a parameter that takes one of some words."""
     known = [str(word) for word in words]
 
@@ -68,10 +68,10 @@ def choice(name: str, meaning: str, words: Iterable[str], usual: str | None = No
             raise ValueError(f"is one of {', '.join(known)}, not {given!r}")
         return given
 
-    return Parameter(name, meaning, _usually({"type": "string", "enum": known}, usual), reads, usual)
+    return QueryParameter(name, meaning, _usually({"type": "string", "enum": known}, usual), reads, usual)
 
 
-def several(name: str, meaning: str, words: Iterable[str]) -> Parameter:
+def choices(name: str, meaning: str, words: Iterable[str]) -> QueryParameter:
     """Return a parameter that takes some of some words, with commas between."""
     known = [str(word) for word in words]
 
@@ -83,10 +83,10 @@ def several(name: str, meaning: str, words: Iterable[str]) -> Parameter:
         return found
 
     schema = {"type": "array", "items": {"type": "string", "enum": known}, "minItems": 1}
-    return Parameter(name, meaning, schema, reads)
+    return QueryParameter(name, meaning, schema, reads)
 
 
-def whole(name: str, meaning: str, least: int, most: int, usual: int) -> Parameter:
+def integer(name: str, meaning: str, least: int, most: int, usual: int) -> QueryParameter:
     """Return a parameter that takes a whole number."""
 
     def reads(given: str) -> int:
@@ -94,28 +94,28 @@ def whole(name: str, meaning: str, least: int, most: int, usual: int) -> Paramet
             raise ValueError(f"is a whole number from {least} to {most}, not {given!r}")
         return int(given)
 
-    return Parameter(
+    return QueryParameter(
         name, meaning, {"type": "integer", "minimum": least, "maximum": most, "default": usual}, reads, usual
     )
 
 
-def day(name: str, meaning: str) -> Parameter:
+def day(name: str, meaning: str) -> QueryParameter:
     """Return a parameter that takes a day."""
-    return Parameter(name, meaning, DAY, _day)
+    return QueryParameter(name, meaning, DATE, _day)
 
 
-def when(name: str, meaning: str) -> Parameter:
+def moment_or_day(name: str, meaning: str) -> QueryParameter:
     """Return a parameter that takes a moment, or a day of the plant's own calendar."""
 
     def reads(given: str) -> datetime | date:
         return _moment(given) if _MOMENT.fullmatch(given) else _day(given)
 
-    return Parameter(name, meaning, {"anyOf": [MOMENT, DAY]}, reads)
+    return QueryParameter(name, meaning, {"anyOf": [DATE_TIME, DATE]}, reads)
 
 
-def epoch(given: datetime | date, zone: tzinfo) -> int:
+def to_epoch(given: datetime | date, zone: tzinfo) -> int:
     """Return a moment, or when a plant's day begins."""
-    return int(given.timestamp()) if isinstance(given, datetime) else begins(given, zone)
+    return int(given.timestamp()) if isinstance(given, datetime) else day_start(given, zone)
 
 
 def _moment(given: str) -> datetime:

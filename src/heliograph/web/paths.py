@@ -15,7 +15,7 @@ _ID = "id"
 _DOTS = re.compile(r"(?:\.|%2e){1,2};?", re.IGNORECASE)
 
 
-def part(name: str) -> str:
+def encode_id(name: str) -> str:
     """Return an id as one part of a path.
 
     Browsers and proxies take a part of nothing but dots for a way up, also when it is quoted; a semicolon, which every
@@ -28,7 +28,7 @@ def part(name: str) -> str:
     return f"{quoted};" if _DOTS.fullmatch(quoted) else quoted
 
 
-def named(quoted: str) -> str:
+def decode_id(quoted: str) -> str:
     """Return the id that stands in a path.
 
     >>> [named(part(one)) for one in ("a/b?c#d%e f", "..", "..;", "%2e")]
@@ -37,7 +37,7 @@ def named(quoted: str) -> str:
     return unquote(quoted.removesuffix(";") if _DOTS.fullmatch(quoted) else quoted)
 
 
-def routed(path: str) -> str:
+def route_path(path: str) -> str:
     """Return the address of a route whose parts in braces are ids.
 
     >>> routed("/plant/{vendor}/{plant}")
@@ -46,7 +46,7 @@ def routed(path: str) -> str:
     return path.replace("}", f":{_ID}}}")
 
 
-class AsAsked:
+class RawPathMiddleware:
     """Routes by the path as it was asked for: once `%2F` is a slash, nobody knows which of them divide."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -63,10 +63,10 @@ class _Ids(Convertor[str]):
     regex = "[^/]+"
 
     def convert(self, value: str) -> str:
-        return named(value)
+        return decode_id(value)
 
     def to_string(self, value: str) -> str:
-        return part(value)
+        return encode_id(value)
 
 
 register_url_convertor(_ID, _Ids())

@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.freshness import Freshness
-from heliograph.metrics import ENERGIES, METRICS, told
+from heliograph.metrics import ENERGIES, METRICS, published_value
 from heliograph.model import Quality, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from heliograph.current import AccountNow, DeviceNow, PlantNow
+    from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.keeper import Budget
     from heliograph.store.base import Day, Repair
 
 Schema = dict[str, Any]
 
 
-def moment(epoch: int | None) -> str | None:
+def iso_utc(epoch: int | None) -> str | None:
     """Return a moment as ISO 8601 in UTC.
 
     >>> moment(1750500000)
@@ -28,12 +28,12 @@ def moment(epoch: int | None) -> str | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
-def plant_data(one: PlantNow) -> dict[str, Any]:
+def plant_data(one: PlantState) -> dict[str, Any]:
     """Return a plant with its devices."""
-    return {**brief(one), "devices": [device_data(device) for device in one.devices]}
+    return {**plant_summary(one), "devices": [device_data(device) for device in one.devices]}
 
 
-def brief(one: PlantNow) -> dict[str, Any]:
+def plant_summary(one: PlantState) -> dict[str, Any]:
     """Return a plant without its devices."""
     return {
         "vendor": one.series.vendor,
@@ -43,21 +43,21 @@ def brief(one: PlantNow) -> dict[str, Any]:
         "status": one.status,
         "freshness": one.freshness,
         "quality": one.quality,
-        "rhythm_seconds": one.rhythm,
-        "measured_at": moment(one.measured_at),
-        "fetched_at": moment(one.fetched_at),
+        "rhythm_seconds": one.sample_interval,
+        "measured_at": iso_utc(one.measured_at),
+        "fetched_at": iso_utc(one.fetched_at),
         "values": _values(one.values, METRICS),
     }
 
 
-def device_data(one: DeviceNow) -> dict[str, Any]:
+def device_data(one: DeviceState) -> dict[str, Any]:
     """Return a device; what its family never tells is unknown like any gap."""
     return {
         "device": one.series.device,
         "name": one.name,
         "family": one.family,
         "status": one.status,
-        "measured_at": moment(one.measured_at),
+        "measured_at": iso_utc(one.measured_at),
         "values": _values(one.values, METRICS),
     }
 
@@ -76,15 +76,15 @@ def repair_data(one: Repair) -> dict[str, Any]:
     """Return a value that was not believed."""
     return {
         "device": one.series.device or None,
-        "measured_at": moment(one.measured_at),
+        "measured_at": iso_utc(one.measured_at),
         "metric": one.metric,
-        "raw": told(one.raw),
-        "kept": told(one.kept),
+        "raw": published_value(one.raw),
+        "kept": published_value(one.kept),
         "reason": one.reason,
     }
 
 
-def account_data(one: AccountNow) -> dict[str, Any]:
+def account_data(one: AccountStatus) -> dict[str, Any]:
     """Return an account: its budget, and what holds it back."""
     return {
         "account": one.name,
@@ -112,7 +112,7 @@ def budget_data(budget: Budget) -> dict[str, Any]:
 
 
 def _values(values: Mapping[str, float | None], names: Iterable[str]) -> dict[str, float | None]:
-    return {name: told(values.get(name)) for name in names}
+    return {name: published_value(values.get(name)) for name in names}
 
 
 def _iso(when: datetime | None) -> str | None:
@@ -127,7 +127,7 @@ def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def listed(name: str) -> Schema:
+def list_of(name: str) -> Schema:
     """Return the schema of a list of what has a schema of that name."""
     return {"type": "array", "items": ref(name)}
 
@@ -138,9 +138,9 @@ def ref(name: str) -> Schema:
 
 
 TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
-DAY: Schema = {"type": "string", "format": "date"}
+INTEGER: Schema = {"type": "integer"}
+DATE_TIME: Schema = {"type": "string", "format": "date-time"}
+DATE: Schema = {"type": "string", "format": "date"}
 _NUMBER: Schema = {"type": "number"}
 _YES: Schema = {"type": "boolean"}
 
@@ -163,8 +163,8 @@ _BRIEF: dict[str, Schema] = {
     "freshness": _word(Freshness),
     "quality": _or_null(_word(Quality)),
     "rhythm_seconds": _NUMBER | {"description": "the usual seconds between samples"},
-    "measured_at": _or_null(MOMENT),
-    "fetched_at": _or_null(MOMENT),
+    "measured_at": _or_null(DATE_TIME),
+    "fetched_at": _or_null(DATE_TIME),
     "values": ref("Values"),
 }
 _COLUMN: Schema = {"type": "array", "items": {"type": ["number", "null"]}}
@@ -173,16 +173,16 @@ SCHEMAS: dict[str, Schema] = {
     "Values": _object(**{name: _metric(name) for name in METRICS})
     | {"description": "What is true now; null is unknown, never 0."},
     "Plant": _object(**_BRIEF),
-    "PlantWithDevices": _object(**_BRIEF, devices=listed("Device")),
+    "PlantWithDevices": _object(**_BRIEF, devices=list_of("Device")),
     "Device": _object(
         device=TEXT,
         name=_or_null(TEXT),
         family=_or_null(TEXT),
         status=_or_null(_word(Status)),
-        measured_at=_or_null(MOMENT),
+        measured_at=_or_null(DATE_TIME),
         values=ref("Values"),
     ),
-    "Plants": _object(total=WHOLE, offset=WHOLE, limit=WHOLE, plants=listed("Plant")),
+    "Plants": _object(total=INTEGER, offset=INTEGER, limit=INTEGER, plants=list_of("Plant")),
     "Column": _object(mean=_COLUMN, low=_COLUMN, high=_COLUMN),
     "Samples": {
         **_object(
@@ -190,38 +190,38 @@ SCHEMAS: dict[str, Schema] = {
             plant=TEXT,
             device=_or_null(TEXT),
             zone=TEXT,
-            seconds=WHOLE | {"description": "how long a stretch is"},
-            starts={"type": "array", "items": MOMENT},
+            seconds=INTEGER | {"description": "how long a stretch is"},
+            starts={"type": "array", "items": DATE_TIME},
             metrics={"type": "object", "additionalProperties": ref("Column")},
         ),
         "description": "Columns of equal length; a stretch without a sample is left out.",
     },
     "Day": _object(
-        day=DAY,
+        day=DATE,
         final=_YES | {"description": "over, and read again: nothing is expected to change it"},
         quality=_word(Quality),
         values=_object(**{name: _metric(f"{name}_today") for name in ENERGIES}),
     ),
-    "Days": _object(vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, days=listed("Day")),
+    "Days": _object(vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, days=list_of("Day")),
     "Repair": _object(
         device=_or_null(TEXT),
-        measured_at=MOMENT,
+        measured_at=DATE_TIME,
         metric=_word(METRICS),
         raw=_or_null(_NUMBER),
         kept=_or_null(_NUMBER),
         reason=TEXT,
     ),
-    "Repairs": _object(vendor=TEXT, plant=TEXT, zone=TEXT, total=WHOLE, repairs=listed("Repair")),
+    "Repairs": _object(vendor=TEXT, plant=TEXT, zone=TEXT, total=INTEGER, repairs=list_of("Repair")),
     "Account": _object(account=TEXT, vendor=TEXT, problem=_or_null(TEXT), budget=_or_null(ref("Budget"))),
-    "Accounts": _object(accounts=listed("Account")),
+    "Accounts": _object(accounts=list_of("Account")),
     "Budget": _object(
-        requests=_object(used=WHOLE, limit=WHOLE, reserve=WHOLE, next_free=_or_null(MOMENT)),
-        logins=_object(used=WHOLE, limit=WHOLE, last=_or_null(MOMENT)),
-        session=_or_null(_object(opened_at=MOMENT)),
-        pause=_or_null(_object(kind=TEXT, until=MOMENT, why=TEXT)),
-        refused_at=_or_null(MOMENT),
-        notes={"type": "array", "items": _object(at=MOMENT, note=TEXT)},
+        requests=_object(used=INTEGER, limit=INTEGER, reserve=INTEGER, next_free=_or_null(DATE_TIME)),
+        logins=_object(used=INTEGER, limit=INTEGER, last=_or_null(DATE_TIME)),
+        session=_or_null(_object(opened_at=DATE_TIME)),
+        pause=_or_null(_object(kind=TEXT, until=DATE_TIME, why=TEXT)),
+        refused_at=_or_null(DATE_TIME),
+        notes={"type": "array", "items": _object(at=DATE_TIME, note=TEXT)},
     ),
     "Health": _object(status=_word(("ok", "failing")), reasons={"type": "array", "items": TEXT}),
-    "Problem": _object(type=TEXT, title=TEXT, status=WHOLE, detail=TEXT),
+    "Problem": _object(type=TEXT, title=TEXT, status=INTEGER, detail=TEXT),
 }

@@ -6,9 +6,9 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from heliograph.local_time import begins, day_at, day_bounds
-from heliograph.metrics import told
-from heliograph.web.schemas import moment
+from heliograph.local_time import day_at, day_bounds, day_start
+from heliograph.metrics import published_value
+from heliograph.web.schemas import iso_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from heliograph.store.base import Bucket, Series, Store
 
-MOST = 2000
+MAX_BUCKETS = 2000
 """Stretches of one answer."""
 
 _DAY = 24 * 3600
 _LENGTHS = (60, 300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600)
 
 
-def length(since: int, until: int, points: int) -> int:
+def bucket_seconds(since: int, until: int, points: int) -> int:
     """Return the shortest usual stretch of which no more than so many fit: minutes, hours, or whole days.
 
     >>> length(0, 86400, 500), length(0, 365 * 86400, 2000), length(0, 3650 * 86400, 500)
@@ -33,7 +33,7 @@ def length(since: int, until: int, points: int) -> int:
     return next((one for one in _LENGTHS if one >= least), -(-least // _DAY) * _DAY)
 
 
-def runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[int, int, int]]:
+def uniform_runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[int, int, int]]:
     """Yield the time as runs, and how long a stretch is in each, counted from where the run begins: at a midnight.
 
     A change of the clock on the plant's wall ends a run. Stretches of days are as long as those days are, so that
@@ -49,7 +49,7 @@ def runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[i
     for found, run in groupby(days, kind):
         step = seconds if seconds < _DAY else seconds // _DAY * found
         members = list(run)
-        start, end = begins(members[0], zone), day_bounds(members[-1], zone)[1]
+        start, end = day_start(members[0], zone), day_bounds(members[-1], zone)[1]
         whole = max(since - start, 0) // step * step
         yield start + whole, min(end, until), step
 
@@ -58,22 +58,22 @@ def columns(
     store: Store, series: Series, zone: tzinfo, metrics: Sequence[str], since: int, until: int, points: int
 ) -> dict[str, Any]:
     """Return mean, lowest and highest of each metric by stretch."""
-    seconds = length(since, until, points)
+    seconds = bucket_seconds(since, until, points)
     found = [
         one
-        for start, end, step in runs(since, until, seconds, zone)
+        for start, end, step in uniform_runs(since, until, seconds, zone)
         for one in store.buckets(series, metrics, start, end, step)
     ]
     return {
         "seconds": seconds,
-        "starts": [moment(one.starts_at) for one in found],
+        "starts": [iso_utc(one.starts_at) for one in found],
         "metrics": {name: _column(found, place) for place, name in enumerate(metrics)},
     }
 
 
 def _column(found: Sequence[Bucket], place: int) -> dict[str, list[float | None]]:
     return {
-        "mean": [told(one.mean[place]) for one in found],
-        "low": [told(one.low[place]) for one in found],
-        "high": [told(one.high[place]) for one in found],
+        "mean": [published_value(one.mean[place]) for one in found],
+        "low": [published_value(one.low[place]) for one in found],
+        "high": [published_value(one.high[place]) for one in found],
     }

@@ -14,19 +14,19 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from heliograph.errors import ConfigError
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 from heliograph.store import open_store
-from heliograph.store.threaded import Aside
+from heliograph.store.threaded import StoreThread
 from heliograph.web.app import make_app
-from heliograph.web.state import Source
+from heliograph.web.state import StateCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from heliograph.config import Serve
-    from heliograph.current import AccountNow
+    from heliograph.config import ServeConfig
+    from heliograph.current import AccountStatus
     from heliograph.local_time import Clock
-    from heliograph.outputs.sink import Progress
+    from heliograph.outputs.sink import SinkProgress
 
 GRACE = 1
 """Seconds an answer under way may still take once it is time to stop."""
@@ -39,19 +39,19 @@ _log = logging.getLogger(__name__)
 
 
 async def serve(
-    config: Serve,
+    config: ServeConfig,
     where: str,
-    accounts: Callable[[], Sequence[AccountNow]],
+    accounts: Callable[[], Sequence[AccountStatus]],
     stop: asyncio.Event,
     *,
-    sinks: Callable[[], Sequence[Progress]] = tuple,
+    sinks: Callable[[], Sequence[SinkProgress]] = tuple,
     ready: Callable[[str], None] | None = None,
     clock: Clock | None = None,
 ) -> None:
     """Show what a store holds until stopped; `ready` is told the address once it is listened on."""
-    aside = Aside(partial(open_store, where, make=False))
+    aside = StoreThread(partial(open_store, where, create=False))
     try:
-        app = make_app(Source(aside, accounts, sinks, clock), config)
+        app = make_app(StateCache(aside, accounts, sinks, clock), config)
         listener = _bound(config.host, config.port)
         with listener:
             server = _Server(_settings(app), partial(ready or _told, _address(listener)))
@@ -143,4 +143,4 @@ def _address(listener: socket.socket) -> str:
 
 
 def _told(address: str) -> None:
-    _log.info(Event("serving", address=address))
+    _log.info(LogEvent("serving", address=address))

@@ -7,82 +7,82 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from heliograph.current import Overview
-from heliograph.errors import NothingKept, StoreError
+from heliograph.current import CurrentState
+from heliograph.errors import StoreError, StoreMissing
 from heliograph.local_time import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from heliograph.current import AccountNow, PlantNow
-    from heliograph.outputs.sink import Progress
+    from heliograph.current import AccountStatus, PlantState
+    from heliograph.outputs.sink import SinkProgress
     from heliograph.store.base import Store
-    from heliograph.store.threaded import Aside
+    from heliograph.store.threaded import StoreThread
 
 T = TypeVar("T")
 
-LASTS = 2.0
+MAX_AGE = 2.0
 """Seconds for which what was found out is good enough for everybody; of real time, whatever the clock shows."""
 _JUMP = 3600
 """Seconds a clock does not move meanwhile, unless it was set or the machine slept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Now:
+class SystemState:
     """What is true at one moment."""
 
     at: int
-    plants: tuple[PlantNow, ...]
-    accounts: tuple[AccountNow, ...]
-    sinks: tuple[Progress, ...] = ()
+    plants: tuple[PlantState, ...]
+    accounts: tuple[AccountStatus, ...]
+    sinks: tuple[SinkProgress, ...] = ()
 
 
-class Source:
+class StateCache:
     """Answers everybody who looks; `accounts` and `sinks` are called on the store's thread, so they may read files."""
 
     def __init__(
         self,
-        aside: Aside,
-        accounts: Callable[[], Sequence[AccountNow]],
-        sinks: Callable[[], Sequence[Progress]] = tuple,
+        aside: StoreThread,
+        accounts: Callable[[], Sequence[AccountStatus]],
+        sinks: Callable[[], Sequence[SinkProgress]] = tuple,
         clock: Clock | None = None,
-        ticks: Callable[[], float] = monotonic,
+        timer: Callable[[], float] = monotonic,
     ) -> None:
         self.clock = clock or Clock()
-        self._ticks = ticks
+        self._ticks = timer
         self._aside = aside
         self._accounts = accounts
         self._sinks = sinks
-        self._overview: Overview | None = None
+        self._overview: CurrentState | None = None
         self._turn = asyncio.Lock()
         self._looked_at = self._ticked = 0.0
-        self._found: Now | StoreError | None = None
+        self._found: SystemState | StoreError | None = None
 
-    async def overview(self) -> Now:
+    async def current(self) -> SystemState:
         """Return what is true now, found out at most every two seconds for all who ask; raises `StoreError`."""
         async with self._turn:
             now, ticks = self.clock.now(), self._ticks()
-            if self._found is None or ticks - self._ticked >= LASTS or abs(now - self._looked_at) >= _JUMP:
+            if self._found is None or ticks - self._ticked >= MAX_AGE or abs(now - self._looked_at) >= _JUMP:
                 self._found = await self._look(int(now))
                 self._looked_at, self._ticked = now, ticks
         if isinstance(self._found, StoreError):
             raise self._found
         return self._found
 
-    async def ask(self, question: Callable[[Store], T]) -> T:
+    async def query(self, question: Callable[[Store], T]) -> T:
         """Ask the store something; raises `StoreError`."""
-        return await self._aside.ask(question)
+        return await self._aside.run(question)
 
-    async def _look(self, now: int) -> Now | StoreError:
+    async def _look(self, now: int) -> SystemState | StoreError:
         try:
-            return await self._aside.ask(lambda store: self._seen(store, now))
-        except NothingKept:
-            return Now(at=now, plants=(), accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
+            return await self._aside.run(lambda store: self._seen(store, now))
+        except StoreMissing:
+            return SystemState(at=now, plants=(), accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
         except StoreError as error:
             return error
 
-    def _seen(self, store: Store, now: int) -> Now:
+    def _seen(self, store: Store, now: int) -> SystemState:
         if self._overview is None or self._overview.store is not store:
-            self._overview = Overview(store)
+            self._overview = CurrentState(store)
         plants = self._overview.plants(now)
-        return Now(at=now, plants=plants, accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
+        return SystemState(at=now, plants=plants, accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))

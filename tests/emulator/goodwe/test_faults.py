@@ -77,6 +77,6 @@ def test_the_log_counts_what_a_dead_token_asks_and_throttled_logins_too(box):
     assert box.ask(OWNER)["code"] == "100002"
     for _ in range(3):
         box.log_in()
-    told = json.loads(box.emulator.reply("GET", "/control/log").body)["accounts"][box.holder.username]
+    told = json.loads(box.emulator.respond("GET", "/control/log").body)["accounts"][box.holder.username]
     assert (told["logins"], told["rejected_logins"], told["requests"]) == (3, 1, 5)
     assert told["locked_until"] is None

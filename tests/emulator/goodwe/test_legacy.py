@@ -14,8 +14,8 @@ import pytest
 from heliograph import AsyncGoodWe, GoodWe
 from heliograph import errors as e
 from heliograph.core.parsing import CHINA
-from heliograph.emulator.clouds.goodwe import ANSWERS, EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.clouds.goodwe import EMULATION, LEGACY_ROUTER
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 
 NOON, EVENING, NIGHT = "2026-06-21T12:02:00+02:00", "2026-12-01T19:00:00+01:00", "2026-06-21T02:00:00+02:00"
@@ -28,10 +28,10 @@ class Box:
     """An emulated portal with a stopped clock, and a caller who may be logged in."""
 
     def __init__(self, start=NOON, accounts=1):
-        options = Options(start=datetime.fromisoformat(start), speed=0, accounts=accounts)
-        self.emulator = build(options, [EMULATION])
+        options = EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=accounts)
+        self.emulator = build_emulator(options, [EMULATION])
         self.holder = self.emulator.accounts[0]
-        self.sites = {site.family: site for site in self.holder.sites}
+        self.plants = {site.family: site for site in self.holder.plants}
         self.token = BEFORE
 
     def told(self, path, fields=None, *, token=None, form=False, origin="http://emulator"):
@@ -40,7 +40,7 @@ class Box:
         if token != "":
             headers["token"] = token if isinstance(token, str) else json.dumps(token)
         body = urlencode(fields or {}) if form else json.dumps(fields or {})
-        return self.emulator.reply("POST", path, headers, body.encode(), origin)
+        return self.emulator.respond("POST", path, headers, body.encode(), origin)
 
     def ask(self, path, fields=None, **how):
         return json.loads(self.told(path, fields, **how).body)
@@ -51,7 +51,7 @@ class Box:
         return answer
 
     def detail(self, family, path=DETAIL, **how):
-        return self.ask(path, {"powerStationId": self.sites[family].id}, **how)
+        return self.ask(path, {"powerStationId": self.plants[family].id}, **how)
 
     def fault(self, **settings):
         self.emulator.faults.set(settings)
@@ -62,7 +62,7 @@ class Box:
 
     def truth(self, family):
         at, found = self.emulator.world.uploaded_at(), {}
-        homes = self.sites[family].homes
+        homes = self.plants[family].households
         for values in (home.values(at) for home in homes):
             found |= {name: found.get(name, 0.0) + value for name, value in values.items()}
         return found
@@ -86,7 +86,7 @@ def served(start=NOON):
 
 
 def test_every_declared_call_is_answered():
-    assert ANSWERS.unanswered() == set()
+    assert LEGACY_ROUTER.unhandled() == set()
 
 
 # Over sockets, as a user would
@@ -95,7 +95,7 @@ def test_every_declared_call_is_answered():
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
 def test_a_snapshot_tells_the_truth_about_every_family(start):
     with served(start) as (box, client):
-        for family, site in box.sites.items():
+        for family, site in box.plants.items():
             found, truth = client.snapshot(site.id), box.truth(family)
             asleep = found.status.value == "offline"
             assert asleep == (family == "single" and start != NOON)
@@ -103,7 +103,7 @@ def test_a_snapshot_tells_the_truth_about_every_family(start):
                 if asleep and name.endswith("_power"):
                     assert value is None
                 elif name in truth:
-                    slack = 0.051 * len(site.homes) if "energy" in name else 1.0
+                    slack = 0.051 * len(site.households) if "energy" in name else 1.0
                     assert value == pytest.approx(truth[name], abs=slack), (family, name)
                 elif name.split("_")[0] in ("pv", "grid", "battery", "load", "ac"):
                     assert value is None, (family, name)
@@ -112,14 +112,14 @@ def test_a_snapshot_tells_the_truth_about_every_family(start):
 
 def test_all_plants_of_an_account_are_found_with_one_request_each():
     with served() as (box, client):
-        assert [one.plant.id for one in client.snapshots()] == [site.id for site in box.holder.sites]
-        log = json.loads(box.emulator.reply("GET", "/control/log").body)
-        assert len(log["requests"]) == 2 + len(box.holder.sites)
+        assert [one.plant.id for one in client.snapshots()] == [site.id for site in box.holder.plants]
+        log = json.loads(box.emulator.respond("GET", "/control/log").body)
+        assert len(log["requests"]) == 2 + len(box.holder.plants)
 
 
 def test_the_async_client_sees_the_same():
     with served() as (box, client):
-        who, plant = box.holder, box.sites["hybrid"].id
+        who, plant = box.holder, box.plants["hybrid"].id
         again = AsyncGoodWe(who.username, who.password, server=client.session.server, keeper=None)
         again.session.facts["dialect"] = "legacy"
         found = asyncio.run(again.snapshot(plant))
@@ -127,13 +127,13 @@ def test_the_async_client_sees_the_same():
 
 
 def test_a_grid_flag_that_sticks_fools_nobody():
-    emulator = build(Options(start=datetime.fromisoformat(EVENING), speed=0, accounts=8), [EMULATION])
+    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(EVENING), speed=0, accounts=8), [EMULATION])
     stuck = 0
     with serve_in_thread(emulator) as ready:
         for who in emulator.accounts:
-            plant = next(site for site in who.sites if site.family == "meter")
+            plant = next(site for site in who.plants if site.family == "meter")
             client = GoodWe(who.username, who.password, server=ready["sems"], keeper=None)
-            truth = plant.homes[0].values(emulator.world.uploaded_at())["grid_power"]
+            truth = plant.households[0].values(emulator.world.uploaded_at())["grid_power"]
             assert client.snapshot(plant.id).values["grid_power"] == pytest.approx(truth, abs=1)
             stuck += client.monitor_detail(plant.id).powerflow.grid_status == 1 and truth > 0
     assert 0 < stuck < 8
@@ -141,7 +141,7 @@ def test_a_grid_flag_that_sticks_fools_nobody():
 
 def test_a_session_replaced_by_another_login_is_renewed_unseen():
     with served() as (box, client):
-        plant = box.sites["meter"].id
+        plant = box.plants["meter"].id
         first = client.monitor_detail(plant)
         GoodWe(box.holder.username, box.holder.password, server=client.session.server, keeper=None).plant_list()
         assert client.monitor_detail(plant).kpi.energy_total == first.kpi.energy_total
@@ -156,19 +156,19 @@ def test_a_session_that_never_lives_names_the_causes():
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [("rate", e.Throttled), ("empty", e.Refused), ("html", e.Unreadable), ("block", e.Blocked)],
+    [("rate", e.Throttled), ("empty", e.RequestRefused), ("html", e.Unreadable), ("block", e.Blocked)],
 )
 def test_every_fault_is_the_error_it_stands_for(fault, kind):
     with served() as (box, client):
         client.plant_list()
         box.fault(**{fault: ""})
         with pytest.raises(kind):
-            client.monitor_detail(box.sites["single"].id)
+            client.monitor_detail(box.plants["single"].id)
 
 
 def test_somebody_else_s_plant_and_a_wrong_password_are_told_apart():
     with served() as (box, client):
-        with pytest.raises(e.Refused, match="no such plant"):
+        with pytest.raises(e.RequestRefused, match="no such plant"):
             client.monitor_detail("00000000-0000-4000-8000-000000000000")
         with pytest.raises(e.InvalidCredentials):
             GoodWe(box.holder.username, "wrong", server=client.session.server, keeper=None).plant_list()
@@ -191,7 +191,7 @@ def test_forms_base64_doubled_slashes_and_any_case_work_too(box):
     who = {"Account": box.holder.username, "PWD": box.holder.password}
     answer = box.ask("/api//v2/common/crosslogin", who, token=coded, form=True)
     token = base64.b64encode(json.dumps(answer["data"]).encode()).decode()
-    plant = {"PowerStationID": box.sites["single"].id}
+    plant = {"PowerStationID": box.plants["single"].id}
     for path in (DETAIL.replace("/v3", "//v1"), DETAIL.lower()):
         assert box.ask(path, plant, token=token, form=True)["code"] == "0"
 
@@ -286,7 +286,7 @@ def test_the_list_is_cut_into_pages(box):
     path = "/api/PowerStationMonitor/QueryPowerStationMonitorForApp"
     pages = [box.ask(path, {"page_size": "3", "page_index": str(page)})["data"] for page in (1, 2, 3)]
     assert [len(page) for page in pages] == [3, 1, 0]
-    assert [row["powerstation_id"] for page in pages for row in page] == [site.id for site in box.holder.sites]
+    assert [row["powerstation_id"] for page in pages for row in page] == [site.id for site in box.holder.plants]
 
 
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
@@ -332,10 +332,10 @@ def test_the_forms_of_one_moment_agree_in_their_zones(start):
     for number in range(4):
         box = Box(start, accounts=4)
         box.holder = box.emulator.accounts[number]
-        box.sites = {site.family: site for site in box.holder.sites}
+        box.plants = {site.family: site for site in box.holder.plants}
         box.log_in()
         data = box.detail("single")["data"]
-        row, zone = data["inverter"][0], box.sites["single"].homes[0].zone
+        row, zone = data["inverter"][0], box.plants["single"].households[0].zone
         told = datetime.fromtimestamp(row["invert_full"]["last_time"] / 1000, UTC)
         pattern = {"MM.dd.yyyy": "%m.%d.%Y", "dd/MM/yyyy": "%d/%m/%Y"}[data["info"]["date_format"]]
         assert row["last_refresh_time"] == f"{told.astimezone(zone):%m/%d/%Y %H:%M:%S}"

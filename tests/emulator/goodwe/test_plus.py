@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from heliograph.emulator.clouds.goodwe import ANSWERS, PLUS
+from heliograph.emulator.clouds.goodwe import LEGACY_ROUTER, PLUS_ROUTER
 from heliograph.emulator.server import serve_in_thread
 from support.goodwe_emulator import (
     FLAGS,
@@ -45,11 +45,11 @@ def hosts():
         callers = [Remote(emulator, ready[name]) for name in ("url", "second")]
         yield *callers, ready
         for one in callers:
-            one.wire.close()
+            one.wire_name.close()
 
 
 def test_every_declared_call_of_both_dialects_is_answered():
-    assert (PLUS.unanswered(), ANSWERS.unanswered()) == (set(), set())
+    assert (PLUS_ROUTER.unhandled(), LEGACY_ROUTER.unhandled()) == (set(), set())
 
 
 # The door
@@ -166,7 +166,7 @@ def test_odd_values_are_answered_like_wrong_ones(box, odd):
     assert box.plus_login(account=odd)["code"] == "100005"
     assert box.flow("hybrid", token=box.token | {"token": odd}, signature=signed(WEB))["code"] == "100004"
     assert box.ask(PLUS_LIST, {"size": odd, "current": odd})["code"] == "00000"
-    answer = box.ask(STATISTICS, {"stationId": box.sites["hybrid"].id, "dimension": odd, "items": odd})
+    answer = box.ask(STATISTICS, {"stationId": box.plants["hybrid"].id, "dimension": odd, "items": odd})
     assert answer["code"] == "S0327"
     assert box.ask(REMOTE + "setDeviceFunctionParameters", {"sn": odd, "addressMap": odd})["code"] == "100025"
 
@@ -204,7 +204,7 @@ def test_a_session_of_the_phone_app_is_none_at_the_gateway(door):
 def test_a_session_of_sems_plus_opens_the_portal_until_september(box):
     assert box.ask(OWNER)["code"] == "0"
     box.fault(september=True)
-    assert box.ask(PLANT, {"powerStationId": box.sites["single"].id})["code"] == "100002"
+    assert box.ask(PLANT, {"powerStationId": box.plants["single"].id})["code"] == "100002"
 
 
 # The eras
@@ -218,16 +218,16 @@ def test_since_september_only_the_known_calls_of_the_portal_have_answers(door):
     assert door.ask(OWNER)["code"] == "100000"
     lists = "/api/PowerStationMonitor/QueryPowerStationMonitor"
     assert {door.ask(path)["code"] for path in (lists, f"{lists}ForApp")} == {100000}
-    day = {"id": door.sites["hybrid"].id, "date": "2026-06-20", "column": "Pac"}
+    day = {"id": door.plants["hybrid"].id, "date": "2026-06-20", "column": "Pac"}
     assert door.ask("/api/v2/PowerStationMonitor/GetPowerStationPacByDayForApp", day)["data"] == {}
     assert door.detail("hybrid", PLANT)["data"]["kpi"]["total_power"] > 0
     assert len(door.detail("several", PLANT.replace("PlantDetailByPowerstationId", "InverterAllPoint"))["data"]) == 2
     assert door.detail("hybrid", "/api/v2/PowerStation/GetPowerflow")["data"]["powerflow"]["load"]
     assert len(door.ask("/api/v2/HistoryData/QueryPowerStationByHistory")["data"]["list"]) == 4
-    serial = door.sites["hybrid"].devices[0]
+    serial = door.plants["hybrid"].devices[0]
     column = door.ask("/api/v2/PowerStationMonitor/GetInverterDataByColumn", day | {"id": serial})["data"]
     assert len(column["column1"]) == 288
-    days = {"powerstation_id": door.sites["hybrid"].id, "count": 3, "date": "2026-06-21"}
+    days = {"powerstation_id": door.plants["hybrid"].id, "count": 3, "date": "2026-06-21"}
     told = door.ask("/api/v2/PowerStationMonitor/GetPowerStationPowerAndIncomeByDay", days)["data"]
     assert [row["p"] > 0 for row in told] == [False, False, True]
     door.plus_login()
@@ -249,7 +249,7 @@ def test_a_plant_of_station_type_2_makes_the_portal_s_session_look_expired(door)
     door.fault(station2=True)
     door.log_in()
     assert door.detail("hybrid")["code"] == "100002"
-    column = {"id": door.sites["hybrid"].devices[0], "date": "2026-06-21", "column": "Pac"}
+    column = {"id": door.plants["hybrid"].devices[0], "date": "2026-06-21", "column": "Pac"}
     assert door.ask("/api/v2/PowerStationMonitor/GetInverterDataByColumn", column)["code"] == 100002
     assert door.detail("meter")["data"]["info"]
     door.plus_login()

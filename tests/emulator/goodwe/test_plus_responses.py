@@ -24,8 +24,8 @@ def factors(groups):
 def test_the_flow_is_the_truth_in_kilowatt_and_leaves_out_what_is_not_there(start, family):
     box = Caller(world(start))
     box.plus_login()
-    site = box.sites[family]
-    found = [home.values(box.emulator.world.uploaded_at()) for home in site.homes]
+    site = box.plants[family]
+    found = [home.values(box.emulator.world.uploaded_at()) for home in site.households]
     truth = {name: sum(row[name] for row in found) / 1000 for name in found[0] if name.endswith("_power")}
     flow = box.flow(family)["data"]
     if family in ("single", "several"):
@@ -67,7 +67,7 @@ def test_both_dialects_tell_the_same_of_a_plant(start, family):
     box.log_in()
     detail = box.detail(family)["data"]
     box.plus_login()
-    row = next(one for one in box.ask(PLUS_LIST)["data"]["dataList"] if one["id"] == box.sites[family].id)
+    row = next(one for one in box.ask(PLUS_LIST)["data"]["dataList"] if one["id"] == box.plants[family].id)
     assert row["name"] == detail["info"]["stationname"]
     assert row["pvInstallP"] == detail["info"]["capacity"]
     assert row["productionToday"] == detail["kpi"]["power"]
@@ -90,7 +90,7 @@ def test_both_dialects_tell_the_same_of_a_plant(start, family):
 def test_the_battery_of_a_hybrid_is_found_behind_its_inverter(box):
     devices = box.inventory("hybrid")
     assert {row["deviceType"] for row in devices.values()} == {"INVERTER", "BATTERY_RACK", "DONGLE"}
-    assert devices[box.sites["hybrid"].devices[0]] | {"status": 5, "subtype": "store"} in devices.values()
+    assert devices[box.plants["hybrid"].devices[0]] | {"status": 5, "subtype": "store"} in devices.values()
     (behind,) = box.device("hybrid", "relatedDevices")
     assert (behind["type"], behind["status"]) == ("BAT_SYS", 7)
     measured = factors(box.device("hybrid", "telemetry", "BAT_SYS", behind["sn"]))
@@ -107,7 +107,7 @@ def test_a_smart_meter_counts_what_the_flow_says(box):
     measured = factors(box.device("meter", "telemetry", "SMART_METER", meter))
     assert float(measured["totalPac"]) == box.flow("meter")["data"]["pGrid"]
     counted = factors(box.device("meter", "telecounting", "SMART_METER", meter))
-    truth = box.sites["meter"].homes[0].values(box.emulator.world.uploaded_at())
+    truth = box.plants["meter"].households[0].values(box.emulator.world.uploaded_at())
     assert float(counted["proGridStatsTotal"]) == pytest.approx(truth["grid_export_energy_total"], abs=0.01)
     assert float(counted["proPurchaseStatsToday"]) == pytest.approx(truth["grid_import_energy_today"], abs=0.01)
     spans = [float(counted[f"proGridStats{span}"]) for span in ("Today", "Week", "Month", "Year", "Total")]
@@ -138,7 +138,7 @@ def test_the_sums_of_a_range_fit_one_another(box):
     assert sums["production"] == pytest.approx(sums["proSelfConsum"] + sums["proGrid"], abs=0.02)
     assert sums["contributionRate"] == pytest.approx(100 * sums["proSelfConsum"] / sums["proConsum"], abs=0.1)
     assert sums["dataList"][3]["statisticsList"][0]["val"] != sums["production"]
-    fields = {"stationId": box.sites["hybrid"].id, "dimension": "day", "items": []}
+    fields = {"stationId": box.plants["hybrid"].id, "dimension": "day", "items": []}
     range_ = {"startTime": "2026-06-20 00:00:00", "endTime": "2026-06-20 23:59:59"}
     flat = box.ask("/web/sems/sems-plant/api/stations/production", {**fields, **range_})["data"]
     assert (flat["proGrid"], flat["currency"]) == (sums["proGrid"], "EUR")
@@ -152,7 +152,7 @@ def test_a_plant_without_a_meter_has_no_word_on_the_grid(box):
 
 
 def test_the_curves_of_a_day_end_now_and_are_those_of_the_portal(box):
-    site = box.sites["hybrid"]
+    site = box.plants["hybrid"]
     day = {"startTime": "2026-06-21 00:00:00", "endTime": "2026-06-21 23:59:59", "timeScale": 1, "timeZone": 2}
     fields = {"stationId": site.id, "items": ["pSystem", "pGrid", "soc"], **day}
     told = box.ask("/web/sems/sems-plant/api/v1/hems/power/statisticsAndPreV2", fields)["data"]["dataList"]
@@ -170,7 +170,7 @@ def test_the_curves_of_a_day_end_now_and_are_those_of_the_portal(box):
 
 def test_the_portal_s_charts_are_days_months_and_years_up_to_a_day(box):
     box.log_in()
-    site = box.sites["hybrid"]
+    site = box.plants["hybrid"]
     for span, first, last, count in (
         (1, "2026-06-20", "2026-06-20", 1),
         (2, "2026-05-21", "2026-06-20", 31),
@@ -189,7 +189,7 @@ def test_the_portal_s_charts_are_days_months_and_years_up_to_a_day(box):
 
 
 def test_a_setting_written_is_a_setting_read(box):
-    site = box.sites["hybrid"]
+    site = box.plants["hybrid"]
     functions = {"47545": "2013217017330515970", "47546": "1991791639537946635"}
     asked = {"sn": site.devices[0], "addresses": list(functions), "addrFuncMap": functions}
     read = REMOTE + "get-cache-device-function-parameters"
@@ -205,20 +205,20 @@ def test_a_setting_written_is_a_setting_read(box):
     [("80017", 9, STATUS_FUNCTION), ("80017", 2, "0"), ("80017", "x", STATUS_FUNCTION), ("12345", 1, STATUS_FUNCTION)],
 )
 def test_an_order_no_device_can_follow_fails_and_changes_nothing(box, address, value, function):
-    serial = box.sites["single"].devices[0]
+    serial = box.plants["single"].devices[0]
     order = {"sn": serial, "addressMap": {address: value}, "addrFuncMap": {address: function}}
     assert box.ask(REMOTE + "setDeviceFunctionParameters", order)["code"] == "R0305"
-    assert not any(box.sites["single"].settings.get(serial, {}).values())
+    assert not any(box.plants["single"].settings.get(serial, {}).values())
 
 
 def test_what_a_device_does_not_have_cannot_be_read(box):
-    asked = {"sn": box.sites["single"].devices[0], "addresses": ["47545"], "addrFuncMap": {}}
+    asked = {"sn": box.plants["single"].devices[0], "addresses": ["47545"], "addrFuncMap": {}}
     assert box.ask(REMOTE + "get-cache-device-function-parameters", asked)["code"] == "read_fail"
 
 
 def test_the_menu_of_a_device_names_the_addresses_it_takes(box):
     path = "/web/sems/sems-remote/api/v2/address/remote/getDeviceFunctionTabMenus"
-    told = box.ask(path, {"sn": box.sites["single"].devices[0], "menuId": "1"})["data"]["functionMenus"]
+    told = box.ask(path, {"sn": box.plants["single"].devices[0], "menuId": "1"})["data"]["functionMenus"]
     assert [(row["address"], row["functionId"]) for row in told] == [("80017", STATUS_FUNCTION)]
 
 
@@ -227,7 +227,7 @@ def test_the_menu_of_a_device_names_the_addresses_it_takes(box):
 
 def test_the_small_calls_of_the_portal_say_what_its_big_one_does(box):
     box.log_in()
-    for family, site in box.sites.items():
+    for family, site in box.plants.items():
         big = box.detail(family)["data"]
         headline = box.detail(family, PLANT)["data"]
         assert headline["kpi"] == big["kpi"]
@@ -246,7 +246,7 @@ def test_the_small_calls_of_the_portal_say_what_its_big_one_does(box):
 
 def test_a_report_an_export_and_the_days_agree_on_a_plant(box):
     box.log_in()
-    plant = box.sites["meter"].id
+    plant = box.plants["meter"].id
     asked = {"date": "2026-05", "pw_id": plant, "page_index": 1, "page_size": 8, "is_report": 1}
     (report,) = box.ask("/api/v1/ReportData/GetPowerStationPowerReportByMonth", asked)["data"]["list"]
     days = {"powerstation_id": plant, "count": 31, "date": "2026-05-31"}
@@ -261,7 +261,7 @@ def test_a_report_an_export_and_the_days_agree_on_a_plant(box):
 def test_a_column_is_one_quantity_of_one_inverter_in_the_account_s_dates(box):
     box.log_in()
     pattern = box.detail("meter")["data"]["info"]["date_format"]
-    serial = box.sites["meter"].devices[0]
+    serial = box.plants["meter"].devices[0]
 
     def column(name, family_serial=serial):
         asked = {"id": family_serial, "date": "2026-06-21", "column": name}
@@ -273,14 +273,14 @@ def test_a_column_is_one_quantity_of_one_inverter_in_the_account_s_dates(box):
     assert sum(row["column"] for row in power[:-1]) / 12000 == pytest.approx(energy[-1]["column"], abs=0.06)
     assert energy[-1]["column"] == box.detail("meter")["data"]["inverter"][0]["eday"]
     assert column("Cbattery1") == column("Nothing") == []
-    asleep = box.sites["single"].devices[0]
+    asleep = box.plants["single"].devices[0]
     assert all(row["column"] > 0 for row in column("Pac", asleep)[1:])
 
 
 @pytest.mark.parametrize("odd", ["", "yesterday", "9999-12-31", {}, 7])
 def test_odd_days_are_an_error_of_the_portal_s_own(box, odd):
     box.log_in()
-    plant = box.sites["single"].id
+    plant = box.plants["single"].id
     for path in ("/api/v2/Charts/GetChartByPlant", "/api/v2/PowerStationMonitor/GetPowerStationPacByDayForApp"):
         assert str(box.ask(path, {"id": plant, "date": odd})["code"]) == "100000"
     asked = {"pw_id": plant, "date": odd}

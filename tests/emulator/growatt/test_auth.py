@@ -7,7 +7,7 @@ import json
 import pytest
 
 from heliograph.emulator.clouds.growatt import EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.errors import AccountLocked, Blocked, InvalidCredentials, SessionExpired, Unreadable
 from heliograph.vendors.growatt import Growatt, hash_password
 from support.growatt_emulator import AGENT, Box, box, served
@@ -25,7 +25,7 @@ def status(asked):
 
 
 def account(asked):
-    return json.loads(asked.emulator.reply("GET", "/control/log?newest=0").body)["accounts"][asked.holder.username]
+    return json.loads(asked.emulator.respond("GET", "/control/log?newest=0").body)["accounts"][asked.holder.username]
 
 
 def refused(asked):
@@ -37,7 +37,7 @@ def test_a_login_names_the_user_and_the_plants_and_opens_a_session():
     new = Box()
     back = new.log_in()
     assert (back["success"], type(back["user"]["id"]), back["user"]["rightlevel"]) == (True, int, 1)
-    assert back["data"] == [{"plantId": site.id, "plantName": site.name} for site in new.holder.sites]
+    assert back["data"] == [{"plantId": site.id, "plantName": site.name} for site in new.holder.plants]
     assert new.cookie.startswith("JSESSIONID=")
     assert status(new)["status"] == 1
     assert new.emulator.log.as_dict()["logins"][new.holder.username]
@@ -292,14 +292,14 @@ def test_an_account_of_the_other_region_is_unknown_here_and_a_session_stays_wher
     login = f"/newTwoLoginAPI.do?userName={new.holder.username}&password={hash_password(new.holder.password)}"
     read = f"/newTlxApi.do?op=getTlxDetailData&id={new.device('tlx')}"
     first, second = "http://here:40001", "http://here:40002"
-    assert b'"502"' in new.emulator.reply("POST", login, AGENT, origin=first).body
-    told = new.emulator.reply("POST", login, AGENT, origin=second)
+    assert b'"502"' in new.emulator.respond("POST", login, AGENT, origin=first).body
+    told = new.emulator.respond("POST", login, AGENT, origin=second)
     cookie = dict(told.headers)["Set-Cookie"].partition(";")[0]
-    bodies = [new.emulator.reply("GET", read, AGENT | {"cookie": cookie}, origin=one).body for one in (first, second)]
+    bodies = [new.emulator.respond("GET", read, AGENT | {"cookie": cookie}, origin=one).body for one in (first, second)]
     assert [body[:1] for body in bodies] == [b"<", b"{"]
     assert (account(new)["logins"], account(new)["rejected_logins"]) == (1, 1)
     new.fault(lock=1)
-    told = [new.emulator.reply("POST", login, AGENT, origin=one).body for one in (second, first, second)]
+    told = [new.emulator.respond("POST", login, AGENT, origin=one).body for one in (second, first, second)]
     assert [b'"507"' in body for body in told] == [True, False, True]
 
 
@@ -308,7 +308,7 @@ def test_sessions_of_long_ago_make_room():
     kept = new.cookie
     for _ in range(1000):
         new.log_in()
-    assert len(new.holder.memory["sessions"]) == 1000
+    assert len(new.holder.state["sessions"]) == 1000
     assert not refused(new)
     new.cookie = kept
     assert refused(new)
@@ -347,12 +347,12 @@ def test_the_client_calls_an_empty_body_unreadable():
 
 
 def test_one_account_never_sees_the_session_or_lock_of_another():
-    emulator = build(Options(speed=0, accounts=2, faults=("lock=1",)), [EMULATION])
+    emulator = build_emulator(EmulatorOptions(speed=0, accounts=2, faults=("lock=1",)), [EMULATION])
     first, second = emulator.accounts
     for holder in (first, second):
-        told = emulator.reply("POST", f"/newTwoLoginAPI.do?userName={holder.username}&password=x", AGENT)
+        told = emulator.respond("POST", f"/newTwoLoginAPI.do?userName={holder.username}&password=x", AGENT)
         assert b"502" in told.body
-    told = emulator.reply("POST", f"/newTwoLoginAPI.do?userName={second.username}&password=x", AGENT)
+    told = emulator.respond("POST", f"/newTwoLoginAPI.do?userName={second.username}&password=x", AGENT)
     assert b"507" in told.body
 
 

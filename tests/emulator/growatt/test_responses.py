@@ -10,10 +10,10 @@ import pytest
 
 from heliograph import metrics as m
 from heliograph.core.endpoint import endpoints
-from heliograph.emulator.clouds.growatt import ANSWERS, EMULATION
+from heliograph.emulator.clouds.growatt import EMULATION, ROUTER
 from heliograph.model import Status
 from heliograph.vendors.growatt import GrowattCalls
-from heliograph.vendors.growatt.normalise import METER
+from heliograph.vendors.growatt.normalise import METER_METRICS
 from support.growatt_emulator import box, served
 
 FAMILIES = EMULATION.families()
@@ -33,8 +33,8 @@ COARSE_MIX = COARSE | {"W": 10.1}
 UNTOLD = {
     "mix": {"ac_power", "grid_import_energy_total"},
     "storage": {"ac_power"},
-    "spa": {metric.name for metric in METER} | {"ac_power", "battery_power"},
-    "noah": {metric.name for metric in METER if metric.kind != "gauge"},
+    "spa": {metric.name for metric in METER_METRICS} | {"ac_power", "battery_power"},
+    "noah": {metric.name for metric in METER_METRICS if metric.kind != "gauge"},
 }
 CHARGED = {f"battery_{way}_energy_{kind}" for way in ("charge", "discharge") for kind in ("today", "total")}
 
@@ -57,7 +57,7 @@ def read(request):
 
 
 def test_no_declared_call_is_unanswered():
-    assert ANSWERS.unanswered() == set()
+    assert ROUTER.unhandled() == set()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -268,7 +268,7 @@ NOBODY = {"result": 0, "obj": None, "msg": "504"}
 @pytest.mark.parametrize("foreign", [False, True])
 def test_an_id_that_is_not_the_accounts_is_answered_as_the_cloud_does(foreign):
     two = box(accounts=2)
-    other = {site.family: site for site in two.emulator.accounts[1].sites}
+    other = {site.family: site for site in two.emulator.accounts[1].plants}
     plant, device = {f: s.id for f, s in other.items()}, {f: s.devices[0] for f, s in other.items()}
     if not foreign:
         plant, device = dict.fromkeys(plant, "1"), dict.fromkeys(device, "NOSUCH0001")
@@ -318,7 +318,7 @@ def test_a_serial_of_another_family_or_plant_is_unknown_to_a_call(noon):
 
 def test_a_battery_is_known_by_its_own_serial_and_charging_is_positive():
     morning = box(MORNING)
-    serial = morning.sites["tlx-battery"].devices[1]
+    serial = morning.plants["tlx-battery"].devices[1]
     rows = morning.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=morning.plant("tlx-battery"))["batList"]
     assert rows[0]["deviceSn"] == serial
     told = morning.post("newTlxApi.do", op="getBatDetailData", id=serial)["data"]
@@ -349,8 +349,8 @@ def test_a_date_that_is_none_or_far_away_breaks_nothing(date, noon):
 def test_the_answer_is_the_same_whether_arguments_travel_in_query_or_form(noon):
     form = f"op=getEnergyOverview&mixId={noon.device('mix')}&plantId={noon.plant('mix')}"
     headers = {"user-agent": "x", "cookie": noon.cookie, "content-type": "application/x-www-form-urlencoded"}
-    in_form = json.loads(noon.emulator.reply("POST", "/newMixApi.do", headers, form.encode()).body)
-    assert in_form == json.loads(noon.emulator.reply("POST", f"//newMixApi.do?{form}", headers).body)
+    in_form = json.loads(noon.emulator.respond("POST", "/newMixApi.do", headers, form.encode()).body)
+    assert in_form == json.loads(noon.emulator.respond("POST", f"//newMixApi.do?{form}", headers).body)
     assert in_form["result"] == 1
 
 

@@ -6,7 +6,7 @@ from datetime import time
 
 import pytest
 
-from heliograph.errors import Refused, Unreachable
+from heliograph.errors import RequestRefused, Unreachable
 from support.growatt_emulator import box, served
 
 OK = {"success": True, "msg": "200"}
@@ -118,7 +118,7 @@ def test_the_periods_of_a_mix_are_read_back():
         assert (bean["forcedChargeTimeStart1"], bean["forcedChargeTimeStop1"]) == ("0:40", "4:20")
         assert (bean["forcedChargeStopSwitch1"], bean["forcedChargeStopSwitch2"]) == ("1", "0")
         assert (bean["forcedDischargeTimeStart1"], bean["wdisChargeSOCLowLimit2"]) == ("17:0", "20")
-        with pytest.raises(Refused, match="inv_set_failure"):
+        with pytest.raises(RequestRefused, match="inv_set_failure"):
             client.update_mix_inverter_setting(serial, "mix_ac_charge_time_period", charge[:-1])
 
 
@@ -127,7 +127,7 @@ def test_an_ac_coupled_device_takes_its_own_orders_only(noon):
     numbered = {f"param{place}": value for place, value in enumerate(["100", "90", *periods], start=1)}
     where = {"serialNum": noon.device("spa"), "op": "spaSetApi"}
     assert noon.post("newTcpsetAPI.do", **where, type="spa_ac_charge_time_period", **numbered) == OK
-    assert noon.sites["spa"].settings["spa"]["forcedChargeTimeStop1"] == "4:20"
+    assert noon.plants["spa"].settings["spa"]["forcedChargeTimeStop1"] == "4:20"
     assert noon.post("newTcpsetAPI.do", **where, type="mix_ac_charge_time_period", **numbered) == NO
 
 
@@ -141,9 +141,9 @@ def test_a_classic_inverters_page_shows_what_was_written():
         assert (page.active_power_rate, page.on, page.id) == (60, False, serial)
         for kind, command in (("pv_active_p_rate", "101"), ("pv_power_factor", "0.5"), ("make_coffee", "1")):
             where = {"action": "inverterSet", "serialNum": serial}
-            with pytest.raises(Refused, match="inv_set_failure"):
+            with pytest.raises(RequestRefused, match="inv_set_failure"):
                 client.update_classic_inverter_setting(where, {"paramId": kind, "command_1": command, "command_2": ""})
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefused):
             client.classic_inverter_info("NOSUCH0001")
 
 
@@ -171,7 +171,7 @@ def test_a_noah_keeps_limits_power_segments_and_price():
             ("updatePlantMoney", [plant, "nan", "EUR"]),
             ("make_coffee", ["1"]),
         ):
-            with pytest.raises(Refused):
+            with pytest.raises(RequestRefused):
                 client.update_noah_settings(serial, kind, params)
 
 
@@ -197,13 +197,13 @@ def test_the_clients_own_segment_call_is_read_back():
         serial = found.device("tlx-battery")
         assert client.update_tlx_inverter_time_segment(serial, 1, 2, time(17), "21:30", enabled=True).success
         assert client.tlx_all_settings(serial)["time_segment1"] == "2_17:0_21:30_1"
-        with pytest.raises(Refused, match="inv_set_failure"):
+        with pytest.raises(RequestRefused, match="inv_set_failure"):
             client.update_tlx_inverter_time_segment(serial, 2, 0, "20:00", "22:00", enabled=False)
 
 
 def test_an_order_changes_one_plant_and_no_other():
     two = box(accounts=2)
     assert tlx_set(two, "charge_power", "33") == OK
-    assert [site.settings for holder in two.emulator.accounts for site in holder.sites if site.settings] == [
+    assert [site.settings for holder in two.emulator.accounts for site in holder.plants if site.settings] == [
         {"tlx": {"charge_power": "33", "chargePowerCommand": "33"}}
     ]

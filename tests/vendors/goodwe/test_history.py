@@ -10,13 +10,13 @@ import pytest
 
 from heliograph import AsyncGoodWe, GoodWe
 from heliograph import errors as e
-from heliograph.core.protocol import Conversation
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import Credentials, Session
 from heliograph.emulator.clouds.goodwe import EMULATION
-from heliograph.local_time import Wall, period_range
-from heliograph.vendors.goodwe import address, charts
-from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.local_time import LocalDay, period_range
+from heliograph.vendors.goodwe import charts, resolve_server
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy import charts_payloads as said
 from heliograph.vendors.goodwe.plus import payloads as plus
@@ -35,7 +35,7 @@ class GoodWePast(Past):
     emulation = EMULATION
 
     def client(self, dialect, kind=GoodWe, zone=None):
-        session = Session(address(self.url))
+        session = Session(resolve_server(self.url))
         session.facts["dialect"] = dialect
         return kind(self.holder.username, self.holder.password, session=session, zone=zone)
 
@@ -112,7 +112,7 @@ def test_sems_plus_knows_the_zone_by_its_name(clocks_back):
 )
 def test_an_inverter_has_curves_of_its_own(metric, energy, noon):
     client = noon.client("legacy")
-    (serial, *_) = noon.sites["hybrid"].devices
+    (serial, *_) = noon.plants["hybrid"].devices
     curve = client.inverter_curve(noon.plant("hybrid"), serial, "2026-06-20", metric)
     truth = noon.truth("hybrid", "2026-06-20")
     assert len(curve) == 288
@@ -206,11 +206,11 @@ def test_the_async_client_reads_the_same_past(noon):
 
 
 def talk(plan, dialect="legacy", zone=SUMMER):
-    session = Session(address("eu"))
+    session = Session(resolve_server("eu"))
     session.alive, session.zone = True, zone
     session.token = {"uid": "1", "token": "2", "timestamp": 3}
     session.facts |= {"dialect": dialect, "open": dialect}
-    return Conversation(GoodWeCloud(), session, Credentials("me", Secret("x"))).carry(plan, NOON), session
+    return AccountProtocol(GoodWeProtocol(), session, Credentials("me", Secret("x"))).execute(plan, NOON), session
 
 
 def answer(data):
@@ -224,27 +224,27 @@ def bars(first, days, height=1.0):
 
 
 def test_a_window_that_begins_within_the_month_is_asked_to_go_on_before_it():
-    conversation, _ = talk(GoodWeHistory.period_energies.plan("P", "2026-05"))
+    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-05"))
     sent, days = script(conversation, [bars(date(2026, 5, 3), 29), bars(date(2026, 4, 4), 29)])
     assert b'"date":"2026-05-02"' in sent[1].body
     assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
 
 
 def test_days_a_chart_draws_beyond_today_are_absent():
-    conversation, _ = talk(GoodWeHistory.period_energies.plan("P", "2026-06"))
+    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-06"))
     _, days = script(conversation, [bars(date(2026, 6, 1), 30, 0.0)])
     assert days[-1].period == "2026-06-21"
 
 
 def test_a_plant_without_a_meter_is_asked_for_its_generation_alone():
-    conversation, _ = talk(GoodWeHistory.period_energies.plan("P", "2026-05"))
+    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-05"))
     sent, days = script(conversation, [answer({"lines": [], "modelData": {}}), bars(date(2026, 5, 1), 31, 2.5)])
     assert [b'"chartIndexId":"8"' in sent[0].body, b'"chartIndexId":"3"' in sent[1].body] == [True, True]
     assert days[0].values == {"pv_energy": 2.5}
 
 
 def test_a_plant_without_a_chart_has_its_ac_power_in_month_first_dates():
-    conversation, _ = talk(GoodWeHistory.day_curve.plan("P", "2026-06-05"))
+    conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"))
     pacs = [{"date": "06/05/2026 11:55:00", "pac": 512.0}, {"date": "06/05/2026 12:00:00", "pac": None}]
     _, curve = script(conversation, [answer({"lines": [], "generateData": []}), answer({"pacs": pacs})])
     assert [one.values for one in curve] == [{"ac_power": 512.0}, {"ac_power": None}]
@@ -253,35 +253,37 @@ def test_a_plant_without_a_chart_has_its_ac_power_in_month_first_dates():
 
 @pytest.mark.parametrize("form", ["05/06/2026", "06/05/2026", "06.05.2026", "2026-06-05"])
 def test_an_accounts_own_date_format_needs_no_guess(form):
-    conversation, _ = talk(GoodWeHistory.inverter_curve.plan("P", "SN", "2026-06-05"))
+    conversation, _ = talk(GoodWeHistory.inverter_curve.flow("P", "SN", "2026-06-05"))
     column = [{"date": f"{form} 12:05:00", "column": 431.0}]
     _, curve = script(conversation, [answer({"column1": column})])
     assert [one.moment for one in curve] == [datetime(2026, 6, 5, 10, 5, tzinfo=UTC)]
 
 
 def test_the_offset_of_a_plant_is_asked_once_a_day():
-    conversation, session = talk(GoodWeHistory.period_energies.plan("P", "2026-06"), zone=None)
+    conversation, session = talk(GoodWeHistory.period_energies.flow("P", "2026-06"), zone=None)
     detail = answer({"info": {"time_span": -2.0}, "kpi": {}})
     script(conversation, [detail, bars(date(2026, 5, 22), 31)])
-    again = Conversation(GoodWeCloud(), session, None).carry(GoodWeHistory.period_energies.plan("P", "2026-06"), NOON)
+    again = AccountProtocol(GoodWeProtocol(), session, None).execute(
+        GoodWeHistory.period_energies.flow("P", "2026-06"), NOON
+    )
     sent, _ = script(again, [bars(date(2026, 5, 22), 31)])
     assert len(sent) == 1
 
 
 @pytest.mark.parametrize("written", ["", None, "2021-03-15 02:30:05"])
 def test_a_plant_whose_portal_names_no_first_day_has_none(written):
-    conversation, _ = talk(GoodWeHistory.first_day.plan("P"))
+    conversation, _ = talk(GoodWeHistory.first_day.flow("P"))
     assert script(conversation, [answer({"info": {"create_time": written}, "kpi": {}})])[1] is None
 
 
 def test_a_plants_first_day_is_the_one_on_its_own_wall():
-    conversation, _ = talk(GoodWeHistory.first_day.plan("P"))
+    conversation, _ = talk(GoodWeHistory.first_day.flow("P"))
     _, first = script(conversation, [answer({"info": {"create_time": "03/15/2021 05:30:05"}, "kpi": {}})])
     assert first == date(2021, 3, 14)  # 05:30 in China was 23:30 the day before, two hours ahead of UTC
 
 
 def test_a_plant_without_a_clock_is_told_as_such():
-    conversation, _ = talk(GoodWeHistory.day_curve.plan("P", "2026-06-05"), zone=None)
+    conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
     with pytest.raises(e.Unreadable, match="clock"):
         script(conversation, [answer({"info": {"stationname": "Roof"}, "kpi": {}})])
 
@@ -291,7 +293,7 @@ def test_years_are_asked_one_by_one_until_one_had_nothing():
         rows = [{"item": "proSystemTotalStats", "unit": "kWh", "statisticsList": [{"date": label, "val": value}]}]
         return reply({"code": "00000", "description": "success", "data": {"dataList": rows}})
 
-    conversation, _ = talk(GoodWeHistory.period_energies.plan("P"), "plus")
+    conversation, _ = talk(GoodWeHistory.period_energies.flow("P"), "plus")
     sent, years = script(conversation, [year("2026", 900), year("2025", 2100.5), year("2024", 0)])
     assert [(one.period, one.values) for one in years] == [
         ("2025", {"pv_energy": 2100.5}),
@@ -302,7 +304,7 @@ def test_years_are_asked_one_by_one_until_one_had_nothing():
 
 @pytest.mark.parametrize("period", ["2026-13", "26", "2026-06-21", "June", "9999"])
 def test_what_is_no_period_is_refused_before_anything_is_sent(period):
-    conversation, _ = talk(GoodWeHistory.period_energies.plan("P", period))
+    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", period))
     with pytest.raises(e.ConfigError, match="period"):
         next(conversation)
 
@@ -312,7 +314,7 @@ def test_the_bounds_of_a_leap_february_and_a_december():
     assert period_range("2026-12")[1] == period_range("2026")[1] == date(2026, 12, 31)
 
 
-WALL = Wall(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
+WALL = LocalDay(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
 
 
 def chart(key, unit, *heights):

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from heliograph import errors as e
-from heliograph.core.protocol import Conversation
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
-from heliograph.core.session import LOGGED_IN, Credentials, Session
-from heliograph.vendors.goodwe import GoodWeCalls, address
-from heliograph.vendors.goodwe.auth import GoodWeCloud
-from heliograph.vendors.goodwe.snapshots import GoodWeReadings
+from heliograph.core.session import ENSURE_SESSION, Credentials, Session
+from heliograph.vendors.goodwe import GoodWeCalls, resolve_server
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
+from heliograph.vendors.goodwe.snapshots import GoodWeSnapshots
 from support.protocol_script import NOON, reply, script
 
 SERVER = "https://www.semsportal.com/api/"
@@ -52,17 +52,17 @@ def account(server=SERVER):
     """An account of the classic portal, which SEMS+ has just turned away."""
     session = Session(server)
     session.facts = {"dialect": "legacy", "tried": {"plus": NOON}}
-    return Conversation(GoodWeCloud(), session, Credentials(USER, Secret(PASSWORD)))
+    return AccountProtocol(GoodWeProtocol(), session, Credentials(USER, Secret(PASSWORD)))
 
 
 def logged_in(api=EU, server=SERVER):
     talk = account(server)
-    script(talk.carry(LOGGED_IN, NOON), [login(api)])
+    script(talk.execute(ENSURE_SESSION, NOON), [login(api)])
     return talk
 
 
 def ask(talk, *replies, call=None, sent=None):
-    return script(talk.carry(call or GoodWeCalls.monitor_detail.plan(PLANT), NOON), replies, sent)
+    return script(talk.execute(call or GoodWeCalls.monitor_detail.flow(PLANT), NOON), replies, sent)
 
 
 def turned_away(*replies, talk=None, call=None):
@@ -76,7 +76,7 @@ def turned_away(*replies, talk=None, call=None):
 
 
 def test_the_login_names_our_client_and_sends_the_account_as_json():
-    (request,), _ = script(account().carry(LOGGED_IN, NOON), [login()])
+    (request,), _ = script(account().execute(ENSURE_SESSION, NOON), [login()])
     assert (request.verb, request.url) == ("POST", "https://www.semsportal.com/api/v2/Common/CrossLogin")
     assert json.loads(request.body) == {"account": USER, "pwd": PASSWORD}
     assert json.loads(request.headers["Token"]) == {"version": "v2.1.0", "client": "ios", "language": "en"}
@@ -92,14 +92,14 @@ def test_the_token_goes_back_as_it_came_and_to_the_host_the_login_named():
 
 @pytest.mark.parametrize("version", [1, "v1", "1", "V1"])
 def test_every_generation_of_a_call_can_be_asked(version):
-    (request,), _ = ask(logged_in(), told(DETAIL), call=GoodWeCalls.monitor_detail.plan(PLANT, version))
+    (request,), _ = ask(logged_in(), told(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT, version))
     assert request.url == EU + "v1/PowerStation/GetMonitorDetailByPowerstationId"
     assert json.loads(request.body) == {"powerStationId": PLANT}
 
 
 def test_a_generation_that_is_none_is_refused_before_anything_is_sent():
     with pytest.raises(ValueError, match="v1, v2 and v3"):
-        GoodWeCalls.monitor_detail.plan(PLANT, "../../evil")
+        GoodWeCalls.monitor_detail.flow(PLANT, "../../evil")
 
 
 @pytest.mark.parametrize("api", [None, "", " "])
@@ -120,7 +120,7 @@ def test_a_host_of_the_vendor_is_followed(api):
 
 
 def test_the_configured_server_is_followed_without_https():
-    talk = logged_in("http://127.0.0.1:8080/api/", server=address("http://127.0.0.1:8080"))
+    talk = logged_in("http://127.0.0.1:8080/api/", server=resolve_server("http://127.0.0.1:8080"))
     assert talk.session.base == "http://127.0.0.1:8080/api/"
 
 
@@ -141,7 +141,7 @@ def test_the_configured_server_is_followed_without_https():
 def test_any_other_host_is_never_sent_the_session(api):
     talk = account()
     with pytest.raises(e.WrongRegion):
-        script(talk.carry(LOGGED_IN, NOON), [login(api)])
+        script(talk.execute(ENSURE_SESSION, NOON), [login(api)])
     assert not talk.session.alive
     assert talk.session.base == SERVER
     assert talk.session.token == {}
@@ -149,12 +149,12 @@ def test_any_other_host_is_never_sent_the_session(api):
 
 @pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/web/sems", "/web/sems/"])
 def test_an_address_means_the_same_with_and_without_its_path(path):
-    assert address("http://127.0.0.1:8080" + path) == "http://127.0.0.1:8080/api/"
+    assert resolve_server("http://127.0.0.1:8080" + path) == "http://127.0.0.1:8080/api/"
 
 
 def test_an_unknown_region_is_a_mistake_of_the_configuration():
     with pytest.raises(e.ConfigError, match="global, eu, us, au, hk, cn"):
-        address("mars")
+        resolve_server("mars")
 
 
 @pytest.mark.parametrize("code", [0, "0", "00000"])
@@ -168,7 +168,7 @@ def test_success_is_the_code_whatever_its_type_and_the_words(code):
 
 def failed_login(answer):
     with pytest.raises(e.CloudError) as caught:
-        script(account().carry(LOGGED_IN, NOON), [answer])
+        script(account().execute(ENSURE_SESSION, NOON), [answer])
     assert not [secret for secret in SECRETS if secret in str(caught.value)]
     return caught.value
 
@@ -187,7 +187,7 @@ def test_success_without_a_token_asks_for_the_terms(data):
 
 def test_a_login_the_cloud_cannot_do_is_not_the_password():
     error = failed_login(refused(100000, "system error"))
-    assert type(error) is e.Refused
+    assert type(error) is e.RequestRefused
     assert "password is not the reason" in str(error)
 
 
@@ -229,7 +229,7 @@ def test_after_a_login_that_did_not_help_there_is_no_other_at_once():
     turned_away(EXPIRED, login(), EXPIRED, talk=talk)
     sent: list = []
     with pytest.raises(e.SessionExpired):
-        script(talk.carry(GoodWeCalls.monitor_detail.plan(PLANT), NOON + 1), [], sent)
+        script(talk.execute(GoodWeCalls.monitor_detail.flow(PLANT), NOON + 1), [], sent)
     assert sent == []
 
 
@@ -244,23 +244,23 @@ def test_a_renewed_session_follows_its_new_host():
 @pytest.mark.parametrize("data", [{}, "", None])
 def test_success_with_nothing_in_it_is_an_account_that_moved(data):
     error = turned_away(told(data))
-    assert type(error) is e.Refused
+    assert type(error) is e.RequestRefused
     assert "SEMS+" in str(error)
 
 
 def test_an_account_without_plants_has_an_empty_list():
-    _, rows = ask(logged_in(), told([], 0), call=GoodWeCalls.plant_list.plan())
+    _, rows = ask(logged_in(), told([], 0), call=GoodWeCalls.plant_list.flow())
     assert rows == ()
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (refused("innerexception", "未将对象引用设置到对象的实例。", ""), e.Refused),
-        (refused("100000", "ver is not fund"), e.Refused),
+        (refused("innerexception", "未将对象引用设置到对象的实例。", ""), e.RequestRefused),
+        (refused("100000", "ver is not fund"), e.RequestRefused),
         (refused("GY0429"), e.Throttled),
-        (refused("77"), e.Refused),
-        (reply({"error_msg": "404 Route Not Found"}, 404), e.Refused),
+        (refused("77"), e.RequestRefused),
+        (reply({"error_msg": "404 Route Not Found"}, 404), e.RequestRefused),
         (reply(b"<html>not here</html>", 404), e.Unreadable),
         (reply(b"<html>denied</html>", 403), e.Blocked),
         (reply(b"<!doctypehtml><title>405</title>", 405), e.Blocked),
@@ -298,20 +298,20 @@ def row(number):
 
 def test_the_list_of_plants_is_read_to_its_last_page():
     pages = [told([row(one) for one in range(14)], 0), told([row(14)], 0)]
-    requests, rows = ask(logged_in(), *pages, call=GoodWeCalls.plant_list.plan())
+    requests, rows = ask(logged_in(), *pages, call=GoodWeCalls.plant_list.flow())
     assert [one.id for one in rows] == [f"P{one}" for one in range(15)]
     assert [json.loads(one.body)["page_index"] for one in requests] == ["1", "2"]
 
 
 def test_a_list_whose_pages_are_all_the_same_ends():
     same = told([row(one) for one in range(14)], 0)
-    _, rows = ask(logged_in(), same, same, call=GoodWeCalls.plant_list.plan())
+    _, rows = ask(logged_in(), same, same, call=GoodWeCalls.plant_list.flow())
     assert len(rows) == 14
 
 
 @pytest.mark.parametrize("listed", [refused("100000", "ver is not fund"), told([], 0)])
 def test_where_the_list_says_nothing_the_owner_s_plant_is_asked_for(listed):
-    requests, plants = ask(logged_in(), listed, told(PLANT), call=GoodWeReadings.plants.plan())
+    requests, plants = ask(logged_in(), listed, told(PLANT), call=GoodWeSnapshots.plants.flow())
     assert requests[1].url == EU + "PowerStation/GetPowerStationIdByOwner"
     assert [plant.id for plant in plants] == [PLANT]
 
@@ -319,24 +319,24 @@ def test_where_the_list_says_nothing_the_owner_s_plant_is_asked_for(listed):
 def test_plants_are_listed_once_per_session_and_cost_one_request_each():
     talk = logged_in()
     listed = told([row(1), row(2)], 0)
-    first, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
-    again, found = ask(talk, told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    first, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
+    again, found = ask(talk, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
     assert (len(first), len(again)) == (3, 2)
     assert [one.plant.id for one in found] == ["P1", "P2"]
-    after, _ = ask(talk, EXPIRED, login(), told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    after, _ = ask(talk, EXPIRED, login(), told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
     assert len(after) == 4
-    relisted, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeReadings.snapshots.plan())
+    relisted, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
     assert len(relisted) == 3
 
 
 def test_nothing_printed_of_a_login_shows_its_secrets():
-    _, opened = ask(account(), login(), call=GoodWeCalls.cross_login.plan(USER, PASSWORD, 3))
+    _, opened = ask(account(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD, 3))
     assert opened.client == "ios"
     assert TOKEN["token"] not in repr(opened)
     assert TOKEN["uid"] not in repr(opened)
 
 
 def test_a_login_asked_for_by_hand_goes_to_the_configured_server_without_the_old_token():
-    (request,), _ = ask(logged_in(), login(), call=GoodWeCalls.cross_login.plan(USER, PASSWORD))
+    (request,), _ = ask(logged_in(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
     assert request.url == SERVER + "v2/Common/CrossLogin"
     assert "token" not in json.loads(request.headers["Token"])

@@ -15,7 +15,7 @@ from heliograph.core.session import Session
 from heliograph.errors import Unreadable
 from heliograph.model import Status
 from heliograph.vendors.goodwe import GoodWeCalls
-from heliograph.vendors.goodwe.auth import GoodWeCloud
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.goodwe.legacy import normalise
 from heliograph.vendors.goodwe.legacy.payloads import MonitorDetail
 from support.paths import FIXTURES
@@ -27,8 +27,8 @@ FETCHED = datetime.fromtimestamp(NOON, UTC)
 
 
 def decoded(answer: bytes):
-    call = GoodWeCalls.monitor_detail.plan("P")
-    data = GoodWeCloud().read(Session("https://www.semsportal.com/api/"), call, reply(answer))
+    call = GoodWeCalls.monitor_detail.flow("P")
+    data = GoodWeProtocol().parse_response(Session("https://www.semsportal.com/api/"), call, reply(answer))
     return normalise.snapshot(call.endpoint.shape(data), "P", FETCHED)
 
 

@@ -9,14 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from heliograph import errors as e
-from heliograph.core.protocol import Conversation
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
-from heliograph.core.session import LOGGED_IN, Credentials, Session
-from heliograph.vendors.goodwe import GoodWeCalls, SemsPlusCalls, address, diagnostics
-from heliograph.vendors.goodwe.auth import GoodWeCloud
-from heliograph.vendors.goodwe.dialect import RELEARN_PAUSE
-from heliograph.vendors.goodwe.plus.signing import encoded, signature
-from heliograph.vendors.goodwe.snapshots import GoodWeReadings
+from heliograph.core.session import ENSURE_SESSION, Credentials, Session
+from heliograph.vendors.goodwe import GoodWeCalls, SemsPlusCalls, diagnostics, resolve_server
+from heliograph.vendors.goodwe.auth import GoodWeProtocol
+from heliograph.vendors.goodwe.dialect import RETRY_PAUSE
+from heliograph.vendors.goodwe.plus.signing import encode_password, sign_request
+from heliograph.vendors.goodwe.snapshots import GoodWeSnapshots
 from support.protocol_script import NOON, reply, script
 
 GLOBAL = "https://semsplus.goodwe.com/web/sems/"
@@ -24,7 +24,7 @@ GATEWAY = "https://eu-gateway.semsportal.com/web/sems"
 PORTAL = "https://eu.semsportal.com/api/"
 USER, PASSWORD = "ada@example.com", "sems_test_password"
 UID, TOKEN = "11111111-2222-3333-4444-555555555555", "0123456789abcdef0123456789abcdef"
-SECRETS = (USER, PASSWORD, encoded(PASSWORD), UID, TOKEN)
+SECRETS = (USER, PASSWORD, encode_password(PASSWORD), UID, TOKEN)
 PLANT = "6f0c3bd1-0000-4000-8000-000000000001"
 
 DATA = {
@@ -87,17 +87,17 @@ PLUS_SNAPSHOT = (said(FLOW), INVENTORY, COUNTERS)
 
 
 def account(dialect=None, server="global", **facts):
-    session = Session(address(server))
+    session = Session(resolve_server(server))
     session.facts = {**({"dialect": dialect} if dialect else {}), **facts}
-    return Conversation(GoodWeCloud(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=True)
+    return AccountProtocol(GoodWeProtocol(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=True)
 
 
-def ask(talk, *replies, call=LOGGED_IN, sent=None, at=NOON):
-    timely = [one if isinstance(one, Exception) else one._replace(at=at) for one in replies]
-    return script(talk.carry(call, at), timely, sent)
+def ask(talk, *replies, call=ENSURE_SESSION, sent=None, at=NOON):
+    timely = [one if isinstance(one, Exception) else one._replace(received_at=at) for one in replies]
+    return script(talk.execute(call, at), timely, sent)
 
 
-def fails(talk, *replies, call=LOGGED_IN, at=NOON):
+def fails(talk, *replies, call=ENSURE_SESSION, at=NOON):
     with pytest.raises(e.CloudError) as caught:
         ask(talk, *replies, call=call, at=at)
     assert not [secret for secret in SECRETS if secret in str(caught.value)]
@@ -129,7 +129,7 @@ def hosts(requests):
     ],
 )
 def test_a_password_is_written_as_sems_plus_wants_it(password, wire):
-    assert encoded(password) == wire
+    assert encode_password(password) == wire
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_password_is_written_as_sems_plus_wants_it(password, wire):
     ],
 )
 def test_a_request_is_signed_as_sems_plus_wants_it(uid, token, header):
-    assert signature(1_790_000_000_000, uid, token) == header
+    assert sign_request(1_790_000_000_000, uid, token) == header
 
 
 def test_the_login_says_who_it_is_and_signs_with_the_time_of_the_conversation():
@@ -156,29 +156,29 @@ def test_the_login_says_who_it_is_and_signs_with_the_time_of_the_conversation():
     assert request.url == GLOBAL + "sems-user/api/v1/auth/cross-login"
     assert json.loads(request.body) == {
         "account": USER,
-        "pwd": encoded(PASSWORD),
+        "pwd": encode_password(PASSWORD),
         "agreement": 1,
         "isChinese": False,
         "isLocal": False,
     }
     assert json.loads(request.headers["token"])["client"] == "semsPlusWeb"
-    assert request.headers["x-signature"] == signature(int(NOON * 1000))
+    assert request.headers["x-signature"] == sign_request(int(NOON * 1000))
     assert request.headers["Origin"] == "https://semsplus.goodwe.com"
 
 
 def test_the_token_goes_back_whole_and_each_request_is_signed_with_it():
-    (request,), flow = ask(logged_in(), said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT), at=NOON + 5)
+    (request,), flow = ask(logged_in(), said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT), at=NOON + 5)
     assert request.url == f"{GATEWAY}/sems-plant/api/stations/flow?stationId={PLANT}"
     assert json.loads(request.headers["token"]) == DATA
     digest, _, moment = base64.b64decode(request.headers["x-signature"]).decode().partition("@")
     assert moment == str(int((NOON + 5) * 1000))
-    assert request.headers["x-signature"] == signature(int(moment), UID, TOKEN)
+    assert request.headers["x-signature"] == sign_request(int(moment), UID, TOKEN)
     assert len(digest) == 64
     assert flow.pv == 2.28
 
 
 def test_a_serial_number_stands_in_the_path():
-    plan = SemsPlusCalls.plus_telecounting.plan("INV/1", PLANT)
+    plan = SemsPlusCalls.plus_telecounting.flow("INV/1", PLANT)
     (request,), _ = ask(logged_in(), COUNTERS, call=plan)
     assert urlsplit(request.url).path.endswith("/equipments/INV%2F1/telecounting")
     assert parse_qs(urlsplit(request.url).query) == {"deviceType": ["INVERTER"], "pwId": [PLANT]}
@@ -203,7 +203,7 @@ def test_a_serial_number_stands_in_the_path():
 def test_a_server_names_the_doors_of_both_dialects(server, legacy_home, plus_home):
     (request,), _ = ask(account(server=server), plus_login(api=None))
     assert request.url.startswith(plus_home)
-    (request,), _ = ask(account(server=server), legacy_login(None), call=GoodWeCalls.cross_login.plan(USER, PASSWORD))
+    (request,), _ = ask(account(server=server), legacy_login(None), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
     assert request.url.startswith(legacy_home)
 
 
@@ -318,7 +318,7 @@ def test_a_login_that_failed_at_both_doors_costs_one_request_for_the_next_hour()
     fails(talk, TERMS, at=NOON + 60)
     requests: list = []
     with pytest.raises(e.TermsNotAccepted):
-        ask(talk, TERMS, legacy_login(data={}), at=NOON + RELEARN_PAUSE + 1, sent=requests)
+        ask(talk, TERMS, legacy_login(data={}), at=NOON + RETRY_PAUSE + 1, sent=requests)
     assert len(requests) == 2
 
 
@@ -327,29 +327,29 @@ def test_a_login_that_failed_at_both_doors_costs_one_request_for_the_next_hour()
 
 def test_a_call_of_the_other_dialect_ends_the_session_and_opens_its_own():
     talk = logged_in()
-    requests, _ = ask(talk, legacy_login(), legacy(DETAIL), call=GoodWeCalls.monitor_detail.plan(PLANT))
+    requests, _ = ask(talk, legacy_login(), legacy(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT))
     assert hosts(requests) == ["www.semsportal.com", "eu.semsportal.com"]
     assert json.loads(requests[1].headers["Token"])["client"] == "ios"
-    requests, _ = ask(talk, plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT))
+    requests, _ = ask(talk, plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert hosts(requests) == ["semsplus.goodwe.com", "eu-gateway.semsportal.com"]
     assert talk.session.facts["dialect"] == "plus"
 
 
 def test_an_explicit_call_is_never_answered_in_another_dialect():
-    error = fails(account("legacy"), PARAMETER_ERROR, call=SemsPlusCalls.plus_flow.plan(PLANT))
+    error = fails(account("legacy"), PARAMETER_ERROR, call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert error.code == "100004"
 
 
 @pytest.mark.parametrize("code", ["100001", "100002", "C0602"])
 def test_an_ended_session_is_renewed_once_in_its_dialect(code):
     talk = logged_in()
-    requests, flow = ask(talk, said(code=code), plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT))
+    requests, flow = ask(talk, said(code=code), plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert hosts(requests) == ["eu-gateway.semsportal.com", "semsplus.goodwe.com", "eu-gateway.semsportal.com"]
     assert flow.name == "Roof"
 
 
 def test_an_order_is_never_sent_twice():
-    order = SemsPlusCalls.set_device_parameters.plan("INV1", PLANT, {"80017": 2}, {"80017": "2"}, {"x": "stop"})
+    order = SemsPlusCalls.set_device_parameters.flow("INV1", PLANT, {"80017": 2}, {"80017": "2"}, {"x": "stop"})
     for answer in (ABNORMAL, said(code="R0305"), e.Unreachable("gone")):
         sent: list = []
         with pytest.raises(e.CloudError):
@@ -372,8 +372,8 @@ def test_an_order_is_never_sent_twice():
     ],
 )
 def test_a_refusal_is_told_in_plain_words(code, words):
-    error = fails(logged_in(), said(code=code, words="no"), call=SemsPlusCalls.plus_devices.plan(PLANT))
-    assert type(error) is e.Refused
+    error = fails(logged_in(), said(code=code, words="no"), call=SemsPlusCalls.plus_devices.flow(PLANT))
+    assert type(error) is e.RequestRefused
     assert error.code == code
     assert words in str(error)
 
@@ -383,8 +383,8 @@ def test_a_refusal_is_told_in_plain_words(code, words):
 
 def test_a_new_account_is_read_through_sems_plus_in_five_requests_and_then_three():
     talk = account()
-    first, found = ask(talk, plus_login(), STATIONS, *PLUS_SNAPSHOT, call=GoodWeReadings.snapshots.plan())
-    again, _ = ask(talk, *PLUS_SNAPSHOT, call=GoodWeReadings.snapshots.plan())
+    first, found = ask(talk, plus_login(), STATIONS, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
+    again, _ = ask(talk, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
     assert (len(first), len(again)) == (5, 3)
     assert found[0].values["pv_power"] == 2280
     assert talk.session.facts["dialect"] == "plus"
@@ -394,17 +394,17 @@ def test_a_new_account_is_read_through_sems_plus_in_five_requests_and_then_three
 def test_an_account_that_moved_to_sems_plus_is_followed_once_and_for_good(nothing):
     talk = account("legacy")
     moves = (legacy_login(), nothing, plus_login(), STATIONS, *PLUS_SNAPSHOT)
-    requests, found = ask(talk, *moves, call=GoodWeReadings.snapshot.plan(PLANT))
+    requests, found = ask(talk, *moves, call=GoodWeSnapshots.snapshot.flow(PLANT))
     assert hosts(requests)[:3] == ["www.semsportal.com", "eu.semsportal.com", "semsplus.goodwe.com"]
     assert found.values["pv_energy_today"] == 8.9
     assert talk.session.facts["dialect"] == "plus"
-    ask(talk, *PLUS_SNAPSHOT, call=GoodWeReadings.snapshot.plan(PLANT))
+    ask(talk, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshot.flow(PLANT))
 
 
 def test_a_session_no_login_cures_moves_the_account_in_spite_of_the_pause():
     talk = account("legacy")
     moves = (legacy_login(), EXPIRED, legacy_login(), EXPIRED, plus_login(), STATIONS, *PLUS_SNAPSHOT)
-    ask(talk, *moves, call=GoodWeReadings.snapshot.plan(PLANT))
+    ask(talk, *moves, call=GoodWeSnapshots.snapshot.flow(PLANT))
     assert talk.session.facts["dialect"] == "plus"
     assert [one.partition("UTC: ")[2] for one in talk.session.facts["story"]][1:3] == [
         "the SEMS Portal did not serve (SessionExpired: the cloud knows no such session (100002))",
@@ -416,26 +416,26 @@ def test_a_session_no_login_cures_moves_the_account_in_spite_of_the_pause():
 def test_an_account_that_sems_plus_stops_serving_goes_back(end):
     talk = logged_in()
     talk.session.facts["zones"] = {PLANT: None}
-    _, found = ask(talk, *end, legacy_login(), legacy(DETAIL), call=GoodWeReadings.snapshot.plan(PLANT))
+    _, found = ask(talk, *end, legacy_login(), legacy(DETAIL), call=GoodWeSnapshots.snapshot.flow(PLANT))
     assert found.plant.name == "Roof"
     assert talk.session.facts["dialect"] == "legacy"
 
 
 def test_a_move_that_leads_nowhere_is_not_repeated_within_the_hour():
     talk = account("legacy")
-    error = fails(talk, legacy_login(), legacy({}), PARAMETER_ERROR, call=GoodWeReadings.snapshot.plan(PLANT))
-    assert type(error) is e.Refused
+    error = fails(talk, legacy_login(), legacy({}), PARAMETER_ERROR, call=GoodWeSnapshots.snapshot.flow(PLANT))
+    assert type(error) is e.RequestRefused
     assert "success and no data" in str(error)
     assert talk.session.facts["dialect"] == "legacy"
     assert not talk.session.alive
-    fails(talk, legacy_login(), legacy({}), call=GoodWeReadings.snapshot.plan(PLANT), at=NOON + 300)
-    later = NOON + RELEARN_PAUSE + 1
-    fails(talk, legacy({}), PARAMETER_ERROR, call=GoodWeReadings.snapshot.plan(PLANT), at=later)
+    fails(talk, legacy_login(), legacy({}), call=GoodWeSnapshots.snapshot.flow(PLANT), at=NOON + 300)
+    later = NOON + RETRY_PAUSE + 1
+    fails(talk, legacy({}), PARAMETER_ERROR, call=GoodWeSnapshots.snapshot.flow(PLANT), at=later)
 
 
 def test_a_plant_nobody_knows_moves_nobody():
     talk = account("legacy")
-    error = fails(talk, legacy_login(), legacy("", "innerexception"), call=GoodWeReadings.snapshot.plan(PLANT))
+    error = fails(talk, legacy_login(), legacy("", "innerexception"), call=GoodWeSnapshots.snapshot.flow(PLANT))
     assert error.code == "innerexception"
     assert talk.session.alive
 
@@ -451,7 +451,7 @@ def test_lists_the_portal_no_longer_gives_move_the_account():
     talk = account("legacy")
     silent = legacy(None, "100000")
     moves = (legacy_login(), silent, silent, plus_login(), STATIONS)
-    _, plants = ask(talk, *moves, call=GoodWeReadings.plants.plan())
+    _, plants = ask(talk, *moves, call=GoodWeSnapshots.plants.flow())
     assert [(one.id, one.name, str(one.zone)) for one in plants] == [(PLANT, "Roof", "Europe/Amsterdam")]
 
 
@@ -462,25 +462,25 @@ def test_the_story_is_short_and_keeps_the_newest():
     talk = account("plus")
     for number in range(30):
         fails(talk, said(code=f"A{number}"), at=NOON + number)
-    story = diagnostics.story(talk.session)
+    story = diagnostics.history(talk.session)
     assert len(story) == 20
     assert "A29" in story[-1]
 
 
 def test_what_comes_next_is_told_without_sending_anything():
-    rows = dict(diagnostics.outlook(account().session))
+    rows = dict(diagnostics.summary(account().session))
     assert rows["next"] == f"one login at SEMS+, {GLOBAL}"
     assert "SEMS Portal" in rows["then"]
-    rows = dict(diagnostics.outlook(logged_in().session))
+    rows = dict(diagnostics.summary(logged_in().session))
     assert rows["open"] == f"SEMS+ at {GATEWAY}/"
-    assert "left alone" in dict(diagnostics.outlook(account("legacy", tried={"plus": 0.0}).session))["then"]
+    assert "left alone" in dict(diagnostics.summary(account("legacy", tried={"plus": 0.0}).session))["then"]
 
 
 def test_a_stored_session_remembers_its_dialect():
     talk = logged_in()
     stored = Session.from_dict(json.loads(json.dumps(talk.session.to_dict())))
-    again = Conversation(GoodWeCloud(), stored, Credentials(USER, Secret(PASSWORD)))
-    (request,), _ = ask(again, said(FLOW), call=SemsPlusCalls.plus_flow.plan(PLANT))
+    again = AccountProtocol(GoodWeProtocol(), stored, Credentials(USER, Secret(PASSWORD)))
+    (request,), _ = ask(again, said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert request.url.startswith(GATEWAY)
 
 
@@ -495,26 +495,26 @@ def test_a_stored_session_remembers_its_dialect():
         (reply({"data": {}}), e.Unreadable),
         (reply(b"<html>Maintenance</html>"), e.Unreadable),
         (said([1, 2]), e.Unreadable),
-        (NO_ROUTE, e.Refused),
+        (NO_ROUTE, e.RequestRefused),
         (reply(b"oops", 503), e.Unreachable),
         (reply(b"<html>denied</html>", 405), e.Blocked),
         (said(code="GY0429"), e.Throttled),
     ],
 )
 def test_every_other_answer_has_its_error(answer, kind):
-    error = fails(logged_in(), answer, call=SemsPlusCalls.plus_flow.plan(PLANT))
+    error = fails(logged_in(), answer, call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert (type(error), error.vendor, error.call) == (kind, "goodwe", "plus_flow")
 
 
 @pytest.mark.parametrize("data", [None, {}, {"total": 0}])
 def test_a_list_that_lists_nothing_is_no_empty_list(data):
-    assert type(fails(logged_in(), said(data), call=SemsPlusCalls.plus_stations.plan())) is e.Unreadable
+    assert type(fails(logged_in(), said(data), call=SemsPlusCalls.plus_stations.flow())) is e.Unreadable
 
 
 def test_plants_are_read_to_their_last_page_and_a_list_whose_pages_are_all_the_same_ends():
     page = said({"dataList": [{"id": f"P{one}"} for one in range(15)]})
     last = said({"dataList": [{"id": "P15"}]})
-    requests, rows = ask(logged_in(), page, last, call=SemsPlusCalls.plus_stations.plan())
+    requests, rows = ask(logged_in(), page, last, call=SemsPlusCalls.plus_stations.flow())
     assert [json.loads(one.body)["current"] for one in requests] == [1, 2]
     assert len(rows) == 16
-    assert len(ask(logged_in(), page, page, call=SemsPlusCalls.plus_stations.plan())[1]) == 15
+    assert len(ask(logged_in(), page, page, call=SemsPlusCalls.plus_stations.flow())[1]) == 15

@@ -12,9 +12,9 @@ import pytest
 from heliograph import GoodWe
 from heliograph.core.session import Session
 from heliograph.emulator.clouds.goodwe import EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
-from heliograph.errors import Refused, Unreadable
+from heliograph.errors import RequestRefused, Unreadable
 from heliograph.metrics import METRICS
 from heliograph.model import Plant
 from heliograph.vendors.goodwe import SemsPlusCalls
@@ -36,10 +36,10 @@ def scene(name):
 
 
 def read(answers, plant=PLANT):
-    devices = [one for one in said.Inventory(answers["devices"]).devices if one.type in plus_read.COUNTED]
+    devices = [one for one in said.Inventory(answers["devices"]).devices if one.type in plus_read.COUNTED_TYPES]
     counted = {sn: None if rows is None else said.Telecounting(rows) for sn, rows in answers["telecounting"].items()}
-    today = said.Statistics(answers["statistics"]) if answers.get("statistics") else None
-    return plus_normalise.snapshot(plant, said.Flow(answers["flow"]), devices, counted, today, FETCHED)
+    today = said.PlusStatistics(answers["statistics"]) if answers.get("statistics") else None
+    return plus_normalise.snapshot(plant, said.PlusFlow(answers["flow"]), devices, counted, today, FETCHED)
 
 
 @pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
@@ -105,7 +105,7 @@ def test_without_a_zone_nobody_knows_when_it_was():
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "Europe/Nowhere", "/etc/localtime", "a\x00b", "x" * 5000])
 def test_a_zone_that_is_none_is_unknown(name):
-    assert plus_normalise.named_zone(name) is None
+    assert plus_normalise.iana_zone(name) is None
 
 
 def test_a_configured_zone_is_believed_first():
@@ -117,7 +117,7 @@ def test_a_configured_zone_is_believed_first():
 
 
 def test_factors_are_found_in_groups_and_without_them_and_keep_their_units():
-    flat = said.Information(
+    flat = said.EquipmentInformation(
         [{"code": "modelType", "data": "GW10K-SDT-30"}, {"code": "ratedPower", "data": "10.0", "unit": "kW"}]
     )
     assert (flat.model, flat.rated_power) == ("GW10K-SDT-30", 10.0)
@@ -132,13 +132,13 @@ def test_factors_are_found_in_groups_and_without_them_and_keep_their_units():
 
 
 def test_only_a_missing_right_is_forgiven():
-    call = SemsPlusCalls.plus_devices.plan("P")
+    call = SemsPlusCalls.plus_devices.flow("P")
     for code, forgiven in (("100025", True), ("S0327", False)):
-        steps = plus_read.granted(call)
+        steps = plus_read.none_if_forbidden(call)
         next(steps)
-        error = Refused("no")
+        error = RequestRefused("no")
         error.code = code
-        with pytest.raises(StopIteration if forgiven else Refused) as caught:
+        with pytest.raises(StopIteration if forgiven else RequestRefused) as caught:
             steps.throw(error)
         assert getattr(caught.value, "value", None) is None
 
@@ -153,14 +153,14 @@ ONLY_THE_PORTAL_OF_A_HYBRID = ONLY_THE_PORTAL | {"grid_import_energy_total", "gr
 
 @pytest.mark.parametrize("start", [NOON_THERE, EVENING, NIGHT])
 def test_a_plant_reads_alike_in_both_dialects(start):
-    emulator = build(Options(start=datetime.fromisoformat(start), speed=0, accounts=1), [EMULATION])
+    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=1), [EMULATION])
     with serve_in_thread(emulator) as ready:
         who = emulator.accounts[0]
         clients = {name: GoodWe(who.username, who.password, server=ready["url"]) for name in ("legacy", "plus")}
         for name, client in clients.items():
             client.session.facts["dialect"] = name
         found = {name: {one.plant.id: one for one in client.snapshots()} for name, client in clients.items()}
-        for site in who.sites:
+        for site in who.plants:
             one, other = found["legacy"][site.id], found["plus"][site.id]
             gaps = ONLY_THE_PORTAL_OF_A_HYBRID if site.family == "hybrid" else ONLY_THE_PORTAL
             assert one.plant.name == other.plant.name
@@ -177,7 +177,9 @@ def test_a_plant_reads_alike_in_both_dialects(start):
 
 
 def test_an_account_is_followed_to_sems_plus_and_back_while_it_is_read():
-    emulator = build(Options(start=datetime.fromisoformat(NOON_THERE), speed=0, accounts=1), [EMULATION])
+    emulator = build_emulator(
+        EmulatorOptions(start=datetime.fromisoformat(NOON_THERE), speed=0, accounts=1), [EMULATION]
+    )
     with serve_in_thread(emulator) as ready:
         who = emulator.accounts[0]
         client = GoodWe(who.username, who.password, server=ready["url"], keeper=None)

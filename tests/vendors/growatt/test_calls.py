@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from heliograph.core.endpoint import Call, endpoints, methods
-from heliograph.core.http import compose
+from heliograph.core.endpoint import Call, endpoints, operations
+from heliograph.core.http import build_request
 from heliograph.core.redact import Secret
-from heliograph.core.session import LOGGED_IN
+from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import Unreadable
 from heliograph.vendors.growatt import Growatt, GrowattCalls, Timespan, hash_password
 from heliograph.vendors.growatt.params import PlantToday
-from heliograph.vendors.growatt.payloads.plants import USER as LOGGED_IN_USER
+from heliograph.vendors.growatt.payloads.plants import CURRENT_USER as LOGGED_IN_USER
 from support.growatt_script import PASSWORD, SERVER, USER, account, arguments, logged_in, settings
 from support.protocol_script import NOON, reply, script
 
@@ -24,113 +24,113 @@ DAY = date(2026, 6, 21)
 
 # call, verb, path, query and form, in the order of the wire
 WIRE = [
-    (C.login.plan("me", "abc"), "POST newTwoLoginAPI.do || userName=me password=90c150983cd24fb0d6963f7d28e17f72"),
-    (C.login.plan("me", "h4sh", True), "POST newTwoLoginAPI.do || userName=me password=h4sh"),
-    (C.plant_list.plan(42), "GET PlantListAPI.do | userId=42 |"),
+    (C.login.flow("me", "abc"), "POST newTwoLoginAPI.do || userName=me password=90c150983cd24fb0d6963f7d28e17f72"),
+    (C.login.flow("me", "h4sh", True), "POST newTwoLoginAPI.do || userName=me password=h4sh"),
+    (C.plant_list.flow(42), "GET PlantListAPI.do | userId=42 |"),
     (
-        C.plant_list_page.plan(2),
+        C.plant_list_page.flow(2),
         (
             "POST newTwoPlantAPI.do | op=getAllPlantListTwo | "
             "language=1 nominalPower= order=1 pageSize=15 plantName= plantStatus= toPageNum=2"
         ),
     ),
-    (C.plant_detail.plan("1", 1, DAY), "GET PlantDetailAPI.do | plantId=1 type=1 date=2026-06-21 |"),
-    (C.plant_detail.plan("1", 2, DAY), "GET PlantDetailAPI.do | plantId=1 type=2 date=2026-06 |"),
-    (C.plant_years.plan("1", 2026), "GET PlantDetailAPI.do | type=3 plantId=1 date=2026 |"),
-    (C.plant_info.plan("1"), "GET newTwoPlantAPI.do | op=getAllDeviceListTwo plantId=1 pageNum=1 pageSize=1 |"),
-    (C.all_devices.plan("1"), "GET newTwoPlantAPI.do | op=getAllDeviceList plantId=1 language=1 |"),
-    (C.plant_settings.plan("1"), "GET newPlantAPI.do | op=getPlant plantId=1 |"),
-    (C.get_plant_settings.plan("1"), "GET newPlantAPI.do | op=getPlant plantId=1 |"),
+    (C.plant_detail.flow("1", 1, DAY), "GET PlantDetailAPI.do | plantId=1 type=1 date=2026-06-21 |"),
+    (C.plant_detail.flow("1", 2, DAY), "GET PlantDetailAPI.do | plantId=1 type=2 date=2026-06 |"),
+    (C.plant_years.flow("1", 2026), "GET PlantDetailAPI.do | type=3 plantId=1 date=2026 |"),
+    (C.plant_info.flow("1"), "GET newTwoPlantAPI.do | op=getAllDeviceListTwo plantId=1 pageNum=1 pageSize=1 |"),
+    (C.all_devices.flow("1"), "GET newTwoPlantAPI.do | op=getAllDeviceList plantId=1 language=1 |"),
+    (C.plant_settings.flow("1"), "GET newPlantAPI.do | op=getPlant plantId=1 |"),
+    (C.get_plant_settings.flow("1"), "GET newPlantAPI.do | op=getPlant plantId=1 |"),
     (
-        C.plant_energy_data.plan("1"),
+        C.plant_energy_data.flow("1"),
         "POST newTwoPlantAPI.do | op=getUserCenterEnertyDataByPlantid | language=1 plantId=1",
     ),
     (
-        C.dashboard_data.plan("1", Timespan.hour, DAY),
+        C.dashboard_data.flow("1", Timespan.hour, DAY),
         "POST newPlantAPI.do | action=getEnergyStorageData date=2026-06-21 type=0 plantId=1 |",
     ),
-    (C.inverter_data.plan("SN", DAY), "GET newInverterAPI.do | op=getInverterData id=SN type=1 date=2026-06-21 |"),
-    (C.inverter_detail.plan("SN"), "GET newInverterAPI.do | op=getInverterDetailData inverterId=SN |"),
-    (C.inverter_detail_two.plan("SN"), "GET newInverterAPI.do | op=getInverterDetailData_two inverterId=SN |"),
-    (C.classic_inverter_info.plan("SN"), "GET commonDeviceSetC/setInverter | type=server invSn=SN |"),
-    (C.tlx_system_status.plan("1", "SN"), "POST newTlxApi.do | op=getSystemStatus_KW | plantId=1 id=SN"),
-    (C.tlx_energy_overview.plan("1", "SN"), "POST newTlxApi.do | op=getEnergyOverview | plantId=1 id=SN"),
+    (C.inverter_data.flow("SN", DAY), "GET newInverterAPI.do | op=getInverterData id=SN type=1 date=2026-06-21 |"),
+    (C.inverter_detail.flow("SN"), "GET newInverterAPI.do | op=getInverterDetailData inverterId=SN |"),
+    (C.inverter_detail_two.flow("SN"), "GET newInverterAPI.do | op=getInverterDetailData_two inverterId=SN |"),
+    (C.classic_inverter_info.flow("SN"), "GET commonDeviceSetC/setInverter | type=server invSn=SN |"),
+    (C.tlx_system_status.flow("1", "SN"), "POST newTlxApi.do | op=getSystemStatus_KW | plantId=1 id=SN"),
+    (C.tlx_energy_overview.flow("1", "SN"), "POST newTlxApi.do | op=getEnergyOverview | plantId=1 id=SN"),
     (
-        C.tlx_energy_prod_cons.plan("1", "SN", Timespan.day, DAY),
+        C.tlx_energy_prod_cons.flow("1", "SN", Timespan.day, DAY),
         "POST newTlxApi.do | op=getEnergyProdAndCons_KW | date=2026-06-21 plantId=1 language=1 id=SN type=1",
     ),
-    (C.tlx_data.plan("SN", DAY), "GET newTlxApi.do | op=getTlxData id=SN type=1 date=2026-06-21 |"),
-    (C.tlx_detail.plan("SN"), "GET newTlxApi.do | op=getTlxDetailData id=SN |"),
-    (C.tlx_params.plan("SN"), "GET newTlxApi.do | op=getTlxParams id=SN |"),
-    (C.tlx_all_settings.plan("SN"), "POST newTlxApi.do | op=getTlxSetData | serialNum=SN"),
-    (C.tlx_get_all_settings.plan("SN"), "POST newTlxApi.do | op=getTlxSetData | serialNum=SN"),
-    (C.tlx_battery_info.plan("SN"), "POST newTlxApi.do | op=getBatInfo | lan=1 serialNum=SN"),
-    (C.tlx_battery_info_detailed.plan("SN"), "POST newTlxApi.do | op=getBatDetailData | lan=1 id=SN"),
-    (C.tlx_battery_info_detailed.plan("1", "SN"), "POST newTlxApi.do | op=getBatDetailData | lan=1 plantId=1 id=SN"),
-    (C.mix_info.plan("SN"), "GET newMixApi.do | op=getMixInfo mixId=SN |"),
-    (C.mix_info.plan("SN", "1"), "GET newMixApi.do | op=getMixInfo mixId=SN plantId=1 |"),
-    (C.mix_totals.plan("SN", "1"), "POST newMixApi.do | op=getEnergyOverview mixId=SN plantId=1 |"),
-    (C.mix_system_status.plan("SN", "1"), "POST newMixApi.do | op=getSystemStatus_KW mixId=SN plantId=1 |"),
+    (C.tlx_data.flow("SN", DAY), "GET newTlxApi.do | op=getTlxData id=SN type=1 date=2026-06-21 |"),
+    (C.tlx_detail.flow("SN"), "GET newTlxApi.do | op=getTlxDetailData id=SN |"),
+    (C.tlx_params.flow("SN"), "GET newTlxApi.do | op=getTlxParams id=SN |"),
+    (C.tlx_all_settings.flow("SN"), "POST newTlxApi.do | op=getTlxSetData | serialNum=SN"),
+    (C.tlx_get_all_settings.flow("SN"), "POST newTlxApi.do | op=getTlxSetData | serialNum=SN"),
+    (C.tlx_battery_info.flow("SN"), "POST newTlxApi.do | op=getBatInfo | lan=1 serialNum=SN"),
+    (C.tlx_battery_info_detailed.flow("SN"), "POST newTlxApi.do | op=getBatDetailData | lan=1 id=SN"),
+    (C.tlx_battery_info_detailed.flow("1", "SN"), "POST newTlxApi.do | op=getBatDetailData | lan=1 plantId=1 id=SN"),
+    (C.mix_info.flow("SN"), "GET newMixApi.do | op=getMixInfo mixId=SN |"),
+    (C.mix_info.flow("SN", "1"), "GET newMixApi.do | op=getMixInfo mixId=SN plantId=1 |"),
+    (C.mix_totals.flow("SN", "1"), "POST newMixApi.do | op=getEnergyOverview mixId=SN plantId=1 |"),
+    (C.mix_system_status.flow("SN", "1"), "POST newMixApi.do | op=getSystemStatus_KW mixId=SN plantId=1 |"),
     (
-        C.mix_detail.plan("SN", "1", Timespan.month, DAY),
+        C.mix_detail.flow("SN", "1", Timespan.month, DAY),
         "POST newMixApi.do | op=getEnergyProdAndCons_KW plantId=1 mixId=SN type=2 date=2026-06 |",
     ),
-    (C.get_mix_inverter_settings.plan("SN"), "GET newMixApi.do | op=getMixSetParams serialNum=SN kind=0 |"),
-    (C.spa_settings.plan("SN"), "GET newSpaApi.do | op=getSpaSetParams spaId=SN kind=0 |"),
-    (C.storage_detail.plan("SN"), "GET newStorageAPI.do | op=getStorageInfo_sacolar storageId=SN |"),
-    (C.storage_params.plan("SN"), "GET newStorageAPI.do | op=getStorageParams_sacolar storageId=SN |"),
+    (C.get_mix_inverter_settings.flow("SN"), "GET newMixApi.do | op=getMixSetParams serialNum=SN kind=0 |"),
+    (C.spa_settings.flow("SN"), "GET newSpaApi.do | op=getSpaSetParams spaId=SN kind=0 |"),
+    (C.storage_detail.flow("SN"), "GET newStorageAPI.do | op=getStorageInfo_sacolar storageId=SN |"),
+    (C.storage_params.flow("SN"), "GET newStorageAPI.do | op=getStorageParams_sacolar storageId=SN |"),
     (
-        C.storage_energy_overview.plan("1", "SN"),
+        C.storage_energy_overview.flow("1", "SN"),
         "POST newStorageAPI.do | op=getEnergyOverviewData_sacolar plantId=1 storageSn=SN |",
     ),
-    (C.is_plant_noah_system.plan("1"), "POST noahDeviceApi/noah/isPlantNoahSystem || plantId=1"),
-    (C.noah_system_status.plan("SN"), "POST noahDeviceApi/noah/getSystemStatus || deviceSn=SN"),
-    (C.noah_info.plan("SN"), "POST noahDeviceApi/noah/getNoahInfoBySn || deviceSn=SN"),
+    (C.is_plant_noah_system.flow("1"), "POST noahDeviceApi/noah/isPlantNoahSystem || plantId=1"),
+    (C.noah_system_status.flow("SN"), "POST noahDeviceApi/noah/getSystemStatus || deviceSn=SN"),
+    (C.noah_info.flow("SN"), "POST noahDeviceApi/noah/getNoahInfoBySn || deviceSn=SN"),
     (
-        C.noah_chart.plan("SN", DAY),
+        C.noah_chart.flow("SN", DAY),
         "POST noahDeviceApi/noah/getNoahChartData || deviceSn=SN date=2026-06-21",
     ),
     (
-        C.noah_energies.plan("SN", 1, "2026-06-01"),
+        C.noah_energies.flow("SN", 1, "2026-06-01"),
         "POST noahDeviceApi/noah/getDataChart || deviceSn=SN dateTime=2026-06-01 dateType=1",
     ),
     (
-        C.update_inverter_setting.plan("SN", "x", {"serialNum": "SN", "op": "o"}, ["1", "2"]),
+        C.update_inverter_setting.flow("SN", "x", {"serialNum": "SN", "op": "o"}, ["1", "2"]),
         "POST newTcpsetAPI.do | serialNum=SN op=o param1=1 param2=2 |",
     ),
     (
-        C.update_mix_inverter_setting.plan("SN", "pf", {"param1": 1}),
+        C.update_mix_inverter_setting.flow("SN", "pf", {"param1": 1}),
         "POST newTcpsetAPI.do | op=mixSetApiNew serialNum=SN type=pf param1=1 |",
     ),
     (
-        C.update_ac_inverter_setting.plan("SN", "pf", [1, "0"]),
+        C.update_ac_inverter_setting.flow("SN", "pf", [1, "0"]),
         "POST newTcpsetAPI.do | op=spaSetApi serialNum=SN type=pf param1=1 param2=0 |",
     ),
     (
-        C.update_tlx_inverter_setting.plan("SN", "charge_power", 90),
+        C.update_tlx_inverter_setting.flow("SN", "charge_power", 90),
         "POST newTcpsetAPI.do | op=tlxSet serialNum=SN type=charge_power param1=90 |",
     ),
     (
-        C.update_tlx_inverter_time_segment.plan("SN", 3, 1, time(1, 5), "23:59", True),
+        C.update_tlx_inverter_time_segment.flow("SN", 3, 1, time(1, 5), "23:59", True),
         (
             "POST newTcpsetAPI.do | op=tlxSet | serialNum=SN type=time_segment3"
             " param1=1 param2=01 param3=05 param4=23 param5=59 param6=1"
         ),
     ),
     (
-        C.update_noah_settings.plan("SN", "charging_soc", ["95", "10"]),
+        C.update_noah_settings.flow("SN", "charging_soc", ["95", "10"]),
         "POST noahDeviceApi/noah/set || serialNum=SN type=charging_soc param1=95 param2=10",
     ),
     (
-        C.update_classic_inverter_setting.plan({"action": "inverterSet", "serialNum": "SN"}, {"paramId": "x"}),
+        C.update_classic_inverter_setting.flow({"action": "inverterSet", "serialNum": "SN"}, {"paramId": "x"}),
         "POST tcpSet.do | action=inverterSet serialNum=SN paramId=x |",
     ),
     (
-        C.set_classic_inverter_active_power_rate.plan("SN", 70),
+        C.set_classic_inverter_active_power_rate.flow("SN", 70),
         "POST tcpSet.do | action=inverterSet serialNum=SN paramId=pv_active_p_rate command_1=70 command_2= |",
     ),
     (
-        C.set_classic_inverter_on_off.plan("SN", False),
+        C.set_classic_inverter_on_off.flow("SN", False),
         "POST tcpSet.do | action=inverterSet serialNum=SN paramId=pv_on_off command_1=0000 command_2= |",
     ),
 ]
@@ -150,7 +150,7 @@ def on_the_wire(request):
 
 @pytest.mark.parametrize(("call", "expected"), WIRE, ids=lambda one: one.endpoint.name if isinstance(one, Call) else "")
 def test_a_call_sends_what_the_protocol_says(call, expected):
-    assert on_the_wire(compose(SERVER, call, {})) == expected
+    assert on_the_wire(build_request(SERVER, call, {})) == expected
 
 
 def test_every_declared_call_is_looked_at():
@@ -158,7 +158,7 @@ def test_every_declared_call_is_looked_at():
 
 
 def test_every_method_has_a_docstring_and_typed_arguments():
-    for row in methods(C):
+    for row in operations(C):
         assert row.__doc__.endswith("."), row.name
         for name, argument in row.signature.parameters.items():
             assert argument.annotation is not inspect.Parameter.empty, (row.name, name)
@@ -167,7 +167,7 @@ def test_every_method_has_a_docstring_and_typed_arguments():
 @pytest.mark.parametrize("name", ["tlx_enabled_settings", "tlx_get_enabled_settings"])
 def test_the_enabled_settings_are_asked_for_with_todays_date(name):
     sent, _ = script(
-        logged_in().carry(getattr(C, name).plan("SN"), NOON), [settings(2), reply({"obj": {"enable": {}}})]
+        logged_in().execute(getattr(C, name).flow("SN"), NOON), [settings(2), reply({"obj": {"enable": {}}})]
     )
     assert on_the_wire(sent[1]) == "POST newLoginAPI.do | op=getSetPass | deviceSn=SN stringTime=2026-06-21 type=5"
 
@@ -192,13 +192,13 @@ def test_both_spellings_exist_and_are_the_same_call(one, other):
 
 @pytest.mark.parametrize("span", [Timespan.month, 2])
 def test_a_timespan_is_the_enum_or_its_number(span):
-    assert C.mix_detail.plan("SN", "1", span, DAY).fields["type"] == 2
+    assert C.mix_detail.flow("SN", "1", span, DAY).fields["type"] == 2
 
 
 @pytest.mark.parametrize("wrong", [3, -1, "day", None, 1.5, [], Timespan])
 def test_a_wrong_timespan_is_said_to_be_one(wrong):
     with pytest.raises(ValueError, match=r"timespan must be hour \(0\), day \(1\) or month \(2\), not "):
-        C.plant_detail.plan("1", wrong)
+        C.plant_detail.flow("1", wrong)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +212,13 @@ def test_a_wrong_timespan_is_said_to_be_one(wrong):
     ],
 )
 def test_a_day_is_a_date_a_datetime_or_a_text(day):
-    assert C.tlx_data.plan("SN", day).fields["date"] == "2026-06-21"
-    assert C.plant_detail.plan("1", 2, day).fields["date"] == "2026-06"
-    assert C.plant_detail.plan("1", 1, day).fields["date"] == "2026-06-21"
+    assert C.tlx_data.flow("SN", day).fields["date"] == "2026-06-21"
+    assert C.plant_detail.flow("1", 2, day).fields["date"] == "2026-06"
+    assert C.plant_detail.flow("1", 1, day).fields["date"] == "2026-06-21"
 
 
 def test_a_month_may_be_given_where_a_month_is_wanted():
-    assert C.plant_detail.plan("1", 2, "2026-06").fields["date"] == "2026-06"
+    assert C.plant_detail.flow("1", 2, "2026-06").fields["date"] == "2026-06"
 
 
 @pytest.mark.parametrize(
@@ -226,20 +226,20 @@ def test_a_month_may_be_given_where_a_month_is_wanted():
 )
 def test_a_wrong_day_is_said_to_be_one(wrong):
     with pytest.raises(ValueError, match="a day is written like 2026-06-21 or 2026-06, not "):
-        C.tlx_data.plan("SN", wrong)
+        C.tlx_data.flow("SN", wrong)
 
 
 def test_a_missing_day_is_left_for_the_plants_clock_and_a_missing_user_for_the_session():
-    assert C.dashboard_data.plan("1").fields["date"] == PlantToday("1", "%Y-%m-%d")
-    assert C.plant_detail.plan("1", 2).fields["date"] == PlantToday("1", "%Y-%m")
-    assert C.plant_list.plan().fields["userId"] is LOGGED_IN_USER
+    assert C.dashboard_data.flow("1").fields["date"] == PlantToday("1", "%Y-%m-%d")
+    assert C.plant_detail.flow("1", 2).fields["date"] == PlantToday("1", "%Y-%m")
+    assert C.plant_list.flow().fields["userId"] is LOGGED_IN_USER
 
 
 @pytest.mark.parametrize(
     ("clock", "sent"), [(time(7, 5), "0705"), ("7:05", "0705"), ("07:05", "0705"), (" 0:0", "0000")]
 )
 def test_a_clock_is_a_time_or_a_text(clock, sent):
-    fields = C.update_tlx_inverter_time_segment.plan("SN", 1, 0, clock, "23:59", False).fields
+    fields = C.update_tlx_inverter_time_segment.flow("SN", 1, 0, clock, "23:59", False).fields
     assert fields["param2"] + fields["param3"] == sent
     assert fields["param6"] == "0"
 
@@ -247,7 +247,7 @@ def test_a_clock_is_a_time_or_a_text(clock, sent):
 @pytest.mark.parametrize("wrong", ["", "7", "25:00", "7:60", "7:05:30", "noon", ":", 705, None, 7.05])
 def test_a_wrong_clock_is_said_to_be_one(wrong):
     with pytest.raises(ValueError, match="a time of day is written like 07:05, not "):
-        C.update_tlx_inverter_time_segment.plan("SN", 1, 0, "00:00", wrong, True)
+        C.update_tlx_inverter_time_segment.flow("SN", 1, 0, "00:00", wrong, True)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_a_password_is_hashed_as_the_app_does(password, sent):
 
 
 def test_a_password_is_sent_hashed_and_a_secret_one_as_well():
-    sent, _ = script(account().carry(LOGGED_IN, NOON), [reply({"back": {"success": True, "user": {}}})])
+    sent, _ = script(account().execute(ENSURE_SESSION, NOON), [reply({"back": {"success": True, "user": {}}})])
     assert arguments(sent[0]) == {"userName": USER, "password": hash_password(PASSWORD)}
     assert "hunter2" not in repr(vars(Growatt(USER, Secret("hunter2"))))
 
@@ -284,29 +284,31 @@ def page(first, count):
 
 
 def test_all_pages_of_the_plant_list_are_read_until_a_short_one():
-    sent, plants = script(logged_in().carry(C.plant_list_two.plan(), NOON), [page(1, 15), page(16, 15), page(31, 2)])
+    sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(16, 15), page(31, 2)])
     assert [arguments(one)["toPageNum"] for one in sent] == ["1", "2", "3"]
     assert [one.id for one in plants] == [str(number) for number in range(1, 33)]
 
 
 def test_a_full_last_page_is_followed_by_an_empty_one():
-    sent, plants = script(logged_in().carry(C.plant_list_two.plan(), NOON), [page(1, 15), page(16, 0)])
+    sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(16, 0)])
     assert (len(sent), len(plants)) == (2, 15)
 
 
 def test_a_cloud_that_repeats_its_page_is_not_asked_for_ever():
-    sent, plants = script(logged_in().carry(C.plant_list_two.plan(), NOON), [page(1, 15), page(1, 15)])
+    sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(1, 15)])
     assert (len(sent), len(plants)) == (2, 15)
 
 
 @pytest.mark.parametrize("name", ["device_list", "inverter_list"])
 def test_devices_missing_from_the_newer_list_are_looked_up_in_the_older(name):
     row = {"deviceSn": "SN1", "deviceType": "tlx"}
-    plan = getattr(C, name).plan
-    sent, found = script(logged_in().carry(plan("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})])
+    plan = getattr(C, name).flow
+    sent, found = script(
+        logged_in().execute(plan("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})]
+    )
     assert [arguments(one)["op"] for one in sent] == ["getAllDeviceListTwo", "getAllDeviceList"]
     assert [one.id for one in found] == ["SN1"]
-    sent, found = script(logged_in().carry(plan("1"), NOON), [reply({"deviceList": [row]})])
+    sent, found = script(logged_in().execute(plan("1"), NOON), [reply({"deviceList": [row]})])
     assert (len(sent), len(found)) == (1, 1)
 
 
@@ -320,8 +322,8 @@ PLANT = {
 
 def test_a_changed_plant_setting_is_sent_with_all_the_others_as_they_are():
     replies = [reply(PLANT), reply({"success": True, "msg": "200"})]
-    plan = C.update_plant_settings.plan("7", {"plantName": "Barn"})
-    sent, written = script(logged_in(allow_commands=True).carry(plan, NOON), replies)
+    plan = C.update_plant_settings.flow("7", {"plantName": "Barn"})
+    sent, written = script(logged_in(allow_commands=True).execute(plan, NOON), replies)
     assert written.success is True
     assert urlsplit(sent[1].url).query == "op=updatePlant"
     parts = dict(_parts(sent[1]))
@@ -331,15 +333,15 @@ def test_a_changed_plant_setting_is_sent_with_all_the_others_as_they_are():
 
 def test_settings_at_hand_spare_the_question():
     for known in (PLANT, C.plant_settings.shape(PLANT)):
-        plan = C.update_plant_settings.plan("7", {"plantIncome": "0.5"}, known)
-        sent, _ = script(logged_in(allow_commands=True).carry(plan, NOON), [reply({"success": True})])
+        plan = C.update_plant_settings.flow("7", {"plantIncome": "0.5"}, known)
+        sent, _ = script(logged_in(allow_commands=True).execute(plan, NOON), [reply({"success": True})])
         assert dict(_parts(sent[0]))["plantIncome"] == "0.5"
 
 
 def test_settings_that_lack_a_part_of_the_form_are_not_sent():
     sent = []
     short = {name: value for name, value in PLANT.items() if name != "timezone"}
-    talk = logged_in(allow_commands=True).carry(C.update_plant_settings.plan("7", {}), NOON)
+    talk = logged_in(allow_commands=True).execute(C.update_plant_settings.flow("7", {}), NOON)
     with pytest.raises(Unreadable, match="timezone"):
         script(talk, [reply(short)], sent)
     assert len(sent) == 1

@@ -25,7 +25,7 @@ def failed(**back):
 def test_a_wrong_password_is_said_once_and_not_tried_again(code):
     sent = []
     with pytest.raises(e.InvalidCredentials) as caught:
-        script(account().carry(plant_info.plan("1"), NOON), [failed(msg=code)], sent)
+        script(account().execute(plant_info.flow("1"), NOON), [failed(msg=code)], sent)
     assert len(sent) == 1
     assert caught.value.code == code
 
@@ -45,7 +45,7 @@ def test_a_wrong_password_is_said_once_and_not_tried_again(code):
 )
 def test_a_locked_account_says_until_when(back, hours):
     with pytest.raises(e.AccountLocked) as caught:
-        script(account().carry(plant_info.plan("1"), NOON), [failed(**back)])
+        script(account().execute(plant_info.flow("1"), NOON), [failed(**back)])
     assert caught.value.until == datetime.fromtimestamp(NOON, UTC) + timedelta(hours=hours)
     assert caught.value.retry_after == hours * 3600
 
@@ -53,12 +53,12 @@ def test_a_locked_account_says_until_when(back, hours):
 def test_terms_that_wait_to_be_accepted_are_a_login_without_a_user():
     for back in ({"success": True}, {"success": True, "user": None, "data": []}):
         with pytest.raises(e.TermsNotAccepted, match="ShinePhone"):
-            script(account().carry(plant_info.plan("1"), NOON), [reply({"back": back})])
+            script(account().execute(plant_info.flow("1"), NOON), [reply({"back": back})])
 
 
 def test_another_code_of_a_failed_login_is_named():
     with pytest.raises(e.LoginFailed, match="599") as caught:
-        script(account().carry(plant_info.plan("1"), NOON), [failed(msg="599")])
+        script(account().execute(plant_info.flow("1"), NOON), [failed(msg="599")])
     assert type(caught.value) is e.LoginFailed
 
 
@@ -93,18 +93,22 @@ ANSWERS = {
     "half": (reply(MIXED[:-30]), e.Unreadable, "JSON"),
     "half a secret": (reply(b'{"obj": {"pwd": "' + PASSWORD.encode()), e.Unreadable, "JSON"),
     "maintenance": (reply(b"<html>We will be back at noon" + FIELD.encode()), e.Unreadable, "web page"),
-    "null": (reply(b"null"), e.Refused, "nothing to say"),
+    "null": (reply(b"null"), e.RequestRefused, "nothing to say"),
     "no object": (reply(b"[1]"), e.Unreadable, "object"),
     "text": (reply(json.dumps(PRIVATE).encode()), e.Unreadable, "object"),
-    "refused": (reply({"result": 0, "obj": None, "msg": "504"}), e.Refused, "504"),
-    "refused in words": (reply(NESTED), e.Refused, "refused"),
+    "refused": (reply({"result": 0, "obj": None, "msg": "504"}), e.RequestRefused, "504"),
+    "refused in words": (reply(NESTED), e.RequestRefused, "refused"),
     "offline": (
         reply({"success": False, "msg": "501"}),
-        e.Refused,
+        e.RequestRefused,
         "could not reach the device now (501). It is offline",
     ),
-    "slow": (reply({"result": 0, "obj": None, "msg": "500"}), e.Refused, "did not answer the cloud in time (500)"),
-    "failed in words": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.Refused, "refused"),
+    "slow": (
+        reply({"result": 0, "obj": None, "msg": "500"}),
+        e.RequestRefused,
+        "did not answer the cloud in time (500)",
+    ),
+    "failed in words": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.RequestRefused, "refused"),
 }
 
 
@@ -113,7 +117,7 @@ def test_every_way_of_not_answering_is_its_own_error(name):
     answer, kind, words = ANSWERS[name]
     sent = []
     with pytest.raises(e.CloudError) as caught:
-        script(logged_in().carry(plant_info.plan("1"), NOON), [answer], sent)
+        script(logged_in().execute(plant_info.flow("1"), NOON), [answer], sent)
     error = caught.value
     assert type(error) is kind
     assert words in str(error)
@@ -128,7 +132,7 @@ def test_every_way_of_not_answering_is_its_own_error(name):
 def test_a_login_answered_like_that_tells_no_secret_either(name):
     sent = []
     with pytest.raises(e.CloudError) as caught:
-        script(account().carry(plant_info.plan("1"), NOON), [ANSWERS[name][0]], sent)
+        script(account().execute(plant_info.flow("1"), NOON), [ANSWERS[name][0]], sent)
     assert (caught.value.vendor, caught.value.call) == ("growatt", "login")
     assert not [one for one in SECRETS if one in str(caught.value) + repr(caught.value) + repr(vars(caught.value))]
     assert len(sent) == 1
@@ -140,7 +144,7 @@ def test_a_login_answered_like_that_tells_no_secret_either(name):
 )
 def test_a_failed_login_that_echoes_the_account_tells_no_secret(back):
     with pytest.raises(e.CloudError) as caught:
-        script(account().carry(plant_info.plan("1"), NOON), [failed(**back)])
+        script(account().execute(plant_info.flow("1"), NOON), [failed(**back)])
     assert not [one for one in SECRETS if one in str(caught.value) + repr(vars(caught.value))]
     assert str(caught.value).isprintable()
 
@@ -148,31 +152,31 @@ def test_a_failed_login_that_echoes_the_account_tells_no_secret(back):
 def test_a_slowed_down_caller_is_told_for_how_long():
     for header, seconds in (("17", 17), ("soon", 300), ("-5", 300)):
         with pytest.raises(e.Throttled) as caught:
-            script(logged_in().carry(plant_info.plan("1"), NOON), [reply(b"", 429, retry_after=header)])
+            script(logged_in().execute(plant_info.flow("1"), NOON), [reply(b"", 429, retry_after=header)])
         assert caught.value.retry_after == seconds
 
 
 def test_no_connection_is_thrown_in_by_the_driver_and_comes_out_named():
     sent = []
     with pytest.raises(e.Unreachable, match="growatt plant_info: cut off") as caught:
-        script(logged_in().carry(plant_info.plan("1"), NOON), [e.Unreachable("cut off")], sent)
+        script(logged_in().execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")], sent)
     assert len(sent) == 1
     assert caught.value.call == "plant_info"
     talk = account()
     with pytest.raises(e.Unreachable, match="growatt login: cut off"):
-        script(talk.carry(plant_info.plan("1"), NOON), [e.Unreachable("cut off")])
+        script(talk.execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")])
     assert not talk.session.alive
 
 
 def test_a_method_of_several_requests_may_catch_what_one_of_them_met():
     def steps():
         try:
-            yield plant_info.plan("1")
-        except e.Refused as error:
-            return (yield plant_info.plan("2")), error
+            yield plant_info.flow("1")
+        except e.RequestRefused as error:
+            return (yield plant_info.flow("2")), error
 
     replies = [reply({"success": False, "msg": "501"}), INFO]
-    sent, (info, error) = script(logged_in().carry(steps(), NOON), replies)
+    sent, (info, error) = script(logged_in().execute(steps(), NOON), replies)
     assert [arguments(one)["plantId"] for one in sent] == ["1", "2"]
     assert info.energy_today == 0.2
     assert error.code == "501"

@@ -75,7 +75,7 @@ def test_the_curve_of_a_day_adds_up_to_its_energies(family, noon):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_sample_is_what_the_home_did_at_that_moment(family, noon):
-    home = noon.sites[family].homes[0]
+    home = noon.plants[family].households[0]
     for one in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
         truth = home.values(one.moment)
         assert one.values == pytest.approx({name: truth[name] for name in one.values}, abs=21)
@@ -112,7 +112,7 @@ def test_a_day_of_25_hours_lacks_the_two_hours_nobody_can_tell_apart(family, clo
     assert moments[-1] == begins + timedelta(hours=24, minutes=55)
     assert len(moments) == 25 * 12 - 24 - (moments[0] - begins) // timedelta(minutes=5)
     assert not [one for one in moments if begins + timedelta(hours=2) <= one < begins + timedelta(hours=4)]
-    home = clocks_back.sites[family].homes[0]
+    home = clocks_back.plants[family].households[0]
     assert all(
         one.values["load_power"] == pytest.approx(home.values(one.moment)["load_power"], abs=11) for one in curve
     )

@@ -10,7 +10,7 @@ import pytest
 
 from heliograph import Growatt
 from heliograph.emulator.clouds.growatt import EMULATION
-from heliograph.emulator.main import Options, build
+from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -23,7 +23,7 @@ class Life:
 
     def __init__(self, emulator, url, zone):
         self.emulator, holder = emulator, emulator.accounts[0]
-        self.sites = {site.family: site for site in holder.sites}
+        self.plants = {site.family: site for site in holder.plants}
         clock = emulator.world.clock
         self.client = Growatt(
             holder.username, holder.password, server=url, zone=zone, keeper=None, clock=lambda: clock.now().timestamp()
@@ -31,7 +31,7 @@ class Life:
 
     def snapshot(self, family, now):
         self.emulator.world.clock.set(now)
-        return self.client.snapshot(self.sites[family].id)
+        return self.client.snapshot(self.plants[family].id)
 
     def asked(self):
         return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
@@ -40,7 +40,7 @@ class Life:
 @contextmanager
 def life(change, zone=BERLIN):
     start = CHANGES[change] - timedelta(hours=9)
-    emulator = build(Options(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
+    emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
     with serve_in_thread(emulator) as ready:
         yield Life(emulator, ready["growatt"], zone)
 
@@ -65,8 +65,8 @@ def test_the_curve_of_the_day_of_the_change_stands_at_its_moments(change, family
         one.snapshot(family, CHANGES[change] - timedelta(hours=2))
         one.emulator.world.clock.set(now := CHANGES[change] + timedelta(hours=10))
         day = f"{CHANGES[change]:%Y-%m-%d}"
-        curve = one.client.day_curve(one.sites[family].id, day)
-        home = one.sites[family].homes[0]
+        curve = one.client.day_curve(one.plants[family].id, day)
+        home = one.plants[family].households[0]
         assert curve[-1].moment == now
         for sample in curve:
             assert sample.values["pv_power"] == pytest.approx(home.values(sample.moment)["pv_power"], abs=11)
@@ -95,7 +95,7 @@ def test_a_plant_has_its_new_offset_though_its_logger_is_late(change):
         one.emulator.faults.set({"late": 24})
         now = CHANGES[change] + timedelta(minutes=30)
         one.emulator.world.clock.set(now)
-        late = [site for site in one.sites.values() if site.homes[0].heard(now) < CHANGES[change]]
+        late = [site for site in one.plants.values() if site.households[0].last_upload_at(now) < CHANGES[change]]
         assert late
         for site in late:
             assert one.client.plant_settings(site.id).utc_offset_hours == (1 if change == "back" else 2)

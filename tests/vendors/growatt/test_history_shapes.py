@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from heliograph import errors as e
-from heliograph.local_time import Wall
+from heliograph.local_time import LocalDay
 from heliograph.metrics import ENERGIES
 from heliograph.model import HistoryCost
 from heliograph.vendors.growatt import charts
@@ -25,17 +25,17 @@ SUMMER = timezone(timedelta(hours=2))
 def ask(plan, *devices, zone=None):
     """Return a conversation about a plant of these devices, and the replies that name them and its clock."""
     rows = [{"deviceSn": serial, "deviceType": family} for serial, family in devices]
-    return logged_in(zone=zone).carry(plan, NOON), [settings(2), reply({"invList": rows})]
+    return logged_in(zone=zone).execute(plan, NOON), [settings(2), reply({"invList": rows})]
 
 
 def day(chart, *devices):
     """Return a day of a plant of one device whose chart is this one."""
-    talk, known = ask(GrowattHistory.day_curve.plan("1", "2026-06-20"), *(devices or [("SN", "tlx")]))
+    talk, known = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"), *(devices or [("SN", "tlx")]))
     return script(talk, [*known, chart])
 
 
 def month(answer, *devices):
-    talk, known = ask(GrowattHistory.period_energies.plan("1", "2026-05"), *(devices or [("SN", "tlx")]))
+    talk, known = ask(GrowattHistory.period_energies.flow("1", "2026-05"), *(devices or [("SN", "tlx")]))
     return script(talk, [*known, answer])[1]
 
 
@@ -73,19 +73,19 @@ def test_an_empty_list_where_bars_should_be_is_no_answer():
 
 
 def test_a_refused_chart_raises():
-    with pytest.raises(e.Refused) as caught:
+    with pytest.raises(e.RequestRefused) as caught:
         day(reply({"result": 0, "obj": None, "msg": "504"}), ("SN", "mix"))
     assert caught.value.code == "504"
 
 
 def test_a_plant_that_is_not_the_accounts_is_refused_without_a_request():
     for plan in (
-        GrowattHistory.day_curve.plan("7", "2026-06-20"),
-        GrowattHistory.period_energies.plan("7"),
-        GrowattHistory.first_day.plan("7"),
-        GrowattHistory.history_cost.plan("7"),
+        GrowattHistory.day_curve.flow("7", "2026-06-20"),
+        GrowattHistory.period_energies.flow("7"),
+        GrowattHistory.first_day.flow("7"),
+        GrowattHistory.history_cost.flow("7"),
     ):
-        with pytest.raises(e.Refused, match="no plant"):
+        with pytest.raises(e.RequestRefused, match="no plant"):
             next(ask(plan)[0])
 
 
@@ -130,7 +130,7 @@ def test_a_direction_the_cloud_tells_is_not_contradicted_by_the_balance():
 
 def test_just_after_midnight_yesterdays_chart_is_not_todays():
     midnight = datetime(2026, 6, 20, 22, 3, tzinfo=UTC)
-    wall = Wall(date(2026, 6, 21), SUMMER, midnight)
+    wall = LocalDay(date(2026, 6, 21), SUMMER, midnight)
     point = {"ppv": 0, "sysOut": 0.5, "pacToUser": 0.5}
     whole = dev.ProdCons({"chartData": {"00:00": point, "12:00": point, "23:55": point}})
     assert charts.tlx_curve(whole, wall) == {}
@@ -139,7 +139,7 @@ def test_just_after_midnight_yesterdays_chart_is_not_todays():
 
 
 def test_a_point_some_minutes_ahead_is_still_to_come():
-    wall = Wall(date(2026, 6, 21), SUMMER, datetime(2026, 6, 21, 10, 2, tzinfo=UTC))
+    wall = LocalDay(date(2026, 6, 21), SUMMER, datetime(2026, 6, 21, 10, 2, tzinfo=UTC))
     chart = dev.ProdCons({"chartData": {"12:00": {"ppv": 1}, "12:05": {"ppv": 1}}})
     assert list(charts.tlx_curve(chart, wall)) == [datetime(2026, 6, 21, 10, tzinfo=UTC)]
 
@@ -157,7 +157,7 @@ def test_a_classic_inverters_zero_is_a_sample_and_another_days_stamp_is_none():
 
 
 def test_a_noah_is_asked_for_the_day_after_and_a_wrapped_load_is_a_gap():
-    talk, (clock, _) = ask(GrowattHistory.day_curve.plan("1", "2026-06-20"))
+    talk, (clock, _) = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
     empty = reply({"deviceList": []})
     noah = reply({"result": 1, "obj": {"isPlantNoahSystem": True, "deviceSn": "N1"}})
     load = [{"ppv": "350", "pac": "150", "totalHouseholdLoad": text} for text in ("403", "65488")]
@@ -168,7 +168,7 @@ def test_a_noah_is_asked_for_the_day_after_and_a_wrapped_load_is_a_gap():
 
 
 def test_devices_are_added_up_and_what_one_of_them_does_not_tell_is_a_gap():
-    talk, known = ask(GrowattHistory.day_curve.plan("1", "2026-06-20"), ("A", "tlx"), ("B", "tlx"), ("C", "tlx"))
+    talk, known = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"), ("A", "tlx"), ("B", "tlx"), ("C", "tlx"))
     first = drawn(at_1200={"ppv": 1.0}, at_1205={"ppv": 1.1})
     second = drawn(at_1200={"ppv": 0.5}, at_1205={"ppv": 0})
     sent, curve = script(talk, [*known, first, second, drawn(at_1200={"ppv": 0})])
@@ -179,7 +179,7 @@ def test_devices_are_added_up_and_what_one_of_them_does_not_tell_is_a_gap():
 
 def test_the_portal_is_asked_once_for_all_storages_of_a_plant():
     talk, known = ask(
-        GrowattHistory.day_curve.plan("1", "2026-06-20"), ("A", "storage"), ("B", "storage"), ("M", "mix")
+        GrowattHistory.day_curve.flow("1", "2026-06-20"), ("A", "storage"), ("B", "storage"), ("M", "mix")
     )
     chart = {"12:05": {"ppv": "0.8", "sysOut": "0.3", "userLoad": "0", "pacToUser": "0.1"}}
     sent, (one,) = script(talk, [*known, reply({"chartData": chart, "chartDataUnit": "kW"})])
@@ -188,11 +188,11 @@ def test_the_portal_is_asked_once_for_all_storages_of_a_plant():
 
 
 def test_a_family_without_a_known_chart_has_no_curve_and_costs_nothing():
-    talk, known = ask(GrowattHistory.day_curve.plan("1", "2026-06-20"), ("SN", "max"))
+    talk, known = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"), ("SN", "max"))
     assert script(talk, known)[1] == ()
-    talk, (_, devices) = ask(GrowattHistory.history_cost.plan("1"), ("SN", "max"))
+    talk, (_, devices) = ask(GrowattHistory.history_cost.flow("1"), ("SN", "max"))
     assert script(talk, [devices])[1] == HistoryCost(
-        curve=0, days=1, months=1, years=1, untold=frozenset(ENERGIES) - {"pv_energy"}
+        curve=0, days=1, months=1, years=1, unreported=frozenset(ENERGIES) - {"pv_energy"}
     )
 
 
@@ -229,14 +229,14 @@ def test_a_chart_of_a_month_without_bars_is_no_answer():
 
 
 def test_panels_beside_a_storage_are_counted_by_the_plants_own_bars():
-    talk, known = ask(GrowattHistory.period_energies.plan("1", "2026-05"), ("M", "mix"), ("T", "tlx"))
+    talk, known = ask(GrowattHistory.period_energies.flow("1", "2026-05"), ("M", "mix"), ("T", "tlx"))
     chart = reply({"chartData": {"ppv": ["2"], "sysOut": ["8"], "userLoad": ["0"], "pacToUser": ["1"]}})
     _, (one,) = script(talk, [*known, chart, bars(_01="5.5")])
     assert (one.values["pv_energy"], one.values["load_energy"]) == (5.5, 8.0)
 
 
 def test_a_plant_older_than_the_chart_is_asked_on():
-    talk, known = ask(GrowattHistory.period_energies.plan("1"), ("SN", "tlx"))
+    talk, known = ask(GrowattHistory.period_energies.flow("1"), ("SN", "tlx"))
     newer = {f"_{year}": "900" for year in range(2021, 2027)}
     sent, years = script(talk, [*known, bars(**newer), bars(_2015="0", _2019="100", _2020="800")])
     assert [arguments(one)["date"] for one in sent[2:]] == ["2026", "2020"]
@@ -245,31 +245,31 @@ def test_a_plant_older_than_the_chart_is_asked_on():
 
 def test_clock_and_devices_are_asked_again_after_a_day():
     talk = logged_in()
-    plan = GrowattHistory.day_curve.plan
+    plan = GrowattHistory.day_curve.flow
     devices = reply({"invList": [{"deviceSn": "SN", "deviceType": "tlx"}]})
     chart, later = drawn(), NOON + 90_000
-    script(talk.carry(plan("1", "2026-06-20"), NOON), [settings(2), devices, chart])
-    sent, _ = script(talk.carry(plan("1", "2026-06-19"), NOON + 3600), [chart._replace(at=NOON + 3600)])
+    script(talk.execute(plan("1", "2026-06-20"), NOON), [settings(2), devices, chart])
+    sent, _ = script(talk.execute(plan("1", "2026-06-19"), NOON + 3600), [chart._replace(received_at=NOON + 3600)])
     assert paths(sent) == ["newTlxApi.do"]
-    anew = [one._replace(at=later) for one in (settings(2), devices, chart)]
-    sent, _ = script(talk.carry(plan("1", "2026-06-18"), later), anew)
+    anew = [one._replace(received_at=later) for one in (settings(2), devices, chart)]
+    sent, _ = script(talk.execute(plan("1", "2026-06-18"), later), anew)
     assert paths(sent) == ["newPlantAPI.do", "newTwoPlantAPI.do", "newTlxApi.do"]
 
 
 def test_a_plant_without_a_clock_is_told_as_such():
-    talk, _ = ask(GrowattHistory.day_curve.plan("1", "2026-06-20"))
+    talk, _ = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
     with pytest.raises(e.Unreadable, match="clock"):
         script(talk, [settings(None)])
 
 
 @pytest.mark.parametrize("written", ["", None, "never", "2024-13-01"])
 def test_a_plant_without_a_first_day_has_none(written):
-    talk, _ = ask(GrowattHistory.first_day.plan("1"))
+    talk, _ = ask(GrowattHistory.first_day.flow("1"))
     assert script(talk, [reply({"id": 1, "timezone": 2, "createDateText": written})])[1] is None
 
 
 def test_what_is_no_day_and_no_period_is_refused_before_anything_is_sent():
     with pytest.raises(e.ConfigError, match="day"):
-        next(ask(GrowattHistory.day_curve.plan("1", "June"))[0])
+        next(ask(GrowattHistory.day_curve.flow("1", "June"))[0])
     with pytest.raises(e.ConfigError, match="period"):
-        next(ask(GrowattHistory.period_energies.plan("1", "June"))[0])
+        next(ask(GrowattHistory.period_energies.flow("1", "June"))[0])

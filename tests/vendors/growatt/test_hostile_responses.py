@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from heliograph import errors as e
 from heliograph.core.endpoint import endpoints
 from heliograph.vendors.growatt import GrowattCalls
-from heliograph.vendors.growatt.composite import GrowattReadings
+from heliograph.vendors.growatt.composite import GrowattSnapshots
 from heliograph.vendors.growatt.payloads import devices
 from support.growatt_script import logged_in, settings
 from support.protocol_script import NOON, Cut, Leftover, reply, script
@@ -40,9 +40,9 @@ READS = [row for row in endpoints(GrowattCalls) if not row.route.command]
 def test_whatever_a_cloud_says_a_call_gives_a_result_or_a_cloud_error(row, body, status):
     names = row.signature.parameters.values()
     needed = ["1" for one in names if one.default is one.empty and one.name != "timespan"]
-    call = row.plan(*(needed or ["1"]), **_span(names))  # some want one of two that both have defaults
+    call = row.flow(*(needed or ["1"]), **_span(names))  # some want one of two that both have defaults
     said = reply(body, status)
-    _carried(logged_in(zone=UTC).carry(call, NOON), [said, said, said])
+    _carried(logged_in(zone=UTC).execute(call, NOON), [said, said, said])
 
 
 def _span(names):
@@ -67,18 +67,18 @@ def test_whatever_a_cloud_says_a_snapshot_is_one_or_a_cloud_error(family, status
     row = {"deviceSn": "SN1", "deviceType": family, "deviceStatus": status, "lost": lost}
     info = {"invList": [row], "todayEnergy": status}
     said = reply(bean | {"result": 1, "obj": bean, "data": bean, "storageDetailBean": bean})
-    talk = logged_in().carry(GrowattReadings.snapshot.plan("1"), NOON)
+    talk = logged_in().execute(GrowattSnapshots.snapshot.flow("1"), NOON)
     for enough in range(1, 6):
         found = _carried(talk, [reply(info), reply(plant), *[said] * enough])
         if found is not None:
             break
-        talk = logged_in().carry(GrowattReadings.snapshot.plan("1"), NOON)
+        talk = logged_in().execute(GrowattSnapshots.snapshot.flow("1"), NOON)
 
 
 def test_a_status_the_cloud_does_not_say_is_not_guessed():
     info = {"invList": [{"deviceSn": "SN1", "deviceType": "tlx"}]}
     detail = {"data": {"lost": False, "time": "2026-06-21 12:00:00", "ppv": 5}}
     replies = [reply(info), settings(2), reply(detail)]
-    _, snapshot = script(logged_in().carry(GrowattReadings.snapshot.plan("1"), NOON), replies)
+    _, snapshot = script(logged_in().execute(GrowattSnapshots.snapshot.flow("1"), NOON), replies)
     assert snapshot.status is None
     assert snapshot.values["pv_power"] == 5.0

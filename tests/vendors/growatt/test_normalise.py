@@ -13,7 +13,7 @@ from heliograph import metrics
 from heliograph.core.session import Session
 from heliograph.model import Device, Status
 from heliograph.vendors.growatt import GrowattCalls, normalise
-from heliograph.vendors.growatt.auth import GrowattCloud
+from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.paths import FIXTURES
 from support.protocol_script import reply
 
@@ -33,8 +33,10 @@ ARGUMENTS |= {"mix_detail": ("SN", "1", 0, "2026-06-21"), "storage_energy_overvi
 
 
 def answer(name, body):
-    call = getattr(GrowattCalls, name).plan(*ARGUMENTS.get(name, ("SN",)))
-    return call.endpoint.shape(GrowattCloud().read(Session("https://openapi.growatt.com/"), call, reply(body)))
+    call = getattr(GrowattCalls, name).flow(*ARGUMENTS.get(name, ("SN",)))
+    return call.endpoint.shape(
+        GrowattProtocol().parse_response(Session("https://openapi.growatt.com/"), call, reply(body))
+    )
 
 
 def snapshot(scene, **changed):
@@ -127,17 +129,17 @@ def test_a_status_is_what_the_device_says(name, changed, status):
 def test_the_newest_point_of_a_chart_just_after_midnight_is_yesterdays():
     zone = timezone(timedelta(hours=2))
     now = datetime(2026, 6, 22, 0, 3, tzinfo=zone)
-    assert normalise.newest({"23:55": {}, "00:05": {}}, now) == datetime(2026, 6, 21, 21, 55, tzinfo=UTC)
-    assert normalise.newest({"00:00": {}}, now) == datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
-    assert normalise.newest({}, now) is None
-    assert normalise.newest({"nonsense": 1, ":": 2}, now) is None
-    assert normalise.newest(None, now) is None
+    assert normalise.last_chart_time({"23:55": {}, "00:05": {}}, now) == datetime(2026, 6, 21, 21, 55, tzinfo=UTC)
+    assert normalise.last_chart_time({"00:00": {}}, now) == datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
+    assert normalise.last_chart_time({}, now) is None
+    assert normalise.last_chart_time({"nonsense": 1, ":": 2}, now) is None
+    assert normalise.last_chart_time(None, now) is None
 
 
 def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
     now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=1)))
     assert now.hour == 2
-    assert normalise.newest({"02:25": {}, "02:55": {}}, now) is None
+    assert normalise.last_chart_time({"02:25": {}, "02:55": {}}, now) is None
 
 
 @pytest.mark.parametrize(
@@ -155,13 +157,13 @@ def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
 def test_a_time_of_the_hour_that_comes_twice_is_the_later_one_that_is_not_to_come(now, text, hour):
     berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
     expected = datetime.fromisoformat(f"{now[:10]}T00:30+00:00") + timedelta(hours=hour)
-    assert normalise.written(text, berlin) == expected
+    assert normalise.parse_timestamp(text, berlin) == expected
 
 
 def test_an_epoch_is_certain_even_in_the_hour_that_comes_twice():
     moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     berlin = datetime(2026, 10, 25, 1, 33, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
-    assert normalise.written({"time": int(moment.timestamp() * 1000)}, berlin) == moment
+    assert normalise.parse_timestamp({"time": int(moment.timestamp() * 1000)}, berlin) == moment
 
 
 @pytest.mark.parametrize(
@@ -176,4 +178,4 @@ def test_an_epoch_is_certain_even_in_the_hour_that_comes_twice():
 def test_a_chart_is_silent_while_the_hour_comes_for_the_second_time(now, keys, newest):
     berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
     expected = newest and datetime.fromisoformat(f"{newest}+00:00")
-    assert normalise.newest(dict.fromkeys(keys), berlin) == expected
+    assert normalise.last_chart_time(dict.fromkeys(keys), berlin) == expected

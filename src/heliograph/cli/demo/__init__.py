@@ -29,11 +29,11 @@ def add_demo(commands: Any) -> None:
 
 def demo(options: Namespace) -> int:
     """Show the demo until it is stopped; stopping is how it ends well."""
-    from heliograph.cli.demo.run import opened  # noqa: PLC0415 - help needs no emulator
+    from heliograph.cli.demo.run import open_demo  # noqa: PLC0415 - help needs no emulator
 
-    with opened(options.speed, options.seed) as box:
+    with open_demo(options.speed, options.seed) as box:
         if options.once:
-            box.show(as_json=options.json)
+            box.print_once(as_json=options.json)
             return 0
         with suppress(KeyboardInterrupt):
             box.show_live(as_json=options.json)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.collect.gapfill import Before, batch_of
-from heliograph.collect.gaps import Question
+from heliograph.collect.gapfill import QueryContext, answer_batch
+from heliograph.collect.gaps import HistoryQuery
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.local_time import Clock, day_at
 from heliograph.store.base import series_of
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from heliograph.cli.demo.run import Box
-    from heliograph.current import AccountNow
+    from heliograph.cli.demo.run import DemoRun
+    from heliograph.current import AccountStatus
     from heliograph.model import Snapshot
-    from heliograph.store.base import Span
+    from heliograph.store.base import HistorySpan
 
 PORT = 8765
 _DAYS = 7
 """Days whose curves are asked for; of more than a month, the energies."""
 
 
-class WorldClock(Clock):
+class SimulationClock(Clock):
     """The time in the emulated world."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -40,7 +40,7 @@ class WorldClock(Clock):
 
 
 @contextmanager
-def page(box: Box) -> Iterator[str]:
+def serve_page(box: DemoRun) -> Iterator[str]:
     """Serve the page where it usually is, or on a free port; gives its address, or why there is none."""
     told, ready = [""], threading.Event()
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -71,15 +71,17 @@ def page(box: Box) -> Iterator[str]:
         thread.join()
 
 
-async def _served(box: Box, stop: asyncio.Event, listening: Callable[[str], None]) -> None:
-    from heliograph.cli.serve import serving  # noqa: PLC0415 - help needs no page
-    from heliograph.config import Serve  # noqa: PLC0415 - likewise
+async def _served(box: DemoRun, stop: asyncio.Event, listening: Callable[[str], None]) -> None:
+    from heliograph.cli.serve import serve_store  # noqa: PLC0415 - help needs no page
+    from heliograph.config import ServeConfig  # noqa: PLC0415 - likewise
 
-    clock = WorldClock(lambda: box.emulator.world.clock.now().timestamp())
+    clock = SimulationClock(lambda: box.emulator.world.clock.now().timestamp())
     accounts = _accounts(box)
     for port in (PORT, 0):
         try:
-            await serving(Serve(port=port), str(box.store.path), lambda: accounts, stop, ready=listening, clock=clock)
+            await serve_store(
+                ServeConfig(port=port), str(box.store.path), lambda: accounts, stop, ready=listening, clock=clock
+            )
         except ConfigError as error:
             if port == 0 or "listen" not in str(error):
                 raise
@@ -87,14 +89,14 @@ async def _served(box: Box, stop: asyncio.Event, listening: Callable[[str], None
             return
 
 
-def _accounts(box: Box) -> tuple[AccountNow, ...]:
-    from heliograph.current import AccountNow  # noqa: PLC0415 - help needs no plants
+def _accounts(box: DemoRun) -> tuple[AccountStatus, ...]:
+    from heliograph.current import AccountStatus  # noqa: PLC0415 - help needs no plants
 
-    return tuple(AccountNow(name=one.name, vendor=one.vendor) for one in box.accounts)
+    return tuple(AccountStatus(name=one.name, vendor=one.vendor) for one in box.accounts)
 
 
 @contextmanager
-def recalling(box: Box, snapshots: Sequence[Snapshot]) -> Iterator[None]:
+def fetch_history(box: DemoRun, snapshots: Sequence[Snapshot]) -> Iterator[None]:
     """Ask for the past beside the caller's own work: today and the last days as curves, two months as energies."""
     stop = threading.Event()
     thread = threading.Thread(target=_recall, args=(box, snapshots, stop), name="past", daemon=True)
@@ -106,7 +108,7 @@ def recalling(box: Box, snapshots: Sequence[Snapshot]) -> Iterator[None]:
         thread.join()
 
 
-def _recall(box: Box, snapshots: Sequence[Snapshot], stop: threading.Event) -> None:
+def _recall(box: DemoRun, snapshots: Sequence[Snapshot], stop: threading.Event) -> None:
     clients = {one.vendor: client for one, client in zip(box.accounts, box.clients, strict=True)}
     world = box.emulator.world
     now = int(world.clock.now().timestamp())
@@ -114,18 +116,18 @@ def _recall(box: Box, snapshots: Sequence[Snapshot], stop: threading.Event) -> N
         for one in snapshots:
             if stop.is_set():
                 return
-            question = Question(series_of(one.plant), span, period)
+            question = HistoryQuery(series_of(one.plant), span, period)
             client = clients[one.plant.vendor]
             try:
                 ask = client.day_curve if span == "curve" else client.period_energies
                 answer = ask(one.plant.id, period)
-                box.store.write(batch_of(question, answer, now, one.plant.zone or world.zone, {}, Before()))
+                box.store.write(answer_batch(question, answer, now, one.plant.zone or world.zone, {}, QueryContext()))
             except HeliographError:
                 # A past that cannot be had leaves an empty chart; what is there now goes on being shown.
                 continue
 
 
-def _wanted(today: date) -> list[tuple[Span, str]]:
+def _wanted(today: date) -> list[tuple[HistorySpan, str]]:
     last = today.replace(day=1) - timedelta(days=1)
     days = [(today - timedelta(days=past)).isoformat() for past in range(_DAYS)]
     return [

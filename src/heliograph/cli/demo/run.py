@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import client
-from heliograph.cli.concurrency import together
-from heliograph.cli.now import read
+from heliograph.cli.clients import create_client
+from heliograph.cli.concurrency import run_parallel
+from heliograph.cli.now import fetch_snapshots
 from heliograph.cli.terminal import print_json
 from heliograph.config import Account
-from heliograph.core.files import HOME
+from heliograph.core.files import HOME_VARIABLE
 from heliograph.core.redact import Secret
-from heliograph.store.base import Batch, entries, known
+from heliograph.store.base import Batch, samples_of, series_info_of
 from heliograph.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -37,17 +37,17 @@ REFRESH_SECONDS = 5.0
 
 
 @contextmanager
-def opened(speed: float, seed: int) -> Iterator[Box]:
+def open_demo(speed: float, seed: int) -> Iterator[DemoRun]:
     """Start both clouds on a free port and open the store."""
-    from heliograph.emulator.main import Options, build  # noqa: PLC0415 - an extra that may not be installed
+    from heliograph.emulator.main import EmulatorOptions, build_emulator  # noqa: PLC0415 - an extra that may not be installed
     from heliograph.emulator.server import serve_in_thread  # noqa: PLC0415
 
-    emulator = build(Options(start=START, speed=speed, seed=seed, accounts=ACCOUNTS))
+    emulator = build_emulator(EmulatorOptions(start=START, speed=speed, seed=seed, accounts=ACCOUNTS))
     with serve_in_thread(emulator) as ready, SqliteStore(_store_path()) as store:
-        yield Box(emulator, ready, store)
+        yield DemoRun(emulator, ready, store)
 
 
-class Box:
+class DemoRun:
     """One run of the demo."""
 
     def __init__(self, emulator: Emulator, ready: dict[str, Any], store: SqliteStore) -> None:
@@ -69,18 +69,22 @@ class Box:
             for row in ready["accounts"]
         ]
         # Nobody's account, and gone in a minute: nothing of it is worth remembering.
-        self.clients = [client(one, keeper=None) for one in self.accounts]
+        self.clients = [create_client(one, keeper=None) for one in self.accounts]
 
-    def read(self) -> list[Snapshot]:
+    def fetch(self) -> list[Snapshot]:
         """Read every plant of both clouds and keep what they say."""
-        results = together([partial(read, *pair) for pair in zip(self.accounts, self.clients, strict=True)])
+        results = run_parallel(
+            [partial(fetch_snapshots, *pair) for pair in zip(self.accounts, self.clients, strict=True)]
+        )
         snapshots: list[Snapshot] = []
         for result in results:
             if isinstance(result, Exception):
                 raise result
             snapshots.extend(result)
-        samples = [sample for one in snapshots for sample in entries(one)]
-        self.store.write(Batch(samples=samples, known=[name for one in snapshots for name in known(one)]))
+        samples = [sample for one in snapshots for sample in samples_of(one)]
+        self.store.write(
+            Batch(samples=samples, series_info=[name for one in snapshots for name in series_info_of(one)])
+        )
         self.stored += len(samples)
         return snapshots
 
@@ -98,9 +102,9 @@ class Box:
             "seconds": round(time.monotonic() - self.started, 3),
         }
 
-    def show(self, *, as_json: bool) -> None:
+    def print_once(self, *, as_json: bool) -> None:
         """Read once and print it."""
-        snapshots = self.read()
+        snapshots = self.fetch()
         if as_json:
             print_json(self.summary(snapshots))
         else:
@@ -110,24 +114,24 @@ class Box:
 
     def show_live(self, *, as_json: bool) -> None:
         """Read and show until stopped: in place on a terminal, one below the other in a pipe; and as a page."""
-        from heliograph.cli.demo.page import page, recalling  # noqa: PLC0415 - a single look needs neither
+        from heliograph.cli.demo.page import fetch_history, serve_page  # noqa: PLC0415 - a single look needs neither
 
         # Whoever runs this in the background ends it with SIGTERM: it shall end as well as by Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with page(self) as self.page, recalling(self, self.read()):
+        with serve_page(self) as self.page, fetch_history(self, self.fetch()):
             self._show_again_and_again(as_json=as_json)
 
     def _show_again_and_again(self, *, as_json: bool) -> None:
         console = _console()
         if as_json or not console.is_terminal:
             while True:
-                self.show(as_json=as_json)
+                self.print_once(as_json=as_json)
                 time.sleep(REFRESH_SECONDS)
         from rich.live import Live  # noqa: PLC0415
 
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                live.update(self._picture(self.read(), console.width, console.height), refresh=True)
+                live.update(self._picture(self.fetch(), console.width, console.height), refresh=True)
                 time.sleep(REFRESH_SECONDS)
 
     def _picture(self, snapshots: Sequence[Snapshot], width: int, height: int | None = None) -> RenderableType:
@@ -158,8 +162,8 @@ def _console() -> Console:
 
 def _store_path() -> Path:
     """Return where the demo keeps its samples: apart from real ones, and told to the person."""
-    if os.environ.get(HOME):
-        return Path(os.environ[HOME]) / "demo.sqlite"
+    if os.environ.get(HOME_VARIABLE):
+        return Path(os.environ[HOME_VARIABLE]) / "demo.sqlite"
     from tempfile import mkdtemp  # noqa: PLC0415
 
     return Path(mkdtemp(prefix="heliograph-demo-")) / "demo.sqlite"

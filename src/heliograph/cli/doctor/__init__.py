@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from heliograph.cli.doctor.account import Patient
+    from heliograph.cli.doctor.account import AccountDiagnosis
     from heliograph.cli.doctor.result import Section
     from heliograph.config import Account, Config
     from heliograph.errors import ConfigError
@@ -38,30 +38,30 @@ def add_doctor(commands: Any) -> None:
 
 def doctor(options: Namespace) -> int:
     """Look at everything, tell it, and return whether a problem was found."""
-    from heliograph.cli.doctor.result import lines  # noqa: PLC0415 - help needs no doctors
+    from heliograph.cli.doctor.result import format_section  # noqa: PLC0415 - help needs no doctors
     from heliograph.cli.terminal import printable  # noqa: PLC0415
 
     sections: list[Section] = []
-    patients: list[Patient] = []
+    patients: list[AccountDiagnosis] = []
     for section in _sections(options, patients):
         sections.append(section)
-        print(*map(printable, lines(section)), sep="\n")
+        print(*map(printable, format_section(section)), sep="\n")
     if not options.tried:
         print("Nothing was sent; --try asks the cloud, with the stored session only")
     if options.bundle:
         from heliograph.cli.doctor import bundle  # noqa: PLC0415 - few want one
 
-        bundle.write(options.bundle, sections, patients, options.config)
+        bundle.write_bundle(options.bundle, sections, patients, options.config)
         print(printable(f"{options.bundle} is written. It is masked; read it before you post it"))
     return int(any(check.verdict == "problem" for section in sections for check in section.checks))
 
 
-def _sections(options: Namespace, patients: list[Patient]) -> Iterator[Section]:
+def _sections(options: Namespace, patients: list[AccountDiagnosis]) -> Iterator[Section]:
     from heliograph.cli.doctor import environment  # noqa: PLC0415
     from heliograph.cli.doctor.result import Section  # noqa: PLC0415
 
     config = _configuration(options)
-    yield Section("This machine", tuple(environment.checks(config)))
+    yield Section("This machine", tuple(environment.check_environment(config)))
     for account in _accounts(options, config):
         yield _examined(account, patients, tried=options.tried)
 
@@ -82,32 +82,32 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
 
     if isinstance(config, ConfigError) or not (config.accounts or options.account):
         return ()
-    chosen = config.chosen(options.account, options.server)
+    chosen = config.select_accounts(options.account, options.server)
     found = tuple(one for one in chosen if options.vendor in (None, one.vendor))
     if not found:
         raise ConfigError(f"there is no account of {options.vendor} here; heliograph --help tells how to name one")
     return found
 
 
-def _examined(account: Account, patients: list[Patient], *, tried: bool) -> Section:
+def _examined(account: Account, patients: list[AccountDiagnosis], *, tried: bool) -> Section:
     from heliograph.cli.doctor import online  # noqa: PLC0415
-    from heliograph.cli.doctor.account import Patient  # noqa: PLC0415
+    from heliograph.cli.doctor.account import AccountDiagnosis  # noqa: PLC0415
     from heliograph.cli.doctor.result import Section, problem, warning  # noqa: PLC0415
-    from heliograph.cli.settings.recover import open_lines  # noqa: PLC0415
-    from heliograph.cli.status import title  # noqa: PLC0415
+    from heliograph.cli.settings.recover import open_order_lines  # noqa: PLC0415
+    from heliograph.cli.status import account_title  # noqa: PLC0415
     from heliograph.errors import ConfigError, StoreError  # noqa: PLC0415
 
     try:
-        patient = Patient(account)
+        patient = AccountDiagnosis(account)
     except ConfigError as error:
-        return Section(title(account), (problem("server", str(error)),))
+        return Section(account_title(account), (problem("server", str(error)),))
     except StoreError as error:
-        return Section(title(account), (problem("memory", str(error)),))
+        return Section(account_title(account), (problem("memory", str(error)),))
     patients.append(patient)
-    found = [patient.password(tried=tried), *patient.checks()]
-    found += online.checks(patient) if tried else patient.clock()
+    found = [patient.check_password(online=tried), *patient.checks()]
+    found += online.check_online(patient) if tried else patient.check_clock()
     try:
-        found += [warning("orders", line) for line in open_lines(account)]
+        found += [warning("orders", line) for line in open_order_lines(account)]
     except StoreError as error:
         found.append(problem("orders", str(error)))
-    return Section(title(account), tuple(found), patient.lately())
+    return Section(account_title(account), tuple(found), patient.recent_events())

@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from heliograph.cli.clients import client
+from heliograph.cli.clients import create_client
 from heliograph.cli.doctor.result import ok, problem, warning
-from heliograph.cli.status import held, usage
-from heliograph.cli.timefmt import clock, length
+from heliograph.cli.status import budget_usage, pause_text
+from heliograph.cli.timefmt import format_duration, format_local_time
 from heliograph.client import TIMEOUT, BlockingClient
 from heliograph.core.session import Session
 from heliograph.errors import ConfigError
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from heliograph.cli.doctor.result import Check
     from heliograph.config import Account
-    from heliograph.keeper import Pause
+    from heliograph.keeper import Backoff
 
-HERE = frozenset(("127.0.0.1", "localhost", "::1"))
+LOCAL_HOSTS = frozenset(("127.0.0.1", "localhost", "::1"))
 SLOW_CLOCK = 120.0
 """Seconds a clock may be off: signatures and days are right all the same, but something keeps bad time."""
 RIVALS = 2
@@ -38,29 +38,29 @@ _WHAT_TO_DO = {
 }
 
 
-class Patient:
+class AccountDiagnosis:
     """One account, a client of it that cannot log in, and what its keeper remembers."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.specialist: Any = import_module(f"heliograph.vendors.{account.vendor}.diagnostics")
-        usual = client(account, interactive=True)
-        self.gate = usual.gate
+        self.vendor: Any = import_module(f"heliograph.vendors.{account.vendor}.diagnostics")
+        usual = create_client(account, interactive=True)
+        self.guard = usual.gate
         # Without anybody's name and password no login can be sent, whatever the cloud answers.
         nobody = usual.cloud(), Session(usual.session.server), None
-        self.client = BlockingClient(*nobody, timeout=TIMEOUT, allow_commands=False, gate=self.gate)
-        self.look()
+        self.client = BlockingClient(*nobody, timeout=TIMEOUT, allow_commands=False, guard=self.guard)
+        self.refresh()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See what the keeper remembers by now."""
         self.now = datetime.now(UTC)
-        self.book = self.gate.load(self.now.timestamp())
-        self.budget = policy.budget(self.book, self.now.timestamp(), self.gate.limits)
-        stored = self.book.session
+        self.state = self.guard.load(self.now.timestamp())
+        self.budget = policy.budget(self.state, self.now.timestamp(), self.guard.limits)
+        stored = self.state.session
         self.session = Session.from_dict(stored) if stored else self.client.session
 
     @property
-    def login(self) -> str:
+    def login_command(self) -> str:
         """What a person runs to log this account in."""
         account = self.account
         return f"heliograph login {account.vendor}" + (
@@ -73,39 +73,39 @@ class Patient:
         yield from self.trouble()
         yield self.budgeted()
         yield self.opened()
-        yield from (ok(label, text) for label, text in self.specialist.outlook(self.session))
+        yield from (ok(label, text) for label, text in self.vendor.outlook(self.session))
 
     def server(self) -> Check:
         """Tell whether the account is sent to its cloud, and only there."""
         server = self.session.server
         parts = urlsplit(server)
-        if parts.hostname in HERE:
+        if parts.hostname in LOCAL_HOSTS:
             return ok("server", f"{server}, on this machine")
         if parts.scheme != "https":
             return warning(
                 "server", f"{server} is not encrypted: whoever is on the way can read what opens the account"
             )
-        if not self.specialist.knows(server):
+        if not self.vendor.allows_host(server):
             return warning("server", f"{server} is none of {self.account.vendor}'s known servers; take out `server`")
         return ok("server", f"{server}; an account lives in one region only, `server` names another")
 
     def trouble(self) -> Iterator[Check]:
         """Tell what the keeper holds back, and what went wrong at the last login."""
-        book, pause = self.book, self.budget.pause
+        book, pause = self.state, self.budget.pause
         if pause and pause.kind != "login":
             yield self.paused(pause)
         if book.refused_at is not None:
-            at = clock(datetime.fromtimestamp(book.refused_at, UTC), self.now)
+            at = format_local_time(datetime.fromtimestamp(book.refused_at, UTC), self.now)
             yield problem(
                 "login",
                 f"the cloud refused the password at {at}, and it is not tried again; "
-                f"try it in the app, see that the region is right, then run: {self.login}",
+                f"try it in the app, see that the region is right, then run: {self.login_command}",
             )
         elif book.failed_by_person:
             yield problem(
                 "login",
                 f"the last one failed: {book.failed_why}; log in to the cloud's own app with this account, accept "
-                f"what it asks, then run: {self.login}",
+                f"what it asks, then run: {self.login_command}",
             )
         elif pause and pause.kind == "login":
             yield self.paused(pause)
@@ -118,60 +118,60 @@ class Patient:
                 "give this program an account of its own, as a visitor",
             )
 
-    def paused(self, pause: Pause) -> Check:
+    def paused(self, pause: Backoff) -> Check:
         """Tell why nothing is sent until when."""
         verdict = problem if pause.kind in {"locked", "blocked"} else warning
         advice = _WHAT_TO_DO[pause.kind].format(vendor=self.account.vendor)
-        return verdict("login" if pause.kind == "login" else "pause", f"{held(pause, self.now)}; {advice}")
+        return verdict("login" if pause.kind == "login" else "pause", f"{pause_text(pause, self.now)}; {advice}")
 
     def budgeted(self) -> Check:
         """Tell what is used of the budget."""
         budget = self.budget
         if budget.next_free is None:
-            return ok("budget", usage(budget))
+            return ok("budget", budget_usage(budget))
         return warning(
             "budget",
-            f"{usage(budget)}; programs wait until {clock(budget.next_free, self.now)}, {budget.reserve} are kept for "
+            f"{budget_usage(budget)}; programs wait until {format_local_time(budget.next_free, self.now)}, {budget.reserve} are kept for "
             "a person",
         )
 
     def opened(self) -> Check:
         """Tell whether there is a session."""
         budget = self.budget
-        last = f", the last login was at {clock(budget.last_login, self.now)}" if budget.last_login else ""
+        last = f", the last login was at {format_local_time(budget.last_login, self.now)}" if budget.last_login else ""
         if not self.session.alive:
             return ok("session", f"none is stored{last}; the next reading logs in once")
-        age = f", {length(self.now - budget.opened_at)} old" if budget.opened_at else ""
+        age = f", {format_duration(self.now - budget.opened_at)} old" if budget.opened_at else ""
         return ok("session", f"one is stored{age}{last}")
 
-    def clock(self) -> Iterator[Check]:
+    def check_clock(self) -> Iterator[Check]:
         """Tell how far this machine's clock was from the cloud's when the cloud last said."""
         if self.session.skew:
-            yield clock_off(self.session.skew)
+            yield clock_check(self.session.skew)
 
-    def password(self, *, tried: bool) -> Check:
+    def check_password(self, *, online: bool) -> Check:
         """Tell where the password comes from and whether it is there; a command is run only for a trial."""
         account = self.account
         key = account.password_key
-        if key == "password_command" and not tried:
+        if key == "password_command" and not online:
             return ok("password", "from password_command, which runs only with --try")
         try:
             there = bool(account.password.reveal())
         except ConfigError as error:
             return problem("password", str(error))
-        where = f"from {key}" if key else f"kept by {self.login}"
+        where = f"from {key}" if key else f"kept by {self.login_command}"
         return ok("password", where) if there else problem("password", f"{where}, and it is empty")
 
-    def lately(self) -> tuple[str, ...]:
+    def recent_events(self) -> tuple[str, ...]:
         """Return what happened to the account lately, oldest first."""
-        notes = (f"{clock(at, self.now)}  {note}" for at, note in self.budget.notes[-LATELY:])
-        return (*notes, *self.specialist.story(self.session))
+        notes = (f"{format_local_time(at, self.now)}  {note}" for at, note in self.budget.notes[-LATELY:])
+        return (*notes, *self.vendor.story(self.session))
 
 
-def clock_off(skew: float) -> Check:
+def clock_check(skew: float) -> Check:
     """Tell how far this machine's clock is from a cloud's."""
     if abs(skew) < SLOW_CLOCK:
         return ok("clock", "this machine's agrees with the cloud's")
     way = "behind" if skew > 0 else "ahead of"
-    told = f"this machine's is {length(timedelta(seconds=abs(skew)))} {way} the cloud's"
+    told = f"this machine's is {format_duration(timedelta(seconds=abs(skew)))} {way} the cloud's"
     return warning("clock", f"{told}; let it be set by the network (NTP)")

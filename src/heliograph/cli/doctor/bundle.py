@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from heliograph.cli.doctor.account import HERE
-from heliograph.cli.doctor.result import lines
+from heliograph.cli.doctor.account import LOCAL_HOSTS
+from heliograph.cli.doctor.result import format_section
 from heliograph.config import VENDORS
 from heliograph.core.files import config_path, data_folder
-from heliograph.core.redact import MASK, Known, masked
+from heliograph.core.redact import MASK, SecretMasker, mask_secrets
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from heliograph.cli.doctor.account import Patient
+    from heliograph.cli.doctor.account import AccountDiagnosis
     from heliograph.cli.doctor.result import Section
     from heliograph.config import Account
 
@@ -41,10 +41,12 @@ _SESSION = ("alive", "skew", "futile_at", "died_at")
 _FACTS = ("dialect", "open", "tried")
 
 
-def write(path: Path, sections: Sequence[Section], patients: Sequence[Patient], config: Path | None) -> None:
+def write_bundle(
+    path: Path, sections: Sequence[Section], patients: Sequence[AccountDiagnosis], config: Path | None
+) -> None:
     """Write the bundle; a file that is there already is somebody's, and stays."""
     place = config or config_path(os.environ)
-    text = bundle(sections, patients, place)
+    text = format_bundle(sections, patients, place)
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
@@ -54,18 +56,18 @@ def write(path: Path, sections: Sequence[Section], patients: Sequence[Patient], 
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def bundle(sections: Iterable[Section], patients: Sequence[Patient], config: Path) -> str:
+def format_bundle(sections: Iterable[Section], patients: Sequence[AccountDiagnosis], config: Path) -> str:
     """Return everything that helps whoever looks for the fault, and nothing else."""
     written = _text_of(config)
     parts = ["What heliograph doctor found. Read it before you post it.", ""]
     for section in sections:
-        parts += [*lines(section), ""]
+        parts += [*format_section(section), ""]
     parts += ["Packages", *_packages(), ""]
     parts += ["Configuration", *(f"  {line}" for line in _configuration(written)), ""]
     for number, patient in enumerate(patients, 1):
         parts += [f"Memory of account {number} ({patient.account.vendor})", *_memory(patient), ""]
-    known = Known([*_personal(patients), *_quoted(written), *_of_environment()])
-    return masked(known.masked(_without_places("\n".join(parts), config)))
+    known = SecretMasker([*_personal(patients), *_quoted(written), *_of_environment()])
+    return mask_secrets(known.mask(_without_places("\n".join(parts), config)))
 
 
 def _packages() -> Iterator[str]:
@@ -102,8 +104,8 @@ def _configuration(written: str) -> Iterator[str]:
             yield f"{number}: {MASK}"
 
 
-def _memory(patient: Patient) -> Iterator[str]:
-    for name, value in patient.book.to_dict().items():
+def _memory(patient: AccountDiagnosis) -> Iterator[str]:
+    for name, value in patient.state.to_dict().items():
         if name not in _HIDDEN:
             yield f"  {name}: {_plain(value)}"
     for name in _SESSION:
@@ -122,15 +124,15 @@ def _plain(value: Any) -> str:
     return f"[{', '.join(map(_plain, value))}]" if isinstance(value, list) else str(value)
 
 
-def _personal(patients: Iterable[Patient]) -> Iterator[str]:
+def _personal(patients: Iterable[AccountDiagnosis]) -> Iterator[str]:
     """Yield what opens an account or tells whose it is."""
     for patient in patients:
         account, session = patient.account, patient.session
-        yield from (account.username, account.password.at_hand(), *session.secrets(), *_own_names(account))
+        yield from (account.username, account.password.value_if_loaded(), *session.secrets(), *_own_names(account))
         plants = session.facts.get("plants") or {}
         yield from (str(text) for pair in plants.items() for text in pair if text)
         host = urlsplit(session.server).hostname or ""
-        if host not in HERE and not patient.specialist.knows(session.server):
+        if host not in LOCAL_HOSTS and not patient.vendor.allows_host(session.server):
             yield host
 
 

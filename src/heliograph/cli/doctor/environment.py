@@ -22,12 +22,12 @@ _SPARSE = 100 * 2**20
 """Bytes of free disk below which a person should know."""
 
 
-def checks(config: Config | ConfigError) -> Iterator[Check]:
+def check_environment(config: Config | ConfigError) -> Iterator[Check]:
     """Look at everything that is no account's own."""
     yield version()
     yield from configuration(config)
     folder = data_folder(os.environ)
-    yield from disk(folder)
+    yield from check_disk(folder)
     yield from files(folder)
 
 
@@ -51,7 +51,7 @@ def configuration(config: Config | ConfigError) -> Iterator[Check]:
     yield from (warning("configuration", text) for text in config.warnings)
 
 
-def disk(folder: Path) -> Iterator[Check]:
+def check_disk(folder: Path) -> Iterator[Check]:
     """Tell whether what has to be remembered can be written."""
     from tempfile import TemporaryFile  # noqa: PLC0415 - only a doctor asks
 

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from heliograph.cli.concurrency import apart
-from heliograph.cli.doctor.account import clock_off
+from heliograph.cli.concurrency import run_in_thread
+from heliograph.cli.doctor.account import clock_check
 from heliograph.cli.doctor.result import ok, problem, warning
 from heliograph.client import send
 from heliograph.core.session import Session
@@ -20,7 +20,7 @@ from heliograph.errors import CloudError, SessionExpired, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.cli.doctor.account import Patient
+    from heliograph.cli.doctor.account import AccountDiagnosis
     from heliograph.cli.doctor.result import Check
     from heliograph.core.session import Request
 
@@ -28,20 +28,20 @@ _TURNED_AWAY = frozenset((403, 405))
 _SILENT = frozenset(("locked", "blocked", "throttled"))
 
 
-def checks(patient: Patient) -> Iterator[Check]:
+def check_online(patient: AccountDiagnosis) -> Iterator[Check]:
     """Ask the cloud as little as tells something."""
     pause = patient.budget.pause
     if pause and pause.kind in _SILENT:
-        yield from patient.clock()
+        yield from patient.check_clock()
         yield warning("trial", "nothing was sent, for the pause above is not over")
         return
     skew: float | None = None
-    for knock in patient.specialist.knocks(patient.session):
+    for knock in patient.vendor.knocks(patient.session):
         check, told = answered(knock)
         skew = told if skew is None else skew
         yield check
     if skew is not None:
-        yield clock_off(skew)
+        yield clock_check(skew)
     yield session_works(patient)
 
 
@@ -50,12 +50,12 @@ def answered(knock: Request) -> tuple[Check, float | None]:
     host = urlsplit(knock.url).netloc
     started = monotonic()
     try:
-        reply = apart(lambda: send(knock))
+        reply = run_in_thread(lambda: send(knock))
     except CloudError as error:
-        return problem("network", f"{error.what}; {_why_silent(knock.url, error)}"), None
+        return problem("network", f"{error.message}; {_why_silent(knock.url, error)}"), None
     took = f"{(monotonic() - started) * 1000:.0f} ms"
     glance = Session(knock.url)
-    glance.absorb(knock.url, reply)
+    glance.update_from_response(knock.url, reply)
     skew = glance.skew if "date" in reply.headers else None
     if reply.status in _TURNED_AWAY:
         told = f"the firewall before {host} turns this address away ({reply.status}); wait some hours"
@@ -65,7 +65,7 @@ def answered(knock: Request) -> tuple[Check, float | None]:
 
 def _why_silent(url: str, error: CloudError) -> str:
     parts = urlsplit(url)
-    if "certificate" in error.what.lower():
+    if "certificate" in error.message.lower():
         return "see that this machine's clock is right, and that no proxy stands in between"
     try:
         socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
@@ -74,18 +74,20 @@ def _why_silent(url: str, error: CloudError) -> str:
     return "check the network and any proxy or firewall between this machine and the cloud"
 
 
-def session_works(patient: Patient) -> Check:
+def session_works(patient: AccountDiagnosis) -> Check:
     """Make one cheap call with the stored session; where it is over, say so instead of opening another."""
     if not patient.session.alive:
-        return warning("trial", f"no session is stored, and a login was not spent; this one does: {patient.login}")
+        return warning(
+            "trial", f"no session is stored, and a login was not spent; this one does: {patient.login_command}"
+        )
     try:
-        apart(lambda: patient.client.perform(lambda: patient.specialist.probe(patient.session)))
+        run_in_thread(lambda: patient.client.perform(lambda: patient.vendor.probe(patient.session)))
     except SessionExpired:
-        patient.look()
+        patient.refresh()
         told = "the stored session is over, and a login was not spent; this one does"
-        return warning("trial", f"{told}: {patient.login}")
+        return warning("trial", f"{told}: {patient.login_command}")
     except (CloudError, StoreError) as error:
-        patient.look()
+        patient.refresh()
         return problem("trial", str(error))
-    patient.look()
+    patient.refresh()
     return ok("trial", "the stored session opens the account")

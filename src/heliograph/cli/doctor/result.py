@@ -12,8 +12,8 @@ class Check(NamedTuple):
     """What was looked at, how it is, and one sentence that says what to do where something is wrong."""
 
     verdict: Verdict
-    what: str
-    sentence: str
+    label: str
+    message: str
 
 
 class Section(NamedTuple):
@@ -21,7 +21,7 @@ class Section(NamedTuple):
 
     title: str
     checks: tuple[Check, ...]
-    lately: tuple[str, ...] = ()
+    recent_events: tuple[str, ...] = ()
 
 
 ok = partial(Check, "ok")
@@ -29,9 +29,9 @@ warning = partial(Check, "warning")
 problem = partial(Check, "problem")
 
 
-def lines(section: Section) -> list[str]:
+def format_section(section: Section) -> list[str]:
     """Return a section as a person reads it."""
-    width = max((len(check.what) for check in section.checks), default=0)
-    told = [f"  {check.verdict:7}  {check.what:{width}}  {check.sentence}" for check in section.checks]
-    lately = [f"    {sentence}" for sentence in section.lately]
+    width = max((len(check.label) for check in section.checks), default=0)
+    told = [f"  {check.verdict:7}  {check.label:{width}}  {check.message}" for check in section.checks]
+    lately = [f"    {sentence}" for sentence in section.recent_events]
     return [section.title, *told, *(["  lately:", *lately] if lately else [])]

@@ -6,7 +6,7 @@ from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.options import add_common
+from heliograph.cli.options import add_account_options
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -61,7 +61,7 @@ def add_settings(commands: Any) -> None:
         epilog=f"examples:\n{_SHOW}{_SET}{_UNDO}\n{_CODES}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    add_common(parser)
+    add_account_options(parser)
     kinds = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
 
     show = _add(kinds, "show", "show what a device can be set to, and what it is", _SHOW)
@@ -115,7 +115,7 @@ def _add(kinds: Any, name: str, sentence: str, examples: str) -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one object; unknown is null")
-    add_common(parser)
+    add_account_options(parser)
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to them
         if action.dest in {"config", "server", "account"}:
             # They may also stand before WHAT, and what is not said here must not unsay that.
@@ -129,9 +129,9 @@ def _later(name: str) -> Callable[[Namespace], int]:
 
     def run(options: Namespace) -> int:
         if name not in {"log", "recover"} and not getattr(options, "dry_run", False):
-            from heliograph.cli.settings.recover import before_a_command  # noqa: PLC0415 - as above
+            from heliograph.cli.settings.recover import restore_due  # noqa: PLC0415 - as above
 
-            before_a_command(options)
+            restore_due(options)
         done: int = getattr(import_module(f"heliograph.cli.settings.{_PLACES[name]}"), f"run_{name}")(options)
         return done
 

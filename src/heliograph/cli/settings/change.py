@@ -6,14 +6,14 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import at_keyboard
-from heliograph.cli.concurrency import apart
-from heliograph.cli.options import chosen_accounts
+from heliograph.cli.clients import is_interactive
+from heliograph.cli.concurrency import run_in_thread
+from heliograph.cli.options import load_accounts
 from heliograph.cli.settings import format  # noqa: A004 - always used as a module
-from heliograph.cli.settings.common import desk, find, journal, now, requests
-from heliograph.cli.terminal import complain, print_json, printable
+from heliograph.cli.settings.common import journal_of, now, orders_of, planned_requests, resolve_device
+from heliograph.cli.terminal import print_error, print_json, printable
 from heliograph.errors import ConfigError
-from heliograph.settings import State
+from heliograph.settings import ChangeState
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 def run_set(options: Namespace) -> int:
     """Change settings of one device."""
-    wanted = typed(options.values)
-    found = find(chosen_accounts(options), options.device, now().timestamp())
-    orders = desk(found.account)
-    plan = apart(lambda: orders.plan(found.device, wanted))
-    return carried(options, orders, plan)[0]
+    wanted = parse_assignments(options.values)
+    found = resolve_device(load_accounts(options), options.device, now().timestamp())
+    orders = orders_of(found.account)
+    plan = run_in_thread(lambda: orders.plan(found.device, wanted))
+    return confirm_and_execute(options, orders, plan)[0]
 
 
 def run_undo(options: Namespace) -> int:
     """Take back an order that is named, or the last one of a device."""
-    accounts = chosen_accounts(options)
+    accounts = load_accounts(options)
     for account in accounts:
-        if options.device in journal(account).read().orders:
-            orders = desk(account)
+        if options.device in journal_of(account).read().orders:
+            orders = orders_of(account)
             job = partial(orders.plan_undo, order=options.device)
             break
     else:
-        found = find(accounts, options.device, now().timestamp())
-        orders = desk(found.account)
+        found = resolve_device(accounts, options.device, now().timestamp())
+        orders = orders_of(found.account)
         job = partial(orders.plan_undo, found.device)
-    return carried(options, orders, apart(job))[0]
+    return confirm_and_execute(options, orders, run_in_thread(job))[0]
 
 
-def typed(texts: Sequence[str]) -> dict[str, Value | dict[str, Value]]:
+def parse_assignments(texts: Sequence[str]) -> dict[str, Value | dict[str, Value]]:
     """Read NAME=VALUE and NAME.PARAMETER=VALUE.
 
     >>> typed(["ac_charge=on", "time_window_1.start=01:00", "time_window_1.end=05:00"])
@@ -69,37 +69,39 @@ def typed(texts: Sequence[str]) -> dict[str, Value | dict[str, Value]]:
     return found
 
 
-def carried(options: Namespace, orders: Orders, plan: Plan) -> tuple[int, Order | None]:
+def confirm_and_execute(options: Namespace, orders: Orders, plan: Plan) -> tuple[int, Order | None]:
     """Show a difference, ask, send it and tell what became of it; return the exit code and the order."""
     if not options.json:
-        print(*map(printable, format.difference(plan)), sep="\n")
+        print(*map(printable, format.format_plan(plan)), sep="\n")
     if options.dry_run:
         return _dry(options, orders, plan), None
-    orders.road.rights.check(step.setting for step in plan.steps)
+    orders.executor.permissions.check(step.setting for step in plan.steps)
     if plan.steps and not options.yes and not _agreed():
-        complain("nothing was sent")
+        print_error("nothing was sent")
         return 1, None
     try:
-        order = apart(lambda: orders.carry(plan))
+        order = run_in_thread(lambda: orders.carry(plan))
     except KeyboardInterrupt:
         for one in orders.unsettled(plan.device.id):
-            complain(format.OPEN.format(one.id))
+            print_error(format.OPEN_ORDER.format(one.id))
         raise
     if options.json:
-        print_json({**format.plan_as_dict(plan), "state": state(order), "order": order and format.as_dict(order)})
+        print_json(
+            {**format.plan_as_dict(plan), "state": final_state(order), "order": order and format.order_as_dict(order)}
+        )
     elif order:
-        print(*format.outcome(order, plan.sight.settings, now()), sep="\n")
-    return format.CODES[state(order)], order
+        print(*format.format_outcome(order, plan.snapshot.settings, now()), sep="\n")
+    return format.EXIT_CODES[final_state(order)], order
 
 
-def state(order: Order | None) -> State:
+def final_state(order: Order | None) -> ChangeState:
     """Return what became of an order; where nothing had to be sent, the device has it."""
-    return order.state if order else State.APPLIED
+    return order.state if order else ChangeState.APPLIED
 
 
 def _dry(options: Namespace, orders: Orders, plan: Plan) -> int:
     """Tell what would be sent."""
-    told = [one for step in plan.steps for one in requests(orders.client, plan.device, step)]
+    told = [one for step in plan.steps for one in planned_requests(orders.client, plan.device, step)]
     refusal = _refusal(orders, plan)
     if options.json:
         allowed = {"allowed": not refusal, "why": refusal or None}
@@ -116,14 +118,14 @@ def _dry(options: Namespace, orders: Orders, plan: Plan) -> int:
 
 def _refusal(orders: Orders, plan: Plan) -> str:
     try:
-        orders.road.rights.check(step.setting for step in plan.steps)
+        orders.executor.permissions.check(step.setting for step in plan.steps)
     except ConfigError as error:
         return str(error)
     return ""
 
 
 def _agreed() -> bool:
-    if not at_keyboard():
+    if not is_interactive():
         raise ConfigError("there is no terminal to ask at; say --yes to send it, or --dry-run to see it only")
     print("Send this? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -6,15 +6,15 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.cli.concurrency import apart
-from heliograph.cli.options import chosen_accounts
+from heliograph.cli.concurrency import run_in_thread
+from heliograph.cli.options import load_accounts
 from heliograph.cli.settings import common, format  # noqa: A004 - always used as a module
-from heliograph.cli.settings.change import carried, state, typed
-from heliograph.cli.settings.common import desk, find, now
-from heliograph.cli.terminal import complain
-from heliograph.cli.timefmt import clock
+from heliograph.cli.settings.change import confirm_and_execute, final_state, parse_assignments
+from heliograph.cli.settings.common import now, orders_of, resolve_device
+from heliograph.cli.terminal import print_error
+from heliograph.cli.timefmt import format_local_time
 from heliograph.errors import ConfigError, HeliographError
-from heliograph.settings import State
+from heliograph.settings import ChangeState
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -35,27 +35,29 @@ def run_curtail(options: Namespace) -> int:
     until = moment(options.until, now())
     if bool(options.to) == bool(options.values):
         raise ConfigError("say either --to LIMIT or settings as NAME=VALUE")
-    wanted: Mapping[str, Value | Mapping[str, Value]] = typed(options.values)
-    found = find(chosen_accounts(options), options.device, now().timestamp())
-    orders = desk(found.account)
+    wanted: Mapping[str, Value | Mapping[str, Value]] = parse_assignments(options.values)
+    found = resolve_device(load_accounts(options), options.device, now().timestamp())
+    orders = orders_of(found.account)
     if options.to:
         wanted = limit(orders.client.settings_of(found.device), options.to)
-    plan = apart(lambda: orders.plan_curtail(found.device, wanted, until))
+    plan = run_in_thread(lambda: orders.plan_curtail(found.device, wanted, until))
     if options.to:
         _never_more(plan)
-    code, order = carried(options, orders, plan)
-    if order is None or order.state is State.REFUSED or options.leave:
+    code, order = confirm_and_execute(options, orders, plan)
+    if order is None or order.state is ChangeState.REFUSED or options.leave:
         return code
-    complain(f"it is restored at {clock(until, now())}; Ctrl-C leaves that to `heliograph collect` or the next command")
+    print_error(
+        f"it is restored at {format_local_time(until, now())}; Ctrl-C leaves that to `heliograph collect` or the next command"
+    )
     return max(code, _ended(orders, order))
 
 
 def _never_more(plan: Plan) -> None:
     """Raise where a limit would let a device give more than it may now."""
     for step in plan.steps:
-        for name, old, new in step.parameters():
+        for name, old, new in step.changed_parameters():
             if isinstance(old, float) and isinstance(new, float) and new > old:
-                there = format.value(step.setting, name, old)
+                there = format.format_value(step.setting, name, old)
                 raise ConfigError(f"{step.setting.name} is {there} already, which is less than that; nothing was sent")
 
 
@@ -68,12 +70,12 @@ def _ended(orders: Orders, order: Order) -> int:
             common.CLOCK.sleep(min(left, _TRY) if left > 0 else _TRY)
             continue
         try:
-            done = apart(lambda: orders.restore(order))
+            done = run_in_thread(lambda: orders.restore(order))
         except HeliographError as error:
-            complain(f"order {order.id} is not restored yet: {error}")
+            print_error(f"order {order.id} is not restored yet: {error}")
             common.CLOCK.sleep(_TRY)
-    complain(f"order {order.id} is over: {state(done)}")
-    return format.CODES[state(done)]
+    print_error(f"order {order.id} is over: {final_state(done)}")
+    return format.EXIT_CODES[final_state(done)]
 
 
 def limit(settings: Iterable[Setting], text: str) -> dict[str, dict[str, Value]]:

@@ -8,14 +8,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.concurrency import apart
-from heliograph.cli.options import chosen_accounts
-from heliograph.cli.settings.change import carried
-from heliograph.cli.settings.common import desk, find, now
+from heliograph.cli.concurrency import run_in_thread
+from heliograph.cli.options import load_accounts
+from heliograph.cli.settings.change import confirm_and_execute
+from heliograph.cli.settings.common import now, orders_of, resolve_device
 from heliograph.cli.terminal import print_json, printable
-from heliograph.errors import ConfigError, Invalid
-from heliograph.settings.api import scheduled
-from heliograph.settings.schedule import Schedule, Window, to_settings, without_midnight
+from heliograph.errors import ConfigError, InvalidValue
+from heliograph.settings.api import schedule_of
+from heliograph.settings.schedule import Schedule, Window, split_at_midnight, to_settings
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,18 +28,18 @@ _LIMITS = {one.name for one in fields(Schedule)} - {"windows"}
 def run_schedule(options: Namespace) -> int:
     """Print the schedule a device has, or bring it to that of a file."""
     wanted = read(options.file) if options.file else None
-    found = find(chosen_accounts(options), options.device, now().timestamp())
-    orders = desk(found.account)
-    sight = apart(lambda: orders.look(found.device))
+    found = resolve_device(load_accounts(options), options.device, now().timestamp())
+    orders = orders_of(found.account)
+    sight = run_in_thread(lambda: orders.look(found.device))
     if wanted is None:
-        schedule = scheduled(sight)
+        schedule = schedule_of(sight)
         if options.json:
             print_json(_plain(schedule))
         else:
             print(*map(printable, written(schedule)), sep="\n")
         return 0
-    values = to_settings(without_midnight(wanted), tuple(sight.settings.values()))
-    return carried(options, orders, orders.road.planned(sight, values))[0]
+    values = to_settings(split_at_midnight(wanted), tuple(sight.settings.values()))
+    return confirm_and_execute(options, orders, orders.executor.plan_from(sight, values))[0]
 
 
 def read(place: str) -> Schedule:
@@ -86,10 +86,10 @@ def _window(row: dict[str, Any], where: str) -> Window:
         hour, colon, minute = row[name].partition(":")
         parts = colon and hour.isdecimal() and minute.isdecimal() and len(hour) <= 2 and len(minute) == 2
         if not parts or int(hour) > 23 or int(minute) > 59:
-            raise Invalid(f"{where}: {name} is a time from 00:00 to 23:59, not {row[name][:20]!r}")
+            raise InvalidValue(f"{where}: {name} is a time from 00:00 to 23:59, not {row[name][:20]!r}")
         row[name] = f"{int(hour):02d}:{minute}"
     if not isinstance(row.get("enabled", True), bool):
-        raise Invalid(f"{where}: enabled is true or false")
+        raise InvalidValue(f"{where}: enabled is true or false")
     if "power" in row:
         row["power"] = _number(row["power"], "power", where)
     return Window(**row)
@@ -98,12 +98,12 @@ def _window(row: dict[str, Any], where: str) -> Window:
 def _number(value: object, name: str, where: str) -> Any:
     if name == "ac_charge":
         if not isinstance(value, bool):
-            raise Invalid(f"{where}: {name} is true or false")
+            raise InvalidValue(f"{where}: {name} is true or false")
         return value
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Invalid(f"{where}: {name} is a number")
+        raise InvalidValue(f"{where}: {name} is a number")
     return float(value)
 
 

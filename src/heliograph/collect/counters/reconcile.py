@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from heliograph.collect.counters.track import DIP, HOUR, Heard, Line, granularity
+from heliograph.collect.counters.track import DIP, HOUR, CounterOutcome, CounterTrack, granularity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +19,11 @@ SKEW = 5400
 UNSPLIT = 0.5
 """Less than this over a midnight is split by time; more is left to the cloud's own word on the days."""
 
-State = Literal["waiting", "zeroed", "today"]
+DayState = Literal["waiting", "zeroed", "today"]
 """Whose the day counter is: still yesterday's or unknown; zero, but not moving yet; today's."""
 
 
-class Moment(NamedTuple):
+class SampleTime(NamedTuple):
     """When a sample was taken, on the plant's calendar, and the greatest flow there can be, in kWh a second."""
 
     at: int
@@ -32,14 +32,14 @@ class Moment(NamedTuple):
     limit: float
 
 
-class Said(NamedTuple):
+class KeptValue(NamedTuple):
     """What is kept of one raw value, and why, where it is not the raw value itself."""
 
-    kept: float | None
-    why: str | None = None
+    value: float | None
+    reason: str | None = None
 
 
-class Energy(NamedTuple):
+class ReconciledDay(NamedTuple):
     """What flowed on a day, and whether a day counter said otherwise."""
 
     kwh: float
@@ -47,7 +47,7 @@ class Energy(NamedTuple):
 
 
 @dataclass(slots=True)
-class Ledger:
+class EnergyReconciler:
     """One kind of energy of one series, in kWh."""
 
     day: int
@@ -60,7 +60,7 @@ class Ledger:
     """Too much flowed over the last midnight to say which day it belongs to."""
     before: float | None = None
     """The ledger when the day before began, where that is known."""
-    total: Line | None = None
+    total: CounterTrack | None = None
     zero: float = 0.0
     """What is added to the raw total, for meters of the past."""
     pair: tuple[float, float] | None = None
@@ -69,10 +69,10 @@ class Ledger:
     """Whether the day counter moved since then."""
     unsplit: float = 0.0
     """What flowed over midnight and found no day."""
-    today: Line | None = None
-    reset: Line | None = None
+    today: CounterTrack | None = None
+    reset: CounterTrack | None = None
     """The day counter after a fall to zero that may be a glitch."""
-    state: State = "waiting"
+    state: DayState = "waiting"
     cut: float | None = None
     """The ledger when the day counter in `today` stood at zero."""
     stale: float = 0.0
@@ -87,7 +87,9 @@ class Ledger:
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Self:
         """Read back what `dump` wrote."""
-        lines = {name: None if kept[name] is None else Line.load(kept[name]) for name in ("total", "today", "reset")}
+        lines = {
+            name: None if kept[name] is None else CounterTrack.load(kept[name]) for name in ("total", "today", "reset")
+        }
         return cls(**{**kept, **lines, "pair": None if kept["pair"] is None else tuple(kept["pair"])})
 
     def dump(self) -> dict[str, Any]:
@@ -97,24 +99,24 @@ class Ledger:
             {name: getattr(self, name) for name in _FIELDS} | lines | {"pair": list(self.pair) if self.pair else None}
         )
 
-    def hear(self, now: Moment, total: float | None, today: float | None) -> tuple[Said, Said]:
+    def update(self, now: SampleTime, total: float | None, today: float | None) -> tuple[KeptValue, KeptValue]:
         """Take in what one sample says of total and today; return what is kept of them."""
         if now.day > self.day:
             self._turn(now)
-        kept = Said(None) if total is None else self._hear_total(total, now)
-        ours = Said(None) if today is None else self._hear_today(today, now)
+        kept = KeptValue(None) if total is None else self._hear_total(total, now)
+        ours = KeptValue(None) if today is None else self._hear_today(today, now)
         if self.total and (self.pair is None or self.total.moved == now.at):
             self._pair()
         return kept, ours
 
-    def lost(self) -> float | None:
+    def take_unassigned(self) -> float | None:
         """Return, once, what flowed over a midnight and could be given to no day."""
         if self.today and self.state != "today":
             return None  # the day counter may still tell
         found, self.unsplit = self.unsplit, 0.0
         return round(found, 3) if found > UNSPLIT else None
 
-    def counted(self) -> tuple[Energy | None, Energy | None]:
+    def day_energies(self) -> tuple[ReconciledDay | None, ReconciledDay | None]:
         """Return the energy of today and of yesterday, as far as they can be told."""
         if self.open:
             return None, None
@@ -128,7 +130,7 @@ class Ledger:
             past = _energy(self.base - self.before, self.stale if self.today else None, step)
         return now, past
 
-    def _turn(self, now: Moment) -> None:
+    def _turn(self, now: SampleTime) -> None:
         """Begin a new day."""
         if self.state == "zeroed":
             self._settle(fell=True)
@@ -141,37 +143,37 @@ class Ledger:
         self.tail = "closed"
         self.day = now.day
         if self.total and self.total.run:
-            self.total.run.dusk = self.total.run.last
+            self.total.run.day_end = self.total.run.last
 
     # The lifetime total
 
-    def _hear_total(self, raw: float, now: Moment) -> Said:
+    def _hear_total(self, raw: float, now: SampleTime) -> KeptValue:
         if self.total is None:
-            self.total = Line(raw, now.at, now.at, granularity(raw))
-            return Said(None, "not confirmed yet")
+            self.total = CounterTrack(raw, now.at, now.at, granularity(raw))
+            return KeptValue(None, "not confirmed yet")
         line, was, seen, run = self.total, self.total.value, self.total.seen, self.total.run
-        heard = line.hear(raw + self.zero, now.at, now.limit)
+        heard = line.update(raw + self.zero, now.at, now.limit)
         if not line.sure:
-            return Said(None, "not confirmed yet")
+            return KeptValue(None, "not confirmed yet")
         why = None
-        dusk = run.dusk - was if run and run.dusk is not None and was < run.dusk <= line.value else None
-        if heard in (Heard.FELL, Heard.HELD):
-            why = "zero" if raw == 0 else "total fell" if heard is Heard.FELL else "implausible jump"
-            change = line.replaced(self.zero, now.limit)
+        dusk = run.day_end - was if run and run.day_end is not None and was < run.day_end <= line.value else None
+        if heard in (CounterOutcome.FELL, CounterOutcome.HELD):
+            why = "zero" if raw == 0 else "total fell" if heard is CounterOutcome.FELL else "implausible jump"
+            change = line.detect_swap(self.zero, now.limit)
             if change is None:
-                return Said(round(line.value, 3), why)
+                return KeptValue(round(line.value, 3), why)
             self.zero += was - change.start
-            dusk = None if run is None or run.dusk is None else run.dusk - change.start
-            heard, why = Heard.ROSE, "meter replaced"
+            dusk = None if run is None or run.day_end is None else run.day_end - change.start
+            heard, why = CounterOutcome.ROSE, "meter replaced"
         owed = self.energy
         slack = line.step if self.today else 0.0
         if self.pair:
             self.energy = max(self.energy, self.pair[0] + line.value - self.pair[1] - slack)
         if self.state != "today":
             self._pin(self.energy - owed, dusk, seen, now)
-        if heard is Heard.ROSE and self.tail == "due":
+        if heard is CounterOutcome.ROSE and self.tail == "due":
             self.tail = "told"
-        return Said(round(line.value, 3), why)
+        return KeptValue(round(line.value, 3), why)
 
     def _pair(self) -> None:
         """Remember both witnesses at a moment when both are alive."""
@@ -182,7 +184,7 @@ class Ledger:
         ):
             self.pair, self.fresh = (self.energy, self.total.value), False
 
-    def _pin(self, gained: float, dusk: float | None, seen: int, now: Moment) -> None:
+    def _pin(self, gained: float, dusk: float | None, seen: int, now: SampleTime) -> None:
         """Split what the total gained over midnight, where the day counter has not done so."""
         if self.pinned:
             if dusk is not None:
@@ -201,27 +203,27 @@ class Ledger:
 
     # The day counter
 
-    def _hear_today(self, raw: float, now: Moment) -> Said:
+    def _hear_today(self, raw: float, now: SampleTime) -> KeptValue:
         if self.today is None:
-            self.today = Line(raw, now.at, now.at, granularity(raw), sure=raw == 0)
+            self.today = CounterTrack(raw, now.at, now.at, granularity(raw), sure=raw == 0)
             if raw == 0:
-                self.reset, self.state, self.cut = Line(0.0, now.at, now.at, sure=True), "zeroed", self.energy
-                return Said(0.0)
+                self.reset, self.state, self.cut = CounterTrack(0.0, now.at, now.at, sure=True), "zeroed", self.energy
+                return KeptValue(0.0)
             self.rose = True
-            return Said(None, "not known to be today's yet")
+            return KeptValue(None, "not known to be today's yet")
         heard = self._today(raw, now)
         kept = round(self.today.value, 3) if self.state == "today" else 0.0
         if kept == raw:
-            return Said(raw)
+            return KeptValue(raw)
         if self.state == "waiting":
-            return Said(None if self.hidden and raw > self.stale else 0.0, "yesterday's, not reset yet")
-        return Said(kept, "implausible jump" if heard is Heard.HELD else "day counter fell")
+            return KeptValue(None if self.hidden and raw > self.stale else 0.0, "yesterday's, not reset yet")
+        return KeptValue(kept, "implausible jump" if heard is CounterOutcome.HELD else "day counter fell")
 
-    def _today(self, raw: float, now: Moment) -> Heard:
+    def _today(self, raw: float, now: SampleTime) -> CounterOutcome:
         assert self.today is not None
         if self.state == "today":
-            heard = self.today.hear(raw, now.at, now.limit)
-            if heard is Heard.ROSE:
+            heard = self.today.update(raw, now.at, now.limit)
+            if heard is CounterOutcome.ROSE:
                 self.fresh = True
                 self._close()
             self._push()
@@ -229,7 +231,7 @@ class Ledger:
         if self.state == "zeroed":
             assert self.reset is not None
             if raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
-                heard = self.reset.hear(raw, now.at, now.limit)
+                heard = self.reset.update(raw, now.at, now.limit)
                 if self.reset.value > 0:
                     self._settle(fell=True)
                 return heard
@@ -237,33 +239,33 @@ class Ledger:
             self.state, self.reset, self.hidden = "waiting", None, True
         return self._wait(raw, now)
 
-    def _wait(self, raw: float, now: Moment) -> Heard:
+    def _wait(self, raw: float, now: SampleTime) -> CounterOutcome:
         """Ask whose the day counter is: it is today's once it was seen to fall, or to rise where a fall was hidden."""
         assert self.today is not None
         line, moved = self.today, self.today.moved
-        heard = line.hear(raw, now.at, now.limit)
-        if heard is Heard.FELL:
+        heard = line.update(raw, now.at, now.limit)
+        if heard is CounterOutcome.FELL:
             possible = raw <= now.limit * (now.at - now.midnight + SKEW) + line.step
             if raw == 0 or (raw < line.value - DIP and possible):
-                self.reset = Line(raw, now.at, now.at, line.step, sure=True)
+                self.reset = CounterTrack(raw, now.at, now.at, line.step, sure=True)
                 self.state = "zeroed"
                 if raw > 0:
                     self._settle(fell=True)
             return heard
-        if heard is Heard.HELD:
+        if heard is CounterOutcome.HELD:
             return heard
         if raw <= now.limit * (now.at - max(moved, now.midnight - SKEW)) + line.step:
             self.hidden = True
         if self.hidden and self._is_todays(raw, heard, now):
             self._settle(fell=False)
-        elif heard is Heard.ROSE:
+        elif heard is CounterOutcome.ROSE:
             self.rose = True
         return heard
 
-    def _is_todays(self, raw: float, heard: Heard, now: Moment) -> bool:
+    def _is_todays(self, raw: float, heard: CounterOutcome, now: SampleTime) -> bool:
         """Say whether it rose again, later than any clock is wrong, and the total does not know better."""
         assert self.today is not None
-        if not self.rose or heard is not Heard.ROSE or now.at < now.midnight + SKEW:
+        if not self.rose or heard is not CounterOutcome.ROSE or now.at < now.midnight + SKEW:
             return False
         if self.total is None or self.cut is None or self.total.seen != now.at:
             return True
@@ -304,8 +306,8 @@ class Ledger:
         self.tail = "closed"
 
 
-def _energy(kwh: float, own: float | None, step: float) -> Energy:
-    return Energy(round(max(0.0, kwh), 3), own is not None and abs(kwh - own) > step + 1e-9)
+def _energy(kwh: float, own: float | None, step: float) -> ReconciledDay:
+    return ReconciledDay(round(max(0.0, kwh), 3), own is not None and abs(kwh - own) > step + 1e-9)
 
 
-_FIELDS = tuple(one.name for one in fields(Ledger))
+_FIELDS = tuple(one.name for one in fields(EnergyReconciler))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.collect.counters.reconcile import Energy, Ledger, Moment
-from heliograph.local_time import NOON, begins, day_at, day_bounds
+from heliograph.collect.counters.reconcile import EnergyReconciler, ReconciledDay, SampleTime
+from heliograph.local_time import FINAL_AFTER, day_at, day_bounds, day_start
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality
-from heliograph.store.base import Day, Entry, Repair
+from heliograph.store.base import Day, Repair, StoredSample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,23 +25,25 @@ _SAME = 0.0025, 0.1
 """Those that differ by less are one word, told in two roundings."""
 
 
-class Counted(NamedTuple):
+class RepairResult(NamedTuple):
     """A sample with its counters made true, the days it changes, what was not believed, and what to remember."""
 
-    entry: Entry
+    sample: StoredSample
     days: tuple[Day, ...]
     repairs: tuple[Repair, ...]
-    memory: Mapping[str, Any]
+    state: Mapping[str, Any]
 
 
-class Settled(NamedTuple):
+class FinalDay(NamedTuple):
     """A finished day, and what was not believed of it."""
 
     day: Day
     repairs: tuple[Repair, ...]
 
 
-def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | None = None) -> Counted:
+def repair_counters(
+    memory: Mapping[str, Any], entry: StoredSample, zone: tzinfo, limit: float | None = None
+) -> RepairResult:
     """Make the counters of one sample true; samples come oldest first.
 
     `limit` is the greatest power there can be, in W. Without it, it is twice the greatest power seen, at least 20 kW,
@@ -53,32 +55,32 @@ def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | 
         return _gaps(memory, entry, "measured in the future")
     power = _learn(memory.get("power"), entry)
     day = day_at(entry.measured_at, zone)
-    flow = (limit / 1000 if limit else highest(power)) / 3600
-    now = Moment(entry.measured_at, day.toordinal(), begins(day, zone), flow)
+    flow = (limit / 1000 if limit else max_power(power)) / 3600
+    now = SampleTime(entry.measured_at, day.toordinal(), day_start(day, zone), flow)
     kinds, told = dict(memory.get("kinds", {})), dict(memory.get("told", {}))
     true: dict[str, float | None] = {}
     notes: list[Repair] = []
-    news: list[tuple[int, str, Energy]] = []
+    news: list[tuple[int, str, ReconciledDay]] = []
     for kind in ENERGIES:
         raw = {name: entry.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
         if all(value is None for value in raw.values()):
             continue
-        ledger = Ledger.load(kinds[kind]) if kind in kinds else Ledger(now.day)
-        for (name, value), said in zip(raw.items(), ledger.hear(now, *raw.values()), strict=True):
+        ledger = EnergyReconciler.load(kinds[kind]) if kind in kinds else EnergyReconciler(now.day)
+        for (name, value), said in zip(raw.items(), ledger.update(now, *raw.values()), strict=True):
             if value is not None:
-                true[name] = said.kept
-            if said.why is not None:
-                notes.append(Repair(entry.series, entry.measured_at, name, value, said.kept, said.why))
-        if (lost := ledger.lost()) is not None:
+                true[name] = said.value
+            if said.reason is not None:
+                notes.append(Repair(entry.series, entry.measured_at, name, value, said.value, said.reason))
+        if (lost := ledger.take_unassigned()) is not None:
             notes.append(
                 Repair(entry.series, entry.measured_at, f"{kind}_today", lost, None, "over midnight: in no day")
             )
-        known = {now.day - back: energy for back, energy in enumerate(ledger.counted()) if energy is not None}
+        known = {now.day - back: energy for back, energy in enumerate(ledger.day_energies()) if energy is not None}
         before = told.get(kind, {})
         news += [(which, kind, energy) for which, energy in known.items() if before.get(str(which)) != energy.kwh]
         kinds[kind], told[kind] = ledger.dump(), {str(which): energy.kwh for which, energy in known.items()}
     changed = any(entry.values[name] != value for name, value in true.items())
-    return Counted(
+    return RepairResult(
         entry._replace(values={**entry.values, **true}, quality=Quality.REPAIRED if changed else entry.quality),
         _days(entry, news),
         tuple(notes),
@@ -86,7 +88,7 @@ def count(memory: Mapping[str, Any], entry: Entry, zone: tzinfo, limit: float | 
     )
 
 
-def _days(entry: Entry, news: list[tuple[int, str, Energy]]) -> tuple[Day, ...]:
+def _days(entry: StoredSample, news: list[tuple[int, str, ReconciledDay]]) -> tuple[Day, ...]:
     """Return one row for each day that has news."""
     rows = []
     for which in sorted({which for which, _, _ in news}):
@@ -104,23 +106,23 @@ def _days(entry: Entry, news: list[tuple[int, str, Energy]]) -> tuple[Day, ...]:
     return tuple(rows)
 
 
-def highest(power: Mapping[str, float] | None) -> float:
+def max_power(power: Mapping[str, float] | None) -> float:
     """Return the greatest power there can be, in kW, judged by what was seen."""
     return max(_LEAST, 2 * power["peak"] / 1000) if power else _UNKNOWN
 
 
-MORE = "the cloud's day has more"
+CLOUD_DAY_HIGHER = "the cloud's day has more"
 """Why a count was raised to the cloud's word."""
 
 
-def settle(
+def finalise_day(
     memory: Mapping[str, Any],
     counted: Day,
     told: Mapping[str, float | None],
     zone: tzinfo,
     now: int,
     raised: Mapping[str, float] | None = None,
-) -> Settled:
+) -> FinalDay:
     """Set the cloud's own word on a finished day against what was counted.
 
     The greater wins: what is lost on the way, or frozen, makes both too small, and nothing believed makes them too
@@ -130,7 +132,7 @@ def settle(
     noon that followed it, for loggers upload late.
     """
     start, end = day_bounds(counted.day, zone)
-    most = highest(memory.get("power")) * (end - start) / 3600
+    most = max_power(memory.get("power")) * (end - start) / 3600
     values, quality, notes = dict(counted.values), counted.quality, []
     for kind, word in told.items():
         ours = values.get(kind)
@@ -147,16 +149,16 @@ def settle(
         if word <= most and (ours is None or word > ours):
             values[kind], quality = word, Quality.BACKFILLED
             if not near and ours is not None:
-                notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, MORE))
+                notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, CLOUD_DAY_HIGHER))
         else:
             why = "more than can be" if word > most else "the cloud's day has less"
             notes.append(Repair(counted.series, end, f"{kind}_today", word, ours, why))
-    return Settled(
-        counted._replace(values=values, quality=quality, final=now >= end + NOON, written_at=now), tuple(notes)
+    return FinalDay(
+        counted._replace(values=values, quality=quality, final=now >= end + FINAL_AFTER, written_at=now), tuple(notes)
     )
 
 
-def _learn(power: Mapping[str, float] | None, entry: Entry) -> dict[str, float] | None:
+def _learn(power: Mapping[str, float] | None, entry: StoredSample) -> dict[str, float] | None:
     """Remember the greatest power two samples in a row agree on."""
     seen = [abs(value) for name in _GAUGES if (value := entry.values.get(name)) is not None]
     if not seen:
@@ -166,11 +168,11 @@ def _learn(power: Mapping[str, float] | None, entry: Entry) -> dict[str, float] 
     return {"last": last, "peak": peak}
 
 
-def _gaps(memory: Mapping[str, Any], entry: Entry, why: str) -> Counted:
+def _gaps(memory: Mapping[str, Any], entry: StoredSample, why: str) -> RepairResult:
     """Leave out the counters of a sample that cannot be counted."""
     names = [f"{kind}_{span}" for kind in ENERGIES for span in ("today", "total")]
     raw = {name: value for name in names if (value := entry.values.get(name)) is not None}
     notes = tuple(Repair(entry.series, entry.measured_at, name, value, None, why) for name, value in raw.items())
     quality = Quality.REPAIRED if raw else entry.quality
     gaps = dict.fromkeys(raw)
-    return Counted(entry._replace(values={**entry.values, **gaps}, quality=quality), (), notes, memory)
+    return RepairResult(entry._replace(values={**entry.values, **gaps}, quality=quality), (), notes, memory)

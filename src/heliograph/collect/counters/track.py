@@ -17,7 +17,7 @@ DIP = 0.25
 _COARSEST = 10.0
 
 
-class Heard(StrEnum):
+class CounterOutcome(StrEnum):
     """What became of a value."""
 
     SAME = "same"
@@ -26,7 +26,7 @@ class Heard(StrEnum):
     HELD = "held"
 
 
-class Replaced(NamedTuple):
+class MeterSwap(NamedTuple):
     """Another meter counts on: the raw value at which it began, and what it counted since."""
 
     start: float
@@ -34,7 +34,7 @@ class Replaced(NamedTuple):
 
 
 @dataclass(slots=True)
-class Run:
+class Streak:
     """Values off the line that agree with each other: a jump to be confirmed, a lie, or another meter."""
 
     first: float
@@ -43,12 +43,12 @@ class Run:
     at: int
     rising: int | None = None
     """When it first rose: a value that stands still may be a sentinel or a zero, a meter moves."""
-    dusk: float | None = None
+    day_end: float | None = None
     """Where it stood when the day ended."""
 
 
 @dataclass(slots=True)
-class Line:
+class CounterTrack:
     """The believed course of one counter, in kWh; it never falls.
 
     A rise is believed if the power it asks for is possible: within the last hour at once, within the time since the
@@ -61,18 +61,18 @@ class Line:
     step: float = _COARSEST
     """The finest digit this counter was ever told in: what is within one step is rounding."""
     sure: bool = False
-    run: Run | None = None
+    run: Streak | None = None
 
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Self:
         """Read back what `dump` wrote."""
         run = kept["run"]
-        return cls(**{**kept, "run": None if run is None else Run(*run)})
+        return cls(**{**kept, "run": None if run is None else Streak(*run)})
 
     def dump(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         run = self.run
-        known = None if run is None else [run.first, run.since, run.last, run.at, run.rising, run.dusk]
+        known = None if run is None else [run.first, run.since, run.last, run.at, run.rising, run.day_end]
         return {
             "value": self.value,
             "moved": self.moved,
@@ -82,17 +82,17 @@ class Line:
             "run": known,
         }
 
-    def hear(self, value: float, at: int, limit: float) -> Heard:
+    def update(self, value: float, at: int, limit: float) -> CounterOutcome:
         """Take in one value; `limit` is the greatest flow there can be, in kWh a second."""
         step = min(self.step, granularity(value))
         if value < self.value:
-            heard = Heard.FELL
+            heard = CounterOutcome.FELL
             self._stray(value, at, limit, step)
         elif self._confirms(value, at, limit, step) or self._fits(value, at, limit, step):
-            heard = Heard.ROSE if value > self.value else Heard.SAME
+            heard = CounterOutcome.ROSE if value > self.value else CounterOutcome.SAME
             self._believe(value, at)
         else:
-            heard = Heard.HELD
+            heard = CounterOutcome.HELD
             self._stray(value, at, limit, step)
         if not self.sure and self.run is not None:  # nothing yet speaks for this line: the newer value may be better
             self.value, self.moved, self.seen, self.step, self.run = value, at, at, granularity(value), None
@@ -128,15 +128,15 @@ class Line:
                 if value > run.last and run.rising is None:
                     run.rising = at
                 if at - run.at > HOUR:
-                    run.dusk = None  # midnight may have been anywhere in between
+                    run.day_end = None  # midnight may have been anywhere in between
                 run.last, run.at = value, at
                 return
             below = value < self.value
             if below and (value == 0 or run.last - DIP <= value <= run.last):
                 return  # the other meter tells zeros and dips as the first one did
-        self.run = Run(value, at, value, at)
+        self.run = Streak(value, at, value, at)
 
-    def replaced(self, zero: float, limit: float) -> Replaced | None:
+    def detect_swap(self, zero: float, limit: float) -> MeterSwap | None:
         """Follow another meter once it has told another story for a whole day.
 
         It counts from zero if it can have begun there when the old one fell silent, else from its first value.
@@ -148,7 +148,7 @@ class Line:
         start = zero if new else run.first
         gain = run.last - start
         self.value, self.moved, self.seen, self.run = self.value + gain, run.at, run.at, None
-        return Replaced(start, gain)
+        return MeterSwap(start, gain)
 
 
 def granularity(value: float) -> float:
@@ -163,5 +163,5 @@ def granularity(value: float) -> float:
     return 0.001
 
 
-def _agrees(run: Run, value: float, at: int, limit: float, step: float) -> bool:
+def _agrees(run: Streak, value: float, at: int, limit: float, step: float) -> bool:
     return run.last <= value <= run.last + limit * (at - run.at) + step

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import METRICS
 from heliograph.model import Status
-from heliograph.outputs.mqtt.topics import shown
+from heliograph.outputs.mqtt.topics import display_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from heliograph.current import AccountNow, DeviceNow, PlantNow
-    from heliograph.metrics import Kind, Metric, Unit
+    from heliograph.current import AccountStatus, DeviceState, PlantState
+    from heliograph.metrics import Metric, MetricKind, Unit
     from heliograph.outputs.mqtt.topics import Topics
 
-Form = Literal["entities", "devices"]
+DiscoveryFormat = Literal["entities", "devices"]
 
 MIGRATE = '{"migrate_discovery":true}'
 """Sent to a topic of the other form: entities keep their settings while another message takes them over."""
@@ -40,7 +40,7 @@ _CLASSES: Mapping[Unit, tuple[str, int]] = {
 
 # Home Assistant reads a fall of `total_increasing` as the start of a new cycle, which is what midnight is for a day's
 # counter; `total` would need the moment of each reset, and a plant's clock tells that only to the minute.
-_STATE_CLASSES: Mapping[Kind, str] = {
+_STATE_CLASSES: Mapping[MetricKind, str] = {
     "gauge": "measurement",
     "today": "total_increasing",
     "total": "total_increasing",
@@ -48,89 +48,91 @@ _STATE_CLASSES: Mapping[Kind, str] = {
 _CAPITALS = {"pv": "PV", "ac": "AC", "soc": "state of charge"}
 
 
-class Entity(NamedTuple):
+class HaEntity(NamedTuple):
     """One entity, by the key of the state it shows."""
 
     key: str
     name: str
-    more: Mapping[str, Any]
+    config: Mapping[str, Any]
     platform: str = "sensor"
     """The kind of entity; all but `binary_sensor` are sensors."""
-    heard: bool = False
+    needs_live_plant: bool = False
     """Whether it is only available while its plant is heard when it should be."""
 
 
-class Thing(NamedTuple):
+class HaDevice(NamedTuple):
     """One device of Home Assistant's registry: a plant, a box of it, or an account."""
 
-    node: str
-    state: str
-    about: Mapping[str, Any]
-    entities: tuple[Entity, ...]
-    availability: str | None = None
+    node_id: str
+    state_topic: str
+    device_info: Mapping[str, Any]
+    entities: tuple[HaEntity, ...]
+    availability_topic: str | None = None
 
 
-def plant_thing(topics: Topics, plant: PlantNow, metrics: Iterable[str]) -> Thing:
+def describe_plant(topics: Topics, plant: PlantState, metrics: Iterable[str]) -> HaDevice:
     """Return a plant with the entities of these metrics."""
-    return Thing(
-        node=topics.node(plant.series),
-        state=topics.state(plant.series),
-        about=_about(topics.node(plant.series), plant.title, plant.series.vendor, "Plant"),
-        entities=(*measured(metrics), _STATUS, _FRESHNESS, _MEASURED_AT),
-        availability=topics.availability(plant.series),
+    return HaDevice(
+        node_id=topics.node_id(plant.series),
+        state_topic=topics.state(plant.series),
+        device_info=_about(topics.node_id(plant.series), plant.title, plant.series.vendor, "Plant"),
+        entities=(*metric_entities(metrics), _STATUS, _FRESHNESS, _MEASURED_AT),
+        availability_topic=topics.availability(plant.series),
     )
 
 
-def device_thing(topics: Topics, plant: PlantNow, device: DeviceNow, metrics: Iterable[str]) -> Thing:
+def describe_device(topics: Topics, plant: PlantState, device: DeviceState, metrics: Iterable[str]) -> HaDevice:
     """Return a box of a plant with the entities of these metrics."""
-    about = _about(topics.node(device.series), device.title, device.series.vendor, device.family)
-    return Thing(
-        node=topics.node(device.series),
-        state=topics.state(device.series),
-        about={**about, "via_device": topics.node(plant.series)},
-        entities=(*measured(metrics), _STATUS, _MEASURED_AT),
-        availability=topics.availability(plant.series),
+    about = _about(topics.node_id(device.series), device.title, device.series.vendor, device.family)
+    return HaDevice(
+        node_id=topics.node_id(device.series),
+        state_topic=topics.state(device.series),
+        device_info={**about, "via_device": topics.node_id(plant.series)},
+        entities=(*metric_entities(metrics), _STATUS, _MEASURED_AT),
+        availability_topic=topics.availability(plant.series),
     )
 
 
-def account_thing(topics: Topics, account: AccountNow) -> Thing:
+def describe_account(topics: Topics, account: AccountStatus) -> HaDevice:
     """Return an account with what is used of its budget, and whether it is in trouble."""
-    node = topics.account_node(account.name)
+    node = topics.account_node_id(account.name)
     about = _about(node, f"{account.name} account", account.vendor, "Account")
-    return Thing(node, topics.account(account.name), about, _ACCOUNT)
+    return HaDevice(node, topics.account(account.name), about, _ACCOUNT)
 
 
-def discovery(topics: Topics, prefix: str, form: Form, thing: Thing, version: str) -> dict[str, str]:
+def discovery_messages(
+    topics: Topics, prefix: str, form: DiscoveryFormat, thing: HaDevice, version: str
+) -> dict[str, str]:
     """Return what to keep at the broker for a thing, by topic."""
     shared = {
-        "device": thing.about,
+        "device": thing.device_info,
         "origin": {"name": "Heliograph", "sw_version": version},
-        "state_topic": thing.state,
+        "state_topic": thing.state_topic,
         "qos": 1,
     }
     entities = {one.key: (one.platform, _config(topics, thing, one)) for one in thing.entities}
     if form == "devices":
         components = {key: {"platform": platform, **config} for key, (platform, config) in entities.items()}
-        return {f"{prefix}/device/{thing.node}/config": _text({**shared, "components": components})}
+        return {f"{prefix}/device/{thing.node_id}/config": _text({**shared, "components": components})}
     return {
-        f"{prefix}/{platform}/{thing.node}/{key}/config": _text({**config, **shared})
+        f"{prefix}/{platform}/{thing.node_id}/{key}/config": _text({**config, **shared})
         for key, (platform, config) in entities.items()
     }
 
 
-def filters(prefix: str) -> tuple[str, ...]:
+def discovery_filters(prefix: str) -> tuple[str, ...]:
     """Return what to subscribe to for all that is announced below a prefix."""
     return (f"{prefix}/sensor/+/+/config", f"{prefix}/binary_sensor/+/+/config", f"{prefix}/device/+/config")
 
 
-class Announced(NamedTuple):
+class DiscoveryTopic(NamedTuple):
     """Whose message a topic of discovery holds; a message of the form "devices" has no key."""
 
-    node: str
+    node_id: str
     key: str | None
 
     @classmethod
-    def at(cls, prefix: str, topic: str) -> Announced | None:
+    def parse(cls, prefix: str, topic: str) -> DiscoveryTopic | None:
         """Read a topic, if it is one of discovery."""
         match topic.removeprefix(f"{prefix}/").split("/"):
             case ["device", node, "config"]:
@@ -140,7 +142,7 @@ class Announced(NamedTuple):
         return None
 
     @property
-    def form(self) -> Form:
+    def format(self) -> DiscoveryFormat:
         """The form of the message."""
         return "devices" if self.key is None else "entities"
 
@@ -155,13 +157,13 @@ class Announced(NamedTuple):
         return set(components) & METRICS.keys() if isinstance(components, dict) else set()
 
 
-def measured(metrics: Iterable[str]) -> tuple[Entity, ...]:
+def metric_entities(metrics: Iterable[str]) -> tuple[HaEntity, ...]:
     """Return the entities of these metrics, in the order of the table."""
     wanted = set(metrics)
     return tuple(_entity(metric) for name, metric in METRICS.items() if name in wanted)
 
 
-def _entity(metric: Metric) -> Entity:
+def _entity(metric: Metric) -> HaEntity:
     device_class, decimals = _CLASSES[metric.unit]
     more = {
         "device_class": device_class,
@@ -169,7 +171,7 @@ def _entity(metric: Metric) -> Entity:
         "unit_of_measurement": metric.unit,
         "suggested_display_precision": decimals,
     }
-    return Entity(metric.name, _words(metric.name), more, heard=True)
+    return HaEntity(metric.name, _words(metric.name), more, needs_live_plant=True)
 
 
 def _words(name: str) -> str:
@@ -183,24 +185,28 @@ def _words(name: str) -> str:
 
 
 def _about(node: str, title: str, vendor: str, model: str | None) -> dict[str, Any]:
-    about = {"identifiers": [node], "name": shown(title) or node, "manufacturer": shown(vendor).capitalize()}
-    return about if not model else {**about, "model": shown(model)}
+    about = {
+        "identifiers": [node],
+        "name": display_text(title) or node,
+        "manufacturer": display_text(vendor).capitalize(),
+    }
+    return about if not model else {**about, "model": display_text(model)}
 
 
-def _config(topics: Topics, thing: Thing, entity: Entity) -> dict[str, Any]:
+def _config(topics: Topics, thing: HaDevice, entity: HaEntity) -> dict[str, Any]:
     available = [topics.status]
-    if entity.heard and thing.availability:
-        available.append(thing.availability)
+    if entity.needs_live_plant and thing.availability_topic:
+        available.append(thing.availability_topic)
     return {
         "name": entity.name,
-        "unique_id": f"{thing.node}_{entity.key}",
+        "unique_id": f"{thing.node_id}_{entity.key}",
         # Every key is in every state, unknown ones null, which Home Assistant shows as unknown; no word of a cloud
         # ever stands in a template.
         "value_template": f"{{{{ value_json.{entity.key} }}}}",
         "availability": [{"topic": topic} for topic in available],
         "availability_mode": "all",
-        **entity.more,
-        **({"json_attributes_topic": thing.state} if "json_attributes_template" in entity.more else {}),
+        **entity.config,
+        **({"json_attributes_topic": thing.state_topic} if "json_attributes_template" in entity.config else {}),
     }
 
 
@@ -209,11 +215,11 @@ def _text(data: Mapping[str, Any]) -> str:
 
 
 _DIAGNOSTIC = {"entity_category": "diagnostic"}
-_STATUS = Entity("status", "Status", {"device_class": "enum", "options": [one.value for one in Status]})
-_FRESHNESS = Entity(
+_STATUS = HaEntity("status", "Status", {"device_class": "enum", "options": [one.value for one in Status]})
+_FRESHNESS = HaEntity(
     "freshness", "Freshness", {**_DIAGNOSTIC, "device_class": "enum", "options": [one.value for one in Freshness]}
 )
-_MEASURED_AT = Entity("measured_at", "Last sample", {**_DIAGNOSTIC, "device_class": "timestamp"})
+_MEASURED_AT = HaEntity("measured_at", "Last sample", {**_DIAGNOSTIC, "device_class": "timestamp"})
 
 _COUNT = {**_DIAGNOSTIC, "state_class": "measurement", "unit_of_measurement": "requests"}
 _TROUBLE = {
@@ -224,8 +230,8 @@ _TROUBLE = {
     "json_attributes_template": "{{ value_json.details | tojson }}",
 }
 _ACCOUNT = (
-    Entity("requests_used", "Requests used", _COUNT),
-    Entity("requests_limit", "Requests allowed", _COUNT),
-    Entity("locked", "Locked", _TROUBLE, "binary_sensor"),
-    Entity("failing", "Trouble", _TROUBLE, "binary_sensor"),
+    HaEntity("requests_used", "Requests used", _COUNT),
+    HaEntity("requests_limit", "Requests allowed", _COUNT),
+    HaEntity("locked", "Locked", _TROUBLE, "binary_sensor"),
+    HaEntity("failing", "Trouble", _TROUBLE, "binary_sensor"),
 )

@@ -12,21 +12,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import ConfigError, HeliographError, StoreError
-from heliograph.eventlog import Event
+from heliograph.eventlog import LogEvent
 from heliograph.outputs.mqtt import discovery as ha
-from heliograph.outputs.mqtt.state import Truth
-from heliograph.outputs.mqtt.topics import Topics, level
+from heliograph.outputs.mqtt.state import DesiredState
+from heliograph.outputs.mqtt.topics import Topics, topic_level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from aiomqtt import Client, Message
 
-    from heliograph.config import Mqtt
-    from heliograph.current import AccountNow
+    from heliograph.config import MqttConfig
+    from heliograph.current import AccountStatus
     from heliograph.local_time import Clock
-    from heliograph.outputs.sink import Progress
-    from heliograph.store.threaded import Aside
+    from heliograph.outputs.sink import SinkProgress
+    from heliograph.store.threaded import StoreThread
 
 _EVERY = 5.0
 """Seconds between two looks at the store."""
@@ -48,20 +48,20 @@ _AT_ONCE = 100
 _log = logging.getLogger(__name__)
 
 
-class Step(NamedTuple):
+class MqttMessage(NamedTuple):
     """One message to send; an empty one takes a topic off the broker."""
 
     topic: str
     payload: str
-    kept: bool = True
+    retain: bool = True
 
 
 async def run(
-    config: Mqtt,
-    aside: Aside,
-    accounts: Callable[[], Iterable[AccountNow]],
+    config: MqttConfig,
+    aside: StoreThread,
+    accounts: Callable[[], Iterable[AccountStatus]],
     clock: Clock,
-    progress: Progress,
+    progress: SinkProgress,
     stop: asyncio.Event,
 ) -> None:
     """Keep the broker told until stopped, connecting again whenever it is away; `accounts` may wait for a disk."""
@@ -70,22 +70,22 @@ async def run(
     except ImportError:
         raise ConfigError("[mqtt] needs the extra: pip install 'heliograph[mqtt]'") from None
 
-    teller, pause, trouble = Teller(config, aside, accounts, clock, progress), _SHORTEST_PAUSE, ""
+    teller, pause, trouble = MqttPublisher(config, aside, accounts, clock, progress), _SHORTEST_PAUSE, ""
     while not stop.is_set():
         began = clock.now()
         try:
             async with await _client(config) as client:
-                _log.info(Event("output connected", output="mqtt", host=config.host))
+                _log.info(LogEvent("output connected", output="mqtt", host=config.host))
                 trouble = ""
                 try:
-                    await teller.tell(client, stop)
+                    await teller.publish(client, stop)
                 finally:
                     await _heard_out(client)
         except MqttError as error:
             progress.problem = why = str(error)
             if why != trouble:
                 trouble = why
-                _log.warning(Event("output away", output="mqtt", host=config.host, why=why))
+                _log.warning(LogEvent("output away", output="mqtt", host=config.host, why=why))
             pause = _SHORTEST_PAUSE if clock.now() - began >= _STEADY else min(2 * pause, _LONGEST_PAUSE)
             await clock.wait(clock.now() + pause, stop)
         except HeliographError as error:
@@ -93,7 +93,7 @@ async def run(
             raise
 
 
-async def _client(config: Mqtt) -> Client:
+async def _client(config: MqttConfig) -> Client:
     import ssl  # noqa: PLC0415 - heavy, and only where it is asked for
 
     from aiomqtt import Client, Will  # noqa: PLC0415 - an extra
@@ -104,7 +104,7 @@ async def _client(config: Mqtt) -> Client:
         config.port,
         # The same at every start: a broker then ends a connection of ours that it has not missed yet, last will and
         # all, before we say "online", not minutes after it.
-        identifier=f"heliograph-{level(config.topic)}",
+        identifier=f"heliograph-{topic_level(config.topic)}",
         username=config.username,
         # On a thread, since a keyring or a command may have to be asked for it.
         password=await asyncio.to_thread(config.password.reveal) if config.password else None,
@@ -116,34 +116,34 @@ async def _client(config: Mqtt) -> Client:
     return client
 
 
-class Teller:
+class MqttPublisher:
     """Knows what the broker should hold and what it holds."""
 
     def __init__(
         self,
-        config: Mqtt,
-        aside: Aside,
-        accounts: Callable[[], Iterable[AccountNow]],
+        config: MqttConfig,
+        aside: StoreThread,
+        accounts: Callable[[], Iterable[AccountStatus]],
         clock: Clock,
-        progress: Progress,
+        progress: SinkProgress,
     ) -> None:
         self._config = config
         self._aside = aside
         self._clock = clock
         self._progress = progress
-        self._truth = Truth(config, accounts)
+        self._truth = DesiredState(config, accounts)
         self._topics = Topics(config.topic)
         self._held: dict[str, str] = {}
         self._looked_at = clock.now()
         self._blind = False
         self._woken = asyncio.Event()
 
-    async def tell(self, client: Client, stop: asyncio.Event) -> None:
+    async def publish(self, client: Client, stop: asyncio.Event) -> None:
         """Send what changes until stopped; raises `MqttError` when the connection ends."""
         from aiomqtt import MqttError  # noqa: PLC0415 - an extra
 
         self._held = await self._swept(client)
-        self._truth.remember(self._held)
+        self._truth.restore_metrics(self._held)
         listening = asyncio.create_task(self._listen(client))
         try:
             while not stop.is_set():
@@ -160,7 +160,7 @@ class Teller:
         held: dict[str, str] = {}
         await client.subscribe(self._topics.probe)
         # One after the other: see the quirk below.
-        for one in (*self._topics.filters, *ha.filters(self._config.prefix)):
+        for one in (*self._topics.filters, *ha.discovery_filters(self._config.prefix)):
             await client.subscribe(one)
             # The broker sends what it holds before what comes later.
             await client.publish(self._topics.probe, one)
@@ -170,15 +170,17 @@ class Teller:
                 if message.retain and self._is_ours(message.topic.value):
                     held[message.topic.value] = _payload(message)
             else:
-                _log.warning(Event("output unread", output="mqtt", why="the broker did not tell all it holds of ours"))
+                _log.warning(
+                    LogEvent("output unread", output="mqtt", why="the broker did not tell all it holds of ours")
+                )
             await client.unsubscribe(one)
         await client.unsubscribe(self._topics.probe)
         await client.subscribe([(self._topics.status, 1), (f"{self._config.prefix}/status", 1)])
         return held
 
     def _is_ours(self, topic: str) -> bool:
-        announced = ha.Announced.at(self._config.prefix, topic)
-        return self._topics.owns(announced.node) if announced else topic.startswith(f"{self._config.topic}/")
+        announced = ha.DiscoveryTopic.parse(self._config.prefix, topic)
+        return self._topics.owns(announced.node_id) if announced else topic.startswith(f"{self._config.topic}/")
 
     async def _listen(self, client: Client) -> None:
         """Hear Home Assistant start, and somebody say that we are gone, until the connection ends."""
@@ -187,7 +189,7 @@ class Teller:
             if topic == self._topics.status and said != ha.ONLINE:
                 self._forget([topic])
             elif topic == f"{self._config.prefix}/status" and said == ha.ONLINE and not message.retain:
-                self._forget([one for one in self._held if ha.Announced.at(self._config.prefix, one)])
+                self._forget([one for one in self._held if ha.DiscoveryTopic.parse(self._config.prefix, one)])
 
     def _forget(self, topics: Sequence[str]) -> None:
         for topic in topics:
@@ -210,7 +212,7 @@ class Teller:
     async def _bring_up_to_date(self, client: Client) -> None:
         now = self._clock.now()
         try:
-            wanted = await self._aside.ask(lambda store: self._truth.messages(store, int(now)))
+            wanted = await self._aside.run(lambda store: self._truth.messages(store, int(now)))
         except StoreError as error:
             await self._blinded(client, now, str(error))
             return
@@ -228,44 +230,44 @@ class Teller:
         self._progress.problem = why
         if not self._blind:
             self._blind = True
-            _log.warning(Event("output blind", output="mqtt", why=why))
+            _log.warning(LogEvent("output blind", output="mqtt", why=why))
         if now - self._looked_at >= _PATIENCE and self._held.get(self._topics.status) == ha.ONLINE:
-            await self._send(client, [Step(self._topics.status, ha.OFFLINE)])
+            await self._send(client, [MqttMessage(self._topics.status, ha.OFFLINE)])
 
-    async def _send(self, client: Client, steps: Sequence[Step]) -> None:
+    async def _send(self, client: Client, steps: Sequence[MqttMessage]) -> None:
         # Noted before it is sent, since what is heard meanwhile may say to send it once more; where it is not sent, the
         # connection is over, and the next one asks the broker.
         for one in steps:
             self._note(one)
-        sent = (client.publish(one.topic, one.payload, qos=1, retain=one.kept) for one in steps)
+        sent = (client.publish(one.topic, one.payload, qos=1, retain=one.retain) for one in steps)
         outcomes = await asyncio.gather(*sent, return_exceptions=True)
         self._progress.sent += outcomes.count(None)
         for outcome in outcomes:
             if outcome is not None:
                 raise outcome
 
-    def _note(self, step: Step) -> None:
-        if step.kept and step.payload:
+    def _note(self, step: MqttMessage) -> None:
+        if step.retain and step.payload:
             self._held[step.topic] = step.payload
-        elif step.kept:
+        elif step.retain:
             self._held.pop(step.topic, None)
 
 
-def _moves(held: Mapping[str, str], wanted: Mapping[str, str], prefix: str) -> Iterator[Step]:
+def _moves(held: Mapping[str, str], wanted: Mapping[str, str], prefix: str) -> Iterator[MqttMessage]:
     """Yield what makes Home Assistant let go of entities that a message of the other form is about to announce."""
-    forms = {one.node: one.form for topic in wanted if (one := ha.Announced.at(prefix, topic))}
+    forms = {one.node_id: one.format for topic in wanted if (one := ha.DiscoveryTopic.parse(prefix, topic))}
     for topic in tuple(held):
-        old = ha.Announced.at(prefix, topic)
-        if old and forms.get(old.node, old.form) != old.form:
-            yield Step(topic, ha.MIGRATE, kept=False)
-            yield Step(topic, "")
+        old = ha.DiscoveryTopic.parse(prefix, topic)
+        if old and forms.get(old.node_id, old.format) != old.format:
+            yield MqttMessage(topic, ha.MIGRATE, retain=False)
+            yield MqttMessage(topic, "")
 
 
-def _steps(held: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Step]:
+def _steps(held: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[MqttMessage]:
     """Yield what makes a broker that holds one hold the other."""
-    yield from (Step(topic, payload) for topic, payload in wanted.items() if held.get(topic) != payload)
+    yield from (MqttMessage(topic, payload) for topic, payload in wanted.items() if held.get(topic) != payload)
     if wanted:  # a store that has no plant yet is no reason to take everything off the broker
-        yield from (Step(topic, "") for topic in held if topic not in wanted)
+        yield from (MqttMessage(topic, "") for topic in held if topic not in wanted)
 
 
 async def _soon(client: Client) -> AsyncIterator[Message]:

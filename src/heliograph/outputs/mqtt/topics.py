@@ -43,22 +43,22 @@ class Topics(NamedTuple):
 
     def account(self, name: str) -> str:
         """What is true of an account."""
-        return f"{self.root}/accounts/{level(name)}/state"
+        return f"{self.root}/accounts/{topic_level(name)}/state"
 
-    def node(self, series: Series) -> str:
+    def node_id(self, series: Series) -> str:
         """Return an id for a plant or device; no two have the same."""
-        return "_".join((level(self.root), *_levels(series)))
+        return "_".join((topic_level(self.root), *_levels(series)))
 
-    def account_node(self, name: str) -> str:
+    def account_node_id(self, name: str) -> str:
         """Return an id for an account."""
-        return "_".join((level(self.root), "accounts", level(name)))
+        return "_".join((topic_level(self.root), "accounts", topic_level(name)))
 
     def owns(self, node: str) -> bool:
         """Tell whether an id is of this Heliograph."""
-        return node.partition("_")[0] == level(self.root)
+        return node.partition("_")[0] == topic_level(self.root)
 
 
-def level(text: str) -> str:
+def topic_level(text: str) -> str:
     """Return a text as one level of a topic: as it is when plain, else its plain letters and a hash of all of it.
 
     >>> level("1234567")
@@ -74,7 +74,7 @@ def level(text: str) -> str:
     return f"{_ODD.sub('-', text)[:32].strip('-')}-{digest}".lstrip("-")
 
 
-def shown(text: str, most: int = _LONGEST) -> str:
+def display_text(text: str, most: int = _LONGEST) -> str:
     r"""Return a cloud's name for a screen: one line, not endless, and text that every database takes.
 
     >>> shown("Roof\n\x00 🌞 \ud800")
@@ -84,4 +84,4 @@ def shown(text: str, most: int = _LONGEST) -> str:
 
 
 def _levels(series: Series) -> tuple[str, ...]:
-    return tuple(level(part) for part in series[: 3 if series.device else 2])
+    return tuple(topic_level(part) for part in series[: 3 if series.device else 2])

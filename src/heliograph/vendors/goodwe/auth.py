@@ -13,101 +13,103 @@ from heliograph.vendors.goodwe.plus import auth as plus_login
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
-    from heliograph.core.endpoint import Call, Plan
-    from heliograph.core.session import Credentials, Reply, Request, Session, Talk
+    from heliograph.core.endpoint import Call, Flow
+    from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
 
-AGENT = "heliograph"
+USER_AGENT = "heliograph"
 
 _SPEAKERS: dict[str, Any] = {dialect.LEGACY: legacy_login, dialect.PLUS: plus_login}
 _OF_A_LOGIN = ("plants", "zones")
 """Facts that are asked for once per session."""
 
 
-class GoodWeCloud:
+class GoodWeProtocol:
     """What the conversation has to know about GoodWe."""
 
     vendor = "goodwe"
 
-    def __init__(self, user_agent: str = AGENT) -> None:
+    def __init__(self, user_agent: str = USER_AGENT) -> None:
         self.user_agent = user_agent
 
-    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> Talk[None]:
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
         """Open a session in a call's own dialect; without one in the account's, which may have to be learned."""
         if call is not None:
-            yield from self._enter(session, who, dialect.of(call))
+            yield from self._enter(session, who, dialect.of_call(call))
             return
-        first = dialect.chosen(session)
+        first = dialect.current_or_default(session)
         try:
             yield from self._enter(session, who, first)
         except CloudError as error:
             second = dialect.other(first)
-            if not dialect.login_leads_elsewhere(session, error) or not dialect.may_try(session, second):
+            if not dialect.login_suggests_other(session, error) or not dialect.may_try(session, second):
                 raise
             yield from self._enter_instead(session, who, second, error)
             dialect.remember(session, second)
         else:
             dialect.remember(session, first)
 
-    def _enter_instead(self, session: Session, who: Credentials, name: str, failed: CloudError) -> Talk[None]:
-        dialect.tell(session, f"so {dialect.NAMES[name]} is tried once")
+    def _enter_instead(self, session: Session, who: Credentials, name: str, failed: CloudError) -> HttpFlow[None]:
+        dialect.log_decision(session, f"so {dialect.NAMES[name]} is tried once")
         try:
             yield from self._enter(session, who, name)
         except CloudError as error:
-            raise dialect.worth_telling(failed, error) from None
+            raise dialect.more_actionable(failed, error) from None
 
-    def _enter(self, session: Session, who: Credentials, name: str) -> Talk[None]:
+    def _enter(self, session: Session, who: Credentials, name: str) -> HttpFlow[None]:
         call = self._login_call(session, who, name)
         try:
-            reply = yield self.request(session, call)
-            self.read(session, call, reply)
+            reply = yield self.build_request(session, call)
+            self.parse_response(session, call, reply)
         except CloudError as error:
-            dialect.tell(session, f"login at {dialect.NAMES[name]} failed, {dialect.in_short(error)}")
+            dialect.log_decision(session, f"login at {dialect.NAMES[name]} failed, {dialect.summarize(error)}")
             if error.status is not None:  # an answer, not a network that is down
-                dialect.did_not_serve(session, name)
+                dialect.record_failure(session, name)
             raise
 
     def _login_call(self, session: Session, who: Credentials, name: str) -> Call[Any]:
         username, password = who.username, who.password.reveal()
         if name == dialect.PLUS:
-            return SemsPlusCalls.plus_login.plan(username, password, servers.is_chinese(session.server))
-        return GoodWeCalls.cross_login.plan(username, password)
+            return SemsPlusCalls.plus_login.flow(username, password, servers.is_china_region(session.server))
+        return GoodWeCalls.cross_login.flow(username, password)
 
-    def blanks(self, session: Session, call: Call[Any]) -> Plan[None] | None:
+    def fill_defaults(self, session: Session, call: Call[Any]) -> Flow[None] | None:
         """Leave nothing open: every call of this cloud names all it needs."""
         return None
 
-    def serves(self, session: Session, call: Call[Any]) -> bool:
+    def session_matches(self, session: Session, call: Call[Any]) -> bool:
         """Tell whether the living session speaks a call's dialect: a login in one ends the other's session."""
-        found: bool = session.facts.get("open", dialect.LEGACY) == dialect.of(call)
+        found: bool = session.facts.get("open", dialect.LEGACY) == dialect.of_call(call)
         if not found:
-            dialect.tell(session, f"the session is ended, for {call.endpoint.name} is a call of the other dialect")
+            dialect.log_decision(
+                session, f"the session is ended, for {call.endpoint.name} is a call of the other dialect"
+            )
         return found
 
-    def trusts(self, session: Session, url: str) -> bool:
+    def is_trusted_url(self, session: Session, url: str) -> bool:
         """Tell whether an address belongs to GoodWe or is the configured server itself."""
-        return servers.trusts(url, session.server)
+        return servers.is_trusted(url, session.server)
 
-    def request(self, session: Session, call: Call[Any]) -> Request:
+    def build_request(self, session: Session, call: Call[Any]) -> Request:
         """Dress a call for the wire, as its dialect does."""
-        request: Request = _SPEAKERS[dialect.of(call)].request(session, call, self.user_agent)
+        request: Request = _SPEAKERS[dialect.of_call(call)].request(session, call, self.user_agent)
         return request
 
-    def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
+    def parse_response(self, session: Session, call: Call[Any], reply: Response) -> Any:
         """Return the answer's data; raise what the cloud means instead."""
-        name = dialect.of(call)
+        name = dialect.of_call(call)
         speaker, route = _SPEAKERS[name], call.endpoint.route
         try:
             answer = speaker.envelope(reply)
-            speaker.check(answer, opens=route.opens)
-            if route.opens:
+            speaker.check(answer, opens=route.is_login)
+            if route.is_login:
                 self._open(session, name, *speaker.opened(session, answer))
-            return speaker.data(answer, route.inside)
+            return speaker.data(answer, route.result_path)
         except CloudError as error:
             error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
             raise
 
     def _open(self, session: Session, name: str, token: dict[str, Any], base: str) -> None:
-        if not self.trusts(session, base):
+        if not self.is_trusted_url(session, base):
             raise WrongRegion(
                 f"the login sends this account on to {excerpt(base)}, which is no https address of GoodWe",
                 advice="The session was not sent there; name the account's regional server yourself",
@@ -117,5 +119,5 @@ class GoodWeCloud:
         for fact in _OF_A_LOGIN:
             session.facts.pop(fact, None)
         if (session.facts.get("open"), session.facts.get("base")) != (name, base):
-            dialect.tell(session, f"logged in at {dialect.NAMES[name]}; its data lie at {excerpt(base)}")
+            dialect.log_decision(session, f"logged in at {dialect.NAMES[name]}; its data lie at {excerpt(base)}")
         session.facts |= {"open": name, "base": base}

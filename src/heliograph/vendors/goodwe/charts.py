@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
-    from heliograph.local_time import Rows, Wall
+    from heliograph.local_time import EnergyRows, LocalDay
     from heliograph.metrics import Metric
     from heliograph.vendors.goodwe.legacy import charts_payloads as said
     from heliograph.vendors.goodwe.plus import payloads as plus
 
 
-class Meaning(NamedTuple):
+class ChartLine(NamedTuple):
     """What a line is of, how its sign turns to ours, and its unit where the cloud names none."""
 
     metric: Metric
@@ -30,26 +30,26 @@ class Meaning(NamedTuple):
 
 
 _CHART = {
-    "PCurve_Power_PV": Meaning(m.PV_POWER, "W"),
-    "PCurve_Power_Meter": Meaning(m.GRID_POWER, "W", -1),  # Quirk: negative is import here.
-    "PCurve_Power_Battery": Meaning(m.BATTERY_POWER, "W"),
-    "PCurve_Power_Load": Meaning(m.LOAD_POWER, "W"),
-    "PCurve_Power_SOC": Meaning(m.BATTERY_SOC, "%"),
+    "PCurve_Power_PV": ChartLine(m.PV_POWER, "W"),
+    "PCurve_Power_Meter": ChartLine(m.GRID_POWER, "W", -1),  # Quirk: negative is import here.
+    "PCurve_Power_Battery": ChartLine(m.BATTERY_POWER, "W"),
+    "PCurve_Power_Load": ChartLine(m.LOAD_POWER, "W"),
+    "PCurve_Power_SOC": ChartLine(m.BATTERY_SOC, "%"),
 }
-COLUMNS = {
+INVERTER_COLUMNS = {
     # Quirk: on a hybrid Pac is what the sun gives, not what leaves it (Home Assistant integration, issue 107).
-    "pv_power": ("Pac", Meaning(m.PV_POWER, "W")),
-    "battery_soc": ("Cbattery1", Meaning(m.BATTERY_SOC, "%")),
-    "pv_energy_today": ("Eday", Meaning(m.PV_ENERGY_TODAY, "kWh")),
+    "pv_power": ("Pac", ChartLine(m.PV_POWER, "W")),
+    "battery_soc": ("Cbattery1", ChartLine(m.BATTERY_SOC, "%")),
+    "pv_energy_today": ("Eday", ChartLine(m.PV_ENERGY_TODAY, "kWh")),
 }
 """What an inverter's own curves can be of: our name, the portal's column and its meaning."""
 # Quirk: nobody has published units and signs of these curves; they are read like the flow, which shares their names.
 _PLUS_CURVES = {
-    "pSystem": Meaning(m.PV_POWER, "kW"),
-    "pGrid": Meaning(m.GRID_POWER, "kW", -1),
-    "pBat": Meaning(m.BATTERY_POWER, "kW"),
-    "pConsum": Meaning(m.LOAD_POWER, "kW"),
-    "soc": Meaning(m.BATTERY_SOC, "%"),
+    "pSystem": ChartLine(m.PV_POWER, "kW"),
+    "pGrid": ChartLine(m.GRID_POWER, "kW", -1),
+    "pBat": ChartLine(m.BATTERY_POWER, "kW"),
+    "pConsum": ChartLine(m.LOAD_POWER, "kW"),
+    "soc": ChartLine(m.BATTERY_SOC, "%"),
 }
 _PLUS_ENERGIES = {
     "proSystemTotalStats": "pv_energy",
@@ -80,7 +80,7 @@ Told = tuple[str | None, Any]
 # Curves
 
 
-def chart_curve(chart: said.PowerChart, wall: Wall) -> tuple[Sample, ...]:
+def chart_curve(chart: said.PowerChart, wall: LocalDay) -> tuple[Sample, ...]:
     """Read a plant's day chart; empty where it draws no line we know."""
     return _samples(
         wall,
@@ -92,18 +92,18 @@ def chart_curve(chart: said.PowerChart, wall: Wall) -> tuple[Sample, ...]:
     )
 
 
-def power_curve(power: said.PowerDay, wall: Wall) -> tuple[Sample, ...]:
+def power_curve(power: said.PowerDay, wall: LocalDay) -> tuple[Sample, ...]:
     """Read a plant's list of AC powers."""
     told = [(point.at, point.body.get("pac")) for point in power.points]
-    return _samples(wall, [(Meaning(m.AC_POWER, "W"), told)])
+    return _samples(wall, [(ChartLine(m.AC_POWER, "W"), told)])
 
 
-def column_curve(column: said.Column, meaning: Meaning, wall: Wall) -> tuple[Sample, ...]:
+def column_curve(column: said.InverterColumn, meaning: ChartLine, wall: LocalDay) -> tuple[Sample, ...]:
     """Read one measured quantity of an inverter."""
     return _samples(wall, [(meaning, [(point.at, point.body.get("column")) for point in column.points])])
 
 
-def plus_curve(curves: plus.PowerCurves, wall: Wall) -> tuple[Sample, ...]:
+def plus_curve(curves: plus.PowerCurves, wall: LocalDay) -> tuple[Sample, ...]:
     """Read a plant's day of SEMS+."""
     return _samples(
         wall,
@@ -115,11 +115,11 @@ def plus_curve(curves: plus.PowerCurves, wall: Wall) -> tuple[Sample, ...]:
     )
 
 
-def _in_unit(meaning: Meaning, unit: str | None) -> Meaning:
+def _in_unit(meaning: ChartLine, unit: str | None) -> ChartLine:
     return meaning._replace(unit=unit) if unit else meaning
 
 
-def _samples(wall: Wall, lines: Sequence[tuple[Meaning, Iterable[Told]]]) -> tuple[Sample, ...]:
+def _samples(wall: LocalDay, lines: Sequence[tuple[ChartLine, Iterable[Told]]]) -> tuple[Sample, ...]:
     """Lay lines over one another; what has not happened yet is absent, what was not measured is None."""
     curves = [(meaning, dict(_moments(told, meaning, wall))) for meaning, told in lines]
     moments = sorted({moment for _, points in curves for moment in points if moment <= wall.now})
@@ -129,7 +129,7 @@ def _samples(wall: Wall, lines: Sequence[tuple[Meaning, Iterable[Told]]]) -> tup
     )
 
 
-def _moments(told: Iterable[Told], meaning: Meaning, wall: Wall) -> Iterator[tuple[datetime, float | None]]:
+def _moments(told: Iterable[Told], meaning: ChartLine, wall: LocalDay) -> Iterator[tuple[datetime, float | None]]:
     """Yield a line's points in UTC; where a clock is put back, the hour that comes again is the second one."""
     previous, again = datetime.min, False  # noqa: DTZ901 - times on a wall
     for text, value in told:
@@ -166,9 +166,9 @@ def _local(text: str | None, day: date) -> datetime | None:
         return None
 
 
-def _value(value: Any, meaning: Meaning) -> float | None:
+def _value(value: Any, meaning: ChartLine) -> float | None:
     try:
-        found = parsing.quantity(value, meaning.unit)
+        found = parsing.parse_quantity(value, meaning.unit)
     except KeyError:
         raise Unreadable(f"a line of {meaning.metric.name} is in {meaning.unit!r}, no unit we know") from None
     if found is None or (meaning.unit == "%" and not 0 <= found <= 100):
@@ -181,9 +181,9 @@ def _value(value: Any, meaning: Meaning) -> float | None:
 # Energies
 
 
-def chart_energies(chart: said.Chart, digits: int) -> Rows:
+def chart_energies(chart: said.EnergyChart, digits: int) -> EnergyRows:
     """Read a chart of energies: period by period, `digits` long as we write them, what its lines are of."""
-    rows: Rows = {}
+    rows: EnergyRows = {}
     for line in chart.lines:
         name = _line_name(line)
         if name is not None:
@@ -192,9 +192,9 @@ def chart_energies(chart: said.Chart, digits: int) -> Rows:
     return rows
 
 
-def plus_energies(statistics: plus.Statistics, digits: int) -> Rows:
+def plus_energies(statistics: plus.PlusStatistics, digits: int) -> EnergyRows:
     """Read statistics of SEMS+ likewise."""
-    rows: Rows = {}
+    rows: EnergyRows = {}
     for row in statistics.series:
         name = _PLUS_ENERGIES.get(row.item or "")
         if name is not None:
@@ -202,8 +202,8 @@ def plus_energies(statistics: plus.Statistics, digits: int) -> Rows:
     return rows
 
 
-def _lay(rows: Rows, name: str, told: Iterable[Told], unit: str | None, digits: int) -> None:
-    meaning = Meaning(m.METRICS[f"{name}_today"], unit or "kWh")
+def _lay(rows: EnergyRows, name: str, told: Iterable[Told], unit: str | None, digits: int) -> None:
+    meaning = ChartLine(m.METRICS[f"{name}_today"], unit or "kWh")
     for text, value in told:
         if text and _PERIOD.fullmatch(text[:digits]):
             rows.setdefault(text[:digits], {})[name] = _value(value, meaning)
@@ -212,7 +212,7 @@ def _lay(rows: Rows, name: str, told: Iterable[Told], unit: str | None, digits: 
 _PERIOD = re.compile(r"\d{4}(-\d{2}){0,2}")
 
 
-def _line_name(line: said.Line) -> str | None:
+def _line_name(line: said.SemsChartLine) -> str | None:
     written = (line.name, (line.label or "").partition("(")[0], line.key)
     letters = (re.sub(r"[^a-z]", "", (text or "").lower()) for text in written)
     return next((_LINES[text] for text in letters if text in _LINES), None)

@@ -6,10 +6,10 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from heliograph.core.servers import server_address, trusted
+from heliograph.core.servers import is_trusted_url, resolve_server_url
 
 
-class Bases(NamedTuple):
+class BaseUrls(NamedTuple):
     """Where an account logs in."""
 
     legacy: str
@@ -18,8 +18,8 @@ class Bases(NamedTuple):
     """SEMS+ Web's base, ending in /web/sems/."""
 
 
-def _region(legacy: str, plus: str) -> Bases:
-    return Bases(f"https://{legacy}.semsportal.com/api/", f"https://{plus}.goodwe.com/web/sems/")
+def _region(legacy: str, plus: str) -> BaseUrls:
+    return BaseUrls(f"https://{legacy}.semsportal.com/api/", f"https://{plus}.goodwe.com/web/sems/")
 
 
 REGIONS = {
@@ -35,7 +35,7 @@ SERVERS = {name: bases.plus if name == "cn" else bases.legacy for name, bases in
 """The one address that stands for a region: a session's `server`, from which `bases` finds both."""
 
 DOMAINS = ("semsportal.com", "goodwe.com", "sems.com.cn")
-USUAL_GATEWAY = "https://eu-gateway.semsportal.com/web/sems/"
+DEFAULT_GATEWAY = "https://eu-gateway.semsportal.com/web/sems/"
 """Where SEMS+ data lie when a login of GoodWe's own servers names no address, as maintained clients assume."""
 
 _HOMES = {urlsplit(address)[:2]: bases for bases in reversed(REGIONS.values()) for address in bases}
@@ -44,7 +44,7 @@ _PATH = re.compile(r"(?:api|web/sems)/$")
 _GATEWAY = re.compile(r"https://(\w+)-gateway\.semsportal\.com/(?:web/)?sems/")
 
 
-def address(server: str) -> str:
+def resolve_server(server: str) -> str:
     """Return the address that stands for a region's name, or for an address in any of its forms.
 
     >>> address("eu"), address("https://eu-semsplus.goodwe.com")
@@ -52,26 +52,26 @@ def address(server: str) -> str:
     >>> address("http://127.0.0.1:8080"), address("http://127.0.0.1:8080/web/sems")
     ('http://127.0.0.1:8080/api/', 'http://127.0.0.1:8080/api/')
     """
-    found = server_address(server or "global", SERVERS, "GoodWe")
+    found = resolve_server_url(server or "global", SERVERS, "GoodWe")
     if found in SERVERS.values():
         return found
-    home = bases(found)
+    home = base_urls(found)
     return home.plus if home is REGIONS["cn"] else home.legacy
 
 
-def bases(server: str) -> Bases:
+def base_urls(server: str) -> BaseUrls:
     """Return where both dialects log in, given the address that stands for them."""
     home = _HOMES.get(urlsplit(server)[:2])
     root = _PATH.sub("", server)
-    return home or Bases(f"{root}api/", f"{root}web/sems/")
+    return home or BaseUrls(f"{root}api/", f"{root}web/sems/")
 
 
-def is_chinese(server: str) -> bool:
+def is_china_region(server: str) -> bool:
     """Tell whether a server is that of the Chinese region, whose login says so of itself."""
-    return bases(server) is REGIONS["cn"]
+    return base_urls(server) is REGIONS["cn"]
 
 
-def gateway(api: str) -> str:
+def plus_base(api: str) -> str:
     """Return the base of SEMS+ calls for the address a login names.
 
     >>> gateway("https://eu-gateway.semsportal.com/sems/"), gateway("https://eu-gateway.semsportal.com/web/sems")
@@ -83,7 +83,7 @@ def gateway(api: str) -> str:
     return base + "/"
 
 
-def portal(api: str) -> str:
+def legacy_base(api: str) -> str:
     """Return the base of classic calls for the address a login names.
 
     >>> portal("https://eu-gateway.semsportal.com/sems/"), portal("https://au.semsportal.com/api")
@@ -96,12 +96,12 @@ def portal(api: str) -> str:
     return f"https://{found[1]}.semsportal.com/api/" if found else base
 
 
-def is_gateway(api: str) -> bool:
+def is_plus_gateway(api: str) -> bool:
     """Tell whether an address is one of SEMS+ data rather than of the classic portal."""
     return api.rstrip("/").endswith("/sems")
 
 
-def trusts(url: str, server: str) -> bool:
+def is_trusted(url: str, server: str) -> bool:
     r"""Tell whether a session may be sent to an address: GoodWe's own, or the configured server's.
 
     >>> trusts("http://127.0.0.1:8081/api/", "http://127.0.0.1:8080/api/")
@@ -109,7 +109,7 @@ def trusts(url: str, server: str) -> bool:
     >>> trusts("http://127.0.0.1:8081\\.evil.org/", "http://127.0.0.1:8080/api/")
     False
     """
-    return trusted(url, server, DOMAINS) or _same_machine(url, server)
+    return is_trusted_url(url, server, DOMAINS) or _same_machine(url, server)
 
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d+/[\w./-]*")

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from heliograph.client import Account, AsyncClient, BlockingClient
+from heliograph.client import AccountClient, AsyncClient, BlockingClient
 from heliograph.keeper.limits import Limits
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.auth import GrowattCloud, address
-from heliograph.vendors.growatt.composite import GrowattHistory, GrowattReadings
+from heliograph.vendors.growatt.auth import GrowattProtocol, resolve_server
+from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.params import Timespan, hash_password
 from heliograph.vendors.growatt.settings import GrowattSettings
 
-__all__ = ["AsyncGrowatt", "Growatt", "GrowattCalls", "Timespan", "address", "hash_password"]
+__all__ = ["AsyncGrowatt", "Growatt", "GrowattCalls", "Timespan", "hash_password", "resolve_server"]
 
 
-class _GrowattAccount(Account):
+class _GrowattAccount(AccountClient):
     """One Growatt account."""
 
-    cloud = GrowattCloud
-    usual_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
+    cloud = GrowattProtocol
+    default_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
     """Support says that 200 queries a day lock an account for a day; logins are what locks it first."""
-    address = staticmethod(address)
+    resolve_server = staticmethod(resolve_server)
 
 
-class Growatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, GrowattSettings, BlockingClient):
+class Growatt(_GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, BlockingClient):
     """A blocking client of one Growatt account; regions are eu (the usual one), us, cn, au and more."""
 
 
-class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattReadings, GrowattHistory, GrowattSettings, AsyncClient):
+class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, AsyncClient):
     """An async client of one Growatt account: the same methods, awaited."""

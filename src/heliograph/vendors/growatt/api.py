@@ -7,10 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.endpoint import Fields, Steps, command, given, query, sequence
-from heliograph.core.payload import each
+from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
+from heliograph.core.payload import list_of
 from heliograph.vendors.growatt.charts_api import GrowattCharts
-from heliograph.vendors.growatt.params import Clock, Day, Timespan, clock, day, hash_password, timespan
+from heliograph.vendors.growatt.params import (
+    Day,
+    TimeOfDay,
+    Timespan,
+    format_day,
+    format_time,
+    hash_password,
+    parse_timespan,
+)
 from heliograph.vendors.growatt.payloads import devices as dev
 from heliograph.vendors.growatt.payloads import plants as said
 
@@ -23,19 +31,19 @@ PAGE_SIZE = 15
 class GrowattCalls(GrowattCharts):
     """The calls of one Growatt account."""
 
-    @query("POST", "newTwoLoginAPI.do", said.Login, inside="back", opens=True)
+    @query("POST", "newTwoLoginAPI.do", said.GrowattLogin, result_path="back", is_login=True)
     def login(self, username: str, password: str, is_password_hashed: bool = False) -> Fields:
         """Open a session; clients made with credentials do it by themselves."""
         return {"userName": username, "password": password if is_password_hashed else hash_password(password)}
 
     # Plants
 
-    @query("GET", "PlantListAPI.do", said.PlantList, inside="back")
+    @query("GET", "PlantListAPI.do", said.PlantList, result_path="back")
     def plant_list(self, user_id: str | int | None = None) -> Fields:
         """All plants with today's and lifetime energy; the user is the one logged in unless named."""
-        return {"userId": said.USER if user_id is None else user_id}
+        return {"userId": said.CURRENT_USER if user_id is None else user_id}
 
-    @query("POST", "newTwoPlantAPI.do", each(said.PlantSettings), inside="PlantList", op="getAllPlantListTwo")
+    @query("POST", "newTwoPlantAPI.do", list_of(said.PlantSettings), result_path="PlantList", op="getAllPlantListTwo")
     def plant_list_page(self, page: int = 1) -> Fields:
         """One page of at most 15 plants in the newer, longer form."""
         return {
@@ -48,24 +56,24 @@ class GrowattCalls(GrowattCharts):
             "toPageNum": str(page),
         }
 
-    @sequence
-    def plant_list_two(self) -> Steps[tuple[said.PlantSettings, ...]]:
+    @composite
+    def plant_list_two(self) -> FlowGenerator[tuple[said.PlantSettings, ...]]:
         """All plants in the newer, longer form, page by page until the last."""
         found: tuple[said.PlantSettings, ...] = ()
         page: Any = None
         while page is None or len(page) == PAGE_SIZE:
             # Quirk: the page size is fixed; a client that asks once never sees plant 16.
-            page = yield GrowattCalls.plant_list_page.plan(len(found) // PAGE_SIZE + 1)
+            page = yield GrowattCalls.plant_list_page.flow(len(found) // PAGE_SIZE + 1)
             if page and page[0] in found:  # a cloud that repeats itself would be asked for ever
                 break
             found = (*found, *page)
         return found
 
-    @query("GET", "PlantDetailAPI.do", said.PlantDetail, inside="back")
+    @query("GET", "PlantDetailAPI.do", said.GrowattPlantDetail, result_path="back")
     def plant_detail(self, plant_id: str, timespan: Timespan | int, date: Day = None) -> Fields:
         """Energy of one plant per day of a month (`day`) or per month of a year (`month`)."""
         span = _span(timespan)
-        return {"plantId": plant_id, "type": span.value, "date": day(date, plant_id, span)}
+        return {"plantId": plant_id, "type": span.value, "date": format_day(date, plant_id, span)}
 
     @query("GET", "newTwoPlantAPI.do", said.PlantInfo, op="getAllDeviceListTwo")
     def plant_info(self, plant_id: str) -> Fields:
@@ -78,19 +86,19 @@ class GrowattCalls(GrowattCharts):
         """The older device list, which also holds what `plant_info` leaves out of its `deviceList`."""
         return {"plantId": plant_id, "language": 1}
 
-    @sequence
-    def device_list(self, plant_id: str) -> Steps[tuple[said.DeviceRow, ...]]:
+    @composite
+    def device_list(self, plant_id: str) -> FlowGenerator[tuple[said.DeviceRow, ...]]:
         """All devices of one plant."""
-        info = yield GrowattCalls.plant_info.plan(plant_id)
+        info = yield GrowattCalls.plant_info.flow(plant_id)
         if not info.devices:
-            info = yield GrowattCalls.all_devices.plan(plant_id)
+            info = yield GrowattCalls.all_devices.flow(plant_id)
         devices: tuple[said.DeviceRow, ...] = info.devices
         return devices
 
-    @sequence
-    def inverter_list(self, plant_id: str) -> Steps[tuple[said.DeviceRow, ...]]:
+    @composite
+    def inverter_list(self, plant_id: str) -> FlowGenerator[tuple[said.DeviceRow, ...]]:
         """The old name of `device_list`."""
-        devices: tuple[said.DeviceRow, ...] = yield GrowattCalls.device_list.plan(plant_id)
+        devices: tuple[said.DeviceRow, ...] = yield GrowattCalls.device_list.flow(plant_id)
         return devices
 
     @query("GET", "newPlantAPI.do", said.PlantSettings, op="getPlant")
@@ -98,25 +106,25 @@ class GrowattCalls(GrowattCharts):
         """Name, place, time zone, size and prices of one plant."""
         return {"plantId": plant_id}
 
-    get_plant_settings = plant_settings.named("get_plant_settings")
+    get_plant_settings = plant_settings.alias("get_plant_settings")
 
     @query("POST", "newTwoPlantAPI.do", said.PlantEnergy, op="getUserCenterEnertyDataByPlantid")
     def plant_energy_data(self, plant_id: str) -> Fields:
         """Energy and power of one plant, whatever its devices; its year is always 0."""
         return {"language": 1, "plantId": plant_id}
 
-    @query("POST", "newPlantAPI.do", said.Dashboard, where="query", action="getEnergyStorageData")
+    @query("POST", "newPlantAPI.do", said.Dashboard, encoding="query", action="getEnergyStorageData")
     def dashboard_data(self, plant_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None) -> Fields:
         """The portal's chart of one plant with a mix or storage device; most of its sums are wrong for mix."""
         span = _span(timespan)
-        return {"date": day(date, plant_id, span), "type": span.value, "plantId": plant_id}
+        return {"date": format_day(date, plant_id, span), "type": span.value, "plantId": plant_id}
 
     # Classic inverters
 
     @query("GET", "newInverterAPI.do", dev.PowerCurve, op="getInverterData")
     def inverter_data(self, inverter_id: str, date: Day = None) -> Fields:
         """The power curve of one classic inverter on one day."""
-        return {"id": inverter_id, "type": 1, "date": day(date)}
+        return {"id": inverter_id, "type": 1, "date": format_day(date)}
 
     @query("GET", "newInverterAPI.do", dev.InverterDetail, op="getInverterDetailData")
     def inverter_detail(self, inverter_id: str) -> Fields:
@@ -128,31 +136,31 @@ class GrowattCalls(GrowattCharts):
         """The same figures under other names, with a list of what they are."""
         return {"inverterId": inverter_id}
 
-    @query("GET", "commonDeviceSetC/setInverter", dev.ClassicInfo, page=True, type="server")
+    @query("GET", "commonDeviceSetC/setInverter", dev.ClassicInverterInfo, is_html=True, type="server")
     def classic_inverter_info(self, device_sn: str) -> Fields:
         """Settings of one classic inverter, cut out of the portal's page."""
         return {"invSn": device_sn}
 
     # TLX: MIN, MIC, MOD, MID-XH, NEO
 
-    @query("POST", "newTlxApi.do", dev.TlxStatus, inside="obj", op="getSystemStatus_KW")
+    @query("POST", "newTlxApi.do", dev.TlxStatus, result_path="obj", op="getSystemStatus_KW")
     def tlx_system_status(self, plant_id: str, tlx_id: str) -> Fields:
         """Live power flows of one TLX device, in kW."""
         return {"plantId": plant_id, "id": tlx_id}
 
-    @query("POST", "newTlxApi.do", dev.TlxEnergy, inside="obj", op="getEnergyOverview")
+    @query("POST", "newTlxApi.do", dev.TlxEnergy, result_path="obj", op="getEnergyOverview")
     def tlx_energy_overview(self, plant_id: str, tlx_id: str) -> Fields:
         """Today's and lifetime energies of one TLX device."""
         return {"plantId": plant_id, "id": tlx_id}
 
-    @query("POST", "newTlxApi.do", dev.ProdCons, inside="obj", op="getEnergyProdAndCons_KW")
+    @query("POST", "newTlxApi.do", dev.ProdCons, result_path="obj", op="getEnergyProdAndCons_KW")
     def tlx_energy_prod_cons(
         self, plant_id: str, tlx_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None
     ) -> Fields:
         """Production and consumption of one TLX device over a day, month or year."""
         span = _span(timespan)
         return {
-            "date": day(date, plant_id, span),
+            "date": format_day(date, plant_id, span),
             "plantId": plant_id,
             "language": "1",
             "id": tlx_id,
@@ -162,7 +170,7 @@ class GrowattCalls(GrowattCharts):
     @query("GET", "newTlxApi.do", dev.PowerCurve, op="getTlxData")
     def tlx_data(self, tlx_id: str, date: Day = None) -> Fields:
         """The power curve of one TLX device on one day."""
-        return {"id": tlx_id, "type": 1, "date": day(date)}
+        return {"id": tlx_id, "type": 1, "date": format_day(date)}
 
     @query("GET", "newTlxApi.do", dev.TlxDetail, op="getTlxDetailData")
     def tlx_detail(self, tlx_id: str) -> Fields:
@@ -174,21 +182,21 @@ class GrowattCalls(GrowattCharts):
         """Model, firmware and state of one TLX device."""
         return {"id": tlx_id}
 
-    @query("POST", "newTlxApi.do", dev.Settings, inside="obj.tlxSetBean", op="getTlxSetData")
+    @query("POST", "newTlxApi.do", dev.GrowattDeviceSettings, result_path="obj.tlxSetBean", op="getTlxSetData")
     def tlx_all_settings(self, tlx_id: str) -> Fields:
         """All settings of one TLX device; "-1" is one it does not have."""
         return {"serialNum": tlx_id}
 
-    tlx_get_all_settings = tlx_all_settings.named("tlx_get_all_settings")
+    tlx_get_all_settings = tlx_all_settings.alias("tlx_get_all_settings")
 
-    @query("POST", "newLoginAPI.do", dev.EnabledSettings, inside="obj", op="getSetPass")
+    @query("POST", "newLoginAPI.do", dev.EnabledSettings, result_path="obj", op="getSetPass")
     def tlx_enabled_settings(self, tlx_id: str) -> Fields:
         """Which settings of one TLX device the app offers."""
-        return {"deviceSn": tlx_id, "stringTime": day(None), "type": "5"}
+        return {"deviceSn": tlx_id, "stringTime": format_day(None), "type": "5"}
 
-    tlx_get_enabled_settings = tlx_enabled_settings.named("tlx_get_enabled_settings")
+    tlx_get_enabled_settings = tlx_enabled_settings.alias("tlx_get_enabled_settings")
 
-    @query("POST", "newTlxApi.do", dev.TlxBattery, inside="obj", op="getBatInfo")
+    @query("POST", "newTlxApi.do", dev.TlxBattery, result_path="obj", op="getBatInfo")
     def tlx_battery_info(self, serial_num: str) -> Fields:
         """Whether a battery pack is connected; when `lost` is true its figures are old."""
         return {"lan": 1, "serialNum": serial_num}
@@ -200,41 +208,41 @@ class GrowattCalls(GrowattCharts):
             plant_id, serial_num = None, plant_id
         if serial_num is None:
             raise ValueError("name the battery's serial number")
-        return {"lan": 1} | given(plantId=plant_id) | {"id": serial_num}
+        return {"lan": 1} | without_none(plantId=plant_id) | {"id": serial_num}
 
     # Mix: SPH hybrids
 
-    @query("GET", "newMixApi.do", dev.MixInfo, inside="obj", op="getMixInfo")
+    @query("GET", "newMixApi.do", dev.MixInfo, result_path="obj", op="getMixInfo")
     def mix_info(self, mix_id: str, plant_id: str | None = None) -> Fields:
         """Battery and solar headline figures of one hybrid inverter."""
-        return {"mixId": mix_id} | given(plantId=plant_id or None)
+        return {"mixId": mix_id} | without_none(plantId=plant_id or None)
 
-    @query("POST", "newMixApi.do", dev.MixTotals, where="query", inside="obj", op="getEnergyOverview")
+    @query("POST", "newMixApi.do", dev.MixTotals, encoding="query", result_path="obj", op="getEnergyOverview")
     def mix_totals(self, mix_id: str, plant_id: str) -> Fields:
         """Today's and lifetime energies of one hybrid inverter."""
         return {"mixId": mix_id, "plantId": plant_id}
 
-    @query("POST", "newMixApi.do", dev.MixStatus, where="query", inside="obj", op="getSystemStatus_KW")
+    @query("POST", "newMixApi.do", dev.MixStatus, encoding="query", result_path="obj", op="getSystemStatus_KW")
     def mix_system_status(self, mix_id: str, plant_id: str) -> Fields:
         """Live power flows of one hybrid inverter, in kW but for its two strings."""
         return {"mixId": mix_id, "plantId": plant_id}
 
-    @query("POST", "newMixApi.do", dev.ProdCons, where="query", inside="obj", op="getEnergyProdAndCons_KW")
+    @query("POST", "newMixApi.do", dev.ProdCons, encoding="query", result_path="obj", op="getEnergyProdAndCons_KW")
     def mix_detail(
         self, mix_id: str, plant_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None
     ) -> Fields:
         """Production and consumption of one hybrid inverter over a day, month or year."""
         span = _span(timespan)
-        return {"plantId": plant_id, "mixId": mix_id, "type": span.value, "date": day(date, plant_id, span)}
+        return {"plantId": plant_id, "mixId": mix_id, "type": span.value, "date": format_day(date, plant_id, span)}
 
-    @query("GET", "newMixApi.do", dev.Settings, op="getMixSetParams")
+    @query("GET", "newMixApi.do", dev.GrowattDeviceSettings, op="getMixSetParams")
     def get_mix_inverter_settings(self, serial_number: str) -> Fields:
         """All settings of one hybrid inverter."""
         return {"serialNum": serial_number, "kind": 0}
 
     # SPA: AC-coupled batteries
 
-    @query("GET", "newSpaApi.do", dev.Settings, inside="obj", op="getSpaSetParams")
+    @query("GET", "newSpaApi.do", dev.GrowattDeviceSettings, result_path="obj", op="getSpaSetParams")
     def spa_settings(self, spa_id: str) -> Fields:
         """All settings of one AC-coupled battery inverter; its answer was never published."""
         return {"spaId": spa_id, "kind": 0}
@@ -255,8 +263,8 @@ class GrowattCalls(GrowattCharts):
         "POST",
         "newStorageAPI.do",
         dev.StorageEnergy,
-        where="query",
-        inside="obj",
+        encoding="query",
+        result_path="obj",
         op="getEnergyOverviewData_sacolar",
     )
     def storage_energy_overview(self, plant_id: str, storage_id: str) -> Fields:
@@ -282,25 +290,25 @@ class GrowattCalls(GrowattCharts):
 
     # Orders. Each is sent once, and only by a client that allows commands.
 
-    @command("POST", "newTwoPlantAPI.do", said.Written, where="multipart", op="updatePlant")
+    @command("POST", "newTwoPlantAPI.do", said.GrowattWriteResult, encoding="multipart", op="updatePlant")
     def send_plant_settings(self, form: Mapping[str, Any]) -> Fields:
         """The whole settings form of one plant, every part of it."""
         return {name: str(value) for name, value in form.items()}
 
-    @sequence
+    @composite
     def update_plant_settings(
         self,
         plant_id: str,
         changed_settings: Mapping[str, Any],
         current_settings: Mapping[str, Any] | said.PlantSettings | None = None,
-    ) -> Steps[said.Written]:
+    ) -> FlowGenerator[said.GrowattWriteResult]:
         """Change settings of one plant by the names of the form; the rest is sent as it is."""
-        current: Any = current_settings or (yield GrowattCalls.plant_settings.plan(plant_id))
+        current: Any = current_settings or (yield GrowattCalls.plant_settings.flow(plant_id))
         form = said.settings_form(getattr(current, "raw", current)) | dict(changed_settings)
-        written: said.Written = yield GrowattCalls.send_plant_settings.plan(form)
+        written: said.GrowattWriteResult = yield GrowattCalls.send_plant_settings.flow(form)
         return written
 
-    @command("POST", "newTcpsetAPI.do", said.Written, where="query")
+    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query")
     def update_inverter_setting(
         self,
         serial_number: str,
@@ -311,21 +319,21 @@ class GrowattCalls(GrowattCharts):
         """Any setting, with every argument given by hand; the serial and type are those of the mappings."""
         return {**default_parameters, **_numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.Written, where="query", op="mixSetApiNew")
+    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query", op="mixSetApiNew")
     def update_mix_inverter_setting(
         self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
         """One setting of a hybrid inverter; every position has to be given."""
         return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.Written, where="query", op="spaSetApi")
+    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query", op="spaSetApi")
     def update_ac_inverter_setting(
         self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
         """One setting of an AC-coupled battery inverter; every position has to be given."""
         return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.Written, where="query", op="tlxSet")
+    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query", op="tlxSet")
     def update_tlx_inverter_setting(
         self,
         serial_number: str,
@@ -336,18 +344,18 @@ class GrowattCalls(GrowattCharts):
         given_as = parameter if isinstance(parameter, dict | list) else [parameter]
         return {"serialNum": serial_number, "type": setting_type, **_numbered(given_as)}
 
-    @command("POST", "newTcpsetAPI.do", said.Written, op="tlxSet")
+    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, op="tlxSet")
     def update_tlx_inverter_time_segment(
         self,
         serial_number: str,
         segment_id: int,
         batt_mode: int,
-        start_time: Clock,
-        end_time: Clock,
+        start_time: TimeOfDay,
+        end_time: TimeOfDay,
         enabled: bool,
     ) -> Fields:
         """One time segment (1-9) of a TLX device: 0 load first, 1 battery first, 2 grid first."""
-        (start_hour, start_minute), (end_hour, end_minute) = clock(start_time), clock(end_time)
+        (start_hour, start_minute), (end_hour, end_minute) = format_time(start_time), format_time(end_time)
         return {
             "serialNum": serial_number,
             "type": f"time_segment{segment_id}",
@@ -359,33 +367,33 @@ class GrowattCalls(GrowattCharts):
             "param6": "1" if enabled else "0",
         }
 
-    @command("POST", "noahDeviceApi/noah/set", said.Written)
+    @command("POST", "noahDeviceApi/noah/set", said.GrowattWriteResult)
     def update_noah_settings(
         self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
         """One setting of a Noah."""
         return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
 
-    @command("POST", "tcpSet.do", said.Written, where="query")
+    @command("POST", "tcpSet.do", said.GrowattWriteResult, encoding="query")
     def update_classic_inverter_setting(
         self, default_parameters: Mapping[str, Any], parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
         """Any setting of a classic inverter, with every argument given by hand."""
         return {**default_parameters, **_numbered(parameters)}
 
-    @command("POST", "tcpSet.do", said.Written, where="query", action="inverterSet")
+    @command("POST", "tcpSet.do", said.GrowattWriteResult, encoding="query", action="inverterSet")
     def set_classic_inverter_active_power_rate(self, serial_number: str, rate: int) -> Fields:
         """Limit a classic inverter to a share of its power, 0-100 %."""
         return {"serialNum": serial_number, "paramId": "pv_active_p_rate", "command_1": rate, "command_2": ""}
 
-    @command("POST", "tcpSet.do", said.Written, where="query", action="inverterSet")
+    @command("POST", "tcpSet.do", said.GrowattWriteResult, encoding="query", action="inverterSet")
     def set_classic_inverter_on_off(self, serial_number: str, enabled: bool) -> Fields:
         """Switch a classic inverter on or off."""
         state = "0001" if enabled else "0000"
         return {"serialNum": serial_number, "paramId": "pv_on_off", "command_1": state, "command_2": ""}
 
 
-_span = timespan  # the calls name their argument as growattServer does
+_span = parse_timespan  # the calls name their argument as growattServer does
 
 
 def _numbered(parameters: Mapping[str, Any] | list[Any]) -> Fields:

@@ -9,31 +9,31 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import http
-from heliograph.core.http import compose
-from heliograph.core.parsing import number
+from heliograph.core.http import build_request
+from heliograph.core.parsing import parse_number
 from heliograph.core.redact import excerpt
-from heliograph.core.servers import server_address, trusted
-from heliograph.core.session import REDIRECTS
+from heliograph.core.servers import is_trusted_url, resolve_server_url
+from heliograph.core.session import REDIRECT_STATUSES
 from heliograph.errors import (
     AccountLocked,
     Blocked,
     CloudError,
     InvalidCredentials,
     LoginFailed,
-    Refused,
+    RequestRefused,
     SessionExpired,
     TermsNotAccepted,
     Unreadable,
 )
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.params import PlantToday
-from heliograph.vendors.growatt.payloads.plants import USER, Login
+from heliograph.vendors.growatt.payloads.plants import CURRENT_USER, GrowattLogin
 
 if TYPE_CHECKING:
-    from heliograph.core.endpoint import Call, Steps
-    from heliograph.core.session import Credentials, Reply, Request, Session, Talk
+    from heliograph.core.endpoint import Call, FlowGenerator
+    from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
 
-AGENT = "Dalvik/2.1.0 (Linux; U; Android 12; https://github.com/indykoning/PyPi_GrowattServer)"
+USER_AGENT = "Dalvik/2.1.0 (Linux; U; Android 12; https://github.com/indykoning/PyPi_GrowattServer)"
 """The agent growattServer made usual; the cloud's edge turns some library agents away."""
 
 SERVERS = {
@@ -56,18 +56,18 @@ OFFSET_LASTS = 86400.0
 _CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
 
 
-def address(server: str) -> str:
+def resolve_server(server: str) -> str:
     """Return the base address of a region's name or of an address, ending in a slash.
 
     >>> address("us"), address("http://127.0.0.1:8080")
     ('https://openapi-us.growatt.com/', 'http://127.0.0.1:8080/')
     """
-    return server_address(server or "eu", SERVERS, "Growatt")
+    return resolve_server_url(server or "eu", SERVERS, "Growatt")
 
 
-def agent(add_random_user_id: bool = False, agent_identifier: str | None = None) -> str:
+def user_agent(add_random_user_id: bool = False, agent_identifier: str | None = None) -> str:
     """Return the User-Agent of growattServer's constructor arguments."""
-    name = AGENT if agent_identifier is None else agent_identifier
+    name = USER_AGENT if agent_identifier is None else agent_identifier
     if not add_random_user_id:
         return name
     from secrets import randbelow  # noqa: PLC0415 - slow to import, and few ask for it
@@ -75,35 +75,35 @@ def agent(add_random_user_id: bool = False, agent_identifier: str | None = None)
     return f"{name} - {randbelow(100_000):05d}"
 
 
-class GrowattCloud:
+class GrowattProtocol:
     """What the conversation has to know about Growatt."""
 
     vendor = "growatt"
 
-    def __init__(self, user_agent: str = AGENT) -> None:
+    def __init__(self, user_agent: str = USER_AGENT) -> None:
         self.headers = {"User-Agent": user_agent}
 
-    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> Talk[None]:
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
         """Open a session with the user name and the hashed password."""
-        call = GrowattCalls.login.plan(who.username, who.password.reveal())
-        reply = yield self.request(session, call)
-        self.read(session, call, reply)
+        call = GrowattCalls.login.flow(who.username, who.password.reveal())
+        reply = yield self.build_request(session, call)
+        self.parse_response(session, call, reply)
 
-    def blanks(self, session: Session, call: Call[Any]) -> Steps[None] | None:
+    def fill_defaults(self, session: Session, call: Call[Any]) -> FlowGenerator[None] | None:
         """Fill in the user and the plant's today where the declaration left them open."""
-        if any(value is USER or type(value) is PlantToday for value in call.fields.values()):
+        if any(value is CURRENT_USER or type(value) is PlantToday for value in call.fields.values()):
             return self._fill(session, call)
         return None
 
-    def _fill(self, session: Session, call: Call[Any]) -> Steps[None]:
+    def _fill(self, session: Session, call: Call[Any]) -> FlowGenerator[None]:
         for name, value in call.fields.items():
-            if value is USER:
+            if value is CURRENT_USER:
                 call.fields[name] = session.facts["user_id"]
             elif isinstance(value, PlantToday):
                 zone = yield from self.plant_zone(session, value.plant_id)
-                call.fields[name] = datetime.fromtimestamp(session.cloud_now, zone).strftime(value.form)
+                call.fields[name] = datetime.fromtimestamp(session.server_time, zone).strftime(value.format)
 
-    def plant_zone(self, session: Session, plant_id: str | None) -> Steps[tzinfo]:
+    def plant_zone(self, session: Session, plant_id: str | None) -> FlowGenerator[tzinfo]:
         """Find the clock on a plant's wall: as configured, as learned, else asked for once.
 
         A call that names no plant means the account's first.
@@ -114,55 +114,55 @@ class GrowattCloud:
         if plant is None:
             return UTC
         if offset_due(session, plant):
-            yield GrowattCalls.plant_settings.plan(plant)
-        return learned_zone(session, plant) or UTC
+            yield GrowattCalls.plant_settings.flow(plant)
+        return reported_zone(session, plant) or UTC
 
-    def request(self, session: Session, call: Call[Any]) -> Request:
+    def build_request(self, session: Session, call: Call[Any]) -> Request:
         """Dress a call for the wire."""
-        return compose(session.base, call, self.headers)
+        return build_request(session.base, call, self.headers)
 
-    def serves(self, session: Session, call: Call[Any]) -> bool:
+    def session_matches(self, session: Session, call: Call[Any]) -> bool:
         """Say yes: there is one kind of session."""
         return True
 
-    def trusts(self, session: Session, url: str) -> bool:
+    def is_trusted_url(self, session: Session, url: str) -> bool:
         """Tell whether an address belongs to Growatt."""
-        return trusted(url, session.server, DOMAINS)
+        return is_trusted_url(url, session.server, DOMAINS)
 
-    def read(self, session: Session, call: Call[Any], reply: Reply) -> Any:
+    def parse_response(self, session: Session, call: Call[Any], reply: Response) -> Any:
         """Return what is inside the answer's envelope; raise what the cloud means by it."""
         try:
             answer = self._answer(call, reply)
             learn(session, call, answer)
-            return self.inside(call, answer, reply)
+            return self.unwrap(call, answer, reply)
         except CloudError as error:
             error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
             raise
 
-    def _answer(self, call: Call[Any], reply: Reply) -> Any:
+    def _answer(self, call: Call[Any], reply: Response) -> Any:
         turned_away(reply)
-        if call.endpoint.route.page:
+        if call.endpoint.route.is_html:
             return _classic_info(reply.body)
         # Quirk: a dead session answers 200 with the login page.
-        if http.is_page(reply) and b"login" in reply.body[:50_000].lower():
+        if http.is_html(reply) and b"login" in reply.body[:50_000].lower():
             raise _ended("login page")
-        return http.document(reply)
+        return http.parse_json(reply)
 
-    def inside(self, call: Call[Any], answer: Any, reply: Reply) -> Any:
+    def unwrap(self, call: Call[Any], answer: Any, reply: Response) -> Any:
         """Take the answer out of its envelope; a refusal in it raises."""
         if isinstance(answer, dict):
-            if call.endpoint.route.opens:
-                _check_login(answer.get("back"), reply.at)
+            if call.endpoint.route.is_login:
+                _check_login(answer.get("back"), reply.received_at)
             _check_refusal(answer)
         inside = answer
         if inside is None:
-            raise Refused("the cloud has nothing to say of this", advice=_UNKNOWN)
-        for member in filter(None, call.endpoint.route.inside.split(".")):
+            raise RequestRefused("the cloud has nothing to say of this", advice=_UNKNOWN)
+        for member in filter(None, call.endpoint.route.result_path.split(".")):
             if not isinstance(inside, dict) or member not in inside:
                 raise Unreadable(f"the answer has no {member!r}", excerpt=excerpt(reply.body))
             inside = inside[member]
             if inside is None:
-                raise Refused("the cloud has nothing to say of this", advice=_UNKNOWN)
+                raise RequestRefused("the cloud has nothing to say of this", advice=_UNKNOWN)
         return inside
 
 
@@ -191,10 +191,10 @@ def _ended(how: str) -> SessionExpired:
     )
 
 
-def turned_away(reply: Reply) -> None:
+def turned_away(reply: Response) -> None:
     """Raise when the HTTP status alone already tells why there is no answer."""
     page = reply.body[:20_000].lower()
-    if reply.status in REDIRECTS:
+    if reply.status in REDIRECT_STATUSES:
         # Quirk: a dead session may be moved to the login or error page (portal: /error.do?errorMess=errorNoLogin).
         raise _ended("moved to the login page")
     if reply.status >= 500 and (b"not login" in page or b"login.do" in page):
@@ -207,7 +207,7 @@ def turned_away(reply: Reply) -> None:
             advice="Name another agent",
             excerpt=excerpt(reply.body),
         )
-    http.turned_away(reply)
+    http.raise_for_status(reply)
 
 
 def _classic_info(body: bytes) -> Any:
@@ -216,7 +216,7 @@ def _classic_info(body: bytes) -> Any:
     if found is None:
         if "login" in text.lower():
             raise _ended("login page")
-        raise Refused("the page holds no inverter", advice=_UNKNOWN)
+        raise RequestRefused("the page holds no inverter", advice=_UNKNOWN)
     with suppress(ValueError, RecursionError):
         return json.loads(found[1])
     raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1]))
@@ -240,7 +240,7 @@ def login_failure(back: dict[str, Any], at: float) -> CloudError:
     code = excerpt(str(back.get("msg") or ""))
     words = excerpt(str(back.get("error") or ""))
     if code == "507" or "locked" in words.lower():
-        said = number(back.get("lockDuration"))
+        said = parse_number(back.get("lockDuration"))
         hours = said if said is not None and 0 < said <= 24 * 365 else LOCK_HOURS
         locked = AccountLocked(
             f"the account is locked for {hours:g} hours (507)",
@@ -268,7 +268,7 @@ def _check_refusal(answer: dict[str, Any]) -> None:
             # Quirk: the portal's writes tell a dead session in words (docs/clouds/growatt.md).
             raise _ended("login invalid")
         what, advice = _REFUSALS.get(code, (f"the cloud refused ({code or 'no reason given'})", ""))
-        error = Refused(what, advice=advice)
+        error = RequestRefused(what, advice=advice)
         error.code = error.reason = code
         raise error
 
@@ -278,44 +278,44 @@ def learn(session: Session, call: Call[Any], answer: Any) -> None:
     if not isinstance(answer, dict):
         return
     back = answer.get("back")
-    if call.endpoint.route.opens and isinstance(back, dict) and isinstance(back.get("user"), dict):
+    if call.endpoint.route.is_login and isinstance(back, dict) and isinstance(back.get("user"), dict):
         session.alive = back.get("success") is True
         session.facts["user_id"] = back["user"].get("id")
-        session.facts["plants"] = {plant.id: plant.name for plant in Login(back).plants if plant.id}
+        session.facts["plants"] = {plant.id: plant.name for plant in GrowattLogin(back).plants if plant.id}
     elif call.endpoint.route.fixed.get("op") == "getPlant":
-        offset = number(answer.get("timezone"))
+        offset = parse_number(answer.get("timezone"))
         known = offset if offset is not None and abs(offset) <= 14 else None
         session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = known
-        session.facts.setdefault("offsets_at", {})[str(call.fields["plantId"])] = session.cloud_now
+        session.facts.setdefault("offsets_at", {})[str(call.fields["plantId"])] = session.server_time
 
 
 def offset_due(session: Session, plant_id: str) -> bool:
     """Tell whether a plant's offset has to be asked for: daily, and as soon as its wall's clock was changed."""
     asked_at = session.facts.get("offsets_at", {}).get(str(plant_id))
-    if asked_at is None or session.cloud_now - asked_at > OFFSET_LASTS:
+    if asked_at is None or session.server_time - asked_at > OFFSET_LASTS:
         return True
-    return _offset(session.zone, asked_at) != _offset(session.zone, session.cloud_now)
+    return _offset(session.zone, asked_at) != _offset(session.zone, session.server_time)
 
 
 def _offset(zone: tzinfo | None, moment: float) -> timedelta | None:
     return None if zone is None else datetime.fromtimestamp(moment, zone).utcoffset()
 
 
-def learned_zone(session: Session, plant_id: str) -> tzinfo | None:
+def reported_zone(session: Session, plant_id: str) -> tzinfo | None:
     """Return a plant's fixed offset, as far as the cloud has told it."""
     # Quirk: the cloud knows whole hours only and no summer time.
     hours = session.facts.get("offsets", {}).get(str(plant_id))
     return None if hours is None else timezone(timedelta(hours=hours))
 
 
-def written_by(session: Session, plant_id: str) -> tzinfo | None:
+def timestamp_zone(session: Session, plant_id: str) -> tzinfo | None:
     """Return the clock the cloud writes a plant's times by: the offset it told, or the zone a person named.
 
     Quirk: the cloud tells one offset for all of the year. A named zone that agrees with it now knows what it was on
     other days; one that does not is not the clock the cloud writes by (docs/decisions/0008-whose-clock.md).
     """
-    learned, named = learned_zone(session, plant_id), session.zone
+    learned, named = reported_zone(session, plant_id), session.zone
     if learned is None or named is None:
         return learned or named
-    agree = _offset(named, session.cloud_now) == _offset(learned, session.cloud_now)
+    agree = _offset(named, session.server_time) == _offset(learned, session.server_time)
     return named if agree else learned

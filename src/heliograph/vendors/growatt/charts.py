@@ -11,7 +11,7 @@ from heliograph.core import parsing
 from heliograph.errors import Unreadable
 from heliograph.model import Sample
 from heliograph.vendors.growatt.normalise import difference
-from heliograph.vendors.growatt.params import uncertain
+from heliograph.vendors.growatt.params import is_ambiguous
 from heliograph.vendors.growatt.payloads import devices as dev
 from heliograph.vendors.growatt.payloads import plants as said
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heliograph.core.payload import Payload
-    from heliograph.local_time import Rows, Wall
+    from heliograph.local_time import EnergyRows, LocalDay
     from heliograph.metrics import Metric
 
 P = TypeVar("P", bound="Payload")
@@ -40,7 +40,7 @@ _WRAPPED = 0x7FFF
 # Curves
 
 
-def tlx_curve(answer: dev.ProdCons, wall: Wall) -> Curve:
+def tlx_curve(answer: dev.ProdCons, wall: LocalDay) -> Curve:
     """Read a TLX device's day; a meter or a battery that tells nothing all day is not there."""
     points = _points(answer, "chartData", dev.TlxPoint, wall)
     metered = any(one.load_power or one.grid_import_power or one.grid_export_power for one in points.values())
@@ -60,7 +60,7 @@ def tlx_curve(answer: dev.ProdCons, wall: Wall) -> Curve:
     return found
 
 
-def mix_curve(answer: dev.ProdCons, wall: Wall) -> Curve:
+def mix_curve(answer: dev.ProdCons, wall: LocalDay) -> Curve:
     """Read a hybrid inverter's day."""
     found: Curve = {}
     for moment, one in _points(answer, "chartData", dev.MixPoint, wall).items():
@@ -72,13 +72,13 @@ def mix_curve(answer: dev.ProdCons, wall: Wall) -> Curve:
     return found
 
 
-def portal_curve(answer: said.Dashboard, wall: Wall) -> Curve:
+def portal_curve(answer: said.Dashboard, wall: LocalDay) -> Curve:
     """Read the portal's day of a plant with storage."""
     points = _points(answer, "chartData", said.DashboardPoint, wall)
     return {moment: _named(one.readings()) for moment, one in points.items()}
 
 
-def noah_curve(answer: dev.NoahChart, wall: Wall) -> Curve:
+def noah_curve(answer: dev.NoahChart, wall: LocalDay) -> Curve:
     """Read a balcony battery's day; the house's load is known where there is a meter."""
     points = _points(answer, "obj", dev.NoahPoint, wall)
     metered = any(one.load_power for one in points.values())
@@ -94,16 +94,16 @@ def noah_curve(answer: dev.NoahChart, wall: Wall) -> Curve:
     return found
 
 
-def power_curve(answer: dev.PowerCurve, wall: Wall) -> Curve:
+def power_curve(answer: dev.PowerCurve, wall: LocalDay) -> Curve:
     """Read a classic inverter's day: points only where something came, so that a zero is one."""
     found: Curve = {}
     for text, value in _chart(answer, "invPacData").items():
         if (moment := _moment(text, wall)) is not None:
-            found[moment] = _named({m.PV_POWER: parsing.quantity(value, "W")})
+            found[moment] = _named({m.PV_POWER: parsing.parse_quantity(value, "W")})
     return _so_far(found, wall)
 
 
-def samples(curves: Sequence[Curve]) -> tuple[Sample, ...]:
+def plant_samples(curves: Sequence[Curve]) -> tuple[Sample, ...]:
     """Add up devices to their plant; what one of those that know a metric that day does not tell is a gap."""
     known = [dict.fromkeys(name for values in curve.values() for name in values) for curve in curves]
     found = []
@@ -116,7 +116,7 @@ def samples(curves: Sequence[Curve]) -> tuple[Sample, ...]:
     return tuple(found)
 
 
-def _points(answer: Payload, key: str, shape: type[P], wall: Wall) -> dict[datetime, P]:
+def _points(answer: Payload, key: str, shape: type[P], wall: LocalDay) -> dict[datetime, P]:
     """Return the points of a day that tell something.
 
     Quirk: a day is filled up with zeros: for the time to come, for the hours a logger was away, for days before
@@ -125,12 +125,16 @@ def _points(answer: Payload, key: str, shape: type[P], wall: Wall) -> dict[datet
     found: dict[datetime, P] = {}
     for text, body in _chart(answer, key).items():
         moment = _moment(text, wall)
-        if moment is not None and isinstance(body, dict) and any(parsing.number(value) for value in body.values()):
+        if (
+            moment is not None
+            and isinstance(body, dict)
+            and any(parsing.parse_number(value) for value in body.values())
+        ):
             found[moment] = shape(body)
     return _so_far(found, wall)
 
 
-def _so_far(points: dict[datetime, T], wall: Wall) -> dict[datetime, T]:
+def _so_far(points: dict[datetime, T], wall: LocalDay) -> dict[datetime, T]:
     """Leave out what is to come.
 
     Quirk: just after midnight a chart may still be yesterday's, and its keys do not tell the day; points hours
@@ -149,7 +153,7 @@ def _chart(answer: Payload, key: str) -> Mapping[str, Any]:
     raise Unreadable(f"the answer has no chart in {key!r}")
 
 
-def _moment(text: str, wall: Wall) -> datetime | None:
+def _moment(text: str, wall: LocalDay) -> datetime | None:
     """Return the moment of "12:05" or "2026-06-21 12:05" on the wall; None where that is no moment of the day.
 
     Quirk: where clocks are put back an hour comes twice under the same keys, and which of the two is told the
@@ -162,7 +166,7 @@ def _moment(text: str, wall: Wall) -> datetime | None:
         local = datetime.combine(wall.day, time(int(found[2]), int(found[3])), wall.zone)
     except ValueError:
         return None
-    return None if uncertain(local) else local.astimezone(UTC)
+    return None if is_ambiguous(local) else local.astimezone(UTC)
 
 
 def _battery(
@@ -196,17 +200,17 @@ def _sum(column: Sequence[float | None]) -> float | None:
 # Energies
 
 
-def detail_rows(answer: said.PlantDetail, period: str) -> Rows:
+def detail_rows(answer: said.GrowattPlantDetail, period: str) -> EnergyRows:
     """Read a plant's bars."""
     return _bars({"pv_energy": _chart(answer, "data")}, period)
 
 
-def noah_rows(answer: dev.NoahChart, period: str) -> Rows:
+def noah_rows(answer: dev.NoahChart, period: str) -> EnergyRows:
     """Read a balcony battery's bars."""
     return _bars({"pv_energy": _chart(answer, "obj")}, period)
 
 
-def portal_rows(answer: said.Dashboard, period: str) -> Rows:
+def portal_rows(answer: said.Dashboard, period: str) -> EnergyRows:
     """Read the portal's bars of a plant with storage: arrays, the first bar the first day or month."""
     chart = _chart(answer, "chartData")
     lines = {name: chart.get(key) for key, name in said.DASHBOARD_BARS.items()}
@@ -222,23 +226,23 @@ def portal_rows(answer: said.Dashboard, period: str) -> Rows:
     )
 
 
-def year_of(months: Rows) -> dict[str, float | None]:
+def sum_months(months: EnergyRows) -> dict[str, float | None]:
     """Add up the months of a year."""
     names = dict.fromkeys(name for values in months.values() for name in values)
     return {name: _sum([values.get(name) for values in months.values()]) for name in names}
 
 
-def _bars(lines: Mapping[str, Mapping[str, Any]], period: str) -> Rows:
+def _bars(lines: Mapping[str, Mapping[str, Any]], period: str) -> EnergyRows:
     """Lay lines of bars over one another, period by period as we write them; all zeros is nothing.
 
     Quirk: bars to come, bars before the plant and bars of days without a connection are zeros like a dark day's.
     """
-    rows: Rows = {}
+    rows: EnergyRows = {}
     for name, bars in lines.items():
         for key, value in bars.items():
             one = f"{period}-{key:0>2}" if period else key
             if _is_period(one):
-                rows.setdefault(one, {})[name] = parsing.quantity(value, "kWh")
+                rows.setdefault(one, {})[name] = parsing.parse_quantity(value, "kWh")
     return {one: values for one, values in rows.items() if any(values.values())}
 
 

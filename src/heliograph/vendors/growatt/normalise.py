@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import DeviceSnapshot, Status
-from heliograph.vendors.growatt.params import uncertain
+from heliograph.vendors.growatt.params import is_ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Values = dict["Metric", float | None]
 
-BATTERY = (
+BATTERY_METRICS = (
     m.BATTERY_POWER,
     m.BATTERY_SOC,
     m.BATTERY_CHARGE_ENERGY_TODAY,
@@ -30,7 +30,7 @@ BATTERY = (
     m.BATTERY_DISCHARGE_ENERGY_TODAY,
     m.BATTERY_DISCHARGE_ENERGY_TOTAL,
 )
-METER = (
+METER_METRICS = (
     m.GRID_POWER,
     m.LOAD_POWER,
     m.GRID_IMPORT_ENERGY_TODAY,
@@ -59,23 +59,23 @@ _REPEATED_HOUR = timedelta(hours=2)
 
 def tlx(device: Device, detail: dev.TlxDetail, now: datetime) -> DeviceSnapshot:
     """Read a TLX device from its detail answer; `now` is the plant's own time."""
-    measured_at = written(detail.time, now)
+    measured_at = parse_timestamp(detail.time, now)
     values = detail.readings()
-    values[m.PV_ENERGY_TODAY] = total(detail.pv1_today, detail.pv2_today, detail.pv3_today, detail.pv4_today)
+    values[m.PV_ENERGY_TODAY] = sum_known(detail.pv1_today, detail.pv2_today, detail.pv3_today, detail.pv4_today)
     values[m.GRID_POWER] = difference(detail.grid_import_power, detail.grid_export_power)
-    charged = total(detail.charge_power_1, detail.charge_power_2)
-    values[m.BATTERY_POWER] = difference(total(detail.discharge_power_1, detail.discharge_power_2), charged)
+    charged = sum_known(detail.charge_power_1, detail.charge_power_2)
+    values[m.BATTERY_POWER] = difference(sum_known(detail.discharge_power_1, detail.discharge_power_2), charged)
     values[m.BATTERY_SOC] = detail.state_of_charge or detail.state_of_charge_1
     # Quirk: units without a battery or a meter answer zeros for them, so a part that never counted is not there.
     if not any((detail.charge_total, detail.discharge_total, detail.battery_voltage, values[m.BATTERY_SOC])):
-        leave_out(values, BATTERY)
+        drop_metrics(values, BATTERY_METRICS)
     if not any((detail.import_total, detail.export_total, detail.load_total)):
-        leave_out(values, METER)
+        drop_metrics(values, METER_METRICS)
     # Quirk: asleep, offline or unknown is the whole bean in zeros without a time; `lost` alone is not enough,
     # it has been seen true on live data.
     asleep = measured_at is None and detail.lost is not False
     status = Status.OFFLINE if asleep else _STATUS.get(detail.status)
-    return snapshot(device, status, measured_at, silent(values) if asleep else values, "tlx_detail")
+    return device_snapshot(device, status, measured_at, all_missing(values) if asleep else values, "tlx_detail")
 
 
 def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> DeviceSnapshot:
@@ -84,8 +84,8 @@ def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> Devic
     # Quirk: an unknown or sleeping id reads as zeros with the server's present time; only its empty own id tells.
     unknown = detail.inverter_id is None and not detail.energy_total
     status = Status.OFFLINE if unknown else _STATUS.get(detail.status)
-    measured_at = None if unknown else written(detail.time, now)
-    return snapshot(device, status, measured_at, silent(values) if unknown else values, "inverter_detail")
+    measured_at = None if unknown else parse_timestamp(detail.time, now)
+    return device_snapshot(device, status, measured_at, all_missing(values) if unknown else values, "inverter_detail")
 
 
 def mix(
@@ -103,8 +103,8 @@ def mix(
     values[m.GRID_IMPORT_ENERGY_TODAY] = dashboard.readings()[m.GRID_IMPORT_ENERGY_TODAY]
     lost = "lost" in (status.state or "")
     state = Status.FAULT if status.work_mode == _MIX_FAULT else Status.ONLINE
-    measured_at = newest(detail.chart, now)
-    return snapshot(device, Status.OFFLINE if lost else state, measured_at, values, "mix_system_status")
+    measured_at = last_chart_time(detail.chart, now)
+    return device_snapshot(device, Status.OFFLINE if lost else state, measured_at, values, "mix_system_status")
 
 
 def storage(device: Device, params: dev.StorageParams, energy: dev.StorageEnergy, now: datetime) -> DeviceSnapshot:
@@ -115,14 +115,14 @@ def storage(device: Device, params: dev.StorageParams, energy: dev.StorageEnergy
     values[m.BATTERY_POWER] = difference(live.discharge_power, live.charge_power)
     words = (live.status_text or "").lower()
     status = Status.FAULT if "fault" in words else Status.OFFLINE if live.lost else Status.ONLINE
-    return snapshot(device, status, written(live.time, now), values, "storage_params")
+    return device_snapshot(device, status, parse_timestamp(live.time, now), values, "storage_params")
 
 
 def spa(device: Device, row: said.DeviceRow, energy: said.PlantEnergy) -> DeviceSnapshot:
     """Read an AC-coupled battery inverter: no known call reads it, so its plant and its list row speak for it."""
     values = energy.readings() | {m.BATTERY_SOC: row.state_of_charge}
-    status = Status.OFFLINE if row.lost else _STATUS.get(parsing.number(row.status))
-    return snapshot(device, status, None, values, "plant_energy_data")
+    status = Status.OFFLINE if row.lost else _STATUS.get(parsing.parse_number(row.status))
+    return device_snapshot(device, status, None, values, "plant_energy_data")
 
 
 def noah(device: Device, status: dev.NoahStatus) -> DeviceSnapshot:
@@ -131,7 +131,7 @@ def noah(device: Device, status: dev.NoahStatus) -> DeviceSnapshot:
     values[m.BATTERY_POWER] = difference(status.discharge_power, status.charge_power)
     if status.load_power is not None or status.grid_power is not None:
         values |= {m.LOAD_POWER: status.load_power, m.GRID_POWER: status.grid_power}
-    return snapshot(device, _NOAH_STATUS.get(status.status or ""), None, values, "noah_system_status")
+    return device_snapshot(device, _NOAH_STATUS.get(status.status or ""), None, values, "noah_system_status")
 
 
 def plant_values(info: said.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dict[str, tuple[float | None, str]]:
@@ -152,7 +152,7 @@ def plant_values(info: said.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dic
     }
 
 
-def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime) -> list[DeviceSnapshot]:
+def with_upload_time(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime) -> list[DeviceSnapshot]:
     """Give devices whose answers know no time the moment of their plant's last upload, where that is certain.
 
     Quirk: the logger's `update_time` says no zone, and server times are China's on some calls and the plant's on
@@ -160,7 +160,7 @@ def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime
     one is a guess, and stays a gap.
     """
     texts = [logger.last_upload for logger in info.dataloggers if logger.lost is False]
-    moments = [written(text, clock) for text in texts for clock in (now, now.astimezone(parsing.CHINA))]
+    moments = [parse_timestamp(text, clock) for text in texts for clock in (now, now.astimezone(parsing.CHINA))]
     fresh = [moment for moment in moments if moment is not None and -LEEWAY <= now - moment <= FRESH]
     return [
         replace(one, measured_at=max(fresh))
@@ -170,7 +170,7 @@ def dated(devices: Iterable[DeviceSnapshot], info: said.PlantInfo, now: datetime
     ]
 
 
-def snapshot(
+def device_snapshot(
     device: Device,
     status: Status | None,
     measured_at: datetime | None,
@@ -191,18 +191,18 @@ def snapshot(
     )
 
 
-def silent(values: Values) -> Values:
+def all_missing(values: Values) -> Values:
     """Return the same metrics, all of them gaps."""
     return dict.fromkeys(values)
 
 
-def leave_out(values: Values, metrics: Iterable[Metric]) -> None:
+def drop_metrics(values: Values, metrics: Iterable[Metric]) -> None:
     """Drop the metrics of a part the device does not have."""
     for metric in metrics:
         values.pop(metric, None)
 
 
-def total(*values: float | None) -> float | None:
+def sum_known(*values: float | None) -> float | None:
     """Add what is known; nothing known is a gap."""
     known = [value for value in values if value is not None]
     return round(sum(known), 6) if known else None
@@ -213,26 +213,26 @@ def difference(plus: float | None, minus: float | None, scale: float = 1.0) -> f
     return None if plus is None or minus is None else round((plus - minus) * scale, 6)
 
 
-def written(text: object, now: datetime) -> datetime | None:
+def parse_timestamp(text: object, now: datetime) -> datetime | None:
     """Return when a time was written, by the clock of `now`.
 
     Quirk: where clocks go back an hour comes twice, and a time does not say of which it is. It is taken for the later
     one that is not to come.
     """
-    found = parsing.moment(text, now.tzinfo)
+    found = parsing.parse_time(text, now.tzinfo)
     if found is None or not isinstance(text, str):
         return found
     again = found.astimezone(now.tzinfo).replace(fold=1).astimezone(UTC)
     return again if again - LEEWAY <= now else found  # `now` itself would lose its fold in a sum
 
 
-def newest(chart: object, now: datetime) -> datetime | None:
+def last_chart_time(chart: object, now: datetime) -> datetime | None:
     """Return the moment of the last point of today's chart, whose keys are "HH:MM" on the plant's wall."""
     keys = [key for key in chart if isinstance(key, str) and ":" in key] if isinstance(chart, dict) else []
     if not keys:
         return None
-    found = written(f"{now:%Y-%m-%d} {max(keys)}:00", now)
-    if found is None or (now.fold and uncertain(found.astimezone(now.tzinfo))):
+    found = parse_timestamp(f"{now:%Y-%m-%d} {max(keys)}:00", now)
+    if found is None or (now.fold and is_ambiguous(found.astimezone(now.tzinfo))):
         # Quirk: the hour that comes twice has one set of keys, and the second time all of them are there.
         return None
     ahead = found - now

@@ -11,7 +11,7 @@ from typing import NamedTuple
 Day = date | datetime | str | None
 """A day: a `date`, a `datetime`, "2026-06-21" or "2026-06"; None is the plant's today."""
 
-Clock = time | str
+TimeOfDay = time | str
 """A time of day: a `time` or "HH:MM"."""
 
 
@@ -27,10 +27,10 @@ class PlantToday(NamedTuple):
     """A blank in a declaration: today on the wall of a plant, in the form its chart wants."""
 
     plant_id: str | None
-    form: str = "%Y-%m-%d"
+    format: str = "%Y-%m-%d"
 
 
-def timespan(value: Timespan | int) -> Timespan:
+def parse_timespan(value: Timespan | int) -> Timespan:
     """Accept the enum or its number.
 
     >>> timespan(1)
@@ -42,7 +42,7 @@ def timespan(value: Timespan | int) -> Timespan:
         raise ValueError(f"timespan must be hour (0), day (1) or month (2), not {value!r}") from None
 
 
-def day(value: Day, plant_id: str | None = None, span: Timespan = Timespan.hour) -> str | PlantToday:
+def format_day(value: Day, plant_id: str | None = None, span: Timespan = Timespan.hour) -> str | PlantToday:
     """Write a day as the cloud reads it: YYYY-MM for a chart of months, else YYYY-MM-DD.
 
     >>> day(date(2026, 6, 21)), day("2026-06-21", span=Timespan.month)
@@ -64,12 +64,12 @@ def day(value: Day, plant_id: str | None = None, span: Timespan = Timespan.hour)
 _DAY = "a day is written like 2026-06-21 or 2026-06"
 
 
-def uncertain(local: datetime) -> bool:
+def is_ambiguous(local: datetime) -> bool:
     """Tell whether a time on the wall is of the hour that comes twice, or of the one that is left out."""
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
-def clock(value: Clock) -> tuple[str, str]:
+def format_time(value: TimeOfDay) -> tuple[str, str]:
     """Write a time of day as the two padded texts the cloud reads.
 
     >>> clock("7:05"), clock(time(23, 59))

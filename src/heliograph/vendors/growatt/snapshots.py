@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.errors import Refused
+from heliograph.errors import RequestRefused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.auth import offset_due, written_by
+from heliograph.vendors.growatt.auth import offset_due, timestamp_zone
 
 if TYPE_CHECKING:
-    from heliograph.core.endpoint import Steps
+    from heliograph.core.endpoint import FlowGenerator
     from heliograph.core.session import Session
     from heliograph.model import DeviceSnapshot
     from heliograph.vendors.growatt.payloads import devices as dev
@@ -29,17 +29,17 @@ def plants(session: Session) -> tuple[Plant, ...]:
     return tuple(Plant(vendor=VENDOR, id=id_, name=name) for id_, name in session.facts["plants"].items())
 
 
-def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
+def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
     """Read one plant: 2 to 7 requests, by its devices."""
     check_plant(session, plant_id, "snapshot")
-    info: PlantInfo = yield GrowattCalls.plant_info.plan(plant_id)
+    info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
     if offset_due(session, plant_id):
-        yield GrowattCalls.plant_settings.plan(plant_id)
+        yield GrowattCalls.plant_settings.flow(plant_id)
     # The cloud writes its times by the clock it believes in, whatever zone the plant really lives in.
-    clock = written_by(session, plant_id) or UTC
+    clock = timestamp_zone(session, plant_id) or UTC
     zone = session.zone or clock
     plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
-    now = datetime.fromtimestamp(session.cloud_now, clock)
+    now = datetime.fromtimestamp(session.server_time, clock)
     rows = yield from _listed(plant_id, info)
     devices: list[DeviceSnapshot] = []
     for row in rows:
@@ -48,7 +48,7 @@ def snapshot(session: Session, plant_id: str) -> Steps[Snapshot]:
             devices.append((yield reader(plant, _device(plant, row), row, now)))
     if not rows:
         devices.extend((yield _noah(plant, now)))
-    devices = normalise.dated(devices, info, now)
+    devices = normalise.with_upload_time(devices, info, now)
     return combine(plant, devices, now.astimezone(UTC), normalise.plant_values(info, devices))
 
 
@@ -58,7 +58,7 @@ def check_plant(session: Session, plant_id: str, call: str) -> None:
     Quirk: of such a plant the cloud tells zeros, no error (docs/clouds/growatt.md).
     """
     if str(plant_id) not in session.facts["plants"]:
-        raise Refused(
+        raise RequestRefused(
             f"this account has no plant {plant_id!r}",
             vendor=VENDOR,
             call=call,
@@ -66,25 +66,25 @@ def check_plant(session: Session, plant_id: str, call: str) -> None:
         )
 
 
-def devices(session: Session, plant_id: str) -> Steps[tuple[tuple[str, str], ...]]:
+def devices(session: Session, plant_id: str) -> FlowGenerator[tuple[tuple[str, str], ...]]:
     """Return serial number and family of each device of a plant, remembered for a day."""
     kept: dict[str, list[Any]] = session.facts.setdefault("devices", {})
     asked_at, found = kept.get(str(plant_id), (None, []))
-    if asked_at is None or session.cloud_now - asked_at > _DEVICES_LAST:
-        info: PlantInfo = yield GrowattCalls.plant_info.plan(plant_id)
+    if asked_at is None or session.server_time - asked_at > _DEVICES_LAST:
+        info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
         rows = yield from _listed(plant_id, info)
         found = [[row.id or "", row.family or ""] for row in rows]
         if not rows and (noah := (yield from _noah_serial(plant_id))):
             found = [[noah, NOAH]]
-        session.facts["devices"][str(plant_id)] = [session.cloud_now, found]
+        session.facts["devices"][str(plant_id)] = [session.server_time, found]
     return tuple((serial, family) for serial, family in found)
 
 
-def _listed(plant_id: str, info: PlantInfo) -> Steps[tuple[DeviceRow, ...]]:
+def _listed(plant_id: str, info: PlantInfo) -> FlowGenerator[tuple[DeviceRow, ...]]:
     """Return every device of a plant; the older list is asked where the newer is empty."""
     rows: tuple[DeviceRow, ...] = info.all_devices
     if not rows:
-        rows = (yield GrowattCalls.all_devices.plan(plant_id)).all_devices
+        rows = (yield GrowattCalls.all_devices.flow(plant_id)).all_devices
     return rows
 
 
@@ -92,46 +92,46 @@ def _device(plant: Plant, row: DeviceRow) -> Device:
     return Device(vendor=VENDOR, plant=plant.id, id=row.id or "", family=row.family or "", name=row.name or row.id)
 
 
-def _tlx(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    detail = yield GrowattCalls.tlx_detail.plan(device.id)
+def _tlx(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> FlowGenerator[DeviceSnapshot]:
+    detail = yield GrowattCalls.tlx_detail.flow(device.id)
     return normalise.tlx(device, detail, now)
 
 
-def _inverter(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    detail = yield GrowattCalls.inverter_detail.plan(device.id)
+def _inverter(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> FlowGenerator[DeviceSnapshot]:
+    detail = yield GrowattCalls.inverter_detail.flow(device.id)
     return normalise.inverter(device, detail, now)
 
 
-def _mix(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    status = yield GrowattCalls.mix_system_status.plan(device.id, plant.id)
-    totals = yield GrowattCalls.mix_totals.plan(device.id, plant.id)
-    detail = yield GrowattCalls.mix_detail.plan(device.id, plant.id, date=now)
-    dashboard = yield GrowattCalls.dashboard_data.plan(plant.id, date=now)
+def _mix(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> FlowGenerator[DeviceSnapshot]:
+    status = yield GrowattCalls.mix_system_status.flow(device.id, plant.id)
+    totals = yield GrowattCalls.mix_totals.flow(device.id, plant.id)
+    detail = yield GrowattCalls.mix_detail.flow(device.id, plant.id, date=now)
+    dashboard = yield GrowattCalls.dashboard_data.flow(plant.id, date=now)
     return normalise.mix(device, status, totals, detail, dashboard, now)
 
 
-def _storage(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    params = yield GrowattCalls.storage_params.plan(device.id)
-    energy = yield GrowattCalls.storage_energy_overview.plan(plant.id, device.id)
+def _storage(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> FlowGenerator[DeviceSnapshot]:
+    params = yield GrowattCalls.storage_params.flow(device.id)
+    energy = yield GrowattCalls.storage_energy_overview.flow(plant.id, device.id)
     return normalise.storage(device, params, energy, now)
 
 
-def _spa(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> Steps[DeviceSnapshot]:
-    energy = yield GrowattCalls.plant_energy_data.plan(plant.id)
+def _spa(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> FlowGenerator[DeviceSnapshot]:
+    energy = yield GrowattCalls.plant_energy_data.flow(plant.id)
     return normalise.spa(device, row, energy)
 
 
-def _noah(plant: Plant, now: datetime) -> Steps[list[DeviceSnapshot]]:
+def _noah(plant: Plant, now: datetime) -> FlowGenerator[list[DeviceSnapshot]]:
     serial = yield from _noah_serial(plant.id)
     if serial is None:
         return []
-    status = yield GrowattCalls.noah_system_status.plan(serial)
+    status = yield GrowattCalls.noah_system_status.flow(serial)
     device = Device(vendor=VENDOR, plant=plant.id, id=serial, family=NOAH, name=status.name)
     return [normalise.noah(device, status)]
 
 
-def _noah_serial(plant_id: str) -> Steps[str | None]:
-    found: dev.NoahPlant = yield GrowattCalls.is_plant_noah_system.plan(plant_id)
+def _noah_serial(plant_id: str) -> FlowGenerator[str | None]:
+    found: dev.NoahPlant = yield GrowattCalls.is_plant_noah_system.flow(plant_id)
     return found.device_id if found.is_noah or found.has_noah else None
 
 

@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING
 
 import htpy as h
 
-from heliograph.web.page.format import energy, mark, of_house, of_sun
+from heliograph.web.page.format import axis_label, energy, split_house, split_solar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from heliograph.web.page.format import Split
+    from heliograph.web.page.format import EnergySplit
     from heliograph.web.page.history import Bar
 
 _SLOT, _WIDE, _HIGH = 12.0, 4.2, 100.0
 
 
-def chart(bars: Sequence[Bar], span: str, where: Callable[[date], str]) -> h.Element:
+def bar_chart(bars: Sequence[Bar], span: str, where: Callable[[date], str]) -> h.Element:
     """Return the bars; the table below says the same, so that nobody has to hear them."""
-    splits = [(of_sun(one.values), of_house(one.values)) for one in bars]
-    most = max((one.whole for pair in splits for one in pair if one), default=0.0)
+    splits = [(split_solar(one.values), split_house(one.values)) for one in bars]
+    most = max((one.total for pair in splits for one in pair if one), default=0.0)
     step = _step(most)
     top = step * max(1, ceil(most / step - 1e-9))
     ticks = round(top / step)
     wide = _SLOT * len(bars)
     return h.div(".bars", aria_hidden="true")[
-        h.div(".y")[[h.span[mark(step * number)] for number in range(ticks, -1, -1)]],
+        h.div(".y")[[h.span[axis_label(step * number)] for number in range(ticks, -1, -1)]],
         h.svg(viewBox=f"0 0 {wide:g} {_HIGH:g}", preserveAspectRatio="none", focusable="false")[
             [
                 h.Element("path")(".line", d=f"M0 {_HIGH - _HIGH * number / ticks:.2f}H{wide:g}")
@@ -54,13 +54,13 @@ def label(bar: Bar, span: str, *, short: bool = False) -> str:
 
 
 def _slot(
-    place: int, bar: Bar, pair: tuple[Split | None, Split | None], top: float, where: str, span: str
+    place: int, bar: Bar, pair: tuple[EnergySplit | None, EnergySplit | None], top: float, where: str, span: str
 ) -> h.Element:
     x = place * _SLOT
     said = [label(bar, span)]
     for word, split in zip(("solar", "house"), pair, strict=True):
         if split:
-            said.append(f"{word} {energy(split.whole)}")
+            said.append(f"{word} {energy(split.total)}")
     names = (("sun", "sold"), ("house", "grid"))
     both = [one for one in zip(pair, names, strict=True) if one[0] is not None]
     middle = x + (_SLOT - len(both) * _WIDE - (len(both) - 1) * 0.6) / 2
@@ -75,9 +75,9 @@ def _slot(
     ]
 
 
-def _stack(x: float, split: Split, names: tuple[str, str], top: float) -> h.Node:
+def _stack(x: float, split: EnergySplit, names: tuple[str, str], top: float) -> h.Node:
     """Draw one bar: its own part below, the grid's above; where the parts are unknown, all of it in one."""
-    own = split.whole if split.own is None else split.own
+    own = split.total if split.own is None else split.own
     parts = [(names[0], 0.0, own)]
     if split.grid:
         parts.append((names[1], own, split.grid))

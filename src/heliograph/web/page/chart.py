@@ -10,16 +10,16 @@ import htpy as h
 
 from heliograph.metrics import METRICS
 from heliograph.web.page import bars as page_bars
-from heliograph.web.page.format import added, count, energy, exact, local, percent, power
-from heliograph.web.page.history import POWERS, SPANS, bars
-from heliograph.web.page.layout import address, figure
+from heliograph.web.page.format import count, energy, exact_value, percent, power, sum_energies, to_local
+from heliograph.web.page.history import POWERS, SPANS, energy_bars
+from heliograph.web.page.layout import figure, plant_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from heliograph.current import PlantNow
-    from heliograph.web.page.history import Bar, Past
+    from heliograph.current import PlantState
+    from heliograph.web.page.history import Bar, PeriodData
 
 CURVES = (
     ("pv_power", "sun", "Solar"),
@@ -41,9 +41,9 @@ _SIGNS = "Above zero, grid and battery give; below, they take. "
 _KEYS = "Drag to zoom in, double-click to see all; with the keyboard, arrows move the reading, plus and minus zoom."
 
 
-def section(plant: PlantNow, past: Past, now: int) -> h.Element:
+def history_section(plant: PlantState, past: PeriodData, now: int) -> h.Element:
     """Return the part of a plant's page that shows its past."""
-    view = past.view
+    view = past.selection
     return h.section("#past.card", aria_labelledby="past-title")[
         h.div(".tools")[_step_links(plant, past), _tabs(plant, past)],
         _curve(plant, past, now) if view.show == "power" else _bars(plant, past),
@@ -52,15 +52,15 @@ def section(plant: PlantNow, past: Past, now: int) -> h.Element:
     ]
 
 
-def _href(plant: PlantNow, span: str, day: date, show: str | None = None) -> str:
+def _href(plant: PlantState, span: str, day: date, show: str | None = None) -> str:
     wanted = {"span": span, "at": day.isoformat()} | ({"show": show} if show else {})
-    return f"{address(plant.series)}?{urlencode(wanted)}#past"
+    return f"{plant_path(plant.series)}?{urlencode(wanted)}#past"
 
 
-def _step_links(plant: PlantNow, past: Past) -> h.Element:
-    view = past.view
+def _step_links(plant: PlantState, past: PeriodData) -> h.Element:
+    view = past.selection
     show = "power" if view.show == "power" and view.span != "day" else None
-    steps = (("before", "Earlier", "‹", view.before), ("after", "Later", "›", view.after(past.today)))
+    steps = (("before", "Earlier", "‹", view.previous), ("after", "Later", "›", view.next(past.today)))
     links = [
         h.a(f".step.{name}", href=_href(plant, view.span, day, show), aria_label=f"{word} {view.span}", rel=rel)[arrow]
         if day
@@ -76,8 +76,8 @@ def _step_links(plant: PlantNow, past: Past) -> h.Element:
     ]
 
 
-def _tabs(plant: PlantNow, past: Past) -> h.Element:
-    view = past.view
+def _tabs(plant: PlantState, past: PeriodData) -> h.Element:
+    view = past.selection
     day = past.today if view.first <= past.today <= view.last else view.first
     return h.div(".choices")[
         view.span != "day"
@@ -96,14 +96,14 @@ def _tabs(plant: PlantNow, past: Past) -> h.Element:
     ]
 
 
-def _curve(plant: PlantNow, past: Past, now: int) -> h.Element:
+def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
     """Return the place where the browser draws; it asks for no more points than it has pixels."""
     data = {
-        "samples": f"/api/v1/plants{address(plant.series).removeprefix('/plant')}/samples",
+        "samples": f"/api/v1/plants{plant_path(plant.series).removeprefix('/plant')}/samples",
         "since": past.since,
         "until": past.until,
         "offsets": past.offsets,
-        "rhythm": plant.rhythm,
+        "rhythm": plant.sample_interval,
         "live": past.since <= now < past.until,
         "curves": [{"metric": metric, "mark": mark, "word": word} for metric, mark, word in CURVES],
     }
@@ -113,7 +113,7 @@ def _curve(plant: PlantNow, past: Past, now: int) -> h.Element:
             ".canvas",
             tabindex="0",
             role="group",
-            aria_label=f"Chart of {past.view.title}",
+            aria_label=f"Chart of {past.selection.title}",
             aria_describedby="chart-keys",
         )[h.p(".wait")["The chart needs JavaScript; its figures are in the table below."]],
         h.figcaption[
@@ -123,11 +123,11 @@ def _curve(plant: PlantNow, past: Past, now: int) -> h.Element:
     ]
 
 
-def _bars(plant: PlantNow, past: Past) -> h.Node:
-    found = bars(past)
+def _bars(plant: PlantState, past: PeriodData) -> h.Node:
+    found = energy_bars(past)
     if not past.days:
-        return h.p(".nothing")[f"Nothing is kept of {past.view.title} yet."]
-    into = "month" if past.view.span == "year" else "day"
+        return h.p(".nothing")[f"Nothing is kept of {past.selection.title} yet."]
+    into = "month" if past.selection.span == "year" else "day"
     names = {name for one in found for name, value in one.values.items() if value is not None}
     key = [("sun", "Solar, used here", "pv_energy"), ("sold", "Solar, sold", "grid_export_energy")]
     key += [("house", "House, its own", "load_energy"), ("grid", "House, bought", "grid_import_energy")]
@@ -137,50 +137,50 @@ def _bars(plant: PlantNow, past: Past) -> h.Node:
         h.ul(".legend", aria_hidden="true")[
             [h.li[h.span(f".mark.{mark}"), word] for mark, word, name in key if name in names]
         ],
-        page_bars.chart(found, past.view.span, lambda day: _href(plant, into, day)),
+        page_bars.bar_chart(found, past.selection.span, lambda day: _href(plant, into, day)),
     ]
 
 
-def _table(plant: PlantNow, past: Past) -> h.Node:
-    if past.view.span in {"day", "week"} and past.view.show == "power":
+def _table(plant: PlantState, past: PeriodData) -> h.Node:
+    if past.selection.span in {"day", "week"} and past.selection.show == "power":
         return _powers(plant, past)
-    rows = [one for one in bars(past) if one.known]
+    rows = [one for one in energy_bars(past) if one.known_days]
     return _energies(plant, past, rows) if rows else None
 
 
-def _powers(plant: PlantNow, past: Past) -> h.Node:
+def _powers(plant: PlantState, past: PeriodData) -> h.Node:
     columns = [
         (place, word)
         for place, (name, _, word) in enumerate(CURVES)
-        if any(one.mean[POWERS.index(name)] is not None for one in past.stretches)
+        if any(one.mean[POWERS.index(name)] is not None for one in past.buckets)
     ]
     if not columns:
         return None
-    pattern = "%H:%M" if past.view.span == "day" else "%a %d %H:%M"
+    pattern = "%H:%M" if past.selection.span == "day" else "%a %d %H:%M"
     changes = len(past.offsets) > 1
     return _folded(
-        f"{'Hourly' if past.view.span == 'day' else 'Three-hourly'} means, as a table",
+        f"{'Hourly' if past.selection.span == 'day' else 'Three-hourly'} means, as a table",
         ["From", *(word for _, word in columns)],
         [
             [
-                f"{local(one.starts_at, plant.zone):{pattern}{' %Z' if changes else ''}}",
+                f"{to_local(one.starts_at, plant.zone):{pattern}{' %Z' if changes else ''}}",
                 *((percent if POWERS[place] == "battery_soc" else power)(one.mean[place]) for place, _ in columns),
             ]
-            for one in past.stretches
+            for one in past.buckets
         ],
     )
 
 
-def _energies(plant: PlantNow, past: Past, rows: Sequence[Bar]) -> h.Element:
-    span, into = past.view.span, "month" if past.view.span == "year" else "day"
+def _energies(plant: PlantState, past: PeriodData, rows: Sequence[Bar]) -> h.Element:
+    span, into = past.selection.span, "month" if past.selection.span == "year" else "day"
     names = [name for name in _COLUMNS if any(one.values[name] is not None for one in rows)]
-    whole = added(one.values for one in rows)
+    whole = sum_energies(one.values for one in rows)
     lines: list[list[h.Node]] = []
     for one in rows:
-        short = span == "year" and one.known < one.size
+        short = span == "year" and one.known_days < one.total_days
         said = [
             h.a(href=_href(plant, into, one.first))[page_bars.label(one, span)],
-            short and h.small[f" {one.known} of {count(one.size, 'day', 'days')}"],
+            short and h.small[f" {one.known_days} of {count(one.total_days, 'day', 'days')}"],
         ]
         lines.append([said, *(energy(one.values[name]) for name in names)])
     foot: list[h.Node] = ["Together", *(energy(whole[name]) for name in names)]
@@ -208,17 +208,17 @@ def _row(cells: Sequence[h.Node]) -> h.Element:
     return h.tr[h.th(scope="row")[head], [h.td[figure(one) if isinstance(one, str) else one] for one in rest]]
 
 
-def _repairs(plant: PlantNow, past: Past) -> h.Node:
+def _repairs(plant: PlantState, past: PeriodData) -> h.Node:
     """Return what was not believed in this time: what the cloud said, what is kept and why."""
     if not past.repairs:
         return None
     title = count(len(past.repairs), "value was not believed", "values were not believed")
     rows = [
         [
-            f"{local(one.measured_at, plant.zone):%a %d %H:%M}",
+            f"{to_local(one.measured_at, plant.zone):%a %d %H:%M}",
             one.metric.replace("_", " "),
-            exact(one.raw, _unit(one.metric)),
-            exact(one.kept, _unit(one.metric)),
+            exact_value(one.raw, _unit(one.metric)),
+            exact_value(one.kept, _unit(one.metric)),
             one.reason,
         ]
         for one in past.repairs

@@ -11,25 +11,25 @@ import htpy as h
 from heliograph.errors import ConfigError
 from heliograph.local_time import day_at, day_bounds
 from heliograph.model import Status
-from heliograph.web.page.format import GAP, age, condition, count, energy, heard, percent, power
-from heliograph.web.page.layout import address, badge, document, figure, held, news, notice
+from heliograph.web.page.format import GAP, age, count, energy, freshness_badge, percent, power, status_badge
+from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, notice, plant_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
 
-    from heliograph.current import PlantNow
+    from heliograph.current import PlantState
     from heliograph.store.base import Series, Store
-    from heliograph.web.state import Now
+    from heliograph.web.state import SystemState
 
-PAGE = 50
+PAGE_SIZE = 50
 """Plants on one page."""
 _HALF_HOUR = 1800
 
 STATES = ("live", "late", "asleep", "offline", "fault")
 """What the table can be narrowed to."""
 
-_KEYS: dict[str, tuple[str, Callable[[PlantNow], float | None] | None]] = {
+_KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {
     "name": ("Plant", None),
     "state": ("State", None),
     "now": ("Now", lambda one: one.values.get("pv_power")),
@@ -40,7 +40,7 @@ _KEYS: dict[str, tuple[str, Callable[[PlantNow], float | None] | None]] = {
 """What it can be sorted by: the column's word, and its figure where it has one."""
 
 
-class Wanted(NamedTuple):
+class FleetQuery(NamedTuple):
     """Which plants in which order."""
 
     text: str = ""
@@ -52,23 +52,23 @@ class Wanted(NamedTuple):
     def query(self, **changed: object) -> str:
         """Return the address of this wish with something changed; what is usual is left out."""
         new = self._replace(**changed)  # type: ignore[arg-type]
-        usual = Wanted()
+        usual = FleetQuery()
         named = {"q": new.text, "state": new.state, "sort": new.sort, "falling": int(new.falling), "page": new.page}
         said = {key: value for (key, value), default in zip(named.items(), usual, strict=True) if value != default}
         return f"/?{urlencode(said)}" if said else "/"
 
 
-def wanted(query: Mapping[str, str]) -> Wanted:
+def parse_fleet_query(query: Mapping[str, str]) -> FleetQuery:
     """Read a wish out of an address."""
     sort, state, page = query.get("sort", "name"), query.get("state", ""), query.get("page", "1")
     if sort not in _KEYS or state not in ("", *STATES):
         raise ConfigError("plants are sorted and filtered by their columns")
     if not (page.isascii() and page.isdigit()) or not int(page[:7]) >= 1:
         raise ConfigError("pages are counted from 1")
-    return Wanted(query.get("q", "")[:100], state, sort, query.get("falling") == "1", int(page[:7]))
+    return FleetQuery(query.get("q", "")[:100], state, sort, query.get("falling") == "1", int(page[:7]))
 
 
-def chosen(plants: Sequence[PlantNow], wish: Wanted, now: int) -> list[PlantNow]:
+def select_plants(plants: Sequence[PlantState], wish: FleetQuery, now: int) -> list[PlantState]:
     """Return the plants that were asked for, in that order; a gap always comes last."""
     text = wish.text.casefold().strip()
     found = [
@@ -99,19 +99,19 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() and part.isascii() else (0, part) for part in parts]
 
 
-def _states(plant: PlantNow, now: int) -> tuple[str, ...]:
+def _states(plant: PlantState, now: int) -> tuple[str, ...]:
     """Return the states a plant is in, the worst first."""
-    word = heard(plant, now).word
+    word = freshness_badge(plant, now).label
     fresh = "offline" if word == "never heard" else word
     return ("fault", fresh) if plant.status is Status.FAULT else (fresh,)
 
 
-def shown(found: Sequence[PlantNow], wish: Wanted) -> Sequence[PlantNow]:
+def page_of(found: Sequence[PlantState], wish: FleetQuery) -> Sequence[PlantState]:
     """Return the plants of the page that was asked for."""
-    return found[(wish.page - 1) * PAGE : wish.page * PAGE]
+    return found[(wish.page - 1) * PAGE_SIZE : wish.page * PAGE_SIZE]
 
 
-def sparks(store: Store, plants: Sequence[tuple[Series, tzinfo]], now: int) -> dict[Series, str]:
+def sparklines(store: Store, plants: Sequence[tuple[Series, tzinfo]], now: int) -> dict[Series, str]:
     """Return today's curve of these plants as the points of a line in a field of 96 by 24."""
     found = {}
     for series, zone in plants:
@@ -130,23 +130,23 @@ def sparks(store: Store, plants: Sequence[tuple[Series, tzinfo]], now: int) -> d
     return found
 
 
-def fleet_page(now: Now, wish: Wanted, lines: Mapping[Series, str]) -> str:
+def fleet_page(now: SystemState, wish: FleetQuery, lines: Mapping[Series, str]) -> str:
     """Return the page of all plants."""
-    found = chosen(now.plants, wish, now.at)
+    found = select_plants(now.plants, wish, now.at)
     return document(
         "Plants",
         [
             h.div(".head")[h.h1["Plants"], h.p(".under")[_sums(now)]],
-            h.div("#notices")[held(now.accounts, now.at)],
+            h.div("#notices")[account_notices(now.accounts, now.at)],
             _filter(now, wish),
             h.div("#found")[_table(found, wish, lines, now.at), _pages(len(found), wish)],
         ],
-        here="Plants",
-        live=news(now.at),
+        current="Plants",
+        events_url=events_url_for(now.at),
     )
 
 
-def _sums(now: Now) -> h.Node:
+def _sums(now: SystemState) -> h.Node:
     powers = [value for one in now.plants if (value := one.values.get("pv_power")) is not None]
     energies = [value for one in now.plants if (value := one.values.get("pv_energy_today")) is not None]
     said = [count(len(now.plants), "plant", "plants")]
@@ -157,7 +157,7 @@ def _sums(now: Now) -> h.Node:
     return [h.span[one] for one in said]
 
 
-def _filter(now: Now, wish: Wanted) -> h.Element:
+def _filter(now: SystemState, wish: FleetQuery) -> h.Element:
     states = [state for one in now.plants for state in _states(one, now.at)]
     return h.form(".filter", role="search", method="get", action="/")[
         h.label(data_keep="text")[
@@ -180,17 +180,17 @@ def _filter(now: Now, wish: Wanted) -> h.Element:
     ]
 
 
-def _table(found: Sequence[PlantNow], wish: Wanted, lines: Mapping[Series, str], now: int) -> h.Node:
-    if not shown(found, wish):
+def _table(found: Sequence[PlantState], wish: FleetQuery, lines: Mapping[Series, str], now: int) -> h.Node:
+    if not page_of(found, wish):
         return h.p(".nothing")["No plant is like that. ", h.a(href="/")["Show all of them"], "."]
     return h.table(".fleet.rows")[
         h.caption(".aloud")["Plants; the column heads sort them"],
         h.thead[h.tr[[_column(key, wish) for key in _KEYS], h.th(scope="col")["Since midnight"]]],
-        h.tbody[[_plant(one, lines.get(one.series), now) for one in shown(found, wish)]],
+        h.tbody[[_plant(one, lines.get(one.series), now) for one in page_of(found, wish)]],
     ]
 
 
-def _column(key: str, wish: Wanted) -> h.Element:
+def _column(key: str, wish: FleetQuery) -> h.Element:
     here = wish.sort == key
     # A figure is most wanted from the highest down, a name from the first letter on.
     falling = not wish.falling if here else key not in {"name", "state"}
@@ -200,9 +200,9 @@ def _column(key: str, wish: Wanted) -> h.Element:
     ]
 
 
-def _plant(one: PlantNow, line: str | None, now: int) -> h.Element:
-    fault = condition(one.status)
-    state = fault if fault and fault.word == "fault" else heard(one, now)
+def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
+    fault = status_badge(one.status)
+    state = fault if fault and fault.label == "fault" else freshness_badge(one, now)
     values = one.values
     cells = (
         ("State", badge(state)),
@@ -213,7 +213,9 @@ def _plant(one: PlantNow, line: str | None, now: int) -> h.Element:
         ("Since midnight", _spark(line)),
     )
     return h.tr[
-        h.th(scope="row")[h.a(href=address(one.series))[one.title], h.small[f"{one.series.vendor} {one.series.plant}"]],
+        h.th(scope="row")[
+            h.a(href=plant_path(one.series))[one.title], h.small[f"{one.series.vendor} {one.series.plant}"]
+        ],
         [h.td(class_=f"of-{label.split()[0].lower()}", data_label=label)[content] for label, content in cells],
     ]
 
@@ -224,11 +226,11 @@ def _spark(line: str | None) -> h.Element:
     ]
 
 
-def _pages(many: int, wish: Wanted) -> h.Node:
-    last = -(-many // PAGE)
+def _pages(many: int, wish: FleetQuery) -> h.Node:
+    last = -(-many // PAGE_SIZE)
     if last <= 1:
         return None
-    first, until = (wish.page - 1) * PAGE + 1, min(many, wish.page * PAGE)
+    first, until = (wish.page - 1) * PAGE_SIZE + 1, min(many, wish.page * PAGE_SIZE)
     return h.nav(".pages", aria_label="More plants")[
         h.a(href=wish.query(page=wish.page - 1), rel="prev")["‹ Before"]
         if wish.page > 1
@@ -240,7 +242,7 @@ def _pages(many: int, wish: Wanted) -> h.Node:
     ]
 
 
-def empty_page(now: Now) -> str:
+def empty_page(now: SystemState) -> str:
     """Return what a person sees before there is anything to see: what to do next."""
     steps = (
         ("heliograph login CLOUD", "asks for your password, tries it once and keeps it; --help names the clouds"),
@@ -249,7 +251,7 @@ def empty_page(now: Now) -> str:
     return document(
         "",
         [
-            h.div("#notices")[held(now.accounts, now.at)],
+            h.div("#notices")[account_notices(now.accounts, now.at)],
             h.section(".card.empty")[
                 h.svg(viewBox="0 0 200 96", aria_hidden="true")[
                     h.Element("path")(".line", d="M8 80H192"),
@@ -262,7 +264,7 @@ def empty_page(now: Now) -> str:
                 h.p(".hint")["No account at hand? ", h.code["heliograph demo"], " shows both clouds, emulated."],
             ],
         ],
-        here="Plants",
+        current="Plants",
     )
 
 
@@ -279,5 +281,5 @@ def unreadable_page(why: str) -> str:
                 " says what is wrong.",
             ],
         ],
-        here="Plants",
+        current="Plants",
     )

@@ -11,7 +11,7 @@ from heliograph.web.page.format import GAP, percent, power
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-IDLE = 10
+IDLE_WATTS = 10
 """Less than so many watts is measuring noise."""
 _CENTRE = 210, 196
 _RADIUS = 56
@@ -24,13 +24,13 @@ class Node(NamedTuple):
 
     name: str
     title: str
-    place: tuple[int, int]
+    position: tuple[int, int]
     watts: float | None
-    words: str
+    state: str
     soc: float | None = None
 
 
-def nodes(values: Mapping[str, float | None], unknown: str = "unknown") -> list[Node]:
+def flow_nodes(values: Mapping[str, float | None], unknown: str = "unknown") -> list[Node]:
     """Return the ends this plant is known to have; one of which nothing at all is known is left out.
 
     `unknown` is what stands where a power is not known now.
@@ -58,7 +58,7 @@ def _known(values: Mapping[str, float | None], part: str) -> bool:
     return any(value is not None for name, value in values.items() if name.startswith(part))
 
 
-def sentence(values: Mapping[str, float | None], otherwise: str = "") -> str:
+def describe_flow(values: Mapping[str, float | None], otherwise: str = "") -> str:
     """Say in words what the picture shows; where nothing is known, something else.
 
     >>> sentence({"pv_power": 3420.0, "load_power": 1100.0, "grid_power": -300.0})
@@ -67,7 +67,7 @@ def sentence(values: Mapping[str, float | None], otherwise: str = "") -> str:
     pv, grid, battery, load = (values.get(f"{name}_power") for name in ("pv", "grid", "battery", "load"))
     said = []
     if pv is not None:
-        said.append(f"the sun gives {power(pv)}" if pv >= IDLE else "the sun gives nothing")
+        said.append(f"the sun gives {power(pv)}" if pv >= IDLE_WATTS else "the sun gives nothing")
     if load is not None:
         said.append(f"the house uses {power(load)}")
     if battery is not None or values.get("battery_soc") is not None:
@@ -84,13 +84,13 @@ def _of_battery(watts: float | None, soc: float | None) -> str:
     level = "" if soc is None else f" at {percent(soc)}"
     if watts is None:
         return f"the battery is{level}"
-    if abs(watts) < IDLE:
+    if abs(watts) < IDLE_WATTS:
         return f"the battery rests{level}"
     return f"the battery {'gives' if watts > 0 else 'takes'} {power(abs(watts))}{level}"
 
 
 def _of_grid(watts: float) -> str:
-    if abs(watts) < IDLE:
+    if abs(watts) < IDLE_WATTS:
         return "nothing is bought or sold"
     return f"{power(abs(watts))} {'comes from' if watts > 0 else 'goes to'} the grid"
 
@@ -98,10 +98,10 @@ def _of_grid(watts: float) -> str:
 def _way(watts: float | None, gives: str, takes: str, idle: str, unknown: str) -> str:
     if watts is None:
         return unknown
-    return idle if abs(watts) < IDLE else gives if watts > 0 else takes
+    return idle if abs(watts) < IDLE_WATTS else gives if watts > 0 else takes
 
 
-def picture(ends: Sequence[Node]) -> h.Element:
+def flow_diagram(ends: Sequence[Node]) -> h.Element:
     """Return the picture; whoever cannot see it has the sentence beside it."""
     x, y = _CENTRE
     most = max([abs(one.watts) for one in ends if one.watts is not None] + [1000.0])
@@ -115,13 +115,13 @@ def picture(ends: Sequence[Node]) -> h.Element:
 
 def _leg(node: Node, most: float) -> h.Node:
     """Draw the line between an end and the middle, running the way the power flows."""
-    (x, y), (to_x, to_y) = node.place, _CENTRE
+    (x, y), (to_x, to_y) = node.position, _CENTRE
     far = max(abs(to_x - x), abs(to_y - y))
     way = ((to_x - x) // far, (to_y - y) // far)
     outer = (x + way[0] * (_RADIUS + 4), y + way[1] * (_RADIUS + 4))
     inner = (to_x - way[0] * (_HUB + 4), to_y - way[1] * (_HUB + 4))
     watts = node.watts
-    if watts is None or abs(watts) < IDLE:
+    if watts is None or abs(watts) < IDLE_WATTS:
         return _line(".track", outer, inner, width="4")
     start, end = (outer, inner) if watts > 0 else (inner, outer)
     share = abs(watts) / most
@@ -155,9 +155,9 @@ def _sign(number: float) -> int:
 
 
 def _end(node: Node) -> h.Element:
-    x, y = node.place
+    x, y = node.position
     dim = "" if node.watts is not None else ".dim"
-    about = [node.words] if node.soc is None else [percent(node.soc), node.words]
+    about = [node.state] if node.soc is None else [percent(node.soc), node.state]
     # Three lines stand a little higher than two, so that none touches the ring.
     top = y + 8 if len(about) == 1 else y - 1
     return h.g(f".end.{node.name}{dim}")[
@@ -174,7 +174,7 @@ def _end(node: Node) -> h.Element:
 
 def _ring(node: Node) -> h.Element:
     """Draw the state of charge as an arc from the top, clockwise."""
-    x, y = node.place
+    x, y = node.position
     return h.circle(
         ".soc",
         cx=x,

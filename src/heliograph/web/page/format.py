@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.freshness import Freshness
-from heliograph.metrics import ENERGIES, told
+from heliograph.metrics import ENERGIES, published_value
 from heliograph.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import tzinfo
 
-    from heliograph.current import PlantNow
+    from heliograph.current import PlantState
 
 
 GAP = "–"
@@ -22,10 +22,10 @@ _MINUS = "\N{MINUS SIGN}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-class State(NamedTuple):
+class Badge(NamedTuple):
     """A state in a word or two, a longer sentence about it, and the tone it is shown in."""
 
-    word: str
+    label: str
     sentence: str
     tone: str
     """One of good, quiet, warn and bad."""
@@ -63,7 +63,7 @@ def energy(kwh: float | None) -> str:
     return f"{_figures(kwh / 1e3)}{_SPACE}MWh"
 
 
-def mark(kwh: float) -> str:
+def axis_label(kwh: float) -> str:
     """Return an energy as a scale is marked with it, where figures are round.
 
     >>> [mark(one) for one in (0, 0.25, 2.5, 20, 1000)]
@@ -73,13 +73,13 @@ def mark(kwh: float) -> str:
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{space}{unit}"
 
 
-def exact(value: float | None, unit: str) -> str:
+def exact_value(value: float | None, unit: str) -> str:
     """Return a value as it is kept, where it is the small difference that matters.
 
     >>> exact(21034.2, "kWh"), exact(None, "W")
     ('21,034.2\u202fkWh', '–')
     """
-    known = told(value)
+    known = published_value(value)
     return GAP if known is None else f"{known:,}".removesuffix(".0").replace("-", _MINUS) + _SPACE + unit
 
 
@@ -114,47 +114,47 @@ def age(seconds: float) -> str:
     return f"{seconds // _HOUR:.0f} h ago" if seconds < 2 * _DAY else f"{seconds // _DAY:.0f} days ago"
 
 
-def clock(moment: float, zone: tzinfo, now: float) -> str:
+def clock_time(moment: float, zone: tzinfo, now: float) -> str:
     """Return a moment on a plant's wall, with its day where that is not today.
 
     >>> noon = 1_782_043_200
     >>> clock(noon, UTC, noon), clock(noon - 86400, UTC, noon), clock(noon - 86400 * 90, UTC, noon)
     ('12:00', 'Sat 12:00', '23 Mar 2026 12:00')
     """
-    there, today = local(moment, zone), local(now, zone)
+    there, today = to_local(moment, zone), to_local(now, zone)
     days = (there.date() - today.date()).days
     if not days:
         return f"{there:%H:%M}"
     return f"{there:%a %H:%M}" if abs(days) < 7 else f"{there.day} {there:%b %Y %H:%M}"
 
 
-def local(moment: float, zone: tzinfo) -> datetime:
+def to_local(moment: float, zone: tzinfo) -> datetime:
     """Return a moment on the clock of a zone."""
     return datetime.fromtimestamp(moment, UTC).astimezone(zone)
 
 
-def heard(plant: PlantNow, now: int) -> State:
+def freshness_badge(plant: PlantState, now: int) -> Badge:
     """Say how fresh a plant is."""
     if plant.measured_at is None:
-        return State("never heard", "Nothing was ever heard of it", "bad")
-    ago, at = age(max(0, now - plant.measured_at)), clock(plant.measured_at, plant.zone, now)
+        return Badge("never heard", "Nothing was ever heard of it", "bad")
+    ago, at = age(max(0, now - plant.measured_at)), clock_time(plant.measured_at, plant.zone, now)
     return {
-        Freshness.LIVE: State("live", f"Live, {ago}", "good"),
-        Freshness.STALE: State("late", f"Late, last heard {ago}", "warn"),
-        Freshness.OFFLINE_EXPECTED: State("asleep", f"Asleep, as expected; last heard {at}", "quiet"),
-        Freshness.OFFLINE_UNEXPECTED: State("offline", f"Offline, though it should be heard; last {at}", "bad"),
+        Freshness.LIVE: Badge("live", f"Live, {ago}", "good"),
+        Freshness.STALE: Badge("late", f"Late, last heard {ago}", "warn"),
+        Freshness.OFFLINE_EXPECTED: Badge("asleep", f"Asleep, as expected; last heard {at}", "quiet"),
+        Freshness.OFFLINE_UNEXPECTED: Badge("offline", f"Offline, though it should be heard; last {at}", "bad"),
     }[plant.freshness]
 
 
-def condition(status: Status | None) -> State | None:
+def status_badge(status: Status | None) -> Badge | None:
     """Say how a plant or device is by its cloud; None where that tells nothing beyond its freshness."""
     if status is None:
         return None
     return {
-        Status.ONLINE: State("online", "It works", "good"),
-        Status.STANDBY: State("standby", "It waits", "quiet"),
-        Status.FAULT: State("fault", "It reports a fault", "bad"),
-        Status.OFFLINE: State("offline", "Its cloud does not hear it", "quiet"),
+        Status.ONLINE: Badge("online", "It works", "good"),
+        Status.STANDBY: Badge("standby", "It waits", "quiet"),
+        Status.FAULT: Badge("fault", "It reports a fault", "bad"),
+        Status.OFFLINE: Badge("offline", "Its cloud does not hear it", "quiet"),
     }[status]
 
 
@@ -169,20 +169,20 @@ def _signed(number: float, places: int) -> str:
     return "0" if text == "-0" else text.replace("-", _MINUS)
 
 
-class Split(NamedTuple):
+class EnergySplit(NamedTuple):
     """An energy in two parts, in kWh; the second part is what went to or came from the grid."""
 
-    whole: float
+    total: float
     own: float | None
     grid: float | None
 
     @property
     def share(self) -> float | None:
         """Percent of the whole that had nothing to do with the grid."""
-        return None if self.own is None else 100 * self.own / self.whole
+        return None if self.own is None else 100 * self.own / self.total
 
 
-def of_sun(values: Mapping[str, float | None], ending: str = "") -> Split | None:
+def split_solar(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
     """Split the sun's energy into what was used here and what was sold: self-consumption.
 
     >>> of_sun({"pv_energy": 20.0, "grid_export_energy": 5.0}).share
@@ -191,7 +191,7 @@ def of_sun(values: Mapping[str, float | None], ending: str = "") -> Split | None
     return _split(values.get(f"pv_energy{ending}"), values.get(f"grid_export_energy{ending}"))
 
 
-def of_house(values: Mapping[str, float | None], ending: str = "") -> Split | None:
+def split_house(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
     """Split the house's energy into its own and what was bought: autarky.
 
     >>> of_house({"load_energy": 10.0, "grid_import_energy": None})
@@ -200,16 +200,16 @@ def of_house(values: Mapping[str, float | None], ending: str = "") -> Split | No
     return _split(values.get(f"load_energy{ending}"), values.get(f"grid_import_energy{ending}"))
 
 
-def _split(whole: float | None, grid: float | None) -> Split | None:
+def _split(whole: float | None, grid: float | None) -> EnergySplit | None:
     """Split a whole; where a battery trades with the grid, more than the whole can flow there: no share is known."""
     if whole is None or whole <= 0:
         return None
     if grid is None or not 0 <= grid <= whole:
-        return Split(whole, None, None)
-    return Split(whole, whole - grid, grid)
+        return EnergySplit(whole, None, None)
+    return EnergySplit(whole, whole - grid, grid)
 
 
-def added(days: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
+def sum_energies(days: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
     """Add up what is known of several days; what is known of none is a gap."""
     sums: dict[str, float | None] = dict.fromkeys(ENERGIES)
     for values in days:

@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import ConfigError
-from heliograph.local_time import OLDEST, begins, day_at
+from heliograph.local_time import EARLIEST_YEAR, day_at, day_start
 from heliograph.local_time import parse_day as day_named
-from heliograph.web.page.format import added
+from heliograph.web.page.format import sum_energies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ _STRETCH = {"day": 3600, "week": 3 * 3600}
 _MOST_REPAIRS = 50
 
 
-class View(NamedTuple):
+class PeriodSelection(NamedTuple):
     """A day, week, month or year of the plant's own calendar, as power or as energy."""
 
     span: str
@@ -34,12 +34,12 @@ class View(NamedTuple):
     show: str
 
     @property
-    def before(self) -> date | None:
+    def previous(self) -> date | None:
         """A day of the span before, if plants could be that old."""
         day = self.first - timedelta(days=1)
-        return day if day.year >= OLDEST else None
+        return day if day.year >= EARLIEST_YEAR else None
 
-    def after(self, today: date) -> date | None:
+    def next(self, today: date) -> date | None:
         """Return the first day of the next span, unless that lies in the future."""
         day = self.last + timedelta(days=1)
         return day if day <= today else None
@@ -56,17 +56,17 @@ class View(NamedTuple):
         return f"{first:%B %Y}" if self.span == "month" else f"{first.year}"
 
 
-class Past(NamedTuple):
+class PeriodData(NamedTuple):
     """A view, and what is kept of it."""
 
-    view: View
+    selection: PeriodSelection
     today: date
     since: int
     until: int
     offsets: tuple[tuple[int, int], ...]
     """From which moment on the plant's wall is how many seconds ahead of UTC."""
     days: tuple[Day, ...]
-    stretches: tuple[Bucket, ...]
+    buckets: tuple[Bucket, ...]
     repairs: tuple[Repair, ...]
 
 
@@ -75,12 +75,12 @@ class Bar(NamedTuple):
 
     first: date
     values: Mapping[str, float | None]
-    known: int
-    size: int
+    known_days: int
+    total_days: int
     """Of how many days something is known, and how many there are up to today."""
 
 
-def viewed(wanted: Mapping[str, str], today: date) -> View:
+def parse_selection(wanted: Mapping[str, str], today: date) -> PeriodSelection:
     """Return the view an address asks for; what it does not say is today, as a day.
 
     >>> viewed({"span": "week", "at": "2026-06-18"}, date(2026, 6, 21)).title
@@ -90,13 +90,13 @@ def viewed(wanted: Mapping[str, str], today: date) -> View:
     if span not in SPANS:
         raise ConfigError(f"a span is one of {', '.join(SPANS)}, not {span!r}")
     at = day_named(wanted["at"]) if "at" in wanted else today
-    if not OLDEST <= at.year <= today.year + 1:
+    if not EARLIEST_YEAR <= at.year <= today.year + 1:
         raise ConfigError(f"nothing is kept of the year {at.year}")
     show = wanted.get("show", "power" if span == "day" else "energy")
     if show not in {"power", "energy"}:
         raise ConfigError(f"what is shown is power or energy, not {show!r}")
     first, last = _bounds(span, at)
-    return View(span, first, last, "power" if span == "day" else show)
+    return PeriodSelection(span, first, last, "power" if span == "day" else show)
 
 
 def _bounds(span: str, at: date) -> tuple[date, date]:
@@ -111,36 +111,36 @@ def _bounds(span: str, at: date) -> tuple[date, date]:
     return date(at.year, 1, 1), date(at.year, 12, 31)
 
 
-def read(store: Store, series: Series, zone: tzinfo, view: View, now: int) -> Past:
+def load_period(store: Store, series: Series, zone: tzinfo, view: PeriodSelection, now: int) -> PeriodData:
     """Return what a store keeps of a view."""
-    since, until = begins(view.first, zone), begins(view.last + timedelta(days=1), zone)
+    since, until = day_start(view.first, zone), day_start(view.last + timedelta(days=1), zone)
     seconds = _STRETCH.get(view.span)
-    return Past(
-        view=view,
+    return PeriodData(
+        selection=view,
         today=day_at(now, zone),
         since=since,
         until=until,
-        offsets=offsets(zone, since, until),
+        offsets=utc_offsets(zone, since, until),
         days=() if view.span == "day" else store.days(series, view.first, view.last),
-        stretches=tuple(store.buckets(series, POWERS, since, until, seconds)) if seconds else (),
+        buckets=tuple(store.buckets(series, POWERS, since, until, seconds)) if seconds else (),
         repairs=store.repairs(series, since, until)[-_MOST_REPAIRS:] if view.span in _STRETCH else (),
     )
 
 
-def bars(past: Past) -> list[Bar]:
+def energy_bars(past: PeriodData) -> list[Bar]:
     """Return the days of a week or month, the months of a year: also those of which nothing is known."""
-    view, known = past.view, {one.day: one.values for one in past.days}
+    view, known = past.selection, {one.day: one.values for one in past.days}
     every = [view.first + timedelta(days=number) for number in range((view.last - view.first).days + 1)]
     groups = groupby(every, key=lambda day: day.month if view.span == "year" else day)
     found = []
     for _, group in groups:
         days = list(group)
         told = [known[day] for day in days if any(v is not None for v in known.get(day, {}).values())]
-        found.append(Bar(days[0], added(told), len(told), sum(day <= past.today for day in days)))
+        found.append(Bar(days[0], sum_energies(told), len(told), sum(day <= past.today for day in days)))
     return found
 
 
-def offsets(zone: tzinfo, since: int, until: int) -> tuple[tuple[int, int], ...]:
+def utc_offsets(zone: tzinfo, since: int, until: int) -> tuple[tuple[int, int], ...]:
     """Return how far the wall is ahead of UTC, from which moment on; it changes where summer time begins or ends."""
     found = [(since, _offset(zone, since))]
     step = 86400

@@ -9,17 +9,17 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Status
-from heliograph.web.page.format import GAP, clock
-from heliograph.web.paths import part
+from heliograph.web.page.format import GAP, clock_time
+from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from heliograph.current import AccountNow, PlantNow
+    from heliograph.current import AccountStatus, PlantState
     from heliograph.store.base import Series
-    from heliograph.web.page.format import State
+    from heliograph.web.page.format import Badge
 
-LIVE = "/api/v1/events/live"
+EVENTS_URL = "/api/v1/events/live"
 
 _HELD = {
     "locked": "is locked by its cloud",
@@ -31,7 +31,9 @@ _HELD = {
 """What holds an account back, after its name."""
 
 
-def document(title: str, body: h.Node, *, here: str = "", scripts: Iterable[str] = (), live: str = LIVE) -> str:
+def document(
+    title: str, body: h.Node, *, current: str = "", scripts: Iterable[str] = (), events_url: str = EVENTS_URL
+) -> str:
     """Return a whole page; it is complete without its scripts, which ask for it again when `live` tells of news."""
     return str(
         h.html(lang="en")[
@@ -48,9 +50,9 @@ def document(title: str, body: h.Node, *, here: str = "", scripts: Iterable[str]
                 [h.script(src=f"/assets/{name}", defer=True) for name in scripts if name.endswith(".js")],
                 h.script(src="/assets/page.js", type="module"),
             ],
-            h.body(data_live=live)[
+            h.body(data_live=events_url)[
                 h.a(".skip", href="#main")["Skip to the content"],
-                _header(here),
+                _header(current),
                 h.p(".lost", role="status", hidden=True, data_lost=True)[
                     "The connection is lost. What you see is how it was; trying again …"
                 ],
@@ -78,20 +80,20 @@ def _header(here: str) -> h.Element:
     ]
 
 
-def news(after: int, series: Series | None = None) -> str:
+def events_url_for(after: int, series: Series | None = None) -> str:
     """Return where it is told what changes after a moment, of all plants or of one."""
     only = {} if series is None else {"vendor": series.vendor, "plant": series.plant}
-    return f"{LIVE}?{urlencode({'after': after} | only)}"
+    return f"{EVENTS_URL}?{urlencode({'after': after} | only)}"
 
 
-def address(series: Series) -> str:
+def plant_path(series: Series) -> str:
     """Return where a plant's page is."""
-    return f"/plant/{part(series.vendor)}/{part(series.plant)}"
+    return f"/plant/{encode_id(series.vendor)}/{encode_id(series.plant)}"
 
 
-def badge(state: State) -> h.Element:
+def badge(state: Badge) -> h.Element:
     """Return a state as a small coloured word."""
-    return h.span(f".badge.{state.tone}", title=state.sentence)[state.word]
+    return h.span(f".badge.{state.tone}", title=state.sentence)[state.label]
 
 
 def figure(text: str) -> h.Node:
@@ -104,7 +106,7 @@ def notice(tone: str, title: str, text: h.Node) -> h.Element:
     return h.section(f".notice.{tone}", role="note")[h.h2[title], h.p[text]]
 
 
-def lost_page(why: str) -> str:
+def not_found_page(why: str) -> str:
     """Return what a person sees at an address that leads nowhere."""
     return document(
         "Nothing is here",
@@ -112,7 +114,7 @@ def lost_page(why: str) -> str:
     )
 
 
-def trouble(plant: PlantNow, now: int) -> h.Node:
+def plant_notices(plant: PlantState, now: int) -> h.Node:
     """Return what is wrong with a plant and what to do, or nothing."""
     faulty = [one for one in plant.devices if one.status is Status.FAULT]
     said: list[h.Element] = []
@@ -125,22 +127,22 @@ def trouble(plant: PlantNow, now: int) -> h.Node:
         since = (
             "was ever heard"
             if plant.measured_at is None
-            else f"heard since {clock(plant.measured_at, plant.zone, now)}"
+            else f"heard since {clock_time(plant.measured_at, plant.zone, now)}"
         )
         advice = "The logger may have lost its network, or its cloud is away. Figures of now are left out until then."
         said.append(notice("bad", f"Nothing {since}", advice))
     return said
 
 
-def held(accounts: Iterable[AccountNow], now: int) -> h.Node:
+def account_notices(accounts: Iterable[AccountStatus], now: int) -> h.Node:
     """Return a notice for every account that is held back or failed."""
     return [one for account in accounts if (one := _held(account, now)) is not None]
 
 
-def _held(account: AccountNow, now: int) -> h.Element | None:
+def _held(account: AccountStatus, now: int) -> h.Element | None:
     pause = account.budget and account.budget.pause
     if pause:
-        until = clock(pause.until.timestamp(), _here(), now)
+        until = clock_time(pause.until.timestamp(), _here(), now)
         tone = "warn" if pause.kind in {"throttled", "unreachable", "login"} else "bad"
         return notice(
             tone,

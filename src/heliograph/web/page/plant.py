@@ -9,17 +9,28 @@ import htpy as h
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Quality
 from heliograph.web.page import chart, flow
-from heliograph.web.page.format import GAP, clock, condition, energy, heard, local, of_house, of_sun, percent, power
-from heliograph.web.page.layout import badge, document, figure, held, news, trouble
-from heliograph.web.page.status import usage
+from heliograph.web.page.format import (
+    GAP,
+    clock_time,
+    energy,
+    freshness_badge,
+    percent,
+    power,
+    split_house,
+    split_solar,
+    status_badge,
+    to_local,
+)
+from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, plant_notices
+from heliograph.web.page.status import budget_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.current import DeviceNow, PlantNow
-    from heliograph.web.page.format import Split
-    from heliograph.web.page.history import Past
-    from heliograph.web.state import Now
+    from heliograph.current import DeviceState, PlantState
+    from heliograph.web.page.format import EnergySplit
+    from heliograph.web.page.history import PeriodData
+    from heliograph.web.state import SystemState
 
 ROWS = (
     ("sun", "Solar", "pv_energy"),
@@ -32,7 +43,7 @@ ROWS = (
 """The energies in the order a person asks for them: mark, word, name."""
 
 
-def plant_page(plant: PlantNow, now: Now, past: Past) -> str:
+def plant_page(plant: PlantState, now: SystemState, past: PeriodData) -> str:
     """Return the page of one plant."""
     many = len(now.plants) > 1
     return document(
@@ -40,42 +51,43 @@ def plant_page(plant: PlantNow, now: Now, past: Past) -> str:
         [
             _head(plant, now.at, many=many),
             h.div(id="notices")[
-                trouble(plant, now.at), held((a for a in now.accounts if a.vendor == plant.series.vendor), now.at)
+                plant_notices(plant, now.at),
+                account_notices((a for a in now.accounts if a.vendor == plant.series.vendor), now.at),
             ],
             h.div(".glance")[_flow(plant), _today(plant)],
-            chart.section(plant, past, now.at),
+            chart.history_section(plant, past, now.at),
             h.div(".glance.lower")[_devices(plant, now.at), _budgets(plant, now)],
         ],
-        here="" if many else "Plants",
+        current="" if many else "Plants",
         scripts=("uplot.css", "uplot.js"),
-        live=news(now.at, plant.series),
+        events_url=events_url_for(now.at, plant.series),
     )
 
 
-def _head(plant: PlantNow, now: int, *, many: bool) -> h.Element:
-    state = heard(plant, now)
-    status = condition(plant.status)
-    told = status if status and status.word in {"fault", "standby"} else None
+def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
+    state = freshness_badge(plant, now)
+    status = status_badge(plant.status)
+    told = status if status and status.label in {"fault", "standby"} else None
     return h.div(".head")[
         many and h.p(".back")[h.a(href="/")["All plants"]],
         h.h1[plant.title],
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
             told and badge(told),
-            h.span[f"{local(now, plant.zone):%H:%M} there"],
+            h.span[f"{to_local(now, plant.zone):%H:%M} there"],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
         ],
     ]
 
 
-def _flow(plant: PlantNow) -> h.Element:
+def _flow(plant: PlantState) -> h.Element:
     sleeps = plant.freshness is Freshness.OFFLINE_EXPECTED
-    ends = flow.nodes(plant.values, "asleep" if sleeps else "unknown")
+    ends = flow.flow_nodes(plant.values, "asleep" if sleeps else "unknown")
     unmetered = {one.name for one in ends} == {"sun"}
     return h.section(".card.now", aria_labelledby="now")[
         h.h2(id="now")["Now"],
-        flow.picture(ends) if ends else None,
-        h.p(".said")[flow.sentence(plant.values, "It sleeps until there is sun again." if sleeps else "")],
+        flow.flow_diagram(ends) if ends else None,
+        h.p(".said")[flow.describe_flow(plant.values, "It sleeps until there is sun again." if sleeps else "")],
         unmetered and h.p(".hint")["This plant has no meter: what the house uses and the grid sees is not known."],
     ]
 
@@ -86,14 +98,14 @@ _WAITS = (
 )
 
 
-def _today(plant: PlantNow) -> h.Element:
+def _today(plant: PlantState) -> h.Element:
     values = plant.values
     known = [row for row in ROWS if _either(values, row[2])]
     return h.section(".card.today", aria_labelledby="today")[
         h.h2(id="today")["Today"],
         h.p(".big")[h.span(".label")["Solar"], h.strong[figure(energy(values.get("pv_energy_today")))]],
-        _share("sun", of_sun(values, "_today"), "used here", "sold", "Self-consumption"),
-        _share("house", of_house(values, "_today"), "its own", "bought", "Autarky"),
+        _share("sun", split_solar(values, "_today"), "used here", "sold", "Self-consumption"),
+        _share("house", split_house(values, "_today"), "its own", "bought", "Autarky"),
         known
         and h.table(".plain")[
             h.thead[h.tr[h.th(scope="col")["Energy"], h.th(scope="col")["Today"], h.th(scope="col")["Ever"]]],
@@ -114,7 +126,7 @@ def _today(plant: PlantNow) -> h.Element:
     ]
 
 
-def _waits(plant: PlantNow) -> bool:
+def _waits(plant: PlantState) -> bool:
     """Tell whether the sun's counter was heard with its power, but is not known to be today's yet."""
     values = plant.values
     heard = plant.quality is Quality.REPAIRED and values.get("pv_power") is not None
@@ -125,7 +137,7 @@ def _either(values: Mapping[str, float | None], name: str) -> bool:
     return any(values.get(f"{name}_{kind}") is not None for kind in ("today", "total"))
 
 
-def _share(mark: str, split: Split | None, own: str, grid: str, title: str) -> h.Node:
+def _share(mark: str, split: EnergySplit | None, own: str, grid: str, title: str) -> h.Node:
     """Return a bar of two parts, where both are known."""
     if split is None or split.share is None:
         return None
@@ -139,7 +151,7 @@ def _share(mark: str, split: Split | None, own: str, grid: str, title: str) -> h
     ]
 
 
-def _devices(plant: PlantNow, now: int) -> h.Element:
+def _devices(plant: PlantState, now: int) -> h.Element:
     return h.section(".card", aria_labelledby="devices")[
         h.h2(id="devices")["Devices"],
         h.div(".wide")[
@@ -160,15 +172,15 @@ def _devices(plant: PlantNow, now: int) -> h.Element:
     ]
 
 
-def _device(one: DeviceNow, plant: PlantNow, now: int) -> h.Element:
-    state = condition(one.status)
+def _device(one: DeviceState, plant: PlantState, now: int) -> h.Element:
+    state = status_badge(one.status)
     cells = (
         ("Status", badge(state) if state else figure(GAP)),
         ("Solar", figure(power(one.values.get("pv_power")))),
         ("Output", figure(power(one.values.get("ac_power")))),
         ("Battery", figure(percent(one.values.get("battery_soc")))),
         ("Today", figure(energy(one.values.get("pv_energy_today")))),
-        ("Heard", figure(GAP) if one.measured_at is None else clock(one.measured_at, plant.zone, now)),
+        ("Heard", figure(GAP) if one.measured_at is None else clock_time(one.measured_at, plant.zone, now)),
     )
     return h.tr[
         h.th(scope="row")[h.span(".name")[one.title], h.small[_about(one)]],
@@ -176,17 +188,17 @@ def _device(one: DeviceNow, plant: PlantNow, now: int) -> h.Element:
     ]
 
 
-def _about(one: DeviceNow) -> str:
+def _about(one: DeviceState) -> str:
     serial = one.series.device if one.series.device != one.title else ""
     return " · ".join(part for part in (one.family, serial) if part)
 
 
-def _budgets(plant: PlantNow, now: Now) -> h.Node:
+def _budgets(plant: PlantState, now: SystemState) -> h.Node:
     accounts = [one for one in now.accounts if one.vendor == plant.series.vendor]
     if not accounts:
         return None
     return h.section(".card", aria_labelledby="budget")[
         h.h2(id="budget")["Budget"],
-        [usage(one, now.at) for one in accounts],
+        [budget_usage(one, now.at) for one in accounts],
         h.p(".hint")[h.a(href="/status")["Everything about accounts"]],
     ]

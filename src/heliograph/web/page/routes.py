@@ -14,10 +14,10 @@ from starlette.routing import Route
 from heliograph.errors import ConfigError, StoreError
 from heliograph.local_time import day_at
 from heliograph.web.page import fleet, history
-from heliograph.web.page.layout import lost_page
+from heliograph.web.page.layout import not_found_page
 from heliograph.web.page.plant import plant_page
 from heliograph.web.page.status import status_page
-from heliograph.web.paths import routed
+from heliograph.web.paths import route_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
-    from heliograph.current import PlantNow
-    from heliograph.web.state import Now, Source
+    from heliograph.current import PlantState
+    from heliograph.web.state import StateCache, SystemState
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _ELSEWHERE = {"uplot.js": "uplot.iife.min.js", "uplot.css": "uplot.min.css"}
@@ -42,12 +42,12 @@ class Asset(NamedTuple):
     tag: str
 
 
-def routes(source: Source) -> list[BaseRoute]:
+def routes(source: StateCache) -> list[BaseRoute]:
     """Return what stands behind the addresses people go to."""
     page = Page(source)
     return [
         Route("/", _safely(page.front)),
-        Route(routed("/plant/{vendor}/{plant}"), _safely(page.plant)),
+        Route(route_path("/plant/{vendor}/{plant}"), _safely(page.plant)),
         Route("/status", _safely(page.status)),
         Route("/assets/{name}", _asset),
     ]
@@ -56,25 +56,25 @@ def routes(source: Source) -> list[BaseRoute]:
 class Page:
     """The pages over one source."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: StateCache) -> None:
         self._source = source
 
     async def front(self, request: Request) -> Response:
         """Return the only plant, or the table of many, or what to do when there is none."""
-        now = await self._source.overview()
+        now = await self._source.current()
         if not now.plants:
             return HTMLResponse(fleet.empty_page(now))
         if len(now.plants) == 1:
             return await self._one(request, now, now.plants[0])
-        wish = fleet.wanted(request.query_params)
-        found = fleet.shown(fleet.chosen(now.plants, wish, now.at), wish)
+        wish = fleet.parse_fleet_query(request.query_params)
+        found = fleet.page_of(fleet.select_plants(now.plants, wish, now.at), wish)
         asked = [(one.series, one.zone) for one in found]
-        lines = await self._source.ask(lambda store: fleet.sparks(store, asked, now.at))
+        lines = await self._source.query(lambda store: fleet.sparklines(store, asked, now.at))
         return HTMLResponse(fleet.fleet_page(now, wish, lines))
 
     async def plant(self, request: Request) -> Response:
         """Return one plant."""
-        now = await self._source.overview()
+        now = await self._source.current()
         wanted = request.path_params["vendor"], request.path_params["plant"]
         for one in now.plants:
             if one.series[:2] == wanted:
@@ -83,13 +83,15 @@ class Page:
 
     async def status(self, request: Request) -> Response:
         """Return what works behind the plants."""
-        now = await self._source.overview()
-        size = await self._source.ask(lambda store: store.size()) if now.plants else None
+        now = await self._source.current()
+        size = await self._source.query(lambda store: store.size_bytes()) if now.plants else None
         return HTMLResponse(status_page(now, size))
 
-    async def _one(self, request: Request, now: Now, plant: PlantNow) -> Response:
-        view = history.viewed(request.query_params, day_at(now.at, plant.zone))
-        past = await self._source.ask(lambda store: history.read(store, plant.series, plant.zone, view, now.at))
+    async def _one(self, request: Request, now: SystemState, plant: PlantState) -> Response:
+        view = history.parse_selection(request.query_params, day_at(now.at, plant.zone))
+        past = await self._source.query(
+            lambda store: history.load_period(store, plant.series, plant.zone, view, now.at)
+        )
         return HTMLResponse(plant_page(plant, now, past))
 
 
@@ -102,20 +104,22 @@ def _safely(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
         except StoreError as error:
             return HTMLResponse(fleet.unreadable_page(str(error)), 503, {"Retry-After": "10"})
         except ConfigError as error:
-            return HTMLResponse(lost_page(str(error)), 404)
+            return HTMLResponse(not_found_page(str(error)), 404)
         except HTTPException as error:
-            return HTMLResponse(lost_page(error.detail), error.status_code)
+            return HTMLResponse(not_found_page(error.detail), error.status_code)
 
     return answered
 
 
-def lost(otherwise: Callable[[Request, Exception], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+def not_found_handler(
+    otherwise: Callable[[Request, Exception], Awaitable[Response]],
+) -> Callable[..., Awaitable[Response]]:
     """Return what answers where nothing is: a page for a person at a browser, what is given for any program."""
 
     async def answered(request: Request, error: Exception) -> Response:
         person = "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
         if person and isinstance(error, HTTPException) and error.status_code == 404:
-            return HTMLResponse(lost_page("No page has this address"), 404)
+            return HTMLResponse(not_found_page("No page has this address"), 404)
         return await otherwise(request, error)
 
     return answered

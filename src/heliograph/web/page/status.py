@@ -6,43 +6,43 @@ from typing import TYPE_CHECKING
 
 import htpy as h
 
-from heliograph.web.page.format import GAP, State, age, clock, count
-from heliograph.web.page.layout import badge, document, figure, held, news, notice
+from heliograph.web.page.format import GAP, Badge, age, clock_time, count
+from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, notice
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.current import AccountNow
+    from heliograph.current import AccountStatus
     from heliograph.keeper import Budget
-    from heliograph.outputs.sink import Progress
-    from heliograph.web.state import Now
+    from heliograph.outputs.sink import SinkProgress
+    from heliograph.web.state import SystemState
 
 
-def status_page(now: Now, bytes_kept: int | None) -> str:
+def status_page(now: SystemState, bytes_kept: int | None) -> str:
     """Return the page of what works behind the plants."""
     return document(
         "Status",
         [
             h.div(".head")[h.h1["Status"], h.p(".under")[_summary(now, bytes_kept)]],
-            h.div(id="notices")[held(now.accounts, now.at)],
+            h.div(id="notices")[account_notices(now.accounts, now.at)],
             h.div(".cards")[[_account(one, now.at) for one in now.accounts]]
             if now.accounts
             else notice("quiet", "No account is configured", ["Add one with ", h.code["heliograph login"], "."]),
             _sinks(now),
         ],
-        here="Status",
-        live=news(now.at),
+        current="Status",
+        events_url=events_url_for(now.at),
     )
 
 
-def _summary(now: Now, bytes_kept: int | None) -> h.Node:
+def _summary(now: SystemState, bytes_kept: int | None) -> h.Node:
     parts = [count(len(now.accounts), "account", "accounts"), count(len(now.plants), "plant", "plants")]
     if bytes_kept is not None:
         parts.append(f"{bytes_kept / 1e6:,.1f} MB kept")
     return [h.span[part] for part in parts]
 
 
-def usage(account: AccountNow, now: int) -> h.Element:
+def budget_usage(account: AccountStatus, now: int) -> h.Element:
     """Return what is used of one account's budget, of the 24 hours that end now."""
     budget = account.budget
     if budget is None:
@@ -76,13 +76,13 @@ def _meter(what: str, used: int, limit: int) -> h.Element:
     ]
 
 
-def _account(account: AccountNow, now: int) -> h.Element:
+def _account(account: AccountStatus, now: int) -> h.Element:
     budget = account.budget
     notes = list(reversed(budget.notes[-4:])) if budget else []
     facts = (("Session opened", budget.opened_at), ("Last login", budget.last_login)) if budget else ()
     return h.section(".card.account")[
         h.p(".kicker")[account.vendor],
-        usage(account, now),
+        budget_usage(account, now),
         h.dl(".facts")[[h.div[h.dt[word], h.dd[_ago(at, now)]] for word, at in facts]],
         bool(notes)
         and h.details[
@@ -96,7 +96,7 @@ def _ago(at: datetime | None, now: int) -> h.Node:
     return figure(GAP) if at is None else age(max(0.0, now - at.timestamp()))
 
 
-def _sinks(now: Now) -> h.Node:
+def _sinks(now: SystemState) -> h.Node:
     if not now.sinks:
         return None
     return h.section(".card", aria_labelledby="sinks")[
@@ -112,8 +112,8 @@ def _sinks(now: Now) -> h.Node:
     ]
 
 
-def _sink(one: Progress, now: int) -> h.Element:
-    state = State("waits", "It is tried again", "warn") if one.problem else State("well", "It is up to date", "good")
+def _sink(one: SinkProgress, now: int) -> h.Element:
+    state = Badge("waits", "It is tried again", "warn") if one.problem else Badge("well", "It is up to date", "good")
     cells = (
         ("State", badge(state)),
         ("Sent since start", f"{one.sent:,}"),
@@ -126,4 +126,4 @@ def _sink(one: Progress, now: int) -> h.Element:
 
 
 def _when(at: datetime, now: int) -> str:
-    return clock(at.timestamp(), at.astimezone().tzinfo, now)  # type: ignore[arg-type]
+    return clock_time(at.timestamp(), at.astimezone().tzinfo, now)  # type: ignore[arg-type]

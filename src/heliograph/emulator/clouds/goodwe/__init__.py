@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from heliograph.emulator.api import Told
+from heliograph.emulator.api import EmulatedResponse
 from heliograph.emulator.clouds.goodwe import (  # noqa: F401 - each module registers its calls
     auth,
     charts,
@@ -17,11 +17,11 @@ from heliograph.emulator.clouds.goodwe import (  # noqa: F401 - each module regi
     remote,
     surviving,
 )
-from heliograph.emulator.clouds.goodwe.context import ANSWERS, Ask, Failed, TurnedAway
+from heliograph.emulator.clouds.goodwe.context import LEGACY_ROUTER, FirewallBlocked, GoodWeCallContext, GoodWeFailure
 from heliograph.emulator.clouds.goodwe.envelopes import JSON_HEADERS, JSON_TYPE, app_service, monitor_service
-from heliograph.emulator.clouds.goodwe.families import KINDS
+from heliograph.emulator.clouds.goodwe.families import FAMILIES
 from heliograph.emulator.clouds.goodwe.faults import FAULTS
-from heliograph.emulator.clouds.goodwe.plus_context import PLUS
+from heliograph.emulator.clouds.goodwe.plus_context import PLUS_ROUTER
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
@@ -29,17 +29,19 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.api import Asked, Holder, HomePlan, Stage
+    from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, HardwareProfile, RequestContext
 
-__all__ = ["ANSWERS", "EMULATION", "PLUS", "GoodWeEmulation", "alive", "charts", "plants", "remote"]
+__all__ = ["EMULATION", "LEGACY_ROUTER", "PLUS_ROUTER", "GoodWeEmulation", "alive", "charts", "plants", "remote"]
 
 _HTML = "text/html; charset=utf-8"
-_NO_ROUTE = Told(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
-_PAGE = Told(
+_NO_ROUTE = EmulatedResponse(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
+_PAGE = EmulatedResponse(
     b"<!DOCTYPE html><html><head><title>SEMS Portal</title></head><body>Maintenance</body></html>\n", 200, _HTML
 )
 # Nobody has published a page: users tell of time-outs and of sites that do not open (pygoodwe issue 283).
-_FIREWALL = Told(b"<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>\n", 403, _HTML)
+_FIREWALL = EmulatedResponse(
+    b"<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>\n", 403, _HTML
+)
 
 # Quirk: some logins of the portal lead here, and none of its paths exists here.
 _GATEWAY = re.compile(r"/*sems/.*", re.IGNORECASE)
@@ -53,10 +55,10 @@ class GoodWeEmulation:
     vendor = "goodwe"
 
     def families(self) -> tuple[str, ...]:
-        return tuple(KINDS)
+        return tuple(FAMILIES)
 
-    def home(self, family: str) -> HomePlan:
-        return KINDS[family].plan
+    def hardware(self, family: str) -> HardwareProfile:
+        return FAMILIES[family].hardware
 
     def username(self, number: int) -> str:
         return f"owner{number}@example.com"
@@ -65,9 +67,9 @@ class GoodWeEmulation:
         return str(uuid5(NAMESPACE_URL, f"semsportal/{seed}"))
 
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
-        kind = KINDS[family]
-        homes = kind.plan.homes
-        return tuple(f"{kind.serial}{(seed * homes + place) % 100_000_000:08d}" for place in range(homes))
+        kind = FAMILIES[family]
+        homes = kind.hardware.households
+        return tuple(f"{kind.serial_prefix}{(seed * homes + place) % 100_000_000:08d}" for place in range(homes))
 
     def addresses(self, url: str) -> dict[str, str]:
         """Return where the SEMS Portal and SEMS+ are, and where SEMS+ logs in."""
@@ -85,55 +87,59 @@ class GoodWeEmulation:
     def owns(self, path: str) -> bool:
         return any(base.fullmatch(path) for base in (_BASE, plus.BASE, _GATEWAY))
 
-    def whose(self, asked: Asked, stage: Stage) -> Holder | None:
-        return auth.whose(asked, stage)
+    def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
+        return auth.account_of(asked, stage)
 
-    def rival_login(self, holder: Holder, at: datetime, stage: Stage) -> None:
-        auth.rival_login(holder)
+    def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
+        auth.end_session(holder)
 
-    def answer(self, asked: Asked, stage: Stage) -> Told:
-        if stage.blocked():
+    def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
+        if stage.firewall_blocks():
             return _FIREWALL
         is_plus = plus.BASE.fullmatch(asked.path) is not None
-        found = plus.matched(asked, stage) if is_plus else _matched(asked)
+        found = plus.match_call(asked, stage) if is_plus else _matched(asked)
         if found is None:
             return _NO_ROUTE
         if stage.fault("html") is not None:
             return _PAGE
         try:
-            return _told((plus.answer if is_plus else _answer)(*found, asked, stage))
-        except TurnedAway:
+            return _told((plus.respond if is_plus else _answer)(*found, asked, stage))
+        except FirewallBlocked:
             return _FIREWALL
 
 
-def _matched(asked: Asked) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
+def _matched(asked: EmulatedRequest) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
     """Return the declared call of a path and its arguments; neither's case matters, and most versions are optional."""
     base = _BASE.fullmatch(asked.path)
     path = base[1] if base else ""
-    found = ANSWERS.match(asked._replace(path=path))
+    found = LEGACY_ROUTER.match(asked._replace(path=path))
     if found is None and (versioned := _VERSION.fullmatch(path)):
-        found = ANSWERS.match(asked._replace(path=versioned[1]))
+        found = LEGACY_ROUTER.match(asked._replace(path=versioned[1]))
     return None if found is None else (found[0], {name.lower(): value for name, value in found[1].items()})
 
 
-def _answer(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked, stage: Stage) -> dict[str, Any]:
+def _answer(
+    call: Endpoint[..., Any], arguments: dict[str, str], asked: EmulatedRequest, stage: RequestContext
+) -> dict[str, Any]:
     try:
         return _answered(call, arguments, asked, stage)
-    except Failed as refusal:
-        return _envelope(call)(refusal.code, refusal.words, refusal.data, language=refusal.language)
+    except GoodWeFailure as refusal:
+        return _envelope(call)(refusal.code, refusal.message, refusal.data, language=refusal.language)
 
 
-def _answered(call: Endpoint[..., Any], arguments: dict[str, str], asked: Asked, stage: Stage) -> dict[str, Any]:
-    token = auth.presented(asked)
-    if call.route.opens:
-        opened: dict[str, Any] = ANSWERS.function(call)(arguments, token, asked, stage)
+def _answered(
+    call: Endpoint[..., Any], arguments: dict[str, str], asked: EmulatedRequest, stage: RequestContext
+) -> dict[str, Any]:
+    token = auth.require_token(asked)
+    if call.route.is_login:
+        opened: dict[str, Any] = LEGACY_ROUTER.handler(call)(arguments, token, asked, stage)
         return opened
-    holder = auth.holder_of(token, asked, stage)
-    auth.slow_down(holder, stage)
-    auth.order_or_catch_up(call, holder, stage)
-    ask = Ask(arguments, holder, stage, asked.origin)
+    holder = auth.require_account(token, asked, stage)
+    auth.check_rate_limit(holder, stage)
+    auth.apply_due_commands(call, holder, stage)
+    ask = GoodWeCallContext(arguments, holder, stage, asked.origin)
     # Quirk: accounts and plants that moved to SEMS+ answer success and an empty object.
-    data = {} if deprecation.is_silent(call, ask) else ANSWERS.function(call)(ask)
+    data = {} if deprecation.returns_no_data(call, ask) else LEGACY_ROUTER.handler(call)(ask)
     return _envelope(call)(0, "操作成功", data, arguments=arguments)
 
 
@@ -142,9 +148,9 @@ def _envelope(call: Endpoint[..., Any]) -> Callable[..., dict[str, Any]]:
     return app_service if ours else monitor_service
 
 
-def _told(answer: dict[str, Any]) -> Told:
+def _told(answer: dict[str, Any]) -> EmulatedResponse:
     text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return Told(text.encode(errors="replace"), 200, JSON_TYPE, JSON_HEADERS)
+    return EmulatedResponse(text.encode(errors="replace"), 200, JSON_TYPE, JSON_HEADERS)
 
 
 EMULATION = GoodWeEmulation()

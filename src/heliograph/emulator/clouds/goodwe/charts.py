@@ -6,20 +6,20 @@ from datetime import date, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.parsing import number
-from heliograph.emulator.clouds.goodwe.context import ANSWERS, Ask, Failed
-from heliograph.emulator.clouds.goodwe.families import KINDS
+from heliograph.core.parsing import parse_number
+from heliograph.emulator.clouds.goodwe.context import LEGACY_ROUTER, GoodWeCallContext, GoodWeFailure
+from heliograph.emulator.clouds.goodwe.families import FAMILIES
 from heliograph.emulator.clouds.goodwe.history import curve_of, energies_of
-from heliograph.emulator.clouds.goodwe.inverter_model import CURRENCY, fixed_date, income, units
-from heliograph.emulator.clouds.goodwe.surviving import plant
+from heliograph.emulator.clouds.goodwe.inverter_model import CURRENCY, income, inverters_of, us_datetime
+from heliograph.emulator.clouds.goodwe.surviving import require_plant
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from heliograph.emulator.api import Site
-    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+    from heliograph.emulator.api import EmulatedPlant
+    from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 _STEPS_PER_HOUR = 12
 _MOST_DAYS = 400
@@ -35,42 +35,42 @@ _CURVES = (
 )
 
 
-def _day(ask: Ask) -> date:
+def _day(ask: GoodWeCallContext) -> date:
     try:
         found = date.fromisoformat(ask.arguments.get("date", "")[:10])
     except ValueError:
-        raise Failed(100000, "system error") from None
+        raise GoodWeFailure(100000, "system error") from None
     if not 2000 <= found.year <= 2100:
-        raise Failed(100000, "system error")
+        raise GoodWeFailure(100000, "system error")
     return found
 
 
 # A day
 
 
-@ANSWERS.to(GoodWeCalls.power_by_day)
-def power_by_day(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.power_by_day)
+def power_by_day(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the AC power of a plant over a day."""
-    curve = _past(curve_of(plant(ask), f"{_day(ask)}"), ask)
-    return {"pacs": [{"date": fixed_date(at), "pac": round(values["ac_power"]) + 0.0} for at, values in curve]}
+    curve = _past(curve_of(require_plant(ask), f"{_day(ask)}"), ask)
+    return {"pacs": [{"date": us_datetime(at), "pac": round(values["ac_power"]) + 0.0} for at, values in curve]}
 
 
-@ANSWERS.to(GoodWeCalls.inverter_column)
-def inverter_column(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.inverter_column)
+def inverter_column(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return one quantity of one inverter over a day."""
-    site = plant(ask)
+    site = require_plant(ask)
     serial = ask.arguments.get("id", "")
-    unit = next((one for one in units(site, ask.holder, ask.stage) if one.serial == serial), None)
+    unit = next((one for one in inverters_of(site, ask.account, ask.context) if one.serial == serial), None)
     if unit is None:
-        raise Failed("innerexception", "未将对象引用设置到对象的实例。", "")
+        raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
     curve = _past(unit.home.curve(f"{_day(ask)}"), ask)
     heights = _COLUMNS.get(ask.arguments.get("column", "").lower(), _nothing)(unit, [values for _, values in curve])
     points = zip(curve, heights, strict=False)
-    asleep = KINDS[site.family].sleeps
+    asleep = FAMILIES[site.family].offline_at_night
     return {
         "column1": [
             # Quirk: the date is in the account's own format.
-            {"date": unit.account_date(at), "column": height}
+            {"date": unit.account_datetime(at), "column": height}
             for (at, values), height in points
             if values["pv_power"] or not asleep
         ]
@@ -81,33 +81,33 @@ Heights = list[float]
 Curve = list[dict[str, float]]
 
 
-def _nothing(unit: Unit, curve: Curve) -> Heights:
+def _nothing(unit: EmulatedInverter, curve: Curve) -> Heights:
     return []
 
 
-def _power(unit: Unit, curve: Curve) -> Heights:
+def _power(unit: EmulatedInverter, curve: Curve) -> Heights:
     # Quirk: on a hybrid this is the sun's power, not the output (Home Assistant, issue 107).
     return [round(values["pv_power"]) + 0.0 for values in curve]
 
 
-def _energy_today(unit: Unit, curve: Curve) -> Heights:
+def _energy_today(unit: EmulatedInverter, curve: Curve) -> Heights:
     flowed = accumulate((values["pv_power"] for values in curve), initial=0.0)
     return [round(watts / _STEPS_PER_HOUR / 1000, 1) for watts in flowed]
 
 
-def _charge(unit: Unit, curve: Curve) -> Heights:
+def _charge(unit: EmulatedInverter, curve: Curve) -> Heights:
     return [round(values["battery_soc"]) + 0.0 for values in curve if "battery_soc" in values]
 
 
-def _when_sunny(value: float) -> Callable[[Unit, Curve], Heights]:
+def _when_sunny(value: float) -> Callable[[EmulatedInverter, Curve], Heights]:
     return lambda _, curve: [value if values["pv_power"] else 0.0 for values in curve]
 
 
-def _current(volts: float) -> Callable[[Unit, Curve], Heights]:
-    return lambda unit, curve: [round(values["pv_power"] / volts / unit.kind.strings, 1) for values in curve]
+def _current(volts: float) -> Callable[[EmulatedInverter, Curve], Heights]:
+    return lambda unit, curve: [round(values["pv_power"] / volts / unit.family.strings, 1) for values in curve]
 
 
-_COLUMNS: dict[str, Callable[[Unit, Curve], Heights]] = {
+_COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], Heights]] = {
     "pac": _power,
     "eday": _energy_today,
     "cbattery1": _charge,
@@ -119,11 +119,11 @@ _COLUMNS: dict[str, Callable[[Unit, Curve], Heights]] = {
 }
 
 
-@ANSWERS.to(GoodWeCalls.power_chart)
-def power_chart(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.power_chart)
+def power_chart(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the powers of a day on a 5-minute grid; what is to come has no height."""
-    site, day = plant(ask), _day(ask)
-    curve, until = curve_of(site, f"{day}"), ask.stage.uploaded_at()
+    site, day = require_plant(ask), _day(ask)
+    curve, until = curve_of(site, f"{day}"), ask.context.uploaded_at()
     known = curve[0][1].keys() if curve else ()
     lines = [
         {
@@ -148,22 +148,24 @@ def power_chart(ask: Ask) -> dict[str, Any]:
     return {"lines": lines, "generateData": [{"key": "Generation", "value": made, "unit_Key": "kWh"}]}
 
 
-def _past(curve: list[tuple[datetime, dict[str, float]]], ask: Ask) -> list[tuple[datetime, dict[str, float]]]:
-    until = ask.stage.uploaded_at()
+def _past(
+    curve: list[tuple[datetime, dict[str, float]]], ask: GoodWeCallContext
+) -> list[tuple[datetime, dict[str, float]]]:
+    until = ask.context.uploaded_at()
     return [(at, values) for at, values in curve if at <= until]
 
 
 # Longer
 
 
-@ANSWERS.to(GoodWeCalls.energy_by_day)
-def energy_by_day(ask: Ask) -> list[dict[str, Any]]:
+@LEGACY_ROUTER.route(GoodWeCalls.energy_by_day)
+def energy_by_day(ask: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return what the sun gave a plant in the days up to one."""
-    site, last = plant(ask), _day(ask)
-    count = min(int(number(ask.arguments.get("count")) or 1), _MOST_DAYS)
+    site, last = require_plant(ask), _day(ask)
+    count = min(int(parse_number(ask.arguments.get("count")) or 1), _MOST_DAYS)
     # Quirk: since September 2026 only today has a value, and the days before have none but say 0.
-    forgetful = ask.stage.fault("september") is not None
-    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    forgetful = ask.context.fault("september") is not None
+    today = ask.context.now().astimezone(site.households[0].zone).date()
     found = []
     for back in reversed(range(count)):
         day = last - timedelta(days=back)
@@ -172,11 +174,11 @@ def energy_by_day(ask: Ask) -> list[dict[str, Any]]:
     return found
 
 
-@ANSWERS.to(GoodWeCalls.chart_by_plant)
-def chart_by_plant(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.chart_by_plant)
+def chart_by_plant(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return energies by day, month or year up to a day, as lines and as sums."""
-    site, last = plant(ask), _day(ask)
-    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    site, last = require_plant(ask), _day(ask)
+    today = ask.context.now().astimezone(site.households[0].zone).date()
     periods = _periods(ask.arguments.get("range", ""), last)
     told = {period: energies_of(site, period) if period <= f"{today}" else None for period in periods}
     return {
@@ -236,7 +238,7 @@ def _periods(span: str, last: date) -> list[str]:
     return [f"{last.year - back}" for back in reversed(range(_YEARS))]
 
 
-def _sums(site: Site, rows: list[dict[str, float]]) -> dict[str, Any]:
+def _sums(site: EmulatedPlant, rows: list[dict[str, float]]) -> dict[str, Any]:
     def kwh(name: str) -> float:
         return round(sum(row.get(name, 0.0) for row in rows), 2)
 
@@ -264,7 +266,7 @@ def _sums(site: Site, rows: list[dict[str, float]]) -> dict[str, Any]:
         "selfUseRatio": round(100 * own / output, 2) if output else 0.0,
         "in_House": own,
         "contributionRatio": round(own / used, 4) if used else 0.0,
-        "isStored": bool(site.homes[0].battery_capacity),
+        "isStored": bool(site.households[0].battery_capacity),
         "isGenset": False,
         "isMicroGrid": False,
         "microGridGen": 0.0,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.clouds.goodwe.auth import EXPIRED
-from heliograph.emulator.clouds.goodwe.context import Failed
-from heliograph.emulator.clouds.goodwe.families import KINDS
+from heliograph.emulator.clouds.goodwe.auth import SESSION_EXPIRED
+from heliograph.emulator.clouds.goodwe.context import GoodWeFailure
+from heliograph.emulator.clouds.goodwe.families import FAMILIES
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.api import Site
-    from heliograph.emulator.clouds.goodwe.context import Ask
+    from heliograph.emulator.api import EmulatedPlant
+    from heliograph.emulator.clouds.goodwe.context import GoodWeCallContext
 
 _NAMES = ("powerstationid", "powerstation_id", "pw_id", "id")
 """What the calls call a plant; the last may be an inverter."""
@@ -38,26 +38,26 @@ _LISTS = {
 }
 
 
-def is_silent(call: Endpoint[..., Any], ask: Ask) -> bool:
+def returns_no_data(call: Endpoint[..., Any], ask: GoodWeCallContext) -> bool:
     """Tell whether the portal answers a call with success and nothing, or refuse it where it says more."""
-    if ask.stage.fault("empty") is not None:
+    if ask.context.fault("empty") is not None:
         return True
-    if _moved(ask) and ask.stage.fault("station2") is not None:
+    if _moved(ask) and ask.context.fault("station2") is not None:
         # Quirk: a plant of stationType 2 makes any session look expired (Home Assistant, issue 197).
-        raise Failed(*EXPIRED)
-    if call.name in _ALIVE or ask.stage.fault("september") is None:
+        raise GoodWeFailure(*SESSION_EXPIRED)
+    if call.name in _ALIVE or ask.context.fault("september") is None:
         return False
     if call.name in _LISTS:
-        raise Failed("100000", "ver is not fund")
+        raise GoodWeFailure("100000", "ver is not fund")
     return True
 
 
-def _moved(ask: Ask) -> bool:
-    site = named(ask)
-    return site is not None and bool(KINDS[site.family].plan.battery_capacity)
+def _moved(ask: GoodWeCallContext) -> bool:
+    site = named_plant(ask)
+    return site is not None and bool(FAMILIES[site.family].hardware.battery_capacity)
 
 
-def named(ask: Ask) -> Site | None:
+def named_plant(ask: GoodWeCallContext) -> EmulatedPlant | None:
     """Return the plant a call names, or whose inverter it names."""
     said = {ask.arguments.get(name) for name in _NAMES}
-    return next((site for site in ask.holder.sites if not said.isdisjoint((site.id, *site.devices))), None)
+    return next((site for site in ask.account.plants if not said.isdisjoint((site.id, *site.devices))), None)

@@ -4,38 +4,47 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from heliograph.emulator.api import HomePlan
+from heliograph.emulator.api import HardwareProfile
 
 
-class Kind(NamedTuple):
+class PlantFamily(NamedTuple):
     """One family of plants."""
 
     model: str
     capacity: float
     """kW of each inverter."""
-    serial: str
+    serial_prefix: str
     """How its serial numbers begin: 8 of 16 characters."""
-    plan: HomePlan
+    hardware: HardwareProfile
     phases: int = 1
     strings: int = 1
-    sleeps: bool = False
+    offline_at_night: bool = False
     """Whether the inverter goes offline with the sun, rather than wait for it."""
     type: str = "Residential"
 
 
-KINDS = {
-    "single": Kind("GW3000-NS", 3.0, "53000NSN", HomePlan(peak_power=3200, has_meter=False), sleeps=True),
-    "hybrid": Kind(
+FAMILIES = {
+    "single": PlantFamily(
+        "GW3000-NS", 3.0, "53000NSN", HardwareProfile(peak_power=3200, has_meter=False), offline_at_night=True
+    ),
+    "hybrid": PlantFamily(
         "GW10K-ET",
         10.0,
         "9010KETU",
-        HomePlan(peak_power=9800, battery_capacity=13.3, battery_power=6000, load_kwh_per_day=14),
+        HardwareProfile(peak_power=9800, battery_capacity=13.3, battery_power=6000, load_kwh_per_day=14),
         phases=3,
         strings=2,
         type="Hybrid/Offgrid",
     ),
-    "meter": Kind("GW8500-MS-30", 8.5, "58500MSU", HomePlan(peak_power=10_120, load_kwh_per_day=12), strings=3),
-    "several": Kind(
-        "GW6000-DT", 6.0, "56000DTS", HomePlan(peak_power=6500, has_meter=False, homes=3), phases=3, strings=2
+    "meter": PlantFamily(
+        "GW8500-MS-30", 8.5, "58500MSU", HardwareProfile(peak_power=10_120, load_kwh_per_day=12), strings=3
+    ),
+    "several": PlantFamily(
+        "GW6000-DT",
+        6.0,
+        "56000DTS",
+        HardwareProfile(peak_power=6500, has_meter=False, households=3),
+        phases=3,
+        strings=2,
     ),
 }

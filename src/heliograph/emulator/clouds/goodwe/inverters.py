@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.parsing import CHINA
-from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, china_date, epoch, fixed_date, income
+from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, china_datetime, epoch_ms, income, us_datetime
 
 if TYPE_CHECKING:
-    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+    from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 CHECK_CODE = "000000"
 _FIRMWARE = 181809.0
@@ -51,10 +51,10 @@ _POINTS = (
 )
 
 
-def inverter(unit: Unit) -> dict[str, Any]:
+def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
     """Return one entry of the plant's inverters."""
     full = registers(unit)
-    shown = texts(unit, full)
+    shown = frame_texts(unit, full)
     return {
         "sn": unit.serial,
         "dict": _dict(unit, full),
@@ -62,15 +62,15 @@ def inverter(unit: Unit) -> dict[str, Any]:
         "name": unit.serial,
         # Quirk: not a power but about the DC current.
         "in_pac": full["ipv1"],
-        "out_pac": unit.output,
-        "eday": unit.today,
-        "emonth": unit.month,
-        "etotal": unit.total,
+        "out_pac": unit.ac_power,
+        "eday": unit.energy_today,
+        "emonth": unit.energy_month,
+        "etotal": unit.energy_total,
         "status": unit.status,
-        "turnon_time": china_date(COMMISSIONED),
-        "releation_id": unit.relation,
-        "type": unit.kind.model,
-        "capacity": unit.kind.capacity,
+        "turnon_time": china_datetime(COMMISSIONED),
+        "releation_id": unit.relation_id,
+        "type": unit.family.model,
+        "capacity": unit.family.capacity,
         "d": {**shown, **_frame(unit, full)},
         "it_change_flag": False,
         "tempperature": full["tempperature"],
@@ -80,7 +80,7 @@ def inverter(unit: Unit) -> dict[str, Any]:
         "next_device": {"sn": None, "isStored": False},
         "prev_device": {"sn": None, "isStored": False},
         "invert_full": full,
-        "time": fixed_date(unit.now.astimezone(unit.home.zone)),
+        "time": us_datetime(unit.now.astimezone(unit.home.zone)),
         "battery": shown["battery"],
         "firmware_version": _FIRMWARE,
         "warning_bms": "--",
@@ -95,10 +95,10 @@ def inverter(unit: Unit) -> dict[str, Any]:
         "backup_voltage": "0V",
         "output_current": shown["output_current"],
         "output_power": shown["output_power"],
-        "total_generation": f"{unit.total:g}kWh" if unit.total < 1000 else f"{unit.total:.1f}kWh",
-        "daily_generation": f"{unit.today:g}kWh",
+        "total_generation": f"{unit.energy_total:g}kWh" if unit.energy_total < 1000 else f"{unit.energy_total:.1f}kWh",
+        "daily_generation": f"{unit.energy_today:g}kWh",
         "battery_charging": shown["battery"],
-        "last_refresh_time": unit.spoke_text,
+        "last_refresh_time": unit.last_frame_text,
         "bms_status": shown["bms_status"],
         "pw_id": unit.plant,
         "fault_message": "",
@@ -124,19 +124,19 @@ def inverter(unit: Unit) -> dict[str, Any]:
     }
 
 
-def registers(unit: Unit) -> dict[str, Any]:
+def registers(unit: EmulatedInverter) -> dict[str, Any]:
     """Return all an inverter measured."""
     return {
-        "relation_id": unit.relation,
+        "relation_id": unit.relation_id,
         "sn": unit.serial,
         "check_code": CHECK_CODE,
         "powerstation_id": unit.plant,
         "name": unit.serial,
-        "model_type": unit.kind.model,
-        "capacity": unit.kind.capacity,
+        "model_type": unit.family.model,
+        "capacity": unit.family.capacity,
         "status": unit.status,
-        "turnon_time": epoch(COMMISSIONED),
-        "last_time": epoch(unit.spoke),
+        "turnon_time": epoch_ms(COMMISSIONED),
+        "last_time": epoch_ms(unit.last_frame_at),
         "yesterdaylastime": 0,
         "workmode": 1,
         **_energies(unit),
@@ -168,45 +168,45 @@ def registers(unit: Unit) -> dict[str, Any]:
     }
 
 
-def _energies(unit: Unit) -> dict[str, Any]:
+def _energies(unit: EmulatedInverter) -> dict[str, Any]:
     return {
-        "eday": unit.today,
-        "etotal": unit.total,
-        "all_eday": unit.today,
-        "output_eday": unit.today,
-        "output_etotal": unit.total,
-        "output_yeasterdayTotal": unit.total - unit.today,  # with the float noise the real one has
-        "iday": income(unit.today),
-        "itotal": income(unit.total),
-        "hour_total": float(int(unit.total / unit.kind.capacity * 2.5)),
-        "thismonthetotle": unit.month,
+        "eday": unit.energy_today,
+        "etotal": unit.energy_total,
+        "all_eday": unit.energy_today,
+        "output_eday": unit.energy_today,
+        "output_etotal": unit.energy_total,
+        "output_yeasterdayTotal": unit.energy_total - unit.energy_today,  # with the float noise the real one has
+        "iday": income(unit.energy_today),
+        "itotal": income(unit.energy_total),
+        "hour_total": float(int(unit.energy_total / unit.family.capacity * 2.5)),
+        "thismonthetotle": unit.energy_month,
         # Quirk: not last month's energy but the lifetime counter at its end.
-        "lastmonthetotle": round(unit.total - unit.month - unit.today, 1),
+        "lastmonthetotle": round(unit.energy_total - unit.energy_month - unit.energy_today, 1),
     }
 
 
-def _electrics(unit: Unit) -> dict[str, Any]:
-    live, kind = unit.status > 0, unit.kind
+def _electrics(unit: EmulatedInverter) -> dict[str, Any]:
+    live, kind = unit.status > 0, unit.family
     found: dict[str, Any] = {
-        "pac": unit.power if unit.has_battery else unit.output,
-        "outputpower": unit.output,
+        "pac": unit.pv_power if unit.has_battery else unit.ac_power,
+        "outputpower": unit.ac_power,
         "pv_power": 0.0,
         "tempperature": 38.5 if live else 0.0,
     }
-    volts = 360.0 if unit.power else 0.0
+    volts = 360.0 if unit.pv_power else 0.0
     for place in range(1, 5):
         fitted = place <= kind.strings
         found[f"vpv{place}"] = volts if fitted else 6553.5
-        found[f"ipv{place}"] = round(unit.power / 360.0 / kind.strings, 1) if fitted else 6553.5
+        found[f"ipv{place}"] = round(unit.pv_power / 360.0 / kind.strings, 1) if fitted else 6553.5
     for place in range(1, 4):
         fitted = place <= kind.phases
         found[f"vac{place}"] = (231.4 if unit.status >= 0 else 0.0) if fitted else 6553.5
-        found[f"iac{place}"] = round(abs(unit.output) / 231.4 / kind.phases, 1) if fitted else 6553.5
+        found[f"iac{place}"] = round(abs(unit.ac_power) / 231.4 / kind.phases, 1) if fitted else 6553.5
         found[f"fac{place}"] = (50.01 if unit.status >= 0 else 0.0) if fitted else 655.35
     return found | {f"istr{place}": 0.0 for place in range(1, 17)}
 
 
-def _battery(unit: Unit) -> dict[str, Any]:
+def _battery(unit: EmulatedInverter) -> dict[str, Any]:
     if not unit.has_battery:
         return {
             "isbuettey": False,
@@ -224,32 +224,32 @@ def _battery(unit: Unit) -> dict[str, Any]:
             "eDischargeDay": 0.0,
         }
     volts = 204.8
-    amperes = round(unit.battery / volts, 1)
-    one = {"pbattery": unit.battery, "vbattery": volts, "ibattery": amperes, "soc": unit.soc, "soh": 100.0}
+    amperes = round(unit.battery_power / volts, 1)
+    one = {"pbattery": unit.battery_power, "vbattery": volts, "ibattery": amperes, "soc": unit.soc, "soh": 100.0}
     return {
         "isbuettey": True,
         "battery1_capacity": unit.home.battery_capacity,
         "vbattery1": volts,
         "ibattery1": amperes,
-        "total_pbattery": unit.battery,
+        "total_pbattery": unit.battery_power,
         "soc": unit.soc,
         "soh": 100.0,
         "battery_count": 1,
         "more_batterys": [one | {"bms_temperature": 24.0, "bms_charge_i_max": 25.0, "bms_discharge_i_max": 25.0}],
-        "eBatteryCharge": unit.counted("battery_charge_energy_total", 1),
-        "eBatteryDischarge": unit.counted("battery_discharge_energy_total", 1),
-        "eChargeDay": unit.counted("battery_charge_energy_today", 1),
-        "eDischargeDay": unit.counted("battery_discharge_energy_today", 1),
+        "eBatteryCharge": unit.counter("battery_charge_energy_total", 1),
+        "eBatteryDischarge": unit.counter("battery_discharge_energy_total", 1),
+        "eChargeDay": unit.counter("battery_charge_energy_today", 1),
+        "eDischargeDay": unit.counter("battery_discharge_energy_today", 1),
     }
 
 
-def _metering(unit: Unit) -> dict[str, Any]:
-    bought, sold = unit.counted("grid_import_energy_today"), unit.counted("grid_export_energy_today")
-    bought_total, sold_total = unit.counted("grid_import_energy_total"), unit.counted("grid_export_energy_total")
+def _metering(unit: EmulatedInverter) -> dict[str, Any]:
+    bought, sold = unit.counter("grid_import_energy_today"), unit.counter("grid_export_energy_today")
+    bought_total, sold_total = unit.counter("grid_import_energy_total"), unit.counter("grid_export_energy_total")
     return {
         # Quirk: without a meter it repeats pac.
-        "pmeter": unit.meter if unit.home.has_meter else unit.output,
-        "pbackup": unit.meter if unit.home.has_meter else 0.0,
+        "pmeter": unit.meter_power if unit.home.has_meter else unit.ac_power,
+        "pbackup": unit.meter_power if unit.home.has_meter else 0.0,
         "buy": bought,
         "seller": sold,
         "total_buy": bought_total,
@@ -261,42 +261,42 @@ def _metering(unit: Unit) -> dict[str, Any]:
     }
 
 
-def texts(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
+def frame_texts(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
     """Return the last frame as text for a screen."""
     volts, amperes = full["vbattery1"], full["ibattery1"]
-    battery = f"{volts:g}V/{amperes:g}A/{unit.battery:.0f}W" if unit.has_battery else "65535V/6553.5A/429483622W"
+    battery = f"{volts:g}V/{amperes:g}A/{unit.battery_power:.0f}W" if unit.has_battery else "65535V/6553.5A/429483622W"
     return {
         "pw_id": unit.plant,
-        "capacity": f"{unit.kind.capacity:g}kW",
-        "model": unit.kind.model,
-        "output_power": f"{unit.output:.0f}W",
+        "capacity": f"{unit.family.capacity:g}kW",
+        "model": unit.family.model,
+        "output_power": f"{unit.ac_power:.0f}W",
         "output_current": f"{full['iac1']:g}A",
         "grid_voltage": f"{full['vac1']:g}V",
         "backup_output": f"0V/{full['pbackup']:.0f}W",
         "soc": f"{unit.soc:.0f}%",
         "soh": f"{max(full['soh'], 0):.0f}%",
         # Quirk: the one time of the frame that follows the account's date format.
-        "last_refresh_time": unit.account_date(unit.spoke.astimezone(unit.home.zone)),
+        "last_refresh_time": unit.account_datetime(unit.last_frame_at.astimezone(unit.home.zone)),
         "work_mode": "Normal Mode" if unit.has_battery else "Wait Mode",
         "dc_input1": f"{full['vpv1']:g}V/{full['ipv1']:g}A",
-        "dc_input2": f"{full['vpv2']:g}V/{full['ipv2']:g}A" if unit.kind.strings > 1 else "0V/0A",
+        "dc_input2": f"{full['vpv2']:g}V/{full['ipv2']:g}A" if unit.family.strings > 1 else "0V/0A",
         "battery": battery,
         "bms_status": "" if unit.has_battery else "DischargingOfBattery",
         "warning": "--",
         "charge_current_limit": "1A",
         "discharge_current_limit": "0A",
         "firmware_version": _FIRMWARE,
-        "creationDate": china_date(unit.spoke),
+        "creationDate": china_datetime(unit.last_frame_at),
     }
 
 
-def _frame(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
+def _frame(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
     again = [f"{name}{place}" for name in ("vpv", "ipv") for place in range(1, 5)]
     again += [f"{name}{place}" for name in ("vac", "iac", "fac") for place in range(1, 4)]
     return {
         # Quirk: asleep, the frame has forgotten the day that the row beside it still knows.
-        "eDay": unit.today if unit.status >= 0 else 0.0,
-        "eTotal": unit.total,
+        "eDay": unit.energy_today if unit.status >= 0 else 0.0,
+        "eTotal": unit.energy_total,
         "pac": full["pac"],
         "hTotal": full["hour_total"],
         **{name: full[name] for name in again},
@@ -304,20 +304,20 @@ def _frame(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _dict(unit: Unit, full: dict[str, Any]) -> dict[str, Any]:
-    phases = range(1, unit.kind.phases + 1)
+def _dict(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
+    phases = range(1, unit.family.phases + 1)
     left = [
-        ("dmDeviceType", unit.kind.model, ""),
+        ("dmDeviceType", unit.family.model, ""),
         ("serialNum", unit.serial, ""),
         ("laCheckcode", CHECK_CODE, ""),
-        ("capacity", f"{unit.kind.capacity:g}", "kW"),
-        ("laConnected", unit.account_date(COMMISSIONED.astimezone(CHINA)), ""),
-        ("InverterPowerOfPlantMonitor", f"{unit.output / 1000:g}", "kW"),
+        ("capacity", f"{unit.family.capacity:g}", "kW"),
+        ("laConnected", unit.account_datetime(COMMISSIONED.astimezone(CHINA)), ""),
+        ("InverterPowerOfPlantMonitor", f"{unit.ac_power / 1000:g}", "kW"),
         ("acVacVol", "/".join(f"{full[f'vac{place}']:g}" for place in phases), "V"),
         ("acCurrent", "/".join(f"{full[f'iac{place}']}" for place in phases), "A"),
         ("acFrequency", "/".join(f"{full[f'fac{place}']:g}" for place in phases), "Hz"),
     ]
-    strings = range(1, unit.kind.strings + 1)
+    strings = range(1, unit.family.strings + 1)
     right = [
         ("innerTemp", f"{full['tempperature']}", "℃"),
         *((f"dcVandC{place}", f"{full[f'vpv{place}']}/{full[f'ipv{place}']}", "V/A") for place in strings),

@@ -6,26 +6,26 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.parsing import number
-from heliograph.emulator.clouds.goodwe.context import ANSWERS, Ask, Failed
-from heliograph.emulator.clouds.goodwe.families import KINDS
+from heliograph.core.parsing import parse_number
+from heliograph.emulator.clouds.goodwe.context import LEGACY_ROUTER, GoodWeCallContext, GoodWeFailure
+from heliograph.emulator.clouds.goodwe.families import FAMILIES
 from heliograph.emulator.clouds.goodwe.inverter_model import (
     COMMISSIONED,
     CURRENCY,
     YIELD_RATE,
-    china_date,
-    date_format,
-    differs,
-    fixed_date,
+    account_date_format,
+    china_datetime,
     income,
-    units,
+    inverters_of,
+    is_variant_account,
+    us_datetime,
 )
-from heliograph.emulator.clouds.goodwe.inverters import inverter
+from heliograph.emulator.clouds.goodwe.inverters import inverter_entry
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
-    from heliograph.emulator.api import Site
-    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+    from heliograph.emulator.api import EmulatedPlant
+    from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 _CO2, _TREE, _COAL = 0.000997, 0.045, 0.000404
 """What the portal counts per lifetime kWh since 2026."""
@@ -34,45 +34,45 @@ _FALSE_FLAGS = ("hasGenset", "hasMicroGrid")
 _MORE_FALSE_FLAGS = ("hasMicroInverter", "hasLayout")
 
 
-@ANSWERS.to(GoodWeCalls.plant_id_by_owner)
-def plant_id_by_owner(ask: Ask) -> str:
+@LEGACY_ROUTER.route(GoodWeCalls.plant_id_by_owner)
+def plant_id_by_owner(ask: GoodWeCallContext) -> str:
     """Return the id of the account's first plant."""
-    if not ask.holder.sites:
-        raise Failed("100000", "ver is not fund")
-    return ask.holder.sites[0].id
+    if not ask.account.plants:
+        raise GoodWeFailure("100000", "ver is not fund")
+    return ask.account.plants[0].id
 
 
-@ANSWERS.to(GoodWeCalls.plant_list_page)
-def plant_list_page(ask: Ask) -> list[dict[str, Any]]:
+@LEGACY_ROUTER.route(GoodWeCalls.plant_list_page)
+def plant_list_page(ask: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return one page of the account's plants."""
-    size = int(number(ask.arguments.get("page_size")) or 5)
-    page = int(number(ask.arguments.get("page_index")) or 1)
-    return [row(site, ask) for site in ask.holder.sites[max(0, page - 1) * size :][:size]]
+    size = int(parse_number(ask.arguments.get("page_size")) or 5)
+    page = int(parse_number(ask.arguments.get("page_index")) or 1)
+    return [plant_row(site, ask) for site in ask.account.plants[max(0, page - 1) * size :][:size]]
 
 
-@ANSWERS.to(GoodWeCalls.monitor_detail)
-def monitor_detail(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.monitor_detail)
+def monitor_detail(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return everything about one plant."""
     plant = ask.arguments.get("powerstationid", "")
-    site = next((one for one in ask.holder.sites if one.id == plant), None)
+    site = next((one for one in ask.account.plants if one.id == plant), None)
     if site is None:
         # Quirk: a plant that is not there, or somebody else's, is a .NET null reference.
-        raise Failed("innerexception", "未将对象引用设置到对象的实例。", "")
-    found = units(site, ask.holder, ask.stage)
+        raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
+    found = inverters_of(site, ask.account, ask.context)
     return _detail(site, found, ask)
 
 
-def _detail(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
-    metered = site.homes[0].has_meter
-    total = round(sum(unit.total for unit in found), 1)
+def _detail(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCallContext) -> dict[str, Any]:
+    metered = site.households[0].has_meter
+    total = round(sum(unit.energy_total for unit in found), 1)
     charts = _statistics(found, "today")
     return {
-        "info": info(site, found, ask),
-        "kpi": kpi(found, total),
+        "info": plant_info(site, found, ask),
+        "kpi": plant_kpi(found, total),
         "powercontrol_status": 0,
         "images": [],
         "weather": _weather(found[0]),
-        "inverter": [inverter(unit) for unit in found],
+        "inverter": [inverter_entry(unit) for unit in found],
         "hjgx": {"co2": _CO2 * total, "tree": _TREE * total, "coal": _COAL * total},
         "homKit": {"homeKitLimit": False, "sn": None},
         "isTigo": False,
@@ -99,30 +99,30 @@ def _detail(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
     }
 
 
-def _status(found: list[Unit]) -> int:
+def _status(found: list[EmulatedInverter]) -> int:
     return max(unit.status for unit in found)
 
 
-def info(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
+def plant_info(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCallContext) -> dict[str, Any]:
     """Return who and where a plant is."""
-    home, kind = site.homes[0], KINDS[site.family]
-    local = ask.stage.now().astimezone(home.zone)
-    pattern = date_format(ask.holder)
+    home, kind = site.households[0], FAMILIES[site.family]
+    local = ask.context.now().astimezone(home.zone)
+    pattern = account_date_format(ask.account)
     offset = local.utcoffset() or timedelta()
     return {
         "powerstation_id": site.id,
-        "time": fixed_date(local),
+        "time": us_datetime(local),
         "date_format": pattern,
         "date_format_ym": pattern.replace("dd.", "").replace("dd/", ""),
         "stationname": site.name,
         "address": "Example Street 1, Example City",
-        "owner_name": ask.holder.username,
+        "owner_name": ask.account.username,
         "owner_phone": None,
-        "owner_email": ask.holder.username,
+        "owner_email": ask.account.username,
         "battery_capacity": home.battery_capacity,
-        "turnon_time": china_date(COMMISSIONED),
-        "create_time": china_date(COMMISSIONED),
-        "capacity": round(sum(one.peak_power for one in site.homes) / 1000, 2),
+        "turnon_time": china_datetime(COMMISSIONED),
+        "create_time": china_datetime(COMMISSIONED),
+        "capacity": round(sum(one.peak_power for one in site.households) / 1000, 2),
         "longitude": home.longitude,
         "latitude": home.latitude,
         "powerstation_type": kind.type,
@@ -143,12 +143,12 @@ def info(site: Site, found: list[Unit], ask: Ask) -> dict[str, Any]:
     }
 
 
-def kpi(found: list[Unit], total: float) -> dict[str, Any]:
+def plant_kpi(found: list[EmulatedInverter], total: float) -> dict[str, Any]:
     """Return the headline figures of a plant."""
-    today = round(sum(unit.today for unit in found), 1)
+    today = round(sum(unit.energy_today for unit in found), 1)
     return {
-        "month_generation": round(sum(unit.month + unit.today for unit in found), 2),
-        "pac": sum(unit.output for unit in found),
+        "month_generation": round(sum(unit.energy_month + unit.energy_today for unit in found), 2),
+        "pac": sum(unit.ac_power for unit in found),
         # Quirk: an energy.
         "power": today,
         "total_power": total,
@@ -159,15 +159,15 @@ def kpi(found: list[Unit], total: float) -> dict[str, Any]:
     }
 
 
-def powerflow(unit: Unit, ask: Ask) -> dict[str, Any]:
+def powerflow(unit: EmulatedInverter, ask: GoodWeCallContext) -> dict[str, Any]:
     """Return who feeds whom: sizes without signs, and flags."""
-    grid, battery = -unit.meter, unit.battery
+    grid, battery = -unit.meter_power, unit.battery_power
     load = round(unit.values["load_power"])
     # Quirk: on some plants the flag stays 1 whichever way the energy goes (goodwe-monitor).
-    stuck = not unit.has_battery and differs(ask.holder)
+    stuck = not unit.has_battery and is_variant_account(ask.account)
     return {
-        "pv": f"{unit.power:.0f}(W)",
-        "pvStatus": -1 if unit.power else 0,
+        "pv": f"{unit.pv_power:.0f}(W)",
+        "pvStatus": -1 if unit.pv_power else 0,
         "bettery": f"{abs(battery):.0f}(W)",
         "betteryStatus": _sign(-battery),
         "betteryStatusStr": None,
@@ -194,21 +194,21 @@ def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
 
 
-def _dip(unit: Unit, ask: Ask) -> float:
+def _dip(unit: EmulatedInverter, ask: GoodWeCallContext) -> float:
     """Return by how many kWh the meter's lifetime figures are too low, in the morning for an hour or more."""
     # Quirk: reported of the portal, hours and sizes never (goodwe-sems-home-assistant 71, 73).
-    local = unit.spoke.astimezone(unit.home.zone)
+    local = unit.last_frame_at.astimezone(unit.home.zone)
     dice = Random(f"{unit.serial}/dip/{local.date()}")  # noqa: S311 - a cloud's mood, not a secret
     begins, lasts, low = dice.uniform(5, 8), dice.uniform(1, 3), dice.uniform(2, 40)
     hour = local.hour + local.minute / 60
-    return low if ask.stage.fault("morning_dip") is not None and begins <= hour < begins + lasts else 0.0
+    return low if ask.context.fault("morning_dip") is not None and begins <= hour < begins + lasts else 0.0
 
 
-def _statistics(found: list[Unit], kind: str, low: float = 0.0) -> dict[str, Any]:
+def _statistics(found: list[EmulatedInverter], kind: str, low: float = 0.0) -> dict[str, Any]:
     """Return the energies of today or of the lifetime; without a meter they treat all of it as self-used."""
 
     def kwh(name: str) -> float:
-        return round(sum(unit.counted(f"{name}_energy_{kind}", 6) for unit in found), 2)
+        return round(sum(unit.counter(f"{name}_energy_{kind}", 6) for unit in found), 2)
 
     made, bought, sold = kwh("pv"), *(max(0.0, round(kwh(f"grid_{way}") - low, 2)) for way in ("import", "export"))
     own = round(made - sold, 2)
@@ -241,20 +241,20 @@ def _share(part: float, whole: float) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def _equipment(unit: Unit) -> dict[str, Any]:
+def _equipment(unit: EmulatedInverter) -> dict[str, Any]:
     return {
         "type": "5",
         "title": unit.serial,
         "status": unit.status,
         **dict.fromkeys(("model", "statusText", "capacity", "actionThreshold")),
         "subordinateEquipment": "",
-        "powerGeneration": f"Power:{unit.output / 1000:g}kW",
-        "eday": f"Generation Today: {unit.today:g}kWh",
+        "powerGeneration": f"Power:{unit.ac_power / 1000:g}kW",
+        "eday": f"Generation Today: {unit.energy_today:g}kWh",
         "brand": "",
         "isStored": unit.has_battery,
         "soc": f"SOC:{unit.soc:.0f}%",
         "isChange": False,
-        "relationId": unit.relation,
+        "relationId": unit.relation_id,
         "sn": unit.serial,
         "has_tigo": False,
         "is_sec": False,
@@ -267,7 +267,7 @@ def _equipment(unit: Unit) -> dict[str, Any]:
     }
 
 
-def _weather(unit: Unit) -> dict[str, Any]:
+def _weather(unit: EmulatedInverter) -> dict[str, Any]:
     """Return a forecast as it looks where there is none: every value is text."""
     first = unit.now.astimezone(unit.home.zone).date()
     unknown = ("hum", "pcpn", "pop", "pres", "tmp_max", "tmp_min", "uv_index", "vis", "wind_deg", "wind_dir")
@@ -285,12 +285,12 @@ def _weather(unit: Unit) -> dict[str, Any]:
     return {"HeWeather6": [{"basic": nowhere, "update": update, "status": "ok", "daily_forecast": days}]}
 
 
-def row(site: Site, ask: Ask) -> dict[str, Any]:
+def plant_row(site: EmulatedPlant, ask: GoodWeCallContext) -> dict[str, Any]:
     """Return a plant as lists show it."""
-    found = units(site, ask.holder, ask.stage)
-    today = round(sum(unit.today for unit in found), 1)
-    capacity = round(sum(one.peak_power for one in site.homes) / 1000, 2)
-    power = sum(unit.output for unit in found)
+    found = inverters_of(site, ask.account, ask.context)
+    today = round(sum(unit.energy_today for unit in found), 1)
+    capacity = round(sum(one.peak_power for one in site.households) / 1000, 2)
+    power = sum(unit.ac_power for unit in found)
     return {
         "powerstation_id": site.id,
         "powercontrol_status": 0,
@@ -302,21 +302,21 @@ def row(site: Site, ask: Ask) -> dict[str, Any]:
         "pac": power,
         "capacity": capacity,
         "eday": today,
-        "emonth": round(sum(unit.month + unit.today for unit in found), 2),
+        "emonth": round(sum(unit.energy_month + unit.energy_today for unit in found), 2),
         "eday_income": income(today),
-        "etotal": round(sum(unit.total for unit in found), 1),
-        "powerstation_type": KINDS[site.family].type,
+        "etotal": round(sum(unit.energy_total for unit in found), 1),
+        "powerstation_type": FAMILIES[site.family].type,
         "pre_org_id": None,
         "org_id": None,
         # Quirk: numbers in the plant's own answer, text here.
-        "longitude": f"{site.homes[0].longitude}",
-        "latitude": f"{site.homes[0].latitude}",
+        "longitude": f"{site.households[0].longitude}",
+        "latitude": f"{site.households[0].latitude}",
         "pac_kw": power / 1000,
         "to_hour": today / capacity,
         "weather": {"HeWeather6": []},
         "currency": CURRENCY,
         "yield_rate": YIELD_RATE,
-        "is_stored": bool(site.homes[0].battery_capacity),
+        "is_stored": bool(site.households[0].battery_capacity),
         "org_code": "GW000000",
         "org_name": "Goodwe",
     }

@@ -6,18 +6,18 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from heliograph.emulator.clouds.goodwe import auth
-from heliograph.emulator.clouds.goodwe.context import Failed
-from heliograph.emulator.clouds.goodwe.plus_context import PLUS
+from heliograph.emulator.clouds.goodwe.context import GoodWeFailure
+from heliograph.emulator.clouds.goodwe.plus_context import PLUS_ROUTER
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
-from heliograph.vendors.goodwe.plus.signing import encoded, signature
+from heliograph.vendors.goodwe.plus.signing import encode_password, sign_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.emulator.api import Asked, Holder, Stage
+    from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, RequestContext
 
 BAD_REQUEST = ("100004", "parameter error.")
-ABNORMAL = ("C0602", "账号登录异常")
+ABNORMAL_LOGIN = ("C0602", "账号登录异常")
 
 _SIGNING = ("semsPlusWeb", "semsPlusAndroid")
 _FLAGS = {"agreement", "ischinese", "islocal"}
@@ -25,26 +25,30 @@ _REGION = "eu"
 _LONGEST_STAMP = 20
 
 
-@PLUS.to(SemsPlusCalls.plus_login)
-def log_in(arguments: Mapping[str, str], token: Mapping[str, Any], asked: Asked, stage: Stage) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_login)
+def log_in(
+    arguments: Mapping[str, str], token: Mapping[str, Any], asked: EmulatedRequest, stage: RequestContext
+) -> dict[str, Any]:
     """Answer a login; the new session replaces the account's earlier one, the portal's as well."""
     if token.get("client") in _SIGNING:
         _check_signature(token, asked)
     elif stage.fault("september") is not None:
         # Quirk: until 22 September 2026 a login needed no client and no signature (Home Assistant, issue 217).
-        raise Failed(*BAD_REQUEST)
-    home = auth.host(asked, stage)
+        raise GoodWeFailure(*BAD_REQUEST)
+    home = auth.home_host(asked, stage)
     lost = stage.fault("region") == "refuse" and home != asked.origin
     if lost or arguments.get("ischinese") == "true":
         # Quirk: a host that does not know the account calls its login abnormal (ioBroker adapter, 0.1.17).
-        raise Failed(*ABNORMAL)
-    holder = auth.known(arguments.get("account", ""), stage, lambda one: arguments.get("pwd") == encoded(one.password))
+        raise GoodWeFailure(*ABNORMAL_LOGIN)
+    holder = auth.authenticate(
+        arguments.get("account", ""), stage, lambda one: arguments.get("pwd") == encode_password(one.password)
+    )
     api = {} if stage.fault("no_api") is not None else {"api": f"{home}/web/sems"}
     if not _agreed(arguments) or stage.fault("agreement") is not None:
         return {"agreement": True, **api}
-    told = auth.opened(holder, token, "plus", asked, stage)
+    told = auth.open_session(holder, token, "plus", asked, stage)
     # Quirk: the moment is text here, and a number in the portal's login.
-    return {**told, "timestamp": str(told["timestamp"]), **api, "region": _REGION, "uuid": auth.uid(holder)}
+    return {**told, "timestamp": str(told["timestamp"]), **api, "region": _REGION, "uuid": auth.user_id(holder)}
 
 
 def _agreed(arguments: Mapping[str, str]) -> bool:
@@ -55,35 +59,35 @@ def _agreed(arguments: Mapping[str, str]) -> bool:
     return arguments.keys() >= {"client", "language"}
 
 
-def holder_of(asked: Asked, stage: Stage) -> Holder:
+def require_plus_account(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount:
     """Return the account whose session a request carries."""
-    token = auth.token_of(asked)
+    token = auth.parse_token(asked)
     if token is None:
-        raise Failed(*auth.NO_SESSION)
+        raise GoodWeFailure(*auth.NO_SESSION)
     if token.get("client") in _SIGNING:
         _check_signature(token, asked)
     try:
-        holder, session = auth.session_of(token, stage)
-    except Failed as refusal:
+        holder, session = auth.find_session(token, stage)
+    except GoodWeFailure as refusal:
         # Quirk: a session that another login replaced is an abnormal one here, not an expired one.
-        raise (Failed(*ABNORMAL) if refusal.code == auth.EXPIRED[0] else refusal) from None
+        raise (GoodWeFailure(*ABNORMAL_LOGIN) if refusal.code == auth.SESSION_EXPIRED[0] else refusal) from None
     # Quirk: a session the portal opened on the gateway serves here too, but not one of the phone app.
     related = session["gateway"] and (session["dialect"] == "plus" or session["client"] in _SIGNING)
     if not related:
-        raise Failed(*ABNORMAL)
-    auth.use(holder, asked, stage)
+        raise GoodWeFailure(*ABNORMAL_LOGIN)
+    auth.use_session(holder, asked, stage)
     return holder
 
 
-def _check_signature(token: Mapping[str, Any], asked: Asked) -> None:
+def _check_signature(token: Mapping[str, Any], asked: EmulatedRequest) -> None:
     """Refuse a request whose signature is not the one of its own moment; how old it may be nobody knows."""
     given = asked.headers.get("x-signature", "")
     try:
         _, _, stamp = base64.b64decode(given, validate=True).decode("ascii").partition("@")
         known = stamp.isdecimal() and len(stamp) <= _LONGEST_STAMP
-        right = signature(int(stamp), str(token.get("uid", "")), str(token.get("token", ""))) if known else ""
+        right = sign_request(int(stamp), str(token.get("uid", "")), str(token.get("token", ""))) if known else ""
     except ValueError:
         # No Base64, or a token of what no text can be.
         right = ""
     if not right or given != right:
-        raise Failed(*BAD_REQUEST)
+        raise GoodWeFailure(*BAD_REQUEST)

@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.clouds.goodwe.context import Failed
-from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, epoch
+from heliograph.emulator.clouds.goodwe.context import GoodWeFailure
+from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, epoch_ms
 from heliograph.emulator.clouds.goodwe.inverters import registers
 from heliograph.emulator.clouds.goodwe.plus_context import (
     NO_ACCESS,
-    PLUS,
-    battery,
-    kilowatt,
-    machine_of,
-    machines,
-    site_of,
+    PLUS_ROUTER,
+    battery_of,
+    device_of,
+    devices_of,
+    plant_of,
+    to_kilowatts,
 )
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from heliograph.emulator.clouds.goodwe.context import Ask
-    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
-    from heliograph.emulator.clouds.goodwe.plus_context import Machine
+    from heliograph.emulator.clouds.goodwe.context import GoodWeCallContext
+    from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
+    from heliograph.emulator.clouds.goodwe.plus_context import EmulatedPlusDevice
 
 Factor = dict[str, Any]
 
@@ -33,11 +33,11 @@ _SPANS = ("Today", "Week", "Month", "Year", "Total")
 _FIRMWARE = "V1.08.08"
 
 
-@PLUS.to(SemsPlusCalls.plus_devices)
-def devices(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_devices)
+def devices(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the inventory of a plant, by kind and state."""
-    kinds: dict[str, dict[int, list[Machine]]] = {}
-    found = list(machines(site_of(ask), ask))
+    kinds: dict[str, dict[int, list[EmulatedPlusDevice]]] = {}
+    found = list(devices_of(plant_of(ask), ask))
     for one in found:
         kinds.setdefault(one.type, {}).setdefault(one.status, []).append(one)
     return {
@@ -53,7 +53,7 @@ def devices(ask: Ask) -> dict[str, Any]:
     }
 
 
-def _state(status: int, rows: list[Machine]) -> dict[str, Any]:
+def _state(status: int, rows: list[EmulatedPlusDevice]) -> dict[str, Any]:
     return {
         "status": status,
         "total": len(rows),
@@ -63,7 +63,7 @@ def _state(status: int, rows: list[Machine]) -> dict[str, Any]:
     }
 
 
-def _detail(one: Machine) -> dict[str, Any]:
+def _detail(one: EmulatedPlusDevice) -> dict[str, Any]:
     return {
         "sn": one.serial,
         "name": one.serial,
@@ -72,17 +72,17 @@ def _detail(one: Machine) -> dict[str, Any]:
         "isHems": False,
         **({"subtype": one.subtype} if one.subtype else {}),
         # Quirk: epoch milliseconds as text.
-        "addTime": str(epoch(COMMISSIONED)),
+        "addTime": str(epoch_ms(COMMISSIONED)),
     }
 
 
-@PLUS.to(SemsPlusCalls.plus_related_devices)
-def related_devices(ask: Ask) -> list[dict[str, Any]]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_related_devices)
+def related_devices(ask: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return the battery behind a hybrid."""
-    one = machine_of(ask)
+    one = device_of(ask)
     if one.subtype != "store":
         return []
-    behind, unit = battery(one.unit), one.unit
+    behind, unit = battery_of(one.inverter), one.inverter
     return [
         {
             "sn": behind.serial,
@@ -93,15 +93,15 @@ def related_devices(ask: Ask) -> list[dict[str, Any]]:
             "status": behind.status,
             "soc": unit.soc,
             "isConnected": True,
-            "pbat": kilowatt(unit.values["battery_power"]),
+            "pbat": to_kilowatts(unit.values["battery_power"]),
         }
     ]
 
 
-@PLUS.to(SemsPlusCalls.plus_equipment_information)
-def information(ask: Ask) -> list[Factor]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_equipment_information)
+def information(ask: GoodWeCallContext) -> list[Factor]:
     """Return what a device is."""
-    one = machine_of(ask)
+    one = device_of(ask)
     hybrid = one.subtype == "store"
     kind = f"{one.type}_{'STORE' if hybrid else 'GRID'}" if one.type == "INVERTER" else one.type
     told = {
@@ -109,9 +109,9 @@ def information(ask: Ask) -> list[Factor]:
         "deviceName": ("name_1", one.serial, None),
         "sn": ("serial_number_1", one.serial, None),
         "deviceType": ("type", kind, None),
-        "modelType": ("model", one.unit.kind.model if one.type == "INVERTER" else one.type, None),
+        "modelType": ("model", one.inverter.family.model if one.type == "INVERTER" else one.type, None),
         "safetyVersion": ("firmware_version", _FIRMWARE, None),
-        "ratedPower": ("rated_power", _text(one.unit.kind.capacity), "kW"),
+        "ratedPower": ("rated_power", _text(one.inverter.family.capacity), "kW"),
     }
     return [
         {"code": code, "data": data, "alias": alias, **({"unit": unit} if unit else {})}
@@ -119,15 +119,15 @@ def information(ask: Ask) -> list[Factor]:
     ]
 
 
-@PLUS.to(SemsPlusCalls.plus_telemetry)
-def telemetry(ask: Ask) -> list[dict[str, Any]]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_telemetry)
+def telemetry(ask: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return what a device measures now."""
-    one = machine_of(ask)
-    measure: Callable[[Unit], dict[str, list[Factor]]] | None = _MEASURED.get(one.type)
-    return [] if measure is None else _groups(measure(one.unit))
+    one = device_of(ask)
+    measure: Callable[[EmulatedInverter], dict[str, list[Factor]]] | None = _MEASURED.get(one.type)
+    return [] if measure is None else _groups(measure(one.inverter))
 
 
-def _inverter(unit: Unit) -> dict[str, list[Factor]]:
+def _inverter(unit: EmulatedInverter) -> dict[str, list[Factor]]:
     full, hybrid = registers(unit), unit.has_battery
     live = unit.status >= 0
 
@@ -135,20 +135,20 @@ def _inverter(unit: Unit) -> dict[str, list[Factor]]:
         # Quirk: an inverter that sleeps keeps the names of its values and loses the values.
         return _factor(code, value if live else None, measure, alias)
 
-    phases = [""] if unit.kind.phases == 1 else [f"PHASE-{name}:" for name in _PHASES]
+    phases = [""] if unit.family.phases == 1 else [f"PHASE-{name}:" for name in _PHASES]
     ac = [
-        now("pAc", kilowatt(unit.values["ac_power"], 3), "kW", "active_power"),
+        now("pAc", to_kilowatts(unit.values["ac_power"], 3), "kW", "active_power"),
         now("qAc", -0.001, "kVar", "reactive_power"),
         now("storagePF" if hybrid else "gridPF", -0.001, None, "power_factor"),
     ]
     for place, phase in enumerate(phases, 1):
         ac.append(now(f"{phase}Vac", full[f"vac{place}"], "V", "single_phase_volt"))
         ac.append(now(f"{phase}Iac", full[f"iac{place}"], "A", "single_phase_current"))
-    pv = [] if not hybrid else [now("pDc", kilowatt(unit.values["pv_power"], 4), "kW", "dc_input_total_power")]
+    pv = [] if not hybrid else [now("pDc", to_kilowatts(unit.values["pv_power"], 4), "kW", "dc_input_total_power")]
     pv.append(_factor("ISOLimit", None, "kΩ", "insulation_resistance"))
-    for place in range(1, unit.kind.strings + 1):
-        share = unit.values["pv_power"] / unit.kind.strings
-        pv.append(now(f"MPPT-{place}:Ppv", kilowatt(share), "kW", "power"))
+    for place in range(1, unit.family.strings + 1):
+        share = unit.values["pv_power"] / unit.family.strings
+        pv.append(now(f"MPPT-{place}:Ppv", to_kilowatts(share), "kW", "power"))
         pv.append(now(f"MPPT-{place}:Vpv", full[f"vpv{place}"], "V", "volt"))
         pv.append(now(f"MPPT-{place}:Ipv", full[f"ipv{place}"], "A", "cur"))
     groups = {
@@ -167,13 +167,13 @@ def _inverter(unit: Unit) -> dict[str, list[Factor]]:
     return groups
 
 
-def _battery(unit: Unit) -> dict[str, list[Factor]]:
+def _battery(unit: EmulatedInverter) -> dict[str, list[Factor]]:
     full = registers(unit)
     return {
         "runtime:operating_param": [
             _factor("soh", full["soh"], "%", "soh"),
             _factor("soc", unit.soc, "%", "soc"),
-            _factor("pBat", kilowatt(unit.values["battery_power"]), "kW", "power"),
+            _factor("pBat", to_kilowatts(unit.values["battery_power"]), "kW", "power"),
             _factor("voltage", full["vbattery1"], "V", "volt"),
             _factor("a", full["ibattery1"], "A", "cur"),
             _factor("batSysTemp", 24.0, "℃", "batt_temp"),
@@ -183,15 +183,15 @@ def _battery(unit: Unit) -> dict[str, list[Factor]]:
     }
 
 
-def _meter(unit: Unit) -> dict[str, list[Factor]]:
-    phases, volts = _PHASES[: unit.kind.phases], 231.4
+def _meter(unit: EmulatedInverter) -> dict[str, list[Factor]]:
+    phases, volts = _PHASES[: unit.family.phases], 231.4
     power = -unit.values["grid_power"]
     share = power / len(phases)
     return {
         "runtime:operating_param": [
             # Quirk: - imports, as in the flow.
-            _factor("totalPac", kilowatt(power, 4), "kW", "total_active_power_1"),
-            *(_factor(f"PHASE-{name}:pAc", kilowatt(share, 4), "kW", "power") for name in phases),
+            _factor("totalPac", to_kilowatts(power, 4), "kW", "total_active_power_1"),
+            *(_factor(f"PHASE-{name}:pAc", to_kilowatts(share, 4), "kW", "power") for name in phases),
             *(_factor(f"PHASE-{name}:voltage", volts, "V", "volt") for name in phases),
             # Quirk: a current has no sign.
             *(_factor(f"PHASE-{name}:current", round(abs(share) / volts, 2), "A", "cur") for name in phases),
@@ -199,34 +199,34 @@ def _meter(unit: Unit) -> dict[str, list[Factor]]:
     }
 
 
-_MEASURED: dict[str, Callable[[Unit], dict[str, list[Factor]]]] = {
+_MEASURED: dict[str, Callable[[EmulatedInverter], dict[str, list[Factor]]]] = {
     "INVERTER": _inverter,
     "BAT_SYS": _battery,
     "SMART_METER": _meter,
 }
 
 
-@PLUS.to(SemsPlusCalls.plus_telecounting)
-def telecounting(ask: Ask) -> list[dict[str, Any]]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_telecounting)
+def telecounting(ask: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return what a device has counted."""
-    one = machine_of(ask)
+    one = device_of(ask)
     if one.type == "INVERTER":
         counters = [("proPvStats", "pv_energy", "power_generation", 1)]
-        if one.unit.has_battery:
+        if one.inverter.has_battery:
             counters.append(("proCharStats", "battery_charge_energy", "charge_quantity", 1))
             counters.append(("proDischarStats", "battery_discharge_energy", "energy_discharged", 1))
         real = [
-            _factor("pAc", kilowatt(one.unit.values["ac_power"], 3), "kW", "cur_power"),
-            _factor("ratedPower", one.unit.kind.capacity, "kW", "rated_power"),
+            _factor("pAc", to_kilowatts(one.inverter.values["ac_power"], 3), "kW", "cur_power"),
+            _factor("ratedPower", one.inverter.family.capacity, "kW", "rated_power"),
         ]
-        return _groups({"telecounting_real:": real, **_counted(one.unit, counters)})
+        return _groups({"telecounting_real:": real, **_counted(one.inverter, counters)})
     if one.type == "SMART_METER":
         bought = ("proPurchaseStats", "grid_import_energy", "purchased_electricity", 2)
-        return _groups(_counted(one.unit, [("proGridStats", "grid_export_energy", "grid_energy_1", 2), bought]))
+        return _groups(_counted(one.inverter, [("proGridStats", "grid_export_energy", "grid_energy_1", 2), bought]))
     return []
 
 
-def _counted(unit: Unit, counters: list[tuple[str, str, str, int]]) -> dict[str, list[Factor]]:
+def _counted(unit: EmulatedInverter, counters: list[tuple[str, str, str, int]]) -> dict[str, list[Factor]]:
     spans = dict(zip(_SPANS, _energies(unit), strict=True))
     return {
         f"telecounting_{'lifetime' if span == 'Total' else span.lower()}:": [
@@ -237,7 +237,7 @@ def _counted(unit: Unit, counters: list[tuple[str, str, str, int]]) -> dict[str,
     }
 
 
-def _energies(unit: Unit) -> Iterator[dict[str, float]]:
+def _energies(unit: EmulatedInverter) -> Iterator[dict[str, float]]:
     """Yield what flowed today, this week, this month, this year and ever."""
     home, day = unit.home, unit.now.astimezone(unit.home.zone).date()
     suffixes = {"_today": dict[str, float](), "_total": dict[str, float]()}
@@ -253,16 +253,16 @@ def _energies(unit: Unit) -> Iterator[dict[str, float]]:
     yield suffixes["_total"]
 
 
-@PLUS.to(SemsPlusCalls.plus_alarm_count)
-def alarm_count(ask: Ask) -> dict[str, int]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_alarm_count)
+def alarm_count(ask: GoodWeCallContext) -> dict[str, int]:
     """Return how many alarms stand: none. Nobody has published the shape."""
     return {"total": 0}
 
 
-@PLUS.to(SemsPlusCalls.plus_ev_charger, SemsPlusCalls.plus_last_charge)
-def ev_charger(ask: Ask) -> Any:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_ev_charger, SemsPlusCalls.plus_last_charge)
+def ev_charger(ask: GoodWeCallContext) -> Any:
     """Refuse: none of these plants has a charger."""
-    raise Failed(*NO_ACCESS)
+    raise GoodWeFailure(*NO_ACCESS)
 
 
 def _groups(groups: dict[str, list[Factor]]) -> list[dict[str, Any]]:

@@ -5,58 +5,58 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.parsing import number
-from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, units
-from heliograph.emulator.clouds.goodwe.plus_context import PLUS, kilowatt, site_of
+from heliograph.core.parsing import parse_number
+from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, inverters_of
+from heliograph.emulator.clouds.goodwe.plus_context import PLUS_ROUTER, plant_of, to_kilowatts
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
-    from heliograph.emulator.api import Site
-    from heliograph.emulator.clouds.goodwe.context import Ask
-    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+    from heliograph.emulator.api import EmulatedPlant
+    from heliograph.emulator.clouds.goodwe.context import GoodWeCallContext
+    from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 _ADDRESS = "Example Street 1, Example City"
 
 
-@PLUS.to(SemsPlusCalls.plus_stations_page, SemsPlusCalls.plus_app_stations_page)
-def stations_page(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_stations_page, SemsPlusCalls.plus_app_stations_page)
+def stations_page(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return one page of the account's plants."""
-    size = int(number(ask.arguments.get("size")) or 15)
-    page = int(number(ask.arguments.get("current")) or 1)
-    sites = ask.holder.sites
+    size = int(parse_number(ask.arguments.get("size")) or 15)
+    page = int(parse_number(ask.arguments.get("current")) or 1)
+    sites = ask.account.plants
     rows = [_row(site, ask) for site in sites[max(0, page - 1) * size :][:size]]
     return {"dataList": rows, "size": size, "current": page, "total": len(sites), "extras": {}}
 
 
-@PLUS.to(SemsPlusCalls.plus_station_info)
-def station_info(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_station_info)
+def station_info(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return who and where a plant is."""
-    site = site_of(ask)
-    found = units(site, ask.holder, ask.stage)
+    site = plant_of(ask)
+    found = inverters_of(site, ask.account, ask.context)
     return {
         "id": site.id,
         "name": site.name,
         "status": _status(found),
         "pvCapacity": _peak(site),
-        "installedPower": round(sum(unit.kind.capacity for unit in found), 2),
+        "installedPower": round(sum(unit.family.capacity for unit in found), 2),
         "googleAddress": _ADDRESS,
-        "latitude": site.homes[0].latitude,
-        "longitude": site.homes[0].longitude,
+        "latitude": site.households[0].latitude,
+        "longitude": site.households[0].longitude,
     }
 
 
-@PLUS.to(SemsPlusCalls.plus_flow)
-def flow(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_flow)
+def flow(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return who feeds whom; what a plant has not, or what sleeps, is not mentioned."""
-    site = site_of(ask)
-    found = units(site, ask.holder, ask.stage)
+    site = plant_of(ask)
+    found = inverters_of(site, ask.account, ask.context)
     powers = _powers(found)
     if not powers:
         # Quirk: by night a plant that is panels only has nothing to say (ioBroker adapter).
         return {}
-    refreshed = max(unit.spoke for unit in found).astimezone(site.homes[0].zone)
+    refreshed = max(unit.last_frame_at for unit in found).astimezone(site.households[0].zone)
     return {
         "id": site.id,
         "name": site.name,
@@ -70,20 +70,20 @@ def flow(ask: Ask) -> dict[str, Any]:
     }
 
 
-def _powers(found: list[Unit]) -> dict[str, float]:
+def _powers(found: list[EmulatedInverter]) -> dict[str, float]:
     first, powers = found[0], dict[str, float]()
     sun = sum(unit.values["pv_power"] for unit in found)
     output = sum(unit.values["ac_power"] for unit in found)
     if sun:
-        powers = {"pSystem": kilowatt(sun), "pAc": kilowatt(output)}
+        powers = {"pSystem": to_kilowatts(sun), "pAc": to_kilowatts(output)}
     elif first.home.has_meter and not first.has_battery:
         powers = {"pAc": 0.0}
     if first.has_battery:
-        powers |= {"pBat": kilowatt(first.values["battery_power"]), "soc": first.soc}
+        powers |= {"pBat": to_kilowatts(first.values["battery_power"]), "soc": first.soc}
     if first.home.has_meter:
         # Quirk: + exports, where the sum of the plant's own meter says - imports as well.
         grid = -first.values["grid_power"]
-        powers |= {"pGrid": kilowatt(grid), "pConsum": kilowatt(output - grid)}
+        powers |= {"pGrid": to_kilowatts(grid), "pConsum": to_kilowatts(output - grid)}
     return powers
 
 
@@ -99,37 +99,37 @@ def _flows(powers: dict[str, float]) -> dict[str, list[str]]:
     return flows
 
 
-def _row(site: Site, ask: Ask) -> dict[str, Any]:
-    found = units(site, ask.holder, ask.stage)
-    today, peak = round(sum(unit.today for unit in found), 1), _peak(site)
+def _row(site: EmulatedPlant, ask: GoodWeCallContext) -> dict[str, Any]:
+    found = inverters_of(site, ask.account, ask.context)
+    today, peak = round(sum(unit.energy_today for unit in found), 1), _peak(site)
     return {
         "id": site.id,
         "name": site.name,
         "status": _status(found),
         "googleAddress": _ADDRESS,
-        "installedPower": round(sum(unit.kind.capacity for unit in found), 2),
+        "installedPower": round(sum(unit.family.capacity for unit in found), 2),
         "isCollected": False,
         "isShared": False,
         "powerStationTypeWeb": 1,
         "pvInstallP": peak,
-        "createTime": f"{COMMISSIONED.astimezone(site.homes[0].zone):%Y-%m-%d %H:%M:%S}",
+        "createTime": f"{COMMISSIONED.astimezone(site.households[0].zone):%Y-%m-%d %H:%M:%S}",
         "remark": "",
         "productionToday": today,
         # Quirk: in MWh, beside today's kWh.
-        "productionTotal": round(sum(unit.total for unit in found) / 1000, 4),
-        "pSystem": kilowatt(sum(unit.values["pv_power"] for unit in found)),
+        "productionTotal": round(sum(unit.energy_total for unit in found) / 1000, 4),
+        "pSystem": to_kilowatts(sum(unit.values["pv_power"] for unit in found)),
         "fullHourToday": round(today / peak, 2),
         "specificYield": round(today / peak, 2),
-        "timeZone": _zone_name(site.homes[0].zone, ask.stage.now()),
+        "timeZone": _zone_name(site.households[0].zone, ask.context.now()),
     }
 
 
-def _status(found: list[Unit]) -> str:
+def _status(found: list[EmulatedInverter]) -> str:
     return "1" if any(unit.status > 0 for unit in found) else "0"
 
 
-def _peak(site: Site) -> float:
-    return round(sum(home.peak_power for home in site.homes) / 1000, 2)
+def _peak(site: EmulatedPlant) -> float:
+    return round(sum(home.peak_power for home in site.households) / 1000, 2)
 
 
 def _zone_name(zone: tzinfo, now: datetime) -> str | None:

@@ -7,18 +7,18 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.clouds.goodwe.context import Failed
+from heliograph.emulator.clouds.goodwe.context import GoodWeFailure
 from heliograph.emulator.clouds.goodwe.history import curve_of, energies_of
 from heliograph.emulator.clouds.goodwe.inverter_model import CURRENCY, income
 from heliograph.emulator.clouds.goodwe.plus_auth import BAD_REQUEST
-from heliograph.emulator.clouds.goodwe.plus_context import PLUS, kilowatt, site_of
+from heliograph.emulator.clouds.goodwe.plus_context import PLUS_ROUTER, plant_of, to_kilowatts
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.emulator.api import Site
-    from heliograph.emulator.clouds.goodwe.context import Ask
+    from heliograph.emulator.api import EmulatedPlant
+    from heliograph.emulator.clouds.goodwe.context import GoodWeCallContext
 
 _BAD_DIMENSION = ("S0327", "Statistical dimension parameters are incorrect")
 _MOST_PERIODS = 400
@@ -43,10 +43,10 @@ _CURVES = {
 }
 
 
-@PLUS.to(SemsPlusCalls.plus_statistics)
-def statistics(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_statistics)
+def statistics(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the energies of a plant's days, months or years, and their sums."""
-    site = site_of(ask)
+    site = plant_of(ask)
     told = {period: energies_of(site, period) for period in _periods(ask, site)}
     items = [item for item in _items(ask) if item in _ITEMS]
     series = [
@@ -61,10 +61,10 @@ def statistics(ask: Ask) -> dict[str, Any]:
     return {**_sums(list(told.values())), "dataList": series, "hasProfit": False}
 
 
-@PLUS.to(SemsPlusCalls.plus_production)
-def production(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_production)
+def production(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the sums of a range and what they were worth; nobody has published a real answer."""
-    site = site_of(ask)
+    site = plant_of(ask)
     sums = _sums([energies_of(site, period) for period in _periods(ask, site)])
     sold = sums.get("proGrid", 0.0)
     worth = {"profitGrid": sold, "profitPro": sums.get("production", 0.0) - sold}
@@ -75,16 +75,16 @@ def production(ask: Ask) -> dict[str, Any]:
     }
 
 
-@PLUS.to(SemsPlusCalls.plus_power_curves)
-def power_curves(ask: Ask) -> dict[str, Any]:
+@PLUS_ROUTER.route(SemsPlusCalls.plus_power_curves)
+def power_curves(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the curves of a plant's days up to the newest upload, kW and %; units and signs are those of the flow."""
-    site = site_of(ask)
+    site = plant_of(ask)
     first, last = _bounds(ask)
     days = [f"{first + timedelta(days=ahead)}" for ahead in range(min((last - first).days, 6) + 1)]
     curves: dict[str, list[dict[str, Any]]] = {}
     for day in days:
         for moment, values in curve_of(site, day):
-            if moment > ask.stage.uploaded_at():
+            if moment > ask.context.uploaded_at():
                 break
             for item, value in _heights(values).items():
                 point = {"tp": f"{moment:%Y-%m-%d %H:%M:%S}", "power": value}
@@ -93,7 +93,7 @@ def power_curves(ask: Ask) -> dict[str, Any]:
 
 
 def _heights(values: dict[str, float]) -> dict[str, float]:
-    found = {item: kilowatt(sign * values[name]) for item, (name, sign) in _CURVES.items() if name in values}
+    found = {item: to_kilowatts(sign * values[name]) for item, (name, sign) in _CURVES.items() if name in values}
     return found | ({"soc": round(values["battery_soc"]) + 0.0} if "battery_soc" in values else {})
 
 
@@ -122,13 +122,13 @@ def _percent(part: float, whole: float) -> float:
     return round(100 * part / whole, 2) if whole else 0.0
 
 
-def _periods(ask: Ask, site: Site) -> list[str]:
+def _periods(ask: GoodWeCallContext, site: EmulatedPlant) -> list[str]:
     """Return the periods a call asks for, up to the present one."""
     form = _FORMS.get(ask.arguments.get("dimension", ""))
     if form is None:
-        raise Failed(*_BAD_DIMENSION)
+        raise GoodWeFailure(*_BAD_DIMENSION)
     first, last = _bounds(ask)
-    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+    today = ask.context.now().astimezone(site.households[0].zone).date()
     return list(islice(_steps(first, min(last, today), form), _MOST_PERIODS))
 
 
@@ -142,18 +142,18 @@ def _steps(first: date, last: date, form: str) -> Iterator[str]:
         day += timedelta(days=1)
 
 
-def _bounds(ask: Ask) -> tuple[date, date]:
+def _bounds(ask: GoodWeCallContext) -> tuple[date, date]:
     """Return the first and the last day of a call's range."""
     texts = (ask.arguments.get(name, "")[:10] for name in ("starttime", "endtime"))
     try:
         first, last = map(date.fromisoformat, texts)
     except ValueError:
-        raise Failed(*BAD_REQUEST) from None
+        raise GoodWeFailure(*BAD_REQUEST) from None
     # No real plant is older, and no year of the far future is asked for in earnest.
     return max(first, date(2000, 1, 1)), min(last, date(2100, 1, 1))
 
 
-def _items(ask: Ask) -> list[str]:
+def _items(ask: GoodWeCallContext) -> list[str]:
     try:
         found = json.loads(ask.arguments.get("items", "[]"))
     except (ValueError, RecursionError):

@@ -7,18 +7,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from heliograph.core.parsing import number
+from heliograph.core.parsing import parse_number
 from heliograph.emulator.clouds.goodwe import plants
-from heliograph.emulator.clouds.goodwe.context import ANSWERS, Ask, Failed
-from heliograph.emulator.clouds.goodwe.deprecation import named
+from heliograph.emulator.clouds.goodwe.context import LEGACY_ROUTER, GoodWeCallContext, GoodWeFailure
+from heliograph.emulator.clouds.goodwe.deprecation import named_plant
 from heliograph.emulator.clouds.goodwe.history import energies_of
-from heliograph.emulator.clouds.goodwe.inverter_model import units
-from heliograph.emulator.clouds.goodwe.inverters import inverter
+from heliograph.emulator.clouds.goodwe.inverter_model import inverters_of
+from heliograph.emulator.clouds.goodwe.inverters import inverter_entry
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
-    from heliograph.emulator.api import Site
-    from heliograph.emulator.clouds.goodwe.inverter_model import Unit
+    from heliograph.emulator.api import EmulatedPlant
+    from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 _NO_FLAGS = ("isEvcharge", "isTigo", "isSec", "isEnvironmental", "isGenset", "isMicroInverter", "hasLayout")
 _POINT = (
@@ -27,26 +27,26 @@ _POINT = (
 )
 
 
-def plant(ask: Ask) -> Site:
+def require_plant(ask: GoodWeCallContext) -> EmulatedPlant:
     """Return the plant a call names."""
-    site = named(ask)
+    site = named_plant(ask)
     if site is None:
         # Quirk: a plant that is not there, or somebody else's, is a .NET null reference.
-        raise Failed("innerexception", "未将对象引用设置到对象的实例。", "")
+        raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
     return site
 
 
-@ANSWERS.to(GoodWeCalls.plant_detail)
-def plant_detail(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.plant_detail)
+def plant_detail(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the headline of a plant."""
-    site = plant(ask)
-    found = units(site, ask.holder, ask.stage)
-    info = plants.info(site, found, ask)
+    site = require_plant(ask)
+    found = inverters_of(site, ask.account, ask.context)
+    info = plants.plant_info(site, found, ask)
     return {
         "info": {**info, "local_date": info["time"]},
-        "kpi": plants.kpi(found, round(sum(unit.total for unit in found), 1)),
+        "kpi": plants.plant_kpi(found, round(sum(unit.energy_total for unit in found), 1)),
         "powercontrol_status": 0,
-        "isPowerflow": site.homes[0].has_meter,
+        "isPowerflow": site.households[0].has_meter,
         **dict.fromkeys(_NO_FLAGS, False),
         "layout_id": "",
         "chartsTypesByPlant": [],
@@ -55,15 +55,15 @@ def plant_detail(ask: Ask) -> dict[str, Any]:
     }
 
 
-@ANSWERS.to(GoodWeCalls.inverter_points)
-def inverter_points(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.inverter_points)
+def inverter_points(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the newest values of a plant's inverters."""
-    found = [_point(unit) for unit in units(plant(ask), ask.holder, ask.stage)]
+    found = [_point(unit) for unit in inverters_of(require_plant(ask), ask.account, ask.context)]
     return {"count": len(found), "inverterPoints": found}
 
 
-def _point(unit: Unit) -> dict[str, Any]:
-    row = inverter(unit)
+def _point(unit: EmulatedInverter) -> dict[str, Any]:
+    row = inverter_entry(unit)
     full, labels = row["invert_full"], row["dict"]
     warm = [label for label in labels["right"] if label["key"] == "innerTemp"]
     return {
@@ -78,14 +78,14 @@ def _point(unit: Unit) -> dict[str, Any]:
     }
 
 
-@ANSWERS.to(GoodWeCalls.powerflow)
-def powerflow(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.powerflow)
+def powerflow(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return who feeds whom in a plant."""
-    site = plant(ask)
-    first, metered = units(site, ask.holder, ask.stage)[0], site.homes[0].has_meter
+    site = require_plant(ask)
+    first, metered = inverters_of(site, ask.account, ask.context)[0], site.households[0].has_meter
     return {
         "hasGenset": False,
-        "hasMoreInverter": len(site.homes) > 1,
+        "hasMoreInverter": len(site.households) > 1,
         "hasPowerflow": metered,
         "powerflow": plants.powerflow(first, ask) if metered else None,
         "hasGridLoad": metered,
@@ -97,41 +97,41 @@ def powerflow(ask: Ask) -> dict[str, Any]:
     }
 
 
-@ANSWERS.to(GoodWeCalls.warnings)
-def warnings(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.warnings)
+def warnings(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return the warnings of a plant's inverters: none of them has any."""
-    return {"list": [{"sn": serial, "warning": []} for serial in plant(ask).devices]}
+    return {"list": [{"sn": serial, "warning": []} for serial in require_plant(ask).devices]}
 
 
-@ANSWERS.to(GoodWeCalls.plant_history_list)
-def plant_history_list(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.plant_history_list)
+def plant_history_list(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return all plants of the account; nobody has published the shape, so it is the one of the other list."""
-    return _list([plants.row(site, ask) for site in ask.holder.sites], len(ask.holder.sites))
+    return _list([plants.plant_row(site, ask) for site in ask.account.plants], len(ask.account.plants))
 
 
-@ANSWERS.to(GoodWeCalls.plant_monitor_page)
-def plant_monitor_page(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.plant_monitor_page)
+def plant_monitor_page(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return one page of the account's plants, as the web portal reads it."""
-    return _list(plants.plant_list_page(ask), len(ask.holder.sites))
+    return _list(plants.plant_list_page(ask), len(ask.account.plants))
 
 
 def _list(rows: list[dict[str, Any]], count: int) -> dict[str, Any]:
     return {"record": count, "messageKey": None, "list": rows}
 
 
-@ANSWERS.to(GoodWeCalls.monthly_report)
-def monthly_report(ask: Ask) -> dict[str, Any]:
+@LEGACY_ROUTER.route(GoodWeCalls.monthly_report)
+def monthly_report(ask: GoodWeCallContext) -> dict[str, Any]:
     """Return what the sun gave a plant in a month."""
-    site = plant(ask)
+    site = require_plant(ask)
     month = ask.arguments.get("date", "")[:7]
     try:
         first = date.fromisoformat(f"{month}-01")
         energy = energies_of(site, month)["pv_energy"]
     except ValueError:
-        raise Failed(100000, "system error") from None
-    today = ask.stage.now().astimezone(site.homes[0].zone).date()
+        raise GoodWeFailure(100000, "system error") from None
+    today = ask.context.now().astimezone(site.households[0].zone).date()
     days = min(monthrange(first.year, first.month)[1], max(1, (today - first).days + 1))
-    total = sum(unit.total for unit in units(site, ask.holder, ask.stage))
+    total = sum(unit.energy_total for unit in inverters_of(site, ask.account, ask.context))
     report = {
         "pw_id": site.id,
         "pw_name": site.name,
@@ -139,17 +139,17 @@ def monthly_report(ask: Ask) -> dict[str, Any]:
         "avg_day_power": round(energy / days, 2),
         "total_power": round(total, 1),
     }
-    page = int(number(ask.arguments.get("page_index")) or 1)
+    page = int(parse_number(ask.arguments.get("page_index")) or 1)
     return {"record": 1, "list": [report] if page == 1 else []}
 
 
-@ANSWERS.to(GoodWeCalls.export_power)
-def export_power(ask: Ask) -> str:
+@LEGACY_ROUTER.route(GoodWeCalls.export_power)
+def export_power(ask: GoodWeCallContext) -> str:
     """Return the id of an export."""
-    return str(uuid5(NAMESPACE_URL, f"semsportal/{plant(ask).id}/{ask.arguments.get('date', '')}"))
+    return str(uuid5(NAMESPACE_URL, f"semsportal/{require_plant(ask).id}/{ask.arguments.get('date', '')}"))
 
 
-@ANSWERS.to(GoodWeCalls.export_file)
-def export_file(ask: Ask) -> dict[str, str]:
+@LEGACY_ROUTER.route(GoodWeCalls.export_file)
+def export_file(ask: GoodWeCallContext) -> dict[str, str]:
     """Return where the file of an export would wait; nothing is written, so nothing is there."""
     return {"file_path": f"{ask.origin}/excel/{uuid5(NAMESPACE_URL, ask.arguments.get('id', ''))}.xls"}

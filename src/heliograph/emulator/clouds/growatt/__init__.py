@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.emulator import device_faults
-from heliograph.emulator.api import HomePlan, Told
+from heliograph.emulator.api import EmulatedResponse, HardwareProfile
 from heliograph.emulator.clouds.growatt import (  # noqa: F401 - each module registers its calls
     auth,
     html,
@@ -17,14 +17,21 @@ from heliograph.emulator.clouds.growatt import (  # noqa: F401 - each module reg
     storage,
     tlx,
 )
-from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Failed, ok, told
-from heliograph.emulator.ratelimit import too_often
+from heliograph.emulator.clouds.growatt.context import (
+    DEVICE_TYPES,
+    ROUTER,
+    GrowattCallContext,
+    GrowattFailure,
+    json_response,
+    success,
+)
+from heliograph.emulator.ratelimit import is_rate_limited
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.api import Asked, Holder, Stage
+    from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, RequestContext
 
 SETTINGS = frozenset(
     (
@@ -42,13 +49,15 @@ _FOLDERS = ("noahDeviceApi/", "commonDeviceSetC/")
 _PORTAL = ("login.do", "error.do")
 
 _HOMES = {
-    "tlx": HomePlan(peak_power=4200, has_meter=False),
-    "tlx-battery": HomePlan(peak_power=7500, battery_capacity=10.2, battery_power=5000, load_kwh_per_day=14),
-    "mix": HomePlan(peak_power=6000, battery_capacity=7.6, battery_power=3000, load_kwh_per_day=11),
-    "spa": HomePlan(peak_power=4000, battery_capacity=7.6, battery_power=3000, load_kwh_per_day=9),
-    "inverter": HomePlan(peak_power=3300, has_meter=False),
-    "storage": HomePlan(peak_power=5000, battery_capacity=9.6, battery_power=3000, off_grid=True, load_kwh_per_day=12),
-    "noah": HomePlan(peak_power=900, battery_capacity=2.0, battery_power=800, load_kwh_per_day=6),
+    "tlx": HardwareProfile(peak_power=4200, has_meter=False),
+    "tlx-battery": HardwareProfile(peak_power=7500, battery_capacity=10.2, battery_power=5000, load_kwh_per_day=14),
+    "mix": HardwareProfile(peak_power=6000, battery_capacity=7.6, battery_power=3000, load_kwh_per_day=11),
+    "spa": HardwareProfile(peak_power=4000, battery_capacity=7.6, battery_power=3000, load_kwh_per_day=9),
+    "inverter": HardwareProfile(peak_power=3300, has_meter=False),
+    "storage": HardwareProfile(
+        peak_power=5000, battery_capacity=9.6, battery_power=3000, off_grid=True, load_kwh_per_day=12
+    ),
+    "noah": HardwareProfile(peak_power=900, battery_capacity=2.0, battery_power=800, load_kwh_per_day=6),
 }
 _SERIALS = {
     "tlx": ("BZP{:07d}",),
@@ -67,9 +76,9 @@ class GrowattEmulation:
     vendor = "growatt"
 
     def families(self) -> tuple[str, ...]:
-        return tuple(KINDS)
+        return tuple(DEVICE_TYPES)
 
-    def home(self, family: str) -> HomePlan:
+    def hardware(self, family: str) -> HardwareProfile:
         return _HOMES[family]
 
     def username(self, number: int) -> str:
@@ -97,78 +106,78 @@ class GrowattEmulation:
         path = path.lstrip("/")
         return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
 
-    def whose(self, asked: Asked, stage: Stage) -> Holder | None:
-        return auth.whose(asked, stage)
+    def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
+        return auth.account_of(asked, stage)
 
-    def rival_login(self, holder: Holder, at: datetime, stage: Stage) -> None:
+    def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
         # Sessions live side by side, but the cloud counts what somebody else asks as well.
-        auth.over_quota(holder, stage, at)
-        auth.locked(holder, stage, at)
+        auth.exceeds_quota(holder, stage, at)
+        auth.count_login(holder, stage, at)
 
-    def answer(self, asked: Asked, stage: Stage) -> Told:
+    def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
         try:
             return _answered(asked._replace(path=asked.path.lstrip("/")), stage)
-        except Failed as refusal:
-            return told(refusal.body)
+        except GrowattFailure as refusal:
+            return json_response(refusal.body)
 
 
-def _answered(asked: Asked, stage: Stage) -> Told:
+def _answered(asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
     if not asked.headers.get("user-agent"):
         return html.NO_AGENT
-    if stage.blocked():
+    if stage.firewall_blocks():
         return html.FIREWALL
     if asked.path in _PORTAL:
         return html.LOGIN
-    if (found := ANSWERS.match(asked)) is None:
+    if (found := ROUTER.match(asked)) is None:
         return html.NO_SUCH_OPERATION
     call, arguments = found
-    opens = call.route.opens
-    holder = auth.named(stage, arguments.get("userName", "")) if opens else auth.logged_in(asked, stage)
-    if holder is not None and too_often(holder, stage, auth.REST):
+    opens = call.route.is_login
+    holder = auth.find_account(stage, arguments.get("userName", "")) if opens else auth.logged_in_account(asked, stage)
+    if holder is not None and is_rate_limited(holder, stage, auth.RATE_LOCKOUT):
         return html.FIREWALL
-    over_quota = holder is not None and auth.over_quota(holder, stage, stage.now())
+    over_quota = holder is not None and auth.exceeds_quota(holder, stage, stage.now())
     if opens:
-        inner = ANSWERS.function(call)(arguments, asked, stage)
+        inner = ROUTER.handler(call)(arguments, asked, stage)
     elif holder is None or over_quota:
-        inner = auth.without_session(call)
+        inner = auth.no_session_response(call)
     else:
-        inner = _served(call, Ask(arguments, holder, stage))
-    return inner if isinstance(inner, Told) else told(_wrapped(call, inner))
+        inner = _served(call, GrowattCallContext(arguments, holder, stage))
+    return inner if isinstance(inner, EmulatedResponse) else json_response(_wrapped(call, inner))
 
 
-def _served(call: Endpoint[..., Any], ask: Ask) -> Any:
+def _served(call: Endpoint[..., Any], ask: GrowattCallContext) -> Any:
     """Answer an account with a session, or fail in the way a fault says."""
-    order, stage = call.route.command, ask.stage
-    device_faults.catch_up(ask.holder, stage.now())
+    order, stage = call.route.command, ask.context
+    device_faults.apply_due_changes(ask.account, stage.now())
     if stage.fault("html") is not None:
         return html.LOGIN
-    if order and device_faults.cut_off(ask.holder, stage):
+    if order and device_faults.is_command_blocked(ask.account, stage):
         return html.FIREWALL
     if call.name in SETTINGS and (code := stage.fault("unread")) is not None:
-        raise Failed({"result": 0, "obj": None, "msg": "500" if code == "500" else "501"})
+        raise GrowattFailure({"result": 0, "obj": None, "msg": "500" if code == "500" else "501"})
     if not order and stage.fault("empty") is not None:
         return _emptied(call)
-    return ANSWERS.function(call)(ask)
+    return ROUTER.handler(call)(ask)
 
 
 def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
     """Put an inner value into the envelope its call is declared with."""
-    for member in reversed(call.route.inside.split(".")):
+    for member in reversed(call.route.result_path.split(".")):
         if member == "obj":
-            inner = ok(inner)
+            inner = success(inner)
         elif member:
             inner = {member: inner}
     return inner
 
 
-def _emptied(call: Endpoint[..., Any]) -> Told:
+def _emptied(call: Endpoint[..., Any]) -> EmulatedResponse:
     """Return success with nothing in it, in the shape of the call."""
-    outer = call.route.inside.partition(".")[0]
+    outer = call.route.result_path.partition(".")[0]
     if outer == "obj":
-        return told(ok(None))
+        return json_response(success(None))
     if outer == "back":
-        return told({"back": {"success": True, "data": []}})
-    return told({outer: []}) if outer else Told(b"")
+        return json_response({"back": {"success": True, "data": []}})
+    return json_response({outer: []}) if outer else EmulatedResponse(b"")
 
 
 EMULATION = GrowattEmulation()

@@ -10,9 +10,9 @@ from zlib import crc32
 
 from heliograph.core.parsing import CHINA
 from heliograph.emulator.clouds.growatt import html
-from heliograph.emulator.clouds.growatt.context import ANSWERS, Failed, told
-from heliograph.emulator.clouds.growatt.formatting import stamp
-from heliograph.emulator.ratelimit import Window
+from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattFailure, json_response
+from heliograph.emulator.clouds.growatt.formatting import timestamp
+from heliograph.emulator.ratelimit import SlidingWindow
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.params import hash_password
 
@@ -21,136 +21,136 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.api import Asked, Holder, Stage, Told
-    from heliograph.emulator.ratelimit import Life
+    from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, EmulatedResponse, RequestContext
+    from heliograph.emulator.ratelimit import SessionLifetime
 
 COOKIE = "JSESSIONID"
-REST = timedelta(minutes=1)
+RATE_LOCKOUT = timedelta(minutes=1)
 """How long an account that asked too often has to rest."""
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUOTA = 200
 _MOST_SESSIONS = 1000
 
 
-class Session(NamedTuple):
+class IssuedCookie(NamedTuple):
     """What one cookie opens."""
 
-    life: Life
+    life: SessionLifetime
     region: str
     """The host of the region it was given at; no other knows it."""
 
 
-def user_id(holder: Holder) -> int:
+def user_id(holder: EmulatedAccount) -> int:
     """Return the number the cloud knows an account by; on the wire it is a number, plants' ids are text."""
     return 1_000_000 + crc32(holder.username.encode()) % 9_000_000
 
 
-def whose(asked: Asked, stage: Stage) -> Holder | None:
+def account_of(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
     """Return the account a request names, or the one its cookie was given to, however long ago."""
     cookie = _cookie(asked)
     if cookie and "userName" not in asked.arguments:
         # Ours, not the cloud's: a cookie ends with the number of its account, so that the dead are known too.
-        return next((one for one in stage.holders("growatt") if cookie.endswith(_ending(one))), None)
-    return named(stage, asked.arguments.get("userName", ""))
+        return next((one for one in stage.accounts("growatt") if cookie.endswith(_ending(one))), None)
+    return find_account(stage, asked.arguments.get("userName", ""))
 
 
-def named(stage: Stage, username: str) -> Holder | None:
+def find_account(stage: RequestContext, username: str) -> EmulatedAccount | None:
     """Return the account of a user name."""
-    return next((holder for holder in stage.holders("growatt") if holder.username == username), None)
+    return next((holder for holder in stage.accounts("growatt") if holder.username == username), None)
 
 
-def logged_in(asked: Asked, stage: Stage) -> Holder | None:
+def logged_in_account(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
     """Return the account a request's cookie opens, as long as it does."""
     cookie = _cookie(asked)
-    for holder in stage.holders("growatt"):
+    for holder in stage.accounts("growatt"):
         sessions = _sessions(holder)
         session = sessions.get(cookie)
         if session is not None and session.region == _region(asked, stage):
-            if stage.lives(session.life):
+            if stage.use_session(session.life):
                 return holder
             del sessions[cookie]
     return None
 
 
-def _cookie(asked: Asked) -> str:
+def _cookie(asked: EmulatedRequest) -> str:
     return asked.cookies.get(COOKIE.lower(), asked.cookies.get(COOKIE, ""))
 
 
-def _ending(holder: Holder) -> str:
+def _ending(holder: EmulatedAccount) -> str:
     return f"{user_id(holder):08X}"
 
 
-def _sessions(holder: Holder) -> dict[str, Session]:
-    found: dict[str, Session] = holder.memory.setdefault("sessions", {})
+def _sessions(holder: EmulatedAccount) -> dict[str, IssuedCookie]:
+    found: dict[str, IssuedCookie] = holder.state.setdefault("sessions", {})
     return found
 
 
-def _region(asked: Asked, stage: Stage) -> str:
+def _region(asked: EmulatedRequest, stage: RequestContext) -> str:
     """Return which of the two regions was spoken to."""
     return "second" if stage.second_region(asked.origin) == asked.origin else "first"
 
 
-def over_quota(holder: Holder, stage: Stage, at: datetime) -> bool:
+def exceeds_quota(holder: EmulatedAccount, stage: RequestContext, at: datetime) -> bool:
     """Count a request against the fault `quota`, and tell whether it was the one too many."""
     quota = stage.fault("quota")
-    window = holder.memory.setdefault("requests", Window(_DAY))
-    if holder.lock.left(at) is not None:
+    window = holder.state.setdefault("requests", SlidingWindow(_DAY))
+    if holder.lockout.remaining(at) is not None:
         return False
-    if holder.lock.knock(at, window, None if quota is None else int(quota or _QUOTA)) is None:
+    if holder.lockout.attempt(at, window, None if quota is None else int(quota or _QUOTA)) is None:
         return False
     # Nobody has published what a session sees then; were it served on, users would not be "blocked for 24h".
     _sessions(holder).clear()
     return True
 
 
-def locked(holder: Holder, stage: Stage, at: datetime) -> timedelta | None:
+def count_login(holder: EmulatedAccount, stage: RequestContext, at: datetime) -> timedelta | None:
     """Count a login against the fault `lock`, and return how long the account stays locked."""
     lock = stage.fault("lock")
-    window = holder.memory.setdefault("logins", Window(_DAY))
+    window = holder.state.setdefault("logins", SlidingWindow(_DAY))
     # Quirk: whether a try in vain starts the day anew is disputed; what is harder to live with is the rule here.
     prolongs = stage.fault("lenient_lock") is None
-    return holder.lock.knock(at, window, None if lock is None else int(lock or 0), prolongs=prolongs)
+    return holder.lockout.attempt(at, window, None if lock is None else int(lock or 0), extend=prolongs)
 
 
-def without_session(call: Endpoint[..., Any]) -> Told:
+def no_session_response(call: Endpoint[..., Any]) -> EmulatedResponse:
     """Return what a call without a living session is shown; every way the cloud is known to say it occurs."""
     if call.route.path == "tcpSet.do":
         # Quirk: the portal's writes say it in JSON (a public client's tests).
-        raise Failed({"success": False, "msg": "Login invalid, please log in again"})
+        raise GrowattFailure({"success": False, "msg": "Login invalid, please log in again"})
     return {"PlantListAPI.do": html.MOVED_TO_LOGIN, "newPlantAPI.do": html.NOT_LOGGED_IN}.get(
         call.route.path, html.LOGIN
     )
 
 
-@ANSWERS.to(GrowattCalls.login)
-def log_in(arguments: Mapping[str, str], asked: Asked, stage: Stage) -> Told:
+@ROUTER.route(GrowattCalls.login)
+def log_in(arguments: Mapping[str, str], asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
     """Answer a login, and open a session when it is accepted."""
-    holder = named(stage, arguments.get("userName", ""))
-    lock = None if holder is None else locked(holder, stage, stage.now())
+    holder = find_account(stage, arguments.get("userName", ""))
+    lock = None if holder is None else count_login(holder, stage, stage.now())
     # Quirk: an account is unknown at the host of another region, and the code is that of a wrong password.
     at_home = stage.fault("region") is None or _region(asked, stage) == "second"
     right = holder is not None and at_home and arguments.get("password") == hash_password(holder.password)
-    stage.note_login(holder, arguments.get("userName", ""), accepted=right and lock is None)
+    stage.record_login(holder, arguments.get("userName", ""), accepted=right and lock is None)
     if lock is not None and at_home:
         hours = math.ceil(lock / _HOUR)
         words = f"Current account has been locked for {hours} hours"
-        return told({"back": {"msg": "507", "lockDuration": str(hours), "success": False, "error": words}})
+        return json_response({"back": {"msg": "507", "lockDuration": str(hours), "success": False, "error": words}})
     if holder is None or not right:
-        return told({"back": {"msg": "502", "success": False}})
+        return json_response({"back": {"msg": "502", "success": False}})
     cookie = secrets.token_hex(12).upper() + _ending(holder)
     # Earlier sessions stay alive: nobody reports that Growatt knows only one.
     sessions = _sessions(holder)
-    sessions[cookie] = Session(stage.begin(), _region(asked, stage))
+    sessions[cookie] = IssuedCookie(stage.open_session(), _region(asked, stage))
     if len(sessions) > _MOST_SESSIONS:
         del sessions[next(iter(sessions))]
-    return told({"back": _welcome(holder, stage)}, ("Set-Cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly"))
+    return json_response({"back": _welcome(holder, stage)}, ("Set-Cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly"))
 
 
-def _welcome(holder: Holder, stage: Stage) -> dict[str, Any]:
+def _welcome(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
     return {
         "app_code": "1",
-        "data": [{"plantId": site.id, "plantName": site.name} for site in holder.sites],
-        "deviceCount": str(sum(len(site.devices) for site in holder.sites)),
+        "data": [{"plantId": site.id, "plantName": site.name} for site in holder.plants],
+        "deviceCount": str(sum(len(site.devices) for site in holder.plants)),
         "isCheckUserAuth": True,
         "isEicUserAddSmartDevice": True,
         "isOpenDeviceList": 1,
@@ -166,7 +166,7 @@ def _welcome(holder: Holder, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _user(holder: Holder, stage: Stage) -> dict[str, Any]:
+def _user(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
     empty = (
         "activeName appAlias company customerCode lat lng nickName noticeType phoneNum serverUrl token uid "
         "userIconPath workerCode wxOpenid cpowerAuth cpowerToken"
@@ -193,7 +193,7 @@ def _user(holder: Holder, stage: Stage) -> dict[str, Any]:
         "inverterGroup": [],
         "inverterList": [],
         "lastLoginIp": "192.0.2.10",
-        "lastLoginTime": stamp(stage.now().astimezone(CHINA)),
+        "lastLoginTime": timestamp(stage.now().astimezone(CHINA)),
         "mailNotice": True,
         "password": hash_password(holder.password),
         "registerType": "0",

@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from heliograph.emulator.clouds.growatt.context import Failed
-from heliograph.emulator.clouds.growatt.formatting import plain
+from heliograph.emulator.clouds.growatt.context import GrowattFailure
+from heliograph.emulator.clouds.growatt.formatting import decimal
 from heliograph.emulator.clouds.growatt.templates import PERCENTAGES
 from heliograph.vendors.growatt.settings.registry import FAMILIES
 
-Change = dict[str, Any]
-Order = Callable[[list[str], Mapping[str, Any]], Change]
+SettingChanges = dict[str, Any]
+Command = Callable[[list[str], Mapping[str, Any]], SettingChanges]
 """An order takes its parameters and the present settings, and returns what changes; ValueError refuses it."""
 
 
-def refused(words: str = "inv_set_failure") -> Failed:
+def refusal(words: str = "inv_set_failure") -> GrowattFailure:
     """Return the cloud's "no" to an order."""
-    return Failed({"success": False, "msg": words})
+    return GrowattFailure({"success": False, "msg": words})
 
 
 def within(text: str, low: float, high: float) -> str:
@@ -33,7 +33,7 @@ def within(text: str, low: float, high: float) -> str:
     value = float(text)
     if not low <= value <= high:
         raise ValueError(f"{text} is not between {low:g} and {high:g}")
-    return plain(value, 2)
+    return decimal(value, 2)
 
 
 def clock_time(hour: str, minute: str) -> str:
@@ -45,10 +45,10 @@ def clock_time(hour: str, minute: str) -> str:
     return f"{within(hour, 0, 23)}:{within(minute, 0, 59)}"
 
 
-def coded(most: int, *keys: str) -> Order:
+def coded(most: int, *keys: str) -> Command:
     """Return an order of one whole number from 0, a code or a switch, that is kept under these keys."""
 
-    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         if not params[0].isdecimal():
             raise ValueError(f"{params[0]} is no code")
         return dict.fromkeys(keys, within(params[0], 0, most))
@@ -56,20 +56,20 @@ def coded(most: int, *keys: str) -> Order:
     return order
 
 
-def numbers(family: str, name: str, *keys: str, point: bool = False) -> Order:
+def numbers(family: str, name: str, *keys: str, point: bool = False) -> Command:
     """Return an order of as many numbers as the catalogue says, in its ranges; with a `point` kept as "253.0".
 
     One number is kept under all keys, several under one key each.
     """
-    row = next(one for one in FAMILIES[family].rows if one.setting.wire == name)
+    row = next(one for one in FAMILIES[family].entries if one.setting.wire_name == name)
     known = [one for one in row.setting.parameters if one.kind == "number"]
 
-    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         found = []
         for place, one in enumerate(known):
             low, high = float(one.low or 0), float(one.high or 0)
             text = within(params[place], low, high)
-            if one.hole and one.hole[0] < float(text) < one.hole[1]:
+            if one.excluded_range and one.excluded_range[0] < float(text) < one.excluded_range[1]:
                 raise ValueError(f"{text} is not allowed")
             found.append(str(float(text)) if point else text)
         return dict.fromkeys(keys, found[0]) if len(found) == 1 else dict(zip(keys, found, strict=True))
@@ -77,18 +77,18 @@ def numbers(family: str, name: str, *keys: str, point: bool = False) -> Order:
     return order
 
 
-def _set_time(params: list[str], present: Mapping[str, Any]) -> Change:
+def _set_time(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     try:
         moment = datetime.strptime(params[0], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the wall clock of the device
     except ValueError:
-        raise refused("inv_set_time_format") from None
+        raise refusal("inv_set_time_format") from None
     date, time = f"{moment.year}-{moment.month}-{moment.day}", f"{moment.hour}:{moment.minute}:{moment.second}"
     # Quirk: read back without leading zeros (a NEO owner's capture).
     return {"pf_sys_year": f"{date} {time}"}
 
 
-def _segment(number: int) -> Order:
-    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+def _segment(number: int) -> Command:
+    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         mode, enabled = within(params[0], 0, 2), within(params[5], 0, 1)
         start, end = clock_time(*params[1:3]), clock_time(*params[3:5])
         mine = _minutes(start, end)
@@ -113,16 +113,16 @@ def _minutes(start: str, end: str) -> set[int]:
     return set(range(first, last)) if first <= last else set(range(first, 1440)) | set(range(last))
 
 
-def _rate(params: list[str], present: Mapping[str, Any]) -> Change:
+def _rate(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     # Quirk: without the second value the portal says "The value Store is missing" (PLCHome/growatt 14).
     return {"activeRate": within(params[0], 0, 100), "pvPfCmdMemoryState": within(params[1], 0, 1)}
 
 
-def _export_limit(params: list[str], present: Mapping[str, Any]) -> Change:
+def _export_limit(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     return {"exportLimit": within(params[0], 0, 2), "exportLimitPowerRateStr": str(float(within(params[1], 0, 100)))}
 
 
-def _reactive_modes(params: list[str], present: Mapping[str, Any]) -> Change:
+def _reactive_modes(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     """Take a value, one of eight modes, and whether it is remembered; no answer tells any of them."""
     within(params[0], -100, 100)
     within(params[1], 0, 7)
@@ -130,14 +130,14 @@ def _reactive_modes(params: list[str], present: Mapping[str, Any]) -> Change:
     return {}
 
 
-def _same_name(name: str, *, point: bool = True) -> Order:
+def _same_name(name: str, *, point: bool = True) -> Command:
     return numbers("tlx", name, name, point=point)
 
 
 _POINTS = tuple(f"tlx_pflinep{point}_{part}" for point in range(1, 5) for part in ("lp", "pf"))
 
 
-def _curve(params: list[str], present: Mapping[str, Any]) -> Change:
+def _curve(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     """Take four points: shares of the power are kept as they are, factors with a point."""
     found = numbers("tlx", "tlx_custom_pf_curve", *_POINTS)(params, present)
     return {key: str(float(text)) if key.endswith("_pf") else text for key, text in found.items()}
@@ -162,7 +162,7 @@ _POINTED = (
 _LEVELS = ("l_1_freq", "h_1_freq", "l_1_volt", "h_1_volt")
 _UNTOLD = ("over_fre_drop_point", "over_fre_lored_slope", "over_fre_lored_delaytime")
 
-TLX: dict[str, Order] = {
+TLX_COMMANDS: dict[str, Command] = {
     **{name: numbers("tlx", name, *filter(None, (name, PERCENTAGES.get(name)))) for name in _PLAIN},
     **{name: _same_name(name) for name in _POINTED},
     **{name: numbers("tlx", name, f"{name}_1", f"{name}_2", point=True) for name in _LEVELS},
@@ -181,10 +181,10 @@ TLX: dict[str, Order] = {
 }
 
 
-def _periods(leading: tuple[str, ...], start: str, stop: str, enabled: str) -> Order:
+def _periods(leading: tuple[str, ...], start: str, stop: str, enabled: str) -> Command:
     """Return an order of percentages and for some the mains flag, and of three periods; every position counts."""
 
-    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         first = len(leading)
         if len(params) < first + 15:
             raise ValueError("every position has to be sent")
@@ -200,7 +200,7 @@ def _periods(leading: tuple[str, ...], start: str, stop: str, enabled: str) -> O
     return order
 
 
-def _export_share(params: list[str], present: Mapping[str, Any]) -> Change:
+def _export_share(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     return {"exportLimit": within(params[0], 0, 1), "exportLimitPowerRate": within(params[1], 0, 100)}
 
 
@@ -211,7 +211,7 @@ _CHARGE, _CHARGE_TIMES = (
 _DISCHARGE = ("disChargePowerCommand", "wdisChargeSOCLowLimit2")
 _DISCHARGE_TIMES = ("forcedDischargeTimeStart", "forcedDischargeTimeStop")
 
-MIX: dict[str, Order] = {
+MIX_COMMANDS: dict[str, Command] = {
     "pf_sys_year": _set_time,
     "pv_on_off": coded(1, "onOff", "pv_on_off"),
     "pv_active_p_rate": numbers("mix", "pv_active_p_rate", "activeRate", "pv_active_p_rate"),
@@ -228,34 +228,34 @@ MIX: dict[str, Order] = {
     "mix_ac_discharge_frequency": coded(1, "epsFreqSet", "mix_ac_discharge_frequency"),
     "mix_ac_discharge_voltage": coded(2, "epsVoltSet", "mix_ac_discharge_voltage"),
 }
-SPA: dict[str, Order] = {
+SPA_COMMANDS: dict[str, Command] = {
     "spa_ac_charge_time_period": _periods(_CHARGE, *_CHARGE_TIMES, "batFirstSwitch"),
     "spa_ac_discharge_time_period": _periods(_DISCHARGE, *_DISCHARGE_TIMES, "gridFirstSwitch"),
     "spa_load_flast": _periods((), "loadFirstStartTime", "loadFirstStopTime", "loadFirstSwitch"),
 }
 
 
-def _on_off(params: list[str], present: Mapping[str, Any]) -> Change:
+def _on_off(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     return {"onOff": {"0001": "1", "0000": "0"}.get(params[0]) or within(params[0], 0, 1)}
 
 
-def _power_factor(params: list[str], present: Mapping[str, Any]) -> Change:
+def _power_factor(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     within(str(abs(float(params[0]))), 0.8, 1)
     return {"pf": str(float(params[0]))}
 
 
-def _reactive(params: list[str], present: Mapping[str, Any]) -> Change:
+def _reactive(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     if params[1] not in ("over", "under"):
         raise ValueError("neither over nor under")
     return {"reactiveRate": within(params[0], 0, 100), "pfModel": "4" if params[1] == "under" else "5"}
 
 
-def _set_clock(params: list[str], present: Mapping[str, Any]) -> Change:
+def _set_clock(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     _set_time(params, present)
     return {"sysTime": params[0]}
 
 
-CLASSIC: dict[str, Order] = {
+CLASSIC_COMMANDS: dict[str, Command] = {
     "pv_on_off": _on_off,
     "pv_active_p_rate": numbers("inverter", "pv_active_p_rate", "activeRate"),
     "pv_reactive_p_rate": _reactive,
@@ -264,11 +264,11 @@ CLASSIC: dict[str, Order] = {
     "pv_grid_voltage_high": numbers("inverter", "pv_grid_voltage_high", "voltageHighLimit", point=True),
     "pv_grid_voltage_low": numbers("inverter", "pv_grid_voltage_low", "voltageLowLimit", point=True),
 }
-STORAGE: dict[str, Order] = {"storage_spf5000_ac_output_source": coded(2, "outputConfig")}
+STORAGE_COMMANDS: dict[str, Command] = {"storage_spf5000_ac_output_source": coded(2, "outputConfig")}
 
 
-def _noah_segment(name: str) -> Order:
-    def order(params: list[str], present: Mapping[str, Any]) -> Change:
+def _noah_segment(name: str) -> Command:
+    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         mode, watt = within(params[0], 0, 2), within(params[5], 0, 800)
         times = f"{clock_time(*params[1:3])}_{clock_time(*params[3:5])}"
         return {name: f"{mode}_{times}_{watt}_{within(params[6], 0, 1)}"}
@@ -276,7 +276,7 @@ def _noah_segment(name: str) -> Order:
     return order
 
 
-def noah_order(name: str) -> Order | None:
+def noah_command(name: str) -> Command | None:
     """Return what a Noah makes of an order, None where it knows none of that name."""
     if name.startswith("time_segment") and name.removeprefix("time_segment").isdecimal():
         return _noah_segment(name)
@@ -288,8 +288,8 @@ def noah_order(name: str) -> Order | None:
 
 def shares() -> frozenset[str]:
     """Return the members of all answers that are percentages."""
-    places = (place for family in FAMILIES.values() for row in family.rows for place in row.places)
+    places = (place for family in FAMILIES.values() for row in family.entries for place in row.arguments)
     return frozenset((*(place.key for place in places if place.parameter.unit == "%"), *PERCENTAGES.values()))
 
 
-SHARES = shares()
+PERCENTAGE_MEMBERS = shares()

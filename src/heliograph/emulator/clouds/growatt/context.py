@@ -7,18 +7,18 @@ from calendar import monthrange
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.emulator.api import Answers, Told
+from heliograph.emulator.api import EmulatedResponse, Router
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from heliograph.emulator.api import Holder, Home, Site, Stage
+    from heliograph.emulator.api import EmulatedAccount, EmulatedPlant, HouseholdView, RequestContext
 
-ANSWERS = Answers(GrowattCalls)
+ROUTER = Router(GrowattCalls)
 
-KINDS = {
+DEVICE_TYPES = {
     "tlx": "tlx",
     "tlx-battery": "tlx",
     "mix": "mix",
@@ -34,145 +34,149 @@ YEARS_SHOWN = 6
 _KNOWN_YEARS = range(2000, 2200)
 
 
-class Flow(NamedTuple):
+class GrowattPowers(NamedTuple):
     """Powers of one moment in W, every one a magnitude as Growatt has them, and the charge in %."""
 
     pv: float = 0.0
     ac: float = 0.0
     load: float = 0.0
-    bought: float = 0.0
-    sold: float = 0.0
+    grid_import: float = 0.0
+    grid_export: float = 0.0
     charge: float = 0.0
     discharge: float = 0.0
     soc: float = 0.0
 
     @classmethod
-    def of(cls, values: Mapping[str, float]) -> Flow:
+    def from_values(cls, values: Mapping[str, float]) -> GrowattPowers:
         """Read a home's values. Quirk: the cloud answers 0 for a meter or battery that is not there."""
         pv, grid, battery = (values.get(name, 0.0) for name in ("pv_power", "grid_power", "battery_power"))
         return cls(
             pv=pv,
             ac=values.get("ac_power", pv + battery),
             load=values.get("load_power", 0.0),
-            bought=max(grid, 0.0),
-            sold=max(-grid, 0.0),
+            grid_import=max(grid, 0.0),
+            grid_export=max(-grid, 0.0),
             charge=max(-battery, 0.0),
             discharge=max(battery, 0.0),
             soc=values.get("battery_soc", 0.0),
         )
 
 
-class Energy(NamedTuple):
+class GrowattEnergies(NamedTuple):
     """Energies of one period in kWh."""
 
     pv: float = 0.0
     load: float = 0.0
-    bought: float = 0.0
-    sold: float = 0.0
+    grid_import: float = 0.0
+    grid_export: float = 0.0
     charge: float = 0.0
     discharge: float = 0.0
 
     @classmethod
-    def of(cls, values: Mapping[str, float], suffix: str = "") -> Energy:
+    def from_values(cls, values: Mapping[str, float], suffix: str = "") -> GrowattEnergies:
         """Read a home's energies; a part that is not there counts nothing, as in `Flow`."""
         names = ("pv", "load", "grid_import", "grid_export", "battery_charge", "battery_discharge")
         return cls(*(values.get(f"{name}_energy{suffix}", 0.0) for name in names))
 
 
-class Unit:
+class GrowattDevice:
     """One device with physics of its own, as the cloud knows it since its newest upload."""
 
-    def __init__(self, site: Site, serial: str, home: Home, at: datetime) -> None:
-        self.site = site
+    def __init__(self, site: EmulatedPlant, serial: str, home: HouseholdView, at: datetime) -> None:
+        self.plant = site
         self.serial = serial
-        self.home = home
-        self.at = home.heard(at)
-        self.local = self.at.astimezone(home.zone)
+        self.household = home
+        self.uploaded_at = home.last_upload_at(at)
+        self.local_time = self.uploaded_at.astimezone(home.zone)
         self.now = at.astimezone(home.zone)
         self.today = f"{self.now:%Y-%m-%d}"
-        values = home.values(self.at)
-        self.flow = Flow.of(values)
-        self.day = Energy.of(values, "_today")
-        self.total = Energy.of(values, "_total")
+        values = home.values(self.uploaded_at)
+        self.powers = GrowattPowers.from_values(values)
+        self.day = GrowattEnergies.from_values(values, "_today")
+        self.total = GrowattEnergies.from_values(values, "_total")
 
     @property
     def asleep(self) -> bool:
         """Whether the device and its logger are off; those with a battery never are."""
-        return self.site.family == "tlx" and self.flow.pv <= 0
+        return self.plant.family == "tlx" and self.powers.pv <= 0
 
     @property
     def has_battery(self) -> bool:
         """Whether the device has a battery."""
-        return self.home.battery_capacity > 0
+        return self.household.battery_capacity > 0
 
-    def samples(self, day: date) -> list[tuple[datetime, Flow]]:
+    def samples(self, day: date) -> list[tuple[datetime, GrowattPowers]]:
         """Return the 5-minute samples of a local day, none later than the newest upload."""
-        curve = self.home.curve(day.isoformat())
-        return [(at.astimezone(self.home.zone), Flow.of(values)) for at, values in curve if at <= self.at]
+        curve = self.household.curve(day.isoformat())
+        return [
+            (at.astimezone(self.household.zone), GrowattPowers.from_values(values))
+            for at, values in curve
+            if at <= self.uploaded_at
+        ]
 
-    def energy(self, period: str) -> Energy:
+    def energy(self, period: str) -> GrowattEnergies:
         """Return the energies of a local day, month or year as far as they were uploaded."""
-        return Energy.of(self.home.energies(period))
+        return GrowattEnergies.from_values(self.household.energies(period))
 
-    def string(self, number: int) -> tuple[float, float, float]:
+    def pv_string(self, number: int) -> tuple[float, float, float]:
         """Return power, voltage and current of the first or second string of panels."""
-        power = self.flow.pv * (0.52 if number == 1 else 0.48)
+        power = self.powers.pv * (0.52 if number == 1 else 0.48)
         if power <= 0:
             return 0.0, 0.0, 0.0
-        voltage = (250.0 if number == 1 else 246.0) + 60.0 * self.flow.pv / self.home.peak_power
+        voltage = (250.0 if number == 1 else 246.0) + 60.0 * self.powers.pv / self.household.peak_power
         return power, voltage, power / voltage
 
     @property
     def grid_voltage(self) -> float:
         """The voltage at the terminals, lifted by what is fed in."""
-        return 229.5 + 5.0 * self.flow.ac / self.home.peak_power
+        return 229.5 + 5.0 * self.powers.ac / self.household.peak_power
 
 
-class Ask(NamedTuple):
+class GrowattCallContext(NamedTuple):
     """One request of one account, its arguments merged."""
 
     arguments: Mapping[str, str]
-    holder: Holder
-    stage: Stage
+    account: EmulatedAccount
+    context: RequestContext
 
     @property
-    def site(self) -> Site | None:
+    def site(self) -> EmulatedPlant | None:
         """The account's plant that is asked about, by its id or by a device of it."""
         serial = next((self.arguments[key] for key in _SERIALS if self.arguments.get(key)), None)
         plant = self.arguments.get("plantId") or self.arguments.get("plantID")
-        for site in self.holder.sites:
+        for site in self.account.plants:
             if serial in (None, *site.devices) and plant in (None, "", site.id) and (serial or plant):
                 return site
         return None
 
     @property
-    def plant(self) -> Unit | None:
+    def plant_device(self) -> GrowattDevice | None:
         """The plant that is asked about as a whole."""
-        return None if self.site is None else self.main(self.site)
+        return None if self.site is None else self.main_device(self.site)
 
-    def main(self, site: Site) -> Unit:
+    def main_device(self, site: EmulatedPlant) -> GrowattDevice:
         """Return a plant's main device."""
-        return Unit(site, site.devices[0], site.homes[0], self.stage.uploaded_at())
+        return GrowattDevice(site, site.devices[0], site.households[0], self.context.uploaded_at())
 
-    def unit(self, kind: str) -> Unit | None:
+    def device(self, kind: str) -> GrowattDevice | None:
         """Return the device that is asked about, when it is the account's and of this kind."""
         site = self.site
-        if site is None or KINDS[site.family] != kind:
+        if site is None or DEVICE_TYPES[site.family] != kind:
             return None
         serials = [self.arguments[key] for key in _SERIALS if self.arguments.get(key)]
-        return self.main(site) if site.devices[0] in serials else None
+        return self.main_device(site) if site.devices[0] in serials else None
 
     @property
     def span(self) -> int:
         """What a chart covers: 0 a day, 1 a month in days, 2 a year in months, 3 six years."""
-        return self.number("type", 0, unreadable=-1)
+        return self.integer("type", 0, unreadable=-1)
 
-    def number(self, name: str, missing: int, unreadable: int = 0) -> int:
+    def integer(self, name: str, missing: int, unreadable: int = 0) -> int:
         """Return a whole number among the arguments."""
         text = self.arguments.get(name, str(missing))
         return int(text) if text.isdecimal() else unreadable
 
-    def date(self, unit: Unit) -> date | None:
+    def date(self, unit: GrowattDevice) -> date | None:
         """Return the plant-local day that is asked about, today when none is named."""
         parts = (self.arguments.get("date") or unit.today).split("-")
         try:
@@ -182,7 +186,7 @@ class Ask(NamedTuple):
             return None
 
 
-def parts_of(period: str) -> list[str]:
+def subperiods(period: str) -> list[str]:
     """Return the days of a month or the months of a year.
 
     >>> parts_of("2026")[-1], parts_of("2026-02")[-1]
@@ -194,35 +198,35 @@ def parts_of(period: str) -> list[str]:
     return [f"{period}-{day:02d}" for day in range(1, monthrange(year, month)[1] + 1)]
 
 
-def periods(span: int, day: date) -> list[str]:
+def chart_periods(span: int, day: date) -> list[str]:
     """Return the bars of a chart.
 
     >>> periods(3, date(2026, 6, 21))[0]
     '2021'
     """
     if span == 1:
-        return parts_of(f"{day:%Y-%m}")
+        return subperiods(f"{day:%Y-%m}")
     if span == 2:
-        return parts_of(f"{day:%Y}")
+        return subperiods(f"{day:%Y}")
     return [str(day.year - back) for back in reversed(range(YEARS_SHOWN))] if span == 3 else []
 
 
-def five_minutes() -> list[str]:
+def five_minute_keys() -> list[str]:
     """Return every chart key of a day, "00:00" to "23:55"."""
     return [str(timedelta(minutes=minute)).zfill(8)[:5] for minute in range(0, 1440, 5)]
 
 
-def told(body: Any, *headers: tuple[str, str]) -> Told:
+def json_response(body: Any, *headers: tuple[str, str]) -> EmulatedResponse:
     """Return one JSON answer."""
-    return Told(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(), headers=headers)
+    return EmulatedResponse(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(), headers=headers)
 
 
-def ok(inner: Any) -> dict[str, Any]:
+def success(inner: Any) -> dict[str, Any]:
     """Return an answer in the envelope of the newer calls."""
     return {"result": 1, "obj": inner, "msg": ""}
 
 
-class Failed(Exception):
+class GrowattFailure(Exception):
     """The cloud's own "no": a whole answer instead of an inner value."""
 
     def __init__(self, body: Any) -> None:
@@ -230,6 +234,6 @@ class Failed(Exception):
         super().__init__()
 
 
-def unknown() -> Failed:
+def unknown_device() -> GrowattFailure:
     """Return what most newer calls say of an id that is not the account's or of another family."""
-    return Failed({"result": 0, "obj": None, "msg": "504"})
+    return GrowattFailure({"result": 0, "obj": None, "msg": "504"})

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def plain(value: float, digits: int = 1) -> str:
+def decimal(value: float, digits: int = 1) -> str:
     """Write a number without needless zeros.
 
     >>> plain(12.30), plain(0.0), plain(-0.04), plain(0.845, 2), plain(7, 0)
@@ -29,25 +29,25 @@ def kilowatt(watt: float) -> str:
     >>> kilowatt(1180.0), kilowatt(3.0)
     ('1.18', '0')
     """
-    return plain(watt / 1000, 2)
+    return decimal(watt / 1000, 2)
 
 
-def scaled(kwh: float) -> str:
+def energy_text(kwh: float) -> str:
     """Write an energy with the unit that fits, as the plant list does.
 
     >>> scaled(9.3), scaled(2562.4), scaled(0)
     ('9.3 kWh', '2.56 MWh', '0 kWh')
     """
-    return f"{plain(kwh / 1000, 2)} MWh" if kwh >= 1000 else f"{plain(kwh)} kWh"
+    return f"{decimal(kwh / 1000, 2)} MWh" if kwh >= 1000 else f"{decimal(kwh)} kWh"
 
 
-def share(part: float, whole: float) -> str:
+def percent(part: float, whole: float) -> str:
     """Write a percentage.
 
     >>> share(1.8, 10.9), share(1, 0)
     ('16.5%', '0%')
     """
-    return f"{plain(100 * part / whole if whole > 0 else 0)}%"
+    return f"{decimal(100 * part / whole if whole > 0 else 0)}%"
 
 
 def tenth(value: float) -> float:
@@ -55,7 +55,7 @@ def tenth(value: float) -> float:
     return round(value, 1)
 
 
-def widened(value: float) -> float:
+def float32(value: float) -> float:
     """Return what a Java float becomes as a double.
 
     >>> widened(53.08)
@@ -64,7 +64,7 @@ def widened(value: float) -> float:
     return float(unpack("<f", pack("<f", round(value, 2)))[0])
 
 
-def stamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
     """Write a moment as text on its own wall clock."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
@@ -95,6 +95,6 @@ def zeros(names: str) -> dict[str, Any]:
     return dict.fromkeys(names.split(), 0)
 
 
-def blanks(names: str) -> dict[str, Any]:
+def empty_texts(names: str) -> dict[str, Any]:
     """Return a bean whose members are all empty texts."""
     return dict.fromkeys(names.split(), "")

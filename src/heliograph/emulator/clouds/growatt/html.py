@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from heliograph.emulator.api import Told
+from heliograph.emulator.api import EmulatedResponse
 
 HTML = "text/html;charset=UTF-8"
 
 
-def page(title: str, body: str, status: int = 200) -> Told:
+def page(title: str, body: str, status: int = 200) -> EmulatedResponse:
     """Return one web page."""
     head = f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{title}</title></head>'
-    return Told(f"{head}<body>{body}</body></html>\n".encode(), status, HTML)
+    return EmulatedResponse(f"{head}<body>{body}</body></html>\n".encode(), status, HTML)
 
 
 LOGIN = page(
@@ -25,11 +25,11 @@ NOT_LOGGED_IN = page(
     500,
 )
 # Quirk: … or by a move to the portal's error page (PLCHome/growatt issue 30).
-MOVED_TO_LOGIN = Told(b"", 302, HTML, (("Location", "/error.do?errorMess=errorNoLogin"),))
+MOVED_TO_LOGIN = EmulatedResponse(b"", 302, HTML, (("Location", "/error.do?errorMess=errorNoLogin"),))
 # Quirk: the edge refuses some agents by name (growattServer issue 45), and requests that name none.
 NO_AGENT = page("403 Forbidden", "<h1>403 Forbidden</h1><p>denied by UA ACL = blacklist</p><hr>Powered by Tengine", 403)
 # Quirk: the firewall blocks an address or a rhythm with a Chinese page (noah-mqtt issue 51).
-FIREWALL = Told(
+FIREWALL = EmulatedResponse(
     '<!doctypehtml><html lang="zh-cn"><meta charset="utf-8"><title>405</title><body><script src="//errors.aliyun.com/">'
     "</script><p>您的访问被阻断</p><p>Sorry, your request has been "
     "blocked as it may cause potential threats to the server's security.</p></body></html>\n".encode(),

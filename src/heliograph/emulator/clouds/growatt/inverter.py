@@ -7,48 +7,48 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.core.parsing import CHINA
 from heliograph.emulator.clouds.growatt import charts, html
-from heliograph.emulator.clouds.growatt.context import ANSWERS, Ask, Failed, Unit
-from heliograph.emulator.clouds.growatt.formatting import plain, stamp, tenth, widened
+from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice, GrowattFailure
+from heliograph.emulator.clouds.growatt.formatting import decimal, float32, tenth, timestamp
 from heliograph.emulator.clouds.growatt.templates import inverter_bean
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
-    from heliograph.emulator.api import Told
+    from heliograph.emulator.api import EmulatedResponse
 
 _NOON = 12
 
 
-@ANSWERS.to(GrowattCalls.inverter_data)
-def data(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.inverter_data)
+def data(ask: GrowattCallContext) -> dict[str, Any]:
     """The power curve of a day."""
-    if (unit := ask.unit("inverter")) is None:
-        raise Failed({"msg": "501", "success": False})
+    if (unit := ask.device("inverter")) is None:
+        raise GrowattFailure({"msg": "501", "success": False})
     return charts.power_curve(ask, unit, lambda flow: flow.ac)
 
 
-@ANSWERS.to(GrowattCalls.inverter_detail)
-def detail(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.inverter_detail)
+def detail(ask: GrowattCallContext) -> dict[str, Any]:
     """Everything, in W and kWh. Quirk: an unknown id is the whole bean in zeros, at the server's own time."""
-    unit = ask.unit("inverter")
+    unit = ask.device("inverter")
     if unit is None:
-        return inverter_bean() | {"time": stamp(ask.stage.now().astimezone(CHINA))}
-    on = unit.flow.ac > 0
+        return inverter_bean() | {"time": timestamp(ask.context.now().astimezone(CHINA))}
+    on = unit.powers.ac > 0
     return inverter_bean() | {
         "inverterId": unit.serial,
         "status": int(on),
         "statusText": "Normal" if on else "Waiting",
-        "time": stamp(unit.local),
+        "time": timestamp(unit.local_time),
         **_measured(unit),
-        **_counted(unit, forgets=ask.stage.fault("zero_totals") is not None),
+        **_counted(unit, forgets=ask.context.fault("zero_totals") is not None),
     }
 
 
-def _measured(unit: Unit) -> dict[str, Any]:
-    flow, volts = unit.flow, unit.grid_voltage
-    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.string(1), unit.string(2)
-    warmth = unit.flow.ac / unit.home.peak_power
+def _measured(unit: GrowattDevice) -> dict[str, Any]:
+    flow, volts = unit.powers, unit.grid_voltage
+    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
+    warmth = unit.powers.ac / unit.household.peak_power
     return {
-        "fac": widened(49.98),
+        "fac": float32(49.98),
         "iacr": tenth(flow.ac / volts),
         "ipv1": tenth(ipv1),
         "ipv2": tenth(ipv2),
@@ -60,15 +60,15 @@ def _measured(unit: Unit) -> dict[str, Any]:
         "ppv1": tenth(pv1),
         "ppv2": tenth(pv2),
         "temperature": tenth(20 + 30 * warmth),
-        "vacr": widened(volts),
-        "vpv1": widened(vpv1),
-        "vpv2": widened(vpv2),
+        "vacr": float32(volts),
+        "vpv1": float32(vpv1),
+        "vpv2": float32(vpv2),
     }
 
 
-def _counted(unit: Unit, *, forgets: bool) -> dict[str, Any]:
+def _counted(unit: GrowattDevice, *, forgets: bool) -> dict[str, Any]:
     # Quirk: some forget their totals from midnight until they start; their plants do not (home-assistant/core 67366).
-    total = 0.0 if forgets and not unit.flow.ac and unit.local.hour < _NOON else unit.total.pv
+    total = 0.0 if forgets and not unit.powers.ac and unit.local_time.hour < _NOON else unit.total.pv
     found: dict[str, Any] = {"epvTotal": tenth(total)}
     for name, kwh in (("Today", unit.day.pv), ("Total", total)):
         first = tenth(kwh * 0.52)
@@ -85,8 +85,8 @@ _TWO_NAMES = (
 )
 
 
-@ANSWERS.to(GrowattCalls.inverter_detail_two)
-def detail_two(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.inverter_detail_two)
+def detail_two(ask: GrowattCallContext) -> dict[str, Any]:
     """The same figures in snake case, with a list of what they are."""
     bean = detail(ask)
     renamed = {
@@ -101,43 +101,43 @@ def detail_two(ask: Ask) -> dict[str, Any]:
     return {"data": {name: float(value) for name, value in numbers.items()} | flags, "parameterName": _TWO_NAMES}
 
 
-@ANSWERS.to(GrowattCalls.classic_inverter_info)
-def info(ask: Ask) -> Told:
+@ROUTER.route(GrowattCalls.classic_inverter_info)
+def info(ask: GrowattCallContext) -> EmulatedResponse:
     """The portal's settings page, with the inverter in a script; an unknown one has no script."""
-    unit = ask.unit("inverter")
+    unit = ask.device("inverter")
     if unit is None:
         return html.page("Inverter", "<h1>Inverter settings</h1>")
     bean = {
         "activeRate": "100",
         "alias": unit.serial,
-        "datalogSn": f"QMN{unit.site.id:0>13}",
+        "datalogSn": f"QMN{unit.plant.id:0>13}",
         "deviceModel": "GROWATT 3000MTL-S",
         "fwVersion": "AH1.0",
         "haveAfci": "false",
         "innerVersion": "AHAA07xx",
         "isBig": "false",
-        "lastUpdateTime": stamp(unit.local),
+        "lastUpdateTime": timestamp(unit.local_time),
         "location": "",
         "lost": "false",
         "model": "A0B0D0T0PFU1M3S1",
         "modelText": "A0B0D0T0PFU1M3S1",
-        "nominalPower": str(int(unit.home.peak_power)),
+        "nominalPower": str(int(unit.household.peak_power)),
         "onOff": "1",
         "pf": "1.0",
         "pfModel": "0",
-        "plantId": unit.site.id,
+        "plantId": unit.plant.id,
         "pvPfCmdMemoryState": "0",
         "reactiveRate": "0",
         "sn": unit.serial,
-        "status": "1" if unit.flow.ac > 0 else "0",
-        "sysTime": stamp(unit.local),
-        "timezone": plain((unit.now.utcoffset() or unit.at - unit.at).total_seconds() / 3600),
+        "status": "1" if unit.powers.ac > 0 else "0",
+        "sysTime": timestamp(unit.local_time),
+        "timezone": decimal((unit.now.utcoffset() or unit.uploaded_at - unit.uploaded_at).total_seconds() / 3600),
         "voltageHighLimit": "263.0",
         "voltageLowLimit": "186.0",
         "wideVoltageEnable": "0",
         "workingFrequencyMax": "51.5",
         "workingFrequencyMin": "47.53",
-        **unit.site.settings.get("inverter", {}),
+        **unit.plant.settings.get("inverter", {}),
     }
     return html.page(
         "Inverter", f"<h1>Inverter settings</h1><script>var inv=JSON.parse('{json.dumps(bean)}');</script>"

@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from heliograph.emulator.clouds.growatt import charts
-from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Energy, Unit, ok, periods, unknown
-from heliograph.emulator.clouds.growatt.formatting import kilowatt, plain, share
-from heliograph.emulator.clouds.growatt.plants import STORAGES, price_of
+from heliograph.emulator.clouds.growatt.context import (
+    DEVICE_TYPES,
+    ROUTER,
+    GrowattCallContext,
+    GrowattDevice,
+    GrowattEnergies,
+    chart_periods,
+    success,
+    unknown_device,
+)
+from heliograph.emulator.clouds.growatt.formatting import decimal, kilowatt, percent
+from heliograph.emulator.clouds.growatt.plants import STORAGE_TYPES, energy_price
 from heliograph.vendors.growatt.api import GrowattCalls
 
 NOT_A_MIX = {
@@ -18,90 +27,90 @@ NOT_A_MIX = {
 """Quirk: an id that is no mix gets another, sign-prefixed bean of zeros (a NEO owner's capture)."""
 
 
-def _mix(ask: Ask) -> Unit:
-    if (unit := ask.unit("mix")) is None:
-        raise unknown()
+def _mix(ask: GrowattCallContext) -> GrowattDevice:
+    if (unit := ask.device("mix")) is None:
+        raise unknown_device()
     return unit
 
 
-@ANSWERS.to(GrowattCalls.mix_info)
-def info(ask: Ask) -> dict[str, str]:
+@ROUTER.route(GrowattCalls.mix_info)
+def info(ask: GrowattCallContext) -> dict[str, str]:
     """Headline figures: W, kWh and V, all of them texts."""
-    if (unit := ask.unit("mix")) is None:
+    if (unit := ask.device("mix")) is None:
         return dict(NOT_A_MIX)
-    flow, day, total = unit.flow, unit.day, unit.total
-    soc = plain(flow.soc, 0)
+    flow, day, total = unit.powers, unit.day, unit.total
+    soc = decimal(flow.soc, 0)
     return {
         # The battery of an emulated home is only ever charged by its panels.
         "acChargeEnergyToday": "0",
         "acChargeEnergyTotal": "0",
         "acChargePower": "0",
         "capacity": soc,
-        "eBatChargeToday": plain(day.charge),
-        "eBatChargeTotal": plain(total.charge),
-        "eBatDisChargeToday": plain(day.discharge),
-        "eBatDisChargeTotal": plain(total.discharge),
-        "epvToday": plain(day.pv),
-        "epvTotal": plain(total.pv),
+        "eBatChargeToday": decimal(day.charge),
+        "eBatChargeTotal": decimal(total.charge),
+        "eBatDisChargeToday": decimal(day.discharge),
+        "eBatDisChargeTotal": decimal(total.discharge),
+        "epvToday": decimal(day.pv),
+        "epvTotal": decimal(total.pv),
         "isCharge": "1" if flow.charge > 0 else "0",
-        "pCharge1": plain(flow.charge),
-        "pDischarge1": plain(flow.discharge),
+        "pCharge1": decimal(flow.charge),
+        "pDischarge1": decimal(flow.discharge),
         "soc": f"{soc}%",
         "upsPac1": "0",
         "upsPac2": "0",
         "upsPac3": "0",
-        "vbat": plain(_battery_voltage(unit)),
-        "vbatdsp": plain(_battery_voltage(unit) + 0.2),
-        "vpv1": plain(unit.string(1)[1]),
-        "vpv2": plain(unit.string(2)[1]),
+        "vbat": decimal(_battery_voltage(unit)),
+        "vbatdsp": decimal(_battery_voltage(unit) + 0.2),
+        "vpv1": decimal(unit.pv_string(1)[1]),
+        "vpv2": decimal(unit.pv_string(2)[1]),
     }
 
 
-def _battery_voltage(unit: Unit) -> float:
-    return 49.0 + 0.045 * unit.flow.soc
+def _battery_voltage(unit: GrowattDevice) -> float:
+    return 49.0 + 0.045 * unit.powers.soc
 
 
-@ANSWERS.to(GrowattCalls.mix_totals)
-def totals(ask: Ask) -> dict[str, str]:
+@ROUTER.route(GrowattCalls.mix_totals)
+def totals(ask: GrowattCallContext) -> dict[str, str]:
     """Energies, with the cloud's own capitals and one "1" too many."""
     unit = _mix(ask)
-    day, total, price = unit.day, unit.total, price_of(unit.site)
+    day, total, price = unit.day, unit.total, energy_price(unit.plant)
     return {
-        "echargetoday": plain(day.charge),
-        "echargetotal": plain(total.charge),
-        "edischarge1Today": plain(day.discharge),
-        "edischarge1Total": plain(total.discharge),
-        "elocalLoadToday": plain(day.load),
-        "elocalLoadTotal": plain(total.load),
-        "epvToday": plain(day.pv),
-        "epvTotal": plain(total.pv),
-        "etoGridToday": plain(day.sold),
-        "etogridTotal": plain(total.sold),
-        "photovoltaicRevenueToday": plain(day.pv * price),
-        "photovoltaicRevenueTotal": plain(total.pv * price),
+        "echargetoday": decimal(day.charge),
+        "echargetotal": decimal(total.charge),
+        "edischarge1Today": decimal(day.discharge),
+        "edischarge1Total": decimal(total.discharge),
+        "elocalLoadToday": decimal(day.load),
+        "elocalLoadTotal": decimal(total.load),
+        "epvToday": decimal(day.pv),
+        "epvTotal": decimal(total.pv),
+        "etoGridToday": decimal(day.grid_export),
+        "etogridTotal": decimal(total.grid_export),
+        "photovoltaicRevenueToday": decimal(day.pv * price),
+        "photovoltaicRevenueTotal": decimal(total.pv * price),
         "unit": "€",
     }
 
 
-@ANSWERS.to(GrowattCalls.mix_system_status)
-def system_status(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.mix_system_status)
+def system_status(ask: GrowattCallContext) -> dict[str, Any]:
     """Live power flows in kW but for the two strings; measured ones are texts, computed ones numbers."""
     unit = _mix(ask)
-    flow, volts = unit.flow, plain(unit.grid_voltage)
-    (pv1, vpv1, _), (pv2, vpv2, _) = unit.string(1), unit.string(2)
+    flow, volts = unit.powers, decimal(unit.grid_voltage)
+    (pv1, vpv1, _), (pv2, vpv2, _) = unit.pv_string(1), unit.pv_string(2)
     return {
-        "SOC": plain(flow.soc, 0),
+        "SOC": decimal(flow.soc, 0),
         "chargePower": _computed(flow.charge),
         "fAc": "50.02",
         "lost": "mix.status.normal",
         "pLocalLoad": _computed(flow.load),
         # Quirk: W in an answer that is otherwise in kW.
-        "pPv1": plain(pv1),
-        "pPv2": plain(pv2),
-        "pactogrid": _computed(flow.sold),
-        "pactouser": _computed(flow.bought),
+        "pPv1": decimal(pv1),
+        "pPv2": decimal(pv2),
+        "pactogrid": _computed(flow.grid_export),
+        "pactouser": _computed(flow.grid_import),
         "pdisCharge1": _computed(flow.discharge),
-        "pmax": plain(unit.home.peak_power / 1000),
+        "pmax": decimal(unit.household.peak_power / 1000),
         "ppv": kilowatt(flow.pv),
         "priorityChoose": "0",
         "status": "5",
@@ -110,9 +119,9 @@ def system_status(ask: Ask) -> dict[str, Any]:
         "upsVac1": "0",
         "uwSysWorkMode": "5" if flow.pv > 0 else "6",
         "vAc1": volts,
-        "vBat": plain(_battery_voltage(unit)),
-        "vPv1": plain(vpv1),
-        "vPv2": plain(vpv2),
+        "vBat": decimal(_battery_voltage(unit)),
+        "vPv1": decimal(vpv1),
+        "vPv2": decimal(vpv2),
         "vac1": volts,
         "wBatteryType": "1",
     }
@@ -123,12 +132,12 @@ def _computed(watt: float) -> float:
     return int(kw) if kw == int(kw) else kw
 
 
-@ANSWERS.to(GrowattCalls.mix_detail)
-def detail(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.mix_detail)
+def detail(ask: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
     unit = _mix(ask)
     chart = charts.mix_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
-    return {"chartData": chart, **charts.sums(unit, ask)}
+    return {"chartData": chart, **charts.chart_sums(unit, ask)}
 
 
 _SETTINGS = {
@@ -172,23 +181,23 @@ def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
     return {f"{name}{number}": value for number in (1, 2, 3) for name, value in numbered}
 
 
-@ANSWERS.to(GrowattCalls.get_mix_inverter_settings)
-def settings(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.get_mix_inverter_settings)
+def settings(ask: GrowattCallContext) -> dict[str, Any]:
     """Every setting as text, as written."""
     unit = _mix(ask)
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         switches=("forcedChargeStopSwitch", "forcedDischargeStopSwitch"),
     )
-    own = {"pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
-    return ok({"mixBean": _SETTINGS | unused | own | unit.site.settings.get("mix", {})})
+    own = {"pf_sys_year": f"{unit.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
+    return success({"mixBean": _SETTINGS | unused | own | unit.plant.settings.get("mix", {})})
 
 
-@ANSWERS.to(GrowattCalls.spa_settings)
-def spa_settings(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.spa_settings)
+def spa_settings(ask: GrowattCallContext) -> dict[str, Any]:
     """The settings of an AC-coupled device, under the names V1 has for them."""
-    if (unit := ask.unit("spa")) is None:
-        raise unknown()
+    if (unit := ask.device("spa")) is None:
+        raise unknown_device()
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         "loadFirstStartTime",
@@ -196,8 +205,8 @@ def spa_settings(ask: Ask) -> dict[str, Any]:
         switches=("batFirstSwitch", "gridFirstSwitch", "loadFirstSwitch"),
     )
     shared = {name: _SETTINGS[name] for name in _SPA_HAS}
-    own = {"pf_sys_year": f"{unit.local:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
-    return {"spaBean": shared | unused | own | unit.site.settings.get("spa", {})}
+    own = {"pf_sys_year": f"{unit.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
+    return {"spaBean": shared | unused | own | unit.plant.settings.get("spa", {})}
 
 
 _SPA_HAS = (
@@ -215,46 +224,50 @@ _SPA_HAS = (
 _DASHBOARD_SERIES = ("ppv", "sysOut", "userLoad", "pacToUser")
 
 
-@ANSWERS.to(GrowattCalls.dashboard_data)
-def dashboard(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.dashboard_data)
+def dashboard(ask: GrowattCallContext) -> dict[str, Any]:
     """The portal's chart: texts with their unit. Quirk: a plant without a mix or storage device has none."""
-    unit = ask.plant
-    if unit is not None and KINDS[unit.site.family] not in STORAGES:
+    unit = ask.plant_device
+    if unit is not None and DEVICE_TYPES[unit.plant.family] not in STORAGE_TYPES:
         unit = None
-    energy = charts.energy_of(unit, ask) if unit else Energy()
+    energy = charts.period_energy(unit, ask) if unit else GrowattEnergies()
     return {
         "chartData": _dashboard_chart(unit, ask) if unit else {},
         "chartDataUnit": "kW" if ask.span == 0 else "kWh",
         "keyNames": ["Solar", "Load Consumption", "Export To Grid", "From Battery"],
         **_dashboard_sums(
-            energy, unit.total if unit else Energy(), wrong=unit is not None and unit.site.family == "mix"
+            energy, unit.total if unit else GrowattEnergies(), wrong=unit is not None and unit.plant.family == "mix"
         ),
     }
 
 
-def _dashboard_chart(unit: Unit, ask: Ask) -> dict[str, Any]:
+def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
     # Quirk: for mix the names lie: userLoad is the export and pacToUser what the battery gives (growattServer).
     if ask.span == 0:
-        rows = charts.samples(unit, ask)
+        rows = charts.day_powers(unit, ask)
         return {
-            key: dict(zip(_DASHBOARD_SERIES, map(kilowatt, (one.pv, one.load, one.sold, one.discharge)), strict=True))
+            key: dict(
+                zip(_DASHBOARD_SERIES, map(kilowatt, (one.pv, one.load, one.grid_export, one.discharge)), strict=True)
+            )
             for key, one in rows.items()
             if key != "00:00"
         }
     day = ask.date(unit)
-    found = [unit.energy(period) for period in periods(ask.span, day)] if day else []
-    columns = zip(*((one.pv, one.load, one.sold, one.discharge) for one in found), strict=True)
-    return {name: [plain(value) for value in column] for name, column in zip(_DASHBOARD_SERIES, columns, strict=False)}
+    found = [unit.energy(period) for period in chart_periods(ask.span, day)] if day else []
+    columns = zip(*((one.pv, one.load, one.grid_export, one.discharge) for one in found), strict=True)
+    return {
+        name: [decimal(value) for value in column] for name, column in zip(_DASHBOARD_SERIES, columns, strict=False)
+    }
 
 
-def _dashboard_sums(energy: Energy, total: Energy, *, wrong: bool) -> dict[str, str]:
+def _dashboard_sums(energy: GrowattEnergies, total: GrowattEnergies, *, wrong: bool) -> dict[str, str]:
     """Return the sums. Quirk: for mix only etouser, echarge1 and echargeToat are right (growattServer)."""
-    direct = energy.charge if wrong else max(0.0, energy.pv - energy.sold - energy.charge)
+    direct = energy.charge if wrong else max(0.0, energy.pv - energy.grid_export - energy.charge)
     own = direct + energy.discharge
-    load = own + energy.bought
-    produced = energy.load if wrong else own + energy.sold
+    load = own + energy.grid_import
+    produced = energy.load if wrong else own + energy.grid_export
     kwh = {
-        "eAcCharge": energy.sold + energy.bought if wrong else energy.sold,
+        "eAcCharge": energy.grid_export + energy.grid_import if wrong else energy.grid_export,
         "eCharge": produced,
         "eChargeToday1": own - energy.discharge,
         "eChargeToday2": own,
@@ -262,15 +275,15 @@ def _dashboard_sums(energy: Energy, total: Energy, *, wrong: bool) -> dict[str, 
         "echarge1": energy.discharge,
         "echargeToat": total.discharge,
         "elocalLoad": load,
-        "etouser": energy.bought,
+        "etouser": energy.grid_import,
         "photovoltaic": direct,
     }
     ratios = {
-        "ratio1": share(own, produced),
-        "ratio2": share(energy.sold, produced),
-        "ratio3": share(own, load),
-        "ratio4": share(energy.bought, load),
-        "ratio5": share(energy.discharge, own),
-        "ratio6": share(direct, own),
+        "ratio1": percent(own, produced),
+        "ratio2": percent(energy.grid_export, produced),
+        "ratio3": percent(own, load),
+        "ratio4": percent(energy.grid_import, load),
+        "ratio5": percent(energy.discharge, own),
+        "ratio6": percent(direct, own),
     }
-    return {name: f"{plain(value)}kWh" for name, value in kwh.items()} | ratios
+    return {name: f"{decimal(value)}kWh" for name, value in kwh.items()} | ratios

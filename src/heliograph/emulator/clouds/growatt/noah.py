@@ -5,69 +5,78 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Flow, five_minutes, ok, periods, unknown
-from heliograph.emulator.clouds.growatt.formatting import plain, tenth
-from heliograph.emulator.clouds.growatt.plants import name_of, price_of
+from heliograph.emulator.clouds.growatt.context import (
+    DEVICE_TYPES,
+    ROUTER,
+    GrowattCallContext,
+    GrowattPowers,
+    chart_periods,
+    five_minute_keys,
+    success,
+    unknown_device,
+)
+from heliograph.emulator.clouds.growatt.formatting import decimal, tenth
+from heliograph.emulator.clouds.growatt.plants import energy_price, plant_name
 from heliograph.vendors.growatt.api import GrowattCalls
 
-UNITS = ("EUR", "GBP", "USD", "AUD", "RMB")
+CURRENCIES = ("EUR", "GBP", "USD", "AUD", "RMB")
 
 
-@ANSWERS.to(GrowattCalls.is_plant_noah_system)
-def is_noah(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.is_plant_noah_system)
+def is_noah(ask: GrowattCallContext) -> dict[str, Any]:
     """Whether a plant is a Noah; one that is unknown is none."""
     site = ask.site
-    found = site is not None and KINDS[site.family] == "noah"
-    return ok(
+    found = site is not None and DEVICE_TYPES[site.family] == "noah"
+    return success(
         {
             "deviceSn": site.devices[0] if site and found else "",
             "isPlantHaveNexa": False,
             "isPlantHaveNoah": found,
             "isPlantNoahSystem": found,
             "plantId": ask.arguments.get("plantId", ""),
-            "plantName": name_of(site) if site else "",
+            "plantName": plant_name(site) if site else "",
         }
     )
 
 
-@ANSWERS.to(GrowattCalls.noah_system_status)
-def system_status(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.noah_system_status)
+def system_status(ask: GrowattCallContext) -> dict[str, Any]:
     """Live figures in W and kWh, all of them texts without units."""
-    if (unit := ask.unit("noah")) is None:
-        raise unknown()
-    flow, price = unit.flow, price_of(unit.site)
-    return ok(
+    if (unit := ask.device("noah")) is None:
+        raise unknown_device()
+    flow, price = unit.powers, energy_price(unit.plant)
+    return success(
         {
             "alias": "NOAH 2000",
             "associatedInvSn": "",
             "batteryNum": "1",
-            "chargePower": plain(flow.charge),
-            "disChargePower": plain(flow.discharge),
+            "chargePower": decimal(flow.charge),
+            "disChargePower": decimal(flow.discharge),
             # Quirk: clients read it as generation; over a day it is that, less what the battery still holds.
-            "eacToday": plain(unit.day.pv),
-            "eacTotal": plain(unit.total.pv),
-            "gridPower": plain(flow.bought - flow.sold),
+            "eacToday": decimal(unit.day.pv),
+            "eacTotal": decimal(unit.total.pv),
+            "gridPower": decimal(flow.grid_import - flow.grid_export),
             "isHaveCt": "true",
-            "loadPower": plain(flow.load),
+            "loadPower": decimal(flow.load),
             "moneyUnit": "€",
-            "pac": plain(flow.ac),
-            "plantId": unit.site.id,
-            "ppv": plain(flow.pv),
-            "profitToday": plain(unit.day.pv * price, 2),
-            "profitTotal": plain(unit.total.pv * price, 2),
-            "soc": plain(flow.soc, 0),
+            "pac": decimal(flow.ac),
+            "plantId": unit.plant.id,
+            "ppv": decimal(flow.pv),
+            "profitToday": decimal(unit.day.pv * price, 2),
+            "profitTotal": decimal(unit.total.pv * price, 2),
+            "soc": decimal(flow.soc, 0),
             "status": "1",
             "workMode": "0",
         }
     )
 
 
-@ANSWERS.to(GrowattCalls.noah_info)
-def info(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.noah_info)
+def info(ask: GrowattCallContext) -> dict[str, Any]:
     """Settings as written. Quirk: time segments are an array of objects with one member each."""
-    if (unit := ask.unit("noah")) is None:
-        raise unknown()
-    written = unit.site.settings.get("noah", {})
+    if (unit := ask.device("noah")) is None:
+        raise unknown_device()
+    written = unit.plant.settings.get("noah", {})
     segments = {name: value for name, value in written.items() if name.startswith("time_segment")}
     noah = {
         "alias": "NOAH 2000",
@@ -78,48 +87,48 @@ def info(ask: Ask) -> dict[str, Any]:
         "chargingSocLowLimit": "10",
         "defaultPower": "200",
         "deviceSn": unit.serial,
-        "formulaMoney": str(price_of(unit.site)),
+        "formulaMoney": str(energy_price(unit.plant)),
         "manName": "",
         "model": "NOAH 2000",
         "modelName": "",
-        "moneyUnitText": unit.site.settings.get("plant", {}).get("formulaMoneyUnitId", "EUR"),
-        "plantId": unit.site.id,
-        "plantName": name_of(unit.site),
+        "moneyUnitText": unit.plant.settings.get("plant", {}).get("formulaMoneyUnitId", "EUR"),
+        "plantId": unit.plant.id,
+        "plantName": plant_name(unit.plant),
         "tempType": "0",
         "version": "10.10.09.08.0001.4016",
         **{name: value for name, value in written.items() if name not in segments},
         "time_segment": [{name: value} for name, value in segments.items()],
     }
-    return ok(
+    return success(
         {
             "neoList": [],
             "noah": noah,
-            "plantList": [{"plantId": unit.site.id, "plantImgName": None, "plantName": name_of(unit.site)}],
-            "unitKeyList": list(UNITS),
-            "unitList": {unit: unit for unit in UNITS},
+            "plantList": [{"plantId": unit.plant.id, "plantImgName": None, "plantName": plant_name(unit.plant)}],
+            "unitKeyList": list(CURRENCIES),
+            "unitList": {unit: unit for unit in CURRENCIES},
         }
     )
 
 
-@ANSWERS.to(GrowattCalls.noah_chart)
-def chart(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.noah_chart)
+def chart(ask: GrowattCallContext) -> dict[str, Any]:
     """A day's powers in W, every key of it. Quirk: of the day before the one that is named (GrowattPublicApiPy)."""
-    if (unit := ask.unit("noah")) is None:
-        raise unknown()
+    if (unit := ask.device("noah")) is None:
+        raise unknown_device()
     named = ask.date(unit)
     flows = {f"{at:%H:%M}": one for at, one in unit.samples(named - timedelta(days=1))} if named else {}
-    return ok({key: _point(flows.get(key, Flow())) for key in five_minutes()})
+    return success({key: _point(flows.get(key, GrowattPowers())) for key in five_minute_keys()})
 
 
-def _point(flow: Flow) -> dict[str, str]:
-    return {"pac": plain(flow.ac), "ppv": plain(flow.pv), "totalHouseholdLoad": plain(flow.load)}
+def _point(flow: GrowattPowers) -> dict[str, str]:
+    return {"pac": decimal(flow.ac), "ppv": decimal(flow.pv), "totalHouseholdLoad": decimal(flow.load)}
 
 
-@ANSWERS.to(GrowattCalls.noah_energies)
-def energies(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.noah_energies)
+def energies(ask: GrowattCallContext) -> dict[str, Any]:
     """Solar energy by day, month or year, under the last two or four digits of each."""
-    if (unit := ask.unit("noah")) is None:
-        raise unknown()
+    if (unit := ask.device("noah")) is None:
+        raise unknown_device()
     named = ask._replace(arguments={**ask.arguments, "date": ask.arguments.get("dateTime", "")}).date(unit)
-    bars = periods(ask.number("dateType", 1), named) if named else []
-    return ok({one[-4:].split("-")[-1]: tenth(unit.energy(one).pv) for one in bars})
+    bars = chart_periods(ask.integer("dateType", 1), named) if named else []
+    return success({one[-4:].split("-")[-1]: tenth(unit.energy(one).pv) for one in bars})

@@ -6,74 +6,83 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.core.parsing import CHINA
 from heliograph.emulator.clouds.growatt import auth
-from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Energy, Failed, Flow, Unit, periods
-from heliograph.emulator.clouds.growatt.formatting import kilowatt, plain, scaled, stamp
+from heliograph.emulator.clouds.growatt.context import (
+    DEVICE_TYPES,
+    ROUTER,
+    GrowattCallContext,
+    GrowattDevice,
+    GrowattEnergies,
+    GrowattFailure,
+    GrowattPowers,
+    chart_periods,
+)
+from heliograph.emulator.clouds.growatt.formatting import decimal, energy_text, kilowatt, timestamp
 from heliograph.emulator.clouds.growatt.templates import plant_bean
 from heliograph.vendors.growatt.api import PAGE_SIZE, GrowattCalls
 
 if TYPE_CHECKING:
-    from heliograph.emulator.api import Site
+    from heliograph.emulator.api import EmulatedPlant
 
 KG_PER_KWH = 0.4
 PRICE = 0.3
-STORAGES = ("mix", "spa", "storage")
+STORAGE_TYPES = ("mix", "spa", "storage")
 """Kinds of devices the portal draws a battery for."""
 
 
-def name_of(site: Site) -> str:
+def plant_name(site: EmulatedPlant) -> str:
     """Return a plant's name, as last written."""
     return str(site.settings.get("plant", {}).get("plantName", site.name))
 
 
-def price_of(site: Site) -> float:
+def energy_price(site: EmulatedPlant) -> float:
     """Return what a kWh is worth, as last written."""
     return float(site.settings.get("plant", {}).get("formulaMoney", PRICE))
 
 
-def nominal_power(site: Site) -> int:
+def nominal_power(site: EmulatedPlant) -> int:
     """Return a plant's size in W, as last written."""
-    return int(site.settings.get("plant", {}).get("nominalPower", site.homes[0].peak_power))
+    return int(site.settings.get("plant", {}).get("nominalPower", site.households[0].peak_power))
 
 
-@ANSWERS.to(GrowattCalls.plant_list)
-def plant_list(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.plant_list)
+def plant_list(ask: GrowattCallContext) -> dict[str, Any]:
     """All plants, with units that scale in their texts."""
-    if ask.arguments.get("userId") != str(auth.user_id(ask.holder)):
-        raise Failed({})
-    units = [ask.main(site) for site in ask.holder.sites]
+    if ask.arguments.get("userId") != str(auth.user_id(ask.account)):
+        raise GrowattFailure({})
+    units = [ask.main_device(site) for site in ask.account.plants]
     total = sum(unit.total.pv for unit in units)
-    money = plain(sum(unit.total.pv * price_of(unit.site) for unit in units))
+    money = decimal(sum(unit.total.pv * energy_price(unit.plant) for unit in units))
     return {
         "success": True,
         "data": [_row(unit) for unit in units],
         "totalData": {
-            "CO2Sum": f"{plain(total * KG_PER_KWH / 1000, 2)} T",
+            "CO2Sum": f"{decimal(total * KG_PER_KWH / 1000, 2)} T",
             "currentPowerSum": "0 W",
             "eTotalMoneyText": f"{money} ",
-            "isHaveStorage": _flag(any(KINDS[unit.site.family] in STORAGES for unit in units)),
-            "todayEnergySum": scaled(sum(unit.day.pv for unit in units)),
-            "totalEnergySum": scaled(total),
+            "isHaveStorage": _flag(any(DEVICE_TYPES[unit.plant.family] in STORAGE_TYPES for unit in units)),
+            "todayEnergySum": energy_text(sum(unit.day.pv for unit in units)),
+            "totalEnergySum": energy_text(total),
         },
     }
 
 
-def _row(unit: Unit) -> dict[str, Any]:
-    storage = KINDS[unit.site.family] in STORAGES
+def _row(unit: GrowattDevice) -> dict[str, Any]:
+    storage = DEVICE_TYPES[unit.plant.family] in STORAGE_TYPES
     row = {
         # Quirk: no power here on many accounts, even at full sun (growattServer issues 20, 24, 26, 82).
         "currentPower": "0 W",
         "isHaveStorage": _flag(storage),
-        "plantId": unit.site.id,
-        "plantMoneyText": f"{plain(unit.day.pv * price_of(unit.site))} ",
-        "plantName": name_of(unit.site),
-        "todayEnergy": scaled(unit.day.pv),
-        "totalEnergy": scaled(unit.total.pv),
+        "plantId": unit.plant.id,
+        "plantMoneyText": f"{decimal(unit.day.pv * energy_price(unit.plant))} ",
+        "plantName": plant_name(unit.plant),
+        "todayEnergy": energy_text(unit.day.pv),
+        "totalEnergy": energy_text(unit.total.pv),
     }
     if storage:
         row |= {
-            "storagePDisCharge": plain(unit.flow.discharge),
-            "storagePCharge": plain(unit.flow.charge),
-            "storageCapacity": plain(unit.flow.soc, 0),
+            "storagePDisCharge": decimal(unit.powers.discharge),
+            "storagePCharge": decimal(unit.powers.charge),
+            "storageCapacity": decimal(unit.powers.soc, 0),
             "storageStatus": "1",
         }
     return row
@@ -83,84 +92,84 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-@ANSWERS.to(GrowattCalls.plant_detail, GrowattCalls.plant_years)
-def plant_detail(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.plant_detail, GrowattCalls.plant_years)
+def plant_detail(ask: GrowattCallContext) -> dict[str, Any]:
     """Energy per day, month or year; an unknown plant has none."""
-    unit = ask.plant
+    unit = ask.plant_device
     bars = {}
     if unit is not None and (day := ask.date(unit)) is not None:
-        bars = {period[-4:].split("-")[-1]: unit.energy(period).pv for period in periods(ask.span, day)}
+        bars = {period[-4:].split("-")[-1]: unit.energy(period).pv for period in chart_periods(ask.span, day)}
     worth = sum(bars.values())
     return {
         "success": True,
-        "data": {key: plain(value) for key, value in bars.items()},
+        "data": {key: decimal(value) for key, value in bars.items()},
         "plantData": {
-            "currentEnergy": f"{plain(worth)} kWh",
+            "currentEnergy": f"{decimal(worth)} kWh",
             "plantId": ask.arguments.get("plantId", ""),
-            "plantMoneyText": f"{plain(worth * price_of(unit.site)) if unit else 0} ",
-            "plantName": name_of(unit.site) if unit else "",
+            "plantMoneyText": f"{decimal(worth * energy_price(unit.plant)) if unit else 0} ",
+            "plantName": plant_name(unit.plant) if unit else "",
         },
     }
 
 
-@ANSWERS.to(GrowattCalls.plant_list_page)
-def plant_list_page(ask: Ask) -> list[dict[str, Any]]:
+@ROUTER.route(GrowattCalls.plant_list_page)
+def plant_list_page(ask: GrowattCallContext) -> list[dict[str, Any]]:
     """One page of plants; here, and only here, the bean knows energy and power."""
-    size = ask.number("pageSize", PAGE_SIZE)
-    first = (max(1, ask.number("toPageNum", 1)) - 1) * size
-    return [_listed(ask.main(site), ask.holder.username) for site in ask.holder.sites[first : first + size]]
+    size = ask.integer("pageSize", PAGE_SIZE)
+    first = (max(1, ask.integer("toPageNum", 1)) - 1) * size
+    return [_listed(ask.main_device(site), ask.account.username) for site in ask.account.plants[first : first + size]]
 
 
-def _listed(unit: Unit, owner: str) -> dict[str, Any]:
+def _listed(unit: GrowattDevice, owner: str) -> dict[str, Any]:
     return plant_bean(unit, owner) | {
-        "alias": name_of(unit.site),
-        "currentPac": round(unit.flow.pv, 1),
-        "currentPacStr": f"{kilowatt(unit.flow.pv)}kW",
+        "alias": plant_name(unit.plant),
+        "currentPac": round(unit.powers.pv, 1),
+        "currentPacStr": f"{kilowatt(unit.powers.pv)}kW",
         "eTotal": round(unit.total.pv, 6),
-        "etotalMoney": round(unit.total.pv * price_of(unit.site), 2),
-        "deviceCount": len(unit.site.devices),
+        "etotalMoney": round(unit.total.pv * energy_price(unit.plant), 2),
+        "deviceCount": len(unit.plant.devices),
         "isShare": None,
         "status": 1 if unit.asleep else 0,
         "unitMap": None,
     }
 
 
-@ANSWERS.to(GrowattCalls.plant_settings, GrowattCalls.get_plant_settings)
-def plant_settings(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.plant_settings, GrowattCalls.get_plant_settings)
+def plant_settings(ask: GrowattCallContext) -> dict[str, Any]:
     """The settings of one plant. Quirk: its energies are 0 whatever was produced."""
-    unit = ask.plant
+    unit = ask.plant_device
     if unit is not None:
-        return plant_bean(unit, ask.holder.username)
+        return plant_bean(unit, ask.account.username)
     blank = dict.fromkeys(("plantName", "country", "city", "plantAddress", "plant_lat", "plant_lng"), "")
     return {"id": 0, **blank, "timezone": 0, "nominalPower": 0, "userAccount": ""}
 
 
-@ANSWERS.to(GrowattCalls.plant_energy_data)
-def plant_energy_data(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.plant_energy_data)
+def plant_energy_data(ask: GrowattCallContext) -> dict[str, Any]:
     """Every quantity twice: as a number in a text, and with its unit."""
-    unit = ask.plant
-    today, total, power = (unit.day.pv, unit.total.pv, unit.flow.pv) if unit else (0.0, 0.0, 0.0)
+    unit = ask.plant_device
+    today, total, power = (unit.day.pv, unit.total.pv, unit.powers.pv) if unit else (0.0, 0.0, 0.0)
     month = unit.energy(unit.today[:7]).pv if unit else 0.0
     saved = total * KG_PER_KWH
-    size = nominal_power(unit.site) if unit else 0
+    size = nominal_power(unit.plant) if unit else 0
     return {
         "alarmValue": 0,
         "eventMessBeanList": [],
-        "formulaCo2Str": f"{plain(saved)}kg",
-        "formulaCo2Vlue": plain(saved),
-        "formulaCoalStr": f"{plain(saved)}kg",
-        "formulaCoalValue": plain(saved),
+        "formulaCo2Str": f"{decimal(saved)}kg",
+        "formulaCo2Vlue": decimal(saved),
+        "formulaCoalStr": f"{decimal(saved)}kg",
+        "formulaCoalValue": decimal(saved),
         "isHaveTigo": 0,
         **_twice("month", month),
-        "nominalPowerStr": f"{plain(size / 1000)}kWp",
+        "nominalPowerStr": f"{decimal(size / 1000)}kWp",
         "nominalPowerValue": f"{size:.1f}",
         "optimezerMap": {"isHaveOptimezer": 0},
-        "plantNumber": len(ask.holder.sites),
+        "plantNumber": len(ask.account.plants),
         "powerValue": f"{power:.1f}",
         "powerValueStr": f"{kilowatt(power)}kW",
         **_twice("today", today),
         **_twice("total", total),
-        "treeStr": plain(total * 0.055, 0),
+        "treeStr": decimal(total * 0.055, 0),
         "treeValue": f"{total * 0.055:.1f}",
         # Quirk: the year is never counted (captured on a NEO 800M-X).
         **_twice("year", 0.0),
@@ -172,15 +181,15 @@ def plant_energy_data(ask: Ask) -> dict[str, Any]:
             "success": True,
             "tmp": "19",
         },
-        "plantBean": _energy_bean(unit, ask.holder.username) if unit else None,
+        "plantBean": _energy_bean(unit, ask.account.username) if unit else None,
     }
 
 
 def _twice(name: str, kwh: float) -> dict[str, str]:
-    return {f"{name}Value": f"{kwh:.1f}", f"{name}Str": f"{plain(kwh)}kWh"}
+    return {f"{name}Value": f"{kwh:.1f}", f"{name}Str": f"{decimal(kwh)}kWh"}
 
 
-def _energy_bean(unit: Unit, owner: str) -> dict[str, Any]:
+def _energy_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
     """Return the bean as this call has it: nothing is null, a date a number, one name spelled otherwise."""
     bean = plant_bean(unit, owner)
     bare = {key: None if value in ("", []) else value for key, value in bean.items()}
@@ -190,14 +199,14 @@ def _energy_bean(unit: Unit, owner: str) -> dict[str, Any]:
     return bare | own
 
 
-@ANSWERS.to(GrowattCalls.plant_info)
-def plant_info(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.plant_info)
+def plant_info(ask: GrowattCallContext) -> dict[str, Any]:
     """Headline figures and devices by class. Quirk: a TLX stands in `invList`, never in `deviceList`."""
     return _overview(ask, tlx_in="invList")
 
 
-@ANSWERS.to(GrowattCalls.all_devices)
-def all_devices(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.all_devices)
+def all_devices(ask: GrowattCallContext) -> dict[str, Any]:
     """The older list, with every device in `deviceList`."""
     return _overview(ask, tlx_in="deviceList")
 
@@ -207,17 +216,17 @@ _LISTS = (
 )
 
 
-def _overview(ask: Ask, tlx_in: str) -> dict[str, Any]:
-    unit = ask.plant
+def _overview(ask: GrowattCallContext, tlx_in: str) -> dict[str, Any]:
+    unit = ask.plant_device
     answer: dict[str, Any] = {name: [] for name in _LISTS.split()} | _header(unit)
     if unit is None:
         return answer
     answer["datalogList"] = [_datalogger(unit)]
-    kind = KINDS[unit.site.family]
+    kind = DEVICE_TYPES[unit.plant.family]
     if kind == "tlx":
-        own = {"plantId": int(unit.site.id)} if tlx_in == "invList" else {"isParallel": "false", "xe_ct": "0"}
+        own = {"plantId": int(unit.plant.id)} if tlx_in == "invList" else {"isParallel": "false", "xe_ct": "0"}
         answer[tlx_in] = [_tlx_row(unit) | own]
-        answer["batList"] = [{"deviceSn": serial, "deviceType": "bat"} for serial in unit.site.devices[1:]]
+        answer["batList"] = [{"deviceSn": serial, "deviceType": "bat"} for serial in unit.plant.devices[1:]]
     elif kind == "inverter":
         answer["deviceList"] = [_device(unit) | _produced(unit)]
     elif kind != "noah":
@@ -225,34 +234,36 @@ def _overview(ask: Ask, tlx_in: str) -> dict[str, Any]:
     return answer
 
 
-def _header(unit: Unit | None) -> dict[str, Any]:
-    day, total, flow = (unit.day, unit.total, unit.flow) if unit else (Energy(), Energy(), Flow())
-    price, size = (price_of(unit.site), nominal_power(unit.site)) if unit else (PRICE, 0)
-    battery = flow if unit and KINDS[unit.site.family] in STORAGES else Flow()
+def _header(unit: GrowattDevice | None) -> dict[str, Any]:
+    day, total, flow = (
+        (unit.day, unit.total, unit.powers) if unit else (GrowattEnergies(), GrowattEnergies(), GrowattPowers())
+    )
+    price, size = (energy_price(unit.plant), nominal_power(unit.plant)) if unit else (PRICE, 0)
+    battery = flow if unit and DEVICE_TYPES[unit.plant.family] in STORAGE_TYPES else GrowattPowers()
     return {
         "ammeterType": "0",
-        "Co2Reduction": plain(total.pv * KG_PER_KWH, 2),
-        "invTodayPpv": plain(flow.pv),
+        "Co2Reduction": decimal(total.pv * KG_PER_KWH, 2),
+        "invTodayPpv": decimal(flow.pv),
         "isHaveOptimizer": 0,
         "isHavePumper": "0",
         "nominalPower": size,
         "nominal_Power": size,
         "optimizerType": 0,
-        "plantMoneyText": f"{plain(day.pv * price)}/€",
-        "storagePgrid": plain(battery.bought),
-        "storagePuser": plain(battery.load),
-        "storageTodayPpv": plain(battery.pv),
-        "todayDischarge": plain(day.discharge),
-        "todayEnergy": plain(day.pv),
-        "totalEnergy": plain(total.pv),
-        "totalMoneyText": plain(total.pv * price, 2),
-        "useEnergy": plain(day.load),
+        "plantMoneyText": f"{decimal(day.pv * price)}/€",
+        "storagePgrid": decimal(battery.grid_import),
+        "storagePuser": decimal(battery.load),
+        "storageTodayPpv": decimal(battery.pv),
+        "todayDischarge": decimal(day.discharge),
+        "todayEnergy": decimal(day.pv),
+        "totalEnergy": decimal(total.pv),
+        "totalMoneyText": decimal(total.pv * price, 2),
+        "useEnergy": decimal(day.load),
     }
 
 
-def _datalogger(unit: Unit) -> dict[str, Any]:
-    serial = f"QMN{unit.site.id:0>13}"
-    seen = stamp(unit.at.astimezone(CHINA))
+def _datalogger(unit: GrowattDevice) -> dict[str, Any]:
+    serial = f"QMN{unit.plant.id:0>13}"
+    seen = timestamp(unit.uploaded_at.astimezone(CHINA))
     return {
         "alias": serial,
         "client_url": "/192.0.2.10:54321",
@@ -273,34 +284,34 @@ def _datalogger(unit: Unit) -> dict[str, Any]:
     }
 
 
-def _device(unit: Unit) -> dict[str, Any]:
+def _device(unit: GrowattDevice) -> dict[str, Any]:
     return {
-        "datalogSn": f"QMN{unit.site.id:0>13}",
+        "datalogSn": f"QMN{unit.plant.id:0>13}",
         "deviceAilas": unit.serial,
         "deviceSn": unit.serial,
         "deviceStatus": "-1" if unit.asleep else "1",
-        "deviceType": KINDS[unit.site.family],
-        "energy": plain(unit.total.pv),
+        "deviceType": DEVICE_TYPES[unit.plant.family],
+        "energy": decimal(unit.total.pv),
         "location": "",
         "lost": unit.asleep,
     }
 
 
-def _produced(unit: Unit) -> dict[str, Any]:
+def _produced(unit: GrowattDevice) -> dict[str, Any]:
     return {
-        "eToday": plain(unit.day.pv),
-        "eTodayStr": f"{plain(unit.day.pv)}kWh",
-        "power": plain(unit.flow.ac),
-        "powerStr": f"{kilowatt(unit.flow.ac)}kW",
+        "eToday": decimal(unit.day.pv),
+        "eTodayStr": f"{decimal(unit.day.pv)}kWh",
+        "power": decimal(unit.powers.ac),
+        "powerStr": f"{kilowatt(unit.powers.ac)}kW",
     }
 
 
-def _tlx_row(unit: Unit) -> dict[str, Any]:
+def _tlx_row(unit: GrowattDevice) -> dict[str, Any]:
     return {
         **_device(unit),
         **_produced(unit),
         "bMerterConnectFlag": 0,
-        "bdc1Soc": round(unit.flow.soc),
+        "bdc1Soc": round(unit.powers.soc),
         "bdc2Soc": 0,
         "prePto": "-1",
         "type": 0,
@@ -308,13 +319,13 @@ def _tlx_row(unit: Unit) -> dict[str, Any]:
     }
 
 
-def _storage_row(unit: Unit) -> dict[str, Any]:
+def _storage_row(unit: GrowattDevice) -> dict[str, Any]:
     return {
         **_device(unit),
-        "activePower": plain(unit.flow.load),
-        "apparentPower": plain(unit.flow.load),
-        "capacity": f"{plain(unit.flow.soc, 0)}%",
-        "eChargeToday": plain(unit.day.charge),
-        "pCharge": plain(unit.flow.charge),
+        "activePower": decimal(unit.powers.load),
+        "apparentPower": decimal(unit.powers.load),
+        "capacity": f"{decimal(unit.powers.soc, 0)}%",
+        "eChargeToday": decimal(unit.day.charge),
+        "pCharge": decimal(unit.powers.charge),
         "storageType": "0",
     }

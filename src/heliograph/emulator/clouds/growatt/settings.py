@@ -7,90 +7,96 @@ from typing import TYPE_CHECKING
 from heliograph.emulator import device_faults
 from heliograph.emulator.clouds.growatt import html
 from heliograph.emulator.clouds.growatt.commands import (
-    CLASSIC,
-    MIX,
-    SHARES,
-    SPA,
-    STORAGE,
-    TLX,
-    Change,
-    Order,
-    noah_order,
-    refused,
+    CLASSIC_COMMANDS,
+    MIX_COMMANDS,
+    PERCENTAGE_MEMBERS,
+    SPA_COMMANDS,
+    STORAGE_COMMANDS,
+    TLX_COMMANDS,
+    Command,
+    SettingChanges,
+    noah_command,
+    refusal,
 )
-from heliograph.emulator.clouds.growatt.context import ANSWERS, Ask, Failed, Unit, ok
-from heliograph.emulator.clouds.growatt.noah import UNITS
+from heliograph.emulator.clouds.growatt.context import (
+    ROUTER,
+    GrowattCallContext,
+    GrowattDevice,
+    GrowattFailure,
+    success,
+)
+from heliograph.emulator.clouds.growatt.noah import CURRENCIES
 from heliograph.emulator.clouds.growatt.templates import tlx_settings_bean
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.payloads.plants import FORM
+from heliograph.vendors.growatt.payloads.plants import PLANT_FORM
 
 if TYPE_CHECKING:
-    from heliograph.emulator.api import Told
+    from heliograph.emulator.api import EmulatedResponse
 
 _BY_OPERATION = {
-    "tlxSet": ("tlx", TLX),
-    "mixSetApiNew": ("mix", MIX),
-    "mixSetApi": ("mix", MIX),
-    "spaSetApi": ("spa", SPA),
+    "tlxSet": ("tlx", TLX_COMMANDS),
+    "mixSetApiNew": ("mix", MIX_COMMANDS),
+    "mixSetApi": ("mix", MIX_COMMANDS),
+    "spaSetApi": ("spa", SPA_COMMANDS),
 }
 
 
-@ANSWERS.to(
+@ROUTER.route(
     GrowattCalls.update_inverter_setting,
     GrowattCalls.update_mix_inverter_setting,
     GrowattCalls.update_ac_inverter_setting,
     GrowattCalls.update_tlx_inverter_setting,
     GrowattCalls.update_tlx_inverter_time_segment,
 )
-def tcp_set(ask: Ask) -> Change:
+def tcp_set(ask: GrowattCallContext) -> SettingChanges:
     """The app's orders to TLX, mix and AC-coupled devices."""
     kind, orders = _BY_OPERATION.get(ask.arguments.get("op", ""), ("", {}))
-    unit = ask.unit(kind)
+    unit = ask.device(kind)
     if unit is None or unit.asleep:
         # An order goes through the logger to the device; one that is off or not there cannot take it.
-        raise refused("501")
+        raise refusal("501")
     _carry_out(ask, unit, kind, orders.get(ask.arguments.get("type", "")))
     return {"success": True, "msg": "200"}
 
 
-def _carry_out(ask: Ask, unit: Unit, kind: str, order: Order | None) -> None:
+def _carry_out(ask: GrowattCallContext, unit: GrowattDevice, kind: str, order: Command | None) -> None:
     present = tlx_settings_bean(battery=unit.has_battery) if kind == "tlx" else {}
-    present |= unit.site.settings.get(kind, {})
-    if order is None or device_faults.unwilling(ask.stage):
-        raise refused()
+    present |= unit.plant.settings.get(kind, {})
+    if order is None or device_faults.refuses_commands(ask.context):
+        raise refusal()
     try:
         change = order(_params(ask), present)
     except (ValueError, IndexError):
-        raise refused() from None
-    device_faults.take(unit.site, kind, change, ask.stage, SHARES)
+        raise refusal() from None
+    device_faults.apply_command(unit.plant, kind, change, ask.context, PERCENTAGE_MEMBERS)
 
 
-def _params(ask: Ask) -> list[str]:
+def _params(ask: GrowattCallContext) -> list[str]:
     found: list[str] = []
     while (value := ask.arguments.get(f"param{len(found) + 1}")) is not None:
         found.append(value)
     return found
 
 
-_BY_ACTION = {"tlxSet": ("tlx", TLX), "storageSPF5000Set": ("storage", STORAGE)}
+_BY_ACTION = {"tlxSet": ("tlx", TLX_COMMANDS), "storageSPF5000Set": ("storage", STORAGE_COMMANDS)}
 
 
-@ANSWERS.to(
+@ROUTER.route(
     GrowattCalls.update_classic_inverter_setting,
     GrowattCalls.set_classic_inverter_active_power_rate,
     GrowattCalls.set_classic_inverter_on_off,
 )
-def portal_set(ask: Ask) -> Change:
+def portal_set(ask: GrowattCallContext) -> SettingChanges:
     """The portal's orders, with the portal's words."""
     action = ask.arguments.get("action", "")
     if action == "inverterSet":
         commands = [ask.arguments.get("command_1", ""), ask.arguments.get("command_2", "")]
         numbered = {f"param{place}": text for place, text in enumerate(commands, start=1)}
         ask = ask._replace(arguments={**ask.arguments, **numbered, "type": ask.arguments.get("paramId", "")})
-    kind, orders = ("inverter", CLASSIC) if action == "inverterSet" else _BY_ACTION.get(action, ("", {}))
-    unit = ask.unit(kind)
+    kind, orders = ("inverter", CLASSIC_COMMANDS) if action == "inverterSet" else _BY_ACTION.get(action, ("", {}))
+    unit = ask.device(kind)
     if unit is None or unit.asleep:
-        raise refused()
+        raise refusal()
     _carry_out(ask, unit, kind, orders.get(ask.arguments.get("type", "")))
     return {"msg": "inv_set_success", "success": True}
 
@@ -99,13 +105,13 @@ _NUMBERS = ("formulaCoal", "formulaSo2", "formulaCo2", "plantType", "timezone", 
 _HUGE = 1e9
 
 
-@ANSWERS.to(GrowattCalls.send_plant_settings)
-def update_plant(ask: Ask) -> Change | Told:
+@ROUTER.route(GrowattCalls.send_plant_settings)
+def update_plant(ask: GrowattCallContext) -> SettingChanges | EmulatedResponse:
     """The settings form of a plant. Quirk: every part has to be there, or the server fails inside."""
     if ask.site is None:
-        raise refused("501")
+        raise refusal("501")
     try:
-        written = {member: ask.arguments[part] for part, member in FORM.items() if member not in (None, "id")}
+        written = {member: ask.arguments[part] for part, member in PLANT_FORM.items() if member not in (None, "id")}
         numbers = {name: _whole(written[name]) for name in _NUMBERS}
         price = _whole(written["formulaMoneyStr"])
     except (KeyError, ValueError):
@@ -121,28 +127,28 @@ def _whole(text: str) -> float:
     return int(value) if value == int(value) else value
 
 
-@ANSWERS.to(GrowattCalls.update_noah_settings)
-def noah_set(ask: Ask) -> Change:
+@ROUTER.route(GrowattCalls.update_noah_settings)
+def noah_set(ask: GrowattCallContext) -> SettingChanges:
     """An order to a Noah."""
-    unit = ask.unit("noah")
+    unit = ask.device("noah")
     try:
         if unit is None:
-            raise refused()
+            raise refusal()
         if ask.arguments.get("type") == "updatePlantMoney":
             _set_price(ask, unit)
         else:
-            _carry_out(ask, unit, "noah", noah_order(ask.arguments.get("type", "")))
-    except Failed as failure:
-        raise Failed({"result": 0, "obj": None, "msg": failure.body["msg"]}) from None
-    return ok(None)
+            _carry_out(ask, unit, "noah", noah_command(ask.arguments.get("type", "")))
+    except GrowattFailure as failure:
+        raise GrowattFailure({"result": 0, "obj": None, "msg": failure.body["msg"]}) from None
+    return success(None)
 
 
-def _set_price(ask: Ask, unit: Unit) -> None:
+def _set_price(ask: GrowattCallContext, unit: GrowattDevice) -> None:
     plant, price, currency = (*_params(ask), "", "", "")[:3]
-    if plant != unit.site.id or currency not in UNITS:
-        raise refused()
+    if plant != unit.plant.id or currency not in CURRENCIES:
+        raise refusal()
     try:
         changes = {"formulaMoney": _whole(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
     except ValueError:
-        raise refused() from None
-    unit.site.settings.setdefault("plant", {}).update(changes)
+        raise refusal() from None
+    unit.plant.settings.setdefault("plant", {}).update(changes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph.emulator.clouds.growatt.context import ANSWERS, Ask, Unit, unknown
-from heliograph.emulator.clouds.growatt.formatting import plain, stamp, tenth, widened, zeros
+from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice, unknown_device
+from heliograph.emulator.clouds.growatt.formatting import decimal, float32, tenth, timestamp, zeros
 from heliograph.vendors.growatt.api import GrowattCalls
 
 NOT_A_STORAGE = {
@@ -17,52 +17,52 @@ NOT_A_STORAGE = {
 """Quirk: an id that is no storage gets an older, sign-prefixed bean of zeros (a NEO owner's capture)."""
 
 
-def _storage(ask: Ask) -> Unit:
-    if (unit := ask.unit("storage")) is None:
-        raise unknown()
+def _storage(ask: GrowattCallContext) -> GrowattDevice:
+    if (unit := ask.device("storage")) is None:
+        raise unknown_device()
     return unit
 
 
-def _battery_voltage(unit: Unit) -> float:
-    return 49.0 + 0.045 * unit.flow.soc
+def _battery_voltage(unit: GrowattDevice) -> float:
+    return 49.0 + 0.045 * unit.powers.soc
 
 
-def _load_share(unit: Unit) -> float:
-    return 100 * unit.flow.load / unit.home.peak_power
+def _load_share(unit: GrowattDevice) -> float:
+    return 100 * unit.powers.load / unit.household.peak_power
 
 
-@ANSWERS.to(GrowattCalls.storage_detail)
-def detail(ask: Ask) -> dict[str, str]:
+@ROUTER.route(GrowattCalls.storage_detail)
+def detail(ask: GrowattCallContext) -> dict[str, str]:
     """Live figures, all of them texts."""
-    unit = ask.unit("storage")
+    unit = ask.device("storage")
     if unit is None:
         return dict(NOT_A_STORAGE)
-    flow, day, total = unit.flow, unit.day, unit.total
-    (_, vpv1, ipv1), (_, vpv2, ipv2) = unit.string(1), unit.string(2)
+    flow, day, total = unit.powers, unit.day, unit.total
+    (_, vpv1, ipv1), (_, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
     return {
-        "activePower": plain(flow.load),
-        "apparentPower": plain(flow.load),
+        "activePower": decimal(flow.load),
+        "apparentPower": decimal(flow.load),
         "batSn": "",
-        "capacity": plain(flow.soc, 0),
-        "eBatChargeToday": plain(day.charge),
-        "eBatChargeTotal": plain(total.charge),
-        "eBatDisChargeToday": plain(day.discharge),
-        "eBatDisChargeTotal": plain(total.discharge),
-        "epvToday": plain(day.pv),
-        "epvTotal": plain(total.pv),
+        "capacity": decimal(flow.soc, 0),
+        "eBatChargeToday": decimal(day.charge),
+        "eBatChargeTotal": decimal(total.charge),
+        "eBatDisChargeToday": decimal(day.discharge),
+        "eBatDisChargeTotal": decimal(total.discharge),
+        "epvToday": decimal(day.pv),
+        "epvTotal": decimal(total.pv),
         "freqGrid": "50",
         "freqOutPut": "50",
-        "iChargePV1": plain(ipv1),
-        "iChargePV2": plain(ipv2),
-        "loadPercent": plain(_load_share(unit)),
-        "outPutPower": plain(flow.load),
+        "iChargePV1": decimal(ipv1),
+        "iChargePV2": decimal(ipv2),
+        "loadPercent": decimal(_load_share(unit)),
+        "outPutPower": decimal(flow.load),
         "outPutVolt": "230",
-        "pCharge1": plain(flow.charge),
+        "pCharge1": decimal(flow.charge),
         "pCharge2": "0",
         "vGrid": "231.4",
-        "vbat": plain(_battery_voltage(unit)),
-        "vpv1": plain(vpv1),
-        "vpv2": plain(vpv2),
+        "vbat": decimal(_battery_voltage(unit)),
+        "vpv1": decimal(vpv1),
+        "vpv2": decimal(vpv2),
     }
 
 
@@ -75,23 +75,23 @@ _DETAIL_ZERO = (
 _BEAN_ZERO = "eChargeToday eToUserToday epvTotal useEnergyToday"
 
 
-@ANSWERS.to(GrowattCalls.storage_params)
-def params(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.storage_params)
+def params(ask: GrowattCallContext) -> dict[str, Any]:
     """Two beans of numbers that disagree: the day's counters of the second stay zero, and PV is split otherwise."""
     unit = _storage(ask)
     return {"storageDetailBean": _live_bean(unit), "storageBean": _device_bean(unit)}
 
 
-def _live_bean(unit: Unit) -> dict[str, Any]:
-    flow, day, total = unit.flow, unit.day, unit.total
-    (pv1, vpv1, ipv1), (_, vpv2, ipv2) = unit.string(1), unit.string(2)
+def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
+    flow, day, total = unit.powers, unit.day, unit.total
+    (pv1, vpv1, ipv1), (_, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
     first = tenth(pv1)
     counters: dict[str, Any] = {}
     for name, energy in (("Today", day), ("Total", total)):
         counters |= {
             f"eBatDisCharge{name}": tenth(energy.discharge),
             f"eCharge{name}": tenth(energy.charge),
-            f"eToUser{name}": tenth(energy.bought),
+            f"eToUser{name}": tenth(energy.grid_import),
             f"eacCharge{name}": 0,
             f"eacDisCharge{name}": tenth(energy.load),
             f"epv{name}": tenth(energy.pv),
@@ -108,8 +108,8 @@ def _live_bean(unit: Unit) -> dict[str, Any]:
         "dischargeToStandbyReasonText": "Unknown",
         "eopDischrToday": tenth(day.discharge),
         "eopDischrTotal": tenth(total.discharge),
-        "freqGrid": widened(50.01),
-        "freqOutPut": widened(49.98),
+        "freqGrid": float32(50.01),
+        "freqOutPut": float32(49.98),
         "iAcCharge": 0,
         "iChargePV1": tenth(ipv1),
         "iChargePV2": tenth(ipv2),
@@ -118,7 +118,7 @@ def _live_bean(unit: Unit) -> dict[str, Any]:
         "outPutCurrent": tenth(flow.load / 230),
         "outPutPower": tenth(flow.load),
         "outPutVolt": 230,
-        "pAcInPut": tenth(flow.bought),
+        "pAcInPut": tenth(flow.grid_import),
         "pCharge": tenth(flow.charge),
         "pDischarge": tenth(flow.discharge),
         "ppv": first,
@@ -127,60 +127,60 @@ def _live_bean(unit: Unit) -> dict[str, Any]:
         "rateVA": tenth(flow.load),
         "serialNum": unit.serial,
         "statusText": _status(unit),
-        "time": stamp(unit.local),
-        "vBat": widened(_battery_voltage(unit)),
+        "time": timestamp(unit.local_time),
+        "vBat": float32(_battery_voltage(unit)),
         "vBuckText": "0.0 V",
-        "vGrid": widened(231.4),
-        "vpv": widened(vpv1),
-        "vpv2": widened(vpv2),
+        "vGrid": float32(231.4),
+        "vpv": float32(vpv1),
+        "vpv2": float32(vpv2),
         "warnText": "Unknown",
         "withTime": False,
     }
 
 
-def _status(unit: Unit) -> str:
-    if unit.flow.bought > 0:
+def _status(unit: GrowattDevice) -> str:
+    if unit.powers.grid_import > 0:
         return "Bypass"
-    if unit.flow.pv > 0:
+    if unit.powers.pv > 0:
         return "PV charge and discharge"
     return "Discharging"
 
 
-def _device_bean(unit: Unit) -> dict[str, Any]:
-    (pv1, _, _), (pv2, _, _) = unit.string(1), unit.string(2)
+def _device_bean(unit: GrowattDevice) -> dict[str, Any]:
+    (pv1, _, _), (pv2, _, _) = unit.pv_string(1), unit.pv_string(2)
     return {
         **zeros(_BEAN_ZERO),
-        "capacity": round(unit.flow.soc),
-        "dataLogSn": f"QMN{unit.site.id:0>13}",
+        "capacity": round(unit.powers.soc),
+        "dataLogSn": f"QMN{unit.plant.id:0>13}",
         "epvToday": tenth(unit.day.pv),
         "fwVersion": "067.06/068.12",
         "loadPercent": round(_load_share(unit)),
         "lost": False,
-        "outPutPower": tenth(unit.flow.load),
+        "outPutPower": tenth(unit.powers.load),
         "outputConfig": "0",
-        "pAcInPut": tenth(unit.flow.bought),
-        "pCharge": tenth(unit.flow.charge),
-        "pGrid": tenth(unit.flow.bought),
+        "pAcInPut": tenth(unit.powers.grid_import),
+        "pCharge": tenth(unit.powers.charge),
+        "pGrid": tenth(unit.powers.grid_import),
         "pPv1": tenth(pv1),
         "pPv2": tenth(pv2),
         "ppv": tenth(pv1),
         "serialNum": unit.serial,
-        **unit.site.settings.get("storage", {}),
+        **unit.plant.settings.get("storage", {}),
     }
 
 
-@ANSWERS.to(GrowattCalls.storage_energy_overview)
-def energy_overview(ask: Ask) -> dict[str, str]:
+@ROUTER.route(GrowattCalls.storage_energy_overview)
+def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
     """Energies, and here the right ones."""
     unit = _storage(ask)
     found: dict[str, str] = {}
     for name, energy in (("Today", unit.day), ("Total", unit.total)):
         found |= {
-            f"eCharge{name}": plain(energy.charge),
-            f"eDischarge{name}": plain(energy.discharge),
-            f"eToGrid{name}": plain(energy.sold),
-            f"eToUser{name}": plain(energy.bought),
-            f"epv{name}": plain(energy.pv),
-            f"useEnergy{name}": plain(energy.load),
+            f"eCharge{name}": decimal(energy.charge),
+            f"eDischarge{name}": decimal(energy.discharge),
+            f"eToGrid{name}": decimal(energy.grid_export),
+            f"eToUser{name}": decimal(energy.grid_import),
+            f"epv{name}": decimal(energy.pv),
+            f"useEnergy{name}": decimal(energy.load),
         }
     return found

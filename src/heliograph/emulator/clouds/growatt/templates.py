@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.clouds.growatt.formatting import blanks, java_date, plain, zeros
+from heliograph.emulator.clouds.growatt.formatting import decimal, empty_texts, java_date, zeros
 
 if TYPE_CHECKING:
-    from heliograph.emulator.clouds.growatt.context import Unit
+    from heliograph.emulator.clouds.growatt.context import GrowattDevice
 
 _PLANT_ZERO = (
     "alarmValue currentPac deviceCount eToday eTotal energyMonth energyYear envTemp etodayMoney etotalMoney formulaSo2 "
@@ -30,14 +30,14 @@ _PLANT_NULL = "paramBean plantFromBean userBean"
 _CURRENCIES = ("AUD", "CHF", "CNY", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD", "ZAR")
 
 
-def plant_bean(unit: Unit, owner: str) -> dict[str, Any]:
+def plant_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
     """Return the flat bean of one plant's settings, with what was written to it."""
-    site, home = unit.site, unit.home
+    site, home = unit.plant, unit.household
     created = datetime(2024, 3, 1, tzinfo=home.zone)
     hours = (unit.now.utcoffset() or created - created).total_seconds() / 3600
     bean: dict[str, Any] = {
         **zeros(_PLANT_ZERO),
-        **blanks(_PLANT_EMPTY),
+        **empty_texts(_PLANT_EMPTY),
         **dict.fromkeys(_PLANT_ZERO_TEXT.split(), "0"),
         **dict.fromkeys(_PLANT_NULL.split()),
         "children": [],
@@ -77,7 +77,7 @@ def plant_bean(unit: Unit, owner: str) -> dict[str, Any]:
     }
     bean |= site.settings.get("plant", {})
     bean["treeName"] = bean["plantName"]
-    bean["nominalPowerStr"] = f"{plain(bean['nominalPower'] / 1000)}kWp"
+    bean["nominalPowerStr"] = f"{decimal(bean['nominalPower'] / 1000)}kWp"
     bean["timezoneText"] = f"GMT{bean['timezone']:+}"
     bean["timezoneValue"] = f"{bean['timezone']:+}:00"
     return bean

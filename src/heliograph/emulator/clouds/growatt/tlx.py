@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.emulator.clouds.growatt import charts
-from heliograph.emulator.clouds.growatt.context import ANSWERS, KINDS, Ask, Unit, told, unknown
-from heliograph.emulator.clouds.growatt.formatting import java_date, kilowatt, plain, stamp, tenth, widened, zeros
+from heliograph.emulator.clouds.growatt.context import (
+    DEVICE_TYPES,
+    ROUTER,
+    GrowattCallContext,
+    GrowattDevice,
+    json_response,
+    unknown_device,
+)
+from heliograph.emulator.clouds.growatt.formatting import decimal, float32, java_date, kilowatt, tenth, timestamp, zeros
 from heliograph.emulator.clouds.growatt.templates import tlx_detail_bean, tlx_settings_bean
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heliograph.emulator.api import Told
-    from heliograph.emulator.clouds.growatt.context import Flow
+    from heliograph.emulator.api import EmulatedResponse
+    from heliograph.emulator.clouds.growatt.context import GrowattPowers
 
 _STATUS_ZERO = (
     "bdcStatus chargePower1 chargePower2 invStatus isMasterOne operatingMode pPv3 pPv4 pdisCharge1 pdisCharge2 pex "
@@ -22,21 +29,21 @@ _STATUS_ZERO = (
 )
 
 
-@ANSWERS.to(GrowattCalls.tlx_system_status)
-def system_status(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_system_status)
+def system_status(ask: GrowattCallContext) -> dict[str, Any]:
     """Live power flows in kW, all of them texts."""
-    if (unit := ask.unit("tlx")) is None:
-        raise unknown()
-    flow = unit.flow
+    if (unit := ask.device("tlx")) is None:
+        raise unknown_device()
+    flow = unit.powers
     # Quirk: on a battery-less unit chargePower repeats ppv (captured on a NEO 800M-X).
     charge = flow.charge if unit.has_battery else flow.pv
-    (pv1, vpv1, _), (pv2, vpv2, _) = unit.string(1), unit.string(2)
-    soc = plain(flow.soc, 0)
-    volts = "0" if unit.asleep else plain(unit.grid_voltage)
+    (pv1, vpv1, _), (pv2, vpv2, _) = unit.pv_string(1), unit.pv_string(2)
+    soc = decimal(flow.soc, 0)
+    volts = "0" if unit.asleep else decimal(unit.grid_voltage)
     return {
         **dict.fromkeys(_STATUS_ZERO.split(), "0"),
-        "bMerterConnectFlag": "1" if unit.home.has_meter else "0",
-        "bmsBatteryEnergy": f"{plain(unit.home.battery_capacity)}kWh",
+        "bMerterConnectFlag": "1" if unit.household.has_meter else "0",
+        "bmsBatteryEnergy": f"{decimal(unit.household.battery_capacity)}kWh",
         "chargePower": kilowatt(charge),
         "dType": "5",
         "deviceType": "2",
@@ -46,10 +53,10 @@ def system_status(ask: Ask) -> dict[str, Any]:
         "pPv1": kilowatt(pv1),
         "pPv2": kilowatt(pv2),
         "pac": kilowatt(flow.ac),
-        "pactogrid": kilowatt(flow.sold),
-        "pactouser": kilowatt(flow.bought),
+        "pactogrid": kilowatt(flow.grid_export),
+        "pactouser": kilowatt(flow.grid_import),
         "pdisCharge": kilowatt(flow.discharge),
-        "pmax": kilowatt(unit.home.peak_power),
+        "pmax": kilowatt(unit.household.peak_power),
         "ppv": kilowatt(flow.pv),
         "prePto": "-1",
         "priorityChoose": "0",
@@ -61,65 +68,65 @@ def system_status(ask: Ask) -> dict[str, Any]:
         "unit": "kW",
         "uwSysWorkMode": "0" if unit.asleep else "5" if unit.has_battery else "1",
         "vAc1": volts,
-        "vBat": plain(_battery_voltage(unit)),
-        "vPv1": plain(vpv1),
-        "vPv2": plain(vpv2),
+        "vBat": decimal(_battery_voltage(unit)),
+        "vPv1": decimal(vpv1),
+        "vPv2": decimal(vpv2),
         "vac1": volts,
         "wBatteryType": "1" if unit.has_battery else "0",
     }
 
 
-def _battery_voltage(unit: Unit) -> float:
-    return 384.0 + 0.4 * unit.flow.soc if unit.has_battery else 0.0
+def _battery_voltage(unit: GrowattDevice) -> float:
+    return 384.0 + 0.4 * unit.powers.soc if unit.has_battery else 0.0
 
 
-@ANSWERS.to(GrowattCalls.tlx_energy_overview)
-def energy_overview(ask: Ask) -> dict[str, str]:
+@ROUTER.route(GrowattCalls.tlx_energy_overview)
+def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
     """Energies, with the cloud's own capitals."""
-    if (unit := ask.unit("tlx")) is None:
-        raise unknown()
+    if (unit := ask.device("tlx")) is None:
+        raise unknown_device()
     day, total = unit.day, unit.total
     return {
-        "echargetoday": plain(day.charge),
-        "echargetotal": plain(total.charge),
-        "edischargeToday": plain(day.discharge),
-        "edischargeTotal": plain(total.discharge),
-        "elocalLoadToday": plain(day.load),
-        "elocalLoadTotal": plain(total.load),
-        "epvToday": plain(day.pv),
-        "epvTotal": plain(total.pv),
-        "etoGridToday": plain(day.sold),
-        "etogridTotal": plain(total.sold),
+        "echargetoday": decimal(day.charge),
+        "echargetotal": decimal(total.charge),
+        "edischargeToday": decimal(day.discharge),
+        "edischargeTotal": decimal(total.discharge),
+        "elocalLoadToday": decimal(day.load),
+        "elocalLoadTotal": decimal(total.load),
+        "epvToday": decimal(day.pv),
+        "epvTotal": decimal(total.pv),
+        "etoGridToday": decimal(day.grid_export),
+        "etogridTotal": decimal(total.grid_export),
         "isMasterOne": "0",
     }
 
 
-@ANSWERS.to(GrowattCalls.tlx_energy_prod_cons)
-def energy_prod_cons(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_energy_prod_cons)
+def energy_prod_cons(ask: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
-    if (unit := ask.unit("tlx")) is None:
-        raise unknown()
-    chart = charts.whole_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
-    power = kilowatt(unit.flow.ac)
+    if (unit := ask.device("tlx")) is None:
+        raise unknown_device()
+    chart = charts.tlx_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
+    power = kilowatt(unit.powers.ac)
     return {
         "chartData": chart,
-        **charts.sums(unit, ask),
+        **charts.chart_sums(unit, ask),
         "isMasterOne": "0",
         "keyNames": ["Photovoltaic Output", "Load Consumption", "Imported From Grid", "From Battery"],
         "newBean": {"dryContactStatus": 0, "exportLimit": 0, "exportLimitPower2": "0kW", "pac": f"{power}kW"},
     }
 
 
-_SERIES: dict[str, Callable[[Flow], float]] = {
+_SERIES: dict[str, Callable[[GrowattPowers], float]] = {
     "1": lambda flow: flow.pv,
     "6": lambda flow: flow.ac,
 }
 
 
-@ANSWERS.to(GrowattCalls.tlx_data)
-def data(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_data)
+def data(ask: GrowattCallContext) -> dict[str, Any]:
     """The power curve of a day, where there is data; without any for an id it does not know."""
-    return charts.power_curve(ask, ask.unit("tlx"), _SERIES.get(ask.arguments.get("type", "1"))) | {
+    return charts.power_curve(ask, ask.device("tlx"), _SERIES.get(ask.arguments.get("type", "1"))) | {
         "dryContactStatus": 0,
         "exportLimit": 0,
         "exportLimitPower": "0",
@@ -134,62 +141,62 @@ _PARAMETERS = (
 )
 
 
-@ANSWERS.to(GrowattCalls.tlx_detail)
-def detail(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_detail)
+def detail(ask: GrowattCallContext) -> dict[str, Any]:
     """Everything, in W and kWh. Quirk: asleep and unknown look alike, all zeros."""
-    unit = ask.unit("tlx")
+    unit = ask.device("tlx")
     bean = tlx_detail_bean()
     if unit is not None and not unit.asleep:
         bean |= _state(unit) | _powers(unit) | _energies(unit) | (_battery(unit) if unit.has_battery else {})
     return {"data": bean, "parameterName": _PARAMETERS}
 
 
-def _state(unit: Unit) -> dict[str, Any]:
+def _state(unit: GrowattDevice) -> dict[str, Any]:
     return {
-        "bMerterConnectFlag": int(unit.home.has_meter),
-        "dataLogSn": f"QMN{unit.site.id:0>13}",
+        "bMerterConnectFlag": int(unit.household.has_meter),
+        "dataLogSn": f"QMN{unit.plant.id:0>13}",
         "invDelayTime": 60,
         "iso": 2310,
         "lost": False,
-        "opFullwatt": int(unit.home.peak_power),
-        "realOPPercent": round(100 * unit.flow.ac / unit.home.peak_power),
+        "opFullwatt": int(unit.household.peak_power),
+        "realOPPercent": round(100 * unit.powers.ac / unit.household.peak_power),
         "serialNum": unit.serial,
         "status": 1,
         "statusText": "Normal",
-        "temp1": tenth(24 + 30 * unit.flow.pv / unit.home.peak_power),
-        "temp2": tenth(27 + 33 * unit.flow.pv / unit.home.peak_power),
-        "time": stamp(unit.local),
+        "temp1": tenth(24 + 30 * unit.powers.pv / unit.household.peak_power),
+        "temp2": tenth(27 + 33 * unit.powers.pv / unit.household.peak_power),
+        "time": timestamp(unit.local_time),
         "uwSysWorkMode": 5 if unit.has_battery else 1,
     }
 
 
-def _powers(unit: Unit) -> dict[str, Any]:
-    flow, volts = unit.flow, unit.grid_voltage
-    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.string(1), unit.string(2)
+def _powers(unit: GrowattDevice) -> dict[str, Any]:
+    flow, volts = unit.powers, unit.grid_voltage
+    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
     return {
-        "fac": widened(50.01),
+        "fac": float32(50.01),
         "iac1": tenth(flow.ac / volts),
         "ipv1": tenth(ipv1),
         "ipv2": tenth(ipv2),
         "pac": tenth(flow.ac),
         "pac1": tenth(flow.ac),
-        "pacToGridTotal": tenth(flow.sold),
+        "pacToGridTotal": tenth(flow.grid_export),
         "pacToLocalLoad": tenth(flow.load),
-        "pacToUserTotal": tenth(flow.bought),
+        "pacToUserTotal": tenth(flow.grid_import),
         "pf": 1,
         "ppv": tenth(flow.pv),
         "ppv1": tenth(pv1),
         "ppv2": tenth(pv2),
-        "pself": tenth(max(0.0, flow.load - flow.bought)),
+        "pself": tenth(max(0.0, flow.load - flow.grid_import)),
         "psystem": tenth(flow.ac),
-        "vac1": widened(volts),
-        "vacRs": widened(volts),
-        "vpv1": widened(vpv1),
-        "vpv2": widened(vpv2),
+        "vac1": float32(volts),
+        "vacRs": float32(volts),
+        "vpv1": float32(vpv1),
+        "vpv2": float32(vpv2),
     }
 
 
-def _energies(unit: Unit) -> dict[str, Any]:
+def _energies(unit: GrowattDevice) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, energy in (("Today", unit.day), ("Total", unit.total)):
         first = tenth(energy.pv * 0.52)
@@ -202,19 +209,19 @@ def _energies(unit: Unit) -> dict[str, Any]:
             f"echarge{name}": tenth(energy.charge),
             f"edischarge{name}": tenth(energy.discharge),
             f"elocalLoad{name}": tenth(energy.load),
-            f"eself{name}": tenth(max(0.0, energy.load - energy.bought)),
+            f"eself{name}": tenth(max(0.0, energy.load - energy.grid_import)),
             f"esystem{name}": tenth(energy.pv - energy.charge + energy.discharge),
-            f"etoGrid{name}": tenth(energy.sold),
-            f"etoUser{name}": tenth(energy.bought),
+            f"etoGrid{name}": tenth(energy.grid_export),
+            f"etoUser{name}": tenth(energy.grid_import),
         }
     return found | {"epvTotal": tenth(unit.total.pv)}
 
 
-def _battery(unit: Unit) -> dict[str, Any]:
-    flow, total, soc = unit.flow, unit.total, round(unit.flow.soc)
+def _battery(unit: GrowattDevice) -> dict[str, Any]:
+    flow, total, soc = unit.powers, unit.total, round(unit.powers.soc)
     volts = _battery_voltage(unit)
     return {
-        "batSn": unit.site.devices[1],
+        "batSn": unit.plant.devices[1],
         "bdc1ChargePower": tenth(flow.charge),
         "bdc1ChargeTotal": tenth(total.charge),
         "bdc1DischargePower": tenth(flow.discharge),
@@ -224,7 +231,7 @@ def _battery(unit: Unit) -> dict[str, Any]:
         "bdc1Soc": soc,
         "bdc1Status": 1,
         "bdc1Temp1": 28.4,
-        "bdc1Vbat": widened(volts),
+        "bdc1Vbat": float32(volts),
         # Quirk: a second battery converter that does not exist has figures too (public captures of a MOD 12KTL3-HU).
         "bdc2FaultType": 7,
         "bdc2Soc": 3,
@@ -232,7 +239,7 @@ def _battery(unit: Unit) -> dict[str, Any]:
         "bdc2Vbat": 12,
         "bmsSoc": soc,
         "bmsSoh": 100,
-        "bmsVbat": widened(volts),
+        "bmsVbat": float32(volts),
     }
 
 
@@ -248,12 +255,12 @@ _PARAMS_EMPTY = (
 )
 
 
-@ANSWERS.to(GrowattCalls.tlx_params)
-def params(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_params)
+def params(ask: GrowattCallContext) -> dict[str, Any]:
     """Model, firmware and state; an unknown id has no bean."""
-    if (unit := ask.unit("tlx")) is None:
+    if (unit := ask.device("tlx")) is None:
         return {"inverterType": "", "region": "", "newBean": None}
-    logger = f"QMN{unit.site.id:0>13}"
+    logger = f"QMN{unit.plant.id:0>13}"
     bean = {
         **zeros(_PARAMS_ZERO),
         **dict.fromkeys(_PARAMS_EMPTY.split(), ""),
@@ -276,8 +283,8 @@ def params(ask: Ask) -> dict[str, Any]:
         "groupId": -1,
         "imgPath": "./css/img/status_gray.gif" if unit.asleep else "./css/img/status_green.gif",
         "innerVersion": "ALAA16xx",
-        "lastUpdateTime": java_date(unit.at),
-        "lastUpdateTimeText": stamp(unit.local),
+        "lastUpdateTime": java_date(unit.uploaded_at),
+        "lastUpdateTimeText": timestamp(unit.local_time),
         "level": 4,
         "lost": unit.asleep,
         "manufacturer": "   PV Inverter  ",
@@ -286,9 +293,9 @@ def params(ask: Ask) -> dict[str, Any]:
         "modelText": "S0AB00D00T00P0FU01M0042",
         "optimezerList": [],
         "parentID": f"LIST_{logger}_22",
-        "pmax": int(unit.home.peak_power),
+        "pmax": int(unit.household.peak_power),
         "portName": "port_name",
-        "power": tenth(unit.flow.ac),
+        "power": tenth(unit.powers.ac),
         "record": None,
         "restartTime": 65,
         "serialNum": unit.serial,
@@ -305,13 +312,13 @@ def params(ask: Ask) -> dict[str, Any]:
     return {"inverterType": "MIN 6000TL-XH" if unit.has_battery else "MIN 4200TL-X", "region": "", "newBean": bean}
 
 
-@ANSWERS.to(GrowattCalls.tlx_all_settings, GrowattCalls.tlx_get_all_settings)
-def all_settings(ask: Ask) -> Any:
+@ROUTER.route(GrowattCalls.tlx_all_settings, GrowattCalls.tlx_get_all_settings)
+def all_settings(ask: GrowattCallContext) -> Any:
     """Every setting as text, as written. Quirk: an unknown id gets `obj` null and nothing inside."""
-    if (unit := ask.unit("tlx")) is None:
-        return told({"result": 1, "obj": None, "msg": ""})
-    bean = tlx_settings_bean(battery=unit.has_battery) | {"normalPower": str(int(unit.home.peak_power))}
-    return bean | {"pf_sys_year": f"{stamp(unit.local)}"} | unit.site.settings.get("tlx", {})
+    if (unit := ask.device("tlx")) is None:
+        return json_response({"result": 1, "obj": None, "msg": ""})
+    bean = tlx_settings_bean(battery=unit.has_battery) | {"normalPower": str(int(unit.household.peak_power))}
+    return bean | {"pf_sys_year": f"{timestamp(unit.local_time)}"} | unit.plant.settings.get("tlx", {})
 
 
 _OFFERED = (
@@ -324,41 +331,45 @@ _OFFERED = (
 )
 
 
-@ANSWERS.to(GrowattCalls.tlx_enabled_settings, GrowattCalls.tlx_get_enabled_settings)
-def enabled_settings(ask: Ask) -> Told:
+@ROUTER.route(GrowattCalls.tlx_enabled_settings, GrowattCalls.tlx_get_enabled_settings)
+def enabled_settings(ask: GrowattCallContext) -> EmulatedResponse:
     """What the app may show, beside the day's settings password. Quirk: the on-grid stop charge is missing."""
-    if (unit := ask.unit("tlx")) is None:
-        raise unknown()
+    if (unit := ask.device("tlx")) is None:
+        raise unknown_device()
     enable = dict.fromkeys(_OFFERED.split(), "1") | {f"time_segment{number}": "1" for number in range(1, 10)}
     offered = {"haveAfci": False, "switch": True, "enable": enable | {"tlx_on_off": "0"}}
-    return told({"result": 1, "obj": offered, "msg": f"growatt{unit.local:%Y%m%d}"})
+    return json_response({"result": 1, "obj": offered, "msg": f"growatt{unit.local_time:%Y%m%d}"})
 
 
-def _with_battery(ask: Ask) -> Unit | None:
+def _with_battery(ask: GrowattCallContext) -> GrowattDevice | None:
     """Return the device whose battery is asked about, by its own serial number or the battery's."""
     site = ask.site
-    return ask.main(site) if site is not None and KINDS[site.family] == "tlx" and len(site.devices) > 1 else None
+    return (
+        ask.main_device(site)
+        if site is not None and DEVICE_TYPES[site.family] == "tlx" and len(site.devices) > 1
+        else None
+    )
 
 
-@ANSWERS.to(GrowattCalls.tlx_battery_info)
-def battery_info(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_battery_info)
+def battery_info(ask: GrowattCallContext) -> dict[str, Any]:
     """Whether a pack is connected."""
     if (unit := _with_battery(ask)) is None:
-        raise unknown()
-    return {"serialNum": unit.site.devices[1], "lost": False, "soc": plain(unit.flow.soc, 0), "status": "1"}
+        raise unknown_device()
+    return {"serialNum": unit.plant.devices[1], "lost": False, "soc": decimal(unit.powers.soc, 0), "status": "1"}
 
 
-@ANSWERS.to(GrowattCalls.tlx_battery_info_detailed)
-def battery_info_detailed(ask: Ask) -> dict[str, Any]:
+@ROUTER.route(GrowattCalls.tlx_battery_info_detailed)
+def battery_info_detailed(ask: GrowattCallContext) -> dict[str, Any]:
     """State of a pack; an id without one reads as zeros. Charging is positive here."""
     names = "bmNum chargeOrDisPower dischargeTotal errorCode errorSubCode soc status systemWorkStatus warnCode"
     found = dict.fromkeys([*names.split(), "warnSubCode"], "0")
     if (unit := _with_battery(ask)) is not None:
         found |= {
             "bmNum": "4",
-            "chargeOrDisPower": plain(unit.flow.charge - unit.flow.discharge),
-            "dischargeTotal": plain(unit.total.discharge),
-            "soc": plain(unit.flow.soc, 0),
+            "chargeOrDisPower": decimal(unit.powers.charge - unit.powers.discharge),
+            "dischargeTotal": decimal(unit.total.discharge),
+            "soc": decimal(unit.powers.soc, 0),
             "status": "1",
             "systemWorkStatus": "1",
         }

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.core.endpoint import Fields, Steps, command, given, query, sequence
-from heliograph.core.payload import each
+from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
+from heliograph.core.payload import list_of
 from heliograph.vendors.goodwe.legacy import payloads as said
-from heliograph.vendors.goodwe.legacy.charts_api import GoodWeAliveCalls
+from heliograph.vendors.goodwe.legacy.charts_api import GoodWeChartCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +34,10 @@ def generation(version: Version) -> str:
     return name
 
 
-class GoodWeCalls(GoodWeAliveCalls):
+class GoodWeCalls(GoodWeChartCalls):
     """The calls of one SEMS Portal account."""
 
-    @query("POST", "{version}/Common/CrossLogin", said.Login, where="json", inside="data", opens=True)
+    @query("POST", "{version}/Common/CrossLogin", said.SemsLogin, encoding="json", result_path="data", is_login=True)
     def cross_login(self, username: str, password: str, version: Version = "v2") -> Fields:
         """Common/CrossLogin: open a session; clients made with credentials do it by themselves."""
         return {"version": generation(version), "account": username, "pwd": password}
@@ -48,8 +48,8 @@ class GoodWeCalls(GoodWeAliveCalls):
         "POST",
         "{version}/PowerStation/GetMonitorDetailByPowerstationId",
         said.MonitorDetail,
-        where="json",
-        inside="data",
+        encoding="json",
+        result_path="data",
     )
     def monitor_detail(self, plant_id: str, version: Version = "v3") -> Fields:
         """PowerStation/GetMonitorDetailByPowerstationId: everything about one plant, now.
@@ -58,7 +58,7 @@ class GoodWeCalls(GoodWeAliveCalls):
         """
         return {"version": generation(version), "powerStationId": plant_id}
 
-    @query("POST", "PowerStation/GetPowerStationIdByOwner", said.owned_plant, where="json", inside="data")
+    @query("POST", "PowerStation/GetPowerStationIdByOwner", said.owned_plant, encoding="json", result_path="data")
     def plant_id_by_owner(self) -> Fields:
         """PowerStation/GetPowerStationIdByOwner: the id of the first plant this account owns."""
         return {}
@@ -66,9 +66,9 @@ class GoodWeCalls(GoodWeAliveCalls):
     @query(
         "POST",
         "PowerStationMonitor/QueryPowerStationMonitorForApp",
-        each(said.PlantRow),
-        where="json",
-        inside="data",
+        list_of(said.SemsPlantRow),
+        encoding="json",
+        result_path="data",
     )
     def plant_list_page(self, page: int = 1) -> Fields:
         """PowerStationMonitor/QueryPowerStationMonitorForApp: one page of the account's plants."""
@@ -83,13 +83,13 @@ class GoodWeCalls(GoodWeAliveCalls):
             "powerstation_type": "",
         }
 
-    @sequence
-    def plant_list(self) -> Steps[tuple[said.PlantRow, ...]]:
+    @composite
+    def plant_list(self) -> FlowGenerator[tuple[said.SemsPlantRow, ...]]:
         """All plants of the account with today's and lifetime energy, page by page until the last."""
-        found: dict[str, said.PlantRow] = {}
+        found: dict[str, said.SemsPlantRow] = {}
         page = 1
         while True:
-            rows: tuple[said.PlantRow, ...] = yield GoodWeCalls.plant_list_page.plan(page)
+            rows: tuple[said.SemsPlantRow, ...] = yield GoodWeCalls.plant_list_page.flow(page)
             new = {row.id: row for row in rows if row.id and row.id not in found}
             found |= new
             # A server that ignores the page number would otherwise be asked for ever.
@@ -99,7 +99,7 @@ class GoodWeCalls(GoodWeAliveCalls):
 
     # Orders. Each is sent once, and only by a client that allows commands.
 
-    @command("POST", "PowerStation/SaveRemoteControlInverter", said.Written, where="json")
+    @command("POST", "PowerStation/SaveRemoteControlInverter", said.SemsCommandResult, encoding="json")
     def save_remote_control(self, serial_num: str, settings: Mapping[str, str], moment: str | None = None) -> Fields:
         """PowerStation/SaveRemoteControlInverter: settings of one inverter, carried out minutes later.
 
@@ -107,4 +107,4 @@ class GoodWeCalls(GoodWeAliveCalls):
         """
         # Quirk: a member counts only when its mark is set as well.
         marks = {f"{name}SettingMark": "1" for name in settings}
-        return {"InverterSN": serial_num, **settings, **marks, **given(InverterRemotingLastSetDate=moment)}
+        return {"InverterSN": serial_num, **settings, **marks, **without_none(InverterRemotingLastSetDate=moment)}

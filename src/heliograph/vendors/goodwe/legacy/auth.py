@@ -6,19 +6,26 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import http
-from heliograph.core.http import compose
+from heliograph.core.http import build_request
 from heliograph.core.redact import excerpt
-from heliograph.errors import InvalidCredentials, LoginFailed, Refused, SessionExpired, TermsNotAccepted, Unreadable
+from heliograph.errors import (
+    InvalidCredentials,
+    LoginFailed,
+    RequestRefused,
+    SessionExpired,
+    TermsNotAccepted,
+    Unreadable,
+)
 from heliograph.vendors.goodwe import dialect, servers
 
 if TYPE_CHECKING:
     from heliograph.core.endpoint import Call
-    from heliograph.core.session import Reply, Request, Session
+    from heliograph.core.session import Request, Response, Session
 
 CLIENT = {"version": "v2.1.0", "client": "ios", "language": "en"}
 """Who we say we are, the same before and after the login; "ios" sessions last longer than "web" ones."""
 
-SUCCESS = ("0", "00000")
+SUCCESS_CODES = ("0", "00000")
 
 _MOVED = "Look at the account in the SEMS+ app: plants that moved there cannot be read through the classic portal"
 _CAUSES = (
@@ -30,26 +37,26 @@ _CAUSES = (
 
 def request(session: Session, call: Call[Any], agent: str) -> Request:
     """Dress a call for the wire: the token is JSON text in a header, the login's own data unchanged."""
-    opens = call.endpoint.route.opens
+    opens = call.endpoint.route.is_login
     token = CLIENT if opens else session.token or CLIENT
     headers = {"User-Agent": agent, "Token": json.dumps(token, separators=(",", ":"))}
-    return compose(servers.bases(session.server).legacy if opens else session.base, call, headers)
+    return build_request(servers.base_urls(session.server).legacy if opens else session.base, call, headers)
 
 
 def opened(session: Session, answer: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the token of a login and the base of the calls it opens."""
     token, api = answer.get("data"), answer.get("api")
     if not isinstance(token, dict) or not token.get("token"):
-        raise without_token("the SEMS Portal or its app")
+        raise login_without_token("the SEMS Portal or its app")
     # Quirk: some accounts are told no address and stay where they logged in.
     if not isinstance(api, str) or not api.strip():
-        return token, servers.bases(session.server).legacy
-    if servers.is_gateway(api.strip()):
-        dialect.tell(session, "the classic login names the gateway of SEMS+, so the account has probably moved")
-    return token, servers.portal(api.strip())
+        return token, servers.base_urls(session.server).legacy
+    if servers.is_plus_gateway(api.strip()):
+        dialect.log_decision(session, "the classic login names the gateway of SEMS+, so the account has probably moved")
+    return token, servers.legacy_base(api.strip())
 
 
-def without_token(where: str) -> TermsNotAccepted:
+def login_without_token(where: str) -> TermsNotAccepted:
     """Return the error of a login that is called a success and opens nothing."""
     # Quirk: success whose data holds an agreement marker only, until terms are accepted or a weak
     # password is renewed (Home Assistant integration, issues 213 and 216).
@@ -59,13 +66,13 @@ def without_token(where: str) -> TermsNotAccepted:
     )
 
 
-def envelope(reply: Reply) -> dict[str, Any]:
+def envelope(reply: Response) -> dict[str, Any]:
     """Return the answer, in whichever of the two envelopes."""
     if reply.status == 404 and b"Route Not Found" in reply.body:
         # Quirk: the SEMS+ gateway knows no classic call; some classic logins point there since 2026.
-        raise refused("404", "this account's server does not know the classic calls", _MOVED)
-    http.turned_away(reply)
-    answer = http.document(reply)
+        raise refusal("404", "this account's server does not know the classic calls", _MOVED)
+    http.raise_for_status(reply)
+    answer = http.parse_json(reply)
     if not isinstance(answer, dict) or answer.get("code") is None:
         raise Unreadable(
             "the answer has no code", advice="Check that the server is a SEMS Portal", excerpt=excerpt(reply.body)
@@ -77,25 +84,25 @@ def check(answer: dict[str, Any], *, opens: bool) -> None:
     """Raise what an answer's code means, unless it is success."""
     # Quirk: the code is a number, a text or a word by the server's mood, hasError may be false on failure, and
     # msg turned Chinese for everybody in 2025: only the code's text is compared.
-    if str(answer["code"]) in SUCCESS:
+    if str(answer["code"]) in SUCCESS_CODES:
         return
     code = excerpt(str(answer["code"]))
     words = excerpt(str(answer.get("msg") or ""))
     if code == "GY0429":
-        raise http.throttled(code, None)
+        raise http.throttled_error(code, None)
     if code == "100005":
         error: LoginFailed = InvalidCredentials(
             "the cloud refused the e-mail address or the password (100005)",
             advice="Check both; the account must be one of the SEMS Portal",
         )
     elif code in ("100000", "innerexception"):
-        raise refused(code, *(LOGIN_REFUSED if opens else _REFUSED[code]), words)
+        raise refusal(code, *(LOGIN_REFUSED if opens else _REFUSED[code]), words)
     elif opens:
         error = LoginFailed(f"the login failed with code {code}", excerpt=words)
     elif code in ("100001", "100002"):
         raise SessionExpired(f"the cloud knows no such session ({code})", advice=_CAUSES)
     else:
-        raise refused(code, f"the cloud refused ({code})", "", words)
+        raise refusal(code, f"the cloud refused ({code})", "", words)
     error.code = code
     raise error
 
@@ -115,9 +122,9 @@ _REFUSED = {
 }
 
 
-def refused(code: str, what: str, advice: str, words: str = "") -> Refused:
+def refusal(code: str, what: str, advice: str, words: str = "") -> RequestRefused:
     """Return a refusal with the cloud's own code and words."""
-    error = Refused(what, advice=advice, excerpt=words)
+    error = RequestRefused(what, advice=advice, excerpt=words)
     error.code, error.reason = code, words
     return error
 
@@ -129,5 +136,5 @@ def data(answer: dict[str, Any], inside: str) -> Any:
     found = answer.get(inside)
     if found is None or found in ("", {}):
         # Quirk: success with nothing in it is how accounts and plants that moved to SEMS+ answer.
-        raise refused(excerpt(str(answer["code"])), "the cloud answers success and no data", _MOVED)
+        raise refusal(excerpt(str(answer["code"])), "the cloud answers success and no data", _MOVED)
     return found

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph.core.payload import Payload, flag, number, part, parts, raw, text
+from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
-from heliograph.vendors.goodwe.legacy.payloads import Info, Kpi, PlantRow, Powerflow, Statistics
+from heliograph.vendors.goodwe.legacy.payloads import (
+    Powerflow,
+    SemsEnergyStatistics,
+    SemsPlantInfo,
+    SemsPlantKpi,
+    SemsPlantRow,
+)
 
 
-class PlantDetail(Payload):
+class SemsPlantDetail(Payload):
     """A plant's headline without its inverters."""
 
-    info = part("info", Info)
-    kpi = part("kpi", Kpi)
+    info = nested("info", SemsPlantInfo)
+    kpi = nested("kpi", SemsPlantKpi)
     has_powerflow = flag("isPowerflow")
     soc = raw("soc")
     charts = raw("chartsTypesByPlant")
@@ -41,18 +47,18 @@ class InverterPoints(Payload):
     """The newest values of a plant's inverters."""
 
     count = number("count")
-    inverters = parts("inverterPoints", InverterPoint)
+    inverters = nested_list("inverterPoints", InverterPoint)
 
 
 class PlantFlow(Payload):
     """Who feeds whom now, alone."""
 
     has_powerflow = flag("hasPowerflow")
-    powerflow = part("powerflow", Powerflow)
+    powerflow = nested("powerflow", Powerflow)
     is_stored = flag("isStored")
 
 
-class ColumnPoint(Payload):
+class InverterColumnPoint(Payload):
     """One value of one measured quantity."""
 
     # Quirk: in the account's own date format ("21/06/2026 12:05:00"), unlike most moments of this cloud.
@@ -60,37 +66,37 @@ class ColumnPoint(Payload):
     value = number("column")
 
 
-class Column(Payload):
+class InverterColumn(Payload):
     """One measured quantity of an inverter over a day."""
 
-    points = parts("column1", ColumnPoint)
+    points = nested_list("column1", InverterColumnPoint)
 
 
-class LinePoint(Payload):
+class SemsChartPoint(Payload):
     """One point of a line; what has not happened yet has no height."""
 
     x = text("x")  # "HH:mm" of a day, "yyyy-MM-dd", "yyyy-MM" or "yyyy" of a longer range
     y = number("y")
 
 
-class Line(Payload):
+class SemsChartLine(Payload):
     """One line of a chart."""
 
     key = text("key")
     name = text("name")
     label = text("label")
     unit = text("unit")
-    points = parts("xy", LinePoint)
+    points = nested_list("xy", SemsChartPoint)
 
 
 class PowerChart(Payload):
     """A day's powers on a 5-minute grid."""
 
-    lines = parts("lines", Line)
+    lines = nested_list("lines", SemsChartLine)
     sums = raw("generateData")
 
 
-class ChartSums(Statistics):
+class EnergyChartSums(SemsEnergyStatistics):
     """The energies of a chart's whole range."""
 
     output = number("outPut", "kWh")  # AC of the inverters; on a hybrid not what the sun gave
@@ -99,11 +105,11 @@ class ChartSums(Statistics):
     contribution_share = number("contributionRatio")
 
 
-class Chart(Payload):
+class EnergyChart(Payload):
     """Energies by day, month or year."""
 
-    lines = parts("lines", Line)
-    sums = part("modelData", ChartSums)
+    lines = nested_list("lines", SemsChartLine)
+    sums = nested("modelData", EnergyChartSums)
 
 
 class PlantPage(Payload):
@@ -111,7 +117,7 @@ class PlantPage(Payload):
 
     # Quirk: may be more than the list holds, even on the only page.
     count = number("record")
-    plants = parts("list", PlantRow)
+    plants = nested_list("list", SemsPlantRow)
 
 
 class PowerPoint(Payload):
@@ -124,7 +130,7 @@ class PowerPoint(Payload):
 class PowerDay(Payload):
     """A day's AC power of a plant."""
 
-    points = parts("pacs", PowerPoint)
+    points = nested_list("pacs", PowerPoint)
 
 
 class DayEnergy(Payload):
@@ -135,7 +141,7 @@ class DayEnergy(Payload):
     income = number("i")
 
 
-class ReportRow(Payload):
+class MonthlyReportRow(Payload):
     """One plant's month."""
 
     plant_id = text("pw_id")
@@ -148,7 +154,7 @@ class MonthlyReport(Payload):
     """One page of a month's report."""
 
     count = number("record")
-    plants = parts("list", ReportRow)
+    plants = nested_list("list", MonthlyReportRow)
 
 
 class ExportedFile(Payload):
@@ -157,17 +163,17 @@ class ExportedFile(Payload):
     address = text("file_path")
 
 
-class Warned(Payload):
+class InverterWarnings(Payload):
     """One inverter and the warnings it gave."""
 
     serial = text("sn")
     warnings = raw("warning")
 
 
-class Warnings(Payload):
+class PlantWarnings(Payload):
     """The warnings of a plant, by inverter."""
 
-    inverters = parts("list", Warned)
+    inverters = nested_list("list", InverterWarnings)
 
 
 def export_id(value: Any) -> str:

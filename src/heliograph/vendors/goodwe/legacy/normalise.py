@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
-from heliograph.vendors.goodwe.legacy.signs import same_meter_twice, signed
+from heliograph.vendors.goodwe.legacy.signs import is_same_meter_twice, resolve_signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VENDOR = "goodwe"
 CALL = "monitor_detail"
 
-Found = dict["Metric", tuple[float | None, str]]
+SourcedValues = dict["Metric", tuple[float | None, str]]
 """Values with the field, and the rule, they come from."""
 
 _STATUS = {-1.0: Status.OFFLINE, 0.0: Status.STANDBY, 1.0: Status.ONLINE, 2.0: Status.FAULT}
@@ -41,8 +41,8 @@ def snapshot(
 
     A configured zone is the plant's; the moments are read by the offset the portal itself says it writes them in.
     """
-    plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=configured or zone(detail.info))
-    devices = [inverter(plant, row, detail.info) for row in detail.inverters if row.serial]
+    plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=configured or plant_zone(detail.info))
+    devices = [inverter_snapshot(plant, row, detail.info) for row in detail.inverters if row.serial]
     whole = combine(plant, devices, fetched_at)
     status = whole.status or _status(detail.info.status)
     found = plant_values(detail, status)
@@ -54,13 +54,13 @@ def snapshot(
     )
 
 
-def zone(info: said.Info) -> tzinfo | None:
+def plant_zone(info: said.SemsPlantInfo) -> tzinfo | None:
     """Return the clock on the plant's wall, as it is offset from UTC now."""
     hours = info.hours_behind
     return None if hours is None or abs(hours) > _FURTHEST_ZONE else timezone(-timedelta(hours=hours))
 
 
-def inverter(plant: Plant, row: said.Inverter, info: said.Info) -> DeviceSnapshot:
+def inverter_snapshot(plant: Plant, row: said.SemsInverter, info: said.SemsPlantInfo) -> DeviceSnapshot:
     """Read one inverter."""
     registers = row.registers
     status = _status(row.status)
@@ -73,37 +73,37 @@ def inverter(plant: Plant, row: said.Inverter, info: said.Info) -> DeviceSnapsho
         model=row.model,
     )
     output = row.output_power if registers.output_power is None else registers.output_power
-    values: dict[Metric, float | None] = {m.AC_POWER: believed(output, status)}
+    values: dict[Metric, float | None] = {m.AC_POWER: plausible_power(output, status)}
     if not (registers.is_battery_box or registers.is_battery_unit):
         # Quirk: AC-coupled battery boxes show their battery's output as solar power.
         values |= {m.PV_ENERGY_TODAY: row.energy_today, m.PV_ENERGY_TOTAL: row.energy_total}
         if not row.is_stored:
-            values[m.PV_POWER] = believed(row.output_power, status)
+            values[m.PV_POWER] = plausible_power(row.output_power, status)
     if row.is_stored and (registers.battery_capacity or info.battery_capacity or registers.battery_voltage):
-        values[m.BATTERY_SOC] = percent(registers.soc)
+        values[m.BATTERY_SOC] = valid_percent(registers.soc)
     named = {metric.name: value for metric, value in values.items()}
     return DeviceSnapshot(
         device=device,
         status=status,
-        measured_at=measured_at(row, zone(info)),
+        measured_at=measured_at(row, plant_zone(info)),
         values=named,
         sources=dict.fromkeys(named, f"{CALL} inverter"),
     )
 
 
-def measured_at(row: said.Inverter, wall: tzinfo | None) -> datetime | None:
+def measured_at(row: said.SemsInverter, wall: tzinfo | None) -> datetime | None:
     """Return when an inverter last spoke; of its three ways to say so the epoch is the plainest."""
     return (
-        parsing.moment(row.registers.last_time, None)
-        or parsing.moment(row.last_refresh_time, wall, _FORMATS)
-        or parsing.moment(row.frame.received, parsing.CHINA, _FORMATS)
+        parsing.parse_time(row.registers.last_time, None)
+        or parsing.parse_time(row.last_refresh_time, wall, _FORMATS)
+        or parsing.parse_time(row.frame.received, parsing.CHINA, _FORMATS)
     )
 
 
 _FORMATS = ("%m/%d/%Y %H:%M:%S",)
 
 
-def plant_values(detail: said.MonitorDetail, status: Status | None) -> Found:
+def plant_values(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
     """Return what the portal says of the plant itself."""
     found = _powers(detail, status) | _solar(detail, status) | _grid_energies(detail)
     if has_statistics(detail) and not _metered_twice(detail):
@@ -132,13 +132,13 @@ def has_statistics(detail: said.MonitorDetail) -> bool:
     return bool(detail.has_statistics) and not silent
 
 
-def _powers(detail: said.MonitorDetail, status: Status | None) -> Found:
+def _powers(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
     flow = detail.powerflow
     if detail.has_powerflow is False or (flow.grid is None and flow.load is None):
         return {}
     if status is Status.OFFLINE:
         return {m.GRID_POWER: (None, "powerflow"), m.LOAD_POWER: (None, "powerflow")}
-    found = signed(flow, [row.registers for row in detail.inverters])
+    found = resolve_signs(flow, [row.registers for row in detail.inverters])
     if _metered_twice(detail):
         half = None if found.grid is None else found.grid / 2
         return {m.GRID_POWER: (half, "powerflow.grid, counted twice"), m.LOAD_POWER: (None, "powerflow.load")}
@@ -148,19 +148,19 @@ def _powers(detail: said.MonitorDetail, status: Status | None) -> Found:
     }
 
 
-def _battery(detail: said.MonitorDetail, status: Status | None) -> Found:
-    flow = signed(detail.powerflow, [row.registers for row in detail.inverters])
-    found: Found = {
+def _battery(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
+    flow = resolve_signs(detail.powerflow, [row.registers for row in detail.inverters])
+    found: SourcedValues = {
         m.BATTERY_POWER: (
             None if status is Status.OFFLINE else flow.battery,
             f"powerflow.bettery by {flow.battery_rule}",
         )
     }
-    own = [row for row in detail.inverters if row.is_stored and percent(row.registers.soc) is not None]
+    own = [row for row in detail.inverters if row.is_stored and valid_percent(row.registers.soc) is not None]
     if not own:
         # Quirk: the plant's figure counts units without a battery as 0, so an inverter's own word is better.
         soc = detail.powerflow.soc if detail.powerflow.soc_text else detail.soc.percent
-        found[m.BATTERY_SOC] = (None if status is Status.OFFLINE else percent(soc), "soc")
+        found[m.BATTERY_SOC] = (None if status is Status.OFFLINE else valid_percent(soc), "soc")
     if has_statistics(detail):
         found |= {
             m.BATTERY_CHARGE_ENERGY_TODAY: (detail.today.charged, "energeStatisticsCharts"),
@@ -171,15 +171,15 @@ def _battery(detail: said.MonitorDetail, status: Status | None) -> Found:
     return found
 
 
-def _solar(detail: said.MonitorDetail, status: Status | None) -> Found:
+def _solar(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
     if detail.info.only_battery_box or detail.info.only_battery_unit:
         return {}
-    found: Found = {}
+    found: SourcedValues = {}
     homekit = has_homekit(detail)
     if detail.has_powerflow is not False and detail.powerflow.pv is not None:
-        found[m.PV_POWER] = (believed(detail.powerflow.pv, status), "powerflow.pv")
+        found[m.PV_POWER] = (plausible_power(detail.powerflow.pv, status), "powerflow.pv")
     elif not homekit:
-        found[m.PV_POWER] = (believed(detail.kpi.power, status), "kpi.pac")
+        found[m.PV_POWER] = (plausible_power(detail.kpi.power, status), "kpi.pac")
     if homekit and detail.inverters:
         # Quirk: the headline then is the HomeKit's own count, younger than the inverter's and 0 while it is offline.
         return found
@@ -189,12 +189,12 @@ def _solar(detail: said.MonitorDetail, status: Status | None) -> Found:
     return found
 
 
-def _grid_energies(detail: said.MonitorDetail) -> Found:
+def _grid_energies(detail: said.MonitorDetail) -> SourcedValues:
     """Return import and export as the meters counted them, else as the portal adds them up."""
     meters = [row.registers for row in detail.inverters if row.registers.import_total or row.registers.export_total]
     if not meters:
         return _grid_statistics(detail) if has_statistics(detail) else {}
-    meters = meters[:1] if same_meter_twice(meters) else meters
+    meters = meters[:1] if is_same_meter_twice(meters) else meters
     return {
         m.GRID_IMPORT_ENERGY_TODAY: (_sum(row.import_today for row in meters), "invert_full.buy"),
         m.GRID_EXPORT_ENERGY_TODAY: (_sum(row.export_today for row in meters), "invert_full.seller"),
@@ -203,7 +203,7 @@ def _grid_energies(detail: said.MonitorDetail) -> Found:
     }
 
 
-def _grid_statistics(detail: said.MonitorDetail) -> Found:
+def _grid_statistics(detail: said.MonitorDetail) -> SourcedValues:
     return {
         m.GRID_IMPORT_ENERGY_TODAY: (detail.today.bought, "energeStatisticsCharts.buy"),
         m.GRID_EXPORT_ENERGY_TODAY: (detail.today.sold, "energeStatisticsCharts.sell"),
@@ -213,10 +213,10 @@ def _grid_statistics(detail: said.MonitorDetail) -> Found:
 
 
 def _metered_twice(detail: said.MonitorDetail) -> bool:
-    return same_meter_twice([row.registers for row in detail.inverters])
+    return is_same_meter_twice([row.registers for row in detail.inverters])
 
 
-def believed(power: float | None, status: Status | None) -> float | None:
+def plausible_power(power: float | None, status: Status | None) -> float | None:
     """Return a generating power as far as it can be true.
 
     Quirk: a plant that sleeps keeps its last power on some accounts and reads zeros on others (Home Assistant
@@ -229,7 +229,7 @@ def believed(power: float | None, status: Status | None) -> float | None:
     return max(power, 0.0)
 
 
-def percent(value: float | None) -> float | None:
+def valid_percent(value: float | None) -> float | None:
     """Return a state of charge that can be one."""
     return value if value is not None and 0 <= value <= 100 else None
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from heliograph import metrics as m
-from heliograph.core.payload import Payload, flag, number, part, parts, raw, text
+from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
 
 
-class Login(Payload):
+class SemsLogin(Payload):
     """A session opened; the secrets in it are read from `raw` only, so that no text of it shows them."""
 
     client = text("client")
@@ -22,7 +22,7 @@ class Login(Payload):
     issued = number("timestamp")
 
 
-class PlantRow(Payload):
+class SemsPlantRow(Payload):
     """One plant in the account's list."""
 
     id = text("powerstation_id")
@@ -50,7 +50,7 @@ def owned_plant(value: Any) -> str:
     return found
 
 
-class Info(Payload):
+class SemsPlantInfo(Payload):
     """Who and where a plant is."""
 
     id = text("powerstation_id")
@@ -68,7 +68,7 @@ class Info(Payload):
     only_battery_unit = flag("only_bpu")
 
 
-class Kpi(Payload):
+class SemsPlantKpi(Payload):
     """The plant's headline figures."""
 
     power = number("pac", "W")
@@ -98,7 +98,7 @@ class Powerflow(Payload):
     is_homekit = flag("isHomKit")
 
 
-class Statistics(Payload):
+class SemsEnergyStatistics(Payload):
     """Energies of today or of a lifetime; without `hasEnergeStatisticsCharts` they are filled but mean nothing."""
 
     generated = number("sum", "kWh")
@@ -117,7 +117,7 @@ class StateOfCharge(Payload):
     status = number("status")
 
 
-class Frame(Payload):
+class LastFrame(Payload):
     """An inverter's last frame as text for a screen."""
 
     # Quirk: always MM/dd/yyyy and always China time, unlike its neighbour last_refresh_time.
@@ -125,7 +125,7 @@ class Frame(Payload):
     model = text("model")
 
 
-class Registers(Payload):
+class InverterRegisters(Payload):
     """What an inverter measured, all of it (`invert_full`)."""
 
     last_time = raw("last_time")  # epoch milliseconds; 0 is never
@@ -146,7 +146,7 @@ class Registers(Payload):
     is_battery_unit = flag("isbuetteybpu")
 
 
-class Inverter(Payload):
+class SemsInverter(Payload):
     """One inverter; there is no order among a plant's, so go by serial."""
 
     # Quirk: in_pac is no power but about the DC current, polluted by sentinels; it has no field.
@@ -164,8 +164,8 @@ class Inverter(Payload):
     temperature = number("tempperature", "°C")
     last_refresh_time = text("last_refresh_time")  # MM/dd/yyyy HH:mm:ss on the plant's wall
     fault_message = text("fault_message")
-    frame = part("d", Frame)
-    registers = part("invert_full", Registers)
+    frame = nested("d", LastFrame)
+    registers = nested("invert_full", InverterRegisters)
 
 
 class HomeKit(Payload):
@@ -177,17 +177,17 @@ class HomeKit(Payload):
 class MonitorDetail(Payload):
     """One plant, whole."""
 
-    info = part("info", Info)
-    kpi = part("kpi", Kpi)
+    info = nested("info", SemsPlantInfo)
+    kpi = nested("kpi", SemsPlantKpi)
     has_powerflow = flag("hasPowerflow")
-    powerflow = part("powerflow", Powerflow)
-    homekit = part("homKit", HomeKit)
+    powerflow = nested("powerflow", Powerflow)
+    homekit = nested("homKit", HomeKit)
     # Quirk: empty on plants that have a HomeKit meter only, and with holes on some others.
-    inverters = parts("inverter", Inverter)
-    soc = part("soc", StateOfCharge)
+    inverters = nested_list("inverter", SemsInverter)
+    soc = nested("soc", StateOfCharge)
     has_statistics = flag("hasEnergeStatisticsCharts")
-    today = part("energeStatisticsCharts", Statistics)
-    lifetime = part("energeStatisticsTotals", Statistics)
+    today = nested("energeStatisticsCharts", SemsEnergyStatistics)
+    lifetime = nested("energeStatisticsTotals", SemsEnergyStatistics)
     equipment = raw("equipment")
 
     def __init__(self, raw: Any) -> None:
@@ -196,7 +196,7 @@ class MonitorDetail(Payload):
             raise Unreadable("the answer describes no plant")
 
 
-class Written(Payload):
+class SemsCommandResult(Payload):
     """The portal's word that an order was queued; the inverter gets it minutes later."""
 
     code = text("code")

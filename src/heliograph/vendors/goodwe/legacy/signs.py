@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from heliograph.vendors.goodwe.legacy.payloads import Powerflow, Registers
+    from heliograph.vendors.goodwe.legacy.payloads import InverterRegisters, Powerflow
 
 SLACK_WATT = 20.0
 SLACK_SHARE = 0.05
 
 
-class Signed(NamedTuple):
+class SignedPowers(NamedTuple):
     """Powers under our signs, and which rule gave them."""
 
     grid: float | None
@@ -23,7 +23,7 @@ class Signed(NamedTuple):
     battery_rule: str
 
 
-def signed(flow: Powerflow, meters: Sequence[Registers]) -> Signed:
+def resolve_signs(flow: Powerflow, meters: Sequence[InverterRegisters]) -> SignedPowers:
     """Give grid and battery their signs: the grid meter's word first, then the energy balance, then the flags.
 
     Quirk: gridStatus stays 1 both ways on some plants while pmeter was right every time (goodwe-monitor, README).
@@ -33,7 +33,7 @@ def signed(flow: Powerflow, meters: Sequence[Registers]) -> Signed:
     battery_signs = _either(None, flow.battery_status)
     balanced = _balance(flow, battery_signs, grid_signs)
     battery_sign, grid_sign = balanced or (_flag(flow.battery_status), metered or _flag(flow.grid_status))
-    return Signed(
+    return SignedPowers(
         _times(flow.grid, grid_sign),
         _times(flow.battery, battery_sign),
         "pmeter" if metered else "balance" if balanced else "gridStatus",
@@ -41,12 +41,12 @@ def signed(flow: Powerflow, meters: Sequence[Registers]) -> Signed:
     )
 
 
-def agree(one: float, other: float) -> bool:
+def roughly_equal(one: float, other: float) -> bool:
     """Tell whether two readings of one power are the same but for rounding, losses and a moment between them."""
     return abs(one - other) <= max(SLACK_WATT, SLACK_SHARE * max(abs(one), abs(other)))
 
 
-def same_meter_twice(meters: Sequence[Registers]) -> bool:
+def is_same_meter_twice(meters: Sequence[InverterRegisters]) -> bool:
     """Tell whether several inverters each count the same grid connection.
 
     Quirk: the portal then adds them up, so grid power, import and export are doubled (pygoodwe issue 38, Home
@@ -64,11 +64,11 @@ def _alike(one: float, other: float) -> bool:
     return abs(one - other) <= 0.05 + 0.02 * max(one, other)
 
 
-def _meter_sign(size: float | None, meters: Iterable[Registers]) -> int | None:
+def _meter_sign(size: float | None, meters: Iterable[InverterRegisters]) -> int | None:
     # Quirk: without a meter pmeter may repeat pac, so a reading that equals pac proves nothing.
     readings = [row.meter_power for row in meters if row.meter_power and row.meter_power != row.power]
     for reading in (*readings, sum(readings)):
-        if size and reading and agree(abs(reading), size):
+        if size and reading and roughly_equal(abs(reading), size):
             return -1 if reading > 0 else 1
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
-from heliograph.core.payload import Payload, flag, number, part, parts, raw, text
+from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ENERGETIC = frozenset(("W", "kW", "MW", "Wh", "kWh", "MWh", "GWh"))
 
 
-def anything(value: Any) -> Any:
+def any_json(value: Any) -> Any:
     """Hand on an answer nobody has published, as sent."""
     return value
 
@@ -52,7 +52,7 @@ class Station(Payload):
 class StationPage(Payload):
     """One page of the account's plants."""
 
-    stations = parts("dataList", Station)
+    stations = nested_list("dataList", Station)
     total = number("total")
     page = number("current")
     size = number("size")
@@ -76,7 +76,7 @@ class StationInfo(Payload):
     longitude = number("longitude")
 
 
-class Flow(Payload):
+class PlusFlow(Payload):
     """Who feeds whom now; a member is there only when the plant has that part and it is awake."""
 
     id = text("id")
@@ -108,25 +108,25 @@ class Equipment(Payload):
     added = text("addTime")  # epoch milliseconds as text
 
 
-class EquipmentOfStatus(Payload):
+class EquipmentByStatus(Payload):
     """The devices of one kind that are in one state."""
 
     status = number("status")
     details = raw("detailMap")
 
 
-class EquipmentOfType(Payload):
+class EquipmentByType(Payload):
     """The devices of one kind."""
 
     type = text("deviceType")
-    states = parts("statusDetailList", EquipmentOfStatus)
+    states = nested_list("statusDetailList", EquipmentByStatus)
 
 
 class Inventory(Payload):
     """All devices of a plant, by kind and state."""
 
     total = number("total")
-    types = parts("deviceDetailList", EquipmentOfType)
+    types = nested_list("deviceDetailList", EquipmentByType)
 
     @property
     def devices(self) -> tuple[Equipment, ...]:
@@ -211,7 +211,7 @@ class Telecounting(Factors):
     bought_total = number("proPurchaseStatsTotal", "kWh", m.GRID_IMPORT_ENERGY_TOTAL)
 
 
-class Information(Factors):
+class EquipmentInformation(Factors):
     """What a device is."""
 
     serial = text("sn")
@@ -226,7 +226,7 @@ class Information(Factors):
 # History
 
 
-class Point(Payload):
+class PlusPoint(Payload):
     """One value of a series: an energy of a date, or a power of a moment."""
 
     date = text("date")  # yyyy-MM-dd, yyyy-MM or yyyy
@@ -235,15 +235,15 @@ class Point(Payload):
     power = number("power")
 
 
-class Series(Payload):
+class PlusSeries(Payload):
     """One item of the history."""
 
     item = text("item")
     unit = text("unit")
-    points = parts("statisticsList", Point)
+    points = nested_list("statisticsList", PlusPoint)
 
 
-class Statistics(Payload):
+class PlusStatistics(Payload):
     """Energies of a plant by day, month or year, and their sums over the whole range."""
 
     # Quirk: the inverters' AC output; the sun's share on hybrids is the item proSystemTotalStats.
@@ -252,7 +252,7 @@ class Statistics(Payload):
     sold = number("proGrid", "kWh")
     used = number("proConsum", "kWh")
     self_used = number("proSelfConsum", "kWh")
-    series = parts("dataList", Series)
+    series = nested_list("dataList", PlusSeries)
 
     def sum_of(self, item: str) -> float | None:
         """Return the energy of an item over the range, kWh; None where it was not told."""
@@ -274,13 +274,13 @@ class Production(Payload):
 class PowerCurves(Payload):
     """The curves of a day."""
 
-    series = parts("dataList", Series)
+    series = nested_list("dataList", PlusSeries)
 
 
 # Settings and chargers
 
 
-class PlusWritten(Payload):
+class PlusCommandResult(Payload):
     """A command's answer: done."""
 
     code = text("code")
@@ -299,7 +299,7 @@ class EvCharger(Payload):
     is_started = flag("startStatus")
 
 
-class Charge(Payload):
+class EvCharge(Payload):
     """The figures of one charge."""
 
     serial = text("chargePileSN")
@@ -310,8 +310,8 @@ class Charge(Payload):
     status = number("status")
 
 
-class LastCharge(Payload):
+class LastEvCharge(Payload):
     """A charger's last charge, and its curve."""
 
-    charge = part("chargeLog", Charge)
-    curve = parts("curveList", Point)
+    charge = nested("chargeLog", EvCharge)
+    curve = nested_list("curveList", PlusPoint)

@@ -6,7 +6,7 @@ from base64 import b64encode
 from hashlib import md5, sha256
 
 
-def encoded(password: str) -> str:
+def encode_password(password: str) -> str:
     """Return a password as the login sends it: base64 over the 32 letters of its MD5, not over the 16 bytes.
 
     The result opens the account just as the password does.
@@ -17,7 +17,7 @@ def encoded(password: str) -> str:
     return b64encode(md5(password.encode(), usedforsecurity=False).hexdigest().encode()).decode()
 
 
-def signature(milliseconds: int, uid: str = "", token: str = "") -> str:
+def sign_request(milliseconds: int, uid: str = "", token: str = "") -> str:
     """Return the `x-signature` of a request made at this moment; at login there is neither user nor token.
 
     >>> from base64 import b64decode

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from heliograph.core.endpoint import Steps, sequence
+from heliograph.core.endpoint import FlowGenerator, composite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,15 +41,15 @@ class GoodWeSettings:
 
         return catalogue.settings_of(device, self.remembered())
 
-    @sequence
-    def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:
+    @composite
+    def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
         """What a device has for each of its settings, in one request; None for what cannot be read back."""
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 
-        return (yield from catalogue.read(device))
+        return (yield from catalogue.read_settings(device))
 
-    @sequence
-    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+    @composite
+    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
         """One order for one setting, checked, sent once and never again.
 
         `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out. A
@@ -57,4 +57,4 @@ class GoodWeSettings:
         """
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 
-        yield from catalogue.write(device, name, values)
+        yield from catalogue.write_setting(device, name, values)

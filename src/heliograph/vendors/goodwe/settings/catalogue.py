@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.core.parsing import number
-from heliograph.core.session import LOGGED_IN
-from heliograph.errors import Invalid, Refused, Unreachable
-from heliograph.settings.definition import Parameter, Setting, check
+from heliograph.core.parsing import parse_number
+from heliograph.core.session import ENSURE_SESSION
+from heliograph.errors import InvalidValue, RequestRefused, Unreachable
+from heliograph.settings.definition import Parameter, Setting, validate
 from heliograph.vendors.goodwe import dialect
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
@@ -17,13 +17,13 @@ from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.core.endpoint import Plan, Steps
+    from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.core.session import Session
     from heliograph.model import Device
     from heliograph.settings.definition import Value, Values
 
 
-class Register(NamedTuple):
+class PlusRegister(NamedTuple):
     """How SEMS+ keeps a setting: by an address, the id of a function, and what it logs for which value."""
 
     address: str
@@ -34,18 +34,18 @@ class Register(NamedTuple):
     """What stands in the log for a value that has a word of its own."""
 
 
-class Row(NamedTuple):
+class GoodWeSettingEntry(NamedTuple):
     """A setting of one parameter, what its values are on the wire, and where either dialect keeps it."""
 
     setting: Setting
     codes: Mapping[Value, int] = {}
     """A number that has none is written as it is."""
-    plus: Register | None = None
+    plus: PlusRegister | None = None
     legacy: str = ""
     """The member of the SEMS Portal's form."""
 
 
-_STATUS = Register(
+_STATUS = PlusRegister(
     "80017",
     "2043643517552594945",
     "status_setting",
@@ -58,11 +58,11 @@ _HYBRID = "Home Assistant's integration, pull 205"
 
 
 def _setting(name: str, title: str, parameter: Parameter, evidence: str, wire: str, **more: Any) -> Setting:
-    return Setting(name=name, title=title, parameters=(parameter,), evidence=evidence, wire=wire, **more)
+    return Setting(name=name, title=title, parameters=(parameter,), evidence=evidence, wire_name=wire, **more)
 
 
 _SHARED = (
-    Row(
+    GoodWeSettingEntry(
         _setting(
             "power_switch",
             "Inverter on or off",
@@ -75,7 +75,7 @@ _SHARED = (
         _STATUS,
         "InverterStatus",
     ),
-    Row(
+    GoodWeSettingEntry(
         _setting(
             "restart",
             "Restart of the inverter",
@@ -89,7 +89,7 @@ _SHARED = (
         _STATUS,
         "InverterStatus",
     ),
-    Row(
+    GoodWeSettingEntry(
         _setting(
             "active_power_rate",
             "Limit of the output power",
@@ -103,7 +103,7 @@ _SHARED = (
     ),
 )
 _OF_A_HYBRID = (
-    Row(
+    GoodWeSettingEntry(
         _setting(
             "immediate_charge",
             "Charging the battery now, also from the grid",
@@ -113,9 +113,9 @@ _OF_A_HYBRID = (
             meaning="SEMS+ only.",
         ),
         {True: 1, False: 0},
-        Register("47545", "2013217017330515970", "immediate_charge", "stop_charging"),
+        PlusRegister("47545", "2013217017330515970", "immediate_charge", "stop_charging"),
     ),
-    Row(
+    GoodWeSettingEntry(
         _setting(
             "immediate_charge_stop_soc",
             "State of charge where that ends",
@@ -124,9 +124,9 @@ _OF_A_HYBRID = (
             "47546",
             meaning="SEMS+ only.",
         ),
-        plus=Register("47546", "1991791639537946635", "end_charge_soc"),
+        plus=PlusRegister("47546", "1991791639537946635", "end_charge_soc"),
     ),
-    Row(
+    GoodWeSettingEntry(
         _setting(
             "immediate_charge_power",
             "Power of that charging",
@@ -135,13 +135,13 @@ _OF_A_HYBRID = (
             "47603",
             meaning="SEMS+ only.",
         ),
-        plus=Register("47603", "1991791639537946636", "bat_immediate_charge_power"),
+        plus=PlusRegister("47603", "1991791639537946636", "bat_immediate_charge_power"),
     ),
 )
-FAMILIES: dict[str, tuple[Row, ...]] = {"inverter": _SHARED, "hybrid": (*_SHARED, *_OF_A_HYBRID)}
+FAMILIES: dict[str, tuple[GoodWeSettingEntry, ...]] = {"inverter": _SHARED, "hybrid": (*_SHARED, *_OF_A_HYBRID)}
 _RAW_CALLS = {dialect.PLUS: "save_remote_control", dialect.LEGACY: "set_device_parameters"}
 """What speaks the dialect an account is not served by, which an order never does by itself."""
-RAW = {
+RAW_ONLY = {
     "47511": "the battery's mode (EMS); its values are not published",
     "every other address": "plus_function_menus tells which there are; function ids differ by firmware",
 }
@@ -151,11 +151,11 @@ RAW = {
 def settings_of(device: Device, session: Session) -> tuple[Setting, ...]:
     """Return what a device can be told, each with why not where the account's dialect is known to be the wrong one."""
     rows = FAMILIES.get(device.family, ())
-    here = dialect.known(session)
+    here = dialect.current(session)
     return tuple(replace(row.setting, unavailable=_elsewhere(row, here)) if here else row.setting for row in rows)
 
 
-def _elsewhere(row: Row, here: str) -> str:
+def _elsewhere(row: GoodWeSettingEntry, here: str) -> str:
     """Return why a setting cannot be set in this dialect; empty where it can."""
     if row.plus if here == dialect.PLUS else row.legacy:
         return ""
@@ -166,28 +166,28 @@ def _elsewhere(row: Row, here: str) -> str:
     )
 
 
-def read(device: Device) -> Steps[Mapping[str, Values | None]]:
+def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
     """Return what a device has, in one request; the SEMS Portal tells nothing and is not asked."""
     rows = FAMILIES.get(device.family, ())
     found: dict[str, Values | None] = {row.setting.name: None for row in rows}
-    session: Session = yield LOGGED_IN
+    session: Session = yield ENSURE_SESSION
     asked = [row for row in rows if row.plus and row.setting.readable]
-    if dialect.chosen(session) != dialect.PLUS or not asked:
+    if dialect.current_or_default(session) != dialect.PLUS or not asked:
         return found
     told = yield from _cached(device, asked)
     for row in asked:
-        value = _meant(row, number(told.get(row.plus.address))) if row.plus else None
+        value = _meant(row, parse_number(told.get(row.plus.address))) if row.plus else None
         found[row.setting.name] = None if value is None else {"value": value}
     return found
 
 
-def _cached(device: Device, rows: list[Row]) -> Steps[Mapping[str, Any]]:
+def _cached(device: Device, rows: list[GoodWeSettingEntry]) -> FlowGenerator[Mapping[str, Any]]:
     """Return values by address. Quirk: one address a device does not know makes all unreadable (issue 211)."""
     registers = [row.plus for row in rows if row.plus]
     told: Mapping[str, Any]
     try:
         told = yield _asked(device, registers)
-    except Refused as error:
+    except RequestRefused as error:
         battery = [one for one in registers if one is not _STATUS]
         if error.code != "read_fail" or not battery:
             raise
@@ -195,46 +195,46 @@ def _cached(device: Device, rows: list[Row]) -> Steps[Mapping[str, Any]]:
     return told if isinstance(told, dict) else {}
 
 
-def _asked(device: Device, registers: list[Register]) -> Plan[Any]:
+def _asked(device: Device, registers: list[PlusRegister]) -> Flow[Any]:
     functions = {one.address: one.function for one in registers}
-    return SemsPlusCalls.plus_cached_parameters.plan(device.id, [*functions], functions)
+    return SemsPlusCalls.plus_cached_parameters.flow(device.id, [*functions], functions)
 
 
-def _meant(row: Row, value: float | None) -> Value:
+def _meant(row: GoodWeSettingEntry, value: float | None) -> Value:
     """Return what a register's value means in our words."""
     if not row.codes:
         return value
     return next((word for word, code in row.codes.items() if code == value), None)
 
 
-def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
     """Send one order in the dialect the account is read in."""
     row = next((one for one in FAMILIES.get(device.family, ()) if one.setting.name == name), None)
     if row is None:
-        raise Invalid(f"a device of the family {device.family!r} has no setting {name!r}")
-    value = check(row.setting, values)["value"]
+        raise InvalidValue(f"a device of the family {device.family!r} has no setting {name!r}")
+    value = validate(row.setting, values)["value"]
     code = row.codes[value] if row.codes else int(float(value or 0))
-    session: Session = yield LOGGED_IN
-    here = dialect.chosen(session)
+    session: Session = yield ENSURE_SESSION
+    here = dialect.current_or_default(session)
     if why := _elsewhere(row, here):
-        raise Invalid(f"{name} {why}")
+        raise InvalidValue(f"{name} {why}")
     try:
         if here == dialect.PLUS and row.plus:
             yield _plus_order(device, row.plus, code, value)
         else:
             # Quirk: clients send the moment as well; in whose zone it is nobody has said.
-            moment = datetime.fromtimestamp(session.cloud_now, UTC).strftime("%m/%d/%Y %H:%M:%S")
-            yield GoodWeCalls.save_remote_control.plan(device.id, {row.legacy: str(code)}, moment)
-    except Refused as error:
+            moment = datetime.fromtimestamp(session.server_time, UTC).strftime("%m/%d/%Y %H:%M:%S")
+            yield GoodWeCalls.save_remote_control.flow(device.id, {row.legacy: str(code)}, moment)
+    except RequestRefused as error:
         if error.code != "100000":
             raise
         # Quirk: the cloud's word for having failed inside, which tells nothing of the device.
-        raise Unreachable(error.what, vendor="goodwe", call=error.call, advice="Read it back first") from None
+        raise Unreachable(error.message, vendor="goodwe", call=error.call, advice="Read it back first") from None
 
 
-def _plus_order(device: Device, register: Register, code: int, value: Value) -> Plan[Any]:
+def _plus_order(device: Device, register: PlusRegister, code: int, value: Value) -> Flow[Any]:
     word = register.words.get(str(code), str(code))
     log = {register.log_off: "0"} if register.log_off and value is False else {register.log: word}
-    return SemsPlusCalls.set_device_parameters.plan(
+    return SemsPlusCalls.set_device_parameters.flow(
         device.id, device.plant, {register.address: code}, {register.address: register.function}, log
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from heliograph import metrics as m
-from heliograph.core.payload import Payload, flag, number, part, raw, text
+from heliograph.core.payload import Payload, flag, nested, number, raw, text
 
 
 class PowerCurve(Payload):
@@ -49,7 +49,7 @@ class InverterDetailTwo(Payload):
     energy_total = number("e_total", "kWh")
 
 
-class ClassicInfo(Payload):
+class ClassicInverterInfo(Payload):
     """Settings of a classic inverter; every value is text."""
 
     id = text("sn")
@@ -132,7 +132,7 @@ class TlxDetail(Payload):
     time = text("time")
 
 
-class TlxBean(Payload):
+class TlxIdentity(Payload):
     """Identity and state of a TLX device."""
 
     id = text("serialNum")
@@ -146,10 +146,10 @@ class TlxParams(Payload):
     """Model, firmware and state of a TLX device."""
 
     model = text("inverterType")
-    bean = part("newBean", TlxBean)
+    bean = nested("newBean", TlxIdentity)
 
 
-class Settings(Payload):
+class GrowattDeviceSettings(Payload):
     """All settings of a device by Growatt's own names; every value is text."""
 
     def __getitem__(self, name: str) -> Any:
@@ -262,7 +262,7 @@ class StorageDetail(Payload):
     pv_total = number("epvTotal", "kWh")
 
 
-class StorageBean(Payload):
+class StorageLive(Payload):
     """The live bean of a storage inverter."""
 
     pv_power = number("ppv", "W")
@@ -281,7 +281,7 @@ class StorageParams(Payload):
     """Live figures and settings of a storage inverter."""
 
     # Quirk: the second bean, storageBean, carries zeros for day counters; only the first is read.
-    live = part("storageDetailBean", StorageBean)
+    live = nested("storageDetailBean", StorageLive)
 
 
 class StorageEnergy(Payload):

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
-from heliograph.core.payload import Payload, flag, number, part, parts, raw, text
+from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-USER = object()
+CURRENT_USER = object()
 """A blank in a declaration: the id of the user who is logged in."""
 
 
-class PlantRow(Payload):
+class GrowattPlantRow(Payload):
     """One plant as the login and the plant list name it."""
 
     id = text("plantId")
@@ -30,7 +30,7 @@ class PlantRow(Payload):
     power = number("currentPower", "W")
 
 
-class User(Payload):
+class GrowattUser(Payload):
     """The person behind an account."""
 
     id = text("id")
@@ -38,21 +38,21 @@ class User(Payload):
     right_level = number("rightlevel")
 
 
-class Login(Payload):
+class GrowattLogin(Payload):
     """A session opened: who, and which plants."""
 
-    user = part("user", User)
-    plants = parts("data", PlantRow)
+    user = nested("user", GrowattUser)
+    plants = nested_list("data", GrowattPlantRow)
 
 
 class PlantList(Payload):
     """All plants of an account."""
 
-    plants = parts("data", PlantRow)
+    plants = nested_list("data", GrowattPlantRow)
     totals = raw("totalData")
 
 
-class PlantDetail(Payload):
+class GrowattPlantDetail(Payload):
     """Energy per day or month of one plant."""
 
     energies = raw("data")  # {"01": "12.3", …} in kWh
@@ -92,12 +92,12 @@ class PlantInfo(Payload):
     nominal_power = number("nominalPower", "W")
     money_today = text("plantMoneyText")
     money_total = text("totalMoneyText")
-    dataloggers = parts("datalogList", Datalogger)
-    devices = parts("deviceList", DeviceRow)
+    dataloggers = nested_list("datalogList", Datalogger)
+    devices = nested_list("deviceList", DeviceRow)
     # Quirk: TLX devices are missing from deviceList here and stand in invList; new SPH only in sphList.
-    inverters = parts("invList", DeviceRow)
-    hybrids = parts("sphList", DeviceRow)
-    storages = parts("storageList", DeviceRow)
+    inverters = nested_list("invList", DeviceRow)
+    hybrids = nested_list("sphList", DeviceRow)
+    storages = nested_list("storageList", DeviceRow)
 
     @property
     def all_devices(self) -> tuple[DeviceRow, ...]:
@@ -160,20 +160,20 @@ DASHBOARD_BARS = {
 }
 
 
-class Written(Payload):
+class GrowattWriteResult(Payload):
     """The cloud's word that an order was taken; whether the device obeyed is another matter."""
 
     success = flag("success")
     message = text("msg")
 
     @property
-    def taken(self) -> bool:
+    def accepted(self) -> bool:
         """Whether the answer says yes; Noahs say it by another member than all others."""
         return self.success is True or self.body.get("result") in (1, "1")
 
 
 # Form part ← member of plant_settings. Every part must be sent or the server errors.
-FORM = {
+PLANT_FORM = {
     "plantCoal": "formulaCoal",
     "plantSo2": "formulaSo2",
     "accountName": "userAccount",
@@ -197,7 +197,7 @@ FORM = {
 
 def settings_form(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form that would leave a plant's settings as they are."""
-    missing = [member for member in FORM.values() if member is not None and member not in settings]
+    missing = [member for member in PLANT_FORM.values() if member is not None and member not in settings]
     if missing:
         raise Unreadable(f"the plant's settings lack {', '.join(missing)}, and the form must be sent whole")
-    return {part: "0" if member is None else settings[member] for part, member in FORM.items()}
+    return {part: "0" if member is None else settings[member] for part, member in PLANT_FORM.items()}

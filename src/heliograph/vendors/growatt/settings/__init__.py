@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.core.endpoint import Steps, sequence
+from heliograph.core.endpoint import FlowGenerator, composite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ def names() -> tuple[str, ...]:
     """Return what the settings of all families are called."""
     from heliograph.vendors.growatt.settings.registry import FAMILIES  # noqa: PLC0415 - see above
 
-    return tuple(dict.fromkeys(row.setting.name for family in FAMILIES.values() for row in family.rows))
+    return tuple(dict.fromkeys(row.setting.name for family in FAMILIES.values() for row in family.entries))
 
 
 class GrowattSettings:
@@ -32,20 +32,20 @@ class GrowattSettings:
 
         A plant has settings of its own: ask for a device of the family "plant" with the plant's id.
         """
-        from heliograph.vendors.growatt.settings.registry import family  # noqa: PLC0415
+        from heliograph.vendors.growatt.settings.registry import family_of  # noqa: PLC0415
 
-        found = family(device)
+        found = family_of(device)
         return found.settings if found else ()
 
-    @sequence
-    def read_settings(self, device: Device) -> Steps[Mapping[str, Values | None]]:
+    @composite
+    def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
         """What a device has for each of its settings, in one request; None for what cannot be read back."""
         from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
-        return (yield from registry.read(device))
+        return (yield from registry.read_settings(device))
 
-    @sequence
-    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+    @composite
+    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
         """One order for one setting, checked, sent once and never again.
 
         `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out, and
@@ -53,4 +53,4 @@ class GrowattSettings:
         """
         from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
-        yield from registry.write(device, name, values)
+        yield from registry.write_setting(device, name, values)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from heliograph.vendors.growatt.settings.schema import choice, moment, number, percent, row, switch, text
+from heliograph.vendors.growatt.settings.schema import choice, entry, moment, number, percent, switch, text
 
 _CLASSIC = "growattServer; read back: its example of the portal's page"
 
 CLASSIC = (
-    row(
+    entry(
         "power_switch",
         "pv_on_off",
         [switch("value", "onOff", ("0001", "0000"))],
@@ -15,11 +15,11 @@ CLASSIC = (
         _CLASSIC,
         meaning="Off stops generation until it is switched on again.",
     ),
-    row(
+    entry(
         "active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Limit of the output power", _CLASSIC
     ),
-    row("clock", "pf_sys_year", [moment("value", "sysTime")], "Date and time", _CLASSIC),
-    row(
+    entry("clock", "pf_sys_year", [moment("value", "sysTime")], "Date and time", _CLASSIC),
+    entry(
         "reactive_power",
         "pv_reactive_p_rate",
         [percent("value", ""), choice("direction", "", {"over": "over", "under": "under"})],
@@ -27,7 +27,7 @@ CLASSIC = (
         "growattServer, where over is inductive; the vendor's V1 text says capacitive",
         risk="grid-code",
     ),
-    row(
+    entry(
         "power_factor",
         "pv_power_factor",
         [number("value", "pf", -1, 1, step=0.01, hole=(-0.8, 0.8))],
@@ -35,7 +35,7 @@ CLASSIC = (
         _CLASSIC,
         risk="grid-code",
     ),
-    row(
+    entry(
         "grid_voltage_high",
         "pv_grid_voltage_high",
         [number("value", "voltageHighLimit", 200, 300, "V", step=0.1)],
@@ -43,7 +43,7 @@ CLASSIC = (
         _CLASSIC,
         risk="grid-code",
     ),
-    row(
+    entry(
         "grid_voltage_low",
         "pv_grid_voltage_low",
         [number("value", "voltageLowLimit", 100, 240, "V", step=0.1)],
@@ -54,7 +54,7 @@ CLASSIC = (
 )
 
 STORAGE = (
-    row(
+    entry(
         "output_source",
         "storage_spf5000_ac_output_source",
         [choice("value", "outputConfig", {"battery-first": "0", "utility-first": "2"})],
@@ -63,7 +63,7 @@ STORAGE = (
     ),
 )
 _V1 = "described for V1 only"
-STORAGE_RAW = dict.fromkeys(
+STORAGE_RAW_ONLY = dict.fromkeys(
     (
         "storage_ac_charge_enable_disenable",
         "storage_ac_charge_hour_start",
@@ -79,30 +79,30 @@ STORAGE_RAW = dict.fromkeys(
 _FORM = "growattServer's form; read back: an owner's recording of getPlant"
 
 PLANT = (
-    row("name", "plantName", [text("value", "plantName")], "Name", _FORM),
-    row("city", "plantCity", [text("value", "city", shortest=0)], "City", _FORM),
-    row("address", "plantAddress", [text("value", "plantAddress", shortest=0)], "Street", _FORM),
-    row("latitude", "plantLat", [number("value", "plant_lat", -90, 90, "°", step=0.000001)], "Latitude", _FORM),
-    row("longitude", "plantLng", [number("value", "plant_lng", -180, 180, "°", step=0.000001)], "Longitude", _FORM),
-    row(
+    entry("name", "plantName", [text("value", "plantName")], "Name", _FORM),
+    entry("city", "plantCity", [text("value", "city", shortest=0)], "City", _FORM),
+    entry("address", "plantAddress", [text("value", "plantAddress", shortest=0)], "Street", _FORM),
+    entry("latitude", "plantLat", [number("value", "plant_lat", -90, 90, "°", step=0.000001)], "Latitude", _FORM),
+    entry("longitude", "plantLng", [number("value", "plant_lng", -180, 180, "°", step=0.000001)], "Longitude", _FORM),
+    entry(
         "nominal_power",
         "plantPower",
         [number("value", "nominalPower", 1, 100_000_000, "W")],
         "Size of the panels",
         _FORM,
     ),
-    row(
+    entry(
         "energy_price",
         "plantIncome",
         [number("value", "formulaMoneyStr", 0, 10_000, step=0.0001, meaning="of a kWh")],
         "Price the income is reckoned with",
         _FORM,
     ),
-    row("currency", "plantMoney", [text("value", "formulaMoneyUnitId")], "Currency of that price", _FORM),
-    row("co2_factor", "plantCo2", [number("value", "formulaCo2", 0, 1000, step=0.0001)], "CO2 saved by a kWh", _FORM),
-    row("coal_factor", "plantCoal", [number("value", "formulaCoal", 0, 1000, step=0.0001)], "Coal saved", _FORM),
-    row("so2_factor", "plantSo2", [number("value", "formulaSo2", 0, 1000, step=0.0001)], "SO2 saved", _FORM),
-    row(
+    entry("currency", "plantMoney", [text("value", "formulaMoneyUnitId")], "Currency of that price", _FORM),
+    entry("co2_factor", "plantCo2", [number("value", "formulaCo2", 0, 1000, step=0.0001)], "CO2 saved by a kWh", _FORM),
+    entry("coal_factor", "plantCoal", [number("value", "formulaCoal", 0, 1000, step=0.0001)], "Coal saved", _FORM),
+    entry("so2_factor", "plantSo2", [number("value", "formulaSo2", 0, 1000, step=0.0001)], "SO2 saved", _FORM),
+    entry(
         "utc_offset",
         "plantTimezone",
         [number("value", "timezone", -12, 14, "h", step=0.5)],
@@ -113,7 +113,7 @@ PLANT = (
     ),
 )
 _FIXED = "it says which plant it is and whose"
-PLANT_RAW = {
+PLANT_RAW_ONLY = {
     "accountName": _FIXED,
     "plantCountry": "its list of countries is not published",
     "plantDate": _FIXED,

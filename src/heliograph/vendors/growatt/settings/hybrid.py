@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.vendors.growatt.settings.schema import choice, moment, number, percent, row, switch, time
+from heliograph.vendors.growatt.settings.schema import choice, entry, moment, number, percent, switch, time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heliograph.vendors.growatt.settings.schema import Place, Row
+    from heliograph.vendors.growatt.settings.schema import GrowattSettingEntry, WireArgument
 
 SLOTS = 3
 _READ = "read back: an owner's whole answer to getMixSetParams, 2023"
@@ -22,15 +22,17 @@ _V1 = f"V1's description of SPH, whose names the vendor's own app sends; {_READ}
 _SPA = "PyPi_GrowattServer 67; read back: the call is known (growatt_api_client 33), its members are those of V1"
 
 
-def _windows(start: str, stop: str, enabled: str) -> Iterator[Place]:
+def _windows(start: str, stop: str, enabled: str) -> Iterator[WireArgument]:
     for slot in range(1, SLOTS + 1):
         yield time(f"start_{slot}", f"{start}{slot}")
         yield time(f"end_{slot}", f"{stop}{slot}")
         yield switch(f"enabled_{slot}", f"{enabled}{slot}")
 
 
-def _mode(name: str, wire_type: str, leading: list[Place], windows: Iterator[Place], title: str, evidence: str) -> Row:
-    return row(name, wire_type, [*leading, *windows], title, evidence, slots=SLOTS, apart="enabled")
+def _mode(
+    name: str, wire_type: str, leading: list[WireArgument], windows: Iterator[WireArgument], title: str, evidence: str
+) -> GrowattSettingEntry:
+    return entry(name, wire_type, [*leading, *windows], title, evidence, slots=SLOTS, apart="enabled")
 
 
 # Quirk: the first of the two SOCLowLimit members belongs to the load-first mode, the second to the windows.
@@ -56,17 +58,17 @@ MIX = (
         _DISCHARGING,
         _BOTH,
     ),
-    row(
+    entry(
         "load_first_stop_soc",
         "mix_load_flast_value_multi",
         [percent("value", "loadFirstStopSocSet")],
         "State of charge where discharging into the house ends",
         _BROKER,
     ),
-    row("power_switch", "pv_on_off", [switch("value", "onOff")], "Inverter on or off", _BROKER),
-    row("active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Limit of the output power", _V1),
-    row("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", f"growattServer; {_READ}"),
-    row(
+    entry("power_switch", "pv_on_off", [switch("value", "onOff")], "Inverter on or off", _BROKER),
+    entry("active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Limit of the output power", _V1),
+    entry("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", f"growattServer; {_READ}"),
+    entry(
         "export_limit",
         "backflow_setting",
         [
@@ -76,9 +78,9 @@ MIX = (
         "Limit of the export",
         _BROKER,
     ),
-    row("failsafe", "setFailsafe", [switch("value", "failsafe")], "No output when the meter is lost", _BROKER),
-    row("off_grid", "mix_off_grid_enable", [switch("value", "mix_off_grid_enable")], "Supply without a grid", _V1),
-    row(
+    entry("failsafe", "setFailsafe", [switch("value", "failsafe")], "No output when the meter is lost", _BROKER),
+    entry("off_grid", "mix_off_grid_enable", [switch("value", "mix_off_grid_enable")], "Supply without a grid", _V1),
+    entry(
         "off_grid_frequency",
         "mix_ac_discharge_frequency",
         [choice("value", "mix_ac_discharge_frequency", {"50": "0", "60": "1"}, meaning="in Hz")],
@@ -86,7 +88,7 @@ MIX = (
         f"{_V1}, where epsFreqSet says another than this member",
         risk="grid-code",
     ),
-    row(
+    entry(
         "off_grid_voltage",
         "mix_ac_discharge_voltage",
         [choice("value", "mix_ac_discharge_voltage", {"230": "0", "208": "1", "240": "2"}, meaning="in V")],
@@ -95,7 +97,7 @@ MIX = (
         risk="grid-code",
     ),
     # Three-phase models say the voltage between two phases.
-    row(
+    entry(
         "grid_voltage_high",
         "pv_grid_voltage_high",
         [number("value", "voltageHighLimit", 200, 520, "V", step=0.1)],
@@ -103,7 +105,7 @@ MIX = (
         _BROKER,
         risk="grid-code",
     ),
-    row(
+    entry(
         "grid_voltage_low",
         "pv_grid_voltage_low",
         [number("value", "voltageLowLimit", 100, 420, "V", step=0.1)],
@@ -142,7 +144,7 @@ SPA = (
 )
 
 _NAMED = "the vendor's app sends it, nobody has published its values"
-MIX_RAW = {
+MIX_RAW_ONLY = {
     "mix_load_first_control": "described for V1 only",
     "mix_single_export": "described for V1 only",
     "pv_pf_cmd_memory_state": _NAMED,
@@ -150,7 +152,7 @@ MIX_RAW = {
     "pv_reactive_p_rate": _NAMED,
 }
 _UNSEEN = "V1 has it for this family, nobody has sent it through the app's call"
-SPA_RAW = dict.fromkeys(
+SPA_RAW_ONLY = dict.fromkeys(
     (
         "backflow_setting",
         "pf_sys_year",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.vendors.growatt.settings.schema import choice, number, percent, row, switch, text, time
+from heliograph.vendors.growatt.settings.schema import choice, entry, number, percent, switch, text, time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,9 +15,9 @@ _MQTT = "noah-mqtt, also for the range"
 _NOTES = "growattServer's notes; read back: growattServer, noah-mqtt, an owner's Nexa"
 _EVERY_DAY = "1,2,3,4,5,6,7"
 
-ROWS = (
-    row("default_power", "default_power", [number("value", "defaultPower", 0, 800, "W")], "Output power", _MQTT),
-    row(
+SETTINGS = (
+    entry("default_power", "default_power", [number("value", "defaultPower", 0, 800, "W")], "Output power", _MQTT),
+    entry(
         "soc_limits",
         "charging_soc",
         [
@@ -28,7 +28,7 @@ ROWS = (
         _MQTT,
     ),
     *(
-        row(
+        entry(
             f"time_window_{slot}",
             f"time_segment{slot}",
             [
@@ -46,7 +46,7 @@ ROWS = (
         )
         for slot in range(1, SLOTS + 1)
     ),
-    row(
+    entry(
         "energy_price",
         PRICE,
         [
@@ -57,10 +57,10 @@ ROWS = (
         _NOTES,
     ),
 )
-RAW: Mapping[str, str] = {}
+RAW_ONLY: Mapping[str, str] = {}
 
 
-def flattened(noah: Mapping[str, Any]) -> dict[str, Any]:
+def flatten(noah: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer's members with each time segment in parts; a segment nobody defined is a free slot."""
     found = {name: value for name, value in noah.items() if name != "time_segment"}
     told = dict(_segments(noah.get("time_segment")))

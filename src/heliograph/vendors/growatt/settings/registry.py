@@ -4,72 +4,72 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.errors import Invalid, Refused, Unreachable, Unreadable
-from heliograph.settings.definition import check
+from heliograph.errors import InvalidValue, RequestRefused, Unreachable, Unreadable
+from heliograph.settings.definition import validate
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.settings import classic, hybrid, noah, tlx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from heliograph.core.endpoint import Plan, Steps
+    from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.model import Device
     from heliograph.settings.definition import Setting, Values
-    from heliograph.vendors.growatt.payloads.plants import Written
-    from heliograph.vendors.growatt.settings.schema import Row
+    from heliograph.vendors.growatt.payloads.plants import GrowattWriteResult
+    from heliograph.vendors.growatt.settings.schema import GrowattSettingEntry
 
 
-class Family(NamedTuple):
+class GrowattFamily(NamedTuple):
     """One family of devices: its settings, how they are read, and how one is written."""
 
-    rows: tuple[Row, ...]
-    raw: Mapping[str, str]
+    entries: tuple[GrowattSettingEntry, ...]
+    raw_only: Mapping[str, str]
     """What only the raw call can send, and why."""
-    read: Callable[[Device], Steps[Mapping[str, Any]]]
+    read: Callable[[Device], FlowGenerator[Mapping[str, Any]]]
     """Return the members the rows are read back from."""
-    write: Callable[[Device, str, list[str]], Plan[Written]]
+    write: Callable[[Device, str, list[str]], Flow[GrowattWriteResult]]
     """Return the order of a setting by its wire name."""
 
     @property
     def settings(self) -> tuple[Setting, ...]:
         """What these devices can be told."""
-        return tuple(row.setting for row in self.rows)
+        return tuple(row.setting for row in self.entries)
 
 
-def _tlx_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    settings = yield GrowattCalls.tlx_all_settings.plan(device.id)
+def _tlx_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    settings = yield GrowattCalls.tlx_all_settings.flow(device.id)
     # Quirk: "-1" is a setting this model does not have (an owner's recording of a NEO).
     return {key: value for key, value in settings.body.items() if value != "-1"}
 
 
-def _mix_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    settings = yield GrowattCalls.get_mix_inverter_settings.plan(device.id)
+def _mix_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    settings = yield GrowattCalls.get_mix_inverter_settings.flow(device.id)
     return _member(settings.body, "obj", "mixBean")
 
 
-def _spa_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    settings = yield GrowattCalls.spa_settings.plan(device.id)
+def _spa_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    settings = yield GrowattCalls.spa_settings.flow(device.id)
     return _member(settings.body, "spaBean")
 
 
-def _noah_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    info = yield GrowattCalls.noah_info.plan(device.id)
-    return noah.flattened(_member(info.body, "noah"))
+def _noah_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    info = yield GrowattCalls.noah_info.flow(device.id)
+    return noah.flatten(_member(info.body, "noah"))
 
 
-def _classic_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    info = yield GrowattCalls.classic_inverter_info.plan(device.id)
+def _classic_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    info = yield GrowattCalls.classic_inverter_info.flow(device.id)
     bean: Mapping[str, Any] = info.body
     return bean
 
 
-def _storage_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    params = yield GrowattCalls.storage_params.plan(device.id)
+def _storage_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    params = yield GrowattCalls.storage_params.flow(device.id)
     return _member(params.body, "storageBean")
 
 
-def _plant_bean(device: Device) -> Steps[Mapping[str, Any]]:
-    settings = yield GrowattCalls.plant_settings.plan(device.id)
+def _plant_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    settings = yield GrowattCalls.plant_settings.flow(device.id)
     bean: Mapping[str, Any] = settings.body
     return bean
 
@@ -82,82 +82,85 @@ def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _set_noah(device: Device, name: str, params: list[str]) -> Plan[Written]:
+def _set_noah(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
     # Quirk: the price is the plant's, and so its id goes first (growattServer's notes).
     leading = [device.plant] if name == noah.PRICE else []
-    return GrowattCalls.update_noah_settings.plan(device.id, name, leading + params)
+    return GrowattCalls.update_noah_settings.flow(device.id, name, leading + params)
 
 
-def _set_classic(device: Device, name: str, params: list[str]) -> Plan[Written]:
+def _set_classic(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
     first, second = (*params, "")[:2]
     where = {"action": "inverterSet", "serialNum": device.id}
-    return GrowattCalls.update_classic_inverter_setting.plan(
+    return GrowattCalls.update_classic_inverter_setting.flow(
         where, {"paramId": name, "command_1": first, "command_2": second}
     )
 
 
-def _set_storage(device: Device, name: str, params: list[str]) -> Plan[Written]:
+def _set_storage(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
     where = {"action": "storageSPF5000Set", "serialNum": device.id, "type": name}
-    return GrowattCalls.update_classic_inverter_setting.plan(where, [*params, "", "", ""])
+    return GrowattCalls.update_classic_inverter_setting.flow(where, [*params, "", "", ""])
 
 
-FAMILIES: dict[str, Family] = {
-    "tlx": Family(
-        tlx.ROWS, tlx.RAW, _tlx_bean, lambda at, *what: GrowattCalls.update_tlx_inverter_setting.plan(at.id, *what)
+FAMILIES: dict[str, GrowattFamily] = {
+    "tlx": GrowattFamily(
+        tlx.SETTINGS,
+        tlx.RAW_ONLY,
+        _tlx_bean,
+        lambda at, *what: GrowattCalls.update_tlx_inverter_setting.flow(at.id, *what),
     ),
-    "mix": Family(
+    "mix": GrowattFamily(
         hybrid.MIX,
-        hybrid.MIX_RAW,
+        hybrid.MIX_RAW_ONLY,
         _mix_bean,
-        lambda at, *what: GrowattCalls.update_mix_inverter_setting.plan(at.id, *what),
+        lambda at, *what: GrowattCalls.update_mix_inverter_setting.flow(at.id, *what),
     ),
-    "spa": Family(
+    "spa": GrowattFamily(
         hybrid.SPA,
-        hybrid.SPA_RAW,
+        hybrid.SPA_RAW_ONLY,
         _spa_bean,
-        lambda at, *what: GrowattCalls.update_ac_inverter_setting.plan(at.id, *what),
+        lambda at, *what: GrowattCalls.update_ac_inverter_setting.flow(at.id, *what),
     ),
-    "noah": Family(noah.ROWS, noah.RAW, _noah_bean, _set_noah),
-    "inverter": Family(classic.CLASSIC, {}, _classic_bean, _set_classic),
-    "storage": Family(classic.STORAGE, classic.STORAGE_RAW, _storage_bean, _set_storage),
-    "plant": Family(
+    "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _noah_bean, _set_noah),
+    "inverter": GrowattFamily(classic.CLASSIC, {}, _classic_bean, _set_classic),
+    "storage": GrowattFamily(classic.STORAGE, classic.STORAGE_RAW_ONLY, _storage_bean, _set_storage),
+    "plant": GrowattFamily(
         classic.PLANT,
-        classic.PLANT_RAW,
+        classic.PLANT_RAW_ONLY,
         _plant_bean,
         # The form is read, one part of it changed, and sent whole.
-        lambda at, name, params: GrowattCalls.update_plant_settings.plan(at.id, {name: params[0]}),
+        lambda at, name, params: GrowattCalls.update_plant_settings.flow(at.id, {name: params[0]}),
     ),
 }
 
 
-def family(device: Device) -> Family | None:
+def family_of(device: Device) -> GrowattFamily | None:
     """Return what a device can be told, None where nothing is known of its family."""
     return FAMILIES.get(device.family)
 
 
-def read(device: Device) -> Steps[Mapping[str, Values | None]]:
+def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
     """Return what a device has for each of its settings."""
-    if (found := family(device)) is None:
+    if (found := family_of(device)) is None:
         return {}
     bean = yield from found.read(device)
-    return {row.setting.name: row.read(bean) for row in found.rows}
+    return {row.setting.name: row.decode(bean) for row in found.entries}
 
 
-def write(device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
     """Send one order."""
-    found = family(device)
-    rows = {row.setting.name: row for row in found.rows} if found else {}
+    found = family_of(device)
+    rows = {row.setting.name: row for row in found.entries} if found else {}
     if found is None or name not in rows:
-        raise Invalid(f"a device of the family {device.family!r} has no setting {name!r}")
+        raise InvalidValue(f"a device of the family {device.family!r} has no setting {name!r}")
     row = rows[name]
-    order = found.write(device, row.setting.wire, row.written(check(row.setting, values)))
+    order = found.write(device, row.setting.wire_name, row.encode(validate(row.setting, values)))
     try:
-        written: Written = yield order
-    except Refused as error:
+        written: GrowattWriteResult = yield order
+    except RequestRefused as error:
         if error.code != _NO_ANSWER:
             raise
         raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_LOOK) from None
-    if not written.taken:
+    if not written.accepted:
         raise Unreadable("the answer says neither yes nor no", vendor="growatt", call=name, advice=_LOOK)
 
 

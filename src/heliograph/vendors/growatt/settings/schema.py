@@ -21,42 +21,42 @@ ON_OFF = ("1", "0")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{1,2})")
 
 
-class Place(NamedTuple):
+class WireArgument(NamedTuple):
     """One parameter, how it is written, and the member of the answer it is read back from."""
 
     parameter: Parameter
-    write: Callable[[Any], tuple[str, ...]]
-    read: Callable[[Any], Value]
+    encode: Callable[[Any], tuple[str, ...]]
+    decode: Callable[[Any], Value]
     key: str
     """Empty where no answer tells it."""
 
 
-class Row(NamedTuple):
+class GrowattSettingEntry(NamedTuple):
     """A setting and its positions on the wire."""
 
     setting: Setting
-    places: tuple[Place, ...]
+    arguments: tuple[WireArgument, ...]
 
-    def written(self, values: Values) -> list[str]:
+    def encode(self, values: Values) -> list[str]:
         """Return what travels as param1, param2 and so on."""
-        return [text for place in self.places for text in place.write(values[place.parameter.name])]
+        return [text for place in self.arguments for text in place.encode(values[place.parameter.name])]
 
-    def read(self, bean: Mapping[str, Any]) -> Values | None:
+    def decode(self, bean: Mapping[str, Any]) -> Values | None:
         """Return what a device has, or None when the answer does not tell."""
-        found = {one.parameter.name: one.read(bean.get(one.key)) if one.key else None for one in self.places}
+        found = {one.parameter.name: one.decode(bean.get(one.key)) if one.key else None for one in self.arguments}
         return found if any(value is not None for value in found.values()) else None
 
 
-def row(
+def entry(
     name: str,
     wire_type: str,
-    places: Sequence[Place],
+    places: Sequence[WireArgument],
     title: str,
     evidence: str,
     *,
     risk: Risk = "usual",
     **more: Any,
-) -> Row:
+) -> GrowattSettingEntry:
     """Declare a setting; it can be read back where one of its places can."""
     setting = Setting(
         name=name,
@@ -65,10 +65,10 @@ def row(
         risk=risk,
         readable=any(place.key for place in places),
         evidence=evidence,
-        wire=wire_type,
+        wire_name=wire_type,
         **more,
     )
-    return Row(setting, tuple(places))
+    return GrowattSettingEntry(setting, tuple(places))
 
 
 def number(
@@ -81,7 +81,7 @@ def number(
     step: float = 1,
     hole: tuple[float, float] | None = None,
     meaning: str = "",
-) -> Place:
+) -> WireArgument:
     """Declare a number, written as short as it can be."""
     parameter = Parameter(
         name=name,
@@ -90,32 +90,34 @@ def number(
         low=low,
         high=high,
         step=step,
-        hole=hole,
+        excluded_range=hole,
         readable=bool(key),
         meaning=meaning,
     )
-    return Place(parameter, lambda value: (f"{value:.10g}",), parsing.number, key)
+    return WireArgument(parameter, lambda value: (f"{value:.10g}",), parsing.parse_number, key)
 
 
-def percent(name: str, key: str, low: float = 0, high: float = 100, *, meaning: str = "") -> Place:
+def percent(name: str, key: str, low: float = 0, high: float = 100, *, meaning: str = "") -> WireArgument:
     """Declare a share of something, in whole percent."""
     return number(name, key, low, high, "%", meaning=meaning)
 
 
-def switch(name: str, key: str, words: tuple[str, str] = ON_OFF, *, meaning: str = "") -> Place:
+def switch(name: str, key: str, words: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
     """Declare something that is on or off, and how the two are written."""
     parameter = Parameter(name=name, kind="switch", readable=bool(key), meaning=meaning)
-    return Place(parameter, lambda value: (words[0] if value else words[1],), parsing.flag, key)
+    return WireArgument(parameter, lambda value: (words[0] if value else words[1],), parsing.parse_flag, key)
 
 
-def choice(name: str, key: str, words: Mapping[str, str], *, meaning: str = "") -> Place:
+def choice(name: str, key: str, words: Mapping[str, str], *, meaning: str = "") -> WireArgument:
     """Declare one of several words, each with what it is on the wire."""
     parameter = Parameter(name=name, kind="choice", choices=tuple(words), readable=bool(key), meaning=meaning)
     meant = {written: word for word, written in words.items()}
-    return Place(parameter, lambda value: (words[value],), lambda value: meant.get(parsing.text(value) or ""), key)
+    return WireArgument(
+        parameter, lambda value: (words[value],), lambda value: meant.get(parsing.parse_text(value) or ""), key
+    )
 
 
-def time(name: str, key: str, *, padded: bool = True) -> Place:
+def time(name: str, key: str, *, padded: bool = True) -> WireArgument:
     """Declare a time of day, written as hour and minute; an answer says it without leading zeros."""
     digits = "02d" if padded else "d"
 
@@ -123,19 +125,19 @@ def time(name: str, key: str, *, padded: bool = True) -> Place:
         hour, _, minute = value.partition(":")
         return f"{int(hour):{digits}}", f"{int(minute):{digits}}"
 
-    return Place(Parameter(name=name, kind="time", readable=bool(key)), write, clock_time, key)
+    return WireArgument(Parameter(name=name, kind="time", readable=bool(key)), write, clock_time, key)
 
 
-def moment(name: str, key: str) -> Place:
+def moment(name: str, key: str) -> WireArgument:
     """Declare a date and time on the device's own clock."""
     parameter = Parameter(name=name, kind="moment", readable=bool(key), meaning="on the device's own wall clock")
-    return Place(parameter, lambda value: (value,), _moment, key)
+    return WireArgument(parameter, lambda value: (value,), _moment, key)
 
 
-def text(name: str, key: str, *, shortest: int = 1, meaning: str = "") -> Place:
+def text(name: str, key: str, *, shortest: int = 1, meaning: str = "") -> WireArgument:
     """Declare a text; an empty one is a value as any other."""
     parameter = Parameter(name=name, kind="text", low=shortest, readable=bool(key), meaning=meaning)
-    return Place(
+    return WireArgument(
         parameter, lambda value: (value,), lambda value: value.strip() if isinstance(value, str) else None, key
     )
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from heliograph.vendors.growatt.settings.schema import Row, choice, moment, number, percent, row, switch, time
+from heliograph.vendors.growatt.settings.schema import (
+    GrowattSettingEntry,
+    choice,
+    entry,
+    moment,
+    number,
+    percent,
+    switch,
+    time,
+)
 
 NEO = "growattServer; read back: an owner's recording of a NEO 800M-X"
 MIN = "ioBroker.growatt 61, a MIN 4600TL-XH answered inv_set_success; read back: the NEO recording"
@@ -11,7 +20,7 @@ APP = "growattServer's notes on a NEO; nobody has published a write"
 MODES = {"load-first": "0", "battery-first": "1", "grid-first": "2"}
 
 _DAILY = (
-    row(
+    entry(
         "power_switch",
         "tlx_on_off",
         [switch("value", "tlx_on_off")],
@@ -19,16 +28,16 @@ _DAILY = (
         "ioBroker.growatt; the NEO recording",
         meaning="Off stops generation until it is switched on again.",
     ),
-    row(
+    entry(
         "active_power_rate",
         "pv_active_p_rate",
         [percent("value", "activeRate"), switch("remember", "pvPfCmdMemoryState", meaning="kept over a restart")],
         "Limit of the output power",
         "ioBroker.growatt 14: refused without the second value; PyPi_GrowattServer 103; the NEO recording",
     ),
-    row("charge_power_limit", "charge_power", [percent("value", "charge_power")], "Charging power", MIN),
-    row("discharge_power_limit", "discharge_power", [percent("value", "discharge_power")], "Discharging power", MIN),
-    row(
+    entry("charge_power_limit", "charge_power", [percent("value", "charge_power")], "Charging power", MIN),
+    entry("discharge_power_limit", "discharge_power", [percent("value", "discharge_power")], "Discharging power", MIN),
+    entry(
         "charge_stop_soc",
         "charge_stop_soc",
         [percent("value", "charge_stop_soc")],
@@ -36,7 +45,7 @@ _DAILY = (
         MIN,
         meaning="Devices may take 50 to 100 only.",
     ),
-    row(
+    entry(
         "off_grid_stop_soc",
         "discharge_stop_soc",
         [percent("value", "discharge_stop_soc")],
@@ -44,7 +53,7 @@ _DAILY = (
         MIN,
         meaning="Devices may take 10 and more only.",
     ),
-    row(
+    entry(
         "on_grid_stop_soc",
         "on_grid_discharge_stop_soc",
         [percent("value", "on_grid_discharge_stop_soc")],
@@ -52,9 +61,9 @@ _DAILY = (
         MIN,
         meaning="A device was seen to go back to what it had (Growatt_ModbusTCP 400: 31 became 16).",
     ),
-    row("ac_charge", "ac_charge", [switch("value", "ac_charge")], "Charging from the grid", NEO),
-    row("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", NEO),
-    row(
+    entry("ac_charge", "ac_charge", [switch("value", "ac_charge")], "Charging from the grid", NEO),
+    entry("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", NEO),
+    entry(
         "export_limit",
         "backflow_setting",
         [
@@ -65,21 +74,21 @@ _DAILY = (
         "V1's description; PyPi_GrowattServer 81; a third value, 0, is sent by some programs and not by others",
         meaning="The NEO's notes allow watts; the member it is read from is a rate.",
     ),
-    row(
+    entry(
         "export_limit_fallback",
         "tlx_backflow_default_power",
         [percent("value", "tlx_backflow_default_power")],
         "Output power when the meter is lost",
         f"{APP}; that it is a percentage is Growatt_ModbusTCP 290",
     ),
-    row(
+    entry(
         "export_meter",
         "tlx_limit_device",
         [choice("value", "tlx_limit_device", {"none": "0", "meter": "1", "ct": "2"})],
         "What measures the export",
         APP,
     ),
-    row(
+    entry(
         "system_work_mode",
         "system_work_mode",
         [
@@ -96,7 +105,7 @@ _DAILY = (
 )
 
 WINDOWS = tuple(
-    row(
+    entry(
         f"time_window_{number}",
         f"time_segment{number}",
         [
@@ -126,25 +135,25 @@ _REACTIVE = {
 }
 
 
-def _limits(name: str, wire_type: str, title: str, low: float, high: float, unit: str) -> Row:
+def _limits(name: str, wire_type: str, title: str, low: float, high: float, unit: str) -> GrowattSettingEntry:
     """Declare a grid limit of two values; what tells them apart nobody has published."""
     first, second = (
         number(f"level_{level}", f"{wire_type}_{level}", low, high, unit, step=0.01 if unit == "Hz" else 0.1)
         for level in (1, 2)
     )
-    return row(name, wire_type, [first, second], title, APP, risk="grid-code")
+    return entry(name, wire_type, [first, second], title, APP, risk="grid-code")
 
 
 def _grid(
     name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, told: bool = True
-) -> Row:
+) -> GrowattSettingEntry:
     """Declare a grid setting of one value."""
     place = number("value", wire_type if told else "", low, high, unit, step=step)
-    return row(name, wire_type, [place], title, APP, risk="grid-code")
+    return entry(name, wire_type, [place], title, APP, risk="grid-code")
 
 
 _GRID_CODE = (
-    row(
+    entry(
         "reactive_power",
         "pv_reactive_p_rate",
         [
@@ -156,7 +165,7 @@ _GRID_CODE = (
         f"{APP}; the order of its values is that of a read-back with readDeviceParam",
         risk="grid-code",
     ),
-    row(
+    entry(
         "power_factor_curve",
         "tlx_custom_pf_curve",
         [
@@ -204,10 +213,10 @@ _GRID_CODE = (
     _grid("qv_most", "q_percent_max", "Q(V) curve, most reactive power", 0, 100, "%", 0.1),
 )
 
-ROWS = (*_DAILY, *WINDOWS, *_GRID_CODE)
+SETTINGS = (*_DAILY, *WINDOWS, *_GRID_CODE)
 
 _UNKNOWN = "nobody has published its format"
-RAW = {
+RAW_ONLY = {
     "tlx_ac_discharge_frequency": _UNKNOWN,
     "tlx_ac_discharge_time_period": _UNKNOWN,
     "tlx_ac_discharge_voltage": _UNKNOWN,
