@@ -1,24 +1,28 @@
-# `make demo` shows it, `make test` proves it, `make bench` measures it. Needs only python3 with venv.
+# `make demo` shows it, `make test` tests it, `make bench` measures it. Needs only python3 with venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench lock docs clean
+.PHONY: demo test quick lint bench lock docs clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
 
-test: $(VENV)/ready  ## a file's tests stay together, files share the cores
+test: $(VENV)/ready  ## a file's tests run in one process; files are distributed over the cores
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
+quick: $(VENV)/ready  ## without the tests marked slow
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
 lint: $(VENV)/ready
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python tools/structure.py
 
 bench: $(VENV)/ready
 	@$(BIN)/python bench/run.py
 
-docs: $(VENV)/ready  ## rewrite the tables derived from the declarations
+docs: $(VENV)/ready  ## derive the tables from the declarations, then build the site in site/
 	@$(BIN)/python docs/derive.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -27,7 +31,7 @@ $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 	@echo "installing the locked dependencies into $(VENV) (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps --ignore-requires-python \
-	  --require-hashes --target $(VENV)/peers -r requirements/peers.txt  # versions that cannot stand beside the others
+	  --require-hashes --target $(VENV)/peers -r requirements/peers.txt  # versions that conflict with the others
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 

@@ -1,27 +1,51 @@
-"""What all tests share: properties are drawn the same way in every run, and no slow machine fails them."""
+"""Fixtures of all tests, the Hypothesis profile, and the line about skipped tests at the end of a run."""
+
+from collections import Counter
 
 import pytest
 from hypothesis import settings
 
-from support.postgres_server import postgres, server  # noqa: F401 - likewise
+from support.mqtt_broker import Broker, program
+from support.postgres_server import postgres, server  # noqa: F401 - fixtures
 from support.store_fixtures import place, store  # noqa: F401 - fixtures
 
 settings.register_profile("heliograph", deadline=None, derandomize=True, database=None)
 settings.load_profile("heliograph")
 
+PACKAGES = ("chromium", "mosquitto", "openssl", "prometheus")
+"""System packages that enable tests; a skip's reason names the package it needs."""
+
 
 @pytest.fixture(autouse=True)
-def _a_home_of_its_own(tmp_path_factory, monkeypatch):
-    """Let no test see what another one's accounts are remembered by, and none write to this user's folders."""
+def _home_folder(tmp_path_factory, monkeypatch):
+    """Give every test an empty HELIOGRAPH_HOME, so that none reads or writes the user's folders."""
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture
 def broker(tmp_path):
-    """A broker that lets everybody in."""
-    from support.mqtt_broker import Broker, program
+    """Run an MQTT broker that accepts every client."""
+    started = Broker(program(), tmp_path)
+    started.start()
+    yield started
+    started.stop()
 
-    ours = Broker(program(), tmp_path)
-    ours.start()
-    yield ours
-    ours.stop()
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """Print one line at the end: how many tests were skipped, why, and which system packages would enable them."""
+    result = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        reporter.write_line(skip_summary([report.longrepr[2] for report in reporter.stats.get("skipped", ())]))
+    return result
+
+
+def skip_summary(reasons):
+    """Return the closing line for a list of skip reasons."""
+    reasons = [reason.removeprefix("Skipped: ") for reason in reasons]
+    if not reasons:
+        return "skipped: none"
+    missing = [name for name in PACKAGES if any(name in reason.lower() for reason in reasons)]
+    counts = "; ".join(f"{count} × {reason}" for reason, count in Counter(reasons).most_common())
+    return f"skipped: {len(reasons)} ({counts})" + (f"; to enable: apt-get install {' '.join(missing)}" if missing else "")

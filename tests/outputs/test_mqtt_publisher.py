@@ -455,7 +455,7 @@ def test_no_secret_is_in_anything_that_is_sent(store, tmp_path):
     assert "hunter2" not in repr(seen)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
 def test_over_tls_a_certificate_is_checked(store, tmp_path, monkeypatch, caplog, trusted):
