@@ -97,7 +97,7 @@ def _month(found: dict[str, dict]) -> list[str]:
         "by the cloud itself",
         "sent while locked",
         "sent into the block",
-        "hours of light without data",
+        "intervals of daylight without data",
         "with none for 30 min",
     )
     lines = ["", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]

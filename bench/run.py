@@ -243,7 +243,7 @@ def measured(folder: Path, *, quick: bool) -> list[str]:
     ANSWERS.write_text(json.dumps(answers()), encoding="utf-8")
     pair, authority = certificate(folder)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, again and again"]
+    lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, repeated"]
     lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
     lines += ["", "### Import", *imports(3 if quick else 11)]
     lines += ["", "### Cold start: import, login and four calls over TLS"]
@@ -255,7 +255,7 @@ def measured(folder: Path, *, quick: bool) -> list[str]:
 
 def simulated(*, quick: bool) -> list[str]:
     """Live through simulated months; takes most of an hour of two cores."""
-    lines = ["### A month of ordinary abuse", *month.section(2 if quick else month.DAYS)]
+    lines = ["### A month of ordinary use", *month.section(2 if quick else month.DAYS)]
     return [*lines, "", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
 
 

@@ -63,7 +63,7 @@ class Healed(GapFiller):
 
 
 def lives(world: World, folder: Path, days: float, interval: float | None = None) -> Counter[str]:
-    """Collect for so many days, with restarts and the days away; return the questions healed."""
+    """Collect for so many days, with restarts and the days away; return the history queries."""
     start, questions = world.now, Counter()
     end, away = start + days * DAY, [start + (day - 1) * DAY + DAY // 2 for day in AWAY]
     while world.now < end:
