@@ -20,7 +20,7 @@ class LogEvent:
     def __str__(self) -> str:
         r"""Return the event as one line.
 
-        >>> str(Event("healed", plant="11", why="no\nluck", kept=True, left=1.0))
+        >>> str(LogEvent("healed", plant="11", why="no\nluck", kept=True, left=1.0))
         'event=healed plant=11 why="no\\nluck" kept=true left=1'
         """
         return " ".join(f"{name}={_word(value)}" for name, value in self.facts.items())

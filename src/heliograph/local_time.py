@@ -71,7 +71,7 @@ def period_range(period: str) -> tuple[date, date]:
 def parse_zone(what: str, name: str) -> tzinfo:
     """Return the clock of a name somebody gave for `what`.
 
-    >>> zone_called("zone", "Europe/Berlin")
+    >>> parse_zone("zone", "Europe/Berlin")
     zoneinfo.ZoneInfo(key='Europe/Berlin')
     """
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - most plants need none

@@ -59,7 +59,7 @@ def published_value(value: float | None) -> float | None:
     No cloud measures finer, and sums of floats show more (1239.8000000000002). Of two values none passes the other by
     it: a total that never falls never falls as told.
 
-    >>> told(1239.8000000000002), told(-0.0001), told(float("inf")), told(None)
-    (1239.8, 0.0, None, None)
+    >>> [published_value(value) for value in (1239.8000000000002, -0.0001, float("inf"), None)]
+    [1239.8, 0.0, None, None]
     """
     return round(value, 3) + 0.0 if value is not None and isfinite(value) else None

@@ -209,13 +209,14 @@ def test_a_missing_argument_is_not_sent_at_all():
 TYPED = """
     from collections.abc import Awaitable
     from typing import Any, assert_type
-    from heliograph.core.endpoint import Blocking, Concurrent, Endpoint, Fields, Steps, Untyped, query, sequence
-    from heliograph.core.payload import Payload, each
+    from heliograph.core.endpoint import AsyncClientBase, Endpoint, Fields, FlowGenerator, RawClientBase, SyncClientBase
+    from heliograph.core.endpoint import composite, query
+    from heliograph.core.payload import Payload, list_of
 
     class Lamp(Payload): ...
 
     class Calls:
-        @query("GET", "lamps.do", each(Lamp))
+        @query("GET", "lamps.do", list_of(Lamp))
         def lamps(self, room: str, floor: int | None = None) -> Fields:
             return {"room": room, "floor": floor}
 
@@ -223,15 +224,15 @@ TYPED = """
         def lamp(self, name: str) -> Fields:
             return {"name": name}
 
-        @sequence
-        def first(self, room: str) -> Steps[Lamp]:
+        @composite
+        def first(self, room: str) -> FlowGenerator[Lamp]:
             found = yield Calls.lamps.flow(room)
             lamp: Lamp = found[0]
             return lamp
 
-    class Plain(Calls, Blocking): ...
-    class Awaited(Calls, Concurrent): ...
-    class Raw(Calls, Untyped): ...
+    class Plain(Calls, SyncClientBase): ...
+    class Awaited(Calls, AsyncClientBase): ...
+    class Raw(Calls, RawClientBase): ...
 
     async def right(plain: Plain, awaited: Awaited, raw: Raw) -> None:
         declared: Endpoint[..., Lamp] = Calls.lamp

@@ -68,10 +68,10 @@ def _parts(value: Any) -> tuple[float, str] | None:
 def parse_number(value: Any) -> float | None:
     """Read a number as a cloud writes it, whatever unit stands behind it.
 
-    >>> number("57%"), number("230(W)"), number(" 1.2 "), number(7)
+    >>> parse_number("57%"), parse_number("230(W)"), parse_number(" 1.2 "), parse_number(7)
     (57.0, 230.0, 1.2, 7.0)
-    >>> number("--"), number(""), number(None), number("null"), number(6553.5), number("65535V")
-    (None, None, None, None, None, None)
+    >>> [parse_number(value) for value in ("--", "", None, "null", 6553.5, "65535V")]
+    [None, None, None, None, None, None]
     """
     parts = _parts(value)
     return None if parts is None else parts[0]
@@ -80,9 +80,9 @@ def parse_number(value: Any) -> float | None:
 def parse_quantity(value: Any, unit: str) -> float | None:
     """Read a quantity in W, kWh, %, V, A, Hz or °C; a unit in the text wins over the declared one.
 
-    >>> quantity("0.84", "kW"), quantity("2.56 MWh", "kWh"), quantity("2337(W)", "W")
+    >>> parse_quantity("0.84", "kW"), parse_quantity("2.56 MWh", "kWh"), parse_quantity("2337(W)", "W")
     (840.0, 2560.0, 2337.0)
-    >>> quantity("12 apples", "kWh") is None
+    >>> parse_quantity("12 apples", "kWh") is None
     True
     """
     parts = _parts(value)
@@ -103,8 +103,8 @@ def parse_quantity(value: Any, unit: str) -> float | None:
 def parse_in_unit(value: Any, unit: str) -> float | None:
     """Read a number in the unit declared for it; another unit in the text is converted to it.
 
-    >>> declared("2.56 MWh", "kWh"), declared("840(W)", "kW"), declared("0.84", "kW"), declared("5 kWp", "kW")
-    (2560.0, 0.84, 0.84, None)
+    >>> parse_in_unit("2.56 MWh", "kWh"), parse_in_unit("840(W)", "kW"), parse_in_unit("5 kWp", "kW")
+    (2560.0, 0.84, None)
     """
     parts = _parts(value)
     if parts is None or not parts[1]:
@@ -116,7 +116,7 @@ def parse_in_unit(value: Any, unit: str) -> float | None:
 def parse_text(value: Any) -> str | None:
     """Read a text; what means "nothing" is None.
 
-    >>> text(" MIN 3600 "), text(""), text("--"), text("null"), text(12)
+    >>> parse_text(" MIN 3600 "), parse_text(""), parse_text("--"), parse_text("null"), parse_text(12)
     ('MIN 3600', None, None, None, '12')
     """
     if value is None or isinstance(value, bool | dict | list):
@@ -128,7 +128,7 @@ def parse_text(value: Any) -> str | None:
 def parse_flag(value: Any) -> bool | None:
     """Read a yes or no.
 
-    >>> flag("true"), flag("0"), flag(1), flag("maybe")
+    >>> parse_flag("true"), parse_flag("0"), parse_flag(1), parse_flag("maybe")
     (True, False, True, None)
     """
     if isinstance(value, bool):
@@ -139,11 +139,11 @@ def parse_flag(value: Any) -> bool | None:
 def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S",)) -> datetime | None:
     """Read a moment as UTC: an old Java date, epoch milliseconds, or a text that is local to `zone`.
 
-    >>> moment({"time": 1738228283000, "year": 125}, None)
+    >>> parse_time({"time": 1738228283000, "year": 125}, None)
     datetime.datetime(2025, 1, 30, 9, 11, 23, tzinfo=datetime.timezone.utc)
-    >>> moment("2026-06-21 12:05:11", timezone(timedelta(hours=2)))
+    >>> parse_time("2026-06-21 12:05:11", timezone(timedelta(hours=2)))
     datetime.datetime(2026, 6, 21, 10, 5, 11, tzinfo=datetime.timezone.utc)
-    >>> moment("", UTC) is None and moment(0, UTC) is None and moment("2026-06-21 12:05:11", None) is None
+    >>> parse_time("", UTC) is None and parse_time(0, UTC) is None and parse_time("2026-06-21 12:05:11", None) is None
     True
     """
     if isinstance(value, dict):

@@ -89,7 +89,7 @@ class Secret:
 def redact_url(url: str) -> str:
     """Return an address without its query and without credentials somebody put into it.
 
-    >>> bare("https://me:hunter2@example.com/plants?user=me")
+    >>> redact_url("https://me:hunter2@example.com/plants?user=me")
     'https://example.com/plants'
     """
     scheme, slashes, rest = url.partition("?")[0].partition("//")
@@ -100,9 +100,9 @@ def redact_url(url: str) -> str:
 def mask_secrets(text: str) -> str:
     """Mask passwords, tokens, names, addresses and places in a text of either cloud.
 
-    >>> masked('{"pwd": "hunter2", "code": 0}')
+    >>> mask_secrets('{"pwd": "hunter2", "code": 0}')
     '{"pwd": ***, "code": 0}'
-    >>> masked("userName=me&password=5f4dcc3b")
+    >>> mask_secrets("userName=me&password=5f4dcc3b")
     'userName=***&password=***'
     """
     for pattern in _patterns():
@@ -113,7 +113,7 @@ def mask_secrets(text: str) -> str:
 class SecretMasker:
     """Secrets that are at hand, masked wherever they stand in a text, in whatever form they were written there.
 
-    >>> Known(["p&ss wörd"]).mask("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
+    >>> SecretMasker(["p&ss wörd"]).mask("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
     'not ***, not ***, not ***'
     """
 

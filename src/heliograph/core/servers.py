@@ -31,15 +31,15 @@ def resolve_server_url(server: str, regions: Mapping[str, str], vendor: str) -> 
 def is_trusted_url(url: str, configured: str, domains: tuple[str, ...]) -> bool:
     r"""Tell whether a session may be sent to an address: the configured server itself, or https below a domain.
 
-    >>> trusted("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
     True
-    >>> trusted("http://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("http://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
     False
-    >>> trusted("https://semsportal.com.evil.org/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("https://semsportal.com.evil.org/", "https://semsportal.com/api/", ("semsportal.com",))
     False
-    >>> trusted("https://evil.org\\.semsportal.com/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("https://evil.org\\.semsportal.com/", "https://semsportal.com/api/", ("semsportal.com",))
     False
-    >>> trusted("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/", ("semsportal.com",))
+    >>> is_trusted_url("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/", ("semsportal.com",))
     True
     """
     try:
