@@ -123,7 +123,7 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
 
     server_url = SERVERS["eu"]
     agent_identifier = USER_AGENT
-    conversation = _Unshaped
+    protocol_class = _Unshaped
 
     def __init__(self, add_random_user_id: bool = False, agent_identifier: str | None = None) -> None:
         """Choose the User-Agent: the usual one, the usual one with five random digits, or your own."""
