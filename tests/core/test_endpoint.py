@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import pydoc
 import subprocess
 import sys
 from textwrap import dedent
@@ -16,6 +17,7 @@ from heliograph.core.endpoint import (
     Endpoint,
     Fields,
     FlowGenerator,
+    RawClientBase,
     SyncClientBase,
     command,
     composite,
@@ -101,7 +103,24 @@ def test_read_on_its_class_a_call_is_its_declaration():
         "lamps.do",
     )
     assert AcmeCalls.lamps.route.fixed == {"op": "list"}
-    assert Plain.lamps is AcmeCalls.lamps
+    assert AcmeCalls.lamps.returns == "tuple[Lamp, ...]"
+
+
+def test_operation_on_a_client_class_is_a_function_and_on_an_async_one_a_coroutine_function():
+    assert inspect.isfunction(Plain.lamps)
+    assert not inspect.iscoroutinefunction(Plain.lamps)
+    assert inspect.iscoroutinefunction(Awaited.lamps)
+    assert inspect.iscoroutinefunction(Awaited().lamps)
+    assert Plain.lamps(Plain(), "attic")[1].fields == {"room": "attic"}
+    assert Plain.lamps is Plain.lamps
+
+
+def test_help_of_a_client_shows_arguments_result_types_and_docstrings():
+    shown = pydoc.plain(pydoc.render_doc(Awaited))
+    assert "async lamps(self, room: 'str', floor: 'int | None' = None) -> 'tuple[Lamp, ...]'" in shown
+    assert "async first_lamp(self, room: 'str') -> 'Lamp'" in shown
+    assert "All lamps of a room." in shown
+    assert "lamps(self, room: 'str', floor: 'int | None' = None) -> 'Any'" in pydoc.plain(pydoc.render_doc(Raw))
 
 
 def test_on_a_blocking_client_it_is_a_method():
@@ -131,12 +150,17 @@ def test_every_plan_is_made_anew():
     assert next(AcmeCalls.first_lamp.flow("attic")).endpoint is AcmeCalls.lamps
 
 
+class Raw(AcmeCalls, RawClientBase):
+    """A client that returns answers as sent."""
+
+
 @pytest.mark.parametrize("client", [Plain(), Awaited()])
 def test_signature_and_docs_are_visible_on_a_client(client):
-    assert str(inspect.signature(client.lamps)) == "(room: 'str', floor: 'int | None' = None) -> 'Fields'"
+    assert str(inspect.signature(client.lamps)) == "(room: 'str', floor: 'int | None' = None) -> 'tuple[Lamp, ...]'"
     assert inspect.getdoc(client.lamps) == "All lamps of a room."
     assert client.lamps.__name__ == "lamps"
-    assert repr(client.lamps) == f"<{type(client).__name__}.lamps>"
+    assert repr(client.lamps).startswith("<bound method AcmeCalls.lamps of ")
+    assert inspect.signature(client.first_lamp).return_annotation == "Lamp"
 
 
 def test_a_second_name_is_the_same_call():
@@ -207,15 +231,17 @@ def test_a_missing_argument_is_not_sent_at_all():
 
 
 TYPED = """
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+    import asyncio
     from typing import Any, assert_type
-    from heliograph.core.endpoint import Blocking, Concurrent, Endpoint, Fields, Steps, Untyped, query, sequence
-    from heliograph.core.payload import Payload, each
+    from heliograph.core.endpoint import AsyncClientBase, Endpoint, Fields, FlowGenerator, RawClientBase, SyncClientBase
+    from heliograph.core.endpoint import composite, query
+    from heliograph.core.payload import Payload, list_of
 
     class Lamp(Payload): ...
 
     class Calls:
-        @query("GET", "lamps.do", each(Lamp))
+        @query("GET", "lamps.do", list_of(Lamp))
         def lamps(self, room: str, floor: int | None = None) -> Fields:
             return {"room": room, "floor": floor}
 
@@ -223,15 +249,15 @@ TYPED = """
         def lamp(self, name: str) -> Fields:
             return {"name": name}
 
-        @sequence
-        def first(self, room: str) -> Steps[Lamp]:
+        @composite
+        def first(self, room: str) -> FlowGenerator[Lamp]:
             found = yield Calls.lamps.flow(room)
             lamp: Lamp = found[0]
             return lamp
 
-    class Plain(Calls, Blocking): ...
-    class Awaited(Calls, Concurrent): ...
-    class Raw(Calls, Untyped): ...
+    class Plain(Calls, SyncClientBase): ...
+    class Awaited(Calls, AsyncClientBase): ...
+    class Raw(Calls, RawClientBase): ...
 
     async def right(plain: Plain, awaited: Awaited, raw: Raw) -> None:
         declared: Endpoint[..., Lamp] = Calls.lamp
@@ -239,7 +265,9 @@ TYPED = """
         assert_type(plain.lamp("L1"), Lamp)
         assert_type(plain.first("attic"), Lamp)
         assert_type(raw.lamp("L1"), Any)
-        _ = assert_type(awaited.lamp("L1"), Awaitable[Lamp])
+        waiting = assert_type(awaited.lamp("L1"), Coroutine[object, None, Lamp])
+        assert_type(await asyncio.create_task(waiting), Lamp)
+        assert_type(await asyncio.gather(awaited.lamp("L1"), awaited.first("a")), tuple[Lamp, Lamp])
         assert_type(await awaited.lamps("attic"), tuple[Lamp, ...])
         assert_type(await awaited.first("attic"), Lamp)
 
@@ -247,7 +275,7 @@ TYPED = """
         plain.lamp(5)  # arg-type
         plain.lamp()  # call-arg
         plain.lamps("attic", flor=1)  # call-arg
-        awaited.lamps("attic", "third")  # arg-type, unused-awaitable
+        awaited.lamps("attic", "third")  # arg-type, unused-coroutine
         forgotten: Lamp = awaited.lamp("L1")  # assignment
         plain.lamb("L1")  # attr-defined
 """
@@ -260,7 +288,7 @@ def test_a_type_checker_knows_what_each_client_gives_and_what_is_wrong(tmp_path)
     expected = [(at, why) for at, line in enumerate(lines, 1) for why in _marked(line)]
     root = ROOT
     check = "import sys; from mypy import api; out, err, code = api.run(sys.argv[1:]); sys.exit(err or print(out))"
-    options = ["--strict", "--config-file=", "--enable-error-code=unused-awaitable", "--follow-imports=silent"]
+    options = ["--strict", "--config-file=", "--follow-imports=silent"]
     options += ["--cache-dir", str(root / ".mypy_cache" / "tests"), "--no-error-summary", str(source)]
     done = subprocess.run([sys.executable, "-c", check, *options], capture_output=True, text=True, cwd=root, check=True)
     found = [line.partition(":")[2] for line in done.stdout.splitlines() if ": error:" in line]

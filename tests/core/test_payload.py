@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import pytest
 
@@ -130,3 +132,12 @@ def test_a_payload_shows_its_fields_and_compares_by_what_was_sent():
     assert repr(Panel({"n": "A"})) == "Panel(name='A', power=None)"
     assert Panel({"n": "A"}) == Panel({"n": "A"}) != Panel({"n": "B"})
     assert Panel({}) != Answer({})
+
+
+def test_payload_has_no_dict_and_rejects_misspelt_and_declared_attributes():
+    panel = Panel({"n": "P1"})
+    assert not hasattr(panel, "__dict__")
+    for name in ("nam", "name"):
+        with pytest.raises(AttributeError):
+            setattr(panel, name, "P2")
+    assert pickle.loads(pickle.dumps(panel)) == copy.deepcopy(panel) == panel

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import heliograph
 from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError
+from heliograph.keeper import DEFAULT_KEEPER
 
 if TYPE_CHECKING:
     from heliograph.config import Account
-    from heliograph.keeper import Limits
+    from heliograph.keeper import Keeper, Limits
 
 CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
@@ -25,7 +26,7 @@ def create_client(
     account: Account,
     *,
     allow_commands: bool = False,
-    keeper: Literal["usual"] | None = "usual",
+    keeper: Keeper | None = DEFAULT_KEEPER,
     asynchronous: bool = False,
     interactive: bool | None = None,
     timeout: float | None = None,
@@ -45,7 +46,7 @@ def create_client(
             keeper=keeper,
             limits=_limits(account, kind.default_limits),
             interactive=is_interactive() and not asynchronous if interactive is None else interactive,
-            paced=asynchronous,
+            self_throttled=asynchronous,
             **({} if timeout is None else {"timeout": timeout}),
         )
     except ConfigError as error:

@@ -10,6 +10,7 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
+from heliograph.core.files import acquire
 from heliograph.core.protocol import Sleep, resume
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, StoreError, Throttled
@@ -76,21 +77,15 @@ class AccountGuard:
             lock.release()
 
     def _alone(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
-        from filelock import Timeout  # noqa: PLC0415 - a client that is not kept never needs it
-
-        lock, waited = self.state_file.lock(), 0.0
-        while True:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if waited >= self.patience:
-                    raise self._busy(vendor) from None
-                yield Sleep(GLANCE)
-                waited += GLANCE
-            except OSError as error:
-                raise self.state_file.access_error(error) from None
-            else:
-                return lock
+        lock = self.state_file.lock()
+        try:
+            for seconds in acquire(lock, self.patience, GLANCE):
+                yield Sleep(seconds)
+        except TimeoutError:
+            raise self._busy(vendor) from None
+        except OSError as error:
+            raise self.state_file.access_error(error) from None
+        return lock
 
     def _busy(self, vendor: str) -> Throttled:
         busy = Throttled(

@@ -105,7 +105,7 @@ def _active_pause(book: AccountState, now: float) -> str:
 
 
 def _paused(book: AccountState, now: float) -> Throttled:
-    kind = {"locked": AccountLocked, "blocked": Blocked}.get(book.pause, Throttled)
+    kind: type[Throttled] = {"locked": AccountLocked, "blocked": Blocked}.get(book.pause, Throttled)
     error = kind(book.pause_why, advice=f"Nothing was sent; the next try is at {_clock(book.pause_until)}")
     error.retry_after = book.pause_until - now
     if isinstance(error, AccountLocked):
