@@ -130,15 +130,15 @@ def test_the_file_keeps_one_password_per_cloud_and_name(kept):
         "growatt": {"me": HUNTER.reveal(), "you": "growatt you"},
         "goodwe": {"me": "goodwe me"},
     }
-    assert kept.forget("goodwe", "me") is True
-    assert kept.forget("goodwe", "me") is False
-    assert kept.find("growatt", "you").reveal() == "growatt you"
+    assert kept.delete("goodwe", "me") is True
+    assert kept.delete("goodwe", "me") is False
+    assert kept.load("growatt", "you").reveal() == "growatt you"
     assert "goodwe" not in stored(kept)
 
 
 def test_what_never_was_is_forgotten_without_a_trace(kept):
-    assert kept.find("growatt", "me") is None
-    assert kept.forget("growatt", "me") is False
+    assert kept.load("growatt", "me") is None
+    assert kept.delete("growatt", "me") is False
     assert not kept.path.parent.exists()
 
 
@@ -170,20 +170,20 @@ def test_a_broken_file_is_set_aside_and_said_so(kept, text):
     kept.path.parent.mkdir()
     (kept.path.parent / "passwords.broken-1.json").write_text("an older one")
     kept.path.write_bytes(text)
-    assert kept.find("growatt", "me") is None
+    assert kept.load("growatt", "me") is None
     (warning,) = kept.warnings
     assert warning.startswith(f"{kept.path} was broken, so it is now passwords.broken-2.json")
     assert "hunter2" not in warning
     assert (kept.path.parent / "passwords.broken-2.json").read_bytes() == text
     kept.save("growatt", "me", HUNTER)
-    assert kept.find("growatt", "me").reveal() == HUNTER.reveal()
+    assert kept.load("growatt", "me").reveal() == HUNTER.reveal()
     assert (kept.path.parent / "passwords.broken-1.json").read_text() == "an older one"
 
 
 def test_a_file_that_cannot_be_read_or_written_is_told(kept, tmp_path):
     kept.path.mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"passwords\.json cannot be read: Is a directory"):
-        kept.find("growatt", "me")
+        kept.load("growatt", "me")
     with pytest.raises(ConfigError, match=r"passwords\.json cannot be read"):
         kept.save("growatt", "me", HUNTER)
     (tmp_path / "file").write_text("")

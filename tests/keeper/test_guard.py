@@ -255,7 +255,7 @@ def test_forgetting_sends_nothing_and_forgives_nothing(program, cloud):
     after = book(program())
     assert len(cloud.requests) == sent
     assert (after.pause, after.pause_until, after.strikes) == (before.pause, before.pause_until, before.strikes)
-    assert (after.logins, after.requests_used, after.alive) == (before.logins, before.requests_used, False)
+    assert (after.logins, after.requests_used, after.has_session) == (before.logins, before.requests_used, False)
 
 
 def test_a_login_that_may_not_be_sent_leaves_the_old_session(program, cloud):
@@ -314,7 +314,7 @@ def carried(pair, plan, *replies, at=NOON):
 def test_two_doors_cost_two_logins_and_no_failure(goodwe):
     sent, error, kept = carried(goodwe(), ENSURE_SESSION, PARAMETER_ERROR, legacy_login())
     assert (len(sent), error) == (2, None)
-    assert (len(kept.logins), kept.failures, kept.trying, kept.alive) == (2, 0, False, True)
+    assert (len(kept.logins), kept.failures, kept.trying, kept.has_session) == (2, 0, False, True)
 
 
 def test_a_second_door_the_budget_forbids_is_not_knocked_at_and_the_first_counts_as_failed(goodwe):
@@ -338,7 +338,7 @@ def test_a_change_of_dialect_the_budget_forbids_keeps_the_session_of_the_other(g
     sent, error, kept = carried(goodwe(limits), DETAILS(PLANT))
     assert sent == []
     assert isinstance(error, Throttled)
-    assert kept.alive
+    assert kept.has_session
     assert len(carried(goodwe(limits), FLOWS(PLANT), said(FLOW))[0]) == 1
 
 
@@ -442,7 +442,7 @@ def test_a_file_cut_at_any_byte_is_set_aside_and_never_trusted(program):
     shelf = program().gate.state_file
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        kept = shelf.load(NOON, alone=True)
+        kept = shelf.load(NOON, locked=True)
         (aside,) = set_aside(path)
         assert aside.read_bytes() == whole[:length]
         assert kept.session is None
@@ -455,7 +455,7 @@ def test_a_file_with_any_byte_changed_is_never_trusted(program):
     shelf = program().gate.state_file
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert shelf.load(NOON, alone=False).session is None, whole[:place]
+        assert shelf.load(NOON, locked=False).session is None, whole[:place]
 
 
 NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e308, 10**400, -1, True, None])

@@ -41,11 +41,11 @@ def book():
     return found
 
 
-def held(book, now, *, is_login=False, interactive=False, insisted=False, password="hunter2", limits=LIMITS):
+def held(book, now, *, is_login=False, interactive=False, forced=False, password="hunter2", limits=LIMITS):
     """Return why a request has to wait, or None."""
     book.advance_to(now)
     try:
-        asked = {"opens": opens, "interactive": interactive, "insisted": insisted}
+        asked = {"is_login": is_login, "interactive": interactive, "forced": forced}
         policy.check(book, now, limits, **asked, fingerprint=lambda: password)
     except CloudError as error:
         return error
@@ -219,7 +219,7 @@ def test_only_some_refused_passwords_are_remembered(book):
 def test_a_person_may_try_a_refused_password_again_and_only_success_forgives_it(book):
     for password in ("mine", "theirs"):
         learn(book, NOON, InvalidCredentials("501"), password)
-    assert held(book, NOON, is_login=True, password="mine", insisted=True) is None
+    assert held(book, NOON, is_login=True, password="mine", forced=True) is None
     assert isinstance(held(book, NOON, is_login=True, password="mine"), InvalidCredentials)
     log_in(book, NOON, "mine")
     assert held(book, NOON, is_login=True, password="mine") is None
@@ -228,14 +228,14 @@ def test_a_person_may_try_a_refused_password_again_and_only_success_forgives_it(
 
 def test_a_person_who_insists_is_held_by_locks_and_blocks_and_the_budget(book):
     fail_login(book, NOON)
-    assert held(book, NOON, is_login=True, insisted=True) is None
+    assert held(book, NOON, is_login=True, forced=True) is None
     book.logins = [NOON] * LIMITS.logins
-    assert isinstance(held(book, NOON, is_login=True, insisted=True), Throttled)
+    assert isinstance(held(book, NOON, is_login=True, forced=True), Throttled)
     for error in (throttled(AccountLocked, HOUR), Blocked("a page")):
         fail_login(book, NOON)
         failures = book.failures
         learn(book, NOON, error)
-        assert isinstance(held(book, NOON, is_login=True, insisted=True), type(error))
+        assert isinstance(held(book, NOON, is_login=True, forced=True), type(error))
         assert book.failures == failures > 0, "what nobody could try is not forgiven"
 
 
@@ -475,8 +475,8 @@ def test_the_budget_says_when_requests_become_free(book):
 
 def test_only_the_newest_notes_are_kept_and_a_repeated_one_once(book):
     for number in range(100):
-        book.note(NOON, f"note {number}")
-    book.note(NOON + 1, "note 99")
+        book.add_note(NOON, f"note {number}")
+    book.add_note(NOON + 1, "note 99")
     assert len(book.notes) == 30
     assert book.notes[-1] == [NOON + 1, "note 99"]
 

@@ -78,7 +78,7 @@ class Killer:
             now(0.03)
         victim.join(20)
         assert victim.exitcode == -signal.SIGKILL
-        self.server.raise_for_status()
+        self.server.settle()
         self.server.before_login = self.server.after_login = lambda: None
 
 

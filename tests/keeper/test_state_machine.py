@@ -172,7 +172,7 @@ class Life(RuleBasedStateMachine):
         for one in self.programs:
             if one.steps is not None:
                 one.kill(after_sending=False)
-        self.cloud.fill()
+        self.cloud.heal()
         self.cloud.living = None
         self.cloud.password = password
         self.program("any").run("forget")  # a clock that went back is noticed now: the waits begin anew

@@ -54,14 +54,14 @@ def write_on(where):
 
 def check(store, acknowledged):
     """All that was acknowledged is there and at most one batch more, each whole; return how many."""
-    moments = list(store.moments(ROOF, 0, 2**40))
+    moments = list(store.sample_times(ROOF, 0, 2**40))
     there = moments[-1] // 1000 + 1 if moments else 0
     assert there - 1 in (acknowledged, acknowledged + 1)
     assert moments == [number * 1000 + step for number in range(there) for step in range(size(number))]
     if there:
         assert store.counters(ROOF) == {"number": there - 1}
         assert store.days(ROOF, DAY.day, DAY.day)[0].values["pv_energy"] == there - 1
-        assert store.asked(ROOF, "curve").keys() == set(map(str, range(there)))
+        assert store.queries(ROOF, "curve").keys() == set(map(str, range(there)))
     return there
 
 
@@ -102,7 +102,7 @@ def test_killed_while_writing_nothing_acknowledged_is_lost(place):
             for _ in range(turn % 4):  # a new store dies before its first acknowledgement, too
                 writer.wait()
                 number = writer.acknowledged + 1  # it is being written at this moment: all of it is seen, or nothing
-                assert len(list(reader.moments(ROOF, number * 1000, number * 1000 + 1000))) in (0, size(number))
+                assert len(list(reader.sample_times(ROOF, number * 1000, number * 1000 + 1000))) in (0, size(number))
             writer.kill()
             with place.open() as store:
                 there = check(store, writer.acknowledged)

@@ -86,7 +86,7 @@ def test_a_connection_that_was_cut_is_made_anew_and_the_write_is_kept(place):
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'heliograph'"
                 )
             store.write(Batch(samples=[SAMPLE._replace(measured_at=number)]))
-        assert list(store.moments(ROOF, 0, NOON)) == [0, 1, 2]
+        assert list(store.sample_times(ROOF, 0, NOON)) == [0, 1, 2]
 
 
 def test_a_connection_that_is_cut_inside_a_write_leaves_all_of_it_or_nothing(place):
@@ -141,7 +141,7 @@ def test_a_sample_that_another_writer_adds_at_the_same_moment_is_merged_with(pla
         written.result()
         (found,) = store.samples(ROOF, 250, 251)
         assert (found.values["pv_power"], found.values["load_power"]) == (1.0, 7.0)
-        assert len(list(store.moments(ROOF, 0, 500))) == 500
+        assert len(list(store.sample_times(ROOF, 0, 500))) == 500
 
 
 def test_while_the_server_is_away_each_write_says_so_and_then_it_goes_on(server):

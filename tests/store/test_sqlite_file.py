@@ -133,10 +133,10 @@ def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(sto
     big = Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(2000)])
     with pytest.raises(StoreError, match=r"full \(.*make room"):
         store.write(big)
-    assert list(store.moments(ROOF, 0, NOON + 1)) == [NOON]
+    assert list(store.sample_times(ROOF, 0, NOON + 1)) == [NOON]
     store._run("PRAGMA max_page_count = 1000000")
     store.write(big)
-    assert len(list(store.moments(ROOF, 0, NOON + 1))) == 2001
+    assert len(list(store.sample_times(ROOF, 0, NOON + 1))) == 2001
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
@@ -159,11 +159,11 @@ def test_a_disk_that_takes_no_more_loses_nothing_it_took(path):
                 except StoreError as error:
                     refused += 1
             assert taken, error
-            assert list(store.moments(ROOF, 0, 10**9)) == list(range(taken))
+            assert list(store.sample_times(ROOF, 0, 10**9)) == list(range(taken))
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             store.write(Batch(samples=[SAMPLE._replace(measured_at=taken)]))
         with SqliteStore(Path({str(path)!r})) as store:
-            assert list(store.moments(ROOF, 0, 10**9)) == list(range(taken + 1))
+            assert list(store.sample_times(ROOF, 0, 10**9)) == list(range(taken + 1))
             print("well")
     """
     out, err = python(textwrap.dedent(program)).communicate(timeout=60)

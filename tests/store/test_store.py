@@ -34,7 +34,7 @@ def test_plant_and_device_are_series_of_their_own(store):
 def test_the_same_sample_twice_is_one_row(store):
     store.write(Batch(samples=[SAMPLE, SAMPLE]))
     store.write(Batch(samples=[SAMPLE]))
-    assert list(store.moments(ROOF, 0, NOON + 1)) == [NOON]
+    assert list(store.sample_times(ROOF, 0, NOON + 1)) == [NOON]
 
 
 @pytest.mark.parametrize("backwards", [False, True])
@@ -84,7 +84,7 @@ def test_days_are_read_from_the_first_to_the_last(store):
 def test_samples_are_read_up_to_but_not_including(store):
     store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + step) for step in (2, 0, 3, 1)]))
     assert [one.measured_at - NOON for one in store.samples(ROOF, NOON + 1, NOON + 3)] == [1, 2]
-    assert list(store.moments(ROOF, NOON + 1, NOON + 3)) == [NOON + 1, NOON + 2]
+    assert list(store.sample_times(ROOF, NOON + 1, NOON + 3)) == [NOON + 1, NOON + 2]
     assert list(store.samples(OTHER, 0, NOON + 9)) == []
 
 
@@ -96,7 +96,7 @@ def test_a_stream_longer_than_a_page_misses_nothing_and_lets_others_write_meanwh
         seen += 1
         if seen % 3000 == 0:
             store.write(Batch(samples=[SAMPLE._replace(series=OTHER, measured_at=seen)]))
-    assert (seen, len(list(store.moments(OTHER, 0, 10_000)))) == (10_000, 3)
+    assert (seen, len(list(store.sample_times(OTHER, 0, 10_000)))) == (10_000, 3)
 
 
 def test_latest_is_the_newest_sample_of_each_series(store):
@@ -160,11 +160,11 @@ def test_the_memory_of_counters_is_replaced_as_a_whole(store):
 
 def test_the_later_answer_to_a_question_is_remembered(store):
     asked = QueryRecord(ROOF, "curve", "2026-06-21", "nothing", NOON)
-    store.write(Batch(queries=[asked._replace(outcome="data", asked_at=NOON + 9), asked]))
+    store.write(Batch(queries=[asked._replace(outcome="data", queried_at=NOON + 9), asked]))
     store.write(Batch(queries=[asked._replace(span="years", period="")]))
-    assert store.asked(ROOF, "curve") == {"2026-06-21": asked._replace(outcome="data", asked_at=NOON + 9)}
-    assert store.asked(ROOF, "years")[""].outcome == "nothing"
-    assert store.asked(ROOF, "days") == {}
+    assert store.queries(ROOF, "curve") == {"2026-06-21": asked._replace(outcome="data", queried_at=NOON + 9)}
+    assert store.queries(ROOF, "years")[""].outcome == "nothing"
+    assert store.queries(ROOF, "days") == {}
 
 
 def test_a_series_is_known_from_its_first_row_and_its_names_are_not_forgotten(store):
@@ -234,7 +234,7 @@ def test_two_programs_share_one_store(place):
         first.write(Batch(samples=[SAMPLE]))
         second.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
         assert everything(first) == everything(second)
-        assert len(list(first.moments(ROOF, 0, NOON + 999))) == 2
+        assert len(list(first.sample_times(ROOF, 0, NOON + 999))) == 2
 
 
 def test_threads_share_one_store(store):
@@ -244,7 +244,7 @@ def test_threads_share_one_store(store):
         series = Series("growatt", str(number))
         for step in range(20):
             store.write(Batch(samples=[SAMPLE._replace(series=series, measured_at=step)]))
-        return len(list(store.moments(series, 0, 99)))
+        return len(list(store.sample_times(series, 0, 99)))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(8))) == [20] * 8
@@ -300,7 +300,7 @@ def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place)
         with place.locked(), pytest.raises(StoreError, match=r"(?i)lock"):
             store.write(Batch(samples=[SAMPLE._replace(measured_at=1)]))
         store.write(Batch(samples=[SAMPLE._replace(measured_at=2)]))
-        assert list(store.moments(ROOF, 0, NOON + 1)) == [2, NOON]
+        assert list(store.sample_times(ROOF, 0, NOON + 1)) == [2, NOON]
 
 
 def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(store):

@@ -33,8 +33,8 @@ BATCH = st.builds(
     days=st.lists(DAY, max_size=4),
     repairs=st.lists(REPAIR, max_size=2),
     counters=st.dictionaries(SERIES, st.dictionaries(st.text(max_size=2), st.integers()), max_size=2),
-    asked=st.lists(ASKED, max_size=3),
-    known=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME), max_size=2),
+    queries=st.lists(ASKED, max_size=3),
+    series_info=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME), max_size=2),
 )
 
 
@@ -45,10 +45,10 @@ class Model:
         self.known, self.samples, self.days, self.repairs, self.counters, self.asked = ({} for _ in range(6))
 
     def write(self, batch):
-        of_all = (batch.samples, batch.days, batch.repairs, batch.asked, batch.known)
+        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info)
         for series in [row.series for rows in of_all for row in rows] + [*batch.counters]:
             self.known.setdefault(series, SeriesInfo(series))
-        for row in batch.known:
+        for row in batch.series_info:
             self.known[row.series] = SeriesInfo(*map(over, row, self.known[row.series]))
         for row in batch.samples:
             merge(self.samples, (row.series, row.measured_at), row, row.fetched_at)
@@ -57,9 +57,9 @@ class Model:
         for row in batch.repairs:
             self.repairs[row[:3]] = row
         self.counters |= batch.counters
-        for row in batch.asked:
+        for row in batch.queries:
             old = self.asked.get(row[:3])
-            if old is None or row.asked_at >= old.asked_at:
+            if old is None or row.queried_at >= old.queried_at:
                 self.asked[row[:3]] = row
 
     def everything(self):

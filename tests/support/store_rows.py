@@ -34,5 +34,5 @@ def everything(store):
         "days": [one for row in known for one in store.days(row.series, date.min, date.max)],
         "repairs": [one for row in known for one in store.repairs(row.series, -(2**40), 2**40)],
         "counters": {row.series: store.counters(row.series) for row in known if store.counters(row.series)},
-        "asked": {(row.series, span): store.asked(row.series, span) for row in known for span in SPANS},
+        "asked": {(row.series, span): store.queries(row.series, span) for row in known for span in SPANS},
     }

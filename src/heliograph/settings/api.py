@@ -52,7 +52,7 @@ def current_user() -> str:
 
 def _room(client: Any, requests: int) -> None:
     """Raise when the account's budget does not hold so many requests more; a client that is not kept has none."""
-    if getattr(client, "_gate", None) is None:
+    if getattr(client, "_guard", None) is None:
         return
     budget: Budget = client.budget
     limit, _ = client.gate.limits.of(interactive=client.gate.interactive)

@@ -169,8 +169,8 @@ _NUMBERS = "SELECT max(number) AS number FROM change UNION ALL SELECT max(number
 SELECT_NEWEST_CHANGE = f"SELECT coalesce(max(number), 0) FROM ({_NUMBERS}) AS numbers"
 SELECT_ANY_READER = "SELECT 1 FROM reader LIMIT 1"
 INSERT_CHANGE = f"INSERT INTO change (number, series, since, until) VALUES (({SELECT_NEWEST_CHANGE}) + 1, ?, ?, ?)"
-SELECT_CHANGES = """SELECT number, vendor, plant, device, since, until FROM change JOIN series ON series.id = change.series
-    WHERE number > ? ORDER BY number LIMIT ?"""
+SELECT_CHANGES = """SELECT number, vendor, plant, device, since, until
+    FROM change JOIN series ON series.id = change.series WHERE number > ? ORDER BY number LIMIT ?"""
 SELECT_READER = "SELECT number FROM reader WHERE name = ?"
 UPSERT_READER = """INSERT INTO reader (name, number, moved_at) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET number = excluded.number, moved_at = excluded.moved_at"""
