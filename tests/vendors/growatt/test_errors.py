@@ -93,7 +93,7 @@ ANSWERS = {
     "half": (reply(MIXED[:-30]), e.Unreadable, "JSON"),
     "half a secret": (reply(b'{"obj": {"pwd": "' + PASSWORD.encode()), e.Unreadable, "JSON"),
     "maintenance": (reply(b"<html>We will be back at noon" + FIELD.encode()), e.Unreadable, "web page"),
-    "null": (reply(b"null"), e.RequestRefused, "nothing to say"),
+    "null": (reply(b"null"), e.RequestRefused, "no data"),
     "no object": (reply(b"[1]"), e.Unreadable, "object"),
     "text": (reply(json.dumps(PRIVATE).encode()), e.Unreadable, "object"),
     "refused": (reply({"result": 0, "obj": None, "msg": "504"}), e.RequestRefused, "504"),
@@ -183,7 +183,7 @@ def test_a_method_of_several_requests_may_catch_what_one_of_them_met():
 
 
 def test_an_error_of_the_drop_in_comes_back_from_another_process():
-    error = e.SessionExpired("the session has ended", vendor="growatt", call="plant_list")
+    error = e.SessionExpired("the session has expired", vendor="growatt", call="plant_list")
     error.status = 302
     twin = as_requests_error(error)
     back = pickle.loads(pickle.dumps(twin))

@@ -1,4 +1,4 @@
-"""Growatt in a box: answers every declared call over emulated homes, and turns callers away as the cloud does."""
+"""The emulated Growatt cloud: answers all declared calls from simulated households, with the cloud's own errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SETTINGS = frozenset(
         "classic_inverter_info",
     )
 )
-"""The calls whose answer comes from the device itself, and fails when it is silent."""
+"""Calls answered by the device itself; they fail when it is offline."""
 
 _FOLDERS = ("noahDeviceApi/", "commonDeviceSetC/")
 _PORTAL = ("login.do", "error.do")
@@ -71,7 +71,7 @@ _SERIALS = {
 
 
 class GrowattEmulation:
-    """The ShinePhone cloud."""
+    """The emulated ShinePhone cloud."""
 
     vendor = "growatt"
 
@@ -85,21 +85,21 @@ class GrowattEmulation:
         return f"growatt{number}"
 
     def plant_id(self, seed: int) -> str:
-        # A prime that shares no factor with the range spreads ids over all of it, each once.
+        # A prime coprime to the range maps seeds to distinct ids spread over it.
         return str(1_000_000 + seed * 7919 % 9_000_000)
 
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
         return tuple(form.format(seed % 10_000_000) for form in _SERIALS[family])
 
     def addresses(self, url: str) -> dict[str, str]:
-        """Return the one server Growatt's app speaks to."""
+        """Return the one server Growatt's app uses."""
         return {"growatt": f"{url}/"}
 
     def faults(self) -> dict[str, str]:
-        """Return what can go wrong with Growatt alone."""
+        """Return the faults specific to Growatt."""
         return {
-            "lenient_lock": "to try in vain does not make a lock longer",
-            "zero_totals": "from midnight until the sun is up a classic inverter's lifetime totals are 0",
+            "lenient_lock": "login attempts during a lock do not extend it",
+            "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",
         }
 
     def owns(self, path: str) -> bool:
@@ -110,7 +110,7 @@ class GrowattEmulation:
         return auth.account_of(asked, stage)
 
     def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
-        # Sessions live side by side, but the cloud counts what somebody else asks as well.
+        # Sessions coexist, but requests and logins of other users count against the same account.
         auth.exceeds_quota(holder, stage, at)
         auth.count_login(holder, stage, at)
 
@@ -146,7 +146,7 @@ def _answered(asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse
 
 
 def _served(call: Endpoint[..., Any], ask: GrowattCallContext) -> Any:
-    """Answer an account with a session, or fail in the way a fault says."""
+    """Answer a logged-in account, or fail as an active fault demands."""
     order, stage = call.route.command, ask.context
     device_faults.apply_due_changes(ask.account, stage.now())
     if stage.fault("html") is not None:
@@ -161,7 +161,7 @@ def _served(call: Endpoint[..., Any], ask: GrowattCallContext) -> Any:
 
 
 def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
-    """Put an inner value into the envelope its call is declared with."""
+    """Wrap a value in the envelope declared for its call."""
     for member in reversed(call.route.result_path.split(".")):
         if member == "obj":
             inner = success(inner)
@@ -171,7 +171,7 @@ def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
 
 
 def _emptied(call: Endpoint[..., Any]) -> EmulatedResponse:
-    """Return success with nothing in it, in the shape of the call."""
+    """Return an empty success response in the envelope of the call."""
     outer = call.route.result_path.partition(".")[0]
     if outer == "obj":
         return json_response(success(None))

@@ -1,4 +1,4 @@
-"""Growatt's door: who is logged in, who is locked out, and what callers without a session are shown."""
+"""Logins, sessions and account locks of the emulated Growatt cloud, and its responses without a session."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 COOKIE = "JSESSIONID"
 RATE_LOCKOUT = timedelta(minutes=1)
-"""How long an account that asked too often has to rest."""
+"""How long an account is refused after too many requests."""
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUOTA = 200
 _MOST_SESSIONS = 1000
 
 
 class IssuedCookie(NamedTuple):
-    """What one cookie opens."""
+    """The session of one cookie."""
 
     life: SessionLifetime
     region: str
-    """The host of the region it was given at; no other knows it."""
+    """The region whose host issued it; other hosts do not accept it."""
 
 
 def user_id(holder: EmulatedAccount) -> int:
-    """Return the number the cloud knows an account by; on the wire it is a number, plants' ids are text."""
+    """Return the numeric user id of an account; it is a JSON number, plant ids are texts."""
     return 1_000_000 + crc32(holder.username.encode()) % 9_000_000
 
 
 def account_of(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-    """Return the account a request names, or the one its cookie was given to, however long ago."""
+    """Return the account a request names or its cookie was issued to, even if the session is over."""
     cookie = _cookie(asked)
     if cookie and "userName" not in asked.arguments:
-        # Ours, not the cloud's: a cookie ends with the number of its account, so that the dead are known too.
+        # Emulator only: a cookie ends with the user id, so that expired sessions are attributed too.
         return next((one for one in stage.accounts("growatt") if cookie.endswith(_ending(one))), None)
     return find_account(stage, asked.arguments.get("userName", ""))
 
@@ -60,7 +60,7 @@ def find_account(stage: RequestContext, username: str) -> EmulatedAccount | None
 
 
 def logged_in_account(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-    """Return the account a request's cookie opens, as long as it does."""
+    """Return the account of a request's cookie if its session is valid."""
     cookie = _cookie(asked)
     for holder in stage.accounts("growatt"):
         sessions = _sessions(holder)
@@ -86,36 +86,36 @@ def _sessions(holder: EmulatedAccount) -> dict[str, IssuedCookie]:
 
 
 def _region(asked: EmulatedRequest, stage: RequestContext) -> str:
-    """Return which of the two regions was spoken to."""
+    """Return which of the two regions received the request."""
     return "second" if stage.second_region(asked.origin) == asked.origin else "first"
 
 
 def exceeds_quota(holder: EmulatedAccount, stage: RequestContext, at: datetime) -> bool:
-    """Count a request against the fault `quota`, and tell whether it was the one too many."""
+    """Count a request against the fault `quota` and return True if it exceeds the quota."""
     quota = stage.fault("quota")
     window = holder.state.setdefault("requests", SlidingWindow(_DAY))
     if holder.lockout.remaining(at) is not None:
         return False
     if holder.lockout.attempt(at, window, None if quota is None else int(quota or _QUOTA)) is None:
         return False
-    # Nobody has published what a session sees then; were it served on, users would not be "blocked for 24h".
+    # The behaviour of open sessions is not published; if they continued, users would not be "blocked for 24h".
     _sessions(holder).clear()
     return True
 
 
 def count_login(holder: EmulatedAccount, stage: RequestContext, at: datetime) -> timedelta | None:
-    """Count a login against the fault `lock`, and return how long the account stays locked."""
+    """Count a login against the fault `lock` and return the remaining lock time."""
     lock = stage.fault("lock")
     window = holder.state.setdefault("logins", SlidingWindow(_DAY))
-    # Quirk: whether a try in vain starts the day anew is disputed; what is harder to live with is the rule here.
+    # Quirk: whether a failed attempt restarts the 24 hours is disputed; the emulator takes the stricter rule.
     prolongs = stage.fault("lenient_lock") is None
     return holder.lockout.attempt(at, window, None if lock is None else int(lock or 0), extend=prolongs)
 
 
 def no_session_response(call: Endpoint[..., Any]) -> EmulatedResponse:
-    """Return what a call without a living session is shown; every way the cloud is known to say it occurs."""
+    """Return the response to a call without a valid session; all variants known of the cloud occur."""
     if call.route.path == "tcpSet.do":
-        # Quirk: the portal's writes say it in JSON (a public client's tests).
+        # Quirk: the portal's writes report it in JSON (a public client's tests).
         raise GrowattFailure({"success": False, "msg": "Login invalid, please log in again"})
     return {"PlantListAPI.do": html.MOVED_TO_LOGIN, "newPlantAPI.do": html.NOT_LOGGED_IN}.get(
         call.route.path, html.LOGIN
@@ -124,10 +124,10 @@ def no_session_response(call: Endpoint[..., Any]) -> EmulatedResponse:
 
 @ROUTER.route(GrowattCalls.login)
 def log_in(arguments: Mapping[str, str], asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
-    """Answer a login, and open a session when it is accepted."""
+    """Handle a login and open a session if it is accepted."""
     holder = find_account(stage, arguments.get("userName", ""))
     lock = None if holder is None else count_login(holder, stage, stage.now())
-    # Quirk: an account is unknown at the host of another region, and the code is that of a wrong password.
+    # Quirk: the host of another region does not know the account and returns the code of a wrong password.
     at_home = stage.fault("region") is None or _region(asked, stage) == "second"
     right = holder is not None and at_home and arguments.get("password") == hash_password(holder.password)
     stage.record_login(holder, arguments.get("userName", ""), accepted=right and lock is None)
@@ -138,7 +138,7 @@ def log_in(arguments: Mapping[str, str], asked: EmulatedRequest, stage: RequestC
     if holder is None or not right:
         return json_response({"back": {"msg": "502", "success": False}})
     cookie = secrets.token_hex(12).upper() + _ending(holder)
-    # Earlier sessions stay alive: nobody reports that Growatt knows only one.
+    # Earlier sessions stay valid: there is no report that Growatt allows only one.
     sessions = _sessions(holder)
     sessions[cookie] = IssuedCookie(stage.open_session(), _region(asked, stage))
     if len(sessions) > _MOST_SESSIONS:

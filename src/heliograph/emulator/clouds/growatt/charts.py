@@ -1,4 +1,4 @@
-"""Growatt's charts: days in 5-minute steps, months in days, years in months; nothing newer than the last upload."""
+"""Charts of the emulated Growatt cloud: days in 5-minute steps, months by day, years by month, no future points."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _POINT = "chargePower outP pacToGrid pacToUser pex ppv pself sysOut userLoad"
 
 
 def day_powers(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, GrowattPowers]:
-    """Return the samples of the day that is asked about, by their time on the plant's wall."""
+    """Return the powers of the requested day, keyed by plant-local time."""
     day = ask.date(unit)
     return {f"{at:%H:%M}": flow for at, flow in unit.samples(day)} if day else {}
 
 
 def tlx_day(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
-    """Return a TLX day: every key from 00:00 to 23:55, numbers in kW, zeros where nothing came yet."""
+    """Return a TLX day: all keys from 00:00 to 23:55, numbers in kW, zeros where no data was uploaded."""
     known = day_powers(unit, ask)
     return {key: zeros(_POINT) | (_point(unit, known[key]) if key in known else {}) for key in five_minute_keys()}
 
@@ -48,7 +48,7 @@ def _point(unit: GrowattDevice, flow: GrowattPowers) -> dict[str, float]:
 
 
 def mix_day(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, dict[str, str]]:
-    """Return a mix day: texts in kW, from 00:05 up to the newest sample; empty in the first minutes of a day."""
+    """Return a mix day: texts in kW, from 00:05 to the newest sample; empty in the first minutes of a day."""
     return {
         key: {
             "pacToGrid": kilowatt(flow.grid_export),
@@ -63,10 +63,10 @@ def mix_day(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, dict[str,
 
 
 def bars(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
-    """Return a month in days, a year in months or six years: one array per series, in kWh."""
+    """Return a month by day, a year by month or six years: one array per series, in kWh."""
     day = ask.date(unit)
     found = [unit.energy(period) for period in chart_periods(ask.span, day)] if day else []
-    # Quirk: `charge` holds the yield (captured on a NEO 800M-X), and `eac` and `epv3` nothing.
+    # Quirk: `charge` is the PV yield (captured on a NEO 800M-X), `eac` and `epv3` are 0.
     return {
         "date": ask.arguments.get("date", ""),
         "charge": [tenth(one.pv) for one in found],
@@ -79,19 +79,19 @@ def bars(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
 
 
 def _own_use(energy: GrowattEnergies) -> float:
-    """Return what was produced and used here, whether or not a meter knows the load."""
+    """Return the self-consumed energy, also without a meter for the load."""
     return max(0.0, energy.pv - energy.grid_export - energy.charge + energy.discharge)
 
 
 def period_energy(unit: GrowattDevice, ask: GrowattCallContext) -> GrowattEnergies:
-    """Return the energies of the whole period a chart shows."""
+    """Return the energies of the period of a chart."""
     day = ask.date(unit)
     form = {0: "%Y-%m-%d", 1: "%Y-%m", 2: "%Y"}.get(ask.span)
     return unit.energy(day.strftime(form)) if day and form else unit.total
 
 
 def chart_sums(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, str]:
-    """Return what stands beside a chart: texts in kWh without a unit."""
+    """Return the sums of a chart: texts in kWh without a unit."""
     energy = period_energy(unit, ask)
     own, from_battery = _own_use(energy), min(energy.discharge, _own_use(energy))
     direct = own - from_battery
@@ -121,7 +121,7 @@ def chart_sums(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, str]:
 def power_curve(
     ask: GrowattCallContext, unit: GrowattDevice | None, series: Callable[[GrowattPowers], float] | None
 ) -> dict[str, Any]:
-    """Return one day's curve under full stamps, in W, only where there is data."""
+    """Return one day's curve with full timestamps, in W, only where there is data."""
     day = ask.date(unit) if unit else None
     curve = {}
     if unit and day and series:

@@ -1,6 +1,6 @@
-"""What Growatt's devices make of the parameters of an order: what of it they keep, and what they refuse.
+"""Commands of emulated Growatt devices: validate the parameters of a write and return the settings it changes.
 
-How an order must look on the wire is judged here anew; only the ranges of numbers are those of the catalogue.
+The wire format is implemented independently of the client; only number ranges come from its catalogue.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from heliograph.vendors.growatt.settings.registry import FAMILIES
 
 SettingChanges = dict[str, Any]
 Command = Callable[[list[str], Mapping[str, Any]], SettingChanges]
-"""An order takes its parameters and the present settings, and returns what changes; ValueError refuses it."""
+"""A command takes its parameters and the current settings and returns the changes; ValueError rejects it."""
 
 
 def refusal(words: str = "inv_set_failure") -> GrowattFailure:
-    """Return the cloud's "no" to an order."""
+    """Return the failure of a rejected command."""
     return GrowattFailure({"success": False, "msg": words})
 
 
 def within(text: str, low: float, high: float) -> str:
-    """Return a number as text, when it is in range.
+    """Return a number as text; raise ValueError if it is out of range.
 
     >>> within("080", 0, 100)
     '80'
@@ -37,7 +37,7 @@ def within(text: str, low: float, high: float) -> str:
 
 
 def clock_time(hour: str, minute: str) -> str:
-    """Return a time of day as the cloud keeps it, without leading zeros.
+    """Return a time of day as the cloud stores it, without leading zeros.
 
     >>> clock_time("04", "05")
     '4:5'
@@ -46,20 +46,20 @@ def clock_time(hour: str, minute: str) -> str:
 
 
 def coded(most: int, *keys: str) -> Command:
-    """Return an order of one whole number from 0, a code or a switch, that is kept under these keys."""
+    """Return a command of one integer from 0 to `most` (a code or a switch), stored under `keys`."""
 
     def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         if not params[0].isdecimal():
-            raise ValueError(f"{params[0]} is no code")
+            raise ValueError(f"{params[0]} is not a code")
         return dict.fromkeys(keys, within(params[0], 0, most))
 
     return order
 
 
 def numbers(family: str, name: str, *keys: str, point: bool = False) -> Command:
-    """Return an order of as many numbers as the catalogue says, in its ranges; with a `point` kept as "253.0".
+    """Return a command of the catalogue's numbers, within its ranges; with `point` stored as "253.0".
 
-    One number is kept under all keys, several under one key each.
+    One number is stored under all keys, several numbers under one key each.
     """
     row = next(one for one in FAMILIES[family].entries if one.setting.wire_name == name)
     known = [one for one in row.setting.parameters if one.kind == "number"]
@@ -79,7 +79,7 @@ def numbers(family: str, name: str, *keys: str, point: bool = False) -> Command:
 
 def _set_time(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
     try:
-        moment = datetime.strptime(params[0], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the wall clock of the device
+        moment = datetime.strptime(params[0], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the device's local time
     except ValueError:
         raise refusal("inv_set_time_format") from None
     date, time = f"{moment.year}-{moment.month}-{moment.day}", f"{moment.hour}:{moment.minute}:{moment.second}"
@@ -93,7 +93,7 @@ def _segment(number: int) -> Command:
         start, end = clock_time(*params[1:3]), clock_time(*params[3:5])
         mine = _minutes(start, end)
         others = [slot for slot in range(1, 10) if slot != number]
-        # Quirk: overlaps are refused even where one of the two is disabled (growattServer's example).
+        # Quirk: overlaps are refused even if one of the two is disabled (growattServer's example).
         if any(mine & _minutes(present[f"forcedTimeStart{at}"], present[f"forcedTimeStop{at}"]) for at in others):
             raise ValueError("overlapping segments")
         return {
@@ -108,13 +108,13 @@ def _segment(number: int) -> Command:
 
 
 def _minutes(start: str, end: str) -> set[int]:
-    """Return the minutes of the day a segment covers, over midnight where it must; "0:0" to "0:0" is none."""
+    """Return the minutes of the day a segment covers, also across midnight; "0:0" to "0:0" covers none."""
     first, last = (int(hour) * 60 + int(minute) for hour, minute in (start.split(":"), end.split(":")))
     return set(range(first, last)) if first <= last else set(range(first, 1440)) | set(range(last))
 
 
 def _rate(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    # Quirk: without the second value the portal says "The value Store is missing" (PLCHome/growatt 14).
+    # Quirk: without the second value the portal reports "The value Store is missing" (PLCHome/growatt 14).
     return {"activeRate": within(params[0], 0, 100), "pvPfCmdMemoryState": within(params[1], 0, 1)}
 
 
@@ -123,7 +123,7 @@ def _export_limit(params: list[str], present: Mapping[str, Any]) -> SettingChang
 
 
 def _reactive_modes(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    """Take a value, one of eight modes, and whether it is remembered; no answer tells any of them."""
+    """Accept a value, one of eight modes and the remember flag; no response reports any of them."""
     within(params[0], -100, 100)
     within(params[1], 0, 7)
     within(params[2], 0, 1)
@@ -138,7 +138,7 @@ _POINTS = tuple(f"tlx_pflinep{point}_{part}" for point in range(1, 5) for part i
 
 
 def _curve(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    """Take four points: shares of the power are kept as they are, factors with a point."""
+    """Accept four points; percentages are stored unchanged, factors with a decimal point."""
     found = numbers("tlx", "tlx_custom_pf_curve", *_POINTS)(params, present)
     return {key: str(float(text)) if key.endswith("_pf") else text for key, text in found.items()}
 
@@ -182,7 +182,7 @@ TLX_COMMANDS: dict[str, Command] = {
 
 
 def _periods(leading: tuple[str, ...], start: str, stop: str, enabled: str) -> Command:
-    """Return an order of percentages and for some the mains flag, and of three periods; every position counts."""
+    """Return a command of percentages, for some the grid charge flag, and three periods; all positions are required."""
 
     def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
         first = len(leading)
@@ -277,7 +277,7 @@ def _noah_segment(name: str) -> Command:
 
 
 def noah_command(name: str) -> Command | None:
-    """Return what a Noah makes of an order, None where it knows none of that name."""
+    """Return the Noah command of a name, None if there is none."""
     if name.startswith("time_segment") and name.removeprefix("time_segment").isdecimal():
         return _noah_segment(name)
     return {
@@ -287,7 +287,7 @@ def noah_command(name: str) -> Command | None:
 
 
 def shares() -> frozenset[str]:
-    """Return the members of all answers that are percentages."""
+    """Return the response members that are percentages."""
     places = (place for family in FAMILIES.values() for row in family.entries for place in row.arguments)
     return frozenset((*(place.key for place in places if place.parameter.unit == "%"), *PERCENTAGES.values()))
 

@@ -1,4 +1,4 @@
-"""What Growatt answers about classic inverters."""
+"""Responses of the emulated Growatt cloud for classic inverters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def data(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.inverter_detail)
 def detail(ask: GrowattCallContext) -> dict[str, Any]:
-    """Everything, in W and kWh. Quirk: an unknown id is the whole bean in zeros, at the server's own time."""
+    """All measurements, in W and kWh. Quirk: an unknown id returns all zeros with the server's time."""
     unit = ask.device("inverter")
     if unit is None:
         return inverter_bean() | {"time": timestamp(ask.context.now().astimezone(CHINA))}
@@ -67,7 +67,7 @@ def _measured(unit: GrowattDevice) -> dict[str, Any]:
 
 
 def _counted(unit: GrowattDevice, *, forgets: bool) -> dict[str, Any]:
-    # Quirk: some forget their totals from midnight until they start; their plants do not (home-assistant/core 67366).
+    # Quirk: some lose their totals from midnight until they start; plant totals stay (home-assistant/core 67366).
     total = 0.0 if forgets and not unit.powers.ac and unit.local_time.hour < _NOON else unit.total.pv
     found: dict[str, Any] = {"epvTotal": tenth(total)}
     for name, kwh in (("Today", unit.day.pv), ("Total", total)):
@@ -87,7 +87,7 @@ _TWO_NAMES = (
 
 @ROUTER.route(GrowattCalls.inverter_detail_two)
 def detail_two(ask: GrowattCallContext) -> dict[str, Any]:
-    """The same figures in snake case, with a list of what they are."""
+    """The same measurements in snake case, with a list of labels and units."""
     bean = detail(ask)
     renamed = {
         "e_rac_today": bean["eRacToday"],
@@ -103,7 +103,7 @@ def detail_two(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.classic_inverter_info)
 def info(ask: GrowattCallContext) -> EmulatedResponse:
-    """The portal's settings page, with the inverter in a script; an unknown one has no script."""
+    """The portal's settings page with the inverter in a script; without the script for an unknown one."""
     unit = ask.device("inverter")
     if unit is None:
         return html.page("Inverter", "<h1>Inverter settings</h1>")

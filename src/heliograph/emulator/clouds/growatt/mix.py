@@ -1,4 +1,4 @@
-"""What Growatt answers about SPH hybrids ("mix"), and the portal's dashboard of plants with a battery."""
+"""Responses of the emulated Growatt cloud for SPH hybrids ("mix"), and the portal's dashboard of battery plants."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_A_MIX = {
     "iGuid": "+0.0",
     "pGuid": "+0.0",
 }
-"""Quirk: an id that is no mix gets another, sign-prefixed bean of zeros (a NEO owner's capture)."""
+"""Quirk: an id that is not a mix returns another, sign-prefixed object of zeros (a NEO owner's capture)."""
 
 
 def _mix(ask: GrowattCallContext) -> GrowattDevice:
@@ -35,13 +35,13 @@ def _mix(ask: GrowattCallContext) -> GrowattDevice:
 
 @ROUTER.route(GrowattCalls.mix_info)
 def info(ask: GrowattCallContext) -> dict[str, str]:
-    """Headline figures: W, kWh and V, all of them texts."""
+    """Headline values in W, kWh and V, all as texts."""
     if (unit := ask.device("mix")) is None:
         return dict(NOT_A_MIX)
     flow, day, total = unit.powers, unit.day, unit.total
     soc = decimal(flow.soc, 0)
     return {
-        # The battery of an emulated home is only ever charged by its panels.
+        # The battery of a simulated household is charged by its panels only.
         "acChargeEnergyToday": "0",
         "acChargeEnergyTotal": "0",
         "acChargePower": "0",
@@ -72,7 +72,7 @@ def _battery_voltage(unit: GrowattDevice) -> float:
 
 @ROUTER.route(GrowattCalls.mix_totals)
 def totals(ask: GrowattCallContext) -> dict[str, str]:
-    """Energies, with the cloud's own capitals and one "1" too many."""
+    """Energies, in the cloud's own capitalisation and with a stray "1"."""
     unit = _mix(ask)
     day, total, price = unit.day, unit.total, energy_price(unit.plant)
     return {
@@ -94,7 +94,7 @@ def totals(ask: GrowattCallContext) -> dict[str, str]:
 
 @ROUTER.route(GrowattCalls.mix_system_status)
 def system_status(ask: GrowattCallContext) -> dict[str, Any]:
-    """Live power flows in kW but for the two strings; measured ones are texts, computed ones numbers."""
+    """Live power flows in kW except the two strings; measured values are texts, computed ones numbers."""
     unit = _mix(ask)
     flow, volts = unit.powers, decimal(unit.grid_voltage)
     (pv1, vpv1, _), (pv2, vpv2, _) = unit.pv_string(1), unit.pv_string(2)
@@ -104,7 +104,7 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
         "fAc": "50.02",
         "lost": "mix.status.normal",
         "pLocalLoad": _computed(flow.load),
-        # Quirk: W in an answer that is otherwise in kW.
+        # Quirk: in W although the rest of the response is in kW.
         "pPv1": decimal(pv1),
         "pPv2": decimal(pv2),
         "pactogrid": _computed(flow.grid_export),
@@ -172,18 +172,18 @@ _SETTINGS = {
     "wchargeSOCLowLimit2": "100",
     "wdisChargeSOCLowLimit2": "10",
 }
-"""The settings of a hybrid as it left the factory; the names are those of an owner's recording."""
+"""Factory settings of a hybrid; the names are from an owner's recording."""
 
 
 def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
-    """Return three unused periods for each way."""
+    """Return three unused periods for each mode."""
     numbered = [(name, value) for names_, value in ((names, "0:0"), (switches, "0")) for name in names_]
     return {f"{name}{number}": value for number in (1, 2, 3) for name, value in numbered}
 
 
 @ROUTER.route(GrowattCalls.get_mix_inverter_settings)
 def settings(ask: GrowattCallContext) -> dict[str, Any]:
-    """Every setting as text, as written."""
+    """All settings as texts, as last written."""
     unit = _mix(ask)
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
@@ -195,7 +195,7 @@ def settings(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.spa_settings)
 def spa_settings(ask: GrowattCallContext) -> dict[str, Any]:
-    """The settings of an AC-coupled device, under the names V1 has for them."""
+    """The settings of an AC-coupled device, under their V1 names."""
     if (unit := ask.device("spa")) is None:
         raise unknown_device()
     unused = _times(
@@ -226,7 +226,7 @@ _DASHBOARD_SERIES = ("ppv", "sysOut", "userLoad", "pacToUser")
 
 @ROUTER.route(GrowattCalls.dashboard_data)
 def dashboard(ask: GrowattCallContext) -> dict[str, Any]:
-    """The portal's chart: texts with their unit. Quirk: a plant without a mix or storage device has none."""
+    """The portal's chart: texts with units. Quirk: empty for a plant without a mix or storage device."""
     unit = ask.plant_device
     if unit is not None and DEVICE_TYPES[unit.plant.family] not in STORAGE_TYPES:
         unit = None
@@ -242,7 +242,7 @@ def dashboard(ask: GrowattCallContext) -> dict[str, Any]:
 
 
 def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
-    # Quirk: for mix the names lie: userLoad is the export and pacToUser what the battery gives (growattServer).
+    # Quirk: for mix two names mislead: userLoad is the export, pacToUser the battery discharge (growattServer).
     if ask.span == 0:
         rows = charts.day_powers(unit, ask)
         return {
@@ -261,7 +261,7 @@ def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, 
 
 
 def _dashboard_sums(energy: GrowattEnergies, total: GrowattEnergies, *, wrong: bool) -> dict[str, str]:
-    """Return the sums. Quirk: for mix only etouser, echarge1 and echargeToat are right (growattServer)."""
+    """Return the sums. Quirk: for mix only etouser, echarge1 and echargeToat are correct (growattServer)."""
     direct = energy.charge if wrong else max(0.0, energy.pv - energy.grid_export - energy.charge)
     own = direct + energy.discharge
     load = own + energy.grid_import

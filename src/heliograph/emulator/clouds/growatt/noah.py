@@ -1,4 +1,4 @@
-"""What Growatt answers about Noah balcony batteries."""
+"""Responses of the emulated Growatt cloud for Noah balcony batteries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CURRENCIES = ("EUR", "GBP", "USD", "AUD", "RMB")
 
 @ROUTER.route(GrowattCalls.is_plant_noah_system)
 def is_noah(ask: GrowattCallContext) -> dict[str, Any]:
-    """Whether a plant is a Noah; one that is unknown is none."""
+    """Whether a plant is a Noah; an unknown plant is not."""
     site = ask.site
     found = site is not None and DEVICE_TYPES[site.family] == "noah"
     return success(
@@ -41,7 +41,7 @@ def is_noah(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.noah_system_status)
 def system_status(ask: GrowattCallContext) -> dict[str, Any]:
-    """Live figures in W and kWh, all of them texts without units."""
+    """Live values in W and kWh, all as texts without units."""
     if (unit := ask.device("noah")) is None:
         raise unknown_device()
     flow, price = unit.powers, energy_price(unit.plant)
@@ -52,7 +52,7 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
             "batteryNum": "1",
             "chargePower": decimal(flow.charge),
             "disChargePower": decimal(flow.discharge),
-            # Quirk: clients read it as generation; over a day it is that, less what the battery still holds.
+            # Quirk: clients read it as generation; over a day it is generation less the energy left in the battery.
             "eacToday": decimal(unit.day.pv),
             "eacTotal": decimal(unit.total.pv),
             "gridPower": decimal(flow.grid_import - flow.grid_export),
@@ -73,7 +73,7 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.noah_info)
 def info(ask: GrowattCallContext) -> dict[str, Any]:
-    """Settings as written. Quirk: time segments are an array of objects with one member each."""
+    """Settings as last written. Quirk: time segments are an array of objects with one member each."""
     if (unit := ask.device("noah")) is None:
         raise unknown_device()
     written = unit.plant.settings.get("noah", {})
@@ -112,7 +112,7 @@ def info(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.noah_chart)
 def chart(ask: GrowattCallContext) -> dict[str, Any]:
-    """A day's powers in W, every key of it. Quirk: of the day before the one that is named (GrowattPublicApiPy)."""
+    """A day's powers in W, with all keys. Quirk: of the day before the requested one (GrowattPublicApiPy)."""
     if (unit := ask.device("noah")) is None:
         raise unknown_device()
     named = ask.date(unit)
@@ -126,7 +126,7 @@ def _point(flow: GrowattPowers) -> dict[str, str]:
 
 @ROUTER.route(GrowattCalls.noah_energies)
 def energies(ask: GrowattCallContext) -> dict[str, Any]:
-    """Solar energy by day, month or year, under the last two or four digits of each."""
+    """Solar energy by day, month or year, keyed by its last two or four digits."""
     if (unit := ask.device("noah")) is None:
         raise unknown_device()
     named = ask._replace(arguments={**ask.arguments, "date": ask.arguments.get("dateTime", "")}).date(unit)

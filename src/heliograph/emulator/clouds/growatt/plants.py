@@ -1,4 +1,4 @@
-"""What Growatt answers about plants as a whole, whatever their devices."""
+"""Responses of the emulated Growatt cloud for whole plants of any device family."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KG_PER_KWH = 0.4
 PRICE = 0.3
 STORAGE_TYPES = ("mix", "spa", "storage")
-"""Kinds of devices the portal draws a battery for."""
+"""Device types the portal shows with a battery."""
 
 
 def plant_name(site: EmulatedPlant) -> str:
@@ -35,18 +35,18 @@ def plant_name(site: EmulatedPlant) -> str:
 
 
 def energy_price(site: EmulatedPlant) -> float:
-    """Return what a kWh is worth, as last written."""
+    """Return the energy price per kWh, as last written."""
     return float(site.settings.get("plant", {}).get("formulaMoney", PRICE))
 
 
 def nominal_power(site: EmulatedPlant) -> int:
-    """Return a plant's size in W, as last written."""
+    """Return a plant's nominal power in W, as last written."""
     return int(site.settings.get("plant", {}).get("nominalPower", site.households[0].peak_power))
 
 
 @ROUTER.route(GrowattCalls.plant_list)
 def plant_list(ask: GrowattCallContext) -> dict[str, Any]:
-    """All plants, with units that scale in their texts."""
+    """All plants, energies as texts in kWh or MWh."""
     if ask.arguments.get("userId") != str(auth.user_id(ask.account)):
         raise GrowattFailure({})
     units = [ask.main_device(site) for site in ask.account.plants]
@@ -94,7 +94,7 @@ def _flag(value: bool) -> str:
 
 @ROUTER.route(GrowattCalls.plant_detail, GrowattCalls.plant_years)
 def plant_detail(ask: GrowattCallContext) -> dict[str, Any]:
-    """Energy per day, month or year; an unknown plant has none."""
+    """Energy per day, month or year; empty for an unknown plant."""
     unit = ask.plant_device
     bars = {}
     if unit is not None and (day := ask.date(unit)) is not None:
@@ -114,7 +114,7 @@ def plant_detail(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.plant_list_page)
 def plant_list_page(ask: GrowattCallContext) -> list[dict[str, Any]]:
-    """One page of plants; here, and only here, the bean knows energy and power."""
+    """One page of plants; only this call fills energy and power in the plant object."""
     size = ask.integer("pageSize", PAGE_SIZE)
     first = (max(1, ask.integer("toPageNum", 1)) - 1) * size
     return [_listed(ask.main_device(site), ask.account.username) for site in ask.account.plants[first : first + size]]
@@ -136,7 +136,7 @@ def _listed(unit: GrowattDevice, owner: str) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.plant_settings, GrowattCalls.get_plant_settings)
 def plant_settings(ask: GrowattCallContext) -> dict[str, Any]:
-    """The settings of one plant. Quirk: its energies are 0 whatever was produced."""
+    """The settings of one plant. Quirk: its energies are always 0."""
     unit = ask.plant_device
     if unit is not None:
         return plant_bean(unit, ask.account.username)
@@ -146,7 +146,7 @@ def plant_settings(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.plant_energy_data)
 def plant_energy_data(ask: GrowattCallContext) -> dict[str, Any]:
-    """Every quantity twice: as a number in a text, and with its unit."""
+    """Each quantity twice: as a numeric text, and with its unit."""
     unit = ask.plant_device
     today, total, power = (unit.day.pv, unit.total.pv, unit.powers.pv) if unit else (0.0, 0.0, 0.0)
     month = unit.energy(unit.today[:7]).pv if unit else 0.0
@@ -171,7 +171,7 @@ def plant_energy_data(ask: GrowattCallContext) -> dict[str, Any]:
         **_twice("total", total),
         "treeStr": decimal(total * 0.055, 0),
         "treeValue": f"{total * 0.055:.1f}",
-        # Quirk: the year is never counted (captured on a NEO 800M-X).
+        # Quirk: the year is always 0 (captured on a NEO 800M-X).
         **_twice("year", 0.0),
         "weatherMap": {
             "cond_code": "100",
@@ -190,7 +190,7 @@ def _twice(name: str, kwh: float) -> dict[str, str]:
 
 
 def _energy_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
-    """Return the bean as this call has it: nothing is null, a date a number, one name spelled otherwise."""
+    """Return the plant object of this call: null for empty values, the date as a number, one name in lower case."""
     bean = plant_bean(unit, owner)
     bare = {key: None if value in ("", []) else value for key, value in bean.items()}
     own: dict[str, Any] = {"companyName": "", "logoImgName": "", "formulaMoneyStr": None, "unitMap": None}
@@ -201,13 +201,13 @@ def _energy_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.plant_info)
 def plant_info(ask: GrowattCallContext) -> dict[str, Any]:
-    """Headline figures and devices by class. Quirk: a TLX stands in `invList`, never in `deviceList`."""
+    """Headline values and devices by class. Quirk: a TLX is in `invList`, never in `deviceList`."""
     return _overview(ask, tlx_in="invList")
 
 
 @ROUTER.route(GrowattCalls.all_devices)
 def all_devices(ask: GrowattCallContext) -> dict[str, Any]:
-    """The older list, with every device in `deviceList`."""
+    """The older list, with all devices in `deviceList`."""
     return _overview(ask, tlx_in="deviceList")
 
 

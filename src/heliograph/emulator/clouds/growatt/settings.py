@@ -1,4 +1,4 @@
-"""What Growatt does with orders: refuses those it is known to refuse, keeps the rest to be read back, and says so."""
+"""Setting writes of the emulated Growatt cloud: rejected as the cloud does, otherwise stored to be read back."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _BY_OPERATION = {
     GrowattCalls.update_tlx_inverter_time_segment,
 )
 def tcp_set(ask: GrowattCallContext) -> SettingChanges:
-    """The app's orders to TLX, mix and AC-coupled devices."""
+    """The app's commands to TLX, mix and AC-coupled devices."""
     kind, orders = _BY_OPERATION.get(ask.arguments.get("op", ""), ("", {}))
     unit = ask.device(kind)
     if unit is None or unit.asleep:
-        # An order goes through the logger to the device; one that is off or not there cannot take it.
+        # A command travels through the datalogger; an offline or missing device cannot receive it.
         raise refusal("501")
     _carry_out(ask, unit, kind, orders.get(ask.arguments.get("type", "")))
     return {"success": True, "msg": "200"}
@@ -87,7 +87,7 @@ _BY_ACTION = {"tlxSet": ("tlx", TLX_COMMANDS), "storageSPF5000Set": ("storage", 
     GrowattCalls.set_classic_inverter_on_off,
 )
 def portal_set(ask: GrowattCallContext) -> SettingChanges:
-    """The portal's orders, with the portal's words."""
+    """The portal's commands, with the portal's response."""
     action = ask.arguments.get("action", "")
     if action == "inverterSet":
         commands = [ask.arguments.get("command_1", ""), ask.arguments.get("command_2", "")]
@@ -107,7 +107,7 @@ _HUGE = 1e9
 
 @ROUTER.route(GrowattCalls.send_plant_settings)
 def update_plant(ask: GrowattCallContext) -> SettingChanges | EmulatedResponse:
-    """The settings form of a plant. Quirk: every part has to be there, or the server fails inside."""
+    """The settings form of a plant. Quirk: without all fields the server fails with an Error500 page."""
     if ask.site is None:
         raise refusal("501")
     try:
@@ -123,13 +123,13 @@ def update_plant(ask: GrowattCallContext) -> SettingChanges | EmulatedResponse:
 def _whole(text: str) -> float:
     value = float(text)
     if not abs(value) < _HUGE:
-        raise ValueError(f"{text} is no size, price or offset")
+        raise ValueError(f"{text} is not a size, price or offset")
     return int(value) if value == int(value) else value
 
 
 @ROUTER.route(GrowattCalls.update_noah_settings)
 def noah_set(ask: GrowattCallContext) -> SettingChanges:
-    """An order to a Noah."""
+    """A command to a Noah."""
     unit = ask.device("noah")
     try:
         if unit is None:

@@ -1,4 +1,4 @@
-"""What Growatt answers about SPF off-grid storage inverters."""
+"""Responses of the emulated Growatt cloud for SPF off-grid storage inverters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_A_STORAGE = {
     "iGuid": "+0.0",
     "pGuid": "+0.0",
 }
-"""Quirk: an id that is no storage gets an older, sign-prefixed bean of zeros (a NEO owner's capture)."""
+"""Quirk: an id that is not a storage returns an older, sign-prefixed object of zeros (a NEO owner's capture)."""
 
 
 def _storage(ask: GrowattCallContext) -> GrowattDevice:
@@ -33,7 +33,7 @@ def _load_share(unit: GrowattDevice) -> float:
 
 @ROUTER.route(GrowattCalls.storage_detail)
 def detail(ask: GrowattCallContext) -> dict[str, str]:
-    """Live figures, all of them texts."""
+    """Live values, all as texts."""
     unit = ask.device("storage")
     if unit is None:
         return dict(NOT_A_STORAGE)
@@ -77,7 +77,7 @@ _BEAN_ZERO = "eChargeToday eToUserToday epvTotal useEnergyToday"
 
 @ROUTER.route(GrowattCalls.storage_params)
 def params(ask: GrowattCallContext) -> dict[str, Any]:
-    """Two beans of numbers that disagree: the day's counters of the second stay zero, and PV is split otherwise."""
+    """Two objects that disagree: the second has zero daily counters and splits PV differently."""
     unit = _storage(ask)
     return {"storageDetailBean": _live_bean(unit), "storageBean": _device_bean(unit)}
 
@@ -122,7 +122,7 @@ def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
         "pCharge": tenth(flow.charge),
         "pDischarge": tenth(flow.discharge),
         "ppv": first,
-        # The second string is what is left, so that the two always add up to the whole.
+        # The second string is the remainder, so that both add up to the total.
         "ppv2": tenth(tenth(flow.pv) - first),
         "rateVA": tenth(flow.load),
         "serialNum": unit.serial,
@@ -171,7 +171,7 @@ def _device_bean(unit: GrowattDevice) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.storage_energy_overview)
 def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
-    """Energies, and here the right ones."""
+    """Energies; this call reports correct ones."""
     unit = _storage(ask)
     found: dict[str, str] = {}
     for name, energy in (("Today", unit.day), ("Total", unit.total)):

@@ -1,4 +1,4 @@
-"""What Growatt answers about TLX devices: MIN without a battery, and MIN-XH with an ARK one."""
+"""Responses of the emulated Growatt cloud for TLX devices: MIN without a battery, MIN-XH with an ARK battery."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STATUS_ZERO = (
 
 @ROUTER.route(GrowattCalls.tlx_system_status)
 def system_status(ask: GrowattCallContext) -> dict[str, Any]:
-    """Live power flows in kW, all of them texts."""
+    """Live power flows in kW, all as texts."""
     if (unit := ask.device("tlx")) is None:
         raise unknown_device()
     flow = unit.powers
@@ -82,7 +82,7 @@ def _battery_voltage(unit: GrowattDevice) -> float:
 
 @ROUTER.route(GrowattCalls.tlx_energy_overview)
 def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
-    """Energies, with the cloud's own capitals."""
+    """Energies, in the cloud's own capitalisation."""
     if (unit := ask.device("tlx")) is None:
         raise unknown_device()
     day, total = unit.day, unit.total
@@ -125,7 +125,7 @@ _SERIES: dict[str, Callable[[GrowattPowers], float]] = {
 
 @ROUTER.route(GrowattCalls.tlx_data)
 def data(ask: GrowattCallContext) -> dict[str, Any]:
-    """The power curve of a day, where there is data; without any for an id it does not know."""
+    """The power curve of a day, only where there is data; empty for an unknown id."""
     return charts.power_curve(ask, ask.device("tlx"), _SERIES.get(ask.arguments.get("type", "1"))) | {
         "dryContactStatus": 0,
         "exportLimit": 0,
@@ -143,7 +143,7 @@ _PARAMETERS = (
 
 @ROUTER.route(GrowattCalls.tlx_detail)
 def detail(ask: GrowattCallContext) -> dict[str, Any]:
-    """Everything, in W and kWh. Quirk: asleep and unknown look alike, all zeros."""
+    """All measurements, in W and kWh. Quirk: a sleeping and an unknown device both return zeros."""
     unit = ask.device("tlx")
     bean = tlx_detail_bean()
     if unit is not None and not unit.asleep:
@@ -201,10 +201,10 @@ def _energies(unit: GrowattDevice) -> dict[str, Any]:
     for name, energy in (("Today", unit.day), ("Total", unit.total)):
         first = tenth(energy.pv * 0.52)
         found |= {
-            # A battery's way through the inverter is part of its AC yield.
+            # Battery charge and discharge are part of the AC yield.
             f"eac{name}": tenth(energy.pv - energy.charge + energy.discharge),
             f"epv1{name}": first,
-            # The second string is what is left, so that the two always add up to the whole.
+            # The second string is the remainder, so that both add up to the total.
             f"epv2{name}": tenth(tenth(energy.pv) - first),
             f"echarge{name}": tenth(energy.charge),
             f"edischarge{name}": tenth(energy.discharge),
@@ -232,7 +232,7 @@ def _battery(unit: GrowattDevice) -> dict[str, Any]:
         "bdc1Status": 1,
         "bdc1Temp1": 28.4,
         "bdc1Vbat": float32(volts),
-        # Quirk: a second battery converter that does not exist has figures too (public captures of a MOD 12KTL3-HU).
+        # Quirk: a nonexistent second battery converter reports values too (public captures of a MOD 12KTL3-HU).
         "bdc2FaultType": 7,
         "bdc2Soc": 3,
         "bdc2Temp2": 104,
@@ -257,7 +257,7 @@ _PARAMS_EMPTY = (
 
 @ROUTER.route(GrowattCalls.tlx_params)
 def params(ask: GrowattCallContext) -> dict[str, Any]:
-    """Model, firmware and state; an unknown id has no bean."""
+    """Model, firmware and state; without `newBean` for an unknown id."""
     if (unit := ask.device("tlx")) is None:
         return {"inverterType": "", "region": "", "newBean": None}
     logger = f"QMN{unit.plant.id:0>13}"
@@ -266,7 +266,7 @@ def params(ask: GrowattCallContext) -> dict[str, Any]:
         **dict.fromkeys(_PARAMS_EMPTY.split(), ""),
         "addr": 1,
         "bdc1Model": "0",
-        # Quirk: a version that was never read arrives as raw zero bytes.
+        # Quirk: a version that was never read is reported as raw zero bytes.
         "bdc1Version": "ZBCA-5" if unit.has_battery else "\0\0\0\0-0",
         "children": [],
         "comAddress": 1,
@@ -314,7 +314,7 @@ def params(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.tlx_all_settings, GrowattCalls.tlx_get_all_settings)
 def all_settings(ask: GrowattCallContext) -> Any:
-    """Every setting as text, as written. Quirk: an unknown id gets `obj` null and nothing inside."""
+    """All settings as texts, as last written. Quirk: an unknown id returns success with `obj` null."""
     if (unit := ask.device("tlx")) is None:
         return json_response({"result": 1, "obj": None, "msg": ""})
     bean = tlx_settings_bean(battery=unit.has_battery) | {"normalPower": str(int(unit.household.peak_power))}
@@ -333,7 +333,7 @@ _OFFERED = (
 
 @ROUTER.route(GrowattCalls.tlx_enabled_settings, GrowattCalls.tlx_get_enabled_settings)
 def enabled_settings(ask: GrowattCallContext) -> EmulatedResponse:
-    """What the app may show, beside the day's settings password. Quirk: the on-grid stop charge is missing."""
+    """The settings the app offers, and the daily settings password. Quirk: the on-grid stop charge is missing."""
     if (unit := ask.device("tlx")) is None:
         raise unknown_device()
     enable = dict.fromkeys(_OFFERED.split(), "1") | {f"time_segment{number}": "1" for number in range(1, 10)}
@@ -342,7 +342,7 @@ def enabled_settings(ask: GrowattCallContext) -> EmulatedResponse:
 
 
 def _with_battery(ask: GrowattCallContext) -> GrowattDevice | None:
-    """Return the device whose battery is asked about, by its own serial number or the battery's."""
+    """Return the device of the requested battery, found by its own or the battery's serial number."""
     site = ask.site
     return (
         ask.main_device(site)
@@ -353,7 +353,7 @@ def _with_battery(ask: GrowattCallContext) -> GrowattDevice | None:
 
 @ROUTER.route(GrowattCalls.tlx_battery_info)
 def battery_info(ask: GrowattCallContext) -> dict[str, Any]:
-    """Whether a pack is connected."""
+    """Whether a battery pack is connected."""
     if (unit := _with_battery(ask)) is None:
         raise unknown_device()
     return {"serialNum": unit.plant.devices[1], "lost": False, "soc": decimal(unit.powers.soc, 0), "status": "1"}
@@ -361,7 +361,7 @@ def battery_info(ask: GrowattCallContext) -> dict[str, Any]:
 
 @ROUTER.route(GrowattCalls.tlx_battery_info_detailed)
 def battery_info_detailed(ask: GrowattCallContext) -> dict[str, Any]:
-    """State of a pack; an id without one reads as zeros. Charging is positive here."""
+    """State of a battery pack; zeros without one. Charging is positive here."""
     names = "bmNum chargeOrDisPower dischargeTotal errorCode errorSubCode soc status systemWorkStatus warnCode"
     found = dict.fromkeys([*names.split(), "warnSubCode"], "0")
     if (unit := _with_battery(ask)) is not None:

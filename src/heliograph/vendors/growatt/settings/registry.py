@@ -1,4 +1,4 @@
-"""Which settings each of Growatt's families has, which call tells what is set, and which call sets it."""
+"""Registry of Growatt's settings: the entries of each device family, and the calls that read and write them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 class GrowattFamily(NamedTuple):
-    """One family of devices: its settings, how they are read, and how one is written."""
+    """One device family: its settings, how they are read, and how one is written."""
 
     entries: tuple[GrowattSettingEntry, ...]
     raw_only: Mapping[str, str]
-    """What only the raw call can send, and why."""
+    """Settings that only the raw call can send, with the reason."""
     read: Callable[[Device], FlowGenerator[Mapping[str, Any]]]
-    """Return the members the rows are read back from."""
+    """Fetch the response members from which the entries are decoded."""
     write: Callable[[Device, str, list[str]], Flow[GrowattWriteResult]]
-    """Return the order of a setting by its wire name."""
+    """Return the call that writes a setting, by its wire name."""
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """What these devices can be told."""
+        """The settings of these devices."""
         return tuple(row.setting for row in self.entries)
 
 
 def _tlx_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.tlx_all_settings.flow(device.id)
-    # Quirk: "-1" is a setting this model does not have (an owner's recording of a NEO).
+    # Quirk: "-1" marks a setting this model does not have (an owner's recording of a NEO).
     return {key: value for key, value in settings.body.items() if value != "-1"}
 
 
@@ -75,7 +75,7 @@ def _plant_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
 
 
 def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """Return a member of an answer; without it nothing is known."""
+    """Return a nested member of a response, {} if it is missing."""
     found: Any = body
     for name in names:
         found = found.get(name) if isinstance(found, dict) else None
@@ -127,19 +127,19 @@ FAMILIES: dict[str, GrowattFamily] = {
         classic.PLANT,
         classic.PLANT_RAW_ONLY,
         _plant_bean,
-        # The form is read, one part of it changed, and sent whole.
+        # The form is read, one field of it changed, and sent complete.
         lambda at, name, params: GrowattCalls.update_plant_settings.flow(at.id, {name: params[0]}),
     ),
 }
 
 
 def family_of(device: Device) -> GrowattFamily | None:
-    """Return what a device can be told, None where nothing is known of its family."""
+    """Return the settings family of a device, None if its family is unknown."""
     return FAMILIES.get(device.family)
 
 
 def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-    """Return what a device has for each of its settings."""
+    """Return the current values of all settings of a device."""
     if (found := family_of(device)) is None:
         return {}
     bean = yield from found.read(device)
@@ -147,7 +147,7 @@ def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
 
 
 def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-    """Send one order."""
+    """Validate and write one setting."""
     found = family_of(device)
     rows = {row.setting.name: row for row in found.entries} if found else {}
     if found is None or name not in rows:
@@ -161,9 +161,11 @@ def write_setting(device: Device, name: str, values: Mapping[str, object]) -> Fl
             raise
         raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_LOOK) from None
     if not written.accepted:
-        raise Unreadable("the answer says neither yes nor no", vendor="growatt", call=name, advice=_LOOK)
+        raise Unreadable(
+            "the response neither accepts nor rejects the change", vendor="growatt", call=name, advice=_LOOK
+        )
 
 
 _NO_ANSWER = "500"
-"""The cloud's word for a device that did not answer it, when settings are read; on orders it is inferred."""
+"""Code of a device that did not answer when settings are read; that writes use it too is inferred."""
 _LOOK = "Read the setting back before sending anything else"
