@@ -106,63 +106,67 @@ class GrowattEmulation:
         path = path.lstrip("/")
         return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
 
-    def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-        return auth.account_of(asked, stage)
+    def account_of(self, request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
+        return auth.account_of(request, context)
 
-    def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
+    def other_login(self, account: EmulatedAccount, at: datetime, context: RequestContext) -> None:
         # Sessions coexist, but requests and logins of other users count against the same account.
-        auth.exceeds_quota(holder, stage, at)
-        auth.count_login(holder, stage, at)
+        auth.exceeds_quota(account, context, at)
+        auth.count_login(account, context, at)
 
-    def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
+    def handle(self, request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
         try:
-            return _answered(asked._replace(path=asked.path.lstrip("/")), stage)
+            return _handle(request._replace(path=request.path.lstrip("/")), context)
         except GrowattFailure as refusal:
             return json_response(refusal.body)
 
 
-def _answered(asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
-    if not asked.headers.get("user-agent"):
+def _handle(request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
+    if not request.headers.get("user-agent"):
         return html.NO_AGENT
-    if stage.firewall_blocks():
+    if context.firewall_blocks():
         return html.FIREWALL
-    if asked.path in _PORTAL:
+    if request.path in _PORTAL:
         return html.LOGIN
-    if (found := ROUTER.match(asked)) is None:
+    if (found := ROUTER.match(request)) is None:
         return html.NO_SUCH_OPERATION
-    call, arguments = found
-    opens = call.route.is_login
-    holder = auth.find_account(stage, arguments.get("userName", "")) if opens else auth.logged_in_account(asked, stage)
-    if holder is not None and is_rate_limited(holder, stage, auth.RATE_LOCKOUT):
+    endpoint, arguments = found
+    is_login = endpoint.route.is_login
+    account = (
+        auth.find_account(context, arguments.get("userName", ""))
+        if is_login
+        else auth.logged_in_account(request, context)
+    )
+    if account is not None and is_rate_limited(account, context, auth.RATE_LOCKOUT):
         return html.FIREWALL
-    over_quota = holder is not None and auth.exceeds_quota(holder, stage, stage.now())
-    if opens:
-        inner = ROUTER.handler(call)(arguments, asked, stage)
-    elif holder is None or over_quota:
-        inner = auth.no_session_response(call)
+    over_quota = account is not None and auth.exceeds_quota(account, context, context.now())
+    if is_login:
+        inner = ROUTER.handler(endpoint)(arguments, request, context)
+    elif account is None or over_quota:
+        inner = auth.no_session_response(endpoint)
     else:
-        inner = _served(call, GrowattCallContext(arguments, holder, stage))
-    return inner if isinstance(inner, EmulatedResponse) else json_response(_wrapped(call, inner))
+        inner = _handle_call(endpoint, GrowattCallContext(arguments, account, context))
+    return inner if isinstance(inner, EmulatedResponse) else json_response(_wrap(endpoint, inner))
 
 
-def _served(call: Endpoint[..., Any], ask: GrowattCallContext) -> Any:
+def _handle_call(endpoint: Endpoint[..., Any], call: GrowattCallContext) -> Any:
     """Answer a logged-in account, or fail as an active fault demands."""
-    order, stage = call.route.command, ask.context
-    device_faults.apply_due_changes(ask.account, stage.now())
-    if stage.fault("html") is not None:
+    is_command, context = endpoint.route.command, call.context
+    device_faults.apply_due_changes(call.account, context.now())
+    if context.fault("html") is not None:
         return html.LOGIN
-    if order and device_faults.is_command_blocked(ask.account, stage):
+    if is_command and device_faults.is_command_blocked(call.account, context):
         return html.FIREWALL
-    if call.name in SETTINGS and (code := stage.fault("unread")) is not None:
+    if endpoint.name in SETTINGS and (code := context.fault("unread")) is not None:
         raise GrowattFailure({"result": 0, "obj": None, "msg": "500" if code == "500" else "501"})
-    if not order and stage.fault("empty") is not None:
-        return _emptied(call)
-    return ROUTER.handler(call)(ask)
+    if not is_command and context.fault("empty") is not None:
+        return _empty_response(endpoint)
+    return ROUTER.handler(endpoint)(call)
 
 
-def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
+def _wrap(endpoint: Endpoint[..., Any], inner: Any) -> Any:
     """Wrap a value in the envelope declared for its call."""
-    for member in reversed(call.route.result_path.split(".")):
+    for member in reversed(endpoint.route.result_path.split(".")):
         if member == "obj":
             inner = success(inner)
         elif member:
@@ -170,9 +174,9 @@ def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
     return inner
 
 
-def _emptied(call: Endpoint[..., Any]) -> EmulatedResponse:
+def _empty_response(endpoint: Endpoint[..., Any]) -> EmulatedResponse:
     """Return an empty success response in the envelope of the call."""
-    outer = call.route.result_path.partition(".")[0]
+    outer = endpoint.route.result_path.partition(".")[0]
     if outer == "obj":
         return json_response(success(None))
     if outer == "back":

@@ -82,18 +82,18 @@ class GrowattEnergies(NamedTuple):
 class GrowattDevice:
     """One simulated device, with its values at the newest upload."""
 
-    def __init__(self, site: EmulatedPlant, serial: str, home: HouseholdView, at: datetime) -> None:
-        self.plant = site
+    def __init__(self, plant: EmulatedPlant, serial: str, household: HouseholdView, at: datetime) -> None:
+        self.plant = plant
         self.serial = serial
-        self.household = home
-        self.uploaded_at = home.last_upload_at(at)
-        self.local_time = self.uploaded_at.astimezone(home.zone)
-        self.now = at.astimezone(home.zone)
+        self.household = household
+        self.uploaded_at = household.last_upload_at(at)
+        self.local_time = self.uploaded_at.astimezone(household.zone)
+        self.now = at.astimezone(household.zone)
         self.today = f"{self.now:%Y-%m-%d}"
-        values = home.values(self.uploaded_at)
+        values = household.values(self.uploaded_at)
         self.powers = GrowattPowers.from_values(values)
-        self.day = GrowattEnergies.from_values(values, "_today")
-        self.total = GrowattEnergies.from_values(values, "_total")
+        self.energy_today = GrowattEnergies.from_values(values, "_today")
+        self.energy_total = GrowattEnergies.from_values(values, "_total")
 
     @property
     def asleep(self) -> bool:
@@ -140,31 +140,31 @@ class GrowattCallContext(NamedTuple):
     context: RequestContext
 
     @property
-    def site(self) -> EmulatedPlant | None:
+    def plant(self) -> EmulatedPlant | None:
         """The requested plant of the account, found by its id or by a device serial number."""
         serial = next((self.arguments[key] for key in _SERIALS if self.arguments.get(key)), None)
-        plant = self.arguments.get("plantId") or self.arguments.get("plantID")
-        for site in self.account.plants:
-            if serial in (None, *site.devices) and plant in (None, "", site.id) and (serial or plant):
-                return site
+        plant_id = self.arguments.get("plantId") or self.arguments.get("plantID")
+        for plant in self.account.plants:
+            if serial in (None, *plant.devices) and plant_id in (None, "", plant.id) and (serial or plant_id):
+                return plant
         return None
 
     @property
     def plant_device(self) -> GrowattDevice | None:
         """The main device of the requested plant."""
-        return None if self.site is None else self.main_device(self.site)
+        return None if self.plant is None else self.main_device(self.plant)
 
-    def main_device(self, site: EmulatedPlant) -> GrowattDevice:
+    def main_device(self, plant: EmulatedPlant) -> GrowattDevice:
         """Return a plant's main device."""
-        return GrowattDevice(site, site.devices[0], site.households[0], self.context.uploaded_at())
+        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context.uploaded_at())
 
     def device(self, kind: str) -> GrowattDevice | None:
         """Return the requested device if it belongs to the account and is of this type."""
-        site = self.site
-        if site is None or DEVICE_TYPES[site.family] != kind:
+        plant = self.plant
+        if plant is None or DEVICE_TYPES[plant.family] != kind:
             return None
         serials = [self.arguments[key] for key in _SERIALS if self.arguments.get(key)]
-        return self.main_device(site) if site.devices[0] in serials else None
+        return self.main_device(plant) if plant.devices[0] in serials else None
 
     @property
     def span(self) -> int:
@@ -176,9 +176,9 @@ class GrowattCallContext(NamedTuple):
         text = self.arguments.get(name, str(missing))
         return int(text) if text.isdecimal() else unreadable
 
-    def date(self, unit: GrowattDevice) -> date | None:
+    def date(self, device: GrowattDevice) -> date | None:
         """Return the requested plant-local day (default: today), None if it is invalid."""
-        parts = (self.arguments.get("date") or unit.today).split("-")
+        parts = (self.arguments.get("date") or device.today).split("-")
         try:
             year, month, day = (int(part) for part in [*parts, "1", "1"][:3])
             return date(year, month, day) if year in _KNOWN_YEARS else None

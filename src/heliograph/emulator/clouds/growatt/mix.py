@@ -27,18 +27,18 @@ NOT_A_MIX = {
 """Quirk: an id that is not a mix returns another, sign-prefixed object of zeros (a NEO owner's capture)."""
 
 
-def _mix(ask: GrowattCallContext) -> GrowattDevice:
-    if (unit := ask.device("mix")) is None:
+def _mix(call: GrowattCallContext) -> GrowattDevice:
+    if (device := call.device("mix")) is None:
         raise unknown_device()
-    return unit
+    return device
 
 
 @ROUTER.route(GrowattCalls.mix_info)
-def info(ask: GrowattCallContext) -> dict[str, str]:
+def info(call: GrowattCallContext) -> dict[str, str]:
     """Headline values in W, kWh and V, all as texts."""
-    if (unit := ask.device("mix")) is None:
+    if (device := call.device("mix")) is None:
         return dict(NOT_A_MIX)
-    flow, day, total = unit.powers, unit.day, unit.total
+    flow, day, total = device.powers, device.energy_today, device.energy_total
     soc = decimal(flow.soc, 0)
     return {
         # The battery of a simulated household is charged by its panels only.
@@ -59,22 +59,22 @@ def info(ask: GrowattCallContext) -> dict[str, str]:
         "upsPac1": "0",
         "upsPac2": "0",
         "upsPac3": "0",
-        "vbat": decimal(_battery_voltage(unit)),
-        "vbatdsp": decimal(_battery_voltage(unit) + 0.2),
-        "vpv1": decimal(unit.pv_string(1)[1]),
-        "vpv2": decimal(unit.pv_string(2)[1]),
+        "vbat": decimal(_battery_voltage(device)),
+        "vbatdsp": decimal(_battery_voltage(device) + 0.2),
+        "vpv1": decimal(device.pv_string(1)[1]),
+        "vpv2": decimal(device.pv_string(2)[1]),
     }
 
 
-def _battery_voltage(unit: GrowattDevice) -> float:
-    return 49.0 + 0.045 * unit.powers.soc
+def _battery_voltage(device: GrowattDevice) -> float:
+    return 49.0 + 0.045 * device.powers.soc
 
 
 @ROUTER.route(GrowattCalls.mix_totals)
-def totals(ask: GrowattCallContext) -> dict[str, str]:
+def totals(call: GrowattCallContext) -> dict[str, str]:
     """Energies, in the cloud's own capitalisation and with a stray "1"."""
-    unit = _mix(ask)
-    day, total, price = unit.day, unit.total, energy_price(unit.plant)
+    device = _mix(call)
+    day, total, price = device.energy_today, device.energy_total, energy_price(device.plant)
     return {
         "echargetoday": decimal(day.charge),
         "echargetotal": decimal(total.charge),
@@ -93,11 +93,11 @@ def totals(ask: GrowattCallContext) -> dict[str, str]:
 
 
 @ROUTER.route(GrowattCalls.mix_system_status)
-def system_status(ask: GrowattCallContext) -> dict[str, Any]:
+def system_status(call: GrowattCallContext) -> dict[str, Any]:
     """Live power flows in kW except the two strings; measured values are texts, computed ones numbers."""
-    unit = _mix(ask)
-    flow, volts = unit.powers, decimal(unit.grid_voltage)
-    (pv1, vpv1, _), (pv2, vpv2, _) = unit.pv_string(1), unit.pv_string(2)
+    device = _mix(call)
+    flow, volts = device.powers, decimal(device.grid_voltage)
+    (pv1, vpv1, _), (pv2, vpv2, _) = device.pv_string(1), device.pv_string(2)
     return {
         "SOC": decimal(flow.soc, 0),
         "chargePower": _computed(flow.charge),
@@ -110,7 +110,7 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
         "pactogrid": _computed(flow.grid_export),
         "pactouser": _computed(flow.grid_import),
         "pdisCharge1": _computed(flow.discharge),
-        "pmax": decimal(unit.household.peak_power / 1000),
+        "pmax": decimal(device.household.peak_power / 1000),
         "ppv": kilowatt(flow.pv),
         "priorityChoose": "0",
         "status": "5",
@@ -119,7 +119,7 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
         "upsVac1": "0",
         "uwSysWorkMode": "5" if flow.pv > 0 else "6",
         "vAc1": volts,
-        "vBat": decimal(_battery_voltage(unit)),
+        "vBat": decimal(_battery_voltage(device)),
         "vPv1": decimal(vpv1),
         "vPv2": decimal(vpv2),
         "vac1": volts,
@@ -133,11 +133,11 @@ def _computed(watt: float) -> float:
 
 
 @ROUTER.route(GrowattCalls.mix_detail)
-def detail(ask: GrowattCallContext) -> dict[str, Any]:
+def detail(call: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
-    unit = _mix(ask)
-    chart = charts.mix_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
-    return {"chartData": chart, **charts.chart_sums(unit, ask)}
+    device = _mix(call)
+    chart = charts.mix_day(device, call) if call.span == 0 else charts.bars(device, call)
+    return {"chartData": chart, **charts.chart_sums(device, call)}
 
 
 _SETTINGS = {
@@ -182,21 +182,21 @@ def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
 
 
 @ROUTER.route(GrowattCalls.get_mix_inverter_settings)
-def settings(ask: GrowattCallContext) -> dict[str, Any]:
+def settings(call: GrowattCallContext) -> dict[str, Any]:
     """All settings as texts, as last written."""
-    unit = _mix(ask)
+    device = _mix(call)
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         switches=("forcedChargeStopSwitch", "forcedDischargeStopSwitch"),
     )
-    own = {"pf_sys_year": f"{unit.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
-    return success({"mixBean": _SETTINGS | unused | own | unit.plant.settings.get("mix", {})})
+    own = {"pf_sys_year": f"{device.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": device.serial}
+    return success({"mixBean": _SETTINGS | unused | own | device.plant.settings.get("mix", {})})
 
 
 @ROUTER.route(GrowattCalls.spa_settings)
-def spa_settings(ask: GrowattCallContext) -> dict[str, Any]:
+def spa_settings(call: GrowattCallContext) -> dict[str, Any]:
     """The settings of an AC-coupled device, under their V1 names."""
-    if (unit := ask.device("spa")) is None:
+    if (device := call.device("spa")) is None:
         raise unknown_device()
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
@@ -205,8 +205,8 @@ def spa_settings(ask: GrowattCallContext) -> dict[str, Any]:
         switches=("batFirstSwitch", "gridFirstSwitch", "loadFirstSwitch"),
     )
     shared = {name: _SETTINGS[name] for name in _SPA_HAS}
-    own = {"pf_sys_year": f"{unit.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
-    return {"spaBean": shared | unused | own | unit.plant.settings.get("spa", {})}
+    own = {"pf_sys_year": f"{device.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": device.serial}
+    return {"spaBean": shared | unused | own | device.plant.settings.get("spa", {})}
 
 
 _SPA_HAS = (
@@ -225,26 +225,28 @@ _DASHBOARD_SERIES = ("ppv", "sysOut", "userLoad", "pacToUser")
 
 
 @ROUTER.route(GrowattCalls.dashboard_data)
-def dashboard(ask: GrowattCallContext) -> dict[str, Any]:
+def dashboard(call: GrowattCallContext) -> dict[str, Any]:
     """The portal's chart: texts with units. Quirk: empty for a plant without a mix or storage device."""
-    unit = ask.plant_device
-    if unit is not None and DEVICE_TYPES[unit.plant.family] not in STORAGE_TYPES:
-        unit = None
-    energy = charts.period_energy(unit, ask) if unit else GrowattEnergies()
+    device = call.plant_device
+    if device is not None and DEVICE_TYPES[device.plant.family] not in STORAGE_TYPES:
+        device = None
+    energy = charts.period_energy(device, call) if device else GrowattEnergies()
     return {
-        "chartData": _dashboard_chart(unit, ask) if unit else {},
-        "chartDataUnit": "kW" if ask.span == 0 else "kWh",
+        "chartData": _dashboard_chart(device, call) if device else {},
+        "chartDataUnit": "kW" if call.span == 0 else "kWh",
         "keyNames": ["Solar", "Load Consumption", "Export To Grid", "From Battery"],
         **_dashboard_sums(
-            energy, unit.total if unit else GrowattEnergies(), wrong=unit is not None and unit.plant.family == "mix"
+            energy,
+            device.energy_total if device else GrowattEnergies(),
+            wrong=device is not None and device.plant.family == "mix",
         ),
     }
 
 
-def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
+def _dashboard_chart(device: GrowattDevice, call: GrowattCallContext) -> dict[str, Any]:
     # Quirk: for mix two names mislead: userLoad is the export, pacToUser the battery discharge (growattServer).
-    if ask.span == 0:
-        rows = charts.day_powers(unit, ask)
+    if call.span == 0:
+        rows = charts.day_powers(device, call)
         return {
             key: dict(
                 zip(_DASHBOARD_SERIES, map(kilowatt, (one.pv, one.load, one.grid_export, one.discharge)), strict=True)
@@ -252,8 +254,8 @@ def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, 
             for key, one in rows.items()
             if key != "00:00"
         }
-    day = ask.date(unit)
-    found = [unit.energy(period) for period in chart_periods(ask.span, day)] if day else []
+    day = call.date(device)
+    found = [device.energy(period) for period in chart_periods(call.span, day)] if day else []
     columns = zip(*((one.pv, one.load, one.grid_export, one.discharge) for one in found), strict=True)
     return {
         name: [decimal(value) for value in column] for name, column in zip(_DASHBOARD_SERIES, columns, strict=False)

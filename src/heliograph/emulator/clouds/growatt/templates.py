@@ -30,11 +30,11 @@ _PLANT_NULL = "paramBean plantFromBean userBean"
 _CURRENCIES = ("AUD", "CHF", "CNY", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD", "ZAR")
 
 
-def plant_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
+def plant_bean(device: GrowattDevice, owner: str) -> dict[str, Any]:
     """Return the flat object of one plant's settings, including written changes."""
-    site, home = unit.plant, unit.household
-    created = datetime(2024, 3, 1, tzinfo=home.zone)
-    hours = (unit.now.utcoffset() or created - created).total_seconds() / 3600
+    plant, household = device.plant, device.household
+    created = datetime(2024, 3, 1, tzinfo=household.zone)
+    hours = (device.now.utcoffset() or created - created).total_seconds() / 3600
     bean: dict[str, Any] = {
         **zeros(_PLANT_ZERO),
         **empty_texts(_PLANT_EMPTY),
@@ -56,26 +56,26 @@ def plant_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
         "formulaMoneyStr": "0.3",
         "formulaMoneyUnitId": "EUR",
         "formulaTree": 0.055,
-        "id": int(site.id),
+        "id": int(plant.id),
         "imgPath": "css/img/plant.gif",
         "isShare": False,
         "latitudeText": "null°null′null″",  # noqa: RUF001 - the cloud's own characters
         "level": 1,
         "longitudeText": "null°null′null″",  # noqa: RUF001
         "moneyUnitText": "€",
-        "nominalPower": int(home.peak_power),
+        "nominalPower": int(household.peak_power),
         "peakPeriodPrice": 0.3,
         "plantAddress": "Sonnenweg 1",
-        "plant_lat": f"{home.latitude:.6f}",
-        "plant_lng": f"{home.longitude:.6f}",
-        "plantName": site.name,
+        "plant_lat": f"{household.latitude:.6f}",
+        "plant_lng": f"{household.longitude:.6f}",
+        "plantName": plant.name,
         "timezone": int(hours) if hours == int(hours) else hours,
-        "treeID": f"PLANT_{site.id}",
+        "treeID": f"PLANT_{plant.id}",
         "unitMap": {code: code for code in _CURRENCIES},
         "userAccount": owner,
         "valleyPeriodPrice": 0.3,
     }
-    bean |= site.settings.get("plant", {})
+    bean |= plant.settings.get("plant", {})
     bean["treeName"] = bean["plantName"]
     bean["nominalPowerStr"] = f"{decimal(bean['nominalPower'] / 1000)}kWp"
     bean["timezoneText"] = f"GMT{bean['timezone']:+}"
