@@ -33,7 +33,7 @@ def refused(asked):
     return told.status != 200 or told.body.startswith(b"<")
 
 
-def test_a_login_names_the_user_and_the_plants_and_opens_a_session():
+def test_login_returns_user_and_plants_and_opens_a_session():
     new = Box()
     back = new.log_in()
     assert (back["success"], type(back["user"]["id"]), back["user"]["rightlevel"]) == (True, int, 1)
@@ -44,13 +44,13 @@ def test_a_login_names_the_user_and_the_plants_and_opens_a_session():
 
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "nobody"}])
-def test_a_wrong_name_or_password_is_502_and_opens_nothing(wrong):
+def test_login_with_wrong_name_or_password_is_502(wrong):
     new = Box()
     assert new.log_in(**wrong) == {"msg": "502", "success": False}
     assert new.cookie is None
 
 
-def test_a_second_login_leaves_the_first_session_alive():
+def test_second_login_keeps_the_first_session_valid():
     first = box()
     kept = first.cookie
     first.log_in()
@@ -61,7 +61,7 @@ def test_a_second_login_leaves_the_first_session_alive():
 
 
 @pytest.mark.parametrize("cookie", [None, "JSESSIONID=0123456789ABCDEF0123456789ABCDEF"])
-def test_without_a_living_session_every_known_way_to_say_so_occurs(cookie):
+def test_call_without_a_session_gets_every_known_response(cookie):
     new = Box()
     new.cookie = cookie
     page = new.told("GET", "newTlxApi.do", op="getTlxDetailData", id=new.device("tlx"))
@@ -78,17 +78,17 @@ def test_without_a_living_session_every_known_way_to_say_so_occurs(cookie):
     assert order == {"success": False, "msg": "Login invalid, please log in again"}
 
 
-def test_a_request_that_names_no_agent_is_turned_away_at_the_edge():
+def test_request_without_a_user_agent_is_403():
     told = box().told("GET", "newPlantAPI.do", {}, op="getPlant")
     assert told.status == 403
     assert b"denied by UA ACL = blacklist" in told.body
 
 
-def test_an_unknown_operation_is_tomcats_page():
+def test_unknown_operation_is_tomcats_page():
     assert box().told("GET", "newTlxApi.do", op="makeCoffee").status == 400
 
 
-def test_every_path_of_the_cloud_is_owned_and_no_other():
+def test_owns_every_path_of_the_cloud_and_no_other():
     for path in (
         "newTwoLoginAPI.do",
         "tcpSet.do",
@@ -103,7 +103,7 @@ def test_every_path_of_the_cloud_is_owned_and_no_other():
     assert (login.status, login.body[:1]) == (200, b"<")
 
 
-def test_the_account_is_locked_for_a_day_after_so_many_logins_right_or_wrong():
+def test_lock_after_a_number_of_logins_right_or_wrong():
     new = Box(faults=["lock=2"])
     assert [new.log_in(password=word).get("msg") for word in (None, "wrong")] == ["", "502"]
     cookie = new.cookie
@@ -114,7 +114,7 @@ def test_the_account_is_locked_for_a_day_after_so_many_logins_right_or_wrong():
     assert account(new)["hours_locked"] == 24
 
 
-def test_wrong_passwords_end_in_a_lock_that_the_right_one_does_not_open():
+def test_lock_by_wrong_passwords_refuses_the_right_one():
     new = Box(faults=["lock=3"])
     assert [new.log_in(password="wrong")["msg"] for _ in range(4)] == ["502", "502", "502", "507"]
     assert new.log_in() == LOCKED
@@ -122,7 +122,7 @@ def test_wrong_passwords_end_in_a_lock_that_the_right_one_does_not_open():
     assert (told["logins"], told["rejected_logins"], told["logins_while_locked"]) == (0, 5, 1)
 
 
-def test_logins_are_counted_within_the_last_24_hours():
+def test_lock_counts_logins_of_the_last_24_hours():
     new = Box(faults=["lock=2"])
     for _ in range(6):
         assert new.log_in()["success"] is True
@@ -131,7 +131,7 @@ def test_logins_are_counted_within_the_last_24_hours():
     assert new.log_in()["msg"] == "507"
 
 
-def test_a_try_in_vain_starts_the_day_anew():
+def test_login_during_a_lock_restarts_the_24_hours():
     new = Box(faults=["lock=0"])
     for _ in range(3):
         assert new.log_in() == LOCKED
@@ -143,7 +143,7 @@ def test_a_try_in_vain_starts_the_day_anew():
     assert new.log_in()["success"] is True
 
 
-def test_a_lenient_lock_counts_down_in_whole_hours_whoever_tries():
+def test_lenient_lock_counts_down_in_whole_hours():
     new = Box(faults=["lock=1", "lenient_lock"])
     new.log_in()
     told = []
@@ -156,7 +156,7 @@ def test_a_lenient_lock_counts_down_in_whole_hours_whoever_tries():
     assert new.log_in()["success"] is True
 
 
-def test_more_requests_than_the_quota_lock_the_account_and_end_its_sessions():
+def test_quota_exceeded_locks_the_account_and_ends_its_sessions():
     new = box(faults=["quota=3"])
     assert [refused(new) for _ in range(3)] == [False, False, True]
     assert refused(new)
@@ -168,7 +168,7 @@ def test_more_requests_than_the_quota_lock_the_account_and_end_its_sessions():
     assert not refused(new)
 
 
-def test_the_quota_is_200_within_the_last_24_hours():
+def test_quota_is_200_requests_in_24_hours():
     new = box(faults=["quota"])
     for _ in range(190):
         assert not refused(new)
@@ -176,34 +176,34 @@ def test_the_quota_is_200_within_the_last_24_hours():
     assert [refused(new) for _ in range(201)] == [False] * 200 + [True]
 
 
-def test_somebody_else_s_logins_use_the_quota_up():
+def test_quota_is_used_by_other_logins():
     new = box(faults=["quota=3", "rival=3600"])
     new.wait(hours=3)
     assert refused(new)
 
 
-def test_what_a_dead_session_asks_is_counted_for_its_account():
+def test_requests_of_an_expired_session_count_for_its_account():
     new = box()
     new.fault(expire=True)
     assert [refused(new) for _ in range(3)] == [True] * 3
     assert account(new)["requests"] == 4
 
 
-def test_a_lock_without_a_number_locks_at_once_and_ends_when_the_fault_does():
+def test_lock_without_a_number_lasts_while_the_fault_is_on():
     new = Box(faults=["lock"])
     assert new.log_in()["msg"] == "507"
     new.fault(lock=None)
     assert new.log_in()["success"] is True
 
 
-def test_the_client_reads_a_lock_as_a_lock_until_its_end():
+def test_client_raises_account_locked_until_the_end():
     with served(faults=["lock=0"]) as (_, client):
         with pytest.raises(AccountLocked) as error:
             client.plants()
         assert error.value.retry_after == 24 * 3600
 
 
-def test_sessions_expire_after_so_many_seconds():
+def test_session_expires_after_seconds():
     new = box(faults=["expire=60"])
     new.wait(seconds=59)
     assert not refused(new)
@@ -213,7 +213,7 @@ def test_sessions_expire_after_so_many_seconds():
     assert not refused(new)
 
 
-def test_a_session_not_used_for_so_long_is_gone():
+def test_session_expires_when_idle():
     new = box(faults=["idle=600"])
     for _ in range(3):
         new.wait(seconds=599)
@@ -224,14 +224,14 @@ def test_a_session_not_used_for_so_long_is_gone():
     assert refused(new)
 
 
-def test_a_flaky_session_serves_so_many_requests():
+def test_flaky_session_serves_a_number_of_requests():
     new = box(faults=["flaky=2"])
     assert [refused(new) for _ in range(3)] == [False, False, True]
     new.log_in()
     assert not refused(new)
 
 
-def test_somebody_else_s_logins_leave_sessions_alone_but_count_for_the_lock():
+def test_other_logins_keep_sessions_but_count_for_the_lock():
     new = box(faults=["rival=3600", "lock=4"])
     new.wait(hours=3)
     assert not refused(new)
@@ -243,7 +243,7 @@ def test_somebody_else_s_logins_leave_sessions_alone_but_count_for_the_lock():
     assert told["hours_locked"] == 30
 
 
-def test_expire_without_seconds_ends_the_present_sessions_and_no_later_one():
+def test_expire_without_seconds_ends_only_current_sessions():
     new = box()
     new.fault(expire=True)
     assert refused(new)
@@ -256,7 +256,7 @@ def test_expire_without_seconds_ends_the_present_sessions_and_no_later_one():
     assert refused(new)
 
 
-def test_the_client_renews_an_expired_session_once():
+def test_client_renews_an_expired_session_once():
     with served() as (found, client):
         client.plants()
         found.fault(expire=True)
@@ -264,14 +264,14 @@ def test_the_client_renews_an_expired_session_once():
         assert found.emulator.log.as_dict()["logins"][found.holder.username] == 2
 
 
-def test_html_instead_of_data_ends_in_an_expired_session_but_lets_logins_through():
+def test_html_fault_expires_sessions_but_allows_logins():
     with served(faults=["html"]) as (found, client):
         with pytest.raises(SessionExpired):
             client.tlx_detail(found.device("tlx"))
         assert found.emulator.log.as_dict()["logins"][found.holder.username] == 2
 
 
-def test_a_firewall_blocks_everything_with_its_own_page():
+def test_firewall_blocks_everything_with_its_own_page():
     with served(faults=["block"]) as (_, client), pytest.raises(Blocked):
         client.plants()
     told = Box(faults=["block"]).told("POST", "newTwoLoginAPI.do")
@@ -279,14 +279,14 @@ def test_a_firewall_blocks_everything_with_its_own_page():
     assert b"errors.aliyun.com" in told.body
 
 
-def test_a_rhythm_the_firewall_dislikes_is_blocked_for_hours_with_its_own_page():
+def test_firewall_blocks_a_request_rate_for_hours():
     new = box(faults=["block=2/60"])
     assert [refused(new), new.told("POST", "newTwoLoginAPI.do").status] == [False, 405]
     new.wait(hours=4)
     assert not refused(new)
 
 
-def test_an_account_of_the_other_region_is_unknown_here_and_a_session_stays_where_it_was_opened():
+def test_region_has_its_own_accounts_and_sessions():
     new = Box(faults=["region"])
     new.emulator.second_port = 40002
     login = f"/newTwoLoginAPI.do?userName={new.holder.username}&password={hash_password(new.holder.password)}"
@@ -303,7 +303,7 @@ def test_an_account_of_the_other_region_is_unknown_here_and_a_session_stays_wher
     assert [b'"507"' in body for body in told] == [True, False, True]
 
 
-def test_sessions_of_long_ago_make_room():
+def test_oldest_session_is_dropped_after_1000():
     new = box()
     kept = new.cookie
     for _ in range(1000):
@@ -314,7 +314,7 @@ def test_sessions_of_long_ago_make_room():
     assert refused(new)
 
 
-def test_a_rate_is_counted_within_a_simulated_minute():
+def test_rate_counts_requests_of_a_simulated_minute():
     new = box(faults=["rate=3"])
     assert [refused(new) for _ in range(3)] == [False, False, True]
     new.wait(seconds=61)
@@ -329,11 +329,11 @@ def test_a_rate_is_counted_within_a_simulated_minute():
         ("PlantDetailAPI.do", {"type": "1"}, b'{"back":{"success":true,"data":[]}}'),
     ],
 )
-def test_empty_is_success_without_data_in_the_shape_of_the_call(path, arguments, body):
+def test_empty_fault_is_success_without_data(path, arguments, body):
     assert box(faults=["empty"]).told("GET", path, **arguments).body == body
 
 
-def test_empty_spares_orders():
+def test_empty_fault_does_not_affect_commands():
     new = box(faults=["empty"])
     told = new.post(
         "tcpSet.do", action="inverterSet", serialNum=new.device("inverter"), paramId="pv_on_off", command_1="0001"
@@ -341,12 +341,12 @@ def test_empty_spares_orders():
     assert told["success"] is True
 
 
-def test_the_client_calls_an_empty_body_unreadable():
+def test_client_raises_unreadable_for_an_empty_body():
     with served(faults=["empty"]) as (found, client), pytest.raises(Unreadable):
         client.tlx_detail(found.device("tlx"))
 
 
-def test_one_account_never_sees_the_session_or_lock_of_another():
+def test_accounts_do_not_share_sessions_or_locks():
     emulator = build_emulator(EmulatorOptions(speed=0, accounts=2, faults=("lock=1",)), [EMULATION])
     first, second = emulator.accounts
     for holder in (first, second):
@@ -356,7 +356,7 @@ def test_one_account_never_sees_the_session_or_lock_of_another():
     assert b"507" in told.body
 
 
-def test_a_wrong_password_is_invalid_credentials_to_the_client():
+def test_client_raises_invalid_credentials_for_a_wrong_password():
     with served() as (found, client):
         wrong = Growatt(found.holder.username, "wrong", server=client.session.server, keeper=None)
         with pytest.raises(InvalidCredentials):

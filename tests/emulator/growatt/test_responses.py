@@ -56,12 +56,12 @@ def read(request):
         yield found, {found.emulator.plant(one.plant.id)[1].family: one for one in client.snapshots()}
 
 
-def test_no_declared_call_is_unanswered():
+def test_every_declared_call_has_a_handler():
     assert ROUTER.unhandled() == set()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_snapshot_is_the_truth_of_its_home_within_the_rounding_of_its_answers(family, read):
+def test_snapshot_matches_the_household_within_rounding(family, read):
     found, snapshots = read
     truth, values = found.truth(family), snapshots[family].values
     asleep = family == "tlx" and truth["pv_power"] == 0
@@ -77,7 +77,7 @@ def test_a_snapshot_is_the_truth_of_its_home_within_the_rounding_of_its_answers(
     assert wrong == {}
 
 
-def test_every_family_says_whether_it_is_awake(read):
+def test_status_of_every_family_is_online_unless_asleep(read):
     found, snapshots = read
     dark = found.truth("tlx")["pv_power"] == 0
     for family, snapshot in snapshots.items():
@@ -85,13 +85,13 @@ def test_every_family_says_whether_it_is_awake(read):
         assert snapshot.status is (expected or Status.ONLINE), family
 
 
-def test_devices_that_say_when_were_measured_at_the_newest_upload(read):
+def test_measured_at_is_the_newest_upload(read):
     found, snapshots = read
     for family in ("tlx-battery", "mix", "inverter", "storage"):
         assert snapshots[family].measured_at == found.emulator.world.uploaded_at()
 
 
-def test_a_sleeping_tlx_answers_zeros_while_its_plant_stays_right():
+def test_sleeping_tlx_returns_zeros_but_its_plant_does_not():
     night = box(NIGHT)
     detail = night.get("newTlxApi.do", op="getTlxDetailData", id=night.device("tlx"))["data"]
     assert {value for value in detail.values() if isinstance(value, int | float) and value is not True} == {0}
@@ -117,7 +117,7 @@ def kwh(chart, key):
         ("pacToUser", "grid_import_energy"),
     ],
 )
-def test_a_past_day_of_a_chart_adds_up_to_its_energy(key, name, noon):
+def test_chart_of_a_past_day_integrates_to_its_energy(key, name, noon):
     for family, path, serial in (("tlx-battery", "newTlxApi.do", "id"), ("mix", "newMixApi.do", "mixId")):
         where = {"plantId": noon.plant(family), serial: noon.device(family), "type": 0, "date": YESTERDAY}
         chart = noon.post(path, op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
@@ -126,7 +126,7 @@ def test_a_past_day_of_a_chart_adds_up_to_its_energy(key, name, noon):
         assert kwh(chart, key) == pytest.approx(true, abs=0.12 + 0.05)
 
 
-def test_no_chart_shows_a_point_later_than_the_newest_upload(noon):
+def test_chart_has_no_point_after_the_newest_upload(noon):
     where = {"plantId": noon.plant("mix"), "mixId": noon.device("mix"), "type": 0, "date": TODAY}
     mix = noon.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
     assert (min(mix), max(mix), len(mix)) == ("00:05", "12:00", 144)
@@ -140,14 +140,14 @@ def test_no_chart_shows_a_point_later_than_the_newest_upload(noon):
     assert noon.get("newTlxApi.do", op="getTlxData", id=noon.device("tlx"), date="2026-06-22")["invPacData"] == {}
 
 
-def test_todays_chart_adds_up_to_todays_counter(noon):
+def test_chart_of_today_integrates_to_todays_counter(noon):
     curve = noon.get("newTlxApi.do", op="getTlxData", id=noon.device("tlx"), type=1, date=TODAY)
     before = [watt for at, watt in curve["invPacData"].items() if at < f"{TODAY} 12:00"]
     assert sum(before) / 12000 == pytest.approx(float(curve["eToday"]), abs=0.06)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_days_add_up_to_their_month_and_months_to_their_year(family, noon):
+def test_energies_of_days_months_and_years_are_consistent(family, noon):
     plant = noon.plant(family)
     days = noon.get("PlantDetailAPI.do", plantId=plant, type=1, date=TODAY)["back"]
     months = noon.get("PlantDetailAPI.do", plantId=plant, type=2, date="2026-06")["back"]
@@ -162,7 +162,7 @@ def test_days_add_up_to_their_month_and_months_to_their_year(family, noon):
     assert energy["yearValue"] == "0.0"
 
 
-def test_a_bar_of_a_tlx_chart_is_the_plants_bar(noon):
+def test_tlx_chart_bar_equals_the_plants_bar(noon):
     family = "tlx-battery"
     where = {"plantId": noon.plant(family), "id": noon.device(family)}
     bars = noon.post("newTlxApi.do", op="getEnergyProdAndCons_KW", type=1, date=TODAY, **where)["obj"]["chartData"]
@@ -172,7 +172,7 @@ def test_a_bar_of_a_tlx_chart_is_the_plants_bar(noon):
     assert len(years["charge"]) == 6
 
 
-def test_the_sums_beside_a_mix_chart_agree_with_its_totals(noon):
+def test_mix_chart_sums_agree_with_the_totals(noon):
     where = {"plantId": noon.plant("mix"), "mixId": noon.device("mix")}
     sums = noon.post("newMixApi.do", op="getEnergyProdAndCons_KW", type=0, date=TODAY, **where)["obj"]
     totals = noon.post("newMixApi.do", op="getEnergyOverview", **where)["obj"]
@@ -186,7 +186,7 @@ def test_the_sums_beside_a_mix_chart_agree_with_its_totals(noon):
     assert stored == pytest.approx(float(info["eBatChargeToday"]), abs=0.25)
 
 
-def test_of_the_dashboards_sums_only_three_are_right_for_mix(noon):
+def test_dashboard_has_three_correct_sums_for_mix(noon):
     told = noon.post("newPlantAPI.do", action="getEnergyStorageData", type=0, date=YESTERDAY, plantId=noon.plant("mix"))
     day = noon.home("mix").energies(YESTERDAY)
 
@@ -205,7 +205,7 @@ def test_of_the_dashboards_sums_only_three_are_right_for_mix(noon):
     assert len(bars["chartData"]["ppv"]) == 30
 
 
-def test_the_two_beans_of_a_storage_disagree_about_the_day(noon):
+def test_storage_params_objects_disagree_about_the_day(noon):
     where = {"storageId": noon.device("storage"), "storageSn": noon.device("storage"), "plantId": noon.plant("storage")}
     beans = noon.get("newStorageAPI.do", op="getStorageParams_sacolar", **where)
     energy = noon.post("newStorageAPI.do", op="getEnergyOverviewData_sacolar", **where)["obj"]
@@ -214,7 +214,7 @@ def test_the_two_beans_of_a_storage_disagree_about_the_day(noon):
     assert beans["storageBean"]["ppv"] == beans["storageDetailBean"]["ppv"] < noon.truth("storage")["pv_power"]
 
 
-def test_numbers_wear_the_types_units_and_spelling_of_their_calls(noon):
+def test_numbers_have_the_types_units_and_spelling_of_their_calls(noon):
     row = noon.get("PlantListAPI.do", userId=noon.log_in()["user"]["id"])["back"]["data"][0]
     assert row["plantId"] == noon.plant("tlx")
     assert row["currentPower"] == "0 W"
@@ -234,13 +234,13 @@ def test_numbers_wear_the_types_units_and_spelling_of_their_calls(noon):
     assert (settings["timezone"], settings["timezoneText"], settings["eTotal"]) == (2, "GMT+2", 0)
 
 
-def test_a_noah_plant_has_no_device_in_any_list(noon):
+def test_noah_plant_has_no_device_in_any_list(noon):
     for op in ("getAllDeviceListTwo", "getAllDeviceList"):
         answer = noon.get("newTwoPlantAPI.do", op=op, plantId=noon.plant("noah"))
         assert [name for name, rows in answer.items() if name.endswith("List") and rows] == ["datalogList"]
 
 
-def test_a_day_begins_at_the_plants_midnight_with_an_empty_chart():
+def test_chart_is_empty_at_plant_local_midnight():
     young = box(MIDNIGHT)
     where = {"plantId": young.plant("mix"), "mixId": young.device("mix"), "type": 0, "date": TODAY}
     assert young.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"] == {}
@@ -266,7 +266,7 @@ NOBODY = {"result": 0, "obj": None, "msg": "504"}
 
 
 @pytest.mark.parametrize("foreign", [False, True])
-def test_an_id_that_is_not_the_accounts_is_answered_as_the_cloud_does(foreign):
+def test_id_of_another_account_is_answered_as_the_cloud_does(foreign):
     two = box(accounts=2)
     other = {site.family: site for site in two.emulator.accounts[1].plants}
     plant, device = {f: s.id for f, s in other.items()}, {f: s.devices[0] for f, s in other.items()}
@@ -305,7 +305,7 @@ def test_an_id_that_is_not_the_accounts_is_answered_as_the_cloud_does(foreign):
     assert b"inv=JSON" not in page
 
 
-def test_a_serial_of_another_family_or_plant_is_unknown_to_a_call(noon):
+def test_serial_of_another_family_or_plant_is_unknown(noon):
     assert (
         noon.post("newMixApi.do", op="getEnergyOverview", mixId=noon.device("tlx"), plantId=noon.plant("tlx")) == NOBODY
     )
@@ -316,7 +316,7 @@ def test_a_serial_of_another_family_or_plant_is_unknown_to_a_call(noon):
     assert pv_only["data"] == ZERO_BATTERY
 
 
-def test_a_battery_is_known_by_its_own_serial_and_charging_is_positive():
+def test_battery_has_its_own_serial_and_charging_is_positive():
     morning = box(MORNING)
     serial = morning.plants["tlx-battery"].devices[1]
     rows = morning.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=morning.plant("tlx-battery"))["batList"]
@@ -327,7 +327,7 @@ def test_a_battery_is_known_by_its_own_serial_and_charging_is_positive():
     assert morning.get("newTlxApi.do", op="getTlxDetailData", id=serial)["data"]["serialNum"] is None
 
 
-def test_plants_of_different_seeds_have_different_ids_and_serials():
+def test_ids_and_serials_are_unique_per_seed():
     seeds = range(0, 10_000, 7)
     assert len({EMULATION.plant_id(seed) for seed in seeds}) == len(seeds)
     assert all(len(EMULATION.plant_id(seed)) == 7 for seed in seeds)
@@ -336,7 +336,7 @@ def test_plants_of_different_seeds_have_different_ids_and_serials():
 
 
 @pytest.mark.parametrize("date", ["", "nonsense", "2026-13-01", "0000", "9999-12-31", "2026-02-30", "-5"])
-def test_a_date_that_is_none_or_far_away_breaks_nothing(date, noon):
+def test_invalid_or_distant_date_is_handled(date, noon):
     for span in ("0", "1", "2", "3", "x"):
         told = noon.get("PlantDetailAPI.do", plantId=noon.plant("mix"), type=span, date=date)
         assert isinstance(told["back"]["data"], dict)
@@ -346,7 +346,7 @@ def test_a_date_that_is_none_or_far_away_breaks_nothing(date, noon):
         assert "etouser" in noon.post("newPlantAPI.do", action="getEnergyStorageData", **where)
 
 
-def test_the_answer_is_the_same_whether_arguments_travel_in_query_or_form(noon):
+def test_arguments_in_query_and_form_are_equivalent(noon):
     form = f"op=getEnergyOverview&mixId={noon.device('mix')}&plantId={noon.plant('mix')}"
     headers = {"user-agent": "x", "cookie": noon.cookie, "content-type": "application/x-www-form-urlencoded"}
     in_form = json.loads(noon.emulator.respond("POST", "/newMixApi.do", headers, form.encode()).body)
@@ -361,14 +361,14 @@ def test_samples_are_five_minutes_apart(noon):
 
 
 @pytest.mark.parametrize("page", ["1", "2", "0", "-1", "many", ""])
-def test_any_page_of_the_plant_list_is_a_list(page, noon):
+def test_plant_list_page_of_any_number_is_a_list(page, noon):
     rows = noon.post("newTwoPlantAPI.do", op="getAllPlantListTwo", pageSize="15", toPageNum=page)["PlantList"]
     assert len(rows) == (0 if page == "2" else len(FAMILIES))
 
 
 @pytest.mark.parametrize("junk", ["", "-1", "nan", "inf", "²", "9" * 400])
 @pytest.mark.parametrize("call", list(endpoints(GrowattCalls)), ids=lambda call: call.name)
-def test_no_argument_makes_the_emulated_cloud_itself_fail(call, junk, littered, caplog):
+def test_random_arguments_never_crash_the_emulator(call, junk, littered, caplog):
     names = ("plantId", "plantID", "type", "date", "toPageNum", "pageSize", "userId", "plantPower", "plantTimezone")
     known = {"serialNum": littered.device(FAMILY_OF.get(call.route.fixed.get("op"), "inverter"))}
     params = {f"param{number}": junk for number in range(1, 19)} | {"command_1": junk, "command_2": junk}

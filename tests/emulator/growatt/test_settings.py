@@ -52,7 +52,7 @@ def tlx_settings(asked, family="tlx-battery"):
         ),
     ],
 )
-def test_a_tlx_setting_written_is_read_back_under_all_its_names(kind, params, read_back, noon):
+def test_tlx_setting_is_read_back_under_all_its_names(kind, params, read_back, noon):
     before = tlx_settings(noon)
     assert {name: before[name] for name in read_back} != read_back
     assert tlx_set(noon, kind, *params) == OK
@@ -79,13 +79,13 @@ def test_a_tlx_setting_written_is_read_back_under_all_its_names(kind, params, re
         ("pf_sys_year", ["noon"], "inv_set_time_format"),
     ],
 )
-def test_what_a_tlx_device_cannot_take_is_refused_and_changes_nothing(kind, params, words, noon):
+def test_invalid_tlx_setting_is_refused_and_changes_nothing(kind, params, words, noon):
     before = tlx_settings(noon)
     assert tlx_set(noon, kind, *params) == {"success": False, "msg": words}
     assert tlx_settings(noon) == before
 
 
-def test_segments_may_touch_but_not_overlap_even_where_disabled(noon):
+def test_tlx_segments_may_touch_but_not_overlap_even_if_disabled(noon):
     assert tlx_set(noon, "time_segment1", "0", "08", "00", "12", "00", "0") == OK
     assert tlx_set(noon, "time_segment2", "0", "12", "00", "14", "00", "1") == OK
     assert tlx_set(noon, "time_segment3", "0", "11", "59", "12", "01", "1") == NO
@@ -95,7 +95,7 @@ def test_segments_may_touch_but_not_overlap_even_where_disabled(noon):
     assert tlx_set(noon, "time_segment4", "0", "09", "00", "11", "00", "1") == OK
 
 
-def test_a_device_that_is_asleep_foreign_or_of_another_kind_takes_no_order(noon):
+def test_sleeping_or_foreign_device_refuses_a_setting(noon):
     offline = {"success": False, "msg": "501"}
     assert tlx_set(noon, "charge_power", "80", family="mix") == offline
     numbered = {"serialNum": "NOSUCH0001", "type": "charge_power", "param1": "80"}
@@ -105,7 +105,7 @@ def test_a_device_that_is_asleep_foreign_or_of_another_kind_takes_no_order(noon)
     assert tlx_set(night, "charge_power", "80") == OK
 
 
-def test_the_periods_of_a_mix_are_read_back():
+def test_mix_periods_are_read_back():
     with served() as (found, client):
         serial = found.device("mix")
         none = ["00", "00", "00", "00", "0"] * 2
@@ -122,7 +122,7 @@ def test_the_periods_of_a_mix_are_read_back():
             client.update_mix_inverter_setting(serial, "mix_ac_charge_time_period", charge[:-1])
 
 
-def test_an_ac_coupled_device_takes_its_own_orders_only(noon):
+def test_ac_coupled_device_accepts_only_its_own_settings(noon):
     periods = ["00", "40", "04", "20", "1", *["00", "00", "00", "00", "0"] * 2]
     numbered = {f"param{place}": value for place, value in enumerate(["100", "90", *periods], start=1)}
     where = {"serialNum": noon.device("spa"), "op": "spaSetApi"}
@@ -131,7 +131,7 @@ def test_an_ac_coupled_device_takes_its_own_orders_only(noon):
     assert noon.post("newTcpsetAPI.do", **where, type="mix_ac_charge_time_period", **numbered) == NO
 
 
-def test_a_classic_inverters_page_shows_what_was_written():
+def test_classic_inverter_page_shows_written_settings():
     with served() as (found, client):
         serial = found.device("inverter")
         assert client.classic_inverter_info(serial).active_power_rate == 100
@@ -147,13 +147,13 @@ def test_a_classic_inverters_page_shows_what_was_written():
             client.classic_inverter_info("NOSUCH0001")
 
 
-def test_a_classic_inverters_time_has_a_format_of_its_own_to_fail(noon):
+def test_classic_inverter_rejects_an_invalid_time(noon):
     where = {"action": "inverterSet", "serialNum": noon.device("inverter"), "paramId": "pf_sys_year"}
     assert noon.post("tcpSet.do", **where, command_1="noon") == {"success": False, "msg": "inv_set_time_format"}
     assert noon.post("tcpSet.do", **where, command_1="2026-06-21 12:00:00")["success"] is True
 
 
-def test_a_noah_keeps_limits_power_segments_and_price():
+def test_noah_stores_limits_power_segments_and_price():
     with served() as (found, client):
         serial, plant = found.device("noah"), found.plant("noah")
         assert client.update_noah_settings(serial, "default_power", ["250"]).raw["result"] == 1
@@ -175,7 +175,7 @@ def test_a_noah_keeps_limits_power_segments_and_price():
                 client.update_noah_settings(serial, kind, params)
 
 
-def test_a_plants_settings_are_what_its_form_said():
+def test_plant_form_is_read_back():
     with served() as (found, client):
         plant = found.plant("mix")
         changes = {"plantName": "Zürich & Söhne", "plantIncome": "0.31", "plantPower": "6500"}
@@ -192,7 +192,7 @@ def test_a_plants_settings_are_what_its_form_said():
             client.update_plant_settings(plant, {"plantPower": "nan"})
 
 
-def test_the_clients_own_segment_call_is_read_back():
+def test_client_time_segment_is_read_back():
     with served() as (found, client):
         serial = found.device("tlx-battery")
         assert client.update_tlx_inverter_time_segment(serial, 1, 2, time(17), "21:30", enabled=True).success
@@ -201,7 +201,7 @@ def test_the_clients_own_segment_call_is_read_back():
             client.update_tlx_inverter_time_segment(serial, 2, 0, "20:00", "22:00", enabled=False)
 
 
-def test_an_order_changes_one_plant_and_no_other():
+def test_setting_changes_only_its_plant():
     two = box(accounts=2)
     assert tlx_set(two, "charge_power", "33") == OK
     assert [site.settings for holder in two.emulator.accounts for site in holder.plants if site.settings] == [

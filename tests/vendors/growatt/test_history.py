@@ -56,7 +56,7 @@ def clocks_back():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_curve_of_a_day_adds_up_to_its_energies(family, noon):
+def test_day_curve_integrates_to_the_days_energies(family, noon):
     curve = noon.client().day_curve(noon.plant(family), "2026-06-20")
     truth = noon.truth(family, "2026-06-20")
     assert {name for one in curve for name in one.values} == CURVES[family]
@@ -74,7 +74,7 @@ def test_the_curve_of_a_day_adds_up_to_its_energies(family, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_sample_is_what_the_home_did_at_that_moment(family, noon):
+def test_day_curve_samples_match_the_household(family, noon):
     home = noon.plants[family].households[0]
     for one in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
         truth = home.values(one.moment)
@@ -82,7 +82,7 @@ def test_every_sample_is_what_the_home_did_at_that_moment(family, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_still_to_come_is_absent(family, noon):
+def test_future_days_are_absent_without_a_request(family, noon):
     client = noon.client()
     curve = client.day_curve(noon.plant(family), "2026-06-21")
     assert curve[-1].moment == datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
@@ -94,7 +94,7 @@ def test_what_is_still_to_come_is_absent(family, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_before_the_cloud_knew_a_plant_there_is_nothing(family, noon):
+def test_history_before_the_plant_was_created_is_empty(family, noon):
     client = noon.client()
     assert client.day_curve(noon.plant(family), "2024-06-20") == ()
     assert client.period_energies(noon.plant(family), "2024-06") == ()
@@ -103,7 +103,7 @@ def test_before_the_cloud_knew_a_plant_there_is_nothing(family, noon):
 
 
 @pytest.mark.parametrize("family", ["tlx-battery", "mix", "noah"])
-def test_a_day_of_25_hours_lacks_the_two_hours_nobody_can_tell_apart(family, clocks_back):
+def test_day_curve_of_25_hours_omits_the_repeated_hour(family, clocks_back):
     curve = clocks_back.client(zone=BERLIN).day_curve(clocks_back.plant(family), "2026-10-25")
     moments = [one.moment for one in curve]
     begins = datetime(2026, 10, 24, 22, tzinfo=UTC)
@@ -118,7 +118,7 @@ def test_a_day_of_25_hours_lacks_the_two_hours_nobody_can_tell_apart(family, clo
     )
 
 
-def test_a_day_of_23_hours_has_all_of_them():
+def test_day_curve_of_23_hours_is_complete():
     with GrowattPast.at("2026-03-30T09:00:00+02:00", BERLIN) as after:
         curve = after.client(zone=BERLIN).day_curve(after.plant("tlx-battery"), "2026-03-29")
         truth = after.truth("tlx-battery", "2026-03-29")
@@ -127,7 +127,7 @@ def test_a_day_of_23_hours_has_all_of_them():
         assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.15)
 
 
-def test_a_named_zone_that_agrees_with_the_cloud_now_tells_other_seasons(clocks_back):
+def test_configured_zone_that_matches_the_cloud_is_used_for_other_seasons(clocks_back):
     plant = clocks_back.plant("tlx-battery")
     named = clocks_back.client(zone=BERLIN).day_curve(plant, "2026-07-01")
     unnamed = clocks_back.client().day_curve(plant, "2026-07-01")
@@ -135,7 +135,7 @@ def test_a_named_zone_that_agrees_with_the_cloud_now_tells_other_seasons(clocks_
     assert unnamed[0].moment == named[0].moment + timedelta(hours=1)
 
 
-def test_a_named_zone_that_disagrees_with_the_cloud_is_not_the_clock_it_writes_by(noon):
+def test_configured_zone_that_contradicts_the_cloud_is_not_used_for_timestamps(noon):
     plant = noon.plant("tlx-battery")
     elsewhere = noon.client(zone=ZoneInfo("Asia/Tokyo")).day_curve(plant, "2026-06-20")
     assert elsewhere == noon.client().day_curve(plant, "2026-06-20")
@@ -145,7 +145,7 @@ def test_a_named_zone_that_disagrees_with_the_cloud_is_not_the_clock_it_writes_b
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_days_add_up_to_months_and_months_to_the_year(family, noon):
+def test_period_energies_of_days_months_and_years_are_consistent(family, noon):
     client = noon.client()
     plant = noon.plant(family)
     days, months, years = (client.period_energies(plant, period) for period in ("2026-05", "2026", ""))
@@ -158,7 +158,7 @@ def test_days_add_up_to_months_and_months_to_the_year(family, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_homes_agree_with_the_energies(family, noon):
+def test_period_energies_match_the_household(family, noon):
     for period in ("2026-06", "2026", ""):
         for one in noon.client().period_energies(noon.plant(family), period):
             truth = noon.truth(family, one.period)
@@ -168,7 +168,7 @@ def test_the_homes_agree_with_the_energies(family, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_question_costs_what_is_said(family, noon):
+def test_history_cost_matches_the_requests_sent(family, noon):
     client = noon.client()
     plant = noon.plant(family)
     client.day_curve(plant, "2026-06-20")  # the clock and the devices are known from here on
@@ -184,11 +184,11 @@ def test_a_question_costs_what_is_said(family, noon):
         assert noon.asked() - before == expected
 
 
-def test_the_first_day_is_the_one_the_plants_owner_wrote(noon):
+def test_first_day_is_the_creation_date_entered_by_the_owner(noon):
     assert noon.client().first_day(noon.plant("mix")) == date(2024, 3, 1)
 
 
-def test_the_async_client_reads_the_same_past(noon):
+def test_async_client_returns_the_same_day_curve(noon):
     async def main():
         client = noon.client(AsyncGrowatt)
         return await client.day_curve(noon.plant("mix"), "2026-06-20")

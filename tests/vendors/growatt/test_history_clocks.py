@@ -51,7 +51,7 @@ def change(request):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_after_a_change_of_clocks_a_sample_stands_at_its_moment(change, family):
+def test_snapshot_time_is_right_around_a_clock_change(change, family):
     with life(change) as one:
         for hours in (-9, -1, 0, 0.5, 1, 2, 9, 20):
             now = CHANGES[change] + timedelta(hours=hours, minutes=2)
@@ -60,7 +60,7 @@ def test_after_a_change_of_clocks_a_sample_stands_at_its_moment(change, family):
 
 
 @pytest.mark.parametrize("family", ["mix", "inverter"])
-def test_the_curve_of_the_day_of_the_change_stands_at_its_moments(change, family):
+def test_day_curve_times_are_right_on_the_day_of_a_clock_change(change, family):
     with life(change) as one:
         one.snapshot(family, CHANGES[change] - timedelta(hours=2))
         one.emulator.world.clock.set(now := CHANGES[change] + timedelta(hours=10))
@@ -72,7 +72,7 @@ def test_the_curve_of_the_day_of_the_change_stands_at_its_moments(change, family
             assert sample.values["pv_power"] == pytest.approx(home.values(sample.moment)["pv_power"], abs=11)
 
 
-def test_the_change_costs_one_request(change):
+def test_clock_change_costs_one_request(change):
     with life(change) as one:
         costs = []
         for hours in (-2, -1, 1, 2, 3):
@@ -82,7 +82,7 @@ def test_the_change_costs_one_request(change):
         assert costs[1:] == [costs[1], costs[1] + 1, costs[1], costs[1]]
 
 
-def test_who_names_no_zone_learns_of_the_change_when_the_offset_is_asked_for_again(change):
+def test_clock_change_without_a_zone_is_noticed_at_the_next_offset_refresh(change):
     wrong = timedelta(hours=-1 if change == "back" else 1)
     with life(change, zone=None) as one:
         for hours, off in ((-9, timedelta()), (9, wrong), (16, timedelta())):
@@ -90,7 +90,7 @@ def test_who_names_no_zone_learns_of_the_change_when_the_offset_is_asked_for_aga
             assert one.snapshot("inverter", now).measured_at == now + off, hours
 
 
-def test_a_plant_has_its_new_offset_though_its_logger_is_late(change):
+def test_plant_offset_changes_although_the_datalogger_is_late(change):
     with life(change) as one:
         one.emulator.faults.set({"late": 24})
         now = CHANGES[change] + timedelta(minutes=30)

@@ -49,7 +49,7 @@ def bars(**energies):
     return reply({"back": {"success": True, "data": {name[1:]: text for name, text in energies.items()}}})
 
 
-def test_a_chart_is_asked_for_by_plant_device_and_day():
+def test_day_curve_request_names_plant_device_and_day():
     sent, _ = day(drawn())
     assert paths(sent) == ["newPlantAPI.do", "newTwoPlantAPI.do", "newTlxApi.do"]
     expected = {"plantId": "1", "id": "SN", "type": "0", "date": "2026-06-20"}
@@ -57,28 +57,28 @@ def test_a_chart_is_asked_for_by_plant_device_and_day():
 
 
 @pytest.mark.parametrize("answer", [drawn(), reply({"result": 1, "obj": {"chartData": None}, "msg": ""})])
-def test_an_empty_chart_is_nothing(answer):
+def test_empty_chart_gives_no_samples(answer):
     assert day(answer)[1] == ()
 
 
 @pytest.mark.parametrize("inside", [{}, {"chartData": []}, {"chartData": "none"}])
-def test_an_answer_without_a_chart_is_no_answer(inside):
+def test_response_without_a_chart_is_unreadable(inside):
     with pytest.raises(e.Unreadable, match="chart"):
         day(reply({"result": 1, "obj": inside, "msg": ""}))
 
 
-def test_an_empty_list_where_bars_should_be_is_no_answer():
+def test_list_instead_of_bars_is_unreadable():
     with pytest.raises(e.Unreadable, match="chart"):
         month(reply({"back": {"success": True, "data": []}}))
 
 
-def test_a_refused_chart_raises():
+def test_refused_chart_raises():
     with pytest.raises(e.RequestRefused) as caught:
         day(reply({"result": 0, "obj": None, "msg": "504"}), ("SN", "mix"))
     assert caught.value.code == "504"
 
 
-def test_a_plant_that_is_not_the_accounts_is_refused_without_a_request():
+def test_plant_of_another_account_is_refused_without_a_request():
     for plan in (
         GrowattHistory.day_curve.flow("7", "2026-06-20"),
         GrowattHistory.period_energies.flow("7"),
@@ -89,7 +89,7 @@ def test_a_plant_that_is_not_the_accounts_is_refused_without_a_request():
             next(ask(plan)[0])
 
 
-def test_zeros_where_nothing_came_are_no_samples():
+def test_filler_zeros_are_not_samples():
     zeros = dict.fromkeys(("chargePower", "outP", "pacToGrid", "pacToUser", "pex", "ppv", "pself", "sysOut"), 0)
     sun = zeros | {"ppv": 1.25, "chargePower": 1.25}
     _, curve = day(drawn(at_0000=zeros, at_1155=sun, at_1200=zeros, at_1205=sun, at_2355=zeros))
@@ -98,13 +98,13 @@ def test_zeros_where_nothing_came_are_no_samples():
     assert curve[0].values == {"pv_power": 1250.0}
 
 
-def test_a_meter_alone_makes_no_battery():
+def test_meter_without_battery_gives_no_battery_power():
     point = {"ppv": 2.0, "chargePower": 2.0, "sysOut": 0.5, "pacToGrid": 1.5, "pacToUser": 0}
     _, (one,) = day(drawn(at_1200=point))
     assert one.values == {"pv_power": 2000.0, "load_power": 500.0, "grid_power": -1500.0}
 
 
-def test_what_a_tlx_battery_gives_is_what_the_balance_lacks():
+def test_tlx_battery_discharge_is_derived_from_the_balance():
     charging = {"ppv": 3.0, "chargePower": 1.5, "sysOut": 0.5, "pacToGrid": 1.0, "pacToUser": 0}
     giving = {"ppv": 0, "chargePower": 0, "sysOut": 0.8, "pacToGrid": 0, "pacToUser": 0.2}
     idle = {"ppv": 0, "chargePower": 0, "sysOut": 0.81, "pacToGrid": 0, "pacToUser": 0.8}
@@ -112,7 +112,7 @@ def test_what_a_tlx_battery_gives_is_what_the_balance_lacks():
     assert [one.values["battery_power"] for one in curve] == [-1500.0, 600.0, 0.0]
 
 
-def test_what_a_mix_battery_takes_is_what_the_balance_has_too_much():
+def test_mix_battery_charge_is_derived_from_the_balance():
     charging = {"ppv": "3", "pdischarge": "0", "sysOut": "0.5", "pacToGrid": "1", "pacToUser": "0"}
     giving = {"ppv": "0", "pdischarge": "0.6", "sysOut": "0.8", "pacToGrid": "0", "pacToUser": "0.2"}
     gap = {"ppv": "1", "pdischarge": "0", "sysOut": "--", "pacToGrid": "0", "pacToUser": "0"}
@@ -121,14 +121,14 @@ def test_what_a_mix_battery_takes_is_what_the_balance_has_too_much():
     assert curve[2].values == {"pv_power": 1000.0, "load_power": None, "grid_power": 0.0, "battery_power": None}
 
 
-def test_a_direction_the_cloud_tells_is_not_contradicted_by_the_balance():
+def test_reported_battery_direction_is_not_contradicted_by_the_balance():
     still = {"ppv": "1", "pdischarge": "0", "sysOut": "2", "pacToGrid": "0", "pacToUser": "0"}
     assert day(drawn(at_1200=still), ("SN", "mix"))[1][0].values["battery_power"] == 0.0
     taking = {"ppv": 1, "chargePower": 0, "sysOut": 0.2, "pacToGrid": 0, "pacToUser": 0}
     assert day(drawn(at_1200=taking))[1][0].values["battery_power"] == 0.0
 
 
-def test_just_after_midnight_yesterdays_chart_is_not_todays():
+def test_yesterdays_chart_just_after_midnight_is_dropped():
     midnight = datetime(2026, 6, 20, 22, 3, tzinfo=UTC)
     wall = LocalDay(date(2026, 6, 21), SUMMER, midnight)
     point = {"ppv": 0, "sysOut": 0.5, "pacToUser": 0.5}
@@ -138,25 +138,25 @@ def test_just_after_midnight_yesterdays_chart_is_not_todays():
     assert list(charts.tlx_curve(begun, wall)) == [datetime(2026, 6, 20, 22, tzinfo=UTC)]
 
 
-def test_a_point_some_minutes_ahead_is_still_to_come():
+def test_point_some_minutes_ahead_is_dropped():
     wall = LocalDay(date(2026, 6, 21), SUMMER, datetime(2026, 6, 21, 10, 2, tzinfo=UTC))
     chart = dev.ProdCons({"chartData": {"12:00": {"ppv": 1}, "12:05": {"ppv": 1}}})
     assert list(charts.tlx_curve(chart, wall)) == [datetime(2026, 6, 21, 10, tzinfo=UTC)]
 
 
-def test_keys_that_are_no_time_of_the_day_are_passed_over():
+def test_chart_keys_that_are_not_times_are_ignored():
     chart = {"date": "2026-06-20", "24:00": {"ppv": 1}, "12:61": {"ppv": 1}, "noon": {"ppv": 1}, "9:5": {"ppv": 1}}
     assert day(reply({"result": 1, "obj": {"chartData": chart}}))[1] == ()
 
 
-def test_a_classic_inverters_zero_is_a_sample_and_another_days_stamp_is_none():
+def test_classic_inverter_zero_is_a_sample_and_other_days_are_ignored():
     stamps = {"2026-06-19 23:55": 5, "2026-06-20 05:10": 0, "2026-06-20 12:00": 623.2000122070312, "x": 1}
     sent, curve = day(reply({"invPacData": stamps}), ("SN", "inverter"))
     assert arguments(sent[-1]).items() >= {"op": "getInverterData", "type": "1", "date": "2026-06-20"}.items()
     assert [(one.moment.hour, one.values["pv_power"]) for one in curve] == [(3, 0.0), (10, 623.200012)]
 
 
-def test_a_noah_is_asked_for_the_day_after_and_a_wrapped_load_is_a_gap():
+def test_noah_chart_requests_the_day_after_and_a_wrapped_load_is_none():
     talk, (clock, _) = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
     empty = reply({"deviceList": []})
     noah = reply({"result": 1, "obj": {"isPlantNoahSystem": True, "deviceSn": "N1"}})
@@ -167,7 +167,7 @@ def test_a_noah_is_asked_for_the_day_after_and_a_wrapped_load_is_a_gap():
     assert [one.values["load_power"] for one in curve] == [403.0, None]
 
 
-def test_devices_are_added_up_and_what_one_of_them_does_not_tell_is_a_gap():
+def test_day_curve_sums_devices_and_missing_values_are_none():
     talk, known = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"), ("A", "tlx"), ("B", "tlx"), ("C", "tlx"))
     first = drawn(at_1200={"ppv": 1.0}, at_1205={"ppv": 1.1})
     second = drawn(at_1200={"ppv": 0.5}, at_1205={"ppv": 0})
@@ -177,7 +177,7 @@ def test_devices_are_added_up_and_what_one_of_them_does_not_tell_is_a_gap():
     assert [one.values["pv_power"] for one in curve] == [1500.0, None]
 
 
-def test_the_portal_is_asked_once_for_all_storages_of_a_plant():
+def test_portal_chart_is_requested_once_for_all_storages():
     talk, known = ask(
         GrowattHistory.day_curve.flow("1", "2026-06-20"), ("A", "storage"), ("B", "storage"), ("M", "mix")
     )
@@ -187,7 +187,7 @@ def test_the_portal_is_asked_once_for_all_storages_of_a_plant():
     assert one.values == {"pv_power": 800.0, "load_power": 300.0}
 
 
-def test_a_family_without_a_known_chart_has_no_curve_and_costs_nothing():
+def test_family_without_a_chart_has_no_curve_and_no_cost():
     talk, known = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"), ("SN", "max"))
     assert script(talk, known)[1] == ()
     talk, (_, devices) = ask(GrowattHistory.history_cost.flow("1"), ("SN", "max"))
@@ -196,7 +196,7 @@ def test_a_family_without_a_known_chart_has_no_curve_and_costs_nothing():
     )
 
 
-def test_a_bar_without_height_is_no_day():
+def test_zero_bar_is_not_a_day():
     days = month(bars(_01="13.5", _02="0", _03="0.0", _04="--", _05=7, _31="1.2 MWh", _32="9"))
     assert [(one.period, one.values["pv_energy"]) for one in days] == [
         ("2026-05-01", 13.5),
@@ -206,7 +206,7 @@ def test_a_bar_without_height_is_no_day():
     assert month(bars()) == ()
 
 
-def test_a_dark_day_of_a_plant_with_storage_is_one():
+def test_dark_day_with_a_load_is_a_day():
     chart = {
         "ppv": ["0", "1.5", "0"],
         "sysOut": ["8.1", "7", "0"],
@@ -223,19 +223,19 @@ def test_a_dark_day_of_a_plant_with_storage_is_one():
     }
 
 
-def test_a_chart_of_a_month_without_bars_is_no_answer():
+def test_month_chart_without_bars_is_unreadable():
     with pytest.raises(e.Unreadable, match="bars"):
         month(reply({"chartData": {"12:05": {"ppv": "0.8"}}}), ("SN", "mix"))
 
 
-def test_panels_beside_a_storage_are_counted_by_the_plants_own_bars():
+def test_pv_energy_beside_a_storage_comes_from_the_plants_bars():
     talk, known = ask(GrowattHistory.period_energies.flow("1", "2026-05"), ("M", "mix"), ("T", "tlx"))
     chart = reply({"chartData": {"ppv": ["2"], "sysOut": ["8"], "userLoad": ["0"], "pacToUser": ["1"]}})
     _, (one,) = script(talk, [*known, chart, bars(_01="5.5")])
     assert (one.values["pv_energy"], one.values["load_energy"]) == (5.5, 8.0)
 
 
-def test_a_plant_older_than_the_chart_is_asked_on():
+def test_years_of_an_old_plant_take_more_requests():
     talk, known = ask(GrowattHistory.period_energies.flow("1"), ("SN", "tlx"))
     newer = {f"_{year}": "900" for year in range(2021, 2027)}
     sent, years = script(talk, [*known, bars(**newer), bars(_2015="0", _2019="100", _2020="800")])
@@ -243,7 +243,7 @@ def test_a_plant_older_than_the_chart_is_asked_on():
     assert [one.period for one in years] == ["2019", "2020", *(str(year) for year in range(2021, 2027))]
 
 
-def test_clock_and_devices_are_asked_again_after_a_day():
+def test_offset_and_devices_are_refreshed_daily():
     talk = logged_in()
     plan = GrowattHistory.day_curve.flow
     devices = reply({"invList": [{"deviceSn": "SN", "deviceType": "tlx"}]})
@@ -256,19 +256,19 @@ def test_clock_and_devices_are_asked_again_after_a_day():
     assert paths(sent) == ["newPlantAPI.do", "newTwoPlantAPI.do", "newTlxApi.do"]
 
 
-def test_a_plant_without_a_clock_is_told_as_such():
+def test_plant_without_a_time_zone_is_unreadable():
     talk, _ = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
     with pytest.raises(e.Unreadable, match="clock"):
         script(talk, [settings(None)])
 
 
 @pytest.mark.parametrize("written", ["", None, "never", "2024-13-01"])
-def test_a_plant_without_a_first_day_has_none(written):
+def test_first_day_is_none_if_not_reported(written):
     talk, _ = ask(GrowattHistory.first_day.flow("1"))
     assert script(talk, [reply({"id": 1, "timezone": 2, "createDateText": written})])[1] is None
 
 
-def test_what_is_no_day_and_no_period_is_refused_before_anything_is_sent():
+def test_invalid_day_or_period_is_rejected_before_a_request():
     with pytest.raises(e.ConfigError, match="day"):
         next(ask(GrowattHistory.day_curve.flow("1", "June"))[0])
     with pytest.raises(e.ConfigError, match="period"):

@@ -37,7 +37,7 @@ READS = [row for row in endpoints(GrowattCalls) if not row.route.command]
 
 
 @given(st.sampled_from(READS), HOSTILE | st.binary(max_size=40), st.sampled_from([200, 200, 200, 301, 404, 500, 999]))
-def test_whatever_a_cloud_says_a_call_gives_a_result_or_a_cloud_error(row, body, status):
+def test_call_with_any_response_returns_a_result_or_raises_a_cloud_error(row, body, status):
     names = row.signature.parameters.values()
     needed = ["1" for one in names if one.default is one.empty and one.name != "timespan"]
     call = row.flow(*(needed or ["1"]), **_span(names))  # some want one of two that both have defaults
@@ -63,7 +63,7 @@ BEAN = st.dictionaries(st.sampled_from(WORDS), LEAF | HOSTILE, max_size=12)
 
 
 @given(FAMILY, LEAF, st.booleans(), HOSTILE | BEAN, BEAN)
-def test_whatever_a_cloud_says_a_snapshot_is_one_or_a_cloud_error(family, status, lost, plant, bean):
+def test_snapshot_with_any_response_returns_a_result_or_raises_a_cloud_error(family, status, lost, plant, bean):
     row = {"deviceSn": "SN1", "deviceType": family, "deviceStatus": status, "lost": lost}
     info = {"invList": [row], "todayEnergy": status}
     said = reply(bean | {"result": 1, "obj": bean, "data": bean, "storageDetailBean": bean})
@@ -75,7 +75,7 @@ def test_whatever_a_cloud_says_a_snapshot_is_one_or_a_cloud_error(family, status
         talk = logged_in().execute(GrowattSnapshots.snapshot.flow("1"), NOON)
 
 
-def test_a_status_the_cloud_does_not_say_is_not_guessed():
+def test_missing_status_is_none():
     info = {"invList": [{"deviceSn": "SN1", "deviceType": "tlx"}]}
     detail = {"data": {"lost": False, "time": "2026-06-21 12:00:00", "ppv": 5}}
     replies = [reply(info), settings(2), reply(detail)]

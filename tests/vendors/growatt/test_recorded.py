@@ -73,7 +73,7 @@ def differences(recorded, emulated, path=""):
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_an_emulated_answer_has_the_members_of_the_recorded_one(name, night):
+def test_emulated_response_has_the_members_of_the_recorded_one(name, night):
     verb, path, arguments, inside = ASKED[name]
     serial = "NOSUCH0001" if "unknown" in name or "not_a" in name or "504" in name else night.device("tlx")
     keys = ("id", "serialNum", "deviceSn", "mixId", "storageId", "inverterId")
@@ -86,7 +86,7 @@ def test_an_emulated_answer_has_the_members_of_the_recorded_one(name, night):
     assert list(differences(recorded, told)) == []
 
 
-def test_emulated_logins_and_lists_have_the_members_of_recorded_ones(night):
+def test_emulated_login_and_lists_have_the_members_of_recorded_ones(night):
     back = night.log_in()
     folder = Path(CAPTURES) / "growatt"
     assert list(differences(json.loads((folder / "login_success_neo.json").read_text())["back"], back)) == []
