@@ -50,32 +50,32 @@ _BY_OPERATION = {
 )
 def tcp_set(call: GrowattCallContext) -> SettingChanges:
     """The app's commands to TLX, mix and AC-coupled devices."""
-    kind, orders = _BY_OPERATION.get(call.arguments.get("op", ""), ("", {}))
+    kind, commands = _BY_OPERATION.get(call.arguments.get("op", ""), ("", {}))
     device = call.device(kind)
     if device is None or device.asleep:
         # A command travels through the datalogger; an offline or missing device cannot receive it.
         raise refusal("501")
-    _carry_out(call, device, kind, orders.get(call.arguments.get("type", "")))
+    _apply(call, device, kind, commands.get(call.arguments.get("type", "")))
     return {"success": True, "msg": "200"}
 
 
-def _carry_out(call: GrowattCallContext, device: GrowattDevice, kind: str, order: Command | None) -> None:
-    present = tlx_settings_bean(battery=device.has_battery) if kind == "tlx" else {}
-    present |= device.plant.settings.get(kind, {})
-    if order is None or device_faults.refuses_commands(call.context):
+def _apply(call: GrowattCallContext, device: GrowattDevice, kind: str, command: Command | None) -> None:
+    current = tlx_settings_bean(battery=device.has_battery) if kind == "tlx" else {}
+    current |= device.plant.settings.get(kind, {})
+    if command is None or device_faults.refuses_commands(call.context):
         raise refusal()
     try:
-        change = order(_params(call), present)
+        change = command(_params(call), current)
     except (ValueError, IndexError):
         raise refusal() from None
     device_faults.apply_command(device.plant, kind, change, call.context, PERCENTAGE_MEMBERS)
 
 
 def _params(call: GrowattCallContext) -> list[str]:
-    found: list[str] = []
-    while (value := call.arguments.get(f"param{len(found) + 1}")) is not None:
-        found.append(value)
-    return found
+    params: list[str] = []
+    while (value := call.arguments.get(f"param{len(params) + 1}")) is not None:
+        params.append(value)
+    return params
 
 
 _BY_ACTION = {"tlxSet": ("tlx", TLX_COMMANDS), "storageSPF5000Set": ("storage", STORAGE_COMMANDS)}
@@ -90,19 +90,19 @@ def portal_set(call: GrowattCallContext) -> SettingChanges:
     """The portal's commands, with the portal's response."""
     action = call.arguments.get("action", "")
     if action == "inverterSet":
-        commands = [call.arguments.get("command_1", ""), call.arguments.get("command_2", "")]
-        numbered = {f"param{place}": text for place, text in enumerate(commands, start=1)}
+        values = [call.arguments.get("command_1", ""), call.arguments.get("command_2", "")]
+        numbered = {f"param{place}": text for place, text in enumerate(values, start=1)}
         call = call._replace(arguments={**call.arguments, **numbered, "type": call.arguments.get("paramId", "")})
-    kind, orders = ("inverter", CLASSIC_COMMANDS) if action == "inverterSet" else _BY_ACTION.get(action, ("", {}))
+    kind, commands = ("inverter", CLASSIC_COMMANDS) if action == "inverterSet" else _BY_ACTION.get(action, ("", {}))
     device = call.device(kind)
     if device is None or device.asleep:
         raise refusal()
-    _carry_out(call, device, kind, orders.get(call.arguments.get("type", "")))
+    _apply(call, device, kind, commands.get(call.arguments.get("type", "")))
     return {"msg": "inv_set_success", "success": True}
 
 
 _NUMBERS = ("formulaCoal", "formulaSo2", "formulaCo2", "plantType", "timezone", "nominalPower")
-_HUGE = 1e9
+_MAX_NUMBER = 1e9
 
 
 @ROUTER.route(GrowattCalls.send_plant_settings)
@@ -112,17 +112,17 @@ def update_plant(call: GrowattCallContext) -> SettingChanges | EmulatedResponse:
         raise refusal("501")
     try:
         written = {member: call.arguments[part] for part, member in PLANT_FORM.items() if member not in (None, "id")}
-        numbers = {name: _whole(written[name]) for name in _NUMBERS}
-        price = _whole(written["formulaMoneyStr"])
+        numbers = {name: _parse_number(written[name]) for name in _NUMBERS}
+        price = _parse_number(written["formulaMoneyStr"])
     except (KeyError, ValueError):
         return html.BROKEN_FORM
     call.plant.settings["plant"] = written | numbers | {"formulaMoney": price}
     return {"success": True, "msg": "200"}
 
 
-def _whole(text: str) -> float:
+def _parse_number(text: str) -> float:
     value = float(text)
-    if not abs(value) < _HUGE:
+    if not abs(value) < _MAX_NUMBER:
         raise ValueError(f"{text} is not a size, price or offset")
     return int(value) if value == int(value) else value
 
@@ -137,7 +137,7 @@ def noah_set(call: GrowattCallContext) -> SettingChanges:
         if call.arguments.get("type") == "updatePlantMoney":
             _set_price(call, device)
         else:
-            _carry_out(call, device, "noah", noah_command(call.arguments.get("type", "")))
+            _apply(call, device, "noah", noah_command(call.arguments.get("type", "")))
     except GrowattFailure as failure:
         raise GrowattFailure({"result": 0, "obj": None, "msg": failure.body["msg"]}) from None
     return success(None)
@@ -148,7 +148,7 @@ def _set_price(call: GrowattCallContext, device: GrowattDevice) -> None:
     if plant != device.plant.id or currency not in CURRENCIES:
         raise refusal()
     try:
-        changes = {"formulaMoney": _whole(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
+        changes = {"formulaMoney": _parse_number(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
     except ValueError:
         raise refusal() from None
     device.plant.settings.setdefault("plant", {}).update(changes)

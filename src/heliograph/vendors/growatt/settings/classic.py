@@ -28,7 +28,7 @@ CLASSIC = (
     entry(
         "power_factor",
         "pv_power_factor",
-        [number("value", "pf", -1, 1, step=0.01, hole=(-0.8, 0.8))],
+        [number("value", "pf", -1, 1, step=0.01, excluded=(-0.8, 0.8))],
         "Power factor",
         _CLASSIC,
         risk="grid-code",

@@ -62,22 +62,22 @@ RAW_ONLY: Mapping[str, str] = {}
 
 def flatten(noah: Mapping[str, Any]) -> dict[str, Any]:
     """Return the response members with each time segment split into parts; undefined segments are empty slots."""
-    found = {name: value for name, value in noah.items() if name != "time_segment"}
-    told = dict(_segments(noah.get("time_segment")))
+    members = {name: value for name, value in noah.items() if name != "time_segment"}
+    segments = dict(_segments(noah.get("time_segment")))
     for slot in range(1, SLOTS + 1):
-        found |= _parts(slot, str(told.get(f"time_segment{slot}", "0_0:0_0:0_0_0")))
-    return found
+        members |= _parts(slot, str(segments.get(f"time_segment{slot}", "0_0:0_0:0_0_0")))
+    return members
 
 
-def _segments(told: Any) -> list[tuple[str, Any]]:
+def _segments(value: Any) -> list[tuple[str, Any]]:
     """Return name and value of each segment. Quirk: an array of objects with one member each, or one object."""
-    objects = told if isinstance(told, list) else [told]
-    return [pair for one in objects if isinstance(one, dict) for pair in one.items()]
+    objects = value if isinstance(value, list) else [value]
+    return [pair for item in objects if isinstance(item, dict) for pair in item.items()]
 
 
-def _parts(slot: int, said: str) -> dict[str, str]:
+def _parts(slot: int, text: str) -> dict[str, str]:
     """Return a segment's parts. Quirk: older firmware omits the last one, newer lists weekdays in it."""
-    mode, start, end, power, days = (*said.split("_"), "1", "", "", "", "")[:5]
+    mode, start, end, power, days = (*text.split("_"), "1", "", "", "", "")[:5]
     enabled = "1" if days == _EVERY_DAY else days
     return {
         f"{slot}.mode": mode,

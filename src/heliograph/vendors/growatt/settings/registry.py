@@ -33,7 +33,7 @@ class GrowattFamily(NamedTuple):
     @property
     def settings(self) -> tuple[Setting, ...]:
         """The settings of these devices."""
-        return tuple(row.setting for row in self.entries)
+        return tuple(entry.setting for entry in self.entries)
 
 
 def _tlx_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
@@ -76,10 +76,10 @@ def _plant_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
 
 def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """Return a nested member of a response, {} if it is missing."""
-    found: Any = body
+    value: Any = body
     for name in names:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _set_noah(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
@@ -106,19 +106,19 @@ FAMILIES: dict[str, GrowattFamily] = {
         tlx.SETTINGS,
         tlx.RAW_ONLY,
         _tlx_bean,
-        lambda at, *what: GrowattCalls.update_tlx_inverter_setting.flow(at.id, *what),
+        lambda device, *args: GrowattCalls.update_tlx_inverter_setting.flow(device.id, *args),
     ),
     "mix": GrowattFamily(
         hybrid.MIX,
         hybrid.MIX_RAW_ONLY,
         _mix_bean,
-        lambda at, *what: GrowattCalls.update_mix_inverter_setting.flow(at.id, *what),
+        lambda device, *args: GrowattCalls.update_mix_inverter_setting.flow(device.id, *args),
     ),
     "spa": GrowattFamily(
         hybrid.SPA,
         hybrid.SPA_RAW_ONLY,
         _spa_bean,
-        lambda at, *what: GrowattCalls.update_ac_inverter_setting.flow(at.id, *what),
+        lambda device, *args: GrowattCalls.update_ac_inverter_setting.flow(device.id, *args),
     ),
     "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _noah_bean, _set_noah),
     "inverter": GrowattFamily(classic.CLASSIC, {}, _classic_bean, _set_classic),
@@ -128,7 +128,7 @@ FAMILIES: dict[str, GrowattFamily] = {
         classic.PLANT_RAW_ONLY,
         _plant_bean,
         # The form is read, one field of it changed, and sent complete.
-        lambda at, name, params: GrowattCalls.update_plant_settings.flow(at.id, {name: params[0]}),
+        lambda device, name, params: GrowattCalls.update_plant_settings.flow(device.id, {name: params[0]}),
     ),
 }
 
@@ -140,32 +140,32 @@ def family_of(device: Device) -> GrowattFamily | None:
 
 def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
     """Return the current values of all settings of a device."""
-    if (found := family_of(device)) is None:
+    if (family := family_of(device)) is None:
         return {}
-    bean = yield from found.read(device)
-    return {row.setting.name: row.decode(bean) for row in found.entries}
+    bean = yield from family.read(device)
+    return {entry.setting.name: entry.decode(bean) for entry in family.entries}
 
 
 def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
     """Validate and write one setting."""
-    found = family_of(device)
-    rows = {row.setting.name: row for row in found.entries} if found else {}
-    if found is None or name not in rows:
+    family = family_of(device)
+    entries = {entry.setting.name: entry for entry in family.entries} if family else {}
+    if family is None or name not in entries:
         raise InvalidValue(f"a device of the family {device.family!r} has no setting {name!r}")
-    row = rows[name]
-    order = found.write(device, row.setting.wire_name, row.encode(validate(row.setting, values)))
+    entry = entries[name]
+    call = family.write(device, entry.setting.wire_name, entry.encode(validate(entry.setting, values)))
     try:
-        written: GrowattWriteResult = yield order
+        result: GrowattWriteResult = yield call
     except RequestRefused as error:
-        if error.code != _NO_ANSWER:
+        if error.code != _NO_RESPONSE:
             raise
-        raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_LOOK) from None
-    if not written.accepted:
+        raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_READ_BACK) from None
+    if not result.accepted:
         raise Unreadable(
-            "the response neither accepts nor rejects the change", vendor="growatt", call=name, advice=_LOOK
+            "the response neither accepts nor rejects the change", vendor="growatt", call=name, advice=_READ_BACK
         )
 
 
-_NO_ANSWER = "500"
+_NO_RESPONSE = "500"
 """Code of a device that did not answer when settings are read; that writes use it too is inferred."""
-_LOOK = "Read the setting back before sending anything else"
+_READ_BACK = "Read the setting back before sending anything else"

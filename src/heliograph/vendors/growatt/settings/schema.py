@@ -39,18 +39,18 @@ class GrowattSettingEntry(NamedTuple):
 
     def encode(self, values: Values) -> list[str]:
         """Return the values of param1, param2 and so on."""
-        return [text for place in self.arguments for text in place.encode(values[place.parameter.name])]
+        return [text for arg in self.arguments for text in arg.encode(values[arg.parameter.name])]
 
-    def decode(self, bean: Mapping[str, Any]) -> Values | None:
+    def decode(self, members: Mapping[str, Any]) -> Values | None:
         """Return the current values, or None if the response does not report them."""
-        found = {one.parameter.name: one.decode(bean.get(one.key)) if one.key else None for one in self.arguments}
-        return found if any(value is not None for value in found.values()) else None
+        values = {arg.parameter.name: arg.decode(members.get(arg.key)) if arg.key else None for arg in self.arguments}
+        return values if any(value is not None for value in values.values()) else None
 
 
 def entry(
     name: str,
     wire_type: str,
-    places: Sequence[WireArgument],
+    arguments: Sequence[WireArgument],
     title: str,
     evidence: str,
     *,
@@ -61,14 +61,14 @@ def entry(
     setting = Setting(
         name=name,
         title=title,
-        parameters=tuple(place.parameter for place in places),
+        parameters=tuple(argument.parameter for argument in arguments),
         risk=risk,
-        readable=any(place.key for place in places),
+        readable=any(argument.key for argument in arguments),
         evidence=evidence,
         wire_name=wire_type,
         **more,
     )
-    return GrowattSettingEntry(setting, tuple(places))
+    return GrowattSettingEntry(setting, tuple(arguments))
 
 
 def number(
@@ -79,7 +79,7 @@ def number(
     unit: str | None = None,
     *,
     step: float = 1,
-    hole: tuple[float, float] | None = None,
+    excluded: tuple[float, float] | None = None,
     meaning: str = "",
 ) -> WireArgument:
     """Declare a number, written without trailing zeros."""
@@ -90,7 +90,7 @@ def number(
         low=low,
         high=high,
         step=step,
-        excluded_range=hole,
+        excluded_range=excluded,
         readable=bool(key),
         meaning=meaning,
     )
@@ -111,9 +111,9 @@ def switch(name: str, key: str, words: tuple[str, str] = ON_OFF, *, meaning: str
 def choice(name: str, key: str, words: Mapping[str, str], *, meaning: str = "") -> WireArgument:
     """Declare a choice; `words` maps each choice to its wire value."""
     parameter = Parameter(name=name, kind="choice", choices=tuple(words), readable=bool(key), meaning=meaning)
-    meant = {written: word for word, written in words.items()}
+    choices = {wire: choice for choice, wire in words.items()}
     return WireArgument(
-        parameter, lambda value: (words[value],), lambda value: meant.get(parsing.parse_text(value) or ""), key
+        parameter, lambda value: (words[value],), lambda value: choices.get(parsing.parse_text(value) or ""), key
     )
 
 
@@ -148,15 +148,15 @@ def clock_time(value: Any) -> str | None:
     >>> clock_time("4:5"), clock_time("11:187"), clock_time("null")
     ('04:05', None, None)
     """
-    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) > 23 or int(match[2]) > 59:
         return None
-    return f"{int(found[1]):02d}:{int(found[2]):02d}"
+    return f"{int(match[1]):02d}:{int(match[2]):02d}"
 
 
 def _moment(value: Any) -> str | None:
     """Parse a date and time. Quirk: leading zeros are missing (an owner's NEO: "2024-2-4 11:38:4")."""
     try:
-        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").isoformat(" ")  # noqa: DTZ007 - the device's wall clock
+        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").isoformat(" ")  # noqa: DTZ007 - the device's local time
     except (ValueError, TypeError):
         return None

@@ -147,11 +147,11 @@ def _limits(name: str, wire_type: str, title: str, low: float, high: float, unit
 
 
 def _grid(
-    name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, told: bool = True
+    name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, readable: bool = True
 ) -> GrowattSettingEntry:
     """Declare a grid setting of one value."""
-    place = number("value", wire_type if told else "", low, high, unit, step=step)
-    return entry(name, wire_type, [place], title, APP, risk="grid-code")
+    argument = number("value", wire_type if readable else "", low, high, unit, step=step)
+    return entry(name, wire_type, [argument], title, APP, risk="grid-code")
 
 
 _GRID_CODE = (
@@ -171,11 +171,11 @@ _GRID_CODE = (
         "power_factor_curve",
         "tlx_custom_pf_curve",
         [
-            place
+            argument
             for point in range(1, 5)
-            for place in (
+            for argument in (
                 percent(f"power_{point}", f"tlx_pflinep{point}_lp", meaning="255 is read if no point is set"),
-                number(f"factor_{point}", f"tlx_pflinep{point}_pf", -1, 1, step=0.01, hole=(-0.8, 0.8)),
+                number(f"factor_{point}", f"tlx_pflinep{point}_pf", -1, 1, step=0.01, excluded=(-0.8, 0.8)),
             )
         ],
         "Power factor by output power",
@@ -200,10 +200,17 @@ _GRID_CODE = (
         66,
         "Hz",
         0.01,
-        told=False,
+        readable=False,
     ),
     _grid(
-        "over_frequency_slope", "over_fre_lored_slope", "Over-frequency derating slope", 0, 100, "%", 0.1, told=False
+        "over_frequency_slope",
+        "over_fre_lored_slope",
+        "Over-frequency derating slope",
+        0,
+        100,
+        "%",
+        0.1,
+        readable=False,
     ),
     # 65535 means a register without a value, so delays end at 65534.
     _grid(
@@ -214,7 +221,7 @@ _GRID_CODE = (
         65_534,
         "ms",
         1,
-        told=False,
+        readable=False,
     ),
     _grid("qv_high_1", "qv_h1", "Q(V) curve, upper start", 200, 350, "V", 0.1),
     _grid("qv_high_2", "qv_h2", "Q(V) curve, upper end", 200, 350, "V", 0.1),
