@@ -10,7 +10,7 @@ from heliograph.emulator.clouds.growatt import EMULATION
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.errors import AccountLocked, Blocked, InvalidCredentials, SessionExpired, Unreadable
 from heliograph.vendors.growatt import Growatt, hash_password
-from support.growatt_emulator import AGENT, Box, box, served
+from support.growatt_emulator import AGENT, EmulatedCloud, logged_in_cloud, served_cloud
 
 LOCKED = {
     "msg": "507",
@@ -29,12 +29,12 @@ def account(asked):
 
 
 def refused(asked):
-    told = asked.told("GET", "newTlxApi.do", op="getTlxDetailData", id=asked.device("tlx"))
+    told = asked.send("GET", "newTlxApi.do", op="getTlxDetailData", id=asked.device("tlx"))
     return told.status != 200 or told.body.startswith(b"<")
 
 
 def test_login_returns_user_and_plants_and_opens_a_session():
-    new = Box()
+    new = EmulatedCloud()
     back = new.log_in()
     assert (back["success"], type(back["user"]["id"]), back["user"]["rightlevel"]) == (True, int, 1)
     assert back["data"] == [{"plantId": site.id, "plantName": site.name} for site in new.holder.plants]
@@ -45,13 +45,13 @@ def test_login_returns_user_and_plants_and_opens_a_session():
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "nobody"}])
 def test_login_with_wrong_name_or_password_is_502(wrong):
-    new = Box()
+    new = EmulatedCloud()
     assert new.log_in(**wrong) == {"msg": "502", "success": False}
     assert new.cookie is None
 
 
 def test_second_login_keeps_the_first_session_valid():
-    first = box()
+    first = logged_in_cloud()
     kept = first.cookie
     first.log_in()
     assert first.cookie != kept
@@ -62,15 +62,15 @@ def test_second_login_keeps_the_first_session_valid():
 
 @pytest.mark.parametrize("cookie", [None, "JSESSIONID=0123456789ABCDEF0123456789ABCDEF"])
 def test_call_without_a_session_gets_every_known_response(cookie):
-    new = Box()
+    new = EmulatedCloud()
     new.cookie = cookie
-    page = new.told("GET", "newTlxApi.do", op="getTlxDetailData", id=new.device("tlx"))
+    page = new.send("GET", "newTlxApi.do", op="getTlxDetailData", id=new.device("tlx"))
     assert page.status == 200
     assert page.body.startswith(b"<")
     assert b"login" in page.body
-    moved = new.told("GET", "PlantListAPI.do", userId="1")
+    moved = new.send("GET", "PlantListAPI.do", userId="1")
     assert (moved.status, dict(moved.headers)["Location"]) == (302, "/error.do?errorMess=errorNoLogin")
-    broken = new.told("GET", "newPlantAPI.do", op="getPlant", plantId=new.plant("tlx"))
+    broken = new.send("GET", "newPlantAPI.do", op="getPlant", plantId=new.plant("tlx"))
     assert broken.status == 500
     assert b"Dear user, you have not login to the system" in broken.body
     assert b"./login.do" in broken.body
@@ -79,13 +79,13 @@ def test_call_without_a_session_gets_every_known_response(cookie):
 
 
 def test_request_without_a_user_agent_is_403():
-    told = box().told("GET", "newPlantAPI.do", {}, op="getPlant")
+    told = logged_in_cloud().send("GET", "newPlantAPI.do", {}, op="getPlant")
     assert told.status == 403
     assert b"denied by UA ACL = blacklist" in told.body
 
 
 def test_unknown_operation_is_tomcats_page():
-    assert box().told("GET", "newTlxApi.do", op="makeCoffee").status == 400
+    assert logged_in_cloud().send("GET", "newTlxApi.do", op="makeCoffee").status == 400
 
 
 def test_owns_every_path_of_the_cloud_and_no_other():
@@ -99,12 +99,12 @@ def test_owns_every_path_of_the_cloud_and_no_other():
         assert EMULATION.owns(path)
     for path in ("", "api/v2/Common/CrossLogin", "control/log", "some/where.do"):
         assert not EMULATION.owns(path)
-    login = Box().told("GET", "login.do")
+    login = EmulatedCloud().send("GET", "login.do")
     assert (login.status, login.body[:1]) == (200, b"<")
 
 
 def test_lock_after_a_number_of_logins_right_or_wrong():
-    new = Box(faults=["lock=2"])
+    new = EmulatedCloud(faults=["lock=2"])
     assert [new.log_in(password=word).get("msg") for word in (None, "wrong")] == ["", "502"]
     cookie = new.cookie
     assert new.log_in() == LOCKED
@@ -115,7 +115,7 @@ def test_lock_after_a_number_of_logins_right_or_wrong():
 
 
 def test_lock_by_wrong_passwords_refuses_the_right_one():
-    new = Box(faults=["lock=3"])
+    new = EmulatedCloud(faults=["lock=3"])
     assert [new.log_in(password="wrong")["msg"] for _ in range(4)] == ["502", "502", "502", "507"]
     assert new.log_in() == LOCKED
     told = account(new)
@@ -123,7 +123,7 @@ def test_lock_by_wrong_passwords_refuses_the_right_one():
 
 
 def test_lock_counts_logins_of_the_last_24_hours():
-    new = Box(faults=["lock=2"])
+    new = EmulatedCloud(faults=["lock=2"])
     for _ in range(6):
         assert new.log_in()["success"] is True
         new.wait(hours=12)
@@ -132,7 +132,7 @@ def test_lock_counts_logins_of_the_last_24_hours():
 
 
 def test_login_during_a_lock_restarts_the_24_hours():
-    new = Box(faults=["lock=0"])
+    new = EmulatedCloud(faults=["lock=0"])
     for _ in range(3):
         assert new.log_in() == LOCKED
         new.wait(hours=23)
@@ -144,7 +144,7 @@ def test_login_during_a_lock_restarts_the_24_hours():
 
 
 def test_lenient_lock_counts_down_in_whole_hours():
-    new = Box(faults=["lock=1", "lenient_lock"])
+    new = EmulatedCloud(faults=["lock=1", "lenient_lock"])
     new.log_in()
     told = []
     for minutes in (0, 30, 30, 22 * 60):
@@ -157,7 +157,7 @@ def test_lenient_lock_counts_down_in_whole_hours():
 
 
 def test_quota_exceeded_locks_the_account_and_ends_its_sessions():
-    new = box(faults=["quota=3"])
+    new = logged_in_cloud(faults=["quota=3"])
     assert [refused(new) for _ in range(3)] == [False, False, True]
     assert refused(new)
     assert new.log_in() == LOCKED
@@ -169,7 +169,7 @@ def test_quota_exceeded_locks_the_account_and_ends_its_sessions():
 
 
 def test_quota_is_200_requests_in_24_hours():
-    new = box(faults=["quota"])
+    new = logged_in_cloud(faults=["quota"])
     for _ in range(190):
         assert not refused(new)
     new.wait(hours=24)
@@ -177,34 +177,34 @@ def test_quota_is_200_requests_in_24_hours():
 
 
 def test_quota_is_used_by_other_logins():
-    new = box(faults=["quota=3", "rival=3600"])
+    new = logged_in_cloud(faults=["quota=3", "rival=3600"])
     new.wait(hours=3)
     assert refused(new)
 
 
 def test_requests_of_an_expired_session_count_for_its_account():
-    new = box()
+    new = logged_in_cloud()
     new.fault(expire=True)
     assert [refused(new) for _ in range(3)] == [True] * 3
     assert account(new)["requests"] == 4
 
 
 def test_lock_without_a_number_lasts_while_the_fault_is_on():
-    new = Box(faults=["lock"])
+    new = EmulatedCloud(faults=["lock"])
     assert new.log_in()["msg"] == "507"
     new.fault(lock=None)
     assert new.log_in()["success"] is True
 
 
 def test_client_raises_account_locked_until_the_end():
-    with served(faults=["lock=0"]) as (_, client):
+    with served_cloud(faults=["lock=0"]) as (_, client):
         with pytest.raises(AccountLocked) as error:
             client.plants()
         assert error.value.retry_after == 24 * 3600
 
 
 def test_session_expires_after_seconds():
-    new = box(faults=["expire=60"])
+    new = logged_in_cloud(faults=["expire=60"])
     new.wait(seconds=59)
     assert not refused(new)
     new.wait(seconds=1)
@@ -214,7 +214,7 @@ def test_session_expires_after_seconds():
 
 
 def test_session_expires_when_idle():
-    new = box(faults=["idle=600"])
+    new = logged_in_cloud(faults=["idle=600"])
     for _ in range(3):
         new.wait(seconds=599)
         assert not refused(new)
@@ -225,14 +225,14 @@ def test_session_expires_when_idle():
 
 
 def test_flaky_session_serves_a_number_of_requests():
-    new = box(faults=["flaky=2"])
+    new = logged_in_cloud(faults=["flaky=2"])
     assert [refused(new) for _ in range(3)] == [False, False, True]
     new.log_in()
     assert not refused(new)
 
 
 def test_other_logins_keep_sessions_but_count_for_the_lock():
-    new = box(faults=["rival=3600", "lock=4"])
+    new = logged_in_cloud(faults=["rival=3600", "lock=4"])
     new.wait(hours=3)
     assert not refused(new)
     assert new.log_in()["msg"] == "507"
@@ -244,7 +244,7 @@ def test_other_logins_keep_sessions_but_count_for_the_lock():
 
 
 def test_expire_without_seconds_ends_only_current_sessions():
-    new = box()
+    new = logged_in_cloud()
     new.fault(expire=True)
     assert refused(new)
     new.log_in()
@@ -257,7 +257,7 @@ def test_expire_without_seconds_ends_only_current_sessions():
 
 
 def test_client_renews_an_expired_session_once():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         client.plants()
         found.fault(expire=True)
         assert client.plant_list().plants
@@ -265,29 +265,29 @@ def test_client_renews_an_expired_session_once():
 
 
 def test_html_fault_expires_sessions_but_allows_logins():
-    with served(faults=["html"]) as (found, client):
+    with served_cloud(faults=["html"]) as (found, client):
         with pytest.raises(SessionExpired):
             client.tlx_detail(found.device("tlx"))
         assert found.emulator.log.as_dict()["logins"][found.holder.username] == 2
 
 
 def test_firewall_blocks_everything_with_its_own_page():
-    with served(faults=["block"]) as (_, client), pytest.raises(Blocked):
+    with served_cloud(faults=["block"]) as (_, client), pytest.raises(Blocked):
         client.plants()
-    told = Box(faults=["block"]).told("POST", "newTwoLoginAPI.do")
+    told = EmulatedCloud(faults=["block"]).send("POST", "newTwoLoginAPI.do")
     assert told.status == 405
     assert b"errors.aliyun.com" in told.body
 
 
 def test_firewall_blocks_a_request_rate_for_hours():
-    new = box(faults=["block=2/60"])
-    assert [refused(new), new.told("POST", "newTwoLoginAPI.do").status] == [False, 405]
+    new = logged_in_cloud(faults=["block=2/60"])
+    assert [refused(new), new.send("POST", "newTwoLoginAPI.do").status] == [False, 405]
     new.wait(hours=4)
     assert not refused(new)
 
 
 def test_region_has_its_own_accounts_and_sessions():
-    new = Box(faults=["region"])
+    new = EmulatedCloud(faults=["region"])
     new.emulator.second_port = 40002
     login = f"/newTwoLoginAPI.do?userName={new.holder.username}&password={hash_password(new.holder.password)}"
     read = f"/newTlxApi.do?op=getTlxDetailData&id={new.device('tlx')}"
@@ -304,7 +304,7 @@ def test_region_has_its_own_accounts_and_sessions():
 
 
 def test_oldest_session_is_dropped_after_1000():
-    new = box()
+    new = logged_in_cloud()
     kept = new.cookie
     for _ in range(1000):
         new.log_in()
@@ -315,7 +315,7 @@ def test_oldest_session_is_dropped_after_1000():
 
 
 def test_rate_counts_requests_of_a_simulated_minute():
-    new = box(faults=["rate=3"])
+    new = logged_in_cloud(faults=["rate=3"])
     assert [refused(new) for _ in range(3)] == [False, False, True]
     new.wait(seconds=61)
     assert not refused(new)
@@ -330,11 +330,11 @@ def test_rate_counts_requests_of_a_simulated_minute():
     ],
 )
 def test_empty_fault_is_success_without_data(path, arguments, body):
-    assert box(faults=["empty"]).told("GET", path, **arguments).body == body
+    assert logged_in_cloud(faults=["empty"]).send("GET", path, **arguments).body == body
 
 
 def test_empty_fault_does_not_affect_commands():
-    new = box(faults=["empty"])
+    new = logged_in_cloud(faults=["empty"])
     told = new.post(
         "tcpSet.do", action="inverterSet", serialNum=new.device("inverter"), paramId="pv_on_off", command_1="0001"
     )
@@ -342,7 +342,7 @@ def test_empty_fault_does_not_affect_commands():
 
 
 def test_client_raises_unreadable_for_an_empty_body():
-    with served(faults=["empty"]) as (found, client), pytest.raises(Unreadable):
+    with served_cloud(faults=["empty"]) as (found, client), pytest.raises(Unreadable):
         client.tlx_detail(found.device("tlx"))
 
 
@@ -357,7 +357,7 @@ def test_accounts_do_not_share_sessions_or_locks():
 
 
 def test_client_raises_invalid_credentials_for_a_wrong_password():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         wrong = Growatt(found.holder.username, "wrong", server=client.session.server, keeper=None)
         with pytest.raises(InvalidCredentials):
             wrong.plants()

@@ -14,7 +14,7 @@ from heliograph.emulator.clouds.growatt import EMULATION, ROUTER
 from heliograph.model import Status
 from heliograph.vendors.growatt import GrowattCalls
 from heliograph.vendors.growatt.normalise import METER_METRICS
-from support.growatt_emulator import box, served
+from support.growatt_emulator import logged_in_cloud, served_cloud
 
 FAMILIES = EMULATION.families()
 FAMILY_OF = {"tlxSet": "tlx-battery", "mixSetApiNew": "mix", "spaSetApi": "spa"}
@@ -41,18 +41,18 @@ CHARGED = {f"battery_{way}_energy_{kind}" for way in ("charge", "discharge") for
 
 @pytest.fixture(scope="module")
 def noon():
-    return box()
+    return logged_in_cloud()
 
 
 @pytest.fixture(scope="module")
 def littered():
-    return box()
+    return logged_in_cloud()
 
 
 @pytest.fixture(scope="module", params=[MORNING, "2026-06-21T12:02:00+02:00", "2026-01-15T20:47:00+01:00", NIGHT])
 def read(request):
     """Every snapshot of an account at some moment, beside the box it came from."""
-    with served(request.param) as (found, client):
+    with served_cloud(request.param) as (found, client):
         yield found, {found.emulator.plant(one.plant.id)[1].family: one for one in client.snapshots()}
 
 
@@ -63,7 +63,7 @@ def test_every_declared_call_has_a_handler():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_snapshot_matches_the_household_within_rounding(family, read):
     found, snapshots = read
-    truth, values = found.truth(family), snapshots[family].values
+    truth, values = found.true_values(family), snapshots[family].values
     asleep = family == "tlx" and truth["pv_power"] == 0
     if asleep:
         truth = {name: value for name, value in truth.items() if "energy" in name}
@@ -79,7 +79,7 @@ def test_snapshot_matches_the_household_within_rounding(family, read):
 
 def test_status_of_every_family_is_online_unless_asleep(read):
     found, snapshots = read
-    dark = found.truth("tlx")["pv_power"] == 0
+    dark = found.true_values("tlx")["pv_power"] == 0
     for family, snapshot in snapshots.items():
         expected = {"tlx": Status.OFFLINE, "inverter": Status.STANDBY}.get(family) if dark else None
         assert snapshot.status is (expected or Status.ONLINE), family
@@ -92,13 +92,13 @@ def test_measured_at_is_the_newest_upload(read):
 
 
 def test_sleeping_tlx_returns_zeros_but_its_plant_does_not():
-    night = box(NIGHT)
+    night = logged_in_cloud(NIGHT)
     detail = night.get("newTlxApi.do", op="getTlxDetailData", id=night.device("tlx"))["data"]
     assert {value for value in detail.values() if isinstance(value, int | float) and value is not True} == {0}
     assert (detail["lost"], detail["time"], detail["serialNum"]) == (True, "", None)
     row = night.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=night.plant("tlx"))
     assert (row["invList"][0]["deviceStatus"], row["invList"][0]["lost"], row["deviceList"]) == ("-1", True, [])
-    assert float(row["totalEnergy"]) == pytest.approx(night.truth("tlx")["pv_energy_total"], abs=0.051)
+    assert float(row["totalEnergy"]) == pytest.approx(night.true_values("tlx")["pv_energy_total"], abs=0.051)
     hybrid = night.get("newTlxApi.do", op="getTlxDetailData", id=night.device("tlx-battery"))["data"]
     assert (hybrid["lost"], hybrid["time"]) == (False, "2026-06-21 02:10:00")
 
@@ -121,7 +121,7 @@ def test_chart_of_a_past_day_integrates_to_its_energy(key, name, noon):
     for family, path, serial in (("tlx-battery", "newTlxApi.do", "id"), ("mix", "newMixApi.do", "mixId")):
         where = {"plantId": noon.plant(family), serial: noon.device(family), "type": 0, "date": YESTERDAY}
         chart = noon.post(path, op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
-        true = noon.home(family).energies(YESTERDAY)[name]
+        true = noon.household(family).energies(YESTERDAY)[name]
         # 288 values rounded to 10 W; a mix chart begins at 00:05.
         assert kwh(chart, key) == pytest.approx(true, abs=0.12 + 0.05)
 
@@ -154,7 +154,7 @@ def test_energies_of_days_months_and_years_are_consistent(family, noon):
     assert (min(days["data"]), max(days["data"]), max(months["data"])) == ("01", "30", "12")
     assert sum(map(float, days["data"].values())) == pytest.approx(float(months["data"]["06"]), abs=30 * 0.05)
     assert days["data"]["22"] == "0"
-    year = noon.home(family).energies("2026")["pv_energy"]
+    year = noon.household(family).energies("2026")["pv_energy"]
     assert sum(map(float, months["data"].values())) == pytest.approx(year, abs=12 * 0.05)
     assert months["plantData"]["currentEnergy"] == f"{year:.1f} kWh".replace(".0 ", " ")
     energy = noon.post("newTwoPlantAPI.do", op="getUserCenterEnertyDataByPlantid", plantId=plant)
@@ -188,7 +188,7 @@ def test_mix_chart_sums_agree_with_the_totals(noon):
 
 def test_dashboard_has_three_correct_sums_for_mix(noon):
     told = noon.post("newPlantAPI.do", action="getEnergyStorageData", type=0, date=YESTERDAY, plantId=noon.plant("mix"))
-    day = noon.home("mix").energies(YESTERDAY)
+    day = noon.household("mix").energies(YESTERDAY)
 
     def wrong(name, true):
         assert told[name].endswith("kWh")
@@ -211,7 +211,7 @@ def test_storage_params_objects_disagree_about_the_day(noon):
     energy = noon.post("newStorageAPI.do", op="getEnergyOverviewData_sacolar", **where)["obj"]
     assert beans["storageBean"]["eChargeToday"] == 0
     assert beans["storageDetailBean"]["eChargeToday"] == float(energy["eChargeToday"]) > 0
-    assert beans["storageBean"]["ppv"] == beans["storageDetailBean"]["ppv"] < noon.truth("storage")["pv_power"]
+    assert beans["storageBean"]["ppv"] == beans["storageDetailBean"]["ppv"] < noon.true_values("storage")["pv_power"]
 
 
 def test_numbers_have_the_types_units_and_spelling_of_their_calls(noon):
@@ -241,7 +241,7 @@ def test_noah_plant_has_no_device_in_any_list(noon):
 
 
 def test_chart_is_empty_at_plant_local_midnight():
-    young = box(MIDNIGHT)
+    young = logged_in_cloud(MIDNIGHT)
     where = {"plantId": young.plant("mix"), "mixId": young.device("mix"), "type": 0, "date": TODAY}
     assert young.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"] == {}
     young.wait(minutes=8)
@@ -250,7 +250,7 @@ def test_chart_is_empty_at_plant_local_midnight():
 
 
 def test_lifetime_counters_never_fall():
-    slow = box(MORNING)
+    slow = logged_in_cloud(MORNING)
     readings = []
     for _ in range(30):
         info = slow.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=slow.plant("tlx-battery"))
@@ -267,7 +267,7 @@ NOBODY = {"result": 0, "obj": None, "msg": "504"}
 
 @pytest.mark.parametrize("foreign", [False, True])
 def test_id_of_another_account_is_answered_as_the_cloud_does(foreign):
-    two = box(accounts=2)
+    two = logged_in_cloud(accounts=2)
     other = {site.family: site for site in two.emulator.accounts[1].plants}
     plant, device = {f: s.id for f, s in other.items()}, {f: s.devices[0] for f, s in other.items()}
     if not foreign:
@@ -301,7 +301,7 @@ def test_id_of_another_account_is_answered_as_the_cloud_does(foreign):
     noah = two.post("noahDeviceApi/noah/isPlantNoahSystem", plantId=plant["noah"])["obj"]
     assert (noah["isPlantNoahSystem"], noah["deviceSn"]) == (False, "")
     assert two.post("noahDeviceApi/noah/getSystemStatus", deviceSn=device["noah"]) == NOBODY
-    page = two.told("GET", "commonDeviceSetC/setInverter", type="server", invSn=device["inverter"]).body
+    page = two.send("GET", "commonDeviceSetC/setInverter", type="server", invSn=device["inverter"]).body
     assert b"inv=JSON" not in page
 
 
@@ -317,12 +317,14 @@ def test_serial_of_another_family_or_plant_is_unknown(noon):
 
 
 def test_battery_has_its_own_serial_and_charging_is_positive():
-    morning = box(MORNING)
+    morning = logged_in_cloud(MORNING)
     serial = morning.plants["tlx-battery"].devices[1]
     rows = morning.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=morning.plant("tlx-battery"))["batList"]
     assert rows[0]["deviceSn"] == serial
     told = morning.post("newTlxApi.do", op="getBatDetailData", id=serial)["data"]
-    assert float(told["chargeOrDisPower"]) == pytest.approx(-morning.truth("tlx-battery")["battery_power"], abs=0.06)
+    assert float(told["chargeOrDisPower"]) == pytest.approx(
+        -morning.true_values("tlx-battery")["battery_power"], abs=0.06
+    )
     assert morning.post("newTlxApi.do", op="getBatInfo", serialNum=serial)["obj"]["lost"] is False
     assert morning.get("newTlxApi.do", op="getTlxDetailData", id=serial)["data"]["serialNum"] is None
 
@@ -373,5 +375,5 @@ def test_random_arguments_never_crash_the_emulator(call, junk, littered, caplog)
     known = {"serialNum": littered.device(FAMILY_OF.get(call.route.fixed.get("op"), "inverter"))}
     params = {f"param{number}": junk for number in range(1, 19)} | {"command_1": junk, "command_2": junk}
     for arguments in (dict.fromkeys(names, junk), known | params | {"type": ORDER_OF.get(call.name, junk)}):
-        littered.told(call.route.verb, call.route.path, **arguments | params | call.route.fixed)
+        littered.send(call.route.verb, call.route.path, **arguments | params | call.route.fixed)
     assert caplog.records == []

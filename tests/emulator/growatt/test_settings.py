@@ -7,7 +7,7 @@ from datetime import time
 import pytest
 
 from heliograph.errors import RequestRefused, Unreachable
-from support.growatt_emulator import box, served
+from support.growatt_emulator import logged_in_cloud, served_cloud
 
 OK = {"success": True, "msg": "200"}
 NO = {"success": False, "msg": "inv_set_failure"}
@@ -15,7 +15,7 @@ NO = {"success": False, "msg": "inv_set_failure"}
 
 @pytest.fixture
 def noon():
-    return box()
+    return logged_in_cloud()
 
 
 def tlx_set(asked, kind, *params, family="tlx-battery"):
@@ -100,13 +100,13 @@ def test_sleeping_or_foreign_device_refuses_a_setting(noon):
     assert tlx_set(noon, "charge_power", "80", family="mix") == offline
     numbered = {"serialNum": "NOSUCH0001", "type": "charge_power", "param1": "80"}
     assert noon.post("newTcpsetAPI.do", op="tlxSet", **numbered) == offline
-    night = box("2026-06-21T02:14:00+02:00")
+    night = logged_in_cloud("2026-06-21T02:14:00+02:00")
     assert tlx_set(night, "tlx_on_off", "0", family="tlx") == offline
     assert tlx_set(night, "charge_power", "80") == OK
 
 
 def test_mix_periods_are_read_back():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         serial = found.device("mix")
         none = ["00", "00", "00", "00", "0"] * 2
         charge = ["90", "95", "1", "00", "40", "04", "20", "1", *none]
@@ -132,7 +132,7 @@ def test_ac_coupled_device_accepts_only_its_own_settings(noon):
 
 
 def test_classic_inverter_page_shows_written_settings():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         serial = found.device("inverter")
         assert client.classic_inverter_info(serial).active_power_rate == 100
         assert client.set_classic_inverter_active_power_rate(serial, 60).message == "inv_set_success"
@@ -154,7 +154,7 @@ def test_classic_inverter_rejects_an_invalid_time(noon):
 
 
 def test_noah_stores_limits_power_segments_and_price():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         serial, plant = found.device("noah"), found.plant("noah")
         assert client.update_noah_settings(serial, "default_power", ["250"]).raw["result"] == 1
         client.update_noah_settings(serial, "charging_soc", ["90", "15"])
@@ -176,7 +176,7 @@ def test_noah_stores_limits_power_segments_and_price():
 
 
 def test_plant_form_is_read_back():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         plant = found.plant("mix")
         changes = {"plantName": "Zürich & Söhne", "plantIncome": "0.31", "plantPower": "6500"}
         assert client.update_plant_settings(plant, changes).success
@@ -193,7 +193,7 @@ def test_plant_form_is_read_back():
 
 
 def test_client_time_segment_is_read_back():
-    with served() as (found, client):
+    with served_cloud() as (found, client):
         serial = found.device("tlx-battery")
         assert client.update_tlx_inverter_time_segment(serial, 1, 2, time(17), "21:30", enabled=True).success
         assert client.tlx_all_settings(serial)["time_segment1"] == "2_17:0_21:30_1"
@@ -202,7 +202,7 @@ def test_client_time_segment_is_read_back():
 
 
 def test_setting_changes_only_its_plant():
-    two = box(accounts=2)
+    two = logged_in_cloud(accounts=2)
     assert tlx_set(two, "charge_power", "33") == OK
     assert [site.settings for holder in two.emulator.accounts for site in holder.plants if site.settings] == [
         {"tlx": {"charge_power": "33", "chargePowerCommand": "33"}}

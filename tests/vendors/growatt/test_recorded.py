@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.growatt_emulator import box
+from support.growatt_emulator import logged_in_cloud
 
 CAPTURES = os.environ.get("HELIOGRAPH_CAPTURES", "")
 pytestmark = pytest.mark.skipif(not CAPTURES, reason="HELIOGRAPH_CAPTURES names no folder of recordings")
@@ -44,7 +44,7 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def night():
-    return box("2026-06-21T01:00:00+02:00")
+    return logged_in_cloud("2026-06-21T01:00:00+02:00")
 
 
 def kind(value):
@@ -79,7 +79,7 @@ def test_emulated_response_has_the_members_of_the_recorded_one(name, night):
     keys = ("id", "serialNum", "deviceSn", "mixId", "storageId", "inverterId")
     if "plant" not in name and "all_device" not in name:
         arguments = dict.fromkeys(keys, serial) | arguments
-    told = json.loads(night.told(verb, path, **{"plantId": night.plant("tlx"), "date": DAY} | arguments).body)
+    told = json.loads(night.send(verb, path, **{"plantId": night.plant("tlx"), "date": DAY} | arguments).body)
     for member in filter(None, inside.split(".")):
         told = told[member]
     recorded = json.loads((Path(CAPTURES) / "growatt" / f"{name}.json").read_text())
