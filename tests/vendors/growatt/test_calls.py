@@ -1,4 +1,4 @@
-"""Every declared Growatt call sends what the protocol page says, whatever form its arguments have."""
+"""Growatt calls send the documented request, and accept each documented form of their arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.protocol_script import NOON, reply, script
 C = GrowattCalls
 DAY = date(2026, 6, 21)
 
-# call, verb, path, query and form, in the order of the wire
+# call; verb, path, query and form in the order they are sent
 WIRE = [
     (C.login.flow("me", "abc"), "POST newTwoLoginAPI.do || userName=me password=90c150983cd24fb0d6963f7d28e17f72"),
     (C.login.flow("me", "h4sh", True), "POST newTwoLoginAPI.do || userName=me password=h4sh"),
@@ -134,14 +134,14 @@ WIRE = [
         "POST tcpSet.do | action=inverterSet serialNum=SN paramId=pv_on_off command_1=0000 command_2= |",
     ),
 ]
-ELSEWHERE = {"tlx_enabled_settings", "tlx_get_enabled_settings", "send_plant_settings"}  # tests of their own
+TESTED_SEPARATELY = {"tlx_enabled_settings", "tlx_get_enabled_settings", "send_plant_settings"}
 
 
 def pairs(encoded):
     return " ".join(f"{name}={value}" for name, value in parse_qsl(encoded, keep_blank_values=True))
 
 
-def on_the_wire(request):
+def wire_format(request):
     address = urlsplit(request.url)
     query = f" {pairs(address.query)} " if address.query else ""
     form = f" {pairs(request.body.decode())}" if request.body else ""
@@ -150,11 +150,11 @@ def on_the_wire(request):
 
 @pytest.mark.parametrize(("call", "expected"), WIRE, ids=lambda one: one.endpoint.name if isinstance(one, Call) else "")
 def test_call_sends_the_documented_request(call, expected):
-    assert on_the_wire(build_request(SERVER, call, {})) == expected
+    assert wire_format(build_request(SERVER, call, {})) == expected
 
 
 def test_every_declared_call_has_a_wire_example():
-    assert {row.name for row in endpoints(C)} == {call.endpoint.name for call, _ in WIRE} | ELSEWHERE
+    assert {row.name for row in endpoints(C)} == {call.endpoint.name for call, _ in WIRE} | TESTED_SEPARATELY
 
 
 def test_every_method_has_a_docstring_and_typed_arguments():
@@ -169,7 +169,7 @@ def test_tlx_enabled_settings_sends_todays_date(name):
     sent, _ = script(
         logged_in().execute(getattr(C, name).flow("SN"), NOON), [settings(2), reply({"obj": {"enable": {}}})]
     )
-    assert on_the_wire(sent[1]) == "POST newLoginAPI.do | op=getSetPass | deviceSn=SN stringTime=2026-06-21 type=5"
+    assert wire_format(sent[1]) == "POST newLoginAPI.do | op=getSetPass | deviceSn=SN stringTime=2026-06-21 type=5"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_alias_is_the_same_call(one, other):
     assert callable(getattr(client, other))
 
 
-# Arguments in every form
+# Forms of arguments
 
 
 @pytest.mark.parametrize("span", [Timespan.month, 2])
@@ -276,7 +276,7 @@ def test_password_is_sent_hashed_also_from_a_secret():
     assert "hunter2" not in repr(vars(Growatt(USER, Secret("hunter2"))))
 
 
-# Methods of several requests
+# Composite operations
 
 
 def page(first, count):
@@ -302,13 +302,13 @@ def test_plant_list_two_stops_at_a_repeated_page():
 @pytest.mark.parametrize("name", ["device_list", "inverter_list"])
 def test_device_list_falls_back_to_the_older_list(name):
     row = {"deviceSn": "SN1", "deviceType": "tlx"}
-    plan = getattr(C, name).flow
+    flow = getattr(C, name).flow
     sent, found = script(
-        logged_in().execute(plan("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})]
+        logged_in().execute(flow("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})]
     )
     assert [arguments(one)["op"] for one in sent] == ["getAllDeviceListTwo", "getAllDeviceList"]
     assert [one.id for one in found] == ["SN1"]
-    sent, found = script(logged_in().execute(plan("1"), NOON), [reply({"deviceList": [row]})])
+    sent, found = script(logged_in().execute(flow("1"), NOON), [reply({"deviceList": [row]})])
     assert (len(sent), len(found)) == (1, 1)
 
 
@@ -322,8 +322,8 @@ PLANT = {
 
 def test_update_plant_settings_sends_the_complete_form():
     replies = [reply(PLANT), reply({"success": True, "msg": "200"})]
-    plan = C.update_plant_settings.flow("7", {"plantName": "Barn"})
-    sent, written = script(logged_in(allow_commands=True).execute(plan, NOON), replies)
+    flow = C.update_plant_settings.flow("7", {"plantName": "Barn"})
+    sent, written = script(logged_in(allow_commands=True).execute(flow, NOON), replies)
     assert written.success is True
     assert urlsplit(sent[1].url).query == "op=updatePlant"
     parts = dict(_parts(sent[1]))
@@ -333,17 +333,17 @@ def test_update_plant_settings_sends_the_complete_form():
 
 def test_update_plant_settings_uses_given_current_settings():
     for known in (PLANT, C.plant_settings.shape(PLANT)):
-        plan = C.update_plant_settings.flow("7", {"plantIncome": "0.5"}, known)
-        sent, _ = script(logged_in(allow_commands=True).execute(plan, NOON), [reply({"success": True})])
+        flow = C.update_plant_settings.flow("7", {"plantIncome": "0.5"}, known)
+        sent, _ = script(logged_in(allow_commands=True).execute(flow, NOON), [reply({"success": True})])
         assert dict(_parts(sent[0]))["plantIncome"] == "0.5"
 
 
 def test_update_plant_settings_rejects_an_incomplete_form():
     sent = []
     short = {name: value for name, value in PLANT.items() if name != "timezone"}
-    talk = logged_in(allow_commands=True).execute(C.update_plant_settings.flow("7", {}), NOON)
+    flow = logged_in(allow_commands=True).execute(C.update_plant_settings.flow("7", {}), NOON)
     with pytest.raises(Unreadable, match="timezone"):
-        script(talk, [reply(short)], sent)
+        script(flow, [reply(short)], sent)
     assert len(sent) == 1
 
 

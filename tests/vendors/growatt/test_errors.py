@@ -1,4 +1,4 @@
-"""Every way Growatt has of not answering is its own error, and none of them tells a secret."""
+"""Errors of the Growatt client: each failed response maps to its own error without leaking a secret."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from heliograph.vendors.growatt import hash_password
 from support.growatt_script import INFO, PASSWORD, SECRETS, USER, account, arguments, logged_in, plant_info
 from support.protocol_script import NOON, reply, script
 
-# Failing to log in
+# Login failures
 
 
 def failed(**back):
@@ -62,7 +62,7 @@ def test_other_login_failure_code_is_reported():
     assert type(caught.value) is e.LoginFailed
 
 
-# Every way of not answering
+# Failed responses
 
 
 PRIVATE = json.dumps(
@@ -97,7 +97,7 @@ ANSWERS = {
     "no object": (reply(b"[1]"), e.Unreadable, "object"),
     "text": (reply(json.dumps(PRIVATE).encode()), e.Unreadable, "object"),
     "refused": (reply({"result": 0, "obj": None, "msg": "504"}), e.RequestRefused, "504"),
-    "refused in words": (reply(NESTED), e.RequestRefused, "refused"),
+    "refused in message": (reply(NESTED), e.RequestRefused, "refused"),
     "offline": (
         reply({"success": False, "msg": "501"}),
         e.RequestRefused,
@@ -108,19 +108,19 @@ ANSWERS = {
         e.RequestRefused,
         "did not answer the cloud in time (500)",
     ),
-    "failed in words": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.RequestRefused, "refused"),
+    "failed in message": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.RequestRefused, "refused"),
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_failed_response_raises_its_own_error(name):
-    answer, kind, words = ANSWERS[name]
+    answer, kind, message = ANSWERS[name]
     sent = []
     with pytest.raises(e.CloudError) as caught:
         script(logged_in().execute(plant_info.flow("1"), NOON), [answer], sent)
     error = caught.value
     assert type(error) is kind
-    assert words in str(error)
+    assert message in str(error)
     assert (error.vendor, error.call) == ("growatt", "plant_info")
     assert str(error).startswith("growatt plant_info: ")
     assert str(error).isprintable()
@@ -162,10 +162,10 @@ def test_connection_error_names_vendor_and_call():
         script(logged_in().execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")], sent)
     assert len(sent) == 1
     assert caught.value.call == "plant_info"
-    talk = account()
+    protocol = account()
     with pytest.raises(e.Unreachable, match="growatt login: cut off"):
-        script(talk.execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")])
-    assert not talk.session.alive
+        script(protocol.execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")])
+    assert not protocol.session.alive
 
 
 def test_composite_method_may_catch_an_error_of_one_request():

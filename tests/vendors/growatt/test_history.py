@@ -1,4 +1,4 @@
-"""A Growatt plant's past as the emulated cloud tells it: it adds up, the homes agree, and it costs what is said."""
+"""History of emulated Growatt plants: consistent with the simulated households and with `history_cost`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GrowattPast(Past):
     def client(self, kind=Growatt, zone=None):
         return kind(self.holder.username, self.holder.password, server=self.url, zone=zone, keeper=None)
 
-    def asked(self):
+    def requests_sent(self):
         return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
 
 
@@ -52,7 +52,7 @@ def clocks_back():
         yield found
 
 
-# A day
+# Day curves
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -64,7 +64,7 @@ def test_day_curve_integrates_to_the_days_energies(family, noon):
     assert flowed(curve, "pv_power", 1) == pytest.approx(truth["pv_energy"], abs=0.1)
     if "load_power" in CURVES[family]:
         assert len(curve) >= 287
-        # A point is 10 W rough where the chart is in kW, and a day of the portal begins at 00:05.
+        # Points of a chart in kW are rounded to 10 W, and a day of the portal begins at 00:05.
         assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.15)
     if "grid_power" in CURVES[family]:
         assert flowed(curve, "grid_power", 1) == pytest.approx(truth["grid_import_energy"], abs=0.15)
@@ -87,10 +87,10 @@ def test_future_days_are_absent_without_a_request(family, noon):
     curve = client.day_curve(noon.plant(family), "2026-06-21")
     assert curve[-1].moment == datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
     assert client.period_energies(noon.plant(family), "2026-06")[-1].period == "2026-06-21"
-    before = noon.asked()
+    before = noon.requests_sent()
     assert client.day_curve(noon.plant(family), "2026-06-22") == ()
     assert client.period_energies(noon.plant(family), "2026-07") == ()
-    assert noon.asked() == before
+    assert noon.requests_sent() == before
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -141,7 +141,7 @@ def test_configured_zone_that_contradicts_the_cloud_is_not_used_for_timestamps(n
     assert elsewhere == noon.client().day_curve(plant, "2026-06-20")
 
 
-# Longer
+# Period energies
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -171,7 +171,7 @@ def test_period_energies_match_the_household(family, noon):
 def test_history_cost_matches_the_requests_sent(family, noon):
     client = noon.client()
     plant = noon.plant(family)
-    client.day_curve(plant, "2026-06-20")  # the clock and the devices are known from here on
+    client.day_curve(plant, "2026-06-20")  # caches the UTC offset and the devices
     cost = client.history_cost(plant)
     for ask, expected in (
         (lambda: client.day_curve(plant, "2026-06-19"), cost.curve),
@@ -179,9 +179,9 @@ def test_history_cost_matches_the_requests_sent(family, noon):
         (lambda: client.period_energies(plant, "2026"), cost.months),
         (lambda: client.period_energies(plant), cost.years),
     ):
-        before = noon.asked()
+        before = noon.requests_sent()
         ask()
-        assert noon.asked() - before == expected
+        assert noon.requests_sent() - before == expected
 
 
 def test_first_day_is_the_creation_date_entered_by_the_owner(noon):

@@ -1,4 +1,4 @@
-"""A Growatt client that lives through a change of clocks: what it is told before and after is told at its moment."""
+"""Times of snapshots and day curves of one Growatt client before and after a clock change."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FAMILIES = ("tlx-battery", "mix", "inverter", "storage")
 CHANGES = {"back": datetime(2026, 10, 25, 1, tzinfo=UTC), "forward": datetime(2026, 3, 29, 1, tzinfo=UTC)}
 
 
-class Life:
-    """A stopped cloud whose clock is set, and one client that goes on."""
+class ClockChangeCase:
+    """An emulated cloud with a settable clock, and one long-lived client."""
 
     def __init__(self, emulator, url, zone):
         self.emulator, holder = emulator, emulator.accounts[0]
@@ -33,16 +33,16 @@ class Life:
         self.emulator.world.clock.set(now)
         return self.client.snapshot(self.plants[family].id)
 
-    def asked(self):
+    def requests(self):
         return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
 
 
 @contextmanager
-def life(change, zone=BERLIN):
+def clock_change(change, zone=BERLIN):
     start = CHANGES[change] - timedelta(hours=9)
     emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
     with serve_in_thread(emulator) as ready:
-        yield Life(emulator, ready["growatt"], zone)
+        yield ClockChangeCase(emulator, ready["growatt"], zone)
 
 
 @pytest.fixture(params=CHANGES)
@@ -52,16 +52,16 @@ def change(request):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_snapshot_time_is_right_around_a_clock_change(change, family):
-    with life(change) as one:
+    with clock_change(change) as one:
         for hours in (-9, -1, 0, 0.5, 1, 2, 9, 20):
             now = CHANGES[change] + timedelta(hours=hours, minutes=2)
-            told = one.snapshot(family, now).measured_at
-            assert told == now - timedelta(minutes=2), hours
+            measured_at = one.snapshot(family, now).measured_at
+            assert measured_at == now - timedelta(minutes=2), hours
 
 
 @pytest.mark.parametrize("family", ["mix", "inverter"])
 def test_day_curve_times_are_right_on_the_day_of_a_clock_change(change, family):
-    with life(change) as one:
+    with clock_change(change) as one:
         one.snapshot(family, CHANGES[change] - timedelta(hours=2))
         one.emulator.world.clock.set(now := CHANGES[change] + timedelta(hours=10))
         day = f"{CHANGES[change]:%Y-%m-%d}"
@@ -73,25 +73,25 @@ def test_day_curve_times_are_right_on_the_day_of_a_clock_change(change, family):
 
 
 def test_clock_change_costs_one_request(change):
-    with life(change) as one:
+    with clock_change(change) as one:
         costs = []
         for hours in (-2, -1, 1, 2, 3):
-            before = one.asked()
+            before = one.requests()
             one.snapshot("inverter", CHANGES[change] + timedelta(hours=hours))
-            costs.append(one.asked() - before)
+            costs.append(one.requests() - before)
         assert costs[1:] == [costs[1], costs[1] + 1, costs[1], costs[1]]
 
 
 def test_clock_change_without_a_zone_is_noticed_at_the_next_offset_refresh(change):
     wrong = timedelta(hours=-1 if change == "back" else 1)
-    with life(change, zone=None) as one:
+    with clock_change(change, zone=None) as one:
         for hours, off in ((-9, timedelta()), (9, wrong), (16, timedelta())):
             now = CHANGES[change] + timedelta(hours=hours)
             assert one.snapshot("inverter", now).measured_at == now + off, hours
 
 
 def test_plant_offset_changes_although_the_datalogger_is_late(change):
-    with life(change) as one:
+    with clock_change(change) as one:
         one.emulator.faults.set({"late": 24})
         now = CHANGES[change] + timedelta(minutes=30)
         one.emulator.world.clock.set(now)

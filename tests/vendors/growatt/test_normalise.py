@@ -1,4 +1,4 @@
-"""Scenes of Growatt's families, written from the protocol's facts, against snapshots checked by hand."""
+"""Fixtures of all Growatt device families mapped to snapshots that were checked by hand."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.paths import FIXTURES
 from support.protocol_script import reply
 
-SCENES = sorted((FIXTURES / "growatt").iterdir())
+FIXTURES = sorted((FIXTURES / "growatt").iterdir())
 
 NOW = datetime(2026, 6, 21, 12, tzinfo=UTC)
-# What a family's reader takes, in its order, before the plant's time.
-ASKED = {
+# Calls of each family's mapping, in argument order, before the plant-local time.
+CALLS = {
     "tlx": ("tlx_detail",),
     "inverter": ("inverter_detail",),
     "mix": ("mix_system_status", "mix_totals", "mix_detail", "dashboard_data"),
@@ -32,55 +32,55 @@ ARGUMENTS = {"dashboard_data": ("1", 0, "2026-06-21"), "mix_totals": ("SN", "1")
 ARGUMENTS |= {"mix_detail": ("SN", "1", 0, "2026-06-21"), "storage_energy_overview": ("1", "SN")}
 
 
-def answer(name, body):
+def parsed_response(name, body):
     call = getattr(GrowattCalls, name).flow(*ARGUMENTS.get(name, ("SN",)))
     return call.endpoint.shape(
         GrowattProtocol().parse_response(Session("https://openapi.growatt.com/"), call, reply(body))
     )
 
 
-def snapshot(scene, **changed):
-    """Read a scene; `changed` replaces members of its first answer."""
-    about = tomllib.loads((scene / "about.toml").read_text(encoding="utf-8"))
+def snapshot(fixture, **changed):
+    """Map a fixture to a snapshot; `changed` replaces members of its first response."""
+    about = tomllib.loads((fixture / "about.toml").read_text(encoding="utf-8"))
     family, zone = about["family"], timezone(timedelta(hours=about["zone_hours"]))
-    bodies = {name: json.loads((scene / f"{name}.json").read_text(encoding="utf-8")) for name in ASKED[family]}
-    first = bodies[ASKED[family][0]]
+    bodies = {name: json.loads((fixture / f"{name}.json").read_text(encoding="utf-8")) for name in CALLS[family]}
+    first = bodies[CALLS[family][0]]
     (first.get("data") or first.get("obj") or first.get("storageDetailBean") or first).update(changed)
-    answers = [answer(name, body) for name, body in bodies.items()]
+    responses = [parsed_response(name, body) for name, body in bodies.items()]
     device = Device(vendor="growatt", plant="1", id="SN", family=family)
     last = [] if family == "noah" else [about.get("now", NOW).astimezone(zone)]
-    return getattr(normalise, family)(device, *answers, *last)
+    return getattr(normalise, family)(device, *responses, *last)
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.name)
-def test_fixture_maps_to_the_expected_snapshot(scene):
-    found = snapshot(scene)
-    expected = json.loads((scene / "expected.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def test_fixture_maps_to_the_expected_snapshot(fixture):
+    found = snapshot(fixture)
+    expected = json.loads((fixture / "expected.json").read_text(encoding="utf-8"))
     assert dict(found.values) == expected["values"]
     assert found.status == expected["status"]
     assert (found.measured_at.isoformat() if found.measured_at else None) == expected["measured_at"]
     assert set(found.sources) == set(found.values) <= set(metrics.METRICS)
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.name)
-def test_fixture_has_provenance_and_no_unused_file(scene):
-    about = tomllib.loads((scene / "about.toml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def test_fixture_has_provenance_and_no_unused_file(fixture):
+    about = tomllib.loads((fixture / "about.toml").read_text(encoding="utf-8"))
     assert about["provenance"] in ("documented", "synthetic")
     assert about["about"].endswith(".")
     assert about["facts"]
-    assert {path.name for path in scene.iterdir()} == {
-        "about.toml", "expected.json", *(f"{name}.json" for name in ASKED[about["family"]])
+    assert {path.name for path in fixture.iterdir()} == {
+        "about.toml", "expected.json", *(f"{name}.json" for name in CALLS[about["family"]])
     }  # fmt: skip
 
 
 def test_every_family_has_a_fixture():
-    families = {tomllib.loads((scene / "about.toml").read_text())["family"] for scene in SCENES}
-    assert families == set(ASKED)
+    families = {tomllib.loads((fixture / "about.toml").read_text())["family"] for fixture in FIXTURES}
+    assert families == set(CALLS)
 
 
 @pytest.mark.parametrize("name", ["mix-day", "tlx-day-battery", "storage-day"])
 def test_battery_fixture_has_a_power_balance(name):
-    values = snapshot(SCENES[0].parent / name).values
+    values = snapshot(FIXTURES[0].parent / name).values
     made = values["pv_power"] + values["grid_power"] + values["battery_power"]
     assert made == pytest.approx(values["load_power"], rel=0.25, abs=30)
 
@@ -103,7 +103,7 @@ def test_battery_fixture_has_a_power_balance(name):
     ],
 )
 def test_sign_convention_and_missing_magnitudes(name, changed, metric, value):
-    assert snapshot(SCENES[0].parent / name, **changed).values[metric] == value
+    assert snapshot(FIXTURES[0].parent / name, **changed).values[metric] == value
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_sign_convention_and_missing_magnitudes(name, changed, metric, value):
     ],
 )
 def test_status_mapping(name, changed, status):
-    assert snapshot(SCENES[0].parent / name, **changed).status is status
+    assert snapshot(FIXTURES[0].parent / name, **changed).status is status
 
 
 def test_last_chart_time_just_after_midnight_is_yesterdays():
