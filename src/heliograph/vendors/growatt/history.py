@@ -169,9 +169,8 @@ def _sources(devices: Devices) -> Devices:
 def _plant_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
     if period:
         span = Timespan.day if len(period) == 7 else Timespan.month
-        detail: plants.GrowattPlantDetail = yield GrowattCalls.plant_detail.flow(
-            plant_id, span, period_range(period)[0]
-        )
+        first = period_range(period)[0]
+        detail: plants.GrowattPlantDetail = yield GrowattCalls.plant_detail.flow(plant_id, span, first)
         return charts.detail_rows(detail, period)
     rows: EnergyRows = {}
     last = local_day.day.year

@@ -132,11 +132,8 @@ def _handle(request: EmulatedRequest, context: RequestContext) -> EmulatedRespon
         return html.NO_SUCH_OPERATION
     endpoint, arguments = found
     is_login = endpoint.route.is_login
-    account = (
-        auth.find_account(context, arguments.get("userName", ""))
-        if is_login
-        else auth.logged_in_account(request, context)
-    )
+    username = arguments.get("userName", "")
+    account = auth.find_account(context, username) if is_login else auth.logged_in_account(request, context)
     if account is not None and is_rate_limited(account, context, auth.RATE_LOCKOUT):
         return html.FIREWALL
     over_quota = account is not None and auth.exceeds_quota(account, context, context.now())

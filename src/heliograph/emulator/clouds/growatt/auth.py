@@ -29,13 +29,13 @@ RATE_LOCKOUT = timedelta(minutes=1)
 """How long an account is refused after too many requests."""
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUOTA = 200
-_MOST_SESSIONS = 1000
+_MAX_SESSIONS = 1000
 
 
 class IssuedCookie(NamedTuple):
     """The session of one cookie."""
 
-    life: SessionLifetime
+    lifetime: SessionLifetime
     region: str
     """The region whose host issued it; other hosts do not accept it."""
 
@@ -50,7 +50,9 @@ def account_of(request: EmulatedRequest, context: RequestContext) -> EmulatedAcc
     cookie = _cookie(request)
     if cookie and "userName" not in request.arguments:
         # Emulator only: a cookie ends with the user id, so that expired sessions are attributed too.
-        return next((one for one in context.accounts("growatt") if cookie.endswith(_ending(one))), None)
+        return next(
+            (account for account in context.accounts("growatt") if cookie.endswith(_cookie_suffix(account))), None
+        )
     return find_account(context, request.arguments.get("userName", ""))
 
 
@@ -66,7 +68,7 @@ def logged_in_account(request: EmulatedRequest, context: RequestContext) -> Emul
         sessions = _sessions(account)
         session = sessions.get(cookie)
         if session is not None and session.region == _region(request, context):
-            if context.use_session(session.life):
+            if context.use_session(session.lifetime):
                 return account
             del sessions[cookie]
     return None
@@ -76,13 +78,13 @@ def _cookie(request: EmulatedRequest) -> str:
     return request.cookies.get(COOKIE.lower(), request.cookies.get(COOKIE, ""))
 
 
-def _ending(account: EmulatedAccount) -> str:
+def _cookie_suffix(account: EmulatedAccount) -> str:
     return f"{user_id(account):08X}"
 
 
 def _sessions(account: EmulatedAccount) -> dict[str, IssuedCookie]:
-    found: dict[str, IssuedCookie] = account.state.setdefault("sessions", {})
-    return found
+    sessions: dict[str, IssuedCookie] = account.state.setdefault("sessions", {})
+    return sessions
 
 
 def _region(request: EmulatedRequest, context: RequestContext) -> str:
@@ -108,8 +110,8 @@ def count_login(account: EmulatedAccount, context: RequestContext, at: datetime)
     lock = context.fault("lock")
     window = account.state.setdefault("logins", SlidingWindow(_DAY))
     # Quirk: whether a failed attempt restarts the 24 hours is disputed; the emulator takes the stricter rule.
-    prolongs = context.fault("lenient_lock") is None
-    return account.lockout.attempt(at, window, None if lock is None else int(lock or 0), extend=prolongs)
+    extend = context.fault("lenient_lock") is None
+    return account.lockout.attempt(at, window, None if lock is None else int(lock or 0), extend=extend)
 
 
 def no_session_response(endpoint: Endpoint[..., Any]) -> EmulatedResponse:
@@ -133,15 +135,15 @@ def log_in(arguments: Mapping[str, str], request: EmulatedRequest, context: Requ
     context.record_login(account, arguments.get("userName", ""), accepted=right and lock is None)
     if lock is not None and at_home:
         hours = math.ceil(lock / _HOUR)
-        words = f"Current account has been locked for {hours} hours"
-        return json_response({"back": {"msg": "507", "lockDuration": str(hours), "success": False, "error": words}})
+        message = f"Current account has been locked for {hours} hours"
+        return json_response({"back": {"msg": "507", "lockDuration": str(hours), "success": False, "error": message}})
     if account is None or not right:
         return json_response({"back": {"msg": "502", "success": False}})
-    cookie = secrets.token_hex(12).upper() + _ending(account)
+    cookie = secrets.token_hex(12).upper() + _cookie_suffix(account)
     # Earlier sessions stay valid: there is no report that Growatt allows only one.
     sessions = _sessions(account)
     sessions[cookie] = IssuedCookie(context.open_session(), _region(request, context))
-    if len(sessions) > _MOST_SESSIONS:
+    if len(sessions) > _MAX_SESSIONS:
         del sessions[next(iter(sessions))]
     return json_response({"back": _welcome(account, context)}, ("Set-Cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly"))
 

@@ -117,9 +117,8 @@ def plant_list_page(call: GrowattCallContext) -> list[dict[str, Any]]:
     """One page of plants; only this call fills energy and power in the plant object."""
     size = call.integer("pageSize", PAGE_SIZE)
     first = (max(1, call.integer("toPageNum", 1)) - 1) * size
-    return [
-        _listed(call.main_device(plant), call.account.username) for plant in call.account.plants[first : first + size]
-    ]
+    plants, owner = call.account.plants[first : first + size], call.account.username
+    return [_listed(call.main_device(plant), owner) for plant in plants]
 
 
 def _listed(device: GrowattDevice, owner: str) -> dict[str, Any]:
@@ -150,9 +149,8 @@ def plant_settings(call: GrowattCallContext) -> dict[str, Any]:
 def plant_energy_data(call: GrowattCallContext) -> dict[str, Any]:
     """Each quantity twice: as a numeric text, and with its unit."""
     device = call.plant_device
-    today, total, power = (
-        (device.energy_today.pv, device.energy_total.pv, device.powers.pv) if device else (0.0, 0.0, 0.0)
-    )
+    today = device.energy_today.pv if device else 0.0
+    total, power = (device.energy_total.pv, device.powers.pv) if device else (0.0, 0.0)
     month = device.energy(device.today[:7]).pv if device else 0.0
     saved = total * KG_PER_KWH
     size = nominal_power(device.plant) if device else 0

@@ -147,10 +147,10 @@ def _limits(name: str, wire_type: str, title: str, low: float, high: float, unit
 
 
 def _grid(
-    name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, readable: bool = True
+    name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, read: bool = True
 ) -> GrowattSettingEntry:
     """Declare a grid setting of one value."""
-    argument = number("value", wire_type if readable else "", low, high, unit, step=step)
+    argument = number("value", wire_type if read else "", low, high, unit, step=step)
     return entry(name, wire_type, [argument], title, APP, risk="grid-code")
 
 
@@ -193,24 +193,10 @@ _GRID_CODE = (
     _grid("loading_rate", "loading_rate", "Power ramp rate after start", 0, 6000, "%", 0.1),
     _grid("restart_loading_rate", "restart_loading_rate", "Power ramp rate after a fault", 0, 6000, "%", 0.1),
     _grid(
-        "over_frequency_start",
-        "over_fre_drop_point",
-        "Over-frequency derating start",
-        50,
-        66,
-        "Hz",
-        0.01,
-        readable=False,
+        "over_frequency_start", "over_fre_drop_point", "Over-frequency derating start", 50, 66, "Hz", 0.01, read=False
     ),
     _grid(
-        "over_frequency_slope",
-        "over_fre_lored_slope",
-        "Over-frequency derating slope",
-        0,
-        100,
-        "%",
-        0.1,
-        readable=False,
+        "over_frequency_slope", "over_fre_lored_slope", "Over-frequency derating slope", 0, 100, "%", 0.1, read=False
     ),
     # 65535 means a register without a value, so delays end at 65534.
     _grid(
@@ -221,7 +207,7 @@ _GRID_CODE = (
         65_534,
         "ms",
         1,
-        readable=False,
+        read=False,
     ),
     _grid("qv_high_1", "qv_h1", "Q(V) curve, upper start", 200, 350, "V", 0.1),
     _grid("qv_high_2", "qv_h2", "Q(V) curve, upper end", 200, 350, "V", 0.1),
