@@ -48,7 +48,7 @@ def logged_in(**options):
 
 
 def paths(requests):
-    return [urlsplit(one.url).path.lstrip("/") for one in requests]
+    return [urlsplit(request.url).path.lstrip("/") for request in requests]
 
 
 def arguments(request):

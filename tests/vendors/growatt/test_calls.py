@@ -148,7 +148,9 @@ def wire_format(request):
     return f"{request.verb} {address.path.lstrip('/')} |{query}|{form}"
 
 
-@pytest.mark.parametrize(("call", "expected"), WIRE, ids=lambda one: one.endpoint.name if isinstance(one, Call) else "")
+@pytest.mark.parametrize(
+    ("call", "expected"), WIRE, ids=lambda value: value.endpoint.name if isinstance(value, Call) else ""
+)
 def test_call_sends_the_documented_request(call, expected):
     assert wire_format(build_request(SERVER, call, {})) == expected
 
@@ -285,8 +287,8 @@ def page(first, count):
 
 def test_plant_list_two_reads_pages_until_a_short_one():
     sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(16, 15), page(31, 2)])
-    assert [arguments(one)["toPageNum"] for one in sent] == ["1", "2", "3"]
-    assert [one.id for one in plants] == [str(number) for number in range(1, 33)]
+    assert [arguments(request)["toPageNum"] for request in sent] == ["1", "2", "3"]
+    assert [plant.id for plant in plants] == [str(number) for number in range(1, 33)]
 
 
 def test_plant_list_two_reads_an_empty_page_after_a_full_one():
@@ -306,8 +308,8 @@ def test_device_list_falls_back_to_the_older_list(name):
     sent, found = script(
         logged_in().execute(flow("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})]
     )
-    assert [arguments(one)["op"] for one in sent] == ["getAllDeviceListTwo", "getAllDeviceList"]
-    assert [one.id for one in found] == ["SN1"]
+    assert [arguments(request)["op"] for request in sent] == ["getAllDeviceListTwo", "getAllDeviceList"]
+    assert [device.id for device in found] == ["SN1"]
     sent, found = script(logged_in().execute(flow("1"), NOON), [reply({"deviceList": [row]})])
     assert (len(sent), len(found)) == (1, 1)
 

@@ -124,7 +124,7 @@ def test_failed_response_raises_its_own_error(name):
     assert (error.vendor, error.call) == ("growatt", "plant_info")
     assert str(error).startswith("growatt plant_info: ")
     assert str(error).isprintable()
-    assert not [one for one in SECRETS if one in str(error) + repr(error) + repr(vars(error))]
+    assert not [secret for secret in SECRETS if secret in str(error) + repr(error) + repr(vars(error))]
     assert len(sent) == 1
 
 
@@ -134,7 +134,9 @@ def test_failed_login_response_leaks_no_secret(name):
     with pytest.raises(e.CloudError) as caught:
         script(account().execute(plant_info.flow("1"), NOON), [ANSWERS[name][0]], sent)
     assert (caught.value.vendor, caught.value.call) == ("growatt", "login")
-    assert not [one for one in SECRETS if one in str(caught.value) + repr(caught.value) + repr(vars(caught.value))]
+    assert not [
+        secret for secret in SECRETS if secret in str(caught.value) + repr(caught.value) + repr(vars(caught.value))
+    ]
     assert len(sent) == 1
 
 
@@ -145,7 +147,7 @@ def test_failed_login_response_leaks_no_secret(name):
 def test_login_error_that_echoes_the_account_leaks_no_secret(back):
     with pytest.raises(e.CloudError) as caught:
         script(account().execute(plant_info.flow("1"), NOON), [failed(**back)])
-    assert not [one for one in SECRETS if one in str(caught.value) + repr(vars(caught.value))]
+    assert not [secret for secret in SECRETS if secret in str(caught.value) + repr(vars(caught.value))]
     assert str(caught.value).isprintable()
 
 
@@ -177,7 +179,7 @@ def test_composite_method_may_catch_an_error_of_one_request():
 
     replies = [reply({"success": False, "msg": "501"}), INFO]
     sent, (info, error) = script(logged_in().execute(steps(), NOON), replies)
-    assert [arguments(one)["plantId"] for one in sent] == ["1", "2"]
+    assert [arguments(request)["plantId"] for request in sent] == ["1", "2"]
     assert info.energy_today == 0.2
     assert error.code == "501"
 

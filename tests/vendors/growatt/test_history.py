@@ -59,8 +59,8 @@ def clocks_back():
 def test_day_curve_integrates_to_the_days_energies(family, noon):
     curve = noon.client().day_curve(noon.plant(family), "2026-06-20")
     truth = noon.truth(family, "2026-06-20")
-    assert {name for one in curve for name in one.values} == CURVES[family]
-    assert [one.moment for one in curve] == sorted({one.moment for one in curve})
+    assert {name for sample in curve for name in sample.values} == CURVES[family]
+    assert [sample.moment for sample in curve] == sorted({sample.moment for sample in curve})
     assert flowed(curve, "pv_power", 1) == pytest.approx(truth["pv_energy"], abs=0.1)
     if "load_power" in CURVES[family]:
         assert len(curve) >= 287
@@ -76,9 +76,9 @@ def test_day_curve_integrates_to_the_days_energies(family, noon):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_day_curve_samples_match_the_household(family, noon):
     home = noon.plants[family].households[0]
-    for one in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
-        truth = home.values(one.moment)
-        assert one.values == pytest.approx({name: truth[name] for name in one.values}, abs=21)
+    for sample in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
+        truth = home.values(sample.moment)
+        assert sample.values == pytest.approx({name: truth[name] for name in sample.values}, abs=21)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -99,22 +99,23 @@ def test_history_before_the_plant_was_created_is_empty(family, noon):
     assert client.day_curve(noon.plant(family), "2024-06-20") == ()
     assert client.period_energies(noon.plant(family), "2024-06") == ()
     assert client.period_energies(noon.plant(family), "2024") == ()
-    assert [one.period for one in client.period_energies(noon.plant(family))] == ["2025", "2026"]
+    assert [row.period for row in client.period_energies(noon.plant(family))] == ["2025", "2026"]
 
 
 @pytest.mark.parametrize("family", ["tlx-battery", "mix", "noah"])
 def test_day_curve_of_25_hours_omits_the_repeated_hour(family, clocks_back):
     curve = clocks_back.client(zone=BERLIN).day_curve(clocks_back.plant(family), "2026-10-25")
-    moments = [one.moment for one in curve]
+    moments = [sample.moment for sample in curve]
     begins = datetime(2026, 10, 24, 22, tzinfo=UTC)
     first = begins + timedelta(minutes=5) if family == "mix" else begins
     assert moments[0] == first
     assert moments[-1] == begins + timedelta(hours=24, minutes=55)
     assert len(moments) == 25 * 12 - 24 - (moments[0] - begins) // timedelta(minutes=5)
-    assert not [one for one in moments if begins + timedelta(hours=2) <= one < begins + timedelta(hours=4)]
+    assert not [moment for moment in moments if begins + timedelta(hours=2) <= moment < begins + timedelta(hours=4)]
     home = clocks_back.plants[family].households[0]
     assert all(
-        one.values["load_power"] == pytest.approx(home.values(one.moment)["load_power"], abs=11) for one in curve
+        sample.values["load_power"] == pytest.approx(home.values(sample.moment)["load_power"], abs=11)
+        for sample in curve
     )
 
 
@@ -149,21 +150,21 @@ def test_period_energies_of_days_months_and_years_are_consistent(family, noon):
     client = noon.client()
     plant = noon.plant(family)
     days, months, years = (client.period_energies(plant, period) for period in ("2026-05", "2026", ""))
-    assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
-    assert [one.period for one in months] == [f"2026-{month:02}" for month in range(1, 7)]
+    assert [day.period for day in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
+    assert [month.period for month in months] == [f"2026-{month:02}" for month in range(1, 7)]
     assert set(days[0].values) == set(months[0].values) == set(years[0].values) == ENERGIES[family]
     for name in ENERGIES[family]:
-        assert sum(one.values[name] for one in days) == pytest.approx(months[4].values[name], abs=31 * 0.05)
-        assert sum(one.values[name] for one in months) == pytest.approx(years[-1].values[name], abs=6 * 0.05)
+        assert sum(day.values[name] for day in days) == pytest.approx(months[4].values[name], abs=31 * 0.05)
+        assert sum(month.values[name] for month in months) == pytest.approx(years[-1].values[name], abs=6 * 0.05)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_period_energies_match_the_household(family, noon):
     for period in ("2026-06", "2026", ""):
-        for one in noon.client().period_energies(noon.plant(family), period):
-            truth = noon.truth(family, one.period)
-            assert one.values == pytest.approx(
-                {name: truth[name] for name in one.values}, abs=0.7 if not period else 0.051
+        for row in noon.client().period_energies(noon.plant(family), period):
+            truth = noon.truth(family, row.period)
+            assert row.values == pytest.approx(
+                {name: truth[name] for name in row.values}, abs=0.7 if not period else 0.051
             )
 
 

@@ -93,15 +93,15 @@ def test_filler_zeros_are_not_samples():
     zeros = dict.fromkeys(("chargePower", "outP", "pacToGrid", "pacToUser", "pex", "ppv", "pself", "sysOut"), 0)
     sun = zeros | {"ppv": 1.25, "chargePower": 1.25}
     _, curve = day(chart_of(at_0000=zeros, at_1155=sun, at_1200=zeros, at_1205=sun, at_2355=zeros))
-    assert [one.moment.astimezone(SUMMER).strftime("%H:%M") for one in curve] == ["11:55", "12:05"]
+    assert [sample.moment.astimezone(SUMMER).strftime("%H:%M") for sample in curve] == ["11:55", "12:05"]
     # No meter and no battery: the charge power repeats the PV power.
     assert curve[0].values == {"pv_power": 1250.0}
 
 
 def test_meter_without_battery_gives_no_battery_power():
     point = {"ppv": 2.0, "chargePower": 2.0, "sysOut": 0.5, "pacToGrid": 1.5, "pacToUser": 0}
-    _, (one,) = day(chart_of(at_1200=point))
-    assert one.values == {"pv_power": 2000.0, "load_power": 500.0, "grid_power": -1500.0}
+    _, (row,) = day(chart_of(at_1200=point))
+    assert row.values == {"pv_power": 2000.0, "load_power": 500.0, "grid_power": -1500.0}
 
 
 def test_tlx_battery_discharge_is_derived_from_the_balance():
@@ -109,7 +109,7 @@ def test_tlx_battery_discharge_is_derived_from_the_balance():
     giving = {"ppv": 0, "chargePower": 0, "sysOut": 0.8, "pacToGrid": 0, "pacToUser": 0.2}
     idle = {"ppv": 0, "chargePower": 0, "sysOut": 0.81, "pacToGrid": 0, "pacToUser": 0.8}
     _, curve = day(chart_of(at_1200=charging, at_2200=giving, at_2300=idle))
-    assert [one.values["battery_power"] for one in curve] == [-1500.0, 600.0, 0.0]
+    assert [sample.values["battery_power"] for sample in curve] == [-1500.0, 600.0, 0.0]
 
 
 def test_mix_battery_charge_is_derived_from_the_balance():
@@ -117,7 +117,7 @@ def test_mix_battery_charge_is_derived_from_the_balance():
     giving = {"ppv": "0", "pdischarge": "0.6", "sysOut": "0.8", "pacToGrid": "0", "pacToUser": "0.2"}
     gap = {"ppv": "1", "pdischarge": "0", "sysOut": "--", "pacToGrid": "0", "pacToUser": "0"}
     _, curve = day(chart_of(at_1200=charging, at_2200=giving, at_2300=gap), ("SN", "mix"))
-    assert [one.values["battery_power"] for one in curve] == [-1500.0, 600.0, None]
+    assert [sample.values["battery_power"] for sample in curve] == [-1500.0, 600.0, None]
     assert curve[2].values == {"pv_power": 1000.0, "load_power": None, "grid_power": 0.0, "battery_power": None}
 
 
@@ -153,7 +153,7 @@ def test_classic_inverter_zero_is_a_sample_and_other_days_are_ignored():
     stamps = {"2026-06-19 23:55": 5, "2026-06-20 05:10": 0, "2026-06-20 12:00": 623.2000122070312, "x": 1}
     sent, curve = day(reply({"invPacData": stamps}), ("SN", "inverter"))
     assert arguments(sent[-1]).items() >= {"op": "getInverterData", "type": "1", "date": "2026-06-20"}.items()
-    assert [(one.moment.hour, one.values["pv_power"]) for one in curve] == [(3, 0.0), (10, 623.200012)]
+    assert [(sample.moment.hour, sample.values["pv_power"]) for sample in curve] == [(3, 0.0), (10, 623.200012)]
 
 
 def test_noah_chart_requests_the_day_after_and_a_wrapped_load_is_none():
@@ -164,7 +164,7 @@ def test_noah_chart_requests_the_day_after_and_a_wrapped_load_is_none():
     chart = reply({"result": 1, "obj": {"12:00": load[0], "12:05": load[1]}})
     sent, curve = script(flow, [clock, empty, empty, noah, chart])
     assert arguments(sent[-1]) == {"deviceSn": "N1", "date": "2026-06-21"}
-    assert [one.values["load_power"] for one in curve] == [403.0, None]
+    assert [sample.values["load_power"] for sample in curve] == [403.0, None]
 
 
 def test_day_curve_sums_devices_and_missing_values_are_none():
@@ -172,9 +172,9 @@ def test_day_curve_sums_devices_and_missing_values_are_none():
     first = chart_of(at_1200={"ppv": 1.0}, at_1205={"ppv": 1.1})
     second = chart_of(at_1200={"ppv": 0.5}, at_1205={"ppv": 0})
     sent, curve = script(flow, [*known, first, second, chart_of(at_1200={"ppv": 0})])
-    assert [arguments(one)["id"] for one in sent[2:]] == ["A", "B", "C"]
+    assert [arguments(request)["id"] for request in sent[2:]] == ["A", "B", "C"]
     # C reports zeros all day and is treated as absent; B has a gap at 12:05.
-    assert [one.values["pv_power"] for one in curve] == [1500.0, None]
+    assert [sample.values["pv_power"] for sample in curve] == [1500.0, None]
 
 
 def test_portal_chart_is_requested_once_for_all_storages():
@@ -182,9 +182,9 @@ def test_portal_chart_is_requested_once_for_all_storages():
         GrowattHistory.day_curve.flow("1", "2026-06-20"), ("A", "storage"), ("B", "storage"), ("M", "mix")
     )
     chart = {"12:05": {"ppv": "0.8", "sysOut": "0.3", "userLoad": "0", "pacToUser": "0.1"}}
-    sent, (one,) = script(flow, [*known, reply({"chartData": chart, "chartDataUnit": "kW"})])
+    sent, (row,) = script(flow, [*known, reply({"chartData": chart, "chartDataUnit": "kW"})])
     assert paths(sent[2:]) == ["newPlantAPI.do"]
-    assert one.values == {"pv_power": 800.0, "load_power": 300.0}
+    assert row.values == {"pv_power": 800.0, "load_power": 300.0}
 
 
 def test_family_without_a_chart_has_no_curve_and_no_cost():
@@ -198,7 +198,7 @@ def test_family_without_a_chart_has_no_curve_and_no_cost():
 
 def test_zero_bar_is_not_a_day():
     days = month(bars(_01="13.5", _02="0", _03="0.0", _04="--", _05=7, _31="1.2 MWh", _32="9"))
-    assert [(one.period, one.values["pv_energy"]) for one in days] == [
+    assert [(day.period, day.values["pv_energy"]) for day in days] == [
         ("2026-05-01", 13.5),
         ("2026-05-05", 7.0),
         ("2026-05-31", 1200.0),
@@ -214,7 +214,7 @@ def test_dark_day_with_a_load_is_a_day():
         "pacToUser": ["0", "1"],
     }
     days = month(reply({"chartData": chart}), ("SN", "mix"))
-    assert [one.period for one in days] == ["2026-05-01", "2026-05-02"]
+    assert [day.period for day in days] == ["2026-05-01", "2026-05-02"]
     assert days[0].values == {
         "pv_energy": 0.0,
         "load_energy": 8.1,
@@ -231,16 +231,16 @@ def test_month_chart_without_bars_is_unreadable():
 def test_pv_energy_beside_a_storage_comes_from_the_plants_bars():
     flow, known = ask(GrowattHistory.period_energies.flow("1", "2026-05"), ("M", "mix"), ("T", "tlx"))
     chart = reply({"chartData": {"ppv": ["2"], "sysOut": ["8"], "userLoad": ["0"], "pacToUser": ["1"]}})
-    _, (one,) = script(flow, [*known, chart, bars(_01="5.5")])
-    assert (one.values["pv_energy"], one.values["load_energy"]) == (5.5, 8.0)
+    _, (row,) = script(flow, [*known, chart, bars(_01="5.5")])
+    assert (row.values["pv_energy"], row.values["load_energy"]) == (5.5, 8.0)
 
 
 def test_years_of_an_old_plant_take_more_requests():
     flow, known = ask(GrowattHistory.period_energies.flow("1"), ("SN", "tlx"))
     newer = {f"_{year}": "900" for year in range(2021, 2027)}
     sent, years = script(flow, [*known, bars(**newer), bars(_2015="0", _2019="100", _2020="800")])
-    assert [arguments(one)["date"] for one in sent[2:]] == ["2026", "2020"]
-    assert [one.period for one in years] == ["2019", "2020", *(str(year) for year in range(2021, 2027))]
+    assert [arguments(request)["date"] for request in sent[2:]] == ["2026", "2020"]
+    assert [year.period for year in years] == ["2019", "2020", *(str(year) for year in range(2021, 2027))]
 
 
 def test_offset_and_devices_are_refreshed_daily():
@@ -251,7 +251,7 @@ def test_offset_and_devices_are_refreshed_daily():
     script(flow.execute(plan("1", "2026-06-20"), NOON), [settings(2), devices, chart])
     sent, _ = script(flow.execute(plan("1", "2026-06-19"), NOON + 3600), [chart._replace(received_at=NOON + 3600)])
     assert paths(sent) == ["newTlxApi.do"]
-    refreshed = [one._replace(received_at=later) for one in (settings(2), devices, chart)]
+    refreshed = [response._replace(received_at=later) for response in (settings(2), devices, chart)]
     sent, _ = script(flow.execute(plan("1", "2026-06-18"), later), refreshed)
     assert paths(sent) == ["newPlantAPI.do", "newTwoPlantAPI.do", "newTlxApi.do"]
 

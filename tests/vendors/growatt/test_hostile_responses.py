@@ -39,14 +39,18 @@ READS = [row for row in endpoints(GrowattCalls) if not row.route.command]
 @given(st.sampled_from(READS), ANY_JSON | st.binary(max_size=40), st.sampled_from([200, 200, 200, 301, 404, 500, 999]))
 def test_call_with_any_response_returns_a_result_or_raises_a_cloud_error(row, body, status):
     names = row.signature.parameters.values()
-    needed = ["1" for one in names if one.default is one.empty and one.name != "timespan"]
+    needed = ["1" for parameter in names if parameter.default is parameter.empty and parameter.name != "timespan"]
     call = row.flow(*(needed or ["1"]), **_span(names))  # some require one of two optional arguments
     response = reply(body, status)
     _outcome(logged_in(zone=UTC).execute(call, NOON), [response, response, response])
 
 
 def _span(names):
-    return {"timespan": 1} if any(one.name == "timespan" and one.default is one.empty for one in names) else {}
+    return (
+        {"timespan": 1}
+        if any(parameter.name == "timespan" and parameter.default is parameter.empty for parameter in names)
+        else {}
+    )
 
 
 def _outcome(flow, replies):
