@@ -21,7 +21,7 @@ def _another(parameter, present):
     if parameter.kind == "number":
         inside = parameter.low + (parameter.high - parameter.low) / 4
         usual = round(inside / parameter.step) * parameter.step
-        choices = [parameter.low, parameter.high] if parameter.hole else [usual, parameter.low]
+        choices = [parameter.low, parameter.high] if parameter.excluded_range else [usual, parameter.low]
         return next(round(value, 6) + 0.0 for value in choices if value != present)
     if parameter.kind == "choice":
         return next(
