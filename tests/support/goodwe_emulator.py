@@ -1,4 +1,4 @@
-"""What tests of the emulated SEMS+ share: a raw caller of both dialects, in memory or over a socket."""
+"""Shared test client of the emulated GoodWe cloud: raw requests in both dialects, in memory or over a socket."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def coded(password):
 
 
 def signed(token, at=1790000000000):
-    """Sign as the documents say it, not as our own code does."""
+    """Sign a request by the documented algorithm, independently of the package."""
     digest = hashlib.sha256(f"{at}@{token['uid']}@{token['token']}".encode()).hexdigest()
     return base64.b64encode(f"{digest}@{at}".encode()).decode()
 
 
 class Caller:
-    """A raw caller of an emulated cloud with a stopped clock, who may be logged in to either dialect."""
+    """Raw client of an emulated cloud with a stopped clock, logged in to at most one dialect."""
 
     def __init__(self, emulator, origin="http://emulator"):
         self.emulator = emulator
@@ -52,7 +52,7 @@ class Caller:
         return told.status, told.body
 
     def ask(self, path, fields=None, *, verb="POST", token=None, signature=None):
-        """Return the answer to one request; an empty token or signature is not sent."""
+        """Return the response to one request; an empty token or signature is not sent."""
         token = self.token if token is None else token
         headers = {"content-type": "application/json"}
         if token:
@@ -113,15 +113,15 @@ class Caller:
 
 
 class Remote(Caller):
-    """The same over a real socket."""
+    """Raw client over a real socket."""
 
     def __init__(self, emulator, url):
         super().__init__(emulator, url)
-        self.wire_name = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
 
     def send(self, verb, target, headers, body):
-        self.wire_name.request(verb, target, body or None, headers)
-        reply = self.wire_name.getresponse()
+        self.connection.request(verb, target, body or None, headers)
+        reply = self.connection.getresponse()
         return reply.status, reply.read()
 
 

@@ -1,4 +1,4 @@
-"""GoodWe's sessions and patience when something is wrong: tokens that die early, rivals, blocks and counters."""
+"""Tests of GoodWe faults in the emulator: early expiry, concurrent logins, firewall blocks and log counters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.goodwe_emulator import OWNER, Caller, world
 
 
 class Portal(Caller):
-    """A caller of the SEMS Portal."""
+    """Raw client of the SEMS Portal."""
 
     def status(self):
         return self.send("POST", OWNER, {"token": json.dumps(self.token)}, b"{}")[0]
@@ -23,14 +23,14 @@ def box():
     return found
 
 
-def test_expire_without_seconds_ends_the_present_session_and_no_later_one(box):
+def test_fault_expire_without_seconds_ends_only_the_current_session(box):
     box.fault(expire=True)
     assert [box.ask(OWNER)["code"] for _ in range(2)] == ["100002"] * 2
     box.log_in()
     assert [box.ask(OWNER)["code"] for _ in range(2)] == ["0"] * 2
 
 
-def test_a_session_that_ran_out_stays_so_when_the_fault_is_gone(box):
+def test_expired_session_stays_expired_after_the_fault(box):
     box.fault(idle="600")
     box.wait(seconds=599)
     assert box.ask(OWNER)["code"] == "0"
@@ -40,14 +40,14 @@ def test_a_session_that_ran_out_stays_so_when_the_fault_is_gone(box):
     assert box.ask(OWNER)["code"] == "100002"
 
 
-def test_a_flaky_token_dies_after_every_call(box):
+def test_fault_flaky_ends_the_session_after_every_call(box):
     box.fault(flaky=True)
     for _ in range(2):
         assert [box.ask(OWNER)["code"] for _ in range(2)] == ["0", "100002"]
         box.log_in()
 
 
-def test_somebody_else_who_logs_in_replaces_our_session(box):
+def test_fault_rival_replaces_the_session_periodically(box):
     box.fault(rival="300")  # the boundary is at 12:05, three minutes ahead
     box.wait(seconds=179)
     assert box.ask(OWNER)["code"] == "0"
@@ -59,20 +59,20 @@ def test_somebody_else_who_logs_in_replaces_our_session(box):
     assert box.ask(OWNER)["code"] == "100002"
 
 
-def test_a_rhythm_the_firewall_dislikes_is_forbidden_for_hours(box):
+def test_fault_block_returns_403_for_hours(box):
     box.fault(block="2/60")
     assert [box.status() for _ in range(3)] == [200, 200, 403]
     box.wait(hours=4)
     assert box.status() == 200
 
 
-def test_neither_lock_nor_quota_is_known_here(box):
+def test_faults_lock_and_quota_have_no_effect(box):
     box.fault(lock="0", quota="1")
     box.log_in()
     assert [box.ask(OWNER)["code"] for _ in range(3)] == ["0"] * 3
 
 
-def test_the_log_counts_what_a_dead_token_asks_and_throttled_logins_too(box):
+def test_log_counts_requests_with_expired_tokens_and_throttled_logins(box):
     box.fault(expire="0", rate="3")
     assert box.ask(OWNER)["code"] == "100002"
     for _ in range(3):

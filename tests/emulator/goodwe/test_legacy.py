@@ -1,4 +1,4 @@
-"""The SEMS Portal in a box: its session rules, its faults, and answers that agree with the homes behind them."""
+"""Tests of the emulated SEMS Portal: sessions, faults, and responses that match the simulation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OWNER = "/api/PowerStation/GetPowerStationIdByOwner"
 
 
 class Box:
-    """An emulated portal with a stopped clock, and a caller who may be logged in."""
+    """Emulated portal with a stopped clock, and a raw client of it."""
 
     def __init__(self, start=NOON, accounts=1):
         options = EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=accounts)
@@ -81,19 +81,19 @@ def served(start=NOON):
     with serve_in_thread(found.emulator) as ready:
         who = found.holder
         client = GoodWe(who.username, who.password, server=ready["sems"], keeper=None)
-        client.session.facts["dialect"] = "legacy"  # both dialects stand open here
+        client.session.facts["dialect"] = "legacy"  # the emulator serves both dialects
         yield found, client
 
 
-def test_every_declared_call_is_answered():
+def test_every_declared_call_has_a_handler():
     assert LEGACY_ROUTER.unhandled() == set()
 
 
-# Over sockets, as a user would
+# Through the client, over sockets
 
 
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
-def test_a_snapshot_tells_the_truth_about_every_family(start):
+def test_snapshot_matches_the_simulation_for_every_family(start):
     with served(start) as (box, client):
         for family, site in box.plants.items():
             found, truth = client.snapshot(site.id), box.truth(family)
@@ -110,14 +110,14 @@ def test_a_snapshot_tells_the_truth_about_every_family(start):
             assert found.plant.name == site.name
 
 
-def test_all_plants_of_an_account_are_found_with_one_request_each():
+def test_snapshots_take_one_request_per_plant():
     with served() as (box, client):
         assert [one.plant.id for one in client.snapshots()] == [site.id for site in box.holder.plants]
         log = json.loads(box.emulator.respond("GET", "/control/log").body)
         assert len(log["requests"]) == 2 + len(box.holder.plants)
 
 
-def test_the_async_client_sees_the_same():
+def test_async_client_returns_the_same_snapshot():
     with served() as (box, client):
         who, plant = box.holder, box.plants["hybrid"].id
         again = AsyncGoodWe(who.username, who.password, server=client.session.server, keeper=None)
@@ -126,7 +126,7 @@ def test_the_async_client_sees_the_same():
         assert found.values == client.snapshot(plant).values
 
 
-def test_a_grid_flag_that_sticks_fools_nobody():
+def test_grid_power_is_right_despite_a_stuck_grid_flag():
     emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(EVENING), speed=0, accounts=8), [EMULATION])
     stuck = 0
     with serve_in_thread(emulator) as ready:
@@ -139,7 +139,7 @@ def test_a_grid_flag_that_sticks_fools_nobody():
     assert 0 < stuck < 8
 
 
-def test_a_session_replaced_by_another_login_is_renewed_unseen():
+def test_session_replaced_by_another_login_is_renewed():
     with served() as (box, client):
         plant = box.plants["meter"].id
         first = client.monitor_detail(plant)
@@ -147,7 +147,7 @@ def test_a_session_replaced_by_another_login_is_renewed_unseen():
         assert client.monitor_detail(plant).kpi.energy_total == first.kpi.energy_total
 
 
-def test_a_session_that_never_lives_names_the_causes():
+def test_error_of_an_always_expired_session_names_the_causes():
     with served() as (box, client):
         box.fault(expire="0")
         with pytest.raises(e.SessionExpired, match="another login"):
@@ -158,7 +158,7 @@ def test_a_session_that_never_lives_names_the_causes():
     ("fault", "kind"),
     [("rate", e.Throttled), ("empty", e.RequestRefused), ("html", e.Unreadable), ("block", e.Blocked)],
 )
-def test_every_fault_is_the_error_it_stands_for(fault, kind):
+def test_fault_raises_its_error(fault, kind):
     with served() as (box, client):
         client.plant_list()
         box.fault(**{fault: ""})
@@ -166,7 +166,7 @@ def test_every_fault_is_the_error_it_stands_for(fault, kind):
             client.monitor_detail(box.plants["single"].id)
 
 
-def test_somebody_else_s_plant_and_a_wrong_password_are_told_apart():
+def test_foreign_plant_and_wrong_password_have_different_errors():
     with served() as (box, client):
         with pytest.raises(e.RequestRefused, match="no such plant"):
             client.monitor_detail("00000000-0000-4000-8000-000000000000")
@@ -174,10 +174,10 @@ def test_somebody_else_s_plant_and_a_wrong_password_are_told_apart():
             GoodWe(box.holder.username, "wrong", server=client.session.server, keeper=None).plant_list()
 
 
-# The door
+# Authentication
 
 
-def test_a_login_says_where_to_go_on_and_gives_the_token_of_this_client(box):
+def test_login_returns_data_server_and_token_of_the_client(box):
     answer = box.log_in(origin="http://127.0.0.1:9")
     assert answer["code"] == 0
     assert answer["api"] == "http://127.0.0.1:9/api/"
@@ -186,7 +186,7 @@ def test_a_login_says_where_to_go_on_and_gives_the_token_of_this_client(box):
     assert box.log_in("/api/v3/Common/CrossLogin")["data"].keys() >= {"uuid", "neutral"}
 
 
-def test_forms_base64_doubled_slashes_and_any_case_work_too(box):
+def test_login_accepts_forms_base64_doubled_slashes_and_any_case(box):
     coded = base64.b64encode(json.dumps(BEFORE).encode()).decode()
     who = {"Account": box.holder.username, "PWD": box.holder.password}
     answer = box.ask("/api//v2/common/crosslogin", who, token=coded, form=True)
@@ -196,49 +196,49 @@ def test_forms_base64_doubled_slashes_and_any_case_work_too(box):
         assert box.ask(path, plant, token=token, form=True)["code"] == "0"
 
 
-def test_a_timestamp_may_come_back_as_text(box):
+def test_token_timestamp_may_be_text(box):
     assert box.ask(OWNER, token={**box.token, "timestamp": str(box.token["timestamp"])})["code"] == "0"
 
 
 @pytest.mark.parametrize("path", [LOGIN, DETAIL, OWNER])
 @pytest.mark.parametrize("token", ["", "nonsense", "[1]", "bm9uc2Vuc2U="])
-def test_without_a_token_header_nothing_is_answered(box, path, token):
+def test_missing_or_invalid_token_header_is_rejected(box, path, token):
     assert str(box.ask(path, token=token)["code"]) == "100000"
 
 
-def test_an_unfinished_token_has_no_access(box):
+def test_token_without_login_has_no_access(box):
     assert box.ask(DETAIL, token=BEFORE)["code"] == "100001"
     assert box.ask("/api/PowerStationMonitor/QueryPowerStationMonitorForApp", token=BEFORE)["code"] == 100001
 
 
 @pytest.mark.parametrize("change", [{"client": "web"}, {"token": "0" * 32}, {"uid": "somebody"}])
-def test_a_token_that_is_not_the_one_given_has_expired(box, change):
+def test_changed_token_is_reported_as_expired(box, change):
     assert box.ask(OWNER, token={**box.token, **change})["code"] == "100002"
 
 
-def test_a_token_is_known_to_its_own_host_only(box):
+def test_token_is_valid_for_its_own_host_only(box):
     assert box.ask(OWNER, origin="http://elsewhere")["code"] == "100002"
 
 
-def test_a_new_login_replaces_the_old_session(box):
+def test_new_login_replaces_the_old_session(box):
     old = box.token
     box.log_in()
     assert box.ask(OWNER, token=old)["code"] == "100002"
     assert box.ask(OWNER)["code"] == "0"
 
 
-def test_a_wrong_password_claims_to_be_no_error(box):
+def test_wrong_password_is_not_flagged_as_error(box):
     answer = box.ask(LOGIN, {"account": box.holder.username, "pwd": "wrong"}, token=BEFORE)
     assert (answer["hasError"], answer["code"], answer["data"]) == (False, 100005, None)
 
 
-def test_an_unknown_plant_is_an_inner_exception(box):
+def test_unknown_plant_returns_innerexception(box):
     answer = box.ask(DETAIL, {"powerStationId": "ERRORCODE"})
     assert (answer["hasError"], answer["code"], answer["data"]) == (True, "innerexception", "")
 
 
 @pytest.mark.parametrize("odd", ["\ud800", {}, [1], 7, None, "x" * 10_000])
-def test_odd_values_are_answered_like_wrong_ones(box, odd):
+def test_odd_values_are_rejected_like_wrong_ones(box, odd):
     who = {"account": box.holder.username, "pwd": box.holder.password}
     assert box.ask(LOGIN, who, token={**BEFORE, "client": odd})["code"] == 0
     assert box.ask(LOGIN, {"account": odd, "pwd": odd}, token=BEFORE)["code"] == 100005
@@ -249,11 +249,11 @@ def test_odd_values_are_answered_like_wrong_ones(box, odd):
     assert box.ask(path, {"page_size": odd, "page_index": odd})["code"] == 0
 
 
-def test_a_path_that_is_none_is_not_found(box):
+def test_unknown_path_returns_404(box):
     assert box.told("/api/v2/PowerStation/Nothing").status == 404
 
 
-def test_tokens_live_as_long_as_the_fault_says(box):
+def test_fault_expire_limits_the_token_lifetime(box):
     box.fault(expire="60")
     box.wait(seconds=59)
     assert box.ask(OWNER)["code"] == "0"
@@ -263,7 +263,7 @@ def test_tokens_live_as_long_as_the_fault_says(box):
     assert box.ask(OWNER)["code"] == "0"
 
 
-def test_asking_too_often_is_throttled_until_the_cloud_has_rested(box):
+def test_rate_limit_ends_after_five_minutes(box):
     box.fault(rate="3")
     codes = [box.ask(OWNER)["code"] for _ in range(3)]
     assert codes == ["0", "0", "GY0429"]
@@ -273,16 +273,16 @@ def test_asking_too_often_is_throttled_until_the_cloud_has_rested(box):
     assert box.ask(OWNER)["code"] == "0"
 
 
-def test_success_may_hold_nothing(box):
+def test_fault_empty_returns_success_without_data(box):
     box.fault(empty="*1")
     assert box.detail("single")["data"] == {}
     assert box.detail("single")["data"]["info"]
 
 
-# What the answers say
+# Responses
 
 
-def test_the_list_is_cut_into_pages(box):
+def test_plant_list_is_paged(box):
     path = "/api/PowerStationMonitor/QueryPowerStationMonitorForApp"
     pages = [box.ask(path, {"page_size": "3", "page_index": str(page)})["data"] for page in (1, 2, 3)]
     assert [len(page) for page in pages] == [3, 1, 0]
@@ -291,7 +291,7 @@ def test_the_list_is_cut_into_pages(box):
 
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
 @pytest.mark.parametrize("family", EMULATION.families())
-def test_the_numbers_of_one_answer_agree_with_one_another(start, family):
+def test_numbers_within_one_response_are_consistent(start, family):
     box = Box(start)
     box.log_in()
     data = box.detail(family)["data"]
@@ -315,7 +315,7 @@ def test_the_numbers_of_one_answer_agree_with_one_another(start, family):
 
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
 @pytest.mark.parametrize("family", ["hybrid", "meter"])
-def test_the_powerflow_balances_and_never_has_a_sign(start, family):
+def test_powerflow_balances_and_is_unsigned(start, family):
     box = Box(start)
     box.log_in()
     flow = box.detail(family)["data"]["powerflow"]
@@ -328,7 +328,7 @@ def test_the_powerflow_balances_and_never_has_a_sign(start, family):
 
 
 @pytest.mark.parametrize("start", [NOON, NIGHT])
-def test_the_forms_of_one_moment_agree_in_their_zones(start):
+def test_all_formats_of_one_time_agree_in_their_zones(start):
     for number in range(4):
         box = Box(start, accounts=4)
         box.holder = box.emulator.accounts[number]
@@ -344,7 +344,7 @@ def test_the_forms_of_one_moment_agree_in_their_zones(start):
         assert data["info"]["time_span"] == -2.0
 
 
-def test_asleep_the_live_values_are_zero_the_counters_stay_and_the_last_word_is_from_before_sunset():
+def test_offline_inverter_reports_zero_power_and_its_last_daytime_upload():
     box = Box(NIGHT)
     box.log_in()
     row = box.detail("single")["data"]["inverter"][0]
@@ -353,13 +353,13 @@ def test_asleep_the_live_values_are_zero_the_counters_stay_and_the_last_word_is_
     assert row["last_refresh_time"].startswith("06/20/2026 2")
 
 
-def test_what_is_not_there_is_a_sentinel(box):
+def test_missing_parts_are_reported_as_sentinels(box):
     full = box.detail("single")["data"]["inverter"][0]["invert_full"]
     assert (full["vpv4"], full["vac2"], full["fac3"], full["soc"]) == (6553.5, 6553.5, 655.35, 536.0)
     assert full["pmeter"] == full["pac"]
 
 
-def test_every_inverter_of_a_plant_has_a_serial_and_a_home_of_its_own(box):
+def test_inverters_of_one_plant_differ_in_serial_and_energy(box):
     rows = box.detail("several")["data"]["inverter"]
     assert len({row["sn"] for row in rows}) == len({row["etotal"] for row in rows}) == 3
     assert all(len(row["sn"]) == 16 for row in rows)

@@ -1,4 +1,4 @@
-"""SEMS+ in a box, and the two eras: its door, one session over both dialects, two regions, and each fault."""
+"""Tests of the emulated SEMS+: authentication, one session across dialects, deprecation, regions and faults."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def box(door):
 
 @pytest.fixture
 def hosts():
-    """A caller of each of the two regions' ports."""
+    """Raw clients of both regions' ports, and the ready line."""
     emulator = world()
     with serve_in_thread(emulator) as ready:
         callers = [Remote(emulator, ready[name]) for name in ("url", "second")]
         yield *callers, ready
         for one in callers:
-            one.wire_name.close()
+            one.connection.close()
 
 
-def test_every_declared_call_of_both_dialects_is_answered():
+def test_every_declared_call_of_both_dialects_has_a_handler():
     assert (PLUS_ROUTER.unhandled(), LEGACY_ROUTER.unhandled()) == (set(), set())
 
 
-# The door
+# Authentication
 
 
-def test_a_login_gives_a_token_and_says_where_to_go_on(door):
+def test_login_returns_token_and_data_server(door):
     answer = door.plus_login()
     data = answer["data"]
     assert (answer["code"], len(answer["traceId"])) == ("00000", 32)
@@ -66,14 +66,14 @@ def test_a_login_gives_a_token_and_says_where_to_go_on(door):
     assert door.flow("hybrid")["code"] == "00000"
 
 
-def test_the_classic_password_or_a_wrong_one_is_refused(door):
+def test_login_rejects_plain_and_wrong_passwords(door):
     for password in (door.holder.password, coded("wrong"), ""):
         assert door.plus_login(pwd=password)["code"] == "100005"
     assert door.plus_login(account="nobody@example.com")["code"] == "100005"
 
 
 @pytest.mark.parametrize("missing", FLAGS)
-def test_without_each_of_its_flags_a_login_succeeds_and_opens_nothing(door, missing):
+def test_login_without_a_flag_succeeds_without_session(door, missing):
     flags = {name: value for name, value in FLAGS.items() if name != missing}
     answer = door.plus_login(flags=flags)
     assert answer["code"] == "00000"
@@ -81,15 +81,15 @@ def test_without_each_of_its_flags_a_login_succeeds_and_opens_nothing(door, miss
     assert door.flow("hybrid")["code"] == "100001"
 
 
-def test_terms_that_are_not_accepted_open_nothing(door):
+def test_login_without_accepted_terms_has_no_session(door):
     assert "token" not in door.plus_login(flags=FLAGS | {"agreement": 0})["data"]
 
 
-def test_the_web_page_may_send_its_client_and_language_instead(door):
+def test_login_accepts_client_and_language_instead_of_flags(door):
     assert door.plus_login(flags={"version": "", "client": "semsPlusWeb", "language": "en"})["data"]["token"]
 
 
-def test_an_account_is_not_one_of_the_chinese_region(door):
+def test_login_to_the_chinese_region_is_abnormal(door):
     assert door.plus_login(flags=FLAGS | {"isChinese": True})["code"] == "C0602"
 
 
@@ -97,19 +97,19 @@ def test_an_account_is_not_one_of_the_chinese_region(door):
     "signature",
     ["nonsense", base64.b64encode(b"00@1790000000000").decode(), signed(WEB)[:-4], signed(WEB | {"uid": "somebody"})],
 )
-def test_a_web_client_has_to_sign_its_login_and_its_calls(door, signature):
+def test_web_client_must_sign_logins_and_calls(door, signature):
     answer = door.plus_login(signature=signature)
     assert (answer["code"], answer["translationCode"]) == ("100004", "parameter_error")
     door.plus_login()
     assert door.flow("hybrid", signature=signature)["code"] == "100004"
 
 
-def test_a_signature_is_checked_by_the_moment_it_names_itself(box):
+def test_signature_is_checked_with_its_own_timestamp(box):
     for at in (1, 1795000000000):
         assert box.flow("hybrid", signature=signed(box.token, at))["code"] == "00000"
 
 
-def test_before_september_a_login_needs_no_client_and_no_signature(door):
+def test_login_needs_client_and_signature_only_since_september(door):
     assert door.plus_login(token={})["data"]["client"] == ""
     assert door.flow("hybrid", signature="")["code"] == "00000"
     door.fault(september=True)
@@ -118,19 +118,19 @@ def test_before_september_a_login_needs_no_client_and_no_signature(door):
     assert door.plus_login()["code"] == "00000"
 
 
-def test_without_a_token_header_or_with_an_empty_one_there_is_no_session(box):
+def test_missing_or_empty_token_has_no_session(box):
     assert box.ask(PLUS_LIST, token={})["code"] == "100001"
     assert box.flow("hybrid", token=WEB)["code"] == "100001"
 
 
 @pytest.mark.parametrize("change", [{"client": "semsPlusAndroid"}, {"token": "0" * 32}, {"uid": "somebody"}])
-def test_a_token_that_is_not_the_one_given_is_an_abnormal_login(box, change):
+def test_changed_token_is_an_abnormal_login(box, change):
     answer = box.flow("hybrid", token=box.token | change)
     assert (answer["code"], answer["translationCode"]) == ("C0602", "account_login_abnormal")
     assert "data" not in answer
 
 
-def test_a_token_runs_out_and_is_known_to_its_own_host_only(box):
+def test_token_expires_and_is_valid_for_its_own_host_only(box):
     box.fault(expire="60")
     box.wait(seconds=59)
     assert box.flow("hybrid")["code"] == "00000"
@@ -141,18 +141,18 @@ def test_a_token_runs_out_and_is_known_to_its_own_host_only(box):
     assert box.flow("hybrid")["code"] == "100002"
 
 
-def test_somebody_else_who_logs_in_makes_our_session_abnormal(box):
+def test_session_replaced_by_another_login_is_abnormal(box):
     box.fault(rival=True)
     box.wait(seconds=300)
     assert box.flow("hybrid")["code"] == "C0602"
 
 
-def test_a_token_that_served_enough_has_run_out(box):
+def test_fault_flaky_expires_the_token_after_its_uses(box):
     box.fault(flaky="1")
     assert [box.flow("hybrid")["code"] for _ in range(2)] == ["00000", "100002"]
 
 
-def test_asking_too_often_is_throttled_in_both_dialects_alike(box):
+def test_rate_limit_applies_to_both_dialects(box):
     box.fault(rate="2")
     assert [box.flow("hybrid")["code"] for _ in range(2)] == ["00000", "GY0429"]
     assert str(box.log_in()["code"]) == "GY0429"
@@ -161,7 +161,7 @@ def test_asking_too_often_is_throttled_in_both_dialects_alike(box):
 
 
 @pytest.mark.parametrize("odd", ["\ud800", {}, [1], 7, None, "x" * 10_000])
-def test_odd_values_are_answered_like_wrong_ones(box, odd):
+def test_odd_values_are_rejected_like_wrong_ones(box, odd):
     assert box.ask(FLOW, {"stationId": odd}, verb="GET")["code"] == "100025"
     assert box.plus_login(account=odd)["code"] == "100005"
     assert box.flow("hybrid", token=box.token | {"token": odd}, signature=signed(WEB))["code"] == "100004"
@@ -171,20 +171,20 @@ def test_odd_values_are_answered_like_wrong_ones(box, odd):
     assert box.ask(REMOTE + "setDeviceFunctionParameters", {"sn": odd, "addressMap": odd})["code"] == "100025"
 
 
-def test_a_path_that_is_none_is_not_found(box):
+def test_unknown_path_returns_404(box):
     assert box.ask("/web/sems/sems-plant/api/nothing") == {"error_msg": "404 Route Not Found", "status": 404}
 
 
-def test_plants_and_devices_of_others_are_no_access(box):
+def test_foreign_plants_and_devices_are_denied(box):
     assert box.ask(FLOW, {"stationId": "somebody"}, verb="GET")["code"] == "100025"
     path = "/web/sems/sems-plant/api/equipments/somebody/telemetry"
     assert box.ask(path, {"deviceType": "INVERTER"}, verb="GET")["code"] == "100025"
 
 
-# One session over both dialects
+# One session across both dialects
 
 
-def test_a_login_to_either_dialect_ends_the_session_of_the_other(door):
+def test_login_ends_the_session_of_the_other_dialect(door):
     door.plus_login()
     plus = door.token
     door.log_in()
@@ -196,21 +196,21 @@ def test_a_login_to_either_dialect_ends_the_session_of_the_other(door):
     assert door.flow("hybrid")["code"] == "00000"
 
 
-def test_a_session_of_the_phone_app_is_none_at_the_gateway(door):
+def test_app_session_is_invalid_at_the_gateway(door):
     token = door.log_in()["data"]
     assert door.flow("hybrid", token=token)["code"] == "C0602"
 
 
-def test_a_session_of_sems_plus_opens_the_portal_until_september(box):
+def test_plus_session_is_valid_at_the_portal_until_september(box):
     assert box.ask(OWNER)["code"] == "0"
     box.fault(september=True)
     assert box.ask(PLANT, {"powerStationId": box.plants["single"].id})["code"] == "100002"
 
 
-# The eras
+# Deprecation
 
 
-def test_since_september_only_the_known_calls_of_the_portal_have_answers(door):
+def test_fault_september_leaves_only_the_surviving_portal_calls(door):
     door.log_in()
     door.fault(september=True)
     answer = door.detail("hybrid")
@@ -234,7 +234,7 @@ def test_since_september_only_the_known_calls_of_the_portal_have_answers(door):
     assert door.flow("hybrid")["data"]["pSystem"] > 0
 
 
-def test_an_account_moves_to_sems_plus_while_it_is_being_read(door):
+def test_account_moves_to_sems_plus_during_use(door):
     door.fault(classic=True)
     assert door.plus_login() == {"error_msg": "404 Route Not Found", "status": 404}
     door.log_in()
@@ -245,7 +245,7 @@ def test_an_account_moves_to_sems_plus_while_it_is_being_read(door):
     assert door.flow("hybrid")["data"]["status"] == "1"
 
 
-def test_a_plant_of_station_type_2_makes_the_portal_s_session_look_expired(door):
+def test_fault_station2_reports_an_expired_portal_session(door):
     door.fault(station2=True)
     door.log_in()
     assert door.detail("hybrid")["code"] == "100002"
@@ -256,7 +256,7 @@ def test_a_plant_of_station_type_2_makes_the_portal_s_session_look_expired(door)
     assert door.flow("hybrid")["data"]["soc"] >= 0
 
 
-def test_logins_may_wait_for_terms_and_leave_the_old_session_alone(door):
+def test_fault_agreement_keeps_the_old_session(door):
     door.log_in()
     door.fault(agreement=True)
     assert door.log_in()["data"] == {"agreement_agreement": 0}
@@ -264,14 +264,14 @@ def test_logins_may_wait_for_terms_and_leave_the_old_session_alone(door):
     assert door.ask(OWNER)["code"] == "0"
 
 
-def test_logins_may_not_say_where_to_go_on(door):
+def test_fault_no_api_omits_the_data_server(door):
     door.fault(no_api=True)
     assert "api" not in door.log_in()
     assert "api" not in door.plus_login()["data"]
     assert door.flow("hybrid")["code"] == "00000"
 
 
-def test_a_classic_login_may_lead_to_the_gateway_where_no_classic_path_exists(door):
+def test_fault_gateway_names_a_server_without_portal_paths(door):
     door.fault(gateway=True)
     answer = door.log_in()
     assert answer["api"] == "http://emulator/sems/"
@@ -282,7 +282,7 @@ def test_a_classic_login_may_lead_to_the_gateway_where_no_classic_path_exists(do
     assert door.flow("hybrid")["code"] == "00000"
 
 
-def test_success_may_hold_nothing_here_too(box):
+def test_fault_empty_returns_success_without_data(box):
     box.fault(empty="*1")
     assert box.flow("hybrid")["data"] == {}
     assert box.flow("hybrid")["data"]["id"]
@@ -291,7 +291,7 @@ def test_success_may_hold_nothing_here_too(box):
 # Two regions on two ports
 
 
-def test_the_ready_line_names_both_regions_and_both_dialects(hosts):
+def test_ready_line_lists_both_regions_and_both_dialects(hosts):
     first, _, ready = hosts
     assert ready["second"] != ready["url"]
     assert ready["semsplus"] == ready["url"] + "/web/sems/"
@@ -299,7 +299,7 @@ def test_the_ready_line_names_both_regions_and_both_dialects(hosts):
     assert first.plus_login()["data"]["api"] == ready["url"] + "/web/sems"
 
 
-def test_an_account_of_the_other_region_is_sent_there_and_known_only_there(hosts):
+def test_fault_region_redirects_the_account_to_the_other_host(hosts):
     first, second, ready = hosts
     first.fault(region=True)
     second.token = first.plus_login()["data"]
@@ -314,14 +314,14 @@ def test_an_account_of_the_other_region_is_sent_there_and_known_only_there(hosts
     assert second.plus_login()["data"]["api"] == ready["second"] + "/web/sems"
 
 
-def test_a_wrong_region_may_also_refuse_the_login(hosts):
+def test_fault_region_refuse_rejects_the_login(hosts):
     first, second, _ = hosts
     first.fault(region="refuse")
     assert first.plus_login()["code"] == "C0602"
     assert second.plus_login()["data"]["token"]
 
 
-def test_without_the_fault_each_port_is_a_host_with_sessions_of_its_own(hosts):
+def test_each_port_has_its_own_sessions(hosts):
     first, second, _ = hosts
     second.token = first.plus_login()["data"]
     assert second.flow("hybrid")["code"] == "100002"

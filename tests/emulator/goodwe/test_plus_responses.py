@@ -1,4 +1,4 @@
-"""What the emulated SEMS+ says: the truth of the homes, the same as the portal, and settings that are kept."""
+"""Tests of the emulated SEMS+ responses: they match the simulation and the portal, and settings are stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def factors(groups):
 
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
 @pytest.mark.parametrize("family", EMULATION.families())
-def test_the_flow_is_the_truth_in_kilowatt_and_leaves_out_what_is_not_there(start, family):
+def test_flow_matches_the_simulation_and_omits_missing_parts(start, family):
     box = Caller(world(start))
     box.plus_login()
     site = box.plants[family]
@@ -54,7 +54,7 @@ def test_the_flow_is_the_truth_in_kilowatt_and_leaves_out_what_is_not_there(star
         (EVENING, {"pGrid": ["pConsum"]}),
     ],
 )
-def test_every_source_names_its_sinks(start, flows):
+def test_flow_lists_the_sinks_of_every_source(start, flows):
     box = Caller(world(start))
     box.plus_login()
     assert box.flow("hybrid")["data"]["flows"] == flows
@@ -62,7 +62,7 @@ def test_every_source_names_its_sinks(start, flows):
 
 @pytest.mark.parametrize("start", [NOON, EVENING, NIGHT])
 @pytest.mark.parametrize("family", EMULATION.families())
-def test_both_dialects_tell_the_same_of_a_plant(start, family):
+def test_plant_data_is_the_same_in_both_dialects(start, family):
     box = Caller(world(start))
     box.log_in()
     detail = box.detail(family)["data"]
@@ -87,7 +87,7 @@ def test_both_dialects_tell_the_same_of_a_plant(start, family):
         assert abs(box.flow(family)["data"]["pGrid"]) * 1000 == pytest.approx(float(flow["grid"][:-3]), abs=1)
 
 
-def test_the_battery_of_a_hybrid_is_found_behind_its_inverter(box):
+def test_battery_of_a_hybrid_is_a_related_device(box):
     devices = box.inventory("hybrid")
     assert {row["deviceType"] for row in devices.values()} == {"INVERTER", "BATTERY_RACK", "DONGLE"}
     assert devices[box.plants["hybrid"].devices[0]] | {"status": 5, "subtype": "store"} in devices.values()
@@ -102,7 +102,7 @@ def test_the_battery_of_a_hybrid_is_found_behind_its_inverter(box):
     assert box.device("hybrid", "telemetry", "BATTERY_RACK", rack) == []
 
 
-def test_a_smart_meter_counts_what_the_flow_says(box):
+def test_smart_meter_agrees_with_the_flow(box):
     (meter,) = [sn for sn, row in box.inventory("meter").items() if row["deviceType"] == "SMART_METER"]
     measured = factors(box.device("meter", "telemetry", "SMART_METER", meter))
     assert float(measured["totalPac"]) == box.flow("meter")["data"]["pGrid"]
@@ -114,12 +114,12 @@ def test_a_smart_meter_counts_what_the_flow_says(box):
     assert spans == sorted(spans)
 
 
-def test_a_device_says_what_it_is(box):
+def test_information_returns_model_and_rated_power(box):
     told = {row["code"]: row["data"] for row in box.device("hybrid", "information")}
     assert (told["modelType"], told["ratedPower"], told["deviceType"]) == ("GW10K-ET", "10", "INVERTER_STORE")
 
 
-def test_days_add_up_to_the_month_and_months_to_the_year(box):
+def test_statistics_of_days_months_and_years_add_up(box):
     def series(answer):
         return {one["item"]: {row["date"]: row["val"] for row in one["statisticsList"]} for one in answer["dataList"]}
 
@@ -133,7 +133,7 @@ def test_days_add_up_to_the_month_and_months_to_the_year(box):
         assert sum(months[item].values()) == pytest.approx(years[item]["2026"], abs=0.1)
 
 
-def test_the_sums_of_a_range_fit_one_another(box):
+def test_statistics_sums_are_consistent(box):
     sums = box.statistics("hybrid", "2026-06-20", "2026-06-20", "day")["data"]
     assert sums["production"] == pytest.approx(sums["proSelfConsum"] + sums["proGrid"], abs=0.02)
     assert sums["contributionRate"] == pytest.approx(100 * sums["proSelfConsum"] / sums["proConsum"], abs=0.1)
@@ -145,13 +145,13 @@ def test_the_sums_of_a_range_fit_one_another(box):
     assert box.statistics("hybrid", "2026-06-20", "2026-06-20", "total")["code"] == "S0327"
 
 
-def test_a_plant_without_a_meter_has_no_word_on_the_grid(box):
+def test_statistics_without_meter_have_no_grid_energies(box):
     told = box.statistics("single", "2026-06-20", "2026-06-20", "day")["data"]
     assert [one["item"] for one in told["dataList"]] == ["proSystemTotalStats"]
     assert "proConsum" not in told
 
 
-def test_the_curves_of_a_day_end_now_and_are_those_of_the_portal(box):
+def test_power_curves_end_now_and_match_the_portal(box):
     site = box.plants["hybrid"]
     day = {"startTime": "2026-06-21 00:00:00", "endTime": "2026-06-21 23:59:59", "timeScale": 1, "timeZone": 2}
     fields = {"stationId": site.id, "items": ["pSystem", "pGrid", "soc"], **day}
@@ -168,7 +168,7 @@ def test_the_curves_of_a_day_end_now_and_are_those_of_the_portal(box):
     assert lines["PCurve_Power_SOC"]["12:05"] is None
 
 
-def test_the_portal_s_charts_are_days_months_and_years_up_to_a_day(box):
+def test_portal_charts_end_on_the_requested_day(box):
     box.log_in()
     site = box.plants["hybrid"]
     for span, first, last, count in (
@@ -185,10 +185,10 @@ def test_the_portal_s_charts_are_days_months_and_years_up_to_a_day(box):
         assert data["modelData"]["sum"] == pytest.approx(sum(point["y"] for point in line["xy"]), abs=0.2)
 
 
-# Orders
+# Settings
 
 
-def test_a_setting_written_is_a_setting_read(box):
+def test_written_setting_is_read_back(box):
     site = box.plants["hybrid"]
     functions = {"47545": "2013217017330515970", "47546": "1991791639537946635"}
     asked = {"sn": site.devices[0], "addresses": list(functions), "addrFuncMap": functions}
@@ -204,28 +204,28 @@ def test_a_setting_written_is_a_setting_read(box):
     ("address", "value", "function"),
     [("80017", 9, STATUS_FUNCTION), ("80017", 2, "0"), ("80017", "x", STATUS_FUNCTION), ("12345", 1, STATUS_FUNCTION)],
 )
-def test_an_order_no_device_can_follow_fails_and_changes_nothing(box, address, value, function):
+def test_invalid_write_fails_and_changes_nothing(box, address, value, function):
     serial = box.plants["single"].devices[0]
     order = {"sn": serial, "addressMap": {address: value}, "addrFuncMap": {address: function}}
     assert box.ask(REMOTE + "setDeviceFunctionParameters", order)["code"] == "R0305"
     assert not any(box.plants["single"].settings.get(serial, {}).values())
 
 
-def test_what_a_device_does_not_have_cannot_be_read(box):
+def test_missing_register_cannot_be_read(box):
     asked = {"sn": box.plants["single"].devices[0], "addresses": ["47545"], "addrFuncMap": {}}
     assert box.ask(REMOTE + "get-cache-device-function-parameters", asked)["code"] == "read_fail"
 
 
-def test_the_menu_of_a_device_names_the_addresses_it_takes(box):
+def test_function_menus_list_the_writable_addresses(box):
     path = "/web/sems/sems-remote/api/v2/address/remote/getDeviceFunctionTabMenus"
     told = box.ask(path, {"sn": box.plants["single"].devices[0], "menuId": "1"})["data"]["functionMenus"]
     assert [(row["address"], row["functionId"]) for row in told] == [("80017", STATUS_FUNCTION)]
 
 
-# What the portal still says, call by call
+# Surviving calls of the portal
 
 
-def test_the_small_calls_of_the_portal_say_what_its_big_one_does(box):
+def test_overview_calls_agree_with_monitor_detail(box):
     box.log_in()
     for family, site in box.plants.items():
         big = box.detail(family)["data"]
@@ -244,7 +244,7 @@ def test_the_small_calls_of_the_portal_say_what_its_big_one_does(box):
         assert [row["sn"] for row in told] == list(site.devices)
 
 
-def test_a_report_an_export_and_the_days_agree_on_a_plant(box):
+def test_report_and_daily_energies_agree(box):
     box.log_in()
     plant = box.plants["meter"].id
     asked = {"date": "2026-05", "pw_id": plant, "page_index": 1, "page_size": 8, "is_report": 1}
@@ -258,7 +258,7 @@ def test_a_report_an_export_and_the_days_agree_on_a_plant(box):
     assert file.startswith("http://emulator/")
 
 
-def test_a_column_is_one_quantity_of_one_inverter_in_the_account_s_dates(box):
+def test_inverter_column_uses_the_account_date_format(box):
     box.log_in()
     pattern = box.detail("meter")["data"]["info"]["date_format"]
     serial = box.plants["meter"].devices[0]
@@ -278,7 +278,7 @@ def test_a_column_is_one_quantity_of_one_inverter_in_the_account_s_dates(box):
 
 
 @pytest.mark.parametrize("odd", ["", "yesterday", "9999-12-31", {}, 7])
-def test_odd_days_are_an_error_of_the_portal_s_own(box, odd):
+def test_invalid_days_return_a_portal_error(box, odd):
     box.log_in()
     plant = box.plants["single"].id
     for path in ("/api/v2/Charts/GetChartByPlant", "/api/v2/PowerStationMonitor/GetPowerStationPacByDayForApp"):

@@ -1,4 +1,4 @@
-"""Conversations with the SEMS Portal as scripts: given these replies, expect these requests."""
+"""Protocol tests of the SEMS Portal: logins, sessions, errors and plant lists, with scripted responses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ EXPIRED = refused(100002, "The authorization has expired, please log in again.")
 
 
 def account(server=SERVER):
-    """An account of the classic portal, which SEMS+ has just turned away."""
+    """Return the protocol of an account that uses the SEMS Portal and was just rejected by SEMS+."""
     session = Session(server)
     session.facts = {"dialect": "legacy", "tried": {"plus": NOON}}
     return AccountProtocol(GoodWeProtocol(), session, Credentials(USER, Secret(PASSWORD)))
@@ -72,17 +72,17 @@ def turned_away(*replies, talk=None, call=None):
     return caught.value
 
 
-# The way in
+# Login
 
 
-def test_the_login_names_our_client_and_sends_the_account_as_json():
+def test_login_sends_client_and_credentials_as_json():
     (request,), _ = script(account().execute(ENSURE_SESSION, NOON), [login()])
     assert (request.verb, request.url) == ("POST", "https://www.semsportal.com/api/v2/Common/CrossLogin")
     assert json.loads(request.body) == {"account": USER, "pwd": PASSWORD}
     assert json.loads(request.headers["Token"]) == {"version": "v2.1.0", "client": "ios", "language": "en"}
 
 
-def test_the_token_goes_back_as_it_came_and_to_the_host_the_login_named():
+def test_requests_send_the_token_unchanged_to_the_data_server():
     (request,), detail = ask(logged_in(), told(DETAIL))
     assert request.url == EU + "v3/PowerStation/GetMonitorDetailByPowerstationId"
     assert json.loads(request.headers["Token"]) == TOKEN
@@ -91,19 +91,19 @@ def test_the_token_goes_back_as_it_came_and_to_the_host_the_login_named():
 
 
 @pytest.mark.parametrize("version", [1, "v1", "1", "V1"])
-def test_every_generation_of_a_call_can_be_asked(version):
+def test_call_accepts_every_version_spelling(version):
     (request,), _ = ask(logged_in(), told(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT, version))
     assert request.url == EU + "v1/PowerStation/GetMonitorDetailByPowerstationId"
     assert json.loads(request.body) == {"powerStationId": PLANT}
 
 
-def test_a_generation_that_is_none_is_refused_before_anything_is_sent():
-    with pytest.raises(ValueError, match="v1, v2 and v3"):
+def test_invalid_version_is_rejected_before_any_request():
+    with pytest.raises(ValueError, match="v1, v2 or v3"):
         GoodWeCalls.monitor_detail.flow(PLANT, "../../evil")
 
 
 @pytest.mark.parametrize("api", [None, "", " "])
-def test_an_account_that_is_told_no_host_stays_where_it_logged_in(api):
+def test_login_without_data_server_uses_the_login_host(api):
     assert logged_in(api).session.base == SERVER
 
 
@@ -115,11 +115,11 @@ def test_an_account_that_is_told_no_host_stays_where_it_logged_in(api):
         "https://semsplus.goodwe.com/api/",
     ],
 )
-def test_a_host_of_the_vendor_is_followed(api):
+def test_login_follows_a_data_server_of_the_vendor(api):
     assert logged_in(api).session.base == api.rstrip("/") + "/"
 
 
-def test_the_configured_server_is_followed_without_https():
+def test_login_follows_the_configured_server_without_https():
     talk = logged_in("http://127.0.0.1:8080/api/", server=resolve_server("http://127.0.0.1:8080"))
     assert talk.session.base == "http://127.0.0.1:8080/api/"
 
@@ -138,7 +138,7 @@ def test_the_configured_server_is_followed_without_https():
         "ftp://eu.semsportal.com/",
     ],
 )
-def test_any_other_host_is_never_sent_the_session(api):
+def test_login_rejects_any_other_data_server(api):
     talk = account()
     with pytest.raises(e.WrongRegion):
         script(talk.execute(ENSURE_SESSION, NOON), [login(api)])
@@ -148,22 +148,22 @@ def test_any_other_host_is_never_sent_the_session(api):
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/web/sems", "/web/sems/"])
-def test_an_address_means_the_same_with_and_without_its_path(path):
+def test_resolve_server_ignores_the_path(path):
     assert resolve_server("http://127.0.0.1:8080" + path) == "http://127.0.0.1:8080/api/"
 
 
-def test_an_unknown_region_is_a_mistake_of_the_configuration():
+def test_resolve_server_rejects_an_unknown_region():
     with pytest.raises(e.ConfigError, match="global, eu, us, au, hk, cn"):
         resolve_server("mars")
 
 
 @pytest.mark.parametrize("code", [0, "0", "00000"])
-def test_success_is_the_code_whatever_its_type_and_the_words(code):
+def test_success_code_may_have_any_type(code):
     _, detail = ask(logged_in(), told(DETAIL, code, "anything at all"))
     assert detail.info.id == PLANT
 
 
-# Logins that fail
+# Failed logins
 
 
 def failed_login(answer):
@@ -173,7 +173,7 @@ def failed_login(answer):
     return caught.value
 
 
-def test_a_wrong_password_is_told_although_the_answer_claims_no_error():
+def test_login_with_wrong_password_raises_invalid_credentials():
     error = failed_login(reply({"hasError": False, "code": 100005, "msg": "Email or password error.", "data": None}))
     assert type(error) is e.InvalidCredentials
     assert error.code == "100005"
@@ -181,31 +181,31 @@ def test_a_wrong_password_is_told_although_the_answer_claims_no_error():
 
 
 @pytest.mark.parametrize("data", [{"agreement_agreement": 0}, {**TOKEN, "token": ""}, {}, "", None])
-def test_success_without_a_token_asks_for_the_terms(data):
+def test_login_without_token_raises_terms_not_accepted(data):
     assert type(failed_login(login(data=data))) is e.TermsNotAccepted
 
 
-def test_a_login_the_cloud_cannot_do_is_not_the_password():
+def test_login_with_internal_error_does_not_blame_the_password():
     error = failed_login(refused(100000, "system error"))
     assert type(error) is e.RequestRefused
     assert "password is not the reason" in str(error)
 
 
-def test_an_unknown_code_of_a_login_is_told():
+def test_login_with_unknown_code_raises_login_failed():
     error = failed_login(refused(100028, f"no, {USER}"))
     assert type(error) is e.LoginFailed
     assert error.code == "100028"
 
 
-def test_a_login_too_many_waits():
+def test_throttled_login_waits():
     assert failed_login(refused("GY0429")).retry_after == 300
 
 
-# Sessions that end
+# Expired sessions
 
 
 @pytest.mark.parametrize("code", [100001, "100001", 100002, "100002"])
-def test_an_expired_session_is_renewed_once(code):
+def test_expired_session_is_renewed_once(code):
     requests, detail = ask(logged_in(), refused(code), login(), told(DETAIL))
     assert [one.url.rsplit("/", 1)[1] for one in requests] == [
         "GetMonitorDetailByPowerstationId",
@@ -217,14 +217,14 @@ def test_an_expired_session_is_renewed_once(code):
     assert detail.info.id == PLANT
 
 
-def test_a_session_that_stays_expired_names_the_known_causes():
+def test_persistently_expired_session_names_the_known_causes():
     error = turned_away(EXPIRED, login(), EXPIRED)
     assert type(error) is e.SessionExpired
     for cause in ("another login", "regional server", "client name", "stationType 2"):
         assert cause in str(error)
 
 
-def test_after_a_login_that_did_not_help_there_is_no_other_at_once():
+def test_futile_login_is_not_repeated_immediately():
     talk = logged_in()
     turned_away(EXPIRED, login(), EXPIRED, talk=talk)
     sent: list = []
@@ -233,22 +233,22 @@ def test_after_a_login_that_did_not_help_there_is_no_other_at_once():
     assert sent == []
 
 
-def test_a_renewed_session_follows_its_new_host():
+def test_renewed_session_uses_its_new_host():
     requests, _ = ask(logged_in(), EXPIRED, login("https://au.semsportal.com/api/"), told(DETAIL))
     assert requests[2].url.startswith("https://au.semsportal.com/api/")
 
 
-# Answers that are none
+# Invalid responses
 
 
 @pytest.mark.parametrize("data", [{}, "", None])
-def test_success_with_nothing_in_it_is_an_account_that_moved(data):
+def test_success_without_data_means_the_account_moved(data):
     error = turned_away(told(data))
     assert type(error) is e.RequestRefused
     assert "SEMS+" in str(error)
 
 
-def test_an_account_without_plants_has_an_empty_list():
+def test_plant_list_may_be_empty():
     _, rows = ask(logged_in(), told([], 0), call=GoodWeCalls.plant_list.flow())
     assert rows == ()
 
@@ -277,14 +277,14 @@ def test_an_account_without_plants_has_an_empty_list():
         (told({"record": 4, "list": []}), e.Unreadable),
     ],
 )
-def test_every_other_answer_has_its_error(answer, kind):
+def test_invalid_response_raises_its_error(answer, kind):
     error = turned_away(answer)
     assert type(error) is kind
     assert error.vendor == "goodwe"
     assert error.call == "monitor_detail"
 
 
-def test_the_cloud_s_own_wait_is_kept():
+def test_throttled_error_has_the_retry_delay_of_the_cloud():
     assert turned_away(refused("GY0429")).retry_after == 300
     assert turned_away(reply(b"", 429, retry_after="42")).retry_after == 42
 
@@ -296,27 +296,27 @@ def row(number):
     return {"powerstation_id": f"P{number}", "stationname": f"Roof {number}"}
 
 
-def test_the_list_of_plants_is_read_to_its_last_page():
+def test_plant_list_is_read_to_the_last_page():
     pages = [told([row(one) for one in range(14)], 0), told([row(14)], 0)]
     requests, rows = ask(logged_in(), *pages, call=GoodWeCalls.plant_list.flow())
     assert [one.id for one in rows] == [f"P{one}" for one in range(15)]
     assert [json.loads(one.body)["page_index"] for one in requests] == ["1", "2"]
 
 
-def test_a_list_whose_pages_are_all_the_same_ends():
+def test_plant_list_ends_at_a_repeated_page():
     same = told([row(one) for one in range(14)], 0)
     _, rows = ask(logged_in(), same, same, call=GoodWeCalls.plant_list.flow())
     assert len(rows) == 14
 
 
 @pytest.mark.parametrize("listed", [refused("100000", "ver is not fund"), told([], 0)])
-def test_where_the_list_says_nothing_the_owner_s_plant_is_asked_for(listed):
+def test_plants_fall_back_to_the_owner_plant(listed):
     requests, plants = ask(logged_in(), listed, told(PLANT), call=GoodWeSnapshots.plants.flow())
     assert requests[1].url == EU + "PowerStation/GetPowerStationIdByOwner"
     assert [plant.id for plant in plants] == [PLANT]
 
 
-def test_plants_are_listed_once_per_session_and_cost_one_request_each():
+def test_snapshots_list_plants_once_per_session():
     talk = logged_in()
     listed = told([row(1), row(2)], 0)
     first, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
@@ -329,14 +329,14 @@ def test_plants_are_listed_once_per_session_and_cost_one_request_each():
     assert len(relisted) == 3
 
 
-def test_nothing_printed_of_a_login_shows_its_secrets():
+def test_login_repr_hides_the_secrets():
     _, opened = ask(account(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD, 3))
     assert opened.client == "ios"
     assert TOKEN["token"] not in repr(opened)
     assert TOKEN["uid"] not in repr(opened)
 
 
-def test_a_login_asked_for_by_hand_goes_to_the_configured_server_without_the_old_token():
+def test_explicit_login_call_uses_the_configured_server_without_token():
     (request,), _ = ask(logged_in(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
     assert request.url == SERVER + "v2/Common/CrossLogin"
     assert "token" not in json.loads(request.headers["Token"])

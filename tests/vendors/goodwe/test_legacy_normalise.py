@@ -1,4 +1,4 @@
-"""What the SEMS Portal's answers become: fixtures written from the protocol's facts, and signs that must balance."""
+"""Tests of the mapping from SEMS Portal payloads to snapshots: fixtures, sign resolution and rejected values."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def read(data):
 
 
 @pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_a_scene_decodes_to_what_was_worked_out_by_hand(folder):
+def test_snapshot_of_fixture_matches_the_expected_values(folder):
     told = decoded((folder / "answer.json").read_bytes()).as_dict()
     expected = json.loads((folder / "expected.json").read_text())
     assert {name: told[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_a_scene_says_where_it_comes_from(folder):
+def test_fixture_documents_its_provenance(folder):
     about = tomllib.loads((folder / "about.toml").read_text())
     assert about["provenance"] == "documented"
     assert about["follows"]
 
 
 @pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_where_all_powers_are_known_they_balance(folder):
+def test_snapshot_powers_balance(folder):
     values = decoded((folder / "answer.json").read_bytes()).values
     powers = [values.get(name) for name in ("pv_power", "grid_power", "load_power")]
     if None not in powers:
@@ -63,11 +63,11 @@ def test_where_all_powers_are_known_they_balance(folder):
         assert load == pytest.approx(pv + grid + (values.get("battery_power") or 0.0), abs=2)
 
 
-# Directions
+# Signs
 
 
 def flow(pv, load, battery, *, flag=None, meter=True, charging=None):
-    """Return an answer for these powers under our signs; `flag` is what gridStatus claims."""
+    """Return a response for powers in the common signs; `flag` overrides gridStatus."""
     grid = load - pv - battery
     data = scene("hybrid-discharging")
     data["powerflow"] |= {
@@ -87,7 +87,7 @@ BATTERY = st.integers(-8_000, 8_000)
 
 
 @given(WATT, WATT, BATTERY, st.booleans())
-def test_the_decoded_signs_balance(pv, load, battery, meter):
+def test_signs_satisfy_the_energy_balance(pv, load, battery, meter):
     values = read(flow(pv, load, battery, meter=meter)).values
     assert values["load_power"] == load
     assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
@@ -95,32 +95,32 @@ def test_the_decoded_signs_balance(pv, load, battery, meter):
 
 
 @given(WATT, WATT, BATTERY, st.booleans())
-def test_a_flag_that_sticks_at_export_is_overruled(pv, load, battery, meter):
+def test_signs_ignore_a_grid_flag_stuck_at_export(pv, load, battery, meter):
     values = read(flow(pv, load, battery, flag=1, meter=meter)).values
     assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
 
 
 @given(WATT, WATT, BATTERY, st.sampled_from([-1, 0, 1]))
-def test_a_battery_flag_that_lies_is_overruled_by_the_balance(pv, load, battery, charging):
+def test_signs_ignore_a_wrong_battery_flag(pv, load, battery, charging):
     values = read(flow(pv, load, battery, charging=charging)).values
     assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
 
 
-def test_the_meter_is_believed_before_the_flag():
+def test_signs_prefer_the_meter_over_the_flag():
     importing = read(flow(1692, 1737, 0, flag=1))
     assert importing.values["grid_power"] == 45
     assert importing.sources["grid_power"].endswith("by pmeter")
     assert read(flow(2023, 2007, 0, flag=1)).values["grid_power"] == -16
 
 
-def test_the_meter_is_believed_before_a_balance_that_does_not_close():
+def test_signs_prefer_the_meter_over_an_open_balance():
     data = flow(0, 0, 0)
     data["powerflow"] |= {"pv": "3000(W)", "load": "500(W)", "grid": "1000(W)", "gridStatus": 1}
     data["inverter"][0]["invert_full"] |= {"pmeter": -1000.0}
     assert read(data).values["grid_power"] == 1000
 
 
-def test_a_meter_reading_that_only_repeats_pac_proves_nothing():
+def test_signs_ignore_a_meter_value_equal_to_pac():
     data = flow(2000, 4000, 0, flag=1)
     data["inverter"][0]["invert_full"] |= {"pmeter": 2000.0, "pac": 2000.0}
     found = read(data)
@@ -128,7 +128,7 @@ def test_a_meter_reading_that_only_repeats_pac_proves_nothing():
     assert found.sources["grid_power"].endswith("by balance")
 
 
-def test_without_meter_and_balance_the_flag_decides_and_no_flag_is_a_gap():
+def test_signs_fall_back_to_the_flag_or_none():
     data = flow(0, 0, 0, meter=False)
     data["powerflow"] |= {"pv": "", "load": "", "bettery": "", "grid": "700(W)", "gridStatus": -1}
     assert read(data).values["grid_power"] == 700
@@ -136,14 +136,14 @@ def test_without_meter_and_balance_the_flag_decides_and_no_flag_is_a_gap():
     assert read(data).values["grid_power"] is None
 
 
-def test_a_load_is_positive_whatever_its_flag_says():
+def test_load_power_is_positive_for_any_flag():
     data = flow(500, 900, 0)
     for status in (-1, 0, 1):
         data["powerflow"]["loadStatus"] = status
         assert read(data).values["load_power"] == 900
 
 
-def test_one_grid_connection_counted_by_two_inverters_is_counted_once():
+def test_grid_values_counted_by_two_inverters_are_used_once():
     data = flow(200, 1250, 1000)
     second = json.loads(json.dumps(data["inverter"][0])) | {"sn": "9010KETU00000099"}
     second["invert_full"] |= {"sn": "9010KETU00000099", "buy": 2.51}
@@ -157,7 +157,7 @@ def test_one_grid_connection_counted_by_two_inverters_is_counted_once():
     assert values["grid_export_energy_total"] == 4100.25
 
 
-def test_two_inverters_with_meters_of_their_own_are_added_up():
+def test_grid_energies_of_two_meters_are_summed():
     data = flow(200, 1250, 1000)
     second = json.loads(json.dumps(data["inverter"][0])) | {"sn": "9010KETU00000099"}
     second["invert_full"] |= {"buy": 7.0, "seller": 1.0, "total_buy": 10.0, "total_sell": 20.0, "pmeter": 0.0}
@@ -165,10 +165,10 @@ def test_two_inverters_with_meters_of_their_own_are_added_up():
     assert read(data).values["grid_import_energy_today"] == 9.5
 
 
-# Sleep, sentinels and parts that are not there
+# Offline plants, sentinels and missing parts
 
 
-def test_a_sleeping_plant_that_keeps_its_last_power_is_not_believed():
+def test_stale_power_of_a_sleeping_plant_is_rejected():
     data = scene("meter-importing")
     data["kpi"]["pac"] = data["inverter"][0]["out_pac"] = data["inverter"][0]["invert_full"]["outputpower"] = 3120.0
     data["powerflow"]["pv"] = "3120(W)"
@@ -178,26 +178,26 @@ def test_a_sleeping_plant_that_keeps_its_last_power_is_not_believed():
     assert found.values["grid_power"] == 1337
 
 
-def test_a_fault_is_told():
+def test_status_fault_is_reported():
     data = scene("meter-exporting")
     data["inverter"][0]["status"] = 2
     assert read(data).status is Status.FAULT
 
 
-def test_a_status_that_is_unknown_is_not_guessed():
+def test_unknown_status_is_none():
     data = scene("meter-exporting")
     data["inverter"][0]["status"] = data["info"]["status"] = 9
     assert read(data).status is None
 
 
 @pytest.mark.parametrize("soc", [536.0, 400.0, -1, None, "--", 65535])
-def test_a_state_of_charge_that_cannot_be_one_is_a_gap(soc):
+def test_implausible_state_of_charge_is_none(soc):
     data = scene("hybrid-charging")
     data["inverter"][0]["invert_full"]["soc"] = data["powerflow"]["soc"] = data["soc"]["power"] = soc
     assert read(data).values["battery_soc"] is None
 
 
-def test_an_empty_battery_bay_is_no_battery():
+def test_hybrid_without_battery_has_no_battery_values():
     data = scene("hybrid-charging")
     data["info"]["battery_capacity"] = 0.0
     data["inverter"][0]["invert_full"] |= {"battery1_capacity": None, "vbattery1": 0.0, "soc": 0.0}
@@ -205,20 +205,20 @@ def test_an_empty_battery_bay_is_no_battery():
     assert (told["battery_power"], told["battery_soc"], told["battery_charge_energy_today"]) == (None, None, None)
 
 
-def test_the_state_of_charge_is_not_averaged_with_an_inverter_that_has_no_battery():
+def test_state_of_charge_ignores_inverters_without_battery():
     data = scene("hybrid-charging")
     data["inverter"].append(scene("several-inverters")["inverter"][0])
     data["soc"]["power"] = 35
     assert read(data).values["battery_soc"] == 71
 
 
-def test_statistics_without_their_flag_are_not_used():
+def test_statistics_without_their_flag_are_ignored():
     data = scene("homekit-only") | {"hasEnergeStatisticsCharts": False}
     told = read(data).as_dict()
     assert (told["load_energy_today"], told["grid_import_energy_total"]) == (None, None)
 
 
-def test_an_offline_homekit_hides_neither_the_inverter_s_power_nor_its_counters():
+def test_offline_homekit_does_not_hide_inverter_values():
     data = scene("pv-only-night") | {"homKit": {"sn": "HKU0000000000001"}, "hasEnergeStatisticsCharts": True}
     data["kpi"] |= {"pac": 0.0, "power": 0.0, "total_power": 900.0}
     data["inverter"][0] |= {"status": 1, "out_pac": 265.0}
@@ -229,7 +229,7 @@ def test_an_offline_homekit_hides_neither_the_inverter_s_power_nor_its_counters(
     assert told["grid_import_energy_today"] is None
 
 
-def test_a_battery_box_makes_no_solar_power():
+def test_battery_box_has_no_pv_power():
     data = scene("hybrid-discharging")
     data["info"]["only_bps"] = True
     data["inverter"][0]["invert_full"]["isbuetteybps"] = True
@@ -250,7 +250,7 @@ def moments(**changes):
     return read(data).measured_at
 
 
-def test_the_three_ways_to_tell_a_moment_agree():
+def test_measured_at_is_the_same_from_all_three_fields():
     noon = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
     assert moments(epoch=1_782_036_000_000) == noon
     assert moments(text="06/21/2026 12:00:00") == noon
@@ -259,20 +259,20 @@ def test_the_three_ways_to_tell_a_moment_agree():
 
 
 @pytest.mark.parametrize(("span", "hours"), [(-2.0, 2), (5.0, -5), (-5.5, 5.5), (0, 0)])
-def test_the_time_span_is_minus_the_offset(span, hours):
+def test_time_span_is_the_negated_utc_offset(span, hours):
     data = scene("meter-exporting")
     data["info"]["time_span"] = span
     assert read(data).plant.zone.utcoffset(None) == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("span", [None, "--", 99, -1e300, "nan"])
-def test_an_offset_that_is_none_leaves_the_zone_open(span):
+def test_invalid_time_span_leaves_the_zone_unset(span):
     data = scene("meter-exporting")
     data["info"]["time_span"] = span
     assert read(data).plant.zone is None
 
 
-# Hostile answers
+# Hostile responses
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=8),
@@ -282,7 +282,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.data())
-def test_whatever_stands_in_an_answer_it_is_read_or_refused_as_one_of_ours(data):
+def test_arbitrary_response_values_are_parsed_or_unreadable(data):
     detail = scene("hybrid-charging")
     where = data.draw(st.sampled_from([detail, detail["info"], detail["powerflow"], detail["inverter"][0]]))
     where[data.draw(st.sampled_from(sorted(where)))] = data.draw(ANYTHING)
@@ -290,6 +290,6 @@ def test_whatever_stands_in_an_answer_it_is_read_or_refused_as_one_of_ours(data)
         read(detail).as_dict()
 
 
-def test_an_answer_of_another_call_is_unreadable():
+def test_monitor_detail_rejects_the_response_of_another_call():
     with pytest.raises(Unreadable):
         MonitorDetail({"record": 1, "list": []})

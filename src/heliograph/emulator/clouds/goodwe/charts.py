@@ -1,4 +1,4 @@
-"""The curves and charts of the emulated portal: a day in 5-minute steps, and days, months and years in bars."""
+"""Curves and charts of the emulated SEMS Portal: 5-minute curves of a day, energies by day, month and year."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _CURVES = (
 )
 
 
-def _day(ask: GoodWeCallContext) -> date:
+def _day(call: GoodWeCallContext) -> date:
     try:
-        found = date.fromisoformat(ask.arguments.get("date", "")[:10])
+        found = date.fromisoformat(call.arguments.get("date", "")[:10])
     except ValueError:
         raise GoodWeFailure(100000, "system error") from None
     if not 2000 <= found.year <= 2100:
@@ -49,27 +49,27 @@ def _day(ask: GoodWeCallContext) -> date:
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.power_by_day)
-def power_by_day(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the AC power of a plant over a day."""
-    curve = _past(curve_of(require_plant(ask), f"{_day(ask)}"), ask)
+def power_by_day(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the AC power of a plant over one day."""
+    curve = _past(curve_of(require_plant(call), f"{_day(call)}"), call)
     return {"pacs": [{"date": us_datetime(at), "pac": round(values["ac_power"]) + 0.0} for at, values in curve]}
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.inverter_column)
-def inverter_column(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return one quantity of one inverter over a day."""
-    site = require_plant(ask)
-    serial = ask.arguments.get("id", "")
-    unit = next((one for one in inverters_of(site, ask.account, ask.context) if one.serial == serial), None)
+def inverter_column(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return one quantity of one inverter over one day."""
+    site = require_plant(call)
+    serial = call.arguments.get("id", "")
+    unit = next((one for one in inverters_of(site, call.account, call.context) if one.serial == serial), None)
     if unit is None:
         raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
-    curve = _past(unit.home.curve(f"{_day(ask)}"), ask)
-    heights = _COLUMNS.get(ask.arguments.get("column", "").lower(), _nothing)(unit, [values for _, values in curve])
+    curve = _past(unit.home.curve(f"{_day(call)}"), call)
+    heights = _COLUMNS.get(call.arguments.get("column", "").lower(), _nothing)(unit, [values for _, values in curve])
     points = zip(curve, heights, strict=False)
     asleep = FAMILIES[site.family].offline_at_night
     return {
         "column1": [
-            # Quirk: the date is in the account's own format.
+            # Quirk: the date is in the account's format.
             {"date": unit.account_datetime(at), "column": height}
             for (at, values), height in points
             if values["pv_power"] or not asleep
@@ -86,7 +86,7 @@ def _nothing(unit: EmulatedInverter, curve: Curve) -> Heights:
 
 
 def _power(unit: EmulatedInverter, curve: Curve) -> Heights:
-    # Quirk: on a hybrid this is the sun's power, not the output (Home Assistant, issue 107).
+    # Quirk: on a hybrid this is the PV power, not the AC output (Home Assistant, issue 107).
     return [round(values["pv_power"]) + 0.0 for values in curve]
 
 
@@ -120,10 +120,10 @@ _COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], Heights]] = {
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.power_chart)
-def power_chart(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the powers of a day on a 5-minute grid; what is to come has no height."""
-    site, day = require_plant(ask), _day(ask)
-    curve, until = curve_of(site, f"{day}"), ask.context.uploaded_at()
+def power_chart(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the powers of a day in 5-minute steps; future points have no `y`."""
+    site, day = require_plant(call), _day(call)
+    curve, until = curve_of(site, f"{day}"), call.context.uploaded_at()
     known = curve[0][1].keys() if curve else ()
     lines = [
         {
@@ -149,9 +149,9 @@ def power_chart(ask: GoodWeCallContext) -> dict[str, Any]:
 
 
 def _past(
-    curve: list[tuple[datetime, dict[str, float]]], ask: GoodWeCallContext
+    curve: list[tuple[datetime, dict[str, float]]], call: GoodWeCallContext
 ) -> list[tuple[datetime, dict[str, float]]]:
-    until = ask.context.uploaded_at()
+    until = call.context.uploaded_at()
     return [(at, values) for at, values in curve if at <= until]
 
 
@@ -159,13 +159,13 @@ def _past(
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.energy_by_day)
-def energy_by_day(ask: GoodWeCallContext) -> list[dict[str, Any]]:
-    """Return what the sun gave a plant in the days up to one."""
-    site, last = require_plant(ask), _day(ask)
-    count = min(int(parse_number(ask.arguments.get("count")) or 1), _MOST_DAYS)
-    # Quirk: since September 2026 only today has a value, and the days before have none but say 0.
-    forgetful = ask.context.fault("september") is not None
-    today = ask.context.now().astimezone(site.households[0].zone).date()
+def energy_by_day(call: GoodWeCallContext) -> list[dict[str, Any]]:
+    """Return the PV energy of a plant on each of the days up to a date."""
+    site, last = require_plant(call), _day(call)
+    count = min(int(parse_number(call.arguments.get("count")) or 1), _MOST_DAYS)
+    # Quirk: since September 2026 only today has a value; earlier days are reported as 0.
+    forgetful = call.context.fault("september") is not None
+    today = call.context.now().astimezone(site.households[0].zone).date()
     found = []
     for back in reversed(range(count)):
         day = last - timedelta(days=back)
@@ -175,11 +175,11 @@ def energy_by_day(ask: GoodWeCallContext) -> list[dict[str, Any]]:
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.chart_by_plant)
-def chart_by_plant(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return energies by day, month or year up to a day, as lines and as sums."""
-    site, last = require_plant(ask), _day(ask)
-    today = ask.context.now().astimezone(site.households[0].zone).date()
-    periods = _periods(ask.arguments.get("range", ""), last)
+def chart_by_plant(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return energies by day, month or year up to a date, as lines and as sums."""
+    site, last = require_plant(call), _day(call)
+    today = call.context.now().astimezone(site.households[0].zone).date()
+    periods = _periods(call.arguments.get("range", ""), last)
     told = {period: energies_of(site, period) if period <= f"{today}" else None for period in periods}
     return {
         "leftLabels": [],
@@ -194,7 +194,7 @@ def chart_by_plant(ask: GoodWeCallContext) -> dict[str, Any]:
                     for period, row in told.items()
                 ],
             }
-            for label, name, unit, metric, scale in _LINES.get(ask.arguments.get("chartindexid", ""), ())
+            for label, name, unit, metric, scale in _LINES.get(call.arguments.get("chartindexid", ""), ())
             if metric in energies_of(site, f"{today}")
         ],
         "nestedGraph": {"useNested": False},
@@ -222,7 +222,7 @@ _LINES = {
 
 
 def _periods(span: str, last: date) -> list[str]:
-    """Return the periods of a chart, the newest last.
+    """Return the periods of a chart, oldest first.
 
     >>> _periods("3", date(2026, 2, 28))[-3:]
     ['2025-12', '2026-01', '2026-02']
@@ -260,7 +260,7 @@ def _sums(site: EmulatedPlant, rows: list[dict[str, float]]) -> dict[str, Any]:
         "charge": kwh("battery_charge_energy"),
         "disCharge": kwh("battery_discharge_energy"),
         "gensetGen": 0.0,
-        # Quirk: what the inverters gave as AC, which on a hybrid is not what the sun gave.
+        # Quirk: the AC output of the inverters, which on a hybrid differs from the PV energy.
         "outPut": output,
         # Quirk: a percentage here, a fraction two lines below.
         "selfUseRatio": round(100 * own / output, 2) if output else 0.0,

@@ -1,4 +1,4 @@
-"""An emulated inverter as the portal shows it: the list row, the texts of its last frame, and all its registers."""
+"""Inverter entries of the emulated SEMS Portal: list row, texts of the last frame, and registers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WHOLE_ZEROS = (
     "ct_solution_type change_type change_time bms_warning battary_work_mode fault_messge leakage_current inverter_type"
 )
 
-# target_index, name, display, unit and key of the chart points a single-phase inverter offers.
+# target_index, name, display, unit and key of the chart points of a single-phase inverter.
 _POINTS = (
     (1, "Vpv1", "Vpv1(V)", "V", "Vpv1", "直流电压1"),
     (5, "Ipv1", "Ipv1(A)", "A", "Ipv1", "直流电流1"),
@@ -52,7 +52,7 @@ _POINTS = (
 
 
 def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
-    """Return one entry of the plant's inverters."""
+    """Return the entry of one inverter in its plant."""
     full = registers(unit)
     shown = frame_texts(unit, full)
     return {
@@ -60,7 +60,7 @@ def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
         "dict": _dict(unit, full),
         "is_stored": unit.has_battery,
         "name": unit.serial,
-        # Quirk: not a power but about the DC current.
+        # Quirk: not a power but roughly the DC current.
         "in_pac": full["ipv1"],
         "out_pac": unit.ac_power,
         "eday": unit.energy_today,
@@ -125,7 +125,7 @@ def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
 
 
 def registers(unit: EmulatedInverter) -> dict[str, Any]:
-    """Return all an inverter measured."""
+    """Return all measured values of an inverter (`invert_full`)."""
     return {
         "relation_id": unit.relation_id,
         "sn": unit.serial,
@@ -175,7 +175,7 @@ def _energies(unit: EmulatedInverter) -> dict[str, Any]:
         "all_eday": unit.energy_today,
         "output_eday": unit.energy_today,
         "output_etotal": unit.energy_total,
-        "output_yeasterdayTotal": unit.energy_total - unit.energy_today,  # with the float noise the real one has
+        "output_yeasterdayTotal": unit.energy_total - unit.energy_today,  # with float noise, as in the real cloud
         "iday": income(unit.energy_today),
         "itotal": income(unit.energy_total),
         "hour_total": float(int(unit.energy_total / unit.family.capacity * 2.5)),
@@ -262,7 +262,7 @@ def _metering(unit: EmulatedInverter) -> dict[str, Any]:
 
 
 def frame_texts(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
-    """Return the last frame as text for a screen."""
+    """Return the last frame as display texts."""
     volts, amperes = full["vbattery1"], full["ibattery1"]
     battery = f"{volts:g}V/{amperes:g}A/{unit.battery_power:.0f}W" if unit.has_battery else "65535V/6553.5A/429483622W"
     return {
@@ -275,7 +275,7 @@ def frame_texts(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
         "backup_output": f"0V/{full['pbackup']:.0f}W",
         "soc": f"{unit.soc:.0f}%",
         "soh": f"{max(full['soh'], 0):.0f}%",
-        # Quirk: the one time of the frame that follows the account's date format.
+        # Quirk: the only time of the frame in the account's date format.
         "last_refresh_time": unit.account_datetime(unit.last_frame_at.astimezone(unit.home.zone)),
         "work_mode": "Normal Mode" if unit.has_battery else "Wait Mode",
         "dc_input1": f"{full['vpv1']:g}V/{full['ipv1']:g}A",
@@ -294,7 +294,7 @@ def _frame(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
     again = [f"{name}{place}" for name in ("vpv", "ipv") for place in range(1, 5)]
     again += [f"{name}{place}" for name in ("vac", "iac", "fac") for place in range(1, 4)]
     return {
-        # Quirk: asleep, the frame has forgotten the day that the row beside it still knows.
+        # Quirk: the frame of an offline inverter has no daily energy, while the row beside it has.
         "eDay": unit.energy_today if unit.status >= 0 else 0.0,
         "eTotal": unit.energy_total,
         "pac": full["pac"],

@@ -1,4 +1,4 @@
-"""An emulated plant as the portal shows it: the list of plants, and everything about one of them."""
+"""Plant list and plant detail of the emulated SEMS Portal."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ if TYPE_CHECKING:
     from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 _CO2, _TREE, _COAL = 0.000997, 0.045, 0.000404
-"""What the portal counts per lifetime kWh since 2026."""
+"""Portal factors per lifetime kWh since 2026."""
 
 _FALSE_FLAGS = ("hasGenset", "hasMicroGrid")
 _MORE_FALSE_FLAGS = ("hasMicroInverter", "hasLayout")
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_id_by_owner)
-def plant_id_by_owner(ask: GoodWeCallContext) -> str:
+def plant_id_by_owner(call: GoodWeCallContext) -> str:
     """Return the id of the account's first plant."""
-    if not ask.account.plants:
+    if not call.account.plants:
         raise GoodWeFailure("100000", "ver is not fund")
-    return ask.account.plants[0].id
+    return call.account.plants[0].id
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_list_page)
-def plant_list_page(ask: GoodWeCallContext) -> list[dict[str, Any]]:
+def plant_list_page(call: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return one page of the account's plants."""
-    size = int(parse_number(ask.arguments.get("page_size")) or 5)
-    page = int(parse_number(ask.arguments.get("page_index")) or 1)
-    return [plant_row(site, ask) for site in ask.account.plants[max(0, page - 1) * size :][:size]]
+    size = int(parse_number(call.arguments.get("page_size")) or 5)
+    page = int(parse_number(call.arguments.get("page_index")) or 1)
+    return [plant_row(site, call) for site in call.account.plants[max(0, page - 1) * size :][:size]]
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.monitor_detail)
-def monitor_detail(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return everything about one plant."""
-    plant = ask.arguments.get("powerstationid", "")
-    site = next((one for one in ask.account.plants if one.id == plant), None)
+def monitor_detail(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the full state of one plant."""
+    plant = call.arguments.get("powerstationid", "")
+    site = next((one for one in call.account.plants if one.id == plant), None)
     if site is None:
-        # Quirk: a plant that is not there, or somebody else's, is a .NET null reference.
+        # Quirk: an unknown or foreign plant is reported as a .NET null reference.
         raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
-    found = inverters_of(site, ask.account, ask.context)
-    return _detail(site, found, ask)
+    found = inverters_of(site, call.account, call.context)
+    return _detail(site, found, call)
 
 
-def _detail(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCallContext) -> dict[str, Any]:
+def _detail(site: EmulatedPlant, found: list[EmulatedInverter], call: GoodWeCallContext) -> dict[str, Any]:
     metered = site.households[0].has_meter
     total = round(sum(unit.energy_total for unit in found), 1)
     charts = _statistics(found, "today")
     return {
-        "info": plant_info(site, found, ask),
+        "info": plant_info(site, found, call),
         "kpi": plant_kpi(found, total),
         "powercontrol_status": 0,
         "images": [],
@@ -80,7 +80,7 @@ def _detail(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCallC
         "smuggleInfo": {"isAllSmuggle": False, "isSmuggle": False, "descriptionText": None, "sns": None},
         "hasPowerflow": metered,
         **dict.fromkeys(_FALSE_FLAGS, False),
-        "powerflow": powerflow(found[0], ask) if metered else None,
+        "powerflow": powerflow(found[0], call) if metered else None,
         "hasGridLoad": metered,
         "isShowBattery": found[0].has_battery,
         **dict.fromkeys(_MORE_FALSE_FLAGS, False),
@@ -91,7 +91,7 @@ def _detail(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCallC
         "is3rdEms": False,
         "hasEnergeStatisticsCharts": metered,
         "energeStatisticsCharts": charts,
-        "energeStatisticsTotals": _statistics(found, "total", _dip(found[0], ask)),
+        "energeStatisticsTotals": _statistics(found, "total", _dip(found[0], call)),
         "soc": {"power": int(found[0].soc), "status": 1} if found[0].has_battery else {"power": 0, "status": 0},
         "environmental": [],
         "equipment": [_equipment(unit) for unit in found],
@@ -103,11 +103,11 @@ def _status(found: list[EmulatedInverter]) -> int:
     return max(unit.status for unit in found)
 
 
-def plant_info(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return who and where a plant is."""
+def plant_info(site: EmulatedPlant, found: list[EmulatedInverter], call: GoodWeCallContext) -> dict[str, Any]:
+    """Return name, size and location of a plant."""
     home, kind = site.households[0], FAMILIES[site.family]
-    local = ask.context.now().astimezone(home.zone)
-    pattern = account_date_format(ask.account)
+    local = call.context.now().astimezone(home.zone)
+    pattern = account_date_format(call.account)
     offset = local.utcoffset() or timedelta()
     return {
         "powerstation_id": site.id,
@@ -116,9 +116,9 @@ def plant_info(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCa
         "date_format_ym": pattern.replace("dd.", "").replace("dd/", ""),
         "stationname": site.name,
         "address": "Example Street 1, Example City",
-        "owner_name": ask.account.username,
+        "owner_name": call.account.username,
         "owner_phone": None,
-        "owner_email": ask.account.username,
+        "owner_email": call.account.username,
         "battery_capacity": home.battery_capacity,
         "turnon_time": china_datetime(COMMISSIONED),
         "create_time": china_datetime(COMMISSIONED),
@@ -135,7 +135,7 @@ def plant_info(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCa
         "has_statistics_charts": False,
         "only_bps": False,
         "only_bpu": False,
-        # Quirk: minus the offset from UTC.
+        # Quirk: the negated UTC offset.
         "time_span": -offset / timedelta(hours=1) + 0.0,
         "pr_value": "",
         "org_code": "GW000000",
@@ -144,7 +144,7 @@ def plant_info(site: EmulatedPlant, found: list[EmulatedInverter], ask: GoodWeCa
 
 
 def plant_kpi(found: list[EmulatedInverter], total: float) -> dict[str, Any]:
-    """Return the headline figures of a plant."""
+    """Return the key figures of a plant."""
     today = round(sum(unit.energy_today for unit in found), 1)
     return {
         "month_generation": round(sum(unit.energy_month + unit.energy_today for unit in found), 2),
@@ -159,12 +159,12 @@ def plant_kpi(found: list[EmulatedInverter], total: float) -> dict[str, Any]:
     }
 
 
-def powerflow(unit: EmulatedInverter, ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return who feeds whom: sizes without signs, and flags."""
+def powerflow(unit: EmulatedInverter, call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the power flow: unsigned powers and direction flags."""
     grid, battery = -unit.meter_power, unit.battery_power
     load = round(unit.values["load_power"])
-    # Quirk: on some plants the flag stays 1 whichever way the energy goes (goodwe-monitor).
-    stuck = not unit.has_battery and is_variant_account(ask.account)
+    # Quirk: on some plants the flag is always 1, regardless of the direction (goodwe-monitor).
+    stuck = not unit.has_battery and is_variant_account(call.account)
     return {
         "pv": f"{unit.pv_power:.0f}(W)",
         "pvStatus": -1 if unit.pv_power else 0,
@@ -194,18 +194,18 @@ def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
 
 
-def _dip(unit: EmulatedInverter, ask: GoodWeCallContext) -> float:
-    """Return by how many kWh the meter's lifetime figures are too low, in the morning for an hour or more."""
-    # Quirk: reported of the portal, hours and sizes never (goodwe-sems-home-assistant 71, 73).
+def _dip(unit: EmulatedInverter, call: GoodWeCallContext) -> float:
+    """Return by how many kWh the meter's lifetime counters are too low during the fault `morning_dip`."""
+    # Quirk: reported for the portal, without hours and amounts (goodwe-sems-home-assistant 71, 73).
     local = unit.last_frame_at.astimezone(unit.home.zone)
-    dice = Random(f"{unit.serial}/dip/{local.date()}")  # noqa: S311 - a cloud's mood, not a secret
+    dice = Random(f"{unit.serial}/dip/{local.date()}")  # noqa: S311 - simulation, not a secret
     begins, lasts, low = dice.uniform(5, 8), dice.uniform(1, 3), dice.uniform(2, 40)
     hour = local.hour + local.minute / 60
-    return low if ask.context.fault("morning_dip") is not None and begins <= hour < begins + lasts else 0.0
+    return low if call.context.fault("morning_dip") is not None and begins <= hour < begins + lasts else 0.0
 
 
 def _statistics(found: list[EmulatedInverter], kind: str, low: float = 0.0) -> dict[str, Any]:
-    """Return the energies of today or of the lifetime; without a meter they treat all of it as self-used."""
+    """Return the energies of today or of the lifetime; without a meter all PV energy counts as self-used."""
 
     def kwh(name: str) -> float:
         return round(sum(unit.counter(f"{name}_energy_{kind}", 6) for unit in found), 2)
@@ -268,7 +268,7 @@ def _equipment(unit: EmulatedInverter) -> dict[str, Any]:
 
 
 def _weather(unit: EmulatedInverter) -> dict[str, Any]:
-    """Return a forecast as it looks where there is none: every value is text."""
+    """Return an empty weather forecast; every value is text."""
     first = unit.now.astimezone(unit.home.zone).date()
     unknown = ("hum", "pcpn", "pop", "pres", "tmp_max", "tmp_min", "uv_index", "vis", "wind_deg", "wind_dir")
     days = [
@@ -285,9 +285,9 @@ def _weather(unit: EmulatedInverter) -> dict[str, Any]:
     return {"HeWeather6": [{"basic": nowhere, "update": update, "status": "ok", "daily_forecast": days}]}
 
 
-def plant_row(site: EmulatedPlant, ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return a plant as lists show it."""
-    found = inverters_of(site, ask.account, ask.context)
+def plant_row(site: EmulatedPlant, call: GoodWeCallContext) -> dict[str, Any]:
+    """Return a plant as a list row."""
+    found = inverters_of(site, call.account, call.context)
     today = round(sum(unit.energy_today for unit in found), 1)
     capacity = round(sum(one.peak_power for one in site.households) / 1000, 2)
     power = sum(unit.ac_power for unit in found)
@@ -308,7 +308,7 @@ def plant_row(site: EmulatedPlant, ask: GoodWeCallContext) -> dict[str, Any]:
         "powerstation_type": FAMILIES[site.family].type,
         "pre_org_id": None,
         "org_id": None,
-        # Quirk: numbers in the plant's own answer, text here.
+        # Quirk: numbers in the plant's own response, text here.
         "longitude": f"{site.households[0].longitude}",
         "latitude": f"{site.households[0].latitude}",
         "pac_kw": power / 1000,

@@ -1,4 +1,4 @@
-"""The devices of an emulated plant as SEMS+ shows them: who is there, what they measure, what they have counted."""
+"""Devices of an emulated plant in SEMS+: inventory, measurements and counters."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _FIRMWARE = "V1.08.08"
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_devices)
-def devices(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the inventory of a plant, by kind and state."""
+def devices(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the devices of a plant by type and status."""
     kinds: dict[str, dict[int, list[EmulatedPlusDevice]]] = {}
-    found = list(devices_of(plant_of(ask), ask))
+    found = list(devices_of(plant_of(call), call))
     for one in found:
         kinds.setdefault(one.type, {}).setdefault(one.status, []).append(one)
     return {
@@ -77,9 +77,9 @@ def _detail(one: EmulatedPlusDevice) -> dict[str, Any]:
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_related_devices)
-def related_devices(ask: GoodWeCallContext) -> list[dict[str, Any]]:
-    """Return the battery behind a hybrid."""
-    one = device_of(ask)
+def related_devices(call: GoodWeCallContext) -> list[dict[str, Any]]:
+    """Return the battery of a hybrid."""
+    one = device_of(call)
     if one.subtype != "store":
         return []
     behind, unit = battery_of(one.inverter), one.inverter
@@ -99,9 +99,9 @@ def related_devices(ask: GoodWeCallContext) -> list[dict[str, Any]]:
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_equipment_information)
-def information(ask: GoodWeCallContext) -> list[Factor]:
-    """Return what a device is."""
-    one = device_of(ask)
+def information(call: GoodWeCallContext) -> list[Factor]:
+    """Return the identity of a device."""
+    one = device_of(call)
     hybrid = one.subtype == "store"
     kind = f"{one.type}_{'STORE' if hybrid else 'GRID'}" if one.type == "INVERTER" else one.type
     told = {
@@ -120,9 +120,9 @@ def information(ask: GoodWeCallContext) -> list[Factor]:
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_telemetry)
-def telemetry(ask: GoodWeCallContext) -> list[dict[str, Any]]:
-    """Return what a device measures now."""
-    one = device_of(ask)
+def telemetry(call: GoodWeCallContext) -> list[dict[str, Any]]:
+    """Return the current measurements of a device."""
+    one = device_of(call)
     measure: Callable[[EmulatedInverter], dict[str, list[Factor]]] | None = _MEASURED.get(one.type)
     return [] if measure is None else _groups(measure(one.inverter))
 
@@ -132,7 +132,7 @@ def _inverter(unit: EmulatedInverter) -> dict[str, list[Factor]]:
     live = unit.status >= 0
 
     def now(code: str, value: float | None, measure: str | None, alias: str) -> Factor:
-        # Quirk: an inverter that sleeps keeps the names of its values and loses the values.
+        # Quirk: an offline inverter lists its values without data.
         return _factor(code, value if live else None, measure, alias)
 
     phases = [""] if unit.family.phases == 1 else [f"PHASE-{name}:" for name in _PHASES]
@@ -189,11 +189,11 @@ def _meter(unit: EmulatedInverter) -> dict[str, list[Factor]]:
     share = power / len(phases)
     return {
         "runtime:operating_param": [
-            # Quirk: - imports, as in the flow.
+            # Quirk: - is import, as in the power flow.
             _factor("totalPac", to_kilowatts(power, 4), "kW", "total_active_power_1"),
             *(_factor(f"PHASE-{name}:pAc", to_kilowatts(share, 4), "kW", "power") for name in phases),
             *(_factor(f"PHASE-{name}:voltage", volts, "V", "volt") for name in phases),
-            # Quirk: a current has no sign.
+            # Quirk: currents are unsigned.
             *(_factor(f"PHASE-{name}:current", round(abs(share) / volts, 2), "A", "cur") for name in phases),
         ]
     }
@@ -207,9 +207,9 @@ _MEASURED: dict[str, Callable[[EmulatedInverter], dict[str, list[Factor]]]] = {
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_telecounting)
-def telecounting(ask: GoodWeCallContext) -> list[dict[str, Any]]:
-    """Return what a device has counted."""
-    one = device_of(ask)
+def telecounting(call: GoodWeCallContext) -> list[dict[str, Any]]:
+    """Return the energy counters of a device."""
+    one = device_of(call)
     if one.type == "INVERTER":
         counters = [("proPvStats", "pv_energy", "power_generation", 1)]
         if one.inverter.has_battery:
@@ -238,7 +238,7 @@ def _counted(unit: EmulatedInverter, counters: list[tuple[str, str, str, int]]) 
 
 
 def _energies(unit: EmulatedInverter) -> Iterator[dict[str, float]]:
-    """Yield what flowed today, this week, this month, this year and ever."""
+    """Yield the energies of today, this week, this month, this year and the lifetime."""
     home, day = unit.home, unit.now.astimezone(unit.home.zone).date()
     suffixes = {"_today": dict[str, float](), "_total": dict[str, float]()}
     for name, value in unit.values.items():
@@ -254,14 +254,14 @@ def _energies(unit: EmulatedInverter) -> Iterator[dict[str, float]]:
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_alarm_count)
-def alarm_count(ask: GoodWeCallContext) -> dict[str, int]:
-    """Return how many alarms stand: none. Nobody has published the shape."""
+def alarm_count(call: GoodWeCallContext) -> dict[str, int]:
+    """Return the number of alarms, always 0; the real shape is unpublished."""
     return {"total": 0}
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_ev_charger, SemsPlusCalls.plus_last_charge)
-def ev_charger(ask: GoodWeCallContext) -> Any:
-    """Refuse: none of these plants has a charger."""
+def ev_charger(call: GoodWeCallContext) -> Any:
+    """Reject the call: no emulated plant has a charger."""
     raise GoodWeFailure(*NO_ACCESS)
 
 
@@ -274,14 +274,14 @@ def _groups(groups: dict[str, list[Factor]]) -> list[dict[str, Any]]:
 
 
 def _factor(code: str, value: float | str | None, unit: str | None, alias: str) -> Factor:
-    # Quirk: numbers are text.
+    # Quirk: numbers are sent as text.
     data = value if value is None or isinstance(value, str) else _text(value)
     kind = "STRING" if isinstance(value, str) else "NUMERIC"
     return {"code": code, "data": data, "dataType": kind, "unit": unit, "alias": alias}
 
 
 def _text(value: float) -> str:
-    """Return a number as text without a trail of zeros.
+    """Return a number as text without trailing zeros.
 
     >>> _text(6791.0), _text(0.0776), _text(-0.0)
     ('6791', '0.0776', '0')

@@ -1,4 +1,4 @@
-"""The history of an emulated plant as SEMS+ tells it: energies by day, month and year, and the curves of a day."""
+"""History of an emulated plant in SEMS+: energies by day, month and year, and power curves of a day."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _CURVES = {
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_statistics)
-def statistics(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the energies of a plant's days, months or years, and their sums."""
-    site = plant_of(ask)
-    told = {period: energies_of(site, period) for period in _periods(ask, site)}
-    items = [item for item in _items(ask) if item in _ITEMS]
+def statistics(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return energies of a plant by day, month or year, with their sums."""
+    site = plant_of(call)
+    told = {period: energies_of(site, period) for period in _periods(call, site)}
+    items = [item for item in _items(call) if item in _ITEMS]
     series = [
         {
             "item": item,
@@ -62,10 +62,10 @@ def statistics(ask: GoodWeCallContext) -> dict[str, Any]:
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_production)
-def production(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the sums of a range and what they were worth; nobody has published a real answer."""
-    site = plant_of(ask)
-    sums = _sums([energies_of(site, period) for period in _periods(ask, site)])
+def production(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the sums of a range and their income; no real response is published."""
+    site = plant_of(call)
+    sums = _sums([energies_of(site, period) for period in _periods(call, site)])
     sold = sums.get("proGrid", 0.0)
     worth = {"profitGrid": sold, "profitPro": sums.get("production", 0.0) - sold}
     return {
@@ -76,20 +76,20 @@ def production(ask: GoodWeCallContext) -> dict[str, Any]:
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_power_curves)
-def power_curves(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the curves of a plant's days up to the newest upload, kW and %; units and signs are those of the flow."""
-    site = plant_of(ask)
-    first, last = _bounds(ask)
+def power_curves(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return power curves up to the latest upload in kW and %, with the signs of the power flow."""
+    site = plant_of(call)
+    first, last = _bounds(call)
     days = [f"{first + timedelta(days=ahead)}" for ahead in range(min((last - first).days, 6) + 1)]
     curves: dict[str, list[dict[str, Any]]] = {}
     for day in days:
         for moment, values in curve_of(site, day):
-            if moment > ask.context.uploaded_at():
+            if moment > call.context.uploaded_at():
                 break
             for item, value in _heights(values).items():
                 point = {"tp": f"{moment:%Y-%m-%d %H:%M:%S}", "power": value}
                 curves.setdefault(item, []).append(point)
-    return {"dataList": [{"item": item, "statisticsList": curves[item]} for item in _items(ask) if item in curves]}
+    return {"dataList": [{"item": item, "statisticsList": curves[item]} for item in _items(call) if item in curves]}
 
 
 def _heights(values: dict[str, float]) -> dict[str, float]:
@@ -122,13 +122,13 @@ def _percent(part: float, whole: float) -> float:
     return round(100 * part / whole, 2) if whole else 0.0
 
 
-def _periods(ask: GoodWeCallContext, site: EmulatedPlant) -> list[str]:
-    """Return the periods a call asks for, up to the present one."""
-    form = _FORMS.get(ask.arguments.get("dimension", ""))
+def _periods(call: GoodWeCallContext, site: EmulatedPlant) -> list[str]:
+    """Return the requested periods, up to the current one."""
+    form = _FORMS.get(call.arguments.get("dimension", ""))
     if form is None:
         raise GoodWeFailure(*_BAD_DIMENSION)
-    first, last = _bounds(ask)
-    today = ask.context.now().astimezone(site.households[0].zone).date()
+    first, last = _bounds(call)
+    today = call.context.now().astimezone(site.households[0].zone).date()
     return list(islice(_steps(first, min(last, today), form), _MOST_PERIODS))
 
 
@@ -142,20 +142,20 @@ def _steps(first: date, last: date, form: str) -> Iterator[str]:
         day += timedelta(days=1)
 
 
-def _bounds(ask: GoodWeCallContext) -> tuple[date, date]:
-    """Return the first and the last day of a call's range."""
-    texts = (ask.arguments.get(name, "")[:10] for name in ("starttime", "endtime"))
+def _bounds(call: GoodWeCallContext) -> tuple[date, date]:
+    """Return the first and last day of the requested range."""
+    texts = (call.arguments.get(name, "")[:10] for name in ("starttime", "endtime"))
     try:
         first, last = map(date.fromisoformat, texts)
     except ValueError:
         raise GoodWeFailure(*BAD_REQUEST) from None
-    # No real plant is older, and no year of the far future is asked for in earnest.
+    # Bounds the work for absurd ranges; no real plant is older.
     return max(first, date(2000, 1, 1)), min(last, date(2100, 1, 1))
 
 
-def _items(ask: GoodWeCallContext) -> list[str]:
+def _items(call: GoodWeCallContext) -> list[str]:
     try:
-        found = json.loads(ask.arguments.get("items", "[]"))
+        found = json.loads(call.arguments.get("items", "[]"))
     except (ValueError, RecursionError):
         found = []
     return [item for item in found if isinstance(item, str)][:_MOST_ITEMS] if isinstance(found, list) else []
