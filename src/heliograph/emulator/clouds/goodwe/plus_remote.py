@@ -139,10 +139,10 @@ def _plant(call: GoodWeCallContext, serial: str) -> EmulatedPlant:
     return next(plant for plant in call.account.plants if serial in plant.devices)
 
 
-def _json(call: GoodWeCallContext, name: str, kind: type) -> Any:
+def _json(call: GoodWeCallContext, name: str, json_type: type) -> Any:
     """Return a JSON argument of the given type; an empty one if it is missing or invalid."""
     try:
         data = json.loads(call.arguments.get(name.lower(), ""))
     except (ValueError, RecursionError):
-        return kind()
-    return data if isinstance(data, kind) else kind()
+        return json_type()
+    return data if isinstance(data, json_type) else json_type()

@@ -25,42 +25,42 @@ def stations_page(call: GoodWeCallContext) -> dict[str, Any]:
     """Return one page of the account's plants."""
     size = int(parse_number(call.arguments.get("size")) or 15)
     page = int(parse_number(call.arguments.get("current")) or 1)
-    sites = call.account.plants
-    rows = [_row(site, call) for site in sites[max(0, page - 1) * size :][:size]]
-    return {"dataList": rows, "size": size, "current": page, "total": len(sites), "extras": {}}
+    plants = call.account.plants
+    rows = [_row(plant, call) for plant in plants[max(0, page - 1) * size :][:size]]
+    return {"dataList": rows, "size": size, "current": page, "total": len(plants), "extras": {}}
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_station_info)
 def station_info(call: GoodWeCallContext) -> dict[str, Any]:
     """Return name, size and location of a plant."""
-    site = plant_of(call)
-    found = inverters_of(site, call.account, call.context)
+    plant = plant_of(call)
+    inverters = inverters_of(plant, call.account, call.context)
     return {
-        "id": site.id,
-        "name": site.name,
-        "status": _status(found),
-        "pvCapacity": _peak(site),
-        "installedPower": round(sum(unit.family.capacity for unit in found), 2),
+        "id": plant.id,
+        "name": plant.name,
+        "status": _status(inverters),
+        "pvCapacity": _peak(plant),
+        "installedPower": round(sum(inverter.family.capacity for inverter in inverters), 2),
         "googleAddress": _ADDRESS,
-        "latitude": site.households[0].latitude,
-        "longitude": site.households[0].longitude,
+        "latitude": plant.households[0].latitude,
+        "longitude": plant.households[0].longitude,
     }
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_flow)
 def flow(call: GoodWeCallContext) -> dict[str, Any]:
     """Return the power flow; parts that are missing or offline are omitted."""
-    site = plant_of(call)
-    found = inverters_of(site, call.account, call.context)
-    powers = _powers(found)
+    plant = plant_of(call)
+    inverters = inverters_of(plant, call.account, call.context)
+    powers = _powers(inverters)
     if not powers:
         # Quirk: at night a plant with panels only returns an empty object (ioBroker adapter).
         return {}
-    refreshed = max(unit.last_frame_at for unit in found).astimezone(site.households[0].zone)
+    refreshed = max(inverter.last_frame_at for inverter in inverters).astimezone(plant.households[0].zone)
     return {
-        "id": site.id,
-        "name": site.name,
-        "status": _status(found),
+        "id": plant.id,
+        "name": plant.name,
+        "status": _status(inverters),
         "isGoodweInverter": True,
         **({"flows": _flows(powers)} if "pGrid" in powers else {}),
         **powers,
@@ -70,10 +70,10 @@ def flow(call: GoodWeCallContext) -> dict[str, Any]:
     }
 
 
-def _powers(found: list[EmulatedInverter]) -> dict[str, float]:
-    first, powers = found[0], dict[str, float]()
-    sun = sum(unit.values["pv_power"] for unit in found)
-    output = sum(unit.values["ac_power"] for unit in found)
+def _powers(inverters: list[EmulatedInverter]) -> dict[str, float]:
+    first, powers = inverters[0], dict[str, float]()
+    sun = sum(inverter.values["pv_power"] for inverter in inverters)
+    output = sum(inverter.values["ac_power"] for inverter in inverters)
     if sun:
         powers = {"pSystem": to_kilowatts(sun), "pAc": to_kilowatts(output)}
     elif first.home.has_meter and not first.has_battery:
@@ -99,37 +99,37 @@ def _flows(powers: dict[str, float]) -> dict[str, list[str]]:
     return flows
 
 
-def _row(site: EmulatedPlant, call: GoodWeCallContext) -> dict[str, Any]:
-    found = inverters_of(site, call.account, call.context)
-    today, peak = round(sum(unit.energy_today for unit in found), 1), _peak(site)
+def _row(plant: EmulatedPlant, call: GoodWeCallContext) -> dict[str, Any]:
+    inverters = inverters_of(plant, call.account, call.context)
+    today, peak = round(sum(inverter.energy_today for inverter in inverters), 1), _peak(plant)
     return {
-        "id": site.id,
-        "name": site.name,
-        "status": _status(found),
+        "id": plant.id,
+        "name": plant.name,
+        "status": _status(inverters),
         "googleAddress": _ADDRESS,
-        "installedPower": round(sum(unit.family.capacity for unit in found), 2),
+        "installedPower": round(sum(inverter.family.capacity for inverter in inverters), 2),
         "isCollected": False,
         "isShared": False,
         "powerStationTypeWeb": 1,
         "pvInstallP": peak,
-        "createTime": f"{COMMISSIONED.astimezone(site.households[0].zone):%Y-%m-%d %H:%M:%S}",
+        "createTime": f"{COMMISSIONED.astimezone(plant.households[0].zone):%Y-%m-%d %H:%M:%S}",
         "remark": "",
         "productionToday": today,
         # Quirk: in MWh, beside today's kWh.
-        "productionTotal": round(sum(unit.energy_total for unit in found) / 1000, 4),
-        "pSystem": to_kilowatts(sum(unit.values["pv_power"] for unit in found)),
+        "productionTotal": round(sum(inverter.energy_total for inverter in inverters) / 1000, 4),
+        "pSystem": to_kilowatts(sum(inverter.values["pv_power"] for inverter in inverters)),
         "fullHourToday": round(today / peak, 2),
         "specificYield": round(today / peak, 2),
-        "timeZone": _zone_name(site.households[0].zone, call.context.now()),
+        "timeZone": _zone_name(plant.households[0].zone, call.context.now()),
     }
 
 
-def _status(found: list[EmulatedInverter]) -> str:
-    return "1" if any(unit.status > 0 for unit in found) else "0"
+def _status(inverters: list[EmulatedInverter]) -> str:
+    return "1" if any(inverter.status > 0 for inverter in inverters) else "0"
 
 
-def _peak(site: EmulatedPlant) -> float:
-    return round(sum(home.peak_power for home in site.households) / 1000, 2)
+def _peak(plant: EmulatedPlant) -> float:
+    return round(sum(home.peak_power for home in plant.households) / 1000, 2)
 
 
 def _zone_name(zone: tzinfo, now: datetime) -> str | None:

@@ -29,28 +29,30 @@ _POINT = (
 
 def require_plant(call: GoodWeCallContext) -> EmulatedPlant:
     """Return the plant that a call names; raise `GoodWeFailure` if there is none."""
-    site = named_plant(call)
-    if site is None:
+    plant = named_plant(call)
+    if plant is None:
         # Quirk: an unknown or foreign plant is reported as a .NET null reference.
         raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
-    return site
+    return plant
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_detail)
 def plant_detail(call: GoodWeCallContext) -> dict[str, Any]:
     """Return the overview of a plant."""
-    site = require_plant(call)
-    found = inverters_of(site, call.account, call.context)
-    info = plants.plant_info(site, found, call)
+    plant = require_plant(call)
+    inverters = inverters_of(plant, call.account, call.context)
+    info = plants.plant_info(plant, inverters, call)
     return {
         "info": {**info, "local_date": info["time"]},
-        "kpi": plants.plant_kpi(found, round(sum(unit.energy_total for unit in found), 1)),
+        "kpi": plants.plant_kpi(inverters, round(sum(inverter.energy_total for inverter in inverters), 1)),
         "powercontrol_status": 0,
-        "isPowerflow": site.households[0].has_meter,
+        "isPowerflow": plant.households[0].has_meter,
         **dict.fromkeys(_NO_FLAGS, False),
         "layout_id": "",
         "chartsTypesByPlant": [],
-        "soc": [{"sn": unit.serial, "soc": unit.soc, "status": 1} for unit in found if unit.has_battery],
+        "soc": [
+            {"sn": inverter.serial, "soc": inverter.soc, "status": 1} for inverter in inverters if inverter.has_battery
+        ],
         "industrySoc": [],
     }
 
@@ -58,12 +60,12 @@ def plant_detail(call: GoodWeCallContext) -> dict[str, Any]:
 @LEGACY_ROUTER.route(GoodWeCalls.inverter_points)
 def inverter_points(call: GoodWeCallContext) -> dict[str, Any]:
     """Return the latest values of a plant's inverters."""
-    found = [_point(unit) for unit in inverters_of(require_plant(call), call.account, call.context)]
-    return {"count": len(found), "inverterPoints": found}
+    inverters = [_point(inverter) for inverter in inverters_of(require_plant(call), call.account, call.context)]
+    return {"count": len(inverters), "inverterPoints": inverters}
 
 
-def _point(unit: EmulatedInverter) -> dict[str, Any]:
-    row = inverter_entry(unit)
+def _point(inverter: EmulatedInverter) -> dict[str, Any]:
+    row = inverter_entry(inverter)
     full, labels = row["invert_full"], row["dict"]
     warm = [label for label in labels["right"] if label["key"] == "innerTemp"]
     return {
@@ -73,7 +75,7 @@ def _point(unit: EmulatedInverter) -> dict[str, Any]:
         "hTotal": full["hour_total"],
         "vbattery1": full["vbattery1"],
         "ibattery1": full["ibattery1"],
-        "is_showOutput": unit.has_battery,
+        "is_showOutput": inverter.has_battery,
         "local_date": row["time"],
     }
 
@@ -81,11 +83,11 @@ def _point(unit: EmulatedInverter) -> dict[str, Any]:
 @LEGACY_ROUTER.route(GoodWeCalls.powerflow)
 def powerflow(call: GoodWeCallContext) -> dict[str, Any]:
     """Return the current power flow of a plant."""
-    site = require_plant(call)
-    first, metered = inverters_of(site, call.account, call.context)[0], site.households[0].has_meter
+    plant = require_plant(call)
+    first, metered = inverters_of(plant, call.account, call.context)[0], plant.households[0].has_meter
     return {
         "hasGenset": False,
-        "hasMoreInverter": len(site.households) > 1,
+        "hasMoreInverter": len(plant.households) > 1,
         "hasPowerflow": metered,
         "powerflow": plants.powerflow(first, call) if metered else None,
         "hasGridLoad": metered,
@@ -106,7 +108,7 @@ def warnings(call: GoodWeCallContext) -> dict[str, Any]:
 @LEGACY_ROUTER.route(GoodWeCalls.plant_history_list)
 def plant_history_list(call: GoodWeCallContext) -> dict[str, Any]:
     """Return all plants of the account, in the shape of the other list; the real shape is unpublished."""
-    return _list([plants.plant_row(site, call) for site in call.account.plants], len(call.account.plants))
+    return _list([plants.plant_row(plant, call) for plant in call.account.plants], len(call.account.plants))
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_monitor_page)
@@ -122,19 +124,19 @@ def _list(rows: list[dict[str, Any]], count: int) -> dict[str, Any]:
 @LEGACY_ROUTER.route(GoodWeCalls.monthly_report)
 def monthly_report(call: GoodWeCallContext) -> dict[str, Any]:
     """Return the PV energy of a plant in a month."""
-    site = require_plant(call)
+    plant = require_plant(call)
     month = call.arguments.get("date", "")[:7]
     try:
         first = date.fromisoformat(f"{month}-01")
-        energy = energies_of(site, month)["pv_energy"]
+        energy = energies_of(plant, month)["pv_energy"]
     except ValueError:
         raise GoodWeFailure(100000, "system error") from None
-    today = call.context.now().astimezone(site.households[0].zone).date()
+    today = call.context.now().astimezone(plant.households[0].zone).date()
     days = min(monthrange(first.year, first.month)[1], max(1, (today - first).days + 1))
-    total = sum(unit.energy_total for unit in inverters_of(site, call.account, call.context))
+    total = sum(inverter.energy_total for inverter in inverters_of(plant, call.account, call.context))
     report = {
-        "pw_id": site.id,
-        "pw_name": site.name,
+        "pw_id": plant.id,
+        "pw_name": plant.name,
         "month_power": round(energy, 2),
         "avg_day_power": round(energy / days, 2),
         "total_power": round(total, 1),
