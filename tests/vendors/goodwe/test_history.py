@@ -18,7 +18,7 @@ from heliograph.local_time import LocalDay, period_range
 from heliograph.vendors.goodwe import charts, resolve_server
 from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.goodwe.history import GoodWeHistory
-from heliograph.vendors.goodwe.legacy import charts_payloads as said
+from heliograph.vendors.goodwe.legacy import charts_payloads
 from heliograph.vendors.goodwe.plus import payloads as plus
 from support.history_fixtures import Past, flowed
 from support.protocol_script import NOON, reply, script
@@ -183,14 +183,14 @@ def test_history_cost_matches_the_requests_sent(dialect, noon):
     plant = noon.plant("hybrid")
     client.day_curve(plant, "2026-06-20")  # fetches the plant's time zone
     cost = client.history_cost(plant)
-    for ask, expected in (
+    for query, expected in (
         (lambda: client.day_curve(plant, "2026-06-19"), cost.curve),
         (lambda: client.period_energies(plant, "2026-05"), cost.days),
         (lambda: client.period_energies(plant, "2026"), cost.months),
         (lambda: client.period_energies(plant), cost.years),
     ):
         before = noon.emulator.log.as_dict()["clouds"]["goodwe"]["requests"]
-        ask()
+        query()
         assert noon.emulator.log.as_dict()["clouds"]["goodwe"]["requests"] - before == expected
 
 
@@ -205,7 +205,7 @@ def test_async_client_returns_the_same_energies(noon):
 # Unusual responses, scripted
 
 
-def talk(plan, dialect="legacy", zone=SUMMER):
+def run_flow(plan, dialect="legacy", zone=SUMMER):
     session = Session(resolve_server("eu"))
     session.alive, session.zone = True, zone
     session.token = {"uid": "1", "token": "2", "timestamp": 3}
@@ -213,79 +213,79 @@ def talk(plan, dialect="legacy", zone=SUMMER):
     return AccountProtocol(GoodWeProtocol(), session, Credentials("me", Secret("x"))).execute(plan, NOON), session
 
 
-def answer(data):
+def response(data):
     return reply({"code": "0", "msg": "", "data": data})
 
 
-def bars(first, days, height=1.0):
+def chart_response(first, days, height=1.0):
     """Return a chart response of `days` days from `first`."""
     xy = [{"x": f"{first + timedelta(days=ahead)}", "y": height, "z": None} for ahead in range(days)]
-    return answer({"lines": [{"name": "PVGeneration", "label": "Generation (kWh)", "unit": "kWh", "xy": xy}]})
+    return response({"lines": [{"name": "PVGeneration", "label": "Generation (kWh)", "unit": "kWh", "xy": xy}]})
 
 
 def test_period_energies_fetch_the_days_before_a_short_window():
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-05"))
-    sent, days = script(conversation, [bars(date(2026, 5, 3), 29), bars(date(2026, 4, 4), 29)])
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", "2026-05"))
+    sent, days = script(flow, [chart_response(date(2026, 5, 3), 29), chart_response(date(2026, 4, 4), 29)])
     assert b'"date":"2026-05-02"' in sent[1].body
     assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
 
 
 def test_period_energies_omit_chart_days_after_today():
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-06"))
-    _, days = script(conversation, [bars(date(2026, 6, 1), 30, 0.0)])
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", "2026-06"))
+    _, days = script(flow, [chart_response(date(2026, 6, 1), 30, 0.0)])
     assert days[-1].period == "2026-06-21"
 
 
 def test_period_energies_without_meter_use_the_generation_chart():
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-05"))
-    sent, days = script(conversation, [answer({"lines": [], "modelData": {}}), bars(date(2026, 5, 1), 31, 2.5)])
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", "2026-05"))
+    sent, days = script(flow, [response({"lines": [], "modelData": {}}), chart_response(date(2026, 5, 1), 31, 2.5)])
     assert [b'"chartIndexId":"8"' in sent[0].body, b'"chartIndexId":"3"' in sent[1].body] == [True, True]
     assert days[0].values == {"pv_energy": 2.5}
 
 
 def test_day_curve_without_chart_uses_the_ac_power_list():
-    conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"))
+    flow, _ = run_flow(GoodWeHistory.day_curve.flow("P", "2026-06-05"))
     pacs = [{"date": "06/05/2026 11:55:00", "pac": 512.0}, {"date": "06/05/2026 12:00:00", "pac": None}]
-    _, curve = script(conversation, [answer({"lines": [], "generateData": []}), answer({"pacs": pacs})])
+    _, curve = script(flow, [response({"lines": [], "generateData": []}), response({"pacs": pacs})])
     assert [one.values for one in curve] == [{"ac_power": 512.0}, {"ac_power": None}]
     assert curve[0].moment == datetime(2026, 6, 5, 9, 55, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("form", ["05/06/2026", "06/05/2026", "06.05.2026", "2026-06-05"])
 def test_inverter_curve_parses_any_date_format(form):
-    conversation, _ = talk(GoodWeHistory.inverter_curve.flow("P", "SN", "2026-06-05"))
+    flow, _ = run_flow(GoodWeHistory.inverter_curve.flow("P", "SN", "2026-06-05"))
     column = [{"date": f"{form} 12:05:00", "column": 431.0}]
-    _, curve = script(conversation, [answer({"column1": column})])
+    _, curve = script(flow, [response({"column1": column})])
     assert [one.moment for one in curve] == [datetime(2026, 6, 5, 10, 5, tzinfo=UTC)]
 
 
 def test_utc_offset_is_fetched_once_a_day():
-    conversation, session = talk(GoodWeHistory.period_energies.flow("P", "2026-06"), zone=None)
-    detail = answer({"info": {"time_span": -2.0}, "kpi": {}})
-    script(conversation, [detail, bars(date(2026, 5, 22), 31)])
+    flow, session = run_flow(GoodWeHistory.period_energies.flow("P", "2026-06"), zone=None)
+    detail = response({"info": {"time_span": -2.0}, "kpi": {}})
+    script(flow, [detail, chart_response(date(2026, 5, 22), 31)])
     again = AccountProtocol(GoodWeProtocol(), session, None).execute(
         GoodWeHistory.period_energies.flow("P", "2026-06"), NOON
     )
-    sent, _ = script(again, [bars(date(2026, 5, 22), 31)])
+    sent, _ = script(again, [chart_response(date(2026, 5, 22), 31)])
     assert len(sent) == 1
 
 
 @pytest.mark.parametrize("written", ["", None, "2021-03-15 02:30:05"])
 def test_first_day_is_none_without_a_valid_create_time(written):
-    conversation, _ = talk(GoodWeHistory.first_day.flow("P"))
-    assert script(conversation, [answer({"info": {"create_time": written}, "kpi": {}})])[1] is None
+    flow, _ = run_flow(GoodWeHistory.first_day.flow("P"))
+    assert script(flow, [response({"info": {"create_time": written}, "kpi": {}})])[1] is None
 
 
 def test_first_day_is_in_plant_local_time():
-    conversation, _ = talk(GoodWeHistory.first_day.flow("P"))
-    _, first = script(conversation, [answer({"info": {"create_time": "03/15/2021 05:30:05"}, "kpi": {}})])
+    flow, _ = run_flow(GoodWeHistory.first_day.flow("P"))
+    _, first = script(flow, [response({"info": {"create_time": "03/15/2021 05:30:05"}, "kpi": {}})])
     assert first == date(2021, 3, 14)  # 05:30 in China was 23:30 the day before, two hours ahead of UTC
 
 
 def test_day_curve_without_a_time_zone_is_an_error():
-    conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
+    flow, _ = run_flow(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
     with pytest.raises(e.Unreadable, match="clock"):
-        script(conversation, [answer({"info": {"stationname": "Roof"}, "kpi": {}})])
+        script(flow, [response({"info": {"stationname": "Roof"}, "kpi": {}})])
 
 
 def test_plus_years_are_fetched_until_an_empty_one():
@@ -293,8 +293,8 @@ def test_plus_years_are_fetched_until_an_empty_one():
         rows = [{"item": "proSystemTotalStats", "unit": "kWh", "statisticsList": [{"date": label, "val": value}]}]
         return reply({"code": "00000", "description": "success", "data": {"dataList": rows}})
 
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P"), "plus")
-    sent, years = script(conversation, [year("2026", 900), year("2025", 2100.5), year("2024", 0)])
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P"), "plus")
+    sent, years = script(flow, [year("2026", 900), year("2025", 2100.5), year("2024", 0)])
     assert [(one.period, one.values) for one in years] == [
         ("2025", {"pv_energy": 2100.5}),
         ("2026", {"pv_energy": 900.0}),
@@ -304,9 +304,9 @@ def test_plus_years_are_fetched_until_an_empty_one():
 
 @pytest.mark.parametrize("period", ["2026-13", "26", "2026-06-21", "June", "9999"])
 def test_invalid_period_is_rejected_before_any_request(period):
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", period))
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", period))
     with pytest.raises(e.ConfigError, match="period"):
-        next(conversation)
+        next(flow)
 
 
 def test_period_range_of_leap_february_and_december():
@@ -314,30 +314,30 @@ def test_period_range_of_leap_february_and_december():
     assert period_range("2026-12")[1] == period_range("2026")[1] == date(2026, 12, 31)
 
 
-WALL = LocalDay(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
+LOCAL_DAY = LocalDay(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
 
 
 def chart(key, unit, *heights):
     xy = [{"x": f"{5 * place // 60:02}:{5 * place % 60:02}", "y": height} for place, height in enumerate(heights)]
-    return said.PowerChart({"lines": [{"key": key, "unit": unit, "xy": xy}]})
+    return charts_payloads.PowerChart({"lines": [{"key": key, "unit": unit, "xy": xy}]})
 
 
 def test_chart_curve_gap_is_none():
-    curve = charts.chart_curve(chart("PCurve_Power_Meter", "W", 100, None, -50), WALL)
+    curve = charts.chart_curve(chart("PCurve_Power_Meter", "W", 100, None, -50), LOCAL_DAY)
     assert [one.values["grid_power"] for one in curve] == [-100.0, None, 50.0]
 
 
 def test_chart_curve_converts_kilowatts_to_watts():
-    (one,) = charts.chart_curve(chart("PCurve_Power_Load", "kW", 1.25), WALL)
+    (one,) = charts.chart_curve(chart("PCurve_Power_Load", "kW", 1.25), LOCAL_DAY)
     assert one.values["load_power"] == 1250.0
 
 
 def test_chart_curve_rejects_an_unknown_unit():
     with pytest.raises(e.Unreadable, match="furlong"):
-        charts.chart_curve(chart("PCurve_Power_PV", "furlong", 1), WALL)
+        charts.chart_curve(chart("PCurve_Power_PV", "furlong", 1), LOCAL_DAY)
 
 
 def test_plus_curve_has_the_common_signs():
     rows = [{"item": "pGrid", "statisticsList": [{"tp": "2026-06-05 12:00:00", "power": 0.149}]}]
-    (one,) = charts.plus_curve(plus.PowerCurves({"dataList": rows}), WALL)
+    (one,) = charts.plus_curve(plus.PowerCurves({"dataList": rows}), LOCAL_DAY)
     assert (one.moment.hour, one.values) == (10, {"grid_power": -149.0})
