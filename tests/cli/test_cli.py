@@ -360,10 +360,10 @@ def test_which_way_a_battery_goes_is_told_in_every_encoding(encoding, gap):
 import sys
 from datetime import UTC, datetime
 from rich.console import Console
-from heliograph.cli.terminal import make_plain
+from heliograph.cli.terminal import set_encoding_fallback
 from heliograph.cli.table import snapshot_table
 from heliograph.model import Plant, Snapshot
-make_plain()
+set_encoding_fallback()
 now = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 plants = [
     Snapshot(plant=Plant(vendor="growatt", id=name, name=name, zone=UTC), measured_at=now, fetched_at=now,

@@ -88,7 +88,7 @@ def configured(alone, tmp_path, capsys):
 
 def gate(box, vendor):
     kind = VENDORS[vendor]
-    return Keeper().guard(vendor, kind.address(box.url), box.who[vendor].username, kind.default_limits)
+    return Keeper().guard(vendor, kind.resolve_server(box.url), box.who[vendor].username, kind.default_limits)
 
 
 def remember(box, vendor, **members):

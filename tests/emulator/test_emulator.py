@@ -413,7 +413,7 @@ def test_clouds_take_turns_and_growatt_is_first():
 
     assert vendor_names()[:2] == ["growatt", "goodwe"]
     assert set(vendor_names()) == {
-        one.name for one in Path(vendors.__path__[0]).iterdir() if (one / "emulate").is_dir()
+        folder.name for folder in Path(vendors.__path__[0]).iterdir() if (folder / "__init__.py").exists()
     }
     holders = build_emulator(EmulatorOptions(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
     assert [holder.vendor for holder in holders] == ["zeta", "acme", "zeta", "acme"]
@@ -423,8 +423,8 @@ def test_clouds_take_turns_and_growatt_is_first():
 def test_the_program_prints_one_line_and_ends_in_peace(ending):
     program = (
         "import sys; from datetime import datetime, timezone; sys.path.insert(0, sys.argv[1]);"
-        "from support.toy_clouds import Acme, NOON; from heliograph.emulator.main import Options, emulate;"
-        "sys.exit(emulate(Options(start=NOON, accounts=1), [Acme()]))"
+        "from support.toy_clouds import Acme, NOON; from heliograph.emulator.main import EmulatorOptions, run_emulator;"
+        "sys.exit(run_emulator(EmulatorOptions(start=NOON, accounts=1), [Acme()]))"
     )
     command = [sys.executable, "-c", program, str(TESTS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -81,7 +81,7 @@ def take_trailing_arguments(options: Namespace, words: Sequence[str]) -> bool:
 
     >>> from argparse import Namespace
     >>> options = Namespace(late=("method", "arguments"), method=None, arguments=[])
-    >>> take_late(options, ["plant_info", "1"]), options.method, options.arguments
+    >>> take_trailing_arguments(options, ["plant_info", "1"]), options.method, options.arguments
     (True, 'plant_info', ['1'])
     """
     left = list(words)

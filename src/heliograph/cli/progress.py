@@ -80,8 +80,9 @@ def progress_lines() -> Callable[[BackfillProgress], None]:
 def warnings(news: BackfillProgress, warned: set[str]) -> Iterator[str]:
     """Yield, once for each account, what a long past means for its live readings; `warned` remembers the accounts.
 
-    >>> from heliograph.collect.backfill import Progress
-    >>> next(warnings(Progress("home", days=900, requests=930, share=162, daily=180), set()))
+    >>> from heliograph.collect.backfill import BackfillProgress
+    >>> progress = BackfillProgress("home", days=900, requests_left=930, daily_share=162, daily_limit=180)
+    >>> next(warnings(progress, set()))
     'home: up to 162 of 180 requests a day go to the past; live readings of this account will be rarer until it is done'
     """
     if not news.days or news.name in warned:
@@ -89,7 +90,8 @@ def warnings(news: BackfillProgress, warned: set[str]) -> Iterator[str]:
     warned.add(news.name)
     if news.requests_left * MUCH > news.daily_limit:
         yield (
-            f"{news.name}: up to {min(news.requests_left, news.daily_share)} of {news.daily_limit} requests a day go to the past; "
+            f"{news.name}: up to {min(news.requests_left, news.daily_share)} of {news.daily_limit} requests a day go to "
+            "the past; "
             "live readings of this account will be rarer until it is done"
         )
 
@@ -97,8 +99,8 @@ def warnings(news: BackfillProgress, warned: set[str]) -> Iterator[str]:
 def state(news: BackfillProgress, *, why: bool = True) -> str:
     """Return what an account is at, and how long the rest takes.
 
-    >>> from heliograph.collect.backfill import Progress
-    >>> state(Progress("home", at="2026-06-21", days_to_go=5.2)), state(Progress("home", over=True))
+    >>> from heliograph.collect.backfill import BackfillProgress
+    >>> state(BackfillProgress("home", period="2026-06-21", days_to_go=5.2)), state(BackfillProgress("home", done=True))
     ('2026-06-21, about 6 days to go', 'done')
     """
     if news.done:

@@ -15,8 +15,9 @@ def format_local_time(moment: datetime, now: datetime) -> str:
 
     >>> from datetime import datetime
     >>> now = datetime(2026, 6, 21, 12, 0).astimezone()
-    >>> clock(now.replace(hour=8, minute=1), now), clock(now.replace(day=22), now), clock(now.replace(month=3), now)
-    ('08:01', 'Mon 12:00', '2026-03-21 12:00')
+    >>> times = now.replace(hour=8, minute=1), now.replace(day=22), now.replace(month=3)
+    >>> [format_local_time(time, now) for time in times]
+    ['08:01', 'Mon 12:00', '2026-03-21 12:00']
     """
     here, today = moment.astimezone(), now.astimezone()
     days = (here.date() - today.date()).days
@@ -27,7 +28,7 @@ def format_duration(span: timedelta) -> str:
     """Return how long something lasts, in one unit.
 
     >>> from datetime import timedelta
-    >>> [length(timedelta(minutes=minutes)) for minutes in (0.2, 42, 6 * 60 + 20, 49 * 60)]
+    >>> [format_duration(timedelta(minutes=minutes)) for minutes in (0.2, 42, 6 * 60 + 20, 49 * 60)]
     ['less than a minute', '42 min', '6 h', '2 days']
     """
     minutes = span.total_seconds() / 60

@@ -45,7 +45,7 @@ def handle(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> EmulatedR
 def parse_speed(value: Any) -> float:
     """Return a clock's speed, if it is one.
 
-    >>> speed_of("60"), speed_of(0)
+    >>> parse_speed("60"), parse_speed(0)
     (60.0, 0.0)
     """
     speed = _number("speed", value)
@@ -57,7 +57,7 @@ def parse_speed(value: Any) -> float:
 def parse_moment(value: Any) -> datetime:
     """Return an ISO moment with its offset; one from a query may have lost its plus sign.
 
-    >>> moment_of("2026-06-21T12:00:00 02:00").isoformat()
+    >>> parse_moment("2026-06-21T12:00:00 02:00").isoformat()
     '2026-06-21T12:00:00+02:00'
     """
     try:

@@ -96,8 +96,8 @@ def _settle(site: EmulatedPlant, now: datetime) -> None:
 def parse_percent_range(text: str) -> PercentRange:
     """Return what a device takes, as "LOW/HIGH" says.
 
-    >>> bounds(""), bounds("20/100")
-    (Bounds(low=10.0, high=90.0), Bounds(low=20.0, high=100.0))
+    >>> parse_percent_range(""), parse_percent_range("20/100")
+    (PercentRange(low=10.0, high=90.0), PercentRange(low=20.0, high=100.0))
     """
     if text in ("", "1"):
         return PercentRange()

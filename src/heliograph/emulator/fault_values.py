@@ -41,7 +41,7 @@ class RateLimit(NamedTuple):
 def parse_seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -> float:
     """Return the seconds a value says, others when it says none.
 
-    >>> seconds(""), seconds("0.5")
+    >>> parse_seconds(""), parse_seconds("0.5")
     (5.0, 0.5)
     """
     number = float(text) if text else otherwise
@@ -68,7 +68,7 @@ def parse_late_hours(text: str) -> float:
 def parse_uses(text: str) -> int:
     """Return how many requests a session lives.
 
-    >>> uses(""), uses("20")
+    >>> parse_uses(""), parse_uses("20")
     (1, 20)
     """
     return _count(text or "1", 1)
@@ -77,7 +77,7 @@ def parse_uses(text: str) -> int:
 def parse_block(text: str) -> RateLimit | None:
     """Return how many requests within how long the firewall lets pass; None when it lets none.
 
-    >>> block("60/30/2").pause
+    >>> parse_block("60/30/2").pause
     datetime.timedelta(seconds=7200)
     """
     if text in _ON:

@@ -118,7 +118,7 @@ class FaultSwitches:
 def parse_fault_options(texts: Iterable[str]) -> dict[str, str]:
     """Read the command line's NAME[=VALUE].
 
-    >>> fault_settings(["lock=5", "reset", "html=*1"])
+    >>> parse_fault_options(["lock=5", "reset", "html=*1"])
     {'lock': '5', 'reset': '', 'html': '*1'}
     """
     return {name: value for name, _, value in (text.partition("=") for text in texts)}

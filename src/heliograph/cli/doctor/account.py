@@ -45,7 +45,7 @@ class AccountDiagnosis:
         self.account = account
         self.vendor: Any = import_module(f"heliograph.vendors.{account.vendor}.diagnostics")
         usual = create_client(account, interactive=True)
-        self.guard = usual.gate
+        self.guard = usual.guard
         # Without anybody's name and password no login can be sent, whatever the cloud answers.
         nobody = usual.cloud(), Session(usual.session.server), None
         self.client = BlockingClient(*nobody, timeout=TIMEOUT, allow_commands=False, guard=self.guard)
@@ -73,7 +73,7 @@ class AccountDiagnosis:
         yield from self.trouble()
         yield self.budgeted()
         yield self.opened()
-        yield from (ok(label, text) for label, text in self.vendor.outlook(self.session))
+        yield from (ok(label, text) for label, text in self.vendor.summary(self.session))
 
     def server(self) -> Check:
         """Tell whether the account is sent to its cloud, and only there."""
@@ -85,7 +85,7 @@ class AccountDiagnosis:
             return warning(
                 "server", f"{server} is not encrypted: whoever is on the way can read what opens the account"
             )
-        if not self.vendor.allows_host(server):
+        if not self.vendor.is_known_server(server):
             return warning("server", f"{server} is none of {self.account.vendor}'s known servers; take out `server`")
         return ok("server", f"{server}; an account lives in one region only, `server` names another")
 
@@ -131,8 +131,8 @@ class AccountDiagnosis:
             return ok("budget", budget_usage(budget))
         return warning(
             "budget",
-            f"{budget_usage(budget)}; programs wait until {format_local_time(budget.next_free, self.now)}, {budget.reserve} are kept for "
-            "a person",
+            f"{budget_usage(budget)}; programs wait until {format_local_time(budget.next_free, self.now)}, "
+            f"{budget.reserve} are kept for a person",
         )
 
     def opened(self) -> Check:
@@ -165,7 +165,7 @@ class AccountDiagnosis:
     def recent_events(self) -> tuple[str, ...]:
         """Return what happened to the account lately, oldest first."""
         notes = (f"{format_local_time(at, self.now)}  {note}" for at, note in self.budget.notes[-LATELY:])
-        return (*notes, *self.vendor.story(self.session))
+        return (*notes, *self.vendor.history(self.session))
 
 
 def clock_check(skew: float) -> Check:

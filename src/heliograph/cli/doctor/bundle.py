@@ -132,7 +132,7 @@ def _personal(patients: Iterable[AccountDiagnosis]) -> Iterator[str]:
         plants = session.facts.get("plants") or {}
         yield from (str(text) for pair in plants.items() for text in pair if text)
         host = urlsplit(session.server).hostname or ""
-        if host not in LOCAL_HOSTS and not patient.vendor.allows_host(session.server):
+        if host not in LOCAL_HOSTS and not patient.vendor.is_known_server(session.server):
             yield host
 
 
