@@ -144,7 +144,7 @@ class Naive:
             server=world.url,
             keeper=Keeper(folder),
             clock=world.time,
-            paced=self.self_throttled,
+            paced=self.paced,
         )
 
     def ask(self) -> bool:
