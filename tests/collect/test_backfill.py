@@ -260,9 +260,9 @@ def test_a_second_run_asks_nothing_but_what_a_plant_is(world, tmp_path):
     account = ready["accounts"][0]
     wish = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
     filled(world, tmp_path, account, wish)
-    before = emulator.log.tally(account["username"]).requests
+    before = emulator.log.account_counters(account["username"]).requests
     _, fill = filled(world, tmp_path, account, wish)
-    assert emulator.log.tally(account["username"]).requests - before <= 4
+    assert emulator.log.account_counters(account["username"]).requests - before <= 4
     assert fill.progress.done
 
 
@@ -331,7 +331,7 @@ def test_an_empty_success_is_not_believed_to_be_an_empty_past(world, tmp_path):
     wish = BackfillOptions(date(2026, 5, 30), date(2026, 6, 2), [plant])
 
     def lie(news):
-        if news.at == "2026":
+        if news.period == "2026":
             emulator.faults.set({"empty": "*1"})
 
     store, fill = filled(world, tmp_path, account, wish, tell=lie)
@@ -409,9 +409,9 @@ import asyncio, sys
 from datetime import date
 from pathlib import Path
 from heliograph import AsyncGrowatt
-from heliograph.collect.backfill import Backfill, Wish
+from heliograph.collect.backfill import Backfill, BackfillOptions
 from heliograph.local_time import Clock
-from heliograph.store.threaded import Writer
+from heliograph.store.threaded import BufferedWriter
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
 
@@ -438,8 +438,8 @@ class Noted(AsyncGrowatt):
 limits = AsyncGrowatt.default_limits._replace(requests=100_000)
 keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "self_throttled": True}
 client = Noted(username, password, server=url, **keeping)
-writer = Writer(lambda: open_store(folder / "heliograph.sqlite"))
-wish = Wish(date(2026, 5, 5), date(2026, 6, 10), [plant])
+writer = BufferedWriter(lambda: open_store(folder / "heliograph.sqlite"))
+wish = BackfillOptions(date(2026, 5, 5), date(2026, 6, 10), [plant])
 asyncio.run(Backfill("home", client, writer, Still(), wish).run(asyncio.Event()))
 """
 

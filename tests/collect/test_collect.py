@@ -213,7 +213,7 @@ def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tm
 
 
 def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr("heliograph.store.threaded.AGAIN", 0.01)
+    monkeypatch.setattr("heliograph.store.threaded.RETRY_SECONDS", 0.01)
     path = tmp_path / "heliograph.sqlite"
 
     async def run():
@@ -236,7 +236,7 @@ def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_
     class Broken:
         progress = PollProgress("home")
 
-        async def turn(self):
+        async def poll_once(self):
             raise ZeroDivisionError("s3cret")
 
     async def run():

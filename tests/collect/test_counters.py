@@ -536,7 +536,7 @@ def days_are_true(life, course, told):
         if energy is None:
             assert unsure or unsure_too, day
         else:
-            assert energy == pytest.approx(course.irradiance(*edges), abs=4 * counter_faults.STEP + before + after), day
+            assert energy == pytest.approx(course.between(*edges), abs=4 * counter_faults.STEP + before + after), day
 
 
 def counters_never_fall(life, told):
@@ -555,7 +555,7 @@ def no_spike_is_shown(course, told):
     flowed = course.sums[-1]
     assert not totals or totals[-1][1] - totals[0][1] <= flowed + 4 * counter_faults.STEP
     for at, _, today in told.shown:
-        most = max(course.irradiance(start, at) for start, _ in course.edges[-1:] + course.edges if start <= at)
+        most = max(course.between(start, at) for start, _ in course.edges[-1:] + course.edges if start <= at)
         assert today is None or today <= most + 4 * counter_faults.STEP
 
 

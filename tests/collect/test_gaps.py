@@ -81,7 +81,7 @@ def test_a_day_that_was_answered_is_asked_for_once_more_after_the_noon_that_foll
     both = [("days", "2026-06"), ("curve", f"{YESTERDAY}")]
     assert found(at("2026-06-21T12:00"), curves=[early], months=[month], days=begun) == both
     late = mark("curve", f"{YESTERDAY}", outcome, at("2026-06-21T12:00"))
-    month = month._replace(asked_at=at("2026-06-21T12:00"))
+    month = month._replace(queried_at=at("2026-06-21T12:00"))
     # What the cloud has nothing of then has no day, and is asked for no more.
     assert found(at("2026-06-21T23:00"), curves=[late], months=[month]) == []
 
@@ -315,7 +315,7 @@ class Shelf:
     def __init__(self, store, keeps=True):
         self.store, self.keeps = store, keeps
 
-    async def ask(self, question):
+    async def run(self, question):
         return question(self.store)
 
     async def write(self, batch):

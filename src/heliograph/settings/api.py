@@ -55,13 +55,13 @@ def _room(client: Any, requests: int) -> None:
     if getattr(client, "_guard", None) is None:
         return
     budget: Budget = client.budget
-    limit, _ = client.gate.limits.of(interactive=client.gate.interactive)
+    limit, _ = client.guard.limits.effective(interactive=client.guard.interactive)
     if budget.requests_used + requests > limit:
         spent = Throttled(
             f"this order needs {requests} requests, and {budget.requests_used} of {limit} of 24 hours are used",
             advice="Nothing was sent. Try again when more of the day has passed",
         )
-        spent.retry_after = max(client.free_at(requests) - client.gate.clock(), 0.0)
+        spent.retry_after = max(client.free_at(requests) - client.guard.clock(), 0.0)
         raise spent
 
 
@@ -99,7 +99,7 @@ class BaseOrders:
         permissions = replace(permissions, commands=client.allow_commands)
         whose = Actor(account, current_user(), program or Path(sys.argv[0] or "python").name)
         self.executor = OrderExecutor(
-            journal or Journal(journal_folder(), client.gate.state_file.name),
+            journal or Journal(journal_folder(), client.guard.state_file.name),
             permissions,
             whose,
             client.settings_of,
