@@ -233,7 +233,7 @@ class AccountClient(BaseClient):
         who = Credentials(username, password if isinstance(password, Secret) else Secret(password))
         super().__init__(cloud, session, who, timeout=timeout, allow_commands=allow_commands, clock=clock)
         if kept is not None:
-            self._gate = kept.guard(
+            self._guard = kept.guard(
                 cloud.vendor,
                 session.server,
                 username,
@@ -250,13 +250,13 @@ class AccountClient(BaseClient):
     @property
     def guard(self) -> AccountGuard:
         """What stands between the account and the network."""
-        if self._gate is None:
+        if self._guard is None:
             raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
-        return self._gate
+        return self._guard
 
     def stored_session(self) -> Session:
         """Return what is remembered of the account, by this client or whoever spoke for it last; nothing is sent."""
-        stored = self._gate.load(self._clock()).session if self._gate else None
+        stored = self._guard.load(self._clock()).session if self._guard else None
         return Session.from_dict(stored) if stored else self.session
 
     @property
