@@ -20,7 +20,7 @@ from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.settings.catalogue import FAMILIES
 from support.goodwe_emulator import world
-from support.setting_values import another, impossible
+from support.setting_values import different_values, invalid_values
 
 ENTRIES = [(family, row) for family, rows in FAMILIES.items() for row in rows]
 NAMED = [f"{family}-{row.setting.name}" for family, row in ENTRIES]
@@ -61,10 +61,10 @@ def house():
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
-def test_what_is_set_through_sems_plus_is_read_back(family, row, house):
+def test_sems_plus_write_is_read_back(family, row, house):
     client, device, setting = house.client("plus"), house.device(family), row.setting
     before = client.read_settings(device)
-    wanted = another(setting, before[setting.name])
+    wanted = different_values(setting, before[setting.name])
     if row.plus is None:
         with pytest.raises(InvalidValue, match=r"through the SEMS Portal only; this account .* save_remote_control"):
             client.write_setting(device, setting.name, wanted)
@@ -75,11 +75,11 @@ def test_what_is_set_through_sems_plus_is_read_back(family, row, house):
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
-def test_the_portals_form_reaches_the_same_inverter(family, row, house):
+def test_sems_portal_write_reaches_the_same_inverter(family, row, house):
     client, device, name = house.client("legacy"), house.device(family), row.setting.name
     if not row.legacy:
         with pytest.raises(InvalidValue, match=r"through SEMS\+ only; this account .* set_device_parameters"):
-            client.write_setting(device, name, another(row.setting, None))
+            client.write_setting(device, name, different_values(row.setting, None))
         return
     for values in (
         ({"value": 40}, {"value": 60}) if name == "active_power_rate" else ({"value": "off"}, {"value": "on"})
@@ -101,7 +101,7 @@ def test_the_portals_form_reaches_the_same_inverter(family, row, house):
         assert house.kept(family)["80017"] == 4
 
 
-def test_the_portals_form_marks_what_it_sets():
+def test_sems_portal_request_marks_the_changed_settings():
     call = GoodWeCalls.save_remote_control.flow("INV1", {"ActivePowerLimit": "50"}, "06/21/2026 12:00:00")
     sent = build_request("https://www.semsportal.com/api/", call, {})
     assert sent.url == "https://www.semsportal.com/api/PowerStation/SaveRemoteControlInverter"
@@ -122,7 +122,7 @@ def sent_to_sems_plus(name, value):
     return steps.send(session).fields
 
 
-def test_sems_plus_is_sent_what_was_recorded():
+def test_sems_plus_request_equals_the_recorded_one():
     assert sent_to_sems_plus("power_switch", False) == {
         "sn": "INV1",
         "addressMap": {"80017": 2},
@@ -140,7 +140,7 @@ def test_sems_plus_is_sent_what_was_recorded():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_async_client_sets_and_reads_the_same(family, house):
+def test_async_client_writes_and_reads_settings(family, house):
     device = house.device(family)
     rows = [row for row in FAMILIES[family] if row.plus and row.setting.readable]
 
@@ -150,7 +150,7 @@ def test_the_async_client_sets_and_reads_the_same(family, house):
         assert [one.name for one in told] == [row.setting.name for row in FAMILIES[family]]
         assert [one.name for one in told if one.unavailable] == ["active_power_rate"]
         before = await client.read_settings(device)
-        told = {row.setting.name: another(row.setting, before[row.setting.name]) for row in rows}
+        told = {row.setting.name: different_values(row.setting, before[row.setting.name]) for row in rows}
         for name, values in told.items():
             await client.write_setting(device, name, values)
         return told, await client.read_settings(device)
@@ -160,16 +160,16 @@ def test_the_async_client_sets_and_reads_the_same(family, house):
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
-def test_what_is_not_allowed_is_never_sent(family, row, house):
+def test_write_setting_rejects_invalid_values_before_sending(family, row, house):
     client, device = house.client("plus"), house.device(family)
     before = house.asked()
-    for values in impossible(row.setting):
+    for values in invalid_values(row.setting):
         with pytest.raises(InvalidValue, match=row.setting.name):
             client.write_setting(device, row.setting.name, values)
     assert house.asked() == before
 
 
-def test_a_new_client_knows_from_the_last_one_what_its_dialect_cannot_set(house, tmp_path):
+def test_unavailable_settings_are_known_from_the_stored_dialect(house, tmp_path):
     device = house.device("hybrid")
     first, second = (house.client("plus", keeper=Keeper(tmp_path)) for _ in range(2))
     second.session.facts.clear()
@@ -180,7 +180,7 @@ def test_a_new_client_knows_from_the_last_one_what_its_dialect_cannot_set(house,
     assert only.unavailable.startswith("can be set through the SEMS Portal only")
 
 
-def test_an_order_of_the_other_dialect_is_refused_before_it_is_written_down(house, tmp_path):
+def test_order_of_the_other_dialect_is_refused_before_it_is_recorded(house, tmp_path):
     device, client = house.device("hybrid"), house.client("legacy")
     orders = Orders(client, journal=Journal(tmp_path, "mine"))
     assert orders.look(device).settings.keys() == {"power_switch", "restart", "active_power_rate"}
@@ -191,7 +191,7 @@ def test_an_order_of_the_other_dialect_is_refused_before_it_is_written_down(hous
     assert orders.log() == ()
 
 
-def test_an_order_that_another_dialect_carried_is_not_taken_back_through_this_one(house, tmp_path):
+def test_undo_of_an_order_of_the_other_dialect_is_refused(house, tmp_path):
     device, client = house.device("hybrid"), house.client("plus")
     orders = Orders(client, journal=Journal(tmp_path, "mine"), read_back_delays=(0.0,))
     order = orders.set(device, "immediate_charge_stop_soc", 41)
@@ -201,13 +201,13 @@ def test_an_order_that_another_dialect_carried_is_not_taken_back_through_this_on
     assert [(one.id, str(one.state)) for one in orders.log()] == [(order.id, "applied")]
 
 
-def test_an_order_needs_a_client_that_allows_them(house):
+def test_write_setting_needs_allow_commands(house):
     client = house.client("plus", allow_commands=False)
     with pytest.raises(ConfigError, match="allow_commands"):
         client.write_setting(house.device("hybrid"), "power_switch", {"value": False})
 
 
-def test_reading_is_one_request_and_a_meter_has_no_settings(house):
+def test_read_settings_sends_one_request_and_none_for_a_meter(house):
     client = house.client("plus")
     client.read_settings(house.device("hybrid"))
     before = house.asked()
@@ -221,7 +221,7 @@ def test_reading_is_one_request_and_a_meter_has_no_settings(house):
     assert house.asked() == before + 1
 
 
-def test_a_battery_is_read_where_the_status_register_is_not_known(house, monkeypatch):
+def test_read_settings_of_a_battery_without_status_register(house, monkeypatch):
     monkeypatch.delitem(REGISTERS, "80017")
     client = house.client("plus")
     found = client.read_settings(house.device("hybrid"))
@@ -231,7 +231,7 @@ def test_a_battery_is_read_where_the_status_register_is_not_known(house, monkeyp
         client.read_settings(house.device("inverter"))
 
 
-def test_a_device_that_refuses_and_one_that_falls_silent_are_told_apart(house):
+def test_write_distinguishes_rejection_and_missing_response(house):
     device = house.device("hybrid")
     for dialect, setting in (("plus", "immediate_charge"), ("legacy", "power_switch")):
         client = house.client(dialect)
@@ -244,6 +244,6 @@ def test_a_device_that_refuses_and_one_that_falls_silent_are_told_apart(house):
             client.write_setting(device, setting, {"value": True})
 
 
-def test_the_emulator_and_the_catalogue_name_the_same_registers():
+def test_emulator_and_catalogue_have_the_same_registers():
     registers = [row.plus for _, row in ENTRIES if row.plus]
     assert {one.address: one.function for one in registers} == {at: row.function for at, row in REGISTERS.items()}

@@ -22,7 +22,7 @@ from support.growatt_emulator import Box
 from support.growatt_script import logged_in
 from support.paths import DOCS
 from support.protocol_script import NOON, reply, script
-from support.setting_values import another, impossible
+from support.setting_values import different_values, invalid_values
 
 WAYS = ("Charge", "Discharge")
 HOMES = {"tlx": "tlx-battery", "plant": "mix"}
@@ -67,10 +67,10 @@ def requests(cloud):
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
-def test_what_is_set_is_read_back(family, name, cloud, client):
+def test_write_setting_is_read_back(family, name, cloud, client):
     where, setting = device(cloud, family), setting_of(family, name)
     before = client.read_settings(where)
-    wanted = another(setting, before[name])
+    wanted = different_values(setting, before[name])
     client.write_setting(where, name, wanted)
     after = client.read_settings(where)
     assert matches(setting, validate(setting, wanted), after[name]) is (None if (family, name) in UNTOLD else True)
@@ -81,14 +81,14 @@ def test_what_is_set_is_read_back(family, name, cloud, client):
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
-def test_no_end_of_a_range_is_read_as_a_gap(family, name):
+def test_range_limits_are_not_parsed_as_missing(family, name):
     for one in setting_of(family, name).parameters:
         if one.kind == "number":
             assert (wire.parse_number(one.low), wire.parse_number(one.high)) == (one.low, one.high)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_async_client_sets_and_reads_the_same(family, cloud):
+def test_async_client_writes_and_reads_settings(family, cloud):
     where = device(cloud, family)
 
     async def talk():
@@ -96,7 +96,7 @@ def test_the_async_client_sets_and_reads_the_same(family, cloud):
         client = AsyncGrowatt(who.username, who.password, server=cloud.server, allow_commands=True, keeper=None)
         assert client.settings_of(where) == FAMILIES[family].settings
         before = await client.read_settings(where)
-        told = {one.name: another(one, before[one.name]) for one in client.settings_of(where)}
+        told = {one.name: different_values(one, before[one.name]) for one in client.settings_of(where)}
         for name, values in told.items():
             await client.write_setting(where, name, values)
         return told, await client.read_settings(where)
@@ -109,10 +109,10 @@ def test_the_async_client_sets_and_reads_the_same(family, cloud):
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
-def test_what_is_not_allowed_is_never_sent(family, name, cloud, client):
+def test_write_setting_rejects_invalid_values_before_sending(family, name, cloud, client):
     where, setting = device(cloud, family), setting_of(family, name)
     before = requests(cloud)
-    wrong = list(impossible(setting))
+    wrong = list(invalid_values(setting))
     assert len(wrong) >= len(setting.parameters)
     for values in wrong:
         with pytest.raises(InvalidValue, match=name):
@@ -121,7 +121,7 @@ def test_what_is_not_allowed_is_never_sent(family, name, cloud, client):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_reading_is_one_request_and_naming_is_none(family, cloud, client):
+def test_read_settings_sends_one_request_and_settings_of_none(family, cloud, client):
     where = device(cloud, family)
     before = requests(cloud)
     assert [row.name for row in client.settings_of(where)] == [name for of, name in ENTRIES if of == family]
@@ -130,7 +130,7 @@ def test_reading_is_one_request_and_naming_is_none(family, cloud, client):
     assert requests(cloud) == before + 1
 
 
-def test_an_order_needs_a_client_that_allows_them(cloud):
+def test_write_setting_needs_allow_commands(cloud):
     who = cloud.holder
     client = Growatt(who.username, who.password, server=cloud.server, keeper=None)
     before = json.dumps(cloud.plants["mix"].settings)
@@ -139,7 +139,7 @@ def test_an_order_needs_a_client_that_allows_them(cloud):
     assert json.dumps(cloud.plants["mix"].settings) == before
 
 
-def test_a_family_nobody_knows_has_no_settings(client):
+def test_unknown_family_has_no_settings(client):
     stranger = Device(vendor="growatt", plant="1", id="X", family="toaster")
     assert client.settings_of(stranger) == ()
     assert client.read_settings(stranger) == {}
@@ -148,7 +148,7 @@ def test_a_family_nobody_knows_has_no_settings(client):
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "plant"])
-def test_every_order_of_the_catalogue_is_known_to_the_emulator(family):
+def test_emulator_knows_every_command_of_the_catalogue(family):
     orders = {
         "tlx": commands.TLX_COMMANDS,
         "mix": commands.MIX_COMMANDS,
@@ -164,7 +164,7 @@ def test_every_order_of_the_catalogue_is_known_to_the_emulator(family):
     assert wires & FAMILIES[family].raw_only.keys() == set()
 
 
-def test_names_are_said_once_and_every_entry_says_who_has_seen_it():
+def test_catalogue_names_are_unique_and_have_evidence():
     for family, one in FAMILIES.items():
         names = [row.setting.name for row in one.entries]
         assert len(set(names)) == len(names), family
@@ -173,7 +173,7 @@ def test_names_are_said_once_and_every_entry_says_who_has_seen_it():
             assert len({place.parameter.name for place in row.arguments}) == len(row.arguments), row.setting.name
 
 
-def test_grid_voltages_and_curves_are_marked_as_the_grids():
+def test_grid_settings_have_the_risk_grid_code():
     risky = {
         (family, row.setting.name)
         for family, one in FAMILIES.items()
@@ -211,12 +211,12 @@ def write(answer, family="tlx", name="charge_power_limit"):
         (b"", Unreadable),
     ],
 )
-def test_an_order_is_refused_or_nobody_knows(answer, error):
+def test_write_setting_error_for_each_response(answer, error):
     with pytest.raises(error):
         write(answer)
 
 
-def test_what_a_model_does_not_have_is_not_read_as_minus_one():
+def test_unsupported_settings_are_not_read_as_minus_one():
     rows = FAMILIES["tlx"].entries
     bean = {"charge_stop_soc": "-1", "tlx_pflinep1_pf": "-1.0"}
     talk = logged_in()
@@ -249,7 +249,7 @@ WRAPPED = {
 
 @pytest.mark.parametrize("family", WRAPPED)
 @given(data=st.data())
-def test_whatever_a_cloud_tells_is_a_value_in_our_form_or_none(family, data):
+def test_read_settings_of_any_response_returns_canonical_values_or_none(family, data):
     rows = FAMILIES[family].entries
     keys = [place.key for row in rows for place in row.arguments if place.key and "." not in place.key]
     bean = data.draw(st.dictionaries(st.sampled_from(keys), JSON))
@@ -264,11 +264,11 @@ def test_whatever_a_cloud_tells_is_a_value_in_our_form_or_none(family, data):
             value = (found[row.setting.name] or {}).get(one.name)
             assert value is None or type(value) is kinds[one.kind]
             if value is not None and one.kind in ("choice", "time", "moment"):
-                alone = replace(row.setting, parameters=(one,), slots=1, apart="")
+                alone = replace(row.setting, parameters=(one,), slots=1, disjoint="")
                 assert validate(replace(alone, parameters=(replace(one, name="value"),)), {"value": value})
 
 
-def test_a_mix_is_read_by_the_members_an_owner_recorded():
+def test_read_settings_of_a_recorded_mix_response():
     """The names are those of a whole answer to getMixSetParams of December 2023, the values ours."""
     bean = {
         **{f"forced{way}Time{end}{slot}": "0:0" for way in WAYS for end in ("Start", "Stop") for slot in range(1, 7)},
@@ -323,7 +323,7 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
     ],
 )
 @pytest.mark.parametrize("as_one_object", [False, True])
-def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, window, as_one_object):
+def test_read_settings_of_noah_segments_of_old_and_new_firmware(told, window, as_one_object):
     segment = {"time_segment3": told}
     talk = logged_in()
     steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="noah"))
@@ -339,7 +339,7 @@ def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, w
     }
 
 
-def test_the_page_of_settings_has_a_table_for_every_family():
+def test_documentation_has_a_table_for_every_family():
     page = (DOCS / "settings.md").read_text(encoding="utf-8")
     for name, family in FAMILIES.items():
         assert f"<!-- derived: growatt {name} settings -->" in page

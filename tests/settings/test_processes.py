@@ -1,4 +1,4 @@
-"""Orders of real programs, which are killed at every step, and of two at once."""
+"""`Orders` in real processes that are killed at every step, and in two processes at the same time."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from heliograph.model import Device
 from heliograph.settings import Clock, Orders
 from heliograph.vendors.growatt import Growatt
 
-told = json.loads(sys.argv[1])
+arguments = json.loads(sys.argv[1])
 
-class Waiting(Clock):
+class WaitingClock(Clock):
     def sleep(self, seconds):
         print("waits", flush=True)
         if sys.stdin.readline() == "die\\n":
             os.kill(os.getpid(), signal.SIGKILL)
 
-class Dying(Orders):
-    def _do(self, step):
-        told["steps"] -= 1
-        if told["steps"] == 0 and told["how"] == "before":
+class DyingOrders(Orders):
+    def _perform(self, instruction):
+        arguments["steps"] -= 1
+        if arguments["steps"] == 0 and arguments["how"] == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        answer = super()._do(step)
-        if told["steps"] == 0 and told["how"] == "after":
+        answer = super()._perform(instruction)
+        if arguments["steps"] == 0 and arguments["how"] == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-client = Growatt(told["username"], told["password"], server=told["server"], allow_commands=True)
-orders = Dying(client, clock=Waiting())
-order = orders.set_all(Device(**told["device"]), told["wanted"])
+client = Growatt(arguments["username"], arguments["password"], server=arguments["server"], allow_commands=True)
+orders = DyingOrders(client, clock=WaitingClock())
+order = orders.set_all(Device(**arguments["device"]), arguments["wanted"])
 print(order.state, flush=True)
 """
 WANTED = {"charge_stop_soc": 91, "discharge_power_limit": 77}
@@ -65,14 +65,14 @@ class House:
         who = self.who
         client = Growatt(who["username"], who["password"], server=who["server"], allow_commands=True)
 
-        class Ahead(Clock):
+        class ShiftedClock(Clock):
             def now(self):
                 return super().now() + ahead
 
             def sleep(self, seconds):
-                """Nobody waits in a test."""
+                """Return at once."""
 
-        return Orders(client, clock=Ahead(), **more)
+        return Orders(client, clock=ShiftedClock(), **more)
 
     @property
     def has(self):
@@ -88,7 +88,7 @@ def house():
 
 @pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
 @pytest.mark.parametrize(("steps", "how"), [(n, how) for n in (1, 2, 3, 4, 5) for how in ("before", "after")][:-1])
-def test_a_program_that_is_killed_at_any_step_leaves_nothing_unknown(steps, how, house):
+def test_killed_program_leaves_an_order_that_is_reconciled(steps, how, house):
     """The steps are: read, write, write, pause, read."""
     program = house.program(steps, how)
     program.communicate(b"\n" * 9, timeout=60)
@@ -96,7 +96,7 @@ def test_a_program_that_is_killed_at_any_step_leaves_nothing_unknown(steps, how,
     sent = dict(house.has)
     taken = {name: name in sent for name in ("charge_stop_soc", "discharge_power")}
     orders = house.orders(ahead=3600.0)
-    assert orders.look(house.device).open == ()
+    assert orders.look(house.device).open_orders == ()
     assert house.has == sent
     if steps == 1:
         assert orders.log() == ()
@@ -110,18 +110,18 @@ def test_a_program_that_is_killed_at_any_step_leaves_nothing_unknown(steps, how,
     assert states == [first, second]
     # The same intent again sends what is left of it, and only that.
     again = orders.set_all(house.device, WANTED)
-    left = [name for name, there in zip(WANTED, taken.values(), strict=True) if not there]
-    assert [change.setting for change in (again.changes if again else [])] == left
+    missing = [name for name, there in zip(WANTED, taken.values(), strict=True) if not there]
+    assert [change.setting for change in (again.changes if again else [])] == missing
     assert (house.has["charge_stop_soc"], house.has["discharge_power"]) == ("91", "77")
 
 
-def test_two_programs_order_one_after_the_other_and_the_second_sees_the_firsts_result(house):
+def test_two_programs_change_a_device_one_after_the_other(house):
     house.box.fault(sluggish="1")
     first = house.program(wanted={"charge_stop_soc": 91})
     try:
         assert first.stdout.readline() == b"waits\n"
-        with pytest.raises(Throttled, match="another program has been ordering"):
-            house.orders(patience=1.0).set(house.device, "charge_stop_soc", 70)
+        with pytest.raises(Throttled, match="another program has been changing"):
+            house.orders(lock_timeout=1.0).set(house.device, "charge_stop_soc", 70)
         house.box.wait(minutes=10)
         out, _ = first.communicate(b"\n", timeout=60)
         assert out == b"applied\n"
@@ -134,7 +134,7 @@ def test_two_programs_order_one_after_the_other_and_the_second_sees_the_firsts_r
     assert [one.state for one in house.orders().log()] == ["applied", "applied"]
 
 
-def test_the_example_of_the_page_runs(house, capsys):
+def test_documentation_example_runs(house, capsys):
     page = (DOCS / "orders.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     who = house.who
@@ -145,10 +145,10 @@ def test_the_example_of_the_page_runs(house, capsys):
     assert capsys.readouterr().out.count("'applied'") == 4
 
 
-def test_the_turn_of_a_killed_program_is_free_at_once(house):
+def test_device_lock_of_a_killed_program_is_released(house):
     first = house.program(wanted={"charge_stop_soc": 91})
     assert first.stdout.readline() == b"waits\n"
     first.communicate(b"die\n", timeout=60)
-    order = house.orders(patience=0.0).set(house.device, "charge_stop_soc", 70)
+    order = house.orders(lock_timeout=0.0).set(house.device, "charge_stop_soc", 70)
     assert (order.changes[0].old, order.state) == ({"value": 91.0}, "applied")
     assert [one.state for one in house.orders().log()] == ["applied", "applied"]
