@@ -558,3 +558,17 @@ def test_account_options_are_accepted_before_and_after_the_subcommand(cli):
     for arguments in (["--account", "nobody", "log"], ["log", "--account", "nobody"]):
         code, _, err = cli.run(*arguments)
         assert (code, "there is no account 'nobody'" in err) == (2, True)
+
+
+def test_old_spellings_are_accepted_and_not_in_the_help(cli):
+    arguments = ["curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--leave", "--yes"]
+    assert cli.run(*arguments)[0] == 0
+    assert cli.written["activeRate"] == "50"
+    cli.box.wait(hours=3)
+    code, out, err = cli.run("recover")
+    assert (code, out) == (0, "no changes pending\n")
+    assert "has ended: applied" in err
+    for old, command in (("--leave", ["curtail"]), ("recover", [])):
+        with pytest.raises(SystemExit):
+            run(["settings", *command, "--help"])
+        assert old not in cli.capsys.readouterr().out

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
+import pydoc
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from heliograph.errors import ConfigError, InvalidValue, RequestRefused, StoreError, Throttled, Unreachable
-from heliograph.settings import AsyncOrders, ChangeState, Journal, OrderKind, Orders, Permissions
+from heliograph.settings import AsyncOrders, ChangeState, Journal, OrderKind, Orders, Permissions, schedule
+from support.paths import ROOT
 from support.settings_fakes import (
     DEVICE,
     FREE,
@@ -599,3 +606,56 @@ def test_two_accounts_have_separate_journals(client, tmp_path):
     make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 90)
     other = make_orders(client, tmp_path, journal=Journal(tmp_path, "toy-4567"))
     assert other.log() == ()
+
+
+def test_calls_are_declared_once_and_have_the_signature_of_their_form():
+    assert set(vars(Orders)) - set(vars(AsyncOrders)) == {"__enter__", "__exit__"}
+    client = FakeClient(FakeClock())
+    blocking = make_orders(client, Path("unused"))
+    awaited = AsyncOrders(client, journal=blocking.journal)
+    for call in ("look", "plan", "schedule", "carry", "set", "set_all", "plan_undo", "undo", "curtail", "restore"):
+        assert not inspect.iscoroutinefunction(getattr(blocking, call))
+        assert inspect.iscoroutinefunction(getattr(awaited, call))
+        assert getattr(awaited, call).__doc__ == getattr(Orders, call).__doc__
+    signature = "(device: 'Device', wanted: 'Mapping[str, Value | Mapping[str, Value]]') -> 'Plan'"
+    assert str(inspect.signature(blocking.plan)) == str(inspect.signature(awaited.plan)) == signature
+    assert "set(self, device: 'Device', setting: 'str', value" in pydoc.plain(pydoc.render_doc(Orders))
+    assert Orders.undo.__qualname__ == "BaseOrders.undo"
+
+
+def test_type_checker_knows_both_forms_of_each_call():
+    source = Path(__file__).with_name("typed_api.py")
+    expected = [
+        (number, code)
+        for number, line in enumerate(source.read_text().splitlines(), 1)
+        for code in (line.partition("  # ")[2].split(", ") if "  # " in line else [])
+    ]
+    cache = ROOT / ".mypy_cache" / "tests"
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", str(cache), "--no-error-summary"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(source)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    errors = [line.partition(":")[2] for line in done.stdout.splitlines() if ": error:" in line]
+    assert sorted((int(one.split(":")[0]), one.rsplit("[", 1)[1].rstrip("]")) for one in errors) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("orders", "Orders", Orders),
+        ("orders", "AsyncOrders", AsyncOrders),
+        ("orders", "State", ChangeState),
+        ("orders", "Kind", OrderKind),
+        ("orders", "Rights", Permissions),
+        ("schedule", "Schedule", schedule.Schedule),
+        ("schedule", "without_midnight", schedule.split_at_midnight),
+        ("schedule", "in_order", schedule.write_sequence),
+    ],
+)
+def test_old_modules_are_deprecated_aliases(module, old, new):
+    alias = import_module(f"heliograph.{module}")
+    assert old in dir(alias)
+    with pytest.warns(DeprecationWarning, match=f"heliograph.{module}.{old} is deprecated; use heliograph.settings"):
+        assert getattr(alias, old) is new
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        alias.nothing_like_it  # noqa: B018 - reading it must fail
