@@ -54,9 +54,11 @@ class SettingsCli:
         self.configure("writes = true")
 
     def configure(self, more):
-        who = self.box.holder
+        account = self.box.holder
         path = self.home / "config.toml"
-        path.write_text(TABLE.format(username=who.username, password=who.password, server=self.server, more=more))
+        path.write_text(
+            TABLE.format(username=account.username, password=account.password, server=self.server, more=more)
+        )
         path.chmod(0o600)
 
     def run(self, *arguments):
@@ -111,8 +113,8 @@ def test_show_lists_values_and_permissions(cli):
     line = next(line for line in out.splitlines() if line.split()[:1] == ["charge_stop_soc"])
     assert "88 %" in line
     assert "writable; applied by change" in line
-    code, told = cli.run_json("show", cli.device)
-    rows = {row["name"]: row for row in told["settings"]}
+    code, result = cli.run_json("show", cli.device)
+    rows = {row["name"]: row for row in result["settings"]}
     assert (rows["charge_stop_soc"]["values"], rows["charge_stop_soc"]["writable"]) == ({"value": 88.0}, True)
     assert rows["ac_charge"]["writable"] is False
     assert "grid code" in out
@@ -131,8 +133,8 @@ def test_show_lists_values_and_permissions(cli):
 def test_set_state_and_exit_code_for_each_failure(fault, code, state, cli):
     cli.run_json("show", cli.device)
     cli.box.fault(**fault)
-    told_code, told = cli.set("charge_stop_soc=91")
-    assert (told_code, told["state"]) == (code, state)
+    result_code, result = cli.set("charge_stop_soc=91")
+    assert (result_code, result["state"]) == (code, state)
     cli.box.fault(**dict.fromkeys(fault))
     cli.box.wait(hours=1)
     assert cli.run("check")[0] == (4 if state == "unknown" else 0)
@@ -150,9 +152,9 @@ def test_set_is_refused_if_the_device_cannot_be_read(cli):
 def test_set_of_two_settings_reports_a_partial_change(cli):
     cli.run_json("show", cli.device)
     cli.box.fault(halfway="1")
-    code, told = cli.set("charge_stop_soc=91", "discharge_power_limit=77")
-    assert (code, told["order"]["partial"]) == (3, True)
-    assert [one["state"] for one in told["order"]["changes"]] == ["pending", "unsent"]
+    code, result = cli.set("charge_stop_soc=91", "discharge_power_limit=77")
+    assert (code, result["order"]["partial"]) == (3, True)
+    assert [one["state"] for one in result["order"]["changes"]] == ["pending", "unsent"]
     assert cli.run_json("log")[1][0]["state"] == "pending"
 
 
@@ -183,16 +185,16 @@ def test_dry_run_shows_difference_and_requests_and_sends_nothing(cli):
     assert "param1=90" in out
     assert "would be refused: account growatt may not write charge_stop_soc; to allow it, set in" in out
     assert cli.written == {}
-    _, told = cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")
-    assert told["requests"][0]["fields"]["type"] == "charge_stop_soc"
-    assert told["allowed"] is False
-    assert "may not write charge_stop_soc; to allow it" in told["why"]
+    _, result = cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")
+    assert result["requests"][0]["fields"]["type"] == "charge_stop_soc"
+    assert result["allowed"] is False
+    assert "may not write charge_stop_soc; to allow it" in result["why"]
     cli.configure('writes = ["charge_stop_soc", "grid_voltage_high"]')
     assert "would be refused" not in cli.run("set", cli.device, "charge_stop_soc=90", "--dry-run")[1]
-    _, told = cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")
-    assert (told["allowed"], told["why"]) == (True, None)
-    _, told = cli.run_json("set", cli.device, "charge_stop_soc=90", "grid_voltage_high=250", "--dry-run")
-    assert (told["allowed"], "grid_code = true" in told["why"]) == (False, True)
+    _, result = cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")
+    assert (result["allowed"], result["why"]) == (True, None)
+    _, result = cli.run_json("set", cli.device, "charge_stop_soc=90", "grid_voltage_high=250", "--dry-run")
+    assert (result["allowed"], "grid_code = true" in result["why"]) == (False, True)
 
 
 def test_set_sends_nothing_without_confirmation(cli, monkeypatch):
@@ -210,7 +212,7 @@ def test_set_sends_nothing_without_confirmation(cli, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["set", "{device}", "charge_stop_soc=101", "--yes"], "0 to 100"),
         (["set", "{device}", "charge_stop_soc", "--yes"], "not NAME=VALUE"),
@@ -223,10 +225,10 @@ def test_set_sends_nothing_without_confirmation(cli, monkeypatch):
         (["undo", "{device}", "--yes"], "no change to undo"),
     ],
 )
-def test_usage_errors_are_reported_before_sending(arguments, told, cli):
-    code, _, err = cli.run(*(word.format(device=cli.device) for word in arguments))
+def test_usage_errors_are_reported_before_sending(arguments, message, cli):
+    code, _, err = cli.run(*(argument.format(device=cli.device) for argument in arguments))
     assert code == 2
-    assert told.format(device=cli.device) in err
+    assert message.format(device=cli.device) in err
     assert cli.written == {}
 
 
@@ -242,20 +244,20 @@ def test_schedule_round_trip_through_a_file(cli, tmp_path):
     )
     code, out, err = cli.run("schedule", cli.device, str(day), "--yes")
     assert (code, "time_window_1.start" in out) == (0, True), out + err
-    _, told = cli.run_json("schedule", cli.device)
-    assert [(one["start"], one["end"]) for one in told["windows"]] == [
+    _, result = cli.run_json("schedule", cli.device)
+    assert [(one["start"], one["end"]) for one in result["windows"]] == [
         ("23:00", "23:59"),
         ("00:00", "04:00"),
         ("17:00", "21:00"),
     ]
-    assert told["charge_stop_soc"] == 95
+    assert result["charge_stop_soc"] == 95
     code, out, err = cli.run("undo", cli.device, "--yes")
     assert code == 0, out + err
     assert cli.run("schedule", cli.device)[1] == text
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("windows = 5", "list of tables"),
         ("windows = []\ncolour = 1", "colour"),
@@ -265,11 +267,11 @@ def test_schedule_round_trip_through_a_file(cli, tmp_path):
         ('windows = []\ncharge_power = "much"', "must be a number"),
     ],
 )
-def test_schedule_file_errors_name_the_file(text, told, cli, tmp_path):
+def test_schedule_file_errors_name_the_file(text, message, cli, tmp_path):
     day = tmp_path / "day"
     day.write_text(text)
     code, _, err = cli.run("schedule", cli.device, str(day), "--yes")
-    assert (code, told in err, str(day) in err) == (2, True, True), err
+    assert (code, message in err, str(day) in err) == (2, True, True), err
 
 
 def until(cli, **ahead):
@@ -298,8 +300,8 @@ def test_curtail_shows_its_end_before_sending(cli):
     code, out, _ = cli.run(*arguments, ends.isoformat(), "--dry-run")
     assert code == 0
     assert f"until {ends.astimezone():%a %H:%M}, then restored to the current value" in out
-    _, told = cli.run_json(*arguments, "2026-12-24T18:00:00+01:00", "--dry-run")
-    assert told["until"] == "2026-12-24T17:00:00+00:00"
+    _, result = cli.run_json(*arguments, "2026-12-24T18:00:00+01:00", "--dry-run")
+    assert result["until"] == "2026-12-24T17:00:00+00:00"
     assert cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")[1]["until"] is None
 
 
@@ -325,18 +327,18 @@ def test_log_of_a_device_without_changes(cli):
 def test_log_resolves_names_without_requests(cli, monkeypatch):
     cli.set("charge_stop_soc=90")
     (order,) = cli.run_json("log")[1]
-    site = cli.box.plants["tlx-battery"]
+    plant = cli.box.plants["tlx-battery"]
     later = cli.box.emulator.world.clock.now() + timedelta(days=40)
     monkeypatch.setattr(show, "now", lambda: later)
     before = cli.box.emulator.log.account_counters(cli.box.holder.username).requests
-    for text in (cli.device, cli.device.lower(), site.name, site.name.upper(), site.id, cli.device[:-1]):
+    for text in (cli.device, cli.device.lower(), plant.name, plant.name.upper(), plant.id, cli.device[:-1]):
         assert cli.run_json("log", text) == (0, [order]), text
-    assert cli.run_json("log", next(one.name for one in cli.box.plants.values() if one is not site)) == (0, [])
+    assert cli.run_json("log", next(one.name for one in cli.box.plants.values() if one is not plant)) == (0, [])
     assert cli.box.emulator.log.account_counters(cli.box.holder.username).requests == before
     for path in cli.home.rglob("*.devices.json"):
         path.unlink()
     assert cli.run_json("log", cli.device) == (0, [order])
-    assert cli.run_json("log", site.name) == (0, [])
+    assert cli.run_json("log", plant.name) == (0, [])
     assert cli.box.emulator.log.account_counters(cli.box.holder.username).requests == before
 
 
@@ -360,8 +362,8 @@ def test_curtail_never_raises_a_limit(cli):
 )
 def test_values_are_accepted_before_and_after_options(arguments, cli, tmp_path):
     (tmp_path / "day.toml").write_text("windows = []\ncharge_power = 40")
-    said = {"device": cli.device, "until": until(cli, hours=2), "file": str(tmp_path / "day.toml")}
-    code, out, err = cli.run(*(word.format(**said) for word in arguments))
+    values = {"device": cli.device, "until": until(cli, hours=2), "file": str(tmp_path / "day.toml")}
+    code, out, err = cli.run(*(argument.format(**values) for argument in arguments))
     assert (code, "charge_power_limit: 100 % -> 40 %" in out) == (0, True), out + err
     assert cli.written["charge_power"] == "40"
 
@@ -377,9 +379,9 @@ def test_raw_call_accepts_arguments_after_options(cli):
     [["set", "D", "a=1", "--yse", "b=2"], ["log", "D", "--json", "E"], ["schedule", "D", "f", "--yes", "g"]],
 )
 def test_unrecognized_arguments_are_rejected(arguments, cli):
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit_info:
         run(["settings", *arguments])
-    assert left.value.code == 2
+    assert exit_info.value.code == 2
     assert "unrecognized arguments" in cli.capsys.readouterr().err
 
 
@@ -395,12 +397,12 @@ def test_open_outcome_names_the_check_command(cli):
 
 
 def test_interrupted_set_names_the_open_change(cli, monkeypatch):
-    def left(clock, seconds):
+    def interrupt(clock, seconds):
         raise KeyboardInterrupt
 
     cli.run("show", cli.device)
     monkeypatch.setattr(change, "run_in_thread", lambda job: job())
-    monkeypatch.setattr(EmulatedClock, "sleep", left)
+    monkeypatch.setattr(EmulatedClock, "sleep", interrupt)
     code, _, err = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
     order = cli.run_json("log")[1][0]["id"]
     assert code == 130
@@ -435,9 +437,9 @@ def test_detached_curtailment_is_restored_by_the_next_command(cli):
 def test_set_notes_that_a_curtailed_setting_will_not_be_restored(cli):
     cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
     limit = cli.run_json("log")[1][0]["id"]
-    told = f"active_power_rate is curtailed by change {limit} and will not be restored after this"
-    assert f"note: {told}" in cli.run("set", cli.device, "active_power_rate.value=70", "--dry-run")[1]
-    assert cli.set("active_power_rate.value=70")[1]["notes"][0].startswith(told)
+    note = f"active_power_rate is curtailed by change {limit} and will not be restored after this"
+    assert f"note: {note}" in cli.run("set", cli.device, "active_power_rate.value=70", "--dry-run")[1]
+    assert cli.set("active_power_rate.value=70")[1]["notes"][0].startswith(note)
     cli.box.wait(hours=3)
     cli.run("show", cli.device)
     assert cli.written["activeRate"] == "70"
@@ -473,24 +475,24 @@ def test_detached_curtailment_is_restored_by_other_commands(arguments, cli):
 def test_collector_restores_a_detached_curtailment(cli):
     cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
 
-    class Looks:
-        """Two looks: one before the end, one after it."""
+    class TwoChecks:
+        """A clock that stops after two checks: one before the end, one after it."""
 
-        looks = 0
+        checks = 0
 
         def now(self):
             return 0.0
 
         async def wait(self, moment, stop):
-            self.looks += 1
+            self.checks += 1
             cli.box.wait(hours=3)
-            if self.looks == 2:
+            if self.checks == 2:
                 stop.set()
 
-    async def kept():
-        await restore_until_stopped(load(cli.home / "config.toml", {}).accounts, Looks(), asyncio.Event())
+    async def restore():
+        await restore_until_stopped(load(cli.home / "config.toml", {}).accounts, TwoChecks(), asyncio.Event())
 
-    asyncio.run(kept())
+    asyncio.run(restore())
     assert cli.written["activeRate"] == "100"
 
 
@@ -523,7 +525,7 @@ def test_control_characters_of_the_server_are_not_printed(cli):
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ('writes = "all"', "line 6: writes must be a list of settings"),
         (
@@ -537,11 +539,11 @@ def test_control_characters_of_the_server_are_not_printed(cli):
         ("writes_per_day = 0", "line 6: writes_per_day must be a whole number of at least 1"),
     ],
 )
-def test_errors_in_write_permissions_name_the_line(more, told, cli):
+def test_errors_in_write_permissions_name_the_line(more, message, cli):
     cli.configure(more)
     with pytest.raises(ConfigError, match="line 6") as caught:
         load(cli.home / "config.toml", {})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_journal_contains_no_secrets(cli):

@@ -56,15 +56,20 @@ def test_set_reads_sends_once_and_reads_back(client, orders):
     assert order.state is ChangeState.APPLIED
     assert client.written == [("charge_stop_soc", {"value": 90.0})]
     assert client.reads == 2
-    (kept,) = orders.log()
-    assert (kept.id, kept.state, kept.changes) == (order.id, ChangeState.APPLIED, order.changes)
-    (change,) = kept.changes
+    (recorded,) = orders.log()
+    assert (recorded.id, recorded.state, recorded.changes) == (order.id, ChangeState.APPLIED, order.changes)
+    (change,) = recorded.changes
     assert (change.old, change.new, change.read) == ({"value": 100.0}, {"value": 90.0}, {"value": 90.0})
-    assert (kept.account, kept.program, kept.device, kept.kind) == ("home", "tests", "DEV1", OrderKind.SET)
+    assert (recorded.account, recorded.program, recorded.device, recorded.kind) == (
+        "home",
+        "tests",
+        "DEV1",
+        OrderKind.SET,
+    )
 
 
 def test_async_orders_set_and_undo(client, tmp_path):
-    class Awaited:
+    class AsyncFakeClient:
         allow_commands = True
         settings_of = staticmethod(client.settings_of)
 
@@ -74,13 +79,13 @@ def test_async_orders_set_and_undo(client, tmp_path):
         async def write_setting(self, device, name, values):
             return client.write_setting(device, name, values)
 
-    async def ordered():
-        async with AsyncOrders(Awaited(), journal=make_journal(tmp_path), clock=client.clock) as orders:
+    async def set_and_undo():
+        async with AsyncOrders(AsyncFakeClient(), journal=make_journal(tmp_path), clock=client.clock) as orders:
             order = await orders.set(DEVICE, "charge_stop_soc", 90)
             back = await orders.undo(DEVICE)
             return order.state, back.state, (await orders.look(DEVICE)).current["charge_stop_soc"]
 
-    assert asyncio.run(ordered()) == ("applied", "applied", {"value": 100.0})
+    assert asyncio.run(set_and_undo()) == ("applied", "applied", {"value": 100.0})
 
 
 def test_set_does_not_send_values_the_device_already_has(client, orders):
@@ -96,17 +101,17 @@ def test_set_keeps_parameters_that_are_not_given(client, orders):
 
 
 def test_journal_is_written_before_each_request(client, tmp_path):
-    told = []
-    rest = make_journal(tmp_path)
+    events = []
+    journal = make_journal(tmp_path)
     send = client.write_setting
 
-    def sent(device, name, values):
-        told.append([json.loads(line)["event"] for line in rest.path.read_text().splitlines()])
+    def record_events(device, name, values):
+        events.append([json.loads(line)["event"] for line in journal.path.read_text().splitlines()])
         send(device, name, values)
 
-    client.write_setting = sent
+    client.write_setting = record_events
     make_orders(client, tmp_path).set_all(DEVICE, {"charge_stop_soc": 90, "charge_power_limit": 70})
-    assert told == [["ordered", "sending"], ["ordered", "sending", "answered", "sending"]]
+    assert events == [["ordered", "sending"], ["ordered", "sending", "answered", "sending"]]
 
 
 def test_journal_lines_are_synced_to_disk_before_each_request(client, orders, monkeypatch):
@@ -165,7 +170,7 @@ def test_journal_refuses_symlinks(client, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ways", "state", "why"),
+    ("behaviours", "state", "why"),
     [
         (["applied"], "applied", ""),
         (["late 50"], "applied", ""),
@@ -180,13 +185,13 @@ def test_journal_refuses_symlinks(client, tmp_path):
         (["throttled"], "refused", "too much"),
     ],
 )
-def test_set_state_for_each_kind_of_failure(ways, state, why, client, orders):
-    client.behaviours = list(ways)
+def test_set_state_for_each_kind_of_failure(behaviours, state, why, client, orders):
+    client.behaviours = list(behaviours)
     order = orders.set(DEVICE, "charge_stop_soc", 90)
     assert order.state == state
     assert why in order.changes[0].why
     assert orders.log()[0].state == state
-    assert len(client.written) == (0 if ways[0] in {"not connected", "throttled"} else 1)
+    assert len(client.written) == (0 if behaviours[0] in {"not connected", "throttled"} else 1)
 
 
 @pytest.mark.parametrize(
@@ -571,8 +576,11 @@ def test_journal_survives_an_unterminated_line(orders):
     with orders.journal.path.open("a") as file:
         file.write('{"v":1,"order":"abc')
     orders.set(DEVICE, "charge_stop_soc", 80)
-    book = orders.journal.read()
-    assert ([str(order.state) for order in book.orders.values()], book.unreadable_lines) == (["applied", "applied"], 1)
+    contents = orders.journal.read()
+    assert ([str(order.state) for order in contents.orders.values()], contents.unreadable_lines) == (
+        ["applied", "applied"],
+        1,
+    )
 
 
 def test_curtailment_with_a_damaged_first_line_keeps_the_marker(orders):

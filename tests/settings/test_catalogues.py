@@ -68,49 +68,53 @@ def accounts(world, tmp_path, monkeypatch):
 
 
 def device_of(accounts, vendor, family, now):
-    mine = [one for one in accounts if one.vendor == vendor]
+    vendor_accounts = [one for one in accounts if one.vendor == vendor]
     with pytest.raises(Exception, match="Devices:"):
-        resolve_device(mine, "no such device", now)
+        resolve_device(vendor_accounts, "no such device", now)
     folder = common.journal_folder()
     (path,) = folder.glob(f"{vendor}-*.devices.json")
     rows = [one["device"] for one in json.loads(path.read_text())["devices"]]
     named = next(one for one in reversed(rows) if one["family"] == family)
-    return resolve_device(mine, named["id"] + ("/plant" if family == "plant" else ""), now)
+    return resolve_device(vendor_accounts, named["id"] + ("/plant" if family == "plant" else ""), now)
 
 
-def typed(value):
+def as_argument(value):
     return ("on" if value else "off") if isinstance(value, bool) else value
 
 
-def other(setting, present):
+def different(setting, present):
     """Return valid values that differ from the present ones."""
     found = dict(present or {})
     windows = {
         f"{part}{suffix}": number for number, suffix in windows_of(setting) for part in ("start", "end", "enabled")
     }
-    own = int(setting.name.rpartition("_")[2]) if setting.name.rpartition("_")[2].isdigit() else 0
+    window = int(setting.name.rpartition("_")[2]) if setting.name.rpartition("_")[2].isdigit() else 0
     for one in setting.parameters:
         if one.name == "currency":
             continue  # from a list that only the cloud has
         if one.name in windows:
-            hour = windows[one.name] + 2 * own
+            hour = windows[one.name] + 2 * window
             found[one.name] = (
                 {"s": f"{hour:02d}:05", "e": f"{hour:02d}:35"}[one.name[0]] if "enabled" not in one.name else True
             )
             continue
-        there = found.get(one.name)
+        present_value = found.get(one.name)
         found[one.name] = {
-            "number": lambda one=one, there=there: next(v for v in (one.low, one.high) if v != there),
-            "choice": lambda one=one, there=there: next((v for v in one.choices if v != there), one.choices[0]),
-            "switch": lambda there=there: not there,
-            "time": lambda there=there: "03:05" if there != "03:05" else "04:05",
+            "number": lambda one=one, present_value=present_value: next(
+                v for v in (one.low, one.high) if v != present_value
+            ),
+            "choice": lambda one=one, present_value=present_value: next(
+                (v for v in one.choices if v != present_value), one.choices[0]
+            ),
+            "switch": lambda present_value=present_value: not present_value,
+            "time": lambda present_value=present_value: "03:05" if present_value != "03:05" else "04:05",
             "moment": lambda: "2026-06-21 12:10:00",
-            "text": lambda there=there: "Sunny side" if there != "Sunny side" else "Shadow",
+            "text": lambda present_value=present_value: "Sunny side" if present_value != "Sunny side" else "Shadow",
         }[one.kind]()
     return validate(setting, found)
 
 
-def each(accounts, vendor, family):
+def each_setting(accounts, vendor, family):
     """Yield the resolved device, its `Orders`, and each setting with its current values."""
     now = common.CLOCK.now()
     found = device_of(accounts, vendor, family, now)
@@ -126,8 +130,8 @@ FAMILIES = [(vendor, family) for vendor, families in DEVICES.items() for family 
 @pytest.mark.parametrize(("vendor", "family"), FAMILIES)
 def test_every_setting_is_set_and_undone_by_the_library(vendor, family, accounts, tmp_path):
     count = 0
-    for found, orders, setting, before in each(accounts, vendor, family):
-        wanted = other(setting, before)
+    for found, orders, setting, before in each_setting(accounts, vendor, family):
+        wanted = different(setting, before)
         plan = orders.plan(found.device, {setting.name: wanted})
         order = orders.carry(plan)
         assert order.state == ("applied" if setting.readable else "unknown"), (setting.name, order)
@@ -146,18 +150,18 @@ def test_every_setting_is_set_and_undone_by_the_library(vendor, family, accounts
 
 @pytest.mark.parametrize(("vendor", "family"), FAMILIES)
 def test_every_setting_is_set_and_undone_by_the_command_line(vendor, family, accounts, capsys):
-    for found, _, setting, before in each(accounts, vendor, family):
-        wanted = other(setting, before)
-        pairs = [f"{setting.name}.{name}={typed(one)}" for name, one in wanted.items()]
+    for found, _, setting, before in each_setting(accounts, vendor, family):
+        wanted = different(setting, before)
+        pairs = [f"{setting.name}.{name}={as_argument(one)}" for name, one in wanted.items()]
         ends = 0 if setting.readable else 4
         assert run(["settings", "set", found.key, *pairs, "--yes", "--json"]) == ends, capsys.readouterr()
-        told = json.loads(capsys.readouterr().out)
-        assert told["order"]["changes"][0]["new"] == wanted
-        if told["notes"]:
-            assert run(["settings", "undo", told["order"]["id"], "--yes"]) == 2
+        result = json.loads(capsys.readouterr().out)
+        assert result["order"]["changes"][0]["new"] == wanted
+        if result["notes"]:
+            assert run(["settings", "undo", result["order"]["id"], "--yes"]) == 2
             capsys.readouterr()
         else:
-            assert run(["settings", "undo", told["order"]["id"], "--yes"]) == ends, capsys.readouterr()
+            assert run(["settings", "undo", result["order"]["id"], "--yes"]) == ends, capsys.readouterr()
             capsys.readouterr()
 
 
@@ -168,9 +172,9 @@ def test_setting_of_the_other_goodwe_dialect_is_not_shown_and_not_recorded(accou
     assert ("immediate_charge" in offered, "active_power_rate" in offered) == (True, False)
     for more in (["--yes"], ["--dry-run"]):
         assert run(["settings", "set", found.key, "active_power_rate=50", *more]) == 2
-        told = capsys.readouterr().err
-        assert "active_power_rate can be set through the SEMS Portal only; this account is served by SEMS+" in told
-        assert "Set it in GoodWe's app" in told
+        err = capsys.readouterr().err
+        assert "active_power_rate can be set through the SEMS Portal only; this account is served by SEMS+" in err
+        assert "Set it in GoodWe's app" in err
     assert list(common.journal_folder().glob("goodwe-*.jsonl")) == []
 
 

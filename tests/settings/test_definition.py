@@ -186,16 +186,16 @@ def test_span_overlaps_if_a_minute_is_shared(a, b, c, d):
 
 
 def test_matches_is_true_false_or_unknown():
-    row = setting(PERCENT, Parameter(name="kept", kind="switch", readable=False))
-    wanted = {"value": 50.0, "kept": True}
-    assert matches(row, wanted, {"value": 50.0, "kept": None}) is True
-    assert matches(row, wanted, {"value": 49.0, "kept": None}) is False
-    assert matches(row, wanted, {"value": None, "kept": None}) is None
+    row = setting(PERCENT, Parameter(name="remember", kind="switch", readable=False))
+    wanted = {"value": 50.0, "remember": True}
+    assert matches(row, wanted, {"value": 50.0, "remember": None}) is True
+    assert matches(row, wanted, {"value": 49.0, "remember": None}) is False
+    assert matches(row, wanted, {"value": None, "remember": None}) is None
     assert matches(row, wanted, None) is None
     assert matches(setting(Parameter(name="value", kind="switch", readable=False)), {"value": True}, {}) is None
 
 
 def test_matches_tolerates_an_advanced_clock():
-    told = {"value": "2026-06-21 12:00:00"}
-    assert matches(one("moment"), told, {"value": "2026-06-21 12:14:59"}) is True
-    assert matches(one("moment"), told, {"value": "2026-06-21 12:15:01"}) is False
+    wanted = {"value": "2026-06-21 12:00:00"}
+    assert matches(one("moment"), wanted, {"value": "2026-06-21 12:14:59"}) is True
+    assert matches(one("moment"), wanted, {"value": "2026-06-21 12:15:01"}) is False

@@ -1,4 +1,4 @@
-"""Every entry of GoodWe's catalogue on an emulated inverter over real HTTP, in the dialect that serves the account."""
+"""Every setting of GoodWe's catalogue on an emulated inverter over real HTTP, in both dialects."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ NAMED = [f"{family}-{row.setting.name}" for family, row in ENTRIES]
 SITES = {"inverter": "single", "hybrid": "hybrid"}
 
 
-class House:
-    """One emulated account, and clients of it in either dialect."""
+class Cloud:
+    """One emulated account, and its clients in either dialect."""
 
     def __init__(self):
         self.emulator = world()
-        self.who = self.emulator.accounts[0]
-        self.plants = {site.family: site for site in self.who.plants}
+        self.account = self.emulator.accounts[0]
+        self.plants = {site.family: site for site in self.account.plants}
 
     def client(self, dialect, kind=GoodWe, **options):
         more = {"allow_commands": True, "keeper": None} | options
-        found = kind(self.who.username, self.who.password, server=self.ready["sems"], **more)
+        found = kind(self.account.username, self.account.password, server=self.ready["sems"], **more)
         found.session.facts["dialect"] = dialect
         return found
 
@@ -45,24 +45,24 @@ class House:
         site = self.plants[SITES[family]]
         return Device(vendor="goodwe", plant=site.id, id=site.devices[0], family=family)
 
-    def kept(self, family):
+    def written(self, family):
         site = self.plants[SITES[family]]
         return site.settings.get(site.devices[0], {})
 
-    def asked(self):
+    def request_count(self):
         return len(json.loads(self.emulator.respond("GET", "/control/log").body)["requests"])
 
 
 @pytest.fixture(scope="module")
-def house():
-    found = House()
+def cloud():
+    found = Cloud()
     with serve_in_thread(found.emulator) as found.ready:
         yield found
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
-def test_sems_plus_write_is_read_back(family, row, house):
-    client, device, setting = house.client("plus"), house.device(family), row.setting
+def test_sems_plus_write_is_read_back(family, row, cloud):
+    client, device, setting = cloud.client("plus"), cloud.device(family), row.setting
     before = client.read_settings(device)
     wanted = different_values(setting, before[setting.name])
     if row.plus is None:
@@ -75,8 +75,8 @@ def test_sems_plus_write_is_read_back(family, row, house):
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
-def test_sems_portal_write_reaches_the_same_inverter(family, row, house):
-    client, device, name = house.client("legacy"), house.device(family), row.setting.name
+def test_sems_portal_write_reaches_the_same_inverter(family, row, cloud):
+    client, device, name = cloud.client("legacy"), cloud.device(family), row.setting.name
     if not row.legacy:
         with pytest.raises(InvalidValue, match=r"through SEMS\+ only; this account .* set_device_parameters"):
             client.write_setting(device, name, different_values(row.setting, None))
@@ -87,18 +87,18 @@ def test_sems_portal_write_reaches_the_same_inverter(family, row, house):
         if name != "restart":
             client.write_setting(device, name, values)
     client.plants()
-    before = house.asked()
+    before = cloud.request_count()
     assert set(client.read_settings(device).values()) == {None}
-    assert house.asked() == before
+    assert cloud.request_count() == before
     if name == "active_power_rate":
-        assert house.kept(family)["ActivePowerLimit"] == 60
+        assert cloud.written(family)["ActivePowerLimit"] == 60
     elif name == "power_switch":
-        assert house.kept(family)["80017"] == 4
-        assert house.client("plus").read_settings(device)[name] == {"value": True}
+        assert cloud.written(family)["80017"] == 4
+        assert cloud.client("plus").read_settings(device)[name] == {"value": True}
     else:
         client.write_setting(device, "power_switch", {"value": False})
         client.write_setting(device, "restart", {"value": "now"})
-        assert house.kept(family)["80017"] == 4
+        assert cloud.written(family)["80017"] == 4
 
 
 def test_sems_portal_request_marks_the_changed_settings():
@@ -140,38 +140,38 @@ def test_sems_plus_request_equals_the_recorded_one():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_async_client_writes_and_reads_settings(family, house):
-    device = house.device(family)
+def test_async_client_writes_and_reads_settings(family, cloud):
+    device = cloud.device(family)
     rows = [row for row in FAMILIES[family] if row.plus and row.setting.readable]
 
-    async def talk():
-        client = house.client("plus", AsyncGoodWe)
-        told = client.settings_of(device)
-        assert [one.name for one in told] == [row.setting.name for row in FAMILIES[family]]
-        assert [one.name for one in told if one.unavailable] == ["active_power_rate"]
+    async def write_and_read():
+        client = cloud.client("plus", AsyncGoodWe)
+        settings = client.settings_of(device)
+        assert [one.name for one in settings] == [row.setting.name for row in FAMILIES[family]]
+        assert [one.name for one in settings if one.unavailable] == ["active_power_rate"]
         before = await client.read_settings(device)
-        told = {row.setting.name: different_values(row.setting, before[row.setting.name]) for row in rows}
-        for name, values in told.items():
+        written = {row.setting.name: different_values(row.setting, before[row.setting.name]) for row in rows}
+        for name, values in written.items():
             await client.write_setting(device, name, values)
-        return told, await client.read_settings(device)
+        return written, await client.read_settings(device)
 
-    told, found = asyncio.run(talk())
-    assert {name: found[name] for name in told} == told
+    written, found = asyncio.run(write_and_read())
+    assert {name: found[name] for name in written} == written
 
 
 @pytest.mark.parametrize(("family", "row"), ENTRIES, ids=NAMED)
-def test_write_setting_rejects_invalid_values_before_sending(family, row, house):
-    client, device = house.client("plus"), house.device(family)
-    before = house.asked()
+def test_write_setting_rejects_invalid_values_before_sending(family, row, cloud):
+    client, device = cloud.client("plus"), cloud.device(family)
+    before = cloud.request_count()
     for values in invalid_values(row.setting):
         with pytest.raises(InvalidValue, match=row.setting.name):
             client.write_setting(device, row.setting.name, values)
-    assert house.asked() == before
+    assert cloud.request_count() == before
 
 
-def test_unavailable_settings_are_known_from_the_stored_dialect(house, tmp_path):
-    device = house.device("hybrid")
-    first, second = (house.client("plus", keeper=Keeper(tmp_path)) for _ in range(2))
+def test_unavailable_settings_are_known_from_the_stored_dialect(cloud, tmp_path):
+    device = cloud.device("hybrid")
+    first, second = (cloud.client("plus", keeper=Keeper(tmp_path)) for _ in range(2))
     second.session.facts.clear()
     assert [one for one in first.settings_of(device) if one.unavailable]
     assert [one for one in second.settings_of(device) if one.unavailable] == []
@@ -180,8 +180,8 @@ def test_unavailable_settings_are_known_from_the_stored_dialect(house, tmp_path)
     assert only.unavailable.startswith("can be set through the SEMS Portal only")
 
 
-def test_order_of_the_other_dialect_is_refused_before_it_is_recorded(house, tmp_path):
-    device, client = house.device("hybrid"), house.client("legacy")
+def test_order_of_the_other_dialect_is_refused_before_it_is_recorded(cloud, tmp_path):
+    device, client = cloud.device("hybrid"), cloud.client("legacy")
     orders = Orders(client, journal=Journal(tmp_path, "mine"))
     assert orders.look(device).settings.keys() == {"power_switch", "restart", "active_power_rate"}
     with pytest.raises(
@@ -191,8 +191,8 @@ def test_order_of_the_other_dialect_is_refused_before_it_is_recorded(house, tmp_
     assert orders.log() == ()
 
 
-def test_undo_of_an_order_of_the_other_dialect_is_refused(house, tmp_path):
-    device, client = house.device("hybrid"), house.client("plus")
+def test_undo_of_an_order_of_the_other_dialect_is_refused(cloud, tmp_path):
+    device, client = cloud.device("hybrid"), cloud.client("plus")
     orders = Orders(client, journal=Journal(tmp_path, "mine"), read_back_delays=(0.0,))
     order = orders.set(device, "immediate_charge_stop_soc", 41)
     client.session.facts["dialect"] = "legacy"
@@ -201,45 +201,45 @@ def test_undo_of_an_order_of_the_other_dialect_is_refused(house, tmp_path):
     assert [(one.id, str(one.state)) for one in orders.log()] == [(order.id, "applied")]
 
 
-def test_write_setting_needs_allow_commands(house):
-    client = house.client("plus", allow_commands=False)
+def test_write_setting_needs_allow_commands(cloud):
+    client = cloud.client("plus", allow_commands=False)
     with pytest.raises(ConfigError, match="allow_commands"):
-        client.write_setting(house.device("hybrid"), "power_switch", {"value": False})
+        client.write_setting(cloud.device("hybrid"), "power_switch", {"value": False})
 
 
-def test_read_settings_sends_one_request_and_none_for_a_meter(house):
-    client = house.client("plus")
-    client.read_settings(house.device("hybrid"))
-    before = house.asked()
-    assert client.read_settings(house.device("hybrid"))["power_switch"] is not None
-    assert house.asked() == before + 1
-    meter = Device(vendor="goodwe", plant=house.plants["meter"].id, id="9METER", family="meter")
+def test_read_settings_sends_one_request_and_none_for_a_meter(cloud):
+    client = cloud.client("plus")
+    client.read_settings(cloud.device("hybrid"))
+    before = cloud.request_count()
+    assert client.read_settings(cloud.device("hybrid"))["power_switch"] is not None
+    assert cloud.request_count() == before + 1
+    meter = Device(vendor="goodwe", plant=cloud.plants["meter"].id, id="9METER", family="meter")
     assert client.settings_of(meter) == ()
     assert client.read_settings(meter) == {}
     with pytest.raises(InvalidValue, match="no setting 'power_switch'"):
         client.write_setting(meter, "power_switch", {"value": True})
-    assert house.asked() == before + 1
+    assert cloud.request_count() == before + 1
 
 
-def test_read_settings_of_a_battery_without_status_register(house, monkeypatch):
+def test_read_settings_of_a_battery_without_status_register(cloud, monkeypatch):
     monkeypatch.delitem(REGISTERS, "80017")
-    client = house.client("plus")
-    found = client.read_settings(house.device("hybrid"))
+    client = cloud.client("plus")
+    found = client.read_settings(cloud.device("hybrid"))
     assert found["power_switch"] is None
     assert found["immediate_charge"] is not None
     with pytest.raises(RequestRefused, match="read_fail"):
-        client.read_settings(house.device("inverter"))
+        client.read_settings(cloud.device("inverter"))
 
 
-def test_write_distinguishes_rejection_and_missing_response(house):
-    device = house.device("hybrid")
+def test_write_distinguishes_rejection_and_missing_response(cloud):
+    device = cloud.device("hybrid")
     for dialect, setting in (("plus", "immediate_charge"), ("legacy", "power_switch")):
-        client = house.client(dialect)
+        client = cloud.client(dialect)
         client.plants()
-        house.emulator.faults.set({"unwilling": "*1"})
+        cloud.emulator.faults.set({"unwilling": "*1"})
         with pytest.raises(RequestRefused):
             client.write_setting(device, setting, {"value": True})
-        house.emulator.faults.set({"reset": "*1"})
+        cloud.emulator.faults.set({"reset": "*1"})
         with pytest.raises(Unreachable):
             client.write_setting(device, setting, {"value": True})
 

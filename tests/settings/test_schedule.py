@@ -79,13 +79,13 @@ def trimmed(schedule, family):
         mode = "load-first" if len(modes) > 1 else modes[0]
         return window in (Window("00:00", "00:00", mode, power, enabled=False) for power in (None, 0.0))
 
-    kept = []
+    used = []
     for modes in [MODES[family]] if family in ("tlx", "noah") else [(mode,) for mode in MODES[family]]:
-        mine = [one for one in schedule.windows if one.mode in modes]
-        while mine and free(mine[-1], modes):
-            mine.pop()
-        kept += mine
-    return Schedule(**{name: getattr(schedule, name) for name in LIMITS[family]}, windows=tuple(kept))
+        windows = [one for one in schedule.windows if one.mode in modes]
+        while windows and free(windows[-1], modes):
+            windows.pop()
+        used += windows
+    return Schedule(**{name: getattr(schedule, name) for name in LIMITS[family]}, windows=tuple(used))
 
 
 @pytest.mark.parametrize("family", FAMILIES_WITH_SCHEDULE)
@@ -93,12 +93,12 @@ def trimmed(schedule, family):
 def test_to_settings_and_from_settings_round_trip(family, data):
     settings = FAMILIES[family].settings
     schedule = data.draw(schedules(family))
-    said = to_settings(schedule, settings)
+    written = to_settings(schedule, settings)
     for setting in settings:
-        if setting.name in said:
-            assert validate(setting, said[setting.name]) == said[setting.name]
-    validate_together(settings, said)
-    assert from_settings(said, settings) == schedule
+        if setting.name in written:
+            assert validate(setting, written[setting.name]) == written[setting.name]
+    validate_together(settings, written)
+    assert from_settings(written, settings) == schedule
 
 
 @pytest.mark.parametrize("family", FAMILIES_WITH_SCHEDULE)
@@ -130,18 +130,18 @@ def test_schedule_round_trip_in_the_wire_format(family, data):
     """Values of a response are encoded to the same request arguments by the catalogue."""
     rows = FAMILIES[family].entries
     settings = FAMILIES[family].settings
-    said = to_settings(data.draw(schedules(family)), settings)
+    written = to_settings(data.draw(schedules(family)), settings)
     bean = {}
     for row in rows:
-        if row.setting.name not in said:
+        if row.setting.name not in written:
             continue
         for place in row.arguments:
-            bean[place.key] = reported_as(place, said[row.setting.name][place.parameter.name])
-    read = {row.setting.name: row.decode(bean) for row in rows if row.setting.name in said}
-    assert read == said
+            bean[place.key] = reported_as(place, written[row.setting.name][place.parameter.name])
+    read = {row.setting.name: row.decode(bean) for row in rows if row.setting.name in written}
+    assert read == written
     for row in rows:
-        if row.setting.name in said:
-            assert row.encode(read[row.setting.name]) == row.encode(said[row.setting.name])
+        if row.setting.name in written:
+            assert row.encode(read[row.setting.name]) == row.encode(written[row.setting.name])
 
 
 def reported_as(place, value):
