@@ -165,7 +165,10 @@ def section(count: int = DAYS) -> list[str]:
     with ThreadPoolExecutor(2) as pool:
         own = {plant: pool.submit(_apart, "--only", plant, "--days", f"{count}") for plant in PLANTS}
         script = {plant: pool.submit(_apart, "--only", plant, "--naive", "--days", f"{count}") for plant in PLANTS}
-        lines = ["", "| collected | days wrong although reported by the cloud | wrong, never reported to the cloud | wrong, live only |"]
+        lines = [
+            "",
+            "| collected | days wrong although reported by the cloud | wrong, never reported to the cloud | wrong, live only |",
+        ]
         lines[-1] += " without energy | spikes | holes the cloud could fill | solar year, error % | requests a day |"
         lines[-1] += " logins a day | history queries | days corrected |"
         lines.append("|---" * 12 + "|")

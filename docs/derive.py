@@ -129,7 +129,7 @@ def _parameters(row: Setting) -> str:
 def raw(rows: Mapping[str, str]) -> str:
     """Return the table of what only a raw call can send."""
     return "\n".join(
-        ["| wire | why not on the road |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
+        ["| wire | why not offered |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
     )
 
 

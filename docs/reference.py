@@ -61,7 +61,12 @@ def calls(cloud: type) -> str:
     lines = []
     for operation in operations(cloud):
         lines += [f"### `{operation.name}`", ""]
-        lines += ["```python", f"{operation.name}({_parameters(operation.signature)}) -> {result_type(operation)}", "```", ""]
+        lines += [
+            "```python",
+            f"{operation.name}({_parameters(operation.signature)}) -> {result_type(operation)}",
+            "```",
+            "",
+        ]
         lines += [first_sentence(operation)]
         if isinstance(operation, Endpoint):
             route = operation.route
@@ -128,7 +133,10 @@ def _model(shape: type) -> str:
         for name, value in vars(shape).items()
         if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)) and value.__doc__
     ]
-    lines += [f"| `{name}{'' if isinstance(value, property) else '()'}` | | {first_sentence(value)} |" for name, value in members]
+    lines += [
+        f"| `{name}{'' if isinstance(value, property) else '()'}` | | {first_sentence(value)} |"
+        for name, value in members
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -137,7 +145,9 @@ def error_classes() -> str:
     rows = ["| error | raised | attributes |", "|---|---|---|"]
     for name, value in vars(errors).items():
         if isinstance(value, type) and issubclass(value, errors.HeliographError):
-            attributes = ", ".join(f"`.{one}`" for one in typing.cast("dict[str, object]", value.__dict__.get("__annotations__", {})))
+            attributes = ", ".join(
+                f"`.{one}`" for one in typing.cast("dict[str, object]", value.__dict__.get("__annotations__", {}))
+            )
             parent = value.__bases__[0].__name__
             rows.append(f"| `{name}` ({parent}) | {first_sentence(value)} | {attributes} |")
     return "\n".join(rows)
@@ -160,7 +170,11 @@ def orders() -> str:
 
 def tables(clients: dict[str, type], clouds: dict[str, type]) -> dict[str, Callable[[], str]]:
     """Return the blocks of the reference page by name."""
-    found: dict[str, Callable[[], str]] = {"model reference": models, "error reference": error_classes, "orders reference": orders}
+    found: dict[str, Callable[[], str]] = {
+        "model reference": models,
+        "error reference": error_classes,
+        "orders reference": orders,
+    }
     for name, client in clients.items():
         found[f"{name} client reference"] = lambda client=client: constructor(client)
     for name, cloud in clouds.items():

@@ -48,4 +48,6 @@ def skip_summary(reasons):
         return "skipped: none"
     missing = [name for name in PACKAGES if any(name in reason.lower() for reason in reasons)]
     counts = "; ".join(f"{count} × {reason}" for reason, count in Counter(reasons).most_common())
-    return f"skipped: {len(reasons)} ({counts})" + (f"; to enable: apt-get install {' '.join(missing)}" if missing else "")
+    return f"skipped: {len(reasons)} ({counts})" + (
+        f"; to enable: apt-get install {' '.join(missing)}" if missing else ""
+    )
