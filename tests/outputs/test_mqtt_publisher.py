@@ -270,7 +270,7 @@ def breaking_off():
 
 
 def test_a_connection_that_breaks_off_leaves_nothing_for_python_to_complain_of(store, monkeypatch):
-    monkeypatch.setattr(publisher, "_ANSWER", 0.1)
+    monkeypatch.setattr(publisher, "_TIMEOUT", 0.1)
     tell(store, sample())
     complaints = []
 

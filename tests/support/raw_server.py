@@ -39,7 +39,7 @@ class Listener:
                 headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in rest)}
                 body = reader.read(int(headers.get("content-length", 0)))
                 verb, target, _ = first.split(" ")
-                answer = self.last_upload_at(verb, target, headers, body)
+                answer = self.heard(verb, target, headers, body)
                 if answer is RESET:
                     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                     return

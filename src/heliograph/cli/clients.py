@@ -54,7 +54,7 @@ def create_client(
 
 def account_key(account: Account) -> str:
     """Return what tells accounts apart, whatever the configuration calls them."""
-    server = client_class(account.vendor).address(account.server or "")
+    server = client_class(account.vendor).resolve_server(account.server or "")
     return f"{account.vendor} {server} {account.username}"
 
 
