@@ -160,9 +160,9 @@ def test_nothing_is_asked_where_nothing_is_known(service):
 )
 def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error, lost, seconds):
     service.reply = lambda asked: answer(status, body, Retry_After="17")
-    with pytest.raises(error, match=f"127.0.0.1:{service.port} says {status}") as caught:
+    with pytest.raises(error, match=f"127.0.0.1:{service.port} returned {status}") as caught:
         sent(InfluxSink(second(service.url), Hand()), entry(), entry(NOON + 1))
-    assert getattr(caught.value, "lost", None) == lost
+    assert getattr(caught.value, "rejected", None) == lost
     assert getattr(caught.value, "seconds", None) == seconds
 
 

@@ -250,7 +250,7 @@ def test_a_key_whose_hour_others_used_waits_for_the_next(tmp_path, clock, servic
         kept.write(entry())
         expected = 1000 if told.get("X_Rate_Limit_Reset") == NOON + 1000 else HOUR_END - NOON
         assert await delivery.send_once() == expected
-        assert delivery.progress.problem == "the hour's requests are used"
+        assert delivery.progress.problem == "the hourly request limit is used up"
         service.reply = service.answered
         clock.moment += expected
         await drained(delivery)
@@ -277,7 +277,7 @@ def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, ser
 
 def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
     service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
-    with pytest.raises(SinkRejected, match="left out") as caught:
+    with pytest.raises(SinkRejected, match="did not add") as caught:
         asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
     assert caught.value.rejected == 2
 

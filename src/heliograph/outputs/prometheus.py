@@ -184,7 +184,7 @@ def _of_sinks(sinks: Sequence[SinkProgress]) -> Iterator[MetricFamily]:
     yield MetricFamily(
         "heliograph_sink_samples_total",
         "counter",
-        "Samples (MQTT: messages) sent since the program started.",
+        "Samples sent since the program started; for MQTT, messages.",
         (MetricLine(labels, one.sent) for labels, one in labelled),
     )
     yield MetricFamily(

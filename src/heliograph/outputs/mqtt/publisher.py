@@ -283,8 +283,8 @@ async def _read_available(client: Client) -> AsyncIterator[Message]:
 async def _drain(client: Client) -> None:
     """Retrieve the error that ended a connection, if there is one.
 
-    Quirk: aiomqtt 2.5.1 stores that error in a future for the reader of messages (`MessagesIterator`); without a reader at
-    that moment its `__aexit__` drops the future, and Python logs "Future exception was never retrieved".
+    Quirk: aiomqtt 2.5.1 stores that error in a future for the reader of messages (`MessagesIterator`); without a reader
+    its `__aexit__` drops the future, and Python logs "Future exception was never retrieved".
     """
     from aiomqtt import MqttError  # noqa: PLC0415 - an extra
 
