@@ -34,9 +34,9 @@ def played(kept, story):
 
 async def all_of(feed, size=1000):
     found = []
-    while entries := (await feed.take(size)).entries:
+    while entries := (await feed.next_batch(size)).samples:
         found.append(list(entries))
-        await feed.done()
+        await feed.commit()
     return found
 
 
@@ -123,14 +123,14 @@ def test_only_wanted_series_come_and_the_others_are_past_for_good(kept):
 def test_what_is_out_of_reach_is_left_out_and_said_once_a_day(kept, caplog):
     async def story():
         clock = Hand(NOON)
-        feed = ChangeFeed(kept.aside(), "one", clock, reach=14 * DAY)
+        feed = ChangeFeed(kept.aside(), "one", clock, max_age=14 * DAY)
         await feed.start()
         kept.write(entry(NOON - 20 * DAY), entry(NOON - 13 * DAY), entry(NOON))
         kept.write(entry(NOON - 30 * DAY))
         ((old, new),) = await all_of(feed)
         assert (old.measured_at, new.measured_at) == (NOON - 13 * DAY, NOON)
         assert [str(one.msg) for one in caplog.records] == [
-            'event="output skips" output=one why="it takes nothing older than 14 days"'
+            'event=output.skipped output=one why="samples older than 14 days are not accepted"'
         ]
         clock.moment += DAY
         kept.write(entry(NOON - 40 * DAY))
@@ -178,10 +178,10 @@ def test_a_store_that_was_away_costs_nothing_but_time(kept):
             def __init__(self, inner):
                 self.inner = inner
 
-            async def ask(self, question):
+            async def run(self, job):
                 if away:
                     raise StoreError(away.pop())
-                return await self.inner.ask(question)
+                return await self.inner.run(job)
 
         feed = ChangeFeed(Cutting(kept.aside()), "one", Hand())
         away.append("not yet")
@@ -214,7 +214,7 @@ def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
     played(kept, story)
 
 
-ONE = SimpleNamespace(name="one", wants=lambda _: True, reach=None)
+ONE = SimpleNamespace(name="one", wants=lambda _: True, max_age=None)
 
 
 def past(moment, series=ROOF, **values):

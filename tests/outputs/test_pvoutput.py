@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink, format_statuses
-from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.store.base import Series, SeriesInfo
 from support.http_service import NOON, ROOF, ZONE, Hand, Kept, Service, answer, configured, drained, entry
 
@@ -97,7 +97,7 @@ def at(text, zone=BERLIN, **values):
 def played(tmp_path, clock, sink, story):
     async def told():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.deliver(sink, clock)
+        delivery = kept.delivery(sink, clock)
         await delivery.feed.start()
         await story(kept, delivery)
         await kept.close()
@@ -209,7 +209,7 @@ def test_what_is_older_than_14_days_is_skipped_and_said_and_costs_no_request(tmp
     assert len(service.asked) == 1
     assert len(service.kept) == 14
     assert [str(one.msg) for one in caplog.records] == [
-        'event="output skips" output="pvoutput 4711" why="it takes nothing older than 14 days"'
+        'event=output.skipped output="pvoutput 4711" why="samples older than 14 days are not accepted"'
     ]
 
 
@@ -217,7 +217,7 @@ def test_what_grew_too_old_while_the_service_was_away_is_left_out(tmp_path, cloc
     async def story(kept, delivery):
         kept.write(entry(NOON - 13 * DAY), entry(NOON))
         service.reply = lambda asked: answer(503)
-        await delivery.turn()
+        await delivery.send_once()
         clock.moment += 2 * DAY
         service.reply = service.answered
         await drained(delivery)
@@ -249,8 +249,8 @@ def test_a_key_whose_hour_others_used_waits_for_the_next(tmp_path, clock, servic
     async def story(kept, delivery):
         kept.write(entry())
         expected = 1000 if told.get("X_Rate_Limit_Reset") == NOON + 1000 else HOUR_END - NOON
-        assert await delivery.turn() == expected
-        assert delivery.progress.problem == "the hour's requests are used"
+        assert await delivery.send_once() == expected
+        assert delivery.progress.problem == "the hourly request limit is used up"
         service.reply = service.answered
         clock.moment += expected
         await drained(delivery)
@@ -277,7 +277,7 @@ def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, ser
 
 def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
     service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
-    with pytest.raises(SinkRejected, match="left out") as caught:
+    with pytest.raises(SinkRejected, match="did not add") as caught:
         asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
     assert caught.value.rejected == 2
 

@@ -14,9 +14,9 @@ import pytest
 
 from heliograph.errors import ConfigError
 from heliograph.model import Quality
-from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.http import SinkEndpoint
-from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store.base import Series, SeriesInfo
 from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
@@ -84,7 +84,7 @@ def test_what_is_tried_again_has_the_same_id_and_a_new_moment(service, tmp_path)
 
     async def story():
         kept, clock = Kept(tmp_path / "samples.sqlite"), Hand()
-        delivery = kept.deliver(hook(service.url, clock), clock)
+        delivery = kept.delivery(hook(service.url, clock), clock)
         await delivery.send_once()
         kept.write(entry())
         taken = await delivery.send_once()
@@ -109,7 +109,7 @@ def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_pa
 
     async def story():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.deliver(hook(service.url), Hand())
+        delivery = kept.delivery(hook(service.url), Hand())
         await delivery.send_once()
         kept.write(entry(NOON, pv_power=1.5), entry(NOON + 1), entry(NOON + 2))
         await drained(delivery)
