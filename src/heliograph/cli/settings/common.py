@@ -17,8 +17,8 @@ from heliograph.core.endpoint import Call
 from heliograph.core.files import write_atomic
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import ConfigError
-from heliograph.model import Device
 from heliograph.local_time import Clock
+from heliograph.model import Device
 from heliograph.settings.api import AsyncOrders, Orders, journal_folder
 from heliograph.settings.journal import Journal
 from heliograph.settings.permissions import WRITES_PER_DAY, Permissions
