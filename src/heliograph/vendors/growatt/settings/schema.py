@@ -102,22 +102,20 @@ def percent(name: str, key: str, low: float = 0, high: float = 100, *, meaning: 
     return number(name, key, low, high, "%", meaning=meaning)
 
 
-def switch(name: str, key: str, wire_values: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
-    """Declare a switch; `wire_values` are the wire values of on and off."""
+def switch(name: str, key: str, codes: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
+    """Declare a switch; `codes` are the wire values of on and off."""
     parameter = Parameter(name=name, kind="switch", readable=bool(key), meaning=meaning)
-    return WireArgument(
-        parameter, lambda value: (wire_values[0] if value else wire_values[1],), parsing.parse_flag, key
-    )
+    return WireArgument(parameter, lambda value: (codes[0] if value else codes[1],), parsing.parse_flag, key)
 
 
-def choice(name: str, key: str, wire_values: Mapping[str, str], *, meaning: str = "") -> WireArgument:
-    """Declare a choice; `wire_values` maps each choice to its wire value."""
-    parameter = Parameter(name=name, kind="choice", choices=tuple(wire_values), readable=bool(key), meaning=meaning)
-    by_wire_value = {wire: choice for choice, wire in wire_values.items()}
+def choice(name: str, key: str, codes: Mapping[str, str], *, meaning: str = "") -> WireArgument:
+    """Declare a choice; `codes` maps each choice to its wire value."""
+    parameter = Parameter(name=name, kind="choice", choices=tuple(codes), readable=bool(key), meaning=meaning)
+    choices = {wire: choice for choice, wire in codes.items()}
     return WireArgument(
         parameter,
-        lambda value: (wire_values[value],),
-        lambda value: by_wire_value.get(parsing.parse_text(value) or ""),
+        lambda value: (codes[value],),
+        lambda value: choices.get(parsing.parse_text(value) or ""),
         key,
     )
 
