@@ -31,6 +31,8 @@ DEVICE_TYPES = {
 
 _SERIALS = ("id", "mixId", "spaId", "storageId", "storageSn", "inverterId", "invSn", "serialNum", "deviceSn")
 YEARS_SHOWN = 6
+UNKNOWN_DEVICE = {"result": 0, "obj": None, "msg": "504"}
+"""The response of most newer calls for a device of another account or family."""
 _KNOWN_YEARS = range(2000, 2200)
 
 
@@ -166,6 +168,12 @@ class GrowattCallContext(NamedTuple):
         serials = [self.arguments[key] for key in _SERIALS if self.arguments.get(key)]
         return self.main_device(plant) if plant.devices[0] in serials else None
 
+    def require_device(self, kind: str) -> GrowattDevice:
+        """Return the requested device; raise the failure of most newer calls if there is none of this type."""
+        if (device := self.device(kind)) is None:
+            raise GrowattFailure(UNKNOWN_DEVICE)
+        return device
+
     @property
     def span(self) -> int:
         """The chart period: 0 a day, 1 a month by day, 2 a year by month, 3 six years."""
@@ -232,8 +240,3 @@ class GrowattFailure(Exception):
     def __init__(self, body: Any) -> None:
         self.body = body
         super().__init__()
-
-
-def unknown_device() -> GrowattFailure:
-    """Return the failure of most newer calls for a device of another account or family."""
-    return GrowattFailure({"result": 0, "obj": None, "msg": "504"})

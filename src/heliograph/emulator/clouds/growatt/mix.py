@@ -13,7 +13,6 @@ from heliograph.emulator.clouds.growatt.context import (
     GrowattEnergies,
     chart_periods,
     success,
-    unknown_device,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, kilowatt, percent
 from heliograph.emulator.clouds.growatt.plants import STORAGE_TYPES, energy_price
@@ -25,12 +24,6 @@ NOT_A_MIX = {
     "pGuid": "+0.0",
 }
 """Quirk: an id that is not a mix returns another, sign-prefixed object of zeros (a NEO owner's capture)."""
-
-
-def _mix(call: GrowattCallContext) -> GrowattDevice:
-    if (device := call.device("mix")) is None:
-        raise unknown_device()
-    return device
 
 
 @ROUTER.route(GrowattCalls.mix_info)
@@ -73,7 +66,7 @@ def _battery_voltage(device: GrowattDevice) -> float:
 @ROUTER.route(GrowattCalls.mix_totals)
 def totals(call: GrowattCallContext) -> dict[str, str]:
     """Energies, in the cloud's own capitalisation and with a stray "1"."""
-    device = _mix(call)
+    device = call.require_device("mix")
     day, total, price = device.energy_today, device.energy_total, energy_price(device.plant)
     return {
         "echargetoday": decimal(day.charge),
@@ -95,7 +88,7 @@ def totals(call: GrowattCallContext) -> dict[str, str]:
 @ROUTER.route(GrowattCalls.mix_system_status)
 def system_status(call: GrowattCallContext) -> dict[str, Any]:
     """Live power flows in kW except the two strings; measured values are texts, computed ones numbers."""
-    device = _mix(call)
+    device = call.require_device("mix")
     flow, volts = device.powers, decimal(device.grid_voltage)
     (pv1, vpv1, _), (pv2, vpv2, _) = device.pv_string(1), device.pv_string(2)
     return {
@@ -135,7 +128,7 @@ def _computed(watt: float) -> float:
 @ROUTER.route(GrowattCalls.mix_detail)
 def detail(call: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
-    device = _mix(call)
+    device = call.require_device("mix")
     chart = charts.mix_day(device, call) if call.span == 0 else charts.bars(device, call)
     return {"chartData": chart, **charts.chart_sums(device, call)}
 
@@ -184,7 +177,7 @@ def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
 @ROUTER.route(GrowattCalls.get_mix_inverter_settings)
 def settings(call: GrowattCallContext) -> dict[str, Any]:
     """All settings as texts, as last written."""
-    device = _mix(call)
+    device = call.require_device("mix")
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         switches=("forcedChargeStopSwitch", "forcedDischargeStopSwitch"),
@@ -196,8 +189,7 @@ def settings(call: GrowattCallContext) -> dict[str, Any]:
 @ROUTER.route(GrowattCalls.spa_settings)
 def spa_settings(call: GrowattCallContext) -> dict[str, Any]:
     """The settings of an AC-coupled device, under their V1 names."""
-    if (device := call.device("spa")) is None:
-        raise unknown_device()
+    device = call.require_device("spa")
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         "loadFirstStartTime",

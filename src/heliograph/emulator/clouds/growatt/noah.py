@@ -13,7 +13,6 @@ from heliograph.emulator.clouds.growatt.context import (
     chart_periods,
     five_minute_keys,
     success,
-    unknown_device,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, tenth
 from heliograph.emulator.clouds.growatt.plants import energy_price, plant_name
@@ -42,8 +41,7 @@ def is_noah(call: GrowattCallContext) -> dict[str, Any]:
 @ROUTER.route(GrowattCalls.noah_system_status)
 def system_status(call: GrowattCallContext) -> dict[str, Any]:
     """Live values in W and kWh, all as texts without units."""
-    if (device := call.device("noah")) is None:
-        raise unknown_device()
+    device = call.require_device("noah")
     flow, price = device.powers, energy_price(device.plant)
     return success(
         {
@@ -74,8 +72,7 @@ def system_status(call: GrowattCallContext) -> dict[str, Any]:
 @ROUTER.route(GrowattCalls.noah_info)
 def info(call: GrowattCallContext) -> dict[str, Any]:
     """Settings as last written. Quirk: time segments are an array of objects with one member each."""
-    if (device := call.device("noah")) is None:
-        raise unknown_device()
+    device = call.require_device("noah")
     written = device.plant.settings.get("noah", {})
     segments = {name: value for name, value in written.items() if name.startswith("time_segment")}
     noah = {
@@ -113,8 +110,7 @@ def info(call: GrowattCallContext) -> dict[str, Any]:
 @ROUTER.route(GrowattCalls.noah_chart)
 def chart(call: GrowattCallContext) -> dict[str, Any]:
     """A day's powers in W, with all keys. Quirk: of the day before the requested one (GrowattPublicApiPy)."""
-    if (device := call.device("noah")) is None:
-        raise unknown_device()
+    device = call.require_device("noah")
     named = call.date(device)
     flows = {f"{at:%H:%M}": one for at, one in device.samples(named - timedelta(days=1))} if named else {}
     return success({key: _point(flows.get(key, GrowattPowers())) for key in five_minute_keys()})
@@ -127,8 +123,7 @@ def _point(flow: GrowattPowers) -> dict[str, str]:
 @ROUTER.route(GrowattCalls.noah_energies)
 def energies(call: GrowattCallContext) -> dict[str, Any]:
     """Solar energy by day, month or year, keyed by its last two or four digits."""
-    if (device := call.device("noah")) is None:
-        raise unknown_device()
+    device = call.require_device("noah")
     named = call._replace(arguments={**call.arguments, "date": call.arguments.get("dateTime", "")}).date(device)
     bars = chart_periods(call.integer("dateType", 1), named) if named else []
     return success({one[-4:].split("-")[-1]: tenth(device.energy(one).pv) for one in bars})

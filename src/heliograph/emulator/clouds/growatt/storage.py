@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice, unknown_device
+from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice
 from heliograph.emulator.clouds.growatt.formatting import decimal, float32, tenth, timestamp, zeros
 from heliograph.vendors.growatt.api import GrowattCalls
 
@@ -15,12 +15,6 @@ NOT_A_STORAGE = {
     "pGuid": "+0.0",
 }
 """Quirk: an id that is not a storage returns an older, sign-prefixed object of zeros (a NEO owner's capture)."""
-
-
-def _storage(call: GrowattCallContext) -> GrowattDevice:
-    if (device := call.device("storage")) is None:
-        raise unknown_device()
-    return device
 
 
 def _battery_voltage(device: GrowattDevice) -> float:
@@ -78,7 +72,7 @@ _BEAN_ZERO = "eChargeToday eToUserToday epvTotal useEnergyToday"
 @ROUTER.route(GrowattCalls.storage_params)
 def params(call: GrowattCallContext) -> dict[str, Any]:
     """Two objects that disagree: the second has zero daily counters and splits PV differently."""
-    device = _storage(call)
+    device = call.require_device("storage")
     return {"storageDetailBean": _live_bean(device), "storageBean": _device_bean(device)}
 
 
@@ -172,7 +166,7 @@ def _device_bean(device: GrowattDevice) -> dict[str, Any]:
 @ROUTER.route(GrowattCalls.storage_energy_overview)
 def energy_overview(call: GrowattCallContext) -> dict[str, str]:
     """Energies; this call reports correct ones."""
-    device = _storage(call)
+    device = call.require_device("storage")
     found: dict[str, str] = {}
     for name, energy in (("Today", device.energy_today), ("Total", device.energy_total)):
         found |= {

@@ -8,10 +8,11 @@ from heliograph.emulator.clouds.growatt import charts
 from heliograph.emulator.clouds.growatt.context import (
     DEVICE_TYPES,
     ROUTER,
+    UNKNOWN_DEVICE,
     GrowattCallContext,
     GrowattDevice,
+    GrowattFailure,
     json_response,
-    unknown_device,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, float32, java_date, kilowatt, tenth, timestamp, zeros
 from heliograph.emulator.clouds.growatt.templates import tlx_detail_bean, tlx_settings_bean
@@ -32,8 +33,7 @@ _STATUS_ZERO = (
 @ROUTER.route(GrowattCalls.tlx_system_status)
 def system_status(call: GrowattCallContext) -> dict[str, Any]:
     """Live power flows in kW, all as texts."""
-    if (device := call.device("tlx")) is None:
-        raise unknown_device()
+    device = call.require_device("tlx")
     flow = device.powers
     # Quirk: on a battery-less unit chargePower repeats ppv (captured on a NEO 800M-X).
     charge = flow.charge if device.has_battery else flow.pv
@@ -83,8 +83,7 @@ def _battery_voltage(device: GrowattDevice) -> float:
 @ROUTER.route(GrowattCalls.tlx_energy_overview)
 def energy_overview(call: GrowattCallContext) -> dict[str, str]:
     """Energies, in the cloud's own capitalisation."""
-    if (device := call.device("tlx")) is None:
-        raise unknown_device()
+    device = call.require_device("tlx")
     day, total = device.energy_today, device.energy_total
     return {
         "echargetoday": decimal(day.charge),
@@ -104,8 +103,7 @@ def energy_overview(call: GrowattCallContext) -> dict[str, str]:
 @ROUTER.route(GrowattCalls.tlx_energy_prod_cons)
 def energy_prod_cons(call: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
-    if (device := call.device("tlx")) is None:
-        raise unknown_device()
+    device = call.require_device("tlx")
     chart = charts.tlx_day(device, call) if call.span == 0 else charts.bars(device, call)
     power = kilowatt(device.powers.ac)
     return {
@@ -334,8 +332,7 @@ _OFFERED = (
 @ROUTER.route(GrowattCalls.tlx_enabled_settings, GrowattCalls.tlx_get_enabled_settings)
 def enabled_settings(call: GrowattCallContext) -> EmulatedResponse:
     """The settings the app offers, and the daily settings password. Quirk: the on-grid stop charge is missing."""
-    if (device := call.device("tlx")) is None:
-        raise unknown_device()
+    device = call.require_device("tlx")
     enable = dict.fromkeys(_OFFERED.split(), "1") | {f"time_segment{number}": "1" for number in range(1, 10)}
     offered = {"haveAfci": False, "switch": True, "enable": enable | {"tlx_on_off": "0"}}
     return json_response({"result": 1, "obj": offered, "msg": f"growatt{device.local_time:%Y%m%d}"})
@@ -344,18 +341,16 @@ def enabled_settings(call: GrowattCallContext) -> EmulatedResponse:
 def _with_battery(call: GrowattCallContext) -> GrowattDevice | None:
     """Return the device of the requested battery, found by its own or the battery's serial number."""
     plant = call.plant
-    return (
-        call.main_device(plant)
-        if plant is not None and DEVICE_TYPES[plant.family] == "tlx" and len(plant.devices) > 1
-        else None
-    )
+    if plant is None or DEVICE_TYPES[plant.family] != "tlx" or len(plant.devices) == 1:
+        return None
+    return call.main_device(plant)
 
 
 @ROUTER.route(GrowattCalls.tlx_battery_info)
 def battery_info(call: GrowattCallContext) -> dict[str, Any]:
     """Whether a battery pack is connected."""
     if (device := _with_battery(call)) is None:
-        raise unknown_device()
+        raise GrowattFailure(UNKNOWN_DEVICE)
     return {"serialNum": device.plant.devices[1], "lost": False, "soc": decimal(device.powers.soc, 0), "status": "1"}
 
 

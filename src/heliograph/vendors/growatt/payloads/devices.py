@@ -263,7 +263,7 @@ class StorageDetail(Payload):
 
 
 class StorageLive(Payload):
-    """The live bean of a storage inverter."""
+    """Live values of a storage inverter (the first of two objects)."""
 
     pv_power = number("ppv", "W")
     pv2_power = number("ppv2", "W")
@@ -280,7 +280,7 @@ class StorageLive(Payload):
 class StorageParams(Payload):
     """Live figures and settings of a storage inverter."""
 
-    # Quirk: the second bean, storageBean, reports zeros for daily counters; only the first is read.
+    # Quirk: the second object, storageBean, reports zeros for daily counters; only the first is read.
     live = nested("storageDetailBean", StorageLive)
 
 

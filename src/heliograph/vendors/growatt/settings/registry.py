@@ -36,42 +36,42 @@ class GrowattFamily(NamedTuple):
         return tuple(entry.setting for entry in self.entries)
 
 
-def _tlx_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_tlx(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.tlx_all_settings.flow(device.id)
     # Quirk: "-1" marks a setting this model does not have (an owner's recording of a NEO).
     return {key: value for key, value in settings.body.items() if value != "-1"}
 
 
-def _mix_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_mix(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.get_mix_inverter_settings.flow(device.id)
     return _member(settings.body, "obj", "mixBean")
 
 
-def _spa_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_spa(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.spa_settings.flow(device.id)
     return _member(settings.body, "spaBean")
 
 
-def _noah_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_noah(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     info = yield GrowattCalls.noah_info.flow(device.id)
     return noah.flatten(_member(info.body, "noah"))
 
 
-def _classic_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_classic(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     info = yield GrowattCalls.classic_inverter_info.flow(device.id)
-    bean: Mapping[str, Any] = info.body
-    return bean
+    members: Mapping[str, Any] = info.body
+    return members
 
 
-def _storage_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_storage(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     params = yield GrowattCalls.storage_params.flow(device.id)
     return _member(params.body, "storageBean")
 
 
-def _plant_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_plant(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.plant_settings.flow(device.id)
-    bean: Mapping[str, Any] = settings.body
-    return bean
+    members: Mapping[str, Any] = settings.body
+    return members
 
 
 def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
@@ -105,28 +105,28 @@ FAMILIES: dict[str, GrowattFamily] = {
     "tlx": GrowattFamily(
         tlx.SETTINGS,
         tlx.RAW_ONLY,
-        _tlx_bean,
+        _read_tlx,
         lambda device, *args: GrowattCalls.update_tlx_inverter_setting.flow(device.id, *args),
     ),
     "mix": GrowattFamily(
         hybrid.MIX,
         hybrid.MIX_RAW_ONLY,
-        _mix_bean,
+        _read_mix,
         lambda device, *args: GrowattCalls.update_mix_inverter_setting.flow(device.id, *args),
     ),
     "spa": GrowattFamily(
         hybrid.SPA,
         hybrid.SPA_RAW_ONLY,
-        _spa_bean,
+        _read_spa,
         lambda device, *args: GrowattCalls.update_ac_inverter_setting.flow(device.id, *args),
     ),
-    "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _noah_bean, _set_noah),
-    "inverter": GrowattFamily(classic.CLASSIC, {}, _classic_bean, _set_classic),
-    "storage": GrowattFamily(classic.STORAGE, classic.STORAGE_RAW_ONLY, _storage_bean, _set_storage),
+    "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _read_noah, _set_noah),
+    "inverter": GrowattFamily(classic.CLASSIC, {}, _read_classic, _set_classic),
+    "storage": GrowattFamily(classic.STORAGE, classic.STORAGE_RAW_ONLY, _read_storage, _set_storage),
     "plant": GrowattFamily(
         classic.PLANT,
         classic.PLANT_RAW_ONLY,
-        _plant_bean,
+        _read_plant,
         # The form is read, one field of it changed, and sent complete.
         lambda device, name, params: GrowattCalls.update_plant_settings.flow(device.id, {name: params[0]}),
     ),
@@ -142,8 +142,8 @@ def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
     """Return the current values of all settings of a device."""
     if (family := family_of(device)) is None:
         return {}
-    bean = yield from family.read(device)
-    return {entry.setting.name: entry.decode(bean) for entry in family.entries}
+    members = yield from family.read(device)
+    return {entry.setting.name: entry.decode(members) for entry in family.entries}
 
 
 def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:

@@ -102,18 +102,21 @@ def percent(name: str, key: str, low: float = 0, high: float = 100, *, meaning: 
     return number(name, key, low, high, "%", meaning=meaning)
 
 
-def switch(name: str, key: str, words: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
-    """Declare a switch; `words` are the wire values of on and off."""
+def switch(name: str, key: str, codes: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
+    """Declare a switch; `codes` are the wire values of on and off."""
     parameter = Parameter(name=name, kind="switch", readable=bool(key), meaning=meaning)
-    return WireArgument(parameter, lambda value: (words[0] if value else words[1],), parsing.parse_flag, key)
+    return WireArgument(parameter, lambda value: (codes[0] if value else codes[1],), parsing.parse_flag, key)
 
 
-def choice(name: str, key: str, words: Mapping[str, str], *, meaning: str = "") -> WireArgument:
-    """Declare a choice; `words` maps each choice to its wire value."""
-    parameter = Parameter(name=name, kind="choice", choices=tuple(words), readable=bool(key), meaning=meaning)
-    choices = {wire: choice for choice, wire in words.items()}
+def choice(name: str, key: str, codes: Mapping[str, str], *, meaning: str = "") -> WireArgument:
+    """Declare a choice; `codes` maps each choice to its wire value."""
+    parameter = Parameter(name=name, kind="choice", choices=tuple(codes), readable=bool(key), meaning=meaning)
+    choices = {wire: choice for choice, wire in codes.items()}
     return WireArgument(
-        parameter, lambda value: (words[value],), lambda value: choices.get(parsing.parse_text(value) or ""), key
+        parameter,
+        lambda value: (codes[value],),
+        lambda value: choices.get(parsing.parse_text(value) or ""),
+        key,
     )
 
 
