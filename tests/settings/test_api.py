@@ -17,6 +17,7 @@ import pytest
 
 from heliograph.errors import ConfigError, InvalidValue, RequestRefused, StoreError, Throttled, Unreachable
 from heliograph.settings import AsyncOrders, ChangeState, Journal, OrderKind, Orders, Permissions, schedule
+from heliograph.settings.api import BaseOrders
 from support.paths import ROOT
 from support.settings_fakes import (
     DEVICE,
@@ -438,7 +439,7 @@ def test_carry_refuses_an_outdated_plan(client, orders, tmp_path):
 
 def test_second_order_waits_for_the_first_and_reads_its_result(client, tmp_path):
     first = make_orders(client, tmp_path)
-    steps = Orders.set.function(first, DEVICE, "charge_stop_soc", 90)
+    steps = BaseOrders.set.function(first, DEVICE, "charge_stop_soc", 90)
     step = steps.send(None)
     while type(step).__name__ != "WriteSetting":
         step = steps.send(first._perform(step))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from heliograph.errors import HeliographError, Throttled, Unreachable
-from heliograph.settings import ChangeState, Journal, OrderKind, Orders
+from heliograph.settings import ChangeState, Journal, OrderKind
+from heliograph.settings.api import BaseOrders
 from heliograph.settings.definition import matches
 from heliograph.settings.models import latest_changes
 from support.settings_fakes import DEVICE, SETTINGS, FakeClient, FakeClock, make_orders
@@ -117,7 +118,7 @@ class SettingsMachine(RuleBasedStateMachine):
     @rule(wanted=WANTED, windows=WINDOWS, behaviours=st.lists(BEHAVIOURS, max_size=4), at=st.none() | st.integers(0, 9))
     def set_values(self, wanted, windows, behaviours, at):
         self.client.behaviours = list(behaviours)
-        self.run(Orders.set_all.function(self.orders, DEVICE, {**wanted, **windows}), at)
+        self.run(BaseOrders.set_all.function(self.orders, DEVICE, {**wanted, **windows}), at)
         self.client.behaviours = []
 
     @rule(
@@ -128,14 +129,14 @@ class SettingsMachine(RuleBasedStateMachine):
     )
     def program_dies_while_writing_the_journal(self, wanted, line, how, behaviours):
         self.client.behaviours, self.journal.lines_left, self.journal.how = list(behaviours), line, how
-        self.run(Orders.set_all.function(self.orders, DEVICE, wanted))
+        self.run(BaseOrders.set_all.function(self.orders, DEVICE, wanted))
         self.client.behaviours = []
 
     @rule(behaviours=st.lists(BEHAVIOURS, max_size=2), at=st.none() | st.integers(0, 9))
     def undo(self, behaviours, at):
         self.client.behaviours = list(behaviours)
         try:
-            self.run(Orders.undo.function(self.orders, DEVICE), at)
+            self.run(BaseOrders.undo.function(self.orders, DEVICE), at)
         finally:
             self.client.behaviours = []
 
@@ -149,14 +150,14 @@ class SettingsMachine(RuleBasedStateMachine):
         self.client.behaviours = list(behaviours)
         wanted = {"active_power_rate": {"value": value, "remember": False}}
         until = datetime.fromtimestamp(self.client.clock.now() + 60 * minutes + 600, UTC)
-        self.run(Orders.curtail.function(self.orders, DEVICE, wanted, until), at)
+        self.run(BaseOrders.curtail.function(self.orders, DEVICE, wanted, until), at)
         self.client.behaviours = []
 
     @rule(behaviours=st.lists(BEHAVIOURS, max_size=2), at=st.none() | st.integers(0, 9))
     def restore_due_curtailments(self, behaviours, at):
         self.client.behaviours = list(behaviours)
         for order in self.orders.due():
-            self.run(Orders.restore.function(self.orders, order), at)
+            self.run(BaseOrders.restore.function(self.orders, order), at)
         self.client.behaviours = []
 
     @rule(name=st.sampled_from(["charge_stop_soc", "charge_power_limit", "active_power_rate"]), value=PERCENT)

@@ -6,15 +6,14 @@ they execute them.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
+from heliograph.core.endpoint import AsyncClientBase, Operation, SyncClientBase
 from heliograph.errors import ConfigError, HeliographError, Throttled
 from heliograph.local_time import Clock
 from heliograph.settings import undo
@@ -25,9 +24,10 @@ from heliograph.settings.permissions import WRITES_PER_DAY, Permissions
 from heliograph.settings.plan import Actor, Delay, ReadSettings, WriteSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
+    from heliograph.core.endpoint import Flow
     from heliograph.keeper import Budget
     from heliograph.model import Device
     from heliograph.settings.definition import Value
@@ -39,42 +39,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class OrdersCall(Generic[P, T]):
-    """A call declared once as a flow: a plain method of `Orders`, a coroutine method of `AsyncOrders`."""
+class OrdersCall(Operation[P, T]):
+    """A call declared once as an `OrderFlow`: a blocking method of `Orders`, a coroutine method of `AsyncOrders`."""
 
     def __init__(self, function: Callable[Concatenate[Any, P], OrderFlow[T]]) -> None:
-        self.function = function
-        functools.update_wrapper(self, function)
-        # The flow is an implementation detail: users see the result type.
-        signature = inspect.signature(function)
-        result = str(signature.return_annotation).removeprefix("OrderFlow[").removesuffix("]")
-        self.__signature__ = signature.replace(return_annotation=result)
+        super().__init__(function, function.__annotations__["return"].removeprefix("OrderFlow[").removesuffix("]"))
 
-    @overload
-    def __get__(self, orders: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, orders: Orders, owner: type) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, orders: AsyncOrders, owner: type) -> Callable[P, Coroutine[object, None, T]]: ...
-    def __get__(self, orders: Orders | AsyncOrders | None, owner: type) -> Any:
-        if orders is None:
-            return self
-        call: Any
-        if isinstance(orders, AsyncOrders):
-
-            async def call(*args: P.args, **kwargs: P.kwargs) -> T:
-                return await orders.run(self.function(orders, *args, **kwargs))
-        else:
-
-            def call(*args: P.args, **kwargs: P.kwargs) -> T:
-                return orders.run(self.function(orders, *args, **kwargs))
-
-        functools.update_wrapper(call, self.function)
-        call.__signature__ = self.__signature__.replace(parameters=list(self.__signature__.parameters.values())[1:])
-        return call
-
-    def __call__(self, orders: Orders | AsyncOrders, *args: P.args, **kwargs: P.kwargs) -> Any:
-        return self.__get__(orders, type(orders))(*args, **kwargs)
+    def flow_of(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> OrderFlow[T]:
+        flow: OrderFlow[T] = self.function(client, *args, **kwargs)
+        return flow
 
 
 class BaseOrders:
@@ -277,7 +250,7 @@ class BaseOrders:
         raise NotImplementedError
 
 
-class Orders(BaseOrders):
+class Orders(BaseOrders, SyncClientBase):
     """Setting changes through a blocking client."""
 
     def __enter__(self) -> Self:
@@ -289,8 +262,8 @@ class Orders(BaseOrders):
     def _sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
 
-    def run(self, flow: OrderFlow[T]) -> T:
-        """Execute the instructions of a flow and return its result."""
+    def perform(self, start: Callable[[], Flow[T]]) -> T:
+        flow: OrderFlow[T] = start()  # type: ignore[assignment]
         with closing(flow):
             result: Any = None
             try:
@@ -304,7 +277,7 @@ class Orders(BaseOrders):
                 return done.value  # type: ignore[no-any-return]
 
 
-class AsyncOrders(BaseOrders):
+class AsyncOrders(BaseOrders, AsyncClientBase):
     """Setting changes through an async client: the same calls, awaited."""
 
     async def __aenter__(self) -> Self:
@@ -316,8 +289,8 @@ class AsyncOrders(BaseOrders):
     async def _sleep(self, seconds: float) -> None:
         await self.clock.async_sleep(seconds)
 
-    async def run(self, flow: OrderFlow[T]) -> T:
-        """Execute the instructions of a flow and return its result."""
+    async def perform(self, start: Callable[[], Flow[T]]) -> T:
+        flow: OrderFlow[T] = start()  # type: ignore[assignment]
         with closing(flow):
             result: Any = None
             try:

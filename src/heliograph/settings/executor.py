@@ -194,13 +194,13 @@ class OrderExecutor:
                 waiting = True
                 yield Delay(seconds)
         except TimeoutError:
-            busy = Throttled(
+            error = Throttled(
                 f"another program has been changing {device.id} for {self.lock_timeout:.0f} s",
                 vendor=device.vendor,
                 advice="Nothing was sent. Check whether another program of yours hangs, then try again",
             )
-            busy.retry_after = self.lock_timeout
-            raise busy from None
+            error.retry_after = self.lock_timeout
+            raise error from None
         except OSError as error:
             raise self.journal.unusable_error(error) from None
         return lock

@@ -13,15 +13,15 @@ from heliograph.cli.clients import create_client
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.terminal import print_error
 from heliograph.config import ENVIRONMENT
-from heliograph.core.endpoint import Call
+from heliograph.core.endpoint import Call, operations
 from heliograph.core.files import write_atomic
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import ConfigError
-from heliograph.local_time import Clock
 from heliograph.model import Device
-from heliograph.settings.api import AsyncOrders, Orders, journal_folder
+from heliograph.settings import AsyncOrders, Clock, Orders, Permissions
+from heliograph.settings.api import journal_folder
 from heliograph.settings.journal import Journal
-from heliograph.settings.permissions import WRITES_PER_DAY, Permissions
+from heliograph.settings.permissions import WRITES_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -193,7 +193,8 @@ def _fetch_devices(account: Account, now: float) -> list[ResolvedDevice]:
 
 def planned_requests(client: Any, device: Device, step: PlannedChange) -> list[dict[str, Any]]:
     """Return the request a change would send, or the query that must be sent first to build it; nothing is sent."""
-    flow = type(client).write_setting.flow(device, step.setting.name, step.new)
+    declared = next(one for one in operations(type(client)) if one.name == "write_setting")
+    flow = declared.flow(device, step.setting.name, step.new)
     requests = []
     for call in _first_call(flow, client.session):
         route = call.endpoint.route
