@@ -122,6 +122,10 @@ class Operation(Generic[P, T]):
         """Return the flow for these arguments."""
         raise NotImplementedError
 
+    def flow_of(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        """Return the flow for a client, which a declared call does not depend on."""
+        return self.flow(*args, **kwargs)
+
     @overload
     def __get__(self, client: None, owner: type[RawClientBase]) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
@@ -150,10 +154,10 @@ class Operation(Generic[P, T]):
         """Return the method for a client class, with the declared signature and the real result type."""
 
         async def call_async(client: AsyncClientBase, /, *args: Any, **kwargs: Any) -> Any:
-            return await client.perform(lambda: self.flow(*args, **kwargs))
+            return await client.perform(lambda: self.flow_of(client, *args, **kwargs))
 
         def call(client: SyncClientBase, /, *args: Any, **kwargs: Any) -> Any:
-            return client.perform(lambda: self.flow(*args, **kwargs))
+            return client.perform(lambda: self.flow_of(client, *args, **kwargs))
 
         declared = self.function
         public = FunctionType(
