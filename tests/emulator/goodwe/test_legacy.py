@@ -213,7 +213,7 @@ def test_token_without_login_has_no_access(portal):
     assert portal.call("/api/PowerStationMonitor/QueryPowerStationMonitorForApp", token=NO_TOKEN)["code"] == 100001
 
 
-@pytest.mark.parametrize("change", [{"client": "web"}, {"token": "0" * 32}, {"uid": "somebody"}])
+@pytest.mark.parametrize("change", [{"client": "web"}, {"token": "0" * 32}, {"uid": "unknown"}])
 def test_changed_token_is_reported_as_expired(portal, change):
     assert portal.call(OWNER, token={**portal.token, **change})["code"] == "100002"
 

@@ -69,7 +69,7 @@ def test_login_returns_token_and_data_server(caller):
 def test_login_rejects_plain_and_wrong_passwords(caller):
     for password in (caller.account.password, encode_password("wrong"), ""):
         assert caller.plus_login(pwd=password)["code"] == "100005"
-    assert caller.plus_login(account="nobody@example.com")["code"] == "100005"
+    assert caller.plus_login(account="unknown@example.com")["code"] == "100005"
 
 
 @pytest.mark.parametrize("missing", FLAGS)
@@ -95,7 +95,7 @@ def test_login_to_the_chinese_region_is_abnormal(caller):
 
 @pytest.mark.parametrize(
     "signature",
-    ["nonsense", base64.b64encode(b"00@1790000000000").decode(), sign(WEB)[:-4], sign(WEB | {"uid": "somebody"})],
+    ["nonsense", base64.b64encode(b"00@1790000000000").decode(), sign(WEB)[:-4], sign(WEB | {"uid": "unknown"})],
 )
 def test_web_client_must_sign_logins_and_calls(caller, signature):
     answer = caller.plus_login(signature=signature)
@@ -123,7 +123,7 @@ def test_missing_or_empty_token_has_no_session(logged_in):
     assert logged_in.flow("hybrid", token=WEB)["code"] == "100001"
 
 
-@pytest.mark.parametrize("change", [{"client": "semsPlusAndroid"}, {"token": "0" * 32}, {"uid": "somebody"}])
+@pytest.mark.parametrize("change", [{"client": "semsPlusAndroid"}, {"token": "0" * 32}, {"uid": "unknown"}])
 def test_changed_token_is_an_abnormal_login(logged_in, change):
     answer = logged_in.flow("hybrid", token=logged_in.token | change)
     assert (answer["code"], answer["translationCode"]) == ("C0602", "account_login_abnormal")
@@ -180,8 +180,8 @@ def test_unknown_path_returns_404(logged_in):
 
 
 def test_foreign_plants_and_devices_are_denied(logged_in):
-    assert logged_in.call(FLOW, {"stationId": "somebody"}, verb="GET")["code"] == "100025"
-    path = "/web/sems/sems-plant/api/equipments/somebody/telemetry"
+    assert logged_in.call(FLOW, {"stationId": "unknown"}, verb="GET")["code"] == "100025"
+    path = "/web/sems/sems-plant/api/equipments/unknown/telemetry"
     assert logged_in.call(path, {"deviceType": "INVERTER"}, verb="GET")["code"] == "100025"
 
 

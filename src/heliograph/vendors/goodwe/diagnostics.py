@@ -58,6 +58,6 @@ def ping_requests(session: Session) -> tuple[Request, ...]:
 
 
 def probe(session: Session) -> Flow[Any]:
-    """Return one cheap call in the dialect of the current session; the other dialect would end the session."""
+    """Return one cheap call in the dialect of the current session; a call of the other would end the session."""
     legacy = session.facts.get("open", dialect.LEGACY) == dialect.LEGACY
     return GoodWeCalls.plant_id_by_owner.flow() if legacy else SemsPlusCalls.plus_stations_page.flow()

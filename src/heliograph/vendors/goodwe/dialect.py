@@ -47,7 +47,7 @@ def of_call(call: Call[Any]) -> str:
 
 
 def other(dialect: str) -> str:
-    """Return the other one of the two dialects."""
+    """Return the other dialect."""
     return LEGACY if dialect == PLUS else PLUS
 
 

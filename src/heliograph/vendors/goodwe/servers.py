@@ -91,8 +91,8 @@ def legacy_base(api: str) -> str:
     base = api.rstrip("/") + "/"
     # Quirk: since 2026 some SEMS Portal logins name the SEMS+ gateway, which has no SEMS Portal route; the region's
     # own host does (Home Assistant integration, issue 217).
-    found = _GATEWAY.fullmatch(base)
-    return f"https://{found[1]}.semsportal.com/api/" if found else base
+    match = _GATEWAY.fullmatch(base)
+    return f"https://{match[1]}.semsportal.com/api/" if match else base
 
 
 def is_plus_gateway(api: str) -> bool:

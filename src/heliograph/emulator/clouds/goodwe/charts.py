@@ -65,10 +65,8 @@ def inverter_column(call: GoodWeCallContext) -> dict[str, Any]:
     if inverter is None:
         raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
     curve = _until_now(inverter.home.curve(f"{_day(call)}"), call)
-    column = _COLUMNS.get(call.arguments.get("column", "").lower(), _no_values)(
-        inverter, [values for _, values in curve]
-    )
-    points = zip(curve, column, strict=False)
+    column = _COLUMNS.get(call.arguments.get("column", "").lower(), _no_values)
+    points = zip(curve, column(inverter, [values for _, values in curve]), strict=False)
     omits_night = FAMILIES[plant.family].offline_at_night
     return {
         "column1": [
@@ -80,37 +78,37 @@ def inverter_column(call: GoodWeCallContext) -> dict[str, Any]:
     }
 
 
-Values = list[float]
+ColumnValues = list[float]
 Curve = list[dict[str, float]]
 
 
-def _no_values(inverter: EmulatedInverter, curve: Curve) -> Values:
+def _no_values(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     return []
 
 
-def _power(inverter: EmulatedInverter, curve: Curve) -> Values:
+def _power(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     # Quirk: on a hybrid this is the PV power, not the AC output (Home Assistant, issue 107).
     return [round(values["pv_power"]) + 0.0 for values in curve]
 
 
-def _energy_today(inverter: EmulatedInverter, curve: Curve) -> Values:
+def _energy_today(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     watts_sum = accumulate((values["pv_power"] for values in curve), initial=0.0)
     return [round(watts / _STEPS_PER_HOUR / 1000, 1) for watts in watts_sum]
 
 
-def _state_of_charge(inverter: EmulatedInverter, curve: Curve) -> Values:
+def _state_of_charge(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     return [round(values["battery_soc"]) + 0.0 for values in curve if "battery_soc" in values]
 
 
-def _in_daylight(value: float) -> Callable[[EmulatedInverter, Curve], Values]:
+def _in_daylight(value: float) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
     return lambda _, curve: [value if values["pv_power"] else 0.0 for values in curve]
 
 
-def _current(volts: float) -> Callable[[EmulatedInverter, Curve], Values]:
+def _current(volts: float) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
     return lambda inverter, curve: [round(values["pv_power"] / volts / inverter.family.strings, 1) for values in curve]
 
 
-_COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], Values]] = {
+_COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], ColumnValues]] = {
     "pac": _power,
     "eday": _energy_today,
     "cbattery1": _state_of_charge,

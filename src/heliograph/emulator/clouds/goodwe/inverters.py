@@ -54,7 +54,7 @@ _POINTS = (
 def inverter_entry(inverter: EmulatedInverter) -> dict[str, Any]:
     """Return the entry of one inverter in its plant."""
     full = registers(inverter)
-    texts = frame_texts(inverter, full)
+    texts, total = frame_texts(inverter, full), inverter.energy_total
     return {
         "sn": inverter.serial,
         "dict": _dict(inverter, full),
@@ -95,9 +95,7 @@ def inverter_entry(inverter: EmulatedInverter) -> dict[str, Any]:
         "backup_voltage": "0V",
         "output_current": texts["output_current"],
         "output_power": texts["output_power"],
-        "total_generation": f"{inverter.energy_total:g}kWh"
-        if inverter.energy_total < 1000
-        else f"{inverter.energy_total:.1f}kWh",
+        "total_generation": f"{total:g}kWh" if total < 1000 else f"{total:.1f}kWh",
         "daily_generation": f"{inverter.energy_today:g}kWh",
         "battery_charging": texts["battery"],
         "last_refresh_time": inverter.last_frame_text,
@@ -171,20 +169,20 @@ def registers(inverter: EmulatedInverter) -> dict[str, Any]:
 
 
 def _energies(inverter: EmulatedInverter) -> dict[str, Any]:
+    today, month, total = inverter.energy_today, inverter.energy_month, inverter.energy_total
     return {
-        "eday": inverter.energy_today,
-        "etotal": inverter.energy_total,
-        "all_eday": inverter.energy_today,
-        "output_eday": inverter.energy_today,
-        "output_etotal": inverter.energy_total,
-        "output_yeasterdayTotal": inverter.energy_total
-        - inverter.energy_today,  # with float noise, as in the real cloud
-        "iday": income(inverter.energy_today),
-        "itotal": income(inverter.energy_total),
-        "hour_total": float(int(inverter.energy_total / inverter.family.capacity * 2.5)),
-        "thismonthetotle": inverter.energy_month,
+        "eday": today,
+        "etotal": total,
+        "all_eday": today,
+        "output_eday": today,
+        "output_etotal": total,
+        "output_yeasterdayTotal": total - today,  # with float noise, as in the real cloud
+        "iday": income(today),
+        "itotal": income(total),
+        "hour_total": float(int(total / inverter.family.capacity * 2.5)),
+        "thismonthetotle": month,
         # Quirk: not last month's energy but the lifetime counter at its end.
-        "lastmonthetotle": round(inverter.energy_total - inverter.energy_month - inverter.energy_today, 1),
+        "lastmonthetotle": round(total - month - today, 1),
     }
 
 
@@ -228,13 +226,8 @@ def _battery(inverter: EmulatedInverter) -> dict[str, Any]:
         }
     volts = 204.8
     amperes = round(inverter.battery_power / volts, 1)
-    battery = {
-        "pbattery": inverter.battery_power,
-        "vbattery": volts,
-        "ibattery": amperes,
-        "soc": inverter.soc,
-        "soh": 100.0,
-    }
+    watts = inverter.battery_power
+    battery = {"pbattery": watts, "vbattery": volts, "ibattery": amperes, "soc": inverter.soc, "soh": 100.0}
     return {
         "isbuettey": True,
         "battery1_capacity": inverter.home.battery_capacity,
@@ -253,11 +246,9 @@ def _battery(inverter: EmulatedInverter) -> dict[str, Any]:
 
 
 def _metering(inverter: EmulatedInverter) -> dict[str, Any]:
-    bought, sold = inverter.counter("grid_import_energy_today"), inverter.counter("grid_export_energy_today")
-    bought_total, sold_total = (
-        inverter.counter("grid_import_energy_total"),
-        inverter.counter("grid_export_energy_total"),
-    )
+    count = inverter.counter
+    bought, bought_total = count("grid_import_energy_today"), count("grid_import_energy_total")
+    sold, sold_total = count("grid_export_energy_today"), count("grid_export_energy_total")
     return {
         # Quirk: without a meter it repeats pac.
         "pmeter": inverter.meter_power if inverter.home.has_meter else inverter.ac_power,
@@ -276,11 +267,8 @@ def _metering(inverter: EmulatedInverter) -> dict[str, Any]:
 def frame_texts(inverter: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
     """Return the last frame as display texts."""
     volts, amperes = full["vbattery1"], full["ibattery1"]
-    battery = (
-        f"{volts:g}V/{amperes:g}A/{inverter.battery_power:.0f}W"
-        if inverter.has_battery
-        else "65535V/6553.5A/429483622W"
-    )
+    measured = f"{volts:g}V/{amperes:g}A/{inverter.battery_power:.0f}W"
+    battery = measured if inverter.has_battery else "65535V/6553.5A/429483622W"
     return {
         "pw_id": inverter.plant,
         "capacity": f"{inverter.family.capacity:g}kW",

@@ -31,7 +31,7 @@ _EXTRA_MEMBERS = {
 def match_call(request: EmulatedRequest, context: RequestContext) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
     """Return the declared call of a request and its arguments, with lower-case names."""
     base = BASE.fullmatch(request.path)
-    # Before SEMS+ existed, none of its paths did.
+    # Quirk: before SEMS+ existed, none of its paths did.
     if base is None or context.fault("classic") is not None:
         return None
     match = PLUS_ROUTER.match(request._replace(path=base[1]))

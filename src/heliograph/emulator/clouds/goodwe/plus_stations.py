@@ -72,10 +72,10 @@ def flow(call: GoodWeCallContext) -> dict[str, Any]:
 
 def _powers(inverters: list[EmulatedInverter]) -> dict[str, float]:
     first, powers = inverters[0], dict[str, float]()
-    sun = sum(inverter.values["pv_power"] for inverter in inverters)
+    pv = sum(inverter.values["pv_power"] for inverter in inverters)
     output = sum(inverter.values["ac_power"] for inverter in inverters)
-    if sun:
-        powers = {"pSystem": to_kilowatts(sun), "pAc": to_kilowatts(output)}
+    if pv:
+        powers = {"pSystem": to_kilowatts(pv), "pAc": to_kilowatts(output)}
     elif first.home.has_meter and not first.has_battery:
         powers = {"pAc": 0.0}
     if first.has_battery:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
+from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, without_none
 from heliograph.core.payload import list_of
+from heliograph.vendors.goodwe.calls import json_query
 from heliograph.vendors.goodwe.legacy import payloads
 from heliograph.vendors.goodwe.legacy.charts_api import GoodWeChartCalls
 
@@ -37,22 +38,14 @@ def api_version(version: Version) -> str:
 class GoodWeCalls(GoodWeChartCalls):
     """The calls of one SEMS Portal account."""
 
-    @query(
-        "POST", "{version}/Common/CrossLogin", payloads.SemsLogin, encoding="json", result_path="data", is_login=True
-    )
+    @json_query("{version}/Common/CrossLogin", payloads.SemsLogin, is_login=True)
     def cross_login(self, username: str, password: str, version: Version = "v2") -> Fields:
         """Common/CrossLogin: log in; clients with credentials do this automatically."""
         return {"version": api_version(version), "account": username, "pwd": password}
 
     # Plants
 
-    @query(
-        "POST",
-        "{version}/PowerStation/GetMonitorDetailByPowerstationId",
-        payloads.MonitorDetail,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("{version}/PowerStation/GetMonitorDetailByPowerstationId", payloads.MonitorDetail)
     def monitor_detail(self, plant_id: str, version: Version = "v3") -> Fields:
         """PowerStation/GetMonitorDetailByPowerstationId: full current state of one plant.
 
@@ -60,18 +53,12 @@ class GoodWeCalls(GoodWeChartCalls):
         """
         return {"version": api_version(version), "powerStationId": plant_id}
 
-    @query("POST", "PowerStation/GetPowerStationIdByOwner", payloads.owned_plant, encoding="json", result_path="data")
+    @json_query("PowerStation/GetPowerStationIdByOwner", payloads.owned_plant)
     def plant_id_by_owner(self) -> Fields:
         """PowerStation/GetPowerStationIdByOwner: id of the first plant owned by the account."""
         return {}
 
-    @query(
-        "POST",
-        "PowerStationMonitor/QueryPowerStationMonitorForApp",
-        list_of(payloads.SemsPlantRow),
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("PowerStationMonitor/QueryPowerStationMonitorForApp", list_of(payloads.SemsPlantRow))
     def plant_list_page(self, page: int = 1) -> Fields:
         """PowerStationMonitor/QueryPowerStationMonitorForApp: one page of the account's plants."""
         # Quirk: the app sends numbers as text here, and empty filters too.

@@ -6,20 +6,14 @@ from typing import Any
 
 from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
-from heliograph.vendors.goodwe.legacy.payloads import (
-    Powerflow,
-    SemsEnergyStatistics,
-    SemsPlantInfo,
-    SemsPlantKpi,
-    SemsPlantRow,
-)
+from heliograph.vendors.goodwe.legacy import payloads
 
 
 class SemsPlantDetail(Payload):
     """Overview of a plant without its inverters."""
 
-    info = nested("info", SemsPlantInfo)
-    kpi = nested("kpi", SemsPlantKpi)
+    info = nested("info", payloads.SemsPlantInfo)
+    kpi = nested("kpi", payloads.SemsPlantKpi)
     has_powerflow = flag("isPowerflow")
     soc = raw("soc")
     charts = raw("chartsTypesByPlant")
@@ -54,7 +48,7 @@ class PlantFlow(Payload):
     """Response with only the current power flow."""
 
     has_powerflow = flag("hasPowerflow")
-    powerflow = nested("powerflow", Powerflow)
+    powerflow = nested("powerflow", payloads.Powerflow)
     is_stored = flag("isStored")
 
 
@@ -96,7 +90,7 @@ class PowerChart(Payload):
     sums = raw("generateData")
 
 
-class EnergyChartSums(SemsEnergyStatistics):
+class EnergyChartSums(payloads.SemsEnergyStatistics):
     """Energies of a chart's whole range."""
 
     output = number("outPut", "kWh")  # AC output of the inverters; on a hybrid not the PV energy
@@ -117,7 +111,7 @@ class PlantPage(Payload):
 
     # Quirk: may exceed the length of the list, even if there is only one page.
     count = number("record")
-    plants = nested_list("list", SemsPlantRow)
+    plants = nested_list("list", payloads.SemsPlantRow)
 
 
 class PowerPoint(Payload):

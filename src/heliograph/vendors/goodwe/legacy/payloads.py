@@ -1,6 +1,6 @@
 """Payloads of the SEMS Portal: typed, unconverted views of accounts and plants, in the cloud's units.
 
-The keys are spelled as the cloud spells them, only here. Sources: public recordings described in
+The keys are spelled as the cloud spells them. Sources: public recordings described in
 docs/clouds/goodwe.md.
 """
 
@@ -44,10 +44,10 @@ def owned_plant(value: Any) -> str:
     ('6f0c', '6f0c')
     """
     first = value[0] if isinstance(value, list) and value else value
-    found = first.get("powerStationId") if isinstance(first, dict) else first
-    if not isinstance(found, str) or not found:
+    plant_id = first.get("powerStationId") if isinstance(first, dict) else first
+    if not isinstance(plant_id, str) or not plant_id:
         raise Unreadable("the response contains no plant id")
-    return found
+    return plant_id
 
 
 class SemsPlantInfo(Payload):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query
 from heliograph.core.payload import list_of
+from heliograph.vendors.goodwe.calls import json_query
 from heliograph.vendors.goodwe.plus import payloads
 from heliograph.vendors.goodwe.plus.signing import encode_password
 
@@ -39,14 +40,7 @@ Dimension = Literal["day", "month", "year"]
 class SemsPlusCalls:
     """The calls of one SEMS+ account."""
 
-    @query(
-        "POST",
-        "sems-user/api/v1/auth/cross-login",
-        payloads.PlusLogin,
-        encoding="json",
-        result_path="data",
-        is_login=True,
-    )
+    @json_query("sems-user/api/v1/auth/cross-login", payloads.PlusLogin, is_login=True)
     def plus_login(self, username: str, password: str, chinese: bool = False) -> Fields:
         """auth/cross-login: log in; clients with credentials do this automatically."""
         # Quirk: without the three flags the response is success without a token (Home Assistant integration, 193).
@@ -60,12 +54,12 @@ class SemsPlusCalls:
 
     # Plants
 
-    @query("POST", "sems-plant/api/portal/stations/page", payloads.StationPage, encoding="json", result_path="data")
+    @json_query("sems-plant/api/portal/stations/page", payloads.StationPage)
     def plus_stations_page(self, page: int = 1) -> Fields:
         """portal/stations/page: one page of the account's plants."""
         return {"current": page, "size": PLUS_PAGE_SIZE}
 
-    @query("POST", "sems-plant/api/app/v2/stations/page", payloads.StationPage, encoding="json", result_path="data")
+    @json_query("sems-plant/api/app/v2/stations/page", payloads.StationPage)
     def plus_app_stations_page(self, page: int = 1) -> Fields:
         """app/v2/stations/page: one page of the account's plants, as requested by the app."""
         return {"current": page, "size": 100}
@@ -96,7 +90,7 @@ class SemsPlusCalls:
         """stations/flow: current power flow of one plant."""
         return {"stationId": plant_id}
 
-    @query("POST", "sems-plant/api/stations/statistics", payloads.PlusStatistics, encoding="json", result_path="data")
+    @json_query("sems-plant/api/stations/statistics", payloads.PlusStatistics)
     def plus_statistics(
         self,
         plant_id: str,
@@ -108,7 +102,7 @@ class SemsPlusCalls:
         """stations/statistics: energies of one plant by day, month or year, from `start` to `end` inclusive."""
         return _statistics(plant_id, start, end, dimension, items or [*ENERGY_ITEMS])
 
-    @query("POST", "sems-plant/api/stations/production", payloads.Production, encoding="json", result_path="data")
+    @json_query("sems-plant/api/stations/production", payloads.Production)
     def plus_production(
         self,
         plant_id: str,
@@ -120,13 +114,7 @@ class SemsPlusCalls:
         """stations/production: totals, profit and currency of one plant from `start` to `end` inclusive."""
         return _statistics(plant_id, start, end, dimension, items or [*ENERGY_ITEMS, *PROFIT_ITEMS])
 
-    @query(
-        "POST",
-        "sems-plant/api/v1/hems/power/statisticsAndPreV2",
-        payloads.PowerCurves,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("sems-plant/api/v1/hems/power/statisticsAndPreV2", payloads.PowerCurves)
     def plus_power_curves(
         self, plant_id: str, day: DayLike, hours_ahead: float, items: list[str] | None = None
     ) -> Fields:
@@ -177,7 +165,7 @@ class SemsPlusCalls:
         """alarm/count: number of active alarms, a number or an object of numbers."""
         return {}
 
-    @query("POST", "sems-remote/api/ev-charger/detail", payloads.EvCharger, encoding="json", result_path="data")
+    @json_query("sems-remote/api/ev-charger/detail", payloads.EvCharger)
     def plus_ev_charger(self, serial_num: str, product_model: str) -> Fields:
         """ev-charger/detail: settings of one charger."""
         return {"sn": serial_num, "productModel": product_model}
@@ -189,35 +177,17 @@ class SemsPlusCalls:
 
     # Settings
 
-    @query(
-        "POST",
-        "sems-remote/api/v2/address/remote/getTopTreeByCode",
-        payloads.any_json,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("sems-remote/api/v2/address/remote/getTopTreeByCode", payloads.any_json)
     def plus_capabilities(self, serial_num: str, menu_code: int = 0, battery: str = "") -> Fields:
         """remote/getTopTreeByCode: settings menus of one device."""
         return {"sn": serial_num, "menuCode": menu_code, "batIndex": battery}
 
-    @query(
-        "POST",
-        "sems-remote/api/v2/address/remote/getDeviceFunctionTabMenus",
-        payloads.any_json,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("sems-remote/api/v2/address/remote/getDeviceFunctionTabMenus", payloads.any_json)
     def plus_function_menus(self, serial_num: str, menu_id: str) -> Fields:
         """remote/getDeviceFunctionTabMenus: the settings of one menu with address, function id and range."""
         return {"sn": serial_num, "menuId": menu_id}
 
-    @query(
-        "POST",
-        "sems-remote/api/v1/address/remote/get-cache-device-function-parameters",
-        payloads.any_json,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("sems-remote/api/v1/address/remote/get-cache-device-function-parameters", payloads.any_json)
     def plus_cached_parameters(self, serial_num: str, addresses: list[str], function_ids: Mapping[str, str]) -> Fields:
         """remote/get-cache-device-function-parameters: settings of one device by address, as cached by the cloud."""
         return {"sn": serial_num, "addresses": addresses, "addrFuncMap": dict(function_ids)}

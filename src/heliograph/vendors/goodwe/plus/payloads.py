@@ -15,7 +15,7 @@ from heliograph.errors import Unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ENERGETIC = frozenset(("W", "kW", "MW", "Wh", "kWh", "MWh", "GWh"))
+_SCALED_UNITS = frozenset(("W", "kW", "MW", "Wh", "kWh", "MWh", "GWh"))
 
 
 def any_json(value: Any) -> Any:
@@ -85,7 +85,7 @@ class PlusFlow(Payload):
     # Quirk: slightly negative at night with a HomeKit meter (-0.012).
     pv = number("pSystem", "kW", m.PV_POWER)
     ac = number("pAc", "kW", m.AC_POWER)
-    battery = number("pBat", "kW", m.BATTERY_POWER)  # + discharges, as ours
+    battery = number("pBat", "kW", m.BATTERY_POWER)  # + discharges, the common sign
     grid = number("pGrid", "kW", m.GRID_POWER, sign=-1)  # + exports
     load = number("pConsum", "kW", m.LOAD_POWER)
     ev_charger = number("pEvChar", "kW")
@@ -134,8 +134,8 @@ class Inventory(Payload):
         return tuple(Equipment(row) for row in self._rows() if row.get("sn"))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for kind in self.types:
-            for state in kind.states:
+        for group in self.types:
+            for state in group.states:
                 details = state.details if isinstance(state.details, dict) else {}
                 yield from (row for row in details.values() if isinstance(row, dict))
 
@@ -160,21 +160,21 @@ class Factors(Payload):
             raise Unreadable(f"{type(self).__name__} expects an array, not {type(raw).__name__}")
         super().__init__({})
         self.raw = raw
-        self.body = {row["code"]: _said(row) for row in _flat(raw or []) if isinstance(row.get("code"), str)}
+        self.body = {row["code"]: _with_unit(row) for row in _flatten(raw or []) if isinstance(row.get("code"), str)}
 
 
-def _flat(rows: list[Any]) -> Iterator[dict[str, Any]]:
+def _flatten(rows: list[Any]) -> Iterator[dict[str, Any]]:
     """Yield the factors of all groups, or of a list without groups."""
     for row in rows:
         if isinstance(row, dict):
             inner = row.get("factors")
-            yield from _flat(inner) if isinstance(inner, list) else (row,)
+            yield from _flatten(inner) if isinstance(inner, list) else (row,)
 
 
-def _said(row: dict[str, Any]) -> Any:
+def _with_unit(row: dict[str, Any]) -> Any:
     # The unit is a separate member; powers and energies may have another unit than the declared one.
     value, unit = row.get("data"), row.get("unit")
-    return f"{value} {unit}" if unit in _ENERGETIC and isinstance(value, str | int | float) else value
+    return f"{value} {unit}" if unit in _SCALED_UNITS and isinstance(value, str | int | float) else value
 
 
 class Telemetry(Factors):
@@ -256,10 +256,9 @@ class PlusStatistics(Payload):
 
     def sum_of(self, item: str) -> float | None:
         """Return the energy of an item over the range in kWh; None if it is missing."""
-        found = [row for row in self.series if row.item == item]
-        values = [point.energy for row in found for point in row.points]
-        known = [value for value in values if value is not None]
-        return round(sum(known), 3) if known and len(known) == len(values) else None
+        values = [point.energy for row in self.series if row.item == item for point in row.points]
+        numbers = [value for value in values if value is not None]
+        return round(sum(numbers), 3) if numbers and len(numbers) == len(values) else None
 
 
 class Production(Payload):
