@@ -8,8 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heliograph import GoodWe, Growatt
 from heliograph.core.endpoint import Endpoint, operations
+from heliograph.core.payload import Payload
+from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
+from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
 from heliograph.outputs.mqtt.discovery import metric_entities
 from heliograph.outputs.prometheus import metric_name
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
@@ -23,10 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from heliograph.core.endpoint import Operation
+    from heliograph.core.payload import Field
     from heliograph.settings.definition import Setting
 
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
 
 
 def calls(cloud: type) -> str:
@@ -46,6 +53,61 @@ def _row(method: Operation[..., object]) -> str:
     path = f"{route.path}?{fixed}" if fixed else route.path
     order = " **changes something**" if route.command else ""
     return f"| `{method.name}({names})` | `{route.verb} {path}` | {route.encoding}{order} | {sentence} |"
+
+
+def reference(client: type) -> str:
+    """Return the table of a client's operations with their signatures and results."""
+    rows = ["| operation | meaning |", "|---|---|"]
+    for method in operations(client):
+        signature = str(method.signature).replace("'", "").replace("|", "\\|")
+        rows.append(f"| `{method.name}{signature}` | {(method.__doc__ or '').partition(chr(10))[0]} |")
+    return "\n".join(rows)
+
+
+def payloads(package: str) -> str:
+    """Return a table of fields for every payload class below a package."""
+    return "\n\n".join(
+        "\n".join(
+            [
+                f"#### `{shape.__qualname__}`\n\n{(shape.__doc__ or '').partition(chr(10))[0]}\n",
+                "| field | type | unit | metric | wire key |",
+                "|---|---|---|---|---|",
+                *(_field(row) for row in shape.fields()),
+            ]
+        )
+        for shape in sorted(_subclasses(Payload), key=lambda shape: shape.__qualname__)
+        if shape.__module__.startswith(package) and any(shape.fields())
+    )
+
+
+def _field(row: Field[object]) -> str:
+    metric = f"`{row.metric.name}`" if row.metric else ""
+    returns = row.returns.replace("|", "\\|")
+    return f"| `{row.name}` | `{returns}` | {row.unit} | {metric} | `{row.key}` |"
+
+
+def _subclasses(parent: type[Payload]) -> set[type[Payload]]:
+    return {one for child in parent.__subclasses__() for one in (child, *_subclasses(child))}
+
+
+def model() -> str:
+    """Return the attributes of the common model and of the budget, with their types."""
+    return "\n\n".join(
+        f"#### `{kind.__name__}`\n\n{(kind.__doc__ or '').partition(chr(10))[0]}\n\n"
+        + "\n".join(f"- `{name}: {annotation}`" for name, annotation in kind.__annotations__.items())
+        for kind in (
+            Plant,
+            Device,
+            Snapshot,
+            DeviceSnapshot,
+            Sample,
+            PeriodEnergy,
+            HistoryCost,
+            Budget,
+            Backoff,
+            Limits,
+        )
+    )
 
 
 def metrics() -> str:
@@ -141,6 +203,11 @@ TABLES = {
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),
+    "growatt operations": lambda: reference(Growatt),
+    "goodwe operations": lambda: reference(GoodWe),
+    "growatt payloads": lambda: payloads("heliograph.vendors.growatt"),
+    "goodwe payloads": lambda: payloads("heliograph.vendors.goodwe"),
+    "model": model,
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,

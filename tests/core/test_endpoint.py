@@ -84,7 +84,7 @@ class Plain(AcmeCalls, SyncClientBase):
     """A blocking client that never sends."""
 
     def perform(self, plan):
-        return ("carried", plan())
+        return ("blocking", plan())
 
 
 class Awaited(AcmeCalls, AsyncClientBase):
@@ -92,10 +92,10 @@ class Awaited(AcmeCalls, AsyncClientBase):
 
     async def perform(self, plan):
         await asyncio.sleep(0)
-        return ("awaited", plan())
+        return ("async", plan())
 
 
-def test_read_on_its_class_a_call_is_its_declaration():
+def test_operation_on_its_declaring_class_is_the_declaration():
     assert isinstance(AcmeCalls.lamps, Endpoint)
     assert (AcmeCalls.lamps.name, AcmeCalls.lamps.route.verb, AcmeCalls.lamps.route.path) == (
         "lamps",
@@ -123,29 +123,29 @@ def test_help_of_a_client_shows_arguments_result_types_and_docstrings():
     assert "lamps(self, room: 'str', floor: 'int | None' = None) -> 'Any'" in pydoc.plain(pydoc.render_doc(Raw))
 
 
-def test_on_a_blocking_client_it_is_a_method():
+def test_operation_on_a_blocking_client_is_a_method():
     kind, call = Plain().lamps("attic", floor=3)
-    assert (kind, call.endpoint, call.fields) == ("carried", AcmeCalls.lamps, {"room": "attic", "floor": 3})
+    assert (kind, call.endpoint, call.fields) == ("blocking", AcmeCalls.lamps, {"room": "attic", "floor": 3})
 
 
-def test_on_an_async_client_it_is_awaited():
+def test_operation_on_an_async_client_is_awaitable():
     waiting = Awaited().lamps("attic")
     assert inspect.isawaitable(waiting)
     kind, call = asyncio.run(_awaited(waiting))
-    assert (kind, call.fields) == ("awaited", {"room": "attic"})
+    assert (kind, call.fields) == ("async", {"room": "attic"})
 
 
 async def _awaited(waiting):
     return await waiting
 
 
-def test_a_wrong_argument_raises_before_anything_is_sent():
+def test_operation_rejects_wrong_arguments_before_sending():
     for wrong in ((), ("attic", 1, 2)):
         with pytest.raises(TypeError):
             Plain().lamps(*wrong)
 
 
-def test_every_plan_is_made_anew():
+def test_flow_is_created_for_every_call():
     assert Plain().lamps("attic")[1] is not Plain().lamps("attic")[1]
     assert next(AcmeCalls.first_lamp.flow("attic")).endpoint is AcmeCalls.lamps
 
@@ -155,7 +155,7 @@ class Raw(AcmeCalls, RawClientBase):
 
 
 @pytest.mark.parametrize("client", [Plain(), Awaited()])
-def test_signature_and_docs_are_visible_on_a_client(client):
+def test_operation_has_signature_docstring_and_name_on_a_client(client):
     assert str(inspect.signature(client.lamps)) == "(room: 'str', floor: 'int | None' = None) -> 'tuple[Lamp, ...]'"
     assert inspect.getdoc(client.lamps) == "All lamps of a room."
     assert client.lamps.__name__ == "lamps"
@@ -163,13 +163,13 @@ def test_signature_and_docs_are_visible_on_a_client(client):
     assert inspect.signature(client.first_lamp).return_annotation == "Lamp"
 
 
-def test_a_second_name_is_the_same_call():
+def test_alias_is_the_same_call():
     assert AcmeCalls.lamp_list.name == "lamp_list"
     assert AcmeCalls.lamp_list.route == AcmeCalls.lamps.route
     assert Plain().lamp_list("attic")[1].fields == {"room": "attic"}
 
 
-def test_the_table_is_in_the_order_of_the_file():
+def test_operations_are_listed_in_the_order_of_the_file():
     names = ["lamps", "lamp_list", "lamp", "lamp_by_query", "lamp_by_json", "switch", "rename"]
     assert [row.name for row in endpoints(AcmeCalls)] == names
     assert [row.name for row in operations(Plain)] == [*names, "first_lamp"]
@@ -185,25 +185,25 @@ def wire(call: Call) -> tuple:
     return sent.verb, sent.url, sent.headers.get("Content-Type"), sent.body
 
 
-def test_a_get_carries_its_fields_in_the_query_after_the_fixed_ones():
+def test_build_request_puts_fields_of_a_get_into_the_query_after_constant_ones():
     assert wire(AcmeCalls.lamps.flow("attic", 3)) == ("GET", BASE + "lamps.do?op=list&room=attic&floor=3", None, None)
 
 
-def test_a_post_carries_its_fields_in_the_form_and_the_fixed_ones_in_the_query():
+def test_build_request_puts_fields_of_a_post_into_the_form_and_constant_ones_into_the_query():
     form = "application/x-www-form-urlencoded"
     assert wire(AcmeCalls.switch.flow("L1", on=True)) == ("POST", BASE + "switch.do?op=set", form, b"lamp=L1&on=1")
 
 
-def test_a_post_may_carry_everything_in_the_query_with_an_empty_body():
+def test_build_request_of_a_post_with_query_encoding_has_an_empty_body():
     assert wire(AcmeCalls.lamp_by_query.flow("L1")) == ("POST", BASE + "lamp.do?op=one&lamp=L1", None, b"")
 
 
-def test_json_keeps_the_types_of_its_fields():
+def test_build_request_as_json_keeps_types():
     sent = wire(AcmeCalls.lamp_by_json.flow("L1", [1, 2]))
     assert sent == ("POST", BASE + "lamp.json", "application/json", b'{"lamp":"L1","rooms":[1,2]}')
 
 
-def test_multipart_sends_each_field_as_a_part_without_a_file_name():
+def test_build_request_as_multipart_sends_each_field_as_a_part_without_file_name():
     verb, url, kind, body = wire(AcmeCalls.rename.flow("L1", "a\r\n--b=ü"))
     boundary = kind.removeprefix("multipart/form-data; boundary=")
     assert (verb, url) == ("POST", BASE + "rename.do?op=name")
@@ -215,18 +215,18 @@ def test_multipart_sends_each_field_as_a_part_without_a_file_name():
     ]
 
 
-def test_the_path_takes_the_fields_it_names_and_the_rest_travels():
+def test_build_request_moves_fields_named_in_the_path_there():
     verb, url, _, body = wire(AcmeCalls.lamp.flow("s1", "L1", "hi"))
     assert (verb, url, body) == ("POST", BASE + "v1/s1/lamp/L1?dialect=2", b"note=hi")
 
 
-def test_everything_is_percent_encoded_where_it_travels():
+def test_build_request_percent_encodes_everything():
     assert wire(AcmeCalls.lamps.flow("a b&c=ü"))[1] == BASE + "lamps.do?op=list&room=a+b%26c%3D%C3%BC"
     assert wire(AcmeCalls.switch.flow("a&b", on=False))[3] == b"lamp=a%26b&on=0"
     assert wire(AcmeCalls.lamp.flow("../x", "a/b?c#d"))[1] == BASE + "v1/..%2Fx/lamp/a%2Fb%3Fc%23d?dialect=2"
 
 
-def test_a_missing_argument_is_not_sent_at_all():
+def test_without_none_drops_missing_arguments():
     assert without_none(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
 
 
@@ -281,7 +281,7 @@ TYPED = """
 """
 
 
-def test_a_type_checker_knows_what_each_client_gives_and_what_is_wrong(tmp_path):
+def test_mypy_infers_the_results_of_each_client_and_reports_mistakes(tmp_path):
     source = tmp_path / "typed.py"
     source.write_text(dedent(TYPED))
     lines = source.read_text().splitlines()

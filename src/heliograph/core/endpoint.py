@@ -173,7 +173,7 @@ class Endpoint(Operation[P, T]):
     """An operation of one request; `shape` converts the answer to the result."""
 
     def __init__(self, function: Callable[..., Fields], route: Route, shape: Callable[[Any], T]) -> None:
-        # A function is annotated with its result, a payload class is the result.
+        # A function is annotated with its result; a payload class is the result.
         annotations = getattr(shape, "__annotations__", {})
         super().__init__(function, str(annotations.get("return", getattr(shape, "__name__", "Any"))))
         self.route = route

@@ -21,20 +21,22 @@ V = TypeVar("V")
 
 
 class Field(Generic[T]):
-    """Descriptor of one wire key; `unit` is the vendor's, `metric` the published quantity it feeds."""
+    """Descriptor of one wire key of type `returns`; `unit` is the vendor's, `metric` the published quantity it feeds."""
 
-    __slots__ = ("key", "metric", "name", "read", "sign", "unit")
+    __slots__ = ("key", "metric", "name", "read", "returns", "sign", "unit")
 
     def __init__(
         self,
         key: str,
         read: Callable[[Any], T],
+        returns: str,
         unit: str = "",
         metric: Metric | None = None,
         sign: int = 1,
     ) -> None:
         self.key = key
         self.read = read
+        self.returns = returns
         self.unit = unit
         self.metric = metric
         self.sign = sign
@@ -107,32 +109,33 @@ def number(key: str, unit: str = "", metric: Metric | None = None, *, sign: int 
     """Declare a number in the vendor's unit; `sign` converts it to the sign of its metric."""
     # Quirk: a text may contain another unit ("2.56 MWh" where small plants have "9.3 kWh"): that unit applies.
     read = (lambda value: parsing.parse_in_unit(value, unit)) if unit else parsing.parse_number
-    return Field(key, read, unit, metric, sign)
+    return Field(key, read, "float | None", unit, metric, sign)
 
 
 def text(key: str) -> Field[str | None]:
     """Declare a text."""
-    return Field(key, parsing.parse_text)
+    return Field(key, parsing.parse_text, "str | None")
 
 
 def flag(key: str) -> Field[bool | None]:
     """Declare a boolean."""
-    return Field(key, parsing.parse_flag)
+    return Field(key, parsing.parse_flag, "bool | None")
 
 
 def raw(key: str) -> Field[Any]:
     """Declare a member that is returned as sent."""
-    return Field(key, lambda value: value)
+    return Field(key, lambda value: value, "Any")
 
 
 def nested(key: str, shape: Callable[[Any], V]) -> Field[V]:
     """Declare an object inside the answer; a missing one is parsed as an empty one."""
-    return Field(key, lambda value: shape(value if isinstance(value, dict) else {}))
+    return Field(key, lambda value: shape(value if isinstance(value, dict) else {}), _type_name(shape))
 
 
 def nested_list(key: str, shape: Callable[[Any], V]) -> Field[tuple[V, ...]]:
     """Declare an array of objects; other items are skipped, a missing array is empty."""
-    return Field(key, lambda value: list_of(shape)(value if isinstance(value, list) else []))
+    read = list_of(shape)
+    return Field(key, lambda value: read(value if isinstance(value, list) else []), read.__annotations__["return"])
 
 
 def list_of(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
@@ -143,5 +146,9 @@ def list_of(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
             raise Unreadable(f"the answer is not an array but {type(value).__name__}")
         return tuple(shape(item) for item in value if isinstance(item, dict))
 
-    read.__annotations__["return"] = f"tuple[{getattr(shape, '__name__', 'Any')}, ...]"
+    read.__annotations__["return"] = f"tuple[{_type_name(shape)}, ...]"
     return read
+
+
+def _type_name(shape: Callable[[Any], Any]) -> str:
+    return str(getattr(shape, "__annotations__", {}).get("return", getattr(shape, "__name__", "Any")))
