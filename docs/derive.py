@@ -1,4 +1,4 @@
-"""Rewrites the tables of the documentation that follow from the declarations; `--check` only says which are stale."""
+"""Generates the tables of the documentation from the code; `--check` only lists stale pages."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", r
 MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
 
 
-def calls(cloud: type) -> str:
-    """Return the table of a cloud's calls: method, request, where the arguments travel, what it is."""
+def calls(declarations: type) -> str:
+    """Return the table of a vendor's operations: method, request, encoding, meaning."""
     rows = ["| method | request | arguments travel | what |", "|---|---|---|---|"]
-    rows += [_row(method) for method in operations(cloud)]
+    rows += [_row(method) for method in operations(declarations)]
     return "\n".join(rows)
 
 
@@ -111,23 +111,23 @@ def model() -> str:
 
 
 def metrics() -> str:
-    """Return the table of published quantities."""
+    """Return the table of published metrics."""
     rows = ["| metric | unit | kind | meaning |", "|---|---|---|---|"]
     rows += [f"| `{row.name}` | {row.unit} | {row.kind} | {row.meaning} |" for row in METRICS.values()]
     return "\n".join(rows)
 
 
 def api() -> str:
-    """Return the table of the API's paths and what each may be told."""
+    """Return the table of the API's paths and parameters."""
     rows = ["| path | parameters | what |", "|---|---|---|"]
     for one in CALLS:
-        told = ", ".join(f"`{asked.name}`" for asked in one.parameters)
-        rows.append(f"| `{PREFIX}{one.path}` | {told} | {one.meaning} |")
+        parameters = ", ".join(f"`{row.name}`" for row in one.parameters)
+        rows.append(f"| `{PREFIX}{one.path}` | {parameters} | {one.meaning} |")
     return "\n".join(rows)
 
 
 def prometheus() -> str:
-    """Return the table of what each metric is called in Prometheus."""
+    """Return the table of metric names in Prometheus."""
     rows = ["| in Prometheus | kind | meaning |", "|---|---|---|"]
     for row in METRICS.values():
         kind = "counter" if row.kind == "total" else "gauge"
@@ -136,7 +136,7 @@ def prometheus() -> str:
 
 
 def entities() -> str:
-    """Return the table of what each metric is in Home Assistant."""
+    """Return the table of entities in Home Assistant."""
     rows = ["| entity | unit | device class | state class | meaning |", "|---|---|---|---|---|"]
     for one in metric_entities(METRICS):
         classes = f"{one.config['device_class']} | {one.config['state_class']}"
@@ -145,7 +145,7 @@ def entities() -> str:
 
 
 def settings(rows: Iterable[Setting]) -> str:
-    """Return the table of what a family can be told; windows that differ by their number share a line."""
+    """Return the table of a family's settings; windows that differ by their number share a line."""
     lines = [
         "| setting | parameters | read back | risk | wire | what it is | evidence |",
         "|---|---|---|---|---|---|---|",
@@ -163,8 +163,8 @@ def settings(rows: Iterable[Setting]) -> str:
 def _setting(row: Setting, last: Setting) -> str:
     many = row is not last
     name, wire = (
-        f"{here}` … `{there}" if many else here
-        for here, there in ((row.name, last.name), (row.wire_name, last.wire_name))
+        f"{first}` … `{final}" if many else first
+        for first, final in ((row.name, last.name), (row.wire_name, last.wire_name))
     )
     title = re.sub(r" 1 of (\d+)", r", one of \1", row.title) if many else row.title
     what = f"{title}. {row.meaning}" if row.meaning else title
@@ -173,7 +173,7 @@ def _setting(row: Setting, last: Setting) -> str:
 
 
 def _parameters(row: Setting) -> str:
-    said = []
+    parts = []
     for one in row.parameters:
         first, _, slot = one.name.rpartition("_")
         if row.slots > 1 and first in ("start", "end", "enabled"):
@@ -183,13 +183,13 @@ def _parameters(row: Setting) -> str:
         else:
             name = one.name
         meaning = f" ({one.meaning})" if one.meaning else ""
-        untold = "" if one.readable or not row.readable else ", not read back"
-        said.append(f"`{name}`: {one.allowed}{meaning}{untold}")
-    return "<br>".join(said)
+        not_read = "" if one.readable or not row.readable else ", not read back"
+        parts.append(f"`{name}`: {one.allowed}{meaning}{not_read}")
+    return "<br>".join(parts)
 
 
 def raw(rows: Mapping[str, str]) -> str:
-    """Return the table of what only a raw call can send."""
+    """Return the table of settings that only a raw call can write."""
     return "\n".join(
         ["| wire | why not offered |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
     )
@@ -216,12 +216,12 @@ TABLES = {
 
 
 def derived(text: str) -> str:
-    """Return a page with every derived block made anew."""
+    """Return a page with every generated block replaced."""
     return BLOCK.sub(lambda found: f"{found[1]}{TABLES[found['what']]()}\n{found[3]}", text)
 
 
 def main(*, check: bool) -> int:
-    """Rewrite, or name, the stale pages."""
+    """Rewrite, or list, the stale pages."""
     stale = []
     for page in sorted(HERE.rglob("*.md")):
         text = page.read_text(encoding="utf-8")

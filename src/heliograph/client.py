@@ -86,7 +86,7 @@ def async_pool() -> Client:
 def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
     """Send one request and return the whole response."""
     try:
-        response = _prepared(blocking_pool(), request, timeout).build().send()
+        response = _request_builder(blocking_pool(), request, timeout).build().send()
         return _response(response, bytes(response.bytes()), clock())
     except PyreqwestError as error:
         raise _unreachable(request, error) from None
@@ -99,17 +99,17 @@ async def send_async(
 ) -> Response:
     """Send one request and return the whole response."""
     try:
-        response = await _prepared(async_pool(), request, timeout).build().send()
+        response = await _request_builder(async_pool(), request, timeout).build().send()
         return _response(response, bytes(await response.bytes()), clock())
     except PyreqwestError as error:
         raise _unreachable(request, error) from None
 
 
-def _prepared(pool: Any, request: Request, timeout: float) -> Any:
+def _request_builder(pool: Any, request: Request, timeout: float) -> Any:
     try:
         builder = pool.request(request.verb, request.url).headers(request.headers)
     except ValueError as error:
-        raise ConfigError(f"{redact_url(request.url)!r} is not an address a request can be sent to ({error})") from None
+        raise ConfigError(f"{redact_url(request.url)!r} is not a valid URL ({error})") from None
     if timeout != TIMEOUT:
         builder = builder.timeout(timedelta(seconds=timeout))
     if request.body == b"":
@@ -127,13 +127,13 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
 
     host = urlsplit(redact_url(request.url)).netloc
     if isinstance(error, RequestTimeoutError):
-        late = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
-        late.timed_out = True
-        return late
+        timeout = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
+        timeout.timed_out = True
+        return timeout
     causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
     reason = causes[-1]["message"]
     if not isinstance(error, ConnectError):
-        return Unreachable(f"{host} broke off: {reason}", advice="Try again in a minute")
+        return Unreachable(f"the connection to {host} failed: {reason}", advice="Try again in a minute")
     unconnected = Unreachable(
         f"no connection to {host}: {reason}",
         advice="Check the network and the server's address, then try again",

@@ -45,27 +45,31 @@ class Metric(NamedTuple):
 PV_POWER = Metric("pv_power", "W", "gauge", "power of all solar panels, never negative")
 GRID_POWER = Metric("grid_power", "W", "gauge", "power from the grid; negative is export")
 BATTERY_POWER = Metric("battery_power", "W", "gauge", "power out of the battery; negative is charging")
-LOAD_POWER = Metric("load_power", "W", "gauge", "power the house uses, never negative")
+LOAD_POWER = Metric("load_power", "W", "gauge", "power consumed by the house, never negative")
 AC_POWER = Metric("ac_power", "W", "gauge", "AC output of the inverters")
 BATTERY_SOC = Metric("battery_soc", "%", "gauge", "state of charge of the battery")
 
 PV_ENERGY_TODAY = Metric("pv_energy_today", "kWh", "today", "solar energy since plant-local midnight")
-GRID_IMPORT_ENERGY_TODAY = Metric("grid_import_energy_today", "kWh", "today", "energy bought today")
-GRID_EXPORT_ENERGY_TODAY = Metric("grid_export_energy_today", "kWh", "today", "energy sold today")
-BATTERY_CHARGE_ENERGY_TODAY = Metric("battery_charge_energy_today", "kWh", "today", "energy into the battery today")
-BATTERY_DISCHARGE_ENERGY_TODAY = Metric(
-    "battery_discharge_energy_today", "kWh", "today", "energy out of the battery today"
+GRID_IMPORT_ENERGY_TODAY = Metric("grid_import_energy_today", "kWh", "today", "energy imported from the grid today")
+GRID_EXPORT_ENERGY_TODAY = Metric("grid_export_energy_today", "kWh", "today", "energy exported to the grid today")
+BATTERY_CHARGE_ENERGY_TODAY = Metric(
+    "battery_charge_energy_today", "kWh", "today", "energy charged into the battery today"
 )
-LOAD_ENERGY_TODAY = Metric("load_energy_today", "kWh", "today", "energy the house used today")
+BATTERY_DISCHARGE_ENERGY_TODAY = Metric(
+    "battery_discharge_energy_today", "kWh", "today", "energy discharged from the battery today"
+)
+LOAD_ENERGY_TODAY = Metric("load_energy_today", "kWh", "today", "energy consumed by the house today")
 
 PV_ENERGY_TOTAL = Metric("pv_energy_total", "kWh", "total", "solar energy since commissioning")
-GRID_IMPORT_ENERGY_TOTAL = Metric("grid_import_energy_total", "kWh", "total", "energy bought, lifetime")
-GRID_EXPORT_ENERGY_TOTAL = Metric("grid_export_energy_total", "kWh", "total", "energy sold, lifetime")
-BATTERY_CHARGE_ENERGY_TOTAL = Metric("battery_charge_energy_total", "kWh", "total", "energy into the battery, lifetime")
-BATTERY_DISCHARGE_ENERGY_TOTAL = Metric(
-    "battery_discharge_energy_total", "kWh", "total", "energy out of the battery, lifetime"
+GRID_IMPORT_ENERGY_TOTAL = Metric("grid_import_energy_total", "kWh", "total", "energy imported from the grid, lifetime")
+GRID_EXPORT_ENERGY_TOTAL = Metric("grid_export_energy_total", "kWh", "total", "energy exported to the grid, lifetime")
+BATTERY_CHARGE_ENERGY_TOTAL = Metric(
+    "battery_charge_energy_total", "kWh", "total", "energy charged into the battery, lifetime"
 )
-LOAD_ENERGY_TOTAL = Metric("load_energy_total", "kWh", "total", "energy the house used, lifetime")
+BATTERY_DISCHARGE_ENERGY_TOTAL = Metric(
+    "battery_discharge_energy_total", "kWh", "total", "energy discharged from the battery, lifetime"
+)
+LOAD_ENERGY_TOTAL = Metric("load_energy_total", "kWh", "total", "energy consumed by the house, lifetime")
 
 METRICS: dict[str, Metric] = {row.name: row for row in list(globals().values()) if isinstance(row, Metric)}
 

@@ -38,7 +38,7 @@ class Lamp(Payload):
 
 
 class AcmeCalls:
-    """The toy cloud."""
+    """The toy vendor."""
 
     @query("GET", "lamps.do", list_of(Lamp), op="list")
     def lamps(self, room: str, floor: int | None = None) -> Fields:
@@ -54,12 +54,12 @@ class AcmeCalls:
 
     @query("POST", "lamp.do", Lamp, encoding="query", op="one")
     def lamp_by_query(self, lamp: str) -> Fields:
-        """One lamp, asked for in the query of a POST."""
+        """One lamp, with arguments in the query of a POST."""
         return {"lamp": lamp}
 
     @query("POST", "lamp.json", Lamp, encoding="json")
     def lamp_by_json(self, lamp: str, rooms: list[int]) -> Fields:
-        """One lamp, asked for in JSON."""
+        """One lamp, with arguments in JSON."""
         return {"lamp": lamp, "rooms": rooms}
 
     @command("POST", "switch.do", Lamp, op="set")

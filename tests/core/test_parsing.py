@@ -48,9 +48,9 @@ def test_number_too_large_for_a_float_is_none():
 @given(NUMBERLIKE | st.text())
 def test_zero_is_parsed_only_from_a_zero(written):
     if parsing.parse_number(written) == 0:
-        said = re.match(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)", written)
-        assert said
-        assert abs(Decimal(said[1])) < Decimal("1e-300")
+        match = re.match(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)", written)
+        assert match
+        assert abs(Decimal(match[1])) < Decimal("1e-300")
 
 
 @pytest.mark.parametrize(

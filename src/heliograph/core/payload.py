@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 
 class Field(Generic[T]):
-    """Descriptor of one wire key of type `returns`; `unit` is the vendor's, `metric` the published quantity it feeds."""
+    """Descriptor of one wire key of type `returns`; `unit` is the vendor's, `metric` the metric it feeds."""
 
     __slots__ = ("key", "metric", "name", "read", "returns", "sign", "unit")
 
