@@ -190,8 +190,8 @@ def test_a_password_command_runs_only_when_it_is_tried(configured, tmp_path, box
         ("https://openapi-us.growatt.com/", "ok", "one region only"),
         ("http://openapi.growatt.com/", "warning", "not encrypted"),
         ("https://growatt.example.com/", "warning", "none of growatt's known servers"),
-        ("mars", "problem", "no Growatt region"),
-        ("https://me:hunter2@openapi.growatt.com/", "problem", "holds no user name"),
+        ("mars", "problem", "is not a Growatt region"),
+        ("https://me:hunter2@openapi.growatt.com/", "problem", "must not contain a user name"),
         ("https://me:hunter2@open api/", "problem", ""),
     ],
 )

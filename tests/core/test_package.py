@@ -13,7 +13,7 @@ from heliograph import Growatt, errors
 from heliograph.core.session import Session
 from heliograph.keeper import DEFAULT_KEEPER, Keeper
 from heliograph.vendors import growatt
-from support.growatt_emulator import Box
+from support.growatt_emulator import EmulatedCloud
 from support.subprocesses import python
 
 
@@ -35,7 +35,7 @@ def test_root_import_of_one_vendor_does_not_load_the_other():
 def test_package_docstring_runs_against_the_emulator(monkeypatch):
     from heliograph.emulator.server import serve_in_thread
 
-    box = Box()
+    box = EmulatedCloud()
     account = box.emulator.accounts[0]
     with serve_in_thread(box.emulator) as ready:
         monkeypatch.setitem(growatt.auth.SERVERS, "eu", ready["growatt"])

@@ -212,10 +212,8 @@ class AccountProtocol:
 
     def _send(self, request: Request, call: str) -> HttpFlow[Response]:
         for _ in range(MAX_REDIRECTS):
-            cookie = self.session.cookie_header(request.url)
-            headers = {**request.headers, "Cookie": cookie} if cookie else request.headers
             try:
-                response = yield request._replace(headers=headers)
+                response = yield self._with_cookies(request)
             except CloudError as error:
                 error.vendor, error.call = self.cloud.vendor, call
                 raise
@@ -225,6 +223,11 @@ class AccountProtocol:
                 return response
             request = request._replace(url=target)
         return response
+
+    def _with_cookies(self, request: Request) -> Request:
+        # A function of its own: local variables of `_send` would put the cookie into tracebacks that show locals.
+        cookie = self.session.cookie_header(request.url)
+        return request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
 
     def _redirect_target(self, request: Request, response: Response) -> str | None:
         """Return the new URL of a read that was redirected, if the path is the same and the session may be sent."""

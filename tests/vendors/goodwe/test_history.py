@@ -284,7 +284,7 @@ def test_first_day_is_in_plant_local_time():
 
 def test_day_curve_without_a_time_zone_is_an_error():
     flow, _ = run_flow(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
-    with pytest.raises(e.Unreadable, match="clock"):
+    with pytest.raises(e.Unreadable, match="time zone"):
         script(flow, [response({"info": {"stationname": "Roof"}, "kpi": {}})])
 
 

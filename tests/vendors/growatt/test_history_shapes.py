@@ -258,7 +258,7 @@ def test_offset_and_devices_are_refreshed_daily():
 
 def test_plant_without_a_time_zone_is_unreadable():
     flow, _ = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
-    with pytest.raises(e.Unreadable, match="clock"):
+    with pytest.raises(e.Unreadable, match="time zone"):
         script(flow, [settings(None)])
 
 
