@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from heliograph.cli.clients import create_client
@@ -15,6 +14,7 @@ from heliograph.client import TIMEOUT, BlockingClient
 from heliograph.core.session import Session
 from heliograph.errors import ConfigError
 from heliograph.keeper import policy
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,9 @@ class AccountDiagnosis:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.vendor: Any = import_module(f"heliograph.vendors.{account.vendor}.diagnostics")
+        self.vendor = VENDORS[account.vendor].diagnostics_module()
         usual = create_client(account, interactive=True)
-        self.guard = usual.gate
+        self.guard = usual.guard
         # Without anybody's name and password no login can be sent, whatever the cloud answers.
         nobody = usual.cloud(), Session(usual.session.server), None
         self.client = BlockingClient(*nobody, timeout=TIMEOUT, allow_commands=False, guard=self.guard)
@@ -73,7 +73,7 @@ class AccountDiagnosis:
         yield from self.trouble()
         yield self.budgeted()
         yield self.opened()
-        yield from (ok(label, text) for label, text in self.vendor.outlook(self.session))
+        yield from (ok(label, text) for label, text in self.vendor.summary(self.session))
 
     def server(self) -> Check:
         """Tell whether the account is sent to its cloud, and only there."""
@@ -85,7 +85,7 @@ class AccountDiagnosis:
             return warning(
                 "server", f"{server} is not encrypted: whoever is on the way can read what opens the account"
             )
-        if not self.vendor.allows_host(server):
+        if not self.vendor.is_known_server(server):
             return warning("server", f"{server} is none of {self.account.vendor}'s known servers; take out `server`")
         return ok("server", f"{server}; an account lives in one region only, `server` names another")
 
@@ -165,7 +165,7 @@ class AccountDiagnosis:
     def recent_events(self) -> tuple[str, ...]:
         """Return what happened to the account lately, oldest first."""
         notes = (f"{format_local_time(at, self.now)}  {note}" for at, note in self.budget.notes[-LATELY:])
-        return (*notes, *self.vendor.story(self.session))
+        return (*notes, *self.vendor.history(self.session))
 
 
 def clock_check(skew: float) -> Check:

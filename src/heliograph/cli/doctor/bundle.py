@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from heliograph.cli.doctor.account import LOCAL_HOSTS
 from heliograph.cli.doctor.result import format_section
-from heliograph.config import VENDORS
 from heliograph.core.files import config_path, data_folder
 from heliograph.core.redact import MASK, SecretMasker, mask_secrets
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -132,7 +132,7 @@ def _personal(patients: Iterable[AccountDiagnosis]) -> Iterator[str]:
         plants = session.facts.get("plants") or {}
         yield from (str(text) for pair in plants.items() for text in pair if text)
         host = urlsplit(session.server).hostname or ""
-        if host not in LOCAL_HOSTS and not patient.vendor.allows_host(session.server):
+        if host not in LOCAL_HOSTS and not patient.vendor.is_known_server(session.server):
             yield host
 
 

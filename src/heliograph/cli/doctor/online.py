@@ -36,7 +36,7 @@ def check_online(patient: AccountDiagnosis) -> Iterator[Check]:
         yield warning("trial", "nothing was sent, for the pause above is not over")
         return
     skew: float | None = None
-    for knock in patient.vendor.knocks(patient.session):
+    for knock in patient.vendor.ping_requests(patient.session):
         check, told = answered(knock)
         skew = told if skew is None else skew
         yield check

@@ -69,7 +69,7 @@ def async_orders_of(account: Account) -> AsyncOrders:
 
 def journal_of(account: Account) -> Journal:
     """Return the journal of an account; nothing is sent."""
-    return Journal(journal_folder(), create_client(account).gate.state_file.name)
+    return Journal(journal_folder(), create_client(account).guard.state_file.name)
 
 
 def _about(account: Account, program: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _matching(found: Sequence[ResolvedDevice], text: str | None) -> list[Resolve
 
 
 def _place(account: Account) -> Path:
-    return journal_folder() / f"{create_client(account).gate.state_file.name}.devices.json"
+    return journal_folder() / f"{create_client(account).guard.state_file.name}.devices.json"
 
 
 def _remembered(account: Account, now: float, last: float = LAST) -> list[ResolvedDevice]:
