@@ -457,8 +457,8 @@ def test_without_tables_nobody_else_gets_the_data(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[serve]\nhost = "0.0.0.0"', ", line 2: host is open to other machines and needs a token"),
-        ('[serve]\nhost = "0.0.0.0"\ntoken = "short"', ", line 3: token is short"),
+        ('[serve]\nhost = "0.0.0.0"', ", line 2: host is reachable from other machines and needs a token"),
+        ('[serve]\nhost = "0.0.0.0"\ntoken = "short"', ", line 3: token is too short"),
         ("[serve]\nport = 70000", ", line 2: port must be a whole number of at least 0 and at most 65535"),
         ("[[serve]]\nport = 1", ", line 1: serve is one table; write [serve] with one bracket"),
         ("[mqtt]\nport = 1883", ", line 1: host is missing from this mqtt"),
@@ -470,7 +470,7 @@ def test_without_tables_nobody_else_gets_the_data(tmp_path):
         ('[[influx]]\nurl = "https://a.example"', ", line 2: url needs org, bucket and token"),
         ('[[influx]]\nurl = "https://a.example"\norg = "a"\nbucket = "b"', ", line 1: token is missing"),
         ('[[webhook]]\nurl = "https://a"\n[[webhook]]\nurl = "ftp://a"', ", line 4: url must be an address"),
-        ('[[webhook]]\nurl = "https://me:hunter2@a"', ", line 2: url must not hold a password"),
+        ('[[webhook]]\nurl = "https://me:hunter2@a"', ", line 2: url must not contain a password"),
         ('[webhook]\nurl = "https://a"', ", line 1: webhook is a list of tables; write [[webhook]]"),
     ],
 )
