@@ -220,7 +220,7 @@ def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(p
         assert [one.series for one in store.latest()] == [other]
         store.write(Batch(samples=[SAMPLE]))
         assert {one.series for one in store.latest()} == {other, ROOF}
-        with SqliteStore(path) as second, pytest.raises(StoreError, match="another heliograph collects"):
+        with SqliteStore(path) as second, pytest.raises(StoreError, match="another collector is already using it"):
             second.claim(["me"])
 
 
