@@ -14,7 +14,6 @@ from heliograph import AsyncGoodWe, AsyncGrowatt
 from heliograph.collect.gapfill import GapFiller
 from heliograph.collect.poller import AccountPoller
 from heliograph.collect.schedule import PollPolicy
-from heliograph.config import MIN_INTERVALS
 from heliograph.keeper import Keeper
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
@@ -85,7 +84,7 @@ async def _life(world: World, folder: Path, end: float, interval: float | None) 
         where = {"server": world.url, "keeper": Keeper(folder / "accounts"), "clock": clock.now, "zone": ZONE}
         return CLIENTS[world.vendor](account.username, account.password, **where)
 
-    pace = PollPolicy(MIN_INTERVALS[world.vendor][0].total_seconds(), interval)
+    pace = PollPolicy(VENDORS[world.vendor].min_interval.total_seconds(), interval)
     worker = AccountPoller(
         world.account.username, connect, writer, clock, pace, plants=[world.site.id], gap_filler=healer
     )

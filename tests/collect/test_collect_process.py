@@ -232,7 +232,7 @@ def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
     until(first, "event=polled")
     before = clouds.requests
     (line,) = clouds.run("--once", store=place.where, code=1).splitlines()
-    assert "another heliograph collects into it already" in line
+    assert "another collector is already using it into it already" in line
     assert line.startswith("heliograph: ")
     assert clouds.requests == before
     first.kill()

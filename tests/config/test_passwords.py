@@ -113,7 +113,7 @@ def test_a_locked_keyring_is_told_with_a_way_out_and_nothing_goes_elsewhere(ring
     for act in (lambda: kept.save("growatt", "me", HUNTER), lambda: kept.load("growatt", "me")):
         with pytest.raises(ConfigError) as caught:
             act()
-        told = "the keyring does not answer (KeyringLocked); unlock it, or set HELIOGRAPH_NO_KEYRING=1"
+        told = "the keyring does not respond (KeyringLocked); unlock it, or set HELIOGRAPH_NO_KEYRING=1"
         assert str(caught.value).startswith(told)
         assert "hunter2" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -172,7 +172,7 @@ def test_a_broken_file_is_set_aside_and_said_so(kept, text):
     kept.path.write_bytes(text)
     assert kept.load("growatt", "me") is None
     (warning,) = kept.warnings
-    assert warning.startswith(f"{kept.path} was broken, so it is now passwords.broken-2.json")
+    assert warning.startswith(f"{kept.path} was damaged and is now passwords.broken-2.json")
     assert "hunter2" not in warning
     assert (kept.path.parent / "passwords.broken-2.json").read_bytes() == text
     kept.save("growatt", "me", HUNTER)

@@ -44,14 +44,6 @@ def test_the_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "refused the user name or password" in told
 
 
-def test_the_page_that_adds_a_vendor_runs() -> None:
-    text = (ROOT / "docs" / "add-a-vendor.md").read_text(encoding="utf-8")
-    space: dict[str, object] = {}
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(compile(block, "docs/add-a-vendor.md", "exec"), space)
-    assert space["answers"] == []
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ import time
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -408,13 +407,9 @@ def test_the_wall_clock_of_the_plants_is_the_zone_or_the_offset_of_the_start():
 
 
 def test_clouds_take_turns_and_growatt_is_first():
-    from heliograph import vendors
-    from heliograph.emulator.main import vendor_names
+    from heliograph.emulator.main import load_emulations
 
-    assert vendor_names()[:2] == ["growatt", "goodwe"]
-    assert set(vendor_names()) == {
-        folder.name for folder in Path(vendors.__path__[0]).iterdir() if (folder / "__init__.py").exists()
-    }
+    assert [one.vendor for one in load_emulations()] == ["growatt", "goodwe"]
     holders = build_emulator(EmulatorOptions(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
     assert [holder.vendor for holder in holders] == ["zeta", "acme", "zeta", "acme"]
 

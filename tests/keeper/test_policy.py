@@ -105,7 +105,7 @@ def test_a_locked_account_sends_nothing_until_the_lock_and_a_margin_are_over(boo
 
 def test_a_lock_that_is_said_to_last_for_years_is_believed_for_a_week(book):
     learn(book, NOON, throttled(AccountLocked, 8760 * HOUR))
-    assert wait(book, NOON) == policy.LONGEST_LOCK
+    assert wait(book, NOON) == policy.MAX_LOCK
 
 
 def test_a_cloud_that_asks_to_slow_down_is_left_alone_for_as_long_as_it_said(book):
@@ -137,7 +137,7 @@ def test_a_block_page_closes_the_account_for_hours_and_for_longer_when_it_comes_
 
 def test_a_block_after_a_quiet_time_starts_with_the_short_wait(book):
     learn(book, NOON, Blocked("a page"))
-    later = NOON + 4 * HOUR + policy.LATELY
+    later = NOON + 4 * HOUR + policy.ERROR_MEMORY
     learn(book, later, Blocked("a page"))
     assert wait(book, later) == 4 * HOUR
 
@@ -158,7 +158,7 @@ def test_a_failed_login_is_followed_by_growing_waits(book):
         now += waits[-1]
     assert waits == [60, 120, 240, 480, 960]
     book.failures = 1000
-    assert wait(book, now, is_login=True, limits=Limits(1000, 1000, 0)) <= policy.LONGEST_LOGIN_WAIT
+    assert wait(book, now, is_login=True, limits=Limits(1000, 1000, 0)) <= policy.MAX_LOGIN_WAIT
 
 
 def test_a_failure_only_a_person_can_mend_waits_for_an_hour(book):
@@ -248,7 +248,7 @@ def die_young(book, now):
 def test_one_early_death_is_renewed_at_once(book):
     die_young(book, NOON)
     assert held(book, NOON + MINUTE, is_login=True) is None
-    assert "ended after 1 min: somebody else" in notes(book)
+    assert "ended after 1 min: another login" in notes(book)
 
 
 def test_repeated_early_deaths_back_off_and_say_so(book):
@@ -259,7 +259,7 @@ def test_repeated_early_deaths_back_off_and_say_so(book):
         waits.append(error.retry_after if error else 0.0)
         now += MINUTE + waits[-1]
     assert waits == [0, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR]
-    assert "5 times within 6 hours by somebody else's login" in error.message
+    assert "5 times within 6 hours" in error.message
 
 
 def test_a_session_that_lived_for_an_hour_had_no_rival(book):
@@ -274,8 +274,8 @@ def test_early_deaths_are_forgotten_with_time(book):
     die_young(book, NOON + 2 * MINUTE)
     many = Limits(1000, 1000, 0)
     assert wait(book, NOON + 3 * MINUTE, is_login=True, limits=many) > 0
-    die_young(book, NOON + 2 * MINUTE + policy.LATELY)
-    assert held(book, NOON + 3 * MINUTE + policy.LATELY, is_login=True, limits=many) is None
+    die_young(book, NOON + 2 * MINUTE + policy.ERROR_MEMORY)
+    assert held(book, NOON + 3 * MINUTE + policy.ERROR_MEMORY, is_login=True, limits=many) is None
 
 
 def test_the_second_half_of_the_logins_is_spread_over_the_day(book):
@@ -303,7 +303,7 @@ def test_requests_kept_for_a_person_are_there_for_a_person(book):
         assert held(book, NOON) is None
         policy.on_send(book, NOON, is_login=False)
     error = held(book, NOON)
-    assert "160 of 180 requests of 24 hours are used, and 20 are kept for a person" in error.message
+    assert "160 of 180 requests of 24 hours are used, and 20 are reserved for interactive use" in error.message
     assert error.retry_after == DAY + BUCKET_SECONDS
     assert held(book, NOON, interactive=True) is None
 
@@ -342,7 +342,7 @@ def test_a_login_that_was_cut_off_counts_as_a_failed_one(book):
     assert len(book.logins) == 1
     error = held(book, later, is_login=True)
     assert error.retry_after == 50
-    assert "its outcome was never seen" in error.message
+    assert "its outcome is unknown" in error.message
 
 
 def test_a_login_that_was_cut_off_long_ago_holds_nobody_up(book):
@@ -522,20 +522,20 @@ def test_the_page_about_the_keeper_names_the_true_figures():
     page = (DOCS / "keeper.md").read_text(encoding="utf-8")
     known = {
         "BLOCK": Blocked.retry_after,
-        "STRETCH": BUCKET_SECONDS,
-        "DEBT": MAX_DEBT_SECONDS,
-        "PAUSE": http.DEFAULT_RETRY_AFTER,
+        "BUCKET_SECONDS": BUCKET_SECONDS,
+        "MAX_DEBT_SECONDS": MAX_DEBT_SECONDS,
+        "DEFAULT_RETRY_AFTER": http.DEFAULT_RETRY_AFTER,
     }
-    known |= {"PATIENCE": keeper.PATIENCE, "FUTILE_PAUSE": RELOGIN_DELAY, **vars(policy)}
+    known |= {"PATIENCE": keeper.PATIENCE, "RELOGIN_DELAY": RELOGIN_DELAY, **vars(policy)}
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ((?:`[A-Z_]+`,? ?)+) \|", page, re.MULTILINE)
     named = set()
     for figure, constants in rows:
         names = re.findall(r"`([A-Z_]+)`", constants)
         named.update(names)
-        if names != ["STRETCH"]:
+        if names != ["BUCKET_SECONDS"]:
             assert figure == " to ".join(spelled(known[name]) for name in names), names
-    told_in_words = {"FORGIVEN", "REFUSED_KEPT", "DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
-    assert {name for name in vars(policy) if name.isupper()} - told_in_words <= named
+    described_in_text = {"TOLERATED_MISSES", "MAX_REFUSED_PASSWORDS", "DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
+    assert {name for name in vars(policy) if name.isupper()} - described_in_text <= named
     for vendor, kind in (("Growatt", Growatt), ("GoodWe", GoodWe)):
         requests, logins, reserve, login_reserve = kind.default_limits
         assert f"| {vendor} | {requests} | {reserve} | {logins} | {login_reserve} |" in page

@@ -41,7 +41,7 @@ def test_both_spellings_of_the_url_are_the_server(place):
 
 
 def test_another_kind_of_database_is_a_mistake_of_the_configuration():
-    with pytest.raises(ConfigError, match=r"no store of the kind mysql://") as caught:
+    with pytest.raises(ConfigError, match=r"mysql:// is not a supported store") as caught:
         open_store("mysql://solar:hunter22@localhost/solar")
     assert "hunter22" not in str(caught.value)
 

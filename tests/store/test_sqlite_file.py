@@ -131,7 +131,7 @@ def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(sto
     (pages,) = store._run("PRAGMA page_count")[0]
     store._run(f"PRAGMA max_page_count = {pages + 3}")
     big = Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(2000)])
-    with pytest.raises(StoreError, match=r"full \(.*make room"):
+    with pytest.raises(StoreError, match=r"full \(.*free disk space"):
         store.write(big)
     assert list(store.sample_times(ROOF, 0, NOON + 1)) == [NOON]
     store._run("PRAGMA max_page_count = 1000000")
@@ -213,14 +213,14 @@ def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(p
         store.write(Batch(samples=[SAMPLE]))
         moved(path, path.with_name("away.sqlite"))
         for question in (store.series, store.size_bytes, lambda: store.write(Batch(samples=[SAMPLE]))):
-            with pytest.raises(StoreError, match="is gone: put it back"):
+            with pytest.raises(StoreError, match="was deleted: restore it"):
                 question()
         assert not path.exists()
         aside.rename(path)
         assert [one.series for one in store.latest()] == [other]
         store.write(Batch(samples=[SAMPLE]))
         assert {one.series for one in store.latest()} == {other, ROOF}
-        with SqliteStore(path) as second, pytest.raises(StoreError, match="another heliograph collects"):
+        with SqliteStore(path) as second, pytest.raises(StoreError, match="another collector is already using it"):
             second.claim(["me"])
 
 

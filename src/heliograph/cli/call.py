@@ -8,7 +8,6 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS
 from heliograph.cli.options import add_command, load_accounts
 from heliograph.cli.terminal import print_json
 from heliograph.core.endpoint import Endpoint, endpoints, operations
@@ -17,6 +16,7 @@ from heliograph.core.payload import Payload
 from heliograph.core.redact import MASK, mask_secrets
 from heliograph.errors import ConfigError, RequestRefused
 from heliograph.model import PeriodEnergy, Plant, Sample, Snapshot
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -192,7 +192,7 @@ _EXAMPLES = """\
 def add_call(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "call", _EXAMPLES, call)
-    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
     parser.add_argument("method", nargs="?", help="a method's name, or the cloud's own name of the call")
     parser.add_argument(
         "arguments", nargs="*", default=[], metavar="ARGUMENT", help="in order, or name=value; JSON where it fits"

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
-import heliograph
 from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError
 from heliograph.keeper import DEFAULT_KEEPER
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from heliograph.config import Account
     from heliograph.keeper import Keeper, Limits
+    from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
-CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
-
-def client_class(vendor: str) -> Any:
+def client_class(vendor: str) -> type[SolarClient]:
     """Return a vendor's blocking client, which also is the list of its calls; loaded when asked for."""
-    return getattr(heliograph, CLIENTS[vendor])
+    return VENDORS[vendor].client_class()
 
 
+@overload
+def create_client(
+    account: Account,
+    *,
+    allow_commands: bool = ...,
+    keeper: Keeper | None = ...,
+    asynchronous: Literal[False] = ...,
+    interactive: bool | None = ...,
+    timeout: float | None = ...,
+) -> SolarClient: ...
+@overload
+def create_client(
+    account: Account,
+    *,
+    allow_commands: bool = ...,
+    keeper: Keeper | None = ...,
+    asynchronous: Literal[True],
+    interactive: bool | None = ...,
+    timeout: float | None = ...,
+) -> AsyncSolarClient: ...
 def create_client(
     account: Account,
     *,
@@ -30,12 +49,15 @@ def create_client(
     asynchronous: bool = False,
     interactive: bool | None = None,
     timeout: float | None = None,
-) -> Any:
+) -> SolarClient | AsyncSolarClient:
     """Return a client of this account, a blocking one or an async one; nothing is sent yet.
 
     `interactive` says whether a person waits for it; where it is not said, whoever is at the keyboard does.
     """
-    kind = getattr(heliograph, f"Async{CLIENTS[account.vendor]}") if asynchronous else client_class(account.vendor)
+    from heliograph.client import TIMEOUT  # noqa: PLC0415 - help needs no HTTP library
+
+    info = VENDORS[account.vendor]
+    kind = info.async_client_class() if asynchronous else info.client_class()
     try:
         return kind(
             account.username,
@@ -47,7 +69,7 @@ def create_client(
             limits=_limits(account, kind.default_limits),
             interactive=is_interactive() and not asynchronous if interactive is None else interactive,
             self_throttled=asynchronous,
-            **({} if timeout is None else {"timeout": timeout}),
+            timeout=TIMEOUT if timeout is None else timeout,
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None

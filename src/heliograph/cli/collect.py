@@ -101,10 +101,10 @@ def _worker(account: Account, writer: Any, clock: Any, *, heal: bool) -> Account
     from heliograph.collect.gapfill import GapFiller  # noqa: PLC0415
     from heliograph.collect.poller import AccountPoller  # noqa: PLC0415
     from heliograph.collect.schedule import PollPolicy  # noqa: PLC0415
-    from heliograph.config import MIN_INTERVALS  # noqa: PLC0415
+    from heliograph.vendors import VENDORS  # noqa: PLC0415
 
     connect = partial(create_client, account, asynchronous=True)
     wanted = account.interval.total_seconds() if account.interval else None
-    pace = PollPolicy(MIN_INTERVALS[account.vendor][0].total_seconds(), wanted)
+    pace = PollPolicy(VENDORS[account.vendor].min_interval.total_seconds(), wanted)
     healer = GapFiller(writer, clock) if heal else None
     return AccountPoller(account.name, connect, writer, clock, pace, plants=account.plants, gap_filler=healer)

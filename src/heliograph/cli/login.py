@@ -6,11 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS, is_interactive
+from heliograph.cli.clients import is_interactive
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error, printable
 from heliograph.core.redact import Secret
 from heliograph.errors import CloudError, ConfigError, InvalidCredentials
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,7 +30,7 @@ _EXAMPLES = """\
 def add_login(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "login", _EXAMPLES, login)
-    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
     parser.add_argument("--username", metavar="NAME", help="the user name or e-mail address, asked for where unknown")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from a line of standard input")
     parser.add_argument(
@@ -188,7 +189,8 @@ def _try(account: Account, otherwise: str) -> None:
     except CloudError as error:
         hints = [error.advice, otherwise]
         if isinstance(error, InvalidCredentials):
-            hints.append(f"For another region: heliograph login {account.vendor} --server us")
+            regions = ", ".join(VENDORS[account.vendor].regions)
+            hints.append(f"For another region: heliograph login {account.vendor} --server REGION ({regions})")
         error.advice = ". ".join(filter(None, hints))
         raise
 
@@ -215,7 +217,7 @@ def _add(path: Path, account: Account) -> list[str]:
     lines += [f"vendor = {_quoted(account.vendor)}", f"username = {_quoted(account.username)}"]
     if account.server is not None:
         lines.append(_server(account))
-    if account.vendor == "growatt":
+    if VENDORS[account.vendor].fixed_utc_offset:
         lines.append('# timezone = "Europe/Amsterdam"  # name yours: this cloud knows one offset from UTC all year')
     block = "\n".join(lines) + "\n"
     try:

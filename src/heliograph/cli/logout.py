@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS
 from heliograph.cli.login import find_account, load_or_empty, print_line
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,7 +26,7 @@ _EXAMPLES = """\
 def add_logout(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "logout", _EXAMPLES, logout)
-    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
     parser.add_argument("--username", metavar="NAME", help="the account of this user name")
 
 

@@ -1,19 +1,11 @@
-"""Which accounts there are, where things are kept and who gets them: one TOML file and the environment."""
+"""The configuration: accounts, store and outputs, from one TOML file and environment variables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heliograph.config.accounts import (
-    ENVIRONMENT,
-    EXAMPLE,
-    MIN_INTERVALS,
-    VENDORS,
-    Account,
-    accounts_from_environment,
-    parse_account,
-)
+from heliograph.config.accounts import ENVIRONMENT, EXAMPLE, Account, accounts_from_environment, parse_account
 from heliograph.config.outputs import (
     OUTPUT_TABLES,
     InfluxConfig,
@@ -35,9 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENVIRONMENT",
     "EXAMPLE",
-    "MIN_INTERVALS",
     "STORE",
-    "VENDORS",
     "Account",
     "Config",
     "InfluxConfig",
@@ -51,61 +41,60 @@ __all__ = [
 
 STORE = "HELIOGRAPH_STORE"
 
-_TOP = ("account", "store", *OUTPUT_TABLES)
+_TABLES = ("account", "store", *OUTPUT_TABLES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Outputs):
-    """Every account there is, and everyone who gets its data."""
+    """The accounts, the store and the outputs."""
 
     path: Path
     accounts: tuple[Account, ...]
     store: str = ""
-    """Where samples are kept, as a path or URL; empty is the usual file in the data folder."""
+    """The store's path or URL; empty for the default file in the data folder."""
     warnings: tuple[str, ...] = ()
-    """One-line sentences for the person at the keyboard."""
+    """One-line messages for the user."""
 
     def select_accounts(self, name: str | None = None, server: str | None = None) -> tuple[Account, ...]:
-        """Return the account of that name, or all, sent to another server when one is given."""
+        """Return the account of that name, or all; with another server if one is given."""
         if not self.accounts:
             raise ConfigError(
-                "no account is known yet. Run: heliograph login growatt (or goodwe). Or set "
+                "no account is configured. Run: heliograph login growatt (or goodwe). Or set "
                 "HELIOGRAPH_GROWATT_USERNAME and HELIOGRAPH_GROWATT_PASSWORD "
                 f"(or the same with GOODWE), or write {self.path}:\n\n{EXAMPLE}"
             )
-        found = tuple(one for one in self.accounts if name in (None, one.name))
-        if not found:
-            known = ", ".join(one.name for one in self.accounts)
+        selected = tuple(account for account in self.accounts if name in (None, account.name))
+        if not selected:
+            known = ", ".join(account.name for account in self.accounts)
             raise ConfigError(f"there is no account {name!r}; the accounts are: {known}")
         if server is None:
-            return found
-        return tuple(replace(one, server=server) for one in found)
+            return selected
+        return tuple(replace(account, server=server) for account in selected)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Read the file, if there is one, and the accounts of the environment whose vendor it does not name.
+    """Load the file, if it exists, and the environment's accounts of vendors that are not in the file.
 
-    A file that was asked for has to be there; the usual one may be missing.
+    A `path` must exist; the default file may be missing.
     """
-    place = path or config_path(environ)
-    there = path is not None or place.exists()
-    written = _read(ConfigFile(place, environ)) if there else Config(path=place, accounts=())
-    named = {one.vendor for one in written.accounts}
-    others = tuple(one for one in accounts_from_environment(environ) if one.vendor not in named)
-    return replace(written, accounts=written.accounts + others, store=environ.get(STORE) or written.store)
+    file_path = path or config_path(environ)
+    exists = path is not None or file_path.exists()
+    config = _parse(ConfigFile(file_path, environ)) if exists else Config(path=file_path, accounts=())
+    vendors = {account.vendor for account in config.accounts}
+    others = tuple(account for account in accounts_from_environment(environ) if account.vendor not in vendors)
+    return replace(config, accounts=config.accounts + others, store=environ.get(STORE) or config.store)
 
 
-def _read(file: ConfigFile) -> Config:
-    """Return what stands in the file, and what the person should know about it."""
+def _parse(file: ConfigFile) -> Config:
     data = file.parse()
     for key in data:
-        if key not in _TOP:
-            raise file.error(f"is not known here; accounts stand under [[account]]{did_you_mean(key, _TOP)}", key)
+        if key not in _TABLES:
+            raise file.error(f"is an unknown table; accounts are in [[account]]{did_you_mean(key, _TABLES)}", key)
     tables = file.tables(data, "account")
     accounts = tuple(parse_account(table) for table in tables)
-    for table, one in zip(tables, accounts, strict=True):
-        if one.name in {other.name for other in accounts[: table.index]}:
-            raise table.error(f"{one.name!r} is used twice; give each account its own name", "name")
+    for table, account in zip(tables, accounts, strict=True):
+        if account.name in {other.name for other in accounts[: table.index]}:
+            raise table.error(f"{account.name!r} is used twice; give each account its own name", "name")
     return Config(
         path=file.path,
         accounts=accounts,

@@ -1,4 +1,4 @@
-"""The accounts there are: tables of the file, and what the environment says."""
+"""The configured accounts: [[account]] tables of the file, and environment variables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from heliograph.config.passwords import DeferredSecret, PasswordStore
 from heliograph.config.table import did_you_mean, secret_keys
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from heliograph.config.table import ConfigTable
 
-VENDORS = ("growatt", "goodwe")
 ENVIRONMENT = "the environment"
 
 _LIMITS = ("requests_per_day", "logins_per_day", "reserve")
@@ -35,40 +35,32 @@ _KEYS = (
     "grid_code",
     "writes_per_day",
 )
-
-# Quirk: who asks more often is shut out. Growatt's values change every 3 minutes, and noah-mqtt went to 180 s after
-# bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
-# (goodwe-sems-home-assistant #75).
-MIN_INTERVALS = {
-    "growatt": (timedelta(minutes=3), "its values change no faster, and who asks more often gets blocked"),
-    "goodwe": (timedelta(minutes=1), "inverters upload every five minutes, and who asks more often gets blocked"),
-}
-_LONGEST = timedelta(days=1)
+_MAX_INTERVAL = timedelta(days=1)
 
 EXAMPLE = """\
     [[account]]
     vendor = "growatt"                 # or "goodwe"
     username = "me"
     password = "secret"                # or password_file, password_env or password_command = "…"
-    # name = "home"                    # what to call it; the vendor unless said
+    # name = "home"                    # the account's name; default: the vendor
     # server = "us"                    # a region's name or an address
-    # timezone = "Europe/Amsterdam"    # the clock on the plants' wall
-    # plants = ["1234567"]             # these only"""
+    # timezone = "Europe/Amsterdam"    # time zone of the plants
+    # plants = ["1234567"]             # only these plants; default: all"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One account of one cloud; `server` None is the cloud's usual one, empty `plants` are all of them."""
+    """One account of a vendor; `server` None is the default server, empty `plants` are all plants."""
 
     name: str
     vendor: str
     username: str = field(repr=False)
     password: Secret
-    """Fetched only when it is revealed, where a command or a keyring has to be asked for it."""
+    """Fetched when it is revealed, if it comes from a command or the password store."""
     password_key: str = "password"  # noqa: S105 - the key, not the password
-    """What names the password: a key or a variable; empty where Heliograph keeps it (`passwords.py`)."""
+    """The key or variable that provides the password; empty if it is in the password store."""
     origin: str = ""
-    """Where a person wrote it: the file's path, or ENVIRONMENT."""
+    """Where the account is configured: the path of the file, or ENVIRONMENT."""
     server: str | None = None
     zone: tzinfo | None = None
     plants: tuple[str, ...] = ()
@@ -76,29 +68,29 @@ class Account:
     requests_per_day: int | None = None
     logins_per_day: int | None = None
     reserve: int | None = None
-    """Requests of a day that are kept for a person at the keyboard."""
+    """Requests of a day that are reserved for interactive use."""
     writes: Literal[True] | tuple[str, ...] = ()
-    """Settings that may be written; none unless said, all where it is True."""
+    """Names of the settings that may be changed; True for all, empty for none."""
     grid_code: bool = False
-    """Whether those of the grid code may be, which need naming as well."""
+    """Whether grid code settings may be changed; they must be in `writes` as well."""
     writes_per_day: int | None = None
-    """Writes of one device within 24 hours, other than the usual number."""
+    """Writes to one device within 24 hours; None for the default."""
 
 
 def parse_account(table: ConfigTable) -> Account:
-    """Return the account of one [[account]] table, every key checked."""
+    """Return the account of one [[account]] table; raises `ConfigError` for any invalid key."""
     table.reject_unknown_keys(_KEYS)
-    vendor = table.choice("vendor", VENDORS)
+    vendor = table.choice("vendor", tuple(VENDORS))
     username = table.text("username")
     name = table.text("name") if "name" in table else vendor
     limits = {limit: table.number(limit, 0 if limit == "reserve" else 1) for limit in _LIMITS if limit in table}
     if limits.get("reserve", 0) >= limits.get("requests_per_day", float("inf")):
-        raise table.error("leaves nothing of requests_per_day for the program itself", "reserve")
+        raise table.error("leaves no requests_per_day for the program itself", "reserve")
     return Account(
         name=name,
         vendor=vendor,
         username=username,
-        password=table.secret("password") or _password_kept(table, name, vendor, username),
+        password=table.secret("password") or _stored_password_of_table(table, name, vendor, username),
         password_key=table.secret_key(),
         origin=str(table.file.path),
         server=table.text_or_none("server"),
@@ -113,74 +105,70 @@ def parse_account(table: ConfigTable) -> Account:
 
 
 def accounts_from_environment(environ: Mapping[str, str]) -> list[Account]:
-    """Return the accounts the environment tells of."""
-    found = []
+    """Return the accounts configured by environment variables, at most one per vendor."""
+    accounts = []
     for vendor in VENDORS:
         name, secret = (f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD"))
         username, password = environ.get(name), environ.get(secret)
         if password and not username:
             raise ConfigError(f"{secret} is set but {name} is not; an account needs both")
         if username:
-            told = f"{name} is set but {secret} is not, and no password is kept; run: heliograph login {vendor}"
-            found.append(
+            missing = f"{name} is set but {secret} is not, and no password is stored; run: heliograph login {vendor}"
+            accounts.append(
                 Account(
                     name=vendor,
                     vendor=vendor,
                     username=username,
-                    password=Secret(password) if password else _kept(environ, vendor, username, told),
+                    password=Secret(password) if password else _stored_password(environ, vendor, username, missing),
                     password_key=secret if password else "",
                     origin=ENVIRONMENT,
                 )
             )
-    return found
+    return accounts
 
 
-def _kept(environ: Mapping[str, str], vendor: str, username: str, missing: str) -> Secret:
-    """Return the password Heliograph keeps for this account; whether there is one shows when it is needed."""
+def _stored_password(environ: Mapping[str, str], vendor: str, username: str, missing: str) -> Secret:
+    """Return the password from the password store; raises `ConfigError(missing)` when it is revealed."""
 
     def fetch() -> Secret:
-        kept = PasswordStore.for_user(environ)
-        found = kept.load(vendor, username)
+        passwords = PasswordStore.for_user(environ)
+        found = passwords.load(vendor, username)
         if found is None:
-            raise ConfigError("; ".join([missing, *kept.warnings]))
+            raise ConfigError("; ".join([missing, *passwords.warnings]))
         return found
 
     return DeferredSecret(fetch)
 
 
-def _password_kept(table: ConfigTable, name: str, vendor: str, username: str) -> Secret:
-    chosen = "" if name == vendor else f" --account {name}"
-    told = f"is missing from this account, and none is kept; run: heliograph login {vendor}{chosen}"
-    return _kept(table.file.environ, vendor, username, str(table.error(told, "password")))
+def _stored_password_of_table(table: ConfigTable, name: str, vendor: str, username: str) -> Secret:
+    account = "" if name == vendor else f" --account {name}"
+    missing = f"is missing from this account, and none is stored; run: heliograph login {vendor}{account}"
+    return _stored_password(table.file.environ, vendor, username, str(table.error(missing, "password")))
 
 
 def _interval(table: ConfigTable, vendor: str) -> timedelta:
-    wanted, (least, why) = table.duration("interval"), MIN_INTERVALS[vendor]
-    if wanted < least:
-        raise table.error(f"is below {least.total_seconds() / 60:.0f} min, the least for {vendor}: {why}", "interval")
-    if wanted > _LONGEST:
+    interval, info = table.duration("interval"), VENDORS[vendor]
+    if interval < info.min_interval:
+        minutes = info.min_interval.total_seconds() / 60
+        raise table.error(
+            f"is below {minutes:.0f} min, the minimum for {vendor}: {info.min_interval_reason}", "interval"
+        )
+    if interval > _MAX_INTERVAL:
         raise table.error("is longer than a day", "interval")
-    return wanted
+    return interval
 
 
 def _writes(table: ConfigTable, vendor: str) -> Literal[True] | tuple[str, ...]:
     if isinstance(table.values.get("writes"), bool):
         return True if table.flag("writes") else ()
     names = table.texts("writes", 'settings, like ["charge_stop_soc"], or true for all of them')
-    known = _settings(vendor) if names else ()
-    if wrong := next((name for name in names if name not in known), None):
-        guess = did_you_mean(wrong.lower().replace("-", "_"), known, limit=3)
-        told = f"names {wrong!r}, which no setting of {vendor} is called{guess or '.'}"
-        raise table.error(f"{told} Take it out, and heliograph settings show lists what a device has", "writes")
+    # The catalogue is imported only for an account with `writes`.
+    known = VENDORS[vendor].setting_names() if names else ()
+    if unknown := next((name for name in names if name not in known), None):
+        guess = did_you_mean(unknown.lower().replace("-", "_"), known, limit=3)
+        message = f"contains {unknown!r}, which is not a setting of {vendor}{guess or '.'}"
+        raise table.error(f"{message} Remove it; heliograph settings show lists the settings of a device", "writes")
     return names
-
-
-def _settings(vendor: str) -> tuple[str, ...]:
-    """Return what the settings of a cloud are called; its folder is only loaded for who may write some of them."""
-    from importlib import import_module  # noqa: PLC0415 - as it says
-
-    found: tuple[str, ...] = import_module(f"heliograph.vendors.{vendor}.settings").names()
-    return found
 
 
 def _zone(table: ConfigTable) -> tzinfo:
@@ -190,4 +178,4 @@ def _zone(table: ConfigTable) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; not a name at all; the name of a folder
-        raise table.error(f'must be a zone\'s name like "Europe/Amsterdam", not {name!r}', "timezone") from None
+        raise table.error(f'must be a time zone like "Europe/Amsterdam", not {name!r}', "timezone") from None

@@ -1,4 +1,4 @@
-"""Who else gets the data: the page, a broker, and services on the net; one table of the file each."""
+"""The configured outputs: page, MQTT, PVOutput, InfluxDB and webhooks, one table of the file each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Discovery = Literal["entities", "devices", "none"]
 OUTPUT_TABLES = ("serve", "mqtt", "pvoutput", "influx", "webhook")
 _DISCOVERIES = ("entities", "devices", "none")
 MIN_TOKEN_LENGTH = 16
-"""Characters of a token that is not guessed."""
+"""Minimum length of a token that cannot be guessed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """Where the page listens; for other machines only with a token, under the names of `hosts` besides its own."""
+    """The page's address; other machines need a token, and may use the names in `hosts`."""
 
     host: str = "127.0.0.1"
     port: int = 8765
@@ -33,13 +33,13 @@ class ServeConfig:
 
     @property
     def is_local_only(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can connect."""
         return is_loopback(self.host)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttConfig:
-    """A broker, and whether Home Assistant is to find what is published there."""
+    """An MQTT broker, and the kind of Home Assistant discovery."""
 
     host: str
     port: int
@@ -53,7 +53,7 @@ class MqttConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PvOutputConfig:
-    """One system of PVOutput, and the plant that feeds it."""
+    """One PVOutput system, and the plant whose data is sent to it."""
 
     plant: str
     system: str
@@ -63,7 +63,7 @@ class PvOutputConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InfluxConfig:
-    """A database that takes line protocol: version 2 by organisation and bucket, version 1 by database."""
+    """An InfluxDB database: version 2 with organisation and bucket, version 1 with a database name."""
 
     url: str
     token: Secret | None = None
@@ -77,7 +77,7 @@ class InfluxConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookConfig:
-    """An address that is told of every sample; signed where there is a secret. Empty `plants` are all of them."""
+    """A URL that receives every sample; signed if there is a secret. Empty `plants` are all plants."""
 
     url: str
     secret: Secret | None = None
@@ -86,7 +86,7 @@ class WebhookConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """Everyone who gets the data."""
+    """All configured outputs."""
 
     serve: ServeConfig | None = None
     mqtt: MqttConfig | None = None
@@ -96,24 +96,24 @@ class Outputs:
 
 
 def parse_outputs(file: ConfigFile, data: Mapping[str, Any]) -> Outputs:
-    """Return what the file says of outputs, every key checked."""
+    """Return the outputs of the file; raises `ConfigError` for any invalid key."""
     serve, mqtt = file.table(data, "serve"), file.table(data, "mqtt")
     return Outputs(
         serve=None if serve is None else _serve(serve),
         mqtt=None if mqtt is None else _mqtt(mqtt),
-        pvoutput=tuple(_pvoutput(one) for one in file.tables(data, "pvoutput")),
-        influx=tuple(_influx(one) for one in file.tables(data, "influx")),
-        webhooks=tuple(_webhook(one) for one in file.tables(data, "webhook")),
+        pvoutput=tuple(_pvoutput(table) for table in file.tables(data, "pvoutput")),
+        influx=tuple(_influx(table) for table in file.tables(data, "influx")),
+        webhooks=tuple(_webhook(table) for table in file.tables(data, "webhook")),
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is this machine's own, which no other can reach.
+    """Return whether an address is a loopback address.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, True, False)
     """
-    from ipaddress import ip_address  # noqa: PLC0415 - most runs listen nowhere
+    from ipaddress import ip_address  # noqa: PLC0415 - needed for [serve] only
 
     try:
         return ip_address(host.strip("[]")).is_loopback
@@ -130,11 +130,11 @@ def _serve(table: ConfigTable) -> ServeConfig:
         hosts=table.texts("hosts", 'names, like ["solar.lan"]'),
     )
     if not serve.is_local_only and serve.token is None:
-        raise table.error('is open to other machines and needs a token: add token_file, or token = "…"', "host")
+        raise table.error('is reachable from other machines and needs a token: add token_file, or token = "…"', "host")
     key = table.secret_key("token")
-    # A command is not run before its token is needed.
+    # A command runs only when its token is needed.
     if serve.token is not None and key != "token_command" and len(serve.token.reveal()) < MIN_TOKEN_LENGTH:
-        raise table.error(f"is short enough to be guessed; take at least {MIN_TOKEN_LENGTH} characters", key)
+        raise table.error(f"is too short; use at least {MIN_TOKEN_LENGTH} characters", key)
     return serve
 
 
@@ -156,9 +156,9 @@ def _mqtt(table: ConfigTable) -> MqttConfig:
     )
 
 
-def _topic(table: ConfigTable, key: str, usual: str) -> str:
+def _topic(table: ConfigTable, key: str, default: str) -> str:
     if key not in table:
-        return usual
+        return default
     topic = table.text(key).strip("/")
     if not topic or set(topic) & set("+#") or not topic.isprintable():
         raise table.error('must be a topic like "heliograph", without + and #', key)
@@ -207,7 +207,7 @@ def _webhook(table: ConfigTable) -> WebhookConfig:
 
 
 def _url(table: ConfigTable) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - likewise
+    from urllib.parse import urlsplit  # noqa: PLC0415 - needed for URLs only
 
     text = table.text("url")
     try:
@@ -218,5 +218,5 @@ def _url(table: ConfigTable) -> str:
     if not sound or not text.isprintable() or " " in text:
         raise table.error('must be an address like "https://example.com/path"', "url")
     if parts.username or parts.password:
-        raise table.error("must not hold a password; give it by its own key", "url")
+        raise table.error("must not contain a password; use its own key", "url")
     return text.rstrip("/")

@@ -6,24 +6,21 @@ import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import import_module
 from importlib.util import find_spec
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.emulator import clouds
 from heliograph.emulator.app import Emulator
 from heliograph.emulator.clock import SimulatedClock
 from heliograph.emulator.faults import parse_fault_options
 from heliograph.emulator.weather import STEP_SECONDS
 from heliograph.emulator.world import World
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heliograph.emulator.api import Emulation
 
-_FIRST = ("growatt", "goodwe")
-"""The order clouds take turns in; others come after, by name."""
 _EXTRAS = ("astral", "h11")
 
 
@@ -57,13 +54,7 @@ def build_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | N
 
 def load_emulations() -> list[Emulation]:
     """Return the emulation of every vendor there is."""
-    return [import_module(f"{clouds.__name__}.{name}").EMULATION for name in vendor_names()]
-
-
-def vendor_names() -> list[str]:
-    """Return the names of all vendors, in the order accounts take turns."""
-    names = (module.name for module in iter_modules(clouds.__path__) if module.ispkg)
-    return sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    return [import_module(info.emulator).EMULATION for info in VENDORS.values()]
 
 
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:

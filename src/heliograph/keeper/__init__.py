@@ -1,4 +1,4 @@
-"""The keeper: one gate per account for all processes of this machine, and what it remembers between them."""
+"""The keeper: shares the session, the request quota and the back-off of an account between all programs of one user."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_KEEPER", "Backoff", "Budget", "Keeper", "Limits"]
 
 PATIENCE = 120.0
-"""Seconds to wait for another program's conversation with the same account."""
+"""Seconds to wait until another program releases the account."""
 
 
 class Keeper:
-    """Keeps the accounts of one folder; the usual one is `accounts` in the data folder of this user.
+    """The account states in one folder; the default is `accounts` in the data folder of this user.
 
-    `patience` is how many seconds a call waits for other conversations with its account.
+    `patience` is the number of seconds a call waits until another program releases its account.
     """
 
     def __init__(self, folder: Path | None = None, *, patience: float = PATIENCE) -> None:
@@ -32,7 +32,7 @@ class Keeper:
 
     @property
     def folder(self) -> Path:
-        """Where the accounts' files are; HELIOGRAPH_HOME is looked at when it is needed, not before."""
+        """The folder of the state files; HELIOGRAPH_HOME is read on each access."""
         if self._folder is None:
             from heliograph.core.files import data_folder  # noqa: PLC0415
 
@@ -50,13 +50,18 @@ class Keeper:
         self_throttled: bool = False,
         clock: Callable[[], float] = time,
     ) -> AccountGuard:
-        """Return the gate of one account."""
-        from heliograph.keeper.guard import AccountGuard  # noqa: PLC0415 - a client that is not kept knows its limits only
+        """Return the guard of one account."""
+        from heliograph.keeper.guard import AccountGuard  # noqa: PLC0415 - saves its import for keeper=None
         from heliograph.keeper.state_file import StateFile  # noqa: PLC0415
 
-        shelf = StateFile.for_account(self.folder, vendor, server, username)
+        state_file = StateFile.for_account(self.folder, vendor, server, username)
         return AccountGuard(
-            shelf, limits, clock, interactive=interactive, self_throttled=self_throttled, patience=self._patience
+            state_file,
+            limits,
+            clock,
+            interactive=interactive,
+            self_throttled=self_throttled,
+            patience=self._patience,
         )
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""The one gate of an account: every conversation of every process passes it, one at a time.
+"""The guard of an account: runs one protocol flow at a time, across processes, within the account's limits.
 
-A gate is a generator around a conversation's own: it yields what a driver has to send or wait for, lets pass what the
-rules allow, and writes down what is about to happen before it does, so that nothing is forgotten by dying.
+The guard is a generator around the flow's own: it yields what a driver has to send or wait for, refuses requests that
+the policy does not allow, and writes the state before each request, so that a killed program loses none of it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GLANCE = 0.05
+LOCK_POLL_SECONDS = 0.05
 ROUNDS = 10_000
-"""What a guess at a refused password costs whoever finds its fingerprint."""
+"""PBKDF2 rounds: the cost of guessing a refused password from its fingerprint."""
 
 
 class AccountGuard:
-    """What stands between one account's conversations and the network."""
+    """The rate limiter and lock between one account's flows and the network."""
 
     def __init__(
         self,
@@ -54,201 +54,196 @@ class AccountGuard:
         self.interactive = interactive
         self.self_throttled = self_throttled
         self.patience = patience
-        self._unwritten: AccountState | None = None
+        self._unsaved: AccountState | None = None
 
     def budget(self) -> Budget:
-        """Return what is used, what is left, and what holds the account back."""
+        """Return the used and remaining requests, and the current back-off."""
         now = self.clock()
         return policy.budget(self.load(now), now, self.limits)
 
     def available_at(self, requests: int) -> float:
-        """Return when a program may send so many requests, if nobody sends any until then."""
+        """Return when a program may send so many requests, if none is sent until then."""
         now = self.clock()
-        book = self.load(now)
+        state = self.load(now)
         limit, _ = self.limits.effective(interactive=False)
-        return now if book.requests_used + requests <= limit else book.available_at(max(limit - requests + 1, 1))
+        return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
 
-    def run(self, talk: AccountProtocol, plan: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Response | None, T]:
-        """Carry one plan through the gate, alone."""
-        lock = yield from self._alone(talk.cloud.vendor)
+    def run(
+        self, protocol: AccountProtocol, flow: Callable[[], Flow[T]]
+    ) -> Generator[Request | Sleep, Response | None, T]:
+        """Run one flow while holding the account's lock."""
+        lock = yield from self._acquire_lock(protocol.cloud.vendor)
         try:
-            return (yield from _Visit(self, talk).carry(plan()))
+            return (yield from _GuardedRun(self, protocol).execute(flow()))
         finally:
             lock.release()
 
-    def _alone(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
+    def _acquire_lock(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
         lock = self.state_file.lock()
         try:
-            for seconds in acquire(lock, self.patience, GLANCE):
+            for seconds in acquire(lock, self.patience, LOCK_POLL_SECONDS):
                 yield Sleep(seconds)
         except TimeoutError:
-            raise self._busy(vendor) from None
+            busy = Throttled(
+                f"another program has been using this account for {self.patience:.0f} s, and requests are sent by one "
+                "program at a time",
+                vendor=vendor,
+                advice="Check whether another program hangs, then try again",
+            )
+            busy.retry_after = self.patience
+            raise busy from None
         except OSError as error:
             raise self.state_file.access_error(error) from None
         return lock
 
-    def _busy(self, vendor: str) -> Throttled:
-        busy = Throttled(
-            f"other conversations with this account have taken {self.patience:.0f} s, and they go one at a time",
-            vendor=vendor,
-            advice="See whether another program of yours hangs, then try again",
-        )
-        busy.retry_after = self.patience
-        return busy
-
     def load(self, now: float, *, locked: bool = False) -> AccountState:
-        """Return the book brought to the present; what could not be written is remembered all the same."""
-        book = self.state_file.load(now, locked=locked)
-        if self._unwritten is not None:
-            if book.at <= self._unwritten.at:
-                book = self._unwritten
-            else:  # somebody else could write meanwhile
-                book.merge(self._unwritten)
-        book.advance_to(now)
-        return book
+        """Load the state and set its time to `now`; includes what could not be saved before."""
+        state = self.state_file.load(now, locked=locked)
+        if self._unsaved is not None:
+            if state.at <= self._unsaved.at:
+                state = self._unsaved
+            else:  # another program saved meanwhile
+                state.merge(self._unsaved)
+        state.advance_to(now)
+        return state
 
-    def save(self, book: AccountState, written: str, *, opens: bool) -> None:
-        """Write the book in these words; a login is not sent unless it was written, a read with a living session is."""
+    def save(self, state: AccountState, text: str, *, is_login: bool) -> None:
+        """Save the state as `text`; raises `StoreError` before a login only, so that reads continue on a full disk."""
         try:
-            self.state_file.save(written, durable=opens)
+            self.state_file.save(text, durable=is_login)
         except StoreError:
-            self._unwritten = book
-            if opens:
+            self._unsaved = state
+            if is_login:
                 raise
         else:
-            self._unwritten = None
+            self._unsaved = None
 
 
-class _Visit:
-    """One plan on its way through the gate, whose lock is held meanwhile."""
+class _GuardedRun:
+    """The execution of one flow while the account's lock is held."""
 
-    def __init__(self, gate: AccountGuard, talk: AccountProtocol) -> None:
-        self.gate = gate
-        self.talk = talk
-        self.now = gate.clock()
-        self.book = gate.load(self.now, locked=True)
-        self._known: CloudError | None = None
-        talk.last_error = None
+    def __init__(self, guard: AccountGuard, protocol: AccountProtocol) -> None:
+        self.guard = guard
+        self.protocol = protocol
+        self.now = guard.clock()
+        self.state = guard.load(self.now, locked=True)
+        self._seen_error: CloudError | None = None
+        protocol.last_error = None
         self._refusal: CloudError | None = None
         self._begun = False
-        self._answered = False
-        self._written = ""
-        self._take_session()
-        self._deaths = talk.session.deaths
-        if self.book.trying:
-            policy.on_interrupted_login(self.book, self.now)
+        self._has_response = False
+        self._saved_text = ""
+        self._restore_session()
+        self._deaths = protocol.session.deaths
+        if self.state.trying:
+            policy.on_interrupted_login(self.state, self.now)
 
-    def _take_session(self) -> None:
-        """Go on with the stored session, whoever opened it."""
-        mine, stored = self.talk.session, self.book.session
+    def _restore_session(self) -> None:
+        """Use the stored session, whichever program opened it."""
+        current, stored = self.protocol.session, self.state.session
         if stored is None:
             return
         session = Session.from_dict(stored)
-        if session.server == mine.server and self.talk.cloud.is_trusted_url(session, session.base):
-            session.zone = mine.zone
-            self.talk.session = session
+        if session.server == current.server and self.protocol.cloud.is_trusted_url(session, session.base):
+            session.zone = current.zone
+            self.protocol.session = session
 
-    def carry(self, plan: Flow[T]) -> Generator[Request, Response, T]:
+    def execute(self, flow: Flow[T]) -> Generator[Request, Response, T]:
         outcome: Response | CloudError | None = None
-        with closing(self.talk.execute(plan, self.now)) as steps:
+        with closing(self.protocol.execute(flow, self.now)) as steps:
             try:
                 while True:
                     request = resume(steps, outcome)
-                    outcome = self._refused(request)
+                    outcome = self._check(request)
                     if outcome is None:
-                        outcome = yield from self._sent(request)
+                        outcome = yield from self._send(request)
             except StopIteration as done:
                 result: T = done.value
                 return result
             finally:
-                self._notice()
-                self._write(opens=False)
+                self._record_outcome()
+                self._save(is_login=False)
 
-    def _refused(self, request: Request) -> CloudError | None:
-        """Return why a request may not be sent now."""
-        self._notice()
+    def _check(self, request: Request) -> CloudError | None:
+        """Return why a request must not be sent now, or None."""
+        self._record_outcome()
         try:
-            self._begin()
+            # Pacing applies to the first request of a flow, unless a user waits or the program paces itself.
+            if not (self._begun or self.guard.interactive or self.guard.self_throttled or self.protocol.forced):
+                policy.check_pacing(self.state, self.now, self.guard.limits)
+            self._begun = True
             policy.check(
-                self.book,
+                self.state,
                 self.now,
-                self.gate.limits,
+                self.guard.limits,
                 is_login=request.is_login,
-                interactive=self.gate.interactive,
-                forced=self.talk.forced,
+                interactive=self.guard.interactive,
+                forced=self.protocol.forced,
                 fingerprint=self._fingerprint,
             )
         except CloudError as refusal:
-            refusal.vendor = self.talk.cloud.vendor
+            refusal.vendor = self.protocol.cloud.vendor
             self._refusal = refusal
-            if request.is_login and self.book.opened_at is not None:
-                # The old session was given up for a new one, not by the cloud; it may still serve.
-                self._take_session()
+            if request.is_login and self.state.opened_at is not None:
+                # The old session was dropped by the flow, not by the vendor API, and may still be valid.
+                self._restore_session()
             return refusal
         return None
 
-    def _begin(self) -> None:
-        """Let the first request wait for the day's even flow, unless a person waits or the program sees to that."""
-        if not (self._begun or self.gate.interactive or self.gate.self_throttled or self.talk.forced):
-            policy.check_pacing(self.book, self.now, self.gate.limits)
-        self._begun = True
-
-    def _sent(self, request: Request) -> Generator[Request, Response, Response | CloudError]:
-        """Write down that a request is sent, and have it sent."""
-        policy.on_send(self.book, self.now, is_login=request.is_login)
+    def _send(self, request: Request) -> Generator[Request, Response, Response | CloudError]:
+        """Save that a request is sent, then send it."""
+        policy.on_send(self.state, self.now, is_login=request.is_login)
         try:
-            self._write(opens=request.is_login)
+            self._save(is_login=request.is_login)
         except StoreError:
-            policy.refund(self.book, is_login=request.is_login)
+            policy.refund(self.state, is_login=request.is_login)
             raise
         try:
-            reply = yield request
+            response = yield request
         except CloudError as error:
             if not getattr(error, "sent", True):
-                policy.refund(self.book, is_login=request.is_login)
-            self._is_now(self.gate.clock())
+                policy.refund(self.state, is_login=request.is_login)
+            self._advance_to(self.guard.clock())
             return error
-        self._is_now(reply.received_at)
-        self._answered = True
-        return reply
+        self._advance_to(response.received_at)
+        self._has_response = True
+        return response
 
-    def _is_now(self, moment: float) -> None:
-        self.now = max(self.now, moment)
-        self.book.advance_to(self.now)
+    def _advance_to(self, now: float) -> None:
+        self.now = max(self.now, now)
+        self.state.advance_to(self.now)
 
-    def _notice(self) -> None:
-        """See what became of the last request: of the session, of a login, and of what was asked."""
-        book, session, trouble = self.book, self.talk.session, self.talk.last_error
-        if self._answered and book.trying and session.alive:
-            policy.on_login(book, self.now, self._fingerprint)
+    def _record_outcome(self) -> None:
+        """Update the state with the outcome of the last request: of the session, of a login, and of the call."""
+        state, session, error = self.state, self.protocol.session, self.protocol.last_error
+        if self._has_response and state.trying and session.alive:
+            policy.on_login(state, self.now, self._fingerprint)
         if session.deaths != self._deaths:
             self._deaths = session.deaths
-            policy.on_session_expired(book, self.now)
-        if trouble is not self._known and trouble is not None:
-            self._known = trouble
-            self._learn(trouble)
-        elif self._answered:
-            policy.on_success(book)
-        self._answered = False
+            policy.on_session_expired(state, self.now)
+        if error is not self._seen_error and error is not None:
+            self._seen_error = error
+            if error is not self._refusal:
+                policy.on_error(state, self.now, error, self._fingerprint)
+            elif state.trying:
+                policy.on_login_failed(state, self.now, error)
+        elif self._has_response:
+            policy.on_success(state)
+        self._has_response = False
 
-    def _learn(self, trouble: CloudError) -> None:
-        if trouble is not self._refusal:
-            policy.on_error(self.book, self.now, trouble, self._fingerprint)
-        elif self.book.trying:
-            policy.on_login_failed(self.book, self.now, trouble)
-
-    def _write(self, *, opens: bool) -> None:
-        self.book.session = self.talk.session.to_dict()
-        if not self.talk.session.alive:
-            self.book.opened_at = None
-        written = self.book.to_json()
-        _, _, state = written.partition(",")  # when it was written changes all the time
-        if state != self._written:
-            self.gate.save(self.book, written, opens=opens)
-            self._written = state
+    def _save(self, *, is_login: bool) -> None:
+        self.state.session = self.protocol.session.to_dict()
+        if not self.protocol.session.alive:
+            self.state.opened_at = None
+        text = self.state.to_json()
+        _, _, content = text.partition(",")  # without `at`, which always changes
+        if content != self._saved_text:
+            self.guard.save(self.state, text, is_login=is_login)
+            self._saved_text = content
 
     def _fingerprint(self) -> str:
-        """Return what tells two passwords apart without telling either; and is rarely needed."""
-        who = self.talk.credentials
-        password = who.password.reveal() if who else ""
-        return hashlib.pbkdf2_hmac("sha256", password.encode(), self.gate.state_file.name.encode(), ROUNDS).hex()
+        """Return a hash of the password in use; slow, and rarely needed."""
+        credentials = self.protocol.credentials
+        password = credentials.password.reveal() if credentials else ""
+        salt = self.guard.state_file.name.encode()
+        return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS).hex()

@@ -1,4 +1,4 @@
-"""How much an account may be asked for, and what of it is used."""
+"""Request limits of an account, and a report of what is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BackoffKind = Literal["locked", "blocked", "throttled", "unreachable", "login"]
 
 
 class Limits(NamedTuple):
-    """What an account may be asked for within any 24 hours; both reserves are kept for a person at the keyboard."""
+    """Limits for any 24 hours; both reserves are for interactive use."""
 
     requests: int
     """All requests, logins included."""
@@ -22,7 +22,7 @@ class Limits(NamedTuple):
     login_reserve: int = 1
 
     def effective(self, *, interactive: bool) -> tuple[int, int]:
-        """Return how many requests and logins a person has, or a program: a reserve never takes more than half."""
+        """Return the limits of requests and of logins; a reserve never takes more than half."""
         requests, logins = max(self.requests, 1), max(self.logins, 1)
         if interactive:
             return requests, logins
@@ -30,7 +30,7 @@ class Limits(NamedTuple):
 
 
 class Backoff(NamedTuple):
-    """Why nothing is sent until when; a pause of kind "login" concerns logins only."""
+    """Until when nothing is sent, and the reason; the kind "login" applies to logins only."""
 
     kind: BackoffKind
     until: datetime
@@ -38,7 +38,7 @@ class Backoff(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What the keeper knows of an account at this moment."""
+    """Used and remaining requests of an account, and its current back-off."""
 
     requests_used: int
     requests_limit: int
@@ -46,22 +46,22 @@ class Budget(NamedTuple):
     logins_used: int
     logins_limit: int
     next_free: datetime | None
-    """When a program may ask again; None while it may."""
+    """When a program may send its next request; None if it may now."""
     opened_at: datetime | None
     """When the stored session was opened; None without one."""
     last_login: datetime | None
     pause: Backoff | None
     notes: tuple[tuple[datetime, str], ...]
-    """What happened lately, newest last."""
+    """Recent events, newest last."""
     refused_at: datetime | None = None
-    """When the cloud refused the password; None as soon as a login succeeded."""
+    """When the vendor API refused the password; None after a successful login."""
 
     @property
     def daily(self) -> int:
-        """How many requests a program may send in 24 hours."""
+        """The number of requests a program may send in 24 hours."""
         return self.requests_limit - self.reserve
 
     @property
     def free(self) -> int:
-        """How many of them it may still send now; below 0 after a person used the reserve."""
+        """The number of them that remain; negative if an interactive user used the reserve."""
         return self.daily - self.requests_used

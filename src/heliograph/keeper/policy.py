@@ -1,7 +1,7 @@
-"""The rules that keep an account from being locked: what may be sent now, and what is learnt from what came back.
+"""The rate-limit and back-off policy: whether a request may be sent now, and how each outcome changes the state.
 
-Pure: the book is what is remembered, `now` is passed in, and a refusal is an error that says until when.
-The sources of the figures stand in docs/keeper.md.
+Pure functions of an account's state and the current time; a refusal is an error with the time of the next attempt. The
+sources of the figures are in docs/keeper.md.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 MINUTE, HOUR = 60.0, 3600.0
 
 LOCK_MARGIN = 10 * MINUTE
-"""On top of what the cloud says: it counts in whole hours, and trying too early may start the lock anew."""
-LONGEST_LOCK = 7 * DAY
-LONGEST_BLOCK = DAY
-LONGEST_SLOWDOWN = HOUR
-LOGIN_WAIT, LONGEST_LOGIN_WAIT = MINUTE, 4 * HOUR
-PERSON_WAIT = HOUR
-"""After a failure only a person can mend, in the app: how long before it is looked at again."""
-EARLY = 45 * MINUTE
-"""A session that dies younger was ended by somebody: no cloud was seen to let its own run out so soon."""
-LATELY = 6 * HOUR
-"""How long a trouble is remembered: what comes again sooner is waited for longer."""
-REFUSED_KEPT = 10
-RIVAL_WAIT, LONGEST_RIVAL_WAIT = 15 * MINUTE, 2 * HOUR
-AT_ONCE = 0.25
-"""The part of a day's requests a program may send at once; the others flow evenly, for the day's sake."""
-FORGIVEN = 2
-"""Requests in a row that nobody answers before a pause."""
-MISS_WAIT, LONGEST_MISS_WAIT = 30.0, 15 * MINUTE
+"""Added to the reported duration of a lock: it is in whole hours, and a login too early may restart the lock."""
+MAX_LOCK = 7 * DAY
+MAX_BLOCK = DAY
+MAX_SLOWDOWN = HOUR
+LOGIN_WAIT, MAX_LOGIN_WAIT = MINUTE, 4 * HOUR
+USER_ACTION_WAIT = HOUR
+"""The wait after a failure that the user has to fix in the vendor's app."""
+SHORT_SESSION = 45 * MINUTE
+"""A session that ends earlier was ended by another login: no vendor API was seen to expire its own so soon."""
+ERROR_MEMORY = 6 * HOUR
+"""How long an error is remembered: one that returns sooner is followed by a longer wait."""
+MAX_REFUSED_PASSWORDS = 10
+OTHER_LOGIN_WAIT, MAX_OTHER_LOGIN_WAIT = 15 * MINUTE, 2 * HOUR
+BURST_SHARE = 0.25
+"""The share of a day's requests a program may send in a burst; the rest is spread evenly over the day."""
+TOLERATED_MISSES = 2
+"""Requests in a row without a response before a back-off."""
+UNREACHABLE_WAIT, MAX_UNREACHABLE_WAIT = 30.0, 15 * MINUTE
 
 
 def check(
-    book: AccountState,
+    state: AccountState,
     now: float,
     limits: Limits,
     *,
@@ -58,256 +58,250 @@ def check(
     forced: bool = False,
     fingerprint: Callable[[], str],
 ) -> None:
-    """Let one request pass, or raise why it has to wait; `fingerprint` is that of the password in use."""
+    """Raise if one request must not be sent now; `fingerprint` returns that of the password in use."""
     interactive = interactive or forced
-    if (pause := _active_pause(book, now)) and not (pause == "unreachable" and interactive):
-        raise _paused(book, now)
+    if (kind := _active_backoff(state, now)) and not (kind == "unreachable" and interactive):
+        raise _backoff_error(state, now)
     if forced:
-        _insisted(book, now)
-    elif is_login and book.refused_passwords and fingerprint() in book.refused_passwords:
+        # An explicit login overrides waits and refusals; locks, blocks and the quota still apply.
+        _clear_failures(state)
+        state.deaths = []
+        state.add_note(now, "manual login")
+    elif is_login and state.refused_passwords and fingerprint() in state.refused_passwords:
         raise InvalidCredentials(
-            "the cloud refused this password before, so it is not tried again",
-            advice="Nothing was sent. If it is right after all, run: heliograph login VENDOR",
+            "this password was refused before, so it is not sent again",
+            advice="Nothing was sent. If it is correct, run: heliograph login VENDOR",
         )
     if is_login:
-        until, why = _login_wait(book, now, limits, interactive=interactive)
+        until, reason = _login_wait(state, now, limits, interactive=interactive)
         if now < until:
-            raise _wait(why, until, now)
+            raise _throttled(reason, until, now)
     limit, _ = limits.effective(interactive=interactive)
-    if book.requests_used >= limit:
-        until = book.available_at(limit)
-        raise _wait(
-            f"{book.requests_used} of {limits.requests} requests of 24 hours are used"
-            + ("" if interactive else f", and {limits.requests - limit} are kept for a person"),
+    if state.requests_used >= limit:
+        until = state.available_at(limit)
+        raise _throttled(
+            f"{state.requests_used} of {limits.requests} requests of 24 hours are used"
+            + ("" if interactive else f", and {limits.requests - limit} are reserved for interactive use"),
             until,
             now,
         )
 
 
-def check_pacing(book: AccountState, now: float, limits: Limits) -> None:
-    """Let a program begin to ask, or raise until when its requests have to flow; what has begun is not cut off by this.
+def check_pacing(state: AccountState, now: float, limits: Limits) -> None:
+    """Raise if a program must wait before it starts a flow; a flow that has started is not interrupted.
 
-    Without it, one that asks as often as it likes has spent its day by breakfast, and the next at the same hour.
+    Without pacing, a program that polls at any rate would use up its quota early, and again at the same hour every day.
     """
-    if wait := _flow_wait(book, limits):
-        used = f"{book.requests_used} of {limits.requests} requests of 24 hours are used"
-        raise _wait(f"{used}, the others are spread over the day", now + wait, now)
+    if wait := _pacing_delay(state, limits):
+        used = f"{state.requests_used} of {limits.requests} requests of 24 hours are used"
+        raise _throttled(f"{used}, the others are spread over the day", now + wait, now)
 
 
-def _flow_wait(book: AccountState, limits: Limits) -> float:
+def _pacing_delay(state: AccountState, limits: Limits) -> float:
     limit, _ = limits.effective(interactive=False)
-    at_once = max(limit * AT_ONCE, 1.0)
-    return book.pacing_delay(at_once, max(limit - at_once, 1.0) / DAY)
+    burst = max(limit * BURST_SHARE, 1.0)
+    return state.pacing_delay(burst, max(limit - burst, 1.0) / DAY)
 
 
-def _active_pause(book: AccountState, now: float) -> str:
-    return book.pause if now < book.pause_until else ""
+def _active_backoff(state: AccountState, now: float) -> str:
+    return state.pause if now < state.pause_until else ""
 
 
-def _paused(book: AccountState, now: float) -> Throttled:
-    kind: type[Throttled] = {"locked": AccountLocked, "blocked": Blocked}.get(book.pause, Throttled)
-    error = kind(book.pause_why, advice=f"Nothing was sent; the next try is at {_clock(book.pause_until)}")
-    error.retry_after = book.pause_until - now
+def _backoff_error(state: AccountState, now: float) -> Throttled:
+    kind: type[Throttled] = {"locked": AccountLocked, "blocked": Blocked}.get(state.pause, Throttled)
+    error = kind(state.pause_why, advice=_next_attempt(state.pause_until))
+    error.retry_after = state.pause_until - now
     if isinstance(error, AccountLocked):
-        error.until = datetime.fromtimestamp(book.pause_until, UTC)
+        error.until = datetime.fromtimestamp(state.pause_until, UTC)
     return error
 
 
-def _login_wait(book: AccountState, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
-    """Return the first moment a login may be sent, and all that speaks against one: the last wait has causes too."""
+def _login_wait(state: AccountState, now: float, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+    """Return when a login may be sent, and all reasons for waiting, not only the one that lasts longest."""
     waits = []
-    if book.failures and book.failed_at is not None:
-        waits.append((book.failed_at + _failure_wait(book), f"the last login failed ({book.failed_why})"))
-    rivals = [death for death in book.deaths if now < death + LATELY]
-    if len(rivals) > 1:
-        wait = min(RIVAL_WAIT * 2 ** (len(rivals) - 2), LONGEST_RIVAL_WAIT)
-        why = (
-            f"the session was ended {len(rivals)} times within {LATELY / HOUR:.0f} hours by somebody else's login: "
-            "another program, or the app on a phone, uses this account (an account of its own, as a visitor, ends this)"
+    if state.failures and state.failed_at is not None:
+        waits.append((state.failed_at + _failure_wait(state), f"the last login failed ({state.failed_why})"))
+    deaths = [death for death in state.deaths if now < death + ERROR_MEMORY]
+    if len(deaths) > 1:
+        wait = min(OTHER_LOGIN_WAIT * 2 ** (len(deaths) - 2), MAX_OTHER_LOGIN_WAIT)
+        reason = (
+            f"another login ended the session {len(deaths)} times within {ERROR_MEMORY / HOUR:.0f} hours: another "
+            "program or the phone app uses this account (give this program its own visitor account)"
         )
-        waits.append((rivals[-1] + wait, why))
-    waits.append(_budget_wait(book, limits, interactive=interactive))
-    return max(until for until, _ in waits), "; ".join(why for _, why in waits if why)
+        waits.append((deaths[-1] + wait, reason))
+    waits.append(_login_quota_wait(state, limits, interactive=interactive))
+    return max(until for until, _ in waits), "; ".join(reason for _, reason in waits if reason)
 
 
-def _budget_wait(book: AccountState, limits: Limits, *, interactive: bool) -> tuple[float, str]:
+def _login_quota_wait(state: AccountState, limits: Limits, *, interactive: bool) -> tuple[float, str]:
     _, limit = limits.effective(interactive=interactive)
-    used = len(book.logins)
-    why = f"{used} of {limits.logins} logins of 24 hours are used"
+    used = len(state.logins)
+    reason = f"{used} of {limits.logins} logins of 24 hours are used"
     if used >= limit:
-        return book.logins[used - limit] + DAY, why
+        return state.logins[used - limit] + DAY, reason
     if used and used >= limit // 2 and not interactive:
-        # The second half is spread over the day, so that a bad hour does not cost the rest of it.
-        return book.logins[-1] + DAY / limit, why + ", the others are spread over the day"
+        # The second half is spread over the day, so that one bad hour does not use up all logins.
+        return state.logins[-1] + DAY / limit, reason + ", the others are spread over the day"
     return 0.0, ""
 
 
-def _failure_wait(book: AccountState) -> float:
-    wait = min(LOGIN_WAIT * 2 ** (book.failures - 1), LONGEST_LOGIN_WAIT) if book.failures < 60 else LONGEST_LOGIN_WAIT
-    return max(wait, PERSON_WAIT) if book.failed_by_person else wait
+def _failure_wait(state: AccountState) -> float:
+    wait = min(LOGIN_WAIT * 2.0 ** min(state.failures - 1, 59), MAX_LOGIN_WAIT)
+    return max(wait, USER_ACTION_WAIT) if state.failed_by_person else wait
 
 
-def _wait(what: str, until: float, now: float) -> Throttled:
-    error = Throttled(what, advice=f"Nothing was sent; the next try is at {_clock(until)}")
+def _throttled(message: str, until: float, now: float) -> Throttled:
+    error = Throttled(message, advice=_next_attempt(until))
     error.retry_after = until - now
     return error
 
 
-def on_send(book: AccountState, now: float, *, is_login: bool) -> None:
-    """Count a request that is about to be sent; a login is under way until its outcome is known."""
-    book.count_request(now)
+def _next_attempt(until: float) -> str:
+    return f"Nothing was sent; next attempt at {_local_time(until)}"
+
+
+def on_send(state: AccountState, now: float, *, is_login: bool) -> None:
+    """Count a request that is about to be sent; a login is in progress until its outcome is known."""
+    state.count_request(now)
     if is_login:
-        book.logins = [*book.logins, now]
-        book.trying = True
+        state.logins = [*state.logins, now]
+        state.trying = True
 
 
-def refund(book: AccountState, *, is_login: bool) -> None:
-    """Take back what was counted for a request that never left this machine."""
-    book.spent[-1][1] -= 1
+def refund(state: AccountState, *, is_login: bool) -> None:
+    """Undo the count of a request that never left this machine."""
+    state.spent[-1][1] -= 1
     if is_login:
-        book.logins, book.trying = book.logins[:-1], False
+        state.logins, state.trying = state.logins[:-1], False
 
 
-def on_success(book: AccountState) -> None:
-    """Know that the cloud gave what was asked."""
-    book.misses = 0
-    if book.pause == "unreachable":
-        book.pause, book.pause_until, book.pause_why = "", 0.0, ""
+def on_success(state: AccountState) -> None:
+    """Record a successful call."""
+    state.misses = 0
+    if state.pause == "unreachable":
+        state.pause, state.pause_until, state.pause_why = "", 0.0, ""
 
 
-def on_login(book: AccountState, now: float, fingerprint: Callable[[], str]) -> None:
-    """Remember a login that succeeded."""
-    book.trying = False
-    book.opened_at = book.last_login = now
-    _forgive(book)
-    if book.refused_passwords:
+def on_login(state: AccountState, now: float, fingerprint: Callable[[], str]) -> None:
+    """Record a successful login."""
+    state.trying = False
+    state.opened_at = state.last_login = now
+    _clear_failures(state)
+    if state.refused_passwords:
         accepted = fingerprint()
-        book.refused_passwords = [refused for refused in book.refused_passwords if refused != accepted]
-    book.add_note(now, "logged in")
+        state.refused_passwords = [refused for refused in state.refused_passwords if refused != accepted]
+    state.add_note(now, "logged in")
 
 
-def on_session_expired(book: AccountState, now: float) -> None:
-    """Remember that the cloud no longer knows the session; one that died young had a rival."""
-    if book.opened_at is None:
+def on_session_expired(state: AccountState, now: float) -> None:
+    """Record that the vendor API rejected the session; a short one was ended by another login."""
+    if state.opened_at is None:
         return
-    age, book.opened_at = now - book.opened_at, None
-    if age < EARLY:
-        book.deaths = [*(death for death in book.deaths if now < death + LATELY), now]
-        book.add_note(
-            now, f"the session ended after {age / MINUTE:.0f} min: somebody else logged in, or the cloud dropped it"
+    age, state.opened_at = now - state.opened_at, None
+    if age < SHORT_SESSION:
+        state.deaths = [*(death for death in state.deaths if now < death + ERROR_MEMORY), now]
+        state.add_note(
+            now, f"the session ended after {age / MINUTE:.0f} min: another login, or the vendor API dropped it"
         )
     else:
-        book.add_note(now, f"the session ended after {age / HOUR:.1f} h")
+        state.add_note(now, f"the session ended after {age / HOUR:.1f} h")
 
 
-def on_interrupted_login(book: AccountState, now: float) -> None:
-    """Remember that whoever was here before did not live to see what became of its login."""
-    book.trying = False
-    book.failures += 1
-    # Where its login is no longer counted, it was more than a day ago.
-    book.failed_at, book.failed_why = (book.logins[-1] if book.logins else now - DAY), "its outcome was never seen"
-    book.add_note(now, "a login was cut off before its outcome was known")
+def on_interrupted_login(state: AccountState, now: float) -> None:
+    """Record that the previous program ended before the outcome of its login was known."""
+    state.trying = False
+    state.failures += 1
+    # If its login is no longer counted, it was more than a day ago.
+    state.failed_at, state.failed_why = (state.logins[-1] if state.logins else now - DAY), "its outcome is unknown"
+    state.add_note(now, "a login was interrupted before its outcome was known")
 
 
-def _insisted(book: AccountState, now: float) -> None:
-    """Let a person try what the rules would not: all but locks, blocks and the budget is forgotten."""
-    _forgive(book)
-    book.deaths = []
-    book.add_note(now, "a person asked for a new login")
+def _clear_failures(state: AccountState) -> None:
+    state.failures, state.failed_at, state.failed_why, state.failed_by_person = 0, None, "", False
+    state.refused_at = None
 
 
-def _forgive(book: AccountState) -> None:
-    book.failures, book.failed_at, book.failed_why, book.failed_by_person = 0, None, "", False
-    book.refused_at = None
-
-
-def on_error(book: AccountState, now: float, error: CloudError, fingerprint: Callable[[], str]) -> None:
-    """Learn from what the cloud, or its silence, said; `fingerprint` is that of the password in use."""
-    trying, book.trying = book.trying, False
-    silent = isinstance(error, Unreachable)
-    book.misses = book.misses + 1 if silent else 0
+def on_error(state: AccountState, now: float, error: CloudError, fingerprint: Callable[[], str]) -> None:
+    """Record an error of the vendor API or a missing response; `fingerprint` returns that of the password in use."""
+    trying, state.trying = state.trying, False
+    unreachable = isinstance(error, Unreachable)
+    state.misses = state.misses + 1 if unreachable else 0
     if isinstance(error, Throttled):
-        _learn_pause(book, now, error)
+        _on_throttled(state, now, error)
     elif isinstance(error, InvalidCredentials):
-        _refused(book, fingerprint())
-        book.refused_at = now
-        book.add_note(now, "the cloud refused the password")
+        refused = fingerprint()
+        others = [one for one in state.refused_passwords if one != refused]
+        state.refused_passwords = [*others[1 - MAX_REFUSED_PASSWORDS :], refused]
+        state.refused_at = now
+        state.add_note(now, "the password was refused")
     elif trying:
-        on_login_failed(book, now, error)
-    if silent and book.misses > FORGIVEN:
-        wait = min(MISS_WAIT * 2 ** min(book.misses - FORGIVEN - 1, 10), LONGEST_MISS_WAIT)
-        _pause(book, now, "unreachable", wait, f"{book.misses} times in a row there was no answer ({error.message})")
+        on_login_failed(state, now, error)
+    if unreachable and state.misses > TOLERATED_MISSES:
+        wait = min(UNREACHABLE_WAIT * 2 ** min(state.misses - TOLERATED_MISSES - 1, 10), MAX_UNREACHABLE_WAIT)
+        _back_off(state, now, "unreachable", wait, f"no response {state.misses} times in a row ({error.message})")
 
 
-def _refused(book: AccountState, password: str) -> None:
-    others = [refused for refused in book.refused_passwords if refused != password]
-    book.refused_passwords = [*others[1 - REFUSED_KEPT :], password]
+def on_login_failed(state: AccountState, now: float, error: CloudError) -> None:
+    """Record a failed login."""
+    state.trying = False
+    state.failures += 1
+    state.failed_at, state.failed_why = now, error.message
+    state.failed_by_person = isinstance(error, LoginFailed)
+    state.add_note(now, f"a login failed: {error.message}")
 
 
-def on_login_failed(book: AccountState, now: float, error: CloudError) -> None:
-    """Remember a login that came to nothing."""
-    book.trying = False
-    book.failures += 1
-    book.failed_at, book.failed_why = now, error.message
-    book.failed_by_person = isinstance(error, LoginFailed)
-    book.add_note(now, f"a login failed: {error.message}")
-
-
-def _learn_pause(book: AccountState, now: float, error: Throttled) -> None:
+def _on_throttled(state: AccountState, now: float, error: Throttled) -> None:
     kind: BackoffKind = (
         "locked" if isinstance(error, AccountLocked) else "blocked" if isinstance(error, Blocked) else "throttled"
     )
-    again = book.pause == kind and now < book.pause_until + LATELY
-    book.strikes = min(book.strikes + 1, 10) if again else 0
-    grown = error.retry_after * 2**book.strikes
+    repeated = state.pause == kind and now < state.pause_until + ERROR_MEMORY
+    state.strikes = min(state.strikes + 1, 10) if repeated else 0
+    doubled = error.retry_after * 2**state.strikes
     if kind == "locked":
-        wait = min(error.retry_after + LOCK_MARGIN, LONGEST_LOCK)
+        wait = min(error.retry_after + LOCK_MARGIN, MAX_LOCK)
     elif kind == "blocked":
-        wait = min(grown, LONGEST_BLOCK)
+        wait = min(doubled, MAX_BLOCK)
     else:
-        wait = min(grown, max(LONGEST_SLOWDOWN, error.retry_after))
-    _pause(book, now, kind, wait, error.message)
+        wait = min(doubled, max(MAX_SLOWDOWN, error.retry_after))
+    _back_off(state, now, kind, wait, error.message)
 
 
-def _pause(book: AccountState, now: float, kind: BackoffKind, wait: float, why: str) -> None:
-    book.pause, book.pause_until, book.pause_why = kind, now + wait, why
+def _back_off(state: AccountState, now: float, kind: BackoffKind, wait: float, reason: str) -> None:
+    state.pause, state.pause_until, state.pause_why = kind, now + wait, reason
     if kind != "unreachable":
-        book.add_note(now, f"{kind} until {_clock(book.pause_until)}: {why}")
+        state.add_note(now, f"{kind} until {_local_time(state.pause_until)}: {reason}")
 
 
-def _free_at(book: AccountState, now: float, limits: Limits, limit: int) -> float:
-    spent = book.available_at(limit) if book.requests_used >= limit else now
-    return max(spent, now + _flow_wait(book, limits))
-
-
-def budget(book: AccountState, now: float, limits: Limits) -> Budget:
-    """Return what a person wants to know of the account."""
+def budget(state: AccountState, now: float, limits: Limits) -> Budget:
+    """Return the report of an account: used and remaining requests, and the current back-off."""
     pause = None
-    if kind := _active_pause(book, now):
-        pause = Backoff(kind=kind, until=_moment(book.pause_until), why=book.pause_why)  # type: ignore[arg-type]
-    elif not book.has_session:
-        until, why = _login_wait(book, now, limits, interactive=False)
-        pause = Backoff(kind="login", until=_moment(until), why=why) if now < until else None
-    automatic, _ = limits.effective(interactive=False)
+    if kind := _active_backoff(state, now):
+        pause = Backoff(kind=kind, until=_datetime(state.pause_until), why=state.pause_why)  # type: ignore[arg-type]
+    elif not state.has_session:
+        until, reason = _login_wait(state, now, limits, interactive=False)
+        pause = Backoff(kind="login", until=_datetime(until), why=reason) if now < until else None
+    limit, _ = limits.effective(interactive=False)
+    quota_at = state.available_at(limit) if state.requests_used >= limit else now
+    next_free = max(quota_at, now + _pacing_delay(state, limits))
     return Budget(
-        requests_used=book.requests_used,
+        requests_used=state.requests_used,
         requests_limit=limits.requests,
-        reserve=limits.requests - automatic,
-        logins_used=len(book.logins),
+        reserve=limits.requests - limit,
+        logins_used=len(state.logins),
         logins_limit=limits.logins,
-        next_free=_moment(free) if (free := _free_at(book, now, limits, automatic)) > now else None,
-        opened_at=None if book.opened_at is None else _moment(book.opened_at),
-        last_login=None if book.last_login is None else _moment(book.last_login),
+        next_free=_datetime(next_free) if next_free > now else None,
+        opened_at=None if state.opened_at is None else _datetime(state.opened_at),
+        last_login=None if state.last_login is None else _datetime(state.last_login),
         pause=pause,
-        notes=tuple((_moment(at), sentence) for at, sentence in book.notes),
-        refused_at=None if book.refused_at is None else _moment(book.refused_at),
+        notes=tuple((_datetime(at), message) for at, message in state.notes),
+        refused_at=None if state.refused_at is None else _datetime(state.refused_at),
     )
 
 
-def _moment(seconds: float) -> datetime:
+def _datetime(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _clock(seconds: float) -> str:
-    """Return a moment as a person here reads it."""
-    return _moment(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+def _local_time(seconds: float) -> str:
+    """Return a time in the time zone of this machine."""
+    return _datetime(seconds).astimezone().strftime("%Y-%m-%d %H:%M")

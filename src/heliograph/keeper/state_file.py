@@ -1,4 +1,4 @@
-"""Where the books stand: one file per account, written whole or not at all, and one lock beside it."""
+"""The state file of an account: one JSON file, replaced atomically, and a lock file beside it."""
 
 from __future__ import annotations
 
@@ -21,84 +21,80 @@ FORMAT = 1
 
 
 class StateFile(NamedTuple):
-    """One account's place in the folder; the file's name tells nothing of the person."""
+    """The path of one account's state; the file name contains no personal data."""
 
     folder: Path
     name: str
 
     @classmethod
     def for_account(cls, folder: Path, vendor: str, server: str, username: str) -> StateFile:
-        """Return the place of an account."""
+        """Return the state file of an account."""
         return cls(folder, f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}")
 
     @property
     def path(self) -> Path:
-        """The book's file."""
+        """The path of the JSON file."""
         return self.folder / f"{self.name}.json"
 
     def lock(self) -> BaseFileLock:
-        """Return a new lock of this account; the system releases it when its holder dies."""
+        """Return a new lock of this account; the operating system releases it if the process is killed."""
         try:
             return files.file_lock(self.folder / f"{self.name}.lock")
         except OSError as error:
             raise self.access_error(error) from None
 
     def load(self, now: float, *, locked: bool) -> AccountState:
-        """Return the book as it was written; one that cannot be trusted is set aside by whoever holds the lock."""
+        """Load the state; a damaged file is set aside if the caller holds the lock, and a new state is returned."""
         try:
-            # A link is none of ours: writing would have replaced it.
+            # Ignore symlinks: the file is always replaced, so a symlink was not written by us.
             text = b"" if self.path.is_symlink() else self.path.read_bytes()
         except FileNotFoundError:
             return AccountState()
         except OSError as error:
             raise self.access_error(error) from None
-        if (book := self._parsed(text)) is not None:
-            return book
-        book = AccountState()
-        aside = f"was set aside as {self._set_aside()}" if locked else "will be set aside before the next request"
-        book.add_note(now, f"the account's file is broken and {aside}; what was known of the account is forgotten")
-        return book
+        if (state := self._parse(text)) is not None:
+            return state
+        state = AccountState()
+        aside = f"was renamed to {self._set_aside()}" if locked else "will be renamed before the next request"
+        state.add_note(now, f"the state file is damaged and {aside}; the previous state of the account is lost")
+        return state
 
-    def _parsed(self, text: bytes) -> AccountState | None:
+    def _parse(self, text: bytes) -> AccountState | None:
         try:
             stored = json.loads(text)
-            if stored["sum"] != _sum(stored["format"], json.dumps(stored["book"], separators=COMPACT)):
+            if stored["sum"] != _checksum(stored["format"], json.dumps(stored["book"], separators=COMPACT)):
                 return None
             if stored["format"] == FORMAT:
                 return AccountState.from_dict(stored["book"])
-        except (ValueError, TypeError, KeyError, RecursionError):  # not JSON, or not a book
+        except (ValueError, TypeError, KeyError, RecursionError):  # not JSON, or not a state file
             return None
         raise StoreError(f"{self.path} was written by another version of heliograph; use that one, or remove the file")
 
     def _set_aside(self) -> str:
-        places = (self.path.with_name(f"{self.path.name}.broken-{number}") for number in count(1))
-        aside = next(place for place in places if not os.path.lexists(place))
+        names = (self.path.with_name(f"{self.path.name}.broken-{number}") for number in count(1))
+        aside = next(path for path in names if not os.path.lexists(path))
         try:
             self.path.replace(aside)
         except OSError as error:
             raise self.access_error(error) from None
         return aside.name
 
-    def save(self, book: str, *, durable: bool) -> None:
-        """Write a whole book in its own words; `durable` outlives a power cut, everything outlives the process."""
+    def save(self, state: str, *, durable: bool) -> None:
+        """Replace the file with a state as JSON text; a `durable` write also survives a power failure."""
+        text = f'{{"format":{FORMAT},"sum":"{_checksum(FORMAT, state)}","book":{state}}}'
         try:
-            files.write_atomic(self.path, _written(book), durable=durable)
+            files.write_atomic(self.path, text, durable=durable)
         except OSError as error:
             raise self.access_error(error) from None
 
     def access_error(self, error: OSError) -> StoreError:
-        """Return the error of a place that cannot be used, with what to do about it."""
+        """Return the error of a file that cannot be read, written or locked, with advice."""
         return StoreError(
-            f"{self.path}: {error.strerror or error}. What is remembered of an account is kept there, to keep it from "
-            "being locked; free the disk, set HELIOGRAPH_HOME to a folder of your own, or make the client with "
-            "keeper=None"
+            f"{self.path}: {error.strerror or error}. This file stores the state of an account, which prevents account "
+            "locks; free disk space, set HELIOGRAPH_HOME to another folder, or create the client with keeper=None"
         )
 
 
-def _written(book: str) -> str:
-    return f'{{"format":{FORMAT},"sum":"{_sum(FORMAT, book)}","book":{book}}}'
-
-
-def _sum(form: int, text: str) -> str:
-    """Return what tells a whole book from a broken one; other formats keep to it, or they look broken."""
+def _checksum(form: int, text: str) -> str:
+    """Return the checksum of a state; other formats must compute it the same way, or they are taken for damaged."""
     return sha256(f"{form} {text}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Where samples are kept: `open_store` opens one by path or URL."""
+"""The store of samples: SQLite or PostgreSQL; `open_store` opens one by path or URL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def open_store(where: str | Path, *, create: bool = True) -> Store:
     """Open the store at a path, `sqlite:///path`, or `postgresql://user:password@host/database`.
 
-    A file that is not there is made, unless `make` says no: who only reads would be shown an empty store.
+    A missing store is created; with `create=False`, as for reading, `StoreMissing` is raised instead.
     """
     scheme, colon, rest = str(where).partition("://")
     if not colon or isinstance(where, Path):
@@ -23,20 +23,20 @@ def open_store(where: str | Path, *, create: bool = True) -> Store:
         return _sqlite(rest.removeprefix("/"), create)
     if scheme in ("postgresql", "postgres"):
         return _postgres(str(where), make=create)
-    raise ConfigError(f"there is no store of the kind {scheme}://; give a path, sqlite:///path or postgresql://…")
+    raise ConfigError(f"{scheme}:// is not a supported store; use a path, sqlite:///path or postgresql://…")
 
 
 def _sqlite(path: str, make: bool) -> Store:
     if not make and not Path(path).expanduser().exists():
         raise StoreMissing(f"there is no store at {path} yet; run: heliograph collect, or heliograph backfill")
-    from heliograph.store.sqlite import SqliteStore  # noqa: PLC0415 - as slow to load as it is rarely needed
+    from heliograph.store.sqlite import SqliteStore  # noqa: PLC0415 - slow to import
 
     return SqliteStore(Path(path).expanduser())
 
 
 def _postgres(url: str, *, make: bool) -> Store:
     try:
-        from heliograph.store.postgres import PostgresStore  # noqa: PLC0415 - an extra that may not be installed
+        from heliograph.store.postgres import PostgresStore  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"PostgreSQL needs {error.name}, which is not installed: pip install 'heliograph[postgres]'"

@@ -1,6 +1,6 @@
-"""What every store keeps and answers: the rows that cross its border, and the one contract of all engines.
+"""The store contract: the row types, the `Store` protocol of all engines, and the rows of a snapshot.
 
-Moments are epoch seconds in UTC, days are the plant's own calendar days, values are in the units of `metrics.py`.
+Times are epoch seconds in UTC, days are calendar days in the plant's time zone, values have the units of `metrics.py`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
     from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
 
-
 HistorySpan = Literal["curve", "days", "months", "years"]
-"""What a cloud is asked for of the past: a day's curve, a month's days, a year's months, all years."""
+"""A history query returns the samples of a day, or the energies of a month's days, a year's months or all years."""
 
 QueryOutcome = Literal["data", "nothing", "failed"]
-"""What came of asking: data, the cloud's word that there is nothing, or no answer worth that name."""
+"""The outcome of a history query: data, a response without data, or no usable response."""
 
 
 class Series(NamedTuple):
-    """Whose samples they are; a plant as a whole has no device."""
+    """The identity of a series of samples: a device, or a plant if `device` is empty."""
 
     vendor: str
     plant: str
@@ -33,7 +32,7 @@ class Series(NamedTuple):
 
 
 class StoredSample(NamedTuple):
-    """One sample of one series; `values` are by metric, and what is absent or None is a gap."""
+    """One sample of one series; `values` are by metric, an absent or None value is a gap."""
 
     series: Series
     measured_at: int
@@ -44,9 +43,9 @@ class StoredSample(NamedTuple):
 
 
 class Day(NamedTuple):
-    """What flowed on one calendar day, by metric without its suffix ("pv_energy"), in kWh.
+    """The energies of one calendar day in kWh, by metric without its suffix ("pv_energy").
 
-    `final` days are over and were read again, so that nothing is expected to change them.
+    A `final` day is over and was fetched again afterwards; it is not expected to change.
     """
 
     series: Series
@@ -58,7 +57,7 @@ class Day(NamedTuple):
 
 
 class Repair(NamedTuple):
-    """A value that was not believed: what the cloud said, what was kept instead, and why."""
+    """A rejected value: `raw` as reported, `kept` as stored instead, and the reason."""
 
     series: Series
     measured_at: int
@@ -69,7 +68,7 @@ class Repair(NamedTuple):
 
 
 class QueryRecord(NamedTuple):
-    """A question about the past and its outcome; `period` is "2026-06-21", "2026-06", "2026" or ""."""
+    """A history query and its outcome; `period` is "2026-06-21", "2026-06", "2026" or ""."""
 
     series: Series
     span: HistorySpan
@@ -79,7 +78,7 @@ class QueryRecord(NamedTuple):
 
 
 class SeriesInfo(NamedTuple):
-    """What a series is: names as its cloud gives them, and the name of the clock on the plant's wall."""
+    """The name and family of a series as the vendor API reports them, and the name of the plant's time zone."""
 
     series: Series
     name: str | None = None
@@ -88,7 +87,7 @@ class SeriesInfo(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """The samples of one stretch of time, how many they are: mean, lowest and highest of each metric asked for."""
+    """The samples of one interval: their number, and mean, minimum and maximum of each requested metric."""
 
     starts_at: int
     size: int
@@ -98,7 +97,7 @@ class Bucket(NamedTuple):
 
 
 class SeriesChange(NamedTuple):
-    """Samples of one series were written, from one moment to another, both included; numbers rise with each write."""
+    """A write of samples of one series from `since` to `until`, both included; numbers increase with each write."""
 
     number: int
     series: Series
@@ -108,124 +107,125 @@ class SeriesChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Everything one poll or one backfilled day has to say: kept whole or not at all."""
+    """All rows of one poll or one history query; stored completely or not at all."""
 
     samples: Sequence[StoredSample] = ()
     days: Sequence[Day] = ()
     repairs: Sequence[Repair] = ()
     counters: Mapping[Series, Mapping[str, Any]] = field(default_factory=dict)
-    """The memory of the counters by series, JSON-ready."""
+    """The state of the energy counters by series, JSON-ready."""
     queries: Sequence[QueryRecord] = ()
     series_info: Sequence[SeriesInfo] = ()
 
 
 class Store(Protocol):
-    """Where samples are kept. Every method may raise `StoreError`; what `write` returned from is not lost again."""
+    """A store of samples. Every method may raise `StoreError`; data is durable when `write` returns."""
 
     def claim(self, accounts: Sequence[str]) -> None:
-        """Be the only collector of these accounts here until closed: two would each write their own counters' memory.
+        """Lock these accounts for this collector until the store is closed; raises if another collector has one.
 
-        A file takes one collector, a database one for each account.
+        Two collectors would overwrite each other's counter state. A file allows one collector, a database one per
+        account.
         """
 
     def write(self, batch: Batch) -> None:
-        """Keep the whole batch in one transaction.
+        """Store a batch in one transaction.
 
-        The same sample twice is one row. Where both are at the same moment the one fetched later wins, value by
-        value, and brings its quality; a gap never erases a value. The same holds for days, by `written_at`: a final
-        day that is told anew is final no more, and is asked for again.
+        Samples of the same series and time are merged into one row: the one fetched later wins, value by value, and
+        sets the quality; a gap never overwrites a value. Days are merged in the same way by `written_at`: a final day
+        that is written again is no longer final, and is queried again.
         """
 
     def series(self) -> tuple[SeriesInfo, ...]:
-        """Return every series there is."""
+        """Return all series."""
 
     def latest(self, series: Series | None = None) -> tuple[StoredSample, ...]:
-        """Return the newest sample of this series, or of each."""
+        """Return the newest sample of one series, or of each."""
 
     def samples(
         self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
     ) -> Iterator[StoredSample]:
-        """Return the samples from one moment up to, not including, another, oldest first, as a stream.
+        """Stream the samples from `since` up to, not including, `until`, oldest first.
 
-        Their values are those of these metrics, or of all: fewer are read the faster.
+        Each has the values of `metrics`, default: all; fewer are faster.
         """
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
-        """Return only when there were samples, oldest first, as a stream."""
+        """Stream the times of the samples, oldest first."""
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
-        """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
+        """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
 
     def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
-        """Return the days from the first to the last, both included; with these energies, or all."""
+        """Return the days from `first` to `last`, both included, with these energies, default: all."""
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
-        """Return what was not believed in this time, oldest first."""
+        """Return the rejected values, oldest first."""
 
     def counters(self, series: Series) -> Mapping[str, Any]:
-        """Return the memory of the counters; empty before the first sample."""
+        """Return the state of the energy counters; empty before the first sample."""
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
-        """Return what the cloud was asked of the past, by period."""
+        """Return the history queries by period."""
 
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
-        """Return what was written after a change of this number, oldest first.
+        """Return the changes with a number above `after`, oldest first.
 
-        Changes are kept only while there is a reader, and until every reader is past them.
+        Changes are recorded only while there is a reader, and deleted when every reader has processed them.
         """
 
     def reader_position(self, name: str) -> int | None:
-        """Return the number a reader of changes has come to; None for one that is not known."""
+        """Return the number of the last change a reader has processed; None for an unknown reader."""
 
     def save_reader_position(self, name: str, number: int, now: int) -> None:
-        """Keep how far a reader has come; one that moves for the first time is known from then on.
+        """Save the number of the last change a reader has processed; this registers a new reader.
 
-        A reader that has not moved for thirty days is forgotten.
+        A reader is removed if it saves no position for thirty days.
         """
 
     def newest_change(self) -> int:
-        """Return the number of the newest change there was: where a reader begins that wants no past."""
+        """Return the number of the newest change: the start position of a reader that skips existing data."""
 
     def size_bytes(self) -> int:
-        """Return how many bytes all of it takes."""
+        """Return the size of the store."""
 
     def close(self) -> None:
-        """Let go of file or connection."""
+        """Close the file or connection."""
 
     def __enter__(self) -> Self:
         """Return the store."""
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the store."""
 
 
-def series_of(what: Plant | Device) -> Series:
+def series_of(item: Plant | Device) -> Series:
     """Return the series of a plant or of a device."""
-    plant = getattr(what, "plant", None)
-    return Series(what.vendor, what.id) if plant is None else Series(what.vendor, plant, what.id)
+    plant = getattr(item, "plant", None)
+    return Series(item.vendor, item.id) if plant is None else Series(item.vendor, plant, item.id)
 
 
 def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[StoredSample]:
     """Return the samples of a snapshot, the plant's first."""
 
-    def entry(what: Plant | Device, of: Snapshot | DeviceSnapshot) -> StoredSample:
-        # A sample without a moment of its own is known by when it was fetched.
-        measured_at = of.measured_at or snapshot.fetched_at
+    def sample(item: Plant | Device, values: Snapshot | DeviceSnapshot) -> StoredSample:
+        # Without a time of its own, a sample gets the time of the response.
+        measured_at = values.measured_at or snapshot.fetched_at
         return StoredSample(
-            series_of(what), _epoch(measured_at), _epoch(snapshot.fetched_at), quality, of.status, of.values
+            series_of(item), _epoch(measured_at), _epoch(snapshot.fetched_at), quality, values.status, values.values
         )
 
-    return [entry(snapshot.plant, snapshot), *(entry(one.device, one) for one in snapshot.devices)]
+    return [sample(snapshot.plant, snapshot), *(sample(device.device, device) for device in snapshot.devices)]
 
 
 def series_info_of(snapshot: Snapshot) -> list[SeriesInfo]:
-    """Return what a snapshot says of plant and devices that does not change from sample to sample."""
+    """Return names, families and time zone of a snapshot's plant and devices."""
     plant = snapshot.plant
     zone = None if plant.zone is None else str(plant.zone)
-    devices = (one.device for one in snapshot.devices)
+    devices = (item.device for item in snapshot.devices)
     return [
         SeriesInfo(series_of(plant), plant.name, None, zone),
-        *(SeriesInfo(series_of(one), one.name, one.family, zone) for one in devices),
+        *(SeriesInfo(series_of(device), device.name, device.family, zone) for device in devices),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The store in PostgreSQL, for many plants and many writers; `heliograph` is its schema in the database."""
+"""The store in PostgreSQL, in the database schema `heliograph`: for many plants and many writers."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_BULK = 20
-"""From so many rows on, COPY into a table beside is faster than one statement a row."""
+_COPY_MIN_ROWS = 20
+"""Number of rows from which COPY into a temporary table is faster than one statement per row."""
 _SAMPLE_TYPES = ["int4", "int8", "int8", "text", "text", *["float8"] * len(METRICS)]
-_PREPARING = 0x48656C696F
-"""The lock of whoever looks at the tables and makes what is missing."""
-_NUMBERING = 0x4E756D626572
-"""The lock of whoever numbers changes: their numbers rise in the order in which they can be seen."""
+_SCHEMA_LOCK = 0x48656C696F
+"""Advisory lock for checking and creating tables."""
+_CHANGES_LOCK = 0x4E756D626572
+"""Advisory lock for numbering changes: numbers increase in the order in which they become visible."""
 _CONNECT_SECONDS = 10
 
 
 class PostgresStore(SqlStore):
-    """All samples of all series in one database, which any number of programs may write at once."""
+    """A store in a database that any number of programs may write at the same time."""
 
     def __init__(self, url: str, *, patience: float = LOCK_TIMEOUT, create: bool = True) -> None:
-        """Connect, and make what is missing; `patience` is how many seconds to wait for another program's lock.
+        """Connect and update the schema; `patience` is the number of seconds to wait for another program's lock.
 
-        Where nothing of ours is there yet, `make` may say that nothing is made.
+        With `create=False`, `StoreMissing` is raised if the database has no store.
         """
         super().__init__()
         self._parameters = _parameters(url)
@@ -56,16 +56,16 @@ class PostgresStore(SqlStore):
         self._run_locked(lambda: None)
 
     def _run_locked(self, work: Callable[[], _T]) -> _T:
-        with self._lock, self._one_line():
+        with self._lock, self._store_errors():
             self._connect()
             try:
                 return work()
             except UniqueViolation:
-                pass  # another writer was a moment earlier with the same sample; it is there to be merged with by now
+                pass  # another writer inserted the same row first; the retry merges with it
             except psycopg.OperationalError:
                 if not self._live.closed:
                     raise
-            # The server has gone, and whether it kept a write is not known: writing the same again changes nothing.
+            # The connection was lost, and the outcome of a write is unknown: writes are idempotent.
             self._connect()
             return work()
 
@@ -76,43 +76,43 @@ class PostgresStore(SqlStore):
         return self._database
 
     def _connect(self) -> None:
-        """Connect where there is no connection, or the last one broke."""
+        """Connect if there is no connection, or if the last one was lost."""
         if self._closed:
             raise StoreError("the store is closed")
         if self._database is not None and not self._database.closed:
             return
-        self._ids = {}  # it may be a server with yesterday's backup by now
+        self._ids = {}  # the server may have been restored from a backup
         self._database = psycopg.connect(autocommit=True, **self._parameters)
         try:
             self._run("SELECT set_config('lock_timeout', ?, false)", (f"{round(self._patience * 1000)}ms",))
             self._run("SET search_path TO heliograph")
             self._run("SET datestyle TO iso")
-            self._run("SELECT pg_advisory_lock(?)", (_PREPARING,))
+            self._run("SELECT pg_advisory_lock(?)", (_SCHEMA_LOCK,))
             if self._run("SELECT to_regnamespace('heliograph') IS NULL")[0][0]:
                 if not self._make:
-                    raise StoreMissing("nothing is kept there yet; run: heliograph collect, or heliograph backfill")  # noqa: TRY301 - the connection is let go of below
+                    raise StoreMissing("there is no store yet; run: heliograph collect, or heliograph backfill")  # noqa: TRY301 - the connection is closed below
                 self._run("CREATE SCHEMA heliograph")
             self._migrate(identity="INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", clustered="")
-            self._run("SELECT pg_advisory_unlock(?)", (_PREPARING,))
-            self._take()
+            self._run("SELECT pg_advisory_unlock(?)", (_SCHEMA_LOCK,))
+            self._lock_accounts()
         except BaseException:
             self._database.close()
             raise
 
     def size_bytes(self) -> int:
-        """Return how many bytes the tables take, with their indexes."""
+        """Return the size of the tables, with their indexes."""
         tables = "SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'heliograph'::regnamespace"
         return int(self._read(f"SELECT sum(pg_total_relation_size(oid)) FROM ({tables}) AS ours")[0][0])  # noqa: S608
 
     def claim(self, accounts: Sequence[str]) -> None:
-        """Be the only collector of these accounts until closed; a connection that is made anew claims them anew."""
+        """Lock these accounts for this collector until the store is closed; a reconnect locks them again."""
         self._claimed = [int.from_bytes(sha256(one.encode()).digest()[:8], signed=True) for one in accounts]
-        self._run_locked(self._take)
+        self._run_locked(self._lock_accounts)
 
-    def _take(self) -> None:
+    def _lock_accounts(self) -> None:
         if not self._claimed:
             return
-        # A collector whose machine lost its power would hold on for hours else.
+        # Otherwise the lock of a machine that lost power would be held for hours.
         self._run("SET tcp_keepalives_idle TO 60; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 6")
         taken = "SELECT bool_and(pg_try_advisory_lock(one)) FROM unnest(?::bigint[]) AS one"
         if not self._run(taken, (self._claimed,))[0][0]:
@@ -123,40 +123,40 @@ class PostgresStore(SqlStore):
         return self._live.transaction()
 
     def _lock_change_numbers(self) -> None:
-        self._run("SELECT pg_advisory_xact_lock(?)", (_NUMBERING,))
+        self._run("SELECT pg_advisory_xact_lock(?)", (_CHANGES_LOCK,))
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        cursor = self._live.execute(_marked(statement), values)
+        cursor = self._live.execute(_psycopg_sql(statement), values)
         return cursor.fetchall() if cursor.description else []
 
     def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
         width = len(table.key)
-        rows.sort(key=itemgetter(*range(width)))  # two writers that go the same way never lock each other out
-        if len(rows) >= _BULK and len({row[:width] for row in rows}) == len(rows):
+        rows.sort(key=itemgetter(*range(width)))  # a fixed order avoids deadlocks between writers
+        if len(rows) >= _COPY_MIN_ROWS and len({row[:width] for row in rows}) == len(rows):
             self._copy(table, rows)
             return
         with self._live.cursor() as cursor:
-            cursor.executemany(_marked(insert_row_sql(table)), rows)
+            cursor.executemany(_psycopg_sql(insert_row_sql(table)), rows)
 
     def _copy(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
-        """Write many rows, each of another key: one statement may merge a row only once."""
-        fresh, columns = f"fresh_{table.name}", ", ".join(table.columns)
-        if table is SAMPLE_TABLE and self._are_new(rows):
-            fresh = table.name
+        """Write many rows with distinct keys: one statement can merge a row only once."""
+        target, columns = f"new_{table.name}", ", ".join(table.columns)
+        if table is SAMPLE_TABLE and self._time_range_is_empty(rows):
+            target = table.name
         else:
-            self._run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {fresh} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+            self._run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {target} (LIKE {table.name}) ON COMMIT DELETE ROWS")
         binary, types = (" (FORMAT BINARY)", _SAMPLE_TYPES) if table is SAMPLE_TABLE else ("", None)
-        with self._live.cursor() as cursor, cursor.copy(f"COPY {fresh} ({columns}) FROM STDIN{binary}") as copy:
+        with self._live.cursor() as cursor, cursor.copy(f"COPY {target} ({columns}) FROM STDIN{binary}") as copy:
             if types:
                 copy.set_types(types)
             for row in rows:
                 copy.write_row(row)
-        if fresh == table.name:
+        if target == table.name:
             return
-        self._run(table.insert(f"SELECT {columns} FROM {fresh} ORDER BY {', '.join(table.key)}"))  # noqa: S608 - constants
+        self._run(table.insert(f"SELECT {columns} FROM {target} ORDER BY {', '.join(table.key)}"))  # noqa: S608 - constants
 
-    def _are_new(self, samples: list[tuple[Any, ...]]) -> bool:
-        """Tell whether there is nothing yet in the time of these samples, as when a past is read first."""
+    def _time_range_is_empty(self, samples: list[tuple[Any, ...]]) -> bool:
+        """Return whether the time range of these samples is empty, as in a first backfill."""
         series, moments = {row[0] for row in samples}, [row[1] for row in samples]
         there = "SELECT EXISTS (SELECT FROM sample WHERE series = ANY(?) AND measured_at BETWEEN ? AND ?)"
         return not self._run(there, (list(series), min(moments), max(moments)))[0][0]
@@ -179,25 +179,25 @@ class PostgresStore(SqlStore):
         return [name for (name,) in rows]
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._closed = True
         if self._database is not None:
             self._database.close()
 
     @contextmanager
-    def _one_line(self) -> Iterator[None]:
-        """Turn what the database says into our own error, which names the database and no secret."""
+    def _store_errors(self) -> Iterator[None]:
+        """Convert database errors to `StoreError`, with the name of the database and without secrets."""
         try:
             yield
         except StoreError as error:
             raise type(error)(f"{self._name()}: {error}") from None
         except LockNotAvailable as error:
-            said = f"{_first_line(error)} (another program holds it for too long; nothing was kept, so try again)"
-            raise StoreError(f"{self._name()}: {said}") from None
+            advice = "another program holds the lock for too long; nothing was stored, try again"
+            raise StoreError(f"{self._name()}: {_first_line(error)} ({advice})") from None
         except psycopg.Error as error:
             raise StoreError(f"{self._name()}: {self._secrets.mask(_first_line(error))}") from None
         except (OverflowError, UnicodeError, ValueError) as error:
-            raise StoreError(f"{self._name()}: a value that no database takes: {error}") from None
+            raise StoreError(f"{self._name()}: a value that cannot be stored: {error}") from None
 
     def _name(self) -> str:
         given = self._parameters
@@ -205,18 +205,20 @@ class PostgresStore(SqlStore):
 
 
 def _parameters(url: str) -> dict[str, Any]:
-    """Take a URL apart; what cannot be read is not repeated, since it may hold a password."""
+    """Parse a URL; an invalid one is not quoted in the error, since it may contain a password."""
     try:
         given = conninfo_to_dict(url)
     except (psycopg.Error, ValueError):
         given = {}
     if not given:
-        raise ConfigError("the URL of the database cannot be read; it is postgresql://user:password@host:port/database")
+        raise ConfigError(
+            "the URL of the database is invalid; the format is postgresql://user:password@host:port/database"
+        )
     return {"connect_timeout": _CONNECT_SECONDS, "fallback_application_name": "heliograph", **given}
 
 
-def _marked(statement: str) -> str:
-    """Mark places as psycopg does; no statement of a store holds either mark for anything else."""
+def _psycopg_sql(statement: str) -> str:
+    """Convert placeholders to psycopg's; no statement contains either for another purpose."""
     return statement.replace("?", "%s")
 
 

@@ -1,10 +1,10 @@
-"""Tables and statements of a store, in the SQL that both engines speak.
+"""The schema: tables, migrations and statements, in the SQL that both engines support.
 
-Where they differ, a step holds one of two words in braces: `{identity}`, a key the database counts itself, and
-`{clustered}`, rows kept in the order of their key.
+Where they differ, a migration contains a placeholder: `{identity}` for an auto-increment key, `{clustered}` for a table
+stored in the order of its key.
 """
 
-# ruff: noqa: S608 - every name put into a statement is a constant of this module or stands in `metrics.py`
+# ruff: noqa: S608 - every name in a statement is a constant of this module or of `metrics.py`
 from __future__ import annotations
 
 from functools import cache
@@ -16,7 +16,7 @@ from heliograph.metrics import ENERGIES, METRICS
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-# As they were when the steps below were written: what a step did once, it does for ever.
+# The metrics when the migrations below were written: a migration never changes.
 _METRICS_1 = (
     "pv_power",
     "grid_power",
@@ -85,28 +85,28 @@ MIGRATIONS = (
         ) {clustered}""",
     ),
 )
-"""Every step from an empty store to the present schema, whose number is how many they are; new stores take them all.
+"""The migrations from an empty store to the current schema; the schema version is their number.
 
-Columns of metrics come by themselves: `missing` tells which.
+Columns of new metrics are added by `add_missing_columns`.
 """
 
 
 class SqlTable(NamedTuple):
-    """A table that takes rows: what tells them apart, and what becomes of two with the same key."""
+    """A table with its key, and how two rows with the same key are merged."""
 
     name: str
     key: tuple[str, ...]
     value_columns: tuple[str, ...]
     version_columns: tuple[str, ...] = ()
-    """The columns that say which row came later; without any, the row written last does."""
+    """The columns that decide which row is newer; if empty, the row written last."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns, in the order of its rows."""
+        """All columns, in the order of the row tuples."""
         return self.key + self.value_columns
 
     def insert(self, source: str) -> str:
-        """Return what writes the rows of a source; of two with one key the later wins value by value, but for gaps."""
+        """Return an upsert of the rows of `source`: the newer row wins, value by value, unless its value is NULL."""
         sets = ", ".join(f"{name} = {self._winner(name)}" for name in self.value_columns)
         return (
             f"INSERT INTO {self.name} ({', '.join(self.columns)}) {source} "
@@ -117,9 +117,11 @@ class SqlTable(NamedTuple):
         new, old = f"excluded.{name}", f"{self.name}.{name}"
         if not self.version_columns:
             return new
-        here, there = (", ".join(f"{row}.{one}" for one in self.version_columns) for row in ("excluded", self.name))
-        later = f"({here}) >= ({there})"
-        return f"CASE WHEN {later} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
+        new_version, old_version = (
+            ", ".join(f"{row}.{one}" for one in self.version_columns) for row in ("excluded", self.name)
+        )
+        is_newer = f"({new_version}) >= ({old_version})"
+        return f"CASE WHEN {is_newer} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
 
 
 SAMPLE_TABLE = SqlTable(
@@ -133,12 +135,12 @@ QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked
 
 @cache
 def insert_row_sql(table: SqlTable) -> str:
-    """Return what writes one row."""
+    """Return the upsert of one row."""
     return table.insert(f"VALUES ({', '.join('?' * len(table.columns))})")
 
 
 def add_missing_columns(table: SqlTable, present: Sequence[str]) -> list[str]:
-    """Return what adds the columns of metrics that came after this table was made."""
+    """Return statements that add the columns of metrics that are newer than the table."""
     names = [name for name in table.value_columns if name not in present]
     return [f"ALTER TABLE {table.name} ADD COLUMN {name} DOUBLE PRECISION" for name in names]
 
@@ -164,7 +166,7 @@ SELECT_LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series C
     AND sample.measured_at = (SELECT max(measured_at) FROM sample WHERE sample.series = series.id)"""
 SELECT_REPAIRS = f"SELECT {', '.join(REPAIR_TABLE.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
 SELECT_COUNTER_STATE = f"SELECT state FROM counter {_OF_SERIES}"
-# Numbers go on above the readers', when all changes below were pruned.
+# Numbers continue above the readers' positions after all changes were deleted.
 _NUMBERS = "SELECT max(number) AS number FROM change UNION ALL SELECT max(number) FROM reader"
 SELECT_NEWEST_CHANGE = f"SELECT coalesce(max(number), 0) FROM ({_NUMBERS}) AS numbers"
 SELECT_ANY_READER = "SELECT 1 FROM reader LIMIT 1"
@@ -180,19 +182,19 @@ SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND 
 
 
 def select_samples(metrics: Sequence[str]) -> str:
-    """Return what reads samples: moments, quality and status, and each of these metrics."""
+    """Return a query of samples: times, quality and status, and each of these metrics."""
     columns = ", ".join(("measured_at", "fetched_at", "quality", "status", *_known(metrics, METRICS)))
     return f"SELECT {columns} FROM sample {_IN_TURN}"
 
 
 def select_days(energies: Sequence[str]) -> str:
-    """Return what reads days: day, moment, quality, whether final, and each of these energies."""
+    """Return a query of days: day, time written, quality, final, and each of these energies."""
     columns = ", ".join(("CAST(day AS TEXT)", "written_at", "quality", "final", *_known(energies, ENERGIES)))
     return f"SELECT {columns} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
 
 
 def _known(names: Sequence[str], there: Collection[str]) -> Sequence[str]:
-    """Return the names, which become a part of a statement, if each is one of ours."""
+    """Return the names, which become part of a statement; raises `StoreError` for an unknown one."""
     for name in names:
         if name not in there:
             raise StoreError(f"there is no metric {name!r}")
@@ -200,6 +202,6 @@ def _known(names: Sequence[str], there: Collection[str]) -> Sequence[str]:
 
 
 def select_buckets(metrics: Sequence[str]) -> str:
-    """Return what groups samples: number of the stretch, how many, and mean, lowest and highest of each metric."""
+    """Return a query of aggregates: index of the interval, count, and mean, minimum and maximum of each metric."""
     of_each = "".join(f", avg({name}), min({name}), max({name})" for name in _known(metrics, METRICS))
     return f"SELECT (measured_at - ?) / ?, count(*){of_each} FROM sample {_BETWEEN} GROUP BY 1 ORDER BY 1"

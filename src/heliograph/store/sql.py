@@ -1,4 +1,4 @@
-"""What a store does, whichever SQL database it stands on; an engine adds connection, transaction and bulk."""
+"""The store operations shared by all SQL engines; an engine adds connection, transactions and bulk inserts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
     from heliograph.store.base import Batch, HistorySpan
 
 LOCK_TIMEOUT = 5.0
-"""Seconds to wait for another program that is writing."""
-ALREADY_COLLECTING = (
-    "another heliograph collects into it already; end that one, or give this one a store of its own with --store"
-)
-READERS_LAST = 30 * 24 * 3600
-"""Seconds until a reader of changes that does not move is forgotten, with what is kept for it."""
+"""Seconds to wait for another writer."""
+ALREADY_COLLECTING = "another collector is already using it; stop that one, or use another store with --store"
+READER_LIFETIME = 30 * 24 * 3600
+"""Seconds after which a reader that saves no position is removed, with the changes recorded for it."""
 _PAGE = 4096
-"""Rows or stretches of time read at once: streams hold no more than this in memory, and nothing open in between."""
+"""Rows or intervals per page of a stream, which bounds its memory; no cursor is open between pages."""
 
 _METRICS = dict.fromkeys(METRICS)
 _NAMES = tuple(METRICS)
@@ -38,20 +36,20 @@ _T = TypeVar("_T")
 
 
 class SqlStore(ABC):
-    """A store on SQL; see `Store` for what its methods promise."""
+    """An SQL store; see `Store` for the contract of its methods."""
 
     def __init__(self) -> None:
         self._ids: dict[Series, int] = {}
 
-    # What an engine adds.
+    # Provided by an engine.
 
     @abstractmethod
     def _run_locked(self, work: Callable[[], _T]) -> _T:
-        """Do this while no other thread works here, and turn what the database says into our own error."""
+        """Run a function while holding the thread lock; database errors become `StoreError`."""
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[None]:
-        """Keep all that is done inside, or nothing."""
+        """Commit everything that is done inside, or nothing."""
 
     @abstractmethod
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -59,35 +57,35 @@ class SqlStore(ABC):
 
     @abstractmethod
     def _upsert_rows(self, table: schema.SqlTable, rows: list[tuple[Any, ...]]) -> None:
-        """Write these rows, each unlike the row of its key or merged with it."""
+        """Insert these rows, or merge each with the row of the same key."""
 
     @abstractmethod
     def _lock_change_numbers(self) -> None:
-        """Let no other writer number its changes until this transaction ends."""
+        """Prevent other writers from numbering changes until this transaction ends."""
 
     @abstractmethod
     def _schema_version(self) -> int:
-        """Return the number of the schema, 0 if there is none."""
+        """Return the schema version, 0 for an empty database."""
 
     @abstractmethod
     def _set_schema_version(self, number: int) -> None:
-        """Keep the number of the schema."""
+        """Save the schema version."""
 
     @abstractmethod
     def _column_names(self, table: str) -> list[str]:
-        """Return the names of a table's columns."""
+        """Return the column names of a table."""
 
     @abstractmethod
     def size_bytes(self) -> int:
-        """Return how many bytes all of it takes."""
+        """Return the size of the store."""
 
     @abstractmethod
     def claim(self, accounts: Sequence[str]) -> None:
-        """Be the only collector of these accounts until closed."""
+        """Lock these accounts for this collector until the store is closed."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of file or connection."""
+        """Close the file or connection."""
 
     def __enter__(self) -> Self:
         return self
@@ -98,14 +96,14 @@ class SqlStore(ABC):
     # Schema.
 
     def _migrate(self, **words: str) -> None:
-        """Bring the tables up to date; a store that is needs no lock for it."""
+        """Update the schema; a current one needs no lock."""
         if self._schema_version() == len(schema.MIGRATIONS) and not self._missing():
             return
         with self._transaction():
             version = self._schema_version()
             if version > len(schema.MIGRATIONS):
-                known = f"schema {version}, and this one knows {len(schema.MIGRATIONS)}"
-                raise StoreError(f"a newer heliograph wrote it ({known}): update heliograph")
+                versions = f"schema {version}, and this one supports {len(schema.MIGRATIONS)}"
+                raise StoreError(f"a newer heliograph wrote it ({versions}): update heliograph")
             for step in schema.MIGRATIONS[version:]:
                 for statement in step:
                     self._run(statement.format(**words))
@@ -124,10 +122,10 @@ class SqlStore(ABC):
     # Writing.
 
     def write(self, batch: Batch) -> None:
-        """Keep the whole batch in one transaction."""
-        self._run_locked(lambda: self._keep(batch))
+        """Store a batch in one transaction."""
+        self._run_locked(lambda: self._write(batch))
 
-    def _keep(self, batch: Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         with self._transaction():
             new = self._new_ids(batch)
             ids = self._ids | new if new else self._ids
@@ -136,11 +134,11 @@ class SqlStore(ABC):
             for table, rows in _tables(batch, ids):
                 if rows:
                     self._upsert_rows(table, rows)
-            self._note_changes(batch, ids)
-        self._ids = ids  # not before: a transaction undone takes its series with it
+            self._record_changes(batch, ids)
+        self._ids = ids  # after the commit: a rollback removes new series
 
-    def _note_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
-        """Number what was written, where anybody reads it; last, since others wait for their numbers meanwhile."""
+    def _record_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
+        """Record the changes if there is a reader; last, because other writers wait for the lock."""
         if not batch.samples or not self._run(schema.SELECT_ANY_READER):
             return
         self._lock_change_numbers()
@@ -174,7 +172,7 @@ class SqlStore(ABC):
             since = rows[-1][0] + 1
 
     def series(self) -> tuple[SeriesInfo, ...]:
-        """Return every series there is."""
+        """Return all series."""
         return tuple(
             sorted((SeriesInfo(Series(*row[:3]), *row[3:]) for row in self._read(schema.SELECT_SERIES)), key=_of)
         )
@@ -189,18 +187,18 @@ class SqlStore(ABC):
     def samples(
         self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
     ) -> Iterator[StoredSample]:
-        """Return the samples from one moment up to another, oldest first, as a stream; with these metrics, or all."""
+        """Stream the samples, oldest first, with these metrics, default: all."""
         names = _NAMES if metrics is None else tuple(metrics)
         pages = self._pages(schema.select_samples(names), series, since, until)
         return chain.from_iterable(_entries(series, names, rows) for rows in pages)
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
-        """Return only when there were samples, oldest first, as a stream."""
+        """Stream the times of the samples, oldest first."""
         for rows in self._pages(schema.SELECT_SAMPLE_TIMES, series, since, until):
             yield from (moment for (moment,) in rows)
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
-        """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
+        """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
         statement = schema.select_buckets(metrics)
         ((first, last),) = self._read(schema.SELECT_BOUNDS, (*series, since, until))
         if first is None:
@@ -212,55 +210,55 @@ class SqlStore(ABC):
                 yield Bucket(start + number * seconds, size, mean, low, high)
 
     def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
-        """Return the days from the first to the last, both included; with these energies, or all."""
+        """Return the days from `first` to `last`, both included, with these energies, default: all."""
         names = ENERGIES if energies is None else tuple(energies)
         rows = self._read(schema.select_days(names), (*series, first.isoformat(), last.isoformat()))
         return tuple(_days(series, names, rows))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
-        """Return what was not believed in this time, oldest first."""
+        """Return the rejected values, oldest first."""
         return tuple(Repair(series, *row) for row in self._read(schema.SELECT_REPAIRS, (*series, since, until)))
 
     def counters(self, series: Series) -> Mapping[str, Any]:
-        """Return the memory of the counters; empty before the first sample."""
+        """Return the state of the energy counters; empty before the first sample."""
         for (state,) in self._read(schema.SELECT_COUNTER_STATE, series):
             return dict(json.loads(state))
         return {}
 
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
-        """Return what was written after a change of this number, oldest first."""
+        """Return the changes with a number above `after`, oldest first."""
         rows = self._read(schema.SELECT_CHANGES, (after, limit))
         return tuple(SeriesChange(row[0], Series(*row[1:4]), *row[4:]) for row in rows)
 
     def newest_change(self) -> int:
-        """Return the number of the newest change there was."""
+        """Return the number of the newest change."""
         return int(self._read(schema.SELECT_NEWEST_CHANGE)[0][0])
 
     def reader_position(self, name: str) -> int | None:
-        """Return the number a reader of changes has come to."""
+        """Return the number of the last change a reader has processed."""
         for (number,) in self._read(schema.SELECT_READER, (name,)):
             return int(number)
         return None
 
     def save_reader_position(self, name: str, number: int, now: int) -> None:
-        """Keep how far a reader has come, and let go of what every reader is past."""
+        """Save a reader's position, and delete the changes that every reader has processed."""
 
-        def moved() -> None:
+        def save() -> None:
             with self._transaction():
-                self._run(schema.DELETE_STALE_READERS, (now - READERS_LAST,))
+                self._run(schema.DELETE_STALE_READERS, (now - READER_LIFETIME,))
                 self._run(schema.UPSERT_READER, (name, number, now))
                 self._run(schema.DELETE_CONSUMED_CHANGES)
 
-        self._run_locked(moved)
+        self._run_locked(save)
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
-        """Return what the cloud was asked of the past, by period."""
+        """Return the history queries by period."""
         rows = self._read(schema.SELECT_QUERIES, (*series, span))
         return {period: QueryRecord(series, span, period, outcome, asked_at) for period, outcome, asked_at in rows}
 
 
 def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.SqlTable, list[tuple[Any, ...]]]]:
-    """Yield the rows of a batch by table, columns in the table's order."""
+    """Yield the rows of a batch per table, in the order of the table's columns."""
     yield (
         schema.SAMPLE_TABLE,
         [
@@ -302,24 +300,24 @@ def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tup
 
 
 def _clean(text: str | None) -> str | None:
-    """Make a cloud's text fit for any database: half characters and zeros are replaced."""
+    """Replace characters that a database rejects: lone surrogates and NUL."""
     return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-class _Words(dict[str, _T]):
-    """What a word in the database stands for."""
+class _EnumLookup(dict[str, _T]):
+    """Enum members by their stored value; raises `StoreError` for an unknown one."""
 
     def __missing__(self, word: str) -> _T:
-        raise StoreError(f"the store holds a word this version does not know: {word!r}")
+        raise StoreError(f"the store contains a value this version does not know: {word!r}")
 
 
-# Looked up, not called: making an enumeration's member from its word is ten times as slow.
-_QUALITY = _Words({one.value: one for one in Quality})
-_STATUS: _Words[Status | None] = _Words({one.value: one for one in Status})
+# A dict lookup is ten times as fast as calling the enum.
+_QUALITY = _EnumLookup({one.value: one for one in Quality})
+_STATUS: _EnumLookup[Status | None] = _EnumLookup({one.value: one for one in Status})
 _STATUS[None] = None  # type: ignore[index]
 
 
-# A list at once and `_make`: three times as fast as one row after another.
+# A list comprehension with `_make` is three times as fast as creating row by row.
 
 
 def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[StoredSample]:

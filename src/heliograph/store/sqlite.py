@@ -1,4 +1,4 @@
-"""The store in one SQLite file, as every home has it: written by one program, read by any number meanwhile."""
+"""The store in one SQLite file: written by one program, read by any number at the same time."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _ADVICE = {
-    sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was kept, so try again",
-    sqlite3.SQLITE_FULL: "nothing of this write was kept; make room and try again",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: keep it, save what is readable with `sqlite3 FILE .recover`, "
-    "or move it away to begin a new one",
-    sqlite3.SQLITE_NOTADB: "it is not a store of heliograph: name another file, or move this one away",
+    sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
+    sqlite3.SQLITE_FULL: "nothing of this write was stored; free disk space and try again",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: keep a copy, recover what is readable with `sqlite3 FILE .recover`, "
+    "or move it away to start a new one",
+    sqlite3.SQLITE_NOTADB: "it is not a store of heliograph: use another file, or move this one away",
 }
 
 
 class SqliteStore(SqlStore):
-    """All samples of all series in one file, readable by its owner only."""
+    """A store in one file, readable by its owner only."""
 
     def __init__(self, path: Path, *, patience: float = LOCK_TIMEOUT) -> None:
-        """Open the file, or make it; `patience` is how many seconds to wait for another program that writes."""
+        """Open or create the file; `patience` is the number of seconds to wait for another writer."""
         super().__init__()
         self.path = path
         self._lock = RLock()
         self._claim: BaseFileLock | None = None
         self._patience = patience
-        with _one_line(path):
+        with _store_errors(path):
             self._open()
 
     def _open(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made here, before SQLite does it with everybody's permissions; its -wal and -shm take after it. A file that is
-        # there is not even opened: closing it would let go of the locks this process holds on it (POSIX).
+        # Created here, because SQLite would make it readable by others; -wal and -shm inherit its permissions. An
+        # existing file is not opened: closing it would release the locks this process holds on it (POSIX).
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        # Looked at before it is opened: a file put there between the two is noticed at the next question.
+        # Read before the file is opened: a file replaced in between is noticed at the next access.
         self._file = _identity(self.path)
         self._database = sqlite3.connect(
             self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         try:
             self._run("PRAGMA journal_mode = WAL")
-            # A program that is killed loses nothing it committed; a power cut loses at most the last commits, whole.
+            # A killed program loses no commit; a power failure loses at most the last commits, each completely.
             self._run("PRAGMA synchronous = NORMAL")
             self._migrate(identity="INTEGER PRIMARY KEY", clustered="WITHOUT ROWID")
         except BaseException:
@@ -67,18 +67,18 @@ class SqliteStore(SqlStore):
             raise
 
     def _run_locked(self, work: Callable[[], _T]) -> _T:
-        with self._lock, _one_line(self.path):
-            self._follow()
+        with self._lock, _store_errors(self.path):
+            self._reopen_if_replaced()
             return work()
 
-    def _follow(self) -> None:
-        """Go on with the file that stands here now, as when a backup was put back; what is gone is not made anew.
+    def _reopen_if_replaced(self) -> None:
+        """Reopen the file if it was replaced, for example by a backup; raise `StoreError` if it was deleted.
 
-        What is open stays readable and writable when it is deleted, and is lost with the last who has it open.
+        An open file stays readable and writable after its deletion, but its data is lost when it is closed.
         """
         found = _identity(self.path)
         if found is None:
-            raise StoreError("the file is gone: put it back, or start again to begin a new one")
+            raise StoreError("the file was deleted: restore it, or restart to create a new one")
         if found != self._file:
             self._database.close()
             self._ids = {}
@@ -91,7 +91,7 @@ class SqliteStore(SqlStore):
             yield
             self._run("COMMIT")
         except BaseException:
-            if self._database.in_transaction:  # a full disk has already rolled back by itself
+            if self._database.in_transaction:  # false after SQLite rolled back by itself (disk full)
                 self._run("ROLLBACK")
             raise
 
@@ -99,7 +99,7 @@ class SqliteStore(SqlStore):
         return self._database.execute(statement, values).fetchall()
 
     def _lock_change_numbers(self) -> None:
-        """Do nothing: a file has one writer at a time."""
+        """Do nothing: SQLite allows one writer at a time."""
 
     def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
         self._database.executemany(insert_row_sql(table), rows)
@@ -114,17 +114,17 @@ class SqliteStore(SqlStore):
         return [name for (name,) in self._run("SELECT name FROM pragma_table_info(?)", (table,))]
 
     def size_bytes(self) -> int:
-        """Return how many bytes the file's pages take, with those that are not in it yet."""
+        """Return the size of all pages, including those still in the write-ahead log."""
         return int(self._read("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0])
 
     def claim(self, accounts: Sequence[str]) -> None:
-        """Be the only collector into this file until closed."""
-        self._run_locked(self._take)
+        """Lock the file for this collector until the store is closed."""
+        self._run_locked(self._lock_for_collector)
 
-    def _take(self) -> None:
-        from filelock import Timeout  # noqa: PLC0415 - who only reads needs none
+    def _lock_for_collector(self) -> None:
+        from filelock import Timeout  # noqa: PLC0415 - needed by collectors only
 
-        # A file of its own: whoever lets go of one that SQLite has open, lets go of SQLite's locks as well (POSIX).
+        # A separate file: closing one that SQLite has open would release SQLite's locks as well (POSIX).
         lock = files.file_lock(self.path.with_name(f"{self.path.name}.collector"))
         try:
             lock.acquire(timeout=0)
@@ -140,7 +140,7 @@ class SqliteStore(SqlStore):
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from any other that ever had its name; None where there is none."""
+    """Return device and inode of a file, which change when it is replaced; None if there is no file."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -149,17 +149,17 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn what the database or the disk says into our own error, which names the file and what to do."""
+def _store_errors(path: Path) -> Iterator[None]:
+    """Convert errors of database and disk to `StoreError`, with the path and advice."""
     try:
         yield
     except StoreError as error:
         raise StoreError(f"{path}: {error}") from None
     except sqlite3.Error as error:
-        # The lower byte is the kind of error; the rest says more than anyone can use.
+        # The lower byte is the primary error code.
         advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         raise StoreError(f"{path}: {error}" + (f" ({advice})" if advice else "")) from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
     except (OverflowError, UnicodeError) as error:
-        raise StoreError(f"{path}: a value that no database takes: {error}") from error
+        raise StoreError(f"{path}: a value that cannot be stored: {error}") from error

@@ -1,4 +1,4 @@
-"""A store on a thread of its own, so that whoever asks it waits for no disk and no other."""
+"""A store on a worker thread, so that no event loop waits for disk or database, and a writer that buffers batches."""
 
 from __future__ import annotations
 
@@ -16,24 +16,33 @@ if TYPE_CHECKING:
 
     from heliograph.store.base import Batch, Store
 
-
 T = TypeVar("T")
+
+MAX_PENDING = 20_000
+"""Batches in memory while the store is unavailable: about two days of a hundred accounts."""
+RETRY_SECONDS = 60.0
+"""Seconds between retries while the store is unavailable; in real time, independent of the collector's clock."""
+
+_log = logging.getLogger(__name__)
 
 
 class StoreThread:
-    """Opens its store when it is first asked something; questions are answered one by one, in their order."""
+    """Opens the store on first use and runs functions on its thread, one at a time and in order."""
 
-    def __init__(self, opened: Callable[[], Store]) -> None:
-        self._open = opened
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self._open = open_store
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
 
-    async def run(self, question: Callable[[Store], T]) -> T:
-        """Ask the store something; raises `StoreError`, also when it cannot be opened, and opens it anew next time."""
-        return await self._run_on_thread(lambda: question(self._get_store()))
+    async def run(self, function: Callable[[Store], T]) -> T:
+        """Call a function with the store and return its result.
+
+        Raises `StoreError`, also if the store cannot be opened; the next call opens it again.
+        """
+        return await self._run_on_thread(lambda: function(self._get_store()))
 
     async def close(self) -> None:
-        """Answer what was asked, and let go of store and thread."""
+        """Wait for pending calls, then close the store and end the thread."""
         await self._run_on_thread(self._close_store)
         self._thread.shutdown(wait=False)
 
@@ -51,69 +60,61 @@ class StoreThread:
             self._store = None
 
 
-MAX_PENDING = 20_000
-"""Batches in memory while the store is away: about two days of a hundred accounts."""
-RETRY_SECONDS = 60.0
-"""Seconds until a store that is away is tried again by itself; in real time, whatever clock polls go by."""
-
-_log = logging.getLogger(__name__)
-
-
 class BufferedWriter(StoreThread):
-    """Writes batches in their order; a store that fails is tried again before each newer batch, and every minute."""
+    """Writes batches in order; while the store fails, keeps them in memory and retries every minute."""
 
-    def __init__(self, opened: Callable[[], Store]) -> None:
-        super().__init__(opened)
-        self._held: deque[Batch] = deque(maxlen=MAX_PENDING)
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        super().__init__(open_store)
+        self._pending: deque[Batch] = deque(maxlen=MAX_PENDING)
         self._retry: asyncio.Task[None] | None = None
         self.store_error: StoreError | None = None
-        """Why the store is away, while it is."""
+        """Why the store is unavailable; None while it works."""
 
     @property
     def pending(self) -> int:
-        """How many batches wait for the store."""
-        return len(self._held)
+        """The number of batches that are not written yet."""
+        return len(self._pending)
 
     async def write(self, batch: Batch) -> bool:
-        """Write a batch and all that were held back; return whether everything is kept now."""
-        if len(self._held) == MAX_PENDING:
-            _log.error(LogEvent("lost", batches=1, why="the store has been away for too long"))
-        self._held.append(batch)
-        kept = await self.flush()
-        if not kept and self._retry is None:
-            self._retry = asyncio.create_task(self._try_again())
-        return kept
+        """Write a batch after all pending ones; return whether everything is stored now."""
+        if len(self._pending) == MAX_PENDING:
+            _log.error(LogEvent("data.lost", batches=1, why="the store has been unavailable for too long"))
+        self._pending.append(batch)
+        saved = await self.flush()
+        if not saved and self._retry is None:
+            self._retry = asyncio.create_task(self._retry_until_saved())
+        return saved
 
     async def flush(self) -> bool:
-        """Try again to write what is held back."""
-        return await self._run_on_thread(self._write_held)
+        """Write the pending batches; return whether all are stored."""
+        return await self._run_on_thread(self._write_pending)
 
     async def finish(self) -> bool:
-        """Write what is held back, let go of the store, and return whether everything is kept."""
+        """Write the pending batches, close the store, and return whether everything is stored."""
         if self._retry is not None:
             self._retry.cancel()
-        kept = await self.flush() if self._held else True
+        saved = await self.flush() if self._pending else True
         await self.close()
-        return kept
+        return saved
 
-    async def _try_again(self) -> None:
-        while self._held:
+    async def _retry_until_saved(self) -> None:
+        while self._pending:
             await asyncio.sleep(RETRY_SECONDS)
             await self.flush()
         self._retry = None
 
-    def _write_held(self) -> bool:
+    def _write_pending(self) -> bool:
         try:
             store = self._get_store()
-            while self._held:
-                store.write(self._held[0])
-                self._held.popleft()
+            while self._pending:
+                store.write(self._pending[0])
+                self._pending.popleft()
         except StoreError as error:
             if self.store_error is None:
-                _log.warning(LogEvent("store away", batches=len(self._held), why=error))
+                _log.warning(LogEvent("store.unavailable", batches=len(self._pending), why=error))
             self.store_error = error
             return False
         if self.store_error is not None:
-            _log.warning(LogEvent("store back"))
+            _log.warning(LogEvent("store.recovered"))
             self.store_error = None
         return True

@@ -1,1 +1,57 @@
-"""One folder per cloud. A cloud's own words live in its folder and nowhere else; clouds never import each other."""
+"""The vendors: one folder per vendor API, and the registry of all of them. Vendors never import each other."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from heliograph.vendors.base import VendorInfo
+
+if TYPE_CHECKING:
+    from heliograph.vendors.base import AsyncSolarClient, SolarClient, VendorDiagnostics
+    from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
+    from heliograph.vendors.goodwe import diagnostics as goodwe_diagnostics
+    from heliograph.vendors.growatt import AsyncGrowatt, Growatt
+    from heliograph.vendors.growatt import diagnostics as growatt_diagnostics
+
+    def _clients(growatt: Growatt, goodwe: GoodWe) -> SolarClient:
+        return growatt or goodwe  # the type checker compares every vendor with the contract
+
+    def _async_clients(growatt: AsyncGrowatt, goodwe: AsyncGoodWe) -> AsyncSolarClient:
+        return growatt or goodwe
+
+    _diagnostics: tuple[VendorDiagnostics, ...] = (growatt_diagnostics, goodwe_diagnostics)
+
+__all__ = ["VENDORS", "VendorInfo"]
+
+# Quirk: accounts that are polled more often are blocked. Growatt's values change every 3 minutes, and noah-mqtt went to
+# 180 s after bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
+# (goodwe-sems-home-assistant #75).
+VENDORS = {
+    "growatt": VendorInfo(
+        name="growatt",
+        title="Growatt",
+        client="heliograph.vendors.growatt:Growatt",
+        async_client="heliograph.vendors.growatt:AsyncGrowatt",
+        settings="heliograph.vendors.growatt.settings",
+        diagnostics="heliograph.vendors.growatt.diagnostics",
+        emulator="heliograph.emulator.clouds.growatt",
+        regions=("eu", "us", "cn", "au", "smten", "atess", "mobile-eu", "mobile-us", "mobile-cn", "mobile-au"),
+        min_interval=timedelta(minutes=3),
+        min_interval_reason="its values change no faster, and faster polling gets accounts blocked",
+        fixed_utc_offset=True,
+    ),
+    "goodwe": VendorInfo(
+        name="goodwe",
+        title="GoodWe",
+        client="heliograph.vendors.goodwe:GoodWe",
+        async_client="heliograph.vendors.goodwe:AsyncGoodWe",
+        settings="heliograph.vendors.goodwe.settings",
+        diagnostics="heliograph.vendors.goodwe.diagnostics",
+        emulator="heliograph.emulator.clouds.goodwe",
+        regions=("global", "eu", "us", "au", "hk", "cn"),
+        min_interval=timedelta(minutes=1),
+        min_interval_reason="inverters upload every five minutes, and faster polling gets accounts blocked",
+    ),
+}
+"""All vendors by name, in the order of menus and of emulated accounts."""

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS
 from heliograph.cli.options import add_command
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,7 +31,7 @@ _EXAMPLES = """\
 def add_doctor(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "doctor", _EXAMPLES, doctor)
-    parser.add_argument("vendor", choices=CLIENTS, nargs="?", help="the accounts of this cloud only")
+    parser.add_argument("vendor", choices=tuple(VENDORS), nargs="?", help="the accounts of this cloud only")
     parser.add_argument("--try", action="store_true", dest="tried", help="ask the cloud, with the stored session only")
     parser.add_argument("--bundle", metavar="FILE", type=Path, help="write it all, masked, for a public issue")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from heliograph.cli.clients import create_client
@@ -15,6 +14,7 @@ from heliograph.client import TIMEOUT, BlockingClient
 from heliograph.core.session import Session
 from heliograph.errors import ConfigError
 from heliograph.keeper import policy
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class AccountDiagnosis:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.vendor: Any = import_module(f"heliograph.vendors.{account.vendor}.diagnostics")
+        self.vendor = VENDORS[account.vendor].diagnostics_module()
         usual = create_client(account, interactive=True)
         self.guard = usual.guard
         # Without anybody's name and password no login can be sent, whatever the cloud answers.

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from heliograph.cli.doctor.account import LOCAL_HOSTS
 from heliograph.cli.doctor.result import format_section
-from heliograph.config import VENDORS
 from heliograph.core.files import config_path, data_folder
 from heliograph.core.redact import MASK, SecretMasker, mask_secrets
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -1,0 +1,201 @@
+"""The contract of a vendor: what its clients and diagnostics offer, and the registry row that describes it.
+
+The collector, the settings API and the command line use a client through `SolarClient` or `AsyncSolarClient` only; a
+vendor may offer any number of further calls. docs/add-a-vendor.md builds one step by step.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import date, timedelta, tzinfo
+
+    from heliograph.core.endpoint import Flow
+    from heliograph.core.protocol import VendorProtocol
+    from heliograph.core.redact import Secret
+    from heliograph.core.session import Request, Session
+    from heliograph.keeper import Budget, Keeper, Limits
+    from heliograph.keeper.guard import AccountGuard
+    from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+    from heliograph.settings.definition import Setting, Values
+
+
+class BaseSolarClient(Protocol):
+    """What blocking and async clients have in common; nothing here sends a request."""
+
+    default_limits: ClassVar[Limits]
+    """What the vendor API allows within 24 hours."""
+
+    def __init__(
+        self,
+        username: str,
+        password: str | Secret,
+        *,
+        server: str = "",
+        zone: tzinfo | str | None = None,
+        timeout: float = ...,
+        allow_commands: bool = False,
+        keeper: Keeper | None = ...,
+        limits: Limits | None = None,
+        interactive: bool | None = None,
+        self_throttled: bool = False,
+    ) -> None:
+        """Create a client of one account."""
+
+    @staticmethod
+    def resolve_server(server: str) -> str:
+        """Return the URL of a region's name or an address; of the default server for an empty text."""
+
+    @property
+    def cloud(self) -> Callable[..., VendorProtocol]:
+        """The class of the vendor API's protocol."""
+
+    @property
+    def session(self) -> Session:
+        """The account's session."""
+
+    @property
+    def allow_commands(self) -> bool:
+        """Whether this client may change settings."""
+
+    @property
+    def guard(self) -> AccountGuard:
+        """The account's rate limiter; raises `ConfigError` for a client without keeper."""
+
+    @property
+    def budget(self) -> Budget:
+        """Used and remaining requests of the account, and its current back-off."""
+
+    def free_at(self, requests: int) -> float:
+        """Return when so many requests may be sent, in epoch seconds."""
+
+    def settings_of(self, device: Device) -> tuple[Setting, ...]:
+        """Return the settings of a device; empty for a family without any."""
+
+
+class SolarClient(BaseSolarClient, Protocol):
+    """A blocking client of one account."""
+
+    def log_in(self) -> None:
+        """Log in now, even if a session is stored."""
+
+    def forget(self) -> None:
+        """Delete the stored session."""
+
+    def plants(self) -> tuple[Plant, ...]:
+        """Fetch the plants of the account."""
+
+    def snapshot(self, plant_id: str) -> Snapshot:
+        """Fetch the current values of one plant."""
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Fetch the current values of every plant."""
+
+    def day_curve(self, plant_id: str, day: date | str) -> tuple[Sample, ...]:
+        """Fetch the samples of one day."""
+
+    def period_energies(self, plant_id: str, period: str = "") -> tuple[PeriodEnergy, ...]:
+        """Fetch the energies of the days of a month, the months of a year, or of all years."""
+
+    def first_day(self, plant_id: str) -> date | None:
+        """Fetch the first day with data; None if the vendor API does not report it."""
+
+    def history_cost(self, plant_id: str) -> HistoryCost:
+        """Fetch or return the number of requests that each kind of history query takes."""
+
+    def read_settings(self, device: Device) -> Mapping[str, Values | None]:
+        """Fetch the current values of a device's settings; None for a setting that cannot be read."""
+
+    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> None:
+        """Send one command, once; the client must have `allow_commands`."""
+
+
+class AsyncSolarClient(BaseSolarClient, Protocol):
+    """An async client of one account: the same methods, awaited."""
+
+    def log_in(self) -> Awaitable[None]: ...
+    def forget(self) -> Awaitable[None]: ...
+    def plants(self) -> Awaitable[tuple[Plant, ...]]: ...
+    def snapshot(self, plant_id: str) -> Awaitable[Snapshot]: ...
+    def snapshots(self) -> Awaitable[tuple[Snapshot, ...]]: ...
+    def day_curve(self, plant_id: str, day: date | str) -> Awaitable[tuple[Sample, ...]]: ...
+    def period_energies(self, plant_id: str, period: str = "") -> Awaitable[tuple[PeriodEnergy, ...]]: ...
+    def first_day(self, plant_id: str) -> Awaitable[date | None]: ...
+    def history_cost(self, plant_id: str) -> Awaitable[HistoryCost]: ...
+    def read_settings(self, device: Device) -> Awaitable[Mapping[str, Values | None]]: ...
+    def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> Awaitable[None]: ...
+
+
+class VendorDiagnostics(Protocol):
+    """The diagnostics module of a vendor, for `heliograph doctor`."""
+
+    @property
+    def summary(self) -> Callable[[Session], list[tuple[str, str]]]:
+        """Return (label, text) rows about the account; nothing is sent."""
+
+    @property
+    def history(self) -> Callable[[Session], tuple[str, ...]]:
+        """Return the steps that led to the current state, oldest first."""
+
+    @property
+    def is_known_server(self) -> Callable[[str], bool]:
+        """Return whether a URL belongs to the vendor."""
+
+    @property
+    def ping_requests(self) -> Callable[[Session], tuple[Request, ...]]:
+        """Return requests that show whether the servers respond; they contain no credentials."""
+
+    @property
+    def probe(self) -> Callable[[Session], Flow[Any]]:
+        """Return one cheap call that succeeds only with a valid session."""
+
+
+class VendorInfo(NamedTuple):
+    """One row of the registry; modules and classes are named as "module" or "module:name" and imported on use."""
+
+    name: str
+    title: str
+    client: str
+    async_client: str
+    settings: str
+    """The module of the settings catalogue; its `names()` returns all setting names."""
+    diagnostics: str
+    emulator: str
+    """The module whose `EMULATION` emulates the vendor API."""
+    regions: tuple[str, ...]
+    """The names accepted as `server`, the default one first."""
+    min_interval: timedelta
+    """The shortest polling interval, and why it is not shorter."""
+    min_interval_reason: str
+    fixed_utc_offset: bool = False
+    """Whether the vendor API reports one UTC offset all year, so that the user should configure a time zone."""
+
+    def client_class(self) -> type[SolarClient]:
+        """Import the blocking client."""
+        found: type[SolarClient] = load(self.client)
+        return found
+
+    def async_client_class(self) -> type[AsyncSolarClient]:
+        """Import the async client."""
+        found: type[AsyncSolarClient] = load(self.async_client)
+        return found
+
+    def setting_names(self) -> tuple[str, ...]:
+        """Import the settings catalogue and return the names of all settings."""
+        found: tuple[str, ...] = load(self.settings).names()
+        return found
+
+    def diagnostics_module(self) -> VendorDiagnostics:
+        """Import the diagnostics."""
+        found: VendorDiagnostics = load(self.diagnostics)
+        return found
+
+
+def load(path: str) -> Any:
+    """Import "module" or "module:name" and return it."""
+    module, _, name = path.partition(":")
+    found = import_module(module)
+    return getattr(found, name) if name else found
