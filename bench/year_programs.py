@@ -57,9 +57,9 @@ class Healed(GapFiller):
         super().__init__(*arguments)
         self.questions = Counter()
 
-    async def ask(self, client, question, plant, memories) -> bool:
-        self.questions[question.span] += 1
-        return await super().ask(client, question, plant, memories)
+    async def run(self, client, query, plant, states) -> bool:
+        self.questions[query.span] += 1
+        return await super().run(client, query, plant, states)
 
 
 def lives(world: World, folder: Path, days: float, interval: float | None = None) -> Counter[str]:

@@ -138,7 +138,7 @@ def test_a_parquet_column_has_one_clock(home, say):
         store.write(Batch(series_info=[SeriesInfo(BARN, "Barn", None, "UTC+05:30")]))
     code, _, err = say("--format", "parquet", "--time", "local")
     assert code == 2
-    assert "these plants live by different clocks (Europe/Berlin, UTC+05:30)" in err
+    assert "these plants have different time zones (Europe/Berlin, UTC+05:30)" in err
     assert say("--format", "parquet", "--time", "utc")[0] == 0
     code, out, _ = say("--format", "parquet", "--time", "local", "--plant", "Barn")
     assert (code, pq.read_table(io.BytesIO(out)).num_rows) == (0, 0)
@@ -260,14 +260,14 @@ def test_days_of_which_nothing_is_known_are_a_head_and_a_word(say):
     assert code == 0
     assert table(out) == []
     assert out.startswith(b"time_utc,")
-    assert err == "heliograph: nothing is known of these days\n"
+    assert err == "heliograph: no data for these days\n"
 
 
 def test_parquet_is_not_written_to_a_terminal(say, monkeypatch):
     monkeypatch.setattr(exporting.sys.stdout, "isatty", lambda: True, raising=False)
     code, out, err = say("--format", "parquet")
     assert (code, out) == (2, b"")
-    assert "Parquet is nothing for a terminal" in err
+    assert "Parquet cannot be written to a terminal" in err
 
 
 def test_twice_the_rows_take_no_more_memory(tmp_path):

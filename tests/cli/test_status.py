@@ -10,6 +10,7 @@ import pytest
 
 from heliograph.cli.main import run
 from heliograph.cli.timefmt import format_local_time
+from heliograph.current import CurrentState
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
 from heliograph.store.base import Batch, SeriesInfo
@@ -64,14 +65,15 @@ def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
     remembered(spent=[[NOW - 23 * 3600, 143]], logins=[opened], opened_at=opened, last_login=opened)
     _, out, _ = told(capsys)
     assert out == (
-        f"growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, session 6 h old, last login {shown(opened)}\n"
+        f"growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, logged in 6 h ago, last login {shown(opened)}\n"
     )
 
 
 def test_what_is_used_up_says_when_more_is_free(capsys):
     remembered(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
     _, out, _ = told(capsys)
-    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next free {shown(NOW - 3600 + 300 + 86_400)}," in out
+    free = shown(NOW - 3600 + 300 + 86_400)
+    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next request at {free}," in out
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,8 @@ def test_what_is_used_up_says_when_more_is_free(capsys):
     [
         ("locked", "locked until"),
         ("blocked", "blocked until"),
-        ("throttled", "nothing is sent until"),
-        ("unreachable", "not tried again until"),
+        ("throttled", "no requests until"),
+        ("unreachable", "next attempt at"),
     ],
 )
 def test_a_pause_says_why_and_until_when(capsys, kind, begins):
@@ -99,7 +101,7 @@ def test_a_refused_password_says_what_to_do(capsys):
     remembered(refused_at=NOW - 60)
     code, out, _ = told(capsys)
     assert code == 0
-    says = f"  password refused {shown(NOW - 60)}, and not tried again; run: heliograph login growatt"
+    says = f"  password refused {shown(NOW - 60)}, not retried; run: heliograph login growatt"
     assert out.splitlines()[1:] == [says]
     (row,) = json.loads(told(capsys, "--json")[1])["accounts"]
     assert datetime.fromisoformat(row["refused_at"]).timestamp() == int(NOW - 60)
@@ -159,7 +161,7 @@ def kept(where, age, **values):
     [
         (240, {}, "live, last sample 4 min old"),
         (2400, {"battery_soc": 50.0}, "late, last sample 40 min old"),
-        (9 * 3600, {"battery_soc": 50.0}, "offline, though it should be heard, last sample 9 h old"),
+        (9 * 3600, {"battery_soc": 50.0}, "offline (unexpected), last sample 9 h old"),
     ],
 )
 def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, values, says):
@@ -170,6 +172,18 @@ def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, valu
     assert code == 0
     assert store.startswith(f"store {where}: 12 samples, 0.")
     assert plant == f"  Sun House (growatt 11): {says}, 12 samples"
+
+
+def test_status_and_page_report_the_same_freshness_after_a_change_of_the_upload_interval(capsys, tmp_path):
+    """A datalogger changed from 5 to 15 minutes a day ago; its last sample is 30 minutes old."""
+    where, day, newest = tmp_path / "samples.sqlite", 24 * 3600, int(NOW) - 1800
+    times = [*range(newest - 10 * day, newest - day, 300), *range(newest - day, newest + 1, 900)]
+    samples = [SAMPLE._replace(measured_at=at, values={"battery_soc": 50.0}) for at in times]
+    with open_store(where) as store:
+        store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
+        (plant,) = CurrentState(store).plants(int(NOW))
+    (row,) = json.loads(told(capsys, "--json", "--store", str(where))[1])["store"]["plants"]
+    assert (row["freshness"], row["samples"]) == (plant.freshness, len(times)) == ("live", len(times))
 
 
 def test_the_store_is_there_as_data_of_either_engine(capsys, place):

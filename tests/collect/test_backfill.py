@@ -297,7 +297,7 @@ def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world
     assert max(used) == 18
     waits = [one for one in news if one.until]
     estimate = news[0].days_to_go
-    assert waits[0].reason == "the budget of these 24 hours is used"
+    assert waits[0].reason == "the daily request budget is used"
     assert len(waits) - 1 <= estimate <= len(waits) + 1
     assert [one.days_left for one in news] == sorted((one.days_left for one in news), reverse=True)
 
@@ -567,9 +567,7 @@ def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(h
     assert err.count(warning) == 1
     assert err.index(warning) < err.index("heliograph: home: 0 of 40 days, ")
     assert run(words) == 0
-    assert "home: nothing was asked, the budget of these 24 hours is used: run the same again after" in (
-        capsys.readouterr().out
-    )
+    assert "home: nothing was requested, the daily request budget is used; rerun after" in (capsys.readouterr().out)
 
 
 def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
@@ -584,7 +582,7 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     with show_progress() as tell:
-        tell(BackfillProgress("home", until=NOW, reason="the budget of these 24 hours is used"))
+        tell(BackfillProgress("home", until=NOW, reason="the daily request budget is used"))
         tell(
             BackfillProgress(
                 "home",
@@ -598,7 +596,7 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
             )
         )
     shown_text = screen.getvalue()
-    assert "home: the budget of these 24 hours is used" in shown_text
+    assert "home: the daily request budget is used" in shown_text
     assert "home: up to 4 of 5 requests a day go to the past" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
@@ -635,7 +633,7 @@ def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "are left" in out
+    assert "days remaining" in out
     assert "Traceback" not in err
 
 
@@ -661,5 +659,5 @@ def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
         finally:
             await writer.finish()
 
-    with pytest.raises(ConfigError, match="which clock plant 11 lives by; write timezone"):
+    with pytest.raises(ConfigError, match="the time zone of plant 11 is unknown; set timezone"):
         asyncio.run(act())

@@ -94,7 +94,7 @@ def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_
     pace, plants = PollPolicy(180.0, interval), account["plants"][:1]
     _, (worker,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
     events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, LogEvent)]
-    told = [facts for facts in events if facts["event"] == "slower"]
+    told = [facts for facts in events if facts["event"] == "poll.interval_extended"]
     assert len(told) == warns
     for facts in told:
         assert (facts["account"], facts["interval"]) == (worker.progress.name, 180.0)
@@ -253,5 +253,5 @@ def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_
     finally:
         log.removeHandler(handler)
     (line,) = capsys.readouterr().err.splitlines()
-    assert " error event=mistake account=home error=ZeroDivisionError where=" in line
+    assert " error event=internal.error account=home error=ZeroDivisionError where=" in line
     assert "s3cret" not in line

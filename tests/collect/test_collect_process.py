@@ -114,29 +114,29 @@ def told(program, signum, seconds=20.0):
 def test_one_look_at_every_account_is_kept_and_told_line_by_line(clouds):
     said = clouds.run("--once").splitlines()
     assert [line.split(" ", 2)[1:] for line in said[:1]] == [
-        ["info", f"event=collecting accounts=2 store={clouds.store}"]
+        ["info", f"event=collector.started accounts=2 store={clouds.store}"]
     ]
-    polled = [line for line in said if "event=polled" in line]
+    polled = [line for line in said if "event=poll.done" in line]
     assert len(polled) == 2
-    assert all("kept=true" in line for line in polled)
+    assert all("saved=true" in line for line in polled)
     for account in clouds.accounts:
         assert [len(found) >= 1 for found in clouds.moments(account)] == [True] * len(account["plants"])
 
 
 def test_events_come_as_json_where_programs_read_them(clouds):
-    events = [json.loads(line) for line in clouds.run("--once", "--no-heal", "--log", "json").splitlines()]
-    assert {one["event"] for one in events} == {"collecting", "no-zone", "polled"}
+    events = [json.loads(line) for line in clouds.run("--once", "--no-backfill", "--log", "json").splitlines()]
+    assert {one["event"] for one in events} == {"collector.started", "timezone.missing", "poll.done"}
     assert all(datetime.fromisoformat(one["at"]).utcoffset() == timedelta() for one in events)
-    (growatt,) = (one for one in events if one["event"] == "polled" and one["account"] == "growatt")
-    assert growatt["kept"] is True
+    (growatt,) = (one for one in events if one["event"] == "poll.done" and one["account"] == "growatt")
+    assert growatt["saved"] is True
     assert growatt["plants"] == len(clouds.accounts[0]["plants"])
 
 
 def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clouds):
     growatt, goodwe = clouds.accounts
     clouds.configure(growatt | {"password": "not-this-one"}, goodwe)
-    said = clouds.run("--once", "--no-heal", code=1)
-    (line,) = (line for line in said.splitlines() if "event=failed" in line)
+    said = clouds.run("--once", "--no-backfill", code=1)
+    (line,) = (line for line in said.splitlines() if "event=poll.failed" in line)
     assert "account=growatt error=InvalidCredentials" in line
     assert "not-this-one" not in said
     assert all(clouds.moments(goodwe))
@@ -146,8 +146,8 @@ def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clo
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_ends_at_once_and_has_kept_everything(clouds, signum):
     program = clouds.start()
-    until(program, "event=polled")
-    until(program, "event=polled")
+    until(program, "event=poll.done")
+    until(program, "event=poll.done")
     assert told(program, signum)[0] == 0
     for account in clouds.accounts:
         assert all(clouds.moments(account))
@@ -156,48 +156,48 @@ def test_told_to_stop_it_ends_at_once_and_has_kept_everything(clouds, signum):
 @pytest.mark.parametrize("words", [(), ("--once",)])
 def test_told_to_stop_in_the_middle_of_a_request_it_waits_for_what_comes_soon(clouds, words):
     clouds.configure(clouds.accounts[0])
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     before = clouds.moments(clouds.accounts[0])
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
     clouds.emulator.faults.set({"slow": 0.2})
-    program = clouds.start("--no-heal", *words)
+    program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 1, program)
     code, said = told(program, signal.SIGTERM)
     assert code == 0
-    assert "event=polled" in said
+    assert "event=poll.done" in said
     assert [len(after) for after in clouds.moments(clouds.accounts[0])] == [len(found) + 1 for found in before]
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
 def test_told_to_stop_it_does_not_wait_for_a_cloud_that_takes_minutes(clouds, words):
     growatt, goodwe = clouds.accounts
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     clouds.emulator.faults.set({"slow": 60})
-    program = clouds.start("--no-heal", *words)
+    program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 2, program)
     code, _ = told(program, signal.SIGTERM)
     assert code == (1 if words else 0)
     clouds.emulator.faults.set({"slow": None})
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1, goodwe["username"]: 1}
 
 
 def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_again(clouds):
     growatt = clouds.accounts[0]
     clouds.configure(growatt)
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     before = clouds.requests
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     each, chance = clouds.requests - before, random.Random(7)
     known, acknowledged, dead_before = clouds.moments(growatt), 0, 0
     for turn in range(24):
         clouds.emulator.world.clock.set(clouds.emulator.world.clock.now() + timedelta(seconds=300))
-        program = clouds.start("--no-heal")
+        program = clouds.start("--no-backfill")
         # Most of them while the answers become rows, some in the middle of the questions.
         clouds.wait_for(clouds.requests + (each if turn % 4 else chance.randrange(1, each)), program)
         time.sleep(chance.uniform(0.0, 0.15))
         program.send_signal(signal.SIGKILL)
-        kept = "kept=true" in program.communicate()[1]
+        kept = "saved=true" in program.communicate()[1]
         found = clouds.moments(growatt)
         assert all(set(old) <= set(new) for old, new in zip(known, found, strict=True))
         fresh = [len(new) - len(old) for old, new in zip(known, found, strict=True)]
@@ -207,7 +207,7 @@ def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_
         known = found
     assert acknowledged > 2
     assert dead_before > 2
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1}
     for plant in growatt["plants"]:
         ours, truth = counted_today(clouds, growatt, plant)
@@ -227,9 +227,9 @@ def counted_today(clouds, account, plant):
 
 
 def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
-    first = clouds.start("--no-heal", store=place.where)
-    until(first, "event=polled")
-    until(first, "event=polled")
+    first = clouds.start("--no-backfill", store=place.where)
+    until(first, "event=poll.done")
+    until(first, "event=poll.done")
     before = clouds.requests
     (line,) = clouds.run("--once", store=place.where, code=1).splitlines()
     assert "another heliograph collects into it already" in line
@@ -237,12 +237,12 @@ def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
     assert clouds.requests == before
     first.kill()
     first.wait()
-    clouds.run("--once", "--no-heal", store=place.where)  # whoever is killed has nothing any more
+    clouds.run("--once", "--no-backfill", store=place.where)  # whoever is killed has nothing any more
 
 
 def test_two_collectors_with_stores_of_their_own_share_the_session(clouds, tmp_path):
     stores = [tmp_path / name for name in ("one.sqlite", "other.sqlite")]
-    both = [clouds.start("--once", "--no-heal", store=store) for store in stores]
+    both = [clouds.start("--once", "--no-backfill", store=store) for store in stores]
     assert [program.communicate(timeout=60) and program.returncode for program in both] == [0, 0]
     assert set(clouds.emulator.log.as_dict(0)["logins"].values()) == {1}
     for account in clouds.accounts:
@@ -281,7 +281,7 @@ def test_a_configuration_that_is_wrong_is_said_in_one_line_before_anybody_is_ask
 
 def test_no_secret_is_in_what_it_says_or_in_the_list_of_programs(clouds):
     program = clouds.start("--log", "json")
-    said = until(program, "polled") + until(program, "polled")
+    said = until(program, "event=poll.done") + until(program, "event=poll.done")
     listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
     said += told(program, signal.SIGTERM)[1]
     assert all(one["password"] not in said + listed for one in clouds.accounts)
@@ -292,15 +292,15 @@ def test_a_poll_goes_into_postgresql_whole_though_the_server_restarts_meanwhile(
 
     place = DatabasePlace(server.url)
     clouds.configure(clouds.accounts[0])
-    clouds.run("--once", "--no-heal", store=place.where)
+    clouds.run("--once", "--no-backfill", store=place.where)
     before = clouds.moments(clouds.accounts[0], place.where)
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
     clouds.emulator.faults.set({"slow": 0.1})
-    program = clouds.start("--no-heal", store=place.where)
+    program = clouds.start("--no-backfill", store=place.where)
     clouds.wait_for(clouds.requests + 1, program)
     server.stop(signal.SIGQUIT)
     server.start()
-    assert "kept=true" in until(program, "event=polled")
+    assert "saved=true" in until(program, "event=poll.done")
     assert told(program, signal.SIGTERM)[0] == 0
     found = clouds.moments(clouds.accounts[0], place.where)
     assert [len(after) for after in found] == [len(known) + 1 for known in before]

@@ -106,7 +106,7 @@ def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty()
     last = at("2026-07-20T14:00")
     assert ("curve", f"{YESTERDAY}") in found(last, **failed)
     assert ("curve", f"{YESTERDAY}") not in found(last + 86400, **failed)
-    assert ("curve", f"{YESTERDAY}") in found(last + 86400, **failed, patience=400)
+    assert ("curve", f"{YESTERDAY}") in found(last + 86400, **failed, max_retry_days=400)
 
 
 def test_a_month_that_failed_waits_a_day_and_is_given_up_thirty_days_after_its_last():
@@ -235,9 +235,9 @@ class Told:
 
 def answered(span, period, answer, now="2026-06-21T13:00", days=None, raised=None):
     question = HistoryQuery(ROOF, span, period)
-    return asyncio.run(
-        gapfill.run_query(Told(answer), question, at(now), BERLIN, {}, gapfill.QueryContext(days or {}, raised or {}))
-    )
+    context = gapfill.QueryContext(days or {}, raised or {})
+    answer = asyncio.run(gapfill.fetch_answer(Told(answer), question))
+    return gapfill.answer_batch(question, answer, at(now), BERLIN, {}, context)
 
 
 def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import heliograph
-from heliograph.cli.chart import history_table
-from heliograph.cli.history import HistoryPeriod
+from heliograph.cli.chart import HistoryPeriod, history_table
 from heliograph.cli.main import run
 from heliograph.errors import ConfigError, StoreError
 from heliograph.model import Quality
@@ -162,7 +161,7 @@ def test_a_mistake_is_told_with_what_there_is(options, says, home):
 
 def test_a_store_without_plants_says_what_fills_it(place):
     place.open().close()
-    with pytest.raises(ConfigError, match="the store holds no plant yet; run: heliograph collect"):
+    with pytest.raises(ConfigError, match="the store contains no plant yet; run: heliograph collect"):
         read(place)
 
 
@@ -197,20 +196,20 @@ def test_a_month_is_shown_day_by_day_with_gaps_and_a_sum(say, monkeypatch):
     code, out, err = say("--plant", "Home", "--month", "2026-06")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("Home   kWh, bars are sun")
+    assert lines[0].startswith("Home   kWh (bars: solar)")
     assert sum(line.startswith("2026-06-") for line in lines) == 30
     assert next(line for line in lines if "06-20" in line).split() == ["2026-06-20", "·", "·"]
     nineteenth, unfinished = (next(line for line in lines if name in line) for name in ("06-19", "06-21"))
     assert unfinished.split()[:3] == ["2026-06-21", "~", "30.0"]
     assert unfinished.count("█") == 40
     assert nineteenth.count("█") == 13
-    assert next(line for line in lines if line.startswith("Sum")).split() == ["Sum", "40.0", "4.0"]
-    assert lines[-1].strip() == "~ not final yet"
+    assert next(line for line in lines if line.startswith("Total")).split() == ["Total", "40.0", "4.0"]
+    assert lines[-1].strip() == "~ provisional"
 
 
 def test_of_what_nothing_is_kept_one_line_says_so_instead_of_a_table_of_gaps(say):
     _, out, _ = say("--plant", "Home", "--month", "2025-02")
-    assert out == "Home: nothing is kept of 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
+    assert out == "Home: no data for 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
 
 
 def test_on_a_first_day_it_is_told_that_samples_are_kept_though_no_day_is_counted(place, capsys, monkeypatch):
@@ -221,11 +220,11 @@ def test_on_a_first_day_it_is_told_that_samples_are_kept_though_no_day_is_counte
         store.write(Batch(series_info=[named(ROOF, "Home")], samples=[sample(noon, pv_power=1.0), later]))
     assert run(["history", "--store", str(place.where)]) == 0
     said, clock = capsys.readouterr().out, datetime.fromtimestamp(noon, UTC).astimezone()
-    assert said.startswith("Home: samples are kept from ")
-    assert f"{clock:%H:%M} on, but no day of {TODAY - timedelta(days=13)} to {TODAY} is counted yet; " in said
+    assert said.startswith("Home: samples are stored since ")
+    assert f"{clock:%H:%M}, but no day of {TODAY - timedelta(days=13)} to {TODAY} has energies yet; " in said
     assert "heliograph export" in said
     assert run(["history", "--month", "2025-02", "--store", str(place.where)]) == 0
-    assert "nothing is kept of 2025-02-01 to 2025-02-28" in capsys.readouterr().out
+    assert "no data for 2025-02-01 to 2025-02-28" in capsys.readouterr().out
 
 
 def test_a_year_is_shown_month_by_month_and_says_how_many_days_are_known(say):
@@ -254,7 +253,7 @@ def test_without_a_word_it_is_the_last_fourteen_days_of_all_plants(say):
         (["--month", "2026"], "a month is written like 2026-06, not '2026'"),
         (["--month", "2026-13"], "a period is a month (2026-06)"),
         (["--year", "26"], "a year is written like 2026, not '26'"),
-        (["--year", "2999"], "2999 is still to come"),
+        (["--year", "2999"], "2999 is in the future"),
         (["--days", "0"], "--days is a number from 1 to 36600, not 0"),
         (["--metric", "pv_power"], "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
@@ -293,7 +292,7 @@ def test_no_line_is_wider_than_the_terminal_and_the_bars_metric_is_always_there(
     lines = drawn(BUSY, width, metric).splitlines()
     assert max(map(len, lines)) <= width
     assert any("█" in line for line in lines)
-    assert {"pv_energy": "Sun", "battery_discharge_energy": "Discharged"}[metric] in lines[1]
+    assert {"pv_energy": "Solar", "battery_discharge_energy": "Discharged"}[metric] in lines[1]
 
 
 def test_at_80_columns_everything_a_battery_home_has_is_there():
@@ -302,7 +301,7 @@ def test_at_80_columns_everything_a_battery_home_has_is_there():
         for n in (1, 2)
     ]
     head = drawn(rows, 80).splitlines()[1]
-    assert head.split() == ["Day", "Sun", "House", "Bought", "Sold", "Charged", "Discharged"]
+    assert head.split() == ["Day", "Solar", "House", "Imported", "Exported", "Charged", "Discharged"]
 
 
 def test_a_terminal_without_blocks_gets_plain_letters():

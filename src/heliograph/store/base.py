@@ -153,6 +153,9 @@ class Store(Protocol):
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Return only when there were samples, oldest first, as a stream."""
 
+    def count(self, series: Series) -> int:
+        """Return the number of samples of a series."""
+
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
 

@@ -199,6 +199,11 @@ class SqlStore(ABC):
         for rows in self._pages(schema.SELECT_SAMPLE_TIMES, series, since, until):
             yield from (moment for (moment,) in rows)
 
+    def count(self, series: Series) -> int:
+        """Return the number of samples of a series."""
+        ((samples,),) = self._read(schema.COUNT_SAMPLES, series)
+        return int(samples)
+
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Return the samples in stretches of so many seconds counted from `since`; empty stretches are left out."""
         statement = schema.select_buckets(metrics)
