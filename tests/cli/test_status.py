@@ -1,4 +1,4 @@
-"""What is used of every account's budget is told in one line, and as data; nothing is sent for it."""
+"""The command `status`: budgets, back-offs and the store, as text and JSON; no requests are sent."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def told(capsys, *words):
     return code, out, err
 
 
-def test_an_account_that_was_never_asked_has_all_of_its_budget(capsys):
+def test_status_of_unused_account_shows_full_budget(capsys):
     assert told(capsys) == (0, "growatt: 0 of 180 requests and 0 of 8 logins used in 24 h, no session\n", "")
 
 
-def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
+def test_status_shows_usage_and_session_in_one_line(capsys):
     opened = NOW - 6 * 3600
     remembered(spent=[[NOW - 23 * 3600, 143]], logins=[opened], opened_at=opened, last_login=opened)
     _, out, _ = told(capsys)
@@ -69,7 +69,7 @@ def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
     )
 
 
-def test_what_is_used_up_says_when_more_is_free(capsys):
+def test_status_shows_next_request_when_budget_is_used(capsys):
     remembered(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
     _, out, _ = told(capsys)
     free = shown(NOW - 3600 + 300 + 86_400)
@@ -85,19 +85,19 @@ def test_what_is_used_up_says_when_more_is_free(capsys):
         ("unreachable", "next attempt at"),
     ],
 )
-def test_a_pause_says_why_and_until_when(capsys, kind, begins):
+def test_status_shows_reason_and_end_of_backoff(capsys, kind, begins):
     remembered(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
     _, out, _ = told(capsys)
     assert out.splitlines()[1] == f"  {begins} {shown(NOW + 7200)}: so it said"
 
 
-def test_a_failed_login_says_when_the_next_one_may_be_sent(capsys):
+def test_status_shows_next_login_after_failure(capsys):
     remembered(failures=3, failed_at=NOW, failed_why="no luck")
     _, out, _ = told(capsys)
     assert f"  no login before {shown(NOW + 240)}: the last login failed (no luck)" in out
 
 
-def test_a_refused_password_says_what_to_do(capsys):
+def test_status_of_refused_password_names_login_command(capsys):
     remembered(refused_at=NOW - 60)
     code, out, _ = told(capsys)
     assert code == 0
@@ -107,7 +107,7 @@ def test_a_refused_password_says_what_to_do(capsys):
     assert datetime.fromisoformat(row["refused_at"]).timestamp() == int(NOW - 60)
 
 
-def test_everything_is_there_as_data(capsys):
+def test_status_json_contains_account_state(capsys):
     remembered(
         spent=[[NOW - 23 * 3600, 143]],
         opened_at=NOW - 60,
@@ -129,7 +129,7 @@ def test_everything_is_there_as_data(capsys):
     assert row["notes"][0]["note"] == "a note"
 
 
-def test_a_memory_that_cannot_be_read_does_not_hide_the_other_account(capsys, monkeypatch):
+def test_status_shows_other_accounts_if_a_state_file_is_unreadable(capsys, monkeypatch):
     for part in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"HELIOGRAPH_GOODWE_{part}", "ada")
     with monkeypatch.context() as newer:
@@ -141,7 +141,7 @@ def test_a_memory_that_cannot_be_read_does_not_hide_the_other_account(capsys, mo
     assert "another version" in err
 
 
-def test_what_was_written_by_a_cloud_moves_no_cursor(capsys):
+def test_status_escapes_text_of_clouds(capsys):
     remembered(pause="locked", pause_until=NOW + 60, pause_why="\x1b[2J\u202e")
     _, out, _ = told(capsys)
     assert "\x1b" not in out
@@ -164,7 +164,7 @@ def kept(where, age, **values):
         (9 * 3600, {"battery_soc": 50.0}, "offline (unexpected), last sample 9 h old"),
     ],
 )
-def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, values, says):
+def test_status_shows_freshness_of_each_plant(capsys, tmp_path, age, values, says):
     where = tmp_path / "samples.sqlite"
     kept(where, age, **values)
     code, out, _ = told(capsys, "--store", str(where))
@@ -174,7 +174,7 @@ def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, valu
     assert plant == f"  Sun House (growatt 11): {says}, 12 samples"
 
 
-def test_status_and_page_report_the_same_freshness_after_a_change_of_the_upload_interval(capsys, tmp_path):
+def test_status_and_page_report_same_freshness_after_interval_change(capsys, tmp_path):
     """A datalogger changed from 5 to 15 minutes a day ago; its last sample is 30 minutes old."""
     where, day, newest = tmp_path / "samples.sqlite", 24 * 3600, int(NOW) - 1800
     times = [*range(newest - 10 * day, newest - day, 300), *range(newest - day, newest + 1, 900)]
@@ -186,7 +186,7 @@ def test_status_and_page_report_the_same_freshness_after_a_change_of_the_upload_
     assert (row["freshness"], row["samples"]) == (plant.freshness, len(times)) == ("live", len(times))
 
 
-def test_the_store_is_there_as_data_of_either_engine(capsys, place):
+def test_status_json_contains_store_of_both_engines(capsys, place):
     kept(place.where, 0)
     code, out, _ = told(capsys, "--json", "--store", str(place.where))
     store = json.loads(out)["store"]
@@ -197,7 +197,7 @@ def test_the_store_is_there_as_data_of_either_engine(capsys, place):
     assert plant == {"vendor": "growatt", "plant": "11", "name": "Sun House", "samples": 12, "freshness": "live"}
 
 
-def test_where_nothing_is_kept_nothing_is_made(capsys, place):
+def test_status_does_not_create_store(capsys, place):
     code, out, err = told(capsys, "--store", str(place.where))
     assert (code, out.count("\n"), err) == (0, 1, "")
     if place.kind == "sqlite":
@@ -207,14 +207,14 @@ def test_where_nothing_is_kept_nothing_is_made(capsys, place):
             assert outsider.execute("SELECT to_regnamespace('heliograph')").fetchone() == (None,)
 
 
-def test_a_store_that_cannot_be_read_does_not_hide_the_accounts_nor_tell_a_secret(capsys, tmp_path):
+def test_status_shows_accounts_without_secrets_if_store_is_unreadable(capsys, tmp_path):
     code, out, err = told(capsys, "--store", "postgresql://ada:s3cret@127.0.0.1:1/solar")
     assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
     assert "refused" in err
     assert "s3cret" not in out + err
 
 
-def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
+def test_status_escapes_plant_name(capsys, tmp_path):
     with open_store(tmp_path / "samples.sqlite") as store:
         store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(ROOF, "\x1b[2J\u202eSun", None, "UTC")]))
     _, out, _ = told(capsys, "--store", str(tmp_path / "samples.sqlite"))
@@ -222,7 +222,7 @@ def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
     assert "\u202e" not in out
 
 
-def test_an_account_whose_file_is_broken_is_not_passed_off_as_unused(capsys):
+def test_status_reports_broken_state_file(capsys):
     remembered(opened_at=NOW).write_text("{")
     _, out, _ = told(capsys)
     assert "the account's file is broken and will be set aside before the next request" in out

@@ -1,4 +1,4 @@
-"""The past out of the clouds: coarse before fine, inside the budget, and nothing lost or asked twice by stopping."""
+"""Backfill: coarse queries before fine ones, within the budget, and restartable without loss or repeated queries."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ROOF = Series("growatt", "11")
 TODAY = date(2026, 6, 21)
 
 
-# The plan
+# Queries
 
 
 def told(energies, period):
@@ -81,7 +81,7 @@ def nothing_known():
     return HistoryState({span: {} for span in ("years", "months", "days", "curve")}, {})
 
 
-def test_the_coarse_is_asked_before_the_fine_and_what_has_no_energy_not_at_all():
+def test_backfill_queries_are_coarse_first_and_skip_empty_periods():
     days = DayRange(date(2024, 11, 29), TODAY)
     energies = {date(2026, 6, 20): 5.0, date(2026, 6, 18): 5.0, date(2024, 12, 1): 1.0}
     assert walk(nothing_known(), days, energies) == [
@@ -96,7 +96,7 @@ def test_the_coarse_is_asked_before_the_fine_and_what_has_no_energy_not_at_all()
     ]
 
 
-def test_a_few_days_need_no_questions_about_years():
+def test_backfill_queries_of_a_few_days_omit_years():
     days = DayRange(date(2026, 6, 19), TODAY)
     energies = {date(2026, 6, 20): 5.0, date(2026, 6, 19): 5.0}
     assert walk(nothing_known(), days, energies) == [
@@ -106,13 +106,13 @@ def test_a_few_days_need_no_questions_about_years():
     ]
 
 
-def test_a_cloud_that_keeps_no_years_is_asked_for_months():
+def test_backfill_queries_months_if_no_year_has_energy():
     known, days = nothing_known(), DayRange(date(2025, 11, 1), TODAY)
     known.add([QueryRecord(ROOF, "years", "", "nothing", NOW)], [])
     assert walk(known, days, {})[:2] == [("months", "2026"), ("months", "2025")]
 
 
-def test_an_answer_without_energy_is_doubted_where_the_coarser_one_told_some():
+def test_empty_answer_contradicts_coarser_answer_with_energy():
     known = nothing_known()
     known.add([QueryRecord(ROOF, "months", "2026", "data", NOW)], [])
     question = next(backfill_queries(ROOF, known, DayRange(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
@@ -122,7 +122,7 @@ def test_an_answer_without_energy_is_doubted_where_the_coarser_one_told_some():
     assert not contradicts_coarser_answer(question, (), nothing_known())
 
 
-def test_what_was_answered_with_data_is_never_marked_as_nothing():
+def test_infer_empty_periods_keeps_records_with_data():
     known, days = nothing_known(), DayRange(date(2026, 6, 1), TODAY)
     known.add([QueryRecord(ROOF, "curve", "2026-06-03", "data", NOW)], [])
     question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC))
@@ -140,7 +140,7 @@ def test_what_was_answered_with_data_is_never_marked_as_nothing():
     length=st.integers(1, 500),
     stops=st.lists(st.integers(1, 40), max_size=6),
 )
-def test_every_day_with_energy_is_asked_for_once_and_no_other_whenever_it_is_stopped(sunny, length, stops):
+def test_backfill_queries_each_day_with_energy_once_across_restarts(sunny, length, stops):
     days = DayRange(TODAY - timedelta(days=length), TODAY - timedelta(days=2))
     energies = {TODAY - timedelta(days=n): 1.0 for n in sunny}
     known, asked = nothing_known(), []
@@ -216,7 +216,7 @@ def plants_of(account, place):
 
 
 @pytest.mark.parametrize(("vendor", "place"), [(0, 0), (0, 2), (1, 1)])
-def test_every_day_is_whole_and_agrees_with_the_home(vendor, place, world, tmp_path):
+def test_backfill_stores_complete_days_that_match_the_simulation(vendor, place, world, tmp_path):
     account = world[1]["accounts"][vendor]
     (plant,) = plants_of(account, place)
     wish = BackfillOptions(date(2026, 6, 12), date(2026, 6, 19), [plant])
@@ -239,7 +239,7 @@ def test_every_day_is_whole_and_agrees_with_the_home(vendor, place, world, tmp_p
     assert next(one for one in store.series() if one.series == series).zone
 
 
-def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tmp_path):
+def test_backfill_corrects_energy_counted_on_the_wrong_day(world, tmp_path):
     account = world[1]["accounts"][0]
     (plant,) = plants_of(account, 0)
     series, before, day = Series(account["vendor"], plant), date(2026, 6, 17), date(2026, 6, 18)
@@ -255,7 +255,7 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tm
     assert put_right.values["pv_energy"] == pytest.approx(truth, abs=0.06)
 
 
-def test_a_second_run_asks_nothing_but_what_a_plant_is(world, tmp_path):
+def test_backfill_second_run_only_requests_plants(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     wish = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
@@ -266,14 +266,14 @@ def test_a_second_run_asks_nothing_but_what_a_plant_is(world, tmp_path):
     assert fill.progress.done
 
 
-def test_the_first_day_of_a_plant_bounds_what_is_asked_for(world, tmp_path):
+def test_backfill_starts_at_first_day_of_plant(world, tmp_path):
     account = world[1]["accounts"][0]
     wish = BackfillOptions(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
     _, fill = filled(world, tmp_path, account, wish)
     assert fill.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
 
 
-def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world, tmp_path):
+def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tmp_path):
     account = world[1]["accounts"][0]
     news: list[BackfillProgress] = []
     used = []
@@ -302,7 +302,7 @@ def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world
     assert [one.days_left for one in news] == sorted((one.days_left for one in news), reverse=True)
 
 
-def test_without_waiting_it_ends_and_tells_when_it_can_go_on(world, tmp_path):
+def test_backfill_without_wait_ends_with_resume_time(world, tmp_path):
     account = world[1]["accounts"][0]
     limits = KINDS["growatt"].default_limits._replace(requests=30, reserve=10)
     wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
@@ -312,7 +312,7 @@ def test_without_waiting_it_ends_and_tells_when_it_can_go_on(world, tmp_path):
     assert fill.progress.until == pytest.approx(NOW + 24 * 3600, abs=600)
 
 
-def test_a_cloud_that_is_away_is_waited_for(world, tmp_path):
+def test_backfill_waits_for_unreachable_cloud(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     emulator.faults.set({"outage": "*4"})
@@ -324,7 +324,7 @@ def test_a_cloud_that_is_away_is_waited_for(world, tmp_path):
     assert fill.plants[0].count("data") == 2
 
 
-def test_an_empty_success_is_not_believed_to_be_an_empty_past(world, tmp_path):
+def test_backfill_rejects_empty_month_that_contradicts_year(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     (plant,) = plants_of(account, 0)
@@ -340,7 +340,7 @@ def test_an_empty_success_is_not_believed_to_be_an_empty_past(world, tmp_path):
     assert fill.plants[0].count("data") == 4
 
 
-def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides_no_curve(world, tmp_path):
+def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(world, tmp_path):
     class Torn:
         """A cloud whose years and months disagree."""
 
@@ -380,7 +380,7 @@ def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides
         assert len(curves) == 30 + 31 + 20
 
 
-def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_path):
+def test_backfill_ends_on_store_error_and_repeats_the_query(world, tmp_path):
     account = world[1]["accounts"][0]
     wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
 
@@ -396,13 +396,13 @@ def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_pa
     assert fill.plants[0].count("data") == 2
 
 
-def test_a_wrong_password_ends_it_at_once(world, tmp_path):
+def test_backfill_ends_on_wrong_password(world, tmp_path):
     account = world[1]["accounts"][0] | {"password": "wrong"}
     with pytest.raises(InvalidCredentials):
         filled(world, tmp_path, account, BackfillOptions(date(2026, 6, 18)))
 
 
-# Killed
+# Kills
 
 ONE_RUN = """
 import asyncio, sys
@@ -444,7 +444,7 @@ asyncio.run(Backfill("home", client, writer, Still(), wish).run(asyncio.Event())
 """
 
 
-def test_killed_again_and_again_it_ends_with_every_day_whole_and_asks_nothing_twice(world, tmp_path):
+def test_backfill_survives_kills_with_complete_days_and_no_repeated_queries(world, tmp_path):
     _, ready = world
     account = ready["accounts"][0]
     plant, dice = account["plants"][0], random.Random(4)
@@ -521,12 +521,12 @@ def home(present, tmp_path, monkeypatch):
         (["--account", "roof"], "there is no account 'roof'; the accounts are: home"),
     ],
 )
-def test_a_wrong_word_is_one_helpful_line(words, says, home, capsys):
+def test_backfill_command_rejects_wrong_options_in_one_line(words, says, home, capsys):
     assert run(["backfill", *words]) == 2
     assert says in capsys.readouterr().err
 
 
-def test_an_unknown_plant_is_told_with_those_there_are(home, capsys):
+def test_backfill_command_lists_plants_for_unknown_plant(home, capsys):
     _, account = home
     assert run(["backfill", "--since", "2026-06-01", "--plant", "77", "--no-wait"]) == 2
     said = capsys.readouterr().err
@@ -545,32 +545,33 @@ def test_an_unknown_plant_is_told_with_those_there_are(home, capsys):
         (("Home", "12"), (), ["11", "12"]),
     ],
 )
-def test_plants_are_wished_for_by_id_or_name_among_those_of_the_configuration(plants, among, meant):
+def test_backfill_options_select_plants_by_id_or_name_within_configuration(plants, among, meant):
     there = [Plant(vendor="acme", id="11", name="Home"), Plant(vendor="acme", id="12", name="Barn")]
     assert [one.id for one in there if BackfillOptions(plants=plants, configured=among).selects(one)] == meant
 
 
-def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(home, capsys):
+def test_backfill_command_reports_remaining_days_when_budget_is_used(home, capsys):
     _, account = home
-    since = f"{datetime.now(UTC).date() - timedelta(days=40)}"
-    words = ["backfill", "--since", since, "--plant", account["plants"][0], "--no-wait"]
+    since = datetime.now(UTC).date() - timedelta(days=40)
+    words = ["backfill", "--since", f"{since}", "--plant", account["plants"][0], "--no-wait"]
     assert run([*words, "--json"]) == 0
     out, err = capsys.readouterr()
     (found,) = json.loads(out)
     assert found["plant"] == account["plants"][0]
-    assert found["data"] + found["nothing"] + found["left"] == found["days"] == 40
+    assert found["data"] + found["nothing"] + found["left"] == found["days"]
+    assert found["days"] == (date.fromisoformat(found["until"]) - since).days + 1  # midnight may pass meanwhile
     assert found["left"] > 0
     assert not found["over"]
     assert datetime.fromisoformat(found["resumes_at"]) > datetime.now(UTC)
-    assert "heliograph: home: 0 of 40 days, " in err
+    assert f"heliograph: home: 0 of {found['days']} days, " in err
     warning = "heliograph: home: up to 10 of 12 requests a day go to the past; live readings of this account will be "
     assert err.count(warning) == 1
-    assert err.index(warning) < err.index("heliograph: home: 0 of 40 days, ")
+    assert err.index(warning) < err.index(f"heliograph: home: 0 of {found['days']} days, ")
     assert run(words) == 0
     assert "home: nothing was requested, the daily request budget is used; rerun after" in (capsys.readouterr().out)
 
 
-def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
+def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
     class Terminal(io.StringIO):
         encoding = "utf-8"
 
@@ -603,7 +604,7 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
 
 
 @pytest.mark.parametrize(("requests", "warns"), [(45, False), (46, True)])
-def test_who_asks_for_little_is_not_warned_and_who_asks_for_much_is_once(requests, warns, capsys):
+def test_backfill_warns_once_about_large_jobs_only(requests, warns, capsys):
     tell = progress_lines()
     tell(BackfillProgress("home", until=NOW, reason="the cloud is away"))
     for left in (requests, requests - 1):
@@ -614,7 +615,7 @@ def test_who_asks_for_little_is_not_warned_and_who_asks_for_much_is_once(request
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
+def test_backfill_command_reports_remaining_days_on_ctrl_c(home):
     _, account = home
     words = [
         sys.executable,
@@ -637,7 +638,7 @@ def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
     assert "Traceback" not in err
 
 
-def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
+def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
     class Dumb:
         async def plants(self):
             return (Plant(vendor="growatt", id="11"),)

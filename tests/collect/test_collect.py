@@ -1,4 +1,4 @@
-"""The collector over real sockets: emulated clouds, a real store, and a clock that jumps."""
+"""The collector over real sockets: emulated clouds, a real store, and a simulated clock."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def collected(world, path, hours, during=None, accounts=None, patience=5.0, open
     return opened(), workers
 
 
-def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
+def test_collect_polls_both_clouds_for_a_day_within_budget(world, tmp_path):
     for account in world[1]["accounts"]:
         plant = account["plants"][0]
         store, (worker,) = collected(world, tmp_path, 24, accounts=[account], plants=[plant])
@@ -74,7 +74,7 @@ def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
         assert len(list(store.sample_times(Series(account["vendor"], plant), 0, 1 << 40))) > 40
 
 
-def test_a_sick_account_delays_no_other(world, tmp_path):
+def test_collect_isolates_failing_account(world, tmp_path):
     emulator, ready = world
     growatt, goodwe = ready["accounts"]
     wrong = growatt | {"password": "wrong"}
@@ -86,9 +86,7 @@ def test_a_sick_account_delays_no_other(world, tmp_path):
 
 
 @pytest.mark.parametrize(("interval", "warns"), [(180.0, True), (7200.0, False), (None, False)])
-def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_to(
-    interval, warns, world, tmp_path, caplog
-):
+def test_poller_warns_once_if_budget_extends_interval(interval, warns, world, tmp_path, caplog):
     caplog.set_level(logging.WARNING, "heliograph.collect")  # a backfill in the same process is silent about it
     account = world[1]["accounts"][0]
     pace, plants = PollPolicy(180.0, interval), account["plants"][:1]
@@ -104,7 +102,7 @@ def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_
         assert facts["why"].endswith(f" of {worker.client.budget.daily} a day")
 
 
-def test_a_restart_goes_on_without_a_login_and_counts_no_energy_twice(world, tmp_path):
+def test_collect_restart_needs_no_login_and_counts_no_energy_twice(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     plant = account["plants"][0]
@@ -128,7 +126,7 @@ def truth(emulator, account, entry):
     )
 
 
-def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path):
+def test_collect_loses_no_sample_while_store_is_locked(world, tmp_path):
     account = world[1]["accounts"][0]
     plant = account["plants"][0]
     path = tmp_path / "heliograph.sqlite"
@@ -150,7 +148,7 @@ def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room(world, tmp_path):
+def test_collect_polls_while_disk_is_full_and_writes_pending_batches_later(world, tmp_path):
     import resource
 
     account = world[1]["accounts"][0]
@@ -191,7 +189,7 @@ def requests(world):
     return sum(one["requests"] for one in world[0].log.as_dict(0)["clouds"].values())
 
 
-def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tmp_path, server):
+def test_collect_loses_no_sample_while_database_server_is_down(world, tmp_path, server):
     account = world[1]["accounts"][0]
     plant = account["plants"][0]
     place = DatabasePlace(server.url)
@@ -212,7 +210,7 @@ def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tm
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
 
-def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, monkeypatch):
+def test_buffered_writer_retries_without_another_poll(tmp_path, monkeypatch):
     monkeypatch.setattr("heliograph.store.threaded.RETRY_SECONDS", 0.01)
     path = tmp_path / "heliograph.sqlite"
 
@@ -232,7 +230,7 @@ def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, 
         assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 40)] == [SAMPLE.measured_at]
 
 
-def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_text(capsys, tmp_path):
+def test_collect_logs_internal_error_in_one_line_without_its_text(capsys, tmp_path):
     class Broken:
         progress = PollProgress("home")
 

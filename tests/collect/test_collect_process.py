@@ -1,4 +1,4 @@
-"""The collector as people run it: a program with accounts in a file, told to stop, killed, and started again."""
+"""The collector as a program: configured by a file, stopped by signals, killed and restarted."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def told(program, signum, seconds=20.0):
     return program.returncode, rest
 
 
-def test_one_look_at_every_account_is_kept_and_told_line_by_line(clouds):
+def test_collect_once_saves_and_logs_every_account(clouds):
     said = clouds.run("--once").splitlines()
     assert [line.split(" ", 2)[1:] for line in said[:1]] == [
         ["info", f"event=collector.started accounts=2 store={clouds.store}"]
@@ -123,7 +123,7 @@ def test_one_look_at_every_account_is_kept_and_told_line_by_line(clouds):
         assert [len(found) >= 1 for found in clouds.moments(account)] == [True] * len(account["plants"])
 
 
-def test_events_come_as_json_where_programs_read_them(clouds):
+def test_collect_logs_events_as_json(clouds):
     events = [json.loads(line) for line in clouds.run("--once", "--no-backfill", "--log", "json").splitlines()]
     assert {one["event"] for one in events} == {"collector.started", "timezone.missing", "poll.done"}
     assert all(datetime.fromisoformat(one["at"]).utcoffset() == timedelta() for one in events)
@@ -132,7 +132,7 @@ def test_events_come_as_json_where_programs_read_them(clouds):
     assert growatt["plants"] == len(clouds.accounts[0]["plants"])
 
 
-def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clouds):
+def test_collect_once_exits_1_if_an_account_fails_and_saves_the_others(clouds):
     growatt, goodwe = clouds.accounts
     clouds.configure(growatt | {"password": "not-this-one"}, goodwe)
     said = clouds.run("--once", "--no-backfill", code=1)
@@ -144,7 +144,7 @@ def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clo
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_ends_at_once_and_has_kept_everything(clouds, signum):
+def test_collect_saves_everything_on_sigterm(clouds, signum):
     program = clouds.start()
     until(program, "event=poll.done")
     until(program, "event=poll.done")
@@ -154,7 +154,7 @@ def test_told_to_stop_it_ends_at_once_and_has_kept_everything(clouds, signum):
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
-def test_told_to_stop_in_the_middle_of_a_request_it_waits_for_what_comes_soon(clouds, words):
+def test_collect_waits_for_fast_response_on_sigterm(clouds, words):
     clouds.configure(clouds.accounts[0])
     clouds.run("--once", "--no-backfill")
     before = clouds.moments(clouds.accounts[0])
@@ -169,7 +169,7 @@ def test_told_to_stop_in_the_middle_of_a_request_it_waits_for_what_comes_soon(cl
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
-def test_told_to_stop_it_does_not_wait_for_a_cloud_that_takes_minutes(clouds, words):
+def test_collect_does_not_wait_for_slow_response_on_sigterm(clouds, words):
     growatt, goodwe = clouds.accounts
     clouds.run("--once", "--no-backfill")
     clouds.emulator.faults.set({"slow": 60})
@@ -182,7 +182,7 @@ def test_told_to_stop_it_does_not_wait_for_a_cloud_that_takes_minutes(clouds, wo
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1, goodwe["username"]: 1}
 
 
-def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_again(clouds):
+def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
     growatt = clouds.accounts[0]
     clouds.configure(growatt)
     clouds.run("--once", "--no-backfill")
@@ -226,7 +226,7 @@ def counted_today(clouds, account, plant):
     return day.values["pv_energy"], sum(home.values(moment)["pv_energy_today"] for home in site.truth)
 
 
-def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
+def test_collect_rejects_second_collector_of_a_store(clouds, place):
     first = clouds.start("--no-backfill", store=place.where)
     until(first, "event=poll.done")
     until(first, "event=poll.done")
@@ -240,7 +240,7 @@ def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
     clouds.run("--once", "--no-backfill", store=place.where)  # whoever is killed has nothing any more
 
 
-def test_two_collectors_with_stores_of_their_own_share_the_session(clouds, tmp_path):
+def test_collect_shares_session_between_two_stores(clouds, tmp_path):
     stores = [tmp_path / name for name in ("one.sqlite", "other.sqlite")]
     both = [clouds.start("--once", "--no-backfill", store=store) for store in stores]
     assert [program.communicate(timeout=60) and program.returncode for program in both] == [0, 0]
@@ -258,7 +258,7 @@ def test_two_collectors_with_stores_of_their_own_share_the_session(clouds, tmp_p
         ("postgresql://ada:s3cret@127.0.0.1:1/solar", 1, "refused"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_said_in_one_line_before_anybody_is_asked(clouds, tmp_path, store, code, says):
+def test_collect_reports_unusable_store_before_any_request(clouds, tmp_path, store, code, says):
     (tmp_path / "folder").mkdir()
     (tmp_path / "letter.txt").write_text("Dear Ada, " * 1000)
     (line,) = clouds.run(store=store if "://" in store else tmp_path / store, code=code).splitlines()
@@ -267,7 +267,7 @@ def test_a_store_that_cannot_be_used_is_said_in_one_line_before_anybody_is_asked
     assert clouds.requests == 0
 
 
-def test_a_configuration_that_is_wrong_is_said_in_one_line_before_anybody_is_asked(clouds):
+def test_collect_reports_configuration_error_before_any_request(clouds):
     clouds.configure(*clouds.accounts, more="intervall = '5 min'\n")
     (line,) = clouds.run(code=2).splitlines()
     assert "intervall" in line
@@ -279,15 +279,15 @@ def test_a_configuration_that_is_wrong_is_said_in_one_line_before_anybody_is_ask
     assert clouds.requests == 0
 
 
-def test_no_secret_is_in_what_it_says_or_in_the_list_of_programs(clouds):
+def test_collect_shows_no_secret_in_log_or_process_list(clouds):
     program = clouds.start("--log", "json")
-    said = until(program, "event=poll.done") + until(program, "event=poll.done")
+    said = until(program, "poll.done") + until(program, "poll.done")
     listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
     said += told(program, signal.SIGTERM)[1]
     assert all(one["password"] not in said + listed for one in clouds.accounts)
 
 
-def test_a_poll_goes_into_postgresql_whole_though_the_server_restarts_meanwhile(clouds, server):
+def test_collect_saves_complete_poll_across_database_restart(clouds, server):
     from support.store_fixtures import DatabasePlace
 
     place = DatabasePlace(server.url)

@@ -1,4 +1,4 @@
-"""Which questions about the past are open: newest first, once more after the noon that follows, and never for ever."""
+"""History queries: which are due, how answers become rows, and the gap filler."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def found(now, first=YESTERDAY, curves=(), months=(), days=(), **options):
     return [(one.span, one.period) for one in open_now]
 
 
-def test_nothing_known_is_everything_open_newest_first_and_a_month_before_its_days():
+def test_due_queries_of_empty_store_are_newest_first_with_month_before_days():
     assert found(at("2026-06-03T15:00"), date(2026, 5, 30)) == [
         ("days", "2026-06"),
         ("curve", "2026-06-02"),
@@ -68,12 +68,12 @@ def test_nothing_known_is_everything_open_newest_first_and_a_month_before_its_da
     ]
 
 
-def test_today_is_never_over():
+def test_due_queries_never_include_today():
     assert all(period != f"{TODAY}" for _, period in found(at("2026-06-21T23:59:59")))
 
 
 @pytest.mark.parametrize("outcome", ["data", "nothing"])
-def test_a_day_that_was_answered_is_asked_for_once_more_after_the_noon_that_follows(outcome):
+def test_due_queries_repeat_answered_day_after_noon(outcome):
     early = mark("curve", f"{YESTERDAY}", outcome, at("2026-06-21T00:05"))
     month = mark("days", "2026-06", outcome, at("2026-06-21T00:05"))
     begun = [day(YESTERDAY, final=False)]
@@ -86,7 +86,7 @@ def test_a_day_that_was_answered_is_asked_for_once_more_after_the_noon_that_foll
     assert found(at("2026-06-21T23:00"), curves=[late], months=[month]) == []
 
 
-def test_a_curve_is_read_a_last_time_two_days_later_for_loggers_that_were_silent():
+def test_due_queries_repeat_curve_two_days_later():
     asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-21T12:00"))]
     months = [mark("days", "2026-06", asked_at=at("2026-06-23T12:00"))]
     open_at = [
@@ -98,7 +98,7 @@ def test_a_curve_is_read_a_last_time_two_days_later_for_loggers_that_were_silent
     assert ("curve", f"{YESTERDAY}") not in found(at("2026-07-30T12:00"), curves=asked, months=months)
 
 
-def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty():
+def test_due_queries_retry_failed_curve_daily_for_thirty_days():
     asked_at = at("2026-06-21T13:00")
     failed = {"curves": [mark("curve", f"{YESTERDAY}", "failed", asked_at)], "days": [day(YESTERDAY)]}
     assert found(asked_at + RETRY_AFTER - 1, **failed)[-1] != ("curve", f"{YESTERDAY}")
@@ -109,7 +109,7 @@ def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty()
     assert ("curve", f"{YESTERDAY}") in found(last + 86400, **failed, max_retry_days=400)
 
 
-def test_a_month_that_failed_waits_a_day_and_is_given_up_thirty_days_after_its_last():
+def test_due_queries_retry_failed_month_daily_for_thirty_days():
     failed = mark("days", "2026-05", "failed", at("2026-06-01T13:00"))
     closed = [mark("curve", f"2026-05-{n}", asked_at=at("2026-06-02T13:00")) for n in (30, 31)]
     open_at = [
@@ -119,7 +119,7 @@ def test_a_month_that_failed_waits_a_day_and_is_given_up_thirty_days_after_its_l
     assert open_at == [False, True, True, False]
 
 
-def test_a_month_is_asked_for_again_only_while_a_day_of_it_is_not_final():
+def test_due_queries_repeat_month_while_a_day_is_not_final():
     month = mark("days", "2026-06", asked_at=at("2026-06-20T13:00"))
     curves = [mark("curve", f"2026-06-{n}", asked_at=at("2026-06-21T13:00")) for n in (19, 20)]
     now, first = at("2026-06-21T13:00"), date(2026, 6, 19)
@@ -128,7 +128,7 @@ def test_a_month_is_asked_for_again_only_while_a_day_of_it_is_not_final():
     assert found(now, first, curves, [month], [day(first)]) == [("days", "2026-06")]
 
 
-def test_noon_follows_a_day_of_25_hours_twelve_hours_after_its_end():
+def test_due_queries_after_25_hour_day_use_its_end():
     turned = date(2026, 10, 25)
     start, end = day_bounds(turned, BERLIN)
     assert end - start == 25 * 3600
@@ -137,7 +137,7 @@ def test_noon_follows_a_day_of_25_hours_twelve_hours_after_its_end():
         assert (("curve", f"{turned}") in found(now, turned, asked)) is there
 
 
-def test_the_newest_of_many_questions_is_today_and_a_month_comes_before_its_days():
+def test_recency_key_sorts_today_first_and_month_before_its_days():
     order = [("curve", "2026-06-21"), ("curve", "2026-06-02"), ("curve", "2026-05-31"), ("days", "2026-05")]
     mixed = [HistoryQuery(ROOF, *one) for one in (order[1], order[3], order[0], order[2])]
     assert [one.period for one in sorted(mixed, key=recency_key, reverse=True)] == [
@@ -155,7 +155,7 @@ OUTCOMES = st.sampled_from(["data", "nothing", "failed", "raises"])
     outcomes=st.dictionaries(st.integers(0, 9), OUTCOMES),
     wakes=st.lists(st.integers(600, 40_000), min_size=5, max_size=60),
 )
-def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should(outcomes, wakes):
+def test_due_queries_never_exceed_allowed_repeats(outcomes, wakes):
     """A collector that lives for weeks: a curve once, after noon, and two days later; what failed once a day."""
     curves, months, days, counts = {}, {}, {}, {}
     first, now = date(2026, 6, 10), at("2026-06-15T03:00")
@@ -186,14 +186,14 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
 # Today's holes
 
 
-def test_a_hole_is_told_by_its_end_once_it_has_one():
+def test_last_gap_end_of_finished_gaps_only():
     assert last_gap_end([], 0) is None
     assert last_gap_end([MIN_GAP - 1, 2 * MIN_GAP - 2], 0) is None
     assert last_gap_end([MIN_GAP, MIN_GAP + 300], 0) == MIN_GAP
     assert last_gap_end([300, 300 + MIN_GAP, 900 + MIN_GAP, 900 + 2 * MIN_GAP], 0) == 900 + 2 * MIN_GAP
 
 
-def test_a_hole_of_today_is_asked_about_once(store):
+def test_gap_queries_include_gap_of_today_once(store):
     start = at("2026-06-21T00:00")
     rows = [
         StoredSample(ROOF, start + n * 300, start, Quality.LIVE, None, {"pv_power": 1.0})
@@ -240,7 +240,7 @@ def answered(span, period, answer, now="2026-06-21T13:00", days=None, raised=Non
     return gapfill.answer_batch(question, answer, at(now), BERLIN, {}, context)
 
 
-def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():
+def test_curve_batch_omits_empty_samples():
     moments = [datetime(2026, 6, 20, 10, 5 * n, tzinfo=UTC) for n in range(3)]
     curve = [Sample(moment=one, values={"pv_power": w}) for one, w in zip(moments, (1.0, None, 0.0), strict=True)]
     batch = answered("curve", "2026-06-20", curve)
@@ -252,17 +252,17 @@ def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():
 
 @pytest.mark.parametrize("error", [RequestRefused("no"), Unreadable("what")])
 @pytest.mark.parametrize(("span", "period"), [("curve", "2026-06-20"), ("days", "2026-06"), ("months", "2026")])
-def test_an_answer_that_says_no_is_marked_as_failed_and_keeps_nothing(error, span, period):
+def test_refused_answer_is_recorded_as_failed_without_rows(error, span, period):
     batch = answered(span, period, error)
     assert batch == Batch(queries=[mark(span, period, "failed", at("2026-06-21T13:00"))])
 
 
-def test_what_never_was_an_answer_leaves_no_mark():
+def test_unreachable_cloud_leaves_no_record():
     with pytest.raises(Unreachable):
         answered("curve", "2026-06-20", Unreachable("gone"))
 
 
-def test_a_months_days_become_final_but_today_does_not_become_a_row():
+def test_days_batch_finalises_past_days_and_omits_today():
     told = [PeriodEnergy(period=f"2026-06-{n}", values={"pv_energy": 10.0 + n}) for n in (19, 20, 21)]
     batch = answered("days", "2026-06", told, days={YESTERDAY: day(YESTERDAY, final=False)})
     assert [(f"{one.day}", one.values["pv_energy"], one.final) for one in batch.days] == [
@@ -282,7 +282,7 @@ def test_a_months_days_become_final_but_today_does_not_become_a_row():
         (5.1, 5.4, 0.4, 5.4),
     ],
 )
-def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(counted, word, raised, kept):
+def test_days_batch_corrects_energy_counted_on_the_wrong_day(counted, word, raised, kept):
     before = YESTERDAY - timedelta(days=1)
     row = day(YESTERDAY, final=False)._replace(values={"pv_energy": counted})
     told = [PeriodEnergy(period=f"{YESTERDAY}", values={"pv_energy": word})]
@@ -291,7 +291,7 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(coun
     assert [one.values["pv_energy"] for one in batch.days] == [kept]
 
 
-def test_by_how_much_a_day_was_raised_is_read_from_its_repairs(tmp_path):
+def test_query_context_reads_raised_energy_from_repairs(tmp_path):
     start, end = day_bounds(YESTERDAY, BERLIN)
     question = HistoryQuery(ROOF, "days", "2026-06")
     with SqliteStore(tmp_path / "s.sqlite") as store:
@@ -337,14 +337,14 @@ def healed(store, client, plants, keeps=True, now="2026-06-21T13:00"):
     return asyncio.run(healer.fill(client, plants, {}, 21.0, 100))
 
 
-def test_the_newest_question_over_all_plants_is_asked_first(store):
+def test_gap_filler_runs_newest_query_of_all_plants_first(store):
     client = Told(())
     roofs = [Plant(vendor="growatt", id=f"{n}", zone=BERLIN) for n in (1, 2)]
     assert healed(store, client, roofs) == 5
     assert client.asked == ["2026-06", "2026-06", "2026-06-20", "2026-06-20", "2026-06-19"]
 
 
-def test_an_answer_that_is_not_kept_is_not_asked_for_again_at_once(store):
+def test_gap_filler_stops_after_unsaved_result(store):
     client = Told(())
     assert healed(store, client, [Plant(vendor="growatt", id="1", zone=BERLIN)], keeps=False) == 1
     assert len(client.asked) == 1

@@ -1,4 +1,4 @@
-"""The stored past as columns and as a table: right in units, clocks and gaps, on both engines."""
+"""`read_history` and the command `history`: units, time zones and gaps, on both engines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 BERLIN = ZoneInfo("Europe/Berlin")
 ROOF, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
 BOX = Series("growatt", "11", "TLX1")
-TODAY = datetime.now(UTC).astimezone(BERLIN).date()
+TODAY = date(2026, 7, 1)
+
+
+class FrozenTime(datetime):
+    """A `datetime` whose `now` is always noon of `TODAY`."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 7, 1, 10, tzinfo=UTC).astimezone(tz)
 
 
 def at(text, zone=BERLIN):
@@ -39,7 +47,7 @@ def named(series, name, zone="Europe/Berlin"):
 
 @pytest.fixture
 def home(place):
-    """A store with two plants, a device, three days and two hours of samples."""
+    """Create a store with two plants, a device, three days and two hours of samples."""
     noon = at("2026-06-21T12:00")
     curve = [
         sample(noon + 300 * n + 17, pv_power=1000.0 + n, pv_energy_today=5 + n / 10, load_power=None) for n in range(24)
@@ -67,7 +75,7 @@ def read(home, plant=None, since="2026-06-19", until="2026-06-21", **options):
 # read_history
 
 
-def test_days_come_as_columns_of_dates_and_kilowatt_hours(home):
+def test_read_history_returns_days_as_columns(home):
     assert read(home, "11") == {
         "day": [date(2026, 6, 19), date(2026, 6, 21)],
         "plant": ["11", "11"],
@@ -76,18 +84,18 @@ def test_days_come_as_columns_of_dates_and_kilowatt_hours(home):
     }
 
 
-def test_all_plants_come_one_after_another_and_devices_not_at_all(home):
+def test_read_history_returns_all_plants_without_devices(home):
     table = read(home)
     assert table["plant"] == ["b-1", "11", "11"]
     assert table["pv_energy"] == [1.5, 10.0, 30.0]
     assert {len(column) for column in table.values()} == {3}
 
 
-def test_a_plant_is_known_by_its_name_too(home):
+def test_read_history_accepts_plant_name(home):
     assert read(home, "Barn") == read(home, "b-1")
 
 
-def test_powers_are_means_and_counters_what_they_last_stood_at(home):
+def test_read_history_averages_powers_and_takes_last_counters(home):
     table = read(home, "11", resolution="hour")
     assert table["time"] == [datetime(2026, 6, 21, 10, tzinfo=UTC), datetime(2026, 6, 21, 11, tzinfo=UTC)]
     assert table["pv_power"] == [pytest.approx(1005.5), pytest.approx(1017.5)]
@@ -96,7 +104,7 @@ def test_powers_are_means_and_counters_what_they_last_stood_at(home):
     assert all(moment.tzinfo is UTC for moment in table["time"])
 
 
-def test_five_minutes_are_what_was_stored(home):
+def test_read_history_returns_stored_five_minute_values(home):
     table = read(home, "11", resolution="5min", metrics=["pv_power", "load_power"])
     assert list(table) == ["time", "plant", "pv_power", "load_power"]
     assert table["pv_power"] == [1000.0 + n for n in range(24)]
@@ -104,13 +112,13 @@ def test_five_minutes_are_what_was_stored(home):
     assert table["time"][1] - table["time"][0] == timedelta(minutes=5)
 
 
-def test_hours_begin_on_the_hour_of_the_plants_wall(home):
+def test_read_history_hours_begin_on_the_hour_in_local_time(home):
     table = read(home, "b-1", resolution="hour")
     # 12:00 in Berlin is 15:30 in India, whose hours are half past ours.
     assert table["time"] == [datetime(2026, 6, 21, 9, 30, tzinfo=UTC)]
 
 
-def test_both_bounds_are_days_of_the_plants_wall(place):
+def test_read_history_bounds_are_local_days(place):
     first, last = at("2026-06-20T00:00"), at("2026-06-21T23:59:59")
     with place.open() as store:
         rows = [sample(moment, pv_power=1.0) for moment in (first - 1, first, last, last + 1)]
@@ -123,7 +131,7 @@ def test_both_bounds_are_days_of_the_plants_wall(place):
 
 
 @pytest.mark.parametrize(("turned", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
-def test_a_day_on_which_clocks_change_has_as_many_hours_as_it_has(turned, hours, place):
+def test_read_history_of_dst_day_has_23_or_25_hours(turned, hours, place):
     start = at(f"{turned}T00:00")
     with place.open() as store:
         rows = [sample(start + 300 * n, pv_power=float(n // 12)) for n in range(26 * 12)]
@@ -132,7 +140,7 @@ def test_a_day_on_which_clocks_change_has_as_many_hours_as_it_has(turned, hours,
     assert table["pv_power"] == [float(n) for n in range(hours)]
 
 
-def test_where_clocks_change_by_half_an_hour_hours_begin_on_the_hour_again_next_day(place):
+def test_read_history_hours_after_half_hour_dst_begin_on_the_hour(place):
     zone = ZoneInfo("Australia/Lord_Howe")
     noons = [at(f"2026-10-{n:02}T12:00", zone) for n in (2, 3, 4, 5, 6)]
     with place.open() as store:
@@ -153,31 +161,36 @@ def test_where_clocks_change_by_half_an_hour_hours_begin_on_the_hour_again_next_
         ({"metrics": ["pv_power"]}, "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
 )
-def test_a_mistake_is_told_with_what_there_is(options, says, home):
+def test_read_history_error_lists_valid_values(options, says, home):
     with pytest.raises(ConfigError) as told:
         read(home, **options)
     assert says in str(told.value)
 
 
-def test_a_store_without_plants_says_what_fills_it(place):
+def test_read_history_of_empty_store_names_commands(place):
     place.open().close()
     with pytest.raises(ConfigError, match="the store contains no plant yet; run: heliograph collect"):
         read(place)
 
 
-def test_a_store_that_is_not_there_is_not_made(tmp_path):
+def test_read_history_does_not_create_store(tmp_path):
     with pytest.raises(StoreError, match="there is no store at"):
         heliograph.read_history(since="2026-01-01", until="2026-01-02", store=tmp_path / "none.sqlite")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_usual_store_is_read_where_none_is_named(home, monkeypatch):
+def test_read_history_uses_default_store(home, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_STORE", str(home.where))
     table = heliograph.read_history(since="2026-06-20", until="2026-06-20")
     assert table == {"day": [date(2026, 6, 20)], "plant": ["b-1"], "pv_energy": [1.5]}
 
 
 # The command
+
+
+@pytest.fixture(autouse=True)
+def _frozen_time(monkeypatch):
+    monkeypatch.setattr("heliograph.cli.history.datetime", FrozenTime)
 
 
 @pytest.fixture
@@ -191,7 +204,7 @@ def say(home, capsys):
     return said
 
 
-def test_a_month_is_shown_day_by_day_with_gaps_and_a_sum(say, monkeypatch):
+def test_history_command_shows_month_by_day_with_gaps_and_total(say, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, out, err = say("--plant", "Home", "--month", "2026-06")
     assert (code, err) == (0, "")
@@ -207,14 +220,14 @@ def test_a_month_is_shown_day_by_day_with_gaps_and_a_sum(say, monkeypatch):
     assert lines[-1].strip() == "~ provisional"
 
 
-def test_of_what_nothing_is_kept_one_line_says_so_instead_of_a_table_of_gaps(say):
+def test_history_command_without_data_prints_one_line(say):
     _, out, _ = say("--plant", "Home", "--month", "2025-02")
     assert out == "Home: no data for 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
 
 
-def test_on_a_first_day_it_is_told_that_samples_are_kept_though_no_day_is_counted(place, capsys, monkeypatch):
+def test_history_command_on_first_day_mentions_stored_samples(place, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
-    noon = int(datetime.now(UTC).timestamp()) - 3600
+    noon = int(FrozenTime.now(UTC).timestamp()) - 3600
     with place.open() as store:
         later = sample(noon + 300, pv_power=2.0)
         store.write(Batch(series_info=[named(ROOF, "Home")], samples=[sample(noon, pv_power=1.0), later]))
@@ -227,7 +240,7 @@ def test_on_a_first_day_it_is_told_that_samples_are_kept_though_no_day_is_counte
     assert "no data for 2025-02-01 to 2025-02-28" in capsys.readouterr().out
 
 
-def test_a_year_is_shown_month_by_month_and_says_how_many_days_are_known(say):
+def test_history_command_shows_year_by_month_with_known_days(say):
     code, out, _ = say("--plant", "11", "--year", "2026", "--json")
     rows = json.loads(out)
     assert code == 0
@@ -237,7 +250,7 @@ def test_a_year_is_shown_month_by_month_and_says_how_many_days_are_known(say):
     assert next(row for row in rows if row["period"] == "2026-05")["pv_energy"] is None
 
 
-def test_without_a_word_it_is_the_last_fourteen_days_of_all_plants(say):
+def test_history_command_defaults_to_fourteen_days_of_all_plants(say):
     code, out, _ = say("--json")
     rows = json.loads(out)
     assert code == 0
@@ -258,7 +271,7 @@ def test_without_a_word_it_is_the_last_fourteen_days_of_all_plants(say):
         (["--metric", "pv_power"], "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
 )
-def test_a_wrong_word_is_one_helpful_line(words, says, say):
+def test_history_command_rejects_wrong_options_in_one_line(words, says, say):
     code, out, err = say(*words)
     assert (code, out) == (2, "")
     assert err.startswith("heliograph: ")
@@ -288,14 +301,14 @@ BUSY = [
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("metric", ["pv_energy", "battery_discharge_energy"])
-def test_no_line_is_wider_than_the_terminal_and_the_bars_metric_is_always_there(width, metric):
+def test_history_table_fits_terminal_and_always_shows_metric(width, metric):
     lines = drawn(BUSY, width, metric).splitlines()
     assert max(map(len, lines)) <= width
     assert any("█" in line for line in lines)
     assert {"pv_energy": "Solar", "battery_discharge_energy": "Discharged"}[metric] in lines[1]
 
 
-def test_at_80_columns_everything_a_battery_home_has_is_there():
+def test_history_table_shows_all_metrics_at_80_columns():
     rows = [
         HistoryPeriod(f"2026-06-{n:02}", dict.fromkeys((*ALL, "battery_discharge_energy"), 12.3), 1, 1, True)
         for n in (1, 2)
@@ -304,11 +317,11 @@ def test_at_80_columns_everything_a_battery_home_has_is_there():
     assert head.split() == ["Day", "Solar", "House", "Imported", "Exported", "Charged", "Discharged"]
 
 
-def test_a_terminal_without_blocks_gets_plain_letters():
+def test_history_table_uses_ascii_bars_without_unicode():
     out = drawn(BUSY, 80, encoding="ascii")
     assert "█" not in out
     assert "#" in out
 
 
-def test_a_name_cannot_move_the_cursor():
+def test_history_table_escapes_plant_name():
     assert "\x1b" not in drawn(BUSY, 80, name="Sun\x1b[2J[red]")
