@@ -45,7 +45,7 @@ from support.subprocesses import python
 
 EVENING = "2026-06-21T18:00:00+02:00"
 NOW = int(datetime.fromisoformat(EVENING).timestamp())
-ROOF = Series("growatt", "11")
+PLANT = Series("growatt", "11")
 TODAY = date(2026, 6, 21)
 
 
@@ -66,7 +66,7 @@ def walk(known, days, energies, most=10**6):
     """Ask until nothing is open or so many questions were, as the backfill does, and return what was asked."""
     asked = []
     while len(asked) < most:
-        question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC), None)
+        question = next(backfill_queries(PLANT, known, days, TODAY, NOW, UTC), None)
         if question is None:
             break
         asked.append((question.span, question.period))
@@ -108,14 +108,14 @@ def test_backfill_queries_of_a_few_days_omit_years():
 
 def test_backfill_queries_months_if_no_year_has_energy():
     known, days = nothing_known(), DayRange(date(2025, 11, 1), TODAY)
-    known.add([QueryRecord(ROOF, "years", "", "nothing", NOW)], [])
+    known.add([QueryRecord(PLANT, "years", "", "nothing", NOW)], [])
     assert walk(known, days, {})[:2] == [("months", "2026"), ("months", "2025")]
 
 
 def test_empty_answer_contradicts_coarser_answer_with_energy():
     known = nothing_known()
-    known.add([QueryRecord(ROOF, "months", "2026", "data", NOW)], [])
-    question = next(backfill_queries(ROOF, known, DayRange(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
+    known.add([QueryRecord(PLANT, "months", "2026", "data", NOW)], [])
+    question = next(backfill_queries(PLANT, known, DayRange(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
     assert (question.span, question.period) == ("days", "2026-06")
     assert contradicts_coarser_answer(question, (), known)
     assert not contradicts_coarser_answer(question, told({date(2026, 6, 1): 1.0}, "2026-06"), known)
@@ -124,8 +124,8 @@ def test_empty_answer_contradicts_coarser_answer_with_energy():
 
 def test_infer_empty_periods_keeps_records_with_data():
     known, days = nothing_known(), DayRange(date(2026, 6, 1), TODAY)
-    known.add([QueryRecord(ROOF, "curve", "2026-06-03", "data", NOW)], [])
-    question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC))
+    known.add([QueryRecord(PLANT, "curve", "2026-06-03", "data", NOW)], [])
+    question = next(backfill_queries(PLANT, known, days, TODAY, NOW, UTC))
     marked = {
         one.period for one in infer_empty_periods(question, told({date(2026, 6, 2): 1.0}, "2026-06"), known, days, NOW)
     }
@@ -179,7 +179,7 @@ def world(serving):
     emulator.world.clock.set(datetime.fromisoformat(EVENING))
 
 
-def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _: None, **options):
+def run_backfill(world, folder, account, selection, *, hours=1, opened=None, on_progress=lambda _: None, **options):
     """Fill an account from a clock that jumps, and return the store and the backfill."""
     emulator, ready = world
     path = folder / "heliograph.sqlite"
@@ -196,15 +196,15 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
             **options,
         )
         writer = BufferedWriter(opened or (lambda: SqliteStore(path)))
-        fill = Backfill(account["username"], client, writer, clock, wish, tell)
+        job = Backfill(account["username"], client, writer, clock, selection, on_progress)
         try:
-            await fill.run(asyncio.Event())
+            await job.run(asyncio.Event())
         finally:
             await writer.finish()
-        return fill
+        return job
 
-    fill = asyncio.run(act())
-    return SqliteStore(path), fill
+    job = asyncio.run(act())
+    return SqliteStore(path), job
 
 
 def site_of(world, plant):
@@ -219,8 +219,8 @@ def plants_of(account, place):
 def test_backfill_stores_complete_days_that_match_the_simulation(vendor, place, world, tmp_path):
     account = world[1]["accounts"][vendor]
     (plant,) = plants_of(account, place)
-    wish = BackfillOptions(date(2026, 6, 12), date(2026, 6, 19), [plant])
-    store, fill = filled(world, tmp_path, account, wish)
+    selection = BackfillOptions(date(2026, 6, 12), date(2026, 6, 19), [plant])
+    store, job = run_backfill(world, tmp_path, account, selection)
     series = Series(account["vendor"], plant)
     days = store.days(series, date.min, date.max)
     # A month is told as a whole, so there are more days than were asked for.
@@ -234,8 +234,8 @@ def test_backfill_stores_complete_days_that_match_the_simulation(vendor, place, 
     marks = store.queries(series, "curve")
     assert {period: mark.outcome for period, mark in marks.items()} == {f"2026-06-{n}": "data" for n in range(12, 20)}
     assert len({datetime.fromtimestamp(at, UTC).date() for at in store.sample_times(series, 0, 1 << 40)}) >= 8
-    (share,) = fill.plants
-    assert (share.count("data"), share.days_left, fill.progress.done) == (8, 0, True)
+    (plant_job,) = job.plants
+    assert (plant_job.count("data"), plant_job.days_left, job.progress.done) == (8, 0, True)
     assert next(one for one in store.series() if one.series == series).zone
 
 
@@ -250,7 +250,7 @@ def test_backfill_corrects_energy_counted_on_the_wrong_day(world, tmp_path):
     )
     with SqliteStore(tmp_path / "heliograph.sqlite") as store:
         store.write(Batch(days=[spilled], repairs=[raised]))
-    store, _ = filled(world, tmp_path, account, BackfillOptions(day, date(2026, 6, 19), [plant]))
+    store, _ = run_backfill(world, tmp_path, account, BackfillOptions(day, date(2026, 6, 19), [plant]))
     (put_right,) = store.days(series, day, day)
     assert put_right.values["pv_energy"] == pytest.approx(truth, abs=0.06)
 
@@ -258,19 +258,19 @@ def test_backfill_corrects_energy_counted_on_the_wrong_day(world, tmp_path):
 def test_backfill_second_run_only_requests_plants(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
-    wish = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
-    filled(world, tmp_path, account, wish)
+    selection = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
+    run_backfill(world, tmp_path, account, selection)
     before = emulator.log.account_counters(account["username"]).requests
-    _, fill = filled(world, tmp_path, account, wish)
+    _, job = run_backfill(world, tmp_path, account, selection)
     assert emulator.log.account_counters(account["username"]).requests - before <= 4
-    assert fill.progress.done
+    assert job.progress.done
 
 
 def test_backfill_starts_at_first_day_of_plant(world, tmp_path):
     account = world[1]["accounts"][0]
-    wish = BackfillOptions(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
-    _, fill = filled(world, tmp_path, account, wish)
-    assert fill.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
+    selection = BackfillOptions(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
+    _, job = run_backfill(world, tmp_path, account, selection)
+    assert job.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
 
 
 def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tmp_path):
@@ -287,13 +287,13 @@ def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tm
         limits=limits,
     )
 
-    def tell(one):
+    def on_progress(one):
         news.append(one)
         used.append(onlooker.budget.requests_used)
 
-    wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
-    _, fill = filled(world, tmp_path, account, wish, hours=24 * 9, tell=tell, limits=limits)
-    assert fill.progress.done
+    selection = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
+    _, job = run_backfill(world, tmp_path, account, selection, hours=24 * 9, on_progress=on_progress, limits=limits)
+    assert job.progress.done
     assert max(used) == 18
     waits = [one for one in news if one.until]
     estimate = news[0].days_to_go
@@ -305,43 +305,43 @@ def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tm
 def test_backfill_without_wait_ends_with_resume_time(world, tmp_path):
     account = world[1]["accounts"][0]
     limits = KINDS["growatt"].default_limits._replace(requests=30, reserve=10)
-    wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
-    _, fill = filled(world, tmp_path, account, wish, limits=limits)
-    assert not fill.progress.done
-    assert fill.progress.days_left > 20
-    assert fill.progress.until == pytest.approx(NOW + 24 * 3600, abs=600)
+    selection = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
+    _, job = run_backfill(world, tmp_path, account, selection, limits=limits)
+    assert not job.progress.done
+    assert job.progress.days_left > 20
+    assert job.progress.until == pytest.approx(NOW + 24 * 3600, abs=600)
 
 
 def test_backfill_waits_for_unreachable_cloud(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     emulator.faults.set({"outage": "*4"})
-    wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
+    selection = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
     news = []
-    _, fill = filled(world, tmp_path, account, wish, hours=3, tell=news.append)
-    assert fill.progress.done
+    _, job = run_backfill(world, tmp_path, account, selection, hours=3, on_progress=news.append)
+    assert job.progress.done
     assert any(one.until for one in news)
-    assert fill.plants[0].count("data") == 2
+    assert job.plants[0].count("data") == 2
 
 
 def test_backfill_rejects_empty_month_that_contradicts_year(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     (plant,) = plants_of(account, 0)
-    wish = BackfillOptions(date(2026, 5, 30), date(2026, 6, 2), [plant])
+    selection = BackfillOptions(date(2026, 5, 30), date(2026, 6, 2), [plant])
 
     def lie(news):
         if news.period == "2026":
             emulator.faults.set({"empty": "*1"})
 
-    store, fill = filled(world, tmp_path, account, wish, tell=lie)
+    store, job = run_backfill(world, tmp_path, account, selection, on_progress=lie)
     marks = store.queries(Series("growatt", plant), "days")
     assert {period: one.outcome for period, one in marks.items()} == {"2026-06": "failed", "2026-05": "data"}
-    assert fill.plants[0].count("data") == 4
+    assert job.plants[0].count("data") == 4
 
 
 def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(world, tmp_path):
-    class Torn:
+    class Contradicting:
         """A cloud whose years and months disagree."""
 
         budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
@@ -366,14 +366,14 @@ def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(wor
 
     async def act():
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
-        await Backfill("home", Torn(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
+        await Backfill("home", Contradicting(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
         await writer.finish()
 
     asyncio.run(act())
     with SqliteStore(tmp_path / "s.sqlite") as store:
-        outcomes = {period: one.outcome for period, one in store.queries(ROOF, "days").items()}
+        outcomes = {period: one.outcome for period, one in store.queries(PLANT, "days").items()}
         assert outcomes == {"2026-04": "nothing", "2026-05": "failed", "2026-06": "nothing"}
-        curves = store.queries(ROOF, "curve")
+        curves = store.queries(PLANT, "curve")
         assert {period for period, one in curves.items() if one.outcome == "data"} == {
             f"2026-05-{n:02}" for n in range(1, 32)
         }
@@ -382,7 +382,7 @@ def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(wor
 
 def test_backfill_ends_on_store_error_and_repeats_the_query(world, tmp_path):
     account = world[1]["accounts"][0]
-    wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
+    selection = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
 
     class Full(SqliteStore):
         def write(self, batch):
@@ -391,15 +391,15 @@ def test_backfill_ends_on_store_error_and_repeats_the_query(world, tmp_path):
             super().write(batch)
 
     with pytest.raises(StoreError, match="the disk is full"):
-        filled(world, tmp_path, account, wish, opened=lambda: Full(tmp_path / "heliograph.sqlite"))
-    _, fill = filled(world, tmp_path, account, wish)
-    assert fill.plants[0].count("data") == 2
+        run_backfill(world, tmp_path, account, selection, opened=lambda: Full(tmp_path / "heliograph.sqlite"))
+    _, job = run_backfill(world, tmp_path, account, selection)
+    assert job.plants[0].count("data") == 2
 
 
 def test_backfill_ends_on_wrong_password(world, tmp_path):
     account = world[1]["accounts"][0] | {"password": "wrong"}
     with pytest.raises(InvalidCredentials):
-        filled(world, tmp_path, account, BackfillOptions(date(2026, 6, 18)))
+        run_backfill(world, tmp_path, account, BackfillOptions(date(2026, 6, 18)))
 
 
 # Kills
@@ -418,11 +418,11 @@ from heliograph.store import open_store
 url, username, password, plant, folder, now = sys.argv[1:]
 folder = Path(folder)
 
-class Still(Clock):
+class FixedClock(Clock):
     def now(self):
         return float(now)
 
-class Noted(AsyncGrowatt):
+class Recording(AsyncGrowatt):
     def note(self, question):
         with (folder / "questions").open("a") as file:
             file.write(question + "\\n")
@@ -436,11 +436,11 @@ class Noted(AsyncGrowatt):
         return await super().period_energies(plant, period)
 
 limits = AsyncGrowatt.default_limits._replace(requests=100_000)
-keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "paced": True}
-client = Noted(username, password, server=url, **keeping)
+keeping = {"keeper": Keeper(folder / "accounts"), "clock": FixedClock().now, "limits": limits, "paced": True}
+client = Recording(username, password, server=url, **keeping)
 writer = BufferedWriter(lambda: open_store(folder / "heliograph.sqlite"))
-wish = BackfillOptions(date(2026, 5, 5), date(2026, 6, 10), [plant])
-asyncio.run(Backfill("home", client, writer, Still(), wish).run(asyncio.Event()))
+selection = BackfillOptions(date(2026, 5, 5), date(2026, 6, 10), [plant])
+asyncio.run(Backfill("home", client, writer, FixedClock(), selection).run(asyncio.Event()))
 """
 
 
@@ -582,9 +582,9 @@ def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    with show_progress() as tell:
-        tell(BackfillProgress("home", until=NOW, reason="the daily request budget is used"))
-        tell(
+    with show_progress() as on_progress:
+        on_progress(BackfillProgress("home", until=NOW, reason="the daily request budget is used"))
+        on_progress(
             BackfillProgress(
                 "home",
                 days=40,
@@ -605,10 +605,12 @@ def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
 
 @pytest.mark.parametrize(("requests", "warns"), [(45, False), (46, True)])
 def test_backfill_warns_once_about_large_jobs_only(requests, warns, capsys):
-    tell = progress_lines()
-    tell(BackfillProgress("home", until=NOW, reason="the cloud is away"))
+    on_progress = progress_lines()
+    on_progress(BackfillProgress("home", until=NOW, reason="the cloud is away"))
     for left in (requests, requests - 1):
-        tell(BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180))
+        on_progress(
+            BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180)
+        )
     err = capsys.readouterr().err
     assert err.count("live readings") == warns
     assert (f"home: up to {requests} of 180 requests a day go to the past" in err) == warns
@@ -639,7 +641,7 @@ def test_backfill_command_reports_remaining_days_on_ctrl_c(home):
 
 
 def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
-    class Dumb:
+    class WithoutZone:
         async def plants(self):
             return (Plant(vendor="growatt", id="11"),)
 
@@ -656,7 +658,9 @@ def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
     async def act():
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
         try:
-            await Backfill("home", Dumb(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
+            await Backfill("home", WithoutZone(), writer, Jumping(world[0], NOW), BackfillOptions()).run(
+                asyncio.Event()
+            )
         finally:
             await writer.finish()
 

@@ -42,7 +42,7 @@ def world():
 
 
 def collected(world, path, hours, during=None, accounts=None, patience=5.0, opened=None, **options):
-    """Collect for so many simulated hours, and return the store and the workers."""
+    """Collect for so many simulated hours, and return the store and the pollers."""
     emulator, ready = world
     opened = opened or (lambda: SqliteStore(path / "heliograph.sqlite", patience=patience))
 
@@ -51,24 +51,24 @@ def collected(world, path, hours, during=None, accounts=None, patience=5.0, open
         stop = asyncio.Event()
         writer = BufferedWriter(opened)
         chosen = ready["accounts"] if accounts is None else accounts
-        workers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
-        clock.workers = len(workers) + (during is not None)
+        pollers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
+        clock.workers = len(pollers) + (during is not None)
         meanwhile = asyncio.create_task(during(clock, stop)) if during else None
-        await collect(workers, writer, clock, stop)
+        await collect(pollers, writer, clock, stop)
         if meanwhile:
             await meanwhile
-        return workers
+        return pollers
 
-    workers = asyncio.run(run())
-    return opened(), workers
+    pollers = asyncio.run(run())
+    return opened(), pollers
 
 
 def test_collect_polls_both_clouds_for_a_day_within_budget(world, tmp_path):
     for account in world[1]["accounts"]:
         plant = account["plants"][0]
-        store, (worker,) = collected(world, tmp_path, 24, accounts=[account], plants=[plant])
-        budget = worker.client.budget
-        assert worker.progress.problem is None
+        store, (poller,) = collected(world, tmp_path, 24, accounts=[account], plants=[plant])
+        budget = poller.client.budget
+        assert poller.progress.problem is None
         assert budget.requests_used <= budget.requests_limit - budget.reserve
         assert budget.logins_used <= 2
         assert len(list(store.sample_times(Series(account["vendor"], plant), 0, 1 << 40))) > 40
@@ -90,16 +90,16 @@ def test_poller_warns_once_if_budget_extends_interval(interval, warns, world, tm
     caplog.set_level(logging.WARNING, "heliograph.collect")  # a backfill in the same process is silent about it
     account = world[1]["accounts"][0]
     pace, plants = PollPolicy(180.0, interval), account["plants"][:1]
-    _, (worker,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
+    _, (poller,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
     events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, LogEvent)]
     told = [facts for facts in events if facts["event"] == "poll.interval_extended"]
     assert len(told) == warns
     for facts in told:
-        assert (facts["account"], facts["interval"]) == (worker.progress.name, 180.0)
-        waits = worker.progress.next_at - worker.progress.polled_at
+        assert (facts["account"], facts["interval"]) == (poller.progress.name, 180.0)
+        waits = poller.progress.next_at - poller.progress.polled_at
         assert facts["seconds"] == pytest.approx(waits, abs=60)
         assert facts["seconds"] > 1.5 * 180
-        assert facts["why"].endswith(f" of {worker.client.budget.daily} a day")
+        assert facts["why"].endswith(f" of {poller.client.budget.daily} a day")
 
 
 def test_collect_restart_needs_no_login_and_counts_no_energy_twice(world, tmp_path):
@@ -107,8 +107,8 @@ def test_collect_restart_needs_no_login_and_counts_no_energy_twice(world, tmp_pa
     account = ready["accounts"][0]
     plant = account["plants"][0]
     for _ in range(6):
-        store, (worker,) = collected(world, tmp_path, 1.5, accounts=[account], plants=[plant])
-    assert worker.client.budget.logins_used == 1
+        store, (poller,) = collected(world, tmp_path, 1.5, accounts=[account], plants=[plant])
+    assert poller.client.budget.logins_used == 1
     series = Series("growatt", plant)
     (newest,) = store.latest(series)
     said = [entry.values["pv_energy_today"] for entry in store.samples(series, 0, 1 << 40)]
@@ -141,9 +141,9 @@ def test_collect_loses_no_sample_while_store_is_locked(world, tmp_path):
         await clock.wait(clock.end, stop)
 
     start = world[0].world.clock.now().timestamp()
-    store, (worker,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
+    store, (poller,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
     moments = list(store.sample_times(Series("growatt", plant), 0, 1 << 40))
-    assert worker.progress.problem is None
+    assert poller.progress.problem is None
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
 
@@ -171,11 +171,11 @@ def test_collect_polls_while_disk_is_full_and_writes_pending_batches_later(world
 
     start = world[0].world.clock.now().timestamp()
     try:
-        store, (worker,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
+        store, (poller,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     moments = list(store.sample_times(series, 0, 1 << 40))
-    assert worker.progress.problem is None
+    assert poller.progress.problem is None
     assert known[0] == known[1]
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
@@ -202,11 +202,11 @@ def test_collect_loses_no_sample_while_database_server_is_down(world, tmp_path, 
         await clock.wait(clock.end, stop)
 
     start = world[0].world.clock.now().timestamp()
-    store, (worker,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
+    store, (poller,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
     moments = list(store.sample_times(Series("growatt", plant), 0, 1 << 40))
     store.close()
     place.empty()
-    assert worker.progress.problem is None
+    assert poller.progress.problem is None
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from heliograph.cli.main import build_parser
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.store import open_store
@@ -72,7 +73,7 @@ class Clouds:
         return sum(cloud["requests"] for cloud in self.emulator.log.as_dict(0)["clouds"].values())
 
     def wait_for(self, requests, program=None):
-        """Wait until the clouds were asked so often."""
+        """Wait wait_for_line the clouds were asked so often."""
         end = time.monotonic() + 60
         while self.requests < requests:
             assert time.monotonic() < end
@@ -94,15 +95,15 @@ def clouds(tmp_path):
         clouds.end()
 
 
-def until(program, *words):
-    """Read what a program says until it said all these words in one line."""
+def wait_for_line(program, *words):
+    """Read what a program says wait_for_line it said all these words in one line."""
     for line in program.stderr:
         if all(word in line for word in words):
             return line
     raise AssertionError(program.wait())
 
 
-def told(program, signum, seconds=20.0):
+def stop_program(program, signum, seconds=20.0):
     """Tell a program to stop, and return its exit code and the rest of what it says; the machine may be busy."""
     begun = time.monotonic()
     program.send_signal(signum)
@@ -146,9 +147,9 @@ def test_collect_once_exits_1_if_an_account_fails_and_saves_the_others(clouds):
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_collect_saves_everything_on_sigterm(clouds, signum):
     program = clouds.start()
-    until(program, "event=poll.done")
-    until(program, "event=poll.done")
-    assert told(program, signum)[0] == 0
+    wait_for_line(program, "event=poll.done")
+    wait_for_line(program, "event=poll.done")
+    assert stop_program(program, signum)[0] == 0
     for account in clouds.accounts:
         assert all(clouds.moments(account))
 
@@ -162,7 +163,7 @@ def test_collect_waits_for_fast_response_on_sigterm(clouds, words):
     clouds.emulator.faults.set({"slow": 0.2})
     program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 1, program)
-    code, said = told(program, signal.SIGTERM)
+    code, said = stop_program(program, signal.SIGTERM)
     assert code == 0
     assert "event=poll.done" in said
     assert [len(after) for after in clouds.moments(clouds.accounts[0])] == [len(found) + 1 for found in before]
@@ -175,7 +176,7 @@ def test_collect_does_not_wait_for_slow_response_on_sigterm(clouds, words):
     clouds.emulator.faults.set({"slow": 60})
     program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 2, program)
-    code, _ = told(program, signal.SIGTERM)
+    code, _ = stop_program(program, signal.SIGTERM)
     assert code == (1 if words else 0)
     clouds.emulator.faults.set({"slow": None})
     clouds.run("--once", "--no-backfill")
@@ -228,8 +229,8 @@ def counted_today(clouds, account, plant):
 
 def test_collect_rejects_second_collector_of_a_store(clouds, place):
     first = clouds.start("--no-backfill", store=place.where)
-    until(first, "event=poll.done")
-    until(first, "event=poll.done")
+    wait_for_line(first, "event=poll.done")
+    wait_for_line(first, "event=poll.done")
     before = clouds.requests
     (line,) = clouds.run("--once", store=place.where, code=1).splitlines()
     assert "another heliograph collects into it already" in line
@@ -281,9 +282,9 @@ def test_collect_reports_configuration_error_before_any_request(clouds):
 
 def test_collect_shows_no_secret_in_log_or_process_list(clouds):
     program = clouds.start("--log", "json")
-    said = until(program, "poll.done") + until(program, "poll.done")
+    said = wait_for_line(program, "poll.done") + wait_for_line(program, "poll.done")
     listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
-    said += told(program, signal.SIGTERM)[1]
+    said += stop_program(program, signal.SIGTERM)[1]
     assert all(one["password"] not in said + listed for one in clouds.accounts)
 
 
@@ -300,8 +301,18 @@ def test_collect_saves_complete_poll_across_database_restart(clouds, server):
     clouds.wait_for(clouds.requests + 1, program)
     server.stop(signal.SIGQUIT)
     server.start()
-    assert "saved=true" in until(program, "event=poll.done")
-    assert told(program, signal.SIGTERM)[0] == 0
+    assert "saved=true" in wait_for_line(program, "event=poll.done")
+    assert stop_program(program, signal.SIGTERM)[0] == 0
     found = clouds.moments(clouds.accounts[0], place.where)
     assert [len(after) for after in found] == [len(known) + 1 for known in before]
     place.empty()
+
+
+def test_collect_accepts_hidden_old_flag_no_heal(capsys):
+    parser = build_parser("collect")
+    assert parser.parse_args(["collect", "--no-heal"]).backfill is False
+    assert parser.parse_args(["collect", "--no-backfill"]).backfill is False
+    assert parser.parse_args(["collect"]).backfill is True
+    with pytest.raises(SystemExit):
+        parser.parse_args(["collect", "--help"])
+    assert "--no-heal" not in capsys.readouterr().out

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heliograph.collect.counters.reconcile import EnergyReconciler
 from heliograph.collect.counters.repair import finalise_day, repair_counters
 from heliograph.collect.counters.track import granularity
 from heliograph.local_time import day_at, day_start
@@ -569,3 +570,13 @@ def test_repair_counters_result_is_unchanged_by_restarts(life):
 
 def test_first_day_of_epoch_matches_calendar():
     assert datetime.fromtimestamp(START, UTC).astimezone(BERLIN).date() == FIRST
+
+
+def test_stored_state_of_reconciler_has_stable_keys():
+    keys = (
+        "day energy base pinned open before total zero pair fresh unsplit today reset state cut stale rose hidden tail"
+    )
+    state = EnergyReconciler(7, energy=2.0, day_start=1.0, today_origin=0.5, synced=(1.0, 2.0)).dump()
+    assert list(state) == keys.split()
+    assert (state["base"], state["cut"], state["pair"]) == (1.0, 0.5, [1.0, 2.0])
+    assert EnergyReconciler.load(state).dump() == state

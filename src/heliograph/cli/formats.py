@@ -77,7 +77,7 @@ def write_csv(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -
 def escape_formulas(text: str) -> str:
     r"""Escape text of a server so that it is no formula in a spreadsheet, and no escape sequence in a terminal.
 
-    >>> harmless("=HYPERLINK(1)"), harmless("Roof; -1+2"), harmless("South-East"), harmless("a\x1b[2J")
+    >>> escape_formulas("=HYPERLINK(1)"), escape_formulas("Roof; -1+2"), escape_formulas("South-East"), escape_formulas("a\x1b[2J")
     ("'=HYPERLINK(1)", "Roof; '-1+2", 'South-East', 'a�[2J')
     """
     return printable(_FORMULA.sub(r"\1\2'", text))
@@ -153,7 +153,7 @@ def _common_zone(zones: Sequence[tzinfo]) -> str:
 def format_of(name: str) -> str:
     """Return the format of a file by its name; CSV if it has no suffix.
 
-    >>> suits("year.parquet"), suits("year.CSV"), suits("year"), suits("-")
+    >>> format_of("year.parquet"), format_of("year.CSV"), format_of("year"), format_of("-")
     ('parquet', 'csv', 'csv', 'csv')
     """
     ending = Path(name).suffix.removeprefix(".").lower()

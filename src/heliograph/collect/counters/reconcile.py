@@ -190,7 +190,7 @@ class EnergyReconciler:
             self.synced, self.today_moved = (self.energy, self.total.value), False
 
     def _split_midnight(self, gained: float, evening: float | None, seen: int, now: SampleTime) -> None:
-        """Assign the gain of the total over midnight, unless the daily counter has; `evening` is yesterday's known part."""
+        """Split the total's gain over midnight, unless the daily counter has; `evening` is yesterday's known part."""
         if self.day_start_known:
             if evening is not None:
                 self.day_start += min(evening, gained)
