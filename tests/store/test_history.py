@@ -16,8 +16,8 @@ from heliograph.model import Quality
 from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ROOF, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
-BOX = Series("growatt", "11", "TLX1")
+HOME, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
+DEVICE = Series("growatt", "11", "TLX1")
 TODAY = date(2026, 7, 1)
 
 
@@ -33,15 +33,15 @@ def at(text, zone=BERLIN):
     return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
 
 
-def sample(moment, series=ROOF, **values):
+def sample(moment, series=HOME, **values):
     return StoredSample(series, moment, moment + 60, Quality.LIVE, None, values)
 
 
-def day(of, series=ROOF, final=True, **values):
+def day(of, series=HOME, final=True, **values):
     return Day(series, of, values, Quality.LIVE, final=final, written_at=1)
 
 
-def named(series, name, zone="Europe/Berlin"):
+def series_info(series, name, zone="Europe/Berlin"):
     return SeriesInfo(series, name, None, zone)
 
 
@@ -55,13 +55,17 @@ def home(place):
     with place.open() as store:
         store.write(
             Batch(
-                series_info=[named(ROOF, "Home"), named(BARN, "Barn", "UTC+05:30"), named(BOX, "Box")],
-                samples=[*curve, sample(noon, BOX, pv_power=1.0), sample(noon, BARN, pv_power=7.0)],
+                series_info=[
+                    series_info(HOME, "Home"),
+                    series_info(BARN, "Barn", "UTC+05:30"),
+                    series_info(DEVICE, "Box"),
+                ],
+                samples=[*curve, sample(noon, DEVICE, pv_power=1.0), sample(noon, BARN, pv_power=7.0)],
                 days=[
                     day(date(2026, 6, 19), pv_energy=10.0, load_energy=4.0),
                     day(date(2026, 6, 21), pv_energy=30.0, final=False),
                     day(date(2026, 6, 20), BARN, pv_energy=1.5),
-                    day(date(2026, 6, 20), BOX, pv_energy=99.0),
+                    day(date(2026, 6, 20), DEVICE, pv_energy=99.0),
                 ],
             )
         )
@@ -122,7 +126,7 @@ def test_read_history_bounds_are_local_days(place):
     first, last = at("2026-06-20T00:00"), at("2026-06-21T23:59:59")
     with place.open() as store:
         rows = [sample(moment, pv_power=1.0) for moment in (first - 1, first, last, last + 1)]
-        store.write(Batch(series_info=[named(ROOF, "Home")], samples=rows))
+        store.write(Batch(series_info=[series_info(HOME, "Home")], samples=rows))
     table = read(place, since=date(2026, 6, 20), until=date(2026, 6, 21), resolution="5min")
     assert [moment.isoformat() for moment in table["time"]] == [
         "2026-06-19T22:00:00+00:00",
@@ -135,7 +139,7 @@ def test_read_history_of_dst_day_has_23_or_25_hours(turned, hours, place):
     start = at(f"{turned}T00:00")
     with place.open() as store:
         rows = [sample(start + 300 * n, pv_power=float(n // 12)) for n in range(26 * 12)]
-        store.write(Batch(series_info=[named(ROOF, "Home")], samples=rows))
+        store.write(Batch(series_info=[series_info(HOME, "Home")], samples=rows))
     table = read(place, since=turned, until=turned, resolution="hour")
     assert table["pv_power"] == [float(n) for n in range(hours)]
 
@@ -145,14 +149,14 @@ def test_read_history_hours_after_half_hour_dst_begin_on_the_hour(place):
     noons = [at(f"2026-10-{n:02}T12:00", zone) for n in (2, 3, 4, 5, 6)]
     with place.open() as store:
         rows = [sample(noon, pv_power=1.0) for noon in noons]
-        store.write(Batch(series_info=[named(ROOF, "Home", "Australia/Lord_Howe")], samples=rows))
+        store.write(Batch(series_info=[series_info(HOME, "Home", "Australia/Lord_Howe")], samples=rows))
     table = read(place, since="2026-10-01", until="2026-10-31", resolution="hour")
     minutes = [moment.astimezone(zone).minute for moment in table["time"]]
     assert (minutes[:2], minutes[3:]) == ([0, 0], [0, 0])
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [
         ({"plant": "77"}, "there is no plant '77'; the plants are: b-1 (Barn), 11 (Home)"),
         ({"since": "2026-06-22"}, "since 2026-06-22 comes after until 2026-06-21"),
@@ -161,10 +165,10 @@ def test_read_history_hours_after_half_hour_dst_begin_on_the_hour(place):
         ({"metrics": ["pv_power"]}, "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
 )
-def test_read_history_error_lists_valid_values(options, says, home):
-    with pytest.raises(ConfigError) as told:
+def test_read_history_error_lists_valid_values(options, expected, home):
+    with pytest.raises(ConfigError) as raised:
         read(home, **options)
-    assert says in str(told.value)
+    assert expected in str(raised.value)
 
 
 def test_read_history_of_empty_store_names_commands(place):
@@ -194,8 +198,8 @@ def _frozen_time(monkeypatch):
 
 
 @pytest.fixture
-def say(home, capsys):
-    """Run the command on a store and return its exit code, output and complaints."""
+def run_history(home, capsys):
+    """Return a function that runs the command on a store and returns exit code, stdout and stderr."""
 
     def said(*words):
         code = run(["history", *words, "--store", str(home.where)])
@@ -204,9 +208,9 @@ def say(home, capsys):
     return said
 
 
-def test_history_command_shows_month_by_day_with_gaps_and_total(say, monkeypatch):
+def test_history_command_shows_month_by_day_with_gaps_and_total(run_history, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    code, out, err = say("--plant", "Home", "--month", "2026-06")
+    code, out, err = run_history("--plant", "Home", "--month", "2026-06")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("Home   kWh (bars: solar)")
@@ -220,8 +224,8 @@ def test_history_command_shows_month_by_day_with_gaps_and_total(say, monkeypatch
     assert lines[-1].strip() == "~ provisional"
 
 
-def test_history_command_without_data_prints_one_line(say):
-    _, out, _ = say("--plant", "Home", "--month", "2025-02")
+def test_history_command_without_data_prints_one_line(run_history):
+    _, out, _ = run_history("--plant", "Home", "--month", "2025-02")
     assert out == "Home: no data for 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
 
 
@@ -230,7 +234,7 @@ def test_history_command_on_first_day_mentions_stored_samples(place, capsys, mon
     noon = int(FrozenTime.now(UTC).timestamp()) - 3600
     with place.open() as store:
         later = sample(noon + 300, pv_power=2.0)
-        store.write(Batch(series_info=[named(ROOF, "Home")], samples=[sample(noon, pv_power=1.0), later]))
+        store.write(Batch(series_info=[series_info(HOME, "Home")], samples=[sample(noon, pv_power=1.0), later]))
     assert run(["history", "--store", str(place.where)]) == 0
     said, clock = capsys.readouterr().out, datetime.fromtimestamp(noon, UTC).astimezone()
     assert said.startswith("Home: samples are stored since ")
@@ -240,8 +244,8 @@ def test_history_command_on_first_day_mentions_stored_samples(place, capsys, mon
     assert "no data for 2025-02-01 to 2025-02-28" in capsys.readouterr().out
 
 
-def test_history_command_shows_year_by_month_with_known_days(say):
-    code, out, _ = say("--plant", "11", "--year", "2026", "--json")
+def test_history_command_shows_year_by_month_with_known_days(run_history):
+    code, out, _ = run_history("--plant", "11", "--year", "2026", "--json")
     rows = json.loads(out)
     assert code == 0
     june = next(row for row in rows if row["period"] == "2026-06")
@@ -250,8 +254,8 @@ def test_history_command_shows_year_by_month_with_known_days(say):
     assert next(row for row in rows if row["period"] == "2026-05")["pv_energy"] is None
 
 
-def test_history_command_defaults_to_fourteen_days_of_all_plants(say):
-    code, out, _ = say("--json")
+def test_history_command_defaults_to_fourteen_days_of_all_plants(run_history):
+    code, out, _ = run_history("--json")
     rows = json.loads(out)
     assert code == 0
     assert len(rows) == 28
@@ -260,7 +264,7 @@ def test_history_command_defaults_to_fourteen_days_of_all_plants(say):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "expected"),
     [
         (["--plant", "77"], "there is no plant '77'; the plants are: b-1 (Barn), 11 (Home)"),
         (["--month", "2026"], "a month is written like 2026-06, not '2026'"),
@@ -271,12 +275,12 @@ def test_history_command_defaults_to_fourteen_days_of_all_plants(say):
         (["--metric", "pv_power"], "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
 )
-def test_history_command_rejects_wrong_options_in_one_line(words, says, say):
-    code, out, err = say(*words)
+def test_history_command_rejects_wrong_options_in_one_line(words, expected, run_history):
+    code, out, err = run_history(*words)
     assert (code, out) == (2, "")
     assert err.startswith("heliograph: ")
     assert err.count("\n") == 1
-    assert says in err
+    assert expected in err
 
 
 # The table

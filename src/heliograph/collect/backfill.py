@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heliograph.collect.gapfill import BackfillContext, run_query
 from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, periods, recency_key, request_count
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
+from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at, zone_from_name
 from heliograph.store.base import Batch, SeriesInfo, series_of
 
@@ -155,7 +156,8 @@ class Backfill:
             self._report(until=until, reason=reason)
             if not self._options.wait:
                 return
-            _log.info("account=%s waits seconds=%.0f why=%s", self.progress.name, until - now, reason)
+            seconds = float(round(until - now))
+            _log.info(LogEvent("backfill.waiting", account=self.progress.name, seconds=seconds, why=reason))
             await self._clock.wait(until, stop)
             for plant in self.plants:
                 plant.refresh(int(self._clock.now()))
