@@ -1,4 +1,4 @@
-"""True histories of one counter, and the documented lies about them; each lie is one function over the samples."""
+"""Correct histories of one counter, and the documented faults; each fault is a function over the samples."""
 
 from __future__ import annotations
 
