@@ -232,12 +232,12 @@ def test_many_addresses_that_guess_do_not_fill_the_memory():
     doubts = FailedTokenThrottle(lambda: 0.0)
     for number in range(5000):
         doubts.record_failure(f"10.0.{number // 250}.{number % 250}")
-    assert len(doubts._wrong) <= 1024
+    assert len(doubts._failures) <= 1024
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "solar.lan", ""])
 def test_nobody_listens_for_others_without_a_token(host):
-    with pytest.raises(ConfigError, match="needs a token"):
+    with pytest.raises(ConfigError, match="requires a token"):
         AuthPolicy.from_config(ServeConfig(host=host))
     assert AuthPolicy.from_config(ServeConfig(host=host, token=Secret(TOKEN))).token == TOKEN.encode()
 
@@ -268,7 +268,7 @@ def test_a_mistake_of_ours_is_told_as_one_and_by_nothing_else(store, caplog):
     with served(store, seen=seen) as site, caplog.at_level(logging.CRITICAL):
         answer = site.ask(PLANTS)
     assert answer.status == 500
-    assert answer.json["detail"] == "a mistake of this program; please report it"
+    assert answer.json["detail"] == "internal error; please report it"
     assert b"secret-of-somebody" not in answer.body
     assert answer.headers["Content-Security-Policy"] == SECURITY_HEADERS["Content-Security-Policy"]
 

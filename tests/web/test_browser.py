@@ -100,13 +100,13 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
         page.mouse.save_reader_position(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
         page.mouse.up()
     assert asked.value.ok
-    whole = page.get_by_role("button", name="Show all")
+    whole = page.get_by_role("button", name="Reset zoom")
     whole.wait_for()
     page.wait_for_function(f"document.querySelector('{CHART}').dataset.drawn !== '{before}'")
     with page.expect_response(re.compile("/samples")):
         page.locator(".u-over").dblclick()
     whole.wait_for(state="detached")
-    page.get_by_role("link", name="Earlier week").click()
+    page.get_by_role("link", name="Previous week").click()
     assert "8 – 14 Jun 2026" in page.inner_text("#past")
     page.get_by_role("link", name="Month").click()
     page.locator(".bars .slot").nth(9).click()
@@ -126,7 +126,7 @@ def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
     with open_store(running.where) as store:
         values = {**store.latest(HOME)[0].values, "pv_power": 4321.0, "battery_power": -1500.0}
         store.write(Batch(samples=[StoredSample(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
-    page.get_by_text("The sun gives 4.32\u202fkW").wait_for(timeout=15_000)
+    page.get_by_text("Solar is producing 4.32\u202fkW").wait_for(timeout=15_000)
     assert page.get_by_text("Live, just now").is_visible()
     assert page.locator(".leg.battery").count() == 1
     assert page.evaluate("document.querySelector('.flow').marked"), "what stays is not made anew"
@@ -141,11 +141,11 @@ def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
     page.context.set_offline(True)
     page.route("**/*", lambda route: route.abort())
     page.evaluate("dispatchEvent(new Event('visibilitychange')); document.dispatchEvent(new Event('visibilitychange'))")
-    page.get_by_text("The connection is lost.").wait_for(timeout=15_000)
-    assert page.get_by_text("The sun gives").is_visible()
+    page.get_by_text("Connection lost.").wait_for(timeout=15_000)
+    assert page.get_by_text("Solar is producing").is_visible()
     page.unroute("**/*")
     page.context.set_offline(False)
-    page.get_by_text("The connection is lost.").wait_for(state="hidden", timeout=20_000)
+    page.get_by_text("Connection lost.").wait_for(state="hidden", timeout=20_000)
     page.context.close()
 
 
@@ -321,10 +321,10 @@ def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
     assert page.inner_text(".readout") != first
     with page.expect_response(re.compile("/samples")):
         page.keyboard.press("+")
-    page.get_by_role("button", name="Show all").wait_for()
+    page.get_by_role("button", name="Reset zoom").wait_for()
     with page.expect_response(re.compile("/samples")):
         page.keyboard.press("0")
-    page.get_by_role("button", name="Show all").wait_for(state="detached")
+    page.get_by_role("button", name="Reset zoom").wait_for(state="detached")
     solar = page.get_by_role("button", name="Solar")
     solar.focus()
     page.keyboard.press("Space")
@@ -332,9 +332,9 @@ def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
 
 
 HOURS = """async ([offsets, since, until, most]) => {
-  const { Wall } = await import("/assets/axis.js");
-  const wall = new Wall(offsets);
-  return wall.labels(wall.ticks(since, until, most));
+  const { LocalTime } = await import("/assets/axis.js");
+  const localTime = new LocalTime(offsets);
+  return localTime.labels(localTime.ticks(since, until, most));
 }"""
 
 
@@ -363,9 +363,9 @@ def test_motion_stops_for_whoever_wants_none(tab, home):
 def test_without_scripts_all_of_it_is_still_said(browser, home):
     one = watched(browser, java_script_enabled=False)
     one.page.goto(home.url)
-    assert "The sun gives" in one.page.inner_text("main")
-    assert "its figures are in the table below" in one.page.inner_text("#past")
-    one.page.get_by_text("Hourly means, as a table").click()
+    assert "Solar is producing" in one.page.inner_text("main")
+    assert "The same values are in the table below" in one.page.inner_text("#past")
+    one.page.get_by_text("Hourly averages (table)").click()
     assert one.page.locator(".figures tbody tr").first.is_visible()
     one.page.context.close()
 

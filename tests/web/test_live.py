@@ -133,14 +133,14 @@ def test_a_name_with_lines_in_it_cannot_make_an_event(tmp_path):
 
 
 def test_there_is_room_for_so_many_and_again_once_one_has_left(store, monkeypatch):
-    monkeypatch.setattr(module, "LISTENERS", 2)
+    monkeypatch.setattr(module, "MAX_CLIENTS", 2)
     with served(store) as site:
         with Events(site) as one, Events(site) as other:
             assert [one.next()[0], other.next()[0]] == ["now", "now"]
             refused = site.ask(LIVE)
             assert refused.status == 503
             assert refused.headers["Retry-After"] == "30"
-            assert refused.json["detail"] == "too many listen already"
+            assert refused.json["detail"] == "too many event clients are connected"
         end = time.monotonic() + 10
         while True:
             connection, answer = site.stream(LIVE)
@@ -177,7 +177,7 @@ def test_whoever_listens_gets_nothing_compressed_and_at_once(store):
 def watched(store, clock, **options):
     aside = StoreThread(partial(open_store, store, create=False))
     source = StateCache(aside, accounts, clock=clock, timer=lambda: clock.moment)
-    return aside, EventHub(source, look=0.01, **options)
+    return aside, EventHub(source, poll_interval=0.01, **options)
 
 
 async def until(stream, word):
@@ -190,7 +190,7 @@ async def until(stream, word):
 
 def test_a_silent_stream_has_a_heart_that_beats(store):
     async def listen():
-        aside, live = watched(store, Still(), beat=0.01)
+        aside, live = watched(store, Still(), keepalive=0.01)
         stream = live.events(0, lambda _: True)
         assert (await until(stream, "event: now")).endswith("\n\n")
         await until(stream, "event: accounts")
@@ -254,7 +254,7 @@ def test_a_store_that_is_away_ends_no_stream_and_is_heard_of_when_it_is_back(tmp
     where.write_text("no database " * 100)
 
     async def listen():
-        aside, live = watched(where, clock := Still(), beat=0.01)
+        aside, live = watched(where, clock := Still(), keepalive=0.01)
         stream = live.events(0, lambda _: True)
         assert "retry" in await anext(stream)
         assert await anext(stream) == ":\n\n"

@@ -167,7 +167,7 @@ def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
         command = [sys.executable, "-m", "heliograph", "collect", "--no-heal", *where]
         program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            line = next(line for line in program.stderr if "event=serving" in line)
+            line = next(line for line in program.stderr if "event=web.listening" in line)
             where = line.rpartition("//")[2].strip().rstrip("/")
             plants = sum(len(one["plants"]) for one in ready["accounts"])
             end = time.monotonic() + 30
