@@ -75,7 +75,7 @@ def tab(browser, serving):
     yield open_one
     for one in tabs:
         one.page.context.close()
-    assert [wrong for one in tabs for wrong in one.error] == []
+    assert [problem for one in tabs for problem in one.problems] == []
 
 
 def drawn(page):
@@ -95,9 +95,9 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
     before = page.locator(CHART).get_attribute("data-drawn")
     over = page.locator(".u-over").bounding_box()
     with page.expect_response(re.compile("/samples")) as asked:
-        page.mouse.save_reader_position(over["x"] + over["width"] * 0.2, over["y"] + 100)
+        page.mouse.move(over["x"] + over["width"] * 0.2, over["y"] + 100)
         page.mouse.down()
-        page.mouse.save_reader_position(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
+        page.mouse.move(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
         page.mouse.up()
     assert asked.value.ok
     whole = page.get_by_role("button", name="Reset zoom")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 IDLE_WATTS = 10
 """Powers below this are measurement noise."""
 _CENTRE = 210, 196
-_RADIUS = 56
+_RADIUS = 60
 _HUB = 9
 _HEAD = 13
 
