@@ -410,3 +410,9 @@ def test_a_wish_is_an_address_and_comes_back_from_it():
     assert page_fleet.FleetQuery().query() == "/"
     with pytest.raises(ConfigError):
         page_fleet.parse_fleet_query({"sort": "x"})
+
+
+def test_parse_fleet_query_accepts_former_names_from_bookmarks():
+    assert page_fleet.parse_fleet_query({"sort": "heard", "state": "late"}) == page_fleet.FleetQuery(
+        state="stale", sort="updated"
+    )

@@ -35,7 +35,7 @@ _KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {
     "now": ("Power", lambda one: one.values.get("pv_power")),
     "today": ("Today", lambda one: one.values.get("pv_energy_today")),
     "charge": ("Battery", lambda one: one.values.get("battery_soc")),
-    "heard": ("Last update", lambda one: one.measured_at),
+    "updated": ("Last update", lambda one: one.measured_at),
 }
 """Sort keys with the heading and, for numbers, the value of their column."""
 
@@ -67,7 +67,8 @@ class FleetQuery(NamedTuple):
 def parse_fleet_query(query: Mapping[str, str]) -> FleetQuery:
     """Parse the query of a URL; raises `ConfigError` for unknown values."""
     sort, state, page = query.get("sort", "name"), query.get("state", ""), query.get("page", "1")
-    state = "stale" if state == "late" else state  # the former name, in bookmarks
+    # Former names, in bookmarks.
+    sort, state = {"heard": "updated"}.get(sort, sort), {"late": "stale"}.get(state, state)
     if sort not in _KEYS or state not in ("", *STATES):
         raise ConfigError("unknown sort or state in the address")
     if not (page.isascii() and page.isdigit()) or not int(page[:7]) >= 1:
@@ -217,7 +218,7 @@ def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
         ("now", figure(power(values.get("pv_power")))),
         ("today", figure(energy(values.get("pv_energy_today")))),
         ("charge", figure(percent(values.get("battery_soc")))),
-        ("heard", figure(GAP) if one.measured_at is None else age(max(0, now - one.measured_at))),
+        ("updated", figure(GAP) if one.measured_at is None else age(max(0, now - one.measured_at))),
     )
     return h.tr[
         h.th(scope="row")[
