@@ -116,7 +116,7 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
     assert page.get_by_role("heading", level=1).inner_text() == "Plants"
 
 
-def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
+def test_page_updates_after_events(tab, serving, browser):
     running = serving(SCENES["full-sun"])
     page = tab(running.url)
     drawn(page)
@@ -133,7 +133,7 @@ def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
     assert page.locator("details[open]").count() == 1
 
 
-def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
+def test_lost_connection_is_reported_until_it_is_back(browser, home):
     one = watched(browser)
     page = one.page
     page.goto(home.url)
@@ -210,7 +210,7 @@ def test_nothing_is_wider_than_its_window(browser, home, town, width):
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scene", ["full-sun", "night"])
-def test_no_words_touch_the_ring_around_them(browser, scene, width, serving):
+def test_flow_diagram_texts_stay_inside_their_ring(browser, scene, width, serving):
     """The corners of every text in an end of the picture are inside its disc, stroke and all."""
     running = serving(SCENES[scene])
     one = watched(browser, width)
@@ -360,7 +360,7 @@ def test_motion_stops_for_whoever_wants_none(tab, home):
     assert page.evaluate("getComputedStyle(document.querySelector('.dots')).animationName") == "none"
 
 
-def test_without_scripts_all_of_it_is_still_said(browser, home):
+def test_page_is_complete_without_scripts(browser, home):
     one = watched(browser, java_script_enabled=False)
     one.page.goto(home.url)
     assert "Solar is producing" in one.page.inner_text("main")

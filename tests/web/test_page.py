@@ -72,7 +72,7 @@ def of(tmp_path, scene):
     return site(tmp_path, SCENES.get(scene, scene) if isinstance(scene, str) else scene)
 
 
-def test_one_plant_is_the_front_page_and_says_in_words_what_flows(home):
+def test_front_page_shows_single_plant_and_describes_flow(home):
     told = text(home)
     assert "Haus am See" in told
     assert "Solar is producing 3.06 kW. The house uses 406 W and the battery is idle (100 %)." in told
@@ -86,7 +86,7 @@ def test_one_plant_is_the_front_page_and_says_in_words_what_flows(home):
     assert "GW10K-ET hybrid · 9010KETU21AW0001" in told
 
 
-def test_the_day_is_there_as_a_table_too(home):
+def test_day_is_shown_as_table(home):
     told = text(home)
     assert "From Solar House Grid Battery State of charge" in told
     assert re.search(r"00:00 0 W \d+ W", told)
@@ -111,7 +111,7 @@ def test_each_span_has_its_name(home, query, expected):
 
 
 @pytest.mark.parametrize("query", ["span=decade", "at=yesterday", "at=1066-10-14", "at=9999-12-31", "show=money"])
-def test_a_span_there_is_not_is_said_so(home, query):
+def test_unknown_period_is_page_not_found(home, query):
     assert "Page not found" in text(home, f"/?{query}", 404)
 
 
@@ -182,7 +182,7 @@ def test_the_table_is_found_by_name_and_narrowed_by_state(fleet):
 
 
 @pytest.mark.parametrize("query", ["sort=colour", "state=sunny", "page=0", "page=-1", "page=%C2%B2"])
-def test_a_wish_the_table_does_not_know_is_said_so(fleet, query):
+def test_unknown_fleet_query_is_page_not_found(fleet, query):
     assert "Page not found" in text(fleet, f"/?{query}", 404)
 
 
@@ -204,7 +204,7 @@ def test_a_fleet_page_is_light(fleet):
     assert len(reply.body) < 20_000
 
 
-def test_a_plant_that_is_not_there_is_said_so(fleet):
+def test_unknown_plant_is_page_not_found(fleet):
     assert "Unknown plant" in text(fleet, "/plant/goodwe/%3Cb%3E", 404)
 
 
@@ -216,12 +216,12 @@ def test_a_plant_that_is_not_there_is_said_so(fleet):
         ("/api/v1/nowhere", "text/html", "application/problem+json"),
     ],
 )
-def test_where_there_is_no_page_a_person_reads_one_and_a_program_a_problem(fleet, path, accept, kind):
+def test_unknown_path_is_page_for_browsers_and_problem_for_programs(fleet, path, accept, kind):
     answer = Site(fleet.url, fleet.clock).ask(path, Accept=accept)
     assert (answer.status, answer.headers["Content-Type"]) == (404, kind)
 
 
-def test_an_empty_store_says_what_to_do_next(tmp_path):
+def test_empty_store_shows_next_steps(tmp_path):
     with of(tmp_path, "empty") as empty:
         told = text(empty)
     assert "No plants yet" in told
@@ -229,7 +229,7 @@ def test_an_empty_store_says_what_to_do_next(tmp_path):
     assert "heliograph collect" in told
 
 
-def test_a_store_that_is_not_there_yet_says_the_same(tmp_path):
+def test_missing_store_shows_next_steps(tmp_path):
     with served(tmp_path / "nowhere.sqlite", seen=tuple) as running:
         reply = running.ask("/")
         assert reply.status == 200
@@ -237,7 +237,7 @@ def test_a_store_that_is_not_there_yet_says_the_same(tmp_path):
         assert running.ask("/status").status == 200
 
 
-def test_a_store_that_cannot_be_read_is_said_so(tmp_path):
+def test_unreadable_store_is_reported_with_503(tmp_path):
     (tmp_path / "samples.sqlite").write_bytes(b"not a database, but as long as the head of one" * 100)
     with served(tmp_path / "samples.sqlite") as running:
         reply = running.ask("/")
@@ -245,7 +245,7 @@ def test_a_store_that_cannot_be_read_is_said_so(tmp_path):
     assert "The store cannot be read" in reply.body.decode()
 
 
-def test_a_locked_account_is_the_first_thing_said_on_every_page(tmp_path):
+def test_locked_account_is_reported_first_on_every_page(tmp_path):
     with of(tmp_path, "locked") as locked:
         for path in ("/", "/status"):
             told = text(locked, path)
@@ -255,7 +255,7 @@ def test_a_locked_account_is_the_first_thing_said_on_every_page(tmp_path):
             assert "Next scheduled request" not in told
 
 
-def test_a_wait_is_said_as_what_it_is():
+def test_budget_usage_shows_next_scheduled_request():
     later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
     for used, told in ((100, "(daily quota is spread out)"), (200, "(quota used up)")):
         account = AccountStatus(
@@ -300,7 +300,7 @@ def polled(*energies):
     return scene
 
 
-def test_the_first_polls_say_why_there_is_no_energy_of_today_yet(tmp_path):
+def test_unconfirmed_counter_of_today_is_explained(tmp_path):
     why = "Waiting for a second reading to confirm today's counters"
     for polls, told in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
         folder = tmp_path / f"{len(polls)} {told}"
@@ -364,20 +364,20 @@ def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
     assert rows[2:5] == ["02:00 CEST", "02:00 CET", "03:00 CET"]
 
 
-def test_the_wall_is_ahead_by_what_it_is_at_each_moment():
+def test_utc_offsets_change_with_daylight_saving():
     start = int(datetime(2026, 3, 29, tzinfo=BERLIN).timestamp())
     assert history.utc_offsets(BERLIN, start, start + 23 * 3600) == ((start, 3600), (start + 2 * 3600, 7200))
     assert history.utc_offsets(UTC, start, start + 86400) == ((start, 0),)
 
 
-def test_no_share_is_told_that_does_not_follow():
+def test_energy_split_omits_unknown_shares():
     assert format.split_solar({"pv_energy": 10.0, "grid_export_energy": None}).share is None
     assert format.split_solar({"pv_energy": 10.0, "grid_export_energy": 12.0}).share is None
     assert format.split_house({"load_energy": 0.0, "grid_import_energy": 0.0}) is None
     assert format.split_house({"load_energy": 8.0, "grid_import_energy": 2.0}).share == 75
 
 
-def test_what_is_not_known_is_not_drawn():
+def test_flow_nodes_omit_unknown_parts():
     assert [one.name for one in flow.flow_nodes({"pv_power": 5.0, "grid_power": None})] == ["sun"]
     assert [one.name for one in flow.flow_nodes({"pv_power": None, "load_energy_total": 5.0})] == ["house"]
     assert flow.flow_nodes({}) == []
@@ -402,7 +402,7 @@ def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
     assert "Tue 2: no data" in drawn
 
 
-def test_a_wish_is_an_address_and_comes_back_from_it():
+def test_fleet_query_round_trips_through_url():
     wish = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
     from urllib.parse import parse_qsl, urlsplit
 
