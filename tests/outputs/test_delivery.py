@@ -67,7 +67,7 @@ def told(story, kept):
     asyncio.run(whole())
 
 
-def test_a_sink_that_is_away_is_tried_ever_more_rarely_and_down_and_back_are_said_once(kept, caplog):
+def test_unavailable_sink_is_retried_with_backoff_and_logged_once(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
         delivery = kept.delivery(sink, clock)
@@ -87,7 +87,7 @@ def test_a_sink_that_is_away_is_tried_ever_more_rarely_and_down_and_back_are_sai
     told(story, kept)
 
 
-def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_then(kept):
+def test_backoff_has_jitter_and_respects_retry_after(kept):
     async def story():
         sink = Listed()
         delivery = kept.delivery(sink, Hand(), jitter=lambda: 0.0)
@@ -99,7 +99,7 @@ def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_the
     told(story, kept)
 
 
-def test_one_sample_that_is_refused_is_found_skipped_and_said_and_all_others_arrive(kept, caplog):
+def test_rejected_sample_is_bisected_skipped_and_logged(kept, caplog):
     async def story():
         sink = Listed(size=16)
         delivery = kept.delivery(sink, Hand())
@@ -117,7 +117,7 @@ def test_one_sample_that_is_refused_is_found_skipped_and_said_and_all_others_arr
     told(story, kept)
 
 
-def test_what_is_refused_in_part_is_not_sent_again(kept):
+def test_partial_rejection_is_not_sent_again(kept):
     async def story():
         sink = Listed(size=16)
         delivery = kept.delivery(sink, Hand())
@@ -132,7 +132,7 @@ def test_what_is_refused_in_part_is_not_sent_again(kept):
     told(story, kept)
 
 
-def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
+def test_unavailable_store_is_retried_like_a_sink(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
         inner, errors = kept.aside(), []
@@ -158,7 +158,7 @@ def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
     told(story, kept)
 
 
-def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
+def test_drain_ends_when_all_is_sent_or_sink_is_unavailable(kept):
     async def story():
         sink, stop = Listed(size=2), asyncio.Event()
         delivery = kept.delivery(sink, Hand())
@@ -174,7 +174,7 @@ def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
     told(story, kept)
 
 
-def test_running_goes_on_until_stopped(kept):
+def test_run_sends_until_stopped(kept):
     async def story():
         sink, clock, stop = Listed(), Hand(end=NOON + 3600), asyncio.Event()
         delivery = kept.delivery(sink, clock)

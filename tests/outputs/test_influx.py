@@ -98,7 +98,7 @@ hostile = st.text(st.sampled_from("ab,= \\\"'\n\r\t#😀é\x00\x1b\u2028"), max_
 @given(
     hostile.filter(lambda name: name.encode("utf-8", "replace").decode() == name), st.sampled_from(["INV 1,=\\", ""])
 )
-def test_whatever_a_name_holds_the_line_has_the_same_tags_and_fields(name, device):
+def test_line_protocol_is_valid_for_any_name(name, device):
     series = Series("growatt", "11", device)
     (line,) = line_protocol(SampleBatch((entry(NOON, series),), {ROOF: SeriesInfo(ROOF, name)}), "solar")
     ((measurement, tags, fields, moment),) = parsed(line)
