@@ -37,7 +37,8 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environ = {**os.environ, "HELIOGRAPH_DEBUG": "1", "HELIOGRAPH_HOME": str(folder / "home"), "HELIOGRAPH_NO_KEYRING": "1"}
+        settings = {"DEBUG": "1", "HOME": str(folder / "home"), "NO_KEYRING": "1"}
+        self.environ = {**os.environ, **{f"HELIOGRAPH_{name}": value for name, value in settings.items()}}
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(self.folder / "launcher.py"), str(self.folder), *arguments]
