@@ -133,7 +133,7 @@ class PyGoodWe:
 class Naive:
     """Heliograph in a tool that wants a snapshot every five minutes, and leaves it to the keeper to say no."""
 
-    paced = False
+    self_throttled = False
 
     def __init__(self, world: World, folder: Path) -> None:
         kind = {"growatt": Growatt, "goodwe": GoodWe}[world.vendor]
@@ -144,7 +144,7 @@ class Naive:
             server=world.url,
             keeper=Keeper(folder),
             clock=world.time,
-            paced=self.self_throttled,
+            self_throttled=self.self_throttled,
         )
 
     def ask(self) -> bool:
@@ -160,7 +160,7 @@ class Paced(Naive):
     When the last answer came and what it cost stands in the collector's folder, as its database would have it.
     """
 
-    paced = True
+    self_throttled = True
     SPARE = 0.06
     """Share of the budget left for logins and learning."""
 

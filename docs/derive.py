@@ -1,4 +1,4 @@
-"""Rewrites the tables of the documentation that follow from the declarations; `--check` only says which are stale."""
+"""Generates the tables of the documentation from the code; `--check` only lists stale pages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heliograph import GoodWe, Growatt
 from heliograph.core.endpoint import Endpoint, operations
+from heliograph.core.payload import Payload
+from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
+from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
 from heliograph.outputs.mqtt.discovery import metric_entities
 from heliograph.outputs.prometheus import metric_name
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
@@ -23,16 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from heliograph.core.endpoint import Operation
+    from heliograph.core.payload import Field
     from heliograph.settings.definition import Setting
 
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
+MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
 
-def calls(cloud: type) -> str:
-    """Return the table of a cloud's calls: method, request, where the arguments travel, what it is."""
+
+def calls(declarations: type) -> str:
+    """Return the table of a vendor's operations: method, request, encoding, meaning."""
     rows = ["| method | request | arguments travel | what |", "|---|---|---|---|"]
-    rows += [_row(method) for method in operations(cloud)]
+    rows += [_row(method) for method in operations(declarations)]
     return "\n".join(rows)
 
 
@@ -48,24 +55,79 @@ def _row(method: Operation[..., object]) -> str:
     return f"| `{method.name}({names})` | `{route.verb} {path}` | {route.encoding}{order} | {sentence} |"
 
 
+def reference(client: type) -> str:
+    """Return the table of a client's operations with their signatures and results."""
+    rows = ["| operation | meaning |", "|---|---|"]
+    for method in operations(client):
+        signature = str(method.signature).replace("'", "").replace("|", "\\|")
+        rows.append(f"| `{method.name}{signature}` | {(method.__doc__ or '').partition(chr(10))[0]} |")
+    return "\n".join(rows)
+
+
+def payloads(package: str) -> str:
+    """Return a table of fields for every payload class below a package."""
+    return "\n\n".join(
+        "\n".join(
+            [
+                f"#### `{shape.__qualname__}`\n\n{(shape.__doc__ or '').partition(chr(10))[0]}\n",
+                "| field | type | unit | metric | wire key |",
+                "|---|---|---|---|---|",
+                *(_field(row) for row in shape.fields()),
+            ]
+        )
+        for shape in sorted(_subclasses(Payload), key=lambda shape: shape.__qualname__)
+        if shape.__module__.startswith(package) and any(shape.fields())
+    )
+
+
+def _field(row: Field[object]) -> str:
+    metric = f"`{row.metric.name}`" if row.metric else ""
+    returns = row.returns.replace("|", "\\|")
+    return f"| `{row.name}` | `{returns}` | {row.unit} | {metric} | `{row.key}` |"
+
+
+def _subclasses(parent: type[Payload]) -> set[type[Payload]]:
+    return {one for child in parent.__subclasses__() for one in (child, *_subclasses(child))}
+
+
+def model() -> str:
+    """Return the attributes of the common model and of the budget, with their types."""
+    return "\n\n".join(
+        f"#### `{kind.__name__}`\n\n{(kind.__doc__ or '').partition(chr(10))[0]}\n\n"
+        + "\n".join(f"- `{name}: {annotation}`" for name, annotation in kind.__annotations__.items())
+        for kind in (
+            Plant,
+            Device,
+            Snapshot,
+            DeviceSnapshot,
+            Sample,
+            PeriodEnergy,
+            HistoryCost,
+            Budget,
+            Backoff,
+            Limits,
+        )
+    )
+
+
 def metrics() -> str:
-    """Return the table of published quantities."""
+    """Return the table of published metrics."""
     rows = ["| metric | unit | kind | meaning |", "|---|---|---|---|"]
     rows += [f"| `{row.name}` | {row.unit} | {row.kind} | {row.meaning} |" for row in METRICS.values()]
     return "\n".join(rows)
 
 
 def api() -> str:
-    """Return the table of the API's paths and what each may be told."""
+    """Return the table of the API's paths and parameters."""
     rows = ["| path | parameters | what |", "|---|---|---|"]
     for one in CALLS:
-        told = ", ".join(f"`{asked.name}`" for asked in one.parameters)
-        rows.append(f"| `{PREFIX}{one.path}` | {told} | {one.meaning} |")
+        parameters = ", ".join(f"`{row.name}`" for row in one.parameters)
+        rows.append(f"| `{PREFIX}{one.path}` | {parameters} | {one.meaning} |")
     return "\n".join(rows)
 
 
 def prometheus() -> str:
-    """Return the table of what each metric is called in Prometheus."""
+    """Return the table of metric names in Prometheus."""
     rows = ["| in Prometheus | kind | meaning |", "|---|---|---|"]
     for row in METRICS.values():
         kind = "counter" if row.kind == "total" else "gauge"
@@ -74,7 +136,7 @@ def prometheus() -> str:
 
 
 def entities() -> str:
-    """Return the table of what each metric is in Home Assistant."""
+    """Return the table of entities in Home Assistant."""
     rows = ["| entity | unit | device class | state class | meaning |", "|---|---|---|---|---|"]
     for one in metric_entities(METRICS):
         classes = f"{one.config['device_class']} | {one.config['state_class']}"
@@ -83,7 +145,7 @@ def entities() -> str:
 
 
 def settings(rows: Iterable[Setting]) -> str:
-    """Return the table of what a family can be told; windows that differ by their number share a line."""
+    """Return the table of a family's settings; windows that differ by their number share a line."""
     lines = [
         "| setting | parameters | read back | risk | wire | what it is | evidence |",
         "|---|---|---|---|---|---|---|",
@@ -101,8 +163,8 @@ def settings(rows: Iterable[Setting]) -> str:
 def _setting(row: Setting, last: Setting) -> str:
     many = row is not last
     name, wire = (
-        f"{here}` … `{there}" if many else here
-        for here, there in ((row.name, last.name), (row.wire_name, last.wire_name))
+        f"{first}` … `{final}" if many else first
+        for first, final in ((row.name, last.name), (row.wire_name, last.wire_name))
     )
     title = re.sub(r" 1 of (\d+)", r", one of \1", row.title) if many else row.title
     what = f"{title}. {row.meaning}" if row.meaning else title
@@ -111,7 +173,7 @@ def _setting(row: Setting, last: Setting) -> str:
 
 
 def _parameters(row: Setting) -> str:
-    said = []
+    parts = []
     for one in row.parameters:
         first, _, slot = one.name.rpartition("_")
         if row.slots > 1 and first in ("start", "end", "enabled"):
@@ -121,13 +183,13 @@ def _parameters(row: Setting) -> str:
         else:
             name = one.name
         meaning = f" ({one.meaning})" if one.meaning else ""
-        untold = "" if one.readable or not row.readable else ", not read back"
-        said.append(f"`{name}`: {one.allowed}{meaning}{untold}")
-    return "<br>".join(said)
+        not_read = "" if one.readable or not row.readable else ", not read back"
+        parts.append(f"`{name}`: {one.allowed}{meaning}{not_read}")
+    return "<br>".join(parts)
 
 
 def raw(rows: Mapping[str, str]) -> str:
-    """Return the table of what only a raw call can send."""
+    """Return the table of settings that only a raw call can write."""
     return "\n".join(
         ["| wire | why not on the road |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
     )
@@ -141,6 +203,11 @@ TABLES = {
     "growatt calls": lambda: calls(GrowattCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),
+    "growatt operations": lambda: reference(Growatt),
+    "goodwe operations": lambda: reference(GoodWe),
+    "growatt payloads": lambda: payloads("heliograph.vendors.growatt"),
+    "goodwe payloads": lambda: payloads("heliograph.vendors.goodwe"),
+    "model": model,
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,
@@ -149,12 +216,12 @@ TABLES = {
 
 
 def derived(text: str) -> str:
-    """Return a page with every derived block made anew."""
+    """Return a page with every generated block replaced."""
     return BLOCK.sub(lambda found: f"{found[1]}{TABLES[found['what']]()}\n{found[3]}", text)
 
 
 def main(*, check: bool) -> int:
-    """Rewrite, or name, the stale pages."""
+    """Rewrite, or list, the stale pages."""
     stale = []
     for page in sorted(HERE.rglob("*.md")):
         text = page.read_text(encoding="utf-8")

@@ -1,35 +1,109 @@
-"""Your solar data out of the Growatt and GoodWe clouds.
+"""Clients for the Growatt and GoodWe clouds, blocking and async, with typed results.
 
-from heliograph import Growatt
-for plant in Growatt("me", "secret").snapshots():
-print(plant.as_dict())
+>>> from heliograph import Growatt
+>>> client = Growatt("me", "secret")  # nothing is sent yet
+>>> client
+Growatt(m***, server='https://openapi.growatt.com/')
+>>> for snapshot in client.snapshots():  # doctest: +SKIP
+...     print(snapshot.plant.name, snapshot.pv_power, "W")
+Roof 4210.0 W
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from heliograph.errors import (
+        AccountLocked,
+        Blocked,
+        CloudError,
+        ConfigError,
+        HeliographError,
+        InvalidCredentials,
+        InvalidValue,
+        LoginFailed,
+        RequestRefused,
+        SessionExpired,
+        StoreError,
+        StoreMissing,
+        TermsNotAccepted,
+        Throttled,
+        Unreachable,
+        Unreadable,
+        WrongRegion,
+    )
     from heliograph.history import read_history
+    from heliograph.keeper import Budget, Keeper, Limits
+    from heliograph.metrics import METRICS, Metric, MetricName
+    from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot, Status
+    from heliograph.settings import AsyncOrders, Orders
     from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 
-__all__ = ["AsyncGoodWe", "AsyncGrowatt", "GoodWe", "Growatt", "read_history"]
 __version__ = "0.1.0"
+__all__ = [
+    "METRICS",
+    "AccountLocked",
+    "AsyncGoodWe",
+    "AsyncGrowatt",
+    "AsyncOrders",
+    "Blocked",
+    "Budget",
+    "CloudError",
+    "ConfigError",
+    "Device",
+    "DeviceSnapshot",
+    "GoodWe",
+    "Growatt",
+    "HeliographError",
+    "HistoryCost",
+    "InvalidCredentials",
+    "InvalidValue",
+    "Keeper",
+    "Limits",
+    "LoginFailed",
+    "Metric",
+    "MetricName",
+    "Orders",
+    "PeriodEnergy",
+    "Plant",
+    "RequestRefused",
+    "Sample",
+    "SessionExpired",
+    "Snapshot",
+    "Status",
+    "StoreError",
+    "StoreMissing",
+    "TermsNotAccepted",
+    "Throttled",
+    "Unreachable",
+    "Unreadable",
+    "WrongRegion",
+    "read_history",
+]
 
-_HOMES = {
-    "Growatt": "vendors.growatt",
-    "AsyncGrowatt": "vendors.growatt",
-    "GoodWe": "vendors.goodwe",
-    "AsyncGoodWe": "vendors.goodwe",
-    "read_history": "history",
+_MODULES = {
+    "history": "read_history",
+    "keeper": "Budget Keeper Limits",
+    "metrics": "METRICS Metric MetricName",
+    "model": "Device DeviceSnapshot HistoryCost PeriodEnergy Plant Sample Snapshot Status",
+    "settings": "AsyncOrders Orders",
+    "vendors.goodwe": "AsyncGoodWe GoodWe",
+    "vendors.growatt": "AsyncGrowatt Growatt",
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Loaded when asked for: one cloud's user never pays for the other.
-    if name not in _HOMES:
+def __getattr__(name: str) -> object:
+    # Names are imported when first used, so that a user of one vendor does not load the other.
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    return getattr(import_module(f"heliograph.{_HOMES[name]}"), name)
+    module = next((module for module, names in _MODULES.items() if name in names.split()), "errors")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""`python -m heliograph`: the command line without its script."""
+"""Entry point of `python -m heliograph`."""
 
 import sys
 

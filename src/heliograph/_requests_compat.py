@@ -1,6 +1,6 @@
-"""What scripts written for growattServer expect of the `requests` package, without needing it.
+"""The parts of the `requests` interface that scripts for growattServer use, without the package.
 
-A session with headers, cookies, get and post; and errors that are also the ones of `requests` and `json`.
+A session with headers, cookies, get and post, and errors that are also those of `requests` and `json`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from heliograph.core.session import REDIRECT_STATUSES, Request
 from heliograph.errors import CloudError, SessionExpired, Unreachable, Unreadable
 
 if TYPE_CHECKING:
-    from heliograph.core.session import Response
-    from heliograph.core.session import Session as Remembered
+    from heliograph.core.session import Response, Session
 
-MAX_HOPS = 30  # as requests
+MAX_REDIRECTS = 30  # as requests
 
 
 class Headers(MutableMapping[str, str]):
-    """Headers by name, without regard to case."""
+    """Headers by case-insensitive name."""
 
     def __init__(self, initial: Mapping[str, str]) -> None:
         self._items: dict[str, tuple[str, str]] = {}
@@ -48,7 +47,7 @@ class Headers(MutableMapping[str, str]):
 
 
 class Cookie(NamedTuple):
-    """One cookie, as iterating a cookie jar gives it."""
+    """One cookie, as a cookie jar yields it."""
 
     name: str
     value: str
@@ -60,14 +59,14 @@ class Cookie(NamedTuple):
 
 
 class CookieJar:
-    """The session's cookies with the manners of requests' jar: iterates cookies, gets and sets by name."""
+    """The cookies of a session with the interface of requests' jar."""
 
-    def __init__(self, remembered: Remembered, server: Callable[[], str]) -> None:
-        self._remembered = remembered
+    def __init__(self, session: Session, server: Callable[[], str]) -> None:
+        self._session = session
         self._server = server
 
     def __iter__(self) -> Iterator[Cookie]:
-        for host, jar in self._remembered.cookies.items():
+        for host, jar in self._session.cookies.items():
             for name, value in jar.items():
                 yield Cookie(name, value, host.partition(":")[0])
 
@@ -84,7 +83,7 @@ class CookieJar:
         return name in self.get_dict()
 
     def keys(self) -> list[str]:
-        """Return the cookies' names."""
+        """Return the names of the cookies."""
         return list(self.get_dict())
 
     def items(self) -> list[tuple[str, str]]:
@@ -102,7 +101,7 @@ class CookieJar:
     def set(self, name: str, value: str, *, domain: str | None = None, **_ignored: Any) -> None:
         """Set a cookie for the server, or for `domain`."""
         host = domain or urlsplit(self._server()).netloc
-        self._remembered.cookies.setdefault(host, {})[name] = value
+        self._session.cookies.setdefault(host, {})[name] = value
 
     def update(self, other: Mapping[str, str] | CookieJar) -> None:
         """Set all cookies of a mapping or another jar."""
@@ -110,18 +109,18 @@ class CookieJar:
             self.set(name, value)
 
     def clear(self) -> None:
-        """Forget all cookies."""
-        self._remembered.cookies.clear()
+        """Remove all cookies."""
+        self._session.cookies.clear()
 
 
 class CompatResponse:
-    """One answer with the manners of requests' response."""
+    """One response with the interface of requests' class."""
 
-    def __init__(self, url: str, reply: Response) -> None:
+    def __init__(self, url: str, response: Response) -> None:
         self.url = url
-        self.status_code = reply.status
-        self.headers = reply.headers
-        self.content = reply.body
+        self.status_code = response.status
+        self.headers = response.headers
+        self.content = response.body
 
     @property
     def ok(self) -> bool:
@@ -134,14 +133,14 @@ class CompatResponse:
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the body read as JSON; raises what `requests` raises when it is not."""
+        """Return the body parsed as JSON; raises the error of `requests` if it is not JSON."""
         try:
             return json.loads(self.content)
         except ValueError:
             raise as_requests_error(Unreadable("the answer is not JSON")) from None
 
     def raise_for_status(self) -> None:
-        """Raise what `requests` raises for a status of 400 and more."""
+        """Raise the error of `requests` for a status of 400 or more."""
         if not self.ok:
             error = Unreachable(f"HTTP {self.status_code} for {urlsplit(self.url).path}")
             error.status = self.status_code
@@ -152,14 +151,14 @@ class CompatResponse:
 
 
 class CompatSession:
-    """A session with the manners of requests': its headers and cookies go with every call."""
+    """A session with the interface of requests' class; its headers and cookies are sent with every call."""
 
-    __slots__ = ("_remembered", "cookies", "headers")
+    __slots__ = ("_session", "cookies", "headers")
 
-    def __init__(self, headers: Mapping[str, str], remembered: Remembered, server: Callable[[], str]) -> None:
-        self._remembered = remembered
+    def __init__(self, headers: Mapping[str, str], session: Session, server: Callable[[], str]) -> None:
+        self._session = session
         self.headers = Headers(headers)
-        self.cookies = CookieJar(remembered, server)
+        self.cookies = CookieJar(session, server)
 
     def get(self, url: str, **options: Any) -> CompatResponse:
         """Send a GET."""
@@ -181,27 +180,27 @@ class CompatSession:
         allow_redirects: bool = True,
         timeout: float = client.TIMEOUT,
     ) -> CompatResponse:
-        """Send any request; a status of 400 and more raises, as growattServer arranges it."""
-        request = self._composed(method, url, params, data, json, headers)
-        for _ in range(MAX_HOPS):
-            cookie = self._remembered.cookie_header(request.url)
+        """Send any request; a status of 400 or more raises, as growattServer configures it."""
+        request = self._build_request(method, url, params, data, json, headers)
+        for _ in range(MAX_REDIRECTS):
+            cookie = self._session.cookie_header(request.url)
             sent = request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
             try:
-                reply = client.send(sent, timeout)
+                response = client.send(sent, timeout)
             except CloudError as error:
                 raise as_requests_error(error) from None
-            self._remembered.update_from_response(request.url, reply)
-            if not allow_redirects or reply.status not in REDIRECT_STATUSES:
+            self._session.update_from_response(request.url, response)
+            if not allow_redirects or response.status not in REDIRECT_STATUSES:
                 break
-            request = Request("GET", urljoin(request.url, reply.headers.get("location") or ""), dict(self.headers))
-        response = CompatResponse(request.url, reply)
-        response.raise_for_status()
-        return response
+            request = Request("GET", urljoin(request.url, response.headers.get("location") or ""), dict(self.headers))
+        result = CompatResponse(request.url, response)
+        result.raise_for_status()
+        return result
 
     def close(self) -> None:
-        """Do nothing: connections are shared by all accounts of the process."""
+        """Do nothing: all clients of the process share the connection pool."""
 
-    def _composed(
+    def _build_request(
         self, method: str, url: str, params: Any, data: Any, document: Any, headers: Mapping[str, str] | None
     ) -> Request:
         sent = {**self.headers, **(headers or {})}
@@ -223,7 +222,7 @@ _twins: dict[tuple[type, type], type[CloudError]] = {}
 
 
 def as_requests_error(error: CloudError) -> CloudError:
-    """Return the same error as one that `except requests.RequestException` and `except JSONDecodeError` also catch."""
+    """Return the error as a class that `except requests.RequestException` or `except JSONDecodeError` also catches."""
     other = _other_base(error)
     if other is None or isinstance(error, other):
         return error
@@ -240,7 +239,7 @@ def as_requests_error(error: CloudError) -> CloudError:
 
 
 def _as_plain(twin: Any) -> tuple[Callable[[CloudError], CloudError], tuple[CloudError]]:
-    """Pickle a twin as the error it is made of: its class exists in this process only."""
+    """Pickle a twin as its original error: the class of the twin exists in this process only."""
     return as_requests_error, (twin.plain,)
 
 
@@ -251,7 +250,7 @@ class _BareResponse(NamedTuple):
 def _other_base(error: CloudError) -> type[Exception] | None:
     not_json = isinstance(error, SessionExpired | Unreadable)
     try:
-        # Only on the way to an error: importing requests takes longer than a login.
+        # Only when an error is raised: importing requests takes longer than a login.
         from requests import exceptions  # noqa: PLC0415
     except ImportError:
         return json.JSONDecodeError if not_json else None

@@ -1,7 +1,7 @@
-"""Two drivers that carry a conversation over HTTP: blocking and async. The only importer of the HTTP library.
+"""Blocking and async clients: they send the requests of the account protocol. The only importer of the HTTP library.
 
-Both share one connection pool per process (and per event loop) among all accounts; cookies, tokens and
-redirects belong to the session, so the pool itself knows nobody.
+All accounts share one connection pool per process (and one per event loop); cookies, tokens and redirects belong to
+the session, so the pool holds no data of an account.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from contextlib import closing
 from datetime import timedelta
 from time import sleep, time
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
@@ -21,6 +21,7 @@ from heliograph.core.protocol import AccountProtocol, Sleep, resume
 from heliograph.core.redact import MASK, Secret, redact_url
 from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session
 from heliograph.errors import ConfigError, Unreachable
+from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.local_time import parse_zone
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _configured(builder: Any) -> Any:
 
 
 def blocking_pool() -> SyncClient:
-    """Return the process's one pool of connections."""
+    """Return the connection pool of the process."""
     global _blocking_pool  # noqa: PLW0603 - one pool for all accounts is the point
     if _blocking_pool is None:
         from pyreqwest.client import SyncClientBuilder  # noqa: PLC0415
@@ -71,7 +72,7 @@ def blocking_pool() -> SyncClient:
 
 
 def async_pool() -> Client:
-    """Return the running event loop's one pool of connections."""
+    """Return the connection pool of the running event loop."""
     from asyncio import get_running_loop  # noqa: PLC0415 - the blocking client never needs it
 
     from pyreqwest.client import ClientBuilder  # noqa: PLC0415
@@ -83,10 +84,10 @@ def async_pool() -> Client:
 
 
 def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
-    """Send one request and wait for the whole reply."""
+    """Send one request and return the whole response."""
     try:
-        response = _prepared(blocking_pool(), request, timeout).build().send()
-        return _reply(response, bytes(response.bytes()), clock())
+        response = _request_builder(blocking_pool(), request, timeout).build().send()
+        return _response(response, bytes(response.bytes()), clock())
     except PyreqwestError as error:
         raise _unreachable(request, error) from None
 
@@ -96,28 +97,28 @@ async def send_async(
     timeout: float = TIMEOUT,  # noqa: ASYNC109
     clock: Callable[[], float] = time,
 ) -> Response:
-    """Send one request and await the whole reply."""
+    """Send one request and return the whole response."""
     try:
-        response = await _prepared(async_pool(), request, timeout).build().send()
-        return _reply(response, bytes(await response.bytes()), clock())
+        response = await _request_builder(async_pool(), request, timeout).build().send()
+        return _response(response, bytes(await response.bytes()), clock())
     except PyreqwestError as error:
         raise _unreachable(request, error) from None
 
 
-def _prepared(pool: Any, request: Request, timeout: float) -> Any:
+def _request_builder(pool: Any, request: Request, timeout: float) -> Any:
     try:
         builder = pool.request(request.verb, request.url).headers(request.headers)
     except ValueError as error:
-        raise ConfigError(f"{redact_url(request.url)!r} is not an address a request can be sent to ({error})") from None
+        raise ConfigError(f"{redact_url(request.url)!r} is not a valid URL ({error})") from None
     if timeout != TIMEOUT:
         builder = builder.timeout(timedelta(seconds=timeout))
     if request.body == b"":
-        # The library says nothing of an empty body, and servers may insist on a length.
+        # The library sends no length for an empty body, and some servers require one.
         return builder.header("Content-Length", "0")
     return builder if request.body is None else builder.body_bytes(request.body)
 
 
-def _reply(response: BaseResponse, body: bytes, at: float) -> Response:
+def _response(response: BaseResponse, body: bytes, at: float) -> Response:
     return Response(response.status, response.headers, response.get_header_all("set-cookie"), body, at)
 
 
@@ -126,72 +127,78 @@ def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
 
     host = urlsplit(redact_url(request.url)).netloc
     if isinstance(error, RequestTimeoutError):
-        late = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
-        late.timed_out = True
-        return late
+        timeout = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
+        timeout.timed_out = True
+        return timeout
     causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
     reason = causes[-1]["message"]
     if not isinstance(error, ConnectError):
-        return Unreachable(f"{host} broke off: {reason}", advice="Try again in a minute")
-    nobody = Unreachable(
+        return Unreachable(f"the connection to {host} failed: {reason}", advice="Try again in a minute")
+    unconnected = Unreachable(
         f"no connection to {host}: {reason}",
         advice="Check the network and the server's address, then try again",
     )
-    nobody.sent = False
-    return nobody
+    unconnected.sent = False
+    return unconnected
 
 
 class BaseClient:
-    """What both drivers have in common: one account's conversation, one call at a time."""
+    """Common part of the blocking and the async client: the protocol of one account, one call at a time."""
 
-    conversation = AccountProtocol
+    protocol_class = AccountProtocol
 
     def __init__(
         self,
         cloud: VendorProtocol,
         session: Session,
-        who: Credentials | None,
+        credentials: Credentials | None,
         *,
         timeout: float,
         allow_commands: bool,
         clock: Callable[[], float] = time,
         guard: AccountGuard | None = None,
     ) -> None:
-        self._protocol = self.conversation(cloud, session, who, allow_commands=allow_commands)
+        self._protocol = self.protocol_class(cloud, session, credentials, allow_commands=allow_commands)
         self._timeout = timeout
         self._clock = clock
         self._guard = guard
-        self._turn = self._new_turn()
+        self._lock = self._new_lock()
 
-    def _new_turn(self) -> Any:
-        """Return the lock that keeps an account to one conversation at a time."""
+    def _new_lock(self) -> Any:
+        """Return the lock that allows one call at a time."""
         raise NotImplementedError
 
     @property
     def session(self) -> Session:
-        """What the account's conversation remembers; a keeper stores it, to spare the next process a login."""
+        """The session of the account; the keeper stores it, so that the next process needs no login."""
         return self._protocol.session
 
     @property
     def allow_commands(self) -> bool:
-        """Whether this client sends orders."""
+        """True if this client may send commands."""
         return self._protocol.allow_commands
 
-    def _start(self, plan: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Any, T]:
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} client cannot be pickled or copied; create one in each process, with a stored "
+            "session if there is no keeper (client.session.to_dict(), Session.from_dict)"
+        )
+
+    def _run(self, start: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Any, T]:
         if self._guard is None:
-            return self._protocol.execute(plan(), self._clock())
-        return self._guard.run(self._protocol, plan)
+            return self._protocol.execute(start(), self._clock())
+        return self._guard.run(self._protocol, start)
 
 
 class AccountClient(BaseClient):
-    """A client made with a name and a password; a cloud names itself and its servers, all else is alike."""
+    """A client created with user name and password; each vendor adds its protocol, its servers and its limits."""
 
     cloud: ClassVar[Callable[..., VendorProtocol]]
     default_limits: ClassVar[Limits]
 
     @staticmethod
     def resolve_server(server: str) -> str:
-        """Return the address of a region's name, of an address as people write it, or of the usual server."""
+        """Return the base URL for the name of a region, for a URL, or for the default server if empty."""
         raise NotImplementedError
 
     def __init__(
@@ -205,99 +212,93 @@ class AccountClient(BaseClient):
         session: Session | None = None,
         timeout: float = TIMEOUT,
         allow_commands: bool = False,
-        keeper: Keeper | Literal["usual"] | None = "usual",
+        keeper: Keeper | None = DEFAULT_KEEPER,
         limits: Limits | None = None,
         interactive: bool | None = None,
-        paced: bool = False,
+        self_throttled: bool = False,
         clock: Callable[[], float] = time,
     ) -> None:
-        """Make a client of one account; nothing is sent before the first call.
+        """Create a client of one account; nothing is sent before the first call.
 
-        `server` is a region's name or an address (the cloud's usual one when empty), `zone` the clock on the
-        plants' walls, or its name, where the cloud's fixed offset is not enough, `timeout` in seconds for each
-        request. Orders need `allow_commands`.
+        `server` is the name of a region or a URL (default: the vendor's main server). `zone` is the time zone of the
+        plants, needed where the fixed UTC offset of the vendor API is not enough. `timeout` is in seconds per request.
+        Commands need `allow_commands`.
 
-        The account is kept (docs/keeper.md): its session and its budget are shared with all programs of this user on
-        this machine, in the usual folder or that of another `keeper`. With `keeper=None` nothing is written, and
-        every client logs in by itself; so does one that is given a `session` its caller stored. `limits` are other
-        than the cloud's usual ones. `interactive` says that a person waits, who may use the reserve and need not ask at
-        an even pace; it is usual at a Python prompt and in a notebook. `paced` says that the caller itself spreads its
-        requests over the day.
+        The keeper (docs/keeper.md) shares session and request budget with all programs of this user on this machine.
+        With `keeper=None`, or with a `session` that the caller stored, nothing is written and every client logs in by
+        itself. `limits` replace the vendor's default limits. `interactive` clients may use the reserve and are not
+        spread over the day; default: True at a Python prompt and in a notebook. `self_throttled` callers spread their
+        requests over the day themselves.
         """
         kind = type(self)
-        kept = keeper if keeper != "usual" else None if session else _usual_keeper()
+        if cast("object", keeper) == "usual":
+            from warnings import warn  # noqa: PLC0415 - the old spelling only
+
+            warn('keeper="usual" is now keeper=DEFAULT_KEEPER, the default', DeprecationWarning, stacklevel=2)
+            keeper = DEFAULT_KEEPER
+        if session and keeper is DEFAULT_KEEPER:
+            keeper = None
         session = session or Session(kind.resolve_server(server))
         session.zone = parse_zone("zone", zone) if isinstance(zone, str) else zone
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
         self._name = username
-        who = Credentials(username, password if isinstance(password, Secret) else Secret(password))
-        super().__init__(cloud, session, who, timeout=timeout, allow_commands=allow_commands, clock=clock)
-        if kept is not None:
-            self._guard = kept.guard(
+        credentials = Credentials(username, password if isinstance(password, Secret) else Secret(password))
+        super().__init__(cloud, session, credentials, timeout=timeout, allow_commands=allow_commands, clock=clock)
+        if keeper is not None:
+            self._guard = keeper.guard(
                 cloud.vendor,
                 session.server,
                 username,
                 limits or kind.default_limits,
-                interactive=_at_a_prompt() if interactive is None else interactive,
-                self_throttled=paced,
+                interactive=hasattr(sys, "ps1") if interactive is None else interactive,
+                self_throttled=self_throttled,
                 clock=clock,
             )
 
     def __repr__(self) -> str:
-        # A name is private, and two accounts are told apart all the same.
+        # The user name is private; its first letter distinguishes most accounts.
         return f"{type(self).__name__}({self._name[:1]}{MASK}, server={redact_url(self.session.server)!r})"
 
     @property
     def guard(self) -> AccountGuard:
-        """What stands between the account and the network."""
+        """The keeper's request guard of this account."""
         if self._guard is None:
-            raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
+            raise ConfigError("this client has no keeper and so no budget; create it without keeper=None")
         return self._guard
 
     def stored_session(self) -> Session:
-        """Return what is remembered of the account, by this client or whoever spoke for it last; nothing is sent."""
+        """Return the newest stored session of the account, of this or another process; nothing is sent."""
         stored = self._guard.load(self._clock()).session if self._guard else None
         return Session.from_dict(stored) if stored else self.session
 
     @property
     def budget(self) -> Budget:
-        """What is used of the account's budget and what holds it back; read from its file, nothing is sent."""
+        """Used requests and logins, and active pauses, from the state file; nothing is sent."""
         return self.guard.budget()
 
     def free_at(self, requests: int) -> float:
-        """Return when a program may send so many requests: now, or when enough of the last 24 hours has passed.
+        """Return when a program may send this many requests, in epoch seconds, if none is sent until then.
 
-        In epoch seconds, if nobody sends any until then; nothing is sent.
+        Nothing is sent.
         """
         return self.guard.available_at(requests)
 
     @composite
     def log_in(self) -> FlowGenerator[None]:
-        """Log in now, once, whatever session is stored: for a person who has changed something.
+        """Log in now, once, even if a valid session is stored: for a user who has changed something.
 
-        Waits after failures and a refused password are forgotten; a lock and a block are not.
+        Clears the back-off after failures and a rejected password; account locks and IP blocks still apply.
         """
         yield FORCE_LOGIN
 
     @composite
     def forget(self) -> FlowGenerator[None]:
-        """Forget the stored session without asking the cloud; budget and locks stay remembered."""
+        """Forget the stored session without a request; budget and locks are unchanged."""
         yield CLEAR_SESSION
 
 
-def _at_a_prompt() -> bool:
-    """Tell whether a person types line by line: prompts, and the kernels of notebooks, set this."""
-    return hasattr(sys, "ps1")
-
-
-def _usual_keeper() -> Keeper:
-    from heliograph.keeper import Keeper  # noqa: PLC0415 - a client that is not kept never needs it
-
-    return Keeper()
-
-
 class BlockingClient(BaseClient, SyncClientBase):
-    """Carries an account's conversation on the calling thread, one call at a time."""
+    """A client that sends on the calling thread, one call at a time."""
 
     def __enter__(self) -> Self:
         return self
@@ -306,13 +307,13 @@ class BlockingClient(BaseClient, SyncClientBase):
         self.close()
 
     def close(self) -> None:
-        """Do nothing: the connections are all accounts', and end with the process; the session stays stored."""
+        """Do nothing: all clients of the process share the connection pool, and the session stays stored."""
 
-    def _new_turn(self) -> threading.Lock:
+    def _new_lock(self) -> threading.Lock:
         return threading.Lock()
 
-    def perform(self, plan: Callable[[], Flow[T]]) -> T:
-        with self._turn, closing(self._start(plan)) as steps:
+    def perform(self, start: Callable[[], Flow[T]]) -> T:
+        with self._lock, closing(self._run(start)) as steps:
             outcome: Response | CloudError | None = None
             try:
                 while True:
@@ -331,7 +332,7 @@ class BlockingClient(BaseClient, SyncClientBase):
 
 
 class AsyncClient(BaseClient, AsyncClientBase):
-    """Carries an account's conversation on an event loop, one call at a time; another loop may have it afterwards."""
+    """A client that sends on an event loop, one call at a time; it can be used in one loop after another."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -340,27 +341,27 @@ class AsyncClient(BaseClient, AsyncClientBase):
         await self.close()
 
     async def close(self) -> None:
-        """Do nothing: the connections are all accounts', and end with the event loop; the session stays stored."""
+        """Do nothing: all clients of the event loop share the connection pool, and the session stays stored."""
 
-    def _new_turn(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
+    def _new_lock(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
         return WeakKeyDictionary()
 
-    def _turn_here(self) -> asyncio.Lock:
-        """Return the running event loop's lock: one that was ever waited for belongs to its loop for good."""
+    def _lock_of_loop(self) -> asyncio.Lock:
+        """Return the lock of the running event loop; a lock that was waited for is bound to its loop."""
         from asyncio import Lock, get_running_loop  # noqa: PLC0415 - the blocking client never needs it
 
-        lock: asyncio.Lock = self._turn.setdefault(get_running_loop(), Lock())
+        lock: asyncio.Lock = self._lock.setdefault(get_running_loop(), Lock())
         return lock
 
-    async def perform(self, plan: Callable[[], Flow[T]]) -> T:
-        async with self._turn_here():
-            with closing(self._start(plan)) as steps:
+    async def perform(self, start: Callable[[], Flow[T]]) -> T:
+        async with self._lock_of_loop():
+            with closing(self._run(start)) as steps:
                 outcome: Response | CloudError | None = None
                 try:
                     while True:
                         step = resume(steps, outcome)
                         if isinstance(step, Sleep):
-                            await _pause(step.seconds)
+                            await _sleep(step.seconds)
                             outcome = None
                             continue
                         try:
@@ -372,7 +373,7 @@ class AsyncClient(BaseClient, AsyncClientBase):
                     return result
 
 
-async def _pause(seconds: float) -> None:
+async def _sleep(seconds: float) -> None:
     from asyncio import sleep  # noqa: PLC0415 - the blocking client never needs it
 
     await sleep(seconds)

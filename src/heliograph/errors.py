@@ -1,34 +1,43 @@
-"""Every way this can fail, one class per decision the caller can take.
+"""Exceptions of this package, one class per decision the caller can take.
 
 HeliographError
 ├── ConfigError            fix the file or the command line
-│   └── Invalid            a setting's value is not allowed; nothing was sent
-├── StoreError             the store said no; nothing was lost
-│   └── NothingKept        there is no store yet: collect something first
+│   └── InvalidValue       a setting's value is not allowed; nothing was sent
+├── StoreError             the store failed; nothing acknowledged was lost
+│   └── StoreMissing       there is no store yet: collect something first
 └── CloudError             .vendor .call .excerpt .advice
-    ├── Unreachable        try again soon: no reply, a time-out, a server fault
+    ├── Unreachable        try again soon: no response, a time-out, a server error
     ├── Throttled          try again after .retry_after
     │   ├── AccountLocked  the account is locked until .until
-    │   └── Blocked        a firewall page: hours, and from this address only
-    ├── LoginFailed        ask the person
+    │   └── Blocked        a firewall page: wait for hours; other addresses still work
+    ├── LoginFailed        ask the user
     │   ├── InvalidCredentials
     │   ├── TermsNotAccepted
     │   └── WrongRegion
     ├── SessionExpired     log in again; a client that logs in by itself has already tried that once
-    ├── Refused            understood, and no: .code .reason
-    └── Unreadable         the answer does not fit the declaration: the cloud changed something
+    ├── RequestRefused     understood and refused: .code .reason
+    └── Unreadable         the answer does not match the declaration: the vendor API changed
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
+if not TYPE_CHECKING:
+    _OLD_NAMES = {"Invalid": "InvalidValue", "NothingKept": "StoreMissing", "Refused": "RequestRefused"}
+
+    def __getattr__(name: str) -> type[HeliographError]:
+        if name not in _OLD_NAMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from warnings import warn  # noqa: PLC0415 - old names only
+
+        warn(f"heliograph.errors.{name} is now {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        return globals()[_OLD_NAMES[name]]
 
 
 class HeliographError(Exception):
-    """Anything this package raises on purpose."""
+    """Base of all errors this package raises on purpose."""
 
 
 class ConfigError(HeliographError):
@@ -36,19 +45,19 @@ class ConfigError(HeliographError):
 
 
 class InvalidValue(ConfigError):
-    """A value is none that a setting may have; the text names the parameter and what is allowed, nothing was sent."""
+    """The value is not allowed for a setting; the text names the parameter and what is allowed. Nothing was sent."""
 
 
 class StoreError(HeliographError):
-    """The store refused; nothing acknowledged was lost."""
+    """The store failed; nothing acknowledged was lost."""
 
 
 class StoreMissing(StoreError):
-    """There is no store yet, and whoever only reads makes none."""
+    """A read-only command found no store."""
 
 
 class CloudError(HeliographError):
-    """A cloud did not give what was asked; the text says which, what happened and what to do next."""
+    """A call of a vendor API failed; the text names the call, what happened and what to do next."""
 
     def __init__(self, message: str, *, vendor: str = "", call: str = "", advice: str = "", excerpt: str = "") -> None:
         self.message = message
@@ -57,7 +66,7 @@ class CloudError(HeliographError):
         self.advice = advice
         self.excerpt = excerpt
         self.status: int | None = None
-        """The HTTP status of the answer, when there was one."""
+        """HTTP status of the response, if there was one."""
         super().__init__(message)
 
     def __str__(self) -> str:
@@ -69,15 +78,15 @@ class CloudError(HeliographError):
 
 
 class Unreachable(CloudError):
-    """No usable reply came back: network trouble, a time-out or a fault inside the cloud."""
+    """No usable response: network trouble, a time-out or an error inside the vendor API."""
 
     timed_out: bool = False
     sent: bool = True
-    """Whether the request may have reached the cloud; False where there was no connection."""
+    """True if the request may have reached the server; False if there was no connection."""
 
 
 class Throttled(CloudError):
-    """The cloud asked to slow down; `retry_after` is in seconds."""
+    """Too many requests; try again after `retry_after` seconds."""
 
     retry_after: float = 300.0
 
@@ -85,17 +94,19 @@ class Throttled(CloudError):
 class AccountLocked(Throttled):
     """The account is locked until `until`; every further login may prolong it."""
 
-    until: datetime
+    def __init__(self, message: str, *, until: datetime | None = None, **details: str) -> None:
+        super().__init__(message, **details)
+        self.until = until or datetime.now(UTC) + timedelta(seconds=self.retry_after)
 
 
 class Blocked(Throttled):
-    """A firewall in front of the cloud turned this address or program away; think in hours."""
+    """A firewall of the vendor blocks this address or program; blocks last for hours."""
 
     retry_after = 4 * 3600.0
 
 
 class LoginFailed(CloudError):
-    """The login was answered, and a person has to do something."""
+    """The login was answered, and the user has to act."""
 
     code: str = ""
 
@@ -105,23 +116,23 @@ class InvalidCredentials(LoginFailed):
 
 
 class TermsNotAccepted(LoginFailed):
-    """The login succeeds without a session until new terms or a new password are accepted in the app."""
+    """The login gives no session until new terms or a new password are accepted in the app."""
 
 
 class WrongRegion(LoginFailed):
-    """The account lives on another regional server, or the login points outside the known ones."""
+    """The account is on another regional server, or the login redirects to an unknown one."""
 
 
 class SessionExpired(CloudError):
-    """The cloud no longer knows this session."""
+    """The vendor API no longer accepts this session."""
 
 
 class RequestRefused(CloudError):
-    """The cloud understood and said no; `code` and `reason` are its own words."""
+    """The vendor API understood and refused the request; `code` and `reason` are its own."""
 
     code: str = ""
     reason: str = ""
 
 
 class Unreadable(CloudError):
-    """The answer does not fit the declaration of the call."""
+    """The answer does not match the declaration of the call."""

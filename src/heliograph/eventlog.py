@@ -1,4 +1,4 @@
-"""What the collector says while it runs: one event a line, as key=value or as JSON."""
+"""Structured log records of the collector: one event per line, as key=value or as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BARE = re.compile(r"[\w.,:;/+@%()-]+", re.ASCII)
 
 
 class LogEvent:
-    """One thing that happened, and its facts; a log record's message, put into words only where it is shown."""
+    """Message of a log record: an event name with fields, formatted only when the record is written."""
 
     __slots__ = ("facts",)
 
@@ -20,14 +20,14 @@ class LogEvent:
     def __str__(self) -> str:
         r"""Return the event as one line.
 
-        >>> str(Event("healed", plant="11", why="no\nluck", kept=True, left=1.0))
-        'event=healed plant=11 why="no\\nluck" kept=true left=1'
+        >>> str(LogEvent("gapfill.done", plant="11", reason="no\ndata", saved=True, remaining=1.0))
+        'event=gapfill.done plant=11 reason="no\\ndata" saved=true remaining=1'
         """
-        return " ".join(f"{name}={_word(value)}" for name, value in self.facts.items())
+        return " ".join(f"{name}={_format(value)}" for name, value in self.facts.items())
 
 
-def _word(value: Any) -> str:
-    """Return a value that is one word; whatever a server wrote moves no cursor and begins no line."""
+def _format(value: Any) -> str:
+    """Return a value as one token; control characters of server texts are escaped."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)

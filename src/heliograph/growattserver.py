@@ -1,9 +1,9 @@
-"""The drop-in for the growattServer package: same names, same requests, same answers.
+"""Drop-in replacement for the growattServer package: same names, same requests, same answers.
 
     from heliograph import growattserver as growattServer
 
-What it adds is under the surface: a time-out on every request, and errors that say what happened. They are
-CloudErrors, and also what scripts already catch: requests.RequestException and json.JSONDecodeError.
+It adds a time-out to every request and detailed errors. They are CloudErrors and also the classes that scripts already
+catch: requests.RequestException and json.JSONDecodeError.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from heliograph.client import TIMEOUT, BlockingClient
 from heliograph.core.endpoint import Call, RawClientBase
 from heliograph.core.http import build_request
 from heliograph.core.protocol import AccountProtocol
-from heliograph.core.session import Session as Remembered
+from heliograph.core.session import Session
 from heliograph.errors import CloudError, RequestRefused, Unreadable
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent
@@ -66,15 +66,15 @@ class GrowattV1ApiErrorCode(IntEnum):
 
 
 class GrowattError(Exception):
-    """What growattServer raises by itself."""
+    """Base of the errors that growattServer itself defines."""
 
 
 class GrowattParameterError(GrowattError):
-    """Arguments that cannot be meant."""
+    """Invalid arguments."""
 
 
 class GrowattV1ApiError(GrowattError):
-    """A refusal of the token API."""
+    """An error response of the token API."""
 
     def __init__(self, message: str, error_code: int, error_msg: str) -> None:
         super().__init__(message)
@@ -82,30 +82,30 @@ class GrowattV1ApiError(GrowattError):
         self.error_msg = error_msg
 
 
-# What growattServer gives where the member is missing altogether; everything else is {}.
+# What growattServer returns if the member is missing; {} for every other call.
 _EMPTY: dict[str, Any] = {"plant_list": [], "plant_list_page": []}
 
 
-class _AsSent(GrowattProtocol):
-    """Growatt without opinions: answers are handed on as sent, and nothing is asked that the caller did not."""
+class _RawGrowattProtocol(GrowattProtocol):
+    """Growatt's protocol without checks: answers are returned as sent, and no extra requests are sent."""
 
     def __init__(self, session: CompatSession) -> None:
         super().__init__()
         self.http = session
 
-    def build_request(self, session: Remembered, call: Call[Any]) -> Request:
+    def build_request(self, session: Session, call: Call[Any]) -> Request:
         return build_request(session.base, call, self.http.headers)
 
-    def unwrap(self, call: Call[Any], answer: Any, reply: Response) -> Any:
+    def unwrap(self, call: Call[Any], answer: Any, response: Response) -> Any:
         if not isinstance(answer, dict):
             raise Unreadable(f"the answer is not an object but {type(answer).__name__}")
-        inside: Any = answer
+        result: Any = answer
         for member in filter(None, call.endpoint.route.result_path.split(".")):
-            inside = None if inside is None else inside.get(member, _EMPTY.get(call.endpoint.name, {}))
-        return inside
+            result = None if result is None else result.get(member, _EMPTY.get(call.endpoint.name, {}))
+        return result
 
-    def plant_zone(self, session: Remembered, plant_id: str | None) -> FlowGenerator[tzinfo]:
-        """Find the clock on a plant's wall without an extra request: as the cloud said, else this machine's."""
+    def plant_zone(self, session: Session, plant_id: str | None) -> FlowGenerator[tzinfo]:
+        """Return the time zone of a plant without an extra request: as reported earlier, else this machine's."""
         yield from ()
         plant = plant_id or next(iter(session.facts.get("plants", ())), "")
         from datetime import datetime  # noqa: PLC0415
@@ -113,54 +113,54 @@ class _AsSent(GrowattProtocol):
         return reported_zone(session, plant) or cast("tzinfo", datetime.now().astimezone().tzinfo)
 
 
-class _Unshaped(AccountProtocol):
+class _RawAccountProtocol(AccountProtocol):
     def decode(self, call: Call[T], answer: Any) -> T:
         return cast("T", answer)
 
 
 class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
-    """growattServer's client; `server_url`, `agent_identifier` and `session` work as there."""
+    """growattServer's client, with its `server_url`, `agent_identifier` and `session`."""
 
     server_url = SERVERS["eu"]
     agent_identifier = USER_AGENT
-    conversation = _Unshaped
+    protocol_class = _RawAccountProtocol
 
     def __init__(self, add_random_user_id: bool = False, agent_identifier: str | None = None) -> None:
-        """Choose the User-Agent: the usual one, the usual one with five random digits, or your own."""
+        """Create a client: the User-Agent is the default, that plus five random digits, or `agent_identifier`."""
         given = self.agent_identifier if agent_identifier is None else agent_identifier
         self.agent_identifier = user_agent(add_random_user_id, given)
-        remembered = Remembered(self.server_url)
-        self._http = CompatSession({"User-Agent": self.agent_identifier}, remembered, lambda: self.server_url)
-        super().__init__(_AsSent(self._http), remembered, None, timeout=TIMEOUT, allow_commands=True)
+        session = Session(self.server_url)
+        self._http = CompatSession({"User-Agent": self.agent_identifier}, session, lambda: self.server_url)
+        super().__init__(_RawGrowattProtocol(self._http), session, None, timeout=TIMEOUT, allow_commands=True)
 
     @property
     def session(self) -> CompatSession:  # type: ignore[override]
-        """Headers and cookies that go with every call, with the manners of requests.Session."""
+        """Headers and cookies of every call, with the interface of requests.Session."""
         return self._http
 
-    def perform(self, plan: Callable[[], Flow[T]]) -> T:
+    def perform(self, start: Callable[[], Flow[T]]) -> T:
         # Scripts assign server_url after construction.
         self._protocol.session.server = self._protocol.session.base = self.server_url
         try:
-            return super().perform(plan)
+            return super().perform(start)
         except CloudError as error:
             raise as_requests_error(error) from error
 
     def get_url(self, page: str) -> str:
-        """Return the address of a page."""
+        """Return the URL of a page."""
         return self.server_url + page
 
     def login(self, username: str, password: str, is_password_hashed: bool = False) -> Any:
-        """Log in; a failure is returned as sent, with `success` False."""
-        back = self.perform(lambda: GrowattCalls.login.flow(username, password, is_password_hashed))
-        answer = cast("dict[str, Any]", back)
+        """Log in; a failed login is returned as sent, with `success` False."""
+        result = self.perform(lambda: GrowattCalls.login.flow(username, password, is_password_hashed))
+        answer = cast("dict[str, Any]", result)
         if answer.get("success"):
             answer["userId"] = answer["user"]["id"]
             answer["userLevel"] = answer["user"]["rightlevel"]
         return answer
 
     def plant_list_two(self) -> Any:
-        """Return all plants, page by page until the last."""
+        """Return all plants of all pages."""
         return list(self.perform(GrowattCalls.plant_list_two.flow))
 
     def device_list(self, plant_id: str) -> Any:
@@ -169,11 +169,11 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
 
     def inverter_list(self, plant_id: str) -> Any:
         """Return all devices of one plant, under the old name."""
-        warnings.warn("inverter_list is the old name of device_list", DeprecationWarning, stacklevel=2)
+        warnings.warn("inverter_list is now device_list", DeprecationWarning, stacklevel=2)
         return self.device_list(plant_id)
 
     def classic_inverter_info(self, device_sn: str) -> Any:
-        """Return the settings of one classic inverter, cut out of the portal's page."""
+        """Return the settings of one classic inverter, parsed from the portal's page."""
         try:
             return self.perform(lambda: GrowattCalls.classic_inverter_info.flow(device_sn))
         except (RequestRefused, Unreadable) as error:

@@ -1,4 +1,4 @@
-"""Days, months and years of a plant's own calendar, as every cloud's history is asked for them. Pure."""
+"""Plant-local calendar (days, months, years and their bounds in UTC), time zones, and the clock."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
     from heliograph.model import PeriodEnergy
 
-
 EnergyRows = dict[str, dict[str, float | None]]
-"""Energies by period, and by name within it."""
+"""Energies by period and name."""
 
 EARLIEST_YEAR = 2005
-"""No plant of any cloud is older."""
+"""No plant of any vendor is older."""
+FINAL_AFTER = 12 * 3600
+"""Seconds after the end of a day until its energies are fetched again and final: dataloggers upload late."""
 
 
 class LocalDay(NamedTuple):
-    """A day on the clock of a plant's wall, and the moment the cloud is at."""
+    """One day in the time zone of a plant, and the current time of the server."""
 
     day: date
     zone: tzinfo
@@ -33,13 +34,13 @@ class LocalDay(NamedTuple):
 
     @property
     def utc_offset_hours(self) -> float:
-        """How far this day's noon is ahead of UTC."""
+        """UTC offset at noon of this day."""
         offset = datetime.combine(self.day, clock_time(12), self.zone).utcoffset() or timedelta()
         return offset / timedelta(hours=1)
 
 
 def parse_day(day: date | str) -> date:
-    """Return a day that was named, or say how one is.
+    """Parse a day; raises ConfigError for any other text.
 
     >>> parse_day("2026-06-21")
     datetime.date(2026, 6, 21)
@@ -68,90 +69,98 @@ def period_range(period: str) -> tuple[date, date]:
     return start, after - timedelta(days=1)
 
 
-def parse_zone(what: str, name: str) -> tzinfo:
-    """Return the clock of a name somebody gave for `what`.
-
-    >>> zone_called("zone", "Europe/Berlin")
-    zoneinfo.ZoneInfo(key='Europe/Berlin')
-    """
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - most plants need none
-
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # no name at all; the name of a folder; unknown
-        raise ConfigError(f"{what} {name!r} is not a zone of the time zone database, like Europe/Berlin") from None
-
-
-def ordered_energies(rows: EnergyRows, period: str, today: date) -> tuple[PeriodEnergy, ...]:
-    """Return the rows of a period in order, up to today."""
-    from heliograph.model import PeriodEnergy  # noqa: PLC0415 - single calls never wait for the model
-
-    names = dict.fromkeys(name for values in rows.values() for name in values)
-    return tuple(
-        PeriodEnergy(period=one, values={name: rows[one].get(name) for name in names})
-        for one in sorted(rows)
-        if one.startswith(period) and one <= f"{today}"[: len(one)]
-    )
-
-
-def unknown_zone_error(vendor: str) -> Unreadable:
-    """Return the error of a plant whose times cannot be placed."""
-    return Unreadable(
-        "the cloud does not say which clock this plant lives by",
-        vendor=vendor,
-        advice="Name the plant's zone when making the client",
-    )
-
-
-FINAL_AFTER = 12 * 3600
-"""Seconds after a day's end until it is read again, and its energies are final: loggers upload late."""
-
-
 def day_at(moment: int, zone: tzinfo) -> date:
-    """Return the plant's own day at a moment of epoch seconds."""
+    """Return the local day at a time in epoch seconds."""
     return datetime.fromtimestamp(moment, UTC).astimezone(zone).date()
 
 
 def day_start(day: date, zone: tzinfo) -> int:
-    """Return the first second of a day.
+    """Return the first second of a local day, in epoch seconds.
 
-    Where clocks skip midnight (Santiago in September) the day begins at the change; where midnight comes twice
+    If the clocks skip midnight (Santiago in September), the day begins at the change; if midnight comes twice
     (Havana in November), at the first.
     """
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
 def day_bounds(day: date, zone: tzinfo) -> tuple[int, int]:
-    """Return when a day begins and when the next one does: 23, 24 or 25 hours apart, as a rule."""
+    """Return the first second of a local day and of the next one, usually 23, 24 or 25 hours later."""
     return day_start(day, zone), day_start(day + timedelta(days=1), zone)
 
 
-class Clock:
-    """The clock of the machine."""
+def parse_zone(label: str, name: str) -> tzinfo:
+    """Return the IANA time zone of a name; `label` names the value in the ConfigError for an unknown one.
 
-    def now(self) -> float:
-        """Return the moment, in epoch seconds."""
-        return time.time()
+    >>> parse_zone("zone", "Europe/Berlin")
+    zoneinfo.ZoneInfo(key='Europe/Berlin')
+    """
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - most plants need none
 
-    async def wait(self, until: float, stop: asyncio.Event) -> None:
-        """Wait until a moment, or until `stop` is set; a machine that slept wakes within a minute of its time."""
-        import asyncio  # noqa: PLC0415 - most readers of a calendar wait for nothing
-
-        while not stop.is_set() and (left := until - self.now()) > 0:
-            try:
-                await asyncio.wait_for(stop.wait(), min(left, 60.0))
-            except TimeoutError:
-                continue
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # not a name; the name of a folder; unknown
+        raise ConfigError(f"{label} {name!r} is not a zone of the time zone database, like Europe/Berlin") from None
 
 
 def zone_from_name(name: str | None) -> tzinfo:
-    """Return the clock of a stored name: an IANA zone, an offset like "UTC+02:00", or UTC where nothing is known."""
+    """Return the time zone of a stored name: an IANA name, an offset like "UTC+02:00", or UTC if there is none."""
     if not name:
         return UTC
-    offset = re.fullmatch(r"UTC([+-])(\d\d):(\d\d)", name)
-    if offset:
-        away = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        return timezone(away if offset[1] == "+" else -away)
+    if offset := re.fullmatch(r"UTC([+-])(\d\d):(\d\d)", name):
+        delta = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(delta if offset[1] == "+" else -delta)
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - fixed offsets need none
 
     return ZoneInfo(name)
+
+
+def unknown_zone_error(vendor: str) -> Unreadable:
+    """Return the error of a plant without a known time zone."""
+    return Unreadable(
+        "the time zone of this plant is unknown",
+        vendor=vendor,
+        advice="Pass `zone` when creating the client",
+    )
+
+
+def ordered_energies(rows: EnergyRows, period: str, today: date) -> tuple[PeriodEnergy, ...]:
+    """Return the rows of a period in order, up to today; every row has the same names."""
+    from heliograph.model import PeriodEnergy  # noqa: PLC0415 - single calls do not need the model
+
+    names = dict.fromkeys(name for values in rows.values() for name in values)
+    return tuple(
+        PeriodEnergy(period=key, values={name: rows[key].get(name) for name in names})
+        for key in sorted(rows)
+        if key.startswith(period) and key <= f"{today}"[: len(key)]
+    )
+
+
+class Clock:
+    """The clock of the machine, for blocking and async code; simulations and tests pass a subclass."""
+
+    def now(self) -> float:
+        """Return the current time, in epoch seconds."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        time.sleep(seconds)
+
+    async def async_sleep(self, seconds: float) -> None:
+        """Suspend this task."""
+        import asyncio  # noqa: PLC0415 - not needed by blocking callers
+
+        await asyncio.sleep(seconds)
+
+    async def wait(self, until: float, stop: asyncio.Event) -> None:
+        """Wait until a time in epoch seconds, or until `stop` is set.
+
+        After a suspend of the machine it returns within a minute of its time.
+        """
+        import asyncio  # noqa: PLC0415 - not needed by blocking callers
+
+        while not stop.is_set() and (remaining := until - self.now()) > 0:
+            try:
+                await asyncio.wait_for(stop.wait(), min(remaining, 60.0))
+            except TimeoutError:
+                continue

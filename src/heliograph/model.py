@@ -1,20 +1,22 @@
-"""What any cloud says, in our words: plants, devices, readings and snapshots."""
+"""The common model of all vendors: plants, devices, snapshots, history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from heliograph.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from heliograph.metrics import Metric, MetricName
+
 
 class Status(StrEnum):
-    """How a plant or device is, as far as its cloud knows."""
+    """Operating state of a plant or device, as reported by the vendor API."""
 
     ONLINE = "online"
     STANDBY = "standby"
@@ -23,7 +25,7 @@ class Status(StrEnum):
 
 
 class Quality(StrEnum):
-    """Where a reading comes from and how far it can be trusted."""
+    """Origin and reliability of a reading."""
 
     LIVE = "live"
     BACKFILLED = "backfilled"
@@ -33,7 +35,7 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """One site of one account; `zone` is the clock on its wall."""
+    """One site of one account; `zone` is its local time zone."""
 
     vendor: str
     id: str
@@ -43,7 +45,7 @@ class Plant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One box of a plant; `family` is how its cloud groups devices that answer alike."""
+    """One device of a plant; `family` is the vendor's group of devices with the same API calls."""
 
     vendor: str
     plant: str
@@ -57,7 +59,7 @@ class Device:
 class Reading:
     """One value of one metric; `source` names call and field, or the rule that derived it."""
 
-    metric: str
+    metric: MetricName
     value: float
     measured_at: datetime | None
     fetched_at: datetime
@@ -65,9 +67,49 @@ class Reading:
     quality: Quality = Quality.LIVE
 
 
+class MetricAttribute:
+    """Descriptor that reads one metric from `values`; on the class it is the metric's definition."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._metric = next(row for row in METRICS.values() if row.name == name)
+
+    @overload
+    def __get__(self, holder: None, owner: type) -> Metric: ...
+    @overload
+    def __get__(self, holder: MetricValues, owner: type) -> float | None: ...
+    def __get__(self, holder: MetricValues | None, owner: type) -> Metric | float | None:
+        return self._metric if holder is None else holder.values.get(self._metric.name)
+
+
+class MetricValues:
+    """Metrics as attributes (`snapshot.pv_power`), None where unknown; `values` maps their names."""
+
+    __slots__ = ()
+    values: Mapping[str, float | None]
+
+    pv_power = MetricAttribute()
+    grid_power = MetricAttribute()
+    battery_power = MetricAttribute()
+    load_power = MetricAttribute()
+    ac_power = MetricAttribute()
+    battery_soc = MetricAttribute()
+    pv_energy_today = MetricAttribute()
+    grid_import_energy_today = MetricAttribute()
+    grid_export_energy_today = MetricAttribute()
+    battery_charge_energy_today = MetricAttribute()
+    battery_discharge_energy_today = MetricAttribute()
+    load_energy_today = MetricAttribute()
+    pv_energy_total = MetricAttribute()
+    grid_import_energy_total = MetricAttribute()
+    grid_export_energy_total = MetricAttribute()
+    battery_charge_energy_total = MetricAttribute()
+    battery_discharge_energy_total = MetricAttribute()
+    load_energy_total = MetricAttribute()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSnapshot:
-    """One device at one moment. `values` holds every metric its family can tell; a gap is None."""
+class DeviceSnapshot(MetricValues):
+    """One device at one moment; `values` holds every metric its family reports, None where missing."""
 
     device: Device
     status: Status | None
@@ -77,8 +119,8 @@ class DeviceSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """One plant at one moment: what its devices say together."""
+class Snapshot(MetricValues):
+    """One plant at one moment, its devices combined."""
 
     plant: Plant
     status: Status | None
@@ -89,10 +131,10 @@ class Snapshot:
     devices: tuple[DeviceSnapshot, ...] = ()
 
     def readings(self) -> tuple[Reading, ...]:
-        """Return every known value with its moment and source."""
+        """Return every known value with its time and source."""
         return tuple(
             Reading(
-                metric=name,
+                metric=cast("MetricName", name),
                 value=value,
                 measured_at=self.measured_at,
                 fetched_at=self.fetched_at,
@@ -103,7 +145,7 @@ class Snapshot:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return one flat object with every metric of `metrics.py`, unknown ones None."""
+        """Return one flat dict with every metric of `metrics.py`, unknown ones None."""
         return {
             "vendor": self.plant.vendor,
             "plant": self.plant.id,
@@ -116,8 +158,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """What a plant measured at one moment of its past; metrics its cloud keeps no series of are not in `values`."""
+class Sample(MetricValues):
+    """Historical values of a plant at one moment; metrics without history at the vendor are not in `values`."""
 
     moment: datetime
     """In UTC."""
@@ -126,7 +168,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodEnergy:
-    """What flowed in one day ("2026-06-21"), month ("2026-06") or year ("2026") of the plant's own calendar.
+    """Energies of one day ("2026-06-21"), month ("2026-06") or year ("2026") of the plant's local calendar.
 
     Keys are the `_today` metrics without the suffix ("pv_energy", "grid_import_energy", …), in kWh.
     """
@@ -137,10 +179,10 @@ class PeriodEnergy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryCost:
-    """Requests one question about a plant's past usually takes; 0 where its cloud keeps no such series.
+    """Requests that one history query of a plant usually takes; 0 if the vendor API has no such history.
 
     `curve` is a day's samples; `days`, `months` and `years` are the energies of a month's days, of a year's months
-    and of all years. `untold` are the kinds of energy that none of these tells, for whom a day's powers must do.
+    and of all years. `unreported` are the energies in none of these, which have to be integrated from a day's powers.
     """
 
     curve: int
@@ -150,7 +192,7 @@ class HistoryCost:
     unreported: frozenset[str] = frozenset()
 
     def requests_for(self, span: str) -> int:
-        """Return the requests of one such question."""
+        """Return the requests of one query of this span."""
         cost: int = getattr(self, span)
         return cost
 
@@ -161,25 +203,25 @@ def combine(
     fetched_at: datetime,
     plant_values: Mapping[str, tuple[float | None, str]] | None = None,
 ) -> Snapshot:
-    """Add up devices to their plant; a metric one of its devices should know but does not is a gap.
+    """Combine device snapshots to their plant; a metric that is missing on one of its devices is None.
 
-    State of charge is the mean. `plant_values` are what the cloud says of the plant itself, with their
-    sources; they win over sums.
+    Values are added up, the state of charge is the mean. `plant_values` are values that the vendor API reports for the
+    plant itself, with their sources; they override the sums.
     """
     devices = tuple(devices)
     columns: dict[str, list[float | None]] = {}
     sources: dict[str, str] = {}
-    for one in devices:
-        for name, value in one.values.items():
+    for device in devices:
+        for name, value in device.values.items():
             columns.setdefault(name, []).append(value)
-            sources.setdefault(name, one.sources.get(name, one.device.family))
-    values = {name: _together(name, column) for name, column in columns.items()}
+            sources.setdefault(name, device.sources.get(name, device.device.family))
+    values = {name: _total_or_mean(name, column) for name, column in columns.items()}
     for name, (value, source) in (plant_values or {}).items():
         values[name], sources[name] = value, source
-    moments = [one.measured_at for one in devices if one.measured_at]
+    moments = [device.measured_at for device in devices if device.measured_at]
     return Snapshot(
         plant=plant,
-        status=_worst(one.status for one in devices),
+        status=_worst(device.status for device in devices),
         measured_at=max(moments) if moments else None,
         fetched_at=fetched_at,
         values=values,
@@ -188,7 +230,7 @@ def combine(
     )
 
 
-def _together(name: str, column: list[float | None]) -> float | None:
+def _total_or_mean(name: str, column: list[float | None]) -> float | None:
     known = [value for value in column if value is not None]
     if len(known) < len(column):
         return None

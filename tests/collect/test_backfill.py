@@ -192,7 +192,7 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
             server=ready["url"],
             keeper=Keeper(folder / "accounts"),
             clock=clock.now,
-            paced=True,
+            self_throttled=True,
             **options,
         )
         writer = BufferedWriter(opened or (lambda: SqliteStore(path)))
@@ -436,7 +436,7 @@ class Noted(AsyncGrowatt):
         return await super().period_energies(plant, period)
 
 limits = AsyncGrowatt.default_limits._replace(requests=100_000)
-keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "paced": True}
+keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "self_throttled": True}
 client = Noted(username, password, server=url, **keeping)
 writer = Writer(lambda: open_store(folder / "heliograph.sqlite"))
 wish = Wish(date(2026, 5, 5), date(2026, 6, 10), [plant])

@@ -1,4 +1,4 @@
-"""Both drivers over real sockets: what really travels, and what every broken line becomes."""
+"""The blocking and the async client over real sockets: requests as sent, and the error of every broken connection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def http(body, status="200 OK", *headers):
 
 
 class Server(Listener):
-    """A cloud made of a bare socket: it keeps every request as it came and answers as it is told."""
+    """A vendor API on a bare socket that records requests and sends prepared answers."""
 
     def __init__(self):
         self.seen = []
@@ -40,7 +40,7 @@ class Server(Listener):
         super().__init__()
         self.url += "/"
 
-    def heard(self, verb, target, headers, body):
+    def respond(self, verb, target, headers, body):
         with self._lock:
             self.seen.append((verb, target, headers, body))
             self.at_once += 1
@@ -63,8 +63,8 @@ def server():
     one.close()
 
 
-class Blocking:
-    """Calls of one blocking client, some of them from as many threads."""
+class BlockingCalls:
+    """Calls of one blocking client, from one or many threads."""
 
     def __init__(self, *args, **options):
         self.client = Growatt(*args, **options)
@@ -72,13 +72,13 @@ class Blocking:
     def __call__(self, name, *args):
         return getattr(self.client, name)(*args)
 
-    def together(self, name, many):
+    def concurrently(self, name, many):
         with ThreadPoolExecutor(len(many)) as pool:
             return list(pool.map(lambda one: self(name, one), many))
 
 
-class Awaited:
-    """Calls of one async client, some of them from as many tasks."""
+class AsyncCalls:
+    """Calls of one async client, from one or many tasks."""
 
     def __init__(self, *args, **options):
         self.client = AsyncGrowatt(*args, **options)
@@ -89,23 +89,23 @@ class Awaited:
     async def _one(self, name, args):
         return await getattr(self.client, name)(*args)
 
-    def together(self, name, many):
-        async def all_of_them():
+    def concurrently(self, name, many):
+        async def gathered():
             return await asyncio.gather(*(self._one(name, (one,)) for one in many))
 
-        return asyncio.run(all_of_them())
+        return asyncio.run(gathered())
 
 
-@pytest.fixture(params=[Blocking, Awaited], ids=["blocking", "async"])
+@pytest.fixture(params=[BlockingCalls, AsyncCalls], ids=["blocking", "async"])
 def account(request, server):
     def make(url=server.url, **options):
-        # What is sent is the matter here, not what a keeper holds back (tests/test_keeper_*.py).
+        # Without a keeper, whose limits are tested in tests/keeper.
         return request.param(USER, PASSWORD, server=url, keeper=None, **options)
 
     return make
 
 
-def test_a_request_carries_agent_cookies_form_and_length(account, server):
+def test_request_has_user_agent_cookies_form_and_length(account, server):
     server.answers["newTwoLoginAPI.do"] = http(
         LOGIN, "200 OK", "Set-Cookie: JSESSIONID=c1; Path=/", "Set-Cookie: SERVERID=s1; Path=/"
     )
@@ -123,7 +123,7 @@ def test_a_request_carries_agent_cookies_form_and_length(account, server):
     assert body2 == b"language=1&plantId=1"
 
 
-def test_a_client_is_a_context_and_serves_on_after_it(server):
+def test_client_is_a_context_manager_and_works_after_it(server):
     server.answers["newTwoLoginAPI.do"] = http(LOGIN)
     with Growatt(USER, PASSWORD, server=server.url, keeper=None) as home:
         assert home.log_in() is None
@@ -138,19 +138,19 @@ def test_a_client_is_a_context_and_serves_on_after_it(server):
     assert len(server.seen) == 3
 
 
-def test_a_client_shows_its_cloud_and_its_server_and_nothing_that_is_private():
+def test_repr_shows_vendor_and_server_and_nothing_private():
     shown = repr(Growatt(USER, PASSWORD, server="https://example.com", keeper=None))
     assert shown == "Growatt(a***, server='https://example.com/')"
 
 
-def test_a_zone_may_be_named_and_a_name_that_is_none_is_refused_at_once():
+def test_zone_accepts_a_name_and_rejects_an_unknown_one_at_once():
     assert Growatt(USER, PASSWORD, zone="Europe/Berlin").session.zone == ZoneInfo("Europe/Berlin")
     for name in ("Europe/Berlinn", "Europe", "", "/etc"):
         with pytest.raises(e.ConfigError, match="is not a zone"):
             Growatt(USER, PASSWORD, zone=name)
 
 
-def test_a_post_without_a_body_says_its_length_is_nothing(account, server):
+def test_post_without_a_body_sends_length_zero(account, server):
     server.answers["newMixApi.do"] = http({"result": 1, "obj": {}})
     account()("mix_totals", "SN", "1")
     verb, target, headers, body = server.seen[-1]
@@ -158,26 +158,26 @@ def test_a_post_without_a_body_says_its_length_is_nothing(account, server):
     assert (headers["content-length"], body) == ("0", b"")
 
 
-def test_a_get_has_no_body(account, server):
+def test_get_has_no_body(account, server):
     account()("plant_info", "1")
     assert "content-length" not in server.seen[-1][2]
 
 
-def test_a_packed_answer_is_unpacked(account, server):
+def test_compressed_response_is_decompressed(account, server):
     packed = gzip.compress(json.dumps({"todayEnergy": "9.3"}).encode())
     server.answers["newTwoPlantAPI.do"] = http(packed, "200 OK", "Content-Encoding: gzip")
     assert account()("plant_info", "1").energy_today == 9.3
     assert "gzip" in server.seen[-1][2]["accept-encoding"]
 
 
-def test_a_redirect_is_not_followed_behind_the_conversations_back(account, server):
+def test_redirect_is_left_to_the_protocol(account, server):
     server.answers["newTwoPlantAPI.do"] = http(b"", "302 Found", f"Location: {server.url}error.do")
     with pytest.raises(e.SessionExpired):
         account()("plant_info", "1")
     assert not [target for _, target, _, _ in server.seen if "error.do" in target]
 
 
-def test_silence_is_unreachable_after_the_time_out(account, server):
+def test_time_out_raises_unreachable(account, server):
     quiet = threading.Event()
     server.answers["newTwoLoginAPI.do"] = lambda _: quiet.wait(5) and None
     try:
@@ -185,15 +185,15 @@ def test_silence_is_unreachable_after_the_time_out(account, server):
             account(timeout=0.2)("plant_info", "1")
     finally:
         quiet.set()
-    assert _says_nothing(caught.value)
+    assert _hides_credentials(caught.value)
     assert len(server.seen) == 1
 
 
-def test_a_refused_connection_is_unreachable(account, server):
+def test_refused_connection_raises_unreachable(account, server):
     server.close()
     with pytest.raises(e.Unreachable, match=r"no connection to 127\.0\.0\.1:") as caught:
         account()("plant_info", "1")
-    assert _says_nothing(caught.value)
+    assert _hides_credentials(caught.value)
 
 
 HALF = http({"todayEnergy": "9.3", "x": "y" * 5000})[:-2000]
@@ -210,15 +210,15 @@ HALF = http({"todayEnergy": "9.3", "x": "y" * 5000})[:-2000]
     ],
     ids=["reset", "half a body", "half a chunk", "no HTTP", "no gzip"],
 )
-def test_a_broken_answer_is_unreachable_and_sent_for_once(account, server, answer):
+def test_broken_response_raises_unreachable_and_is_not_retried(account, server, answer):
     server.answers["newTwoPlantAPI.do"] = answer
     with pytest.raises(e.Unreachable, match="growatt plant_info: ") as caught:
         account()("plant_info", "1")
-    assert _says_nothing(caught.value)
+    assert _hides_credentials(caught.value)
     assert len(server.seen) == 2
 
 
-def test_a_client_goes_on_after_a_broken_answer(account, server):
+def test_client_works_after_a_broken_response(account, server):
     one = account()
     server.answers["newTwoPlantAPI.do"] = None
     with pytest.raises(e.Unreachable):
@@ -228,16 +228,16 @@ def test_a_client_goes_on_after_a_broken_answer(account, server):
     assert [urlsplit(target).path for _, target, _, _ in server.seen].count("/newTwoLoginAPI.do") == 1
 
 
-def test_a_hundred_callers_of_one_client_take_turns(account, server):
+def test_client_runs_the_calls_of_a_hundred_callers_one_at_a_time(account, server):
     server.answers["newTwoPlantAPI.do"] = lambda target: http({"nominalPower": parse_qs(target)["plantId"][0]})
-    found = account().together("plant_info", [str(number) for number in range(100)])
+    found = account().concurrently("plant_info", [str(number) for number in range(100)])
     assert [one.nominal_power for one in found] == [float(number) for number in range(100)]
     assert [urlsplit(target).path for _, target, _, _ in server.seen].count("/newTwoLoginAPI.do") == 1
     assert len(server.seen) == 101
     assert server.most_at_once == 1
 
 
-def test_two_clients_share_no_cookie(account, server):
+def test_clients_share_no_cookies(account, server):
     server.answers["newTwoLoginAPI.do"] = http(LOGIN, "200 OK", "Set-Cookie: JSESSIONID=c1")
     account()("plant_info", "1")
     server.answers["newTwoLoginAPI.do"] = http(LOGIN)
@@ -254,27 +254,27 @@ def test_two_clients_share_no_cookie(account, server):
     ],
     ids=["page", "refused", "half"],
 )
-def test_no_error_tells_who_asked(account, server, answer):
+def test_errors_contain_no_credentials(account, server, answer):
     server.answers["newTwoLoginAPI.do"] = answer
     with pytest.raises(e.CloudError) as caught:
         account()("plant_info", "1")
-    assert _says_nothing(caught.value)
+    assert _hides_credentials(caught.value)
 
 
-def test_credentials_in_an_address_are_not_told(account):
+def test_errors_contain_no_credentials_of_the_server_address(account):
     with pytest.raises(e.HeliographError) as caught:
         account(f"http://{USER}:{PASSWORD}@127.0.0.1:1/")("plant_info", "1")
-    assert _says_nothing(caught.value)
+    assert _hides_credentials(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1/", "http://[::1/", "http://a b/", "file:///etc/hosts"])
-def test_what_is_no_address_is_said_to_be_none(account, url):
+def test_server_that_is_no_url_raises(account, url):
     with pytest.raises(e.HeliographError) as caught:
         account(url)("plant_info", "1")
-    assert _says_nothing(caught.value)
+    assert _hides_credentials(caught.value)
 
 
-def test_a_reply_says_status_headers_cookies_body_and_when_it_came(server):
+def test_response_has_status_headers_cookies_body_and_time(server):
     server.answers["x"] = http(b"hi", "418 Teapot", "X-Odd: One", "Set-Cookie: a=1", "Set-Cookie: b=2")
     reply = send(Request("GET", server.url + "x", {"X-Mine": "yes"}))
     assert (reply.status, reply.body, list(reply.cookies)) == (418, b"hi", ["a=1", "b=2"])
@@ -283,13 +283,13 @@ def test_a_reply_says_status_headers_cookies_body_and_when_it_came(server):
     assert server.seen[0][2]["x-mine"] == "yes"
 
 
-def _says_nothing(error):
+def _hides_credentials(error):
     shown = f"{error} {error!r} {vars(error)} {error.__cause__!r}"
     return USER not in shown and PASSWORD not in shown and "\n" not in str(error)
 
 
-def test_one_async_client_serves_one_event_loop_after_another(server):
-    # A lock somebody had to wait for belongs to that event loop for good.
+def test_async_client_works_in_one_event_loop_after_another(server):
+    # A lock that was waited for is bound to its event loop.
     client = AsyncGrowatt(USER, PASSWORD, server=server.url)
 
     async def twice():
@@ -305,7 +305,7 @@ LATE = ("heliograph.keeper.guard", "heliograph.keeper.state_file", "pathlib", *H
 
 
 @pytest.mark.parametrize(("keeper", "absent"), [("None", LATE), ("Keeper(sys.argv[0])", HEAVY)])
-def test_nothing_is_imported_before_it_is_needed(keeper, absent):
+def test_import_of_a_client_loads_no_heavy_modules(keeper, absent):
     program = python(
         "import sys; from heliograph import Growatt; from heliograph.keeper import Keeper;"
         f"Growatt('me', 'secret', keeper={keeper}); print(*(one for one in {absent} if one in sys.modules))"

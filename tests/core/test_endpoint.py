@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import pydoc
 import subprocess
 import sys
 from textwrap import dedent
@@ -16,6 +17,7 @@ from heliograph.core.endpoint import (
     Endpoint,
     Fields,
     FlowGenerator,
+    RawClientBase,
     SyncClientBase,
     command,
     composite,
@@ -36,7 +38,7 @@ class Lamp(Payload):
 
 
 class AcmeCalls:
-    """The toy cloud."""
+    """The toy vendor."""
 
     @query("GET", "lamps.do", list_of(Lamp), op="list")
     def lamps(self, room: str, floor: int | None = None) -> Fields:
@@ -52,12 +54,12 @@ class AcmeCalls:
 
     @query("POST", "lamp.do", Lamp, encoding="query", op="one")
     def lamp_by_query(self, lamp: str) -> Fields:
-        """One lamp, asked for in the query of a POST."""
+        """One lamp, with arguments in the query of a POST."""
         return {"lamp": lamp}
 
     @query("POST", "lamp.json", Lamp, encoding="json")
     def lamp_by_json(self, lamp: str, rooms: list[int]) -> Fields:
-        """One lamp, asked for in JSON."""
+        """One lamp, with arguments in JSON."""
         return {"lamp": lamp, "rooms": rooms}
 
     @command("POST", "switch.do", Lamp, op="set")
@@ -82,7 +84,7 @@ class Plain(AcmeCalls, SyncClientBase):
     """A blocking client that never sends."""
 
     def perform(self, plan):
-        return ("carried", plan())
+        return ("blocking", plan())
 
 
 class Awaited(AcmeCalls, AsyncClientBase):
@@ -90,10 +92,10 @@ class Awaited(AcmeCalls, AsyncClientBase):
 
     async def perform(self, plan):
         await asyncio.sleep(0)
-        return ("awaited", plan())
+        return ("async", plan())
 
 
-def test_read_on_its_class_a_call_is_its_declaration():
+def test_operation_on_its_declaring_class_is_the_declaration():
     assert isinstance(AcmeCalls.lamps, Endpoint)
     assert (AcmeCalls.lamps.name, AcmeCalls.lamps.route.verb, AcmeCalls.lamps.route.path) == (
         "lamps",
@@ -101,51 +103,73 @@ def test_read_on_its_class_a_call_is_its_declaration():
         "lamps.do",
     )
     assert AcmeCalls.lamps.route.fixed == {"op": "list"}
-    assert Plain.lamps is AcmeCalls.lamps
+    assert AcmeCalls.lamps.returns == "tuple[Lamp, ...]"
 
 
-def test_on_a_blocking_client_it_is_a_method():
+def test_operation_on_a_client_class_is_a_function_and_on_an_async_one_a_coroutine_function():
+    assert inspect.isfunction(Plain.lamps)
+    assert not inspect.iscoroutinefunction(Plain.lamps)
+    assert inspect.iscoroutinefunction(Awaited.lamps)
+    assert inspect.iscoroutinefunction(Awaited().lamps)
+    assert Plain.lamps(Plain(), "attic")[1].fields == {"room": "attic"}
+    assert Plain.lamps is Plain.lamps
+
+
+def test_help_of_a_client_shows_arguments_result_types_and_docstrings():
+    shown = pydoc.plain(pydoc.render_doc(Awaited))
+    assert "async lamps(self, room: 'str', floor: 'int | None' = None) -> 'tuple[Lamp, ...]'" in shown
+    assert "async first_lamp(self, room: 'str') -> 'Lamp'" in shown
+    assert "All lamps of a room." in shown
+    assert "lamps(self, room: 'str', floor: 'int | None' = None) -> 'Any'" in pydoc.plain(pydoc.render_doc(Raw))
+
+
+def test_operation_on_a_blocking_client_is_a_method():
     kind, call = Plain().lamps("attic", floor=3)
-    assert (kind, call.endpoint, call.fields) == ("carried", AcmeCalls.lamps, {"room": "attic", "floor": 3})
+    assert (kind, call.endpoint, call.fields) == ("blocking", AcmeCalls.lamps, {"room": "attic", "floor": 3})
 
 
-def test_on_an_async_client_it_is_awaited():
+def test_operation_on_an_async_client_is_awaitable():
     waiting = Awaited().lamps("attic")
     assert inspect.isawaitable(waiting)
     kind, call = asyncio.run(_awaited(waiting))
-    assert (kind, call.fields) == ("awaited", {"room": "attic"})
+    assert (kind, call.fields) == ("async", {"room": "attic"})
 
 
 async def _awaited(waiting):
     return await waiting
 
 
-def test_a_wrong_argument_raises_before_anything_is_sent():
+def test_operation_rejects_wrong_arguments_before_sending():
     for wrong in ((), ("attic", 1, 2)):
         with pytest.raises(TypeError):
             Plain().lamps(*wrong)
 
 
-def test_every_plan_is_made_anew():
+def test_flow_is_created_for_every_call():
     assert Plain().lamps("attic")[1] is not Plain().lamps("attic")[1]
     assert next(AcmeCalls.first_lamp.flow("attic")).endpoint is AcmeCalls.lamps
 
 
+class Raw(AcmeCalls, RawClientBase):
+    """A client that returns answers as sent."""
+
+
 @pytest.mark.parametrize("client", [Plain(), Awaited()])
-def test_signature_and_docs_are_visible_on_a_client(client):
-    assert str(inspect.signature(client.lamps)) == "(room: 'str', floor: 'int | None' = None) -> 'Fields'"
+def test_operation_has_signature_docstring_and_name_on_a_client(client):
+    assert str(inspect.signature(client.lamps)) == "(room: 'str', floor: 'int | None' = None) -> 'tuple[Lamp, ...]'"
     assert inspect.getdoc(client.lamps) == "All lamps of a room."
     assert client.lamps.__name__ == "lamps"
-    assert repr(client.lamps) == f"<{type(client).__name__}.lamps>"
+    assert repr(client.lamps).startswith("<bound method AcmeCalls.lamps of ")
+    assert inspect.signature(client.first_lamp).return_annotation == "Lamp"
 
 
-def test_a_second_name_is_the_same_call():
+def test_alias_is_the_same_call():
     assert AcmeCalls.lamp_list.name == "lamp_list"
     assert AcmeCalls.lamp_list.route == AcmeCalls.lamps.route
     assert Plain().lamp_list("attic")[1].fields == {"room": "attic"}
 
 
-def test_the_table_is_in_the_order_of_the_file():
+def test_operations_are_listed_in_the_order_of_the_file():
     names = ["lamps", "lamp_list", "lamp", "lamp_by_query", "lamp_by_json", "switch", "rename"]
     assert [row.name for row in endpoints(AcmeCalls)] == names
     assert [row.name for row in operations(Plain)] == [*names, "first_lamp"]
@@ -161,25 +185,25 @@ def wire(call: Call) -> tuple:
     return sent.verb, sent.url, sent.headers.get("Content-Type"), sent.body
 
 
-def test_a_get_carries_its_fields_in_the_query_after_the_fixed_ones():
+def test_build_request_puts_fields_of_a_get_into_the_query_after_constant_ones():
     assert wire(AcmeCalls.lamps.flow("attic", 3)) == ("GET", BASE + "lamps.do?op=list&room=attic&floor=3", None, None)
 
 
-def test_a_post_carries_its_fields_in_the_form_and_the_fixed_ones_in_the_query():
+def test_build_request_puts_fields_of_a_post_into_the_form_and_constant_ones_into_the_query():
     form = "application/x-www-form-urlencoded"
     assert wire(AcmeCalls.switch.flow("L1", on=True)) == ("POST", BASE + "switch.do?op=set", form, b"lamp=L1&on=1")
 
 
-def test_a_post_may_carry_everything_in_the_query_with_an_empty_body():
+def test_build_request_of_a_post_with_query_encoding_has_an_empty_body():
     assert wire(AcmeCalls.lamp_by_query.flow("L1")) == ("POST", BASE + "lamp.do?op=one&lamp=L1", None, b"")
 
 
-def test_json_keeps_the_types_of_its_fields():
+def test_build_request_as_json_keeps_types():
     sent = wire(AcmeCalls.lamp_by_json.flow("L1", [1, 2]))
     assert sent == ("POST", BASE + "lamp.json", "application/json", b'{"lamp":"L1","rooms":[1,2]}')
 
 
-def test_multipart_sends_each_field_as_a_part_without_a_file_name():
+def test_build_request_as_multipart_sends_each_field_as_a_part_without_file_name():
     verb, url, kind, body = wire(AcmeCalls.rename.flow("L1", "a\r\n--b=ü"))
     boundary = kind.removeprefix("multipart/form-data; boundary=")
     assert (verb, url) == ("POST", BASE + "rename.do?op=name")
@@ -191,31 +215,33 @@ def test_multipart_sends_each_field_as_a_part_without_a_file_name():
     ]
 
 
-def test_the_path_takes_the_fields_it_names_and_the_rest_travels():
+def test_build_request_moves_fields_named_in_the_path_there():
     verb, url, _, body = wire(AcmeCalls.lamp.flow("s1", "L1", "hi"))
     assert (verb, url, body) == ("POST", BASE + "v1/s1/lamp/L1?dialect=2", b"note=hi")
 
 
-def test_everything_is_percent_encoded_where_it_travels():
+def test_build_request_percent_encodes_everything():
     assert wire(AcmeCalls.lamps.flow("a b&c=ü"))[1] == BASE + "lamps.do?op=list&room=a+b%26c%3D%C3%BC"
     assert wire(AcmeCalls.switch.flow("a&b", on=False))[3] == b"lamp=a%26b&on=0"
     assert wire(AcmeCalls.lamp.flow("../x", "a/b?c#d"))[1] == BASE + "v1/..%2Fx/lamp/a%2Fb%3Fc%23d?dialect=2"
 
 
-def test_a_missing_argument_is_not_sent_at_all():
+def test_without_none_drops_missing_arguments():
     assert without_none(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
 
 
 TYPED = """
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+    import asyncio
     from typing import Any, assert_type
-    from heliograph.core.endpoint import Blocking, Concurrent, Endpoint, Fields, Steps, Untyped, query, sequence
-    from heliograph.core.payload import Payload, each
+    from heliograph.core.endpoint import AsyncClientBase, Endpoint, Fields, FlowGenerator, RawClientBase, SyncClientBase
+    from heliograph.core.endpoint import composite, query
+    from heliograph.core.payload import Payload, list_of
 
     class Lamp(Payload): ...
 
     class Calls:
-        @query("GET", "lamps.do", each(Lamp))
+        @query("GET", "lamps.do", list_of(Lamp))
         def lamps(self, room: str, floor: int | None = None) -> Fields:
             return {"room": room, "floor": floor}
 
@@ -223,15 +249,15 @@ TYPED = """
         def lamp(self, name: str) -> Fields:
             return {"name": name}
 
-        @sequence
-        def first(self, room: str) -> Steps[Lamp]:
+        @composite
+        def first(self, room: str) -> FlowGenerator[Lamp]:
             found = yield Calls.lamps.flow(room)
             lamp: Lamp = found[0]
             return lamp
 
-    class Plain(Calls, Blocking): ...
-    class Awaited(Calls, Concurrent): ...
-    class Raw(Calls, Untyped): ...
+    class Plain(Calls, SyncClientBase): ...
+    class Awaited(Calls, AsyncClientBase): ...
+    class Raw(Calls, RawClientBase): ...
 
     async def right(plain: Plain, awaited: Awaited, raw: Raw) -> None:
         declared: Endpoint[..., Lamp] = Calls.lamp
@@ -239,7 +265,9 @@ TYPED = """
         assert_type(plain.lamp("L1"), Lamp)
         assert_type(plain.first("attic"), Lamp)
         assert_type(raw.lamp("L1"), Any)
-        _ = assert_type(awaited.lamp("L1"), Awaitable[Lamp])
+        waiting = assert_type(awaited.lamp("L1"), Coroutine[object, None, Lamp])
+        assert_type(await asyncio.create_task(waiting), Lamp)
+        assert_type(await asyncio.gather(awaited.lamp("L1"), awaited.first("a")), tuple[Lamp, Lamp])
         assert_type(await awaited.lamps("attic"), tuple[Lamp, ...])
         assert_type(await awaited.first("attic"), Lamp)
 
@@ -247,20 +275,20 @@ TYPED = """
         plain.lamp(5)  # arg-type
         plain.lamp()  # call-arg
         plain.lamps("attic", flor=1)  # call-arg
-        awaited.lamps("attic", "third")  # arg-type, unused-awaitable
+        awaited.lamps("attic", "third")  # arg-type, unused-coroutine
         forgotten: Lamp = awaited.lamp("L1")  # assignment
         plain.lamb("L1")  # attr-defined
 """
 
 
-def test_a_type_checker_knows_what_each_client_gives_and_what_is_wrong(tmp_path):
+def test_mypy_infers_the_results_of_each_client_and_reports_mistakes(tmp_path):
     source = tmp_path / "typed.py"
     source.write_text(dedent(TYPED))
     lines = source.read_text().splitlines()
     expected = [(at, why) for at, line in enumerate(lines, 1) for why in _marked(line)]
     root = ROOT
     check = "import sys; from mypy import api; out, err, code = api.run(sys.argv[1:]); sys.exit(err or print(out))"
-    options = ["--strict", "--config-file=", "--enable-error-code=unused-awaitable", "--follow-imports=silent"]
+    options = ["--strict", "--config-file=", "--follow-imports=silent"]
     options += ["--cache-dir", str(root / ".mypy_cache" / "tests"), "--no-error-summary", str(source)]
     done = subprocess.run([sys.executable, "-c", check, *options], capture_output=True, text=True, cwd=root, check=True)
     found = [line.partition(":")[2] for line in done.stdout.splitlines() if ": error:" in line]

@@ -1,4 +1,4 @@
-"""Reading what clouds write: nothing raises, nothing unreadable becomes a number, no zero is invented."""
+"""Parsers of wire values: they never raise, and unreadable values never become numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SENTINELS = (65535, 6553.5, 655.35, 65.535, 4294967295, 429496729.5, 4294967.295
 
 
 @given(JSON | NUMBERLIKE, st.sampled_from(UNITS), ZONES)
-def test_no_reader_ever_raises_and_every_number_is_finite(value, unit, zone):
+def test_parsers_never_raise_and_return_finite_numbers(value, unit, zone):
     for found in (parsing.parse_number(value), parsing.parse_quantity(value, unit)):
         assert found is None or (type(found) is float and isfinite(found))
     assert parsing.parse_text(value) is None or type(parsing.parse_text(value)) is str
@@ -37,7 +37,7 @@ def test_no_reader_ever_raises_and_every_number_is_finite(value, unit, zone):
     assert found_at is None or found_at.tzinfo is UTC
 
 
-def test_a_number_too_large_for_a_float_is_a_gap():
+def test_number_too_large_for_a_float_is_none():
     huge = int("9" * 400)
     assert parsing.parse_number(huge) is None
     assert parsing.parse_quantity(huge, "W") is None
@@ -46,17 +46,17 @@ def test_a_number_too_large_for_a_float_is_a_gap():
 
 
 @given(NUMBERLIKE | st.text())
-def test_a_zero_is_read_only_where_the_text_says_zero(written):
+def test_zero_is_parsed_only_from_a_zero(written):
     if parsing.parse_number(written) == 0:
-        said = re.match(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)", written)
-        assert said
-        assert abs(Decimal(said[1])) < Decimal("1e-300")
+        match = re.match(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)", written)
+        assert match
+        assert abs(Decimal(match[1])) < Decimal("1e-300")
 
 
 @pytest.mark.parametrize(
     "nothing", ["", " ", "--", "-", "null", "N/A", "nan", "inf", ".", "e5", None, [], {}, False, True]
 )
-def test_nothing_is_never_zero(nothing):
+def test_missing_value_is_never_zero(nothing):
     assert parsing.parse_number(nothing) is None
     assert parsing.parse_quantity(nothing, "W") is None
 
@@ -68,7 +68,7 @@ def test_nothing_is_never_zero(nothing):
     ),
     st.sampled_from(["{}{}", "{} {}", "{}({})", " {}{} "]),
 )
-def test_a_quantity_with_its_unit_reads_back_whatever_unit_is_declared(x, unit, form):
+def test_quantity_with_a_unit_is_independent_of_the_declared_one(x, unit, form):
     written, base, scale = unit
     found = parsing.parse_quantity(form.format(x, written), base)
     if float(x) in {float(value) for value in SENTINELS}:
@@ -79,7 +79,7 @@ def test_a_quantity_with_its_unit_reads_back_whatever_unit_is_declared(x, unit, 
 
 @pytest.mark.parametrize("value", SENTINELS)
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_register_full_of_ones_is_no_value_with_or_without_its_unit(value, unit):
+def test_all_ones_register_is_none_with_or_without_unit(value, unit):
     for written in (value, str(value), f"{value}{unit}", f"{value}({unit})", f" {value} {unit} "):
         assert parsing.parse_number(written) is None
         assert parsing.parse_quantity(written, unit) is None
@@ -115,24 +115,24 @@ def test_a_register_full_of_ones_is_no_value_with_or_without_its_unit(value, uni
         ("12:05", "W", None),
     ],
 )
-def test_what_clouds_write_is_read_in_our_units(written, unit, read):
+def test_quantities_of_vendors_are_parsed_to_published_units(written, unit, read):
     assert parsing.parse_quantity(written, unit) == read
 
 
-def test_a_text_that_means_nothing_is_a_gap():
+def test_placeholder_text_is_none():
     assert [parsing.parse_text(one) for one in ("", " ", "--", "NULL", "n/a", "\x00\x00", None, True, [], {})] == [
         None
     ] * 10
     assert parsing.parse_text("\x00\x00-0") == "-0"
 
 
-def test_a_flag_is_read_in_every_spelling_and_never_guessed():
+def test_flag_is_parsed_in_every_spelling_and_never_guessed():
     assert [parsing.parse_flag(one) for one in (True, "true", "True", 1, "1")] == [True] * 5
     assert [parsing.parse_flag(one) for one in (False, "false", 0, "0")] == [False] * 4
     assert [parsing.parse_flag(one) for one in (None, "", "yes", 2, "-1", [], {})] == [None] * 7
 
 
-def test_a_java_date_is_read_by_its_epoch_and_not_by_its_china_wall_clock():
+def test_java_date_is_parsed_by_its_epoch_and_not_its_china_wall_clock():
     java = {
         "year": 125,
         "month": 0,
@@ -146,7 +146,7 @@ def test_a_java_date_is_read_by_its_epoch_and_not_by_its_china_wall_clock():
     assert parsing.parse_time({"year": 125}, UTC) is None
 
 
-def test_a_local_text_is_read_in_the_zone_it_was_written_in():
+def test_local_time_is_parsed_in_its_zone():
     berlin = ZoneInfo("Europe/Berlin")
     assert parsing.parse_time("2026-06-21 12:05:11", berlin) == datetime(2026, 6, 21, 10, 5, 11, tzinfo=UTC)
     assert parsing.parse_time("2026-01-21 12:05:11", berlin) == datetime(2026, 1, 21, 11, 5, 11, tzinfo=UTC)
@@ -170,12 +170,12 @@ def test_a_local_text_is_read_in_the_zone_it_was_written_in():
         {"time": "x"},
     ],
 )
-def test_a_moment_that_cannot_be_is_a_gap(nonsense):
+def test_invalid_time_is_none(nonsense):
     assert parsing.parse_time(nonsense, timezone(timedelta(hours=8))) is None
 
 
 @given(st.integers(946_800_000, 4_102_300_000), st.integers(-12, 14))
-def test_a_moment_written_locally_is_the_same_moment_in_utc(epoch, hours):
+def test_local_time_is_the_same_time_in_utc(epoch, hours):
     zone = timezone(timedelta(hours=hours))
     aware = datetime.fromtimestamp(epoch, zone)
     assert parsing.parse_time(f"{aware:%Y-%m-%d %H:%M:%S}", zone) == aware

@@ -1,4 +1,4 @@
-"""Conversations as scripts: given these replies, expect these requests. No I/O, no clock."""
+"""The account protocol without I/O and clock: given these responses, expect these requests."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from support.growatt_script import (
 )
 from support.protocol_script import NOON, Cut, reply, script
 
-# Opening and keeping a session
+# Login and session
 
 
-def test_the_first_call_logs_in_first():
+def test_first_call_logs_in():
     sent, info = script(account().execute(plant_info.flow("1"), NOON), [LOGIN, INFO])
     assert paths(sent) == ["newTwoLoginAPI.do", "newTwoPlantAPI.do"]
     assert sent[0].verb == "POST"
@@ -40,59 +40,59 @@ def test_the_first_call_logs_in_first():
     assert info.energy_today == 0.2
 
 
-def test_a_living_session_does_not_log_in():
-    talk = logged_in()
+def test_valid_session_needs_no_login():
+    protocol = logged_in()
     for _ in range(2):
-        sent, _ = script(talk.execute(plant_info.flow("1"), NOON + 3600), [INFO])
+        sent, _ = script(protocol.execute(plant_info.flow("1"), NOON + 3600), [INFO])
         assert paths(sent) == ["newTwoPlantAPI.do"]
 
 
-def test_every_request_names_the_agent():
+def test_every_request_has_the_user_agent():
     sent, _ = script(account().execute(plant_info.flow("1"), NOON), [LOGIN, INFO])
     assert all("Dalvik" in one.headers["User-Agent"] for one in sent)
 
 
-def test_cookies_are_returned_to_the_host_that_set_them_until_it_deletes_them():
-    talk = logged_in()
+def test_cookies_are_sent_to_their_host_until_it_deletes_them():
+    protocol = logged_in()
     bye = reply({}, cookies=("SERVERID=; Max-Age=0", "JSESSIONID=next; Path=/", "nonsense", "=x"))
-    first, _ = script(talk.execute(plant_info.flow("1"), NOON), [bye])
-    second, _ = script(talk.execute(plant_info.flow("1"), NOON), [INFO])
+    first, _ = script(protocol.execute(plant_info.flow("1"), NOON), [bye])
+    second, _ = script(protocol.execute(plant_info.flow("1"), NOON), [INFO])
     assert first[0].headers["Cookie"] == "JSESSIONID=cookie-value; SERVERID=a1"
     assert second[0].headers["Cookie"] == "JSESSIONID=next"
     gone = reply({}, cookies=("JSESSIONID=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT; max-age=0",))
-    script(talk.execute(plant_info.flow("1"), NOON), [gone])
-    third, _ = script(talk.execute(plant_info.flow("1"), NOON), [INFO])
+    script(protocol.execute(plant_info.flow("1"), NOON), [gone])
+    third, _ = script(protocol.execute(plant_info.flow("1"), NOON), [INFO])
     assert "Cookie" not in third[0].headers
 
 
-def test_a_cookie_of_one_host_is_never_sent_to_another():
-    talk = logged_in()
+def test_cookies_are_never_sent_to_another_host():
+    protocol = logged_in()
     elsewhere = "https://openapi-us.growatt.com/newTwoPlantAPI.do?op=getAllDeviceListTwo"
     moved = [reply(b"", 302, location=elsewhere), reply({}, cookies=("US=1",))]
-    sent, _ = script(talk.execute(plant_info.flow("1"), NOON), moved)
+    sent, _ = script(protocol.execute(plant_info.flow("1"), NOON), moved)
     assert sent[1].url == elsewhere
     assert "Cookie" not in sent[1].headers
-    back, _ = script(talk.execute(plant_info.flow("1"), NOON), [INFO])
+    back, _ = script(protocol.execute(plant_info.flow("1"), NOON), [INFO])
     assert "US" not in back[0].headers["Cookie"]
 
 
-def test_a_stored_session_spares_the_login():
-    talk = logged_in()
-    stored = json.dumps(talk.session.to_dict())
+def test_stored_session_needs_no_login():
+    protocol = logged_in()
+    stored = json.dumps(protocol.session.to_dict())
     assert PASSWORD not in stored
     assert hash_password(PASSWORD) not in stored
     again = Session.from_dict(json.loads(stored) | {"of_a_later_version": 1})
-    assert again.to_dict() == talk.session.to_dict()
+    assert again.to_dict() == protocol.session.to_dict()
     sent, _ = script(account(again).execute(GrowattCalls.plant_list.flow(), NOON), [reply({"back": {"data": []}})])
     assert paths(sent) == ["PlantListAPI.do"]
     assert sent[0].headers["Cookie"].startswith("JSESSIONID=")
 
 
-# Being turned away
+# Rejected sessions
 
 
 @EXPIRIES
-def test_an_expired_session_is_renewed_once_and_the_call_repeated_once(expiry):
+def test_expired_session_is_renewed_once_and_the_call_repeated_once(expiry):
     sent, info = script(logged_in().execute(plant_info.flow("1"), NOON), [expiry, LOGIN, INFO])
     assert paths(sent) == ["newTwoPlantAPI.do", "newTwoLoginAPI.do", "newTwoPlantAPI.do"]
     assert sent[0].url == sent[2].url
@@ -101,58 +101,58 @@ def test_an_expired_session_is_renewed_once_and_the_call_repeated_once(expiry):
 
 
 @EXPIRIES
-def test_after_a_renewal_in_vain_there_is_no_other_login_for_a_minute(expiry):
-    talk = logged_in()
+def test_renewal_that_did_not_help_is_not_repeated_for_a_minute(expiry):
+    protocol = logged_in()
     sent = []
     with pytest.raises(e.SessionExpired):
-        script(talk.execute(plant_info.flow("1"), NOON), [expiry, LOGIN, expiry], sent)
+        script(protocol.execute(plant_info.flow("1"), NOON), [expiry, LOGIN, expiry], sent)
     assert len(sent) == 3
-    stored = Session.from_dict(json.loads(json.dumps(talk.session.to_dict())))
-    for session in (talk.session, stored):
+    stored = Session.from_dict(json.loads(json.dumps(protocol.session.to_dict())))
+    for session in (protocol.session, stored):
         for later in (0, 59):
             sent = []
             with pytest.raises(e.SessionExpired, match="Wait"):
                 script(account(session).execute(plant_info.flow("1"), NOON + later), [], sent)
             assert sent == []
-    sent, _ = script(talk.execute(plant_info.flow("1"), NOON + 61), [LOGIN, INFO])
+    sent, _ = script(protocol.execute(plant_info.flow("1"), NOON + 61), [LOGIN, INFO])
     assert paths(sent) == ["newTwoLoginAPI.do", "newTwoPlantAPI.do"]
 
 
-def test_a_login_that_is_answered_by_the_login_page_is_not_repeated_for_a_minute():
-    talk = account()
+def test_login_that_returns_the_login_page_is_not_repeated_for_a_minute():
+    protocol = account()
     with pytest.raises(e.SessionExpired):
-        script(talk.execute(plant_info.flow("1"), NOON), [LOGIN_PAGE])
+        script(protocol.execute(plant_info.flow("1"), NOON), [LOGIN_PAGE])
     with pytest.raises(e.SessionExpired, match="Wait"):
-        script(talk.execute(plant_info.flow("1"), NOON + 30), [])
+        script(protocol.execute(plant_info.flow("1"), NOON + 30), [])
 
 
-def test_a_call_that_succeeds_ends_the_pause():
-    talk = logged_in()
+def test_relogin_delay_ends_with_a_successful_call():
+    protocol = logged_in()
     with pytest.raises(e.SessionExpired):
-        script(talk.execute(plant_info.flow("1"), NOON), [LOGIN_PAGE, LOGIN, LOGIN_PAGE])
-    script(talk.execute(plant_info.flow("1"), NOON + 61), [LOGIN, INFO])
-    sent, _ = script(talk.execute(plant_info.flow("1"), NOON + 62), [LOGIN_PAGE, LOGIN, INFO])
+        script(protocol.execute(plant_info.flow("1"), NOON), [LOGIN_PAGE, LOGIN, LOGIN_PAGE])
+    script(protocol.execute(plant_info.flow("1"), NOON + 61), [LOGIN, INFO])
+    sent, _ = script(protocol.execute(plant_info.flow("1"), NOON + 62), [LOGIN_PAGE, LOGIN, INFO])
     assert len(sent) == 3
 
 
 @EXPIRIES
-def test_a_command_is_never_sent_twice(expiry):
-    talk = logged_in(allow_commands=True)
-    order = GrowattCalls.update_tlx_inverter_setting.flow("SN1", "pv_on_off", "1")
+def test_command_is_never_sent_twice(expiry):
+    protocol = logged_in(allow_commands=True)
+    command = GrowattCalls.update_tlx_inverter_setting.flow("SN1", "pv_on_off", "1")
     sent = []
     with pytest.raises(e.SessionExpired):
-        script(talk.execute(order, NOON), [expiry], sent)
+        script(protocol.execute(command, NOON), [expiry], sent)
     assert paths(sent) == ["newTcpsetAPI.do"]
-    sent, written = script(talk.execute(order, NOON), [LOGIN, WRITTEN])
+    sent, written = script(protocol.execute(command, NOON), [LOGIN, WRITTEN])
     assert paths(sent) == ["newTwoLoginAPI.do", "newTcpsetAPI.do"]
     assert written.success is True
 
 
-def test_a_command_needs_a_client_that_allows_it():
-    for talk in (account(), logged_in()):
+def test_command_needs_allow_commands():
+    for protocol in (account(), logged_in()):
         sent = []
         with pytest.raises(e.ConfigError, match="allow_commands=True"):
-            script(talk.execute(GrowattCalls.set_classic_inverter_on_off.flow("SN1", True), NOON), [WRITTEN], sent)
+            script(protocol.execute(GrowattCalls.set_classic_inverter_on_off.flow("SN1", True), NOON), [WRITTEN], sent)
         assert sent == []
 
 
@@ -170,20 +170,20 @@ def test_a_command_needs_a_client_that_allows_it():
         ("", False),
     ],
 )
-def test_a_redirect_is_followed_to_the_same_path_of_a_trusted_host_only(location, followed):
+def test_redirect_is_followed_only_to_the_same_path_of_a_trusted_host(location, followed):
     sent = []
-    talk = logged_in()
+    protocol = logged_in()
     if followed:
-        script(talk.execute(plant_info.flow("1"), NOON), [reply(b"", 302, location=location), INFO], sent)
+        script(protocol.execute(plant_info.flow("1"), NOON), [reply(b"", 302, location=location), INFO], sent)
     else:
         with pytest.raises(Cut):
-            script(talk.execute(plant_info.flow("1"), NOON), [reply(b"", 302, location=location)], sent)
+            script(protocol.execute(plant_info.flow("1"), NOON), [reply(b"", 302, location=location)], sent)
         assert paths(sent)[1] == "newTwoLoginAPI.do"
     assert all(urlsplit(one.url).hostname.endswith(".growatt.com") for one in sent)
     assert all(one.url.startswith("https://") for one in sent)
 
 
-def test_a_post_is_never_redirected():
+def test_redirect_of_a_post_is_not_followed():
     sent = []
     moved = reply(b"", 307, location="https://server-api.growatt.com/newTwoPlantAPI.do")
     with pytest.raises(Cut):
@@ -191,7 +191,7 @@ def test_a_post_is_never_redirected():
     assert paths(sent) == ["newTwoPlantAPI.do", "newTwoLoginAPI.do"]
 
 
-def test_a_circle_of_redirects_is_left():
+def test_redirect_loop_ends():
     around = reply(b"", 302, location="/newTwoPlantAPI.do?op=again")
     sent = []
     with pytest.raises(e.SessionExpired):
@@ -203,7 +203,7 @@ def test_a_circle_of_redirects_is_left():
     assert len(sent) == 7
 
 
-# What a declaration leaves open
+# Default arguments
 
 
 CURVE = reply({"invPacData": {}})
@@ -213,7 +213,7 @@ def moment(iso):
     return datetime.fromisoformat(iso).timestamp()
 
 
-def test_a_missing_user_is_the_one_logged_in():
+def test_missing_user_defaults_to_the_logged_in_one():
     sent, _ = script(logged_in().execute(GrowattCalls.plant_list.flow(), NOON), [reply({"back": {"data": []}})])
     assert arguments(sent[0]) == {"userId": "42"}
 
@@ -229,45 +229,45 @@ def test_a_missing_user_is_the_one_logged_in():
         ("2026-06-21T23:30:00+00:00", 99, "2026-06-21"),
     ],
 )
-def test_a_missing_date_is_the_plants_today_and_its_zone_is_asked_for_once(now, hours, day):
+def test_missing_date_defaults_to_plant_local_today_and_its_zone_is_fetched_once(now, hours, day):
     at = moment(now)
-    talk = logged_in()
+    protocol = logged_in()
     known = settings(hours)._replace(received_at=at)
-    sent, _ = script(talk.execute(GrowattCalls.tlx_data.flow("SN1"), at), [known, CURVE._replace(received_at=at)])
+    sent, _ = script(protocol.execute(GrowattCalls.tlx_data.flow("SN1"), at), [known, CURVE._replace(received_at=at)])
     assert paths(sent) == ["newPlantAPI.do", "newTlxApi.do"]
     assert arguments(sent[0]) == {"op": "getPlant", "plantId": "1"}
     assert arguments(sent[1])["date"] == day
-    sent, _ = script(talk.execute(GrowattCalls.tlx_data.flow("SN2"), at), [CURVE])
+    sent, _ = script(protocol.execute(GrowattCalls.tlx_data.flow("SN2"), at), [CURVE])
     assert arguments(sent[0])["date"] == day
 
 
-def test_two_plants_have_two_todays():
+def test_missing_date_follows_the_zone_of_each_plant():
     at = moment("2026-06-21T22:30:00+00:00")
-    talk = logged_in()
+    protocol = logged_in()
     chart = reply({"chartData": {}}, at=at)
     days = {}
     for plant, hours in (("1", 2), ("2", -7)):
         replies = [settings(hours)._replace(received_at=at), chart]
-        sent, _ = script(talk.execute(GrowattCalls.dashboard_data.flow(plant), at), replies)
+        sent, _ = script(protocol.execute(GrowattCalls.dashboard_data.flow(plant), at), replies)
         assert arguments(sent[0])["plantId"] == plant
         days[plant] = arguments(sent[1])["date"]
     assert days == {"1": "2026-06-22", "2": "2026-06-21"}
-    again = Session.from_dict(json.loads(json.dumps(talk.session.to_dict())))
+    again = Session.from_dict(json.loads(json.dumps(protocol.session.to_dict())))
     sent, _ = script(account(again).execute(GrowattCalls.dashboard_data.flow("2"), at), [chart])
     assert arguments(sent[0])["date"] == "2026-06-21"
 
 
-def test_a_configured_zone_is_believed_before_the_clouds():
+def test_configured_zone_overrides_the_reported_one():
     at = moment("2026-06-21T22:30:00+00:00")
-    talk = logged_in(zone=ZoneInfo("Europe/Berlin"))
-    sent, _ = script(talk.execute(GrowattCalls.tlx_data.flow("SN1"), at), [CURVE])
+    protocol = logged_in(zone=ZoneInfo("Europe/Berlin"))
+    sent, _ = script(protocol.execute(GrowattCalls.tlx_data.flow("SN1"), at), [CURVE])
     assert arguments(sent[0])["date"] == "2026-06-22"
 
 
-def test_today_is_right_on_a_machine_whose_clock_is_wrong():
+def test_missing_date_is_right_if_the_machines_clock_is_wrong():
     wrong = moment("2020-01-01T00:00:00+00:00")
-    told = settings(2)._replace(received_at=wrong, headers={"date": "Sun, 21 Jun 2026 22:30:00 GMT"})
-    sent, _ = script(logged_in().execute(GrowattCalls.tlx_data.flow("SN1"), wrong), [told, CURVE])
+    response = settings(2)._replace(received_at=wrong, headers={"date": "Sun, 21 Jun 2026 22:30:00 GMT"})
+    sent, _ = script(logged_in().execute(GrowattCalls.tlx_data.flow("SN1"), wrong), [response, CURVE])
     assert arguments(sent[1])["date"] == "2026-06-22"
 
 
@@ -281,7 +281,7 @@ def test_today_is_right_on_a_machine_whose_clock_is_wrong():
         "Mon, 01 Jan 2024 00:00:00 +" + "9" * 30,
     ],
 )
-def test_a_nonsense_date_of_the_cloud_is_ignored(date):
-    told = settings(14)._replace(headers={"date": date})
-    sent, _ = script(logged_in().execute(GrowattCalls.tlx_data.flow("SN1"), NOON), [told, CURVE])
+def test_invalid_date_header_is_ignored(date):
+    response = settings(14)._replace(headers={"date": date})
+    sent, _ = script(logged_in().execute(GrowattCalls.tlx_data.flow("SN1"), NOON), [response, CURVE])
     assert arguments(sent[1])["date"] == "2026-06-22"

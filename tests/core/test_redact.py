@@ -1,4 +1,4 @@
-"""Secrets and private data never show, in whatever text they arrive; and none lies in our fixtures."""
+"""Masking of secrets and private data in every kind of text, and a check that our fixtures contain none."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def test_every_secret_key_is_masked_in_json_and_in_forms(key):
 
 
 @pytest.mark.parametrize("value", [None, b"hunter2", 4711])
-def test_a_password_that_is_no_text_is_told_without_showing_it(value):
+def test_secret_rejects_a_value_that_is_no_text_without_showing_it(value):
     with pytest.raises(ConfigError, match=f"a password is a text, not {type(value).__name__}") as caught:
         Secret(value)
     assert str(value) not in str(caught.value).replace("NoneType", "")
 
 
-def test_what_is_no_secret_stays_readable():
+def test_mask_secrets_keeps_other_text():
     text = '{"code": 0, "plantName": "Roof", "latency": 5, "tokens": "x"}'
     assert mask_secrets(text) == text
 
 
-def test_an_e_mail_is_masked_wherever_it_stands():
+def test_e_mail_is_masked_anywhere_in_a_text():
     for mail in ("me@example.com", "first.last+tag@mail.example.co.uk", "a_b@x-y.org"):
         assert mail not in mask_secrets(f"Dear {mail}, you have not logged in")
         assert mail.split("@")[0] not in mask_secrets(mail)
 
 
-def test_what_a_form_of_a_web_page_was_filled_with_is_masked():
+def test_values_of_html_forms_are_masked():
     for page in (
         '<input name="userName" value="hunter2">',
         "<input value='hunter2' type=password>",
@@ -63,19 +63,19 @@ def test_what_a_form_of_a_web_page_was_filled_with_is_masked():
 
 
 @given(st.text(max_size=40), st.sampled_from(["password", "token", "email"]), st.integers(0, 60))
-def test_a_text_cut_anywhere_shows_no_part_of_a_secret(before, key, cut):
+def test_text_cut_anywhere_shows_no_part_of_a_secret(before, key, cut):
     text = json.dumps({"note": before, key: "SsSsSsSs@SsSs.SsSs"})
     start = text.index("SsSs")
     assert "SsSs" not in mask_secrets(text[: start + cut])
 
 
-def test_a_long_answer_shows_nothing_that_was_cut_before_it_could_be_recognised():
+def test_excerpt_of_a_long_answer_shows_no_half_secret():
     for place in range(4080, 4110):
         body = json.dumps({"token": "x" * (place - 60), "note": "of hunter2@example.com"})
         assert "hunter2" not in excerpt(body)
 
 
-def test_an_excerpt_is_one_short_line_safe_for_a_terminal():
+def test_excerpt_is_one_short_line_safe_for_a_terminal():
     shown = excerpt(b"\x1b[31mred\x07\r\n\tnext\x9b line\x00" + b"x" * 500)
     assert len(shown) == EXCERPT_LENGTH
     assert shown.isprintable()
@@ -83,13 +83,13 @@ def test_an_excerpt_is_one_short_line_safe_for_a_terminal():
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300))
-def test_an_excerpt_never_raises_and_holds_no_control_character(body):
+def test_excerpt_never_raises_and_has_no_control_characters(body):
     shown = excerpt(body)
     assert len(shown) <= EXCERPT_LENGTH
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]", shown)
 
 
-def test_a_secret_shows_itself_only_when_asked_to():
+def test_secret_is_masked_except_by_reveal():
     secret = Secret("hunter2")
     shown = (
         str(secret),
@@ -105,7 +105,7 @@ def test_a_secret_shows_itself_only_when_asked_to():
 
 
 @pytest.mark.parametrize("file", sorted(FIXTURES.rglob("*.*")), ids=lambda path: path.relative_to(FIXTURES).as_posix())
-def test_no_fixture_holds_anything_private(file):
+def test_fixtures_contain_nothing_private(file):
     text = file.read_text(encoding="utf-8")
     for mail in re.findall(r"[\w.+-]+@[\w.-]+", text):
         assert mail.endswith(("@example.com", "@example.invalid"))

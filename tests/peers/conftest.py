@@ -33,7 +33,7 @@ def account(vendor: str, start: datetime, **options: Any) -> Iterator[SimpleName
             password=holder.password,
             plant={site.family: site.id for site in holder.plants},
             device={site.family: site.devices[0] for site in holder.plants},
-            sites={site.family: site for site in holder.plants},
+            plants={site.family: site for site in holder.plants},
         )
 
 

@@ -18,6 +18,7 @@ from heliograph.settings import Journal, Orders
 from heliograph.settings.definition import matches, validate
 from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
+from heliograph.vendors.goodwe.settings import GoodWeSettings
 from heliograph.vendors.goodwe.settings.catalogue import FAMILIES
 from support.goodwe_emulator import world
 from support.setting_values import another, impossible
@@ -115,7 +116,7 @@ def test_the_portals_form_marks_what_it_sets():
 
 def sent_to_sems_plus(name, value):
     device = Device(vendor="goodwe", plant="P", id="INV1", family="hybrid")
-    steps = GoodWe.write_setting.flow(device, name, {"value": value})
+    steps = GoodWeSettings.write_setting.flow(device, name, {"value": value})
     session = Session("https://eu.semsportal.com/")
     session.facts["dialect"] = "plus"
     next(steps)

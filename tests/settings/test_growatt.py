@@ -17,6 +17,7 @@ from heliograph.errors import ConfigError, InvalidValue, RequestRefused, Unreach
 from heliograph.model import Device
 from heliograph.settings.definition import matches, validate
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
+from heliograph.vendors.growatt.settings import GrowattSettings
 from heliograph.vendors.growatt.settings.registry import FAMILIES
 from support.growatt_emulator import Box
 from support.growatt_script import logged_in
@@ -195,7 +196,7 @@ def test_grid_voltages_and_curves_are_marked_as_the_grids():
 def write(answer, family="tlx", name="charge_power_limit"):
     talk = logged_in(allow_commands=True)
     where = Device(vendor="growatt", plant="1", id="SN", family=family)
-    steps = Growatt.write_setting.flow(where, name, {"value": 50})
+    steps = GrowattSettings.write_setting.flow(where, name, {"value": 50})
     return script(talk.execute(steps, NOON), [reply(answer)])
 
 
@@ -220,7 +221,7 @@ def test_what_a_model_does_not_have_is_not_read_as_minus_one():
     rows = FAMILIES["tlx"].entries
     bean = {"charge_stop_soc": "-1", "tlx_pflinep1_pf": "-1.0"}
     talk = logged_in()
-    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
+    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
     _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"tlxSetBean": bean}})])
     assert len(found) == len(rows)
     assert {name for name, values in found.items() if values} == {"power_factor_curve"}
@@ -256,7 +257,7 @@ def test_whatever_a_cloud_tells_is_a_value_in_our_form_or_none(family, data):
     if family == "noah":
         bean["time_segment"] = data.draw(JSON | st.lists(st.dictionaries(st.just("time_segment3"), JSON), max_size=2))
     talk = logged_in()
-    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family=family))
+    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family=family))
     _, found = script(talk.execute(steps, NOON), [reply(WRAPPED[family](bean))])
     kinds = {"number": float, "switch": bool, "choice": str, "time": str, "moment": str, "text": str}
     for row in rows:
@@ -292,7 +293,7 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
         "pf_sys_year": "2023-12-19 21:11:58",
     }
     talk = logged_in()
-    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="mix"))
+    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="mix"))
     _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"mixBean": bean}, "msg": "msg"})])
     charge, discharge = found["charge_windows"], found["discharge_windows"]
     assert (charge["power"], charge["stop_soc"], charge["ac_charge"]) == (70.0, 95.0, True)
@@ -326,7 +327,7 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
 def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, window, as_one_object):
     segment = {"time_segment3": told}
     talk = logged_in()
-    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="noah"))
+    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="noah"))
     noah = {"defaultPower": "200", "time_segment": segment if as_one_object else [segment]}
     _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"noah": noah}, "msg": ""})])
     assert found["time_window_3"] == window

@@ -65,7 +65,7 @@ def worker_of(account, ready, writer, clock, folder, *, pace=USUAL, **options):
             server=ready["url"],
             keeper=Keeper(folder),
             clock=clock.now,
-            paced=True,
+            self_throttled=True,
         )
 
     return AccountPoller(account["username"], connect, writer, clock, pace, **options)

@@ -49,7 +49,7 @@ class Service(Listener):
         self.reply = lambda asked: answer()
         super().__init__()
 
-    def heard(self, verb, target, headers, body):
+    def respond(self, verb, target, headers, body):
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         self.asked.append(Asked(parts.path, query, headers, body))

@@ -1,4 +1,4 @@
-"""A conversation played without a network: given these replies, what does it send?"""
+"""Runs a protocol generator without a network on prepared responses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NOON = 1_782_036_000.0  # 2026-06-21 10:00 UTC
 
 
 class Cut(Exception):
-    """The conversation wanted another reply than the script holds."""
+    """The flow sent more requests than there are responses."""
 
 
 class Leftover(Exception):
-    """The conversation ended before the script did."""
+    """The flow ended before all responses were used."""
 
 
 def reply(
@@ -31,30 +31,30 @@ def reply(
     at: float = NOON,
     **headers: str,
 ) -> Response:
-    """Return one reply of a cloud; anything but bytes is sent as JSON, `retry_after` names a header."""
+    """Return one response; a body other than bytes is encoded as JSON, `retry_after` becomes a header."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, cookies, raw, at)
 
 
 def script(
-    talk: Generator[Request, Response, Any],
+    flow: Generator[Request, Response, Any],
     replies: Iterable[Response | Exception],
     sent: list[Request] | None = None,
 ) -> tuple[list[Request], Any]:
-    """Carry a conversation over these replies and return what it sent and its result.
+    """Run a flow on these responses and return its requests and its result.
 
-    An exception among the replies is thrown in, as a driver does. Pass `sent` to see the requests of a
-    conversation that ends in an error.
+    An exception among the responses is thrown into the flow, as a client does. Pass `sent` to see the requests of a
+    flow that raises.
     """
     requests: list[Request] = [] if sent is None else sent
     left = list(replies)
     try:
-        requests.append(next(talk))
+        requests.append(next(flow))
         while left:
             answer = left.pop(0)
-            requests.append(talk.throw(answer) if isinstance(answer, Exception) else talk.send(answer))
+            requests.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
     except StopIteration as done:
         if left:
-            raise Leftover(f"{len(left)} replies were never asked for") from None
+            raise Leftover(f"{len(left)} replies were not used") from None
         return requests, done.value
     raise Cut(f"no reply for {requests[-1].verb} {requests[-1].url}")

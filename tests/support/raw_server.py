@@ -1,4 +1,4 @@
-"""A bare socket that hears HTTP requests and answers, fails and breaks off as a test tells it."""
+"""An HTTP server on a bare socket that answers, fails or resets connections as a test requires."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ import threading
 from contextlib import suppress
 
 RESET = None
-"""Instead of an answer: the line is cut, without a polite goodbye."""
-_AT_ONCE = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+"""Instead of an answer: the connection is reset."""
+_NO_LINGER = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
 class Listener:
-    """Hears every line on a thread of its own; what answers is `heard`."""
+    """Serves every connection on its own thread; subclasses implement `respond`."""
 
     def __init__(self):
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._lines = []
+        self._connections = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def heard(self, verb, target, headers, body):
-        """Return the answer as it is sent, after which the line is closed where it says so, or RESET."""
+    def respond(self, verb, target, headers, body):
+        """Return the answer as bytes (with "Connection: close" the connection is closed after it), or RESET."""
         raise NotImplementedError
 
     def _accept(self):
         with suppress(OSError):
             while True:
-                line, _ = self._socket.accept()
-                self._lines.append(line)
-                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+                connection, _ = self._socket.accept()
+                self._connections.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, line):
-        with suppress(OSError), line, line.makefile("rb") as reader:
+    def _serve(self, connection):
+        with suppress(OSError), connection, connection.makefile("rb") as reader:
             while head := b"".join(iter(lambda: reader.readline().rstrip(b"\r\n") + b"\n", b"\n")):
                 first, *rest = head.decode().splitlines()
-                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in rest)}
+                headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in rest)}
                 body = reader.read(int(headers.get("content-length", 0)))
                 verb, target, _ = first.split(" ")
-                answer = self.last_upload_at(verb, target, headers, body)
+                answer = self.respond(verb, target, headers, body)
                 if answer is RESET:
-                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                     return
-                line.sendall(answer)
+                connection.sendall(answer)
                 if b"Connection: close" in answer:
                     return
 
     def close(self):
-        for line in (self._socket, *self._lines):
+        for connection in (self._socket, *self._connections):
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-            line.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()

@@ -1,4 +1,4 @@
-"""Programs beside this one, which know the tests' own modules."""
+"""Python programs as subprocesses, which can import the test support modules."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from support.paths import TESTS
 
 
 def python(program, *arguments):
-    """Start a Python program with pipes for all it says and hears."""
+    """Start a Python program with pipes for input and output."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         stdin=subprocess.PIPE,

@@ -26,6 +26,7 @@ from heliograph.vendors.goodwe.plus import normalise as plus_normalise
 from heliograph.vendors.goodwe.plus import payloads as plus
 from heliograph.vendors.growatt import Growatt, GrowattCalls, normalise
 from heliograph.vendors.growatt.auth import GrowattProtocol
+from heliograph.vendors.growatt.settings import GrowattSettings
 from support.growatt_script import logged_in
 from support.paths import FIXTURES
 from support.protocol_script import NOON, reply, script
@@ -417,7 +418,7 @@ NOT_OF_A_NEXA = {"default_power"}
 def test_the_settings_of_a_real_answer_are_read(name):
     family, known = SETTINGS[name]
     answer = on_the_wire(Path(FOLDER) / f"{name}.json")
-    _, found = script(logged_in().execute(Growatt.read_settings.flow(device(family)), NOON), [answer])
+    _, found = script(logged_in().execute(GrowattSettings.read_settings.flow(device(family)), NOON), [answer])
     for setting in Growatt.settings_of(device(family)):
         told = found[setting.name]
         if setting.readable and not (family == "noah" and setting.name in NOT_OF_A_NEXA):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any
 
 from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError
-from heliograph.vendors import VENDORS
+from heliograph.keeper import DEFAULT_KEEPER
 
 if TYPE_CHECKING:
     from heliograph.config import Account
-    from heliograph.keeper import Limits
-    from heliograph.vendors.base import AsyncSolarClient, SolarClient
+    from heliograph.keeper import Keeper, Limits
+
+CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
 
 def client_class(vendor: str) -> type[SolarClient]:
@@ -44,7 +45,7 @@ def create_client(
     account: Account,
     *,
     allow_commands: bool = False,
-    keeper: Literal["usual"] | None = "usual",
+    keeper: Keeper | None = DEFAULT_KEEPER,
     asynchronous: bool = False,
     interactive: bool | None = None,
     timeout: float | None = None,
@@ -67,8 +68,8 @@ def create_client(
             keeper=keeper,
             limits=_limits(account, kind.default_limits),
             interactive=is_interactive() and not asynchronous if interactive is None else interactive,
-            paced=asynchronous,
-            timeout=TIMEOUT if timeout is None else timeout,
+            self_throttled=asynchronous,
+            **({} if timeout is None else {"timeout": timeout}),
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None

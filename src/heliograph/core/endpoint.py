@@ -1,18 +1,20 @@
-"""The declaration: one row per call of a cloud, read by clients, emulator, docs and tests. The one clever file.
+"""Declarations of vendor API calls, read by the clients, the emulator, the documentation and the tests.
 
-A declared call is a class attribute. Read on the declaring class it is the declaration itself; on a blocking
-client it is a method; on an async client an awaitable method. Its signature is the public one, its body only
+A declared operation is a class attribute. On the declaring class it is the declaration itself, on a blocking client a
+method, on an async client a coroutine method. The decorated function has the public signature; its body only
 translates arguments to wire fields:
 
-    @query("GET", "newMixApi.do", MixInfo, inside="obj", op="getMixInfo")
+    @query("GET", "newMixApi.do", MixInfo, result_path="obj", op="getMixInfo")
     def mix_info(self, mix_id: str, plant_id: str | None = None) -> Fields:
         '''Headline values of one hybrid inverter.'''
-        return {"mixId": mix_id} | given(plantId=plant_id)
+        return {"mixId": mix_id} | without_none(plantId=plant_id)
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from functools import update_wrapper
+from types import FunctionType, MethodType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -38,26 +40,26 @@ Encoding = Literal["query", "form", "multipart", "json"]
 
 
 class Route(NamedTuple):
-    """Where a call goes and how its fields travel."""
+    """HTTP method, path and encoding of one call."""
 
     verb: Literal["GET", "POST"]
     path: str
-    """Joined to the server's address; `{name}` takes the field of that name."""
+    """Appended to the server's base URL; `{name}` is replaced by the field of that name."""
     fixed: Mapping[str, str]
-    """Query arguments that belong to the path: the dispatcher's `op` and the like."""
+    """Constant query arguments, such as the dispatcher's `op`."""
     encoding: Encoding
     result_path: str
-    """Dotted members the answer is wrapped in; empty for a bare answer."""
+    """Dotted members of the answer that wrap the result; empty if the answer is the result."""
     command: bool
-    """Whether it changes something; commands are never sent twice."""
+    """True if the call changes something; commands are never sent twice."""
     is_html: bool
-    """Whether the answer is an HTML page rather than JSON."""
+    """True if the answer is an HTML page rather than JSON."""
     is_login: bool
-    """Whether it opens the session, and so needs none."""
+    """True if the call opens the session and so needs none."""
 
 
 class Call(Generic[T_co]):
-    """One call ready to be sent: a declaration and its wire fields."""
+    """One call with its wire fields, ready to be sent."""
 
     __slots__ = ("endpoint", "fields")
 
@@ -69,52 +71,65 @@ class Call(Generic[T_co]):
         return f"Call({self.endpoint.name})"
 
 
-Flow = Call[T] | Generator[Any, Any, T]
-"""What a method comes down to: one call, or a generator that yields plans and is sent their results."""
-
 FlowGenerator = Generator[Any, Any, T]
+Flow = Call[T] | FlowGenerator[T]
+"""The requests behind one operation: a single call, or a generator that yields flows and is sent their results."""
 
 
 class SyncClientBase:
-    """What a client is whose declared calls are plain methods."""
+    """Base of clients whose operations are blocking methods."""
 
-    def perform(self, plan: Callable[[], Flow[T]]) -> T:
-        """Carry the plan and return its result."""
+    def perform(self, start: Callable[[], Flow[T]]) -> T:
+        """Run the flow that `start` returns and return its result."""
         raise NotImplementedError
 
 
 class AsyncClientBase:
-    """What a client is whose declared calls are awaited."""
+    """Base of clients whose operations are coroutine methods."""
 
-    async def perform(self, plan: Callable[[], Flow[T]]) -> T:
-        """Carry the plan and return its result."""
+    async def perform(self, start: Callable[[], Flow[T]]) -> T:
+        """Run the flow that `start` returns and return its result."""
         raise NotImplementedError
 
 
 class RawClientBase(SyncClientBase):
-    """A blocking client whose methods hand on the answer as sent."""
+    """Base of blocking clients whose operations return the answer as sent."""
 
 
 class Operation(Generic[P, T]):
-    """A declared method; what it plans is up to its two kinds, `Endpoint` and `Sequence`."""
+    """Descriptor of one declared operation, either an `Endpoint` or a `CompositeOperation`.
 
-    def __init__(self, declared: Callable[..., Any]) -> None:
-        self.function = declared
-        self.name = declared.__name__
-        self.__doc__ = declared.__doc__
+    Read on a class of declarations it returns itself, on a client class a function, on a client a bound method.
+    """
+
+    def __init__(self, function: Callable[..., Any], returns: str) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.returns = returns
+        """Type of the result, as an annotation."""
+        self.__doc__ = function.__doc__
+        self._methods: dict[type, Callable[..., Any]] = {}
 
     @property
     def signature(self) -> inspect.Signature:
         """The public signature, without self."""
-        import inspect  # noqa: PLC0415 - slow to import, and only help() and the docs ask
+        import inspect  # noqa: PLC0415 - slow to import; only the CLI and the documentation need it
 
         whole = inspect.signature(self.function)
-        return whole.replace(parameters=list(whole.parameters.values())[1:])
+        return whole.replace(parameters=list(whole.parameters.values())[1:], return_annotation=self.returns)
 
     def flow(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
-        """Return what to send for these arguments."""
+        """Return the flow for these arguments."""
         raise NotImplementedError
 
+    @overload
+    def __get__(self, client: None, owner: type[RawClientBase]) -> Callable[Concatenate[Any, P], Any]: ...
+    @overload
+    def __get__(self, client: None, owner: type[SyncClientBase]) -> Callable[Concatenate[Any, P], T]: ...
+    @overload
+    def __get__(
+        self, client: None, owner: type[AsyncClientBase]
+    ) -> Callable[Concatenate[Any, P], Coroutine[object, None, T]]: ...
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
@@ -122,16 +137,41 @@ class Operation(Generic[P, T]):
     @overload
     def __get__(self, client: SyncClientBase, owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, client: AsyncClientBase, owner: type) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, client: AsyncClientBase, owner: type) -> Callable[P, Coroutine[object, None, T]]: ...
     def __get__(self, client: SyncClientBase | AsyncClientBase | None, owner: type) -> Any:
-        return self if client is None else _Bound(self, client)
+        method = self._methods.get(owner)
+        if method is None:
+            if not issubclass(owner, SyncClientBase | AsyncClientBase):
+                return self
+            method = self._methods[owner] = self._method_of(owner)
+        return method if client is None else MethodType(method, client)
+
+    def _method_of(self, owner: type) -> Callable[..., Any]:
+        """Return the method for a client class, with the declared signature and the real result type."""
+
+        async def call_async(client: AsyncClientBase, /, *args: Any, **kwargs: Any) -> Any:
+            return await client.perform(lambda: self.flow(*args, **kwargs))
+
+        def call(client: SyncClientBase, /, *args: Any, **kwargs: Any) -> Any:
+            return client.perform(lambda: self.flow(*args, **kwargs))
+
+        declared = self.function
+        public = FunctionType(
+            declared.__code__, declared.__globals__, self.name, declared.__defaults__, declared.__closure__
+        )
+        public.__kwdefaults__ = declared.__kwdefaults__
+        returns = "Any" if issubclass(owner, RawClientBase) else self.returns
+        public.__annotations__ = {**declared.__annotations__, "return": returns}
+        return update_wrapper(call_async if issubclass(owner, AsyncClientBase) else call, public)
 
 
 class Endpoint(Operation[P, T]):
-    """A call that is one request."""
+    """An operation of one request; `shape` converts the answer to the result."""
 
-    def __init__(self, declared: Callable[..., Fields], route: Route, shape: Callable[[Any], T]) -> None:
-        super().__init__(declared)
+    def __init__(self, function: Callable[..., Fields], route: Route, shape: Callable[[Any], T]) -> None:
+        # A function is annotated with its result; a payload class is the result.
+        annotations = getattr(shape, "__annotations__", {})
+        super().__init__(function, str(annotations.get("return", getattr(shape, "__name__", "Any"))))
         self.route = route
         self.shape = shape
 
@@ -146,40 +186,15 @@ class Endpoint(Operation[P, T]):
 
 
 class CompositeOperation(Operation[P, T]):
-    """A method that needs several requests: a generator of plans."""
+    """An operation of several requests: a generator of flows."""
+
+    def __init__(self, function: Callable[..., FlowGenerator[T]]) -> None:
+        annotation = str(function.__annotations__["return"])
+        super().__init__(function, annotation.removeprefix("FlowGenerator[").removesuffix("]"))
 
     def flow(self, *args: P.args, **kwargs: P.kwargs) -> FlowGenerator[T]:
-        steps: FlowGenerator[T] = self.function(None, *args, **kwargs)
-        return steps
-
-
-class _Bound:
-    """A declared method of one client."""
-
-    __slots__ = ("_client", "_method")
-
-    def __init__(self, method: Operation[..., Any], client: SyncClientBase | AsyncClientBase) -> None:
-        self._method = method
-        self._client = client
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        method = self._method
-        return self._client.perform(lambda: method.flow(*args, **kwargs))
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return self._method.signature
-
-    @property
-    def __name__(self) -> str:
-        return self._method.name
-
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self._method.__doc__
-
-    def __repr__(self) -> str:
-        return f"<{type(self._client).__name__}.{self._method.name}>"
+        generator: FlowGenerator[T] = self.function(None, *args, **kwargs)
+        return generator
 
 
 Declared = Callable[Concatenate[Any, P], Fields]
@@ -196,16 +211,13 @@ def query(
     is_login: bool = False,
     **fixed: str,
 ) -> Callable[[Declared[P]], Endpoint[P, T]]:
-    """Declare a call that only reads; it may be sent again after a renewed login.
+    """Declare a call that only reads; it is sent again after a renewed login.
 
-    Fields travel in the query of a GET and in the form of a POST unless `where` says otherwise.
+    Fields are sent in the query of a GET and in the form of a POST; `encoding` overrides that.
     """
-    travels: Encoding = encoding or ("query" if verb == "GET" else "form")
-    return lambda declared: Endpoint(
-        declared,
-        Route(verb, path, fixed, travels, result_path, command=False, is_html=is_html, is_login=is_login),
-        shape,
-    )
+    used: Encoding = encoding or ("query" if verb == "GET" else "form")
+    route = Route(verb, path, fixed, used, result_path, command=False, is_html=is_html, is_login=is_login)
+    return lambda function: Endpoint(function, route, shape)
 
 
 def command(
@@ -213,32 +225,30 @@ def command(
     path: str,
     shape: Callable[[Any], T],
     *,
-    encoding: Encoding | None = None,
+    encoding: Encoding = "form",
     **fixed: str,
 ) -> Callable[[Declared[P]], Endpoint[P, T]]:
     """Declare a call that changes something; it is never sent twice and needs `allow_commands`."""
-    travels: Encoding = encoding or "form"
-    return lambda declared: Endpoint(
-        declared, Route(verb, path, fixed, travels, result_path="", command=True, is_html=False, is_login=False), shape
-    )
+    route = Route(verb, path, fixed, encoding, result_path="", command=True, is_html=False, is_login=False)
+    return lambda function: Endpoint(function, route, shape)
 
 
-def composite(declared: Callable[Concatenate[Any, P], FlowGenerator[T]]) -> CompositeOperation[P, T]:
-    """Declare a method that needs several requests: a generator that yields plans and is sent results."""
-    return CompositeOperation(declared)
+def composite(function: Callable[Concatenate[Any, P], FlowGenerator[T]]) -> CompositeOperation[P, T]:
+    """Declare an operation of several requests: a generator that yields flows and is sent their results."""
+    return CompositeOperation(function)
 
 
-def operations(cloud: type) -> Iterator[Operation[..., Any]]:
-    """Yield every declared method of a cloud in the order of its file."""
-    for owner in reversed(cloud.__mro__):
+def operations(declarations: type) -> Iterator[Operation[..., Any]]:
+    """Yield every declared operation of a class and its bases, in the order of their files."""
+    for owner in reversed(declarations.__mro__):
         yield from (row for row in vars(owner).values() if isinstance(row, Operation))
 
 
-def endpoints(cloud: type) -> Iterator[Endpoint[..., Any]]:
-    """Yield every declared single call of a cloud."""
-    return (row for row in operations(cloud) if isinstance(row, Endpoint))
+def endpoints(declarations: type) -> Iterator[Endpoint[..., Any]]:
+    """Yield every declared single call."""
+    return (row for row in operations(declarations) if isinstance(row, Endpoint))
 
 
 def without_none(**fields: Any) -> Fields:
-    """Return the fields that have a value; a missing argument is not sent at all."""
+    """Return the fields that have a value; a missing argument is not sent."""
     return {key: value for key, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Files for their owner alone: written whole or not at all, and locks that only one program holds."""
+"""Paths of this user's files, atomic owner-only writes, and file locks."""
 
 from __future__ import annotations
 
@@ -7,24 +7,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from filelock import BaseFileLock
 
+HOME_VARIABLE = "HELIOGRAPH_HOME"
+
 
 def file_lock(path: Path) -> BaseFileLock:
-    """Return a new lock, in a folder that is made where there is none; the system releases it when its holder dies."""
-    from filelock import FileLock  # noqa: PLC0415 - who only reads needs none
+    """Return a lock on a file, creating its folder; the system releases the lock if the process dies."""
+    from filelock import FileLock  # noqa: PLC0415 - not needed by readers
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A soft lock, for file systems that know no other, would outlive a holder that is killed.
+    # A soft lock, for file systems without locks, would outlive a killed process.
     return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
 
 
+def acquire(lock: BaseFileLock, patience: float, interval: float) -> Iterator[float]:
+    """Acquire a lock without blocking: yield the seconds to sleep before each further attempt.
+
+    Raises TimeoutError after `patience` seconds, another OSError if the file cannot be locked.
+    """
+    waited = 0.0
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except TimeoutError:
+            if waited >= patience:
+                raise
+        else:
+            return
+        yield interval
+        waited += interval
+
+
 def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a whole file, which nobody else can read at any moment; `durable` is one that outlives a power cut."""
+    """Replace a file by a new one that only its owner can read; a `durable` file survives a power failure."""
     new = path.with_suffix(".new")
-    # Made anew each time, so that nobody else's permissions or links are inherited.
+    # A new file each time inherits no permissions and follows no links.
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
@@ -34,22 +54,19 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
     new.replace(path)
 
 
-HOME_VARIABLE = "HELIOGRAPH_HOME"
-
-
 def config_path(environ: Mapping[str, str]) -> Path:
-    """Return where the configuration is looked for when no file is named."""
+    """Return the default path of the configuration file."""
     if environ.get(HOME_VARIABLE):
         return Path(environ[HOME_VARIABLE]) / "config.toml"
-    from platformdirs import user_config_path  # noqa: PLC0415 - not needed where HELIOGRAPH_HOME is set
+    from platformdirs import user_config_path  # noqa: PLC0415 - not needed if HELIOGRAPH_HOME is set
 
     return user_config_path("heliograph", appauthor=False) / "config.toml"
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of everything kept between runs."""
+    """Return the folder of all stored data."""
     if environ.get(HOME_VARIABLE):
         return Path(environ[HOME_VARIABLE])
-    from platformdirs import user_data_path  # noqa: PLC0415 - not needed where HELIOGRAPH_HOME is set
+    from platformdirs import user_data_path  # noqa: PLC0415 - not needed if HELIOGRAPH_HOME is set
 
     return user_data_path("heliograph", appauthor=False)

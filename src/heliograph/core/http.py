@@ -1,4 +1,4 @@
-"""How a declared call becomes a request: the path, its arguments, and what travels in the body."""
+"""HTTP encoding of declared calls, and the checks every response passes first: status and JSON."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from heliograph.core.session import Response
     from heliograph.errors import CloudError
 
+DEFAULT_RETRY_AFTER = 300.0
+"""Seconds to wait if the server gives no time; every maintained client uses this value."""
+MAX_RETRY_AFTER = 24 * 3600.0
+_SERVER_ERRORS = frozenset((500, 502, 503, 504))
+
 
 def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
-    """Return the request of a call: the path's own arguments first, then its fields where they travel."""
+    """Return the HTTP request of a call: constant arguments in the query, fields in the path and by their encoding."""
     route, fields = call.endpoint.route, call.fields
     path = route.path
     if "{" in path:
-        inside = {name: quote(str(value), safe="") for name, value in fields.items() if f"{{{name}}}" in path}
-        path = path.format(**inside)
-        fields = {name: value for name, value in fields.items() if name not in inside}
+        in_path = {name: quote(str(value), safe="") for name, value in fields.items() if f"{{{name}}}" in path}
+        path = path.format(**in_path)
+        fields = {name: value for name, value in fields.items() if name not in in_path}
     arguments: Fields = dict(route.fixed)
     body: bytes | None = None
     if route.encoding == "query":
@@ -36,12 +41,10 @@ def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Req
         body = urlencode(fields, doseq=True).encode()
         headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     elif route.encoding == "json":
-        import json  # noqa: PLC0415 - the clouds that take forms never need it here
-
         body = json.dumps(fields, separators=(",", ":")).encode()
         headers = {**headers, "Content-Type": "application/json"}
     else:
-        body, content_type = _multipart(fields)
+        body, content_type = _encode_multipart(fields)
         headers = {**headers, "Content-Type": content_type}
     if route.verb == "POST" and body is None:
         body = b""
@@ -49,73 +52,67 @@ def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Req
     return Request(route.verb, base + path + query, headers, body)
 
 
-def _multipart(fields: Fields) -> tuple[bytes, str]:
+def _encode_multipart(fields: Fields) -> tuple[bytes, str]:
     from hashlib import sha256  # noqa: PLC0415 - one call in fifty is a multipart form
 
-    lines = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
-    boundary = sha256("".join(lines).encode()).hexdigest()[:32]
-    body = "".join(f"--{boundary}\r\n{line}" for line in lines) + f"--{boundary}--\r\n"
+    parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
+    boundary = sha256("".join(parts).encode()).hexdigest()[:32]
+    body = "".join(f"--{boundary}\r\n{part}" for part in parts) + f"--{boundary}--\r\n"
     return body.encode(), f"multipart/form-data; boundary={boundary}"
 
 
-DEFAULT_RETRY_AFTER = 300.0
-"""Seconds every maintained client waits when a cloud asks to slow down and does not say for how long."""
-MAX_RETRY_AFTER = 24 * 3600.0
-_INSIDE = frozenset((500, 502, 503, 504))
+def raise_for_status(response: Response) -> None:
+    """Raise the error of a response whose HTTP status alone means that there is no answer."""
+    if response.status >= 300:
+        raise _status_error(response)
 
 
-def raise_for_status(reply: Response) -> None:
-    """Raise when the HTTP status alone already tells why there is no answer."""
-    if reply.status >= 300:
-        raise _by_status(reply)
-
-
-def _by_status(reply: Response) -> CloudError:
-    status, shown = reply.status, excerpt(reply.body)
+def _status_error(response: Response) -> CloudError:
+    status, shown = response.status, excerpt(response.body)
     if status in (403, 405):
         # Quirk: 405 with a Chinese page is the firewall before both clouds (noah-mqtt issue 51).
         return Blocked(
-            f"the cloud's firewall blocks this address ({status})",
-            advice="Stop asking for some hours, then ask less often",
+            f"the vendor's firewall blocks this address ({status})",
+            advice="Send nothing for some hours, then poll less often",
             excerpt=shown,
         )
     if status == 429:
-        return throttled_error("429", parse_number(reply.headers.get("retry-after")))
-    if status in _INSIDE:
-        return Unreachable(f"the cloud failed inside ({status})", advice="Try again in some minutes", excerpt=shown)
+        return throttled_error("429", parse_number(response.headers.get("retry-after")))
+    if status in _SERVER_ERRORS:
+        return Unreachable(f"server error ({status})", advice="Try again in some minutes", excerpt=shown)
     return Unreadable(
         f"HTTP {status} for a known call",
-        advice="Check that the server's address is the cloud's; if it is, the path has changed",
+        advice="Check the server's address; if it is correct, the vendor API changed this path",
         excerpt=shown,
     )
 
 
 def throttled_error(code: str, seconds: float | None) -> Throttled:
-    """Return the error of a cloud that asked to slow down, for as long as it said."""
+    """Return the error of a rate limit, with the server's waiting time or the default."""
     error = Throttled(f"too many requests ({code})")
     error.retry_after = seconds if seconds is not None and 0 < seconds <= MAX_RETRY_AFTER else DEFAULT_RETRY_AFTER
     error.advice = f"Wait {error.retry_after:.0f} s; do not log in again meanwhile"
     return error
 
 
-def is_html(reply: Response) -> bool:
-    """Tell whether a body is a web page."""
-    return reply.body.lstrip()[:1] == b"<"
+def is_html(response: Response) -> bool:
+    """Return True if the body is a web page."""
+    return response.body.lstrip()[:1] == b"<"
 
 
-def parse_json(reply: Response) -> Any:
-    """Return a body read as JSON, or raise what it is instead."""
-    if is_html(reply):
+def parse_json(response: Response) -> Any:
+    """Return the body parsed as JSON; raises Unreadable if it is a page, empty or not JSON."""
+    if is_html(response):
         raise Unreadable(
             "the answer is a web page, not data",
-            advice="Check the server's address; a proxy or a maintenance page may stand before it",
-            excerpt=excerpt(reply.body),
+            advice="Check the server's address; it may be a proxy or a maintenance page",
+            excerpt=excerpt(response.body),
         )
-    with suppress(ValueError, RecursionError):  # nested without end is no answer either
-        return json.loads(reply.body)
-    # Raised out here, for the error of the JSON reader holds the whole answer and would hang on ours.
+    with suppress(ValueError, RecursionError):  # RecursionError: nested without end
+        return json.loads(response.body)
+    # Raised outside of the handler: the error of the JSON parser holds the whole answer and would be our context.
     raise Unreadable(
-        "the answer is not JSON, or only half of it" if reply.body.strip() else "the answer is empty",
-        advice="Try again in a minute; if it stays, the device may not know this call",
-        excerpt=excerpt(reply.body),
+        "the answer is not JSON, or only half of it" if response.body.strip() else "the answer is empty",
+        advice="Try again in a minute; if it stays, the device may not support this call",
+        excerpt=excerpt(response.body),
     )

@@ -1,4 +1,4 @@
-"""Reading what clouds write: numbers, quantities and moments. Pure; unreadable is None, never 0."""
+"""Parsers of wire values: numbers, quantities, texts and times. Unreadable values become None, never 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from math import isfinite
 from typing import Any
 
-# A number and what stands behind it: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
+# A number and its suffix: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
 _QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*\(?\s*([A-Za-z%°℃]*)\s*\)?\s*")
 
 _SCALES: dict[str, tuple[str, float]] = {
@@ -54,7 +54,7 @@ def _parts(value: Any) -> tuple[float, str] | None:
     if isinstance(value, int | float):
         try:
             number, suffix = float(value), ""
-        except OverflowError:  # JSON knows no largest integer
+        except OverflowError:  # JSON integers have no limit
             return None
     elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
         number, suffix = float(match[1]), match[2]
@@ -66,45 +66,45 @@ def _parts(value: Any) -> tuple[float, str] | None:
 
 
 def parse_number(value: Any) -> float | None:
-    """Read a number as a cloud writes it, whatever unit stands behind it.
+    """Parse a number, with or without a unit.
 
-    >>> number("57%"), number("230(W)"), number(" 1.2 "), number(7)
+    >>> parse_number("57%"), parse_number("230(W)"), parse_number(" 1.2 "), parse_number(7)
     (57.0, 230.0, 1.2, 7.0)
-    >>> number("--"), number(""), number(None), number("null"), number(6553.5), number("65535V")
-    (None, None, None, None, None, None)
+    >>> [parse_number(value) for value in ("--", "", None, "null", 6553.5, "65535V")]
+    [None, None, None, None, None, None]
     """
     parts = _parts(value)
     return None if parts is None else parts[0]
 
 
 def parse_quantity(value: Any, unit: str) -> float | None:
-    """Read a quantity in W, kWh, %, V, A, Hz or °C; a unit in the text wins over the declared one.
+    """Parse a quantity to W, kWh, %, V, A, Hz or °C; a unit in the text overrides the declared one.
 
-    >>> quantity("0.84", "kW"), quantity("2.56 MWh", "kWh"), quantity("2337(W)", "W")
+    >>> parse_quantity("0.84", "kW"), parse_quantity("2.56 MWh", "kWh"), parse_quantity("2337(W)", "W")
     (840.0, 2560.0, 2337.0)
-    >>> quantity("12 apples", "kWh") is None
+    >>> parse_quantity("12 apples", "kWh") is None
     True
     """
     parts = _parts(value)
     if parts is None:
         return None
-    wanted, usual = _SCALES[unit.lower()]
-    base, scale = wanted, usual
+    declared_base, scale = _SCALES[unit.lower()]
+    base = declared_base
     if parts[1]:
         if parts[1].lower() not in _SCALES:
             return None
         base, scale = _SCALES[parts[1].lower()]
-    if base != wanted:
+    if base != declared_base:
         return None
     scaled = round(parts[0] * scale, 6)  # Java floats arrive widened: 0.10000000149011612
     return scaled if isfinite(scaled) else None
 
 
 def parse_in_unit(value: Any, unit: str) -> float | None:
-    """Read a number in the unit declared for it; another unit in the text is converted to it.
+    """Parse a number to the declared unit; another unit in the text is converted.
 
-    >>> declared("2.56 MWh", "kWh"), declared("840(W)", "kW"), declared("0.84", "kW"), declared("5 kWp", "kW")
-    (2560.0, 0.84, 0.84, None)
+    >>> parse_in_unit("2.56 MWh", "kWh"), parse_in_unit("840(W)", "kW"), parse_in_unit("5 kWp", "kW")
+    (2560.0, 0.84, None)
     """
     parts = _parts(value)
     if parts is None or not parts[1]:
@@ -114,9 +114,9 @@ def parse_in_unit(value: Any, unit: str) -> float | None:
 
 
 def parse_text(value: Any) -> str | None:
-    """Read a text; what means "nothing" is None.
+    """Parse a text; placeholders for "no value" become None.
 
-    >>> text(" MIN 3600 "), text(""), text("--"), text("null"), text(12)
+    >>> parse_text(" MIN 3600 "), parse_text(""), parse_text("--"), parse_text("null"), parse_text(12)
     ('MIN 3600', None, None, None, '12')
     """
     if value is None or isinstance(value, bool | dict | list):
@@ -126,9 +126,9 @@ def parse_text(value: Any) -> str | None:
 
 
 def parse_flag(value: Any) -> bool | None:
-    """Read a yes or no.
+    """Parse a boolean.
 
-    >>> flag("true"), flag("0"), flag(1), flag("maybe")
+    >>> parse_flag("true"), parse_flag("0"), parse_flag(1), parse_flag("maybe")
     (True, False, True, None)
     """
     if isinstance(value, bool):
@@ -137,17 +137,17 @@ def parse_flag(value: Any) -> bool | None:
 
 
 def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S",)) -> datetime | None:
-    """Read a moment as UTC: an old Java date, epoch milliseconds, or a text that is local to `zone`.
+    """Parse a time to UTC: a Java date object, epoch milliseconds, or a text in the local time of `zone`.
 
-    >>> moment({"time": 1738228283000, "year": 125}, None)
+    >>> parse_time({"time": 1738228283000, "year": 125}, None)
     datetime.datetime(2025, 1, 30, 9, 11, 23, tzinfo=datetime.timezone.utc)
-    >>> moment("2026-06-21 12:05:11", timezone(timedelta(hours=2)))
+    >>> parse_time("2026-06-21 12:05:11", timezone(timedelta(hours=2)))
     datetime.datetime(2026, 6, 21, 10, 5, 11, tzinfo=datetime.timezone.utc)
-    >>> moment("", UTC) is None and moment(0, UTC) is None and moment("2026-06-21 12:05:11", None) is None
+    >>> parse_time("", UTC) is None and parse_time(0, UTC) is None and parse_time("2026-06-21 12:05:11", None) is None
     True
     """
     if isinstance(value, dict):
-        # Quirk: the wall-clock members of a Java date are China time; only `time` says when it was.
+        # Quirk: the wall-clock members of a Java date are China time; only `time` is reliable.
         value = value.get("time")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_epoch(value)
@@ -162,7 +162,7 @@ def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-
 
 
 def _from_epoch(milliseconds: float) -> datetime | None:
-    # 0 means never, and nothing in this field happened before 2000 or happens after 2100.
+    # 0 means never; times before 2000 or after 2100 are errors.
     if not 946_684_800_000 <= milliseconds <= 4_102_444_800_000:
         return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

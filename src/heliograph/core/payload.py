@@ -1,7 +1,7 @@
-"""A payload is a table: one line per field says our name, the wire key, the cloud's unit and the metric it feeds.
+"""Payload classes: one line per field declares our name, the wire key, the vendor's unit and the metric it feeds.
 
-A payload is a *view*: it keeps the answer exactly as sent in `.raw` and reads a field when asked for it, so
-nothing is lost, nothing is copied and nothing is converted that nobody wanted.
+A payload is a *view*: it stores the answer exactly as sent in `.raw` and parses a field when it is read, so nothing is
+lost, copied or converted needlessly.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ V = TypeVar("V")
 
 
 class Field(Generic[T]):
-    """One wire key read as one value; `unit` is the cloud's own, `metric` the quantity it feeds."""
+    """Descriptor of one wire key of type `returns`; `unit` is the vendor's, `metric` the metric it feeds."""
 
-    __slots__ = ("key", "metric", "name", "read", "sign", "unit")
+    __slots__ = ("key", "metric", "name", "read", "returns", "sign", "unit")
 
     def __init__(
         self,
         key: str,
         read: Callable[[Any], T],
+        returns: str,
         unit: str = "",
         metric: Metric | None = None,
         sign: int = 1,
     ) -> None:
         self.key = key
         self.read = read
+        self.returns = returns
         self.unit = unit
         self.metric = metric
         self.sign = sign
@@ -51,13 +53,20 @@ class Field(Generic[T]):
         return self if payload is None else self.read(payload.body.get(self.key))
 
 
-class Payload:
-    """One answer of a cloud, as sent (`raw`) and as typed, unconverted fields."""
+class _Slotted(type):
+    """Metaclass that gives every class empty `__slots__`: without a `__dict__` no misspelt attribute can be set."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
+        return super().__new__(cls, name, bases, {"__slots__": (), **members})
+
+
+class Payload(metaclass=_Slotted):
+    """One answer of a vendor API, as sent (`raw`) and as typed, unconverted fields."""
 
     __slots__ = ("body", "raw")
 
     within: str = ""
-    """The member of the answer the fields live in, when they live one level down."""
+    """The member of the answer that holds the fields; empty if the answer itself does."""
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
@@ -70,18 +79,18 @@ class Payload:
 
     @classmethod
     def fields(cls) -> Iterator[Field[Any]]:
-        """Yield every declared field, inherited ones first; one said anew replaces the inherited."""
+        """Yield every declared field, inherited ones first; a redeclared field replaces the inherited one."""
         rows = {name: row for owner in reversed(cls.__mro__) for name, row in vars(owner).items()}
         yield from (row for row in rows.values() if isinstance(row, Field))
 
     def readings(self) -> dict[Metric, float | None]:
-        """Return what this answer says of the published metrics, in their units; a gap is None."""
+        """Return the published metrics this answer feeds, in their own units; missing values are None."""
         found: dict[Metric, float | None] = {}
         for row in self.fields():
             if row.metric is not None:
                 value = parsing.parse_quantity(self.body.get(row.key), row.unit)
                 if value is not None:
-                    found[row.metric] = value * row.sign + 0.0  # turned zeros are no minus zeros
+                    found[row.metric] = value * row.sign + 0.0  # no minus zero
                 else:
                     found.setdefault(row.metric, None)
         return found
@@ -97,43 +106,49 @@ class Payload:
 
 
 def number(key: str, unit: str = "", metric: Metric | None = None, *, sign: int = 1) -> Field[float | None]:
-    """Declare a number in the cloud's own unit; `sign` turns it to ours when it feeds a metric."""
-    # Quirk: a text may bring another unit along ("2.56 MWh" where small plants have "9.3 kWh"): the unit wins.
+    """Declare a number in the vendor's unit; `sign` converts it to the sign of its metric."""
+    # Quirk: a text may contain another unit ("2.56 MWh" where small plants have "9.3 kWh"): that unit applies.
     read = (lambda value: parsing.parse_in_unit(value, unit)) if unit else parsing.parse_number
-    return Field(key, read, unit, metric, sign)
+    return Field(key, read, "float | None", unit, metric, sign)
 
 
 def text(key: str) -> Field[str | None]:
     """Declare a text."""
-    return Field(key, parsing.parse_text)
+    return Field(key, parsing.parse_text, "str | None")
 
 
 def flag(key: str) -> Field[bool | None]:
-    """Declare a yes or no."""
-    return Field(key, parsing.parse_flag)
+    """Declare a boolean."""
+    return Field(key, parsing.parse_flag, "bool | None")
 
 
 def raw(key: str) -> Field[Any]:
-    """Declare a member handed on as sent."""
-    return Field(key, lambda value: value)
+    """Declare a member that is returned as sent."""
+    return Field(key, lambda value: value, "Any")
 
 
 def nested(key: str, shape: Callable[[Any], V]) -> Field[V]:
-    """Declare an object inside the answer; a missing one reads as an empty one."""
-    return Field(key, lambda value: shape(value if isinstance(value, dict) else {}))
+    """Declare an object inside the answer; a missing one is parsed as an empty one."""
+    return Field(key, lambda value: shape(value if isinstance(value, dict) else {}), _type_name(shape))
 
 
 def nested_list(key: str, shape: Callable[[Any], V]) -> Field[tuple[V, ...]]:
-    """Declare an array of objects; anything else in it is skipped, a missing array is empty."""
-    return Field(key, lambda value: list_of(shape)(value if isinstance(value, list) else []))
+    """Declare an array of objects; other items are skipped, a missing array is empty."""
+    read = list_of(shape)
+    return Field(key, lambda value: read(value if isinstance(value, list) else []), read.__annotations__["return"])
 
 
 def list_of(shape: Callable[[Any], V]) -> Callable[[Any], tuple[V, ...]]:
-    """Return a reader of an array of payloads, for calls whose answer is one."""
+    """Return the parser of an array of payloads, for calls whose answer is one."""
 
     def read(value: Any) -> tuple[V, ...]:
         if not isinstance(value, list):
             raise Unreadable(f"the answer is not an array but {type(value).__name__}")
         return tuple(shape(item) for item in value if isinstance(item, dict))
 
+    read.__annotations__["return"] = f"tuple[{_type_name(shape)}, ...]"
     return read
+
+
+def _type_name(shape: Callable[[Any], Any]) -> str:
+    return str(getattr(shape, "__annotations__", {}).get("return", getattr(shape, "__name__", "Any")))

@@ -1,7 +1,7 @@
-"""One account's conversation with its cloud, as a generator. No I/O, and no clock: time arrives with replies.
+"""The sans-I/O protocol of one account: login, session renewal, redirects and commands, as generators.
 
-A driver (client.py) sends each yielded `Request` and hands back the `Reply`. What the conversation has to
-remember between calls stands in a `Session`.
+No I/O and no clock: a client (client.py) sends each yielded `Request` and passes the `Response` back, which carries the
+time it was received. State that outlives a call is in `Session`.
 """
 
 from __future__ import annotations
@@ -29,143 +29,144 @@ RELOGIN_DELAY = 60.0
 
 
 class Sleep(NamedTuple):
-    """Something other than the network has to be waited for."""
+    """Instruction to the client: sleep, then resume the flow."""
 
     seconds: float
 
 
-def resume(steps: Generator[Y, Any, Any], outcome: Response | CloudError | None) -> Y:
-    """Tell a conversation what became of its last request, and return its next."""
+def resume(flow: Generator[Y, Any, Any], outcome: Response | CloudError | None) -> Y:
+    """Pass the outcome of the last request into a flow and return what it yields next."""
     if isinstance(outcome, CloudError):
-        return steps.throw(outcome)
-    return next(steps) if outcome is None else steps.send(outcome)
+        return flow.throw(outcome)
+    return next(flow) if outcome is None else flow.send(outcome)
 
 
 class VendorProtocol(Protocol):
-    """What a vendor teaches the conversation."""
+    """The vendor's part of the protocol: login, encoding of requests, meaning of responses."""
 
     vendor: str
 
-    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None) -> HttpFlow[None]:
-        """Open the session, or raise why not; `call` is what it is opened for, where that is known."""
+    def log_in(self, session: Session, credentials: Credentials, call: Call[Any] | None, /) -> HttpFlow[None]:
+        """Open the session, or raise the reason; `call` is the call it is opened for, if known."""
 
     def session_matches(self, session: Session, call: Call[Any]) -> bool:
-        """Tell whether a living session is one for this call; a cloud may speak more than one dialect."""
+        """Return True if an open session can be used for this call; a vendor may have two dialects."""
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> Flow[None] | None:
-        """Return a plan that fills what the declaration left open (today, the user), or None."""
+        """Return a flow that resolves open arguments (current user, plant-local today), or None if there are none."""
 
     def build_request(self, session: Session, call: Call[Any]) -> Request:
-        """Dress a call for the wire."""
+        """Encode a call as an HTTP request."""
 
-    def parse_response(self, session: Session, call: Call[Any], reply: Response) -> Any:
-        """Return the answer inside its envelope, or raise what the cloud means."""
+    def parse_response(self, session: Session, call: Call[Any], response: Response, /) -> Any:
+        """Return the result inside the envelope, or raise the error the vendor API reports."""
 
     def is_trusted_url(self, session: Session, url: str) -> bool:
-        """Tell whether this address may be sent the session."""
+        """Return True if the session may be sent to this URL."""
 
 
 class AccountProtocol:
-    """All talk of one account; every public step is a generator a driver carries."""
+    """The protocol of one account; each public method returns a generator that a client runs."""
 
     def __init__(
-        self, cloud: VendorProtocol, session: Session, who: Credentials | None, *, allow_commands: bool = False
+        self, cloud: VendorProtocol, session: Session, credentials: Credentials | None, *, allow_commands: bool = False
     ) -> None:
         self.cloud = cloud
         self.session = session
-        self.credentials = who
+        self.credentials = credentials
         self.allow_commands = allow_commands
         self.forced = False
-        """Whether the login under way is a person's own wish."""
+        """True while an explicit user login is running."""
         self.last_error: CloudError | None = None
-        """What a call last failed with; a plan may have gone on without it."""
+        """Error of the last failed call; a flow may have continued without its result."""
 
-    def execute(self, plan: Flow[T], now: float) -> HttpFlow[T]:
-        """Carry one plan to its result."""
+    def execute(self, flow: Flow[T], now: float) -> HttpFlow[T]:
+        """Run one flow to its result."""
         self.session.now = now
-        return self._drive(self._carry(plan), _handed_on)
+        return self._drive(self._run(flow), _send_request)
 
-    def _carry(self, plan: Any) -> HttpFlow[Any]:
+    def _run(self, flow: Any) -> HttpFlow[Any]:
         try:
-            return (yield from self._carried(plan))
+            return (yield from self._run_step(flow))
         except CloudError as error:
             self.last_error = error
             raise
 
-    def _carried(self, plan: Any) -> HttpFlow[Any]:
-        if isinstance(plan, Call):
-            return (yield from self._call(plan))
-        if isinstance(plan, EnsureSession):
-            yield from self._anew() if plan is FORCE_LOGIN else self._ensure_login(None)
+    def _run_step(self, flow: Any) -> HttpFlow[Any]:
+        if isinstance(flow, Call):
+            return (yield from self._call(flow))
+        if isinstance(flow, EnsureSession):
+            yield from self._force_login() if flow is FORCE_LOGIN else self._ensure_login(None)
             return self.session
-        if isinstance(plan, ClearSession):
+        if isinstance(flow, ClearSession):
             self.session.clear()
             return None
-        return (yield from self._drive(plan, self._carry))
+        return (yield from self._drive(flow, self._run))
 
-    def _drive(self, steps: Generator[Any, Any, T], carry: Callable[[Any], HttpFlow[Any]]) -> HttpFlow[T]:
-        """Carry each thing a generator yields and send it the result; what fails on the way is raised inside it."""
-        step: Callable[[Any], Any] = steps.send
+    def _drive(self, generator: Generator[Any, Any, T], run: Callable[[Any], HttpFlow[Any]]) -> HttpFlow[T]:
+        """Run each item a generator yields and send it the result; errors are raised inside the generator."""
+        step: Callable[[Any], Any] = generator.send
         argument: Any = None
         while True:
-            # A server's words are quoted nowhere but within a step, which nothing interrupts.
-            hiding = SECRETS.set(self._secrets)
+            # Server texts are quoted only within a step, which nothing interrupts.
+            secrets = SECRETS.set(self._secrets)
             try:
-                wanted = step(argument)
+                item = step(argument)
             except StopIteration as done:
                 result: T = done.value
                 return result
             finally:
-                SECRETS.reset(hiding)
+                SECRETS.reset(secrets)
             try:
-                argument, step = (yield from carry(wanted)), steps.send
+                argument, step = (yield from run(item)), generator.send
             except CloudError as error:
-                argument, step = error, steps.throw
+                argument, step = error, generator.throw
 
     def _call(self, call: Call[T]) -> HttpFlow[T]:
-        if call.endpoint.route.command and not self.allow_commands:
+        route = call.endpoint.route
+        if route.command and not self.allow_commands:
             raise ConfigError(
                 f"{call.endpoint.name} changes settings; create the client with allow_commands=True to send it"
             )
-        if not call.endpoint.route.is_login:
+        if not route.is_login:
             yield from self._ensure_login(call)
-        if (open_ends := self.cloud.fill_defaults(self.session, call)) is not None:
-            yield from self._carry(open_ends)
+        if (defaults := self.cloud.fill_defaults(self.session, call)) is not None:
+            yield from self._run(defaults)
         try:
-            answer = yield from self._once(call)
+            answer = yield from self._call_once(call)
         except SessionExpired as expired:
             self.session.expire()
-            if call.endpoint.route.command or call.endpoint.route.is_login or self.credentials is None:
-                # A command is never sent twice, not even one that was turned away.
+            if route.command or route.is_login or self.credentials is None:
+                # A command is never sent twice, even if it was rejected.
                 raise
             yield from self._renew(call, expired)
-            answer = yield from self._once_more(call)
+            answer = yield from self._call_again(call)
         self.session.futile_at = None
         return self.decode(call, answer)
 
     def decode(self, call: Call[T], answer: Any) -> T:
-        """Return an answer in the shape its declaration promises."""
+        """Convert an answer to the declared type."""
         try:
             return call.endpoint.shape(answer)
         except Unreadable as error:
             error.vendor, error.call = self.cloud.vendor, call.endpoint.name
             raise
 
-    def _once(self, call: Call[Any]) -> HttpFlow[Any]:
+    def _call_once(self, call: Call[Any]) -> HttpFlow[Any]:
         request = self.cloud.build_request(self.session, call)
         if call.endpoint.route.is_login:
             request = request._replace(is_login=True)
-        reply = yield from self._send(request, call.endpoint.name)
-        return self.cloud.parse_response(self.session, call, reply)
+        response = yield from self._send(request, call.endpoint.name)
+        return self.cloud.parse_response(self.session, call, response)
 
     def _secrets(self) -> list[str]:
-        """Return what a cloud may repeat of what it was sent."""
-        who = [self.credentials.username, self.credentials.password.value_if_loaded()] if self.credentials else []
-        return [*who, *self.session.secrets()]
+        """Return the secrets that a server may repeat in its answers."""
+        login = [self.credentials.username, self.credentials.password.value_if_loaded()] if self.credentials else []
+        return [*login, *self.session.secrets()]
 
-    def _once_more(self, call: Call[Any]) -> HttpFlow[Any]:
+    def _call_again(self, call: Call[Any]) -> HttpFlow[Any]:
         try:
-            return (yield from self._once(call))
+            return (yield from self._call_once(call))
         except SessionExpired:
             self.session.expire()
             self.session.futile_at = self.session.now
@@ -179,7 +180,7 @@ class AccountProtocol:
         if not self.session.alive:
             yield from self._renew(call, None)
 
-    def _anew(self) -> HttpFlow[None]:
+    def _force_login(self) -> HttpFlow[None]:
         self.session.clear()
         self.session.futile_at = None
         self.forced = True
@@ -191,19 +192,19 @@ class AccountProtocol:
     def _renew(self, call: Call[Any] | None, expired: SessionExpired | None) -> HttpFlow[None]:
         assert self.credentials is not None
         since = self.session.now - (self.session.futile_at or 0.0)
-        # A clock that went back since must not turn a minute into years.
+        # A clock that was set back must not turn a minute into years.
         if self.session.futile_at is not None and 0 <= since < RELOGIN_DELAY:
             raise expired or SessionExpired(
-                "a fresh login did not help a moment ago, so there is no other yet",
+                "a fresh login did not help a moment ago, so no other is sent yet",
                 vendor=self.cloud.vendor,
                 advice=f"Wait {RELOGIN_DELAY - since:.0f} s",
             )
         try:
-            # Failures are raised inside the login: a cloud may have a second door.
+            # Errors are raised inside the login, which may have a second server to try.
             login = self.cloud.log_in(self.session, self.credentials, call)
             yield from self._drive(login, lambda request: self._send(request._replace(is_login=True), "login"))
         except SessionExpired:
-            # A login that is shown the login page is as futile as one that does not help.
+            # A login that ends at the login page is as futile as one that does not help.
             self.session.clear()
             self.session.futile_at = self.session.now
             raise
@@ -211,34 +212,32 @@ class AccountProtocol:
 
     def _send(self, request: Request, call: str) -> HttpFlow[Response]:
         for _ in range(MAX_REDIRECTS):
+            cookie = self.session.cookie_header(request.url)
+            headers = {**request.headers, "Cookie": cookie} if cookie else request.headers
             try:
-                reply = yield self._with_cookies(request)
+                response = yield request._replace(headers=headers)
             except CloudError as error:
                 error.vendor, error.call = self.cloud.vendor, call
                 raise
-            self.session.update_from_response(request.url, reply)
-            target = self._redirect(request, reply)
+            self.session.update_from_response(request.url, response)
+            target = self._redirect_target(request, response)
             if target is None:
-                return reply
+                return response
             request = request._replace(url=target)
-        return reply
+        return response
 
-    def _with_cookies(self, request: Request) -> Request:
-        cookie = self.session.cookie_header(request.url)
-        return request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
-
-    def _redirect(self, request: Request, reply: Response) -> str | None:
-        """Return where to go on, when a read was moved to an address that may see the session."""
-        location = reply.headers.get("location")
-        if reply.status not in REDIRECT_STATUSES or request.verb != "GET" or not location:
+    def _redirect_target(self, request: Request, response: Response) -> str | None:
+        """Return the new URL of a read that was redirected, if the path is the same and the session may be sent."""
+        location = response.headers.get("location")
+        if response.status not in REDIRECT_STATUSES or request.verb != "GET" or not location:
             return None
         try:
             target = urljoin(request.url, location)
-            moved_whole = urlsplit(target).path == urlsplit(request.url).path
-        except ValueError:  # no address at all
+            same_path = urlsplit(target).path == urlsplit(request.url).path
+        except ValueError:  # not a URL
             return None
-        return target if moved_whole and self.cloud.is_trusted_url(self.session, target) else None
+        return target if same_path and self.cloud.is_trusted_url(self.session, target) else None
 
 
-def _handed_on(request: Request) -> HttpFlow[Response]:
+def _send_request(request: Request) -> HttpFlow[Response]:
     return (yield request)

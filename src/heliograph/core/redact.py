@@ -1,4 +1,4 @@
-"""Secrets and private data, masked the same way in errors, logs and recordings."""
+"""Masking of secrets and private data in errors, logs and recordings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MASK = "***"
 EXCERPT_LENGTH = 120
 _READ = 4096
 _SHORTEST = 4
-"""Letters of a secret that is looked for by itself: shorter ones would mask half of every sentence."""
+"""Minimum length of a secret that is masked by value: shorter ones would mask parts of ordinary words."""
 
-# Wire keys of both clouds whose values identify a person or open a door; matched without regard to case.
+# Wire keys of both vendors whose values identify a person or open an account; case-insensitive.
 _KEYS = (
     "password|passwordcrc|pwd|token|cpowertoken|cpowerauth|uid|account|username|useraccount|accountname|accountnameoss|"
     "email|owner_email|owner_name|owner_phone|phonenum|phone|check_code|lastloginip|client_url|plantaddress|address|lat|lng|"
@@ -28,18 +28,18 @@ _KEYS = (
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
-    # Compiled when the first error needs them: that takes longer than a login's whole preparation.
+    # Compiled on first use: that takes longer than everything else before a login.
     return (
         re.compile(rf'("(?:{_KEYS})"\s*:\s*)("(?:[^"\\]|\\.)*"?|-?[\d.]+)', re.IGNORECASE),
         # JSON inside a JSON text has its quotes escaped.
         re.compile(rf'(\\"(?:{_KEYS})\\"\s*:\s*)(\\".*?(?:(?<!\\)\\"|$)|-?[\d.]+)', re.IGNORECASE | re.DOTALL),
         re.compile(rf"(\b(?:{_KEYS})=)([^&;\s]+)", re.IGNORECASE),
-        # Some pages repeat the request they did not like, headers and all.
+        # Some pages repeat the rejected request with its headers.
         re.compile(r"(\bcookie\s*[:=]\s*)([^\r\n<]+)", re.IGNORECASE),
         re.compile(r"(://)[^/\s@]+@()"),
-        # The form of a web page may be filled with what was sent to it.
+        # The form of a web page may contain the values that were sent.
         re.compile(r"""(\bvalue\s*=\s*)("[^"]*"?|'[^']*'?)""", re.IGNORECASE),
-        # Masked with all that touches it: half an address is as telling.
+        # Masked with all adjacent characters: half an e-mail address identifies a person as well.
         re.compile(r"""()[^\s"'<>=,:()]*(?:@|%40|&#64;|&#x40;)[\w-]+\.[\w.%-]+""", re.IGNORECASE),
         # An MD5 (Growatt's password as it is sent, its cookies, GoodWe's tokens) or anything longer in hexadecimal,
         # and base64 over an MD5's letters, which is the password of SEMS+: each opens an account.
@@ -49,11 +49,11 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
 
 SECRETS: ContextVar[Callable[[], Iterable[str]]] = ContextVar("secrets", default=tuple)
-"""Gives what is known to be secret where a server's words are about to be quoted: it may repeat what it was sent."""
+"""Callable that returns the known secrets while a server's text is quoted, as the server may repeat them."""
 
 
 class Secret:
-    """A text that never prints itself.
+    """A text whose str and repr are masked.
 
     >>> Secret("hunter2")
     Secret(***)
@@ -66,17 +66,17 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not isinstance(value, str):
             raise ConfigError(f"a password is a text, not {type(value).__name__}")
-        if any("\ud800" <= sign <= "\udfff" for sign in value):
-            # Of bytes that are no text; the error of whoever tried to send it would show all of it.
-            raise ConfigError("a password holds signs that are not UTF-8 text, so no cloud can be sent it")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            # Surrogates of undecodable bytes; the encoding error of a later request would show the whole password.
+            raise ConfigError("a password contains characters that are not UTF-8 text, so it cannot be sent")
         self._value = value
 
     def reveal(self) -> str:
-        """Return the secret itself, for the one line that sends it."""
+        """Return the secret itself, only for sending it."""
         return self._value
 
     def value_if_loaded(self) -> str:
-        """Return the secret as far as it is here without asking anybody, for what masks it; else nothing."""
+        """Return the secret if it is already loaded, else an empty text; used for masking."""
         return self._value
 
     def __str__(self) -> str:
@@ -87,9 +87,9 @@ class Secret:
 
 
 def redact_url(url: str) -> str:
-    """Return an address without its query and without credentials somebody put into it.
+    """Return a URL without its query and without credentials.
 
-    >>> bare("https://me:hunter2@example.com/plants?user=me")
+    >>> redact_url("https://me:hunter2@example.com/plants?user=me")
     'https://example.com/plants'
     """
     scheme, slashes, rest = url.partition("?")[0].partition("//")
@@ -98,11 +98,11 @@ def redact_url(url: str) -> str:
 
 
 def mask_secrets(text: str) -> str:
-    """Mask passwords, tokens, names, addresses and places in a text of either cloud.
+    """Mask passwords, tokens, names, addresses and locations in a text of either vendor.
 
-    >>> masked('{"pwd": "hunter2", "code": 0}')
+    >>> mask_secrets('{"pwd": "hunter2", "code": 0}')
     '{"pwd": ***, "code": 0}'
-    >>> masked("userName=me&password=5f4dcc3b")
+    >>> mask_secrets("userName=me&password=5f4dcc3b")
     'userName=***&password=***'
     """
     for pattern in _patterns():
@@ -111,9 +111,9 @@ def mask_secrets(text: str) -> str:
 
 
 class SecretMasker:
-    """Secrets that are at hand, masked wherever they stand in a text, in whatever form they were written there.
+    """Masks known secrets in texts, in every encoding they may appear in.
 
-    >>> Known(["p&ss wörd"]).mask("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
+    >>> SecretMasker(["p&ss wörd"]).mask("not p%26ss+w%C3%B6rd, not p&amp;ss wörd, not cCZzcyB3w7ZyZA==")
     'not ***, not ***, not ***'
     """
 
@@ -123,13 +123,13 @@ class SecretMasker:
         self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
 
     def mask(self, text: str) -> str:
-        """Mask them all."""
+        """Return the text with all known secrets masked."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield a secret as it is, and as pages, addresses, JSON and headers write it."""
-    from base64 import b64encode  # noqa: PLC0415 - only a text that is about to be shown is searched
+    """Yield a secret as it is, and as HTML, URLs, JSON and headers encode it."""
+    from base64 import b64encode  # noqa: PLC0415 - only needed when a text is shown
     from hashlib import md5  # noqa: PLC0415
     from html import escape  # noqa: PLC0415
     from json import dumps  # noqa: PLC0415
@@ -143,7 +143,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def find_secrets(data: Any) -> Iterator[str]:
-    """Yield every text of JSON-ready data that stands under a key whose values are secret."""
+    """Yield every value of JSON-ready data whose key is in the list of secret keys."""
     if isinstance(data, dict):
         for key, value in data.items():
             if isinstance(value, dict | list):
@@ -151,8 +151,8 @@ def find_secrets(data: Any) -> Iterator[str]:
             elif isinstance(value, str | int) and _secret_key().fullmatch(str(key)):
                 yield str(value)
     elif isinstance(data, list):
-        for one in data:
-            yield from find_secrets(one)
+        for item in data:
+            yield from find_secrets(item)
 
 
 @cache
@@ -167,8 +167,8 @@ def excerpt(body: bytes | str) -> str:
     '<html> <title>405</title>'
     """
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    # Masked before it is cut, and without the word the first cut went through, so that no cut can leave half a
-    # secret unrecognised. Control characters include those that turn the direction of a line.
+    # Masked before it is cut, and without the word at the first cut, so that no cut leaves half a secret unrecognised.
+    # Control characters include those that change the direction of text.
     whole = text if len(text) <= _READ else re.sub(r"[\w.+@-]+$", "", text[:_READ])
     whole = SecretMasker(SECRETS.get()()).mask(whole)
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", mask_secrets(whole)).strip()

@@ -1,4 +1,4 @@
-"""Addresses: from a region's name to its server, and which ones may be sent a session."""
+"""Server URLs: region names, and the check which URLs may receive a session."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from heliograph.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Python and the HTTP library disagree about where a host ends when it holds a backslash and the like.
+# Python and the HTTP library disagree where a host ends if it contains a backslash and the like.
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 
 
 def resolve_server_url(server: str, regions: Mapping[str, str], vendor: str) -> str:
-    """Return the address of a region's name, or an address as it is, ending in a slash."""
+    """Return the base URL of a region, or the given URL, with a trailing slash."""
     if "@" in server:
-        # It would stand in every error, and go to every server as a header.
-        raise ConfigError("a server's address holds no user name and no password; take out what stands before the @")
+        # They would appear in every error message and be sent to every server as a header.
+        raise ConfigError("a server's address must not contain a user name or password; remove the part before the @")
     if "://" not in server:
         if server.lower() not in regions:
             known = ", ".join(regions)
-            raise ConfigError(f"{server!r} is no {vendor} region; use one of {known}, or an address with https://")
+            raise ConfigError(f"{server!r} is not a {vendor} region; use one of {known}, or an address with https://")
         return regions[server.lower()]
     return server if server.endswith("/") else server + "/"
 
 
 def is_trusted_url(url: str, configured: str, domains: tuple[str, ...]) -> bool:
-    r"""Tell whether a session may be sent to an address: the configured server itself, or https below a domain.
+    r"""Return True if a session may be sent to a URL: the configured server itself, or https below one of the domains.
 
-    >>> trusted("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("https://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
     True
-    >>> trusted("http://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("http://eu.semsportal.com/api/", "https://semsportal.com/api/", ("semsportal.com",))
     False
-    >>> trusted("https://semsportal.com.evil.org/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("https://semsportal.com.evil.org/", "https://semsportal.com/api/", ("semsportal.com",))
     False
-    >>> trusted("https://evil.org\\.semsportal.com/", "https://semsportal.com/api/", ("semsportal.com",))
+    >>> is_trusted_url("https://evil.org\\.semsportal.com/", "https://semsportal.com/api/", ("semsportal.com",))
     False
-    >>> trusted("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/", ("semsportal.com",))
+    >>> is_trusted_url("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/", ("semsportal.com",))
     True
     """
     try:
-        there, here = urlsplit(url), urlsplit(configured)
+        target, server = urlsplit(url), urlsplit(configured)
     except ValueError:
         return False
-    if (there.scheme, there.netloc) == (here.scheme, here.netloc):
+    if (target.scheme, target.netloc) == (server.scheme, server.netloc):
         return True
-    host = there.hostname or ""
+    host = target.hostname or ""
     known = any(host == domain or host.endswith("." + domain) for domain in domains)
-    return there.scheme == "https" and known and _PLAIN_HOST.fullmatch(there.netloc) is not None
+    return target.scheme == "https" and known and _PLAIN_HOST.fullmatch(target.netloc) is not None

@@ -1,4 +1,4 @@
-"""What an account's conversation says and hears, one request and one reply at a time, and what it remembers."""
+"""HTTP requests and responses, credentials, and the session of one account."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ REDIRECT_STATUSES = frozenset((301, 302, 303, 307, 308))
 
 
 class Request(NamedTuple):
-    """One HTTP request, complete to the byte."""
+    """One HTTP request, complete except for cookies."""
 
     verb: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
     is_login: bool = False
-    """Whether it is part of a login."""
+    """True if it is part of a login."""
 
     def __repr__(self) -> str:
         return f"Request({self.verb} {mask_secrets(redact_url(self.url))})"
 
 
 class Response(NamedTuple):
-    """One HTTP reply; `headers` are looked up in lower case, `at` is when it came, in epoch seconds."""
+    """One HTTP response; `headers` are looked up in lower case, `received_at` is in epoch seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,14 +45,14 @@ class Response(NamedTuple):
     received_at: float
 
     def __repr__(self) -> str:
-        return f"Reply({self.status}, {len(self.body)} bytes)"
+        return f"Response({self.status}, {len(self.body)} bytes)"
 
 
 HttpFlow = Generator[Request, Response, T]
 
 
 class Credentials(NamedTuple):
-    """Who the account is."""
+    """User name and password of an account."""
 
     username: str
     password: Secret
@@ -62,32 +62,32 @@ class Credentials(NamedTuple):
 
 
 class EnsureSession:
-    """A plan that only sees to a living session; its result is the session."""
+    """Flow instruction: ensure a valid session and return it."""
 
 
 ENSURE_SESSION = EnsureSession()
 FORCE_LOGIN = EnsureSession()
-"""The same by a new login, whatever session there is: a person's own wish."""
+"""The same with a new login, even if the session is valid; for an explicit request of the user."""
 
 
 class ClearSession:
-    """A plan that forgets the session; nothing is sent."""
+    """Flow instruction: forget the session; nothing is sent."""
 
 
 CLEAR_SESSION = ClearSession()
 
 
-_PASSING = frozenset(("zone", "now"))
+_NOT_STORED = frozenset(("zone", "now"))
 
 
 class Session:
-    """What one account's conversation remembers: plain data, without the password."""
+    """State of one account between calls: plain data, without the password."""
 
     def __init__(self, server: str) -> None:
         try:
             urlsplit(server)
         except ValueError as error:
-            raise ConfigError(f"the server's address cannot be read ({mask_secrets(str(error))})") from None
+            raise ConfigError(f"the server's address is not a valid URL ({mask_secrets(str(error))})") from None
         self.server = server
         self.base = server
         self.alive = False
@@ -98,19 +98,19 @@ class Session:
         self.now = 0.0
         self.futile_at: float | None = None
         self.died_at: float | None = None
-        """When the cloud last turned a session away that was thought to be alive."""
+        """When a response last rejected a session that was considered valid."""
         self.deaths = 0
-        """How often it did."""
+        """How often that happened."""
         self.zone: tzinfo | None = None
-        """The plants' clock, where the user knows better than the cloud; configured, so not stored."""
+        """Time zone of the plants, if configured; overrides the vendor API and is not stored."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-ready data; it opens the account, so keep it like a password."""
-        return {name: value for name, value in vars(self).items() if name not in _PASSING}
+        """Return the session as JSON-ready data; it opens the account, so protect it like a password."""
+        return {name: value for name, value in vars(self).items() if name not in _NOT_STORED}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Session:
-        """Restore what `to_dict` gave; unknown members are ignored."""
+        """Return the session that `to_dict` returned as a dict; unknown keys are ignored."""
         session = cls(stored["server"])
         for name in vars(session):
             if name in stored:
@@ -119,38 +119,38 @@ class Session:
 
     @property
     def server_time(self) -> float:
-        """The cloud's own clock, in epoch seconds; right even where this machine's clock is not."""
+        """Current time of the server, in epoch seconds; right even if this machine's clock is wrong."""
         return self.now + self.skew
 
     def clear(self) -> None:
-        """Forget what made the session a session; what was learned about the account stays."""
+        """Forget cookies and token; facts about the account stay."""
         self.alive = False
         self.cookies = {}
         self.token = {}
         self.base = self.server
 
     def expire(self) -> None:
-        """End, for the cloud no longer knows it."""
+        """Clear the session after the vendor API rejected it."""
         self.clear()
         self.died_at = self.now
         self.deaths += 1
 
     def secrets(self) -> list[str]:
-        """Return every text that opens the account or names it, for what masks them."""
+        """Return every text that opens or identifies the account, to be masked."""
         cookies = [value for jar in self.cookies.values() for value in jar.values()]
         return [*cookies, *find_secrets(self.token), str(self.facts.get("user_id", ""))]
 
     def cookie_header(self, url: str) -> str | None:
-        """Return the Cookie header for an address, if there is anything to send."""
+        """Return the Cookie header for a URL, or None if there are no cookies."""
         jar = self.cookies.get(urlsplit(url).netloc)
         return "; ".join(f"{name}={value}" for name, value in jar.items()) if jar else None
 
-    def update_from_response(self, url: str, reply: Response) -> None:
-        """Learn cookies and the cloud's clock from a reply."""
-        self.now = reply.received_at
-        if (date := reply.headers.get("date")) is not None:
-            self.skew = _skew(date, reply.received_at)
-        for line in reply.cookies:
+    def update_from_response(self, url: str, response: Response) -> None:
+        """Store the cookies and the server's clock from a response."""
+        self.now = response.received_at
+        if (date := response.headers.get("date")) is not None:
+            self.skew = _clock_skew(date, response.received_at)
+        for line in response.cookies:
             pair, _, attributes = line.partition(";")
             name, equals, value = pair.strip().partition("=")
             if not equals or not name:
@@ -162,15 +162,15 @@ class Session:
                 jar[name] = value
 
 
-def _skew(date: str, at: float) -> float:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and asked for rarely
+def _clock_skew(date: str, received_at: float) -> float:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import
 
     try:
-        there = parse_time(parsedate_to_datetime(date).timestamp() * 1000, None)
+        server_time = parse_time(parsedate_to_datetime(date).timestamp() * 1000, None)
     except (ValueError, TypeError, OverflowError):
         return 0.0
-    if there is None:  # not of this century, so no clock
+    if server_time is None:  # not of this century
         return 0.0
-    ahead = there.timestamp() - at
-    # The header has whole seconds and the reply took a moment; less than that is no difference.
-    return ahead if abs(ahead) > 2 else 0.0
+    skew = server_time.timestamp() - received_at
+    # The header has whole seconds and the response took a moment; ignore small differences.
+    return skew if abs(skew) > 2 else 0.0

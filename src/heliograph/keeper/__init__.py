@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from heliograph.keeper.guard import AccountGuard
 
-__all__ = ["Backoff", "Budget", "Keeper", "Limits"]
+__all__ = ["DEFAULT_KEEPER", "Backoff", "Budget", "Keeper", "Limits"]
 
 PATIENCE = 120.0
 """Seconds to wait until another program releases the account."""
@@ -63,3 +63,10 @@ class Keeper:
             self_throttled=self_throttled,
             patience=self._patience,
         )
+
+    def __repr__(self) -> str:
+        return f"Keeper({str(self._folder)!r})" if self._folder else "Keeper()"
+
+
+DEFAULT_KEEPER = Keeper()
+"""The keeper of this user's data folder, used by every client that is given no other."""

@@ -10,6 +10,7 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
+from heliograph.core.files import acquire
 from heliograph.core.protocol import Sleep, resume
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, StoreError, Throttled
@@ -77,29 +78,16 @@ class AccountGuard:
         finally:
             lock.release()
 
-    def _acquire_lock(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
-        from filelock import Timeout  # noqa: PLC0415 - saves its import for keeper=None
-
-        lock, waited = self.state_file.lock(), 0.0
-        while True:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if waited >= self.patience:
-                    busy = Throttled(
-                        f"another program has been using this account for {self.patience:.0f} s, and requests are sent "
-                        "by one program at a time",
-                        vendor=vendor,
-                        advice="Check whether another program hangs, then try again",
-                    )
-                    busy.retry_after = self.patience
-                    raise busy from None
-                yield Sleep(LOCK_POLL_SECONDS)
-                waited += LOCK_POLL_SECONDS
-            except OSError as error:
-                raise self.state_file.access_error(error) from None
-            else:
-                return lock
+    def _alone(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
+        lock = self.state_file.lock()
+        try:
+            for seconds in acquire(lock, self.patience, GLANCE):
+                yield Sleep(seconds)
+        except TimeoutError:
+            raise self._busy(vendor) from None
+        except OSError as error:
+            raise self.state_file.access_error(error) from None
+        return lock
 
     def load(self, now: float, *, locked: bool = False) -> AccountState:
         """Load the state and set its time to `now`; includes what could not be saved before."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from heliograph.settings.api import AsyncOrders, Clock, Orders
+from heliograph.local_time import Clock
+from heliograph.settings.api import AsyncOrders, Orders
 from heliograph.settings.journal import Journal
 from heliograph.settings.models import Change, ChangeState, Order, OrderKind
 from heliograph.settings.permissions import Permissions

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from heliograph.errors import ConfigError, HeliographError, Throttled
+from heliograph.local_time import Clock
 from heliograph.settings import models, undo
 from heliograph.settings.executor import LOCK_TIMEOUT, READ_BACK_DELAYS, OrderExecutor
 from heliograph.settings.journal import Journal
@@ -363,21 +363,3 @@ def schedule_of(sight: SettingsSnapshot) -> Schedule:
     from heliograph.settings.schedule import from_settings  # noqa: PLC0415 - few orders are schedules
 
     return from_settings(sight.reported, tuple(sight.settings.values()))
-
-
-class Clock:
-    """The clock of the machine."""
-
-    def now(self) -> float:
-        """Return the moment, in epoch seconds."""
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait on this thread."""
-        time.sleep(seconds)
-
-    async def async_sleep(self, seconds: float) -> None:
-        """Wait on this event loop."""
-        from asyncio import sleep  # noqa: PLC0415 - the blocking form never needs it
-
-        await sleep(seconds)

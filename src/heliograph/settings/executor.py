@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heliograph.core.files import acquire
 from heliograph.errors import (
     CloudError,
     HeliographError,
@@ -184,23 +185,18 @@ class OrderExecutor:
 
     def acquire_lock(self, device: Device) -> OrderFlow[BaseFileLock]:
         """Wait for the device's turn."""
-        from filelock import Timeout  # noqa: PLC0415 - who only reads the journal needs none
-
-        lock, waited = self.journal.device_lock(device.id), 0.0
-        while True:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if not waited:
+        lock, waiting = self.journal.device_lock(device.id), False
+        try:
+            for seconds in acquire(lock, self.patience, GLANCE):
+                if not waiting:
                     self.progress(f"another order to {device.id} is under way; waiting for its end")
-                if waited >= self.patience:
-                    raise self._busy(device) from None
-                yield Delay(GLANCE)
-                waited += GLANCE
-            except OSError as error:
-                raise self.journal.unusable_error(error) from None
-            else:
-                return lock
+                waiting = True
+                yield Delay(seconds)
+        except TimeoutError:
+            raise self._busy(device) from None
+        except OSError as error:
+            raise self.journal.unusable_error(error) from None
+        return lock
 
     def _busy(self, device: Device) -> Throttled:
         busy = Throttled(

@@ -284,7 +284,7 @@ def test_a_plants_first_day_is_the_one_on_its_own_wall():
 
 def test_a_plant_without_a_clock_is_told_as_such():
     conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
-    with pytest.raises(e.Unreadable, match="clock"):
+    with pytest.raises(e.Unreadable, match="time zone"):
         script(conversation, [answer({"info": {"stationname": "Roof"}, "kpi": {}})])
 
 

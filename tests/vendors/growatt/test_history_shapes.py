@@ -258,7 +258,7 @@ def test_clock_and_devices_are_asked_again_after_a_day():
 
 def test_a_plant_without_a_clock_is_told_as_such():
     talk, _ = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
-    with pytest.raises(e.Unreadable, match="clock"):
+    with pytest.raises(e.Unreadable, match="time zone"):
         script(talk, [settings(None)])
 
 

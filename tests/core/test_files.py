@@ -1,0 +1,43 @@
+"""File locks and atomic writes."""
+
+from __future__ import annotations
+
+import pytest
+
+from heliograph.core.files import acquire, file_lock, write_atomic
+
+
+def test_acquire_yields_pauses_until_its_patience_ends_and_then_raises(tmp_path):
+    path = tmp_path / "folder" / "lock"
+    holder, waiter = file_lock(path), file_lock(path)
+    assert list(acquire(holder, patience=1.0, interval=0.25)) == []
+    attempts = acquire(waiter, patience=1.0, interval=0.25)
+    assert [next(attempts) for _ in range(4)] == [0.25] * 4
+    with pytest.raises(TimeoutError):
+        next(attempts)
+    holder.release()
+
+
+def test_acquire_ends_as_soon_as_the_lock_is_free(tmp_path):
+    holder, waiter = file_lock(tmp_path / "lock"), file_lock(tmp_path / "lock")
+    holder.acquire()
+    attempts = acquire(waiter, patience=10.0, interval=0.25)
+    assert next(attempts) == 0.25
+    holder.release()
+    assert list(attempts) == []
+    assert waiter.is_locked
+    waiter.release()
+
+
+def test_acquire_reports_a_file_that_cannot_be_locked(tmp_path):
+    with pytest.raises(OSError, match=r"directory|denied"):
+        next(acquire(file_lock(tmp_path), patience=1.0, interval=0.25))
+
+
+def test_write_atomic_replaces_a_file_with_one_that_only_its_owner_reads(tmp_path):
+    path = tmp_path / "state.json"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_atomic(path, "new", durable=False)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
