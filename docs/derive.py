@@ -191,7 +191,7 @@ def _parameters(row: Setting) -> str:
 def raw(rows: Mapping[str, str]) -> str:
     """Return the table of settings that only a raw call can write."""
     return "\n".join(
-        ["| wire | why not on the road |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
+        ["| wire | why not offered |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in rows.items())]
     )
 
 

@@ -1,4 +1,4 @@
-"""`heliograph settings` against an emulated cloud over real HTTP: what is sent, what is told, and how it ends."""
+"""`heliograph settings` against an emulated cloud over real HTTP: requests, output and exit codes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ server = "{server}"
 """
 
 
-class Moving(Clock):
-    """The emulated world's clock; who waits moves it."""
+class EmulatedClock(Clock):
+    """The clock of the emulated world; sleeping advances it."""
 
     def __init__(self, box):
         self.box = box
@@ -41,78 +41,80 @@ class Moving(Clock):
     def sleep(self, seconds):
         self.box.wait(seconds=seconds)
 
-    async def pause(self, seconds):
+    async def async_sleep(self, seconds):
         self.sleep(seconds)
 
 
-class House:
-    """One account in a configuration, and the command line of its owner."""
+class SettingsCli:
+    """A configuration with one account, and `heliograph settings` run with it."""
 
     def __init__(self, box, server, home, capsys):
         self.box, self.server, self.home, self.capsys = box, server, home, capsys
         self.device = box.device("tlx-battery")
-        self.allows("writes = true")
+        self.configure("writes = true")
 
-    def allow(self, more):
-        who = self.box.holder
+    def configure(self, more):
+        account = self.box.holder
         path = self.home / "config.toml"
-        path.write_text(TABLE.format(username=who.username, password=who.password, server=self.server, more=more))
+        path.write_text(
+            TABLE.format(username=account.username, password=account.password, server=self.server, more=more)
+        )
         path.chmod(0o600)
 
-    def say(self, *words):
-        code = run(["settings", *words])
+    def run(self, *arguments):
+        code = run(["settings", *arguments])
         out, err = self.capsys.readouterr()
         assert self.box.holder.password not in out + err
         return code, out, err
 
-    def asked(self, *words):
-        code, out, _ = self.say(*words, "--json")
+    def run_json(self, *arguments):
+        code, out, _ = self.run(*arguments, "--json")
         return code, json.loads(out)
 
     def set(self, *values):
-        return self.asked("set", self.device, *values, "--yes")
+        return self.run_json("set", self.device, *values, "--yes")
 
     @property
-    def has(self):
+    def written(self):
         return self.box.plants["tlx-battery"].settings.get("tlx", {})
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch, capsys):
+def cli(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
     box = Box(NOON)
     with serve_in_thread(box.emulator) as ready:
-        monkeypatch.setattr(common, "CLOCK", Moving(box))
-        yield House(box, ready["growatt"], tmp_path, capsys)
+        monkeypatch.setattr(common, "CLOCK", EmulatedClock(box))
+        yield SettingsCli(box, ready["growatt"], tmp_path, capsys)
 
 
-def test_an_order_is_shown_sent_and_read_back(house):
-    code, out, _ = house.say("set", house.device, "charge_stop_soc=90", "--yes")
+def test_set_shows_sends_and_reads_back(cli):
+    code, out, _ = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
     assert code == 0
     assert "charge_stop_soc: " in out
     assert "-> 90 %" in out
     assert "applied: charge_stop_soc 90 %" in out
-    assert house.has["charge_stop_soc"] == "90"
-    assert house.set("charge_stop_soc=90")[1]["order"] is None
-    code, out, _ = house.say("undo", house.device, "--yes")
+    assert cli.written["charge_stop_soc"] == "90"
+    assert cli.set("charge_stop_soc=90")[1]["order"] is None
+    code, out, _ = cli.run("undo", cli.device, "--yes")
     assert code == 0
-    assert house.has["charge_stop_soc"] != "90"
-    code, out, _ = house.say("log")
+    assert cli.written["charge_stop_soc"] != "90"
+    code, out, _ = cli.run("log")
     assert [line.split()[-2] for line in out.splitlines() if not line.startswith(" ")]
     assert "undo of" in out
 
 
-def test_what_a_device_has_and_may_be_told_is_shown(house):
-    house.allows('writes = ["charge_stop_soc"]')
-    house.set("charge_stop_soc=88")
-    code, out, _ = house.say("show", house.device)
+def test_show_lists_values_and_permissions(cli):
+    cli.configure('writes = ["charge_stop_soc"]')
+    cli.set("charge_stop_soc=88")
+    code, out, _ = cli.run("show", cli.device)
     assert code == 0
     line = next(line for line in out.splitlines() if line.split()[:1] == ["charge_stop_soc"])
     assert "88 %" in line
-    assert "may be written; applied by order" in line
-    code, told = house.asked("show", house.device)
-    rows = {row["name"]: row for row in told["settings"]}
+    assert "writable; applied by change" in line
+    code, result = cli.run_json("show", cli.device)
+    rows = {row["name"]: row for row in result["settings"]}
     assert (rows["charge_stop_soc"]["values"], rows["charge_stop_soc"]["writable"]) == ({"value": 88.0}, True)
     assert rows["ac_charge"]["writable"] is False
     assert "grid code" in out
@@ -128,162 +130,162 @@ def test_what_a_device_has_and_may_be_told_is_shown(house):
         ({"clamp": "10/50"}, 4, "unknown"),
     ],
 )
-def test_each_failure_ends_in_its_state_and_exit_code(fault, code, state, house):
-    house.asked("show", house.device)
-    house.box.fault(**fault)
-    told_code, told = house.set("charge_stop_soc=91")
-    assert (told_code, told["state"]) == (code, state)
-    house.box.fault(**dict.fromkeys(fault))
-    house.box.wait(hours=1)
-    assert house.say("recover")[0] == (4 if state == "unknown" else 0)
-    final = house.asked("log")[1][0]["state"]
+def test_set_state_and_exit_code_for_each_failure(fault, code, state, cli):
+    cli.run_json("show", cli.device)
+    cli.box.fault(**fault)
+    result_code, result = cli.set("charge_stop_soc=91")
+    assert (result_code, result["state"]) == (code, state)
+    cli.box.fault(**dict.fromkeys(fault))
+    cli.box.wait(hours=1)
+    assert cli.run("check")[0] == (4 if state == "unknown" else 0)
+    final = cli.run_json("log")[1][0]["state"]
     assert final == {"deaf": "refused"}.get(next(iter(fault)), "applied" if state == "pending" else state)
 
 
-def test_what_cannot_be_read_is_not_ordered(house):
-    house.asked("show", house.device)
-    house.box.fault(unread=True)
-    code, _, err = house.say("set", house.device, "charge_stop_soc=91", "--yes")
-    assert (code, house.has) == (1, {}), err
+def test_set_is_refused_if_the_device_cannot_be_read(cli):
+    cli.run_json("show", cli.device)
+    cli.box.fault(unread=True)
+    code, _, err = cli.run("set", cli.device, "charge_stop_soc=91", "--yes")
+    assert (code, cli.written) == (1, {}), err
 
 
-def test_a_sequence_that_ends_half_way_names_both_halves(house):
-    house.asked("show", house.device)
-    house.box.fault(halfway="1")
-    code, told = house.set("charge_stop_soc=91", "discharge_power_limit=77")
-    assert (code, told["order"]["partial"]) == (3, True)
-    assert [one["state"] for one in told["order"]["changes"]] == ["pending", "unsent"]
-    assert house.asked("log")[1][0]["state"] == "pending"
+def test_set_of_two_settings_reports_a_partial_change(cli):
+    cli.run_json("show", cli.device)
+    cli.box.fault(halfway="1")
+    code, result = cli.set("charge_stop_soc=91", "discharge_power_limit=77")
+    assert (code, result["order"]["partial"]) == (3, True)
+    assert [one["state"] for one in result["order"]["changes"]] == ["pending", "unsent"]
+    assert cli.run_json("log")[1][0]["state"] == "pending"
 
 
-def test_no_answer_is_unreachable_where_nothing_was_sent_and_unknown_where_it_was(house):
-    house.asked("show", house.device)
-    code, _, err = house.say("show", house.device, "--server", "http://127.0.0.1:9")
+def test_show_without_connection_exits_with_1(cli):
+    cli.run_json("show", cli.device)
+    code, _, err = cli.run("show", cli.device, "--server", "http://127.0.0.1:9")
     assert code == 1
     assert "no connection" in err
 
 
-def test_an_account_is_read_only_until_its_table_says_otherwise(house):
-    house.allows("")
-    code, _, err = house.say("set", house.device, "charge_stop_soc=90", "--yes")
+def test_account_is_read_only_by_default(cli):
+    cli.configure("")
+    code, _, err = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
     assert code == 2
     assert 'writes = ["charge_stop_soc"]' in err
-    assert str(house.home / "config.toml") in err
-    house.allows("writes = true")
-    code, _, err = house.say("set", house.device, "grid_voltage_high=250", "--yes")
-    assert (code, house.has) == (2, {})
+    assert str(cli.home / "config.toml") in err
+    cli.configure("writes = true")
+    code, _, err = cli.run("set", cli.device, "grid_voltage_high=250", "--yes")
+    assert (code, cli.written) == (2, {})
     assert "grid_code = true" in err
 
 
-def test_a_dry_run_shows_the_difference_and_the_requests_and_sends_nothing(house):
-    house.allows("")
-    code, out, _ = house.say("set", house.device, "charge_stop_soc=90", "--dry-run")
+def test_dry_run_shows_difference_and_requests_and_sends_nothing(cli):
+    cli.configure("")
+    code, out, _ = cli.run("set", cli.device, "charge_stop_soc=90", "--dry-run")
     assert code == 0
     assert "would send: POST newTcpsetAPI.do op=tlxSet" in out
     assert "param1=90" in out
-    assert "it would be refused: account growatt may not write charge_stop_soc; to allow it, say in" in out
-    assert house.has == {}
-    _, told = house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")
-    assert told["requests"][0]["fields"]["type"] == "charge_stop_soc"
-    assert told["allowed"] is False
-    assert "may not write charge_stop_soc; to allow it" in told["why"]
-    house.allows('writes = ["charge_stop_soc", "grid_voltage_high"]')
-    assert "would be refused" not in house.say("set", house.device, "charge_stop_soc=90", "--dry-run")[1]
-    _, told = house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")
-    assert (told["allowed"], told["why"]) == (True, None)
-    _, told = house.asked("set", house.device, "charge_stop_soc=90", "grid_voltage_high=250", "--dry-run")
-    assert (told["allowed"], "grid_code = true" in told["why"]) == (False, True)
+    assert "would be refused: account growatt may not write charge_stop_soc; to allow it, set in" in out
+    assert cli.written == {}
+    _, result = cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")
+    assert result["requests"][0]["fields"]["type"] == "charge_stop_soc"
+    assert result["allowed"] is False
+    assert "may not write charge_stop_soc; to allow it" in result["why"]
+    cli.configure('writes = ["charge_stop_soc", "grid_voltage_high"]')
+    assert "would be refused" not in cli.run("set", cli.device, "charge_stop_soc=90", "--dry-run")[1]
+    _, result = cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")
+    assert (result["allowed"], result["why"]) == (True, None)
+    _, result = cli.run_json("set", cli.device, "charge_stop_soc=90", "grid_voltage_high=250", "--dry-run")
+    assert (result["allowed"], "grid_code = true" in result["why"]) == (False, True)
 
 
-def test_nothing_is_sent_without_a_yes(house, monkeypatch):
-    assert house.say("set", house.device, "charge_stop_soc=90")[0] == 2
+def test_set_sends_nothing_without_confirmation(cli, monkeypatch):
+    assert cli.run("set", cli.device, "charge_stop_soc=90")[0] == 2
     typed = io.StringIO("no\n")
     typed.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", typed)
-    code, _, err = house.say("set", house.device, "charge_stop_soc=90")
-    assert (code, house.has) == (1, {})
+    code, _, err = cli.run("set", cli.device, "charge_stop_soc=90")
+    assert (code, cli.written) == (1, {})
     assert "nothing was sent" in err
     typed = io.StringIO("y\n")
     typed.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", typed)
-    assert house.say("set", house.device, "charge_stop_soc=90")[0] == 0
+    assert cli.run("set", cli.device, "charge_stop_soc=90")[0] == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
         (["set", "{device}", "charge_stop_soc=101", "--yes"], "0 to 100"),
-        (["set", "{device}", "charge_stop_soc", "--yes"], "no NAME=VALUE"),
+        (["set", "{device}", "charge_stop_soc", "--yes"], "not NAME=VALUE"),
         (["set", "{device}", "ac_charge=on", "ac_charge=off", "--yes"], "given twice"),
-        (["set", "charge_stop_soc=90", "ac_charge=on"], "name the device first"),
+        (["set", "charge_stop_soc=90", "ac_charge=on"], "put the device before NAME=VALUE"),
         (["set", "NOSUCH", "ac_charge=on"], "{device}"),
-        (["curtail", "{device}", "--to", "much", "--until", "15:00"], "is no limit"),
-        (["curtail", "{device}", "--to", "50%", "--until", "teatime"], "is no time"),
+        (["curtail", "{device}", "--to", "much", "--until", "15:00"], "is not a limit"),
+        (["curtail", "{device}", "--to", "50%", "--until", "teatime"], "is not a time"),
         (["curtail", "{device}", "--until", "15:00"], "--to LIMIT"),
-        (["undo", "{device}", "--yes"], "no order to take back"),
+        (["undo", "{device}", "--yes"], "no change to undo"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_sent(words, told, house):
-    code, _, err = house.say(*(word.format(device=house.device) for word in words))
+def test_usage_errors_are_reported_before_sending(arguments, message, cli):
+    code, _, err = cli.run(*(argument.format(device=cli.device) for argument in arguments))
     assert code == 2
-    assert told.format(device=house.device) in err
-    assert house.has == {}
+    assert message.format(device=cli.device) in err
+    assert cli.written == {}
 
 
-def test_a_schedule_goes_out_and_comes_back_as_it_was(house, tmp_path):
-    code, text, _ = house.say("schedule", house.device)
+def test_schedule_round_trip_through_a_file(cli, tmp_path):
+    code, text, _ = cli.run("schedule", cli.device)
     assert code == 0
     day = tmp_path / "day.toml"
     day.write_text(text)
-    assert house.asked("schedule", house.device, str(day), "--yes")[1]["order"] is None
+    assert cli.run_json("schedule", cli.device, str(day), "--yes")[1]["order"] is None
     day.write_text(
         'charge_stop_soc = 95\n[[windows]]\nstart = "23:00"\nend = "04:00"\nmode = "battery-first"\n'
         '[[windows]]\nstart = "17:00"\nend = "21:00"\nmode = "grid-first"\n'
     )
-    code, out, err = house.say("schedule", house.device, str(day), "--yes")
+    code, out, err = cli.run("schedule", cli.device, str(day), "--yes")
     assert (code, "time_window_1.start" in out) == (0, True), out + err
-    _, told = house.asked("schedule", house.device)
-    assert [(one["start"], one["end"]) for one in told["windows"]] == [
+    _, result = cli.run_json("schedule", cli.device)
+    assert [(one["start"], one["end"]) for one in result["windows"]] == [
         ("23:00", "23:59"),
         ("00:00", "04:00"),
         ("17:00", "21:00"),
     ]
-    assert told["charge_stop_soc"] == 95
-    code, out, err = house.say("undo", house.device, "--yes")
+    assert result["charge_stop_soc"] == 95
+    code, out, err = cli.run("undo", cli.device, "--yes")
     assert code == 0, out + err
-    assert house.say("schedule", house.device)[1] == text
+    assert cli.run("schedule", cli.device)[1] == text
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("windows = 5", "list of tables"),
         ("windows = []\ncolour = 1", "colour"),
         ('[[windows]]\nstart = "1"\nend = "02:00"\nmode = "load-first"', "00:00 to 23:59"),
-        ('[[windows]]\nend = "02:00"\nmode = "load-first"', "start has to be a text"),
+        ('[[windows]]\nend = "02:00"\nmode = "load-first"', "start must be a text"),
         ("{", "neither TOML nor JSON"),
-        ('windows = []\ncharge_power = "much"', "is a number"),
+        ('windows = []\ncharge_power = "much"', "must be a number"),
     ],
 )
-def test_a_schedule_that_is_none_is_told_with_its_place(text, told, house, tmp_path):
+def test_schedule_file_errors_name_the_file(text, message, cli, tmp_path):
     day = tmp_path / "day"
     day.write_text(text)
-    code, _, err = house.say("schedule", house.device, str(day), "--yes")
-    assert (code, told in err, str(day) in err) == (2, True, True), err
+    code, _, err = cli.run("schedule", cli.device, str(day), "--yes")
+    assert (code, message in err, str(day) in err) == (2, True, True), err
 
 
-def until(house, **ahead):
-    return (house.box.emulator.world.clock.now() + timedelta(**ahead)).astimezone(UTC).isoformat()
+def until(cli, **ahead):
+    return (cli.box.emulator.world.clock.now() + timedelta(**ahead)).astimezone(UTC).isoformat()
 
 
-def test_a_curtailment_ends_by_the_command_that_began_it(house):
-    before = house.asked("show", house.device)[1]
-    code, out, err = house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--yes")
+def test_curtail_waits_and_restores(cli):
+    before = cli.run_json("show", cli.device)[1]
+    code, out, err = cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--yes")
     assert code == 0, err
     assert "active_power_rate.value: 100 % -> 50 %" in out
-    assert "is over: applied" in err
-    assert house.has["activeRate"] == "100"
-    after = house.asked("show", house.device)[1]
+    assert "has ended: applied" in err
+    assert cli.written["activeRate"] == "100"
+    after = cli.run_json("show", cli.device)[1]
     differ = [
         one["name"]
         for one, two in zip(before["settings"], after["settings"], strict=True)
@@ -292,237 +294,238 @@ def test_a_curtailment_ends_by_the_command_that_began_it(house):
     assert differ == ["clock"]
 
 
-def test_when_a_curtailment_ends_is_told_before_anything_is_sent(house):
-    words = "curtail", house.device, "--to", "50%", "--until"
+def test_curtail_shows_its_end_before_sending(cli):
+    arguments = "curtail", cli.device, "--to", "50%", "--until"
     ends = datetime.fromisoformat(NOON) + timedelta(days=1)
-    code, out, _ = house.say(*words, ends.isoformat(), "--dry-run")
+    code, out, _ = cli.run(*arguments, ends.isoformat(), "--dry-run")
     assert code == 0
-    assert f"until {ends.astimezone():%a %H:%M}; then it gets back what it has now" in out
-    _, told = house.asked(*words, "2026-12-24T18:00:00+01:00", "--dry-run")
-    assert told["until"] == "2026-12-24T17:00:00+00:00"
-    assert house.asked("set", house.device, "charge_stop_soc=90", "--dry-run")[1]["until"] is None
+    assert f"until {ends.astimezone():%a %H:%M}, then restored to the current value" in out
+    _, result = cli.run_json(*arguments, "2026-12-24T18:00:00+01:00", "--dry-run")
+    assert result["until"] == "2026-12-24T17:00:00+00:00"
+    assert cli.run_json("set", cli.device, "charge_stop_soc=90", "--dry-run")[1]["until"] is None
 
 
-def test_without_a_device_the_only_one_is_shown_or_all_are_listed(house):
-    code, _, err = house.say("show")
+def test_show_without_device_selects_the_only_one_or_lists_all(cli):
+    code, _, err = cli.run("show")
     assert code == 2
-    assert "say which device. There are:\n" in err
-    assert house.device in err
-    house.allows(f'plants = ["{house.box.plants["tlx-battery"].id}"]')
-    assert house.say("show")[1].startswith(house.device)
+    assert "specify a device:\n" in err
+    assert cli.device in err
+    cli.configure(f'plants = ["{cli.box.plants["tlx-battery"].id}"]')
+    assert cli.run("show")[1].startswith(cli.device)
 
 
-def test_a_log_of_a_device_without_orders_says_so(house):
-    house.set("charge_stop_soc=90")
-    code, out, err = house.say("log", "My roof")
+def test_log_of_a_device_without_changes(cli):
+    cli.set("charge_stop_soc=90")
+    code, out, err = cli.run("log", "My roof")
     assert (code, out) == (0, "")
-    assert "no order to 'My roof' was given here; a name is known here once `heliograph settings show`" in err
-    other = next(house.box.device(family) for family in house.box.plants if family != "tlx-battery")
-    assert house.say("log", other) == (0, "", f"heliograph: no order to {other!r} was given here\n")
-    assert house.say("log", house.device)[2] == ""
+    assert "no changes of 'My roof' are recorded; names are known after `heliograph settings show`" in err
+    other = next(cli.box.device(family) for family in cli.box.plants if family != "tlx-battery")
+    assert cli.run("log", other) == (0, "", f"heliograph: no changes of {other!r} are recorded\n")
+    assert cli.run("log", cli.device)[2] == ""
 
 
-def test_a_log_takes_names_as_the_other_commands_do_and_asks_no_cloud(house, monkeypatch):
-    house.set("charge_stop_soc=90")
-    (order,) = house.asked("log")[1]
-    site = house.box.plants["tlx-battery"]
-    later = house.box.emulator.world.clock.now() + timedelta(days=40)
+def test_log_resolves_names_without_requests(cli, monkeypatch):
+    cli.set("charge_stop_soc=90")
+    (order,) = cli.run_json("log")[1]
+    plant = cli.box.plants["tlx-battery"]
+    later = cli.box.emulator.world.clock.now() + timedelta(days=40)
     monkeypatch.setattr(show, "now", lambda: later)
-    before = house.box.emulator.log.tally(house.box.holder.username).requests
-    for text in (house.device, house.device.lower(), site.name, site.name.upper(), site.id, house.device[:-1]):
-        assert house.asked("log", text) == (0, [order]), text
-    assert house.asked("log", next(one.name for one in house.box.plants.values() if one is not site)) == (0, [])
-    assert house.box.emulator.log.tally(house.box.holder.username).requests == before
-    for path in house.home.rglob("*.devices.json"):
+    before = cli.box.emulator.log.account_counters(cli.box.holder.username).requests
+    for text in (cli.device, cli.device.lower(), plant.name, plant.name.upper(), plant.id, cli.device[:-1]):
+        assert cli.run_json("log", text) == (0, [order]), text
+    assert cli.run_json("log", next(one.name for one in cli.box.plants.values() if one is not plant)) == (0, [])
+    assert cli.box.emulator.log.account_counters(cli.box.holder.username).requests == before
+    for path in cli.home.rglob("*.devices.json"):
         path.unlink()
-    assert house.asked("log", house.device) == (0, [order])
-    assert house.asked("log", site.name) == (0, [])
-    assert house.box.emulator.log.tally(house.box.holder.username).requests == before
+    assert cli.run_json("log", cli.device) == (0, [order])
+    assert cli.run_json("log", plant.name) == (0, [])
+    assert cli.box.emulator.log.account_counters(cli.box.holder.username).requests == before
 
 
-def test_a_limit_never_lets_a_device_give_more_than_it_may_now(house):
-    house.set("active_power_rate.value=30")
-    code, _, err = house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--yes")
-    assert (code, house.has["activeRate"]) == (2, "30")
-    assert "active_power_rate is 30 % already, which is less than that; nothing was sent" in err
-    assert len(house.asked("log")[1]) == 1
+def test_curtail_never_raises_a_limit(cli):
+    cli.set("active_power_rate.value=30")
+    code, _, err = cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--yes")
+    assert (code, cli.written["activeRate"]) == (2, "30")
+    assert "active_power_rate is already lower, at 30 %; nothing was sent" in err
+    assert len(cli.run_json("log")[1]) == 1
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
-        ["curtail", "{device}", "--until", "{until}", "charge_power_limit=40", "--yes", "--leave"],
-        ["curtail", "--yes", "--until", "{until}", "{device}", "--leave", "charge_power_limit=40"],
+        ["curtail", "{device}", "--until", "{until}", "charge_power_limit=40", "--yes", "--detach"],
+        ["curtail", "--yes", "--until", "{until}", "{device}", "--detach", "charge_power_limit=40"],
         ["set", "{device}", "ac_charge=on", "--yes", "charge_power_limit=40"],
         ["set", "--yes", "{device}", "charge_power_limit=40"],
         ["schedule", "{device}", "--yes", "{file}"],
     ],
 )
-def test_values_may_stand_before_or_after_any_option(words, house, tmp_path):
+def test_values_are_accepted_before_and_after_options(arguments, cli, tmp_path):
     (tmp_path / "day.toml").write_text("windows = []\ncharge_power = 40")
-    said = {"device": house.device, "until": until(house, hours=2), "file": str(tmp_path / "day.toml")}
-    code, out, err = house.say(*(word.format(**said) for word in words))
+    values = {"device": cli.device, "until": until(cli, hours=2), "file": str(tmp_path / "day.toml")}
+    code, out, err = cli.run(*(argument.format(**values) for argument in arguments))
     assert (code, "charge_power_limit: 100 % -> 40 %" in out) == (0, True), out + err
-    assert house.has["charge_power"] == "40"
+    assert cli.written["charge_power"] == "40"
 
 
-def test_the_raw_call_takes_its_words_after_its_options_as_its_help_shows(house):
-    words = ["--allow-commands", "update_tlx_inverter_setting", house.device, "charge_power", "--account", "growatt"]
-    assert run(["call", "growatt", *words, "40"]) == 0
-    assert house.has["charge_power"] == "40"
+def test_raw_call_accepts_arguments_after_options(cli):
+    arguments = ["--allow-commands", "update_tlx_inverter_setting", cli.device, "charge_power", "--account", "growatt"]
+    assert run(["call", "growatt", *arguments, "40"]) == 0
+    assert cli.written["charge_power"] == "40"
 
 
 @pytest.mark.parametrize(
-    "words", [["set", "D", "a=1", "--yse", "b=2"], ["log", "D", "--json", "E"], ["schedule", "D", "f", "--yes", "g"]]
+    "arguments",
+    [["set", "D", "a=1", "--yse", "b=2"], ["log", "D", "--json", "E"], ["schedule", "D", "f", "--yes", "g"]],
 )
-def test_a_word_that_has_no_place_is_refused_wherever_it_stands(words, house):
-    with pytest.raises(SystemExit) as left:
-        run(["settings", *words])
-    assert left.value.code == 2
-    assert "unrecognized arguments" in house.capsys.readouterr().err
+def test_unrecognized_arguments_are_rejected(arguments, cli):
+    with pytest.raises(SystemExit) as exit_info:
+        run(["settings", *arguments])
+    assert exit_info.value.code == 2
+    assert "unrecognized arguments" in cli.capsys.readouterr().err
 
 
-def test_what_is_not_known_yet_says_how_to_look_again(house):
-    house.box.fault(deaf=True)
-    out = house.say("set", house.device, "charge_stop_soc=90", "--yes")[1]
-    order = house.asked("log")[1][0]["id"]
-    hint = f"it is not known yet what became of order {order}; to look again: heliograph settings recover"
+def test_open_outcome_names_the_check_command(cli):
+    cli.box.fault(deaf=True)
+    out = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")[1]
+    order = cli.run_json("log")[1][0]["id"]
+    hint = f"the outcome of change {order} is not known yet; to check it: heliograph settings check"
     assert hint in out
-    house.box.fault(deaf=None, clamp="10/50")
-    assert "nor what it was told; it has 50 %)" in house.say("set", house.device, "charge_stop_soc=80", "--yes")[1]
-    assert hint not in house.say("set", house.device, "charge_stop_soc=40", "--yes")[1]
+    cli.box.fault(deaf=None, clamp="10/50")
+    assert "nor the new value; it has 50 %)" in cli.run("set", cli.device, "charge_stop_soc=80", "--yes")[1]
+    assert hint not in cli.run("set", cli.device, "charge_stop_soc=40", "--yes")[1]
 
 
-def test_who_leaves_while_an_order_is_under_way_is_told_which(house, monkeypatch):
-    def left(clock, seconds):
+def test_interrupted_set_names_the_open_change(cli, monkeypatch):
+    def interrupt(clock, seconds):
         raise KeyboardInterrupt
 
-    house.say("show", house.device)
-    monkeypatch.setattr(change, "apart", lambda job: job())
-    monkeypatch.setattr(Moving, "sleep", left)
-    code, _, err = house.say("set", house.device, "charge_stop_soc=90", "--yes")
-    order = house.asked("log")[1][0]["id"]
+    cli.run("show", cli.device)
+    monkeypatch.setattr(change, "run_in_thread", lambda job: job())
+    monkeypatch.setattr(EmulatedClock, "sleep", interrupt)
+    code, _, err = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
+    order = cli.run_json("log")[1][0]["id"]
     assert code == 130
-    assert f"what became of order {order}; to look again: heliograph settings recover" in err
+    assert f"the outcome of change {order} is not known yet; to check it: heliograph settings check" in err
 
 
-def test_a_folder_that_is_none_is_told_by_its_name_and_nothing_is_sent(house):
-    before = dict(house.has)
-    (house.home / "orders").write_text("not a folder")
-    code, _, err = house.say("set", house.device, "charge_stop_soc=90", "--yes")
-    assert (code, house.has) == (1, before)
-    assert str(house.home / "orders") in err
+def test_unusable_journal_folder_is_named_and_nothing_is_sent(cli):
+    before = dict(cli.written)
+    (cli.home / "orders").write_text("not a folder")
+    code, _, err = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
+    assert (code, cli.written) == (1, before)
+    assert str(cli.home / "orders") in err
 
 
-def test_orders_wait_as_long_as_a_cloud_may_wait_for_its_device(house):
+def test_orders_use_the_long_timeout(cli):
     accounts = load(None, os.environ).select_accounts(None, None)
     assert common.orders_of(accounts[0]).client._timeout == common.async_orders_of(accounts[0]).client._timeout == 90.0
 
 
-def test_a_curtailment_that_was_left_is_ended_by_the_next_command(house):
-    ends = until(house, hours=2)
-    assert house.say("curtail", house.device, "--to", "50%", "--until", ends, "--leave", "--yes")[0] == 0
-    assert house.has["activeRate"] == "50"
-    assert house.say("show", house.device)[0] == 0
-    assert house.has["activeRate"] == "50"
-    house.box.wait(hours=3)
-    code, _, err = house.say("show", house.device)
-    assert (code, house.has["activeRate"]) == (0, "100")
-    assert "is over: applied" in err
+def test_detached_curtailment_is_restored_by_the_next_command(cli):
+    ends = until(cli, hours=2)
+    assert cli.run("curtail", cli.device, "--to", "50%", "--until", ends, "--detach", "--yes")[0] == 0
+    assert cli.written["activeRate"] == "50"
+    assert cli.run("show", cli.device)[0] == 0
+    assert cli.written["activeRate"] == "50"
+    cli.box.wait(hours=3)
+    code, _, err = cli.run("show", cli.device)
+    assert (code, cli.written["activeRate"]) == (0, "100")
+    assert "has ended: applied" in err
 
 
-def test_who_changes_what_is_curtailed_is_told_that_it_will_not_be_restored(house):
-    house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--leave", "--yes")
-    limit = house.asked("log")[1][0]["id"]
-    told = f"active_power_rate is curtailed by order {limit}; after this it is not restored"
-    assert f"note: {told}" in house.say("set", house.device, "active_power_rate.value=70", "--dry-run")[1]
-    assert house.set("active_power_rate.value=70")[1]["notes"][0].startswith(told)
-    house.box.wait(hours=3)
-    house.say("show", house.device)
-    assert house.has["activeRate"] == "70"
+def test_set_notes_that_a_curtailed_setting_will_not_be_restored(cli):
+    cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
+    limit = cli.run_json("log")[1][0]["id"]
+    note = f"active_power_rate is curtailed by change {limit} and will not be restored after this"
+    assert f"note: {note}" in cli.run("set", cli.device, "active_power_rate.value=70", "--dry-run")[1]
+    assert cli.set("active_power_rate.value=70")[1]["notes"][0].startswith(note)
+    cli.box.wait(hours=3)
+    cli.run("show", cli.device)
+    assert cli.written["activeRate"] == "70"
 
 
-def status(house, *words):
-    code = run(["status", *words])
-    return code, house.capsys.readouterr().out
+def status(cli, *arguments):
+    code = run(["status", *arguments])
+    return code, cli.capsys.readouterr().out
 
 
-def test_status_and_doctor_name_what_is_open(house):
-    house.box.fault(deaf=True)
-    order = house.set("charge_stop_soc=90")[1]["order"]["id"]
-    house.box.fault(deaf=None)
-    house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--leave", "--yes")
-    _, out = status(house)
-    assert f"order {order} to {house.device} is pending; run: heliograph settings recover" in out
-    assert f"{house.device} is curtailed until" in out
-    assert len(json.loads(status(house, "--json")[1])["accounts"][0]["orders"]) == 2
+def test_status_and_doctor_list_open_changes(cli):
+    cli.box.fault(deaf=True)
+    order = cli.set("charge_stop_soc=90")[1]["order"]["id"]
+    cli.box.fault(deaf=None)
+    cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
+    _, out = status(cli)
+    assert f"change {order} of {cli.device} is pending; run: heliograph settings check" in out
+    assert f"{cli.device} is curtailed until" in out
+    assert len(json.loads(status(cli, "--json")[1])["accounts"][0]["orders"]) == 2
     run(["doctor"])
-    assert "is curtailed until" in house.capsys.readouterr().out
+    assert "is curtailed until" in cli.capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["collect", "--once"], ["now"]])
-def test_a_curtailment_that_was_left_is_ended_by_whoever_talks_to_the_cloud(words, house):
-    house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--leave", "--yes")
-    house.box.wait(hours=3)
-    run([*words, *(["--store", str(house.home / "samples.sqlite")] if words[0] == "collect" else [])])
-    assert house.has["activeRate"] == "100"
-    assert "is curtailed" not in status(house)[1]
+@pytest.mark.parametrize("arguments", [["collect", "--once"], ["now"]])
+def test_detached_curtailment_is_restored_by_other_commands(arguments, cli):
+    cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
+    cli.box.wait(hours=3)
+    run([*arguments, *(["--store", str(cli.home / "samples.sqlite")] if arguments[0] == "collect" else [])])
+    assert cli.written["activeRate"] == "100"
+    assert "is curtailed" not in status(cli)[1]
 
 
-def test_a_collector_ends_a_curtailment_while_it_runs(house):
-    house.say("curtail", house.device, "--to", "50%", "--until", until(house, hours=2), "--leave", "--yes")
+def test_collector_restores_a_detached_curtailment(cli):
+    cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
 
-    class Looks:
-        """Two looks: one before the end, one after it."""
+    class TwoChecks:
+        """A clock that stops after two checks: one before the end, one after it."""
 
-        looks = 0
+        checks = 0
 
         def now(self):
             return 0.0
 
         async def wait(self, moment, stop):
-            self.looks += 1
-            house.box.wait(hours=3)
-            if self.looks == 2:
+            self.checks += 1
+            cli.box.wait(hours=3)
+            if self.checks == 2:
                 stop.set()
 
-    async def kept():
-        await restore_until_stopped(load(house.home / "config.toml", {}).accounts, Looks(), asyncio.Event())
+    async def restore():
+        await restore_until_stopped(load(cli.home / "config.toml", {}).accounts, TwoChecks(), asyncio.Event())
 
-    asyncio.run(kept())
-    assert house.has["activeRate"] == "100"
+    asyncio.run(restore())
+    assert cli.written["activeRate"] == "100"
 
 
-def test_who_else_has_written_is_told(house):
-    house.set("charge_stop_soc=90")
-    house.box.log_in()
-    house.box.post("newTcpsetAPI.do", op="tlxSet", serialNum=house.device, type="charge_stop_soc", param1="42")
-    code, out, _ = house.say("set", house.device, "charge_stop_soc=80", "--yes")
+def test_set_notes_external_changes(cli):
+    cli.set("charge_stop_soc=90")
+    cli.box.log_in()
+    cli.box.post("newTcpsetAPI.do", op="tlxSet", serialNum=cli.device, type="charge_stop_soc", param1="42")
+    code, out, _ = cli.run("set", cli.device, "charge_stop_soc=80", "--yes")
     assert code == 0
-    assert "somebody else has changed charge_stop_soc" in out
+    assert "charge_stop_soc was changed by another program" in out
     assert "42 %" in out
 
 
-def test_the_writes_of_a_day_are_counted(house):
-    house.allows("writes = true\nwrites_per_day = 1")
-    assert house.set("charge_stop_soc=90")[0] == 0
-    code, _, err = house.say("set", house.device, "charge_stop_soc=80", "--yes")
+def test_writes_per_day_of_the_account_table(cli):
+    cli.configure("writes = true\nwrites_per_day = 1")
+    assert cli.set("charge_stop_soc=90")[0] == 0
+    code, _, err = cli.run("set", cli.device, "charge_stop_soc=80", "--yes")
     assert code == 1
     assert "1 are allowed" in err
 
 
-def test_names_of_servers_do_no_harm(house):
-    house.asked("show", house.device)
-    path = next((house.home / "orders").glob("*.devices.json"))
+def test_control_characters_of_the_server_are_not_printed(cli):
+    cli.run_json("show", cli.device)
+    path = next((cli.home / "orders").glob("*.devices.json"))
     path.write_text(path.read_text().replace('"plant_name": "', '"plant_name": "\\u001b[2J'))
-    _, out, err = house.say("set", "NOSUCH", "a=1")
+    _, out, err = cli.run("set", "NOSUCH", "a=1")
     assert "\x1b" not in out + err
-    _, out, err = house.say("show", house.device)
+    _, out, err = cli.run("show", cli.device)
     assert "\x1b" not in out + err
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ('writes = "all"', "line 6: writes must be a list of settings"),
         (
@@ -536,24 +539,38 @@ def test_names_of_servers_do_no_harm(house):
         ("writes_per_day = 0", "line 6: writes_per_day must be a whole number of at least 1"),
     ],
 )
-def test_a_mistake_in_what_may_be_written_is_told_with_its_line(more, told, house):
-    house.allows(more)
+def test_errors_in_write_permissions_name_the_line(more, message, cli):
+    cli.configure(more)
     with pytest.raises(ConfigError, match="line 6") as caught:
-        load(house.home / "config.toml", {})
-    assert told in str(caught.value)
+        load(cli.home / "config.toml", {})
+    assert message in str(caught.value)
 
 
-def test_no_secret_is_in_the_journal(house):
-    house.set("charge_stop_soc=90")
-    (path,) = (house.home / "orders").glob("*.jsonl")
-    text = path.read_text() + "".join(str(one) for one in (house.home / "orders").iterdir())
-    assert house.box.holder.password not in text
-    assert house.box.holder.username not in text
+def test_journal_contains_no_secrets(cli):
+    cli.set("charge_stop_soc=90")
+    (path,) = (cli.home / "orders").glob("*.jsonl")
+    text = path.read_text() + "".join(str(one) for one in (cli.home / "orders").iterdir())
+    assert cli.box.holder.password not in text
+    assert cli.box.holder.username not in text
     assert datetime.fromisoformat(json.loads(text.splitlines()[0])["at"])
 
 
-def test_the_common_options_may_stand_before_or_after_what_to_do(house):
-    assert house.say("--account", "growatt", "log")[0] == 0
-    for words in (["--account", "nobody", "log"], ["log", "--account", "nobody"]):
-        code, _, err = house.say(*words)
+def test_account_options_are_accepted_before_and_after_the_subcommand(cli):
+    assert cli.run("--account", "growatt", "log")[0] == 0
+    for arguments in (["--account", "nobody", "log"], ["log", "--account", "nobody"]):
+        code, _, err = cli.run(*arguments)
         assert (code, "there is no account 'nobody'" in err) == (2, True)
+
+
+def test_old_spellings_are_accepted_and_not_in_the_help(cli):
+    arguments = ["curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--leave", "--yes"]
+    assert cli.run(*arguments)[0] == 0
+    assert cli.written["activeRate"] == "50"
+    cli.box.wait(hours=3)
+    code, out, err = cli.run("recover")
+    assert (code, out) == (0, "no changes pending\n")
+    assert "has ended: applied" in err
+    for old, command in (("--leave", ["curtail"]), ("recover", [])):
+        with pytest.raises(SystemExit):
+            run(["settings", *command, "--help"])
+        assert old not in cli.capsys.readouterr().out

@@ -1,113 +1,135 @@
-"""An order's road: what is sent, what is written down before, and what every failure ends as."""
+"""`Orders` and `AsyncOrders`: the requests sent, the journal written before them, and the outcome of each failure."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
+import pydoc
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from heliograph.errors import ConfigError, InvalidValue, RequestRefused, StoreError, Throttled, Unreachable
-from heliograph.settings import AsyncOrders, ChangeState, Journal, OrderKind, Permissions
-from support.settings_fakes import DEVICE, FREE, HAS, NOW, SETTINGS, Machine, Toy, desk, journal
+from heliograph.settings import AsyncOrders, ChangeState, Journal, OrderKind, Orders, Permissions, schedule
+from support.paths import ROOT
+from support.settings_fakes import (
+    DEVICE,
+    FREE,
+    INITIAL,
+    NOW,
+    SETTINGS,
+    FakeClient,
+    FakeClock,
+    make_journal,
+    make_orders,
+)
 
 HOUR = 3600.0
 
 
 @pytest.fixture
-def toy():
-    return Toy(Machine())
+def client():
+    return FakeClient(FakeClock())
 
 
 @pytest.fixture
-def orders(toy, tmp_path):
-    return desk(toy, tmp_path)
+def orders(client, tmp_path):
+    return make_orders(client, tmp_path)
 
 
-def later(toy, seconds):
-    toy.clock.moment += seconds
+def advance(client, seconds):
+    client.clock.moment += seconds
 
 
-def moment(seconds):
+def time_after(seconds):
     return datetime.fromtimestamp(NOW + seconds, UTC)
 
 
-def test_a_setting_is_looked_at_sent_once_and_read_back(toy, orders):
+def test_set_reads_sends_once_and_reads_back(client, orders):
     order = orders.set(DEVICE, "charge_stop_soc", 90)
     assert order.state is ChangeState.APPLIED
-    assert toy.written == [("charge_stop_soc", {"value": 90.0})]
-    assert toy.reads == 2
-    (kept,) = orders.log()
-    assert (kept.id, kept.state, kept.changes) == (order.id, ChangeState.APPLIED, order.changes)
-    (change,) = kept.changes
+    assert client.written == [("charge_stop_soc", {"value": 90.0})]
+    assert client.reads == 2
+    (recorded,) = orders.log()
+    assert (recorded.id, recorded.state, recorded.changes) == (order.id, ChangeState.APPLIED, order.changes)
+    (change,) = recorded.changes
     assert (change.old, change.new, change.read) == ({"value": 100.0}, {"value": 90.0}, {"value": 90.0})
-    assert (kept.account, kept.program, kept.device, kept.kind) == ("home", "tests", "DEV1", OrderKind.SET)
+    assert (recorded.account, recorded.program, recorded.device, recorded.kind) == (
+        "home",
+        "tests",
+        "DEV1",
+        OrderKind.SET,
+    )
 
 
-def test_the_awaited_form_goes_the_same_road(toy, tmp_path):
-    class Awaited:
+def test_async_orders_set_and_undo(client, tmp_path):
+    class AsyncFakeClient:
         allow_commands = True
-        settings_of = staticmethod(toy.settings_of)
+        settings_of = staticmethod(client.settings_of)
 
         async def read_settings(self, device):
-            return toy.read_settings(device)
+            return client.read_settings(device)
 
         async def write_setting(self, device, name, values):
-            return toy.write_setting(device, name, values)
+            return client.write_setting(device, name, values)
 
-    async def ordered():
-        async with AsyncOrders(Awaited(), journal=journal(tmp_path), clock=toy.clock) as orders:
+    async def set_and_undo():
+        async with AsyncOrders(AsyncFakeClient(), journal=make_journal(tmp_path), clock=client.clock) as orders:
             order = await orders.set(DEVICE, "charge_stop_soc", 90)
             back = await orders.undo(DEVICE)
             return order.state, back.state, (await orders.look(DEVICE)).current["charge_stop_soc"]
 
-    assert asyncio.run(ordered()) == ("applied", "applied", {"value": 100.0})
+    assert asyncio.run(set_and_undo()) == ("applied", "applied", {"value": 100.0})
 
 
-def test_what_the_device_has_already_is_not_sent(toy, orders):
+def test_set_does_not_send_values_the_device_already_has(client, orders):
     assert orders.set(DEVICE, "charge_stop_soc", "100") is None
     order = orders.set_all(DEVICE, {"charge_stop_soc": 100, "charge_power_limit": 70})
     assert [change.setting for change in order.changes] == ["charge_power_limit"]
-    assert toy.written == [("charge_power_limit", {"value": 70.0})]
+    assert client.written == [("charge_power_limit", {"value": 70.0})]
 
 
-def test_parameters_that_are_not_mentioned_stay_as_the_device_has_them(toy, orders):
+def test_set_keeps_parameters_that_are_not_given(client, orders):
     orders.set(DEVICE, "time_window_1", {"end": "04:30"})
-    assert toy.written == [("time_window_1", {**HAS["time_window_1"], "end": "04:30"})]
+    assert client.written == [("time_window_1", {**INITIAL["time_window_1"], "end": "04:30"})]
 
 
-def test_everything_is_written_down_before_it_is_sent(toy, tmp_path):
-    told = []
-    rest = journal(tmp_path)
-    send = toy.write_setting
+def test_journal_is_written_before_each_request(client, tmp_path):
+    events = []
+    journal = make_journal(tmp_path)
+    send = client.write_setting
 
-    def sent(device, name, values):
-        told.append([json.loads(line)["event"] for line in rest.path.read_text().splitlines()])
+    def record_events(device, name, values):
+        events.append([json.loads(line)["event"] for line in journal.path.read_text().splitlines()])
         send(device, name, values)
 
-    toy.write_setting = sent
-    desk(toy, tmp_path).set_all(DEVICE, {"charge_stop_soc": 90, "charge_power_limit": 70})
-    assert told == [["ordered", "sending"], ["ordered", "sending", "answered", "sending"]]
+    client.write_setting = record_events
+    make_orders(client, tmp_path).set_all(DEVICE, {"charge_stop_soc": 90, "charge_power_limit": 70})
+    assert events == [["ordered", "sending"], ["ordered", "sending", "answered", "sending"]]
 
 
-def test_every_line_is_on_the_disk_before_anything_is_sent(toy, orders, monkeypatch):
+def test_journal_lines_are_synced_to_disk_before_each_request(client, orders, monkeypatch):
     flushed, at_sending = [], []
-    flush, send = os.fsync, toy.write_setting
+    flush, send = os.fsync, client.write_setting
     monkeypatch.setattr(os, "fsync", lambda handle: (flushed.append(handle), flush(handle)))
-    monkeypatch.setattr(toy, "write_setting", lambda *order: (at_sending.append(len(flushed)), send(*order)))
+    monkeypatch.setattr(client, "write_setting", lambda *order: (at_sending.append(len(flushed)), send(*order)))
     orders.set(DEVICE, "charge_stop_soc", 90)
     lines = len(orders.journal.path.read_text().splitlines())
     assert (at_sending, len(flushed), lines) == ([3], 5, 4), "ordered and its folder, sending; answered, ended"
 
 
-def test_what_cannot_be_written_down_is_not_sent(toy, tmp_path):
+def test_unusable_journal_prevents_sending(client, tmp_path):
     place = tmp_path / "elsewhere"
     place.write_text("a file where the folder should be")
-    with pytest.raises(StoreError, match="Nothing is sent that cannot be written down"):
-        desk(toy, place).set(DEVICE, "charge_stop_soc", 90)
-    assert toy.written == []
+    with pytest.raises(StoreError, match="Nothing is sent that cannot be recorded"):
+        make_orders(client, place).set(DEVICE, "charge_stop_soc", 90)
+    assert client.written == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
@@ -115,9 +137,7 @@ def test_what_cannot_be_written_down_is_not_sent(toy, tmp_path):
     ("lines", "states"),
     [(2, ["unknown", "unsent"]), (3, ["unknown", "unsent"]), (4, ["unknown", "unknown"]), (5, ["applied", "unknown"])],
 )
-def test_a_disk_that_fills_after_something_was_sent_is_no_reason_to_say_that_nothing_was(
-    lines, states, toy, orders, monkeypatch
-):
+def test_disk_full_after_sending_returns_the_order_with_its_states(lines, states, client, orders, monkeypatch):
     written = orders.journal._append
     left = iter(range(lines))
 
@@ -129,96 +149,96 @@ def test_a_disk_that_fills_after_something_was_sent_is_no_reason_to_say_that_not
     monkeypatch.setattr(orders.journal, "_append", full)
     order = orders.set_all(DEVICE, {"charge_stop_soc": 90, "charge_power_limit": 70})
     assert [str(one.state) for one in order.changes] == states
-    assert len(toy.written) == 2 - states.count("unsent")
+    assert len(client.written) == 2 - states.count("unsent")
     monkeypatch.setattr(orders.journal, "_append", written)
     orders.look(DEVICE)
     last = orders.log()[-1]
     assert [one.state for one in last.changes] == ["applied" if one != "unsent" else "unsent" for one in states]
 
 
-def test_the_journal_is_its_owners_alone(orders):
+def test_journal_files_are_owner_only(orders):
     orders.set(DEVICE, "charge_stop_soc", 90)
     assert [path.stat().st_mode & 0o777 for path in orders.journal.folder.iterdir()] == [0o600] * 3
 
 
-def test_a_journal_that_is_a_link_is_not_written_to(toy, tmp_path):
+def test_journal_refuses_symlinks(client, tmp_path):
     (tmp_path / "toy-0123.jsonl").symlink_to(tmp_path / "victim")
     with pytest.raises(StoreError):
-        desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 90)
+        make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 90)
     assert not (tmp_path / "victim").exists()
-    assert toy.written == []
+    assert client.written == []
 
 
 @pytest.mark.parametrize(
-    ("ways", "state", "why"),
+    ("behaviours", "state", "why"),
     [
-        (["taken"], "applied", ""),
+        (["applied"], "applied", ""),
         (["late 50"], "applied", ""),
-        (["late 900"], "pending", "the cloud took it"),
-        (["never"], "pending", "the cloud took it"),
+        (["late 900"], "pending", "accepted by the cloud"),
+        (["never"], "pending", "accepted by the cloud"),
         (["clamped"], "unknown", "neither"),
         (["refused"], "refused", "inv_set_failure"),
-        (["refused but taken"], "applied", "the cloud said no"),
-        (["silence, taken"], "applied", ""),
-        (["silence, lost"], "unknown", "not known whether the cloud heard it"),
+        (["refused but applied"], "applied", "rejected by the cloud"),
+        (["no response, applied"], "applied", ""),
+        (["no response, lost"], "unknown", "unknown whether the cloud received it"),
         (["not connected"], "refused", "no connection"),
         (["throttled"], "refused", "too much"),
     ],
 )
-def test_each_failure_ends_in_its_state(ways, state, why, toy, orders):
-    toy.ways = list(ways)
+def test_set_state_for_each_kind_of_failure(behaviours, state, why, client, orders):
+    client.behaviours = list(behaviours)
     order = orders.set(DEVICE, "charge_stop_soc", 90)
     assert order.state == state
     assert why in order.changes[0].why
     assert orders.log()[0].state == state
-    assert len(toy.written) == (0 if ways[0] in {"not connected", "throttled"} else 1)
+    assert len(client.written) == (0 if behaviours[0] in {"not connected", "throttled"} else 1)
 
 
 @pytest.mark.parametrize(
     ("way", "then"),
-    [("late 900", "applied"), ("never", "refused"), ("silence, lost", "refused"), ("clamped", "unknown")],
+    [("late 900", "applied"), ("never", "refused"), ("no response, lost", "refused"), ("clamped", "unknown")],
 )
-def test_what_was_open_is_judged_at_the_next_look_and_never_sent_again(way, then, toy, orders):
-    toy.ways = [way]
+def test_open_order_is_reconciled_by_the_next_look_and_not_sent_again(way, then, client, orders):
+    client.behaviours = [way]
     orders.set(DEVICE, "charge_stop_soc", 90)
-    assert len(orders.look(DEVICE).open) == 1
-    later(toy, HOUR)
-    assert orders.look(DEVICE).open == ()
+    assert len(orders.look(DEVICE).open_orders) == 1
+    advance(client, HOUR)
+    assert orders.look(DEVICE).open_orders == ()
     assert orders.log()[0].state == then
-    assert len(toy.written) == 1
+    assert len(client.written) == 1
 
 
-def test_what_was_given_up_for_lost_may_come_late(toy, orders):
-    toy.ways = ["late 7200"]
+def test_refused_order_becomes_applied_if_the_change_arrives_late(client, orders):
+    client.behaviours = ["late 7200"]
     orders.set(DEVICE, "charge_stop_soc", 90)
-    later(toy, HOUR)
+    advance(client, HOUR)
     orders.look(DEVICE)
     assert orders.log()[0].state is ChangeState.REFUSED
-    later(toy, 2 * HOUR)
+    advance(client, 2 * HOUR)
     orders.look(DEVICE)
     assert orders.log()[0].state is ChangeState.APPLIED
 
 
-def test_a_setting_that_cannot_be_read_back_is_unknown_and_is_not_asked_for_again(toy, orders):
-    order = orders.set(DEVICE, "blind", 7)
-    assert (order.state, order.open, toy.reads) == (ChangeState.UNKNOWN, False, 1)
+def test_unreadable_setting_is_unknown_without_read_back(client, orders):
+    order = orders.set(DEVICE, "unreadable", 7)
+    assert (order.state, order.open, client.reads) == (ChangeState.UNKNOWN, False, 1)
     assert "cannot be read back" in order.changes[0].why
-    assert orders.set(DEVICE, "blind", 9).changes[0].old == {"value": 7.0}
+    assert orders.set(DEVICE, "unreadable", 9).changes[0].old == {"value": 7.0}
     assert orders.undo(DEVICE).changes[0].new == {"value": 7.0}
-    with pytest.raises(ConfigError, match="is not known"):
+    with pytest.raises(ConfigError, match="is unknown"):
         orders.undo(DEVICE)
 
 
-def test_a_device_that_tells_nothing_is_not_waited_for(toy, orders):
-    toy.has["charge_stop_soc"] = None
-    toy.ways = ["deaf"]
-    before = toy.clock.now()
+def test_read_back_stops_early_for_a_setting_that_was_never_reported(client, orders):
+    client.values["charge_stop_soc"] = None
+    client.behaviours = ["deaf"]
+    before = client.clock.now()
     order = orders.set(DEVICE, "charge_stop_soc", 90)
-    assert (order.state, toy.clock.now() - before) == (ChangeState.PENDING, 4.0)
+    assert (order.state, client.clock.now() - before) == (ChangeState.PENDING, 4.0)
 
 
-def test_a_sequence_that_stops_half_way_names_what_was_not_sent(toy, orders):
-    toy.ways = ["taken", "refused"]
+def test_set_all_stops_at_the_first_failure_and_marks_the_rest_unsent(client, orders):
+    client.behaviours = ["applied", "refused"]
     wanted = {"charge_stop_soc": 90, "charge_power_limit": 70, "time_window_3": {**FREE, "end": "00:30"}}
     order = orders.set_all(DEVICE, wanted)
     assert [(change.setting, str(change.state)) for change in order.changes] == [
@@ -231,27 +251,27 @@ def test_a_sequence_that_stops_half_way_names_what_was_not_sent(toy, orders):
     assert [change.setting for change in again.changes] == ["charge_power_limit", "time_window_3"]
 
 
-def test_windows_that_change_places_make_room_for_each_other(toy, orders):
-    one, two = HAS["time_window_1"], HAS["time_window_2"]
+def test_set_all_swaps_two_windows_through_a_temporary_value(client, orders):
+    one, two = INITIAL["time_window_1"], INITIAL["time_window_2"]
     order = orders.set_all(DEVICE, {"time_window_1": two, "time_window_2": one})
     assert [change.setting for change in order.changes] == ["time_window_2", "time_window_1", "time_window_2"]
     assert order.state is ChangeState.APPLIED
-    assert (toy.has["time_window_1"], toy.has["time_window_2"]) == (two, one)
+    assert (client.values["time_window_1"], client.values["time_window_2"]) == (two, one)
     back = orders.undo(DEVICE)
     assert back.state is ChangeState.APPLIED
-    assert (toy.has["time_window_1"], toy.has["time_window_2"]) == (one, two)
+    assert (client.values["time_window_1"], client.values["time_window_2"]) == (one, two)
 
 
-def test_windows_that_would_overlap_are_refused_before_anything_is_sent(toy, orders):
+def test_set_rejects_overlapping_windows_before_sending(client, orders):
     with pytest.raises(InvalidValue, match="overlaps"):
         orders.set(DEVICE, "time_window_3", {"start": "04:00", "end": "05:30"})
-    assert toy.written == []
+    assert client.written == []
 
 
-def test_a_clock_goes_on_between_being_set_and_being_read(toy, orders):
+def test_clock_that_advances_is_not_an_external_change(client, orders):
     assert orders.set(DEVICE, "clock", "2026-05-28 12:00:00").state is ChangeState.APPLIED
-    toy.has["clock"] = {"value": "2026-05-28 15:00:00"}
-    assert orders.look(DEVICE).foreign == ()
+    client.values["clock"] = {"value": "2026-05-28 15:00:00"}
+    assert orders.look(DEVICE).external_changes == ()
 
 
 @pytest.mark.parametrize(
@@ -267,321 +287,383 @@ def test_a_clock_goes_on_between_being_set_and_being_read(toy, orders):
         ({"reset": 1}, "reset can damage the device .* never writes it"),
     ],
 )
-def test_what_makes_no_sense_is_told_before_anything_is_sent(wanted, words, toy, orders):
+def test_set_all_rejects_invalid_values_before_sending(wanted, words, client, orders):
     with pytest.raises(ConfigError, match=words):
         orders.set_all(DEVICE, wanted)
-    assert toy.written == []
+    assert client.written == []
     assert orders.log() == ()
 
 
-def test_only_what_is_allowed_is_written(toy, tmp_path):
+def test_permissions_limit_the_settings_that_are_written(client, tmp_path):
     for rights in ({"writes": ()}, {"writes": ("charge_power_limit",)}):
         with pytest.raises(ConfigError, match="may not write charge_stop_soc"):
-            desk(toy, tmp_path, **rights).set(DEVICE, "charge_stop_soc", 90)
+            make_orders(client, tmp_path, **rights).set(DEVICE, "charge_stop_soc", 90)
     with pytest.raises(ConfigError, match="grid_code = true"):
-        desk(toy, tmp_path).set(DEVICE, "grid_voltage_high", 60)
+        make_orders(client, tmp_path).set(DEVICE, "grid_voltage_high", 60)
     with pytest.raises(ConfigError, match="Heliograph never writes it"):
         Permissions(writes=True, grid_code=True).check(one for one in SETTINGS if one.risk == "dangerous")
-    assert toy.written == []
-    assert desk(toy, tmp_path, writes=("charge_stop_soc",)).set(DEVICE, "charge_stop_soc", 90).state == "applied"
-    assert desk(toy, tmp_path, grid_code=True).set(DEVICE, "grid_voltage_high", 60).state == "applied"
+    assert client.written == []
+    assert (
+        make_orders(client, tmp_path, writes=("charge_stop_soc",)).set(DEVICE, "charge_stop_soc", 90).state == "applied"
+    )
+    assert make_orders(client, tmp_path, grid_code=True).set(DEVICE, "grid_voltage_high", 60).state == "applied"
 
 
-def test_a_client_that_sends_no_orders_looks_and_plans_and_writes_nothing_down(toy, tmp_path):
-    first = desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 90)
-    toy.allow_commands = False
-    orders = desk(toy, tmp_path)
+def test_read_only_client_can_look_and_plan_but_records_no_order(client, tmp_path):
+    first = make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 90)
+    client.allow_commands = False
+    orders = make_orders(client, tmp_path)
     before = orders.journal.path.read_bytes()
-    assert orders.flow(DEVICE, {"charge_stop_soc": 80}).steps
+    assert orders.plan(DEVICE, {"charge_stop_soc": 80}).steps
     for order in (
         lambda: orders.set(DEVICE, "charge_stop_soc", 80),
         lambda: orders.undo(order=first.id),
-        lambda: orders.curtail(DEVICE, {"charge_power_limit": 50}, moment(600)),
+        lambda: orders.curtail(DEVICE, {"charge_power_limit": 50}, time_after(600)),
     ):
-        with pytest.raises(ConfigError, match="client that only reads; make it with allow_commands=True"):
+        with pytest.raises(ConfigError, match="read-only client; create it with allow_commands=True"):
             order()
     assert orders.journal.path.read_bytes() == before
     assert not orders.journal.marker.exists()
-    assert len(toy.written) == 1
+    assert len(client.written) == 1
 
 
-def test_a_device_is_written_so_often_a_day_and_no_oftener(toy, tmp_path):
-    orders = desk(toy, tmp_path, writes_per_day=3)
+def test_writes_per_day_limits_the_writes_of_a_device(client, tmp_path):
+    orders = make_orders(client, tmp_path, writes_per_day=3)
     for value in (90, 80, 70):
         orders.set(DEVICE, "charge_stop_soc", value)
     with pytest.raises(Throttled, match="3 are allowed") as caught:
         orders.set(DEVICE, "charge_stop_soc", 60)
-    assert len(toy.written) == 3
-    later(toy, caught.value.retry_after + 1)
+    assert len(client.written) == 3
+    advance(client, caught.value.retry_after + 1)
     assert orders.set(DEVICE, "charge_stop_soc", 60).state is ChangeState.APPLIED
 
 
-def test_a_clock_is_not_set_back_to_a_moment_that_is_over(toy, orders):
-    plan = orders.flow(DEVICE, {"clock": "2026-05-28 12:30:00"})
+def test_undo_of_a_clock_is_rejected(client, orders):
+    plan = orders.plan(DEVICE, {"clock": "2026-05-28 12:30:00"})
     assert "clock could not be undone" in plan.notes[0]
-    orders.execute(plan)
-    later(toy, 7200)
-    with pytest.raises(ConfigError, match="clock: it goes on, and what it was before is wrong"):
+    orders.carry(plan)
+    advance(client, 7200)
+    with pytest.raises(ConfigError, match="clock: it is a clock, and its previous time is out of date"):
         orders.undo(DEVICE)
-    assert len(toy.written) == 1
+    assert len(client.written) == 1
 
 
-def test_what_was_turned_away_wears_nothing(toy, tmp_path):
-    orders = desk(toy, tmp_path, writes_per_day=1)
-    toy.ways = ["throttled"] * 3
+def test_writes_per_day_does_not_count_unsent_changes(client, tmp_path):
+    orders = make_orders(client, tmp_path, writes_per_day=1)
+    client.behaviours = ["throttled"] * 3
     for _ in range(3):
         assert orders.set(DEVICE, "charge_stop_soc", 90).state is ChangeState.REFUSED
     assert orders.set(DEVICE, "charge_stop_soc", 90).state is ChangeState.APPLIED
 
 
-def test_an_order_is_taken_back_once_and_the_one_before_it_next(toy, orders):
+def test_undo_of_a_device_undoes_one_order_at_a_time(client, orders):
     orders.set(DEVICE, "charge_stop_soc", 90)
     last = orders.set(DEVICE, "charge_stop_soc", 80)
     undone = orders.undo(DEVICE)
-    assert (undone.kind, undone.undoes, toy.has["charge_stop_soc"]) == (OrderKind.UNDO, last.id, {"value": 90.0})
+    assert (undone.kind, undone.undoes, client.values["charge_stop_soc"]) == (OrderKind.UNDO, last.id, {"value": 90.0})
     orders.undo(DEVICE)
-    assert toy.has["charge_stop_soc"] == {"value": 100.0}
-    with pytest.raises(ConfigError, match="no order to take back"):
+    assert client.values["charge_stop_soc"] == {"value": 100.0}
+    with pytest.raises(ConfigError, match="no change to undo"):
         orders.undo(DEVICE)
 
 
-def test_an_order_that_cannot_be_taken_back_names_those_that_can_and_takes_none_of_them_back_by_itself(toy, orders):
+def test_undo_of_irreversible_order_lists_alternatives_and_undoes_none_of_them(client, orders):
     first = orders.set(DEVICE, "charge_stop_soc", 90)
     second = orders.set(DEVICE, "charge_power_limit", 70)
-    blind = orders.set(DEVICE, "blind", 7)
+    unreadable = orders.set(DEVICE, "unreadable", 7)
     once = [orders.set(DEVICE, "restart", "now") for _ in range(2)][-1]
-    sent = len(toy.written)
+    sent = len(client.written)
     can = rf"undo {second.id}: {second.id} \(charge_power_limit\), {first.id} \(charge_stop_soc\)"
-    with pytest.raises(ConfigError, match=rf"order {once.id} cannot .* restart: it is done once, .* {can}$"):
+    with pytest.raises(ConfigError, match=rf"change {once.id} cannot .* restart: it is a one-time action.* {can}$"):
         orders.undo(DEVICE)
     with pytest.raises(
-        ConfigError, match=rf"order {blind.id} cannot .* blind: what it was before is not known.* {can}$"
+        ConfigError, match=rf"change {unreadable.id} cannot .* unreadable: the previous value is unknown.* {can}$"
     ):
-        orders.undo(order=blind.id)
-    assert len(toy.written) == sent
+        orders.undo(order=unreadable.id)
+    assert len(client.written) == sent
     plan = orders.plan_undo(order=second.id)
-    assert [f"order {one} is passed over and stays" in "".join(plan.notes) for one in (blind.id, once.id)] == [True] * 2
-    assert orders.execute(plan).state is ChangeState.APPLIED
-    assert toy.written[sent:] == [("charge_power_limit", {"value": 80.0})]
+    assert [f"change {one} is skipped and stays" in "".join(plan.notes) for one in (unreadable.id, once.id)] == [
+        True
+    ] * 2
+    assert orders.carry(plan).state is ChangeState.APPLIED
+    assert client.written[sent:] == [("charge_power_limit", {"value": 80.0})]
 
 
-def test_where_no_order_can_be_taken_back_it_is_said_what_to_do(toy, orders):
+def test_undo_without_alternatives_advises_to_set_the_values(client, orders):
     orders.set(DEVICE, "restart", "now")
-    assert "restart could not be undone: it is done once" in orders.flow(DEVICE, {"restart": "now"}).notes[0]
-    with pytest.raises(ConfigError, match="Nor can any other order to it: set what you want instead"):
+    assert "restart could not be undone: it is a one-time action" in orders.plan(DEVICE, {"restart": "now"}).notes[0]
+    with pytest.raises(
+        ConfigError, match="No other change of this device can be undone either: set the values you want"
+    ):
         orders.undo(DEVICE)
     with pytest.raises(ConfigError, match="could not be restored: restart"):
-        orders.curtail(DEVICE, {"restart": "now"}, moment(600))
+        orders.curtail(DEVICE, {"restart": "now"}, time_after(600))
 
 
-def test_somebody_else_who_writes_is_noticed(toy, orders):
+def test_look_reports_external_changes(client, orders):
     order = orders.set(DEVICE, "charge_stop_soc", 90)
-    toy.has["charge_stop_soc"] = {"value": 33.0}
-    (found,) = orders.look(DEVICE).foreign
+    client.values["charge_stop_soc"] = {"value": 33.0}
+    (found,) = orders.look(DEVICE).external_changes
     assert (found.setting, found.order, found.found) == ("charge_stop_soc", order.id, {"value": 33.0})
     plan = orders.plan_undo(DEVICE)
     assert "has been changed again" in plan.notes[0]
-    assert orders.execute(plan).changes[0].old == {"value": 33.0}
+    assert orders.carry(plan).changes[0].old == {"value": 33.0}
 
 
-def test_what_is_still_on_its_way_to_a_device_is_overtaken_and_not_taken_for_done(toy, orders):
-    toy.ways = ["late 900"]
+def test_undo_of_a_pending_order_is_sent_although_the_device_shows_the_old_value(client, orders):
+    client.behaviours = ["late 900"]
     order = orders.set(DEVICE, "charge_stop_soc", 90)
-    assert (order.state, toy.has["charge_stop_soc"]) == (ChangeState.PENDING, {"value": 100.0})
+    assert (order.state, client.values["charge_stop_soc"]) == (ChangeState.PENDING, {"value": 100.0})
     plan = orders.plan_undo(DEVICE)
     assert [step.new for step in plan.steps] == [{"value": 100.0}]
     assert not plan.notes
-    assert [step.new for step in orders.flow(DEVICE, {"charge_stop_soc": 100}).steps] == [{"value": 100.0}]
-    assert orders.execute(plan).state is ChangeState.APPLIED
-    assert [values["value"] for _, values in toy.written] == [90.0, 100.0]
+    assert [step.new for step in orders.plan(DEVICE, {"charge_stop_soc": 100}).steps] == [{"value": 100.0}]
+    assert orders.carry(plan).state is ChangeState.APPLIED
+    assert [values["value"] for _, values in client.written] == [90.0, 100.0]
     assert orders.set(DEVICE, "charge_stop_soc", 100) is None
 
 
-def test_a_plan_that_was_overtaken_is_not_carried_out(toy, orders, tmp_path):
-    plan = orders.flow(DEVICE, {"charge_stop_soc": 90})
-    desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 50)
-    with pytest.raises(RequestRefused, match="changed by somebody else"):
-        orders.execute(plan)
-    slow = orders.flow(DEVICE, {"charge_stop_soc": 90})
-    later(toy, HOUR)
-    toy.has["charge_stop_soc"] = {"value": 20.0}
-    with pytest.raises(RequestRefused, match="changed by somebody else"):
-        orders.execute(slow)
-    assert [value["value"] for _, value in toy.written] == [50.0]
+def test_carry_refuses_an_outdated_plan(client, orders, tmp_path):
+    plan = orders.plan(DEVICE, {"charge_stop_soc": 90})
+    make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 50)
+    with pytest.raises(RequestRefused, match="have changed since they were shown"):
+        orders.carry(plan)
+    slow = orders.plan(DEVICE, {"charge_stop_soc": 90})
+    advance(client, HOUR)
+    client.values["charge_stop_soc"] = {"value": 20.0}
+    with pytest.raises(RequestRefused, match="have changed since they were shown"):
+        orders.carry(slow)
+    assert [value["value"] for _, value in client.written] == [50.0]
 
 
-def test_a_second_order_waits_for_the_first_and_sees_its_result(toy, tmp_path):
-    first = desk(toy, tmp_path)
-    steps = first._set(DEVICE, {"charge_stop_soc": 90})
+def test_second_order_waits_for_the_first_and_reads_its_result(client, tmp_path):
+    first = make_orders(client, tmp_path)
+    steps = Orders.set.function(first, DEVICE, "charge_stop_soc", 90)
     step = steps.send(None)
-    while type(step).__name__ != "Write":
-        step = steps.send(first._do(step))
-    with pytest.raises(Throttled, match="another program has been ordering"):
-        desk(toy, tmp_path, patience=2).set(DEVICE, "charge_stop_soc", 50)
+    while type(step).__name__ != "WriteSetting":
+        step = steps.send(first._perform(step))
+    with pytest.raises(Throttled, match="another program has been changing"):
+        make_orders(client, tmp_path, lock_timeout=2).set(DEVICE, "charge_stop_soc", 50)
 
     def finished():
         nonlocal step
-        toy.clock.before = lambda: None
+        client.clock.on_sleep = lambda: None
         try:
             while True:
-                step = steps.send(first._do(step))
+                step = steps.send(first._perform(step))
         except StopIteration:
             return
 
-    toy.clock.before = finished
-    second = desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 50)
+    client.clock.on_sleep = finished
+    second = make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 50)
     assert second.changes[0].old == {"value": 90.0}
     assert [order.state for order in first.log()] == ["applied", "applied"]
 
 
-def test_reads_that_fail_do_not_end_the_waiting(toy, orders):
-    toy.unread = [None, Unreachable("no answer"), Unreachable("no answer")]
+def test_read_back_continues_after_failed_reads(client, orders):
+    client.read_errors = [None, Unreachable("no answer"), Unreachable("no answer")]
     assert orders.set(DEVICE, "charge_stop_soc", 90).state is ChangeState.APPLIED
-    toy.unread = [None, Throttled("slow down")]
+    client.read_errors = [None, Throttled("slow down")]
     assert orders.set(DEVICE, "charge_stop_soc", 80).state is ChangeState.PENDING
-    assert orders.look(DEVICE).open == ()
+    assert orders.look(DEVICE).open_orders == ()
     assert orders.log()[-1].state is ChangeState.APPLIED
 
 
-def test_a_curtailment_ends_with_the_old_value(toy, orders):
+def test_restore_sets_the_old_value_at_the_end_of_a_curtailment(client, orders):
     wanted = {"active_power_rate": {"value": 50, "remember": False}}
-    order = orders.curtail(DEVICE, wanted, moment(HOUR))
+    order = orders.curtail(DEVICE, wanted, time_after(HOUR))
     assert order.state is ChangeState.APPLIED
     assert orders.journal.marker.exists()
     assert (orders.curtailments()[0].id, orders.due()) == (order.id, ())
-    with pytest.raises(ConfigError, match="curtailed already"):
-        orders.curtail(DEVICE, wanted, moment(HOUR))
-    later(toy, HOUR)
+    with pytest.raises(ConfigError, match="already curtailed by change"):
+        orders.curtail(DEVICE, wanted, time_after(HOUR))
+    advance(client, HOUR)
     (due,) = orders.due()
     assert orders.restore(due).state is ChangeState.APPLIED
-    assert toy.has["active_power_rate"]["value"] == 100.0
+    assert client.values["active_power_rate"]["value"] == 100.0
     assert (orders.curtailments(), orders.due(), orders.journal.marker.exists()) == ((), (), False)
 
 
-def test_a_curtailment_that_may_still_be_on_its_way_is_ended_by_an_order_all_the_same(toy, orders):
-    toy.ways = ["late 3000"]
-    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
-    later(toy, 600)
+def test_restore_of_a_pending_curtailment_is_sent(client, orders):
+    client.behaviours = ["late 3000"]
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
+    advance(client, 600)
     orders.restore(orders.due()[0])
-    assert toy.written[1:] == [("charge_power_limit", {"value": 80.0})]
+    assert client.written[1:] == [("charge_power_limit", {"value": 80.0})]
 
 
-def test_what_somebody_else_has_set_during_a_curtailment_is_left_to_them(toy, orders):
-    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
-    toy.has["charge_power_limit"] = {"value": 55.0}
-    later(toy, 600)
+def test_restore_keeps_external_changes(client, orders):
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
+    client.values["charge_power_limit"] = {"value": 55.0}
+    advance(client, 600)
     assert orders.restore(orders.due()[0]) is None
-    assert (orders.curtailments(), toy.has["charge_power_limit"]) == ((), {"value": 55.0})
-    assert "left to it" in orders.log()[0].released
+    assert (orders.curtailments(), client.values["charge_power_limit"]) == ((), {"value": 55.0})
+    assert "left unchanged" in orders.log()[0].released
 
 
-def test_an_order_that_ends_the_restoring_of_a_curtailment_says_so_and_is_not_overwritten(toy, orders):
-    toy.ways = ["late 700"]
-    limit = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
-    later(toy, 60)
-    assert orders.flow(DEVICE, {"charge_stop_soc": 90}).notes == ()
-    plan = orders.flow(DEVICE, {"charge_power_limit": 40})
+def test_plan_notes_that_a_curtailed_setting_will_not_be_restored(client, orders):
+    client.behaviours = ["late 700"]
+    limit = orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
+    advance(client, 60)
+    assert orders.plan(DEVICE, {"charge_stop_soc": 90}).notes == ()
+    plan = orders.plan(DEVICE, {"charge_power_limit": 40})
     (note,) = plan.notes
-    assert f"charge_power_limit is curtailed by order {limit.id}; after this it is not restored" in note
+    assert f"charge_power_limit is curtailed by change {limit.id} and will not be restored after this" in note
     assert f"heliograph settings undo {limit.id}" in note
-    assert orders.execute(plan).state is ChangeState.APPLIED
-    assert orders.flow(DEVICE, {"charge_power_limit": 30}).notes == ()
-    later(toy, 600)
+    assert orders.carry(plan).state is ChangeState.APPLIED
+    assert orders.plan(DEVICE, {"charge_power_limit": 30}).notes == ()
+    advance(client, 600)
     assert [orders.restore(one) for one in orders.due()] == [None]
-    assert toy.written[-1] == ("charge_power_limit", {"value": 40.0})
+    assert client.written[-1] == ("charge_power_limit", {"value": 40.0})
     assert orders.curtailments() == ()
 
 
-@pytest.mark.parametrize("way", ["deaf", "refused", "silence"])
-def test_an_order_that_a_device_never_took_ends_no_restoring(way, toy, orders):
-    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(2 * HOUR))
-    toy.ways = [way]
+@pytest.mark.parametrize("way", ["deaf", "refused", "no response"])
+def test_failed_order_does_not_cancel_the_restore_of_a_curtailment(way, client, orders):
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(2 * HOUR))
+    client.behaviours = [way]
     orders.set(DEVICE, "charge_power_limit", 40)
-    later(toy, HOUR)
+    advance(client, HOUR)
     orders.look(DEVICE)
-    assert orders.flow(DEVICE, {"charge_power_limit": 40}).notes
-    later(toy, HOUR)
+    assert orders.plan(DEVICE, {"charge_power_limit": 40}).notes
+    advance(client, HOUR)
     assert [orders.restore(one).state for one in orders.due()] == [ChangeState.APPLIED]
-    assert toy.has["charge_power_limit"] == {"value": 80.0}
+    assert client.values["charge_power_limit"] == {"value": 80.0}
 
 
-def test_taking_a_curtailment_back_needs_no_word_about_its_end(toy, orders):
-    order = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+def test_undo_of_a_curtailment_has_no_note_about_its_restore(client, orders):
+    order = orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
     assert orders.plan_undo(order=order.id).notes == ()
 
 
-def test_a_curtailment_that_cannot_be_ended_stays_open_and_is_tried_again_ever_more_rarely(toy, orders):
-    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
-    later(toy, 600)
+def test_failed_restore_is_retried_with_increasing_delay(client, orders):
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
+    advance(client, 600)
     for wait in (120, 240):
         (due,) = orders.due()
-        toy.ways = ["refused"]
+        client.behaviours = ["refused"]
         assert orders.restore(due).state is ChangeState.REFUSED
         assert orders.due() == ()
-        later(toy, wait)
+        advance(client, wait)
     orders.restore(orders.due()[0])
-    assert (toy.has["charge_power_limit"], orders.curtailments()) == ({"value": 80.0}, ())
+    assert (client.values["charge_power_limit"], orders.curtailments()) == ({"value": 80.0}, ())
 
 
-def test_a_curtailment_that_was_refused_is_not_open(toy, orders):
-    toy.ways = ["refused"]
-    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+def test_refused_curtailment_is_not_open(client, orders):
+    client.behaviours = ["refused"]
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
     assert (orders.curtailments(), orders.journal.marker.exists()) == ((), False)
 
 
-def test_taking_a_curtailment_back_ends_it(toy, orders):
-    orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+def test_undo_of_a_curtailment_ends_it(client, orders):
+    orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
     orders.undo(DEVICE)
-    assert (orders.curtailments(), toy.has["charge_power_limit"]) == ((), {"value": 80.0})
+    assert (orders.curtailments(), client.values["charge_power_limit"]) == ((), {"value": 80.0})
 
 
-def test_what_could_not_be_restored_is_not_curtailed(toy, orders, tmp_path):
-    with pytest.raises(ConfigError, match="it could not be restored: blind could not be undone"):
-        orders.curtail(DEVICE, {"blind": 1}, moment(600))
-    with pytest.raises(ConfigError, match="an end that is still to come"):
-        orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(-1))
+def test_curtail_rejects_settings_that_could_not_be_restored(client, orders, tmp_path):
+    with pytest.raises(ConfigError, match="it could not be restored: unreadable could not be undone"):
+        orders.curtail(DEVICE, {"unreadable": 1}, time_after(600))
+    with pytest.raises(ConfigError, match="must be in the future"):
+        orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(-1))
     with pytest.raises(Throttled):
-        desk(toy, tmp_path, writes_per_day=1).curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
-    assert toy.written == []
+        make_orders(client, tmp_path, writes_per_day=1).curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
+    assert client.written == []
 
 
-def test_what_a_dying_program_left_of_a_line_swallows_nothing(orders):
+def test_journal_survives_an_unterminated_line(orders):
     orders.set(DEVICE, "charge_stop_soc", 90)
     with orders.journal.path.open("a") as file:
         file.write('{"v":1,"order":"abc')
     orders.set(DEVICE, "charge_stop_soc", 80)
-    book = orders.journal.read()
-    assert ([str(order.state) for order in book.orders.values()], book.unreadable_lines) == (["applied", "applied"], 1)
+    contents = orders.journal.read()
+    assert ([str(order.state) for order in contents.orders.values()], contents.unreadable_lines) == (
+        ["applied", "applied"],
+        1,
+    )
 
 
-def test_a_curtailment_whose_first_line_is_damaged_is_named_and_not_taken_for_over(orders):
-    order = orders.curtail(DEVICE, {"charge_power_limit": 10}, moment(600))
+def test_curtailment_with_a_damaged_first_line_keeps_the_marker(orders):
+    order = orders.curtail(DEVICE, {"charge_power_limit": 10}, time_after(600))
     first, *rest = orders.journal.path.read_text().splitlines(keepends=True)
     orders.journal.path.write_text(first[: len(first) // 2] + "\n" + "".join(rest))
-    assert orders.journal.read().lost == {order.id}
+    assert orders.journal.read().incomplete == {order.id}
     orders.set(DEVICE, "charge_stop_soc", 90)
     assert orders.journal.marker.exists()
 
 
-def test_a_journal_of_another_version_is_not_written_to(toy, tmp_path):
-    journal(tmp_path).path.write_text('{"v":2,"order":"abc","event":"ordered"}\n')
+def test_journal_of_another_version_is_rejected(client, tmp_path):
+    make_journal(tmp_path).path.write_text('{"v":2,"order":"abc","event":"ordered"}\n')
     with pytest.raises(StoreError, match="another version"):
-        desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 90)
-    assert toy.written == []
+        make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 90)
+    assert client.written == []
 
 
-def test_a_mistake_in_the_client_leaves_the_order_open_and_the_next_look_judges_it(toy, tmp_path):
-    orders = desk(toy, tmp_path)
-    toy.write_setting = lambda *_: 1 / 0
+def test_client_bug_leaves_the_order_open_until_the_next_look(client, tmp_path):
+    orders = make_orders(client, tmp_path)
+    client.write_setting = lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
         orders.set(DEVICE, "charge_stop_soc", 90)
     assert orders.log()[0].state is ChangeState.SENT
-    later(toy, timedelta(hours=1).total_seconds())
+    advance(client, timedelta(hours=1).total_seconds())
     orders.look(DEVICE)
     assert orders.log()[0].state is ChangeState.REFUSED
 
 
-def test_the_same_device_of_two_accounts_has_two_journals(toy, tmp_path):
-    desk(toy, tmp_path).set(DEVICE, "charge_stop_soc", 90)
-    other = desk(toy, tmp_path, rest=Journal(tmp_path, "toy-4567"))
+def test_two_accounts_have_separate_journals(client, tmp_path):
+    make_orders(client, tmp_path).set(DEVICE, "charge_stop_soc", 90)
+    other = make_orders(client, tmp_path, journal=Journal(tmp_path, "toy-4567"))
     assert other.log() == ()
+
+
+def test_calls_are_declared_once_and_have_the_signature_of_their_form():
+    assert set(vars(Orders)) - set(vars(AsyncOrders)) == {"__enter__", "__exit__"}
+    client = FakeClient(FakeClock())
+    blocking = make_orders(client, Path("unused"))
+    awaited = AsyncOrders(client, journal=blocking.journal)
+    for call in ("look", "plan", "schedule", "carry", "set", "set_all", "plan_undo", "undo", "curtail", "restore"):
+        assert not inspect.iscoroutinefunction(getattr(blocking, call))
+        assert inspect.iscoroutinefunction(getattr(awaited, call))
+        assert getattr(awaited, call).__doc__ == getattr(Orders, call).__doc__
+    signature = "(device: 'Device', wanted: 'Mapping[str, Value | Mapping[str, Value]]') -> 'Plan'"
+    assert str(inspect.signature(blocking.plan)) == str(inspect.signature(awaited.plan)) == signature
+    assert "set(self, device: 'Device', setting: 'str', value" in pydoc.plain(pydoc.render_doc(Orders))
+    assert Orders.undo.__qualname__ == "BaseOrders.undo"
+
+
+def test_type_checker_knows_both_forms_of_each_call():
+    source = Path(__file__).with_name("typed_api.py")
+    expected = [
+        (number, code)
+        for number, line in enumerate(source.read_text().splitlines(), 1)
+        for code in (line.partition("  # ")[2].split(", ") if "  # " in line else [])
+    ]
+    cache = ROOT / ".mypy_cache" / "tests"
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", str(cache), "--no-error-summary"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(source)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    errors = [line.partition(":")[2] for line in done.stdout.splitlines() if ": error:" in line]
+    assert sorted((int(one.split(":")[0]), one.rsplit("[", 1)[1].rstrip("]")) for one in errors) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("orders", "Orders", Orders),
+        ("orders", "AsyncOrders", AsyncOrders),
+        ("orders", "State", ChangeState),
+        ("orders", "Kind", OrderKind),
+        ("orders", "Rights", Permissions),
+        ("schedule", "Schedule", schedule.Schedule),
+        ("schedule", "without_midnight", schedule.split_at_midnight),
+        ("schedule", "in_order", schedule.write_sequence),
+    ],
+)
+def test_old_modules_are_deprecated_aliases(module, old, new):
+    alias = import_module(f"heliograph.{module}")
+    assert old in dir(alias)
+    with pytest.warns(DeprecationWarning, match=f"heliograph.{module}.{old} is deprecated; use heliograph.settings"):
+        assert getattr(alias, old) is new
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        alias.nothing_like_it  # noqa: B018 - reading it must fail

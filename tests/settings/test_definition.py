@@ -1,4 +1,4 @@
-"""What makes a value valid, whatever the cloud: ranges, choices, windows, and when a device has what it was told."""
+"""Validation of setting values: ranges, choices, windows, and the comparison with values read back."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def one(kind):
     return setting(Parameter(name="value", kind=kind, low=1 if kind == "text" else None))
 
 
-def windows(count, apart="enabled"):
+def windows(count, disjoint="enabled"):
     rows = [
         Parameter(name=f"{part}_{slot}", kind=kind)
         for slot in range(1, count + 1)
         for part, kind in (("start", "time"), ("end", "time"), ("enabled", "switch"))
     ]
-    return setting(*rows, slots=count, apart=apart)
+    return setting(*rows, slots=count, disjoint=disjoint)
 
 
 def filled(*spans):
@@ -59,7 +59,7 @@ def filled(*spans):
         (setting(Parameter(name="value", kind="text")), " ", ""),
     ],
 )
-def test_a_value_is_brought_into_one_form(row, value, canonical):
+def test_validate_returns_the_canonical_form(row, value, canonical):
     found = validate(row, {"value": value})
     assert found == {"value": canonical}
     assert type(found["value"]) is type(canonical)
@@ -69,7 +69,7 @@ def test_a_value_is_brought_into_one_form(row, value, canonical):
 @pytest.mark.parametrize(
     ("row", "value", "allowed"),
     [
-        (setting(PERCENT), 101, "whole 0 to 100 %, not 101"),
+        (setting(PERCENT), 101, "whole 0 to 100 %; got 101"),
         (setting(PERCENT), -1, "0 to 100"),
         (setting(PERCENT), 50.5, "whole 0 to 100"),
         (setting(PERCENT), math.nan, "0 to 100"),
@@ -93,7 +93,7 @@ def test_a_value_is_brought_into_one_form(row, value, canonical):
         (one("text"), "x" * 101, "1 to 100 characters"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_told_with_what_is(row, value, allowed):
+def test_validate_error_names_the_allowed_values(row, value, allowed):
     with pytest.raises(InvalidValue) as caught:
         validate(row, {"value": value})
     assert "thing: value" in str(caught.value)
@@ -106,13 +106,13 @@ def test_a_value_that_is_not_allowed_is_told_with_what_is(row, value, allowed):
     ("values", "word"),
     [({}, "value is missing"), ({"value": None}, "missing"), ({"value": 1, "speed": 2}, "no 'speed'; it has value")],
 )
-def test_every_parameter_is_given_and_no_other(values, word):
+def test_validate_requires_exactly_the_parameters(values, word):
     with pytest.raises(InvalidValue, match=word):
         validate(setting(PERCENT), values)
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=300), st.binary(max_size=9)))
-def test_whatever_is_given_is_taken_or_invalid(value):
+def test_validate_of_any_value_returns_or_raises_invalid_value(value):
     for row in (setting(PERCENT), setting(FACTOR), setting(MODE), *map(one, ("switch", "time", "moment", "text"))):
         try:
             found = validate(row, {"value": value})
@@ -124,7 +124,7 @@ def test_whatever_is_given_is_taken_or_invalid(value):
 # Windows
 
 
-def test_windows_that_are_on_must_not_overlap_and_may_touch():
+def test_validate_rejects_overlapping_enabled_windows():
     row = windows(2)
     assert windows_of(row) == ((1, "_1"), (2, "_2"))
     validate(row, filled(("01:00", "05:00", True), ("05:00", "06:00", True)))
@@ -136,7 +136,7 @@ def test_windows_that_are_on_must_not_overlap_and_may_touch():
     validate(windows(2, ""), filled(("01:00", "05:00", True), ("04:00", "06:00", True)))
 
 
-def test_a_window_that_crosses_midnight_is_refused_with_what_to_do():
+def test_validate_rejects_windows_across_midnight():
     with pytest.raises(InvalidValue, match=r"22:00 to 06:00 crosses midnight; use two"):
         validate(windows(1), filled(("22:00", "06:00", False)))
     with pytest.raises(InvalidValue, match="empty but on"):
@@ -144,25 +144,25 @@ def test_a_window_that_crosses_midnight_is_refused_with_what_to_do():
     validate(windows(1), filled(("06:00", "06:00", False)))
 
 
-def single(number, apart):
+def single(number, disjoint):
     rows = (
         Parameter(name="start", kind="time"),
         Parameter(name="end", kind="time"),
         Parameter(name="enabled", kind="switch"),
     )
-    return Setting(name=f"w{number}", title="", parameters=rows, group="w", apart=apart)
+    return Setting(name=f"w{number}", title="", parameters=rows, group="w", disjoint=disjoint)
 
 
 def at(start, end, enabled=True):
     return {"start": start, "end": end, "enabled": enabled}
 
 
-@pytest.mark.parametrize(("apart", "refused"), [("always", True), ("enabled", False)])
-def test_windows_of_several_settings_are_checked_together(apart, refused):
-    rows = [single(number, apart) for number in (1, 2, 3)]
+@pytest.mark.parametrize(("disjoint", "refused"), [("always", True), ("enabled", False)])
+def test_validate_together_rejects_overlapping_windows(disjoint, refused):
+    rows = [single(number, disjoint) for number in (1, 2, 3)]
     state = {"w1": at("01:00", "05:00"), "w2": at("04:00", "06:00", False), "w3": None}
     if refused:
-        with pytest.raises(InvalidValue, match="w2 overlaps w1; the device refuses that, even when one is off"):
+        with pytest.raises(InvalidValue, match="w2 overlaps w1; the device refuses that, even if one is off"):
             validate_together(rows, state)
     else:
         validate_together(rows, state)
@@ -175,27 +175,27 @@ TIMES = st.integers(0, 1439)
 
 
 @given(TIMES, TIMES, TIMES, TIMES)
-def test_two_windows_meet_when_they_share_a_minute(a, b, c, d):
+def test_span_overlaps_if_a_minute_is_shared(a, b, c, d):
     def minutes(start, end):
         return set(range(start, end)) if start <= end else set(range(start, 1440)) | set(range(end))
 
     assert Span((a, b)).overlaps(Span((c, d))) == bool(minutes(a, b) & minutes(c, d))
 
 
-# Has it what it was told?
+# Comparison with values read back
 
 
-def test_a_device_has_what_it_was_told_or_not_or_nobody_knows():
-    row = setting(PERCENT, Parameter(name="kept", kind="switch", readable=False))
-    wanted = {"value": 50.0, "kept": True}
-    assert matches(row, wanted, {"value": 50.0, "kept": None}) is True
-    assert matches(row, wanted, {"value": 49.0, "kept": None}) is False
-    assert matches(row, wanted, {"value": None, "kept": None}) is None
+def test_matches_is_true_false_or_unknown():
+    row = setting(PERCENT, Parameter(name="remember", kind="switch", readable=False))
+    wanted = {"value": 50.0, "remember": True}
+    assert matches(row, wanted, {"value": 50.0, "remember": None}) is True
+    assert matches(row, wanted, {"value": 49.0, "remember": None}) is False
+    assert matches(row, wanted, {"value": None, "remember": None}) is None
     assert matches(row, wanted, None) is None
     assert matches(setting(Parameter(name="value", kind="switch", readable=False)), {"value": True}, {}) is None
 
 
-def test_a_clock_may_have_gone_on_since_it_was_set():
-    told = {"value": "2026-06-21 12:00:00"}
-    assert matches(one("moment"), told, {"value": "2026-06-21 12:14:59"}) is True
-    assert matches(one("moment"), told, {"value": "2026-06-21 12:15:01"}) is False
+def test_matches_tolerates_an_advanced_clock():
+    wanted = {"value": "2026-06-21 12:00:00"}
+    assert matches(one("moment"), wanted, {"value": "2026-06-21 12:14:59"}) is True
+    assert matches(one("moment"), wanted, {"value": "2026-06-21 12:15:01"}) is False

@@ -1,4 +1,4 @@
-"""Every entry of Growatt's catalogue on an emulated device over real HTTP: set, read back, and refused when it must."""
+"""Every setting of Growatt's catalogue on an emulated device over real HTTP: written, read back, and rejected."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from support.growatt_emulator import Box
 from support.growatt_script import logged_in
 from support.paths import DOCS
 from support.protocol_script import NOON, reply, script
-from support.setting_values import another, impossible
+from support.setting_values import different_values, invalid_values
 
-WAYS = ("Charge", "Discharge")
+DIRECTIONS = ("Charge", "Discharge")
 HOMES = {"tlx": "tlx-battery", "plant": "mix"}
 ENTRIES = [(family, row.setting.name) for family, one in FAMILIES.items() for row in one.entries]
-UNTOLD = {
+UNREPORTED = {
     ("tlx", "reactive_power"),
     ("tlx", "over_frequency_start"),
     ("tlx", "over_frequency_slope"),
     ("tlx", "over_frequency_delay"),
     ("inverter", "reactive_power"),
 }
-"""What nothing tells."""
+"""Settings that no response contains."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def cloud():
 
 @pytest.fixture(scope="module")
 def client(cloud):
-    who = cloud.holder
-    return Growatt(who.username, who.password, server=cloud.server, allow_commands=True, keeper=None)
+    account = cloud.holder
+    return Growatt(account.username, account.password, server=cloud.server, allow_commands=True, keeper=None)
 
 
 def device(cloud, family):
@@ -68,52 +68,52 @@ def requests(cloud):
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
-def test_what_is_set_is_read_back(family, name, cloud, client):
+def test_write_setting_is_read_back(family, name, cloud, client):
     where, setting = device(cloud, family), setting_of(family, name)
     before = client.read_settings(where)
-    wanted = another(setting, before[name])
+    wanted = different_values(setting, before[name])
     client.write_setting(where, name, wanted)
     after = client.read_settings(where)
-    assert matches(setting, validate(setting, wanted), after[name]) is (None if (family, name) in UNTOLD else True)
-    assert setting.readable is ((family, name) not in UNTOLD)
+    assert matches(setting, validate(setting, wanted), after[name]) is (None if (family, name) in UNREPORTED else True)
+    assert setting.readable is ((family, name) not in UNREPORTED)
     assert {other: values for other, values in after.items() if other != name} == {
         other: values for other, values in before.items() if other != name
     }
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
-def test_no_end_of_a_range_is_read_as_a_gap(family, name):
+def test_range_limits_are_not_parsed_as_missing(family, name):
     for one in setting_of(family, name).parameters:
         if one.kind == "number":
             assert (wire.parse_number(one.low), wire.parse_number(one.high)) == (one.low, one.high)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_async_client_sets_and_reads_the_same(family, cloud):
+def test_async_client_writes_and_reads_settings(family, cloud):
     where = device(cloud, family)
 
-    async def talk():
-        who = cloud.holder
-        client = AsyncGrowatt(who.username, who.password, server=cloud.server, allow_commands=True, keeper=None)
+    async def write_and_read():
+        account = cloud.holder
+        client = AsyncGrowatt(account.username, account.password, server=cloud.server, allow_commands=True, keeper=None)
         assert client.settings_of(where) == FAMILIES[family].settings
         before = await client.read_settings(where)
-        told = {one.name: another(one, before[one.name]) for one in client.settings_of(where)}
-        for name, values in told.items():
+        written = {one.name: different_values(one, before[one.name]) for one in client.settings_of(where)}
+        for name, values in written.items():
             await client.write_setting(where, name, values)
-        return told, await client.read_settings(where)
+        return written, await client.read_settings(where)
 
-    told, found = asyncio.run(talk())
+    written, found = asyncio.run(write_and_read())
     for setting in FAMILIES[family].settings:
         name = setting.name
-        known = None if (family, name) in UNTOLD else True
-        assert matches(setting, validate(setting, told[name]), found[name]) is known, name
+        known = None if (family, name) in UNREPORTED else True
+        assert matches(setting, validate(setting, written[name]), found[name]) is known, name
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)
-def test_what_is_not_allowed_is_never_sent(family, name, cloud, client):
+def test_write_setting_rejects_invalid_values_before_sending(family, name, cloud, client):
     where, setting = device(cloud, family), setting_of(family, name)
     before = requests(cloud)
-    wrong = list(impossible(setting))
+    wrong = list(invalid_values(setting))
     assert len(wrong) >= len(setting.parameters)
     for values in wrong:
         with pytest.raises(InvalidValue, match=name):
@@ -122,7 +122,7 @@ def test_what_is_not_allowed_is_never_sent(family, name, cloud, client):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_reading_is_one_request_and_naming_is_none(family, cloud, client):
+def test_read_settings_sends_one_request_and_settings_of_none(family, cloud, client):
     where = device(cloud, family)
     before = requests(cloud)
     assert [row.name for row in client.settings_of(where)] == [name for of, name in ENTRIES if of == family]
@@ -131,16 +131,16 @@ def test_reading_is_one_request_and_naming_is_none(family, cloud, client):
     assert requests(cloud) == before + 1
 
 
-def test_an_order_needs_a_client_that_allows_them(cloud):
-    who = cloud.holder
-    client = Growatt(who.username, who.password, server=cloud.server, keeper=None)
+def test_write_setting_needs_allow_commands(cloud):
+    account = cloud.holder
+    client = Growatt(account.username, account.password, server=cloud.server, keeper=None)
     before = json.dumps(cloud.plants["mix"].settings)
     with pytest.raises(ConfigError, match="allow_commands"):
         client.write_setting(device(cloud, "mix"), "power_switch", {"value": False})
     assert json.dumps(cloud.plants["mix"].settings) == before
 
 
-def test_a_family_nobody_knows_has_no_settings(client):
+def test_unknown_family_has_no_settings(client):
     stranger = Device(vendor="growatt", plant="1", id="X", family="toaster")
     assert client.settings_of(stranger) == ()
     assert client.read_settings(stranger) == {}
@@ -149,7 +149,7 @@ def test_a_family_nobody_knows_has_no_settings(client):
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "plant"])
-def test_every_order_of_the_catalogue_is_known_to_the_emulator(family):
+def test_emulator_knows_every_command_of_the_catalogue(family):
     orders = {
         "tlx": commands.TLX_COMMANDS,
         "mix": commands.MIX_COMMANDS,
@@ -165,7 +165,7 @@ def test_every_order_of_the_catalogue_is_known_to_the_emulator(family):
     assert wires & FAMILIES[family].raw_only.keys() == set()
 
 
-def test_names_are_said_once_and_every_entry_says_who_has_seen_it():
+def test_catalogue_names_are_unique_and_have_evidence():
     for family, one in FAMILIES.items():
         names = [row.setting.name for row in one.entries]
         assert len(set(names)) == len(names), family
@@ -174,7 +174,7 @@ def test_names_are_said_once_and_every_entry_says_who_has_seen_it():
             assert len({place.parameter.name for place in row.arguments}) == len(row.arguments), row.setting.name
 
 
-def test_grid_voltages_and_curves_are_marked_as_the_grids():
+def test_grid_settings_have_the_risk_grid_code():
     risky = {
         (family, row.setting.name)
         for family, one in FAMILIES.items()
@@ -190,14 +190,14 @@ def test_grid_voltages_and_curves_are_marked_as_the_grids():
                 assert row.setting.risk == "grid-code", (family, row.setting.name)
 
 
-# What the cloud may answer
+# Responses
 
 
 def write(answer, family="tlx", name="charge_power_limit"):
-    talk = logged_in(allow_commands=True)
+    protocol = logged_in(allow_commands=True)
     where = Device(vendor="growatt", plant="1", id="SN", family=family)
-    steps = GrowattSettings.write_setting.flow(where, name, {"value": 50})
-    return script(talk.execute(steps, NOON), [reply(answer)])
+    steps = Growatt.write_setting.flow(where, name, {"value": 50})
+    return script(protocol.execute(steps, NOON), [reply(answer)])
 
 
 @pytest.mark.parametrize(
@@ -212,17 +212,17 @@ def write(answer, family="tlx", name="charge_power_limit"):
         (b"", Unreadable),
     ],
 )
-def test_an_order_is_refused_or_nobody_knows(answer, error):
+def test_write_setting_error_for_each_response(answer, error):
     with pytest.raises(error):
         write(answer)
 
 
-def test_what_a_model_does_not_have_is_not_read_as_minus_one():
+def test_unsupported_settings_are_not_read_as_minus_one():
     rows = FAMILIES["tlx"].entries
     bean = {"charge_stop_soc": "-1", "tlx_pflinep1_pf": "-1.0"}
-    talk = logged_in()
-    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
-    _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"tlxSetBean": bean}})])
+    protocol = logged_in()
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="tlx"))
+    _, found = script(protocol.execute(steps, NOON), [reply({"result": 1, "obj": {"tlxSetBean": bean}})])
     assert len(found) == len(rows)
     assert {name for name, values in found.items() if values} == {"power_factor_curve"}
     assert found["power_factor_curve"]["factor_1"] == -1.0
@@ -250,30 +250,35 @@ WRAPPED = {
 
 @pytest.mark.parametrize("family", WRAPPED)
 @given(data=st.data())
-def test_whatever_a_cloud_tells_is_a_value_in_our_form_or_none(family, data):
+def test_read_settings_of_any_response_returns_canonical_values_or_none(family, data):
     rows = FAMILIES[family].entries
     keys = [place.key for row in rows for place in row.arguments if place.key and "." not in place.key]
     bean = data.draw(st.dictionaries(st.sampled_from(keys), JSON))
     if family == "noah":
         bean["time_segment"] = data.draw(JSON | st.lists(st.dictionaries(st.just("time_segment3"), JSON), max_size=2))
-    talk = logged_in()
-    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family=family))
-    _, found = script(talk.execute(steps, NOON), [reply(WRAPPED[family](bean))])
+    protocol = logged_in()
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family=family))
+    _, found = script(protocol.execute(steps, NOON), [reply(WRAPPED[family](bean))])
     kinds = {"number": float, "switch": bool, "choice": str, "time": str, "moment": str, "text": str}
     for row in rows:
         for one in row.setting.parameters:
             value = (found[row.setting.name] or {}).get(one.name)
             assert value is None or type(value) is kinds[one.kind]
             if value is not None and one.kind in ("choice", "time", "moment"):
-                alone = replace(row.setting, parameters=(one,), slots=1, apart="")
+                alone = replace(row.setting, parameters=(one,), slots=1, disjoint="")
                 assert validate(replace(alone, parameters=(replace(one, name="value"),)), {"value": value})
 
 
-def test_a_mix_is_read_by_the_members_an_owner_recorded():
-    """The names are those of a whole answer to getMixSetParams of December 2023, the values ours."""
+def test_read_settings_of_a_recorded_mix_response():
+    """The keys are those of a complete getMixSetParams response of December 2023; the values are made up."""
     bean = {
-        **{f"forced{way}Time{end}{slot}": "0:0" for way in WAYS for end in ("Start", "Stop") for slot in range(1, 7)},
-        **{f"forced{way}StopSwitch{slot}": "0" for way in WAYS for slot in range(1, 7)},
+        **{
+            f"forced{direction}Time{end}{slot}": "0:0"
+            for direction in DIRECTIONS
+            for end in ("Start", "Stop")
+            for slot in range(1, 7)
+        },
+        **{f"forced{direction}StopSwitch{slot}": "0" for direction in DIRECTIONS for slot in range(1, 7)},
         "forcedChargeTimeStart2": "4:0",
         "forcedChargeTimeStop2": "6:5",
         "forcedChargeStopSwitch2": "1",
@@ -292,9 +297,9 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
         "voltageHighLimit": "438.2",
         "pf_sys_year": "2023-12-19 21:11:58",
     }
-    talk = logged_in()
-    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="mix"))
-    _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"mixBean": bean}, "msg": "msg"})])
+    protocol = logged_in()
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="mix"))
+    _, found = script(protocol.execute(steps, NOON), [reply({"result": 1, "obj": {"mixBean": bean}, "msg": "msg"})])
     charge, discharge = found["charge_windows"], found["discharge_windows"]
     assert (charge["power"], charge["stop_soc"], charge["ac_charge"]) == (70.0, 95.0, True)
     assert (charge["start_2"], charge["end_2"], charge["enabled_2"]) == ("04:00", "06:05", True)
@@ -308,7 +313,7 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
 
 
 @pytest.mark.parametrize(
-    ("told", "window"),
+    ("segment", "window"),
     [
         ("0_0:0_8:0_150", {"mode": "load-first", "start": "00:00", "end": "08:00", "power": 150.0, "enabled": True}),
         ("1_8:5_9:0_0_0", {"mode": "battery-first", "start": "08:05", "end": "09:00", "power": 0.0, "enabled": False}),
@@ -324,12 +329,12 @@ def test_a_mix_is_read_by_the_members_an_owner_recorded():
     ],
 )
 @pytest.mark.parametrize("as_one_object", [False, True])
-def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, window, as_one_object):
-    segment = {"time_segment3": told}
-    talk = logged_in()
-    steps = GrowattSettings.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="noah"))
-    noah = {"defaultPower": "200", "time_segment": segment if as_one_object else [segment]}
-    _, found = script(talk.execute(steps, NOON), [reply({"result": 1, "obj": {"noah": noah}, "msg": ""})])
+def test_read_settings_of_noah_segments_of_old_and_new_firmware(segment, window, as_one_object):
+    segments = {"time_segment3": segment}
+    protocol = logged_in()
+    steps = Growatt.read_settings.flow(Device(vendor="growatt", plant="1", id="SN", family="noah"))
+    noah = {"defaultPower": "200", "time_segment": segments if as_one_object else [segments]}
+    _, found = script(protocol.execute(steps, NOON), [reply({"result": 1, "obj": {"noah": noah}, "msg": ""})])
     assert found["time_window_3"] == window
     assert found["time_window_1"] == {
         "mode": "load-first",
@@ -340,7 +345,7 @@ def test_a_noahs_segments_are_read_as_older_and_newer_firmware_tell_them(told, w
     }
 
 
-def test_the_page_of_settings_has_a_table_for_every_family():
+def test_documentation_has_a_table_for_every_family():
     page = (DOCS / "settings.md").read_text(encoding="utf-8")
     for name, family in FAMILIES.items():
         assert f"<!-- derived: growatt {name} settings -->" in page

@@ -1,4 +1,4 @@
-"""One plan for a day on every family: there and back it is the same, and no write on the way overlaps another."""
+"""Schedules of every family: lossless round trips, and write sequences without overlapping windows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from heliograph.settings.schedule import (
 )
 from heliograph.vendors.growatt.settings.registry import FAMILIES
 
-KEEPING = ("tlx", "mix", "spa", "noah")
-"""The families that keep a schedule."""
+FAMILIES_WITH_SCHEDULE = ("tlx", "mix", "spa", "noah")
+"""The families that store a schedule."""
 LIMITS = {
     "tlx": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "ac_charge"),
     "mix": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "ac_charge"),
@@ -46,7 +46,7 @@ def clock(minute):
 
 @st.composite
 def spans(draw, most):
-    """Return windows of a day in their order, none over another; some empty."""
+    """Return non-overlapping windows in order; some are empty."""
     edges = sorted(draw(st.lists(st.integers(0, 1439), min_size=0, max_size=2 * most)))
     return [(clock(a), clock(b)) for a, b in zip(edges[::2], edges[1::2], strict=False)]
 
@@ -73,38 +73,38 @@ def schedules(draw, family):
 
 
 def trimmed(schedule, family):
-    """Leave out what is no window at the end of each mode: a slot nobody uses reads as none."""
+    """Remove unused windows at the end of each mode, because they are not read back."""
 
     def free(window, modes):
         mode = "load-first" if len(modes) > 1 else modes[0]
         return window in (Window("00:00", "00:00", mode, power, enabled=False) for power in (None, 0.0))
 
-    kept = []
+    used = []
     for modes in [MODES[family]] if family in ("tlx", "noah") else [(mode,) for mode in MODES[family]]:
-        mine = [one for one in schedule.windows if one.mode in modes]
-        while mine and free(mine[-1], modes):
-            mine.pop()
-        kept += mine
-    return Schedule(**{name: getattr(schedule, name) for name in LIMITS[family]}, windows=tuple(kept))
+        windows = [one for one in schedule.windows if one.mode in modes]
+        while windows and free(windows[-1], modes):
+            windows.pop()
+        used += windows
+    return Schedule(**{name: getattr(schedule, name) for name in LIMITS[family]}, windows=tuple(used))
 
 
-@pytest.mark.parametrize("family", KEEPING)
+@pytest.mark.parametrize("family", FAMILIES_WITH_SCHEDULE)
 @given(data=st.data())
-def test_a_schedule_written_and_read_is_the_same(family, data):
+def test_to_settings_and_from_settings_round_trip(family, data):
     settings = FAMILIES[family].settings
     schedule = data.draw(schedules(family))
-    said = to_settings(schedule, settings)
+    written = to_settings(schedule, settings)
     for setting in settings:
-        if setting.name in said:
-            assert validate(setting, said[setting.name]) == said[setting.name]
-    validate_together(settings, said)
-    assert from_settings(said, settings) == schedule
+        if setting.name in written:
+            assert validate(setting, written[setting.name]) == written[setting.name]
+    validate_together(settings, written)
+    assert from_settings(written, settings) == schedule
 
 
-@pytest.mark.parametrize("family", KEEPING)
+@pytest.mark.parametrize("family", FAMILIES_WITH_SCHEDULE)
 @given(data=st.data())
-def test_what_is_read_becomes_a_schedule_and_is_written_the_same(family, data):
-    """Also what no checks would let pass: a device may have windows over midnight, and free slots between others."""
+def test_from_settings_and_to_settings_round_trip_unvalidated_values(family, data):
+    """Includes values that `validate` rejects: windows across midnight, and unused slots between others."""
     settings = FAMILIES[family].settings
     read = {
         one.name: {p.name: data.draw(anything(p)) for p in one.parameters}
@@ -124,37 +124,37 @@ def anything(parameter):
     return st.integers(int(parameter.low), int(parameter.high)).map(float)
 
 
-@pytest.mark.parametrize("family", KEEPING)
+@pytest.mark.parametrize("family", FAMILIES_WITH_SCHEDULE)
 @given(data=st.data())
-def test_a_schedule_read_from_the_wire_is_written_to_it_the_same(family, data):
-    """The catalogue's own columns: what stands in an answer becomes the parameters of an order, one by one."""
+def test_schedule_round_trip_in_the_wire_format(family, data):
+    """Values of a response are encoded to the same request arguments by the catalogue."""
     rows = FAMILIES[family].entries
     settings = FAMILIES[family].settings
-    said = to_settings(data.draw(schedules(family)), settings)
+    written = to_settings(data.draw(schedules(family)), settings)
     bean = {}
     for row in rows:
-        if row.setting.name not in said:
+        if row.setting.name not in written:
             continue
         for place in row.arguments:
-            bean[place.key] = told_as(place, said[row.setting.name][place.parameter.name])
-    read = {row.setting.name: row.decode(bean) for row in rows if row.setting.name in said}
-    assert read == said
+            bean[place.key] = reported_as(place, written[row.setting.name][place.parameter.name])
+    read = {row.setting.name: row.decode(bean) for row in rows if row.setting.name in written}
+    assert read == written
     for row in rows:
-        if row.setting.name in said:
-            assert row.encode(read[row.setting.name]) == row.encode(said[row.setting.name])
+        if row.setting.name in written:
+            assert row.encode(read[row.setting.name]) == row.encode(written[row.setting.name])
 
 
-def told_as(place, value):
-    """Return a value as an answer has it: times without leading zeros, all else as it was written."""
+def reported_as(place, value):
+    """Return a value as in a response: times without leading zeros, all others as written."""
     if place.parameter.kind == "time":
         hour, minute = value.split(":")
         return f"{int(hour)}:{int(minute)}"
-    return place.write(value)[0]
+    return place.encode(value)[0]
 
 
-def test_a_family_without_a_schedule_says_so():
+def test_from_settings_rejects_families_without_a_schedule():
     for family in ("inverter", "storage", "plant"):
-        with pytest.raises(InvalidValue, match="keeps no schedule"):
+        with pytest.raises(InvalidValue, match="has no schedule"):
             from_settings({}, FAMILIES[family].settings)
 
 
@@ -169,19 +169,19 @@ def test_a_family_without_a_schedule_says_so():
             Schedule(charge_power=50, discharge_power=50, charge_stop_soc=90, discharge_stop_soc=10),
             "its ac_charge",
         ),
-        ("noah", Schedule(charge_stop_soc=90), "written whole"),
+        ("noah", Schedule(charge_stop_soc=90), "written as a whole"),
         ("noah", Schedule(windows=(Window("00:00", "01:00"),)), "its power"),
         ("spa", Schedule(ac_charge=True), "no ac_charge"),
         ("tlx", Schedule(windows=(Window("00:00", "01:00", power=100.0),)), "no power of their own"),
         ("mix", replace(FULL, windows=(Window("00:00", "01:00", "grid-first", 100.0),)), "no power of their own"),
     ],
 )
-def test_a_schedule_a_device_cannot_keep_is_refused(family, schedule, word):
+def test_to_settings_rejects_schedules_the_device_cannot_hold(family, schedule, word):
     with pytest.raises(InvalidValue, match=word):
         to_settings(schedule, FAMILIES[family].settings)
 
 
-def test_a_window_that_could_not_be_read_leaves_the_schedule_unknown():
+def test_from_settings_rejects_unreadable_windows():
     settings = FAMILIES["tlx"].settings
     read = to_settings(Schedule(charge_power=50.0), settings)
     assert from_settings(read, settings) == Schedule(charge_power=50.0)
@@ -192,7 +192,7 @@ def test_a_window_that_could_not_be_read_leaves_the_schedule_unknown():
 
 
 @given(st.lists(st.tuples(st.integers(0, 1439), st.integers(0, 1439)), max_size=4))
-def test_windows_over_midnight_are_cut_in_two(edges):
+def test_split_at_midnight_covers_the_same_minutes(edges):
     windows = tuple(Window(clock(a), clock(b), "grid-first") for a, b in edges)
     cut = split_at_midnight(Schedule(windows=windows)).windows
     assert all(minute_of_day(one.start) <= minute_of_day(one.end) and one.mode == "grid-first" for one in cut)
@@ -208,11 +208,11 @@ def test_windows_over_midnight_are_cut_in_two(edges):
     assert covered(cut) <= covered(windows)
 
 
-# The order of writes
+# Write sequence
 
 
 def device(settings, present, steps):
-    """Carry out steps as a TLX device does, which refuses every overlap."""
+    """Apply writes like a TLX device, which rejects every overlap."""
     state = dict(present)
     for name, values in steps:
         state[name] = values
@@ -221,7 +221,7 @@ def device(settings, present, steps):
 
 
 @given(before=schedules("tlx"), after=schedules("tlx"))
-def test_no_write_on_the_way_overlaps_what_the_device_has(before, after):
+def test_write_sequence_never_overlaps_windows_of_the_device(before, after):
     settings = FAMILIES["tlx"].settings
     present, wanted = to_settings(before, settings), to_settings(after, settings)
     steps = write_sequence(settings, present, wanted)
@@ -231,7 +231,7 @@ def test_no_write_on_the_way_overlaps_what_the_device_has(before, after):
     assert changed <= len(steps) <= changed + len(wanted)
 
 
-def test_windows_that_change_places_are_written_with_one_more_write():
+def test_write_sequence_swaps_windows_with_one_more_write():
     settings = FAMILIES["tlx"].settings
     morning, evening = Window("06:00", "08:00", "battery-first"), Window("18:00", "20:00", "grid-first")
     present = to_settings(Schedule(windows=(morning, evening)), settings)
@@ -241,13 +241,15 @@ def test_windows_that_change_places_are_written_with_one_more_write():
     assert device(settings, present, steps) == wanted
 
 
-def test_a_window_that_stays_in_the_way_is_named():
+def test_write_sequence_rejects_overlap_with_an_unchanged_window():
     settings = FAMILIES["tlx"].settings
     present = to_settings(Schedule(windows=(Window("06:00", "08:00"),)), settings)
     wanted = {"time_window_2": {"mode": "grid-first", "start": "07:00", "end": "09:00", "enabled": True}}
-    with pytest.raises(InvalidValue, match="time_window_2 overlaps a window that is not to be changed"):
+    with pytest.raises(InvalidValue, match="time_window_2 overlaps a window that is not part of this change"):
         write_sequence(settings, present, wanted)
 
 
-def test_every_family_with_windows_is_looked_at():
-    assert {name for name, one in FAMILIES.items() if any(windows_of(row) for row in one.settings)} == set(KEEPING)
+def test_all_families_with_windows_are_covered():
+    assert {name for name, one in FAMILIES.items() if any(windows_of(row) for row in one.settings)} == set(
+        FAMILIES_WITH_SCHEDULE
+    )

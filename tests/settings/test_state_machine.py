@@ -1,4 +1,4 @@
-"""Orders against everything at once: programs that die at any step, clouds that fail, devices that do as they like."""
+"""`Orders` under random failures: programs that die at any step, failing clouds, devices that change by themselves."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from heliograph.errors import HeliographError, Throttled, Unreachable
-from heliograph.settings import ChangeState, Journal, OrderKind
+from heliograph.settings import ChangeState, Journal, OrderKind, Orders
 from heliograph.settings.definition import matches
 from heliograph.settings.models import latest_changes
-from support.settings_fakes import DEVICE, SETTINGS, Machine, Toy, desk
+from support.settings_fakes import DEVICE, SETTINGS, FakeClient, FakeClock, make_orders
 
-MEMORY = Path("/dev/shm")  # every line of a journal is a flush
+RAM_DISK = Path("/dev/shm")  # every journal line is synced to disk
 ROWS = {one.name: one for one in SETTINGS}
-WAYS = st.sampled_from(
+BEHAVIOURS = st.sampled_from(
     [
-        *["taken"] * 6,
+        *["applied"] * 6,
         "late 50",
         "late 900",
         "late 9000",
         "never",
         "clamped",
         "refused",
-        "refused but taken",
-        "silence, taken",
-        "silence, lost",
+        "refused but applied",
+        "no response, applied",
+        "no response, lost",
         "not connected",
         "throttled",
     ]
@@ -41,24 +41,24 @@ TIMES = st.sampled_from(["00:00", "02:00", "04:00", "08:00", "12:00"])
 WINDOW = st.fixed_dictionaries(
     {"mode": st.sampled_from(["load-first", "battery-first"]), "start": TIMES, "end": TIMES, "enabled": st.booleans()}
 )
-WANTED = st.dictionaries(st.sampled_from(["charge_stop_soc", "charge_power_limit", "blind"]), PERCENT, max_size=3)
+WANTED = st.dictionaries(st.sampled_from(["charge_stop_soc", "charge_power_limit", "unreadable"]), PERCENT, max_size=3)
 WINDOWS = st.dictionaries(st.sampled_from(["time_window_1", "time_window_2", "time_window_3"]), WINDOW, max_size=3)
 
 
 class Crash(BaseException):
-    """The program is gone: nothing after this line runs."""
+    """The program dies: nothing after this line runs."""
 
 
-class Dying(Journal):
-    """A journal whose program dies at a certain line: before it, in the middle of it, or just after it."""
+class DyingJournal(Journal):
+    """A journal whose program dies while writing a line: before, in the middle, or after it."""
 
-    left = None
+    lines_left = None
     how = ""
 
     def _append(self, line):
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
+        if self.lines_left is not None:
+            self.lines_left -= 1
+            if self.lines_left < 0:
                 if self.how == "torn":
                     with self.path.open("ab") as file:
                         file.write(line[: len(line) // 2])
@@ -68,121 +68,133 @@ class Dying(Journal):
         super()._append(line)
 
 
-class Life(RuleBasedStateMachine):
+class SettingsMachine(RuleBasedStateMachine):
     """Some days of a device."""
 
-    steps = crashes = 0
+    runs = crashes = 0
     states: ClassVar[set[ChangeState]] = set()
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
-        self.toy = Toy(Machine())
-        self.rest = Dying(self.folder, "toy-0123")
-        self.orders = desk(self.toy, self.folder, rest=self.rest, writes_per_day=10_000, patience=1.0)
+        self.folder = Path(tempfile.mkdtemp(dir=RAM_DISK if RAM_DISK.is_dir() else None))
+        self.client = FakeClient(FakeClock())
+        self.journal = DyingJournal(self.folder, "toy-0123")
+        self.orders = make_orders(
+            self.client, self.folder, journal=self.journal, writes_per_day=10_000, lock_timeout=1.0
+        )
 
-    def done(self, steps, at=None):
-        """Carry something, and die at a step of it where that is wanted."""
-        Life.steps += 1
-        sent_before = len(self.toy.written)
+    def run(self, flow, at=None):
+        """Run a flow, and let the program die at step `at`."""
+        SettingsMachine.runs += 1
+        sent_before = len(self.client.written)
         try:
-            self._carried(steps, at)
+            self._run(flow, at)
         except HeliographError:
             pass
         except Crash:
-            Life.crashes += 1
-        self.rest.left = None
+            SettingsMachine.crashes += 1
+        self.journal.lines_left = None
         known = [change for order in self.orders.log() for change in order.changes if change.sent_at]
-        assert len(known) >= len(self.toy.written), "something was sent that nobody wrote down"
-        return len(self.toy.written) - sent_before
+        assert len(known) >= len(self.client.written), "a command was sent that is not in the journal"
+        return len(self.client.written) - sent_before
 
-    def _carried(self, steps, at):
-        outcome, count = None, 0
+    def _run(self, flow, at):
+        result, count = None, 0
         while True:
             if at is not None and count == at:
-                steps.close()
+                flow.close()
                 raise Crash
             count += 1
             try:
-                step = steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
+                instruction = flow.throw(result) if isinstance(result, HeliographError) else flow.send(result)
             except StopIteration:
                 return
             try:
-                outcome = self.orders._do(step)
+                result = self.orders._perform(instruction)
             except HeliographError as error:
-                outcome = error
+                result = error
 
-    @rule(wanted=WANTED, windows=WINDOWS, ways=st.lists(WAYS, max_size=4), at=st.none() | st.integers(0, 9))
-    def somebody_orders(self, wanted, windows, ways, at):
-        self.toy.ways = list(ways)
-        self.done(self.orders._set(DEVICE, {**wanted, **windows}), at)
-        self.toy.ways = []
+    @rule(wanted=WANTED, windows=WINDOWS, behaviours=st.lists(BEHAVIOURS, max_size=4), at=st.none() | st.integers(0, 9))
+    def set_values(self, wanted, windows, behaviours, at):
+        self.client.behaviours = list(behaviours)
+        self.run(Orders.set_all.function(self.orders, DEVICE, {**wanted, **windows}), at)
+        self.client.behaviours = []
 
-    @rule(wanted=WANTED, line=st.integers(0, 9), how=st.sampled_from(["before", "torn", "after"]), ways=st.lists(WAYS))
-    def a_program_dies_while_it_writes(self, wanted, line, how, ways):
-        self.toy.ways, self.rest.left, self.rest.how = list(ways), line, how
-        self.done(self.orders._set(DEVICE, wanted))
-        self.toy.ways = []
+    @rule(
+        wanted=WANTED,
+        line=st.integers(0, 9),
+        how=st.sampled_from(["before", "torn", "after"]),
+        behaviours=st.lists(BEHAVIOURS),
+    )
+    def program_dies_while_writing_the_journal(self, wanted, line, how, behaviours):
+        self.client.behaviours, self.journal.lines_left, self.journal.how = list(behaviours), line, how
+        self.run(Orders.set_all.function(self.orders, DEVICE, wanted))
+        self.client.behaviours = []
 
-    @rule(ways=st.lists(WAYS, max_size=2), at=st.none() | st.integers(0, 9))
-    def somebody_takes_back(self, ways, at):
-        self.toy.ways = list(ways)
+    @rule(behaviours=st.lists(BEHAVIOURS, max_size=2), at=st.none() | st.integers(0, 9))
+    def undo(self, behaviours, at):
+        self.client.behaviours = list(behaviours)
         try:
-            self.done(self.orders._undone(DEVICE, None), at)
+            self.run(Orders.undo.function(self.orders, DEVICE), at)
         finally:
-            self.toy.ways = []
+            self.client.behaviours = []
 
-    @rule(value=PERCENT, minutes=st.integers(1, 600), ways=st.lists(WAYS, max_size=2), at=st.none() | st.integers(0, 9))
-    def somebody_curtails(self, value, minutes, ways, at):
-        self.toy.ways = list(ways)
+    @rule(
+        value=PERCENT,
+        minutes=st.integers(1, 600),
+        behaviours=st.lists(BEHAVIOURS, max_size=2),
+        at=st.none() | st.integers(0, 9),
+    )
+    def curtail(self, value, minutes, behaviours, at):
+        self.client.behaviours = list(behaviours)
         wanted = {"active_power_rate": {"value": value, "remember": False}}
-        until = datetime.fromtimestamp(self.toy.clock.now() + 60 * minutes + 600, UTC)
-        self.done(self.orders._curtailed(DEVICE, wanted, until), at)
-        self.toy.ways = []
+        until = datetime.fromtimestamp(self.client.clock.now() + 60 * minutes + 600, UTC)
+        self.run(Orders.curtail.function(self.orders, DEVICE, wanted, until), at)
+        self.client.behaviours = []
 
-    @rule(ways=st.lists(WAYS, max_size=2), at=st.none() | st.integers(0, 9))
-    def curtailments_are_ended(self, ways, at):
-        self.toy.ways = list(ways)
+    @rule(behaviours=st.lists(BEHAVIOURS, max_size=2), at=st.none() | st.integers(0, 9))
+    def restore_due_curtailments(self, behaviours, at):
+        self.client.behaviours = list(behaviours)
         for order in self.orders.due():
-            self.done(self.orders._restored(order), at)
-        self.toy.ways = []
+            self.run(Orders.restore.function(self.orders, order), at)
+        self.client.behaviours = []
 
     @rule(name=st.sampled_from(["charge_stop_soc", "charge_power_limit", "active_power_rate"]), value=PERCENT)
-    def somebody_else_writes(self, name, value):
-        self.toy.has[name] = {**self.toy.has[name], "value": float(value)}
+    def another_program_writes(self, name, value):
+        self.client.values[name] = {**self.client.values[name], "value": float(value)}
 
     @rule(seconds=st.sampled_from([1.0, 60.0, 900.0, 2000.0, 7200.0]))
     def time_passes(self, seconds):
-        self.toy.clock.moment += seconds
-        self.toy.arrive()
+        self.client.clock.moment += seconds
+        self.client.arrive()
 
     @rule(errors=st.lists(st.sampled_from([None, Unreachable("gone"), Throttled("slow")]), max_size=5))
     def reads_fail(self, errors):
-        self.toy.unread = list(errors)
+        self.client.read_errors = list(errors)
 
     @rule(at=st.integers(0, 3))
-    def a_look_dies(self, at):
-        self.done(self.orders.executor.refresh(DEVICE), at)
+    def look_dies(self, at):
+        self.run(self.orders.executor.refresh(DEVICE), at)
 
     @rule()
-    def all_is_quiet_and_somebody_looks(self):
-        """Whatever happened before: the journal and the device agree, or the journal says that it does not know."""
-        self.toy.unread = []
-        self.toy.clock.moment += 2000.0
-        sent = len(self.toy.written)
-        sight = self.orders.look(DEVICE)
-        assert len(self.toy.written) == sent, "looking sent something"
-        assert sight.open_orders == ()
+    def look_after_half_an_hour(self):
+        """The journal and the device agree, or the journal reports an unknown outcome."""
+        self.client.read_errors = []
+        self.client.clock.moment += 2000.0
+        sent = len(self.client.written)
+        snapshot = self.orders.look(DEVICE)
+        assert len(self.client.written) == sent, "look sent a command"
+        assert snapshot.open_orders == ()
         log = self.orders.log()
         assert not {ChangeState.PLANNED, ChangeState.SENT} & {one.state for order in log for one in order.changes}
         unsent = [one for order in log for one in order.changes if one.sent_at is None]
         assert all(one.state is ChangeState.UNSENT for one in unsent)
-        foreign = {one.setting for one in sight.external_changes}
+        external = {one.setting for one in snapshot.external_changes}
         for name, (_, change) in latest_changes(log, DEVICE.id).items():
-            has = matches(ROWS[name], change.new, self.toy.has[name] if ROWS[name].readable else None)
-            Life.states.add(change.state)
+            has = matches(ROWS[name], change.new, self.client.values[name] if ROWS[name].readable else None)
+            SettingsMachine.states.add(change.state)
             if change.state is ChangeState.APPLIED:
-                assert has or name in foreign, f"{name} is not what the journal says, and nobody is told"
+                assert has or name in external, f"{name} differs from the journal without an external change"
             elif change.state is ChangeState.REFUSED:
                 assert has is False
             else:
@@ -192,26 +204,26 @@ class Life(RuleBasedStateMachine):
             limits = order.kind is OrderKind.CURTAIL and any(one.state is ChangeState.APPLIED for one in order.changes)
             later = [one for one in log[log.index(order) + 1 :] if one.state is not ChangeState.REFUSED]
             if limits and not later and order.released is None:
-                assert order in self.orders.curtailments(), "a curtailment is forgotten"
-                assert self.rest.marker.exists()
+                assert order in self.orders.curtailments(), "a curtailment is not open"
+                assert self.journal.marker.exists()
 
     def teardown(self):
-        """In the end every curtailment is over, and what it limited is not limited any more."""
+        """In the end every curtailment has ended and the old values are restored."""
         try:
-            self.toy.unread = []
+            self.client.read_errors = []
             for _ in range(6):
-                self.toy.clock.moment += 40_000.0
-                self.toy.arrive()
-                self.curtailments_are_ended([], None)
+                self.client.clock.moment += 40_000.0
+                self.client.arrive()
+                self.restore_due_curtailments([], None)
             assert self.orders.curtailments() == ()
-            self.all_is_quiet_and_somebody_looks()
+            self.look_after_half_an_hour()
         finally:
             shutil.rmtree(self.folder)
 
 
-def test_no_change_is_ever_left_unreported():
+def test_every_change_ends_in_a_true_state():
     run_state_machine_as_test(
-        Life,
+        SettingsMachine,
         settings=settings(
             max_examples=120,
             stateful_step_count=25,
@@ -220,6 +232,6 @@ def test_no_change_is_ever_left_unreported():
             report_multiple_bugs=False,
         ),
     )
-    assert Life.steps > 1000
-    assert Life.crashes > 200
-    assert {ChangeState.APPLIED, ChangeState.REFUSED, ChangeState.UNKNOWN} <= Life.states
+    assert SettingsMachine.runs > 1000
+    assert SettingsMachine.crashes > 200
+    assert {ChangeState.APPLIED, ChangeState.REFUSED, ChangeState.UNKNOWN} <= SettingsMachine.states

@@ -1,4 +1,4 @@
-"""What tests of orders share: a device with a cloud before it that does everything wrong on demand, and its clock."""
+"""A fake client with one device whose cloud fails on demand, and a fake clock, for tests of setting changes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ NOW = 1_780_000_000.0
 DEVICE = Device(vendor="toy", plant="1", id="DEV1", family="toy")
 
 
-def percent(name, **more):
-    return Parameter(name=name, kind="number", unit="%", low=0, high=100, step=1, **more)
+def percent(name, **options):
+    return Parameter(name=name, kind="number", unit="%", low=0, high=100, step=1, **options)
 
 
 def window(number):
@@ -23,7 +23,7 @@ def window(number):
         Parameter(name="enabled", kind="switch"),
     )
     name = f"time_window_{number}"
-    return Setting(name=name, title=name, parameters=parts, group="time_windows", apart="always")
+    return Setting(name=name, title=name, parameters=parts, group="time_windows", disjoint="always")
 
 
 SETTINGS = (
@@ -34,10 +34,10 @@ SETTINGS = (
         title="Output power",
         parameters=(percent("value"), Parameter(name="remember", kind="switch", readable=False)),
     ),
-    Setting(name="blind", title="Cannot be read", parameters=(percent("value"),), readable=False),
+    Setting(name="unreadable", title="Not readable", parameters=(percent("value"),), readable=False),
     Setting(
         name="restart",
-        title="Done once",
+        title="One-time action",
         parameters=(Parameter(name="value", kind="choice", choices=("now",), readable=False),),
         readable=False,
     ),
@@ -47,11 +47,11 @@ SETTINGS = (
     Setting(name="reset", title="Reset", parameters=(percent("value"),), risk="dangerous"),
 )
 FREE = {"mode": "load-first", "start": "00:00", "end": "00:00", "enabled": False}
-HAS = {
+INITIAL = {
     "charge_stop_soc": {"value": 100.0},
     "charge_power_limit": {"value": 80.0},
     "active_power_rate": {"value": 100.0, "remember": True},
-    "blind": {"value": 5.0},
+    "unreadable": {"value": 5.0},
     "restart": None,
     "clock": {"value": "2026-05-28 12:00:00"},
     "time_window_1": {"mode": "battery-first", "start": "01:00", "end": "05:00", "enabled": True},
@@ -62,86 +62,92 @@ HAS = {
 }
 
 
-class Machine:
-    """The clock of the machine, which nobody waits for."""
+class FakeClock:
+    """A clock that advances by sleeping, without waiting; `on_sleep` is called after each sleep."""
 
     def __init__(self):
         self.moment = NOW
-        self.before = lambda: None
+        self.on_sleep = lambda: None
 
     def now(self):
         return self.moment
 
     def sleep(self, seconds):
         self.moment += seconds
-        self.before()
+        self.on_sleep()
 
-    async def pause(self, seconds):
+    async def async_sleep(self, seconds):
         self.sleep(seconds)
 
 
-class Toy:
-    """A client of one device. `ways` are what becomes of the next orders, in their turn; then all are taken at once."""
+class FakeClient:
+    """A client with one device. `behaviours` apply to the next writes, one each; later writes are applied at once."""
 
     allow_commands = True
 
     def __init__(self, clock):
         self.clock = clock
-        self.has = {name: values and dict(values) for name, values in HAS.items()}
-        self.ways = []
-        self.unread = []
-        self.coming = []
+        self.values = {name: values and dict(values) for name, values in INITIAL.items()}
+        self.behaviours = []
+        self.read_errors = []
+        self.delayed = []
         self.written = []
         self.reads = 0
-        self.unheard = 0
 
     def settings_of(self, device):
         return SETTINGS if device.family == "toy" else ()
 
     def arrive(self):
-        due = [one for one in self.coming if one[0] <= self.clock.now()]
-        self.coming = [one for one in self.coming if one[0] > self.clock.now()]
+        due = [one for one in self.delayed if one[0] <= self.clock.now()]
+        self.delayed = [one for one in self.delayed if one[0] > self.clock.now()]
         for _, name, values in due:
-            self.has[name] = dict(values)
+            self.values[name] = dict(values)
 
     def read_settings(self, device):
         self.reads += 1
         self.arrive()
-        if self.unread and (error := self.unread.pop(0)):
+        if self.read_errors and (error := self.read_errors.pop(0)):
             raise error
         rows = {one.name: one for one in SETTINGS}
         return {
             name: {one.name: values[one.name] if one.readable else None for one in rows[name].parameters}
             if rows[name].readable and values is not None
             else None
-            for name, values in self.has.items()
+            for name, values in self.values.items()
         }
 
     def write_setting(self, device, name, values):
-        way = self.ways.pop(0) if self.ways else "taken"
+        behaviour = self.behaviours.pop(0) if self.behaviours else "applied"
         setting = next(one for one in SETTINGS if one.name == name)
-        if way == "not connected":
-            nobody = Unreachable("no connection")
-            nobody.sent = False
-            raise nobody
-        if way == "throttled":
+        if behaviour == "not connected":
+            error = Unreachable("no connection")
+            error.sent = False
+            raise error
+        if behaviour == "throttled":
             raise Throttled("too much")
         self.written.append((name, validate(setting, values)))
-        if way in {"taken", "refused but taken", "silence, taken"}:
-            self.has[name] = dict(values)
-        if way.startswith("late "):
-            self.coming.append((self.clock.now() + float(way[5:]), name, values))
-        if way == "clamped":
-            self.has[name] = {**values, "value": 16.0} if "value" in values else dict(FREE)
-        if way.startswith("refused"):
+        if behaviour in {"applied", "refused but applied", "no response, applied"}:
+            self.values[name] = dict(values)
+        if behaviour.startswith("late "):
+            self.delayed.append((self.clock.now() + float(behaviour[5:]), name, values))
+        if behaviour == "clamped":
+            self.values[name] = {**values, "value": 16.0} if "value" in values else dict(FREE)
+        if behaviour.startswith("refused"):
             raise RequestRefused("inv_set_failure")
-        if way.startswith("silence"):
+        if behaviour.startswith("no response"):
             raise Unreachable("no answer in time")
 
 
-def journal(folder):
+def make_journal(folder):
     return Journal(folder, "toy-0123")
 
 
-def desk(toy, folder, *, rest=None, **more):
-    return Orders(toy, journal=rest or journal(folder), clock=toy.clock, account="home", program="tests", **more)
+def make_orders(client, folder, *, journal=None, **options):
+    return Orders(
+        client,
+        journal=journal or make_journal(folder),
+        clock=client.clock,
+        account="home",
+        program="tests",
+        **options,
+    )

@@ -1,25 +1,30 @@
-"""Orders as calls, blocking and awaited: both carry the same road through one client."""
+"""The public API for setting changes: `Orders` for a blocking client, `AsyncOrders` for an async one.
+
+Each call is declared once, as a generator (an `OrderFlow`) that yields instructions; the two classes only differ in how
+they execute them.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from heliograph.errors import ConfigError, HeliographError, Throttled
-from heliograph.local_time import Clock
-from heliograph.settings import models, undo
+from heliograph.settings import undo
 from heliograph.settings.executor import LOCK_TIMEOUT, READ_BACK_DELAYS, OrderExecutor
 from heliograph.settings.journal import Journal
-from heliograph.settings.models import OrderKind
+from heliograph.settings.models import OrderKind, due_curtailments, latest_active, open_curtailments
 from heliograph.settings.permissions import WRITES_PER_DAY, Permissions
 from heliograph.settings.plan import Actor, Delay, ReadSettings, WriteSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Mapping
     from datetime import datetime
 
     from heliograph.keeper import Budget
@@ -29,44 +34,68 @@ if TYPE_CHECKING:
     from heliograph.settings.plan import Instruction, OrderFlow, Plan, SettingsSnapshot
     from heliograph.settings.schedule import Schedule
 
-
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def journal_folder() -> Path:
-    """Return where the journals of this user are."""
-    from heliograph.core.files import data_folder  # noqa: PLC0415 - who brings a journal needs none
+class Clock:
+    """The system clock; tests pass their own."""
 
-    return data_folder(os.environ) / "orders"
+    def now(self) -> float:
+        """Return the current time in epoch seconds."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        time.sleep(seconds)
+
+    async def async_sleep(self, seconds: float) -> None:
+        """Wait without blocking the event loop."""
+        from asyncio import sleep  # noqa: PLC0415 - not needed by blocking clients
+
+        await sleep(seconds)
 
 
-def current_user() -> str:
-    """Return the name of the user of this machine, for the journal."""
-    from getpass import getuser  # noqa: PLC0415 - only who orders is asked
+class OrdersCall(Generic[P, T]):
+    """A call declared once as a flow: a plain method of `Orders`, a coroutine method of `AsyncOrders`."""
 
-    try:
-        return getuser()
-    except (KeyError, OSError, ImportError):  # a container may give its user no name
-        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    def __init__(self, function: Callable[Concatenate[Any, P], OrderFlow[T]]) -> None:
+        self.function = function
+        functools.update_wrapper(self, function)
+        # The flow is an implementation detail: users see the result type.
+        signature = inspect.signature(function)
+        result = str(signature.return_annotation).removeprefix("OrderFlow[").removesuffix("]")
+        self.__signature__ = signature.replace(return_annotation=result)
 
+    @overload
+    def __get__(self, orders: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, orders: Orders, owner: type) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, orders: AsyncOrders, owner: type) -> Callable[P, Coroutine[object, None, T]]: ...
+    def __get__(self, orders: Orders | AsyncOrders | None, owner: type) -> Any:
+        if orders is None:
+            return self
+        call: Any
+        if isinstance(orders, AsyncOrders):
 
-def _room(client: Any, requests: int) -> None:
-    """Raise when the account's budget does not hold so many requests more; a client that is not kept has none."""
-    if getattr(client, "_guard", None) is None:
-        return
-    budget: Budget = client.budget
-    limit, _ = client.gate.limits.of(interactive=client.gate.interactive)
-    if budget.requests_used + requests > limit:
-        spent = Throttled(
-            f"this order needs {requests} requests, and {budget.requests_used} of {limit} of 24 hours are used",
-            advice="Nothing was sent. Try again when more of the day has passed",
-        )
-        spent.retry_after = max(client.free_at(requests) - client.gate.clock(), 0.0)
-        raise spent
+            async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+                return await orders.run(self.function(orders, *args, **kwargs))
+        else:
+
+            def call(*args: P.args, **kwargs: P.kwargs) -> T:
+                return orders.run(self.function(orders, *args, **kwargs))
+
+        functools.update_wrapper(call, self.function)
+        call.__signature__ = self.__signature__.replace(parameters=list(self.__signature__.parameters.values())[1:])
+        return call
+
+    def __call__(self, orders: Orders | AsyncOrders, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return self.__get__(orders, type(orders))(*args, **kwargs)
 
 
 class BaseOrders:
-    """What both forms have in common: whose orders these are, and the road they take."""
+    """All calls of `Orders` and `AsyncOrders`, declared once."""
 
     def __init__(
         self,
@@ -84,27 +113,27 @@ class BaseOrders:
         lock_timeout: float = LOCK_TIMEOUT,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Make a desk for one client; nothing is sent or written before the first call.
+        """Manage the setting changes of one client; nothing is sent or recorded before the first call.
 
-        The client has to be made with `allow_commands=True` to order anything: before anything is written down every
-        order of another one is refused, while it may look and plan. `writes` are the settings that may be
-        written, `grid_code` allows those of the grid code as well, `writes_per_day` spares the devices' memory;
-        `rights` are all three at once. The journal is that of the client's account in this user's folder unless
-        another one is given. `read_back` are the seconds between the looks after an order, `patience` those to wait
-        for another program's order to the same device, and `progress` is told what is waited for.
+        The client must be created with `allow_commands=True`; otherwise reading and planning work, and every change is
+        refused before it is recorded.
+
+        `writes` are the settings that may be written, `grid_code` also allows grid-code settings, and `writes_per_day`
+        protects the devices' memory; `permissions` replaces all three. `account` and `program` are recorded in the
+        journal. `journal` defaults to the one of the client's account in this user's data folder. `read_back_delays`
+        are the seconds before each read-back, `lock_timeout` limits the wait for another program's change of the same
+        device, and `progress` is called with a text before each wait.
         """
         self.client = client
         self.clock = clock or Clock()
         permissions = permissions or Permissions(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
-        permissions = replace(permissions, commands=client.allow_commands)
-        whose = Actor(account, current_user(), program or Path(sys.argv[0] or "python").name)
         self.executor = OrderExecutor(
-            journal or Journal(journal_folder(), client.gate.state_file.name),
-            permissions,
-            whose,
+            journal or Journal(journal_folder(), client.guard.state_file.name),
+            replace(permissions, allow_commands=client.allow_commands),
+            Actor(account, current_user(), program or Path(sys.argv[0] or "python").name),
             client.settings_of,
             self.clock.now,
-            check_quota=lambda requests: _room(client, requests),
+            check_quota=self._check_quota,
             read_back_delays=read_back_delays,
             lock_timeout=lock_timeout,
             progress=progress,
@@ -116,250 +145,232 @@ class BaseOrders:
         return self.executor.journal
 
     def log(self, device: str | None = None) -> tuple[Order, ...]:
-        """Return every order of the account, or of one device, the first one first; nothing is sent."""
+        """Return all orders of the account or of one device, oldest first; nothing is sent."""
         return tuple(one for one in self.journal.read().orders.values() if device in (None, one.device))
 
     def curtailments(self) -> tuple[Order, ...]:
-        """Return the curtailments that are not over; nothing is sent."""
-        return models.open_curtailments(self.log())
+        """Return the curtailments that have not ended; nothing is sent."""
+        return open_curtailments(self.log())
 
-    def _order(self, order: str) -> Order:
-        known = self.journal.read().orders
-        if order not in known:
-            raise ConfigError(f"there is no order {order[:40]!r}; heliograph settings log lists all that were given")
-        return known[order]
+    def due(self) -> tuple[Order, ...]:
+        """Return the curtailments to end now; nothing is sent."""
+        return due_curtailments(self.log(), self.clock.now()) if self.journal.marker.exists() else ()
 
-    # What each call does, as steps; both forms below carry them.
+    def unsettled(self, device: str | None = None) -> tuple[Order, ...]:
+        """Return the orders whose result is not final; nothing is sent."""
+        return tuple(order for order in self.log(device) if order.open)
 
-    def _set(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> OrderFlow[Order | None]:
+    @OrdersCall
+    def look(self, device: Device) -> OrderFlow[SettingsSnapshot]:
+        """Read the settings of a device, and update the states of its open orders."""
+        return self.executor.refresh(device)
+
+    @OrdersCall
+    def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> OrderFlow[Plan]:
+        """Return the changes that would be sent; nothing is sent."""
+        return self.executor.plan(device, wanted)
+
+    @OrdersCall
+    def schedule(self, device: Device) -> OrderFlow[Schedule]:
+        """Read the schedule of a device."""
+        return schedule_of((yield from self.executor.refresh(device)))
+
+    @OrdersCall
+    def carry(self, plan: Plan) -> OrderFlow[Order | None]:
+        """Send the changes of a plan and read back the result; None if the device already has the values."""
+        return self._execute(plan)
+
+    @OrdersCall
+    def set(self, device: Device, setting: str, value: Value | Mapping[str, Value]) -> OrderFlow[Order | None]:
+        """Change one setting; None if the device already has the value."""
+        return (yield from self.executor.execute((yield from self.executor.plan(device, {setting: value}))))
+
+    @OrdersCall
+    def set_all(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> OrderFlow[Order | None]:
+        """Change several settings as one order; values that the device already has are not sent."""
         return (yield from self.executor.execute((yield from self.executor.plan(device, wanted))))
 
-    def _planned_undo(self, device: Device | None, order: str | None) -> OrderFlow[Plan]:
-        if order is None and device is None:
-            raise ConfigError("say which order to take back, or the last one of which device")
-        found = (
-            self._order(order) if order is not None else models.latest_active(self.log(device.id if device else None))
-        )
+    @OrdersCall
+    def plan_undo(self, device: Device | None = None, *, order: str | None = None) -> OrderFlow[Plan]:
+        """Return the plan that undoes an order, or the latest one of a device; nothing is sent."""
+        return self._plan_undo(device, order)
+
+    @OrdersCall
+    def undo(self, device: Device | None = None, *, order: str | None = None) -> OrderFlow[Order | None]:
+        """Undo an order, or the latest one of a device."""
+        return (yield from self._execute((yield from self._plan_undo(device, order))))
+
+    @OrdersCall
+    def plan_curtail(
+        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
+    ) -> OrderFlow[Plan]:
+        """Return the plan of a curtailment; nothing is sent."""
+        return self._plan_curtail(device, wanted, until)
+
+    @OrdersCall
+    def curtail(
+        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
+    ) -> OrderFlow[Order | None]:
+        """Change settings until a given time; then `restore`, or any Heliograph program, restores the old values."""
+        return (yield from self._execute((yield from self._plan_curtail(device, wanted, until))))
+
+    @OrdersCall
+    def restore(self, order: Order) -> OrderFlow[Order | None]:
+        """End a curtailment now; None if nothing had to be sent."""
+        restored = yield from undo.restore_curtailment(self.executor, order)
+        self._remove_stale_marker()
+        return restored
+
+    def _plan_undo(self, device: Device | None, order: str | None) -> OrderFlow[Plan]:
+        if order is not None:
+            found = self._find_order(order)
+        elif device is not None:
+            found = latest_active(self.log(device.id))
+        else:
+            raise ConfigError("specify the change to undo, or a device to undo its latest change")
         return (yield from undo.plan_undo(self.executor, found))
 
-    def _carried(self, plan: Plan) -> OrderFlow[Order | None]:
-        order = yield from self.executor.execute(plan)
-        if order is None and plan.undoes is not None:
-            undone = self._order(plan.undoes)
-            if undone in self.curtailments():
-                self.journal.record_release(undone, self.clock.now(), "its device has the old value")
-        self._tidy()
-        return order
-
-    def _undone(self, device: Device | None, order: str | None) -> OrderFlow[Order | None]:
-        return (yield from self._carried((yield from self._planned_undo(device, order))))
-
-    def _planned_curtail(
+    def _plan_curtail(
         self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
     ) -> OrderFlow[Plan]:
         if until.tzinfo is None or until.timestamp() <= self.clock.now():
-            raise ConfigError("a curtailment needs an end that is still to come, as a moment with its zone")
-        sight = yield from self.executor.refresh(device)
-        limited = sight.curtailed
-        if already := next((limited[name] for name in wanted if name in limited), None):
-            raise ConfigError(f"it is curtailed already, by order {already.id}; take that back first")
-        plan = self.executor.plan_from(sight, wanted, kind=OrderKind.CURTAIL, until=until.timestamp())
+            raise ConfigError("the end of a curtailment must be in the future and have a time zone")
+        snapshot = yield from self.executor.refresh(device)
+        if name := next((name for name in wanted if name in snapshot.curtailed), None):
+            raise ConfigError(f"{name} is already curtailed by change {snapshot.curtailed[name].id}; undo that first")
+        plan = self.executor.plan_from(snapshot, wanted, kind=OrderKind.CURTAIL, until=until.timestamp())
         if plan.notes:
             raise ConfigError(f"it could not be restored: {plan.notes[0]}")
         return plan
 
-    def _curtailed(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> OrderFlow[Order | None]:
-        return (yield from self._carried((yield from self._planned_curtail(device, wanted, until))))
+    def _execute(self, plan: Plan) -> OrderFlow[Order | None]:
+        order = yield from self.executor.execute(plan)
+        if order is None and plan.undoes is not None:
+            undone = self._find_order(plan.undoes)
+            if undone in self.curtailments():
+                self.journal.record_release(undone, self.clock.now(), "the device has the old value")
+        self._remove_stale_marker()
+        return order
 
-    def _restored(self, order: Order) -> OrderFlow[Order | None]:
-        done = yield from undo.restore_curtailment(self.executor, order)
-        self._tidy()
-        return done
+    def _find_order(self, order: str) -> Order:
+        orders = self.journal.read().orders
+        if order not in orders:
+            raise ConfigError(f"there is no change {order[:40]!r}; heliograph settings log lists all changes")
+        return orders[order]
 
-    def due(self) -> tuple[Order, ...]:
-        """Return the curtailments to be ended now; nothing is sent."""
-        return models.due_curtailments(self.log(), self.clock.now()) if self.journal.marker.exists() else ()
-
-    def unsettled(self, device: str | None = None) -> tuple[Order, ...]:
-        """Return the orders of which it is not known what became of them; nothing is sent."""
-        return tuple(order for order in self.log(device) if order.open)
-
-    def _tidy(self) -> None:
-        """Take the mark away once no curtailment is open; one may be among what a damaged journal does not tell."""
+    def _remove_stale_marker(self) -> None:
+        """Remove the marker if no curtailment is open; a damaged journal may hide one."""
         if self.journal.marker.exists():
-            book = self.journal.read()
-            if not book.incomplete and not models.open_curtailments(book.orders.values()):
+            contents = self.journal.read()
+            if not contents.incomplete and not open_curtailments(contents.orders.values()):
                 self.journal.marker.unlink(missing_ok=True)
 
+    def _check_quota(self, requests: int) -> None:
+        """Raise `Throttled` if the account's budget does not allow `requests` more requests."""
+        client = self.client
+        if getattr(client, "_guard", None) is None:
+            return  # The client has no keeper and so no budget.
+        budget: Budget = client.budget
+        limit, _ = client.guard.limits.effective(interactive=client.guard.interactive)
+        if budget.requests_used + requests > limit:
+            error = Throttled(
+                f"this change needs {requests} requests; {budget.requests_used} of {limit} in 24 hours are used",
+                advice="Nothing was sent. Try again later",
+            )
+            error.retry_after = max(client.free_at(requests) - client.guard.clock(), 0.0)
+            raise error
 
-class Orders(BaseOrders):
-    """Orders through a blocking client."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing stays open between calls."""
-
-    def _carry(self, steps: OrderFlow[T]) -> T:
-        with closing(steps):
-            outcome: Any = None
-            try:
-                while True:
-                    step: Instruction = (
-                        steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
-                    )
-                    try:
-                        outcome = self._do(step)
-                    except HeliographError as error:
-                        outcome = error
-            except StopIteration as done:
-                result: T = done.value
-                return result
-
-    def _do(self, step: Instruction) -> Any:
-        match step:
+    def _perform(self, instruction: Instruction) -> Any:
+        """Execute an instruction; with an async client the result is awaitable."""
+        match instruction:
             case Delay(seconds):
-                return self.clock.sleep(seconds)
+                return self._sleep(seconds)
             case ReadSettings(device):
                 return self.client.read_settings(device)
             case WriteSetting(device, setting, values):
                 return self.client.write_setting(device, setting, values)
 
-    def look(self, device: Device) -> SettingsSnapshot:
-        """Read a device; what is open of its orders is judged by that."""
-        return self._carry(self.executor.refresh(device))
+    def _sleep(self, seconds: float) -> Any:
+        raise NotImplementedError
 
-    def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Plan:
-        """Return what would be sent; nothing is."""
-        return self._carry(self.executor.plan(device, wanted))
 
-    def schedule(self, device: Device) -> Schedule:
-        """Return the schedule a device has."""
-        return schedule_of(self.look(device))
+class Orders(BaseOrders):
+    """Setting changes through a blocking client."""
 
-    def carry(self, plan: Plan) -> Order | None:
-        """Send what a plan differs in and see what becomes of it; None where the device has it already."""
-        return self._carry(self._carried(plan))
+    def __enter__(self) -> Self:
+        return self
 
-    def set(self, device: Device, setting: str, value: Value | Mapping[str, Value]) -> Order | None:
-        """Change one setting; None where the device has it already."""
-        return self._carry(self._set(device, {setting: value}))
+    def __exit__(self, *_: object) -> None:
+        """No-op: nothing stays open between calls."""
 
-    def set_all(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Order | None:
-        """Change several settings as one order; what the device has already is not sent."""
-        return self._carry(self._set(device, wanted))
+    def _sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
 
-    def plan_undo(self, device: Device | None = None, *, order: str | None = None) -> Plan:
-        """Return what would take an order back, or the last one of a device; nothing is sent."""
-        return self._carry(self._planned_undo(device, order))
-
-    def undo(self, device: Device | None = None, *, order: str | None = None) -> Order | None:
-        """Take an order back, or the last one of a device."""
-        return self._carry(self._undone(device, order))
-
-    def plan_curtail(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime) -> Plan:
-        """Return what would curtail a device; nothing is sent."""
-        return self._carry(self._planned_curtail(device, wanted, until))
-
-    def curtail(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> Order | None:
-        """Change settings until a moment; then `restore`, or any program of Heliograph, puts the old ones back."""
-        return self._carry(self._curtailed(device, wanted, until))
-
-    def restore(self, order: Order) -> Order | None:
-        """End one curtailment now; None where nothing had to be sent."""
-        return self._carry(self._restored(order))
+    def run(self, flow: OrderFlow[T]) -> T:
+        """Execute the instructions of a flow and return its result."""
+        with closing(flow):
+            result: Any = None
+            try:
+                while True:
+                    instruction = _resume(flow, result)
+                    try:
+                        result = self._perform(instruction)
+                    except HeliographError as error:
+                        result = error
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
 
 
 class AsyncOrders(BaseOrders):
-    """Orders through an async client: the same calls, awaited."""
+    """Setting changes through an async client: the same calls, awaited."""
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Nothing stays open between calls."""
+        """No-op: nothing stays open between calls."""
 
-    async def _carry(self, steps: OrderFlow[T]) -> T:
-        with closing(steps):
-            outcome: Any = None
+    async def _sleep(self, seconds: float) -> None:
+        await self.clock.async_sleep(seconds)
+
+    async def run(self, flow: OrderFlow[T]) -> T:
+        """Execute the instructions of a flow and return its result."""
+        with closing(flow):
+            result: Any = None
             try:
                 while True:
-                    step: Instruction = (
-                        steps.throw(outcome) if isinstance(outcome, HeliographError) else steps.send(outcome)
-                    )
+                    instruction = _resume(flow, result)
                     try:
-                        outcome = await self._do(step)
+                        result = await self._perform(instruction)
                     except HeliographError as error:
-                        outcome = error
+                        result = error
             except StopIteration as done:
-                result: T = done.value
-                return result
-
-    async def _do(self, step: Instruction) -> Any:
-        match step:
-            case Delay(seconds):
-                return await self.clock.async_sleep(seconds)
-            case ReadSettings(device):
-                return await self.client.read_settings(device)
-            case WriteSetting(device, setting, values):
-                return await self.client.write_setting(device, setting, values)
-
-    async def look(self, device: Device) -> SettingsSnapshot:
-        """Read a device; what is open of its orders is judged by that."""
-        return await self._carry(self.executor.refresh(device))
-
-    async def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Plan:
-        """Return what would be sent; nothing is."""
-        return await self._carry(self.executor.plan(device, wanted))
-
-    async def schedule(self, device: Device) -> Schedule:
-        """Return the schedule a device has."""
-        return schedule_of(await self.look(device))
-
-    async def carry(self, plan: Plan) -> Order | None:
-        """Send what a plan differs in and see what becomes of it; None where the device has it already."""
-        return await self._carry(self._carried(plan))
-
-    async def set(self, device: Device, setting: str, value: Value | Mapping[str, Value]) -> Order | None:
-        """Change one setting; None where the device has it already."""
-        return await self._carry(self._set(device, {setting: value}))
-
-    async def set_all(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> Order | None:
-        """Change several settings as one order; what the device has already is not sent."""
-        return await self._carry(self._set(device, wanted))
-
-    async def plan_undo(self, device: Device | None = None, *, order: str | None = None) -> Plan:
-        """Return what would take an order back, or the last one of a device; nothing is sent."""
-        return await self._carry(self._planned_undo(device, order))
-
-    async def undo(self, device: Device | None = None, *, order: str | None = None) -> Order | None:
-        """Take an order back, or the last one of a device."""
-        return await self._carry(self._undone(device, order))
-
-    async def plan_curtail(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> Plan:
-        """Return what would curtail a device; nothing is sent."""
-        return await self._carry(self._planned_curtail(device, wanted, until))
-
-    async def curtail(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> Order | None:
-        """Change settings until a moment; then `restore`, or any program of Heliograph, puts the old ones back."""
-        return await self._carry(self._curtailed(device, wanted, until))
-
-    async def restore(self, order: Order) -> Order | None:
-        """End one curtailment now; None where nothing had to be sent."""
-        return await self._carry(self._restored(order))
+                return done.value  # type: ignore[no-any-return]
 
 
-def schedule_of(sight: SettingsSnapshot) -> Schedule:
-    """Return the schedule of a device as it was seen."""
-    from heliograph.settings.schedule import from_settings  # noqa: PLC0415 - few orders are schedules
+def _resume(flow: OrderFlow[Any], result: Any) -> Instruction:
+    return flow.throw(result) if isinstance(result, HeliographError) else flow.send(result)
 
-    return from_settings(sight.reported, tuple(sight.settings.values()))
+
+def schedule_of(snapshot: SettingsSnapshot) -> Schedule:
+    """Return the schedule in a snapshot."""
+    from heliograph.settings.schedule import from_settings  # noqa: PLC0415 - most callers need no schedule
+
+    return from_settings(snapshot.reported, tuple(snapshot.settings.values()))
+
+
+def journal_folder() -> Path:
+    """Return this user's folder of journals."""
+    from heliograph.core.files import data_folder  # noqa: PLC0415 - not needed if the caller passes a journal
+
+    return data_folder(os.environ) / "orders"
+
+
+def current_user() -> str:
+    """Return this machine's user name for the journal."""
+    from getpass import getuser  # noqa: PLC0415 - only needed by programs that change settings
+
+    try:
+        return getuser()
+    except (KeyError, OSError, ImportError):  # the user of a container may have no name
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"

@@ -1,8 +1,8 @@
-"""What a device can be told, and whether it may be told so: settings, their parameters, and what makes a value valid.
+"""Setting definitions: the parameters of a device setting, and the validation of their values.
 
-A cloud's catalogue (vendors/*/settings) lists `Setting`s in our words; everything else is derived from it: what is
-checked before anything is sent, the commands of the program, the tables of docs/settings.md, the emulator's ranges.
-Pure: nothing here knows a cloud, and only `Setting.wire_name` says a cloud's own word.
+A vendor's catalogue (vendors/*/settings) lists its `Setting`s under Heliograph's own names. Everything else is derived
+from it: the checks before sending, the commands of the program, the tables of docs/settings.md, the emulator's ranges.
+Pure and independent of any vendor; only `Setting.wire_name` is a vendor's own name.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ ParameterKind = Literal["number", "choice", "switch", "time", "moment", "text"]
 Risk = Literal["usual", "grid-code", "dangerous"]
 Value = float | str | bool | None
 Values = Mapping[str, Value]
-"""One setting's parameters by name, ready for JSON; a None is one that could not be read."""
+"""The parameters of one setting by name, ready for JSON; None is a value that could not be read."""
 
 CLOCK_TOLERANCE = timedelta(minutes=15)
-"""A clock goes on between being set and being read, and is read as it stood at the last upload."""
+"""A clock advances between write and read-back, and is reported as of the last upload."""
 
 _LONGEST_TEXT = 100
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5]?[0-9])")
@@ -35,7 +35,7 @@ _SWITCHES = {"on": True, "true": True, "yes": True, "1": True, "off": False, "fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One value of a setting; `hole` is an open interval inside its range, `low` of a text how short it may be."""
+    """One value of a setting; `excluded_range` is an open interval, `low` of a text is its minimum length."""
 
     name: str
     kind: ParameterKind
@@ -46,22 +46,19 @@ class Parameter:
     excluded_range: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     readable: bool = True
-    """Whether it can be read back where its setting can."""
+    """Whether it can be read back if its setting can."""
     meaning: str = ""
 
     @property
     def allowed(self) -> str:
-        """What a value may be, for people."""
+        """The allowed values as text for users."""
         if self.kind == "number":
             unit = f" {self.unit}" if self.unit else ""
             step = f" in steps of {self.step:g}" if self.step not in (None, 1) else ""
-            hole = (
-                f", not between {self.excluded_range[0]:g} and {self.excluded_range[1]:g}"
-                if self.excluded_range
-                else ""
-            )
+            excluded = self.excluded_range
+            gap = f", not between {excluded[0]:g} and {excluded[1]:g}" if excluded else ""
             whole = "whole " if self.step == 1 else ""
-            return f"{whole}{self.low:g} to {self.high:g}{unit}{step}{hole}"
+            return f"{whole}{self.low:g} to {self.high:g}{unit}{step}{gap}"
         return {
             "choice": ", ".join(self.choices),
             "switch": "on or off",
@@ -73,36 +70,36 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One thing a device can be told by one command."""
+    """A device setting, changed by one command."""
 
     name: str
     title: str
     parameters: tuple[Parameter, ...]
     risk: Risk = "usual"
     readable: bool = True
-    """Whether what a device has can be read back."""
+    """Whether the device's values can be read back."""
     evidence: str = ""
     wire_name: str = ""
-    """The cloud's own name of it."""
+    """The vendor's own name."""
     slots: int = 1
-    """How many windows it holds, as parameters start_1, end_1, enabled_1 …; 1 also where it holds none."""
+    """Number of windows, as parameters start_1, end_1, enabled_1 …; also 1 if it has none."""
     group: str = ""
     """Settings of one group hold one window each, and those windows must not overlap."""
-    apart: Literal["", "enabled", "always"] = ""
-    """Which windows must not overlap: none, those that are on, or even those that are off."""
+    disjoint: Literal["", "enabled", "always"] = ""
+    """Which windows must not overlap: none, the enabled ones, or all of them."""
     meaning: str = ""
     unavailable: str = ""
-    """Why this account cannot be told it, and what else to do; empty where it can."""
+    """Why this account cannot change it, and the alternative; empty if it can."""
 
 
 class Span(tuple[int, int]):
-    """The minutes of a day from a start up to an end, the end not included."""
+    """A range of minutes of the day; the end is exclusive."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, start: Value, end: Value) -> Span:
-        """Return the minutes between two times of day.
+        """Return the span between two times of day.
 
         >>> Span.of("00:30", "02:00")
         (30, 120)
@@ -110,7 +107,7 @@ class Span(tuple[int, int]):
         return cls((minute_of_day(str(start)), minute_of_day(str(end))))
 
     def overlaps(self, other: Span) -> bool:
-        """Tell whether two windows share a minute, over midnight where they must; an empty one never does."""
+        """Return True if both spans share a minute; a span may cross midnight, an empty one never overlaps."""
         return any(max(a, c) < min(b, d) for a, b in self._parts() for c, d in other._parts())
 
     def _parts(self) -> Iterator[tuple[int, int]]:
@@ -123,9 +120,9 @@ class Span(tuple[int, int]):
 
 
 def minute_of_day(time: str) -> int:
-    """Return how far into the day a time is.
+    """Return the minutes since midnight.
 
-    >>> minutes("23:59")
+    >>> minute_of_day("23:59")
     1439
     """
     hour, _, minute = time.partition(":")
@@ -133,149 +130,148 @@ def minute_of_day(time: str) -> int:
 
 
 def validate(setting: Setting, values: Mapping[str, object]) -> Values:
-    """Return values in their canonical form, or raise `Invalid` with what is allowed instead."""
-    known = {one.name: one for one in setting.parameters}
-    if unknown := [name for name in values if name not in known]:
-        raise InvalidValue(f"{setting.name} has no {_shown(unknown[0])}; it has {', '.join(known)}")
-    if missing := [name for name in known if values.get(name) is None]:
-        raise InvalidValue(f"{setting.name}: {missing[0]} is missing; every one of {', '.join(known)} has to be given")
-    found = {name: _canonical(setting, one, values[name]) for name, one in known.items()}
-    _check_windows(setting, found)
-    return found
+    """Return the values in canonical form, or raise `InvalidValue` that names the allowed values."""
+    parameters = {parameter.name: parameter for parameter in setting.parameters}
+    if unknown := [name for name in values if name not in parameters]:
+        raise InvalidValue(f"{setting.name} has no {_shortened(unknown[0])}; it has {', '.join(parameters)}")
+    if missing := [name for name in parameters if values.get(name) is None]:
+        raise InvalidValue(f"{setting.name}: {missing[0]} is missing; all of {', '.join(parameters)} are required")
+    valid = {name: _canonical(setting, parameter, values[name]) for name, parameter in parameters.items()}
+    _validate_windows(setting, valid)
+    return valid
 
 
 def validate_together(settings: Iterable[Setting], state: Mapping[str, Values | None]) -> None:
-    """Raise `Invalid` when settings of one group would not fit together in a state; what is not known is left out."""
+    """Raise `InvalidValue` if windows of one group overlap in `state`; unknown values are ignored."""
     groups: dict[str, list[tuple[str, Span]]] = {}
     for setting in settings:
         values = state.get(setting.name)
         if not setting.group or values is None or not is_active(setting, values):
             continue
-        mine = Span.of(values["start"], values["end"])
+        span = Span.of(values["start"], values["end"])
         for name, other in groups.setdefault(setting.group, []):
-            if mine.overlaps(other):
-                off = "" if setting.apart == "enabled" else ", even when one is off"
-                raise InvalidValue(f"{setting.name} overlaps {name}; the device refuses that{off}")
-        groups[setting.group].append((setting.name, mine))
+            if span.overlaps(other):
+                also = "" if setting.disjoint == "enabled" else ", even if one is off"
+                raise InvalidValue(f"{setting.name} overlaps {name}; the device refuses that{also}")
+        groups[setting.group].append((setting.name, span))
 
 
 def is_active(setting: Setting, values: Values) -> bool:
-    """Tell whether a window is in the way of others."""
+    """Return True if a window must not overlap other windows."""
     known = values.get("start") is not None and values.get("end") is not None
-    return known and (setting.apart == "always" or bool(values.get("enabled")))
+    return known and (setting.disjoint == "always" or bool(values.get("enabled")))
 
 
 def matches(setting: Setting, wanted: Values, found: Values | None) -> bool | None:
-    """Tell whether a device has what it was told; None when that cannot be known."""
+    """Return whether the device has the wanted values; None if that cannot be known."""
     if found is None:
         return None
     pairs = [(one, wanted[one.name], found.get(one.name)) for one in setting.parameters if one.readable]
-    if not pairs or any(there is None for _, _, there in pairs):
+    if not pairs or any(present is None for _, _, present in pairs):
         return None
-    return all(_alike(one, here, there) for one, here, there in pairs)
+    return all(_equal(parameter, expected, present) for parameter, expected, present in pairs)
 
 
-def _alike(parameter: Parameter, here: Value, there: Value) -> bool:
+def _equal(parameter: Parameter, expected: Value, present: Value) -> bool:
     if parameter.kind != "moment":
-        return here == there
-    first, second = (datetime.fromisoformat(str(moment)) for moment in (here, there))
+        return expected == present
+    first, second = (datetime.fromisoformat(str(moment)) for moment in (expected, present))
     return abs(first - second) <= CLOCK_TOLERANCE
 
 
-def _canonical(setting: Setting, parameter: Parameter, value: object) -> Value:
-    try:
-        return _READ[parameter.kind](parameter, value)
-    except (ValueError, OverflowError):
-        where = f"{setting.name}: {parameter.name}"
-        raise InvalidValue(f"{where} is {parameter.allowed}, not {_shown(value)}") from None
-
-
-def _number(parameter: Parameter, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("no number")  # noqa: TRY004 - whatever is wrong, the same is said
-    number = float(value)
-    low, high = parameter.low, parameter.high
-    if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
-        raise ValueError("out of range")
-    if parameter.excluded_range and parameter.excluded_range[0] < number < parameter.excluded_range[1]:
-        raise ValueError("in the hole of the range")
-    if parameter.step is not None:
-        steps = number / parameter.step
-        if abs(steps - round(steps)) > 1e-6:
-            raise ValueError("between two steps")
-        number = round(round(steps) * parameter.step, 6)
-    return number + 0.0  # a minus zero is a zero
-
-
-def _choice(parameter: Parameter, value: object) -> str:
-    if value not in parameter.choices:
-        raise ValueError("no such choice")
-    return str(value)
-
-
-def _switch(parameter: Parameter, value: object) -> bool:
-    found = value if isinstance(value, bool) else _SWITCHES.get(str(value).lower())
-    if found is None:
-        raise ValueError("neither on nor off")
-    return found
-
-
-def _time(parameter: Parameter, value: object) -> str:
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("no time of day")
-    return f"{int(found[1]):02d}:{int(found[2]):02d}"
-
-
-def _moment(parameter: Parameter, value: object) -> str:
-    moment = datetime.fromisoformat(str(value))
-    if moment.tzinfo is not None or not 2000 <= moment.year < 2100:
-        raise ValueError("not on the device's own clock")
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _text(parameter: Parameter, value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable():
-        raise ValueError("no text")
-    if not (parameter.low or 0) <= len(value.strip()) <= _LONGEST_TEXT:
-        raise ValueError("too short or too long")
-    return value.strip()
-
-
-_READ: dict[str, Callable[[Parameter, object], Value]] = {
-    "number": _number,
-    "choice": _choice,
-    "switch": _switch,
-    "time": _time,
-    "moment": _moment,
-    "text": _text,
-}
-
-
-def _check_windows(setting: Setting, values: Mapping[str, Value]) -> None:
-    taken: list[tuple[int, Span]] = []
-    for number, suffix in windows_of(setting):
-        start, end, on = (values[f"{part}{suffix}"] for part in ("start", "end", "enabled"))
-        span = Span.of(start, end)
-        where = f"{setting.name}: the window {start} to {end}"
-        if span[0] > span[1]:
-            raise InvalidValue(f"{where} crosses midnight; use two, one until 23:59 and one from 00:00")
-        if on and span[0] == span[1]:
-            raise InvalidValue(f"{where} is empty but on; its end has to be after its start")
-        if on or setting.apart == "always":
-            if setting.apart and (met := next((other for other, there in taken if span.overlaps(there)), None)):
-                raise InvalidValue(f"{where} overlaps window {met}")
-            taken.append((number, span))
-
-
 def windows_of(setting: Setting) -> tuple[tuple[int, str], ...]:
-    """Return number and suffix of each window a setting holds: (1, "_1") …, (1, "") for a single one, or none."""
-    names = {one.name for one in setting.parameters}
+    """Return number and parameter suffix of each window: (1, "_1") …, (1, "") for a single window, or none."""
+    names = {parameter.name for parameter in setting.parameters}
     if "start" in names:
         return ((1, ""),)
     return tuple((number, f"_{number}") for number in range(1, setting.slots + 1) if f"start_{number}" in names)
 
 
-def _shown(value: object) -> str:
-    """Return a mistaken value as text that is not too long to read."""
+def _validate_windows(setting: Setting, values: Mapping[str, Value]) -> None:
+    earlier: list[tuple[int, Span]] = []
+    for number, suffix in windows_of(setting):
+        start, end, enabled = (values[f"{part}{suffix}"] for part in ("start", "end", "enabled"))
+        span = Span.of(start, end)
+        where = f"{setting.name}: the window {start} to {end}"
+        if span[0] > span[1]:
+            raise InvalidValue(f"{where} crosses midnight; use two, one until 23:59 and one from 00:00")
+        if enabled and span[0] == span[1]:
+            raise InvalidValue(f"{where} is empty but on; its end must be after its start")
+        if enabled or setting.disjoint == "always":
+            if setting.disjoint and (hit := next((other for other, there in earlier if span.overlaps(there)), None)):
+                raise InvalidValue(f"{where} overlaps window {hit}")
+            earlier.append((number, span))
+
+
+def _canonical(setting: Setting, parameter: Parameter, value: object) -> Value:
+    try:
+        return _PARSERS[parameter.kind](parameter, value)
+    except (ValueError, OverflowError):
+        where = f"{setting.name}: {parameter.name}"
+        raise InvalidValue(f"{where} must be {parameter.allowed}; got {_shortened(value)}") from None
+
+
+def _parse_number(parameter: Parameter, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("not a number")  # noqa: TRY004 - `_canonical` replaces the message of every failure
+    number = float(value)
+    low, high = parameter.low, parameter.high
+    if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
+        raise ValueError("out of range")
+    if parameter.excluded_range and parameter.excluded_range[0] < number < parameter.excluded_range[1]:
+        raise ValueError("in the excluded range")
+    if parameter.step is not None:
+        steps = number / parameter.step
+        if abs(steps - round(steps)) > 1e-6:
+            raise ValueError("between two steps")
+        number = round(round(steps) * parameter.step, 6)
+    return number + 0.0  # turns -0.0 into 0.0
+
+
+def _parse_choice(parameter: Parameter, value: object) -> str:
+    if value not in parameter.choices:
+        raise ValueError("not a choice")
+    return str(value)
+
+
+def _parse_switch(parameter: Parameter, value: object) -> bool:
+    enabled = value if isinstance(value, bool) else _SWITCHES.get(str(value).lower())
+    if enabled is None:
+        raise ValueError("neither on nor off")
+    return enabled
+
+
+def _parse_time(parameter: Parameter, value: object) -> str:
+    parts = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if parts is None:
+        raise ValueError("not a time of day")
+    return f"{int(parts[1]):02d}:{int(parts[2]):02d}"
+
+
+def _parse_moment(parameter: Parameter, value: object) -> str:
+    moment = datetime.fromisoformat(str(value))
+    if moment.tzinfo is not None or not 2000 <= moment.year < 2100:
+        raise ValueError("not a local time of the device")
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _parse_text(parameter: Parameter, value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("not a text")
+    if not (parameter.low or 0) <= len(value.strip()) <= _LONGEST_TEXT:
+        raise ValueError("too short or too long")
+    return value.strip()
+
+
+_PARSERS: dict[str, Callable[[Parameter, object], Value]] = {
+    "number": _parse_number,
+    "choice": _parse_choice,
+    "switch": _parse_switch,
+    "time": _parse_time,
+    "moment": _parse_moment,
+    "text": _parse_text,
+}
+
+
+def _shortened(value: object) -> str:
     return repr(value)[:60]

@@ -1,7 +1,7 @@
-"""The one way a setting is changed, as a generator that sends nothing itself: look, write down, send, read back.
+"""The executor of setting changes, as a generator that does no I/O itself: read, record, send once, read back.
 
-Every step is written down before it happens, and a device is ordered by one program at a time. Whoever carries the
-generator may die at any step: `settled` judges what was left, by what the device has, and sends nothing again.
+Each step is recorded before it is executed, and one program changes a device at a time. The program may die at any
+step: `reconcile` later judges what was left by reading the device, and never sends again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from heliograph.settings.plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from filelock import BaseFileLock
 
@@ -56,25 +56,25 @@ if TYPE_CHECKING:
     from heliograph.settings.definition import Setting, Value, Values
     from heliograph.settings.journal import Journal, JournalContents
     from heliograph.settings.permissions import Permissions
-    from heliograph.settings.plan import Actor, OrderFlow, PlannedChange
+    from heliograph.settings.plan import Actor, OrderFlow
 
-GLANCE = 0.25
+LOCK_POLL_INTERVAL = 0.25
 LOCK_TIMEOUT = 900.0
-"""Seconds to wait for another program's order to the same device."""
-FRESH = 60.0
-"""Seconds for which what was read is believed, as long as nobody here orders anything."""
+"""Seconds to wait for another program's change of the same device."""
+SNAPSHOT_MAX_AGE = 60.0
+"""Seconds for which a snapshot is used without a new read, if the journal has no new lines of the device."""
 READ_BACK_DELAYS = (4.0, 16.0, 40.0, 90.0, 180.0)
-"""Seconds between the looks after an order: each costs requests, and a logger passes most orders on within a minute."""
+"""Seconds before each read-back: each costs requests, and a datalogger forwards most commands within a minute."""
 
 
 class OrderExecutor:
-    """The road of one account."""
+    """Plans and executes the setting changes of one account."""
 
     def __init__(
         self,
         journal: Journal,
-        rights: Permissions,
-        whose: Actor,
+        permissions: Permissions,
+        actor: Actor,
         settings_of: Callable[[Device], tuple[Setting, ...]],
         now: Callable[[], float],
         *,
@@ -84,31 +84,31 @@ class OrderExecutor:
         progress: Callable[[str], None],
     ) -> None:
         self.journal = journal
-        self.permissions = rights
-        self.actor = whose
+        self.permissions = permissions
+        self.actor = actor
         self.settings_of = settings_of
         self.now = now
-        self.room = check_quota
-        self.read_back = read_back_delays
-        self.patience = lock_timeout
+        self.check_quota = check_quota
+        self.read_back_delays = read_back_delays
+        self.lock_timeout = lock_timeout
         self.progress = progress
 
     def refresh(self, device: Device) -> OrderFlow[SettingsSnapshot]:
-        """Read a device, and judge what is still open of the orders it was given."""
+        """Read a device and update the states of its open orders."""
         lock = yield from self.acquire_lock(device)
         try:
-            return (yield from self._sight(device))
+            return (yield from self._read_snapshot(device))
         finally:
             lock.release()
 
     def plan(self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]]) -> OrderFlow[Plan]:
-        """Return what would have to be sent; nothing is."""
-        sight = yield from self.refresh(device)
-        return self.plan_from(sight, wanted)
+        """Read a device and return the changes needed; nothing is sent."""
+        snapshot = yield from self.refresh(device)
+        return self.plan_from(snapshot, wanted)
 
     def plan_from(
         self,
-        sight: SettingsSnapshot,
+        snapshot: SettingsSnapshot,
         wanted: Mapping[str, Value | Mapping[str, Value]],
         *,
         kind: OrderKind = OrderKind.SET,
@@ -117,22 +117,25 @@ class OrderExecutor:
         forced: frozenset[str] = frozenset(),
         notes: tuple[str, ...] = (),
     ) -> Plan:
-        """Return what an intent comes to for a device as it was seen."""
-        self.check_settable(sight, wanted)
-        values = complete_values(sight.settings, sight.current, wanted, sight.device.id)
-        forced |= _on_its_way(sight, values)
-        steps = planned_changes(sight.settings, sight.current, values, forced)
-        notes = (
-            *notes,
-            *(
-                f"{one.setting.name} could not be undone: {why}"
-                for one in steps
-                if (why := irreversible_reason(one.setting, one.old, one.new))
-            ),
-            *_ended(sight, steps, undoes),
-        )
+        """Return the changes needed from a snapshot."""
+        self.check_settable(snapshot, wanted)
+        values = complete_values(snapshot.settings, snapshot.current, wanted, snapshot.device.id)
+        # Also send what the device shows already while an order for other values may still reach it.
+        latest = latest_changes(snapshot.orders, snapshot.device.id)
+        forced |= {
+            name for name in values if name in latest and not (one := latest[name][1]).final and one.new != values[name]
+        }
+        steps = planned_changes(snapshot.settings, snapshot.current, values, forced)
+        for step in steps:
+            if reason := irreversible_reason(step.setting, step.old, step.new):
+                notes += (f"{step.setting.name} could not be undone: {reason}",)
+        curtailed = snapshot.curtailed
+        for name in dict.fromkeys(step.setting.name for step in steps):
+            if name in curtailed and (order := curtailed[name].id) != undoes:
+                restore = f"To restore it now, use instead: heliograph settings undo {order}"
+                notes += (f"{name} is curtailed by change {order} and will not be restored after this. {restore}",)
         return Plan(
-            snapshot=sight,
+            snapshot=snapshot,
             wanted=values,
             steps=steps,
             kind=kind,
@@ -142,41 +145,39 @@ class OrderExecutor:
             notes=notes,
         )
 
-    def check_settable(self, sight: SettingsSnapshot, names: Collection[str]) -> None:
-        """Raise where a device cannot be told one of these.
+    def check_settable(self, snapshot: SettingsSnapshot, names: Collection[str]) -> None:
+        """Raise `ConfigError` if the device cannot set one of `names`.
 
-        A sight leaves out what is never written; who asks for that learns why, and not that there is no such thing.
+        A snapshot omits settings that are never written; for those the error gives the reason.
         """
-        left_out = (one for one in self.settings_of(sight.device) if one.name not in sight.settings)
-        self.permissions.check(one for one in left_out if one.name in names)
+        omitted = (one for one in self.settings_of(snapshot.device) if one.name not in snapshot.settings)
+        self.permissions.check(one for one in omitted if one.name in names)
         for name in names:
-            find_setting(sight.settings, name, sight.device.id)
+            find_setting(snapshot.settings, name, snapshot.device.id)
 
     def execute(self, plan: Plan) -> OrderFlow[Order | None]:
-        """Send what differs and see what becomes of it; None where nothing had to be sent."""
-        self.permissions.check(one.setting for one in plan.steps)
+        """Send the changes of a plan and read back the result; None if nothing had to be sent."""
+        self.permissions.check(step.setting for step in plan.steps)
         if not plan.steps:
             return None
         device = plan.device
         lock = yield from self.acquire_lock(device)
         try:
-            book = self.journal.read()
-            if (
-                book.lines_by_device.get(device.id, 0) != plan.snapshot.journal_lines
-                or self.now() - plan.snapshot.at > FRESH
-            ):
-                yield from self._still(plan)
-                book = self.journal.read()
+            contents = self.journal.read()
+            unchanged = contents.lines_by_device.get(device.id, 0) == plan.snapshot.journal_lines
+            if not unchanged or self.now() - plan.snapshot.at > SNAPSHOT_MAX_AGE:
+                yield from self._confirm_plan(plan)
+                contents = self.journal.read()
             # A sequence that runs out of requests half-way would leave the device with half a schedule.
-            self.room(len(plan.steps) + 1)
-            order = self._ordered(plan, book)
+            self.check_quota(len(plan.steps) + 1)
+            order = self._record_order(plan, contents)
             try:
-                yield from self._sent(order, device)
-                yield from self._seen(order, plan.snapshot)
+                yield from self._send_changes(order, device)
+                yield from self._read_back(order, plan.snapshot)
             except StoreError as error:
                 if all(change.sent_at is None for change in order.changes):
                     raise
-                # Nothing more is sent; what was is told, and the next look at the device judges it.
+                # Send nothing more. The order is returned as far as known; the next read of the device reconciles it.
                 self.progress(str(error))
                 mark_unrecorded(order)
             return order
@@ -184,73 +185,74 @@ class OrderExecutor:
             lock.release()
 
     def acquire_lock(self, device: Device) -> OrderFlow[BaseFileLock]:
-        """Wait for the device's turn."""
-        lock, waiting = self.journal.device_lock(device.id), False
-        try:
-            for seconds in acquire(lock, self.patience, GLANCE):
-                if not waiting:
-                    self.progress(f"another order to {device.id} is under way; waiting for its end")
-                waiting = True
-                yield Delay(seconds)
-        except TimeoutError:
-            raise self._busy(device) from None
-        except OSError as error:
-            raise self.journal.unusable_error(error) from None
-        return lock
+        """Wait for the device's lock, or raise `Throttled`."""
+        from filelock import Timeout  # noqa: PLC0415 - not needed to read the journal
 
-    def _busy(self, device: Device) -> Throttled:
-        busy = Throttled(
-            f"another program has been ordering {device.id} for {self.patience:.0f} s, and it goes one at a time",
-            vendor=device.vendor,
-            advice="Nothing was sent. See whether another program of yours hangs, then try again",
-        )
-        busy.retry_after = self.patience
-        return busy
+        lock, waited = self.journal.device_lock(device.id), 0.0
+        while True:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if not waited:
+                    self.progress(f"waiting for another program that is changing {device.id}")
+                if waited >= self.lock_timeout:
+                    error = Throttled(
+                        f"another program has been changing {device.id} for {self.lock_timeout:.0f} s",
+                        vendor=device.vendor,
+                        advice="Nothing was sent. Check whether another program of yours hangs, then try again",
+                    )
+                    error.retry_after = self.lock_timeout
+                    raise error from None
+                yield Delay(LOCK_POLL_INTERVAL)
+                waited += LOCK_POLL_INTERVAL
+            except OSError as error:
+                raise self.journal.unusable_error(error) from None
+            else:
+                return lock
 
-    def _sight(self, device: Device) -> OrderFlow[SettingsSnapshot]:
-        read: Mapping[str, Values | None] = yield ReadSettings(device)
-        now, book = self.now(), self.journal.read()
-        # Who has just read knows best what the account can be told.
-        known = {one.name: one for one in self.settings_of(device)}
-        reconcile(self.journal, book.of_device(device.id), known, read, now)
+    def _read_snapshot(self, device: Device) -> OrderFlow[SettingsSnapshot]:
+        reported: Mapping[str, Values | None] = yield ReadSettings(device)
+        now, contents = self.now(), self.journal.read()
+        # After the read, because it can change which settings the account supports.
+        known = {setting.name: setting for setting in self.settings_of(device)}
+        reconcile(self.journal, contents.of_device(device.id), known, reported, now)
         settings = {name: one for name, one in known.items() if one.risk != "dangerous" and not one.unavailable}
-        book = self.journal.read()
-        orders = book.of_device(device.id)
+        contents = self.journal.read()
+        orders = contents.of_device(device.id)
         return SettingsSnapshot(
             device=device,
             at=now,
             settings=settings,
-            reported=read,
-            current=known_values(orders, device.id, settings, read),
-            external_changes=external_changes(orders, device.id, settings, read),
+            reported=reported,
+            current=known_values(orders, device.id, settings, reported),
+            external_changes=external_changes(orders, device.id, settings, reported),
             orders=orders,
-            journal_lines=book.lines_by_device.get(device.id, 0),
+            journal_lines=contents.lines_by_device.get(device.id, 0),
         )
 
-    def _still(self, plan: Plan) -> OrderFlow[None]:
-        """Look again, and refuse where the plan would come to something else now."""
-        sight = yield from self._sight(plan.device)
-        self.check_settable(sight, plan.wanted)
-        if planned_changes(sight.settings, sight.current, plan.wanted, plan.forced) != plan.steps:
+    def _confirm_plan(self, plan: Plan) -> OrderFlow[None]:
+        """Read the device again, and raise `RequestRefused` if the plan would now be different."""
+        snapshot = yield from self._read_snapshot(plan.device)
+        self.check_settable(snapshot, plan.wanted)
+        if planned_changes(snapshot.settings, snapshot.current, plan.wanted, plan.forced) != plan.steps:
             raise RequestRefused(
-                f"{plan.device.id} was changed by somebody else since its difference was shown",
+                f"the settings of {plan.device.id} have changed since they were shown",
                 vendor=plan.device.vendor,
-                advice="Nothing was sent. Look at it again, then order what is still wanted",
+                advice="Nothing was sent. Check the settings again, then send the changes that are still needed",
             )
 
-    def _ordered(self, plan: Plan, book: JournalContents) -> Order:
-        """Write the order down."""
+    def _record_order(self, plan: Plan, contents: JournalContents) -> Order:
         device, now = plan.device, self.now()
         changes = [
-            Change(number=number, setting=one.setting.name, old=one.old, new=one.new)
-            for number, one in enumerate(plan.steps)
+            Change(number=number, setting=step.setting.name, old=step.old, new=step.new)
+            for number, step in enumerate(plan.steps)
         ]
         if plan.kind is not OrderKind.RESTORE:
-            # Who curtails has to be able to take it back.
-            more = 2 * len(changes) if plan.kind is OrderKind.CURTAIL else len(changes)
-            self.permissions.check_write_limit(book.orders.values(), device.id, more, now, device.vendor)
+            # A curtailment also needs the writes that restore the old values.
+            writes = 2 * len(changes) if plan.kind is OrderKind.CURTAIL else len(changes)
+            self.permissions.check_write_limit(contents.orders.values(), device.id, writes, now, device.vendor)
         order = Order(
-            id=self.journal.new_id(book),
+            id=self.journal.new_id(contents),
             at=now,
             kind=plan.kind,
             who=self.actor.who,
@@ -269,8 +271,8 @@ class OrderExecutor:
         self.journal.record_order(order)
         return order
 
-    def _sent(self, order: Order, device: Device) -> OrderFlow[None]:
-        """Send one change after the other; after the first that is not taken, the others stay unsent."""
+    def _send_changes(self, order: Order, device: Device) -> OrderFlow[None]:
+        """Send the changes one by one; after the first failure the remaining ones stay unsent."""
         failed = ""
         for change in order.changes:
             if failed:
@@ -282,104 +284,71 @@ class OrderExecutor:
                 yield WriteSetting(device, change.setting, change.new)
             except HeliographError as error:
                 failed = f"{change.setting} before it failed"
-                self._failed(order, change, error)
+                self._record_failure(order, change, error)
                 if not isinstance(error, CloudError):
-                    self._rest_unsent(order, failed)
+                    for rest in order.changes:
+                        if rest.state is ChangeState.PLANNED:
+                            self.journal.record_outcome(order, rest, self.now(), ChangeState.UNSENT, failed, final=True)
                     raise
             else:
                 self.journal.record_response(order, change, self.now(), accepted=True)
 
-    def _failed(self, order: Order, change: Change, error: HeliographError) -> None:
-        """Write down what it means that a command failed: a no, never sent, or nobody knows."""
-        now, why = self.now(), str(error)
+    def _record_failure(self, order: Order, change: Change, error: HeliographError) -> None:
+        """Record a failed command as rejected or never sent; otherwise its result is unknown."""
         if isinstance(error, RequestRefused):
-            self.journal.record_response(order, change, now, accepted=False, why=error.message)
-        elif _turned_away(error):
-            self.journal.record_outcome(order, change, now, ChangeState.UNSENT, why, final=True)
+            self.journal.record_response(order, change, self.now(), accepted=False, why=error.message)
+        # Never sent: refused by the client, no connection, or a response from something other than the vendor API.
+        elif (
+            not isinstance(error, CloudError)
+            or isinstance(error, Throttled | LoginFailed | SessionExpired)
+            or (isinstance(error, Unreachable) and not error.sent)
+        ):
+            self.journal.record_outcome(order, change, self.now(), ChangeState.UNSENT, str(error), final=True)
         else:
-            change.why = why
+            change.why = str(error)
 
-    def _rest_unsent(self, order: Order, why: str) -> None:
-        for change in order.changes:
-            if change.state is ChangeState.PLANNED:
-                self.journal.record_outcome(order, change, self.now(), ChangeState.UNSENT, why, final=True)
-
-    def _seen(self, order: Order, sight: SettingsSnapshot) -> OrderFlow[None]:
-        """Read back until every change is judged for good, or the looks are used up."""
-        self._overtaken(order)
-        self._judge(order, sight.settings, None, last=False)
+    def _read_back(self, order: Order, snapshot: SettingsSnapshot) -> OrderFlow[None]:
+        """Read the device until every outcome is final, or until the last delay is over."""
+        for change in _unfinished(order):
+            if is_temporary(order, change):
+                self.journal.record_outcome(
+                    order, change, self.now(), ChangeState.APPLIED, SUPERSEDED_TEMPORARY, final=True
+                )
+        self._judge(order, snapshot.settings, None, last=False)
         read: Mapping[str, Values | None] | None = None
-        for seconds in self.read_back:
-            if not _waiting(order):
+        for seconds in self.read_back_delays:
+            if not _unfinished(order):
                 return
-            self.progress(f"waiting for {order.device} to show it")
+            self.progress(f"waiting for {order.device} to show the change")
             yield Delay(seconds)
             try:
-                read = yield ReadSettings(sight.device)
+                read = yield ReadSettings(snapshot.device)
             except CloudError as error:
                 self.progress(str(error))
                 if isinstance(error, Throttled | LoginFailed):
                     break
                 continue
-            self._judge(order, sight.settings, read, last=False)
-            if all(sight.reported.get(one.setting) is read.get(one.setting) is None for one in _waiting(order)):
-                break  # who told nothing before and after the order will not tell it in five minutes either
-        self._judge(order, sight.settings, read, last=True)
-
-    def _overtaken(self, order: Order) -> None:
-        """End the steps that only made room: what came after them in the same place is what counts."""
-        for change in _waiting(order):
-            if is_temporary(order, change):
-                self.journal.record_outcome(
-                    order, change, self.now(), ChangeState.APPLIED, SUPERSEDED_TEMPORARY, final=True
-                )
+            self._judge(order, snapshot.settings, read, last=False)
+            if all(snapshot.reported.get(one.setting) is read.get(one.setting) is None for one in _unfinished(order)):
+                break  # The setting was unreadable before and after the write; further read-backs will not help.
+        self._judge(order, snapshot.settings, read, last=True)
 
     def _judge(
         self, order: Order, settings: Mapping[str, Setting], read: Mapping[str, Values | None] | None, *, last: bool
     ) -> None:
+        """Record the outcomes that are final; with `last` also the others."""
         now = self.now()
-        for change in _waiting(order):
+        for change in _unfinished(order):
             setting = settings[change.setting]
             if read is None and setting.readable and not last:
                 continue
             found = None if read is None else read.get(change.setting)
-            said = outcome_of(change, setting, found, now - (change.sent_at or now))
-            if said.final or last:
-                self.journal.record_outcome(order, change, now, said.state, said.why, read=found, final=said.final)
+            outcome = outcome_of(change, setting, found, now - (change.sent_at or now))
+            if outcome.final or last:
+                self.journal.record_outcome(
+                    order, change, now, outcome.state, outcome.why, read=found, final=outcome.final
+                )
 
 
-def _ended(sight: SettingsSnapshot, steps: tuple[PlannedChange, ...], undoes: str | None) -> Iterator[str]:
-    """Yield what will not be restored any more because this changes it first."""
-    limited = sight.curtailed
-    for name in dict.fromkeys(one.setting.name for one in steps):
-        if name in limited and (order := limited[name].id) != undoes:
-            yield (
-                f"{name} is curtailed by order {order}; after this it is not restored at that order's end. To have it "
-                f"restored, say instead: heliograph settings undo {order}"
-            )
-
-
-def _on_its_way(sight: SettingsSnapshot, wanted: Mapping[str, Values]) -> frozenset[str]:
-    """Return what the device shows as it is wanted while an order for something else may still reach it."""
-    last = latest_changes(sight.orders, sight.device.id)
-    return frozenset(
-        name
-        for name, values in wanted.items()
-        if name in last and not (change := last[name][1]).final and change.new != values
-    )
-
-
-def _waiting(order: Order) -> list[Change]:
+def _unfinished(order: Order) -> list[Change]:
     return [change for change in order.changes if change.state is ChangeState.SENT]
-
-
-def _turned_away(error: HeliographError) -> bool:
-    """Tell whether a command surely was not carried out.
-
-    A client refuses it before it is sent, there was no connection, or what answered was a door and not the cloud.
-    """
-    if not isinstance(error, CloudError):
-        return True
-    return isinstance(error, Throttled | LoginFailed | SessionExpired) or (
-        isinstance(error, Unreachable) and not error.sent
-    )

@@ -1,4 +1,4 @@
-"""What an order is, and the states its changes go through."""
+"""Orders and their changes: the recorded setting changes, their states, and which of them are still in effect."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ if TYPE_CHECKING:
 
     from heliograph.settings.definition import Values
 
+RETRY_DELAY, MAX_RETRY_DELAY = 120.0, 3600.0
+"""Seconds until a failed restore of a curtailment is retried, doubled after each failure."""
+SUPERSEDED_TEMPORARY = "temporary value, replaced by a later write of the same change"
+
 
 class ChangeState(StrEnum):
-    """What became of one change, or of a whole order."""
+    """The result of one change, or of a whole order."""
 
     PLANNED = "planned"
-    """Written down; nothing was sent yet."""
+    """Recorded, but not yet sent."""
     SENT = "sent"
-    """Under way; a program that died left it so."""
+    """In progress, or left in progress by a program that died."""
     APPLIED = "applied"
-    """Read back from the device."""
+    """Confirmed by reading the device."""
     PENDING = "pending"
-    """The cloud took it; the device does not show it yet."""
+    """Accepted by the cloud; the device does not show it yet."""
     REFUSED = "refused"
-    """The cloud said no, or the device never took it."""
+    """Rejected by the cloud, or never applied by the device."""
     UNKNOWN = "unknown"
-    """Nobody can tell: no answer, no way to read it back, or a value that is neither the old nor the new one."""
+    """Undecidable: no response, not readable, or a value that is neither the old nor the new one."""
     UNSENT = "unsent"
-    """Never sent: an earlier change of the order failed, or the program ended before."""
+    """Never sent, because an earlier change of the order failed or the program ended first."""
 
 
-_WORST = (
+_LEAST_CERTAIN_FIRST = (
     ChangeState.SENT,
     ChangeState.UNKNOWN,
     ChangeState.PENDING,
@@ -45,7 +49,7 @@ _WORST = (
 
 
 class OrderKind(StrEnum):
-    """Why an order was given."""
+    """The purpose of an order."""
 
     SET = "set"
     UNDO = "undo"
@@ -55,34 +59,34 @@ class OrderKind(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """One setting of an order: what it was, what it shall be, and what became of it."""
+    """One setting of an order: old values, new values and result."""
 
     number: int
-    """Its place in the order; a setting may be changed twice, to make room and to take it."""
+    """Index in the order; a setting can occur twice, first with a temporary value."""
     setting: str
     old: Values | None
-    """What the device had before; None where that could not be known."""
+    """The device's values before; None if unknown."""
     new: Values
     state: ChangeState = ChangeState.PLANNED
     why: str = ""
     sent_at: float | None = None
     accepted: bool | None = None
-    """What the cloud answered; None while it has not."""
+    """The cloud's response; None if there is none yet."""
     ended_at: float | None = None
     final: bool = False
-    """Whether looking again can tell no more."""
+    """Whether further reads cannot change the state."""
     read: Values | None = None
-    """What the device was last seen to have."""
+    """The device's values at the last read."""
 
     @property
     def may_be_applied(self) -> bool:
-        """Whether the device may have the new value, or get it yet."""
+        """Whether the device may have the new values now or later."""
         return self.sent_at is not None and self.accepted is not False and self.state is not ChangeState.UNSENT
 
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """One intent for one device, as it was written down before anything was sent."""
+    """The setting changes requested together for one device, recorded before anything is sent."""
 
     id: str
     at: float
@@ -96,137 +100,124 @@ class Order:
     family: str
     changes: list[Change] = field(default_factory=list)
     until: float | None = None
-    """When a curtailment ends."""
+    """End of a curtailment."""
     undoes: str | None = None
     released: str | None = None
-    """Why a curtailment is over, where no order ended it."""
+    """Why a curtailment ended without an order that restores the old values."""
 
     @property
     def state(self) -> ChangeState:
-        """What became of the whole: the least certain of its changes decides."""
+        """The state of the least certain change."""
         return overall_state(change.state for change in self.changes)
 
     @property
     def partial(self) -> bool:
-        """Whether some of it may stand and some of it does not."""
-        standing = [
-            change.state in {ChangeState.APPLIED, ChangeState.PENDING, ChangeState.UNKNOWN} for change in self.changes
-        ]
-        return any(standing) and not all(standing)
+        """Whether some changes may be applied and others are not."""
+        possible = {ChangeState.APPLIED, ChangeState.PENDING, ChangeState.UNKNOWN}
+        return len({change.state in possible for change in self.changes}) == 2
 
     @property
     def open(self) -> bool:
-        """Whether looking at the device may tell more."""
+        """Whether reading the device can still change the result."""
         return any(not change.final for change in self.changes)
 
     def target(self) -> Device:
-        """Return the device the order is for."""
+        """Return the device of the order."""
         return Device(vendor=self.vendor, plant=self.plant, id=self.device, family=self.family)
 
 
 def overall_state(states: Iterable[ChangeState]) -> ChangeState:
-    """Return the state that has to be told first.
+    """Return the least certain state.
 
-    >>> str(worst([State.APPLIED, State.REFUSED, State.PENDING])), str(worst([]))
+    >>> states = [ChangeState.APPLIED, ChangeState.REFUSED, ChangeState.PENDING]
+    >>> str(overall_state(states)), str(overall_state([]))
     ('pending', 'applied')
     """
-    found = set(states)
-    said = next((state for state in _WORST if state in found), ChangeState.APPLIED)
-    return ChangeState.REFUSED if said is ChangeState.UNSENT else said
+    present = set(states)
+    least = next((state for state in _LEAST_CERTAIN_FIRST if state in present), ChangeState.APPLIED)
+    return ChangeState.REFUSED if least is ChangeState.UNSENT else least
 
 
 def latest_changes(orders: Iterable[Order], device: str) -> Mapping[str, tuple[Order, Change]]:
-    """Return the last change of each setting that a device may have taken."""
-    found: dict[str, tuple[Order, Change]] = {}
+    """Return the latest change of each setting that the device may have applied, with its order."""
+    latest: dict[str, tuple[Order, Change]] = {}
     for order in orders:
         if order.device == device:
-            found |= {one.setting: (order, one) for one in order.changes if one.may_be_applied}
-    return found
+            latest |= {change.setting: (order, change) for change in order.changes if change.may_be_applied}
+    return latest
 
 
 def is_temporary(order: Order, change: Change) -> bool:
-    """Tell whether a change only made room for a later one of the same setting, which is the one that counts."""
+    """Return True if a later change of the order writes the same setting again."""
     later = order.changes[change.number + 1 :]
     return bool(change.accepted) and any(one.setting == change.setting and one.may_be_applied for one in later)
 
 
-SUPERSEDED_TEMPORARY = "it made room for the next step"
-
-
-FIRST_WAIT, LONGEST_WAIT = 120.0, 3600.0
-"""Seconds until a curtailment that could not be ended is tried to be ended again, doubling."""
+def first_and_last(order: Order) -> Iterator[tuple[Change, Change]]:
+    """Yield the first and last possibly applied change of each setting, the last setting first."""
+    by_setting: dict[str, list[Change]] = {}
+    for change in reversed(order.changes):
+        if change.may_be_applied:
+            by_setting.setdefault(change.setting, []).append(change)
+    for changes in by_setting.values():
+        yield changes[-1], changes[0]
 
 
 def active_orders(orders: Iterable[Order]) -> list[Order]:
-    """Return the orders that stand and were not taken back."""
-    known = list(orders)
-    taken = {
-        one.undoes for one in known if one.state in {ChangeState.APPLIED, ChangeState.PENDING, ChangeState.UNKNOWN}
-    }
+    """Return the orders that may be in effect and can be undone: not undone, not released."""
+    orders = list(orders)
+    possible = {ChangeState.APPLIED, ChangeState.PENDING, ChangeState.UNKNOWN}
+    undone = {order.undoes for order in orders if order.state in possible}
     return [
-        one
-        for one in known
-        if one.kind in {OrderKind.SET, OrderKind.CURTAIL} and one.id not in taken and one.released is None
-        if any(change.may_be_applied for change in one.changes)
+        order
+        for order in orders
+        if order.kind in {OrderKind.SET, OrderKind.CURTAIL} and order.id not in undone and order.released is None
+        if any(change.may_be_applied for change in order.changes)
     ]
 
 
 def latest_active(orders: Iterable[Order]) -> Order:
-    """Return the last order that stands and was not taken back."""
-    if found := active_orders(orders):
-        return found[-1]
-    raise ConfigError("there is no order to take back; heliograph settings log lists all that were given")
-
-
-def first_and_last(order: Order) -> Iterator[tuple[Change, Change]]:
-    """Yield the first and the last change of each setting that may stand, the last setting first."""
-    names = dict.fromkeys(change.setting for change in reversed(order.changes) if change.may_be_applied)
-    for name in names:
-        of_it = [change for change in order.changes if change.setting == name and change.may_be_applied]
-        yield of_it[0], of_it[-1]
+    """Return the latest order that may be in effect and can be undone."""
+    if active := active_orders(orders):
+        return active[-1]
+    raise ConfigError("there is no change to undo; heliograph settings log lists all changes")
 
 
 def open_curtailments(orders: Iterable[Order]) -> tuple[Order, ...]:
-    """Return the curtailments that are not over."""
-    known = list(orders)
-    ended = {one.undoes for one in known if one.state is ChangeState.APPLIED}
+    """Return the curtailments that have not ended."""
+    orders = list(orders)
+    ended = {order.undoes for order in orders if order.state is ChangeState.APPLIED}
     return tuple(
-        one
-        for one in known
-        if one.kind is OrderKind.CURTAIL and one.id not in ended and one.released is None and not _came_to_nothing(one)
+        order
+        for order in orders
+        if order.kind is OrderKind.CURTAIL and order.id not in ended and order.released is None
+        if any(not change.final or change.may_be_applied for change in order.changes)
     )
 
 
 def curtailed_settings(orders: Sequence[Order]) -> dict[str, Order]:
-    """Return the settings that the end of a curtailment will restore, with its order; of one device's orders.
+    """Return the settings that the end of a curtailment will restore, with its order; for orders of one device.
 
-    What a later order was seen to have changed again is that order's.
+    A setting that a later order is confirmed to have changed belongs to that order and is not restored.
     """
-    last = latest_changes(orders, orders[0].device) if orders else {}
+    latest = latest_changes(orders, orders[0].device) if orders else {}
     found = {}
-    for one in open_curtailments(orders):
-        for first, _ in first_and_last(one):
-            later, change = last[first.setting]
-            if one.id in {later.id, later.undoes} or change.state is not ChangeState.APPLIED:
-                found[first.setting] = one
+    for order in open_curtailments(orders):
+        for first, _ in first_and_last(order):
+            later, change = latest[first.setting]
+            if order.id in {later.id, later.undoes} or change.state is not ChangeState.APPLIED:
+                found[first.setting] = order
     return found
 
 
-def _came_to_nothing(order: Order) -> bool:
-    return all(change.final and not change.may_be_applied for change in order.changes)
-
-
 def due_curtailments(orders: Iterable[Order], now: float) -> tuple[Order, ...]:
-    """Return the curtailments to be ended now; one that would not end is given time."""
-    known = list(orders)
-    return tuple(
-        one
-        for one in open_curtailments(known)
-        if one.until is not None and now >= max(one.until, _next_try([o for o in known if o.undoes == one.id]))
-    )
-
-
-def _next_try(tried: list[Order]) -> float:
-    if not tried:
-        return 0.0
-    return tried[-1].at + min(FIRST_WAIT * 2.0 ** min(len(tried) - 1, 10), LONGEST_WAIT)
+    """Return the curtailments to end now; failed attempts are retried with increasing delay."""
+    orders = list(orders)
+    due = []
+    for order in open_curtailments(orders):
+        attempts = [one.at for one in orders if one.undoes == order.id]
+        delay = min(RETRY_DELAY * 2.0 ** min(len(attempts) - 1, 10), MAX_RETRY_DELAY)
+        retry_at = attempts[-1] + delay if attempts else 0.0
+        if order.until is not None and now >= max(order.until, retry_at):
+            due.append(order)
+    return tuple(due)

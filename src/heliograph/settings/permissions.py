@@ -1,4 +1,4 @@
-"""What may be ordered: what was allowed, the grid code only with a second switch, and not too often."""
+"""Write permissions: allowed settings, the separate switch for grid-code settings, and the daily write limit."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ if TYPE_CHECKING:
 
 DAY = 86400.0
 WRITES_PER_DAY = 20
-"""A device keeps its settings in an EEPROM, whose cells bear some 100,000 writes: twenty a day are 13 years."""
+"""Devices store settings in an EEPROM rated for about 100,000 writes per cell: twenty a day last 13 years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What one account allows to be written; `whose` and `where` say where a person allows more.
+    """The settings one account may write.
 
-    Without `commands` the client itself sends no orders, whatever else is allowed.
+    Error messages name the account as `subject`, and `configured_in` as the place to allow more. Without
+    `allow_commands` the client itself refuses every write, whatever else is allowed.
     """
 
     writes: Literal[True] | Collection[str] = ()
     grid_code: bool = False
     writes_per_day: int = WRITES_PER_DAY
     subject: str = "this program"
-    configured_in: str = "the call that made these orders"
-    commands: bool = True
+    configured_in: str = "the arguments of Orders or AsyncOrders"
+    allow_commands: bool = True
 
     def allows(self, setting: Setting) -> bool:
-        """Tell whether a setting may be written."""
+        """Return True if a setting may be written."""
         try:
             self.check([setting])
         except ConfigError:
@@ -42,49 +43,50 @@ class Permissions:
         return True
 
     def check(self, settings: Iterable[Setting]) -> None:
-        """Raise when one of them may not be written."""
+        """Raise `ConfigError` if one of the settings may not be written."""
         for setting in settings:
             name = setting.name
             if setting.risk == "dangerous":
-                raise ConfigError(f"{name} can damage the device or what hangs on it; Heliograph never writes it")
+                raise ConfigError(f"{name} can damage the device or connected equipment; Heliograph never writes it")
             if setting.unavailable:
                 raise ConfigError(f"{name} {setting.unavailable}; nothing was sent")
-            if not self.commands:
-                raise ConfigError(f"{name} cannot be set by a client that only reads; make it with allow_commands=True")
+            if not self.allow_commands:
+                raise ConfigError(f"{name} cannot be set by a read-only client; create it with allow_commands=True")
             if self.writes is not True and name not in self.writes:
                 listed = ", ".join(f'"{one}"' for one in (*self.writes, name))
                 raise ConfigError(
-                    f"{self.subject} may not write {name}; to allow it, say in {self.configured_in}: writes = [{listed}]"
+                    f"{self.subject} may not write {name}; to allow it, set in {self.configured_in}: "
+                    f"writes = [{listed}]"
                 )
             if setting.risk == "grid-code" and not self.grid_code:
                 raise ConfigError(
-                    f"{name} belongs to the grid code, which is the grid operator's to decide; with their consent, "
-                    f"say in {self.configured_in} as well: grid_code = true"
+                    f"{name} is a grid-code setting, which needs the grid operator's consent; with it, also set in "
+                    f"{self.configured_in}: grid_code = true"
                 )
 
-    def check_write_limit(self, orders: Iterable[Order], device: str, more: int, now: float, vendor: str) -> None:
-        """Raise when so many writes more would wear the device."""
-        recent = sorted(written(orders, device, now))
-        if len(recent) + more <= self.writes_per_day:
+    def check_write_limit(self, orders: Iterable[Order], device: str, writes: int, now: float, vendor: str) -> None:
+        """Raise `Throttled` if `writes` more writes would exceed the device's daily limit."""
+        recent = sorted(recent_writes(orders, device, now))
+        if len(recent) + writes <= self.writes_per_day:
             return
-        spent = Throttled(
-            f"{device} was written {len(recent)} times within 24 hours and would be {more} times more; it keeps its "
-            f"settings in a memory that wears, so {self.writes_per_day} are allowed",
+        error = Throttled(
+            f"{device} was written {len(recent)} times within 24 hours and this change needs {writes} more writes; its "
+            f"settings memory wears out, so {self.writes_per_day} are allowed",
             vendor=vendor,
-            advice="Nothing was sent. Wait, or order less",
+            advice="Nothing was sent. Try again later, or change fewer settings at once",
         )
-        if more <= self.writes_per_day:
-            first_free = recent[len(recent) + more - self.writes_per_day - 1]
-            spent.retry_after = max(first_free + DAY - now, 0.0)
-        raise spent
+        if writes <= self.writes_per_day:
+            first_free = recent[len(recent) + writes - self.writes_per_day - 1]
+            error.retry_after = max(first_free + DAY - now, 0.0)
+        raise error
 
 
-def written(orders: Iterable[Order], device: str, now: float) -> list[float]:
-    """Return the moments of the last 24 hours at which something was sent to a device.
+def recent_writes(orders: Iterable[Order], device: str, now: float) -> list[float]:
+    """Return the times of the writes to a device within the last 24 hours.
 
-    A moment ahead of a clock that went back counts: it wore the device all the same.
+    Times in the future count as well: the clock was set back, but the write wore the memory.
     """
     changes = (change for order in orders if order.device == device for change in order.changes)
-    # What was turned away before it reached the device has worn nothing.
-    moments = (change.sent_at for change in changes if change.state is not ChangeState.UNSENT)
-    return [at for at in moments if at is not None and at > now - DAY]
+    # A command that never reached the device has not worn its memory.
+    times = (change.sent_at for change in changes if change.state is not ChangeState.UNSENT)
+    return [at for at in times if at is not None and at > now - DAY]

@@ -1,4 +1,4 @@
-"""What an order is before it is one: a sight of the device, a plan, and the steps that whoever carries it does."""
+"""Planning types: the settings snapshot of a device, the planned changes, and the instructions a driver executes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from heliograph.settings.models import Order
     from heliograph.settings.outcome import ExternalChange
 
-
 T = TypeVar("T")
 
 
 class ReadSettings(NamedTuple):
-    """Wanted: what a device has."""
+    """Instruction: read all settings of a device."""
 
     device: Device
 
 
 class WriteSetting(NamedTuple):
-    """Wanted: one command, sent once."""
+    """Instruction: send one command, once."""
 
     device: Device
     setting: str
@@ -38,37 +37,59 @@ class WriteSetting(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """Wanted: time."""
+    """Instruction: wait."""
 
     seconds: float
 
 
 Instruction = ReadSettings | WriteSetting | Delay
 OrderFlow = Generator[Instruction, Any, T]
+"""A generator that yields instructions, is sent their results, and returns a T."""
+
+
+class Actor(NamedTuple):
+    """The account, user and program that the journal records."""
+
+    account: str
+    who: str
+    program: str
+
+
+class PlannedChange(NamedTuple):
+    """One command: a setting, its current values (None if unknown) and its new values."""
+
+    setting: Setting
+    old: Values | None
+    new: Values
+
+    def changed_parameters(self) -> tuple[tuple[str, Value, Value], ...]:
+        """Return name, old value and new value of each parameter that changes."""
+        old = self.old or {}
+        return tuple((name, old.get(name), value) for name, value in self.new.items() if old.get(name) != value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsSnapshot:
-    """A device at one moment: what it can be told, what it has, and what the journal knows of it."""
+    """The settings of a device at one moment, and its orders from the journal."""
 
     device: Device
     at: float
     settings: Mapping[str, Setting]
-    """What it can be told: nothing dangerous, and nothing that its account cannot tell it."""
+    """The settings that can be changed: without the dangerous ones and those unavailable to the account."""
     reported: Mapping[str, Values | None]
-    """As the cloud tells it."""
+    """The values as the cloud reports them."""
     current: Mapping[str, Values | None]
-    """The same, and what was told last where that cannot be read."""
+    """The reported values, completed with the values last written for what cannot be read."""
     external_changes: tuple[ExternalChange, ...]
-    """Settings that somebody else has changed since."""
+    """Settings changed by another program or person since the last order."""
     orders: tuple[Order, ...]
-    """What it was ordered here, judged by what was read."""
+    """The orders of this device, with states updated by this read."""
     journal_lines: int
-    """How many lines the journal had of it."""
+    """Number of journal lines of this device."""
 
     @property
     def open_orders(self) -> tuple[Order, ...]:
-        """Orders of which it is not yet known what became of them."""
+        """Orders whose result is not final."""
         return tuple(order for order in self.orders if order.open)
 
     @property
@@ -79,7 +100,7 @@ class SettingsSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an intent comes to; nothing was sent yet."""
+    """The changes needed for the wanted settings; nothing has been sent yet."""
 
     snapshot: SettingsSnapshot
     wanted: Mapping[str, Values]
@@ -88,45 +109,24 @@ class Plan:
     until: float | None = None
     undoes: str | None = None
     forced: frozenset[str] = frozenset()
-    """Settings that are sent although the device shows them, because another order may still be on its way."""
+    """Settings that are sent even if the device shows the wanted values, because another order may still arrive."""
     notes: tuple[str, ...] = field(default=())
-    """What the person should know before agreeing."""
+    """Notes for the user before confirmation."""
 
     @property
     def device(self) -> Device:
-        """The device it is for."""
+        """The device to change."""
         return self.snapshot.device
 
 
-class Actor(NamedTuple):
-    """Who orders: for the journal."""
-
-    account: str
-    who: str
-    program: str
-
-
-class PlannedChange(NamedTuple):
-    """One command: a setting, what the device has (None where it cannot be read) and what it shall have."""
-
-    setting: Setting
-    old: Values | None
-    new: Values
-
-    def changed_parameters(self) -> tuple[tuple[str, Value, Value], ...]:
-        """Return the parameters that change: name, old value, new value."""
-        old = self.old or {}
-        return tuple((name, old.get(name), value) for name, value in self.new.items() if old.get(name) != value)
-
-
 def find_setting(settings: Mapping[str, Setting], name: str, device: str) -> Setting:
-    """Return a setting of a device by its name."""
+    """Return a setting of a device by name."""
     if name in settings:
         return settings[name]
-    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+    from difflib import get_close_matches  # noqa: PLC0415 - only needed for the error message
 
     if not settings:
-        raise ConfigError(f"{device} takes no settings that are known here")
+        raise ConfigError(f"{device} has no known settings")
     close = get_close_matches(name, settings, n=1)
     guess = f" Did you mean {close[0]}?" if close else ""
     raise ConfigError(f"{device} has no setting {name[:60]!r}.{guess} It has: {', '.join(settings)}")
@@ -134,57 +134,58 @@ def find_setting(settings: Mapping[str, Setting], name: str, device: str) -> Set
 
 def complete_values(
     settings: Mapping[str, Setting],
-    present: Mapping[str, Values | None],
+    current: Mapping[str, Values | None],
     wanted: Mapping[str, Value | Mapping[str, Value]],
     device: str,
 ) -> dict[str, Values]:
-    """Return what is wanted, every parameter named and checked; what is not mentioned stays as the device has it."""
-    found = {}
+    """Return the wanted values, validated; parameters not given take the device's current value."""
+    complete = {}
     for name, value in wanted.items():
         setting = find_setting(settings, name, device)
-        there = present.get(name) or {}
-        kept = {one.name: there.get(one.name) for one in setting.parameters if there.get(one.name) is not None}
-        found[name] = validate(setting, kept | _named(setting, value))
-    validate_together(settings.values(), {**present, **found})
-    return found
-
-
-def _named(setting: Setting, value: Value | Mapping[str, Value]) -> dict[str, Value]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if len(setting.parameters) > 1:
-        names = ", ".join(f"{setting.name}.{one.name}" for one in setting.parameters)
-        raise InvalidValue(f"{setting.name} has several values; name the one that is meant: {names}")
-    return {setting.parameters[0].name: value}
+        if isinstance(value, Mapping):
+            given = dict(value)
+        elif len(setting.parameters) == 1:
+            given = {setting.parameters[0].name: value}
+        else:
+            names = ", ".join(f"{name}.{one.name}" for one in setting.parameters)
+            raise InvalidValue(f"{name} has several values; specify one of: {names}")
+        present = current.get(name) or {}
+        kept = {one.name: present.get(one.name) for one in setting.parameters if present.get(one.name) is not None}
+        complete[name] = validate(setting, kept | given)
+    validate_together(settings.values(), {**current, **complete})
+    return complete
 
 
 def planned_changes(
     settings: Mapping[str, Setting],
-    present: Mapping[str, Values | None],
+    current: Mapping[str, Values | None],
     wanted: Mapping[str, Values],
     forced: Collection[str] = (),
 ) -> tuple[PlannedChange, ...]:
-    """Return the commands that bring a device from what it has to what is wanted, in the order they can be sent.
+    """Return the commands from the current to the wanted values, in an order that the device accepts.
 
-    What is `forced` is sent even where the device has it.
+    Settings in `forced` are sent even if the device already has the values.
     """
     sent = {
         name: values
         for name, values in wanted.items()
-        if name in forced or _differs(settings[name], values, present.get(name))
+        if name in forced or _must_send(settings[name], values, current.get(name))
     }
-    # What is sent although it is known to be there looks unknown to the order of sending.
-    state = {name: None if there == sent.get(name) else there for name, there in present.items()}
+    # `write_sequence` omits settings that already have the wanted values; None makes it keep them.
+    state = {name: None if present == sent.get(name) else present for name, present in current.items()}
     steps = []
-    known = dict(present)
+    present = dict(current)
     for name, values in write_sequence(tuple(settings.values()), state, sent):
-        steps.append(PlannedChange(settings[name], known.get(name), values))
-        known[name] = values
+        steps.append(PlannedChange(settings[name], present.get(name), values))
+        present[name] = values
     return tuple(steps)
 
 
-def _differs(setting: Setting, wanted: Values, there: Values | None) -> bool:
-    """Tell whether something has to be sent: a clock is always set anew, and who cannot be asked is told."""
-    if any(one.kind == "moment" for one in setting.parameters) or matches(setting, wanted, there) is not True:
+def _must_send(setting: Setting, wanted: Values, current: Values | None) -> bool:
+    """Return True if the setting must be sent.
+
+    Clocks are always sent; unreadable settings are sent because the current value is unknown.
+    """
+    if any(one.kind == "moment" for one in setting.parameters) or matches(setting, wanted, current) is not True:
         return True
-    return any(not one.readable and wanted[one.name] != (there or {}).get(one.name) for one in setting.parameters)
+    return any(not one.readable and wanted[one.name] != (current or {}).get(one.name) for one in setting.parameters)

@@ -1,4 +1,4 @@
-"""`heliograph settings`: what devices are set to, and the careful road to change it."""
+"""`heliograph settings`: show device settings and change them safely."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.options import add_account_options
+from heliograph.cli.options import COMMANDS, add_account_options
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
 _CODES = """\
-exit codes: 0 applied, or nothing to change; 1 refused or unreachable; 2 to be mended by you; 3 pending: the cloud took
-it, the device does not show it yet; 4 unknown: nobody can tell what became of it
+exit codes: 0 applied, or nothing to change; 1 refused or unreachable; 2 usage or configuration error; 3 pending:
+accepted by the cloud, but the device does not show it yet; 4 outcome unknown
 
-An account is read-only until its [[account]] table says: writes = ["charge_stop_soc"] or writes = true
+Accounts are read-only by default. To allow writes, set in the [[account]] table: writes = ["charge_stop_soc"], or
+writes = true for all settings
 """
 
 _SHOW = """\
-  heliograph settings show                                the only device, or which there are
+  heliograph settings show                                the only device, or a list of devices
   heliograph settings show ABC1234567
   heliograph settings show "My roof" --json
 """
@@ -30,12 +31,12 @@ _SET = """\
   heliograph settings set ABC1234567 time_window_1.start=01:00 time_window_1.end=05:00 --yes
 """
 _SCHEDULE = """\
-  heliograph settings schedule ABC1234567 > day.toml      what it is now
-  heliograph settings schedule ABC1234567 day.toml        what it shall be
+  heliograph settings schedule ABC1234567 > day.toml      print the current schedule
+  heliograph settings schedule ABC1234567 day.toml        change it to the desired schedule
 """
 _UNDO = """\
-  heliograph settings undo ABC1234567                     the last order to this device
-  heliograph settings undo 3f9a1c                         that order, from heliograph settings log
+  heliograph settings undo ABC1234567                     the latest change of this device
+  heliograph settings undo 3f9a1c                         a change by id, from heliograph settings log
 """
 _LOG = """\
   heliograph settings log
@@ -43,118 +44,129 @@ _LOG = """\
 """
 _CURTAIL = """\
   heliograph settings curtail ABC1234567 --to 50% --until 15:00
-  heliograph settings curtail ABC1234567 --to 0% --until "2026-06-21 15:00" --leave --yes
+  heliograph settings curtail ABC1234567 --to 0% --until "2026-06-21 15:00" --detach --yes
   heliograph settings curtail ABC1234567 export_limit.by=meter export_limit.value=0 --until 15:00
 """
-_RECOVER = """\
-  heliograph settings recover
+_CHECK = """\
+  heliograph settings check
 """
 
 
 def add_settings(commands: Any) -> None:
-    """Add the command and what it can do to the command line."""
-    sentence = "show and change what devices are set to"
+    """Add the command and its subcommands to the command line."""
+    sentence = COMMANDS["settings"]
     parser: ArgumentParser = commands.add_parser(
         "settings",
         help=sentence,
-        description=sentence.capitalize() + ".",
+        description=sentence[:1].upper() + sentence[1:] + ".",
         epilog=f"examples:\n{_SHOW}{_SET}{_UNDO}\n{_CODES}",
         formatter_class=RawDescriptionHelpFormatter,
     )
     add_account_options(parser)
-    kinds = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
+    subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
 
-    show = _add(kinds, "show", "show what a device can be set to, and what it is", _SHOW)
-    _device(show, nargs="?")
+    show = _add(subcommands, "show", "show the settings of a device: values, allowed values, latest change", _SHOW)
+    _add_device(show, nargs="?")
 
-    change = _add(kinds, "set", "change settings: look, show the difference, ask, send, read back", _SET)
-    _device(change)
+    change = _add(subcommands, "set", "change settings: show the difference, confirm, send, read back", _SET)
+    _add_device(change)
     change.add_argument("values", nargs="+", metavar="NAME=VALUE", help="a setting, or NAME.PARAMETER=VALUE")
     change.set_defaults(late=("values",))
-    _careful(change)
+    _add_write_options(change)
 
-    day = _add(kinds, "schedule", "print a battery's day as TOML, or change it to that of a file", _SCHEDULE)
-    _device(day)
-    day.add_argument(
-        "file", nargs="?", metavar="FILE", help="TOML or JSON, as this command prints it; - is standard input"
+    schedule = _add(subcommands, "schedule", "print the charge schedule as TOML, or write one from a file", _SCHEDULE)
+    _add_device(schedule)
+    schedule.add_argument(
+        "file", nargs="?", metavar="FILE", help="TOML or JSON as printed by this command; - is standard input"
     )
-    day.set_defaults(late=("file",))
-    _careful(day)
+    schedule.set_defaults(late=("file",))
+    _add_write_options(schedule)
 
-    undo = _add(kinds, "undo", "take an order back", _UNDO)
-    undo.add_argument("device", metavar="DEVICE|ORDER", help="a device's last order, or an order by its name")
-    _careful(undo)
+    undo = _add(subcommands, "undo", "undo a change", _UNDO)
+    undo.add_argument("device", metavar="DEVICE|CHANGE", help="a device, to undo its latest change, or a change id")
+    _add_write_options(undo)
 
-    log = _add(kinds, "log", "list every order: who, when, old, new and what became of it; nothing is sent", _LOG)
+    log = _add(subcommands, "log", "list all changes: user, time, old and new values, result; sends nothing", _LOG)
     log.add_argument(
-        "device", nargs="?", metavar="DEVICE", help="only of what this names: a serial number, a name or a plant"
+        "device", nargs="?", metavar="DEVICE", help="a serial number, a device name or a plant; default: all"
     )
 
-    less = _add(kinds, "curtail", "limit a device until a moment; then the old value is restored", _CURTAIL)
-    _device(less)
-    less.add_argument("values", nargs="*", metavar="NAME=VALUE", help="settings of your own choice instead of --to")
-    less.set_defaults(late=("values",))
-    less.add_argument("--to", metavar="LIMIT", help="the most it may give, like 50%% or 600W")
-    less.add_argument("--until", metavar="TIME", required=True, help="the next such time here, or a date and time")
-    less.add_argument(
-        "--leave",
+    curtail = _add(subcommands, "curtail", "limit a device until a given time, then restore the old value", _CURTAIL)
+    _add_device(curtail)
+    curtail.add_argument("values", nargs="*", metavar="NAME=VALUE", help="settings to change instead of --to")
+    curtail.set_defaults(late=("values",))
+    curtail.add_argument("--to", metavar="LIMIT", help="maximum output power, like 50%% or 600W")
+    curtail.add_argument(
+        "--until", metavar="TIME", required=True, help="local time of day (its next occurrence), or a date and time"
+    )
+    curtail.add_argument(
+        "--detach",
         action="store_true",
-        help="do not wait for the end; `heliograph collect` or the next command that asks the cloud restores",
+        help="do not wait for the end; `heliograph collect` or the next command that sends requests restores the value",
     )
-    _careful(less)
+    curtail.add_argument("--leave", action="store_true", dest="detach", help=SUPPRESS)
+    _add_write_options(curtail)
 
-    _add(kinds, "recover", "read back what is not known of orders, and end curtailments that are over", _RECOVER)
+    _add(
+        subcommands,
+        "check",
+        "read back changes with an open outcome, and end curtailments that are due",
+        _CHECK,
+        "recover",
+    )
 
 
-def _add(kinds: Any, name: str, sentence: str, examples: str) -> ArgumentParser:
-    parser: ArgumentParser = kinds.add_parser(
+def _add(subcommands: Any, name: str, sentence: str, examples: str, *aliases: str) -> ArgumentParser:
+    parser: ArgumentParser = subcommands.add_parser(
         name,
         help=sentence,
         description=sentence[:1].upper() + sentence[1:] + ".",
         epilog=f"examples:\n{examples}\n{_CODES}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="print one object; unknown is null")
+    for alias in aliases:
+        subcommands.choices[alias] = parser  # unlike argparse's `aliases`, not listed in the help
+    parser.add_argument("--json", action="store_true", help="print one JSON object; unknown values are null")
     add_account_options(parser)
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to them
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public access
         if action.dest in {"config", "server", "account"}:
-            # They may also stand before WHAT, and what is not said here must not unsay that.
+            # The option may also precede the subcommand; its default must not override that.
             action.default = SUPPRESS
-    parser.set_defaults(run=_later(name))
+    parser.set_defaults(run=_lazy(name))
     return parser
 
 
-def _later(name: str) -> Callable[[Namespace], int]:
-    """Return the command, which is loaded when it is run: help needs no orders."""
+def _lazy(name: str) -> Callable[[Namespace], int]:
+    """Return the command; its module is imported when it runs, to keep --help fast."""
 
     def run(options: Namespace) -> int:
-        if name not in {"log", "recover"} and not getattr(options, "dry_run", False):
+        if name not in {"log", "check"} and not getattr(options, "dry_run", False):
             from heliograph.cli.settings.recover import restore_due  # noqa: PLC0415 - as above
 
             restore_due(options)
-        done: int = getattr(import_module(f"heliograph.cli.settings.{_PLACES[name]}"), f"run_{name}")(options)
-        return done
+        code: int = getattr(import_module(f"heliograph.cli.settings.{_MODULES[name]}"), f"run_{name}")(options)
+        return code
 
     return run
 
 
-_PLACES = {
+_MODULES = {
     "show": "show",
     "log": "show",
     "set": "change",
     "undo": "change",
     "schedule": "schedule",
     "curtail": "curtail",
-    "recover": "recover",
+    "check": "recover",
 }
 
 
-def _device(parser: ArgumentParser, **about: Any) -> None:
-    parser.add_argument("device", metavar="DEVICE", help="a serial number, a name, or a plant with one device", **about)
-
-
-def _careful(parser: ArgumentParser) -> None:
+def _add_device(parser: ArgumentParser, **kwargs: Any) -> None:
     parser.add_argument(
-        "--dry-run", action="store_true", help="show the difference and what would be sent; send nothing"
+        "device", metavar="DEVICE", help="a serial number, a device name, or a plant with one device", **kwargs
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask before sending")
+
+
+def _add_write_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show the difference and the requests; send nothing")
+    parser.add_argument("--yes", action="store_true", help="send without confirmation")

@@ -1,4 +1,4 @@
-"""`heliograph settings curtail`: a limit with an end, which this command keeps, or whoever runs then."""
+"""`heliograph settings curtail`: a limit with an end, restored by this command or by a later Heliograph program."""
 
 from __future__ import annotations
 
@@ -8,114 +8,116 @@ from typing import TYPE_CHECKING
 
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import load_accounts
-from heliograph.cli.settings import common, format  # noqa: A004 - always used as a module
+from heliograph.cli.settings import common
+from heliograph.cli.settings import format as fmt
 from heliograph.cli.settings.change import confirm_and_execute, final_state, parse_assignments
 from heliograph.cli.settings.common import now, orders_of, resolve_device
 from heliograph.cli.terminal import print_error
 from heliograph.cli.timefmt import format_local_time
 from heliograph.errors import ConfigError, HeliographError
-from heliograph.settings import ChangeState
+from heliograph.settings.models import ChangeState
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Mapping
 
-    from heliograph.settings import Order, Orders, Plan
+    from heliograph.settings.api import Orders
     from heliograph.settings.definition import Setting, Value
+    from heliograph.settings.models import Order
+    from heliograph.settings.plan import Plan
 
 LIMITS = ("active_power_rate", "default_power")
-"""The settings that limit what a device gives, the plainest first."""
+"""The settings that limit the output power, in order of preference."""
 SWITCH = "power_switch"
-"""What brings a device to nothing at all where no limit can be read back."""
-_TRY = 60.0
+"""Switches the device off for a limit of 0, if it has no readable limit."""
+_RETRY_SECONDS = 60.0
 
 
 def run_curtail(options: Namespace) -> int:
-    """Limit a device, wait for the end unless told otherwise, and restore what was."""
-    until = moment(options.until, now())
+    """Limit a device, wait for the end except with --detach, and restore the old values."""
+    until = parse_end(options.until, now())
     if bool(options.to) == bool(options.values):
-        raise ConfigError("say either --to LIMIT or settings as NAME=VALUE")
+        raise ConfigError("specify either --to LIMIT or settings as NAME=VALUE")
     wanted: Mapping[str, Value | Mapping[str, Value]] = parse_assignments(options.values)
     found = resolve_device(load_accounts(options), options.device, now().timestamp())
     orders = orders_of(found.account)
     if options.to:
-        wanted = limit(orders.client.settings_of(found.device), options.to)
+        wanted = parse_limit(orders.client.settings_of(found.device), options.to)
     plan = run_in_thread(lambda: orders.plan_curtail(found.device, wanted, until))
     if options.to:
-        _never_more(plan)
+        _check_not_higher(plan)
     code, order = confirm_and_execute(options, orders, plan)
-    if order is None or order.state is ChangeState.REFUSED or options.leave:
+    if order is None or order.state is ChangeState.REFUSED or options.detach:
         return code
-    print_error(
-        f"it is restored at {format_local_time(until, now())}; Ctrl-C leaves that to `heliograph collect` or the next command"
-    )
-    return max(code, _ended(orders, order))
+    end = format_local_time(until, now())
+    print_error(f"restored at {end}; after Ctrl-C by `heliograph collect` or the next command that sends requests")
+    return max(code, _restore_at_end(orders, order))
 
 
-def _never_more(plan: Plan) -> None:
-    """Raise where a limit would let a device give more than it may now."""
+def _check_not_higher(plan: Plan) -> None:
+    """Raise `ConfigError` if a limit is higher than the current one."""
     for step in plan.steps:
         for name, old, new in step.changed_parameters():
             if isinstance(old, float) and isinstance(new, float) and new > old:
-                there = format.format_value(step.setting, name, old)
-                raise ConfigError(f"{step.setting.name} is {there} already, which is less than that; nothing was sent")
+                current = fmt.format_value(step.setting, name, old)
+                raise ConfigError(f"{step.setting.name} is already lower, at {current}; nothing was sent")
 
 
-def _ended(orders: Orders, order: Order) -> int:
-    """Wait for the end, or for somebody else to bring it, and restore."""
-    done: Order | None = None
+def _restore_at_end(orders: Orders, order: Order) -> int:
+    """Wait for the end and restore the old values, unless another program did."""
+    restored: Order | None = None
     while any(one.id == order.id for one in orders.curtailments()):
         left = (order.until or 0.0) - common.CLOCK.now()
         if left > 0 or not any(one.id == order.id for one in orders.due()):
-            common.CLOCK.sleep(min(left, _TRY) if left > 0 else _TRY)
+            common.CLOCK.sleep(min(left, _RETRY_SECONDS) if left > 0 else _RETRY_SECONDS)
             continue
         try:
-            done = run_in_thread(lambda: orders.restore(order))
+            restored = run_in_thread(lambda: orders.restore(order))
         except HeliographError as error:
-            print_error(f"order {order.id} is not restored yet: {error}")
-            common.CLOCK.sleep(_TRY)
-    print_error(f"order {order.id} is over: {final_state(done)}")
-    return format.EXIT_CODES[final_state(done)]
+            print_error(f"curtailment {order.id} could not be restored yet: {error}")
+            common.CLOCK.sleep(_RETRY_SECONDS)
+    print_error(f"curtailment {order.id} has ended: {final_state(restored)}")
+    return fmt.EXIT_CODES[final_state(restored)]
 
 
-def limit(settings: Iterable[Setting], text: str) -> dict[str, dict[str, Value]]:
-    """Return the setting that limits a device, and the value that is meant by "50%" or "600W"."""
+def parse_limit(settings: Iterable[Setting], text: str) -> dict[str, dict[str, Value]]:
+    """Return the limiting setting of a device and its value for a text like "50%" or "600W"."""
     parts = re.fullmatch(r"(\d+(?:\.\d+)?) ?(%|W|kW)?", text.strip())
     if not parts:
-        raise ConfigError(f"{text[:40]!r} is no limit; write one like 50% or 600W")
+        raise ConfigError(f"{text[:40]!r} is not a limit; write one like 50% or 600W")
     number, unit = float(parts[1]), parts[2] or "%"
     if unit == "kW":
         number, unit = number * 1000, "W"
-    # What cannot be read back could not be restored.
-    known = {one.name: one for one in settings if one.readable}
+    # A setting that cannot be read could not be restored.
+    readable = {setting.name: setting for setting in settings if setting.readable}
     for name in LIMITS:
-        for one in known[name].parameters if name in known else ():
-            if one.kind == "number" and one.unit == unit:
-                # A limit that is to end should not outlive a restart of the device either.
-                forget = {part.name: False for part in known[name].parameters if part.name == "remember"}
-                return {name: {one.name: number, **forget}}
-    if not number and SWITCH in known:
-        return {SWITCH: {known[SWITCH].parameters[0].name: False}}
-    raise ConfigError(f"this device takes no limit in {unit}; heliograph settings show lists what it takes")
+        for parameter in readable[name].parameters if name in readable else ():
+            if parameter.kind == "number" and parameter.unit == unit:
+                # A temporary limit must not be kept over a restart of the device.
+                temporary = {one.name: False for one in readable[name].parameters if one.name == "remember"}
+                return {name: {parameter.name: number, **temporary}}
+    if not number and SWITCH in readable:
+        return {SWITCH: {readable[SWITCH].parameters[0].name: False}}
+    raise ConfigError(f"this device supports no limit in {unit}; heliograph settings show lists its settings")
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """Return the next such time on this machine's clock, or the moment of a date and time.
+def parse_end(text: str, now: datetime) -> datetime:
+    """Return the next occurrence of a local time of day, or the moment of a date and time.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 6, 21, 12, tzinfo=UTC)
-    >>> moment("2026-06-21T15:00+00:00", noon).isoformat()
+    >>> parse_end("2026-06-21T15:00+00:00", noon).isoformat()
     '2026-06-21T15:00:00+00:00'
     """
     here = now.astimezone()
     try:
         if re.fullmatch(r"\d{1,2}:\d{2}", text.strip()):
             hour, minute = map(int, text.split(":"))
-            # Naive on purpose: a wall clock knows which offset its own day has.
-            wall = here.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
-            found = wall.astimezone()
-            return found if found > now else (wall + timedelta(days=1)).astimezone()
+            # Naive on purpose: `astimezone` then applies the UTC offset of that day.
+            local = here.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
+            found = local.astimezone()
+            return found if found > now else (local + timedelta(days=1)).astimezone()
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise ConfigError(f'{text[:40]!r} is no time; write one like 15:00 or "2026-06-21 15:00"') from None
+        raise ConfigError(f'{text[:40]!r} is not a time; write one like 15:00 or "2026-06-21 15:00"') from None
     return found.astimezone() if found.tzinfo is None else found

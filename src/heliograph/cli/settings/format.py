@@ -1,4 +1,4 @@
-"""How settings and orders are told to people and to programs."""
+"""Settings and changes as text for users, and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.terminal import printable
 from heliograph.cli.timefmt import format_local_time
-from heliograph.settings import ChangeState
+from heliograph.settings.models import ChangeState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from heliograph.settings import Order, Plan, PlannedChange, SettingsSnapshot
     from heliograph.settings.definition import Setting, Value, Values
-    from heliograph.settings.models import Change
+    from heliograph.settings.models import Change, Order
+    from heliograph.settings.plan import Plan, SettingsSnapshot
 
-GAP = "·"
-OPEN_ORDER = "it is not known yet what became of order {}; to look again: heliograph settings recover"
+MISSING_VALUE = "·"
+OPEN_ORDER = "the outcome of change {} is not known yet; to check it: heliograph settings check"
 EXIT_CODES = {
     ChangeState.APPLIED: 0,
     ChangeState.REFUSED: 1,
@@ -27,82 +27,76 @@ EXIT_CODES = {
 }
 
 
-def format_value(setting: Setting | None, name: str, there: Value) -> str:
+def format_value(setting: Setting | None, name: str, value: Value) -> str:
     """Return one value with its unit."""
-    if there is None:
-        return GAP
+    if value is None:
+        return MISSING_VALUE
     unit = next((one.unit for one in setting.parameters if one.name == name), None) if setting else None
-    said = (
-        ("on" if there else "off") if isinstance(there, bool) else f"{there:g}" if isinstance(there, float) else there
-    )
-    return printable(f"{said} {unit}" if unit else str(said))
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        text = "on" if value else "off"
+    return printable(f"{text} {unit}" if unit else text)
 
 
-def format_values(setting: Setting | None, there: Values | None) -> str:
+def format_values(setting: Setting | None, values: Values | None) -> str:
     """Return all values of a setting."""
-    if there is None:
-        return GAP
-    if len(there) == 1:
-        ((name, only),) = there.items()
+    if values is None:
+        return MISSING_VALUE
+    if len(values) == 1:
+        ((name, only),) = values.items()
         return format_value(setting, name, only)
-    return " ".join(f"{printable(name)}={format_value(setting, name, one)}" for name, one in there.items())
+    return " ".join(f"{printable(name)}={format_value(setting, name, one)}" for name, one in values.items())
 
 
 def format_plan(plan: Plan) -> Iterator[str]:
-    """Yield what would change, one parameter a line, and what the person should know."""
+    """Yield the notes and one line for each parameter that changes."""
     for one in plan.snapshot.external_changes:
         setting = plan.snapshot.settings.get(one.setting)
-        was, found = format_values(setting, one.expected), format_values(setting, one.found)
-        yield f"note: somebody else has changed {one.setting} since order {one.order}: it was {was} and is {found}"
+        expected, found = format_values(setting, one.expected), format_values(setting, one.found)
+        yield f"note: {one.setting} was changed by another program since change {one.order}: from {expected} to {found}"
     for order in plan.snapshot.open_orders:
-        yield f"note: it is not known yet what became of order {order.id}"
+        yield f"note: the outcome of change {order.id} is not known yet"
     yield from (f"note: {note}" for note in plan.notes)
     if not plan.steps:
-        yield f"{printable(plan.device.id)} has that already; there is nothing to send"
+        yield f"{printable(plan.device.id)} already has these values; nothing to send"
     for step in plan.steps:
-        for name, old, new in step.changed_parameters() or _again(step):
+        unchanged = ((name, value, value) for name, value in step.new.items())
+        for name, old, new in step.changed_parameters() or unchanged:
             label = step.setting.name if len(step.new) == 1 else f"{step.setting.name}.{name}"
             yield f"  {label}: {format_value(step.setting, name, old)} -> {format_value(step.setting, name, new)}"
     if plan.steps and plan.until is not None:
         ends = format_time(plan.until, datetime.fromtimestamp(plan.snapshot.at, UTC))
-        yield f"until {ends}; then it gets back what it has now"
-
-
-def _again(step: PlannedChange) -> tuple[tuple[str, Value, Value], ...]:
-    return tuple((name, there, there) for name, there in step.new.items())
+        yield f"until {ends}, then restored to the current value"
 
 
 def format_outcome(order: Order, settings: Mapping[str, Setting], now: datetime) -> Iterator[str]:
-    """Yield what became of an order, one line a change."""
+    """Yield one line for each change of an order, and what to do next."""
     for change in order.changes:
         setting = settings.get(change.setting)
-        there = (
-            f"; it has {format_values(setting, change.read)}"
-            if change.read and change.state is ChangeState.UNKNOWN
-            else ""
-        )
-        why = f" ({change.why}{there})" if change.why else ""
+        has = ""
+        if change.read and change.state is ChangeState.UNKNOWN:
+            has = f"; it has {format_values(setting, change.read)}"
+        why = f" ({change.why}{has})" if change.why else ""
         yield printable(f"{change.state}: {change.setting} {format_values(setting, change.new)}{why}")
     if order.partial:
-        yield f"order {order.id} was carried out in part; give it again to send the rest, or undo it"
+        yield f"change {order.id} was applied in part; run it again to send the rest, or undo it"
     if order.open:
         yield OPEN_ORDER.format(order.id)
     if order.until and order.state is not ChangeState.REFUSED:
-        yield f"order {order.id} ends {format_time(order.until, now)}"
+        yield f"change {order.id} ends {format_time(order.until, now)}"
 
 
 def format_time(at: float | None, now: datetime) -> str:
-    """Return a moment on this machine's clock."""
-    return GAP if at is None else format_local_time(datetime.fromtimestamp(at, UTC), now)
+    """Return a moment in this machine's local time."""
+    return MISSING_VALUE if at is None else format_local_time(datetime.fromtimestamp(at, UTC), now)
 
 
 def format_log_entry(order: Order, now: datetime) -> Iterator[str]:
-    """Yield an order as the audit log tells it."""
-    at = format_time(order.at, now)
-    about = f" of {order.undoes}" if order.undoes else ""
+    """Yield an order as lines of the log."""
+    undoes = f" of {order.undoes}" if order.undoes else ""
     until = f" until {format_time(order.until, now)}" if order.until else ""
-    whose = f"{order.device}, by {order.who} ({order.program})"
-    yield printable(f"{order.id}  {at}  {order.state}: {order.kind}{about}{until}, {whose}")
+    source = f"{order.device}, by {order.who} ({order.program})"
+    yield printable(f"{order.id}  {format_time(order.at, now)}  {order.state}: {order.kind}{undoes}{until}, {source}")
     for change in order.changes:
         why = f" ({change.why})" if change.why else ""
         old, new = format_values(None, change.old), format_values(None, change.new)
@@ -111,25 +105,25 @@ def format_log_entry(order: Order, now: datetime) -> Iterator[str]:
 
 def order_as_dict(order: Order) -> dict[str, Any]:
     """Return an order as JSON-ready data."""
-    told = ("id", "kind", "who", "program", "account", "vendor", "plant", "device", "family", "undoes", "released")
+    names = ("id", "kind", "who", "program", "account", "vendor", "plant", "device", "family", "undoes", "released")
     return {
-        **{name: getattr(order, name) for name in told},
+        **{name: getattr(order, name) for name in names},
         "at": _iso(order.at),
         "until": _iso(order.until),
         "state": order.state,
         "partial": order.partial,
-        "changes": [_change(one) for one in order.changes],
+        "changes": [_change_as_dict(change) for change in order.changes],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
-    told = ("setting", "old", "new", "state", "why", "read")
+def _change_as_dict(change: Change) -> dict[str, Any]:
+    names = ("setting", "old", "new", "state", "why", "read")
     moments = {"sent_at": _iso(change.sent_at), "ended_at": _iso(change.ended_at)}
-    return {name: getattr(change, name) for name in told} | moments
+    return {name: getattr(change, name) for name in names} | moments
 
 
 def plan_as_dict(plan: Plan) -> dict[str, Any]:
-    """Return a difference as JSON-ready data."""
+    """Return a plan as JSON-ready data."""
     return {
         "device": plan.device.id,
         "difference": [{"setting": one.setting.name, "old": one.old, "new": one.new} for one in plan.steps],
@@ -139,11 +133,11 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
     }
 
 
-def external_changes_as_dict(sight: SettingsSnapshot) -> list[dict[str, Any]]:
-    """Return what somebody else has changed as JSON-ready data."""
+def external_changes_as_dict(snapshot: SettingsSnapshot) -> list[dict[str, Any]]:
+    """Return the changes made by other programs as JSON-ready data."""
     return [
         {"setting": one.setting, "order": one.order, "told": one.expected, "found": one.found}
-        for one in sight.external_changes
+        for one in snapshot.external_changes
     ]
 
 

@@ -1,4 +1,4 @@
-"""Ending what is over and judging what is open: by `settings recover`, by other commands, and by the collector."""
+"""Ending curtailments and reading back open changes: by `settings check`, by other commands, and by the collector."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import load_accounts
-from heliograph.cli.settings import common, format  # noqa: A004 - always used as a module
+from heliograph.cli.settings import common
+from heliograph.cli.settings import format as fmt
+from heliograph.cli.settings.change import final_state
 from heliograph.cli.terminal import print_error, print_json, report_failure
 from heliograph.config import load
 from heliograph.errors import HeliographError
-from heliograph.settings import ChangeState
 from heliograph.settings.api import journal_folder
+from heliograph.settings.models import ChangeState, open_curtailments
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,107 +26,107 @@ if TYPE_CHECKING:
 
     from heliograph.config import Account
     from heliograph.local_time import Clock
-    from heliograph.settings import AsyncOrders, Order, Orders
+    from heliograph.settings.api import Orders
+    from heliograph.settings.models import Order
 
-LOOK = 30.0
-"""Seconds between two looks of the collector for a curtailment that is over; a look reads one small file."""
+CHECK_INTERVAL = 30.0
+"""Seconds between the collector's checks for curtailments that are due; a check reads one small file."""
 
 _log = logging.getLogger(__name__)
 
 
-def run_recover(options: Namespace) -> int:
-    """Read back every device with an open order, end what is over, and tell what is known now."""
+def run_check(options: Namespace) -> int:
+    """Read back every device with open changes, end curtailments that are due, and print the results."""
     code = 0
-    told: list[Order] = []
+    checked: list[Order] = []
     for account in load_accounts(options):
         orders = common.orders_of(account)
-        before = {order.id for order in orders.unsettled()}
-        for device in {order.device: order.target() for order in orders.unsettled()}.values():
+        unsettled = orders.unsettled()
+        ids = {order.id for order in unsettled}
+        for device in {order.device: order.target() for order in unsettled}.values():
             try:
                 run_in_thread(partial(orders.look, device))
             except HeliographError as error:
                 code = max(code, report_failure(error))
-        code = max(code, _restored(orders, at_once=True))
-        told += [order for order in orders.log() if order.id in before]
+        code = max(code, _restore(orders, skip_retry_delay=True))
+        checked += [order for order in orders.log() if order.id in ids]
     if options.json:
-        print_json([format.order_as_dict(order) for order in told])
+        print_json([fmt.order_as_dict(order) for order in checked])
     else:
-        for order in told:
-            print(*format.format_log_entry(order, common.now()), sep="\n")
-        if not told:
-            print("no order is open")
-    return max([code, *(format.EXIT_CODES[order.state] for order in told if order.state is not ChangeState.REFUSED)])
+        for order in checked:
+            print(*fmt.format_log_entry(order, common.now()), sep="\n")
+        if not checked:
+            print("no changes pending")
+    return max([code, *(fmt.EXIT_CODES[one.state] for one in checked if one.state is not ChangeState.REFUSED)])
 
 
 def restore_due(options: Namespace) -> None:
-    """End curtailments that are over; whatever goes wrong is told, and the command goes on."""
+    """End curtailments that are due before another command runs; a failure is printed and does not stop the command."""
     if not any(journal_folder().glob("*.open")):
         return
-    with suppress(HeliographError):  # the command itself will tell what is wrong with the configuration
+    with suppress(HeliographError):  # the command itself reports configuration errors
         for account in load(options.config, os.environ).select_accounts(options.account, options.server):
             if common.journal_of(account).marker.exists():
-                _restored(common.orders_of(account, program="heliograph"), at_once=False)
+                _restore(common.orders_of(account, program="heliograph"), skip_retry_delay=False)
 
 
-def _restored(orders: Orders, *, at_once: bool) -> int:
-    """End the curtailments of one account that are over; return the exit code."""
+def _restore(orders: Orders, *, skip_retry_delay: bool) -> int:
+    """End the curtailments of one account that are due; return the exit code."""
     now, code = common.CLOCK.now(), 0
-    over = [one for one in orders.curtailments() if one.until is not None and one.until <= now]
-    for order in over if at_once else orders.due():
+    over = [order for order in orders.curtailments() if order.until is not None and order.until <= now]
+    for order in over if skip_retry_delay else orders.due():
         try:
-            done = run_in_thread(partial(orders.restore, order))
+            state = final_state(run_in_thread(partial(orders.restore, order)))
         except HeliographError as error:
-            code = max(code, report_failure(error, f"order {order.id} could not be ended: "))
+            code = max(code, report_failure(error, f"curtailment {order.id} could not be ended: "))
         else:
-            state = done.state if done else ChangeState.APPLIED
-            print_error(f"the curtailment of {order.device} by order {order.id} is over: {state}")
-            code = max(code, format.EXIT_CODES[state])
+            print_error(f"curtailment {order.id} of {order.device} has ended: {state}")
+            code = max(code, fmt.EXIT_CODES[state])
     return code
 
 
 async def restore_until_stopped(accounts: Sequence[Account], clock: Clock, stop: asyncio.Event) -> None:
-    """End curtailments when their time is over, until told to stop."""
+    """End curtailments when they are due, until `stop` is set."""
     while not stop.is_set():
         await restore_once(accounts)
-        await clock.wait(clock.now() + LOOK, stop)
+        await clock.wait(clock.now() + CHECK_INTERVAL, stop)
 
 
 async def restore_once(accounts: Sequence[Account]) -> None:
-    """End what is over now, account by account; what fails is tried again later."""
-    from heliograph.eventlog import LogEvent  # noqa: PLC0415 - only the collector has events
+    """End the curtailments of all accounts that are due now; failures are retried later."""
+    from heliograph.eventlog import LogEvent  # noqa: PLC0415 - only needed by the collector
 
     for account in accounts:
         if not common.journal_of(account).marker.exists():
             continue
-        orders: AsyncOrders = common.async_orders_of(account)
+        orders = common.async_orders_of(account)
         for order in orders.due():
             try:
-                done = await orders.restore(order)
+                state = final_state(await orders.restore(order))
             except HeliographError as error:
-                _log.error(LogEvent("not restored", account=account.name, order=order.id, why=str(error)))
+                _log.error(LogEvent("restore failed", account=account.name, order=order.id, why=str(error)))
             else:
-                state = done.state if done else ChangeState.APPLIED
                 _log.info(LogEvent("restored", account=account.name, order=order.id, state=state))
 
 
 def open_order_lines(account: Account) -> list[str]:
-    """Return a line for each order that is open and each curtailment that is not over; nothing is sent."""
-    from heliograph.settings.models import open_curtailments  # noqa: PLC0415
-
+    """Return a line for each change with an open outcome and each open curtailment; nothing is sent."""
     journal = common.journal_of(account)
-    book = journal.read()
-    orders = tuple(book.orders.values())
+    contents = journal.read()
+    orders = tuple(contents.orders.values())
+    curtailments = open_curtailments(orders)
     lines = [
-        f"what order {lost} was is lost, since {journal.path} is damaged; look at its device: heliograph settings show"
-        for lost in sorted(book.incomplete)
+        f"the details of change {lost} are lost because {journal.path} is damaged; check its device: heliograph "
+        "settings show"
+        for lost in sorted(contents.incomplete)
     ]
-    for order in open_curtailments(orders):
-        when = format.format_time(order.until, common.now())
-        lines.append(f"{order.device} is curtailed until {when} by order {order.id}")
-    limited = {order.id for order in open_curtailments(orders)}
     lines += [
-        f"order {order.id} to {order.device} is {order.state}; run: heliograph settings recover"
+        f"{order.device} is curtailed until {fmt.format_time(order.until, common.now())} by change {order.id}"
+        for order in curtailments
+    ]
+    lines += [
+        f"change {order.id} of {order.device} is {order.state}; run: heliograph settings check"
         for order in orders
-        if order.open and order.id not in limited
+        if order.open and order not in curtailments
     ]
     return lines

@@ -1,4 +1,4 @@
-"""`heliograph settings schedule`: a battery's day as a small file, printed and carried out."""
+"""`heliograph settings schedule`: print a charge schedule as TOML, or write one from a file."""
 
 from __future__ import annotations
 
@@ -21,101 +21,97 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-_WINDOW = {one.name for one in fields(Window)}
-_LIMITS = {one.name for one in fields(Schedule)} - {"windows"}
+_WINDOW_KEYS = {field.name for field in fields(Window)}
+_LIMIT_KEYS = {field.name for field in fields(Schedule)} - {"windows"}
 
 
 def run_schedule(options: Namespace) -> int:
-    """Print the schedule a device has, or bring it to that of a file."""
-    wanted = read(options.file) if options.file else None
+    """Print the schedule of a device, or change it to that of a file."""
+    wanted = load_schedule(options.file) if options.file else None
     found = resolve_device(load_accounts(options), options.device, now().timestamp())
     orders = orders_of(found.account)
-    sight = run_in_thread(lambda: orders.look(found.device))
+    snapshot = run_in_thread(lambda: orders.look(found.device))
     if wanted is None:
-        schedule = schedule_of(sight)
+        schedule = schedule_of(snapshot)
         if options.json:
-            print_json(_plain(schedule))
+            print_json(_as_dict(schedule))
         else:
-            print(*map(printable, written(schedule)), sep="\n")
+            print(*map(printable, format_schedule(schedule)), sep="\n")
         return 0
-    values = to_settings(split_at_midnight(wanted), tuple(sight.settings.values()))
-    return confirm_and_execute(options, orders, orders.executor.plan_from(sight, values))[0]
+    values = to_settings(split_at_midnight(wanted), tuple(snapshot.settings.values()))
+    return confirm_and_execute(options, orders, orders.executor.plan_from(snapshot, values))[0]
 
 
-def read(place: str) -> Schedule:
-    """Read a schedule from a TOML or JSON file."""
+def load_schedule(path: str) -> Schedule:
+    """Load a schedule from a TOML or JSON file; - is standard input."""
     try:
-        text = sys.stdin.read() if place == "-" else Path(place).read_text("utf-8-sig")
+        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{place} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
-    return _schedule(_parsed(text, place), place)
-
-
-def _parsed(text: str, place: str) -> dict[str, Any]:
+        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
     try:
         if text.lstrip().startswith("{"):
-            found: dict[str, Any] = json.loads(text)
-            return found
-        import tomllib  # noqa: PLC0415 - a schedule may be JSON
+            data = json.loads(text)
+        else:
+            import tomllib  # noqa: PLC0415 - not needed for JSON
 
-        return tomllib.loads(text)
+            data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{place} is neither TOML nor JSON: {error}") from None
+        raise ConfigError(f"{path} is neither TOML nor JSON: {error}") from None
+    return _parse_schedule(data, path)
 
 
-def _schedule(data: dict[str, Any], place: str) -> Schedule:
+def _parse_schedule(data: dict[str, Any], path: str) -> Schedule:
     rows = data.pop("windows", None)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ConfigError(f"{place}: windows have to be a list of tables; write [[windows]], or windows = [] for none")
-    if unknown := next(iter(data.keys() - _LIMITS), None):
-        raise ConfigError(f"{place}: {unknown} is not known here; known are windows, {', '.join(sorted(_LIMITS))}")
+        raise ConfigError(f"{path}: windows must be a list of tables; write [[windows]], or windows = [] for none")
+    if unknown := next(iter(data.keys() - _LIMIT_KEYS), None):
+        raise ConfigError(f"{path}: unknown key {unknown}; known are windows, {', '.join(sorted(_LIMIT_KEYS))}")
     windows = []
     for number, row in enumerate(rows, start=1):
-        if unknown := next(iter(row.keys() - _WINDOW), None):
-            raise ConfigError(
-                f"{place}, window {number}: {unknown} is not known; known are {', '.join(sorted(_WINDOW))}"
-            )
+        where = f"{path}, window {number}"
+        if unknown := next(iter(row.keys() - _WINDOW_KEYS), None):
+            raise ConfigError(f"{where}: unknown key {unknown}; known are {', '.join(sorted(_WINDOW_KEYS))}")
         if missing := next((name for name in ("start", "end", "mode") if not isinstance(row.get(name), str)), None):
-            raise ConfigError(f'{place}, window {number}: {missing} has to be a text, like "01:00"')
-        windows.append(_window(row, f"{place}, window {number}"))
-    return Schedule(windows=tuple(windows), **{name: _number(data[name], name, place) for name in data})
+            raise ConfigError(f'{where}: {missing} must be a text, like "01:00"')
+        windows.append(_parse_window(row, where))
+    return Schedule(windows=tuple(windows), **{name: _parse_limit(data[name], name, path) for name in data})
 
 
-def _window(row: dict[str, Any], where: str) -> Window:
+def _parse_window(row: dict[str, Any], where: str) -> Window:
     for name in ("start", "end"):
         hour, colon, minute = row[name].partition(":")
-        parts = colon and hour.isdecimal() and minute.isdecimal() and len(hour) <= 2 and len(minute) == 2
-        if not parts or int(hour) > 23 or int(minute) > 59:
-            raise InvalidValue(f"{where}: {name} is a time from 00:00 to 23:59, not {row[name][:20]!r}")
+        is_time = colon and hour.isdecimal() and minute.isdecimal() and len(hour) <= 2 and len(minute) == 2
+        if not is_time or int(hour) > 23 or int(minute) > 59:
+            raise InvalidValue(f"{where}: {name} must be a time from 00:00 to 23:59; got {row[name][:20]!r}")
         row[name] = f"{int(hour):02d}:{minute}"
     if not isinstance(row.get("enabled", True), bool):
-        raise InvalidValue(f"{where}: enabled is true or false")
+        raise InvalidValue(f"{where}: enabled must be true or false")
     if "power" in row:
-        row["power"] = _number(row["power"], "power", where)
+        row["power"] = _parse_limit(row["power"], "power", where)
     return Window(**row)
 
 
-def _number(value: object, name: str, where: str) -> Any:
+def _parse_limit(value: object, name: str, where: str) -> Any:
     if name == "ac_charge":
         if not isinstance(value, bool):
-            raise InvalidValue(f"{where}: {name} is true or false")
+            raise InvalidValue(f"{where}: {name} must be true or false")
         return value
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidValue(f"{where}: {name} is a number")
+        raise InvalidValue(f"{where}: {name} must be a number")
     return float(value)
 
 
-def _plain(schedule: Schedule) -> dict[str, Any]:
+def _as_dict(schedule: Schedule) -> dict[str, Any]:
     limits = {name: value for name, value in asdict(schedule).items() if name != "windows" and value is not None}
     rows = [{name: value for name, value in asdict(one).items() if value is not None} for one in schedule.windows]
     return {**limits, "windows": rows}
 
 
-def written(schedule: Schedule) -> Iterator[str]:
-    """Yield a schedule as TOML."""
-    data = _plain(schedule)
+def format_schedule(schedule: Schedule) -> Iterator[str]:
+    """Yield a schedule as lines of TOML."""
+    data = _as_dict(schedule)
     rows = data.pop("windows")
     yield from (f"{name} = {_toml(value)}" for name, value in data.items())
     if not rows:
@@ -127,7 +123,7 @@ def written(schedule: Schedule) -> Iterator[str]:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML writes it, which for these is as JSON does."""
+    """Return a value in TOML, which for these types is the same as JSON."""
     if isinstance(value, float) and value == int(value):
         value = int(value)
     return json.dumps(value, ensure_ascii=False)

@@ -32,7 +32,7 @@ def _windows(start: str, stop: str, enabled: str) -> Iterator[WireArgument]:
 def _mode(
     name: str, wire_type: str, leading: list[WireArgument], windows: Iterator[WireArgument], title: str, evidence: str
 ) -> GrowattSettingEntry:
-    return entry(name, wire_type, [*leading, *windows], title, evidence, slots=SLOTS, apart="enabled")
+    return entry(name, wire_type, [*leading, *windows], title, evidence, slots=SLOTS, disjoint="enabled")
 
 
 # Quirk: the first of the two SOCLowLimit members belongs to the load-first mode, the second to the windows.

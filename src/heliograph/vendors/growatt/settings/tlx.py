@@ -117,7 +117,7 @@ WINDOWS = tuple(
         f"Time window {number} of 9",
         "growattServer, also that windows must not overlap even when off; read back: the NEO recording",
         group="time_windows",
-        apart="always",
+        disjoint="always",
     )
     for number in range(1, 10)
 )
