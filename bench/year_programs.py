@@ -49,20 +49,20 @@ class Jumping:
         self._world.go(min(max(ceil(until), self.now()), self._end))
 
 
-class Healed(GapFiller):
-    """The healer, counted."""
+class CountingGapFiller(GapFiller):
+    """A gap filler that counts its queries by span."""
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
-        self.questions = Counter()
+        self.queries = Counter()
 
-    async def ask(self, client, question, plant, memories) -> bool:
-        self.questions[question.span] += 1
-        return await super().ask(client, question, plant, memories)
+    async def run(self, client, query, plant, states) -> bool:
+        self.queries[query.span] += 1
+        return await super().run(client, query, plant, states)
 
 
 def lives(world: World, folder: Path, days: float, interval: float | None = None) -> Counter[str]:
-    """Collect for so many days, with restarts and the days away; return the questions healed."""
+    """Collect for so many days, with restarts and the days away; return the number of history queries by span."""
     start, questions = world.now, Counter()
     end, away = start + days * DAY, [start + (day - 1) * DAY + DAY // 2 for day in AWAY]
     while world.now < end:
@@ -77,7 +77,7 @@ def lives(world: World, folder: Path, days: float, interval: float | None = None
 async def _life(world: World, folder: Path, end: float, interval: float | None) -> Counter[str]:
     clock = Jumping(world, end)
     writer = BufferedWriter(lambda: SqliteStore(folder / "heliograph.sqlite"))
-    healer = Healed(writer, clock)
+    gap_filler = CountingGapFiller(writer, clock)
 
     def connect():
         account = world.account
@@ -86,11 +86,11 @@ async def _life(world: World, folder: Path, end: float, interval: float | None) 
 
     pace = PollPolicy(VENDORS[world.vendor].min_interval.total_seconds(), interval)
     worker = AccountPoller(
-        world.account.username, connect, writer, clock, pace, plants=[world.site.id], gap_filler=healer
+        world.account.username, connect, writer, clock, pace, plants=[world.site.id], gap_filler=gap_filler
     )
     await worker.run(asyncio.Event())  # not through the collector, which outlives mistakes: here they are seen
     assert await writer.finish()
-    return healer.questions
+    return gap_filler.queries
 
 
 class Recorder:

@@ -1,12 +1,19 @@
-"""What is true of every plant and account at this moment, for whoever shows it or passes it on."""
+"""Current state of all plants and accounts, for the page, the API, MQTT, Prometheus and `heliograph status`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.freshness import Freshness, freshness, sample_interval, usually_reporting
-from heliograph.collect.kept import PATTERN_WINDOW, has_battery
+from heliograph.collect.freshness import (
+    DEFAULT_INTERVAL,
+    PATTERN_WINDOW,
+    Freshness,
+    freshness,
+    has_battery,
+    sample_interval,
+    usually_reporting,
+)
 from heliograph.local_time import day_at, zone_from_name
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
@@ -20,8 +27,8 @@ if TYPE_CHECKING:
     from heliograph.store.base import Series, SeriesInfo, Store, StoredSample
 
 _DAY = 24 * 3600
-_HABITS_LAST = 600
-"""Seconds until it is looked up again how often a plant speaks, and whether it does at this hour."""
+_REFRESH_SECONDS = 600
+"""Seconds until the reporting pattern of a plant is read again."""
 _HALF_HOUR = 1800
 
 TOTALS = tuple(name for name, metric in METRICS.items() if metric.kind == "total")
@@ -29,7 +36,7 @@ TOTALS = tuple(name for name, metric in METRICS.items() if metric.kind == "total
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
-    """One box of a plant, as it is by its newest sample."""
+    """The state of a device by its newest sample."""
 
     series: Series
     name: str | None
@@ -40,16 +47,16 @@ class DeviceState:
 
     @property
     def title(self) -> str:
-        """What to call it."""
+        """The name, or the id if there is none."""
         return self.name or self.series.device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantState:
-    """One plant; `values` hold what is true now, and what cannot be known now is None.
+    """The state of a plant; a value that is unknown now is None.
 
-    Gauges are there while the newest sample is live or late, counters of today while it is of the plant's present
-    day, lifetime totals always.
+    Powers are included if the newest sample is live or stale, daily counters if it is from today (plant time), lifetime
+    totals always.
     """
 
     series: Series
@@ -67,108 +74,110 @@ class PlantState:
 
     @property
     def title(self) -> str:
-        """What to call it."""
+        """The name, or the id if there is none."""
         return self.name or self.series.plant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
-    """One account: what is used of its budget, or why that cannot be told."""
+    """The budget of an account, or the reason why it is unknown."""
 
     name: str
     vendor: str
     budget: Budget | None = None
     problem: str | None = None
-    """What its last poll or its memory failed with, in words for a person; None while all is well."""
+    """The error of the last poll or of the state file, for display; None if there is none."""
 
 
-class _Habits(NamedTuple):
-    """How a plant usually speaks, as of a moment."""
+class _ReportingPattern(NamedTuple):
+    """The usual sample interval of a plant, and whether it usually reports at this hour."""
 
-    known_at: int
-    rhythm: float
-    awake: bool
+    read_at: int
+    interval: float
+    reporting: bool
 
 
 @dataclass(slots=True)
 class CurrentState:
-    """All plants of a store; made once and asked often."""
+    """Reads the state of all plants of a store; caches their reporting patterns, so create it once."""
 
     store: Store
-    _habits: dict[Series, _Habits] = field(default_factory=dict)
+    _patterns: dict[Series, _ReportingPattern] = field(default_factory=dict)
 
     def plants(self, now: int) -> tuple[PlantState, ...]:
-        """Return every plant with its devices, in the order of their ids."""
-        newest = {one.series: one for one in self.store.latest()}
+        """Return every plant with its devices, ordered by id."""
+        newest = {sample.series: sample for sample in self.store.latest()}
         devices: dict[Series, list[DeviceState]] = {}
         plants = []
-        for known in self.store.series():
-            if known.series.device:
-                plant = known.series._replace(device="")
-                devices.setdefault(plant, []).append(self._device(known, newest.get(known.series), now))
+        for info in self.store.series():
+            if info.series.device:
+                plant = info.series._replace(device="")
+                devices.setdefault(plant, []).append(self._device(info, newest.get(info.series), now))
             else:
-                plants.append(known)
+                plants.append(info)
         return tuple(
-            self._plant(one, newest.get(one.series), tuple(devices.get(one.series, ())), now) for one in plants
+            self._plant(info, newest.get(info.series), tuple(devices.get(info.series, ())), now) for info in plants
         )
 
     def _plant(
-        self, known: SeriesInfo, newest: StoredSample | None, devices: tuple[DeviceState, ...], now: int
+        self, info: SeriesInfo, newest: StoredSample | None, devices: tuple[DeviceState, ...], now: int
     ) -> PlantState:
-        zone, at = zone_from_name(known.zone), None if newest is None else newest.measured_at
+        zone, at = zone_from_name(info.zone), None if newest is None else newest.measured_at
         battery = newest is not None and has_battery(newest.values)
-        habits = self._habits_of(known.series, zone, now)
-        fresh = freshness(at, now, habits.rhythm, habits.awake, has_battery=battery)
+        pattern = self._pattern(info.series, zone, now)
+        fresh = freshness(at, now, pattern.interval, pattern.reporting, has_battery=battery)
         return PlantState(
-            series=known.series,
-            name=known.name,
+            series=info.series,
+            name=info.name,
             zone=zone,
             status=newest and newest.status,
             quality=newest and newest.quality,
             measured_at=at,
             fetched_at=newest and newest.fetched_at,
             freshness=fresh,
-            sample_interval=habits.rhythm,
-            values={} if newest is None else self._true_now(newest, zone, now, fresh),
+            sample_interval=pattern.interval,
+            values={} if newest is None else self._current_values(newest, zone, now, fresh),
             devices=devices,
         )
 
-    def _device(self, known: SeriesInfo, newest: StoredSample | None, now: int) -> DeviceState:
-        zone = zone_from_name(known.zone)
-        fresh = freshness(None if newest is None else newest.measured_at, now, 300.0, None, has_battery=True)
+    def _device(self, info: SeriesInfo, newest: StoredSample | None, now: int) -> DeviceState:
+        at = newest and newest.measured_at
+        fresh = freshness(at, now, DEFAULT_INTERVAL, None, has_battery=True)
         return DeviceState(
-            series=known.series,
-            name=known.name,
-            family=known.family,
+            series=info.series,
+            name=info.name,
+            family=info.family,
             status=newest and newest.status,
-            measured_at=newest and newest.measured_at,
-            values={} if newest is None else self._true_now(newest, zone, now, fresh),
+            measured_at=at,
+            values={} if newest is None else self._current_values(newest, zone_from_name(info.zone), now, fresh),
         )
 
-    def _true_now(self, newest: StoredSample, zone: tzinfo, now: int, fresh: Freshness) -> dict[str, float | None]:
-        """Return the values that still hold: none of a power measured hours ago, no energy of yesterday as today's."""
-        values = self._with_totals(newest)
-        present = {
+    def _current_values(
+        self, newest: StoredSample, zone: tzinfo, now: int, fresh: Freshness
+    ) -> dict[str, float | None]:
+        """Return the values that are still valid: no power of hours ago, no daily energy of yesterday."""
+        valid = {
             "gauge": fresh in {Freshness.LIVE, Freshness.STALE},
             "today": day_at(newest.measured_at, zone) == day_at(now, zone),
             "total": True,
         }
-        return {name: value if present[METRICS[name].kind] else None for name, value in values.items()}
+        values = self._with_totals(newest)
+        return {name: value if valid[METRICS[name].kind] else None for name, value in values.items()}
 
     def _with_totals(self, newest: StoredSample) -> Mapping[str, float | None]:
-        """Return an entry's values; a day's curve tells no totals, so that those of the sample before still stand."""
+        """Return a sample's values; a backfilled sample has no totals, so those of earlier samples are added."""
         if newest.quality is not Quality.BACKFILLED:
             return newest.values
         totals: dict[str, float] = {}
-        for entry in self.store.samples(newest.series, newest.measured_at - _DAY, newest.measured_at + 1):
-            totals.update({name: value for name in TOTALS if (value := entry.values.get(name)) is not None})
+        for sample in self.store.samples(newest.series, newest.measured_at - _DAY, newest.measured_at + 1):
+            totals.update({name: value for name in TOTALS if (value := sample.values.get(name)) is not None})
         return {**newest.values, **totals}
 
-    def _habits_of(self, series: Series, zone: tzinfo, now: int) -> _Habits:
-        habits = self._habits.get(series)
-        if habits is None or not 0 <= now - habits.known_at < _HABITS_LAST:
-            heard = self.store.buckets(series, (), now - PATTERN_WINDOW, now + 1, _HALF_HOUR)
-            halves = [one.starts_at + _HALF_HOUR // 2 for one in heard]
-            lately = self.store.sample_times(series, now - _DAY, now + 1)
-            habits = self._habits[series] = _Habits(now, sample_interval(lately), usually_reporting(halves, now, zone))
-        return habits
+    def _pattern(self, series: Series, zone: tzinfo, now: int) -> _ReportingPattern:
+        pattern = self._patterns.get(series)
+        if pattern is None or not 0 <= now - pattern.read_at < _REFRESH_SECONDS:
+            half_hours = self.store.buckets(series, (), now - PATTERN_WINDOW, now + 1, _HALF_HOUR)
+            reporting = usually_reporting([one.starts_at + _HALF_HOUR // 2 for one in half_hours], now, zone)
+            interval = sample_interval(self.store.sample_times(series, now - _DAY, now + 1))
+            pattern = self._patterns[series] = _ReportingPattern(now, interval, reporting)
+        return pattern

@@ -1,4 +1,4 @@
-"""The stored past as files: the same rows in every format, whole or not at all, and harmless to a spreadsheet."""
+"""The command `export`: same rows in every format, complete files, and no formulas for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def table(out):
     return list(csv.DictReader(io.StringIO(out.decode())))
 
 
-def test_csv_has_a_line_a_stretch_with_empty_cells_for_gaps(say):
+def test_export_csv_has_one_row_per_interval_and_empty_gaps(say):
     code, out, err = say("--from", "2026-10-25", "--to", "2026-10-25")
     assert (code, err) == (0, "")
     rows = table(out)
@@ -74,7 +74,7 @@ def test_csv_has_a_line_a_stretch_with_empty_cells_for_gaps(say):
     assert (rows[1]["pv_power"], rows[1]["load_power"], rows[1]["pv_energy_total"]) == ("-1.0", "", "7000.25")
 
 
-def test_local_time_says_its_offset_so_that_the_hour_that_comes_twice_is_two(say):
+def test_export_local_time_has_offset_in_repeated_hour(say):
     _, out, _ = say("--resolution", "hour", "--time", "local", "--metrics", "pv_power")
     assert [row["time_local"] for row in table(out)] == [
         "2026-10-25T01:00:00+02:00",
@@ -83,7 +83,7 @@ def test_local_time_says_its_offset_so_that_the_hour_that_comes_twice_is_two(say
     ]
 
 
-def test_days_are_energies_and_say_whether_they_are_final(say):
+def test_export_days_are_energies_with_final_flag(say):
     _, out, _ = say("--resolution", "day", "--metrics", "pv_energy,load_energy")
     assert [list(row.values())[0:1] + list(row.values())[4:] for row in table(out)] == [
         ["2026-10-24", "24.0", "", "true"],
@@ -92,7 +92,7 @@ def test_days_are_energies_and_say_whether_they_are_final(say):
     ]
 
 
-def test_json_lines_have_null_for_gaps_and_names_as_they_are(say):
+def test_export_jsonl_has_null_for_gaps(say):
     _, out, _ = say("--format", "jsonl", "--metrics", "pv_power,load_power")
     rows = [json.loads(line) for line in out.splitlines()]
     assert rows[2] == {
@@ -106,7 +106,7 @@ def test_json_lines_have_null_for_gaps_and_names_as_they_are(say):
 
 
 @pytest.mark.parametrize("words", [[], ["--resolution", "hour"], ["--resolution", "day"], ["--time", "local"]])
-def test_every_format_has_the_same_rows(words, say):
+def test_export_formats_have_the_same_rows(words, say):
     plain = table(say("--format", "csv", *words)[1])
     lines = [json.loads(line) for line in say("--format", "jsonl", *words)[1].splitlines()]
     parquet = pq.read_table(io.BytesIO(say("--format", "parquet", *words)[1])).to_pylist()
@@ -121,7 +121,7 @@ def test_every_format_has_the_same_rows(words, say):
             assert cells[name] == ("" if line[name] is None else str(line[name]).replace("T", "t").replace("F", "f"))
 
 
-def test_parquet_tells_types_units_and_the_clock(say, tmp_path):
+def test_export_parquet_has_types_units_and_time_zone(say, tmp_path):
     file = tmp_path / "out.parquet"
     code, out, err = say("--output", str(file), "--time", "local")
     assert (code, out) == (0, b"")
@@ -133,19 +133,19 @@ def test_parquet_tells_types_units_and_the_clock(say, tmp_path):
     assert str(schema.field("battery_soc").type) == "double"
 
 
-def test_a_parquet_column_has_one_clock(home, say):
+def test_export_parquet_rejects_different_time_zones(home, say):
     with home.open() as store:
         store.write(Batch(series_info=[SeriesInfo(BARN, "Barn", None, "UTC+05:30")]))
     code, _, err = say("--format", "parquet", "--time", "local")
     assert code == 2
-    assert "these plants live by different clocks (Europe/Berlin, UTC+05:30)" in err
+    assert "these plants have different time zones (Europe/Berlin, UTC+05:30)" in err
     assert say("--format", "parquet", "--time", "utc")[0] == 0
     code, out, _ = say("--format", "parquet", "--time", "local", "--plant", "Barn")
     assert (code, pq.read_table(io.BytesIO(out)).num_rows) == (0, 0)
     assert str(pq.read_schema(io.BytesIO(out)).field("time_local").type) == "timestamp[ms, tz=+05:30]"
 
 
-def test_without_pyarrow_it_is_said_what_to_install_before_anything_is_opened(say, monkeypatch, tmp_path):
+def test_export_parquet_without_pyarrow_names_install_command(say, monkeypatch, tmp_path):
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -158,21 +158,21 @@ def test_without_pyarrow_it_is_said_what_to_install_before_anything_is_opened(sa
 # Spreadsheets
 
 
-def test_a_hostile_name_is_no_formula(say):
+def test_export_escapes_formula_in_name(say):
     _, out, _ = say("--resolution", "day")
     assert {row["name"] for row in table(out)} == {"'" + EVIL}
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 @pytest.mark.parametrize("before", ["", " ", "\t", "\r", "\n", "roof;", "roof, ", "a|"])
-def test_no_cell_begins_a_formula_whatever_is_taken_for_its_border(sign, before):
+def test_escape_formulas_covers_all_cell_separators(sign, before):
     import re
 
     for cell in re.split(r"[;,|\t\r\n]", escape_formulas(f"{before}{sign}1+1")):
         assert not cell.strip().strip("\ufffd").startswith(sign)
 
 
-def test_ordinary_names_stay_as_they_are():
+def test_escape_formulas_keeps_ordinary_names():
     for name in ("Home", "South-East", "Müller & Sons", "a=b", "1+1", "me@example.com", "Dach, links"):
         assert escape_formulas(name) == name
 
@@ -180,7 +180,7 @@ def test_ordinary_names_stay_as_they_are():
 # Files
 
 
-def test_a_file_is_whole_or_not_there(say, tmp_path, monkeypatch):
+def test_export_file_is_complete_or_missing(say, tmp_path, monkeypatch):
     file = tmp_path / "out.csv"
     file.write_text("what was there before")
 
@@ -194,7 +194,7 @@ def test_a_file_is_whole_or_not_there(say, tmp_path, monkeypatch):
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["out.csv"]
 
 
-def test_a_file_that_is_a_link_stays_one(say, tmp_path):
+def test_export_keeps_symlink(say, tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "out.csv"
     link.symlink_to(tmp_path / "real" / "data.csv")
@@ -203,7 +203,7 @@ def test_a_file_that_is_a_link_stays_one(say, tmp_path):
     assert len(link.read_text().splitlines()) == 37
 
 
-def test_a_device_is_written_to_and_never_replaced(say):
+def test_export_writes_to_device_without_replacing_it(say):
     before = Path("/dev/null").stat()
     code, _, err = say("--output", "/dev/null", "--format", "parquet")
     assert (code, err) == (0, "heliograph: 36 rows in /dev/null\n")
@@ -211,14 +211,14 @@ def test_a_device_is_written_to_and_never_replaced(say):
     assert Path("/dev/null").stat().st_ino == before.st_ino
 
 
-def test_the_format_is_as_the_files_name_ends(say, tmp_path):
+def test_export_format_follows_file_name(say, tmp_path):
     say("--output", str(tmp_path / "a.jsonl"))
     assert (tmp_path / "a.jsonl").read_text().startswith('{"time_utc"')
     say("--output", str(tmp_path / "a"))
     assert (tmp_path / "a").read_text().startswith("time_utc,")
 
 
-def test_a_reader_that_leaves_early_is_no_error(home):
+def test_export_to_closed_pipe_is_no_error(home):
     words = [sys.executable, "-m", "heliograph", "export", "--store", str(home.where)]
     with open_store(home.where) as store:
         rows = [
@@ -247,7 +247,7 @@ def test_a_reader_that_leaves_early_is_no_error(home):
         (["--output", "."], ". cannot be written: Is a directory"),
     ],
 )
-def test_a_wrong_word_is_one_helpful_line(words, says, say):
+def test_export_rejects_wrong_options_in_one_line(words, says, say):
     code, out, err = say(*words)
     assert (code, out) == (2, b"")
     assert err.startswith("heliograph: ")
@@ -255,22 +255,22 @@ def test_a_wrong_word_is_one_helpful_line(words, says, say):
     assert says in err
 
 
-def test_days_of_which_nothing_is_known_are_a_head_and_a_word(say):
+def test_export_without_data_writes_header_and_notice(say):
     code, out, err = say("--from", "2020-01-01", "--to", "2020-01-31")
     assert code == 0
     assert table(out) == []
     assert out.startswith(b"time_utc,")
-    assert err == "heliograph: nothing is known of these days\n"
+    assert err == "heliograph: no data for these days\n"
 
 
-def test_parquet_is_not_written_to_a_terminal(say, monkeypatch):
+def test_export_rejects_parquet_on_terminal(say, monkeypatch):
     monkeypatch.setattr(exporting.sys.stdout, "isatty", lambda: True, raising=False)
     code, out, err = say("--format", "parquet")
     assert (code, out) == (2, b"")
-    assert "Parquet is nothing for a terminal" in err
+    assert "Parquet cannot be written to a terminal" in err
 
 
-def test_twice_the_rows_take_no_more_memory(tmp_path):
+def test_export_memory_is_independent_of_rows(tmp_path):
     """What Python holds at its peak, for half a year and for a whole one: pages, not rows."""
     import tracemalloc
 

@@ -1,4 +1,4 @@
-"""What is used of every account's budget is told in one line, and as data; nothing is sent for it."""
+"""The command `status`: budgets, back-offs and the store, as text and JSON; no requests are sent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from heliograph.cli.main import run
 from heliograph.cli.timefmt import format_local_time
+from heliograph.current import CurrentState
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
 from heliograph.store.base import Batch, SeriesInfo
@@ -34,44 +35,46 @@ def owner(monkeypatch):
         monkeypatch.setenv(f"HELIOGRAPH_GROWATT_{part}", "ada")
 
 
-def remembered(**members):
+def save_state(**members):
     """Let the account's keeper remember something."""
     gate = Keeper().guard("growatt", resolve_server(""), "ada", Growatt.default_limits)
-    book = gate.load(NOW)
+    state = gate.load(NOW)
     for name, value in members.items():
-        setattr(book, name, value)
+        setattr(state, name, value)
     gate.state_file.folder.mkdir(parents=True, exist_ok=True)
-    gate.state_file.save(book.to_json(), durable=False)
+    gate.state_file.save(state.to_json(), durable=False)
     return gate.state_file.path
 
 
-def shown(moment):
+def local_time(moment):
     return format_local_time(datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(NOW, UTC))
 
 
-def told(capsys, *words):
+def run_status(capsys, *words):
     code = run(["status", *words])
     out, err = capsys.readouterr()
     return code, out, err
 
 
-def test_an_account_that_was_never_asked_has_all_of_its_budget(capsys):
-    assert told(capsys) == (0, "growatt: 0 of 180 requests and 0 of 8 logins used in 24 h, no session\n", "")
+def test_status_of_unused_account_shows_full_budget(capsys):
+    assert run_status(capsys) == (0, "growatt: 0 of 180 requests and 0 of 8 logins used in 24 h, no session\n", "")
 
 
-def test_one_calm_line_tells_what_is_used_and_how_old_the_session_is(capsys):
+def test_status_shows_usage_and_session_in_one_line(capsys):
     opened = NOW - 6 * 3600
-    remembered(spent=[[NOW - 23 * 3600, 143]], logins=[opened], opened_at=opened, last_login=opened)
-    _, out, _ = told(capsys)
+    save_state(spent=[[NOW - 23 * 3600, 143]], logins=[opened], opened_at=opened, last_login=opened)
+    _, out, _ = run_status(capsys)
     assert out == (
-        f"growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, session 6 h old, last login {shown(opened)}\n"
+        "growatt: 143 of 180 requests and 1 of 8 logins used in 24 h, logged in 6 h ago, "
+        f"last login {local_time(opened)}\n"
     )
 
 
-def test_what_is_used_up_says_when_more_is_free(capsys):
-    remembered(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
-    _, out, _ = told(capsys)
-    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next free {shown(NOW - 3600 + 300 + 86_400)}," in out
+def test_status_shows_next_request_when_budget_is_used(capsys):
+    save_state(spent=[[NOW - 3600, 100], [NOW - 60, 70]])
+    _, out, _ = run_status(capsys)
+    free = local_time(NOW - 3600 + 300 + 86_400)
+    assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next request at {free}," in out
 
 
 @pytest.mark.parametrize(
@@ -79,34 +82,34 @@ def test_what_is_used_up_says_when_more_is_free(capsys):
     [
         ("locked", "locked until"),
         ("blocked", "blocked until"),
-        ("throttled", "nothing is sent until"),
-        ("unreachable", "not tried again until"),
+        ("throttled", "no requests until"),
+        ("unreachable", "next attempt at"),
     ],
 )
-def test_a_pause_says_why_and_until_when(capsys, kind, begins):
-    remembered(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
-    _, out, _ = told(capsys)
-    assert out.splitlines()[1] == f"  {begins} {shown(NOW + 7200)}: so it said"
+def test_status_shows_reason_and_end_of_backoff(capsys, kind, begins):
+    save_state(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    _, out, _ = run_status(capsys)
+    assert out.splitlines()[1] == f"  {begins} {local_time(NOW + 7200)}: so it said"
 
 
-def test_a_failed_login_says_when_the_next_one_may_be_sent(capsys):
-    remembered(failures=3, failed_at=NOW, failed_why="no luck")
-    _, out, _ = told(capsys)
-    assert f"  no login before {shown(NOW + 240)}: the last login failed (no luck)" in out
+def test_status_shows_next_login_after_failure(capsys):
+    save_state(failures=3, failed_at=NOW, failed_why="no luck")
+    _, out, _ = run_status(capsys)
+    assert f"  no login before {local_time(NOW + 240)}: the last login failed (no luck)" in out
 
 
-def test_a_refused_password_says_what_to_do(capsys):
-    remembered(refused_at=NOW - 60)
-    code, out, _ = told(capsys)
+def test_status_of_refused_password_names_login_command(capsys):
+    save_state(refused_at=NOW - 60)
+    code, out, _ = run_status(capsys)
     assert code == 0
-    says = f"  password refused {shown(NOW - 60)}, and not tried again; run: heliograph login growatt"
-    assert out.splitlines()[1:] == [says]
-    (row,) = json.loads(told(capsys, "--json")[1])["accounts"]
+    expected = f"  password refused {local_time(NOW - 60)}, not retried; run: heliograph login growatt"
+    assert out.splitlines()[1:] == [expected]
+    (row,) = json.loads(run_status(capsys, "--json")[1])["accounts"]
     assert datetime.fromisoformat(row["refused_at"]).timestamp() == int(NOW - 60)
 
 
-def test_everything_is_there_as_data(capsys):
-    remembered(
+def test_status_json_contains_account_state(capsys):
+    save_state(
         spent=[[NOW - 23 * 3600, 143]],
         opened_at=NOW - 60,
         pause="locked",
@@ -114,7 +117,7 @@ def test_everything_is_there_as_data(capsys):
         pause_why="507",
         notes=[[NOW, "a note"]],
     )
-    code, out, _ = told(capsys, "--json")
+    code, out, _ = run_status(capsys, "--json")
     (row,) = json.loads(out)["accounts"]
     assert json.loads(out)["store"] is None
     assert code == 0
@@ -127,26 +130,26 @@ def test_everything_is_there_as_data(capsys):
     assert row["notes"][0]["note"] == "a note"
 
 
-def test_a_memory_that_cannot_be_read_does_not_hide_the_other_account(capsys, monkeypatch):
+def test_status_shows_other_accounts_if_a_state_file_is_unreadable(capsys, monkeypatch):
     for part in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"HELIOGRAPH_GOODWE_{part}", "ada")
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
-        remembered()
-    code, out, err = told(capsys)
+        save_state()
+    code, out, err = run_status(capsys)
     assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
     assert out.startswith("goodwe: ")
     assert "another version" in err
 
 
-def test_what_was_written_by_a_cloud_moves_no_cursor(capsys):
-    remembered(pause="locked", pause_until=NOW + 60, pause_why="\x1b[2J\u202e")
-    _, out, _ = told(capsys)
+def test_status_escapes_text_of_clouds(capsys):
+    save_state(pause="locked", pause_until=NOW + 60, pause_why="\x1b[2J\u202e")
+    _, out, _ = run_status(capsys)
     assert "\x1b" not in out
     assert "\u202e" not in out
 
 
-def kept(where, age, **values):
+def fill_store(where, age, **values):
     """Let a store hold a roof whose newest sample is so many seconds old."""
     moments = (int(NOW - age) - 300 * back for back in range(12))
     samples = [SAMPLE._replace(measured_at=at, values={"pv_power": 1.0, **values}) for at in moments]
@@ -155,26 +158,38 @@ def kept(where, age, **values):
 
 
 @pytest.mark.parametrize(
-    ("age", "values", "says"),
+    ("age", "values", "expected"),
     [
         (240, {}, "live, last sample 4 min old"),
         (2400, {"battery_soc": 50.0}, "late, last sample 40 min old"),
-        (9 * 3600, {"battery_soc": 50.0}, "offline, though it should be heard, last sample 9 h old"),
+        (9 * 3600, {"battery_soc": 50.0}, "offline (unexpected), last sample 9 h old"),
     ],
 )
-def test_a_line_for_each_plant_tells_how_fresh_it_is(capsys, tmp_path, age, values, says):
+def test_status_shows_freshness_of_each_plant(capsys, tmp_path, age, values, expected):
     where = tmp_path / "samples.sqlite"
-    kept(where, age, **values)
-    code, out, _ = told(capsys, "--store", str(where))
+    fill_store(where, age, **values)
+    code, out, _ = run_status(capsys, "--store", str(where))
     store, plant = out.splitlines()[1:]
     assert code == 0
     assert store.startswith(f"store {where}: 12 samples, 0.")
-    assert plant == f"  Sun House (growatt 11): {says}, 12 samples"
+    assert plant == f"  Sun House (growatt 11): {expected}, 12 samples"
 
 
-def test_the_store_is_there_as_data_of_either_engine(capsys, place):
-    kept(place.where, 0)
-    code, out, _ = told(capsys, "--json", "--store", str(place.where))
+def test_status_and_page_report_same_freshness_after_interval_change(capsys, tmp_path):
+    """A datalogger changed from 5 to 15 minutes a day ago; its last sample is 30 minutes old."""
+    where, day, newest = tmp_path / "samples.sqlite", 24 * 3600, int(NOW) - 1800
+    times = [*range(newest - 10 * day, newest - day, 300), *range(newest - day, newest + 1, 900)]
+    samples = [SAMPLE._replace(measured_at=at, values={"battery_soc": 50.0}) for at in times]
+    with open_store(where) as store:
+        store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
+        (plant,) = CurrentState(store).plants(int(NOW))
+    (row,) = json.loads(run_status(capsys, "--json", "--store", str(where))[1])["store"]["plants"]
+    assert (row["freshness"], row["samples"]) == (plant.freshness, len(times)) == ("live", len(times))
+
+
+def test_status_json_contains_store_of_both_engines(capsys, place):
+    fill_store(place.where, 0)
+    code, out, _ = run_status(capsys, "--json", "--store", str(place.where))
     store = json.loads(out)["store"]
     (plant,) = store["plants"]
     assert code == 0
@@ -183,8 +198,8 @@ def test_the_store_is_there_as_data_of_either_engine(capsys, place):
     assert plant == {"vendor": "growatt", "plant": "11", "name": "Sun House", "samples": 12, "freshness": "live"}
 
 
-def test_where_nothing_is_kept_nothing_is_made(capsys, place):
-    code, out, err = told(capsys, "--store", str(place.where))
+def test_status_does_not_create_store(capsys, place):
+    code, out, err = run_status(capsys, "--store", str(place.where))
     assert (code, out.count("\n"), err) == (0, 1, "")
     if place.kind == "sqlite":
         assert not place.where.parent.exists()
@@ -193,22 +208,22 @@ def test_where_nothing_is_kept_nothing_is_made(capsys, place):
             assert outsider.execute("SELECT to_regnamespace('heliograph')").fetchone() == (None,)
 
 
-def test_a_store_that_cannot_be_read_does_not_hide_the_accounts_nor_tell_a_secret(capsys, tmp_path):
-    code, out, err = told(capsys, "--store", "postgresql://ada:s3cret@127.0.0.1:1/solar")
+def test_status_shows_accounts_without_secrets_if_store_is_unreadable(capsys, tmp_path):
+    code, out, err = run_status(capsys, "--store", "postgresql://ada:s3cret@127.0.0.1:1/solar")
     assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
     assert "refused" in err
     assert "s3cret" not in out + err
 
 
-def test_a_plants_name_moves_no_cursor(capsys, tmp_path):
+def test_status_escapes_plant_name(capsys, tmp_path):
     with open_store(tmp_path / "samples.sqlite") as store:
         store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(ROOF, "\x1b[2J\u202eSun", None, "UTC")]))
-    _, out, _ = told(capsys, "--store", str(tmp_path / "samples.sqlite"))
+    _, out, _ = run_status(capsys, "--store", str(tmp_path / "samples.sqlite"))
     assert "\x1b" not in out
     assert "\u202e" not in out
 
 
-def test_an_account_whose_file_is_broken_is_not_passed_off_as_unused(capsys):
-    remembered(opened_at=NOW).write_text("{")
-    _, out, _ = told(capsys)
+def test_status_reports_broken_state_file(capsys):
+    save_state(opened_at=NOW).write_text("{")
+    _, out, _ = run_status(capsys)
     assert "the account's file is broken and will be set aside before the next request" in out

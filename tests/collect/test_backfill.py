@@ -1,4 +1,4 @@
-"""The past out of the clouds: coarse before fine, inside the budget, and nothing lost or asked twice by stopping."""
+"""Backfill: coarse queries before fine ones, within the budget, and restartable without loss or repeated queries."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ from support.subprocesses import python
 
 EVENING = "2026-06-21T18:00:00+02:00"
 NOW = int(datetime.fromisoformat(EVENING).timestamp())
-ROOF = Series("growatt", "11")
+PLANT = Series("growatt", "11")
 TODAY = date(2026, 6, 21)
 
 
-# The plan
+# Queries
 
 
 def told(energies, period):
@@ -66,7 +66,7 @@ def walk(known, days, energies, most=10**6):
     """Ask until nothing is open or so many questions were, as the backfill does, and return what was asked."""
     asked = []
     while len(asked) < most:
-        question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC), None)
+        question = next(backfill_queries(PLANT, known, days, TODAY, NOW, UTC), None)
         if question is None:
             break
         asked.append((question.span, question.period))
@@ -81,7 +81,7 @@ def nothing_known():
     return HistoryState({span: {} for span in ("years", "months", "days", "curve")}, {})
 
 
-def test_the_coarse_is_asked_before_the_fine_and_what_has_no_energy_not_at_all():
+def test_backfill_queries_are_coarse_first_and_skip_empty_periods():
     days = DayRange(date(2024, 11, 29), TODAY)
     energies = {date(2026, 6, 20): 5.0, date(2026, 6, 18): 5.0, date(2024, 12, 1): 1.0}
     assert walk(nothing_known(), days, energies) == [
@@ -96,7 +96,7 @@ def test_the_coarse_is_asked_before_the_fine_and_what_has_no_energy_not_at_all()
     ]
 
 
-def test_a_few_days_need_no_questions_about_years():
+def test_backfill_queries_of_a_few_days_omit_years():
     days = DayRange(date(2026, 6, 19), TODAY)
     energies = {date(2026, 6, 20): 5.0, date(2026, 6, 19): 5.0}
     assert walk(nothing_known(), days, energies) == [
@@ -106,26 +106,26 @@ def test_a_few_days_need_no_questions_about_years():
     ]
 
 
-def test_a_cloud_that_keeps_no_years_is_asked_for_months():
+def test_backfill_queries_months_if_no_year_has_energy():
     known, days = nothing_known(), DayRange(date(2025, 11, 1), TODAY)
-    known.add([QueryRecord(ROOF, "years", "", "nothing", NOW)], [])
+    known.add([QueryRecord(PLANT, "years", "", "nothing", NOW)], [])
     assert walk(known, days, {})[:2] == [("months", "2026"), ("months", "2025")]
 
 
-def test_an_answer_without_energy_is_doubted_where_the_coarser_one_told_some():
+def test_empty_answer_contradicts_coarser_answer_with_energy():
     known = nothing_known()
-    known.add([QueryRecord(ROOF, "months", "2026", "data", NOW)], [])
-    question = next(backfill_queries(ROOF, known, DayRange(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
+    known.add([QueryRecord(PLANT, "months", "2026", "data", NOW)], [])
+    question = next(backfill_queries(PLANT, known, DayRange(date(2026, 6, 1), TODAY), TODAY, NOW, UTC))
     assert (question.span, question.period) == ("days", "2026-06")
     assert contradicts_coarser_answer(question, (), known)
     assert not contradicts_coarser_answer(question, told({date(2026, 6, 1): 1.0}, "2026-06"), known)
     assert not contradicts_coarser_answer(question, (), nothing_known())
 
 
-def test_what_was_answered_with_data_is_never_marked_as_nothing():
+def test_infer_empty_periods_keeps_records_with_data():
     known, days = nothing_known(), DayRange(date(2026, 6, 1), TODAY)
-    known.add([QueryRecord(ROOF, "curve", "2026-06-03", "data", NOW)], [])
-    question = next(backfill_queries(ROOF, known, days, TODAY, NOW, UTC))
+    known.add([QueryRecord(PLANT, "curve", "2026-06-03", "data", NOW)], [])
+    question = next(backfill_queries(PLANT, known, days, TODAY, NOW, UTC))
     marked = {
         one.period for one in infer_empty_periods(question, told({date(2026, 6, 2): 1.0}, "2026-06"), known, days, NOW)
     }
@@ -140,7 +140,7 @@ def test_what_was_answered_with_data_is_never_marked_as_nothing():
     length=st.integers(1, 500),
     stops=st.lists(st.integers(1, 40), max_size=6),
 )
-def test_every_day_with_energy_is_asked_for_once_and_no_other_whenever_it_is_stopped(sunny, length, stops):
+def test_backfill_queries_each_day_with_energy_once_across_restarts(sunny, length, stops):
     days = DayRange(TODAY - timedelta(days=length), TODAY - timedelta(days=2))
     energies = {TODAY - timedelta(days=n): 1.0 for n in sunny}
     known, asked = nothing_known(), []
@@ -179,7 +179,7 @@ def world(serving):
     emulator.world.clock.set(datetime.fromisoformat(EVENING))
 
 
-def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _: None, **options):
+def run_backfill(world, folder, account, selection, *, hours=1, opened=None, on_progress=lambda _: None, **options):
     """Fill an account from a clock that jumps, and return the store and the backfill."""
     emulator, ready = world
     path = folder / "heliograph.sqlite"
@@ -196,15 +196,15 @@ def filled(world, folder, account, wish, *, hours=1, opened=None, tell=lambda _:
             **options,
         )
         writer = BufferedWriter(opened or (lambda: SqliteStore(path)))
-        fill = Backfill(account["username"], client, writer, clock, wish, tell)
+        job = Backfill(account["username"], client, writer, clock, selection, on_progress)
         try:
-            await fill.run(asyncio.Event())
+            await job.run(asyncio.Event())
         finally:
             await writer.finish()
-        return fill
+        return job
 
-    fill = asyncio.run(act())
-    return SqliteStore(path), fill
+    job = asyncio.run(act())
+    return SqliteStore(path), job
 
 
 def site_of(world, plant):
@@ -216,11 +216,11 @@ def plants_of(account, place):
 
 
 @pytest.mark.parametrize(("vendor", "place"), [(0, 0), (0, 2), (1, 1)])
-def test_every_day_is_whole_and_agrees_with_the_home(vendor, place, world, tmp_path):
+def test_backfill_stores_complete_days_that_match_the_simulation(vendor, place, world, tmp_path):
     account = world[1]["accounts"][vendor]
     (plant,) = plants_of(account, place)
-    wish = BackfillOptions(date(2026, 6, 12), date(2026, 6, 19), [plant])
-    store, fill = filled(world, tmp_path, account, wish)
+    selection = BackfillOptions(date(2026, 6, 12), date(2026, 6, 19), [plant])
+    store, job = run_backfill(world, tmp_path, account, selection)
     series = Series(account["vendor"], plant)
     days = store.days(series, date.min, date.max)
     # A month is told as a whole, so there are more days than were asked for.
@@ -234,12 +234,12 @@ def test_every_day_is_whole_and_agrees_with_the_home(vendor, place, world, tmp_p
     marks = store.queries(series, "curve")
     assert {period: mark.outcome for period, mark in marks.items()} == {f"2026-06-{n}": "data" for n in range(12, 20)}
     assert len({datetime.fromtimestamp(at, UTC).date() for at in store.sample_times(series, 0, 1 << 40)}) >= 8
-    (share,) = fill.plants
-    assert (share.count("data"), share.days_left, fill.progress.done) == (8, 0, True)
+    (plant_job,) = job.plants
+    assert (plant_job.count("data"), plant_job.days_left, job.progress.done) == (8, 0, True)
     assert next(one for one in store.series() if one.series == series).zone
 
 
-def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tmp_path):
+def test_backfill_corrects_energy_counted_on_the_wrong_day(world, tmp_path):
     account = world[1]["accounts"][0]
     (plant,) = plants_of(account, 0)
     series, before, day = Series(account["vendor"], plant), date(2026, 6, 17), date(2026, 6, 18)
@@ -250,30 +250,30 @@ def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_put_right(world, tm
     )
     with SqliteStore(tmp_path / "heliograph.sqlite") as store:
         store.write(Batch(days=[spilled], repairs=[raised]))
-    store, _ = filled(world, tmp_path, account, BackfillOptions(day, date(2026, 6, 19), [plant]))
+    store, _ = run_backfill(world, tmp_path, account, BackfillOptions(day, date(2026, 6, 19), [plant]))
     (put_right,) = store.days(series, day, day)
     assert put_right.values["pv_energy"] == pytest.approx(truth, abs=0.06)
 
 
-def test_a_second_run_asks_nothing_but_what_a_plant_is(world, tmp_path):
+def test_backfill_second_run_only_requests_plants(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
-    wish = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
-    filled(world, tmp_path, account, wish)
-    before = emulator.log.tally(account["username"]).requests
-    _, fill = filled(world, tmp_path, account, wish)
-    assert emulator.log.tally(account["username"]).requests - before <= 4
-    assert fill.progress.done
+    selection = BackfillOptions(date(2026, 6, 15), date(2026, 6, 19), plants_of(account, 0))
+    run_backfill(world, tmp_path, account, selection)
+    before = emulator.log.account_counters(account["username"]).requests
+    _, job = run_backfill(world, tmp_path, account, selection)
+    assert emulator.log.account_counters(account["username"]).requests - before <= 4
+    assert job.progress.done
 
 
-def test_the_first_day_of_a_plant_bounds_what_is_asked_for(world, tmp_path):
+def test_backfill_starts_at_first_day_of_plant(world, tmp_path):
     account = world[1]["accounts"][0]
-    wish = BackfillOptions(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
-    _, fill = filled(world, tmp_path, account, wish)
-    assert fill.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
+    selection = BackfillOptions(date(2020, 1, 1), date(2024, 3, 3), plants_of(account, 0))
+    _, job = run_backfill(world, tmp_path, account, selection)
+    assert job.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
 
 
-def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world, tmp_path):
+def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tmp_path):
     account = world[1]["accounts"][0]
     news: list[BackfillProgress] = []
     used = []
@@ -287,61 +287,61 @@ def test_it_waits_for_the_budget_and_leaves_a_tenth_of_it_to_the_collector(world
         limits=limits,
     )
 
-    def tell(one):
+    def on_progress(one):
         news.append(one)
         used.append(onlooker.budget.requests_used)
 
-    wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
-    _, fill = filled(world, tmp_path, account, wish, hours=24 * 9, tell=tell, limits=limits)
-    assert fill.progress.done
+    selection = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
+    _, job = run_backfill(world, tmp_path, account, selection, hours=24 * 9, on_progress=on_progress, limits=limits)
+    assert job.progress.done
     assert max(used) == 18
     waits = [one for one in news if one.until]
     estimate = news[0].days_to_go
-    assert waits[0].reason == "the budget of these 24 hours is used"
+    assert waits[0].reason == "the daily request budget is used"
     assert len(waits) - 1 <= estimate <= len(waits) + 1
     assert [one.days_left for one in news] == sorted((one.days_left for one in news), reverse=True)
 
 
-def test_without_waiting_it_ends_and_tells_when_it_can_go_on(world, tmp_path):
+def test_backfill_without_wait_ends_with_resume_time(world, tmp_path):
     account = world[1]["accounts"][0]
     limits = KINDS["growatt"].default_limits._replace(requests=30, reserve=10)
-    wish = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
-    _, fill = filled(world, tmp_path, account, wish, limits=limits)
-    assert not fill.progress.done
-    assert fill.progress.days_left > 20
-    assert fill.progress.until == pytest.approx(NOW + 24 * 3600, abs=600)
+    selection = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0), wait=False)
+    _, job = run_backfill(world, tmp_path, account, selection, limits=limits)
+    assert not job.progress.done
+    assert job.progress.days_left > 20
+    assert job.progress.until == pytest.approx(NOW + 24 * 3600, abs=600)
 
 
-def test_a_cloud_that_is_away_is_waited_for(world, tmp_path):
+def test_backfill_waits_for_unreachable_cloud(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     emulator.faults.set({"outage": "*4"})
-    wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
+    selection = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
     news = []
-    _, fill = filled(world, tmp_path, account, wish, hours=3, tell=news.append)
-    assert fill.progress.done
+    _, job = run_backfill(world, tmp_path, account, selection, hours=3, on_progress=news.append)
+    assert job.progress.done
     assert any(one.until for one in news)
-    assert fill.plants[0].count("data") == 2
+    assert job.plants[0].count("data") == 2
 
 
-def test_an_empty_success_is_not_believed_to_be_an_empty_past(world, tmp_path):
+def test_backfill_rejects_empty_month_that_contradicts_year(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     (plant,) = plants_of(account, 0)
-    wish = BackfillOptions(date(2026, 5, 30), date(2026, 6, 2), [plant])
+    selection = BackfillOptions(date(2026, 5, 30), date(2026, 6, 2), [plant])
 
     def lie(news):
-        if news.at == "2026":
+        if news.period == "2026":
             emulator.faults.set({"empty": "*1"})
 
-    store, fill = filled(world, tmp_path, account, wish, tell=lie)
+    store, job = run_backfill(world, tmp_path, account, selection, on_progress=lie)
     marks = store.queries(Series("growatt", plant), "days")
     assert {period: one.outcome for period, one in marks.items()} == {"2026-06": "failed", "2026-05": "data"}
-    assert fill.plants[0].count("data") == 4
+    assert job.plants[0].count("data") == 4
 
 
-def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides_no_curve(world, tmp_path):
-    class Torn:
+def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(world, tmp_path):
+    class Contradicting:
         """A cloud whose years and months disagree."""
 
         budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
@@ -366,23 +366,23 @@ def test_a_month_without_days_that_the_year_tells_energy_of_has_failed_and_hides
 
     async def act():
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
-        await Backfill("home", Torn(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
+        await Backfill("home", Contradicting(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
         await writer.finish()
 
     asyncio.run(act())
     with SqliteStore(tmp_path / "s.sqlite") as store:
-        outcomes = {period: one.outcome for period, one in store.queries(ROOF, "days").items()}
+        outcomes = {period: one.outcome for period, one in store.queries(PLANT, "days").items()}
         assert outcomes == {"2026-04": "nothing", "2026-05": "failed", "2026-06": "nothing"}
-        curves = store.queries(ROOF, "curve")
+        curves = store.queries(PLANT, "curve")
         assert {period for period, one in curves.items() if one.outcome == "data"} == {
             f"2026-05-{n:02}" for n in range(1, 32)
         }
         assert len(curves) == 30 + 31 + 20
 
 
-def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_path):
+def test_backfill_ends_on_store_error_and_repeats_the_query(world, tmp_path):
     account = world[1]["accounts"][0]
-    wish = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
+    selection = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
 
     class Full(SqliteStore):
         def write(self, batch):
@@ -391,38 +391,38 @@ def test_an_answer_that_is_not_kept_ends_it_and_is_asked_for_again(world, tmp_pa
             super().write(batch)
 
     with pytest.raises(StoreError, match="the disk is full"):
-        filled(world, tmp_path, account, wish, opened=lambda: Full(tmp_path / "heliograph.sqlite"))
-    _, fill = filled(world, tmp_path, account, wish)
-    assert fill.plants[0].count("data") == 2
+        run_backfill(world, tmp_path, account, selection, opened=lambda: Full(tmp_path / "heliograph.sqlite"))
+    _, job = run_backfill(world, tmp_path, account, selection)
+    assert job.plants[0].count("data") == 2
 
 
-def test_a_wrong_password_ends_it_at_once(world, tmp_path):
+def test_backfill_ends_on_wrong_password(world, tmp_path):
     account = world[1]["accounts"][0] | {"password": "wrong"}
     with pytest.raises(InvalidCredentials):
-        filled(world, tmp_path, account, BackfillOptions(date(2026, 6, 18)))
+        run_backfill(world, tmp_path, account, BackfillOptions(date(2026, 6, 18)))
 
 
-# Killed
+# Kills
 
 ONE_RUN = """
 import asyncio, sys
 from datetime import date
 from pathlib import Path
 from heliograph import AsyncGrowatt
-from heliograph.collect.backfill import Backfill, Wish
+from heliograph.collect.backfill import Backfill, BackfillOptions
 from heliograph.local_time import Clock
-from heliograph.store.threaded import Writer
+from heliograph.store.threaded import BufferedWriter
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
 
 url, username, password, plant, folder, now = sys.argv[1:]
 folder = Path(folder)
 
-class Still(Clock):
+class FixedClock(Clock):
     def now(self):
         return float(now)
 
-class Noted(AsyncGrowatt):
+class Recording(AsyncGrowatt):
     def note(self, question):
         with (folder / "questions").open("a") as file:
             file.write(question + "\\n")
@@ -436,15 +436,15 @@ class Noted(AsyncGrowatt):
         return await super().period_energies(plant, period)
 
 limits = AsyncGrowatt.default_limits._replace(requests=100_000)
-keeping = {"keeper": Keeper(folder / "accounts"), "clock": Still().now, "limits": limits, "self_throttled": True}
-client = Noted(username, password, server=url, **keeping)
-writer = Writer(lambda: open_store(folder / "heliograph.sqlite"))
-wish = Wish(date(2026, 5, 5), date(2026, 6, 10), [plant])
-asyncio.run(Backfill("home", client, writer, Still(), wish).run(asyncio.Event()))
+keeping = {"keeper": Keeper(folder / "accounts"), "clock": FixedClock().now, "limits": limits, "paced": True}
+client = Recording(username, password, server=url, **keeping)
+writer = BufferedWriter(lambda: open_store(folder / "heliograph.sqlite"))
+selection = BackfillOptions(date(2026, 5, 5), date(2026, 6, 10), [plant])
+asyncio.run(Backfill("home", client, writer, FixedClock(), selection).run(asyncio.Event()))
 """
 
 
-def test_killed_again_and_again_it_ends_with_every_day_whole_and_asks_nothing_twice(world, tmp_path):
+def test_backfill_survives_kills_with_complete_days_and_no_repeated_queries(world, tmp_path):
     _, ready = world
     account = ready["accounts"][0]
     plant, dice = account["plants"][0], random.Random(4)
@@ -521,12 +521,12 @@ def home(present, tmp_path, monkeypatch):
         (["--account", "roof"], "there is no account 'roof'; the accounts are: home"),
     ],
 )
-def test_a_wrong_word_is_one_helpful_line(words, says, home, capsys):
+def test_backfill_command_rejects_wrong_options_in_one_line(words, says, home, capsys):
     assert run(["backfill", *words]) == 2
     assert says in capsys.readouterr().err
 
 
-def test_an_unknown_plant_is_told_with_those_there_are(home, capsys):
+def test_backfill_command_lists_plants_for_unknown_plant(home, capsys):
     _, account = home
     assert run(["backfill", "--since", "2026-06-01", "--plant", "77", "--no-wait"]) == 2
     said = capsys.readouterr().err
@@ -545,34 +545,33 @@ def test_an_unknown_plant_is_told_with_those_there_are(home, capsys):
         (("Home", "12"), (), ["11", "12"]),
     ],
 )
-def test_plants_are_wished_for_by_id_or_name_among_those_of_the_configuration(plants, among, meant):
+def test_backfill_options_select_plants_by_id_or_name_within_configuration(plants, among, meant):
     there = [Plant(vendor="acme", id="11", name="Home"), Plant(vendor="acme", id="12", name="Barn")]
     assert [one.id for one in there if BackfillOptions(plants=plants, configured=among).selects(one)] == meant
 
 
-def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(home, capsys):
+def test_backfill_command_reports_remaining_days_when_budget_is_used(home, capsys):
     _, account = home
-    since = f"{datetime.now(UTC).date() - timedelta(days=40)}"
-    words = ["backfill", "--since", since, "--plant", account["plants"][0], "--no-wait"]
+    since = datetime.now(UTC).date() - timedelta(days=40)
+    words = ["backfill", "--since", f"{since}", "--plant", account["plants"][0], "--no-wait"]
     assert run([*words, "--json"]) == 0
     out, err = capsys.readouterr()
     (found,) = json.loads(out)
     assert found["plant"] == account["plants"][0]
-    assert found["data"] + found["nothing"] + found["left"] == found["days"] == 40
+    assert found["data"] + found["nothing"] + found["left"] == found["days"]
+    assert found["days"] == (date.fromisoformat(found["until"]) - since).days + 1  # midnight may pass meanwhile
     assert found["left"] > 0
     assert not found["over"]
     assert datetime.fromisoformat(found["resumes_at"]) > datetime.now(UTC)
-    assert "heliograph: home: 0 of 40 days, " in err
+    assert f"heliograph: home: 0 of {found['days']} days, " in err
     warning = "heliograph: home: up to 10 of 12 requests a day go to the past; live readings of this account will be "
     assert err.count(warning) == 1
-    assert err.index(warning) < err.index("heliograph: home: 0 of 40 days, ")
+    assert err.index(warning) < err.index(f"heliograph: home: 0 of {found['days']} days, ")
     assert run(words) == 0
-    assert "home: nothing was asked, the budget of these 24 hours is used: run the same again after" in (
-        capsys.readouterr().out
-    )
+    assert "home: nothing was requested, the daily request budget is used; rerun after" in (capsys.readouterr().out)
 
 
-def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
+def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
     class Terminal(io.StringIO):
         encoding = "utf-8"
 
@@ -583,9 +582,9 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    with show_progress() as tell:
-        tell(BackfillProgress("home", until=NOW, reason="the budget of these 24 hours is used"))
-        tell(
+    with show_progress() as on_progress:
+        on_progress(BackfillProgress("home", until=NOW, reason="the daily request budget is used"))
+        on_progress(
             BackfillProgress(
                 "home",
                 days=40,
@@ -598,25 +597,27 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
             )
         )
     shown_text = screen.getvalue()
-    assert "home: the budget of these 24 hours is used" in shown_text
+    assert "home: the daily request budget is used" in shown_text
     assert "home: up to 4 of 5 requests a day go to the past" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
 
 
 @pytest.mark.parametrize(("requests", "warns"), [(45, False), (46, True)])
-def test_who_asks_for_little_is_not_warned_and_who_asks_for_much_is_once(requests, warns, capsys):
-    tell = progress_lines()
-    tell(BackfillProgress("home", until=NOW, reason="the cloud is away"))
+def test_backfill_warns_once_about_large_jobs_only(requests, warns, capsys):
+    on_progress = progress_lines()
+    on_progress(BackfillProgress("home", until=NOW, reason="the cloud is away"))
     for left in (requests, requests - 1):
-        tell(BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180))
+        on_progress(
+            BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180)
+        )
     err = capsys.readouterr().err
     assert err.count("live readings") == warns
     assert (f"home: up to {requests} of 180 requests a day go to the past" in err) == warns
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
+def test_backfill_command_reports_remaining_days_on_ctrl_c(home):
     _, account = home
     words = [
         sys.executable,
@@ -635,12 +636,12 @@ def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "are left" in out
+    assert "days remaining" in out
     assert "Traceback" not in err
 
 
-def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
-    class Dumb:
+def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
+    class WithoutZone:
         async def plants(self):
             return (Plant(vendor="growatt", id="11"),)
 
@@ -657,9 +658,11 @@ def test_a_clock_that_nobody_tells_is_asked_for_by_name(world, tmp_path):
     async def act():
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
         try:
-            await Backfill("home", Dumb(), writer, Jumping(world[0], NOW), BackfillOptions()).run(asyncio.Event())
+            await Backfill("home", WithoutZone(), writer, Jumping(world[0], NOW), BackfillOptions()).run(
+                asyncio.Event()
+            )
         finally:
             await writer.finish()
 
-    with pytest.raises(ConfigError, match="which clock plant 11 lives by; write timezone"):
+    with pytest.raises(ConfigError, match="the time zone of plant 11 is unknown; set timezone"):
         asyncio.run(act())

@@ -1,4 +1,4 @@
-"""The collector over real sockets: emulated clouds, a real store, and a clock that jumps."""
+"""The collector over real sockets: emulated clouds, a real store, and a simulated clock."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def world():
 
 
 def collected(world, path, hours, during=None, accounts=None, patience=5.0, opened=None, **options):
-    """Collect for so many simulated hours, and return the store and the workers."""
+    """Collect for so many simulated hours, and return the store and the pollers."""
     emulator, ready = world
     opened = opened or (lambda: SqliteStore(path / "heliograph.sqlite", patience=patience))
 
@@ -51,30 +51,30 @@ def collected(world, path, hours, during=None, accounts=None, patience=5.0, open
         stop = asyncio.Event()
         writer = BufferedWriter(opened)
         chosen = ready["accounts"] if accounts is None else accounts
-        workers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
-        clock.workers = len(workers) + (during is not None)
+        pollers = [worker_of(one, ready, writer, clock, path / "accounts", **options) for one in chosen]
+        clock.workers = len(pollers) + (during is not None)
         meanwhile = asyncio.create_task(during(clock, stop)) if during else None
-        await collect(workers, writer, clock, stop)
+        await collect(pollers, writer, clock, stop)
         if meanwhile:
             await meanwhile
-        return workers
+        return pollers
 
-    workers = asyncio.run(run())
-    return opened(), workers
+    pollers = asyncio.run(run())
+    return opened(), pollers
 
 
-def test_a_day_of_both_clouds_is_collected_inside_the_budget(world, tmp_path):
+def test_collect_polls_both_clouds_for_a_day_within_budget(world, tmp_path):
     for account in world[1]["accounts"]:
         plant = account["plants"][0]
-        store, (worker,) = collected(world, tmp_path, 24, accounts=[account], plants=[plant])
-        budget = worker.client.budget
-        assert worker.progress.problem is None
+        store, (poller,) = collected(world, tmp_path, 24, accounts=[account], plants=[plant])
+        budget = poller.client.budget
+        assert poller.progress.problem is None
         assert budget.requests_used <= budget.requests_limit - budget.reserve
         assert budget.logins_used <= 2
         assert len(list(store.sample_times(Series(account["vendor"], plant), 0, 1 << 40))) > 40
 
 
-def test_a_sick_account_delays_no_other(world, tmp_path):
+def test_collect_isolates_failing_account(world, tmp_path):
     emulator, ready = world
     growatt, goodwe = ready["accounts"]
     wrong = growatt | {"password": "wrong"}
@@ -86,31 +86,29 @@ def test_a_sick_account_delays_no_other(world, tmp_path):
 
 
 @pytest.mark.parametrize(("interval", "warns"), [(180.0, True), (7200.0, False), (None, False)])
-def test_an_interval_that_the_budget_cannot_pay_is_told_once_with_what_it_comes_to(
-    interval, warns, world, tmp_path, caplog
-):
+def test_poller_warns_once_if_budget_extends_interval(interval, warns, world, tmp_path, caplog):
     caplog.set_level(logging.WARNING, "heliograph.collect")  # a backfill in the same process is silent about it
     account = world[1]["accounts"][0]
     pace, plants = PollPolicy(180.0, interval), account["plants"][:1]
-    _, (worker,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
+    _, (poller,) = collected(world, tmp_path, 4, accounts=[account], plants=plants, pace=pace)
     events = [one.msg.facts for one in caplog.records if one.levelname == "WARNING" and isinstance(one.msg, LogEvent)]
-    told = [facts for facts in events if facts["event"] == "slower"]
+    told = [facts for facts in events if facts["event"] == "poll.interval_extended"]
     assert len(told) == warns
     for facts in told:
-        assert (facts["account"], facts["interval"]) == (worker.progress.name, 180.0)
-        waits = worker.progress.next_at - worker.progress.polled_at
+        assert (facts["account"], facts["interval"]) == (poller.progress.name, 180.0)
+        waits = poller.progress.next_at - poller.progress.polled_at
         assert facts["seconds"] == pytest.approx(waits, abs=60)
         assert facts["seconds"] > 1.5 * 180
-        assert facts["why"].endswith(f" of {worker.client.budget.daily} a day")
+        assert facts["why"].endswith(f" of {poller.client.budget.daily} a day")
 
 
-def test_a_restart_goes_on_without_a_login_and_counts_no_energy_twice(world, tmp_path):
+def test_collect_restart_needs_no_login_and_counts_no_energy_twice(world, tmp_path):
     emulator, ready = world
     account = ready["accounts"][0]
     plant = account["plants"][0]
     for _ in range(6):
-        store, (worker,) = collected(world, tmp_path, 1.5, accounts=[account], plants=[plant])
-    assert worker.client.budget.logins_used == 1
+        store, (poller,) = collected(world, tmp_path, 1.5, accounts=[account], plants=[plant])
+    assert poller.client.budget.logins_used == 1
     series = Series("growatt", plant)
     (newest,) = store.latest(series)
     said = [entry.values["pv_energy_today"] for entry in store.samples(series, 0, 1 << 40)]
@@ -128,7 +126,7 @@ def truth(emulator, account, entry):
     )
 
 
-def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path):
+def test_collect_loses_no_sample_while_store_is_locked(world, tmp_path):
     account = world[1]["accounts"][0]
     plant = account["plants"][0]
     path = tmp_path / "heliograph.sqlite"
@@ -143,14 +141,14 @@ def test_a_store_that_goes_away_and_comes_back_has_lost_nothing(world, tmp_path)
         await clock.wait(clock.end, stop)
 
     start = world[0].world.clock.now().timestamp()
-    store, (worker,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
+    store, (poller,) = collected(world, tmp_path, 4, lock_it, accounts=[account], plants=[plant], patience=0.01)
     moments = list(store.sample_times(Series("growatt", plant), 0, 1 << 40))
-    assert worker.progress.problem is None
+    assert poller.progress.problem is None
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room(world, tmp_path):
+def test_collect_polls_while_disk_is_full_and_writes_pending_batches_later(world, tmp_path):
     import resource
 
     account = world[1]["accounts"][0]
@@ -173,11 +171,11 @@ def test_a_full_disk_stops_no_poll_and_what_waited_is_written_when_there_is_room
 
     start = world[0].world.clock.now().timestamp()
     try:
-        store, (worker,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
+        store, (poller,) = collected(world, tmp_path, 4, fill_it, accounts=[account], plants=[plant])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     moments = list(store.sample_times(series, 0, 1 << 40))
-    assert worker.progress.problem is None
+    assert poller.progress.problem is None
     assert known[0] == known[1]
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
@@ -191,7 +189,7 @@ def requests(world):
     return sum(one["requests"] for one in world[0].log.as_dict(0)["clouds"].values())
 
 
-def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tmp_path, server):
+def test_collect_loses_no_sample_while_database_server_is_down(world, tmp_path, server):
     account = world[1]["accounts"][0]
     plant = account["plants"][0]
     place = DatabasePlace(server.url)
@@ -204,16 +202,16 @@ def test_a_server_that_is_away_for_two_hours_has_everything_afterwards(world, tm
         await clock.wait(clock.end, stop)
 
     start = world[0].world.clock.now().timestamp()
-    store, (worker,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
+    store, (poller,) = collected(world, tmp_path, 4, stop_it, accounts=[account], plants=[plant], opened=place.open)
     moments = list(store.sample_times(Series("growatt", plant), 0, 1 << 40))
     store.close()
     place.empty()
-    assert worker.progress.problem is None
+    assert poller.progress.problem is None
     assert sum(start + 3600 < moment < start + 3 * 3600 for moment in moments) >= 6
 
 
-def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr("heliograph.store.threaded.AGAIN", 0.01)
+def test_buffered_writer_retries_without_another_poll(tmp_path, monkeypatch):
+    monkeypatch.setattr("heliograph.store.threaded.RETRY_SECONDS", 0.01)
     path = tmp_path / "heliograph.sqlite"
 
     async def run():
@@ -232,11 +230,11 @@ def test_what_waits_for_the_store_is_tried_again_though_no_poll_comes(tmp_path, 
         assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 40)] == [SAMPLE.measured_at]
 
 
-def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_text(capsys, tmp_path):
+def test_collect_logs_internal_error_in_one_line_without_its_text(capsys, tmp_path):
     class Broken:
         progress = PollProgress("home")
 
-        async def turn(self):
+        async def poll_once(self):
             raise ZeroDivisionError("s3cret")
 
     async def run():
@@ -253,5 +251,5 @@ def test_a_mistake_of_this_program_in_one_account_is_told_in_a_line_without_its_
     finally:
         log.removeHandler(handler)
     (line,) = capsys.readouterr().err.splitlines()
-    assert " error event=mistake account=home error=ZeroDivisionError where=" in line
+    assert " error event=internal.error account=home error=ZeroDivisionError where=" in line
     assert "s3cret" not in line

@@ -1,4 +1,4 @@
-"""The collector as people run it: a program with accounts in a file, told to stop, killed, and started again."""
+"""The collector as a program: configured by a file, stopped by signals, killed and restarted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from heliograph.cli.main import build_parser
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.store import open_store
@@ -72,7 +73,7 @@ class Clouds:
         return sum(cloud["requests"] for cloud in self.emulator.log.as_dict(0)["clouds"].values())
 
     def wait_for(self, requests, program=None):
-        """Wait until the clouds were asked so often."""
+        """Wait wait_for_line the clouds were asked so often."""
         end = time.monotonic() + 60
         while self.requests < requests:
             assert time.monotonic() < end
@@ -94,15 +95,15 @@ def clouds(tmp_path):
         clouds.end()
 
 
-def until(program, *words):
-    """Read what a program says until it said all these words in one line."""
+def wait_for_line(program, *words):
+    """Read what a program says wait_for_line it said all these words in one line."""
     for line in program.stderr:
         if all(word in line for word in words):
             return line
     raise AssertionError(program.wait())
 
 
-def told(program, signum, seconds=20.0):
+def stop_program(program, signum, seconds=20.0):
     """Tell a program to stop, and return its exit code and the rest of what it says; the machine may be busy."""
     begun = time.monotonic()
     program.send_signal(signum)
@@ -111,32 +112,32 @@ def told(program, signum, seconds=20.0):
     return program.returncode, rest
 
 
-def test_one_look_at_every_account_is_kept_and_told_line_by_line(clouds):
+def test_collect_once_saves_and_logs_every_account(clouds):
     said = clouds.run("--once").splitlines()
     assert [line.split(" ", 2)[1:] for line in said[:1]] == [
-        ["info", f"event=collecting accounts=2 store={clouds.store}"]
+        ["info", f"event=collector.started accounts=2 store={clouds.store}"]
     ]
-    polled = [line for line in said if "event=polled" in line]
+    polled = [line for line in said if "event=poll.done" in line]
     assert len(polled) == 2
-    assert all("kept=true" in line for line in polled)
+    assert all("saved=true" in line for line in polled)
     for account in clouds.accounts:
         assert [len(found) >= 1 for found in clouds.moments(account)] == [True] * len(account["plants"])
 
 
-def test_events_come_as_json_where_programs_read_them(clouds):
-    events = [json.loads(line) for line in clouds.run("--once", "--no-heal", "--log", "json").splitlines()]
-    assert {one["event"] for one in events} == {"collecting", "no-zone", "polled"}
+def test_collect_logs_events_as_json(clouds):
+    events = [json.loads(line) for line in clouds.run("--once", "--no-backfill", "--log", "json").splitlines()]
+    assert {one["event"] for one in events} == {"collector.started", "timezone.missing", "poll.done"}
     assert all(datetime.fromisoformat(one["at"]).utcoffset() == timedelta() for one in events)
-    (growatt,) = (one for one in events if one["event"] == "polled" and one["account"] == "growatt")
-    assert growatt["kept"] is True
+    (growatt,) = (one for one in events if one["event"] == "poll.done" and one["account"] == "growatt")
+    assert growatt["saved"] is True
     assert growatt["plants"] == len(clouds.accounts[0]["plants"])
 
 
-def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clouds):
+def test_collect_once_exits_1_if_an_account_fails_and_saves_the_others(clouds):
     growatt, goodwe = clouds.accounts
     clouds.configure(growatt | {"password": "not-this-one"}, goodwe)
-    said = clouds.run("--once", "--no-heal", code=1)
-    (line,) = (line for line in said.splitlines() if "event=failed" in line)
+    said = clouds.run("--once", "--no-backfill", code=1)
+    (line,) = (line for line in said.splitlines() if "event=poll.failed" in line)
     assert "account=growatt error=InvalidCredentials" in line
     assert "not-this-one" not in said
     assert all(clouds.moments(goodwe))
@@ -144,60 +145,60 @@ def test_an_account_that_fails_makes_the_exit_code_1_and_the_others_are_kept(clo
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_ends_at_once_and_has_kept_everything(clouds, signum):
+def test_collect_saves_everything_on_sigterm(clouds, signum):
     program = clouds.start()
-    until(program, "event=polled")
-    until(program, "event=polled")
-    assert told(program, signum)[0] == 0
+    wait_for_line(program, "event=poll.done")
+    wait_for_line(program, "event=poll.done")
+    assert stop_program(program, signum)[0] == 0
     for account in clouds.accounts:
         assert all(clouds.moments(account))
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
-def test_told_to_stop_in_the_middle_of_a_request_it_waits_for_what_comes_soon(clouds, words):
+def test_collect_waits_for_fast_response_on_sigterm(clouds, words):
     clouds.configure(clouds.accounts[0])
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     before = clouds.moments(clouds.accounts[0])
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
     clouds.emulator.faults.set({"slow": 0.2})
-    program = clouds.start("--no-heal", *words)
+    program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 1, program)
-    code, said = told(program, signal.SIGTERM)
+    code, said = stop_program(program, signal.SIGTERM)
     assert code == 0
-    assert "event=polled" in said
+    assert "event=poll.done" in said
     assert [len(after) for after in clouds.moments(clouds.accounts[0])] == [len(found) + 1 for found in before]
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
-def test_told_to_stop_it_does_not_wait_for_a_cloud_that_takes_minutes(clouds, words):
+def test_collect_does_not_wait_for_slow_response_on_sigterm(clouds, words):
     growatt, goodwe = clouds.accounts
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     clouds.emulator.faults.set({"slow": 60})
-    program = clouds.start("--no-heal", *words)
+    program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 2, program)
-    code, _ = told(program, signal.SIGTERM)
+    code, _ = stop_program(program, signal.SIGTERM)
     assert code == (1 if words else 0)
     clouds.emulator.faults.set({"slow": None})
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1, goodwe["username"]: 1}
 
 
-def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_again(clouds):
+def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
     growatt = clouds.accounts[0]
     clouds.configure(growatt)
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     before = clouds.requests
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     each, chance = clouds.requests - before, random.Random(7)
     known, acknowledged, dead_before = clouds.moments(growatt), 0, 0
     for turn in range(24):
         clouds.emulator.world.clock.set(clouds.emulator.world.clock.now() + timedelta(seconds=300))
-        program = clouds.start("--no-heal")
+        program = clouds.start("--no-backfill")
         # Most of them while the answers become rows, some in the middle of the questions.
         clouds.wait_for(clouds.requests + (each if turn % 4 else chance.randrange(1, each)), program)
         time.sleep(chance.uniform(0.0, 0.15))
         program.send_signal(signal.SIGKILL)
-        kept = "kept=true" in program.communicate()[1]
+        kept = "saved=true" in program.communicate()[1]
         found = clouds.moments(growatt)
         assert all(set(old) <= set(new) for old, new in zip(known, found, strict=True))
         fresh = [len(new) - len(old) for old, new in zip(known, found, strict=True)]
@@ -207,7 +208,7 @@ def test_killed_again_and_again_nothing_acknowledged_is_lost_and_nobody_logs_in_
         known = found
     assert acknowledged > 2
     assert dead_before > 2
-    clouds.run("--once", "--no-heal")
+    clouds.run("--once", "--no-backfill")
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1}
     for plant in growatt["plants"]:
         ours, truth = counted_today(clouds, growatt, plant)
@@ -226,10 +227,10 @@ def counted_today(clouds, account, plant):
     return day.values["pv_energy"], sum(home.values(moment)["pv_energy_today"] for home in site.truth)
 
 
-def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
-    first = clouds.start("--no-heal", store=place.where)
-    until(first, "event=polled")
-    until(first, "event=polled")
+def test_collect_rejects_second_collector_of_a_store(clouds, place):
+    first = clouds.start("--no-backfill", store=place.where)
+    wait_for_line(first, "event=poll.done")
+    wait_for_line(first, "event=poll.done")
     before = clouds.requests
     (line,) = clouds.run("--once", store=place.where, code=1).splitlines()
     assert "another collector is already using it into it already" in line
@@ -237,12 +238,12 @@ def test_a_store_has_one_collector_and_the_second_is_told_so(clouds, place):
     assert clouds.requests == before
     first.kill()
     first.wait()
-    clouds.run("--once", "--no-heal", store=place.where)  # whoever is killed has nothing any more
+    clouds.run("--once", "--no-backfill", store=place.where)  # whoever is killed has nothing any more
 
 
-def test_two_collectors_with_stores_of_their_own_share_the_session(clouds, tmp_path):
+def test_collect_shares_session_between_two_stores(clouds, tmp_path):
     stores = [tmp_path / name for name in ("one.sqlite", "other.sqlite")]
-    both = [clouds.start("--once", "--no-heal", store=store) for store in stores]
+    both = [clouds.start("--once", "--no-backfill", store=store) for store in stores]
     assert [program.communicate(timeout=60) and program.returncode for program in both] == [0, 0]
     assert set(clouds.emulator.log.as_dict(0)["logins"].values()) == {1}
     for account in clouds.accounts:
@@ -258,7 +259,7 @@ def test_two_collectors_with_stores_of_their_own_share_the_session(clouds, tmp_p
         ("postgresql://ada:s3cret@127.0.0.1:1/solar", 1, "refused"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_said_in_one_line_before_anybody_is_asked(clouds, tmp_path, store, code, says):
+def test_collect_reports_unusable_store_before_any_request(clouds, tmp_path, store, code, says):
     (tmp_path / "folder").mkdir()
     (tmp_path / "letter.txt").write_text("Dear Ada, " * 1000)
     (line,) = clouds.run(store=store if "://" in store else tmp_path / store, code=code).splitlines()
@@ -267,7 +268,7 @@ def test_a_store_that_cannot_be_used_is_said_in_one_line_before_anybody_is_asked
     assert clouds.requests == 0
 
 
-def test_a_configuration_that_is_wrong_is_said_in_one_line_before_anybody_is_asked(clouds):
+def test_collect_reports_configuration_error_before_any_request(clouds):
     clouds.configure(*clouds.accounts, more="intervall = '5 min'\n")
     (line,) = clouds.run(code=2).splitlines()
     assert "intervall" in line
@@ -279,29 +280,39 @@ def test_a_configuration_that_is_wrong_is_said_in_one_line_before_anybody_is_ask
     assert clouds.requests == 0
 
 
-def test_no_secret_is_in_what_it_says_or_in_the_list_of_programs(clouds):
+def test_collect_shows_no_secret_in_log_or_process_list(clouds):
     program = clouds.start("--log", "json")
-    said = until(program, "polled") + until(program, "polled")
+    said = wait_for_line(program, "poll.done") + wait_for_line(program, "poll.done")
     listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
-    said += told(program, signal.SIGTERM)[1]
+    said += stop_program(program, signal.SIGTERM)[1]
     assert all(one["password"] not in said + listed for one in clouds.accounts)
 
 
-def test_a_poll_goes_into_postgresql_whole_though_the_server_restarts_meanwhile(clouds, server):
+def test_collect_saves_complete_poll_across_database_restart(clouds, server):
     from support.store_fixtures import DatabasePlace
 
     place = DatabasePlace(server.url)
     clouds.configure(clouds.accounts[0])
-    clouds.run("--once", "--no-heal", store=place.where)
+    clouds.run("--once", "--no-backfill", store=place.where)
     before = clouds.moments(clouds.accounts[0], place.where)
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
     clouds.emulator.faults.set({"slow": 0.1})
-    program = clouds.start("--no-heal", store=place.where)
+    program = clouds.start("--no-backfill", store=place.where)
     clouds.wait_for(clouds.requests + 1, program)
     server.stop(signal.SIGQUIT)
     server.start()
-    assert "kept=true" in until(program, "event=polled")
-    assert told(program, signal.SIGTERM)[0] == 0
+    assert "saved=true" in wait_for_line(program, "event=poll.done")
+    assert stop_program(program, signal.SIGTERM)[0] == 0
     found = clouds.moments(clouds.accounts[0], place.where)
     assert [len(after) for after in found] == [len(known) + 1 for known in before]
     place.empty()
+
+
+def test_collect_accepts_hidden_old_flag_no_heal(capsys):
+    parser = build_parser("collect")
+    assert parser.parse_args(["collect", "--no-heal"]).backfill is False
+    assert parser.parse_args(["collect", "--no-backfill"]).backfill is False
+    assert parser.parse_args(["collect"]).backfill is True
+    with pytest.raises(SystemExit):
+        parser.parse_args(["collect", "--help"])
+    assert "--no-heal" not in capsys.readouterr().out

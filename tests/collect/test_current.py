@@ -1,4 +1,4 @@
-"""What is true now: no power of hours ago, no energy of yesterday as today's, and totals that stay."""
+"""Current state of plants: which values of the newest sample are still valid."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from heliograph.model import Quality, Status
 from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
 from heliograph.store.sqlite import SqliteStore
 
-ROOF, BOX = Series("acme", "11"), Series("acme", "11", "INV")
+PLANT, DEVICE = Series("acme", "11"), Series("acme", "11", "INV")
 NOON = int(datetime(2026, 6, 21, 10, 0, tzinfo=UTC).timestamp())  # at noon in Berlin
 HOUR = 3600
 VALUES = {"pv_power": 3000.0, "pv_energy_today": 9.5, "pv_energy_total": 812.5}
@@ -24,61 +24,62 @@ def store(tmp_path):
         yield store
 
 
-def sample(at, values=VALUES, series=ROOF, quality=Quality.LIVE):
+def sample(at, values=VALUES, series=PLANT, quality=Quality.LIVE):
     return StoredSample(series, at, at + 60, quality, Status.ONLINE, values)
 
 
-def told(store, *samples):
+def current_state(store, *samples):
     store.write(
         Batch(
-            samples=samples, series_info=[SeriesInfo(ROOF, "Home", None, "Europe/Berlin"), SeriesInfo(BOX, None, "tlx")]
+            samples=samples,
+            series_info=[SeriesInfo(PLANT, "Home", None, "Europe/Berlin"), SeriesInfo(DEVICE, None, "tlx")],
         )
     )
     return CurrentState(store)
 
 
-def seen(values):
+def known_values(values):
     return {name: value for name, value in values.items() if value is not None}
 
 
-def test_a_live_sample_is_true_as_it_is_and_devices_stand_under_their_plant(store):
-    (plant,) = told(store, sample(NOON), sample(NOON, {"pv_power": 2990.0}, BOX)).plants(NOON + 120)
+def test_plant_state_of_live_sample_includes_devices(store):
+    (plant,) = current_state(store, sample(NOON), sample(NOON, {"pv_power": 2990.0}, DEVICE)).plants(NOON + 120)
     assert (plant.title, plant.zone, plant.status) == ("Home", ZoneInfo("Europe/Berlin"), Status.ONLINE)
     assert (plant.freshness, plant.measured_at, plant.fetched_at) == (Freshness.LIVE, NOON, NOON + 60)
-    assert seen(plant.values) == VALUES
+    assert known_values(plant.values) == VALUES
     (box,) = plant.devices
-    assert (box.title, box.family, seen(box.values)) == ("INV", "tlx", {"pv_power": 2990.0})
+    assert (box.title, box.family, known_values(box.values)) == ("INV", "tlx", {"pv_power": 2990.0})
 
 
-def test_the_power_of_hours_ago_is_not_now(store):
-    (plant,) = told(store, sample(NOON)).plants(NOON + 3 * HOUR)
+def test_plant_state_omits_power_of_hours_ago(store):
+    (plant,) = current_state(store, sample(NOON)).plants(NOON + 3 * HOUR)
     assert plant.freshness is Freshness.OFFLINE_UNEXPECTED
-    assert seen(plant.values) == {"pv_energy_today": 9.5, "pv_energy_total": 812.5}
+    assert known_values(plant.values) == {"pv_energy_today": 9.5, "pv_energy_total": 812.5}
 
 
-def test_yesterdays_energy_is_not_todays_once_the_plants_own_midnight_has_passed(store):
-    overview = told(store, sample(NOON, BATTERY))
+def test_plant_state_omits_daily_energy_after_local_midnight(store):
+    overview = current_state(store, sample(NOON, BATTERY))
     (before,) = overview.plants(NOON + 12 * HOUR - 1)
     (after,) = overview.plants(NOON + 12 * HOUR)
     assert (before.values["pv_energy_today"], after.values["pv_energy_today"]) == (9.5, None)
     assert after.values["pv_energy_total"] == 812.5
 
 
-def test_a_string_inverter_sleeps_at_night_and_a_battery_does_not(store):
-    (asleep,) = told(store, sample(NOON)).plants(NOON + 12 * HOUR)
+def test_plant_state_at_night_depends_on_battery(store):
+    (asleep,) = current_state(store, sample(NOON)).plants(NOON + 12 * HOUR)
     assert asleep.freshness is Freshness.OFFLINE_EXPECTED
-    (missing,) = told(store, sample(NOON + 1, BATTERY)).plants(NOON + 12 * HOUR)
+    (missing,) = current_state(store, sample(NOON + 1, BATTERY)).plants(NOON + 12 * HOUR)
     assert missing.freshness is Freshness.OFFLINE_UNEXPECTED
 
 
-def test_a_sample_of_a_read_curve_leaves_the_last_totals_standing(store):
+def test_plant_state_of_backfilled_sample_has_last_totals(store):
     curve = sample(NOON + 300, {"pv_power": 3100.0}, quality=Quality.BACKFILLED)
-    (plant,) = told(store, sample(NOON), curve).plants(NOON + 400)
-    assert seen(plant.values) == {"pv_power": 3100.0, "pv_energy_total": 812.5}
+    (plant,) = current_state(store, sample(NOON), curve).plants(NOON + 400)
+    assert known_values(plant.values) == {"pv_power": 3100.0, "pv_energy_total": 812.5}
 
 
-def test_a_plant_without_a_sample_is_there_and_knows_nothing(store):
-    (plant,) = told(store).plants(NOON)
+def test_plant_state_without_sample_is_empty(store):
+    (plant,) = current_state(store).plants(NOON)
     assert (plant.measured_at, plant.status, plant.values, plant.freshness) == (
         None,
         None,
@@ -87,9 +88,9 @@ def test_a_plant_without_a_sample_is_there_and_knows_nothing(store):
     )
 
 
-def test_how_often_a_plant_speaks_is_learnt_and_looked_up_again(store):
-    overview = told(store, *(sample(NOON - 900 * n) for n in range(12)))
+def test_plant_state_refreshes_sample_interval(store):
+    overview = current_state(store, *(sample(NOON - 900 * n) for n in range(12)))
     assert overview.plants(NOON + 1)[0].sample_interval == 900
-    told(store, *(sample(NOON + 60 * n) for n in range(40)))
+    current_state(store, *(sample(NOON + 60 * n) for n in range(40)))
     assert overview.plants(NOON + 599)[0].sample_interval == 900
     assert overview.plants(NOON + 2400)[0].sample_interval == 60

@@ -1,4 +1,4 @@
-"""Which questions about the past are open: newest first, once more after the noon that follows, and never for ever."""
+"""History queries: which are due, how answers become rows, and the gap filler."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, Store
 from heliograph.store.sqlite import SqliteStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ROOF = Series("growatt", "11")
+PLANT = Series("growatt", "11")
 TODAY = date(2026, 6, 21)
 YESTERDAY = TODAY - timedelta(days=1)
 
@@ -41,24 +41,24 @@ def at(text):
     return int(datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp())
 
 
-def mark(span, period, outcome="data", asked_at=0):
-    return QueryRecord(ROOF, span, period, outcome, asked_at)
+def record(span, period, outcome="data", asked_at=0):
+    return QueryRecord(PLANT, span, period, outcome, asked_at)
 
 
 def day(of, final=True):
-    return Day(ROOF, of, {"pv_energy": 1.0}, Quality.LIVE, final=final, written_at=1)
+    return Day(PLANT, of, {"pv_energy": 1.0}, Quality.LIVE, final=final, written_at=1)
 
 
-def found(now, first=YESTERDAY, curves=(), months=(), days=(), **options):
+def due_at(now, first=YESTERDAY, curves=(), months=(), days=(), **options):
     asked = {"curve": {one.period: one for one in curves}, "days": {one.period: one for one in months}}
-    known = HistoryState(asked, {one.day: one for one in days})
+    history = HistoryState(asked, {one.day: one for one in days})
     today = datetime.fromtimestamp(now, BERLIN).date()
-    open_now = due_queries(ROOF, known, DayRange(first, today), today, now, BERLIN, **options)
+    open_now = due_queries(PLANT, history, DayRange(first, today), today, now, BERLIN, **options)
     return [(one.span, one.period) for one in open_now]
 
 
-def test_nothing_known_is_everything_open_newest_first_and_a_month_before_its_days():
-    assert found(at("2026-06-03T15:00"), date(2026, 5, 30)) == [
+def test_due_queries_of_empty_store_are_newest_first_with_month_before_days():
+    assert due_at(at("2026-06-03T15:00"), date(2026, 5, 30)) == [
         ("days", "2026-06"),
         ("curve", "2026-06-02"),
         ("curve", "2026-06-01"),
@@ -68,78 +68,78 @@ def test_nothing_known_is_everything_open_newest_first_and_a_month_before_its_da
     ]
 
 
-def test_today_is_never_over():
-    assert all(period != f"{TODAY}" for _, period in found(at("2026-06-21T23:59:59")))
+def test_due_queries_never_include_today():
+    assert all(period != f"{TODAY}" for _, period in due_at(at("2026-06-21T23:59:59")))
 
 
 @pytest.mark.parametrize("outcome", ["data", "nothing"])
-def test_a_day_that_was_answered_is_asked_for_once_more_after_the_noon_that_follows(outcome):
-    early = mark("curve", f"{YESTERDAY}", outcome, at("2026-06-21T00:05"))
-    month = mark("days", "2026-06", outcome, at("2026-06-21T00:05"))
+def test_due_queries_repeat_answered_day_after_noon(outcome):
+    early = record("curve", f"{YESTERDAY}", outcome, at("2026-06-21T00:05"))
+    month = record("days", "2026-06", outcome, at("2026-06-21T00:05"))
     begun = [day(YESTERDAY, final=False)]
-    assert found(at("2026-06-21T11:59:59"), curves=[early], months=[month], days=begun) == []
+    assert due_at(at("2026-06-21T11:59:59"), curves=[early], months=[month], days=begun) == []
     both = [("days", "2026-06"), ("curve", f"{YESTERDAY}")]
-    assert found(at("2026-06-21T12:00"), curves=[early], months=[month], days=begun) == both
-    late = mark("curve", f"{YESTERDAY}", outcome, at("2026-06-21T12:00"))
-    month = month._replace(asked_at=at("2026-06-21T12:00"))
+    assert due_at(at("2026-06-21T12:00"), curves=[early], months=[month], days=begun) == both
+    late = record("curve", f"{YESTERDAY}", outcome, at("2026-06-21T12:00"))
+    month = month._replace(queried_at=at("2026-06-21T12:00"))
     # What the cloud has nothing of then has no day, and is asked for no more.
-    assert found(at("2026-06-21T23:00"), curves=[late], months=[month]) == []
+    assert due_at(at("2026-06-21T23:00"), curves=[late], months=[month]) == []
 
 
-def test_a_curve_is_read_a_last_time_two_days_later_for_loggers_that_were_silent():
-    asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-21T12:00"))]
-    months = [mark("days", "2026-06", asked_at=at("2026-06-23T12:00"))]
+def test_due_queries_repeat_curve_two_days_later():
+    asked = [record("curve", f"{YESTERDAY}", asked_at=at("2026-06-21T12:00"))]
+    months = [record("days", "2026-06", asked_at=at("2026-06-23T12:00"))]
     open_at = [
-        ("curve", f"{YESTERDAY}") in found(at(now), curves=asked, months=months)
+        ("curve", f"{YESTERDAY}") in due_at(at(now), curves=asked, months=months)
         for now in ("2026-06-23T11:59:59", "2026-06-23T12:00", "2026-07-30T12:00")
     ]
     assert open_at == [False, True, True]
-    asked = [mark("curve", f"{YESTERDAY}", asked_at=at("2026-06-23T12:00"))]
-    assert ("curve", f"{YESTERDAY}") not in found(at("2026-07-30T12:00"), curves=asked, months=months)
+    asked = [record("curve", f"{YESTERDAY}", asked_at=at("2026-06-23T12:00"))]
+    assert ("curve", f"{YESTERDAY}") not in due_at(at("2026-07-30T12:00"), curves=asked, months=months)
 
 
-def test_what_failed_is_asked_for_again_the_next_day_and_given_up_after_thirty():
+def test_due_queries_retry_failed_curve_daily_for_thirty_days():
     asked_at = at("2026-06-21T13:00")
-    failed = {"curves": [mark("curve", f"{YESTERDAY}", "failed", asked_at)], "days": [day(YESTERDAY)]}
-    assert found(asked_at + RETRY_AFTER - 1, **failed)[-1] != ("curve", f"{YESTERDAY}")
-    assert found(asked_at + RETRY_AFTER, **failed)[-1] == ("curve", f"{YESTERDAY}")
+    failed = {"curves": [record("curve", f"{YESTERDAY}", "failed", asked_at)], "days": [day(YESTERDAY)]}
+    assert due_at(asked_at + RETRY_AFTER - 1, **failed)[-1] != ("curve", f"{YESTERDAY}")
+    assert due_at(asked_at + RETRY_AFTER, **failed)[-1] == ("curve", f"{YESTERDAY}")
     last = at("2026-07-20T14:00")
-    assert ("curve", f"{YESTERDAY}") in found(last, **failed)
-    assert ("curve", f"{YESTERDAY}") not in found(last + 86400, **failed)
-    assert ("curve", f"{YESTERDAY}") in found(last + 86400, **failed, patience=400)
+    assert ("curve", f"{YESTERDAY}") in due_at(last, **failed)
+    assert ("curve", f"{YESTERDAY}") not in due_at(last + 86400, **failed)
+    assert ("curve", f"{YESTERDAY}") in due_at(last + 86400, **failed, max_retry_days=400)
 
 
-def test_a_month_that_failed_waits_a_day_and_is_given_up_thirty_days_after_its_last():
-    failed = mark("days", "2026-05", "failed", at("2026-06-01T13:00"))
-    closed = [mark("curve", f"2026-05-{n}", asked_at=at("2026-06-02T13:00")) for n in (30, 31)]
+def test_due_queries_retry_failed_month_daily_for_thirty_days():
+    failed = record("days", "2026-05", "failed", at("2026-06-01T13:00"))
+    closed = [record("curve", f"2026-05-{n}", asked_at=at("2026-06-02T13:00")) for n in (30, 31)]
     open_at = [
-        ("days", "2026-05") in found(at(now), date(2026, 5, 30), closed, [failed])
+        ("days", "2026-05") in due_at(at(now), date(2026, 5, 30), closed, [failed])
         for now in ("2026-06-02T12:59", "2026-06-02T13:00", "2026-06-30T13:00", "2026-07-01T13:00")
     ]
     assert open_at == [False, True, True, False]
 
 
-def test_a_month_is_asked_for_again_only_while_a_day_of_it_is_not_final():
-    month = mark("days", "2026-06", asked_at=at("2026-06-20T13:00"))
-    curves = [mark("curve", f"2026-06-{n}", asked_at=at("2026-06-21T13:00")) for n in (19, 20)]
+def test_due_queries_repeat_month_while_a_day_is_not_final():
+    month = record("days", "2026-06", asked_at=at("2026-06-20T13:00"))
+    curves = [record("curve", f"2026-06-{n}", asked_at=at("2026-06-21T13:00")) for n in (19, 20)]
     now, first = at("2026-06-21T13:00"), date(2026, 6, 19)
-    assert found(now, first, curves, [month], [day(YESTERDAY), day(first)]) == []
-    assert found(now, first, curves, [month], [day(YESTERDAY, final=False), day(first)]) == [("days", "2026-06")]
-    assert found(now, first, curves, [month], [day(first)]) == [("days", "2026-06")]
+    assert due_at(now, first, curves, [month], [day(YESTERDAY), day(first)]) == []
+    assert due_at(now, first, curves, [month], [day(YESTERDAY, final=False), day(first)]) == [("days", "2026-06")]
+    assert due_at(now, first, curves, [month], [day(first)]) == [("days", "2026-06")]
 
 
-def test_noon_follows_a_day_of_25_hours_twelve_hours_after_its_end():
+def test_due_queries_after_25_hour_day_use_its_end():
     turned = date(2026, 10, 25)
     start, end = day_bounds(turned, BERLIN)
     assert end - start == 25 * 3600
-    asked = [mark("curve", f"{turned}", asked_at=end + 60)]
+    asked = [record("curve", f"{turned}", asked_at=end + 60)]
     for now, there in ((end + FINAL_AFTER - 1, False), (end + FINAL_AFTER, True)):
-        assert (("curve", f"{turned}") in found(now, turned, asked)) is there
+        assert (("curve", f"{turned}") in due_at(now, turned, asked)) is there
 
 
-def test_the_newest_of_many_questions_is_today_and_a_month_comes_before_its_days():
+def test_recency_key_sorts_today_first_and_month_before_its_days():
     order = [("curve", "2026-06-21"), ("curve", "2026-06-02"), ("curve", "2026-05-31"), ("days", "2026-05")]
-    mixed = [HistoryQuery(ROOF, *one) for one in (order[1], order[3], order[0], order[2])]
+    mixed = [HistoryQuery(PLANT, *one) for one in (order[1], order[3], order[0], order[2])]
     assert [one.period for one in sorted(mixed, key=recency_key, reverse=True)] == [
         "2026-06-21",
         "2026-06-02",
@@ -155,7 +155,7 @@ OUTCOMES = st.sampled_from(["data", "nothing", "failed", "raises"])
     outcomes=st.dictionaries(st.integers(0, 9), OUTCOMES),
     wakes=st.lists(st.integers(600, 40_000), min_size=5, max_size=60),
 )
-def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should(outcomes, wakes):
+def test_due_queries_never_exceed_allowed_repeats(outcomes, wakes):
     """A collector that lives for weeks: a curve once, after noon, and two days later; what failed once a day."""
     curves, months, days, counts = {}, {}, {}, {}
     first, now = date(2026, 6, 10), at("2026-06-15T03:00")
@@ -164,13 +164,13 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
         today = datetime.fromtimestamp(now, BERLIN).date()
         for one in list(
             due_queries(
-                ROOF, HistoryState({"curve": curves, "days": months}, days), DayRange(first, today), today, now, BERLIN
+                PLANT, HistoryState({"curve": curves, "days": months}, days), DayRange(first, today), today, now, BERLIN
             )
         ):
             outcome = outcomes.get(date.fromisoformat(f"{one.period}-01"[:10]).day % 10, "data")
             if outcome == "raises":
                 continue
-            asked = mark(one.span, one.period, outcome, now)
+            asked = record(one.span, one.period, outcome, now)
             (curves if one.span == "curve" else months)[one.period] = asked
             counts.setdefault((one.span, one.period, outcome), []).append(now)
     for (span, period, outcome), asked in counts.items():
@@ -186,34 +186,34 @@ def test_whatever_a_cloud_answers_no_question_is_asked_more_often_than_it_should
 # Today's holes
 
 
-def test_a_hole_is_told_by_its_end_once_it_has_one():
+def test_last_gap_end_of_finished_gaps_only():
     assert last_gap_end([], 0) is None
     assert last_gap_end([MIN_GAP - 1, 2 * MIN_GAP - 2], 0) is None
     assert last_gap_end([MIN_GAP, MIN_GAP + 300], 0) == MIN_GAP
     assert last_gap_end([300, 300 + MIN_GAP, 900 + MIN_GAP, 900 + 2 * MIN_GAP], 0) == 900 + 2 * MIN_GAP
 
 
-def test_a_hole_of_today_is_asked_about_once(store):
+def test_gap_queries_include_gap_of_today_once(store):
     start = at("2026-06-21T00:00")
     rows = [
-        StoredSample(ROOF, start + n * 300, start, Quality.LIVE, None, {"pv_power": 1.0})
+        StoredSample(PLANT, start + n * 300, start, Quality.LIVE, None, {"pv_power": 1.0})
         for n in (*range(96), *range(120, 130))
     ]
     store.write(Batch(samples=rows, days=[day(YESTERDAY)]))
     now = start + 131 * 300
 
     def newest():
-        return [one.period for one in gap_queries(store, ROOF, now, BERLIN, TODAY, 1)]
+        return [one.period for one in gap_queries(store, PLANT, now, BERLIN, TODAY, 1)]
 
     assert newest() == [f"{TODAY}"]
-    store.write(Batch(queries=[mark("curve", f"{TODAY}", "nothing", now)]))
+    store.write(Batch(queries=[record("curve", f"{TODAY}", "nothing", now)]))
     assert newest() == []
 
 
 # The answers
 
 
-class Told:
+class FakeClient:
     """A client that answers what it was given, and remembers what it was asked."""
 
     def __init__(self, answer):
@@ -233,98 +233,98 @@ class Told:
         return HistoryCost(curve=1, days=1, months=1, years=1)
 
 
-def answered(span, period, answer, now="2026-06-21T13:00", days=None, raised=None):
-    question = HistoryQuery(ROOF, span, period)
-    return asyncio.run(
-        gapfill.run_query(Told(answer), question, at(now), BERLIN, {}, gapfill.QueryContext(days or {}, raised or {}))
-    )
+def batch_of(span, period, answer, now="2026-06-21T13:00", days=None, raised=None):
+    query = HistoryQuery(PLANT, span, period)
+    context = gapfill.QueryContext(days or {}, raised or {})
+    answer = asyncio.run(gapfill.fetch_answer(FakeClient(answer), query))
+    return gapfill.answer_batch(query, answer, at(now), BERLIN, {}, context)
 
 
-def test_a_curve_is_kept_without_moments_of_which_nothing_is_known():
+def test_curve_batch_omits_empty_samples():
     moments = [datetime(2026, 6, 20, 10, 5 * n, tzinfo=UTC) for n in range(3)]
     curve = [Sample(moment=one, values={"pv_power": w}) for one, w in zip(moments, (1.0, None, 0.0), strict=True)]
-    batch = answered("curve", "2026-06-20", curve)
+    batch = batch_of("curve", "2026-06-20", curve)
     assert [one.values["pv_power"] for one in batch.samples] == [1.0, 0.0]
     assert {one.quality for one in batch.samples} == {Quality.BACKFILLED}
     assert [one.outcome for one in batch.queries] == ["data"]
-    assert [one.outcome for one in answered("curve", "2026-06-20", curve[1:2]).queries] == ["nothing"]
+    assert [one.outcome for one in batch_of("curve", "2026-06-20", curve[1:2]).queries] == ["nothing"]
 
 
 @pytest.mark.parametrize("error", [RequestRefused("no"), Unreadable("what")])
 @pytest.mark.parametrize(("span", "period"), [("curve", "2026-06-20"), ("days", "2026-06"), ("months", "2026")])
-def test_an_answer_that_says_no_is_marked_as_failed_and_keeps_nothing(error, span, period):
-    batch = answered(span, period, error)
-    assert batch == Batch(queries=[mark(span, period, "failed", at("2026-06-21T13:00"))])
+def test_refused_answer_is_recorded_as_failed_without_rows(error, span, period):
+    batch = batch_of(span, period, error)
+    assert batch == Batch(queries=[record(span, period, "failed", at("2026-06-21T13:00"))])
 
 
-def test_what_never_was_an_answer_leaves_no_mark():
+def test_unreachable_cloud_leaves_no_record():
     with pytest.raises(Unreachable):
-        answered("curve", "2026-06-20", Unreachable("gone"))
+        batch_of("curve", "2026-06-20", Unreachable("gone"))
 
 
-def test_a_months_days_become_final_but_today_does_not_become_a_row():
-    told = [PeriodEnergy(period=f"2026-06-{n}", values={"pv_energy": 10.0 + n}) for n in (19, 20, 21)]
-    batch = answered("days", "2026-06", told, days={YESTERDAY: day(YESTERDAY, final=False)})
+def test_days_batch_finalises_past_days_and_omits_today():
+    energies = [PeriodEnergy(period=f"2026-06-{n}", values={"pv_energy": 10.0 + n}) for n in (19, 20, 21)]
+    batch = batch_of("days", "2026-06", energies, days={YESTERDAY: day(YESTERDAY, final=False)})
     assert [(f"{one.day}", one.values["pv_energy"], one.final) for one in batch.days] == [
         ("2026-06-19", 29.0, True),
         ("2026-06-20", 30.0, True),
     ]
-    early = answered("days", "2026-06", told, now="2026-06-21T11:00")
+    early = batch_of("days", "2026-06", energies, now="2026-06-21T11:00")
     assert [one.final for one in early.days] == [True, False]
 
 
 @pytest.mark.parametrize(
     ("counted", "word", "raised", "kept"),
     [
-        (5.4, 5.1, 0.4, 5.1),  # a frozen midnight: counted here, and told of the day before
+        (5.4, 5.1, 0.4, 5.1),  # a frozen midnight: counted here, and energies of the day before
         (5.4, 5.1, 0.1, 5.4),  # too little was raised to be that
         (5.4, 5.1, None, 5.4),
         (5.1, 5.4, 0.4, 5.4),
     ],
 )
-def test_what_was_counted_on_the_wrong_side_of_a_midnight_is_not_kept_twice(counted, word, raised, kept):
+def test_days_batch_corrects_energy_counted_on_the_wrong_day(counted, word, raised, kept):
     before = YESTERDAY - timedelta(days=1)
     row = day(YESTERDAY, final=False)._replace(values={"pv_energy": counted})
-    told = [PeriodEnergy(period=f"{YESTERDAY}", values={"pv_energy": word})]
-    known = None if raised is None else {before: {"pv_energy": raised}}
-    batch = answered("days", "2026-06", told, days={YESTERDAY: row}, raised=known)
+    energies = [PeriodEnergy(period=f"{YESTERDAY}", values={"pv_energy": word})]
+    history = None if raised is None else {before: {"pv_energy": raised}}
+    batch = batch_of("days", "2026-06", energies, days={YESTERDAY: row}, raised=history)
     assert [one.values["pv_energy"] for one in batch.days] == [kept]
 
 
-def test_by_how_much_a_day_was_raised_is_read_from_its_repairs(tmp_path):
+def test_query_context_reads_raised_energy_from_repairs(tmp_path):
     start, end = day_bounds(YESTERDAY, BERLIN)
-    question = HistoryQuery(ROOF, "days", "2026-06")
+    query = HistoryQuery(PLANT, "days", "2026-06")
     with SqliteStore(tmp_path / "s.sqlite") as store:
-        told = [
-            Repair(ROOF, end, "pv_energy_today", 2.3, 2.7, CLOUD_DAY_HIGHER),
-            Repair(ROOF, end, "load_energy_today", 9.0, 8.0, "the cloud's day has less"),
-            Repair(ROOF, start + 60, "pv_energy_today", 2.3, 0.0, "yesterday's, not reset yet"),
+        energies = [
+            Repair(PLANT, end, "pv_energy_today", 2.3, 2.7, CLOUD_DAY_HIGHER),
+            Repair(PLANT, end, "load_energy_today", 9.0, 8.0, "the cloud's day has less"),
+            Repair(PLANT, start + 60, "pv_energy_today", 2.3, 0.0, "yesterday's, not reset yet"),
         ]
-        store.write(Batch(days=[day(YESTERDAY, final=True)], repairs=told))
-        before = gapfill.QueryContext.load(store, question, BERLIN)
+        store.write(Batch(days=[day(YESTERDAY, final=True)], repairs=energies))
+        before = gapfill.QueryContext.load(store, query, BERLIN)
     assert list(before.days) == [YESTERDAY]
     assert before.raised == {YESTERDAY: {"pv_energy": pytest.approx(0.4)}}
 
 
-# The healer
+# The gap_filler
 
 
-class Shelf:
+class FakeWriter:
     """A writer over a real store; it may refuse to keep."""
 
-    def __init__(self, store, keeps=True):
-        self.store, self.keeps = store, keeps
+    def __init__(self, store, saves=True):
+        self.store, self.saves = store, saves
 
-    async def ask(self, question):
-        return question(self.store)
+    async def run(self, job):
+        return job(self.store)
 
     async def write(self, batch):
-        if self.keeps:
+        if self.saves:
             self.store.write(batch)
-        return self.keeps
+        return self.saves
 
 
-class At:
+class FixedClock:
     def __init__(self, now):
         self._now = now
 
@@ -332,19 +332,19 @@ class At:
         return self._now
 
 
-def healed(store, client, plants, keeps=True, now="2026-06-21T13:00"):
-    healer = GapFiller(Shelf(store, keeps), At(at(now)), since=date(2026, 6, 18))
-    return asyncio.run(healer.fill(client, plants, {}, 21.0, 100))
+def fill_gaps(store, client, plants, saves=True, now="2026-06-21T13:00"):
+    gap_filler = GapFiller(FakeWriter(store, saves), FixedClock(at(now)), since=date(2026, 6, 18))
+    return asyncio.run(gap_filler.fill(client, plants, {}, 21.0, 100))
 
 
-def test_the_newest_question_over_all_plants_is_asked_first(store):
-    client = Told(())
-    roofs = [Plant(vendor="growatt", id=f"{n}", zone=BERLIN) for n in (1, 2)]
-    assert healed(store, client, roofs) == 5
+def test_gap_filler_runs_newest_query_of_all_plants_first(store):
+    client = FakeClient(())
+    sites = [Plant(vendor="growatt", id=f"{n}", zone=BERLIN) for n in (1, 2)]
+    assert fill_gaps(store, client, sites) == 5
     assert client.asked == ["2026-06", "2026-06", "2026-06-20", "2026-06-20", "2026-06-19"]
 
 
-def test_an_answer_that_is_not_kept_is_not_asked_for_again_at_once(store):
-    client = Told(())
-    assert healed(store, client, [Plant(vendor="growatt", id="1", zone=BERLIN)], keeps=False) == 1
+def test_gap_filler_stops_after_unsaved_result(store):
+    client = FakeClient(())
+    assert fill_gaps(store, client, [Plant(vendor="growatt", id="1", zone=BERLIN)], saves=False) == 1
     assert len(client.asked) == 1

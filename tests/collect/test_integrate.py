@@ -1,4 +1,4 @@
-"""Energies no call tells of a day that is over: what the counter said last, and what the day's curve draws after it."""
+"""Energies integrated from a day's power curve, added to the last counter reading."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def store(tmp_path):
         yield found
 
 
-def test_every_energy_has_its_power():
+def test_power_of_energy_covers_all_energies():
     assert set(POWER_OF_ENERGY) == set(ENERGIES)
     assert {name for name, _ in POWER_OF_ENERGY.values()} <= set(METRICS)
 
 
-def test_a_day_nobody_heard_is_told_by_a_whole_curve_each_way_for_itself():
+def test_integrate_day_without_reading_uses_complete_curve_per_direction():
     flows = [*curve(grid=1000.0, until=START + 12 * 3600), *curve(grid=-400.0, since=START + 12 * 3600)]
     assert integrate_day(flows, START, END, ENERGIES, {}) == {
         IMPORT: 12.0,
@@ -75,28 +75,28 @@ def test_a_day_nobody_heard_is_told_by_a_whole_curve_each_way_for_itself():
 
 
 @pytest.mark.parametrize("gap", [(0, 4000), (40_000, 44_000), (82_000, 86_400)])
-def test_a_curve_with_a_hole_tells_nothing_of_a_day_nobody_heard(gap):
+def test_integrate_day_without_reading_rejects_curve_with_gap(gap):
     holed = [one for one in curve() if not gap[0] <= one.measured_at - START < gap[1]]
     assert integrate_day(holed, START, END, [IMPORT], {}) == {}
     assert integrate_day(holed, START, END, [IMPORT], {IMPORT: LastReading(START + 3600, 1.0)})[IMPORT] >= 22.0
 
 
-def test_what_a_curve_does_not_know_is_not_zero():
+def test_integrate_day_omits_missing_powers():
     assert integrate_day(curve(battery=None), START, END, [IMPORT, CHARGE, "load_energy"], {}) == {IMPORT: 24.0}
     assert integrate_day([], START, END, [IMPORT], {IMPORT: LastReading(START + 3600, 1.0)}) == {}
 
 
-def test_a_counter_that_stood_at_nothing_says_no_more_than_the_curve():
+def test_integrate_day_with_zero_reading_uses_whole_curve():
     assert integrate_day(curve(), START, END, [IMPORT], {IMPORT: LastReading(END - 3600, 0.0)}) == {IMPORT: 24.0}
 
 
-def test_over_a_hole_a_power_holds_for_one_step_only():
+def test_integrate_day_holds_power_for_one_step_over_gap():
     far = [*curve(until=START + 300), *curve(since=END - 3600)]
     assert integrate_day(far, START, END, [IMPORT], {IMPORT: LastReading(START, 0.0)}) == {IMPORT: 1.083}
 
 
 @given(st.lists(st.integers(-5000, 5000), min_size=24, max_size=24), st.integers(0, 86_400))
-def test_whenever_it_was_heard_last_counter_and_curve_make_the_day(powers, heard_at):
+def test_integrate_day_is_independent_of_time_of_last_reading(powers, heard_at):
     flows = [live(START + MAX_HOLD * hour, grid_power=power) for hour, power in enumerate(powers)]
     whole = integrate_day(flows, START, END, [IMPORT], {})[IMPORT]
     heard = sum(max(0, power) * min(1, max(0, heard_at / MAX_HOLD - hour)) / 1000 for hour, power in enumerate(powers))
@@ -104,7 +104,7 @@ def test_whenever_it_was_heard_last_counter_and_curve_make_the_day(powers, heard
     assert later == pytest.approx(whole, abs=0.002)
 
 
-def test_the_last_word_of_each_counter_is_heard():
+def test_last_readings_of_each_counter():
     rows = [
         live(START + 60, grid_import_energy_today=0.5),
         live(START + 120, grid_import_energy_today=0.6, battery_charge_energy_today=1.0),
@@ -116,7 +116,7 @@ def test_the_last_word_of_each_counter_is_heard():
     }
 
 
-def test_what_flowed_after_the_last_poll_is_in_the_day_and_the_day_says_so(store):
+def test_integrated_energy_after_last_poll_is_backfilled(store):
     row = Day(ROOF, DAY, {"pv_energy": 9.0, IMPORT: 22.0, CHARGE: 12.5}, Quality.LIVE, True, END)
     store.write(Batch(samples=[live(END - 7200, grid_import_energy_today=22.0)], days=[row]))
     batch = add_integrated_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW)
@@ -129,18 +129,18 @@ def test_what_flowed_after_the_last_poll_is_in_the_day_and_the_day_says_so(store
     assert add_integrated_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW + 1).days == []
 
 
-def test_a_day_that_has_only_a_curve_is_not_final_yet(store):
+def test_integrated_day_without_month_is_not_final(store):
     (day,) = add_integrated_energies(store, asked(curve()), {IMPORT}, {}, BERLIN, NOW).days
     assert (day.values, day.quality, day.final) == ({IMPORT: 24.0}, Quality.BACKFILLED, False)
 
 
-def test_a_running_day_and_what_a_call_tells_are_left_alone(store):
+def test_integrated_energies_skip_running_day_and_reported_kinds(store):
     batch = asked(curve())
     assert add_integrated_energies(store, batch, {IMPORT}, {}, BERLIN, END - 1) is batch
     assert add_integrated_energies(store, batch, frozenset(), {}, BERLIN, NOW) is batch
 
 
-def test_more_than_can_be_is_not_believed(store):
+def test_integrated_energies_reject_impossible_value(store):
     batch = add_integrated_energies(
         store, asked(curve(grid=900_000.0)), {IMPORT}, {"power": {"peak": 5000.0}}, BERLIN, NOW
     )
@@ -151,7 +151,7 @@ def test_more_than_can_be_is_not_believed(store):
 @pytest.mark.parametrize(
     ("family", "kinds"), [("mix", ENERGIES), ("tlx-battery", ENERGIES), ("inverter", ["pv_energy"])]
 )
-def test_a_past_that_was_never_heard_has_its_energies(family, kinds, tmp_path):
+def test_backfill_integrates_unreported_energies(family, kinds, tmp_path):
     start = datetime(2026, 6, 21, 18, tzinfo=BERLIN)
     emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=1, zone=BERLIN), [EMULATION])
     account = emulator.accounts[0]

@@ -1,4 +1,4 @@
-"""When a person is told that the budget does not pay the interval: surely, once, and again only after it was paid."""
+"""Poll schedule: the warning that the budget does not allow the configured interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def costing(seconds):
     )
 
 
-def test_what_the_budget_pays_depends_on_what_a_poll_takes():
+def test_min_affordable_interval_depends_on_poll_cost():
     assert min_affordable_interval(costing(432.0)) == pytest.approx(432.0)
 
 
@@ -36,11 +36,11 @@ def test_what_the_budget_pays_depends_on_what_a_poll_takes():
         ([200, 200, 90, 200, 200], "-x--x"),
     ],
 )
-def test_it_is_told_at_the_second_poll_in_a_row_and_again_only_after_the_interval_was_paid(polls, said):
+def test_budget_warning_is_due_at_second_poll_and_again_after_recovery(polls, said):
     shortfall = BudgetWarning()
     assert "".join("x" if shortfall.due(100.0, costing(one)) else "-" for one in polls) == said
 
 
-def test_without_an_interval_there_is_nothing_to_tell():
+def test_budget_warning_is_never_due_without_interval():
     shortfall = BudgetWarning()
     assert not any(shortfall.due(None, costing(9000)) for _ in range(3))

@@ -1,4 +1,4 @@
-"""What tests of the collector share: a clock that jumps and moves an emulator's along, and accounts to collect."""
+"""Collector fixtures: a simulated clock that moves an emulator's, and pollers of emulated accounts."""
 
 from __future__ import annotations
 

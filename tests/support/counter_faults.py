@@ -1,4 +1,4 @@
-"""True histories of one counter, and the documented lies about them; each lie is one function over the samples."""
+"""Correct histories of one counter, and the documented faults; each fault is a function over the samples."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ class Course:
         return begun[-1] if begun else self.start
 
     def power(self, at: int) -> float:
-        return self.irradiance(at - TICK, at + TICK) * 3600 / (2 * TICK) * 1000
+        return self.between(at - TICK, at + TICK) * 3600 / (2 * TICK) * 1000
 
     def honest(self) -> list[Told]:
         return [
             Told(
                 at,
                 _floor(self.life.born + self.flowed(at)),
-                _floor(self.irradiance(self.midnight(at), at)),
+                _floor(self.between(self.midnight(at), at)),
             )
             for at in self.moments
         ]
@@ -160,12 +160,12 @@ def sampling_error(course, told):
         by_today = max((at for at in todays if begun <= at < low), default=begun), high
         options = []
         if has_total:
-            options.append(course.irradiance(*by_total))
+            options.append(course.between(*by_total))
         if has_today:
-            options.append(course.irradiance(*by_today))
+            options.append(course.between(*by_today))
         joint = _awake(true, [one.at for one in told if high <= one.at < end], set(totals), set(todays))
         seam = 0.0 if joint and has_total and has_today else min(options)
-        seams.append((seam + course.irradiance(low, high), seam > 0.4))
+        seams.append((seam + course.between(low, high), seam > 0.4))
     return seams
 
 
@@ -178,7 +178,7 @@ def _words(course, true, told, todays):
     words = []
     for (start, end), (before, _) in zip(course.edges[1:], course.edges, strict=False):
         begun, next_one = min(start, start + course.life.skew), end
-        final = _floor(course.irradiance(before + course.life.skew, start + course.life.skew))
+        final = _floor(course.between(before + course.life.skew, start + course.life.skew))
         values, clear = set(), False
         for at in (at for at in todays if begun <= at < next_one):
             value = true[at].today
@@ -228,7 +228,7 @@ def replay(course, lie, told):
     since = course.edges[day][0]
     until = course.wakes(day) if course.life.sleeps else since + 600 + lie.size * 6 * 3600
     final = _floor(
-        course.irradiance(
+        course.between(
             course.midnight(since - 1200) if course.life.skew < 0 else course.edges[day - 1][0] + course.life.skew,
             since + course.life.skew,
         )

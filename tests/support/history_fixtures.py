@@ -1,4 +1,4 @@
-"""A plant's past as an emulated cloud with a stopped clock tells it."""
+"""History fixtures: the past of a plant at an emulated cloud with a stopped clock."""
 
 from __future__ import annotations
 

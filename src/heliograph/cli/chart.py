@@ -1,8 +1,8 @@
-"""Energies of days or months as a calm table, with a bar on each line for one of them."""
+"""Table of daily or monthly energies, with a bar in each row for one of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
 from rich.console import Group
@@ -15,14 +15,12 @@ from heliograph.cli.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heliograph.cli.history import HistoryPeriod
-
-# In the order they are left out where the terminal is narrow, the last one first.
+# On a narrow terminal, columns are omitted from the end.
 _HEADINGS = {
-    "pv_energy": "Sun",
+    "pv_energy": "Solar",
     "load_energy": "House",
-    "grid_import_energy": "Bought",
-    "grid_export_energy": "Sold",
+    "grid_import_energy": "Imported",
+    "grid_export_energy": "Exported",
     "battery_charge_energy": "Charged",
     "battery_discharge_energy": "Discharged",
 }
@@ -31,31 +29,41 @@ _SHORTEST, _LONGEST = 8, 40
 _SPACE = 2
 
 
+class HistoryPeriod(NamedTuple):
+    """The energies of a plant's day or month in kWh, and the number of its days with data."""
+
+    label: str
+    values: dict[str, float | None]
+    known: int
+    days: int
+    final: bool
+
+
 def history_table(name: str, rows: Sequence[HistoryPeriod], metric: str, width: int, encoding: str = "utf-8") -> Group:
-    """Return a plant's table for a terminal this wide; what has no bar of its own and no room is left out."""
-    known = [one for one in _HEADINGS if any(row.values.get(one) is not None for row in rows)]
+    """Return a plant's table for a terminal of this width; columns that do not fit are omitted, except for `metric`."""
+    known = [name for name in _HEADINGS if any(row.values.get(name) is not None for row in rows)]
     names = known if metric in known else [metric, *known]
-    short = any(row.known < row.days for row in rows) and any(row.days > 1 for row in rows)
-    while _width(names, rows, short=short) + _SHORTEST > width and len(names) > 1:
-        names.remove([one for one in names if one != metric][-1])
-    room = min(max(width - _width(names, rows, short=short), _SHORTEST), _LONGEST)
+    partial = any(row.known < row.days for row in rows) and any(row.days > 1 for row in rows)
+    while _width(names, rows, partial=partial) + _SHORTEST > width and len(names) > 1:
+        names.remove([name for name in names if name != metric][-1])
+    room = min(max(width - _width(names, rows, partial=partial), _SHORTEST), _LONGEST)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("Month" if any(row.days > 1 for row in rows) else "Day", no_wrap=True)
-    for one in names:
-        table.add_column(_heading(one), justify="right", no_wrap=True)
-    if short:
+    for column in names:
+        table.add_column(_heading(column), justify="right", no_wrap=True)
+    if partial:
         table.add_column("Days", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     highest = max((row.values.get(metric) or 0.0 for row in rows), default=0.0)
     for row in rows:
         bar = _bar(row.values.get(metric), highest, room, blocks="utf" in encoding.lower())
-        days = [f"{row.known}/{row.days}"] if short else []
+        days = [f"{row.known}/{row.days}"] if partial else []
         table.add_row(_label(row), *(_amount(row.values.get(one)) for one in names), *days, bar)
     table.add_section()
-    table.add_row("Sum", *(_amount(_sum(rows, one)) for one in names), *([""] if short else []), "")
+    table.add_row("Total", *(_amount(_sum(rows, one)) for one in names), *([""] if partial else []), "")
     title = Text(printable(name), "bold")
-    title.append(f"   kWh, bars are {_heading(metric).lower()}", "dim")
-    notes = [Text("~ not final yet", "dim")] if any(row.known and not row.final for row in rows) else []
+    title.append(f"   kWh (bars: {_heading(metric).lower()})", "dim")
+    notes = [Text("~ provisional", "dim")] if any(row.known and not row.final for row in rows) else []
     return Group(title, table, *notes)
 
 
@@ -76,10 +84,10 @@ def _sum(rows: Sequence[HistoryPeriod], metric: str) -> float | None:
     return sum(column) if column else None
 
 
-def _width(names: Sequence[str], rows: Sequence[HistoryPeriod], *, short: bool) -> int:
+def _width(names: Sequence[str], rows: Sequence[HistoryPeriod], *, partial: bool) -> int:
     label = max((len(_label(row)) for row in rows), default=0)
     columns = [max(len(_heading(one)), *(len(_amount(value).plain) for value in _column(rows, one))) for one in names]
-    return label + sum(columns) + (5 if short else 0) + _SPACE * (len(names) + 1 + short)
+    return label + sum(columns) + (5 if partial else 0) + _SPACE * (len(names) + 1 + partial)
 
 
 def _column(rows: Sequence[HistoryPeriod], metric: str) -> list[float | None]:
@@ -87,7 +95,7 @@ def _column(rows: Sequence[HistoryPeriod], metric: str) -> list[float | None]:
 
 
 def _bar(value: float | None, highest: float, room: int, *, blocks: bool) -> str:
-    """Draw a bar in eighths of a letter, so that small differences show."""
+    """Draw a bar in eighths of a character, so that small differences are visible."""
     if not value or value < 0 or highest <= 0:
         return ""
     if not blocks:

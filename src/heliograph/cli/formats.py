@@ -1,11 +1,15 @@
-"""Rows as CSV, as JSON lines or as Parquet: written as they come, so that ten years take no more memory than one."""
+"""File formats of `export`: CSV, JSON Lines and Parquet, streamed so that memory does not grow with the rows."""
 
 from __future__ import annotations
 
+import csv
+import importlib.util
+import json
 import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from itertools import islice
+from io import TextIOWrapper
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,50 +26,47 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "jsonl", "parquet")
 _GROUP = 20_000
-"""Rows of one Parquet row group, which are in memory at once."""
+"""Rows of a Parquet row group; these are in memory at once."""
 _FORMULA = re.compile(r"(^|[;,|\t])(\s*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
-"""Where a spreadsheet would begin to calculate, also after what it may take for the end of a cell."""
+"""The start of a formula in a spreadsheet, also after a character that may end a cell."""
 
 
 class ColumnLayout(NamedTuple):
-    """What the columns are."""
+    """The columns of a file."""
 
     metrics: Sequence[str]
     by_day: bool
     local: bool
-    """Whether times are those of the plant's wall, with their offset from UTC."""
+    """Whether times are plant local time, with their UTC offset."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the names of all columns."""
-        starts = "day" if self.by_day else "time_local" if self.local else "time_utc"
-        return (starts, "vendor", "plant", "name", *self.metrics, *(("final",) if self.by_day else ()))
+        """The names of all columns."""
+        time_column = "day" if self.by_day else "time_local" if self.local else "time_utc"
+        return (time_column, "vendor", "plant", "name", *self.metrics, *(("final",) if self.by_day else ()))
 
     def cells(self, row: HistoryRow) -> tuple[Any, ...]:
-        """Return a row's cells, a moment as one with a zone."""
-        starts: date = row.start
-        if isinstance(starts, datetime) and self.local:
-            starts = starts.astimezone(row.plant.zone)
+        """Return the cells of a row; times are aware datetimes."""
+        start: date = row.start
+        if isinstance(start, datetime) and self.local:
+            start = start.astimezone(row.plant.zone)
         series = row.plant.series
         final = (row.final,) if self.by_day else ()
-        return (starts, series.vendor, series.plant, row.plant.name, *row.values, *final)
+        return (start, series.vendor, series.plant, row.plant.name, *row.values, *final)
 
 
-def write_csv(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO) -> int:
-    """Write CSV and return how many rows it has; a gap is an empty cell."""
-    import csv  # noqa: PLC0415 - one format in three
-    from io import TextIOWrapper  # noqa: PLC0415 - likewise
-
+def write_csv(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -> int:
+    """Write CSV and return the number of rows; a gap is an empty cell."""
     text = TextIOWrapper(out, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(shape.columns)
+    writer.writerow(layout.columns)
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is how many there are
-        starts, vendor, plant, name, *values = shape.cells(row)
-        if shape.by_day:
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count
+        start, vendor, plant, name, *values = layout.cells(row)
+        if layout.by_day:
             values[-1] = "true" if row.final else "false"
         writer.writerow(
-            (moment(starts), escape_formulas(vendor), escape_formulas(plant), escape_formulas(name or ""), *values)
+            (format_time(start), escape_formulas(vendor), escape_formulas(plant), escape_formulas(name or ""), *values)
         )
     text.flush()
     text.detach()
@@ -74,18 +75,18 @@ def write_csv(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO) ->
 
 @lru_cache
 def escape_formulas(text: str) -> str:
-    r"""Keep a server's text from being a formula in a spreadsheet, or an order to a terminal.
+    r"""Escape text of a server so that it is no formula in a spreadsheet, and no escape sequence in a terminal.
 
-    >>> harmless("=HYPERLINK(1)"), harmless("Roof; -1+2"), harmless("South-East"), harmless("a\x1b[2J")
+    >>> escape_formulas("=HYPERLINK(1)"), escape_formulas("Roof; -1+2"), escape_formulas("South-East"), escape_formulas("a\x1b[2J")
     ("'=HYPERLINK(1)", "Roof; '-1+2", 'South-East', 'a�[2J')
     """
     return printable(_FORMULA.sub(r"\1\2'", text))
 
 
-def moment(value: date) -> str:
-    """Write a moment or a day, UTC as Z.
+def format_time(value: date) -> str:
+    """Format a time or a day; UTC is written as Z.
 
-    >>> moment(date(2026, 6, 21)), moment(datetime(2026, 6, 21, 12, tzinfo=UTC))
+    >>> format_time(date(2026, 6, 21)), format_time(datetime(2026, 6, 21, 12, tzinfo=UTC))
     ('2026-06-21', '2026-06-21T12:00:00Z')
     """
     if not isinstance(value, datetime):
@@ -94,27 +95,25 @@ def moment(value: date) -> str:
     return text.removesuffix("+00:00") + "Z" if value.tzinfo is UTC else text
 
 
-def write_jsonl(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO) -> int:
-    """Write an object a line and return how many there are; a gap is null."""
-    import json  # noqa: PLC0415 - one format in three
-
+def write_jsonl(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -> int:
+    """Write one JSON object per line and return their number; a gap is null."""
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is how many there are
-        line = dict(zip(shape.columns, shape.cells(row), strict=True))
-        out.write(json.dumps(line, default=moment).encode() + b"\n")
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count
+        line = dict(zip(layout.columns, layout.cells(row), strict=True))
+        out.write(json.dumps(line, default=format_time).encode() + b"\n")
     return count
 
 
-def write_parquet(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO, zones: Sequence[tzinfo]) -> int:
-    """Write Parquet, a row group at a time, and return how many rows it has; units stand with the columns."""
+def write_parquet(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO, zones: Sequence[tzinfo]) -> int:
+    """Write Parquet, a row group at a time, and return the number of rows; units are in the columns' metadata."""
     import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra, and slow to load
     from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    schema = _schema(pa, shape, zones)
+    schema = _schema(pa, layout, zones)
     stream, count = iter(rows), 0
     with ParquetWriter(out, schema, compression="zstd") as writer:
         while group := list(islice(stream, _GROUP)):
-            columns = zip(*map(shape.cells, group), strict=True)
+            columns = zip(*map(layout.cells, group), strict=True)
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=_GROUP)
             count += len(group)
@@ -122,51 +121,47 @@ def write_parquet(rows: Iterable[HistoryRow], shape: ColumnLayout, out: BinaryIO
 
 
 def require_pyarrow() -> None:
-    """Say how to get what Parquet needs, if it is not there."""
-    from importlib.util import find_spec  # noqa: PLC0415 - one format in three
-
-    if find_spec("pyarrow") is None:
+    """Raise an error with the install command if pyarrow is missing."""
+    if importlib.util.find_spec("pyarrow") is None:
         raise ConfigError("Parquet needs pyarrow, which is not installed: pip install 'heliograph[parquet]'")
 
 
-def _schema(pa: Any, shape: ColumnLayout, zones: Sequence[tzinfo]) -> Any:
-    starts, *_ = shape.columns
+def _schema(pa: Any, layout: ColumnLayout, zones: Sequence[tzinfo]) -> Any:
+    time_column, *_ = layout.columns
     kinds = {"day": pa.date32, "time_utc": lambda: pa.timestamp("s", "UTC"), "vendor": pa.string, "plant": pa.string}
-    kinds |= {"name": pa.string, "final": pa.bool_, "time_local": lambda: pa.timestamp("s", _one_clock(zones))}
-    fields = [pa.field(name, kinds[name]()) if name in kinds else _measured(pa, name) for name in shape.columns]
-    return pa.schema(fields, {"made_by": "heliograph", "starts": starts})
+    kinds |= {"name": pa.string, "final": pa.bool_, "time_local": lambda: pa.timestamp("s", _common_zone(zones))}
+    fields = [pa.field(name, kinds[name]()) if name in kinds else _metric_field(pa, name) for name in layout.columns]
+    return pa.schema(fields, {"made_by": "heliograph", "starts": time_column})
 
 
-def _measured(pa: Any, name: str) -> Any:
+def _metric_field(pa: Any, name: str) -> Any:
     unit = METRICS[name].unit if name in METRICS else "kWh"
     return pa.field(name, pa.float64(), metadata={"unit": unit})
 
 
-def _one_clock(zones: Sequence[tzinfo]) -> str:
-    """Return the zone all plants live in: a column has one."""
+def _common_zone(zones: Sequence[tzinfo]) -> str:
+    """Return the time zone of all plants: a Parquet column has only one."""
     names = sorted({str(zone) for zone in zones})
     if len(names) > 1:
         raise ConfigError(
-            f"these plants live by different clocks ({', '.join(names)}), and a Parquet column has one; "
-            "choose a plant with --plant, or --time utc"
+            f"these plants have different time zones ({', '.join(names)}), and a Parquet column has only one; "
+            "select a plant with --plant, or use --time utc"
         )
     return names[0].removeprefix("UTC") or "UTC"
 
 
 def format_of(name: str) -> str:
-    """Return the format a file's name asks for; CSV where it asks for none.
+    """Return the format of a file by its name; CSV if it has no suffix.
 
-    >>> suits("year.parquet"), suits("year.CSV"), suits("year"), suits("-")
+    >>> format_of("year.parquet"), format_of("year.CSV"), format_of("year"), format_of("-")
     ('parquet', 'csv', 'csv', 'csv')
     """
     ending = Path(name).suffix.removeprefix(".").lower()
     if ending and ending not in FORMATS:
-        raise ConfigError(f"no format is called {ending!r}; name the file .{', .'.join(FORMATS)}, or say --format")
+        raise ConfigError(f"unknown format {ending!r}; use a file name with .{', .'.join(FORMATS)}, or --format")
     return ending or "csv"
 
 
 def peek_first(rows: Iterator[HistoryRow]) -> Iterator[HistoryRow]:
-    """Return the same rows, the first of them already read: what is wrong shows before anything is written."""
-    from itertools import chain  # noqa: PLC0415 - used once
-
+    """Return the same rows with the first one already read, so that errors occur before anything is written."""
     return chain(list(islice(rows, 1)), rows)

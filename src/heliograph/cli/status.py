@@ -1,112 +1,54 @@
-"""What `heliograph status` shows of the store: how large it is, and how fresh each plant's newest sample."""
+"""`heliograph status`: request budgets, back-offs and sessions of all accounts, and the store; sends nothing."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph.cli.clients import create_client
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
 from heliograph.cli.terminal import print_json, printable, report_failure
 from heliograph.cli.timefmt import format_duration, format_local_time
+from heliograph.current import CurrentState
 from heliograph.errors import HeliographError, StoreMissing
+from heliograph.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-    from heliograph.collect.kept import PlantSummary
     from heliograph.config import Account
+    from heliograph.current import PlantState
     from heliograph.keeper import Backoff, Budget
-
-
-_MEANS = {
-    "live": "live",
-    "stale": "late",
-    "offline-expected": "asleep, as expected",
-    "offline-unexpected": "offline, though it should be heard",
-}
-
-
-class StoreSummary(NamedTuple):
-    """A store at one moment."""
-
-    where: str
-    size: int
-    plants: Sequence[PlantSummary]
-
-
-def read_store(where: str, now: datetime) -> StoreSummary | None:
-    """Return what a store holds; where there is none yet, none is made."""
-    from heliograph.collect.kept import plant_summaries  # noqa: PLC0415 - help needs no store
-    from heliograph.store import open_store  # noqa: PLC0415
-
-    try:
-        with open_store(where, create=False) as store:
-            return StoreSummary(shown_store(where), store.size_bytes(), plant_summaries(store, int(now.timestamp())))
-    except StoreMissing:
-        return None
-
-
-def shown_store(where: str) -> str:
-    """Return a store's address without what opens it.
-
-    >>> shown_store("postgresql://ada:secret@db/solar?password=secret"), shown_store("/home/ada/samples.sqlite")
-    ('postgresql://db/solar', '/home/ada/samples.sqlite')
-    """
-    scheme, slashes, rest = where.partition("://")
-    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0] if slashes else where
-
-
-def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
-    """Yield a line for the store and one for each plant."""
-    samples = sum(plant.samples for plant in store.plants)
-    yield f"store {store.where}: {samples} samples, {store.size / 1e6:.1f} MB"
-    for one in store.plants:
-        series, name, *_ = one.plant
-        yield f"  {name or series.plant} ({series.vendor} {series.plant}): {_age(one, now)}, {one.samples} samples"
-
-
-def _age(one: PlantSummary, now: datetime) -> str:
-    if one.measured_at is None:
-        return "no sample yet"
-    return f"{_MEANS[one.freshness]}, last sample {format_duration(now - _moment(one.measured_at))} old"
-
-
-def store_dict(store: StoreSummary) -> dict[str, Any]:
-    """Return the same as JSON-ready data."""
-    return {
-        "where": store.where,
-        "bytes": store.size,
-        "plants": [
-            {
-                "vendor": one.plant.series.vendor,
-                "plant": one.plant.series.plant,
-                "name": one.plant.name,
-                "samples": one.samples,
-                "last_sample": None if one.measured_at is None else _moment(one.measured_at).isoformat(),
-                "freshness": str(one.freshness),
-            }
-            for one in store.plants
-        ],
-    }
-
-
-def _moment(epoch: int) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)
-
 
 _EXAMPLES = """\
   heliograph status
   heliograph status --account home --json
 """
 
-_HELD = {
+_FRESHNESS = {
+    "live": "live",
+    "stale": "late",
+    "offline-expected": "offline for the night",
+    "offline-unexpected": "offline (unexpected)",
+}
+
+_BACKOFF = {
     "locked": "locked until {until}: {why}",
     "blocked": "blocked until {until}: {why}",
-    "throttled": "nothing is sent until {until}: {why}",
-    "unreachable": "not tried again until {until}: {why}",
+    "throttled": "no requests until {until}: {why}",
+    "unreachable": "next attempt at {until}: {why}",
     "login": "no login before {until}: {why}",
 }
+
+
+class StoreSummary(NamedTuple):
+    """The state of a store."""
+
+    where: str
+    size: int
+    plants: Sequence[tuple[PlantState, int]]
+    """Each plant with the number of its samples."""
 
 
 def add_status(commands: Any) -> None:
@@ -117,9 +59,8 @@ def add_status(commands: Any) -> None:
 
 
 def status(options: Namespace) -> int:
-    """Show all accounts; one whose memory cannot be read does not hide the others."""
-    from heliograph.cli.clients import create_client  # noqa: PLC0415 - nor clouds
-    from heliograph.cli.settings.recover import open_order_lines  # noqa: PLC0415 - help needs no orders
+    """Show all accounts and the store; errors of one do not hide the others."""
+    from heliograph.cli.settings.recover import open_order_lines  # noqa: PLC0415 - `recover` imports the settings API
 
     now, code = datetime.now(UTC), 0
     budgets: list[tuple[Account, Budget]] = []
@@ -137,55 +78,106 @@ def status(options: Namespace) -> int:
     except HeliographError as error:
         code = max(code, report_failure(error))
     if options.json:
-        found = store and store_dict(store)
-        told = [{**account_dict(*one), "orders": orders.get(one[0].name)} for one in budgets]
-        print_json({"accounts": told, "store": found})
+        rows = [{**account_dict(*pair), "orders": orders.get(pair[0].name)} for pair in budgets]
+        print_json({"accounts": rows, "store": store and store_dict(store)})
         return code
     for account, budget in budgets:
-        print(printable(f"{account_title(account)}: {line(budget, now)}"))
+        print(printable(f"{account_title(account)}: {budget_line(budget, now)}"))
         if budget.pause:
             print(printable(f"  {pause_text(budget.pause, now)}"))
         if budget.refused_at:
             at = format_local_time(budget.refused_at, now)
-            print(printable(f"  password refused {at}, and not tried again; run: heliograph login {account.vendor}"))
-        # What is noted while the account is looked at is that its file is broken.
-        for row in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
-            print(printable(f"  {row}"))
-    for row in store_lines(store, now) if store else ():
-        print(printable(row))
+            print(printable(f"  password refused {at}, not retried; run: heliograph login {account.vendor}"))
+        # A note made while this command reads the account: its state file is broken.
+        for line in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
+            print(printable(f"  {line}"))
+    for line in store_lines(store, now) if store else ():
+        print(printable(line))
     return code
 
 
 def account_title(account: Account) -> str:
-    """Return what an account is called, with its cloud where that is not its name."""
+    """Return the account's name, with its vendor if that is not the name."""
     return account.name if account.name == account.vendor else f"{account.name} ({account.vendor})"
 
 
-def line(budget: Budget, now: datetime) -> str:
+def budget_line(budget: Budget, now: datetime) -> str:
     """Return an account's budget in one line."""
     parts = [budget_usage(budget)]
     if budget.next_free:
-        parts.append(f"next free {format_local_time(budget.next_free, now)}")
-    parts.append(f"session {format_duration(now - budget.opened_at)} old" if budget.opened_at else "no session")
+        parts.append(f"next request at {format_local_time(budget.next_free, now)}")
+    parts.append(f"logged in {format_duration(now - budget.opened_at)} ago" if budget.opened_at else "no session")
     if budget.last_login:
         parts.append(f"last login {format_local_time(budget.last_login, now)}")
     return ", ".join(parts)
 
 
 def budget_usage(budget: Budget) -> str:
-    """Return how much is used, of the 24 hours that end now."""
+    """Return the requests and logins used in the last 24 hours."""
     requests = f"{budget.requests_used} of {budget.requests_limit} requests"
     logins = f"{budget.logins_used} of {budget.logins_limit} logins"
     return f"{requests} and {logins} used in 24 h"
 
 
 def pause_text(pause: Backoff, now: datetime) -> str:
-    """Return what holds an account back, and until when."""
-    return _HELD[pause.kind].format(until=format_local_time(pause.until, now), why=pause.why)
+    """Return the reason and the end of a back-off."""
+    return _BACKOFF[pause.kind].format(until=format_local_time(pause.until, now), why=pause.why)
 
 
 def account_dict(account: Account, budget: Budget) -> dict[str, Any]:
-    """Return everything that is known of an account, as JSON-ready data."""
-    from heliograph.web.schemas import budget_data  # noqa: PLC0415 - help needs no shapes
+    """Return an account's state, JSON-ready."""
+    from heliograph.web.schemas import budget_data  # noqa: PLC0415 - only JSON needs the API's schemas
 
     return {"account": account.name, "vendor": account.vendor, **budget_data(budget)}
+
+
+def read_store(where: str, now: datetime) -> StoreSummary | None:
+    """Return the state of a store; None if it does not exist."""
+    try:
+        with open_store(where, create=False) as store:
+            plants = CurrentState(store).plants(int(now.timestamp()))
+            counted = [(plant, store.count(plant.series)) for plant in plants]
+            return StoreSummary(shown_store(where), store.size_bytes(), counted)
+    except StoreMissing:
+        return None
+
+
+def shown_store(where: str) -> str:
+    """Return a store's address without credentials.
+
+    >>> shown_store("postgresql://ada:secret@db/solar?password=secret"), shown_store("/home/ada/samples.sqlite")
+    ('postgresql://db/solar', '/home/ada/samples.sqlite')
+    """
+    scheme, slashes, rest = where.partition("://")
+    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0] if slashes else where
+
+
+def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
+    """Yield a line for the store and one for each plant."""
+    total = sum(samples for _, samples in store.plants)
+    yield f"store {store.where}: {total} samples, {store.size / 1e6:.1f} MB"
+    for plant, samples in store.plants:
+        age = "no sample yet"
+        if plant.measured_at is not None:
+            duration = format_duration(now - datetime.fromtimestamp(plant.measured_at, UTC))
+            age = f"{_FRESHNESS[plant.freshness]}, last sample {duration} old"
+        yield f"  {plant.title} ({plant.series.vendor} {plant.series.plant}): {age}, {samples} samples"
+
+
+def store_dict(store: StoreSummary) -> dict[str, Any]:
+    """Return a store's state, JSON-ready."""
+    return {
+        "where": store.where,
+        "bytes": store.size,
+        "plants": [
+            {
+                "vendor": plant.series.vendor,
+                "plant": plant.series.plant,
+                "name": plant.name,
+                "samples": samples,
+                "last_sample": plant.measured_at and datetime.fromtimestamp(plant.measured_at, UTC).isoformat(),
+                "freshness": str(plant.freshness),
+            }
+            for plant, samples in store.plants
+        ],
+    }

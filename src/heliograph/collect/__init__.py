@@ -1,1 +1,1 @@
-"""When to ask, what to keep, what to repair and what to heal."""
+"""Collector: poll schedule, account pollers, counter repair, gap filling and backfill."""

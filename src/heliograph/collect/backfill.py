@@ -1,6 +1,6 @@
-"""One account's past, asked for from the newest day to the oldest: as fast as its budget allows, and resumable.
+"""Backfill of one account's history, from the newest day to the oldest, as fast as its request budget allows.
 
-What was asked is marked in the store together with the answer, so that whoever comes next goes on where this ended.
+Each query is recorded in the store together with its result, so that a later run continues where this one ended.
 """
 
 from __future__ import annotations
@@ -11,22 +11,12 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.collect import gapfill
-from heliograph.collect.gaps import (
-    DayRange,
-    HistoryState,
-    backfill_queries,
-    contradicts_coarser_answer,
-    infer_empty_periods,
-    periods,
-    recency_key,
-    request_count,
-)
-from heliograph.collect.integrate import add_integrated_energies
+from heliograph.collect.gapfill import BackfillContext, run_query
+from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, periods, recency_key, request_count
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
+from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at, zone_from_name
-from heliograph.store.base import Batch, series_of
-from heliograph.store.base import SeriesInfo as Named
+from heliograph.store.base import Batch, SeriesInfo, series_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,36 +30,36 @@ if TYPE_CHECKING:
     from heliograph.store.base import Series
     from heliograph.store.threaded import BufferedWriter
 
-LEFT = 10
-"""The collector keeps one part of so many of what a program may ask in a day."""
-SOON = 60.0
-_OPENING = 4
-"""Requests it takes, about, until the plants and what their past costs are known."""
+RESERVE_DIVISOR = 10
+"""One request in this many of the daily budget is left to the collector."""
+RETRY_SECONDS = 60.0
+_PREPARE_REQUESTS = 4
+"""Approximate requests until the plants and the costs of their history are known."""
 
 _log = logging.getLogger(__name__)
 
 
 class BackfillOptions(NamedTuple):
-    """What a person wants of the past: from a day on or from a plant's first, up to a day or up to yesterday."""
+    """The days and plants to backfill: from `since` or a plant's first day, to `until` or yesterday."""
 
     since: date | None = None
     until: date | None = None
     plants: Sequence[str] = ()
-    """These only, by id or name; all unless said."""
+    """Ids or names of the selected plants; empty selects all."""
     configured: Sequence[str] = ()
-    """Of these only, by id; of all unless said."""
+    """Ids of the plants that the account's configuration is limited to; empty is no limit."""
     wait: bool = True
-    """Go on when the budget is spent, as soon as there is more."""
+    """Wait for more budget when it is used up."""
 
     def selects(self, plant: Plant) -> bool:
-        """Tell whether a plant is one of those."""
+        """Return True if a plant is selected."""
         named = not self.plants or plant.id in self.plants or plant.name in self.plants
         return named and (not self.configured or plant.id in self.configured)
 
 
 @dataclass
 class PlantBackfill:
-    """One plant's part of it, and what is open."""
+    """The backfill of one plant, with its remaining queries."""
 
     plant: Plant
     series: Series
@@ -81,51 +71,51 @@ class PlantBackfill:
     remaining: list[HistoryQuery] = field(default_factory=list)
 
     def refresh(self, now: int) -> None:
-        """Find out what is open at this moment."""
+        """Determine the remaining queries."""
         today = day_at(now, self.zone)
         self.remaining = list(backfill_queries(self.series, self.history, self.days, today, now, self.zone))
 
     @property
     def length(self) -> int:
-        """How many days there are."""
+        """The number of days."""
         return max((self.days.last - self.days.first).days + 1, 0)
 
     @property
     def days_left(self) -> int:
-        """How many days' curves are still to be asked for."""
-        return sum(one.span == "curve" for one in self.remaining)
+        """The number of days whose curve has not been requested."""
+        return sum(query.span == "curve" for query in self.remaining)
 
     def count(self, outcome: str) -> int:
-        """Return of how many days the curve came to this."""
-        marks = self.history.queries["curve"]
-        return sum(day in marks and marks[day].outcome == outcome for day in periods("curve", self.days))
+        """Return the number of days whose curve query had this outcome."""
+        records = self.history.queries["curve"]
+        return sum(day in records and records[day].outcome == outcome for day in periods("curve", self.days))
 
 
 @dataclass(frozen=True)
 class BackfillProgress:
-    """How far an account is, for whoever wants to show it."""
+    """The progress of an account's backfill, for display."""
 
     name: str
     days: int = 0
     days_left: int = 0
     period: str = ""
-    """What was asked for last: "2026-06-21" or "2026-06"."""
+    """The period requested last: "2026-06-21" or "2026-06"."""
     until: float | None = None
-    """Nothing is asked before this moment."""
+    """The time before which no request is sent."""
     reason: str = ""
     days_to_go: float = 0.0
-    """How long the rest takes with this budget, at most."""
+    """Maximum days until it is done with this budget."""
     requests_left: int = 0
-    """What the rest takes, at most."""
+    """Maximum requests until it is done."""
     daily_share: int = 0
-    """What of a day's requests goes to the past, at most."""
+    """Maximum requests per day for the backfill."""
     daily_limit: int = 0
-    """A day's requests."""
+    """Requests per day."""
     done: bool = False
 
 
 class Backfill:
-    """One account's past; `plants` tells of each what is whole and what is left."""
+    """The backfill of one account; `plants` lists its selected plants with their state."""
 
     def __init__(
         self,
@@ -133,21 +123,21 @@ class Backfill:
         client: Any,
         writer: BufferedWriter,
         clock: Clock,
-        wish: BackfillOptions,
-        tell: Callable[[BackfillProgress], None] = lambda _: None,
+        options: BackfillOptions,
+        on_progress: Callable[[BackfillProgress], None] = lambda _: None,
     ) -> None:
         self.progress = BackfillProgress(name)
         self.plants: list[PlantBackfill] = []
         self.found: tuple[Plant, ...] | None = None
-        """All plants of the account; None as long as nobody was asked for them."""
+        """All plants of the account; None until they are fetched."""
         self._client = client
         self._writer = writer
         self._clock = clock
-        self._wish = wish
-        self._tell = tell
+        self._options = options
+        self._on_progress = on_progress
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ask until nothing is open, or the budget is spent and nobody waits; what only a person can mend raises."""
+        """Run until no query remains, or the budget is used and `wait` is False; raise errors the user has to fix."""
         prepared = False
         while not stop.is_set():
             try:
@@ -155,131 +145,116 @@ class Backfill:
                     if not prepared:
                         await self._prepare()
                         prepared = True
-                    elif not await self._ask_newest():
-                        self._say(done=True)
+                    elif not await self._run_newest():
+                        self._report(done=True)
                         return
                     continue
-                why = "the budget of these 24 hours is used"
+                reason = "the daily request budget is used"
             except (Throttled, Unreachable, SessionExpired) as error:
-                until, why = self._after(error), error.message
+                until, reason = self._retry_at(error), error.message
                 now = self._clock.now()
-            self._say(until=until, reason=why)
-            if not self._wish.wait:
+            self._report(until=until, reason=reason)
+            if not self._options.wait:
                 return
-            _log.info("account=%s waits seconds=%.0f why=%s", self.progress.name, until - now, why)
+            seconds = float(round(until - now))
+            _log.info(LogEvent("backfill.waiting", account=self.progress.name, seconds=seconds, why=reason))
             await self._clock.wait(until, stop)
-            for share in self.plants:
-                share.refresh(int(self._clock.now()))
+            for plant in self.plants:
+                plant.refresh(int(self._clock.now()))
 
-    def _after(self, error: CloudError) -> float:
-        wait = max(error.retry_after, 1.0) if isinstance(error, Throttled) else SOON
-        return self._clock.now() + wait
+    def _retry_at(self, error: CloudError) -> float:
+        delay = max(error.retry_after, 1.0) if isinstance(error, Throttled) else RETRY_SECONDS
+        return self._clock.now() + delay
 
     def _free_at(self, *, prepared: bool) -> float:
-        """Return when the next question can be afforded."""
+        """Return the time at which the budget allows the next query."""
         if not prepared:
-            return self._afforded(_OPENING)
-        newest = self._newest()
-        return self._clock.now() if newest is None else self._afforded(_cost(newest))
-
-    def _afforded(self, cost: int) -> float:
-        return float(self._client.free_at(cost + ceil(self._daily() / LEFT)))
-
-    def _daily(self) -> int:
-        return int(self._client.budget.daily)
-
-    # Preparing
+            cost = _PREPARE_REQUESTS
+        elif (newest := self._newest()) is None:
+            return self._clock.now()
+        else:
+            plant, query = newest
+            cost = plant.cost.requests_for(query.span)
+        return float(self._client.free_at(cost + ceil(self._client.budget.daily / RESERVE_DIVISOR)))
 
     async def _prepare(self) -> None:
-        self.found = found = tuple(await self._client.plants())
-        chosen = [one for one in found if self._wish.selects(one)]
-        stored = {one.series: one for one in await self._writer.run(lambda store: store.series())}
-        self.plants = [await self._share(one, stored.get(series_of(one))) for one in chosen]
-        self._say()
+        self.found = tuple(await self._client.plants())
+        stored = {info.series: info for info in await self._writer.run(lambda store: store.series())}
+        self.plants = [
+            await self._prepare_plant(plant, stored.get(series_of(plant)))
+            for plant in self.found
+            if self._options.selects(plant)
+        ]
+        self._report()
 
-    async def _share(self, plant: Plant, stored: Named | None) -> PlantBackfill:
+    async def _prepare_plant(self, plant: Plant, stored: SeriesInfo | None) -> PlantBackfill:
         series = series_of(plant)
         zone = plant.zone or (zone_from_name(stored.zone) if stored and stored.zone else None)
         if zone is None:
-            # Only whole readings of a plant tell its clock, with some clouds.
+            # Some clouds report the zone of a plant only with its full readings.
             zone = (await self._client.snapshot(plant.id)).plant.zone
         if zone is None:
-            raise ConfigError(f"nobody says which clock plant {plant.id} lives by; write timezone into its account")
-        days = await self._days(plant, zone)
+            raise ConfigError(f"the time zone of plant {plant.id} is unknown; set timezone in its [[account]] table")
+        yesterday = day_at(int(self._clock.now()), zone) - timedelta(days=1)
+        first_day = await self._client.first_day(plant.id)
+        since = max(filter(None, (self._options.since, first_day)), default=None)
+        if since is None:
+            raise ConfigError(f"the cloud does not report the first day of plant {plant.id}; use --since DAY")
+        days = DayRange(since, min(self._options.until or yesterday, yesterday))
         cost = await self._client.history_cost(plant.id)
-        await self._keep(Batch(series_info=[Named(series, plant.name, None, str(zone))]))
-        known, memory = await self._writer.run(
+        await self._save(Batch(series_info=[SeriesInfo(series, plant.name, None, str(zone))]))
+        history, state = await self._writer.run(
             lambda store: (HistoryState.load(store, series, days), store.counters(series))
         )
-        share = PlantBackfill(plant, series, zone, days, cost, known, memory)
-        share.refresh(int(self._clock.now()))
-        return share
-
-    async def _days(self, plant: Plant, zone: tzinfo) -> DayRange:
-        yesterday = day_at(int(self._clock.now()), zone) - timedelta(days=1)
-        began = await self._client.first_day(plant.id)
-        since = max(filter(None, (self._wish.since, began)), default=None)
-        if since is None:
-            raise ConfigError(f"the cloud does not say since when there is plant {plant.id}; say it with --since")
-        return DayRange(since, min(self._wish.until or yesterday, yesterday))
-
-    # Asking
+        prepared = PlantBackfill(plant, series, zone, days, cost, history, state)
+        prepared.refresh(int(self._clock.now()))
+        return prepared
 
     def _newest(self) -> tuple[PlantBackfill, HistoryQuery] | None:
-        found = [(share, share.remaining[0]) for share in self.plants if share.remaining]
-        return max(found, key=lambda one: recency_key(one[1]), default=None)
+        due = [(plant, plant.remaining[0]) for plant in self.plants if plant.remaining]
+        return max(due, key=lambda pair: recency_key(pair[1]), default=None)
 
-    async def _ask_newest(self) -> bool:
+    async def _run_newest(self) -> bool:
         newest = self._newest()
         if newest is None:
             return False
-        share, question = newest
-        # A cloud that keeps no such series is not asked: the answer is known, and says nothing of finer ones.
-        silent = not _cost(newest)
-        answer = () if silent else await gapfill.fetch_answer(self._client, question)
+        plant, query = newest
         now = int(self._clock.now())
-        before = await self._writer.run(lambda store: gapfill.QueryContext.load(store, question, share.zone))
-        batch = gapfill.answer_batch(question, answer, now, share.zone, share.counter_state, before)
-        if contradicts_coarser_answer(question, answer, share.history):  # type: ignore[arg-type]
-            batch = Batch(queries=[batch.queries[0]._replace(outcome="failed")])
-        elif answer is not None and not silent:
-            more = infer_empty_periods(question, answer, share.history, share.days, now)  # type: ignore[arg-type]
-            batch = replace(batch, queries=[*batch.queries, *more])
-        if question.span == "curve":
-            untold, memory, zone = share.cost.unreported, share.counter_state, share.zone
-            batch = await self._writer.run(
-                lambda store: add_integrated_energies(store, batch, untold, memory, zone, now)
-            )
-        await self._keep(batch)
-        share.history.add(batch.queries, batch.days)
-        if question.span == "curve":
-            share.remaining.pop(0)
+        batch = await run_query(
+            self._client,
+            query,
+            self._writer,
+            plant.zone,
+            now,
+            counter_state=plant.counter_state,
+            cost=plant.cost,
+            backfill=BackfillContext(plant.history, plant.days),
+        )
+        await self._save(batch)
+        plant.history.add(batch.queries, batch.days)
+        if query.span == "curve":
+            plant.remaining.pop(0)
         else:
-            share.refresh(now)
-        self._say(period=question.period)
+            plant.refresh(now)
+        self._report(period=query.period)
         return True
 
-    async def _keep(self, batch: Batch) -> None:
+    async def _save(self, batch: Batch) -> None:
         if not await self._writer.write(batch):
             raise self._writer.store_error or StoreError("the store cannot be written")
 
-    def _say(self, **news: Any) -> None:
-        left = sum(request_count(share.remaining, share.cost) for share in self.plants)
-        pace = max(self._daily() * (LEFT - 1) // LEFT, 1)
-        used = self._client.budget.requests_used
+    def _report(self, **changes: Any) -> None:
+        budget = self._client.budget
+        requests_left = sum(request_count(plant.remaining, plant.cost) for plant in self.plants)
+        daily_share = max(budget.daily * (RESERVE_DIVISOR - 1) // RESERVE_DIVISOR, 1)
         self.progress = replace(
             self.progress,
-            days=sum(share.length for share in self.plants),
-            days_left=sum(share.days_left for share in self.plants),
-            days_to_go=max(left - max(pace - used, 0), 0) / pace,
-            requests_left=left,
-            daily_share=pace,
-            daily_limit=self._daily(),
-            **{"until": None, "reason": "", **news},
+            days=sum(plant.length for plant in self.plants),
+            days_left=sum(plant.days_left for plant in self.plants),
+            days_to_go=max(requests_left - max(daily_share - budget.requests_used, 0), 0) / daily_share,
+            requests_left=requests_left,
+            daily_share=daily_share,
+            daily_limit=budget.daily,
+            **{"until": None, "reason": "", **changes},
         )
-        self._tell(self.progress)
-
-
-def _cost(newest: tuple[PlantBackfill, HistoryQuery]) -> int:
-    share, question = newest
-    return share.cost.requests_for(question.span)
+        self._on_progress(self.progress)

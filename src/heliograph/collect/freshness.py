@@ -1,4 +1,4 @@
-"""How fresh a sample is: live, late, asleep as expected, or missing though it should be there."""
+"""Freshness of a plant's newest sample: live, stale, or offline, expected or not."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import tzinfo
 
 DEFAULT_INTERVAL = 300.0
-"""Loggers of both clouds upload every five minutes unless told otherwise."""
+"""Dataloggers of both clouds upload every five minutes by default."""
+PATTERN_WINDOW = 14 * 24 * 3600
+"""Seconds of history that decide at which hours a plant usually reports."""
 
 _LEEWAY = 300
 _LATE = 3600
 _HOUR = 3600
-_DAY = 24 * _HOUR
 _AWAKE = 6.0
-"""Above this elevation in degrees every string inverter has woken; below it, cloud and roof decide."""
+"""Solar elevation in degrees above which every string inverter runs; below it, cloud cover and roof decide."""
 _ENOUGH_DAYS = 3
 _NIGHT_ENDS, _NIGHT_BEGINS = 8, 17
 
 
 class Freshness(StrEnum):
-    """What the age of a sample means, given the sun and how often its device speaks."""
+    """The meaning of a sample's age, given the sun and the upload interval of the device."""
 
     LIVE = "live"
     STALE = "stale"
@@ -35,19 +36,20 @@ class Freshness(StrEnum):
 
 
 def freshness(
-    measured_at: int | None, now: int, rhythm_seconds: float, sun: float | bool | None, *, has_battery: bool
+    measured_at: int | None, now: int, interval: float, sun: float | bool | None, *, has_battery: bool
 ) -> Freshness:
-    """Judge the newest sample.
+    """Return the freshness of the newest sample.
 
-    `sun` is its elevation in degrees, or, where the plant's position is unknown, what `awake` says of this time of
-    day, or None for nothing known: then nobody is expected to sleep. A battery keeps its inverter awake at night.
+    `interval` is the usual seconds between samples. `sun` is the solar elevation in degrees or, for an unknown
+    position, the result of `usually_reporting`, or None if neither is known: then no sleep is expected. A battery keeps
+    its inverter awake at night.
     """
     age = None if measured_at is None else now - measured_at
-    if age is not None and age <= 2 * rhythm_seconds + _LEEWAY:
+    if age is not None and age <= 2 * interval + _LEEWAY:
         return Freshness.LIVE
     if not has_battery and _may_sleep(sun):
         return Freshness.OFFLINE_EXPECTED
-    if age is not None and age <= max(_LATE, 6 * rhythm_seconds):
+    if age is not None and age <= max(_LATE, 6 * interval):
         return Freshness.STALE
     return Freshness.OFFLINE_UNEXPECTED
 
@@ -58,39 +60,44 @@ def _may_sleep(sun: float | bool | None) -> bool:
     return sun is not None and sun < _AWAKE
 
 
-def sample_interval(moments: Iterable[int]) -> float:
-    """Return the usual seconds between samples; nights and gaps are rare enough not to count."""
-    apart = [after - before for before, after in pairwise(sorted(set(moments))) if after - before <= _HOUR]
-    return float(median(apart)) if len(apart) >= _ENOUGH_DAYS else DEFAULT_INTERVAL
+def sample_interval(sample_times: Iterable[int]) -> float:
+    """Return the median seconds between samples; nights and gaps are too rare to matter."""
+    distances = [after - before for before, after in pairwise(sorted(set(sample_times))) if after - before <= _HOUR]
+    return float(median(distances)) if len(distances) >= _ENOUGH_DAYS else DEFAULT_INTERVAL
 
 
-def usually_reporting(moments: Iterable[int], now: int, zone: tzinfo) -> bool:
-    """Say whether the plant is usually heard at this time of day: on most of its past days, within this hour.
+def usually_reporting(sample_times: Iterable[int], now: int, zone: tzinfo) -> bool:
+    """Return True if the plant reported within half an hour of this time of day on most of its past days.
 
-    With fewer than three days to go by, the clock decides: from 8 to 17 it should be day anywhere people live.
+    With fewer than three past days the clock decides: from 8 to 17 it should be day anywhere people live.
     """
-    today = _local(now, zone)
+    today = _local_time(now, zone)
     minutes = today.hour * 60 + today.minute
     days: set[int] = set()
-    heard: set[int] = set()
-    for moment in moments:
-        then = _local(moment, zone)
+    reporting: set[int] = set()
+    for sample_time in sample_times:
+        then = _local_time(sample_time, zone)
         if (day := then.toordinal()) < today.toordinal():
             days.add(day)
             if abs(then.hour * 60 + then.minute - minutes) <= 30:
-                heard.add(day)
+                reporting.add(day)
     if len(days) < _ENOUGH_DAYS:
         return _NIGHT_ENDS <= today.hour < _NIGHT_BEGINS
-    return len(heard) * 2 > len(days)
+    return len(reporting) * 2 > len(days)
 
 
-def elevation(moment: int, latitude: float, longitude: float) -> float:
-    """Return how high the sun stands, in degrees; needs the library of the extra "emulator"."""
-    from astral import Observer  # noqa: PLC0415 - an extra, and slow to load
-    from astral.sun import elevation as stands  # noqa: PLC0415 - likewise
-
-    return float(stands(Observer(latitude, longitude), datetime.fromtimestamp(moment, UTC)))
+def has_battery(values: Mapping[str, float | None]) -> bool:
+    """Return True if a battery is reported; its plant reports at night as well."""
+    return any(values.get(name) is not None for name in ("battery_soc", "battery_power"))
 
 
-def _local(moment: int, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(moment, UTC).astimezone(zone)
+def elevation(at: int, latitude: float, longitude: float) -> float:
+    """Return the solar elevation in degrees; needs the library of the extra "emulator"."""
+    from astral import Observer  # noqa: PLC0415 - an optional extra, and slow to load
+    from astral.sun import elevation as sun_elevation  # noqa: PLC0415 - the same extra
+
+    return float(sun_elevation(Observer(latitude, longitude), datetime.fromtimestamp(at, UTC)))
+
+
+def _local_time(at: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(at, UTC).astimezone(zone)

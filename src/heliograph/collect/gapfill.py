@@ -1,9 +1,10 @@
-"""Asks the open questions about an account's past, a few after each poll, so that healing never costs a poll."""
+"""History queries: `run_query` fetches one past period; `GapFiller` runs the due ones within a part of the budget."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import islice
 from types import MappingProxyType
@@ -15,7 +16,9 @@ from heliograph.collect.gaps import (
     DayRange,
     HistoryQuery,
     HistoryState,
+    contradicts_coarser_answer,
     due_queries,
+    infer_empty_periods,
     last_gap_end,
     recency_key,
 )
@@ -24,42 +27,173 @@ from heliograph.collect.schedule import POLL_SHARE
 from heliograph.errors import RequestRefused, Unreadable
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at, day_start, period_range
-from heliograph.model import Quality
+from heliograph.model import HistoryCost, Quality
 from heliograph.store.base import Batch, Day, QueryRecord, Repair, StoredSample, series_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import tzinfo
 
-    from heliograph.collect.poller import CounterStates
+    from heliograph.collect.counters.repair import CounterStates
     from heliograph.local_time import Clock
-    from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample
+    from heliograph.model import PeriodEnergy, Plant, Sample
     from heliograph.store.base import QueryOutcome, Series, Store
-    from heliograph.store.threaded import BufferedWriter
+    from heliograph.store.threaded import BufferedWriter, StoreThread
 
+    QueryResult = tuple[Sample, ...] | tuple[PeriodEnergy, ...]
 
 GAPFILL_SHARE = (1 - POLL_SHARE) / POLL_SHARE
-"""Requests for healing to each request of a poll."""
-SAVED = 20.0
-"""The most that is saved up; a restart begins with nothing, so that one that crashes again and again is modest."""
-LOOK = 3600
-"""Seconds until the store is looked through for open questions again: that reads all days there are, and a day has no
-question before the noon after it."""
-AT_ONCE = 8
-"""Questions that are found in one look; more than an hour's polls can pay for, as a rule."""
+"""Requests for gap filling per request of a poll."""
+MAX_SAVED = 20.0
+"""The most requests that are saved up; a restart begins with none, so that a crash loop sends few."""
+REFRESH_SECONDS = 3600
+"""Seconds until the store is searched for gaps again: that reads all days, and no day is due before noon after it."""
+MAX_QUERIES = 8
+"""Queries per search; usually more than the polls of an hour can pay for."""
+ONE_REQUEST = HistoryCost(curve=1, days=1, months=1, years=1)
 
 _log = logging.getLogger(__name__)
 
 
-class _Open(NamedTuple):
-    """What a look through the store found, newest first, and until when that is good."""
+class QueryContext(NamedTuple):
+    """The stored days that a query covers."""
+
+    days: Mapping[date, Day] = MappingProxyType({})
+    raised: Mapping[date, Mapping[str, float]] = MappingProxyType({})
+    """The energy by which a day was raised to the cloud's value, in kWh."""
+
+    @classmethod
+    def load(cls, store: Store, query: HistoryQuery, zone: tzinfo) -> Self:
+        """Read it from a store; empty for all spans but "days"."""
+        if query.span != "days":
+            return cls()
+        first, last = period_range(query.period)
+        raised: dict[date, dict[str, float]] = {}
+        for repair in store.repairs(query.series, day_start(first, zone), day_start(last, zone) + 1):
+            if repair.reason == CLOUD_DAY_HIGHER and repair.raw is not None and repair.kept is not None:
+                day = day_at(repair.measured_at - 1, zone)  # the repair is stored at the day's end
+                raised.setdefault(day, {})[repair.metric.removesuffix("_today")] = repair.kept - repair.raw
+        return cls({day.day: day for day in store.days(query.series, first, last)}, raised)
+
+
+class BackfillContext(NamedTuple):
+    """The state of a backfill, which decides whether an empty answer is credible and which periods it covers."""
+
+    history: HistoryState
+    days: DayRange
+
+
+async def run_query(
+    client: Any,
+    query: HistoryQuery,
+    store: StoreThread,
+    zone: tzinfo,
+    now: int,
+    *,
+    counter_state: Mapping[str, Any] = MappingProxyType({}),
+    cost: HistoryCost = ONE_REQUEST,
+    backfill: BackfillContext | None = None,
+) -> Batch:
+    """Fetch one past period and return its rows and the record of the query; the caller writes them.
+
+    No request is sent if `cost` is 0: the cloud has no such series, which is no evidence about finer ones. With
+    `backfill`, an answer without energy fails if it contradicts a coarser one, else its finer periods are marked empty.
+    """
+    # Read first: without a store the request would be wasted.
+    context = await store.run(lambda opened: QueryContext.load(opened, query, zone))
+    available = cost.requests_for(query.span) > 0
+    answer = await fetch_answer(client, query) if available else ()
+    batch = answer_batch(query, answer, now, zone, counter_state, context)
+    if backfill and query.span != "curve":
+        history, days = backfill
+        if contradicts_coarser_answer(query, answer, history):  # type: ignore[arg-type]
+            return Batch(queries=[batch.queries[0]._replace(outcome="failed")])
+        if answer is not None and available:
+            empty = infer_empty_periods(query, answer, history, days, now)  # type: ignore[arg-type]
+            return replace(batch, queries=[*batch.queries, *empty])
+    if query.span == "curve":
+        return await store.run(
+            lambda opened: add_integrated_energies(opened, batch, cost.unreported, counter_state, zone, now)
+        )
+    return batch
+
+
+async def fetch_answer(client: Any, query: HistoryQuery) -> QueryResult | None:
+    """Send a query; return None for a refused or unreadable response. All other errors are raised."""
+    try:
+        answer: QueryResult
+        if query.span == "curve":
+            answer = await client.day_curve(query.series.plant, query.period)
+        else:
+            answer = await client.period_energies(query.series.plant, query.period)
+    except (RequestRefused, Unreadable):
+        return None
+    return answer
+
+
+def answer_batch(
+    query: HistoryQuery,
+    answer: Any,
+    now: int,
+    zone: tzinfo,
+    counter_state: Mapping[str, Any],
+    context: QueryContext,
+) -> Batch:
+    """Return the rows of an answer and the record of the query."""
+    if answer is None:
+        return Batch(queries=[_record(query, "failed", now)])
+    if query.span == "curve":
+        return _curve_batch(query, answer, now)
+    if query.span == "days":
+        return _days_batch(query, answer, now, zone, counter_state, context)
+    return Batch(queries=[_record(query, "data" if answer else "nothing", now)])
+
+
+def _record(query: HistoryQuery, outcome: QueryOutcome, now: int) -> QueryRecord:
+    return QueryRecord(query.series, query.span, query.period, outcome, now)
+
+
+def _curve_batch(query: HistoryQuery, samples: Iterable[Sample], now: int) -> Batch:
+    rows = [
+        StoredSample(query.series, int(sample.moment.timestamp()), now, Quality.BACKFILLED, None, sample.values)
+        for sample in samples
+        if any(value is not None for value in sample.values.values())
+    ]
+    return Batch(samples=rows, queries=[_record(query, "data" if rows else "nothing", now)])
+
+
+def _days_batch(
+    query: HistoryQuery,
+    energies: Iterable[PeriodEnergy],
+    now: int,
+    zone: tzinfo,
+    counter_state: Mapping[str, Any],
+    context: QueryContext,
+) -> Batch:
+    rows: list[Day] = []
+    repairs: list[Repair] = []
+    today = day_at(now, zone)
+    for energy in energies:
+        day = date.fromisoformat(energy.period)
+        if day >= today:
+            continue
+        empty = Day(query.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
+        raised = context.raised.get(day - timedelta(days=1))
+        final = finalise_day(counter_state, context.days.get(day, empty), energy.values, zone, now, raised)
+        rows.append(final.day)
+        repairs.extend(final.repairs)
+    return Batch(days=rows, repairs=repairs, queries=[_record(query, "data" if rows else "nothing", now)])
+
+
+class _QueryQueue(NamedTuple):
+    """The due queries of a plant, newest first, and the time until which they are valid."""
 
     until: int
-    left: deque[HistoryQuery]
+    queries: deque[HistoryQuery]
 
 
 class GapFiller:
-    """One account's questions about the past, from `since` on, or from its first sample."""
+    """Fills one account's gaps after each poll, from `since` or the first sample on, with requests the polls spare."""
 
     def __init__(self, writer: BufferedWriter, clock: Clock, since: date | None = None) -> None:
         self._writer = writer
@@ -67,191 +201,83 @@ class GapFiller:
         self._since = since
         self._saved = 0.0
         self._costs: dict[Series, HistoryCost] = {}
-        self._open: dict[Series, _Open] = {}
+        self._queues: dict[Series, _QueryQueue] = {}
 
-    async def fill(self, client: Any, plants: Sequence[Plant], memories: CounterStates, poll: float, free: int) -> int:
-        """Ask what can be afforded, the newest first over all plants, and return how many questions that were."""
-        self._saved = min(self._saved + GAPFILL_SHARE * poll, SAVED)
-        asked = 0
-        while (found := await self._newest(plants)) is not None:
-            plant, question = found
-            cost = (await self._costs_of(client, question)).requests_for(question.span)
-            if cost > self._saved or cost + poll > free:
+    async def fill(
+        self, client: Any, plants: Sequence[Plant], states: CounterStates, poll_cost: float, free: int
+    ) -> int:
+        """Run the queries that the budget allows, the newest of all plants first, and return their number."""
+        self._saved = min(self._saved + GAPFILL_SHARE * poll_cost, MAX_SAVED)
+        count = 0
+        while (newest := await self._newest(plants)) is not None:
+            plant, query = newest
+            cost = (await self._costs_of(client, query)).requests_for(query.span)
+            if cost > self._saved or cost + poll_cost > free:
                 break
             self._saved -= cost
             free -= cost
-            asked += 1
-            kept = await self.ask(client, question, plant, memories)
-            self._open[question.series].left.popleft()
-            if not kept:
-                break  # what comes next could not be kept either
-        return asked
+            count += 1
+            saved = await self.run(client, query, plant, states)
+            self._queues[query.series].queries.popleft()
+            if not saved:
+                break  # further results could not be saved either
+        return count
 
-    async def ask(self, client: Any, question: HistoryQuery, plant: Plant, memories: CounterStates) -> bool:
-        """Ask one question, and return whether the answer is kept."""
+    async def run(self, client: Any, query: HistoryQuery, plant: Plant, states: CounterStates) -> bool:
+        """Run one query, and return True if its result is saved."""
+        assert plant.zone is not None  # `_next_query` returns none for a plant without a zone
+        cost, state = await self._costs_of(client, query), states.get(query.series, {})
         now = int(self._clock.now())
-        zone = plant.zone
-        assert zone is not None  # `_next` has no questions without a clock on the wall
-        known = await self._writer.run(lambda store: QueryContext.load(store, question, zone))
-        memory = memories.get(question.series, {})
-        batch = await run_query(client, question, now, zone, memory, known)
-        if question.span == "curve":
-            untold = (await self._costs_of(client, question)).unreported
-            batch = await self._writer.run(
-                lambda store: add_integrated_energies(store, batch, untold, memory, zone, now)
-            )
-        kept = await self._writer.write(batch)
-        asked = batch.queries[0]
-        _log.info(
-            LogEvent("healed", plant=plant.id, span=asked.span, period=asked.period, outcome=asked.outcome, kept=kept)
+        batch = await run_query(client, query, self._writer, plant.zone, now, counter_state=state, cost=cost)
+        saved = await self._writer.write(batch)
+        outcome = batch.queries[0].outcome
+        result = "empty" if outcome == "nothing" else outcome
+        event = LogEvent(
+            "gapfill.done", plant=plant.id, span=query.span, period=query.period, result=result, saved=saved
         )
-        return kept
+        _log.info(event)
+        return saved
 
     async def _newest(self, plants: Sequence[Plant]) -> tuple[Plant, HistoryQuery] | None:
-        found = [(plant, question) for plant in plants if (question := await self._next(plant)) is not None]
-        return max(found, key=lambda one: recency_key(one[1]), default=None)
+        due = [(plant, query) for plant in plants if (query := await self._next_query(plant)) is not None]
+        return max(due, key=lambda pair: recency_key(pair[1]), default=None)
 
-    async def _next(self, plant: Plant) -> HistoryQuery | None:
+    async def _next_query(self, plant: Plant) -> HistoryQuery | None:
         if plant.zone is None:
             return None
         now, zone, series = int(self._clock.now()), plant.zone, series_of(plant)
-        known = self._open.get(series)
-        if known is None or now >= known.until:
-            found = await self._writer.run(lambda store: gap_queries(store, series, now, zone, self._since, AT_ONCE))
-            known = self._open[series] = _Open(now + LOOK, deque(found))
-        return known.left[0] if known.left else None
+        queue = self._queues.get(series)
+        if queue is None or now >= queue.until:
+            due = await self._writer.run(lambda store: gap_queries(store, series, now, zone, self._since, MAX_QUERIES))
+            queue = self._queues[series] = _QueryQueue(now + REFRESH_SECONDS, deque(due))
+        return queue.queries[0] if queue.queries else None
 
-    async def _costs_of(self, client: Any, question: HistoryQuery) -> HistoryCost:
-        if question.series not in self._costs:
-            self._costs[question.series] = await client.history_cost(question.series.plant)
-        return self._costs[question.series]
+    async def _costs_of(self, client: Any, query: HistoryQuery) -> HistoryCost:
+        if query.series not in self._costs:
+            self._costs[query.series] = await client.history_cost(query.series.plant)
+        return self._costs[query.series]
 
 
 def gap_queries(
-    store: Store, series: Series, now: int, zone: tzinfo, since: date | None, most: int
+    store: Store, series: Series, now: int, zone: tzinfo, since: date | None, limit: int
 ) -> list[HistoryQuery]:
-    """Return the first open questions about a plant; today is asked about when an hour of it is missing."""
-    today = day_at(now, zone)
-    first = since or first_day(store, series, now, zone)
-    if first is None:
-        return []
-    days = DayRange(first, today)
-    known = HistoryState.load(store, series, days)
-    found = (
-        [HistoryQuery(series, "curve", f"{today}")] if _today_has_a_hole(store, series, known, today, now, zone) else []
-    )
-    return [*found, *islice(due_queries(series, known, days, today, now, zone), most)][:most]
+    """Return the first `limit` due queries of a plant, from `since` or its first sample on.
 
-
-def _today_has_a_hole(store: Store, series: Series, known: HistoryState, today: date, now: int, zone: tzinfo) -> bool:
-    start = day_start(today, zone)
-    missing = last_gap_end(store.sample_times(series, start, now), start)
-    asked = known.queries["curve"].get(f"{today}")
-    return missing is not None and (
-        asked is None or (asked.queried_at < missing and asked.queried_at + TODAY_INTERVAL <= now)
-    )
-
-
-def first_day(store: Store, series: Series, now: int, zone: tzinfo) -> date | None:
-    """Return the day of the first sample."""
-    moment = next(store.sample_times(series, 0, now), None)
-    return None if moment is None else day_at(moment, zone)
-
-
-QueryResult = tuple["Sample", ...] | tuple["PeriodEnergy", ...]
-
-
-class QueryContext(NamedTuple):
-    """What is known of the days that are asked about."""
-
-    days: Mapping[date, Day] = MappingProxyType({})
-    raised: Mapping[date, Mapping[str, float]] = MappingProxyType({})
-    """By how much a day was raised to the cloud's word."""
-
-    @classmethod
-    def load(cls, store: Store, question: HistoryQuery, zone: tzinfo) -> Self:
-        """Return it; a day's curve is asked for whatever is known."""
-        if question.span != "days":
-            return cls()
-        first, last = period_range(question.period)
-        raised: dict[date, dict[str, float]] = {}
-        for one in store.repairs(question.series, day_start(first, zone), day_start(last, zone) + 1):
-            if one.reason == CLOUD_DAY_HIGHER and one.raw is not None and one.kept is not None:
-                # It stands at the day's end.
-                day = day_at(one.measured_at - 1, zone)
-                raised.setdefault(day, {})[one.metric.removesuffix("_today")] = one.kept - one.raw
-        return cls({day.day: day for day in store.days(question.series, first, last)}, raised)
-
-
-async def run_query(
-    client: Any, question: HistoryQuery, now: int, zone: tzinfo, memory: Mapping[str, Any], before: QueryContext
-) -> Batch:
-    """Ask, and return the answer's rows with the mark that it was asked."""
-    return answer_batch(question, await fetch_answer(client, question), now, zone, memory, before)
-
-
-async def fetch_answer(client: Any, question: HistoryQuery) -> QueryResult | None:
-    """Ask a cloud; None is an answer that says no or cannot be read. Whatever else goes wrong raises."""
-    try:
-        answer: QueryResult
-        if question.span == "curve":
-            answer = await client.day_curve(question.series.plant, question.period)
-        else:
-            answer = await client.period_energies(question.series.plant, question.period)
-    except (RequestRefused, Unreadable):
-        return None
-    return answer
-
-
-def answer_batch(
-    question: HistoryQuery,
-    answer: Any,
-    now: int,
-    zone: tzinfo,
-    memory: Mapping[str, Any],
-    before: QueryContext,
-) -> Batch:
-    """Return an answer's rows with the mark that it was asked for."""
-    if answer is None:
-        return Batch(queries=[_asked(question, "failed", now)])
-    if question.span == "curve":
-        return _curve(question, answer, now)
-    if question.span == "days":
-        return _days(question, answer, now, zone, memory, before)
-    return Batch(queries=[_asked(question, "data" if answer else "nothing", now)])
-
-
-def _asked(question: HistoryQuery, outcome: QueryOutcome, now: int) -> QueryRecord:
-    return QueryRecord(question.series, question.span, question.period, outcome, now)
-
-
-def _curve(question: HistoryQuery, samples: Iterable[Sample], now: int) -> Batch:
-    rows = [
-        StoredSample(question.series, int(one.moment.timestamp()), now, Quality.BACKFILLED, None, one.values)
-        for one in samples
-        if any(value is not None for value in one.values.values())
-    ]
-    return Batch(samples=rows, queries=[_asked(question, "data" if rows else "nothing", now)])
-
-
-def _days(
-    question: HistoryQuery,
-    told: Iterable[PeriodEnergy],
-    now: int,
-    zone: tzinfo,
-    memory: Mapping[str, Any],
-    before: QueryContext,
-) -> Batch:
-    rows: list[Day] = []
-    repairs: list[Repair] = []
-    today = day_at(now, zone)
-    for one in told:
-        day = date.fromisoformat(one.period)
-        if day >= today:
-            continue
-        nothing = Day(question.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
-        raised = before.raised.get(day - timedelta(days=1))
-        settled = finalise_day(memory, before.days.get(day, nothing), one.values, zone, now, raised)
-        rows.append(settled.day)
-        repairs.extend(settled.repairs)
-    return Batch(days=rows, repairs=repairs, queries=[_asked(question, "data" if rows else "nothing", now)])
+    Today's curve is included if an hour of it is missing.
+    """
+    today, start = day_at(now, zone), day_start(day_at(now, zone), zone)
+    if since is None:
+        first_sample = next(store.sample_times(series, 0, now), None)
+        if first_sample is None:
+            return []
+        since = day_at(first_sample, zone)
+    days = DayRange(since, today)
+    history = HistoryState.load(store, series, days)
+    queries = list(islice(due_queries(series, history, days, today, now, zone), limit))
+    gap_end = last_gap_end(store.sample_times(series, start, now), start)
+    record = history.queries["curve"].get(f"{today}")
+    if gap_end is not None and (
+        record is None or (record.queried_at < gap_end and record.queried_at + TODAY_INTERVAL <= now)
+    ):
+        queries.insert(0, HistoryQuery(series, "curve", f"{today}"))
+    return queries[:limit]

@@ -1,9 +1,9 @@
-"""Which questions about the past are open, newest first. Pure: what is known is passed in.
+"""Which past periods to request, newest first. Pure: the history state is passed in.
 
-Every finished day is asked for once more after the noon that follows it, because loggers upload late: its curve by
-itself, its energies with its month. Its curve is asked for a last time two days later: counters catch up when a logger
-that was silent for long speaks again, its samples arrive in their own time. What the cloud had nothing of then is not
-asked again; what failed is, next day.
+Every finished day is requested again after noon of the following day, because dataloggers upload late: its curve by
+itself, its energies with those of its month. Its curve is requested a last time two days later: when a datalogger that
+was offline for long reports again, counters catch up, but its samples arrive later. A period that is empty by then is
+not requested again; a failed request is repeated the next day.
 """
 
 from __future__ import annotations
@@ -17,201 +17,196 @@ from heliograph.store.base import QueryRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date, tzinfo
+    from datetime import tzinfo
 
     from heliograph.model import HistoryCost, PeriodEnergy
     from heliograph.store.base import Day, HistorySpan, Series, Store
 
-
 LAST_READ_AFTER = FINAL_AFTER + 48 * 3600
 """Seconds after a day's end until its curve is read for the last time."""
 RETRY_AFTER = 24 * 3600
-"""Seconds until a question that failed is asked again."""
+"""Seconds until a failed query is repeated."""
 MAX_RETRY_DAYS = 30
-"""Days after which one that failed is given up."""
+"""Age in days at which a failed query is given up."""
 MIN_GAP = 3600
-"""Seconds without a sample that are worth a question about today."""
+"""Seconds without a sample that make a gap of today worth a request."""
 TODAY_INTERVAL = 3 * 3600
-"""The least seconds between two questions about today."""
+"""Minimum seconds between two queries about today."""
 SPANS: tuple[HistorySpan, ...] = ("years", "months", "days", "curve")
-"""What is asked for, from the coarse to the fine."""
+"""The spans of history queries, from coarse to fine."""
+_UNLIMITED = 1 << 20
+_PERIOD_LENGTH = {"years": 0, "months": 4, "days": 7, "curve": 10}
+"""Characters in the period of a query of each span: "", "2026", "2026-06", "2026-06-21"."""
 
 
 class HistoryQuery(NamedTuple):
-    """One question about a plant's past."""
+    """One request for a plant's past."""
 
     series: Series
     span: HistorySpan
     period: str
 
 
-def recency_key(question: HistoryQuery) -> str:
-    """Return what sorts questions by when they end; a month comes after all of its days, as it is asked before them."""
-    return question.period if question.span == "curve" else f"{question.period}~"
+def recency_key(query: HistoryQuery) -> str:
+    """Return a sort key by the end of the period; a month sorts after its days, because it is requested before them."""
+    return query.period if query.span == "curve" else f"{query.period}~"
 
 
 class DayRange(NamedTuple):
-    """The days questions are about, both included."""
+    """The days to request, both included."""
 
     first: date
     last: date
 
 
 class HistoryState(NamedTuple):
-    """What is known of a plant's past; answers are added as they come."""
+    """The queries and days of a plant that are already stored; results are added as they arrive."""
 
     queries: Mapping[HistorySpan, dict[str, QueryRecord]]
     days: dict[date, Day]
 
     @classmethod
     def load(cls, store: Store, series: Series, days: DayRange) -> HistoryState:
-        """Return what a store knows."""
-        found = {day.day: day for day in store.days(series, days.first, days.last)}
-        return cls({span: dict(store.queries(series, span)) for span in SPANS}, found)
+        """Read the state from a store."""
+        stored = {day.day: day for day in store.days(series, days.first, days.last)}
+        return cls({span: dict(store.queries(series, span)) for span in SPANS}, stored)
 
-    def add(self, asked: Sequence[QueryRecord], days: Sequence[Day]) -> None:
-        """Remember an answer."""
-        for one in asked:
-            self.queries[one.span][one.period] = one
+    def add(self, queries: Sequence[QueryRecord], days: Sequence[Day]) -> None:
+        """Add the result of a query."""
+        for record in queries:
+            self.queries[record.span][record.period] = record
         self.days.update((day.day, day) for day in days)
 
 
 def due_queries(
     series: Series,
-    known: HistoryState,
+    history: HistoryState,
     days: DayRange,
     today: date,
     now: int,
     zone: tzinfo,
-    patience: int = MAX_RETRY_DAYS,
+    max_retry_days: int = MAX_RETRY_DAYS,
 ) -> Iterator[HistoryQuery]:
-    """Yield what is open about these days that are over, newest first; a month before its days' curves."""
+    """Yield the queries that are due for finished days of the range, newest first; a month before its days' curves."""
     month = ""
     day = min(days.last, today - timedelta(days=1))
     while day >= days.first:
-        patient = (today - day).days <= patience
+        retry = (today - day).days <= max_retry_days
         if f"{day:%Y-%m}" != month:
             month = f"{day:%Y-%m}"
-            if _month_is_open(known, days.first, day, now, zone, patient=patient):
+            if _is_month_due(history, days.first, day, now, zone, retry=retry):
                 yield HistoryQuery(series, "days", month)
-        if _is_open(
-            known.queries["curve"].get(f"{day}"), day, now, zone, patient=patient, looks=(FINAL_AFTER, LAST_READ_AFTER)
-        ):
+        curve = history.queries["curve"].get(f"{day}")
+        if _is_due(curve, day, now, zone, retry=retry, read_after=(FINAL_AFTER, LAST_READ_AFTER)):
             yield HistoryQuery(series, "curve", f"{day}")
         day -= timedelta(days=1)
 
 
-def _is_open(
-    asked: QueryRecord | None,
+def _is_due(
+    record: QueryRecord | None,
     day: date,
     now: int,
     zone: tzinfo,
     *,
-    patient: bool,
-    looks: Sequence[int] = (FINAL_AFTER,),
+    retry: bool,
+    read_after: Sequence[int] = (FINAL_AFTER,),
 ) -> bool:
-    if asked is None:
+    if record is None:
         return True
-    if asked.outcome == "failed":
-        return patient and now >= asked.queried_at + RETRY_AFTER
+    if record.outcome == "failed":
+        return retry and now >= record.queried_at + RETRY_AFTER
     end = day_bounds(day, zone)[1]
-    return any(asked.queried_at < end + look <= now for look in looks)
+    return any(record.queried_at < end + delay <= now for delay in read_after)
 
 
-def _month_is_open(known: HistoryState, first: date, last: date, now: int, zone: tzinfo, *, patient: bool) -> bool:
-    """Tell whether a month, up to its last day that is over, has a day whose energies are not final yet."""
+def _is_month_due(history: HistoryState, first: date, last: date, now: int, zone: tzinfo, *, retry: bool) -> bool:
+    """Return True if a finished day of the month, up to `last`, has energies that are not final."""
     month = f"{last:%Y-%m}"
-    asked = known.queries["days"].get(month)
-    if asked is not None and asked.outcome == "failed":
-        return patient and now >= asked.queried_at + RETRY_AFTER
+    record = history.queries["days"].get(month)
+    if record is not None and record.outcome == "failed":
+        return retry and now >= record.queried_at + RETRY_AFTER
     day = last
     while day >= first and f"{day:%Y-%m}" == month:
-        there = known.days.get(day)
-        if (there is None or not there.final) and _is_open(asked, day, now, zone, patient=patient):
+        stored = history.days.get(day)
+        if (stored is None or not stored.final) and _is_due(record, day, now, zone, retry=retry):
             return True
         day -= timedelta(days=1)
     return False
 
 
-def last_gap_end(moments: Iterable[int], since: int) -> int | None:
-    """Return when the newest stretch of an hour or more without a sample ended, or None; one that goes on has not."""
-    found = [after for before, after in pairwise([since, *moments]) if after - before >= MIN_GAP]
-    return found[-1] if found else None
-
-
-FOR_EVER = 1 << 20
-"""Days of patience with what failed: a person who asks again wants it."""
-_LETTERS = {"years": 0, "months": 4, "days": 7, "curve": 10}
-"""Of a period of each span."""
+def last_gap_end(sample_times: Iterable[int], since: int) -> int | None:
+    """Return the end of the newest gap of an hour or more, or None; a gap that has not ended does not count."""
+    ends = [after for before, after in pairwise([since, *sample_times]) if after - before >= MIN_GAP]
+    return ends[-1] if ends else None
 
 
 def backfill_queries(
-    series: Series, known: HistoryState, days: DayRange, today: date, now: int, zone: tzinfo
+    series: Series, history: HistoryState, days: DayRange, today: date, now: int, zone: tzinfo
 ) -> Iterator[HistoryQuery]:
-    """Yield what is open about these days, newest first, and before it what may show that some of it is not."""
-    fresh = _unasked_months(known, days)
+    """Yield the queries of a long past: as `due_queries`, but years and months first, as they may show empty periods.
+
+    One query returns the energies of all years, one those of a year's months, one those of a month's days. Failed
+    queries are repeated regardless of age, because the user asked for them.
+    """
+    new_months = [month for month in periods("days", days) if month not in history.queries["days"]]
     year = None
-    for question in due_queries(series, known, days, today, now, zone, FOR_EVER):
-        if year is None and len({month[:4] for month in fresh}) > 1 and "" not in known.queries["years"]:
+    for query in due_queries(series, history, days, today, now, zone, _UNLIMITED):
+        if year is None and len({month[:4] for month in new_months}) > 1 and "" not in history.queries["years"]:
             yield HistoryQuery(series, "years", "")
-        if question.period[:4] != year:
-            year = question.period[:4]
-            if sum(month.startswith(year) for month in fresh) > 1 and year not in known.queries["months"]:
+        if query.period[:4] != year:
+            year = query.period[:4]
+            if sum(month.startswith(year) for month in new_months) > 1 and year not in history.queries["months"]:
                 yield HistoryQuery(series, "months", year)
-        yield question
-
-
-def _unasked_months(known: HistoryState, days: DayRange) -> list[str]:
-    return [month for month in periods("days", days) if month not in known.queries["days"]]
+        yield query
 
 
 def contradicts_coarser_answer(
-    question: HistoryQuery, answer: Sequence[PeriodEnergy] | None, known: HistoryState
+    query: HistoryQuery, answer: Sequence[PeriodEnergy] | None, history: HistoryState
 ) -> bool:
-    """Tell whether an answer without energy denies what the cloud told before: of this year, or of this month."""
-    if answer is None or question.span not in ("months", "days") or _with_energy(answer):
+    """Return True if an answer without energy contradicts the energy reported for its month or year."""
+    if answer is None or query.span not in ("months", "days") or _with_energy(answer):
         return False
-    above = SPANS[SPANS.index(question.span) - 1]
-    asked = known.queries[above].get(question.period[: _LETTERS[above]])
-    return asked is not None and asked.outcome == "data"
+    coarser = SPANS[SPANS.index(query.span) - 1]
+    record = history.queries[coarser].get(query.period[: _PERIOD_LENGTH[coarser]])
+    return record is not None and record.outcome == "data"
 
 
 def infer_empty_periods(
-    question: HistoryQuery, answer: Sequence[PeriodEnergy], known: HistoryState, days: DayRange, now: int
+    query: HistoryQuery, answer: Sequence[PeriodEnergy], history: HistoryState, days: DayRange, now: int
 ) -> list[QueryRecord]:
-    """Return the marks of everything within the question, among these days, that a cloud tells no energy of.
+    """Return records for all periods of the range, down to curves, that are empty according to a coarser answer.
 
-    One that tells nothing of any year may keep none, so that its months are asked for all the same.
+    A cloud that reports no energy for any year may not have yearly data, so its months are requested all the same.
     """
-    if question.span == "curve":
+    if query.span == "curve":
         return []
-    told = _with_energy(answer)
-    if question.span == "years" and not told:
+    with_energy = _with_energy(answer)
+    if query.span == "years" and not with_energy:
         return []
-    below = SPANS[SPANS.index(question.span) + 1 :]
-    empty = {one for one in periods(below[0], days) if one.startswith(question.period)} - told
+    finer = SPANS[SPANS.index(query.span) + 1 :]
+    empty = {period for period in periods(finer[0], days) if period.startswith(query.period)} - with_energy
     return [
-        QueryRecord(question.series, span, one, "nothing", now)
-        for span in below
-        for one in periods(span, days)
-        if one[: _LETTERS[below[0]]] in empty and not _answered(known.queries[span].get(one))
+        QueryRecord(query.series, span, period, "nothing", now)
+        for span in finer
+        for period in periods(span, days)
+        if period[: _PERIOD_LENGTH[finer[0]]] in empty and not _is_answered(history.queries[span].get(period))
     ]
 
 
-def _answered(asked: QueryRecord | None) -> bool:
-    return asked is not None and asked.outcome != "failed"
+def _is_answered(record: QueryRecord | None) -> bool:
+    return record is not None and record.outcome != "failed"
 
 
 def _with_energy(answer: Sequence[PeriodEnergy]) -> set[str]:
-    return {one.period for one in answer if any(one.values.values())}
+    return {energy.period for energy in answer if any(energy.values.values())}
 
 
 def periods(span: HistorySpan, days: DayRange) -> list[str]:
-    """Return the periods that are asked for by this span, as far as these days reach."""
-    every = (f"{days.first + timedelta(days=past)}" for past in range((days.last - days.first).days + 1))
-    return list(dict.fromkeys(day[: _LETTERS[span]] for day in every))
+    """Return the periods of a span that overlap the range."""
+    all_days = (f"{days.first + timedelta(days=offset)}" for offset in range((days.last - days.first).days + 1))
+    return list(dict.fromkeys(day[: _PERIOD_LENGTH[span]] for day in all_days))
 
 
-def request_count(left: Sequence[HistoryQuery], cost: HistoryCost) -> int:
-    """Return how many requests these questions take at most."""
-    return sum(cost.requests_for(question.span) for question in left)
+def request_count(queries: Sequence[HistoryQuery], cost: HistoryCost) -> int:
+    """Return the maximum number of requests that these queries take."""
+    return sum(cost.requests_for(query.span) for query in queries)

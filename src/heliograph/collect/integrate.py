@@ -1,7 +1,7 @@
-"""Energies of a day that is over and that no call tells: the counter as last heard, and what the curve draws after it.
+"""Estimate of a past day's energies that no API reports: the last counter reading plus the integrated power after it.
 
-A cloud may tell some energies live only. What flowed after the last poll before midnight is then in no answer, but the
-day's curve shows the powers; the day says so in its quality.
+A cloud may report some energies live only. The energy after the last poll before midnight is then in no response, but
+the day's curve contains the power. The quality of such a day is `backfilled`.
 """
 
 from __future__ import annotations
@@ -31,87 +31,79 @@ POWER_OF_ENERGY = {
     "battery_discharge_energy": ("battery_power", 1),
     "load_energy": ("load_power", 1),
 }
-"""Which power makes an energy, and with which sign."""
+"""The power that is integrated for each energy, and its sign."""
 MAX_HOLD = 3600
-"""Seconds a power holds until the next point; a longer stretch without one is not drawn."""
+"""Seconds a power holds until the next point; over a longer gap it holds for one step."""
 _STEP = 300
 
 
 class LastReading(NamedTuple):
-    """What a day counter said last on a day, and when; nothing before its beginning."""
+    """The last reading of a daily counter on a day."""
 
     at: int
     kwh: float
 
 
 def add_integrated_energies(
-    store: Store, batch: Batch, kinds: Collection[str], memory: Mapping[str, Any], zone: tzinfo, now: int
+    store: Store, batch: Batch, kinds: Collection[str], counter_state: Mapping[str, Any], zone: tzinfo, now: int
 ) -> Batch:
-    """Return the answer about a day's curve with the energies it tells of these kinds, if the day is over."""
-    asked = batch.queries[0]
-    day = date.fromisoformat(asked.period)
+    """Return the batch of a day's curve with the integrated energies of these kinds, if the day is over."""
+    query = batch.queries[0]
+    day = date.fromisoformat(query.period)
     if not kinds or not batch.samples or day >= day_at(now, zone):
         return batch
     start, end = day_bounds(day, zone)
-    heard = last_readings(store.samples(asked.series, start, end), kinds)
-    nothing = Day(asked.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
-    counted = next(iter(store.days(asked.series, day, day)), nothing)
-    # That a curve has less is no disagreement: it has holes.
-    more = {
-        kind: kwh
-        for kind, kwh in integrate_day(batch.samples, start, end, kinds, heard).items()
-        if kwh > _of(counted, kind)
-    }
-    settled = finalise_day(memory, counted, more, zone, now)
-    # Whether a day is final is the month's to say: the curve knows some of its energies only.
-    changed = settled.day._replace(final=counted.final)
+    readings = last_readings(store.samples(query.series, start, end), kinds)
+    empty = Day(query.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
+    counted = next(iter(store.days(query.series, day, day)), empty)
+    energies = integrate_day(batch.samples, start, end, kinds, readings)
+    # A lower value of the curve is no contradiction: it has gaps.
+    higher = {kind: kwh for kind, kwh in energies.items() if (known := counted.values.get(kind)) is None or kwh > known}
+    repaired = finalise_day(counter_state, counted, higher, zone, now)
+    # The month's query decides whether a day is final: the curve covers only some of its energies.
+    changed = repaired.day._replace(final=counted.final)
     days = [changed] if changed.values != counted.values else []
-    return replace(batch, days=[*batch.days, *days], repairs=[*batch.repairs, *settled.repairs])
-
-
-def _of(day: Day, kind: str) -> float:
-    kwh = day.values.get(kind)
-    return -1.0 if kwh is None else kwh
+    return replace(batch, days=[*batch.days, *days], repairs=[*batch.repairs, *repaired.repairs])
 
 
 def last_readings(samples: Iterable[StoredSample], kinds: Collection[str]) -> dict[str, LastReading]:
-    """Return what the day counters of one day said last."""
-    found = {}
-    for one in samples:
+    """Return the last reading of each daily counter; samples are of one day, oldest first."""
+    readings = {}
+    for sample in samples:
         for kind in kinds:
-            if (kwh := one.values.get(f"{kind}_today")) is not None:
-                found[kind] = LastReading(one.measured_at, kwh)
-    return found
+            if (kwh := sample.values.get(f"{kind}_today")) is not None:
+                readings[kind] = LastReading(sample.measured_at, kwh)
+    return readings
 
 
 def integrate_day(
-    curve: Sequence[StoredSample], start: int, end: int, kinds: Iterable[str], heard: Mapping[str, LastReading]
+    curve: Sequence[StoredSample], start: int, end: int, kinds: Iterable[str], readings: Mapping[str, LastReading]
 ) -> dict[str, float]:
-    """Return a day's energies by its curve.
+    """Return a day's energies from its curve, in kWh.
 
-    Where the counter was heard, they are at least what is told; where it never was, only a whole curve tells.
+    With a counter reading, only the time after it is integrated; without one, the curve must have no long gap.
     """
-    found: dict[str, float] = {}
+    energies: dict[str, float] = {}
     for kind in kinds:
         name, sign = POWER_OF_ENERGY[kind]
-        points = [(one.measured_at, value) for one in curve if (value := one.values.get(name)) is not None]
-        known = heard.get(kind)
-        if points and (known or _is_whole(points, start, end)):
-            # A counter that stands at nothing may be today's not believed yet: the curve knows at least as much.
-            since, kwh = known if known and known.kwh else LastReading(start, 0.0)
-            found[kind] = round(kwh + _flowed(points, sign, since, end), 3)
-    return found
+        points = [(sample.measured_at, value) for sample in curve if (value := sample.values.get(name)) is not None]
+        reading = readings.get(kind)
+        if points and (reading or _is_complete(points, start, end)):
+            # A counter at zero may still be unconfirmed today; the curve contains at least as much.
+            since, kwh = reading if reading and reading.kwh else LastReading(start, 0.0)
+            energies[kind] = round(kwh + _integrate(points, sign, since, end), 3)
+    return energies
 
 
-def _is_whole(points: Sequence[tuple[int, float]], start: int, end: int) -> bool:
-    moments = [start, *(at for at, _ in points), end]
-    return all(after - before <= MAX_HOLD for before, after in pairwise(moments))
+def _is_complete(points: Sequence[tuple[int, float]], start: int, end: int) -> bool:
+    times = [start, *(at for at, _ in points), end]
+    return all(after - before <= MAX_HOLD for before, after in pairwise(times))
 
 
-def _flowed(points: Sequence[tuple[int, float]], sign: int, since: int, end: int) -> float:
-    """Return what flowed one way, in kWh, from a moment on."""
-    flowed = 0.0
+def _integrate(points: Sequence[tuple[int, float]], sign: int, since: int, end: int) -> float:
+    """Return the energy in one direction from `since` on, in kWh."""
+    watt_seconds = 0.0
     for (at, power), (after, _) in pairwise([*points, (end, 0.0)]):
         until = after if after - at <= MAX_HOLD else at + _STEP
-        flowed += max(0.0, sign * power) * max(0, until - max(at, since))
-    return flowed / 3_600_000
+        watt_seconds += max(0.0, sign * power) * max(0, until - max(at, since))
+    return watt_seconds / 3_600_000

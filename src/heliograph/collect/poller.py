@@ -1,4 +1,4 @@
-"""One account: polls, heals with what budget is spare, and waits; no error ends it or reaches another account."""
+"""Account poller: polls one account, fills gaps with the spare budget, and waits; errors stay within the account."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from datetime import UTC, timezone
 from typing import TYPE_CHECKING, Any
 
 from heliograph.collect.counters.repair import repair_counters
-from heliograph.collect.freshness import DEFAULT_INTERVAL, usually_reporting
-from heliograph.collect.kept import PATTERN_WINDOW, has_battery
+from heliograph.collect.freshness import DEFAULT_INTERVAL, PATTERN_WINDOW, has_battery, usually_reporting
 from heliograph.collect.schedule import (
     POLL_SHARE,
     BudgetWarning,
@@ -24,8 +23,9 @@ from heliograph.store.base import Batch, samples_of, series_info_of, series_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from heliograph.collect.counters.repair import CounterStates
     from heliograph.collect.gapfill import GapFiller
     from heliograph.keeper import Budget
     from heliograph.local_time import Clock
@@ -33,17 +33,16 @@ if TYPE_CHECKING:
     from heliograph.store.base import Day, Repair, Series, Store, StoredSample
     from heliograph.store.threaded import BufferedWriter
 
-
-SOON, LATER, MUCH_LATER = 60.0, 300.0, 900.0
-_SPEAKING = 900.0
-"""A plant heard so lately is up, whatever it usually does at this hour."""
+RETRY_SECONDS, LOGIN_RETRY_SECONDS, LONG_RETRY_SECONDS = 60.0, 300.0, 900.0
+_RECENT_SECONDS = 900.0
+"""A plant with a sample this recent is awake, whatever is usual at this hour."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class PollProgress:
-    """What an account's worker has done so far, for whoever wants to show it."""
+    """The progress of an account's poller, for display."""
 
     name: str
     polled_at: float | None = None
@@ -54,7 +53,7 @@ class PollProgress:
 
 
 class AccountPoller:
-    """The loop of one account. `connect` makes its client anew, with the password as it is by then."""
+    """The polling loop of one account; `connect` creates its client, again after a login error or a long back-off."""
 
     def __init__(
         self,
@@ -62,7 +61,7 @@ class AccountPoller:
         connect: Callable[[], Any],
         writer: BufferedWriter,
         clock: Clock,
-        pace: PollPolicy,
+        policy: PollPolicy,
         *,
         plants: Sequence[str] = (),
         gap_filler: GapFiller | None = None,
@@ -72,14 +71,14 @@ class AccountPoller:
         self.clock = clock
         self.client: Any = None
         self._connect = connect
-        self._pace = pace
+        self._policy = policy
         self._plants = plants
-        self._healer = gap_filler
-        self._memories: CounterStates = {}
-        self._moments: dict[Series, list[int]] = {}
-        self._shortfall = BudgetWarning()
+        self._gap_filler = gap_filler
+        self._states: CounterStates = {}
+        self._sample_times: dict[Series, list[int]] = {}
+        self._budget_warning = BudgetWarning()
         self._cost = 1.0
-        self._enduring = False
+        self._has_battery = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and wait until stopped."""
@@ -88,160 +87,160 @@ class AccountPoller:
             await self.clock.wait(self.progress.next_at, stop)
 
     async def poll_once(self) -> float:
-        """Do what is due, and return when something is again."""
+        """Poll and fill gaps, and return the time of the next poll."""
         now = self.clock.now()
         try:
             if self.client is None:
                 self.client = self._connect()
-            if not self._memories:
-                # Without a store to go on from, a poll would be asked for in vain.
+            if not self._states:
+                # Without a store to read the counters from, the requests of a poll would be wasted.
                 await self.writer.run(lambda _: None)
             budget = self.client.budget
             if budget.free < self._cost:
-                # Half a poll would be requests for nothing.
-                _log.info(LogEvent("waits", account=self.progress.name, why="the budget is used", seconds=MUCH_LATER))
-                return now + MUCH_LATER
+                # The requests of an incomplete poll would be wasted.
+                event = LogEvent(
+                    "poll.waiting", account=self.progress.name, why="the budget is used", seconds=LONG_RETRY_SECONDS
+                )
+                _log.info(event)
+                return now + LONG_RETRY_SECONDS
             budget = await self._poll(budget)
         except HeliographError as error:
-            return self.clock.now() + self._after(error)
+            return self.clock.now() + self._handle_error(error)
         self.progress.problem = None
-        seen = self._seen(now, budget)
-        self._mention_interval(seen)
-        until = next_poll(now, self._pace, seen, self.progress.name)
-        await self._heal(budget.free)
-        return max(until, self.clock.now())
+        stats = self._stats(now, budget)
+        self._warn_about_interval(stats)
+        next_at = next_poll(now, self._policy, stats, self.progress.name)
+        if self._gap_filler is not None:
+            try:
+                plants = self.progress.plants
+                await self._gap_filler.fill(self.client, plants, self._states, self._cost, budget.free)
+            except HeliographError as error:
+                # The next poll reports the error if it is affected too.
+                _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
+        return max(next_at, self.clock.now())
 
     async def _poll(self, before: Budget) -> Budget:
-        """Ask once, and return the budget as it is afterwards."""
-        snapshots = await self._snapshots()
+        """Fetch and save one snapshot of each plant, and return the budget afterwards."""
+        snapshots: Sequence[Snapshot]
+        if self._plants:
+            snapshots = [await self.client.snapshot(plant) for plant in self._plants]
+        else:
+            snapshots = await self.client.snapshots()
         budget: Budget = self.client.budget
         self._cost = max(1.0, float(budget.requests_used - before.requests_used))
         if self.progress.polled_at is None:
-            self._mention_clocks(snapshots)
+            self._warn_about_fixed_offsets(snapshots)
         self.progress.polled_at = self.clock.now()
-        self.progress.plants = tuple(one.plant for one in snapshots)
-        await self._remember(snapshots)
-        batch = poll_batch(snapshots, self._memories)
-        self._memories.update(batch.counters)
-        self._note_moments(snapshots)
+        self.progress.plants = tuple(snapshot.plant for snapshot in snapshots)
+        await self._load_state(snapshots)
+        batch = poll_batch(snapshots, self._states)
+        self._states.update(batch.counters)
+        self._add_sample_times(snapshots)
         self.progress.samples += len(batch.samples)
-        kept = await self.writer.write(batch)
-        told = {"plants": len(snapshots), "samples": len(batch.samples), "repairs": len(batch.repairs)}
-        _log.info(LogEvent("polled", account=self.progress.name, **told, requests=self._cost, kept=kept))
+        saved = await self.writer.write(batch)
+        counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
+        _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=self._cost, saved=saved))
         return budget
 
-    def _mention_clocks(self, snapshots: Sequence[Snapshot]) -> None:
-        """Say once whose past will be read by one offset from UTC in summer and winter."""
-        plants = [one.plant.id for one in snapshots if isinstance(one.plant.zone, timezone)]
+    def _warn_about_fixed_offsets(self, snapshots: Sequence[Snapshot]) -> None:
+        """Warn once about plants whose time zone is a fixed UTC offset: their history across DST will be shifted."""
+        plants = [snapshot.plant.id for snapshot in snapshots if isinstance(snapshot.plant.zone, timezone)]
         if plants:
-            advice = 'the cloud tells no zone; write timezone = "Europe/…" into the configuration'
-            _log.warning(LogEvent("no-zone", account=self.progress.name, plants=",".join(plants), advice=advice))
+            advice = 'the cloud reports no time zone; set timezone = "Europe/…" in the configuration'
+            _log.warning(
+                LogEvent("timezone.missing", account=self.progress.name, plants=",".join(plants), advice=advice)
+            )
 
-    def _mention_interval(self, seen: PollStats) -> None:
-        """Say once that the budget does not pay the interval that is configured, and what it comes to."""
-        interval = self._pace.interval
-        if self._shortfall.due(interval, seen):
-            why = f"a poll takes {seen.cost:g} requests, and polls have {seen.daily * POLL_SHARE:.0f} of {seen.daily} a day"
-            comes = float(round(min_affordable_interval(seen)))
-            _log.warning(LogEvent("slower", account=self.progress.name, interval=interval, seconds=comes, why=why))
+    def _warn_about_interval(self, stats: PollStats) -> None:
+        """Warn once if the budget does not allow the configured interval."""
+        interval = self._policy.interval
+        if self._budget_warning.due(interval, stats):
+            share = f"polls may use {stats.daily * POLL_SHARE:.0f} of {stats.daily} a day"
+            why = f"a poll takes {stats.cost:g} requests, and {share}"
+            seconds = float(round(min_affordable_interval(stats)))
+            event = LogEvent(
+                "poll.interval_extended", account=self.progress.name, interval=interval, seconds=seconds, why=why
+            )
+            _log.warning(event)
 
-    async def _snapshots(self) -> Sequence[Snapshot]:
-        if not self._plants:
-            found: Sequence[Snapshot] = await self.client.snapshots()
-            return found
-        return [await self.client.snapshot(plant) for plant in self._plants]
-
-    async def _remember(self, snapshots: Sequence[Snapshot]) -> None:
-        """Fetch what the counters and the rhythm of a series were, the first time it is seen."""
-        found = {series_of(whole.plant) for whole in snapshots}
-        found.update(series_of(box.device) for whole in snapshots for box in whole.devices)
-        fresh = found - self._memories.keys()
-        if fresh:
+    async def _load_state(self, snapshots: Sequence[Snapshot]) -> None:
+        """Read the counter states and sample times of series that are polled for the first time."""
+        series = {series_of(snapshot.plant) for snapshot in snapshots}
+        series.update(series_of(device.device) for snapshot in snapshots for device in snapshot.devices)
+        new = series - self._states.keys()
+        if new:
             now = int(self.clock.now())
-            stored, moments = await self.writer.run(lambda store: _before(store, fresh, now))
-            self._memories.update(stored)
-            self._moments.update(moments)
+            states, sample_times = await self.writer.run(lambda store: _read_state(store, new, now))
+            self._states.update(states)
+            self._sample_times.update(sample_times)
 
-    def _note_moments(self, snapshots: Sequence[Snapshot]) -> None:
-        self._enduring = any(has_battery(one.values) for one in snapshots)
+    def _add_sample_times(self, snapshots: Sequence[Snapshot]) -> None:
+        self._has_battery = any(has_battery(snapshot.values) for snapshot in snapshots)
         for snapshot in snapshots:
-            moments = self._moments.setdefault(series_of(snapshot.plant), [])
-            if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in moments[-1:]:
-                moments.append(at)
-                del moments[: -PATTERN_WINDOW // 300]
+            times = self._sample_times.setdefault(series_of(snapshot.plant), [])
+            if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in times[-1:]:
+                times.append(at)
+                del times[: -PATTERN_WINDOW // 300]
 
-    def _seen(self, now: float, budget: Budget) -> PollStats:
-        newest = max((moments[-1] for moments in self._moments.values() if moments), default=None)
+    def _stats(self, now: float, budget: Budget) -> PollStats:
+        newest = max((times[-1] for times in self._sample_times.values() if times), default=None)
         return PollStats(
             newest=newest,
-            # Not learnt from our own samples: they tell how often we asked.
+            # Not learnt from our own samples: their distance is the poll interval.
             sample_interval=DEFAULT_INTERVAL,
-            reporting=newest is None or now - newest < _SPEAKING or any(self._usually_awake(now)),
-            has_battery=self._enduring,
+            reporting=newest is None
+            or now - newest < _RECENT_SECONDS
+            or any(
+                plant.zone is None or usually_reporting(self._sample_times[series_of(plant)], int(now), plant.zone)
+                for plant in self.progress.plants
+            ),
+            has_battery=self._has_battery,
             cost=self._cost,
             daily=budget.daily,
         )
 
-    def _usually_awake(self, now: float) -> Iterator[bool]:
-        for plant in self.progress.plants:
-            yield plant.zone is None or usually_reporting(self._moments[series_of(plant)], int(now), plant.zone)
-
-    async def _heal(self, free: int) -> None:
-        """Ask of the past with what the polls to come will not need."""
-        if self._healer is None:
-            return
-        try:
-            await self._healer.fill(self.client, self.progress.plants, self._memories, self._cost, free)
-        except HeliographError as error:
-            # The polls will meet it too, if it concerns them.
-            _log.info(LogEvent("put off", account=self.progress.name, why=error))
-
-    def _after(self, error: HeliographError) -> float:
-        """Return the seconds to wait after an error."""
+    def _handle_error(self, error: HeliographError) -> float:
+        """Log an error unless it is the same as before, and return the seconds to wait."""
         if str(error) != str(self.progress.problem or ""):
-            _log.warning(LogEvent("failed", account=self.progress.name, error=type(error).__name__, why=error))
+            _log.warning(LogEvent("poll.failed", account=self.progress.name, error=type(error).__name__, why=error))
         self.progress.problem = error
         if isinstance(error, Throttled):
             return max(error.retry_after, 1.0)
         if isinstance(error, LoginFailed):
-            # A person may have mended it meanwhile; the keeper asks the cloud only when that can have changed things.
+            # The user may have fixed the credentials; the keeper sends a login only if they have changed.
             self.client = None
-            return LATER
+            return LOGIN_RETRY_SECONDS
         if isinstance(error, Unreachable | StoreError):
-            return SOON
+            return RETRY_SECONDS
         self.client = None
-        return MUCH_LATER
+        return LONG_RETRY_SECONDS
 
 
-def _before(store: Store, fresh: set[Series], now: int) -> tuple[CounterStates, dict[Series, list[int]]]:
-    """Return the counters' memory of these series, and when their plants were heard lately."""
-    memories: CounterStates = {one: store.counters(one) for one in fresh}
-    plants = (one for one in fresh if not one.device)
-    return memories, {one: list(store.sample_times(one, now - PATTERN_WINDOW, now + 1)) for one in plants}
+def _read_state(store: Store, new: set[Series], now: int) -> tuple[CounterStates, dict[Series, list[int]]]:
+    """Return the counter states of these series, and the recent sample times of their plants."""
+    states: CounterStates = {series: store.counters(series) for series in new}
+    plants = (series for series in new if not series.device)
+    return states, {plant: list(store.sample_times(plant, now - PATTERN_WINDOW, now + 1)) for plant in plants}
 
 
-CounterStates = dict["Series", "Mapping[str, Any]"]
-"""What the counters remember, by series."""
-
-
-def poll_batch(snapshots: Sequence[Snapshot], memories: CounterStates) -> Batch:
-    """Return everything one poll has to say; `memories` are not touched, the batch brings their successors."""
+def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
+    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states."""
     samples: list[StoredSample] = []
     days: list[Day] = []
     repairs: list[Repair] = []
     counters: CounterStates = {}
     for snapshot in snapshots:
         zone = snapshot.plant.zone or UTC
-        for entry in samples_of(snapshot):
-            counted = repair_counters(memories.get(entry.series, {}), entry, zone)
-            samples.append(counted.sample)
-            days.extend(counted.days)
-            repairs.extend(counted.repairs)
-            counters[entry.series] = counted.state
+        for sample in samples_of(snapshot):
+            result = repair_counters(states.get(sample.series, {}), sample, zone)
+            samples.append(result.sample)
+            days.extend(result.days)
+            repairs.extend(result.repairs)
+            counters[sample.series] = result.state
     return Batch(
         samples=samples,
         days=days,
         repairs=repairs,
         counters=counters,
-        series_info=[one for snapshot in snapshots for one in series_info_of(snapshot)],
+        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot)],
     )

@@ -1,90 +1,91 @@
-"""When to ask an account again: when new data can exist, and the budget allows it. Pure."""
+"""Poll schedule of an account: the next poll is when a new sample can exist and the budget allows it. Pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 from zlib import crc32
 
-LAG = 45.0
-"""Seconds from a logger's upload until its cloud tells of it."""
+UPLOAD_LAG = 45.0
+"""Seconds from a datalogger's upload until the cloud reports the sample."""
 POLL_SHARE = 0.8
-"""The part of the budget polls may have; the rest heals gaps."""
+"""The part of the budget that polls may use; the rest is for gap filling."""
 DAY, DAYLIGHT = 24 * 3600.0, 16 * 3600.0
-"""Seconds over which the budget is spread: a battery never sleeps, the sun of temperate summers is up so long."""
-ASLEEP = 3600.0
-"""Seconds between two looks at plants that sleep."""
-
-MUCH = 1.5
-"""An interval that the budget makes so many times as long is not what the person asked for."""
+"""Seconds over which the budget is spread: a battery reports all day, a temperate summer has 16 hours of sun."""
+SLEEP_INTERVAL = 3600.0
+"""Seconds between two polls of sleeping plants."""
+WARNING_FACTOR = 1.5
+"""Warn if the budget stretches the configured interval by more than this factor."""
 
 
 class PollPolicy(NamedTuple):
-    """What an account's configuration and its cloud say of asking: both in seconds."""
+    """The configured interval of an account and the minimum of its vendor, in seconds."""
 
     min_interval: float
     interval: float | None = None
-    """As the person wants it; None is whenever new data can exist."""
+    """None polls when a new sample can exist."""
 
 
 class PollStats(NamedTuple):
-    """What is known after a poll."""
+    """The facts after a poll that decide when the next one is."""
 
     newest: float | None
     """When the newest sample was measured."""
     sample_interval: float
     """Seconds between two uploads."""
     reporting: bool
+    """Whether a plant is awake, or usually is at this hour."""
     has_battery: bool
-    """Whether there is a battery, which has something to tell at night."""
+    """Whether a plant has a battery, and so reports at night."""
     cost: float
-    """Requests a poll takes."""
+    """Requests per poll."""
     daily: int
-    """Requests a program may send in 24 hours."""
+    """Requests allowed in 24 hours."""
 
 
-def spacing(pace: PollPolicy, seen: PollStats) -> float:
-    """Return the least seconds between two polls."""
-    wanted = max(pace.interval or seen.sample_interval, pace.min_interval)
-    return max(wanted, min_affordable_interval(seen), 0.0 if seen.reporting or seen.has_battery else ASLEEP)
+def poll_interval(policy: PollPolicy, stats: PollStats) -> float:
+    """Return the minimum seconds between two polls."""
+    wanted = max(policy.interval or stats.sample_interval, policy.min_interval)
+    awake = stats.reporting or stats.has_battery
+    return max(wanted, min_affordable_interval(stats), 0.0 if awake else SLEEP_INTERVAL)
 
 
-def min_affordable_interval(seen: PollStats) -> float:
-    """Return the least seconds between two polls that the budget pays."""
-    return seen.cost * (DAY if seen.has_battery else DAYLIGHT) / (seen.daily * POLL_SHARE)
+def min_affordable_interval(stats: PollStats) -> float:
+    """Return the minimum seconds between two polls that the budget allows."""
+    return stats.cost * (DAY if stats.has_battery else DAYLIGHT) / (stats.daily * POLL_SHARE)
 
 
 class BudgetWarning:
-    """Whether the budget pays the configured interval, and whether that was told."""
+    """Decides when to warn that the budget does not allow the configured interval."""
 
     def __init__(self) -> None:
         self._polls = 0
-        """How many in a row the budget could not pay."""
+        """Consecutive polls whose interval the budget did not allow."""
 
-    def due(self, interval: float | None, seen: PollStats) -> bool:
-        """Tell whether it is to be said now, after a poll, that the interval is not paid.
+    def due(self, interval: float | None, stats: PollStats) -> bool:
+        """Return True if the warning is due after this poll.
 
-        That is at the second poll in a row, as the first one after a login takes more requests than the others; and
-        not again before the budget has paid the interval.
+        That is the second such poll in a row, as the first one after a login takes more requests; and not again before
+        the budget has allowed the interval.
         """
         if interval is None:
             return False
-        least = min_affordable_interval(seen)
-        if least > interval * MUCH:
+        affordable = min_affordable_interval(stats)
+        if affordable > interval * WARNING_FACTOR:
             self._polls += 1
             return self._polls == 2
-        if least <= interval or self._polls < 2:
+        if affordable <= interval or self._polls < 2:
             self._polls = 0
         return False
 
 
-def next_poll(now: float, pace: PollPolicy, seen: PollStats, name: str) -> float:
-    """Return when to ask next, after a poll at `now`; accounts of one program do not ask in step."""
-    earliest = now + spacing(pace, seen)
-    jitter = crc32(name.encode()) % 1000 / 1000 * min(LAG, seen.sample_interval / 10)
-    if seen.newest is None or pace.interval is not None or not (seen.reporting or seen.has_battery):
+def next_poll(now: float, policy: PollPolicy, stats: PollStats, name: str) -> float:
+    """Return the time of the next poll after one at `now`; `name` shifts accounts so that they do not poll in step."""
+    earliest = now + poll_interval(policy, stats)
+    jitter = crc32(name.encode()) % 1000 / 1000 * min(UPLOAD_LAG, stats.sample_interval / 10)
+    if stats.newest is None or policy.interval is not None or not (stats.reporting or stats.has_battery):
         return earliest + jitter
-    # The next upload that is due by then: asking before it would only see the same sample again.
-    due = seen.newest + LAG
+    # The next upload that is due by then: an earlier poll would only return the same sample again.
+    due = stats.newest + UPLOAD_LAG
     if due < earliest:
-        due += -(-(earliest - due) // seen.sample_interval) * seen.sample_interval
+        due += -(-(earliest - due) // stats.sample_interval) * stats.sample_interval
     return due + jitter

@@ -1,4 +1,4 @@
-"""All accounts at once, on one event loop, until told to stop; then everything that was fetched is written."""
+"""Collector service: runs all account pollers on one event loop until stopped, then writes what is pending."""
 
 from __future__ import annotations
 
@@ -16,55 +16,58 @@ if TYPE_CHECKING:
     from heliograph.local_time import Clock
     from heliograph.store.threaded import BufferedWriter
 
-GRACE = 6.0
-"""Seconds a request under way is worth waiting for; containers are killed ten seconds after they were told to stop."""
+SHUTDOWN_SECONDS = 6.0
+"""Seconds that a request in progress gets on shutdown; containers are killed ten seconds after the stop signal."""
+_RESTART_SECONDS = 900.0
 
 _log = logging.getLogger(__name__)
 
 
-async def collect(workers: Sequence[AccountPoller], writer: BufferedWriter, clock: Clock, stop: asyncio.Event) -> bool:
-    """Run every account's loop until stopped; return whether everything that was fetched is kept."""
-    return await _kept([_apart(worker, clock, stop) for worker in workers], writer, stop)
+async def collect(pollers: Sequence[AccountPoller], writer: BufferedWriter, clock: Clock, stop: asyncio.Event) -> bool:
+    """Run every account's loop until stopped; return True if all samples are saved."""
+    return await _run_until_stopped([_run_isolated(poller, clock, stop) for poller in pollers], writer, stop)
 
 
-async def collect_once(workers: Sequence[AccountPoller], writer: BufferedWriter, stop: asyncio.Event) -> bool:
-    """Give every account one turn; return whether each was asked without trouble and everything is kept."""
-    kept = await _kept([_turn(worker) for worker in workers], writer, stop)
-    return kept and all(one.progress.polled_at is not None and one.progress.problem is None for one in workers)
+async def collect_once(pollers: Sequence[AccountPoller], writer: BufferedWriter, stop: asyncio.Event) -> bool:
+    """Poll every account once; return True if all polls succeeded and all samples are saved."""
+    saved = await _run_until_stopped([_poll_isolated(poller) for poller in pollers], writer, stop)
+    return saved and all(one.progress.polled_at is not None and one.progress.problem is None for one in pollers)
 
 
-async def _kept(turns: Sequence[Coroutine[None, None, None]], writer: BufferedWriter, stop: asyncio.Event) -> bool:
-    tasks = [asyncio.create_task(turn) for turn in turns]
+async def _run_until_stopped(
+    loops: Sequence[Coroutine[None, None, None]], writer: BufferedWriter, stop: asyncio.Event
+) -> bool:
+    tasks = [asyncio.create_task(loop) for loop in loops]
     stopped = asyncio.create_task(stop.wait())
-    over = asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.wait((over, stopped), return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait((over,), timeout=GRACE)
+    finished = asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait((finished, stopped), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((finished,), timeout=SHUTDOWN_SECONDS)
     for task in (*tasks, stopped):
         task.cancel()
-    await asyncio.wait((over,))
-    kept = await writer.finish()
-    if not kept:
-        _log.error(LogEvent("lost", batches=writer.pending, why=writer.store_error))
-    return kept
+    await asyncio.wait((finished,))
+    saved = await writer.finish()
+    if not saved:
+        _log.error(LogEvent("data.lost", batches=writer.pending, why=writer.store_error))
+    return saved
 
 
-async def _apart(worker: AccountPoller, clock: Clock, stop: asyncio.Event) -> None:
-    """Run one account; a mistake of ours ends its turn, not its loop and never another's."""
+async def _run_isolated(poller: AccountPoller, clock: Clock, stop: asyncio.Event) -> None:
+    """Run one account; an internal error restarts it later and affects no other account."""
     while not stop.is_set():
         try:
-            await worker.run(stop)
-        except Exception:  # noqa: BLE001 - the edge of an account: the others go on
-            _mistaken(worker)
-            await clock.wait(clock.now() + 900.0, stop)
+            await poller.run(stop)
+        except Exception:  # noqa: BLE001 - the boundary between accounts
+            _report_internal_error(poller)
+            await clock.wait(clock.now() + _RESTART_SECONDS, stop)
 
 
-async def _turn(worker: AccountPoller) -> None:
+async def _poll_isolated(poller: AccountPoller) -> None:
     try:
-        await worker.poll_once()
-    except Exception:  # noqa: BLE001 - likewise
-        _mistaken(worker)
+        await poller.poll_once()
+    except Exception:  # noqa: BLE001 - the boundary between accounts
+        _report_internal_error(poller)
 
 
-def _mistaken(worker: AccountPoller) -> None:
-    worker.progress.problem = HeliographError("a mistake of this program; please report it")
-    _log.exception(LogEvent("mistake", account=worker.progress.name))
+def _report_internal_error(poller: AccountPoller) -> None:
+    poller.progress.problem = HeliographError("internal error; please report it")
+    _log.exception(LogEvent("internal.error", account=poller.progress.name))

@@ -79,19 +79,19 @@ class OrdersCall(Generic[P, T]):
         call: Any
         if isinstance(orders, AsyncOrders):
 
-            async def call(*args: P.args, **kwargs: P.kwargs) -> T:
-                return await orders.run(self.function(orders, *args, **kwargs))
-        else:
-
-            def call(*args: P.args, **kwargs: P.kwargs) -> T:
-                return orders.run(self.function(orders, *args, **kwargs))
-
-        functools.update_wrapper(call, self.function)
-        call.__signature__ = self.__signature__.replace(parameters=list(self.__signature__.parameters.values())[1:])
-        return call
-
-    def __call__(self, orders: Orders | AsyncOrders, *args: P.args, **kwargs: P.kwargs) -> Any:
-        return self.__get__(orders, type(orders))(*args, **kwargs)
+def _room(client: Any, requests: int) -> None:
+    """Raise when the account's budget does not hold so many requests more; a client that is not kept has none."""
+    if getattr(client, "_guard", None) is None:
+        return
+    budget: Budget = client.budget
+    limit, _ = client.guard.limits.effective(interactive=client.guard.interactive)
+    if budget.requests_used + requests > limit:
+        spent = Throttled(
+            f"this order needs {requests} requests, and {budget.requests_used} of {limit} of 24 hours are used",
+            advice="Nothing was sent. Try again when more of the day has passed",
+        )
+        spent.retry_after = max(client.free_at(requests) - client.guard.clock(), 0.0)
+        raise spent
 
 
 class BaseOrders:
@@ -129,8 +129,8 @@ class BaseOrders:
         permissions = permissions or Permissions(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
         self.executor = OrderExecutor(
             journal or Journal(journal_folder(), client.guard.state_file.name),
-            replace(permissions, allow_commands=client.allow_commands),
-            Actor(account, current_user(), program or Path(sys.argv[0] or "python").name),
+            permissions,
+            whose,
             client.settings_of,
             self.clock.now,
             check_quota=self._check_quota,

@@ -153,6 +153,9 @@ class Store(Protocol):
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Stream the times of the samples, oldest first."""
 
+    def count(self, series: Series) -> int:
+        """Return the number of samples of a series."""
+
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
 

@@ -158,6 +158,7 @@ _IN_TURN = f"{_BETWEEN} ORDER BY measured_at LIMIT ?"
 _SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE_TABLE.columns[1:])
 
 SELECT_SAMPLE_TIMES = f"SELECT measured_at FROM sample {_IN_TURN}"
+COUNT_SAMPLES = f"SELECT count(*) FROM sample {_OF_SERIES}"
 SELECT_BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"
 SELECT_LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
 # CROSS, so that SQLite begins with the few series and not with the many samples.

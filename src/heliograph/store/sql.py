@@ -197,6 +197,11 @@ class SqlStore(ABC):
         for rows in self._pages(schema.SELECT_SAMPLE_TIMES, series, since, until):
             yield from (moment for (moment,) in rows)
 
+    def count(self, series: Series) -> int:
+        """Return the number of samples of a series."""
+        ((samples,),) = self._read(schema.COUNT_SAMPLES, series)
+        return int(samples)
+
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
         statement = schema.select_buckets(metrics)

@@ -6,13 +6,17 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from heliograph.collect.gapfill import QueryContext, answer_batch
+from heliograph.cli.clients import create_client
+from heliograph.collect.gapfill import run_query
 from heliograph.collect.gaps import HistoryQuery
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.local_time import Clock, day_at
 from heliograph.store.base import series_of
+from heliograph.store.sqlite import SqliteStore
+from heliograph.store.threaded import BufferedWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +103,9 @@ def _accounts(box: DemoRun) -> tuple[AccountStatus, ...]:
 def fetch_history(box: DemoRun, snapshots: Sequence[Snapshot]) -> Iterator[None]:
     """Ask for the past beside the caller's own work: today and the last days as curves, two months as energies."""
     stop = threading.Event()
-    thread = threading.Thread(target=_recall, args=(box, snapshots, stop), name="past", daemon=True)
+    thread = threading.Thread(
+        target=lambda: asyncio.run(_fetch_history(box, snapshots, stop)), name="history", daemon=True
+    )
     thread.start()
     try:
         yield
@@ -108,23 +114,26 @@ def fetch_history(box: DemoRun, snapshots: Sequence[Snapshot]) -> Iterator[None]
         thread.join()
 
 
-def _recall(box: DemoRun, snapshots: Sequence[Snapshot], stop: threading.Event) -> None:
-    clients = {one.vendor: client for one, client in zip(box.accounts, box.clients, strict=True)}
-    world = box.emulator.world
+async def _fetch_history(run: DemoRun, snapshots: Sequence[Snapshot], stop: threading.Event) -> None:
+    clients = {one.vendor: create_client(one, asynchronous=True, keeper=None) for one in run.accounts}
+    writer = BufferedWriter(partial(SqliteStore, run.store.path))
+    world = run.emulator.world
     now = int(world.clock.now().timestamp())
-    for span, period in _wanted(day_at(now, world.zone)):
-        for one in snapshots:
-            if stop.is_set():
-                return
-            question = HistoryQuery(series_of(one.plant), span, period)
-            client = clients[one.plant.vendor]
-            try:
-                ask = client.day_curve if span == "curve" else client.period_energies
-                answer = ask(one.plant.id, period)
-                box.store.write(answer_batch(question, answer, now, one.plant.zone or world.zone, {}, QueryContext()))
-            except HeliographError:
-                # A past that cannot be had leaves an empty chart; what is there now goes on being shown.
-                continue
+    try:
+        for span, period in _wanted(day_at(now, world.zone)):
+            for snapshot in snapshots:
+                if stop.is_set():
+                    return
+                plant = snapshot.plant
+                query = HistoryQuery(series_of(plant), span, period)
+                try:
+                    batch = await run_query(clients[plant.vendor], query, writer, plant.zone or world.zone, now)
+                except HeliographError:
+                    # Missing history leaves a chart empty; live values are still shown.
+                    continue
+                await writer.write(batch)
+    finally:
+        await writer.finish()
 
 
 def _wanted(today: date) -> list[tuple[HistorySpan, str]]:

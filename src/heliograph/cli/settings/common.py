@@ -153,7 +153,7 @@ def _matching(found: Sequence[ResolvedDevice], text: str | None) -> list[Resolve
     return []
 
 
-def _cache_path(account: Account) -> Path:
+def _place(account: Account) -> Path:
     return journal_folder() / f"{create_client(account).guard.state_file.name}.devices.json"
 
 

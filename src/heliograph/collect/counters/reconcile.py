@@ -1,7 +1,7 @@
-"""The energy of one kind, as one ledger that two witnesses push up and nothing pushes down.
+"""Reconciliation of the lifetime and the daily counter of one energy into one monotonic total.
 
-The lifetime total says how much flowed since the two were last seen together; the day counter says how much since it
-stood at zero. A day is what the ledger gained from one of its midnights to the next.
+The lifetime counter gives the energy since both counters were last seen moving; the daily counter gives the energy
+since it was zero. A day's energy is the increase of the total from one midnight to the next.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SKEW = 5400
-"""A device's midnight may be this far from its plant's: its own clock, and summer time it does not know."""
+"""Seconds between a device's midnight and its plant's: its own clock may be wrong, and not switch to DST."""
 UNSPLIT = 0.5
-"""Less than this over a midnight is split by time; more is left to the cloud's own word on the days."""
+"""Energy over midnight in kWh that is split by time; more is left to the cloud's daily values."""
 
 DayState = Literal["waiting", "zeroed", "today"]
-"""Whose the day counter is: still yesterday's or unknown; zero, but not moving yet; today's."""
+"""The day of the daily counter: yesterday or unknown; today, but not moving yet; today."""
 
 
 class SampleTime(NamedTuple):
-    """When a sample was taken, on the plant's calendar, and the greatest flow there can be, in kWh a second."""
+    """The time of a sample in the plant's calendar, and the maximum flow in kWh per second."""
 
     at: int
     day: int
@@ -33,14 +33,14 @@ class SampleTime(NamedTuple):
 
 
 class KeptValue(NamedTuple):
-    """What is kept of one raw value, and why, where it is not the raw value itself."""
+    """The value stored for a reading, and the reason if it is not the reading itself."""
 
     value: float | None
     reason: str | None = None
 
 
 class ReconciledDay(NamedTuple):
-    """What flowed on a day, and whether a day counter said otherwise."""
+    """The energy of a day, and whether it differs from the daily counter."""
 
     kwh: float
     repaired: bool
@@ -48,266 +48,295 @@ class ReconciledDay(NamedTuple):
 
 @dataclass(slots=True)
 class EnergyReconciler:
-    """One kind of energy of one series, in kWh."""
+    """The state of one kind of energy of one series, in kWh."""
 
     day: int
     energy: float = 0.0
-    base: float = 0.0
-    """The ledger when `day` began."""
-    pinned: bool = False
-    """Whether `base` is more than a first guess."""
-    open: bool = True
-    """Too much flowed over the last midnight to say which day it belongs to."""
-    before: float | None = None
-    """The ledger when the day before began, where that is known."""
+    """The monotonic total."""
+    day_start: float = 0.0
+    """`energy` when `day` began."""
+    day_start_known: bool = False
+    """Whether `day_start` is more than a first estimate."""
+    unresolved: bool = True
+    """Whether too much energy flowed over the last midnight to assign it to a day."""
+    previous_start: float | None = None
+    """`energy` when the day before began, if known."""
     total: CounterTrack | None = None
-    zero: float = 0.0
-    """What is added to the raw total, for meters of the past."""
-    pair: tuple[float, float] | None = None
-    """Ledger and total when both witnesses were last seen moving."""
-    fresh: bool = False
-    """Whether the day counter moved since then."""
-    unsplit: float = 0.0
-    """What flowed over midnight and found no day."""
+    total_offset: float = 0.0
+    """Added to the raw total for replaced meters."""
+    synced: tuple[float, float] | None = None
+    """`energy` and the total when both counters were last seen moving."""
+    today_moved: bool = False
+    """Whether the daily counter moved since then."""
+    unassigned: float = 0.0
+    """Energy over midnight that belongs to no day."""
     today: CounterTrack | None = None
     reset: CounterTrack | None = None
-    """The day counter after a fall to zero that may be a glitch."""
+    """The daily counter after a fall to zero that may be a glitch."""
     state: DayState = "waiting"
-    cut: float | None = None
-    """The ledger when the day counter in `today` stood at zero."""
-    stale: float = 0.0
-    """What the day counter said when yesterday ended."""
+    today_origin: float | None = None
+    """`energy` when the daily counter in `today` was zero."""
+    yesterday: float = 0.0
+    """The daily counter at the end of yesterday."""
     rose: bool = False
-    """Whether the day counter rose since midnight without having been seen to fall."""
-    hidden: bool = True
-    """Whether it can have fallen and risen again unseen."""
-    tail: Literal["closed", "due", "told"] = "closed"
-    """Whether the total still owes the end of yesterday: it has not moved yet, or moved and the day counter has not."""
+    """Whether the daily counter rose since midnight without a fall seen before."""
+    may_have_reset: bool = True
+    """Whether it may have fallen and risen again between two samples."""
+    late_total: Literal["closed", "due", "told"] = "closed"
+    """Whether the total still lacks the end of yesterday: it has not moved yet, or it has and the daily counter not."""
 
     @classmethod
-    def load(cls, kept: Mapping[str, Any]) -> Self:
-        """Read back what `dump` wrote."""
-        lines = {
-            name: None if kept[name] is None else CounterTrack.load(kept[name]) for name in ("total", "today", "reset")
-        }
-        return cls(**{**kept, **lines, "pair": None if kept["pair"] is None else tuple(kept["pair"])})
+    def load(cls, state: Mapping[str, Any]) -> Self:
+        """Restore the result of `dump`."""
+        values = {_ATTRIBUTES.get(key, key): value for key, value in state.items()}
+        for name in _TRACKS:
+            values[name] = None if values[name] is None else CounterTrack.load(values[name])
+        return cls(**{**values, "synced": None if values["synced"] is None else tuple(values["synced"])})
 
     def dump(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
-        lines = {name: line.dump() if (line := getattr(self, name)) else None for name in ("total", "today", "reset")}
-        return (
-            {name: getattr(self, name) for name in _FIELDS} | lines | {"pair": list(self.pair) if self.pair else None}
-        )
+        """Return the state, ready for JSON."""
+        values = {name: getattr(self, name) for name in _NAMES}
+        values |= {name: track.dump() for name in _TRACKS if (track := values[name])}
+        values["synced"] = list(self.synced) if self.synced else None
+        return {_KEYS.get(name, name): value for name, value in values.items()}
 
     def update(self, now: SampleTime, total: float | None, today: float | None) -> tuple[KeptValue, KeptValue]:
-        """Take in what one sample says of total and today; return what is kept of them."""
+        """Process the readings of one sample, and return the values to store for total and today."""
         if now.day > self.day:
-            self._turn(now)
-        kept = KeptValue(None) if total is None else self._hear_total(total, now)
-        ours = KeptValue(None) if today is None else self._hear_today(today, now)
-        if self.total and (self.pair is None or self.total.moved == now.at):
-            self._pair()
-        return kept, ours
+            self._begin_day(now)
+        kept_total = KeptValue(None) if total is None else self._update_total(total, now)
+        kept_today = KeptValue(None) if today is None else self._update_today(today, now)
+        if self.total and (self.synced is None or self.total.moved == now.at):
+            self._sync()
+        return kept_total, kept_today
 
     def take_unassigned(self) -> float | None:
-        """Return, once, what flowed over a midnight and could be given to no day."""
+        """Return, once, the energy over a midnight that belongs to no day."""
         if self.today and self.state != "today":
-            return None  # the day counter may still tell
-        found, self.unsplit = self.unsplit, 0.0
-        return round(found, 3) if found > UNSPLIT else None
+            return None  # the daily counter may still assign it
+        kwh, self.unassigned = self.unassigned, 0.0
+        return round(kwh, 3) if kwh > UNSPLIT else None
 
     def day_energies(self) -> tuple[ReconciledDay | None, ReconciledDay | None]:
-        """Return the energy of today and of yesterday, as far as they can be told."""
-        if self.open:
+        """Return the energy of today and of yesterday; None if unknown."""
+        if self.unresolved:
             return None, None
-        line = self.today or self.total
-        step = 2 * line.step if line else 0.0
-        now = past = None
-        if self.state != "waiting" or (self.total and self.pinned):
-            own = self.today.value if self.today and self.state == "today" else None
-            now = _energy(self.energy - self.base, own, step)
-        if self.before is not None:
-            past = _energy(self.base - self.before, self.stale if self.today else None, step)
-        return now, past
+        track = self.today or self.total
+        step = 2 * track.step if track else 0.0
+        today = yesterday = None
+        if self.state != "waiting" or (self.total and self.day_start_known):
+            counter = self.today.value if self.today and self.state == "today" else None
+            today = _reconciled(self.energy - self.day_start, counter, step)
+        if self.previous_start is not None:
+            counter = self.yesterday if self.today else None
+            yesterday = _reconciled(self.day_start - self.previous_start, counter, step)
+        return today, yesterday
 
-    def _turn(self, now: SampleTime) -> None:
-        """Begin a new day."""
+    def _begin_day(self, now: SampleTime) -> None:
         if self.state == "zeroed":
-            self._settle(fell=True)
-        alone = now.day - self.day == 1 and not self.open
-        self.before = self.base if alone else None
-        self.base, self.pinned, self.open = self.energy, False, False
+            self._start_today(fell=True)
+        consecutive = now.day - self.day == 1 and not self.unresolved
+        self.previous_start = self.day_start if consecutive else None
+        self.day_start, self.day_start_known, self.unresolved = self.energy, False, False
         if self.today:
-            self.stale = self.today.value
-        self.state, self.rose, self.hidden = "waiting", False, False
-        self.tail = "closed"
+            self.yesterday = self.today.value
+        self.state, self.rose, self.may_have_reset = "waiting", False, False
+        self.late_total = "closed"
         self.day = now.day
         if self.total and self.total.run:
             self.total.run.day_end = self.total.run.last
 
     # The lifetime total
 
-    def _hear_total(self, raw: float, now: SampleTime) -> KeptValue:
+    def _update_total(self, raw: float, now: SampleTime) -> KeptValue:
         if self.total is None:
             self.total = CounterTrack(raw, now.at, now.at, granularity(raw))
             return KeptValue(None, "not confirmed yet")
-        line, was, seen, run = self.total, self.total.value, self.total.seen, self.total.run
-        heard = line.update(raw + self.zero, now.at, now.limit)
-        if not line.sure:
+        track, previous, seen, run = self.total, self.total.value, self.total.seen, self.total.run
+        outcome = track.update(raw + self.total_offset, now.at, now.limit)
+        if not track.sure:
             return KeptValue(None, "not confirmed yet")
-        why = None
-        dusk = run.day_end - was if run and run.day_end is not None and was < run.day_end <= line.value else None
-        if heard in (CounterOutcome.FELL, CounterOutcome.HELD):
-            why = "zero" if raw == 0 else "total fell" if heard is CounterOutcome.FELL else "implausible jump"
-            change = line.detect_swap(self.zero, now.limit)
-            if change is None:
-                return KeptValue(round(line.value, 3), why)
-            self.zero += was - change.start
-            dusk = None if run is None or run.day_end is None else run.day_end - change.start
-            heard, why = CounterOutcome.ROSE, "meter replaced"
-        owed = self.energy
-        slack = line.step if self.today else 0.0
-        if self.pair:
-            self.energy = max(self.energy, self.pair[0] + line.value - self.pair[1] - slack)
+        reason = None
+        evening = (
+            run.day_end - previous
+            if run and run.day_end is not None and previous < run.day_end <= track.value
+            else None
+        )
+        if outcome in (CounterOutcome.FELL, CounterOutcome.HELD):
+            reason = "zero" if raw == 0 else "total fell" if outcome is CounterOutcome.FELL else "implausible jump"
+            swap = track.detect_swap(self.total_offset, now.limit)
+            if swap is None:
+                return KeptValue(round(track.value, 3), reason)
+            self.total_offset += previous - swap.start
+            evening = None if run is None or run.day_end is None else run.day_end - swap.start
+            outcome, reason = CounterOutcome.ROSE, "meter replaced"
+        before = self.energy
+        slack = track.step if self.today else 0.0
+        if self.synced:
+            self.energy = max(self.energy, self.synced[0] + track.value - self.synced[1] - slack)
         if self.state != "today":
-            self._pin(self.energy - owed, dusk, seen, now)
-        if heard is CounterOutcome.ROSE and self.tail == "due":
-            self.tail = "told"
-        return KeptValue(round(line.value, 3), why)
+            self._split_midnight(self.energy - before, evening, seen, now)
+        if outcome is CounterOutcome.ROSE and self.late_total == "due":
+            self.late_total = "told"
+        return KeptValue(round(track.value, 3), reason)
 
-    def _pair(self) -> None:
-        """Remember both witnesses at a moment when both are alive."""
+    def _sync(self) -> None:
+        """Record `energy` and total at a time when both counters move."""
         if (
             self.total
             and self.total.sure
-            and (not self.pair or not self.today or (self.state == "today" and self.fresh))
+            and (not self.synced or not self.today or (self.state == "today" and self.today_moved))
         ):
-            self.pair, self.fresh = (self.energy, self.total.value), False
+            self.synced, self.today_moved = (self.energy, self.total.value), False
 
-    def _pin(self, gained: float, dusk: float | None, seen: int, now: SampleTime) -> None:
-        """Split what the total gained over midnight, where the day counter has not done so."""
-        if self.pinned:
-            if dusk is not None:
-                self.base += min(dusk, gained)
+    def _split_midnight(self, gained: float, evening: float | None, seen: int, now: SampleTime) -> None:
+        """Split the total's gain over midnight, unless the daily counter has; `evening` is yesterday's known part."""
+        if self.day_start_known:
+            if evening is not None:
+                self.day_start += min(evening, gained)
             return
-        self.pinned = True
-        if dusk is not None:
-            self.base += min(dusk, gained)
-        if dusk is not None or seen >= now.midnight:
+        self.day_start_known = True
+        if evening is not None:
+            self.day_start += min(evening, gained)
+        if evening is not None or seen >= now.midnight:
             return
-        rest = self.energy - self.base
+        rest = self.energy - self.day_start
         if now.at - seen > HOUR and rest > UNSPLIT:
-            self.base, self.open, self.unsplit = self.energy, True, rest
+            self.day_start, self.unresolved, self.unassigned = self.energy, True, rest
         else:
-            self.base += rest * (now.midnight - seen) / (now.at - seen)
+            self.day_start += rest * (now.midnight - seen) / (now.at - seen)
 
-    # The day counter
+    # The daily counter
 
-    def _hear_today(self, raw: float, now: SampleTime) -> KeptValue:
+    def _update_today(self, raw: float, now: SampleTime) -> KeptValue:
         if self.today is None:
             self.today = CounterTrack(raw, now.at, now.at, granularity(raw), sure=raw == 0)
             if raw == 0:
-                self.reset, self.state, self.cut = CounterTrack(0.0, now.at, now.at, sure=True), "zeroed", self.energy
+                self.reset, self.state, self.today_origin = (
+                    CounterTrack(0.0, now.at, now.at, sure=True),
+                    "zeroed",
+                    self.energy,
+                )
                 return KeptValue(0.0)
             self.rose = True
             return KeptValue(None, "not known to be today's yet")
-        heard = self._today(raw, now)
+        outcome = self._track_today(raw, now)
         kept = round(self.today.value, 3) if self.state == "today" else 0.0
         if kept == raw:
             return KeptValue(raw)
         if self.state == "waiting":
-            return KeptValue(None if self.hidden and raw > self.stale else 0.0, "yesterday's, not reset yet")
-        return KeptValue(kept, "implausible jump" if heard is CounterOutcome.HELD else "day counter fell")
+            return KeptValue(
+                None if self.may_have_reset and raw > self.yesterday else 0.0, "yesterday's, not reset yet"
+            )
+        return KeptValue(kept, "implausible jump" if outcome is CounterOutcome.HELD else "day counter fell")
 
-    def _today(self, raw: float, now: SampleTime) -> CounterOutcome:
+    def _track_today(self, raw: float, now: SampleTime) -> CounterOutcome:
         assert self.today is not None
         if self.state == "today":
-            heard = self.today.update(raw, now.at, now.limit)
-            if heard is CounterOutcome.ROSE:
-                self.fresh = True
-                self._close()
-            self._push()
-            return heard
+            outcome = self.today.update(raw, now.at, now.limit)
+            if outcome is CounterOutcome.ROSE:
+                self.today_moved = True
+                self._assign_late_total()
+            self._raise_energy()
+            return outcome
         if self.state == "zeroed":
             assert self.reset is not None
             if raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
-                heard = self.reset.update(raw, now.at, now.limit)
+                outcome = self.reset.update(raw, now.at, now.limit)
                 if self.reset.value > 0:
-                    self._settle(fell=True)
-                return heard
-            # Quirk: after midnight Growatt may say 0, then yesterday's energy again, then 0.
-            self.state, self.reset, self.hidden = "waiting", None, True
-        return self._wait(raw, now)
+                    self._start_today(fell=True)
+                return outcome
+            # Quirk: after midnight Growatt may report 0, then yesterday's energy again, then 0.
+            self.state, self.reset, self.may_have_reset = "waiting", None, True
+        return self._await_reset(raw, now)
 
-    def _wait(self, raw: float, now: SampleTime) -> CounterOutcome:
-        """Ask whose the day counter is: it is today's once it was seen to fall, or to rise where a fall was hidden."""
+    def _await_reset(self, raw: float, now: SampleTime) -> CounterOutcome:
+        """Check if the daily counter is today's: after a fall, or two rises where a fall may have been missed."""
         assert self.today is not None
-        line, moved = self.today, self.today.moved
-        heard = line.update(raw, now.at, now.limit)
-        if heard is CounterOutcome.FELL:
-            possible = raw <= now.limit * (now.at - now.midnight + SKEW) + line.step
-            if raw == 0 or (raw < line.value - DIP and possible):
-                self.reset = CounterTrack(raw, now.at, now.at, line.step, sure=True)
+        track, moved = self.today, self.today.moved
+        outcome = track.update(raw, now.at, now.limit)
+        if outcome is CounterOutcome.FELL:
+            possible = raw <= now.limit * (now.at - now.midnight + SKEW) + track.step
+            if raw == 0 or (raw < track.value - DIP and possible):
+                self.reset = CounterTrack(raw, now.at, now.at, track.step, sure=True)
                 self.state = "zeroed"
                 if raw > 0:
-                    self._settle(fell=True)
-            return heard
-        if heard is CounterOutcome.HELD:
-            return heard
-        if raw <= now.limit * (now.at - max(moved, now.midnight - SKEW)) + line.step:
-            self.hidden = True
-        if self.hidden and self._is_todays(raw, heard, now):
-            self._settle(fell=False)
-        elif heard is CounterOutcome.ROSE:
+                    self._start_today(fell=True)
+            return outcome
+        if outcome is CounterOutcome.HELD:
+            return outcome
+        if raw <= now.limit * (now.at - max(moved, now.midnight - SKEW)) + track.step:
+            self.may_have_reset = True
+        if self.may_have_reset and self._is_todays(raw, outcome, now):
+            self._start_today(fell=False)
+        elif outcome is CounterOutcome.ROSE:
             self.rose = True
-        return heard
+        return outcome
 
-    def _is_todays(self, raw: float, heard: CounterOutcome, now: SampleTime) -> bool:
-        """Say whether it rose again, later than any clock is wrong, and the total does not know better."""
+    def _is_todays(self, raw: float, outcome: CounterOutcome, now: SampleTime) -> bool:
+        """Return True if it rose again, later than any clock error, and the total does not contradict it."""
         assert self.today is not None
-        if not self.rose or heard is not CounterOutcome.ROSE or now.at < now.midnight + SKEW:
+        if not self.rose or outcome is not CounterOutcome.ROSE or now.at < now.midnight + SKEW:
             return False
-        if self.total is None or self.cut is None or self.total.seen != now.at:
+        if self.total is None or self.today_origin is None or self.total.seen != now.at:
             return True
-        gained = self.energy - (self.cut + self.stale)
+        gained = self.energy - (self.today_origin + self.yesterday)
         steps = self.total.step + self.today.step
         return gained <= steps or gained + steps + 0.1 * raw >= raw
 
-    def _settle(self, *, fell: bool) -> None:
-        """Take the day counter for today's; what flowed beyond it since its last word belongs to the past."""
+    def _start_today(self, *, fell: bool) -> None:
+        """Use the daily counter as today's; energy beyond it since its last reading belongs to the past."""
         assert self.today is not None
-        top = self.today.value if fell else self.stale
+        last = self.today.value if fell else self.yesterday
         if fell:
             assert self.reset is not None
             self.today, self.reset = self.reset, None
-        said = self.today.value
-        past = [self.energy - said] if self.total or self.cut is None else []
-        if self.cut is not None:
-            past.append(self.cut + top)
-        known, self.cut = self.cut is not None, max(past)
-        self.unsplit = self.cut - (self.base - self.unsplit) if known and self.before is None else 0.0
-        self.base = self.cut
-        self.state, self.pinned, self.open, self.fresh = "today", True, False, True
-        self.tail = "due" if self.total else "closed"
-        self._push()
+        ends = [self.energy - self.today.value] if self.total or self.today_origin is None else []
+        if self.today_origin is not None:
+            ends.append(self.today_origin + last)
+        known, self.today_origin = self.today_origin is not None, max(ends)
+        self.unassigned = (
+            self.today_origin - (self.day_start - self.unassigned) if known and self.previous_start is None else 0.0
+        )
+        self.day_start = self.today_origin
+        self.state, self.day_start_known, self.unresolved, self.today_moved = "today", True, False, True
+        self.late_total = "due" if self.total else "closed"
+        self._raise_energy()
 
-    def _push(self) -> None:
-        if self.cut is not None and self.today is not None:
-            self.energy = max(self.energy, self.cut + self.today.value)
+    def _raise_energy(self) -> None:
+        if self.today_origin is not None and self.today is not None:
+            self.energy = max(self.energy, self.today_origin + self.today.value)
 
-    def _close(self) -> None:
-        """Give yesterday what the total told late: both have moved since, so the day counter is the truth of today."""
-        if self.tail != "told" or self.total is None or self.today is None or self.cut is None:
+    def _assign_late_total(self) -> None:
+        """Assign a late gain of the total to yesterday, once both moved: the daily counter is right."""
+        if self.late_total != "told" or self.total is None or self.today is None or self.today_origin is None:
             return
-        excess = self.energy - (self.cut + self.today.value)
+        excess = self.energy - (self.today_origin + self.today.value)
         if excess > self.total.step + self.today.step:
-            self.cut += excess
-            self.base = self.cut
-        self.tail = "closed"
+            self.today_origin += excess
+            self.day_start = self.today_origin
+        self.late_total = "closed"
 
 
-def _energy(kwh: float, own: float | None, step: float) -> ReconciledDay:
-    return ReconciledDay(round(max(0.0, kwh), 3), own is not None and abs(kwh - own) > step + 1e-9)
+def _reconciled(kwh: float, counter: float | None, step: float) -> ReconciledDay:
+    return ReconciledDay(round(max(0.0, kwh), 3), counter is not None and abs(kwh - counter) > step + 1e-9)
 
 
-_FIELDS = tuple(one.name for one in fields(EnergyReconciler))
+_NAMES = tuple(field.name for field in fields(EnergyReconciler))
+_TRACKS = ("total", "today", "reset")
+_ATTRIBUTES = {
+    "base": "day_start",
+    "pinned": "day_start_known",
+    "open": "unresolved",
+    "before": "previous_start",
+    "zero": "total_offset",
+    "pair": "synced",
+    "fresh": "today_moved",
+    "unsplit": "unassigned",
+    "cut": "today_origin",
+    "stale": "yesterday",
+    "hidden": "may_have_reset",
+    "tail": "late_total",
+}
+"""Attributes by their keys in stored states, where the two differ."""
+_KEYS = {name: key for key, name in _ATTRIBUTES.items()}

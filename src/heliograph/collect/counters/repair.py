@@ -1,4 +1,4 @@
-"""Counters made true: totals that never fall, days that are today's, and a note of every value not believed."""
+"""Counter repair of one sample: totals never fall, daily counters are today's, rejected values are recorded."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
-_GAUGES = tuple(name for name, metric in METRICS.items() if metric.unit == "W")
-_LEAST = 20.0
-_UNKNOWN = 1000.0
-_AHEAD = 600
+    from heliograph.store.base import Series
+
+    CounterStates = dict[Series, Mapping[str, Any]]
+
+CLOUD_DAY_HIGHER = "the cloud's day has more"
+"""The reason of a repair that raises a counted day to the cloud's value; stored, so it must not change."""
+
+_POWERS = tuple(name for name, metric in METRICS.items() if metric.unit == "W")
+_MIN_LIMIT = 20.0
+_UNKNOWN_LIMIT = 1000.0
+"""Maximum power in kW: at least, and for a device that does not report power."""
+_MAX_AHEAD = 600
+"""Seconds a sample may be ahead of the time it was fetched."""
 _CLOSE = 0.02, 0.2
-"""Two words on a day that differ by less are no disagreement."""
+"""Relative and absolute (kWh) difference of a day's energy that is not recorded as a repair."""
 _SAME = 0.0025, 0.1
-"""Those that differ by less are one word, told in two roundings."""
+"""Relative and absolute (kWh) difference that is due to rounding."""
 
 
 class RepairResult(NamedTuple):
-    """A sample with its counters made true, the days it changes, what was not believed, and what to remember."""
+    """A sample with repaired counters, the days it changes, the rejected values, and the new state."""
 
     sample: StoredSample
     days: tuple[Day, ...]
@@ -35,144 +44,144 @@ class RepairResult(NamedTuple):
 
 
 class FinalDay(NamedTuple):
-    """A finished day, and what was not believed of it."""
+    """A finished day, and its rejected values."""
 
     day: Day
     repairs: tuple[Repair, ...]
 
 
 def repair_counters(
-    memory: Mapping[str, Any], entry: StoredSample, zone: tzinfo, limit: float | None = None
+    state: Mapping[str, Any], sample: StoredSample, zone: tzinfo, limit: float | None = None
 ) -> RepairResult:
-    """Make the counters of one sample true; samples come oldest first.
+    """Repair the counters of one sample; samples must be in time order.
 
-    `limit` is the greatest power there can be, in W. Without it, it is twice the greatest power seen, at least 20 kW,
-    and a megawatt where a device tells no power.
+    `limit` is the maximum power in W. By default it is twice the greatest power seen, at least 20 kW, and a megawatt
+    for a device that does not report power.
     """
-    if entry.measured_at < memory.get("at", 0):
-        return _gaps(memory, entry, "late: the counters are past this")
-    if entry.measured_at > entry.fetched_at + _AHEAD:
-        return _gaps(memory, entry, "measured in the future")
-    power = _learn(memory.get("power"), entry)
-    day = day_at(entry.measured_at, zone)
+    if sample.measured_at < state.get("at", 0):
+        return _without_counters(state, sample, "late: the counters are past this")
+    if sample.measured_at > sample.fetched_at + _MAX_AHEAD:
+        return _without_counters(state, sample, "measured in the future")
+    power = _update_peak(state.get("power"), sample)
+    day = day_at(sample.measured_at, zone)
     flow = (limit / 1000 if limit else max_power(power)) / 3600
-    now = SampleTime(entry.measured_at, day.toordinal(), day_start(day, zone), flow)
-    kinds, told = dict(memory.get("kinds", {})), dict(memory.get("told", {}))
-    true: dict[str, float | None] = {}
-    notes: list[Repair] = []
-    news: list[tuple[int, str, ReconciledDay]] = []
+    now = SampleTime(sample.measured_at, day.toordinal(), day_start(day, zone), flow)
+    # The key "told" is that of stored states: the day energies returned last, so that only changes are written.
+    reconcilers, reported = dict(state.get("kinds", {})), dict(state.get("told", {}))
+    values: dict[str, float | None] = {}
+    repairs: list[Repair] = []
+    changed_days: list[tuple[int, str, ReconciledDay]] = []
     for kind in ENERGIES:
-        raw = {name: entry.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
+        raw = {name: sample.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
         if all(value is None for value in raw.values()):
             continue
-        ledger = EnergyReconciler.load(kinds[kind]) if kind in kinds else EnergyReconciler(now.day)
-        for (name, value), said in zip(raw.items(), ledger.update(now, *raw.values()), strict=True):
+        reconciler = EnergyReconciler.load(reconcilers[kind]) if kind in reconcilers else EnergyReconciler(now.day)
+        for (name, value), kept in zip(raw.items(), reconciler.update(now, *raw.values()), strict=True):
             if value is not None:
-                true[name] = said.value
-            if said.reason is not None:
-                notes.append(Repair(entry.series, entry.measured_at, name, value, said.value, said.reason))
-        if (lost := ledger.take_unassigned()) is not None:
-            notes.append(
-                Repair(entry.series, entry.measured_at, f"{kind}_today", lost, None, "over midnight: in no day")
-            )
-        known = {now.day - back: energy for back, energy in enumerate(ledger.day_energies()) if energy is not None}
-        before = told.get(kind, {})
-        news += [(which, kind, energy) for which, energy in known.items() if before.get(str(which)) != energy.kwh]
-        kinds[kind], told[kind] = ledger.dump(), {str(which): energy.kwh for which, energy in known.items()}
-    changed = any(entry.values[name] != value for name, value in true.items())
+                values[name] = kept.value
+            if kept.reason is not None:
+                repairs.append(Repair(sample.series, sample.measured_at, name, value, kept.value, kept.reason))
+        if (lost := reconciler.take_unassigned()) is not None:
+            reason = "over midnight: in no day"
+            repairs.append(Repair(sample.series, sample.measured_at, f"{kind}_today", lost, None, reason))
+        days = {now.day - back: energy for back, energy in enumerate(reconciler.day_energies()) if energy is not None}
+        before = reported.get(kind, {})
+        changed_days += [(day, kind, energy) for day, energy in days.items() if before.get(str(day)) != energy.kwh]
+        reconcilers[kind] = reconciler.dump()
+        reported[kind] = {str(day): energy.kwh for day, energy in days.items()}
+    repaired = any(sample.values[name] != value for name, value in values.items())
+    quality = Quality.REPAIRED if repaired else sample.quality
     return RepairResult(
-        entry._replace(values={**entry.values, **true}, quality=Quality.REPAIRED if changed else entry.quality),
-        _days(entry, news),
-        tuple(notes),
-        {"at": entry.measured_at, "power": power, "kinds": kinds, "told": told},
+        sample._replace(values={**sample.values, **values}, quality=quality),
+        _day_rows(sample, changed_days),
+        tuple(repairs),
+        {"at": sample.measured_at, "power": power, "kinds": reconcilers, "told": reported},
     )
 
 
-def _days(entry: StoredSample, news: list[tuple[int, str, ReconciledDay]]) -> tuple[Day, ...]:
-    """Return one row for each day that has news."""
+def _day_rows(sample: StoredSample, changed: list[tuple[int, str, ReconciledDay]]) -> tuple[Day, ...]:
+    """Return one row for each changed day."""
     rows = []
-    for which in sorted({which for which, _, _ in news}):
-        energies = {kind: energy for day, kind, energy in news if day == which}
+    for ordinal in sorted({ordinal for ordinal, _, _ in changed}):
+        energies = {kind: energy for day, kind, energy in changed if day == ordinal}
+        repaired = any(energy.repaired for energy in energies.values())
         rows.append(
             Day(
-                entry.series,
-                date.fromordinal(which),
+                sample.series,
+                date.fromordinal(ordinal),
                 {kind: energy.kwh for kind, energy in energies.items()},
-                Quality.REPAIRED if any(energy.repaired for energy in energies.values()) else entry.quality,
+                Quality.REPAIRED if repaired else sample.quality,
                 final=False,
-                written_at=entry.fetched_at,
+                written_at=sample.fetched_at,
             )
         )
     return tuple(rows)
 
 
 def max_power(power: Mapping[str, float] | None) -> float:
-    """Return the greatest power there can be, in kW, judged by what was seen."""
-    return max(_LEAST, 2 * power["peak"] / 1000) if power else _UNKNOWN
-
-
-CLOUD_DAY_HIGHER = "the cloud's day has more"
-"""Why a count was raised to the cloud's word."""
+    """Return the maximum power in kW, derived from the greatest power seen."""
+    return max(_MIN_LIMIT, 2 * power["peak"] / 1000) if power else _UNKNOWN_LIMIT
 
 
 def finalise_day(
-    memory: Mapping[str, Any],
+    state: Mapping[str, Any],
     counted: Day,
-    told: Mapping[str, float | None],
+    cloud: Mapping[str, float | None],
     zone: tzinfo,
     now: int,
     raised: Mapping[str, float] | None = None,
 ) -> FinalDay:
-    """Set the cloud's own word on a finished day against what was counted.
+    """Combine the counted energies of a finished day with the cloud's.
 
-    The greater wins: what is lost on the way, or frozen, makes both too small, and nothing believed makes them too
-    large; a little more is what flowed after the last poll. Within rounding the count stays; more than the plant can
-    do is not believed. `raised` is what the day before was raised by: where the count has that much too much, a frozen
-    midnight had it counted on the wrong side, and the word wins. The day is final if the cloud was asked after the
-    noon that followed it, for loggers upload late.
+    The larger value wins: lost or frozen samples make both too small, and accepted values make neither too large; a
+    slightly larger cloud value is the energy after the last poll. Within rounding the counted value stays; more than
+    the plant can produce is rejected. `raised` is the energy by which the day before was raised: if the count is too
+    high by that much, a frozen midnight put the energy on the wrong day, and the cloud's value wins. The day is final
+    if it was requested after noon of the following day, because dataloggers upload late.
     """
     start, end = day_bounds(counted.day, zone)
-    most = max_power(memory.get("power")) * (end - start) / 3600
-    values, quality, notes = dict(counted.values), counted.quality, []
-    for kind, word in told.items():
+    limit = max_power(state.get("power")) * (end - start) / 3600
+    values, quality, repairs = dict(counted.values), counted.quality, []
+    for kind, kwh in cloud.items():
         ours = values.get(kind)
-        if word is None:
+        if kwh is None:
             continue
-        near = ours is not None and abs(word - ours) <= max(_CLOSE[0] * ours, _CLOSE[1])
+        close = ours is not None and abs(kwh - ours) <= max(_CLOSE[0] * ours, _CLOSE[1])
         spilled = raised.get(kind, 0.0) if raised else 0.0
-        if ours is not None and spilled and 0 < ours - word <= spilled + _SAME[1]:
-            values[kind], quality = word, Quality.BACKFILLED
-            notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, "counted on the day before as well"))
+        if ours is not None and spilled and 0 < ours - kwh <= spilled + _SAME[1]:
+            values[kind], quality = kwh, Quality.BACKFILLED
+            reason = "counted on the day before as well"
+            repairs.append(Repair(counted.series, end, f"{kind}_today", ours, kwh, reason))
             continue
-        if ours is not None and near and word <= ours + max(_SAME[0] * ours, _SAME[1]):
+        if ours is not None and close and kwh <= ours + max(_SAME[0] * ours, _SAME[1]):
             continue
-        if word <= most and (ours is None or word > ours):
-            values[kind], quality = word, Quality.BACKFILLED
-            if not near and ours is not None:
-                notes.append(Repair(counted.series, end, f"{kind}_today", ours, word, CLOUD_DAY_HIGHER))
+        if kwh <= limit and (ours is None or kwh > ours):
+            values[kind], quality = kwh, Quality.BACKFILLED
+            if not close and ours is not None:
+                repairs.append(Repair(counted.series, end, f"{kind}_today", ours, kwh, CLOUD_DAY_HIGHER))
         else:
-            why = "more than can be" if word > most else "the cloud's day has less"
-            notes.append(Repair(counted.series, end, f"{kind}_today", word, ours, why))
-    return FinalDay(
-        counted._replace(values=values, quality=quality, final=now >= end + FINAL_AFTER, written_at=now), tuple(notes)
-    )
+            reason = "more than can be" if kwh > limit else "the cloud's day has less"
+            repairs.append(Repair(counted.series, end, f"{kind}_today", kwh, ours, reason))
+    final = counted._replace(values=values, quality=quality, final=now >= end + FINAL_AFTER, written_at=now)
+    return FinalDay(final, tuple(repairs))
 
 
-def _learn(power: Mapping[str, float] | None, entry: StoredSample) -> dict[str, float] | None:
-    """Remember the greatest power two samples in a row agree on."""
-    seen = [abs(value) for name in _GAUGES if (value := entry.values.get(name)) is not None]
-    if not seen:
+def _update_peak(power: Mapping[str, float] | None, sample: StoredSample) -> dict[str, float] | None:
+    """Return the greatest power that two consecutive samples agree on."""
+    powers = [abs(value) for name in _POWERS if (value := sample.values.get(name)) is not None]
+    if not powers:
         return None if power is None else dict(power)
-    last = max(seen)
+    last = max(powers)
     peak = max(power["peak"], min(power["last"], last)) if power else 0.0
     return {"last": last, "peak": peak}
 
 
-def _gaps(memory: Mapping[str, Any], entry: StoredSample, why: str) -> RepairResult:
-    """Leave out the counters of a sample that cannot be counted."""
+def _without_counters(state: Mapping[str, Any], sample: StoredSample, reason: str) -> RepairResult:
+    """Return a sample whose counters are rejected."""
     names = [f"{kind}_{span}" for kind in ENERGIES for span in ("today", "total")]
-    raw = {name: value for name in names if (value := entry.values.get(name)) is not None}
-    notes = tuple(Repair(entry.series, entry.measured_at, name, value, None, why) for name, value in raw.items())
-    quality = Quality.REPAIRED if raw else entry.quality
-    gaps = dict.fromkeys(raw)
-    return RepairResult(entry._replace(values={**entry.values, **gaps}, quality=quality), (), notes, memory)
+    raw = {name: value for name in names if (value := sample.values.get(name)) is not None}
+    repairs = tuple(Repair(sample.series, sample.measured_at, name, value, None, reason) for name, value in raw.items())
+    quality = Quality.REPAIRED if raw else sample.quality
+    return RepairResult(
+        sample._replace(values={**sample.values, **dict.fromkeys(raw)}, quality=quality), (), repairs, state
+    )

@@ -1,4 +1,4 @@
-"""One counter as its cloud tells it: which values are believed, and which are held until they prove themselves."""
+"""Filter of one counter: which readings are accepted, and which are held until later ones confirm them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 HOUR = 3600
 DAY = 24 * HOUR
 DIP = 0.25
-"""Counters lose up to 0.2 kWh and find them again (Home Assistant: the combined import of Growatt's mix)."""
+"""Counters lose up to 0.2 kWh and recover it (Home Assistant: the combined import of Growatt's mix)."""
 
 _COARSEST = 10.0
 
 
 class CounterOutcome(StrEnum):
-    """What became of a value."""
+    """The effect of a reading."""
 
     SAME = "same"
     ROSE = "rose"
@@ -27,7 +27,7 @@ class CounterOutcome(StrEnum):
 
 
 class MeterSwap(NamedTuple):
-    """Another meter counts on: the raw value at which it began, and what it counted since."""
+    """A replaced meter: the raw value at which the new one began, and what it has counted since."""
 
     start: float
     gain: float
@@ -35,111 +35,113 @@ class MeterSwap(NamedTuple):
 
 @dataclass(slots=True)
 class Streak:
-    """Values off the line that agree with each other: a jump to be confirmed, a lie, or another meter."""
+    """Consecutive rejected readings that agree with each other: an unconfirmed jump, an error, or a replaced meter."""
 
     first: float
     since: int
     last: float
     at: int
     rising: int | None = None
-    """When it first rose: a value that stands still may be a sentinel or a zero, a meter moves."""
+    """When it first rose: a constant value may be a sentinel or a zero, a meter moves."""
     day_end: float | None = None
-    """Where it stood when the day ended."""
+    """The last reading of the day before."""
 
 
 @dataclass(slots=True)
 class CounterTrack:
-    """The believed course of one counter, in kWh; it never falls.
+    """The accepted readings of one counter, in kWh; they never fall.
 
-    A rise is believed if the power it asks for is possible: within the last hour at once, within the time since the
-    line last moved (it may have been frozen) as soon as the next sample agrees.
+    A rise is accepted if the power it needs is possible: within the last hour at once, within the time since the
+    counter last moved (it may have been frozen) as soon as the next sample agrees.
     """
 
     value: float
     moved: int
     seen: int
     step: float = _COARSEST
-    """The finest digit this counter was ever told in: what is within one step is rounding."""
+    """The finest digit of any reading so far; a difference within one step is rounding."""
     sure: bool = False
+    """Whether a second reading has confirmed the value."""
     run: Streak | None = None
+    """The rejected readings since the last accepted one."""
 
     @classmethod
-    def load(cls, kept: Mapping[str, Any]) -> Self:
-        """Read back what `dump` wrote."""
-        run = kept["run"]
-        return cls(**{**kept, "run": None if run is None else Streak(*run)})
+    def load(cls, state: Mapping[str, Any]) -> Self:
+        """Restore the result of `dump`."""
+        run = state["run"]
+        return cls(**{**state, "run": None if run is None else Streak(*run)})
 
     def dump(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
+        """Return the state, ready for JSON; its keys are stored, so they must not change."""
         run = self.run
-        known = None if run is None else [run.first, run.since, run.last, run.at, run.rising, run.day_end]
         return {
             "value": self.value,
             "moved": self.moved,
             "seen": self.seen,
             "step": self.step,
             "sure": self.sure,
-            "run": known,
+            "run": None if run is None else [run.first, run.since, run.last, run.at, run.rising, run.day_end],
         }
 
     def update(self, value: float, at: int, limit: float) -> CounterOutcome:
-        """Take in one value; `limit` is the greatest flow there can be, in kWh a second."""
+        """Process one reading; `limit` is the maximum flow, in kWh per second."""
         step = min(self.step, granularity(value))
         if value < self.value:
-            heard = CounterOutcome.FELL
-            self._stray(value, at, limit, step)
-        elif self._confirms(value, at, limit, step) or self._fits(value, at, limit, step):
-            heard = CounterOutcome.ROSE if value > self.value else CounterOutcome.SAME
-            self._believe(value, at)
+            outcome = CounterOutcome.FELL
+            self._reject(value, at, limit, step)
+        elif self._is_confirmed(value, at, limit, step) or self._is_possible(value, at, limit, step):
+            outcome = CounterOutcome.ROSE if value > self.value else CounterOutcome.SAME
+            self._accept(value, at)
         else:
-            heard = CounterOutcome.HELD
-            self._stray(value, at, limit, step)
-        if not self.sure and self.run is not None:  # nothing yet speaks for this line: the newer value may be better
+            outcome = CounterOutcome.HELD
+            self._reject(value, at, limit, step)
+        if not self.sure and self.run is not None:  # an unconfirmed value is replaced: the newer one may be better
             self.value, self.moved, self.seen, self.step, self.run = value, at, at, granularity(value), None
-        return heard
+        return outcome
 
-    def _fits(self, value: float, at: int, limit: float, step: float) -> bool:
-        """Say whether a value can have come about since the last believed one; what a run said is not asked again."""
-        if self.run and self.run.first > self.value and _agrees(self.run, value, at, limit, step):
+    def _is_possible(self, value: float, at: int, limit: float, step: float) -> bool:
+        """Return True if the rise since the last accepted reading is possible and continues no rejected streak."""
+        if self.run and self.run.first > self.value and _continues(self.run, value, at, limit, step):
             return False
         return value <= self.value + limit * min(at - self.seen, HOUR) + step
 
-    def _confirms(self, value: float, at: int, limit: float, step: float) -> bool:
+    def _is_confirmed(self, value: float, at: int, limit: float, step: float) -> bool:
+        """Return True if the reading continues a streak whose rise is possible since the counter last moved."""
         run = self.run
         return (
             run is not None
             and run.first > self.value
             and at > run.at
-            and _agrees(run, value, at, limit, step)
+            and _continues(run, value, at, limit, step)
             and run.first <= self.value + limit * (run.since - self.moved) + step
         )
 
-    def _believe(self, value: float, at: int) -> None:
+    def _accept(self, value: float, at: int) -> None:
         self.sure = self.sure or (at > self.seen and value > 0)
         if value > self.value:
             self.moved = at
         self.step = min(self.step, granularity(value))
         self.value, self.seen, self.run = value, at, None
 
-    def _stray(self, value: float, at: int, limit: float, step: float) -> None:
+    def _reject(self, value: float, at: int, limit: float, step: float) -> None:
+        """Add the reading to the streak, or begin a new one."""
         run = self.run
         if run is not None and (run.first < self.value) == (value < self.value):
-            if _agrees(run, value, at, limit, step):
+            if _continues(run, value, at, limit, step):
                 if value > run.last and run.rising is None:
                     run.rising = at
                 if at - run.at > HOUR:
                     run.day_end = None  # midnight may have been anywhere in between
                 run.last, run.at = value, at
                 return
-            below = value < self.value
-            if below and (value == 0 or run.last - DIP <= value <= run.last):
-                return  # the other meter tells zeros and dips as the first one did
+            if value < self.value and (value == 0 or run.last - DIP <= value <= run.last):
+                return  # the new meter reports zeros and dips as the old one did
         self.run = Streak(value, at, value, at)
 
     def detect_swap(self, zero: float, limit: float) -> MeterSwap | None:
-        """Follow another meter once it has told another story for a whole day.
+        """Switch to a replaced meter once its readings have been consistent and rising for a day.
 
-        It counts from zero if it can have begun there when the old one fell silent, else from its first value.
+        It counts from zero if that is possible since the old meter's last reading, else from its first reading.
         """
         run = self.run
         if run is None or run.rising is None or run.at - run.rising < DAY:
@@ -152,7 +154,7 @@ class CounterTrack:
 
 
 def granularity(value: float) -> float:
-    """Return the last digit a value is told in.
+    """Return the place of the last digit of a value.
 
     >>> granularity(2560.0), granularity(27.3), granularity(9177.45), granularity(0.0)
     (10.0, 0.1, 0.01, 10.0)
@@ -163,5 +165,5 @@ def granularity(value: float) -> float:
     return 0.001
 
 
-def _agrees(run: Streak, value: float, at: int, limit: float, step: float) -> bool:
+def _continues(run: Streak, value: float, at: int, limit: float, step: float) -> bool:
     return run.last <= value <= run.last + limit * (at - run.at) + step
