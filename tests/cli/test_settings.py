@@ -17,7 +17,7 @@ from heliograph.config import load
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from heliograph.settings import Clock
-from support.growatt_emulator import NOON, Box
+from support.growatt_emulator import NOON, EmulatedCloud
 
 TABLE = """\
 [[account]]
@@ -83,7 +83,7 @@ class SettingsCli:
 def cli(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
-    box = Box(NOON)
+    box = EmulatedCloud(NOON)
     with serve_in_thread(box.emulator) as ready:
         monkeypatch.setattr(common, "CLOCK", EmulatedClock(box))
         yield SettingsCli(box, ready["growatt"], tmp_path, capsys)

@@ -11,7 +11,7 @@ from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.datalogger import SENTINELS
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from support.goodwe_emulator import Caller
-from support.growatt_emulator import box
+from support.growatt_emulator import logged_in_cloud
 from support.toy_clouds import toy_emulator
 
 START = datetime.fromisoformat("2026-06-01T00:00:00+02:00")
@@ -163,7 +163,7 @@ def test_the_control_tells_the_truth_whatever_the_clouds_say():
 
 
 def test_a_classic_inverter_forgets_its_totals_at_night_and_its_plant_does_not():
-    sick = box("2026-06-21T02:00:00+02:00", ["zero_totals"])
+    sick = logged_in_cloud("2026-06-21T02:00:00+02:00", ["zero_totals"])
     device, plant = sick.device("inverter"), sick.plant("inverter")
 
     def totals():
@@ -203,8 +203,8 @@ def test_goodwes_lifetime_import_and_export_dip_in_the_morning_and_come_back():
 
 
 def test_a_silent_logger_leaves_its_last_time_on_what_growatt_and_goodwe_tell():
-    sick = box(f"{START}", ["offline"])
-    home = sick.home("inverter")
+    sick = logged_in_cloud(f"{START}", ["offline"])
+    home = sick.household("inverter")
     silent = next(at for at, heard in heard_each(sick.emulator, home) if at - heard > timedelta(hours=20))
     bean = sick.get("newInverterAPI.do", op="getInverterDetailData", inverterId=sick.device("inverter"))
     assert datetime.fromisoformat(bean["time"]).replace(tzinfo=home.zone) == home.last_upload_at(silent)

@@ -15,14 +15,14 @@ from heliograph.model import Device
 from heliograph.vendors.goodwe import GoodWe
 from heliograph.vendors.growatt import Growatt
 from support.goodwe_emulator import world
-from support.growatt_emulator import Box
+from support.growatt_emulator import EmulatedCloud
 
 
 class House:
     """An emulated account of either cloud, a client of it, and one setting that is a percentage."""
 
     def __init__(self, vendor):
-        self.emulator = Box().emulator if vendor == "growatt" else world()
+        self.emulator = EmulatedCloud().emulator if vendor == "growatt" else world()
         self.who = self.emulator.accounts[0]
         family, home = ("tlx", "tlx-battery") if vendor == "growatt" else ("hybrid", "hybrid")
         site = next(site for site in self.who.plants if site.family == home)
@@ -187,7 +187,7 @@ def test_settings_that_cannot_be_read_are_no_settings(house):
 
 @pytest.mark.parametrize("family", ["tlx", "mix", "spa", "noah", "inverter"])
 def test_a_growatt_device_that_is_silent_says_which_way(family):
-    found = Box()
+    found = EmulatedCloud()
     home = "tlx-battery" if family == "tlx" else family
     device = Device(vendor="growatt", plant=found.plant(home), id=found.device(home), family=family)
     with serve_in_thread(found.emulator) as ready:

@@ -19,7 +19,7 @@ from heliograph.settings.definition import matches, validate
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from heliograph.vendors.growatt.settings import GrowattSettings
 from heliograph.vendors.growatt.settings.registry import FAMILIES
-from support.growatt_emulator import Box
+from support.growatt_emulator import EmulatedCloud
 from support.growatt_script import logged_in
 from support.paths import DOCS
 from support.protocol_script import NOON, reply, script
@@ -41,7 +41,7 @@ UNREPORTED = {
 @pytest.fixture(scope="module")
 def cloud():
     """One emulated account with plants of every family; its settings change from test to test."""
-    found = Box()
+    found = EmulatedCloud()
     with serve_in_thread(found.emulator) as ready:
         found.server = ready["growatt"]
         yield found

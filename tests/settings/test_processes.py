@@ -14,7 +14,7 @@ from heliograph.errors import Throttled
 from heliograph.model import Device
 from heliograph.settings import ChangeState, Clock, Orders
 from heliograph.vendors.growatt import Growatt
-from support.growatt_emulator import NOON, Box
+from support.growatt_emulator import NOON, EmulatedCloud
 from support.paths import DOCS
 from support.subprocesses import python
 
@@ -82,8 +82,8 @@ class DeviceFixture:
 
 
 @pytest.fixture
-def fixture():
-    box = Box(NOON)
+def house():
+    box = EmulatedCloud(NOON)
     with serve_in_thread(box.emulator) as ready:
         yield DeviceFixture(box, ready["growatt"])
 

@@ -1,4 +1,4 @@
-"""One emulated Growatt account to ask, with or without sockets."""
+"""An emulated Growatt cloud with a stopped clock, called directly or over a socket."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NOON = "2026-06-21T12:02:00+02:00"
 AGENT = {"user-agent": "test"}
 
 
-class Box:
-    """An emulator with a stopped clock and a browser that is logged in."""
+class EmulatedCloud:
+    """An emulator with a stopped clock, and an HTTP client of its first account."""
 
     def __init__(self, start=NOON, faults=(), accounts=1):
         options = EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=accounts, faults=tuple(faults))
         self.emulator = build_emulator(options, [EMULATION])
         self.holder = self.emulator.accounts[0]
-        self.plants = {site.family: site for site in self.holder.plants}
+        self.plants = {plant.family: plant for plant in self.holder.plants}
         self.cookie = None
 
     def plant(self, family):
@@ -32,11 +32,11 @@ class Box:
     def device(self, family):
         return self.plants[family].devices[0]
 
-    def home(self, family):
+    def household(self, family):
         return self.plants[family].households[0]
 
-    def truth(self, family):
-        return self.home(family).values(self.emulator.world.uploaded_at())
+    def true_values(self, family):
+        return self.household(family).values(self.emulator.world.uploaded_at())
 
     def fault(self, **settings):
         self.emulator.faults.set(settings)
@@ -45,42 +45,42 @@ class Box:
         clock = self.emulator.world.clock
         clock.set(clock.now() + timedelta(**duration))
 
-    def told(self, verb, path, headers=None, **arguments):
-        """Send one request with what a logged-in browser would send."""
-        own = AGENT | ({"cookie": self.cookie} if self.cookie else {})
+    def send(self, verb, path, headers=None, **arguments):
+        """Send a request with User-Agent and session cookie, and return the response."""
+        client_headers = AGENT | ({"cookie": self.cookie} if self.cookie else {})
         target = f"/{path}" + ("&" if "?" in path else "?") + urlencode(arguments)
-        return self.emulator.respond(verb, target, own if headers is None else headers)
+        return self.emulator.respond(verb, target, client_headers if headers is None else headers)
 
     def get(self, path, **arguments):
-        return json.loads(self.told("GET", path, **arguments).body)
+        return json.loads(self.send("GET", path, **arguments).body)
 
     def post(self, path, **arguments):
-        return json.loads(self.told("POST", path, **arguments).body)
+        return json.loads(self.send("POST", path, **arguments).body)
 
     def log_in(self, password=None, username=None):
-        told = self.told(
+        response = self.send(
             "POST",
             "newTwoLoginAPI.do",
             userName=username or self.holder.username,
             password=hash_password(password or self.holder.password),
         )
-        cookies = [value for name, value in told.headers if name == "Set-Cookie"]
+        cookies = [value for name, value in response.headers if name == "Set-Cookie"]
         if cookies:
             self.cookie = cookies[0].partition(";")[0]
-        return json.loads(told.body)["back"]
+        return json.loads(response.body)["back"]
 
 
-def box(start=NOON, faults=(), accounts=1):
-    """Return a box whose browser is logged in."""
-    found = Box(start, faults, accounts)
-    found.log_in()
-    return found
+def logged_in_cloud(start=NOON, faults=(), accounts=1):
+    """Return an emulated cloud whose client is logged in."""
+    cloud = EmulatedCloud(start, faults, accounts)
+    cloud.log_in()
+    return cloud
 
 
 @contextmanager
-def served(start=NOON, faults=()):
-    """Yield a box behind a real socket, and our own client of it."""
-    found = Box(start, faults)
-    with serve_in_thread(found.emulator) as ready:
-        who = found.holder
-        yield found, Growatt(who.username, who.password, server=ready["growatt"], allow_commands=True)
+def served_cloud(start=NOON, faults=()):
+    """Yield an emulated cloud behind a socket, and a Heliograph client of it."""
+    cloud = EmulatedCloud(start, faults)
+    with serve_in_thread(cloud.emulator) as ready:
+        account = cloud.holder
+        yield cloud, Growatt(account.username, account.password, server=ready["growatt"], allow_commands=True)

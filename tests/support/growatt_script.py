@@ -1,4 +1,4 @@
-"""One Growatt account to play conversations with: who it is, what its cloud says, what it was sent."""
+"""A scripted Growatt account: credentials, canned replies, and helpers that read the requests sent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def logged_in(**options):
 
 
 def paths(requests):
-    return [urlsplit(one.url).path.lstrip("/") for one in requests]
+    return [urlsplit(request.url).path.lstrip("/") for request in requests]
 
 
 def arguments(request):

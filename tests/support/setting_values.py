@@ -19,9 +19,9 @@ def different_values(setting, present):
 
 def _different(parameter, present):
     if parameter.kind == "number":
-        quarter = parameter.low + (parameter.high - parameter.low) / 4
-        typical = round(quarter / parameter.step) * parameter.step
-        choices = [parameter.low, parameter.high] if parameter.excluded_range else [typical, parameter.low]
+        inside = parameter.low + (parameter.high - parameter.low) / 4
+        usual = round(inside / parameter.step) * parameter.step
+        choices = [parameter.low, parameter.high] if parameter.excluded_range else [usual, parameter.low]
         return next(round(value, 6) + 0.0 for value in choices if value != present)
     if parameter.kind == "choice":
         return next(

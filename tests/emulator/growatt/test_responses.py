@@ -1,4 +1,4 @@
-"""Emulated Growatt plants: what the client reads is the home's truth, and all answers tell the same story."""
+"""Responses of the emulated Growatt cloud: they match the simulated households and each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from heliograph.emulator.clouds.growatt import EMULATION, ROUTER
 from heliograph.model import Status
 from heliograph.vendors.growatt import GrowattCalls
 from heliograph.vendors.growatt.normalise import METER_METRICS
-from support.growatt_emulator import box, served
+from support.growatt_emulator import logged_in_cloud, served_cloud
 
 FAMILIES = EMULATION.families()
 FAMILY_OF = {"tlxSet": "tlx-battery", "mixSetApiNew": "mix", "spaSetApi": "spa"}
@@ -27,10 +27,10 @@ ORDER_OF = {
 MORNING, NIGHT, MIDNIGHT = "2026-06-21T08:33:00+02:00", "2026-06-21T02:14:00+02:00", "2026-06-21T00:03:00+02:00"
 TODAY, YESTERDAY = "2026-06-21", "2026-06-20"
 
-# The coarsest rounding of the answers used: tenths, and for mix the difference of two kW with two decimals.
+# Tolerances: responses are rounded to tenths, for mix the difference of two kW values with two decimals.
 COARSE = {"W": 0.06, "kWh": 0.0501, "%": 0.501}
 COARSE_MIX = COARSE | {"W": 10.1}
-UNTOLD = {
+NOT_REPORTED = {
     "mix": {"ac_power", "grid_import_energy_total"},
     "storage": {"ac_power"},
     "spa": {metric.name for metric in METER_METRICS} | {"ac_power", "battery_power"},
@@ -40,30 +40,30 @@ CHARGED = {f"battery_{way}_energy_{kind}" for way in ("charge", "discharge") for
 
 
 @pytest.fixture(scope="module")
-def noon():
-    return box()
+def cloud():
+    return logged_in_cloud()
 
 
 @pytest.fixture(scope="module")
-def littered():
-    return box()
+def fuzzed_cloud():
+    return logged_in_cloud()
 
 
 @pytest.fixture(scope="module", params=[MORNING, "2026-06-21T12:02:00+02:00", "2026-01-15T20:47:00+01:00", NIGHT])
 def read(request):
-    """Every snapshot of an account at some moment, beside the box it came from."""
-    with served(request.param) as (found, client):
-        yield found, {found.emulator.plant(one.plant.id)[1].family: one for one in client.snapshots()}
+    """All snapshots of an account at one moment, with their emulated cloud."""
+    with served_cloud(request.param) as (cloud, client):
+        yield cloud, {cloud.emulator.plant(one.plant.id)[1].family: one for one in client.snapshots()}
 
 
-def test_no_declared_call_is_unanswered():
+def test_every_declared_call_has_a_handler():
     assert ROUTER.unhandled() == set()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_snapshot_is_the_truth_of_its_home_within_the_rounding_of_its_answers(family, read):
-    found, snapshots = read
-    truth, values = found.truth(family), snapshots[family].values
+def test_snapshot_matches_the_household_within_rounding(family, read):
+    cloud, snapshots = read
+    truth, values = cloud.true_values(family), snapshots[family].values
     asleep = family == "tlx" and truth["pv_power"] == 0
     if asleep:
         truth = {name: value for name, value in truth.items() if "energy" in name}
@@ -71,34 +71,34 @@ def test_a_snapshot_is_the_truth_of_its_home_within_the_rounding_of_its_answers(
     wrong = {
         name: (values.get(name), true)
         for name, true in truth.items()
-        if name not in UNTOLD.get(family, set()) | (CHARGED if family in ("spa", "noah") else set())
+        if name not in NOT_REPORTED.get(family, set()) | (CHARGED if family in ("spa", "noah") else set())
         and (values.get(name) is None or abs(values[name] - true) > coarse[m.METRICS[name].unit])
     }
     assert wrong == {}
 
 
-def test_every_family_says_whether_it_is_awake(read):
-    found, snapshots = read
-    dark = found.truth("tlx")["pv_power"] == 0
+def test_status_of_every_family_is_online_unless_asleep(read):
+    cloud, snapshots = read
+    dark = cloud.true_values("tlx")["pv_power"] == 0
     for family, snapshot in snapshots.items():
         expected = {"tlx": Status.OFFLINE, "inverter": Status.STANDBY}.get(family) if dark else None
         assert snapshot.status is (expected or Status.ONLINE), family
 
 
-def test_devices_that_say_when_were_measured_at_the_newest_upload(read):
-    found, snapshots = read
+def test_measured_at_is_the_newest_upload(read):
+    cloud, snapshots = read
     for family in ("tlx-battery", "mix", "inverter", "storage"):
-        assert snapshots[family].measured_at == found.emulator.world.uploaded_at()
+        assert snapshots[family].measured_at == cloud.emulator.world.uploaded_at()
 
 
-def test_a_sleeping_tlx_answers_zeros_while_its_plant_stays_right():
-    night = box(NIGHT)
+def test_sleeping_tlx_returns_zeros_but_its_plant_does_not():
+    night = logged_in_cloud(NIGHT)
     detail = night.get("newTlxApi.do", op="getTlxDetailData", id=night.device("tlx"))["data"]
     assert {value for value in detail.values() if isinstance(value, int | float) and value is not True} == {0}
     assert (detail["lost"], detail["time"], detail["serialNum"]) == (True, "", None)
     row = night.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=night.plant("tlx"))
     assert (row["invList"][0]["deviceStatus"], row["invList"][0]["lost"], row["deviceList"]) == ("-1", True, [])
-    assert float(row["totalEnergy"]) == pytest.approx(night.truth("tlx")["pv_energy_total"], abs=0.051)
+    assert float(row["totalEnergy"]) == pytest.approx(night.true_values("tlx")["pv_energy_total"], abs=0.051)
     hybrid = night.get("newTlxApi.do", op="getTlxDetailData", id=night.device("tlx-battery"))["data"]
     assert (hybrid["lost"], hybrid["time"]) == (False, "2026-06-21 02:10:00")
 
@@ -117,66 +117,66 @@ def kwh(chart, key):
         ("pacToUser", "grid_import_energy"),
     ],
 )
-def test_a_past_day_of_a_chart_adds_up_to_its_energy(key, name, noon):
+def test_chart_of_a_past_day_integrates_to_its_energy(key, name, cloud):
     for family, path, serial in (("tlx-battery", "newTlxApi.do", "id"), ("mix", "newMixApi.do", "mixId")):
-        where = {"plantId": noon.plant(family), serial: noon.device(family), "type": 0, "date": YESTERDAY}
-        chart = noon.post(path, op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
-        true = noon.home(family).energies(YESTERDAY)[name]
+        where = {"plantId": cloud.plant(family), serial: cloud.device(family), "type": 0, "date": YESTERDAY}
+        chart = cloud.post(path, op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
+        true = cloud.household(family).energies(YESTERDAY)[name]
         # 288 values rounded to 10 W; a mix chart begins at 00:05.
         assert kwh(chart, key) == pytest.approx(true, abs=0.12 + 0.05)
 
 
-def test_no_chart_shows_a_point_later_than_the_newest_upload(noon):
-    where = {"plantId": noon.plant("mix"), "mixId": noon.device("mix"), "type": 0, "date": TODAY}
-    mix = noon.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
+def test_chart_has_no_point_after_the_newest_upload(cloud):
+    where = {"plantId": cloud.plant("mix"), "mixId": cloud.device("mix"), "type": 0, "date": TODAY}
+    mix = cloud.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
     assert (min(mix), max(mix), len(mix)) == ("00:05", "12:00", 144)
-    curve = noon.get("newTlxApi.do", op="getTlxData", id=noon.device("tlx"), type=1, date=TODAY)["invPacData"]
+    curve = cloud.get("newTlxApi.do", op="getTlxData", id=cloud.device("tlx"), type=1, date=TODAY)["invPacData"]
     assert max(curve) == "2026-06-21 12:00"
-    where = {"plantId": noon.plant("tlx"), "id": noon.device("tlx"), "type": 0, "date": TODAY}
-    tlx = noon.post("newTlxApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
+    where = {"plantId": cloud.plant("tlx"), "id": cloud.device("tlx"), "type": 0, "date": TODAY}
+    tlx = cloud.post("newTlxApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"]
     assert len(tlx) == 288
     assert tlx["12:00"]["ppv"] > 0
     assert all(not any(point.values()) for key, point in tlx.items() if key > "12:00")
-    assert noon.get("newTlxApi.do", op="getTlxData", id=noon.device("tlx"), date="2026-06-22")["invPacData"] == {}
+    assert cloud.get("newTlxApi.do", op="getTlxData", id=cloud.device("tlx"), date="2026-06-22")["invPacData"] == {}
 
 
-def test_todays_chart_adds_up_to_todays_counter(noon):
-    curve = noon.get("newTlxApi.do", op="getTlxData", id=noon.device("tlx"), type=1, date=TODAY)
+def test_chart_of_today_integrates_to_todays_counter(cloud):
+    curve = cloud.get("newTlxApi.do", op="getTlxData", id=cloud.device("tlx"), type=1, date=TODAY)
     before = [watt for at, watt in curve["invPacData"].items() if at < f"{TODAY} 12:00"]
     assert sum(before) / 12000 == pytest.approx(float(curve["eToday"]), abs=0.06)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_days_add_up_to_their_month_and_months_to_their_year(family, noon):
-    plant = noon.plant(family)
-    days = noon.get("PlantDetailAPI.do", plantId=plant, type=1, date=TODAY)["back"]
-    months = noon.get("PlantDetailAPI.do", plantId=plant, type=2, date="2026-06")["back"]
+def test_energies_of_days_months_and_years_are_consistent(family, cloud):
+    plant = cloud.plant(family)
+    days = cloud.get("PlantDetailAPI.do", plantId=plant, type=1, date=TODAY)["back"]
+    months = cloud.get("PlantDetailAPI.do", plantId=plant, type=2, date="2026-06")["back"]
     assert (min(days["data"]), max(days["data"]), max(months["data"])) == ("01", "30", "12")
     assert sum(map(float, days["data"].values())) == pytest.approx(float(months["data"]["06"]), abs=30 * 0.05)
     assert days["data"]["22"] == "0"
-    year = noon.home(family).energies("2026")["pv_energy"]
+    year = cloud.household(family).energies("2026")["pv_energy"]
     assert sum(map(float, months["data"].values())) == pytest.approx(year, abs=12 * 0.05)
     assert months["plantData"]["currentEnergy"] == f"{year:.1f} kWh".replace(".0 ", " ")
-    energy = noon.post("newTwoPlantAPI.do", op="getUserCenterEnertyDataByPlantid", plantId=plant)
+    energy = cloud.post("newTwoPlantAPI.do", op="getUserCenterEnertyDataByPlantid", plantId=plant)
     assert float(energy["monthValue"]) == pytest.approx(float(months["data"]["06"]), abs=0.051)
     assert energy["yearValue"] == "0.0"
 
 
-def test_a_bar_of_a_tlx_chart_is_the_plants_bar(noon):
+def test_tlx_chart_bar_equals_the_plants_bar(cloud):
     family = "tlx-battery"
-    where = {"plantId": noon.plant(family), "id": noon.device(family)}
-    bars = noon.post("newTlxApi.do", op="getEnergyProdAndCons_KW", type=1, date=TODAY, **where)["obj"]["chartData"]
-    days = noon.get("PlantDetailAPI.do", plantId=noon.plant(family), type=1, date=TODAY)["back"]["data"]
+    where = {"plantId": cloud.plant(family), "id": cloud.device(family)}
+    bars = cloud.post("newTlxApi.do", op="getEnergyProdAndCons_KW", type=1, date=TODAY, **where)["obj"]["chartData"]
+    days = cloud.get("PlantDetailAPI.do", plantId=cloud.plant(family), type=1, date=TODAY)["back"]["data"]
     assert bars["charge"] == [float(value) for value in days.values()]
-    years = noon.post("newTlxApi.do", op="getEnergyProdAndCons_KW", type=3, date="2026", **where)["obj"]["chartData"]
+    years = cloud.post("newTlxApi.do", op="getEnergyProdAndCons_KW", type=3, date="2026", **where)["obj"]["chartData"]
     assert len(years["charge"]) == 6
 
 
-def test_the_sums_beside_a_mix_chart_agree_with_its_totals(noon):
-    where = {"plantId": noon.plant("mix"), "mixId": noon.device("mix")}
-    sums = noon.post("newMixApi.do", op="getEnergyProdAndCons_KW", type=0, date=TODAY, **where)["obj"]
-    totals = noon.post("newMixApi.do", op="getEnergyOverview", **where)["obj"]
-    info = noon.get("newMixApi.do", op="getMixInfo", **where)["obj"]
+def test_mix_chart_sums_agree_with_the_totals(cloud):
+    where = {"plantId": cloud.plant("mix"), "mixId": cloud.device("mix")}
+    sums = cloud.post("newMixApi.do", op="getEnergyProdAndCons_KW", type=0, date=TODAY, **where)["obj"]
+    totals = cloud.post("newMixApi.do", op="getEnergyOverview", **where)["obj"]
+    info = cloud.get("newMixApi.do", op="getMixInfo", **where)["obj"]
     assert sums["elocalLoad"] == totals["elocalLoadToday"]
     assert sums["eAcCharge"] == totals["etoGridToday"]
     assert sums["echargeToat"] == totals["edischarge1Total"]
@@ -186,62 +186,72 @@ def test_the_sums_beside_a_mix_chart_agree_with_its_totals(noon):
     assert stored == pytest.approx(float(info["eBatChargeToday"]), abs=0.25)
 
 
-def test_of_the_dashboards_sums_only_three_are_right_for_mix(noon):
-    told = noon.post("newPlantAPI.do", action="getEnergyStorageData", type=0, date=YESTERDAY, plantId=noon.plant("mix"))
-    day = noon.home("mix").energies(YESTERDAY)
+def test_dashboard_has_three_correct_sums_for_mix(cloud):
+    response = cloud.post(
+        "newPlantAPI.do", action="getEnergyStorageData", type=0, date=YESTERDAY, plantId=cloud.plant("mix")
+    )
+    day = cloud.household("mix").energies(YESTERDAY)
 
     def wrong(name, true):
-        assert told[name].endswith("kWh")
-        return abs(float(told[name].removesuffix("kWh")) - true) > 0.051
+        assert response[name].endswith("kWh")
+        return abs(float(response[name].removesuffix("kWh")) - true) > 0.051
 
     assert not wrong("etouser", day["grid_import_energy"])
     assert not wrong("echarge1", day["battery_discharge_energy"])
-    assert not wrong("eCharge", day["load_energy"])  # which is no production
+    assert not wrong("eCharge", day["load_energy"])  # labelled production
     assert wrong("photovoltaic", day["load_energy"] - day["grid_import_energy"] - day["battery_discharge_energy"])
     assert wrong("elocalLoad", day["load_energy"])
-    assert max(told["chartData"]) == "23:55"
-    assert kwh(told["chartData"], "userLoad") == pytest.approx(day["grid_export_energy"], abs=0.17)
-    bars = noon.post("newPlantAPI.do", action="getEnergyStorageData", type=1, date=TODAY, plantId=noon.plant("mix"))
+    assert max(response["chartData"]) == "23:55"
+    assert kwh(response["chartData"], "userLoad") == pytest.approx(day["grid_export_energy"], abs=0.17)
+    bars = cloud.post("newPlantAPI.do", action="getEnergyStorageData", type=1, date=TODAY, plantId=cloud.plant("mix"))
     assert len(bars["chartData"]["ppv"]) == 30
 
 
-def test_the_two_beans_of_a_storage_disagree_about_the_day(noon):
-    where = {"storageId": noon.device("storage"), "storageSn": noon.device("storage"), "plantId": noon.plant("storage")}
-    beans = noon.get("newStorageAPI.do", op="getStorageParams_sacolar", **where)
-    energy = noon.post("newStorageAPI.do", op="getEnergyOverviewData_sacolar", **where)["obj"]
+def test_storage_params_objects_disagree_about_the_day(cloud):
+    where = {
+        "storageId": cloud.device("storage"),
+        "storageSn": cloud.device("storage"),
+        "plantId": cloud.plant("storage"),
+    }
+    beans = cloud.get("newStorageAPI.do", op="getStorageParams_sacolar", **where)
+    energy = cloud.post("newStorageAPI.do", op="getEnergyOverviewData_sacolar", **where)["obj"]
     assert beans["storageBean"]["eChargeToday"] == 0
     assert beans["storageDetailBean"]["eChargeToday"] == float(energy["eChargeToday"]) > 0
-    assert beans["storageBean"]["ppv"] == beans["storageDetailBean"]["ppv"] < noon.truth("storage")["pv_power"]
+    assert beans["storageBean"]["ppv"] == beans["storageDetailBean"]["ppv"] < cloud.true_values("storage")["pv_power"]
 
 
-def test_numbers_wear_the_types_units_and_spelling_of_their_calls(noon):
-    row = noon.get("PlantListAPI.do", userId=noon.log_in()["user"]["id"])["back"]["data"][0]
-    assert row["plantId"] == noon.plant("tlx")
+def test_numbers_have_the_types_units_and_spelling_of_their_calls(cloud):
+    row = cloud.get("PlantListAPI.do", userId=cloud.log_in()["user"]["id"])["back"]["data"][0]
+    assert row["plantId"] == cloud.plant("tlx")
     assert row["currentPower"] == "0 W"
     assert row["todayEnergy"].endswith(" kWh")
     assert row["totalEnergy"].endswith(" MWh")
-    status = noon.post("newTlxApi.do", op="getSystemStatus_KW", plantId=noon.plant("tlx"), id=noon.device("tlx"))["obj"]
+    status = cloud.post("newTlxApi.do", op="getSystemStatus_KW", plantId=cloud.plant("tlx"), id=cloud.device("tlx"))[
+        "obj"
+    ]
     assert {type(value) for value in status.values()} == {str}
     assert status["chargePower"] == status["ppv"]
-    mix = noon.post("newMixApi.do", op="getSystemStatus_KW", plantId=noon.plant("mix"), mixId=noon.device("mix"))["obj"]
+    mix = cloud.post("newMixApi.do", op="getSystemStatus_KW", plantId=cloud.plant("mix"), mixId=cloud.device("mix"))[
+        "obj"
+    ]
     assert {type(mix["ppv"]), type(mix["pactogrid"])} == {str, float}
     assert float(mix["pPv1"]) + float(mix["pPv2"]) == pytest.approx(1000 * float(mix["ppv"]), abs=5.2)
-    params = noon.get("newTlxApi.do", op="getTlxParams", id=noon.device("tlx"))["newBean"]
-    uploaded = noon.emulator.world.uploaded_at()
-    assert params["lastUpdateTime"]["hours"] == 18  # China's clock at noon in Germany
+    params = cloud.get("newTlxApi.do", op="getTlxParams", id=cloud.device("tlx"))["newBean"]
+    uploaded = cloud.emulator.world.uploaded_at()
+    assert params["lastUpdateTime"]["hours"] == 18  # China's clock at cloud in Germany
     assert datetime.fromtimestamp(params["lastUpdateTime"]["time"] / 1000, UTC) == uploaded
-    settings = noon.get("newPlantAPI.do", op="getPlant", plantId=noon.plant("tlx"))
+    settings = cloud.get("newPlantAPI.do", op="getPlant", plantId=cloud.plant("tlx"))
     assert (settings["timezone"], settings["timezoneText"], settings["eTotal"]) == (2, "GMT+2", 0)
 
 
-def test_a_noah_plant_has_no_device_in_any_list(noon):
+def test_noah_plant_has_no_device_in_any_list(cloud):
     for op in ("getAllDeviceListTwo", "getAllDeviceList"):
-        answer = noon.get("newTwoPlantAPI.do", op=op, plantId=noon.plant("noah"))
+        answer = cloud.get("newTwoPlantAPI.do", op=op, plantId=cloud.plant("noah"))
         assert [name for name, rows in answer.items() if name.endswith("List") and rows] == ["datalogList"]
 
 
-def test_a_day_begins_at_the_plants_midnight_with_an_empty_chart():
-    young = box(MIDNIGHT)
+def test_chart_is_empty_at_plant_local_midnight():
+    young = logged_in_cloud(MIDNIGHT)
     where = {"plantId": young.plant("mix"), "mixId": young.device("mix"), "type": 0, "date": TODAY}
     assert young.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["obj"]["chartData"] == {}
     young.wait(minutes=8)
@@ -250,7 +260,7 @@ def test_a_day_begins_at_the_plants_midnight_with_an_empty_chart():
 
 
 def test_lifetime_counters_never_fall():
-    slow = box(MORNING)
+    slow = logged_in_cloud(MORNING)
     readings = []
     for _ in range(30):
         info = slow.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=slow.plant("tlx-battery"))
@@ -262,12 +272,12 @@ def test_lifetime_counters_never_fall():
 
 _BATTERY = "bmNum chargeOrDisPower dischargeTotal errorCode errorSubCode soc status systemWorkStatus warnCode"
 ZERO_BATTERY = dict.fromkeys([*_BATTERY.split(), "warnSubCode"], "0")
-NOBODY = {"result": 0, "obj": None, "msg": "504"}
+UNKNOWN_DEVICE = {"result": 0, "obj": None, "msg": "504"}
 
 
 @pytest.mark.parametrize("foreign", [False, True])
-def test_an_id_that_is_not_the_accounts_is_answered_as_the_cloud_does(foreign):
-    two = box(accounts=2)
+def test_id_of_another_account_is_answered_as_the_cloud_does(foreign):
+    two = logged_in_cloud(accounts=2)
     other = {site.family: site for site in two.emulator.accounts[1].plants}
     plant, device = {f: s.id for f, s in other.items()}, {f: s.devices[0] for f, s in other.items()}
     if not foreign:
@@ -289,45 +299,49 @@ def test_an_id_that_is_not_the_accounts_is_answered_as_the_cloud_does(foreign):
     tlx = two.get("newTlxApi.do", op="getTlxDetailData", id=device["tlx"])["data"]
     assert (tlx["serialNum"], tlx["lost"], tlx["eacTotal"]) == (None, True, 0)
     for op in ("getSystemStatus_KW", "getEnergyOverview", "getEnergyProdAndCons_KW"):
-        assert two.post("newTlxApi.do", op=op, plantId=plant["tlx"], id=device["tlx"], type=0) == NOBODY
-        assert two.post("newMixApi.do", op=op, plantId=plant["mix"], mixId=device["mix"], type=0) == NOBODY
+        assert two.post("newTlxApi.do", op=op, plantId=plant["tlx"], id=device["tlx"], type=0) == UNKNOWN_DEVICE
+        assert two.post("newMixApi.do", op=op, plantId=plant["mix"], mixId=device["mix"], type=0) == UNKNOWN_DEVICE
     assert two.get("newTlxApi.do", op="getTlxParams", id=device["tlx"])["newBean"] is None
     assert two.post("newTlxApi.do", op="getTlxSetData", serialNum=device["tlx"])["obj"] is None
     battery = two.post("newTlxApi.do", op="getBatDetailData", plantId="", id=device["tlx-battery"])
     assert battery == {"data": ZERO_BATTERY, "parameterName": ""}
     assert two.get("newMixApi.do", op="getMixInfo", mixId=device["mix"])["obj"]["pGuid"] == "+0.0"
     assert two.get("newStorageAPI.do", op="getStorageInfo_sacolar", storageId=device["storage"])["pGuid"] == "+0.0"
-    assert two.get("newStorageAPI.do", op="getStorageParams_sacolar", storageId=device["storage"]) == NOBODY
+    assert two.get("newStorageAPI.do", op="getStorageParams_sacolar", storageId=device["storage"]) == UNKNOWN_DEVICE
     noah = two.post("noahDeviceApi/noah/isPlantNoahSystem", plantId=plant["noah"])["obj"]
     assert (noah["isPlantNoahSystem"], noah["deviceSn"]) == (False, "")
-    assert two.post("noahDeviceApi/noah/getSystemStatus", deviceSn=device["noah"]) == NOBODY
-    page = two.told("GET", "commonDeviceSetC/setInverter", type="server", invSn=device["inverter"]).body
+    assert two.post("noahDeviceApi/noah/getSystemStatus", deviceSn=device["noah"]) == UNKNOWN_DEVICE
+    page = two.send("GET", "commonDeviceSetC/setInverter", type="server", invSn=device["inverter"]).body
     assert b"inv=JSON" not in page
 
 
-def test_a_serial_of_another_family_or_plant_is_unknown_to_a_call(noon):
+def test_serial_of_another_family_or_plant_is_unknown(cloud):
     assert (
-        noon.post("newMixApi.do", op="getEnergyOverview", mixId=noon.device("tlx"), plantId=noon.plant("tlx")) == NOBODY
+        cloud.post("newMixApi.do", op="getEnergyOverview", mixId=cloud.device("tlx"), plantId=cloud.plant("tlx"))
+        == UNKNOWN_DEVICE
     )
     assert (
-        noon.post("newMixApi.do", op="getEnergyOverview", mixId=noon.device("mix"), plantId=noon.plant("tlx")) == NOBODY
+        cloud.post("newMixApi.do", op="getEnergyOverview", mixId=cloud.device("mix"), plantId=cloud.plant("tlx"))
+        == UNKNOWN_DEVICE
     )
-    pv_only = noon.post("newTlxApi.do", op="getBatDetailData", id=noon.device("tlx"))
+    pv_only = cloud.post("newTlxApi.do", op="getBatDetailData", id=cloud.device("tlx"))
     assert pv_only["data"] == ZERO_BATTERY
 
 
-def test_a_battery_is_known_by_its_own_serial_and_charging_is_positive():
-    morning = box(MORNING)
+def test_battery_has_its_own_serial_and_charging_is_positive():
+    morning = logged_in_cloud(MORNING)
     serial = morning.plants["tlx-battery"].devices[1]
     rows = morning.get("newTwoPlantAPI.do", op="getAllDeviceListTwo", plantId=morning.plant("tlx-battery"))["batList"]
     assert rows[0]["deviceSn"] == serial
-    told = morning.post("newTlxApi.do", op="getBatDetailData", id=serial)["data"]
-    assert float(told["chargeOrDisPower"]) == pytest.approx(-morning.truth("tlx-battery")["battery_power"], abs=0.06)
+    response = morning.post("newTlxApi.do", op="getBatDetailData", id=serial)["data"]
+    assert float(response["chargeOrDisPower"]) == pytest.approx(
+        -morning.true_values("tlx-battery")["battery_power"], abs=0.06
+    )
     assert morning.post("newTlxApi.do", op="getBatInfo", serialNum=serial)["obj"]["lost"] is False
     assert morning.get("newTlxApi.do", op="getTlxDetailData", id=serial)["data"]["serialNum"] is None
 
 
-def test_plants_of_different_seeds_have_different_ids_and_serials():
+def test_ids_and_serials_are_unique_per_seed():
     seeds = range(0, 10_000, 7)
     assert len({EMULATION.plant_id(seed) for seed in seeds}) == len(seeds)
     assert all(len(EMULATION.plant_id(seed)) == 7 for seed in seeds)
@@ -336,42 +350,42 @@ def test_plants_of_different_seeds_have_different_ids_and_serials():
 
 
 @pytest.mark.parametrize("date", ["", "nonsense", "2026-13-01", "0000", "9999-12-31", "2026-02-30", "-5"])
-def test_a_date_that_is_none_or_far_away_breaks_nothing(date, noon):
+def test_invalid_or_distant_date_is_handled(date, cloud):
     for span in ("0", "1", "2", "3", "x"):
-        told = noon.get("PlantDetailAPI.do", plantId=noon.plant("mix"), type=span, date=date)
-        assert isinstance(told["back"]["data"], dict)
-        where = {"plantId": noon.plant("mix"), "mixId": noon.device("mix"), "type": span, "date": date}
-        assert noon.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["result"] == 1
-        where = {"plantId": noon.plant("mix"), "type": span, "date": date}
-        assert "etouser" in noon.post("newPlantAPI.do", action="getEnergyStorageData", **where)
+        response = cloud.get("PlantDetailAPI.do", plantId=cloud.plant("mix"), type=span, date=date)
+        assert isinstance(response["back"]["data"], dict)
+        where = {"plantId": cloud.plant("mix"), "mixId": cloud.device("mix"), "type": span, "date": date}
+        assert cloud.post("newMixApi.do", op="getEnergyProdAndCons_KW", **where)["result"] == 1
+        where = {"plantId": cloud.plant("mix"), "type": span, "date": date}
+        assert "etouser" in cloud.post("newPlantAPI.do", action="getEnergyStorageData", **where)
 
 
-def test_the_answer_is_the_same_whether_arguments_travel_in_query_or_form(noon):
-    form = f"op=getEnergyOverview&mixId={noon.device('mix')}&plantId={noon.plant('mix')}"
-    headers = {"user-agent": "x", "cookie": noon.cookie, "content-type": "application/x-www-form-urlencoded"}
-    in_form = json.loads(noon.emulator.respond("POST", "/newMixApi.do", headers, form.encode()).body)
-    assert in_form == json.loads(noon.emulator.respond("POST", f"//newMixApi.do?{form}", headers).body)
+def test_arguments_in_query_and_form_are_equivalent(cloud):
+    form = f"op=getEnergyOverview&mixId={cloud.device('mix')}&plantId={cloud.plant('mix')}"
+    headers = {"user-agent": "x", "cookie": cloud.cookie, "content-type": "application/x-www-form-urlencoded"}
+    in_form = json.loads(cloud.emulator.respond("POST", "/newMixApi.do", headers, form.encode()).body)
+    assert in_form == json.loads(cloud.emulator.respond("POST", f"//newMixApi.do?{form}", headers).body)
     assert in_form["result"] == 1
 
 
-def test_samples_are_five_minutes_apart(noon):
-    curve = noon.get("newInverterAPI.do", op="getInverterData", id=noon.device("inverter"), date=TODAY)["invPacData"]
+def test_samples_are_five_minutes_apart(cloud):
+    curve = cloud.get("newInverterAPI.do", op="getInverterData", id=cloud.device("inverter"), date=TODAY)["invPacData"]
     stamps = [datetime.strptime(at, "%Y-%m-%d %H:%M") for at in curve]  # noqa: DTZ007
     assert {later - earlier for earlier, later in pairwise(stamps)} == {timedelta(minutes=5)}
 
 
 @pytest.mark.parametrize("page", ["1", "2", "0", "-1", "many", ""])
-def test_any_page_of_the_plant_list_is_a_list(page, noon):
-    rows = noon.post("newTwoPlantAPI.do", op="getAllPlantListTwo", pageSize="15", toPageNum=page)["PlantList"]
+def test_plant_list_page_of_any_number_is_a_list(page, cloud):
+    rows = cloud.post("newTwoPlantAPI.do", op="getAllPlantListTwo", pageSize="15", toPageNum=page)["PlantList"]
     assert len(rows) == (0 if page == "2" else len(FAMILIES))
 
 
 @pytest.mark.parametrize("junk", ["", "-1", "nan", "inf", "²", "9" * 400])
 @pytest.mark.parametrize("call", list(endpoints(GrowattCalls)), ids=lambda call: call.name)
-def test_no_argument_makes_the_emulated_cloud_itself_fail(call, junk, littered, caplog):
+def test_random_arguments_never_crash_the_emulator(call, junk, fuzzed_cloud, caplog):
     names = ("plantId", "plantID", "type", "date", "toPageNum", "pageSize", "userId", "plantPower", "plantTimezone")
-    known = {"serialNum": littered.device(FAMILY_OF.get(call.route.fixed.get("op"), "inverter"))}
+    known = {"serialNum": fuzzed_cloud.device(FAMILY_OF.get(call.route.fixed.get("op"), "inverter"))}
     params = {f"param{number}": junk for number in range(1, 19)} | {"command_1": junk, "command_2": junk}
     for arguments in (dict.fromkeys(names, junk), known | params | {"type": ORDER_OF.get(call.name, junk)}):
-        littered.told(call.route.verb, call.route.path, **arguments | params | call.route.fixed)
+        fuzzed_cloud.send(call.route.verb, call.route.path, **arguments | params | call.route.fixed)
     assert caplog.records == []

@@ -1,4 +1,4 @@
-"""Orders to emulated Growatt devices: what is written is read back, what no device takes is refused."""
+"""Setting writes to the emulated Growatt cloud: valid ones are read back, invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from datetime import time
 import pytest
 
 from heliograph.errors import RequestRefused, Unreachable
-from support.growatt_emulator import box, served
+from support.growatt_emulator import logged_in_cloud, served_cloud
 
 OK = {"success": True, "msg": "200"}
-NO = {"success": False, "msg": "inv_set_failure"}
+REFUSED = {"success": False, "msg": "inv_set_failure"}
 
 
 @pytest.fixture
-def noon():
-    return box()
+def cloud():
+    return logged_in_cloud()
 
 
-def tlx_set(asked, kind, *params, family="tlx-battery"):
+def tlx_set(cloud, kind, *params, family="tlx-battery"):
     numbered = {f"param{place}": value for place, value in enumerate(params, start=1)}
-    return asked.post("newTcpsetAPI.do", op="tlxSet", serialNum=asked.device(family), type=kind, **numbered)
+    return cloud.post("newTcpsetAPI.do", op="tlxSet", serialNum=cloud.device(family), type=kind, **numbered)
 
 
-def tlx_settings(asked, family="tlx-battery"):
-    return asked.post("newTlxApi.do", op="getTlxSetData", serialNum=asked.device(family))["obj"]["tlxSetBean"]
+def tlx_settings(cloud, family="tlx-battery"):
+    return cloud.post("newTlxApi.do", op="getTlxSetData", serialNum=cloud.device(family))["obj"]["tlxSetBean"]
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def tlx_settings(asked, family="tlx-battery"):
         ),
     ],
 )
-def test_a_tlx_setting_written_is_read_back_under_all_its_names(kind, params, read_back, noon):
-    before = tlx_settings(noon)
+def test_tlx_setting_is_read_back_under_all_its_names(kind, params, read_back, cloud):
+    before = tlx_settings(cloud)
     assert {name: before[name] for name in read_back} != read_back
-    assert tlx_set(noon, kind, *params) == OK
-    after = tlx_settings(noon)
+    assert tlx_set(cloud, kind, *params) == OK
+    after = tlx_settings(cloud)
     assert {name: after[name] for name in read_back} == read_back
     assert {name: value for name, value in after.items() if before[name] != value}.keys() <= read_back.keys()
     assert {type(value) for name, value in after.items() if name != "safetyCorrespondNumList"} == {str}
@@ -76,38 +76,38 @@ def test_a_tlx_setting_written_is_read_back_under_all_its_names(kind, params, re
         ("time_segment1", ["3", "0", "0", "1", "0", "1"], "inv_set_failure"),
         ("time_segment1", ["0", "24", "0", "1", "0", "1"], "inv_set_failure"),
         ("time_segment1", ["0", "0", "0"], "inv_set_failure"),
-        ("pf_sys_year", ["noon"], "inv_set_time_format"),
+        ("pf_sys_year", ["cloud"], "inv_set_time_format"),
     ],
 )
-def test_what_a_tlx_device_cannot_take_is_refused_and_changes_nothing(kind, params, words, noon):
-    before = tlx_settings(noon)
-    assert tlx_set(noon, kind, *params) == {"success": False, "msg": words}
-    assert tlx_settings(noon) == before
+def test_invalid_tlx_setting_is_refused_and_changes_nothing(kind, params, words, cloud):
+    before = tlx_settings(cloud)
+    assert tlx_set(cloud, kind, *params) == {"success": False, "msg": words}
+    assert tlx_settings(cloud) == before
 
 
-def test_segments_may_touch_but_not_overlap_even_where_disabled(noon):
-    assert tlx_set(noon, "time_segment1", "0", "08", "00", "12", "00", "0") == OK
-    assert tlx_set(noon, "time_segment2", "0", "12", "00", "14", "00", "1") == OK
-    assert tlx_set(noon, "time_segment3", "0", "11", "59", "12", "01", "1") == NO
-    assert tlx_set(noon, "time_segment3", "0", "22", "00", "08", "01", "1") == NO
-    assert tlx_set(noon, "time_segment3", "0", "22", "00", "08", "00", "1") == OK
-    assert tlx_set(noon, "time_segment1", "0", "0", "0", "0", "0", "0") == OK
-    assert tlx_set(noon, "time_segment4", "0", "09", "00", "11", "00", "1") == OK
+def test_tlx_segments_may_touch_but_not_overlap_even_if_disabled(cloud):
+    assert tlx_set(cloud, "time_segment1", "0", "08", "00", "12", "00", "0") == OK
+    assert tlx_set(cloud, "time_segment2", "0", "12", "00", "14", "00", "1") == OK
+    assert tlx_set(cloud, "time_segment3", "0", "11", "59", "12", "01", "1") == REFUSED
+    assert tlx_set(cloud, "time_segment3", "0", "22", "00", "08", "01", "1") == REFUSED
+    assert tlx_set(cloud, "time_segment3", "0", "22", "00", "08", "00", "1") == OK
+    assert tlx_set(cloud, "time_segment1", "0", "0", "0", "0", "0", "0") == OK
+    assert tlx_set(cloud, "time_segment4", "0", "09", "00", "11", "00", "1") == OK
 
 
-def test_a_device_that_is_asleep_foreign_or_of_another_kind_takes_no_order(noon):
+def test_sleeping_or_foreign_device_refuses_a_setting(cloud):
     offline = {"success": False, "msg": "501"}
-    assert tlx_set(noon, "charge_power", "80", family="mix") == offline
+    assert tlx_set(cloud, "charge_power", "80", family="mix") == offline
     numbered = {"serialNum": "NOSUCH0001", "type": "charge_power", "param1": "80"}
-    assert noon.post("newTcpsetAPI.do", op="tlxSet", **numbered) == offline
-    night = box("2026-06-21T02:14:00+02:00")
+    assert cloud.post("newTcpsetAPI.do", op="tlxSet", **numbered) == offline
+    night = logged_in_cloud("2026-06-21T02:14:00+02:00")
     assert tlx_set(night, "tlx_on_off", "0", family="tlx") == offline
     assert tlx_set(night, "charge_power", "80") == OK
 
 
-def test_the_periods_of_a_mix_are_read_back():
-    with served() as (found, client):
-        serial = found.device("mix")
+def test_mix_periods_are_read_back():
+    with served_cloud() as (cloud, client):
+        serial = cloud.device("mix")
         none = ["00", "00", "00", "00", "0"] * 2
         charge = ["90", "95", "1", "00", "40", "04", "20", "1", *none]
         assert client.update_mix_inverter_setting(serial, "mix_ac_charge_time_period", charge).success
@@ -122,18 +122,18 @@ def test_the_periods_of_a_mix_are_read_back():
             client.update_mix_inverter_setting(serial, "mix_ac_charge_time_period", charge[:-1])
 
 
-def test_an_ac_coupled_device_takes_its_own_orders_only(noon):
+def test_ac_coupled_device_accepts_only_its_own_settings(cloud):
     periods = ["00", "40", "04", "20", "1", *["00", "00", "00", "00", "0"] * 2]
     numbered = {f"param{place}": value for place, value in enumerate(["100", "90", *periods], start=1)}
-    where = {"serialNum": noon.device("spa"), "op": "spaSetApi"}
-    assert noon.post("newTcpsetAPI.do", **where, type="spa_ac_charge_time_period", **numbered) == OK
-    assert noon.plants["spa"].settings["spa"]["forcedChargeTimeStop1"] == "4:20"
-    assert noon.post("newTcpsetAPI.do", **where, type="mix_ac_charge_time_period", **numbered) == NO
+    where = {"serialNum": cloud.device("spa"), "op": "spaSetApi"}
+    assert cloud.post("newTcpsetAPI.do", **where, type="spa_ac_charge_time_period", **numbered) == OK
+    assert cloud.plants["spa"].settings["spa"]["forcedChargeTimeStop1"] == "4:20"
+    assert cloud.post("newTcpsetAPI.do", **where, type="mix_ac_charge_time_period", **numbered) == REFUSED
 
 
-def test_a_classic_inverters_page_shows_what_was_written():
-    with served() as (found, client):
-        serial = found.device("inverter")
+def test_classic_inverter_page_shows_written_settings():
+    with served_cloud() as (cloud, client):
+        serial = cloud.device("inverter")
         assert client.classic_inverter_info(serial).active_power_rate == 100
         assert client.set_classic_inverter_active_power_rate(serial, 60).message == "inv_set_success"
         assert client.set_classic_inverter_on_off(serial, enabled=False).success
@@ -147,15 +147,15 @@ def test_a_classic_inverters_page_shows_what_was_written():
             client.classic_inverter_info("NOSUCH0001")
 
 
-def test_a_classic_inverters_time_has_a_format_of_its_own_to_fail(noon):
-    where = {"action": "inverterSet", "serialNum": noon.device("inverter"), "paramId": "pf_sys_year"}
-    assert noon.post("tcpSet.do", **where, command_1="noon") == {"success": False, "msg": "inv_set_time_format"}
-    assert noon.post("tcpSet.do", **where, command_1="2026-06-21 12:00:00")["success"] is True
+def test_classic_inverter_rejects_an_invalid_time(cloud):
+    where = {"action": "inverterSet", "serialNum": cloud.device("inverter"), "paramId": "pf_sys_year"}
+    assert cloud.post("tcpSet.do", **where, command_1="cloud") == {"success": False, "msg": "inv_set_time_format"}
+    assert cloud.post("tcpSet.do", **where, command_1="2026-06-21 12:00:00")["success"] is True
 
 
-def test_a_noah_keeps_limits_power_segments_and_price():
-    with served() as (found, client):
-        serial, plant = found.device("noah"), found.plant("noah")
+def test_noah_stores_limits_power_segments_and_price():
+    with served_cloud() as (cloud, client):
+        serial, plant = cloud.device("noah"), cloud.plant("noah")
         assert client.update_noah_settings(serial, "default_power", ["250"]).raw["result"] == 1
         client.update_noah_settings(serial, "charging_soc", ["90", "15"])
         client.update_noah_settings(serial, "time_segment2", ["0", "0", "0", "8", "5", "150", "1"])
@@ -175,9 +175,9 @@ def test_a_noah_keeps_limits_power_segments_and_price():
                 client.update_noah_settings(serial, kind, params)
 
 
-def test_a_plants_settings_are_what_its_form_said():
-    with served() as (found, client):
-        plant = found.plant("mix")
+def test_plant_form_is_read_back():
+    with served_cloud() as (cloud, client):
+        plant = cloud.plant("mix")
         changes = {"plantName": "Zürich & Söhne", "plantIncome": "0.31", "plantPower": "6500"}
         assert client.update_plant_settings(plant, changes).success
         after = client.plant_settings(plant)
@@ -185,24 +185,24 @@ def test_a_plants_settings_are_what_its_form_said():
         assert (after.utc_offset_hours, after.id) == (2, plant)
         names = {row.id: row.name for row in client.plant_list().plants}
         assert names[plant] == "Zürich & Söhne"
-        # Quirk: a form with a part missing is answered by the server's own failure.
+        # Quirk: an incomplete form is answered with the server's Error500 page.
         with pytest.raises(Unreachable):
             client.send_plant_settings({"plantID": plant, "plantName": "Half a form"})
         with pytest.raises(Unreachable):
             client.update_plant_settings(plant, {"plantPower": "nan"})
 
 
-def test_the_clients_own_segment_call_is_read_back():
-    with served() as (found, client):
-        serial = found.device("tlx-battery")
+def test_client_time_segment_is_read_back():
+    with served_cloud() as (cloud, client):
+        serial = cloud.device("tlx-battery")
         assert client.update_tlx_inverter_time_segment(serial, 1, 2, time(17), "21:30", enabled=True).success
         assert client.tlx_all_settings(serial)["time_segment1"] == "2_17:0_21:30_1"
         with pytest.raises(RequestRefused, match="inv_set_failure"):
             client.update_tlx_inverter_time_segment(serial, 2, 0, "20:00", "22:00", enabled=False)
 
 
-def test_an_order_changes_one_plant_and_no_other():
-    two = box(accounts=2)
+def test_setting_changes_only_its_plant():
+    two = logged_in_cloud(accounts=2)
     assert tlx_set(two, "charge_power", "33") == OK
     assert [site.settings for holder in two.emulator.accounts for site in holder.plants if site.settings] == [
         {"tlx": {"charge_power": "33", "chargePowerCommand": "33"}}

@@ -1,4 +1,4 @@
-"""Every declared Growatt call sends what the protocol page says, whatever form its arguments have."""
+"""Growatt calls send the documented request, and accept each documented form of their arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.protocol_script import NOON, reply, script
 C = GrowattCalls
 DAY = date(2026, 6, 21)
 
-# call, verb, path, query and form, in the order of the wire
+# call; verb, path, query and form in the order they are sent
 WIRE = [
     (C.login.flow("me", "abc"), "POST newTwoLoginAPI.do || userName=me password=90c150983cd24fb0d6963f7d28e17f72"),
     (C.login.flow("me", "h4sh", True), "POST newTwoLoginAPI.do || userName=me password=h4sh"),
@@ -134,27 +134,29 @@ WIRE = [
         "POST tcpSet.do | action=inverterSet serialNum=SN paramId=pv_on_off command_1=0000 command_2= |",
     ),
 ]
-ELSEWHERE = {"tlx_enabled_settings", "tlx_get_enabled_settings", "send_plant_settings"}  # tests of their own
+TESTED_SEPARATELY = {"tlx_enabled_settings", "tlx_get_enabled_settings", "send_plant_settings"}
 
 
 def pairs(encoded):
     return " ".join(f"{name}={value}" for name, value in parse_qsl(encoded, keep_blank_values=True))
 
 
-def on_the_wire(request):
+def wire_format(request):
     address = urlsplit(request.url)
     query = f" {pairs(address.query)} " if address.query else ""
     form = f" {pairs(request.body.decode())}" if request.body else ""
     return f"{request.verb} {address.path.lstrip('/')} |{query}|{form}"
 
 
-@pytest.mark.parametrize(("call", "expected"), WIRE, ids=lambda one: one.endpoint.name if isinstance(one, Call) else "")
-def test_a_call_sends_what_the_protocol_says(call, expected):
-    assert on_the_wire(build_request(SERVER, call, {})) == expected
+@pytest.mark.parametrize(
+    ("call", "expected"), WIRE, ids=lambda value: value.endpoint.name if isinstance(value, Call) else ""
+)
+def test_call_sends_the_documented_request(call, expected):
+    assert wire_format(build_request(SERVER, call, {})) == expected
 
 
-def test_every_declared_call_is_looked_at():
-    assert {row.name for row in endpoints(C)} == {call.endpoint.name for call, _ in WIRE} | ELSEWHERE
+def test_every_declared_call_has_a_wire_example():
+    assert {row.name for row in endpoints(C)} == {call.endpoint.name for call, _ in WIRE} | TESTED_SEPARATELY
 
 
 def test_every_method_has_a_docstring_and_typed_arguments():
@@ -165,11 +167,11 @@ def test_every_method_has_a_docstring_and_typed_arguments():
 
 
 @pytest.mark.parametrize("name", ["tlx_enabled_settings", "tlx_get_enabled_settings"])
-def test_the_enabled_settings_are_asked_for_with_todays_date(name):
+def test_tlx_enabled_settings_sends_todays_date(name):
     sent, _ = script(
         logged_in().execute(getattr(C, name).flow("SN"), NOON), [settings(2), reply({"obj": {"enable": {}}})]
     )
-    assert on_the_wire(sent[1]) == "POST newLoginAPI.do | op=getSetPass | deviceSn=SN stringTime=2026-06-21 type=5"
+    assert wire_format(sent[1]) == "POST newLoginAPI.do | op=getSetPass | deviceSn=SN stringTime=2026-06-21 type=5"
 
 
 @pytest.mark.parametrize(
@@ -180,23 +182,23 @@ def test_the_enabled_settings_are_asked_for_with_todays_date(name):
         ("plant_settings", "get_plant_settings"),
     ],
 )
-def test_both_spellings_exist_and_are_the_same_call(one, other):
+def test_alias_is_the_same_call(one, other):
     assert getattr(C, one).route == getattr(C, other).route
     client = Growatt("me", "secret")
     assert callable(getattr(client, one))
     assert callable(getattr(client, other))
 
 
-# Arguments in every form
+# Forms of arguments
 
 
 @pytest.mark.parametrize("span", [Timespan.month, 2])
-def test_a_timespan_is_the_enum_or_its_number(span):
+def test_timespan_accepts_enum_or_number(span):
     assert C.mix_detail.flow("SN", "1", span, DAY).fields["type"] == 2
 
 
 @pytest.mark.parametrize("wrong", [3, -1, "day", None, 1.5, [], Timespan])
-def test_a_wrong_timespan_is_said_to_be_one(wrong):
+def test_invalid_timespan_is_rejected(wrong):
     with pytest.raises(ValueError, match=r"timespan must be hour \(0\), day \(1\) or month \(2\), not "):
         C.plant_detail.flow("1", wrong)
 
@@ -211,25 +213,25 @@ def test_a_wrong_timespan_is_said_to_be_one(wrong):
         " 2026-06-21 ",
     ],
 )
-def test_a_day_is_a_date_a_datetime_or_a_text(day):
+def test_day_accepts_date_datetime_or_text(day):
     assert C.tlx_data.flow("SN", day).fields["date"] == "2026-06-21"
     assert C.plant_detail.flow("1", 2, day).fields["date"] == "2026-06"
     assert C.plant_detail.flow("1", 1, day).fields["date"] == "2026-06-21"
 
 
-def test_a_month_may_be_given_where_a_month_is_wanted():
+def test_day_accepts_a_month_for_a_month_chart():
     assert C.plant_detail.flow("1", 2, "2026-06").fields["date"] == "2026-06"
 
 
 @pytest.mark.parametrize(
     "wrong", ["", "today", "21.06.2026", "2026-13-01", "2026-02-30", "2026", 20260621, 5.0, time(1)]
 )
-def test_a_wrong_day_is_said_to_be_one(wrong):
+def test_invalid_day_is_rejected(wrong):
     with pytest.raises(ValueError, match="a day is written like 2026-06-21 or 2026-06, not "):
         C.tlx_data.flow("SN", wrong)
 
 
-def test_a_missing_day_is_left_for_the_plants_clock_and_a_missing_user_for_the_session():
+def test_missing_day_and_user_become_placeholders():
     assert C.dashboard_data.flow("1").fields["date"] == PlantToday("1", "%Y-%m-%d")
     assert C.plant_detail.flow("1", 2).fields["date"] == PlantToday("1", "%Y-%m")
     assert C.plant_list.flow().fields["userId"] is LOGGED_IN_USER
@@ -238,14 +240,14 @@ def test_a_missing_day_is_left_for_the_plants_clock_and_a_missing_user_for_the_s
 @pytest.mark.parametrize(
     ("clock", "sent"), [(time(7, 5), "0705"), ("7:05", "0705"), ("07:05", "0705"), (" 0:0", "0000")]
 )
-def test_a_clock_is_a_time_or_a_text(clock, sent):
+def test_time_of_day_accepts_time_or_text(clock, sent):
     fields = C.update_tlx_inverter_time_segment.flow("SN", 1, 0, clock, "23:59", False).fields
     assert fields["param2"] + fields["param3"] == sent
     assert fields["param6"] == "0"
 
 
 @pytest.mark.parametrize("wrong", ["", "7", "25:00", "7:60", "7:05:30", "noon", ":", 705, None, 7.05])
-def test_a_wrong_clock_is_said_to_be_one(wrong):
+def test_invalid_time_of_day_is_rejected(wrong):
     with pytest.raises(ValueError, match="a time of day is written like 07:05, not "):
         C.update_tlx_inverter_time_segment.flow("SN", 1, 0, "00:00", wrong, True)
 
@@ -266,49 +268,49 @@ def test_a_wrong_clock_is_said_to_be_one(wrong):
         ("pä$$wörd €", "dadf1be9eba9ef98ab9c1550ee4de9cc"),
     ],
 )
-def test_a_password_is_hashed_as_the_app_does(password, sent):
+def test_password_hash_matches_the_app(password, sent):
     assert hash_password(password) == sent
 
 
-def test_a_password_is_sent_hashed_and_a_secret_one_as_well():
+def test_password_is_sent_hashed_also_from_a_secret():
     sent, _ = script(account().execute(ENSURE_SESSION, NOON), [reply({"back": {"success": True, "user": {}}})])
     assert arguments(sent[0]) == {"userName": USER, "password": hash_password(PASSWORD)}
     assert "hunter2" not in repr(vars(Growatt(USER, Secret("hunter2"))))
 
 
-# Methods of several requests
+# Composite operations
 
 
 def page(first, count):
     return reply({"PlantList": [{"id": number, "plantName": f"P{number}"} for number in range(first, first + count)]})
 
 
-def test_all_pages_of_the_plant_list_are_read_until_a_short_one():
+def test_plant_list_two_reads_pages_until_a_short_one():
     sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(16, 15), page(31, 2)])
-    assert [arguments(one)["toPageNum"] for one in sent] == ["1", "2", "3"]
-    assert [one.id for one in plants] == [str(number) for number in range(1, 33)]
+    assert [arguments(request)["toPageNum"] for request in sent] == ["1", "2", "3"]
+    assert [plant.id for plant in plants] == [str(number) for number in range(1, 33)]
 
 
-def test_a_full_last_page_is_followed_by_an_empty_one():
+def test_plant_list_two_reads_an_empty_page_after_a_full_one():
     sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(16, 0)])
     assert (len(sent), len(plants)) == (2, 15)
 
 
-def test_a_cloud_that_repeats_its_page_is_not_asked_for_ever():
+def test_plant_list_two_stops_at_a_repeated_page():
     sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(1, 15)])
     assert (len(sent), len(plants)) == (2, 15)
 
 
 @pytest.mark.parametrize("name", ["device_list", "inverter_list"])
-def test_devices_missing_from_the_newer_list_are_looked_up_in_the_older(name):
+def test_device_list_falls_back_to_the_older_list(name):
     row = {"deviceSn": "SN1", "deviceType": "tlx"}
-    plan = getattr(C, name).flow
+    flow = getattr(C, name).flow
     sent, found = script(
-        logged_in().execute(plan("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})]
+        logged_in().execute(flow("1"), NOON), [reply({"deviceList": []}), reply({"deviceList": [row]})]
     )
-    assert [arguments(one)["op"] for one in sent] == ["getAllDeviceListTwo", "getAllDeviceList"]
-    assert [one.id for one in found] == ["SN1"]
-    sent, found = script(logged_in().execute(plan("1"), NOON), [reply({"deviceList": [row]})])
+    assert [arguments(request)["op"] for request in sent] == ["getAllDeviceListTwo", "getAllDeviceList"]
+    assert [device.id for device in found] == ["SN1"]
+    sent, found = script(logged_in().execute(flow("1"), NOON), [reply({"deviceList": [row]})])
     assert (len(sent), len(found)) == (1, 1)
 
 
@@ -320,10 +322,10 @@ PLANT = {
 }  # fmt: skip
 
 
-def test_a_changed_plant_setting_is_sent_with_all_the_others_as_they_are():
+def test_update_plant_settings_sends_the_complete_form():
     replies = [reply(PLANT), reply({"success": True, "msg": "200"})]
-    plan = C.update_plant_settings.flow("7", {"plantName": "Barn"})
-    sent, written = script(logged_in(allow_commands=True).execute(plan, NOON), replies)
+    flow = C.update_plant_settings.flow("7", {"plantName": "Barn"})
+    sent, written = script(logged_in(allow_commands=True).execute(flow, NOON), replies)
     assert written.success is True
     assert urlsplit(sent[1].url).query == "op=updatePlant"
     parts = dict(_parts(sent[1]))
@@ -331,19 +333,19 @@ def test_a_changed_plant_setting_is_sent_with_all_the_others_as_they_are():
     assert (parts["plantName"], parts["plantFirm"], parts["plantID"], parts["plantCoal"]) == ("Barn", "0", "7", "0.4")
 
 
-def test_settings_at_hand_spare_the_question():
+def test_update_plant_settings_uses_given_current_settings():
     for known in (PLANT, C.plant_settings.shape(PLANT)):
-        plan = C.update_plant_settings.flow("7", {"plantIncome": "0.5"}, known)
-        sent, _ = script(logged_in(allow_commands=True).execute(plan, NOON), [reply({"success": True})])
+        flow = C.update_plant_settings.flow("7", {"plantIncome": "0.5"}, known)
+        sent, _ = script(logged_in(allow_commands=True).execute(flow, NOON), [reply({"success": True})])
         assert dict(_parts(sent[0]))["plantIncome"] == "0.5"
 
 
-def test_settings_that_lack_a_part_of_the_form_are_not_sent():
+def test_update_plant_settings_rejects_an_incomplete_form():
     sent = []
     short = {name: value for name, value in PLANT.items() if name != "timezone"}
-    talk = logged_in(allow_commands=True).execute(C.update_plant_settings.flow("7", {}), NOON)
+    flow = logged_in(allow_commands=True).execute(C.update_plant_settings.flow("7", {}), NOON)
     with pytest.raises(Unreadable, match="timezone"):
-        script(talk, [reply(short)], sent)
+        script(flow, [reply(short)], sent)
     assert len(sent) == 1
 
 

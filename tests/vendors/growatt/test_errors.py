@@ -1,4 +1,4 @@
-"""Every way Growatt has of not answering is its own error, and none of them tells a secret."""
+"""Errors of the Growatt client: each failed response maps to its own error without leaking a secret."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from heliograph.vendors.growatt import hash_password
 from support.growatt_script import INFO, PASSWORD, SECRETS, USER, account, arguments, logged_in, plant_info
 from support.protocol_script import NOON, reply, script
 
-# Failing to log in
+# Login failures
 
 
 def failed(**back):
@@ -22,7 +22,7 @@ def failed(**back):
 
 
 @pytest.mark.parametrize("code", ["501", "502"])
-def test_a_wrong_password_is_said_once_and_not_tried_again(code):
+def test_wrong_password_is_not_retried(code):
     sent = []
     with pytest.raises(e.InvalidCredentials) as caught:
         script(account().execute(plant_info.flow("1"), NOON), [failed(msg=code)], sent)
@@ -43,26 +43,26 @@ def test_a_wrong_password_is_said_once_and_not_tried_again(code):
         ({"msg": "", "error": "Current account has been LOCKED"}, 24),
     ],
 )
-def test_a_locked_account_says_until_when(back, hours):
+def test_account_locked_has_until(back, hours):
     with pytest.raises(e.AccountLocked) as caught:
         script(account().execute(plant_info.flow("1"), NOON), [failed(**back)])
     assert caught.value.until == datetime.fromtimestamp(NOON, UTC) + timedelta(hours=hours)
     assert caught.value.retry_after == hours * 3600
 
 
-def test_terms_that_wait_to_be_accepted_are_a_login_without_a_user():
+def test_login_without_a_user_is_terms_not_accepted():
     for back in ({"success": True}, {"success": True, "user": None, "data": []}):
         with pytest.raises(e.TermsNotAccepted, match="ShinePhone"):
             script(account().execute(plant_info.flow("1"), NOON), [reply({"back": back})])
 
 
-def test_another_code_of_a_failed_login_is_named():
+def test_other_login_failure_code_is_reported():
     with pytest.raises(e.LoginFailed, match="599") as caught:
         script(account().execute(plant_info.flow("1"), NOON), [failed(msg="599")])
     assert type(caught.value) is e.LoginFailed
 
 
-# Every way of not answering
+# Failed responses
 
 
 PRIVATE = json.dumps(
@@ -93,11 +93,11 @@ ANSWERS = {
     "half": (reply(MIXED[:-30]), e.Unreadable, "JSON"),
     "half a secret": (reply(b'{"obj": {"pwd": "' + PASSWORD.encode()), e.Unreadable, "JSON"),
     "maintenance": (reply(b"<html>We will be back at noon" + FIELD.encode()), e.Unreadable, "web page"),
-    "null": (reply(b"null"), e.RequestRefused, "nothing to say"),
+    "null": (reply(b"null"), e.RequestRefused, "no data"),
     "no object": (reply(b"[1]"), e.Unreadable, "object"),
     "text": (reply(json.dumps(PRIVATE).encode()), e.Unreadable, "object"),
     "refused": (reply({"result": 0, "obj": None, "msg": "504"}), e.RequestRefused, "504"),
-    "refused in words": (reply(NESTED), e.RequestRefused, "refused"),
+    "refused in message": (reply(NESTED), e.RequestRefused, "refused"),
     "offline": (
         reply({"success": False, "msg": "501"}),
         e.RequestRefused,
@@ -108,33 +108,35 @@ ANSWERS = {
         e.RequestRefused,
         "did not answer the cloud in time (500)",
     ),
-    "failed in words": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.RequestRefused, "refused"),
+    "failed in message": (reply({"success": False, "msg": MIXED.decode() + "\x1b[2J\n"}), e.RequestRefused, "refused"),
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_every_way_of_not_answering_is_its_own_error(name):
-    answer, kind, words = ANSWERS[name]
+def test_failed_response_raises_its_own_error(name):
+    answer, kind, message = ANSWERS[name]
     sent = []
     with pytest.raises(e.CloudError) as caught:
         script(logged_in().execute(plant_info.flow("1"), NOON), [answer], sent)
     error = caught.value
     assert type(error) is kind
-    assert words in str(error)
+    assert message in str(error)
     assert (error.vendor, error.call) == ("growatt", "plant_info")
     assert str(error).startswith("growatt plant_info: ")
     assert str(error).isprintable()
-    assert not [one for one in SECRETS if one in str(error) + repr(error) + repr(vars(error))]
+    assert not [secret for secret in SECRETS if secret in str(error) + repr(error) + repr(vars(error))]
     assert len(sent) == 1
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_login_answered_like_that_tells_no_secret_either(name):
+def test_failed_login_response_leaks_no_secret(name):
     sent = []
     with pytest.raises(e.CloudError) as caught:
         script(account().execute(plant_info.flow("1"), NOON), [ANSWERS[name][0]], sent)
     assert (caught.value.vendor, caught.value.call) == ("growatt", "login")
-    assert not [one for one in SECRETS if one in str(caught.value) + repr(caught.value) + repr(vars(caught.value))]
+    assert not [
+        secret for secret in SECRETS if secret in str(caught.value) + repr(caught.value) + repr(vars(caught.value))
+    ]
     assert len(sent) == 1
 
 
@@ -142,33 +144,33 @@ def test_a_login_answered_like_that_tells_no_secret_either(name):
     "back",
     [{"msg": MIXED.decode()}, {"msg": "599", "error": MIXED.decode()}, {"msg": "507", "error": "locked " + FORM}],
 )
-def test_a_failed_login_that_echoes_the_account_tells_no_secret(back):
+def test_login_error_that_echoes_the_account_leaks_no_secret(back):
     with pytest.raises(e.CloudError) as caught:
         script(account().execute(plant_info.flow("1"), NOON), [failed(**back)])
-    assert not [one for one in SECRETS if one in str(caught.value) + repr(vars(caught.value))]
+    assert not [secret for secret in SECRETS if secret in str(caught.value) + repr(vars(caught.value))]
     assert str(caught.value).isprintable()
 
 
-def test_a_slowed_down_caller_is_told_for_how_long():
+def test_throttled_has_retry_after():
     for header, seconds in (("17", 17), ("soon", 300), ("-5", 300)):
         with pytest.raises(e.Throttled) as caught:
             script(logged_in().execute(plant_info.flow("1"), NOON), [reply(b"", 429, retry_after=header)])
         assert caught.value.retry_after == seconds
 
 
-def test_no_connection_is_thrown_in_by_the_driver_and_comes_out_named():
+def test_connection_error_names_vendor_and_call():
     sent = []
     with pytest.raises(e.Unreachable, match="growatt plant_info: cut off") as caught:
         script(logged_in().execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")], sent)
     assert len(sent) == 1
     assert caught.value.call == "plant_info"
-    talk = account()
+    protocol = account()
     with pytest.raises(e.Unreachable, match="growatt login: cut off"):
-        script(talk.execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")])
-    assert not talk.session.alive
+        script(protocol.execute(plant_info.flow("1"), NOON), [e.Unreachable("cut off")])
+    assert not protocol.session.alive
 
 
-def test_a_method_of_several_requests_may_catch_what_one_of_them_met():
+def test_composite_method_may_catch_an_error_of_one_request():
     def steps():
         try:
             yield plant_info.flow("1")
@@ -177,13 +179,13 @@ def test_a_method_of_several_requests_may_catch_what_one_of_them_met():
 
     replies = [reply({"success": False, "msg": "501"}), INFO]
     sent, (info, error) = script(logged_in().execute(steps(), NOON), replies)
-    assert [arguments(one)["plantId"] for one in sent] == ["1", "2"]
+    assert [arguments(request)["plantId"] for request in sent] == ["1", "2"]
     assert info.energy_today == 0.2
     assert error.code == "501"
 
 
-def test_an_error_of_the_drop_in_comes_back_from_another_process():
-    error = e.SessionExpired("the session has ended", vendor="growatt", call="plant_list")
+def test_drop_in_error_can_be_pickled():
+    error = e.SessionExpired("the session has expired", vendor="growatt", call="plant_list")
     error.status = 302
     twin = as_requests_error(error)
     back = pickle.loads(pickle.dumps(twin))

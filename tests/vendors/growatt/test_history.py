@@ -1,4 +1,4 @@
-"""A Growatt plant's past as the emulated cloud tells it: it adds up, the homes agree, and it costs what is said."""
+"""History of emulated Growatt plants: consistent with the simulated households and with `history_cost`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GrowattPast(Past):
     def client(self, kind=Growatt, zone=None):
         return kind(self.holder.username, self.holder.password, server=self.url, zone=zone, keeper=None)
 
-    def asked(self):
+    def requests_sent(self):
         return self.emulator.log.as_dict()["clouds"]["growatt"]["requests"]
 
 
@@ -52,19 +52,19 @@ def clocks_back():
         yield found
 
 
-# A day
+# Day curves
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_curve_of_a_day_adds_up_to_its_energies(family, noon):
+def test_day_curve_integrates_to_the_days_energies(family, noon):
     curve = noon.client().day_curve(noon.plant(family), "2026-06-20")
     truth = noon.truth(family, "2026-06-20")
-    assert {name for one in curve for name in one.values} == CURVES[family]
-    assert [one.moment for one in curve] == sorted({one.moment for one in curve})
+    assert {name for sample in curve for name in sample.values} == CURVES[family]
+    assert [sample.moment for sample in curve] == sorted({sample.moment for sample in curve})
     assert flowed(curve, "pv_power", 1) == pytest.approx(truth["pv_energy"], abs=0.1)
     if "load_power" in CURVES[family]:
         assert len(curve) >= 287
-        # A point is 10 W rough where the chart is in kW, and a day of the portal begins at 00:05.
+        # Points of a chart in kW are rounded to 10 W, and a day of the portal begins at 00:05.
         assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.15)
     if "grid_power" in CURVES[family]:
         assert flowed(curve, "grid_power", 1) == pytest.approx(truth["grid_import_energy"], abs=0.15)
@@ -74,51 +74,52 @@ def test_the_curve_of_a_day_adds_up_to_its_energies(family, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_sample_is_what_the_home_did_at_that_moment(family, noon):
+def test_day_curve_samples_match_the_household(family, noon):
     home = noon.plants[family].households[0]
-    for one in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
-        truth = home.values(one.moment)
-        assert one.values == pytest.approx({name: truth[name] for name in one.values}, abs=21)
+    for sample in noon.client().day_curve(noon.plant(family), date(2026, 6, 20))[::7]:
+        truth = home.values(sample.moment)
+        assert sample.values == pytest.approx({name: truth[name] for name in sample.values}, abs=21)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_still_to_come_is_absent(family, noon):
+def test_future_days_are_absent_without_a_request(family, noon):
     client = noon.client()
     curve = client.day_curve(noon.plant(family), "2026-06-21")
     assert curve[-1].moment == datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
     assert client.period_energies(noon.plant(family), "2026-06")[-1].period == "2026-06-21"
-    before = noon.asked()
+    before = noon.requests_sent()
     assert client.day_curve(noon.plant(family), "2026-06-22") == ()
     assert client.period_energies(noon.plant(family), "2026-07") == ()
-    assert noon.asked() == before
+    assert noon.requests_sent() == before
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_before_the_cloud_knew_a_plant_there_is_nothing(family, noon):
+def test_history_before_the_plant_was_created_is_empty(family, noon):
     client = noon.client()
     assert client.day_curve(noon.plant(family), "2024-06-20") == ()
     assert client.period_energies(noon.plant(family), "2024-06") == ()
     assert client.period_energies(noon.plant(family), "2024") == ()
-    assert [one.period for one in client.period_energies(noon.plant(family))] == ["2025", "2026"]
+    assert [row.period for row in client.period_energies(noon.plant(family))] == ["2025", "2026"]
 
 
 @pytest.mark.parametrize("family", ["tlx-battery", "mix", "noah"])
-def test_a_day_of_25_hours_lacks_the_two_hours_nobody_can_tell_apart(family, clocks_back):
+def test_day_curve_of_25_hours_omits_the_repeated_hour(family, clocks_back):
     curve = clocks_back.client(zone=BERLIN).day_curve(clocks_back.plant(family), "2026-10-25")
-    moments = [one.moment for one in curve]
+    moments = [sample.moment for sample in curve]
     begins = datetime(2026, 10, 24, 22, tzinfo=UTC)
     first = begins + timedelta(minutes=5) if family == "mix" else begins
     assert moments[0] == first
     assert moments[-1] == begins + timedelta(hours=24, minutes=55)
     assert len(moments) == 25 * 12 - 24 - (moments[0] - begins) // timedelta(minutes=5)
-    assert not [one for one in moments if begins + timedelta(hours=2) <= one < begins + timedelta(hours=4)]
+    assert not [moment for moment in moments if begins + timedelta(hours=2) <= moment < begins + timedelta(hours=4)]
     home = clocks_back.plants[family].households[0]
     assert all(
-        one.values["load_power"] == pytest.approx(home.values(one.moment)["load_power"], abs=11) for one in curve
+        sample.values["load_power"] == pytest.approx(home.values(sample.moment)["load_power"], abs=11)
+        for sample in curve
     )
 
 
-def test_a_day_of_23_hours_has_all_of_them():
+def test_day_curve_of_23_hours_is_complete():
     with GrowattPast.at("2026-03-30T09:00:00+02:00", BERLIN) as after:
         curve = after.client(zone=BERLIN).day_curve(after.plant("tlx-battery"), "2026-03-29")
         truth = after.truth("tlx-battery", "2026-03-29")
@@ -127,7 +128,7 @@ def test_a_day_of_23_hours_has_all_of_them():
         assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.15)
 
 
-def test_a_named_zone_that_agrees_with_the_cloud_now_tells_other_seasons(clocks_back):
+def test_configured_zone_that_matches_the_cloud_is_used_for_other_seasons(clocks_back):
     plant = clocks_back.plant("tlx-battery")
     named = clocks_back.client(zone=BERLIN).day_curve(plant, "2026-07-01")
     unnamed = clocks_back.client().day_curve(plant, "2026-07-01")
@@ -135,43 +136,43 @@ def test_a_named_zone_that_agrees_with_the_cloud_now_tells_other_seasons(clocks_
     assert unnamed[0].moment == named[0].moment + timedelta(hours=1)
 
 
-def test_a_named_zone_that_disagrees_with_the_cloud_is_not_the_clock_it_writes_by(noon):
+def test_configured_zone_that_contradicts_the_cloud_is_not_used_for_timestamps(noon):
     plant = noon.plant("tlx-battery")
     elsewhere = noon.client(zone=ZoneInfo("Asia/Tokyo")).day_curve(plant, "2026-06-20")
     assert elsewhere == noon.client().day_curve(plant, "2026-06-20")
 
 
-# Longer
+# Period energies
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_days_add_up_to_months_and_months_to_the_year(family, noon):
+def test_period_energies_of_days_months_and_years_are_consistent(family, noon):
     client = noon.client()
     plant = noon.plant(family)
     days, months, years = (client.period_energies(plant, period) for period in ("2026-05", "2026", ""))
-    assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
-    assert [one.period for one in months] == [f"2026-{month:02}" for month in range(1, 7)]
+    assert [day.period for day in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
+    assert [month.period for month in months] == [f"2026-{month:02}" for month in range(1, 7)]
     assert set(days[0].values) == set(months[0].values) == set(years[0].values) == ENERGIES[family]
     for name in ENERGIES[family]:
-        assert sum(one.values[name] for one in days) == pytest.approx(months[4].values[name], abs=31 * 0.05)
-        assert sum(one.values[name] for one in months) == pytest.approx(years[-1].values[name], abs=6 * 0.05)
+        assert sum(day.values[name] for day in days) == pytest.approx(months[4].values[name], abs=31 * 0.05)
+        assert sum(month.values[name] for month in months) == pytest.approx(years[-1].values[name], abs=6 * 0.05)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_homes_agree_with_the_energies(family, noon):
+def test_period_energies_match_the_household(family, noon):
     for period in ("2026-06", "2026", ""):
-        for one in noon.client().period_energies(noon.plant(family), period):
-            truth = noon.truth(family, one.period)
-            assert one.values == pytest.approx(
-                {name: truth[name] for name in one.values}, abs=0.7 if not period else 0.051
+        for row in noon.client().period_energies(noon.plant(family), period):
+            truth = noon.truth(family, row.period)
+            assert row.values == pytest.approx(
+                {name: truth[name] for name in row.values}, abs=0.7 if not period else 0.051
             )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_question_costs_what_is_said(family, noon):
+def test_history_cost_matches_the_requests_sent(family, noon):
     client = noon.client()
     plant = noon.plant(family)
-    client.day_curve(plant, "2026-06-20")  # the clock and the devices are known from here on
+    client.day_curve(plant, "2026-06-20")  # caches the UTC offset and the devices
     cost = client.history_cost(plant)
     for ask, expected in (
         (lambda: client.day_curve(plant, "2026-06-19"), cost.curve),
@@ -179,16 +180,16 @@ def test_a_question_costs_what_is_said(family, noon):
         (lambda: client.period_energies(plant, "2026"), cost.months),
         (lambda: client.period_energies(plant), cost.years),
     ):
-        before = noon.asked()
+        before = noon.requests_sent()
         ask()
-        assert noon.asked() - before == expected
+        assert noon.requests_sent() - before == expected
 
 
-def test_the_first_day_is_the_one_the_plants_owner_wrote(noon):
+def test_first_day_is_the_creation_date_entered_by_the_owner(noon):
     assert noon.client().first_day(noon.plant("mix")) == date(2024, 3, 1)
 
 
-def test_the_async_client_reads_the_same_past(noon):
+def test_async_client_returns_the_same_day_curve(noon):
     async def main():
         client = noon.client(AsyncGrowatt)
         return await client.day_curve(noon.plant("mix"), "2026-06-20")

@@ -1,4 +1,4 @@
-"""Scenes of Growatt's families, written from the protocol's facts, against snapshots checked by hand."""
+"""Fixtures of all Growatt device families mapped to snapshots that were checked by hand."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.paths import FIXTURES
 from support.protocol_script import reply
 
-SCENES = sorted((FIXTURES / "growatt").iterdir())
+FIXTURES = sorted((FIXTURES / "growatt").iterdir())
 
 NOW = datetime(2026, 6, 21, 12, tzinfo=UTC)
-# What a family's reader takes, in its order, before the plant's time.
-ASKED = {
+# Calls of each family's mapping, in argument order, before the plant-local time.
+CALLS = {
     "tlx": ("tlx_detail",),
     "inverter": ("inverter_detail",),
     "mix": ("mix_system_status", "mix_totals", "mix_detail", "dashboard_data"),
@@ -32,55 +32,55 @@ ARGUMENTS = {"dashboard_data": ("1", 0, "2026-06-21"), "mix_totals": ("SN", "1")
 ARGUMENTS |= {"mix_detail": ("SN", "1", 0, "2026-06-21"), "storage_energy_overview": ("1", "SN")}
 
 
-def answer(name, body):
+def parsed_response(name, body):
     call = getattr(GrowattCalls, name).flow(*ARGUMENTS.get(name, ("SN",)))
     return call.endpoint.shape(
         GrowattProtocol().parse_response(Session("https://openapi.growatt.com/"), call, reply(body))
     )
 
 
-def snapshot(scene, **changed):
-    """Read a scene; `changed` replaces members of its first answer."""
-    about = tomllib.loads((scene / "about.toml").read_text(encoding="utf-8"))
+def snapshot(fixture, **changed):
+    """Map a fixture to a snapshot; `changed` replaces members of its first response."""
+    about = tomllib.loads((fixture / "about.toml").read_text(encoding="utf-8"))
     family, zone = about["family"], timezone(timedelta(hours=about["zone_hours"]))
-    bodies = {name: json.loads((scene / f"{name}.json").read_text(encoding="utf-8")) for name in ASKED[family]}
-    first = bodies[ASKED[family][0]]
+    bodies = {name: json.loads((fixture / f"{name}.json").read_text(encoding="utf-8")) for name in CALLS[family]}
+    first = bodies[CALLS[family][0]]
     (first.get("data") or first.get("obj") or first.get("storageDetailBean") or first).update(changed)
-    answers = [answer(name, body) for name, body in bodies.items()]
+    responses = [parsed_response(name, body) for name, body in bodies.items()]
     device = Device(vendor="growatt", plant="1", id="SN", family=family)
     last = [] if family == "noah" else [about.get("now", NOW).astimezone(zone)]
-    return getattr(normalise, family)(device, *answers, *last)
+    return getattr(normalise, family)(device, *responses, *last)
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.name)
-def test_a_scene_reads_as_it_was_checked_by_hand(scene):
-    found = snapshot(scene)
-    expected = json.loads((scene / "expected.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def test_fixture_maps_to_the_expected_snapshot(fixture):
+    found = snapshot(fixture)
+    expected = json.loads((fixture / "expected.json").read_text(encoding="utf-8"))
     assert dict(found.values) == expected["values"]
     assert found.status == expected["status"]
     assert (found.measured_at.isoformat() if found.measured_at else None) == expected["measured_at"]
     assert set(found.sources) == set(found.values) <= set(metrics.METRICS)
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.name)
-def test_a_scene_says_where_it_comes_from_and_holds_nothing_unread(scene):
-    about = tomllib.loads((scene / "about.toml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def test_fixture_has_provenance_and_no_unused_file(fixture):
+    about = tomllib.loads((fixture / "about.toml").read_text(encoding="utf-8"))
     assert about["provenance"] in ("documented", "synthetic")
     assert about["about"].endswith(".")
     assert about["facts"]
-    assert {path.name for path in scene.iterdir()} == {
-        "about.toml", "expected.json", *(f"{name}.json" for name in ASKED[about["family"]])
+    assert {path.name for path in fixture.iterdir()} == {
+        "about.toml", "expected.json", *(f"{name}.json" for name in CALLS[about["family"]])
     }  # fmt: skip
 
 
-def test_every_family_has_a_scene():
-    families = {tomllib.loads((scene / "about.toml").read_text())["family"] for scene in SCENES}
-    assert families == set(ASKED)
+def test_every_family_has_a_fixture():
+    families = {tomllib.loads((fixture / "about.toml").read_text())["family"] for fixture in FIXTURES}
+    assert families == set(CALLS)
 
 
 @pytest.mark.parametrize("name", ["mix-day", "tlx-day-battery", "storage-day"])
-def test_what_a_battery_scene_makes_it_also_uses(name):
-    values = snapshot(SCENES[0].parent / name).values
+def test_battery_fixture_has_a_power_balance(name):
+    values = snapshot(FIXTURES[0].parent / name).values
     made = values["pv_power"] + values["grid_power"] + values["battery_power"]
     assert made == pytest.approx(values["load_power"], rel=0.25, abs=30)
 
@@ -102,8 +102,8 @@ def test_what_a_battery_scene_makes_it_also_uses(name):
         ("noah-day", {"disChargePower": None}, "battery_power", None),
     ],
 )
-def test_a_sign_is_ours_and_a_missing_half_makes_a_gap(name, changed, metric, value):
-    assert snapshot(SCENES[0].parent / name, **changed).values[metric] == value
+def test_sign_convention_and_missing_magnitudes(name, changed, metric, value):
+    assert snapshot(FIXTURES[0].parent / name, **changed).values[metric] == value
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_a_sign_is_ours_and_a_missing_half_makes_a_gap(name, changed, metric, va
         ("noah-day", {"status": "4"}, Status.FAULT),
     ],
 )
-def test_a_status_is_what_the_device_says(name, changed, status):
-    assert snapshot(SCENES[0].parent / name, **changed).status is status
+def test_status_mapping(name, changed, status):
+    assert snapshot(FIXTURES[0].parent / name, **changed).status is status
 
 
-def test_the_newest_point_of_a_chart_just_after_midnight_is_yesterdays():
+def test_last_chart_time_just_after_midnight_is_yesterdays():
     zone = timezone(timedelta(hours=2))
     now = datetime(2026, 6, 22, 0, 3, tzinfo=zone)
     assert normalise.last_chart_time({"23:55": {}, "00:05": {}}, now) == datetime(2026, 6, 21, 21, 55, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_the_newest_point_of_a_chart_just_after_midnight_is_yesterdays():
     assert normalise.last_chart_time(None, now) is None
 
 
-def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
+def test_last_chart_time_in_the_repeated_hour_is_none():
     now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=1)))
     assert now.hour == 2
     assert normalise.last_chart_time({"02:25": {}, "02:55": {}}, now) is None
@@ -154,13 +154,13 @@ def test_a_point_of_the_hour_that_comes_twice_is_of_no_certain_moment():
         ("2026-03-29T01:33", "2026-03-29 03:30:00", 1),
     ],
 )
-def test_a_time_of_the_hour_that_comes_twice_is_the_later_one_that_is_not_to_come(now, text, hour):
+def test_timestamp_in_the_repeated_hour_is_the_later_one_not_in_the_future(now, text, hour):
     berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
     expected = datetime.fromisoformat(f"{now[:10]}T00:30+00:00") + timedelta(hours=hour)
     assert normalise.parse_timestamp(text, berlin) == expected
 
 
-def test_an_epoch_is_certain_even_in_the_hour_that_comes_twice():
+def test_epoch_timestamp_is_certain_in_the_repeated_hour():
     moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     berlin = datetime(2026, 10, 25, 1, 33, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
     assert normalise.parse_timestamp({"time": int(moment.timestamp() * 1000)}, berlin) == moment
@@ -175,7 +175,7 @@ def test_an_epoch_is_certain_even_in_the_hour_that_comes_twice():
         ("2026-10-25T02:07", ("02:55", "03:05"), "2026-10-25T02:05"),
     ],
 )
-def test_a_chart_is_silent_while_the_hour_comes_for_the_second_time(now, keys, newest):
+def test_last_chart_time_during_the_repeated_hour(now, keys, newest):
     berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
     expected = newest and datetime.fromisoformat(f"{newest}+00:00")
     assert normalise.last_chart_time(dict.fromkeys(keys), berlin) == expected

@@ -1,4 +1,4 @@
-"""Emulated Growatt answers beside recorded ones: the same members, of the same kinds. Needs HELIOGRAPH_CAPTURES."""
+"""Emulated Growatt responses have the members and types of recorded ones. Needs HELIOGRAPH_CAPTURES."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from support.growatt_emulator import box
+from support.growatt_emulator import logged_in_cloud
 
 CAPTURES = os.environ.get("HELIOGRAPH_CAPTURES", "")
-pytestmark = pytest.mark.skipif(not CAPTURES, reason="HELIOGRAPH_CAPTURES names no folder of recordings")
+pytestmark = pytest.mark.skipif(not CAPTURES, reason="HELIOGRAPH_CAPTURES is not set to a folder of recordings")
 
 DAY = "2026-06-21"
 
-# Recording: how to ask the same of the emulator, and which part of the answer was recorded.
-ASKED = {
+# Recording: the same request to the emulator, and the recorded part of its response.
+REQUESTS = {
     "plant_detail_day_neo": ("GET", "PlantDetailAPI.do", {"type": 1, "date": DAY}, ""),
     "plant_list_two_neo": ("POST", "newTwoPlantAPI.do", {"op": "getAllPlantListTwo"}, ""),
     "plant_info_neo": ("GET", "newTwoPlantAPI.do", {"op": "getAllDeviceListTwo"}, ""),
@@ -44,7 +44,7 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def night():
-    return box("2026-06-21T01:00:00+02:00")
+    return logged_in_cloud("2026-06-21T01:00:00+02:00")
 
 
 def kind(value):
@@ -72,21 +72,21 @@ def differences(recorded, emulated, path=""):
         yield f"{path} is {recorded!r} recorded, {emulated!r} emulated"
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_an_emulated_answer_has_the_members_of_the_recorded_one(name, night):
-    verb, path, arguments, inside = ASKED[name]
+@pytest.mark.parametrize("name", REQUESTS)
+def test_emulated_response_has_the_members_of_the_recorded_one(name, night):
+    verb, path, arguments, inside = REQUESTS[name]
     serial = "NOSUCH0001" if "unknown" in name or "not_a" in name or "504" in name else night.device("tlx")
     keys = ("id", "serialNum", "deviceSn", "mixId", "storageId", "inverterId")
     if "plant" not in name and "all_device" not in name:
         arguments = dict.fromkeys(keys, serial) | arguments
-    told = json.loads(night.told(verb, path, **{"plantId": night.plant("tlx"), "date": DAY} | arguments).body)
+    emulated = json.loads(night.send(verb, path, **{"plantId": night.plant("tlx"), "date": DAY} | arguments).body)
     for member in filter(None, inside.split(".")):
-        told = told[member]
+        emulated = emulated[member]
     recorded = json.loads((Path(CAPTURES) / "growatt" / f"{name}.json").read_text())
-    assert list(differences(recorded, told)) == []
+    assert list(differences(recorded, emulated)) == []
 
 
-def test_emulated_logins_and_lists_have_the_members_of_recorded_ones(night):
+def test_emulated_login_and_lists_have_the_members_of_recorded_ones(night):
     back = night.log_in()
     folder = Path(CAPTURES) / "growatt"
     assert list(differences(json.loads((folder / "login_success_neo.json").read_text())["back"], back)) == []

@@ -1,4 +1,4 @@
-"""Growatt: the ShinePhone password API, typed, blocking and async."""
+"""Clients of the Growatt cloud: the ShinePhone password API, typed, blocking and async."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ class _GrowattAccount(AccountClient):
 
     cloud = GrowattProtocol
     default_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
-    """Support says that 200 queries a day lock an account for a day; logins are what locks it first."""
-
-    @staticmethod
-    def resolve_server(server: str) -> str:
-        return resolve_server(server)
+    """Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
+    resolve_server = staticmethod(resolve_server)
 
 
 class Growatt(_GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, BlockingClient):
-    """A blocking client of one Growatt account; regions are eu (the usual one), us, cn, au and more."""
+    """A blocking client of one Growatt account; regions are eu (the default), us, cn, au and more."""
 
 
 class AsyncGrowatt(_GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, AsyncClient):

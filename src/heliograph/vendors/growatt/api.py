@@ -1,4 +1,4 @@
-"""Every call of the ShinePhone password API, declared once, under the names growattServer made common.
+"""Declarations of all calls of the ShinePhone password API, under the names growattServer introduced.
 
 Sources: the growattServer package and its documentation, and docs/clouds/growatt.md. Ids are text.
 """
@@ -17,10 +17,11 @@ from heliograph.vendors.growatt.params import (
     format_day,
     format_time,
     hash_password,
+    numbered,
     parse_timespan,
 )
 from heliograph.vendors.growatt.payloads import devices as dev
-from heliograph.vendors.growatt.payloads import plants as said
+from heliograph.vendors.growatt.payloads import plants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,19 +32,19 @@ PAGE_SIZE = 15
 class GrowattCalls(GrowattCharts):
     """The calls of one Growatt account."""
 
-    @query("POST", "newTwoLoginAPI.do", said.GrowattLogin, result_path="back", is_login=True)
+    @query("POST", "newTwoLoginAPI.do", plants.GrowattLogin, result_path="back", is_login=True)
     def login(self, username: str, password: str, is_password_hashed: bool = False) -> Fields:
-        """Open a session; clients made with credentials do it by themselves."""
+        """Open a session; clients created with credentials log in automatically."""
         return {"userName": username, "password": password if is_password_hashed else hash_password(password)}
 
     # Plants
 
-    @query("GET", "PlantListAPI.do", said.PlantList, result_path="back")
+    @query("GET", "PlantListAPI.do", plants.PlantList, result_path="back")
     def plant_list(self, user_id: str | int | None = None) -> Fields:
-        """All plants with today's and lifetime energy; the user is the one logged in unless named."""
-        return {"userId": said.CURRENT_USER if user_id is None else user_id}
+        """All plants with today's and lifetime energy; default: the plants of the logged-in user."""
+        return {"userId": plants.CURRENT_USER if user_id is None else user_id}
 
-    @query("POST", "newTwoPlantAPI.do", list_of(said.PlantSettings), result_path="PlantList", op="getAllPlantListTwo")
+    @query("POST", "newTwoPlantAPI.do", list_of(plants.PlantSettings), result_path="PlantList", op="getAllPlantListTwo")
     def plant_list_page(self, page: int = 1) -> Fields:
         """One page of at most 15 plants in the newer, longer form."""
         return {
@@ -57,66 +58,66 @@ class GrowattCalls(GrowattCharts):
         }
 
     @composite
-    def plant_list_two(self) -> FlowGenerator[tuple[said.PlantSettings, ...]]:
+    def plant_list_two(self) -> FlowGenerator[tuple[plants.PlantSettings, ...]]:
         """All plants in the newer, longer form, page by page until the last."""
-        found: tuple[said.PlantSettings, ...] = ()
+        found: tuple[plants.PlantSettings, ...] = ()
         page: Any = None
         while page is None or len(page) == PAGE_SIZE:
-            # Quirk: the page size is fixed; a client that asks once never sees plant 16.
+            # Quirk: the page size is fixed; a client that requests one page never sees plant 16.
             page = yield GrowattCalls.plant_list_page.flow(len(found) // PAGE_SIZE + 1)
-            if page and page[0] in found:  # a cloud that repeats itself would be asked for ever
+            if page and page[0] in found:  # a cloud that repeats a page would never end
                 break
             found = (*found, *page)
         return found
 
-    @query("GET", "PlantDetailAPI.do", said.GrowattPlantDetail, result_path="back")
+    @query("GET", "PlantDetailAPI.do", plants.GrowattPlantDetail, result_path="back")
     def plant_detail(self, plant_id: str, timespan: Timespan | int, date: Day = None) -> Fields:
         """Energy of one plant per day of a month (`day`) or per month of a year (`month`)."""
-        span = _span(timespan)
+        span = parse_timespan(timespan)
         return {"plantId": plant_id, "type": span.value, "date": format_day(date, plant_id, span)}
 
-    @query("GET", "newTwoPlantAPI.do", said.PlantInfo, op="getAllDeviceListTwo")
+    @query("GET", "newTwoPlantAPI.do", plants.PlantInfo, op="getAllDeviceListTwo")
     def plant_info(self, plant_id: str) -> Fields:
         """Headline figures of one plant and its devices by class."""
         # Quirk: pageSize=1 does not cut the lists off.
         return {"plantId": plant_id, "pageNum": 1, "pageSize": 1}
 
-    @query("GET", "newTwoPlantAPI.do", said.PlantInfo, op="getAllDeviceList")
+    @query("GET", "newTwoPlantAPI.do", plants.PlantInfo, op="getAllDeviceList")
     def all_devices(self, plant_id: str) -> Fields:
-        """The older device list, which also holds what `plant_info` leaves out of its `deviceList`."""
+        """The older device list, which includes devices missing from the `deviceList` of `plant_info`."""
         return {"plantId": plant_id, "language": 1}
 
     @composite
-    def device_list(self, plant_id: str) -> FlowGenerator[tuple[said.DeviceRow, ...]]:
+    def device_list(self, plant_id: str) -> FlowGenerator[tuple[plants.DeviceRow, ...]]:
         """All devices of one plant."""
         info = yield GrowattCalls.plant_info.flow(plant_id)
         if not info.devices:
             info = yield GrowattCalls.all_devices.flow(plant_id)
-        devices: tuple[said.DeviceRow, ...] = info.devices
+        devices: tuple[plants.DeviceRow, ...] = info.devices
         return devices
 
     @composite
-    def inverter_list(self, plant_id: str) -> FlowGenerator[tuple[said.DeviceRow, ...]]:
-        """The old name of `device_list`."""
-        devices: tuple[said.DeviceRow, ...] = yield GrowattCalls.device_list.flow(plant_id)
+    def inverter_list(self, plant_id: str) -> FlowGenerator[tuple[plants.DeviceRow, ...]]:
+        """Old name of `device_list`."""
+        devices: tuple[plants.DeviceRow, ...] = yield GrowattCalls.device_list.flow(plant_id)
         return devices
 
-    @query("GET", "newPlantAPI.do", said.PlantSettings, op="getPlant")
+    @query("GET", "newPlantAPI.do", plants.PlantSettings, op="getPlant")
     def plant_settings(self, plant_id: str) -> Fields:
-        """Name, place, time zone, size and prices of one plant."""
+        """Name, location, time zone, size and prices of one plant."""
         return {"plantId": plant_id}
 
     get_plant_settings = plant_settings.alias("get_plant_settings")
 
-    @query("POST", "newTwoPlantAPI.do", said.PlantEnergy, op="getUserCenterEnertyDataByPlantid")
+    @query("POST", "newTwoPlantAPI.do", plants.PlantEnergy, op="getUserCenterEnertyDataByPlantid")
     def plant_energy_data(self, plant_id: str) -> Fields:
-        """Energy and power of one plant, whatever its devices; its year is always 0."""
+        """Energy and power of one plant of any device family; the yearly energy is always 0."""
         return {"language": 1, "plantId": plant_id}
 
-    @query("POST", "newPlantAPI.do", said.Dashboard, encoding="query", action="getEnergyStorageData")
+    @query("POST", "newPlantAPI.do", plants.Dashboard, encoding="query", action="getEnergyStorageData")
     def dashboard_data(self, plant_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None) -> Fields:
         """The portal's chart of one plant with a mix or storage device; most of its sums are wrong for mix."""
-        span = _span(timespan)
+        span = parse_timespan(timespan)
         return {"date": format_day(date, plant_id, span), "type": span.value, "plantId": plant_id}
 
     # Classic inverters
@@ -128,17 +129,17 @@ class GrowattCalls(GrowattCharts):
 
     @query("GET", "newInverterAPI.do", dev.InverterDetail, op="getInverterDetailData")
     def inverter_detail(self, inverter_id: str) -> Fields:
-        """Everything one classic inverter measures; an unknown id reads as zeros."""
+        """All measurements of one classic inverter; an unknown id returns zeros."""
         return {"inverterId": inverter_id}
 
     @query("GET", "newInverterAPI.do", dev.InverterDetailTwo, op="getInverterDetailData_two")
     def inverter_detail_two(self, inverter_id: str) -> Fields:
-        """The same figures under other names, with a list of what they are."""
+        """The same measurements under other names, with a list of labels and units."""
         return {"inverterId": inverter_id}
 
     @query("GET", "commonDeviceSetC/setInverter", dev.ClassicInverterInfo, is_html=True, type="server")
     def classic_inverter_info(self, device_sn: str) -> Fields:
-        """Settings of one classic inverter, cut out of the portal's page."""
+        """Settings of one classic inverter, extracted from the portal's page."""
         return {"invSn": device_sn}
 
     # TLX: MIN, MIC, MOD, MID-XH, NEO
@@ -158,7 +159,7 @@ class GrowattCalls(GrowattCharts):
         self, plant_id: str, tlx_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None
     ) -> Fields:
         """Production and consumption of one TLX device over a day, month or year."""
-        span = _span(timespan)
+        span = parse_timespan(timespan)
         return {
             "date": format_day(date, plant_id, span),
             "plantId": plant_id,
@@ -174,7 +175,7 @@ class GrowattCalls(GrowattCharts):
 
     @query("GET", "newTlxApi.do", dev.TlxDetail, op="getTlxDetailData")
     def tlx_detail(self, tlx_id: str) -> Fields:
-        """Everything one TLX device measures, in W and kWh; asleep or unknown reads as zeros."""
+        """All measurements of one TLX device, in W and kWh; a sleeping or unknown device returns zeros."""
         return {"id": tlx_id}
 
     @query("GET", "newTlxApi.do", dev.TlxParams, op="getTlxParams")
@@ -184,30 +185,30 @@ class GrowattCalls(GrowattCharts):
 
     @query("POST", "newTlxApi.do", dev.GrowattDeviceSettings, result_path="obj.tlxSetBean", op="getTlxSetData")
     def tlx_all_settings(self, tlx_id: str) -> Fields:
-        """All settings of one TLX device; "-1" is one it does not have."""
+        """All settings of one TLX device; "-1" marks a setting the device does not have."""
         return {"serialNum": tlx_id}
 
     tlx_get_all_settings = tlx_all_settings.alias("tlx_get_all_settings")
 
     @query("POST", "newLoginAPI.do", dev.EnabledSettings, result_path="obj", op="getSetPass")
     def tlx_enabled_settings(self, tlx_id: str) -> Fields:
-        """Which settings of one TLX device the app offers."""
+        """The settings the app offers for one TLX device."""
         return {"deviceSn": tlx_id, "stringTime": format_day(None), "type": "5"}
 
     tlx_get_enabled_settings = tlx_enabled_settings.alias("tlx_get_enabled_settings")
 
     @query("POST", "newTlxApi.do", dev.TlxBattery, result_path="obj", op="getBatInfo")
     def tlx_battery_info(self, serial_num: str) -> Fields:
-        """Whether a battery pack is connected; when `lost` is true its figures are old."""
+        """Whether a battery pack is connected; if `lost` is true, its values are outdated."""
         return {"lan": 1, "serialNum": serial_num}
 
     @query("POST", "newTlxApi.do", dev.TlxBatteryDetail, op="getBatDetailData")
     def tlx_battery_info_detailed(self, plant_id: str | None = None, serial_num: str | None = None) -> Fields:
-        """State of a battery pack; takes `(serial_num)` or `(plant_id, serial_num)`."""
+        """State of a battery pack; called with `(serial_num)` or `(plant_id, serial_num)`."""
         if serial_num is None:
             plant_id, serial_num = None, plant_id
         if serial_num is None:
-            raise ValueError("name the battery's serial number")
+            raise ValueError("serial_num is required: the battery's serial number")
         return {"lan": 1} | without_none(plantId=plant_id) | {"id": serial_num}
 
     # Mix: SPH hybrids
@@ -224,7 +225,7 @@ class GrowattCalls(GrowattCharts):
 
     @query("POST", "newMixApi.do", dev.MixStatus, encoding="query", result_path="obj", op="getSystemStatus_KW")
     def mix_system_status(self, mix_id: str, plant_id: str) -> Fields:
-        """Live power flows of one hybrid inverter, in kW but for its two strings."""
+        """Live power flows of one hybrid inverter, in kW except its two PV strings (W)."""
         return {"mixId": mix_id, "plantId": plant_id}
 
     @query("POST", "newMixApi.do", dev.ProdCons, encoding="query", result_path="obj", op="getEnergyProdAndCons_KW")
@@ -232,7 +233,7 @@ class GrowattCalls(GrowattCharts):
         self, mix_id: str, plant_id: str, timespan: Timespan | int = Timespan.hour, date: Day = None
     ) -> Fields:
         """Production and consumption of one hybrid inverter over a day, month or year."""
-        span = _span(timespan)
+        span = parse_timespan(timespan)
         return {"plantId": plant_id, "mixId": mix_id, "type": span.value, "date": format_day(date, plant_id, span)}
 
     @query("GET", "newMixApi.do", dev.GrowattDeviceSettings, op="getMixSetParams")
@@ -244,19 +245,19 @@ class GrowattCalls(GrowattCharts):
 
     @query("GET", "newSpaApi.do", dev.GrowattDeviceSettings, result_path="obj", op="getSpaSetParams")
     def spa_settings(self, spa_id: str) -> Fields:
-        """All settings of one AC-coupled battery inverter; its answer was never published."""
+        """All settings of one AC-coupled battery inverter; no response has been published."""
         return {"spaId": spa_id, "kind": 0}
 
     # Storage: SPF off-grid
 
     @query("GET", "newStorageAPI.do", dev.StorageDetail, op="getStorageInfo_sacolar")
     def storage_detail(self, storage_id: str) -> Fields:
-        """Live figures of one storage inverter."""
+        """Live values of one storage inverter."""
         return {"storageId": storage_id}
 
     @query("GET", "newStorageAPI.do", dev.StorageParams, op="getStorageParams_sacolar")
     def storage_params(self, storage_id: str) -> Fields:
-        """Live figures and settings of one storage inverter, as two beans that disagree."""
+        """Live values and settings of one storage inverter, as two objects that disagree."""
         return {"storageId": storage_id}
 
     @query(
@@ -288,11 +289,11 @@ class GrowattCalls(GrowattCharts):
         """Settings and time segments of one Noah."""
         return {"deviceSn": serial_number}
 
-    # Orders. Each is sent once, and only by a client that allows commands.
+    # Commands. Each is sent once, and only by a client with `allow_commands`.
 
-    @command("POST", "newTwoPlantAPI.do", said.GrowattWriteResult, encoding="multipart", op="updatePlant")
+    @command("POST", "newTwoPlantAPI.do", plants.GrowattWriteResult, encoding="multipart", op="updatePlant")
     def send_plant_settings(self, form: Mapping[str, Any]) -> Fields:
-        """The whole settings form of one plant, every part of it."""
+        """The complete settings form of one plant."""
         return {name: str(value) for name, value in form.items()}
 
     @composite
@@ -300,15 +301,15 @@ class GrowattCalls(GrowattCharts):
         self,
         plant_id: str,
         changed_settings: Mapping[str, Any],
-        current_settings: Mapping[str, Any] | said.PlantSettings | None = None,
-    ) -> FlowGenerator[said.GrowattWriteResult]:
-        """Change settings of one plant by the names of the form; the rest is sent as it is."""
+        current_settings: Mapping[str, Any] | plants.PlantSettings | None = None,
+    ) -> FlowGenerator[plants.GrowattWriteResult]:
+        """Change settings of one plant by form field name; the other fields are sent unchanged."""
         current: Any = current_settings or (yield GrowattCalls.plant_settings.flow(plant_id))
-        form = said.settings_form(getattr(current, "raw", current)) | dict(changed_settings)
-        written: said.GrowattWriteResult = yield GrowattCalls.send_plant_settings.flow(form)
+        form = plants.settings_form(getattr(current, "raw", current)) | dict(changed_settings)
+        written: plants.GrowattWriteResult = yield GrowattCalls.send_plant_settings.flow(form)
         return written
 
-    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query")
+    @command("POST", "newTcpsetAPI.do", plants.GrowattWriteResult, encoding="query")
     def update_inverter_setting(
         self,
         serial_number: str,
@@ -316,24 +317,24 @@ class GrowattCalls(GrowattCharts):
         default_parameters: Mapping[str, Any],
         parameters: Mapping[str, Any] | list[Any],
     ) -> Fields:
-        """Any setting, with every argument given by hand; the serial and type are those of the mappings."""
-        return {**default_parameters, **_numbered(parameters)}
+        """Any setting, with all arguments given by the caller; the mappings carry serial number and type."""
+        return {**default_parameters, **numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query", op="mixSetApiNew")
+    @command("POST", "newTcpsetAPI.do", plants.GrowattWriteResult, encoding="query", op="mixSetApiNew")
     def update_mix_inverter_setting(
         self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
-        """One setting of a hybrid inverter; every position has to be given."""
-        return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
+        """One setting of a hybrid inverter; all positions are required."""
+        return {"serialNum": serial_number, "type": setting_type, **numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query", op="spaSetApi")
+    @command("POST", "newTcpsetAPI.do", plants.GrowattWriteResult, encoding="query", op="spaSetApi")
     def update_ac_inverter_setting(
         self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
-        """One setting of an AC-coupled battery inverter; every position has to be given."""
-        return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
+        """One setting of an AC-coupled battery inverter; all positions are required."""
+        return {"serialNum": serial_number, "type": setting_type, **numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, encoding="query", op="tlxSet")
+    @command("POST", "newTcpsetAPI.do", plants.GrowattWriteResult, encoding="query", op="tlxSet")
     def update_tlx_inverter_setting(
         self,
         serial_number: str,
@@ -341,10 +342,10 @@ class GrowattCalls(GrowattCharts):
         parameter: Mapping[str, Any] | list[Any] | str | float,
     ) -> Fields:
         """One setting of a TLX device; a single value becomes the first parameter."""
-        given_as = parameter if isinstance(parameter, dict | list) else [parameter]
-        return {"serialNum": serial_number, "type": setting_type, **_numbered(given_as)}
+        parameters = parameter if isinstance(parameter, dict | list) else [parameter]
+        return {"serialNum": serial_number, "type": setting_type, **numbered(parameters)}
 
-    @command("POST", "newTcpsetAPI.do", said.GrowattWriteResult, op="tlxSet")
+    @command("POST", "newTcpsetAPI.do", plants.GrowattWriteResult, op="tlxSet")
     def update_tlx_inverter_time_segment(
         self,
         serial_number: str,
@@ -367,37 +368,27 @@ class GrowattCalls(GrowattCharts):
             "param6": "1" if enabled else "0",
         }
 
-    @command("POST", "noahDeviceApi/noah/set", said.GrowattWriteResult)
+    @command("POST", "noahDeviceApi/noah/set", plants.GrowattWriteResult)
     def update_noah_settings(
         self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
         """One setting of a Noah."""
-        return {"serialNum": serial_number, "type": setting_type, **_numbered(parameters)}
+        return {"serialNum": serial_number, "type": setting_type, **numbered(parameters)}
 
-    @command("POST", "tcpSet.do", said.GrowattWriteResult, encoding="query")
+    @command("POST", "tcpSet.do", plants.GrowattWriteResult, encoding="query")
     def update_classic_inverter_setting(
         self, default_parameters: Mapping[str, Any], parameters: Mapping[str, Any] | list[Any]
     ) -> Fields:
-        """Any setting of a classic inverter, with every argument given by hand."""
-        return {**default_parameters, **_numbered(parameters)}
+        """Any setting of a classic inverter, with all arguments given by the caller."""
+        return {**default_parameters, **numbered(parameters)}
 
-    @command("POST", "tcpSet.do", said.GrowattWriteResult, encoding="query", action="inverterSet")
+    @command("POST", "tcpSet.do", plants.GrowattWriteResult, encoding="query", action="inverterSet")
     def set_classic_inverter_active_power_rate(self, serial_number: str, rate: int) -> Fields:
-        """Limit a classic inverter to a share of its power, 0-100 %."""
+        """Limit a classic inverter to a percentage of its power, 0-100 %."""
         return {"serialNum": serial_number, "paramId": "pv_active_p_rate", "command_1": rate, "command_2": ""}
 
-    @command("POST", "tcpSet.do", said.GrowattWriteResult, encoding="query", action="inverterSet")
+    @command("POST", "tcpSet.do", plants.GrowattWriteResult, encoding="query", action="inverterSet")
     def set_classic_inverter_on_off(self, serial_number: str, enabled: bool) -> Fields:
         """Switch a classic inverter on or off."""
         state = "0001" if enabled else "0000"
         return {"serialNum": serial_number, "paramId": "pv_on_off", "command_1": state, "command_2": ""}
-
-
-_span = parse_timespan  # the calls name their argument as growattServer does
-
-
-def _numbered(parameters: Mapping[str, Any] | list[Any]) -> Fields:
-    """Return a list as param1, param2 …, a mapping as it is."""
-    if isinstance(parameters, list):
-        return {f"param{place}": value for place, value in enumerate(parameters, start=1)}
-    return dict(parameters)

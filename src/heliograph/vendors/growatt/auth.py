@@ -1,30 +1,15 @@
-"""How Growatt opens a session, shows that one has ended, and turns callers away."""
+"""Authentication at Growatt: servers, login, the protocol adapter of the client, and the plants' UTC offsets."""
 
 from __future__ import annotations
 
-import json
-import re
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core import http
 from heliograph.core.http import build_request
 from heliograph.core.parsing import parse_number
-from heliograph.core.redact import excerpt
 from heliograph.core.servers import is_trusted_url, resolve_server_url
-from heliograph.core.session import REDIRECT_STATUSES
-from heliograph.errors import (
-    AccountLocked,
-    Blocked,
-    CloudError,
-    InvalidCredentials,
-    LoginFailed,
-    RequestRefused,
-    SessionExpired,
-    TermsNotAccepted,
-    Unreadable,
-)
+from heliograph.errors import CloudError
+from heliograph.vendors.growatt import envelope
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.params import PlantToday
 from heliograph.vendors.growatt.payloads.plants import CURRENT_USER, GrowattLogin
@@ -34,7 +19,7 @@ if TYPE_CHECKING:
     from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
 
 USER_AGENT = "Dalvik/2.1.0 (Linux; U; Android 12; https://github.com/indykoning/PyPi_GrowattServer)"
-"""The agent growattServer made usual; the cloud's edge turns some library agents away."""
+"""The User-Agent of growattServer; the cloud refuses those of some HTTP libraries."""
 
 SERVERS = {
     "eu": "https://openapi.growatt.com/",
@@ -50,33 +35,31 @@ SERVERS = {
 }
 DOMAINS = ("growatt.com", "smten.com", "atesspower.com")
 
-LOCK_HOURS = 24.0
-OFFSET_LASTS = 86400.0
-"""Seconds before a plant's offset from UTC is asked for again: some owners turn it with summer time."""
-_CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
+OFFSET_MAX_AGE = 86400.0
+"""Seconds before a plant's UTC offset is fetched again; some owners change it for daylight saving."""
 
 
 def resolve_server(server: str) -> str:
-    """Return the base address of a region's name or of an address, ending in a slash.
+    """Return the base URL of a region name or of an address, ending in a slash.
 
-    >>> address("us"), address("http://127.0.0.1:8080")
+    >>> resolve_server("us"), resolve_server("http://127.0.0.1:8080")
     ('https://openapi-us.growatt.com/', 'http://127.0.0.1:8080/')
     """
     return resolve_server_url(server or "eu", SERVERS, "Growatt")
 
 
 def user_agent(add_random_user_id: bool = False, agent_identifier: str | None = None) -> str:
-    """Return the User-Agent of growattServer's constructor arguments."""
+    """Return the User-Agent for the constructor arguments of growattServer."""
     name = USER_AGENT if agent_identifier is None else agent_identifier
     if not add_random_user_id:
         return name
-    from secrets import randbelow  # noqa: PLC0415 - slow to import, and few ask for it
+    from secrets import randbelow  # noqa: PLC0415 - slow to import and rarely needed
 
     return f"{name} - {randbelow(100_000):05d}"
 
 
 class GrowattProtocol:
-    """What the conversation has to know about Growatt."""
+    """The Growatt implementation of `VendorProtocol`."""
 
     vendor = "growatt"
 
@@ -86,11 +69,11 @@ class GrowattProtocol:
     def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
         """Open a session with the user name and the hashed password."""
         call = GrowattCalls.login.flow(who.username, who.password.reveal())
-        reply = yield self.build_request(session, call)
-        self.parse_response(session, call, reply)
+        response = yield self.build_request(session, call)
+        self.parse_response(session, call, response)
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> FlowGenerator[None] | None:
-        """Fill in the user and the plant's today where the declaration left them open."""
+        """Return a flow that replaces the placeholders for user and plant-local day, None if there are none."""
         if any(value is CURRENT_USER or type(value) is PlantToday for value in call.fields.values()):
             return self._fill(session, call)
         return None
@@ -104,9 +87,9 @@ class GrowattProtocol:
                 call.fields[name] = datetime.fromtimestamp(session.server_time, zone).strftime(value.format)
 
     def plant_zone(self, session: Session, plant_id: str | None) -> FlowGenerator[tzinfo]:
-        """Find the clock on a plant's wall: as configured, as learned, else asked for once.
+        """Return a plant's time zone: the configured one, else the reported offset, fetched if it is due.
 
-        A call that names no plant means the account's first.
+        Without a `plant_id` it is the zone of the account's first plant.
         """
         if session.zone is not None:
             return session.zone
@@ -118,163 +101,34 @@ class GrowattProtocol:
         return reported_zone(session, plant) or UTC
 
     def build_request(self, session: Session, call: Call[Any]) -> Request:
-        """Dress a call for the wire."""
+        """Return the HTTP request of a call."""
         return build_request(session.base, call, self.headers)
 
     def session_matches(self, session: Session, call: Call[Any]) -> bool:
-        """Say yes: there is one kind of session."""
+        """Return True: Growatt has one kind of session."""
         return True
 
     def is_trusted_url(self, session: Session, url: str) -> bool:
-        """Tell whether an address belongs to Growatt."""
+        """Return True if a URL belongs to Growatt or to the configured server."""
         return is_trusted_url(url, session.server, DOMAINS)
 
-    def parse_response(self, session: Session, call: Call[Any], reply: Response) -> Any:
-        """Return what is inside the answer's envelope; raise what the cloud means by it."""
+    def parse_response(self, session: Session, call: Call[Any], response: Response) -> Any:
+        """Return the content of a response without its envelope; raise the error the response reports."""
         try:
-            answer = self._answer(call, reply)
-            learn(session, call, answer)
-            return self.unwrap(call, answer, reply)
+            answer = envelope.parse(call, response)
+            _remember(session, call, answer)
+            return self.unwrap(call, answer, response)
         except CloudError as error:
-            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
+            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, response.status
             raise
 
-    def _answer(self, call: Call[Any], reply: Response) -> Any:
-        turned_away(reply)
-        if call.endpoint.route.is_html:
-            return _classic_info(reply.body)
-        # Quirk: a dead session answers 200 with the login page.
-        if http.is_html(reply) and b"login" in reply.body[:50_000].lower():
-            raise _ended("login page")
-        return http.parse_json(reply)
-
-    def unwrap(self, call: Call[Any], answer: Any, reply: Response) -> Any:
-        """Take the answer out of its envelope; a refusal in it raises."""
-        if isinstance(answer, dict):
-            if call.endpoint.route.is_login:
-                _check_login(answer.get("back"), reply.received_at)
-            _check_refusal(answer)
-        inside = answer
-        if inside is None:
-            raise RequestRefused("the cloud has nothing to say of this", advice=_UNKNOWN)
-        for member in filter(None, call.endpoint.route.result_path.split(".")):
-            if not isinstance(inside, dict) or member not in inside:
-                raise Unreadable(f"the answer has no {member!r}", excerpt=excerpt(reply.body))
-            inside = inside[member]
-            if inside is None:
-                raise RequestRefused("the cloud has nothing to say of this", advice=_UNKNOWN)
-        return inside
+    def unwrap(self, call: Call[Any], answer: Any, response: Response) -> Any:
+        """Return the content inside the envelope; a refusal raises."""
+        return envelope.unwrap(call, answer, response)
 
 
-_UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
-_AWAY = (
-    "It is offline or slow: asleep at night, or without network. Try again when the app shows it online. If it is "
-    "online, check the plant and serial number, and that the call fits the device's family"
-)
-_REFUSALS = {
-    # Quirk: the word for a device that is offline is the one for a device there is none of (a NEO's recording).
-    "501": ("the cloud could not reach the device now (501)", _AWAY),
-    "500": ("the device did not answer the cloud in time (500)", _AWAY),
-    "504": ("the cloud refused (504)", _UNKNOWN),
-    "inv_set_failure": (
-        "the cloud refused (inv_set_failure)",
-        "Check the setting's name and its values, and that the device is online",
-    ),
-}
-
-
-def _ended(how: str) -> SessionExpired:
-    """Return the error of a session the cloud no longer knows; `how` is what it showed instead of an answer."""
-    return SessionExpired(
-        f"the session has ended ({how})",
-        advice="Log in again; if that was just done, wait a minute: another program may be using this account",
-    )
-
-
-def turned_away(reply: Response) -> None:
-    """Raise when the HTTP status alone already tells why there is no answer."""
-    page = reply.body[:20_000].lower()
-    if reply.status in REDIRECT_STATUSES:
-        # Quirk: a dead session may be moved to the login or error page (portal: /error.do?errorMess=errorNoLogin).
-        raise _ended("moved to the login page")
-    if reply.status >= 500 and (b"not login" in page or b"login.do" in page):
-        # Quirk: a dead session may be told by an Error500 page (noah-mqtt issue 87).
-        raise _ended("Error500 page")
-    if reply.status == 403 and b"ua acl" in page:
-        # Quirk: the edge keeps a list of program names it refuses (growattServer issue 45).
-        raise Blocked(
-            "the cloud's edge refuses this program's User-Agent (403)",
-            advice="Name another agent",
-            excerpt=excerpt(reply.body),
-        )
-    http.raise_for_status(reply)
-
-
-def _classic_info(body: bytes) -> Any:
-    text = body.decode("utf-8", "replace")
-    found = _CLASSIC_INFO.search(text)
-    if found is None:
-        if "login" in text.lower():
-            raise _ended("login page")
-        raise RequestRefused("the page holds no inverter", advice=_UNKNOWN)
-    with suppress(ValueError, RecursionError):
-        return json.loads(found[1])
-    raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1]))
-
-
-def _check_login(back: Any, at: float) -> None:
-    if not isinstance(back, dict):
-        raise Unreadable("the login's answer has no 'back'")
-    if back.get("success") is True:
-        if not isinstance(back.get("user"), dict):
-            raise TermsNotAccepted(
-                "the login succeeded without a user",
-                advice="Accept the terms in the ShinePhone app, then try again",
-            )
-        return
-    raise login_failure(back, at)
-
-
-def login_failure(back: dict[str, Any], at: float) -> CloudError:
-    """Return the error a failed login stands for; `at` is when it was answered."""
-    code = excerpt(str(back.get("msg") or ""))
-    words = excerpt(str(back.get("error") or ""))
-    if code == "507" or "locked" in words.lower():
-        said = parse_number(back.get("lockDuration"))
-        hours = said if said is not None and 0 < said <= 24 * 365 else LOCK_HOURS
-        locked = AccountLocked(
-            f"the account is locked for {hours:g} hours (507)",
-            advice="Do not log in again before that; the app is locked as well",
-        )
-        locked.retry_after = hours * 3600
-        locked.until = datetime.fromtimestamp(at, UTC) + timedelta(seconds=locked.retry_after)
-        return locked
-    failed: LoginFailed
-    if code in ("501", "502"):
-        failed = InvalidCredentials(
-            f"the cloud refused the user name or password ({code})",
-            advice="Check both, and the region: an account lives on one regional server only",
-        )
-    else:
-        failed = LoginFailed(f"the login failed with code {code or 'none'}", excerpt=words)
-    failed.code = code
-    return failed
-
-
-def _check_refusal(answer: dict[str, Any]) -> None:
-    if answer.get("success") is False or (answer.get("result") in (0, "0") and "obj" in answer):
-        code = excerpt(str(answer.get("msg") or ""))
-        if "login invalid" in code.lower():
-            # Quirk: the portal's writes tell a dead session in words (docs/clouds/growatt.md).
-            raise _ended("login invalid")
-        what, advice = _REFUSALS.get(code, (f"the cloud refused ({code or 'no reason given'})", ""))
-        error = RequestRefused(what, advice=advice)
-        error.code = error.reason = code
-        raise error
-
-
-def learn(session: Session, call: Call[Any], answer: Any) -> None:
-    """Keep what an answer says of the account: who it is, which plants it has, and their clocks."""
+def _remember(session: Session, call: Call[Any], answer: Any) -> None:
+    """Store the account facts of a response in the session: user id, plants and their UTC offsets."""
     if not isinstance(answer, dict):
         return
     back = answer.get("back")
@@ -284,17 +138,17 @@ def learn(session: Session, call: Call[Any], answer: Any) -> None:
         session.facts["plants"] = {plant.id: plant.name for plant in GrowattLogin(back).plants if plant.id}
     elif call.endpoint.route.fixed.get("op") == "getPlant":
         offset = parse_number(answer.get("timezone"))
-        known = offset if offset is not None and abs(offset) <= 14 else None
-        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = known
+        valid = offset if offset is not None and abs(offset) <= 14 else None
+        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = valid
         session.facts.setdefault("offsets_at", {})[str(call.fields["plantId"])] = session.server_time
 
 
 def offset_due(session: Session, plant_id: str) -> bool:
-    """Tell whether a plant's offset has to be asked for: daily, and as soon as its wall's clock was changed."""
-    asked_at = session.facts.get("offsets_at", {}).get(str(plant_id))
-    if asked_at is None or session.server_time - asked_at > OFFSET_LASTS:
+    """Return True if a plant's UTC offset must be fetched: daily, and after a clock change of the configured zone."""
+    fetched_at = session.facts.get("offsets_at", {}).get(str(plant_id))
+    if fetched_at is None or session.server_time - fetched_at > OFFSET_MAX_AGE:
         return True
-    return _offset(session.zone, asked_at) != _offset(session.zone, session.server_time)
+    return _offset(session.zone, fetched_at) != _offset(session.zone, session.server_time)
 
 
 def _offset(zone: tzinfo | None, moment: float) -> timedelta | None:
@@ -302,20 +156,20 @@ def _offset(zone: tzinfo | None, moment: float) -> timedelta | None:
 
 
 def reported_zone(session: Session, plant_id: str) -> tzinfo | None:
-    """Return a plant's fixed offset, as far as the cloud has told it."""
-    # Quirk: the cloud knows whole hours only and no summer time.
+    """Return a plant's fixed UTC offset as reported by the cloud, None if it is not known."""
+    # Quirk: the cloud has whole-hour offsets only and no daylight saving.
     hours = session.facts.get("offsets", {}).get(str(plant_id))
     return None if hours is None else timezone(timedelta(hours=hours))
 
 
 def timestamp_zone(session: Session, plant_id: str) -> tzinfo | None:
-    """Return the clock the cloud writes a plant's times by: the offset it told, or the zone a person named.
+    """Return the time zone of the cloud's timestamps of a plant: the reported offset or the configured zone.
 
-    Quirk: the cloud tells one offset for all of the year. A named zone that agrees with it now knows what it was on
-    other days; one that does not is not the clock the cloud writes by (docs/decisions/0008-whose-clock.md).
+    Quirk: the cloud reports one offset for the whole year. A configured zone with the same offset now also gives the
+    offset of other days; a zone with another offset is not that of the timestamps (docs/decisions/0008-whose-clock.md).
     """
-    learned, named = reported_zone(session, plant_id), session.zone
-    if learned is None or named is None:
-        return learned or named
-    agree = _offset(named, session.server_time) == _offset(learned, session.server_time)
-    return named if agree else learned
+    reported, configured = reported_zone(session, plant_id), session.zone
+    if reported is None or configured is None:
+        return reported or configured
+    agree = _offset(configured, session.server_time) == _offset(reported, session.server_time)
+    return configured if agree else reported

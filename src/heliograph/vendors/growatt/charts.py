@@ -1,4 +1,4 @@
-"""From Growatt's charts to samples and energies of periods: our names, signs, units, UTC; zeros that are none."""
+"""Parse Growatt's charts into samples and period energies: common names, signs, units and UTC; filler zeros removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from heliograph.model import Sample
 from heliograph.vendors.growatt.normalise import difference
 from heliograph.vendors.growatt.params import is_ambiguous
 from heliograph.vendors.growatt.payloads import devices as dev
-from heliograph.vendors.growatt.payloads import plants as said
+from heliograph.vendors.growatt.payloads import plants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,144 +26,145 @@ P = TypeVar("P", bound="Payload")
 T = TypeVar("T")
 
 Curve = dict[datetime, dict[str, float | None]]
-"""What one device told of its day, by moment."""
+"""Powers of one device over a day, keyed by UTC time."""
 
 _TIME = re.compile(r"(?:(\d{4}-\d{2}-\d{2})[ T])?(\d{2}):(\d{2})(?::\d{2})?")
-_AHEAD = timedelta(hours=2)
-_COPIED = 0.02
-"""kW up to which two lines are one, each of them rounded to 10 W."""
-_ROUNDED = 15.0
-"""W that a balance of three lines is off when each is rounded to 10 W."""
-_WRAPPED = 0x7FFF
+_WRONG_DAY_LEAD = timedelta(hours=2)
+_COPY_TOLERANCE = 0.02
+"""kW up to which two chart lines count as equal; each is rounded to 10 W."""
+_BALANCE_TOLERANCE = 15.0
+"""W of error in a balance of three lines, each rounded to 10 W."""
+_MAX_INT16 = 0x7FFF
 
 
 # Curves
 
 
-def tlx_curve(answer: dev.ProdCons, wall: LocalDay) -> Curve:
-    """Read a TLX device's day; a meter or a battery that tells nothing all day is not there."""
-    points = _points(answer, "chartData", dev.TlxPoint, wall)
-    metered = any(one.load_power or one.grid_import_power or one.grid_export_power for one in points.values())
+def tlx_curve(response: dev.ProdCons, local_day: LocalDay) -> Curve:
+    """Parse a TLX device's day; a meter or battery without any value all day is treated as absent."""
+    points = _points(response, "chartData", dev.TlxPoint, local_day)
+    metered = any(point.load_power or point.grid_import_power or point.grid_export_power for point in points.values())
     charging = metered and any(
-        abs((one.battery_charge_power or 0.0) - (one.pv_power or 0.0)) > _COPIED for one in points.values()
+        abs((point.battery_charge_power or 0.0) - (point.pv_power or 0.0)) > _COPY_TOLERANCE
+        for point in points.values()
     )
-    found: Curve = {}
-    for moment, one in points.items():
-        values: dict[Metric, float | None] = {m.PV_POWER: one.readings()[m.PV_POWER]}
+    curve: Curve = {}
+    for moment, point in points.items():
+        values: dict[Metric, float | None] = {m.PV_POWER: point.readings()[m.PV_POWER]}
         if metered:
-            values |= one.readings()
-            values[m.GRID_POWER] = difference(one.grid_import_power, one.grid_export_power, scale=1000)
+            values |= point.readings()
+            values[m.GRID_POWER] = difference(point.grid_import_power, point.grid_export_power, scale=1000)
         if charging:
-            # The chart tells what the battery takes; what it gives is what the balance lacks.
-            values[m.BATTERY_POWER] = _battery(values, charge=one.battery_charge_power)
-        found[moment] = _named(values)
-    return found
+            # The chart reports battery charge; discharge is what the power balance lacks.
+            values[m.BATTERY_POWER] = _battery(values, charge=point.battery_charge_power)
+        curve[moment] = _named(values)
+    return curve
 
 
-def mix_curve(answer: dev.ProdCons, wall: LocalDay) -> Curve:
-    """Read a hybrid inverter's day."""
-    found: Curve = {}
-    for moment, one in _points(answer, "chartData", dev.MixPoint, wall).items():
-        values = one.readings()
-        values[m.GRID_POWER] = difference(one.grid_import_power, one.grid_export_power, scale=1000)
-        # The chart tells what the battery gives; what it takes is what the balance has too much.
-        values[m.BATTERY_POWER] = _battery(values, discharge=one.battery_discharge_power)
-        found[moment] = _named(values)
-    return found
+def mix_curve(response: dev.ProdCons, local_day: LocalDay) -> Curve:
+    """Parse a hybrid inverter's day."""
+    curve: Curve = {}
+    for moment, point in _points(response, "chartData", dev.MixPoint, local_day).items():
+        values = point.readings()
+        values[m.GRID_POWER] = difference(point.grid_import_power, point.grid_export_power, scale=1000)
+        # The chart reports battery discharge; charge is the surplus of the power balance.
+        values[m.BATTERY_POWER] = _battery(values, discharge=point.battery_discharge_power)
+        curve[moment] = _named(values)
+    return curve
 
 
-def portal_curve(answer: said.Dashboard, wall: LocalDay) -> Curve:
-    """Read the portal's day of a plant with storage."""
-    points = _points(answer, "chartData", said.DashboardPoint, wall)
-    return {moment: _named(one.readings()) for moment, one in points.items()}
+def portal_curve(response: plants.Dashboard, local_day: LocalDay) -> Curve:
+    """Parse the portal's day of a plant with storage."""
+    points = _points(response, "chartData", plants.DashboardPoint, local_day)
+    return {moment: _named(point.readings()) for moment, point in points.items()}
 
 
-def noah_curve(answer: dev.NoahChart, wall: LocalDay) -> Curve:
-    """Read a balcony battery's day; the house's load is known where there is a meter."""
-    points = _points(answer, "obj", dev.NoahPoint, wall)
-    metered = any(one.load_power for one in points.values())
-    found: Curve = {}
-    for moment, one in points.items():
-        values = one.readings()
+def noah_curve(response: dev.NoahChart, local_day: LocalDay) -> Curve:
+    """Parse a balcony battery's day; the load is known only with a meter."""
+    points = _points(response, "obj", dev.NoahPoint, local_day)
+    metered = any(point.load_power for point in points.values())
+    curve: Curve = {}
+    for moment, point in points.items():
+        values = point.readings()
         if not metered:
             del values[m.LOAD_POWER]
-        elif (one.load_power or 0.0) > _WRAPPED:
-            # Quirk: a negative load wraps around 16 bits: 65488 is -48, and means near such are anything.
+        elif (point.load_power or 0.0) > _MAX_INT16:
+            # Quirk: a negative load wraps around 16 bits: 65488 is -48, and averages around such values are arbitrary.
             values[m.LOAD_POWER] = None
-        found[moment] = _named(values)
-    return found
+        curve[moment] = _named(values)
+    return curve
 
 
-def power_curve(answer: dev.PowerCurve, wall: LocalDay) -> Curve:
-    """Read a classic inverter's day: points only where something came, so that a zero is one."""
-    found: Curve = {}
-    for text, value in _chart(answer, "invPacData").items():
-        if (moment := _moment(text, wall)) is not None:
-            found[moment] = _named({m.PV_POWER: parsing.parse_quantity(value, "W")})
-    return _so_far(found, wall)
+def power_curve(response: dev.PowerCurve, local_day: LocalDay) -> Curve:
+    """Parse a classic inverter's day. The chart has points only for received data, so its zeros are real."""
+    curve: Curve = {}
+    for text, value in _chart(response, "invPacData").items():
+        if (moment := _moment(text, local_day)) is not None:
+            curve[moment] = _named({m.PV_POWER: parsing.parse_quantity(value, "W")})
+    return _drop_future(curve, local_day)
 
 
 def plant_samples(curves: Sequence[Curve]) -> tuple[Sample, ...]:
-    """Add up devices to their plant; what one of those that know a metric that day does not tell is a gap."""
+    """Sum devices to plant samples; a metric is None where a device that reports it that day has no value."""
     known = [dict.fromkeys(name for values in curve.values() for name in values) for curve in curves]
-    found = []
+    samples = []
     for moment in sorted({moment for curve in curves for moment in curve}):
         columns: dict[str, list[float | None]] = {}
         for curve, names in zip(curves, known, strict=True):
             for name in names:
                 columns.setdefault(name, []).append(curve.get(moment, {}).get(name))
-        found.append(Sample(moment=moment, values={name: _sum(column) for name, column in columns.items()}))
-    return tuple(found)
+        samples.append(Sample(moment=moment, values={name: _sum(column) for name, column in columns.items()}))
+    return tuple(samples)
 
 
-def _points(answer: Payload, key: str, shape: type[P], wall: LocalDay) -> dict[datetime, P]:
-    """Return the points of a day that tell something.
+def _points(response: Payload, key: str, shape: type[P], local_day: LocalDay) -> dict[datetime, P]:
+    """Return the points of a day that have a nonzero value.
 
-    Quirk: a day is filled up with zeros: for the time to come, for the hours a logger was away, for days before
-    the plant. Where everything is zero nothing was measured, or nothing worth a word.
+    Quirk: a day is padded with zeros: for future times, for hours without a connection, for days before the plant
+    existed. An all-zero point was not measured, or measured nothing of interest.
     """
-    found: dict[datetime, P] = {}
-    for text, body in _chart(answer, key).items():
-        moment = _moment(text, wall)
+    points: dict[datetime, P] = {}
+    for text, body in _chart(response, key).items():
+        moment = _moment(text, local_day)
         if (
             moment is not None
             and isinstance(body, dict)
             and any(parsing.parse_number(value) for value in body.values())
         ):
-            found[moment] = shape(body)
-    return _so_far(found, wall)
+            points[moment] = shape(body)
+    return _drop_future(points, local_day)
 
 
-def _so_far(points: dict[datetime, T], wall: LocalDay) -> dict[datetime, T]:
-    """Leave out what is to come.
+def _drop_future(points: dict[datetime, T], local_day: LocalDay) -> dict[datetime, T]:
+    """Drop points in the future.
 
-    Quirk: just after midnight a chart may still be yesterday's, and its keys do not tell the day; points hours
-    ahead give it away, and nothing of it is today's.
+    Quirk: just after midnight a chart may still be yesterday's, and its keys do not name the day. Points hours
+    ahead reveal that, and then no point is of today.
     """
-    if any(moment > wall.now + _AHEAD for moment in points):
+    if any(moment > local_day.now + _WRONG_DAY_LEAD for moment in points):
         return {}
-    return {moment: point for moment, point in points.items() if moment <= wall.now}
+    return {moment: point for moment, point in points.items() if moment <= local_day.now}
 
 
-def _chart(answer: Payload, key: str) -> Mapping[str, Any]:
-    """Return a chart of an answer; an empty one is nothing, but a missing one is no answer."""
-    chart = answer.body.get(key, "missing")
+def _chart(response: Payload, key: str) -> Mapping[str, Any]:
+    """Return a chart of a response; an empty chart is valid, a missing one raises `Unreadable`."""
+    chart = response.body.get(key, "missing")
     if chart is None or isinstance(chart, dict):
         return chart or {}
-    raise Unreadable(f"the answer has no chart in {key!r}")
+    raise Unreadable(f"the response has no chart in {key!r}")
 
 
-def _moment(text: str, wall: LocalDay) -> datetime | None:
-    """Return the moment of "12:05" or "2026-06-21 12:05" on the wall; None where that is no moment of the day.
+def _moment(text: str, local_day: LocalDay) -> datetime | None:
+    """Parse "12:05" or "2026-06-21 12:05" in plant-local time; None if it is not an unambiguous time of the day.
 
-    Quirk: where clocks are put back an hour comes twice under the same keys, and which of the two is told the
-    chart does not say; where they are put forward an hour is missing. Neither is a certain moment.
+    Quirk: in autumn the repeated hour appears once under the same keys, and the chart does not say which of the two
+    it is; in spring an hour does not exist. Neither gives a certain time.
     """
-    found = _TIME.fullmatch(text)
-    if found is None or found[1] not in (None, f"{wall.day}"):
+    match = _TIME.fullmatch(text)
+    if match is None or match[1] not in (None, f"{local_day.day}"):
         return None
     try:
-        local = datetime.combine(wall.day, time(int(found[2]), int(found[3])), wall.zone)
+        local = datetime.combine(local_day.day, time(int(match[2]), int(match[3])), local_day.zone)
     except ValueError:
         return None
     return None if is_ambiguous(local) else local.astimezone(UTC)
@@ -172,17 +173,17 @@ def _moment(text: str, wall: LocalDay) -> datetime | None:
 def _battery(
     values: Mapping[Metric, float | None], *, charge: float | None = None, discharge: float | None = None
 ) -> float | None:
-    """Return a battery's power where the cloud tells one direction, in kW, and the balance the other."""
+    """Return battery power in W: one direction is reported in kW, the other is derived from the power balance."""
     pv, grid, load = values[m.PV_POWER], values[m.GRID_POWER], values[m.LOAD_POWER]
-    told = charge if discharge is None else discharge
-    if told:
-        return round(1000 * (told if discharge is not None else -told), 6)
-    if told is None or pv is None or grid is None or load is None:
+    reported = charge if discharge is None else discharge
+    if reported:
+        return round(1000 * (reported if discharge is not None else -reported), 6)
+    if reported is None or pv is None or grid is None or load is None:
         return None
-    rest = round(load - pv - grid, 6)
-    if abs(rest) <= _ROUNDED:
+    balance = round(load - pv - grid, 6)
+    if abs(balance) <= _BALANCE_TOLERANCE:
         return 0.0
-    return min(rest, 0.0) if discharge is not None else max(rest, 0.0)
+    return min(balance, 0.0) if discharge is not None else max(balance, 0.0)
 
 
 def _named(values: Mapping[Metric, float | None]) -> dict[str, float | None]:
@@ -200,22 +201,22 @@ def _sum(column: Sequence[float | None]) -> float | None:
 # Energies
 
 
-def detail_rows(answer: said.GrowattPlantDetail, period: str) -> EnergyRows:
-    """Read a plant's bars."""
-    return _bars({"pv_energy": _chart(answer, "data")}, period)
+def detail_rows(response: plants.GrowattPlantDetail, period: str) -> EnergyRows:
+    """Parse a plant's bars."""
+    return _bars({"pv_energy": _chart(response, "data")}, period)
 
 
-def noah_rows(answer: dev.NoahChart, period: str) -> EnergyRows:
-    """Read a balcony battery's bars."""
-    return _bars({"pv_energy": _chart(answer, "obj")}, period)
+def noah_rows(response: dev.NoahChart, period: str) -> EnergyRows:
+    """Parse a balcony battery's bars."""
+    return _bars({"pv_energy": _chart(response, "obj")}, period)
 
 
-def portal_rows(answer: said.Dashboard, period: str) -> EnergyRows:
-    """Read the portal's bars of a plant with storage: arrays, the first bar the first day or month."""
-    chart = _chart(answer, "chartData")
-    lines = {name: chart.get(key) for key, name in said.DASHBOARD_BARS.items()}
+def portal_rows(response: plants.Dashboard, period: str) -> EnergyRows:
+    """Parse the portal's bars of a plant with storage: arrays that start at the first day or month."""
+    chart = _chart(response, "chartData")
+    lines = {name: chart.get(key) for key, name in plants.DASHBOARD_BARS.items()}
     if chart and not any(isinstance(line, list) for line in lines.values()):
-        raise Unreadable("the chart holds no bars")
+        raise Unreadable("the chart has no bars")
     return _bars(
         {
             name: {f"{place:02}": value for place, value in enumerate(line, start=1)}
@@ -227,27 +228,27 @@ def portal_rows(answer: said.Dashboard, period: str) -> EnergyRows:
 
 
 def sum_months(months: EnergyRows) -> dict[str, float | None]:
-    """Add up the months of a year."""
+    """Sum the months of a year."""
     names = dict.fromkeys(name for values in months.values() for name in values)
     return {name: _sum([values.get(name) for values in months.values()]) for name in names}
 
 
 def _bars(lines: Mapping[str, Mapping[str, Any]], period: str) -> EnergyRows:
-    """Lay lines of bars over one another, period by period as we write them; all zeros is nothing.
+    """Merge chart lines into rows keyed by period; rows that are all zero are dropped.
 
-    Quirk: bars to come, bars before the plant and bars of days without a connection are zeros like a dark day's.
+    Quirk: future bars, bars before the plant existed and bars of days without a connection are zeros, as on a dark day.
     """
     rows: EnergyRows = {}
     for name, bars in lines.items():
         for key, value in bars.items():
-            one = f"{period}-{key:0>2}" if period else key
-            if _is_period(one):
-                rows.setdefault(one, {})[name] = parsing.parse_quantity(value, "kWh")
-    return {one: values for one, values in rows.items() if any(values.values())}
+            bar_period = f"{period}-{key:0>2}" if period else key
+            if _is_period(bar_period):
+                rows.setdefault(bar_period, {})[name] = parsing.parse_quantity(value, "kWh")
+    return {name: values for name, values in rows.items() if any(values.values())}
 
 
 def _is_period(text: str) -> bool:
-    """Tell whether there is such a day, month or year.
+    """Return True if the text is an existing day, month or year.
 
     >>> _is_period("2026-02-28"), _is_period("2026-02-29"), _is_period("2026-12"), _is_period("26")
     (True, False, True, False)

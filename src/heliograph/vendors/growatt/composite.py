@@ -1,7 +1,7 @@
-"""What an account's plants say in the common model, declared like any other call.
+"""Composite operations of a Growatt client in the common model: plants, snapshots and history.
 
-The reading itself (gather.py) and the model are loaded when first asked for: a script that only makes single
-calls never waits for them.
+Their implementation (snapshots.py, history.py) and the model are imported on first use: scripts that only make single
+calls start without them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GrowattSnapshots:
-    """What an account's plants say, in the common model."""
+    """Snapshots of an account's plants in the common model."""
 
     @composite
     def plants(self) -> FlowGenerator[tuple[Plant, ...]]:
@@ -32,7 +32,7 @@ class GrowattSnapshots:
 
     @composite
     def snapshot(self, plant_id: str) -> FlowGenerator[Snapshot]:
-        """One plant now."""
+        """The current snapshot of one plant."""
         from heliograph.vendors.growatt import snapshots  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
@@ -41,7 +41,7 @@ class GrowattSnapshots:
 
     @composite
     def snapshots(self) -> FlowGenerator[tuple[Snapshot, ...]]:
-        """Every plant of the account now."""
+        """The current snapshots of all plants of the account."""
         found: list[Snapshot] = []
         for plant in (yield GrowattSnapshots.plants.flow()):
             found.append((yield GrowattSnapshots.snapshot.flow(plant.id)))  # noqa: PERF401 - a generator step
@@ -49,45 +49,45 @@ class GrowattSnapshots:
 
 
 class GrowattHistory:
-    """What an account's plants did before, in the common model."""
+    """History of an account's plants in the common model."""
 
     @composite
     def day_curve(self, plant_id: str, day: date | str) -> FlowGenerator[tuple[Sample, ...]]:
-        """A plant's powers over one day of its own calendar, about every 5 minutes; nothing told is no samples.
+        """A plant's powers over one plant-local day, about every 5 minutes; empty if the cloud has no data.
 
-        The cloud draws zeros where nothing came, so a moment at which everything is zero is absent. It knows one
-        offset from UTC all year: name the plant's `zone` when making the client to read other seasons right.
+        The cloud pads missing data with zeros, so all-zero samples are dropped. It has one UTC offset for the whole
+        year: create the client with the plant's `zone` to read other seasons correctly.
         """
-        from heliograph.vendors.growatt import history  # noqa: PLC0415 - single calls never wait for the model
+        from heliograph.vendors.growatt import history  # noqa: PLC0415
 
-        asked = parse_day(day)
+        local_day = parse_day(day)
         session: Session = yield ENSURE_SESSION
-        return (yield from history.day_curve(session, plant_id, asked))
+        return (yield from history.day_curve(session, plant_id, local_day))
 
     @composite
     def period_energies(self, plant_id: str, period: str = "") -> FlowGenerator[tuple[PeriodEnergy, ...]]:
         """Energies of the days of a month ("2026-06"), the months of a year ("2026"), or of all years ("").
 
-        The running day, month or year is as far as it has come; what is to come and what is all zeros is absent.
+        The current day, month or year is included up to now; future and all-zero periods are absent.
         """
-        from heliograph.vendors.growatt import history  # noqa: PLC0415 - single calls never wait for the model
+        from heliograph.vendors.growatt import history  # noqa: PLC0415
 
-        period_range(period)  # what is no period is refused before anything is sent
+        period_range(period)  # an invalid period is rejected before a request
         session: Session = yield ENSURE_SESSION
         return (yield from history.period_energies(session, plant_id, period))
 
     @composite
     def first_day(self, plant_id: str) -> FlowGenerator[date | None]:
-        """The day a plant was put into the cloud, as its owner wrote it; None where the cloud does not say."""
-        from heliograph.vendors.growatt import history  # noqa: PLC0415 - single calls never wait for the model
+        """The day a plant was added to the cloud, as entered by its owner; None if not reported."""
+        from heliograph.vendors.growatt import history  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
         return (yield from history.first_day(session, plant_id))
 
     @composite
     def history_cost(self, plant_id: str) -> FlowGenerator[HistoryCost]:
-        """What a plant's past costs; its clock and its devices, asked once a day, come on top."""
-        from heliograph.vendors.growatt import history  # noqa: PLC0415 - single calls never wait for the model
+        """Requests needed for a plant's history, besides its UTC offset and devices, which are fetched once a day."""
+        from heliograph.vendors.growatt import history  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
         return (yield from history.history_cost(session, plant_id))

@@ -1,4 +1,4 @@
-"""What a person should know of a Growatt account, and what shows that it works."""
+"""Diagnostics of a Growatt account for `heliograph doctor`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summary(session: Session) -> list[tuple[str, str]]:
-    """Return what is known without sending anything."""
+    """Return label and text of facts known without a request."""
     region = next((name for name, address in SERVERS.items() if address == session.server), None)
     rows = [("region", region)] if region else []
     if session.facts.get("plants"):
@@ -24,20 +24,20 @@ def summary(session: Session) -> list[tuple[str, str]]:
 
 
 def history(session: Session) -> tuple[str, ...]:
-    """Return nothing: there is one dialect, so there was nothing to decide."""
+    """Return no decisions: Growatt has one dialect."""
     return ()
 
 
 def is_known_server(server: str) -> bool:
-    """Tell whether an address is one of Growatt's own."""
+    """Return True if the address is one of Growatt's own servers."""
     return is_trusted_url(server, "", DOMAINS) or server in SERVERS.values()
 
 
 def ping_requests(session: Session) -> tuple[Request, ...]:
-    """Return what asks whether the server is there, in nobody's name."""
+    """Return anonymous requests that test whether the server is reachable."""
     return (Request("GET", session.server, {"User-Agent": USER_AGENT}),)
 
 
 def probe(session: Session) -> Flow[Any]:
-    """Return one cheap call that only a living session is answered."""
+    """Return one cheap call that succeeds only with a valid session."""
     return GrowattCalls.plant_list.flow()

@@ -1,4 +1,4 @@
-"""From Growatt's charts to a plant's past: which of them tell of its devices, asked in the fewest requests."""
+"""Fetch the history of a plant from the charts of its devices, in as few requests as possible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from heliograph.vendors.growatt import charts, snapshots
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import offset_due, timestamp_zone
 from heliograph.vendors.growatt.params import Timespan
-from heliograph.vendors.growatt.payloads import plants as said
+from heliograph.vendors.growatt.payloads import plants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,74 +26,76 @@ if TYPE_CHECKING:
     from heliograph.vendors.growatt.payloads import devices as dev
 
     Devices = tuple[tuple[str, str], ...]
-    Ask = Callable[[str, str, LocalDay], FlowGenerator[charts.Curve]]
+    FetchCurve = Callable[[str, str, LocalDay], FlowGenerator[charts.Curve]]
 
 PORTAL = "portal"
-"""The portal's dashboard, as one more family: it draws a plant with storage as a whole."""
-_DRAWN_THERE = frozenset(("storage", "spa"))
+"""The portal's dashboard, treated as a device family: its charts show a whole plant with storage."""
+_WITHOUT_CHART = frozenset(("storage", "spa"))
 """Families without a chart of their own."""
-_STORED = frozenset(("mix", "storage", "spa"))
-"""Families the dashboard counts; a battery makes the plant's own bars ambiguous."""
-_SUN = ("pv_energy",)
-"""What all other bars tell."""
-_USUAL_YEARS = 3
-_BARS = 6
+_WITH_BATTERY = frozenset(("mix", "storage", "spa"))
+"""Families the dashboard includes; a battery makes the plant's own bars ambiguous."""
+_PV_ONLY = ("pv_energy",)
+"""The energies of all other bars."""
+_TYPICAL_YEARS = 3
+_YEARS_PER_CHART = 6
 
 
 def day_curve(session: Session, plant_id: str, day: date) -> FlowGenerator[tuple[Sample, ...]]:
-    """Return a plant's powers over a day."""
-    wall = yield from _wall(session, plant_id, day)
-    if day > wall.now.astimezone(wall.zone).date():
+    """Fetch a plant's powers over a day."""
+    local_day = yield from _local_day(session, plant_id, day)
+    if day > local_day.now.astimezone(local_day.zone).date():
         return ()
     curves: list[charts.Curve] = []
     for serial, family in _charts((yield from snapshots.devices(session, plant_id))):
-        curves.append((yield from _CURVES[family](plant_id, serial, wall)))
+        curves.append((yield from _CURVES[family](plant_id, serial, local_day)))
     return charts.plant_samples(curves)
 
 
 def period_energies(session: Session, plant_id: str, period: str) -> FlowGenerator[tuple[PeriodEnergy, ...]]:
-    """Return the energies of a plant's days, months or years."""
-    wall = yield from _wall(session, plant_id)
-    if period_range(period)[0] > wall.day:
+    """Fetch the energies of a plant's days, months or years."""
+    local_day = yield from _local_day(session, plant_id)
+    if period_range(period)[0] > local_day.day:
         return ()
     rows: EnergyRows = {}
     for serial, source in _sources((yield from snapshots.devices(session, plant_id))):
-        found = yield from _ENERGIES[source](plant_id, serial, period, wall)
-        for one, values in found.items():
-            rows.setdefault(one, {}).update(values)
-    return ordered_energies(rows, period, wall.day)
+        found = yield from _ENERGIES[source](plant_id, serial, period, local_day)
+        for name, values in found.items():
+            rows.setdefault(name, {}).update(values)
+    return ordered_energies(rows, period, local_day.day)
 
 
 def first_day(session: Session, plant_id: str) -> FlowGenerator[date | None]:
-    """Return the day a plant was put into the cloud."""
+    """Fetch the day a plant was added to the cloud."""
     snapshots.check_plant(session, plant_id, "first_day")
-    settings: said.PlantSettings = yield GrowattCalls.plant_settings.flow(plant_id)
-    with suppress(ValueError):  # what is no day is not said
+    settings: plants.PlantSettings = yield GrowattCalls.plant_settings.flow(plant_id)
+    with suppress(ValueError):  # an invalid date counts as not reported
         return date.fromisoformat((settings.created or "")[:10])
     return None
 
 
 def history_cost(session: Session, plant_id: str) -> FlowGenerator[HistoryCost]:
-    """Return what a plant's past costs."""
+    """Return the number of requests for a plant's history."""
     snapshots.check_plant(session, plant_id, "history_cost")
     devices = yield from snapshots.devices(session, plant_id)
     sources = _sources(devices)
-    years = sum(_USUAL_YEARS if source == PORTAL else 1 for _, source in sources)
-    told = {kind for _, source in sources for kind in (said.DASHBOARD_BARS.values() if source == PORTAL else _SUN)}
+    years = sum(_TYPICAL_YEARS if source == PORTAL else 1 for _, source in sources)
+    reported = {
+        kind for _, source in sources for kind in (plants.DASHBOARD_BARS.values() if source == PORTAL else _PV_ONLY)
+    }
     return HistoryCost(
         curve=len(_charts(devices)),
         days=len(sources),
         months=len(sources),
         years=years,
-        unreported=frozenset(ENERGIES) - told,
+        unreported=frozenset(ENERGIES) - reported,
     )
 
 
-# Clocks
+# Time zone
 
 
-def _wall(session: Session, plant_id: str, day: date | None = None) -> FlowGenerator[LocalDay]:
-    """Return a day, or today, by the clock the cloud writes this plant's times by."""
+def _local_day(session: Session, plant_id: str, day: date | None = None) -> FlowGenerator[LocalDay]:
+    """Return a day (default: today) in the time zone of the cloud's timestamps of this plant."""
     snapshots.check_plant(session, plant_id, "history")
     if offset_due(session, plant_id):
         yield GrowattCalls.plant_settings.flow(plant_id)
@@ -108,40 +110,40 @@ def _wall(session: Session, plant_id: str, day: date | None = None) -> FlowGener
 
 
 def _charts(devices: Devices) -> Devices:
-    """Return whose charts make up a plant's day."""
-    drawn = tuple(one for one in devices if one[1] in _CURVES)
-    if not any(family in _DRAWN_THERE for _, family in devices):
-        return drawn
-    # Where the dashboard is asked anyway, hybrids are in its lines.
-    return (("", PORTAL), *(one for one in drawn if one[1] not in _STORED))
+    """Return the devices (serial, family) whose charts make up a plant's day."""
+    charted = tuple(device for device in devices if device[1] in _CURVES)
+    if not any(family in _WITHOUT_CHART for _, family in devices):
+        return charted
+    # The dashboard's lines include hybrids.
+    return (("", PORTAL), *(device for device in charted if device[1] not in _WITH_BATTERY))
 
 
-def _tlx_curve(plant_id: str, serial: str, wall: LocalDay) -> FlowGenerator[charts.Curve]:
-    chart: dev.ProdCons = yield GrowattCalls.tlx_energy_prod_cons.flow(plant_id, serial, Timespan.hour, wall.day)
-    return charts.tlx_curve(chart, wall)
+def _tlx_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
+    chart: dev.ProdCons = yield GrowattCalls.tlx_energy_prod_cons.flow(plant_id, serial, Timespan.hour, local_day.day)
+    return charts.tlx_curve(chart, local_day)
 
 
-def _mix_curve(plant_id: str, serial: str, wall: LocalDay) -> FlowGenerator[charts.Curve]:
-    chart: dev.ProdCons = yield GrowattCalls.mix_detail.flow(serial, plant_id, Timespan.hour, wall.day)
-    return charts.mix_curve(chart, wall)
+def _mix_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
+    chart: dev.ProdCons = yield GrowattCalls.mix_detail.flow(serial, plant_id, Timespan.hour, local_day.day)
+    return charts.mix_curve(chart, local_day)
 
 
-def _inverter_curve(plant_id: str, serial: str, wall: LocalDay) -> FlowGenerator[charts.Curve]:
-    curve: dev.PowerCurve = yield GrowattCalls.inverter_data.flow(serial, wall.day)
-    return charts.power_curve(curve, wall)
+def _inverter_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
+    curve: dev.PowerCurve = yield GrowattCalls.inverter_data.flow(serial, local_day.day)
+    return charts.power_curve(curve, local_day)
 
 
-def _noah_curve(plant_id: str, serial: str, wall: LocalDay) -> FlowGenerator[charts.Curve]:
-    chart: dev.NoahChart = yield GrowattCalls.noah_chart.flow(serial, wall.day + timedelta(days=1))
-    return charts.noah_curve(chart, wall)
+def _noah_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
+    chart: dev.NoahChart = yield GrowattCalls.noah_chart.flow(serial, local_day.day + timedelta(days=1))
+    return charts.noah_curve(chart, local_day)
 
 
-def _portal_curve(plant_id: str, serial: str, wall: LocalDay) -> FlowGenerator[charts.Curve]:
-    chart: said.Dashboard = yield GrowattCalls.dashboard_data.flow(plant_id, Timespan.hour, wall.day)
-    return charts.portal_curve(chart, wall)
+def _portal_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
+    chart: plants.Dashboard = yield GrowattCalls.dashboard_data.flow(plant_id, Timespan.hour, local_day.day)
+    return charts.portal_curve(chart, local_day)
 
 
-_CURVES: dict[str, Ask] = {
+_CURVES: dict[str, FetchCurve] = {
     "tlx": _tlx_curve,
     "mix": _mix_curve,
     "inverter": _inverter_curve,
@@ -154,49 +156,50 @@ _CURVES: dict[str, Ask] = {
 
 
 def _sources(devices: Devices) -> Devices:
-    """Return whose bars make up a plant's energies; what a later one tells is believed."""
+    """Return the sources (serial, family) of a plant's energies; later sources override earlier ones."""
     families = {family for _, family in devices}
-    noahs = tuple(one for one in devices if one[1] == snapshots.NOAH)
+    noahs = tuple(device for device in devices if device[1] == snapshots.NOAH)
     if noahs:
         return noahs
-    stored = (("", PORTAL),) if families & _STORED else ()
-    # The plant's own bars know all of its panels; beside storage alone they are ambiguous.
-    return (*stored, ("", "plant")) if families - _STORED or not stored else stored
+    portal = (("", PORTAL),) if families & _WITH_BATTERY else ()
+    # The plant's own bars include all of its panels; with storage devices only they are ambiguous.
+    return (*portal, ("", "plant")) if families - _WITH_BATTERY or not portal else portal
 
 
-def _plant_rows(plant_id: str, serial: str, period: str, wall: LocalDay) -> FlowGenerator[EnergyRows]:
+def _plant_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
     if period:
         span = Timespan.day if len(period) == 7 else Timespan.month
-        detail: said.GrowattPlantDetail = yield GrowattCalls.plant_detail.flow(plant_id, span, period_range(period)[0])
+        first = period_range(period)[0]
+        detail: plants.GrowattPlantDetail = yield GrowattCalls.plant_detail.flow(plant_id, span, first)
         return charts.detail_rows(detail, period)
     rows: EnergyRows = {}
-    last = wall.day.year
+    last = local_day.day.year
     while last >= EARLIEST_YEAR:
         detail = yield GrowattCalls.plant_years.flow(plant_id, last)
         found = charts.detail_rows(detail, "")
         rows |= found
-        last -= _BARS
-        # A plant that is older than the chart is asked on.
+        last -= _YEARS_PER_CHART
+        # Older years of a plant take another request.
         if f"{last + 1}" not in found:
             break
     return rows
 
 
-def _noah_rows(plant_id: str, serial: str, period: str, wall: LocalDay) -> FlowGenerator[EnergyRows]:
-    first = period_range(period)[0] if period else date(wall.day.year, 1, 1)
+def _noah_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
+    first = period_range(period)[0] if period else date(local_day.day.year, 1, 1)
     span: NoahSpan = {7: 1, 4: 2}.get(len(period), 3)  # type: ignore[assignment]
     chart: dev.NoahChart = yield GrowattCalls.noah_energies.flow(serial, span, first)
     return charts.noah_rows(chart, period)
 
 
-def _portal_rows(plant_id: str, serial: str, period: str, wall: LocalDay) -> FlowGenerator[EnergyRows]:
+def _portal_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
     if period:
         span = Timespan.day if len(period) == 7 else Timespan.month
-        chart: said.Dashboard = yield GrowattCalls.dashboard_data.flow(plant_id, span, period_range(period)[0])
+        chart: plants.Dashboard = yield GrowattCalls.dashboard_data.flow(plant_id, span, period_range(period)[0])
         return charts.portal_rows(chart, period)
     rows: EnergyRows = {}
-    for year in range(wall.day.year, EARLIEST_YEAR - 1, -1):
-        months = yield from _portal_rows(plant_id, serial, f"{year}", wall)
+    for year in range(local_day.day.year, EARLIEST_YEAR - 1, -1):
+        months = yield from _portal_rows(plant_id, serial, f"{year}", local_day)
         if not months:
             break
         rows[f"{year}"] = charts.sum_months(months)

@@ -1,4 +1,4 @@
-"""From Growatt's answers to snapshots: which calls describe a plant, asked in the fewest requests."""
+"""Fetch the snapshot of a plant: the calls for its devices, in as few requests as possible."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 VENDOR = "growatt"
 NOAH = "noah"
-_DEVICES_LAST = 86400.0
-"""Seconds before the devices of a plant are listed again for its history."""
+_DEVICES_MAX_AGE = 86400.0
+"""Seconds before the device list of a plant is fetched again for its history."""
 
 
 def plants(session: Session) -> tuple[Plant, ...]:
-    """Return all plants of the account, as the login named them."""
+    """Return all plants of the account, as listed in the login response."""
     return tuple(Plant(vendor=VENDOR, id=id_, name=name) for id_, name in session.facts["plants"].items())
 
 
 def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
-    """Read one plant: 2 to 7 requests, by its devices."""
+    """Fetch the snapshot of one plant: 2 to 7 requests, depending on its devices."""
     check_plant(session, plant_id, "snapshot")
     info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
     if offset_due(session, plant_id):
         yield GrowattCalls.plant_settings.flow(plant_id)
-    # The cloud writes its times by the clock it believes in, whatever zone the plant really lives in.
+    # The cloud's timestamps are in its own offset of the plant, which may differ from the plant's real zone.
     clock = timestamp_zone(session, plant_id) or UTC
     zone = session.zone or clock
     plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
     now = datetime.fromtimestamp(session.server_time, clock)
-    rows = yield from _listed(plant_id, info)
+    rows = yield from _list_devices(plant_id, info)
     devices: list[DeviceSnapshot] = []
     for row in rows:
         reader: Any = _FAMILIES.get(row.family or "")
@@ -53,9 +53,9 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
 
 
 def check_plant(session: Session, plant_id: str, call: str) -> None:
-    """Raise when a plant is not the account's.
+    """Raise `RequestRefused` if the account does not have the plant.
 
-    Quirk: of such a plant the cloud tells zeros, no error (docs/clouds/growatt.md).
+    Quirk: for such a plant the cloud reports zeros instead of an error (docs/clouds/growatt.md).
     """
     if str(plant_id) not in session.facts["plants"]:
         raise RequestRefused(
@@ -67,12 +67,12 @@ def check_plant(session: Session, plant_id: str, call: str) -> None:
 
 
 def devices(session: Session, plant_id: str) -> FlowGenerator[tuple[tuple[str, str], ...]]:
-    """Return serial number and family of each device of a plant, remembered for a day."""
-    kept: dict[str, list[Any]] = session.facts.setdefault("devices", {})
-    asked_at, found = kept.get(str(plant_id), (None, []))
-    if asked_at is None or session.server_time - asked_at > _DEVICES_LAST:
+    """Return serial number and family of each device of a plant, cached for a day."""
+    cached: dict[str, list[Any]] = session.facts.setdefault("devices", {})
+    fetched_at, found = cached.get(str(plant_id), (None, []))
+    if fetched_at is None or session.server_time - fetched_at > _DEVICES_MAX_AGE:
         info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
-        rows = yield from _listed(plant_id, info)
+        rows = yield from _list_devices(plant_id, info)
         found = [[row.id or "", row.family or ""] for row in rows]
         if not rows and (noah := (yield from _noah_serial(plant_id))):
             found = [[noah, NOAH]]
@@ -80,8 +80,8 @@ def devices(session: Session, plant_id: str) -> FlowGenerator[tuple[tuple[str, s
     return tuple((serial, family) for serial, family in found)
 
 
-def _listed(plant_id: str, info: PlantInfo) -> FlowGenerator[tuple[DeviceRow, ...]]:
-    """Return every device of a plant; the older list is asked where the newer is empty."""
+def _list_devices(plant_id: str, info: PlantInfo) -> FlowGenerator[tuple[DeviceRow, ...]]:
+    """Return all devices of a plant; the older list is fetched if the newer is empty."""
     rows: tuple[DeviceRow, ...] = info.all_devices
     if not rows:
         rows = (yield GrowattCalls.all_devices.flow(plant_id)).all_devices

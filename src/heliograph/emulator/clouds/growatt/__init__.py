@@ -1,4 +1,4 @@
-"""Growatt in a box: answers every declared call over emulated homes, and turns callers away as the cloud does."""
+"""The emulated Growatt cloud: answers all declared calls from simulated households, with the cloud's own errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SETTINGS = frozenset(
         "classic_inverter_info",
     )
 )
-"""The calls whose answer comes from the device itself, and fails when it is silent."""
+"""Calls answered by the device itself; they fail when it is offline."""
 
 _FOLDERS = ("noahDeviceApi/", "commonDeviceSetC/")
 _PORTAL = ("login.do", "error.do")
@@ -71,7 +71,7 @@ _SERIALS = {
 
 
 class GrowattEmulation:
-    """The ShinePhone cloud."""
+    """The emulated ShinePhone cloud."""
 
     vendor = "growatt"
 
@@ -85,84 +85,85 @@ class GrowattEmulation:
         return f"growatt{number}"
 
     def plant_id(self, seed: int) -> str:
-        # A prime that shares no factor with the range spreads ids over all of it, each once.
+        # A prime coprime to the range maps seeds to distinct ids spread over it.
         return str(1_000_000 + seed * 7919 % 9_000_000)
 
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
         return tuple(form.format(seed % 10_000_000) for form in _SERIALS[family])
 
     def addresses(self, url: str) -> dict[str, str]:
-        """Return the one server Growatt's app speaks to."""
+        """Return the one server Growatt's app uses."""
         return {"growatt": f"{url}/"}
 
     def faults(self) -> dict[str, str]:
-        """Return what can go wrong with Growatt alone."""
+        """Return the faults specific to Growatt."""
         return {
-            "lenient_lock": "to try in vain does not make a lock longer",
-            "zero_totals": "from midnight until the sun is up a classic inverter's lifetime totals are 0",
+            "lenient_lock": "login attempts during a lock do not extend it",
+            "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",
         }
 
     def owns(self, path: str) -> bool:
         path = path.lstrip("/")
         return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
 
-    def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-        return auth.account_of(asked, stage)
+    def account_of(self, request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
+        return auth.account_of(request, context)
 
-    def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
-        # Sessions live side by side, but the cloud counts what somebody else asks as well.
-        auth.exceeds_quota(holder, stage, at)
-        auth.count_login(holder, stage, at)
+    def other_login(self, account: EmulatedAccount, at: datetime, context: RequestContext) -> None:
+        # Sessions coexist, but requests and logins of other users count against the same account.
+        auth.exceeds_quota(account, context, at)
+        auth.count_login(account, context, at)
 
-    def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
+    def handle(self, request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
         try:
-            return _answered(asked._replace(path=asked.path.lstrip("/")), stage)
+            return _handle(request._replace(path=request.path.lstrip("/")), context)
         except GrowattFailure as refusal:
             return json_response(refusal.body)
 
 
-def _answered(asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
-    if not asked.headers.get("user-agent"):
+def _handle(request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
+    if not request.headers.get("user-agent"):
         return html.NO_AGENT
-    if stage.firewall_blocks():
+    if context.firewall_blocks():
         return html.FIREWALL
-    if asked.path in _PORTAL:
+    if request.path in _PORTAL:
         return html.LOGIN
-    if (found := ROUTER.match(asked)) is None:
+    if (found := ROUTER.match(request)) is None:
         return html.NO_SUCH_OPERATION
-    call, arguments = found
-    opens = call.route.is_login
-    holder = auth.find_account(stage, arguments.get("userName", "")) if opens else auth.logged_in_account(asked, stage)
-    if holder is not None and is_rate_limited(holder, stage, auth.RATE_LOCKOUT):
+    endpoint, arguments = found
+    is_login = endpoint.route.is_login
+    username = arguments.get("userName", "")
+    account = auth.find_account(context, username) if is_login else auth.logged_in_account(request, context)
+    if account is not None and is_rate_limited(account, context, auth.RATE_LOCKOUT):
         return html.FIREWALL
-    over_quota = holder is not None and auth.exceeds_quota(holder, stage, stage.now())
-    if opens:
-        inner = ROUTER.handler(call)(arguments, asked, stage)
-    elif holder is None or over_quota:
-        inner = auth.no_session_response(call)
+    over_quota = account is not None and auth.exceeds_quota(account, context, context.now())
+    if is_login:
+        inner = ROUTER.handler(endpoint)(arguments, request, context)
+    elif account is None or over_quota:
+        inner = auth.no_session_response(endpoint)
     else:
-        inner = _served(call, GrowattCallContext(arguments, holder, stage))
-    return inner if isinstance(inner, EmulatedResponse) else json_response(_wrapped(call, inner))
+        inner = _handle_call(endpoint, GrowattCallContext(arguments, account, context))
+    return inner if isinstance(inner, EmulatedResponse) else json_response(_wrap(endpoint, inner))
 
 
-def _served(call: Endpoint[..., Any], ask: GrowattCallContext) -> Any:
-    """Answer an account with a session, or fail in the way a fault says."""
-    order, stage = call.route.command, ask.context
-    device_faults.apply_due_changes(ask.account, stage.now())
-    if stage.fault("html") is not None:
+def _handle_call(endpoint: Endpoint[..., Any], call: GrowattCallContext) -> Any:
+    """Answer a logged-in account, or fail as an active fault demands."""
+    is_command, context = endpoint.route.command, call.context
+    device_faults.apply_due_changes(call.account, context.now())
+    if context.fault("html") is not None:
         return html.LOGIN
-    if order and device_faults.is_command_blocked(ask.account, stage):
+    if is_command and device_faults.is_command_blocked(call.account, context):
         return html.FIREWALL
-    if call.name in SETTINGS and (code := stage.fault("unread")) is not None:
+    if endpoint.name in SETTINGS and (code := context.fault("unread")) is not None:
         raise GrowattFailure({"result": 0, "obj": None, "msg": "500" if code == "500" else "501"})
-    if not order and stage.fault("empty") is not None:
-        return _emptied(call)
-    return ROUTER.handler(call)(ask)
+    if not is_command and context.fault("empty") is not None:
+        return _empty_response(endpoint)
+    return ROUTER.handler(endpoint)(call)
 
 
-def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
-    """Put an inner value into the envelope its call is declared with."""
-    for member in reversed(call.route.result_path.split(".")):
+def _wrap(endpoint: Endpoint[..., Any], inner: Any) -> Any:
+    """Wrap a value in the envelope declared for its call."""
+    for member in reversed(endpoint.route.result_path.split(".")):
         if member == "obj":
             inner = success(inner)
         elif member:
@@ -170,9 +171,9 @@ def _wrapped(call: Endpoint[..., Any], inner: Any) -> Any:
     return inner
 
 
-def _emptied(call: Endpoint[..., Any]) -> EmulatedResponse:
-    """Return success with nothing in it, in the shape of the call."""
-    outer = call.route.result_path.partition(".")[0]
+def _empty_response(endpoint: Endpoint[..., Any]) -> EmulatedResponse:
+    """Return an empty success response in the envelope of the call."""
+    outer = endpoint.route.result_path.partition(".")[0]
     if outer == "obj":
         return json_response(success(None))
     if outer == "back":

@@ -1,4 +1,4 @@
-"""Growatt's door: who is logged in, who is locked out, and what callers without a session are shown."""
+"""Logins, sessions and account locks of the emulated Growatt cloud, and its responses without a session."""
 
 from __future__ import annotations
 
@@ -26,131 +26,133 @@ if TYPE_CHECKING:
 
 COOKIE = "JSESSIONID"
 RATE_LOCKOUT = timedelta(minutes=1)
-"""How long an account that asked too often has to rest."""
+"""How long an account is refused after too many requests."""
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUOTA = 200
-_MOST_SESSIONS = 1000
+_MAX_SESSIONS = 1000
 
 
 class IssuedCookie(NamedTuple):
-    """What one cookie opens."""
+    """The session of one cookie."""
 
-    life: SessionLifetime
+    lifetime: SessionLifetime
     region: str
-    """The host of the region it was given at; no other knows it."""
+    """The region whose host issued it; other hosts do not accept it."""
 
 
-def user_id(holder: EmulatedAccount) -> int:
-    """Return the number the cloud knows an account by; on the wire it is a number, plants' ids are text."""
-    return 1_000_000 + crc32(holder.username.encode()) % 9_000_000
+def user_id(account: EmulatedAccount) -> int:
+    """Return the numeric user id of an account; it is a JSON number, plant ids are texts."""
+    return 1_000_000 + crc32(account.username.encode()) % 9_000_000
 
 
-def account_of(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-    """Return the account a request names, or the one its cookie was given to, however long ago."""
-    cookie = _cookie(asked)
-    if cookie and "userName" not in asked.arguments:
-        # Ours, not the cloud's: a cookie ends with the number of its account, so that the dead are known too.
-        return next((one for one in stage.accounts("growatt") if cookie.endswith(_ending(one))), None)
-    return find_account(stage, asked.arguments.get("userName", ""))
+def account_of(request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
+    """Return the account a request names or its cookie was issued to, even if the session is over."""
+    cookie = _cookie(request)
+    if cookie and "userName" not in request.arguments:
+        # Emulator only: a cookie ends with the user id, so that expired sessions are attributed too.
+        return next(
+            (account for account in context.accounts("growatt") if cookie.endswith(_cookie_suffix(account))), None
+        )
+    return find_account(context, request.arguments.get("userName", ""))
 
 
-def find_account(stage: RequestContext, username: str) -> EmulatedAccount | None:
+def find_account(context: RequestContext, username: str) -> EmulatedAccount | None:
     """Return the account of a user name."""
-    return next((holder for holder in stage.accounts("growatt") if holder.username == username), None)
+    return next((account for account in context.accounts("growatt") if account.username == username), None)
 
 
-def logged_in_account(asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-    """Return the account a request's cookie opens, as long as it does."""
-    cookie = _cookie(asked)
-    for holder in stage.accounts("growatt"):
-        sessions = _sessions(holder)
+def logged_in_account(request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
+    """Return the account of a request's cookie if its session is valid."""
+    cookie = _cookie(request)
+    for account in context.accounts("growatt"):
+        sessions = _sessions(account)
         session = sessions.get(cookie)
-        if session is not None and session.region == _region(asked, stage):
-            if stage.use_session(session.life):
-                return holder
+        if session is not None and session.region == _region(request, context):
+            if context.use_session(session.lifetime):
+                return account
             del sessions[cookie]
     return None
 
 
-def _cookie(asked: EmulatedRequest) -> str:
-    return asked.cookies.get(COOKIE.lower(), asked.cookies.get(COOKIE, ""))
+def _cookie(request: EmulatedRequest) -> str:
+    return request.cookies.get(COOKIE.lower(), request.cookies.get(COOKIE, ""))
 
 
-def _ending(holder: EmulatedAccount) -> str:
-    return f"{user_id(holder):08X}"
+def _cookie_suffix(account: EmulatedAccount) -> str:
+    return f"{user_id(account):08X}"
 
 
-def _sessions(holder: EmulatedAccount) -> dict[str, IssuedCookie]:
-    found: dict[str, IssuedCookie] = holder.state.setdefault("sessions", {})
-    return found
+def _sessions(account: EmulatedAccount) -> dict[str, IssuedCookie]:
+    sessions: dict[str, IssuedCookie] = account.state.setdefault("sessions", {})
+    return sessions
 
 
-def _region(asked: EmulatedRequest, stage: RequestContext) -> str:
-    """Return which of the two regions was spoken to."""
-    return "second" if stage.second_region(asked.origin) == asked.origin else "first"
+def _region(request: EmulatedRequest, context: RequestContext) -> str:
+    """Return which of the two regions received the request."""
+    return "second" if context.second_region(request.origin) == request.origin else "first"
 
 
-def exceeds_quota(holder: EmulatedAccount, stage: RequestContext, at: datetime) -> bool:
-    """Count a request against the fault `quota`, and tell whether it was the one too many."""
-    quota = stage.fault("quota")
-    window = holder.state.setdefault("requests", SlidingWindow(_DAY))
-    if holder.lockout.remaining(at) is not None:
+def exceeds_quota(account: EmulatedAccount, context: RequestContext, at: datetime) -> bool:
+    """Count a request against the fault `quota` and return True if it exceeds the quota."""
+    quota = context.fault("quota")
+    window = account.state.setdefault("requests", SlidingWindow(_DAY))
+    if account.lockout.remaining(at) is not None:
         return False
-    if holder.lockout.attempt(at, window, None if quota is None else int(quota or _QUOTA)) is None:
+    if account.lockout.attempt(at, window, None if quota is None else int(quota or _QUOTA)) is None:
         return False
-    # Nobody has published what a session sees then; were it served on, users would not be "blocked for 24h".
-    _sessions(holder).clear()
+    # The behaviour of open sessions is not published; if they continued, users would not be "blocked for 24h".
+    _sessions(account).clear()
     return True
 
 
-def count_login(holder: EmulatedAccount, stage: RequestContext, at: datetime) -> timedelta | None:
-    """Count a login against the fault `lock`, and return how long the account stays locked."""
-    lock = stage.fault("lock")
-    window = holder.state.setdefault("logins", SlidingWindow(_DAY))
-    # Quirk: whether a try in vain starts the day anew is disputed; what is harder to live with is the rule here.
-    prolongs = stage.fault("lenient_lock") is None
-    return holder.lockout.attempt(at, window, None if lock is None else int(lock or 0), extend=prolongs)
+def count_login(account: EmulatedAccount, context: RequestContext, at: datetime) -> timedelta | None:
+    """Count a login against the fault `lock` and return the remaining lock time."""
+    lock = context.fault("lock")
+    window = account.state.setdefault("logins", SlidingWindow(_DAY))
+    # Quirk: whether a failed attempt restarts the 24 hours is disputed; the emulator takes the stricter rule.
+    extend = context.fault("lenient_lock") is None
+    return account.lockout.attempt(at, window, None if lock is None else int(lock or 0), extend=extend)
 
 
-def no_session_response(call: Endpoint[..., Any]) -> EmulatedResponse:
-    """Return what a call without a living session is shown; every way the cloud is known to say it occurs."""
-    if call.route.path == "tcpSet.do":
-        # Quirk: the portal's writes say it in JSON (a public client's tests).
+def no_session_response(endpoint: Endpoint[..., Any]) -> EmulatedResponse:
+    """Return the response to a call without a valid session; all variants known of the cloud occur."""
+    if endpoint.route.path == "tcpSet.do":
+        # Quirk: the portal's writes report it in JSON (a public client's tests).
         raise GrowattFailure({"success": False, "msg": "Login invalid, please log in again"})
     return {"PlantListAPI.do": html.MOVED_TO_LOGIN, "newPlantAPI.do": html.NOT_LOGGED_IN}.get(
-        call.route.path, html.LOGIN
+        endpoint.route.path, html.LOGIN
     )
 
 
 @ROUTER.route(GrowattCalls.login)
-def log_in(arguments: Mapping[str, str], asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
-    """Answer a login, and open a session when it is accepted."""
-    holder = find_account(stage, arguments.get("userName", ""))
-    lock = None if holder is None else count_login(holder, stage, stage.now())
-    # Quirk: an account is unknown at the host of another region, and the code is that of a wrong password.
-    at_home = stage.fault("region") is None or _region(asked, stage) == "second"
-    right = holder is not None and at_home and arguments.get("password") == hash_password(holder.password)
-    stage.record_login(holder, arguments.get("userName", ""), accepted=right and lock is None)
+def log_in(arguments: Mapping[str, str], request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
+    """Handle a login and open a session if it is accepted."""
+    account = find_account(context, arguments.get("userName", ""))
+    lock = None if account is None else count_login(account, context, context.now())
+    # Quirk: the host of another region does not know the account and returns the code of a wrong password.
+    at_home = context.fault("region") is None or _region(request, context) == "second"
+    right = account is not None and at_home and arguments.get("password") == hash_password(account.password)
+    context.record_login(account, arguments.get("userName", ""), accepted=right and lock is None)
     if lock is not None and at_home:
         hours = math.ceil(lock / _HOUR)
-        words = f"Current account has been locked for {hours} hours"
-        return json_response({"back": {"msg": "507", "lockDuration": str(hours), "success": False, "error": words}})
-    if holder is None or not right:
+        message = f"Current account has been locked for {hours} hours"
+        return json_response({"back": {"msg": "507", "lockDuration": str(hours), "success": False, "error": message}})
+    if account is None or not right:
         return json_response({"back": {"msg": "502", "success": False}})
-    cookie = secrets.token_hex(12).upper() + _ending(holder)
-    # Earlier sessions stay alive: nobody reports that Growatt knows only one.
-    sessions = _sessions(holder)
-    sessions[cookie] = IssuedCookie(stage.open_session(), _region(asked, stage))
-    if len(sessions) > _MOST_SESSIONS:
+    cookie = secrets.token_hex(12).upper() + _cookie_suffix(account)
+    # Earlier sessions stay valid: there is no report that Growatt allows only one.
+    sessions = _sessions(account)
+    sessions[cookie] = IssuedCookie(context.open_session(), _region(request, context))
+    if len(sessions) > _MAX_SESSIONS:
         del sessions[next(iter(sessions))]
-    return json_response({"back": _welcome(holder, stage)}, ("Set-Cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly"))
+    return json_response({"back": _welcome(account, context)}, ("Set-Cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly"))
 
 
-def _welcome(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
+def _welcome(account: EmulatedAccount, context: RequestContext) -> dict[str, Any]:
     return {
         "app_code": "1",
-        "data": [{"plantId": site.id, "plantName": site.name} for site in holder.plants],
-        "deviceCount": str(sum(len(site.devices) for site in holder.plants)),
+        "data": [{"plantId": plant.id, "plantName": plant.name} for plant in account.plants],
+        "deviceCount": str(sum(len(plant.devices) for plant in account.plants)),
         "isCheckUserAuth": True,
         "isEicUserAddSmartDevice": True,
         "isOpenDeviceList": 1,
@@ -162,11 +164,11 @@ def _welcome(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
         "service": "1",
         "success": True,
         "totalData": {},
-        "user": _user(holder, stage),
+        "user": _user(account, context),
     }
 
 
-def _user(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
+def _user(account: EmulatedAccount, context: RequestContext) -> dict[str, Any]:
     empty = (
         "activeName appAlias company customerCode lat lng nickName noticeType phoneNum serverUrl token uid "
         "userIconPath workerCode wxOpenid cpowerAuth cpowerToken"
@@ -175,8 +177,8 @@ def _user(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
     return {
         **dict.fromkeys(empty.split(), ""),
         **dict.fromkeys(zero.split(), 0),
-        "accountName": holder.username,
-        "accountNameOss": holder.username,
+        "accountName": account.username,
+        "accountNameOss": account.username,
         "agentCode": "AAAAA",
         "appType": "c",
         "approved": False,
@@ -186,16 +188,16 @@ def _user(holder: EmulatedAccount, stage: RequestContext) -> dict[str, Any]:
         "createDate": "2024-03-01 09:00:00",
         "dataAcqList": [],
         "distributorEnable": "1",
-        "email": f"{holder.username}@example.com",
+        "email": f"{account.username}@example.com",
         "enabled": True,
-        "id": user_id(holder),
+        "id": user_id(account),
         "installerEnable": "1",
         "inverterGroup": [],
         "inverterList": [],
         "lastLoginIp": "192.0.2.10",
-        "lastLoginTime": timestamp(stage.now().astimezone(CHINA)),
+        "lastLoginTime": timestamp(context.now().astimezone(CHINA)),
         "mailNotice": True,
-        "password": hash_password(holder.password),
+        "password": hash_password(account.password),
         "registerType": "0",
         "rightlevel": 1,
         "smsNotice": False,

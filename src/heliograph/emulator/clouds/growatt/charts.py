@@ -1,4 +1,4 @@
-"""Growatt's charts: days in 5-minute steps, months in days, years in months; nothing newer than the last upload."""
+"""Charts of the emulated Growatt cloud: days in 5-minute steps, months by day, years by month, no future points."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 _POINT = "chargePower outP pacToGrid pacToUser pex ppv pself sysOut userLoad"
 
 
-def day_powers(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, GrowattPowers]:
-    """Return the samples of the day that is asked about, by their time on the plant's wall."""
-    day = ask.date(unit)
-    return {f"{at:%H:%M}": flow for at, flow in unit.samples(day)} if day else {}
+def day_powers(device: GrowattDevice, call: GrowattCallContext) -> dict[str, GrowattPowers]:
+    """Return the powers of the requested day, keyed by plant-local time."""
+    day = call.date(device)
+    return {f"{at:%H:%M}": flow for at, flow in device.samples(day)} if day else {}
 
 
-def tlx_day(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
-    """Return a TLX day: every key from 00:00 to 23:55, numbers in kW, zeros where nothing came yet."""
-    known = day_powers(unit, ask)
-    return {key: zeros(_POINT) | (_point(unit, known[key]) if key in known else {}) for key in five_minute_keys()}
+def tlx_day(device: GrowattDevice, call: GrowattCallContext) -> dict[str, Any]:
+    """Return a TLX day: all keys from 00:00 to 23:55, numbers in kW, zeros where no data was uploaded."""
+    known = day_powers(device, call)
+    return {key: zeros(_POINT) | (_point(device, known[key]) if key in known else {}) for key in five_minute_keys()}
 
 
-def _point(unit: GrowattDevice, flow: GrowattPowers) -> dict[str, float]:
+def _point(device: GrowattDevice, flow: GrowattPowers) -> dict[str, float]:
     values = {
         # Quirk: on a battery-less unit chargePower repeats ppv.
-        "chargePower": flow.charge if unit.has_battery else flow.pv,
+        "chargePower": flow.charge if device.has_battery else flow.pv,
         "outP": flow.discharge,
         "pacToGrid": flow.grid_export,
         "pacToUser": flow.grid_import,
@@ -47,8 +47,8 @@ def _point(unit: GrowattDevice, flow: GrowattPowers) -> dict[str, float]:
     return {name: round(watt / 1000, 2) for name, watt in values.items()}
 
 
-def mix_day(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, dict[str, str]]:
-    """Return a mix day: texts in kW, from 00:05 up to the newest sample; empty in the first minutes of a day."""
+def mix_day(device: GrowattDevice, call: GrowattCallContext) -> dict[str, dict[str, str]]:
+    """Return a mix day: texts in kW, from 00:05 to the newest sample; empty in the first minutes of a day."""
     return {
         key: {
             "pacToGrid": kilowatt(flow.grid_export),
@@ -57,18 +57,18 @@ def mix_day(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, dict[str,
             "ppv": kilowatt(flow.pv),
             "sysOut": kilowatt(flow.load),
         }
-        for key, flow in day_powers(unit, ask).items()
+        for key, flow in day_powers(device, call).items()
         if key != "00:00"
     }
 
 
-def bars(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
-    """Return a month in days, a year in months or six years: one array per series, in kWh."""
-    day = ask.date(unit)
-    found = [unit.energy(period) for period in chart_periods(ask.span, day)] if day else []
-    # Quirk: `charge` holds the yield (captured on a NEO 800M-X), and `eac` and `epv3` nothing.
+def bars(device: GrowattDevice, call: GrowattCallContext) -> dict[str, Any]:
+    """Return a month by day, a year by month or six years: one array per series, in kWh."""
+    day = call.date(device)
+    found = [device.energy(period) for period in chart_periods(call.span, day)] if day else []
+    # Quirk: `charge` is the PV yield (captured on a NEO 800M-X), `eac` and `epv3` are 0.
     return {
-        "date": ask.arguments.get("date", ""),
+        "date": call.arguments.get("date", ""),
         "charge": [tenth(one.pv) for one in found],
         "echarge": [tenth(one.charge) for one in found],
         "pacToGrid": [tenth(one.grid_export) for one in found],
@@ -79,20 +79,20 @@ def bars(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
 
 
 def _own_use(energy: GrowattEnergies) -> float:
-    """Return what was produced and used here, whether or not a meter knows the load."""
+    """Return the self-consumed energy, also without a meter for the load."""
     return max(0.0, energy.pv - energy.grid_export - energy.charge + energy.discharge)
 
 
-def period_energy(unit: GrowattDevice, ask: GrowattCallContext) -> GrowattEnergies:
-    """Return the energies of the whole period a chart shows."""
-    day = ask.date(unit)
-    form = {0: "%Y-%m-%d", 1: "%Y-%m", 2: "%Y"}.get(ask.span)
-    return unit.energy(day.strftime(form)) if day and form else unit.total
+def period_energy(device: GrowattDevice, call: GrowattCallContext) -> GrowattEnergies:
+    """Return the energies of the period of a chart."""
+    day = call.date(device)
+    form = {0: "%Y-%m-%d", 1: "%Y-%m", 2: "%Y"}.get(call.span)
+    return device.energy(day.strftime(form)) if day and form else device.energy_total
 
 
-def chart_sums(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, str]:
-    """Return what stands beside a chart: texts in kWh without a unit."""
-    energy = period_energy(unit, ask)
+def chart_sums(device: GrowattDevice, call: GrowattCallContext) -> dict[str, str]:
+    """Return the sums of a chart: texts in kWh without a unit."""
+    energy = period_energy(device, call)
     own, from_battery = _own_use(energy), min(energy.discharge, _own_use(energy))
     direct = own - from_battery
     produced = own + energy.grid_export
@@ -103,7 +103,7 @@ def chart_sums(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, str]:
         "eChargeToday1": decimal(own),
         "eChargeToday2": decimal(own),
         "echarge1": decimal(from_battery),
-        "echargeToat": decimal(unit.total.discharge),
+        "echargeToat": decimal(device.energy_total.discharge),
         "elocalLoad": decimal(energy.load),
         "etouser": decimal(max(0.0, energy.load - own)),
         "photovoltaic": decimal(direct),
@@ -119,18 +119,18 @@ def chart_sums(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, str]:
 
 
 def power_curve(
-    ask: GrowattCallContext, unit: GrowattDevice | None, series: Callable[[GrowattPowers], float] | None
+    call: GrowattCallContext, device: GrowattDevice | None, series: Callable[[GrowattPowers], float] | None
 ) -> dict[str, Any]:
-    """Return one day's curve under full stamps, in W, only where there is data."""
-    day = ask.date(unit) if unit else None
+    """Return one day's curve with full timestamps, in W, only where there is data."""
+    day = call.date(device) if device else None
     curve = {}
-    if unit and day and series:
-        curve = {f"{at:%Y-%m-%d %H:%M}": tenth(series(flow)) for at, flow in unit.samples(day) if flow.pv > 0}
+    if device and day and series:
+        curve = {f"{at:%Y-%m-%d %H:%M}": tenth(series(flow)) for at, flow in device.samples(day) if flow.pv > 0}
     return {
-        "date": ask.arguments.get("date", ""),
-        "eToday": decimal(unit.energy(day.isoformat()).pv) if unit and day else "0",
-        "eTotal": decimal(unit.total.pv) if unit else "0",
+        "date": call.arguments.get("date", ""),
+        "eToday": decimal(device.energy(day.isoformat()).pv) if device and day else "0",
+        "eTotal": decimal(device.energy_total.pv) if device else "0",
         "invPacData": curve,
-        "nominalPower": str(int(unit.household.peak_power)) if unit else "0",
-        "power": decimal(unit.powers.ac) if unit else "0",
+        "nominalPower": str(int(device.household.peak_power)) if device else "0",
+        "power": decimal(device.powers.ac) if device else "0",
     }

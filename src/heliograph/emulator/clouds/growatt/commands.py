@@ -1,6 +1,6 @@
-"""What Growatt's devices make of the parameters of an order: what of it they keep, and what they refuse.
+"""Commands of emulated Growatt devices: validate the parameters of a write and return the settings it changes.
 
-How an order must look on the wire is judged here anew; only the ranges of numbers are those of the catalogue.
+The wire format is implemented independently of the client; only number ranges come from its catalogue.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from heliograph.vendors.growatt.settings.registry import FAMILIES
 
 SettingChanges = dict[str, Any]
 Command = Callable[[list[str], Mapping[str, Any]], SettingChanges]
-"""An order takes its parameters and the present settings, and returns what changes; ValueError refuses it."""
+"""A command takes its parameters and the current settings and returns the changes; ValueError rejects it."""
 
 
 def refusal(words: str = "inv_set_failure") -> GrowattFailure:
-    """Return the cloud's "no" to an order."""
+    """Return the failure of a rejected command."""
     return GrowattFailure({"success": False, "msg": words})
 
 
-def within(text: str, low: float, high: float) -> str:
-    """Return a number as text, when it is in range.
+def in_range(text: str, low: float, high: float) -> str:
+    """Return a number as text; raise ValueError if it is out of range.
 
-    >>> within("080", 0, 100)
+    >>> in_range("080", 0, 100)
     '80'
     """
     value = float(text)
@@ -37,49 +37,49 @@ def within(text: str, low: float, high: float) -> str:
 
 
 def clock_time(hour: str, minute: str) -> str:
-    """Return a time of day as the cloud keeps it, without leading zeros.
+    """Return a time of day as the cloud stores it, without leading zeros.
 
     >>> clock_time("04", "05")
     '4:5'
     """
-    return f"{within(hour, 0, 23)}:{within(minute, 0, 59)}"
+    return f"{in_range(hour, 0, 23)}:{in_range(minute, 0, 59)}"
 
 
-def coded(most: int, *keys: str) -> Command:
-    """Return an order of one whole number from 0, a code or a switch, that is kept under these keys."""
+def code_command(most: int, *keys: str) -> Command:
+    """Return a command of one integer from 0 to `most` (a code or a switch), stored under `keys`."""
 
-    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
+    def command(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
         if not params[0].isdecimal():
-            raise ValueError(f"{params[0]} is no code")
-        return dict.fromkeys(keys, within(params[0], 0, most))
+            raise ValueError(f"{params[0]} is not a code")
+        return dict.fromkeys(keys, in_range(params[0], 0, most))
 
-    return order
+    return command
 
 
-def numbers(family: str, name: str, *keys: str, point: bool = False) -> Command:
-    """Return an order of as many numbers as the catalogue says, in its ranges; with a `point` kept as "253.0".
+def number_command(family: str, name: str, *keys: str, point: bool = False) -> Command:
+    """Return a command of the catalogue's numbers, within its ranges; with `point` stored as "253.0".
 
-    One number is kept under all keys, several under one key each.
+    One number is stored under all keys, several numbers under one key each.
     """
-    row = next(one for one in FAMILIES[family].entries if one.setting.wire_name == name)
-    known = [one for one in row.setting.parameters if one.kind == "number"]
+    entry = next(entry for entry in FAMILIES[family].entries if entry.setting.wire_name == name)
+    numeric = [parameter for parameter in entry.setting.parameters if parameter.kind == "number"]
 
-    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-        found = []
-        for place, one in enumerate(known):
-            low, high = float(one.low or 0), float(one.high or 0)
-            text = within(params[place], low, high)
-            if one.excluded_range and one.excluded_range[0] < float(text) < one.excluded_range[1]:
+    def command(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+        texts = []
+        for place, parameter in enumerate(numeric):
+            low, high = float(parameter.low or 0), float(parameter.high or 0)
+            text = in_range(params[place], low, high)
+            if parameter.excluded_range and parameter.excluded_range[0] < float(text) < parameter.excluded_range[1]:
                 raise ValueError(f"{text} is not allowed")
-            found.append(str(float(text)) if point else text)
-        return dict.fromkeys(keys, found[0]) if len(found) == 1 else dict(zip(keys, found, strict=True))
+            texts.append(str(float(text)) if point else text)
+        return dict.fromkeys(keys, texts[0]) if len(texts) == 1 else dict(zip(keys, texts, strict=True))
 
-    return order
+    return command
 
 
-def _set_time(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
+def _set_time(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
     try:
-        moment = datetime.strptime(params[0], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the wall clock of the device
+        moment = datetime.strptime(params[0], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the device's local time
     except ValueError:
         raise refusal("inv_set_time_format") from None
     date, time = f"{moment.year}-{moment.month}-{moment.day}", f"{moment.hour}:{moment.minute}:{moment.second}"
@@ -88,13 +88,13 @@ def _set_time(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
 
 
 def _segment(number: int) -> Command:
-    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-        mode, enabled = within(params[0], 0, 2), within(params[5], 0, 1)
+    def command(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+        mode, enabled = in_range(params[0], 0, 2), in_range(params[5], 0, 1)
         start, end = clock_time(*params[1:3]), clock_time(*params[3:5])
-        mine = _minutes(start, end)
+        minutes = _minutes(start, end)
         others = [slot for slot in range(1, 10) if slot != number]
-        # Quirk: overlaps are refused even where one of the two is disabled (growattServer's example).
-        if any(mine & _minutes(present[f"forcedTimeStart{at}"], present[f"forcedTimeStop{at}"]) for at in others):
+        # Quirk: overlaps are refused even if one of the two is disabled (growattServer's example).
+        if any(minutes & _minutes(current[f"forcedTimeStart{at}"], current[f"forcedTimeStop{at}"]) for at in others):
             raise ValueError("overlapping segments")
         return {
             f"time_segment{number}": f"{mode}_{start}_{end}_{enabled}",
@@ -104,47 +104,50 @@ def _segment(number: int) -> Command:
             f"forcedStopSwitch{number}": enabled,
         }
 
-    return order
+    return command
 
 
 def _minutes(start: str, end: str) -> set[int]:
-    """Return the minutes of the day a segment covers, over midnight where it must; "0:0" to "0:0" is none."""
+    """Return the minutes of the day a segment covers, also across midnight; "0:0" to "0:0" covers none."""
     first, last = (int(hour) * 60 + int(minute) for hour, minute in (start.split(":"), end.split(":")))
     return set(range(first, last)) if first <= last else set(range(first, 1440)) | set(range(last))
 
 
-def _rate(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    # Quirk: without the second value the portal says "The value Store is missing" (PLCHome/growatt 14).
-    return {"activeRate": within(params[0], 0, 100), "pvPfCmdMemoryState": within(params[1], 0, 1)}
+def _rate(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    # Quirk: without the second value the portal reports "The value Store is missing" (PLCHome/growatt 14).
+    return {"activeRate": in_range(params[0], 0, 100), "pvPfCmdMemoryState": in_range(params[1], 0, 1)}
 
 
-def _export_limit(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    return {"exportLimit": within(params[0], 0, 2), "exportLimitPowerRateStr": str(float(within(params[1], 0, 100)))}
+def _export_limit(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    return {
+        "exportLimit": in_range(params[0], 0, 2),
+        "exportLimitPowerRateStr": str(float(in_range(params[1], 0, 100))),
+    }
 
 
-def _reactive_modes(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    """Take a value, one of eight modes, and whether it is remembered; no answer tells any of them."""
-    within(params[0], -100, 100)
-    within(params[1], 0, 7)
-    within(params[2], 0, 1)
+def _reactive_modes(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    """Accept a value, one of eight modes and the remember flag; no response reports any of them."""
+    in_range(params[0], -100, 100)
+    in_range(params[1], 0, 7)
+    in_range(params[2], 0, 1)
     return {}
 
 
-def _same_name(name: str, *, point: bool = True) -> Command:
-    return numbers("tlx", name, name, point=point)
+def _same_key(name: str, *, point: bool = True) -> Command:
+    return number_command("tlx", name, name, point=point)
 
 
 _POINTS = tuple(f"tlx_pflinep{point}_{part}" for point in range(1, 5) for part in ("lp", "pf"))
 
 
-def _curve(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    """Take four points: shares of the power are kept as they are, factors with a point."""
-    found = numbers("tlx", "tlx_custom_pf_curve", *_POINTS)(params, present)
-    return {key: str(float(text)) if key.endswith("_pf") else text for key, text in found.items()}
+def _curve(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    """Accept four points; percentages are stored unchanged, factors with a decimal point."""
+    changes = number_command("tlx", "tlx_custom_pf_curve", *_POINTS)(params, current)
+    return {key: str(float(text)) if key.endswith("_pf") else text for key, text in changes.items()}
 
 
-_PLAIN = ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "on_grid_discharge_stop_soc")
-_POINTED = (
+_INTEGERS = ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "on_grid_discharge_stop_soc")
+_DECIMALS = (
     "tlx_backflow_default_power",
     "pv_grid_voltage_high",
     "pv_grid_voltage_low",
@@ -160,20 +163,20 @@ _POINTED = (
     "q_percent_max",
 )
 _LEVELS = ("l_1_freq", "h_1_freq", "l_1_volt", "h_1_volt")
-_UNTOLD = ("over_fre_drop_point", "over_fre_lored_slope", "over_fre_lored_delaytime")
+_NOT_REPORTED = ("over_fre_drop_point", "over_fre_lored_slope", "over_fre_lored_delaytime")
 
 TLX_COMMANDS: dict[str, Command] = {
-    **{name: numbers("tlx", name, *filter(None, (name, PERCENTAGES.get(name)))) for name in _PLAIN},
-    **{name: _same_name(name) for name in _POINTED},
-    **{name: numbers("tlx", name, f"{name}_1", f"{name}_2", point=True) for name in _LEVELS},
-    **{name: numbers("tlx", name) for name in _UNTOLD},
+    **{name: number_command("tlx", name, *filter(None, (name, PERCENTAGES.get(name)))) for name in _INTEGERS},
+    **{name: _same_key(name) for name in _DECIMALS},
+    **{name: number_command("tlx", name, f"{name}_1", f"{name}_2", point=True) for name in _LEVELS},
+    **{name: number_command("tlx", name) for name in _NOT_REPORTED},
     **{f"time_segment{number}": _segment(number) for number in range(1, 10)},
-    "ac_charge": coded(1, "ac_charge", "acChargeEnable"),
+    "ac_charge": code_command(1, "ac_charge", "acChargeEnable"),
     "pf_sys_year": _set_time,
-    "tlx_on_off": coded(1, "tlx_on_off"),
-    "tlx_off_grid_enable": coded(1, "tlx_off_grid_enable"),
-    "tlx_limit_device": coded(2, "tlx_limit_device"),
-    "system_work_mode": coded(3, "system_work_mode"),
+    "tlx_on_off": code_command(1, "tlx_on_off"),
+    "tlx_off_grid_enable": code_command(1, "tlx_off_grid_enable"),
+    "tlx_limit_device": code_command(2, "tlx_limit_device"),
+    "system_work_mode": code_command(3, "system_work_mode"),
     "pv_active_p_rate": _rate,
     "pv_reactive_p_rate": _reactive_modes,
     "tlx_custom_pf_curve": _curve,
@@ -182,26 +185,26 @@ TLX_COMMANDS: dict[str, Command] = {
 
 
 def _periods(leading: tuple[str, ...], start: str, stop: str, enabled: str) -> Command:
-    """Return an order of percentages and for some the mains flag, and of three periods; every position counts."""
+    """Return a command of percentages, for some the grid charge flag, and three periods; all positions are required."""
 
-    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
+    def command(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
         first = len(leading)
         if len(params) < first + 15:
             raise ValueError("every position has to be sent")
         most = [1 if key == "acChargeEnable" else 100 for key in leading]
-        changes = {key: within(params[place], 0, most[place]) for place, key in enumerate(leading)}
+        changes = {key: in_range(params[place], 0, most[place]) for place, key in enumerate(leading)}
         for number in (1, 2, 3):
             hour, minute, to_hour, to_minute, on = params[first + 5 * number - 5 : first + 5 * number]
             changes[f"{start}{number}"] = clock_time(hour, minute)
             changes[f"{stop}{number}"] = clock_time(to_hour, to_minute)
-            changes[f"{enabled}{number}"] = within(on, 0, 1)
+            changes[f"{enabled}{number}"] = in_range(on, 0, 1)
         return changes
 
-    return order
+    return command
 
 
-def _export_share(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    return {"exportLimit": within(params[0], 0, 1), "exportLimitPowerRate": within(params[1], 0, 100)}
+def _export_share(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    return {"exportLimit": in_range(params[0], 0, 1), "exportLimitPowerRate": in_range(params[1], 0, 100)}
 
 
 _CHARGE, _CHARGE_TIMES = (
@@ -213,20 +216,22 @@ _DISCHARGE_TIMES = ("forcedDischargeTimeStart", "forcedDischargeTimeStop")
 
 MIX_COMMANDS: dict[str, Command] = {
     "pf_sys_year": _set_time,
-    "pv_on_off": coded(1, "onOff", "pv_on_off"),
-    "pv_active_p_rate": numbers("mix", "pv_active_p_rate", "activeRate", "pv_active_p_rate"),
-    "pv_grid_voltage_high": numbers(
+    "pv_on_off": code_command(1, "onOff", "pv_on_off"),
+    "pv_active_p_rate": number_command("mix", "pv_active_p_rate", "activeRate", "pv_active_p_rate"),
+    "pv_grid_voltage_high": number_command(
         "mix", "pv_grid_voltage_high", "voltageHighLimit", "pv_grid_voltage_high", point=True
     ),
-    "pv_grid_voltage_low": numbers("mix", "pv_grid_voltage_low", "voltageLowLimit", "pv_grid_voltage_low", point=True),
+    "pv_grid_voltage_low": number_command(
+        "mix", "pv_grid_voltage_low", "voltageLowLimit", "pv_grid_voltage_low", point=True
+    ),
     "backflow_setting": _export_share,
-    "setFailsafe": coded(1, "failsafe"),
+    "setFailsafe": code_command(1, "failsafe"),
     "mix_ac_charge_time_period": _periods((*_CHARGE, "acChargeEnable"), *_CHARGE_TIMES, "forcedChargeStopSwitch"),
     "mix_ac_discharge_time_period": _periods(_DISCHARGE, *_DISCHARGE_TIMES, "forcedDischargeStopSwitch"),
-    "mix_load_flast_value_multi": numbers("mix", "mix_load_flast_value_multi", "loadFirstStopSocSet"),
-    "mix_off_grid_enable": coded(1, "epsFunEn", "mix_off_grid_enable"),
-    "mix_ac_discharge_frequency": coded(1, "epsFreqSet", "mix_ac_discharge_frequency"),
-    "mix_ac_discharge_voltage": coded(2, "epsVoltSet", "mix_ac_discharge_voltage"),
+    "mix_load_flast_value_multi": number_command("mix", "mix_load_flast_value_multi", "loadFirstStopSocSet"),
+    "mix_off_grid_enable": code_command(1, "epsFunEn", "mix_off_grid_enable"),
+    "mix_ac_discharge_frequency": code_command(1, "epsFreqSet", "mix_ac_discharge_frequency"),
+    "mix_ac_discharge_voltage": code_command(2, "epsVoltSet", "mix_ac_discharge_voltage"),
 }
 SPA_COMMANDS: dict[str, Command] = {
     "spa_ac_charge_time_period": _periods(_CHARGE, *_CHARGE_TIMES, "batFirstSwitch"),
@@ -235,61 +240,59 @@ SPA_COMMANDS: dict[str, Command] = {
 }
 
 
-def _on_off(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    return {"onOff": {"0001": "1", "0000": "0"}.get(params[0]) or within(params[0], 0, 1)}
+def _on_off(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    return {"onOff": {"0001": "1", "0000": "0"}.get(params[0]) or in_range(params[0], 0, 1)}
 
 
-def _power_factor(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    within(str(abs(float(params[0]))), 0.8, 1)
+def _power_factor(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    in_range(str(abs(float(params[0]))), 0.8, 1)
     return {"pf": str(float(params[0]))}
 
 
-def _reactive(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
+def _reactive(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
     if params[1] not in ("over", "under"):
-        raise ValueError("neither over nor under")
-    return {"reactiveRate": within(params[0], 0, 100), "pfModel": "4" if params[1] == "under" else "5"}
+        raise ValueError("direction must be over or under")
+    return {"reactiveRate": in_range(params[0], 0, 100), "pfModel": "4" if params[1] == "under" else "5"}
 
 
-def _set_clock(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-    _set_time(params, present)
+def _set_clock(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    _set_time(params, current)
     return {"sysTime": params[0]}
 
 
 CLASSIC_COMMANDS: dict[str, Command] = {
     "pv_on_off": _on_off,
-    "pv_active_p_rate": numbers("inverter", "pv_active_p_rate", "activeRate"),
+    "pv_active_p_rate": number_command("inverter", "pv_active_p_rate", "activeRate"),
     "pv_reactive_p_rate": _reactive,
     "pv_power_factor": _power_factor,
     "pf_sys_year": _set_clock,
-    "pv_grid_voltage_high": numbers("inverter", "pv_grid_voltage_high", "voltageHighLimit", point=True),
-    "pv_grid_voltage_low": numbers("inverter", "pv_grid_voltage_low", "voltageLowLimit", point=True),
+    "pv_grid_voltage_high": number_command("inverter", "pv_grid_voltage_high", "voltageHighLimit", point=True),
+    "pv_grid_voltage_low": number_command("inverter", "pv_grid_voltage_low", "voltageLowLimit", point=True),
 }
-STORAGE_COMMANDS: dict[str, Command] = {"storage_spf5000_ac_output_source": coded(2, "outputConfig")}
+STORAGE_COMMANDS: dict[str, Command] = {"storage_spf5000_ac_output_source": code_command(2, "outputConfig")}
 
 
 def _noah_segment(name: str) -> Command:
-    def order(params: list[str], present: Mapping[str, Any]) -> SettingChanges:
-        mode, watt = within(params[0], 0, 2), within(params[5], 0, 800)
+    def command(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+        mode, watt = in_range(params[0], 0, 2), in_range(params[5], 0, 800)
         times = f"{clock_time(*params[1:3])}_{clock_time(*params[3:5])}"
-        return {name: f"{mode}_{times}_{watt}_{within(params[6], 0, 1)}"}
+        return {name: f"{mode}_{times}_{watt}_{in_range(params[6], 0, 1)}"}
 
-    return order
+    return command
 
 
 def noah_command(name: str) -> Command | None:
-    """Return what a Noah makes of an order, None where it knows none of that name."""
+    """Return the Noah command of a name, None if there is none."""
     if name.startswith("time_segment") and name.removeprefix("time_segment").isdecimal():
         return _noah_segment(name)
     return {
-        "default_power": numbers("noah", "default_power", "defaultPower"),
-        "charging_soc": numbers("noah", "charging_soc", "chargingSocHighLimit", "chargingSocLowLimit"),
+        "default_power": number_command("noah", "default_power", "defaultPower"),
+        "charging_soc": number_command("noah", "charging_soc", "chargingSocHighLimit", "chargingSocLowLimit"),
     }.get(name)
 
 
-def shares() -> frozenset[str]:
-    """Return the members of all answers that are percentages."""
-    places = (place for family in FAMILIES.values() for row in family.entries for place in row.arguments)
-    return frozenset((*(place.key for place in places if place.parameter.unit == "%"), *PERCENTAGES.values()))
-
-
-PERCENTAGE_MEMBERS = shares()
+_ARGUMENTS = (argument for family in FAMILIES.values() for entry in family.entries for argument in entry.arguments)
+PERCENTAGE_MEMBERS = frozenset(
+    (*(argument.key for argument in _ARGUMENTS if argument.parameter.unit == "%"), *PERCENTAGES.values())
+)
+"""The response members that are percentages."""

@@ -1,4 +1,4 @@
-"""What one request asks about: the plant, its device, and what that device measured, all at the newest upload."""
+"""Context of one emulated Growatt call: the requested plant, its device and its values at the newest upload."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ DEVICE_TYPES = {
 
 _SERIALS = ("id", "mixId", "spaId", "storageId", "storageSn", "inverterId", "invSn", "serialNum", "deviceSn")
 YEARS_SHOWN = 6
+UNKNOWN_DEVICE = {"result": 0, "obj": None, "msg": "504"}
+"""The response of most newer calls for a device of another account or family."""
 _KNOWN_YEARS = range(2000, 2200)
 
 
 class GrowattPowers(NamedTuple):
-    """Powers of one moment in W, every one a magnitude as Growatt has them, and the charge in %."""
+    """Powers of one moment in W, all as magnitudes as Growatt reports them, and the state of charge in %."""
 
     pv: float = 0.0
     ac: float = 0.0
@@ -48,7 +50,7 @@ class GrowattPowers(NamedTuple):
 
     @classmethod
     def from_values(cls, values: Mapping[str, float]) -> GrowattPowers:
-        """Read a home's values. Quirk: the cloud answers 0 for a meter or battery that is not there."""
+        """Convert a household's values. Quirk: the cloud reports 0 for an absent meter or battery."""
         pv, grid, battery = (values.get(name, 0.0) for name in ("pv_power", "grid_power", "battery_power"))
         return cls(
             pv=pv,
@@ -74,30 +76,30 @@ class GrowattEnergies(NamedTuple):
 
     @classmethod
     def from_values(cls, values: Mapping[str, float], suffix: str = "") -> GrowattEnergies:
-        """Read a home's energies; a part that is not there counts nothing, as in `Flow`."""
+        """Convert a household's energies; absent parts are 0, as in `GrowattPowers`."""
         names = ("pv", "load", "grid_import", "grid_export", "battery_charge", "battery_discharge")
         return cls(*(values.get(f"{name}_energy{suffix}", 0.0) for name in names))
 
 
 class GrowattDevice:
-    """One device with physics of its own, as the cloud knows it since its newest upload."""
+    """One simulated device, with its values at the newest upload."""
 
-    def __init__(self, site: EmulatedPlant, serial: str, home: HouseholdView, at: datetime) -> None:
-        self.plant = site
+    def __init__(self, plant: EmulatedPlant, serial: str, household: HouseholdView, at: datetime) -> None:
+        self.plant = plant
         self.serial = serial
-        self.household = home
-        self.uploaded_at = home.last_upload_at(at)
-        self.local_time = self.uploaded_at.astimezone(home.zone)
-        self.now = at.astimezone(home.zone)
+        self.household = household
+        self.uploaded_at = household.last_upload_at(at)
+        self.local_time = self.uploaded_at.astimezone(household.zone)
+        self.now = at.astimezone(household.zone)
         self.today = f"{self.now:%Y-%m-%d}"
-        values = home.values(self.uploaded_at)
+        values = household.values(self.uploaded_at)
         self.powers = GrowattPowers.from_values(values)
-        self.day = GrowattEnergies.from_values(values, "_today")
-        self.total = GrowattEnergies.from_values(values, "_total")
+        self.energy_today = GrowattEnergies.from_values(values, "_today")
+        self.energy_total = GrowattEnergies.from_values(values, "_total")
 
     @property
     def asleep(self) -> bool:
-        """Whether the device and its logger are off; those with a battery never are."""
+        """Whether device and datalogger are off; devices with a battery never are."""
         return self.plant.family == "tlx" and self.powers.pv <= 0
 
     @property
@@ -115,11 +117,11 @@ class GrowattDevice:
         ]
 
     def energy(self, period: str) -> GrowattEnergies:
-        """Return the energies of a local day, month or year as far as they were uploaded."""
+        """Return the uploaded energies of a local day, month or year."""
         return GrowattEnergies.from_values(self.household.energies(period))
 
     def pv_string(self, number: int) -> tuple[float, float, float]:
-        """Return power, voltage and current of the first or second string of panels."""
+        """Return power, voltage and current of PV string 1 or 2."""
         power = self.powers.pv * (0.52 if number == 1 else 0.48)
         if power <= 0:
             return 0.0, 0.0, 0.0
@@ -128,7 +130,7 @@ class GrowattDevice:
 
     @property
     def grid_voltage(self) -> float:
-        """The voltage at the terminals, lifted by what is fed in."""
+        """The voltage at the terminals, raised by the output power."""
         return 229.5 + 5.0 * self.powers.ac / self.household.peak_power
 
 
@@ -140,45 +142,51 @@ class GrowattCallContext(NamedTuple):
     context: RequestContext
 
     @property
-    def site(self) -> EmulatedPlant | None:
-        """The account's plant that is asked about, by its id or by a device of it."""
+    def plant(self) -> EmulatedPlant | None:
+        """The requested plant of the account, found by its id or by a device serial number."""
         serial = next((self.arguments[key] for key in _SERIALS if self.arguments.get(key)), None)
-        plant = self.arguments.get("plantId") or self.arguments.get("plantID")
-        for site in self.account.plants:
-            if serial in (None, *site.devices) and plant in (None, "", site.id) and (serial or plant):
-                return site
+        plant_id = self.arguments.get("plantId") or self.arguments.get("plantID")
+        for plant in self.account.plants:
+            if serial in (None, *plant.devices) and plant_id in (None, "", plant.id) and (serial or plant_id):
+                return plant
         return None
 
     @property
     def plant_device(self) -> GrowattDevice | None:
-        """The plant that is asked about as a whole."""
-        return None if self.site is None else self.main_device(self.site)
+        """The main device of the requested plant."""
+        return None if self.plant is None else self.main_device(self.plant)
 
-    def main_device(self, site: EmulatedPlant) -> GrowattDevice:
+    def main_device(self, plant: EmulatedPlant) -> GrowattDevice:
         """Return a plant's main device."""
-        return GrowattDevice(site, site.devices[0], site.households[0], self.context.uploaded_at())
+        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context.uploaded_at())
 
     def device(self, kind: str) -> GrowattDevice | None:
-        """Return the device that is asked about, when it is the account's and of this kind."""
-        site = self.site
-        if site is None or DEVICE_TYPES[site.family] != kind:
+        """Return the requested device if it belongs to the account and is of this type."""
+        plant = self.plant
+        if plant is None or DEVICE_TYPES[plant.family] != kind:
             return None
         serials = [self.arguments[key] for key in _SERIALS if self.arguments.get(key)]
-        return self.main_device(site) if site.devices[0] in serials else None
+        return self.main_device(plant) if plant.devices[0] in serials else None
+
+    def require_device(self, kind: str) -> GrowattDevice:
+        """Return the requested device; raise the failure of most newer calls if there is none of this type."""
+        if (device := self.device(kind)) is None:
+            raise GrowattFailure(UNKNOWN_DEVICE)
+        return device
 
     @property
     def span(self) -> int:
-        """What a chart covers: 0 a day, 1 a month in days, 2 a year in months, 3 six years."""
+        """The chart period: 0 a day, 1 a month by day, 2 a year by month, 3 six years."""
         return self.integer("type", 0, unreadable=-1)
 
     def integer(self, name: str, missing: int, unreadable: int = 0) -> int:
-        """Return a whole number among the arguments."""
+        """Return an argument as integer, `missing` or `unreadable` if it is not one."""
         text = self.arguments.get(name, str(missing))
         return int(text) if text.isdecimal() else unreadable
 
-    def date(self, unit: GrowattDevice) -> date | None:
-        """Return the plant-local day that is asked about, today when none is named."""
-        parts = (self.arguments.get("date") or unit.today).split("-")
+    def date(self, device: GrowattDevice) -> date | None:
+        """Return the requested plant-local day (default: today), None if it is invalid."""
+        parts = (self.arguments.get("date") or device.today).split("-")
         try:
             year, month, day = (int(part) for part in [*parts, "1", "1"][:3])
             return date(year, month, day) if year in _KNOWN_YEARS else None
@@ -189,7 +197,7 @@ class GrowattCallContext(NamedTuple):
 def subperiods(period: str) -> list[str]:
     """Return the days of a month or the months of a year.
 
-    >>> parts_of("2026")[-1], parts_of("2026-02")[-1]
+    >>> subperiods("2026")[-1], subperiods("2026-02")[-1]
     ('2026-12', '2026-02-28')
     """
     if len(period) == 4:
@@ -199,9 +207,9 @@ def subperiods(period: str) -> list[str]:
 
 
 def chart_periods(span: int, day: date) -> list[str]:
-    """Return the bars of a chart.
+    """Return the periods of a chart's bars.
 
-    >>> periods(3, date(2026, 6, 21))[0]
+    >>> chart_periods(3, date(2026, 6, 21))[0]
     '2021'
     """
     if span == 1:
@@ -212,28 +220,23 @@ def chart_periods(span: int, day: date) -> list[str]:
 
 
 def five_minute_keys() -> list[str]:
-    """Return every chart key of a day, "00:00" to "23:55"."""
+    """Return all chart keys of a day, "00:00" to "23:55"."""
     return [str(timedelta(minutes=minute)).zfill(8)[:5] for minute in range(0, 1440, 5)]
 
 
 def json_response(body: Any, *headers: tuple[str, str]) -> EmulatedResponse:
-    """Return one JSON answer."""
+    """Return a JSON response."""
     return EmulatedResponse(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(), headers=headers)
 
 
 def success(inner: Any) -> dict[str, Any]:
-    """Return an answer in the envelope of the newer calls."""
+    """Wrap a value in the success envelope of the newer calls."""
     return {"result": 1, "obj": inner, "msg": ""}
 
 
 class GrowattFailure(Exception):
-    """The cloud's own "no": a whole answer instead of an inner value."""
+    """A failed call; `body` is the complete response instead of an inner value."""
 
     def __init__(self, body: Any) -> None:
         self.body = body
         super().__init__()
-
-
-def unknown_device() -> GrowattFailure:
-    """Return what most newer calls say of an id that is not the account's or of another family."""
-    return GrowattFailure({"result": 0, "obj": None, "msg": "504"})

@@ -1,4 +1,4 @@
-"""How Growatt writes numbers, energies and moments. Pure; the other way round from wire.py."""
+"""Format numbers, energies and times as Growatt's responses do: the inverse of `heliograph.core.parsing`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def decimal(value: float, digits: int = 1) -> str:
-    """Write a number without needless zeros.
+    """Format a number without trailing zeros.
 
-    >>> plain(12.30), plain(0.0), plain(-0.04), plain(0.845, 2), plain(7, 0)
+    >>> decimal(12.30), decimal(0.0), decimal(-0.04), decimal(0.845, 2), decimal(7, 0)
     ('12.3', '0', '0', '0.84', '7')
     """
     text = f"{value:.{digits}f}"
@@ -24,7 +24,7 @@ def decimal(value: float, digits: int = 1) -> str:
 
 
 def kilowatt(watt: float) -> str:
-    """Write a power in kW, as the status and chart calls do.
+    """Format a power in kW, as the status and chart calls do.
 
     >>> kilowatt(1180.0), kilowatt(3.0)
     ('1.18', '0')
@@ -33,44 +33,44 @@ def kilowatt(watt: float) -> str:
 
 
 def energy_text(kwh: float) -> str:
-    """Write an energy with the unit that fits, as the plant list does.
+    """Format an energy in kWh or MWh, as the plant list does.
 
-    >>> scaled(9.3), scaled(2562.4), scaled(0)
+    >>> energy_text(9.3), energy_text(2562.4), energy_text(0)
     ('9.3 kWh', '2.56 MWh', '0 kWh')
     """
     return f"{decimal(kwh / 1000, 2)} MWh" if kwh >= 1000 else f"{decimal(kwh)} kWh"
 
 
 def percent(part: float, whole: float) -> str:
-    """Write a percentage.
+    """Format a percentage.
 
-    >>> share(1.8, 10.9), share(1, 0)
+    >>> percent(1.8, 10.9), percent(1, 0)
     ('16.5%', '0%')
     """
     return f"{decimal(100 * part / whole if whole > 0 else 0)}%"
 
 
 def tenth(value: float) -> float:
-    """Round as the numbers of a detail bean are."""
+    """Round as the numbers of detail responses are."""
     return round(value, 1)
 
 
 def float32(value: float) -> float:
-    """Return what a Java float becomes as a double.
+    """Return a Java float converted to double.
 
-    >>> widened(53.08)
+    >>> float32(53.08)
     53.08000183105469
     """
     return float(unpack("<f", pack("<f", round(value, 2)))[0])
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a moment as text on its own wall clock."""
+    """Format a time in its own zone."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def java_date(moment: datetime) -> dict[str, int]:
-    """Write a moment as an old Java date: years from 1900, months from 0, weekdays from Sunday, China's wall clock.
+    """Return a time as an old Java date: years from 1900, months from 0, weekdays from Sunday, in China's time zone.
 
     >>> from datetime import UTC, datetime
     >>> java_date(datetime(2025, 1, 30, 9, 11, 23, tzinfo=UTC))["time"]
@@ -91,10 +91,10 @@ def java_date(moment: datetime) -> dict[str, int]:
 
 
 def zeros(names: str) -> dict[str, Any]:
-    """Return a bean whose members are all 0."""
+    """Return an object whose members are all 0."""
     return dict.fromkeys(names.split(), 0)
 
 
 def empty_texts(names: str) -> dict[str, Any]:
-    """Return a bean whose members are all empty texts."""
+    """Return an object whose members are all empty texts."""
     return dict.fromkeys(names.split(), "")

@@ -1,4 +1,4 @@
-"""The web pages Growatt answers instead of data. The words clients go by are the real ones; the rest is ours."""
+"""HTML pages Growatt returns instead of data. The strings clients match on are genuine, the rest is invented."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HTML = "text/html;charset=UTF-8"
 
 
 def page(title: str, body: str, status: int = 200) -> EmulatedResponse:
-    """Return one web page."""
+    """Return an HTML page."""
     head = f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{title}</title></head>'
     return EmulatedResponse(f"{head}<body>{body}</body></html>\n".encode(), status, HTML)
 
@@ -18,17 +18,17 @@ LOGIN = page(
     '<form id="login" action="./login" method="post"><input name="account"><input name="passwordCrc" type="password">'
     "<button>Login</button></form>",
 )
-# Quirk: a dead session may also be told by this page (noah-mqtt issue 87) …
+# Quirk: an expired session may also be reported by this page (noah-mqtt issue 87) …
 NOT_LOGGED_IN = page(
     "Error500",
     '<h1>Error500</h1><p>Dear user, you have not login to the system</p><a href="./login.do">Login</a>',
     500,
 )
-# Quirk: … or by a move to the portal's error page (PLCHome/growatt issue 30).
+# Quirk: … or by a redirect to the portal's error page (PLCHome/growatt issue 30).
 MOVED_TO_LOGIN = EmulatedResponse(b"", 302, HTML, (("Location", "/error.do?errorMess=errorNoLogin"),))
-# Quirk: the edge refuses some agents by name (growattServer issue 45), and requests that name none.
+# Quirk: the web server refuses some User-Agents (growattServer issue 45), and requests without one.
 NO_AGENT = page("403 Forbidden", "<h1>403 Forbidden</h1><p>denied by UA ACL = blacklist</p><hr>Powered by Tengine", 403)
-# Quirk: the firewall blocks an address or a rhythm with a Chinese page (noah-mqtt issue 51).
+# Quirk: the firewall blocks an address or a request pattern with a Chinese page (noah-mqtt issue 51).
 FIREWALL = EmulatedResponse(
     '<!doctypehtml><html lang="zh-cn"><meta charset="utf-8"><title>405</title><body><script src="//errors.aliyun.com/">'
     "</script><p>您的访问被阻断</p><p>Sorry, your request has been "
@@ -36,7 +36,7 @@ FIREWALL = EmulatedResponse(
     405,
     HTML,
 )
-# Quirk: a dispatcher that knows no such `op` answers with Tomcat's page (growattServer issue 97).
+# Quirk: an unknown `op` is answered with Tomcat's page (growattServer issue 97).
 NO_SUCH_OPERATION = page(
     "HTTP Status 400",
     "<h1>HTTP Status 400</h1><p><b>Message</b> Parameter conditions not met for actual request "

@@ -1,4 +1,4 @@
-"""What Growatt answers about classic inverters."""
+"""Responses of the emulated Growatt cloud for classic inverters."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _NOON = 12
 
 
 @ROUTER.route(GrowattCalls.inverter_data)
-def data(ask: GrowattCallContext) -> dict[str, Any]:
+def data(call: GrowattCallContext) -> dict[str, Any]:
     """The power curve of a day."""
-    if (unit := ask.device("inverter")) is None:
+    if (device := call.device("inverter")) is None:
         raise GrowattFailure({"msg": "501", "success": False})
-    return charts.power_curve(ask, unit, lambda flow: flow.ac)
+    return charts.power_curve(call, device, lambda flow: flow.ac)
 
 
 @ROUTER.route(GrowattCalls.inverter_detail)
-def detail(ask: GrowattCallContext) -> dict[str, Any]:
-    """Everything, in W and kWh. Quirk: an unknown id is the whole bean in zeros, at the server's own time."""
-    unit = ask.device("inverter")
-    if unit is None:
-        return inverter_bean() | {"time": timestamp(ask.context.now().astimezone(CHINA))}
-    on = unit.powers.ac > 0
+def detail(call: GrowattCallContext) -> dict[str, Any]:
+    """All measurements, in W and kWh. Quirk: an unknown id returns all zeros with the server's time."""
+    device = call.device("inverter")
+    if device is None:
+        return inverter_bean() | {"time": timestamp(call.context.now().astimezone(CHINA))}
+    on = device.powers.ac > 0
     return inverter_bean() | {
-        "inverterId": unit.serial,
+        "inverterId": device.serial,
         "status": int(on),
         "statusText": "Normal" if on else "Waiting",
-        "time": timestamp(unit.local_time),
-        **_measured(unit),
-        **_counted(unit, forgets=ask.context.fault("zero_totals") is not None),
+        "time": timestamp(device.local_time),
+        **_measured(device),
+        **_counted(device, forgets=call.context.fault("zero_totals") is not None),
     }
 
 
-def _measured(unit: GrowattDevice) -> dict[str, Any]:
-    flow, volts = unit.powers, unit.grid_voltage
-    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
-    warmth = unit.powers.ac / unit.household.peak_power
+def _measured(device: GrowattDevice) -> dict[str, Any]:
+    flow, volts = device.powers, device.grid_voltage
+    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = device.pv_string(1), device.pv_string(2)
+    warmth = device.powers.ac / device.household.peak_power
     return {
         "fac": float32(49.98),
         "iacr": tenth(flow.ac / volts),
@@ -66,11 +66,11 @@ def _measured(unit: GrowattDevice) -> dict[str, Any]:
     }
 
 
-def _counted(unit: GrowattDevice, *, forgets: bool) -> dict[str, Any]:
-    # Quirk: some forget their totals from midnight until they start; their plants do not (home-assistant/core 67366).
-    total = 0.0 if forgets and not unit.powers.ac and unit.local_time.hour < _NOON else unit.total.pv
+def _counted(device: GrowattDevice, *, forgets: bool) -> dict[str, Any]:
+    # Quirk: some lose their totals from midnight until they start; plant totals stay (home-assistant/core 67366).
+    total = 0.0 if forgets and not device.powers.ac and device.local_time.hour < _NOON else device.energy_total.pv
     found: dict[str, Any] = {"epvTotal": tenth(total)}
-    for name, kwh in (("Today", unit.day.pv), ("Total", total)):
+    for name, kwh in (("Today", device.energy_today.pv), ("Total", total)):
         first = tenth(kwh * 0.52)
         found |= {f"power{name}": tenth(kwh), f"epv1{name}": first, f"epv2{name}": tenth(tenth(kwh) - first)}
     return found
@@ -86,9 +86,9 @@ _TWO_NAMES = (
 
 
 @ROUTER.route(GrowattCalls.inverter_detail_two)
-def detail_two(ask: GrowattCallContext) -> dict[str, Any]:
-    """The same figures in snake case, with a list of what they are."""
-    bean = detail(ask)
+def detail_two(call: GrowattCallContext) -> dict[str, Any]:
+    """The same measurements in snake case, with a list of labels and units."""
+    bean = detail(call)
     renamed = {
         "e_rac_today": bean["eRacToday"],
         "e_rac_total": bean["eRacTotal"],
@@ -102,42 +102,42 @@ def detail_two(ask: GrowattCallContext) -> dict[str, Any]:
 
 
 @ROUTER.route(GrowattCalls.classic_inverter_info)
-def info(ask: GrowattCallContext) -> EmulatedResponse:
-    """The portal's settings page, with the inverter in a script; an unknown one has no script."""
-    unit = ask.device("inverter")
-    if unit is None:
+def info(call: GrowattCallContext) -> EmulatedResponse:
+    """The portal's settings page with the inverter in a script; without the script for an unknown one."""
+    device = call.device("inverter")
+    if device is None:
         return html.page("Inverter", "<h1>Inverter settings</h1>")
     bean = {
         "activeRate": "100",
-        "alias": unit.serial,
-        "datalogSn": f"QMN{unit.plant.id:0>13}",
+        "alias": device.serial,
+        "datalogSn": f"QMN{device.plant.id:0>13}",
         "deviceModel": "GROWATT 3000MTL-S",
         "fwVersion": "AH1.0",
         "haveAfci": "false",
         "innerVersion": "AHAA07xx",
         "isBig": "false",
-        "lastUpdateTime": timestamp(unit.local_time),
+        "lastUpdateTime": timestamp(device.local_time),
         "location": "",
         "lost": "false",
         "model": "A0B0D0T0PFU1M3S1",
         "modelText": "A0B0D0T0PFU1M3S1",
-        "nominalPower": str(int(unit.household.peak_power)),
+        "nominalPower": str(int(device.household.peak_power)),
         "onOff": "1",
         "pf": "1.0",
         "pfModel": "0",
-        "plantId": unit.plant.id,
+        "plantId": device.plant.id,
         "pvPfCmdMemoryState": "0",
         "reactiveRate": "0",
-        "sn": unit.serial,
-        "status": "1" if unit.powers.ac > 0 else "0",
-        "sysTime": timestamp(unit.local_time),
-        "timezone": decimal((unit.now.utcoffset() or unit.uploaded_at - unit.uploaded_at).total_seconds() / 3600),
+        "sn": device.serial,
+        "status": "1" if device.powers.ac > 0 else "0",
+        "sysTime": timestamp(device.local_time),
+        "timezone": decimal((device.now.utcoffset() or device.uploaded_at - device.uploaded_at).total_seconds() / 3600),
         "voltageHighLimit": "263.0",
         "voltageLowLimit": "186.0",
         "wideVoltageEnable": "0",
         "workingFrequencyMax": "51.5",
         "workingFrequencyMin": "47.53",
-        **unit.plant.settings.get("inverter", {}),
+        **device.plant.settings.get("inverter", {}),
     }
     return html.page(
         "Inverter", f"<h1>Inverter settings</h1><script>var inv=JSON.parse('{json.dumps(bean)}');</script>"

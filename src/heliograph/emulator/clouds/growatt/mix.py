@@ -1,4 +1,4 @@
-"""What Growatt answers about SPH hybrids ("mix"), and the portal's dashboard of plants with a battery."""
+"""Responses of the emulated Growatt cloud for SPH hybrids ("mix"), and the portal's dashboard of battery plants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from heliograph.emulator.clouds.growatt.context import (
     GrowattEnergies,
     chart_periods,
     success,
-    unknown_device,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, kilowatt, percent
 from heliograph.emulator.clouds.growatt.plants import STORAGE_TYPES, energy_price
@@ -24,24 +23,18 @@ NOT_A_MIX = {
     "iGuid": "+0.0",
     "pGuid": "+0.0",
 }
-"""Quirk: an id that is no mix gets another, sign-prefixed bean of zeros (a NEO owner's capture)."""
-
-
-def _mix(ask: GrowattCallContext) -> GrowattDevice:
-    if (unit := ask.device("mix")) is None:
-        raise unknown_device()
-    return unit
+"""Quirk: an id that is not a mix returns another, sign-prefixed object of zeros (a NEO owner's capture)."""
 
 
 @ROUTER.route(GrowattCalls.mix_info)
-def info(ask: GrowattCallContext) -> dict[str, str]:
-    """Headline figures: W, kWh and V, all of them texts."""
-    if (unit := ask.device("mix")) is None:
+def info(call: GrowattCallContext) -> dict[str, str]:
+    """Headline values in W, kWh and V, all as texts."""
+    if (device := call.device("mix")) is None:
         return dict(NOT_A_MIX)
-    flow, day, total = unit.powers, unit.day, unit.total
+    flow, day, total = device.powers, device.energy_today, device.energy_total
     soc = decimal(flow.soc, 0)
     return {
-        # The battery of an emulated home is only ever charged by its panels.
+        # The battery of a simulated household is charged by its panels only.
         "acChargeEnergyToday": "0",
         "acChargeEnergyTotal": "0",
         "acChargePower": "0",
@@ -59,22 +52,22 @@ def info(ask: GrowattCallContext) -> dict[str, str]:
         "upsPac1": "0",
         "upsPac2": "0",
         "upsPac3": "0",
-        "vbat": decimal(_battery_voltage(unit)),
-        "vbatdsp": decimal(_battery_voltage(unit) + 0.2),
-        "vpv1": decimal(unit.pv_string(1)[1]),
-        "vpv2": decimal(unit.pv_string(2)[1]),
+        "vbat": decimal(_battery_voltage(device)),
+        "vbatdsp": decimal(_battery_voltage(device) + 0.2),
+        "vpv1": decimal(device.pv_string(1)[1]),
+        "vpv2": decimal(device.pv_string(2)[1]),
     }
 
 
-def _battery_voltage(unit: GrowattDevice) -> float:
-    return 49.0 + 0.045 * unit.powers.soc
+def _battery_voltage(device: GrowattDevice) -> float:
+    return 49.0 + 0.045 * device.powers.soc
 
 
 @ROUTER.route(GrowattCalls.mix_totals)
-def totals(ask: GrowattCallContext) -> dict[str, str]:
-    """Energies, with the cloud's own capitals and one "1" too many."""
-    unit = _mix(ask)
-    day, total, price = unit.day, unit.total, energy_price(unit.plant)
+def totals(call: GrowattCallContext) -> dict[str, str]:
+    """Energies, in the cloud's own capitalisation and with a stray "1"."""
+    device = call.require_device("mix")
+    day, total, price = device.energy_today, device.energy_total, energy_price(device.plant)
     return {
         "echargetoday": decimal(day.charge),
         "echargetotal": decimal(total.charge),
@@ -93,24 +86,24 @@ def totals(ask: GrowattCallContext) -> dict[str, str]:
 
 
 @ROUTER.route(GrowattCalls.mix_system_status)
-def system_status(ask: GrowattCallContext) -> dict[str, Any]:
-    """Live power flows in kW but for the two strings; measured ones are texts, computed ones numbers."""
-    unit = _mix(ask)
-    flow, volts = unit.powers, decimal(unit.grid_voltage)
-    (pv1, vpv1, _), (pv2, vpv2, _) = unit.pv_string(1), unit.pv_string(2)
+def system_status(call: GrowattCallContext) -> dict[str, Any]:
+    """Live power flows in kW except the two strings; measured values are texts, computed ones numbers."""
+    device = call.require_device("mix")
+    flow, volts = device.powers, decimal(device.grid_voltage)
+    (pv1, vpv1, _), (pv2, vpv2, _) = device.pv_string(1), device.pv_string(2)
     return {
         "SOC": decimal(flow.soc, 0),
         "chargePower": _computed(flow.charge),
         "fAc": "50.02",
         "lost": "mix.status.normal",
         "pLocalLoad": _computed(flow.load),
-        # Quirk: W in an answer that is otherwise in kW.
+        # Quirk: in W although the rest of the response is in kW.
         "pPv1": decimal(pv1),
         "pPv2": decimal(pv2),
         "pactogrid": _computed(flow.grid_export),
         "pactouser": _computed(flow.grid_import),
         "pdisCharge1": _computed(flow.discharge),
-        "pmax": decimal(unit.household.peak_power / 1000),
+        "pmax": decimal(device.household.peak_power / 1000),
         "ppv": kilowatt(flow.pv),
         "priorityChoose": "0",
         "status": "5",
@@ -119,7 +112,7 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
         "upsVac1": "0",
         "uwSysWorkMode": "5" if flow.pv > 0 else "6",
         "vAc1": volts,
-        "vBat": decimal(_battery_voltage(unit)),
+        "vBat": decimal(_battery_voltage(device)),
         "vPv1": decimal(vpv1),
         "vPv2": decimal(vpv2),
         "vac1": volts,
@@ -133,11 +126,11 @@ def _computed(watt: float) -> float:
 
 
 @ROUTER.route(GrowattCalls.mix_detail)
-def detail(ask: GrowattCallContext) -> dict[str, Any]:
+def detail(call: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
-    unit = _mix(ask)
-    chart = charts.mix_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
-    return {"chartData": chart, **charts.chart_sums(unit, ask)}
+    device = call.require_device("mix")
+    chart = charts.mix_day(device, call) if call.span == 0 else charts.bars(device, call)
+    return {"chartData": chart, **charts.chart_sums(device, call)}
 
 
 _SETTINGS = {
@@ -172,32 +165,31 @@ _SETTINGS = {
     "wchargeSOCLowLimit2": "100",
     "wdisChargeSOCLowLimit2": "10",
 }
-"""The settings of a hybrid as it left the factory; the names are those of an owner's recording."""
+"""Factory settings of a hybrid; the names are from an owner's recording."""
 
 
 def _times(*names: str, switches: tuple[str, ...]) -> dict[str, str]:
-    """Return three unused periods for each way."""
+    """Return three unused periods for each mode."""
     numbered = [(name, value) for names_, value in ((names, "0:0"), (switches, "0")) for name in names_]
     return {f"{name}{number}": value for number in (1, 2, 3) for name, value in numbered}
 
 
 @ROUTER.route(GrowattCalls.get_mix_inverter_settings)
-def settings(ask: GrowattCallContext) -> dict[str, Any]:
-    """Every setting as text, as written."""
-    unit = _mix(ask)
+def settings(call: GrowattCallContext) -> dict[str, Any]:
+    """All settings as texts, as last written."""
+    device = call.require_device("mix")
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         switches=("forcedChargeStopSwitch", "forcedDischargeStopSwitch"),
     )
-    own = {"pf_sys_year": f"{unit.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
-    return success({"mixBean": _SETTINGS | unused | own | unit.plant.settings.get("mix", {})})
+    own = {"pf_sys_year": f"{device.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": device.serial}
+    return success({"mixBean": _SETTINGS | unused | own | device.plant.settings.get("mix", {})})
 
 
 @ROUTER.route(GrowattCalls.spa_settings)
-def spa_settings(ask: GrowattCallContext) -> dict[str, Any]:
-    """The settings of an AC-coupled device, under the names V1 has for them."""
-    if (unit := ask.device("spa")) is None:
-        raise unknown_device()
+def spa_settings(call: GrowattCallContext) -> dict[str, Any]:
+    """The settings of an AC-coupled device, under their V1 names."""
+    device = call.require_device("spa")
     unused = _times(
         *(f"forced{way}Time{end}" for way in ("Charge", "Discharge") for end in ("Start", "Stop")),
         "loadFirstStartTime",
@@ -205,8 +197,8 @@ def spa_settings(ask: GrowattCallContext) -> dict[str, Any]:
         switches=("batFirstSwitch", "gridFirstSwitch", "loadFirstSwitch"),
     )
     shared = {name: _SETTINGS[name] for name in _SPA_HAS}
-    own = {"pf_sys_year": f"{unit.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": unit.serial}
-    return {"spaBean": shared | unused | own | unit.plant.settings.get("spa", {})}
+    own = {"pf_sys_year": f"{device.local_time:%Y-%m-%d %H:%M:%S}", "serialNum": device.serial}
+    return {"spaBean": shared | unused | own | device.plant.settings.get("spa", {})}
 
 
 _SPA_HAS = (
@@ -225,26 +217,28 @@ _DASHBOARD_SERIES = ("ppv", "sysOut", "userLoad", "pacToUser")
 
 
 @ROUTER.route(GrowattCalls.dashboard_data)
-def dashboard(ask: GrowattCallContext) -> dict[str, Any]:
-    """The portal's chart: texts with their unit. Quirk: a plant without a mix or storage device has none."""
-    unit = ask.plant_device
-    if unit is not None and DEVICE_TYPES[unit.plant.family] not in STORAGE_TYPES:
-        unit = None
-    energy = charts.period_energy(unit, ask) if unit else GrowattEnergies()
+def dashboard(call: GrowattCallContext) -> dict[str, Any]:
+    """The portal's chart: texts with units. Quirk: empty for a plant without a mix or storage device."""
+    device = call.plant_device
+    if device is not None and DEVICE_TYPES[device.plant.family] not in STORAGE_TYPES:
+        device = None
+    energy = charts.period_energy(device, call) if device else GrowattEnergies()
     return {
-        "chartData": _dashboard_chart(unit, ask) if unit else {},
-        "chartDataUnit": "kW" if ask.span == 0 else "kWh",
+        "chartData": _dashboard_chart(device, call) if device else {},
+        "chartDataUnit": "kW" if call.span == 0 else "kWh",
         "keyNames": ["Solar", "Load Consumption", "Export To Grid", "From Battery"],
         **_dashboard_sums(
-            energy, unit.total if unit else GrowattEnergies(), wrong=unit is not None and unit.plant.family == "mix"
+            energy,
+            device.energy_total if device else GrowattEnergies(),
+            wrong=device is not None and device.plant.family == "mix",
         ),
     }
 
 
-def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, Any]:
-    # Quirk: for mix the names lie: userLoad is the export and pacToUser what the battery gives (growattServer).
-    if ask.span == 0:
-        rows = charts.day_powers(unit, ask)
+def _dashboard_chart(device: GrowattDevice, call: GrowattCallContext) -> dict[str, Any]:
+    # Quirk: for mix two names mislead: userLoad is the export, pacToUser the battery discharge (growattServer).
+    if call.span == 0:
+        rows = charts.day_powers(device, call)
         return {
             key: dict(
                 zip(_DASHBOARD_SERIES, map(kilowatt, (one.pv, one.load, one.grid_export, one.discharge)), strict=True)
@@ -252,8 +246,8 @@ def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, 
             for key, one in rows.items()
             if key != "00:00"
         }
-    day = ask.date(unit)
-    found = [unit.energy(period) for period in chart_periods(ask.span, day)] if day else []
+    day = call.date(device)
+    found = [device.energy(period) for period in chart_periods(call.span, day)] if day else []
     columns = zip(*((one.pv, one.load, one.grid_export, one.discharge) for one in found), strict=True)
     return {
         name: [decimal(value) for value in column] for name, column in zip(_DASHBOARD_SERIES, columns, strict=False)
@@ -261,7 +255,7 @@ def _dashboard_chart(unit: GrowattDevice, ask: GrowattCallContext) -> dict[str, 
 
 
 def _dashboard_sums(energy: GrowattEnergies, total: GrowattEnergies, *, wrong: bool) -> dict[str, str]:
-    """Return the sums. Quirk: for mix only etouser, echarge1 and echargeToat are right (growattServer)."""
+    """Return the sums. Quirk: for mix only etouser, echarge1 and echargeToat are correct (growattServer)."""
     direct = energy.charge if wrong else max(0.0, energy.pv - energy.grid_export - energy.charge)
     own = direct + energy.discharge
     load = own + energy.grid_import

@@ -1,4 +1,4 @@
-"""What Growatt answers about Noah balcony batteries."""
+"""Responses of the emulated Growatt cloud for Noah balcony batteries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from heliograph.emulator.clouds.growatt.context import (
     chart_periods,
     five_minute_keys,
     success,
-    unknown_device,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, tenth
 from heliograph.emulator.clouds.growatt.plants import energy_price, plant_name
@@ -23,28 +22,27 @@ CURRENCIES = ("EUR", "GBP", "USD", "AUD", "RMB")
 
 
 @ROUTER.route(GrowattCalls.is_plant_noah_system)
-def is_noah(ask: GrowattCallContext) -> dict[str, Any]:
-    """Whether a plant is a Noah; one that is unknown is none."""
-    site = ask.site
-    found = site is not None and DEVICE_TYPES[site.family] == "noah"
+def is_noah(call: GrowattCallContext) -> dict[str, Any]:
+    """Whether a plant is a Noah; an unknown plant is not."""
+    plant = call.plant
+    found = plant is not None and DEVICE_TYPES[plant.family] == "noah"
     return success(
         {
-            "deviceSn": site.devices[0] if site and found else "",
+            "deviceSn": plant.devices[0] if plant and found else "",
             "isPlantHaveNexa": False,
             "isPlantHaveNoah": found,
             "isPlantNoahSystem": found,
-            "plantId": ask.arguments.get("plantId", ""),
-            "plantName": plant_name(site) if site else "",
+            "plantId": call.arguments.get("plantId", ""),
+            "plantName": plant_name(plant) if plant else "",
         }
     )
 
 
 @ROUTER.route(GrowattCalls.noah_system_status)
-def system_status(ask: GrowattCallContext) -> dict[str, Any]:
-    """Live figures in W and kWh, all of them texts without units."""
-    if (unit := ask.device("noah")) is None:
-        raise unknown_device()
-    flow, price = unit.powers, energy_price(unit.plant)
+def system_status(call: GrowattCallContext) -> dict[str, Any]:
+    """Live values in W and kWh, all as texts without units."""
+    device = call.require_device("noah")
+    flow, price = device.powers, energy_price(device.plant)
     return success(
         {
             "alias": "NOAH 2000",
@@ -52,18 +50,18 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
             "batteryNum": "1",
             "chargePower": decimal(flow.charge),
             "disChargePower": decimal(flow.discharge),
-            # Quirk: clients read it as generation; over a day it is that, less what the battery still holds.
-            "eacToday": decimal(unit.day.pv),
-            "eacTotal": decimal(unit.total.pv),
+            # Quirk: clients read it as generation; over a day it is generation less the energy left in the battery.
+            "eacToday": decimal(device.energy_today.pv),
+            "eacTotal": decimal(device.energy_total.pv),
             "gridPower": decimal(flow.grid_import - flow.grid_export),
             "isHaveCt": "true",
             "loadPower": decimal(flow.load),
             "moneyUnit": "€",
             "pac": decimal(flow.ac),
-            "plantId": unit.plant.id,
+            "plantId": device.plant.id,
             "ppv": decimal(flow.pv),
-            "profitToday": decimal(unit.day.pv * price, 2),
-            "profitTotal": decimal(unit.total.pv * price, 2),
+            "profitToday": decimal(device.energy_today.pv * price, 2),
+            "profitTotal": decimal(device.energy_total.pv * price, 2),
             "soc": decimal(flow.soc, 0),
             "status": "1",
             "workMode": "0",
@@ -72,28 +70,27 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
 
 
 @ROUTER.route(GrowattCalls.noah_info)
-def info(ask: GrowattCallContext) -> dict[str, Any]:
-    """Settings as written. Quirk: time segments are an array of objects with one member each."""
-    if (unit := ask.device("noah")) is None:
-        raise unknown_device()
-    written = unit.plant.settings.get("noah", {})
+def info(call: GrowattCallContext) -> dict[str, Any]:
+    """Settings as last written. Quirk: time segments are an array of objects with one member each."""
+    device = call.require_device("noah")
+    written = device.plant.settings.get("noah", {})
     segments = {name: value for name, value in written.items() if name.startswith("time_segment")}
     noah = {
         "alias": "NOAH 2000",
         "associatedInvManAndModel": 0,
         "associatedInvSn": "",
-        "batSns": [unit.serial],
+        "batSns": [device.serial],
         "chargingSocHighLimit": "95",
         "chargingSocLowLimit": "10",
         "defaultPower": "200",
-        "deviceSn": unit.serial,
-        "formulaMoney": str(energy_price(unit.plant)),
+        "deviceSn": device.serial,
+        "formulaMoney": str(energy_price(device.plant)),
         "manName": "",
         "model": "NOAH 2000",
         "modelName": "",
-        "moneyUnitText": unit.plant.settings.get("plant", {}).get("formulaMoneyUnitId", "EUR"),
-        "plantId": unit.plant.id,
-        "plantName": plant_name(unit.plant),
+        "moneyUnitText": device.plant.settings.get("plant", {}).get("formulaMoneyUnitId", "EUR"),
+        "plantId": device.plant.id,
+        "plantName": plant_name(device.plant),
         "tempType": "0",
         "version": "10.10.09.08.0001.4016",
         **{name: value for name, value in written.items() if name not in segments},
@@ -103,20 +100,19 @@ def info(ask: GrowattCallContext) -> dict[str, Any]:
         {
             "neoList": [],
             "noah": noah,
-            "plantList": [{"plantId": unit.plant.id, "plantImgName": None, "plantName": plant_name(unit.plant)}],
+            "plantList": [{"plantId": device.plant.id, "plantImgName": None, "plantName": plant_name(device.plant)}],
             "unitKeyList": list(CURRENCIES),
-            "unitList": {unit: unit for unit in CURRENCIES},
+            "unitList": {currency: currency for currency in CURRENCIES},
         }
     )
 
 
 @ROUTER.route(GrowattCalls.noah_chart)
-def chart(ask: GrowattCallContext) -> dict[str, Any]:
-    """A day's powers in W, every key of it. Quirk: of the day before the one that is named (GrowattPublicApiPy)."""
-    if (unit := ask.device("noah")) is None:
-        raise unknown_device()
-    named = ask.date(unit)
-    flows = {f"{at:%H:%M}": one for at, one in unit.samples(named - timedelta(days=1))} if named else {}
+def chart(call: GrowattCallContext) -> dict[str, Any]:
+    """A day's powers in W, with all keys. Quirk: of the day before the requested one (GrowattPublicApiPy)."""
+    device = call.require_device("noah")
+    named = call.date(device)
+    flows = {f"{at:%H:%M}": one for at, one in device.samples(named - timedelta(days=1))} if named else {}
     return success({key: _point(flows.get(key, GrowattPowers())) for key in five_minute_keys()})
 
 
@@ -125,10 +121,9 @@ def _point(flow: GrowattPowers) -> dict[str, str]:
 
 
 @ROUTER.route(GrowattCalls.noah_energies)
-def energies(ask: GrowattCallContext) -> dict[str, Any]:
-    """Solar energy by day, month or year, under the last two or four digits of each."""
-    if (unit := ask.device("noah")) is None:
-        raise unknown_device()
-    named = ask._replace(arguments={**ask.arguments, "date": ask.arguments.get("dateTime", "")}).date(unit)
-    bars = chart_periods(ask.integer("dateType", 1), named) if named else []
-    return success({one[-4:].split("-")[-1]: tenth(unit.energy(one).pv) for one in bars})
+def energies(call: GrowattCallContext) -> dict[str, Any]:
+    """Solar energy by day, month or year, keyed by its last two or four digits."""
+    device = call.require_device("noah")
+    named = call._replace(arguments={**call.arguments, "date": call.arguments.get("dateTime", "")}).date(device)
+    bars = chart_periods(call.integer("dateType", 1), named) if named else []
+    return success({one[-4:].split("-")[-1]: tenth(device.energy(one).pv) for one in bars})

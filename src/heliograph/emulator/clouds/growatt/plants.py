@@ -1,4 +1,4 @@
-"""What Growatt answers about plants as a whole, whatever their devices."""
+"""Responses of the emulated Growatt cloud for whole plants of any device family."""
 
 from __future__ import annotations
 
@@ -26,63 +26,63 @@ if TYPE_CHECKING:
 KG_PER_KWH = 0.4
 PRICE = 0.3
 STORAGE_TYPES = ("mix", "spa", "storage")
-"""Kinds of devices the portal draws a battery for."""
+"""Device types the portal shows with a battery."""
 
 
-def plant_name(site: EmulatedPlant) -> str:
+def plant_name(plant: EmulatedPlant) -> str:
     """Return a plant's name, as last written."""
-    return str(site.settings.get("plant", {}).get("plantName", site.name))
+    return str(plant.settings.get("plant", {}).get("plantName", plant.name))
 
 
-def energy_price(site: EmulatedPlant) -> float:
-    """Return what a kWh is worth, as last written."""
-    return float(site.settings.get("plant", {}).get("formulaMoney", PRICE))
+def energy_price(plant: EmulatedPlant) -> float:
+    """Return the energy price per kWh, as last written."""
+    return float(plant.settings.get("plant", {}).get("formulaMoney", PRICE))
 
 
-def nominal_power(site: EmulatedPlant) -> int:
-    """Return a plant's size in W, as last written."""
-    return int(site.settings.get("plant", {}).get("nominalPower", site.households[0].peak_power))
+def nominal_power(plant: EmulatedPlant) -> int:
+    """Return a plant's nominal power in W, as last written."""
+    return int(plant.settings.get("plant", {}).get("nominalPower", plant.households[0].peak_power))
 
 
 @ROUTER.route(GrowattCalls.plant_list)
-def plant_list(ask: GrowattCallContext) -> dict[str, Any]:
-    """All plants, with units that scale in their texts."""
-    if ask.arguments.get("userId") != str(auth.user_id(ask.account)):
+def plant_list(call: GrowattCallContext) -> dict[str, Any]:
+    """All plants, energies as texts in kWh or MWh."""
+    if call.arguments.get("userId") != str(auth.user_id(call.account)):
         raise GrowattFailure({})
-    units = [ask.main_device(site) for site in ask.account.plants]
-    total = sum(unit.total.pv for unit in units)
-    money = decimal(sum(unit.total.pv * energy_price(unit.plant) for unit in units))
+    units = [call.main_device(plant) for plant in call.account.plants]
+    total = sum(device.energy_total.pv for device in units)
+    money = decimal(sum(device.energy_total.pv * energy_price(device.plant) for device in units))
     return {
         "success": True,
-        "data": [_row(unit) for unit in units],
+        "data": [_row(device) for device in units],
         "totalData": {
             "CO2Sum": f"{decimal(total * KG_PER_KWH / 1000, 2)} T",
             "currentPowerSum": "0 W",
             "eTotalMoneyText": f"{money} ",
-            "isHaveStorage": _flag(any(DEVICE_TYPES[unit.plant.family] in STORAGE_TYPES for unit in units)),
-            "todayEnergySum": energy_text(sum(unit.day.pv for unit in units)),
+            "isHaveStorage": _flag(any(DEVICE_TYPES[device.plant.family] in STORAGE_TYPES for device in units)),
+            "todayEnergySum": energy_text(sum(device.energy_today.pv for device in units)),
             "totalEnergySum": energy_text(total),
         },
     }
 
 
-def _row(unit: GrowattDevice) -> dict[str, Any]:
-    storage = DEVICE_TYPES[unit.plant.family] in STORAGE_TYPES
+def _row(device: GrowattDevice) -> dict[str, Any]:
+    storage = DEVICE_TYPES[device.plant.family] in STORAGE_TYPES
     row = {
         # Quirk: no power here on many accounts, even at full sun (growattServer issues 20, 24, 26, 82).
         "currentPower": "0 W",
         "isHaveStorage": _flag(storage),
-        "plantId": unit.plant.id,
-        "plantMoneyText": f"{decimal(unit.day.pv * energy_price(unit.plant))} ",
-        "plantName": plant_name(unit.plant),
-        "todayEnergy": energy_text(unit.day.pv),
-        "totalEnergy": energy_text(unit.total.pv),
+        "plantId": device.plant.id,
+        "plantMoneyText": f"{decimal(device.energy_today.pv * energy_price(device.plant))} ",
+        "plantName": plant_name(device.plant),
+        "todayEnergy": energy_text(device.energy_today.pv),
+        "totalEnergy": energy_text(device.energy_total.pv),
     }
     if storage:
         row |= {
-            "storagePDisCharge": decimal(unit.powers.discharge),
-            "storagePCharge": decimal(unit.powers.charge),
-            "storageCapacity": decimal(unit.powers.soc, 0),
+            "storagePDisCharge": decimal(device.powers.discharge),
+            "storagePCharge": decimal(device.powers.charge),
+            "storageCapacity": decimal(device.powers.soc, 0),
             "storageStatus": "1",
         }
     return row
@@ -93,65 +93,67 @@ def _flag(value: bool) -> str:
 
 
 @ROUTER.route(GrowattCalls.plant_detail, GrowattCalls.plant_years)
-def plant_detail(ask: GrowattCallContext) -> dict[str, Any]:
-    """Energy per day, month or year; an unknown plant has none."""
-    unit = ask.plant_device
+def plant_detail(call: GrowattCallContext) -> dict[str, Any]:
+    """Energy per day, month or year; empty for an unknown plant."""
+    device = call.plant_device
     bars = {}
-    if unit is not None and (day := ask.date(unit)) is not None:
-        bars = {period[-4:].split("-")[-1]: unit.energy(period).pv for period in chart_periods(ask.span, day)}
+    if device is not None and (day := call.date(device)) is not None:
+        bars = {period[-4:].split("-")[-1]: device.energy(period).pv for period in chart_periods(call.span, day)}
     worth = sum(bars.values())
     return {
         "success": True,
         "data": {key: decimal(value) for key, value in bars.items()},
         "plantData": {
             "currentEnergy": f"{decimal(worth)} kWh",
-            "plantId": ask.arguments.get("plantId", ""),
-            "plantMoneyText": f"{decimal(worth * energy_price(unit.plant)) if unit else 0} ",
-            "plantName": plant_name(unit.plant) if unit else "",
+            "plantId": call.arguments.get("plantId", ""),
+            "plantMoneyText": f"{decimal(worth * energy_price(device.plant)) if device else 0} ",
+            "plantName": plant_name(device.plant) if device else "",
         },
     }
 
 
 @ROUTER.route(GrowattCalls.plant_list_page)
-def plant_list_page(ask: GrowattCallContext) -> list[dict[str, Any]]:
-    """One page of plants; here, and only here, the bean knows energy and power."""
-    size = ask.integer("pageSize", PAGE_SIZE)
-    first = (max(1, ask.integer("toPageNum", 1)) - 1) * size
-    return [_listed(ask.main_device(site), ask.account.username) for site in ask.account.plants[first : first + size]]
+def plant_list_page(call: GrowattCallContext) -> list[dict[str, Any]]:
+    """One page of plants; only this call fills energy and power in the plant object."""
+    size = call.integer("pageSize", PAGE_SIZE)
+    first = (max(1, call.integer("toPageNum", 1)) - 1) * size
+    plants, owner = call.account.plants[first : first + size], call.account.username
+    return [_listed(call.main_device(plant), owner) for plant in plants]
 
 
-def _listed(unit: GrowattDevice, owner: str) -> dict[str, Any]:
-    return plant_bean(unit, owner) | {
-        "alias": plant_name(unit.plant),
-        "currentPac": round(unit.powers.pv, 1),
-        "currentPacStr": f"{kilowatt(unit.powers.pv)}kW",
-        "eTotal": round(unit.total.pv, 6),
-        "etotalMoney": round(unit.total.pv * energy_price(unit.plant), 2),
-        "deviceCount": len(unit.plant.devices),
+def _listed(device: GrowattDevice, owner: str) -> dict[str, Any]:
+    return plant_bean(device, owner) | {
+        "alias": plant_name(device.plant),
+        "currentPac": round(device.powers.pv, 1),
+        "currentPacStr": f"{kilowatt(device.powers.pv)}kW",
+        "eTotal": round(device.energy_total.pv, 6),
+        "etotalMoney": round(device.energy_total.pv * energy_price(device.plant), 2),
+        "deviceCount": len(device.plant.devices),
         "isShare": None,
-        "status": 1 if unit.asleep else 0,
+        "status": 1 if device.asleep else 0,
         "unitMap": None,
     }
 
 
 @ROUTER.route(GrowattCalls.plant_settings, GrowattCalls.get_plant_settings)
-def plant_settings(ask: GrowattCallContext) -> dict[str, Any]:
-    """The settings of one plant. Quirk: its energies are 0 whatever was produced."""
-    unit = ask.plant_device
-    if unit is not None:
-        return plant_bean(unit, ask.account.username)
+def plant_settings(call: GrowattCallContext) -> dict[str, Any]:
+    """The settings of one plant. Quirk: its energies are always 0."""
+    device = call.plant_device
+    if device is not None:
+        return plant_bean(device, call.account.username)
     blank = dict.fromkeys(("plantName", "country", "city", "plantAddress", "plant_lat", "plant_lng"), "")
     return {"id": 0, **blank, "timezone": 0, "nominalPower": 0, "userAccount": ""}
 
 
 @ROUTER.route(GrowattCalls.plant_energy_data)
-def plant_energy_data(ask: GrowattCallContext) -> dict[str, Any]:
-    """Every quantity twice: as a number in a text, and with its unit."""
-    unit = ask.plant_device
-    today, total, power = (unit.day.pv, unit.total.pv, unit.powers.pv) if unit else (0.0, 0.0, 0.0)
-    month = unit.energy(unit.today[:7]).pv if unit else 0.0
+def plant_energy_data(call: GrowattCallContext) -> dict[str, Any]:
+    """Each quantity twice: as a numeric text, and with its unit."""
+    device = call.plant_device
+    today = device.energy_today.pv if device else 0.0
+    total, power = (device.energy_total.pv, device.powers.pv) if device else (0.0, 0.0)
+    month = device.energy(device.today[:7]).pv if device else 0.0
     saved = total * KG_PER_KWH
-    size = nominal_power(unit.plant) if unit else 0
+    size = nominal_power(device.plant) if device else 0
     return {
         "alarmValue": 0,
         "eventMessBeanList": [],
@@ -164,14 +166,14 @@ def plant_energy_data(ask: GrowattCallContext) -> dict[str, Any]:
         "nominalPowerStr": f"{decimal(size / 1000)}kWp",
         "nominalPowerValue": f"{size:.1f}",
         "optimezerMap": {"isHaveOptimezer": 0},
-        "plantNumber": len(ask.account.plants),
+        "plantNumber": len(call.account.plants),
         "powerValue": f"{power:.1f}",
         "powerValueStr": f"{kilowatt(power)}kW",
         **_twice("today", today),
         **_twice("total", total),
         "treeStr": decimal(total * 0.055, 0),
         "treeValue": f"{total * 0.055:.1f}",
-        # Quirk: the year is never counted (captured on a NEO 800M-X).
+        # Quirk: the year is always 0 (captured on a NEO 800M-X).
         **_twice("year", 0.0),
         "weatherMap": {
             "cond_code": "100",
@@ -181,7 +183,7 @@ def plant_energy_data(ask: GrowattCallContext) -> dict[str, Any]:
             "success": True,
             "tmp": "19",
         },
-        "plantBean": _energy_bean(unit, ask.account.username) if unit else None,
+        "plantBean": _energy_bean(device, call.account.username) if device else None,
     }
 
 
@@ -189,26 +191,26 @@ def _twice(name: str, kwh: float) -> dict[str, str]:
     return {f"{name}Value": f"{kwh:.1f}", f"{name}Str": f"{decimal(kwh)}kWh"}
 
 
-def _energy_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
-    """Return the bean as this call has it: nothing is null, a date a number, one name spelled otherwise."""
-    bean = plant_bean(unit, owner)
+def _energy_bean(device: GrowattDevice, owner: str) -> dict[str, Any]:
+    """Return the plant object of this call: null for empty values, the date as a number, one name in lower case."""
+    bean = plant_bean(device, owner)
     bare = {key: None if value in ("", []) else value for key, value in bean.items()}
     own: dict[str, Any] = {"companyName": "", "logoImgName": "", "formulaMoneyStr": None, "unitMap": None}
-    own |= {"createDate": bean["createDate"]["time"], "eTotal": round(unit.total.pv, 1)}
+    own |= {"createDate": bean["createDate"]["time"], "eTotal": round(device.energy_total.pv, 1)}
     own["eyearMoneyText"] = bare.pop("EYearMoneyText")
     return bare | own
 
 
 @ROUTER.route(GrowattCalls.plant_info)
-def plant_info(ask: GrowattCallContext) -> dict[str, Any]:
-    """Headline figures and devices by class. Quirk: a TLX stands in `invList`, never in `deviceList`."""
-    return _overview(ask, tlx_in="invList")
+def plant_info(call: GrowattCallContext) -> dict[str, Any]:
+    """Headline values and devices by class. Quirk: a TLX is in `invList`, never in `deviceList`."""
+    return _overview(call, tlx_in="invList")
 
 
 @ROUTER.route(GrowattCalls.all_devices)
-def all_devices(ask: GrowattCallContext) -> dict[str, Any]:
-    """The older list, with every device in `deviceList`."""
-    return _overview(ask, tlx_in="deviceList")
+def all_devices(call: GrowattCallContext) -> dict[str, Any]:
+    """The older list, with all devices in `deviceList`."""
+    return _overview(call, tlx_in="deviceList")
 
 
 _LISTS = (
@@ -216,30 +218,32 @@ _LISTS = (
 )
 
 
-def _overview(ask: GrowattCallContext, tlx_in: str) -> dict[str, Any]:
-    unit = ask.plant_device
-    answer: dict[str, Any] = {name: [] for name in _LISTS.split()} | _header(unit)
-    if unit is None:
+def _overview(call: GrowattCallContext, tlx_in: str) -> dict[str, Any]:
+    device = call.plant_device
+    answer: dict[str, Any] = {name: [] for name in _LISTS.split()} | _header(device)
+    if device is None:
         return answer
-    answer["datalogList"] = [_datalogger(unit)]
-    kind = DEVICE_TYPES[unit.plant.family]
+    answer["datalogList"] = [_datalogger(device)]
+    kind = DEVICE_TYPES[device.plant.family]
     if kind == "tlx":
-        own = {"plantId": int(unit.plant.id)} if tlx_in == "invList" else {"isParallel": "false", "xe_ct": "0"}
-        answer[tlx_in] = [_tlx_row(unit) | own]
-        answer["batList"] = [{"deviceSn": serial, "deviceType": "bat"} for serial in unit.plant.devices[1:]]
+        own = {"plantId": int(device.plant.id)} if tlx_in == "invList" else {"isParallel": "false", "xe_ct": "0"}
+        answer[tlx_in] = [_tlx_row(device) | own]
+        answer["batList"] = [{"deviceSn": serial, "deviceType": "bat"} for serial in device.plant.devices[1:]]
     elif kind == "inverter":
-        answer["deviceList"] = [_device(unit) | _produced(unit)]
+        answer["deviceList"] = [_device(device) | _produced(device)]
     elif kind != "noah":
-        answer["deviceList"] = [_storage_row(unit)]
+        answer["deviceList"] = [_storage_row(device)]
     return answer
 
 
-def _header(unit: GrowattDevice | None) -> dict[str, Any]:
+def _header(device: GrowattDevice | None) -> dict[str, Any]:
     day, total, flow = (
-        (unit.day, unit.total, unit.powers) if unit else (GrowattEnergies(), GrowattEnergies(), GrowattPowers())
+        (device.energy_today, device.energy_total, device.powers)
+        if device
+        else (GrowattEnergies(), GrowattEnergies(), GrowattPowers())
     )
-    price, size = (energy_price(unit.plant), nominal_power(unit.plant)) if unit else (PRICE, 0)
-    battery = flow if unit and DEVICE_TYPES[unit.plant.family] in STORAGE_TYPES else GrowattPowers()
+    price, size = (energy_price(device.plant), nominal_power(device.plant)) if device else (PRICE, 0)
+    battery = flow if device and DEVICE_TYPES[device.plant.family] in STORAGE_TYPES else GrowattPowers()
     return {
         "ammeterType": "0",
         "Co2Reduction": decimal(total.pv * KG_PER_KWH, 2),
@@ -261,9 +265,9 @@ def _header(unit: GrowattDevice | None) -> dict[str, Any]:
     }
 
 
-def _datalogger(unit: GrowattDevice) -> dict[str, Any]:
-    serial = f"QMN{unit.plant.id:0>13}"
-    seen = timestamp(unit.uploaded_at.astimezone(CHINA))
+def _datalogger(device: GrowattDevice) -> dict[str, Any]:
+    serial = f"QMN{device.plant.id:0>13}"
+    seen = timestamp(device.uploaded_at.astimezone(CHINA))
     return {
         "alias": serial,
         "client_url": "/192.0.2.10:54321",
@@ -273,45 +277,45 @@ def _datalogger(unit: GrowattDevice) -> dict[str, Any]:
         "isGprs4G": "0",
         "keys": ["Signal", "Connection Status", "Last Update", "Data Update Interval"],
         "lfdi": "0",
-        "lost": unit.asleep,
+        "lost": device.asleep,
         "meter": {},
         "simInfo": None,
         "type": "55",
         "unit_id": "",
         "update_interval": "5",
         "update_time": seen,
-        "values": ["Good", "Offline" if unit.asleep else "Online", seen, "5"],
+        "values": ["Good", "Offline" if device.asleep else "Online", seen, "5"],
     }
 
 
-def _device(unit: GrowattDevice) -> dict[str, Any]:
+def _device(device: GrowattDevice) -> dict[str, Any]:
     return {
-        "datalogSn": f"QMN{unit.plant.id:0>13}",
-        "deviceAilas": unit.serial,
-        "deviceSn": unit.serial,
-        "deviceStatus": "-1" if unit.asleep else "1",
-        "deviceType": DEVICE_TYPES[unit.plant.family],
-        "energy": decimal(unit.total.pv),
+        "datalogSn": f"QMN{device.plant.id:0>13}",
+        "deviceAilas": device.serial,
+        "deviceSn": device.serial,
+        "deviceStatus": "-1" if device.asleep else "1",
+        "deviceType": DEVICE_TYPES[device.plant.family],
+        "energy": decimal(device.energy_total.pv),
         "location": "",
-        "lost": unit.asleep,
+        "lost": device.asleep,
     }
 
 
-def _produced(unit: GrowattDevice) -> dict[str, Any]:
+def _produced(device: GrowattDevice) -> dict[str, Any]:
     return {
-        "eToday": decimal(unit.day.pv),
-        "eTodayStr": f"{decimal(unit.day.pv)}kWh",
-        "power": decimal(unit.powers.ac),
-        "powerStr": f"{kilowatt(unit.powers.ac)}kW",
+        "eToday": decimal(device.energy_today.pv),
+        "eTodayStr": f"{decimal(device.energy_today.pv)}kWh",
+        "power": decimal(device.powers.ac),
+        "powerStr": f"{kilowatt(device.powers.ac)}kW",
     }
 
 
-def _tlx_row(unit: GrowattDevice) -> dict[str, Any]:
+def _tlx_row(device: GrowattDevice) -> dict[str, Any]:
     return {
-        **_device(unit),
-        **_produced(unit),
+        **_device(device),
+        **_produced(device),
         "bMerterConnectFlag": 0,
-        "bdc1Soc": round(unit.powers.soc),
+        "bdc1Soc": round(device.powers.soc),
         "bdc2Soc": 0,
         "prePto": "-1",
         "type": 0,
@@ -319,13 +323,13 @@ def _tlx_row(unit: GrowattDevice) -> dict[str, Any]:
     }
 
 
-def _storage_row(unit: GrowattDevice) -> dict[str, Any]:
+def _storage_row(device: GrowattDevice) -> dict[str, Any]:
     return {
-        **_device(unit),
-        "activePower": decimal(unit.powers.load),
-        "apparentPower": decimal(unit.powers.load),
-        "capacity": f"{decimal(unit.powers.soc, 0)}%",
-        "eChargeToday": decimal(unit.day.charge),
-        "pCharge": decimal(unit.powers.charge),
+        **_device(device),
+        "activePower": decimal(device.powers.load),
+        "apparentPower": decimal(device.powers.load),
+        "capacity": f"{decimal(device.powers.soc, 0)}%",
+        "eChargeToday": decimal(device.energy_today.charge),
+        "pCharge": decimal(device.powers.charge),
         "storageType": "0",
     }

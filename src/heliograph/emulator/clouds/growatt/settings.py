@@ -1,4 +1,4 @@
-"""What Growatt does with orders: refuses those it is known to refuse, keeps the rest to be read back, and says so."""
+"""Setting writes of the emulated Growatt cloud: rejected as the cloud does, otherwise stored to be read back."""
 
 from __future__ import annotations
 
@@ -48,34 +48,34 @@ _BY_OPERATION = {
     GrowattCalls.update_tlx_inverter_setting,
     GrowattCalls.update_tlx_inverter_time_segment,
 )
-def tcp_set(ask: GrowattCallContext) -> SettingChanges:
-    """The app's orders to TLX, mix and AC-coupled devices."""
-    kind, orders = _BY_OPERATION.get(ask.arguments.get("op", ""), ("", {}))
-    unit = ask.device(kind)
-    if unit is None or unit.asleep:
-        # An order goes through the logger to the device; one that is off or not there cannot take it.
+def tcp_set(call: GrowattCallContext) -> SettingChanges:
+    """The app's commands to TLX, mix and AC-coupled devices."""
+    kind, commands = _BY_OPERATION.get(call.arguments.get("op", ""), ("", {}))
+    device = call.device(kind)
+    if device is None or device.asleep:
+        # A command travels through the datalogger; an offline or missing device cannot receive it.
         raise refusal("501")
-    _carry_out(ask, unit, kind, orders.get(ask.arguments.get("type", "")))
+    _apply(call, device, kind, commands.get(call.arguments.get("type", "")))
     return {"success": True, "msg": "200"}
 
 
-def _carry_out(ask: GrowattCallContext, unit: GrowattDevice, kind: str, order: Command | None) -> None:
-    present = tlx_settings_bean(battery=unit.has_battery) if kind == "tlx" else {}
-    present |= unit.plant.settings.get(kind, {})
-    if order is None or device_faults.refuses_commands(ask.context):
+def _apply(call: GrowattCallContext, device: GrowattDevice, kind: str, command: Command | None) -> None:
+    current = tlx_settings_bean(battery=device.has_battery) if kind == "tlx" else {}
+    current |= device.plant.settings.get(kind, {})
+    if command is None or device_faults.refuses_commands(call.context):
         raise refusal()
     try:
-        change = order(_params(ask), present)
+        change = command(_params(call), current)
     except (ValueError, IndexError):
         raise refusal() from None
-    device_faults.apply_command(unit.plant, kind, change, ask.context, PERCENTAGE_MEMBERS)
+    device_faults.apply_command(device.plant, kind, change, call.context, PERCENTAGE_MEMBERS)
 
 
-def _params(ask: GrowattCallContext) -> list[str]:
-    found: list[str] = []
-    while (value := ask.arguments.get(f"param{len(found) + 1}")) is not None:
-        found.append(value)
-    return found
+def _params(call: GrowattCallContext) -> list[str]:
+    params: list[str] = []
+    while (value := call.arguments.get(f"param{len(params) + 1}")) is not None:
+        params.append(value)
+    return params
 
 
 _BY_ACTION = {"tlxSet": ("tlx", TLX_COMMANDS), "storageSPF5000Set": ("storage", STORAGE_COMMANDS)}
@@ -86,69 +86,69 @@ _BY_ACTION = {"tlxSet": ("tlx", TLX_COMMANDS), "storageSPF5000Set": ("storage", 
     GrowattCalls.set_classic_inverter_active_power_rate,
     GrowattCalls.set_classic_inverter_on_off,
 )
-def portal_set(ask: GrowattCallContext) -> SettingChanges:
-    """The portal's orders, with the portal's words."""
-    action = ask.arguments.get("action", "")
+def portal_set(call: GrowattCallContext) -> SettingChanges:
+    """The portal's commands, with the portal's response."""
+    action = call.arguments.get("action", "")
     if action == "inverterSet":
-        commands = [ask.arguments.get("command_1", ""), ask.arguments.get("command_2", "")]
-        numbered = {f"param{place}": text for place, text in enumerate(commands, start=1)}
-        ask = ask._replace(arguments={**ask.arguments, **numbered, "type": ask.arguments.get("paramId", "")})
-    kind, orders = ("inverter", CLASSIC_COMMANDS) if action == "inverterSet" else _BY_ACTION.get(action, ("", {}))
-    unit = ask.device(kind)
-    if unit is None or unit.asleep:
+        values = [call.arguments.get("command_1", ""), call.arguments.get("command_2", "")]
+        numbered = {f"param{place}": text for place, text in enumerate(values, start=1)}
+        call = call._replace(arguments={**call.arguments, **numbered, "type": call.arguments.get("paramId", "")})
+    kind, commands = ("inverter", CLASSIC_COMMANDS) if action == "inverterSet" else _BY_ACTION.get(action, ("", {}))
+    device = call.device(kind)
+    if device is None or device.asleep:
         raise refusal()
-    _carry_out(ask, unit, kind, orders.get(ask.arguments.get("type", "")))
+    _apply(call, device, kind, commands.get(call.arguments.get("type", "")))
     return {"msg": "inv_set_success", "success": True}
 
 
 _NUMBERS = ("formulaCoal", "formulaSo2", "formulaCo2", "plantType", "timezone", "nominalPower")
-_HUGE = 1e9
+_MAX_NUMBER = 1e9
 
 
 @ROUTER.route(GrowattCalls.send_plant_settings)
-def update_plant(ask: GrowattCallContext) -> SettingChanges | EmulatedResponse:
-    """The settings form of a plant. Quirk: every part has to be there, or the server fails inside."""
-    if ask.site is None:
+def update_plant(call: GrowattCallContext) -> SettingChanges | EmulatedResponse:
+    """The settings form of a plant. Quirk: without all fields the server fails with an Error500 page."""
+    if call.plant is None:
         raise refusal("501")
     try:
-        written = {member: ask.arguments[part] for part, member in PLANT_FORM.items() if member not in (None, "id")}
-        numbers = {name: _whole(written[name]) for name in _NUMBERS}
-        price = _whole(written["formulaMoneyStr"])
+        written = {member: call.arguments[part] for part, member in PLANT_FORM.items() if member not in (None, "id")}
+        numbers = {name: _parse_number(written[name]) for name in _NUMBERS}
+        price = _parse_number(written["formulaMoneyStr"])
     except (KeyError, ValueError):
         return html.BROKEN_FORM
-    ask.site.settings["plant"] = written | numbers | {"formulaMoney": price}
+    call.plant.settings["plant"] = written | numbers | {"formulaMoney": price}
     return {"success": True, "msg": "200"}
 
 
-def _whole(text: str) -> float:
+def _parse_number(text: str) -> float:
     value = float(text)
-    if not abs(value) < _HUGE:
-        raise ValueError(f"{text} is no size, price or offset")
+    if not abs(value) < _MAX_NUMBER:
+        raise ValueError(f"{text} is not a size, price or offset")
     return int(value) if value == int(value) else value
 
 
 @ROUTER.route(GrowattCalls.update_noah_settings)
-def noah_set(ask: GrowattCallContext) -> SettingChanges:
-    """An order to a Noah."""
-    unit = ask.device("noah")
+def noah_set(call: GrowattCallContext) -> SettingChanges:
+    """A command to a Noah."""
+    device = call.device("noah")
     try:
-        if unit is None:
+        if device is None:
             raise refusal()
-        if ask.arguments.get("type") == "updatePlantMoney":
-            _set_price(ask, unit)
+        if call.arguments.get("type") == "updatePlantMoney":
+            _set_price(call, device)
         else:
-            _carry_out(ask, unit, "noah", noah_command(ask.arguments.get("type", "")))
+            _apply(call, device, "noah", noah_command(call.arguments.get("type", "")))
     except GrowattFailure as failure:
         raise GrowattFailure({"result": 0, "obj": None, "msg": failure.body["msg"]}) from None
     return success(None)
 
 
-def _set_price(ask: GrowattCallContext, unit: GrowattDevice) -> None:
-    plant, price, currency = (*_params(ask), "", "", "")[:3]
-    if plant != unit.plant.id or currency not in CURRENCIES:
+def _set_price(call: GrowattCallContext, device: GrowattDevice) -> None:
+    plant, price, currency = (*_params(call), "", "", "")[:3]
+    if plant != device.plant.id or currency not in CURRENCIES:
         raise refusal()
     try:
-        changes = {"formulaMoney": _whole(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
+        changes = {"formulaMoney": _parse_number(price), "formulaMoneyStr": price, "formulaMoneyUnitId": currency}
     except ValueError:
         raise refusal() from None
-    unit.plant.settings.setdefault("plant", {}).update(changes)
+    device.plant.settings.setdefault("plant", {}).update(changes)

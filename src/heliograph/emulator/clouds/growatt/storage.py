@@ -1,10 +1,10 @@
-"""What Growatt answers about SPF off-grid storage inverters."""
+"""Responses of the emulated Growatt cloud for SPF off-grid storage inverters."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice, unknown_device
+from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice
 from heliograph.emulator.clouds.growatt.formatting import decimal, float32, tenth, timestamp, zeros
 from heliograph.vendors.growatt.api import GrowattCalls
 
@@ -14,31 +14,25 @@ NOT_A_STORAGE = {
     "iGuid": "+0.0",
     "pGuid": "+0.0",
 }
-"""Quirk: an id that is no storage gets an older, sign-prefixed bean of zeros (a NEO owner's capture)."""
+"""Quirk: an id that is not a storage returns an older, sign-prefixed object of zeros (a NEO owner's capture)."""
 
 
-def _storage(ask: GrowattCallContext) -> GrowattDevice:
-    if (unit := ask.device("storage")) is None:
-        raise unknown_device()
-    return unit
+def _battery_voltage(device: GrowattDevice) -> float:
+    return 49.0 + 0.045 * device.powers.soc
 
 
-def _battery_voltage(unit: GrowattDevice) -> float:
-    return 49.0 + 0.045 * unit.powers.soc
-
-
-def _load_share(unit: GrowattDevice) -> float:
-    return 100 * unit.powers.load / unit.household.peak_power
+def _load_share(device: GrowattDevice) -> float:
+    return 100 * device.powers.load / device.household.peak_power
 
 
 @ROUTER.route(GrowattCalls.storage_detail)
-def detail(ask: GrowattCallContext) -> dict[str, str]:
-    """Live figures, all of them texts."""
-    unit = ask.device("storage")
-    if unit is None:
+def detail(call: GrowattCallContext) -> dict[str, str]:
+    """Live values, all as texts."""
+    device = call.device("storage")
+    if device is None:
         return dict(NOT_A_STORAGE)
-    flow, day, total = unit.powers, unit.day, unit.total
-    (_, vpv1, ipv1), (_, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
+    flow, day, total = device.powers, device.energy_today, device.energy_total
+    (_, vpv1, ipv1), (_, vpv2, ipv2) = device.pv_string(1), device.pv_string(2)
     return {
         "activePower": decimal(flow.load),
         "apparentPower": decimal(flow.load),
@@ -54,13 +48,13 @@ def detail(ask: GrowattCallContext) -> dict[str, str]:
         "freqOutPut": "50",
         "iChargePV1": decimal(ipv1),
         "iChargePV2": decimal(ipv2),
-        "loadPercent": decimal(_load_share(unit)),
+        "loadPercent": decimal(_load_share(device)),
         "outPutPower": decimal(flow.load),
         "outPutVolt": "230",
         "pCharge1": decimal(flow.charge),
         "pCharge2": "0",
         "vGrid": "231.4",
-        "vbat": decimal(_battery_voltage(unit)),
+        "vbat": decimal(_battery_voltage(device)),
         "vpv1": decimal(vpv1),
         "vpv2": decimal(vpv2),
     }
@@ -76,15 +70,15 @@ _BEAN_ZERO = "eChargeToday eToUserToday epvTotal useEnergyToday"
 
 
 @ROUTER.route(GrowattCalls.storage_params)
-def params(ask: GrowattCallContext) -> dict[str, Any]:
-    """Two beans of numbers that disagree: the day's counters of the second stay zero, and PV is split otherwise."""
-    unit = _storage(ask)
-    return {"storageDetailBean": _live_bean(unit), "storageBean": _device_bean(unit)}
+def params(call: GrowattCallContext) -> dict[str, Any]:
+    """Two objects that disagree: the second has zero daily counters and splits PV differently."""
+    device = call.require_device("storage")
+    return {"storageDetailBean": _live_bean(device), "storageBean": _device_bean(device)}
 
 
-def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
-    flow, day, total = unit.powers, unit.day, unit.total
-    (pv1, vpv1, ipv1), (_, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
+def _live_bean(device: GrowattDevice) -> dict[str, Any]:
+    flow, day, total = device.powers, device.energy_today, device.energy_total
+    (pv1, vpv1, ipv1), (_, vpv2, ipv2) = device.pv_string(1), device.pv_string(2)
     first = tenth(pv1)
     counters: dict[str, Any] = {}
     for name, energy in (("Today", day), ("Total", total)):
@@ -103,7 +97,7 @@ def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
         "capacity": round(flow.soc),
         "chargeMap": {},
         "chargeToStandbyReasonText": "Unknown",
-        "chgCurr": tenth(flow.charge / _battery_voltage(unit)),
+        "chgCurr": tenth(flow.charge / _battery_voltage(device)),
         "day": "",
         "dischargeToStandbyReasonText": "Unknown",
         "eopDischrToday": tenth(day.discharge),
@@ -113,7 +107,7 @@ def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
         "iAcCharge": 0,
         "iChargePV1": tenth(ipv1),
         "iChargePV2": tenth(ipv2),
-        "loadPercent": tenth(_load_share(unit)),
+        "loadPercent": tenth(_load_share(device)),
         "lost": False,
         "outPutCurrent": tenth(flow.load / 230),
         "outPutPower": tenth(flow.load),
@@ -122,13 +116,13 @@ def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
         "pCharge": tenth(flow.charge),
         "pDischarge": tenth(flow.discharge),
         "ppv": first,
-        # The second string is what is left, so that the two always add up to the whole.
+        # The second string is the remainder, so that both add up to the total.
         "ppv2": tenth(tenth(flow.pv) - first),
         "rateVA": tenth(flow.load),
-        "serialNum": unit.serial,
-        "statusText": _status(unit),
-        "time": timestamp(unit.local_time),
-        "vBat": float32(_battery_voltage(unit)),
+        "serialNum": device.serial,
+        "statusText": _status(device),
+        "time": timestamp(device.local_time),
+        "vBat": float32(_battery_voltage(device)),
         "vBuckText": "0.0 V",
         "vGrid": float32(231.4),
         "vpv": float32(vpv1),
@@ -138,43 +132,43 @@ def _live_bean(unit: GrowattDevice) -> dict[str, Any]:
     }
 
 
-def _status(unit: GrowattDevice) -> str:
-    if unit.powers.grid_import > 0:
+def _status(device: GrowattDevice) -> str:
+    if device.powers.grid_import > 0:
         return "Bypass"
-    if unit.powers.pv > 0:
+    if device.powers.pv > 0:
         return "PV charge and discharge"
     return "Discharging"
 
 
-def _device_bean(unit: GrowattDevice) -> dict[str, Any]:
-    (pv1, _, _), (pv2, _, _) = unit.pv_string(1), unit.pv_string(2)
+def _device_bean(device: GrowattDevice) -> dict[str, Any]:
+    (pv1, _, _), (pv2, _, _) = device.pv_string(1), device.pv_string(2)
     return {
         **zeros(_BEAN_ZERO),
-        "capacity": round(unit.powers.soc),
-        "dataLogSn": f"QMN{unit.plant.id:0>13}",
-        "epvToday": tenth(unit.day.pv),
+        "capacity": round(device.powers.soc),
+        "dataLogSn": f"QMN{device.plant.id:0>13}",
+        "epvToday": tenth(device.energy_today.pv),
         "fwVersion": "067.06/068.12",
-        "loadPercent": round(_load_share(unit)),
+        "loadPercent": round(_load_share(device)),
         "lost": False,
-        "outPutPower": tenth(unit.powers.load),
+        "outPutPower": tenth(device.powers.load),
         "outputConfig": "0",
-        "pAcInPut": tenth(unit.powers.grid_import),
-        "pCharge": tenth(unit.powers.charge),
-        "pGrid": tenth(unit.powers.grid_import),
+        "pAcInPut": tenth(device.powers.grid_import),
+        "pCharge": tenth(device.powers.charge),
+        "pGrid": tenth(device.powers.grid_import),
         "pPv1": tenth(pv1),
         "pPv2": tenth(pv2),
         "ppv": tenth(pv1),
-        "serialNum": unit.serial,
-        **unit.plant.settings.get("storage", {}),
+        "serialNum": device.serial,
+        **device.plant.settings.get("storage", {}),
     }
 
 
 @ROUTER.route(GrowattCalls.storage_energy_overview)
-def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
-    """Energies, and here the right ones."""
-    unit = _storage(ask)
+def energy_overview(call: GrowattCallContext) -> dict[str, str]:
+    """Energies; this call reports correct ones."""
+    device = call.require_device("storage")
     found: dict[str, str] = {}
-    for name, energy in (("Today", unit.day), ("Total", unit.total)):
+    for name, energy in (("Today", device.energy_today), ("Total", device.energy_total)):
         found |= {
             f"eCharge{name}": decimal(energy.charge),
             f"eDischarge{name}": decimal(energy.discharge),

@@ -1,4 +1,4 @@
-"""Growatt's widest beans with every member they have, at rest. The names are the wire's, the values ours."""
+"""Templates of Growatt's largest response objects: all members at idle values. Names are genuine, values invented."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _PLANT_NULL = "paramBean plantFromBean userBean"
 _CURRENCIES = ("AUD", "CHF", "CNY", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD", "ZAR")
 
 
-def plant_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
-    """Return the flat bean of one plant's settings, with what was written to it."""
-    site, home = unit.plant, unit.household
-    created = datetime(2024, 3, 1, tzinfo=home.zone)
-    hours = (unit.now.utcoffset() or created - created).total_seconds() / 3600
+def plant_bean(device: GrowattDevice, owner: str) -> dict[str, Any]:
+    """Return the flat object of one plant's settings, including written changes."""
+    plant, household = device.plant, device.household
+    created = datetime(2024, 3, 1, tzinfo=household.zone)
+    hours = (device.now.utcoffset() or created - created).total_seconds() / 3600
     bean: dict[str, Any] = {
         **zeros(_PLANT_ZERO),
         **empty_texts(_PLANT_EMPTY),
@@ -56,26 +56,26 @@ def plant_bean(unit: GrowattDevice, owner: str) -> dict[str, Any]:
         "formulaMoneyStr": "0.3",
         "formulaMoneyUnitId": "EUR",
         "formulaTree": 0.055,
-        "id": int(site.id),
+        "id": int(plant.id),
         "imgPath": "css/img/plant.gif",
         "isShare": False,
-        "latitudeText": "null°null′null″",  # noqa: RUF001 - the cloud's own signs
+        "latitudeText": "null°null′null″",  # noqa: RUF001 - the cloud's own characters
         "level": 1,
         "longitudeText": "null°null′null″",  # noqa: RUF001
         "moneyUnitText": "€",
-        "nominalPower": int(home.peak_power),
+        "nominalPower": int(household.peak_power),
         "peakPeriodPrice": 0.3,
         "plantAddress": "Sonnenweg 1",
-        "plant_lat": f"{home.latitude:.6f}",
-        "plant_lng": f"{home.longitude:.6f}",
-        "plantName": site.name,
+        "plant_lat": f"{household.latitude:.6f}",
+        "plant_lng": f"{household.longitude:.6f}",
+        "plantName": plant.name,
         "timezone": int(hours) if hours == int(hours) else hours,
-        "treeID": f"PLANT_{site.id}",
+        "treeID": f"PLANT_{plant.id}",
         "unitMap": {code: code for code in _CURRENCIES},
         "userAccount": owner,
         "valleyPeriodPrice": 0.3,
     }
-    bean |= site.settings.get("plant", {})
+    bean |= plant.settings.get("plant", {})
     bean["treeName"] = bean["plantName"]
     bean["nominalPowerStr"] = f"{decimal(bean['nominalPower'] / 1000)}kWp"
     bean["timezoneText"] = f"GMT{bean['timezone']:+}"
@@ -110,7 +110,7 @@ _DETAIL_NULL = (
 
 
 def tlx_detail_bean() -> dict[str, Any]:
-    """Return the detail bean of a TLX device that is asleep, offline or unknown."""
+    """Return the detail object of a sleeping, offline or unknown TLX device."""
     return {
         **zeros(_DETAIL_ZERO),
         **{f"bdc{number}{name}": 0 for number in (1, 2) for name in _DETAIL_BDC.split()},
@@ -138,7 +138,7 @@ _INVERTER_ZERO = (
 
 
 def inverter_bean() -> dict[str, Any]:
-    """Return the detail bean of a classic inverter nobody knows."""
+    """Return the detail object of an unknown classic inverter."""
     return {
         **zeros(_INVERTER_ZERO),
         **{f"{name}String{number}": 0 for name in ("v", "current") for number in range(1, 9)},
@@ -211,7 +211,7 @@ PERCENTAGES = {
 
 
 def tlx_settings_bean(*, battery: bool) -> dict[str, Any]:
-    """Return the settings bean of a TLX device as it left the factory: all texts, "-1" for what it has not."""
+    """Return the factory settings of a TLX device: all texts, "-1" for settings it does not have."""
     powers, stops = ("100", "100") if battery else ("0", "0")
     limits = {"charge_power": powers, "discharge_power": powers, "charge_stop_soc": stops}
     limits["discharge_stop_soc"] = "10" if battery else "0"

@@ -1,4 +1,4 @@
-"""What Growatt answers about TLX devices: MIN without a battery, and MIN-XH with an ARK one."""
+"""Responses of the emulated Growatt cloud for TLX devices: MIN without a battery, MIN-XH with an ARK battery."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from heliograph.emulator.clouds.growatt import charts
 from heliograph.emulator.clouds.growatt.context import (
     DEVICE_TYPES,
     ROUTER,
+    UNKNOWN_DEVICE,
     GrowattCallContext,
     GrowattDevice,
+    GrowattFailure,
     json_response,
-    unknown_device,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, float32, java_date, kilowatt, tenth, timestamp, zeros
 from heliograph.emulator.clouds.growatt.templates import tlx_detail_bean, tlx_settings_bean
@@ -30,25 +31,24 @@ _STATUS_ZERO = (
 
 
 @ROUTER.route(GrowattCalls.tlx_system_status)
-def system_status(ask: GrowattCallContext) -> dict[str, Any]:
-    """Live power flows in kW, all of them texts."""
-    if (unit := ask.device("tlx")) is None:
-        raise unknown_device()
-    flow = unit.powers
+def system_status(call: GrowattCallContext) -> dict[str, Any]:
+    """Live power flows in kW, all as texts."""
+    device = call.require_device("tlx")
+    flow = device.powers
     # Quirk: on a battery-less unit chargePower repeats ppv (captured on a NEO 800M-X).
-    charge = flow.charge if unit.has_battery else flow.pv
-    (pv1, vpv1, _), (pv2, vpv2, _) = unit.pv_string(1), unit.pv_string(2)
+    charge = flow.charge if device.has_battery else flow.pv
+    (pv1, vpv1, _), (pv2, vpv2, _) = device.pv_string(1), device.pv_string(2)
     soc = decimal(flow.soc, 0)
-    volts = "0" if unit.asleep else decimal(unit.grid_voltage)
+    volts = "0" if device.asleep else decimal(device.grid_voltage)
     return {
         **dict.fromkeys(_STATUS_ZERO.split(), "0"),
-        "bMerterConnectFlag": "1" if unit.household.has_meter else "0",
-        "bmsBatteryEnergy": f"{decimal(unit.household.battery_capacity)}kWh",
+        "bMerterConnectFlag": "1" if device.household.has_meter else "0",
+        "bmsBatteryEnergy": f"{decimal(device.household.battery_capacity)}kWh",
         "chargePower": kilowatt(charge),
         "dType": "5",
         "deviceType": "2",
-        "fAc": "0" if unit.asleep else "50",
-        "lost": "tlx.status.lost" if unit.asleep else "tlx.status.normal",
+        "fAc": "0" if device.asleep else "50",
+        "lost": "tlx.status.lost" if device.asleep else "tlx.status.normal",
         "pLocalLoad": kilowatt(flow.load),
         "pPv1": kilowatt(pv1),
         "pPv2": kilowatt(pv2),
@@ -56,36 +56,35 @@ def system_status(ask: GrowattCallContext) -> dict[str, Any]:
         "pactogrid": kilowatt(flow.grid_export),
         "pactouser": kilowatt(flow.grid_import),
         "pdisCharge": kilowatt(flow.discharge),
-        "pmax": kilowatt(unit.household.peak_power),
+        "pmax": kilowatt(device.household.peak_power),
         "ppv": kilowatt(flow.pv),
         "prePto": "-1",
         "priorityChoose": "0",
         "SOC": soc,
         "soc1": soc,
         "socType": "1",
-        "status": "-1" if unit.asleep else "1",
+        "status": "-1" if device.asleep else "1",
         "tips": "2",
         "unit": "kW",
-        "uwSysWorkMode": "0" if unit.asleep else "5" if unit.has_battery else "1",
+        "uwSysWorkMode": "0" if device.asleep else "5" if device.has_battery else "1",
         "vAc1": volts,
-        "vBat": decimal(_battery_voltage(unit)),
+        "vBat": decimal(_battery_voltage(device)),
         "vPv1": decimal(vpv1),
         "vPv2": decimal(vpv2),
         "vac1": volts,
-        "wBatteryType": "1" if unit.has_battery else "0",
+        "wBatteryType": "1" if device.has_battery else "0",
     }
 
 
-def _battery_voltage(unit: GrowattDevice) -> float:
-    return 384.0 + 0.4 * unit.powers.soc if unit.has_battery else 0.0
+def _battery_voltage(device: GrowattDevice) -> float:
+    return 384.0 + 0.4 * device.powers.soc if device.has_battery else 0.0
 
 
 @ROUTER.route(GrowattCalls.tlx_energy_overview)
-def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
-    """Energies, with the cloud's own capitals."""
-    if (unit := ask.device("tlx")) is None:
-        raise unknown_device()
-    day, total = unit.day, unit.total
+def energy_overview(call: GrowattCallContext) -> dict[str, str]:
+    """Energies, in the cloud's own capitalisation."""
+    device = call.require_device("tlx")
+    day, total = device.energy_today, device.energy_total
     return {
         "echargetoday": decimal(day.charge),
         "echargetotal": decimal(total.charge),
@@ -102,15 +101,14 @@ def energy_overview(ask: GrowattCallContext) -> dict[str, str]:
 
 
 @ROUTER.route(GrowattCalls.tlx_energy_prod_cons)
-def energy_prod_cons(ask: GrowattCallContext) -> dict[str, Any]:
+def energy_prod_cons(call: GrowattCallContext) -> dict[str, Any]:
     """Production and consumption of a day, month or year."""
-    if (unit := ask.device("tlx")) is None:
-        raise unknown_device()
-    chart = charts.tlx_day(unit, ask) if ask.span == 0 else charts.bars(unit, ask)
-    power = kilowatt(unit.powers.ac)
+    device = call.require_device("tlx")
+    chart = charts.tlx_day(device, call) if call.span == 0 else charts.bars(device, call)
+    power = kilowatt(device.powers.ac)
     return {
         "chartData": chart,
-        **charts.chart_sums(unit, ask),
+        **charts.chart_sums(device, call),
         "isMasterOne": "0",
         "keyNames": ["Photovoltaic Output", "Load Consumption", "Imported From Grid", "From Battery"],
         "newBean": {"dryContactStatus": 0, "exportLimit": 0, "exportLimitPower2": "0kW", "pac": f"{power}kW"},
@@ -124,9 +122,9 @@ _SERIES: dict[str, Callable[[GrowattPowers], float]] = {
 
 
 @ROUTER.route(GrowattCalls.tlx_data)
-def data(ask: GrowattCallContext) -> dict[str, Any]:
-    """The power curve of a day, where there is data; without any for an id it does not know."""
-    return charts.power_curve(ask, ask.device("tlx"), _SERIES.get(ask.arguments.get("type", "1"))) | {
+def data(call: GrowattCallContext) -> dict[str, Any]:
+    """The power curve of a day, only where there is data; empty for an unknown id."""
+    return charts.power_curve(call, call.device("tlx"), _SERIES.get(call.arguments.get("type", "1"))) | {
         "dryContactStatus": 0,
         "exportLimit": 0,
         "exportLimitPower": "0",
@@ -142,37 +140,37 @@ _PARAMETERS = (
 
 
 @ROUTER.route(GrowattCalls.tlx_detail)
-def detail(ask: GrowattCallContext) -> dict[str, Any]:
-    """Everything, in W and kWh. Quirk: asleep and unknown look alike, all zeros."""
-    unit = ask.device("tlx")
+def detail(call: GrowattCallContext) -> dict[str, Any]:
+    """All measurements, in W and kWh. Quirk: a sleeping and an unknown device both return zeros."""
+    device = call.device("tlx")
     bean = tlx_detail_bean()
-    if unit is not None and not unit.asleep:
-        bean |= _state(unit) | _powers(unit) | _energies(unit) | (_battery(unit) if unit.has_battery else {})
+    if device is not None and not device.asleep:
+        bean |= _state(device) | _powers(device) | _energies(device) | (_battery(device) if device.has_battery else {})
     return {"data": bean, "parameterName": _PARAMETERS}
 
 
-def _state(unit: GrowattDevice) -> dict[str, Any]:
+def _state(device: GrowattDevice) -> dict[str, Any]:
     return {
-        "bMerterConnectFlag": int(unit.household.has_meter),
-        "dataLogSn": f"QMN{unit.plant.id:0>13}",
+        "bMerterConnectFlag": int(device.household.has_meter),
+        "dataLogSn": f"QMN{device.plant.id:0>13}",
         "invDelayTime": 60,
         "iso": 2310,
         "lost": False,
-        "opFullwatt": int(unit.household.peak_power),
-        "realOPPercent": round(100 * unit.powers.ac / unit.household.peak_power),
-        "serialNum": unit.serial,
+        "opFullwatt": int(device.household.peak_power),
+        "realOPPercent": round(100 * device.powers.ac / device.household.peak_power),
+        "serialNum": device.serial,
         "status": 1,
         "statusText": "Normal",
-        "temp1": tenth(24 + 30 * unit.powers.pv / unit.household.peak_power),
-        "temp2": tenth(27 + 33 * unit.powers.pv / unit.household.peak_power),
-        "time": timestamp(unit.local_time),
-        "uwSysWorkMode": 5 if unit.has_battery else 1,
+        "temp1": tenth(24 + 30 * device.powers.pv / device.household.peak_power),
+        "temp2": tenth(27 + 33 * device.powers.pv / device.household.peak_power),
+        "time": timestamp(device.local_time),
+        "uwSysWorkMode": 5 if device.has_battery else 1,
     }
 
 
-def _powers(unit: GrowattDevice) -> dict[str, Any]:
-    flow, volts = unit.powers, unit.grid_voltage
-    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = unit.pv_string(1), unit.pv_string(2)
+def _powers(device: GrowattDevice) -> dict[str, Any]:
+    flow, volts = device.powers, device.grid_voltage
+    (pv1, vpv1, ipv1), (pv2, vpv2, ipv2) = device.pv_string(1), device.pv_string(2)
     return {
         "fac": float32(50.01),
         "iac1": tenth(flow.ac / volts),
@@ -196,15 +194,15 @@ def _powers(unit: GrowattDevice) -> dict[str, Any]:
     }
 
 
-def _energies(unit: GrowattDevice) -> dict[str, Any]:
+def _energies(device: GrowattDevice) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, energy in (("Today", unit.day), ("Total", unit.total)):
+    for name, energy in (("Today", device.energy_today), ("Total", device.energy_total)):
         first = tenth(energy.pv * 0.52)
         found |= {
-            # A battery's way through the inverter is part of its AC yield.
+            # Battery charge and discharge are part of the AC yield.
             f"eac{name}": tenth(energy.pv - energy.charge + energy.discharge),
             f"epv1{name}": first,
-            # The second string is what is left, so that the two always add up to the whole.
+            # The second string is the remainder, so that both add up to the total.
             f"epv2{name}": tenth(tenth(energy.pv) - first),
             f"echarge{name}": tenth(energy.charge),
             f"edischarge{name}": tenth(energy.discharge),
@@ -214,14 +212,14 @@ def _energies(unit: GrowattDevice) -> dict[str, Any]:
             f"etoGrid{name}": tenth(energy.grid_export),
             f"etoUser{name}": tenth(energy.grid_import),
         }
-    return found | {"epvTotal": tenth(unit.total.pv)}
+    return found | {"epvTotal": tenth(device.energy_total.pv)}
 
 
-def _battery(unit: GrowattDevice) -> dict[str, Any]:
-    flow, total, soc = unit.powers, unit.total, round(unit.powers.soc)
-    volts = _battery_voltage(unit)
+def _battery(device: GrowattDevice) -> dict[str, Any]:
+    flow, total, soc = device.powers, device.energy_total, round(device.powers.soc)
+    volts = _battery_voltage(device)
     return {
-        "batSn": unit.plant.devices[1],
+        "batSn": device.plant.devices[1],
         "bdc1ChargePower": tenth(flow.charge),
         "bdc1ChargeTotal": tenth(total.charge),
         "bdc1DischargePower": tenth(flow.discharge),
@@ -232,7 +230,7 @@ def _battery(unit: GrowattDevice) -> dict[str, Any]:
         "bdc1Status": 1,
         "bdc1Temp1": 28.4,
         "bdc1Vbat": float32(volts),
-        # Quirk: a second battery converter that does not exist has figures too (public captures of a MOD 12KTL3-HU).
+        # Quirk: a nonexistent second battery converter reports values too (public captures of a MOD 12KTL3-HU).
         "bdc2FaultType": 7,
         "bdc2Soc": 3,
         "bdc2Temp2": 104,
@@ -256,18 +254,18 @@ _PARAMS_EMPTY = (
 
 
 @ROUTER.route(GrowattCalls.tlx_params)
-def params(ask: GrowattCallContext) -> dict[str, Any]:
-    """Model, firmware and state; an unknown id has no bean."""
-    if (unit := ask.device("tlx")) is None:
+def params(call: GrowattCallContext) -> dict[str, Any]:
+    """Model, firmware and state; without `newBean` for an unknown id."""
+    if (device := call.device("tlx")) is None:
         return {"inverterType": "", "region": "", "newBean": None}
-    logger = f"QMN{unit.plant.id:0>13}"
+    logger = f"QMN{device.plant.id:0>13}"
     bean = {
         **zeros(_PARAMS_ZERO),
         **dict.fromkeys(_PARAMS_EMPTY.split(), ""),
         "addr": 1,
         "bdc1Model": "0",
-        # Quirk: a version that was never read arrives as raw zero bytes.
-        "bdc1Version": "ZBCA-5" if unit.has_battery else "\0\0\0\0-0",
+        # Quirk: a version that was never read is reported as raw zero bytes.
+        "bdc1Version": "ZBCA-5" if device.has_battery else "\0\0\0\0-0",
         "children": [],
         "comAddress": 1,
         "communicationVersion": "ZAba-0006",
@@ -275,50 +273,50 @@ def params(ask: GrowattCallContext) -> dict[str, Any]:
         "dataLogSn": logger,
         "deviceType": 5,
         "dtc": 5200,
-        "eToday": unit.day.pv,
-        "eTotal": unit.total.pv,
+        "eToday": device.energy_today.pv,
+        "eTotal": device.energy_total.pv,
         "energyDayMap": {},
         "energyMonthText": "0",
         "fwVersion": "AL1.0",
         "groupId": -1,
-        "imgPath": "./css/img/status_gray.gif" if unit.asleep else "./css/img/status_green.gif",
+        "imgPath": "./css/img/status_gray.gif" if device.asleep else "./css/img/status_green.gif",
         "innerVersion": "ALAA16xx",
-        "lastUpdateTime": java_date(unit.uploaded_at),
-        "lastUpdateTimeText": timestamp(unit.local_time),
+        "lastUpdateTime": java_date(device.uploaded_at),
+        "lastUpdateTimeText": timestamp(device.local_time),
         "level": 4,
-        "lost": unit.asleep,
+        "lost": device.asleep,
         "manufacturer": "   PV Inverter  ",
         "modbusVersion": 307,
         "model": 720_575_940_631_003_386,
         "modelText": "S0AB00D00T00P0FU01M0042",
         "optimezerList": [],
         "parentID": f"LIST_{logger}_22",
-        "pmax": int(unit.household.peak_power),
+        "pmax": int(device.household.peak_power),
         "portName": "port_name",
-        "power": tenth(unit.powers.ac),
+        "power": tenth(device.powers.ac),
         "record": None,
         "restartTime": 65,
-        "serialNum": unit.serial,
+        "serialNum": device.serial,
         "startTime": 65,
-        "status": -1 if unit.asleep else 1,
-        "statusText": "tlx.status.lost" if unit.asleep else "tlx.status.normal",
+        "status": -1 if device.asleep else 1,
+        "statusText": "tlx.status.lost" if device.asleep else "tlx.status.normal",
         "tcpServerIp": "192.0.2.20",
         "timezone": 8,
         "tlxSetbean": None,
-        "treeID": f"ST_{unit.serial}",
+        "treeID": f"ST_{device.serial}",
         "updating": False,
         "vnormal": 280,
     }
-    return {"inverterType": "MIN 6000TL-XH" if unit.has_battery else "MIN 4200TL-X", "region": "", "newBean": bean}
+    return {"inverterType": "MIN 6000TL-XH" if device.has_battery else "MIN 4200TL-X", "region": "", "newBean": bean}
 
 
 @ROUTER.route(GrowattCalls.tlx_all_settings, GrowattCalls.tlx_get_all_settings)
-def all_settings(ask: GrowattCallContext) -> Any:
-    """Every setting as text, as written. Quirk: an unknown id gets `obj` null and nothing inside."""
-    if (unit := ask.device("tlx")) is None:
+def all_settings(call: GrowattCallContext) -> Any:
+    """All settings as texts, as last written. Quirk: an unknown id returns success with `obj` null."""
+    if (device := call.device("tlx")) is None:
         return json_response({"result": 1, "obj": None, "msg": ""})
-    bean = tlx_settings_bean(battery=unit.has_battery) | {"normalPower": str(int(unit.household.peak_power))}
-    return bean | {"pf_sys_year": f"{timestamp(unit.local_time)}"} | unit.plant.settings.get("tlx", {})
+    bean = tlx_settings_bean(battery=device.has_battery) | {"normalPower": str(int(device.household.peak_power))}
+    return bean | {"pf_sys_year": f"{timestamp(device.local_time)}"} | device.plant.settings.get("tlx", {})
 
 
 _OFFERED = (
@@ -332,44 +330,41 @@ _OFFERED = (
 
 
 @ROUTER.route(GrowattCalls.tlx_enabled_settings, GrowattCalls.tlx_get_enabled_settings)
-def enabled_settings(ask: GrowattCallContext) -> EmulatedResponse:
-    """What the app may show, beside the day's settings password. Quirk: the on-grid stop charge is missing."""
-    if (unit := ask.device("tlx")) is None:
-        raise unknown_device()
+def enabled_settings(call: GrowattCallContext) -> EmulatedResponse:
+    """The settings the app offers, and the daily settings password. Quirk: the on-grid stop charge is missing."""
+    device = call.require_device("tlx")
     enable = dict.fromkeys(_OFFERED.split(), "1") | {f"time_segment{number}": "1" for number in range(1, 10)}
     offered = {"haveAfci": False, "switch": True, "enable": enable | {"tlx_on_off": "0"}}
-    return json_response({"result": 1, "obj": offered, "msg": f"growatt{unit.local_time:%Y%m%d}"})
+    return json_response({"result": 1, "obj": offered, "msg": f"growatt{device.local_time:%Y%m%d}"})
 
 
-def _with_battery(ask: GrowattCallContext) -> GrowattDevice | None:
-    """Return the device whose battery is asked about, by its own serial number or the battery's."""
-    site = ask.site
-    return (
-        ask.main_device(site)
-        if site is not None and DEVICE_TYPES[site.family] == "tlx" and len(site.devices) > 1
-        else None
-    )
+def _with_battery(call: GrowattCallContext) -> GrowattDevice | None:
+    """Return the device of the requested battery, found by its own or the battery's serial number."""
+    plant = call.plant
+    if plant is None or DEVICE_TYPES[plant.family] != "tlx" or len(plant.devices) == 1:
+        return None
+    return call.main_device(plant)
 
 
 @ROUTER.route(GrowattCalls.tlx_battery_info)
-def battery_info(ask: GrowattCallContext) -> dict[str, Any]:
-    """Whether a pack is connected."""
-    if (unit := _with_battery(ask)) is None:
-        raise unknown_device()
-    return {"serialNum": unit.plant.devices[1], "lost": False, "soc": decimal(unit.powers.soc, 0), "status": "1"}
+def battery_info(call: GrowattCallContext) -> dict[str, Any]:
+    """Whether a battery pack is connected."""
+    if (device := _with_battery(call)) is None:
+        raise GrowattFailure(UNKNOWN_DEVICE)
+    return {"serialNum": device.plant.devices[1], "lost": False, "soc": decimal(device.powers.soc, 0), "status": "1"}
 
 
 @ROUTER.route(GrowattCalls.tlx_battery_info_detailed)
-def battery_info_detailed(ask: GrowattCallContext) -> dict[str, Any]:
-    """State of a pack; an id without one reads as zeros. Charging is positive here."""
+def battery_info_detailed(call: GrowattCallContext) -> dict[str, Any]:
+    """State of a battery pack; zeros without one. Charging is positive here."""
     names = "bmNum chargeOrDisPower dischargeTotal errorCode errorSubCode soc status systemWorkStatus warnCode"
     found = dict.fromkeys([*names.split(), "warnSubCode"], "0")
-    if (unit := _with_battery(ask)) is not None:
+    if (device := _with_battery(call)) is not None:
         found |= {
             "bmNum": "4",
-            "chargeOrDisPower": decimal(unit.powers.charge - unit.powers.discharge),
-            "dischargeTotal": decimal(unit.total.discharge),
-            "soc": decimal(unit.powers.soc, 0),
+            "chargeOrDisPower": decimal(device.powers.charge - device.powers.discharge),
+            "dischargeTotal": decimal(device.energy_total.discharge),
+            "soc": decimal(device.powers.soc, 0),
             "status": "1",
             "systemWorkStatus": "1",
         }

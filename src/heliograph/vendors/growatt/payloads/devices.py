@@ -1,6 +1,6 @@
-"""What Growatt's devices answer, field by field, in Growatt's own units: vendor truth, typed but unconverted.
+"""Response models of Growatt's device calls: typed fields in the vendor's own units, not converted.
 
-Units differ between calls for the same quantity; each line states the one its call uses. Sources: public
+Units differ between calls for the same quantity; each line states the unit of its call. Sources: public
 recordings described in docs/clouds/growatt.md.
 """
 
@@ -24,11 +24,11 @@ class PowerCurve(Payload):
 
 
 class InverterDetail(Payload):
-    """Everything a classic inverter measures."""
+    """All measurements of a classic inverter."""
 
     pv_power = number("ppv", "W", m.PV_POWER)
     ac_power = number("pac", "W", m.AC_POWER)
-    energy_today = number("powerToday", "kWh", m.PV_ENERGY_TODAY)  # AC yield, the name notwithstanding
+    energy_today = number("powerToday", "kWh", m.PV_ENERGY_TODAY)  # AC yield, despite the name
     energy_total = number("powerTotal", "kWh", m.PV_ENERGY_TOTAL)
     grid_voltage = number("vacr", "V")
     grid_frequency = number("fac", "Hz")
@@ -63,7 +63,7 @@ class ClassicInverterInfo(Payload):
 
 
 class TlxStatus(Payload):
-    """Live power flows of a TLX device, everything in kW."""
+    """Live power flows of a TLX device, all in kW."""
 
     pv_power = number("ppv", "kW", m.PV_POWER)
     ac_power = number("pac", "kW", m.AC_POWER)
@@ -93,7 +93,7 @@ class TlxEnergy(Payload):
 
 
 class TlxDetail(Payload):
-    """Everything a TLX device measures, in W and kWh."""
+    """All measurements of a TLX device, in W and kWh."""
 
     within = "data"
     pv_power = number("ppv", "W", m.PV_POWER)
@@ -150,7 +150,7 @@ class TlxParams(Payload):
 
 
 class GrowattDeviceSettings(Payload):
-    """All settings of a device by Growatt's own names; every value is text."""
+    """All settings of a device under Growatt's own names; each value is a text."""
 
     def __getitem__(self, name: str) -> Any:
         return self.body[name]
@@ -174,7 +174,7 @@ class TlxBatteryDetail(Payload):
 
     within = "data"
     state_of_charge = number("soc", "%")
-    power = number("chargeOrDisPower", "W")  # + charging, - discharging: the opposite of ours
+    power = number("chargeOrDisPower", "W")  # + charging, - discharging: the opposite of our sign
     status = text("status")
 
 
@@ -239,12 +239,12 @@ class TlxPoint(Payload):
     load_power = number("sysOut", "kW", m.LOAD_POWER)
     grid_import_power = number("pacToUser", "kW")
     grid_export_power = number("pacToGrid", "kW")
-    # Quirk: on a battery-less unit chargePower repeats ppv. What outP means nobody has published.
+    # Quirk: on a battery-less unit chargePower repeats ppv. The meaning of outP is not published.
     battery_charge_power = number("chargePower", "kW")
 
 
 class MixPoint(Payload):
-    """One point of a hybrid inverter's day, in kW; what goes into the battery is not told."""
+    """One point of a hybrid inverter's day, in kW; battery charge power is not reported."""
 
     pv_power = number("ppv", "kW", m.PV_POWER)
     load_power = number("sysOut", "kW", m.LOAD_POWER)
@@ -263,7 +263,7 @@ class StorageDetail(Payload):
 
 
 class StorageLive(Payload):
-    """The live bean of a storage inverter."""
+    """Live values of a storage inverter (the first of two objects)."""
 
     pv_power = number("ppv", "W")
     pv2_power = number("ppv2", "W")
@@ -280,7 +280,7 @@ class StorageLive(Payload):
 class StorageParams(Payload):
     """Live figures and settings of a storage inverter."""
 
-    # Quirk: the second bean, storageBean, carries zeros for day counters; only the first is read.
+    # Quirk: the second object, storageBean, reports zeros for daily counters; only the first is read.
     live = nested("storageDetailBean", StorageLive)
 
 
@@ -337,7 +337,7 @@ class NoahInfo(Payload):
 
 
 class NoahChart(Payload):
-    """A Noah's chart: powers by "HH:MM", or energies by the number of the day, month or year."""
+    """A Noah's chart: powers keyed by "HH:MM", or energies keyed by the number of the day, month or year."""
 
     chart = raw("obj")
 

@@ -1,6 +1,6 @@
-"""What Growatt says of accounts and plants, field by field, in its own units: vendor truth, typed but unconverted.
+"""Response models of Growatt's account and plant calls: typed fields in the vendor's own units, not converted.
 
-Units differ between calls for the same quantity; each line states the one its call uses. Sources: public
+Units differ between calls for the same quantity; each line states the unit of its call. Sources: public
 recordings described in docs/clouds/growatt.md.
 """
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CURRENT_USER = object()
-"""A blank in a declaration: the id of the user who is logged in."""
+"""Placeholder argument: the id of the logged-in user."""
 
 
 class GrowattPlantRow(Payload):
-    """One plant as the login and the plant list name it."""
+    """One plant in the login response and in the plant list."""
 
     id = text("plantId")
     name = text("plantName")
@@ -31,7 +31,7 @@ class GrowattPlantRow(Payload):
 
 
 class GrowattUser(Payload):
-    """The person behind an account."""
+    """The user of an account."""
 
     id = text("id")
     account = text("accountName")
@@ -39,7 +39,7 @@ class GrowattUser(Payload):
 
 
 class GrowattLogin(Payload):
-    """A session opened: who, and which plants."""
+    """Login response: the user and the plants of the account."""
 
     user = nested("user", GrowattUser)
     plants = nested_list("data", GrowattPlantRow)
@@ -75,7 +75,7 @@ class DeviceRow(Payload):
 
 
 class Datalogger(Payload):
-    """The stick or box that uploads a plant's data."""
+    """The datalogger that uploads a plant's data."""
 
     id = text("datalog_sn")
     lost = flag("lost")
@@ -94,20 +94,20 @@ class PlantInfo(Payload):
     money_total = text("totalMoneyText")
     dataloggers = nested_list("datalogList", Datalogger)
     devices = nested_list("deviceList", DeviceRow)
-    # Quirk: TLX devices are missing from deviceList here and stand in invList; new SPH only in sphList.
+    # Quirk: TLX devices are missing from deviceList here and listed in invList; new SPH only in sphList.
     inverters = nested_list("invList", DeviceRow)
     hybrids = nested_list("sphList", DeviceRow)
     storages = nested_list("storageList", DeviceRow)
 
     @property
     def all_devices(self) -> tuple[DeviceRow, ...]:
-        """Every device of every list, each once."""
+        """All devices of all lists, without duplicates."""
         rows = (*self.devices, *self.inverters, *self.hybrids, *self.storages)
         return tuple({row.id: row for row in rows if row.id}.values())
 
 
 class PlantSettings(Payload):
-    """Name, place, zone, size and prices of one plant; its energies are always 0."""
+    """Name, location, time zone, size and prices of one plant; its energies are always 0."""
 
     id = text("id")
     name = text("plantName")
@@ -133,7 +133,7 @@ class PlantEnergy(Payload):
 
 
 class Dashboard(Payload):
-    """The portal's chart of one plant; every sum is text with a unit ("20.5kWh")."""
+    """The portal's chart of one plant; each sum is a text with a unit ("20.5kWh")."""
 
     chart = raw("chartData")
     # Quirk: for mix this is the only trustworthy import, battery charging included; the other sums are wrong.
@@ -144,14 +144,14 @@ class Dashboard(Payload):
 class DashboardPoint(Payload):
     """One point of the portal's day, in kW.
 
-    Its other two series tell one direction each of what goes both ways, at the grid and at the battery.
+    Its other two series are omitted: each reports only one direction, of the grid and of the battery.
     """
 
     pv_power = number("ppv", "kW", m.PV_POWER)
     load_power = number("sysOut", "kW", m.LOAD_POWER)
 
 
-# Quirk: the names of two series lie (growattServer): userLoad is the export, pacToUser what the battery gives.
+# Quirk: two series are misnamed (growattServer): userLoad is the export, pacToUser the battery discharge.
 DASHBOARD_BARS = {
     "ppv": "pv_energy",
     "sysOut": "load_energy",
@@ -161,18 +161,18 @@ DASHBOARD_BARS = {
 
 
 class GrowattWriteResult(Payload):
-    """The cloud's word that an order was taken; whether the device obeyed is another matter."""
+    """Response to a settings command: whether the vendor API accepted it, not whether the device applied it."""
 
     success = flag("success")
     message = text("msg")
 
     @property
     def accepted(self) -> bool:
-        """Whether the answer says yes; Noahs say it by another member than all others."""
+        """Whether the command was accepted; Noah responses use `result` instead of `success`."""
         return self.success is True or self.body.get("result") in (1, "1")
 
 
-# Form part ← member of plant_settings. Every part must be sent or the server errors.
+# Form field ← member of plant_settings. The server fails unless every field is sent.
 PLANT_FORM = {
     "plantCoal": "formulaCoal",
     "plantSo2": "formulaSo2",
@@ -196,8 +196,8 @@ PLANT_FORM = {
 
 
 def settings_form(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the form that would leave a plant's settings as they are."""
+    """Return the form that leaves a plant's settings unchanged."""
     missing = [member for member in PLANT_FORM.values() if member is not None and member not in settings]
     if missing:
-        raise Unreadable(f"the plant's settings lack {', '.join(missing)}, and the form must be sent whole")
+        raise Unreadable(f"the plant's settings lack {', '.join(missing)}, but the form must be sent complete")
     return {part: "0" if member is None else settings[member] for part, member in PLANT_FORM.items()}

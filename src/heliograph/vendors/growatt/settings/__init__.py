@@ -1,6 +1,6 @@
-"""Careful orders to Growatt's devices: what there is to set, what is set, and one order at a time.
+"""Settings methods of the Growatt client: list, read and write the settings of a device.
 
-The catalogue (families.py and its tables) is loaded when first asked for: whoever only reads never waits for it.
+The catalogue (registry.py and its tables) is imported on first use: reading clients never need it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def names() -> tuple[str, ...]:
-    """Return what the settings of all families are called."""
+    """Return the names of all settings of all families."""
     from heliograph.vendors.growatt.settings.registry import FAMILIES  # noqa: PLC0415 - see above
 
     return tuple(dict.fromkeys(row.setting.name for family in FAMILIES.values() for row in family.entries))
 
 
 class GrowattSettings:
-    """What an account's devices can be told."""
+    """Settings methods of a Growatt client."""
 
     @staticmethod
     def settings_of(device: Device) -> tuple[Setting, ...]:
-        """What a device of this family can be told; nothing is sent.
+        """The settings of a device of this family; nothing is sent.
 
-        A plant has settings of its own: ask for a device of the family "plant" with the plant's id.
+        A plant has settings of its own: pass a device of the family "plant" with the plant's id.
         """
         from heliograph.vendors.growatt.settings.registry import family_of  # noqa: PLC0415
 
@@ -39,17 +39,17 @@ class GrowattSettings:
 
     @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-        """What a device has for each of its settings, in one request; None for what cannot be read back."""
+        """The current values of all settings of a device, in one request; None for settings that cannot be read."""
         from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
         return (yield from registry.read_settings(device))
 
     @composite
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-        """One order for one setting, checked, sent once and never again.
+        """Write one setting: the values are validated and sent once, without a retry.
 
-        `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out, and
-        after no error it is the cloud that took it: what the device has says `read_settings`, minutes later.
+        `RequestRefused`: the vendor API rejected it. `Unreachable` and `Unreadable`: the outcome is unknown. No error
+        means that the vendor API accepted it; `read_settings` shows minutes later whether the device applied it.
         """
         from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 

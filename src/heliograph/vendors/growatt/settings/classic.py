@@ -1,4 +1,4 @@
-"""What classic inverters and off-grid storage can be told (`tcpSet.do`), and what stands in a plant's form."""
+"""Settings of classic inverters and off-grid storage (`tcpSet.do`), and of the plant form."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ CLASSIC = (
         _CLASSIC,
         meaning="Off stops generation until it is switched on again.",
     ),
-    entry(
-        "active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Limit of the output power", _CLASSIC
-    ),
+    entry("active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Output power limit", _CLASSIC),
     entry("clock", "pf_sys_year", [moment("value", "sysTime")], "Date and time", _CLASSIC),
     entry(
         "reactive_power",
@@ -30,7 +28,7 @@ CLASSIC = (
     entry(
         "power_factor",
         "pv_power_factor",
-        [number("value", "pf", -1, 1, step=0.01, hole=(-0.8, 0.8))],
+        [number("value", "pf", -1, 1, step=0.01, excluded=(-0.8, 0.8))],
         "Power factor",
         _CLASSIC,
         risk="grid-code",
@@ -58,7 +56,7 @@ STORAGE = (
         "output_source",
         "storage_spf5000_ac_output_source",
         [choice("value", "outputConfig", {"battery-first": "0", "utility-first": "2"})],
-        "What the house is fed from first",
+        "Output source priority",
         "growatt-spf-battery-guard, written and read back",
     ),
 )
@@ -88,20 +86,22 @@ PLANT = (
         "nominal_power",
         "plantPower",
         [number("value", "nominalPower", 1, 100_000_000, "W")],
-        "Size of the panels",
+        "Nominal PV power",
         _FORM,
     ),
     entry(
         "energy_price",
         "plantIncome",
-        [number("value", "formulaMoneyStr", 0, 10_000, step=0.0001, meaning="of a kWh")],
-        "Price the income is reckoned with",
+        [number("value", "formulaMoneyStr", 0, 10_000, step=0.0001, meaning="per kWh")],
+        "Energy price for the income",
         _FORM,
     ),
-    entry("currency", "plantMoney", [text("value", "formulaMoneyUnitId")], "Currency of that price", _FORM),
-    entry("co2_factor", "plantCo2", [number("value", "formulaCo2", 0, 1000, step=0.0001)], "CO2 saved by a kWh", _FORM),
-    entry("coal_factor", "plantCoal", [number("value", "formulaCoal", 0, 1000, step=0.0001)], "Coal saved", _FORM),
-    entry("so2_factor", "plantSo2", [number("value", "formulaSo2", 0, 1000, step=0.0001)], "SO2 saved", _FORM),
+    entry("currency", "plantMoney", [text("value", "formulaMoneyUnitId")], "Currency of the energy price", _FORM),
+    entry("co2_factor", "plantCo2", [number("value", "formulaCo2", 0, 1000, step=0.0001)], "CO2 saved per kWh", _FORM),
+    entry(
+        "coal_factor", "plantCoal", [number("value", "formulaCoal", 0, 1000, step=0.0001)], "Coal saved per kWh", _FORM
+    ),
+    entry("so2_factor", "plantSo2", [number("value", "formulaSo2", 0, 1000, step=0.0001)], "SO2 saved per kWh", _FORM),
     entry(
         "utc_offset",
         "plantTimezone",
@@ -109,10 +109,10 @@ PLANT = (
         "Offset from UTC",
         _FORM,
         risk="dangerous",
-        meaning="The cloud writes every time by it; what was collected before is then read an hour off.",
+        meaning="All of the cloud's timestamps use it; a change shifts data collected before by the difference.",
     ),
 )
-_FIXED = "it says which plant it is and whose"
+_FIXED = "it identifies the plant and its owner"
 PLANT_RAW_ONLY = {
     "accountName": _FIXED,
     "plantCountry": "its list of countries is not published",

@@ -1,6 +1,6 @@
-"""What hybrids (mix: SPH) and AC-coupled batteries (spa) can be told: `mixSetApiNew` and `spaSetApi`.
+"""Settings of hybrids (mix: SPH) and AC-coupled batteries (spa): `mixSetApiNew` and `spaSetApi`.
 
-Both keep three windows per mode, and write them in one order together with power and stop charge.
+Both have three time windows per mode, written in one command together with power and stop state of charge.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def _mode(
 # Quirk: the first of the two SOCLowLimit members belongs to the load-first mode, the second to the windows.
 _CHARGE = [percent("power", "chargePowerCommand"), percent("stop_soc", "wchargeSOCLowLimit2")]
 _DISCHARGE = [percent("power", "disChargePowerCommand"), percent("stop_soc", "wdisChargeSOCLowLimit2")]
-_CHARGING = "Windows in which the battery is charged first"
-_DISCHARGING = "Windows in which the battery feeds the grid"
+_CHARGING = "Battery-first (charge) windows"
+_DISCHARGING = "Grid-first (discharge) windows"
 
 MIX = (
     _mode(
         "charge_windows",
         "mix_ac_charge_time_period",
-        [*_CHARGE, switch("ac_charge", "acChargeEnable", meaning="charging from the grid")],
+        [*_CHARGE, switch("ac_charge", "acChargeEnable", meaning="charge from the grid")],
         _windows("forcedChargeTimeStart", "forcedChargeTimeStop", "forcedChargeStopSwitch"),
         _CHARGING,
         _BOTH,
@@ -62,41 +62,41 @@ MIX = (
         "load_first_stop_soc",
         "mix_load_flast_value_multi",
         [percent("value", "loadFirstStopSocSet")],
-        "State of charge where discharging into the house ends",
+        "Load-first discharge stop state of charge",
         _BROKER,
     ),
     entry("power_switch", "pv_on_off", [switch("value", "onOff")], "Inverter on or off", _BROKER),
-    entry("active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Limit of the output power", _V1),
+    entry("active_power_rate", "pv_active_p_rate", [percent("value", "activeRate")], "Output power limit", _V1),
     entry("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", f"growattServer; {_READ}"),
     entry(
         "export_limit",
         "backflow_setting",
         [
             switch("enabled", "exportLimit"),
-            percent("value", "exportLimitPowerRate", meaning="0 is no export at all"),
+            percent("value", "exportLimitPowerRate", meaning="0 blocks all export"),
         ],
-        "Limit of the export",
+        "Export limit",
         _BROKER,
     ),
     entry("failsafe", "setFailsafe", [switch("value", "failsafe")], "No output when the meter is lost", _BROKER),
-    entry("off_grid", "mix_off_grid_enable", [switch("value", "mix_off_grid_enable")], "Supply without a grid", _V1),
+    entry("off_grid", "mix_off_grid_enable", [switch("value", "mix_off_grid_enable")], "Off-grid output (EPS)", _V1),
     entry(
         "off_grid_frequency",
         "mix_ac_discharge_frequency",
         [choice("value", "mix_ac_discharge_frequency", {"50": "0", "60": "1"}, meaning="in Hz")],
-        "Frequency without a grid",
-        f"{_V1}, where epsFreqSet says another than this member",
+        "Off-grid frequency",
+        f"{_V1}, where epsFreqSet disagrees with this member",
         risk="grid-code",
     ),
     entry(
         "off_grid_voltage",
         "mix_ac_discharge_voltage",
         [choice("value", "mix_ac_discharge_voltage", {"230": "0", "208": "1", "240": "2"}, meaning="in V")],
-        "Voltage without a grid",
+        "Off-grid voltage",
         _V1,
         risk="grid-code",
     ),
-    # Three-phase models say the voltage between two phases.
+    # Three-phase models report the voltage between two phases.
     entry(
         "grid_voltage_high",
         "pv_grid_voltage_high",
@@ -138,12 +138,12 @@ SPA = (
         "spa_load_flast",
         [],
         _windows("loadFirstStartTime", "loadFirstStopTime", "loadFirstSwitch"),
-        "Windows in which the house comes first",
+        "Load-first windows",
         f"gowatt 5; {_SPA}",
     ),
 )
 
-_NAMED = "the vendor's app sends it, nobody has published its values"
+_NAMED = "sent by the vendor's app, values not published"
 MIX_RAW_ONLY = {
     "mix_load_first_control": "described for V1 only",
     "mix_single_export": "described for V1 only",
@@ -151,7 +151,7 @@ MIX_RAW_ONLY = {
     "pv_power_factor": _NAMED,
     "pv_reactive_p_rate": _NAMED,
 }
-_UNSEEN = "V1 has it for this family, nobody has sent it through the app's call"
+_UNSEEN = "described in V1 for this family, never seen in the app's call"
 SPA_RAW_ONLY = dict.fromkeys(
     (
         "backflow_setting",

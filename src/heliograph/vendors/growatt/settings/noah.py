@@ -1,4 +1,4 @@
-"""What Noah balcony batteries can be told: `noahDeviceApi/noah/set`, read by `noah_info`."""
+"""Settings of Noah balcony batteries: written by `noahDeviceApi/noah/set`, read by `noah_info`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = (
             percent("high", "chargingSocHighLimit", 70, 100, meaning="where charging ends"),
             percent("low", "chargingSocLowLimit", 0, 30, meaning="where discharging ends"),
         ],
-        "Limits of the state of charge",
+        "State of charge limits",
         _MQTT,
     ),
     *(
@@ -35,14 +35,14 @@ SETTINGS = (
                 choice("mode", f"{slot}.mode", {"load-first": "0", "battery-first": "1", "smart": "2"}),
                 time("start", f"{slot}.start", padded=False),
                 time("end", f"{slot}.end", padded=False),
-                number("power", f"{slot}.power", 0, 800, "W", meaning="to the house; 0 where the battery comes first"),
+                number("power", f"{slot}.power", 0, 800, "W", meaning="output to the house; 0 in battery-first mode"),
                 switch("enabled", f"{slot}.enabled"),
             ],
             f"Time window {slot} of {SLOTS}",
             f"{_NOTES}; that there are {SLOTS} is inferred",
             group="time_windows",
-            disjoint="enabled",
-            meaning="A window for some weekdays only cannot be told in this form, and is not read back.",
+            apart="enabled",
+            meaning="A window for some weekdays only cannot be expressed here and is not read back.",
         )
         for slot in range(1, SLOTS + 1)
     ),
@@ -51,9 +51,9 @@ SETTINGS = (
         PRICE,
         [
             number("value", "formulaMoney", 0, 10_000, step=0.0001, meaning="of a kWh"),
-            text("currency", "moneyUnitText", meaning="as noah_info lists it under unitList"),
+            text("currency", "moneyUnitText", meaning="one of the unitList of noah_info"),
         ],
-        "Price the savings are reckoned with",
+        "Energy price for the savings",
         _NOTES,
     ),
 )
@@ -61,23 +61,23 @@ RAW_ONLY: Mapping[str, str] = {}
 
 
 def flatten(noah: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer's members with each time segment in parts; a segment nobody defined is a free slot."""
-    found = {name: value for name, value in noah.items() if name != "time_segment"}
-    told = dict(_segments(noah.get("time_segment")))
+    """Return the response members with each time segment split into parts; undefined segments are empty slots."""
+    members = {name: value for name, value in noah.items() if name != "time_segment"}
+    segments = dict(_segments(noah.get("time_segment")))
     for slot in range(1, SLOTS + 1):
-        found |= _parts(slot, str(told.get(f"time_segment{slot}", "0_0:0_0:0_0_0")))
-    return found
+        members |= _parts(slot, str(segments.get(f"time_segment{slot}", "0_0:0_0:0_0_0")))
+    return members
 
 
-def _segments(told: Any) -> list[tuple[str, Any]]:
+def _segments(value: Any) -> list[tuple[str, Any]]:
     """Return name and value of each segment. Quirk: an array of objects with one member each, or one object."""
-    objects = told if isinstance(told, list) else [told]
-    return [pair for one in objects if isinstance(one, dict) for pair in one.items()]
+    objects = value if isinstance(value, list) else [value]
+    return [pair for item in objects if isinstance(item, dict) for pair in item.items()]
 
 
-def _parts(slot: int, said: str) -> dict[str, str]:
-    """Return a segment's parts. Quirk: older firmware leaves the last out, newer lists weekdays in it."""
-    mode, start, end, power, days = (*said.split("_"), "1", "", "", "", "")[:5]
+def _parts(slot: int, text: str) -> dict[str, str]:
+    """Return a segment's parts. Quirk: older firmware omits the last one, newer lists weekdays in it."""
+    mode, start, end, power, days = (*text.split("_"), "1", "", "", "", "")[:5]
     enabled = "1" if days == _EVERY_DAY else days
     return {
         f"{slot}.mode": mode,

@@ -1,4 +1,4 @@
-"""Which settings each of Growatt's families has, which call tells what is set, and which call sets it."""
+"""Registry of Growatt's settings: the entries of each device family, and the calls that read and write them."""
 
 from __future__ import annotations
 
@@ -20,66 +20,66 @@ if TYPE_CHECKING:
 
 
 class GrowattFamily(NamedTuple):
-    """One family of devices: its settings, how they are read, and how one is written."""
+    """One device family: its settings, how they are read, and how one is written."""
 
     entries: tuple[GrowattSettingEntry, ...]
     raw_only: Mapping[str, str]
-    """What only the raw call can send, and why."""
+    """Settings that only the raw call can send, with the reason."""
     read: Callable[[Device], FlowGenerator[Mapping[str, Any]]]
-    """Return the members the rows are read back from."""
+    """Fetch the response members from which the entries are decoded."""
     write: Callable[[Device, str, list[str]], Flow[GrowattWriteResult]]
-    """Return the order of a setting by its wire name."""
+    """Return the call that writes a setting, by its wire name."""
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """What these devices can be told."""
-        return tuple(row.setting for row in self.entries)
+        """The settings of these devices."""
+        return tuple(entry.setting for entry in self.entries)
 
 
-def _tlx_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_tlx(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.tlx_all_settings.flow(device.id)
-    # Quirk: "-1" is a setting this model does not have (an owner's recording of a NEO).
+    # Quirk: "-1" marks a setting this model does not have (an owner's recording of a NEO).
     return {key: value for key, value in settings.body.items() if value != "-1"}
 
 
-def _mix_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_mix(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.get_mix_inverter_settings.flow(device.id)
     return _member(settings.body, "obj", "mixBean")
 
 
-def _spa_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_spa(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.spa_settings.flow(device.id)
     return _member(settings.body, "spaBean")
 
 
-def _noah_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_noah(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     info = yield GrowattCalls.noah_info.flow(device.id)
     return noah.flatten(_member(info.body, "noah"))
 
 
-def _classic_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_classic(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     info = yield GrowattCalls.classic_inverter_info.flow(device.id)
-    bean: Mapping[str, Any] = info.body
-    return bean
+    members: Mapping[str, Any] = info.body
+    return members
 
 
-def _storage_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_storage(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     params = yield GrowattCalls.storage_params.flow(device.id)
     return _member(params.body, "storageBean")
 
 
-def _plant_bean(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+def _read_plant(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     settings = yield GrowattCalls.plant_settings.flow(device.id)
-    bean: Mapping[str, Any] = settings.body
-    return bean
+    members: Mapping[str, Any] = settings.body
+    return members
 
 
 def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """Return a member of an answer; without it nothing is known."""
-    found: Any = body
+    """Return a nested member of a response, {} if it is missing."""
+    value: Any = body
     for name in names:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _set_noah(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
@@ -105,65 +105,67 @@ FAMILIES: dict[str, GrowattFamily] = {
     "tlx": GrowattFamily(
         tlx.SETTINGS,
         tlx.RAW_ONLY,
-        _tlx_bean,
-        lambda at, *what: GrowattCalls.update_tlx_inverter_setting.flow(at.id, *what),
+        _read_tlx,
+        lambda device, *args: GrowattCalls.update_tlx_inverter_setting.flow(device.id, *args),
     ),
     "mix": GrowattFamily(
         hybrid.MIX,
         hybrid.MIX_RAW_ONLY,
-        _mix_bean,
-        lambda at, *what: GrowattCalls.update_mix_inverter_setting.flow(at.id, *what),
+        _read_mix,
+        lambda device, *args: GrowattCalls.update_mix_inverter_setting.flow(device.id, *args),
     ),
     "spa": GrowattFamily(
         hybrid.SPA,
         hybrid.SPA_RAW_ONLY,
-        _spa_bean,
-        lambda at, *what: GrowattCalls.update_ac_inverter_setting.flow(at.id, *what),
+        _read_spa,
+        lambda device, *args: GrowattCalls.update_ac_inverter_setting.flow(device.id, *args),
     ),
-    "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _noah_bean, _set_noah),
-    "inverter": GrowattFamily(classic.CLASSIC, {}, _classic_bean, _set_classic),
-    "storage": GrowattFamily(classic.STORAGE, classic.STORAGE_RAW_ONLY, _storage_bean, _set_storage),
+    "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _read_noah, _set_noah),
+    "inverter": GrowattFamily(classic.CLASSIC, {}, _read_classic, _set_classic),
+    "storage": GrowattFamily(classic.STORAGE, classic.STORAGE_RAW_ONLY, _read_storage, _set_storage),
     "plant": GrowattFamily(
         classic.PLANT,
         classic.PLANT_RAW_ONLY,
-        _plant_bean,
-        # The form is read, one part of it changed, and sent whole.
-        lambda at, name, params: GrowattCalls.update_plant_settings.flow(at.id, {name: params[0]}),
+        _read_plant,
+        # The form is read, one field of it changed, and sent complete.
+        lambda device, name, params: GrowattCalls.update_plant_settings.flow(device.id, {name: params[0]}),
     ),
 }
 
 
 def family_of(device: Device) -> GrowattFamily | None:
-    """Return what a device can be told, None where nothing is known of its family."""
+    """Return the settings family of a device, None if its family is unknown."""
     return FAMILIES.get(device.family)
 
 
 def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-    """Return what a device has for each of its settings."""
-    if (found := family_of(device)) is None:
+    """Return the current values of all settings of a device."""
+    if (family := family_of(device)) is None:
         return {}
-    bean = yield from found.read(device)
-    return {row.setting.name: row.decode(bean) for row in found.entries}
+    members = yield from family.read(device)
+    return {entry.setting.name: entry.decode(members) for entry in family.entries}
 
 
 def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-    """Send one order."""
-    found = family_of(device)
-    rows = {row.setting.name: row for row in found.entries} if found else {}
-    if found is None or name not in rows:
+    """Validate and write one setting."""
+    family = family_of(device)
+    entries = {entry.setting.name: entry for entry in family.entries} if family else {}
+    if family is None or name not in entries:
         raise InvalidValue(f"a device of the family {device.family!r} has no setting {name!r}")
-    row = rows[name]
-    order = found.write(device, row.setting.wire_name, row.encode(validate(row.setting, values)))
+    entry = entries[name]
+    call = family.write(device, entry.setting.wire_name, entry.encode(validate(entry.setting, values)))
     try:
-        written: GrowattWriteResult = yield order
+        result: GrowattWriteResult = yield call
     except RequestRefused as error:
-        if error.code != _NO_ANSWER:
+        if error.code != _NO_RESPONSE:
             raise
-        raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_LOOK) from None
-    if not written.accepted:
-        raise Unreadable("the answer says neither yes nor no", vendor="growatt", call=name, advice=_LOOK)
+        raise Unreachable("the device did not answer in time", vendor="growatt", call=name, advice=_READ_BACK) from None
+    if not result.accepted:
+        raise Unreadable(
+            "the response neither accepts nor rejects the change", vendor="growatt", call=name, advice=_READ_BACK
+        )
 
 
-_NO_ANSWER = "500"
-"""The cloud's word for a device that did not answer it, when settings are read; on orders it is inferred."""
-_LOOK = "Read the setting back before sending anything else"
+_NO_RESPONSE = "500"
+"""Code of a device that did not answer when settings are read; that writes use it too is inferred."""
+_READ_BACK = "Read the setting back before sending anything else"

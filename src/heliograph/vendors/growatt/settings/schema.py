@@ -1,6 +1,6 @@
-"""How a row of the catalogue is written and read back: a setting of ours, and what stands at each position on the wire.
+"""Schema of Growatt's settings catalogue: how each setting is encoded in a command and decoded from a response.
 
-A `Place` is one parameter and the positions it takes in an order; a `Row` is a setting and its places in their order.
+A `WireArgument` is one parameter and its positions in a command; a `GrowattSettingEntry` is a setting with arguments.
 """
 
 from __future__ import annotations
@@ -22,53 +22,53 @@ _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{1,2})")
 
 
 class WireArgument(NamedTuple):
-    """One parameter, how it is written, and the member of the answer it is read back from."""
+    """One parameter: its encoder, its decoder, and the response member it is decoded from."""
 
     parameter: Parameter
     encode: Callable[[Any], tuple[str, ...]]
     decode: Callable[[Any], Value]
     key: str
-    """Empty where no answer tells it."""
+    """Empty if no response reports it."""
 
 
 class GrowattSettingEntry(NamedTuple):
-    """A setting and its positions on the wire."""
+    """A setting and its arguments on the wire."""
 
     setting: Setting
     arguments: tuple[WireArgument, ...]
 
     def encode(self, values: Values) -> list[str]:
-        """Return what travels as param1, param2 and so on."""
-        return [text for place in self.arguments for text in place.encode(values[place.parameter.name])]
+        """Return the values of param1, param2 and so on."""
+        return [text for arg in self.arguments for text in arg.encode(values[arg.parameter.name])]
 
-    def decode(self, bean: Mapping[str, Any]) -> Values | None:
-        """Return what a device has, or None when the answer does not tell."""
-        found = {one.parameter.name: one.decode(bean.get(one.key)) if one.key else None for one in self.arguments}
-        return found if any(value is not None for value in found.values()) else None
+    def decode(self, members: Mapping[str, Any]) -> Values | None:
+        """Return the current values, or None if the response does not report them."""
+        values = {arg.parameter.name: arg.decode(members.get(arg.key)) if arg.key else None for arg in self.arguments}
+        return values if any(value is not None for value in values.values()) else None
 
 
 def entry(
     name: str,
     wire_type: str,
-    places: Sequence[WireArgument],
+    arguments: Sequence[WireArgument],
     title: str,
     evidence: str,
     *,
     risk: Risk = "usual",
     **more: Any,
 ) -> GrowattSettingEntry:
-    """Declare a setting; it can be read back where one of its places can."""
+    """Declare a setting; it is readable if one of its arguments is."""
     setting = Setting(
         name=name,
         title=title,
-        parameters=tuple(place.parameter for place in places),
+        parameters=tuple(argument.parameter for argument in arguments),
         risk=risk,
-        readable=any(place.key for place in places),
+        readable=any(argument.key for argument in arguments),
         evidence=evidence,
         wire_name=wire_type,
         **more,
     )
-    return GrowattSettingEntry(setting, tuple(places))
+    return GrowattSettingEntry(setting, tuple(arguments))
 
 
 def number(
@@ -79,10 +79,10 @@ def number(
     unit: str | None = None,
     *,
     step: float = 1,
-    hole: tuple[float, float] | None = None,
+    excluded: tuple[float, float] | None = None,
     meaning: str = "",
 ) -> WireArgument:
-    """Declare a number, written as short as it can be."""
+    """Declare a number, written without trailing zeros."""
     parameter = Parameter(
         name=name,
         kind="number",
@@ -90,7 +90,7 @@ def number(
         low=low,
         high=high,
         step=step,
-        excluded_range=hole,
+        excluded_range=excluded,
         readable=bool(key),
         meaning=meaning,
     )
@@ -98,27 +98,30 @@ def number(
 
 
 def percent(name: str, key: str, low: float = 0, high: float = 100, *, meaning: str = "") -> WireArgument:
-    """Declare a share of something, in whole percent."""
+    """Declare a percentage in whole percent."""
     return number(name, key, low, high, "%", meaning=meaning)
 
 
-def switch(name: str, key: str, words: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
-    """Declare something that is on or off, and how the two are written."""
+def switch(name: str, key: str, codes: tuple[str, str] = ON_OFF, *, meaning: str = "") -> WireArgument:
+    """Declare a switch; `codes` are the wire values of on and off."""
     parameter = Parameter(name=name, kind="switch", readable=bool(key), meaning=meaning)
-    return WireArgument(parameter, lambda value: (words[0] if value else words[1],), parsing.parse_flag, key)
+    return WireArgument(parameter, lambda value: (codes[0] if value else codes[1],), parsing.parse_flag, key)
 
 
-def choice(name: str, key: str, words: Mapping[str, str], *, meaning: str = "") -> WireArgument:
-    """Declare one of several words, each with what it is on the wire."""
-    parameter = Parameter(name=name, kind="choice", choices=tuple(words), readable=bool(key), meaning=meaning)
-    meant = {written: word for word, written in words.items()}
+def choice(name: str, key: str, codes: Mapping[str, str], *, meaning: str = "") -> WireArgument:
+    """Declare a choice; `codes` maps each choice to its wire value."""
+    parameter = Parameter(name=name, kind="choice", choices=tuple(codes), readable=bool(key), meaning=meaning)
+    choices = {wire: choice for choice, wire in codes.items()}
     return WireArgument(
-        parameter, lambda value: (words[value],), lambda value: meant.get(parsing.parse_text(value) or ""), key
+        parameter,
+        lambda value: (codes[value],),
+        lambda value: choices.get(parsing.parse_text(value) or ""),
+        key,
     )
 
 
 def time(name: str, key: str, *, padded: bool = True) -> WireArgument:
-    """Declare a time of day, written as hour and minute; an answer says it without leading zeros."""
+    """Declare a time of day, written as hour and minute; responses omit leading zeros."""
     digits = "02d" if padded else "d"
 
     def write(value: str) -> tuple[str, ...]:
@@ -129,13 +132,13 @@ def time(name: str, key: str, *, padded: bool = True) -> WireArgument:
 
 
 def moment(name: str, key: str) -> WireArgument:
-    """Declare a date and time on the device's own clock."""
-    parameter = Parameter(name=name, kind="moment", readable=bool(key), meaning="on the device's own wall clock")
+    """Declare a date and time of the device's own clock."""
+    parameter = Parameter(name=name, kind="moment", readable=bool(key), meaning="local time of the device")
     return WireArgument(parameter, lambda value: (value,), _moment, key)
 
 
 def text(name: str, key: str, *, shortest: int = 1, meaning: str = "") -> WireArgument:
-    """Declare a text; an empty one is a value as any other."""
+    """Declare a text; an empty text is a valid value."""
     parameter = Parameter(name=name, kind="text", low=shortest, readable=bool(key), meaning=meaning)
     return WireArgument(
         parameter, lambda value: (value,), lambda value: value.strip() if isinstance(value, str) else None, key
@@ -143,20 +146,20 @@ def text(name: str, key: str, *, shortest: int = 1, meaning: str = "") -> WireAr
 
 
 def clock_time(value: Any) -> str | None:
-    """Read a time of day. Quirk: nonsense such as "11:187" and the word "null" occur (GrowattPublicApiPy).
+    """Parse a time of day. Quirk: nonsense such as "11:187" and the word "null" occur (GrowattPublicApiPy).
 
     >>> clock_time("4:5"), clock_time("11:187"), clock_time("null")
     ('04:05', None, None)
     """
-    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) > 23 or int(match[2]) > 59:
         return None
-    return f"{int(found[1]):02d}:{int(found[2]):02d}"
+    return f"{int(match[1]):02d}:{int(match[2]):02d}"
 
 
 def _moment(value: Any) -> str | None:
-    """Read a moment. Quirk: it is read back without leading zeros (an owner's NEO: "2024-2-4 11:38:4")."""
+    """Parse a date and time. Quirk: leading zeros are missing (an owner's NEO: "2024-2-4 11:38:4")."""
     try:
-        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").isoformat(" ")  # noqa: DTZ007 - the device's wall clock
+        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").isoformat(" ")  # noqa: DTZ007 - the device's local time
     except (ValueError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""What TLX devices can be told (MIN, MIC, MOD, MID-XH, NEO): `op=tlxSet`, read back by `tlx_all_settings`."""
+"""Settings of TLX devices (MIN, MIC, MOD, MID-XH, NEO): written by `op=tlxSet`, read by `tlx_all_settings`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from heliograph.vendors.growatt.settings.schema import (
 
 NEO = "growattServer; read back: an owner's recording of a NEO 800M-X"
 MIN = "ioBroker.growatt 61, a MIN 4600TL-XH answered inv_set_success; read back: the NEO recording"
-APP = "growattServer's notes on a NEO; nobody has published a write"
+APP = "growattServer's notes on a NEO; no write has been published"
 
 MODES = {"load-first": "0", "battery-first": "1", "grid-first": "2"}
 
@@ -31,61 +31,63 @@ _DAILY = (
     entry(
         "active_power_rate",
         "pv_active_p_rate",
-        [percent("value", "activeRate"), switch("remember", "pvPfCmdMemoryState", meaning="kept over a restart")],
-        "Limit of the output power",
+        [percent("value", "activeRate"), switch("remember", "pvPfCmdMemoryState", meaning="keep after a restart")],
+        "Output power limit",
         "ioBroker.growatt 14: refused without the second value; PyPi_GrowattServer 103; the NEO recording",
     ),
-    entry("charge_power_limit", "charge_power", [percent("value", "charge_power")], "Charging power", MIN),
-    entry("discharge_power_limit", "discharge_power", [percent("value", "discharge_power")], "Discharging power", MIN),
+    entry("charge_power_limit", "charge_power", [percent("value", "charge_power")], "Charge power limit", MIN),
+    entry(
+        "discharge_power_limit", "discharge_power", [percent("value", "discharge_power")], "Discharge power limit", MIN
+    ),
     entry(
         "charge_stop_soc",
         "charge_stop_soc",
         [percent("value", "charge_stop_soc")],
-        "State of charge where charging ends",
+        "Charge stop state of charge",
         MIN,
-        meaning="Devices may take 50 to 100 only.",
+        meaning="Devices may accept only 50 to 100.",
     ),
     entry(
         "off_grid_stop_soc",
         "discharge_stop_soc",
         [percent("value", "discharge_stop_soc")],
-        "State of charge where discharging ends without a grid",
+        "Off-grid discharge stop state of charge",
         MIN,
-        meaning="Devices may take 10 and more only.",
+        meaning="Devices may accept only 10 and more.",
     ),
     entry(
         "on_grid_stop_soc",
         "on_grid_discharge_stop_soc",
         [percent("value", "on_grid_discharge_stop_soc")],
-        "State of charge where discharging ends on the grid",
+        "On-grid discharge stop state of charge",
         MIN,
-        meaning="A device was seen to go back to what it had (Growatt_ModbusTCP 400: 31 became 16).",
+        meaning="A device was seen to revert to its old value (Growatt_ModbusTCP 400: 31 became 16).",
     ),
-    entry("ac_charge", "ac_charge", [switch("value", "ac_charge")], "Charging from the grid", NEO),
+    entry("ac_charge", "ac_charge", [switch("value", "ac_charge")], "Charge from the grid", NEO),
     entry("clock", "pf_sys_year", [moment("value", "pf_sys_year")], "Date and time", NEO),
     entry(
         "export_limit",
         "backflow_setting",
         [
-            choice("by", "exportLimit", {"off": "0", "meter": "1", "ct": "2"}, meaning="what measures the export"),
-            percent("value", "exportLimitPowerRateStr", meaning="0 is no export at all"),
+            choice("by", "exportLimit", {"off": "0", "meter": "1", "ct": "2"}, meaning="the export meter"),
+            percent("value", "exportLimitPowerRateStr", meaning="0 blocks all export"),
         ],
-        "Limit of the export",
+        "Export limit",
         "V1's description; PyPi_GrowattServer 81; a third value, 0, is sent by some programs and not by others",
-        meaning="The NEO's notes allow watts; the member it is read from is a rate.",
+        meaning="The NEO's notes allow watts; the member it is read from is a percentage.",
     ),
     entry(
         "export_limit_fallback",
         "tlx_backflow_default_power",
         [percent("value", "tlx_backflow_default_power")],
-        "Output power when the meter is lost",
+        "Output power without the meter",
         f"{APP}; that it is a percentage is Growatt_ModbusTCP 290",
     ),
     entry(
         "export_meter",
         "tlx_limit_device",
         [choice("value", "tlx_limit_device", {"none": "0", "meter": "1", "ct": "2"})],
-        "What measures the export",
+        "Export meter",
         APP,
     ),
     entry(
@@ -98,7 +100,7 @@ _DAILY = (
                 {"default": "0", "retrofit": "1", "multi-parallel": "2", "simplified-retrofit": "3"},
             )
         ],
-        "How the device is wired into the house",
+        "System wiring mode",
         APP,
         risk="dangerous",
     ),
@@ -136,7 +138,7 @@ _REACTIVE = {
 
 
 def _limits(name: str, wire_type: str, title: str, low: float, high: float, unit: str) -> GrowattSettingEntry:
-    """Declare a grid limit of two values; what tells them apart nobody has published."""
+    """Declare a grid limit of two values; their difference is not published."""
     first, second = (
         number(f"level_{level}", f"{wire_type}_{level}", low, high, unit, step=0.01 if unit == "Hz" else 0.1)
         for level in (1, 2)
@@ -145,11 +147,11 @@ def _limits(name: str, wire_type: str, title: str, low: float, high: float, unit
 
 
 def _grid(
-    name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, told: bool = True
+    name: str, wire_type: str, title: str, low: float, high: float, unit: str, step: float, *, read: bool = True
 ) -> GrowattSettingEntry:
     """Declare a grid setting of one value."""
-    place = number("value", wire_type if told else "", low, high, unit, step=step)
-    return entry(name, wire_type, [place], title, APP, risk="grid-code")
+    argument = number("value", wire_type if read else "", low, high, unit, step=step)
+    return entry(name, wire_type, [argument], title, APP, risk="grid-code")
 
 
 _GRID_CODE = (
@@ -159,7 +161,7 @@ _GRID_CODE = (
         [
             number("value", "", -100, 100, step=0.01, meaning="a power factor or a percentage, by the mode"),
             choice("mode", "", _REACTIVE),
-            switch("remember", "", meaning="kept over a restart"),
+            switch("remember", "", meaning="keep after a restart"),
         ],
         "Reactive power",
         f"{APP}; the order of its values is that of a read-back with readDeviceParam",
@@ -169,11 +171,11 @@ _GRID_CODE = (
         "power_factor_curve",
         "tlx_custom_pf_curve",
         [
-            place
+            argument
             for point in range(1, 5)
-            for place in (
-                percent(f"power_{point}", f"tlx_pflinep{point}_lp", meaning="255 is read where no point is set"),
-                number(f"factor_{point}", f"tlx_pflinep{point}_pf", -1, 1, step=0.01, hole=(-0.8, 0.8)),
+            for argument in (
+                percent(f"power_{point}", f"tlx_pflinep{point}_lp", meaning="255 is read if no point is set"),
+                number(f"factor_{point}", f"tlx_pflinep{point}_pf", -1, 1, step=0.01, excluded=(-0.8, 0.8)),
             )
         ],
         "Power factor by output power",
@@ -184,38 +186,40 @@ _GRID_CODE = (
     _grid("grid_voltage_low", "pv_grid_voltage_low", "Lowest grid voltage", 100, 240, "V", 0.1),
     _grid("grid_frequency_high", "pv_grid_frequency_high", "Highest grid frequency", 50, 66, "Hz", 0.01),
     _grid("grid_frequency_low", "pv_grid_frequency_low", "Lowest grid frequency", 44, 60, "Hz", 0.01),
-    _limits("trip_frequency_low", "l_1_freq", "Frequencies below which it disconnects", 44, 60, "Hz"),
-    _limits("trip_frequency_high", "h_1_freq", "Frequencies above which it disconnects", 50, 66, "Hz"),
-    _limits("trip_voltage_low", "l_1_volt", "Voltages below which it disconnects", 40, 240, "V"),
-    _limits("trip_voltage_high", "h_1_volt", "Voltages above which it disconnects", 200, 350, "V"),
-    _grid("loading_rate", "loading_rate", "Rise of power after a start", 0, 6000, "%", 0.1),
-    _grid("restart_loading_rate", "restart_loading_rate", "Rise of power after a fault", 0, 6000, "%", 0.1),
+    _limits("trip_frequency_low", "l_1_freq", "Low-frequency disconnect", 44, 60, "Hz"),
+    _limits("trip_frequency_high", "h_1_freq", "High-frequency disconnect", 50, 66, "Hz"),
+    _limits("trip_voltage_low", "l_1_volt", "Low-voltage disconnect", 40, 240, "V"),
+    _limits("trip_voltage_high", "h_1_volt", "High-voltage disconnect", 200, 350, "V"),
+    _grid("loading_rate", "loading_rate", "Power ramp rate after start", 0, 6000, "%", 0.1),
+    _grid("restart_loading_rate", "restart_loading_rate", "Power ramp rate after a fault", 0, 6000, "%", 0.1),
     _grid(
-        "over_frequency_start",
-        "over_fre_drop_point",
-        "Frequency where power is reduced",
-        50,
-        66,
-        "Hz",
-        0.01,
-        told=False,
+        "over_frequency_start", "over_fre_drop_point", "Over-frequency derating start", 50, 66, "Hz", 0.01, read=False
     ),
-    _grid("over_frequency_slope", "over_fre_lored_slope", "Slope of that reduction", 0, 100, "%", 0.1, told=False),
-    # 65535 is read as a register without a value, so a delay ends before it.
     _grid(
-        "over_frequency_delay", "over_fre_lored_delaytime", "Delay of that reduction", 0, 65_534, "ms", 1, told=False
+        "over_frequency_slope", "over_fre_lored_slope", "Over-frequency derating slope", 0, 100, "%", 0.1, read=False
+    ),
+    # 65535 means a register without a value, so delays end at 65534.
+    _grid(
+        "over_frequency_delay",
+        "over_fre_lored_delaytime",
+        "Over-frequency derating delay",
+        0,
+        65_534,
+        "ms",
+        1,
+        read=False,
     ),
     _grid("qv_high_1", "qv_h1", "Q(V) curve, upper start", 200, 350, "V", 0.1),
     _grid("qv_high_2", "qv_h2", "Q(V) curve, upper end", 200, 350, "V", 0.1),
     _grid("qv_low_1", "qv_l1", "Q(V) curve, lower start", 100, 240, "V", 0.1),
     _grid("qv_low_2", "qv_l2", "Q(V) curve, lower end", 100, 240, "V", 0.1),
     _grid("qv_delay", "delay_time", "Q(V) curve, delay", 0, 65_534, "ms", 1),
-    _grid("qv_most", "q_percent_max", "Q(V) curve, most reactive power", 0, 100, "%", 0.1),
+    _grid("qv_most", "q_percent_max", "Q(V) curve, maximum reactive power", 0, 100, "%", 0.1),
 )
 
 SETTINGS = (*_DAILY, *WINDOWS, *_GRID_CODE)
 
-_UNKNOWN = "nobody has published its format"
+_UNKNOWN = "its format is not published"
 RAW_ONLY = {
     "tlx_ac_discharge_frequency": _UNKNOWN,
     "tlx_ac_discharge_time_period": _UNKNOWN,
@@ -229,7 +233,7 @@ RAW_ONLY = {
     "tlx_lcd_Language": _UNKNOWN,
     "tlx_off_grid_enable": _UNKNOWN,
     "tlx_optimezer_set_param_multi": _UNKNOWN,
-    "set_any_reg": "dangerous: writes any register, and nothing says what it was",
-    "tlx_reset_to_factory": "dangerous: it forgets the grid code and every setting, and nothing brings them back",
+    "set_any_reg": "dangerous: writes any register, and its old value cannot be read",
+    "tlx_reset_to_factory": "dangerous: erases the grid code and all settings irreversibly",
 }
-"""What only the raw call can send, and why."""
+"""Settings that only the raw call can send, with the reason."""
