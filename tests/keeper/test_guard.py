@@ -45,11 +45,11 @@ from vendors.goodwe.test_plus_auth import (
     FLOW,
     PARAMETER_ERROR,
     PLANT,
-    legacy,
     legacy_login,
     plus_login,
-    said,
 )
+from vendors.goodwe.test_plus_auth import legacy_response as legacy
+from vendors.goodwe.test_plus_auth import plus_response as said
 
 HOUR = 3600.0
 DETAILS = GoodWeCalls.monitor_detail.flow

@@ -1,4 +1,4 @@
-"""The emulated accounts the judges read: one frozen at a summer noon, one at the present."""
+"""Emulated accounts for the compatibility tests: stopped at a summer noon, or at the current time."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ NOON = datetime.fromisoformat("2026-06-21T12:02:00+02:00")
 
 @contextmanager
 def account(vendor: str, start: datetime, **options: Any) -> Iterator[SimpleNamespace]:
-    """Emulate both clouds with a stopped clock and name one vendor's first account."""
+    """Run both emulated clouds with a stopped clock and return one vendor's first account."""
     emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=2, **options))
     with serve_in_thread(emulator) as ready:
-        holder = next(one for one in emulator.accounts if one.vendor == vendor)
+        user = next(one for one in emulator.accounts if one.vendor == vendor)
         yield SimpleNamespace(
             emulator=emulator,
             ready=ready,
             url=ready["url"] + "/",
-            username=holder.username,
-            password=holder.password,
-            plant={site.family: site.id for site in holder.plants},
-            device={site.family: site.devices[0] for site in holder.plants},
-            plants={site.family: site for site in holder.plants},
+            username=user.username,
+            password=user.password,
+            plant={plant.family: plant.id for plant in user.plants},
+            device={plant.family: plant.devices[0] for plant in user.plants},
+            plants={plant.family: plant for plant in user.plants},
         )
 
 

@@ -1,4 +1,4 @@
-"""Run by itself, in a process where pygoodwe is the 0.2.0 that speaks SEMS+: prints what it reads as JSON."""
+"""Script for a separate process with pygoodwe 0.2.0, which supports SEMS+: prints the plant data as JSON."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from importlib.metadata import version
 import pygoodwe
 
 
-def main(asked: dict[str, object]) -> dict[str, object]:
-    """Return what the peer reads of each plant; only its two addresses are not its own."""
-    from pygoodwe import sems_plus  # the version the tests themselves import has none
+def main(request: dict[str, object]) -> dict[str, object]:
+    """Return the data that pygoodwe reads of each plant; only its two server URLs are replaced."""
+    from pygoodwe import sems_plus  # missing in the version imported by the tests
 
-    sems_plus.LOGIN_URL, sems_plus.GATEWAY_URL = str(asked["login"]), str(asked["gateway"])
-    account = (str(asked["username"]), str(asked["password"]))
-    if not (plants := asked["plants"]):
+    sems_plus.LOGIN_URL, sems_plus.GATEWAY_URL = str(request["login"]), str(request["gateway"])
+    account = (str(request["username"]), str(request["password"]))
+    if not (plants := request["plants"]):
         peer = pygoodwe.API("", *account, skipload=True)
         return {"version": version("pygoodwe"), "logged_in": peer.do_login()}
     assert isinstance(plants, dict)
     data = {family: pygoodwe.API(plant, *account).data for family, plant in plants.items()}
     hybrid = pygoodwe.SingleInverter(plants["hybrid"], *account)
-    said = {"pv": hybrid.getPVFlow(), "meter": hybrid.getPmeter(), "load": hybrid.getLoadFlow()}
-    return {"version": version("pygoodwe"), "data": data, "hybrid": said}
+    single = {"pv": hybrid.getPVFlow(), "meter": hybrid.getPmeter(), "load": hybrid.getLoadFlow()}
+    return {"version": version("pygoodwe"), "data": data, "hybrid": single}
 
 
 if __name__ == "__main__":

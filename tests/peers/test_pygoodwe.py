@@ -1,4 +1,4 @@
-"""The PyPI pygoodwe reads the emulator, and our client reads the same from the same answers."""
+"""Compatibility tests: PyPI pygoodwe against the emulated SEMS Portal, compared with our client."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ FAMILIES = ("single", "hybrid", "meter", "several")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_pygoodwe_reads_the_station_our_client_reads(family: str, goodwe_at: Any) -> None:
+def test_pygoodwe_data_matches_our_client(family: str, goodwe_at: Any) -> None:
     station = goodwe_at.plant[family]
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         peer = pygoodwe.API(station, goodwe_at.username, goodwe_at.password, api_url=goodwe_at.url + "api/")
-    # A clock that stands still keeps the answers equal; each login of one client ends the other's session.
-    mine = GoodWe(goodwe_at.username, goodwe_at.password, server=goodwe_at.url)
-    assert mine.monitor_detail(station, "v2").raw == peer.data
+    # The clock is stopped, so the responses are equal; each login of one client ends the other's session.
+    client = GoodWe(goodwe_at.username, goodwe_at.password, server=goodwe_at.url)
+    assert client.monitor_detail(station, "v2").raw == peer.data
     assert peer.data["inverter"], printed.getvalue()
 
 
-def test_pygoodwe_single_inverter_understands_the_flow(goodwe_at: Any) -> None:
+def test_pygoodwe_single_inverter_matches_our_client(goodwe_at: Any) -> None:
     peer = pygoodwe.SingleInverter(
         goodwe_at.plant["hybrid"], goodwe_at.username, goodwe_at.password, api_url=goodwe_at.url + "api/"
     )
@@ -35,19 +35,19 @@ def test_pygoodwe_single_inverter_understands_the_flow(goodwe_at: Any) -> None:
     assert abs(peer.getPmeter()) == pytest.approx(abs(snapshot.values["grid_power"] or 0), abs=1)
 
 
-def test_both_follow_the_api_of_the_login_and_carry_the_token(goodwe_at: Any) -> None:
+def test_pygoodwe_and_our_client_send_the_same_calls_with_a_token(goodwe_at: Any) -> None:
     station = goodwe_at.plant["single"]
     with recording(goodwe_at.url) as recorder:
         pygoodwe.API(station, goodwe_at.username, goodwe_at.password, api_url=recorder.url + "/api/")
-        peers = recorder.take()
+        pygoodwe_requests = recorder.take()
         GoodWe(goodwe_at.username, goodwe_at.password, server=recorder.url).monitor_detail(station, "v2")
-        mine = recorder.take()
-    # pygoodwe asks first and logs in when it was turned away; we log in first.
-    assert [seen.path for seen in peers][-2:] == [seen.path for seen in mine]
-    assert all("token" in seen.other_headers for seen in (*peers, *mine))
+        our_requests = recorder.take()
+    # pygoodwe logs in after its first request is rejected; our client logs in first.
+    assert [seen.path for seen in pygoodwe_requests][-2:] == [seen.path for seen in our_requests]
+    assert all("token" in seen.other_headers for seen in (*pygoodwe_requests, *our_requests))
 
 
-def test_a_wrong_password_is_refused_to_both(goodwe_at: Any) -> None:
+def test_pygoodwe_and_our_client_reject_a_wrong_password(goodwe_at: Any) -> None:
     from heliograph.errors import InvalidCredentials
 
     peer = pygoodwe.API(

@@ -1,4 +1,4 @@
-"""The PyPI pygoodwe 0.2.0 reads the emulated SEMS+, and its numbers are those of the homes and of our client."""
+"""Compatibility tests: PyPI pygoodwe 0.2.0 against the emulated SEMS+, compared with the simulation and our client."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ from heliograph.vendors.goodwe import resolve_server
 FAMILIES = ("single", "hybrid", "meter", "several")
 SCRIPT = Path(__file__).with_name("reads_sems_plus.py")
 PEERS = Path(sys.prefix) / "peers"
-"""Where `make` puts the versions that cannot stand beside the others."""
+"""Folder in which `make` installs versions that conflict with the others."""
 
 
-def peer(at: Any, *, password: str = "", plants: bool = True) -> Any:
-    """Let the peer read every plant, in a process of its own."""
-    asked = {
+def run_pygoodwe(at: Any, *, password: str = "", plants: bool = True) -> Any:
+    """Read every plant with pygoodwe in a separate process."""
+    request = {
         "login": at.ready["semsplus_login"],
         "gateway": at.ready["semsplus"].rstrip("/"),
         "username": at.username,
         "password": password or at.password,
         "plants": {family: at.plant[family] for family in FAMILIES} if plants else {},
     }
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(SCRIPT)],
-        input=json.dumps(asked),
+        input=json.dumps(request),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
         env={**os.environ, "PYTHONPATH": str(PEERS)},
     )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    answer = json.loads(process.stdout)
     assert answer["version"] == "0.2.0"
     return answer
 
 
 @pytest.fixture(scope="module")
 def read(goodwe_at: Any) -> Any:
-    return peer(goodwe_at)
+    return run_pygoodwe(goodwe_at)
 
 
-def mine(at: Any) -> GoodWe:
-    """Our client of an account known to be one of SEMS+."""
+def plus_client(at: Any) -> GoodWe:
+    """Return our client, set to use SEMS+."""
     session = Session(resolve_server(at.url))
     session.facts["dialect"] = "plus"
     return GoodWe(at.username, at.password, session=session)
 
 
 def truth(at: Any, family: str) -> dict[str, float]:
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for home in at.plants[family].households:
         for name, value in home.values(at.emulator.world.uploaded_at()).items():
-            found[name] = found.get(name, 0.0) + value
-    return found
+            values[name] = values.get(name, 0.0) + value
+    return values
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_peer_reads_the_home(family: str, read: Any, goodwe_at: Any) -> None:
+def test_pygoodwe_values_match_the_simulation(family: str, read: Any, goodwe_at: Any) -> None:
     data, home = read["data"][family], truth(goodwe_at, family)
     assert data["kpi"]["pac"] == pytest.approx(home["ac_power"], abs=10)
     assert data["kpi"]["power"] == pytest.approx(home["pv_energy_today"], abs=0.2)
@@ -82,17 +82,17 @@ def test_the_peer_reads_the_home(family: str, read: Any, goodwe_at: Any) -> None
         assert data["soc"]["power"] == pytest.approx(home["battery_soc"], abs=1)
 
 
-def test_its_helper_for_one_inverter_understands_the_flow(read: Any, goodwe_at: Any) -> None:
-    home, said = truth(goodwe_at, "hybrid"), read["hybrid"]
-    assert said["pv"] == pytest.approx(home["pv_power"], abs=10)
-    assert said["load"] == pytest.approx(home["load_power"], abs=10)
-    assert said["meter"] == pytest.approx(-home["grid_power"], abs=10)
+def test_pygoodwe_single_inverter_values_match_the_simulation(read: Any, goodwe_at: Any) -> None:
+    home, single = truth(goodwe_at, "hybrid"), read["hybrid"]
+    assert single["pv"] == pytest.approx(home["pv_power"], abs=10)
+    assert single["load"] == pytest.approx(home["load_power"], abs=10)
+    assert single["meter"] == pytest.approx(-home["grid_power"], abs=10)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_peer_reads_what_our_client_reads(family: str, read: Any, goodwe_at: Any) -> None:
+def test_pygoodwe_values_match_our_client(family: str, read: Any, goodwe_at: Any) -> None:
     flow, data = read["data"][family]["powerflow"], read["data"][family]
-    values = mine(goodwe_at).snapshot(goodwe_at.plant[family]).values
+    values = plus_client(goodwe_at).snapshot(goodwe_at.plant[family]).values
     assert float(flow["pv"]) == pytest.approx(values["pv_power"], abs=1)
     assert data["kpi"]["power"] == pytest.approx(values["pv_energy_today"], abs=0.05)
     assert data["kpi"]["total_power"] == pytest.approx(values["pv_energy_total"], abs=0.05)
@@ -104,6 +104,6 @@ def test_the_peer_reads_what_our_client_reads(family: str, read: Any, goodwe_at:
         assert flow["soc"] == pytest.approx(values["battery_soc"], abs=1)
 
 
-def test_a_wrong_password_is_refused_to_the_peer(goodwe_at: Any) -> None:
-    assert peer(goodwe_at, password="wrong", plants=False)["logged_in"] is False
-    assert peer(goodwe_at, plants=False)["logged_in"] is True
+def test_pygoodwe_login_with_wrong_password_fails(goodwe_at: Any) -> None:
+    assert run_pygoodwe(goodwe_at, password="wrong", plants=False)["logged_in"] is False
+    assert run_pygoodwe(goodwe_at, plants=False)["logged_in"] is True

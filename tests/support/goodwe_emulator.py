@@ -1,4 +1,4 @@
-"""What tests of the emulated SEMS+ share: a raw caller of both dialects, in memory or over a socket."""
+"""Shared test client of the emulated GoodWe cloud: raw requests in both dialects, in memory or over a socket."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ PLANT = "/api/v3/PowerStation/GetPlantDetailByPowerstationId"
 STATUS_FUNCTION = "2043643517552594945"
 
 
-def coded(password):
+def encode_password(password):
     return base64.b64encode(hashlib.md5(password.encode()).hexdigest().encode()).decode()
 
 
-def signed(token, at=1790000000000):
-    """Sign as the documents say it, not as our own code does."""
+def sign(token, at=1790000000000):
+    """Sign a request by the documented algorithm, independently of the package."""
     digest = hashlib.sha256(f"{at}@{token['uid']}@{token['token']}".encode()).hexdigest()
     return base64.b64encode(f"{digest}@{at}".encode()).decode()
 
 
 class Caller:
-    """A raw caller of an emulated cloud with a stopped clock, who may be logged in to either dialect."""
+    """Raw client of an emulated cloud with a stopped clock, logged in to at most one dialect."""
 
     def __init__(self, emulator, origin="http://emulator"):
         self.emulator = emulator
         self.origin = origin
-        self.holder = emulator.accounts[0]
-        self.plants = {site.family: site for site in self.holder.plants}
+        self.account = emulator.accounts[0]
+        self.plants = {plant.family: plant for plant in self.account.plants}
         self.token = WEB
 
     def send(self, verb, target, headers, body):
-        told = self.emulator.respond(verb, target, headers, body, self.origin)
-        return told.status, told.body
+        response = self.emulator.respond(verb, target, headers, body, self.origin)
+        return response.status, response.body
 
-    def ask(self, path, fields=None, *, verb="POST", token=None, signature=None):
-        """Return the answer to one request; an empty token or signature is not sent."""
+    def call(self, path, fields=None, *, verb="POST", token=None, signature=None):
+        """Return the response to one request; an empty token or signature is not sent."""
         token = self.token if token is None else token
         headers = {"content-type": "application/json"}
         if token:
             headers["token"] = json.dumps(token)
         if signature is None and token and {"uid", "token"} <= token.keys():
-            signature = signed(token)
+            signature = sign(token)
         if signature:
             headers["x-signature"] = signature
         target, body = (path, json.dumps(fields or {}).encode())
@@ -67,42 +67,42 @@ class Caller:
         status, answer = self.send(verb, target, headers, body)
         return json.loads(answer) | ({} if status == 200 else {"status": status})
 
-    def plus_login(self, *, token=None, signature=None, flags=FLAGS, **who):
-        fields = {"account": self.holder.username, "pwd": coded(self.holder.password), **flags, **who}
-        answer = self.ask(PLUS_LOGIN, fields, token=WEB if token is None else token, signature=signature)
+    def plus_login(self, *, token=None, signature=None, flags=FLAGS, **changes):
+        fields = {"account": self.account.username, "pwd": encode_password(self.account.password), **flags, **changes}
+        answer = self.call(PLUS_LOGIN, fields, token=WEB if token is None else token, signature=signature)
         if answer.get("data", {}).get("token"):
             self.token = answer["data"]
         return answer
 
     def log_in(self, **token):
-        fields = {"account": self.holder.username, "pwd": self.holder.password}
-        answer = self.ask(LOGIN, fields, token=PHONE | token)
+        fields = {"account": self.account.username, "pwd": self.account.password}
+        answer = self.call(LOGIN, fields, token=PHONE | token)
         if (answer["data"] or {}).get("token"):
             self.token = answer["data"]
         return answer
 
-    def flow(self, family, **how):
-        return self.ask(FLOW, {"stationId": self.plants[family].id}, verb="GET", **how)
+    def flow(self, family, **options):
+        return self.call(FLOW, {"stationId": self.plants[family].id}, verb="GET", **options)
 
-    def detail(self, family, path=DETAIL, **how):
-        return self.ask(path, {"powerStationId": self.plants[family].id}, **how)
+    def detail(self, family, path=DETAIL, **options):
+        return self.call(path, {"powerStationId": self.plants[family].id}, **options)
 
     def device(self, family, what, kind="INVERTER", serial=None):
-        site = self.plants[family]
-        fields = {"deviceType": kind, "pwId": site.id, "sn": serial or site.devices[0]}
-        path = f"/web/sems/sems-plant/api/equipments/{serial or site.devices[0]}/{what}"
-        return self.ask(path, fields, verb="GET")["data"]
+        plant = self.plants[family]
+        fields = {"deviceType": kind, "pwId": plant.id, "sn": serial or plant.devices[0]}
+        path = f"/web/sems/sems-plant/api/equipments/{serial or plant.devices[0]}/{what}"
+        return self.call(path, fields, verb="GET")["data"]
 
     def inventory(self, family):
         path = "/web/sems/sems-plant/api/stations/device/all-status"
-        found = self.ask(path, {"stationId": self.plants[family].id}, verb="GET")["data"]["deviceDetailList"]
+        found = self.call(path, {"stationId": self.plants[family].id}, verb="GET")["data"]["deviceDetailList"]
         states = [state for kind in found for state in kind["statusDetailList"]]
         return {row["sn"]: row for state in states for row in state["detailMap"].values()}
 
     def statistics(self, family, first, last, dimension):
         items = ["proConsumStats", "proGridStats", "proPurchaseStats", "proSystemTotalStats", "proSelfConsumStats"]
         fields = {"stationId": self.plants[family].id, "items": items, "dimension": dimension}
-        return self.ask(STATISTICS, {**fields, "startTime": f"{first} 00:00:00", "endTime": f"{last} 23:59:59"})
+        return self.call(STATISTICS, {**fields, "startTime": f"{first} 00:00:00", "endTime": f"{last} 23:59:59"})
 
     def fault(self, **settings):
         self.emulator.faults.set(settings)
@@ -113,16 +113,16 @@ class Caller:
 
 
 class Remote(Caller):
-    """The same over a real socket."""
+    """Raw client over a real socket."""
 
     def __init__(self, emulator, url):
         super().__init__(emulator, url)
-        self.wire_name = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
 
     def send(self, verb, target, headers, body):
-        self.wire_name.request(verb, target, body or None, headers)
-        reply = self.wire_name.getresponse()
-        return reply.status, reply.read()
+        self.connection.request(verb, target, body or None, headers)
+        response = self.connection.getresponse()
+        return response.status, response.read()
 
 
 def world(start=NOON):

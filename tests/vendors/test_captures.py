@@ -1,6 +1,6 @@
-"""Real answers of both clouds, where a folder of them is at hand: every file is read, none is left unvisited.
+"""Tests with captured responses of both clouds, if a folder of them is available: every file must be parsed.
 
-The folder is named by HELIOGRAPH_CAPTURES; without it tests/fixtures covers the same ground with answers of our own.
+HELIOGRAPH_CAPTURES names the folder; without it, tests/fixtures covers the same cases with synthetic responses.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from support.paths import FIXTURES
 from support.protocol_script import NOON, reply, script
 
 FOLDER = os.environ.get("HELIOGRAPH_CAPTURES")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="HELIOGRAPH_CAPTURES names no folder of real answers")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="HELIOGRAPH_CAPTURES is not set to a folder of captured responses")
 
 G, S, P = GrowattCalls, GoodWeCalls, SemsPlusCalls
 NOW = datetime.fromtimestamp(NOON, UTC)
 
-# The longest prefix of a file's name says which call it answers.
+# Call by file name prefix; the longest prefix applies.
 CALLS = {
     "growatt/all_device_list": G.all_devices.flow("1"),
     "growatt/inverter_data": G.inverter_data.flow("SN", "2026-06-21"),
@@ -93,12 +93,12 @@ CALLS = {
     "goodwe/semsplus_telemetry": P.plus_telemetry.flow("SN", "1"),
     "goodwe/semsplus_web_login": P.plus_login.flow("me", "secret"),
 }
-# Answers of calls nothing declares: read as JSON and masked, no more. Each with its reason.
+# Captures of undeclared calls, which are only parsed as JSON and masked, with the reason.
 UNDECLARED = {
     "growatt/device_detail_data": "not a call of growattServer",
     "growatt/device_event_log": "not a call of growattServer",
-    "growatt/nexa": "Nexa has calls of its own",
-    "growatt/user_center": "the older twin of plant_energy_data",
+    "growatt/nexa": "Nexa has separate calls",
+    "growatt/user_center": "older variant of plant_energy_data",
     "growatt/v1": "the token API",
     "growatt/web": "the web portal",
     "growatt-openapi": "the token API",
@@ -117,71 +117,71 @@ def files():
     return sorted(Path(FOLDER or ".").rglob("*.json")) if FOLDER else []
 
 
-def key(path):
+def capture_name(path):
     return path.relative_to(FOLDER).with_suffix("").as_posix()
 
 
-def longest(prefixes, name):
+def longest_prefix(prefixes, name):
     return max((one for one in prefixes if name.startswith(one)), key=len, default=None)
 
 
-def told_together(body):
-    """Return the answers of a capture that holds requests, or several answers, besides; None for one of its own."""
+def bundled_responses(body):
+    """Return the responses of a capture that also holds requests or several responses; None for a plain one."""
     if isinstance(body, list):
         return [{"code": "00000", "data": one["flow"]} for one in body if "flow" in one] or None
     asked = [body, *(body.get(name, {}) for name in ("stop", "start_up"))] if isinstance(body, dict) else []
     return [one["response"] for one in asked if "response" in one] or None
 
 
-def on_the_wire(path, place=0):
-    """Return a capture as its cloud sent it: some were published without their envelope."""
+def on_the_wire(path, index=0):
+    """Return a capture as the cloud sent it; some were published without their envelope."""
     body = json.loads(path.read_text(encoding="utf-8"))
     name = path.stem
     if name.startswith("storage_combined"):
         return reply(body["storage_params"])
     if "getmonitordetail" in name and "code" not in body:
         return reply({"code": 0, "msg": "", "data": body})
-    if (several := told_together(body)) is not None:
-        return reply(several[place])
+    if (responses := bundled_responses(body)) is not None:
+        return reply(responses[index])
     for suffix, wrap in _WRAPS.items():
         if name.endswith(suffix):
             return reply(wrap(body))
     return reply(body, 404 if name.endswith("_http404") else 200)
 
 
-def read(name, place=0):
+def read(name, index=0):
     path = Path(FOLDER) / f"{name}.json"
-    call = CALLS[longest(CALLS, name)]
+    call = CALLS[longest_prefix(CALLS, name)]
     growatt = name.startswith("growatt/")
     session = Session("https://openapi.growatt.com/" if growatt else "https://www.semsportal.com/api/")
     cloud = GrowattProtocol() if growatt else GoodWeProtocol()
-    return call.endpoint.shape(cloud.parse_response(session, call, on_the_wire(path, place)))
+    return call.endpoint.shape(cloud.parse_response(session, call, on_the_wire(path, index)))
 
 
 def device(family):
     return Device(vendor="growatt", plant="1", id="SN", family=family)
 
 
-def normalised(name, said):
-    """Return what the common model makes of a device's answer; None where it takes several answers together."""
-    kind = longest(CALLS, name)
+def normalise_answer(name, answer):
+    """Return the snapshot of a device's response; None if it needs several responses."""
+    kind = longest_prefix(CALLS, name)
     if kind == "growatt/tlx_detail":
-        return normalise.tlx(device("tlx"), said, NOW)
+        return normalise.tlx(device("tlx"), answer, NOW)
     if kind == "growatt/inverter_detail":
-        return normalise.inverter(device("inverter"), said, NOW)
+        return normalise.inverter(device("inverter"), answer, NOW)
     if kind in ("growatt/storage_combined", "growatt/storage_detail_bean"):
         whole = json.loads((Path(FOLDER) / f"{name}.json").read_text())
         energy = G.storage_energy_overview.flow("1", "SN").endpoint.shape(whole.get("storage_energy_overview", {}))
-        return normalise.storage(device("storage"), said, energy, NOW)
+        return normalise.storage(device("storage"), answer, energy, NOW)
     if kind == "growatt/plant_info":
-        return normalise.plant_values(said, [])
+        return normalise.plant_values(answer, [])
     if kind in ("goodwe/legacy_v2_getmonitordetail", "goodwe/legacy_v3_getmonitordetail"):
-        return goodwe.snapshot(said, "1", NOW)
+        return goodwe.snapshot(answer, "1", NOW)
     plant = Plant(vendor="goodwe", id="1")
-    return plus_normalise.snapshot(plant, said, [], {}, None, NOW) if isinstance(said, plus.PlusFlow) else None
+    return plus_normalise.snapshot(plant, answer, [], {}, None, NOW) if isinstance(answer, plus.PlusFlow) else None
 
 
-REFUSED = {
+EXPECTED_ERRORS = {
     "growatt/inverter_data_not_a_classic_inverter": e.RequestRefused,
     "growatt/login_failed_501_v2_endpoint": e.InvalidCredentials,
     "growatt/login_failed_507_short": e.AccountLocked,
@@ -201,78 +201,82 @@ REFUSED = {
     "goodwe/semsplus_login_success_incomplete_token_missing_agreement": e.TermsNotAccepted,
 }
 
-WRITTEN = tomllib.loads((FIXTURES / "goodwe/captures.toml").read_text(encoding="utf-8"))
-"""What a person reads from each GoodWe answer; several tables for a file of several answers."""
+EXPECTED = tomllib.loads((FIXTURES / "goodwe/captures.toml").read_text(encoding="utf-8"))
+"""Hand-written expectations of each GoodWe capture, with one table per response of a file."""
 
 
-def written():
-    """Yield each file with the place of an answer in it and what a person read there."""
-    for name, table in WRITTEN.items():
-        several = table if all(key.isdigit() for key in table) else {"0": table}
-        for place, person in several.items():
-            yield pytest.param(f"goodwe/{name}", int(place), person, id=f"{name} {place}")
+def expectations():
+    """Yield each file with the index of a response in it and its expected values."""
+    for name, table in EXPECTED.items():
+        responses = table if all(capture_name.isdigit() for capture_name in table) else {"0": table}
+        for index, expected in responses.items():
+            yield pytest.param(f"goodwe/{name}", int(index), expected, id=f"{name} {index}")
 
 
-def test_every_capture_is_read_or_excused_and_none_raises():
-    names = [key(path) for path in files()]
+def test_every_capture_is_parsed_or_listed_as_undeclared():
+    names = [capture_name(path) for path in files()]
     assert len(names) > 50
-    unvisited = [one for one in names if not longest(CALLS, one) and not longest(UNDECLARED, one)]
+    unvisited = [one for one in names if not longest_prefix(CALLS, one) and not longest_prefix(UNDECLARED, one)]
     assert unvisited == []
     assert [one for one in UNDECLARED if not any(name.startswith(one) for name in names)] == []
     assert [one for one in CALLS if not any(name.startswith(one) for name in names)] == []
     for name in names:
-        if longest(CALLS, name) is None:
+        if longest_prefix(CALLS, name) is None:
             json.loads((Path(FOLDER) / f"{name}.json").read_text(encoding="utf-8"))
-        elif (error := REFUSED.get(name)) is not None:
+        elif (error := EXPECTED_ERRORS.get(name)) is not None:
             with pytest.raises(error):
                 read(name)
         else:
-            said = read(name)
-            repr(said)
-            normalised(name, said)
+            answer = read(name)
+            repr(answer)
+            normalise_answer(name, answer)
 
 
-def test_a_person_has_read_every_goodwe_answer_that_is_declared():
-    names = {key(path) for path in files() if key(path).startswith("goodwe/")}
-    assert {name for name in names if longest(CALLS, name)} == {f"goodwe/{name}" for name in WRITTEN}
+def test_goodwe_captures_all_have_expectations():
+    names = {capture_name(path) for path in files() if capture_name(path).startswith("goodwe/")}
+    assert {name for name in names if longest_prefix(CALLS, name)} == {f"goodwe/{name}" for name in EXPECTED}
 
 
-@pytest.mark.parametrize(("name", "place", "person"), [*written()])
-def test_a_goodwe_answer_reads_as_a_person_wrote_it_down(name, place, person):
-    if "error" in person:
+@pytest.mark.parametrize(("name", "index", "expected"), [*expectations()])
+def test_goodwe_capture_matches_its_expectations(name, index, expected):
+    if "error" in expected:
         with pytest.raises(e.CloudError) as caught:
-            read(name, place)
-        assert type(caught.value).__name__ == person["error"]
+            read(name, index)
+        assert type(caught.value).__name__ == expected["error"]
         return
-    said = read(name, place)
-    about = getattr(said, person["part"]) if "part" in person else said
-    assert {field: getattr(about, field) for field in person.get("says", {})} == near(person.get("says", {}))
-    rows = getattr(said, person["rows_in"]) if "rows_in" in person else said
-    for row, known in zip(rows if "rows" in person else (), person.get("rows", ()), strict=True):
-        assert {field: getattr(row, field) for field in known} == near(known)
-    for period, known in person.get("energies", {}).items():
-        assert charts.plus_energies(said, len(period)) == {period: near(known)}
-    found = normalised(name, said)
-    values = found.values if found else {row.name: value for row, value in readings(said).items()}
-    assert {metric: values.get(metric) for metric in person.get("values", {})} == near(person.get("values", {}))
-    assert [metric for metric in person.get("gaps", ()) if values.get(metric) is not None] == []
-    assert [metric for metric in person.get("absent", ()) if metric in values] == []
+    answer = read(name, index)
+    subject = getattr(answer, expected["part"]) if "part" in expected else answer
+    assert {field: getattr(subject, field) for field in expected.get("fields", {})} == approximately(
+        expected.get("fields", {})
+    )
+    rows = getattr(answer, expected["rows_in"]) if "rows_in" in expected else answer
+    for row, known in zip(rows if "rows" in expected else (), expected.get("rows", ()), strict=True):
+        assert {field: getattr(row, field) for field in known} == approximately(known)
+    for period, known in expected.get("energies", {}).items():
+        assert charts.plus_energies(answer, len(period)) == {period: approximately(known)}
+    found = normalise_answer(name, answer)
+    values = found.values if found else {metric.name: value for metric, value in readings(answer).items()}
+    assert {metric: values.get(metric) for metric in expected.get("values", {})} == approximately(
+        expected.get("values", {})
+    )
+    assert [metric for metric in expected.get("gaps", ()) if values.get(metric) is not None] == []
+    assert [metric for metric in expected.get("absent", ()) if metric in values] == []
     for fact in ("status", "measured_at"):
-        if fact in person:
+        if fact in expected:
             read_as = getattr(found, fact)
-            assert (read_as.value if fact == "status" else read_as) == person[fact]
+            assert (read_as.value if fact == "status" else read_as) == expected[fact]
 
 
-def near(known):
-    """Return what was written down, ready to be compared: clouds write 225.70000000000002."""
+def approximately(known):
+    """Return expected values for comparison with tolerance: clouds send 225.70000000000002."""
     return {field: pytest.approx(one, abs=1e-3) if type(one) is float else one for field, one in known.items()}
 
 
-def readings(said):
-    return said.readings() if isinstance(said, plus.Telecounting) else {}
+def readings(answer):
+    return answer.readings() if isinstance(answer, plus.Telecounting) else {}
 
 
-def test_what_is_shown_of_a_capture_is_masked():
+def test_mask_secrets_hides_the_secrets_of_every_capture():
     for path in files():
         text = path.read_text(encoding="utf-8")
         assert excerpt(text).isprintable()
@@ -282,91 +286,91 @@ def test_what_is_shown_of_a_capture_is_masked():
         assert not re.search(r'"(?i:token|password|pwd|uid|email|cpowerToken)"\s*:\s*"', shown), path.name
 
 
-def test_a_sleeping_tlx_is_offline_and_its_energies_are_gaps():
-    found = normalised("growatt/tlx_detail_neo_offline", read("growatt/tlx_detail_neo_offline"))
+def test_growatt_offline_tlx_has_no_values():
+    found = normalise_answer("growatt/tlx_detail_neo_offline", read("growatt/tlx_detail_neo_offline"))
     assert found.status is Status.OFFLINE
     assert found.measured_at is None
     assert set(found.values.values()) == {None}
 
 
-def test_an_unknown_inverter_is_offline_and_not_zero():
-    found = normalised("growatt/inverter_detail_unknown_id", read("growatt/inverter_detail_unknown_id"))
+def test_growatt_unknown_inverter_is_offline_without_values():
+    found = normalise_answer("growatt/inverter_detail_unknown_id", read("growatt/inverter_detail_unknown_id"))
     assert found.status is Status.OFFLINE
     assert set(found.values.values()) == {None}
 
 
-def test_an_energy_in_mwh_is_read_in_kwh():
+def test_growatt_plant_list_converts_mwh_to_kwh():
     (plant,) = read("growatt/plant_list_spf_2024").plants
     assert (plant.energy_today, plant.energy_total) == (9.3, 2560.0)
 
 
-def test_a_locked_account_is_locked_for_a_day():
+def test_growatt_login_of_a_locked_account_is_locked_for_a_day():
     for name in ("growatt/login_locked_507", "growatt/login_failed_507_short"):
         with pytest.raises(e.AccountLocked) as caught:
             read(name)
         assert caught.value.until == NOW + timedelta(hours=24)
 
 
-def test_a_wrong_family_is_refused_with_its_code():
+def test_growatt_call_for_a_wrong_family_has_its_error_code():
     with pytest.raises(e.RequestRefused) as caught:
         read("growatt/mix_error_504")
     assert caught.value.code == "504"
 
 
-def test_a_storage_bean_tells_charge_and_load():
-    found = normalised("growatt/storage_detail_bean_partial", read("growatt/storage_detail_bean_partial"))
+def test_growatt_storage_bean_has_charge_and_load():
+    found = normalise_answer("growatt/storage_detail_bean_partial", read("growatt/storage_detail_bean_partial"))
     assert (found.values["battery_soc"], found.values["load_power"]) == (98.0, 54.0)
 
 
-def test_a_storage_that_charges_from_the_grid_has_the_signs_right():
+def test_growatt_storage_charging_from_the_grid_has_the_right_signs():
     name = "growatt/storage_combined_utility_charging_redacted"
-    charging = normalised(name, read(name))
+    charging = normalise_answer(name, read(name))
     assert charging.values["battery_power"] == -2400.0
     name = "growatt/storage_combined_sbu_discharging_redacted"
-    discharging = normalised(name, read(name))
+    discharging = normalise_answer(name, read(name))
     assert discharging.values["battery_power"] == 374.0
     assert discharging.values["pv_energy_total"] == 2864.1
-    assert discharging.values["battery_charge_energy_today"] == 10.5  # not the bean's 0
+    assert discharging.values["battery_charge_energy_today"] == 10.5  # not the 0 of the bean
 
 
-def test_the_login_names_user_and_plants():
+def test_growatt_login_contains_user_and_plants():
     login = read("growatt/login_success_neo")
     assert [one.id for one in login.plants] == ["1234567"]
     assert login.user.id
 
 
-def test_the_devices_of_a_tlx_plant_stand_beside_the_empty_list():
+def test_growatt_plant_info_finds_tlx_devices_outside_the_empty_list():
     info = read("growatt/plant_info_neo")
     assert info.devices == ()
     assert [(one.id, one.family) for one in info.all_devices] == [("BZP0000001", "tlx")]
 
 
-def test_a_classic_portal_plant_at_night_is_offline_with_its_lifetime_energy():
+def test_goodwe_plant_at_night_is_offline_with_its_lifetime_energy():
     name = "goodwe/legacy_v3_getmonitordetail_single_inverter_no_battery_night"
-    found = normalised(name, read(name))
+    found = normalise_answer(name, read(name))
     assert found.status is Status.OFFLINE
     assert found.values["pv_power"] is None
     assert found.values["pv_energy_total"]
     assert not [value for value in found.values.values() if value is not None and abs(value) > 1e6]
 
 
-def test_an_importing_plant_has_a_positive_grid_power():
+def test_goodwe_importing_plant_has_a_positive_grid_power():
     name = "goodwe/legacy_v3_getmonitordetail_meter_powerflow_importing_data_only"
-    assert normalised(name, read(name)).values["grid_power"] > 0
+    assert normalise_answer(name, read(name)).values["grid_power"] > 0
 
 
-def test_an_exporting_plant_has_a_negative_grid_power():
+def test_goodwe_exporting_plant_has_a_negative_grid_power():
     name = "goodwe/legacy_v3_getmonitordetail_homekit_only_exporting_fragment"
-    assert normalised(name, read(name)).values["grid_power"] < 0
+    assert normalise_answer(name, read(name)).values["grid_power"] < 0
 
 
-def together(flow, devices, counted, today=None):
-    """Return the snapshot these answers of SEMS+ make together."""
-    said = [one for one in devices.devices if one.type in ("INVERTER", "SMART_METER")]
-    return plus_normalise.snapshot(Plant(vendor="goodwe", id="1", zone=UTC), flow, said, counted, today, NOW)
+def snapshot_of(flow, devices, counted, today=None):
+    """Return the snapshot of several SEMS+ responses."""
+    answer = [one for one in devices.devices if one.type in ("INVERTER", "SMART_METER")]
+    return plus_normalise.snapshot(Plant(vendor="goodwe", id="1", zone=UTC), flow, answer, counted, today, NOW)
 
 
-def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
+def test_goodwe_plus_hybrid_has_positive_discharge_and_import():
     flow, devices, counters, today = map(
         read,
         (
@@ -376,7 +380,7 @@ def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
             "goodwe/semsplus_statistics_day_hybrid",
         ),
     )
-    found = together(flow, devices, {"GWTEST0INV000001": counters}, today)
+    found = snapshot_of(flow, devices, {"GWTEST0INV000001": counters}, today)
     told = {name: found.values[name] for name in ("pv_power", "battery_power", "grid_power", "load_power")}
     assert told == {"pv_power": 77.72, "battery_power": 762.45, "grid_power": 1.0, "load_power": 841.17}
     assert (found.values["battery_soc"], found.status) == (99.0, Status.ONLINE)
@@ -384,11 +388,11 @@ def test_a_hybrid_of_sems_plus_discharges_with_a_plus_and_imports_with_a_plus():
     assert (found.values["grid_import_energy_today"], found.values["load_energy_today"]) == (17.57, 29.01)
 
 
-def test_a_meter_of_sems_plus_counts_for_its_plant_and_the_night_is_zero_by_balance():
+def test_goodwe_plus_meter_counts_for_its_plant():
     flow = read("goodwe/semsplus_station_flow_smart_meter_importing")
     devices = read("goodwe/semsplus_all_status_inverter_and_smart_meter")
     counters = {"GWTEST0MET000001": read("goodwe/semsplus_telecounting_smart_meter"), "GWTEST0INV000001": None}
-    found = together(flow, devices, counters)
+    found = snapshot_of(flow, devices, counters)
     assert (found.values["grid_power"], found.values["load_power"], found.values["pv_power"]) == (1351.0, 1351.0, 0.0)
     assert found.values["grid_import_energy_total"] == 20314.77
     assert found.values["grid_export_energy_today"] == 36.77
@@ -396,9 +400,9 @@ def test_a_meter_of_sems_plus_counts_for_its_plant_and_the_night_is_zero_by_bala
     assert found.status is Status.OFFLINE
 
 
-def test_a_sentinel_is_nowhere_in_a_snapshot():
+def test_goodwe_snapshot_contains_no_sentinel():
     name = "goodwe/legacy_v2_getmonitordetail_three_phase_2021_trimmed"
-    found = normalised(name, read(name))
+    found = normalise_answer(name, read(name))
     assert isinstance(found.devices[0], DeviceSnapshot)
     assert not [value for value in found.values.values() if value is not None and value in (65535, 6553.5, 429483622)]
 
@@ -410,18 +414,18 @@ SETTINGS = {
     "growatt/storage_combined_sbu_discharging_redacted": ("storage", {"output_source": "battery-first"}),
     "growatt/storage_combined_utility_charging_redacted": ("storage", {"output_source": "utility-first"}),
 }
-"""A real answer of each kind that tells settings, and some of what it tells."""
-NOT_OF_A_NEXA = {"default_power"}
+"""Captures that contain settings, with some expected values."""
+MISSING_ON_NEXA = {"default_power"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_settings_of_a_real_answer_are_read(name):
+def test_growatt_settings_of_captures_are_read(name):
     family, known = SETTINGS[name]
     answer = on_the_wire(Path(FOLDER) / f"{name}.json")
     _, found = script(logged_in().execute(GrowattSettings.read_settings.flow(device(family)), NOON), [answer])
     for setting in Growatt.settings_of(device(family)):
         told = found[setting.name]
-        if setting.readable and not (family == "noah" and setting.name in NOT_OF_A_NEXA):
+        if setting.readable and not (family == "noah" and setting.name in MISSING_ON_NEXA):
             assert told is not None, setting.name
             assert [one.name for one in setting.parameters if one.readable and told[one.name] is None] == []
     assert {setting: found[setting]["value"] for setting in known} == known

@@ -1,4 +1,4 @@
-"""A plant's past through both dialects: it adds up, it agrees with the homes, and odd shapes are read right."""
+"""Tests of the GoodWe history in both dialects, against the emulator and with scripted responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from heliograph.local_time import LocalDay, period_range
 from heliograph.vendors.goodwe import charts, resolve_server
 from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.goodwe.history import GoodWeHistory
-from heliograph.vendors.goodwe.legacy import charts_payloads as said
+from heliograph.vendors.goodwe.legacy import charts_payloads
 from heliograph.vendors.goodwe.plus import payloads as plus
 from support.history_fixtures import Past, flowed
 from support.protocol_script import NOON, reply, script
@@ -30,7 +30,7 @@ SUMMER = timezone(timedelta(hours=2))
 
 
 class GoodWePast(Past):
-    """Its account is read in a dialect of choice."""
+    """History fixture whose client uses a given dialect."""
 
     emulation = EMULATION
 
@@ -52,12 +52,12 @@ def clocks_back():
         yield found
 
 
-# A day
+# Day curves
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_curve_of_a_day_adds_up_to_its_energies(family, dialect, noon):
+def test_day_curve_integrates_to_the_daily_energies(family, dialect, noon):
     curve = noon.client(dialect).day_curve(noon.plant(family), "2026-06-20")
     truth = noon.truth(family, "2026-06-20")
     assert len(curve) == 288
@@ -74,7 +74,7 @@ def test_the_curve_of_a_day_adds_up_to_its_energies(family, dialect, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_both_dialects_tell_the_same_day(family, noon):
+def test_day_curve_is_the_same_in_both_dialects(family, noon):
     legacy, newer = (noon.client(dialect).day_curve(noon.plant(family), date(2026, 6, 20)) for dialect in DIALECTS)
     assert [one.moment for one in legacy] == [one.moment for one in newer]
     for one, other in zip(legacy, newer, strict=True):
@@ -83,7 +83,7 @@ def test_both_dialects_tell_the_same_day(family, noon):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_what_is_still_to_come_is_absent(dialect, noon):
+def test_future_samples_and_periods_are_absent(dialect, noon):
     client = noon.client(dialect)
     curve = client.day_curve(noon.plant("meter"), "2026-06-21")
     assert curve[-1].moment == datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_what_is_still_to_come_is_absent(dialect, noon):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_day_of_25_hours_has_all_of_them_once(dialect, clocks_back):
+def test_day_curve_of_a_25_hour_day_has_300_samples(dialect, clocks_back):
     curve = clocks_back.client(dialect, zone=BERLIN).day_curve(clocks_back.plant("hybrid"), "2026-10-25")
     moments = [one.moment for one in curve]
     assert len(set(moments)) == len(moments) == 300
@@ -102,7 +102,7 @@ def test_a_day_of_25_hours_has_all_of_them_once(dialect, clocks_back):
     assert flowed(curve, "load_power", 1) == pytest.approx(truth["load_energy"], abs=0.1)
 
 
-def test_sems_plus_knows_the_zone_by_its_name(clocks_back):
+def test_day_curve_uses_the_zone_name_of_sems_plus(clocks_back):
     curve = clocks_back.client("plus").day_curve(clocks_back.plant("hybrid"), "2026-07-01")
     assert curve[0].moment == datetime(2026, 6, 30, 22, tzinfo=UTC)
 
@@ -110,7 +110,7 @@ def test_sems_plus_knows_the_zone_by_its_name(clocks_back):
 @pytest.mark.parametrize(
     ("metric", "energy"), [("pv_power", "pv_energy"), ("pv_energy_today", "pv_energy"), ("battery_soc", None)]
 )
-def test_an_inverter_has_curves_of_its_own(metric, energy, noon):
+def test_inverter_curve_matches_the_simulation(metric, energy, noon):
     client = noon.client("legacy")
     (serial, *_) = noon.plants["hybrid"].devices
     curve = client.inverter_curve(noon.plant("hybrid"), serial, "2026-06-20", metric)
@@ -124,12 +124,12 @@ def test_an_inverter_has_curves_of_its_own(metric, energy, noon):
         assert all(0 <= one.values[metric] <= 100 for one in curve)
 
 
-# Longer
+# Period energies
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_days_add_up_to_months_and_months_to_the_year(family, dialect, noon):
+def test_period_energies_of_days_months_and_years_add_up(family, dialect, noon):
     client = noon.client(dialect)
     plant = noon.plant(family)
     days, months, years = (client.period_energies(plant, period) for period in ("2026-05", "2026", ""))
@@ -145,7 +145,7 @@ def test_days_add_up_to_months_and_months_to_the_year(family, dialect, noon):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_both_dialects_tell_the_same_energies_and_the_homes_agree(family, noon):
+def test_period_energies_are_the_same_in_both_dialects_and_match_the_simulation(family, noon):
     for period in ("2026-06", "2026"):
         legacy, newer = (noon.client(dialect).period_energies(noon.plant(family), period) for dialect in DIALECTS)
         assert legacy == newer
@@ -155,7 +155,7 @@ def test_both_dialects_tell_the_same_energies_and_the_homes_agree(family, noon):
     assert set(newer[0].values) == set(truth)
 
 
-def test_a_months_energy_of_an_inverter_is_without_today(noon):
+def test_energy_month_of_an_inverter_excludes_today(noon):
     for row in noon.client("legacy").inverter_points(noon.plant("single")).inverters:
         assert row.energy_month + row.energy_today == pytest.approx(
             noon.truth("single", "2026-06")["pv_energy"], abs=0.1
@@ -163,7 +163,7 @@ def test_a_months_energy_of_an_inverter_is_without_today(noon):
         assert row.energy_today > 0
 
 
-def test_a_history_the_portal_no_longer_tells_is_read_through_sems_plus():
+def test_period_energies_fall_back_to_sems_plus():
     with GoodWePast.at("2026-10-01T12:02:00+02:00") as after:
         after.emulator.faults.set({"september": ""})
         client = after.client("legacy")
@@ -173,28 +173,28 @@ def test_a_history_the_portal_no_longer_tells_is_read_through_sems_plus():
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_both_dialects_know_the_day_a_plant_was_put_into_the_cloud(dialect, noon):
+def test_first_day_is_known_in_both_dialects(dialect, noon):
     assert noon.client(dialect).first_day(noon.plant("single")) == date(2021, 3, 15)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_question_costs_what_is_said(dialect, noon):
+def test_history_cost_matches_the_requests_sent(dialect, noon):
     client = noon.client(dialect)
     plant = noon.plant("hybrid")
-    client.day_curve(plant, "2026-06-20")  # the plant's clock is known from here on
+    client.day_curve(plant, "2026-06-20")  # fetches the plant's time zone
     cost = client.history_cost(plant)
-    for ask, expected in (
+    for query, expected in (
         (lambda: client.day_curve(plant, "2026-06-19"), cost.curve),
         (lambda: client.period_energies(plant, "2026-05"), cost.days),
         (lambda: client.period_energies(plant, "2026"), cost.months),
         (lambda: client.period_energies(plant), cost.years),
     ):
         before = noon.emulator.log.as_dict()["clouds"]["goodwe"]["requests"]
-        ask()
+        query()
         assert noon.emulator.log.as_dict()["clouds"]["goodwe"]["requests"] - before == expected
 
 
-def test_the_async_client_reads_the_same_past(noon):
+def test_async_client_returns_the_same_energies(noon):
     async def main():
         client = noon.client("plus", AsyncGoodWe)
         return await client.period_energies(noon.plant("hybrid"), "2026-06")
@@ -202,10 +202,10 @@ def test_the_async_client_reads_the_same_past(noon):
     assert asyncio.run(main()) == noon.client("plus").period_energies(noon.plant("hybrid"), "2026-06")
 
 
-# Odd shapes, by script
+# Unusual responses, scripted
 
 
-def talk(plan, dialect="legacy", zone=SUMMER):
+def run_flow(plan, dialect="legacy", zone=SUMMER):
     session = Session(resolve_server("eu"))
     session.alive, session.zone = True, zone
     session.token = {"uid": "1", "token": "2", "timestamp": 3}
@@ -213,88 +213,88 @@ def talk(plan, dialect="legacy", zone=SUMMER):
     return AccountProtocol(GoodWeProtocol(), session, Credentials("me", Secret("x"))).execute(plan, NOON), session
 
 
-def answer(data):
+def response(data):
     return reply({"code": "0", "msg": "", "data": data})
 
 
-def bars(first, days, height=1.0):
-    """Return a chart of so many days from a day on."""
+def chart_response(first, days, height=1.0):
+    """Return a chart response of `days` days from `first`."""
     xy = [{"x": f"{first + timedelta(days=ahead)}", "y": height, "z": None} for ahead in range(days)]
-    return answer({"lines": [{"name": "PVGeneration", "label": "Generation (kWh)", "unit": "kWh", "xy": xy}]})
+    return response({"lines": [{"name": "PVGeneration", "label": "Generation (kWh)", "unit": "kWh", "xy": xy}]})
 
 
-def test_a_window_that_begins_within_the_month_is_asked_to_go_on_before_it():
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-05"))
-    sent, days = script(conversation, [bars(date(2026, 5, 3), 29), bars(date(2026, 4, 4), 29)])
+def test_period_energies_fetch_the_days_before_a_short_window():
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", "2026-05"))
+    sent, days = script(flow, [chart_response(date(2026, 5, 3), 29), chart_response(date(2026, 4, 4), 29)])
     assert b'"date":"2026-05-02"' in sent[1].body
     assert [one.period for one in days] == [f"2026-05-{day:02}" for day in range(1, 32)]
 
 
-def test_days_a_chart_draws_beyond_today_are_absent():
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-06"))
-    _, days = script(conversation, [bars(date(2026, 6, 1), 30, 0.0)])
+def test_period_energies_omit_chart_days_after_today():
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", "2026-06"))
+    _, days = script(flow, [chart_response(date(2026, 6, 1), 30, 0.0)])
     assert days[-1].period == "2026-06-21"
 
 
-def test_a_plant_without_a_meter_is_asked_for_its_generation_alone():
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", "2026-05"))
-    sent, days = script(conversation, [answer({"lines": [], "modelData": {}}), bars(date(2026, 5, 1), 31, 2.5)])
+def test_period_energies_without_meter_use_the_generation_chart():
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", "2026-05"))
+    sent, days = script(flow, [response({"lines": [], "modelData": {}}), chart_response(date(2026, 5, 1), 31, 2.5)])
     assert [b'"chartIndexId":"8"' in sent[0].body, b'"chartIndexId":"3"' in sent[1].body] == [True, True]
     assert days[0].values == {"pv_energy": 2.5}
 
 
-def test_a_plant_without_a_chart_has_its_ac_power_in_month_first_dates():
-    conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"))
+def test_day_curve_without_chart_uses_the_ac_power_list():
+    flow, _ = run_flow(GoodWeHistory.day_curve.flow("P", "2026-06-05"))
     pacs = [{"date": "06/05/2026 11:55:00", "pac": 512.0}, {"date": "06/05/2026 12:00:00", "pac": None}]
-    _, curve = script(conversation, [answer({"lines": [], "generateData": []}), answer({"pacs": pacs})])
+    _, curve = script(flow, [response({"lines": [], "generateData": []}), response({"pacs": pacs})])
     assert [one.values for one in curve] == [{"ac_power": 512.0}, {"ac_power": None}]
     assert curve[0].moment == datetime(2026, 6, 5, 9, 55, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("form", ["05/06/2026", "06/05/2026", "06.05.2026", "2026-06-05"])
-def test_an_accounts_own_date_format_needs_no_guess(form):
-    conversation, _ = talk(GoodWeHistory.inverter_curve.flow("P", "SN", "2026-06-05"))
+def test_inverter_curve_parses_any_date_format(form):
+    flow, _ = run_flow(GoodWeHistory.inverter_curve.flow("P", "SN", "2026-06-05"))
     column = [{"date": f"{form} 12:05:00", "column": 431.0}]
-    _, curve = script(conversation, [answer({"column1": column})])
+    _, curve = script(flow, [response({"column1": column})])
     assert [one.moment for one in curve] == [datetime(2026, 6, 5, 10, 5, tzinfo=UTC)]
 
 
-def test_the_offset_of_a_plant_is_asked_once_a_day():
-    conversation, session = talk(GoodWeHistory.period_energies.flow("P", "2026-06"), zone=None)
-    detail = answer({"info": {"time_span": -2.0}, "kpi": {}})
-    script(conversation, [detail, bars(date(2026, 5, 22), 31)])
+def test_utc_offset_is_fetched_once_a_day():
+    flow, session = run_flow(GoodWeHistory.period_energies.flow("P", "2026-06"), zone=None)
+    detail = response({"info": {"time_span": -2.0}, "kpi": {}})
+    script(flow, [detail, chart_response(date(2026, 5, 22), 31)])
     again = AccountProtocol(GoodWeProtocol(), session, None).execute(
         GoodWeHistory.period_energies.flow("P", "2026-06"), NOON
     )
-    sent, _ = script(again, [bars(date(2026, 5, 22), 31)])
+    sent, _ = script(again, [chart_response(date(2026, 5, 22), 31)])
     assert len(sent) == 1
 
 
 @pytest.mark.parametrize("written", ["", None, "2021-03-15 02:30:05"])
-def test_a_plant_whose_portal_names_no_first_day_has_none(written):
-    conversation, _ = talk(GoodWeHistory.first_day.flow("P"))
-    assert script(conversation, [answer({"info": {"create_time": written}, "kpi": {}})])[1] is None
+def test_first_day_is_none_without_a_valid_create_time(written):
+    flow, _ = run_flow(GoodWeHistory.first_day.flow("P"))
+    assert script(flow, [response({"info": {"create_time": written}, "kpi": {}})])[1] is None
 
 
-def test_a_plants_first_day_is_the_one_on_its_own_wall():
-    conversation, _ = talk(GoodWeHistory.first_day.flow("P"))
-    _, first = script(conversation, [answer({"info": {"create_time": "03/15/2021 05:30:05"}, "kpi": {}})])
+def test_first_day_is_in_plant_local_time():
+    flow, _ = run_flow(GoodWeHistory.first_day.flow("P"))
+    _, first = script(flow, [response({"info": {"create_time": "03/15/2021 05:30:05"}, "kpi": {}})])
     assert first == date(2021, 3, 14)  # 05:30 in China was 23:30 the day before, two hours ahead of UTC
 
 
-def test_a_plant_without_a_clock_is_told_as_such():
-    conversation, _ = talk(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
-    with pytest.raises(e.Unreadable, match="time zone"):
-        script(conversation, [answer({"info": {"stationname": "Roof"}, "kpi": {}})])
+def test_day_curve_without_a_time_zone_is_an_error():
+    flow, _ = run_flow(GoodWeHistory.day_curve.flow("P", "2026-06-05"), zone=None)
+    with pytest.raises(e.Unreadable, match="clock"):
+        script(flow, [response({"info": {"stationname": "Roof"}, "kpi": {}})])
 
 
-def test_years_are_asked_one_by_one_until_one_had_nothing():
+def test_plus_years_are_fetched_until_an_empty_one():
     def year(label, value):
         rows = [{"item": "proSystemTotalStats", "unit": "kWh", "statisticsList": [{"date": label, "val": value}]}]
         return reply({"code": "00000", "description": "success", "data": {"dataList": rows}})
 
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P"), "plus")
-    sent, years = script(conversation, [year("2026", 900), year("2025", 2100.5), year("2024", 0)])
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P"), "plus")
+    sent, years = script(flow, [year("2026", 900), year("2025", 2100.5), year("2024", 0)])
     assert [(one.period, one.values) for one in years] == [
         ("2025", {"pv_energy": 2100.5}),
         ("2026", {"pv_energy": 900.0}),
@@ -303,41 +303,41 @@ def test_years_are_asked_one_by_one_until_one_had_nothing():
 
 
 @pytest.mark.parametrize("period", ["2026-13", "26", "2026-06-21", "June", "9999"])
-def test_what_is_no_period_is_refused_before_anything_is_sent(period):
-    conversation, _ = talk(GoodWeHistory.period_energies.flow("P", period))
+def test_invalid_period_is_rejected_before_any_request(period):
+    flow, _ = run_flow(GoodWeHistory.period_energies.flow("P", period))
     with pytest.raises(e.ConfigError, match="period"):
-        next(conversation)
+        next(flow)
 
 
-def test_the_bounds_of_a_leap_february_and_a_december():
+def test_period_range_of_leap_february_and_december():
     assert period_range("2028-02") == (date(2028, 2, 1), date(2028, 2, 29))
     assert period_range("2026-12")[1] == period_range("2026")[1] == date(2026, 12, 31)
 
 
-WALL = LocalDay(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
+LOCAL_DAY = LocalDay(date(2026, 6, 5), SUMMER, datetime(2026, 6, 6, tzinfo=UTC))
 
 
 def chart(key, unit, *heights):
     xy = [{"x": f"{5 * place // 60:02}:{5 * place % 60:02}", "y": height} for place, height in enumerate(heights)]
-    return said.PowerChart({"lines": [{"key": key, "unit": unit, "xy": xy}]})
+    return charts_payloads.PowerChart({"lines": [{"key": key, "unit": unit, "xy": xy}]})
 
 
-def test_a_hole_in_a_curve_is_none_and_no_zero():
-    curve = charts.chart_curve(chart("PCurve_Power_Meter", "W", 100, None, -50), WALL)
+def test_chart_curve_gap_is_none():
+    curve = charts.chart_curve(chart("PCurve_Power_Meter", "W", 100, None, -50), LOCAL_DAY)
     assert [one.values["grid_power"] for one in curve] == [-100.0, None, 50.0]
 
 
-def test_a_line_in_kilowatts_is_read_in_watts():
-    (one,) = charts.chart_curve(chart("PCurve_Power_Load", "kW", 1.25), WALL)
+def test_chart_curve_converts_kilowatts_to_watts():
+    (one,) = charts.chart_curve(chart("PCurve_Power_Load", "kW", 1.25), LOCAL_DAY)
     assert one.values["load_power"] == 1250.0
 
 
-def test_a_line_in_an_unknown_unit_is_not_guessed():
+def test_chart_curve_rejects_an_unknown_unit():
     with pytest.raises(e.Unreadable, match="furlong"):
-        charts.chart_curve(chart("PCurve_Power_PV", "furlong", 1), WALL)
+        charts.chart_curve(chart("PCurve_Power_PV", "furlong", 1), LOCAL_DAY)
 
 
-def test_sems_plus_curves_have_our_signs():
+def test_plus_curve_has_the_common_signs():
     rows = [{"item": "pGrid", "statisticsList": [{"tp": "2026-06-05 12:00:00", "power": 0.149}]}]
-    (one,) = charts.plus_curve(plus.PowerCurves({"dataList": rows}), WALL)
+    (one,) = charts.plus_curve(plus.PowerCurves({"dataList": rows}), LOCAL_DAY)
     assert (one.moment.hour, one.values) == (10, {"grid_power": -149.0})

@@ -1,4 +1,4 @@
-"""Conversations with the SEMS Portal as scripts: given these replies, expect these requests."""
+"""Protocol tests of the SEMS Portal: logins, sessions, errors and plant lists, with scripted responses."""
 
 from __future__ import annotations
 
@@ -37,53 +37,53 @@ def login(api=EU, data=TOKEN):
     return reply(answer if api is None else {**answer, "api": api})
 
 
-def told(data, code="0", msg="操作成功"):
+def response(data, code="0", msg="操作成功"):
     return reply({"language": "en", "function": None, "hasError": code != "0", "msg": msg, "code": code, "data": data})
 
 
-def refused(code, msg="no", data=None):
-    return told(data, code, msg)
+def error_response(code, msg="no", data=None):
+    return response(data, code, msg)
 
 
-EXPIRED = refused(100002, "The authorization has expired, please log in again.")
+EXPIRED = error_response(100002, "The authorization has expired, please log in again.")
 
 
 def account(server=SERVER):
-    """An account of the classic portal, which SEMS+ has just turned away."""
+    """Return the protocol of an account that uses the SEMS Portal and was just rejected by SEMS+."""
     session = Session(server)
     session.facts = {"dialect": "legacy", "tried": {"plus": NOON}}
     return AccountProtocol(GoodWeProtocol(), session, Credentials(USER, Secret(PASSWORD)))
 
 
 def logged_in(api=EU, server=SERVER):
-    talk = account(server)
-    script(talk.execute(ENSURE_SESSION, NOON), [login(api)])
-    return talk
+    protocol = account(server)
+    script(protocol.execute(ENSURE_SESSION, NOON), [login(api)])
+    return protocol
 
 
-def ask(talk, *replies, call=None, sent=None):
-    return script(talk.execute(call or GoodWeCalls.monitor_detail.flow(PLANT), NOON), replies, sent)
+def run(protocol, *replies, call=None, sent=None):
+    return script(protocol.execute(call or GoodWeCalls.monitor_detail.flow(PLANT), NOON), replies, sent)
 
 
-def turned_away(*replies, talk=None, call=None):
+def run_failing(*replies, protocol=None, call=None):
     with pytest.raises(e.CloudError) as caught:
-        ask(talk or logged_in(), *replies, call=call)
+        run(protocol or logged_in(), *replies, call=call)
     assert not [secret for secret in SECRETS if secret in str(caught.value)]
     return caught.value
 
 
-# The way in
+# Login
 
 
-def test_the_login_names_our_client_and_sends_the_account_as_json():
+def test_login_sends_client_and_credentials_as_json():
     (request,), _ = script(account().execute(ENSURE_SESSION, NOON), [login()])
     assert (request.verb, request.url) == ("POST", "https://www.semsportal.com/api/v2/Common/CrossLogin")
     assert json.loads(request.body) == {"account": USER, "pwd": PASSWORD}
     assert json.loads(request.headers["Token"]) == {"version": "v2.1.0", "client": "ios", "language": "en"}
 
 
-def test_the_token_goes_back_as_it_came_and_to_the_host_the_login_named():
-    (request,), detail = ask(logged_in(), told(DETAIL))
+def test_requests_send_the_token_unchanged_to_the_data_server():
+    (request,), detail = run(logged_in(), response(DETAIL))
     assert request.url == EU + "v3/PowerStation/GetMonitorDetailByPowerstationId"
     assert json.loads(request.headers["Token"]) == TOKEN
     assert json.loads(request.body) == {"powerStationId": PLANT}
@@ -91,19 +91,19 @@ def test_the_token_goes_back_as_it_came_and_to_the_host_the_login_named():
 
 
 @pytest.mark.parametrize("version", [1, "v1", "1", "V1"])
-def test_every_generation_of_a_call_can_be_asked(version):
-    (request,), _ = ask(logged_in(), told(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT, version))
+def test_call_accepts_every_version_spelling(version):
+    (request,), _ = run(logged_in(), response(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT, version))
     assert request.url == EU + "v1/PowerStation/GetMonitorDetailByPowerstationId"
     assert json.loads(request.body) == {"powerStationId": PLANT}
 
 
-def test_a_generation_that_is_none_is_refused_before_anything_is_sent():
-    with pytest.raises(ValueError, match="v1, v2 and v3"):
+def test_invalid_version_is_rejected_before_any_request():
+    with pytest.raises(ValueError, match="v1, v2 or v3"):
         GoodWeCalls.monitor_detail.flow(PLANT, "../../evil")
 
 
 @pytest.mark.parametrize("api", [None, "", " "])
-def test_an_account_that_is_told_no_host_stays_where_it_logged_in(api):
+def test_login_without_data_server_uses_the_login_host(api):
     assert logged_in(api).session.base == SERVER
 
 
@@ -115,13 +115,13 @@ def test_an_account_that_is_told_no_host_stays_where_it_logged_in(api):
         "https://semsplus.goodwe.com/api/",
     ],
 )
-def test_a_host_of_the_vendor_is_followed(api):
+def test_login_follows_a_data_server_of_the_vendor(api):
     assert logged_in(api).session.base == api.rstrip("/") + "/"
 
 
-def test_the_configured_server_is_followed_without_https():
-    talk = logged_in("http://127.0.0.1:8080/api/", server=resolve_server("http://127.0.0.1:8080"))
-    assert talk.session.base == "http://127.0.0.1:8080/api/"
+def test_login_follows_the_configured_server_without_https():
+    protocol = logged_in("http://127.0.0.1:8080/api/", server=resolve_server("http://127.0.0.1:8080"))
+    assert protocol.session.base == "http://127.0.0.1:8080/api/"
 
 
 @pytest.mark.parametrize(
@@ -138,32 +138,32 @@ def test_the_configured_server_is_followed_without_https():
         "ftp://eu.semsportal.com/",
     ],
 )
-def test_any_other_host_is_never_sent_the_session(api):
-    talk = account()
+def test_login_rejects_any_other_data_server(api):
+    protocol = account()
     with pytest.raises(e.WrongRegion):
-        script(talk.execute(ENSURE_SESSION, NOON), [login(api)])
-    assert not talk.session.alive
-    assert talk.session.base == SERVER
-    assert talk.session.token == {}
+        script(protocol.execute(ENSURE_SESSION, NOON), [login(api)])
+    assert not protocol.session.alive
+    assert protocol.session.base == SERVER
+    assert protocol.session.token == {}
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/web/sems", "/web/sems/"])
-def test_an_address_means_the_same_with_and_without_its_path(path):
+def test_resolve_server_ignores_the_path(path):
     assert resolve_server("http://127.0.0.1:8080" + path) == "http://127.0.0.1:8080/api/"
 
 
-def test_an_unknown_region_is_a_mistake_of_the_configuration():
+def test_resolve_server_rejects_an_unknown_region():
     with pytest.raises(e.ConfigError, match="global, eu, us, au, hk, cn"):
         resolve_server("mars")
 
 
 @pytest.mark.parametrize("code", [0, "0", "00000"])
-def test_success_is_the_code_whatever_its_type_and_the_words(code):
-    _, detail = ask(logged_in(), told(DETAIL, code, "anything at all"))
+def test_success_code_may_have_any_type(code):
+    _, detail = run(logged_in(), response(DETAIL, code, "anything at all"))
     assert detail.info.id == PLANT
 
 
-# Logins that fail
+# Failed logins
 
 
 def failed_login(answer):
@@ -173,7 +173,7 @@ def failed_login(answer):
     return caught.value
 
 
-def test_a_wrong_password_is_told_although_the_answer_claims_no_error():
+def test_login_with_wrong_password_raises_invalid_credentials():
     error = failed_login(reply({"hasError": False, "code": 100005, "msg": "Email or password error.", "data": None}))
     assert type(error) is e.InvalidCredentials
     assert error.code == "100005"
@@ -181,32 +181,32 @@ def test_a_wrong_password_is_told_although_the_answer_claims_no_error():
 
 
 @pytest.mark.parametrize("data", [{"agreement_agreement": 0}, {**TOKEN, "token": ""}, {}, "", None])
-def test_success_without_a_token_asks_for_the_terms(data):
+def test_login_without_token_raises_terms_not_accepted(data):
     assert type(failed_login(login(data=data))) is e.TermsNotAccepted
 
 
-def test_a_login_the_cloud_cannot_do_is_not_the_password():
-    error = failed_login(refused(100000, "system error"))
+def test_login_with_internal_error_does_not_blame_the_password():
+    error = failed_login(error_response(100000, "system error"))
     assert type(error) is e.RequestRefused
     assert "password is not the reason" in str(error)
 
 
-def test_an_unknown_code_of_a_login_is_told():
-    error = failed_login(refused(100028, f"no, {USER}"))
+def test_login_with_unknown_code_raises_login_failed():
+    error = failed_login(error_response(100028, f"no, {USER}"))
     assert type(error) is e.LoginFailed
     assert error.code == "100028"
 
 
-def test_a_login_too_many_waits():
-    assert failed_login(refused("GY0429")).retry_after == 300
+def test_throttled_login_waits():
+    assert failed_login(error_response("GY0429")).retry_after == 300
 
 
-# Sessions that end
+# Expired sessions
 
 
 @pytest.mark.parametrize("code", [100001, "100001", 100002, "100002"])
-def test_an_expired_session_is_renewed_once(code):
-    requests, detail = ask(logged_in(), refused(code), login(), told(DETAIL))
+def test_expired_session_is_renewed_once(code):
+    requests, detail = run(logged_in(), error_response(code), login(), response(DETAIL))
     assert [one.url.rsplit("/", 1)[1] for one in requests] == [
         "GetMonitorDetailByPowerstationId",
         "CrossLogin",
@@ -217,49 +217,49 @@ def test_an_expired_session_is_renewed_once(code):
     assert detail.info.id == PLANT
 
 
-def test_a_session_that_stays_expired_names_the_known_causes():
-    error = turned_away(EXPIRED, login(), EXPIRED)
+def test_persistently_expired_session_names_the_known_causes():
+    error = run_failing(EXPIRED, login(), EXPIRED)
     assert type(error) is e.SessionExpired
     for cause in ("another login", "regional server", "client name", "stationType 2"):
         assert cause in str(error)
 
 
-def test_after_a_login_that_did_not_help_there_is_no_other_at_once():
-    talk = logged_in()
-    turned_away(EXPIRED, login(), EXPIRED, talk=talk)
+def test_futile_login_is_not_repeated_immediately():
+    protocol = logged_in()
+    run_failing(EXPIRED, login(), EXPIRED, protocol=protocol)
     sent: list = []
     with pytest.raises(e.SessionExpired):
-        script(talk.execute(GoodWeCalls.monitor_detail.flow(PLANT), NOON + 1), [], sent)
+        script(protocol.execute(GoodWeCalls.monitor_detail.flow(PLANT), NOON + 1), [], sent)
     assert sent == []
 
 
-def test_a_renewed_session_follows_its_new_host():
-    requests, _ = ask(logged_in(), EXPIRED, login("https://au.semsportal.com/api/"), told(DETAIL))
+def test_renewed_session_uses_its_new_host():
+    requests, _ = run(logged_in(), EXPIRED, login("https://au.semsportal.com/api/"), response(DETAIL))
     assert requests[2].url.startswith("https://au.semsportal.com/api/")
 
 
-# Answers that are none
+# Invalid responses
 
 
 @pytest.mark.parametrize("data", [{}, "", None])
-def test_success_with_nothing_in_it_is_an_account_that_moved(data):
-    error = turned_away(told(data))
+def test_success_without_data_means_the_account_moved(data):
+    error = run_failing(response(data))
     assert type(error) is e.RequestRefused
     assert "SEMS+" in str(error)
 
 
-def test_an_account_without_plants_has_an_empty_list():
-    _, rows = ask(logged_in(), told([], 0), call=GoodWeCalls.plant_list.flow())
+def test_plant_list_may_be_empty():
+    _, rows = run(logged_in(), response([], 0), call=GoodWeCalls.plant_list.flow())
     assert rows == ()
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (refused("innerexception", "未将对象引用设置到对象的实例。", ""), e.RequestRefused),
-        (refused("100000", "ver is not fund"), e.RequestRefused),
-        (refused("GY0429"), e.Throttled),
-        (refused("77"), e.RequestRefused),
+        (error_response("innerexception", "未将对象引用设置到对象的实例。", ""), e.RequestRefused),
+        (error_response("100000", "ver is not fund"), e.RequestRefused),
+        (error_response("GY0429"), e.Throttled),
+        (error_response("77"), e.RequestRefused),
         (reply({"error_msg": "404 Route Not Found"}, 404), e.RequestRefused),
         (reply(b"<html>not here</html>", 404), e.Unreadable),
         (reply(b"<html>denied</html>", 403), e.Blocked),
@@ -273,20 +273,20 @@ def test_an_account_without_plants_has_an_empty_list():
         (reply(b""), e.Unreadable),
         (reply([1]), e.Unreadable),
         (reply({"data": {}}), e.Unreadable),
-        (told([1, 2]), e.Unreadable),
-        (told({"record": 4, "list": []}), e.Unreadable),
+        (response([1, 2]), e.Unreadable),
+        (response({"record": 4, "list": []}), e.Unreadable),
     ],
 )
-def test_every_other_answer_has_its_error(answer, kind):
-    error = turned_away(answer)
+def test_invalid_response_raises_its_error(answer, kind):
+    error = run_failing(answer)
     assert type(error) is kind
     assert error.vendor == "goodwe"
     assert error.call == "monitor_detail"
 
 
-def test_the_cloud_s_own_wait_is_kept():
-    assert turned_away(refused("GY0429")).retry_after == 300
-    assert turned_away(reply(b"", 429, retry_after="42")).retry_after == 42
+def test_throttled_error_has_the_retry_delay_of_the_cloud():
+    assert run_failing(error_response("GY0429")).retry_after == 300
+    assert run_failing(reply(b"", 429, retry_after="42")).retry_after == 42
 
 
 # Plants
@@ -296,47 +296,49 @@ def row(number):
     return {"powerstation_id": f"P{number}", "stationname": f"Roof {number}"}
 
 
-def test_the_list_of_plants_is_read_to_its_last_page():
-    pages = [told([row(one) for one in range(14)], 0), told([row(14)], 0)]
-    requests, rows = ask(logged_in(), *pages, call=GoodWeCalls.plant_list.flow())
+def test_plant_list_is_read_to_the_last_page():
+    pages = [response([row(one) for one in range(14)], 0), response([row(14)], 0)]
+    requests, rows = run(logged_in(), *pages, call=GoodWeCalls.plant_list.flow())
     assert [one.id for one in rows] == [f"P{one}" for one in range(15)]
     assert [json.loads(one.body)["page_index"] for one in requests] == ["1", "2"]
 
 
-def test_a_list_whose_pages_are_all_the_same_ends():
-    same = told([row(one) for one in range(14)], 0)
-    _, rows = ask(logged_in(), same, same, call=GoodWeCalls.plant_list.flow())
+def test_plant_list_ends_at_a_repeated_page():
+    same = response([row(one) for one in range(14)], 0)
+    _, rows = run(logged_in(), same, same, call=GoodWeCalls.plant_list.flow())
     assert len(rows) == 14
 
 
-@pytest.mark.parametrize("listed", [refused("100000", "ver is not fund"), told([], 0)])
-def test_where_the_list_says_nothing_the_owner_s_plant_is_asked_for(listed):
-    requests, plants = ask(logged_in(), listed, told(PLANT), call=GoodWeSnapshots.plants.flow())
+@pytest.mark.parametrize("listed", [error_response("100000", "ver is not fund"), response([], 0)])
+def test_plants_fall_back_to_the_owner_plant(listed):
+    requests, plants = run(logged_in(), listed, response(PLANT), call=GoodWeSnapshots.plants.flow())
     assert requests[1].url == EU + "PowerStation/GetPowerStationIdByOwner"
     assert [plant.id for plant in plants] == [PLANT]
 
 
-def test_plants_are_listed_once_per_session_and_cost_one_request_each():
-    talk = logged_in()
-    listed = told([row(1), row(2)], 0)
-    first, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
-    again, found = ask(talk, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
+def test_snapshots_list_plants_once_per_session():
+    protocol = logged_in()
+    listed = response([row(1), row(2)], 0)
+    first, _ = run(protocol, listed, response(DETAIL), response(DETAIL), call=GoodWeSnapshots.snapshots.flow())
+    again, found = run(protocol, response(DETAIL), response(DETAIL), call=GoodWeSnapshots.snapshots.flow())
     assert (len(first), len(again)) == (3, 2)
     assert [one.plant.id for one in found] == ["P1", "P2"]
-    after, _ = ask(talk, EXPIRED, login(), told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
+    after, _ = run(
+        protocol, EXPIRED, login(), response(DETAIL), response(DETAIL), call=GoodWeSnapshots.snapshots.flow()
+    )
     assert len(after) == 4
-    relisted, _ = ask(talk, listed, told(DETAIL), told(DETAIL), call=GoodWeSnapshots.snapshots.flow())
+    relisted, _ = run(protocol, listed, response(DETAIL), response(DETAIL), call=GoodWeSnapshots.snapshots.flow())
     assert len(relisted) == 3
 
 
-def test_nothing_printed_of_a_login_shows_its_secrets():
-    _, opened = ask(account(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD, 3))
+def test_login_repr_hides_the_secrets():
+    _, opened = run(account(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD, 3))
     assert opened.client == "ios"
     assert TOKEN["token"] not in repr(opened)
     assert TOKEN["uid"] not in repr(opened)
 
 
-def test_a_login_asked_for_by_hand_goes_to_the_configured_server_without_the_old_token():
-    (request,), _ = ask(logged_in(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
+def test_explicit_login_call_uses_the_configured_server_without_token():
+    (request,), _ = run(logged_in(), login(), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
     assert request.url == SERVER + "v2/Common/CrossLogin"
     assert "token" not in json.loads(request.headers["Token"])

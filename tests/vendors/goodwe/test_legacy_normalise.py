@@ -1,4 +1,4 @@
-"""What the SEMS Portal's answers become: fixtures written from the protocol's facts, and signs that must balance."""
+"""Tests of the mapping from SEMS Portal payloads to snapshots: fixtures, sign resolution and rejected values."""
 
 from __future__ import annotations
 
@@ -22,54 +22,56 @@ from support.paths import FIXTURES
 from support.protocol_script import NOON, reply
 
 FOLDER = FIXTURES / "goodwe"
-SCENES = sorted(folder for folder in FOLDER.iterdir() if folder.is_dir() and not folder.name.startswith("plus-"))
+FIXTURE_FOLDERS = sorted(
+    folder for folder in FOLDER.iterdir() if folder.is_dir() and not folder.name.startswith("plus-")
+)
 FETCHED = datetime.fromtimestamp(NOON, UTC)
 
 
-def decoded(answer: bytes):
+def parse_snapshot(answer: bytes):
     call = GoodWeCalls.monitor_detail.flow("P")
     data = GoodWeProtocol().parse_response(Session("https://www.semsportal.com/api/"), call, reply(answer))
     return normalise.snapshot(call.endpoint.shape(data), "P", FETCHED)
 
 
-def scene(name):
+def load_fixture(name):
     return json.loads((FOLDER / name / "answer.json").read_text())["data"]
 
 
-def read(data):
+def snapshot_of(data):
     return normalise.snapshot(MonitorDetail(data), "P", FETCHED)
 
 
-@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_a_scene_decodes_to_what_was_worked_out_by_hand(folder):
-    told = decoded((folder / "answer.json").read_bytes()).as_dict()
+@pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
+def test_snapshot_of_fixture_matches_the_expected_values(folder):
+    values = parse_snapshot((folder / "answer.json").read_bytes()).as_dict()
     expected = json.loads((folder / "expected.json").read_text())
-    assert {name: told[name] for name in expected} == expected
+    assert {name: values[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_a_scene_says_where_it_comes_from(folder):
+@pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
+def test_fixture_documents_its_provenance(folder):
     about = tomllib.loads((folder / "about.toml").read_text())
     assert about["provenance"] == "documented"
     assert about["follows"]
 
 
-@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_where_all_powers_are_known_they_balance(folder):
-    values = decoded((folder / "answer.json").read_bytes()).values
+@pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
+def test_snapshot_powers_balance(folder):
+    values = parse_snapshot((folder / "answer.json").read_bytes()).values
     powers = [values.get(name) for name in ("pv_power", "grid_power", "load_power")]
     if None not in powers:
         pv, grid, load = powers
         assert load == pytest.approx(pv + grid + (values.get("battery_power") or 0.0), abs=2)
 
 
-# Directions
+# Signs
 
 
-def flow(pv, load, battery, *, flag=None, meter=True, charging=None):
-    """Return an answer for these powers under our signs; `flag` is what gridStatus claims."""
+def flow_response(pv, load, battery, *, flag=None, meter=True, charging=None):
+    """Return a response for powers in the common signs; `flag` overrides gridStatus."""
     grid = load - pv - battery
-    data = scene("hybrid-discharging")
+    data = load_fixture("hybrid-discharging")
     data["powerflow"] |= {
         "pv": f"{pv}(W)",
         "load": f"{load}(W)",
@@ -87,69 +89,69 @@ BATTERY = st.integers(-8_000, 8_000)
 
 
 @given(WATT, WATT, BATTERY, st.booleans())
-def test_the_decoded_signs_balance(pv, load, battery, meter):
-    values = read(flow(pv, load, battery, meter=meter)).values
+def test_signs_satisfy_the_energy_balance(pv, load, battery, meter):
+    values = snapshot_of(flow_response(pv, load, battery, meter=meter)).values
     assert values["load_power"] == load
     assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
     assert (values["grid_power"], values["battery_power"]) == (load - pv - battery, battery)
 
 
 @given(WATT, WATT, BATTERY, st.booleans())
-def test_a_flag_that_sticks_at_export_is_overruled(pv, load, battery, meter):
-    values = read(flow(pv, load, battery, flag=1, meter=meter)).values
+def test_signs_ignore_a_grid_flag_stuck_at_export(pv, load, battery, meter):
+    values = snapshot_of(flow_response(pv, load, battery, flag=1, meter=meter)).values
     assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
 
 
 @given(WATT, WATT, BATTERY, st.sampled_from([-1, 0, 1]))
-def test_a_battery_flag_that_lies_is_overruled_by_the_balance(pv, load, battery, charging):
-    values = read(flow(pv, load, battery, charging=charging)).values
+def test_signs_ignore_a_wrong_battery_flag(pv, load, battery, charging):
+    values = snapshot_of(flow_response(pv, load, battery, charging=charging)).values
     assert pv + values["grid_power"] + values["battery_power"] == pytest.approx(load, abs=1e-6)
 
 
-def test_the_meter_is_believed_before_the_flag():
-    importing = read(flow(1692, 1737, 0, flag=1))
+def test_signs_prefer_the_meter_over_the_flag():
+    importing = snapshot_of(flow_response(1692, 1737, 0, flag=1))
     assert importing.values["grid_power"] == 45
     assert importing.sources["grid_power"].endswith("by pmeter")
-    assert read(flow(2023, 2007, 0, flag=1)).values["grid_power"] == -16
+    assert snapshot_of(flow_response(2023, 2007, 0, flag=1)).values["grid_power"] == -16
 
 
-def test_the_meter_is_believed_before_a_balance_that_does_not_close():
-    data = flow(0, 0, 0)
+def test_signs_prefer_the_meter_over_an_open_balance():
+    data = flow_response(0, 0, 0)
     data["powerflow"] |= {"pv": "3000(W)", "load": "500(W)", "grid": "1000(W)", "gridStatus": 1}
     data["inverter"][0]["invert_full"] |= {"pmeter": -1000.0}
-    assert read(data).values["grid_power"] == 1000
+    assert snapshot_of(data).values["grid_power"] == 1000
 
 
-def test_a_meter_reading_that_only_repeats_pac_proves_nothing():
-    data = flow(2000, 4000, 0, flag=1)
+def test_signs_ignore_a_meter_value_equal_to_pac():
+    data = flow_response(2000, 4000, 0, flag=1)
     data["inverter"][0]["invert_full"] |= {"pmeter": 2000.0, "pac": 2000.0}
-    found = read(data)
+    found = snapshot_of(data)
     assert found.values["grid_power"] == 2000
     assert found.sources["grid_power"].endswith("by balance")
 
 
-def test_without_meter_and_balance_the_flag_decides_and_no_flag_is_a_gap():
-    data = flow(0, 0, 0, meter=False)
+def test_signs_fall_back_to_the_flag_or_none():
+    data = flow_response(0, 0, 0, meter=False)
     data["powerflow"] |= {"pv": "", "load": "", "bettery": "", "grid": "700(W)", "gridStatus": -1}
-    assert read(data).values["grid_power"] == 700
+    assert snapshot_of(data).values["grid_power"] == 700
     data["powerflow"]["gridStatus"] = 0
-    assert read(data).values["grid_power"] is None
+    assert snapshot_of(data).values["grid_power"] is None
 
 
-def test_a_load_is_positive_whatever_its_flag_says():
-    data = flow(500, 900, 0)
+def test_load_power_is_positive_for_any_flag():
+    data = flow_response(500, 900, 0)
     for status in (-1, 0, 1):
         data["powerflow"]["loadStatus"] = status
-        assert read(data).values["load_power"] == 900
+        assert snapshot_of(data).values["load_power"] == 900
 
 
-def test_one_grid_connection_counted_by_two_inverters_is_counted_once():
-    data = flow(200, 1250, 1000)
+def test_grid_values_counted_by_two_inverters_are_used_once():
+    data = flow_response(200, 1250, 1000)
     second = json.loads(json.dumps(data["inverter"][0])) | {"sn": "9010KETU00000099"}
     second["invert_full"] |= {"sn": "9010KETU00000099", "buy": 2.51}
     data["inverter"].append(second)
     data["powerflow"] |= {"grid": "100(W)", "gridStatus": -1}
-    values = read(data).values
+    values = snapshot_of(data).values
     assert values["grid_power"] == 50
     assert values["load_power"] is None
     assert values.get("load_energy_today") is None
@@ -157,122 +159,122 @@ def test_one_grid_connection_counted_by_two_inverters_is_counted_once():
     assert values["grid_export_energy_total"] == 4100.25
 
 
-def test_two_inverters_with_meters_of_their_own_are_added_up():
-    data = flow(200, 1250, 1000)
+def test_grid_energies_of_two_meters_are_summed():
+    data = flow_response(200, 1250, 1000)
     second = json.loads(json.dumps(data["inverter"][0])) | {"sn": "9010KETU00000099"}
     second["invert_full"] |= {"buy": 7.0, "seller": 1.0, "total_buy": 10.0, "total_sell": 20.0, "pmeter": 0.0}
     data["inverter"].append(second)
-    assert read(data).values["grid_import_energy_today"] == 9.5
+    assert snapshot_of(data).values["grid_import_energy_today"] == 9.5
 
 
-# Sleep, sentinels and parts that are not there
+# Offline plants, sentinels and missing parts
 
 
-def test_a_sleeping_plant_that_keeps_its_last_power_is_not_believed():
-    data = scene("meter-importing")
+def test_stale_power_of_a_sleeping_plant_is_rejected():
+    data = load_fixture("meter-importing")
     data["kpi"]["pac"] = data["inverter"][0]["out_pac"] = data["inverter"][0]["invert_full"]["outputpower"] = 3120.0
     data["powerflow"]["pv"] = "3120(W)"
-    found = read(data)
+    found = snapshot_of(data)
     assert found.values["pv_power"] is None
     assert found.values["ac_power"] is None
     assert found.values["grid_power"] == 1337
 
 
-def test_a_fault_is_told():
-    data = scene("meter-exporting")
+def test_status_fault_is_reported():
+    data = load_fixture("meter-exporting")
     data["inverter"][0]["status"] = 2
-    assert read(data).status is Status.FAULT
+    assert snapshot_of(data).status is Status.FAULT
 
 
-def test_a_status_that_is_unknown_is_not_guessed():
-    data = scene("meter-exporting")
+def test_unknown_status_is_none():
+    data = load_fixture("meter-exporting")
     data["inverter"][0]["status"] = data["info"]["status"] = 9
-    assert read(data).status is None
+    assert snapshot_of(data).status is None
 
 
 @pytest.mark.parametrize("soc", [536.0, 400.0, -1, None, "--", 65535])
-def test_a_state_of_charge_that_cannot_be_one_is_a_gap(soc):
-    data = scene("hybrid-charging")
+def test_implausible_state_of_charge_is_none(soc):
+    data = load_fixture("hybrid-charging")
     data["inverter"][0]["invert_full"]["soc"] = data["powerflow"]["soc"] = data["soc"]["power"] = soc
-    assert read(data).values["battery_soc"] is None
+    assert snapshot_of(data).values["battery_soc"] is None
 
 
-def test_an_empty_battery_bay_is_no_battery():
-    data = scene("hybrid-charging")
+def test_hybrid_without_battery_has_no_battery_values():
+    data = load_fixture("hybrid-charging")
     data["info"]["battery_capacity"] = 0.0
     data["inverter"][0]["invert_full"] |= {"battery1_capacity": None, "vbattery1": 0.0, "soc": 0.0}
-    told = read(data).as_dict()
-    assert (told["battery_power"], told["battery_soc"], told["battery_charge_energy_today"]) == (None, None, None)
+    values = snapshot_of(data).as_dict()
+    assert (values["battery_power"], values["battery_soc"], values["battery_charge_energy_today"]) == (None, None, None)
 
 
-def test_the_state_of_charge_is_not_averaged_with_an_inverter_that_has_no_battery():
-    data = scene("hybrid-charging")
-    data["inverter"].append(scene("several-inverters")["inverter"][0])
+def test_state_of_charge_ignores_inverters_without_battery():
+    data = load_fixture("hybrid-charging")
+    data["inverter"].append(load_fixture("several-inverters")["inverter"][0])
     data["soc"]["power"] = 35
-    assert read(data).values["battery_soc"] == 71
+    assert snapshot_of(data).values["battery_soc"] == 71
 
 
-def test_statistics_without_their_flag_are_not_used():
-    data = scene("homekit-only") | {"hasEnergeStatisticsCharts": False}
-    told = read(data).as_dict()
-    assert (told["load_energy_today"], told["grid_import_energy_total"]) == (None, None)
+def test_statistics_without_their_flag_are_ignored():
+    data = load_fixture("homekit-only") | {"hasEnergeStatisticsCharts": False}
+    values = snapshot_of(data).as_dict()
+    assert (values["load_energy_today"], values["grid_import_energy_total"]) == (None, None)
 
 
-def test_an_offline_homekit_hides_neither_the_inverter_s_power_nor_its_counters():
-    data = scene("pv-only-night") | {"homKit": {"sn": "HKU0000000000001"}, "hasEnergeStatisticsCharts": True}
+def test_offline_homekit_does_not_hide_inverter_values():
+    data = load_fixture("pv-only-night") | {"homKit": {"sn": "HKU0000000000001"}, "hasEnergeStatisticsCharts": True}
     data["kpi"] |= {"pac": 0.0, "power": 0.0, "total_power": 900.0}
     data["inverter"][0] |= {"status": 1, "out_pac": 265.0}
     data["inverter"][0]["invert_full"]["outputpower"] = 265.0
-    told = read(data).as_dict()
-    assert (told["status"], told["pv_power"]) == ("online", 265.0)
-    assert (told["pv_energy_today"], told["pv_energy_total"]) == (0.1, 17310.6)
-    assert told["grid_import_energy_today"] is None
+    values = snapshot_of(data).as_dict()
+    assert (values["status"], values["pv_power"]) == ("online", 265.0)
+    assert (values["pv_energy_today"], values["pv_energy_total"]) == (0.1, 17310.6)
+    assert values["grid_import_energy_today"] is None
 
 
-def test_a_battery_box_makes_no_solar_power():
-    data = scene("hybrid-discharging")
+def test_battery_box_has_no_pv_power():
+    data = load_fixture("hybrid-discharging")
     data["info"]["only_bps"] = True
     data["inverter"][0]["invert_full"]["isbuetteybps"] = True
-    told = read(data).as_dict()
-    assert (told["pv_power"], told["pv_energy_today"]) == (None, None)
-    assert told["ac_power"] == 1200.0
+    values = snapshot_of(data).as_dict()
+    assert (values["pv_power"], values["pv_energy_today"]) == (None, None)
+    assert values["ac_power"] == 1200.0
 
 
 # Time
 
 
-def moments(**changes):
-    data = scene("meter-exporting")
+def measured_at(**changes):
+    data = load_fixture("meter-exporting")
     inverter = data["inverter"][0]
     inverter["invert_full"]["last_time"] = changes.get("epoch")
     inverter["last_refresh_time"] = changes.get("text")
     inverter["d"]["creationDate"] = changes.get("china")
-    return read(data).measured_at
+    return snapshot_of(data).measured_at
 
 
-def test_the_three_ways_to_tell_a_moment_agree():
+def test_measured_at_is_the_same_from_all_three_fields():
     noon = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
-    assert moments(epoch=1_782_036_000_000) == noon
-    assert moments(text="06/21/2026 12:00:00") == noon
-    assert moments(china="06/21/2026 18:00:00") == noon
-    assert moments(epoch=0, text="", china="") is None
+    assert measured_at(epoch=1_782_036_000_000) == noon
+    assert measured_at(text="06/21/2026 12:00:00") == noon
+    assert measured_at(china="06/21/2026 18:00:00") == noon
+    assert measured_at(epoch=0, text="", china="") is None
 
 
 @pytest.mark.parametrize(("span", "hours"), [(-2.0, 2), (5.0, -5), (-5.5, 5.5), (0, 0)])
-def test_the_time_span_is_minus_the_offset(span, hours):
-    data = scene("meter-exporting")
+def test_time_span_is_the_negated_utc_offset(span, hours):
+    data = load_fixture("meter-exporting")
     data["info"]["time_span"] = span
-    assert read(data).plant.zone.utcoffset(None) == timedelta(hours=hours)
+    assert snapshot_of(data).plant.zone.utcoffset(None) == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("span", [None, "--", 99, -1e300, "nan"])
-def test_an_offset_that_is_none_leaves_the_zone_open(span):
-    data = scene("meter-exporting")
+def test_invalid_time_span_leaves_the_zone_unset(span):
+    data = load_fixture("meter-exporting")
     data["info"]["time_span"] = span
-    assert read(data).plant.zone is None
+    assert snapshot_of(data).plant.zone is None
 
 
-# Hostile answers
+# Hostile responses
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=8),
@@ -282,14 +284,14 @@ ANYTHING = st.recursive(
 
 
 @given(st.data())
-def test_whatever_stands_in_an_answer_it_is_read_or_refused_as_one_of_ours(data):
-    detail = scene("hybrid-charging")
+def test_arbitrary_response_values_are_parsed_or_unreadable(data):
+    detail = load_fixture("hybrid-charging")
     where = data.draw(st.sampled_from([detail, detail["info"], detail["powerflow"], detail["inverter"][0]]))
     where[data.draw(st.sampled_from(sorted(where)))] = data.draw(ANYTHING)
     with suppress(Unreadable):
-        read(detail).as_dict()
+        snapshot_of(detail).as_dict()
 
 
-def test_an_answer_of_another_call_is_unreadable():
+def test_monitor_detail_rejects_the_response_of_another_call():
     with pytest.raises(Unreadable):
         MonitorDetail({"record": 1, "list": []})

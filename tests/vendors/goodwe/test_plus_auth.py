@@ -1,4 +1,4 @@
-"""Conversations with GoodWe in two dialects as scripts: logins, outcomes, and which of the two is spoken."""
+"""Protocol tests of SEMS+ and of the fallback between both dialects, with scripted responses."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ FLOW = {"id": PLANT, "name": "Roof", "status": "1", "pSystem": 2.28, "pAc": 2.28
 DETAIL = {"info": {"powerstation_id": PLANT, "stationname": "Roof"}, "inverter": []}
 
 
-def said(data=None, code="00000", words="成功", **more):
-    answer = {"code": code, "description": words, "traceId": "0" * 32, **more}
+def plus_response(data=None, code="00000", message="成功", **more):
+    answer = {"code": code, "description": message, "traceId": "0" * 32, **more}
     return reply(answer if data is None else {**answer, "data": data})
 
 
 def plus_login(**changes):
-    return said({**DATA, **changes})
+    return plus_response({**DATA, **changes})
 
 
 def legacy_login(api=PORTAL, data=None):
@@ -56,16 +56,16 @@ def legacy_login(api=PORTAL, data=None):
     return reply({**answer, "api": api})
 
 
-def legacy(data, code="0"):
+def legacy_response(data, code="0"):
     return reply({"language": "en", "hasError": code != "0", "msg": "操作成功", "code": code, "data": data})
 
 
 NO_ROUTE = reply({"error_msg": "404 Route Not Found"}, 404)
-PARAMETER_ERROR = said(code="100004", words="parameter error.", translationCode="parameter_error")
-ABNORMAL = said(code="C0602", words="账号登录异常")
-EXPIRED = legacy(None, "100002")
-STATIONS = said({"dataList": [{"id": PLANT, "name": "Roof", "timeZone": "Europe/Amsterdam"}], "total": 1})
-INVENTORY = said(
+PARAMETER_ERROR = plus_response(code="100004", message="parameter error.", translationCode="parameter_error")
+ABNORMAL = plus_response(code="C0602", message="账号登录异常")
+EXPIRED = legacy_response(None, "100002")
+STATIONS = plus_response({"dataList": [{"id": PLANT, "name": "Roof", "timeZone": "Europe/Amsterdam"}], "total": 1})
+INVENTORY = plus_response(
     {
         "deviceDetailList": [
             {
@@ -80,10 +80,10 @@ INVENTORY = said(
         ]
     }
 )
-COUNTERS = said(
+COUNTERS = plus_response(
     [{"code": "telecounting_today", "factors": [{"code": "proPvStatsToday", "data": "8.9", "unit": "kWh"}]}]
 )
-PLUS_SNAPSHOT = (said(FLOW), INVENTORY, COUNTERS)
+PLUS_SNAPSHOT = (plus_response(FLOW), INVENTORY, COUNTERS)
 
 
 def account(dialect=None, server="global", **facts):
@@ -92,23 +92,23 @@ def account(dialect=None, server="global", **facts):
     return AccountProtocol(GoodWeProtocol(), session, Credentials(USER, Secret(PASSWORD)), allow_commands=True)
 
 
-def ask(talk, *replies, call=ENSURE_SESSION, sent=None, at=NOON):
+def run(protocol, *replies, call=ENSURE_SESSION, sent=None, at=NOON):
     timely = [one if isinstance(one, Exception) else one._replace(received_at=at) for one in replies]
-    return script(talk.execute(call, at), timely, sent)
+    return script(protocol.execute(call, at), timely, sent)
 
 
-def fails(talk, *replies, call=ENSURE_SESSION, at=NOON):
+def run_failing(protocol, *replies, call=ENSURE_SESSION, at=NOON):
     with pytest.raises(e.CloudError) as caught:
-        ask(talk, *replies, call=call, at=at)
+        run(protocol, *replies, call=call, at=at)
     assert not [secret for secret in SECRETS if secret in str(caught.value)]
-    assert not [secret for secret in SECRETS if secret in str(talk.session.facts.get("story"))]
+    assert not [secret for secret in SECRETS if secret in str(protocol.session.facts.get("story"))]
     return caught.value
 
 
 def logged_in(**changes):
-    talk = account("plus")
-    ask(talk, plus_login(**changes))
-    return talk
+    protocol = account("plus")
+    run(protocol, plus_login(**changes))
+    return protocol
 
 
 def hosts(requests):
@@ -128,7 +128,7 @@ def hosts(requests):
         ("", "ZDQxZDhjZDk4ZjAwYjIwNGU5ODAwOTk4ZWNmODQyN2U="),
     ],
 )
-def test_a_password_is_written_as_sems_plus_wants_it(password, wire):
+def test_encode_password_matches_sems_plus(password, wire):
     assert encode_password(password) == wire
 
 
@@ -147,12 +147,12 @@ def test_a_password_is_written_as_sems_plus_wants_it(password, wire):
         ),
     ],
 )
-def test_a_request_is_signed_as_sems_plus_wants_it(uid, token, header):
+def test_sign_request_matches_sems_plus(uid, token, header):
     assert sign_request(1_790_000_000_000, uid, token) == header
 
 
-def test_the_login_says_who_it_is_and_signs_with_the_time_of_the_conversation():
-    (request,), _ = ask(account(), plus_login())
+def test_login_sends_client_flags_and_signature():
+    (request,), _ = run(account(), plus_login())
     assert request.url == GLOBAL + "sems-user/api/v1/auth/cross-login"
     assert json.loads(request.body) == {
         "account": USER,
@@ -166,8 +166,8 @@ def test_the_login_says_who_it_is_and_signs_with_the_time_of_the_conversation():
     assert request.headers["Origin"] == "https://semsplus.goodwe.com"
 
 
-def test_the_token_goes_back_whole_and_each_request_is_signed_with_it():
-    (request,), flow = ask(logged_in(), said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT), at=NOON + 5)
+def test_requests_send_the_full_token_and_are_signed_with_it():
+    (request,), flow = run(logged_in(), plus_response(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT), at=NOON + 5)
     assert request.url == f"{GATEWAY}/sems-plant/api/stations/flow?stationId={PLANT}"
     assert json.loads(request.headers["token"]) == DATA
     digest, _, moment = base64.b64decode(request.headers["x-signature"]).decode().partition("@")
@@ -177,9 +177,9 @@ def test_the_token_goes_back_whole_and_each_request_is_signed_with_it():
     assert flow.pv == 2.28
 
 
-def test_a_serial_number_stands_in_the_path():
+def test_serial_number_is_quoted_in_the_path():
     plan = SemsPlusCalls.plus_telecounting.flow("INV/1", PLANT)
-    (request,), _ = ask(logged_in(), COUNTERS, call=plan)
+    (request,), _ = run(logged_in(), COUNTERS, call=plan)
     assert urlsplit(request.url).path.endswith("/equipments/INV%2F1/telecounting")
     assert parse_qs(urlsplit(request.url).query) == {"deviceType": ["INVERTER"], "pwId": [PLANT]}
 
@@ -200,19 +200,19 @@ def test_a_serial_number_stands_in_the_path():
         ("http://127.0.0.1:8080/web/sems", "http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/web/sems/"),
     ],
 )
-def test_a_server_names_the_doors_of_both_dialects(server, legacy_home, plus_home):
-    (request,), _ = ask(account(server=server), plus_login(api=None))
+def test_server_gives_the_login_urls_of_both_dialects(server, legacy_home, plus_home):
+    (request,), _ = run(account(server=server), plus_login(api=None))
     assert request.url.startswith(plus_home)
-    (request,), _ = ask(account(server=server), legacy_login(None), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
+    (request,), _ = run(account(server=server), legacy_login(None), call=GoodWeCalls.cross_login.flow(USER, PASSWORD))
     assert request.url.startswith(legacy_home)
 
 
-def test_chinese_accounts_say_so():
-    (request,), _ = ask(account(server="cn"), plus_login(api="https://hz-gateway.sems.com.cn/web/sems"))
+def test_login_in_the_chinese_region_sets_its_flag():
+    (request,), _ = run(account(server="cn"), plus_login(api="https://hz-gateway.sems.com.cn/web/sems"))
     assert json.loads(request.body)["isChinese"] is True
 
 
-# Where the data lie
+# Data server
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_chinese_accounts_say_so():
     [
         (plus_login(), f"{GATEWAY}/"),
         (
-            said({**DATA, "api": ""}, api="https://au-gateway.semsportal.com/web/sems/"),
+            plus_response({**DATA, "api": ""}, api="https://au-gateway.semsportal.com/web/sems/"),
             "https://au-gateway.semsportal.com/web/sems/",
         ),
         (plus_login(api=None), f"{GATEWAY}/"),
@@ -229,262 +229,275 @@ def test_chinese_accounts_say_so():
         (plus_login(api="https://us-gateway.semsportal.com/sems/"), "https://us-gateway.semsportal.com/web/sems/"),
     ],
 )
-def test_the_login_s_address_is_followed_or_the_region_s_usual_one_taken(answer, base):
-    talk = account()
-    ask(talk, answer)
-    assert talk.session.base == base
+def test_data_server_comes_from_the_login_or_its_region(answer, base):
+    protocol = account()
+    run(protocol, answer)
+    assert protocol.session.base == base
 
 
-def test_a_configured_server_that_names_no_address_serves_itself():
-    talk = account(server="http://127.0.0.1:8080")
-    ask(talk, plus_login(api=None))
-    assert talk.session.base == "http://127.0.0.1:8080/web/sems/"
+def test_configured_server_is_the_default_data_server():
+    protocol = account(server="http://127.0.0.1:8080")
+    run(protocol, plus_login(api=None))
+    assert protocol.session.base == "http://127.0.0.1:8080/web/sems/"
 
 
 @pytest.mark.parametrize(
     "api", ["https://evil.org/web/sems", "http://eu-gateway.semsportal.com/web/sems", "https://goodwe.com@evil.org/"]
 )
-def test_the_session_is_sent_nowhere_else(api):
-    talk = account("plus")
-    assert type(fails(talk, plus_login(api=api))) is e.WrongRegion
-    assert (talk.session.alive, talk.session.token) == (False, {})
+def test_login_to_an_untrusted_data_server_is_rejected(api):
+    protocol = account("plus")
+    assert type(run_failing(protocol, plus_login(api=api))) is e.WrongRegion
+    assert (protocol.session.alive, protocol.session.token) == (False, {})
 
 
-def test_a_region_may_be_another_port_of_this_machine_but_no_other_machine():
-    talk = account(server="http://127.0.0.1:8080")
-    ask(talk, plus_login(api="http://127.0.0.1:8081/web/sems"))
-    assert talk.session.base == "http://127.0.0.1:8081/web/sems/"
+def test_data_server_may_be_another_port_of_the_same_loopback_host():
+    protocol = account(server="http://127.0.0.1:8080")
+    run(protocol, plus_login(api="http://127.0.0.1:8081/web/sems"))
+    assert protocol.session.base == "http://127.0.0.1:8081/web/sems/"
     away = account("plus", server="http://127.0.0.1:8080")
-    assert type(fails(away, plus_login(api="http://127.0.0.2:8081/web/sems"))) is e.WrongRegion
+    assert type(run_failing(away, plus_login(api="http://127.0.0.2:8081/web/sems"))) is e.WrongRegion
 
 
-# Logins that fail
+# Failed logins
 
 
 @pytest.mark.parametrize(
     ("answer", "kind", "code"),
     [
-        (said(code="100005", words="Email or password error."), e.InvalidCredentials, "100005"),
+        (plus_response(code="100005", message="Email or password error."), e.InvalidCredentials, "100005"),
         (ABNORMAL, e.WrongRegion, "C0602"),
-        (said(code="A1", words=f"no, {USER}"), e.LoginFailed, "A1"),
+        (plus_response(code="A1", message=f"no, {USER}"), e.LoginFailed, "A1"),
     ],
 )
-def test_a_login_that_is_answered_plainly_is_asked_for_once(answer, kind, code):
-    error = fails(account(), answer)
+def test_login_with_a_definite_error_is_sent_once(answer, kind, code):
+    error = run_failing(account(), answer)
     assert (type(error), error.code, error.call) == (kind, code, "plus_login")
 
 
-@pytest.mark.parametrize("answer", [said(code="GY0429"), reply(b"", 429)])
-def test_a_login_too_many_waits_and_is_not_tried_elsewhere(answer):
-    assert fails(account(), answer).retry_after == 300
+@pytest.mark.parametrize("answer", [plus_response(code="GY0429"), reply(b"", 429)])
+def test_throttled_login_waits_and_does_not_try_the_other_dialect(answer):
+    assert run_failing(account(), answer).retry_after == 300
 
 
 @pytest.mark.parametrize("answer", [reply(b"oops", 502), reply(b"<html>denied</html>", 403)])
-def test_a_cloud_in_trouble_is_not_asked_at_its_other_door(answer):
-    fails(account("plus"), answer)
+def test_server_error_does_not_try_the_other_dialect(answer):
+    run_failing(account("plus"), answer)
 
 
-TERMS = said({"agreement": True, "api": GATEWAY})
+TERMS = plus_response({"agreement": True, "api": GATEWAY})
 
 
-@pytest.mark.parametrize("answer", [PARAMETER_ERROR, TERMS, NO_ROUTE, reply(b"<html>", 404), said(code="100000")])
-def test_a_door_that_is_the_wrong_one_leads_to_the_other_once(answer):
-    talk = account()
-    requests, session = ask(talk, answer, legacy_login())
+@pytest.mark.parametrize(
+    "answer", [PARAMETER_ERROR, TERMS, NO_ROUTE, reply(b"<html>", 404), plus_response(code="100000")]
+)
+def test_login_falls_back_to_the_other_dialect_once(answer):
+    protocol = account()
+    requests, session = run(protocol, answer, legacy_login())
     assert hosts(requests) == ["semsplus.goodwe.com", "www.semsportal.com"]
     assert (session.facts["dialect"], session.base, session.alive) == ("legacy", PORTAL, True)
-    assert "from now on the account is read through the SEMS Portal" in session.facts["story"][-1]
+    assert "using the SEMS Portal from now on" in session.facts["story"][-1]
 
 
-def test_a_host_that_cannot_be_reached_leads_to_the_other_only_while_nothing_is_known():
-    requests, _ = ask(account(), e.Unreachable("no such host"), legacy_login())
+def test_unreachable_host_falls_back_only_while_the_dialect_is_unknown():
+    requests, _ = run(account(), e.Unreachable("no such host"), legacy_login())
     assert hosts(requests) == ["semsplus.goodwe.com", "www.semsportal.com"]
-    error = fails(account("plus"), e.Unreachable("no such host"))
+    error = run_failing(account("plus"), e.Unreachable("no such host"))
     assert (error.vendor, error.call) == ("goodwe", "login")
 
 
-def test_where_no_door_opens_the_failure_a_person_can_mend_is_told():
+def test_login_failing_in_both_dialects_raises_the_actionable_error():
     unsaid = legacy_login(data={"agreement_agreement": 0})
-    assert type(fails(account(), PARAMETER_ERROR, unsaid)) is e.TermsNotAccepted
-    assert type(fails(account(), PARAMETER_ERROR, legacy(None, "100005"))) is e.InvalidCredentials
-    error = fails(account(), PARAMETER_ERROR, legacy(None, "100000"))
+    assert type(run_failing(account(), PARAMETER_ERROR, unsaid)) is e.TermsNotAccepted
+    assert type(run_failing(account(), PARAMETER_ERROR, legacy_response(None, "100005"))) is e.InvalidCredentials
+    error = run_failing(account(), PARAMETER_ERROR, legacy_response(None, "100000"))
     assert error.code == "100004"
     assert "password is not the reason" in str(error)
 
 
-def test_a_login_that_failed_at_both_doors_costs_one_request_for_the_next_hour():
-    talk = account()
-    fails(talk, TERMS, legacy_login(data={}))
-    fails(talk, TERMS, at=NOON + 60)
+def test_failed_dialect_is_not_retried_within_an_hour():
+    protocol = account()
+    run_failing(protocol, TERMS, legacy_login(data={}))
+    run_failing(protocol, TERMS, at=NOON + 60)
     requests: list = []
     with pytest.raises(e.TermsNotAccepted):
-        ask(talk, TERMS, legacy_login(data={}), at=NOON + RETRY_PAUSE + 1, sent=requests)
+        run(protocol, TERMS, legacy_login(data={}), at=NOON + RETRY_PAUSE + 1, sent=requests)
     assert len(requests) == 2
 
 
-# One session, one dialect
+# One session per account
 
 
-def test_a_call_of_the_other_dialect_ends_the_session_and_opens_its_own():
-    talk = logged_in()
-    requests, _ = ask(talk, legacy_login(), legacy(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT))
+def test_call_of_the_other_dialect_logs_in_again():
+    protocol = logged_in()
+    requests, _ = run(protocol, legacy_login(), legacy_response(DETAIL), call=GoodWeCalls.monitor_detail.flow(PLANT))
     assert hosts(requests) == ["www.semsportal.com", "eu.semsportal.com"]
     assert json.loads(requests[1].headers["Token"])["client"] == "ios"
-    requests, _ = ask(talk, plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
+    requests, _ = run(protocol, plus_login(), plus_response(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert hosts(requests) == ["semsplus.goodwe.com", "eu-gateway.semsportal.com"]
-    assert talk.session.facts["dialect"] == "plus"
+    assert protocol.session.facts["dialect"] == "plus"
 
 
-def test_an_explicit_call_is_never_answered_in_another_dialect():
-    error = fails(account("legacy"), PARAMETER_ERROR, call=SemsPlusCalls.plus_flow.flow(PLANT))
+def test_explicit_call_does_not_fall_back():
+    error = run_failing(account("legacy"), PARAMETER_ERROR, call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert error.code == "100004"
 
 
 @pytest.mark.parametrize("code", ["100001", "100002", "C0602"])
-def test_an_ended_session_is_renewed_once_in_its_dialect(code):
-    talk = logged_in()
-    requests, flow = ask(talk, said(code=code), plus_login(), said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
+def test_expired_session_is_renewed_once_in_its_dialect(code):
+    protocol = logged_in()
+    requests, flow = run(
+        protocol, plus_response(code=code), plus_login(), plus_response(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT)
+    )
     assert hosts(requests) == ["eu-gateway.semsportal.com", "semsplus.goodwe.com", "eu-gateway.semsportal.com"]
     assert flow.name == "Roof"
 
 
-def test_an_order_is_never_sent_twice():
+def test_command_is_never_sent_twice():
     order = SemsPlusCalls.set_device_parameters.flow("INV1", PLANT, {"80017": 2}, {"80017": "2"}, {"x": "stop"})
-    for answer in (ABNORMAL, said(code="R0305"), e.Unreachable("gone")):
+    for answer in (ABNORMAL, plus_response(code="R0305"), e.Unreachable("gone")):
         sent: list = []
         with pytest.raises(e.CloudError):
-            ask(logged_in(), answer, call=order, sent=sent)
+            run(logged_in(), answer, call=order, sent=sent)
         assert len(sent) == 1
-    (request,), done = ask(logged_in(), reply({"data": True}), call=order)
+    (request,), done = run(logged_in(), reply({"data": True}), call=order)
     assert json.loads(request.body)["addressMap"] == {"80017": 2}
     assert done.code == "00000"
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "message"),
     [
         ("100025", "Visitors"),
         ("S0327", "day, month or year"),
-        ("R0305", "did not carry the order out"),
+        ("R0305", "did not apply the setting"),
         ("read_fail", "battery"),
         ("100004", "arguments"),
-        ("B77", "refused"),
+        ("B77", "rejected"),
     ],
 )
-def test_a_refusal_is_told_in_plain_words(code, words):
-    error = fails(logged_in(), said(code=code, words="no"), call=SemsPlusCalls.plus_devices.flow(PLANT))
+def test_rejected_request_has_a_plain_message(code, message):
+    error = run_failing(
+        logged_in(), plus_response(code=code, message="no"), call=SemsPlusCalls.plus_devices.flow(PLANT)
+    )
     assert type(error) is e.RequestRefused
     assert error.code == code
-    assert words in str(error)
+    assert message in str(error)
 
 
-# Accounts that move
+# Moved accounts
 
 
-def test_a_new_account_is_read_through_sems_plus_in_five_requests_and_then_three():
-    talk = account()
-    first, found = ask(talk, plus_login(), STATIONS, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
-    again, _ = ask(talk, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
+def test_snapshots_of_a_new_account_take_five_requests_then_three():
+    protocol = account()
+    first, found = run(protocol, plus_login(), STATIONS, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
+    again, _ = run(protocol, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
     assert (len(first), len(again)) == (5, 3)
     assert found[0].values["pv_power"] == 2280
-    assert talk.session.facts["dialect"] == "plus"
+    assert protocol.session.facts["dialect"] == "plus"
 
 
-@pytest.mark.parametrize("nothing", [legacy({}), NO_ROUTE])
-def test_an_account_that_moved_to_sems_plus_is_followed_once_and_for_good(nothing):
-    talk = account("legacy")
+@pytest.mark.parametrize("nothing", [legacy_response({}), NO_ROUTE])
+def test_snapshot_follows_an_account_to_sems_plus(nothing):
+    protocol = account("legacy")
     moves = (legacy_login(), nothing, plus_login(), STATIONS, *PLUS_SNAPSHOT)
-    requests, found = ask(talk, *moves, call=GoodWeSnapshots.snapshot.flow(PLANT))
+    requests, found = run(protocol, *moves, call=GoodWeSnapshots.snapshot.flow(PLANT))
     assert hosts(requests)[:3] == ["www.semsportal.com", "eu.semsportal.com", "semsplus.goodwe.com"]
     assert found.values["pv_energy_today"] == 8.9
-    assert talk.session.facts["dialect"] == "plus"
-    ask(talk, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshot.flow(PLANT))
+    assert protocol.session.facts["dialect"] == "plus"
+    run(protocol, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshot.flow(PLANT))
 
 
-def test_a_session_no_login_cures_moves_the_account_in_spite_of_the_pause():
-    talk = account("legacy")
+def test_persistently_expired_session_moves_the_account_despite_the_relogin_delay():
+    protocol = account("legacy")
     moves = (legacy_login(), EXPIRED, legacy_login(), EXPIRED, plus_login(), STATIONS, *PLUS_SNAPSHOT)
-    ask(talk, *moves, call=GoodWeSnapshots.snapshot.flow(PLANT))
-    assert talk.session.facts["dialect"] == "plus"
-    assert [one.partition("UTC: ")[2] for one in talk.session.facts["story"]][1:3] == [
-        "the SEMS Portal did not serve (SessionExpired: the cloud knows no such session (100002))",
-        "so SEMS+ is tried once",
+    run(protocol, *moves, call=GoodWeSnapshots.snapshot.flow(PLANT))
+    assert protocol.session.facts["dialect"] == "plus"
+    assert [one.partition("UTC: ")[2] for one in protocol.session.facts["story"]][1:3] == [
+        "the SEMS Portal failed (SessionExpired: the cloud does not recognise the session (100002))",
+        "trying SEMS+ once",
     ]
 
 
 @pytest.mark.parametrize("end", [[NO_ROUTE], [ABNORMAL, plus_login(), ABNORMAL], [ABNORMAL, PARAMETER_ERROR]])
-def test_an_account_that_sems_plus_stops_serving_goes_back(end):
-    talk = logged_in()
-    talk.session.facts["zones"] = {PLANT: None}
-    _, found = ask(talk, *end, legacy_login(), legacy(DETAIL), call=GoodWeSnapshots.snapshot.flow(PLANT))
+def test_snapshot_follows_an_account_back_to_the_portal(end):
+    protocol = logged_in()
+    protocol.session.facts["zones"] = {PLANT: None}
+    _, found = run(protocol, *end, legacy_login(), legacy_response(DETAIL), call=GoodWeSnapshots.snapshot.flow(PLANT))
     assert found.plant.name == "Roof"
-    assert talk.session.facts["dialect"] == "legacy"
+    assert protocol.session.facts["dialect"] == "legacy"
 
 
-def test_a_move_that_leads_nowhere_is_not_repeated_within_the_hour():
-    talk = account("legacy")
-    error = fails(talk, legacy_login(), legacy({}), PARAMETER_ERROR, call=GoodWeSnapshots.snapshot.flow(PLANT))
+def test_failed_move_is_not_repeated_within_an_hour():
+    protocol = account("legacy")
+    error = run_failing(
+        protocol, legacy_login(), legacy_response({}), PARAMETER_ERROR, call=GoodWeSnapshots.snapshot.flow(PLANT)
+    )
     assert type(error) is e.RequestRefused
-    assert "success and no data" in str(error)
-    assert talk.session.facts["dialect"] == "legacy"
-    assert not talk.session.alive
-    fails(talk, legacy_login(), legacy({}), call=GoodWeSnapshots.snapshot.flow(PLANT), at=NOON + 300)
+    assert "success without data" in str(error)
+    assert protocol.session.facts["dialect"] == "legacy"
+    assert not protocol.session.alive
+    run_failing(protocol, legacy_login(), legacy_response({}), call=GoodWeSnapshots.snapshot.flow(PLANT), at=NOON + 300)
     later = NOON + RETRY_PAUSE + 1
-    fails(talk, legacy({}), PARAMETER_ERROR, call=GoodWeSnapshots.snapshot.flow(PLANT), at=later)
+    run_failing(protocol, legacy_response({}), PARAMETER_ERROR, call=GoodWeSnapshots.snapshot.flow(PLANT), at=later)
 
 
-def test_a_plant_nobody_knows_moves_nobody():
-    talk = account("legacy")
-    error = fails(talk, legacy_login(), legacy("", "innerexception"), call=GoodWeSnapshots.snapshot.flow(PLANT))
+def test_unknown_plant_does_not_move_the_account():
+    protocol = account("legacy")
+    error = run_failing(
+        protocol, legacy_login(), legacy_response("", "innerexception"), call=GoodWeSnapshots.snapshot.flow(PLANT)
+    )
     assert error.code == "innerexception"
-    assert talk.session.alive
+    assert protocol.session.alive
 
 
-def test_a_classic_login_that_names_the_gateway_is_understood():
-    talk = account("legacy")
-    ask(talk, legacy_login("https://eu-gateway.semsportal.com/sems/"))
-    assert talk.session.base == PORTAL
-    assert "gateway of SEMS+" in talk.session.facts["story"][0]
+def test_portal_login_naming_the_gateway_uses_the_portal_host():
+    protocol = account("legacy")
+    run(protocol, legacy_login("https://eu-gateway.semsportal.com/sems/"))
+    assert protocol.session.base == PORTAL
+    assert "SEMS+ gateway" in protocol.session.facts["story"][0]
 
 
-def test_lists_the_portal_no_longer_gives_move_the_account():
-    talk = account("legacy")
-    silent = legacy(None, "100000")
+def test_rejected_plant_list_moves_the_account():
+    protocol = account("legacy")
+    silent = legacy_response(None, "100000")
     moves = (legacy_login(), silent, silent, plus_login(), STATIONS)
-    _, plants = ask(talk, *moves, call=GoodWeSnapshots.plants.flow())
+    _, plants = run(protocol, *moves, call=GoodWeSnapshots.plants.flow())
     assert [(one.id, one.name, str(one.zone)) for one in plants] == [(PLANT, "Roof", "Europe/Amsterdam")]
 
 
-# What can be told of it
+# Diagnostics
 
 
-def test_the_story_is_short_and_keeps_the_newest():
-    talk = account("plus")
+def test_decision_log_keeps_the_newest_entries():
+    protocol = account("plus")
     for number in range(30):
-        fails(talk, said(code=f"A{number}"), at=NOON + number)
-    story = diagnostics.history(talk.session)
+        run_failing(protocol, plus_response(code=f"A{number}"), at=NOON + number)
+    story = diagnostics.history(protocol.session)
     assert len(story) == 20
     assert "A29" in story[-1]
 
 
-def test_what_comes_next_is_told_without_sending_anything():
+def test_diagnostics_summary_sends_nothing():
     rows = dict(diagnostics.summary(account().session))
-    assert rows["next"] == f"one login at SEMS+, {GLOBAL}"
-    assert "SEMS Portal" in rows["then"]
+    assert rows["next login"] == f"SEMS+, {GLOBAL}"
+    assert "SEMS Portal" in rows["fallback"]
     rows = dict(diagnostics.summary(logged_in().session))
-    assert rows["open"] == f"SEMS+ at {GATEWAY}/"
-    assert "left alone" in dict(diagnostics.summary(account("legacy", tried={"plus": 0.0}).session))["then"]
+    assert rows["active dialect"] == f"SEMS+ at {GATEWAY}/"
+    assert (
+        "failed within the last hour"
+        in dict(diagnostics.summary(account("legacy", tried={"plus": 0.0}).session))["fallback"]
+    )
 
 
-def test_a_stored_session_remembers_its_dialect():
-    talk = logged_in()
-    stored = Session.from_dict(json.loads(json.dumps(talk.session.to_dict())))
+def test_stored_session_restores_its_dialect():
+    protocol = logged_in()
+    stored = Session.from_dict(json.loads(json.dumps(protocol.session.to_dict())))
     again = AccountProtocol(GoodWeProtocol(), stored, Credentials(USER, Secret(PASSWORD)))
-    (request,), _ = ask(again, said(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
+    (request,), _ = run(again, plus_response(FLOW), call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert request.url.startswith(GATEWAY)
 
 
-# Answers that are none
+# Invalid responses
 
 
 @pytest.mark.parametrize(
@@ -494,27 +507,27 @@ def test_a_stored_session_remembers_its_dialect():
         (reply([1]), e.Unreadable),
         (reply({"data": {}}), e.Unreadable),
         (reply(b"<html>Maintenance</html>"), e.Unreadable),
-        (said([1, 2]), e.Unreadable),
+        (plus_response([1, 2]), e.Unreadable),
         (NO_ROUTE, e.RequestRefused),
         (reply(b"oops", 503), e.Unreachable),
         (reply(b"<html>denied</html>", 405), e.Blocked),
-        (said(code="GY0429"), e.Throttled),
+        (plus_response(code="GY0429"), e.Throttled),
     ],
 )
-def test_every_other_answer_has_its_error(answer, kind):
-    error = fails(logged_in(), answer, call=SemsPlusCalls.plus_flow.flow(PLANT))
+def test_invalid_response_raises_its_error(answer, kind):
+    error = run_failing(logged_in(), answer, call=SemsPlusCalls.plus_flow.flow(PLANT))
     assert (type(error), error.vendor, error.call) == (kind, "goodwe", "plus_flow")
 
 
 @pytest.mark.parametrize("data", [None, {}, {"total": 0}])
-def test_a_list_that_lists_nothing_is_no_empty_list(data):
-    assert type(fails(logged_in(), said(data), call=SemsPlusCalls.plus_stations.flow())) is e.Unreadable
+def test_plant_list_without_rows_is_unreadable(data):
+    assert type(run_failing(logged_in(), plus_response(data), call=SemsPlusCalls.plus_stations.flow())) is e.Unreadable
 
 
-def test_plants_are_read_to_their_last_page_and_a_list_whose_pages_are_all_the_same_ends():
-    page = said({"dataList": [{"id": f"P{one}"} for one in range(15)]})
-    last = said({"dataList": [{"id": "P15"}]})
-    requests, rows = ask(logged_in(), page, last, call=SemsPlusCalls.plus_stations.flow())
+def test_plant_list_ends_at_the_last_or_a_repeated_page():
+    page = plus_response({"dataList": [{"id": f"P{one}"} for one in range(15)]})
+    last = plus_response({"dataList": [{"id": "P15"}]})
+    requests, rows = run(logged_in(), page, last, call=SemsPlusCalls.plus_stations.flow())
     assert [json.loads(one.body)["current"] for one in requests] == [1, 2]
     assert len(rows) == 16
-    assert len(ask(logged_in(), page, page, call=SemsPlusCalls.plus_stations.flow())[1]) == 15
+    assert len(run(logged_in(), page, page, call=SemsPlusCalls.plus_stations.flow())[1]) == 15

@@ -1,4 +1,4 @@
-"""What SEMS+ answers become: scenes written from the facts, and plants that read alike in both dialects."""
+"""Tests of the mapping from SEMS+ payloads to snapshots, with fixtures and against the SEMS Portal."""
 
 from __future__ import annotations
 
@@ -19,96 +19,103 @@ from heliograph.metrics import METRICS
 from heliograph.model import Plant
 from heliograph.vendors.goodwe import SemsPlusCalls
 from heliograph.vendors.goodwe.plus import normalise as plus_normalise
-from heliograph.vendors.goodwe.plus import payloads as said
-from heliograph.vendors.goodwe.plus import snapshots as plus_read
+from heliograph.vendors.goodwe.plus import payloads
+from heliograph.vendors.goodwe.plus import snapshots as plus_snapshots
+from heliograph.vendors.goodwe.plus.zones import iana_zone
 from support.paths import FIXTURES
 from support.protocol_script import NOON
 
 FOLDER = FIXTURES / "goodwe"
-SCENES = sorted(FOLDER.glob("plus-*"))
+FIXTURE_FOLDERS = sorted(FOLDER.glob("plus-*"))
 FETCHED = datetime.fromtimestamp(NOON, UTC)
 PLANT = Plant(vendor="goodwe", id="P", name="As listed", zone=ZoneInfo("Europe/Berlin"))
-NOON_THERE, EVENING, NIGHT = "2026-06-21T12:02:00+02:00", "2026-12-01T19:00:00+01:00", "2026-06-21T02:00:00+02:00"
+LOCAL_NOON, EVENING, NIGHT = "2026-06-21T12:02:00+02:00", "2026-12-01T19:00:00+01:00", "2026-06-21T02:00:00+02:00"
 
 
-def scene(name):
+def load_fixture(name):
     return json.loads((FOLDER / name / "answers.json").read_text())
 
 
-def read(answers, plant=PLANT):
-    devices = [one for one in said.Inventory(answers["devices"]).devices if one.type in plus_read.COUNTED_TYPES]
-    counted = {sn: None if rows is None else said.Telecounting(rows) for sn, rows in answers["telecounting"].items()}
-    today = said.PlusStatistics(answers["statistics"]) if answers.get("statistics") else None
-    return plus_normalise.snapshot(plant, said.PlusFlow(answers["flow"]), devices, counted, today, FETCHED)
+def snapshot_of(answers, plant=PLANT):
+    devices = [
+        legacy
+        for legacy in payloads.Inventory(answers["devices"]).devices
+        if legacy.type in plus_snapshots.COUNTED_TYPES
+    ]
+    counters = {
+        sn: None if rows is None else payloads.Telecounting(rows) for sn, rows in answers["telecounting"].items()
+    }
+    today = payloads.PlusStatistics(answers["statistics"]) if answers.get("statistics") else None
+    return plus_normalise.snapshot(plant, payloads.PlusFlow(answers["flow"]), devices, counters, today, FETCHED)
 
 
-@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_a_scene_decodes_to_what_was_worked_out_by_hand(folder):
-    told = read(scene(folder.name)).as_dict()
+@pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
+def test_snapshot_of_fixture_matches_the_expected_values(folder):
+    legacy_value = snapshot_of(load_fixture(folder.name)).as_dict()
     expected = json.loads((folder / "expected.json").read_text())
-    assert {name: told[name] for name in expected} == expected
+    assert {name: legacy_value[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_a_scene_says_where_it_comes_from(folder):
+@pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
+def test_fixture_documents_its_provenance(folder):
     about = tomllib.loads((folder / "about.toml").read_text())
     assert about["provenance"] == "documented"
     assert about["follows"]
 
 
-@pytest.mark.parametrize("folder", SCENES, ids=lambda folder: folder.name)
-def test_where_all_powers_are_known_they_balance(folder):
-    values = read(scene(folder.name)).values
+@pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
+def test_snapshot_powers_balance(folder):
+    values = snapshot_of(load_fixture(folder.name)).values
     powers = [values.get(name) for name in ("pv_power", "grid_power", "load_power")]
     if None not in powers:
         pv, grid, load = powers
-        assert load == pytest.approx(pv + grid + (values.get("battery_power") or 0.0), abs=12)  # HomeKit's own -11
+        assert load == pytest.approx(pv + grid + (values.get("battery_power") or 0.0), abs=12)  # HomeKit is off by -11
 
 
-def test_a_plant_without_a_battery_says_nothing_of_one():
-    assert not [name for name in read(scene("plus-pv-only")).values if "battery" in name]
+def test_plant_without_battery_has_no_battery_values():
+    assert not [name for name in snapshot_of(load_fixture("plus-pv-only")).values if "battery" in name]
 
 
-def test_a_hybrid_whose_battery_is_silent_leaves_a_gap_and_no_sun_made_up():
-    answers = scene("plus-hybrid-night")
+def test_missing_battery_power_leaves_pv_power_unset():
+    answers = load_fixture("plus-hybrid-night")
     del answers["flow"]["pBat"]
-    values = read(answers).values
+    values = snapshot_of(answers).values
     assert (values["battery_power"], values["pv_power"]) == (None, None)
 
 
-def test_a_visitor_who_may_not_see_counters_still_has_the_day_s_statistics():
-    answers = scene("plus-meter-importing")
+def test_energies_without_counters_use_the_daily_statistics():
+    answers = load_fixture("plus-meter-importing")
     answers["telecounting"] = dict.fromkeys(answers["telecounting"])
     answers["statistics"]["dataList"].append(
         {"item": "proSystemTotalStats", "statisticsList": [{"date": "2026-06-21", "val": 18.1}]}
     )
-    values = read(answers).values
+    values = snapshot_of(answers).values
     assert values["grid_import_energy_today"] == 3.8
     assert values["pv_energy_today"] == 18.1
     assert values["pv_energy_total"] is None
 
 
-def test_several_meters_are_not_added_up():
-    answers = scene("plus-meter-importing")
+def test_counters_of_several_meters_are_not_summed():
+    answers = load_fixture("plus-meter-importing")
     (state,) = answers["devices"]["deviceDetailList"][1]["statusDetailList"]
     state["detailMap"]["METER002"] = {**state["detailMap"]["METER001"], "sn": "METER002"}
     answers["telecounting"]["METER002"] = answers["telecounting"]["METER001"]
-    values = read(answers).values
+    values = snapshot_of(answers).values
     assert values["grid_import_energy_total"] is None
     assert values["grid_import_energy_today"] == 3.8
 
 
-def test_without_a_zone_nobody_knows_when_it_was():
-    found = read(scene("plus-pv-only"), Plant(vendor="goodwe", id="P"))
+def test_measured_at_is_none_without_a_zone():
+    found = snapshot_of(load_fixture("plus-pv-only"), Plant(vendor="goodwe", id="P"))
     assert found.measured_at is None
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "Europe/Nowhere", "/etc/localtime", "a\x00b", "x" * 5000])
-def test_a_zone_that_is_none_is_unknown(name):
-    assert plus_normalise.iana_zone(name) is None
+def test_invalid_zone_name_is_none(name):
+    assert iana_zone(name) is None
 
 
-def test_a_configured_zone_is_believed_first():
+def test_configured_zone_takes_precedence():
     session = Session("https://www.semsportal.com/api/")
     session.facts = {"zones": {"P": "Europe/Berlin"}, "plants": {"P": "Roof"}}
     assert plus_normalise.plant("P", session).zone == ZoneInfo("Europe/Berlin")
@@ -116,25 +123,25 @@ def test_a_configured_zone_is_believed_first():
     assert plus_normalise.plant("P", session).zone is UTC
 
 
-def test_factors_are_found_in_groups_and_without_them_and_keep_their_units():
-    flat = said.EquipmentInformation(
+def test_factors_are_read_with_and_without_groups_in_their_units():
+    flat = payloads.EquipmentInformation(
         [{"code": "modelType", "data": "GW10K-SDT-30"}, {"code": "ratedPower", "data": "10.0", "unit": "kW"}]
     )
     assert (flat.model, flat.rated_power) == ("GW10K-SDT-30", 10.0)
-    grouped = said.Telemetry(
+    grouped = payloads.Telemetry(
         [{"code": "ac", "factors": [{"code": "pAc", "data": "897", "unit": "W"}, {"code": "Fac"}]}]
     )
     assert (grouped.ac_power, grouped.frequency) == (0.897, None)
-    assert said.Telemetry(None).ac_power is None
-    assert said.Telemetry([None, {"factors": [3, {"code": []}]}, {"data": 1}]).ac_power is None
+    assert payloads.Telemetry(None).ac_power is None
+    assert payloads.Telemetry([None, {"factors": [3, {"code": []}]}, {"data": 1}]).ac_power is None
     with pytest.raises(Unreadable):
-        said.Telemetry({"pAc": "1"})
+        payloads.Telemetry({"pAc": "1"})
 
 
-def test_only_a_missing_right_is_forgiven():
+def test_none_if_forbidden_catches_only_missing_permission():
     call = SemsPlusCalls.plus_devices.flow("P")
     for code, forgiven in (("100025", True), ("S0327", False)):
-        steps = plus_read.none_if_forbidden(call)
+        steps = plus_snapshots.none_if_forbidden(call)
         next(steps)
         error = RequestRefused("no")
         error.code = code
@@ -143,46 +150,49 @@ def test_only_a_missing_right_is_forgiven():
         assert getattr(caught.value, "value", None) is None
 
 
-# One plant, two dialects
+# Both dialects
 
 ONLY_THE_PORTAL = {"load_energy_total"}
-"""Nothing in SEMS+ counts what a house used in its life."""
+"""SEMS+ has no lifetime load counter."""
 ONLY_THE_PORTAL_OF_A_HYBRID = ONLY_THE_PORTAL | {"grid_import_energy_total", "grid_export_energy_total"}
-"""A hybrid's meter is no device of its own there, so nothing counts its lifetime either."""
+"""In SEMS+ the meter of a hybrid is not a separate device, so its lifetime counters are missing too."""
 
 
-@pytest.mark.parametrize("start", [NOON_THERE, EVENING, NIGHT])
-def test_a_plant_reads_alike_in_both_dialects(start):
+@pytest.mark.parametrize("start", [LOCAL_NOON, EVENING, NIGHT])
+def test_snapshot_is_the_same_in_both_dialects(start):
     emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=1), [EMULATION])
     with serve_in_thread(emulator) as ready:
-        who = emulator.accounts[0]
-        clients = {name: GoodWe(who.username, who.password, server=ready["url"]) for name in ("legacy", "plus")}
+        account = emulator.accounts[0]
+        clients = {name: GoodWe(account.username, account.password, server=ready["url"]) for name in ("legacy", "plus")}
         for name, client in clients.items():
             client.session.facts["dialect"] = name
-        found = {name: {one.plant.id: one for one in client.snapshots()} for name, client in clients.items()}
-        for site in who.plants:
-            one, other = found["legacy"][site.id], found["plus"][site.id]
+        found = {name: {legacy.plant.id: legacy for legacy in client.snapshots()} for name, client in clients.items()}
+        for site in account.plants:
+            legacy, plus = found["legacy"][site.id], found["plus"][site.id]
             gaps = ONLY_THE_PORTAL_OF_A_HYBRID if site.family == "hybrid" else ONLY_THE_PORTAL
-            assert one.plant.name == other.plant.name
+            assert legacy.plant.name == plus.plant.name
             for name, metric in METRICS.items():
-                told, again = one.values.get(name), other.values.get(name)
-                if again is None:
-                    # Plants without a meter are silent at night in SEMS+.
-                    asleep = site.family == "several" and start != NOON_THERE and metric.kind == "gauge"
-                    assert told is None or name in gaps or asleep, (site.family, name)
+                legacy_value, plus_value = legacy.values.get(name), plus.values.get(name)
+                if plus_value is None:
+                    # SEMS+ reports nothing at night for plants without a meter.
+                    offline = site.family == "several" and start != LOCAL_NOON and metric.kind == "gauge"
+                    assert legacy_value is None or name in gaps or offline, (site.family, name)
                 else:
-                    assert told == pytest.approx(again, abs=0.11 if metric.unit == "kWh" else 1.0), (site.family, name)
-            if other.measured_at:
-                assert one.measured_at.replace(second=0) == other.measured_at
+                    assert legacy_value == pytest.approx(plus_value, abs=0.11 if metric.unit == "kWh" else 1.0), (
+                        site.family,
+                        name,
+                    )
+            if plus.measured_at:
+                assert legacy.measured_at.replace(second=0) == plus.measured_at
 
 
-def test_an_account_is_followed_to_sems_plus_and_back_while_it_is_read():
+def test_account_is_followed_to_sems_plus_and_back():
     emulator = build_emulator(
-        EmulatorOptions(start=datetime.fromisoformat(NOON_THERE), speed=0, accounts=1), [EMULATION]
+        EmulatorOptions(start=datetime.fromisoformat(LOCAL_NOON), speed=0, accounts=1), [EMULATION]
     )
     with serve_in_thread(emulator) as ready:
-        who = emulator.accounts[0]
-        client = GoodWe(who.username, who.password, server=ready["url"], keeper=None)
+        account = emulator.accounts[0]
+        client = GoodWe(account.username, account.password, server=ready["url"], keeper=None)
         emulator.faults.set({"classic": ""})
         assert len(client.snapshots()) == 4
         assert client.session.facts["dialect"] == "legacy"
@@ -194,5 +204,5 @@ def test_an_account_is_followed_to_sems_plus_and_back_while_it_is_read():
         client.session.facts["tried"] = {}
         assert len(client.snapshots()) == 4
         assert client.session.facts["dialect"] == "legacy"
-        # The first; a fresh one that did not cure, and the move; the move back.
-        assert emulator.log.as_dict()["logins"] == {who.username: 4}
+        # The first login; a renewal that did not help, and the move; the move back.
+        assert emulator.log.as_dict()["logins"] == {account.username: 4}

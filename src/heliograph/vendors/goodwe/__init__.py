@@ -1,4 +1,4 @@
-"""GoodWe: the SEMS Portal and SEMS+, typed, blocking and async."""
+"""GoodWe clients (SEMS Portal and SEMS+), blocking and async."""
 
 from __future__ import annotations
 
@@ -16,24 +16,21 @@ __all__ = ["AsyncGoodWe", "GoodWe", "GoodWeCalls", "SemsPlusCalls", "resolve_ser
 
 
 class _GoodWeAccount(AccountClient):
-    """One GoodWe account."""
+    """Options shared by both GoodWe clients."""
 
     cloud = GoodWeProtocol
     default_limits = Limits(requests=300, logins=12, reserve=30, login_reserve=2)
-    """A snapshot of SEMS+ takes up to five requests; every 15 minutes by day was never banned (pygoodwe issue 283)."""
-
-    @staticmethod
-    def resolve_server(server: str) -> str:
-        return resolve_server(server)
+    """A SEMS+ snapshot takes up to five requests; polling every 15 minutes was never banned (pygoodwe issue 283)."""
+    resolve_server = staticmethod(resolve_server)
 
 
 class GoodWe(
     _GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeSnapshots, GoodWeHistory, GoodWeSettings, BlockingClient
 ):
-    """A blocking client of one GoodWe account; it speaks whichever dialect serves the account."""
+    """Blocking client of one GoodWe account; uses the dialect that serves the account."""
 
 
 class AsyncGoodWe(
     _GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeSnapshots, GoodWeHistory, GoodWeSettings, AsyncClient
 ):
-    """An async client of one GoodWe account: the same methods, awaited."""
+    """Async client of one GoodWe account, with the same methods."""

@@ -1,4 +1,4 @@
-"""One GoodWe account, spoken to in two dialects: which one opens the session, and who reads its answers."""
+"""GoodWe protocol adapter: login, requests and responses in the dialect of each call."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from heliograph.core.redact import excerpt
 from heliograph.errors import CloudError, WrongRegion
 from heliograph.vendors.goodwe import dialect, servers
-from heliograph.vendors.goodwe.legacy import auth as legacy_login
+from heliograph.vendors.goodwe.legacy import auth as legacy_auth
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
-from heliograph.vendors.goodwe.plus import auth as plus_login
+from heliograph.vendors.goodwe.plus import auth as plus_auth
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
@@ -18,106 +18,106 @@ if TYPE_CHECKING:
 
 USER_AGENT = "heliograph"
 
-_SPEAKERS: dict[str, Any] = {dialect.LEGACY: legacy_login, dialect.PLUS: plus_login}
-_OF_A_LOGIN = ("plants", "zones")
-"""Facts that are asked for once per session."""
+_MODULES: dict[str, Any] = {dialect.LEGACY: legacy_auth, dialect.PLUS: plus_auth}
+_FACTS_PER_LOGIN = ("plants", "zones")
+"""Session facts that are fetched once per login."""
 
 
 class GoodWeProtocol:
-    """What the conversation has to know about GoodWe."""
+    """GoodWe's implementation of `VendorProtocol`."""
 
     vendor = "goodwe"
 
     def __init__(self, user_agent: str = USER_AGENT) -> None:
         self.user_agent = user_agent
 
-    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
-        """Open a session in a call's own dialect; without one in the account's, which may have to be learned."""
+    def log_in(self, session: Session, credentials: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
+        """Log in with the dialect of `call`; without a call use the account's dialect, falling back to the other."""
         if call is not None:
-            yield from self._enter(session, who, dialect.of_call(call))
+            yield from self._log_in(session, credentials, dialect.of_call(call))
             return
         first = dialect.current_or_default(session)
         try:
-            yield from self._enter(session, who, first)
+            yield from self._log_in(session, credentials, first)
         except CloudError as error:
             second = dialect.other(first)
             if not dialect.login_suggests_other(session, error) or not dialect.may_try(session, second):
                 raise
-            yield from self._enter_instead(session, who, second, error)
+            yield from self._log_in_second(session, credentials, second, error)
             dialect.remember(session, second)
         else:
             dialect.remember(session, first)
 
-    def _enter_instead(self, session: Session, who: Credentials, name: str, failed: CloudError) -> HttpFlow[None]:
-        dialect.log_decision(session, f"so {dialect.NAMES[name]} is tried once")
+    def _log_in_second(
+        self, session: Session, credentials: Credentials, name: str, first: CloudError
+    ) -> HttpFlow[None]:
+        dialect.log_decision(session, f"trying {dialect.TITLES[name]} once")
         try:
-            yield from self._enter(session, who, name)
+            yield from self._log_in(session, credentials, name)
         except CloudError as error:
-            raise dialect.more_actionable(failed, error) from None
+            raise dialect.more_actionable(first, error) from None
 
-    def _enter(self, session: Session, who: Credentials, name: str) -> HttpFlow[None]:
-        call = self._login_call(session, who, name)
+    def _log_in(self, session: Session, credentials: Credentials, name: str) -> HttpFlow[None]:
+        call = self._login_call(session, credentials, name)
         try:
-            reply = yield self.build_request(session, call)
-            self.parse_response(session, call, reply)
+            response = yield self.build_request(session, call)
+            self.parse_response(session, call, response)
         except CloudError as error:
-            dialect.log_decision(session, f"login at {dialect.NAMES[name]} failed, {dialect.summarize(error)}")
-            if error.status is not None:  # an answer, not a network that is down
+            dialect.log_decision(session, f"login at {dialect.TITLES[name]} failed: {dialect.summarize(error)}")
+            if error.status is not None:  # the server responded; the network works
                 dialect.record_failure(session, name)
             raise
 
-    def _login_call(self, session: Session, who: Credentials, name: str) -> Call[Any]:
-        username, password = who.username, who.password.reveal()
+    def _login_call(self, session: Session, credentials: Credentials, name: str) -> Call[Any]:
+        username, password = credentials.username, credentials.password.reveal()
         if name == dialect.PLUS:
             return SemsPlusCalls.plus_login.flow(username, password, servers.is_china_region(session.server))
         return GoodWeCalls.cross_login.flow(username, password)
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> Flow[None] | None:
-        """Leave nothing open: every call of this cloud names all it needs."""
+        """Return None: no GoodWe call has placeholder arguments."""
         return None
 
     def session_matches(self, session: Session, call: Call[Any]) -> bool:
-        """Tell whether the living session speaks a call's dialect: a login in one ends the other's session."""
-        found: bool = session.facts.get("open", dialect.LEGACY) == dialect.of_call(call)
-        if not found:
-            dialect.log_decision(
-                session, f"the session is ended, for {call.endpoint.name} is a call of the other dialect"
-            )
-        return found
+        """Return True if the session has the dialect of `call`; a login in one dialect ends the other's session."""
+        matches: bool = session.facts.get("open", dialect.LEGACY) == dialect.of_call(call)
+        if not matches:
+            dialect.log_decision(session, f"session closed: {call.endpoint.name} belongs to the other dialect")
+        return matches
 
     def is_trusted_url(self, session: Session, url: str) -> bool:
-        """Tell whether an address belongs to GoodWe or is the configured server itself."""
+        """Return True if the URL belongs to GoodWe or to the configured server."""
         return servers.is_trusted(url, session.server)
 
     def build_request(self, session: Session, call: Call[Any]) -> Request:
-        """Dress a call for the wire, as its dialect does."""
-        request: Request = _SPEAKERS[dialect.of_call(call)].request(session, call, self.user_agent)
+        """Build the HTTP request of a call in its dialect."""
+        request: Request = _MODULES[dialect.of_call(call)].build_request(session, call, self.user_agent)
         return request
 
-    def parse_response(self, session: Session, call: Call[Any], reply: Response) -> Any:
-        """Return the answer's data; raise what the cloud means instead."""
+    def parse_response(self, session: Session, call: Call[Any], response: Response) -> Any:
+        """Return the data of a response, or raise the error that its code stands for."""
         name = dialect.of_call(call)
-        speaker, route = _SPEAKERS[name], call.endpoint.route
+        module, route = _MODULES[name], call.endpoint.route
         try:
-            answer = speaker.envelope(reply)
-            speaker.check(answer, opens=route.is_login)
+            envelope = module.parse_envelope(response)
+            module.raise_for_code(envelope, is_login=route.is_login)
             if route.is_login:
-                self._open(session, name, *speaker.opened(session, answer))
-            return speaker.data(answer, route.result_path)
+                self._open_session(session, name, *module.parse_login(session, envelope))
+            return module.extract_data(envelope, route.result_path)
         except CloudError as error:
-            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, reply.status
+            error.vendor, error.call, error.status = self.vendor, call.endpoint.name, response.status
             raise
 
-    def _open(self, session: Session, name: str, token: dict[str, Any], base: str) -> None:
+    def _open_session(self, session: Session, name: str, token: dict[str, Any], base: str) -> None:
         if not self.is_trusted_url(session, base):
             raise WrongRegion(
-                f"the login sends this account on to {excerpt(base)}, which is no https address of GoodWe",
-                advice="The session was not sent there; name the account's regional server yourself",
+                f"the login redirects this account to {excerpt(base)}, which is not an https address of GoodWe",
+                advice="The session was not sent there; set the account's regional server",
             )
         session.base, session.token = base, token
         session.alive = True
-        for fact in _OF_A_LOGIN:
+        for fact in _FACTS_PER_LOGIN:
             session.facts.pop(fact, None)
         if (session.facts.get("open"), session.facts.get("base")) != (name, base):
-            dialect.log_decision(session, f"logged in at {dialect.NAMES[name]}; its data lie at {excerpt(base)}")
+            dialect.log_decision(session, f"logged in at {dialect.TITLES[name]}; data server {excerpt(base)}")
         session.facts |= {"open": name, "base": base}

@@ -1,4 +1,4 @@
-"""Where GoodWe's two dialects live, region by region, and which addresses may be sent a session."""
+"""Servers of GoodWe's two dialects by region, and the check whether a URL may receive a session token."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from heliograph.core.servers import is_trusted_url, resolve_server_url
 
 
 class BaseUrls(NamedTuple):
-    """Where an account logs in."""
+    """Base URLs at which an account logs in."""
 
     legacy: str
-    """The SEMS Portal's base, ending in /api/."""
+    """Base URL of the SEMS Portal, ending in /api/."""
     plus: str
-    """SEMS+ Web's base, ending in /web/sems/."""
+    """Base URL of SEMS+ Web, ending in /web/sems/."""
 
 
 def _region(legacy: str, plus: str) -> BaseUrls:
@@ -28,53 +28,52 @@ REGIONS = {
     "us": _region("us", "us-semsplus"),
     "au": _region("au", "au-semsplus"),
     "hk": _region("hk", "hk-semsplus"),
-    # China has no classic host of its own that anybody has named.
+    # No SEMS Portal host of the Chinese region is known.
     "cn": _region("www", "cn-semsplus"),
 }
 SERVERS = {name: bases.plus if name == "cn" else bases.legacy for name, bases in REGIONS.items()}
-"""The one address that stands for a region: a session's `server`, from which `bases` finds both."""
+"""Server URL by region; this is a session's `server`, from which `base_urls` derives both base URLs."""
 
 DOMAINS = ("semsportal.com", "goodwe.com", "sems.com.cn")
 DEFAULT_GATEWAY = "https://eu-gateway.semsportal.com/web/sems/"
-"""Where SEMS+ data lie when a login of GoodWe's own servers names no address, as maintained clients assume."""
+"""SEMS+ data server if a login at GoodWe's own servers names none, as maintained clients assume."""
 
-_HOMES = {urlsplit(address)[:2]: bases for bases in reversed(REGIONS.values()) for address in bases}
-_HOMES["https", "semsportal.com"] = REGIONS["global"]
+_BASES = {urlsplit(url)[:2]: bases for bases in reversed(REGIONS.values()) for url in bases}
+_BASES["https", "semsportal.com"] = REGIONS["global"]
 _PATH = re.compile(r"(?:api|web/sems)/$")
 _GATEWAY = re.compile(r"https://(\w+)-gateway\.semsportal\.com/(?:web/)?sems/")
 
 
 def resolve_server(server: str) -> str:
-    """Return the address that stands for a region's name, or for an address in any of its forms.
+    """Return the server URL for a region name or for a URL in any of its forms.
 
-    >>> address("eu"), address("https://eu-semsplus.goodwe.com")
+    >>> resolve_server("eu"), resolve_server("https://eu-semsplus.goodwe.com")
     ('https://eu.semsportal.com/api/', 'https://eu.semsportal.com/api/')
-    >>> address("http://127.0.0.1:8080"), address("http://127.0.0.1:8080/web/sems")
+    >>> resolve_server("http://127.0.0.1:8080"), resolve_server("http://127.0.0.1:8080/web/sems")
     ('http://127.0.0.1:8080/api/', 'http://127.0.0.1:8080/api/')
     """
-    found = resolve_server_url(server or "global", SERVERS, "GoodWe")
-    if found in SERVERS.values():
-        return found
-    home = base_urls(found)
-    return home.plus if home is REGIONS["cn"] else home.legacy
+    url = resolve_server_url(server or "global", SERVERS, "GoodWe")
+    if url in SERVERS.values():
+        return url
+    bases = base_urls(url)
+    return bases.plus if bases is REGIONS["cn"] else bases.legacy
 
 
 def base_urls(server: str) -> BaseUrls:
-    """Return where both dialects log in, given the address that stands for them."""
-    home = _HOMES.get(urlsplit(server)[:2])
+    """Return the login base URLs of both dialects for a server URL."""
     root = _PATH.sub("", server)
-    return home or BaseUrls(f"{root}api/", f"{root}web/sems/")
+    return _BASES.get(urlsplit(server)[:2]) or BaseUrls(f"{root}api/", f"{root}web/sems/")
 
 
 def is_china_region(server: str) -> bool:
-    """Tell whether a server is that of the Chinese region, whose login says so of itself."""
+    """Return True for the server of the Chinese region, whose SEMS+ login needs a flag."""
     return base_urls(server) is REGIONS["cn"]
 
 
 def plus_base(api: str) -> str:
-    """Return the base of SEMS+ calls for the address a login names.
+    """Return the base URL of SEMS+ calls for the API address in a login response.
 
-    >>> gateway("https://eu-gateway.semsportal.com/sems/"), gateway("https://eu-gateway.semsportal.com/web/sems")
+    >>> plus_base("https://eu-gateway.semsportal.com/sems/"), plus_base("https://eu-gateway.semsportal.com/web/sems")
     ('https://eu-gateway.semsportal.com/web/sems/', 'https://eu-gateway.semsportal.com/web/sems/')
     """
     base = api.rstrip("/")
@@ -84,38 +83,38 @@ def plus_base(api: str) -> str:
 
 
 def legacy_base(api: str) -> str:
-    """Return the base of classic calls for the address a login names.
+    """Return the base URL of SEMS Portal calls for the API address in a login response.
 
-    >>> portal("https://eu-gateway.semsportal.com/sems/"), portal("https://au.semsportal.com/api")
+    >>> legacy_base("https://eu-gateway.semsportal.com/sems/"), legacy_base("https://au.semsportal.com/api")
     ('https://eu.semsportal.com/api/', 'https://au.semsportal.com/api/')
     """
     base = api.rstrip("/") + "/"
-    # Quirk: since 2026 some classic logins name the gateway of SEMS+, which knows no classic route; the region's
+    # Quirk: since 2026 some SEMS Portal logins name the SEMS+ gateway, which has no SEMS Portal route; the region's
     # own host does (Home Assistant integration, issue 217).
-    found = _GATEWAY.fullmatch(base)
-    return f"https://{found[1]}.semsportal.com/api/" if found else base
+    match = _GATEWAY.fullmatch(base)
+    return f"https://{match[1]}.semsportal.com/api/" if match else base
 
 
 def is_plus_gateway(api: str) -> bool:
-    """Tell whether an address is one of SEMS+ data rather than of the classic portal."""
+    """Return True if an API address is a SEMS+ gateway rather than the SEMS Portal."""
     return api.rstrip("/").endswith("/sems")
 
 
 def is_trusted(url: str, server: str) -> bool:
-    r"""Tell whether a session may be sent to an address: GoodWe's own, or the configured server's.
+    r"""Return True if a session token may be sent to a URL: GoodWe's own servers or the configured one.
 
-    >>> trusts("http://127.0.0.1:8081/api/", "http://127.0.0.1:8080/api/")
+    >>> is_trusted("http://127.0.0.1:8081/api/", "http://127.0.0.1:8080/api/")
     True
-    >>> trusts("http://127.0.0.1:8081\\.evil.org/", "http://127.0.0.1:8080/api/")
+    >>> is_trusted("http://127.0.0.1:8081\\.evil.org/", "http://127.0.0.1:8080/api/")
     False
     """
-    return is_trusted_url(url, server, DOMAINS) or _same_machine(url, server)
+    return is_trusted_url(url, server, DOMAINS) or _same_loopback_host(url, server)
 
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d+/[\w./-]*")
 
 
-def _same_machine(url: str, server: str) -> bool:
-    # Regions of an emulated cloud are ports of this machine.
-    there, here = _LOOPBACK.fullmatch(url), _LOOPBACK.fullmatch(server)
-    return there is not None and here is not None and there[1] == here[1]
+def _same_loopback_host(url: str, server: str) -> bool:
+    # The regions of the emulated cloud are ports of the same host.
+    first, second = _LOOPBACK.fullmatch(url), _LOOPBACK.fullmatch(server)
+    return first is not None and second is not None and first[1] == second[1]

@@ -1,4 +1,4 @@
-"""The SEMS Portal and SEMS+ in a box: every declared call is answered over emulated homes, or turned away."""
+"""Emulated GoodWe cloud (SEMS Portal and SEMS+): routes each declared call to its handler."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from heliograph.emulator.api import EmulatedResponse
-from heliograph.emulator.clouds.goodwe import (  # noqa: F401 - each module registers its calls
+from heliograph.emulator.clouds.goodwe import (
     auth,
     charts,
     deprecation,
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from heliograph.core.endpoint import Endpoint
     from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, HardwareProfile, RequestContext
 
-__all__ = ["EMULATION", "LEGACY_ROUTER", "PLUS_ROUTER", "GoodWeEmulation", "alive", "charts", "plants", "remote"]
+__all__ = ["EMULATION", "LEGACY_ROUTER", "PLUS_ROUTER", "GoodWeEmulation", "charts", "plants", "remote", "surviving"]
 
 _HTML = "text/html; charset=utf-8"
 _NO_ROUTE = EmulatedResponse(b'{"error_msg":"404 Route Not Found"}', 404, JSON_TYPE)
 _PAGE = EmulatedResponse(
     b"<!DOCTYPE html><html><head><title>SEMS Portal</title></head><body>Maintenance</body></html>\n", 200, _HTML
 )
-# Nobody has published a page: users tell of time-outs and of sites that do not open (pygoodwe issue 283).
+# The real page is unpublished: users report time-outs and sites that do not open (pygoodwe issue 283).
 _FIREWALL = EmulatedResponse(
     b"<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>\n", 403, _HTML
 )
 
-# Quirk: some logins of the portal lead here, and none of its paths exists here.
+# Quirk: some portal logins name this gateway, which has none of the portal's paths.
 _GATEWAY = re.compile(r"/*sems/.*", re.IGNORECASE)
 _BASE = re.compile(r"/*api/+(.*)", re.IGNORECASE)
 _VERSION = re.compile(r"v\d+/+(.*)", re.IGNORECASE)
 
 
 class GoodWeEmulation:
-    """The SEMS Portal and SEMS+."""
+    """Emulation of the SEMS Portal and SEMS+."""
 
     vendor = "goodwe"
 
@@ -67,12 +67,12 @@ class GoodWeEmulation:
         return str(uuid5(NAMESPACE_URL, f"semsportal/{seed}"))
 
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
-        kind = FAMILIES[family]
-        homes = kind.hardware.households
-        return tuple(f"{kind.serial_prefix}{(seed * homes + place) % 100_000_000:08d}" for place in range(homes))
+        hardware = FAMILIES[family]
+        count = hardware.hardware.households
+        return tuple(f"{hardware.serial_prefix}{(seed * count + index) % 100_000_000:08d}" for index in range(count))
 
     def addresses(self, url: str) -> dict[str, str]:
-        """Return where the SEMS Portal and SEMS+ are, and where SEMS+ logs in."""
+        """Return the URLs of the SEMS Portal, of SEMS+ and of the SEMS+ login."""
         plus = f"{url}/web/sems/"
         return {
             "sems": f"{url}/api/",
@@ -81,75 +81,75 @@ class GoodWeEmulation:
         }
 
     def faults(self) -> dict[str, str]:
-        """Return what can go wrong with GoodWe alone."""
+        """Return the faults specific to GoodWe."""
         return FAULTS
 
     def owns(self, path: str) -> bool:
         return any(base.fullmatch(path) for base in (_BASE, plus.BASE, _GATEWAY))
 
-    def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-        return auth.account_of(asked, stage)
+    def account_of(self, request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
+        return auth.account_of(request, context)
 
-    def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
-        auth.end_session(holder)
+    def other_login(self, account: EmulatedAccount, at: datetime, context: RequestContext) -> None:
+        auth.end_session(account)
 
-    def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
-        if stage.firewall_blocks():
+    def handle(self, request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
+        if context.firewall_blocks():
             return _FIREWALL
-        is_plus = plus.BASE.fullmatch(asked.path) is not None
-        found = plus.match_call(asked, stage) if is_plus else _matched(asked)
-        if found is None:
+        is_plus = plus.BASE.fullmatch(request.path) is not None
+        match = plus.match_call(request, context) if is_plus else _match_call(request)
+        if match is None:
             return _NO_ROUTE
-        if stage.fault("html") is not None:
+        if context.fault("html") is not None:
             return _PAGE
         try:
-            return _told((plus.respond if is_plus else _answer)(*found, asked, stage))
+            return _json_response((plus.respond if is_plus else _respond)(*match, request, context))
         except FirewallBlocked:
             return _FIREWALL
 
 
-def _matched(asked: EmulatedRequest) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
-    """Return the declared call of a path and its arguments; neither's case matters, and most versions are optional."""
-    base = _BASE.fullmatch(asked.path)
+def _match_call(request: EmulatedRequest) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
+    """Return the declared call and its arguments; paths and names are case-insensitive, most versions optional."""
+    base = _BASE.fullmatch(request.path)
     path = base[1] if base else ""
-    found = LEGACY_ROUTER.match(asked._replace(path=path))
-    if found is None and (versioned := _VERSION.fullmatch(path)):
-        found = LEGACY_ROUTER.match(asked._replace(path=versioned[1]))
-    return None if found is None else (found[0], {name.lower(): value for name, value in found[1].items()})
+    match = LEGACY_ROUTER.match(request._replace(path=path))
+    if match is None and (versioned := _VERSION.fullmatch(path)):
+        match = LEGACY_ROUTER.match(request._replace(path=versioned[1]))
+    return None if match is None else (match[0], {name.lower(): value for name, value in match[1].items()})
 
 
-def _answer(
-    call: Endpoint[..., Any], arguments: dict[str, str], asked: EmulatedRequest, stage: RequestContext
+def _respond(
+    endpoint: Endpoint[..., Any], arguments: dict[str, str], request: EmulatedRequest, context: RequestContext
 ) -> dict[str, Any]:
     try:
-        return _answered(call, arguments, asked, stage)
-    except GoodWeFailure as refusal:
-        return _envelope(call)(refusal.code, refusal.message, refusal.data, language=refusal.language)
+        return _envelope_of(endpoint, arguments, request, context)
+    except GoodWeFailure as failure:
+        return _envelope(endpoint)(failure.code, failure.message, failure.data, language=failure.language)
 
 
-def _answered(
-    call: Endpoint[..., Any], arguments: dict[str, str], asked: EmulatedRequest, stage: RequestContext
+def _envelope_of(
+    endpoint: Endpoint[..., Any], arguments: dict[str, str], request: EmulatedRequest, context: RequestContext
 ) -> dict[str, Any]:
-    token = auth.require_token(asked)
-    if call.route.is_login:
-        opened: dict[str, Any] = LEGACY_ROUTER.handler(call)(arguments, token, asked, stage)
-        return opened
-    holder = auth.require_account(token, asked, stage)
-    auth.check_rate_limit(holder, stage)
-    auth.apply_due_commands(call, holder, stage)
-    ask = GoodWeCallContext(arguments, holder, stage, asked.origin)
-    # Quirk: accounts and plants that moved to SEMS+ answer success and an empty object.
-    data = {} if deprecation.returns_no_data(call, ask) else LEGACY_ROUTER.handler(call)(ask)
-    return _envelope(call)(0, "操作成功", data, arguments=arguments)
+    token = auth.require_token(request)
+    if endpoint.route.is_login:
+        login: dict[str, Any] = LEGACY_ROUTER.handler(endpoint)(arguments, token, request, context)
+        return login
+    account = auth.require_account(token, request, context)
+    auth.check_rate_limit(account, context)
+    auth.apply_due_commands(endpoint, account, context)
+    call = GoodWeCallContext(arguments, account, context, request.origin)
+    # Quirk: accounts and plants that moved to SEMS+ return success with an empty object.
+    data = {} if deprecation.returns_no_data(endpoint, call) else LEGACY_ROUTER.handler(endpoint)(call)
+    return _envelope(endpoint)(0, "操作成功", data, arguments=arguments)
 
 
-def _envelope(call: Endpoint[..., Any]) -> Callable[..., dict[str, Any]]:
-    ours = any(name in call.route.path for name in ("PowerStation/", "Charts/"))
-    return app_service if ours else monitor_service
+def _envelope(endpoint: Endpoint[..., Any]) -> Callable[..., dict[str, Any]]:
+    is_app_call = any(name in endpoint.route.path for name in ("PowerStation/", "Charts/"))
+    return app_service if is_app_call else monitor_service
 
 
-def _told(answer: dict[str, Any]) -> EmulatedResponse:
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+def _json_response(envelope: dict[str, Any]) -> EmulatedResponse:
+    text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     return EmulatedResponse(text.encode(errors="replace"), 200, JSON_TYPE, JSON_HEADERS)
 
 

@@ -1,4 +1,4 @@
-"""The curves and charts of the emulated portal: a day in 5-minute steps, and days, months and years in bars."""
+"""Curves and charts of the emulated SEMS Portal: 5-minute curves of a day, energies by day, month and year."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heliograph.emulator.clouds.goodwe.inverter_model import EmulatedInverter
 
 _STEPS_PER_HOUR = 12
-_MOST_DAYS = 400
+_MAX_DAYS = 400
 _YEARS = 5
 
 _CURVES = (
@@ -35,96 +35,97 @@ _CURVES = (
 )
 
 
-def _day(ask: GoodWeCallContext) -> date:
+def _day(call: GoodWeCallContext) -> date:
     try:
-        found = date.fromisoformat(ask.arguments.get("date", "")[:10])
+        day = date.fromisoformat(call.arguments.get("date", "")[:10])
     except ValueError:
         raise GoodWeFailure(100000, "system error") from None
-    if not 2000 <= found.year <= 2100:
+    if not 2000 <= day.year <= 2100:
         raise GoodWeFailure(100000, "system error")
-    return found
+    return day
 
 
-# A day
+# One day
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.power_by_day)
-def power_by_day(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the AC power of a plant over a day."""
-    curve = _past(curve_of(require_plant(ask), f"{_day(ask)}"), ask)
+def power_by_day(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the AC power of a plant over one day."""
+    curve = _until_now(curve_of(require_plant(call), f"{_day(call)}"), call)
     return {"pacs": [{"date": us_datetime(at), "pac": round(values["ac_power"]) + 0.0} for at, values in curve]}
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.inverter_column)
-def inverter_column(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return one quantity of one inverter over a day."""
-    site = require_plant(ask)
-    serial = ask.arguments.get("id", "")
-    unit = next((one for one in inverters_of(site, ask.account, ask.context) if one.serial == serial), None)
-    if unit is None:
+def inverter_column(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return one quantity of one inverter over one day."""
+    plant = require_plant(call)
+    serial = call.arguments.get("id", "")
+    inverters = inverters_of(plant, call.account, call.context)
+    inverter = next((inverter for inverter in inverters if inverter.serial == serial), None)
+    if inverter is None:
         raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
-    curve = _past(unit.home.curve(f"{_day(ask)}"), ask)
-    heights = _COLUMNS.get(ask.arguments.get("column", "").lower(), _nothing)(unit, [values for _, values in curve])
-    points = zip(curve, heights, strict=False)
-    asleep = FAMILIES[site.family].offline_at_night
+    curve = _until_now(inverter.home.curve(f"{_day(call)}"), call)
+    column = _COLUMNS.get(call.arguments.get("column", "").lower(), _no_values)
+    points = zip(curve, column(inverter, [values for _, values in curve]), strict=False)
+    omits_night = FAMILIES[plant.family].offline_at_night
     return {
         "column1": [
-            # Quirk: the date is in the account's own format.
-            {"date": unit.account_datetime(at), "column": height}
-            for (at, values), height in points
-            if values["pv_power"] or not asleep
+            # Quirk: the date is in the account's format.
+            {"date": inverter.account_datetime(at), "column": value}
+            for (at, values), value in points
+            if values["pv_power"] or not omits_night
         ]
     }
 
 
-Heights = list[float]
+ColumnValues = list[float]
 Curve = list[dict[str, float]]
 
 
-def _nothing(unit: EmulatedInverter, curve: Curve) -> Heights:
+def _no_values(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     return []
 
 
-def _power(unit: EmulatedInverter, curve: Curve) -> Heights:
-    # Quirk: on a hybrid this is the sun's power, not the output (Home Assistant, issue 107).
+def _power(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
+    # Quirk: on a hybrid this is the PV power, not the AC output (Home Assistant, issue 107).
     return [round(values["pv_power"]) + 0.0 for values in curve]
 
 
-def _energy_today(unit: EmulatedInverter, curve: Curve) -> Heights:
-    flowed = accumulate((values["pv_power"] for values in curve), initial=0.0)
-    return [round(watts / _STEPS_PER_HOUR / 1000, 1) for watts in flowed]
+def _energy_today(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
+    watts_sum = accumulate((values["pv_power"] for values in curve), initial=0.0)
+    return [round(watts / _STEPS_PER_HOUR / 1000, 1) for watts in watts_sum]
 
 
-def _charge(unit: EmulatedInverter, curve: Curve) -> Heights:
+def _state_of_charge(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     return [round(values["battery_soc"]) + 0.0 for values in curve if "battery_soc" in values]
 
 
-def _when_sunny(value: float) -> Callable[[EmulatedInverter, Curve], Heights]:
+def _in_daylight(value: float) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
     return lambda _, curve: [value if values["pv_power"] else 0.0 for values in curve]
 
 
-def _current(volts: float) -> Callable[[EmulatedInverter, Curve], Heights]:
-    return lambda unit, curve: [round(values["pv_power"] / volts / unit.family.strings, 1) for values in curve]
+def _current(volts: float) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
+    return lambda inverter, curve: [round(values["pv_power"] / volts / inverter.family.strings, 1) for values in curve]
 
 
-_COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], Heights]] = {
+_COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], ColumnValues]] = {
     "pac": _power,
     "eday": _energy_today,
-    "cbattery1": _charge,
-    "vpv1": _when_sunny(360.0),
+    "cbattery1": _state_of_charge,
+    "vpv1": _in_daylight(360.0),
     "ipv1": _current(360.0),
-    "vac1": _when_sunny(231.4),
-    "fac1": _when_sunny(50.01),
-    "tempperature": _when_sunny(38.5),
+    "vac1": _in_daylight(231.4),
+    "fac1": _in_daylight(50.01),
+    "tempperature": _in_daylight(38.5),
 }
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.power_chart)
-def power_chart(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the powers of a day on a 5-minute grid; what is to come has no height."""
-    site, day = require_plant(ask), _day(ask)
-    curve, until = curve_of(site, f"{day}"), ask.context.uploaded_at()
-    known = curve[0][1].keys() if curve else ()
+def power_chart(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the powers of a day in 5-minute steps; future points have no `y`."""
+    plant, day = require_plant(call), _day(call)
+    curve, until = curve_of(plant, f"{day}"), call.context.uploaded_at()
+    metrics = curve[0][1].keys() if curve else ()
     lines = [
         {
             "key": key,
@@ -133,7 +134,7 @@ def power_chart(ask: GoodWeCallContext) -> dict[str, Any]:
             "unit": unit,
             "isActive": True,
             "axis": 0,
-            "sort": place,
+            "sort": index,
             "type": 1,
             "frontColor": "#F2C037",
             "xy": [
@@ -141,46 +142,46 @@ def power_chart(ask: GoodWeCallContext) -> dict[str, Any]:
                 for at, values in curve
             ],
         }
-        for place, (key, name, unit, sign) in enumerate(_CURVES)
-        if name in known
+        for index, (key, name, unit, sign) in enumerate(_CURVES)
+        if name in metrics
     ]
-    made = round(energies_of(site, f"{day}")["pv_energy"], 2)
-    return {"lines": lines, "generateData": [{"key": "Generation", "value": made, "unit_Key": "kWh"}]}
+    generated = round(energies_of(plant, f"{day}")["pv_energy"], 2)
+    return {"lines": lines, "generateData": [{"key": "Generation", "value": generated, "unit_Key": "kWh"}]}
 
 
-def _past(
-    curve: list[tuple[datetime, dict[str, float]]], ask: GoodWeCallContext
+def _until_now(
+    curve: list[tuple[datetime, dict[str, float]]], call: GoodWeCallContext
 ) -> list[tuple[datetime, dict[str, float]]]:
-    until = ask.context.uploaded_at()
+    until = call.context.uploaded_at()
     return [(at, values) for at, values in curve if at <= until]
 
 
-# Longer
+# Days, months and years
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.energy_by_day)
-def energy_by_day(ask: GoodWeCallContext) -> list[dict[str, Any]]:
-    """Return what the sun gave a plant in the days up to one."""
-    site, last = require_plant(ask), _day(ask)
-    count = min(int(parse_number(ask.arguments.get("count")) or 1), _MOST_DAYS)
-    # Quirk: since September 2026 only today has a value, and the days before have none but say 0.
-    forgetful = ask.context.fault("september") is not None
-    today = ask.context.now().astimezone(site.households[0].zone).date()
-    found = []
+def energy_by_day(call: GoodWeCallContext) -> list[dict[str, Any]]:
+    """Return the PV energy of a plant on each of the days up to a date."""
+    plant, last = require_plant(call), _day(call)
+    count = min(int(parse_number(call.arguments.get("count")) or 1), _MAX_DAYS)
+    # Quirk: since September 2026 only today has a value; earlier days are reported as 0.
+    only_today = call.context.fault("september") is not None
+    today = call.context.now().astimezone(plant.households[0].zone).date()
+    days = []
     for back in reversed(range(count)):
         day = last - timedelta(days=back)
-        kwh = 0.0 if forgetful and day != today else round(energies_of(site, f"{day}")["pv_energy"], 1)
-        found.append({"d": f"{day:%m/%d/%Y}", "p": kwh, "i": round(income(kwh), 2)})
-    return found
+        kwh = 0.0 if only_today and day != today else round(energies_of(plant, f"{day}")["pv_energy"], 1)
+        days.append({"d": f"{day:%m/%d/%Y}", "p": kwh, "i": round(income(kwh), 2)})
+    return days
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.chart_by_plant)
-def chart_by_plant(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return energies by day, month or year up to a day, as lines and as sums."""
-    site, last = require_plant(ask), _day(ask)
-    today = ask.context.now().astimezone(site.households[0].zone).date()
-    periods = _periods(ask.arguments.get("range", ""), last)
-    told = {period: energies_of(site, period) if period <= f"{today}" else None for period in periods}
+def chart_by_plant(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return energies by day, month or year up to a date, as lines and as sums."""
+    plant, last = require_plant(call), _day(call)
+    today = call.context.now().astimezone(plant.households[0].zone).date()
+    periods = _periods(call.arguments.get("range", ""), last)
+    energies = {period: energies_of(plant, period) if period <= f"{today}" else None for period in periods}
     return {
         "leftLabels": [],
         "lines": [
@@ -191,15 +192,15 @@ def chart_by_plant(ask: GoodWeCallContext) -> dict[str, Any]:
                 "unit": unit,
                 "xy": [
                     {"x": period, "y": None if row is None else round(scale * row[metric], 2), "z": None}
-                    for period, row in told.items()
+                    for period, row in energies.items()
                 ],
             }
-            for label, name, unit, metric, scale in _LINES.get(ask.arguments.get("chartindexid", ""), ())
-            if metric in energies_of(site, f"{today}")
+            for label, name, unit, metric, scale in _LINES.get(call.arguments.get("chartindexid", ""), ())
+            if metric in energies_of(plant, f"{today}")
         ],
         "nestedGraph": {"useNested": False},
         "axis": [],
-        "modelData": _sums(site, [row for row in told.values() if row is not None]),
+        "modelData": _sums(plant, [row for row in energies.values() if row is not None]),
         "chartNum": 0,
     }
 
@@ -222,7 +223,7 @@ _LINES = {
 
 
 def _periods(span: str, last: date) -> list[str]:
-    """Return the periods of a chart, the newest last.
+    """Return the periods of a chart, oldest first.
 
     >>> _periods("3", date(2026, 2, 28))[-3:]
     ['2025-12', '2026-01', '2026-02']
@@ -238,14 +239,14 @@ def _periods(span: str, last: date) -> list[str]:
     return [f"{last.year - back}" for back in reversed(range(_YEARS))]
 
 
-def _sums(site: EmulatedPlant, rows: list[dict[str, float]]) -> dict[str, Any]:
+def _sums(plant: EmulatedPlant, rows: list[dict[str, float]]) -> dict[str, Any]:
     def kwh(name: str) -> float:
         return round(sum(row.get(name, 0.0) for row in rows), 2)
 
     output = kwh("production")
     sold, bought = kwh("grid_export_energy"), kwh("grid_import_energy")
-    own = round(output - sold, 2)
-    used = round(own + bought, 2)
+    self_used = round(output - sold, 2)
+    used = round(self_used + bought, 2)
     return {
         "sum": kwh("pv_energy"),
         "etotal": 0.0,
@@ -254,19 +255,19 @@ def _sums(site: EmulatedPlant, rows: list[dict[str, float]]) -> dict[str, Any]:
         "buyPercent": round(100 * bought / used, 1) if used else 0.0,
         "sell": sold,
         "sellPercent": round(100 * sold / output, 1) if output else 0.0,
-        "selfUseOfPv": own,
+        "selfUseOfPv": self_used,
         "consumptionOfLoad": used,
         "hasCharge": False,
         "charge": kwh("battery_charge_energy"),
         "disCharge": kwh("battery_discharge_energy"),
         "gensetGen": 0.0,
-        # Quirk: what the inverters gave as AC, which on a hybrid is not what the sun gave.
+        # Quirk: the AC output of the inverters, which on a hybrid differs from the PV energy.
         "outPut": output,
         # Quirk: a percentage here, a fraction two lines below.
-        "selfUseRatio": round(100 * own / output, 2) if output else 0.0,
-        "in_House": own,
-        "contributionRatio": round(own / used, 4) if used else 0.0,
-        "isStored": bool(site.households[0].battery_capacity),
+        "selfUseRatio": round(100 * self_used / output, 2) if output else 0.0,
+        "in_House": self_used,
+        "contributionRatio": round(self_used / used, 4) if used else 0.0,
+        "isStored": bool(plant.households[0].battery_capacity),
         "isGenset": False,
         "isMicroGrid": False,
         "microGridGen": 0.0,

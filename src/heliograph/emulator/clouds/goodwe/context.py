@@ -1,4 +1,4 @@
-"""What an answer is given to work with, and how it refuses."""
+"""Call context and failures of the emulated SEMS Portal's handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEGACY_ROUTER = Router(GoodWeCalls)
 
 
 class GoodWeCallContext(NamedTuple):
-    """One call of one account; argument names are in lower case."""
+    """One emulated call of one account; argument names are in lower case."""
 
     arguments: Mapping[str, str]
     account: EmulatedAccount
@@ -25,15 +25,15 @@ class GoodWeCallContext(NamedTuple):
 
 
 class GoodWeFailure(Exception):
-    """The call is refused with one of the portal's codes."""
+    """Raised by a handler to reject a call with one of the portal's codes."""
 
-    def __init__(self, code: int | str, words: str, data: Any = None, language: str = "en") -> None:
+    def __init__(self, code: int | str, message: str, data: Any = None, language: str = "en") -> None:
         self.code = code
-        self.message = words
+        self.message = message
         self.data = data
         self.language = language
-        super().__init__(words)
+        super().__init__(message)
 
 
 class FirewallBlocked(Exception):
-    """The firewall answers instead of the portal."""
+    """Raised to return the firewall's page instead of a response."""

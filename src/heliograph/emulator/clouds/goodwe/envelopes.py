@@ -1,4 +1,4 @@
-"""The portal's two envelopes: two generations of servers answer below one address."""
+"""Response envelopes of the emulated SEMS Portal, one per server generation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def monitor_service(
 ) -> dict[str, Any]:
     """Return the envelope of logins and plant lists: the code is a number."""
     return {
-        # Quirk: not even a wrong password counts as an error.
+        # Quirk: hasError is false even for a wrong password.
         "hasError": code not in (0, 100005),
         "code": int(code) if str(code).isdigit() else code,
         "msg": words,
@@ -64,6 +64,6 @@ def app_service(
 
 def _components(socket: str | None, arguments: Mapping[str, str] | None) -> dict[str, Any]:
     plant = (arguments or {}).get("powerstationid")
-    # Quirk: the request comes back as JSON inside a text, in the server's own spelling.
+    # Quirk: the request is echoed as JSON text, in the server's spelling.
     echo = json.dumps({"model": {"PowerStationId": plant}}, separators=(",", ":")) if plant else None
     return {"para": echo, "langVer": _LANGUAGE_VERSION, "timeSpan": 8, "msgSocketAdr": socket}

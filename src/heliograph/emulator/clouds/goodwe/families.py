@@ -1,4 +1,4 @@
-"""The kinds of plants the emulated portal holds, and the hardware each stands for."""
+"""Plant families of the emulated GoodWe cloud, with their hardware."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class PlantFamily(NamedTuple):
 
     model: str
     capacity: float
-    """kW of each inverter."""
+    """Rated power of each inverter in kW."""
     serial_prefix: str
-    """How its serial numbers begin: 8 of 16 characters."""
+    """First 8 of the 16 characters of a serial number."""
     hardware: HardwareProfile
     phases: int = 1
     strings: int = 1
     offline_at_night: bool = False
-    """Whether the inverter goes offline with the sun, rather than wait for it."""
+    """Whether the inverter is offline at night rather than waiting."""
     type: str = "Residential"
 
 

@@ -1,4 +1,4 @@
-"""What the emulated homes of a plant did together, by period."""
+"""Energies and power curves of an emulated plant, summed over its households."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     from heliograph.emulator.api import EmulatedPlant
 
 
-def energies_of(site: EmulatedPlant, period: str) -> dict[str, float]:
-    """Return the energies of a period, kWh, of all homes of a plant, and what follows from them.
+def energies_of(plant: EmulatedPlant, period: str) -> dict[str, float]:
+    """Return the energies of a plant in a period in kWh, summed over its households, with derived values.
 
-    `production` is what the inverters gave as AC, which on a hybrid is not what the sun gave; `self_used` is what of
-    it stayed at home.
+    `production` is the AC output of the inverters, which on a hybrid differs from the PV energy; `self_used` is the
+    part of it that was not exported.
     """
-    homes = [home.energies(period) for home in site.households]
-    found = {name: sum(one[name] for one in homes) for name in homes[0]}
-    stored = found.get("battery_charge_energy", 0.0) - found.get("battery_discharge_energy", 0.0)
-    found["production"] = found["pv_energy"] - stored
-    if "grid_export_energy" in found:
-        found["self_used"] = found["production"] - found["grid_export_energy"]
-    return found
+    rows = [home.energies(period) for home in plant.households]
+    energies = {name: sum(row[name] for row in rows) for name in rows[0]}
+    stored = energies.get("battery_charge_energy", 0.0) - energies.get("battery_discharge_energy", 0.0)
+    energies["production"] = energies["pv_energy"] - stored
+    if "grid_export_energy" in energies:
+        energies["self_used"] = energies["production"] - energies["grid_export_energy"]
+    return energies
 
 
-def curve_of(site: EmulatedPlant, day: str) -> list[tuple[datetime, dict[str, float]]]:
-    """Return the powers of a local day of all homes of a plant, added up; a state of charge is the first one's."""
-    rows = zip(*(home.curve(day) for home in site.households), strict=True)
+def curve_of(plant: EmulatedPlant, day: str) -> list[tuple[datetime, dict[str, float]]]:
+    """Return the powers of a plant over a local day, summed over its households; `battery_soc` is the first one's."""
+    rows = zip(*(home.curve(day) for home in plant.households), strict=True)
     return [
         (row[0][0], {**{name: sum(values[name] for _, values in row) for name in row[0][1]}, **_soc(row[0][1])})
         for row in rows

@@ -1,4 +1,4 @@
-"""An emulated inverter as the portal shows it: the list row, the texts of its last frame, and all its registers."""
+"""Inverter entries of the emulated SEMS Portal: list row, texts of the last frame, and registers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WHOLE_ZEROS = (
     "ct_solution_type change_type change_time bms_warning battary_work_mode fault_messge leakage_current inverter_type"
 )
 
-# target_index, name, display, unit and key of the chart points a single-phase inverter offers.
+# target_index, name, display, unit and key of the chart points of a single-phase inverter.
 _POINTS = (
     (1, "Vpv1", "Vpv1(V)", "V", "Vpv1", "直流电压1"),
     (5, "Ipv1", "Ipv1(A)", "A", "Ipv1", "直流电流1"),
@@ -51,27 +51,27 @@ _POINTS = (
 )
 
 
-def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
-    """Return one entry of the plant's inverters."""
-    full = registers(unit)
-    shown = frame_texts(unit, full)
+def inverter_entry(inverter: EmulatedInverter) -> dict[str, Any]:
+    """Return the entry of one inverter in its plant."""
+    full = registers(inverter)
+    texts, total = frame_texts(inverter, full), inverter.energy_total
     return {
-        "sn": unit.serial,
-        "dict": _dict(unit, full),
-        "is_stored": unit.has_battery,
-        "name": unit.serial,
-        # Quirk: not a power but about the DC current.
+        "sn": inverter.serial,
+        "dict": _dict(inverter, full),
+        "is_stored": inverter.has_battery,
+        "name": inverter.serial,
+        # Quirk: not a power but roughly the DC current.
         "in_pac": full["ipv1"],
-        "out_pac": unit.ac_power,
-        "eday": unit.energy_today,
-        "emonth": unit.energy_month,
-        "etotal": unit.energy_total,
-        "status": unit.status,
+        "out_pac": inverter.ac_power,
+        "eday": inverter.energy_today,
+        "emonth": inverter.energy_month,
+        "etotal": inverter.energy_total,
+        "status": inverter.status,
         "turnon_time": china_datetime(COMMISSIONED),
-        "releation_id": unit.relation_id,
-        "type": unit.family.model,
-        "capacity": unit.family.capacity,
-        "d": {**shown, **_frame(unit, full)},
+        "releation_id": inverter.relation_id,
+        "type": inverter.family.model,
+        "capacity": inverter.family.capacity,
+        "d": {**texts, **_frame(inverter, full)},
         "it_change_flag": False,
         "tempperature": full["tempperature"],
         "check_code": CHECK_CODE,
@@ -80,30 +80,30 @@ def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
         "next_device": {"sn": None, "isStored": False},
         "prev_device": {"sn": None, "isStored": False},
         "invert_full": full,
-        "time": us_datetime(unit.now.astimezone(unit.home.zone)),
-        "battery": shown["battery"],
+        "time": us_datetime(inverter.now.astimezone(inverter.home.zone)),
+        "battery": texts["battery"],
         "firmware_version": _FIRMWARE,
         "warning_bms": "--",
-        "soh": shown["soh"],
+        "soh": texts["soh"],
         "discharge_current_limit_bms": "0A",
         "charge_current_limit_bms": "1A",
-        "soc": shown["soc"],
-        "pv_input_2": shown["dc_input2"],
-        "pv_input_1": shown["dc_input1"],
-        "back_up_output": shown["backup_output"],
-        "output_voltage": shown["grid_voltage"],
+        "soc": texts["soc"],
+        "pv_input_2": texts["dc_input2"],
+        "pv_input_1": texts["dc_input1"],
+        "back_up_output": texts["backup_output"],
+        "output_voltage": texts["grid_voltage"],
         "backup_voltage": "0V",
-        "output_current": shown["output_current"],
-        "output_power": shown["output_power"],
-        "total_generation": f"{unit.energy_total:g}kWh" if unit.energy_total < 1000 else f"{unit.energy_total:.1f}kWh",
-        "daily_generation": f"{unit.energy_today:g}kWh",
-        "battery_charging": shown["battery"],
-        "last_refresh_time": unit.last_frame_text,
-        "bms_status": shown["bms_status"],
-        "pw_id": unit.plant,
+        "output_current": texts["output_current"],
+        "output_power": texts["output_power"],
+        "total_generation": f"{total:g}kWh" if total < 1000 else f"{total:.1f}kWh",
+        "daily_generation": f"{inverter.energy_today:g}kWh",
+        "battery_charging": texts["battery"],
+        "last_refresh_time": inverter.last_frame_text,
+        "bms_status": texts["bms_status"],
+        "pw_id": inverter.plant,
         "fault_message": "",
         "warning_code": None,
-        "battery_power": full["total_pbattery"] if unit.has_battery else 429483622.5,
+        "battery_power": full["total_pbattery"] if inverter.has_battery else 429483622.5,
         "point_index": "1",
         "points": [_point(*row) for row in _POINTS],
         **dict.fromkeys(("backup_pload_s", "backup_vload_s", "backup_iload_s"), 0.0),
@@ -124,25 +124,25 @@ def inverter_entry(unit: EmulatedInverter) -> dict[str, Any]:
     }
 
 
-def registers(unit: EmulatedInverter) -> dict[str, Any]:
-    """Return all an inverter measured."""
+def registers(inverter: EmulatedInverter) -> dict[str, Any]:
+    """Return all measured values of an inverter (`invert_full`)."""
     return {
-        "relation_id": unit.relation_id,
-        "sn": unit.serial,
+        "relation_id": inverter.relation_id,
+        "sn": inverter.serial,
         "check_code": CHECK_CODE,
-        "powerstation_id": unit.plant,
-        "name": unit.serial,
-        "model_type": unit.family.model,
-        "capacity": unit.family.capacity,
-        "status": unit.status,
+        "powerstation_id": inverter.plant,
+        "name": inverter.serial,
+        "model_type": inverter.family.model,
+        "capacity": inverter.family.capacity,
+        "status": inverter.status,
         "turnon_time": epoch_ms(COMMISSIONED),
-        "last_time": epoch_ms(unit.last_frame_at),
+        "last_time": epoch_ms(inverter.last_frame_at),
         "yesterdaylastime": 0,
         "workmode": 1,
-        **_energies(unit),
-        **_electrics(unit),
-        **_battery(unit),
-        **_metering(unit),
+        **_energies(inverter),
+        **_electrics(inverter),
+        **_battery(inverter),
+        **_metering(inverter),
         **dict.fromkeys(_NULLS.split()),
         **dict.fromkeys(_ZEROS.split(), 0.0),
         **dict.fromkeys(_FALSE.split(), False),
@@ -153,7 +153,7 @@ def registers(unit: EmulatedInverter) -> dict[str, Any]:
         "iload": 4294967.295,
         "yesterdayetotalload": 6553.5,
         "dataloggersn": "",
-        "hasmeter": unit.home.has_meter,
+        "hasmeter": inverter.home.has_meter,
         "errors": [],
         "safetyConutry": 20.0,
         "grid_conn_status": "",
@@ -168,53 +168,54 @@ def registers(unit: EmulatedInverter) -> dict[str, Any]:
     }
 
 
-def _energies(unit: EmulatedInverter) -> dict[str, Any]:
+def _energies(inverter: EmulatedInverter) -> dict[str, Any]:
+    today, month, total = inverter.energy_today, inverter.energy_month, inverter.energy_total
     return {
-        "eday": unit.energy_today,
-        "etotal": unit.energy_total,
-        "all_eday": unit.energy_today,
-        "output_eday": unit.energy_today,
-        "output_etotal": unit.energy_total,
-        "output_yeasterdayTotal": unit.energy_total - unit.energy_today,  # with the float noise the real one has
-        "iday": income(unit.energy_today),
-        "itotal": income(unit.energy_total),
-        "hour_total": float(int(unit.energy_total / unit.family.capacity * 2.5)),
-        "thismonthetotle": unit.energy_month,
+        "eday": today,
+        "etotal": total,
+        "all_eday": today,
+        "output_eday": today,
+        "output_etotal": total,
+        "output_yeasterdayTotal": total - today,  # with float noise, as in the real cloud
+        "iday": income(today),
+        "itotal": income(total),
+        "hour_total": float(int(total / inverter.family.capacity * 2.5)),
+        "thismonthetotle": month,
         # Quirk: not last month's energy but the lifetime counter at its end.
-        "lastmonthetotle": round(unit.energy_total - unit.energy_month - unit.energy_today, 1),
+        "lastmonthetotle": round(total - month - today, 1),
     }
 
 
-def _electrics(unit: EmulatedInverter) -> dict[str, Any]:
-    live, kind = unit.status > 0, unit.family
-    found: dict[str, Any] = {
-        "pac": unit.pv_power if unit.has_battery else unit.ac_power,
-        "outputpower": unit.ac_power,
+def _electrics(inverter: EmulatedInverter) -> dict[str, Any]:
+    family = inverter.family
+    values: dict[str, Any] = {
+        "pac": inverter.pv_power if inverter.has_battery else inverter.ac_power,
+        "outputpower": inverter.ac_power,
         "pv_power": 0.0,
-        "tempperature": 38.5 if live else 0.0,
+        "tempperature": 38.5 if inverter.status > 0 else 0.0,
     }
-    volts = 360.0 if unit.pv_power else 0.0
-    for place in range(1, 5):
-        fitted = place <= kind.strings
-        found[f"vpv{place}"] = volts if fitted else 6553.5
-        found[f"ipv{place}"] = round(unit.pv_power / 360.0 / kind.strings, 1) if fitted else 6553.5
-    for place in range(1, 4):
-        fitted = place <= kind.phases
-        found[f"vac{place}"] = (231.4 if unit.status >= 0 else 0.0) if fitted else 6553.5
-        found[f"iac{place}"] = round(abs(unit.ac_power) / 231.4 / kind.phases, 1) if fitted else 6553.5
-        found[f"fac{place}"] = (50.01 if unit.status >= 0 else 0.0) if fitted else 655.35
-    return found | {f"istr{place}": 0.0 for place in range(1, 17)}
+    volts = 360.0 if inverter.pv_power else 0.0
+    for index in range(1, 5):
+        exists = index <= family.strings
+        values[f"vpv{index}"] = volts if exists else 6553.5
+        values[f"ipv{index}"] = round(inverter.pv_power / 360.0 / family.strings, 1) if exists else 6553.5
+    for index in range(1, 4):
+        exists = index <= family.phases
+        values[f"vac{index}"] = (231.4 if inverter.status >= 0 else 0.0) if exists else 6553.5
+        values[f"iac{index}"] = round(abs(inverter.ac_power) / 231.4 / family.phases, 1) if exists else 6553.5
+        values[f"fac{index}"] = (50.01 if inverter.status >= 0 else 0.0) if exists else 655.35
+    return values | {f"istr{index}": 0.0 for index in range(1, 17)}
 
 
-def _battery(unit: EmulatedInverter) -> dict[str, Any]:
-    if not unit.has_battery:
+def _battery(inverter: EmulatedInverter) -> dict[str, Any]:
+    if not inverter.has_battery:
         return {
             "isbuettey": False,
             "battery1_capacity": None,
             "vbattery1": 65535.0,
             "ibattery1": 6553.5,
             "total_pbattery": 0.0,
-            "soc": unit.soc,
+            "soc": inverter.soc,
             "soh": -0.1,
             "battery_count": None,
             "more_batterys": None,
@@ -224,32 +225,34 @@ def _battery(unit: EmulatedInverter) -> dict[str, Any]:
             "eDischargeDay": 0.0,
         }
     volts = 204.8
-    amperes = round(unit.battery_power / volts, 1)
-    one = {"pbattery": unit.battery_power, "vbattery": volts, "ibattery": amperes, "soc": unit.soc, "soh": 100.0}
+    amperes = round(inverter.battery_power / volts, 1)
+    watts = inverter.battery_power
+    battery = {"pbattery": watts, "vbattery": volts, "ibattery": amperes, "soc": inverter.soc, "soh": 100.0}
     return {
         "isbuettey": True,
-        "battery1_capacity": unit.home.battery_capacity,
+        "battery1_capacity": inverter.home.battery_capacity,
         "vbattery1": volts,
         "ibattery1": amperes,
-        "total_pbattery": unit.battery_power,
-        "soc": unit.soc,
+        "total_pbattery": inverter.battery_power,
+        "soc": inverter.soc,
         "soh": 100.0,
         "battery_count": 1,
-        "more_batterys": [one | {"bms_temperature": 24.0, "bms_charge_i_max": 25.0, "bms_discharge_i_max": 25.0}],
-        "eBatteryCharge": unit.counter("battery_charge_energy_total", 1),
-        "eBatteryDischarge": unit.counter("battery_discharge_energy_total", 1),
-        "eChargeDay": unit.counter("battery_charge_energy_today", 1),
-        "eDischargeDay": unit.counter("battery_discharge_energy_today", 1),
+        "more_batterys": [battery | {"bms_temperature": 24.0, "bms_charge_i_max": 25.0, "bms_discharge_i_max": 25.0}],
+        "eBatteryCharge": inverter.counter("battery_charge_energy_total", 1),
+        "eBatteryDischarge": inverter.counter("battery_discharge_energy_total", 1),
+        "eChargeDay": inverter.counter("battery_charge_energy_today", 1),
+        "eDischargeDay": inverter.counter("battery_discharge_energy_today", 1),
     }
 
 
-def _metering(unit: EmulatedInverter) -> dict[str, Any]:
-    bought, sold = unit.counter("grid_import_energy_today"), unit.counter("grid_export_energy_today")
-    bought_total, sold_total = unit.counter("grid_import_energy_total"), unit.counter("grid_export_energy_total")
+def _metering(inverter: EmulatedInverter) -> dict[str, Any]:
+    count = inverter.counter
+    bought, bought_total = count("grid_import_energy_today"), count("grid_import_energy_total")
+    sold, sold_total = count("grid_export_energy_today"), count("grid_export_energy_total")
     return {
         # Quirk: without a meter it repeats pac.
-        "pmeter": unit.meter_power if unit.home.has_meter else unit.ac_power,
-        "pbackup": unit.meter_power if unit.home.has_meter else 0.0,
+        "pmeter": inverter.meter_power if inverter.home.has_meter else inverter.ac_power,
+        "pbackup": inverter.meter_power if inverter.home.has_meter else 0.0,
         "buy": bought,
         "seller": sold,
         "total_buy": bought_total,
@@ -261,66 +264,67 @@ def _metering(unit: EmulatedInverter) -> dict[str, Any]:
     }
 
 
-def frame_texts(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
-    """Return the last frame as text for a screen."""
+def frame_texts(inverter: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
+    """Return the last frame as display texts."""
     volts, amperes = full["vbattery1"], full["ibattery1"]
-    battery = f"{volts:g}V/{amperes:g}A/{unit.battery_power:.0f}W" if unit.has_battery else "65535V/6553.5A/429483622W"
+    measured = f"{volts:g}V/{amperes:g}A/{inverter.battery_power:.0f}W"
+    battery = measured if inverter.has_battery else "65535V/6553.5A/429483622W"
     return {
-        "pw_id": unit.plant,
-        "capacity": f"{unit.family.capacity:g}kW",
-        "model": unit.family.model,
-        "output_power": f"{unit.ac_power:.0f}W",
+        "pw_id": inverter.plant,
+        "capacity": f"{inverter.family.capacity:g}kW",
+        "model": inverter.family.model,
+        "output_power": f"{inverter.ac_power:.0f}W",
         "output_current": f"{full['iac1']:g}A",
         "grid_voltage": f"{full['vac1']:g}V",
         "backup_output": f"0V/{full['pbackup']:.0f}W",
-        "soc": f"{unit.soc:.0f}%",
+        "soc": f"{inverter.soc:.0f}%",
         "soh": f"{max(full['soh'], 0):.0f}%",
-        # Quirk: the one time of the frame that follows the account's date format.
-        "last_refresh_time": unit.account_datetime(unit.last_frame_at.astimezone(unit.home.zone)),
-        "work_mode": "Normal Mode" if unit.has_battery else "Wait Mode",
+        # Quirk: the only time of the frame in the account's date format.
+        "last_refresh_time": inverter.account_datetime(inverter.last_frame_at.astimezone(inverter.home.zone)),
+        "work_mode": "Normal Mode" if inverter.has_battery else "Wait Mode",
         "dc_input1": f"{full['vpv1']:g}V/{full['ipv1']:g}A",
-        "dc_input2": f"{full['vpv2']:g}V/{full['ipv2']:g}A" if unit.family.strings > 1 else "0V/0A",
+        "dc_input2": f"{full['vpv2']:g}V/{full['ipv2']:g}A" if inverter.family.strings > 1 else "0V/0A",
         "battery": battery,
-        "bms_status": "" if unit.has_battery else "DischargingOfBattery",
+        "bms_status": "" if inverter.has_battery else "DischargingOfBattery",
         "warning": "--",
         "charge_current_limit": "1A",
         "discharge_current_limit": "0A",
         "firmware_version": _FIRMWARE,
-        "creationDate": china_datetime(unit.last_frame_at),
+        "creationDate": china_datetime(inverter.last_frame_at),
     }
 
 
-def _frame(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
-    again = [f"{name}{place}" for name in ("vpv", "ipv") for place in range(1, 5)]
-    again += [f"{name}{place}" for name in ("vac", "iac", "fac") for place in range(1, 4)]
+def _frame(inverter: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
+    names = [f"{name}{index}" for name in ("vpv", "ipv") for index in range(1, 5)]
+    names += [f"{name}{index}" for name in ("vac", "iac", "fac") for index in range(1, 4)]
     return {
-        # Quirk: asleep, the frame has forgotten the day that the row beside it still knows.
-        "eDay": unit.energy_today if unit.status >= 0 else 0.0,
-        "eTotal": unit.energy_total,
+        # Quirk: the frame of an offline inverter has no daily energy, while the row beside it has.
+        "eDay": inverter.energy_today if inverter.status >= 0 else 0.0,
+        "eTotal": inverter.energy_total,
         "pac": full["pac"],
         "hTotal": full["hour_total"],
-        **{name: full[name] for name in again},
+        **{name: full[name] for name in names},
         **{name: value for name, value in full.items() if name.startswith("istr")},
     }
 
 
-def _dict(unit: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
-    phases = range(1, unit.family.phases + 1)
+def _dict(inverter: EmulatedInverter, full: dict[str, Any]) -> dict[str, Any]:
+    phases = range(1, inverter.family.phases + 1)
     left = [
-        ("dmDeviceType", unit.family.model, ""),
-        ("serialNum", unit.serial, ""),
+        ("dmDeviceType", inverter.family.model, ""),
+        ("serialNum", inverter.serial, ""),
         ("laCheckcode", CHECK_CODE, ""),
-        ("capacity", f"{unit.family.capacity:g}", "kW"),
-        ("laConnected", unit.account_datetime(COMMISSIONED.astimezone(CHINA)), ""),
-        ("InverterPowerOfPlantMonitor", f"{unit.ac_power / 1000:g}", "kW"),
-        ("acVacVol", "/".join(f"{full[f'vac{place}']:g}" for place in phases), "V"),
-        ("acCurrent", "/".join(f"{full[f'iac{place}']}" for place in phases), "A"),
-        ("acFrequency", "/".join(f"{full[f'fac{place}']:g}" for place in phases), "Hz"),
+        ("capacity", f"{inverter.family.capacity:g}", "kW"),
+        ("laConnected", inverter.account_datetime(COMMISSIONED.astimezone(CHINA)), ""),
+        ("InverterPowerOfPlantMonitor", f"{inverter.ac_power / 1000:g}", "kW"),
+        ("acVacVol", "/".join(f"{full[f'vac{index}']:g}" for index in phases), "V"),
+        ("acCurrent", "/".join(f"{full[f'iac{index}']}" for index in phases), "A"),
+        ("acFrequency", "/".join(f"{full[f'fac{index}']:g}" for index in phases), "Hz"),
     ]
-    strings = range(1, unit.family.strings + 1)
+    strings = range(1, inverter.family.strings + 1)
     right = [
         ("innerTemp", f"{full['tempperature']}", "℃"),
-        *((f"dcVandC{place}", f"{full[f'vpv{place}']}/{full[f'ipv{place}']}", "V/A") for place in strings),
+        *((f"dcVandC{index}", f"{full[f'vpv{index}']}/{full[f'ipv{index}']}", "V/A") for index in strings),
         ("lab_GFCI", "", "mA"),
         ("lab_ISO", "", "kΩ"),
         ("lab_pf", "-0.001", ""),

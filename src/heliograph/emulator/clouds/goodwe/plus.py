@@ -1,11 +1,11 @@
-"""SEMS+ in a box: from a request below its gateway to an answer in its envelope."""
+"""Request handling of the emulated SEMS+: routing, authentication and response envelope."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from heliograph.emulator.clouds.goodwe import (  # noqa: F401 - importing them fills PLUS
+from heliograph.emulator.clouds.goodwe import (  # noqa: F401 - each module registers its calls
     auth,
     plus_auth,
     plus_devices,
@@ -22,38 +22,40 @@ if TYPE_CHECKING:
 
 BASE = re.compile(r"/*web/+sems/+(.*)", re.IGNORECASE)
 
-_MORE = {
+_EXTRA_MEMBERS = {
     "100004": {"translationCode": "parameter_error", "errorMsg": "parameter error."},
     "C0602": {"translationCode": "account_login_abnormal"},
 }
 
 
-def match_call(asked: EmulatedRequest, stage: RequestContext) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
-    """Return the declared call of a path and its arguments, whose names are in lower case from here on."""
-    base = BASE.fullmatch(asked.path)
-    # Quirk: where there is no SEMS+ yet, none of its paths exists.
-    if base is None or stage.fault("classic") is not None:
+def match_call(request: EmulatedRequest, context: RequestContext) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
+    """Return the declared call of a request and its arguments, with lower-case names."""
+    base = BASE.fullmatch(request.path)
+    # Quirk: before SEMS+ existed, none of its paths did.
+    if base is None or context.fault("classic") is not None:
         return None
-    found = PLUS_ROUTER.match(asked._replace(path=base[1]))
-    return None if found is None else (found[0], {name.lower(): value for name, value in found[1].items()})
+    match = PLUS_ROUTER.match(request._replace(path=base[1]))
+    return None if match is None else (match[0], {name.lower(): value for name, value in match[1].items()})
 
 
 def respond(
-    call: Endpoint[..., Any], arguments: dict[str, str], asked: EmulatedRequest, stage: RequestContext
+    endpoint: Endpoint[..., Any], arguments: dict[str, str], request: EmulatedRequest, context: RequestContext
 ) -> dict[str, Any]:
-    """Return what SEMS+ says to one call."""
+    """Return the response of SEMS+ to one call."""
     try:
-        return plus_envelope(0, "success", _data(call, arguments, asked, stage))
-    except GoodWeFailure as refusal:
-        return plus_envelope(refusal.code, refusal.message) | _MORE.get(str(refusal.code), {})
+        return plus_envelope(0, "success", _data(endpoint, arguments, request, context))
+    except GoodWeFailure as failure:
+        return plus_envelope(failure.code, failure.message) | _EXTRA_MEMBERS.get(str(failure.code), {})
 
 
-def _data(call: Endpoint[..., Any], arguments: dict[str, str], asked: EmulatedRequest, stage: RequestContext) -> Any:
-    if call.route.is_login:
-        return PLUS_ROUTER.handler(call)(arguments, auth.parse_token(asked) or {}, asked, stage)
-    holder = plus_auth.require_plus_account(asked, stage)
-    auth.check_rate_limit(holder, stage)
-    auth.apply_due_commands(call, holder, stage)
-    if stage.fault("empty") is not None:
+def _data(
+    endpoint: Endpoint[..., Any], arguments: dict[str, str], request: EmulatedRequest, context: RequestContext
+) -> Any:
+    if endpoint.route.is_login:
+        return PLUS_ROUTER.handler(endpoint)(arguments, auth.parse_token(request) or {}, request, context)
+    account = plus_auth.require_plus_account(request, context)
+    auth.check_rate_limit(account, context)
+    auth.apply_due_commands(endpoint, account, context)
+    if context.fault("empty") is not None:
         return {}
-    return PLUS_ROUTER.handler(call)(GoodWeCallContext(arguments, holder, stage, asked.origin))
+    return PLUS_ROUTER.handler(endpoint)(GoodWeCallContext(arguments, account, context, request.origin))

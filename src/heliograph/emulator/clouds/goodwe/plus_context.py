@@ -1,4 +1,4 @@
-"""What an answer of SEMS+ is given to work with: the account, one of its plants, one of its devices."""
+"""Router, envelope and device lookup of the emulated SEMS+."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PLUS_ROUTER = Router(SemsPlusCalls)
 
 NO_ACCESS = ("100025", "no_access")
 
-# What hangs on an inverter, by the way its serial number begins.
+# Serial number prefixes of the devices attached to an inverter.
 _METER, _RACK, _BATTERY, _DONGLE = "9METERGM", "9BATRACK", "9BATSYS1", "9DONGLEW"
 
 
 class EmulatedPlusDevice(NamedTuple):
-    """One device of a plant, and the inverter it belongs to."""
+    """One device of a plant in SEMS+, with the inverter it belongs to."""
 
     type: str
     serial: str
@@ -35,65 +35,67 @@ class EmulatedPlusDevice(NamedTuple):
     subtype: str = ""
 
 
-def plus_envelope(code: int | str, words: str, data: Any = None) -> dict[str, Any]:
-    """Return SEMS+'s envelope; a refusal has no data."""
+def plus_envelope(code: int | str, message: str, data: Any = None) -> dict[str, Any]:
+    """Return the response envelope of SEMS+; errors have no data."""
     code = "00000" if code == 0 else str(code)
-    answer = {"code": code, "description": words, "traceId": secrets.token_hex(16)}
-    return answer if data is None else answer | {"data": data}
+    envelope = {"code": code, "description": message, "traceId": secrets.token_hex(16)}
+    return envelope if data is None else envelope | {"data": data}
 
 
-def plant_of(ask: GoodWeCallContext, name: str = "stationid") -> EmulatedPlant:
-    """Return the plant a call names."""
-    plant = ask.arguments.get(name, "")
-    site = next((one for one in ask.account.plants if one.id == plant), None)
-    if site is None:
+def plant_of(call: GoodWeCallContext, name: str = "stationid") -> EmulatedPlant:
+    """Return the plant that a call names; raise `GoodWeFailure` if there is none."""
+    plant_id = call.arguments.get(name, "")
+    plant = next((plant for plant in call.account.plants if plant.id == plant_id), None)
+    if plant is None:
         raise GoodWeFailure(*NO_ACCESS)
-    return site
+    return plant
 
 
-def devices_of(site: EmulatedPlant, ask: GoodWeCallContext) -> Iterator[EmulatedPlusDevice]:
-    """Yield the devices of a plant as the inventory lists them."""
-    found = inverters_of(site, ask.account, ask.context)
-    for unit in found:
-        # Quirk: 5 is how a hybrid says that it runs, 1 how others do; waiting and offline are both 0.
-        status = (5 if unit.has_battery else 1) if unit.status > 0 else 0
-        yield EmulatedPlusDevice("INVERTER", unit.serial, unit, status, "store" if unit.has_battery else "grid")
-    first = found[0]
+def devices_of(plant: EmulatedPlant, call: GoodWeCallContext) -> Iterator[EmulatedPlusDevice]:
+    """Yield the devices of a plant in the order of the inventory."""
+    inverters = inverters_of(plant, call.account, call.context)
+    for inverter in inverters:
+        # Quirk: the status of a running hybrid is 5, of other running inverters 1; waiting and offline are both 0.
+        status = (5 if inverter.has_battery else 1) if inverter.status > 0 else 0
+        subtype = "store" if inverter.has_battery else "grid"
+        yield EmulatedPlusDevice("INVERTER", inverter.serial, inverter, status, subtype)
+    first = inverters[0]
     if first.has_battery:
-        # Quirk: a rack stands at 0 and measures nothing; the battery behind the inverter does.
+        # Quirk: a rack has status 0 and measures nothing; the battery attached to the inverter does.
         yield EmulatedPlusDevice("BATTERY_RACK", _serial(_RACK, first), first, 0)
         yield EmulatedPlusDevice("DONGLE", _serial(_DONGLE, first), first, 1)
     elif first.home.has_meter:
         yield EmulatedPlusDevice("SMART_METER", _serial(_METER, first), first, 1, "goodwe")
 
 
-def battery_of(unit: EmulatedInverter) -> EmulatedPlusDevice:
-    """Return the battery of a hybrid, which only `relatedDevices` knows."""
-    return EmulatedPlusDevice("BAT_SYS", _serial(_BATTERY, unit), unit, 7)
+def battery_of(inverter: EmulatedInverter) -> EmulatedPlusDevice:
+    """Return the battery of a hybrid, listed by `relatedDevices` only."""
+    return EmulatedPlusDevice("BAT_SYS", _serial(_BATTERY, inverter), inverter, 7)
 
 
-def device_of(ask: GoodWeCallContext) -> EmulatedPlusDevice:
-    """Return the device a call names."""
-    serial = ask.arguments.get("sn", "")
-    plant = ask.arguments.get("pwid") or ask.arguments.get("plantid")
-    for site in ask.account.plants:
-        if plant and site.id != plant:
+def device_of(call: GoodWeCallContext) -> EmulatedPlusDevice:
+    """Return the device that a call names; raise `GoodWeFailure` if there is none."""
+    serial = call.arguments.get("sn", "")
+    plant_id = call.arguments.get("pwid") or call.arguments.get("plantid")
+    for plant in call.account.plants:
+        if plant_id and plant.id != plant_id:
             continue
-        for one in devices_of(site, ask):
-            behind = battery_of(one.inverter) if one.subtype == "store" else one
-            if serial in (one.serial, behind.serial):
-                return one if serial == one.serial else behind
+        for device in devices_of(plant, call):
+            if serial == device.serial:
+                return device
+            if device.subtype == "store" and serial == (battery := battery_of(device.inverter)).serial:
+                return battery
     raise GoodWeFailure(*NO_ACCESS)
 
 
 def to_kilowatts(watt: float, digits: int = 5) -> float:
-    """Return a power as SEMS+ counts it.
+    """Return a power in kW, the unit of SEMS+.
 
-    >>> kilowatt(3736.6), kilowatt(-0.0)
+    >>> to_kilowatts(3736.6), to_kilowatts(-0.0)
     (3.7366, 0.0)
     """
     return round(watt / 1000, digits) + 0.0
 
 
-def _serial(prefix: str, unit: EmulatedInverter) -> str:
-    return prefix + unit.serial[-8:]
+def _serial(prefix: str, inverter: EmulatedInverter) -> str:
+    return prefix + inverter.serial[-8:]

@@ -1,4 +1,4 @@
-"""An emulated plant as SEMS+ shows it: the list, where it stands, and who feeds whom."""
+"""Plant list, plant information and power flow of the emulated SEMS+."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ _ADDRESS = "Example Street 1, Example City"
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_stations_page, SemsPlusCalls.plus_app_stations_page)
-def stations_page(ask: GoodWeCallContext) -> dict[str, Any]:
+def stations_page(call: GoodWeCallContext) -> dict[str, Any]:
     """Return one page of the account's plants."""
-    size = int(parse_number(ask.arguments.get("size")) or 15)
-    page = int(parse_number(ask.arguments.get("current")) or 1)
-    sites = ask.account.plants
-    rows = [_row(site, ask) for site in sites[max(0, page - 1) * size :][:size]]
-    return {"dataList": rows, "size": size, "current": page, "total": len(sites), "extras": {}}
+    size = int(parse_number(call.arguments.get("size")) or 15)
+    page = int(parse_number(call.arguments.get("current")) or 1)
+    plants = call.account.plants
+    rows = [_row(plant, call) for plant in plants[max(0, page - 1) * size :][:size]]
+    return {"dataList": rows, "size": size, "current": page, "total": len(plants), "extras": {}}
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_station_info)
-def station_info(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return who and where a plant is."""
-    site = plant_of(ask)
-    found = inverters_of(site, ask.account, ask.context)
+def station_info(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return name, size and location of a plant."""
+    plant = plant_of(call)
+    inverters = inverters_of(plant, call.account, call.context)
     return {
-        "id": site.id,
-        "name": site.name,
-        "status": _status(found),
-        "pvCapacity": _peak(site),
-        "installedPower": round(sum(unit.family.capacity for unit in found), 2),
+        "id": plant.id,
+        "name": plant.name,
+        "status": _status(inverters),
+        "pvCapacity": _peak(plant),
+        "installedPower": round(sum(inverter.family.capacity for inverter in inverters), 2),
         "googleAddress": _ADDRESS,
-        "latitude": site.households[0].latitude,
-        "longitude": site.households[0].longitude,
+        "latitude": plant.households[0].latitude,
+        "longitude": plant.households[0].longitude,
     }
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_flow)
-def flow(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return who feeds whom; what a plant has not, or what sleeps, is not mentioned."""
-    site = plant_of(ask)
-    found = inverters_of(site, ask.account, ask.context)
-    powers = _powers(found)
+def flow(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the power flow; parts that are missing or offline are omitted."""
+    plant = plant_of(call)
+    inverters = inverters_of(plant, call.account, call.context)
+    powers = _powers(inverters)
     if not powers:
-        # Quirk: by night a plant that is panels only has nothing to say (ioBroker adapter).
+        # Quirk: at night a plant with panels only returns an empty object (ioBroker adapter).
         return {}
-    refreshed = max(unit.last_frame_at for unit in found).astimezone(site.households[0].zone)
+    refreshed = max(inverter.last_frame_at for inverter in inverters).astimezone(plant.households[0].zone)
     return {
-        "id": site.id,
-        "name": site.name,
-        "status": _status(found),
+        "id": plant.id,
+        "name": plant.name,
+        "status": _status(inverters),
         "isGoodweInverter": True,
         **({"flows": _flows(powers)} if "pGrid" in powers else {}),
         **powers,
@@ -70,25 +70,25 @@ def flow(ask: GoodWeCallContext) -> dict[str, Any]:
     }
 
 
-def _powers(found: list[EmulatedInverter]) -> dict[str, float]:
-    first, powers = found[0], dict[str, float]()
-    sun = sum(unit.values["pv_power"] for unit in found)
-    output = sum(unit.values["ac_power"] for unit in found)
-    if sun:
-        powers = {"pSystem": to_kilowatts(sun), "pAc": to_kilowatts(output)}
+def _powers(inverters: list[EmulatedInverter]) -> dict[str, float]:
+    first, powers = inverters[0], dict[str, float]()
+    pv = sum(inverter.values["pv_power"] for inverter in inverters)
+    output = sum(inverter.values["ac_power"] for inverter in inverters)
+    if pv:
+        powers = {"pSystem": to_kilowatts(pv), "pAc": to_kilowatts(output)}
     elif first.home.has_meter and not first.has_battery:
         powers = {"pAc": 0.0}
     if first.has_battery:
         powers |= {"pBat": to_kilowatts(first.values["battery_power"]), "soc": first.soc}
     if first.home.has_meter:
-        # Quirk: + exports, where the sum of the plant's own meter says - imports as well.
+        # Quirk: + is export, the same sign as that of the plant's meter.
         grid = -first.values["grid_power"]
         powers |= {"pGrid": to_kilowatts(grid), "pConsum": to_kilowatts(output - grid)}
     return powers
 
 
 def _flows(powers: dict[str, float]) -> dict[str, list[str]]:
-    """Return every source with its sinks."""
+    """Return the sinks of each source."""
     battery, grid = powers.get("pBat", 0.0), powers["pGrid"]
     sinks = ["pConsum"] + ["pBat"] * (battery < 0) + ["pGrid"] * (grid > 0)
     flows = {"pSystem": sinks} if powers.get("pSystem") else {}
@@ -99,43 +99,43 @@ def _flows(powers: dict[str, float]) -> dict[str, list[str]]:
     return flows
 
 
-def _row(site: EmulatedPlant, ask: GoodWeCallContext) -> dict[str, Any]:
-    found = inverters_of(site, ask.account, ask.context)
-    today, peak = round(sum(unit.energy_today for unit in found), 1), _peak(site)
+def _row(plant: EmulatedPlant, call: GoodWeCallContext) -> dict[str, Any]:
+    inverters = inverters_of(plant, call.account, call.context)
+    today, peak = round(sum(inverter.energy_today for inverter in inverters), 1), _peak(plant)
     return {
-        "id": site.id,
-        "name": site.name,
-        "status": _status(found),
+        "id": plant.id,
+        "name": plant.name,
+        "status": _status(inverters),
         "googleAddress": _ADDRESS,
-        "installedPower": round(sum(unit.family.capacity for unit in found), 2),
+        "installedPower": round(sum(inverter.family.capacity for inverter in inverters), 2),
         "isCollected": False,
         "isShared": False,
         "powerStationTypeWeb": 1,
         "pvInstallP": peak,
-        "createTime": f"{COMMISSIONED.astimezone(site.households[0].zone):%Y-%m-%d %H:%M:%S}",
+        "createTime": f"{COMMISSIONED.astimezone(plant.households[0].zone):%Y-%m-%d %H:%M:%S}",
         "remark": "",
         "productionToday": today,
         # Quirk: in MWh, beside today's kWh.
-        "productionTotal": round(sum(unit.energy_total for unit in found) / 1000, 4),
-        "pSystem": to_kilowatts(sum(unit.values["pv_power"] for unit in found)),
+        "productionTotal": round(sum(inverter.energy_total for inverter in inverters) / 1000, 4),
+        "pSystem": to_kilowatts(sum(inverter.values["pv_power"] for inverter in inverters)),
         "fullHourToday": round(today / peak, 2),
         "specificYield": round(today / peak, 2),
-        "timeZone": _zone_name(site.households[0].zone, ask.context.now()),
+        "timeZone": _zone_name(plant.households[0].zone, call.context.now()),
     }
 
 
-def _status(found: list[EmulatedInverter]) -> str:
-    return "1" if any(unit.status > 0 for unit in found) else "0"
+def _status(inverters: list[EmulatedInverter]) -> str:
+    return "1" if any(inverter.status > 0 for inverter in inverters) else "0"
 
 
-def _peak(site: EmulatedPlant) -> float:
-    return round(sum(home.peak_power for home in site.households) / 1000, 2)
+def _peak(plant: EmulatedPlant) -> float:
+    return round(sum(home.peak_power for home in plant.households) / 1000, 2)
 
 
 def _zone_name(zone: tzinfo, now: datetime) -> str | None:
-    """Return a zone as the time zone database names it; where only an offset is known, a zone that has it."""
+    """Return the IANA name of a zone; for a fixed UTC offset the matching Etc/GMT zone."""
     if (key := getattr(zone, "key", None)) is not None:
         return str(key)
     hours = (now.astimezone(zone).utcoffset() or timedelta()) / timedelta(hours=1)
-    # The database counts these the other way round.
+    # Etc/GMT names have the opposite sign.
     return f"Etc/GMT{-int(hours):+d}" if hours == int(hours) else None

@@ -1,4 +1,4 @@
-"""The smaller calls of the emulated portal that tell of a plant now, of lists, of warnings and of exports."""
+"""Overview, list, report and export calls of the emulated SEMS Portal."""
 
 from __future__ import annotations
 
@@ -27,67 +27,69 @@ _POINT = (
 )
 
 
-def require_plant(ask: GoodWeCallContext) -> EmulatedPlant:
-    """Return the plant a call names."""
-    site = named_plant(ask)
-    if site is None:
-        # Quirk: a plant that is not there, or somebody else's, is a .NET null reference.
+def require_plant(call: GoodWeCallContext) -> EmulatedPlant:
+    """Return the plant that a call names; raise `GoodWeFailure` if there is none."""
+    plant = named_plant(call)
+    if plant is None:
+        # Quirk: an unknown or foreign plant is reported as a .NET null reference.
         raise GoodWeFailure("innerexception", "未将对象引用设置到对象的实例。", "")
-    return site
+    return plant
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_detail)
-def plant_detail(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the headline of a plant."""
-    site = require_plant(ask)
-    found = inverters_of(site, ask.account, ask.context)
-    info = plants.plant_info(site, found, ask)
+def plant_detail(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the overview of a plant."""
+    plant = require_plant(call)
+    inverters = inverters_of(plant, call.account, call.context)
+    info = plants.plant_info(plant, inverters, call)
     return {
         "info": {**info, "local_date": info["time"]},
-        "kpi": plants.plant_kpi(found, round(sum(unit.energy_total for unit in found), 1)),
+        "kpi": plants.plant_kpi(inverters, round(sum(inverter.energy_total for inverter in inverters), 1)),
         "powercontrol_status": 0,
-        "isPowerflow": site.households[0].has_meter,
+        "isPowerflow": plant.households[0].has_meter,
         **dict.fromkeys(_NO_FLAGS, False),
         "layout_id": "",
         "chartsTypesByPlant": [],
-        "soc": [{"sn": unit.serial, "soc": unit.soc, "status": 1} for unit in found if unit.has_battery],
+        "soc": [
+            {"sn": inverter.serial, "soc": inverter.soc, "status": 1} for inverter in inverters if inverter.has_battery
+        ],
         "industrySoc": [],
     }
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.inverter_points)
-def inverter_points(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the newest values of a plant's inverters."""
-    found = [_point(unit) for unit in inverters_of(require_plant(ask), ask.account, ask.context)]
-    return {"count": len(found), "inverterPoints": found}
+def inverter_points(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the latest values of a plant's inverters."""
+    inverters = [_point(inverter) for inverter in inverters_of(require_plant(call), call.account, call.context)]
+    return {"count": len(inverters), "inverterPoints": inverters}
 
 
-def _point(unit: EmulatedInverter) -> dict[str, Any]:
-    row = inverter_entry(unit)
+def _point(inverter: EmulatedInverter) -> dict[str, Any]:
+    row = inverter_entry(inverter)
     full, labels = row["invert_full"], row["dict"]
     warm = [label for label in labels["right"] if label["key"] == "innerTemp"]
     return {
         **{name: row[name] for name in _POINT},
-        # Quirk: here the temperature stands on the left, where sems-portal-api looks for it.
+        # Quirk: here the temperature is on the left, where sems-portal-api expects it.
         "dict": {"left": [*labels["left"], *warm], "right": [one for one in labels["right"] if one not in warm]},
         "hTotal": full["hour_total"],
         "vbattery1": full["vbattery1"],
         "ibattery1": full["ibattery1"],
-        "is_showOutput": unit.has_battery,
+        "is_showOutput": inverter.has_battery,
         "local_date": row["time"],
     }
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.powerflow)
-def powerflow(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return who feeds whom in a plant."""
-    site = require_plant(ask)
-    first, metered = inverters_of(site, ask.account, ask.context)[0], site.households[0].has_meter
+def powerflow(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the current power flow of a plant."""
+    plant = require_plant(call)
+    first, metered = inverters_of(plant, call.account, call.context)[0], plant.households[0].has_meter
     return {
         "hasGenset": False,
-        "hasMoreInverter": len(site.households) > 1,
+        "hasMoreInverter": len(plant.households) > 1,
         "hasPowerflow": metered,
-        "powerflow": plants.powerflow(first, ask) if metered else None,
+        "powerflow": plants.powerflow(first, call) if metered else None,
         "hasGridLoad": metered,
         "isStored": first.has_battery,
         "isParallelInventers": False,
@@ -98,21 +100,21 @@ def powerflow(ask: GoodWeCallContext) -> dict[str, Any]:
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.warnings)
-def warnings(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return the warnings of a plant's inverters: none of them has any."""
-    return {"list": [{"sn": serial, "warning": []} for serial in require_plant(ask).devices]}
+def warnings(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return empty warnings for all inverters of a plant."""
+    return {"list": [{"sn": serial, "warning": []} for serial in require_plant(call).devices]}
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_history_list)
-def plant_history_list(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return all plants of the account; nobody has published the shape, so it is the one of the other list."""
-    return _list([plants.plant_row(site, ask) for site in ask.account.plants], len(ask.account.plants))
+def plant_history_list(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return all plants of the account, in the shape of the other list; the real shape is unpublished."""
+    return _list([plants.plant_row(plant, call) for plant in call.account.plants], len(call.account.plants))
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_monitor_page)
-def plant_monitor_page(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return one page of the account's plants, as the web portal reads it."""
-    return _list(plants.plant_list_page(ask), len(ask.account.plants))
+def plant_monitor_page(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return one page of the account's plants, in the web portal's shape."""
+    return _list(plants.plant_list_page(call), len(call.account.plants))
 
 
 def _list(rows: list[dict[str, Any]], count: int) -> dict[str, Any]:
@@ -120,36 +122,36 @@ def _list(rows: list[dict[str, Any]], count: int) -> dict[str, Any]:
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.monthly_report)
-def monthly_report(ask: GoodWeCallContext) -> dict[str, Any]:
-    """Return what the sun gave a plant in a month."""
-    site = require_plant(ask)
-    month = ask.arguments.get("date", "")[:7]
+def monthly_report(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the PV energy of a plant in a month."""
+    plant = require_plant(call)
+    month = call.arguments.get("date", "")[:7]
     try:
         first = date.fromisoformat(f"{month}-01")
-        energy = energies_of(site, month)["pv_energy"]
+        energy = energies_of(plant, month)["pv_energy"]
     except ValueError:
         raise GoodWeFailure(100000, "system error") from None
-    today = ask.context.now().astimezone(site.households[0].zone).date()
+    today = call.context.now().astimezone(plant.households[0].zone).date()
     days = min(monthrange(first.year, first.month)[1], max(1, (today - first).days + 1))
-    total = sum(unit.energy_total for unit in inverters_of(site, ask.account, ask.context))
+    total = sum(inverter.energy_total for inverter in inverters_of(plant, call.account, call.context))
     report = {
-        "pw_id": site.id,
-        "pw_name": site.name,
+        "pw_id": plant.id,
+        "pw_name": plant.name,
         "month_power": round(energy, 2),
         "avg_day_power": round(energy / days, 2),
         "total_power": round(total, 1),
     }
-    page = int(parse_number(ask.arguments.get("page_index")) or 1)
+    page = int(parse_number(call.arguments.get("page_index")) or 1)
     return {"record": 1, "list": [report] if page == 1 else []}
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.export_power)
-def export_power(ask: GoodWeCallContext) -> str:
+def export_power(call: GoodWeCallContext) -> str:
     """Return the id of an export."""
-    return str(uuid5(NAMESPACE_URL, f"semsportal/{require_plant(ask).id}/{ask.arguments.get('date', '')}"))
+    return str(uuid5(NAMESPACE_URL, f"semsportal/{require_plant(call).id}/{call.arguments.get('date', '')}"))
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.export_file)
-def export_file(ask: GoodWeCallContext) -> dict[str, str]:
-    """Return where the file of an export would wait; nothing is written, so nothing is there."""
-    return {"file_path": f"{ask.origin}/excel/{uuid5(NAMESPACE_URL, ask.arguments.get('id', ''))}.xls"}
+def export_file(call: GoodWeCallContext) -> dict[str, str]:
+    """Return the URL of an exported file; no file is actually written."""
+    return {"file_path": f"{call.origin}/excel/{uuid5(NAMESPACE_URL, call.arguments.get('id', ''))}.xls"}

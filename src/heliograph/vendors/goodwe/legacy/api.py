@@ -1,78 +1,67 @@
-"""Every call of the classic SEMS Portal we use, declared once.
+"""API calls of the SEMS Portal, declared once each.
 
-The vendor publishes no description; paths and fields are those of working public clients, collected in
-docs/clouds/goodwe.md. Parameter names and paths are matched without regard to case, every call is a POST.
+The API is undocumented; paths and fields are those of working public clients, collected in
+docs/clouds/goodwe.md. Parameter names and paths are case-insensitive; every call is a POST.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
+from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, without_none
 from heliograph.core.payload import list_of
-from heliograph.vendors.goodwe.legacy import payloads as said
+from heliograph.vendors.goodwe.calls import json_query
+from heliograph.vendors.goodwe.legacy import payloads
 from heliograph.vendors.goodwe.legacy.charts_api import GoodWeChartCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PAGE_SIZE = 14
-"""Plants per page, as the portal's own page asks for."""
+"""Plants per page, as requested by the portal's web page."""
 
 Version = int | str
 
 
-def generation(version: Version) -> str:
-    """Return a generation of a call as it stands in the path.
+def api_version(version: Version) -> str:
+    """Return the API version of a call as written in the path.
 
-    >>> generation(3), generation("v2")
+    >>> api_version(3), api_version("v2")
     ('v3', 'v2')
     """
     name = f"v{str(version).lower().removeprefix('v')}"
     if name not in {"v1", "v2", "v3"}:
-        raise ValueError(f"this call has the versions v1, v2 and v3, not {version!r}")
+        raise ValueError(f"version must be v1, v2 or v3; got {version!r}")
     return name
 
 
 class GoodWeCalls(GoodWeChartCalls):
     """The calls of one SEMS Portal account."""
 
-    @query("POST", "{version}/Common/CrossLogin", said.SemsLogin, encoding="json", result_path="data", is_login=True)
+    @json_query("{version}/Common/CrossLogin", payloads.SemsLogin, is_login=True)
     def cross_login(self, username: str, password: str, version: Version = "v2") -> Fields:
-        """Common/CrossLogin: open a session; clients made with credentials do it by themselves."""
-        return {"version": generation(version), "account": username, "pwd": password}
+        """Common/CrossLogin: log in; clients with credentials do this automatically."""
+        return {"version": api_version(version), "account": username, "pwd": password}
 
     # Plants
 
-    @query(
-        "POST",
-        "{version}/PowerStation/GetMonitorDetailByPowerstationId",
-        said.MonitorDetail,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("{version}/PowerStation/GetMonitorDetailByPowerstationId", payloads.MonitorDetail)
     def monitor_detail(self, plant_id: str, version: Version = "v3") -> Fields:
-        """PowerStation/GetMonitorDetailByPowerstationId: everything about one plant, now.
+        """PowerStation/GetMonitorDetailByPowerstationId: full current state of one plant.
 
-        The three versions answer the same tree; v3 is the one maintained clients were on last.
+        The three versions return the same structure; v3 is the one maintained clients used last.
         """
-        return {"version": generation(version), "powerStationId": plant_id}
+        return {"version": api_version(version), "powerStationId": plant_id}
 
-    @query("POST", "PowerStation/GetPowerStationIdByOwner", said.owned_plant, encoding="json", result_path="data")
+    @json_query("PowerStation/GetPowerStationIdByOwner", payloads.owned_plant)
     def plant_id_by_owner(self) -> Fields:
-        """PowerStation/GetPowerStationIdByOwner: the id of the first plant this account owns."""
+        """PowerStation/GetPowerStationIdByOwner: id of the first plant owned by the account."""
         return {}
 
-    @query(
-        "POST",
-        "PowerStationMonitor/QueryPowerStationMonitorForApp",
-        list_of(said.SemsPlantRow),
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("PowerStationMonitor/QueryPowerStationMonitorForApp", list_of(payloads.SemsPlantRow))
     def plant_list_page(self, page: int = 1) -> Fields:
         """PowerStationMonitor/QueryPowerStationMonitorForApp: one page of the account's plants."""
-        # Quirk: the app sends its numbers as text here, and every filter even when it is empty.
+        # Quirk: the app sends numbers as text here, and empty filters too.
         return {
             "page_size": str(PAGE_SIZE),
             "orderby": "",
@@ -84,27 +73,27 @@ class GoodWeCalls(GoodWeChartCalls):
         }
 
     @composite
-    def plant_list(self) -> FlowGenerator[tuple[said.SemsPlantRow, ...]]:
+    def plant_list(self) -> FlowGenerator[tuple[payloads.SemsPlantRow, ...]]:
         """All plants of the account with today's and lifetime energy, page by page until the last."""
-        found: dict[str, said.SemsPlantRow] = {}
+        plants: dict[str, payloads.SemsPlantRow] = {}
         page = 1
         while True:
-            rows: tuple[said.SemsPlantRow, ...] = yield GoodWeCalls.plant_list_page.flow(page)
-            new = {row.id: row for row in rows if row.id and row.id not in found}
-            found |= new
-            # A server that ignores the page number would otherwise be asked for ever.
+            rows: tuple[payloads.SemsPlantRow, ...] = yield GoodWeCalls.plant_list_page.flow(page)
+            new = {row.id: row for row in rows if row.id and row.id not in plants}
+            plants |= new
+            # Stops the loop if the server ignores the page number.
             if len(rows) < PAGE_SIZE or not new:
-                return tuple(found.values())
+                return tuple(plants.values())
             page += 1
 
-    # Orders. Each is sent once, and only by a client that allows commands.
+    # Commands: sent once, and only by a client with allow_commands=True.
 
-    @command("POST", "PowerStation/SaveRemoteControlInverter", said.SemsCommandResult, encoding="json")
+    @command("POST", "PowerStation/SaveRemoteControlInverter", payloads.SemsCommandResult, encoding="json")
     def save_remote_control(self, serial_num: str, settings: Mapping[str, str], moment: str | None = None) -> Fields:
-        """PowerStation/SaveRemoteControlInverter: settings of one inverter, carried out minutes later.
+        """PowerStation/SaveRemoteControlInverter: write settings of one inverter, applied minutes later.
 
         `InverterStatus` is "1" restart, "2" stop or "4" start, `ActivePowerLimit` a percentage.
         """
-        # Quirk: a member counts only when its mark is set as well.
+        # Quirk: a member is applied only if its mark is set as well.
         marks = {f"{name}SettingMark": "1" for name in settings}
         return {"InverterSN": serial_num, **settings, **marks, **without_none(InverterRemotingLastSetDate=moment)}

@@ -1,65 +1,62 @@
-"""The classic calls that still answer where the portal's one big call has fallen silent: headlines, charts, reports.
+"""SEMS Portal calls that still work on accounts where `monitor_detail` returns no data: overview, charts, reports.
 
-Each names the one generation public clients use it in. Days are ISO texts or dates: the portal takes
-"2026-06-21" everywhere, whatever format it answers in.
+Each call uses the API version that public clients use. Days are ISO texts or dates: the portal accepts
+"2026-06-21" everywhere, regardless of its response format.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from heliograph.core.endpoint import Fields, query
 from heliograph.core.payload import list_of
-from heliograph.vendors.goodwe.legacy import charts_payloads as said
+from heliograph.vendors.goodwe.calls import json_query
+from heliograph.vendors.goodwe.legacy import charts_payloads as payloads
+
+if TYPE_CHECKING:
+    from heliograph.core.endpoint import Fields
 
 DayLike = date | str
 ChartRange = Literal[1, 2, 3, 4]
-"""Of a chart: a day, about 31 days, 12 months, or years."""
+"""Range of a chart: 1 a day, 2 about 31 days, 3 12 months, 4 years."""
 
 
 class GoodWeChartCalls:
-    """The smaller calls of one SEMS Portal account."""
+    """Overview, chart and report calls of one SEMS Portal account."""
 
-    # A plant now
+    # Current state
 
-    @query(
-        "POST",
-        "v3/PowerStation/GetPlantDetailByPowerstationId",
-        said.SemsPlantDetail,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("v3/PowerStation/GetPlantDetailByPowerstationId", payloads.SemsPlantDetail)
     def plant_detail(self, plant_id: str) -> Fields:
-        """PowerStation/GetPlantDetailByPowerstationId: a plant's headline, without its inverters."""
+        """PowerStation/GetPlantDetailByPowerstationId: overview of one plant, without its inverters."""
         return {"powerStationId": plant_id}
 
-    @query("POST", "v3/PowerStation/GetInverterAllPoint", said.InverterPoints, encoding="json", result_path="data")
+    @json_query("v3/PowerStation/GetInverterAllPoint", payloads.InverterPoints)
     def inverter_points(self, plant_id: str) -> Fields:
-        """PowerStation/GetInverterAllPoint: a plant's inverters with their newest values."""
+        """PowerStation/GetInverterAllPoint: inverters of one plant with their latest values."""
         return {"powerStationId": plant_id}
 
-    @query("POST", "v2/PowerStation/GetPowerflow", said.PlantFlow, encoding="json", result_path="data")
+    @json_query("v2/PowerStation/GetPowerflow", payloads.PlantFlow)
     def powerflow(self, plant_id: str) -> Fields:
-        """PowerStation/GetPowerflow: who feeds whom now."""
+        """PowerStation/GetPowerflow: current power flow of one plant."""
         return {"PowerStationId": plant_id}
 
-    @query("POST", "warning/PowerstationWarningsQuery", said.PlantWarnings, encoding="json", result_path="data")
+    @json_query("warning/PowerstationWarningsQuery", payloads.PlantWarnings)
     def warnings(self, plant_id: str) -> Fields:
         """warning/PowerstationWarningsQuery: the warnings of a plant's inverters."""
         return {"pw_id": plant_id}
 
     # Lists
 
-    @query("POST", "v2/HistoryData/QueryPowerStationByHistory", said.PlantPage, encoding="json", result_path="data")
+    @json_query("v2/HistoryData/QueryPowerStationByHistory", payloads.PlantPage)
     def plant_history_list(self) -> Fields:
-        """HistoryData/QueryPowerStationByHistory: the plants that have a history; answers where other lists do not."""
+        """HistoryData/QueryPowerStationByHistory: plants with history data; works where other lists fail."""
         return {}
 
-    @query("POST", "PowerStationMonitor/QueryPowerStationMonitor", said.PlantPage, encoding="json", result_path="data")
+    @json_query("PowerStationMonitor/QueryPowerStationMonitor", payloads.PlantPage)
     def plant_monitor_page(self, page: int = 1, page_size: int = 14) -> Fields:
-        """PowerStationMonitor/QueryPowerStationMonitor: one page of the account's plants, as the web portal asks."""
-        # Quirk: every filter goes along even when it is empty, and here, unlike the app's twin, numbers are numbers.
+        """PowerStationMonitor/QueryPowerStationMonitor: one page of the account's plants, as in the web portal."""
+        # Quirk: empty filters must be sent too, and, unlike in the app's variant, numbers are numbers.
         filters = dict.fromkeys(("key", "orderby", "powerstation_type", "powerstation_status"), "")
         return {
             "powerstation_id": "",
@@ -69,26 +66,14 @@ class GoodWeChartCalls:
             **dict.fromkeys(("adcode", "org_id", "condition"), ""),
         }
 
-    # A day
+    # One day
 
-    @query(
-        "POST",
-        "v2/PowerStationMonitor/GetPowerStationPacByDayForApp",
-        said.PowerDay,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("v2/PowerStationMonitor/GetPowerStationPacByDayForApp", payloads.PowerDay)
     def power_by_day(self, plant_id: str, day: DayLike) -> Fields:
         """PowerStationMonitor/GetPowerStationPacByDayForApp: a plant's AC power over a day, about every 5 minutes."""
         return {"id": plant_id, "date": f"{day}"}
 
-    @query(
-        "POST",
-        "v2/PowerStationMonitor/GetInverterDataByColumn",
-        said.InverterColumn,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("v2/PowerStationMonitor/GetInverterDataByColumn", payloads.InverterColumn)
     def inverter_column(self, serial: str, day: DayLike, column: str = "Pac") -> Fields:
         """PowerStationMonitor/GetInverterDataByColumn: one quantity of one inverter over a day.
 
@@ -96,52 +81,40 @@ class GoodWeChartCalls:
         """
         return {"id": serial, "date": f"{day}", "column": column}
 
-    @query("POST", "v2/Charts/GetPlantPowerChart", said.PowerChart, encoding="json", result_path="data")
+    @json_query("v2/Charts/GetPlantPowerChart", payloads.PowerChart)
     def power_chart(self, plant_id: str, day: DayLike) -> Fields:
-        """Charts/GetPlantPowerChart: a day's powers of sun, grid, battery and load on a 5-minute grid."""
+        """Charts/GetPlantPowerChart: PV, grid, battery and load powers of one day in 5-minute steps."""
         return {"id": plant_id, "date": f"{day}", "full_script": False}
 
-    # Longer
+    # Days, months and years
 
-    @query("POST", "v2/Charts/GetChartByPlant", said.EnergyChart, encoding="json", result_path="data")
+    @json_query("v2/Charts/GetChartByPlant", payloads.EnergyChart)
     def chart_by_plant(self, plant_id: str, day: DayLike, span: ChartRange = 2, chart: str = "3") -> Fields:
-        """Charts/GetChartByPlant: energies of the days, months or years that end on a day.
+        """Charts/GetChartByPlant: energies of the days, months or years up to `day`.
 
         Quirk: `span` 2 is a rolling window of about 31 days, not the calendar month. `chart` "3" is generation and
-        income, "8" the energies with a line for each, "7" their sums.
+        income, "8" one line per energy, "7" their sums.
         """
         return {"id": plant_id, "date": f"{day}", "range": span, "chartIndexId": chart, "isDetailFull": False}
 
-    @query(
-        "POST",
-        "v2/PowerStationMonitor/GetPowerStationPowerAndIncomeByDay",
-        list_of(said.DayEnergy),
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("v2/PowerStationMonitor/GetPowerStationPowerAndIncomeByDay", list_of(payloads.DayEnergy))
     def energy_by_day(self, plant_id: str, day: DayLike, count: int = 31) -> Fields:
-        """PowerStationMonitor/GetPowerStationPowerAndIncomeByDay: solar energy of the `count` days up to one."""
+        """PowerStationMonitor/GetPowerStationPowerAndIncomeByDay: PV energy of the `count` days up to `day`."""
         return {"powerstation_id": plant_id, "count": count, "date": f"{day}"}
 
-    @query(
-        "POST",
-        "v1/ReportData/GetPowerStationPowerReportByMonth",
-        said.MonthlyReport,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("v1/ReportData/GetPowerStationPowerReportByMonth", payloads.MonthlyReport)
     def monthly_report(self, plant_id: str, month: str, page: int = 1, page_size: int = 8) -> Fields:
-        """ReportData/GetPowerStationPowerReportByMonth: solar energy of a month ("2026-06")."""
+        """ReportData/GetPowerStationPowerReportByMonth: PV energy of a month ("2026-06")."""
         return {"date": month, "pw_id": plant_id, "page_index": page, "page_size": page_size, "is_report": 1}
 
     # Files
 
-    @query("POST", "v1/PowerStation/ExportPowerstationPac", said.export_id, encoding="json", result_path="data")
+    @json_query("v1/PowerStation/ExportPowerstationPac", payloads.export_id)
     def export_power(self, plant_id: str, day: DayLike) -> Fields:
-        """PowerStation/ExportPowerstationPac: have a day's powers written to a file; the answer is the export's id."""
+        """PowerStation/ExportPowerstationPac: export the powers of one day to a file; returns the id of the export."""
         return {"date": f"{day}", "pw_id": plant_id}
 
-    @query("POST", "v1/ReportData/GetStationPowerDataFilePath", said.ExportedFile, encoding="json", result_path="data")
+    @json_query("v1/ReportData/GetStationPowerDataFilePath", payloads.ExportedFile)
     def export_file(self, export_id: str) -> Fields:
-        """ReportData/GetStationPowerDataFilePath: where the file of an export can be fetched, by a plain GET."""
+        """ReportData/GetStationPowerDataFilePath: URL of an exported file, for a plain GET."""
         return {"id": export_id}

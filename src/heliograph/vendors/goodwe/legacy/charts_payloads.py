@@ -1,4 +1,4 @@
-"""What the SEMS Portal says of charts, days and reports, field by field, in its own units: typed but unconverted."""
+"""Payloads of the SEMS Portal's overview, chart and report calls: typed, unconverted, in the cloud's units."""
 
 from __future__ import annotations
 
@@ -6,62 +6,56 @@ from typing import Any
 
 from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
-from heliograph.vendors.goodwe.legacy.payloads import (
-    Powerflow,
-    SemsEnergyStatistics,
-    SemsPlantInfo,
-    SemsPlantKpi,
-    SemsPlantRow,
-)
+from heliograph.vendors.goodwe.legacy import payloads
 
 
 class SemsPlantDetail(Payload):
-    """A plant's headline without its inverters."""
+    """Overview of a plant without its inverters."""
 
-    info = nested("info", SemsPlantInfo)
-    kpi = nested("kpi", SemsPlantKpi)
+    info = nested("info", payloads.SemsPlantInfo)
+    kpi = nested("kpi", payloads.SemsPlantKpi)
     has_powerflow = flag("isPowerflow")
     soc = raw("soc")
     charts = raw("chartsTypesByPlant")
 
 
 class InverterPoint(Payload):
-    """One inverter's newest values."""
+    """Latest values of one inverter."""
 
     serial = text("sn")
     name = text("name")
     status = number("status")
     is_stored = flag("is_stored")
-    # Quirk: in_pac is no power here either; only the output is one.
+    # Quirk: in_pac is not a power here either; only out_pac is.
     output_power = number("out_pac", "W")
     energy_today = number("eday", "kWh")
-    # Quirk: without today.
+    # Quirk: excludes today.
     energy_month = number("emonth", "kWh")
     energy_total = number("etotal", "kWh")
     soc = number("soc", "%")
     last_refresh_time = text("last_refresh_time")
-    points = raw("points")  # what inverter_column may be asked for, as target_key
+    points = raw("points")  # columns of inverter_column, as target_key
 
 
 class InverterPoints(Payload):
-    """The newest values of a plant's inverters."""
+    """Latest values of a plant's inverters."""
 
     count = number("count")
     inverters = nested_list("inverterPoints", InverterPoint)
 
 
 class PlantFlow(Payload):
-    """Who feeds whom now, alone."""
+    """Response with only the current power flow."""
 
     has_powerflow = flag("hasPowerflow")
-    powerflow = nested("powerflow", Powerflow)
+    powerflow = nested("powerflow", payloads.Powerflow)
     is_stored = flag("isStored")
 
 
 class InverterColumnPoint(Payload):
     """One value of one measured quantity."""
 
-    # Quirk: in the account's own date format ("21/06/2026 12:05:00"), unlike most moments of this cloud.
+    # Quirk: in the account's date format ("21/06/2026 12:05:00"), unlike most times of this cloud.
     at = text("date")
     value = number("column")
 
@@ -73,7 +67,7 @@ class InverterColumn(Payload):
 
 
 class SemsChartPoint(Payload):
-    """One point of a line; what has not happened yet has no height."""
+    """One point of a chart line; future points have no `y`."""
 
     x = text("x")  # "HH:mm" of a day, "yyyy-MM-dd", "yyyy-MM" or "yyyy" of a longer range
     y = number("y")
@@ -90,16 +84,16 @@ class SemsChartLine(Payload):
 
 
 class PowerChart(Payload):
-    """A day's powers on a 5-minute grid."""
+    """Powers of one day in 5-minute steps."""
 
     lines = nested_list("lines", SemsChartLine)
     sums = raw("generateData")
 
 
-class EnergyChartSums(SemsEnergyStatistics):
-    """The energies of a chart's whole range."""
+class EnergyChartSums(payloads.SemsEnergyStatistics):
+    """Energies of a chart's whole range."""
 
-    output = number("outPut", "kWh")  # AC of the inverters; on a hybrid not what the sun gave
+    output = number("outPut", "kWh")  # AC output of the inverters; on a hybrid not the PV energy
     # Quirk: a percentage, while contributionRatio beside it is a fraction.
     self_use_percent = number("selfUseRatio")
     contribution_share = number("contributionRatio")
@@ -115,26 +109,26 @@ class EnergyChart(Payload):
 class PlantPage(Payload):
     """One page of the account's plants."""
 
-    # Quirk: may be more than the list holds, even on the only page.
+    # Quirk: may exceed the length of the list, even if there is only one page.
     count = number("record")
-    plants = nested_list("list", SemsPlantRow)
+    plants = nested_list("list", payloads.SemsPlantRow)
 
 
 class PowerPoint(Payload):
-    """A plant's AC power at one moment."""
+    """AC power of a plant at one time."""
 
-    at = text("date")  # MM/dd/yyyy HH:mm:ss on the plant's wall
+    at = text("date")  # MM/dd/yyyy HH:mm:ss in plant local time
     power = number("pac", "W")
 
 
 class PowerDay(Payload):
-    """A day's AC power of a plant."""
+    """AC power of a plant over one day."""
 
     points = nested_list("pacs", PowerPoint)
 
 
 class DayEnergy(Payload):
-    """One day's solar energy."""
+    """PV energy of one day."""
 
     day = text("d")  # MM/dd/yyyy
     energy = number("p", "kWh")
@@ -142,7 +136,7 @@ class DayEnergy(Payload):
 
 
 class MonthlyReportRow(Payload):
-    """One plant's month."""
+    """PV energy of one plant in the month."""
 
     plant_id = text("pw_id")
     energy_month = number("month_power", "kWh")
@@ -158,30 +152,30 @@ class MonthlyReport(Payload):
 
 
 class ExportedFile(Payload):
-    """Where a finished export waits."""
+    """URL of a finished export."""
 
     address = text("file_path")
 
 
 class InverterWarnings(Payload):
-    """One inverter and the warnings it gave."""
+    """Warnings of one inverter."""
 
     serial = text("sn")
     warnings = raw("warning")
 
 
 class PlantWarnings(Payload):
-    """The warnings of a plant, by inverter."""
+    """Warnings of a plant, by inverter."""
 
     inverters = nested_list("list", InverterWarnings)
 
 
 def export_id(value: Any) -> str:
-    """Read the id of an export.
+    """Parse the id of an export.
 
     >>> export_id("6f0c")
     '6f0c'
     """
     if not isinstance(value, str) or not value:
-        raise Unreadable("the answer names no export")
+        raise Unreadable("the response contains no export id")
     return value

@@ -1,4 +1,4 @@
-"""From the SEMS Portal's answers to common readings: signs, zones and which of its lies to skip."""
+"""Mapping of SEMS Portal payloads to the common model: signs, time zones and rejected values."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ if TYPE_CHECKING:
 
     from heliograph.metrics import Metric
     from heliograph.model import Snapshot
-    from heliograph.vendors.goodwe.legacy import payloads as said
+    from heliograph.vendors.goodwe.legacy import payloads
 
 VENDOR = "goodwe"
 CALL = "monitor_detail"
 
 SourcedValues = dict["Metric", tuple[float | None, str]]
-"""Values with the field, and the rule, they come from."""
+"""Values by metric, each with its source field and rule."""
 
 _STATUS = {-1.0: Status.OFFLINE, 0.0: Status.STANDBY, 1.0: Status.ONLINE, 2.0: Status.FAULT}
-_FURTHEST_ZONE = 14.0
+_MAX_OFFSET = 14.0
 
 
 def plants(named: Mapping[str, str | None]) -> tuple[Plant, ...]:
-    """Return the plants of an account by their ids and names."""
+    """Return plants for a mapping of ids to names."""
     return tuple(Plant(vendor=VENDOR, id=plant_id, name=name) for plant_id, name in named.items())
 
 
 def snapshot(
-    detail: said.MonitorDetail, plant_id: str, fetched_at: datetime, configured: tzinfo | None = None
+    detail: payloads.MonitorDetail, plant_id: str, fetched_at: datetime, configured: tzinfo | None = None
 ) -> Snapshot:
-    """Read one plant whole: its inverters, and what the portal says of the plant itself.
+    """Return the snapshot of one plant, from its inverters and the plant's own values.
 
-    A configured zone is the plant's; the moments are read by the offset the portal itself says it writes them in.
+    `configured` overrides the plant's time zone; timestamps are still read with the UTC offset the portal reports.
     """
     plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=configured or plant_zone(detail.info))
     devices = [inverter_snapshot(plant, row, detail.info) for row in detail.inverters if row.serial]
     whole = combine(plant, devices, fetched_at)
     status = whole.status or _status(detail.info.status)
-    found = plant_values(detail, status)
+    sourced = plant_values(detail, status)
     return replace(
         whole,
         status=status,
-        values={**whole.values, **{row.name: value for row, (value, _) in found.items()}},
-        sources={**whole.sources, **{row.name: f"{CALL} {source}" for row, (_, source) in found.items()}},
+        values={**whole.values, **{metric.name: value for metric, (value, _) in sourced.items()}},
+        sources={**whole.sources, **{metric.name: f"{CALL} {source}" for metric, (_, source) in sourced.items()}},
     )
 
 
-def plant_zone(info: said.SemsPlantInfo) -> tzinfo | None:
-    """Return the clock on the plant's wall, as it is offset from UTC now."""
+def plant_zone(info: payloads.SemsPlantInfo) -> tzinfo | None:
+    """Return the plant's current UTC offset as a time zone."""
     hours = info.hours_behind
-    return None if hours is None or abs(hours) > _FURTHEST_ZONE else timezone(-timedelta(hours=hours))
+    return None if hours is None or abs(hours) > _MAX_OFFSET else timezone(-timedelta(hours=hours))
 
 
-def inverter_snapshot(plant: Plant, row: said.SemsInverter, info: said.SemsPlantInfo) -> DeviceSnapshot:
-    """Read one inverter."""
+def inverter_snapshot(plant: Plant, row: payloads.SemsInverter, info: payloads.SemsPlantInfo) -> DeviceSnapshot:
+    """Return the snapshot of one inverter."""
     registers = row.registers
     status = _status(row.status)
     device = Device(
@@ -75,7 +75,7 @@ def inverter_snapshot(plant: Plant, row: said.SemsInverter, info: said.SemsPlant
     output = row.output_power if registers.output_power is None else registers.output_power
     values: dict[Metric, float | None] = {m.AC_POWER: plausible_power(output, status)}
     if not (registers.is_battery_box or registers.is_battery_unit):
-        # Quirk: AC-coupled battery boxes show their battery's output as solar power.
+        # Quirk: AC-coupled battery boxes report their battery's output as PV power.
         values |= {m.PV_ENERGY_TODAY: row.energy_today, m.PV_ENERGY_TOTAL: row.energy_total}
         if not row.is_stored:
             values[m.PV_POWER] = plausible_power(row.output_power, status)
@@ -91,11 +91,11 @@ def inverter_snapshot(plant: Plant, row: said.SemsInverter, info: said.SemsPlant
     )
 
 
-def measured_at(row: said.SemsInverter, wall: tzinfo | None) -> datetime | None:
-    """Return when an inverter last spoke; of its three ways to say so the epoch is the plainest."""
+def measured_at(row: payloads.SemsInverter, zone: tzinfo | None) -> datetime | None:
+    """Return the time of an inverter's last upload, from the least ambiguous of three fields."""
     return (
         parsing.parse_time(row.registers.last_time, None)
-        or parsing.parse_time(row.last_refresh_time, wall, _FORMATS)
+        or parsing.parse_time(row.last_refresh_time, zone, _FORMATS)
         or parsing.parse_time(row.frame.received, parsing.CHINA, _FORMATS)
     )
 
@@ -103,94 +103,94 @@ def measured_at(row: said.SemsInverter, wall: tzinfo | None) -> datetime | None:
 _FORMATS = ("%m/%d/%Y %H:%M:%S",)
 
 
-def plant_values(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
-    """Return what the portal says of the plant itself."""
-    found = _powers(detail, status) | _solar(detail, status) | _grid_energies(detail)
+def plant_values(detail: payloads.MonitorDetail, status: Status | None) -> SourcedValues:
+    """Return the values of the plant itself."""
+    values = _powers(detail, status) | _solar(detail, status) | _grid_energies(detail)
     if has_statistics(detail) and not _metered_twice(detail):
-        found[m.LOAD_ENERGY_TODAY] = (detail.today.used, "energeStatisticsCharts")
-        found[m.LOAD_ENERGY_TOTAL] = (detail.lifetime.used, "energeStatisticsTotals")
+        values[m.LOAD_ENERGY_TODAY] = (detail.today.used, "energeStatisticsCharts")
+        values[m.LOAD_ENERGY_TOTAL] = (detail.lifetime.used, "energeStatisticsTotals")
     if has_battery(detail):
-        found |= _battery(detail, status)
-    return found
+        values |= _battery(detail, status)
+    return values
 
 
-def has_battery(detail: said.MonitorDetail) -> bool:
-    """Tell whether there is a battery: a hybrid with an empty bay calls itself stored, too."""
+def has_battery(detail: payloads.MonitorDetail) -> bool:
+    """Return True if the plant has a battery; `is_stored` alone is also set on hybrids without one."""
     capacities = (row.registers.battery_capacity or row.registers.battery_voltage for row in detail.inverters)
     return bool(detail.info.is_stored and (detail.info.battery_capacity or any(capacities)))
 
 
-def has_homekit(detail: said.MonitorDetail) -> bool:
-    """Tell whether a HomeKit box measures the plant, rather than its inverters."""
+def has_homekit(detail: payloads.MonitorDetail) -> bool:
+    """Return True if a HomeKit meter measures the plant rather than its inverters."""
     return bool(detail.homekit.serial or detail.powerflow.is_homekit)
 
 
-def has_statistics(detail: said.MonitorDetail) -> bool:
-    """Tell whether the portal's sums mean anything."""
-    # Quirk: they are filled with numbers even when the flag is off, and with zeros while a HomeKit is offline.
-    silent = has_homekit(detail) and _status(detail.info.status) is Status.OFFLINE
-    return bool(detail.has_statistics) and not silent
+def has_statistics(detail: payloads.MonitorDetail) -> bool:
+    """Return True if the plant's energy statistics are valid."""
+    # Quirk: they contain numbers even if the flag is off, and zeros while a HomeKit is offline.
+    unavailable = has_homekit(detail) and _status(detail.info.status) is Status.OFFLINE
+    return bool(detail.has_statistics) and not unavailable
 
 
-def _powers(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
+def _powers(detail: payloads.MonitorDetail, status: Status | None) -> SourcedValues:
     flow = detail.powerflow
     if detail.has_powerflow is False or (flow.grid is None and flow.load is None):
         return {}
     if status is Status.OFFLINE:
         return {m.GRID_POWER: (None, "powerflow"), m.LOAD_POWER: (None, "powerflow")}
-    found = resolve_signs(flow, [row.registers for row in detail.inverters])
+    signed = resolve_signs(flow, [row.registers for row in detail.inverters])
     if _metered_twice(detail):
-        half = None if found.grid is None else found.grid / 2
+        half = None if signed.grid is None else signed.grid / 2
         return {m.GRID_POWER: (half, "powerflow.grid, counted twice"), m.LOAD_POWER: (None, "powerflow.load")}
     return {
-        m.GRID_POWER: (found.grid, f"powerflow.grid by {found.grid_rule}"),
+        m.GRID_POWER: (signed.grid, f"powerflow.grid by {signed.grid_rule}"),
         m.LOAD_POWER: (flow.load, "powerflow.load"),
     }
 
 
-def _battery(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
+def _battery(detail: payloads.MonitorDetail, status: Status | None) -> SourcedValues:
     flow = resolve_signs(detail.powerflow, [row.registers for row in detail.inverters])
-    found: SourcedValues = {
+    values: SourcedValues = {
         m.BATTERY_POWER: (
             None if status is Status.OFFLINE else flow.battery,
             f"powerflow.bettery by {flow.battery_rule}",
         )
     }
-    own = [row for row in detail.inverters if row.is_stored and valid_percent(row.registers.soc) is not None]
-    if not own:
-        # Quirk: the plant's figure counts units without a battery as 0, so an inverter's own word is better.
+    with_battery = [row for row in detail.inverters if row.is_stored and valid_percent(row.registers.soc) is not None]
+    if not with_battery:
+        # Quirk: the plant's value counts inverters without a battery as 0, so an inverter's own value is preferred.
         soc = detail.powerflow.soc if detail.powerflow.soc_text else detail.soc.percent
-        found[m.BATTERY_SOC] = (None if status is Status.OFFLINE else valid_percent(soc), "soc")
+        values[m.BATTERY_SOC] = (None if status is Status.OFFLINE else valid_percent(soc), "soc")
     if has_statistics(detail):
-        found |= {
+        values |= {
             m.BATTERY_CHARGE_ENERGY_TODAY: (detail.today.charged, "energeStatisticsCharts"),
             m.BATTERY_DISCHARGE_ENERGY_TODAY: (detail.today.discharged, "energeStatisticsCharts"),
             m.BATTERY_CHARGE_ENERGY_TOTAL: (detail.lifetime.charged, "energeStatisticsTotals"),
             m.BATTERY_DISCHARGE_ENERGY_TOTAL: (detail.lifetime.discharged, "energeStatisticsTotals"),
         }
-    return found
+    return values
 
 
-def _solar(detail: said.MonitorDetail, status: Status | None) -> SourcedValues:
+def _solar(detail: payloads.MonitorDetail, status: Status | None) -> SourcedValues:
     if detail.info.only_battery_box or detail.info.only_battery_unit:
         return {}
-    found: SourcedValues = {}
+    values: SourcedValues = {}
     homekit = has_homekit(detail)
     if detail.has_powerflow is not False and detail.powerflow.pv is not None:
-        found[m.PV_POWER] = (plausible_power(detail.powerflow.pv, status), "powerflow.pv")
+        values[m.PV_POWER] = (plausible_power(detail.powerflow.pv, status), "powerflow.pv")
     elif not homekit:
-        found[m.PV_POWER] = (plausible_power(detail.kpi.power, status), "kpi.pac")
+        values[m.PV_POWER] = (plausible_power(detail.kpi.power, status), "kpi.pac")
     if homekit and detail.inverters:
-        # Quirk: the headline then is the HomeKit's own count, younger than the inverter's and 0 while it is offline.
-        return found
+        # Quirk: kpi then is the HomeKit's own counter, newer than the inverter's and 0 while it is offline.
+        return values
     for metric, value in detail.kpi.readings().items():
         if value is not None:
-            found[metric] = (value, "kpi")
-    return found
+            values[metric] = (value, "kpi")
+    return values
 
 
-def _grid_energies(detail: said.MonitorDetail) -> SourcedValues:
-    """Return import and export as the meters counted them, else as the portal adds them up."""
+def _grid_energies(detail: payloads.MonitorDetail) -> SourcedValues:
+    """Return import and export from the meters' counters, else from the plant's statistics."""
     meters = [row.registers for row in detail.inverters if row.registers.import_total or row.registers.export_total]
     if not meters:
         return _grid_statistics(detail) if has_statistics(detail) else {}
@@ -203,7 +203,7 @@ def _grid_energies(detail: said.MonitorDetail) -> SourcedValues:
     }
 
 
-def _grid_statistics(detail: said.MonitorDetail) -> SourcedValues:
+def _grid_statistics(detail: payloads.MonitorDetail) -> SourcedValues:
     return {
         m.GRID_IMPORT_ENERGY_TODAY: (detail.today.bought, "energeStatisticsCharts.buy"),
         m.GRID_EXPORT_ENERGY_TODAY: (detail.today.sold, "energeStatisticsCharts.sell"),
@@ -212,15 +212,15 @@ def _grid_statistics(detail: said.MonitorDetail) -> SourcedValues:
     }
 
 
-def _metered_twice(detail: said.MonitorDetail) -> bool:
+def _metered_twice(detail: payloads.MonitorDetail) -> bool:
     return is_same_meter_twice([row.registers for row in detail.inverters])
 
 
 def plausible_power(power: float | None, status: Status | None) -> float | None:
-    """Return a generating power as far as it can be true.
+    """Return a generation power, or None if it is implausible for the status.
 
-    Quirk: a plant that sleeps keeps its last power on some accounts and reads zeros on others (Home Assistant
-    integration, issue 24): offline nothing is known, and while it waits only a zero is true.
+    Quirk: at night some accounts repeat the last power and others report zeros (Home Assistant integration,
+    issue 24): the power of an offline plant is unknown, and that of a waiting one is only accepted as zero.
     """
     if power is None or status is Status.OFFLINE:
         return None
@@ -230,7 +230,7 @@ def plausible_power(power: float | None, status: Status | None) -> float | None:
 
 
 def valid_percent(value: float | None) -> float | None:
-    """Return a state of charge that can be one."""
+    """Return a percentage, or None if it is outside 0 to 100."""
     return value if value is not None and 0 <= value <= 100 else None
 
 
@@ -239,6 +239,6 @@ def _status(code: float | None) -> Status | None:
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
-    """Add meters up; one that is silent makes the sum a gap."""
-    known = list(values)
-    return None if None in known else round(sum(value or 0.0 for value in known), 3)
+    """Return the sum, or None if any value is missing."""
+    numbers = list(values)
+    return None if None in numbers else round(sum(number or 0.0 for number in numbers), 3)

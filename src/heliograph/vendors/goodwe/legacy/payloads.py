@@ -1,6 +1,6 @@
-"""What the SEMS Portal says of accounts and plants, field by field, in its own units: typed but unconverted.
+"""Payloads of the SEMS Portal: typed, unconverted views of accounts and plants, in the cloud's units.
 
-The spelling of the keys is the cloud's own and stands here only. Sources: public recordings described in
+The keys are spelled as the cloud spells them. Sources: public recordings described in
 docs/clouds/goodwe.md.
 """
 
@@ -14,7 +14,7 @@ from heliograph.errors import Unreadable
 
 
 class SemsLogin(Payload):
-    """A session opened; the secrets in it are read from `raw` only, so that no text of it shows them."""
+    """Login response; the secrets in it are only in `raw`, so its repr does not show them."""
 
     client = text("client")
     version = text("version")
@@ -28,7 +28,7 @@ class SemsPlantRow(Payload):
     id = text("powerstation_id")
     name = text("stationname")
     status = number("status")
-    power = number("pac", "W")  # its twin pac_kw once carried the lifetime energy
+    power = number("pac", "W")  # pac_kw once contained the lifetime energy
     capacity = number("capacity")  # kWp
     energy_today = number("eday", "kWh")
     energy_month = number("emonth", "kWh")
@@ -38,25 +38,25 @@ class SemsPlantRow(Payload):
 
 
 def owned_plant(value: Any) -> str:
-    """Read the owner's first plant: an id, or for some accounts an object or a list of objects with one.
+    """Parse the id of the owner's first plant: a text, or for some accounts an object or list of objects with it.
 
     >>> owned_plant("6f0c"), owned_plant([{"powerStationId": "6f0c", "stationName": "Roof"}])
     ('6f0c', '6f0c')
     """
     first = value[0] if isinstance(value, list) and value else value
-    found = first.get("powerStationId") if isinstance(first, dict) else first
-    if not isinstance(found, str) or not found:
-        raise Unreadable("the answer names no plant")
-    return found
+    plant_id = first.get("powerStationId") if isinstance(first, dict) else first
+    if not isinstance(plant_id, str) or not plant_id:
+        raise Unreadable("the response contains no plant id")
+    return plant_id
 
 
 class SemsPlantInfo(Payload):
-    """Who and where a plant is."""
+    """Name, size and location of a plant."""
 
     id = text("powerstation_id")
     name = text("stationname")
     status = number("status")  # -1 offline, 0 waiting, 1 generating, 2 fault
-    # Quirk: minus the plant's offset from UTC in hours, summer time included (-2.0 is CEST).
+    # Quirk: negated UTC offset of the plant in hours, including DST (-2.0 is CEST).
     hours_behind = number("time_span")
     local_time = text("time")
     created = text("create_time")  # Quirk: always MM/dd/yyyy and always China time
@@ -69,13 +69,13 @@ class SemsPlantInfo(Payload):
 
 
 class SemsPlantKpi(Payload):
-    """The plant's headline figures."""
+    """Key figures of a plant."""
 
     power = number("pac", "W")
     # Quirk: `power` is an energy.
     energy_today = number("power", "kWh", m.PV_ENERGY_TODAY)
     energy_month = number("month_generation", "kWh")
-    # Quirk: with a HomeKit meter this counts from the meter's first day, not the inverter's.
+    # Quirk: with a HomeKit meter it counts since the meter's first day, not the inverter's.
     energy_total = number("total_power", "kWh", m.PV_ENERGY_TOTAL)
     income_today = number("day_income")
     income_total = number("total_income")
@@ -83,7 +83,7 @@ class SemsPlantKpi(Payload):
 
 
 class Powerflow(Payload):
-    """Who feeds whom now: sizes as text ("2337(W)"), directions as -1, 0 or 1."""
+    """Current power flow: powers as text ("2337(W)"), directions as -1, 0 or 1."""
 
     pv = number("pv", "W")
     grid = number("grid", "W")
@@ -91,7 +91,7 @@ class Powerflow(Payload):
     grid_status = number("gridStatus")
     battery = number("bettery", "W")
     battery_status = number("betteryStatus")  # -1 discharges, 1 charges
-    # Quirk: loadStatus turns with the grid's direction; the load itself is always positive.
+    # Quirk: loadStatus follows the grid's direction; the load itself is always positive.
     load = number("load", "W")
     soc = number("soc", "%")
     soc_text = text("socText")
@@ -99,34 +99,34 @@ class Powerflow(Payload):
 
 
 class SemsEnergyStatistics(Payload):
-    """Energies of today or of a lifetime; without `hasEnergeStatisticsCharts` they are filled but mean nothing."""
+    """Energies of today or of the lifetime; meaningless unless `hasEnergeStatisticsCharts` is set."""
 
     generated = number("sum", "kWh")
     bought = number("buy", "kWh")
     sold = number("sell", "kWh")
     used = number("consumptionOfLoad", "kWh")
-    # Quirk: hasCharge has been seen false beside real numbers, so whether there is a battery decides.
+    # Quirk: hasCharge has been seen false beside real numbers, so it is ignored in favour of `has_battery`.
     charged = number("charge", "kWh")
     discharged = number("disCharge", "kWh")
 
 
 class StateOfCharge(Payload):
-    """The plant's mean state of charge; a unit without a battery counts as 0 in it."""
+    """Mean state of charge of the plant; inverters without a battery count as 0."""
 
     percent = number("power", "%")
     status = number("status")
 
 
 class LastFrame(Payload):
-    """An inverter's last frame as text for a screen."""
+    """Last frame of an inverter as display text."""
 
-    # Quirk: always MM/dd/yyyy and always China time, unlike its neighbour last_refresh_time.
+    # Quirk: always MM/dd/yyyy and always China time, unlike last_refresh_time beside it.
     received = text("creationDate")
     model = text("model")
 
 
 class InverterRegisters(Payload):
-    """What an inverter measured, all of it (`invert_full`)."""
+    """All measured values of an inverter (`invert_full`)."""
 
     last_time = raw("last_time")  # epoch milliseconds; 0 is never
     power = number("pac", "W")
@@ -147,9 +147,9 @@ class InverterRegisters(Payload):
 
 
 class SemsInverter(Payload):
-    """One inverter; there is no order among a plant's, so go by serial."""
+    """One inverter; a plant's inverters are unordered, so identify them by serial number."""
 
-    # Quirk: in_pac is no power but about the DC current, polluted by sentinels; it has no field.
+    # Quirk: in_pac is not a power but roughly the DC current, mixed with sentinels; it has no field.
     serial = text("sn")
     name = text("name")
     model = text("type")
@@ -158,31 +158,31 @@ class SemsInverter(Payload):
     capacity = number("capacity")  # kW
     output_power = number("out_pac", "W")
     energy_today = number("eday", "kWh")
-    # Quirk: without today.
+    # Quirk: excludes today.
     energy_month = number("emonth", "kWh")
     energy_total = number("etotal", "kWh")
     temperature = number("tempperature", "°C")
-    last_refresh_time = text("last_refresh_time")  # MM/dd/yyyy HH:mm:ss on the plant's wall
+    last_refresh_time = text("last_refresh_time")  # MM/dd/yyyy HH:mm:ss in plant local time
     fault_message = text("fault_message")
     frame = nested("d", LastFrame)
     registers = nested("invert_full", InverterRegisters)
 
 
 class HomeKit(Payload):
-    """GoodWe's own meter box."""
+    """HomeKit, GoodWe's meter."""
 
     serial = text("sn")
 
 
 class MonitorDetail(Payload):
-    """One plant, whole."""
+    """Full state of one plant."""
 
     info = nested("info", SemsPlantInfo)
     kpi = nested("kpi", SemsPlantKpi)
     has_powerflow = flag("hasPowerflow")
     powerflow = nested("powerflow", Powerflow)
     homekit = nested("homKit", HomeKit)
-    # Quirk: empty on plants that have a HomeKit meter only, and with holes on some others.
+    # Quirk: empty on plants with only a HomeKit meter, and incomplete on some others.
     inverters = nested_list("inverter", SemsInverter)
     soc = nested("soc", StateOfCharge)
     has_statistics = flag("hasEnergeStatisticsCharts")
@@ -193,11 +193,11 @@ class MonitorDetail(Payload):
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
         if not {"info", "inverter"} & self.body.keys():
-            raise Unreadable("the answer describes no plant")
+            raise Unreadable("the response describes no plant")
 
 
 class SemsCommandResult(Payload):
-    """The portal's word that an order was queued; the inverter gets it minutes later."""
+    """Confirmation that a command was queued; the inverter receives it minutes later."""
 
     code = text("code")
     message = text("msg")

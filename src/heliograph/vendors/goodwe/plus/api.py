@@ -1,6 +1,6 @@
-"""Every call of SEMS+ Web we use, declared once.
+"""API calls of SEMS+ Web, declared once each.
 
-The vendor publishes no description; paths and fields are those of the web page and of working public clients,
+The API is undocumented; paths and fields are those of the web page and of working public clients,
 collected in docs/clouds/goodwe.md. Reads are GET with a query, lists and statistics POST with JSON.
 """
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query
 from heliograph.core.payload import list_of
-from heliograph.vendors.goodwe.plus import payloads as said
+from heliograph.vendors.goodwe.calls import json_query
+from heliograph.vendors.goodwe.plus import payloads
 from heliograph.vendors.goodwe.plus.signing import encode_password
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from heliograph.vendors.goodwe.legacy.charts_api import DayLike
 
 PLUS_PAGE_SIZE = 15
-"""Plants per page, as the web page asks for."""
+"""Plants per page, as requested by the web page."""
 
 ENERGY_ITEMS = (
     "proConsumStats",
@@ -39,12 +40,10 @@ Dimension = Literal["day", "month", "year"]
 class SemsPlusCalls:
     """The calls of one SEMS+ account."""
 
-    @query(
-        "POST", "sems-user/api/v1/auth/cross-login", said.PlusLogin, encoding="json", result_path="data", is_login=True
-    )
+    @json_query("sems-user/api/v1/auth/cross-login", payloads.PlusLogin, is_login=True)
     def plus_login(self, username: str, password: str, chinese: bool = False) -> Fields:
-        """auth/cross-login: open a session; clients made with credentials do it by themselves."""
-        # Quirk: without the three flags the answer is success and holds no token (Home Assistant integration, 193).
+        """auth/cross-login: log in; clients with credentials do this automatically."""
+        # Quirk: without the three flags the response is success without a token (Home Assistant integration, 193).
         return {
             "account": username,
             "pwd": encode_password(password),
@@ -55,41 +54,43 @@ class SemsPlusCalls:
 
     # Plants
 
-    @query("POST", "sems-plant/api/portal/stations/page", said.StationPage, encoding="json", result_path="data")
+    @json_query("sems-plant/api/portal/stations/page", payloads.StationPage)
     def plus_stations_page(self, page: int = 1) -> Fields:
         """portal/stations/page: one page of the account's plants."""
         return {"current": page, "size": PLUS_PAGE_SIZE}
 
-    @query("POST", "sems-plant/api/app/v2/stations/page", said.StationPage, encoding="json", result_path="data")
+    @json_query("sems-plant/api/app/v2/stations/page", payloads.StationPage)
     def plus_app_stations_page(self, page: int = 1) -> Fields:
-        """app/v2/stations/page: one page of the account's plants, as the app asks for it."""
+        """app/v2/stations/page: one page of the account's plants, as requested by the app."""
         return {"current": page, "size": 100}
 
     @composite
-    def plus_stations(self) -> FlowGenerator[tuple[said.Station, ...]]:
+    def plus_stations(self) -> FlowGenerator[tuple[payloads.Station, ...]]:
         """All plants of the account with their power and today's energy, page by page until the last."""
-        found: dict[str, said.Station] = {}
+        stations: dict[str, payloads.Station] = {}
         page = 1
         while True:
-            answer: said.StationPage = yield SemsPlusCalls.plus_stations_page.flow(page)
-            new = {row.id: row for row in answer.stations if row.id and row.id not in found}
-            found |= new
-            # A server that ignores the page number would otherwise be asked for ever.
+            answer: payloads.StationPage = yield SemsPlusCalls.plus_stations_page.flow(page)
+            new = {row.id: row for row in answer.stations if row.id and row.id not in stations}
+            stations |= new
+            # Stops the loop if the server ignores the page number.
             if len(answer.stations) < PLUS_PAGE_SIZE or not new:
-                return tuple(found.values())
+                return tuple(stations.values())
             page += 1
 
-    @query("POST", "sems-plant/api/portal/stations/basic/info", said.StationInfo, encoding="query", result_path="data")
+    @query(
+        "POST", "sems-plant/api/portal/stations/basic/info", payloads.StationInfo, encoding="query", result_path="data"
+    )
     def plus_station_info(self, plant_id: str) -> Fields:
-        """stations/basic/info: name, size and place of one plant."""
+        """stations/basic/info: name, size and location of one plant."""
         return {"stationId": plant_id}
 
-    @query("GET", "sems-plant/api/stations/flow", said.PlusFlow, result_path="data")
+    @query("GET", "sems-plant/api/stations/flow", payloads.PlusFlow, result_path="data")
     def plus_flow(self, plant_id: str) -> Fields:
-        """stations/flow: who feeds whom in one plant, now."""
+        """stations/flow: current power flow of one plant."""
         return {"stationId": plant_id}
 
-    @query("POST", "sems-plant/api/stations/statistics", said.PlusStatistics, encoding="json", result_path="data")
+    @json_query("sems-plant/api/stations/statistics", payloads.PlusStatistics)
     def plus_statistics(
         self,
         plant_id: str,
@@ -98,10 +99,10 @@ class SemsPlusCalls:
         dimension: Dimension = "day",
         items: list[str] | None = None,
     ) -> Fields:
-        """stations/statistics: energies of one plant by day, month or year, from a day to a day, both included."""
+        """stations/statistics: energies of one plant by day, month or year, from `start` to `end` inclusive."""
         return _statistics(plant_id, start, end, dimension, items or [*ENERGY_ITEMS])
 
-    @query("POST", "sems-plant/api/stations/production", said.Production, encoding="json", result_path="data")
+    @json_query("sems-plant/api/stations/production", payloads.Production)
     def plus_production(
         self,
         plant_id: str,
@@ -110,16 +111,14 @@ class SemsPlusCalls:
         dimension: Dimension = "day",
         items: list[str] | None = None,
     ) -> Fields:
-        """stations/production: totals, profit and currency of one plant from a day to a day."""
+        """stations/production: totals, profit and currency of one plant from `start` to `end` inclusive."""
         return _statistics(plant_id, start, end, dimension, items or [*ENERGY_ITEMS, *PROFIT_ITEMS])
 
-    @query(
-        "POST", "sems-plant/api/v1/hems/power/statisticsAndPreV2", said.PowerCurves, encoding="json", result_path="data"
-    )
+    @json_query("sems-plant/api/v1/hems/power/statisticsAndPreV2", payloads.PowerCurves)
     def plus_power_curves(
         self, plant_id: str, day: DayLike, hours_ahead: float, items: list[str] | None = None
     ) -> Fields:
-        """power/statisticsAndPreV2: a day's curves; `hours_ahead` is the plant's offset from UTC."""
+        """power/statisticsAndPreV2: power curves of one day; `hours_ahead` is the plant's UTC offset."""
         return {
             "stationId": plant_id,
             "items": items or list(POWER_ITEMS),
@@ -131,82 +130,73 @@ class SemsPlusCalls:
 
     # Devices
 
-    @query("GET", "sems-plant/api/stations/device/all-status", said.Inventory, result_path="data")
+    @query("GET", "sems-plant/api/stations/device/all-status", payloads.Inventory, result_path="data")
     def plus_devices(self, plant_id: str) -> Fields:
-        """device/all-status: every device of one plant by kind and state."""
+        """device/all-status: all devices of one plant by type and status."""
         return {"stationId": plant_id}
 
-    @query("GET", "sems-plant/api/equipments/{sn}/telemetry", said.Telemetry, result_path="data")
+    @query("GET", "sems-plant/api/equipments/{sn}/telemetry", payloads.Telemetry, result_path="data")
     def plus_telemetry(self, serial_num: str, plant_id: str, device_type: str = "INVERTER") -> Fields:
-        """equipments/…/telemetry: what one device measures now."""
+        """equipments/…/telemetry: current measurements of one device."""
         return {"sn": serial_num, "deviceType": device_type, "pwId": plant_id}
 
-    @query("GET", "sems-plant/api/equipments/{sn}/telecounting", said.Telecounting, result_path="data")
+    @query("GET", "sems-plant/api/equipments/{sn}/telecounting", payloads.Telecounting, result_path="data")
     def plus_telecounting(self, serial_num: str, plant_id: str, device_type: str = "INVERTER") -> Fields:
-        """equipments/…/telecounting: what one device has counted today and in its life."""
+        """equipments/…/telecounting: daily and lifetime counters of one device."""
         return {"sn": serial_num, "deviceType": device_type, "pwId": plant_id}
 
-    @query("GET", "sems-plant/api/equipments/{sn}/information", said.EquipmentInformation, result_path="data")
+    @query("GET", "sems-plant/api/equipments/{sn}/information", payloads.EquipmentInformation, result_path="data")
     def plus_equipment_information(self, serial_num: str, plant_id: str, device_type: str = "INVERTER") -> Fields:
         """equipments/…/information: model and firmware of one device."""
         return {"sn": serial_num, "deviceType": device_type, "pwId": plant_id}
 
-    @query("GET", "sems-plant/api/equipments/{serial}/relatedDevices", list_of(said.RelatedDevice), result_path="data")
+    @query(
+        "GET", "sems-plant/api/equipments/{serial}/relatedDevices", list_of(payloads.RelatedDevice), result_path="data"
+    )
     def plus_related_devices(
         self, serial_num: str, plant_id: str, device_type: str = "ENERGY_STORAGE_INTEGRATED_CABINET"
     ) -> Fields:
         """equipments/…/relatedDevices: the batteries behind one hybrid inverter."""
-        # Quirk: the serial stands in the path and once more in the query.
+        # Quirk: the serial number is in the path and again in the query.
         return {"serial": serial_num, "sn": serial_num, "deviceType": device_type, "pwId": plant_id}
 
-    @query("GET", "sems-alarm/api/alarm/count", said.any_json, result_path="data")
+    @query("GET", "sems-alarm/api/alarm/count", payloads.any_json, result_path="data")
     def plus_alarm_count(self) -> Fields:
-        """alarm/count: how many alarms stand, a number or an object of numbers."""
+        """alarm/count: number of active alarms, a number or an object of numbers."""
         return {}
 
-    @query("POST", "sems-remote/api/ev-charger/detail", said.EvCharger, encoding="json", result_path="data")
+    @json_query("sems-remote/api/ev-charger/detail", payloads.EvCharger)
     def plus_ev_charger(self, serial_num: str, product_model: str) -> Fields:
-        """ev-charger/detail: how one charger is set."""
+        """ev-charger/detail: settings of one charger."""
         return {"sn": serial_num, "productModel": product_model}
 
-    @query("GET", "sems-plant/api/v1/chargePile/getLastCharge", said.LastEvCharge, result_path="data")
+    @query("GET", "sems-plant/api/v1/chargePile/getLastCharge", payloads.LastEvCharge, result_path="data")
     def plus_last_charge(self, serial_num: str, plant_id: str) -> Fields:
-        """chargePile/getLastCharge: the last charge of one charger with its curve."""
+        """chargePile/getLastCharge: last charging session of one charger with its curve."""
         return {"chargeSn": serial_num, "pwId": plant_id}
 
     # Settings
 
-    @query(
-        "POST", "sems-remote/api/v2/address/remote/getTopTreeByCode", said.any_json, encoding="json", result_path="data"
-    )
+    @json_query("sems-remote/api/v2/address/remote/getTopTreeByCode", payloads.any_json)
     def plus_capabilities(self, serial_num: str, menu_code: int = 0, battery: str = "") -> Fields:
-        """remote/getTopTreeByCode: what can be set on one device."""
+        """remote/getTopTreeByCode: settings menus of one device."""
         return {"sn": serial_num, "menuCode": menu_code, "batIndex": battery}
 
-    @query(
-        "POST",
-        "sems-remote/api/v2/address/remote/getDeviceFunctionTabMenus",
-        said.any_json,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("sems-remote/api/v2/address/remote/getDeviceFunctionTabMenus", payloads.any_json)
     def plus_function_menus(self, serial_num: str, menu_id: str) -> Fields:
         """remote/getDeviceFunctionTabMenus: the settings of one menu with address, function id and range."""
         return {"sn": serial_num, "menuId": menu_id}
 
-    @query(
-        "POST",
-        "sems-remote/api/v1/address/remote/get-cache-device-function-parameters",
-        said.any_json,
-        encoding="json",
-        result_path="data",
-    )
+    @json_query("sems-remote/api/v1/address/remote/get-cache-device-function-parameters", payloads.any_json)
     def plus_cached_parameters(self, serial_num: str, addresses: list[str], function_ids: Mapping[str, str]) -> Fields:
-        """remote/get-cache-device-function-parameters: settings of one device by address, as the cloud knows them."""
+        """remote/get-cache-device-function-parameters: settings of one device by address, as cached by the cloud."""
         return {"sn": serial_num, "addresses": addresses, "addrFuncMap": dict(function_ids)}
 
     @command(
-        "POST", "sems-remote/api/v1/address/remote/setDeviceFunctionParameters", said.PlusCommandResult, encoding="json"
+        "POST",
+        "sems-remote/api/v1/address/remote/setDeviceFunctionParameters",
+        payloads.PlusCommandResult,
+        encoding="json",
     )
     def set_device_parameters(
         self,
@@ -217,7 +207,7 @@ class SemsPlusCalls:
         log: Mapping[str, str],
         device_name: str = "Inverter",
     ) -> Fields:
-        """remote/setDeviceFunctionParameters: write settings by address; the device may take 90 s to answer."""
+        """remote/setDeviceFunctionParameters: write settings by address; the device may take 90 s to respond."""
         return {
             "sn": serial_num,
             "addressMap": dict(values),
@@ -232,7 +222,7 @@ class SemsPlusCalls:
 
 def _statistics(plant_id: str, start: DayLike, end: DayLike | None, dimension: str, items: list[str]) -> Fields:
     if dimension not in {"day", "month", "year"}:
-        raise ValueError(f"statistics are by day, month or year, not by {dimension!r}")
+        raise ValueError(f"dimension must be day, month or year; got {dimension!r}")
     return {
         "stationId": plant_id,
         "isReport": False,

@@ -1,4 +1,4 @@
-"""What SEMS+ says of accounts, plants and devices, field by field, in its own units: typed but unconverted.
+"""Payloads of SEMS+: typed, unconverted views of accounts, plants and devices, in the cloud's units.
 
 Powers are kW; at the grid + is export, at the battery + is discharge. Sources: public recordings described in
 docs/clouds/goodwe.md.
@@ -15,21 +15,21 @@ from heliograph.errors import Unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ENERGETIC = frozenset(("W", "kW", "MW", "Wh", "kWh", "MWh", "GWh"))
+_SCALED_UNITS = frozenset(("W", "kW", "MW", "Wh", "kWh", "MWh", "GWh"))
 
 
 def any_json(value: Any) -> Any:
-    """Hand on an answer nobody has published, as sent."""
+    """Return an undocumented response as sent."""
     return value
 
 
 class PlusLogin(Payload):
-    """A session opened; the secrets in it are read from `raw` only, so that no text of it shows them."""
+    """Login response; the secrets in it are only in `raw`, so its repr does not show them."""
 
     client = text("client")
     language = text("language")
     region = text("region")
-    issued = text("timestamp")  # Quirk: a text here, a number in the classic login.
+    issued = text("timestamp")  # Quirk: a text here, a number in the SEMS Portal's login.
 
 
 # Plants
@@ -44,7 +44,7 @@ class Station(Payload):
     power = number("pSystem", "kW")
     capacity = number("pvInstallP")  # kWp
     energy_today = number("productionToday", "kWh")
-    # Quirk: productionTotal has no field: 21.852 beside 1.2 kWh today can only be MWh, and nothing says so.
+    # Quirk: productionTotal has no field: 21.852 beside 1.2 kWh today can only be MWh, but no unit is sent.
     time_zone = text("timeZone")  # IANA
     created = text("createTime")
 
@@ -60,11 +60,11 @@ class StationPage(Payload):
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
         if "dataList" not in self.body:
-            raise Unreadable("the answer lists no plants")
+            raise Unreadable("the response contains no plant list")
 
 
 class StationInfo(Payload):
-    """Who and where a plant is."""
+    """Name, size and location of a plant."""
 
     id = text("id")
     name = text("name")
@@ -77,7 +77,7 @@ class StationInfo(Payload):
 
 
 class PlusFlow(Payload):
-    """Who feeds whom now; a member is there only when the plant has that part and it is awake."""
+    """Current power flow; a member is present only if the plant has that part and it is online."""
 
     id = text("id")
     name = text("name")
@@ -85,7 +85,7 @@ class PlusFlow(Payload):
     # Quirk: slightly negative at night with a HomeKit meter (-0.012).
     pv = number("pSystem", "kW", m.PV_POWER)
     ac = number("pAc", "kW", m.AC_POWER)
-    battery = number("pBat", "kW", m.BATTERY_POWER)  # + discharges, as ours
+    battery = number("pBat", "kW", m.BATTERY_POWER)  # + discharges, the common sign
     grid = number("pGrid", "kW", m.GRID_POWER, sign=-1)  # + exports
     load = number("pConsum", "kW", m.LOAD_POWER)
     ev_charger = number("pEvChar", "kW")
@@ -98,7 +98,7 @@ class PlusFlow(Payload):
 
 
 class Equipment(Payload):
-    """One device in the plant's inventory."""
+    """One device of the plant's inventory."""
 
     serial = text("sn")
     name = text("name")
@@ -109,39 +109,39 @@ class Equipment(Payload):
 
 
 class EquipmentByStatus(Payload):
-    """The devices of one kind that are in one state."""
+    """Devices of one type with one status."""
 
     status = number("status")
     details = raw("detailMap")
 
 
 class EquipmentByType(Payload):
-    """The devices of one kind."""
+    """Devices of one type."""
 
     type = text("deviceType")
     states = nested_list("statusDetailList", EquipmentByStatus)
 
 
 class Inventory(Payload):
-    """All devices of a plant, by kind and state."""
+    """All devices of a plant, by type and status."""
 
     total = number("total")
     types = nested_list("deviceDetailList", EquipmentByType)
 
     @property
     def devices(self) -> tuple[Equipment, ...]:
-        """The devices themselves, as the cloud lists them."""
+        """All devices, in the order of the response."""
         return tuple(Equipment(row) for row in self._rows() if row.get("sn"))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for kind in self.types:
-            for state in kind.states:
+        for group in self.types:
+            for state in group.states:
                 details = state.details if isinstance(state.details, dict) else {}
                 yield from (row for row in details.values() if isinstance(row, dict))
 
 
 class RelatedDevice(Payload):
-    """A device behind another: the battery of a hybrid inverter."""
+    """Device attached to another one: the battery of a hybrid inverter."""
 
     serial = text("sn")
     name = text("name")
@@ -153,32 +153,32 @@ class RelatedDevice(Payload):
 
 
 class Factors(Payload):
-    """An answer of named values in groups, read by their codes; `raw` keeps the groups."""
+    """Response with values in groups, read by code; `raw` holds the groups."""
 
     def __init__(self, raw: Any) -> None:
         if raw is not None and not isinstance(raw, list):
             raise Unreadable(f"{type(self).__name__} expects an array, not {type(raw).__name__}")
         super().__init__({})
         self.raw = raw
-        self.body = {row["code"]: _said(row) for row in _flat(raw or []) if isinstance(row.get("code"), str)}
+        self.body = {row["code"]: _with_unit(row) for row in _flatten(raw or []) if isinstance(row.get("code"), str)}
 
 
-def _flat(rows: list[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the factors of groups, or of a list that has no groups."""
+def _flatten(rows: list[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the factors of all groups, or of a list without groups."""
     for row in rows:
         if isinstance(row, dict):
             inner = row.get("factors")
-            yield from _flat(inner) if isinstance(inner, list) else (row,)
+            yield from _flatten(inner) if isinstance(inner, list) else (row,)
 
 
-def _said(row: dict[str, Any]) -> Any:
-    # The unit stands beside the value; powers and energies may come in another than the usual one.
+def _with_unit(row: dict[str, Any]) -> Any:
+    # The unit is a separate member; powers and energies may have another unit than the declared one.
     value, unit = row.get("data"), row.get("unit")
-    return f"{value} {unit}" if unit in _ENERGETIC and isinstance(value, str | int | float) else value
+    return f"{value} {unit}" if unit in _SCALED_UNITS and isinstance(value, str | int | float) else value
 
 
 class Telemetry(Factors):
-    """What a device measures now: an inverter, a battery or a meter, each a part of these."""
+    """Current measurements of an inverter, a battery or a meter; each reports a subset."""
 
     ac_power = number("pAc", "kW")
     dc_power = number("pDc", "kW")
@@ -195,7 +195,7 @@ class Telemetry(Factors):
 
 
 class Telecounting(Factors):
-    """What a device has counted: an inverter or a meter, each a part of these."""
+    """Energy counters of an inverter or a meter; each reports a subset."""
 
     ac_power = number("pAc", "kW", m.AC_POWER)
     rated_power = number("ratedPower", "kW")
@@ -212,7 +212,7 @@ class Telecounting(Factors):
 
 
 class EquipmentInformation(Factors):
-    """What a device is."""
+    """Identity of a device: model, firmware, rated power."""
 
     serial = text("sn")
     name = text("deviceName")
@@ -227,7 +227,7 @@ class EquipmentInformation(Factors):
 
 
 class PlusPoint(Payload):
-    """One value of a series: an energy of a date, or a power of a moment."""
+    """One point of a series: an energy of a date, or a power at a time."""
 
     date = text("date")  # yyyy-MM-dd, yyyy-MM or yyyy
     energy = number("val")
@@ -236,7 +236,7 @@ class PlusPoint(Payload):
 
 
 class PlusSeries(Payload):
-    """One item of the history."""
+    """One item of the history: its unit and points."""
 
     item = text("item")
     unit = text("unit")
@@ -244,9 +244,9 @@ class PlusSeries(Payload):
 
 
 class PlusStatistics(Payload):
-    """Energies of a plant by day, month or year, and their sums over the whole range."""
+    """Energies of a plant by day, month or year, with their sums over the whole range."""
 
-    # Quirk: the inverters' AC output; the sun's share on hybrids is the item proSystemTotalStats.
+    # Quirk: the inverters' AC output; the PV energy of hybrids is the item proSystemTotalStats.
     generated = number("production", "kWh")
     bought = number("proPurchase", "kWh")
     sold = number("proGrid", "kWh")
@@ -255,11 +255,10 @@ class PlusStatistics(Payload):
     series = nested_list("dataList", PlusSeries)
 
     def sum_of(self, item: str) -> float | None:
-        """Return the energy of an item over the range, kWh; None where it was not told."""
-        found = [row for row in self.series if row.item == item]
-        values = [point.energy for row in found for point in row.points]
-        known = [value for value in values if value is not None]
-        return round(sum(known), 3) if known and len(known) == len(values) else None
+        """Return the energy of an item over the range in kWh; None if it is missing."""
+        values = [point.energy for row in self.series if row.item == item for point in row.points]
+        numbers = [value for value in values if value is not None]
+        return round(sum(numbers), 3) if numbers and len(numbers) == len(values) else None
 
 
 class Production(Payload):
@@ -272,7 +271,7 @@ class Production(Payload):
 
 
 class PowerCurves(Payload):
-    """The curves of a day."""
+    """Power curves of a day."""
 
     series = nested_list("dataList", PlusSeries)
 
@@ -281,16 +280,16 @@ class PowerCurves(Payload):
 
 
 class PlusCommandResult(Payload):
-    """A command's answer: done."""
+    """Response to a successful command."""
 
     code = text("code")
     description = text("description")
 
 
 class EvCharger(Payload):
-    """How a charger is set; its powers are limits, not measurements."""
+    """Settings of a charger; its powers are limits, not measurements."""
 
-    mode = number("chargeMode")  # 0 fast, 1 from the sun, 2 from sun and battery
+    mode = number("chargeMode")  # 0 fast, 1 from PV, 2 from PV and battery
     power_set = number("chargePowerSetted", "kW")
     power_limit = number("chargePower", "kW")
     current_limit = number("currentLimit")
@@ -300,7 +299,7 @@ class EvCharger(Payload):
 
 
 class EvCharge(Payload):
-    """The figures of one charge."""
+    """One charging session."""
 
     serial = text("chargePileSN")
     energy = number("currentChargeQuantity", "kWh")
@@ -311,7 +310,7 @@ class EvCharge(Payload):
 
 
 class LastEvCharge(Payload):
-    """A charger's last charge, and its curve."""
+    """Last charging session of a charger, with its curve."""
 
     charge = nested("chargeLog", EvCharge)
     curve = nested_list("curveList", PlusPoint)

@@ -1,4 +1,4 @@
-"""How SEMS+ writes a password, and how it wants a request signed."""
+"""Password encoding and request signature of SEMS+."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from hashlib import md5, sha256
 
 
 def encode_password(password: str) -> str:
-    """Return a password as the login sends it: base64 over the 32 letters of its MD5, not over the 16 bytes.
+    """Return a password as sent in the login: base64 of the 32 hex digits of its MD5, not of the 16 bytes.
 
-    The result opens the account just as the password does.
+    The result is as secret as the password itself.
 
-    >>> encoded("sems_test_password")
+    >>> encode_password("sems_test_password")
     'ZTJmYTRkNDJhZTk4Y2NiMTFkYzg0NWJhYWY1YWUxYzc='
     """
     return b64encode(md5(password.encode(), usedforsecurity=False).hexdigest().encode()).decode()
 
 
 def sign_request(milliseconds: int, uid: str = "", token: str = "") -> str:
-    """Return the `x-signature` of a request made at this moment; at login there is neither user nor token.
+    """Return the `x-signature` header of a request at this time; a login has neither `uid` nor `token`.
 
     >>> from base64 import b64decode
-    >>> b64decode(signature(1790000000000)).decode()
+    >>> b64decode(sign_request(1790000000000)).decode()
     'fe9b21373fc40b6d03e2e581f0807790b3edde8a8dd60db24a9ee4961981839c@1790000000000'
     """
     digest = sha256(f"{milliseconds}@{uid}@{token}".encode()).hexdigest()

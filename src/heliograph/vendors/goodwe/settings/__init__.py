@@ -1,6 +1,6 @@
-"""Careful orders to GoodWe's inverters: what there is to set, what is set, and one order at a time.
+"""Settings of GoodWe inverters: list, read and write.
 
-The catalogue (catalogue.py) is loaded when first asked for: whoever only reads never waits for it.
+The catalogue (catalogue.py) is imported on first use, so clients that only read data do not load it.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 
 def names() -> tuple[str, ...]:
-    """Return what the settings of all families are called, in either dialect."""
+    """Return the names of all settings of all families, in either dialect."""
     from heliograph.vendors.goodwe.settings.catalogue import FAMILIES  # noqa: PLC0415 - see above
 
-    return tuple(dict.fromkeys(row.setting.name for rows in FAMILIES.values() for row in rows))
+    return tuple(dict.fromkeys(entry.setting.name for entries in FAMILIES.values() for entry in entries))
 
 
-class _Remembering(Protocol):
-    def remembered(self) -> Session: ...
+class _HasStoredSession(Protocol):
+    def stored_session(self) -> Session: ...
 
 
 class GoodWeSettings:
-    """What an account's devices can be told."""
+    """Settings methods of the GoodWe clients."""
 
-    def settings_of(self: _Remembering, device: Device) -> tuple[Setting, ...]:
-        """What a device of this family can be told; nothing is sent.
+    def settings_of(self: _HasStoredSession, device: Device) -> tuple[Setting, ...]:
+        """Settings of a device of this family; nothing is sent.
 
-        What the dialect that served the account cannot tell it says so (`unavailable`); before the first login of an
-        account nobody knows which one that is.
+        Settings that the account's dialect cannot write have `unavailable` set; before the account's first login the
+        dialect is unknown and no setting has.
         """
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 
-        return catalogue.settings_of(device, self.remembered())
+        return catalogue.settings_of(device, self.stored_session())
 
     @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-        """What a device has for each of its settings, in one request; None for what cannot be read back."""
+        """Current values of a device's settings, in one request; None for settings that cannot be read."""
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 
         return (yield from catalogue.read_settings(device))
 
     @composite
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-        """One order for one setting, checked, sent once and never again.
+        """Write one setting: validated, sent exactly once and never retried.
 
-        `Refused` is the cloud's no. After `Unreachable` and `Unreadable` nobody knows whether it was carried out. A
-        device may take 90 seconds to answer SEMS+: give such a client a timeout of that length.
+        `RequestRefused` means the cloud rejected it. After `Unreachable` and `Unreadable` the outcome is unknown. A
+        device may take 90 seconds to respond to SEMS+: create such a client with a timeout of that length.
         """
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What GoodWe's inverters can be told: a register of SEMS+, or a member of the SEMS Portal's one form."""
+"""Catalogue of GoodWe inverter settings: SEMS+ registers and members of the SEMS Portal's form."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 
 class PlusRegister(NamedTuple):
-    """How SEMS+ keeps a setting: by an address, the id of a function, and what it logs for which value."""
+    """SEMS+ register of a setting: address, function id, and the log entry of each value."""
 
     address: str
     function: str
     log: str
     log_off: str = ""
-    words: Mapping[str, str] = {}
-    """What stands in the log for a value that has a word of its own."""
+    log_texts: Mapping[str, str] = {}
+    """Log text by value, for values that are not logged as numbers."""
 
 
 class GoodWeSettingEntry(NamedTuple):
-    """A setting of one parameter, what its values are on the wire, and where either dialect keeps it."""
+    """Setting with one parameter, its wire codes, and its location in each dialect."""
 
     setting: Setting
     codes: Mapping[Value, int] = {}
-    """A number that has none is written as it is."""
+    """Wire code by value; numbers without a code are sent as they are."""
     plus: PlusRegister | None = None
     legacy: str = ""
-    """The member of the SEMS Portal's form."""
+    """Member name in the SEMS Portal's form."""
 
 
 _STATUS = PlusRegister(
     "80017",
     "2043643517552594945",
     "status_setting",
-    words={"1": "restart", "2": "stop", "4": "start_up"},
+    log_texts={"1": "restart", "2": "stop", "4": "start_up"},
 )
 _RECORDED = (
     "SEMS+: a recorded stop and start, its register says read and write; SEMS Portal: Home Assistant's integration"
@@ -69,7 +69,7 @@ _SHARED = (
             Parameter(name="value", kind="switch"),
             _RECORDED,
             "80017; InverterStatus",
-            meaning="Off stops generation until it is switched on again; it takes minutes, and only SEMS+ tells it.",
+            meaning="Off stops generation until it is switched on again; takes minutes; readable through SEMS+ only.",
         ),
         {True: 4, False: 2},
         _STATUS,
@@ -94,7 +94,7 @@ _SHARED = (
             "active_power_rate",
             "Limit of the output power",
             Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1, readable=False),
-            "SEMS Portal: public clients; nobody has published it for SEMS+",
+            "SEMS Portal: public clients; unpublished for SEMS+",
             "ActivePowerLimit",
             readable=False,
             meaning="SEMS Portal only.",
@@ -102,11 +102,11 @@ _SHARED = (
         legacy="ActivePowerLimit",
     ),
 )
-_OF_A_HYBRID = (
+_HYBRID_ONLY = (
     GoodWeSettingEntry(
         _setting(
             "immediate_charge",
-            "Charging the battery now, also from the grid",
+            "Force-charge the battery now (grid allowed)",
             Parameter(name="value", kind="switch"),
             _HYBRID,
             "47545",
@@ -118,7 +118,7 @@ _OF_A_HYBRID = (
     GoodWeSettingEntry(
         _setting(
             "immediate_charge_stop_soc",
-            "State of charge where that ends",
+            "Stop force-charge at state of charge",
             Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1),
             _HYBRID,
             "47546",
@@ -129,7 +129,7 @@ _OF_A_HYBRID = (
     GoodWeSettingEntry(
         _setting(
             "immediate_charge_power",
-            "Power of that charging",
+            "Force-charge power",
             Parameter(name="value", kind="number", unit="%", low=0, high=100, step=1),
             f"{_HYBRID}; that it is a percentage is inferred",
             "47603",
@@ -138,103 +138,106 @@ _OF_A_HYBRID = (
         plus=PlusRegister("47603", "1991791639537946636", "bat_immediate_charge_power"),
     ),
 )
-FAMILIES: dict[str, tuple[GoodWeSettingEntry, ...]] = {"inverter": _SHARED, "hybrid": (*_SHARED, *_OF_A_HYBRID)}
+FAMILIES: dict[str, tuple[GoodWeSettingEntry, ...]] = {"inverter": _SHARED, "hybrid": (*_SHARED, *_HYBRID_ONLY)}
 _RAW_CALLS = {dialect.PLUS: "save_remote_control", dialect.LEGACY: "set_device_parameters"}
-"""What speaks the dialect an account is not served by, which an order never does by itself."""
+"""Raw call by dialect, for settings that the account's own dialect cannot write."""
 RAW_ONLY = {
-    "47511": "the battery's mode (EMS); its values are not published",
-    "every other address": "plus_function_menus tells which there are; function ids differ by firmware",
+    "47511": "battery mode (EMS); its values are unpublished",
+    "every other address": "listed by plus_function_menus; function ids differ by firmware",
 }
-"""What only the raw call can send, and why."""
+"""Registers that only the raw call can write, and why."""
 
 
 def settings_of(device: Device, session: Session) -> tuple[Setting, ...]:
-    """Return what a device can be told, each with why not where the account's dialect is known to be the wrong one."""
-    rows = FAMILIES.get(device.family, ())
-    here = dialect.current(session)
-    return tuple(replace(row.setting, unavailable=_elsewhere(row, here)) if here else row.setting for row in rows)
+    """Return a device's settings; `unavailable` is set if the account's dialect cannot write it."""
+    entries = FAMILIES.get(device.family, ())
+    active = dialect.current(session)
+    return tuple(
+        replace(entry.setting, unavailable=_unavailable(entry, active)) if active else entry.setting
+        for entry in entries
+    )
 
 
-def _elsewhere(row: GoodWeSettingEntry, here: str) -> str:
-    """Return why a setting cannot be set in this dialect; empty where it can."""
-    if row.plus if here == dialect.PLUS else row.legacy:
+def _unavailable(entry: GoodWeSettingEntry, active: str) -> str:
+    """Return why a setting cannot be written in this dialect; empty if it can."""
+    if entry.plus if active == dialect.PLUS else entry.legacy:
         return ""
-    others = dialect.NAMES[dialect.other(here)]
+    other = dialect.TITLES[dialect.other(active)]
     return (
-        f"can be set through {others} only; this account is served by {dialect.NAMES[here]}. Set it in GoodWe's app, "
-        f"or by the raw call {_RAW_CALLS[here]}, which logs in to {others}"
+        f"can be set through {other} only; this account is served by {dialect.TITLES[active]}. Set it in GoodWe's app, "
+        f"or by the raw call {_RAW_CALLS[active]}, which logs in to {other}"
     )
 
 
 def read_settings(device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-    """Return what a device has, in one request; the SEMS Portal tells nothing and is not asked."""
-    rows = FAMILIES.get(device.family, ())
-    found: dict[str, Values | None] = {row.setting.name: None for row in rows}
+    """Return a device's current values, in one request; all None on the SEMS Portal, which cannot read settings."""
+    entries = FAMILIES.get(device.family, ())
+    current: dict[str, Values | None] = {entry.setting.name: None for entry in entries}
     session: Session = yield ENSURE_SESSION
-    asked = [row for row in rows if row.plus and row.setting.readable]
-    if dialect.current_or_default(session) != dialect.PLUS or not asked:
-        return found
-    told = yield from _cached(device, asked)
-    for row in asked:
-        value = _meant(row, parse_number(told.get(row.plus.address))) if row.plus else None
-        found[row.setting.name] = None if value is None else {"value": value}
-    return found
+    readable = [entry for entry in entries if entry.plus and entry.setting.readable]
+    if dialect.current_or_default(session) != dialect.PLUS or not readable:
+        return current
+    values = yield from _read_cached(device, readable)
+    for entry in readable:
+        value = _decode(entry, parse_number(values.get(entry.plus.address))) if entry.plus else None
+        current[entry.setting.name] = None if value is None else {"value": value}
+    return current
 
 
-def _cached(device: Device, rows: list[GoodWeSettingEntry]) -> FlowGenerator[Mapping[str, Any]]:
-    """Return values by address. Quirk: one address a device does not know makes all unreadable (issue 211)."""
-    registers = [row.plus for row in rows if row.plus]
-    told: Mapping[str, Any]
+def _read_cached(device: Device, entries: list[GoodWeSettingEntry]) -> FlowGenerator[Mapping[str, Any]]:
+    """Return values by address. Quirk: one address unknown to the device makes all unreadable (issue 211)."""
+    registers = [entry.plus for entry in entries if entry.plus]
+    values: Mapping[str, Any]
     try:
-        told = yield _asked(device, registers)
+        values = yield _cached_parameters(device, registers)
     except RequestRefused as error:
-        battery = [one for one in registers if one is not _STATUS]
+        battery = [register for register in registers if register is not _STATUS]
         if error.code != "read_fail" or not battery:
             raise
-        told = yield _asked(device, battery)
-    return told if isinstance(told, dict) else {}
+        values = yield _cached_parameters(device, battery)
+    return values if isinstance(values, dict) else {}
 
 
-def _asked(device: Device, registers: list[PlusRegister]) -> Flow[Any]:
-    functions = {one.address: one.function for one in registers}
+def _cached_parameters(device: Device, registers: list[PlusRegister]) -> Flow[Any]:
+    functions = {register.address: register.function for register in registers}
     return SemsPlusCalls.plus_cached_parameters.flow(device.id, [*functions], functions)
 
 
-def _meant(row: GoodWeSettingEntry, value: float | None) -> Value:
-    """Return what a register's value means in our words."""
-    if not row.codes:
+def _decode(entry: GoodWeSettingEntry, value: float | None) -> Value:
+    """Return the setting's value for a register value."""
+    if not entry.codes:
         return value
-    return next((word for word, code in row.codes.items() if code == value), None)
+    return next((meaning for meaning, code in entry.codes.items() if code == value), None)
 
 
 def write_setting(device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-    """Send one order in the dialect the account is read in."""
-    row = next((one for one in FAMILIES.get(device.family, ()) if one.setting.name == name), None)
-    if row is None:
+    """Write one setting in the dialect the account is read in."""
+    entry = next((entry for entry in FAMILIES.get(device.family, ()) if entry.setting.name == name), None)
+    if entry is None:
         raise InvalidValue(f"a device of the family {device.family!r} has no setting {name!r}")
-    value = validate(row.setting, values)["value"]
-    code = row.codes[value] if row.codes else int(float(value or 0))
+    value = validate(entry.setting, values)["value"]
+    code = entry.codes[value] if entry.codes else int(float(value or 0))
     session: Session = yield ENSURE_SESSION
-    here = dialect.current_or_default(session)
-    if why := _elsewhere(row, here):
-        raise InvalidValue(f"{name} {why}")
+    active = dialect.current_or_default(session)
+    if reason := _unavailable(entry, active):
+        raise InvalidValue(f"{name} {reason}")
     try:
-        if here == dialect.PLUS and row.plus:
-            yield _plus_order(device, row.plus, code, value)
+        if active == dialect.PLUS and entry.plus:
+            yield _plus_write(device, entry.plus, code, value)
         else:
-            # Quirk: clients send the moment as well; in whose zone it is nobody has said.
-            moment = datetime.fromtimestamp(session.server_time, UTC).strftime("%m/%d/%Y %H:%M:%S")
-            yield GoodWeCalls.save_remote_control.flow(device.id, {row.legacy: str(code)}, moment)
+            # Quirk: clients send the time as well; its zone is undocumented.
+            time = datetime.fromtimestamp(session.server_time, UTC).strftime("%m/%d/%Y %H:%M:%S")
+            yield GoodWeCalls.save_remote_control.flow(device.id, {entry.legacy: str(code)}, time)
     except RequestRefused as error:
         if error.code != "100000":
             raise
-        # Quirk: the cloud's word for having failed inside, which tells nothing of the device.
+        # Quirk: an internal error of the cloud, which says nothing about the device.
         raise Unreachable(error.message, vendor="goodwe", call=error.call, advice="Read it back first") from None
 
 
-def _plus_order(device: Device, register: PlusRegister, code: int, value: Value) -> Flow[Any]:
-    word = register.words.get(str(code), str(code))
-    log = {register.log_off: "0"} if register.log_off and value is False else {register.log: word}
+def _plus_write(device: Device, register: PlusRegister, code: int, value: Value) -> Flow[Any]:
+    text = register.log_texts.get(str(code), str(code))
+    log = {register.log_off: "0"} if register.log_off and value is False else {register.log: text}
     return SemsPlusCalls.set_device_parameters.flow(
         device.id, device.plant, {register.address: code}, {register.address: register.function}, log
     )
