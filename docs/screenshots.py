@@ -101,8 +101,8 @@ def _take(browser, url: str, one: Picture, file: Path, *, whole: bool) -> bool: 
         page.screenshot(path=file, full_page=whole)
     too_wide, size = sideways(page), file.stat().st_size
     page.context.close()
-    print(f"{file.name}: {size / 1000:.0f} kB{f', {too_wide} px too wide' if too_wide > 0 else ''}", *tab.error)
-    return too_wide <= 0 and not tab.error and (whole or size <= MOST_BYTES)
+    print(f"{file.name}: {size / 1000:.0f} kB{f', {too_wide} px too wide' if too_wide > 0 else ''}", *tab.problems)
+    return too_wide <= 0 and not tab.problems and (whole or size <= MOST_BYTES)
 
 
 if __name__ == "__main__":

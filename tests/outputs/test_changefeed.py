@@ -34,13 +34,13 @@ def played(kept, story):
 
 async def all_of(feed, size=1000):
     found = []
-    while entries := (await feed.take(size)).entries:
+    while entries := (await feed.next_batch(size)).samples:
         found.append(list(entries))
-        await feed.done()
+        await feed.commit()
     return found
 
 
-def test_a_new_reader_begins_now_and_gets_what_comes_then_oldest_first(kept):
+def test_new_reader_starts_now_and_gets_changes_oldest_first(kept):
     async def story():
         kept.write(entry(NOON))
         feed = ChangeFeed(kept.aside(), "one", Hand())
@@ -58,7 +58,7 @@ def test_a_new_reader_begins_now_and_gets_what_comes_then_oldest_first(kept):
     played(kept, story)
 
 
-def test_what_was_not_done_comes_again_also_to_another_process(kept):
+def test_uncommitted_batch_is_returned_again_also_to_another_process(kept):
     async def story():
         first = ChangeFeed(kept.aside(), "one", Hand())
         await first.start()
@@ -77,7 +77,7 @@ def test_what_was_not_done_comes_again_also_to_another_process(kept):
     played(kept, story)
 
 
-def test_fewer_can_be_taken_when_all_of_it_was_too_much(kept):
+def test_next_batch_can_be_smaller_after_a_rejection(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand())
         await feed.start()
@@ -88,7 +88,7 @@ def test_fewer_can_be_taken_when_all_of_it_was_too_much(kept):
     played(kept, story)
 
 
-def test_what_was_sent_last_is_left_out_unless_a_value_changed(kept):
+def test_feed_skips_sample_equal_to_last_sent(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand())
         await feed.start()
@@ -105,7 +105,7 @@ def test_what_was_sent_last_is_left_out_unless_a_value_changed(kept):
     played(kept, story)
 
 
-def test_only_wanted_series_come_and_the_others_are_past_for_good(kept):
+def test_feed_returns_only_wanted_series(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand(), wants=lambda series: series == GARAGE)
         await feed.start()
@@ -120,17 +120,17 @@ def test_only_wanted_series_come_and_the_others_are_past_for_good(kept):
     played(kept, story)
 
 
-def test_what_is_out_of_reach_is_left_out_and_said_once_a_day(kept, caplog):
+def test_samples_over_max_age_are_skipped_and_logged_once_a_day(kept, caplog):
     async def story():
         clock = Hand(NOON)
-        feed = ChangeFeed(kept.aside(), "one", clock, reach=14 * DAY)
+        feed = ChangeFeed(kept.aside(), "one", clock, max_age=14 * DAY)
         await feed.start()
         kept.write(entry(NOON - 20 * DAY), entry(NOON - 13 * DAY), entry(NOON))
         kept.write(entry(NOON - 30 * DAY))
         ((old, new),) = await all_of(feed)
         assert (old.measured_at, new.measured_at) == (NOON - 13 * DAY, NOON)
         assert [str(one.msg) for one in caplog.records] == [
-            'event="output skips" output=one why="it takes nothing older than 14 days"'
+            'event=output.skipped output=one why="samples older than 14 days are not accepted"'
         ]
         clock.moment += DAY
         kept.write(entry(NOON - 40 * DAY))
@@ -140,7 +140,7 @@ def test_what_is_out_of_reach_is_left_out_and_said_once_a_day(kept, caplog):
     played(kept, story)
 
 
-def test_names_come_along_and_are_looked_up_again_within_the_hour(kept):
+def test_batch_has_series_names_refreshed_within_the_hour(kept):
     async def story():
         clock = Hand()
         feed = ChangeFeed(kept.aside(), "one", clock)
@@ -155,7 +155,7 @@ def test_names_come_along_and_are_looked_up_again_within_the_hour(kept):
     played(kept, story)
 
 
-def test_a_reader_that_hears_nothing_for_months_is_still_known(kept):
+def test_idle_reader_stays_registered_for_months(kept):
     async def story():
         clock = Hand()
         feed = ChangeFeed(kept.aside(), "quiet", clock)
@@ -168,7 +168,7 @@ def test_a_reader_that_hears_nothing_for_months_is_still_known(kept):
     played(kept, story)
 
 
-def test_a_store_that_was_away_costs_nothing_but_time(kept):
+def test_feed_loses_nothing_when_store_is_unavailable(kept):
     async def story():
         away = []
 
@@ -178,10 +178,10 @@ def test_a_store_that_was_away_costs_nothing_but_time(kept):
             def __init__(self, inner):
                 self.inner = inner
 
-            async def ask(self, question):
+            async def run(self, job):
                 if away:
                     raise StoreError(away.pop())
-                return await self.inner.ask(question)
+                return await self.inner.run(job)
 
         feed = ChangeFeed(Cutting(kept.aside()), "one", Hand())
         away.append("not yet")
@@ -202,7 +202,7 @@ def test_a_store_that_was_away_costs_nothing_but_time(kept):
     played(kept, story)
 
 
-def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
+def test_change_longer_than_a_page_is_returned_whole(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand())
         await feed.start()
@@ -214,7 +214,7 @@ def test_a_change_longer_than_what_is_read_at_once_comes_whole(kept):
     played(kept, story)
 
 
-ONE = SimpleNamespace(name="one", wants=lambda _: True, reach=None)
+ONE = SimpleNamespace(name="one", wants=lambda _: True, max_age=None)
 
 
 def past(moment, series=ROOF, **values):
@@ -222,7 +222,7 @@ def past(moment, series=ROOF, **values):
     return entry(moment, series, NOON + 60, **values)
 
 
-def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(kept):
+def test_priority_feed_returns_recent_samples_before_history(kept):
     async def story():
         feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
@@ -248,7 +248,7 @@ def test_what_is_fresh_goes_before_years_of_the_past_that_were_written_sooner(ke
     played(kept, story)
 
 
-def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_without_a_turn(kept):
+def test_pending_history_survives_restart_and_a_month_without_turn(kept):
     async def story():
         clock = Hand()
         feed = PriorityFeed(kept.aside(), ONE, clock)
@@ -265,7 +265,7 @@ def test_the_past_that_waits_is_not_forgotten_by_another_process_nor_in_a_month_
     played(kept, story)
 
 
-def test_a_reader_of_the_past_begins_where_the_fresh_one_is(kept):
+def test_new_history_reader_starts_at_offset_of_recent_reader(kept):
     async def story():
         kept.store.save_reader_position("one", 0, NOON)
         kept.write(past(NOON - 365 * DAY))
@@ -274,7 +274,7 @@ def test_a_reader_of_the_past_begins_where_the_fresh_one_is(kept):
     played(kept, story)
 
 
-def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
+def test_sample_polled_repeatedly_is_sent_once(kept):
     async def story():
         feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
@@ -285,7 +285,7 @@ def test_a_sample_that_is_polled_all_night_is_sent_once(kept):
     played(kept, story)
 
 
-def test_what_becomes_past_before_it_was_taken_is_sent_as_what_it_is_now(kept):
+def test_sample_that_becomes_history_is_sent_in_its_current_state(kept):
     async def story():
         feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []

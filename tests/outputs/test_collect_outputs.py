@@ -96,7 +96,7 @@ def test_one_look_is_passed_on_to_every_output_before_the_program_ends(clouds, s
     (lines,) = (asked.body.decode() for asked in service.asked if asked.path == "/write")
     assert len(lines.splitlines()) == len(kept(clouds))
     # The clouds' noon is long ago.
-    assert 'event="output skips" output="pvoutput 4711"' in said
+    assert 'event=output.skipped output="pvoutput 4711"' in said
     assert {asked.path for asked in service.asked} == {"/in", "/write"}
 
 
@@ -104,7 +104,7 @@ def test_an_output_that_is_away_holds_nothing_up_and_is_told_all_of_it_later(clo
     passing_on(clouds, service)
     service.reply = lambda asked: answer(503)
     said = clouds.run("--once", "--no-heal")
-    assert 'event="output away"' in said
+    assert "event=output.disconnected" in said
     assert "hunter2" not in said
     first = kept(clouds)
     service.reply = lambda asked: answer()

@@ -11,7 +11,8 @@ import pytest
 
 from heliograph.errors import StoreError
 from heliograph.outputs.changefeed import PriorityFeed
-from heliograph.outputs.sink import FIRST_RETRY, IDLE_SECONDS, LONGEST_RETRY, DeliveryLoop, RetryLater, SinkRejected
+from heliograph.outputs.delivery import FIRST_RETRY, IDLE_SECONDS, LONGEST_RETRY, DeliveryLoop
+from heliograph.outputs.sink import RetryLater, SinkRejected
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Series
@@ -25,10 +26,10 @@ class Listed:
 
     name = "listed"
     pause = 1.0
-    reach = None
+    max_age = None
 
     def __init__(self, size=8):
-        self.size = size
+        self.batch_size = size
         self.taken = []
         self.sizes = []
         self.trouble = []
@@ -39,12 +40,12 @@ class Listed:
         return True
 
     async def send(self, news):
-        self.sizes.append(len(news.entries))
+        self.sizes.append(len(news.samples))
         if self.trouble:
             raise self.trouble.pop(0)
-        if self.bad & {one.measured_at for one in news.entries}:
+        if self.bad & {one.measured_at for one in news.samples}:
             raise SinkRejected("not this one", self.lost)
-        self.taken += [one.measured_at for one in news.entries]
+        self.taken += [one.measured_at for one in news.samples]
 
 
 @pytest.fixture
@@ -66,28 +67,31 @@ def told(story, kept):
     asyncio.run(whole())
 
 
-def test_a_sink_that_is_away_is_tried_ever_more_rarely_and_down_and_back_are_said_once(kept, caplog):
+def test_unavailable_sink_is_retried_with_backoff_and_logged_once(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
-        delivery = kept.deliver(sink, clock)
-        assert await delivery.turn() == IDLE_SECONDS
+        delivery = kept.delivery(sink, clock)
+        assert await delivery.send_once() == IDLE_SECONDS
         kept.write(entry())
         sink.trouble = [RetryLater(f"no {number}") for number in range(9)]
         assert await drained(delivery) == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 1.0, IDLE_SECONDS]
         assert (FIRST_RETRY, LONGEST_RETRY) == (5.0, 300.0)
         assert sink.taken == [NOON]
-        assert said(caplog) == ['event="output away" output=listed why="no 0"', 'event="output back" output=listed']
+        assert said(caplog) == [
+            'event=output.disconnected output=listed why="no 0"',
+            "event=output.recovered output=listed",
+        ]
         progress = delivery.progress
         assert (progress.sent, progress.skipped, progress.newest, progress.problem) == (1, 0, NOON, None)
 
     told(story, kept)
 
 
-def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_then(kept):
+def test_backoff_has_jitter_and_respects_retry_after(kept):
     async def story():
         sink = Listed()
-        delivery = kept.deliver(sink, Hand(), jitter=lambda: 0.0)
-        await delivery.turn()
+        delivery = kept.delivery(sink, Hand(), jitter=lambda: 0.0)
+        await delivery.send_once()
         kept.write(entry())
         sink.trouble = [RetryLater("no"), RetryLater("no", 1000.0), RetryLater("no", 1.0), RetryLater("no", 1e12)]
         assert await drained(delivery) == [2.5, 1000.0, 10.0, 24 * 3600.0, 1.0, IDLE_SECONDS]
@@ -95,29 +99,29 @@ def test_waits_are_jittered_and_a_sink_that_names_a_time_is_left_alone_until_the
     told(story, kept)
 
 
-def test_one_sample_that_is_refused_is_found_skipped_and_said_and_all_others_arrive(kept, caplog):
+def test_rejected_sample_is_bisected_skipped_and_logged(kept, caplog):
     async def story():
         sink = Listed(size=16)
-        delivery = kept.deliver(sink, Hand())
-        await delivery.turn()
+        delivery = kept.delivery(sink, Hand())
+        await delivery.send_once()
         kept.write(*(entry(NOON + step) for step in range(40)))
         sink.bad = {NOON + 5, NOON + 33}
         await drained(delivery)
         assert sorted(set(sink.taken)) == [NOON + step for step in range(40) if step not in (5, 33)]
         assert len(sink.taken) == len(set(sink.taken))
         assert (delivery.progress.sent, delivery.progress.skipped) == (38, 2)
-        assert said(caplog) == ['event="output refused" output=listed samples=1 why="not this one"']
+        assert said(caplog) == ['event=output.rejected output=listed samples=1 why="not this one"']
         assert len(sink.sizes) < 30
         assert max(sink.sizes[-3:]) > 1
 
     told(story, kept)
 
 
-def test_what_is_refused_in_part_is_not_sent_again(kept):
+def test_partial_rejection_is_not_sent_again(kept):
     async def story():
         sink = Listed(size=16)
-        delivery = kept.deliver(sink, Hand())
-        await delivery.turn()
+        delivery = kept.delivery(sink, Hand())
+        await delivery.send_once()
         kept.write(*(entry(NOON + step) for step in range(8)))
         sink.bad, sink.lost = {NOON}, 3
         await drained(delivery)
@@ -128,34 +132,37 @@ def test_what_is_refused_in_part_is_not_sent_again(kept):
     told(story, kept)
 
 
-def test_a_store_that_is_away_is_waited_for_like_a_sink(kept, caplog):
+def test_unavailable_store_is_retried_like_a_sink(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
         inner, errors = kept.aside(), []
 
         class Cutting:
-            async def ask(self, question):
+            async def run(self, job):
                 if errors:
                     raise errors.pop()
-                return await inner.ask(question)
+                return await inner.run(job)
 
         kept.aside = Cutting
-        delivery = kept.deliver(sink, clock)
-        await delivery.turn()
+        delivery = kept.delivery(sink, clock)
+        await delivery.send_once()
         errors += [StoreError("locked"), StoreError("locked")]
         kept.write(entry())
         assert await drained(delivery) == [5.0, 10.0, 1.0, IDLE_SECONDS]
-        assert said(caplog) == ['event="output away" output=listed why=locked', 'event="output back" output=listed']
+        assert said(caplog) == [
+            "event=output.disconnected output=listed why=locked",
+            "event=output.recovered output=listed",
+        ]
         assert delivery.progress.problem is None
 
     told(story, kept)
 
 
-def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
+def test_drain_ends_when_all_is_sent_or_sink_is_unavailable(kept):
     async def story():
         sink, stop = Listed(size=2), asyncio.Event()
-        delivery = kept.deliver(sink, Hand())
-        await delivery.feed.begin()
+        delivery = kept.delivery(sink, Hand())
+        await delivery.feed.start()
         kept.write(*(entry(NOON + step) for step in range(5)))
         await delivery.drain(stop)
         assert len(sink.taken) == 5
@@ -167,11 +174,11 @@ def test_draining_ends_when_all_is_sent_or_when_the_sink_is_away(kept):
     told(story, kept)
 
 
-def test_running_goes_on_until_stopped(kept):
+def test_run_sends_until_stopped(kept):
     async def story():
         sink, clock, stop = Listed(), Hand(end=NOON + 3600), asyncio.Event()
-        delivery = kept.deliver(sink, clock)
-        await delivery.feed.begin()
+        delivery = kept.delivery(sink, clock)
+        await delivery.feed.start()
         kept.write(entry())
         await asyncio.wait_for(delivery.run(stop), 30)
         assert sink.taken == [NOON]
@@ -209,7 +216,7 @@ class Luck:
 
     def sink(self):
         sink = WebhookSink(configured(url=f"{self.service.url}/in", secret="hunter2", plants=()), self.clock)
-        sink.size = 7
+        sink.batch_size = 7
         return sink
 
     def write(self, store, now):
@@ -237,7 +244,7 @@ class Luck:
 
     async def turned(self, delivery, turns):
         for _ in range(turns):
-            self.clock.moment += await delivery.turn()
+            self.clock.moment += await delivery.send_once()
 
 
 class Failing(StoreThread):
@@ -247,10 +254,10 @@ class Failing(StoreThread):
         super().__init__(opened)
         self.rng = rng
 
-    async def ask(self, question):
+    async def run(self, job):
         if self.rng.random() < 0.1:
             raise StoreError("before")
-        found = await super().run(question)
+        found = await super().run(job)
         if self.rng.random() < 0.1:
             raise StoreError("after")
         return found

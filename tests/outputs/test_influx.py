@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.errors import ConfigError
-from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.influx import InfluxSink, escape_tag, line_protocol
-from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.store.base import Series, SeriesInfo
 from support.http_service import NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
 
@@ -98,7 +98,7 @@ hostile = st.text(st.sampled_from("ab,= \\\"'\n\r\t#😀é\x00\x1b\u2028"), max_
 @given(
     hostile.filter(lambda name: name.encode("utf-8", "replace").decode() == name), st.sampled_from(["INV 1,=\\", ""])
 )
-def test_whatever_a_name_holds_the_line_has_the_same_tags_and_fields(name, device):
+def test_line_protocol_is_valid_for_any_name(name, device):
     series = Series("growatt", "11", device)
     (line,) = line_protocol(SampleBatch((entry(NOON, series),), {ROOF: SeriesInfo(ROOF, name)}), "solar")
     ((measurement, tags, fields, moment),) = parsed(line)
@@ -160,9 +160,9 @@ def test_nothing_is_asked_where_nothing_is_known(service):
 )
 def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error, lost, seconds):
     service.reply = lambda asked: answer(status, body, Retry_After="17")
-    with pytest.raises(error, match=f"127.0.0.1:{service.port} says {status}") as caught:
+    with pytest.raises(error, match=f"127.0.0.1:{service.port} returned {status}") as caught:
         sent(InfluxSink(second(service.url), Hand()), entry(), entry(NOON + 1))
-    assert getattr(caught.value, "lost", None) == lost
+    assert getattr(caught.value, "rejected", None) == lost
     assert getattr(caught.value, "seconds", None) == seconds
 
 
@@ -176,7 +176,7 @@ def test_one_bad_line_stops_nothing_for_ever(tmp_path, service):
 
     async def story():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.deliver(InfluxSink(second(service.url), Hand()), Hand())
+        delivery = kept.delivery(InfluxSink(second(service.url), Hand()), Hand())
         await delivery.send_once()
         kept.write(*(entry(NOON + step) for step in range(30)))
         assert (await drained(delivery))[-1] == IDLE_SECONDS

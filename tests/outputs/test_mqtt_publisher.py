@@ -132,11 +132,11 @@ def test_the_last_will_says_offline_when_the_program_is_killed(store, broker):
     running = (
         "import asyncio, sys; sys.path.insert(0, 'tests')\n"
         "from pathlib import Path\n"
-        "from outputs.test_mqtt_publisher import Aside, Hasty, Mqtt, Progress, SqliteStore, publisher\n"
+        "from outputs.test_mqtt_publisher import Hasty, MqttConfig, SinkProgress, SqliteStore, StoreThread, publisher\n"
         "async def main():\n"
-        f"    aside = Aside(lambda: SqliteStore(Path({str(store.path)!r})))\n"
-        f"    config = Mqtt(host='127.0.0.1', port={broker.port})\n"
-        "    await publisher.run(config, aside, tuple, Hasty(), Progress('mqtt'), asyncio.Event())\n"
+        f"    aside = StoreThread(lambda: SqliteStore(Path({str(store.path)!r})))\n"
+        f"    config = MqttConfig(host='127.0.0.1', port={broker.port})\n"
+        "    await publisher.run(config, aside, tuple, Hasty(), SinkProgress('mqtt'), asyncio.Event())\n"
         "asyncio.run(main())"
     )
 
@@ -270,7 +270,7 @@ def breaking_off():
 
 
 def test_a_connection_that_breaks_off_leaves_nothing_for_python_to_complain_of(store, monkeypatch):
-    monkeypatch.setattr(publisher, "_ANSWER", 0.1)
+    monkeypatch.setattr(publisher, "_TIMEOUT", 0.1)
     tell(store, sample())
     complaints = []
 
@@ -518,7 +518,7 @@ def test_a_wrong_password_is_said_once_without_it_and_tried_again(store, tmp_pat
         asyncio.run(story())
     finally:
         ours.stop()
-    (said,) = [record.getMessage() for record in caplog.records if "away" in record.getMessage()]
+    (said,) = [record.getMessage() for record in caplog.records if "disconnected" in record.getMessage()]
     assert "uthori" in said
     assert "hunter2" not in caplog.text
 
@@ -583,10 +583,10 @@ def test_a_store_that_cannot_be_read_is_waited_for_and_then_called_offline(store
         return SqliteStore(store.path)
 
     class Fickle(StoreThread):
-        async def ask(self, question):
+        async def run(self, job):
             if away:
                 raise StoreError("the disk is gone")
-            return await super().run(question)
+            return await super().run(job)
 
     async def story():
         nonlocal away

@@ -13,8 +13,8 @@ from heliograph.current import DeviceState, PlantState
 from heliograph.metrics import published_value
 from heliograph.model import Quality, Status
 from heliograph.outputs import influx, prometheus, webhook
-from heliograph.outputs.changefeed import SampleBatch
 from heliograph.outputs.mqtt import state
+from heliograph.outputs.sink import SampleBatch
 from heliograph.web import schemas
 from support.http_service import NOON, ROOF, entry
 

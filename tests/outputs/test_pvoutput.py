@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
-from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink, format_statuses
-from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.store.base import Series, SeriesInfo
 from support.http_service import NOON, ROOF, ZONE, Hand, Kept, Service, answer, configured, drained, entry
 
@@ -97,7 +97,7 @@ def at(text, zone=BERLIN, **values):
 def played(tmp_path, clock, sink, story):
     async def told():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.deliver(sink, clock)
+        delivery = kept.delivery(sink, clock)
         await delivery.feed.start()
         await story(kept, delivery)
         await kept.close()
@@ -119,7 +119,7 @@ def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
     assert format_statuses(rows, BERLIN) == ["20260621,12:00,,0", "20260621,12:05,,,,5"]
 
 
-def test_of_several_samples_in_five_minutes_the_last_is_told():
+def test_last_sample_of_five_minutes_is_sent():
     rows = [at(f"2026-06-21T12:0{minute}:00", pv_power=float(minute)) for minute in (4, 1, 6)]
     assert format_statuses(rows, BERLIN) == ["20260621,12:00,,4", "20260621,12:05,,6"]
 
@@ -129,7 +129,7 @@ def test_the_last_minutes_of_a_day_stay_in_it():
     assert format_statuses(rows, BERLIN) == ["20260621,23:55,9000", "20260622,00:00,0"]
 
 
-def test_the_hour_that_comes_twice_is_told_by_its_second_pass_and_the_skipped_one_by_none():
+def test_repeated_hour_is_sent_once_and_skipped_hour_never():
     autumn = int(datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp())
     rows = [entry(autumn - 300 + 300 * step, pv_power=float(step)) for step in range(27)]
     told = format_statuses(rows, BERLIN)
@@ -157,7 +157,7 @@ zones = st.sampled_from(
 
 
 @given(zones, st.lists(st.integers(1_700_000_000, 1_900_000_000), min_size=1, max_size=40), st.randoms())
-def test_every_status_is_what_the_wall_shows_and_no_two_are_the_same(name, moments, rng):
+def test_statuses_have_unique_local_times(name, moments, rng):
     # Crowded around a change of the clocks as well.
     moments = sorted({*moments, *(1_792_890_000 + rng.randrange(-7200, 7200) for _ in range(20))})
     zone = ZoneInfo(name)
@@ -181,7 +181,7 @@ def test_every_status_is_what_the_wall_shows_and_no_two_are_the_same(name, momen
     assert len(told) == len({row.split(",,")[0] for row in told})
 
 
-def test_a_zone_nobody_knows_is_utc_and_an_offset_is_taken_as_it_is(service, clock):
+def test_unknown_zone_is_utc_and_offset_zone_is_used(service, clock):
     sink = system(service.url, clock)
     for zone in (None, "UTC+05:45"):
         asyncio.run(sink.send(news(entry(), zone=zone)))
@@ -200,7 +200,7 @@ def test_an_outage_of_days_is_caught_up_within_the_limits(tmp_path, clock, servi
     assert len(service.asked) == 67
 
 
-def test_what_is_older_than_14_days_is_skipped_and_said_and_costs_no_request(tmp_path, clock, service, caplog):
+def test_samples_over_14_days_are_skipped_and_logged_without_request(tmp_path, clock, service, caplog):
     async def story(kept, delivery):
         kept.write(*(entry(NOON - DAY * days) for days in range(400)))
         await drained(delivery)
@@ -209,15 +209,15 @@ def test_what_is_older_than_14_days_is_skipped_and_said_and_costs_no_request(tmp
     assert len(service.asked) == 1
     assert len(service.kept) == 14
     assert [str(one.msg) for one in caplog.records] == [
-        'event="output skips" output="pvoutput 4711" why="it takes nothing older than 14 days"'
+        'event=output.skipped output="pvoutput 4711" why="samples older than 14 days are not accepted"'
     ]
 
 
-def test_what_grew_too_old_while_the_service_was_away_is_left_out(tmp_path, clock, service):
+def test_samples_too_old_after_outage_are_skipped(tmp_path, clock, service):
     async def story(kept, delivery):
         kept.write(entry(NOON - 13 * DAY), entry(NOON))
         service.reply = lambda asked: answer(503)
-        await delivery.turn()
+        await delivery.send_once()
         clock.moment += 2 * DAY
         service.reply = service.answered
         await drained(delivery)
@@ -243,14 +243,14 @@ def test_systems_of_one_key_share_its_hour(tmp_path, clock, service):
 
 
 @pytest.mark.parametrize("told", [{"X_Rate_Limit_Reset": NOON + 1000}, {}, {"X_Rate_Limit_Reset": "soon"}])
-def test_a_key_whose_hour_others_used_waits_for_the_next(tmp_path, clock, service, told):
+def test_key_with_used_up_hour_waits_for_the_next(tmp_path, clock, service, told):
     service.reply = lambda asked: answer(403, "Forbidden 403: Exceeded 60 requests per hour", **told)
 
     async def story(kept, delivery):
         kept.write(entry())
         expected = 1000 if told.get("X_Rate_Limit_Reset") == NOON + 1000 else HOUR_END - NOON
-        assert await delivery.turn() == expected
-        assert delivery.progress.problem == "the hour's requests are used"
+        assert await delivery.send_once() == expected
+        assert delivery.progress.problem == "the hourly request limit is used up"
         service.reply = service.answered
         clock.moment += expected
         await drained(delivery)
@@ -277,7 +277,7 @@ def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, ser
 
 def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
     service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
-    with pytest.raises(SinkRejected, match="left out") as caught:
+    with pytest.raises(SinkRejected, match="did not add") as caught:
         asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
     assert caught.value.rejected == 2
 
@@ -294,7 +294,7 @@ def test_a_key_that_does_not_open_waits_for_a_person_and_skips_nothing(service, 
     assert "k3y-of-mine" not in str(caught.value)
 
 
-def test_one_plant_is_sent_as_a_whole_and_none_of_its_devices(clock):
+def test_only_the_plant_is_sent_and_not_its_devices(clock):
     sink = system("https://pvoutput.org", clock)
     assert [sink.wants(one) for one in (ROOF, Series("growatt", "11", "INV1"), Series("growatt", "12"))] == [
         True,

@@ -27,10 +27,11 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.local_time import Clock
 from heliograph.outputs.changefeed import PriorityFeed
+from heliograph.outputs.delivery import DeliveryLoop
 from heliograph.outputs.influx import InfluxSink
 from heliograph.outputs.mqtt import publisher
 from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink, format_statuses
-from heliograph.outputs.sink import DeliveryLoop, SinkProgress
+from heliograph.outputs.sink import SinkProgress
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store.base import Series
 from heliograph.store.sqlite import SqliteStore
@@ -201,7 +202,7 @@ class Soak:
     async def sent_last(self, deliveries):
         for one in deliveries:
             for _ in range(100):
-                await one.turn()
+                await one.send_once()
                 if one.caught_up:
                     break
 

@@ -14,9 +14,9 @@ import pytest
 
 from heliograph.errors import ConfigError
 from heliograph.model import Quality
-from heliograph.outputs.changefeed import SampleBatch
+from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.http import SinkEndpoint
-from heliograph.outputs.sink import IDLE_SECONDS, RetryLater, SinkRejected
+from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store.base import Series, SeriesInfo
 from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
@@ -68,7 +68,7 @@ def test_samples_are_posted_as_json_under_an_id(service):
     assert (body["samples"][1]["device"], body["samples"][1]["name"]) == ("INV1", None)
 
 
-def test_the_signature_proves_sender_and_moment_and_without_a_secret_there_is_none(service):
+def test_signature_authenticates_sender_and_time(service):
     sent(hook(service.url), entry())
     sent(hook(service.url, secret=None), entry())
     signed, bare = service.asked
@@ -78,13 +78,13 @@ def test_the_signature_proves_sender_and_moment_and_without_a_secret_there_is_no
     assert "heliograph-signature" not in bare.headers
 
 
-def test_what_is_tried_again_has_the_same_id_and_a_new_moment(service, tmp_path):
+def test_retry_has_same_id_and_new_timestamp(service, tmp_path):
     replies = [RESET, HALF, answer(503), answer(429, "", Retry_After="60"), answer(202)]
     service.reply = lambda asked: replies.pop(0)
 
     async def story():
         kept, clock = Kept(tmp_path / "samples.sqlite"), Hand()
-        delivery = kept.deliver(hook(service.url, clock), clock)
+        delivery = kept.delivery(hook(service.url, clock), clock)
         await delivery.send_once()
         kept.write(entry())
         taken = await delivery.send_once()
@@ -109,7 +109,7 @@ def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_pa
 
     async def story():
         kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.deliver(hook(service.url), Hand())
+        delivery = kept.delivery(hook(service.url), Hand())
         await delivery.send_once()
         kept.write(entry(NOON, pv_power=1.5), entry(NOON + 1), entry(NOON + 2))
         await drained(delivery)
@@ -120,7 +120,7 @@ def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_pa
 
 
 @pytest.mark.parametrize(("status", "seconds"), [(301, 600), (401, 600), (403, 600), (404, 600), (410, 86400)])
-def test_what_a_person_has_to_mend_skips_nothing(service, status, seconds):
+def test_user_errors_skip_no_samples(service, status, seconds):
     service.reply = lambda asked: answer(status, "", Location="http://127.0.0.1:9/elsewhere")
     with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
@@ -129,7 +129,7 @@ def test_what_a_person_has_to_mend_skips_nothing(service, status, seconds):
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
-def test_what_passes_by_itself_is_tried_when_it_says(service, status):
+def test_temporary_errors_respect_retry_after(service, status):
     service.reply = lambda asked: answer(status, "", Retry_After=formatdate(NOON + 90, usegmt=True))
     with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
@@ -140,7 +140,7 @@ def test_what_passes_by_itself_is_tried_when_it_says(service, status):
     assert caught.value.seconds is None
 
 
-def test_nobody_there_is_later_and_named_without_path(service):
+def test_unreachable_webhook_is_retried_and_reported_without_path(service):
     service.close()
     with pytest.raises(RetryLater, match=f"127.0.0.1:{service.port}") as caught:
         sent(hook(f"{service.url}/services/T0/secret-path"), entry())
@@ -206,7 +206,7 @@ def test_any_other_address_is_a_mistake_in_the_configuration_that_shows_no_secre
     assert "hunter2" not in str(caught.value)
 
 
-def test_refusals_and_waits_tell_what_the_server_said_in_one_short_line(service):
+def test_error_has_server_text_in_one_short_line(service):
     service.reply = lambda asked: answer(400, "no\nline \x1b[31mbreaks " + "x" * 1000)
     with pytest.raises(SinkRejected) as caught:
         sent(hook(service.url), entry())
@@ -214,7 +214,7 @@ def test_refusals_and_waits_tell_what_the_server_said_in_one_short_line(service)
     assert len(str(caught.value)) < 200
 
 
-def test_the_receiver_of_the_manual_accepts_what_is_sent_and_nothing_else(service):
+def test_documented_receiver_accepts_only_genuine_requests(service):
     page = (DOCS / "outputs.md").read_text("utf-8")
     space = {}
     exec(page.split("```python\n")[1].split("```")[0], space)

@@ -71,9 +71,9 @@ class Watched:
 
     def __init__(self, page) -> None:
         self.page = page
-        self.error: list[str] = []
+        self.problems: list[str] = []
         page.on("console", lambda message: self._note(message.type, message.text))
-        page.on("pageerror", lambda error: self.error.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         page.add_init_script(
             "document.addEventListener('securitypolicyviolation', (event) => "
             "console.error('policy', event.violatedDirective, event.blockedURI))"
@@ -81,7 +81,7 @@ class Watched:
 
     def _note(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
-            self.error.append(f"{kind}: {text}")
+            self.problems.append(f"{kind}: {text}")
 
 
 def watched(browser, width: int = 1280, height: int = 900, **options) -> Watched:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from heliograph.core.redact import Secret
 from heliograph.model import Quality, Status
 from heliograph.outputs.changefeed import PriorityFeed
-from heliograph.outputs.sink import DeliveryLoop
+from heliograph.outputs.delivery import DeliveryLoop
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
 from heliograph.store.threaded import StoreThread
@@ -120,7 +120,7 @@ async def drained(delivery, turns=50):
     """Let a delivery send until there is nothing left, and return the waits it asked for."""
     waits = []
     for _ in range(turns):
-        waits.append(await delivery.turn())
+        waits.append(await delivery.send_once())
         if delivery.caught_up:
             return waits
         delivery.clock.moment += waits[-1]

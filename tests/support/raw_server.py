@@ -39,7 +39,7 @@ class Listener:
                 headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in rest)}
                 body = reader.read(int(headers.get("content-length", 0)))
                 verb, target, _ = first.split(" ")
-                answer = self.respond(verb, target, headers, body)
+                answer = self.heard(verb, target, headers, body)
                 if answer is RESET:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                     return

@@ -45,7 +45,7 @@ def raw(site, text):
         return b"".join(iter(lambda: line.recv(65536), b""))
 
 
-def test_every_answer_forbids_what_nobody_needs(site, locked):
+def test_every_response_has_security_headers(site, locked):
     answers = [site.ask(path) for path in ("/", PLANTS, "/nothing", f"{PLANTS}?limit=0", "/metrics", "/assets/page.js")]
     answers += [site.ask("/", Host="evil.example"), site.ask("/", "POST"), locked.ask("/"), locked.ask("/?token=no")]
     for answer in answers:
@@ -67,12 +67,12 @@ def test_this_machine_may_be_called_by_any_of_its_own_names(site, host):
     "host",
     ["evil.example", "192.168.1.7", "127.0.0.1.evil.example", "localhost.evil.example", "localhost@evil", "", "[::2]"],
 )
-def test_another_sites_name_that_leads_here_is_turned_away(site, host):
+def test_foreign_host_is_rejected(site, host):
     for path in (PLANTS, "/", "/assets/page.js", "/healthz", "/metrics", "/api/v1/events/live"):
         assert site.ask(path, Host=host).status == 421
 
 
-def test_a_host_that_is_configured_is_known_whatever_its_case_and_port(locked):
+def test_configured_host_is_accepted_in_any_case_and_port(locked):
     for host in ("solar.example", "SOLAR.EXAMPLE", "solar.example:443"):
         assert locked.ask(PLANTS, Host=host, Authorization=BEARER).status == 200
     assert locked.ask(PLANTS, Host="other.example", Authorization=BEARER).status == 421
@@ -85,7 +85,7 @@ def test_where_all_addresses_are_listened_on_each_may_be_named_but_no_other_name
         assert site.ask(PLANTS, Host="evil.example", Authorization=BEARER).status == 421
 
 
-def test_no_host_or_two_of_them_are_turned_away(site):
+def test_missing_or_repeated_host_is_rejected(site):
     assert raw(site, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 421")
     both = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
     assert raw(site, both).startswith((b"HTTP/1.1 421", b"HTTP/1.1 400"))
@@ -109,7 +109,7 @@ def test_nothing_can_be_changed(site, locked, method):
         assert answer.headers["Allow"] == "GET, HEAD"
 
 
-def test_a_login_is_no_path_where_there_is_no_token(site):
+def test_login_path_needs_a_configured_token(site):
     assert site.ask("/login", "POST", "token=", Content_Type=FORM).status == 405
 
 
@@ -127,7 +127,7 @@ def test_a_login_is_no_path_where_there_is_no_token(site):
         "/login",
     ],
 )
-def test_without_the_token_nothing_is_told(locked, path):
+def test_missing_token_is_rejected(locked, path):
     answer = locked.ask(path)
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
@@ -190,14 +190,14 @@ def test_a_token_in_an_address_leads_nowhere_else(locked, path):
     assert not place.startswith(("//", "/\\"))
 
 
-def test_a_login_from_another_sites_page_is_turned_away(locked):
+def test_cross_origin_login_is_rejected(locked):
     body = urlencode({"token": TOKEN})
     assert locked.ask("/login", "POST", body, Content_Type=FORM, Origin="http://evil.example").status == 403
     assert locked.ask("/login", "POST", "x" * 10_000, Content_Type=FORM).status == 413
     assert locked.ask("/login", "POST", b"\xff\xfe", Content_Type=FORM).status == 401
 
 
-def test_whoever_guesses_has_to_wait_and_is_not_even_told_when_it_was_right(locked):
+def test_token_guessing_is_throttled(locked):
     for _ in range(10):
         assert locked.ask(PLANTS, Authorization="Bearer guess").status == 401
     answer = locked.ask(PLANTS, Authorization=BEARER)
@@ -207,7 +207,7 @@ def test_whoever_guesses_has_to_wait_and_is_not_even_told_when_it_was_right(lock
     assert locked.ask(f"/?token={TOKEN}").status == 429
 
 
-def test_whoever_is_known_by_a_cookie_is_not_kept_out_by_anothers_guesses(locked):
+def test_cookie_is_accepted_while_tokens_are_throttled(locked):
     cookie = locked.ask(f"/?token={TOKEN}").headers["Set-Cookie"].partition(";")[0]
     for _ in range(12):
         locked.ask(PLANTS, Authorization="Bearer guess")
@@ -232,12 +232,12 @@ def test_many_addresses_that_guess_do_not_fill_the_memory():
     doubts = FailedTokenThrottle(lambda: 0.0)
     for number in range(5000):
         doubts.record_failure(f"10.0.{number // 250}.{number % 250}")
-    assert len(doubts._wrong) <= 1024
+    assert len(doubts._failures) <= 1024
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "solar.lan", ""])
-def test_nobody_listens_for_others_without_a_token(host):
-    with pytest.raises(ConfigError, match="needs a token"):
+def test_public_address_requires_a_token(host):
+    with pytest.raises(ConfigError, match="requires a token"):
         AuthPolicy.from_config(ServeConfig(host=host))
     assert AuthPolicy.from_config(ServeConfig(host=host, token=Secret(TOKEN))).token == TOKEN.encode()
 
@@ -261,14 +261,14 @@ def test_rules_do_not_show_their_token():
     assert TOKEN not in repr(AuthPolicy.from_config(ServeConfig(token=Secret(TOKEN))))
 
 
-def test_a_mistake_of_ours_is_told_as_one_and_by_nothing_else(store, caplog):
+def test_internal_error_is_reported_without_details(store, caplog):
     def seen():
         raise RuntimeError("secret-of-somebody")
 
     with served(store, seen=seen) as site, caplog.at_level(logging.CRITICAL):
         answer = site.ask(PLANTS)
     assert answer.status == 500
-    assert answer.json["detail"] == "a mistake of this program; please report it"
+    assert answer.json["detail"] == "internal error; please report it"
     assert b"secret-of-somebody" not in answer.body
     assert answer.headers["Content-Security-Policy"] == SECURITY_HEADERS["Content-Security-Policy"]
 

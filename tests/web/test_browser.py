@@ -75,7 +75,7 @@ def tab(browser, serving):
     yield open_one
     for one in tabs:
         one.page.context.close()
-    assert [wrong for one in tabs for wrong in one.error] == []
+    assert [problem for one in tabs for problem in one.problems] == []
 
 
 def drawn(page):
@@ -95,18 +95,18 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
     before = page.locator(CHART).get_attribute("data-drawn")
     over = page.locator(".u-over").bounding_box()
     with page.expect_response(re.compile("/samples")) as asked:
-        page.mouse.save_reader_position(over["x"] + over["width"] * 0.2, over["y"] + 100)
+        page.mouse.move(over["x"] + over["width"] * 0.2, over["y"] + 100)
         page.mouse.down()
-        page.mouse.save_reader_position(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
+        page.mouse.move(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
         page.mouse.up()
     assert asked.value.ok
-    whole = page.get_by_role("button", name="Show all")
+    whole = page.get_by_role("button", name="Reset zoom")
     whole.wait_for()
     page.wait_for_function(f"document.querySelector('{CHART}').dataset.drawn !== '{before}'")
     with page.expect_response(re.compile("/samples")):
         page.locator(".u-over").dblclick()
     whole.wait_for(state="detached")
-    page.get_by_role("link", name="Earlier week").click()
+    page.get_by_role("link", name="Previous week").click()
     assert "8 – 14 Jun 2026" in page.inner_text("#past")
     page.get_by_role("link", name="Month").click()
     page.locator(".bars .slot").nth(9).click()
@@ -116,7 +116,7 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
     assert page.get_by_role("heading", level=1).inner_text() == "Plants"
 
 
-def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
+def test_page_updates_after_events(tab, serving, browser):
     running = serving(SCENES["full-sun"])
     page = tab(running.url)
     drawn(page)
@@ -126,14 +126,14 @@ def test_what_changes_is_seen_without_a_hand(tab, serving, browser):
     with open_store(running.where) as store:
         values = {**store.latest(HOME)[0].values, "pv_power": 4321.0, "battery_power": -1500.0}
         store.write(Batch(samples=[StoredSample(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
-    page.get_by_text("The sun gives 4.32\u202fkW").wait_for(timeout=15_000)
+    page.get_by_text("Solar is producing 4.32\u202fkW").wait_for(timeout=15_000)
     assert page.get_by_text("Live, just now").is_visible()
     assert page.locator(".leg.battery").count() == 1
     assert page.evaluate("document.querySelector('.flow').marked"), "what stays is not made anew"
     assert page.locator("details[open]").count() == 1
 
 
-def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
+def test_lost_connection_is_reported_until_it_is_back(browser, home):
     one = watched(browser)
     page = one.page
     page.goto(home.url)
@@ -141,11 +141,11 @@ def test_a_lost_connection_is_said_and_forgotten_when_it_is_back(browser, home):
     page.context.set_offline(True)
     page.route("**/*", lambda route: route.abort())
     page.evaluate("dispatchEvent(new Event('visibilitychange')); document.dispatchEvent(new Event('visibilitychange'))")
-    page.get_by_text("The connection is lost.").wait_for(timeout=15_000)
-    assert page.get_by_text("The sun gives").is_visible()
+    page.get_by_text("Connection lost.").wait_for(timeout=15_000)
+    assert page.get_by_text("Solar is producing").is_visible()
     page.unroute("**/*")
     page.context.set_offline(False)
-    page.get_by_text("The connection is lost.").wait_for(state="hidden", timeout=20_000)
+    page.get_by_text("Connection lost.").wait_for(state="hidden", timeout=20_000)
     page.context.close()
 
 
@@ -210,7 +210,7 @@ def test_nothing_is_wider_than_its_window(browser, home, town, width):
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scene", ["full-sun", "night"])
-def test_no_words_touch_the_ring_around_them(browser, scene, width, serving):
+def test_flow_diagram_texts_stay_inside_their_ring(browser, scene, width, serving):
     """The corners of every text in an end of the picture are inside its disc, stroke and all."""
     running = serving(SCENES[scene])
     one = watched(browser, width)
@@ -321,10 +321,10 @@ def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
     assert page.inner_text(".readout") != first
     with page.expect_response(re.compile("/samples")):
         page.keyboard.press("+")
-    page.get_by_role("button", name="Show all").wait_for()
+    page.get_by_role("button", name="Reset zoom").wait_for()
     with page.expect_response(re.compile("/samples")):
         page.keyboard.press("0")
-    page.get_by_role("button", name="Show all").wait_for(state="detached")
+    page.get_by_role("button", name="Reset zoom").wait_for(state="detached")
     solar = page.get_by_role("button", name="Solar")
     solar.focus()
     page.keyboard.press("Space")
@@ -332,9 +332,9 @@ def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
 
 
 HOURS = """async ([offsets, since, until, most]) => {
-  const { Wall } = await import("/assets/axis.js");
-  const wall = new Wall(offsets);
-  return wall.labels(wall.ticks(since, until, most));
+  const { LocalTime } = await import("/assets/axis.js");
+  const localTime = new LocalTime(offsets);
+  return localTime.labels(localTime.ticks(since, until, most));
 }"""
 
 
@@ -360,12 +360,12 @@ def test_motion_stops_for_whoever_wants_none(tab, home):
     assert page.evaluate("getComputedStyle(document.querySelector('.dots')).animationName") == "none"
 
 
-def test_without_scripts_all_of_it_is_still_said(browser, home):
+def test_page_is_complete_without_scripts(browser, home):
     one = watched(browser, java_script_enabled=False)
     one.page.goto(home.url)
-    assert "The sun gives" in one.page.inner_text("main")
-    assert "its figures are in the table below" in one.page.inner_text("#past")
-    one.page.get_by_text("Hourly means, as a table").click()
+    assert "Solar is producing" in one.page.inner_text("main")
+    assert "The same values are in the table below" in one.page.inner_text("#past")
+    one.page.get_by_text("Hourly averages (table)").click()
     assert one.page.locator(".figures tbody tr").first.is_visible()
     one.page.context.close()
 

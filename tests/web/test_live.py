@@ -55,7 +55,7 @@ def later(store, seconds, power, series=HOME):
     return written(store, Batch(samples=[entry(series, NOON + seconds, pv_power=power)]))
 
 
-def test_whoever_begins_to_listen_gets_what_is_true_and_then_what_changes(store):
+def test_new_client_gets_current_state_then_changes(store):
     with served(store) as site, Events(site) as events:
         assert events.answer.headers["Content-Type"].startswith("text/event-stream")
         assert events.answer.headers["Cache-Control"] == "no-store"
@@ -72,7 +72,7 @@ def test_whoever_begins_to_listen_gets_what_is_true_and_then_what_changes(store)
         assert second > first
 
 
-def test_only_plants_that_changed_are_told_and_only_those_asked_for(store):
+def test_events_have_only_changed_and_requested_plants(store):
     other = Series("goodwe", "22")
     written(
         store, Batch(samples=[entry(other, NOON, pv_power=1.0)], series_info=[SeriesInfo(other, "Other", None, ZONE)])
@@ -90,7 +90,7 @@ def test_only_plants_that_changed_are_told_and_only_those_asked_for(store):
 
 
 @pytest.mark.parametrize("how", ["header", "query"])
-def test_whoever_comes_back_gets_only_what_changed_meanwhile(store, how):
+def test_reconnecting_client_gets_missed_changes(store, how):
     other = Series("goodwe", "22")
     written(
         store, Batch(samples=[entry(other, NOON, pv_power=1.0)], series_info=[SeriesInfo(other, "Other", None, ZONE)])
@@ -119,7 +119,7 @@ def test_the_number_of_an_event_means_the_same_after_a_restart(store):
 
 
 @pytest.mark.parametrize("word", ["", "-1", "1e9", "x" * 1000, "9" * 400, "\xb2"])
-def test_a_number_nobody_gave_is_taken_for_none(store, word):
+def test_invalid_last_event_id_is_ignored(store, word):
     with served(store) as site, Events(site, Last_Event_ID=word) as events:
         assert events.next()[0] == "now"
 
@@ -132,15 +132,15 @@ def test_a_name_with_lines_in_it_cannot_make_an_event(tmp_path):
         assert events.next()[0] == "accounts"
 
 
-def test_there_is_room_for_so_many_and_again_once_one_has_left(store, monkeypatch):
-    monkeypatch.setattr(module, "LISTENERS", 2)
+def test_number_of_event_clients_is_limited(store, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CLIENTS", 2)
     with served(store) as site:
         with Events(site) as one, Events(site) as other:
             assert [one.next()[0], other.next()[0]] == ["now", "now"]
             refused = site.ask(LIVE)
             assert refused.status == 503
             assert refused.headers["Retry-After"] == "30"
-            assert refused.json["detail"] == "too many listen already"
+            assert refused.json["detail"] == "too many event clients are connected"
         end = time.monotonic() + 10
         while True:
             connection, answer = site.stream(LIVE)
@@ -168,7 +168,7 @@ def test_streams_end_at_once_when_it_is_time_to_stop(store):
     silent.close()
 
 
-def test_whoever_listens_gets_nothing_compressed_and_at_once(store):
+def test_events_are_uncompressed_and_immediate(store):
     with served(store) as site, Events(site, Accept_Encoding="gzip") as events:
         assert events.answer.headers["Content-Encoding"] is None
         assert events.next()[0] == "now"
@@ -177,7 +177,7 @@ def test_whoever_listens_gets_nothing_compressed_and_at_once(store):
 def watched(store, clock, **options):
     aside = StoreThread(partial(open_store, store, create=False))
     source = StateCache(aside, accounts, clock=clock, timer=lambda: clock.moment)
-    return aside, EventHub(source, look=0.01, **options)
+    return aside, EventHub(source, poll_interval=0.01, **options)
 
 
 async def until(stream, word):
@@ -190,7 +190,7 @@ async def until(stream, word):
 
 def test_a_silent_stream_has_a_heart_that_beats(store):
     async def listen():
-        aside, live = watched(store, Still(), beat=0.01)
+        aside, live = watched(store, Still(), keepalive=0.01)
         stream = live.events(0, lambda _: True)
         assert (await until(stream, "event: now")).endswith("\n\n")
         await until(stream, "event: accounts")
@@ -216,7 +216,7 @@ def test_a_stream_that_is_closed_ends_without_waiting_for_its_next_beat(store):
     asyncio.run(listen())
 
 
-def test_nobody_looks_while_nobody_listens(store):
+def test_state_is_not_polled_without_clients(store):
     async def listen():
         aside, live = watched(store, Still())
         assert live._poll_task is None
@@ -249,12 +249,12 @@ def test_a_clock_set_back_holds_nothing_back(store):
     asyncio.run(listen())
 
 
-def test_a_store_that_is_away_ends_no_stream_and_is_heard_of_when_it_is_back(tmp_path):
+def test_unavailable_store_ends_no_stream(tmp_path):
     where = tmp_path / "samples.sqlite"
     where.write_text("no database " * 100)
 
     async def listen():
-        aside, live = watched(where, clock := Still(), beat=0.01)
+        aside, live = watched(where, clock := Still(), keepalive=0.01)
         stream = live.events(0, lambda _: True)
         assert "retry" in await anext(stream)
         assert await anext(stream) == ":\n\n"
@@ -268,7 +268,7 @@ def test_a_store_that_is_away_ends_no_stream_and_is_heard_of_when_it_is_back(tmp
     asyncio.run(listen())
 
 
-def test_one_who_reads_nothing_holds_nobody_else_up(store):
+def test_slow_client_does_not_block_others(store):
     with served(store) as site:
         silent, _ = site.stream(LIVE)
         with Events(site) as events:

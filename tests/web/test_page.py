@@ -72,26 +72,25 @@ def of(tmp_path, scene):
     return site(tmp_path, SCENES.get(scene, scene) if isinstance(scene, str) else scene)
 
 
-def test_one_plant_is_the_front_page_and_says_in_words_what_flows(home):
+def test_front_page_shows_single_plant_and_describes_flow(home):
     told = text(home)
     assert "Haus am See" in told
-    assert (
-        "The sun gives 3.06 kW, the house uses 406 W, the battery rests at 100 % and 2.66 kW goes to the grid." in told
-    )
+    assert "Solar is producing 3.06 kW. The house uses 406 W and the battery is idle (100 %)." in told
+    assert "2.66 kW is exported to the grid." in told
     assert "Live, 2 min ago" in told
-    assert "13:07 there" in told
+    assert "local time 13:07" in told
     assert "Solar 14.5 kWh 33.3 MWh" in told
     assert "Self-consumption 61 %" in told
-    assert "Autarky 100 %" in told
+    assert "Self-sufficiency 100 %" in told
     assert "61 of 180 requests" in told
     assert "GW10K-ET hybrid · 9010KETU21AW0001" in told
 
 
-def test_the_day_is_there_as_a_table_too(home):
+def test_day_is_shown_as_table(home):
     told = text(home)
-    assert "From Solar House Grid Battery Charge" in told
+    assert "From Solar House Grid Battery State of charge" in told
     assert re.search(r"00:00 0 W \d+ W", told)
-    assert "1 value was not believed" in told
+    assert "1 rejected value" in told
     assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in told
     assert "a total fell; the cloud says 0 in the morning" in told
 
@@ -112,8 +111,8 @@ def test_each_span_has_its_name(home, query, expected):
 
 
 @pytest.mark.parametrize("query", ["span=decade", "at=yesterday", "at=1066-10-14", "at=9999-12-31", "show=money"])
-def test_a_span_there_is_not_is_said_so(home, query):
-    assert "Nothing is here" in text(home, f"/?{query}", 404)
+def test_unknown_period_is_page_not_found(home, query):
+    assert "Page not found" in text(home, f"/?{query}", 404)
 
 
 def test_the_last_span_has_no_later_one_and_an_earlier_one_leads_back_to_today(home):
@@ -128,7 +127,7 @@ def test_a_month_is_bars_and_a_table_that_adds_up(home):
     assert page.count('class="slot"') == 30
     told = str(Text(page))
     assert "Sat 20 Jun" in told
-    assert "Together" in told
+    assert "Total" in told
 
 
 def test_a_year_says_of_which_days_its_months_are_the_sum(home):
@@ -136,7 +135,7 @@ def test_a_year_says_of_which_days_its_months_are_the_sum(home):
 
 
 def test_a_time_of_which_nothing_is_kept_says_so(home):
-    assert "Nothing is kept of March 2026 yet." in text(home, "/?span=month&at=2026-03-01")
+    assert "No data for March 2026." in text(home, "/?span=month&at=2026-03-01")
 
 
 def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own_nor_anything_from_elsewhere(home, fleet, tmp_path):
@@ -178,18 +177,18 @@ def test_the_table_is_found_by_name_and_narrowed_by_state(fleet):
     assert "1–50 of 125" in text(fleet, "/?q=lindenweg")
     faulty = said(fleet, "/?state=fault")
     assert faulty.count('class="badge bad"') == faulty.count("<tr>") - 1 == 11
-    assert "No plant is like that." in text(fleet, "/?q=nowhere")
-    assert "No plant is like that." in text(fleet, "/?page=999")
+    assert "No plants match." in text(fleet, "/?q=nowhere")
+    assert "No plants match." in text(fleet, "/?page=999")
 
 
 @pytest.mark.parametrize("query", ["sort=colour", "state=sunny", "page=0", "page=-1", "page=%C2%B2"])
-def test_a_wish_the_table_does_not_know_is_said_so(fleet, query):
-    assert "Nothing is here" in text(fleet, f"/?{query}", 404)
+def test_unknown_fleet_query_is_page_not_found(fleet, query):
+    assert "Page not found" in text(fleet, f"/?{query}", 404)
 
 
 def test_the_table_is_sorted_with_gaps_last_whichever_way(fleet):
     def column(query):
-        cells = re.findall(r'data-label="Charge">(?:(\d+)|<span class="gap">)', said(fleet, f"/?sort=charge&{query}"))
+        cells = re.findall(r'data-label="Battery">(?:(\d+)|<span class="gap">)', said(fleet, f"/?sort=charge&{query}"))
         return [int(cell) if cell else None for cell in cells]
 
     rising, falling = column("page=1"), column("falling=1&page=1")
@@ -205,8 +204,8 @@ def test_a_fleet_page_is_light(fleet):
     assert len(reply.body) < 20_000
 
 
-def test_a_plant_that_is_not_there_is_said_so(fleet):
-    assert "There is no such plant" in text(fleet, "/plant/goodwe/%3Cb%3E", 404)
+def test_unknown_plant_is_page_not_found(fleet):
+    assert "Unknown plant" in text(fleet, "/plant/goodwe/%3Cb%3E", 404)
 
 
 @pytest.mark.parametrize(
@@ -217,28 +216,28 @@ def test_a_plant_that_is_not_there_is_said_so(fleet):
         ("/api/v1/nowhere", "text/html", "application/problem+json"),
     ],
 )
-def test_where_there_is_no_page_a_person_reads_one_and_a_program_a_problem(fleet, path, accept, kind):
+def test_unknown_path_is_page_for_browsers_and_problem_for_programs(fleet, path, accept, kind):
     answer = Site(fleet.url, fleet.clock).ask(path, Accept=accept)
     assert (answer.status, answer.headers["Content-Type"]) == (404, kind)
 
 
-def test_an_empty_store_says_what_to_do_next(tmp_path):
+def test_empty_store_shows_next_steps(tmp_path):
     with of(tmp_path, "empty") as empty:
         told = text(empty)
-    assert "No plant yet" in told
+    assert "No plants yet" in told
     assert "heliograph login" in told
     assert "heliograph collect" in told
 
 
-def test_a_store_that_is_not_there_yet_says_the_same(tmp_path):
+def test_missing_store_shows_next_steps(tmp_path):
     with served(tmp_path / "nowhere.sqlite", seen=tuple) as running:
         reply = running.ask("/")
         assert reply.status == 200
-        assert "No plant yet" in reply.body.decode()
+        assert "No plants yet" in reply.body.decode()
         assert running.ask("/status").status == 200
 
 
-def test_a_store_that_cannot_be_read_is_said_so(tmp_path):
+def test_unreadable_store_is_reported_with_503(tmp_path):
     (tmp_path / "samples.sqlite").write_bytes(b"not a database, but as long as the head of one" * 100)
     with served(tmp_path / "samples.sqlite") as running:
         reply = running.ask("/")
@@ -246,19 +245,19 @@ def test_a_store_that_cannot_be_read_is_said_so(tmp_path):
     assert "The store cannot be read" in reply.body.decode()
 
 
-def test_a_locked_account_is_the_first_thing_said_on_every_page(tmp_path):
+def test_locked_account_is_reported_first_on_every_page(tmp_path):
     with of(tmp_path, "locked") as locked:
         for path in ("/", "/status"):
             told = text(locked, path)
-            assert "The account home is locked by its cloud until" in told
+            assert "Account home is locked by the vendor until" in told
             assert "The cloud locked the account after too many logins by another program." in told
-            assert "Nothing is asked until then" in told
-            assert "May ask again" not in told
+            assert "No requests are sent until then" in told
+            assert "Next scheduled request" not in told
 
 
-def test_a_wait_is_said_as_what_it_is():
+def test_budget_usage_shows_next_scheduled_request():
     later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
-    for used, told in ((100, "To spread the day, other programs wait until"), (200, "May ask again")):
+    for used, told in ((100, "(daily quota is spread out)"), (200, "(quota used up)")):
         account = AccountStatus(
             name="home",
             vendor="growatt",
@@ -271,17 +270,17 @@ def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp
     (tmp_path / "late").mkdir()
     with of(tmp_path / "late", "stale") as late:
         told = text(late)
-    assert "Nothing heard since 09:20" in told
-    assert "A fault is reported by GW10K-ET" in told
-    assert "What flows at this moment is not known." in told
-    assert "The sun gives" not in told
+    assert "No data since 09:20" in told
+    assert "Fault reported by GW10K-ET" in told
+    assert "The current power flow is unknown." in told
+    assert "Solar is producing" not in told
     with of(tmp_path, "asleep") as asleep:
         told = text(asleep)
-    assert "Asleep, as expected; last heard 21:00" in told
-    assert "It sleeps until there is sun again." in told
-    assert "Nothing heard since" not in told
+    assert "Offline for the night; last update 21:00" in told
+    assert "Offline until sunrise." in told
+    assert "No data since" not in told
     assert "This plant has no meter" in told
-    assert "Autarky" not in told
+    assert "Self-sufficiency" not in told
 
 
 def polled(*energies):
@@ -301,8 +300,8 @@ def polled(*energies):
     return scene
 
 
-def test_the_first_polls_say_why_there_is_no_energy_of_today_yet(tmp_path):
-    why = "A counter is believed once it was seen to rise"
+def test_unconfirmed_counter_of_today_is_explained(tmp_path):
+    why = "Waiting for a second reading to confirm today's counters"
     for polls, told in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
         folder = tmp_path / f"{len(polls)} {told}"
         folder.mkdir()
@@ -365,20 +364,20 @@ def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
     assert rows[2:5] == ["02:00 CEST", "02:00 CET", "03:00 CET"]
 
 
-def test_the_wall_is_ahead_by_what_it_is_at_each_moment():
+def test_utc_offsets_change_with_daylight_saving():
     start = int(datetime(2026, 3, 29, tzinfo=BERLIN).timestamp())
     assert history.utc_offsets(BERLIN, start, start + 23 * 3600) == ((start, 3600), (start + 2 * 3600, 7200))
     assert history.utc_offsets(UTC, start, start + 86400) == ((start, 0),)
 
 
-def test_no_share_is_told_that_does_not_follow():
+def test_energy_split_omits_unknown_shares():
     assert format.split_solar({"pv_energy": 10.0, "grid_export_energy": None}).share is None
     assert format.split_solar({"pv_energy": 10.0, "grid_export_energy": 12.0}).share is None
     assert format.split_house({"load_energy": 0.0, "grid_import_energy": 0.0}) is None
     assert format.split_house({"load_energy": 8.0, "grid_import_energy": 2.0}).share == 75
 
 
-def test_what_is_not_known_is_not_drawn():
+def test_flow_nodes_omit_unknown_parts():
     assert [one.name for one in flow.flow_nodes({"pv_power": 5.0, "grid_power": None})] == ["sun"]
     assert [one.name for one in flow.flow_nodes({"pv_power": None, "load_energy_total": 5.0})] == ["house"]
     assert flow.flow_nodes({}) == []
@@ -387,10 +386,10 @@ def test_what_is_not_known_is_not_drawn():
 def test_power_runs_from_the_sun_and_into_the_house():
     drawn = str(flow.flow_diagram(flow.flow_nodes({"pv_power": 900.0, "load_power": 900.0, "grid_power": 3.0})))
     assert 'class="leg sun pace-5"' in drawn
-    assert "M210 122L210 170" in drawn
+    assert "M210 126L210 170" in drawn
     assert 'points="210,183 ' in drawn
-    assert "M223 196L285 196" in drawn
-    assert 'points="298,196 ' in drawn
+    assert "M223 196L281 196" in drawn
+    assert 'points="294,196 ' in drawn
     assert "leg grid" not in drawn
 
 
@@ -400,10 +399,10 @@ def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
     ]
     drawn = str(bar_chart(days, "week", lambda day: f"?at={day}"))
     assert drawn.count('class="sun"') == 1
-    assert "Tue 2: nothing is known" in drawn
+    assert "Tue 2: no data" in drawn
 
 
-def test_a_wish_is_an_address_and_comes_back_from_it():
+def test_fleet_query_round_trips_through_url():
     wish = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
     from urllib.parse import parse_qsl, urlsplit
 
@@ -411,3 +410,9 @@ def test_a_wish_is_an_address_and_comes_back_from_it():
     assert page_fleet.FleetQuery().query() == "/"
     with pytest.raises(ConfigError):
         page_fleet.parse_fleet_query({"sort": "x"})
+
+
+def test_parse_fleet_query_accepts_former_names_from_bookmarks():
+    assert page_fleet.parse_fleet_query({"sort": "heard", "state": "late"}) == page_fleet.FleetQuery(
+        state="stale", sort="updated"
+    )

@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(start):
     assert program.returncode == 2
     (line,) = error.splitlines()
     assert "cannot listen on 127.0.0.1" in line
-    assert "port 0 takes a free one" in line
+    assert "Port 0 selects a free port" in line
     assert "attempt" not in line
 
 
@@ -132,7 +132,7 @@ def test_what_the_file_says_of_it_is_done(start):
 
 def test_help_loads_nothing_of_the_web():
     code = (
-        "import sys\nfrom heliograph.cli.main import parser\nparser().format_help()\n"
+        "import sys\nfrom heliograph.cli.main import build_parser\nbuild_parser().format_help()\n"
         "print([name for name in ('starlette', 'uvicorn', 'htpy', 'anyio', 'asyncio') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -167,7 +167,7 @@ def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
         command = [sys.executable, "-m", "heliograph", "collect", "--no-heal", *where]
         program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            line = next(line for line in program.stderr if "event=serving" in line)
+            line = next(line for line in program.stderr if "event=web.listening" in line)
             where = line.rpartition("//")[2].strip().rstrip("/")
             plants = sum(len(one["plants"]) for one in ready["accounts"])
             end = time.monotonic() + 30

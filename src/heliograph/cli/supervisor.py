@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from heliograph.collect.poller import AccountPoller
     from heliograph.config import Account, Config
     from heliograph.local_time import Clock
-    from heliograph.outputs.sink import DeliveryLoop
+    from heliograph.outputs.delivery import DeliveryLoop
     from heliograph.store.threaded import StoreThread
 
 GRACE = 2.0

@@ -1,1 +1,1 @@
-"""Where samples go on to: one small file for each kind of listener."""
+"""Outputs: one module for each service that samples or current values are sent to."""

@@ -1,4 +1,4 @@
-"""What a sink was not sent yet, read from the store: at least once, through outages and restarts, the fresh first."""
+"""The change feed of a sink: unsent samples read from the store, at least once each, recent samples before history."""
 
 from __future__ import annotations
 
@@ -9,222 +9,222 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.eventlog import LogEvent
+from heliograph.outputs.sink import SampleBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import Sink
     from heliograph.store.base import Series, SeriesChange, SeriesInfo, Store, StoredSample
     from heliograph.store.threaded import StoreThread
 
+    _Pending = list[tuple[StoredSample, "_Offset"]]
+    """Samples, each with the offset behind it."""
+
 _DAY = 24 * 3600
-_NAMES_LAST = 3600
-"""Seconds until names and zones of known series are looked up again."""
-_PAGE = 1000
-_AT_ONCE = 4096
-"""Samples read at once, which is as many as the store reads."""
-_FRESH = 6 * 3600
-"""Seconds from measured to fetched after which a sample tells of the past."""
+_SERIES_INFO_SECONDS = 3600
+"""Seconds until names and zones of known series are read again."""
+_CHANGES_PER_READ = 1000
+_SAMPLES_PER_READ = 4096
+"""The page size of the store."""
+_RECENT_SECONDS = 6 * 3600
+"""A sample fetched at most this many seconds after its measurement is recent, any other is history."""
 
 _log = logging.getLogger(__name__)
 
 
-class SampleBatch(NamedTuple):
-    """Samples that changed, and what their series are called."""
-
-    samples: Sequence[StoredSample]
-    series_info: Mapping[Series, SeriesInfo]
-
-
 @dataclass(slots=True)
-class _Memory:
-    """What readers for the same sink know together."""
+class _SharedState:
+    """State shared by the readers of one sink."""
 
-    sent: dict[Series, StoredSample] = field(default_factory=dict)
-    known: dict[Series, SeriesInfo] = field(default_factory=dict)
-    known_at: float = 0.0
-    mentioned_at: float = 0.0
+    last_sent: dict[Series, StoredSample] = field(default_factory=dict)
+    series_info: dict[Series, SeriesInfo] = field(default_factory=dict)
+    series_info_at: float = 0.0
+    skip_logged_at: float = 0.0
 
 
-class _Place(NamedTuple):
-    """Every change up to a number is past, and of the next one all samples before a moment."""
+class _Offset(NamedTuple):
+    """Position in the feed: all changes up to `number` are done, and of the next one all samples before `moment`."""
 
     number: int
     moment: int | None = None
 
 
 class ChangeFeed:
-    """One reader of the store's changes, which come in the order in which they were written.
+    """One reader of the store's changes, in the order of writing.
 
-    What `take` returned is returned again until `done`: whoever is killed in between sends it twice, never not at all.
-    A reader that is seen for the first time begins with what is written from then on.
+    `next_batch` returns the same samples again until `commit`, so after a crash samples are sent twice rather than
+    never. A new reader starts with whatever is written from then on.
     """
 
     def __init__(
         self,
-        aside: StoreThread,
+        store: StoreThread,
         name: str,
         clock: Clock,
         *,
         wants: Callable[[Series], bool] = lambda _: True,
-        reach: float | None = None,
-        only: Callable[[StoredSample], bool] = lambda _: True,
-        memory: _Memory | None = None,
-        beside: str | None = None,
+        max_age: float | None = None,
+        accepts: Callable[[StoredSample], bool] = lambda _: True,
+        shared: _SharedState | None = None,
+        start_at: str | None = None,
     ) -> None:
-        """Read as `name`; `wants` chooses series, `only` samples, `reach` is how many seconds back they are of use.
+        """Read as `name`; `wants` filters series, `accepts` filters samples, `max_age` limits their age in seconds.
 
-        `beside` is the reader that knows where to begin, if there is one.
+        A new reader starts at the offset of the reader `start_at`, if that exists.
         """
         self.name = name
-        self._aside = aside
+        self._store = store
         self._clock = clock
         self._wants = wants
-        self._reach = reach
-        self._only = only
-        self._beside = beside
-        self._memory = memory or _Memory()
-        self._place: _Place | None = None
-        self._behind = _Place(0)
-        self._queue: list[tuple[StoredSample, _Place]] = []
-        """What was read and is not done, each with the place behind it; `_behind` is the place behind all."""
-        self._taken = 0
-        self._kept = 0
-        self._heard_at = 0.0
+        self._max_age = max_age
+        self._accepts = accepts
+        self._start_at = start_at
+        self._shared = shared or _SharedState()
+        self._offset: _Offset | None = None
+        self._read_offset = _Offset(0)
+        """The offset behind everything in `_pending`."""
+        self._pending: _Pending = []
+        self._batch_length = 0
+        self._saved_number = 0
+        self._saved_at = 0.0
 
     async def start(self) -> None:
-        """Find the place, or take one: only what is written after this is recorded for a new reader."""
-        if self._place is not None:
+        """Load the offset, or create one: changes are recorded for a new reader from then on."""
+        if self._offset is not None:
             return
         now = int(self._clock.now())
 
-        def place(store: Store) -> int:
+        def load_number(store: Store) -> int:
             number = store.reader_position(self.name)
             if number is None:
-                began = None if self._beside is None else store.reader_position(self._beside)
-                number = store.newest_change() if began is None else began
+                other = None if self._start_at is None else store.reader_position(self._start_at)
+                number = store.newest_change() if other is None else other
                 store.save_reader_position(self.name, number, now)
             return number
 
-        self._kept = await self._aside.run(place)
-        self._place = self._behind = _Place(self._kept)
+        self._saved_number = await self._store.run(load_number)
+        self._offset = self._read_offset = _Offset(self._saved_number)
 
     async def next_batch(self, size: int) -> SampleBatch:
-        """Return at most so many samples that come next; none when everything was sent."""
+        """Return the next samples, `size` at most; none if everything was sent."""
         await self.save_offset()
         more = True
-        while more and not self._queue:
-            self._queue, self._behind, more = await self._aside.run(self._read)
-            if not self._queue:
-                await self._move(self._behind)
-        taken = tuple(entry for entry, _ in self._queue[:size])
-        self._taken = len(taken)
-        return SampleBatch(taken, self._memory.known)
+        while more and not self._pending:
+            self._pending, self._read_offset, more = await self._store.run(self._read)
+            if not self._pending:
+                await self._move(self._read_offset)
+        samples = tuple(sample for sample, _ in self._pending[:size])
+        self._batch_length = len(samples)
+        return SampleBatch(samples, self._shared.series_info)
 
     async def commit(self) -> None:
-        """Go on behind what was taken."""
-        taken, self._queue = self._queue[: self._taken], self._queue[self._taken :]
-        for entry, _ in taken:
-            last = self._memory.sent.get(entry.series)
-            if last is None or last.measured_at <= entry.measured_at:
-                self._memory.sent[entry.series] = entry
-        if taken:
-            await self._move(taken[-1][1] if self._queue else self._behind)
+        """Move the offset behind the last batch."""
+        done, self._pending = self._pending[: self._batch_length], self._pending[self._batch_length :]
+        for sample, _ in done:
+            last = self._shared.last_sent.get(sample.series)
+            if last is None or last.measured_at <= sample.measured_at:
+                self._shared.last_sent[sample.series] = sample
+        if done:
+            await self._move(done[-1][1] if self._pending else self._read_offset)
 
-    async def _move(self, place: _Place) -> None:
-        self._place = place
+    async def _move(self, offset: _Offset) -> None:
+        self._offset = offset
         await self.save_offset()
 
     async def save_offset(self) -> None:
-        """Write down the place, and once a day that there still is a reader."""
+        """Save the offset if it moved, and once a day to keep the reader registered."""
         await self.start()
-        assert self._place is not None
-        number, now = self._place.number, self._clock.now()
-        if number != self._kept or now - self._heard_at >= _DAY:
-            await self._aside.run(lambda store: store.save_reader_position(self.name, number, int(now)))
-            self._kept, self._heard_at = number, now
+        assert self._offset is not None
+        number, now = self._offset.number, self._clock.now()
+        if number != self._saved_number or now - self._saved_at >= _DAY:
+            await self._store.run(lambda store: store.save_reader_position(self.name, number, int(now)))
+            self._saved_number, self._saved_at = number, now
 
-    def _read(self, store: Store) -> tuple[list[tuple[StoredSample, _Place]], _Place, bool]:
-        """Return what comes next, the place behind it, and whether there may be more beyond."""
-        number, moment = self._behind
-        found: list[tuple[StoredSample, _Place]] = []
-        changes = store.changes(number, _PAGE)
+    def _read(self, store: Store) -> tuple[_Pending, _Offset, bool]:
+        """Return the next samples, the offset behind them, and whether there may be more."""
+        number, moment = self._read_offset
+        found: _Pending = []
+        changes = store.changes(number, _CHANGES_PER_READ)
         for change in changes:
-            rows = self._samples(store, change, moment, _AT_ONCE - len(found))
-            found += ((row, _Place(number, row.measured_at + 1)) for row in rows)
-            if len(found) == _AT_ONCE:
-                return self._new(store, found), found[-1][1], True
+            rows = self._samples(store, change, moment, _SAMPLES_PER_READ - len(found))
+            found += ((row, _Offset(number, row.measured_at + 1)) for row in rows)
+            if len(found) == _SAMPLES_PER_READ:
+                return self._unsent(store, found), found[-1][1], True
             number, moment = change.number, None
-        return self._new(store, found), _Place(number), len(changes) == _PAGE
+        return self._unsent(store, found), _Offset(number), len(changes) == _CHANGES_PER_READ
 
-    def _samples(self, store: Store, change: SeriesChange, moment: int | None, most: int) -> list[StoredSample]:
+    def _samples(self, store: Store, change: SeriesChange, moment: int | None, limit: int) -> list[StoredSample]:
         if not self._wants(change.series):
             return []
         since = change.since if moment is None else moment
-        if self._reach is not None and since < (oldest := int(self._clock.now() - self._reach)):
-            self._mention_old()
+        if self._max_age is not None and since < (oldest := int(self._clock.now() - self._max_age)):
+            self._log_skip(self._max_age)
             since = oldest
-        return list(islice(store.samples(change.series, since, change.until + 1), most))
+        return list(islice(store.samples(change.series, since, change.until + 1), limit))
 
-    def _new(self, store: Store, found: list[tuple[StoredSample, _Place]]) -> list[tuple[StoredSample, _Place]]:
-        """Leave out what is what was sent last: a poll may bring the same sample again."""
-        now, memory = self._clock.now(), self._memory
-        found = [(entry, place) for entry, place in found if self._only(entry)]
-        if any(entry.series not in memory.known for entry, _ in found) or now - memory.known_at > _NAMES_LAST:
-            memory.known, memory.known_at = {one.series: one for one in store.series()}, now
+    def _unsent(self, store: Store, found: _Pending) -> _Pending:
+        """Drop samples equal to the last one sent: consecutive polls may return the same sample."""
+        now, shared = self._clock.now(), self._shared
+        found = [(sample, offset) for sample, offset in found if self._accepts(sample)]
+        outdated = now - shared.series_info_at > _SERIES_INFO_SECONDS
+        if outdated or any(sample.series not in shared.series_info for sample, _ in found):
+            shared.series_info, shared.series_info_at = {info.series: info for info in store.series()}, now
         last: dict[Series, StoredSample] = {}
-        new = []
-        for entry, place in found:
-            before = last.get(entry.series) or memory.sent.get(entry.series)
-            if before is None or before._replace(fetched_at=entry.fetched_at) != entry:
-                new.append((entry, place))
-                last[entry.series] = entry
-        return new
+        unsent = []
+        for sample, offset in found:
+            before = last.get(sample.series) or shared.last_sent.get(sample.series)
+            if before is None or before._replace(fetched_at=sample.fetched_at) != sample:
+                unsent.append((sample, offset))
+                last[sample.series] = sample
+        return unsent
 
-    def _mention_old(self) -> None:
+    def _log_skip(self, max_age: float) -> None:
         now = self._clock.now()
-        if now - self._memory.mentioned_at >= _DAY:
-            self._memory.mentioned_at = now
-            days = (self._reach or 0) / _DAY
-            _log.warning(LogEvent("output skips", output=self.name, why=f"it takes nothing older than {days:g} days"))
+        if now - self._shared.skip_logged_at >= _DAY:
+            self._shared.skip_logged_at = now
+            why = f"samples older than {max_age / _DAY:g} days are not accepted"
+            _log.warning(LogEvent("output.skipped", output=self.name, why=why))
 
 
 class PriorityFeed:
-    """Two readers for one sink: what was fetched soon after it was measured goes before all that tells of the past.
+    """Two change feeds of one sink: recent samples first, history while no recent samples are waiting.
 
-    Every sample is for one of them by what it says itself, so that none is left to neither. What is kept of a moment is
-    only ever fetched later, so a sample may leave the fresh for the past and never comes back: of one that changed the
-    sink is never sent the old after the new.
+    Each sample is classified by its own timestamps, so exactly one reader receives it. `fetched_at` of a stored sample
+    only increases, so a sample can become history but never recent again: the sink never receives an older state of a
+    sample after a newer one.
     """
 
-    def __init__(self, aside: StoreThread, sink: Sink, clock: Clock) -> None:
-        """Read for a sink: what it wants, and as far back as it reaches."""
-        read = partial(ChangeFeed, aside, clock=clock, wants=sink.wants, reach=sink.reach, memory=_Memory())
-        self._fresh = read(name=sink.name, only=_fresh)
-        self._past = read(name=f"{sink.name} past", only=lambda one: not _fresh(one), beside=sink.name)
-        self._taken = self._fresh
+    def __init__(self, store: StoreThread, sink: Sink, clock: Clock) -> None:
+        """Read the series the sink wants, up to the age it accepts."""
+        feed = partial(ChangeFeed, store, clock=clock, wants=sink.wants, max_age=sink.max_age, shared=_SharedState())
+        self._recent = feed(name=sink.name, accepts=_is_recent)
+        self._history = feed(
+            name=f"{sink.name} past", accepts=lambda sample: not _is_recent(sample), start_at=sink.name
+        )
+        self._active = self._recent
 
     async def start(self) -> None:
-        """Find both places; the past's first: what is written meanwhile is for one of them."""
-        await self._past.start()
-        await self._fresh.start()
+        """Start both readers, history first, so that no sample written in between is missed by both."""
+        await self._history.start()
+        await self._recent.start()
 
     async def next_batch(self, size: int) -> SampleBatch:
-        """Return at most so many fresh samples that come next, or of the past while nothing fresh waits."""
+        """Return the next recent samples, or samples of the history if there are none; `size` at most."""
         await self.start()
-        await self._past.save_offset()  # else it would be forgotten where it has no turn for a month
-        self._taken = self._fresh
-        news = await self._fresh.next_batch(size)
-        if not news.samples:
-            self._taken = self._past
-            news = await self._past.next_batch(size)
-        return news
+        await self._history.save_offset()  # the store would drop a reader that has no turn for a month
+        self._active = self._recent
+        batch = await self._recent.next_batch(size)
+        if not batch.samples:
+            self._active = self._history
+            batch = await self._history.next_batch(size)
+        return batch
 
     async def commit(self) -> None:
-        """Go on behind what was taken."""
-        await self._taken.commit()
+        """Move the offset behind the last batch."""
+        await self._active.commit()
 
 
-def _fresh(entry: StoredSample) -> bool:
-    return entry.fetched_at - entry.measured_at <= _FRESH
+def _is_recent(sample: StoredSample) -> bool:
+    return sample.fetched_at - sample.measured_at <= _RECENT_SECONDS

@@ -1,4 +1,4 @@
-"""Every sink of the configuration, ready to run."""
+"""Create the delivery loops of all configured sinks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
 from heliograph.outputs.changefeed import PriorityFeed
+from heliograph.outputs.delivery import DeliveryLoop
 from heliograph.outputs.influx import InfluxSink
 from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink
-from heliograph.outputs.sink import DeliveryLoop
 from heliograph.outputs.webhook import WebhookSink
 
 if TYPE_CHECKING:
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from heliograph.store.threaded import StoreThread
 
 
-def make_delivery_loops(config: Config, aside: StoreThread, clock: Clock) -> tuple[DeliveryLoop, ...]:
-    """Return one delivery for each sink; a mistake in one raises `ConfigError`."""
-    sinks = tuple(_sinks(config, clock))
+def make_delivery_loops(config: Config, store: StoreThread, clock: Clock) -> tuple[DeliveryLoop, ...]:
+    """Return one delivery loop per sink; raises `ConfigError` if a sink is invalid or configured twice."""
+    sinks = tuple(_make_sinks(config, clock))
     for name, times in Counter(sink.name for sink in sinks).items():
         if times > 1:
-            raise ConfigError(f"the output {name} is written {times} times; keep one")
-    return tuple(DeliveryLoop(sink, PriorityFeed(aside, sink, clock), clock) for sink in sinks)
+            raise ConfigError(f"the output {name} is configured {times} times; remove the duplicates")
+    return tuple(DeliveryLoop(sink, PriorityFeed(store, sink, clock), clock) for sink in sinks)
 
 
-def _sinks(config: Config, clock: Clock) -> Iterator[Sink]:
-    # Revealed once: a command may have to be asked for it.
-    systems = [(one, one.key.reveal()) for one in config.pvoutput]
-    keys = {secret: PvOutputKey(many) for secret, many in Counter(secret for _, secret in systems).items()}
+def _make_sinks(config: Config, clock: Clock) -> Iterator[Sink]:
+    # Each key is revealed only once, because that may run a command.
+    systems = [(system, system.key.reveal()) for system in config.pvoutput]
+    keys = {secret: PvOutputKey(count) for secret, count in Counter(secret for _, secret in systems).items()}
     for system, secret in systems:
         yield PvOutputSink(system, Secret(secret), keys[secret], clock)
     for database in config.influx:
         yield InfluxSink(database, clock)
-    for address in config.webhooks:
-        yield WebhookSink(address, clock)
+    for webhook in config.webhooks:
+        yield WebhookSink(webhook, clock)

@@ -1,4 +1,4 @@
-"""How sinks speak HTTP: over the clients' own pool, never in the open, and every answer sorted into what to do."""
+"""HTTP for sinks: URL checks, requests through the clients' connection pool, and the error of each response status."""
 
 from __future__ import annotations
 
@@ -18,100 +18,100 @@ if TYPE_CHECKING:
     from heliograph.core.redact import Secret
     from heliograph.core.session import Response
 
-# What is wrong with the words themselves; everything else may be all right another time.
-_REFUSING = frozenset((400, 409, 413, 422))
-_PASSING = frozenset((408, 425, 429))
-_MENDED = 600.0
-"""Seconds until it is looked whether a person mended address, secret or rights."""
-_GONE = 24 * 3600.0
-_HOME = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
+# These concern the content of the request; any other request may succeed later.
+_REJECTED = frozenset((400, 409, 413, 422))
+_TEMPORARY = frozenset((408, 425, 429))
+_USER_ERROR_RETRY = 600.0
+"""Seconds between attempts while the user has to fix the URL, the secret or its permissions."""
+_GONE_RETRY = 24 * 3600.0
+_LOCAL_SUFFIXES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 
 class SinkEndpoint:
-    """Where a sink is, and what must not be seen of how it is entered."""
+    """The URL of a sink and the secrets that must not appear in messages."""
 
     def __init__(self, url: str, *secrets: str) -> None:
-        """Take an address that data and secrets may be sent to; raises `ConfigError` for any other."""
+        """Check the URL; raises `ConfigError` if data and secrets must not be sent there."""
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname or "", parts.port
         except ValueError:
-            raise ConfigError("an output's url cannot be read; write it like https://example.com/path") from None
+            raise ConfigError("an output's url is invalid; write it like https://example.com/path") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise ConfigError(f"an output's url begins with https://, not {redact_url(url)!r}")
+            raise ConfigError(f"an output's url must begin with https://; got {redact_url(url)!r}")
         if "@" in parts.netloc:
-            raise ConfigError("an output's url holds no user name and no password; take out what stands before the @")
-        if parts.scheme == "http" and not _is_home(host):
-            raise ConfigError(f"{host} would be sent data and secrets in the open; write https://")
+            raise ConfigError("an output's url must not contain a user name or password; remove the part before the @")
+        if parts.scheme == "http" and not _is_local(host):
+            raise ConfigError(f"data and secrets would be sent to {host} unencrypted; use https://")
         self._url = url
         self._secrets = secrets
         self.host = parts.netloc
-        """Host and port, which may be shown."""
+        """Host and port, not secret."""
 
     async def post(self, headers: Mapping[str, str], body: bytes, clock: Callable[[], float]) -> Response:
-        """Send this and return the answer, whatever it is; raises `Later` if there is none. No redirect is followed."""
+        """Return the response, whatever its status; raises `RetryLater` if there is none. Follows no redirects."""
         try:
             return await send_async(Request("POST", self._url, headers, body), clock=clock)
         except Unreachable as error:
             raise RetryLater(SecretMasker(self._secrets).mask(error.message)) from None
 
-    def describe(self, reply: Response) -> str:
-        """Return an answer in words that may be shown."""
+    def describe(self, response: Response) -> str:
+        """Return status and excerpt of a response without secrets, for messages."""
         token = SECRETS.set(lambda: self._secrets)
         try:
-            words = excerpt(reply.body)
+            text = excerpt(response.body)
         finally:
             SECRETS.reset(token)
-        return f"{self.host} says {reply.status}" + (f": {words}" if words else "")
+        return f"{self.host} returned {response.status}" + (f": {text}" if text else "")
 
-    def raise_for_status(self, reply: Response) -> None:
-        """Return where everything was taken; else raise what is to be done.
+    def raise_for_status(self, response: Response) -> None:
+        """Raise the error of any status but 2xx.
 
-        What the sink finds wrong with the samples is `Refused`. All else is `Later`: a fault of its own soon, or when
-        it says; what a person has to mend (address, secret, rights) in ten minutes; and whoever is gone, in a day.
+        `SinkRejected` if the samples are at fault. Else `RetryLater`: soon, or after `Retry-After`, for temporary
+        server errors; in ten minutes for errors the user has to fix (URL, secret, permissions); in a day for 410.
         """
-        status = reply.status
+        status = response.status
         if 200 <= status < 300:
             return
-        if status in _REFUSING:
-            raise SinkRejected(self.describe(reply))
-        if status in _PASSING or status >= 500:
-            raise RetryLater(self.describe(reply), retry_after(reply))
-        raise RetryLater(self.describe(reply), _GONE if status == 410 else _MENDED)
+        if status in _REJECTED:
+            raise SinkRejected(self.describe(response))
+        if status in _TEMPORARY or status >= 500:
+            raise RetryLater(self.describe(response), retry_after(response))
+        raise RetryLater(self.describe(response), _GONE_RETRY if status == 410 else _USER_ERROR_RETRY)
 
 
 def header_secret(secret: Secret) -> str:
-    """Reveal a secret that is sent as it is; raises `ConfigError` where it can be none."""
+    """Reveal a secret for use in a header; raises `ConfigError` for characters that headers cannot carry."""
     text = secret.reveal()
     if not text.isascii() or not text.isprintable():
-        raise ConfigError("an output's token or key holds characters that none has; copy it again")
+        raise ConfigError("an output's token or key contains invalid characters; copy it again")
     return text
 
 
-def retry_after(reply: Response) -> float | None:
-    """Return the seconds an answer asks to be left alone for, told as such or as a moment."""
-    told = reply.headers.get("retry-after")
-    seconds = parse_integer(told)
-    if seconds is not None or not told:
+def retry_after(response: Response) -> float | None:
+    """Return the seconds in `Retry-After`, which may be a number or a date."""
+    header = response.headers.get("retry-after")
+    seconds = parse_integer(header)
+    if seconds is not None or not header:
         return seconds
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - most tell seconds
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - most servers send a number
 
     try:
-        return parsedate_to_datetime(told).timestamp() - reply.received_at
+        return parsedate_to_datetime(header).timestamp() - response.received_at
     except ValueError:
         return None
 
 
-def parse_integer(told: str | None) -> int | None:
-    """Return the number in a header, where it holds one."""
-    return int(told) if told and re.fullmatch(r"[0-9]{1,12}", told) else None
+def parse_integer(header: str | None) -> int | None:
+    """Return the integer in a header, or None."""
+    return int(header) if header and re.fullmatch(r"[0-9]{1,12}", header) else None
 
 
-def _is_home(host: str) -> bool:
-    """Tell whether a host can only be here or near: this machine, a private address, or a name no public one has."""
-    from ipaddress import ip_address  # noqa: PLC0415 - https needs none
+def _is_local(host: str) -> bool:
+    """Return True for this machine, private addresses, and names that no public host has."""
+    from ipaddress import ip_address  # noqa: PLC0415 - not needed for https
 
     try:
         return ip_address(host).is_private
     except ValueError:
-        return "." not in host or host.endswith(_HOME)
+        return "." not in host or host.endswith(_LOCAL_SUFFIXES)

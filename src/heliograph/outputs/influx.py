@@ -1,4 +1,4 @@
-"""InfluxDB, and whatever else takes its line protocol: one line a sample."""
+"""InfluxDB output: one line of line protocol per sample, also for compatible databases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heliograph.config import InfluxConfig
     from heliograph.local_time import Clock
-    from heliograph.outputs.changefeed import SampleBatch
+    from heliograph.outputs.sink import SampleBatch
     from heliograph.store.base import Series, StoredSample
 
 _MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
@@ -26,81 +26,81 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
 class InfluxSink:
-    """One bucket (version 2) or database (version 1)."""
+    """Writes to a bucket (version 2) or database (version 1)."""
 
-    size = 5000
+    batch_size = 5000
     pause = 1.0
-    reach: float | None = None
+    max_age: float | None = None
 
-    def __init__(self, wanted: InfluxConfig, clock: Clock) -> None:
-        if not _MEASUREMENT.fullmatch(wanted.measurement):
-            raise ConfigError(f"an InfluxDB measurement is one plain word, not {wanted.measurement!r}")
-        self._measurement = wanted.measurement
+    def __init__(self, config: InfluxConfig, clock: Clock) -> None:
+        if not _MEASUREMENT.fullmatch(config.measurement):
+            raise ConfigError(f"an InfluxDB measurement must be one plain word; got {config.measurement!r}")
+        self._measurement = config.measurement
         self._clock = clock
         self._headers = {"content-type": "text/plain; charset=utf-8"}
-        where = wanted.url.rstrip("/")
+        url = config.url.rstrip("/")
         secrets: list[str] = []
-        if wanted.bucket:
-            query = urlencode({"org": wanted.org or "", "bucket": wanted.bucket, "precision": "s"})
-            where = f"{where}/api/v2/write?{query}"
+        if config.bucket:
+            query = urlencode({"org": config.org or "", "bucket": config.bucket, "precision": "s"})
+            url = f"{url}/api/v2/write?{query}"
         else:
-            where = f"{where}/write?{urlencode({'db': wanted.database or '', 'precision': 's'})}"
-        if wanted.token is not None:
-            secrets = [header_secret(wanted.token)]
+            url = f"{url}/write?{urlencode({'db': config.database or '', 'precision': 's'})}"
+        if config.token is not None:
+            secrets = [header_secret(config.token)]
             self._headers["authorization"] = f"Token {secrets[0]}"
-        elif wanted.username and wanted.password is not None:
-            password = wanted.password.reveal()
-            both = b64encode(f"{wanted.username}:{password}".encode()).decode()
-            secrets = [password, both]
-            self._headers["authorization"] = f"Basic {both}"
-        self._door = SinkEndpoint(where, *secrets)
-        self.name = f"influx {self._door.host}/{wanted.bucket or wanted.database}/{wanted.measurement}"
+        elif config.username and config.password is not None:
+            password = config.password.reveal()
+            credentials = b64encode(f"{config.username}:{password}".encode()).decode()
+            secrets = [password, credentials]
+            self._headers["authorization"] = f"Basic {credentials}"
+        self._endpoint = SinkEndpoint(url, *secrets)
+        self.name = f"influx {self._endpoint.host}/{config.bucket or config.database}/{config.measurement}"
 
     def wants(self, series: Series) -> bool:
-        """Take every plant and device."""
+        """Return True: all plants and devices are sent."""
         return True
 
-    async def send(self, news: SampleBatch) -> None:
-        """Write all samples at once; the same sample again is the same point."""
-        body = "\n".join(line_protocol(news, self._measurement)).encode()
+    async def send(self, batch: SampleBatch) -> None:
+        """Write all samples in one request; a repeated sample overwrites its point."""
+        body = "\n".join(line_protocol(batch, self._measurement)).encode()
         if not body:
             return
-        reply = await self._door.post(self._headers, body, self._clock.now)
-        # Quirk: partial writes keep the rest, and say so with 400 (1.x: "partial write: … dropped=3") or 422 (2.x).
-        if reply.status == 422 or (reply.status == 400 and b"partial" in reply.body.lower()):
-            dropped = re.search(rb"dropped[ =:]*(\d{1,9})", reply.body)
-            # What could not be parsed is not counted.
-            raise SinkRejected(self._door.describe(reply), rejected=max(int(dropped[1]), 1) if dropped else 1)
-        self._door.raise_for_status(reply)
+        response = await self._endpoint.post(self._headers, body, self._clock.now)
+        # Quirk: partial writes store the other points and return 400 (1.x: "partial write: … dropped=3") or 422 (2.x).
+        if response.status == 422 or (response.status == 400 and b"partial" in response.body.lower()):
+            dropped = re.search(rb"dropped[ =:]*(\d{1,9})", response.body)
+            # The count excludes lines that could not be parsed.
+            raise SinkRejected(self._endpoint.describe(response), rejected=max(int(dropped[1]), 1) if dropped else 1)
+        self._endpoint.raise_for_status(response)
 
 
-def line_protocol(news: SampleBatch, measurement: str) -> Iterator[str]:
-    """Yield the line of each sample of which anything is known."""
-    for entry in news.samples:
+def line_protocol(batch: SampleBatch, measurement: str) -> Iterator[str]:
+    """Yield a line for each sample with at least one known value."""
+    for sample in batch.samples:
         fields = ",".join(
             f"{name}={float(value)!r}"
             for name in METRICS
-            if (value := published_value(entry.values.get(name))) is not None
+            if (value := published_value(sample.values.get(name))) is not None
         )
         if fields:
-            yield f"{measurement}{_tags(entry, news)} {fields} {entry.measured_at}"
+            yield f"{measurement}{_tags(sample, batch)} {fields} {sample.measured_at}"
 
 
-def _tags(entry: StoredSample, news: SampleBatch) -> str:
-    vendor, plant, device = entry.series
-    known = news.series_info.get(entry.series._replace(device=""))
-    # In the order of their names, as the protocol advises; one without a value must not be there at all.
-    tags = {"device": device, "plant": plant, "plant_name": known.name if known else None, "vendor": vendor}
+def _tags(sample: StoredSample, batch: SampleBatch) -> str:
+    vendor, plant, device = sample.series
+    info = batch.series_info.get(sample.series._replace(device=""))
+    # Sorted by name, as the protocol recommends; tags without a value must be omitted.
+    tags = {"device": device, "plant": plant, "plant_name": info.name if info else None, "vendor": vendor}
     return "".join(f",{name}={cleaned}" for name, value in tags.items() if (cleaned := escape_tag(value or "")))
 
 
 def escape_tag(value: str) -> str:
-    r"""Return a tag's value as the line protocol writes it.
+    r"""Escape a tag value for the line protocol.
 
-    It has no way to write a backslash before a special character or at the end, nor the end of a line: backslashes
+    The protocol cannot represent a backslash before a special character or at the end, nor a line break: backslashes
     become slashes, and control characters spaces.
 
-    >>> escaped("Roof, east = 5 kW\\")
+    >>> escape_tag("Roof, east = 5 kW\\")
     'Roof\\,\\ east\\ \\=\\ 5\\ kW/'
     """
     plain = _CONTROL.sub(" ", value).strip().replace("\\", "/")

@@ -1,4 +1,4 @@
-"""Everything as Prometheus reads it: text made of `metrics.py`, in base units; a gap has no line."""
+"""Prometheus text exposition of all current values, in base units; unknown values have no line."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _UNITS = {"W": ("watts", 1.0), "kWh": ("joules", 3.6e6), "%": ("ratio", 0.01), "V": ("volts", 1.0)}
 _UNITS |= {"A": ("amperes", 1.0), "Hz": ("hertz", 1.0), "°C": ("celsius", 1.0)}
-"""What a unit is called in Prometheus, and what to multiply by; only base units have a name there."""
-_LONGEST = 128
-"""Letters of a label: a name is there to be read."""
+"""Base unit of each unit in Prometheus, and the factor to it."""
+_MAX_LABEL = 128
 
 Labels = str
-"""Written once for all the lines of a plant."""
+"""Formatted labels, shared by all lines of a plant."""
 
 
 class MetricLine(NamedTuple):
-    """One value of a family."""
+    """One labelled value of a metric."""
 
     labels: Labels
     value: float | None
 
 
 class MetricFamily(NamedTuple):
-    """Values of one name."""
+    """All values of one metric name."""
 
     name: str
     kind: str
@@ -48,15 +47,15 @@ class MetricFamily(NamedTuple):
 def exposition(
     plants: Sequence[PlantState], accounts: Sequence[AccountStatus], sinks: Sequence[SinkProgress] = ()
 ) -> str:
-    """Return everything that is known now."""
+    """Return the current values of all plants, devices, accounts and sinks."""
     families = [*_of_plants(plants), *_of_devices(plants), *_of_accounts(accounts), *_of_sinks(sinks)]
-    return "".join(text for family in families for text in _told(family))
+    return "".join(text for family in families for text in _format(family))
 
 
 def metric_name(metric: Metric) -> str:
-    """Return what a metric is called in Prometheus.
+    """Return the Prometheus name of a metric.
 
-    >>> [named(METRICS[name]) for name in ("pv_power", "pv_energy_today", "pv_energy_total", "battery_soc")]
+    >>> [metric_name(METRICS[name]) for name in ("pv_power", "pv_energy_today", "pv_energy_total", "battery_soc")]
     ['pv_power_watts', 'pv_energy_today_joules', 'pv_energy_joules_total', 'battery_soc_ratio']
     """
     unit, _ = _UNITS[metric.unit]
@@ -72,7 +71,7 @@ def _of_plants(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
     yield MetricFamily(
         "heliograph_plant_freshness",
         "gauge",
-        "1 for what the age of the newest sample means, 0 for the others.",
+        "1 for the current freshness, 0 for the others.",
         (
             MetricLine(f'{labels},freshness="{fresh}"', float(one.freshness is fresh))
             for labels, one in labelled
@@ -88,13 +87,13 @@ def _of_plants(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
     yield MetricFamily(
         "heliograph_fetched_timestamp_seconds",
         "gauge",
-        "When the newest sample was fetched from the cloud.",
+        "When the newest sample was fetched from the vendor API.",
         (MetricLine(labels, one.fetched_at) for labels, one in labelled),
     )
 
 
 def _of_devices(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
-    """Yield devices under names of their own: a sum over plants does not count them twice."""
+    """Yield device metrics under separate names, so that a sum over plants does not count them twice."""
     labelled = [
         (_labels(vendor=one.series.vendor, plant=one.series.plant, device=one.series.device, name=one.title), one)
         for plant in plants
@@ -108,7 +107,7 @@ def _status(of: str, labelled: Sequence[tuple[Labels, PlantState | DeviceState]]
     return MetricFamily(
         f"heliograph_{of}_status",
         "gauge",
-        "1 for the status the cloud tells, 0 for the others.",
+        "1 for the status reported by the vendor API, 0 for the others.",
         (
             MetricLine(f'{labels},status="{status}"', float(one.status is status))
             for labels, one in labelled
@@ -129,9 +128,9 @@ def _metrics(
 
 
 def _scaled(metric: Metric, value: float | None) -> float | None:
-    known = published_value(value)
-    # Twelve digits are more than any meter has, and fewer than show how a float was multiplied.
-    return None if known is None else float(f"{known * _UNITS[metric.unit][1]:.12g}")
+    rounded = published_value(value)
+    # Twelve digits exceed the precision of any meter and hide the rounding errors of the multiplication.
+    return None if rounded is None else float(f"{rounded * _UNITS[metric.unit][1]:.12g}")
 
 
 def _of_accounts(accounts: Sequence[AccountStatus]) -> Iterator[MetricFamily]:
@@ -148,28 +147,30 @@ def _of_accounts(accounts: Sequence[AccountStatus]) -> Iterator[MetricFamily]:
     )
     yield family(
         "requests_used",
-        "Requests sent in 24 hours.",
+        "Requests sent in the last 24 hours.",
         (MetricLine(labels, one.requests_used) for labels, one in budgets),
     )
     yield family(
         "requests_limit",
-        "Requests that may be sent in 24 hours.",
+        "Requests allowed in 24 hours.",
         (MetricLine(labels, one.requests_limit) for labels, one in budgets),
     )
     yield family(
         "requests_reserve",
-        "Requests of these that are kept for a person.",
+        "Requests reserved for interactive use.",
         (MetricLine(labels, one.reserve) for labels, one in budgets),
     )
-    yield family("logins_used", "Logins of 24 hours.", (MetricLine(labels, one.logins_used) for labels, one in budgets))
+    yield family(
+        "logins_used", "Logins in the last 24 hours.", (MetricLine(labels, one.logins_used) for labels, one in budgets)
+    )
     yield family(
         "logins_limit",
-        "Logins that 24 hours may have.",
+        "Logins allowed in 24 hours.",
         (MetricLine(labels, one.logins_limit) for labels, one in budgets),
     )
     yield family(
         "pause_until_timestamp_seconds",
-        "Until when the account is held back, by what holds it; absent while nothing does.",
+        "End of the current pause by its kind; absent without a pause.",
         (
             MetricLine(f'{labels},kind="{one.pause.kind}"', _epoch(one.pause.until))
             for labels, one in budgets
@@ -183,32 +184,32 @@ def _of_sinks(sinks: Sequence[SinkProgress]) -> Iterator[MetricFamily]:
     yield MetricFamily(
         "heliograph_sink_samples_total",
         "counter",
-        "Samples handed over since the program began; to a broker, messages.",
+        "Samples sent since the program started; for MQTT, messages.",
         (MetricLine(labels, one.sent) for labels, one in labelled),
     )
     yield MetricFamily(
         "heliograph_sink_problem",
         "gauge",
-        "1 while the sink takes nothing, else 0.",
+        "1 while the sink is unavailable or rejects samples, else 0.",
         (MetricLine(labels, float(one.problem is not None)) for labels, one in labelled),
     )
     yield MetricFamily(
         "heliograph_sink_sample_timestamp_seconds",
         "gauge",
-        "When the newest sample that was handed over was measured.",
+        "When the newest sample sent was measured.",
         (MetricLine(labels, one.newest) for labels, one in labelled),
     )
 
 
 def _labels(**texts: str) -> Labels:
-    return ",".join([f'{name}="{_text(text)}"' for name, text in texts.items()])
+    return ",".join([f'{name}="{_escape(text)}"' for name, text in texts.items()])
 
 
 def _epoch(moment: datetime) -> float:
     return float(int(moment.timestamp()))
 
 
-def _told(family: MetricFamily) -> Iterator[str]:
+def _format(family: MetricFamily) -> Iterator[str]:
     lines = [one for one in family.lines if one.value is not None and isfinite(one.value)]
     if lines:
         yield f"# HELP {family.name} {family.meaning}\n# TYPE {family.name} {family.kind}\n"
@@ -216,14 +217,14 @@ def _told(family: MetricFamily) -> Iterator[str]:
         yield f"{family.name}{{{labels}}} {value!r}\n"
 
 
-def _text(text: str) -> str:
-    r"""Escape a label; what could break a line, a terminal or a parser that ends at a zero is replaced.
+def _escape(text: str) -> str:
+    r"""Escape a label value and replace control characters.
 
-    >>> print(_text('a"b\\c\nd\x00\x1b[2Je'))
+    >>> print(_escape('a"b\\c\nd\x00\x1b[2Je'))
     a\"b\\c d��[2Je
     """
-    shown = "".join(
-        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in text
+    printable = "".join(
+        char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
     )
-    cut = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+    cut = printable if len(printable) <= _MAX_LABEL else printable[: _MAX_LABEL - 1] + "…"
     return cut.replace("\\", "\\\\").replace('"', '\\"')

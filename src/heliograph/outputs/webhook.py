@@ -1,4 +1,4 @@
-"""A webhook: samples as JSON to an address of yours, signed, and again until they are taken."""
+"""Webhook output: samples as signed JSON, posted to a URL until accepted."""
 
 from __future__ import annotations
 
@@ -17,51 +17,55 @@ if TYPE_CHECKING:
 
     from heliograph.config import WebhookConfig
     from heliograph.local_time import Clock
-    from heliograph.outputs.changefeed import SampleBatch
+    from heliograph.outputs.sink import SampleBatch
     from heliograph.store.base import Series, SeriesInfo, StoredSample
 
 
 class WebhookSink:
-    """One address that is posted to."""
+    """Posts samples to one URL."""
 
-    size = 100
+    batch_size = 100
     pause = 1.0
-    reach: float | None = None
+    max_age: float | None = None
 
-    def __init__(self, wanted: WebhookConfig, clock: Clock) -> None:
+    def __init__(self, config: WebhookConfig, clock: Clock) -> None:
         self._clock = clock
-        self._plants = frozenset(wanted.plants)
-        self._secret = "" if wanted.secret is None else wanted.secret.reveal()
-        # Whoever knows the address of some receivers may write to them: path and query are secrets too.
-        self._door = SinkEndpoint(wanted.url, self._secret, *_telling(wanted.url))
-        self.name = f"webhook {self._door.host} {sha256(wanted.url.encode()).hexdigest()[:8]}"
+        self._plants = frozenset(config.plants)
+        self._secret = "" if config.secret is None else config.secret.reveal()
+        # For some receivers the URL alone grants write access, so path and query are secrets too.
+        self._endpoint = SinkEndpoint(config.url, self._secret, *_secret_parts(config.url))
+        self.name = f"webhook {self._endpoint.host} {sha256(config.url.encode()).hexdigest()[:8]}"
 
     def wants(self, series: Series) -> bool:
-        """Take the plants it was made for, with their devices; all, if none is named."""
+        """Return True for the configured plants and their devices; for all if none is configured."""
         return not self._plants or series.plant in self._plants
 
-    async def send(self, news: SampleBatch) -> None:
-        """Post them; what is tried again has the same id."""
+    async def send(self, batch: SampleBatch) -> None:
+        """Post all samples in one request; a retry has the same id."""
         now = self._clock.now()
-        samples = [_sample(entry, news.series_info.get(entry.series)) for entry in news.samples]
+        samples = [_sample(sample, batch.series_info.get(sample.series)) for sample in batch.samples]
         content = json.dumps(samples, sort_keys=True).encode()
-        whole = {"id": sha256(self.name.encode() + content).hexdigest()[:32], "sent_at": _iso(now), "samples": samples}
-        body = json.dumps(whole, ensure_ascii=False).encode()
+        message = {
+            "id": sha256(self.name.encode() + content).hexdigest()[:32],
+            "sent_at": _iso(now),
+            "samples": samples,
+        }
+        body = json.dumps(message, ensure_ascii=False).encode()
         headers = {"content-type": "application/json"}
         if self._secret:
             headers["heliograph-signature"] = signature(self._secret, int(now), body)
-        self._door.raise_for_status(await self._door.post(headers, body, self._clock.now))
+        self._endpoint.raise_for_status(await self._endpoint.post(headers, body, self._clock.now))
 
 
-def _telling(url: str) -> Iterator[str]:
-    """Yield what of an address lets others write there, whole and in parts."""
+def _secret_parts(url: str) -> Iterator[str]:
+    """Yield the URL and all its parts that may grant write access."""
     parts = urlsplit(url)
     yield from (url, parts.path[1:], parts.query, *parts.path.split("/"))
     yield from (value for _, value in parse_qsl(parts.query))
 
 
 def signature(secret: str, now: int, body: bytes) -> str:
-    """Return the header that proves who sent a body, and when.
+    """Return the header that authenticates a body and the time it was sent.
 
     >>> signature("hunter2", 1782036000, b"{}")[:30]
     't=1782036000,v1=f04ef869ef5108'
@@ -69,17 +73,17 @@ def signature(secret: str, now: int, body: bytes) -> str:
     return f"t={now},v1={hmac.new(secret.encode(), f'{now}.'.encode() + body, sha256).hexdigest()}"
 
 
-def _sample(entry: StoredSample, known: SeriesInfo | None) -> dict[str, Any]:
+def _sample(sample: StoredSample, info: SeriesInfo | None) -> dict[str, Any]:
     return {
-        "vendor": entry.series.vendor,
-        "plant": entry.series.plant,
-        "device": entry.series.device or None,
-        "name": known.name if known else None,
-        "measured_at": _iso(entry.measured_at),
-        "fetched_at": _iso(entry.fetched_at),
-        "quality": str(entry.quality),
-        "status": entry.status and str(entry.status),
-        "values": {name: published_value(value) for name, value in entry.values.items()},
+        "vendor": sample.series.vendor,
+        "plant": sample.series.plant,
+        "device": sample.series.device or None,
+        "name": info.name if info else None,
+        "measured_at": _iso(sample.measured_at),
+        "fetched_at": _iso(sample.fetched_at),
+        "quality": str(sample.quality),
+        "status": sample.status and str(sample.status),
+        "values": {name: published_value(value) for name, value in sample.values.items()},
     }
 
 

@@ -1,1 +1,1 @@
-"""What a browser and local programs see of the store: the page, the JSON API and the metrics."""
+"""The web server: HTML pages, JSON API, live events and Prometheus metrics."""

@@ -1,4 +1,4 @@
-"""The application: which answers stand behind which paths, and who guards them."""
+"""The ASGI application: routes, middleware and error handlers."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from heliograph.config import ServeConfig
     from heliograph.web.state import StateCache
 
-_QUICK = 5
-"""How hard gzip tries: the collector may share this processor."""
+_GZIP_LEVEL = 5
+"""Moderate, because the collector may share this processor."""
 
 
-def make_app(source: StateCache, serve: ServeConfig) -> Starlette:
-    """Return the application over a source, guarded as the configuration says; `state.live` ends the streams."""
-    rules, live = AuthPolicy.from_config(serve), EventHub(source)
+def make_app(state_cache: StateCache, serve: ServeConfig) -> Starlette:
+    """Return the application; its `state.live` is the event hub, which the caller must close."""
+    policy, hub = AuthPolicy.from_config(serve), EventHub(state_cache)
     app = Starlette(
-        routes=[*api.routes(source, live), openapi.route(), *routes.routes(source)],
+        routes=[*api.routes(state_cache, hub), openapi.route(), *routes.routes(state_cache)],
         middleware=[
             Middleware(RawPathMiddleware),
-            Middleware(AuthMiddleware, rules=rules),
-            Middleware(GZipMiddleware, compresslevel=_QUICK),
+            Middleware(AuthMiddleware, policy=policy),
+            Middleware(GZipMiddleware, compresslevel=_GZIP_LEVEL),
         ],
         exception_handlers={
             **api.EXCEPTION_HANDLERS,
             HTTPException: routes.not_found_handler(api.EXCEPTION_HANDLERS[HTTPException]),
         },
     )
-    app.state.live = live
+    app.state.live = hub
     return app

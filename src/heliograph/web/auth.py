@@ -1,4 +1,4 @@
-"""Who may look: the host and the origin of a request, its token, and what a browser may do with the answer."""
+"""Access control: checks host, origin and token of each request, and sets the security headers of responses."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Of every answer, unless it says otherwise itself."""
+"""Default headers of every response."""
 
 COOKIE_NAME = "heliograph"
 LOGIN_PATH = "/login"
 PUBLIC_PATHS = ("/assets/",)
-"""Paths that hold nothing of anybody's."""
+"""Path prefixes without private data."""
 
 _MONTH = 30 * 24 * 3600
-_HERE = ("localhost", "127.0.0.1", "[::1]")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?")
-_LONGEST_FORM = 4096
-_TRIES, _WITHIN = 10, 60.0
-_ADDRESSES = 1024
+_MAX_FORM = 4096
+_MAX_FAILURES, _WINDOW = 10, 60.0
+_MAX_ADDRESSES = 1024
 
 _FORM = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Heliograph</title>
@@ -65,13 +65,13 @@ _FORM = """<!doctype html>
 <body><main class="login"><h1>Heliograph</h1>
 <form method="post" action="/login"><p><label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-<button>Look</button></p></form><p role="alert">{told}</p></main></body></html>
+<button>Log in</button></p></form><p role="alert">{error}</p></main></body></html>
 """
 
 
 @dataclass(frozen=True, slots=True)
 class AuthPolicy:
-    """Which hosts are meant when they are named, and what opens the door; no token, no door."""
+    """Access policy: allowed `Host` headers and the access token; None disables the token."""
 
     hosts: frozenset[str]
     any_address: bool
@@ -79,13 +79,13 @@ class AuthPolicy:
 
     @classmethod
     def from_config(cls, serve: ServeConfig) -> AuthPolicy:
-        """Read the configuration; whoever can be reached from elsewhere needs a token."""
+        """Create the policy of a configuration; raises `ConfigError` if a required token is missing or too short."""
         host = serve.host.strip("[]").lower()
         token = None if serve.token is None else serve.token.reveal().encode()
         if token is None and not serve.is_local_only:
             raise ConfigError(
-                f"to listen on {serve.host}, where others can reach it, the page needs a token: "
-                "write token (or token_file) under [serve]"
+                f"listening on {serve.host}, which other machines can reach, requires a token: "
+                "set token (or token_file) under [serve]"
             )
         if token is not None and len(token) < MIN_TOKEN_LENGTH:
             raise ConfigError(
@@ -93,25 +93,25 @@ class AuthPolicy:
             )
         named = (one.lower() for one in serve.hosts)
         bound = f"[{host}]" if ":" in host else host
-        return cls(frozenset((*_HERE, bound, *named)), host in ("0.0.0.0", "::", ""), token)  # noqa: S104
+        return cls(frozenset((*_LOCAL_HOSTS, bound, *named)), host in ("0.0.0.0", "::", ""), token)  # noqa: S104
 
     def allows_host(self, host: str) -> bool:
-        """Say whether a request that names this host means us: another site's name may lead to us, too.
+        """Return True if the `Host` is allowed; this prevents DNS rebinding.
 
-        An address is no name, so that where all addresses are listened on, each of them is meant.
+        Any IP address is allowed if the server listens on all addresses.
         """
-        found = _HOST.fullmatch(host.lower())
-        if found is None:
+        match = _HOST.fullmatch(host.lower())
+        if match is None:
             return False
-        return host.lower() in self.hosts or found[1] in self.hosts or (self.any_address and _is_address(found[1]))
+        return host.lower() in self.hosts or match[1] in self.hosts or (self.any_address and _is_address(match[1]))
 
     def accepts_token(self, token: bytes) -> bool:
-        """Compare in a time that tells nothing."""
+        """Compare a token in constant time."""
         return self.token is not None and compare_digest(sha256(token).digest(), sha256(self.token).digest())
 
     @property
     def cookie(self) -> str:
-        """What a browser keeps instead of the token; another token makes it worthless."""
+        """Cookie value derived from the token; changing the token invalidates it."""
         return hmac(self.token or b"", b"heliograph cookie", sha256).hexdigest()
 
 
@@ -124,156 +124,158 @@ def _is_address(host: str) -> bool:
 
 
 class FailedTokenThrottle:
-    """Wrong tokens by where they came from: after ten in a minute, no more are looked at until it is over."""
+    """Counts invalid tokens per client address; after ten in a minute, further ones are rejected until it is over."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._wrong: dict[str, deque[float]] = {}
+        self._failures: dict[str, deque[float]] = {}
 
     def retry_after(self, address: str) -> float:
-        """Return for how many seconds nothing is looked at; 0 for anybody without a past."""
-        tries = self._wrong.get(_neighbourhood(address))
-        if tries is None or len(tries) < _TRIES:
+        """Return the seconds for which an address is blocked; 0 if it is not."""
+        failures = self._failures.get(_network(address))
+        if failures is None or len(failures) < _MAX_FAILURES:
             return 0.0
-        return max(tries[0] + _WITHIN - self._clock(), 0.0)
+        return max(failures[0] + _WINDOW - self._clock(), 0.0)
 
     def record_failure(self, address: str) -> None:
-        """Remember a wrong one."""
-        key = _neighbourhood(address)
-        tries = self._wrong.pop(key, None) or deque(maxlen=_TRIES)
-        tries.append(self._clock())
-        self._wrong[key] = tries
-        if len(self._wrong) > _ADDRESSES:
-            del self._wrong[next(iter(self._wrong))]
+        """Record an invalid token."""
+        key = _network(address)
+        failures = self._failures.pop(key, None) or deque(maxlen=_MAX_FAILURES)
+        failures.append(self._clock())
+        self._failures[key] = failures
+        if len(self._failures) > _MAX_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
 
 
-def _neighbourhood(address: str) -> str:
-    """Return an address, or the network of one household where it has more addresses than anybody can count."""
+def _network(address: str) -> str:
+    """Return an IPv4 address unchanged, and the /64 network of an IPv6 address."""
     if ":" not in address or not _is_address(address):
         return address
     return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
 class AuthMiddleware:
-    """Stands before the application; nothing it turns away is seen by anything behind it."""
+    """ASGI middleware that rejects requests before they reach the application."""
 
-    def __init__(self, app: ASGIApp, rules: AuthPolicy, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, app: ASGIApp, policy: AuthPolicy, clock: Callable[[], float] = monotonic) -> None:
         self._app = app
-        self._rules = rules
-        self._doubts = FailedTokenThrottle(clock)
+        self._policy = policy
+        self._throttle = FailedTokenThrottle(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let through, or answer at the door."""
+        """Pass the request to the application, or respond to it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             request = Request(scope, receive)
             try:
-                answer = await self._at_the_door(request)
+                response = await self._authorize(request)
             except Problem as problem:
-                answer = self._turned_away(request, problem)
-            await self._answered(answer or self._app, scope, receive, send)
+                response = self._reject(request, problem)
+            await self._run(response or self._app, scope, receive, send)
 
-    async def _answered(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let it answer with our headers; a mistake of ours is told by nothing but that it is one."""
-        begun = False
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run an application with the security headers; an internal error is reported without details."""
+        started = False
 
-        async def guarded(message: Message) -> None:
-            nonlocal begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
+                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
-            await app(scope, receive, guarded)
-        except Exception:  # the edge of the web: one answer fails, the others go on
-            _log.exception(LogEvent("mistake", path=scope["path"]))
-            if begun:
+            await app(scope, receive, send_with_headers)
+        except Exception:  # an error must not stop the server
+            _log.exception(LogEvent("web.error", path=scope["path"]))
+            if started:
                 raise
-            await Problem(500, "a mistake of this program; please report it").response()(scope, receive, guarded)
+            await Problem(500, "internal error; please report it").response()(scope, receive, send_with_headers)
 
-    async def _at_the_door(self, request: Request) -> Response | None:
-        is_login = request.method == "POST" and request.scope["path"] == LOGIN_PATH and self._rules.token is not None
-        self._check_sender(request)
+    async def _authorize(self, request: Request) -> Response | None:
+        is_login = request.method == "POST" and request.scope["path"] == LOGIN_PATH and self._policy.token is not None
+        self._check_host_and_origin(request)
         if request.method not in ("GET", "HEAD") and not is_login:
-            raise Problem(405, "nothing can be changed here; ask with GET", {"Allow": "GET, HEAD"})
-        if self._rules.token is None:
+            raise Problem(405, "this server is read-only; use GET", {"Allow": "GET, HEAD"})
+        if self._policy.token is None:
             return None
         if is_login:
-            self._check(request, await _token_of_form(request))
-            return self._let_in(request, "/")
-        return self._with_token(request)
+            self._check_token(request, await _read_form_token(request))
+            return self._log_in(request, "/")
+        return self._check_credentials(request)
 
-    def _check_sender(self, request: Request) -> None:
+    def _check_host_and_origin(self, request: Request) -> None:
         hosts = request.headers.getlist("host")
-        if len(hosts) != 1 or not self._rules.allows_host(hosts[0]):
-            raise Problem(421, "this host is not known here; name it in hosts under [serve]")
+        if len(hosts) != 1 or not self._policy.allows_host(hosts[0]):
+            raise Problem(421, "unknown host; add it to hosts under [serve]")
         for origin in request.headers.getlist("origin"):
             if origin.lower() not in {f"{scheme}://{hosts[0].lower()}" for scheme in ("http", "https")}:
-                raise Problem(403, "another site asks, and gets nothing")
+                raise Problem(403, "cross-origin request rejected")
 
-    def _with_token(self, request: Request) -> Response | None:
+    def _check_credentials(self, request: Request) -> Response | None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            self._check(request, given.strip().encode("latin-1"))
+            self._check_token(request, given.strip().encode("latin-1"))
             return None
-        asked = parse_qsl(request.url.query, keep_blank_values=True)
-        tokens = [value for name, value in asked if name == "token"]
+        query = parse_qsl(request.url.query, keep_blank_values=True)
+        tokens = [value for name, value in query if name == "token"]
         if tokens:
-            self._check(request, tokens[0].encode("utf-8", "replace"))
-            rest = urlencode([one for one in asked if one[0] != "token"])
-            # One slash: two would lead to another host.
+            self._check_token(request, tokens[0].encode("utf-8", "replace"))
+            rest = urlencode([one for one in query if one[0] != "token"])
+            # One slash: two would redirect to another host.
             path = "/" + request.scope["path"].lstrip("/")
-            return self._let_in(request, f"{path}?{rest}" if rest else path)
+            return self._log_in(request, f"{path}?{rest}" if rest else path)
         cookie = request.cookies.get(COOKIE_NAME, "")
-        if compare_digest(cookie.encode("utf-8", "replace"), self._rules.cookie.encode()):
+        if compare_digest(cookie.encode("utf-8", "replace"), self._policy.cookie.encode()):
             return None
         if request.scope["path"].startswith(PUBLIC_PATHS):
             return None
-        raise Problem(401, "a token is needed", {"WWW-Authenticate": 'Bearer realm="heliograph"'})
+        raise Problem(401, "access token required", {"WWW-Authenticate": 'Bearer realm="heliograph"'})
 
-    def _check(self, request: Request, token: bytes) -> None:
+    def _check_token(self, request: Request, token: bytes) -> None:
         address = request.client.host if request.client else ""
-        wait = self._doubts.retry_after(address)
+        wait = self._throttle.retry_after(address)
         if wait:
-            raise Problem(429, "too many wrong tokens; wait a minute", {"Retry-After": str(ceil(wait))})
-        if not self._rules.accepts_token(token):
-            self._doubts.record_failure(address)
-            raise Problem(401, "this token is not the right one", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+            raise Problem(429, "too many invalid tokens; wait a minute", {"Retry-After": str(ceil(wait))})
+        if not self._policy.accepts_token(token):
+            self._throttle.record_failure(address)
+            raise Problem(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
-    def _let_in(self, request: Request, path: str) -> Response:
-        answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
-        answer.set_cookie(
+    def _log_in(self, request: Request, path: str) -> Response:
+        response = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+        response.set_cookie(
             COOKIE_NAME,
-            self._rules.cookie,
+            self._policy.cookie,
             max_age=_MONTH,
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
         )
-        return answer
+        return response
 
-    def _turned_away(self, request: Request, problem: Problem) -> Response:
-        """Answer in JSON, and a person at a browser with a form where a token would help."""
+    def _reject(self, request: Request, problem: Problem) -> Response:
+        """Return the error as JSON, or for browsers the login form if a token would help."""
         if problem.status in (401, 429) and "text/html" in request.headers.get("accept", ""):
-            told = (
-                "" if problem.detail == "a token is needed" else problem.detail[:1].upper() + problem.detail[1:] + "."
+            error = (
+                ""
+                if problem.detail == "access token required"
+                else problem.detail[:1].upper() + problem.detail[1:] + "."
             )
-            # Without a referrer to its own site, a browser would send the form from an origin it calls null.
+            # Without a same-origin referrer, browsers send the form with the origin "null".
             headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", **(problem.headers or {})}
-            return HTMLResponse(_FORM.format(told=told), problem.status, headers)
+            return HTMLResponse(_FORM.format(error=error), problem.status, headers)
         return problem.response()
 
 
-async def _token_of_form(request: Request) -> bytes:
+async def _read_form_token(request: Request) -> bytes:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_FORM:
-            raise Problem(413, "a token is shorter than that")
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_FORM:
+            raise Problem(413, "form too large")
     for name, value in parse_qsl(body.decode("utf-8", "replace")):
         if name == "token":
             return value.encode("utf-8", "replace")

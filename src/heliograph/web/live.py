@@ -1,4 +1,4 @@
-"""What changes, as it changes: server-sent events for any number of pages, bounded, from one look at the store."""
+"""Live events: changes of the system state as server-sent events, from one poll for all clients."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 
 MAX_CLIENTS = 64
 KEEPALIVE_SECONDS = 15.0
-"""Seconds after which a line without meaning keeps a silent connection open."""
+"""Seconds without an event after which a comment keeps the connection open."""
 POLL_SECONDS = 2.0
-"""Seconds between two looks."""
+"""Seconds between two polls of the state."""
 _ACCOUNTS = "accounts"
 
 
 @dataclass(slots=True)
-class _Seen:
-    """One thing, as it was last seen to have changed."""
+class _LastChange:
+    """The last known state of a plant or of the accounts, with the number of the event that reported it."""
 
     number: int
-    thing: object
+    value: object
     text: str
-    """As JSON, made once for all who listen."""
+    """JSON, shared by all clients."""
 
 
 @dataclass(slots=True)
 class EventHub:
-    """Looks while anybody listens; whoever is slow misses what is over, and gets what is true."""
+    """Polls the state while clients are connected; slow clients skip intermediate events and get the latest state."""
 
     state_cache: StateCache
-    beat: float = KEEPALIVE_SECONDS
-    look: float = POLL_SECONDS
+    keepalive: float = KEEPALIVE_SECONDS
+    poll_interval: float = POLL_SECONDS
     clients: int = 0
     _number: int = 0
-    _last_seen: dict[Hashable, _Seen] = field(default_factory=dict)
+    _last_changes: dict[Hashable, _LastChange] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _poll_task: asyncio.Task[None] | None = None
     _closed: bool = False
 
     def check_capacity(self) -> None:
-        """Raise a problem where there is no room for one more."""
+        """Raise `Problem` if no further client can connect."""
         if self._closed or self.clients >= MAX_CLIENTS:
-            raise Problem(503, "too many listen already", {"Retry-After": "30"})
+            raise Problem(503, "too many event clients are connected", {"Retry-After": "30"})
 
     async def close(self) -> None:
         """End every stream."""
@@ -62,23 +62,23 @@ class EventHub:
             self._changed.notify_all()
 
     async def events(self, after: int, wanted: Callable[[Any], bool]) -> AsyncIterator[str]:
-        """Yield what changed after an event of this number, and then whatever changes.
+        """Yield the changes after event number `after`, then all further changes.
 
-        Numbers are moments, so that one from before a restart still says what its listener has seen.
+        Event numbers are Unix times, so that they remain valid after a restart.
         """
         if self._closed:
             return
         self.clients += 1
         try:
             if self._poll_task is None:
-                self._poll_task = asyncio.create_task(self._look_on())
+                self._poll_task = asyncio.create_task(self._poll())
             yield ": heliograph\nretry: 3000\n\n"
             while not self._closed:
                 number = self._number
                 for text in self._since(after, wanted):
                     yield text
                 after = max(after, number)
-                if not await self._news_after(number):
+                if not await self._wait_for_change(number):
                     yield ":\n\n"
         finally:
             self.clients -= 1
@@ -87,8 +87,8 @@ class EventHub:
                 self._poll_task = None
 
     def _since(self, after: int, wanted: Callable[[Any], bool]) -> list[str]:
-        """Return what changed after a number as events; all plants that did are one."""
-        changed = {key: one.text for key, one in self._last_seen.items() if one.number > after}
+        """Return the changes after an event number, with all changed plants in one event."""
+        changed = {key: change.text for key, change in self._last_changes.items() if change.number > after}
         accounts = changed.pop(_ACCOUNTS, None)
         plants = [text for key, text in changed.items() if wanted(key)]
         events = [("now", f'{{"plants": [{", ".join(plants)}]}}')] if plants else []
@@ -96,41 +96,40 @@ class EventHub:
             events.append(("accounts", accounts))
         return [f"event: {name}\nid: {self._number}\ndata: {data}\n\n" for name, data in events]
 
-    async def _news_after(self, number: int) -> bool:
-        """Wait for something newer, or for the time of a beat; say whether there was."""
+    async def _wait_for_change(self, number: int) -> bool:
+        """Wait for a newer event; return False after the keep-alive interval."""
         async with self._changed:
             try:
-                # In this very task: another one's wait would be on a lock that is not its own.
-                async with asyncio.timeout(self.beat):
+                # In this task: `wait_for` of asyncio would wait in another task, which does not own the lock.
+                async with asyncio.timeout(self.keepalive):
                     await self._changed.wait_for(lambda: self._closed or self._number > number)
             except TimeoutError:
                 return False
         return True
 
-    async def _look_on(self) -> None:
+    async def _poll(self) -> None:
         while True:
             try:
-                self._take(await self.state_cache.current())
+                self._record(await self.state_cache.current())
             except StoreError:
-                pass  # whoever asks /healthz is told; listeners hear of it when it is over
+                pass  # reported by /healthz; clients get the state after the next successful poll
             else:
                 async with self._changed:
                     self._changed.notify_all()
-            await asyncio.sleep(self.look)
+            await asyncio.sleep(self.poll_interval)
 
-    def _take(self, now: SystemState) -> None:
-        """Give everything that changed the number of this moment, or the next one where the clock was set back."""
-        things: dict[Hashable, Any] = {one.series: one for one in now.plants}
-        things[_ACCOUNTS] = now.accounts
-        new = {
-            key: one for key, one in things.items() if key not in self._last_seen or self._last_seen[key].thing != one
-        }
-        if new:
-            self._number = max(now.at, self._number + 1)
-            self._last_seen.update({key: _Seen(self._number, one, _text(one)) for key, one in new.items()})
+    def _record(self, state: SystemState) -> None:
+        """Number all changes with the current time, or the next number if the clock was set back."""
+        values: dict[Hashable, Any] = {one.series: one for one in state.plants}
+        values[_ACCOUNTS] = state.accounts
+        last = self._last_changes
+        changed = {key: value for key, value in values.items() if key not in last or last[key].value != value}
+        if changed:
+            self._number = max(state.at, self._number + 1)
+            last.update({key: _LastChange(self._number, value, _json(value)) for key, value in changed.items()})
 
 
-def _text(thing: Any) -> str:
-    if isinstance(thing, tuple):
-        return dumps({"accounts": [account_data(one) for one in thing]})
-    return dumps(plant_data(thing))
+def _json(value: Any) -> str:
+    if isinstance(value, tuple):
+        return dumps({"accounts": [account_data(one) for one in value]})
+    return dumps(plant_data(value))

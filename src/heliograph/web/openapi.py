@@ -1,4 +1,4 @@
-"""The document of the API (OpenAPI 3.1), made of the same table as its routes."""
+"""The OpenAPI 3.1 document, generated from the same table as the routes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from heliograph.web.parameters import QueryParameter
 
-_PLACE = f"{api.PREFIX}/openapi.json"
+_PATH = f"{api.PREFIX}/openapi.json"
 
 
 def route() -> Route:
-    """Return where the document is read."""
-    whole = json.dumps(document())
+    """Return the route of the document."""
+    text = json.dumps(document())
 
-    async def answer(_: Request) -> Response:
-        return Response(whole, media_type=api.JSON)
+    async def handler(_: Request) -> Response:
+        return Response(text, media_type=api.JSON)
 
-    return Route(_PLACE, answer)
+    return Route(_PATH, handler)
 
 
 def document() -> dict[str, Any]:
-    """Return the whole document."""
+    """Return the document."""
     paths = {
         api.PREFIX + one.path: _path(one.path, one.meaning, one.parameters, _json(one.schema)) for one in api.CALLS
     }
@@ -41,8 +41,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Heliograph",
             "version": __version__,
-            "description": "What the store holds of every plant. Energies are in kWh, powers in W, states of charge "
-            "in %. Moments are in UTC; a plant's days are those of its own zone. null is unknown, never 0.",
+            "description": "Stored data of all plants. Energies are in kWh, powers in W, states of charge in %. "
+            "Times are in UTC; days follow the plant's time zone. null means unknown, never 0.",
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"token": []}],
@@ -50,44 +50,44 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "responses": {"Problem": _content("What is wrong.", "application/problem+json", ref("Problem"))},
+            "responses": {"Problem": _content("Error.", "application/problem+json", ref("Problem"))},
         },
     }
 
 
 def _others() -> dict[str, Any]:
     health = {
-        "200": _content("All is well.", api.JSON, ref("Health")),
-        "503": _content("Something fails.", api.JSON, ref("Health")),
+        "200": _content("Healthy.", api.JSON, ref("Health")),
+        "503": _content("Not healthy.", api.JSON, ref("Health")),
     }
     return {
-        _PLACE: _path("", "This document.", (), _content("It.", api.JSON, {"type": "object"})),
+        _PATH: _path("", "This document.", (), _content("OpenAPI document.", api.JSON, {"type": "object"})),
         f"{api.PREFIX}/events/live": _path(
             "",
-            "Whatever changes, as server-sent events: `now` with the plants that changed, `accounts` with all "
-            "accounts. Whoever comes back with Last-Event-ID gets what changed meanwhile.",
+            "Changes as server-sent events: `now` with the changed plants, `accounts` with all accounts. A client "
+            "that reconnects with Last-Event-ID gets the changes it missed.",
             api.EVENT_PARAMETERS,
-            _content("Events, without end.", api.EVENTS, TEXT),
+            _content("Endless stream of events.", api.EVENTS, TEXT),
         ),
         "/healthz": {"get": {"summary": "Whether the store can be read.", "responses": {**health, **_PROBLEM}}},
-        "/metrics": _path("", "Everything, for Prometheus.", (), _content("Metrics.", "text/plain", TEXT)),
+        "/metrics": _path("", "Current values for Prometheus.", (), _content("Metrics.", "text/plain", TEXT)),
     }
 
 
 _PROBLEM = {"default": {"$ref": "#/components/responses/Problem"}}
 
 
-def _path(path: str, meaning: str, parameters: tuple[QueryParameter, ...], answer: Any) -> dict[str, Any]:
+def _path(path: str, meaning: str, parameters: tuple[QueryParameter, ...], response: Any) -> dict[str, Any]:
     named = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in re.findall(r"\{(\w+)\}", path)]
-    asked = [_parameter(one) for one in parameters]
-    same = {"304": {"description": "As it was when it had this ETag."}} if path else {}
+    query = [_parameter(one) for one in parameters]
+    same = {"304": {"description": "Not modified."}} if path else {}
     summary, _, rest = meaning.partition(". ")
     return {
         "get": {
             "summary": summary.rstrip("."),
             **({"description": rest} if rest else {}),
-            "parameters": [*named, *asked],
-            "responses": {"200": answer, **same, **_PROBLEM},
+            "parameters": [*named, *query],
+            "responses": {"200": response, **same, **_PROBLEM},
         }
     }
 
@@ -98,7 +98,7 @@ def _parameter(one: QueryParameter) -> dict[str, Any]:
 
 
 def _json(schema: str) -> dict[str, Any]:
-    return _content("The answer.", api.JSON, ref(schema))
+    return _content("Response.", api.JSON, ref(schema))
 
 
 def _content(meaning: str, kind: str, schema: Schema) -> dict[str, Any]:

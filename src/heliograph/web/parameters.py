@@ -1,4 +1,4 @@
-"""What a request may say: each parameter's schema, and beside it how it is read."""
+"""Query parameters of the API: schema and parser of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class QueryParameter:
-    """One parameter of a query."""
+    """One query parameter."""
 
     name: str
     meaning: str
@@ -32,15 +32,15 @@ class QueryParameter:
 
 
 def parse_parameters(parameters: Iterable[QueryParameter], given: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
-    """Return every parameter by name; what is unknown, said twice or cannot be read is a problem."""
+    """Return every parameter by name; raises `Problem` for unknown, repeated and invalid ones."""
     known = {one.name: one for one in parameters}
     found: dict[str, Any] = {}
     for name, text in given:
         if name not in known:
-            there = ", ".join(known) or "none"
-            raise Problem(400, f"there is no parameter {name!r} here; there are: {there}")
+            names = ", ".join(known) or "none"
+            raise Problem(400, f"unknown parameter {name!r}; known parameters: {names}")
         if name in found:
-            raise Problem(400, f"{name} is given twice")
+            raise Problem(400, f"{name} is repeated")
         try:
             found[name] = known[name].parse(text)
         except ValueError as error:
@@ -48,85 +48,85 @@ def parse_parameters(parameters: Iterable[QueryParameter], given: Iterable[tuple
     return {name: found.get(name, one.default) for name, one in known.items()}
 
 
-def text(name: str, meaning: str, longest: int = 200) -> QueryParameter:
-    """Return a parameter that takes any text."""
+def text(name: str, meaning: str, max_length: int = 200) -> QueryParameter:
+    """Return a parameter for any text."""
 
-    def reads(given: str) -> str:
-        if not 1 <= len(given) <= longest:
-            raise ValueError(f"has from 1 to {longest} letters")
+    def parse(given: str) -> str:
+        if not 1 <= len(given) <= max_length:
+            raise ValueError(f"must have 1 to {max_length} characters")
         return given
 
-    return QueryParameter(name, meaning, {"type": "string", "minLength": 1, "maxLength": longest}, reads)
+    return QueryParameter(name, meaning, {"type": "string", "minLength": 1, "maxLength": max_length}, parse)
 
 
 def choice(name: str, meaning: str, words: Iterable[str], usual: str | None = None) -> QueryParameter:
-    """Return a parameter that takes one of some words."""
+    """Return a parameter for one of several values."""
     known = [str(word) for word in words]
 
-    def reads(given: str) -> str:
+    def parse(given: str) -> str:
         if given not in known:
-            raise ValueError(f"is one of {', '.join(known)}, not {given!r}")
+            raise ValueError(f"must be one of {', '.join(known)}; got {given!r}")
         return given
 
-    return QueryParameter(name, meaning, _usually({"type": "string", "enum": known}, usual), reads, usual)
+    return QueryParameter(name, meaning, _with_default({"type": "string", "enum": known}, usual), parse, usual)
 
 
 def choices(name: str, meaning: str, words: Iterable[str]) -> QueryParameter:
-    """Return a parameter that takes some of some words, with commas between."""
+    """Return a parameter for a comma-separated list of values."""
     known = [str(word) for word in words]
 
-    def reads(given: str) -> tuple[str, ...]:
+    def parse(given: str) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(given.split(",")))
         for word in found:
             if word not in known:
-                raise ValueError(f"hold no {word[:40]!r}; they are some of {', '.join(known)}")
+                raise ValueError(f"must not contain {word[:40]!r}; valid values: {', '.join(known)}")
         return found
 
     schema = {"type": "array", "items": {"type": "string", "enum": known}, "minItems": 1}
-    return QueryParameter(name, meaning, schema, reads)
+    return QueryParameter(name, meaning, schema, parse)
 
 
-def integer(name: str, meaning: str, least: int, most: int, usual: int) -> QueryParameter:
-    """Return a parameter that takes a whole number."""
+def integer(name: str, meaning: str, minimum: int, maximum: int, usual: int) -> QueryParameter:
+    """Return a parameter for an integer."""
 
-    def reads(given: str) -> int:
-        if not re.fullmatch(r"\d{1,10}", given, re.ASCII) or not least <= int(given) <= most:
-            raise ValueError(f"is a whole number from {least} to {most}, not {given!r}")
+    def parse(given: str) -> int:
+        if not re.fullmatch(r"\d{1,10}", given, re.ASCII) or not minimum <= int(given) <= maximum:
+            raise ValueError(f"must be an integer from {minimum} to {maximum}; got {given!r}")
         return int(given)
 
     return QueryParameter(
-        name, meaning, {"type": "integer", "minimum": least, "maximum": most, "default": usual}, reads, usual
+        name, meaning, {"type": "integer", "minimum": minimum, "maximum": maximum, "default": usual}, parse, usual
     )
 
 
 def day(name: str, meaning: str) -> QueryParameter:
-    """Return a parameter that takes a day."""
+    """Return a parameter for a day."""
     return QueryParameter(name, meaning, DATE, _day)
 
 
 def moment_or_day(name: str, meaning: str) -> QueryParameter:
-    """Return a parameter that takes a moment, or a day of the plant's own calendar."""
+    """Return a parameter for a time, or a day of the plant's local calendar."""
 
-    def reads(given: str) -> datetime | date:
+    def parse(given: str) -> datetime | date:
         return _moment(given) if _MOMENT.fullmatch(given) else _day(given)
 
-    return QueryParameter(name, meaning, {"anyOf": [DATE_TIME, DATE]}, reads)
+    return QueryParameter(name, meaning, {"anyOf": [DATE_TIME, DATE]}, parse)
 
 
 def to_epoch(given: datetime | date, zone: tzinfo) -> int:
-    """Return a moment, or when a plant's day begins."""
+    """Return a time, or the start of a plant-local day, as Unix time."""
     return int(given.timestamp()) if isinstance(given, datetime) else day_start(given, zone)
 
 
 def _moment(given: str) -> datetime:
-    # A plus sign that is not escaped arrives as a space.
+    # An unescaped plus sign arrives as a space.
     spaced = given[:10] + "T" + given[11:].replace(" ", "+")
     try:
         found = datetime.fromisoformat(spaced.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"is no moment: {given!r}") from None
+        raise ValueError(f"must be a time; got {given!r}") from None
     if found.year not in _CENTURIES:
-        raise ValueError("is from 1970 to 2199")
+        raise ValueError("must be from 1970 to 2199")
     return found
 
 
@@ -136,11 +136,11 @@ def _day(given: str) -> date:
     except ValueError:
         found = None
     if found is None:
-        raise ValueError(f"is a day like 2026-06-21, not {given!r}")
+        raise ValueError(f"must be a day like 2026-06-21; got {given!r}")
     if found.year not in _CENTURIES:
-        raise ValueError("is from 1970 to 2199")
+        raise ValueError("must be from 1970 to 2199")
     return found
 
 
-def _usually(schema: Schema, usual: Any) -> Schema:
+def _with_default(schema: Schema, usual: Any) -> Schema:
     return schema if usual is None else {**schema, "default": usual}

@@ -1,4 +1,4 @@
-"""Ids in addresses: whatever a cloud calls a plant is one part of a path, and comes back as it was."""
+"""URL-safe IDs: any plant ID from a cloud is encoded as one path segment and decoded unchanged."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DOTS = re.compile(r"(?:\.|%2e){1,2};?", re.IGNORECASE)
 
 
 def encode_id(name: str) -> str:
-    """Return an id as one part of a path.
+    """Encode an ID as a path segment.
 
-    Browsers and proxies take a part of nothing but dots for a way up, also when it is quoted; a semicolon, which every
-    other id has quoted, keeps it.
+    Browsers and proxies resolve segments of dots as relative paths, even if quoted. A semicolon, which is always quoted
+    in other IDs, prevents that.
 
-    >>> part("1234567"), part("a/b?c#d%e f"), part("..")
+    >>> encode_id("1234567"), encode_id("a/b?c#d%e f"), encode_id("..")
     ('1234567', 'a%2Fb%3Fc%23d%25e%20f', '..;')
     """
     quoted = quote(name, safe="", errors="replace")
@@ -29,31 +29,31 @@ def encode_id(name: str) -> str:
 
 
 def decode_id(quoted: str) -> str:
-    """Return the id that stands in a path.
+    """Decode an ID from a path segment.
 
-    >>> [named(part(one)) for one in ("a/b?c#d%e f", "..", "..;", "%2e")]
+    >>> [decode_id(encode_id(one)) for one in ("a/b?c#d%e f", "..", "..;", "%2e")]
     ['a/b?c#d%e f', '..', '..;', '%2e']
     """
     return unquote(quoted.removesuffix(";") if _DOTS.fullmatch(quoted) else quoted)
 
 
 def route_path(path: str) -> str:
-    """Return the address of a route whose parts in braces are ids.
+    """Return a route's path whose segments in braces are IDs.
 
-    >>> routed("/plant/{vendor}/{plant}")
+    >>> route_path("/plant/{vendor}/{plant}")
     '/plant/{vendor:id}/{plant:id}'
     """
     return path.replace("}", f":{_ID}}}")
 
 
 class RawPathMiddleware:
-    """Routes by the path as it was asked for: once `%2F` is a slash, nobody knows which of them divide."""
+    """Middleware that routes by the raw path: decoded slashes (`%2F`) are indistinguishable from separators."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on the path unread."""
+        """Replace the decoded path by the raw one."""
         if scope["type"] == "http":
             scope = {**scope, "path": scope["raw_path"].decode("ascii")}
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What went wrong, as `application/problem+json` (RFC 9457): a status, and one sentence for a person."""
+"""Error responses as `application/problem+json` (RFC 9457): status and one sentence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LONGEST = 300
+_MAX_DETAIL = 300
 
 
 class Problem(Exception):
-    """A request that cannot be answered as it was asked."""
+    """An error response to a request."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -24,8 +24,8 @@ class Problem(Exception):
         self.headers = headers
 
     def response(self) -> Response:
-        """Return it as an answer; what somebody else wrote is escaped by JSON, and cut where it is endless."""
-        detail = self.detail if len(self.detail) <= _LONGEST else self.detail[: _LONGEST - 1] + "…"
-        told = {"type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status, "detail": detail}
+        """Return the response; the detail is limited in length, and JSON escapes text from requests."""
+        detail = self.detail if len(self.detail) <= _MAX_DETAIL else self.detail[: _MAX_DETAIL - 1] + "…"
+        body = {"type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status, "detail": detail}
         headers = {"Cache-Control": "no-store", **(self.headers or {})}
-        return Response(dumps(told), self.status, headers, media_type="application/problem+json")
+        return Response(dumps(body), self.status, headers, media_type="application/problem+json")

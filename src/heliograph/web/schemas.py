@@ -1,4 +1,4 @@
-"""What the API says of plants, devices and accounts: the data, and beside each its JSON Schema."""
+"""The JSON objects of the API and their schemas."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Schema = dict[str, Any]
 
 
 def iso_utc(epoch: int | None) -> str | None:
-    """Return a moment as ISO 8601 in UTC.
+    """Return a Unix time as ISO 8601 in UTC.
 
-    >>> moment(1750500000)
+    >>> iso_utc(1750500000)
     '2025-06-21T10:00:00Z'
     """
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")[:-6] + "Z"
@@ -51,7 +51,7 @@ def plant_summary(one: PlantState) -> dict[str, Any]:
 
 
 def device_data(one: DeviceState) -> dict[str, Any]:
-    """Return a device; what its family never tells is unknown like any gap."""
+    """Return a device; metrics that its family does not report are null."""
     return {
         "device": one.series.device,
         "name": one.name,
@@ -73,7 +73,7 @@ def day_data(one: Day) -> dict[str, Any]:
 
 
 def repair_data(one: Repair) -> dict[str, Any]:
-    """Return a value that was not believed."""
+    """Return a rejected value."""
     return {
         "device": one.series.device or None,
         "measured_at": iso_utc(one.measured_at),
@@ -85,7 +85,7 @@ def repair_data(one: Repair) -> dict[str, Any]:
 
 
 def account_data(one: AccountStatus) -> dict[str, Any]:
-    """Return an account: its budget, and what holds it back."""
+    """Return an account with its budget and pause."""
     return {
         "account": one.name,
         "vendor": one.vendor,
@@ -95,7 +95,7 @@ def account_data(one: AccountStatus) -> dict[str, Any]:
 
 
 def budget_data(budget: Budget) -> dict[str, Any]:
-    """Return everything the keeper knows of an account."""
+    """Return the request budget, session, pause and recent activity of an account."""
     return {
         "requests": {
             "used": budget.requests_used,
@@ -128,12 +128,12 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def list_of(name: str) -> Schema:
-    """Return the schema of a list of what has a schema of that name."""
+    """Return the schema of a list of objects with a named schema."""
     return {"type": "array", "items": ref(name)}
 
 
 def ref(name: str) -> Schema:
-    """Return a reference to a schema by its name."""
+    """Return a reference to a named schema."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -142,11 +142,11 @@ INTEGER: Schema = {"type": "integer"}
 DATE_TIME: Schema = {"type": "string", "format": "date-time"}
 DATE: Schema = {"type": "string", "format": "date"}
 _NUMBER: Schema = {"type": "number"}
-_YES: Schema = {"type": "boolean"}
+_BOOLEAN: Schema = {"type": "boolean"}
 
 
-def _word(kind: Iterable[str]) -> Schema:
-    return {"type": "string", "enum": [str(one) for one in kind]}
+def _enum(values: Iterable[str]) -> Schema:
+    return {"type": "string", "enum": [str(one) for one in values]}
 
 
 def _metric(name: str) -> Schema:
@@ -158,11 +158,11 @@ _BRIEF: dict[str, Schema] = {
     "vendor": TEXT,
     "plant": TEXT,
     "name": _or_null(TEXT),
-    "zone": TEXT | {"description": "the clock on the plant's wall: a name of the IANA database, or an offset"},
-    "status": _or_null(_word(Status)),
-    "freshness": _word(Freshness),
-    "quality": _or_null(_word(Quality)),
-    "rhythm_seconds": _NUMBER | {"description": "the usual seconds between samples"},
+    "zone": TEXT | {"description": "time zone of the plant: an IANA name or a UTC offset"},
+    "status": _or_null(_enum(Status)),
+    "freshness": _enum(Freshness),
+    "quality": _or_null(_enum(Quality)),
+    "rhythm_seconds": _NUMBER | {"description": "usual interval between samples in seconds"},
     "measured_at": _or_null(DATE_TIME),
     "fetched_at": _or_null(DATE_TIME),
     "values": ref("Values"),
@@ -171,14 +171,14 @@ _COLUMN: Schema = {"type": "array", "items": {"type": ["number", "null"]}}
 
 SCHEMAS: dict[str, Schema] = {
     "Values": _object(**{name: _metric(name) for name in METRICS})
-    | {"description": "What is true now; null is unknown, never 0."},
+    | {"description": "Current values; null means unknown, never 0."},
     "Plant": _object(**_BRIEF),
     "PlantWithDevices": _object(**_BRIEF, devices=list_of("Device")),
     "Device": _object(
         device=TEXT,
         name=_or_null(TEXT),
         family=_or_null(TEXT),
-        status=_or_null(_word(Status)),
+        status=_or_null(_enum(Status)),
         measured_at=_or_null(DATE_TIME),
         values=ref("Values"),
     ),
@@ -190,23 +190,23 @@ SCHEMAS: dict[str, Schema] = {
             plant=TEXT,
             device=_or_null(TEXT),
             zone=TEXT,
-            seconds=INTEGER | {"description": "how long a stretch is"},
+            seconds=INTEGER | {"description": "length of a bucket"},
             starts={"type": "array", "items": DATE_TIME},
             metrics={"type": "object", "additionalProperties": ref("Column")},
         ),
-        "description": "Columns of equal length; a stretch without a sample is left out.",
+        "description": "Columns of equal length; buckets without samples are omitted.",
     },
     "Day": _object(
         day=DATE,
-        final=_YES | {"description": "over, and read again: nothing is expected to change it"},
-        quality=_word(Quality),
+        final=_BOOLEAN | {"description": "complete and verified; not expected to change"},
+        quality=_enum(Quality),
         values=_object(**{name: _metric(f"{name}_today") for name in ENERGIES}),
     ),
     "Days": _object(vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, days=list_of("Day")),
     "Repair": _object(
         device=_or_null(TEXT),
         measured_at=DATE_TIME,
-        metric=_word(METRICS),
+        metric=_enum(METRICS),
         raw=_or_null(_NUMBER),
         kept=_or_null(_NUMBER),
         reason=TEXT,
@@ -222,6 +222,6 @@ SCHEMAS: dict[str, Schema] = {
         refused_at=_or_null(DATE_TIME),
         notes={"type": "array", "items": _object(at=DATE_TIME, note=TEXT)},
     ),
-    "Health": _object(status=_word(("ok", "failing")), reasons={"type": "array", "items": TEXT}),
+    "Health": _object(status=_enum(("ok", "failing")), reasons={"type": "array", "items": TEXT}),
     "Problem": _object(type=TEXT, title=TEXT, status=INTEGER, detail=TEXT),
 }

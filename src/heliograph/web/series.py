@@ -1,4 +1,4 @@
-"""A plant's past in as many stretches as a chart has room for, each within one day or of whole days."""
+"""Time series for charts: samples aggregated into buckets that are parts of a day or whole days."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from heliograph.store.base import Bucket, Series, Store
 
 MAX_BUCKETS = 2000
-"""Stretches of one answer."""
+"""Buckets per response."""
 
 _DAY = 24 * 3600
 _LENGTHS = (60, 300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600)
 
 
 def bucket_seconds(since: int, until: int, points: int) -> int:
-    """Return the shortest usual stretch of which no more than so many fit: minutes, hours, or whole days.
+    """Return the shortest round bucket length that gives at most `points` buckets: minutes, hours, or whole days.
 
-    >>> length(0, 86400, 500), length(0, 365 * 86400, 2000), length(0, 3650 * 86400, 500)
+    >>> bucket_seconds(0, 86400, 500), bucket_seconds(0, 365 * 86400, 2000), bucket_seconds(0, 3650 * 86400, 500)
     (300, 21600, 691200)
     """
     least = -(-(until - since) // points)
@@ -34,10 +34,10 @@ def bucket_seconds(since: int, until: int, points: int) -> int:
 
 
 def uniform_runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator[tuple[int, int, int]]:
-    """Yield the time as runs, and how long a stretch is in each, counted from where the run begins: at a midnight.
+    """Yield start, end and bucket length of runs of equal buckets, each run starting at a local midnight.
 
-    A change of the clock on the plant's wall ends a run. Stretches of days are as long as those days are, so that
-    one of 23 or 25 hours is one stretch. The first run begins where its first stretch does.
+    A change of the plant's UTC offset ends a run. Buckets of whole days are as long as those days, so that a day of 23
+    or 25 hours is one bucket. The first run starts with the bucket that contains `since`.
     """
     first, last = day_at(since, zone), day_at(max(until - 1, since), zone)
     days = (first + timedelta(days=past) for past in range((last - first).days + 1))
@@ -57,7 +57,7 @@ def uniform_runs(since: int, until: int, seconds: int, zone: tzinfo) -> Iterator
 def columns(
     store: Store, series: Series, zone: tzinfo, metrics: Sequence[str], since: int, until: int, points: int
 ) -> dict[str, Any]:
-    """Return mean, lowest and highest of each metric by stretch."""
+    """Return mean, minimum and maximum of each metric per bucket."""
     seconds = bucket_seconds(since, until, points)
     found = [
         one

@@ -1,4 +1,4 @@
-"""Listening: the application on a socket of its own, until it is told to stop."""
+"""The web server: runs the application on a socket until stopped."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from heliograph.outputs.sink import SinkProgress
 
 GRACE = 1
-"""Seconds an answer under way may still take once it is time to stop."""
+"""Seconds that pending responses may take during shutdown."""
 _CONNECTIONS = 256
-_LONGEST_HEAD = 16 * 1024
+_MAX_HEAD = 16 * 1024
 _IDLE = 20
-"""Seconds a connection is kept for the next question; longer than most ask again."""
+"""Seconds an idle connection stays open."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +48,13 @@ async def serve(
     ready: Callable[[str], None] | None = None,
     clock: Clock | None = None,
 ) -> None:
-    """Show what a store holds until stopped; `ready` is told the address once it is listened on."""
-    aside = StoreThread(partial(open_store, where, create=False))
+    """Serve a store until stopped; `ready` is called with the address once the server listens."""
+    store = StoreThread(partial(open_store, where, create=False))
     try:
-        app = make_app(StateCache(aside, accounts, sinks, clock), config)
+        app = make_app(StateCache(store, accounts, sinks, clock), config)
         listener = _bound(config.host, config.port)
         with listener:
-            server = _Server(_settings(app), partial(ready or _told, _address(listener)))
+            server = _Server(_settings(app), partial(ready or _log_address, _address(listener)))
             running = asyncio.create_task(server.serve([listener]))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -65,7 +65,7 @@ async def serve(
                 await app.state.live.close()
                 await running
     finally:
-        await aside.close()
+        await store.close()
 
 
 class _Server(uvicorn.Server):
@@ -75,7 +75,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the command line, which has more to end than this."""
+        """Leave signals to the command line, which has other tasks to stop too."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -83,64 +83,64 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-class _Impatient(H11Protocol):
-    """Ends a connection on which nothing is asked: enough silent ones would leave no room for anybody."""
+class _IdleTimeoutProtocol(H11Protocol):
+    """Closes connections that never send a request: they would exhaust the connection limit."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._patience = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+        self._timer = self.loop.call_later(self.timeout_keep_alive, self._abort_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._patience.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
-    def _give_up(self) -> None:
-        if not self.cycle:  # no request has been heard to its end
+    def _abort_if_idle(self) -> None:
+        if not self.cycle:  # no complete request was received
             self.transport.abort()
 
 
 def _settings(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=_Impatient,
+        http=_IdleTimeoutProtocol,
         ws="none",
         loop="asyncio",
         lifespan="off",
         log_config=None,
         log_level="error",
-        access_log=False,  # addresses may hold a token
+        access_log=False,  # URLs may contain a token
         server_header=False,
-        proxy_headers=False,  # who asks is who is connected: anybody can write a header
+        proxy_headers=False,  # headers of a client can be forged
         limit_concurrency=_CONNECTIONS,
-        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        h11_max_incomplete_event_size=_MAX_HEAD,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=GRACE,
     )
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    bare = host.strip("[]")
-    v6 = ":" in bare
+    name = host.strip("[]")
+    v6 = ":" in name
     try:
         return socket.create_server(
-            (bare, port),
+            (name, port),
             family=socket.AF_INET6 if v6 else socket.AF_INET,
-            dualstack_ipv6=bare == "::" and socket.has_dualstack_ipv6(),
+            dualstack_ipv6=name == "::" and socket.has_dualstack_ipv6(),
         )
     except (OSError, OverflowError) as error:
-        # Python adds where it was attempted, which the sentence has.
+        # Python adds the address, which the sentence contains already.
         why = str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
-        taken = "; another program does, and port 0 takes a free one"
-        advice = taken if getattr(error, "errno", None) == EADDRINUSE else ""
+        in_use = "; another program uses it. Port 0 selects a free port"
+        advice = in_use if getattr(error, "errno", None) == EADDRINUSE else ""
         raise ConfigError(f"the page cannot listen on {host} port {port}: {why}{advice}") from None
 
 
 def _address(listener: socket.socket) -> str:
-    """Return where to go; all addresses are no place, this machine is."""
+    """Return the URL to open; for wildcard addresses, of this machine."""
     host, port = listener.getsockname()[:2]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{name}:{port}/"
 
 
-def _told(address: str) -> None:
-    _log.info(LogEvent("serving", address=address))
+def _log_address(address: str) -> None:
+    _log.info(LogEvent("web.listening", address=address))

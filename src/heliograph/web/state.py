@@ -1,4 +1,4 @@
-"""What the web knows: the store and the accounts, asked on a thread of their own and never more often than useful."""
+"""The current state of plants, accounts and outputs, cached for all web clients."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_AGE = 2.0
-"""Seconds for which what was found out is good enough for everybody; of real time, whatever the clock shows."""
-_JUMP = 3600
-"""Seconds a clock does not move meanwhile, unless it was set or the machine slept."""
+"""Seconds of real time, independent of the clock, for which the cached state is valid."""
+_CLOCK_JUMP = 3600
+"""A change of the clock by this many seconds invalidates the cache: it was set, or the machine was suspended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemState:
-    """What is true at one moment."""
+    """The state of all plants, accounts and outputs at one time."""
 
     at: int
     plants: tuple[PlantState, ...]
@@ -38,51 +38,51 @@ class SystemState:
 
 
 class StateCache:
-    """Answers everybody who looks; `accounts` and `sinks` are called on the store's thread, so they may read files."""
+    """Caches the system state; `accounts` and `sinks` are called on the store's thread, so they may read files."""
 
     def __init__(
         self,
-        aside: StoreThread,
+        store: StoreThread,
         accounts: Callable[[], Sequence[AccountStatus]],
         sinks: Callable[[], Sequence[SinkProgress]] = tuple,
         clock: Clock | None = None,
         timer: Callable[[], float] = monotonic,
     ) -> None:
         self.clock = clock or Clock()
-        self._ticks = timer
-        self._aside = aside
+        self._timer = timer
+        self._store = store
         self._accounts = accounts
         self._sinks = sinks
-        self._overview: CurrentState | None = None
-        self._turn = asyncio.Lock()
-        self._looked_at = self._ticked = 0.0
-        self._found: SystemState | StoreError | None = None
+        self._current_state: CurrentState | None = None
+        self._lock = asyncio.Lock()
+        self._read_at = self._read_timer = 0.0
+        self._cached: SystemState | StoreError | None = None
 
     async def current(self) -> SystemState:
-        """Return what is true now, found out at most every two seconds for all who ask; raises `StoreError`."""
-        async with self._turn:
-            now, ticks = self.clock.now(), self._ticks()
-            if self._found is None or ticks - self._ticked >= MAX_AGE or abs(now - self._looked_at) >= _JUMP:
-                self._found = await self._look(int(now))
-                self._looked_at, self._ticked = now, ticks
-        if isinstance(self._found, StoreError):
-            raise self._found
-        return self._found
+        """Return the system state, read at most every two seconds; raises `StoreError`."""
+        async with self._lock:
+            now, elapsed = self.clock.now(), self._timer()
+            if self._cached is None or elapsed - self._read_timer >= MAX_AGE or abs(now - self._read_at) >= _CLOCK_JUMP:
+                self._cached = await self._read(int(now))
+                self._read_at, self._read_timer = now, elapsed
+        if isinstance(self._cached, StoreError):
+            raise self._cached
+        return self._cached
 
-    async def query(self, question: Callable[[Store], T]) -> T:
-        """Ask the store something; raises `StoreError`."""
-        return await self._aside.run(question)
+    async def query(self, job: Callable[[Store], T]) -> T:
+        """Run a query on the store's thread; raises `StoreError`."""
+        return await self._store.run(job)
 
-    async def _look(self, now: int) -> SystemState | StoreError:
+    async def _read(self, now: int) -> SystemState | StoreError:
         try:
-            return await self._aside.run(lambda store: self._seen(store, now))
+            return await self._store.run(lambda store: self._state(store, now))
         except StoreMissing:
             return SystemState(at=now, plants=(), accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
         except StoreError as error:
             return error
 
-    def _seen(self, store: Store, now: int) -> SystemState:
-        if self._overview is None or self._overview.store is not store:
-            self._overview = CurrentState(store)
-        plants = self._overview.plants(now)
+    def _state(self, store: Store, now: int) -> SystemState:
+        if self._current_state is None or self._current_state.store is not store:
+            self._current_state = CurrentState(store)
+        plants = self._current_state.plants(now)
         return SystemState(at=now, plants=plants, accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))

@@ -1,4 +1,4 @@
-"""What an MQTT broker should hold of plants, devices and accounts at this moment, as topics and texts."""
+"""The retained MQTT messages of plants, devices and accounts that the broker should currently have."""
 
 from __future__ import annotations
 
@@ -24,58 +24,59 @@ _LOCKED = {"locked", "blocked"}
 
 
 class DesiredState:
-    """What the broker should hold, as the store knows it; remembers which metrics a plant ever told."""
+    """Computes the desired retained messages; remembers which metrics each plant has ever reported."""
 
     def __init__(self, config: MqttConfig, accounts: Callable[[], Iterable[AccountStatus]]) -> None:
         self.newest: int | None = None
-        """The moment of the newest sample in the messages."""
+        """Time of the newest sample in the messages."""
         self._config = config
         self._accounts = accounts
         self._topics = Topics(config.topic)
-        self._overview: CurrentState | None = None
-        self._told: dict[str, set[str]] = {}
-        self._announcements: dict[str, tuple[ha.HaDevice, dict[str, str]]] = {}
+        self._current: CurrentState | None = None
+        self._reported: dict[str, set[str]] = {}
+        self._discovery: dict[str, tuple[ha.HaDevice, dict[str, str]]] = {}
 
-    def restore_metrics(self, held: Mapping[str, str]) -> None:
-        """Learn from what was announced which metrics a plant tells: at night it tells none of its powers."""
-        for topic, payload in held.items():
-            if announced := ha.DiscoveryTopic.parse(self._config.prefix, topic):
-                self._told.setdefault(announced.node_id, set()).update(announced.metrics(payload))
+    def restore_metrics(self, retained: Mapping[str, str]) -> None:
+        """Restore the reported metrics from discovery messages: at night a plant reports no powers."""
+        for topic, payload in retained.items():
+            if parsed := ha.DiscoveryTopic.parse(self._config.prefix, topic):
+                self._reported.setdefault(parsed.node_id, set()).update(parsed.metrics(payload))
 
     def messages(self, store: Store, now: int) -> dict[str, str]:
-        """Return everything to be held, by topic, in the order it is to be sent; nothing while there is no plant."""
-        if self._overview is None or self._overview.store is not store:
-            self._overview = CurrentState(store)
-        plants = self._overview.plants(now)
-        self.newest = max((one.measured_at for one in plants if one.measured_at is not None), default=None)
+        """Return all desired messages by topic, in the order of sending; none while there is no plant."""
+        if self._current is None or self._current.store is not store:
+            self._current = CurrentState(store)
+        plants = self._current.plants(now)
+        self.newest = max((plant.measured_at for plant in plants if plant.measured_at is not None), default=None)
         if not plants:
             return {}
         accounts = tuple(self._accounts())
-        announced: dict[str, str] = {}
+        discovery: dict[str, str] = {}
         if self._config.discovery != "none":
-            for thing in self._things(accounts, plants):
-                announced.update(self._announcement(thing, self._config.discovery))
-        return announced | dict(self._states(accounts, plants)) | {self._topics.status: ha.ONLINE}
+            for device in self._ha_devices(accounts, plants):
+                discovery.update(self._discovery_messages(device, self._config.discovery))
+        return discovery | dict(self._states(accounts, plants)) | {self._topics.status: ha.ONLINE}
 
-    def _things(self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState]) -> Iterator[ha.HaDevice]:
+    def _ha_devices(self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState]) -> Iterator[ha.HaDevice]:
         for account in accounts:
             yield ha.describe_account(self._topics, account)
         for plant in plants:
-            yield ha.describe_plant(self._topics, plant, self._ever_told(plant.series, plant.values))
-            for one in plant.devices:
-                yield ha.describe_device(self._topics, plant, one, self._ever_told(one.series, one.values))
+            yield ha.describe_plant(self._topics, plant, self._reported_metrics(plant.series, plant.values))
+            for device in plant.devices:
+                metrics = self._reported_metrics(device.series, device.values)
+                yield ha.describe_device(self._topics, plant, device, metrics)
 
-    def _ever_told(self, series: Series, values: Mapping[str, float | None]) -> set[str]:
-        told = self._told.setdefault(self._topics.node_id(series), set())
-        told.update(name for name, value in values.items() if value is not None)
-        return told
+    def _reported_metrics(self, series: Series, values: Mapping[str, float | None]) -> set[str]:
+        reported = self._reported.setdefault(self._topics.node_id(series), set())
+        reported.update(name for name, value in values.items() if value is not None)
+        return reported
 
-    def _announcement(self, thing: ha.HaDevice, form: ha.DiscoveryFormat) -> dict[str, str]:
-        known = self._announcements.get(thing.node_id)
-        if known is None or known[0] != thing:
-            written = ha.discovery_messages(self._topics, self._config.prefix, form, thing, __version__)
-            known = self._announcements[thing.node_id] = thing, written
-        return known[1]
+    def _discovery_messages(self, device: ha.HaDevice, discovery_format: ha.DiscoveryFormat) -> dict[str, str]:
+        cached = self._discovery.get(device.node_id)
+        if cached is None or cached[0] != device:
+            messages = ha.discovery_messages(self._topics, self._config.prefix, discovery_format, device, __version__)
+            cached = self._discovery[device.node_id] = device, messages
+        return cached[1]
 
     def _states(self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState]) -> Iterator[tuple[str, str]]:
         for account in accounts:
@@ -88,21 +89,21 @@ class DesiredState:
 
 
 def plant_state(plant: PlantState) -> dict[str, Any]:
-    """Return a plant as its topic tells it: flat, with every metric, unknown ones None."""
-    about = {
+    """Return the state message of a plant: flat, with every metric, None if unknown."""
+    identity = {
         "vendor": plant.series.vendor,
         "plant": display_text(plant.series.plant),
         "name": plant.name and display_text(plant.name),
     }
-    return {**about, "freshness": plant.freshness.value, **_measured(plant)}
+    return {**identity, "freshness": plant.freshness.value, **_measured(plant)}
 
 
 def device_state(device: DeviceState) -> dict[str, Any]:
-    """Return a device as its topic tells it."""
+    """Return the state message of a device."""
     series = device.series
-    about = {"vendor": series.vendor, "plant": display_text(series.plant), "device": display_text(series.device)}
+    identity = {"vendor": series.vendor, "plant": display_text(series.plant), "device": display_text(series.device)}
     return {
-        **about,
+        **identity,
         "name": device.name and display_text(device.name),
         "family": device.family and display_text(device.family),
         **_measured(device),
@@ -110,7 +111,7 @@ def device_state(device: DeviceState) -> dict[str, Any]:
 
 
 def account_state(account: AccountStatus) -> dict[str, Any]:
-    """Return an account as its topic tells it; what its budget is unknown for is None."""
+    """Return the state message of an account; None for values that depend on an unknown budget."""
     budget = account.budget
     pause = budget.pause if budget else None
     return {
@@ -129,7 +130,7 @@ def account_state(account: AccountStatus) -> dict[str, Any]:
 
 
 def availability(plant: PlantState) -> str:
-    """Return whether a plant is heard; one that sleeps as expected is."""
+    """Return the availability of a plant: offline only if it is unexpectedly offline."""
     return ha.OFFLINE if plant.freshness is Freshness.OFFLINE_UNEXPECTED else ha.ONLINE
 
 

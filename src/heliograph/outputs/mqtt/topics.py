@@ -1,4 +1,4 @@
-"""Where things stand at an MQTT broker: topics and ids that no cloud's words can break out of."""
+"""MQTT topics and device IDs, safe for any plant ID that a cloud may send."""
 
 from __future__ import annotations
 
@@ -9,78 +9,78 @@ if TYPE_CHECKING:
     from heliograph.store.base import Series
 
 _PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
-_ODD = re.compile(r"[^A-Za-z0-9]+")
-_LONGEST = 100
+_SPECIAL = re.compile(r"[^A-Za-z0-9]+")
+_MAX_LENGTH = 100
 
 
 class Topics(NamedTuple):
-    """The topics of one Heliograph, which begin with a name of its own."""
+    """The topics of one Heliograph instance, below a common root."""
 
     root: str
 
     @property
     def status(self) -> str:
-        """Whether this program runs: online, or offline, which the broker says when it hears nothing more."""
+        """Topic of this program's status: online, or offline as the last will."""
         return f"{self.root}/status"
 
     @property
     def probe(self) -> str:
-        """Where this program asks the broker whether it has sent all it holds."""
+        """Topic on which this program detects the end of the retained messages."""
         return f"{self.root}/probe"
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """What to subscribe to for everything this program keeps here, but for its status."""
+        """Topic filters for all retained messages of this program except its status."""
         return tuple(f"{self.root}/{rest}" for rest in ("+/+/state", "+/+/availability", "+/+/+/state"))
 
     def state(self, series: Series) -> str:
-        """What is true of a plant or device."""
+        """Return the topic of a plant's or device's current values."""
         return "/".join((self.root, *_levels(series), "state"))
 
     def availability(self, series: Series) -> str:
-        """Whether a plant is heard when it should be; its devices share it."""
+        """Return the topic of a plant's availability, shared by its devices."""
         return "/".join((self.root, *_levels(series)[:2], "availability"))
 
     def account(self, name: str) -> str:
-        """What is true of an account."""
+        """Return the topic of an account."""
         return f"{self.root}/accounts/{topic_level(name)}/state"
 
     def node_id(self, series: Series) -> str:
-        """Return an id for a plant or device; no two have the same."""
+        """Return the unique ID of a plant or device."""
         return "_".join((topic_level(self.root), *_levels(series)))
 
     def account_node_id(self, name: str) -> str:
-        """Return an id for an account."""
+        """Return the unique ID of an account."""
         return "_".join((topic_level(self.root), "accounts", topic_level(name)))
 
-    def owns(self, node: str) -> bool:
-        """Tell whether an id is of this Heliograph."""
-        return node.partition("_")[0] == topic_level(self.root)
+    def owns(self, node_id: str) -> bool:
+        """Return True if the ID belongs to this Heliograph instance."""
+        return node_id.partition("_")[0] == topic_level(self.root)
 
 
 def topic_level(text: str) -> str:
-    """Return a text as one level of a topic: as it is when plain, else its plain letters and a hash of all of it.
+    """Return a text as one topic level: unchanged if plain, else its plain characters and a hash.
 
-    >>> level("1234567")
+    >>> topic_level("1234567")
     '1234567'
-    >>> level("a/b+#") == level("a-b")
+    >>> topic_level("a/b+#") == topic_level("a-b")
     False
     """
     if _PLAIN.fullmatch(text):
         return text
-    from hashlib import blake2b  # noqa: PLC0415 - ids are plain but for hostile ones
+    from hashlib import blake2b  # noqa: PLC0415 - only for unusual IDs
 
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return f"{_ODD.sub('-', text)[:32].strip('-')}-{digest}".lstrip("-")
+    return f"{_SPECIAL.sub('-', text)[:32].strip('-')}-{digest}".lstrip("-")
 
 
-def display_text(text: str, most: int = _LONGEST) -> str:
-    r"""Return a cloud's name for a screen: one line, not endless, and text that every database takes.
+def display_text(text: str, max_length: int = _MAX_LENGTH) -> str:
+    r"""Return a name from a cloud as one line of limited length that every database accepts.
 
-    >>> shown("Roof\n\x00 🌞 \ud800")
+    >>> display_text("Roof\n\x00 🌞 \ud800")
     'Roof   🌞'
     """
-    return "".join(sign if sign.isprintable() else " " for sign in text[:most]).strip()
+    return "".join(char if char.isprintable() else " " for char in text[:max_length]).strip()
 
 
 def _levels(series: Series) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-// Time on the plant's own wall, and figures in units a person reads. Pure.
+// Plant-local time axis, and number formatting. Pure functions.
 
 const MINUTE = 60;
 const HOUR = 3600;
@@ -14,39 +14,39 @@ const MOMENT = new Intl.DateTimeFormat("en-GB", {
   weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC",
 });
 
-/** A clock that knows from which moment on it is how many seconds ahead of UTC. */
-export class Wall {
+/** Local time by a list of UTC offsets, each with the time from which it applies. */
+export class LocalTime {
   constructor(offsets) {
     this.offsets = offsets;
   }
 
-  ahead(moment) {
+  offset(moment) {
     let found = this.offsets[0][1];
-    for (const [since, ahead] of this.offsets) if (moment >= since) found = ahead;
+    for (const [since, offset] of this.offsets) if (moment >= since) found = offset;
     return found;
   }
 
-  /** The wall's date and time, as a Date whose UTC parts are the wall's. */
+  /** Local date and time, as a Date whose UTC fields are local. */
   at(moment) {
-    return new Date((moment + this.ahead(moment)) * 1000);
+    return new Date((moment + this.offset(moment)) * 1000);
   }
 
-  /** The moment at which the wall shows so many seconds. */
+  /** The Unix time of a local time in seconds. */
   moment(shown) {
-    return shown - this.ahead(shown - this.ahead(shown));
+    return shown - this.offset(shown - this.offset(shown));
   }
 
-  /** When a stretch of so many seconds begins. */
-  says(moment, seconds) {
+  /** Format the start of a bucket. */
+  format(moment, seconds) {
     return (seconds < DAY ? MOMENT : DATE).format(this.at(moment));
   }
 
-  /** Where lines are drawn between two moments, at most so many, at round times of the wall. */
+  /** Positions of grid lines between two times: at most `most`, at round local times. */
   ticks(min, max, most) {
     const step = STEPS.find((one) => (max - min) / one <= most);
     if (step) {
       const found = [];
-      let moment = this.moment(Math.ceil((min + this.ahead(min)) / step) * step);
+      let moment = this.moment(Math.ceil((min + this.offset(min)) / step) * step);
       while (moment <= max) {
         if (moment >= min) found.push(moment);
         moment = this.next(moment, step);
@@ -69,30 +69,30 @@ export class Wall {
     return found;
   }
 
-  /** The next round time: an hour that comes twice is passed twice, and of more hours those the wall shows as round. */
+  /** The next round local time; a repeated hour is passed twice. */
   next(moment, step) {
     if (step > HOUR) {
-      const next = this.moment(Math.floor((moment + this.ahead(moment)) / step + 1) * step);
+      const next = this.moment(Math.floor((moment + this.offset(moment)) / step + 1) * step);
       return next > moment ? next : moment + step;
     }
     const next = moment + step;
-    return next - ((next + this.ahead(next)) % step);
+    return next - ((next + this.offset(next)) % step);
   }
 
-  /** What stands at each line. */
+  /** Labels of the grid lines. */
   labels(ticks) {
-    const apart = ticks.length > 1 ? ticks[1] - ticks[0] : HOUR;
+    const distance = ticks.length > 1 ? ticks[1] - ticks[0] : HOUR;
     return ticks.map((moment) => {
       const at = this.at(moment);
-      if (apart > 25 * DAY) return at.getUTCMonth() ? MONTH.format(at) : `${at.getUTCFullYear()}`;
-      if (apart > 3 * DAY) return DATE.format(at);
+      if (distance > 25 * DAY) return at.getUTCMonth() ? MONTH.format(at) : `${at.getUTCFullYear()}`;
+      if (distance > 3 * DAY) return DATE.format(at);
       const time = at.toISOString().slice(11, 16);
-      return apart >= 0.9 * DAY || time === "00:00" ? WEEKDAY.format(at) : time;
+      return distance >= 0.9 * DAY || time === "00:00" ? WEEKDAY.format(at) : time;
     });
   }
 }
 
-/** Three figures, as everywhere on the page; on a scale figures are round, and told as such. */
+/** Three significant digits; round numbers on an axis. */
 function figures(number, round) {
   const size = Math.abs(number);
   const places = size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
@@ -100,7 +100,7 @@ function figures(number, round) {
   return number.toLocaleString("en-GB", shown).replace("-", "\u2212");
 }
 
-/** A power in the unit that suits it, or that suits the whole scale it marks. */
+/** A power in a suitable unit, or in the unit of the whole axis. */
 export function power(watts, scale) {
   if (watts == null) return "–";
   const size = scale ?? Math.abs(watts);

@@ -1,18 +1,18 @@
-// Draws a plant's curves. No more points are asked for than there are pixels; zooming in asks again, for more detail.
+// Draws the curves of a plant. Requests no more points than there are pixels; zooming in loads more detail.
 
-import { Wall, percent, power } from "./axis.js";
+import { LocalTime, percent, power } from "./axis.js";
 
-const MOST_POINTS = 2000;
-const SHORTEST = 1800;
-const HIGH = 320;
-const SLOW = 30000;
-const LONG = 20 * 86400;
+const MAX_POINTS = 2000;
+const MIN_RANGE = 1800;
+const HEIGHT = 320;
+const RELOAD_MS = 30000;
+const LONG_RANGE = 20 * 86400;
 
 export function draw(place) {
   return new Chart(place, JSON.parse(place.dataset.chart));
 }
 
-/** Put gaps where samples are missing: a line over hours nobody measured would be a guess. */
+/** Insert gaps where samples are missing, so that no line is drawn across them. */
 function withGaps(starts, seconds, rhythm) {
   const longest = Math.max(2 * seconds, 3 * rhythm, 900);
   const times = [];
@@ -29,20 +29,20 @@ function withGaps(starts, seconds, rhythm) {
 }
 
 class Chart {
-  constructor(place, said) {
+  constructor(place, config) {
     this.place = place;
-    this.said = said;
-    this.wall = new Wall(said.offsets);
+    this.config = config;
+    this.localTime = new LocalTime(config.offsets);
     this.canvas = place.querySelector(".canvas");
     this.readout = place.querySelector(".readout");
-    // Over months the day's ups and downs of what comes and goes are a blur; who wants them asks for them.
-    const long = said.until - said.since > LONG;
-    this.hidden = new Set(long ? said.curves.filter(({ mark }) => mark !== "sun" && mark !== "house").map((one) => one.metric) : []);
-    this.range = [said.since, said.until];
-    this.asked = 0;
+    // Over months the daily swings of grid and battery are a blur, so these curves are hidden at first.
+    const long = config.until - config.since > LONG_RANGE;
+    this.hidden = new Set(long ? config.curves.filter(({ mark }) => mark !== "sun" && mark !== "house").map((one) => one.metric) : []);
+    this.range = [config.since, config.until];
+    this.requests = 0;
     this.at = 0;
     this.canvas.addEventListener("keydown", (event) => this.key(event));
-    this.canvas.addEventListener("dblclick", () => this.zoom(said.since, said.until));
+    this.canvas.addEventListener("dblclick", () => this.zoom(config.since, config.until));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
     new ResizeObserver(() => this.fit()).observe(this.canvas);
     this.load();
@@ -52,56 +52,56 @@ class Chart {
     return Math.max(200, Math.floor(this.canvas.clientWidth));
   }
 
-  /** Ask for the curves of the present range; of answers that overtake each other the last question's counts. */
+  /** Load the curves of the current range; only the response to the latest request is used. */
   async load() {
-    const question = (this.asked += 1);
+    const request = (this.requests += 1);
     const [since, until] = this.range;
     const wanted = new URLSearchParams({
       from: new Date(since * 1000).toISOString(),
       to: new Date(until * 1000).toISOString(),
-      // Over months a stretch is a day: half days would beat between light and dark.
-      points: until - since > LONG * 3 ? Math.ceil((until - since) / 86400) : Math.min(MOST_POINTS, Math.max(300, this.wide)),
-      metrics: this.said.curves.map((curve) => curve.metric).join(","),
+      // Over months a bucket is a day: half days would alternate between day and night.
+      points: until - since > LONG_RANGE * 3 ? Math.ceil((until - since) / 86400) : Math.min(MAX_POINTS, Math.max(300, this.wide)),
+      metrics: this.config.curves.map((curve) => curve.metric).join(","),
     });
     this.loaded = Date.now();
     this.place.setAttribute("aria-busy", "true");
     try {
-      const reply = await fetch(`${this.said.samples}?${wanted}`);
-      if (!reply.ok) throw new Error(`${reply.status}`);
-      const answer = await reply.json();
-      if (question === this.asked) this.take(answer);
+      const response = await fetch(`${this.config.samples}?${wanted}`);
+      if (!response.ok) throw new Error(`${response.status}`);
+      const data = await response.json();
+      if (request === this.requests) this.setData(data);
     } catch {
-      if (question === this.asked && !this.plot) this.tell("The curve could not be read. It is tried again when the connection is back.");
+      if (request === this.requests && !this.plot) this.showMessage("Could not load the chart. Retrying when the connection is back.");
     } finally {
-      if (question === this.asked) this.place.removeAttribute("aria-busy");
+      if (request === this.requests) this.place.removeAttribute("aria-busy");
     }
   }
 
-  /** Ask again where the range holds the present; the newest sample belongs there. */
+  /** Reload if the range contains the present. */
   refresh() {
     const now = Date.now();
-    if (!this.plot || (this.said.live && now - this.loaded > SLOW)) this.load();
+    if (!this.plot || (this.config.live && now - this.loaded > RELOAD_MS)) this.load();
   }
 
-  take(answer) {
-    const starts = answer.starts.map((text) => Date.parse(text) / 1000);
-    const [times, spread] = withGaps(starts, answer.seconds, this.said.rhythm);
-    this.curves = this.said.curves.filter(({ metric }) => answer.metrics[metric]?.mean.some((value) => value != null));
-    if (!this.curves.length) return this.tell("Nothing is kept of this time.");
-    this.seconds = answer.seconds;
-    this.detailed = answer.seconds > 300;
+  setData(data) {
+    const starts = data.starts.map((text) => Date.parse(text) / 1000);
+    const [times, spread] = withGaps(starts, data.seconds, this.config.rhythm);
+    this.curves = this.config.curves.filter(({ metric }) => data.metrics[metric]?.mean.some((value) => value != null));
+    if (!this.curves.length) return this.showMessage("No data for this period.");
+    this.seconds = data.seconds;
+    this.detailed = data.seconds > 300;
     this.data = [times];
     for (const { metric } of this.curves) {
-      const column = answer.metrics[metric];
+      const column = data.metrics[metric];
       this.data.push(spread(column.mean), ...(this.detailed ? [spread(column.low), spread(column.high)] : []));
     }
-    const peaks = this.curves.flatMap(({ metric }) => (metric.endsWith("soc") ? [] : answer.metrics[metric].high));
+    const peaks = this.curves.flatMap(({ metric }) => (metric.endsWith("soc") ? [] : data.metrics[metric].high));
     this.place.querySelector(".signs").hidden = !this.curves.some(({ mark }) => mark === "grid" || mark === "battery");
     this.most = peaks.reduce((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
     this.build();
   }
 
-  tell(text) {
+  showMessage(text) {
     this.plot?.destroy();
     this.plot = null;
     const line = document.createElement("p");
@@ -153,7 +153,7 @@ class Chart {
     const hasSoc = this.curves.some(({ metric }) => metric.endsWith("soc") && !this.hidden.has(metric));
     return {
       width: this.wide,
-      height: HIGH,
+      height: HEIGHT,
       series,
       bands,
       legend: { show: false },
@@ -168,8 +168,8 @@ class Chart {
         {
           ...axis,
           size: 30,
-          splits: (_, __, min, max) => this.wall.ticks(min, max, this.wide / (narrow ? 68 : 74)),
-          values: (_, ticks) => this.wall.labels(ticks),
+          splits: (_, __, min, max) => this.localTime.ticks(min, max, this.wide / (narrow ? 68 : 74)),
+          values: (_, ticks) => this.localTime.labels(ticks),
         },
         { ...axis, scale: "W", size: narrow ? 50 : 62, values: (_, ticks) => ticks.map((watts) => power(watts, this.most)) },
         ...(hasSoc
@@ -184,34 +184,34 @@ class Chart {
   }
 
   legend() {
-    const buttons = this.curves.map(({ metric, mark, word }) => {
+    const buttons = this.curves.map(({ metric, mark, label }) => {
       const button = document.createElement("button");
       button.type = "button";
       button.setAttribute("aria-pressed", `${!this.hidden.has(metric)}`);
       const dot = document.createElement("span");
       dot.className = `mark ${mark}`;
-      button.append(dot, word);
+      button.append(dot, label);
       button.addEventListener("click", () => {
         if (!this.hidden.delete(metric)) this.hidden.add(metric);
         this.build();
       });
       return button;
     });
-    const held = this.place.querySelector(".legend");
-    const focused = [...held.children].indexOf(document.activeElement);
-    held.replaceChildren(...buttons);
+    const legend = this.place.querySelector(".legend");
+    const focused = [...legend.children].indexOf(document.activeElement);
+    legend.replaceChildren(...buttons);
     buttons[focused]?.focus();
     const [since, until] = this.range;
-    if (since > this.said.since || until < this.said.until) {
-      const whole = document.createElement("button");
-      whole.type = "button";
-      whole.className = "whole";
-      whole.textContent = "Show all";
-      whole.addEventListener("click", () => {
-        this.zoom(this.said.since, this.said.until);
+    if (since > this.config.since || until < this.config.until) {
+      const reset = document.createElement("button");
+      reset.type = "button";
+      reset.className = "whole";
+      reset.textContent = "Reset zoom";
+      reset.addEventListener("click", () => {
+        this.zoom(this.config.since, this.config.until);
         this.canvas.focus();
       });
-      held.append(whole);
+      legend.append(reset);
     }
   }
 
@@ -219,11 +219,11 @@ class Chart {
     if (place == null || this.data[0][place] == null) return;
     this.at = place;
     const step = this.detailed ? 3 : 1;
-    const said = this.curves.map(({ metric, word }, number) => {
+    const values = this.curves.map(({ metric, label }, number) => {
       const value = this.data[1 + number * step][place];
-      return `${word} ${metric.endsWith("soc") ? percent(value) : power(value)}`;
+      return `${label} ${metric.endsWith("soc") ? percent(value) : power(value)}`;
     });
-    this.readout.textContent = `${this.wall.says(this.data[0][place] - this.seconds / 2, this.seconds)}: ${said.join(", ")}`;
+    this.readout.textContent = `${this.localTime.format(this.data[0][place] - this.seconds / 2, this.seconds)}: ${values.join(", ")}`;
   }
 
   selected(plot) {
@@ -233,9 +233,9 @@ class Chart {
   }
 
   zoom(since, until) {
-    const short = Math.max(0, SHORTEST - (until - since)) / 2;
-    this.range = [Math.max(this.said.since, Math.floor(since - short)), Math.min(this.said.until, Math.ceil(until + short))];
-    // What is here is shown at once; what belongs there follows.
+    const short = Math.max(0, MIN_RANGE - (until - since)) / 2;
+    this.range = [Math.max(this.config.since, Math.floor(since - short)), Math.min(this.config.until, Math.ceil(until + short))];
+    // Existing data is shown at once, more detail follows.
     if (this.plot) this.plot.setScale("x", { min: this.range[0], max: this.range[1] });
     this.load();
   }
@@ -251,8 +251,8 @@ class Chart {
       "+": () => around(0.5),
       "=": () => around(0.5),
       "-": () => around(2),
-      0: () => this.zoom(this.said.since, this.said.until),
-      Escape: () => this.zoom(this.said.since, this.said.until),
+      0: () => this.zoom(this.config.since, this.config.until),
+      Escape: () => this.zoom(this.config.since, this.config.until),
     };
     const action = actions[event.key];
     if (!action) return;
@@ -263,11 +263,11 @@ class Chart {
   move(steps) {
     const times = this.data[0];
     const place = Math.min(times.length - 1, Math.max(0, this.at + steps));
-    this.plot.setCursor({ left: this.plot.valToPos(times[place], "x"), top: HIGH / 2 });
+    this.plot.setCursor({ left: this.plot.valToPos(times[place], "x"), top: HEIGHT / 2 });
     this.read(place);
   }
 
   fit() {
-    if (this.plot && this.plot.width !== this.wide) this.plot.setSize({ width: this.wide, height: HIGH });
+    if (this.plot && this.plot.width !== this.wide) this.plot.setSize({ width: this.wide, height: HEIGHT });
   }
 }

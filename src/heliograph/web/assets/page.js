@@ -1,20 +1,20 @@
-// Keeps a page true: when something changes, the page is asked for again and what differs is taken over.
-// All words and figures are made on the server; nothing here writes markup of its own.
+// Live updates: after an event the page is fetched again and the differences are applied.
+// All text is rendered on the server; this script creates no markup of its own.
 
 import { draw } from "./chart.js";
 
-const AT_MOST_EVERY = 1500;
-const AT_LEAST_EVERY = 60000;
-const AGAIN = 4000;
+const MIN_INTERVAL = 1500;
+const MAX_INTERVAL = 60000;
+const RETRY_DELAY = 4000;
 
-const notice = document.querySelector("[data-lost]");
-let asked = 0;
+const lostNotice = document.querySelector("[data-lost]");
+let fetchedAt = 0;
 let timer = 0;
 let lastId = "";
 let chart = null;
 
-/** Make an element like another one, touching only what differs, so that motion, focus and folds stay. */
-function become(old, wanted) {
+/** Make an element equal to another one, changing only what differs, to preserve animation, focus and open sections. */
+function morph(old, wanted) {
   if (old.nodeType !== wanted.nodeType || old.nodeName !== wanted.nodeName) {
     old.replaceWith(document.importNode(wanted, true));
     return;
@@ -37,29 +37,29 @@ function become(old, wanted) {
   const before = [...old.childNodes];
   const after = [...wanted.childNodes];
   after.forEach((child, place) => {
-    if (place < before.length) become(before[place], child);
+    if (place < before.length) morph(before[place], child);
     else old.append(document.importNode(child, true));
   });
   before.slice(after.length).forEach((child) => child.remove());
 }
 
-/** Ask for an address and show its main part in place of this one's. */
+/** Fetch an address and replace the main element of this page by that of the response. */
 async function show(address) {
-  asked = Date.now();
-  const reply = await fetch(address, { headers: { accept: "text/html" } });
-  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  fetchedAt = Date.now();
+  const response = await fetch(address, { headers: { accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const main = page.getElementById("main");
-  if (!main || (reply.status >= 500 && reply.status !== 503)) throw new Error(`${reply.status}`);
-  const here = new Set([...document.scripts].map((one) => one.getAttribute("src")));
-  // Another page by now, as when the first plant is there: it brings what it draws with.
-  if (reply.redirected || [...page.scripts].some((one) => !here.has(one.getAttribute("src")))) return location.reload();
-  become(document.getElementById("main"), main);
+  if (!main || (response.status >= 500 && response.status !== 503)) throw new Error(`${response.status}`);
+  const loaded = new Set([...document.scripts].map((one) => one.getAttribute("src")));
+  // A different page, for example after the first plant appeared: reload to get its scripts.
+  if (response.redirected || [...page.scripts].some((one) => !loaded.has(one.getAttribute("src")))) return location.reload();
+  morph(document.getElementById("main"), main);
   document.title = page.title;
   drawChart();
-  if (reply.status === 503) setTimeout(soon, AGAIN);
+  if (response.status === 503) setTimeout(scheduleRefresh, RETRY_DELAY);
 }
 
-/** Draw where there is something to draw: at first, on a new day, and when a store can be read again. */
+/** Draw the chart if it is new: at first, on a new day, and when the store is available again. */
 function drawChart() {
   const place = document.querySelector("[data-chart]");
   if (place && place !== chart?.place) chart = draw(place);
@@ -71,40 +71,40 @@ async function refresh() {
   try {
     await show(location.href);
     chart?.refresh();
-    lost(false);
+    showConnectionLost(false);
   } catch {
-    lost(true);
+    showConnectionLost(true);
   }
 }
 
-function soon() {
-  timer ||= setTimeout(refresh, Math.max(0, asked + AT_MOST_EVERY - Date.now()));
+function scheduleRefresh() {
+  timer ||= setTimeout(refresh, Math.max(0, fetchedAt + MIN_INTERVAL - Date.now()));
 }
 
-function lost(away) {
-  if (away) setTimeout(soon, AGAIN);
-  notice.hidden = !away;
+function showConnectionLost(isLost) {
+  if (isLost) setTimeout(scheduleRefresh, RETRY_DELAY);
+  lostNotice.hidden = !isLost;
 }
 
 function listen() {
   const address = new URL(document.body.dataset.live, location.href);
   if (lastId) address.searchParams.set("after", lastId);
   const events = new EventSource(address);
-  const heard = (event) => {
+  const onEvent = (event) => {
     lastId = event.lastEventId;
-    soon();
+    scheduleRefresh();
   };
-  events.addEventListener("now", heard);
-  events.addEventListener("accounts", heard);
-  events.addEventListener("open", () => notice.hidden || soon());
+  events.addEventListener("now", onEvent);
+  events.addEventListener("accounts", onEvent);
+  events.addEventListener("open", () => lostNotice.hidden || scheduleRefresh());
   events.addEventListener("error", () => {
-    notice.hidden = false;
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
+    lostNotice.hidden = false;
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_DELAY);
   });
   addEventListener("pagehide", () => events.close(), { once: true });
 }
 
-/** Let a search happen while it is typed. */
+/** Search while typing. */
 function searchAsTyped(form) {
   let typing = 0;
   form.addEventListener("input", () => {
@@ -112,7 +112,7 @@ function searchAsTyped(form) {
     typing = setTimeout(() => {
       const wanted = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
       history.replaceState(null, "", `/?${wanted}`);
-      show(location.href).catch(() => lost(true));
+      show(location.href).catch(() => showConnectionLost(true));
     }, 200);
   });
 }
@@ -120,6 +120,6 @@ function searchAsTyped(form) {
 document.documentElement.classList.add("scripted");
 drawChart();
 document.querySelectorAll("form.filter").forEach(searchAsTyped);
-document.addEventListener("visibilitychange", () => document.hidden || soon());
-setInterval(soon, AT_LEAST_EVERY);
+document.addEventListener("visibilitychange", () => document.hidden || scheduleRefresh());
+setInterval(scheduleRefresh, MAX_INTERVAL);
 listen();

@@ -1,4 +1,4 @@
-"""Energies as bars, drawn on the server: the sun's by what became of it, the house's by where it came from."""
+"""The bar chart: solar energy split by use, house consumption split by source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SLOT, _WIDE, _HIGH = 12.0, 4.2, 100.0
 
 
 def bar_chart(bars: Sequence[Bar], span: str, where: Callable[[date], str]) -> h.Element:
-    """Return the bars; the table below says the same, so that nobody has to hear them."""
+    """Return the chart; it is hidden from screen readers, which read the table below it."""
     splits = [(split_solar(one.values), split_house(one.values)) for one in bars]
     most = max((one.total for pair in splits for one in pair if one), default=0.0)
     step = _step(most)
@@ -44,7 +44,7 @@ def bar_chart(bars: Sequence[Bar], span: str, where: Callable[[date], str]) -> h
 
 
 def label(bar: Bar, span: str, *, short: bool = False) -> str:
-    """Return what a bar is called."""
+    """Return the label of a bar."""
     day = bar.first
     if span == "year":
         return f"{day:%b}" if short else f"{day:%B}"
@@ -57,15 +57,15 @@ def _slot(
     place: int, bar: Bar, pair: tuple[EnergySplit | None, EnergySplit | None], top: float, where: str, span: str
 ) -> h.Element:
     x = place * _SLOT
-    said = [label(bar, span)]
+    lines = [label(bar, span)]
     for word, split in zip(("solar", "house"), pair, strict=True):
         if split:
-            said.append(f"{word} {energy(split.total)}")
-    names = (("sun", "sold"), ("house", "grid"))
+            lines.append(f"{word} {energy(split.total)}")
+    names = (("sun", "export"), ("house", "grid"))
     both = [one for one in zip(pair, names, strict=True) if one[0] is not None]
     middle = x + (_SLOT - len(both) * _WIDE - (len(both) - 1) * 0.6) / 2
     return h.a(".slot", href=where, tabindex="-1")[
-        h.title["\n".join(said) if pair != (None, None) else f"{said[0]}: nothing is known"],
+        h.title["\n".join(lines) if pair != (None, None) else f"{lines[0]}: no data"],
         h.rect(".hit", x=f"{x:g}", y=0, width=f"{_SLOT:g}", height=f"{_HIGH:g}"),
         [
             _stack(middle + number * (_WIDE + 0.6), split, names, top)
@@ -76,7 +76,7 @@ def _slot(
 
 
 def _stack(x: float, split: EnergySplit, names: tuple[str, str], top: float) -> h.Node:
-    """Draw one bar: its own part below, the grid's above; where the parts are unknown, all of it in one."""
+    """Draw one bar: own use below, grid above; in one part if the split is unknown."""
     own = split.total if split.own is None else split.own
     parts = [(names[0], 0.0, own)]
     if split.grid:
@@ -94,7 +94,7 @@ def _stack(x: float, split: EnergySplit, names: tuple[str, str], top: float) -> 
 
 
 def _step(most: float) -> float:
-    """Return the distance of lines that gives three to five of them, at round figures.
+    """Return the distance of grid lines: a round number that gives three to five lines.
 
     >>> [_step(one) for one in (0.0, 0.37, 4.1, 23.4, 870)]
     [0.25, 0.1, 1.0, 5.0, 200.0]

@@ -1,4 +1,4 @@
-"""A plant's past: a curve that is drawn in the browser or bars that are here already, and the same as a table."""
+"""The history section of a plant's page: a curve drawn in the browser, or bars, and the same data as a table."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ CURVES = (
     ("load_power", "house", "House"),
     ("grid_power", "grid", "Grid"),
     ("battery_power", "battery", "Battery"),
-    ("battery_soc", "soc", "Charge"),
+    ("battery_soc", "soc", "State of charge"),
 )
-"""What a curve is of, its mark and its word."""
+"""The curves: metric, colour class, label."""
 _COLUMNS = {
     "pv_energy": "Solar",
     "load_energy": "House",
-    "grid_import_energy": "Bought",
-    "grid_export_energy": "Sold",
-    "battery_charge_energy": "Charged",
-    "battery_discharge_energy": "Discharged",
+    "grid_import_energy": "Grid import",
+    "grid_export_energy": "Grid export",
+    "battery_charge_energy": "Battery charge",
+    "battery_discharge_energy": "Battery discharge",
 }
-_SIGNS = "Above zero, grid and battery give; below, they take. "
-_KEYS = "Drag to zoom in, double-click to see all; with the keyboard, arrows move the reading, plus and minus zoom."
+_SIGNS = "Positive: import / discharge. Negative: export / charge. "
+_KEYS = "Drag to zoom, double-click to reset. Keyboard: arrow keys move the cursor, + and − zoom, 0 resets."
 
 
 def history_section(plant: PlantState, past: PeriodData, now: int) -> h.Element:
-    """Return the part of a plant's page that shows its past."""
+    """Return the history section of a plant's page."""
     view = past.selection
     return h.section("#past.card", aria_labelledby="past-title")[
         h.div(".tools")[_step_links(plant, past), _tabs(plant, past)],
@@ -60,7 +60,7 @@ def _href(plant: PlantState, span: str, day: date, show: str | None = None) -> s
 def _step_links(plant: PlantState, past: PeriodData) -> h.Element:
     view = past.selection
     show = "power" if view.show == "power" and view.span != "day" else None
-    steps = (("before", "Earlier", "‹", view.previous), ("after", "Later", "›", view.next(past.today)))
+    steps = (("before", "Previous", "‹", view.previous), ("after", "Next", "›", view.next(past.today)))
     links = [
         h.a(f".step.{name}", href=_href(plant, view.span, day, show), aria_label=f"{word} {view.span}", rel=rel)[arrow]
         if day
@@ -81,13 +81,13 @@ def _tabs(plant: PlantState, past: PeriodData) -> h.Element:
     day = past.today if view.first <= past.today <= view.last else view.first
     return h.div(".choices")[
         view.span != "day"
-        and h.nav(".tabs", aria_label="What is shown")[
+        and h.nav(".tabs", aria_label="Quantity")[
             [
                 h.a(href=_href(plant, view.span, day, show), aria_current="true" if view.show == show else None)[word]
                 for show, word in (("energy", "Energy"), ("power", "Power"))
             ]
         ],
-        h.nav(".tabs", aria_label="How much of the past")[
+        h.nav(".tabs", aria_label="Period")[
             [
                 h.a(href=_href(plant, span, day), aria_current="true" if view.span == span else None)[span.title()]
                 for span in SPANS
@@ -97,7 +97,7 @@ def _tabs(plant: PlantState, past: PeriodData) -> h.Element:
 
 
 def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
-    """Return the place where the browser draws; it asks for no more points than it has pixels."""
+    """Return the element in which the browser draws; it requests no more points than it has pixels."""
     data = {
         "samples": f"/api/v1/plants{plant_path(plant.series).removeprefix('/plant')}/samples",
         "since": past.since,
@@ -105,7 +105,7 @@ def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
         "offsets": past.offsets,
         "rhythm": plant.sample_interval,
         "live": past.since <= now < past.until,
-        "curves": [{"metric": metric, "mark": mark, "word": word} for metric, mark, word in CURVES],
+        "curves": [{"metric": metric, "mark": mark, "label": label} for metric, mark, label in CURVES],
     }
     return h.figure(".chart", data_chart=json.dumps(data), data_keep=f"{past.since} {past.until}")[
         h.div(".legend", role="group", aria_label="Curves"),
@@ -115,7 +115,7 @@ def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
             role="group",
             aria_label=f"Chart of {past.selection.title}",
             aria_describedby="chart-keys",
-        )[h.p(".wait")["The chart needs JavaScript; its figures are in the table below."]],
+        )[h.p(".wait")["The chart needs JavaScript. The same values are in the table below."]],
         h.figcaption[
             h.output(".readout", aria_live="polite"),
             h.p("#chart-keys.hint")[h.span(".signs")[_SIGNS], h.span(".keys")[_KEYS]],
@@ -126,11 +126,11 @@ def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
 def _bars(plant: PlantState, past: PeriodData) -> h.Node:
     found = energy_bars(past)
     if not past.days:
-        return h.p(".nothing")[f"Nothing is kept of {past.selection.title} yet."]
+        return h.p(".nothing")[f"No data for {past.selection.title}."]
     into = "month" if past.selection.span == "year" else "day"
     names = {name for one in found for name, value in one.values.items() if value is not None}
-    key = [("sun", "Solar, used here", "pv_energy"), ("sold", "Solar, sold", "grid_export_energy")]
-    key += [("house", "House, its own", "load_energy"), ("grid", "House, bought", "grid_import_energy")]
+    key = [("sun", "Solar: self-consumed", "pv_energy"), ("export", "Solar: exported", "grid_export_energy")]
+    key += [("house", "House: self-supplied", "load_energy"), ("grid", "House: from grid", "grid_import_energy")]
     if not {"grid_export_energy", "load_energy"} & names:
         key = [("sun", "Solar", "pv_energy")]
     return [
@@ -159,7 +159,7 @@ def _powers(plant: PlantState, past: PeriodData) -> h.Node:
     pattern = "%H:%M" if past.selection.span == "day" else "%a %d %H:%M"
     changes = len(past.offsets) > 1
     return _folded(
-        f"{'Hourly' if past.selection.span == 'day' else 'Three-hourly'} means, as a table",
+        f"{'Hourly' if past.selection.span == 'day' else 'Three-hourly'} averages (table)",
         ["From", *(word for _, word in columns)],
         [
             [
@@ -178,13 +178,13 @@ def _energies(plant: PlantState, past: PeriodData, rows: Sequence[Bar]) -> h.Ele
     lines: list[list[h.Node]] = []
     for one in rows:
         short = span == "year" and one.known_days < one.total_days
-        said = [
+        head = [
             h.a(href=_href(plant, into, one.first))[page_bars.label(one, span)],
             short and h.small[f" {one.known_days} of {count(one.total_days, 'day', 'days')}"],
         ]
-        lines.append([said, *(energy(one.values[name]) for name in names)])
-    foot: list[h.Node] = ["Together", *(energy(whole[name]) for name in names)]
-    title = f"{'Monthly' if span == 'year' else 'Daily'} energies, as a table"
+        lines.append([head, *(energy(one.values[name]) for name in names)])
+    foot: list[h.Node] = ["Total", *(energy(whole[name]) for name in names)]
+    title = f"{'Monthly' if span == 'year' else 'Daily'} energy (table)"
     return _folded(title, [into.title(), *(_COLUMNS[name] for name in names)], lines, foot)
 
 
@@ -209,10 +209,10 @@ def _row(cells: Sequence[h.Node]) -> h.Element:
 
 
 def _repairs(plant: PlantState, past: PeriodData) -> h.Node:
-    """Return what was not believed in this time: what the cloud said, what is kept and why."""
+    """Return the rejected values of this period: reported value, stored value and reason."""
     if not past.repairs:
         return None
-    title = count(len(past.repairs), "value was not believed", "values were not believed")
+    title = count(len(past.repairs), "rejected value", "rejected values")
     rows = [
         [
             f"{to_local(one.measured_at, plant.zone):%a %d %H:%M}",
@@ -223,10 +223,10 @@ def _repairs(plant: PlantState, past: PeriodData) -> h.Node:
         ]
         for one in past.repairs
     ]
-    return _folded(title, ["When", "What", "The cloud said", "Kept", "Why"], rows)
+    return _folded(title, ["Time", "Metric", "Reported", "Stored", "Reason"], rows)
 
 
 def _unit(name: str) -> str:
-    """Return the unit of what a repair names: a metric, or the energy of a day."""
+    """Return the unit of a repaired metric or daily energy."""
     metric = METRICS.get(name) or METRICS.get(f"{name}_today")
     return metric.unit if metric else ""

@@ -1,4 +1,4 @@
-"""Many plants as one table: sorted, filtered and paged on the server, with a small curve of today for each."""
+"""The page of all plants: a table, sorted, filtered and paged on the server, with a sparkline of today for each."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from heliograph.web.state import SystemState
 
 PAGE_SIZE = 50
-"""Plants on one page."""
+"""Plants per page."""
 _HALF_HOUR = 1800
 
-STATES = ("live", "late", "asleep", "offline", "fault")
-"""What the table can be narrowed to."""
+STATES = ("live", "stale", "asleep", "offline", "fault")
+"""Values of the status filter, which are the labels of the badges."""
 
 _KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {
     "name": ("Plant", None),
-    "state": ("State", None),
-    "now": ("Now", lambda one: one.values.get("pv_power")),
+    "state": ("Status", None),
+    "now": ("Power", lambda one: one.values.get("pv_power")),
     "today": ("Today", lambda one: one.values.get("pv_energy_today")),
-    "charge": ("Charge", lambda one: one.values.get("battery_soc")),
-    "heard": ("Heard", lambda one: one.measured_at),
+    "charge": ("Battery", lambda one: one.values.get("battery_soc")),
+    "updated": ("Last update", lambda one: one.measured_at),
 }
-"""What it can be sorted by: the column's word, and its figure where it has one."""
+"""Sort keys with the heading and, for numbers, the value of their column."""
 
 
 class FleetQuery(NamedTuple):
-    """Which plants in which order."""
+    """Search text, filter, sort order and page of the table."""
 
     text: str = ""
     state: str = ""
@@ -50,26 +50,34 @@ class FleetQuery(NamedTuple):
     page: int = 1
 
     def query(self, **changed: object) -> str:
-        """Return the address of this wish with something changed; what is usual is left out."""
+        """Return the URL of this query with changes, without default values."""
         new = self._replace(**changed)  # type: ignore[arg-type]
-        usual = FleetQuery()
-        named = {"q": new.text, "state": new.state, "sort": new.sort, "falling": int(new.falling), "page": new.page}
-        said = {key: value for (key, value), default in zip(named.items(), usual, strict=True) if value != default}
-        return f"/?{urlencode(said)}" if said else "/"
+        parameters = {
+            "q": new.text,
+            "state": new.state,
+            "sort": new.sort,
+            "falling": int(new.falling),
+            "page": new.page,
+        }
+        pairs = zip(parameters.items(), FleetQuery(), strict=True)
+        changes = {key: value for (key, value), default in pairs if value != default}
+        return f"/?{urlencode(changes)}" if changes else "/"
 
 
 def parse_fleet_query(query: Mapping[str, str]) -> FleetQuery:
-    """Read a wish out of an address."""
+    """Parse the query of a URL; raises `ConfigError` for unknown values."""
     sort, state, page = query.get("sort", "name"), query.get("state", ""), query.get("page", "1")
+    # Former names, in bookmarks.
+    sort, state = {"heard": "updated"}.get(sort, sort), {"late": "stale"}.get(state, state)
     if sort not in _KEYS or state not in ("", *STATES):
-        raise ConfigError("plants are sorted and filtered by their columns")
+        raise ConfigError("unknown sort or state in the address")
     if not (page.isascii() and page.isdigit()) or not int(page[:7]) >= 1:
-        raise ConfigError("pages are counted from 1")
+        raise ConfigError("page must be a number from 1")
     return FleetQuery(query.get("q", "")[:100], state, sort, query.get("falling") == "1", int(page[:7]))
 
 
 def select_plants(plants: Sequence[PlantState], wish: FleetQuery, now: int) -> list[PlantState]:
-    """Return the plants that were asked for, in that order; a gap always comes last."""
+    """Return the matching plants in order; unknown values are last in both directions."""
     text = wish.text.casefold().strip()
     found = [
         one
@@ -78,7 +86,7 @@ def select_plants(plants: Sequence[PlantState], wish: FleetQuery, now: int) -> l
         and (not wish.state or wish.state in _states(one, now))
     ]
     figure_of = _KEYS[wish.sort][1]
-    by_name = lambda one: (_natural(one.title), one.series)  # noqa: E731 - the order of all that is alike
+    by_name = lambda one: (_natural(one.title), one.series)  # noqa: E731 - the order of equal plants
     found.sort(key=by_name, reverse=wish.falling and wish.sort == "name")
     if wish.sort == "state":
         found.sort(key=lambda one: STATES.index(_states(one, now)[0]), reverse=wish.falling)
@@ -90,7 +98,7 @@ def select_plants(plants: Sequence[PlantState], wish: FleetQuery, now: int) -> l
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Return what to sort a name by: house 2 stands before house 10.
+    """Return the natural sort key of a name: house 2 is before house 10.
 
     >>> sorted(["House 10", "house 2"], key=_natural)
     ['house 2', 'House 10']
@@ -100,19 +108,19 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _states(plant: PlantState, now: int) -> tuple[str, ...]:
-    """Return the states a plant is in, the worst first."""
-    word = freshness_badge(plant, now).label
-    fresh = "offline" if word == "never heard" else word
+    """Return the states of a plant, the worst first."""
+    label = freshness_badge(plant, now).label
+    fresh = "offline" if label == "no data" else label
     return ("fault", fresh) if plant.status is Status.FAULT else (fresh,)
 
 
 def page_of(found: Sequence[PlantState], wish: FleetQuery) -> Sequence[PlantState]:
-    """Return the plants of the page that was asked for."""
+    """Return the plants of the current page."""
     return found[(wish.page - 1) * PAGE_SIZE : wish.page * PAGE_SIZE]
 
 
 def sparklines(store: Store, plants: Sequence[tuple[Series, tzinfo]], now: int) -> dict[Series, str]:
-    """Return today's curve of these plants as the points of a line in a field of 96 by 24."""
+    """Return today's solar power of these plants as SVG points in a 96 by 24 box."""
     found = {}
     for series, zone in plants:
         start, end = day_bounds(day_at(now, zone), zone)
@@ -130,44 +138,45 @@ def sparklines(store: Store, plants: Sequence[tuple[Series, tzinfo]], now: int) 
     return found
 
 
-def fleet_page(now: SystemState, wish: FleetQuery, lines: Mapping[Series, str]) -> str:
+def fleet_page(system: SystemState, wish: FleetQuery, lines: Mapping[Series, str]) -> str:
     """Return the page of all plants."""
-    found = select_plants(now.plants, wish, now.at)
+    found = select_plants(system.plants, wish, system.at)
     return document(
         "Plants",
         [
-            h.div(".head")[h.h1["Plants"], h.p(".under")[_sums(now)]],
-            h.div("#notices")[account_notices(now.accounts, now.at)],
-            _filter(now, wish),
-            h.div("#found")[_table(found, wish, lines, now.at), _pages(len(found), wish)],
+            h.div(".head")[h.h1["Plants"], h.p(".under")[_sums(system)]],
+            h.div("#notices")[account_notices(system.accounts, system.at)],
+            _filter(system, wish),
+            h.div("#found")[_table(found, wish, lines, system.at), _pages(len(found), wish)],
         ],
         current="Plants",
-        events_url=events_url_for(now.at),
+        events_url=events_url_for(system.at),
     )
 
 
-def _sums(now: SystemState) -> h.Node:
-    powers = [value for one in now.plants if (value := one.values.get("pv_power")) is not None]
-    energies = [value for one in now.plants if (value := one.values.get("pv_energy_today")) is not None]
-    said = [count(len(now.plants), "plant", "plants")]
+def _sums(system: SystemState) -> h.Node:
+    powers = [value for one in system.plants if (value := one.values.get("pv_power")) is not None]
+    energies = [value for one in system.plants if (value := one.values.get("pv_energy_today")) is not None]
+    parts = [count(len(system.plants), "plant", "plants")]
     if powers:
-        said.append(f"{power(sum(powers))} from {len(powers):,} now")
+        parts.append(f"{power(sum(powers))} from {count(len(powers), 'plant', 'plants')}")
     if energies:
-        said.append(f"{energy(sum(energies))} today")
-    return [h.span[one] for one in said]
+        parts.append(f"{energy(sum(energies))} today")
+    return [h.span[part] for part in parts]
 
 
-def _filter(now: SystemState, wish: FleetQuery) -> h.Element:
-    states = [state for one in now.plants for state in _states(one, now.at)]
+def _filter(system: SystemState, wish: FleetQuery) -> h.Element:
+    states = [state for one in system.plants for state in _states(one, system.at)]
     return h.form(".filter", role="search", method="get", action="/")[
         h.label(data_keep="text")[
-            h.span(".aloud")["Find a plant"], h.input(type="search", name="q", value=wish.text, placeholder="Find")
+            h.span(".visually-hidden")["Search plants"],
+            h.input(type="search", name="q", value=wish.text, placeholder="Search plants"),
         ],
         wish.state and h.input(type="hidden", name="state", value=wish.state),
         wish.sort != "name" and h.input(type="hidden", name="sort", value=wish.sort),
         wish.falling and h.input(type="hidden", name="falling", value="1"),
-        h.button(type="submit")["Find"],
-        h.nav(".chips", aria_label="Only plants that are")[
+        h.button(type="submit")["Search plants"],
+        h.nav(".chips", aria_label="Filter by status")[
             h.a(href=wish.query(state="", page=1), aria_current="true" if not wish.state else None)["All"],
             [
                 h.a(href=wish.query(state=state, page=1), aria_current="true" if wish.state == state else None)[
@@ -182,17 +191,17 @@ def _filter(now: SystemState, wish: FleetQuery) -> h.Element:
 
 def _table(found: Sequence[PlantState], wish: FleetQuery, lines: Mapping[Series, str], now: int) -> h.Node:
     if not page_of(found, wish):
-        return h.p(".nothing")["No plant is like that. ", h.a(href="/")["Show all of them"], "."]
+        return h.p(".nothing")["No plants match. ", h.a(href="/")["Show all plants"], "."]
     return h.table(".fleet.rows")[
-        h.caption(".aloud")["Plants; the column heads sort them"],
-        h.thead[h.tr[[_column(key, wish) for key in _KEYS], h.th(scope="col")["Since midnight"]]],
+        h.caption(".visually-hidden")["Plants, sortable by column"],
+        h.thead[h.tr[[_column(key, wish) for key in _KEYS], h.th(scope="col")["Today's solar power"]]],
         h.tbody[[_plant(one, lines.get(one.series), now) for one in page_of(found, wish)]],
     ]
 
 
 def _column(key: str, wish: FleetQuery) -> h.Element:
     here = wish.sort == key
-    # A figure is most wanted from the highest down, a name from the first letter on.
+    # Numbers start in descending order, names in ascending order.
     falling = not wish.falling if here else key not in {"name", "state"}
     order = ("descending" if wish.falling else "ascending") if here else None
     return h.th(scope="col", aria_sort=order, class_=f"of-{key}")[
@@ -202,21 +211,21 @@ def _column(key: str, wish: FleetQuery) -> h.Element:
 
 def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
     fault = status_badge(one.status)
-    state = fault if fault and fault.label == "fault" else freshness_badge(one, now)
+    status = fault if fault and fault.label == "fault" else freshness_badge(one, now)
     values = one.values
     cells = (
-        ("State", badge(state)),
-        ("Now", figure(power(values.get("pv_power")))),
-        ("Today", figure(energy(values.get("pv_energy_today")))),
-        ("Charge", figure(percent(values.get("battery_soc")))),
-        ("Heard", figure(GAP) if one.measured_at is None else age(max(0, now - one.measured_at))),
-        ("Since midnight", _spark(line)),
+        ("state", badge(status)),
+        ("now", figure(power(values.get("pv_power")))),
+        ("today", figure(energy(values.get("pv_energy_today")))),
+        ("charge", figure(percent(values.get("battery_soc")))),
+        ("updated", figure(GAP) if one.measured_at is None else age(max(0, now - one.measured_at))),
     )
     return h.tr[
         h.th(scope="row")[
             h.a(href=plant_path(one.series))[one.title], h.small[f"{one.series.vendor} {one.series.plant}"]
         ],
-        [h.td(class_=f"of-{label.split()[0].lower()}", data_label=label)[content] for label, content in cells],
+        [h.td(class_=f"of-{key}", data_label=_KEYS[key][0])[content] for key, content in cells],
+        h.td(".of-spark", data_label="Today's solar power")[_spark(line)],
     ]
 
 
@@ -231,10 +240,10 @@ def _pages(many: int, wish: FleetQuery) -> h.Node:
     if last <= 1:
         return None
     first, until = (wish.page - 1) * PAGE_SIZE + 1, min(many, wish.page * PAGE_SIZE)
-    return h.nav(".pages", aria_label="More plants")[
-        h.a(href=wish.query(page=wish.page - 1), rel="prev")["‹ Before"]
+    return h.nav(".pages", aria_label="Table pages")[
+        h.a(href=wish.query(page=wish.page - 1), rel="prev")["‹ Previous"]
         if wish.page > 1
-        else h.span(".off")["‹ Before"],
+        else h.span(".off")["‹ Previous"],
         h.span[f"{first:,}–{until:,} of {many:,}"],
         h.a(href=wish.query(page=wish.page + 1), rel="next")["Next ›"]
         if wish.page < last
@@ -242,26 +251,28 @@ def _pages(many: int, wish: FleetQuery) -> h.Node:
     ]
 
 
-def empty_page(now: SystemState) -> str:
-    """Return what a person sees before there is anything to see: what to do next."""
+def empty_page(system: SystemState) -> str:
+    """Return the page for an empty store, with the next steps."""
     steps = (
-        ("heliograph login CLOUD", "asks for your password, tries it once and keeps it; --help names the clouds"),
-        ("heliograph collect", "reads every plant and keeps what it says"),
+        ("heliograph login CLOUD", "asks for your password, verifies and saves it; --help lists the clouds"),
+        ("heliograph collect", "polls every plant and stores the data"),
     )
     return document(
         "",
         [
-            h.div("#notices")[account_notices(now.accounts, now.at)],
+            h.div("#notices")[account_notices(system.accounts, system.at)],
             h.section(".card.empty")[
                 h.svg(viewBox="0 0 200 96", aria_hidden="true")[
                     h.Element("path")(".line", d="M8 80H192"),
                     h.Element("path")(".sun", d="M64 80a36 36 0 0 1 72 0"),
                     h.Element("path")(".ray", d="M100 14v16M53 33l11 12M147 33l-11 12M34 66l15 5M166 66l-15 5"),
                 ],
-                h.h1["No plant yet"],
-                h.p["The store is empty. " if now.accounts else "No account is configured, and the store is empty. "],
-                h.ol[[h.li[h.code[line], h.span[said]] for line, said in steps[bool(now.accounts) :]]],
-                h.p(".hint")["No account at hand? ", h.code["heliograph demo"], " shows both clouds, emulated."],
+                h.h1["No plants yet"],
+                h.p[
+                    "The store is empty. " if system.accounts else "No account is configured, and the store is empty. "
+                ],
+                h.ol[[h.li[h.code[line], h.span[text]] for line, text in steps[bool(system.accounts) :]]],
+                h.p(".hint")["No account? ", h.code["heliograph demo"], " shows both clouds, emulated."],
             ],
         ],
         current="Plants",
@@ -269,16 +280,16 @@ def empty_page(now: SystemState) -> str:
 
 
 def unreadable_page(why: str) -> str:
-    """Return what a person sees while the store cannot be read."""
+    """Return the page shown while the store cannot be read."""
     return document(
         "The store cannot be read",
         [
             h.div(".head")[h.h1["The store cannot be read"]],
-            notice("bad", "This page knows only what the store tells", why),
+            notice("bad", "This page shows only stored data", why),
             h.p(".hint")[
-                "Collecting goes on by itself as soon as the store is back, and so does this page. ",
+                "Collecting and this page resume automatically as soon as the store is available. ",
                 h.code["heliograph doctor"],
-                " says what is wrong.",
+                " shows the cause.",
             ],
         ],
         current="Plants",

@@ -1,4 +1,4 @@
-"""Figures, ages and states as a person reads them. Pure."""
+"""Formatting for the pages: numbers, ages, badges, and how energy splits between own use and grid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 class Badge(NamedTuple):
-    """A state in a word or two, a longer sentence about it, and the tone it is shown in."""
+    """A state: short label, longer sentence, and tone."""
 
     label: str
     sentence: str
@@ -32,7 +32,7 @@ class Badge(NamedTuple):
 
 
 def power(watts: float | None) -> str:
-    """Return a power with three figures, in the unit that suits it.
+    """Return a power with three digits in a suitable unit.
 
     >>> [power(one) for one in (None, 0, 842.4, 3400, -12_400, 1_250_000)]
     ['–', '0\u202fW', '842\u202fW', '3.40\u202fkW', '−12.4\u202fkW', '1.25\u202fMW']
@@ -47,7 +47,7 @@ def power(watts: float | None) -> str:
 
 
 def energy(kwh: float | None) -> str:
-    """Return an energy with three figures, in the unit that suits it.
+    """Return an energy with three digits in a suitable unit.
 
     >>> [energy(one) for one in (None, 0, 0.0842, 19, 4310.2)]
     ['–', '0\u202fkWh', '84\u202fWh', '19.0\u202fkWh', '4.31\u202fMWh']
@@ -64,7 +64,7 @@ def energy(kwh: float | None) -> str:
 
 
 def axis_label(kwh: float) -> str:
-    """Return an energy as a scale is marked with it, where figures are round.
+    """Return an energy for an axis label, without trailing zeros.
 
     >>> [mark(one) for one in (0, 0.25, 2.5, 20, 1000)]
     ['0\u202fkWh', '250\u202fWh', '2.5\u202fkWh', '20\u202fkWh', '1\u202fMWh']
@@ -74,13 +74,13 @@ def axis_label(kwh: float) -> str:
 
 
 def exact_value(value: float | None, unit: str) -> str:
-    """Return a value as it is kept, where it is the small difference that matters.
+    """Return a value with all its digits.
 
     >>> exact(21034.2, "kWh"), exact(None, "W")
     ('21,034.2\u202fkWh', '–')
     """
-    known = published_value(value)
-    return GAP if known is None else f"{known:,}".removesuffix(".0").replace("-", _MINUS) + _SPACE + unit
+    rounded = published_value(value)
+    return GAP if rounded is None else f"{rounded:,}".removesuffix(".0").replace("-", _MINUS) + _SPACE + unit
 
 
 def percent(share: float | None) -> str:
@@ -93,7 +93,7 @@ def percent(share: float | None) -> str:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """Return how many there are.
+    """Return a number with its noun.
 
     >>> count(1, "plant", "plants"), count(1200, "plant", "plants")
     ('1 plant', '1,200 plants')
@@ -102,7 +102,7 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """Return how long ago something was.
+    """Return an age in words.
 
     >>> [age(one) for one in (20, 130, 5000, 7400, 200_000)]
     ['just now', '2 min ago', '83 min ago', '2 h ago', '2 days ago']
@@ -115,51 +115,51 @@ def age(seconds: float) -> str:
 
 
 def clock_time(moment: float, zone: tzinfo, now: float) -> str:
-    """Return a moment on a plant's wall, with its day where that is not today.
+    """Return a plant-local time, with its date unless that is today.
 
     >>> noon = 1_782_043_200
     >>> clock(noon, UTC, noon), clock(noon - 86400, UTC, noon), clock(noon - 86400 * 90, UTC, noon)
     ('12:00', 'Sat 12:00', '23 Mar 2026 12:00')
     """
-    there, today = to_local(moment, zone), to_local(now, zone)
-    days = (there.date() - today.date()).days
+    local, today = to_local(moment, zone), to_local(now, zone)
+    days = (local.date() - today.date()).days
     if not days:
-        return f"{there:%H:%M}"
-    return f"{there:%a %H:%M}" if abs(days) < 7 else f"{there.day} {there:%b %Y %H:%M}"
+        return f"{local:%H:%M}"
+    return f"{local:%a %H:%M}" if abs(days) < 7 else f"{local.day} {local:%b %Y %H:%M}"
 
 
 def to_local(moment: float, zone: tzinfo) -> datetime:
-    """Return a moment on the clock of a zone."""
+    """Return a time in a zone."""
     return datetime.fromtimestamp(moment, UTC).astimezone(zone)
 
 
 def freshness_badge(plant: PlantState, now: int) -> Badge:
-    """Say how fresh a plant is."""
+    """Return the badge of a plant's freshness."""
     if plant.measured_at is None:
-        return Badge("never heard", "Nothing was ever heard of it", "bad")
+        return Badge("no data", "No data received yet", "bad")
     ago, at = age(max(0, now - plant.measured_at)), clock_time(plant.measured_at, plant.zone, now)
     return {
         Freshness.LIVE: Badge("live", f"Live, {ago}", "good"),
-        Freshness.STALE: Badge("late", f"Late, last heard {ago}", "warn"),
-        Freshness.OFFLINE_EXPECTED: Badge("asleep", f"Asleep, as expected; last heard {at}", "quiet"),
-        Freshness.OFFLINE_UNEXPECTED: Badge("offline", f"Offline, though it should be heard; last {at}", "bad"),
+        Freshness.STALE: Badge("stale", f"Stale, last update {ago}", "warn"),
+        Freshness.OFFLINE_EXPECTED: Badge("asleep", f"Offline for the night; last update {at}", "quiet"),
+        Freshness.OFFLINE_UNEXPECTED: Badge("offline", f"Offline since {at} (unexpected)", "bad"),
     }[plant.freshness]
 
 
 def status_badge(status: Status | None) -> Badge | None:
-    """Say how a plant or device is by its cloud; None where that tells nothing beyond its freshness."""
+    """Return the badge of a reported status, if there is one."""
     if status is None:
         return None
     return {
-        Status.ONLINE: Badge("online", "It works", "good"),
-        Status.STANDBY: Badge("standby", "It waits", "quiet"),
-        Status.FAULT: Badge("fault", "It reports a fault", "bad"),
-        Status.OFFLINE: Badge("offline", "Its cloud does not hear it", "quiet"),
+        Status.ONLINE: Badge("online", "Working normally", "good"),
+        Status.STANDBY: Badge("standby", "On standby", "quiet"),
+        Status.FAULT: Badge("fault", "Fault reported", "bad"),
+        Status.OFFLINE: Badge("offline", "Offline according to the vendor API", "quiet"),
     }[status]
 
 
 def _figures(number: float) -> str:
-    """Return a number with three figures, or as many as it has before the point."""
+    """Return a number with at least three significant digits."""
     size = abs(number)
     return _signed(number, 2 if size < 9.995 else 1 if size < 99.95 else 0)
 
@@ -170,7 +170,7 @@ def _signed(number: float, places: int) -> str:
 
 
 class EnergySplit(NamedTuple):
-    """An energy in two parts, in kWh; the second part is what went to or came from the grid."""
+    """An energy in kWh, split into own use (`own`) and exchange with the grid (`grid`)."""
 
     total: float
     own: float | None
@@ -178,39 +178,39 @@ class EnergySplit(NamedTuple):
 
     @property
     def share(self) -> float | None:
-        """Percent of the whole that had nothing to do with the grid."""
+        """Percentage of own use."""
         return None if self.own is None else 100 * self.own / self.total
 
 
 def split_solar(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
-    """Split the sun's energy into what was used here and what was sold: self-consumption.
+    """Split the solar energy into self-consumed and exported energy.
 
-    >>> of_sun({"pv_energy": 20.0, "grid_export_energy": 5.0}).share
+    >>> split_solar({"pv_energy": 20.0, "grid_export_energy": 5.0}).share
     75.0
     """
     return _split(values.get(f"pv_energy{ending}"), values.get(f"grid_export_energy{ending}"))
 
 
 def split_house(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
-    """Split the house's energy into its own and what was bought: autarky.
+    """Split the consumption of the house into self-supplied and imported energy.
 
-    >>> of_house({"load_energy": 10.0, "grid_import_energy": None})
-    Split(whole=10.0, own=None, grid=None)
+    >>> split_house({"load_energy": 10.0, "grid_import_energy": None})
+    EnergySplit(total=10.0, own=None, grid=None)
     """
     return _split(values.get(f"load_energy{ending}"), values.get(f"grid_import_energy{ending}"))
 
 
-def _split(whole: float | None, grid: float | None) -> EnergySplit | None:
-    """Split a whole; where a battery trades with the grid, more than the whole can flow there: no share is known."""
-    if whole is None or whole <= 0:
+def _split(total: float | None, grid: float | None) -> EnergySplit | None:
+    """Split a total; if a battery trades with the grid, the grid's part can exceed it and no share is known."""
+    if total is None or total <= 0:
         return None
-    if grid is None or not 0 <= grid <= whole:
-        return EnergySplit(whole, None, None)
-    return EnergySplit(whole, whole - grid, grid)
+    if grid is None or not 0 <= grid <= total:
+        return EnergySplit(total, None, None)
+    return EnergySplit(total, total - grid, grid)
 
 
 def sum_energies(days: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """Add up what is known of several days; what is known of none is a gap."""
+    """Return the sums of the known energies of several days; None if unknown for all of them."""
     sums: dict[str, float | None] = dict.fromkeys(ENERGIES)
     for values in days:
         for name in ENERGIES:

@@ -1,4 +1,4 @@
-"""Which part of a plant's past a page shows, and that part as the store tells it."""
+"""The history shown on a plant's page: the selected period and its data from the store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 SPANS = ("day", "week", "month", "year")
 POWERS = ("pv_power", "load_power", "grid_power", "battery_power", "battery_soc")
-"""What a curve is drawn of."""
-_STRETCH = {"day": 3600, "week": 3 * 3600}
-"""Seconds of a row in the table beside the curve."""
-_MOST_REPAIRS = 50
+"""The metrics of the curves."""
+_BUCKET_SECONDS = {"day": 3600, "week": 3 * 3600}
+"""Seconds per row of the table below the curve."""
+_MAX_REPAIRS = 50
 
 
 class PeriodSelection(NamedTuple):
-    """A day, week, month or year of the plant's own calendar, as power or as energy."""
+    """A day, week, month or year of the plant's local calendar, shown as power or energy."""
 
     span: str
     first: date
@@ -35,18 +35,18 @@ class PeriodSelection(NamedTuple):
 
     @property
     def previous(self) -> date | None:
-        """A day of the span before, if plants could be that old."""
+        """A day in the previous period, unless it is before the oldest possible data."""
         day = self.first - timedelta(days=1)
         return day if day.year >= EARLIEST_YEAR else None
 
     def next(self, today: date) -> date | None:
-        """Return the first day of the next span, unless that lies in the future."""
+        """Return the first day of the next period, unless it is in the future."""
         day = self.last + timedelta(days=1)
         return day if day <= today else None
 
     @property
     def title(self) -> str:
-        """How a person calls it."""
+        """Heading of the period."""
         first, last = self.first, self.last
         if self.span == "day":
             return f"{first:%a} {first.day} {first:%B %Y}"
@@ -57,44 +57,44 @@ class PeriodSelection(NamedTuple):
 
 
 class PeriodData(NamedTuple):
-    """A view, and what is kept of it."""
+    """A selected period and its data."""
 
     selection: PeriodSelection
     today: date
     since: int
     until: int
     offsets: tuple[tuple[int, int], ...]
-    """From which moment on the plant's wall is how many seconds ahead of UTC."""
+    """UTC offset in seconds, with the time from which it applies."""
     days: tuple[Day, ...]
     buckets: tuple[Bucket, ...]
     repairs: tuple[Repair, ...]
 
 
 class Bar(NamedTuple):
-    """One bar of a view in energies: a day, or a month as the sum of its known days."""
+    """The energies of one bar: a day, or a month as the sum of its known days."""
 
     first: date
     values: Mapping[str, float | None]
     known_days: int
     total_days: int
-    """Of how many days something is known, and how many there are up to today."""
+    """Days with data, and all days up to today."""
 
 
-def parse_selection(wanted: Mapping[str, str], today: date) -> PeriodSelection:
-    """Return the view an address asks for; what it does not say is today, as a day.
+def parse_selection(query: Mapping[str, str], today: date) -> PeriodSelection:
+    """Return the period selected by a query; default: today.
 
     >>> viewed({"span": "week", "at": "2026-06-18"}, date(2026, 6, 21)).title
     '15 – 21 Jun 2026'
     """
-    span = wanted.get("span", "day")
+    span = query.get("span", "day")
     if span not in SPANS:
-        raise ConfigError(f"a span is one of {', '.join(SPANS)}, not {span!r}")
-    at = day_named(wanted["at"]) if "at" in wanted else today
+        raise ConfigError(f"span must be one of {', '.join(SPANS)}; got {span!r}")
+    at = day_named(query["at"]) if "at" in query else today
     if not EARLIEST_YEAR <= at.year <= today.year + 1:
-        raise ConfigError(f"nothing is kept of the year {at.year}")
-    show = wanted.get("show", "power" if span == "day" else "energy")
+        raise ConfigError(f"no data for the year {at.year}")
+    show = query.get("show", "power" if span == "day" else "energy")
     if show not in {"power", "energy"}:
-        raise ConfigError(f"what is shown is power or energy, not {show!r}")
+        raise ConfigError(f"show must be power or energy; got {show!r}")
     first, last = _bounds(span, at)
     return PeriodSelection(span, first, last, "power" if span == "day" else show)
 
@@ -112,9 +112,9 @@ def _bounds(span: str, at: date) -> tuple[date, date]:
 
 
 def load_period(store: Store, series: Series, zone: tzinfo, view: PeriodSelection, now: int) -> PeriodData:
-    """Return what a store keeps of a view."""
+    """Return the data of a period."""
     since, until = day_start(view.first, zone), day_start(view.last + timedelta(days=1), zone)
-    seconds = _STRETCH.get(view.span)
+    seconds = _BUCKET_SECONDS.get(view.span)
     return PeriodData(
         selection=view,
         today=day_at(now, zone),
@@ -123,25 +123,25 @@ def load_period(store: Store, series: Series, zone: tzinfo, view: PeriodSelectio
         offsets=utc_offsets(zone, since, until),
         days=() if view.span == "day" else store.days(series, view.first, view.last),
         buckets=tuple(store.buckets(series, POWERS, since, until, seconds)) if seconds else (),
-        repairs=store.repairs(series, since, until)[-_MOST_REPAIRS:] if view.span in _STRETCH else (),
+        repairs=store.repairs(series, since, until)[-_MAX_REPAIRS:] if view.span in _BUCKET_SECONDS else (),
     )
 
 
 def energy_bars(past: PeriodData) -> list[Bar]:
-    """Return the days of a week or month, the months of a year: also those of which nothing is known."""
+    """Return the days of a week or month, or the months of a year, including those without data."""
     view, known = past.selection, {one.day: one.values for one in past.days}
     every = [view.first + timedelta(days=number) for number in range((view.last - view.first).days + 1)]
     groups = groupby(every, key=lambda day: day.month if view.span == "year" else day)
     found = []
     for _, group in groups:
         days = list(group)
-        told = [known[day] for day in days if any(v is not None for v in known.get(day, {}).values())]
-        found.append(Bar(days[0], sum_energies(told), len(told), sum(day <= past.today for day in days)))
+        with_data = [known[day] for day in days if any(v is not None for v in known.get(day, {}).values())]
+        found.append(Bar(days[0], sum_energies(with_data), len(with_data), sum(day <= past.today for day in days)))
     return found
 
 
 def utc_offsets(zone: tzinfo, since: int, until: int) -> tuple[tuple[int, int], ...]:
-    """Return how far the wall is ahead of UTC, from which moment on; it changes where summer time begins or ends."""
+    """Return the UTC offsets in a time range with their start times; they change with daylight saving."""
     found = [(since, _offset(zone, since))]
     step = 86400
     for moment in range(since, until, step):
@@ -156,5 +156,5 @@ def utc_offsets(zone: tzinfo, since: int, until: int) -> tuple[tuple[int, int], 
 
 
 def _offset(zone: tzinfo, moment: int) -> int:
-    away = datetime.fromtimestamp(moment, UTC).astimezone(zone).utcoffset() or timedelta()
-    return int(away.total_seconds())
+    offset = datetime.fromtimestamp(moment, UTC).astimezone(zone).utcoffset() or timedelta()
+    return int(offset.total_seconds())

@@ -1,4 +1,4 @@
-"""What every page has: the document around it, badges, notices and figures."""
+"""The layout shared by all pages: document, header, badges, notices and values."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 EVENTS_URL = "/api/v1/events/live"
 
-_HELD = {
-    "locked": "is locked by its cloud",
-    "blocked": "is blocked by its cloud",
-    "throttled": "was asked to wait",
-    "unreachable": "could not reach its cloud",
-    "login": "may not log in again yet",
+_PAUSES = {
+    "locked": "is locked by the vendor",
+    "blocked": "is blocked by the vendor",
+    "throttled": "is rate limited",
+    "unreachable": "cannot reach the vendor API",
+    "login": "cannot log in",
 }
-"""What holds an account back, after its name."""
+"""The kinds of pause of an account, as part of a heading."""
 
 
 def document(
     title: str, body: h.Node, *, current: str = "", scripts: Iterable[str] = (), events_url: str = EVENTS_URL
 ) -> str:
-    """Return a whole page; it is complete without its scripts, which ask for it again when `live` tells of news."""
+    """Return a page. It is complete without scripts, which reload it after events from `events_url`."""
     return str(
         h.html(lang="en")[
             h.head[
@@ -53,8 +53,8 @@ def document(
             h.body(data_live=events_url)[
                 h.a(".skip", href="#main")["Skip to the content"],
                 _header(current),
-                h.p(".lost", role="status", hidden=True, data_lost=True)[
-                    "The connection is lost. What you see is how it was; trying again …"
+                h.p(".connection-lost", role="status", hidden=True, data_lost=True)[
+                    "Connection lost. Showing the last known values; reconnecting…"
                 ],
                 h.main(id="main", tabindex="-1")[body],
             ],
@@ -64,14 +64,14 @@ def document(
 
 def _header(here: str) -> h.Element:
     return h.header(".top")[
-        h.a(".brand", href="/", aria_label="Heliograph, to the plants")[
+        h.a(".brand", href="/", aria_label="Heliograph, all plants")[
             h.svg(viewBox="0 0 32 32", width="26", height="26", aria_hidden="true")[
                 h.circle(cx=16, cy=16, r=7),
                 h.path(d="M16 1.5v5M16 25.5v5M1.5 16h5M25.5 16h5M5.8 5.8l3.5 3.5M22.7 22.7l3.5 3.5M5.8 26.2l3.5-3.5"),
             ],
             h.span["Heliograph"],
         ],
-        h.nav(aria_label="Pages")[
+        h.nav(aria_label="Main")[
             [
                 h.a(href=address, aria_current="page" if here == name else None)[name]
                 for name, address in (("Plants", "/"), ("Status", "/status"))
@@ -81,76 +81,78 @@ def _header(here: str) -> h.Element:
 
 
 def events_url_for(after: int, series: Series | None = None) -> str:
-    """Return where it is told what changes after a moment, of all plants or of one."""
+    """Return the URL of the events after a time, for all plants or for one."""
     only = {} if series is None else {"vendor": series.vendor, "plant": series.plant}
     return f"{EVENTS_URL}?{urlencode({'after': after} | only)}"
 
 
 def plant_path(series: Series) -> str:
-    """Return where a plant's page is."""
+    """Return the path of a plant's page."""
     return f"/plant/{encode_id(series.vendor)}/{encode_id(series.plant)}"
 
 
 def badge(state: Badge) -> h.Element:
-    """Return a state as a small coloured word."""
+    """Return a badge as a small coloured label."""
     return h.span(f".badge.{state.tone}", title=state.sentence)[state.label]
 
 
 def figure(text: str) -> h.Node:
-    """Return a figure; a gap is read out as what it is."""
-    return h.span(".gap")[h.span(aria_hidden="true")[GAP], h.span(".aloud")["unknown"]] if text == GAP else text
+    """Return a formatted value; screen readers read a gap as "unknown"."""
+    return (
+        h.span(".gap")[h.span(aria_hidden="true")[GAP], h.span(".visually-hidden")["unknown"]] if text == GAP else text
+    )
 
 
 def notice(tone: str, title: str, text: h.Node) -> h.Element:
-    """Return something a person should know before all else."""
+    """Return a notice for the top of a page."""
     return h.section(f".notice.{tone}", role="note")[h.h2[title], h.p[text]]
 
 
 def not_found_page(why: str) -> str:
-    """Return what a person sees at an address that leads nowhere."""
+    """Return the page for an unknown address."""
     return document(
-        "Nothing is here",
-        [h.div(".head")[h.h1["Nothing is here"], h.p(".under")[_sentence(why)]], h.p[h.a(href="/")["To the plants"]]],
+        "Page not found",
+        [
+            h.div(".head")[h.h1["Page not found"], h.p(".under")[_sentence(why)]],
+            h.p[h.a(href="/")["Back to all plants"]],
+        ],
     )
 
 
 def plant_notices(plant: PlantState, now: int) -> h.Node:
-    """Return what is wrong with a plant and what to do, or nothing."""
+    """Return the notices about faults and missing data of a plant, with the next step."""
     faulty = [one for one in plant.devices if one.status is Status.FAULT]
-    said: list[h.Element] = []
+    notices: list[h.Element] = []
     if faulty or plant.status is Status.FAULT:
         names = ", ".join(one.title for one in faulty) or plant.title
-        said.append(
-            notice("bad", f"A fault is reported by {names}", "Look at the device itself: its display names the fault.")
-        )
+        notices.append(notice("bad", f"Fault reported by {names}", "See the fault code on the inverter's display."))
     if plant.freshness is Freshness.OFFLINE_UNEXPECTED:
-        since = (
-            "was ever heard"
-            if plant.measured_at is None
-            else f"heard since {clock_time(plant.measured_at, plant.zone, now)}"
+        at = plant.measured_at
+        title = "No data received yet" if at is None else f"No data since {clock_time(at, plant.zone, now)}"
+        advice = (
+            "The datalogger may be offline, or the cloud unavailable. Live values are hidden until it reports again."
         )
-        advice = "The logger may have lost its network, or its cloud is away. Figures of now are left out until then."
-        said.append(notice("bad", f"Nothing {since}", advice))
-    return said
+        notices.append(notice("bad", title, advice))
+    return notices
 
 
 def account_notices(accounts: Iterable[AccountStatus], now: int) -> h.Node:
-    """Return a notice for every account that is held back or failed."""
-    return [one for account in accounts if (one := _held(account, now)) is not None]
+    """Return a notice for every account that is paused or has a problem."""
+    return [one for account in accounts if (one := _account_notice(account, now)) is not None]
 
 
-def _held(account: AccountStatus, now: int) -> h.Element | None:
+def _account_notice(account: AccountStatus, now: int) -> h.Element | None:
     pause = account.budget and account.budget.pause
     if pause:
-        until = clock_time(pause.until.timestamp(), _here(), now)
+        until = clock_time(pause.until.timestamp(), _local_zone(), now)
         tone = "warn" if pause.kind in {"throttled", "unreachable", "login"} else "bad"
         return notice(
             tone,
-            f"The account {account.name} {_HELD.get(pause.kind, 'waits')} until {until}",
-            f"{_sentence(pause.why)} Nothing is asked until then; that keeps the account open.",
+            f"Account {account.name} {_PAUSES.get(pause.kind, 'is paused')} until {until}",
+            f"{_sentence(pause.why)} No requests are sent until then, to protect the account.",
         )
     if account.problem:
-        return notice("warn", f"The account {account.name} has a problem", _sentence(account.problem))
+        return notice("warn", f"Account {account.name} has a problem", _sentence(account.problem))
     return None
 
 
@@ -159,7 +161,7 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _here() -> Any:
-    from datetime import datetime  # noqa: PLC0415 - only for the machine's own zone
+def _local_zone() -> Any:
+    from datetime import datetime  # noqa: PLC0415 - only for the time zone of this machine
 
     return datetime.now().astimezone().tzinfo

@@ -1,4 +1,4 @@
-"""One plant at a glance: what flows now, what flowed today, its devices and what was not believed."""
+"""The page of one plant: current power flow, today's energies, history, devices and request quota."""
 
 from __future__ import annotations
 
@@ -35,80 +35,76 @@ if TYPE_CHECKING:
 ROWS = (
     ("sun", "Solar", "pv_energy"),
     ("house", "House", "load_energy"),
-    ("grid", "Bought", "grid_import_energy"),
-    ("sold", "Sold", "grid_export_energy"),
-    ("battery", "Charged", "battery_charge_energy"),
-    ("drawn", "Discharged", "battery_discharge_energy"),
+    ("grid", "Grid import", "grid_import_energy"),
+    ("export", "Grid export", "grid_export_energy"),
+    ("battery", "Battery charge", "battery_charge_energy"),
+    ("discharge", "Battery discharge", "battery_discharge_energy"),
 )
-"""The energies in the order a person asks for them: mark, word, name."""
+"""The energies of the table: colour class, label, metric."""
 
 
-def plant_page(plant: PlantState, now: SystemState, past: PeriodData) -> str:
+def plant_page(plant: PlantState, system: SystemState, past: PeriodData) -> str:
     """Return the page of one plant."""
-    many = len(now.plants) > 1
+    many = len(system.plants) > 1
     return document(
         plant.title,
         [
-            _head(plant, now.at, many=many),
+            _head(plant, system.at, many=many),
             h.div(id="notices")[
-                plant_notices(plant, now.at),
-                account_notices((a for a in now.accounts if a.vendor == plant.series.vendor), now.at),
+                plant_notices(plant, system.at),
+                account_notices((a for a in system.accounts if a.vendor == plant.series.vendor), system.at),
             ],
             h.div(".glance")[_flow(plant), _today(plant)],
-            chart.history_section(plant, past, now.at),
-            h.div(".glance.lower")[_devices(plant, now.at), _budgets(plant, now)],
+            chart.history_section(plant, past, system.at),
+            h.div(".glance.lower")[_devices(plant, system.at), _budgets(plant, system)],
         ],
         current="" if many else "Plants",
         scripts=("uplot.css", "uplot.js"),
-        events_url=events_url_for(now.at, plant.series),
+        events_url=events_url_for(system.at, plant.series),
     )
 
 
 def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
     state = freshness_badge(plant, now)
     status = status_badge(plant.status)
-    told = status if status and status.label in {"fault", "standby"} else None
     return h.div(".head")[
         many and h.p(".back")[h.a(href="/")["All plants"]],
         h.h1[plant.title],
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
-            told and badge(told),
-            h.span[f"{to_local(now, plant.zone):%H:%M} there"],
+            status and status.label in {"fault", "standby"} and badge(status),
+            h.span[f"local time {to_local(now, plant.zone):%H:%M}"],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
         ],
     ]
 
 
 def _flow(plant: PlantState) -> h.Element:
-    sleeps = plant.freshness is Freshness.OFFLINE_EXPECTED
-    ends = flow.flow_nodes(plant.values, "asleep" if sleeps else "unknown")
-    unmetered = {one.name for one in ends} == {"sun"}
+    asleep = plant.freshness is Freshness.OFFLINE_EXPECTED
+    nodes = flow.flow_nodes(plant.values, "asleep" if asleep else "unknown")
+    unmetered = {node.name for node in nodes} == {"sun"}
     return h.section(".card.now", aria_labelledby="now")[
         h.h2(id="now")["Now"],
-        flow.flow_diagram(ends) if ends else None,
-        h.p(".said")[flow.describe_flow(plant.values, "It sleeps until there is sun again." if sleeps else "")],
-        unmetered and h.p(".hint")["This plant has no meter: what the house uses and the grid sees is not known."],
+        flow.flow_diagram(nodes) if nodes else None,
+        h.p(".summary")[flow.describe_flow(plant.values, "Offline until sunrise." if asleep else "")],
+        unmetered and h.p(".hint")["This plant has no meter: house consumption and grid exchange are unknown."],
     ]
 
 
-_WAITS = (
-    "A counter is believed once it was seen to rise, or to begin anew at midnight. Until then, what the cloud says of "
-    "today stands below, among the values that were not believed."
-)
+_UNCONFIRMED = "Waiting for a second reading to confirm today's counters."
 
 
 def _today(plant: PlantState) -> h.Element:
     values = plant.values
-    known = [row for row in ROWS if _either(values, row[2])]
+    known = [row for row in ROWS if _is_known(values, row[2])]
     return h.section(".card.today", aria_labelledby="today")[
         h.h2(id="today")["Today"],
         h.p(".big")[h.span(".label")["Solar"], h.strong[figure(energy(values.get("pv_energy_today")))]],
-        _share("sun", split_solar(values, "_today"), "used here", "sold", "Self-consumption"),
-        _share("house", split_house(values, "_today"), "its own", "bought", "Autarky"),
+        _share("sun", split_solar(values, "_today"), "self-consumed", "exported", "Self-consumption"),
+        _share("house", split_house(values, "_today"), "from own solar", "from grid", "Self-sufficiency"),
         known
         and h.table(".plain")[
-            h.thead[h.tr[h.th(scope="col")["Energy"], h.th(scope="col")["Today"], h.th(scope="col")["Ever"]]],
+            h.thead[h.tr[h.th(scope="col")["Energy"], h.th(scope="col")["Today"], h.th(scope="col")["Lifetime"]]],
             h.tbody[
                 [
                     h.tr[
@@ -120,25 +116,25 @@ def _today(plant: PlantState) -> h.Element:
                 ]
             ],
         ],
-        h.p(".hint")[_WAITS]
-        if _waits(plant)
-        else not known and h.p(".hint")["No energies are known of this plant yet."],
+        h.p(".hint")[_UNCONFIRMED]
+        if _is_unconfirmed(plant)
+        else not known and h.p(".hint")["No energy data for this plant yet."],
     ]
 
 
-def _waits(plant: PlantState) -> bool:
-    """Tell whether the sun's counter was heard with its power, but is not known to be today's yet."""
+def _is_unconfirmed(plant: PlantState) -> bool:
+    """Return True if the vendor API reports solar power, but today's counter is not confirmed yet."""
     values = plant.values
-    heard = plant.quality is Quality.REPAIRED and values.get("pv_power") is not None
-    return heard and values.get("pv_energy_today") is None
+    reporting = plant.quality is Quality.REPAIRED and values.get("pv_power") is not None
+    return reporting and values.get("pv_energy_today") is None
 
 
-def _either(values: Mapping[str, float | None], name: str) -> bool:
+def _is_known(values: Mapping[str, float | None], name: str) -> bool:
     return any(values.get(f"{name}_{kind}") is not None for kind in ("today", "total"))
 
 
 def _share(mark: str, split: EnergySplit | None, own: str, grid: str, title: str) -> h.Node:
-    """Return a bar of two parts, where both are known."""
+    """Return a bar of two parts, if both are known."""
     if split is None or split.share is None:
         return None
     return h.div(".share")[
@@ -160,7 +156,7 @@ def _devices(plant: PlantState, now: int) -> h.Element:
                     h.tr[
                         [
                             h.th(scope="col")[word]
-                            for word in ("Device", "Status", "Solar", "Output", "Battery", "Today", "Heard")
+                            for word in ("Device", "Status", "Solar", "Output", "Battery", "Today", "Last update")
                         ]
                     ]
                 ],
@@ -168,7 +164,7 @@ def _devices(plant: PlantState, now: int) -> h.Element:
             ]
         ]
         if plant.devices
-        else h.p(".hint")["Its cloud tells nothing of single devices."],
+        else h.p(".hint")["The vendor API reports no individual devices."],
     ]
 
 
@@ -180,7 +176,7 @@ def _device(one: DeviceState, plant: PlantState, now: int) -> h.Element:
         ("Output", figure(power(one.values.get("ac_power")))),
         ("Battery", figure(percent(one.values.get("battery_soc")))),
         ("Today", figure(energy(one.values.get("pv_energy_today")))),
-        ("Heard", figure(GAP) if one.measured_at is None else clock_time(one.measured_at, plant.zone, now)),
+        ("Last update", figure(GAP) if one.measured_at is None else clock_time(one.measured_at, plant.zone, now)),
     )
     return h.tr[
         h.th(scope="row")[h.span(".name")[one.title], h.small[_about(one)]],
@@ -193,12 +189,12 @@ def _about(one: DeviceState) -> str:
     return " · ".join(part for part in (one.family, serial) if part)
 
 
-def _budgets(plant: PlantState, now: SystemState) -> h.Node:
-    accounts = [one for one in now.accounts if one.vendor == plant.series.vendor]
+def _budgets(plant: PlantState, system: SystemState) -> h.Node:
+    accounts = [one for one in system.accounts if one.vendor == plant.series.vendor]
     if not accounts:
         return None
     return h.section(".card", aria_labelledby="budget")[
-        h.h2(id="budget")["Budget"],
-        [budget_usage(one, now.at) for one in accounts],
-        h.p(".hint")[h.a(href="/status")["Everything about accounts"]],
+        h.h2(id="budget")["Request quota"],
+        [budget_usage(one, system.at) for one in accounts],
+        h.p(".hint")[h.a(href="/status")["Account details"]],
     ]

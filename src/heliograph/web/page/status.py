@@ -1,4 +1,4 @@
-"""The accounts, what is used of their budgets and what holds them back; and where samples go on to."""
+"""The status page: request quota and recent activity of the accounts, and progress of the outputs."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from heliograph.web.state import SystemState
 
 
-def status_page(now: SystemState, bytes_kept: int | None) -> str:
-    """Return the page of what works behind the plants."""
+def status_page(system: SystemState, store_bytes: int | None) -> str:
+    """Return the status page."""
     return document(
         "Status",
         [
-            h.div(".head")[h.h1["Status"], h.p(".under")[_summary(now, bytes_kept)]],
-            h.div(id="notices")[account_notices(now.accounts, now.at)],
-            h.div(".cards")[[_account(one, now.at) for one in now.accounts]]
-            if now.accounts
+            h.div(".head")[h.h1["Status"], h.p(".under")[_summary(system, store_bytes)]],
+            h.div(id="notices")[account_notices(system.accounts, system.at)],
+            h.div(".cards")[[_account(one, system.at) for one in system.accounts]]
+            if system.accounts
             else notice("quiet", "No account is configured", ["Add one with ", h.code["heliograph login"], "."]),
-            _sinks(now),
+            _sinks(system),
         ],
         current="Status",
-        events_url=events_url_for(now.at),
+        events_url=events_url_for(system.at),
     )
 
 
-def _summary(now: SystemState, bytes_kept: int | None) -> h.Node:
-    parts = [count(len(now.accounts), "account", "accounts"), count(len(now.plants), "plant", "plants")]
-    if bytes_kept is not None:
-        parts.append(f"{bytes_kept / 1e6:,.1f} MB kept")
+def _summary(system: SystemState, store_bytes: int | None) -> h.Node:
+    parts = [count(len(system.accounts), "account", "accounts"), count(len(system.plants), "plant", "plants")]
+    if store_bytes is not None:
+        parts.append(f"database {store_bytes / 1e6:,.1f} MB")
     return [h.span[part] for part in parts]
 
 
 def budget_usage(account: AccountStatus, now: int) -> h.Element:
-    """Return what is used of one account's budget, of the 24 hours that end now."""
+    """Return the used and allowed requests and logins of an account in the last 24 hours."""
     budget = account.budget
     if budget is None:
-        said = "What is used of its budget cannot be told." if account.problem else "Its requests are not counted."
-        return h.div(".usage")[h.h3[account.name], h.p(".hint")[said]]
+        text = "Request quota unknown." if account.problem else "Request quota not tracked for this account."
+        return h.div(".usage")[h.h3[account.name], h.p(".hint")[text]]
     return h.div(".usage")[
         h.h3[account.name],
         _meter("requests", budget.requests_used, budget.requests_limit),
@@ -57,18 +57,18 @@ def budget_usage(account: AccountStatus, now: int) -> h.Element:
 
 
 def _wait(budget: Budget, now: int) -> h.Node:
-    """Say when a program may ask again, but for a pause, which is said above all; the collector spreads by itself."""
+    """Return the time of the next possible request, unless the account is paused, which a notice reports."""
     if budget.next_free is None or budget.pause is not None:
         return None
-    who = "May ask again" if budget.free <= 0 else "To spread the day, other programs wait until"
-    return h.p(".hint")[f"{who} {_when(budget.next_free, now)}."]
+    why = "quota used up" if budget.free <= 0 else "daily quota is spread out"
+    return h.p(".hint")[f"Next scheduled request at {_time(budget.next_free, now)} ({why})."]
 
 
-def _meter(what: str, used: int, limit: int) -> h.Element:
+def _meter(unit: str, used: int, limit: int) -> h.Element:
     share = min(100.0, 100 * used / limit) if limit else 100.0
     tone = "bad" if share >= 100 else "warn" if share >= 80 else "good"
     return h.div(".meter")[
-        h.p[h.span[f"{used:,} of {limit:,} {what}"], h.span(".label")["in 24 h"]],
+        h.p[h.span[f"{used:,} of {limit:,} {unit}"], h.span(".label")["last 24 h"]],
         h.svg(".bar", viewBox="0 0 100 8", preserveAspectRatio="none", aria_hidden="true")[
             h.rect(".rest", x=0, y=0, width=100, height=8),
             h.rect(f".{tone}", x=0, y=0, width=f"{share:.1f}", height=8),
@@ -86,8 +86,8 @@ def _account(account: AccountStatus, now: int) -> h.Element:
         h.dl(".facts")[[h.div[h.dt[word], h.dd[_ago(at, now)]] for word, at in facts]],
         bool(notes)
         and h.details[
-            h.summary["What happened lately"],
-            h.ul(".notes")[[h.li[h.time(datetime=at.isoformat())[_when(at, now)], h.span[text]] for at, text in notes]],
+            h.summary["Recent activity"],
+            h.ul(".notes")[[h.li[h.time(datetime=at.isoformat())[_time(at, now)], h.span[text]] for at, text in notes]],
         ],
     ]
 
@@ -96,26 +96,28 @@ def _ago(at: datetime | None, now: int) -> h.Node:
     return figure(GAP) if at is None else age(max(0.0, now - at.timestamp()))
 
 
-def _sinks(now: SystemState) -> h.Node:
-    if not now.sinks:
+def _sinks(system: SystemState) -> h.Node:
+    if not system.sinks:
         return None
     return h.section(".card", aria_labelledby="sinks")[
-        h.h2(id="sinks")["Passed on to"],
+        h.h2(id="sinks")["Outputs"],
         h.div(".wide")[
             h.table(".rows")[
                 h.thead[
-                    h.tr[[h.th(scope="col")[word] for word in ("Where", "State", "Sent since start", "Newest sample")]]
+                    h.tr[
+                        [h.th(scope="col")[word] for word in ("Output", "Status", "Sent since start", "Newest sample")]
+                    ]
                 ],
-                h.tbody[[_sink(one, now.at) for one in now.sinks]],
+                h.tbody[[_sink(one, system.at) for one in system.sinks]],
             ]
         ],
     ]
 
 
 def _sink(one: SinkProgress, now: int) -> h.Element:
-    state = Badge("waits", "It is tried again", "warn") if one.problem else Badge("well", "It is up to date", "good")
+    state = Badge("retrying", "Retrying", "warn") if one.problem else Badge("ok", "Up to date", "good")
     cells = (
-        ("State", badge(state)),
+        ("Status", badge(state)),
         ("Sent since start", f"{one.sent:,}"),
         ("Newest sample", figure(GAP) if one.newest is None else age(max(0, now - one.newest))),
     )
@@ -125,5 +127,5 @@ def _sink(one: SinkProgress, now: int) -> h.Element:
     ]
 
 
-def _when(at: datetime, now: int) -> str:
+def _time(at: datetime, now: int) -> str:
     return clock_time(at.timestamp(), at.astimezone().tzinfo, now)  # type: ignore[arg-type]
