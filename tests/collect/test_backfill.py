@@ -563,7 +563,7 @@ def test_a_budget_that_is_used_is_no_failure_and_the_summary_says_what_is_left(h
     assert not found["over"]
     assert datetime.fromisoformat(found["resumes_at"]) > datetime.now(UTC)
     assert "heliograph: home: 0 of 40 days, " in err
-    warning = "heliograph: home: up to 10 of 12 requests a day go to the past; live readings of this account will be "
+    warning = "heliograph: home: using up to 10 of 12 daily requests for history; live updates are less frequent "
     assert err.count(warning) == 1
     assert err.index(warning) < err.index("heliograph: home: 0 of 40 days, ")
     assert run(words) == 0
@@ -599,7 +599,7 @@ def test_a_person_sees_a_bar_from_the_first_moment_on(monkeypatch):
         )
     shown_text = screen.getvalue()
     assert "home: the budget of these 24 hours is used" in shown_text
-    assert "home: up to 4 of 5 requests a day go to the past" in shown_text
+    assert "home: using up to 4 of 5 daily requests for history" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
 
@@ -612,7 +612,7 @@ def test_who_asks_for_little_is_not_warned_and_who_asks_for_much_is_once(request
         tell(BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180))
     err = capsys.readouterr().err
     assert err.count("live readings") == warns
-    assert (f"home: up to {requests} of 180 requests a day go to the past" in err) == warns
+    assert (f"home: using up to {requests} of 180 daily requests for history" in err) == warns
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -630,7 +630,7 @@ def test_ctrl_c_ends_it_in_order_and_says_what_is_left(home):
         [*words, "--plant", account["plants"][0]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     for line in process.stderr:
-        if "goes on" in line:
+        if "resumes" in line:
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
