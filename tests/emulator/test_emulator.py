@@ -179,13 +179,13 @@ def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(
 @pytest.mark.parametrize(
     ("question", "status", "hint"),
     [
-        ("plant=99", 404, "no plant is called '99'"),
+        ("plant=99", 404, "no plant with id '99'"),
         ("", 404, "?plant=ID"),
-        ("plant={plant}&at=yesterday", 400, "is not a moment"),
-        ("plant={plant}&at=2026-06-21T12:00:00", 400, "no offset"),
-        ("plant={plant}&at=1999-06-21T12:00:00Z", 400, "this world lasts from 2025-01-01"),
-        ("plant={plant}&at=9999-12-31T23:59:59-12:00", 400, "this world lasts"),
-        ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world lasts"),
+        ("plant={plant}&at=yesterday", 400, "is not a time"),
+        ("plant={plant}&at=2026-06-21T12:00:00", 400, "no UTC offset"),
+        ("plant={plant}&at=1999-06-21T12:00:00Z", 400, "this world covers 2025-01-01"),
+        ("plant={plant}&at=9999-12-31T23:59:59-12:00", 400, "this world covers"),
+        ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world covers"),
     ],
 )
 def test_a_truth_that_cannot_be_told_says_why(question, status, hint):
@@ -254,7 +254,7 @@ def test_asking_twice_in_one_request_is_one_use():
 @pytest.mark.parametrize(
     ("setting", "hint"),
     [
-        ({"looock": "5"}, "there are lock, quota, expire"),
+        ({"looock": "5"}, "available: lock, quota, expire"),
         ({"slow": "long"}, "number of seconds"),
         ({"slow": "-1"}, "number of seconds"),
         ({"slow": "nan"}, "number of seconds"),
@@ -264,7 +264,7 @@ def test_asking_twice_in_one_request_is_one_use():
         ({"html": "x*y"}, "number of requests"),
         ({"html": "*0"}, "number of requests"),
         ({"html": []}, "null to switch it off"),
-        ({"html": "1", "nope": "1"}, "no fault is called 'nope'"),
+        ({"html": "1", "nope": "1"}, "unknown fault 'nope'"),
     ],
 )
 def test_an_unknown_fault_is_refused_with_help_and_switches_nothing(setting, hint):
@@ -409,7 +409,10 @@ def test_the_wall_clock_of_the_plants_is_the_zone_or_the_offset_of_the_start():
 def test_clouds_take_turns_and_growatt_is_first():
     from heliograph.emulator.main import load_emulations
 
-    assert [one.vendor for one in load_emulations()] == ["growatt", "goodwe"]
+    assert vendor_names()[:2] == ["growatt", "goodwe"]
+    assert set(vendor_names()) == {
+        folder.name for folder in Path(vendors.__path__[0]).iterdir() if (folder / "__init__.py").exists()
+    }
     holders = build_emulator(EmulatorOptions(accounts=4, start=NOON), [Zeta(), Acme()]).accounts
     assert [holder.vendor for holder in holders] == ["zeta", "acme", "zeta", "acme"]
 
@@ -418,8 +421,8 @@ def test_clouds_take_turns_and_growatt_is_first():
 def test_the_program_prints_one_line_and_ends_in_peace(ending):
     program = (
         "import sys; from datetime import datetime, timezone; sys.path.insert(0, sys.argv[1]);"
-        "from support.toy_clouds import Acme, NOON; from heliograph.emulator.main import Options, emulate;"
-        "sys.exit(emulate(Options(start=NOON, accounts=1), [Acme()]))"
+        "from support.toy_clouds import Acme, NOON; from heliograph.emulator.main import EmulatorOptions, run_emulator;"
+        "sys.exit(run_emulator(EmulatorOptions(start=NOON, accounts=1), [Acme()]))"
     )
     command = [sys.executable, "-c", program, str(TESTS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -55,7 +55,7 @@ class Acme:
         return next((holder for holder in stage.accounts(self.vendor) if holder.username in names), None)
 
     def other_login(self, holder, at, stage):
-        holder.memory.setdefault("rivals", []).append(at)
+        holder.state.setdefault("rivals", []).append(at)
 
     def handle(self, asked, stage):
         if stage.fault("html") is not None:
@@ -67,7 +67,7 @@ class Acme:
             stage.record_login(holder, asked.arguments.get("user", ""), accepted=accepted)
             return _json({"in": accepted}, ("Set-Cookie", "sid=1"))
         if asked.path == "acme/edge":
-            return _json({"blocked": stage.blocked()})
+            return _json({"blocked": stage.firewall_blocks()})
         if asked.path == "acme/fail":
             raise ZeroDivisionError
         rates = [stage.fault("rate"), stage.fault("rate")]
