@@ -242,10 +242,10 @@ class AccountClient(BaseClient):
         session.zone = parse_zone("zone", zone) if isinstance(zone, str) else zone
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
         self._name = username
-        who = Credentials(username, password if isinstance(password, Secret) else Secret(password))
-        super().__init__(cloud, session, who, timeout=timeout, allow_commands=allow_commands, clock=clock)
-        if kept is not None:
-            self._guard = kept.guard(
+        credentials = Credentials(username, password if isinstance(password, Secret) else Secret(password))
+        super().__init__(cloud, session, credentials, timeout=timeout, allow_commands=allow_commands, clock=clock)
+        if keeper is not None:
+            self._guard = keeper.guard(
                 cloud.vendor,
                 session.server,
                 username,
@@ -261,13 +261,13 @@ class AccountClient(BaseClient):
 
     @property
     def guard(self) -> AccountGuard:
-        """What stands between the account and the network."""
+        """The keeper's request guard of this account."""
         if self._guard is None:
-            raise ConfigError("this client is not kept, so it has no budget; make it without keeper=None")
+            raise ConfigError("this client has no keeper and so no budget; create it without keeper=None")
         return self._guard
 
     def stored_session(self) -> Session:
-        """Return what is remembered of the account, by this client or whoever spoke for it last; nothing is sent."""
+        """Return the newest stored session of the account, of this or another process; nothing is sent."""
         stored = self._guard.load(self._clock()).session if self._guard else None
         return Session.from_dict(stored) if stored else self.session
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS, client_class, create_client
+from heliograph.cli.clients import client_class, create_client
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import add_command, load_accounts
 from heliograph.cli.terminal import print_json
@@ -45,7 +45,7 @@ _EXAMPLES = """\
 def add_call(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "call", _EXAMPLES, call)
-    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
     parser.add_argument("method", nargs="?", help="name of a method, or the cloud's own name of the call")
     parser.add_argument(
         "arguments",

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, overload
 from urllib.parse import urlsplit
 
 from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError
 from heliograph.keeper import DEFAULT_KEEPER
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from heliograph.config import Account
     from heliograph.keeper import Keeper, Limits
+    from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
-CLIENTS = {"growatt": "Growatt", "goodwe": "GoodWe"}
 
-
-def client_class(vendor: str) -> Any:
+def client_class(vendor: str) -> type[SolarClient]:
     """Return a vendor's blocking client class, which declares all its calls."""
-    return getattr(heliograph, CLIENTS[vendor])
+    return VENDORS[vendor].client_class()
 
 
 @overload
@@ -27,7 +27,7 @@ def create_client(
     account: Account,
     *,
     allow_commands: bool = ...,
-    keeper: Literal["usual"] | None = ...,
+    keeper: Keeper | None = ...,
     asynchronous: Literal[False] = ...,
     interactive: bool | None = ...,
     timeout: float | None = ...,
@@ -37,7 +37,7 @@ def create_client(
     account: Account,
     *,
     allow_commands: bool = ...,
-    keeper: Literal["usual"] | None = ...,
+    keeper: Keeper | None = ...,
     asynchronous: Literal[True],
     interactive: bool | None = ...,
     timeout: float | None = ...,
@@ -50,14 +50,15 @@ def create_client(
     asynchronous: bool = False,
     interactive: bool | None = None,
     timeout: float | None = None,
-) -> Any:
+) -> SolarClient | AsyncSolarClient:
     """Create a blocking or async client of an account; nothing is sent yet.
 
     `interactive` clients may use the reserve of the budget; by default those of a blocking client at a terminal.
     """
-    client_type = (
-        getattr(heliograph, f"Async{CLIENTS[account.vendor]}") if asynchronous else client_class(account.vendor)
-    )
+    from heliograph.client import TIMEOUT  # noqa: PLC0415 - saves its import for --help
+
+    info = VENDORS[account.vendor]
+    client_type = info.async_client_class() if asynchronous else info.client_class()
     try:
         return client_type(
             account.username,
@@ -69,7 +70,7 @@ def create_client(
             limits=_limits(account, client_type.default_limits),
             interactive=is_interactive() and not asynchronous if interactive is None else interactive,
             self_throttled=asynchronous,
-            **({} if timeout is None else {"timeout": timeout}),
+            timeout=TIMEOUT if timeout is None else timeout,
         )
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None

@@ -18,18 +18,19 @@ from heliograph.collect import service
 from heliograph.collect.gapfill import GapFiller
 from heliograph.collect.poller import AccountPoller
 from heliograph.collect.schedule import PollPolicy
-from heliograph.config import MIN_INTERVALS
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import Clock
 from heliograph.outputs.factory import make_delivery_loops
 from heliograph.store import open_store
 from heliograph.store.threaded import BufferedWriter, StoreThread
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
     from heliograph.config import Account, Config
+    from heliograph.vendors.base import AsyncSolarClient
 
 _EXAMPLES = """\
   heliograph collect
@@ -92,8 +93,10 @@ async def _collect(config: Config, accounts: Sequence[Account], where: str, opti
 
 
 def _create_poller(account: Account, writer: BufferedWriter, clock: Clock, *, fill_gaps: bool) -> AccountPoller:
-    connect = partial(create_client, account, asynchronous=True)
+    def connect() -> AsyncSolarClient:
+        return create_client(account, asynchronous=True)
+
     interval = account.interval.total_seconds() if account.interval else None
-    policy = PollPolicy(MIN_INTERVALS[account.vendor][0].total_seconds(), interval)
+    policy = PollPolicy(VENDORS[account.vendor].min_interval.total_seconds(), interval)
     gap_filler = GapFiller(writer, clock) if fill_gaps else None
     return AccountPoller(account.name, connect, writer, clock, policy, plants=account.plants, gap_filler=gap_filler)

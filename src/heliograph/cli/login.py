@@ -12,7 +12,7 @@ from dataclasses import replace
 from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS, create_client, is_interactive
+from heliograph.cli.clients import create_client, is_interactive
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error, printable
@@ -37,7 +37,7 @@ _EXAMPLES = """\
 def add_login(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "login", _EXAMPLES, login)
-    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
     parser.add_argument("--username", metavar="NAME", help="user name or e-mail address (default: ask)")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     parser.add_argument(
@@ -194,7 +194,7 @@ def _verify(account: Account, hint: str) -> None:
 
 
 def _print_logged_in(account: Account) -> None:
-    print_line(f"Logged in to {CLIENTS[account.vendor]} as {account.username}.")
+    print_line(f"Logged in to {VENDORS[account.vendor].title} as {account.username}.")
 
 
 def _save(account: Account) -> str:
@@ -214,7 +214,7 @@ def _add_account(path: Path, account: Account) -> list[str]:
     lines += [f"vendor = {_quote(account.vendor)}", f"username = {_quote(account.username)}"]
     if account.server is not None:
         lines.append(_server_line(account))
-    if account.vendor == "growatt":
+    if VENDORS[account.vendor].fixed_utc_offset:
         lines.append('# timezone = "Europe/Amsterdam"  # set your time zone; Growatt ignores daylight saving')
     block = "\n".join(lines) + "\n"
     try:

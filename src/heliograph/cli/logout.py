@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS, create_client
+from heliograph.cli.clients import create_client
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.login import find_account, load_or_empty, print_line
 from heliograph.cli.options import add_command
@@ -29,7 +29,7 @@ _EXAMPLES = """\
 def add_logout(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "logout", _EXAMPLES, logout)
-    parser.add_argument("vendor", choices=CLIENTS, help="the cloud")
+    parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
     parser.add_argument("--username", metavar="NAME", help="user name of the account")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from heliograph.config import Account
     from heliograph.model import Snapshot
+    from heliograph.vendors.base import SolarClient
 
 _EXAMPLES = """\
   heliograph now
@@ -53,7 +54,7 @@ def now(options: Namespace) -> int:
     return code
 
 
-def fetch_snapshots(account: Account, client: Any) -> tuple[Snapshot, ...]:
+def fetch_snapshots(account: Account, client: SolarClient) -> tuple[Snapshot, ...]:
     """Fetch the plants that the account's configuration selects, or all."""
     selected = (client.snapshot(plant) for plant in account.plants)
     return tuple(selected if account.plants else client.snapshots())

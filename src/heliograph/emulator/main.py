@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from heliograph.emulator.api import Emulation
 
-_FIRST = ("growatt", "goodwe")
-"""Clouds in the order accounts alternate between; others follow by name."""
 _EXTRAS = ("astral", "h11")
 
 
@@ -56,13 +54,7 @@ def build_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | N
 
 def load_emulations() -> list[Emulation]:
     """Load the emulated clouds of all vendors."""
-    return [import_module(f"{clouds.__name__}.{name}").EMULATION for name in vendor_names()]
-
-
-def vendor_names() -> list[str]:
-    """Return the names of all vendors, in the order accounts alternate."""
-    names = (module.name for module in iter_modules(clouds.__path__) if module.ispkg)
-    return sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    return [import_module(info.emulator).EMULATION for info in VENDORS.values()]
 
 
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:

@@ -78,13 +78,20 @@ class AccountGuard:
         finally:
             lock.release()
 
-    def _alone(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
+    def _acquire_lock(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
         lock = self.state_file.lock()
         try:
-            for seconds in acquire(lock, self.patience, GLANCE):
+            for seconds in acquire(lock, self.patience, LOCK_POLL_SECONDS):
                 yield Sleep(seconds)
         except TimeoutError:
-            raise self._busy(vendor) from None
+            busy = Throttled(
+                f"another program has been using this account for {self.patience:.0f} s, and requests are sent by one "
+                "program at a time",
+                vendor=vendor,
+                advice="Check whether another program hangs, then try again",
+            )
+            busy.retry_after = self.patience
+            raise busy from None
         except OSError as error:
             raise self.state_file.access_error(error) from None
         return lock

@@ -107,10 +107,10 @@ def _active_backoff(state: AccountState, now: float) -> str:
     return state.pause if now < state.pause_until else ""
 
 
-def _paused(book: AccountState, now: float) -> Throttled:
-    kind: type[Throttled] = {"locked": AccountLocked, "blocked": Blocked}.get(book.pause, Throttled)
-    error = kind(book.pause_why, advice=f"Nothing was sent; the next try is at {_clock(book.pause_until)}")
-    error.retry_after = book.pause_until - now
+def _backoff_error(state: AccountState, now: float) -> Throttled:
+    kind: type[Throttled] = {"locked": AccountLocked, "blocked": Blocked}.get(state.pause, Throttled)
+    error = kind(state.pause_why, advice=_next_attempt(state.pause_until))
+    error.retry_after = state.pause_until - now
     if isinstance(error, AccountLocked):
         error.until = datetime.fromtimestamp(state.pause_until, UTC)
     return error

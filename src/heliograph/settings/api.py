@@ -10,6 +10,7 @@ import functools
 import inspect
 import os
 import sys
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from heliograph.settings.models import Order
     from heliograph.settings.plan import Instruction, OrderFlow, Plan, SettingsSnapshot
     from heliograph.settings.schedule import Schedule
+    from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,19 +81,19 @@ class OrdersCall(Generic[P, T]):
         call: Any
         if isinstance(orders, AsyncOrders):
 
-def _room(client: Any, requests: int) -> None:
-    """Raise when the account's budget does not hold so many requests more; a client that is not kept has none."""
-    if getattr(client, "_guard", None) is None:
-        return
-    budget: Budget = client.budget
-    limit, _ = client.guard.limits.effective(interactive=client.guard.interactive)
-    if budget.requests_used + requests > limit:
-        spent = Throttled(
-            f"this order needs {requests} requests, and {budget.requests_used} of {limit} of 24 hours are used",
-            advice="Nothing was sent. Try again when more of the day has passed",
-        )
-        spent.retry_after = max(client.free_at(requests) - client.guard.clock(), 0.0)
-        raise spent
+            async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+                return await orders.run(self.function(orders, *args, **kwargs))
+        else:
+
+            def call(*args: P.args, **kwargs: P.kwargs) -> T:
+                return orders.run(self.function(orders, *args, **kwargs))
+
+        functools.update_wrapper(call, self.function)
+        call.__signature__ = self.__signature__.replace(parameters=list(self.__signature__.parameters.values())[1:])
+        return call
+
+    def __call__(self, orders: Orders | AsyncOrders, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return self.__get__(orders, type(orders))(*args, **kwargs)
 
 
 class BaseOrders:
@@ -99,7 +101,7 @@ class BaseOrders:
 
     def __init__(
         self,
-        client: Any,
+        client: SolarClient | AsyncSolarClient,
         *,
         writes: Literal[True] | Collection[str] = True,
         grid_code: bool = False,
@@ -129,8 +131,8 @@ class BaseOrders:
         permissions = permissions or Permissions(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
         self.executor = OrderExecutor(
             journal or Journal(journal_folder(), client.guard.state_file.name),
-            permissions,
-            whose,
+            replace(permissions, allow_commands=client.allow_commands),
+            Actor(account, current_user(), program or Path(sys.argv[0] or "python").name),
             client.settings_of,
             self.clock.now,
             check_quota=self._check_quota,

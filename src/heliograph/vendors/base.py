@@ -7,7 +7,7 @@ vendor may offer any number of further calls. docs/add-a-vendor.md builds one st
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,10 +38,10 @@ class BaseSolarClient(Protocol):
         zone: tzinfo | str | None = None,
         timeout: float = ...,
         allow_commands: bool = False,
-        keeper: Keeper | Literal["usual"] | None = ...,
+        keeper: Keeper | None = ...,
         limits: Limits | None = None,
         interactive: bool | None = None,
-        paced: bool = False,
+        self_throttled: bool = False,
     ) -> None:
         """Create a client of one account."""
 

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.cli.serve import serve_store
@@ -17,8 +16,6 @@ from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.local_time import Clock, day_at
 from heliograph.store.base import series_of
-from heliograph.store.sqlite import SqliteStore
-from heliograph.store.threaded import BufferedWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,7 +10,6 @@ from argparse import SUPPRESS
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import CLIENTS
 from heliograph.cli.doctor import bundle, environment, online
 from heliograph.cli.doctor.account import AccountDiagnosis
 from heliograph.cli.doctor.result import Section, format_section, problem, warning
@@ -20,6 +19,7 @@ from heliograph.cli.status import account_title
 from heliograph.cli.terminal import printable
 from heliograph.config import load
 from heliograph.errors import ConfigError, StoreError
+from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,7 +37,9 @@ _EXAMPLES = """\
 def add_doctor(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "doctor", _EXAMPLES, doctor)
-    parser.add_argument("vendor", choices=CLIENTS, nargs="?", help="check accounts of this cloud only (default: all)")
+    parser.add_argument(
+        "vendor", choices=tuple(VENDORS), nargs="?", help="check accounts of this cloud only (default: all)"
+    )
     parser.add_argument("--online", action="store_true", help="contact the cloud, with the stored session only")
     parser.add_argument("--try", action="store_true", dest="online", help=SUPPRESS)  # the former name
     parser.add_argument("--bundle", metavar="FILE", type=Path, help="write a masked report for a public issue")

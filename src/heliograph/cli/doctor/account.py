@@ -44,7 +44,7 @@ class AccountDiagnosis:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.vendor: Any = import_module(f"heliograph.vendors.{account.vendor}.diagnostics")
+        self.vendor = VENDORS[account.vendor].diagnostics_module()
         client = create_client(account, interactive=True)
         self.guard = client.guard
         # Without credentials no login can be sent, whatever the cloud responds.

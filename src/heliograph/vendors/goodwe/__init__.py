@@ -21,7 +21,10 @@ class _GoodWeAccount(AccountClient):
     cloud = GoodWeProtocol
     default_limits = Limits(requests=300, logins=12, reserve=30, login_reserve=2)
     """A SEMS+ snapshot takes up to five requests; polling every 15 minutes was never banned (pygoodwe issue 283)."""
-    resolve_server = staticmethod(resolve_server)
+
+    @staticmethod
+    def resolve_server(server: str) -> str:
+        return resolve_server(server)
 
 
 class GoodWe(

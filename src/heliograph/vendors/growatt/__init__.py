@@ -19,7 +19,10 @@ class _GrowattAccount(AccountClient):
     cloud = GrowattProtocol
     default_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
     """Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
-    resolve_server = staticmethod(resolve_server)
+
+    @staticmethod
+    def resolve_server(server: str) -> str:
+        return resolve_server(server)
 
 
 class Growatt(_GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, BlockingClient):
