@@ -16,13 +16,14 @@ from pathlib import Path
 import keyring
 import pytest
 
-from heliograph.cli.clients import CLIENTS, create_client
+from heliograph.cli.clients import create_client
 from heliograph.cli.main import run
 from heliograph.config import load
 from heliograph.config.passwords import PasswordStore
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 from support.fake_keyring import Ring
 
 NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
@@ -103,7 +104,7 @@ def test_a_login_keeps_the_password_and_makes_the_account_known(home, vendor):
     if vendor == "goodwe":
         hint = []
     assert out.splitlines() == [
-        f"Logged in to {CLIENTS[vendor]} as {home[vendor]['username']}.",
+        f"Logged in to {VENDORS[vendor].title} as {home[vendor]['username']}.",
         f"Password saved in {home.folder / 'passwords.json'}",
         f"Account added to {home.config}:",
         "  [[account]]",
@@ -141,7 +142,7 @@ def test_a_wrong_password_keeps_nothing_and_says_what_to_do(home, vendor):
     assert err.count("\n") == 1
     assert "hunter2" not in err
     assert "Nothing was saved; use --no-verify to save without checking" in err
-    assert err.endswith(f". For another region: heliograph login {vendor} --server us\n")
+    assert err.endswith(f". For another region: heliograph login {vendor} --server REGION ({", ".join(VENDORS[vendor].regions)})\n")
     assert not home.config.exists()
     assert not (home.folder / "passwords.json").exists()
     assert home.logins() == 1
@@ -325,7 +326,7 @@ def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
     assert (left.logins_used, left.requests_used) == (used.logins_used, used.requests_used)
     code, _, err = home.say("now")
     assert code == 2
-    assert f"password is missing from this account, and none is kept; run: heliograph login {vendor}" in err
+    assert f"password is missing from this account, and none is stored; run: heliograph login {vendor}" in err
     assert home.logins() == 1
 
 
@@ -356,7 +357,7 @@ def test_a_broken_file_of_passwords_is_told_of(home):
     (home.folder / "passwords.json").write_text('{"growatt"')
     code, _, err = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
-    assert "passwords.json was broken, so it is now passwords.broken-1.json" in err
+    assert "passwords.json was damaged and is now passwords.broken-1.json" in err
     assert kept(home, "growatt") == "better"
 
 

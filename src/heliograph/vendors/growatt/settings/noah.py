@@ -41,7 +41,7 @@ SETTINGS = (
             f"Time window {slot} of {SLOTS}",
             f"{_NOTES}; that there are {SLOTS} is inferred",
             group="time_windows",
-            apart="enabled",
+            disjoint="enabled",
             meaning="A window for some weekdays only cannot be expressed here and is not read back.",
         )
         for slot in range(1, SLOTS + 1)
