@@ -142,7 +142,8 @@ def test_a_wrong_password_keeps_nothing_and_says_what_to_do(home, vendor):
     assert err.count("\n") == 1
     assert "hunter2" not in err
     assert "Nothing was saved; use --no-verify to save without checking" in err
-    assert err.endswith(f". For another region: heliograph login {vendor} --server REGION ({", ".join(VENDORS[vendor].regions)})\n")
+    regions = ", ".join(VENDORS[vendor].regions)
+    assert err.endswith(f". For another region: heliograph login {vendor} --server REGION ({regions})\n")
     assert not home.config.exists()
     assert not (home.folder / "passwords.json").exists()
     assert home.logins() == 1
