@@ -213,7 +213,7 @@ def test_an_unknown_method_is_told_with_what_may_be_meant(say):
     ("words", "told"),
     [
         (["plant_detail"], "missing a required argument: 'plant_id'"),
-        (["plant_detail", "1", "hours"], "timespan must be one of hour, day, month, not 'hours'"),
+        (["plant_detail", "1", "hours"], "timespan must be one of hour, day, month; got 'hours'"),
         (["plant_detail", "1", "day", "yesterday"], "not 'yesterday'"),
         (["plant_detail", "1", "day", "2026-06-21", "more"], "too many positional arguments"),
     ],
@@ -222,7 +222,7 @@ def test_wrong_arguments_are_told_with_how_the_method_is_called(say, words, told
     code, _, err = say("call", "growatt", *words)
     assert code == 2
     assert told in one_line(err)
-    assert err.endswith("It is called as plant_detail(plant_id, timespan, date=None)\n")
+    assert err.endswith("Usage: plant_detail(plant_id, timespan, date=None)\n")
 
 
 def test_the_list_names_every_method_with_its_sentence(capsys):
@@ -292,9 +292,9 @@ def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
     environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        first = next(line for line in program.stdout if "samples kept" in line)
-        told = next(line for line in program.stdout if line.startswith("The page: "))
-        address = told.removeprefix("The page: ").strip()
+        first = next(line for line in program.stdout if "samples stored" in line)
+        told = next(line for line in program.stdout if line.startswith("Web page: "))
+        address = told.removeprefix("Web page: ").strip()
         page, status, accounts = (
             urllib.request.urlopen(f"{address}{path}", timeout=20).read().decode()
             for path in ("", "status", "api/v1/accounts")
@@ -302,7 +302,7 @@ def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
         program.send_signal(signal.SIGTERM)
         _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (0, "")
-    assert "samples kept" in first
+    assert "samples stored" in first
     assert "Tlx Battery 1" in page
     assert "11 plants" in page
     # Accounts go by their names, as everywhere: who logs in is nobody's business.
@@ -507,7 +507,7 @@ def test_a_call_needs_an_account_of_its_vendor(say, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_GOODWE_USERNAME")
     monkeypatch.delenv("HELIOGRAPH_GOODWE_PASSWORD")
     assert "HELIOGRAPH_GOODWE_USERNAME" in one_line(say("call", "goodwe", "plant_list")[2])
-    assert "is one of growatt" in one_line(say("call", "goodwe", "plant_list", "--account", "growatt")[2])
+    assert "belongs to growatt" in one_line(say("call", "goodwe", "plant_list", "--account", "growatt")[2])
 
 
 def test_no_account_at_all_is_told_with_an_example(tmp_path, monkeypatch, capsys):

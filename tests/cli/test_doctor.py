@@ -141,7 +141,7 @@ def test_an_account_of_another_cloud_is_not_examined(alone, monkeypatch, capsys)
     for part in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"HELIOGRAPH_GROWATT_{part}", "x")
     assert run(["doctor", "goodwe"]) == 2
-    assert "there is no account of goodwe" in capsys.readouterr().err
+    assert "no goodwe account is configured" in capsys.readouterr().err
 
 
 def test_no_account_at_all_is_a_problem_with_a_way_out(alone, capsys):
@@ -177,9 +177,9 @@ def test_a_password_command_runs_only_when_it_is_tried(configured, tmp_path, box
     ran = tmp_path / "ran"
     lines = ('vendor = "growatt"', 'username = "ada"', f"password_command = ['touch', '{ran}']")
     _, out = configured(*lines, words=["growatt"])
-    assert found(out, "password") == [("ok", "from password_command, which runs only with --try")]
+    assert found(out, "password") == [("ok", "from password_command, which runs only with --online")]
     assert not ran.exists()
-    _, out = configured(*lines, words=["growatt", "--try", "--server", box.url])
+    _, out = configured(*lines, words=["growatt", "--online", "--server", box.url])
     assert ran.exists()
     assert found(out, "password")[0][0] == "problem"
 
@@ -189,7 +189,7 @@ def test_a_password_command_runs_only_when_it_is_tried(configured, tmp_path, box
     [
         ("https://openapi-us.growatt.com/", "ok", "one region only"),
         ("http://openapi.growatt.com/", "warning", "not encrypted"),
-        ("https://growatt.example.com/", "warning", "none of growatt's known servers"),
+        ("https://growatt.example.com/", "warning", "not a known growatt server"),
         ("mars", "problem", "is not a Growatt region"),
         ("https://me:hunter2@openapi.growatt.com/", "problem", "must not contain a user name"),
         ("https://me:hunter2@open api/", "problem", ""),
@@ -206,16 +206,16 @@ def test_a_server_that_is_not_the_clouds_is_told(configured, server, verdict, to
 @pytest.mark.parametrize(
     ("kind", "verdict", "advice"),
     [
-        ("locked", "problem", "may prolong it"),
-        ("blocked", "problem", "ask less often"),
-        ("throttled", "warning", "ends by itself"),
-        ("unreachable", "warning", "is online"),
+        ("locked", "problem", "may extend it"),
+        ("blocked", "problem", "send fewer requests"),
+        ("throttled", "warning", "ends automatically"),
+        ("unreachable", "warning", "network"),
     ],
 )
 def test_a_pause_is_told_with_what_to_do(box, ask, kind, verdict, advice):
     remember(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it said")
     code, out = ask("growatt")
-    ((said, sentence),) = found(out, "pause")
+    ((said, sentence),) = found(out, "back-off")
     assert (said, code) == (verdict, int(verdict == "problem"))
     assert "so it said" in sentence
     assert advice in sentence
@@ -253,7 +253,7 @@ def test_a_login_that_failed_by_itself_is_a_warning_only(box, ask):
 
 def test_a_rival_is_told(box, ask):
     remember(box, "goodwe", deaths=[NOW - 60, NOW])
-    assert "an account of its own" in dict(found(ask("goodwe")[1], "rival"))["warning"]
+    assert "separate (visitor) account" in dict(found(ask("goodwe")[1], "other client"))["warning"]
 
 
 def test_a_budget_that_is_used_up_is_a_warning(box, ask):
@@ -261,7 +261,7 @@ def test_a_budget_that_is_used_up_is_a_warning(box, ask):
     ((verdict, sentence),) = found(ask("growatt")[1], "budget")
     assert verdict == "warning"
     assert "175 of 180 requests" in sentence
-    assert "20 are kept for a person" in sentence
+    assert "20 requests are reserved for interactive use" in sentence
 
 
 def test_a_memory_of_another_version_is_a_problem_of_this_account_alone(box, ask, monkeypatch):
@@ -270,7 +270,7 @@ def test_a_memory_of_another_version_is_a_problem_of_this_account_alone(box, ask
         remember(box, "growatt")
     code, out = ask()
     assert code == 1
-    assert "another version" in dict(found(out, "memory"))["problem"]
+    assert "another version" in dict(found(out, "state file"))["problem"]
     assert "\ngoodwe\n" in out
 
 
@@ -279,7 +279,7 @@ def test_a_broken_memory_is_set_aside_and_told(box, ask):
     assert "will be set aside" in ask("growatt")[1]
     read(box, "growatt")
     assert "was set aside as" in ask("growatt")[1]
-    assert "what it remembered is forgotten" in dict(found(ask("growatt")[1], "files"))["warning"]
+    assert "its content is lost" in dict(found(ask("growatt")[1], "files"))["warning"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -300,8 +300,8 @@ def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
 
 def test_a_clock_that_is_off_is_a_warning_with_its_way():
     assert clock_check(30.0).verdict == "ok"
-    assert clock_check(7200.0).message.startswith("this machine's is 2 h behind the cloud's")
-    assert clock_check(-300.0).message.startswith("this machine's is 5 min ahead of the cloud's")
+    assert clock_check(7200.0).message.startswith("this machine's clock is 2 h behind the cloud's")
+    assert clock_check(-300.0).message.startswith("this machine's clock is 5 min ahead of the cloud's")
 
 
 # With a trial
@@ -309,8 +309,8 @@ def test_a_clock_that_is_off_is_a_warning_with_its_way():
 
 @BOTH
 def test_a_trial_without_a_session_logs_nobody_in(box, ask, vendor):
-    code, out = ask(vendor, "--try")
-    ((verdict, sentence),) = found(out, "trial")
+    code, out = ask(vendor, "--online")
+    ((verdict, sentence),) = found(out, "live check")
     assert (code, verdict) == (0, "warning")
     assert sentence.endswith(f"heliograph login {vendor}")
     assert logins(box) == 0
@@ -320,8 +320,8 @@ def test_a_trial_without_a_session_logs_nobody_in(box, ask, vendor):
 def test_a_trial_uses_the_stored_session(box, ask, vendor):
     read(box, vendor)
     before = gate(box, vendor).budget().requests_used
-    code, out = ask(vendor, "--try")
-    assert (code, found(out, "trial")) == (0, [("ok", "the stored session opens the account")])
+    code, out = ask(vendor, "--online")
+    assert (code, found(out, "live check")) == (0, [("ok", "the stored session is valid")])
     assert logins(box) == 1
     assert gate(box, vendor).budget().requests_used == before + 1
 
@@ -331,8 +331,8 @@ def test_a_trial_may_use_what_is_kept_for_a_person(box, ask, vendor):
     read(box, vendor)
     budget = gate(box, vendor).budget()
     remember(box, vendor, spent=[[time.time() - 60, budget.daily]])
-    _, out = ask(vendor, "--try")
-    assert found(out, "trial") == [("ok", "the stored session opens the account")]
+    _, out = ask(vendor, "--online")
+    assert found(out, "live check") == [("ok", "the stored session is valid")]
 
 
 @BOTH
@@ -340,7 +340,7 @@ def test_a_trial_of_the_classic_dialect_stays_in_it(box, ask, vendor):
     box.faults.set({"classic": ""})
     read(box, vendor)
     spent = logins(box)
-    assert found(ask(vendor, "--try")[1], "trial")[0][0] == "ok"
+    assert found(ask(vendor, "--online")[1], "live check")[0][0] == "ok"
     assert logins(box) == spent
 
 
@@ -348,10 +348,10 @@ def test_a_trial_of_the_classic_dialect_stays_in_it(box, ask, vendor):
 def test_a_session_that_is_over_costs_no_login(box, ask, vendor):
     read(box, vendor)
     box.faults.set({"expire": ""})
-    code, out = ask(vendor, "--try")
-    ((verdict, sentence),) = found(out, "trial")
+    code, out = ask(vendor, "--online")
+    ((verdict, sentence),) = found(out, "live check")
     assert (code, verdict) == (0, "warning")
-    assert "is over" in sentence
+    assert "has expired" in sentence
     assert logins(box) == 1
     assert not gate(box, vendor).load(NOW).session["alive"]
 
@@ -362,8 +362,8 @@ def test_whatever_the_cloud_answers_no_login_is_sent_and_no_traceback_shown(box,
     read(box, vendor)
     name, _, value = fault.partition("=")
     box.faults.set({name: value})
-    _, out = ask(vendor, "--try")
-    assert found(out, "trial") or found(out, "network")
+    _, out = ask(vendor, "--online")
+    assert found(out, "live check") or found(out, "network")
     assert logins(box) == 1
     assert box.who[vendor].password not in out
 
@@ -372,14 +372,14 @@ def test_whatever_the_cloud_answers_no_login_is_sent_and_no_traceback_shown(box,
 @pytest.mark.parametrize("kind", ["locked", "blocked", "throttled"])
 def test_nothing_is_sent_while_an_account_is_paused(box, ask, vendor, kind):
     remember(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it said")
-    assert "nothing was sent" in ask(vendor, "--try")[1]
+    assert "nothing was sent" in ask(vendor, "--online")[1]
     assert box.log.as_dict()["requests"] == []
 
 
 def test_a_server_nobody_answers_at_is_a_problem(box, ask):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        code, out = ask("growatt", "--try", server=f"http://127.0.0.1:{taken.getsockname()[1]}")
+        code, out = ask("growatt", "--online", server=f"http://127.0.0.1:{taken.getsockname()[1]}")
     ((verdict, sentence),) = found(out, "network")
     assert (code, verdict) == (1, "problem")
     assert "no connection to" in sentence
@@ -387,14 +387,14 @@ def test_a_server_nobody_answers_at_is_a_problem(box, ask):
 
 
 def test_a_name_nobody_knows_is_told_as_such(box, ask):
-    code, out = ask("growatt", "--try", server="http://nobody.invalid")
+    code, out = ask("growatt", "--online", server="http://nobody.invalid")
     assert code == 1
-    assert "its name is not known here" in dict(found(out, "network"))["problem"]
+    assert "its name cannot be resolved" in dict(found(out, "network"))["problem"]
 
 
 def test_a_trial_tells_how_far_the_clocks_are_apart_once(box, ask):
     read(box, "goodwe")
-    ((verdict, sentence),) = found(ask("goodwe", "--try")[1], "clock")
+    ((verdict, sentence),) = found(ask("goodwe", "--online")[1], "clock")
     assert verdict == "warning"
     assert "the cloud's" in sentence
 
@@ -410,11 +410,11 @@ def bundle(tmp_path):
 def test_a_bundle_tells_the_fault_and_not_whose_it_is(box, ask, vendor, tmp_path):
     read(box, vendor)
     box.faults.set({"html": ""})
-    code, out = ask(vendor, "--try", "--bundle", str(tmp_path / "bundle.txt"))
+    code, out = ask(vendor, "--online", "--bundle", str(tmp_path / "bundle.txt"))
     text = bundle(tmp_path)
     who, session = box.who[vendor], gate(box, vendor).load(NOW).session
     assert "read it before you post it" in out
-    assert ("trial" in text, "Packages" in text, f"Memory of account 1 ({vendor})" in text) == (True, True, True)
+    assert ("live check" in text, "Packages" in text, f"State of account 1 ({vendor})" in text) == (True, True, True)
     assert code in (0, 1)
     for secret in (who.username, who.password, *(site.id for site in who.plants), os.environ["HELIOGRAPH_HOME"]):
         assert secret not in text
@@ -473,4 +473,4 @@ def test_a_bundle_does_not_replace_a_file(box, ask, tmp_path, capsys):
 def test_a_home_that_is_the_root_does_not_eat_every_slash(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/")
     monkeypatch.setenv("HELIOGRAPH_HOME", ".")
-    assert "a/b." in bundles._without_places("a/b.", tmp_path)
+    assert "a/b." in bundles._without_paths("a/b.", tmp_path)

@@ -23,6 +23,7 @@ from heliograph.config.passwords import PasswordStore
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
+from heliograph.vendors import VENDORS
 from support.fake_keyring import Ring
 
 NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
@@ -99,13 +100,13 @@ def kept(home, vendor, username=None):
 def test_a_login_keeps_the_password_and_makes_the_account_known(home, vendor):
     code, out, err = home.log_in(vendor, "--server", home.url)
     assert (code, err) == (0, "")
-    hint = ['  # timezone = "Europe/Amsterdam"  # name yours: this cloud knows one offset from UTC all year']
+    hint = ['  # timezone = "Europe/Amsterdam"  # set your time zone; Growatt ignores daylight saving']
     if vendor == "goodwe":
         hint = []
     assert out.splitlines() == [
-        f"{vendor} account {vendor}: logged in",
-        f"the password is kept in {home.folder / 'passwords.json'}",
-        f"{home.config} has a new account:",
+        f"Logged in to {VENDORS[vendor].title} as {home[vendor]['username']}.",
+        f"Password saved in {home.folder / 'passwords.json'}",
+        f"Account added to {home.config}:",
         "  [[account]]",
         f'  vendor = "{vendor}"',
         f'  username = "{home[vendor]["username"]}"',
@@ -140,8 +141,9 @@ def test_a_wrong_password_keeps_nothing_and_says_what_to_do(home, vendor):
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert "hunter2" not in err
-    assert "Nothing was kept; --no-try keeps the password unasked" in err
-    assert err.endswith(f". For another region: heliograph login {vendor} --server us\n")
+    assert "Nothing was saved; use --no-verify to save without checking" in err
+    regions = ", ".join(VENDORS[vendor].regions)
+    assert err.endswith(f". For another region: heliograph login {vendor} --server REGION ({regions})\n")
     assert not home.config.exists()
     assert not (home.folder / "passwords.json").exists()
     assert home.logins() == 1
@@ -159,13 +161,13 @@ def test_a_locked_account_keeps_nothing_unless_nobody_is_asked(home):
     code, _, err = home.log_in("growatt", "--server", home.url)
     assert code == 1
     assert "locked" in err
-    assert "Nothing was kept; --no-try keeps the password unasked" in err
+    assert "Nothing was saved; use --no-verify to save without checking" in err
     assert "region" not in err
     assert kept(home, "growatt") is None
     asked = home.logins()
-    code, out, err = home.log_in("growatt", "--server", home.url, "--no-try")
+    code, out, err = home.log_in("growatt", "--server", home.url, "--no-verify")
     assert (code, err) == (0, "")
-    assert "logged in" not in out
+    assert "Logged in" not in out
     assert kept(home, "growatt") == home["growatt"]["password"]
     assert home.logins() == asked
 
@@ -186,9 +188,9 @@ def test_the_persons_file_is_only_added_to(home):
 def test_a_known_account_is_not_written_again(home):
     home.log_in("growatt", "--server", home.url)
     before = home.config.read_text()
-    code, out, _ = home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin")
+    code, out, _ = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
-    assert out == f"the password is kept in {home.folder / 'passwords.json'}\n"
+    assert out == f"Password saved in {home.folder / 'passwords.json'}\n"
     assert home.config.read_text() == before
     assert kept(home, "growatt") == "better"
 
@@ -197,7 +199,7 @@ def test_another_server_for_a_known_account_is_told_as_the_line_to_write(home):
     home.config.write_text(f'[[account]]\nvendor = "growatt"\nusername = "{home["growatt"]["username"]}"\n')
     code, out, _ = home.log_in("growatt", "--server", home.url)
     assert code == 0
-    told = f'the configuration sends account growatt elsewhere; write into {home.config}: server = "{home.url}"'
+    told = f'Account growatt is configured with another server; set in {home.config}: server = "{home.url}"'
     assert out.splitlines()[-1] == told
     home.config.write_text(f'{home.config.read_text()}server = "{home.url}"\n')
     assert home.say("now", "--json")[0] == 0
@@ -216,8 +218,8 @@ def test_a_file_that_cannot_be_added_to_is_told_with_what_belongs_there(home):
     home.config.write_text("account = []\n")
     code, out, err = home.log_in("growatt", "--server", home.url)
     assert code == 2
-    assert "the password is kept in" in out
-    assert f"{home.config} cannot be added to (the result would not be TOML); write this there yourself" in err
+    assert "Password saved in" in out
+    assert f"cannot add the account to {home.config} (the result would not be valid TOML); add it yourself" in err
     assert f'vendor = "growatt"\nusername = "{home["growatt"]["username"]}"' in err
     assert home.config.read_text() == "account = []\n"
 
@@ -232,18 +234,18 @@ def test_a_password_the_person_keeps_is_tried_and_not_kept_twice(home):
     code, out, err = home.pipe("", "login", "growatt")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "growatt account growatt: logged in",
-        f"nothing was kept: its password is that of {home.config}: password_command",
+        f"Logged in to Growatt as {one['username']}.",
+        f"Nothing was saved: the password comes from {home.config}: password_command",
     ]
     assert not (home.folder / "passwords.json").exists()
     code, _, err = home.log_in("growatt")
     assert code == 2
-    assert "password_command; take that out to have one kept here" in err
+    assert "password_command; remove it there to save one here" in err
 
 
 def test_the_environments_name_is_enough_for_a_login(home, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_GROWATT_USERNAME", home["growatt"]["username"])
-    code, _, _ = home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin")
+    code, _, _ = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
     assert not home.config.exists()
     assert kept(home, "growatt") == "better"
@@ -256,15 +258,15 @@ TWO = "".join(f'[[account]]\nname = "{name}"\nvendor = "growatt"\nusername = "{n
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["growatt"], "there are several accounts of growatt; choose one with --account: a, b"),
-        (["goodwe", "--account", "a"], "account a is one of growatt, not of goodwe"),
+        (["growatt"], "several growatt accounts are configured; choose one with --account: a, b"),
+        (["goodwe", "--account", "a"], "account a belongs to growatt, not goodwe"),
         (["growatt", "--account", "a", "--username", "b user"], "account a has another user name in the configuration"),
-        (["growatt", "--account", "c", "--username", "b user"], "this user already is account b"),
-        (["goodwe"], "the user name is not known; say --username NAME"),
-        (["goodwe", "--username", "a\x1bb"], "a name must be of printable signs"),
-        (["goodwe", "--username", "me"], "there is no terminal to ask for the password; say --password-stdin"),
-        (["goodwe", "--username", "me", "--password-stdin"], "no password was given; nothing was kept"),
-        (["growatt", "--account", "a", "--password-stdin", "--server", "mars"], "no password was given"),
+        (["growatt", "--account", "c", "--username", "b user"], "this user name already belongs to account b"),
+        (["goodwe"], "no user name given; use --username NAME"),
+        (["goodwe", "--username", "a\x1bb"], "must not be empty or contain control characters"),
+        (["goodwe", "--username", "me"], "no terminal to ask for the password; use --password-stdin"),
+        (["goodwe", "--username", "me", "--password-stdin"], "no password given; nothing was saved"),
+        (["growatt", "--account", "a", "--password-stdin", "--server", "mars"], "no password given"),
     ],
 )
 def test_what_is_missing_or_ambiguous_is_one_line(home, words, told):
@@ -277,7 +279,7 @@ def test_what_is_missing_or_ambiguous_is_one_line(home, words, told):
 
 
 def test_a_password_that_is_no_text_is_told(home):
-    words = ("login", "goodwe", "--username", "me", "--password-stdin", "--no-try")
+    words = ("login", "goodwe", "--username", "me", "--password-stdin", "--no-verify")
     code, _, err = home.pipe(b"\xffhunter2\n", *words)
     assert code == 2
     assert "not text in this system's encoding" in err
@@ -289,7 +291,7 @@ def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
     keyring.set_keyring(ring)
     try:
         _, out, _ = home.log_in("growatt", "--server", home.url)
-        assert "the password is kept in the keyring (Ring)" in out
+        assert "Password saved in the keyring" in out
         assert list(ring.kept.values()) == [home["growatt"]["password"]]
         assert not (home.folder / "passwords.json").exists()
         ring.locked, ring.asked = True, 0
@@ -297,7 +299,7 @@ def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
         assert ring.asked == 0, "a session that is stored needs no password"
         ring.locked = False
         _, out, _ = home.say("logout", "growatt")
-        assert "the password is forgotten" in out
+        assert "Password deleted" in out
         assert ring.kept == {}
     finally:
         keyring.set_keyring(before)
@@ -314,9 +316,9 @@ def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
     code, out, err = home.say("logout", vendor)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "the password is forgotten",
-        "the session is forgotten; what was asked of the account and any lock stay remembered, to protect it",
-        f"the account stays in {home.config}",
+        "Password deleted",
+        "Session deleted; the used budget and any lock stay recorded, to protect the account",
+        f"The account is still configured in {home.config}",
     ]
     assert kept(home, vendor) is None
     assert home.config.read_text() == before
@@ -325,7 +327,7 @@ def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
     assert (left.logins_used, left.requests_used) == (used.logins_used, used.requests_used)
     code, _, err = home.say("now")
     assert code == 2
-    assert f"password is missing from this account, and none is kept; run: heliograph login {vendor}" in err
+    assert f"password is missing from this account, and none is stored; run: heliograph login {vendor}" in err
     assert home.logins() == 1
 
 
@@ -334,8 +336,8 @@ def test_a_logout_says_that_a_written_password_stays(home, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_GROWATT_PASSWORD", "hunter2")
     code, out, _ = home.say("logout", "growatt")
     assert code == 0
-    assert "no password was kept" in out
-    assert out.endswith("the account stays in the environment, with its HELIOGRAPH_GROWATT_PASSWORD\n")
+    assert "No password was saved" in out
+    assert out.endswith("The account is still configured in the environment, with its HELIOGRAPH_GROWATT_PASSWORD\n")
 
 
 def test_an_account_that_was_taken_out_of_the_file_can_be_forgotten_by_its_name(home):
@@ -343,20 +345,20 @@ def test_an_account_that_was_taken_out_of_the_file_can_be_forgotten_by_its_name(
     home.config.unlink()
     code, _, err = home.say("logout", "growatt")
     assert code == 2
-    assert "no such account of growatt is configured; say --username NAME" in err
+    assert "no such growatt account is configured; for a removed one, pass --username NAME" in err
     code, out, _ = home.say("logout", "growatt", "--username", home["growatt"]["username"], "--server", home.url)
     assert code == 0
-    assert "the password is forgotten" in out
-    assert "stays in" not in out
+    assert "Password deleted" in out
+    assert "still configured" not in out
     assert kept(home, "growatt") is None
 
 
 def test_a_broken_file_of_passwords_is_told_of(home):
     home.log_in("growatt", "--server", home.url)
     (home.folder / "passwords.json").write_text('{"growatt"')
-    code, _, err = home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin")
+    code, _, err = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
-    assert "passwords.json was broken, so it is now passwords.broken-1.json" in err
+    assert "passwords.json was damaged and is now passwords.broken-1.json" in err
     assert kept(home, "growatt") == "better"
 
 
@@ -407,7 +409,7 @@ def test_at_a_terminal_the_name_is_asked_for_and_the_password_is_not_shown(home)
         until("Password: ")
         cmdline = Path(f"/proc/{program.pid}/cmdline")
         type_in(f"{one['password']}\n")
-        shown = until("logged in")
+        shown = until("Logged in")
         if cmdline.exists():
             assert one["password"].encode() not in cmdline.read_bytes()
         shown = until('server = "')
@@ -464,7 +466,7 @@ def test_no_process_of_a_login_shows_the_password_in_the_list_of_processes(home)
     assert any(b"--password-stdin" in line for line in lists)
     assert not [line for line in lists if one["password"].encode() in line]
     assert one["password"] not in out + err
-    assert re.search(r"the password is kept in .*passwords\.json", out)
+    assert re.search(r"Password saved in .*passwords\.json", out)
 
 
 def command_lines():
@@ -490,5 +492,5 @@ def test_an_accounts_limits_reach_its_client(home):
     assert usual.requests_limit != 100
     home.config.write_text(f"{text}requests_per_day = {usual.reserve}\n")
     (account,) = load(home.config, {}).accounts
-    with pytest.raises(ConfigError, match=r"account growatt: its reserve of \d+ leaves nothing of \d+ requests a day"):
+    with pytest.raises(ConfigError, match=r"account growatt: reserve = \d+ uses up all \d+ requests a day"):
         create_client(account)

@@ -563,8 +563,8 @@ def test_backfill_command_reports_remaining_days_when_budget_is_used(home, capsy
     assert found["left"] > 0
     assert not found["over"]
     assert datetime.fromisoformat(found["resumes_at"]) > datetime.now(UTC)
-    assert f"heliograph: home: 0 of {found['days']} days, " in err
-    warning = "heliograph: home: up to 10 of 12 requests a day go to the past; live readings of this account will be "
+    assert "heliograph: home: 0 of 40 days, " in err
+    warning = "heliograph: home: using up to 10 of 12 daily requests for history; live updates are less frequent "
     assert err.count(warning) == 1
     assert err.index(warning) < err.index(f"heliograph: home: 0 of {found['days']} days, ")
     assert run(words) == 0
@@ -597,8 +597,8 @@ def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
             )
         )
     shown_text = screen.getvalue()
-    assert "home: the daily request budget is used" in shown_text
-    assert "home: up to 4 of 5 requests a day go to the past" in shown_text
+    assert "home: the budget of these 24 hours is used" in shown_text
+    assert "home: using up to 4 of 5 daily requests for history" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
 
@@ -613,7 +613,7 @@ def test_backfill_warns_once_about_large_jobs_only(requests, warns, capsys):
         )
     err = capsys.readouterr().err
     assert err.count("live readings") == warns
-    assert (f"home: up to {requests} of 180 requests a day go to the past" in err) == warns
+    assert (f"home: using up to {requests} of 180 daily requests for history" in err) == warns
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -631,7 +631,7 @@ def test_backfill_command_reports_remaining_days_on_ctrl_c(home):
         [*words, "--plant", account["plants"][0]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     for line in process.stderr:
-        if "goes on" in line:
+        if "resumes" in line:
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)

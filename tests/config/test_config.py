@@ -61,7 +61,7 @@ def complaint(folder: Path, text: str) -> str:
     return str(caught.value).removeprefix(str(folder / "config.toml"))
 
 
-def test_a_file_becomes_accounts(tmp_path):
+def test_config_load_returns_the_accounts_of_the_file(tmp_path):
     home, roof = load(written(tmp_path, WHOLE), ENVIRON).accounts
     assert (home.name, home.vendor, home.username, home.server) == ("home", "growatt", "me", "us")
     assert home.password.reveal() == "hunter2"
@@ -71,13 +71,13 @@ def test_a_file_becomes_accounts(tmp_path):
     assert roof.password.reveal() == "hunter3"
 
 
-def test_a_password_never_shows_in_what_is_printed_of_a_configuration(tmp_path):
+def test_config_repr_contains_no_password(tmp_path):
     config = load(written(tmp_path, WHOLE), ENVIRON)
     assert "hunter" not in repr(config)
     assert all(isinstance(one.password, Secret) for one in config.accounts)
 
 
-def test_a_password_may_stand_in_a_file_beside_the_configuration(tmp_path):
+def test_password_file_is_relative_to_the_configuration(tmp_path):
     (tmp_path / "secret").write_text("hunter4\n")
     (tmp_path / "secret").chmod(0o600)
     text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword_file = "secret"\n'
@@ -87,7 +87,7 @@ def test_a_password_may_stand_in_a_file_beside_the_configuration(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["list", "text"])
-def test_a_password_may_be_the_first_line_a_command_prints(tmp_path, form):
+def test_password_command_returns_the_first_line(tmp_path, form):
     script = "print('hunter4 '); print('second line')"
     form = json.dumps([sys.executable, "-c", script] if form == "list" else shlex.join([sys.executable, "-c", script]))
     (account,) = load(written(tmp_path, command(form)), {}).accounts
@@ -95,7 +95,7 @@ def test_a_password_may_be_the_first_line_a_command_prints(tmp_path, form):
     assert account.password.reveal() == "hunter4 "
 
 
-def test_a_command_runs_when_its_password_is_needed_and_not_before(tmp_path):
+def test_password_command_runs_only_when_the_password_is_revealed(tmp_path):
     script = f"open({str(tmp_path / 'ran')!r}, 'a').write('x'); print('a')"
     (account,) = load(written(tmp_path, command(json.dumps([sys.executable, "-c", script]))), {}).accounts
     assert "Secret(***)" in repr(account)
@@ -113,7 +113,7 @@ def test_a_command_runs_when_its_password_is_needed_and_not_before(tmp_path):
         ("sys.stdout.buffer.write(b'\\xffhunter2')", "printed text that is not UTF-8"),
     ],
 )
-def test_a_command_that_fails_is_told_by_line_and_key_without_what_it_printed(tmp_path, script, told):
+def test_password_command_failure_names_line_and_key_without_output(tmp_path, script, told):
     form = json.dumps([sys.executable, "-c", f"import sys; {script}"])
     (account,) = load(written(tmp_path, command(form)), {}).accounts
     with pytest.raises(ConfigError) as caught:
@@ -122,14 +122,14 @@ def test_a_command_that_fails_is_told_by_line_and_key_without_what_it_printed(tm
 
 
 @pytest.mark.parametrize("form", ['"hunter2"', '["."]', '"a\\u0000b"'])
-def test_a_command_that_cannot_be_run_is_not_repeated_as_it_may_be_the_password_itself(tmp_path, form):
+def test_password_command_error_does_not_quote_the_command(tmp_path, form):
     (account,) = load(written(tmp_path, command(form)), {}).accounts
     with pytest.raises(ConfigError, match="line 4: password_command cannot be run: ") as caught:
         account.password.reveal()
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_command_that_never_ends_is_given_up(tmp_path, monkeypatch):
+def test_password_command_times_out(tmp_path, monkeypatch):
     monkeypatch.setattr(passwords, "COMMAND_SECONDS", 0.2)
     form = json.dumps([sys.executable, "-c", "import time; time.sleep(60)"])
     (account,) = load(written(tmp_path, command(form)), {}).accounts
@@ -137,7 +137,7 @@ def test_a_command_that_never_ends_is_given_up(tmp_path, monkeypatch):
         account.password.reveal()
 
 
-def test_an_account_without_a_password_has_the_one_that_is_kept(tmp_path):
+def test_account_without_password_uses_the_stored_one(tmp_path):
     environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
     (account,) = load(written(tmp_path, ROOF), environ).accounts
     assert account.password_key == ""
@@ -148,7 +148,7 @@ def test_an_account_without_a_password_has_the_one_that_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "login"), [("", "goodwe"), ('name = "roof"\n', "goodwe --account roof")])
-def test_a_password_that_is_nowhere_is_told_when_it_is_needed(tmp_path, name, login):
+def test_missing_password_is_an_error_when_revealed(tmp_path, name, login):
     environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
     (account,) = load(written(tmp_path, ROOF + name), environ).accounts
     (tmp_path / "passwords.json").write_text("{")
@@ -159,7 +159,7 @@ def test_a_password_that_is_nowhere_is_told_when_it_is_needed(tmp_path, name, lo
     assert "passwords.json was damaged and is now" in str(caught.value)
 
 
-def test_an_interval_is_minutes_or_says_its_unit(tmp_path):
+def test_interval_is_minutes_or_text_with_unit(tmp_path):
     forms = {"10": 10, "1.5": 1.5, '"10min"': 10, '"90 s"': 1.5, '"2h"': 120, '"1440m"': 1440, "1": 1}
     for form, minutes in forms.items():
         (account,) = load(written(tmp_path, f"{ROOF}interval = {form}"), {}).accounts
@@ -167,7 +167,7 @@ def test_an_interval_is_minutes_or_says_its_unit(tmp_path):
     assert load(written(tmp_path, ROOF), {}).accounts[0].interval is None
 
 
-def test_an_accounts_limits_are_whole_numbers(tmp_path):
+def test_account_limits_are_whole_numbers(tmp_path):
     text = f"{ROOF}requests_per_day = 150\nlogins_per_day = 3\nreserve = 0\n"
     (account,) = load(written(tmp_path, text), {}).accounts
     assert (account.requests_per_day, account.logins_per_day, account.reserve) == (150, 3, 0)
@@ -175,7 +175,7 @@ def test_an_accounts_limits_are_whole_numbers(tmp_path):
     assert (account.requests_per_day, account.logins_per_day, account.reserve) == (None, None, None)
 
 
-def test_a_name_alone_in_the_environment_has_the_password_that_is_kept(tmp_path):
+def test_environment_account_without_password_uses_the_stored_one(tmp_path):
     environ = {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1", "HELIOGRAPH_GOODWE_USERNAME": "me"}
     (account,) = load(None, environ).accounts
     with pytest.raises(ConfigError, match="HELIOGRAPH_GOODWE_PASSWORD is not, and no password is stored; run: helio"):
@@ -184,7 +184,7 @@ def test_a_name_alone_in_the_environment_has_the_password_that_is_kept(tmp_path)
     assert account.password.reveal() == "hunter4"
 
 
-def test_the_environment_alone_is_enough(tmp_path):
+def test_environment_accounts_need_no_file(tmp_path):
     environ = {
         "HELIOGRAPH_HOME": str(tmp_path),
         "HELIOGRAPH_GROWATT_USERNAME": "me",
@@ -199,7 +199,7 @@ def test_the_environment_alone_is_enough(tmp_path):
     ]
 
 
-def test_the_environment_adds_only_the_vendors_the_file_does_not_name(tmp_path):
+def test_environment_accounts_are_added_for_vendors_not_in_the_file(tmp_path):
     written(tmp_path, '[[account]]\nname = "home"\nvendor = "growatt"\nusername = "me"\npassword = "a"\n')
     environ = {
         "HELIOGRAPH_HOME": str(tmp_path),
@@ -211,12 +211,12 @@ def test_the_environment_adds_only_the_vendors_the_file_does_not_name(tmp_path):
     assert [one.name for one in load(None, environ).accounts] == ["home", "goodwe"]
 
 
-def test_half_an_account_in_the_environment_is_an_error_that_names_the_other_half(tmp_path):
+def test_environment_account_without_username_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="HELIOGRAPH_GOODWE_USERNAME is not"):
         load(None, {"HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_GOODWE_PASSWORD": "b"})
 
 
-def test_everything_lives_under_heliograph_home_when_it_is_set(tmp_path):
+def test_folders_are_below_heliograph_home(tmp_path):
     environ = {"HELIOGRAPH_HOME": str(tmp_path)}
     assert config_path(environ) == tmp_path / "config.toml"
     assert data_folder(environ) == tmp_path
@@ -224,7 +224,7 @@ def test_everything_lives_under_heliograph_home_when_it_is_set(tmp_path):
     assert "heliograph" in str(data_folder({}))
 
 
-def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
+def test_config_load_fails_for_a_named_file_that_is_missing(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.toml cannot be read: No such file"):
         load(tmp_path / "absent.toml", {})
 
@@ -280,24 +280,24 @@ def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
         ('[account]\nvendor = "growatt"\n', ", line 1: account is a list of tables; write [[account]]"),
     ],
 )
-def test_a_mistake_is_told_by_file_line_and_key(tmp_path, text, told):
+def test_config_error_names_file_line_and_key(tmp_path, text, told):
     assert told in complaint(tmp_path, text)
 
 
-def test_an_unknown_key_is_told_with_the_one_that_was_meant(tmp_path):
+def test_unknown_key_error_suggests_the_closest_key(tmp_path):
     told = complaint(tmp_path, WHOLE.replace("timezone", "time_zone"))
     assert told.startswith(", line 8: time_zone is an unknown key")
     assert told.endswith("Did you mean timezone?")
 
 
-def test_every_setting_of_a_cloud_may_be_named(tmp_path):
+def test_writes_accepts_every_setting_of_a_vendor(tmp_path):
     for vendor in VENDORS:
         names = VENDORS[vendor].setting_names()
         text = f'[[account]]\nvendor = "{vendor}"\nusername = "me"\npassword = "x"\nwrites = {json.dumps(names)}\n'
         assert load(written(tmp_path, text), {}).accounts[0].writes == names
 
 
-def test_a_configuration_loads_a_cloud_only_to_check_the_names_of_its_settings(tmp_path):
+def test_config_load_imports_a_vendor_only_to_check_writes(tmp_path):
     script = (
         "import sys; from pathlib import Path; from heliograph.config import load; load(Path(sys.argv[1]), {}); "
         "print(sorted(name for name in sys.modules if name.startswith('heliograph.vendors.')))"
@@ -309,14 +309,14 @@ def test_a_configuration_loads_a_cloud_only_to_check_the_names_of_its_settings(t
         assert {name.split(".")[2] for name in literal_eval(done.stdout)} == clouds
 
 
-def test_a_password_file_that_is_not_there_is_told(tmp_path):
+def test_password_file_missing_is_an_error(tmp_path):
     text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword_file = "gone"\n'
     assert "cannot be read: No such file" in complaint(tmp_path, text)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
 @pytest.mark.parametrize("mode", [0o640, 0o604])
-def test_a_password_others_can_read_is_warned_about(tmp_path, mode):
+def test_config_file_readable_by_others_causes_a_warning(tmp_path, mode):
     path = written(tmp_path, WHOLE.replace('password_env = "SEMS_PASSWORD"', 'password = "hunter3"'))
     path.chmod(mode)
     warning = f"{path} contains a password and others can read it; run: chmod 600 {path}"
@@ -324,30 +324,30 @@ def test_a_password_others_can_read_is_warned_about(tmp_path, mode):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
-def test_a_file_without_a_password_may_be_read_by_anyone(tmp_path):
+def test_config_file_without_password_causes_no_permission_warning(tmp_path):
     path = written(tmp_path, '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword_env = "SEMS_PASSWORD"\n')
     path.chmod(0o644)
     assert load(path, ENVIRON).warnings == ()
 
 
-def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+def test_config_file_may_start_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "config.toml"
     path.write_bytes(b"\xef\xbb\xbf" + WHOLE.encode())
     assert len(load(path, ENVIRON).accounts) == 2
 
 
-def test_a_server_of_the_command_line_wins_for_the_accounts_chosen(tmp_path):
+def test_select_accounts_replaces_the_server(tmp_path):
     config = load(written(tmp_path, WHOLE), ENVIRON)
     assert [one.server for one in config.select_accounts(server="http://127.0.0.1:1/")] == ["http://127.0.0.1:1/"] * 2
     assert [one.name for one in config.select_accounts("home")] == ["home"]
 
 
-def test_an_unknown_account_is_told_with_the_names_there_are(tmp_path):
+def test_select_accounts_error_lists_the_names(tmp_path):
     with pytest.raises(ConfigError, match="no account 'work'; the accounts are: home, goodwe"):
         load(written(tmp_path, WHOLE), ENVIRON).select_accounts("work")
 
 
-def test_no_account_at_all_shows_both_ways_to_one(tmp_path):
+def test_select_accounts_error_explains_how_to_add_an_account(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(None, {"HELIOGRAPH_HOME": str(tmp_path)}).select_accounts()
     told = str(caught.value)
@@ -357,13 +357,13 @@ def test_no_account_at_all_shows_both_ways_to_one(tmp_path):
     assert "[[account]]" in told
 
 
-def test_the_example_of_the_error_is_a_configuration_that_works(tmp_path):
+def test_config_example_is_valid(tmp_path):
     text = "\n".join(line.strip().removeprefix("# ") for line in EXAMPLE.splitlines())
     (account,) = load(written(tmp_path, text), {}).accounts
     assert (account.name, account.server, account.plants) == ("home", "us", ("1234567",))
 
 
-def test_an_empty_configuration_is_no_crash(tmp_path):
+def test_config_load_accepts_an_empty_file(tmp_path):
     config = load(written(tmp_path, ""), {})
     assert isinstance(config, Config)
     assert config.accounts == ()
@@ -374,7 +374,7 @@ def page():
     return (DOCS / "configuration.md").read_text("utf-8")
 
 
-def test_the_page_names_every_key_and_its_examples_are_configurations(tmp_path):
+def test_docs_configuration_lists_every_key_with_valid_examples(tmp_path):
     keys = complaint(tmp_path, ROOF + "nothing = 1").partition("known are ")[2].split(". ")[0].split(", ")
     assert len(keys) > 10
     assert [key for key in keys if f"`{key}`" not in page()] == []
@@ -391,7 +391,7 @@ def test_the_page_names_every_key_and_its_examples_are_configurations(tmp_path):
     assert len(single) == 2
 
 
-def test_the_page_tells_the_usual_limits_of_the_clouds():
+def test_docs_configuration_lists_the_default_limits():
     for key, limit in (("requests_per_day", "requests"), ("logins_per_day", "logins"), ("reserve", "reserve")):
         usual = [getattr(client_class(vendor).default_limits, limit) for vendor in VENDORS]
         row = next(line for line in page().splitlines() if line.startswith(f"| `{key}`"))
@@ -429,7 +429,7 @@ plants = [11]
 """
 
 
-def test_everyone_who_gets_the_data_stands_in_a_table_of_its_own(tmp_path):
+def test_outputs_are_parsed_from_their_tables(tmp_path):
     (tmp_path / "pv.key").write_text("hunter4\n")
     found = load(written(tmp_path, OUTPUTS), {"TOKEN": "0123456789abcdef"})
     assert found.serve
@@ -449,7 +449,7 @@ def test_everyone_who_gets_the_data_stands_in_a_table_of_its_own(tmp_path):
     assert "hunter" not in repr(found)
 
 
-def test_without_tables_nobody_else_gets_the_data(tmp_path):
+def test_outputs_are_empty_without_tables(tmp_path):
     found = load(written(tmp_path, ROOF), {})
     assert (found.serve, found.mqtt, found.pvoutput, found.influx, found.webhooks) == (None, None, (), (), ())
 
@@ -474,5 +474,5 @@ def test_without_tables_nobody_else_gets_the_data(tmp_path):
         ('[webhook]\nurl = "https://a"', ", line 1: webhook is a list of tables; write [[webhook]]"),
     ],
 )
-def test_a_mistake_in_an_output_is_told_with_its_line(tmp_path, text, told):
+def test_output_table_error_names_its_line(tmp_path, text, told):
     assert complaint(tmp_path, text).startswith(told)

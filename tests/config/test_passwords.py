@@ -46,7 +46,7 @@ def stored(kept):
 # The keyring
 
 
-def test_a_password_goes_into_the_keyring_and_into_no_file(ring, tmp_path):
+def test_password_store_prefers_the_keyring(ring, tmp_path):
     kept = PasswordStore(tmp_path)
     assert kept.save("growatt", "me", HUNTER) == "the keyring (Ring)"
     assert ring.kept == {("heliograph growatt", "me"): HUNTER.reveal()}
@@ -56,7 +56,7 @@ def test_a_password_goes_into_the_keyring_and_into_no_file(ring, tmp_path):
     assert kept.load("growatt", "you") is None
 
 
-def test_a_password_in_the_keyring_is_forgotten_once(ring, tmp_path):
+def test_password_delete_reports_whether_there_was_one(ring, tmp_path):
     kept = PasswordStore(tmp_path)
     kept.save("growatt", "me", HUNTER)
     kept.save("growatt", "you", HUNTER)
@@ -65,7 +65,7 @@ def test_a_password_in_the_keyring_is_forgotten_once(ring, tmp_path):
     assert list(ring.kept) == [("heliograph growatt", "you")]
 
 
-def test_a_password_of_the_file_moves_into_the_keyring_that_came_later(ring, tmp_path):
+def test_password_save_moves_it_from_file_to_keyring(ring, tmp_path):
     PasswordStore(tmp_path, keyring=False).save("growatt", "me", Secret("old"))
     kept = PasswordStore(tmp_path)
     assert kept.load("growatt", "me").reveal() == "old"
@@ -75,7 +75,7 @@ def test_a_password_of_the_file_moves_into_the_keyring_that_came_later(ring, tmp
     assert kept.load("growatt", "me").reveal() == "new"
 
 
-def test_a_password_in_the_file_is_forgotten_with_the_one_in_the_keyring(ring, tmp_path):
+def test_password_delete_removes_it_from_file_and_keyring(ring, tmp_path):
     PasswordStore(tmp_path).save("growatt", "me", Secret("old"))
     PasswordStore(tmp_path, keyring=False).save("growatt", "me", Secret("new"))
     assert PasswordStore(tmp_path).load("growatt", "me").reveal() == "new"
@@ -84,19 +84,19 @@ def test_a_password_in_the_file_is_forgotten_with_the_one_in_the_keyring(ring, t
 
 
 @pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
-def test_a_keyring_that_keeps_nothing_is_none(using, backend, tmp_path):
+def test_password_store_ignores_a_keyring_without_storage(using, backend, tmp_path):
     using(backend())
     kept = PasswordStore(tmp_path)
     assert kept.save("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
     assert kept.load("growatt", "me").reveal() == HUNTER.reveal()
 
 
-def test_without_the_keyrings_extra_there_is_the_file(monkeypatch, tmp_path):
+def test_password_store_uses_the_file_without_the_keyring_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert PasswordStore(tmp_path).save("growatt", "me", HUNTER) == str(tmp_path / "passwords.json")
 
 
-def test_a_server_may_have_no_keyring_by_its_environment(ring, tmp_path):
+def test_password_store_without_keyring_by_environment(ring, tmp_path):
     environ = {"HELIOGRAPH_HOME": str(tmp_path)}
     assert PasswordStore.for_user(environ).save("growatt", "me", HUNTER) == "the keyring (Ring)"
     silent = PasswordStore.for_user(environ | {"HELIOGRAPH_NO_KEYRING": "1"})
@@ -107,7 +107,7 @@ def test_a_server_may_have_no_keyring_by_its_environment(ring, tmp_path):
     assert ring.asked == 0
 
 
-def test_a_locked_keyring_is_told_with_a_way_out_and_nothing_goes_elsewhere(ring, tmp_path):
+def test_password_store_reports_a_locked_keyring_with_advice(ring, tmp_path):
     ring.locked = True
     kept = PasswordStore(tmp_path)
     for act in (lambda: kept.save("growatt", "me", HUNTER), lambda: kept.load("growatt", "me")):
@@ -122,7 +122,7 @@ def test_a_locked_keyring_is_told_with_a_way_out_and_nothing_goes_elsewhere(ring
 # The file
 
 
-def test_the_file_keeps_one_password_per_cloud_and_name(kept):
+def test_password_file_has_one_password_per_vendor_and_user(kept):
     for vendor, username in (("growatt", "me"), ("growatt", "you"), ("goodwe", "me")):
         kept.save(vendor, username, Secret(f"{vendor} {username}"))
     kept.save("growatt", "me", HUNTER)
@@ -136,14 +136,14 @@ def test_the_file_keeps_one_password_per_cloud_and_name(kept):
     assert "goodwe" not in stored(kept)
 
 
-def test_what_never_was_is_forgotten_without_a_trace(kept):
+def test_password_delete_of_an_unknown_user_creates_no_file(kept):
     assert kept.load("growatt", "me") is None
     assert kept.delete("growatt", "me") is False
     assert not kept.path.parent.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
-def test_nobody_else_can_read_the_file_whatever_was_there_before(kept):
+def test_password_file_is_readable_by_its_owner_only(kept):
     before = os.umask(0)
     try:
         kept.save("growatt", "me", HUNTER)
@@ -166,7 +166,7 @@ def test_nobody_else_can_read_the_file_whatever_was_there_before(kept):
     [b"", b"{", b"[]", b'{"growatt": "hunter2"}', b'{"growatt": {"me": 1}}', b"\xff", b"[" * 100_000],
     ids=["empty", "cut", "list", "flat", "number", "bytes", "deep"],
 )
-def test_a_broken_file_is_set_aside_and_said_so(kept, text):
+def test_password_file_damaged_is_renamed_with_a_warning(kept, text):
     kept.path.parent.mkdir()
     (kept.path.parent / "passwords.broken-1.json").write_text("an older one")
     kept.path.write_bytes(text)
@@ -180,7 +180,7 @@ def test_a_broken_file_is_set_aside_and_said_so(kept, text):
     assert (kept.path.parent / "passwords.broken-1.json").read_text() == "an older one"
 
 
-def test_a_file_that_cannot_be_read_or_written_is_told(kept, tmp_path):
+def test_password_file_access_error_is_reported(kept, tmp_path):
     kept.path.mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"passwords\.json cannot be read: Is a directory"):
         kept.load("growatt", "me")
@@ -197,7 +197,7 @@ def keep_some(folder, vendor):
         kept.save(vendor, str(number), Secret(vendor))
 
 
-def test_processes_that_write_at_once_lose_nothing(tmp_path):
+def test_password_store_is_safe_for_concurrent_processes(tmp_path):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for work in [pool.submit(keep_some, tmp_path, vendor) for vendor in ("growatt", "goodwe")]:
             work.result()
@@ -208,7 +208,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path):
 # Secrets
 
 
-def test_a_deferred_secret_is_fetched_anew_each_time_it_is_revealed():
+def test_deferred_secret_is_fetched_on_each_reveal():
     answers = [Secret("new"), Secret("old")]
     secret = DeferredSecret(answers.pop)
     assert repr(secret) == "Secret(***)"

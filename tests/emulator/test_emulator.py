@@ -179,13 +179,13 @@ def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(
 @pytest.mark.parametrize(
     ("question", "status", "hint"),
     [
-        ("plant=99", 404, "no plant is called '99'"),
+        ("plant=99", 404, "no plant with id '99'"),
         ("", 404, "?plant=ID"),
-        ("plant={plant}&at=yesterday", 400, "is not a moment"),
-        ("plant={plant}&at=2026-06-21T12:00:00", 400, "no offset"),
-        ("plant={plant}&at=1999-06-21T12:00:00Z", 400, "this world lasts from 2025-01-01"),
-        ("plant={plant}&at=9999-12-31T23:59:59-12:00", 400, "this world lasts"),
-        ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world lasts"),
+        ("plant={plant}&at=yesterday", 400, "is not a time"),
+        ("plant={plant}&at=2026-06-21T12:00:00", 400, "no UTC offset"),
+        ("plant={plant}&at=1999-06-21T12:00:00Z", 400, "this world covers 2025-01-01"),
+        ("plant={plant}&at=9999-12-31T23:59:59-12:00", 400, "this world covers"),
+        ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world covers"),
     ],
 )
 def test_a_truth_that_cannot_be_told_says_why(question, status, hint):
@@ -254,7 +254,7 @@ def test_asking_twice_in_one_request_is_one_use():
 @pytest.mark.parametrize(
     ("setting", "hint"),
     [
-        ({"looock": "5"}, "there are lock, quota, expire"),
+        ({"looock": "5"}, "available: lock, quota, expire"),
         ({"slow": "long"}, "number of seconds"),
         ({"slow": "-1"}, "number of seconds"),
         ({"slow": "nan"}, "number of seconds"),
@@ -264,7 +264,7 @@ def test_asking_twice_in_one_request_is_one_use():
         ({"html": "x*y"}, "number of requests"),
         ({"html": "*0"}, "number of requests"),
         ({"html": []}, "null to switch it off"),
-        ({"html": "1", "nope": "1"}, "no fault is called 'nope'"),
+        ({"html": "1", "nope": "1"}, "unknown fault 'nope'"),
     ],
 )
 def test_an_unknown_fault_is_refused_with_help_and_switches_nothing(setting, hint):

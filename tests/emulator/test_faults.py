@@ -38,8 +38,8 @@ def wait(emulator, **duration):
         ({"block": "60/0"}, "requests/seconds"),
         ({"block": "60/60/4/1"}, "requests/seconds"),
         ({"block": "60/60/0"}, "requests/seconds"),
-        ({"region": "refuze"}, "the value is refuse or none, as in region=refuse, not 'refuze'"),
-        ({"html": "5"}, "html=*5 is on for the next 5 requests"),
+        ({"region": "refuze"}, "the value must be refuse or none, as in region=refuse, got 'refuze'"),
+        ({"html": "5"}, "html=*5 applies to the next 5 requests"),
         ({"outage": "x"}, "takes no value"),
     ],
 )

@@ -87,7 +87,7 @@ def notes(program):
 # What is sent, and what is refused here.
 
 
-def test_a_stored_session_is_tried_before_any_login(program, cloud):
+def test_stored_session_is_tried_before_any_login(program, cloud):
     assert program().run() is None
     for _ in range(10):
         cloud.now += HOUR
@@ -95,7 +95,7 @@ def test_a_stored_session_is_tried_before_any_login(program, cloud):
     assert len(cloud.logins) == 1
 
 
-def test_a_session_that_ended_is_renewed_once(program, cloud):
+def test_expired_session_is_renewed_once(program, cloud):
     program().run()
     cloud.now += HOUR
     cloud.living = None
@@ -103,7 +103,7 @@ def test_a_session_that_ended_is_renewed_once(program, cloud):
     assert len(cloud.logins) == 2
 
 
-def test_a_locked_account_sees_no_request_of_any_program_until_the_lock_is_over(program, cloud):
+def test_guard_sends_nothing_while_the_account_is_locked(program, cloud):
     cloud.locked_until = cloud.now + 24 * HOUR
     assert isinstance(program().run(), AccountLocked)
     sent = len(cloud.requests)
@@ -120,7 +120,7 @@ def test_a_locked_account_sees_no_request_of_any_program_until_the_lock_is_over(
     assert program().run() is None
 
 
-def test_a_refused_password_is_sent_once_by_however_many_programs(program, cloud):
+def test_refused_password_is_sent_once_by_all_programs(program, cloud):
     for _ in range(5):
         assert isinstance(program("wrong").run("regardless"), InvalidCredentials)
         cloud.now += DAY
@@ -128,7 +128,7 @@ def test_a_refused_password_is_sent_once_by_however_many_programs(program, cloud
     assert program().run() is None
 
 
-def test_a_person_may_try_a_refused_password_once_more(program, cloud):
+def test_manual_login_sends_a_refused_password_once_more(program, cloud):
     cloud.password = "later"
     program().run()
     assert isinstance(program().run(), InvalidCredentials)
@@ -143,7 +143,7 @@ def test_a_person_may_try_a_refused_password_once_more(program, cloud):
     assert program().run() is None
 
 
-def test_what_a_plan_swallows_is_learnt_all_the_same(program, cloud):
+def test_guard_records_errors_that_a_flow_handles(program, cloud):
     program().run()
     cloud.blocked_until = cloud.now + 30 * HOUR
     sent = len(cloud.requests)
@@ -152,7 +152,7 @@ def test_what_a_plan_swallows_is_learnt_all_the_same(program, cloud):
     assert book(program()).pause == "blocked"
 
 
-def test_a_login_that_does_not_help_is_not_repeated_every_minute(program, cloud):
+def test_guard_backs_off_after_logins_that_do_not_help(program, cloud):
     cloud.trouble = "futile"
     start = cloud.now
     while cloud.now < start + 3 * HOUR:
@@ -162,7 +162,7 @@ def test_a_login_that_does_not_help_is_not_repeated_every_minute(program, cloud)
     assert "another login" in notes(program())
 
 
-def test_a_clock_that_goes_back_after_a_futile_login_does_not_close_the_account_for_years(cloud, folder):
+def test_guard_survives_a_clock_going_back_after_a_futile_login(cloud, folder):
     ahead = [3650 * DAY]
 
     def run():
@@ -176,7 +176,7 @@ def test_a_clock_that_goes_back_after_a_futile_login_does_not_close_the_account_
     assert run() is None
 
 
-def test_a_rival_is_noticed_and_left_alone(program, cloud):
+def test_guard_backs_off_from_another_client_of_the_account(program, cloud):
     for _ in range(2 * 12):
         program().run()
         cloud.open()  # somebody else's login
@@ -187,7 +187,7 @@ def test_a_rival_is_noticed_and_left_alone(program, cloud):
     assert "another login ended the session" in error.message
 
 
-def test_an_outage_costs_few_logins_and_a_person_may_look_whether_it_is_over(program, cloud):
+def test_guard_sends_few_logins_during_an_outage(program, cloud):
     cloud.trouble = "silence"
     for _ in range(24 * 12):
         assert isinstance(program().run(), Unreachable | Throttled)
@@ -199,7 +199,7 @@ def test_an_outage_costs_few_logins_and_a_person_may_look_whether_it_is_over(pro
     assert program().run() is None
 
 
-def test_a_network_that_is_down_costs_no_login_at_all(program, cloud):
+def test_guard_does_not_count_logins_without_network(program, cloud):
     cloud.trouble = "no network"
     for _ in range(100):
         program().run()
@@ -211,7 +211,7 @@ def test_a_network_that_is_down_costs_no_login_at_all(program, cloud):
     assert program().run() is None
 
 
-def test_a_program_killed_in_its_login_leaves_a_login_that_counts(program, cloud):
+def test_guard_counts_the_login_of_a_killed_program(program, cloud):
     victim = program()
     victim.start()
     victim.kill(after_sending=True)
@@ -223,7 +223,7 @@ def test_a_program_killed_in_its_login_leaves_a_login_that_counts(program, cloud
     assert program().run() is None
 
 
-def test_an_interrupt_in_a_login_leaves_the_gate_open_and_the_login_counted(program, cloud):
+def test_guard_releases_the_lock_after_an_interrupted_login(program, cloud):
     one = program()
     one.start()
     with pytest.raises(KeyboardInterrupt):
@@ -233,7 +233,7 @@ def test_an_interrupt_in_a_login_leaves_the_gate_open_and_the_login_counted(prog
     assert "a login was interrupted" in notes(program())
 
 
-def test_a_plan_that_breaks_leaves_the_gate_open_and_what_it_did_written(program, cloud):
+def test_guard_releases_the_lock_and_saves_after_an_exception(program, cloud):
     def broken():
         yield ENSURE_SESSION
         raise ZeroDivisionError
@@ -246,7 +246,7 @@ def test_a_plan_that_breaks_leaves_the_gate_open_and_what_it_did_written(program
     assert len(cloud.logins) == 1
 
 
-def test_forgetting_sends_nothing_and_forgives_nothing(program, cloud):
+def test_client_forget_sends_nothing_and_keeps_the_back_off(program, cloud):
     program().run()
     cloud.slow_until = cloud.now + HOUR
     program().run()
@@ -258,7 +258,7 @@ def test_forgetting_sends_nothing_and_forgives_nothing(program, cloud):
     assert (after.logins, after.requests_used, after.has_session) == (before.logins, before.requests_used, False)
 
 
-def test_a_login_that_may_not_be_sent_leaves_the_old_session(program, cloud):
+def test_guard_keeps_the_session_if_a_login_is_refused(program, cloud):
     program().run()
     cloud.slow_until = cloud.now + 60
     program().run()
@@ -268,13 +268,13 @@ def test_a_login_that_may_not_be_sent_leaves_the_old_session(program, cloud):
     assert len(cloud.logins) == 1
 
 
-def test_insisting_logs_in_although_a_session_lives(program, cloud):
+def test_forced_login_replaces_a_valid_session(program, cloud):
     program().run()
     assert program().run("insist") is None
     assert len(cloud.logins) == 2
 
 
-def test_the_budget_holds_over_a_day_of_asking_for_more(program, cloud):
+def test_guard_keeps_the_quota_over_a_day(program, cloud):
     one = program()
     for _ in range(480):
         one.run()
@@ -311,20 +311,20 @@ def carried(pair, plan, *replies, at=NOON):
     return sent, None, gate.load(at)
 
 
-def test_two_doors_cost_two_logins_and_no_failure(goodwe):
+def test_two_dialects_take_two_logins_without_failure(goodwe):
     sent, error, kept = carried(goodwe(), ENSURE_SESSION, PARAMETER_ERROR, legacy_login())
     assert (len(sent), error) == (2, None)
     assert (len(kept.logins), kept.failures, kept.trying, kept.has_session) == (2, 0, False, True)
 
 
-def test_a_second_door_the_budget_forbids_is_not_knocked_at_and_the_first_counts_as_failed(goodwe):
+def test_guard_skips_the_second_dialect_if_the_quota_forbids_it(goodwe):
     sent, error, kept = carried(goodwe(Limits(100, 2, 0, 0)), ENSURE_SESSION, PARAMETER_ERROR)
     assert len(sent) == 1
     assert isinstance(error, Throttled)
     assert (len(kept.logins), kept.failures, kept.trying) == (1, 1, False)
 
 
-def test_a_change_of_dialect_is_no_death(goodwe):
+def test_guard_does_not_count_a_dialect_change_as_expired_session(goodwe):
     carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
     sent, error, kept = carried(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
     assert (len(sent), error) == (2, None)
@@ -332,7 +332,7 @@ def test_a_change_of_dialect_is_no_death(goodwe):
     assert not any("the session ended" in sentence for _, sentence in kept.notes)
 
 
-def test_a_change_of_dialect_the_budget_forbids_keeps_the_session_of_the_other(goodwe):
+def test_guard_keeps_the_session_if_the_quota_forbids_a_dialect_change(goodwe):
     limits = Limits(100, 1, 0, 0)
     carried(goodwe(limits), FLOWS(PLANT), plus_login(), said(FLOW))
     sent, error, kept = carried(goodwe(limits), DETAILS(PLANT))
@@ -343,7 +343,7 @@ def test_a_change_of_dialect_the_budget_forbids_keeps_the_session_of_the_other(g
 
 
 @pytest.mark.parametrize("ended", [EXPIRED, legacy(None, "100001")])
-def test_an_expired_authorisation_is_renewed_once_and_then_says_why(goodwe, ended):
+def test_expired_authorisation_is_renewed_once_then_reported(goodwe, ended):
     carried(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
     sent, error, _ = carried(goodwe(), DETAILS(PLANT), ended, legacy_login(), legacy(DETAIL), at=NOON + HOUR)
     assert (len(sent), error) == (3, None)
@@ -353,7 +353,7 @@ def test_an_expired_authorisation_is_renewed_once_and_then_says_why(goodwe, ende
     assert len(kept.deaths) == 1
 
 
-def test_gy0429_closes_the_account_for_five_minutes(goodwe):
+def test_guard_waits_five_minutes_after_gy0429(goodwe):
     carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
     _, error, kept = carried(goodwe(), FLOWS(PLANT), said(code="GY0429"))
     assert isinstance(error, Throttled)
@@ -361,7 +361,7 @@ def test_gy0429_closes_the_account_for_five_minutes(goodwe):
     assert carried(goodwe(), FLOWS(PLANT))[0] == []
 
 
-def test_an_abnormal_login_that_is_not_cured_is_not_repeated(goodwe):
+def test_guard_does_not_repeat_a_login_refused_as_abnormal(goodwe):
     carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
     sent, error, _ = carried(goodwe(), FLOWS(PLANT), ABNORMAL, plus_login(), ABNORMAL)
     assert (len(sent), type(error)) == (3, SessionExpired)
@@ -373,7 +373,7 @@ def test_an_abnormal_login_that_is_not_cured_is_not_repeated(goodwe):
 # The file.
 
 
-def test_the_file_is_for_its_owner_alone_and_says_nothing_of_who_that_is(program, folder):
+def test_state_file_is_private_and_its_name_is_anonymous(program, folder):
     one = program()
     one.run()
     program("wrong").run("insist")
@@ -387,7 +387,7 @@ def test_the_file_is_for_its_owner_alone_and_says_nothing_of_who_that_is(program
     assert "right" not in text
 
 
-def test_accounts_are_kept_apart(tmp_path):
+def test_state_files_differ_by_vendor_server_and_user(tmp_path):
     keeper = Keeper(tmp_path)
     known = [("growatt", "https://a/", "ada"), ("growatt", "https://b/", "ada"), ("growatt", "https://a/", "bob")]
     places = {
@@ -396,7 +396,7 @@ def test_accounts_are_kept_apart(tmp_path):
     assert len(places) == 4
 
 
-def test_a_client_without_a_keeper_writes_nothing(tmp_path, monkeypatch):
+def test_client_without_keeper_writes_no_file(tmp_path, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     one = Growatt("ada", "pw", server="http://127.0.0.1:9/", keeper=None)
     with pytest.raises(Unreachable):
@@ -406,7 +406,7 @@ def test_a_client_without_a_keeper_writes_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_session_its_caller_stored_is_used_until_the_account_has_one(program, cloud):
+def test_session_given_by_the_caller_is_used_until_one_is_stored(program, cloud):
     one = program()
     one.talk.session.alive = True
     one.talk.session.cookies = {"openapi.growatt.com": {"JSESSIONID": cloud.open()}}
@@ -416,7 +416,7 @@ def test_a_session_its_caller_stored_is_used_until_the_account_has_one(program, 
 
 
 @pytest.mark.parametrize(("name", "value"), [("base", "https://evil.example/"), ("server", "https://evil.example/")])
-def test_a_stored_session_that_leads_elsewhere_is_not_followed(program, cloud, name, value):
+def test_stored_session_of_an_untrusted_server_is_ignored(program, cloud, name, value):
     one = program()
     one.run()
     kept = book(one)
@@ -437,7 +437,7 @@ def set_aside(path):
     return sorted(path.parent.glob("*.broken-*"))
 
 
-def test_a_file_cut_at_any_byte_is_set_aside_and_never_trusted(program):
+def test_state_file_truncated_anywhere_is_set_aside(program):
     path, whole = whole_file(program)
     shelf = program().gate.state_file
     for length in range(len(whole)):
@@ -450,7 +450,7 @@ def test_a_file_cut_at_any_byte_is_set_aside_and_never_trusted(program):
         aside.unlink()
 
 
-def test_a_file_with_any_byte_changed_is_never_trusted(program):
+def test_state_file_with_a_changed_byte_is_rejected(program):
     path, whole = whole_file(program)
     shelf = program().gate.state_file
     for place in range(len(whole)):
@@ -465,7 +465,7 @@ SHAPES = st.recursive(NUMBERS | st.text(max_size=5), lambda inner: st.lists(inne
 
 @given(st.binary(max_size=200) | SHAPES.map(lambda shape: json.dumps(shape).encode()))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_file_of_anything_at_all_is_set_aside_with_its_bytes(program, content):
+def test_state_file_with_arbitrary_content_is_set_aside_unchanged(program, content):
     one = program()
     one.gate.state_file.folder.mkdir(exist_ok=True)
     path = one.gate.state_file.path
@@ -477,7 +477,7 @@ def test_a_file_of_anything_at_all_is_set_aside_with_its_bytes(program, content)
         aside.unlink()
 
 
-def test_files_set_aside_do_not_replace_each_other(program):
+def test_state_files_set_aside_get_distinct_names(program):
     path, _ = whole_file(program)
     for content in (b"one", b"two", b"three"):
         path.write_bytes(content)
@@ -485,7 +485,7 @@ def test_files_set_aside_do_not_replace_each_other(program):
     assert sorted(aside.read_bytes() for aside in set_aside(path)) == [b"one", b"three", b"two"]
 
 
-def test_asking_for_the_budget_moves_no_file(program):
+def test_budget_does_not_modify_files(program):
     path, whole = whole_file(program)
     path.write_bytes(whole[:-1])
     found = program().gate.budget()
@@ -493,7 +493,7 @@ def test_asking_for_the_budget_moves_no_file(program):
     assert (path.read_bytes(), set_aside(path)) == (whole[:-1], [])
 
 
-def test_a_link_in_the_files_place_is_not_followed(program, tmp_path, cloud):
+def test_state_file_symlink_is_not_followed(program, tmp_path, cloud):
     path, whole = whole_file(program)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(whole)
@@ -506,7 +506,7 @@ def test_a_link_in_the_files_place_is_not_followed(program, tmp_path, cloud):
     assert not path.is_symlink()
 
 
-def test_a_file_of_another_version_is_left_alone(program, monkeypatch):
+def test_state_file_of_another_version_is_not_modified(program, monkeypatch):
     path, _ = whole_file(program)
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 2)
@@ -518,7 +518,7 @@ def test_a_file_of_another_version_is_left_alone(program, monkeypatch):
     assert path.read_bytes() == content
 
 
-def test_a_member_this_version_does_not_know_is_no_reason_to_lose_a_session(program, cloud):
+def test_state_file_with_unknown_members_is_loaded(program, cloud):
     one = program()
     one.run()
     stored = book(one).to_dict()
@@ -544,7 +544,7 @@ def no_space():
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_without_space_no_login_is_sent_and_none_is_counted(program, cloud):
+def test_guard_sends_no_login_on_a_full_disk(program, cloud):
     program().run("forget")
     one = program()
     with no_space():
@@ -557,7 +557,7 @@ def test_without_space_no_login_is_sent_and_none_is_counted(program, cloud):
     assert (book(one).failures, len(book(one).logins)) == (0, 1)
 
 
-def test_without_space_a_living_session_reads_on_and_all_is_written_later(program, cloud):
+def test_guard_reads_on_a_full_disk_and_saves_later(program, cloud):
     one = program()
     one.run()
     with no_space():
@@ -569,7 +569,7 @@ def test_without_space_a_living_session_reads_on_and_all_is_written_later(progra
     assert len(cloud.logins) == 1
 
 
-def test_without_space_a_lock_is_remembered_by_who_was_told(program, cloud):
+def test_guard_remembers_a_lock_on_a_full_disk(program, cloud):
     one = program()
     one.run()
     cloud.slow_until = cloud.now + 60
@@ -581,7 +581,7 @@ def test_without_space_a_lock_is_remembered_by_who_was_told(program, cloud):
     assert isinstance(program().run(), Throttled)  # now they all know
 
 
-def test_a_new_program_without_space_still_reads_with_a_stored_session(program, cloud):
+def test_guard_reads_with_a_stored_session_on_a_full_disk(program, cloud):
     program().run()
     with no_space():
         assert program().run() is None
@@ -617,7 +617,7 @@ assert make().gate.budget().requests_used == 2 + 3 + 1 + 2
 """
 
 
-def test_a_disk_that_is_really_full(tmp_path):
+def test_state_file_on_a_full_disk(tmp_path):
     program = ["unshare", "-rm", sys.executable, "-c", REALLY_FULL, str(tmp_path)]
     environ = os.environ | {"PYTHONPATH": str(TESTS), "LC_ALL": "C"}
     try:
@@ -636,7 +636,7 @@ def test_a_disk_that_is_really_full(tmp_path):
     assert "free disk space" in refusal
 
 
-def test_a_folder_that_is_a_file_says_what_to_do(program, cloud, folder):
+def test_state_folder_that_is_a_file_is_an_error_with_advice(program, cloud, folder):
     folder.write_text("mine")
     error = program().run()
     assert isinstance(error, StoreError)
@@ -644,7 +644,7 @@ def test_a_folder_that_is_a_file_says_what_to_do(program, cloud, folder):
     assert cloud.requests == []
 
 
-def test_a_folder_in_the_files_place_says_what_to_do(program, cloud, folder):
+def test_state_file_that_is_a_folder_is_an_error_with_advice(program, cloud, folder):
     one = program()
     one.gate.state_file.path.mkdir(parents=True)
     error = one.run()
@@ -657,7 +657,7 @@ def test_a_folder_in_the_files_place_says_what_to_do(program, cloud, folder):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
 @pytest.mark.parametrize("what", ["folder", "file"])
-def test_a_place_that_may_not_be_used_says_what_to_do(program, cloud, folder, what):
+def test_state_folder_without_permission_is_an_error_with_advice(program, cloud, folder, what):
     path, _ = whole_file(program)
     (folder if what == "folder" else path).chmod(0)
     try:
@@ -668,7 +668,7 @@ def test_a_place_that_may_not_be_used_says_what_to_do(program, cloud, folder, wh
     assert "set HELIOGRAPH_HOME" in str(error)
 
 
-def test_what_a_dead_program_left_half_written_is_in_nobodys_way(program, cloud):
+def test_state_file_save_replaces_a_leftover_temporary_file(program, cloud):
     path, _ = whole_file(program)
     path.with_suffix(".new").write_bytes(b'{"for')
     path.with_suffix(".new").chmod(0)
@@ -677,7 +677,7 @@ def test_what_a_dead_program_left_half_written_is_in_nobodys_way(program, cloud)
     assert stored_cookie(path) == cloud.living
 
 
-def test_insisting_is_over_when_its_login_could_not_be_written(program, cloud):
+def test_forced_login_ends_if_its_state_cannot_be_saved(program, cloud):
     one = program()
     one.run("forget")
     with no_space():
@@ -685,7 +685,7 @@ def test_insisting_is_over_when_its_login_could_not_be_written(program, cloud):
     assert one.talk.forced is False
 
 
-def test_who_types_at_a_prompt_is_a_person(monkeypatch, tmp_path):
+def test_client_at_a_prompt_is_interactive(monkeypatch, tmp_path):
     def waits(**options):
         return Growatt("me", "secret", keeper=Keeper(tmp_path), **options).guard.interactive
 

@@ -86,11 +86,11 @@ def notes(book):
     return "\n".join(sentence for _, sentence in book.notes)
 
 
-def test_a_new_account_may_log_in_at_once(book):
+def test_new_account_may_log_in_at_once(book):
     assert held(book, NOON, is_login=True) is None
 
 
-def test_a_locked_account_sends_nothing_until_the_lock_and_a_margin_are_over(book):
+def test_lock_ends_after_its_duration_and_a_margin(book):
     learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
     over = NOON + 24 * HOUR + policy.LOCK_MARGIN
     for moment in (NOON, NOON + 24 * HOUR, over - 1):
@@ -103,19 +103,19 @@ def test_a_locked_account_sends_nothing_until_the_lock_and_a_margin_are_over(boo
     assert held(book, over, is_login=True) is None
 
 
-def test_a_lock_that_is_said_to_last_for_years_is_believed_for_a_week(book):
+def test_lock_duration_is_limited_to_a_week(book):
     learn(book, NOON, throttled(AccountLocked, 8760 * HOUR))
     assert wait(book, NOON) == policy.MAX_LOCK
 
 
-def test_a_cloud_that_asks_to_slow_down_is_left_alone_for_as_long_as_it_said(book):
+def test_rate_limit_waits_for_the_reported_time(book):
     learn(book, NOON, throttled(Throttled))
     assert wait(book, NOON) == 300.0
     assert wait(book, NOON, interactive=True) == 300.0
     assert held(book, NOON + 300) is None
 
 
-def test_who_is_asked_to_slow_down_again_waits_longer(book):
+def test_repeated_rate_limit_waits_longer(book):
     now, waits = NOON, []
     for _ in range(6):
         learn(book, now, throttled(Throttled))
@@ -125,7 +125,7 @@ def test_who_is_asked_to_slow_down_again_waits_longer(book):
     assert waits == [300, 600, 1200, 2400, 3600, 3600]
 
 
-def test_a_block_page_closes_the_account_for_hours_and_for_longer_when_it_comes_again(book):
+def test_block_page_waits_hours_and_longer_if_repeated(book):
     now, waits = NOON, []
     for _ in range(4):
         learn(book, now, Blocked("a page"))
@@ -135,21 +135,21 @@ def test_a_block_page_closes_the_account_for_hours_and_for_longer_when_it_comes_
     assert waits == [4 * HOUR, 8 * HOUR, 16 * HOUR, DAY]
 
 
-def test_a_block_after_a_quiet_time_starts_with_the_short_wait(book):
+def test_block_after_a_quiet_time_starts_with_the_short_wait(book):
     learn(book, NOON, Blocked("a page"))
     later = NOON + 4 * HOUR + policy.ERROR_MEMORY
     learn(book, later, Blocked("a page"))
     assert wait(book, later) == 4 * HOUR
 
 
-def test_a_slowdown_does_not_lengthen_the_first_block(book):
+def test_rate_limit_does_not_extend_the_first_block(book):
     for _ in range(5):
         learn(book, NOON, throttled(Throttled))
     learn(book, NOON, Blocked("a page"))
     assert wait(book, NOON) == 4 * HOUR
 
 
-def test_a_failed_login_is_followed_by_growing_waits(book):
+def test_failed_logins_wait_longer_each_time(book):
     now, waits = NOON, []
     for _ in range(5):
         fail_login(book, now)
@@ -161,7 +161,7 @@ def test_a_failed_login_is_followed_by_growing_waits(book):
     assert wait(book, now, is_login=True, limits=Limits(1000, 1000, 0)) <= policy.MAX_LOGIN_WAIT
 
 
-def test_a_failure_only_a_person_can_mend_waits_for_an_hour(book):
+def test_failure_that_needs_the_user_waits_an_hour(book):
     fail_login(book, NOON, TermsNotAccepted("terms"))
     error = held(book, NOON, is_login=True)
     assert error.retry_after == HOUR
@@ -169,19 +169,19 @@ def test_a_failure_only_a_person_can_mend_waits_for_an_hour(book):
     assert held(book, NOON + HOUR, is_login=True) is None
 
 
-def test_reads_with_a_living_session_go_on_after_a_failed_login(book):
+def test_reads_with_a_valid_session_continue_after_a_failed_login(book):
     fail_login(book, NOON)
     assert held(book, NOON) is None
 
 
-def test_a_login_that_succeeds_ends_the_waits(book):
+def test_successful_login_ends_the_waits(book):
     fail_login(book, NOON)
     log_in(book, NOON + HOUR)
     assert book.failures == 0
     assert held(book, NOON + HOUR + 1, is_login=True) is None
 
 
-def test_a_refused_password_is_never_tried_again_by_itself(book):
+def test_refused_password_is_not_sent_again(book):
     fail_login(book, NOON, InvalidCredentials("501"))
     for moment in (NOON, NOON + DAY, NOON + 1000 * DAY):
         assert isinstance(held(book, moment, is_login=True), InvalidCredentials)
@@ -193,7 +193,7 @@ def test_another_password_is_tried_at_once(book):
     assert held(book, NOON + 1, is_login=True, password="new") is None
 
 
-def test_two_programs_with_two_wrong_passwords_try_each_once(book):
+def test_two_wrong_passwords_are_each_sent_once(book):
     for password in ("old", "older"):
         assert held(book, NOON, is_login=True, password=password) is None
         policy.on_send(book, NOON, is_login=True)
@@ -202,7 +202,7 @@ def test_two_programs_with_two_wrong_passwords_try_each_once(book):
         assert isinstance(held(book, NOON, is_login=True, password=password), InvalidCredentials)
 
 
-def test_a_right_password_does_not_make_a_wrong_one_right(book):
+def test_accepted_password_does_not_clear_other_refused_ones(book):
     fail_login(book, NOON, InvalidCredentials("501"))
     log_in(book, NOON + 1)
     assert book.refused_at is None
@@ -210,13 +210,13 @@ def test_a_right_password_does_not_make_a_wrong_one_right(book):
     assert held(book, NOON + 2, is_login=True, password="right") is None
 
 
-def test_only_some_refused_passwords_are_remembered(book):
+def test_refused_passwords_are_limited(book):
     for number in range(50):
         learn(book, NOON, InvalidCredentials("501"), str(number))
     assert book.refused_passwords == [str(number) for number in range(40, 50)]
 
 
-def test_a_person_may_try_a_refused_password_again_and_only_success_forgives_it(book):
+def test_forced_login_with_a_refused_password_is_allowed(book):
     for password in ("mine", "theirs"):
         learn(book, NOON, InvalidCredentials("501"), password)
     assert held(book, NOON, is_login=True, password="mine", forced=True) is None
@@ -226,7 +226,7 @@ def test_a_person_may_try_a_refused_password_again_and_only_success_forgives_it(
     assert isinstance(held(book, NOON, is_login=True, password="theirs"), InvalidCredentials)
 
 
-def test_a_person_who_insists_is_held_by_locks_and_blocks_and_the_budget(book):
+def test_forced_login_respects_locks_blocks_and_quota(book):
     fail_login(book, NOON)
     assert held(book, NOON, is_login=True, forced=True) is None
     book.logins = [NOON] * LIMITS.logins
@@ -245,13 +245,13 @@ def die_young(book, now):
     policy.on_session_expired(book, now + MINUTE)
 
 
-def test_one_early_death_is_renewed_at_once(book):
+def test_first_early_session_end_is_renewed_at_once(book):
     die_young(book, NOON)
     assert held(book, NOON + MINUTE, is_login=True) is None
     assert "ended after 1 min: another login" in notes(book)
 
 
-def test_repeated_early_deaths_back_off_and_say_so(book):
+def test_repeated_early_session_ends_back_off_with_the_reason(book):
     now, waits = NOON, []
     for _ in range(5):
         die_young(book, now)
@@ -262,14 +262,14 @@ def test_repeated_early_deaths_back_off_and_say_so(book):
     assert "5 times within 6 hours" in error.message
 
 
-def test_a_session_that_lived_for_an_hour_had_no_rival(book):
+def test_session_of_an_hour_does_not_count_as_ended_early(book):
     for number in range(6):
         log_in(book, NOON + number * HOUR)
         policy.on_session_expired(book, NOON + (number + 1) * HOUR - MINUTE)
     assert book.deaths == []
 
 
-def test_early_deaths_are_forgotten_with_time(book):
+def test_early_session_ends_expire(book):
     die_young(book, NOON)
     die_young(book, NOON + 2 * MINUTE)
     many = Limits(1000, 1000, 0)
@@ -278,7 +278,7 @@ def test_early_deaths_are_forgotten_with_time(book):
     assert held(book, NOON + 3 * MINUTE + policy.ERROR_MEMORY, is_login=True, limits=many) is None
 
 
-def test_the_second_half_of_the_logins_is_spread_over_the_day(book):
+def test_logins_are_spread_over_the_day_after_half(book):
     now, times = NOON, []
     while now < NOON + DAY:
         if held(book, now, is_login=True) is None:
@@ -288,7 +288,7 @@ def test_the_second_half_of_the_logins_is_spread_over_the_day(book):
     assert times == [0, MINUTE, 2 * MINUTE, *(2 * MINUTE + number * 4 * HOUR for number in (1, 2, 3))]
 
 
-def test_logins_kept_for_a_person_are_there_for_a_person(book):
+def test_login_reserve_is_for_interactive_use(book):
     book.logins = [NOON] * 6
     error = held(book, NOON, is_login=True)
     assert "6 of 8 logins" in error.message
@@ -298,7 +298,7 @@ def test_logins_kept_for_a_person_are_there_for_a_person(book):
     assert held(book, NOON, is_login=True, interactive=True).retry_after == DAY
 
 
-def test_requests_kept_for_a_person_are_there_for_a_person(book):
+def test_request_reserve_is_for_interactive_use(book):
     for _ in range(160):
         assert held(book, NOON) is None
         policy.on_send(book, NOON, is_login=False)
@@ -308,7 +308,7 @@ def test_requests_kept_for_a_person_are_there_for_a_person(book):
     assert held(book, NOON, interactive=True) is None
 
 
-def test_requests_become_free_a_day_after_they_were_sent(book):
+def test_requests_become_available_after_a_day(book):
     for number in range(160):
         policy.on_send(book, NOON + number * 10, is_login=False)
     now = NOON + 1600
@@ -318,7 +318,7 @@ def test_requests_become_free_a_day_after_they_were_sent(book):
     assert book.requests_used == 160 - 30
 
 
-def test_a_refusal_always_says_to_wait_for_some_time(book):
+def test_refusal_always_has_a_positive_retry_after(book):
     for number in range(400):
         policy.on_send(book, NOON + number * 250, is_login=False)
     for number in range(400):
@@ -326,7 +326,7 @@ def test_a_refusal_always_says_to_wait_for_some_time(book):
         assert error is None or error.retry_after > 0
 
 
-def test_a_reserve_never_takes_more_than_half(book):
+def test_limits_reserve_takes_at_most_half(book):
     tiny = Limits(requests=10, logins=2, reserve=20, login_reserve=2)
     assert tiny.effective(interactive=False) == (5, 1)
     assert tiny.effective(interactive=True) == (10, 2)
@@ -334,7 +334,7 @@ def test_a_reserve_never_takes_more_than_half(book):
     assert held(book, NOON, is_login=True, limits=tiny) is None
 
 
-def test_a_login_that_was_cut_off_counts_as_a_failed_one(book):
+def test_interrupted_login_counts_as_failed(book):
     policy.on_send(book, NOON, is_login=True)
     later = NOON + 10
     book.advance_to(later)
@@ -345,14 +345,14 @@ def test_a_login_that_was_cut_off_counts_as_a_failed_one(book):
     assert "its outcome is unknown" in error.message
 
 
-def test_a_login_that_was_cut_off_long_ago_holds_nobody_up(book):
+def test_interrupted_login_of_long_ago_causes_no_wait(book):
     policy.on_send(book, NOON, is_login=True)
     book.advance_to(NOON + 7 * DAY)
     policy.on_interrupted_login(book, NOON + 7 * DAY)
     assert held(book, NOON + 7 * DAY, is_login=True) is None
 
 
-def test_a_request_that_never_left_is_not_counted(book):
+def test_refund_undoes_the_count(book):
     for opens in (False, True):
         policy.on_send(book, NOON, is_login=opens)
         policy.refund(book, is_login=opens)
@@ -364,7 +364,7 @@ def test_a_request_that_never_left_is_not_counted(book):
     assert held(book, NOON, is_login=True) is None
 
 
-def test_silence_is_forgiven_twice_then_waited_out_longer_and_longer(book):
+def test_missing_responses_back_off_after_two(book):
     waits = []
     for _ in range(9):
         learn(book, NOON, Unreachable("nobody"))
@@ -372,7 +372,7 @@ def test_silence_is_forgiven_twice_then_waited_out_longer_and_longer(book):
     assert waits == [0, 0, 30, 60, 120, 240, 480, 900, 900]
 
 
-def test_a_person_may_see_for_himself_whether_the_cloud_is_back(book):
+def test_interactive_request_is_allowed_while_unreachable(book):
     for _ in range(4):
         learn(book, NOON, Unreachable("nobody"))
     assert held(book, NOON) is not None
@@ -381,13 +381,13 @@ def test_a_person_may_see_for_himself_whether_the_cloud_is_back(book):
     assert held(book, NOON) is None
 
 
-def test_an_answer_ends_the_count_of_silence(book):
+def test_response_resets_the_count_of_misses(book):
     for error in (Unreachable("x"), Unreachable("x"), RequestRefused("no"), Unreachable("x"), Unreachable("x")):
         learn(book, NOON, error)
     assert held(book, NOON) is None
 
 
-def test_an_expired_session_that_a_login_does_not_cure_is_a_death_like_any_other(book):
+def test_session_expired_after_a_login_counts_as_ended_early(book):
     for number in range(3):
         now = NOON + number * 2 * MINUTE
         log_in(book, now)
@@ -396,7 +396,7 @@ def test_an_expired_session_that_a_login_does_not_cure_is_a_death_like_any_other
     assert wait(book, now, is_login=True) >= 30 * MINUTE
 
 
-def test_success_ends_the_count_of_silence(book):
+def test_success_resets_the_count_of_misses(book):
     for _ in range(5):
         learn(book, NOON, Unreachable("x"))
         learn(book, NOON, Unreachable("x"))
@@ -404,7 +404,7 @@ def test_success_ends_the_count_of_silence(book):
         policy.on_success(book)
 
 
-def test_success_does_not_end_a_lock_that_lasts(book):
+def test_success_does_not_end_a_lock(book):
     learn(book, NOON, throttled(AccountLocked, HOUR))
     policy.on_success(book)
     assert isinstance(held(book, NOON + MINUTE), AccountLocked)
@@ -414,7 +414,7 @@ MOMENTS = [-1000 * DAY, -DAY, -61.0, -1.0]
 
 
 @pytest.mark.parametrize("step", MOMENTS)
-def test_a_clock_that_goes_back_keeps_every_wait_whole(book, step):
+def test_clock_going_back_keeps_all_waits(book, step):
     learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
     left = wait(book, NOON + HOUR)
     assert wait(book, NOON + HOUR + step) >= left
@@ -422,7 +422,7 @@ def test_a_clock_that_goes_back_keeps_every_wait_whole(book, step):
 
 
 @pytest.mark.parametrize("step", MOMENTS)
-def test_a_clock_that_goes_back_frees_no_budget(book, step):
+def test_clock_going_back_releases_no_quota(book, step):
     for _ in range(6):
         policy.on_send(book, NOON, is_login=True)
     book.advance_to(NOON + step)
@@ -430,7 +430,7 @@ def test_a_clock_that_goes_back_frees_no_budget(book, step):
     assert wait(book, NOON + step, is_login=True) == pytest.approx(DAY, abs=61)
 
 
-def test_a_clock_that_starts_in_1970_and_then_finds_the_time_keeps_a_lock(book):
+def test_clock_starting_in_1970_keeps_a_lock(book):
     learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
     for boot in (30.0, 45.0):  # power cuts come in twos
         assert wait(book, boot) > 24 * HOUR
@@ -439,7 +439,7 @@ def test_a_clock_that_starts_in_1970_and_then_finds_the_time_keeps_a_lock(book):
 
 
 @pytest.mark.parametrize("step", [MINUTE, DAY, 1000 * DAY, 100 * 365 * DAY])
-def test_a_clock_that_goes_forward_and_back_never_breaks_anything(book, step):
+def test_clock_changes_keep_the_state_valid(book, step):
     log_in(book, NOON)
     learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
     for moment in (NOON + step, NOON, NOON + step, NOON + 2 * step):
@@ -448,7 +448,7 @@ def test_a_clock_that_goes_forward_and_back_never_breaks_anything(book, step):
     assert held(book, NOON + 3 * step + 30 * DAY, is_login=True) is None
 
 
-def test_the_budget_tells_what_a_person_wants_to_know(book):
+def test_budget_reports_usage_and_back_off(book):
     log_in(book, NOON)
     policy.on_send(book, NOON + HOUR, is_login=False)
     book.session = {"alive": True}
@@ -460,20 +460,20 @@ def test_the_budget_tells_what_a_person_wants_to_know(book):
     assert [sentence for _, sentence in found.notes] == ["logged in"]
 
 
-def test_the_budget_names_a_login_wait_only_when_there_is_no_session(book):
+def test_budget_reports_a_login_wait_only_without_session(book):
     fail_login(book, NOON)
     assert policy.budget(book, NOON, LIMITS).pause.kind == "login"
     book.session = {"alive": True}
     assert policy.budget(book, NOON, LIMITS).pause is None
 
 
-def test_the_budget_says_when_requests_become_free(book):
+def test_budget_reports_the_next_free_request(book):
     for _ in range(160):
         policy.on_send(book, NOON, is_login=False)
     assert policy.budget(book, NOON, LIMITS).next_free.timestamp() == NOON + BUCKET_SECONDS + DAY
 
 
-def test_only_the_newest_notes_are_kept_and_a_repeated_one_once(book):
+def test_notes_are_limited_and_not_repeated(book):
     for number in range(100):
         book.add_note(NOON, f"note {number}")
     book.add_note(NOON + 1, "note 99")
@@ -481,7 +481,7 @@ def test_only_the_newest_notes_are_kept_and_a_repeated_one_once(book):
     assert book.notes[-1] == [NOON + 1, "note 99"]
 
 
-def test_a_program_that_asks_whenever_it_may_is_answered_at_every_hour_of_every_day(book):
+def test_pacing_allows_requests_in_every_hour(book):
     answered = []
     for turn in range(3 * 288):
         now = NOON + turn * 300
@@ -500,7 +500,7 @@ def test_a_program_that_asks_whenever_it_may_is_answered_at_every_hour_of_every_
     assert sum(hours[:24]) * 2 <= 160
 
 
-def test_a_visit_that_has_begun_is_not_cut_off_by_the_even_flow(book):
+def test_pacing_does_not_interrupt_a_started_flow(book):
     policy.check_pacing(book, NOON, LIMITS)
     for _ in range(60):
         assert held(book, NOON) is None
@@ -518,7 +518,7 @@ def spelled(value):
     return f"{value:.0f} s"
 
 
-def test_the_page_about_the_keeper_names_the_true_figures():
+def test_docs_keeper_lists_the_figures_of_the_code():
     page = (DOCS / "keeper.md").read_text(encoding="utf-8")
     known = {
         "BLOCK": Blocked.retry_after,
@@ -541,7 +541,7 @@ def test_the_page_about_the_keeper_names_the_true_figures():
         assert f"| {vendor} | {requests} | {reserve} | {logins} | {login_reserve} |" in page
 
 
-def test_what_another_program_sent_at_once_costs_half_an_hour_not_the_day(book):
+def test_pacing_debt_is_limited_to_half_an_hour(book):
     for _ in range(120):
         policy.on_send(book, NOON, is_login=False)
     with pytest.raises(Throttled) as caught:

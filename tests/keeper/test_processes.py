@@ -38,7 +38,7 @@ def shelf(folder, server):
     return StateFile.for_account(folder, "growatt", server.url, "ada")
 
 
-def test_a_crowd_of_processes_threads_and_tasks_logs_in_once(tmp_path, server):
+def test_keeper_logs_in_once_for_many_processes_threads_and_tasks(tmp_path, server):
     folder = tmp_path / "accounts"
     start = processes.Event()
     crowds = [processes.Process(target=crowd, args=(server.url, folder, start)) for _ in range(8)]
@@ -82,7 +82,7 @@ class Killer:
         self.server.before_login = self.server.after_login = lambda: None
 
 
-def test_a_program_killed_at_any_instant_loses_no_session_and_doubles_no_login(tmp_path, server):
+def test_keeper_survives_a_program_killed_at_any_time(tmp_path, server):
     place = shelf(tmp_path, server)
     draw = random.Random(4)
     killer = Killer(server, tmp_path, draw)
@@ -109,7 +109,7 @@ def test_a_program_killed_at_any_instant_loses_no_session_and_doubles_no_login(t
     assert server.logins <= logins + 1
 
 
-def test_a_program_that_hangs_holds_the_others_up_and_they_say_so(tmp_path, server):
+def test_keeper_reports_a_program_that_hangs(tmp_path, server):
     here, there = processes.Pipe()
     hung = processes.Process(target=read_once, args=(server.url, tmp_path, there))
     hung.start()
@@ -135,7 +135,7 @@ def test_a_program_that_hangs_holds_the_others_up_and_they_say_so(tmp_path, serv
     assert server.logins == 1
 
 
-def test_many_clients_of_one_account_on_several_loops_log_in_once(tmp_path, server):
+def test_keeper_logs_in_once_for_several_event_loops(tmp_path, server):
     async def ask(one):
         return await one.plant_info("1")
 
@@ -150,7 +150,7 @@ def test_many_clients_of_one_account_on_several_loops_log_in_once(tmp_path, serv
     assert (server.logins, server.reads, server.turned_away) == (1, 30, 0)
 
 
-def test_one_client_may_be_used_on_two_loops_at_once(tmp_path, server):
+def test_client_works_on_two_event_loops_at_once(tmp_path, server):
     one = client(server.url, tmp_path, AsyncGrowatt)
 
     async def ask():
@@ -165,7 +165,7 @@ def test_one_client_may_be_used_on_two_loops_at_once(tmp_path, server):
     assert (server.logins, server.reads) == (1, 15)
 
 
-def test_a_task_that_is_cancelled_in_its_login_leaves_the_account_free_and_counts(tmp_path, server):
+def test_keeper_releases_the_account_of_a_cancelled_task(tmp_path, server):
     asked, answer = threading.Event(), threading.Event()
 
     def wait():

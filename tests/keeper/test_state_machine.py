@@ -179,7 +179,7 @@ class Life(RuleBasedStateMachine):
         self.cloud.now += 8 * DAY
 
 
-def test_nothing_that_can_happen_makes_the_keeper_break_its_word():
+def test_keeper_invariants_hold_for_any_sequence_of_events():
     run_state_machine_as_test(
         Life,
         settings=settings(
@@ -195,7 +195,7 @@ def test_nothing_that_can_happen_makes_the_keeper_break_its_word():
 
 
 @pytest.mark.parametrize("plan", ["read", "twice", "regardless"])
-def test_a_cloud_left_alone_is_logged_in_to_once(tmp_path, plan):
+def test_keeper_logs_in_once_without_faults(tmp_path, plan):
     cloud = CountingCloud()
     for number in range(50):
         assert Program(cloud, tmp_path, lambda: cloud.now, "right").run(plan) is None

@@ -261,9 +261,9 @@ def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_i
     assert clock.waits[:8] == [5, 10, 20, 40, 80, 160, 320, 640]
     said = [str(one.msg) for one in caplog.records]
     assert said[:3] == [
-        'event="companion failed" companion=page why="a port in use"',
-        "event=mistake companion=page",
-        "event=mistake companion=page",
+        'event=service.failed service=page reason="a port in use"',
+        "event=internal.error service=page",
+        "event=internal.error service=page",
     ]
     assert said.count(said[0]) == 1
 

@@ -93,7 +93,7 @@ class Writer:
             self.acknowledged = int(line)
 
 
-def test_killed_while_writing_nothing_acknowledged_is_lost(place):
+def test_store_loses_no_acknowledged_write_when_killed(place):
     kills = 32 if place.kind == "sqlite" else 12
     there = 0
     with Writer(str(place.where)) as writer, place.open() as reader:
@@ -110,7 +110,7 @@ def test_killed_while_writing_nothing_acknowledged_is_lost(place):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["in order", "by a crash"])
-def test_the_server_may_stop_while_a_program_writes_and_it_goes_on(server, how):
+def test_postgres_store_continues_after_a_server_restart(server, how):
     place = DatabasePlace(server.url)
     with Writer(place.where) as writer:
         writer.begin(0)

@@ -26,7 +26,7 @@ def place(postgres):
 @pytest.mark.parametrize(
     "where", ["{}", "sqlite:///{}", pytest.param("~/samples.sqlite", id="home"), pytest.param(Path, id="path")]
 )
-def test_a_path_is_a_file(where, tmp_path, monkeypatch):
+def test_open_store_of_a_path_is_a_file(where, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     path = tmp_path / "samples.sqlite"
@@ -35,18 +35,18 @@ def test_a_path_is_a_file(where, tmp_path, monkeypatch):
         assert store.path == path
 
 
-def test_both_spellings_of_the_url_are_the_server(place):
+def test_open_store_accepts_both_postgres_schemes(place):
     with open_store(place.where.replace("postgresql:", "postgres:")) as store:
         assert isinstance(store, PostgresStore)
 
 
-def test_another_kind_of_database_is_a_mistake_of_the_configuration():
+def test_open_store_rejects_other_databases():
     with pytest.raises(ConfigError, match=r"mysql:// is not a supported store") as caught:
         open_store("mysql://solar:hunter22@localhost/solar")
     assert "hunter22" not in str(caught.value)
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch):
+def test_postgres_store_without_the_extra_names_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "heliograph.store.postgres")
     with pytest.raises(ConfigError, match=r"pip install 'heliograph\[postgres\]'"):
@@ -64,7 +64,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
         "postgresql://solar:{}@127.0.0.1:1/solar?nonsense=1",
     ],
 )
-def test_no_error_holds_the_password(url, secret):
+def test_postgres_errors_contain_no_password(url, secret):
     for written in {secret, quote(secret, safe="")}:
         with pytest.raises((StoreError, ConfigError)) as caught:
             open_store(url.format(written))
@@ -73,12 +73,12 @@ def test_no_error_holds_the_password(url, secret):
         assert written not in said
 
 
-def test_an_error_names_database_and_host():
+def test_postgres_error_names_database_and_host():
     with pytest.raises(StoreError, match=r"PostgreSQL solar at 127\.0\.0\.1: .*refused"):
         open_store("postgresql://127.0.0.1:1/solar?connect_timeout=2")
 
 
-def test_a_connection_that_was_cut_is_made_anew_and_the_write_is_kept(place):
+def test_postgres_write_reconnects(place):
     with place.open() as store:
         for number in range(3):
             with place.outsider(autocommit=True) as outsider:
@@ -89,7 +89,7 @@ def test_a_connection_that_was_cut_is_made_anew_and_the_write_is_kept(place):
         assert list(store.sample_times(ROOF, 0, NOON)) == [0, 1, 2]
 
 
-def test_a_connection_that_is_cut_inside_a_write_leaves_all_of_it_or_nothing(place):
+def test_postgres_write_is_atomic_if_the_connection_is_lost(place):
     with place.open() as store:
         put = store._upsert_rows
 
@@ -108,7 +108,7 @@ def test_a_connection_that_is_cut_inside_a_write_leaves_all_of_it_or_nothing(pla
 
 
 @pytest.mark.parametrize("size", [2, 60], ids=["one by one", "by COPY"])
-def test_rows_are_taken_in_the_order_of_their_key_so_that_two_writers_never_lock_each_other_out(place, size):
+def test_postgres_writes_rows_in_key_order_without_deadlock(place, size):
     from concurrent.futures import ThreadPoolExecutor
 
     rows = [SAMPLE._replace(measured_at=at) for at in range(size)]
@@ -124,7 +124,7 @@ def test_rows_are_taken_in_the_order_of_their_key_so_that_two_writers_never_lock
         written.result()
 
 
-def test_a_sample_that_another_writer_adds_at_the_same_moment_is_merged_with(place):
+def test_postgres_write_merges_with_a_concurrent_insert(place):
     from concurrent.futures import ThreadPoolExecutor
 
     many = [SAMPLE._replace(measured_at=step, values={"pv_power": 1.0}) for step in range(500)]
@@ -144,7 +144,7 @@ def test_a_sample_that_another_writer_adds_at_the_same_moment_is_merged_with(pla
         assert len(list(store.sample_times(ROOF, 0, 500))) == 500
 
 
-def test_while_the_server_is_away_each_write_says_so_and_then_it_goes_on(server):
+def test_postgres_write_fails_while_the_server_is_down(server):
     place = DatabasePlace(server.url)
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
@@ -158,7 +158,7 @@ def test_while_the_server_is_away_each_write_says_so_and_then_it_goes_on(server)
     place.empty()
 
 
-def test_programs_that_open_a_new_database_at_once_all_find_their_tables(place):
+def test_postgres_schema_is_created_once_by_concurrent_programs(place):
     from concurrent.futures import ThreadPoolExecutor
 
     def work(_):
@@ -171,7 +171,7 @@ def test_programs_that_open_a_new_database_at_once_all_find_their_tables(place):
     assert others == [first] * 5
 
 
-def test_nothing_is_made_outside_its_own_schema(place):
+def test_postgres_store_uses_its_own_schema_only(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(500)]))
     made = place.run(
@@ -181,7 +181,7 @@ def test_nothing_is_made_outside_its_own_schema(place):
     assert made == [("heliograph",)]
 
 
-def test_whoever_may_only_read_may_open_it(place):
+def test_postgres_store_opens_with_a_read_only_role(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
     with place.outsider(autocommit=True) as admin:

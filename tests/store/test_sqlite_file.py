@@ -48,7 +48,7 @@ def store(path):
         yield opened
 
 
-def test_the_first_versions_samples_are_carried_over(tmp_path):
+def test_migration_keeps_the_samples_of_the_first_version(tmp_path):
     path = tmp_path / "readings.sqlite"
     old = sqlite3.connect(path)
     old.executescript(SCHEMA_1)
@@ -65,7 +65,7 @@ def test_the_first_versions_samples_are_carried_over(tmp_path):
     assert (second.status, second.values) == (None, gaps(METRICS))
 
 
-def test_a_migration_that_fails_leaves_the_old_store_as_it_was(tmp_path):
+def test_migration_failure_leaves_the_store_unchanged(tmp_path):
     path = tmp_path / "readings.sqlite"
     old = sqlite3.connect(path)
     old.executescript(SCHEMA_1 + "CREATE TABLE asked (in_the_way TEXT)")
@@ -77,14 +77,14 @@ def test_a_migration_that_fails_leaves_the_old_store_as_it_was(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
-def test_file_and_folder_are_their_owners_only(store):
+def test_sqlite_file_and_folder_are_private(store):
     store.write(Batch(samples=[SAMPLE]))
     assert store.path.parent.stat().st_mode & 0o777 == 0o700
     modes = {path.name: path.stat().st_mode & 0o777 for path in store.path.parent.iterdir()}
     assert modes == {f"samples.sqlite{suffix}": 0o600 for suffix in ("", "-wal", "-shm")}
 
 
-def test_a_file_that_is_no_store_is_told_with_what_to_do(tmp_path):
+def test_sqlite_file_that_is_not_a_store_error_has_advice(tmp_path):
     path = tmp_path / "samples.sqlite"
     path.write_bytes(b"this is a text, and long enough to be read as the head of a file " * 20)
     with pytest.raises(StoreError) as caught:
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_store_is_told_with_what_to_do(tmp_path):
     assert path.read_bytes().startswith(b"this is a text")
 
 
-def test_a_damaged_store_is_told_with_what_to_do(path):
+def test_sqlite_damaged_file_error_has_advice(path):
     with SqliteStore(path) as store:
         store.write(Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(5000)]))
     size = path.stat().st_size
@@ -109,13 +109,13 @@ def test_a_damaged_store_is_told_with_what_to_do(path):
     assert str(path) in str(caught.value)
 
 
-def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
+def test_sqlite_access_error_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"samples\.sqlite: (Not a directory|File exists)"):
         SqliteStore(tmp_path / "file" / "samples.sqlite")
 
 
-def test_a_second_store_in_the_same_process_keeps_the_locks_of_the_first(path):
+def test_sqlite_second_store_keeps_the_locks_of_the_first(path):
     # Closing any descriptor of a file drops the locks a process holds on it: opening must not do that.
     other = f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
     with SqliteStore(path) as first:
@@ -126,7 +126,7 @@ def test_a_second_store_in_the_same_process_keeps_the_locks_of_the_first(path):
         assert b"locked" in python(other).communicate()[1]
 
 
-def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(store):
+def test_sqlite_full_database_continues_when_there_is_space(store):
     store.write(Batch(samples=[SAMPLE]))
     (pages,) = store._run("PRAGMA page_count")[0]
     store._run(f"PRAGMA max_page_count = {pages + 3}")
@@ -140,7 +140,7 @@ def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(sto
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_disk_that_takes_no_more_loses_nothing_it_took(path):
+def test_sqlite_full_disk_loses_no_commit(path):
     program = f"""
         import resource
         from pathlib import Path
@@ -170,7 +170,7 @@ def test_a_disk_that_takes_no_more_loses_nothing_it_took(path):
     assert (out, err) == (b"well\n", b"")
 
 
-def test_many_programs_may_open_a_new_store_at_once(path):
+def test_sqlite_file_is_created_by_concurrent_programs(path):
     program = f"""
         from pathlib import Path
         from support.store_rows import SAMPLE
@@ -191,7 +191,7 @@ def test_many_programs_may_open_a_new_store_at_once(path):
         assert len(store.series()) == 4
 
 
-def test_moments_are_epoch_seconds_that_any_sqlite_can_show(store):
+def test_sqlite_times_are_epoch_seconds(store):
     store.write(Batch(samples=[SAMPLE]))
     ((shown,),) = store._run("SELECT datetime(measured_at, 'unixepoch') FROM sample")
     assert shown == datetime.fromtimestamp(NOON, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -203,7 +203,7 @@ def moved(path, to):
         path.with_name(path.name + end).rename(to.with_name(to.name + end))
 
 
-def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(path):
+def test_sqlite_deleted_file_is_an_error_until_replaced(path):
     aside = path.with_name("aside.sqlite")
     other = ROOF._replace(plant="other")
     with SqliteStore(aside) as store:
@@ -224,7 +224,7 @@ def test_a_file_that_is_gone_is_said_and_one_that_is_put_there_is_gone_on_with(p
             second.claim(["me"])
 
 
-def test_a_file_that_was_replaced_by_no_store_is_said_until_it_is_one(path):
+def test_sqlite_file_replaced_by_another_kind_is_an_error(path):
     with SqliteStore(path) as store:
         store.write(Batch(samples=[SAMPLE]))
         moved(path, path.with_name("away.sqlite"))

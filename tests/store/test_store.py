@@ -17,7 +17,7 @@ BOX = Series("growatt", "11", "TLX1")
 OTHER = Series("goodwe", "11")
 
 
-def test_a_sample_is_read_as_it_was_written_and_a_gap_stays_a_gap(store):
+def test_samples_round_trip_with_gaps(store):
     store.write(Batch(samples=[SAMPLE]))
     (found,) = store.samples(ROOF, NOON, NOON + 1)
     assert found == SAMPLE._replace(values=gaps(METRICS) | SAMPLE.values)
@@ -25,20 +25,20 @@ def test_a_sample_is_read_as_it_was_written_and_a_gap_stays_a_gap(store):
     assert type(found.quality) is Quality
 
 
-def test_plant_and_device_are_series_of_their_own(store):
+def test_series_of_plant_and_device_differ(store):
     store.write(Batch(samples=[SAMPLE, SAMPLE._replace(series=BOX, values={"pv_power": 1.0})]))
     assert [one.values["pv_power"] for one in store.samples(ROOF, 0, NOON + 1)] == [3424.0]
     assert [one.values["pv_power"] for one in store.samples(BOX, 0, NOON + 1)] == [1.0]
 
 
-def test_the_same_sample_twice_is_one_row(store):
+def test_write_of_the_same_sample_twice_is_one_row(store):
     store.write(Batch(samples=[SAMPLE, SAMPLE]))
     store.write(Batch(samples=[SAMPLE]))
     assert list(store.sample_times(ROOF, 0, NOON + 1)) == [NOON]
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_the_one_fetched_later_wins_value_by_value_in_whatever_order_they_arrive(store, backwards):
+def test_write_merges_by_fetch_time_in_any_order(store, backwards):
     first = SAMPLE._replace(fetched_at=NOON + 60, values={"pv_power": 1.0, "load_power": 2.0})
     later = first._replace(
         fetched_at=NOON + 99, quality=Quality.REPAIRED, status=None, values={"pv_power": 5.0, "load_power": None}
@@ -50,12 +50,12 @@ def test_the_one_fetched_later_wins_value_by_value_in_whatever_order_they_arrive
     assert found.values == gaps(METRICS) | {"pv_power": 5.0, "load_power": 2.0}
 
 
-def test_of_two_fetched_at_once_the_one_written_last_wins(store):
+def test_write_prefers_the_last_of_equal_fetch_times(store):
     store.write(Batch(samples=[SAMPLE, SAMPLE._replace(values={"pv_power": 7.0})]))
     assert store.latest(ROOF)[0].values["pv_power"] == 7.0
 
 
-def test_days_merge_as_samples_do(store):
+def test_days_merge_like_samples(store):
     store.write(Batch(days=[DAY]))
     store.write(Batch(days=[DAY._replace(written_at=2, final=True, values={"load_energy": 3.0, "pv_energy": None})]))
     store.write(Batch(days=[DAY._replace(written_at=1, quality=Quality.STALE, values={"pv_energy": 99.0})]))
@@ -67,7 +67,7 @@ def test_days_merge_as_samples_do(store):
     }
 
 
-def test_a_final_day_that_is_counted_anew_is_final_no_more(store):
+def test_write_of_a_final_day_clears_final(store):
     store.write(Batch(days=[DAY._replace(final=True)]))
     store.write(Batch(days=[DAY._replace(written_at=9, values={"pv_energy": 13.0, "load_energy": 4.0})]))
     (found,) = store.days(ROOF, DAY.day, DAY.day)
@@ -75,20 +75,20 @@ def test_a_final_day_that_is_counted_anew_is_final_no_more(store):
     assert (found.values["pv_energy"], found.values["load_energy"]) == (13.0, 4.0)
 
 
-def test_days_are_read_from_the_first_to_the_last(store):
+def test_days_include_first_and_last(store):
     store.write(Batch(days=[DAY._replace(day=DAY.day + timedelta(n)) for n in (3, 1, 0, 2)]))
     found = store.days(ROOF, date(2026, 6, 22), date(2026, 6, 23))
     assert [one.day.isoformat() for one in found] == ["2026-06-22", "2026-06-23"]
 
 
-def test_samples_are_read_up_to_but_not_including(store):
+def test_samples_exclude_until(store):
     store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + step) for step in (2, 0, 3, 1)]))
     assert [one.measured_at - NOON for one in store.samples(ROOF, NOON + 1, NOON + 3)] == [1, 2]
     assert list(store.sample_times(ROOF, NOON + 1, NOON + 3)) == [NOON + 1, NOON + 2]
     assert list(store.samples(OTHER, 0, NOON + 9)) == []
 
 
-def test_a_stream_longer_than_a_page_misses_nothing_and_lets_others_write_meanwhile(store):
+def test_stream_longer_than_a_page_is_complete(store):
     store.write(Batch(samples=[SAMPLE._replace(measured_at=step) for step in range(10_000)]))
     seen = 0
     for one in store.samples(ROOF, 0, 10_000):
@@ -99,7 +99,7 @@ def test_a_stream_longer_than_a_page_misses_nothing_and_lets_others_write_meanwh
     assert (seen, len(list(store.sample_times(OTHER, 0, 10_000)))) == (10_000, 3)
 
 
-def test_latest_is_the_newest_sample_of_each_series(store):
+def test_latest_returns_the_newest_sample_of_each_series(store):
     later = SAMPLE._replace(measured_at=NOON + 300)
     store.write(Batch(samples=[later, SAMPLE, SAMPLE._replace(series=OTHER)]))
     assert [(one.series, one.measured_at) for one in store.latest()] == [(OTHER, NOON), (ROOF, NOON + 300)]
@@ -107,7 +107,7 @@ def test_latest_is_the_newest_sample_of_each_series(store):
     assert store.latest(BOX) == ()
 
 
-def test_buckets_are_counted_from_since_and_empty_ones_are_left_out(store):
+def test_buckets_omit_empty_intervals(store):
     powers = {0: 10.0, 299: 30.0, 300: None, 1000: 5.0, 1200: 99.0}
     store.write(
         Batch(samples=[SAMPLE._replace(measured_at=NOON + at, values={"pv_power": w}) for at, w in powers.items()])
@@ -121,7 +121,7 @@ def test_buckets_are_counted_from_since_and_empty_ones_are_left_out(store):
     assert list(store.buckets(OTHER, ["pv_power"], 0, NOON, 300)) == []
 
 
-def test_buckets_begin_at_since_and_not_at_the_first_sample(store):
+def test_buckets_start_at_since(store):
     store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + at) for at in (0, 100, 200)]))
     assert [one[:2] for one in store.buckets(ROOF, [], NOON - 450, NOON + 999, 300)] == [
         (NOON - 150, 2),
@@ -129,12 +129,12 @@ def test_buckets_begin_at_since_and_not_at_the_first_sample(store):
     ]
 
 
-def test_buckets_of_two_samples_far_apart_are_two(store):
+def test_buckets_of_two_distant_samples_are_two(store):
     store.write(Batch(samples=[SAMPLE._replace(measured_at=at) for at in (0, 50_000_000)]))
     assert [one.starts_at for one in store.buckets(ROOF, [], 0, 2**40, 300)] == [0, 50_000_000 // 300 * 300]
 
 
-def test_what_is_no_metric_is_refused_and_never_becomes_sql(store):
+def test_unknown_metric_is_rejected(store):
     with pytest.raises(StoreError, match="no metric"):
         list(store.buckets(ROOF, ["pv_power) FROM sample; --"], 0, NOON, 300))
     with pytest.raises(StoreError, match="no column for ppv"):
@@ -142,7 +142,7 @@ def test_what_is_no_metric_is_refused_and_never_becomes_sql(store):
     assert everything(store) == everything(None)
 
 
-def test_repairs_are_kept_with_the_raw_value(store):
+def test_repairs_round_trip(store):
     one = Repair(ROOF, *REPAIRED)
     other = one._replace(metric="load_energy_total", raw=None, kept=None)
     store.write(Batch(repairs=[one, other]))
@@ -151,14 +151,14 @@ def test_repairs_are_kept_with_the_raw_value(store):
     assert store.repairs(ROOF, NOON + 1, NOON + 9) == ()
 
 
-def test_the_memory_of_counters_is_replaced_as_a_whole(store):
+def test_counters_are_replaced(store):
     assert store.counters(ROOF) == {}
     store.write(Batch(counters={ROOF: {"a": [1, None]}, OTHER: {"a": "ü"}}))
     store.write(Batch(counters={ROOF: {"b": 2.5}}))
     assert (store.counters(ROOF), store.counters(OTHER)) == ({"b": 2.5}, {"a": "ü"})
 
 
-def test_the_later_answer_to_a_question_is_remembered(store):
+def test_queries_return_the_latest_outcome(store):
     asked = QueryRecord(ROOF, "curve", "2026-06-21", "nothing", NOON)
     store.write(Batch(queries=[asked._replace(outcome="data", queried_at=NOON + 9), asked]))
     store.write(Batch(queries=[asked._replace(span="years", period="")]))
@@ -167,18 +167,18 @@ def test_the_later_answer_to_a_question_is_remembered(store):
     assert store.queries(ROOF, "days") == {}
 
 
-def test_a_series_is_known_from_its_first_row_and_its_names_are_not_forgotten(store):
+def test_series_info_is_kept_when_absent_later(store):
     store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(BOX, "Box", "tlx", "Europe/Berlin")]))
     store.write(Batch(series_info=[SeriesInfo(BOX, None, "min"), SeriesInfo(ROOF)]))
     assert store.series() == (SeriesInfo(ROOF), SeriesInfo(BOX, "Box", "min", "Europe/Berlin"))
 
 
-def test_hostile_names_are_kept_as_far_as_any_database_can(store):
+def test_series_names_with_invalid_characters_are_stored(store):
     store.write(Batch(series_info=[SeriesInfo(ROOF, "a\0b\ud800'; DROP TABLE sample; --\U0001f31e")]))
     assert store.series()[0].name == "a\ufffdb?'; DROP TABLE sample; --\U0001f31e"
 
 
-def test_a_key_no_database_takes_is_refused_by_name(store):
+def test_write_rejects_an_invalid_key(store):
     with pytest.raises(StoreError):
         store.write(Batch(samples=[SAMPLE._replace(series=Series("growatt", "\ud800"))]))
     with pytest.raises(StoreError):
@@ -187,7 +187,7 @@ def test_a_key_no_database_takes_is_refused_by_name(store):
     assert store.series() == (SeriesInfo(ROOF),)
 
 
-def test_a_batch_is_kept_whole_or_not_at_all(store):
+def test_write_is_atomic(store):
     store.write(Batch(samples=[SAMPLE]))
     before = everything(store)
     bad = Repair(OTHER, NOON, "pv_power", 0.0, 1.0, None)
@@ -205,7 +205,7 @@ def test_a_batch_is_kept_whole_or_not_at_all(store):
     assert [one.series for one in store.latest()] == [OTHER, ROOF]
 
 
-def test_a_big_batch_is_merged_like_a_small_one(store):
+def test_write_merges_a_big_batch_like_a_small_one(store):
     first = [SAMPLE._replace(measured_at=step, values={"pv_power": 1.0, "load_power": 4.0}) for step in range(3000)]
     later = [one._replace(fetched_at=one.fetched_at + 1, values={"pv_power": 2.0}) for one in first[1000:2000]]
     for batch in (first[:1500], later, first, later + later):
@@ -214,7 +214,7 @@ def test_a_big_batch_is_merged_like_a_small_one(store):
     assert found == [(1.0, 4.0)] * 1000 + [(2.0, 4.0)] * 1000 + [(1.0, 4.0)] * 1000
 
 
-def test_numbers_come_back_to_the_last_bit(store):
+def test_values_round_trip_exactly(store):
     values = dict(zip(METRICS, [0.1, -1e-300, 1e308, 5e-324, 1 / 3, 0.0, 7, 2**53], strict=False))
     store.write(Batch(samples=[SAMPLE._replace(values=values)]))
     store.write(Batch(samples=[SAMPLE._replace(measured_at=step, values=values) for step in range(500)]))
@@ -222,14 +222,14 @@ def test_numbers_come_back_to_the_last_bit(store):
         assert {name: one.values[name] for name in values} == values
 
 
-def test_what_was_kept_is_there_after_a_restart(place):
+def test_store_persists_across_restarts(place):
     for expected in (0, 1):
         with place.open() as store:
             assert len(store.latest()) == expected
             store.write(Batch(samples=[SAMPLE]))
 
 
-def test_two_programs_share_one_store(place):
+def test_store_is_shared_by_two_programs(place):
     with place.open() as first, place.open() as second:
         first.write(Batch(samples=[SAMPLE]))
         second.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300)]))
@@ -237,7 +237,7 @@ def test_two_programs_share_one_store(place):
         assert len(list(first.sample_times(ROOF, 0, NOON + 999))) == 2
 
 
-def test_threads_share_one_store(store):
+def test_store_is_thread_safe(store):
     from concurrent.futures import ThreadPoolExecutor
 
     def work(number):
@@ -250,14 +250,14 @@ def test_threads_share_one_store(store):
         assert list(pool.map(work, range(8))) == [20] * 8
 
 
-def test_a_closed_store_says_so(place):
+def test_closed_store_raises(place):
     store = place.open()
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.write(Batch(samples=[SAMPLE]))
 
 
-def test_a_metric_that_came_later_gets_its_column(place):
+def test_new_metric_gets_a_column(place):
     place.open().close()
     place.run("ALTER TABLE sample DROP COLUMN load_power")
     place.run("ALTER TABLE day DROP COLUMN load_energy")
@@ -266,14 +266,14 @@ def test_a_metric_that_came_later_gets_its_column(place):
         assert store.latest()[0].values["load_power"] == 300.0
 
 
-def test_a_store_of_a_newer_version_is_left_alone(place):
+def test_store_of_a_newer_version_is_rejected(place):
     place.open().close()
     place.set_version(99)
     with pytest.raises(StoreError, match=r"a newer heliograph wrote it .*update heliograph"):
         place.open()
 
 
-def test_a_word_of_a_newer_version_is_not_taken_for_something_else(place):
+def test_unknown_enum_value_raises(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
         place.run("UPDATE sample SET quality = 'divined'")
@@ -281,7 +281,7 @@ def test_a_word_of_a_newer_version_is_not_taken_for_something_else(place):
             store.latest()
 
 
-def test_the_sql_in_the_documentation_reads_what_is_kept(place):
+def test_docs_sql_examples_run(place):
     page = (DOCS / "reading-the-data.md").read_text(encoding="utf-8")
     shown = re.findall(r"```sql\n-- (.*)\n([^`]+)", page)
     ours = {"sqlite": "SQLite", "postgres": "PostgreSQL"}[place.kind]
@@ -294,7 +294,7 @@ def test_the_sql_in_the_documentation_reads_what_is_kept(place):
     assert "12.5" in str(found[2][0])
 
 
-def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place):
+def test_write_waits_for_another_lock_then_fails(place):
     with place.open(patience=0.1) as store:
         store.write(Batch(samples=[SAMPLE]))
         with place.locked(), pytest.raises(StoreError, match=r"(?i)lock"):
@@ -303,7 +303,7 @@ def test_another_programs_lock_is_waited_for_then_told_and_then_forgotten(place)
         assert list(store.sample_times(ROOF, 0, NOON + 1)) == [2, NOON]
 
 
-def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(store):
+def test_changes_are_recorded_for_a_reader(store):
     store.write(Batch(samples=[SAMPLE]))
     assert (store.reader_position("mqtt"), store.changes(0), store.newest_change()) == (None, (), 0)
     store.save_reader_position("mqtt", store.newest_change(), NOON)
@@ -320,7 +320,7 @@ def test_a_reader_is_told_what_was_written_since_it_came_and_where_it_stopped(st
     assert store.changes(second.number) == (third,)
 
 
-def test_changes_are_kept_until_every_reader_is_past_them_and_numbers_never_start_again(store):
+def test_changes_are_deleted_after_every_reader_and_numbers_increase(store):
     for name in ("slow", "fast"):
         store.save_reader_position(name, 0, NOON)
     store.write(Batch(samples=[SAMPLE]))
@@ -333,14 +333,14 @@ def test_changes_are_kept_until_every_reader_is_past_them_and_numbers_never_star
     assert [one.number for one in store.changes(number)] == [number + 1]
 
 
-def test_a_reader_that_stays_away_for_a_month_holds_nothing_back(store):
+def test_reader_without_position_for_a_month_is_removed(store):
     store.save_reader_position("gone", 0, NOON)
     store.write(Batch(samples=[SAMPLE]))
     store.save_reader_position("here", store.newest_change(), NOON + 31 * 86_400)
     assert (store.reader_position("gone"), store.changes(0)) == (None, ())
 
 
-def test_a_batch_that_is_not_kept_changes_nothing(store):
+def test_write_failure_changes_nothing(store):
     store.save_reader_position("mqtt", 0, NOON)
     with pytest.raises(StoreError):
         store.write(Batch(samples=[SAMPLE], repairs=[Repair(ROOF, 2**70, *REPAIRED[1:])]))

@@ -93,7 +93,7 @@ def merge(rows, key, row, moment):
     rows[key] = merged._replace(values={**second.values, **known})
 
 
-def test_the_model_itself_keeps_gaps_out_and_the_later_value():
+def test_model_merges_by_fetch_time():
     rows = {}
     for moment, number in ((2, 1.0), (1, 5.0), (3, None)):
         row = StoredSample(Series("a", "b"), 0, moment, Quality.LIVE, None, {"pv_power": number})
@@ -103,7 +103,7 @@ def test_the_model_itself_keeps_gaps_out_and_the_later_value():
 
 @given(batches=st.lists(BATCH, max_size=5), again=st.lists(st.integers(0, 4), max_size=4))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_batches_repeated_and_out_of_order_are_what_a_dictionary_holds(place, batches, again):
+def test_store_matches_a_model_for_any_batches(place, batches, again):
     place.empty()
     model = Model()
     with place.open() as store:

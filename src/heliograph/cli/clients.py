@@ -1,4 +1,4 @@
-"""From an account of the configuration to the client that speaks for it."""
+"""Client factory: creates the client of a configured account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def client_class(vendor: str) -> type[SolarClient]:
-    """Return a vendor's blocking client, which also is the list of its calls; loaded when asked for."""
+    """Return a vendor's blocking client class, which declares all its calls."""
     return VENDORS[vendor].client_class()
 
 
@@ -50,23 +50,23 @@ def create_client(
     interactive: bool | None = None,
     timeout: float | None = None,
 ) -> SolarClient | AsyncSolarClient:
-    """Return a client of this account, a blocking one or an async one; nothing is sent yet.
+    """Create a blocking or async client of an account; nothing is sent yet.
 
-    `interactive` says whether a person waits for it; where it is not said, whoever is at the keyboard does.
+    `interactive` clients may use the reserve of the budget; by default those of a blocking client at a terminal.
     """
-    from heliograph.client import TIMEOUT  # noqa: PLC0415 - help needs no HTTP library
+    from heliograph.client import TIMEOUT  # noqa: PLC0415 - saves its import for --help
 
     info = VENDORS[account.vendor]
-    kind = info.async_client_class() if asynchronous else info.client_class()
+    client_type = info.async_client_class() if asynchronous else info.client_class()
     try:
-        return kind(
+        return client_type(
             account.username,
             account.password,
-            server="" if account.server is None else _checked(account.server),
+            server="" if account.server is None else _check_server(account.server),
             zone=account.zone,
             allow_commands=allow_commands,
             keeper=keeper,
-            limits=_limits(account, kind.default_limits),
+            limits=_limits(account, client_type.default_limits),
             interactive=is_interactive() and not asynchronous if interactive is None else interactive,
             self_throttled=asynchronous,
             timeout=TIMEOUT if timeout is None else timeout,
@@ -76,39 +76,37 @@ def create_client(
 
 
 def account_key(account: Account) -> str:
-    """Return what tells accounts apart, whatever the configuration calls them."""
+    """Return a key of vendor, server and user name, which identifies an account under any configured name."""
     server = client_class(account.vendor).resolve_server(account.server or "")
     return f"{account.vendor} {server} {account.username}"
 
 
 def is_interactive() -> bool:
-    """Tell whether a person waits for this, and could be asked."""
+    """Return True if standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _limits(account: Account, usual: Limits) -> Limits:
-    """Return the cloud's usual limits, but for what the account's configuration says."""
-    requests = usual.requests if account.requests_per_day is None else account.requests_per_day
-    logins = usual.logins if account.logins_per_day is None else account.logins_per_day
-    reserve = usual.reserve if account.reserve is None else account.reserve
+def _limits(account: Account, defaults: Limits) -> Limits:
+    """Return the vendor's default limits with the account's configured values."""
+    requests = defaults.requests if account.requests_per_day is None else account.requests_per_day
+    logins = defaults.logins if account.logins_per_day is None else account.logins_per_day
+    reserve = defaults.reserve if account.reserve is None else account.reserve
     if reserve >= requests:
-        raise ConfigError(f"its reserve of {reserve} leaves nothing of {requests} requests a day; set a lower one")
-    return usual._replace(
-        requests=requests, logins=logins, reserve=reserve, login_reserve=min(usual.login_reserve, logins - 1)
+        raise ConfigError(f"reserve = {reserve} uses up all {requests} requests a day; set a lower one")
+    return defaults._replace(
+        requests=requests, logins=logins, reserve=reserve, login_reserve=min(defaults.login_reserve, logins - 1)
     )
 
 
-def _checked(server: str) -> str:
-    """Return a region's name as it is, an address only if it can be one."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - help needs no addresses
-
+def _check_server(server: str) -> str:
+    """Return a region name unchanged, a URL only if it is valid."""
     try:
         parts = urlsplit(server)
-        sound = "://" not in server or (parts.scheme in {"http", "https"} and parts.hostname)
+        is_valid = "://" not in server or (parts.scheme in {"http", "https"} and parts.hostname)
     except ValueError:
-        sound = False
-    if not sound or not server.isprintable() or " " in server:
+        is_valid = False
+    if not is_valid or not server.isprintable() or " " in server:
         raise ConfigError(
-            f"{mask_secrets(server)!r} is no address; write one like https://example.com or a region's name"
+            f"{mask_secrets(server)!r} is not a valid server; use a URL like https://example.com or a region name"
         )
     return server

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heliograph.config import Account, Config
+    from heliograph.vendors.base import AsyncSolarClient
 
 _EXAMPLES = """\
   heliograph collect
@@ -92,7 +93,9 @@ async def _collect(config: Config, accounts: Sequence[Account], where: str, opti
 
 
 def _create_poller(account: Account, writer: BufferedWriter, clock: Clock, *, fill_gaps: bool) -> AccountPoller:
-    connect = partial(create_client, account, asynchronous=True)
+    def connect() -> AsyncSolarClient:
+        return create_client(account, asynchronous=True)
+
     interval = account.interval.total_seconds() if account.interval else None
     policy = PollPolicy(VENDORS[account.vendor].min_interval.total_seconds(), interval)
     gap_filler = GapFiller(writer, clock) if fill_gaps else None

@@ -1,14 +1,23 @@
-"""`heliograph login`: ask for a password without showing it, try it once, and keep it where no program is told it."""
+"""`heliograph login`: asks for a password without echo, verifies it with one login, and saves it."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tomllib
+import warnings
+from argparse import SUPPRESS
+from dataclasses import replace
+from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import is_interactive
+from heliograph.cli.clients import create_client, is_interactive
+from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error, printable
+from heliograph.config import Account, Config, load
+from heliograph.config.passwords import PasswordStore
 from heliograph.core.redact import Secret
 from heliograph.errors import CloudError, ConfigError, InvalidCredentials
 from heliograph.vendors import VENDORS
@@ -16,8 +25,6 @@ from heliograph.vendors import VENDORS
 if TYPE_CHECKING:
     from argparse import Namespace
     from pathlib import Path
-
-    from heliograph.config import Account, Config
 
 _EXAMPLES = """\
   heliograph login growatt
@@ -31,50 +38,45 @@ def add_login(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "login", _EXAMPLES, login)
     parser.add_argument("vendor", choices=tuple(VENDORS), help="the cloud")
-    parser.add_argument("--username", metavar="NAME", help="the user name or e-mail address, asked for where unknown")
-    parser.add_argument("--password-stdin", action="store_true", help="read the password from a line of standard input")
+    parser.add_argument("--username", metavar="NAME", help="user name or e-mail address (default: ask)")
+    parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     parser.add_argument(
-        "--no-try", action="store_false", dest="tried", help="keep the password without asking the cloud"
+        "--no-verify", action="store_false", dest="verify", help="save the password without contacting the cloud"
     )
+    parser.add_argument("--no-try", action="store_false", dest="verify", help=SUPPRESS)  # the former name
 
 
 def login(options: Namespace) -> int:
-    """Try the password, keep it, and make the account known to the other commands."""
-    from dataclasses import replace  # noqa: PLC0415 - slow to import, and help needs none
-
+    """Verify the password, save it, and add the account to the configuration."""
     config = load_or_empty(options)
     known = find_account(config, options)
     account = known or _new_account(config, options)
     if options.server is not None:
         account = replace(account, server=options.server)
     if known and known.password_key:
-        return _try_configured(account, options)
+        return _verify_configured(account, options)
     account = replace(account, password=_password(options))
-    if options.tried:
-        _try(account, "Nothing was kept; --no-try keeps the password unasked")
-    # All is kept before any of it is told: whoever reads us may have left by then.
-    kept_in = _keep(account)
+    if options.verify:
+        _verify(account, "Nothing was saved; use --no-verify to save without checking")
+    # Everything is saved before anything is printed, since printing fails if the reader has closed the pipe.
+    location = _save(account)
     try:
-        added = [] if known else _add(config.path, account)
+        added = [] if known else _add_account(config.path, account)
     finally:
-        if options.tried:
-            _say_logged_in(account)
-        print_line(f"the password is kept in {kept_in}")
+        if options.verify:
+            _print_logged_in(account)
+        print_line(f"Password saved in {location}")
     for line in added:
         print_line(line)
-    if known is None:
-        return 0
-    if options.server not in (None, known.server):
+    if known and options.server not in (None, known.server):
         print_line(
-            f"the configuration sends account {known.name} elsewhere; write into {config.path}: {_server(account)}"
+            f"Account {known.name} is configured with another server; set in {config.path}: {_server_line(account)}"
         )
     return 0
 
 
 def load_or_empty(options: Namespace) -> Config:
-    """Return the configuration; one that was named but is not there yet has no account."""
-    from heliograph.config import Config, load  # noqa: PLC0415 - help needs no configuration
-
+    """Load the configuration; a file given with --config that does not exist yet has no accounts."""
     if options.config is not None and not options.config.exists():
         return Config(path=options.config, accounts=())
     config = load(options.config, os.environ)
@@ -84,110 +86,106 @@ def load_or_empty(options: Namespace) -> Config:
 
 
 def find_account(config: Config, options: Namespace) -> Account | None:
-    """Return the configured account that the options mean, if there is one."""
-    for one in config.accounts:
-        if one.name == options.account and one.vendor != options.vendor:
-            raise ConfigError(f"account {one.name} is one of {one.vendor}, not of {options.vendor}")
-        if one.name == options.account and options.username not in (None, one.username):
-            raise ConfigError(f"account {one.name} has another user name in the configuration; change it there")
+    """Return the configured account that matches the options, if any."""
+    for account in config.accounts:
+        if account.name == options.account and account.vendor != options.vendor:
+            raise ConfigError(f"account {account.name} belongs to {account.vendor}, not {options.vendor}")
+        if account.name == options.account and options.username not in (None, account.username):
+            raise ConfigError(f"account {account.name} has another user name in the configuration; change it there")
     found = [
-        one
-        for one in config.accounts
-        if one.vendor == options.vendor
-        and options.account in (None, one.name)
-        and options.username in (None, one.username)
+        account
+        for account in config.accounts
+        if account.vendor == options.vendor
+        and options.account in (None, account.name)
+        and options.username in (None, account.username)
     ]
     if len(found) > 1:
-        names = ", ".join(one.name for one in found)
-        raise ConfigError(f"there are several accounts of {options.vendor}; choose one with --account: {names}")
+        names = ", ".join(account.name for account in found)
+        raise ConfigError(f"several {options.vendor} accounts are configured; choose one with --account: {names}")
     return found[0] if found else None
 
 
 def _new_account(config: Config, options: Namespace) -> Account:
-    from heliograph.config import Account  # noqa: PLC0415 - help needs no configuration
 
     name = options.account or options.vendor
     variable = f"HELIOGRAPH_{options.vendor.upper()}_USERNAME"
-    users = {one.username: one.name for one in config.accounts if one.vendor == options.vendor}
+    users = {account.username: account.name for account in config.accounts if account.vendor == options.vendor}
     if os.environ.get(variable) in users:
-        # The environment's account is there only while the file has none of its cloud.
-        raise ConfigError(f"{variable} names the account of {options.vendor}; unset it to have another one")
-    if any(one.name == name for one in config.accounts):
-        raise ConfigError(f"there is an account {name!r} already; name the new one with --account")
-    username = options.username or _username()
+        # The account from the environment exists only while the file has none of that vendor.
+        raise ConfigError(f"{variable} already defines an account; unset it to add another one")
+    if any(account.name == name for account in config.accounts):
+        raise ConfigError(f"an account {name!r} already exists; choose another name with --account")
+    username = options.username or _prompt_username()
     if username in users:
-        raise ConfigError(f"this user already is account {users[username]}")
+        raise ConfigError(f"this user name already belongs to account {users[username]}")
     if not all(text.strip() and text.isprintable() for text in (name, username, options.server or "-")):
-        raise ConfigError("a name must be of printable signs, and of at least one")
+        raise ConfigError("user name, account name and server must not be empty or contain control characters")
     return Account(name=name, vendor=options.vendor, username=username, password=Secret(""), password_key="")
 
 
-def _username() -> str:
+def _prompt_username() -> str:
     if not is_interactive():
-        raise ConfigError("the user name is not known; say --username NAME")
+        raise ConfigError("no user name given; use --username NAME")
     try:
         return input("User name: ").strip()
     except EOFError:
-        raise ConfigError("no user name was given; nothing was kept") from None
+        raise ConfigError("no user name given; nothing was saved") from None
 
 
 def _password(options: Namespace) -> Secret:
-    """Read the password; it is never an argument, which everybody on the machine could see."""
+    """Read the password from the terminal or stdin; arguments would be visible in the process list."""
     if is_interactive():
-        text = _asked()
+        text = _prompt_password()
     elif options.password_stdin:
-        text = _line()
+        text = _read_line()
     else:
-        raise ConfigError("there is no terminal to ask for the password; say --password-stdin and write a line to it")
+        raise ConfigError(
+            "no terminal to ask for the password; use --password-stdin and write one line to standard input"
+        )
     if not text:
-        raise ConfigError("no password was given; nothing was kept")
+        raise ConfigError("no password given; nothing was saved")
     return Secret(text)
 
 
-def _line() -> str:
+def _read_line() -> str:
     try:
         line = sys.stdin.readline()
         line.encode()
     except UnicodeError:
-        raise ConfigError("the password is not text in this system's encoding; nothing was kept") from None
+        raise ConfigError("the password is not text in this system's encoding; nothing was saved") from None
     return line.rstrip("\r\n")
 
 
-def _asked() -> str:
-    import warnings  # noqa: PLC0415 - only here somebody types
-    from getpass import GetPassWarning, getpass  # noqa: PLC0415
+def _prompt_password() -> str:
 
     try:
         with warnings.catch_warnings():
-            # Where the echo cannot be turned off, it would ask all the same.
+            # Without this, getpass would echo the password if it cannot switch the echo off.
             warnings.simplefilter("error", GetPassWarning)
             return getpass()
     except GetPassWarning:
-        raise ConfigError("this terminal would show the password; write it to --password-stdin instead") from None
+        raise ConfigError("this terminal cannot hide the password; use --password-stdin instead") from None
     except EOFError:
         return ""
 
 
-def _try_configured(account: Account, options: Namespace) -> int:
-    """Log in with a password that the person keeps, which would win over any that is kept here."""
-    whose = f"its password is that of {account.origin}: {account.password_key}"
-    if options.password_stdin or not options.tried:
-        raise ConfigError(f"account {account.name}: {whose}; take that out to have one kept here")
-    _try(account, whose[:1].upper() + whose[1:])
-    _say_logged_in(account)
-    print_line(f"nothing was kept: {whose}")
+def _verify_configured(account: Account, options: Namespace) -> int:
+    """Log in with the password from the configuration, which takes precedence over a saved one."""
+    source = f"the password comes from {account.origin}: {account.password_key}"
+    if options.password_stdin or not options.verify:
+        raise ConfigError(f"account {account.name}: {source}; remove it there to save one here")
+    _verify(account, source[:1].upper() + source[1:])
+    _print_logged_in(account)
+    print_line(f"Nothing was saved: {source}")
     return 0
 
 
-def _try(account: Account, otherwise: str) -> None:
-    """Log in once; what fails says what that means for the password."""
-    from heliograph.cli.clients import create_client  # noqa: PLC0415 - nor clouds
-    from heliograph.cli.concurrency import run_in_thread  # noqa: PLC0415 - help needs no threads
-
+def _verify(account: Account, hint: str) -> None:
+    """Log in once; an error also says what happens to the password."""
     try:
         run_in_thread(create_client(account).log_in)
     except CloudError as error:
-        hints = [error.advice, otherwise]
+        hints = [error.advice, hint]
         if isinstance(error, InvalidCredentials):
             regions = ", ".join(VENDORS[account.vendor].regions)
             hints.append(f"For another region: heliograph login {account.vendor} --server REGION ({regions})")
@@ -195,41 +193,39 @@ def _try(account: Account, otherwise: str) -> None:
         raise
 
 
-def _say_logged_in(account: Account) -> None:
-    print_line(f"{account.vendor} account {account.name}: logged in")
+def _print_logged_in(account: Account) -> None:
+    print_line(f"Logged in to {VENDORS[account.vendor].title} as {account.username}.")
 
 
-def _keep(account: Account) -> str:
-    from heliograph.config.passwords import PasswordStore  # noqa: PLC0415 - help needs none
+def _save(account: Account) -> str:
 
-    kept = PasswordStore.for_user(os.environ)
-    where = kept.save(account.vendor, account.username, account.password)
-    for warning in kept.warnings:
+    passwords = PasswordStore.for_user(os.environ)
+    location = passwords.save(account.vendor, account.username, account.password)
+    for warning in passwords.warnings:
         print_error(warning)
-    return where
+    return location
 
 
-def _add(path: Path, account: Account) -> list[str]:
-    """Append the account to the configuration; what a person wrote there is not touched."""
+def _add_account(path: Path, account: Account) -> list[str]:
+    """Append the account to the configuration; existing text is not changed."""
     lines = ["[[account]]"]
     if account.name != account.vendor:
-        lines.append(f"name = {_quoted(account.name)}")
-    lines += [f"vendor = {_quoted(account.vendor)}", f"username = {_quoted(account.username)}"]
+        lines.append(f"name = {_quote(account.name)}")
+    lines += [f"vendor = {_quote(account.vendor)}", f"username = {_quote(account.username)}"]
     if account.server is not None:
-        lines.append(_server(account))
+        lines.append(_server_line(account))
     if VENDORS[account.vendor].fixed_utc_offset:
-        lines.append('# timezone = "Europe/Amsterdam"  # name yours: this cloud knows one offset from UTC all year')
+        lines.append('# timezone = "Europe/Amsterdam"  # set your time zone; Growatt ignores daylight saving')
     block = "\n".join(lines) + "\n"
     try:
         _append(path, block)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "the result would not be TOML"
-        raise ConfigError(f"{path} cannot be added to ({why}); write this there yourself:\n\n{block}") from None
-    return [f"{path} has a new account:", *(f"  {line}" for line in lines)]
+        reason = getattr(error, "strerror", None) or "the result would not be valid TOML"
+        raise ConfigError(f"cannot add the account to {path} ({reason}); add it yourself:\n\n{block}") from None
+    return [f"Account added to {path}:", *(f"  {line}" for line in lines)]
 
 
 def _append(path: Path, block: str) -> None:
-    import tomllib  # noqa: PLC0415 - only a new account is written
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = path.read_text("utf-8-sig") if path.exists() else ""
@@ -239,14 +235,12 @@ def _append(path: Path, block: str) -> None:
         file.write(gap + block)
 
 
-def _server(account: Account) -> str:
-    return f"server = {_quoted(account.server or '')}"
+def _server_line(account: Account) -> str:
+    return f"server = {_quote(account.server or '')}"
 
 
-def _quoted(text: str) -> str:
-    """Return a printable text as TOML writes it, which is as JSON does."""
-    import json  # noqa: PLC0415 - a known account is not written
-
+def _quote(text: str) -> str:
+    """Quote printable text for TOML, source basic strings are like JSON's."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""How a program that runs for years tells what happens: one event a line on standard error, as text or as JSON."""
+"""Log output of long-running commands: one event per line on standard error, as text or JSON."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from heliograph.eventlog import LogEvent
 FORMATS = ("text", "json")
 
 
-def log_to_stderr(form: str) -> None:
-    """Show what is logged from now on."""
+def log_to_stderr(format_name: str) -> None:
+    """Log to standard error from now on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter(as_json=form == "json"))
+    handler.setFormatter(LineFormatter(as_json=format_name == "json"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 class LineFormatter(logging.Formatter):
-    """One line a record, whoever wrote it."""
+    """Formats every log record as one line."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -36,17 +36,18 @@ class LineFormatter(logging.Formatter):
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    said = record.msg.facts if isinstance(record.msg, LogEvent) else {"event": "said", "text": record.getMessage()}
-    facts = {"at": at, "level": record.levelname.lower(), **said}
+    message = record.msg
+    event = message.facts if isinstance(message, LogEvent) else {"event": "log.message", "text": record.getMessage()}
+    facts = {"at": at, "level": record.levelname.lower(), **event}
     if record.exc_info and (error := record.exc_info[1]) is not None:
-        # Where, not what: the text of an error that is not ours may hold anything.
+        # Type and location only: the text of a foreign exception may contain secrets.
         facts |= {"error": type(error).__name__, "where": _where(error)}
     return facts
 
 
 def _where(error: BaseException) -> str:
-    """Return the innermost place of an error's way through the program."""
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    return "" if step is None else f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
+    """Return file and line where an exception was raised."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return "" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"

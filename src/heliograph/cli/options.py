@@ -1,4 +1,4 @@
-"""What all commands have in common: the options that choose accounts, and how help looks."""
+"""Options shared by commands: account selection, configuration, store, and the help layout."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 COMMANDS = {
-    "login": "log in to a cloud once and store the password",
-    "logout": "delete the stored password and session of an account",
+    "login": "verify an account's password with one login, and save it",
+    "logout": "delete an account's saved password and session",
     "now": "show the current values of every plant",
     "collect": "collect all accounts into the store until stopped",
     "backfill": "fetch past data from the clouds into the store, newest day first",
@@ -28,11 +28,11 @@ COMMANDS = {
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
     "status": "show request quotas, sessions and the store; sends nothing",
-    "doctor": "diagnose accounts and environment and say what to do; never logs in",
-    "emulate": "run emulated Growatt and GoodWe clouds",
-    "demo": "show both clouds, emulated on this machine, live",
+    "doctor": "find problems and how to fix them; never logs in",
+    "emulate": "serve emulated Growatt and GoodWe clouds on this machine",
+    "demo": "emulate both clouds on this machine and show their plants live",
 }
-"""Every command with its line in the help."""
+"""Every command with its description in the help."""
 
 
 def add_command(
@@ -44,9 +44,9 @@ def add_command(
     accounts: bool = True,
     config: bool = True,
 ) -> ArgumentParser:
-    """Add one command with its help, its examples and the common options.
+    """Add a command with its help, examples and the common options.
 
-    One without accounts asks no cloud, and one without a configuration is a world of its own.
+    `accounts` adds the account options, `config` the configuration option.
     """
     parser: ArgumentParser = commands.add_parser(
         name,
@@ -62,49 +62,49 @@ def add_command(
 
 
 def add_account_options(parser: ArgumentParser) -> None:
-    """Add the options every command knows; a command with accounts of its own has no use for them."""
+    """Add the options that select configuration, server and account."""
     common = parser.add_argument_group("accounts")
     add_config_option(common)
-    common.add_argument("--server", metavar="URL", help="ask this server instead: a region's name or an address")
-    common.add_argument("--account", metavar="NAME", help="this account only")
+    common.add_argument("--server", metavar="URL", help="use this server: the name of a region or a URL")
+    common.add_argument("--account", metavar="NAME", help="use this account only (default: all)")
 
 
 def add_config_option(parser: Any) -> None:
-    """Add the option that names the configuration."""
-    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file, if not the usual one")
+    """Add the option for the configuration file."""
+    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file (default: the standard one)")
 
 
 def take_trailing_arguments(options: Namespace, words: Sequence[str]) -> bool:
-    """Give a command the words that stand after its options, where it said `late` what may; tell whether it could.
+    """Assign positional arguments after the options to those a command declares as `late`; return False if any is left.
 
-    Quirk: what may be left out argparse takes before the first option, or not at all.
+    Quirk: argparse accepts optional positional arguments before the first option only.
 
     >>> from argparse import Namespace
     >>> options = Namespace(late=("method", "arguments"), method=None, arguments=[])
     >>> take_trailing_arguments(options, ["plant_info", "1"]), options.method, options.arguments
     (True, 'plant_info', ['1'])
     """
-    left = list(words)
-    if any(word.startswith("-") for word in left):  # a misspelt option, perhaps with its value
+    remaining = list(words)
+    if any(word.startswith("-") for word in remaining):  # an unknown option, perhaps with its value
         return False
     for name in getattr(options, "late", ()):
-        there = getattr(options, name)
-        if isinstance(there, list):
-            setattr(options, name, [*there, *left])
-            left = []
-        elif there is None and left:
-            setattr(options, name, left.pop(0))
-    return not left
+        value = getattr(options, name)
+        if isinstance(value, list):
+            setattr(options, name, [*value, *remaining])
+            remaining = []
+        elif value is None and remaining:
+            setattr(options, name, remaining.pop(0))
+    return not remaining
 
 
 def load_accounts(options: Namespace) -> tuple[Account, ...]:
-    """Return the accounts the options choose; what the person should know goes to stderr."""
+    """Return the accounts selected by the options; print configuration warnings on stderr."""
     return load_config(options).select_accounts(options.account, options.server)
 
 
 def load_config(options: Namespace) -> Config:
-    """Return the configuration the options choose; what the person should know goes to stderr."""
-    from heliograph.config import load  # noqa: PLC0415 - help needs no configuration
+    """Load the configuration selected by the options; print its warnings on stderr."""
+    from heliograph.config import load  # noqa: PLC0415 - keeps --help fast
 
     config = load(options.config, os.environ)
     for warning in config.warnings:
@@ -113,16 +113,16 @@ def load_config(options: Namespace) -> Config:
 
 
 def add_store_option(parser: ArgumentParser) -> None:
-    """Add the option that says where samples are kept."""
+    """Add the option for the store."""
     parser.add_argument(
         "--store",
         metavar="WHERE",
-        help="a file, or postgresql://…; else what the configuration says, or the usual file",
+        help="SQLite file or postgresql://… (default: as configured, or the standard file)",
     )
 
 
 def store_location(options: Namespace) -> str:
-    """Return where samples are kept: as the option says, the environment, the configuration, or the usual file."""
-    from heliograph.history import default_store  # noqa: PLC0415 - help needs no configuration
+    """Return the store from the option, the environment, the configuration, or the standard file."""
+    from heliograph.history import default_store  # noqa: PLC0415 - keeps --help fast
 
     return str(options.store or default_store(options.config))

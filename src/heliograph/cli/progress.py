@@ -1,4 +1,4 @@
-"""How far a backfill is: bars where a person watches, plain lines where nobody does."""
+"""Progress display of a backfill: bars on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as ProgressBars
+from rich.text import Text
+
 from heliograph.cli.terminal import print_error, printable
 from heliograph.cli.timefmt import format_local_time
 
@@ -16,20 +21,16 @@ if TYPE_CHECKING:
 
     from heliograph.collect.backfill import BackfillProgress
 
-MUCH = 4
-"""What takes more than one part of so many of a day's requests is felt by whoever reads the account meanwhile."""
+WARNING_SHARE = 4
+"""Warn if a backfill needs more than 1/4 of a day's requests, since live updates slow down meanwhile."""
 
 
 @contextmanager
 def show_progress() -> Iterator[Callable[[BackfillProgress], None]]:
-    """Yield what takes news of accounts, and shows them on standard error."""
+    """Yield a callback that shows the progress of accounts on standard error."""
     if not sys.stderr.isatty():
         yield progress_lines()
         return
-    from rich.console import Console  # noqa: PLC0415 - slow to import, and lines need none
-    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -37,79 +38,79 @@ def show_progress() -> Iterator[Callable[[BackfillProgress], None]]:
         TextColumn("{task.fields[done]}", markup=False),
         TextColumn("{task.fields[state]}", markup=False),
     )
-    with Bars(*columns, console=Console(stderr=True), expand=True) as bars:
+    with ProgressBars(*columns, console=Console(stderr=True), expand=True) as bars:
         tasks: dict[str, object] = {}
         warned: set[str] = set()
 
-        def tell(news: BackfillProgress) -> None:
-            if news.name not in tasks:
-                tasks[news.name] = bars.add_task(printable(news.name), total=None, done="", state="")
+        def update(progress: BackfillProgress) -> None:
+            if progress.name not in tasks:
+                tasks[progress.name] = bars.add_task(printable(progress.name), total=None, done="", state="")
             bars.update(
-                tasks[news.name],  # type: ignore[arg-type]
-                total=news.days,
-                completed=news.days - news.days_left,
-                done=f"{news.days - news.days_left}/{news.days} days",
-                state=state(news, why=False),
+                tasks[progress.name],  # type: ignore[arg-type]
+                total=progress.days,
+                completed=progress.days - progress.days_left,
+                done=f"{progress.days - progress.days_left}/{progress.days} days",
+                state=state(progress, with_reason=False),
             )
-            # Above the bars, which have no room for it.
-            for text in warnings(news, warned):
+            # Printed above the bars, which have no room for it.
+            for text in warnings(progress, warned):
                 bars.console.print(Text(printable(text)))
-            if news.until is not None:
-                bars.console.print(Text(printable(f"{news.name}: {news.reason}")))
+            if progress.until is not None:
+                bars.console.print(Text(printable(f"{progress.name}: {progress.reason}")))
 
-        yield tell
+        yield update
 
 
 def progress_lines() -> Callable[[BackfillProgress], None]:
-    """Return what says a line when a month begins, when an account waits and when it is over."""
-    said: dict[str, str] = {}
+    """Return a callback that prints a line when a month begins, and when an account waits or finishes."""
+    printed: dict[str, str] = {}
     warned: set[str] = set()
 
-    def tell(news: BackfillProgress) -> None:
-        for text in warnings(news, warned):
+    def update(progress: BackfillProgress) -> None:
+        for text in warnings(progress, warned):
             print_error(text)
-        topic = "over" if news.done else f"waits {news.until}" if news.until else news.period[:7]
-        if said.get(news.name) != topic:
-            said[news.name] = topic
-            done = f"{news.days - news.days_left} of {news.days} days, " if news.days else ""
-            print_error(f"{news.name}: {done}{state(news) or 'beginning'}")
+        topic = "done" if progress.done else f"waiting {progress.until}" if progress.until else progress.period[:7]
+        if printed.get(progress.name) != topic:
+            printed[progress.name] = topic
+            done = f"{progress.days - progress.days_left} of {progress.days} days, " if progress.days else ""
+            print_error(f"{progress.name}: {done}{state(progress) or 'starting'}")
 
-    return tell
+    return update
 
 
-def warnings(news: BackfillProgress, warned: set[str]) -> Iterator[str]:
-    """Yield, once for each account, what a long past means for its live readings; `warned` remembers the accounts.
+def warnings(progress: BackfillProgress, warned: set[str]) -> Iterator[str]:
+    """Yield a warning, once per account, if a backfill slows down live updates; `warned` collects the accounts.
 
     >>> from heliograph.collect.backfill import BackfillProgress
     >>> progress = BackfillProgress("home", days=900, requests_left=930, daily_share=162, daily_limit=180)
     >>> next(warnings(progress, set()))
-    'home: up to 162 of 180 requests a day go to the past; live readings of this account will be rarer until it is done'
+    'home: using up to 162 of 180 daily requests for history; live updates are less frequent until it finishes'
     """
-    if not news.days or news.name in warned:
+    if not progress.days or progress.name in warned:
         return
-    warned.add(news.name)
-    if news.requests_left * MUCH > news.daily_limit:
+    warned.add(progress.name)
+    if progress.requests_left * WARNING_SHARE > progress.daily_limit:
+        requests = min(progress.requests_left, progress.daily_share)
         yield (
-            f"{news.name}: up to {min(news.requests_left, news.daily_share)} of {news.daily_limit} requests a day go to "
-            "the past; "
-            "live readings of this account will be rarer until it is done"
+            f"{progress.name}: using up to {requests} of {progress.daily_limit} daily requests for history; "
+            "live updates are less frequent until it finishes"
         )
 
 
-def state(news: BackfillProgress, *, why: bool = True) -> str:
-    """Return what an account is at, and how long the rest takes.
+def state(progress: BackfillProgress, *, with_reason: bool = True) -> str:
+    """Describe an account's current day and the remaining time.
 
     >>> from heliograph.collect.backfill import BackfillProgress
     >>> state(BackfillProgress("home", period="2026-06-21", days_to_go=5.2)), state(BackfillProgress("home", done=True))
     ('2026-06-21, about 6 days to go', 'done')
     """
-    if news.done:
+    if progress.done:
         return "done"
-    parts = [news.period] if news.period else []
-    if news.until is not None:
-        parts = [f"goes on {format_local_time(datetime.fromtimestamp(news.until, UTC), datetime.now(UTC))}"]
-        parts[0] += f" ({news.reason})" if why else ""
-    if news.days_to_go > 0:
-        days = ceil(news.days_to_go)
+    parts = [progress.period] if progress.period else []
+    if progress.until is not None:
+        parts = [f"resumes {format_local_time(datetime.fromtimestamp(progress.until, UTC), datetime.now(UTC))}"]
+        parts[0] += f" ({progress.reason})" if with_reason else ""
+    if progress.days_to_go > 0:
+        days = ceil(progress.days_to_go)
         parts.append(f"about {days} {'day' if days == 1 else 'days'} to go")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What runs beside the collector: the page, the broker and every sink. None of them can hold it up or end it."""
+"""Background tasks of the collector: web server, MQTT and sinks. Their failures never affect the collector."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.cli.serve import AccountStatusProvider, serve_store
+from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
+from heliograph.outputs.sink import SinkProgress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -22,82 +25,83 @@ if TYPE_CHECKING:
     from heliograph.store.threaded import StoreThread
 
 GRACE = 2.0
-"""Seconds what is being sent may take to be acknowledged, once the collector is done; else it is sent again."""
-_FIRST, _LONGEST = 5.0, 900.0
-_DRAINING = 60.0
+"""Seconds to wait at the end for deliveries in progress; unacknowledged ones are sent again at the next start."""
+_FIRST_PAUSE, _MAX_PAUSE = 5.0, 900.0
+_DRAIN_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
 
 class BackgroundTask(NamedTuple):
-    """Something that runs until it is told to stop."""
+    """A task that runs until `stop` is set."""
 
     name: str
     run: Callable[[asyncio.Event], Awaitable[None]]
 
 
 def check_installed(config: Config) -> None:
-    """Raise `ConfigError` where the configuration wants an extra that is not installed."""
-    wanted = {"mqtt": (config.mqtt, ("aiomqtt",)), "web": (config.serve, ("starlette", "uvicorn", "htpy"))}
-    for extra, (table, modules) in wanted.items():
+    """Raise `ConfigError` if the configuration needs an extra that is not installed."""
+    extras = {"mqtt": (config.mqtt, ("aiomqtt",)), "web": (config.serve, ("starlette", "uvicorn", "htpy"))}
+    for extra, (table, modules) in extras.items():
         missing = [name for name in modules if find_spec(name) is None] if table else []
         if missing:
-            what = "[mqtt]" if extra == "mqtt" else "[serve]"
-            raise ConfigError(f"{what} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'")
+            section = "[mqtt]" if extra == "mqtt" else "[serve]"
+            raise ConfigError(
+                f"{section} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'"
+            )
 
 
 def background_tasks(
     config: Config,
     accounts: Sequence[Account],
-    workers: Sequence[AccountPoller],
-    sent: Sequence[DeliveryLoop],
-    aside: StoreThread,
+    pollers: Sequence[AccountPoller],
+    deliveries: Sequence[DeliveryLoop],
+    store: StoreThread,
     location: str,
     clock: Clock,
 ) -> list[BackgroundTask]:
-    """Return everything the configuration wants beside the collector."""
-    found = [BackgroundTask(one.progress.name, one.run) for one in sent]
+    """Return the background tasks that the configuration requires."""
+    tasks = [BackgroundTask(delivery.progress.name, delivery.run) for delivery in deliveries]
     if any(account.writes for account in accounts):
-        from heliograph.cli.settings.recover import restore_until_stopped  # noqa: PLC0415 - only who may write curtails
-
-        found.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
+        tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if config.serve is None and config.mqtt is None:
-        return found
-    from heliograph.cli.serve import AccountStatusProvider, serve_store  # noqa: PLC0415 - only they need it
+        return tasks
 
     def problems() -> dict[str, Exception]:
-        polled = ((one.progress.name, one.progress.problem) for one in workers)
+        polled = ((poller.progress.name, poller.progress.problem) for poller in pollers)
         return {name: problem for name, problem in polled if problem is not None}
 
-    watched, told = AccountStatusProvider(accounts, problems), [one.progress for one in sent]
+    statuses = AccountStatusProvider(accounts, problems)
+    progress = [delivery.progress for delivery in deliveries]
     if config.mqtt is not None:
-        from heliograph.outputs.mqtt import publisher  # noqa: PLC0415 - as above
-        from heliograph.outputs.sink import SinkProgress  # noqa: PLC0415 - as above
+        from heliograph.outputs.mqtt import publisher  # noqa: PLC0415 - an extra
 
-        told.append(SinkProgress(f"mqtt {config.mqtt.host}"))
-        found.append(BackgroundTask("mqtt", partial(publisher.run, config.mqtt, aside, watched, clock, told[-1])))
+        progress.append(SinkProgress(f"mqtt {config.mqtt.host}"))
+        tasks.append(BackgroundTask("mqtt", partial(publisher.run, config.mqtt, store, statuses, clock, progress[-1])))
     if config.serve is not None:
-        found.append(BackgroundTask("page", partial(serve_store, config.serve, location, watched, sinks=lambda: told)))
-    return found
+        tasks.append(
+            BackgroundTask("page", partial(serve_store, config.serve, location, statuses, sinks=lambda: progress))
+        )
+    return tasks
 
 
 @asynccontextmanager
-async def run_background(wanted: Sequence[BackgroundTask], clock: Clock, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Run companions while what stands inside runs; then each may finish what it is doing."""
-    tasks = [asyncio.create_task(_apart(one, clock, stop)) for one in wanted]
+async def run_background(tasks: Sequence[BackgroundTask], clock: Clock, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Run background tasks during the `with` block; at its end each may finish its work in progress."""
+    running = [asyncio.create_task(_run_supervised(task, clock, stop)) for task in tasks]
     try:
         yield
     finally:
         stop.set()
-        await _over(tasks, GRACE)
+        await _finish(running, GRACE)
 
 
-async def drain_outputs(sent: Sequence[DeliveryLoop], stop: asyncio.Event) -> None:
-    """Send what there is for a minute at most; the rest comes at the next start."""
-    await _over([asyncio.create_task(_drain(one, stop)) for one in sent], _DRAINING)
+async def drain_outputs(deliveries: Sequence[DeliveryLoop], stop: asyncio.Event) -> None:
+    """Deliver pending data for up to a minute; the rest is sent at the next start."""
+    await _finish([asyncio.create_task(_drain(delivery, stop)) for delivery in deliveries], _DRAIN_SECONDS)
 
 
-async def _over(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
+async def _finish(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)
     for task in tasks:
@@ -105,31 +109,31 @@ async def _over(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _apart(one: BackgroundTask, clock: Clock, stop: asyncio.Event) -> None:
-    """Run one companion, and again when it fails; whatever it is, nobody else hears of it."""
-    pause, said = _FIRST, ""
+async def _run_supervised(task: BackgroundTask, clock: Clock, stop: asyncio.Event) -> None:
+    """Run one task, and restart it with back-off when it fails."""
+    pause, last_reason = _FIRST_PAUSE, ""
     while not stop.is_set():
-        began = clock.now()
+        started = clock.now()
         try:
-            await one.run(stop)
+            await task.run(stop)
         except HeliographError as error:
-            if (why := str(error)) != said:
-                said = why
-                _log.error(LogEvent("companion failed", companion=one.name, why=why))
-        except Exception:  # noqa: BLE001 - the edge of a companion: collector and others go on
-            _mistaken(one.name)
-        if clock.now() - began > _LONGEST:
-            pause = _FIRST
+            if (reason := str(error)) != last_reason:
+                last_reason = reason
+                _log.error(LogEvent("service.failed", service=task.name, reason=reason))
+        except Exception:  # noqa: BLE001 - a task's failure must not affect the others
+            _log_internal_error(task.name)
+        if clock.now() - started > _MAX_PAUSE:
+            pause = _FIRST_PAUSE
         await clock.wait(clock.now() + pause, stop)
-        pause = min(2 * pause, _LONGEST)
+        pause = min(2 * pause, _MAX_PAUSE)
 
 
-async def _drain(one: DeliveryLoop, stop: asyncio.Event) -> None:
+async def _drain(delivery: DeliveryLoop, stop: asyncio.Event) -> None:
     try:
-        await one.drain(stop)
-    except Exception:  # noqa: BLE001 - likewise
-        _mistaken(one.progress.name)
+        await delivery.drain(stop)
+    except Exception:  # noqa: BLE001 - as above
+        _log_internal_error(delivery.progress.name)
 
 
-def _mistaken(name: str) -> None:
-    _log.exception(LogEvent("mistake", companion=name))
+def _log_internal_error(name: str) -> None:
+    _log.exception(LogEvent("internal.error", service=name))

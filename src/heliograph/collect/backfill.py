@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heliograph.model import HistoryCost, Plant
     from heliograph.store.base import Series
     from heliograph.store.threaded import BufferedWriter
+    from heliograph.vendors.base import AsyncSolarClient
 
 RESERVE_DIVISOR = 10
 """One request in this many of the daily budget is left to the collector."""
@@ -120,7 +121,7 @@ class Backfill:
     def __init__(
         self,
         name: str,
-        client: Any,
+        client: AsyncSolarClient,
         writer: BufferedWriter,
         clock: Clock,
         options: BackfillOptions,

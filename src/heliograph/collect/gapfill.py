@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from heliograph.store.threaded import BufferedWriter, StoreThread
 
     QueryResult = tuple[Sample, ...] | tuple[PeriodEnergy, ...]
+    from heliograph.vendors.base import AsyncSolarClient
 
 GAPFILL_SHARE = (1 - POLL_SHARE) / POLL_SHARE
 """Requests for gap filling per request of a poll."""
@@ -84,7 +85,7 @@ class BackfillContext(NamedTuple):
 
 
 async def run_query(
-    client: Any,
+    client: AsyncSolarClient,
     query: HistoryQuery,
     store: StoreThread,
     zone: tzinfo,
@@ -118,7 +119,7 @@ async def run_query(
     return batch
 
 
-async def fetch_answer(client: Any, query: HistoryQuery) -> QueryResult | None:
+async def fetch_answer(client: AsyncSolarClient, query: HistoryQuery) -> QueryResult | None:
     """Send a query; return None for a refused or unreadable response. All other errors are raised."""
     try:
         answer: QueryResult
@@ -204,7 +205,7 @@ class GapFiller:
         self._queues: dict[Series, _QueryQueue] = {}
 
     async def fill(
-        self, client: Any, plants: Sequence[Plant], states: CounterStates, poll_cost: float, free: int
+        self, client: AsyncSolarClient, plants: Sequence[Plant], states: CounterStates, poll_cost: float, free: int
     ) -> int:
         """Run the queries that the budget allows, the newest of all plants first, and return their number."""
         self._saved = min(self._saved + GAPFILL_SHARE * poll_cost, MAX_SAVED)
@@ -223,7 +224,7 @@ class GapFiller:
                 break  # further results could not be saved either
         return count
 
-    async def run(self, client: Any, query: HistoryQuery, plant: Plant, states: CounterStates) -> bool:
+    async def run(self, client: AsyncSolarClient, query: HistoryQuery, plant: Plant, states: CounterStates) -> bool:
         """Run one query, and return True if its result is saved."""
         assert plant.zone is not None  # `_next_query` returns none for a plant without a zone
         cost, state = await self._costs_of(client, query), states.get(query.series, {})
@@ -252,7 +253,7 @@ class GapFiller:
             queue = self._queues[series] = _QueryQueue(now + REFRESH_SECONDS, deque(due))
         return queue.queries[0] if queue.queries else None
 
-    async def _costs_of(self, client: Any, query: HistoryQuery) -> HistoryCost:
+    async def _costs_of(self, client: AsyncSolarClient, query: HistoryQuery) -> HistoryCost:
         if query.series not in self._costs:
             self._costs[query.series] = await client.history_cost(query.series.plant)
         return self._costs[query.series]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heliograph.collect.counters.repair import repair_counters
 from heliograph.collect.freshness import DEFAULT_INTERVAL, PATTERN_WINDOW, has_battery, usually_reporting
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from heliograph.model import Plant, Snapshot
     from heliograph.store.base import Day, Repair, Series, Store, StoredSample
     from heliograph.store.threaded import BufferedWriter
+    from heliograph.vendors.base import AsyncSolarClient
 
 RETRY_SECONDS, LOGIN_RETRY_SECONDS, LONG_RETRY_SECONDS = 60.0, 300.0, 900.0
 _RECENT_SECONDS = 900.0
@@ -58,7 +59,7 @@ class AccountPoller:
     def __init__(
         self,
         name: str,
-        connect: Callable[[], Any],
+        connect: Callable[[], AsyncSolarClient],
         writer: BufferedWriter,
         clock: Clock,
         policy: PollPolicy,
@@ -69,7 +70,7 @@ class AccountPoller:
         self.progress = PollProgress(name)
         self.writer = writer
         self.clock = clock
-        self.client: Any = None
+        self.client: AsyncSolarClient | None = None
         self._connect = connect
         self._policy = policy
         self._plants = plants
@@ -90,12 +91,11 @@ class AccountPoller:
         """Poll and fill gaps, and return the time of the next poll."""
         now = self.clock.now()
         try:
-            if self.client is None:
-                self.client = self._connect()
+            client = self.client = self.client or self._connect()
             if not self._states:
                 # Without a store to read the counters from, the requests of a poll would be wasted.
                 await self.writer.run(lambda _: None)
-            budget = self.client.budget
+            budget = client.budget
             if budget.free < self._cost:
                 # The requests of an incomplete poll would be wasted.
                 event = LogEvent(
@@ -103,7 +103,7 @@ class AccountPoller:
                 )
                 _log.info(event)
                 return now + LONG_RETRY_SECONDS
-            budget = await self._poll(budget)
+            budget = await self._poll(client, budget)
         except HeliographError as error:
             return self.clock.now() + self._handle_error(error)
         self.progress.problem = None
@@ -113,20 +113,19 @@ class AccountPoller:
         if self._gap_filler is not None:
             try:
                 plants = self.progress.plants
-                await self._gap_filler.fill(self.client, plants, self._states, self._cost, budget.free)
+                await self._gap_filler.fill(client, plants, self._states, self._cost, budget.free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
         return max(next_at, self.clock.now())
 
-    async def _poll(self, before: Budget) -> Budget:
+    async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
         """Fetch and save one snapshot of each plant, and return the budget afterwards."""
-        snapshots: Sequence[Snapshot]
         if self._plants:
-            snapshots = [await self.client.snapshot(plant) for plant in self._plants]
+            snapshots = tuple([await client.snapshot(plant) for plant in self._plants])
         else:
-            snapshots = await self.client.snapshots()
-        budget: Budget = self.client.budget
+            snapshots = await client.snapshots()
+        budget = client.budget
         self._cost = max(1.0, float(budget.requests_used - before.requests_used))
         if self.progress.polled_at is None:
             self._warn_about_fixed_offsets(snapshots)

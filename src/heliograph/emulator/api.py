@@ -1,7 +1,7 @@
-"""The emulator's side of the declarations: which call a request is, and who answers it.
+"""Interfaces between the emulator and its clouds: requests, responses, accounts, plants, and the router.
 
-A vendor's `emulate` module fills an `Answers` table, one function per declared call, and knows its cloud's
-session rules and error pages. The emulator (emulator/) owns sockets, clock, homes, accounts and faults.
+A package in `emulator/clouds/` registers one handler per declared call in a `Router` and implements the cloud's
+session rules and error pages. The emulator core owns sockets, clock, households, accounts and faults.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class EmulatedRequest(NamedTuple):
-    """One request as an emulated cloud sees it; `headers` and `cookies` are keyed in lower case."""
+    """One parsed HTTP request; `headers` is keyed in lower case."""
 
     verb: str
     path: str
     """Without the leading slash and the query."""
     arguments: Mapping[str, str]
-    """Query, form and multipart arguments merged, as servlet parameters are; JSON members likewise, as text."""
+    """Merged query, form and multipart arguments, like servlet parameters; JSON members too, as text."""
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     origin: str
-    """Scheme, host and port the client spoke to: "http://127.0.0.1:8080"."""
+    """Scheme, host and port of the request: "http://127.0.0.1:8080"."""
 
 
 class EmulatedResponse(NamedTuple):
-    """What an emulated cloud answers."""
+    """The HTTP response of an emulated cloud."""
 
     body: bytes
     status: int = 200
@@ -43,29 +43,29 @@ class EmulatedResponse(NamedTuple):
 
 
 class HardwareProfile(NamedTuple):
-    """The hardware of one family as its vendor sells it; the emulator builds `Home`s from it."""
+    """The hardware of one plant family; the emulator builds a `Household` for each of its devices from it."""
 
     peak_power: float
-    """Watt of the solar panels; of each home, as everything here."""
+    """W of the solar panels, per household like all values here."""
     battery_capacity: float = 0.0
     """kWh; 0 without a battery."""
     battery_power: float = 0.0
-    """Watt the battery can take or give."""
+    """Maximum charge and discharge power in W."""
     has_meter: bool = True
-    """Whether the grid, and with it the load, is measured."""
+    """Whether grid power, and with it the load, is measured."""
     off_grid: bool = False
-    """A storage home behind its own inverter: it knows its load and what it draws, and never exports."""
+    """An off-grid storage system: it measures load and grid import, and never exports."""
     load_kwh_per_day: float = 10.0
     households: int = 1
-    """How many devices of the plant have physics of their own."""
+    """Number of devices of the plant that are simulated separately."""
 
 
 class HouseholdView(Protocol):
-    """The physics of one plant, under our names, units and signs; deterministic in the seed and the moment."""
+    """The data of one household in the common metric names, units and signs; depends on seed and time only."""
 
     zone: tzinfo
     peak_power: float
-    """Watt of the solar panels."""
+    """W of the solar panels."""
     battery_capacity: float
     """kWh; 0 without a battery."""
     has_meter: bool
@@ -73,21 +73,21 @@ class HouseholdView(Protocol):
     longitude: float
 
     def last_upload_at(self, at: datetime) -> datetime:
-        """Return when the newest sample was measured that the cloud has at a moment."""
+        """Return the measurement time of the newest sample the cloud has at `at`."""
 
     def values(self, at: datetime) -> dict[str, float]:
-        """Return every metric this home can truly know at a moment: powers, soc, `_today` and `_total`."""
+        """Return every metric this household measures: powers, state of charge, `_today` and `_total` energies."""
 
     def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
-        """Return the powers and soc of a local day ("2026-06-21") at each 5-minute boundary, in local time.
+        """Return powers and state of charge of a local day ("2026-06-21") per 5-minute step, in local time.
 
-        All day long, also what is left of today; empty for days to come and days before the cloud knew the home.
+        Includes the rest of today; empty for future days and for days before the household existed.
         """
 
     def energies(self, period: str) -> dict[str, float]:
-        """Return the energies of a local day, month ("2026-06") or year ("2026") up to the newest upload, kWh.
+        """Return the energies in kWh of a local day, month ("2026-06") or year ("2026") up to the newest upload.
 
-        0 for days to come and before the cloud knew the home, which only `_total` counters remember.
+        0 for future days and for days before the household existed; only `_total` counters include earlier energy.
         Keys are the `_today` names without the suffix: "pv_energy", "grid_import_energy", ….
         """
 
@@ -98,15 +98,15 @@ class EmulatedPlant(Protocol):
     id: str
     name: str
     family: str
-    """The vendor's own kind of plant; decides devices and shapes."""
+    """The vendor's plant family; determines devices and response formats."""
     devices: tuple[str, ...]
-    """Serial numbers, the first is the main device."""
+    """Serial numbers; the first is the main device."""
     households: tuple[HouseholdView, ...]
-    """What the cloud was told of each device with physics of its own; `homes[0]` for a plant with one."""
+    """The uploaded data of each simulated device; one for most plants."""
     truth: tuple[HouseholdView, ...]
-    """The same as they are; no cloud may look."""
+    """The true data; not visible to clouds."""
     settings: dict[str, Any]
-    """What was written, to be read back."""
+    """Settings written by commands."""
 
 
 class EmulatedAccount(Protocol):
@@ -117,43 +117,44 @@ class EmulatedAccount(Protocol):
     password: str
     plants: tuple[EmulatedPlant, ...]
     state: dict[str, Any]
-    """The cloud's own notes of this account: logins, sessions."""
+    """The cloud's data about this account: logins, sessions."""
     lockout: Lockout
-    """Shut while the account is locked; the control log tells for how long it has been in all."""
+    """Active while the account is locked; the control log reports the total duration."""
 
 
 class RequestContext(Protocol):
-    """All an emulated cloud may look at."""
+    """The emulator functions an emulated cloud may use while it handles one request."""
 
     def now(self) -> datetime:
-        """Return the simulated moment, aware, in UTC."""
+        """Return the simulated time, aware, in UTC."""
 
     def uploaded_at(self) -> datetime:
-        """Return the last 5-minute boundary: the moment of the newest sample any cloud has."""
+        """Return the last 5-minute boundary: the measurement time of the newest sample of any cloud."""
 
     def accounts(self, vendor: str) -> tuple[EmulatedAccount, ...]:
         """Return a vendor's accounts."""
 
     def fault(self, name: str) -> str | None:
-        """Return the value a fault is switched on with ("" when it has none), None while it is off.
+        """Return the value of a fault ("" if it has none), or None while it is off.
 
-        Ask only where the fault would strike: for a limited one ("html*1") the first asking of a request is one use.
+        Call it only where the fault takes effect: the first call in a request consumes one use of a limited fault
+        ("html*1").
         """
 
     def firewall_blocks(self) -> bool:
-        """Count a request at the cloud's edge, and tell whether its firewall turns the caller away."""
+        """Count a request at the cloud's firewall; return True if the firewall blocks the client."""
 
     def open_session(self) -> SessionLifetime:
-        """Return the life of a session that is opened now."""
+        """Return the lifetime of a session opened now."""
 
     def use_session(self, life: SessionLifetime) -> bool:
-        """Count a use of a session, and tell whether it is alive; one that is not never comes back."""
+        """Count a use of a session; return False if it has expired, which is permanent."""
 
     def second_region(self, origin: str) -> str:
-        """Return the address of the second region's host, as a caller who spoke to `origin` reaches it."""
+        """Return the URL of the second region's host for a client that connected to `origin`."""
 
     def record_login(self, holder: EmulatedAccount | None, username: str, *, accepted: bool) -> None:
-        """Write a login into the control log."""
+        """Record a login in the control log."""
 
 
 class Emulation(Protocol):
@@ -162,41 +163,41 @@ class Emulation(Protocol):
     vendor: str
 
     def families(self) -> tuple[str, ...]:
-        """Return the families of plants this cloud can hold, in the order accounts are furnished."""
+        """Return this cloud's plant families, in the order plants are created."""
 
     def hardware(self, family: str) -> HardwareProfile:
-        """Return the hardware a plant of a family stands for."""
+        """Return the hardware of a plant family."""
 
     def username(self, number: int) -> str:
-        """Return the user name of this cloud's account of a number, counted from 1."""
+        """Return the user name of account `number`, counted from 1."""
 
     def plant_id(self, seed: int) -> str:
-        """Return a plant id as this cloud shapes them: the same for the same seed, another for another."""
+        """Return a plant id in this cloud's format; equal seeds give equal ids."""
 
     def serials(self, family: str, seed: int) -> tuple[str, ...]:
-        """Return the serial numbers of a plant's devices, the main one first, those with a home before others."""
+        """Return the serial numbers of a plant's devices: the main one first, simulated ones before others."""
 
     def addresses(self, url: str) -> dict[str, str]:
-        """Return what a client of this cloud is pointed at, by the names of the ready line."""
+        """Return the base URLs for clients of this cloud, by their names in the ready line."""
 
     def faults(self) -> dict[str, str]:
-        """Return the faults of this cloud alone, and what each does."""
+        """Return the faults specific to this cloud, with descriptions."""
 
     def owns(self, path: str) -> bool:
-        """Tell whether a path is one of this cloud's."""
+        """Return True if a path belongs to this cloud."""
 
     def account_of(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedAccount | None:
-        """Return the account a request says it is of, whether or not it may speak for it."""
+        """Return the account a request claims to belong to, whether or not it is authenticated."""
 
     def other_login(self, holder: EmulatedAccount, at: datetime, stage: RequestContext) -> None:
-        """Do what a login of somebody else to an account did, at a moment up to now."""
+        """Apply the effects of a login by another client at `at`, which is not in the future."""
 
     def handle(self, asked: EmulatedRequest, stage: RequestContext) -> EmulatedResponse:
-        """Answer one request."""
+        """Return the response to one request."""
 
 
 class Router:
-    """One function per declared call of a cloud, and the way from a request to the call it is."""
+    """Maps requests to the declared calls of a cloud and to their handlers."""
 
     def __init__(self, cloud: type) -> None:
         self._functions: dict[str, Callable[..., Any]] = {}
@@ -204,7 +205,7 @@ class Router:
         self._routes = [(row, re.compile(_pattern(row.route.path), re.IGNORECASE)) for row in rows]
 
     def route(self, *calls: Endpoint[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a function as the answer to these calls."""
+        """Register the decorated function as the handler of `calls`."""
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             for call in calls:
@@ -214,7 +215,7 @@ class Router:
         return register
 
     def match(self, asked: EmulatedRequest) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
-        """Return the declared call a request is, and its arguments with those from the path."""
+        """Return the declared call that matches a request, and the arguments including those from the path."""
         for row, pattern in self._routes:
             if row.route.verb != asked.verb:
                 continue
@@ -224,16 +225,16 @@ class Router:
         return None
 
     def handler(self, call: Endpoint[..., Any]) -> Callable[..., Any]:
-        """Return the answer to a call; every declared call must have one."""
+        """Return the handler of a call; every declared call must have one."""
         return self._functions[call.name]
 
     def unhandled(self) -> set[str]:
-        """Return the declared calls nobody answers yet."""
+        """Return the declared calls without a handler."""
         return {row.name for row, _ in self._routes} - set(self._functions)
 
 
 def _pattern(path: str) -> str:
-    """Return a regular expression for a declared path; doubled slashes are harmless.
+    """Return a regular expression for a declared path that also accepts doubled slashes.
 
     >>> _pattern("api/{version}/Common/CrossLogin")
     'api/+(?P<version>[^/]+)/+Common/+CrossLogin'

@@ -1,4 +1,4 @@
-"""Both clouds in a box: from a request to its answer, without sockets."""
+"""The emulator application: handles requests without sockets."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _log = logging.getLogger(__name__)
 
 _BROKEN = EmulatedResponse(b"<html><body><h1>500 Internal Server Error</h1></body></html>", 500, "text/html")
 _UNHEARD = EmulatedResponse(b"", 0)
-"""What nobody is told: the connection is reset before."""
+"""Logged instead of a response: the connection is reset."""
 _NOWHERE = EmulatedResponse(
-    b"there is no cloud at this path; those of the control begin with /control/\n", 404, "text/plain"
+    b"no cloud serves this path; paths of the control API begin with /control/\n", 404, "text/plain"
 )
-_OURS = EmulatedResponse(b"the emulator failed to answer this; the reason is in its own output\n", 500, "text/plain")
+_OURS = EmulatedResponse(b"internal error of the emulator; see its output for the cause\n", 500, "text/plain")
 
 
 class EmulatedDelivery(NamedTuple):
-    """An answer, and what happens to it on its way."""
+    """A response and the transport faults that apply to it."""
 
     response: EmulatedResponse
     delay: float = 0.0
-    """Seconds to wait before."""
+    """Seconds to wait before sending."""
     truncated: bool = False
-    """Send half the body, then close."""
+    """Send half of the body, then close."""
     reset: bool = False
     """Reset the connection and send nothing."""
     silent: bool = False
-    """Keep the connection open and send nothing, until the caller leaves."""
+    """Keep the connection open and send nothing, until the client closes it."""
 
 
 class Emulator:
-    """The emulated clouds over one world; a server carries its answers, a test may do without one."""
+    """The emulated clouds of one world; usable without a server in tests."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class Emulator:
         self.firewall = Firewall()
         self.other_logins = ConcurrentLogins(self.faults)
         self.second_port: int | None = None
-        """Where the second region is served, once it is."""
+        """Port of the second region, once it is served."""
         self._plants = {site.id: (holder, site) for holder in self.accounts for site in holder.plants}
 
     def plant(self, plant_id: str) -> tuple[EmulatedAccount, EmulatedPlant] | None:
-        """Return a plant and whose it is."""
+        """Return a plant and its account."""
         return self._plants.get(plant_id)
 
     def ready_info(self, url: str, second: str = "") -> dict[str, Any]:
-        """Return what a caller has to know: the addresses of both regions, and the accounts."""
+        """Return the content of the ready line: the URLs of both regions, and the accounts."""
         return {
             "url": url,
             "second": second,
@@ -103,13 +103,13 @@ class Emulator:
         origin: str = "http://emulator",
         client: str = "",
     ) -> EmulatedResponse:
-        """Return the answer to one request; `headers` are keyed in lower case."""
+        """Return the response to one request; `headers` is keyed in lower case."""
         return self.deliver(verb, target, headers or {}, body, origin, client).response
 
     def deliver(
         self, verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str, client: str = ""
     ) -> EmulatedDelivery:
-        """Return the answer to one request, and the transport faults that befall it; `client` is whose address."""
+        """Return the response to one request with its transport faults; `client` is the client's IP address."""
         try:
             asked = parse_request(verb, target, headers, body, origin)
         except BadRequest as error:
@@ -123,7 +123,7 @@ class Emulator:
         return self._from_cloud(emulation, asked, EmulatorRequestContext(self, emulation, client))
 
     def apply_due_events(self) -> None:
-        """Let what happened to the accounts up to now, without a request of theirs, be known to the log."""
+        """Apply events due by now (other clients' logins, ended locks) to all accounts, so that the log has them."""
         for emulation in self.emulations:
             stage = EmulatorRequestContext(self, emulation)
             for holder in self.accounts_by_vendor[emulation.vendor]:
@@ -167,6 +167,6 @@ def _told(emulation: Emulation, asked: EmulatedRequest, stage: EmulatorRequestCo
     try:
         stage.record_request(emulation.account_of(asked, stage))
         return _BROKEN if stage.fault("http500") is not None else emulation.handle(asked, stage)
-    except Exception:  # noqa: BLE001 - whatever one caller sends, the others go on being served
-        _log.exception("%s could not answer %s %s", emulation.vendor, asked.verb, asked.path)
+    except Exception:  # noqa: BLE001 - one bad request must not end the server
+        _log.exception("%s could not handle %s %s", emulation.vendor, asked.verb, asked.path)
         return _OURS

@@ -1,4 +1,4 @@
-"""The simulated clock: a start, a speed, and the machine's own steady seconds."""
+"""The simulated clock: a start time and a speed, based on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedClock:
-    """Time that runs `speed` times as fast as ours, and not at all at speed 0."""
+    """A clock that runs at `speed` times real time; speed 0 stops it."""
 
     def __init__(self, start: datetime, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.speed = speed
@@ -20,11 +20,11 @@ class SimulatedClock:
         self._since = monotonic()
 
     def now(self) -> datetime:
-        """Return the simulated moment, in UTC."""
+        """Return the simulated time in UTC."""
         return self._at(self._monotonic())
 
     def set(self, now: datetime | None = None, speed: float | None = None) -> None:
-        """Go to a moment, or run at another speed from the present one on."""
+        """Set the time, the speed, or both."""
         seconds = self._monotonic()
         self._start = self._at(seconds) if now is None else now.astimezone(UTC)
         self._since = seconds

@@ -1,4 +1,4 @@
-"""What a cloud may look at while it answers one request, and what of it is counted."""
+"""The request context: what a cloud may read and record while it handles one request."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_RIVALS = 100_000
 
 
 class ConcurrentLogins:
-    """When somebody else logs in to accounts: at every multiple of the fault's seconds, so that all runs agree."""
+    """Logins of other clients (fault `rival`): at every multiple of the fault's seconds, independent of requests."""
 
     def __init__(self, faults: FaultSwitches) -> None:
         self._faults = faults
         self._seen: dict[str, datetime] = {}
 
     def due(self, username: str, now: datetime) -> Iterator[datetime]:
-        """Yield the logins to an account since this was last asked, or since the fault is on."""
+        """Yield the login times since the last call for this account, or since the fault was switched on."""
         text = self._faults.value("rival")
         if text is None:
             return
@@ -43,7 +43,7 @@ class ConcurrentLogins:
 
 
 class EmulatorRequestContext:
-    """What a cloud may look at while it answers one request."""
+    """The `RequestContext` of one request."""
 
     def __init__(self, emulator: Emulator, emulation: Emulation, client: str = "") -> None:
         self._emulator = emulator
@@ -53,7 +53,7 @@ class EmulatorRequestContext:
         self._locked = False
         self.username: str | None = None
         self.was_blocked = False
-        """Whether the firewall did not let the request pass."""
+        """Whether the firewall blocked the request."""
 
     def now(self) -> datetime:
         return self._emulator.world.clock.now()
@@ -101,7 +101,7 @@ class EmulatorRequestContext:
         return origin if port is None else f"{_PORT.sub('', origin)}:{port}"
 
     def record_request(self, holder: EmulatedAccount | None) -> None:
-        """Count a request of an account, after all that happened to it since the last one."""
+        """Count a request of an account, after applying the events due since the last one."""
         if holder is None:
             return
         self.apply_due_events(holder)
@@ -112,7 +112,7 @@ class EmulatorRequestContext:
         tally.requests_while_locked += self._locked
 
     def apply_due_events(self, holder: EmulatedAccount) -> None:
-        """Let somebody else's logins to an account happen, and its lock end with the faults that shut it."""
+        """Apply logins of other clients to an account, and unlock it if the faults that lock are off."""
         emulator = self._emulator
         for at in emulator.other_logins.due(holder.username, self.now()):
             emulator.log.account_counters(holder.username).rival_logins += 1

@@ -1,4 +1,4 @@
-"""The back door: what was asked, what is wrong on purpose, what time it is, and what is true."""
+"""The control API: request log, faults, clock, and the true values of a plant."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _FASTEST = 1_000_000.0
 
 
 class _NotFound(Exception):
-    """What is asked for is not there."""
+    """The requested resource does not exist."""
 
 
 def handle(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> EmulatedResponse:
-    """Answer one request to the control."""
+    """Return the response to one control request."""
     routes = _ROUTES.get(asked.path.removeprefix(PREFIX).strip("/"))
     if routes is None:
-        return _json({"error": f"there are {', '.join(PREFIX + name for name in _ROUTES)}"}, 404)
+        return _json({"error": f"unknown path; available: {', '.join(PREFIX + name for name in _ROUTES)}"}, 404)
     function = routes.get(asked.verb)
     if function is None:
-        return _json({"error": f"ask with {' or '.join(routes)}"}, 405)
+        return _json({"error": f"use {' or '.join(routes)}"}, 405)
     try:
         return _json(function(emulator, asked, body))
     except (BadRequest, ConfigError) as error:
@@ -43,19 +43,19 @@ def handle(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> EmulatedR
 
 
 def parse_speed(value: Any) -> float:
-    """Return a clock's speed, if it is one.
+    """Parse the speed of the simulated clock.
 
     >>> parse_speed("60"), parse_speed(0)
     (60.0, 0.0)
     """
     speed = _number("speed", value)
     if not 0 <= speed <= _FASTEST:
-        raise ConfigError(f"speed is a number from 0, frozen, to {_FASTEST:.0f}, not {value}")
+        raise ConfigError(f"speed must be a number from 0 (frozen) to {_FASTEST:.0f}, got {value}")
     return speed
 
 
 def parse_moment(value: Any) -> datetime:
-    """Return an ISO moment with its offset; one from a query may have lost its plus sign.
+    """Parse an ISO time with UTC offset; in a query string its plus sign may have become a space.
 
     >>> parse_moment("2026-06-21T12:00:00 02:00").isoformat()
     '2026-06-21T12:00:00+02:00'
@@ -63,9 +63,9 @@ def parse_moment(value: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(value.strip().replace(" ", "+") if "T" in value else value)
     except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{value!r} is not a moment like 2026-06-21T12:00:00+02:00") from error
+        raise ConfigError(f"{value!r} is not a time like 2026-06-21T12:00:00+02:00") from error
     if moment.tzinfo is None:
-        raise ConfigError(f"{value!r} has no offset; write it like 2026-06-21T12:00:00+02:00")
+        raise ConfigError(f"{value!r} has no UTC offset; write it like 2026-06-21T12:00:00+02:00")
     return moment
 
 
@@ -94,7 +94,7 @@ def _clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str,
 def _set_clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
     settings = parse_json_object(body)
     if unknown := settings.keys() - {"now", "speed", "advance"}:
-        raise ConfigError(f"a clock has now, speed and advance, no {', '.join(sorted(unknown))[:80]}")
+        raise ConfigError(f"unknown key {', '.join(sorted(unknown))[:80]}; use now, speed or advance")
     world = emulator.world
     speed = parse_speed(settings["speed"]) if "speed" in settings else None
     moment = parse_moment(settings["now"]) if "now" in settings else None
@@ -108,14 +108,14 @@ def _truth(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str,
     plant_id = asked.arguments.get("plant", "")
     found = emulator.plant(plant_id)
     if found is None:
-        raise _NotFound(f"no plant is called {plant_id[:40]!r}; the ready line lists them, ask with ?plant=ID")
+        raise _NotFound(f"no plant with id {plant_id[:40]!r}; the ready line lists the ids, use ?plant=ID")
     holder, site = found
     world = emulator.world
     at = asked.arguments.get("at")
     moment = world.uploaded_at() if at is None else world.validate_moment(parse_moment(at))
     plant = Plant(vendor=holder.vendor, id=site.id, name=site.name, zone=world.zone)
     devices = []
-    for serial, home in zip(site.devices, site.truth, strict=False):  # devices without physics of their own come last
+    for serial, home in zip(site.devices, site.truth, strict=False):  # devices that are not simulated come last
         values = home.values(moment)
         awake = bool(values["pv_power"] or home.battery_capacity)
         devices.append(
@@ -141,16 +141,16 @@ def _later(moment: datetime, seconds: float) -> datetime:
     try:
         return moment.astimezone(UTC) + timedelta(seconds=seconds)
     except OverflowError as error:
-        raise ConfigError(f"{seconds:g} seconds are more than a calendar has") from error
+        raise ConfigError(f"{seconds:g} seconds exceed the calendar") from error
 
 
 def _number(name: str, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(f"{name} is a number, not {str(value)[:40]!r}") from error
+        raise ConfigError(f"{name} must be a number, got {str(value)[:40]!r}") from error
     if isinstance(value, bool) or not math.isfinite(number):
-        raise ConfigError(f"{name} is a number, not {str(value)[:40]!r}")
+        raise ConfigError(f"{name} must be a number, got {str(value)[:40]!r}")
     return number
 
 

@@ -1,4 +1,4 @@
-"""What a cloud knows of a home: what its logger uploaded and when it arrived, and the lies told on the way."""
+"""The data logger: which samples of a household the cloud has, and when they arrived, subject to the data faults."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ STEP = timedelta(seconds=STEP_SECONDS)
 SENTINELS = (0.0, 65535.0, 4294967.295)
 
 _LATE, _OFFLINE, _FROZEN = 4, 20, 8
-"""Of how many days one is struck."""
+"""One day of this many is affected."""
 _GLITCH = 300
-"""Of how many samples one has a glitch."""
+"""One sample of this many has a glitch."""
 _RESETS = timedelta(minutes=10)
-"""How long after midnight a device that never sleeps forgets yesterday."""
+"""Time after midnight when a device with a battery resets its daily counters."""
 _NEVER = float("inf")
 
 
 class Outage(NamedTuple):
-    """What was measured from `start` up to `end` came when it `arrives`, all in epoch seconds."""
+    """Samples from `start` to `end`, exclusive, arrive at `arrives`; all in epoch seconds."""
 
     start: int
     end: int
@@ -38,9 +38,9 @@ class Outage(NamedTuple):
 
 
 class DataLogger:
-    """One home as its cloud knows it; without faults, as it is.
+    """One household as its cloud sees it; identical to the true data without faults.
 
-    `logger` seeds what befalls the logger, the same for all homes of a plant, and `seed` what befalls this home.
+    `logger` seeds the faults of the data logger, which all households of a plant share, and `seed` the glitches.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DataLogger:
         return at
 
     def values(self, at: datetime) -> dict[str, float]:
-        """Return what was told at a moment."""
+        """Return the values reported for a time."""
         values = self._home.values(self._thawed(at))
         if self._fault("replay") is not None:
             values |= self._replayed(values, at)
@@ -83,7 +83,7 @@ class DataLogger:
         return values
 
     def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
-        """Return the points of a day that arrived, those to come included."""
+        """Return the uploaded points of a day, and its future points."""
         curve = self._home.curve(day)
         now = self._uploaded_at().timestamp()
         gaps = [gap for gap in self._silences(date.fromisoformat(day)) if gap.arrives > now]
@@ -96,17 +96,17 @@ class DataLogger:
         return curve
 
     def energies(self, period: str) -> dict[str, float]:
-        """Return the energies of a period, each day as far as its counter was heard."""
+        """Return the energies of a period, each day up to its last uploaded counter value."""
         found = self._home.energies(period)
         for day in self._days_in_doubt(period):
             for name, kwh in self._unheard(day).items():
                 found[name] = max(0.0, found[name] - kwh)
         return found
 
-    # The logger
+    # Missing samples
 
     def _silences(self, day: date) -> list[Outage]:
-        """Return the silences that touch a local day."""
+        """Return the outages that overlap a local day."""
         late, offline = self._fault("late"), self._fault("offline")
         if late is None and offline is None:
             return []
@@ -122,7 +122,7 @@ class DataLogger:
         return [one for one in found if one.end > first and one.start < after]
 
     def _begun(self, day: date, late: str | None, offline: str | None) -> Iterator[Outage]:
-        """Yield the silences that begin on a local day."""
+        """Yield the outages that begin on a local day."""
         midnight = self._midnight(day)
         if late is not None:
             dice = self._dice("late", day)
@@ -138,13 +138,13 @@ class DataLogger:
                 yield Outage(start, end, _NEVER if dice.random() < 0.5 else end + _whole(dice.uniform(0, 6) * HOUR))
 
     def _missing(self, at: datetime) -> Outage | None:
-        """Return a silence that keeps a moment from the cloud."""
+        """Return an outage because of which the cloud does not have the sample of `at` yet."""
         now = self._uploaded_at().timestamp()
         gaps = self._silences(at.astimezone(self.zone).date())
         return next((gap for gap in gaps if _within(at, gap) and gap.arrives > now), None)
 
     def _days_in_doubt(self, period: str) -> Iterator[date]:
-        """Yield the days of a period whose end was not heard."""
+        """Yield the days of a period with samples that have not arrived."""
         if self._fault("late") is None and self._fault("offline") is None:
             return
         now = self._uploaded_at()
@@ -156,7 +156,7 @@ class DataLogger:
             day += timedelta(days=1)
 
     def _unheard(self, day: date) -> dict[str, float]:
-        """Return what flowed on a day after its last sample the cloud has."""
+        """Return the energies of a day after its last uploaded sample."""
         after = datetime.fromtimestamp(self._midnight(day + timedelta(days=1)), UTC)
         end = min(after - STEP, self._uploaded_at())
         last = self.last_upload_at(end)
@@ -168,15 +168,15 @@ class DataLogger:
             self._lost[day, last] = {name: kwh - told.get(f"{name}_today", 0.0) for name, kwh in true.items()}
         return self._lost[day, last]
 
-    # What it tells
+    # Wrong values
 
     def _thawed(self, at: datetime) -> datetime:
-        """Return when the values of a moment were really measured."""
+        """Return the true measurement time of the values reported for `at`."""
         ice = self._freeze(at.astimezone(self.zone).date())
         return datetime.fromtimestamp(ice.start, UTC) if ice and _within(at, ice) else at
 
     def _freeze(self, day: date) -> Outage | None:
-        """Return when a day's samples repeat the one before; never beyond the day."""
+        """Return the period of a day in which one sample is repeated; it ends at midnight at the latest."""
         if self._fault("frozen") is None:
             return None
         dice = self._dice("frozen", day)
@@ -185,7 +185,7 @@ class DataLogger:
         return Outage(start, end, end) if dice.random() < 1 / _FROZEN else None
 
     def _replayed(self, values: Mapping[str, float], at: datetime) -> dict[str, float]:
-        """Return the day's energies as they still are yesterday's."""
+        """Return yesterday's energies as today's until the device starts its day."""
         day = at.astimezone(self.zone).date()
         if at >= self._wakes(day):
             return {}
@@ -194,7 +194,7 @@ class DataLogger:
         return {name: told[name] for name in values if name in told}
 
     def _wakes(self, day: date) -> datetime:
-        """Return when a device begins its day."""
+        """Return the time a device resets its daily counters."""
         if day not in self._woke:
             midnight = datetime.fromtimestamp(self._midnight(day), UTC)
             lit = (at for at, values in self._home.curve(f"{day}") if values["pv_power"] > 0)
@@ -203,7 +203,7 @@ class DataLogger:
         return self._woke[day]
 
     def _glitch(self, values: Mapping[str, float], at: datetime) -> dict[str, float]:
-        """Return one counter that is wrong for this sample, now and then."""
+        """Return a wrong value of one counter if this sample has a glitch."""
         dice = crc32(f"{self._seed}/glitch/{int(at.timestamp()) // STEP_SECONDS}".encode())
         if dice % _GLITCH:
             return {}
@@ -215,7 +215,7 @@ class DataLogger:
         return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
 
     def _dice(self, what: str, day: date) -> Random:
-        return Random(f"{self._logger}/{what}/{day}")  # noqa: S311 - misfortunes, not secrets
+        return Random(f"{self._logger}/{what}/{day}")  # noqa: S311 - fault times, not secrets
 
 
 def _within(at: datetime, gap: Outage) -> bool:
@@ -223,7 +223,7 @@ def _within(at: datetime, gap: Outage) -> bool:
 
 
 def _whole(seconds: float) -> int:
-    """Return whole steps, one at least.
+    """Round down to whole steps, at least one.
 
     >>> _whole(299), _whole(901)
     (300, 900)

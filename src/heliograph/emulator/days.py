@@ -1,7 +1,7 @@
-"""The physics of one home, day by day: panels, load, battery and meter in 5-minute steps that add up to the last digit.
+"""Day-by-day simulation of one household: solar panels, load, battery and meter in 5-minute steps.
 
-Powers are whole tenths of a watt and constant within a step, so energies are whole numbers too, and a day is
-exactly the sum of its curve. pv + grid + battery = load holds in every step; what a battery loses, it loses inside.
+Powers are whole tenths of a watt and constant within a step, so energies are integers too, and a day is exactly the
+sum of its curve. pv + grid + battery = load holds in every step; battery losses are internal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TENTHS_PER_WATT = 10
 UNITS_PER_KWH = 1000 * TENTHS_PER_WATT * 3600 // STEP_SECONDS
-"""Tenths of a watt over one step that make a kilowatt hour."""
+"""Energy units (0.1 W over one step) per kWh."""
 
 ENERGIES = (
     "pv_energy",
@@ -32,17 +32,17 @@ ENERGIES = (
 )
 
 EnergyAmounts = tuple[float, ...]
-"""One amount per name of ENERGIES, in units of which `PER_KWH` make a kilowatt hour; whole at step boundaries."""
+"""One amount per name in `ENERGIES`, in energy units; integers at step boundaries."""
 
 _ONE_WAY = math.sqrt(0.9)
-"""Efficiency into or out of the battery: nine tenths come back."""
+"""One-way battery efficiency; the round trip is 90 %."""
 _RESERVE = 0.1
 _FIRST_LOOK_BACK = 4
 _KEPT_DAYS = 3
 
 
 class SimulatedDay(NamedTuple):
-    """One local day of 23, 24 or 25 hours, a value per step; `stored` has one more, for the end."""
+    """One local day of 23, 24 or 25 hours with one value per step; `stored` has one more, for the end of the day."""
 
     first: int
     pv: list[int]
@@ -52,7 +52,7 @@ class SimulatedDay(NamedTuple):
     stored: list[float]
 
     def energies(self, start: int, end: int) -> EnergyAmounts:
-        """Return what flowed in the steps from `start` up to, not including, `end`."""
+        """Return the energies of the steps `start` to `end`, exclusive."""
         grid, battery = self.grid[start:end], self.battery[start:end]
         bought = sum([flow for flow in grid if flow > 0])
         given = sum([flow for flow in battery if flow > 0])
@@ -61,10 +61,10 @@ class SimulatedDay(NamedTuple):
 
 
 class DayCache:
-    """The local days of one home, counted from its epoch; the same whatever order they are asked for in."""
+    """Simulates and caches the local days of one household, counted from its epoch; the access order has no effect."""
 
     def __init__(self, plan: HardwareProfile, sky: Weather, zone: tzinfo, epoch: date, seed: str) -> None:
-        dice = Random(seed)  # noqa: S311 - a home's habits, not secrets
+        dice = Random(seed)  # noqa: S311 - load habits, not secrets
         self.epoch = epoch
         self.capacity = plan.battery_capacity * UNITS_PER_KWH
         self._plan = plan
@@ -80,12 +80,12 @@ class DayCache:
         self._kept: dict[int, SimulatedDay] = {}
 
     def first_step(self, index: int) -> int:
-        """Return the step a local day begins with."""
+        """Return the first step of a local day."""
         day = self.epoch + timedelta(days=index)
         return int(datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp()) // STEP_SECONDS
 
     def day(self, index: int) -> SimulatedDay:
-        """Return one day, step by step."""
+        """Return one simulated day."""
         found = self._kept.get(index)
         if found is None:
             found = self._simulate(index)
@@ -97,7 +97,7 @@ class DayCache:
         return found
 
     def energies(self, first: int, end: int) -> EnergyAmounts:
-        """Return what flowed in the days from `first` up to, not including, `end`."""
+        """Return the energies of the days `first` to `end`, exclusive."""
         for index in range(first, end):
             if index not in self._tallies:
                 self.day(index)
@@ -121,10 +121,10 @@ class DayCache:
         return first, [int(light * peak) for light in self._sky.irradiance(first, end)], load
 
     def _stored_at_midnight(self, index: int) -> float:
-        """Return what the battery holds when a day begins, without living through all days before it.
+        """Return the stored energy at the start of a day, without simulating all days before it.
 
-        A battery forgets: once it was full or down to its reserve, what came before is of no matter. So a full and
-        an empty one are sent on the way some days earlier, and where they meet, every other one is with them.
+        Once a battery was full or at its reserve, its earlier state has no influence. So a full and an empty battery
+        are simulated from some days earlier; when both reach the same state, any other start reaches it too.
         """
         back = _FIRST_LOOK_BACK
         while index not in self._stored_before:
@@ -140,7 +140,7 @@ class DayCache:
         return self._stored_before[index]
 
     def _dispatch(self, pv: Sequence[int], load: Sequence[int], stored: float) -> tuple[list[int], list[float]]:
-        """Return what the battery does in each step, and what it holds at each boundary: the home comes first."""
+        """Return the battery power per step and the stored energy at each step boundary; the load has priority."""
         if not self.capacity:
             return [0] * len(pv), [0.0] * (len(pv) + 1)
         capacity, power, reserve = self.capacity, self._battery_power, self._reserve
@@ -150,7 +150,7 @@ class DayCache:
                 flow, room = -min(sun - need, power), int((capacity - stored) / _ONE_WAY)
                 if -flow < room:
                     stored -= flow * _ONE_WAY
-                else:  # exactly full, not nearly: that is what makes it forget
+                else:  # exactly full, so that earlier states have no influence
                     flow, stored = -room, capacity
             else:
                 flow, room = min(need - sun, power), int((stored - reserve) * _ONE_WAY)
@@ -164,7 +164,7 @@ class DayCache:
 
 
 def _load_shape(kwh_per_day: float, dice: Random) -> list[float]:
-    """Return the usual load of a local day: a base, a morning, an evening."""
+    """Return the typical load of a local day: base load, morning and evening peak."""
     morning, evening = 7 + dice.uniform(-1, 1), 19 + dice.uniform(-1.5, 1)
     hours = [step * 24 / STEPS_PER_DAY for step in range(STEPS_PER_DAY)]
     shape = [1 + 2 * _hump(hour - morning, 1.2) + 3 * _hump(hour - evening, 2.0) for hour in hours]

@@ -1,6 +1,6 @@
-"""What an emulated device makes of an order its cloud has taken: at once, later, otherwise, not at all, or for a while.
+"""Device faults: how an emulated device applies a command after its cloud has accepted it.
 
-The cloud's word is one thing and the device another; the faults here put time and trouble between the two.
+A device may apply a command immediately, later, with other values, not at all, or temporarily.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _AWAITED = "awaited"
 
 
 class PercentRange(NamedTuple):
-    """What percentages a device takes whatever it is told."""
+    """The range a device limits percentages to."""
 
     low: float = 10.0
     high: float = 90.0
 
 
 class _Due(NamedTuple):
-    """A change a device will make; `reverts` seconds later it takes it back."""
+    """A scheduled change of a device, undone after `reverts` if that is set."""
 
     at: datetime
     kind: str
@@ -36,12 +36,12 @@ class _Due(NamedTuple):
 
 
 def refuses_commands(stage: RequestContext) -> bool:
-    """Tell whether devices refuse what they are told."""
+    """Return True if devices reject commands (fault `unwilling`)."""
     return stage.fault("unwilling") is not None
 
 
 def is_command_blocked(holder: EmulatedAccount, stage: RequestContext) -> bool:
-    """Count an order of an account, and tell whether it comes after those that the fault `halfway` lets pass."""
+    """Count a command of an account; return True if the fault `halfway` blocks it."""
     allowed = stage.fault("halfway")
     if allowed is None:
         holder.state["orders"] = 0
@@ -53,7 +53,7 @@ def is_command_blocked(holder: EmulatedAccount, stage: RequestContext) -> bool:
 def apply_command(
     site: EmulatedPlant, kind: str, change: Mapping[str, Any], stage: RequestContext, shares: Collection[str] = ()
 ) -> None:
-    """Let a device carry out an order as well as it can; `shares` are the members that are percentages."""
+    """Apply a command to a device, subject to the device faults; `shares` names the values that are percentages."""
     if stage.fault("deaf") is not None:
         return
     if (text := stage.fault("clamp")) is not None:
@@ -70,13 +70,13 @@ def apply_command(
 
 
 def apply_due_changes(holder: EmulatedAccount, now: datetime) -> None:
-    """Let everything happen that an account's devices had to do by now."""
+    """Apply all scheduled changes of an account's devices that are due."""
     for site in holder.plants:
         _settle(site, now)
 
 
 def _settle(site: EmulatedPlant, now: datetime) -> None:
-    """Let everything happen that was due by now, in its order."""
+    """Apply all due changes of a plant in order of time."""
     awaited: list[_Due] = site.settings.get(_AWAITED, [])
     while due := min((one for one in awaited if one.at <= now), key=lambda one: one.at, default=None):
         awaited.remove(due)
@@ -84,7 +84,7 @@ def _settle(site: EmulatedPlant, now: datetime) -> None:
         before = {name: kept.get(name) for name in due.change}
         for name, value in due.change.items():
             if value is None:
-                kept.pop(name, None)  # as it left the factory
+                kept.pop(name, None)  # back to the factory default
             else:
                 kept[name] = value
         if due.reverts is not None:
@@ -94,7 +94,7 @@ def _settle(site: EmulatedPlant, now: datetime) -> None:
 
 
 def parse_percent_range(text: str) -> PercentRange:
-    """Return what a device takes, as "LOW/HIGH" says.
+    """Parse the range "LOW/HIGH" of the fault `clamp`.
 
     >>> parse_percent_range(""), parse_percent_range("20/100")
     (PercentRange(low=10.0, high=90.0), PercentRange(low=20.0, high=100.0))

@@ -1,4 +1,4 @@
-"""What values faults take, how they are read, and what is meant when none is given."""
+"""Parsers of fault values, with their defaults."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _RIVAL = 300.0
 _BLOCK_HOURS = 4.0
 _LATE = 6.0
 _ON = ("", "1")
-"""{"html": 1} is on, too."""
+"""`{"html": 1}` also switches a fault on."""
 
 
 class FaultParser(NamedTuple):
-    """How a fault's value is read; whoever writes it otherwise is told how."""
+    """Parser of a fault's value, and the format hint for error messages."""
 
     read: Callable[[str], object]
-    """Raises ValueError for what is no value."""
+    """Raises `ValueError` for an invalid value."""
     hint: str
 
 
 class RateLimit(NamedTuple):
-    """More than so many within a span are turned away for a while."""
+    """More than `most` requests within `span` are blocked for `pause`."""
 
     most: int
     span: timedelta
@@ -39,7 +39,7 @@ class RateLimit(NamedTuple):
 
 
 def parse_seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -> float:
-    """Return the seconds a value says, others when it says none.
+    """Parse seconds; an empty text gives the default `otherwise`.
 
     >>> parse_seconds(""), parse_seconds("0.5")
     (5.0, 0.5)
@@ -51,22 +51,22 @@ def parse_seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -
 
 
 def parse_idle_time(text: str) -> timedelta:
-    """Return how long a session may be unused."""
+    """Parse the time after which an unused session expires."""
     return timedelta(seconds=parse_seconds(text, _IDLE, 1.0))
 
 
 def parse_login_interval(text: str) -> timedelta:
-    """Return how long it is from one login of somebody else to the next."""
+    """Parse the interval between logins of another client."""
     return timedelta(seconds=parse_seconds(text, _RIVAL, 1.0))
 
 
 def parse_late_hours(text: str) -> float:
-    """Return the most hours an upload may be late."""
+    """Parse the maximum delay of an upload in hours."""
     return parse_seconds(text, _LATE, 0.25)
 
 
 def parse_uses(text: str) -> int:
-    """Return how many requests a session lives.
+    """Parse the number of requests after which a session expires.
 
     >>> parse_uses(""), parse_uses("20")
     (1, 20)
@@ -75,7 +75,7 @@ def parse_uses(text: str) -> int:
 
 
 def parse_block(text: str) -> RateLimit | None:
-    """Return how many requests within how long the firewall lets pass; None when it lets none.
+    """Parse the firewall's rate limit; None blocks every request.
 
     >>> parse_block("60/30/2").pause
     datetime.timedelta(seconds=7200)
@@ -91,13 +91,13 @@ def parse_block(text: str) -> RateLimit | None:
 
 def _count(text: str, least: int = 0) -> int:
     if not (text.isascii() and text.isdigit() and least <= int(text[:9]) < MAX_COUNT):
-        raise ValueError(f"{text} is no whole number from {least} to {MAX_COUNT - 1}")
+        raise ValueError(f"{text} is not a whole number from {least} to {MAX_COUNT - 1}")
     return int(text)
 
 
 def _nothing(text: str) -> None:
     if text not in _ON:
-        raise ValueError("no value is known")
+        raise ValueError("this fault takes no value")
 
 
 def _optional(text: str) -> int:
@@ -106,36 +106,37 @@ def _optional(text: str) -> int:
 
 def _region(text: str) -> None:
     if text not in ("", "refuse"):
-        raise ValueError("no such mood")
+        raise ValueError("not a region mode")
 
 
 def _device_code(text: str) -> None:
     if text not in (*_ON, "500", "501"):
-        raise ValueError("no such code")
+        raise ValueError("not an error code")
 
 
-_COUNTED = FaultParser(_optional, "the value is a whole number below 100000, as in {name}=5")
-_TIMED = FaultParser(parse_seconds, "the value is a number of seconds, as in {name}=60")
-NO_VALUE = FaultParser(_nothing, "it takes no value; {name}=*5 is on for the next 5 requests")
+_COUNTED = FaultParser(_optional, "the value must be a whole number below 100000, as in {name}=5")
+_TIMED = FaultParser(parse_seconds, "the value must be a number of seconds, as in {name}=60")
+NO_VALUE = FaultParser(_nothing, "it takes no value; {name}=*5 applies to the next 5 requests")
 
 FAULT_PARSERS = {
     "lock": _COUNTED,
     "quota": _COUNTED,
     "rate": _COUNTED,
-    "flaky": FaultParser(parse_uses, "the value is a whole number from 1, as in {name}=20"),
+    "flaky": FaultParser(parse_uses, "the value must be a whole number from 1, as in {name}=20"),
     "expire": _TIMED,
     "slow": _TIMED,
-    "idle": FaultParser(parse_idle_time, "the value is a number of seconds from 1, as in {name}=1800"),
-    "late": FaultParser(parse_late_hours, "the value is a number of hours, as in {name}=6"),
-    "rival": FaultParser(parse_login_interval, "the value is a number of seconds from 1, as in {name}=300"),
+    "idle": FaultParser(parse_idle_time, "the value must be a number of seconds from 1, as in {name}=1800"),
+    "late": FaultParser(parse_late_hours, "the value must be a number of hours, as in {name}=6"),
+    "rival": FaultParser(parse_login_interval, "the value must be a number of seconds from 1, as in {name}=300"),
     "block": FaultParser(
-        parse_block, "the value is requests/seconds or requests/seconds/hours, as in {name}=60/60 or {name}=60/60/4"
+        parse_block,
+        "the value must be requests/seconds or requests/seconds/hours, as in {name}=60/60 or {name}=60/60/4",
     ),
     "sluggish": _TIMED,
     "revert": _TIMED,
-    "clamp": FaultParser(parse_percent_range, "the value is two percentages, as in {name}=10/90"),
-    "halfway": FaultParser(parse_uses, "the value is a whole number from 1, as in {name}=2"),
-    "unread": FaultParser(_device_code, "the value is 500 (no answer) or 501 (offline), as in {name}=501"),
-    "region": FaultParser(_region, "the value is refuse or none, as in {name}=refuse"),
+    "clamp": FaultParser(parse_percent_range, "the value must be two percentages, as in {name}=10/90"),
+    "halfway": FaultParser(parse_uses, "the value must be a whole number from 1, as in {name}=2"),
+    "unread": FaultParser(_device_code, "the value must be 500 (no answer) or 501 (offline), as in {name}=501"),
+    "region": FaultParser(_region, "the value must be refuse or none, as in {name}=refuse"),
 }
 """The faults that take a value."""

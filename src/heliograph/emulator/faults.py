@@ -1,4 +1,4 @@
-"""The switchboard: which faults are on, with what value, and for how many requests more."""
+"""Fault switches: which faults are on, their values, and their remaining uses."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ if TYPE_CHECKING:
 
 FAULTS = {
     "lock": "the account is locked for a day after VALUE logins within one",
-    "quota": "the account is locked for a day after VALUE requests within one, 200 unless told",
-    "expire": "sessions die VALUE seconds after their login; without VALUE, the present ones die now",
-    "idle": "sessions die that were not used for VALUE seconds, 1800 unless told",
-    "flaky": "sessions die after VALUE requests, 1 unless told",
-    "rival": "somebody else logs in every VALUE seconds, 300 unless told",
+    "quota": "the account is locked for a day after VALUE requests within a day (default 200)",
+    "expire": "sessions expire VALUE seconds after their login; without VALUE, all current ones expire now",
+    "idle": "sessions expire after VALUE seconds without use (default 1800)",
+    "flaky": "sessions expire after VALUE requests (default 1)",
+    "rival": "another client logs in every VALUE seconds (default 300)",
     "html": "an HTML page instead of JSON",
-    "block": "the firewall's page; as N/S only after N requests within S seconds, for 4 hours and while asked on",
-    "silent": "whom the firewall blocks gets no answer at all",
+    "block": "the firewall's page; with N/S after N requests within S seconds, until 4 hours without requests",
+    "silent": "clients blocked by the firewall get no response",
     "rate": "the cloud asks to slow down, after VALUE requests within a minute",
-    "region": "accounts live on the second port",
+    "region": "accounts exist on the second port only",
     "empty": "success without data",
-    "truncated": "half an answer, then the connection closes",
-    "slow": "VALUE seconds until the answer, 5 unless told",
-    "reset": "the connection is reset instead of an answer",
-    "outage": "the connection is reset before the cloud has heard the request",
+    "truncated": "half a response, then the connection closes",
+    "slow": "responses are delayed by VALUE seconds (default 5)",
+    "reset": "the connection is reset instead of a response",
+    "outage": "the connection is reset before the cloud processes the request",
     "http500": "status 500 with a plain page",
-    "late": "now and then a logger holds its samples back, for up to VALUE hours, 6 unless told",
-    "offline": "now and then a logger is silent for a day; what it measured comes later or never",
-    "frozen": "now and then a logger repeats one sample for hours",
-    "replay": "after midnight the day's energies are still yesterday's, until the device wakes",
-    "glitch": "now and then a counter is 0 or a sentinel, for one sample",
-    "unwilling": "devices refuse every order",
-    "deaf": "orders succeed and change nothing",
-    "clamp": "orders succeed, but devices keep percentages within LOW/HIGH, 10/90 unless told",
-    "sluggish": "devices carry out an order VALUE seconds after the cloud has taken it, 120 unless told",
-    "revert": "VALUE seconds after an order a device has again what it had before, 600 unless told",
-    "halfway": "the firewall turns away every order of an account after VALUE of them, 1 unless told",
-    "unread": "settings cannot be read, for the device does not answer",
+    "late": "sometimes a data logger buffers its samples for up to VALUE hours (default 6)",
+    "offline": "sometimes a data logger is offline for a day; its samples arrive later or never",
+    "frozen": "sometimes a data logger repeats one sample for hours",
+    "replay": "after midnight the day's energies are still yesterday's, until the device starts its day",
+    "glitch": "sometimes one sample has a counter at 0 or a sentinel value",
+    "unwilling": "devices reject every command",
+    "deaf": "commands succeed and change nothing",
+    "clamp": "commands succeed, but devices limit percentages to LOW/HIGH (default 10/90)",
+    "sluggish": "devices apply a command VALUE seconds after the cloud has accepted it (default 120)",
+    "revert": "devices restore the previous value VALUE seconds after a command (default 600)",
+    "halfway": "the firewall blocks every command of an account after VALUE of them (default 1)",
+    "unread": "settings cannot be read because the device does not answer",
 }
-"""The faults of all clouds.
+"""Faults of all clouds, with descriptions.
 
-The server does truncated to http500 by itself, and the world late to glitch; the others are up to the clouds, those of
-orders by way of obedience.py.
+The application implements `slow` to `http500` and `truncated`, data loggers `late` to `glitch`, `device_faults.py` the
+faults of commands, and the clouds all others.
 """
 
 
 class FaultSwitch(NamedTuple):
-    """When a fault was switched on last."""
+    """When a fault was last switched on."""
 
     revision: int
-    """The how manieth switching it was."""
+    """The value of `FaultSwitches.revision` after the change."""
     at: datetime
 
 
 class FaultSwitches:
-    """Faults by name; a value may be limited to some requests: "lock=5", "html=*1", "slow=2*3"."""
+    """The active faults by name; a fault may be limited to a number of requests: "html=*1", "slow=2*3"."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class FaultSwitches:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.descriptions = {**FAULTS, **(more or {})}
-        """Every fault there is and what it does, those of single clouds included."""
+        """Descriptions of all faults, including those of single clouds."""
         self.revision = 0
-        """How often faults have been switched."""
+        """Number of changes so far."""
         self._now = now
         self._values: dict[str, str] = {}
         self._left: dict[str, int] = {}
@@ -77,7 +77,7 @@ class FaultSwitches:
         self.set(settings or {})
 
     def set(self, settings: Mapping[str, Any]) -> None:
-        """Switch faults: text, a number or True is on, None or False is off; all of them or, on a mistake, none."""
+        """Switch faults: text, a number or True is on, None or False is off; none changes if one is invalid."""
         read = {name: _read(name, value, self.descriptions) for name, value in settings.items()}
         self.revision += 1
         for name, setting in read.items():
@@ -90,7 +90,7 @@ class FaultSwitches:
                     self._left[name] = limit
 
     def use(self, name: str) -> str | None:
-        """Return a fault's value, or None while it is off, and count it as used once."""
+        """Return a fault's value, or None while it is off, and consume one use."""
         value = self.value(name)
         if name in self._left:
             self._left[name] -= 1
@@ -101,22 +101,22 @@ class FaultSwitches:
     def value(self, name: str) -> str | None:
         """Return a fault's value, or None while it is off."""
         if name not in self.descriptions:
-            raise KeyError(f"no fault is called {name}")
+            raise KeyError(f"unknown fault {name}")
         return self._values.get(name)
 
     def last_switched(self, name: str) -> FaultSwitch:
-        """Return when a fault was switched on last; it has been on once."""
+        """Return when a fault was last switched on; raises `KeyError` if it never was."""
         return self._switched[name]
 
     def as_dict(self) -> dict[str, str]:
-        """Return what is on, written as it is set."""
+        """Return the active faults in the format of `set`."""
         return {
             name: f"{value}*{self._left[name]}" if name in self._left else value for name, value in self._values.items()
         }
 
 
 def parse_fault_options(texts: Iterable[str]) -> dict[str, str]:
-    """Read the command line's NAME[=VALUE].
+    """Parse the command line's NAME[=VALUE].
 
     >>> parse_fault_options(["lock=5", "reset", "html=*1"])
     {'lock': '5', 'reset': '', 'html': '*1'}
@@ -125,19 +125,19 @@ def parse_fault_options(texts: Iterable[str]) -> dict[str, str]:
 
 
 def _read(name: str, value: Any, known: Mapping[str, str]) -> tuple[str, int | None] | None:
-    """Return a setting as value and limit, None for off; say what is wrong with it otherwise."""
+    """Parse a setting to value and limit, None for off; raise `ConfigError` if it is invalid."""
     if name not in known:
-        raise ConfigError(f"no fault is called {name[:40]!r}; there are {', '.join(known)}")
+        raise ConfigError(f"unknown fault {name[:40]!r}; available: {', '.join(known)}")
     if value is None or value is False:
         return None
     if not isinstance(value, str | int | float):
-        raise ConfigError(f"fault {name}: the value is text, a number, true, or null to switch it off")
+        raise ConfigError(f"fault {name}: the value must be text, a number, true, or null to switch it off")
     text, star, limit = ("" if value is True else str(value)).partition("*")
     if star and not (limit.isascii() and limit.isdigit() and int(limit[:9]) > 0):
-        raise ConfigError(f"fault {name}: after * comes a number of requests, as in {name}=*1")
+        raise ConfigError(f"fault {name}: after * a number of requests is required, as in {name}=*1")
     form = FAULT_PARSERS.get(name, NO_VALUE)
     try:
         form.read(text)
     except ValueError as error:
-        raise ConfigError(f"fault {name}: {form.hint.format(name=name)}, not {text[:40]!r}") from error
+        raise ConfigError(f"fault {name}: {form.hint.format(name=name)}, got {text[:40]!r}") from error
     return text, int(limit[:9]) if star else None

@@ -1,4 +1,4 @@
-"""One emulated home under our names, units and signs: its values at a moment, its curves, its energies."""
+"""A simulated household: current values, day curves and energies, in the common names, units and signs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Household:
-    """The physics of one plant, deterministic in the seed and the moment.
+    """The simulation of one household, which depends on seed and time only.
 
-    The cloud knows it since 1 January of the year before `anchor`; the lifetime counters had a seeded amount at the
-    midnight `anchor` begins with.
+    Its data begins on 1 January of the year before `anchor`; at the start of `anchor` the lifetime counters have a
+    random value derived from the seed.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Household:
         seed: str,
         uploaded_at: Callable[[], datetime],
     ) -> None:
-        dice = Random(f"{seed}/house")  # noqa: S311 - a place on the map, not a secret
+        dice = Random(f"{seed}/house")  # noqa: S311 - a location, not a secret
         self.zone = zone
         self.peak_power = plan.peak_power
         self.battery_capacity = plan.battery_capacity
@@ -48,11 +48,11 @@ class Household:
         self._uploaded_at = uploaded_at
 
     def last_upload_at(self, at: datetime) -> datetime:
-        """Return the moment itself: nothing is held back here."""
+        """Return `at`: the true data has no upload delay."""
         return at
 
     def values(self, at: datetime) -> dict[str, float]:
-        """Return every metric this home can truly know at a moment: powers, soc, `_today` and `_total`."""
+        """Return every metric this household measures: powers, state of charge, `_today` and `_total` energies."""
         index, step, share = self._place(at)
         today = self._flowed(index, step, share)
         values = self._gauges(self._days.day(index), step, share)
@@ -62,9 +62,9 @@ class Household:
         return {name: values[name] for name in METRICS if name in self._known}
 
     def curve(self, day: str) -> list[tuple[datetime, dict[str, float]]]:
-        """Return the powers and soc of a local day at each 5-minute boundary, all day long, in local time.
+        """Return powers and state of charge of a whole local day per 5-minute step, in local time.
 
-        Days before the epoch and days to come have none.
+        Empty for days before the epoch and for future days.
         """
         index = (date.fromisoformat(day) - self._epoch).days
         if index < 0 or self._days.first_step(index) * STEP_SECONDS > self._uploaded_at().timestamp():
@@ -79,9 +79,9 @@ class Household:
         ]
 
     def energies(self, period: str) -> dict[str, float]:
-        """Return the energies of a local day, month or year up to the newest upload, kWh.
+        """Return the energies in kWh of a local day, month or year up to the newest upload.
 
-        Nothing has flowed yet in the future; what flowed before the epoch only the `_total` counters know.
+        0 for future days; energy from before the epoch is in the `_total` counters only.
         """
         first, after = ((day - self._epoch).days for day in _bounds(period))
         index, step, share = self._place(self._uploaded_at())
@@ -95,21 +95,21 @@ class Household:
         }
 
     def _place(self, at: datetime) -> tuple[int, int, float]:
-        """Return the local day of a moment, its step there, and the share of the step that is over."""
+        """Return the local day index of a time, the step in that day, and the elapsed fraction of the step."""
         index = (at.astimezone(self.zone).date() - self._epoch).days
         if index < 0:
-            raise ValueError(f"nothing is known before {self._epoch.isoformat()}")
+            raise ValueError(f"no data before {self._epoch.isoformat()}")
         step, seconds = divmod(at.timestamp(), STEP_SECONDS)
         return index, int(step) - self._days.first_step(index), seconds / STEP_SECONDS
 
     def _flowed(self, index: int, step: int, share: float) -> EnergyAmounts:
-        """Return what flowed in one day up to a moment."""
+        """Return the energies of one day up to a step and a fraction of it."""
         day = self._days.day(index)
         whole = day.energies(0, step)
         return tuple(map(add, whole, (flow * share for flow in day.energies(step, step + 1)))) if share else whole
 
     def _lifetime_before(self, index: int) -> EnergyAmounts:
-        """Return what the lifetime counters show when a day begins."""
+        """Return the lifetime counters at the start of a day."""
         if index < self._anchor:
             return tuple(map(sub, self._lifetime, self._days.energies(index, self._anchor)))
         return tuple(map(add, self._lifetime, self._days.energies(self._anchor, index)))
@@ -127,7 +127,7 @@ class Household:
 
 
 def _known(plan: HardwareProfile) -> frozenset[str]:
-    """Return the metrics such a home can tell."""
+    """Return the metrics that this hardware measures."""
     parts = ["pv_", "ac_"]
     if plan.battery_capacity:
         parts.append("battery_")
@@ -137,7 +137,7 @@ def _known(plan: HardwareProfile) -> frozenset[str]:
 
 
 def _lifetime(plan: HardwareProfile, years: float) -> EnergyAmounts:
-    """Return what the counters of such a home show after some years; more than two simulated years can add up to."""
+    """Return plausible lifetime counters after `years`, higher than the energy of two simulated years."""
     pv = plan.peak_power / 1000 * 1100 * years
     load = plan.load_kwh_per_day * 365 * years
     charge = plan.battery_capacity * 365 * years

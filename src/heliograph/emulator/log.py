@@ -1,4 +1,4 @@
-"""What the emulated clouds were asked, for tests and people to look up; it holds no password and no token."""
+"""The request log of the emulated clouds; it contains no passwords and no tokens."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ _NEWEST = 10_000
 _MOST_STRANGERS = 1000
 _LONGEST_TEXT = 200
 OTHERS = "(others)"
-"""Where logins of names that are no account's are counted, once there are too many of them."""
+"""Counts logins with unknown user names, once there are too many of them."""
 
 
 @dataclass(slots=True)
 class AccountCounters:
-    """What one account did; counters only, however long it goes on."""
+    """Counters of one account."""
 
     vendor: str
     logins: int = 0
     rejected_logins: int = 0
     rival_logins: int = 0
     requests: int = 0
-    """Those with its session, dead or alive, and its logins."""
+    """Logins, and requests with one of its sessions, valid or expired."""
     requests_while_locked: int = 0
     logins_while_locked: int = 0
 
 
 @dataclass(slots=True)
 class CloudCounters:
-    """What one cloud was asked."""
+    """Counters of one cloud."""
 
     requests: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     blocked: int = 0
-    """Turned away by its firewall."""
+    """Requests blocked by its firewall."""
     lost: int = 0
-    """Asked during an outage."""
+    """Requests during an outage."""
 
 
 class RequestLog:
-    """The newest requests, and counters of every account and cloud."""
+    """The newest requests, and the counters of every account and cloud."""
 
     def __init__(
         self, accounts: Iterable[EmulatedAccount], vendors: Iterable[str], now: Callable[[], datetime]
@@ -59,7 +59,7 @@ class RequestLog:
         self._clouds = {vendor: CloudCounters() for vendor in vendors}
 
     def record_request(self, **entry: str | int | None) -> None:
-        """Remember one request; texts are cut, as callers may send anything."""
+        """Record one request; long texts are truncated."""
         self._requests.append({name: _cut(value) if isinstance(value, str) else value for name, value in entry.items()})
 
     def record_login(self, username: str, *, accepted: bool) -> None:

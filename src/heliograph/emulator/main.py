@@ -1,4 +1,4 @@
-"""The emulator as a program: options in, one line of JSON out, served until told to end."""
+"""The emulator as a program: prints one line of JSON, then serves until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ _EXTRAS = ("astral", "h11")
 
 
 class EmulatorOptions(NamedTuple):
-    """What an emulator is started with."""
+    """Start options of the emulator."""
 
     port: int = 0
     second_port: int = 0
     host: str = "127.0.0.1"
     start: datetime | None = None
-    """Now, unless told."""
+    """Default: now."""
     speed: float = 1.0
     seed: int = 7
     accounts: int = 2
     faults: tuple[str, ...] = ()
     zone: tzinfo | None = None
-    """The fixed offset of `start`, unless told."""
+    """Default: the fixed offset of `start`."""
 
 
 def build_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> Emulator:
-    """Return the emulator the options describe, of all clouds there are or of these."""
+    """Create an emulator of all clouds, or of `emulations`."""
     start = options.start or datetime.now().astimezone()
     zone = options.zone or start.tzinfo or UTC
     offset = start.astimezone(zone).utcoffset() or timedelta()
     if offset % timedelta(seconds=STEP_SECONDS):
-        raise ConfigError("the offset of --start has to be whole 5 minutes, as all clocks of today are")
+        raise ConfigError("the UTC offset of --start must be a multiple of 5 minutes")
     world = World(SimulatedClock(start, options.speed), zone, options.seed)
     emulated = load_emulations() if emulations is None else emulations
     return Emulator(world, emulated, options.accounts, parse_fault_options(options.faults))
 
 
 def load_emulations() -> list[Emulation]:
-    """Return the emulation of every vendor there is."""
+    """Load the emulated clouds of all vendors."""
     return [import_module(info.emulator).EMULATION for info in VENDORS.values()]
 
 
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; the one line on standard output says where, and with which accounts."""
-    import asyncio  # noqa: PLC0415 - whoever only builds an emulator needs no sockets
+    """Serve until SIGTERM or SIGINT; the one line on standard output has the URLs and the accounts."""
+    import asyncio  # noqa: PLC0415 - not needed to create an emulator
     import signal  # noqa: PLC0415
 
     if not all(map(find_spec, _EXTRAS)):

@@ -1,4 +1,4 @@
-"""How an emulated cloud turns callers away: windows that count, doors that stay shut, and the lives of sessions."""
+"""Rate limiting in the emulated clouds: sliding windows, lockouts, session lifetimes, and the firewall."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 _MINUTE = timedelta(minutes=1)
 MAX_COUNT = 100_000
-"""The most a window counts: what is more is as good as that."""
+"""Maximum number of events a window counts."""
 
 
 class SlidingWindow:
-    """How often something happened within the time before now; pure, as a clock may be sent anywhere."""
+    """Counts events within the last `span`; the simulated clock may be set back."""
 
     def __init__(self, span: timedelta) -> None:
         self._span = span
         self._times: deque[datetime] = deque(maxlen=MAX_COUNT)
 
     def add(self, now: datetime) -> int:
-        """Count one more, and return how many there were before it."""
+        """Count an event, and return the number of earlier ones in the window."""
         times = self._times
-        while times and times[-1] > now:  # the clock was sent back: that has not happened yet
+        while times and times[-1] > now:  # the clock was set back: these events are in the future
             times.pop()
         while times and times[0] <= now - self._span:
             times.popleft()
@@ -37,12 +37,12 @@ class SlidingWindow:
         return len(times) - 1
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all events."""
         self._times.clear()
 
 
 class Lockout:
-    """Stays shut for a while after it was shut, and knows for how long it was so in all."""
+    """A lock that ends after a fixed time, with the total time it was locked."""
 
     def __init__(self, pause: timedelta) -> None:
         self._pause = pause
@@ -53,7 +53,7 @@ class Lockout:
     def attempt(
         self, now: datetime, window: SlidingWindow, most: int | None, *, extend: bool = False
     ) -> timedelta | None:
-        """Count a knock at an open door and shut it after `most` in the window; return how long it stays shut."""
+        """Count an attempt and lock after `most` in the window; return the remaining lock time, None if unlocked."""
         if self.remaining(now) is not None:
             if extend:
                 self.lock(now)
@@ -63,29 +63,29 @@ class Lockout:
         return self.remaining(now)
 
     def remaining(self, now: datetime) -> timedelta | None:
-        """Return how long it stays shut, None while it is open."""
+        """Return the remaining lock time, None while unlocked."""
         if self._since is None or self._until is None:
             return None
         left = self._until - now
         if timedelta() < left <= self._pause:
             return left
-        # More than a whole pause is left when the clock was sent back: it has not been shut yet.
+        # More than a whole pause remains only if the clock was set back to before the locking.
         self._open(self._until if left <= timedelta() else self._since)
         return None
 
     def lock(self, now: datetime) -> None:
-        """Shut it for its pause from now on, also when it is shut already."""
+        """Lock for the full time from now on, even if already locked."""
         if self.remaining(now) is None:
             self._since = now
         self._until = now + self._pause
 
     def unlock(self, now: datetime) -> None:
-        """Open it before its time."""
+        """End the lock early."""
         if self.remaining(now) is not None:
             self._open(now)
 
     def total(self, now: datetime) -> timedelta:
-        """Return for how long it has been shut so far."""
+        """Return the total time locked so far."""
         return self._total + (timedelta() if self.remaining(now) is None or self._since is None else now - self._since)
 
     def _open(self, at: datetime) -> None:
@@ -95,7 +95,7 @@ class Lockout:
 
 
 def is_rate_limited(holder: EmulatedAccount, stage: RequestContext, rest: timedelta) -> bool:
-    """Tell whether an account asked more within a minute than the fault `rate` allows, or has not rested since."""
+    """Count a request; return True if the account exceeds the fault `rate`, or did so less than `rest` ago."""
     door = holder.state.setdefault("rate", Lockout(rest))
     window = holder.state.setdefault("minute", SlidingWindow(_MINUTE))
     allowed = stage.fault("rate")
@@ -107,12 +107,12 @@ def is_rate_limited(holder: EmulatedAccount, stage: RequestContext, rest: timede
 
 @dataclass(slots=True)
 class SessionLifetime:
-    """What decides how long a session lives."""
+    """The facts that determine when a session expires."""
 
     opened: datetime
     used: datetime
     fault_revision: int
-    """How often faults had been switched when it was opened."""
+    """Number of fault changes when the session was opened."""
     uses: int = 0
     ended: bool = False
 
@@ -121,13 +121,13 @@ _MOST_CALLERS = 1000
 
 
 class Firewall:
-    """A door for every caller and limit; the callers of long ago are forgotten."""
+    """Per-client rate limits; the least recent clients are dropped."""
 
     def __init__(self) -> None:
         self._callers: OrderedDict[tuple[str, str, RateLimit], tuple[SlidingWindow, Lockout]] = OrderedDict()
 
     def blocks(self, vendor: str, client: str, limit: RateLimit, now: datetime) -> bool:
-        """Count a request, and tell whether its caller is shut out; to ask on keeps it so."""
+        """Count a request; return True if its client is blocked. Further requests extend the block."""
         caller = (vendor, client, limit)
         if caller not in self._callers:
             self._callers[caller] = SlidingWindow(limit.span), Lockout(limit.pause)

@@ -1,4 +1,4 @@
-"""From an HTTP request to the question it is: path, arguments and cookies, merged as servlet containers do."""
+"""HTTP request parsing: path, arguments and cookies, merged like in servlet containers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _MOST_FIELDS = 1000
 
 
 class BadRequest(Exception):
-    """The request cannot be read; the text says why."""
+    """The request is malformed; the message says why."""
 
 
 def parse_request(verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str) -> EmulatedRequest:
-    """Return what a request asks; `headers` are keyed in lower case. Of two arguments of one name the first counts."""
+    """Parse a request; `headers` is keyed in lower case. The first of two arguments of the same name wins."""
     try:
         parts = urlsplit(target if "://" in target else "/" + target.lstrip("/"))
         pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
-        raise BadRequest(f"the address is no address: {error}") from error
+        raise BadRequest(f"invalid URL: {error}") from error
     arguments: dict[str, str] = {}
     for name, value in [*pairs, *_body_fields(headers.get("content-type", ""), body)]:
         arguments.setdefault(name, value)
@@ -34,7 +34,7 @@ def parse_request(verb: str, target: str, headers: Mapping[str, str], body: byte
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """Return a body that has to be a JSON object."""
+    """Parse a body that must be a JSON object."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -57,11 +57,11 @@ def _body_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
-        raise BadRequest(f"the form cannot be read: {error}") from error
+        raise BadRequest(f"invalid form: {error}") from error
 
 
 def _text(value: Any) -> str:
-    """Return a JSON member as the text an argument is.
+    """Return a JSON value as argument text.
 
     >>> _text("a"), _text(1), _text(True), _text({"a": []})
     ('a', '1', 'true', '{"a":[]}')
@@ -70,7 +70,7 @@ def _text(value: Any) -> str:
 
 
 def _multipart(content_type: str, body: bytes) -> list[tuple[str, str]]:
-    from email.parser import BytesParser  # noqa: PLC0415 - only few calls come as multipart
+    from email.parser import BytesParser  # noqa: PLC0415 - few calls use multipart
     from email.policy import HTTP  # noqa: PLC0415
 
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
@@ -85,7 +85,7 @@ def _multipart(content_type: str, body: bytes) -> list[tuple[str, str]]:
 
 
 def _cookies(header: str) -> dict[str, str]:
-    """Return the cookies of a Cookie header.
+    """Parse a Cookie header.
 
     >>> _cookies('JSESSIONID=A1; x="y"; junk')
     {'JSESSIONID': 'A1', 'x': '"y"'}

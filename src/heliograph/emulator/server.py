@@ -1,4 +1,4 @@
-"""The sockets: HTTP/1.1 around an `Emulator`, a port for each region, with everything that can go wrong on the way."""
+"""The HTTP/1.1 server of the emulator: one port per region, with transport faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PATIENCE_SECONDS = 1.0
 
 
 class _Refused(Exception):
-    """The request is not answered but turned down; the connection ends with it."""
+    """The request is rejected and the connection is closed."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -41,11 +41,11 @@ async def serve(
     ready: Callable[[dict[str, Any]], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until stopped; `ready` is told the addresses once both ports are open."""
+    """Serve until `stop` is set; `ready` is called with the ready line once both ports are open."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            # A caller may leave at any time, and so may we: cancelled is how a conversation ends with the server.
+            # The client may disconnect at any time; the server cancels open connections when it stops.
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await _Conversation(emulator, reader, writer).run()
         finally:
@@ -64,7 +64,7 @@ async def serve(
 def serve_in_thread(
     emulator: Emulator, host: str = "127.0.0.1", ports: tuple[int, int] = (0, 0)
 ) -> Iterator[dict[str, Any]]:
-    """Serve beside the caller's own work, and give what the ready line says."""
+    """Serve in a background thread; yields the content of the ready line."""
     opened = threading.Event()
     told: dict[str, Any] = {}
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -96,7 +96,7 @@ def serve_in_thread(
 
 
 class _Question(NamedTuple):
-    """One request as it came in."""
+    """One received request."""
 
     verb: str
     target: str
@@ -105,7 +105,7 @@ class _Question(NamedTuple):
 
 
 class _Conversation:
-    """One connection, from the first request to the last."""
+    """One client connection."""
 
     def __init__(self, emulator: Emulator, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._emulator = emulator
@@ -115,7 +115,7 @@ class _Conversation:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
 
     async def run(self) -> None:
-        """Answer requests until one side closes."""
+        """Handle requests until one side closes the connection."""
         try:
             while (question := await self._question()) is not None:
                 host = question.headers.get("host")
@@ -125,7 +125,7 @@ class _Conversation:
                     return
                 self._http.start_next_cycle()
         except h11.RemoteProtocolError as error:
-            await self._turn_down(_Refused(error.error_status_hint, f"this is not HTTP: {error}"))
+            await self._turn_down(_Refused(error.error_status_hint, f"invalid HTTP: {error}"))
         except _Refused as refusal:
             await self._turn_down(refusal)
 
@@ -137,14 +137,14 @@ class _Conversation:
         while isinstance(part := await self._event(), h11.Data):
             body += part.data
             if len(body) > _LARGEST_BODY:
-                raise _Refused(413, f"a body may have {_LARGEST_BODY} bytes")
+                raise _Refused(413, f"the body exceeds {_LARGEST_BODY} bytes")
         if not isinstance(part, h11.EndOfMessage):
             return None
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
         return _Question(request.method.decode("latin-1"), request.target.decode("latin-1"), headers, bytes(body))
 
     async def _event(self) -> h11.Event | None:
-        """Return the next part of a request, None when there is no more to come."""
+        """Return the next part of a request, None at the end."""
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
                 await self._send(h11.InformationalResponse(status_code=100, headers=[]))
@@ -159,7 +159,7 @@ class _Conversation:
                 pass
             raise ConnectionAbortedError
         if delivery.reset:
-            # Zero seconds of lingering make a close a reset.
+            # With SO_LINGER 0 a close sends RST.
             self._writer.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )
@@ -180,7 +180,7 @@ class _Conversation:
             await self._send(h11.Data(data=told.body))
             await self._send(h11.EndOfMessage())
             self._writer.write_eof()
-            # To close on what is still under way would reset the connection, and our answer might be lost with it.
+            # Closing with unread data would reset the connection, and the response could be lost.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     while await self._reader.read(_CHUNK):
@@ -202,7 +202,7 @@ class _Conversation:
 
 
 def _url(listening: Any) -> str:
-    """Return the address to reach a listening socket at; one that listens everywhere is reached here."""
+    """Return the URL of a listening socket; a wildcard address becomes loopback."""
     host, port = listening.getsockname()[:2]
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
     return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"

@@ -1,4 +1,4 @@
-"""The sky over the town: where the sun stands, and which clouds are in front of it."""
+"""Solar irradiance: the sun's elevation, dimmed by random clouds."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import NamedTuple
 
 STEP_SECONDS = 300
 STEPS_PER_DAY = 24 * 3600 // STEP_SECONDS
-"""Steps of a UTC day; the world changes only between steps."""
+"""5-minute steps of a UTC day; values are constant within a step."""
 
 _KNOTS = 48
 _STEPS_PER_KNOT = STEPS_PER_DAY // _KNOTS
 _SUN_DAYS = 8
-"""The sun is looked up for every eighth day only: in between it is off by less than 0.1°."""
+"""The elevation is computed for every eighth day only; interpolation between them is off by less than 0.1°."""
 _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Location(NamedTuple):
-    """Where the town stands, in degrees."""
+    """Latitude and longitude in degrees."""
 
     latitude: float
     longitude: float
 
 
 class Weather:
-    """Sunlight as a share of what panels are rated for; the same for the same seed, place and moment.
+    """Irradiance relative to the panels' rating; depends on seed, location and time only.
 
-    Steps are counted from 1970-01-01T00:00Z, days likewise.
+    Steps and days are counted from 1970-01-01T00:00Z.
     """
 
     def __init__(self, place: Location, seed: int) -> None:
@@ -40,14 +40,14 @@ class Weather:
         self._days: dict[int, array[float]] = {}
 
     def irradiance(self, first: int, end: int) -> array[float]:
-        """Return the light of the steps from `first` up to, not including, `end`."""
+        """Return the irradiance of the steps `first` to `end`, exclusive."""
         light: array[float] = array("d")
         for day in range(first // STEPS_PER_DAY, (end - 1) // STEPS_PER_DAY + 1):
             light.extend(self._day(day)[max(0, first - day * STEPS_PER_DAY) : end - day * STEPS_PER_DAY])
         return light
 
     def elevation(self, step: int) -> float:
-        """Return how high the sun stands, in degrees."""
+        """Return the sun's elevation in degrees."""
         day, rest = divmod(step, STEPS_PER_DAY)
         return self._elevations_of(day)[rest]
 
@@ -60,7 +60,7 @@ class Weather:
         return found
 
     def _clouds(self, day: int) -> list[float]:
-        """Return what share of the light the clouds of a day let through, every half hour."""
+        """Return the fraction of light that passes the clouds of a day, per half hour."""
         dice = Random(f"{self._seed}/clouds/{day}")  # noqa: S311 - weather, not secrets
         cover = dice.random() ** 1.5
         rough = 0.9 * cover * (1.2 - cover)
@@ -75,7 +75,7 @@ class Weather:
     def _knots_of_sun(self, day: int) -> list[float]:
         found = self._elevations.get(day)
         if found is None:
-            from astral import Observer  # noqa: PLC0415 - only an emulated world needs a sun
+            from astral import Observer  # noqa: PLC0415 - an extra
             from astral.sun import elevation  # noqa: PLC0415
 
             observer = Observer(self.location.latitude, self.location.longitude)
@@ -87,7 +87,7 @@ class Weather:
 
 
 def _between_knots(knots: list[float]) -> list[float]:
-    """Return a straight line from knot to knot, one value per step.
+    """Interpolate linearly between knots, one value per step.
 
     >>> _between_knots([0.0, 6.0, 0.0])
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
@@ -97,7 +97,7 @@ def _between_knots(knots: list[float]) -> list[float]:
 
 
 def _light(elevation: float, passing: float) -> float:
-    """Return the light under a sun of an elevation, after Haurwitz (1945), dimmed by clouds.
+    """Return the irradiance for a sun elevation in degrees (Haurwitz 1945), dimmed by clouds.
 
     >>> _light(-0.1, 1.0), round(_light(90, 1.0), 2), round(_light(30, 0.5), 2)
     (0.0, 1.04, 0.24)

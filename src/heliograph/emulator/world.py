@@ -1,4 +1,4 @@
-"""The town: accounts, their plants and the homes behind them, all from one seed."""
+"""The simulated world: accounts, their plants and households, all derived from one seed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from heliograph.emulator.clock import SimulatedClock
 
     Fault = Callable[[str], str | None]
-    """Tells the value of a fault, None while it is off."""
+    """Returns the value of a fault, None while it is off."""
 
 _LOCK = timedelta(hours=24)
 _LATITUDE = 50.0
 _LAST_YEAR = 10
-"""How many years after its start the world can be sent to."""
+"""Number of simulated years after the start."""
 
 
 class World:
-    """One seed, one clock, one wall clock's zone, one sky."""
+    """Seed, clock, time zone and weather of a simulation."""
 
     def __init__(self, clock: SimulatedClock, zone: tzinfo, seed: int) -> None:
         self.clock = clock
         self.zone = zone
         self.seed = seed
         self.today = clock.now().astimezone(zone).date()
-        """The local day the emulator started on."""
+        """The local date of the start."""
         self.weather = Weather(_place(clock.now().astimezone(zone)), seed)
 
     def uploaded_at(self) -> datetime:
@@ -47,13 +47,13 @@ class World:
         return now - timedelta(seconds=now.timestamp() % STEP_SECONDS)
 
     def validate_moment(self, moment: datetime) -> datetime:
-        """Return a moment if the world knows it."""
+        """Return a time unchanged if the world covers it, raise `ConfigError` otherwise."""
         first, last = self.today.year - 1, self.today.year + _LAST_YEAR
         if moment.tzinfo is None:
-            raise ConfigError(f"{moment.isoformat()} has no offset; write it like 2026-06-21T12:00:00+02:00")
-        # The first and last day of the calendar cannot be told in every zone; the years beside are refused anyway.
+            raise ConfigError(f"{moment.isoformat()} has no UTC offset; write it like 2026-06-21T12:00:00+02:00")
+        # Check the year first: `astimezone` fails for the first and last days of the calendar.
         if not (first <= moment.year <= last and first <= moment.astimezone(self.zone).year <= last):
-            raise ConfigError(f"this world lasts from {first}-01-01 to {last}-12-31, at {moment.isoformat()} it is not")
+            raise ConfigError(f"this world covers {first}-01-01 to {last}-12-31, not {moment.isoformat()}")
         return moment
 
 
@@ -67,7 +67,7 @@ class SimulatedPlant:
     devices: tuple[str, ...]
     households: tuple[api.HouseholdView, ...]
     truth: tuple[api.HouseholdView, ...] = ()
-    """The homes as they are, where `homes` is what the cloud was told of them."""
+    """The true data, while `households` is the uploaded data."""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -86,7 +86,7 @@ class SimulatedAccount:
 def build_accounts(
     world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault
 ) -> tuple[SimulatedAccount, ...]:
-    """Build the accounts, cloud by cloud in turn; each holds a plant of every family of its cloud."""
+    """Create the accounts, alternating between clouds; each has one plant of every family of its cloud."""
     taken: set[str] = set()
     return tuple(
         _holder(world, emulations[(number - 1) % len(emulations)], number, taken, fault)
@@ -123,10 +123,10 @@ def _site(
 
 
 def _dice(world: World, emulation: Emulation, number: int, family: str = "") -> Random:
-    return Random(f"{world.seed}/{emulation.vendor}/{number}/{family}")  # noqa: S311 - a toy's passwords
+    return Random(f"{world.seed}/{emulation.vendor}/{number}/{family}")  # noqa: S311 - passwords of a simulation
 
 
 def _place(moment: datetime) -> Location:
-    """Return a place where the wall clocks show this: the sun is highest about noon."""
+    """Return a location for the time zone of `moment`, so that the sun is highest around noon."""
     offset = (moment.utcoffset() or timedelta()) - (moment.dst() or timedelta())
     return Location(_LATITUDE, (offset / timedelta(hours=1) * 15 + 180) % 360 - 180)

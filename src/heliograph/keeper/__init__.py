@@ -69,4 +69,4 @@ class Keeper:
 
 
 DEFAULT_KEEPER = Keeper()
-"""The keeper of this user's data folder, used by every client that is given no other."""
+"""The keeper of this user's data folder; the default of every client."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from heliograph.settings.models import Order
     from heliograph.settings.plan import Instruction, OrderFlow, Plan, SettingsSnapshot
     from heliograph.settings.schedule import Schedule
+    from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class BaseOrders:
 
     def __init__(
         self,
-        client: Any,
+        client: SolarClient | AsyncSolarClient,
         *,
         writes: Literal[True] | Collection[str] = True,
         grid_code: bool = False,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.core.files import acquire
 from heliograph.errors import (
     CloudError,
     HeliographError,

@@ -1,113 +1,99 @@
-"""`heliograph doctor`: what stands between an account and its data, and what to do about it.
+"""`heliograph doctor`: diagnoses accounts and this machine, and says how to fix problems.
 
-Without `--try` nothing is sent; with it, still no login is.
+Nothing is sent without `--online`; it never logs in.
 """
 
 from __future__ import annotations
 
 import os
+from argparse import SUPPRESS
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.doctor import bundle, environment, online
+from heliograph.cli.doctor.account import AccountDiagnosis
+from heliograph.cli.doctor.result import Section, format_section, problem, warning
 from heliograph.cli.options import add_command
+from heliograph.cli.settings.recover import open_order_lines
+from heliograph.cli.status import account_title
+from heliograph.cli.terminal import printable
+from heliograph.config import load
+from heliograph.errors import ConfigError, StoreError
 from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from heliograph.cli.doctor.account import AccountDiagnosis
-    from heliograph.cli.doctor.result import Section
     from heliograph.config import Account, Config
-    from heliograph.errors import ConfigError
 
 _EXAMPLES = """\
   heliograph doctor
-  heliograph doctor goodwe --try
-  heliograph doctor --bundle report.txt     what an issue needs to be understood, without what is nobody's business
+  heliograph doctor goodwe --online
+  heliograph doctor --bundle report.txt     a report for an issue, with personal data masked
 """
 
 
 def add_doctor(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "doctor", _EXAMPLES, doctor)
-    parser.add_argument("vendor", choices=tuple(VENDORS), nargs="?", help="the accounts of this cloud only")
-    parser.add_argument("--try", action="store_true", dest="tried", help="ask the cloud, with the stored session only")
-    parser.add_argument("--bundle", metavar="FILE", type=Path, help="write it all, masked, for a public issue")
+    parser.add_argument(
+        "vendor", choices=tuple(VENDORS), nargs="?", help="check accounts of this cloud only (default: all)"
+    )
+    parser.add_argument("--online", action="store_true", help="contact the cloud, with the stored session only")
+    parser.add_argument("--try", action="store_true", dest="online", help=SUPPRESS)  # the former name
+    parser.add_argument("--bundle", metavar="FILE", type=Path, help="write a masked report for a public issue")
 
 
 def doctor(options: Namespace) -> int:
-    """Look at everything, tell it, and return whether a problem was found."""
-    from heliograph.cli.doctor.result import format_section  # noqa: PLC0415 - help needs no doctors
-    from heliograph.cli.terminal import printable  # noqa: PLC0415
-
+    """Run all checks and print them; exit code 1 if a problem was found."""
     sections: list[Section] = []
-    patients: list[AccountDiagnosis] = []
-    for section in _sections(options, patients):
+    diagnoses: list[AccountDiagnosis] = []
+    for section in _sections(options, diagnoses):
         sections.append(section)
         print(*map(printable, format_section(section)), sep="\n")
-    if not options.tried:
-        print("Nothing was sent; --try asks the cloud, with the stored session only")
+    if not options.online:
+        print("Nothing was sent; --online also contacts the cloud, with the stored session only")
     if options.bundle:
-        from heliograph.cli.doctor import bundle  # noqa: PLC0415 - few want one
-
-        bundle.write_bundle(options.bundle, sections, patients, options.config)
-        print(printable(f"{options.bundle} is written. It is masked; read it before you post it"))
+        bundle.write_bundle(options.bundle, sections, diagnoses, options.config)
+        print(printable(f"Report written to {options.bundle}, with personal data masked; read it before you post it"))
     return int(any(check.verdict == "problem" for section in sections for check in section.checks))
 
 
-def _sections(options: Namespace, patients: list[AccountDiagnosis]) -> Iterator[Section]:
-    from heliograph.cli.doctor import environment  # noqa: PLC0415
-    from heliograph.cli.doctor.result import Section  # noqa: PLC0415
-
-    config = _configuration(options)
+def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator[Section]:
+    config: Config | ConfigError
+    try:
+        config = load(options.config, os.environ)
+    except ConfigError as error:
+        config = error
     yield Section("This machine", tuple(environment.check_environment(config)))
     for account in _accounts(options, config):
-        yield _examined(account, patients, tried=options.tried)
-
-
-def _configuration(options: Namespace) -> Config | ConfigError:
-    from heliograph.config import load  # noqa: PLC0415
-    from heliograph.errors import ConfigError  # noqa: PLC0415
-
-    try:
-        return load(options.config, os.environ)
-    except ConfigError as error:
-        return error
+        yield _account_section(account, diagnoses, contact=options.online)
 
 
 def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account, ...]:
-    """Return the accounts that are meant; one that was named has to be there."""
-    from heliograph.errors import ConfigError  # noqa: PLC0415
-
+    """Return the selected accounts; raise `ConfigError` if a named one does not exist."""
     if isinstance(config, ConfigError) or not (config.accounts or options.account):
         return ()
-    chosen = config.select_accounts(options.account, options.server)
-    found = tuple(one for one in chosen if options.vendor in (None, one.vendor))
+    selected = config.select_accounts(options.account, options.server)
+    found = tuple(account for account in selected if options.vendor in (None, account.vendor))
     if not found:
-        raise ConfigError(f"there is no account of {options.vendor} here; heliograph --help tells how to name one")
+        raise ConfigError(f"no {options.vendor} account is configured; run: heliograph login {options.vendor}")
     return found
 
 
-def _examined(account: Account, patients: list[AccountDiagnosis], *, tried: bool) -> Section:
-    from heliograph.cli.doctor import online  # noqa: PLC0415
-    from heliograph.cli.doctor.account import AccountDiagnosis  # noqa: PLC0415
-    from heliograph.cli.doctor.result import Section, problem, warning  # noqa: PLC0415
-    from heliograph.cli.settings.recover import open_order_lines  # noqa: PLC0415
-    from heliograph.cli.status import account_title  # noqa: PLC0415
-    from heliograph.errors import ConfigError, StoreError  # noqa: PLC0415
-
+def _account_section(account: Account, diagnoses: list[AccountDiagnosis], *, contact: bool) -> Section:
     try:
-        patient = AccountDiagnosis(account)
+        diagnosis = AccountDiagnosis(account)
     except ConfigError as error:
         return Section(account_title(account), (problem("server", str(error)),))
     except StoreError as error:
-        return Section(account_title(account), (problem("memory", str(error)),))
-    patients.append(patient)
-    found = [patient.check_password(online=tried), *patient.checks()]
-    found += online.check_online(patient) if tried else patient.check_clock()
+        return Section(account_title(account), (problem("state file", str(error)),))
+    diagnoses.append(diagnosis)
+    checks = [diagnosis.check_password(online=contact), *diagnosis.checks()]
+    checks += online.check_online(diagnosis) if contact else diagnosis.check_clock()
     try:
-        found += [warning("orders", line) for line in open_order_lines(account)]
+        checks += [warning("settings", line) for line in open_order_lines(account)]
     except StoreError as error:
-        found.append(problem("orders", str(error)))
-    return Section(account_title(account), tuple(found), patient.recent_events())
+        checks.append(problem("settings", str(error)))
+    return Section(account_title(account), tuple(checks), diagnosis.recent_events())

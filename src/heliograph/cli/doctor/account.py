@@ -1,4 +1,4 @@
-"""One account as a doctor sees it, without sending anything: what is configured, and what its keeper remembers."""
+"""Checks of one account without sending anything: its configuration and its keeper's state."""
 
 from __future__ import annotations
 
@@ -25,34 +25,35 @@ if TYPE_CHECKING:
 
 LOCAL_HOSTS = frozenset(("127.0.0.1", "localhost", "::1"))
 SLOW_CLOCK = 120.0
-"""Seconds a clock may be off: signatures and days are right all the same, but something keeps bad time."""
-RIVALS = 2
-LATELY = 6
+"""Clock difference in seconds above which doctor warns; requests still work, since they use the cloud's clock."""
+EARLY_ENDS = 2
+"""Number of sessions that ended early from which doctor suspects another client."""
+RECENT_EVENTS = 6
 
-_WHAT_TO_DO = {
-    "locked": "wait; every further login may prolong it, also one in the app",
-    "blocked": "wait, then ask less often; other programs at this address count as well",
-    "throttled": "wait; it ends by itself",
-    "unreachable": "see whether this machine is online, and what --try says",
+_ADVICE = {
+    "locked": "wait; every further login may extend it, including in the app",
+    "blocked": "wait, then send fewer requests; other programs at this IP address count too",
+    "throttled": "wait; it ends automatically",
+    "unreachable": "check this machine's network, and run doctor with --online",
     "login": "wait, or run: heliograph login {vendor}",
 }
 
 
 class AccountDiagnosis:
-    """One account, a client of it that cannot log in, and what its keeper remembers."""
+    """One account with a client that cannot log in, and the keeper's state."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.vendor = VENDORS[account.vendor].diagnostics_module()
-        usual = create_client(account, interactive=True)
-        self.guard = usual.guard
-        # Without anybody's name and password no login can be sent, whatever the cloud answers.
-        nobody = usual.cloud(), Session(usual.session.server), None
-        self.client = BlockingClient(*nobody, timeout=TIMEOUT, allow_commands=False, guard=self.guard)
+        client = create_client(account, interactive=True)
+        self.guard = client.guard
+        # Without credentials no login can be sent, whatever the cloud responds.
+        anonymous = client.cloud(), Session(client.session.server), None
+        self.client = BlockingClient(*anonymous, timeout=TIMEOUT, allow_commands=False, guard=self.guard)
         self.refresh()
 
     def refresh(self) -> None:
-        """See what the keeper remembers by now."""
+        """Load the keeper's current state."""
         self.now = datetime.now(UTC)
         self.state = self.guard.load(self.now.timestamp())
         self.budget = policy.budget(self.state, self.now.timestamp(), self.guard.limits)
@@ -61,117 +62,116 @@ class AccountDiagnosis:
 
     @property
     def login_command(self) -> str:
-        """What a person runs to log this account in."""
+        """The command that logs this account in."""
         account = self.account
-        return f"heliograph login {account.vendor}" + (
-            "" if account.name == account.vendor else f" --account {account.name}"
-        )
+        option = "" if account.name == account.vendor else f" --account {account.name}"
+        return f"heliograph login {account.vendor}{option}"
 
     def checks(self) -> Iterator[Check]:
-        """Look at everything that can be known without sending."""
-        yield self.server()
-        yield from self.trouble()
-        yield self.budgeted()
-        yield self.opened()
+        """Run all checks that send nothing."""
+        yield self.check_server()
+        yield from self.check_login()
+        yield self.check_budget()
+        yield self.check_session()
         yield from (ok(label, text) for label, text in self.vendor.summary(self.session))
 
-    def server(self) -> Check:
-        """Tell whether the account is sent to its cloud, and only there."""
+    def check_server(self) -> Check:
+        """Check the server: encrypted, and one of the vendor's."""
         server = self.session.server
         parts = urlsplit(server)
         if parts.hostname in LOCAL_HOSTS:
             return ok("server", f"{server}, on this machine")
         if parts.scheme != "https":
             return warning(
-                "server", f"{server} is not encrypted: whoever is on the way can read what opens the account"
+                "server", f"{server} is not encrypted: others on the network can read the account's credentials"
             )
         if not self.vendor.is_known_server(server):
-            return warning("server", f"{server} is none of {self.account.vendor}'s known servers; take out `server`")
-        return ok("server", f"{server}; an account lives in one region only, `server` names another")
+            return warning("server", f"{server} is not a known {self.account.vendor} server; remove `server`")
+        return ok("server", f"{server}; an account exists in one region only, `server` selects another")
 
-    def trouble(self) -> Iterator[Check]:
-        """Tell what the keeper holds back, and what went wrong at the last login."""
-        book, pause = self.state, self.budget.pause
+    def check_login(self) -> Iterator[Check]:
+        """Report a back-off, and why the last login failed."""
+        state, pause = self.state, self.budget.pause
         if pause and pause.kind != "login":
-            yield self.paused(pause)
-        if book.refused_at is not None:
-            at = format_local_time(datetime.fromtimestamp(book.refused_at, UTC), self.now)
+            yield self.check_backoff(pause)
+        if state.refused_at is not None:
+            at = format_local_time(datetime.fromtimestamp(state.refused_at, UTC), self.now)
             yield problem(
                 "login",
-                f"the cloud refused the password at {at}, and it is not tried again; "
-                f"try it in the app, see that the region is right, then run: {self.login_command}",
+                f"the cloud refused the password at {at}, and it is not sent again; "
+                f"check it in the app, check the region, then run: {self.login_command}",
             )
-        elif book.failed_by_person:
+        elif state.failed_by_person:
             yield problem(
                 "login",
-                f"the last one failed: {book.failed_why}; log in to the cloud's own app with this account, accept "
+                f"the last one failed: {state.failed_why}; log in to the vendor's own app with this account, accept "
                 f"what it asks, then run: {self.login_command}",
             )
         elif pause and pause.kind == "login":
-            yield self.paused(pause)
-        elif book.failures:
-            yield warning("login", f"the last one failed: {book.failed_why}; it will be tried again")
-        if len(book.deaths) >= RIVALS:
+            yield self.check_backoff(pause)
+        elif state.failures:
+            yield warning("login", f"the last one failed: {state.failed_why}; it will be retried")
+        if len(state.deaths) >= EARLY_ENDS:
             yield warning(
-                "rival",
-                f"sessions died young {len(book.deaths)} times: another program or the app uses this account; "
-                "give this program an account of its own, as a visitor",
+                "other client",
+                f"sessions ended early {len(state.deaths)} times: another program or the app uses this account; "
+                "create a separate (visitor) account for this program",
             )
 
-    def paused(self, pause: Backoff) -> Check:
-        """Tell why nothing is sent until when."""
+    def check_backoff(self, pause: Backoff) -> Check:
+        """Report a back-off with its reason and end."""
         verdict = problem if pause.kind in {"locked", "blocked"} else warning
-        advice = _WHAT_TO_DO[pause.kind].format(vendor=self.account.vendor)
-        return verdict("login" if pause.kind == "login" else "pause", f"{pause_text(pause, self.now)}; {advice}")
+        advice = _ADVICE[pause.kind].format(vendor=self.account.vendor)
+        return verdict("login" if pause.kind == "login" else "back-off", f"{pause_text(pause, self.now)}; {advice}")
 
-    def budgeted(self) -> Check:
-        """Tell what is used of the budget."""
+    def check_budget(self) -> Check:
+        """Report the used budget."""
         budget = self.budget
         if budget.next_free is None:
             return ok("budget", budget_usage(budget))
         return warning(
             "budget",
-            f"{budget_usage(budget)}; programs wait until {format_local_time(budget.next_free, self.now)}, "
-            f"{budget.reserve} are kept for a person",
+            f"{budget_usage(budget)}; background programs wait until {format_local_time(budget.next_free, self.now)}, "
+            f"{budget.reserve} requests are reserved for interactive use",
         )
 
-    def opened(self) -> Check:
-        """Tell whether there is a session."""
+    def check_session(self) -> Check:
+        """Report the stored session."""
         budget = self.budget
-        last = f", the last login was at {format_local_time(budget.last_login, self.now)}" if budget.last_login else ""
+        last = f", last login at {format_local_time(budget.last_login, self.now)}" if budget.last_login else ""
         if not self.session.alive:
-            return ok("session", f"none is stored{last}; the next reading logs in once")
+            return ok("session", f"none stored{last}; the next request logs in once")
         age = f", {format_duration(self.now - budget.opened_at)} old" if budget.opened_at else ""
-        return ok("session", f"one is stored{age}{last}")
+        return ok("session", f"stored{age}{last}")
 
     def check_clock(self) -> Iterator[Check]:
-        """Tell how far this machine's clock was from the cloud's when the cloud last said."""
+        """Report the clock difference of the last response, if any."""
         if self.session.skew:
             yield clock_check(self.session.skew)
 
     def check_password(self, *, online: bool) -> Check:
-        """Tell where the password comes from and whether it is there; a command is run only for a trial."""
+        """Report the source of the password and whether it is available; a command runs only with --online."""
         account = self.account
         key = account.password_key
         if key == "password_command" and not online:
-            return ok("password", "from password_command, which runs only with --try")
+            return ok("password", "from password_command, which runs only with --online")
         try:
-            there = bool(account.password.reveal())
+            available = bool(account.password.reveal())
         except ConfigError as error:
             return problem("password", str(error))
-        where = f"from {key}" if key else f"kept by {self.login_command}"
-        return ok("password", where) if there else problem("password", f"{where}, and it is empty")
+        where = f"from {key}" if key else f"saved by {self.login_command}"
+        return ok("password", where) if available else problem("password", f"{where}, but it is empty")
 
     def recent_events(self) -> tuple[str, ...]:
-        """Return what happened to the account lately, oldest first."""
-        notes = (f"{format_local_time(at, self.now)}  {note}" for at, note in self.budget.notes[-LATELY:])
+        """Return the account's recent events, oldest first."""
+        notes = (f"{format_local_time(at, self.now)}  {note}" for at, note in self.budget.notes[-RECENT_EVENTS:])
         return (*notes, *self.vendor.history(self.session))
 
 
 def clock_check(skew: float) -> Check:
-    """Tell how far this machine's clock is from a cloud's."""
+    """Report the difference between this machine's clock and the cloud's in seconds."""
     if abs(skew) < SLOW_CLOCK:
-        return ok("clock", "this machine's agrees with the cloud's")
+        return ok("clock", "this machine's clock agrees with the cloud's")
     way = "behind" if skew > 0 else "ahead of"
-    told = f"this machine's is {format_duration(timedelta(seconds=abs(skew)))} {way} the cloud's"
-    return warning("clock", f"{told}; let it be set by the network (NTP)")
+    difference = format_duration(timedelta(seconds=abs(skew)))
+    return warning("clock", f"this machine's clock is {difference} {way} the cloud's; enable NTP")

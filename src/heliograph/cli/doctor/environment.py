@@ -1,9 +1,11 @@
-"""What a doctor looks at once: versions, the configuration, and the folder everything is kept in."""
+"""Checks of this machine: versions, configuration, disk and file permissions."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
@@ -18,32 +20,30 @@ if TYPE_CHECKING:
     from heliograph.config import Config
     from heliograph.errors import ConfigError
 
-_SPARSE = 100 * 2**20
-"""Bytes of free disk below which a person should know."""
+_LOW_SPACE = 100 * 2**20
+"""Bytes of free disk space below which doctor warns."""
 
 
 def check_environment(config: Config | ConfigError) -> Iterator[Check]:
-    """Look at everything that is no account's own."""
-    yield version()
-    yield from configuration(config)
+    """Run the checks that are independent of accounts."""
+    yield check_versions()
+    yield from check_configuration(config)
     folder = data_folder(os.environ)
     yield from check_disk(folder)
-    yield from files(folder)
+    yield from check_files(folder)
 
 
-def version() -> Check:
-    """Tell what this runs on."""
-    import platform  # noqa: PLC0415 - only a doctor asks
-
+def check_versions() -> Check:
+    """Report the versions of Heliograph, Python and the platform."""
     return ok("version", f"heliograph {__version__}, Python {platform.python_version()}, {platform.platform()}")
 
 
-def configuration(config: Config | ConfigError) -> Iterator[Check]:
-    """Tell what is wrong with the file, or how many accounts there are."""
+def check_configuration(config: Config | ConfigError) -> Iterator[Check]:
+    """Report an error of the configuration, or the number of accounts."""
     if isinstance(config, Exception):
         yield problem("configuration", str(config))
         return
-    where = str(config.path) if config.path.exists() else f"the environment ({config.path} is not there)"
+    where = str(config.path) if config.path.exists() else f"the environment ({config.path} does not exist)"
     if config.accounts:
         yield ok("configuration", f"{len(config.accounts)} account{'s'[: len(config.accounts) > 1]} in {where}")
     else:
@@ -52,31 +52,29 @@ def configuration(config: Config | ConfigError) -> Iterator[Check]:
 
 
 def check_disk(folder: Path) -> Iterator[Check]:
-    """Tell whether what has to be remembered can be written."""
-    from tempfile import TemporaryFile  # noqa: PLC0415 - only a doctor asks
-
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    """Check that the data folder is writable and has free space."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        with TemporaryFile(dir=there) as file:
+        with TemporaryFile(dir=existing) as file:
             file.write(b"x")
             file.flush()
-        free = shutil.disk_usage(there).free
+        free = shutil.disk_usage(existing).free
     except OSError as error:
         yield problem(
-            "disk", f"{there} cannot be written to ({error.strerror or error}); free the disk, or set HELIOGRAPH_HOME"
+            "disk",
+            f"{existing} cannot be written to ({error.strerror or error}); free disk space, or set HELIOGRAPH_HOME",
         )
         return
-    told = f"{free / 2**20:.0f} MB are free for {folder}"
-    yield warning("disk", f"only {told}") if free < _SPARSE else ok("disk", told)
+    space = f"{free / 2**20:.0f} MB free for {folder}"
+    yield warning("disk", f"only {space}") if free < _LOW_SPACE else ok("disk", space)
 
 
-def files(folder: Path) -> Iterator[Check]:
-    """Tell which files are broken, and which ones open an account to others."""
-    aside = [place.name for place in (*folder.glob("*broken-*"), *folder.glob("accounts/*broken-*"))]
-    if aside:
-        told = "could not be read and was set aside; what it remembered is forgotten"
-        yield warning("files", f"{', '.join(aside)} {told}")
-    kept = (*folder.glob("accounts/*.json*"), *folder.glob("passwords*.json"))
-    readable = [place.name for place in kept if os.name == "posix" and place.stat().st_mode & 0o077]
+def check_files(folder: Path) -> Iterator[Check]:
+    """Report broken files, and files with credentials that other users can read."""
+    broken = [path.name for path in (*folder.glob("*broken-*"), *folder.glob("accounts/*broken-*"))]
+    if broken:
+        yield warning("files", f"{', '.join(broken)} could not be read and was set aside; its content is lost")
+    private = (*folder.glob("accounts/*.json*"), *folder.glob("passwords*.json"))
+    readable = [path.name for path in private if os.name == "posix" and path.stat().st_mode & 0o077]
     if readable:
         yield problem("files", f"others can read {', '.join(readable)} in {folder}; run: chmod -R go-rwx {folder}")

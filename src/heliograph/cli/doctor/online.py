@@ -1,6 +1,6 @@
-"""What a doctor learns by asking: whether the cloud is there, and whether the stored session still opens the account.
+"""Online checks of one account: whether its cloud is reachable, and whether the stored session is valid.
 
-No login is ever sent. The front pages are asked for without a session, and not at all while the account is paused.
+No login is ever sent. Front pages are requested without a session, and not at all during a back-off.
 """
 
 from __future__ import annotations
@@ -24,70 +24,70 @@ if TYPE_CHECKING:
     from heliograph.cli.doctor.result import Check
     from heliograph.core.session import Request
 
-_TURNED_AWAY = frozenset((403, 405))
-_SILENT = frozenset(("locked", "blocked", "throttled"))
+_FIREWALL_STATUSES = frozenset((403, 405))
+_NO_CONTACT = frozenset(("locked", "blocked", "throttled"))
 
 
-def check_online(patient: AccountDiagnosis) -> Iterator[Check]:
-    """Ask the cloud as little as tells something."""
-    pause = patient.budget.pause
-    if pause and pause.kind in _SILENT:
-        yield from patient.check_clock()
-        yield warning("trial", "nothing was sent, for the pause above is not over")
+def check_online(diagnosis: AccountDiagnosis) -> Iterator[Check]:
+    """Run the online checks with as few requests as possible."""
+    pause = diagnosis.budget.pause
+    if pause and pause.kind in _NO_CONTACT:
+        yield from diagnosis.check_clock()
+        yield warning("live check", "nothing was sent because of the back-off above")
         return
     skew: float | None = None
-    for knock in patient.vendor.ping_requests(patient.session):
-        check, told = answered(knock)
-        skew = told if skew is None else skew
+    for request in diagnosis.vendor.ping_requests(diagnosis.session):
+        check, request_skew = check_server(request)
+        skew = request_skew if skew is None else skew
         yield check
     if skew is not None:
         yield clock_check(skew)
-    yield session_works(patient)
+    yield check_session(diagnosis)
 
 
-def answered(knock: Request) -> tuple[Check, float | None]:
-    """Ask for a server's front page, which takes nobody's account; return also how far apart the clocks are."""
-    host = urlsplit(knock.url).netloc
+def check_server(request: Request) -> tuple[Check, float | None]:
+    """Request a server's front page, without an account; also return the clock difference in seconds."""
+    host = urlsplit(request.url).netloc
     started = monotonic()
     try:
-        reply = run_in_thread(lambda: send(knock))
+        response = run_in_thread(lambda: send(request))
     except CloudError as error:
-        return problem("network", f"{error.message}; {_why_silent(knock.url, error)}"), None
+        return problem("network", f"{error.message}; {_connection_advice(request.url, error)}"), None
     took = f"{(monotonic() - started) * 1000:.0f} ms"
-    glance = Session(knock.url)
-    glance.update_from_response(knock.url, reply)
-    skew = glance.skew if "date" in reply.headers else None
-    if reply.status in _TURNED_AWAY:
-        told = f"the firewall before {host} turns this address away ({reply.status}); wait some hours"
-        return problem("network", told), skew
-    return ok("network", f"{host} answers within {took}"), skew
+    session = Session(request.url)
+    session.update_from_response(request.url, response)
+    skew = session.skew if "date" in response.headers else None
+    if response.status in _FIREWALL_STATUSES:
+        advice = f"the firewall of {host} blocks this IP address ({response.status}); wait some hours"
+        return problem("network", advice), skew
+    return ok("network", f"{host} responded in {took}"), skew
 
 
-def _why_silent(url: str, error: CloudError) -> str:
+def _connection_advice(url: str, error: CloudError) -> str:
     parts = urlsplit(url)
     if "certificate" in error.message.lower():
-        return "see that this machine's clock is right, and that no proxy stands in between"
+        return "check this machine's clock, and whether a proxy intercepts the connection"
     try:
         socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
     except OSError:
-        return "its name is not known here: check the network, the name server and any filter (Pi-hole), and `server`"
+        return "its name cannot be resolved: check the network, the DNS server, any filter (Pi-hole), and `server`"
     return "check the network and any proxy or firewall between this machine and the cloud"
 
 
-def session_works(patient: AccountDiagnosis) -> Check:
-    """Make one cheap call with the stored session; where it is over, say so instead of opening another."""
-    if not patient.session.alive:
+def check_session(diagnosis: AccountDiagnosis) -> Check:
+    """Make one cheap call with the stored session; report an expired one instead of logging in."""
+    if not diagnosis.session.alive:
         return warning(
-            "trial", f"no session is stored, and a login was not spent; this one does: {patient.login_command}"
+            "live check", f"no session is stored, and no login was sent; to log in, run: {diagnosis.login_command}"
         )
     try:
-        run_in_thread(lambda: patient.client.perform(lambda: patient.vendor.probe(patient.session)))
+        run_in_thread(lambda: diagnosis.client.perform(lambda: diagnosis.vendor.probe(diagnosis.session)))
     except SessionExpired:
-        patient.refresh()
-        told = "the stored session is over, and a login was not spent; this one does"
-        return warning("trial", f"{told}: {patient.login_command}")
+        diagnosis.refresh()
+        expired = "the stored session has expired, and no login was sent; to log in, run"
+        return warning("live check", f"{expired}: {diagnosis.login_command}")
     except (CloudError, StoreError) as error:
-        patient.refresh()
-        return problem("trial", str(error))
-    patient.refresh()
-    return ok("trial", "the stored session opens the account")
+        diagnosis.refresh()
+        return problem("live check", str(error))
+    diagnosis.refresh()
+    return ok("live check", "the stored session is valid")

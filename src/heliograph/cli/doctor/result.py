@@ -1,4 +1,4 @@
-"""One thing a doctor looked at, and what was found."""
+"""Results of doctor's checks, and their text layout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Verdict = Literal["ok", "warning", "problem"]
 
 
 class Check(NamedTuple):
-    """What was looked at, how it is, and one sentence that says what to do where something is wrong."""
+    """The verdict of one check, with a message that says how to fix a problem."""
 
     verdict: Verdict
     label: str
@@ -17,7 +17,7 @@ class Check(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What was found of one subject: the checks, and what happened there lately."""
+    """The checks and recent events of one subject."""
 
     title: str
     checks: tuple[Check, ...]
@@ -30,8 +30,8 @@ problem = partial(Check, "problem")
 
 
 def format_section(section: Section) -> list[str]:
-    """Return a section as a person reads it."""
+    """Return a section as lines of text."""
     width = max((len(check.label) for check in section.checks), default=0)
-    told = [f"  {check.verdict:7}  {check.label:{width}}  {check.message}" for check in section.checks]
-    lately = [f"    {sentence}" for sentence in section.recent_events]
-    return [section.title, *told, *(["  lately:", *lately] if lately else [])]
+    checks = [f"  {check.verdict:7}  {check.label:{width}}  {check.message}" for check in section.checks]
+    events = ["  recent events:", *(f"    {event}" for event in section.recent_events)] if section.recent_events else []
+    return [section.title, *checks, *events]

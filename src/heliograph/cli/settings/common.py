@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from heliograph.config import Account
     from heliograph.settings.plan import PlannedChange
+    from heliograph.vendors.base import BaseSolarClient
 
 TIMEOUT = 90.0
 """Seconds to wait for a response: a cloud may wait for the device before it responds (docs/settings.md)."""
@@ -191,7 +192,7 @@ def _fetch_devices(account: Account, now: float) -> list[ResolvedDevice]:
     return found
 
 
-def planned_requests(client: Any, device: Device, step: PlannedChange) -> list[dict[str, Any]]:
+def planned_requests(client: BaseSolarClient, device: Device, step: PlannedChange) -> list[dict[str, Any]]:
     """Return the request a change would send, or the query that must be sent first to build it; nothing is sent."""
     declared = next(one for one in operations(type(client)) if one.name == "write_setting")
     flow = declared.flow(device, step.setting.name, step.new)
