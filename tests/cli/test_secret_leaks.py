@@ -96,7 +96,7 @@ def account(vendor, driver, server, *, session=None, password=PASSWORD):
 
 def opened(vendor, url, dialect="legacy"):
     """Return a session that was opened with marked cookies and tokens."""
-    session = Session(CLIENTS[vendor][0].address(url))
+    session = Session(CLIENTS[vendor][0].resolve_server(url))
     session.alive = True
     if vendor == "growatt":
         session.cookies = {url.partition("//")[2]: {"JSESSIONID": COOKIE, "SERVERID": TOKEN}}
@@ -340,7 +340,7 @@ def test_no_command_shows_a_secret(tmp_path, fault, debug):
             ["status"],
             ["status", "--json"],
             ["doctor"],
-            ["doctor", "--try", "--bundle", str(bundle)],
+            ["doctor", "--online", "--bundle", str(bundle)],
         )
         text = commands(*([*line, "--server", emulator.url] for line in lines), **environ)
     secrets = marked(*door_openers())

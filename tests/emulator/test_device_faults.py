@@ -57,13 +57,13 @@ def house(request):
         yield found
 
 
-def test_without_a_fault_an_order_is_carried_out_at_once(house):
+def test_command_without_fault_is_applied_at_once(house):
     assert house.has == 100
     house.tell(80)
     assert house.has == 80
 
 
-def test_a_sluggish_device_obeys_later_and_in_the_order_it_was_told(house):
+def test_sluggish_fault_applies_commands_later_in_order(house):
     house.fault(sluggish=60)
     house.tell(80)
     house.wait(30)
@@ -82,7 +82,7 @@ def test_a_sluggish_device_obeys_later_and_in_the_order_it_was_told(house):
     assert house.has == 50
 
 
-def test_a_sluggish_device_waits_two_minutes_unless_told(house):
+def test_sluggish_fault_defaults_to_two_minutes(house):
     house.fault(sluggish=True)
     house.tell(80)
     house.fault(sluggish=None)
@@ -92,7 +92,7 @@ def test_a_sluggish_device_waits_two_minutes_unless_told(house):
     assert house.has == 80
 
 
-def test_a_deaf_device_does_nothing_though_the_cloud_says_done(house):
+def test_deaf_fault_ignores_commands(house):
     house.fault(deaf="*1")
     house.tell(80)
     house.wait(3600)
@@ -101,7 +101,7 @@ def test_a_deaf_device_does_nothing_though_the_cloud_says_done(house):
     assert house.has == 80
 
 
-def test_a_device_that_clamps_keeps_percentages_within_its_own_bounds(house):
+def test_clamp_fault_limits_percentages(house):
     house.fault(clamp="20/90")
     house.tell(100)
     assert house.has == 90
@@ -111,7 +111,7 @@ def test_a_device_that_clamps_keeps_percentages_within_its_own_bounds(house):
     assert house.has == 50
 
 
-def test_a_clamp_leaves_alone_what_is_no_percentage():
+def test_clamp_fault_changes_only_percentages():
     house = House("growatt")
     with serve_in_thread(house.emulator) as ready:
         house.connect(ready)
@@ -123,7 +123,7 @@ def test_a_clamp_leaves_alone_what_is_no_percentage():
         assert (found["time_window_1"], found["grid_voltage_high"]) == (window, {"value": 251.5})
 
 
-def test_a_device_may_go_back_to_what_it_had(house):
+def test_revert_fault_restores_previous_value(house):
     house.tell(60)
     house.fault(revert=300, sluggish=100)
     house.tell(80)
@@ -136,7 +136,7 @@ def test_a_device_may_go_back_to_what_it_had(house):
     assert house.has == 60
 
 
-def test_what_was_never_set_goes_back_to_how_it_left_the_factory(house):
+def test_revert_fault_restores_factory_default(house):
     house.fault(revert=True)
     house.tell(80)
     house.wait(599)
@@ -145,7 +145,7 @@ def test_what_was_never_set_goes_back_to_how_it_left_the_factory(house):
     assert house.has == 100
 
 
-def test_an_unwilling_device_refuses_and_keeps_what_it_has(house):
+def test_unwilling_fault_rejects_commands(house):
     house.fault(unwilling="*1")
     with pytest.raises(RequestRefused):
         house.tell(80)
@@ -154,7 +154,7 @@ def test_an_unwilling_device_refuses_and_keeps_what_it_has(house):
     assert house.has == 80
 
 
-def test_halfway_through_a_sequence_the_firewall_stands_and_reads_go_on(house):
+def test_halfway_fault_blocks_further_commands_but_not_reads(house):
     house.fault(halfway=2)
     house.tell(90)
     house.tell(80)
@@ -171,7 +171,7 @@ def test_halfway_through_a_sequence_the_firewall_stands_and_reads_go_on(house):
     assert house.has == 50
 
 
-def test_settings_that_cannot_be_read_are_no_settings(house):
+def test_unread_fault_makes_settings_unreadable(house):
     house.fault(unread=True)
     with pytest.raises(RequestRefused) as caught:
         house.client.read_settings(house.device)
@@ -186,7 +186,7 @@ def test_settings_that_cannot_be_read_are_no_settings(house):
 
 
 @pytest.mark.parametrize("family", ["tlx", "mix", "spa", "noah", "inverter"])
-def test_a_growatt_device_that_is_silent_says_which_way(family):
+def test_unread_fault_of_growatt_has_two_codes(family):
     found = Box()
     home = "tlx-battery" if family == "tlx" else family
     device = Device(vendor="growatt", plant=found.plant(home), id=found.device(home), family=family)
@@ -202,7 +202,7 @@ def test_a_growatt_device_that_is_silent_says_which_way(family):
         assert client.plant_settings(device.plant).name
 
 
-def test_a_reset_after_an_order_leaves_it_carried_out_and_unknown(house):
+def test_reset_fault_applies_command_and_loses_response(house):
     assert house.has == 100
     house.fault(reset="*1")
     with pytest.raises(Unreachable):
@@ -210,7 +210,7 @@ def test_a_reset_after_an_order_leaves_it_carried_out_and_unknown(house):
     assert house.has == 80
 
 
-def test_no_order_is_ever_sent_twice_whatever_becomes_of_it(house):
+def test_client_never_repeats_a_command_under_any_fault(house):
     for fault in ({"reset": "*1"}, {"truncated": "*1"}, {"html": "*1"}, {"http500": "*1"}, {"unwilling": "*1"}):
         assert house.has  # by a session that lives
         before = orders(house)
@@ -238,13 +238,13 @@ def orders(house):
         ({"deaf": "x"}, "takes no value"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_how_it_is_written(setting, hint):
+def test_device_fault_rejects_invalid_value_with_format(setting, hint):
     emulator = world()
     with pytest.raises(ConfigError) as caught:
         emulator.faults.set(setting)
     assert hint in str(caught.value)
 
 
-def test_bounds_are_read_as_they_are_written():
+def test_parse_percent_range_reads_low_and_high():
     assert parse_percent_range("1") == parse_percent_range("") == (10, 90)
     assert parse_percent_range("0/55.5") == (0, 55.5)

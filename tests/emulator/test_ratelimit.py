@@ -16,7 +16,7 @@ def at(seconds):
 
 
 @given(st.lists(st.integers(0, 200)))
-def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(moments):
+def test_sliding_window_counts_events_under_any_clock(moments):
     window, happened = SlidingWindow(MINUTE), []
     for now in moments:
         happened = [one for one in happened if now - 60 < one <= now]
@@ -25,7 +25,7 @@ def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(m
 
 
 @given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 4), st.booleans(), st.sampled_from((20, 100)))
-def test_a_door_stays_shut_after_the_knock_too_many_and_longer_if_knocking_prolongs(gaps, most, prolongs, pause):
+def test_lockout_locks_after_limit_and_extends(gaps, most, prolongs, pause):
     window, door = SlidingWindow(MINUTE), Lockout(timedelta(seconds=pause))
     knocks, until, shut_seconds, now = [], None, 0, 0
     for gap in gaps:
@@ -46,12 +46,12 @@ def test_a_door_stays_shut_after_the_knock_too_many_and_longer_if_knocking_prolo
         assert door.total(at(now)) == timedelta(seconds=shut_seconds)
 
 
-def test_a_door_without_a_limit_never_shuts():
+def test_lockout_without_limit_never_locks():
     window, door = SlidingWindow(MINUTE), Lockout(MINUTE)
     assert [door.attempt(START, window, None) for _ in range(1000)] == [None] * 1000
 
 
-def test_a_door_opened_before_its_time_counts_only_what_it_was_shut():
+def test_lockout_unlocked_early_counts_locked_time_only():
     door = Lockout(timedelta(hours=24))
     door.lock(at(0))
     door.unlock(at(3600))
@@ -60,14 +60,14 @@ def test_a_door_opened_before_its_time_counts_only_what_it_was_shut():
     assert door.total(at(100_000)) == timedelta(hours=1)
 
 
-def test_a_clock_sent_back_before_a_door_was_shut_finds_it_open():
+def test_lockout_is_unlocked_if_clock_is_set_back():
     door = Lockout(timedelta(hours=1))
     door.lock(at(1000))
     assert door.remaining(at(999)) is None
     assert door.total(at(999)) == timedelta()
 
 
-def test_a_window_is_bounded_whatever_comes():
+def test_sliding_window_is_bounded():
     window = SlidingWindow(MINUTE)
     for _ in range(MAX_COUNT + 5):
         counted = window.add(START)
