@@ -1,4 +1,4 @@
-"""Faults between a cloud's "done" and its devices: late, never, otherwise, for a while, and half of a sequence."""
+"""Device faults: commands that succeed in the cloud and are delayed, ignored, changed, reverted or cut off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.growatt_emulator import Box
 
 
 class House:
-    """An emulated account of either cloud, a client of it, and one setting that is a percentage."""
+    """An emulated account of either cloud with a client and one percentage setting."""
 
     def __init__(self, vendor):
         self.emulator = Box().emulator if vendor == "growatt" else world()
@@ -41,7 +41,7 @@ class House:
         clock = self.emulator.world.clock
         clock.set(clock.now() + timedelta(seconds=seconds))
 
-    def tell(self, value):
+    def write(self, value):
         self.client.write_setting(self.device, self.name, {"value": value})
 
     @property
@@ -59,15 +59,15 @@ def house(request):
 
 def test_command_without_fault_is_applied_at_once(house):
     assert house.has == 100
-    house.tell(80)
+    house.write(80)
     assert house.has == 80
 
 
 def test_sluggish_fault_applies_commands_later_in_order(house):
     house.fault(sluggish=60)
-    house.tell(80)
+    house.write(80)
     house.wait(30)
-    house.tell(70)
+    house.write(70)
     assert house.has == 100
     house.wait(29)
     assert house.has == 100
@@ -75,16 +75,16 @@ def test_sluggish_fault_applies_commands_later_in_order(house):
     assert house.has == 80
     house.wait(30)
     assert house.has == 70
-    house.tell(60)
+    house.write(60)
     house.wait(10)
-    house.tell(50)
+    house.write(50)
     house.wait(3600)
     assert house.has == 50
 
 
 def test_sluggish_fault_defaults_to_two_minutes(house):
     house.fault(sluggish=True)
-    house.tell(80)
+    house.write(80)
     house.fault(sluggish=None)
     house.wait(119)
     assert house.has == 100
@@ -94,20 +94,20 @@ def test_sluggish_fault_defaults_to_two_minutes(house):
 
 def test_deaf_fault_ignores_commands(house):
     house.fault(deaf="*1")
-    house.tell(80)
+    house.write(80)
     house.wait(3600)
     assert house.has == 100
-    house.tell(80)
+    house.write(80)
     assert house.has == 80
 
 
 def test_clamp_fault_limits_percentages(house):
     house.fault(clamp="20/90")
-    house.tell(100)
+    house.write(100)
     assert house.has == 90
-    house.tell(5)
+    house.write(5)
     assert house.has == 20
-    house.tell(50)
+    house.write(50)
     assert house.has == 50
 
 
@@ -124,9 +124,9 @@ def test_clamp_fault_changes_only_percentages():
 
 
 def test_revert_fault_restores_previous_value(house):
-    house.tell(60)
+    house.write(60)
     house.fault(revert=300, sluggish=100)
-    house.tell(80)
+    house.write(80)
     house.fault(revert=None, sluggish=None)
     house.wait(101)
     assert house.has == 80
@@ -138,7 +138,7 @@ def test_revert_fault_restores_previous_value(house):
 
 def test_revert_fault_restores_factory_default(house):
     house.fault(revert=True)
-    house.tell(80)
+    house.write(80)
     house.wait(599)
     assert house.has == 80
     house.wait(2)
@@ -148,26 +148,26 @@ def test_revert_fault_restores_factory_default(house):
 def test_unwilling_fault_rejects_commands(house):
     house.fault(unwilling="*1")
     with pytest.raises(RequestRefused):
-        house.tell(80)
+        house.write(80)
     assert house.has == 100
-    house.tell(80)
+    house.write(80)
     assert house.has == 80
 
 
 def test_halfway_fault_blocks_further_commands_but_not_reads(house):
     house.fault(halfway=2)
-    house.tell(90)
-    house.tell(80)
+    house.write(90)
+    house.write(80)
     for _ in range(2):
         with pytest.raises(Blocked):
-            house.tell(70)
+            house.write(70)
         assert house.has == 80
     house.fault(halfway=None)
-    house.tell(60)
+    house.write(60)
     house.fault(halfway=True)
-    house.tell(50)
+    house.write(50)
     with pytest.raises(Blocked):
-        house.tell(40)
+        house.write(40)
     assert house.has == 50
 
 
@@ -180,7 +180,7 @@ def test_unread_fault_makes_settings_unreadable(house):
     assert re.search("the cloud could not (reach|read) the device.* now", told)
     assert "offline or slow" in told
     assert "Try again when the app shows it online" in told
-    house.tell(80)
+    house.write(80)
     house.fault(unread=None)
     assert house.has == 80
 
@@ -206,17 +206,17 @@ def test_reset_fault_applies_command_and_loses_response(house):
     assert house.has == 100
     house.fault(reset="*1")
     with pytest.raises(Unreachable):
-        house.tell(80)
+        house.write(80)
     assert house.has == 80
 
 
 def test_client_never_repeats_a_command_under_any_fault(house):
     for fault in ({"reset": "*1"}, {"truncated": "*1"}, {"html": "*1"}, {"http500": "*1"}, {"unwilling": "*1"}):
-        assert house.has  # by a session that lives
+        assert house.has  # with a valid session
         before = orders(house)
         house.fault(**fault)
         with pytest.raises(CloudError):
-            house.tell(80)
+            house.write(80)
         assert orders(house) == before + 1, fault
 
 

@@ -1,4 +1,4 @@
-"""The emulator over real sockets: faults, control, and callers who mean no good."""
+"""The emulator over real sockets: faults, control API, and hostile requests."""
 
 import argparse
 import http.client
@@ -31,7 +31,7 @@ from support.toy_clouds import BERLIN, NOON, Acme, Zeta, toy_emulator
 
 
 class Caller:
-    """One keep-alive connection to a served emulator, which is at hand too."""
+    """One keep-alive connection to a served emulator, with access to the emulator object."""
 
     def __init__(self, emulator, ready):
         self.emulator, self.ready = emulator, ready
@@ -296,7 +296,7 @@ def test_reset_fault_resets_connection(caller):
     caller.json("POST", "/control/faults", {"reset": True})
     with pytest.raises(ConnectionResetError) as caught:
         caller.ask("GET", "/acme/x")
-    assert caught.type is ConnectionResetError  # http.client has a kind of it for a connection merely closed
+    assert caught.type is ConnectionResetError  # http.client raises a subclass for a connection that was only closed
     caller.wire_name.close()
     assert caller.json("POST", "/control/faults", {"reset": None})[0] == 200
     assert caller.ask("GET", "/acme/x")[0].status == 200

@@ -1,4 +1,4 @@
-"""The faults every cloud shares, and what the control log counts while they strike."""
+"""Faults of all clouds, and the counters of the control log."""
 
 import json
 import socket
@@ -119,7 +119,7 @@ def test_lock_ends_when_its_fault_is_switched_off():
     assert holder.lockout.remaining(emulator.world.clock.now()) is None
 
 
-# Somebody else
+# Other clients
 
 
 def test_rival_fault_logs_in_at_multiples_of_its_interval():
@@ -243,6 +243,6 @@ def test_month_of_requests_is_fast():
         assert emulator.respond("POST", "/control/clock", {}, b'{"advance": 300}').status == 200
         emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
     told = log_of(emulator)
-    assert time.monotonic() - begun < 20  # some two seconds; a minute if anything grew with the requests
+    assert time.monotonic() - begun < 20  # about 2 s; a minute if the cost grew with the number of requests
     assert told["accounts"]["acme1"]["requests"] == 8640
     assert told["accounts"]["acme1"]["rival_logins"] == 8640

@@ -1,4 +1,4 @@
-"""The emulated world: does what it says agree with itself, and with physics?"""
+"""The simulated world is consistent with itself and with physics."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
@@ -28,7 +28,7 @@ moments = st.integers(0, 180 * 24 * 60).map(lambda minutes: SPRING + timedelta(m
 
 @cache
 def home(family, seed=0):
-    """Return a home that other tests may have asked before: nothing they asked may matter."""
+    """Return a cached household; earlier calls by other tests must not affect it."""
     return fresh_home(family, seed)
 
 
@@ -119,7 +119,7 @@ def test_household_lifetime_counters_never_decrease(family, seed, at, passing):
 def test_household_lifetime_counters_are_positive_from_first_day(family):
     values = home(family).values(datetime(2025, 1, 1, tzinfo=UTC))
     counters = {name: value for name, value in values.items() if name.endswith("_total")}
-    assert counters.pop("grid_export_energy_total") > 0 or family == "cabin"  # which is not on a grid
+    assert counters.pop("grid_export_energy_total") > 0 or family == "cabin"  # off grid
     assert all(value > 0 for value in counters.values())
 
 
