@@ -1,4 +1,4 @@
-"""The command line against both emulated clouds, over real HTTP: what it prints, and how it fails."""
+"""The commands `now`, `call` and `demo` against both emulated clouds, the table, and error handling."""
 
 import io
 import json
@@ -31,7 +31,7 @@ NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 
 
 class Box:
-    """Both clouds, with time standing still at a summer's noon."""
+    """Both emulated clouds, with the clock stopped at noon in summer."""
 
     def __init__(self, emulator, ready):
         self.emulator = emulator
@@ -48,7 +48,7 @@ def serving():
 
 @pytest.fixture
 def box(serving, monkeypatch, tmp_path):
-    """Both clouds without faults, and the environment of their two owners."""
+    """Both emulated clouds without faults, with their accounts in the environment."""
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
     for account in (serving.growatt, serving.goodwe):
@@ -60,7 +60,7 @@ def box(serving, monkeypatch, tmp_path):
 
 @pytest.fixture
 def say(box, capsys):
-    """Run a command against the box and return its exit code, output and complaints."""
+    """Run a command against the emulator; return exit code, stdout and stderr."""
 
     def said(*words, server=box.url):
         code = run([*words, "--server", server])
@@ -82,7 +82,7 @@ def one_line(text, *secrets):
 # now
 
 
-def test_now_as_json_is_one_object_per_plant_of_all_accounts(box, say):
+def test_now_json_has_one_object_per_plant_of_all_accounts(box, say):
     code, out, err = say("now", "--json")
     plants = json.loads(out)
     assert (code, err) == (0, "")
@@ -91,7 +91,7 @@ def test_now_as_json_is_one_object_per_plant_of_all_accounts(box, say):
     assert {row["measured_at"] for row in plants} == {"2026-06-21T10:00:00+00:00"}
 
 
-def test_now_says_what_is_true_and_null_where_nothing_is_known(box, say):
+def test_now_json_has_true_values_and_null_for_unknown(box, say):
     _, out, _ = say("now", "--json")
     by_name = {row["name"]: row for row in json.loads(out)}
     assert by_name["Tlx 1"]["load_power"] is None
@@ -99,7 +99,7 @@ def test_now_says_what_is_true_and_null_where_nothing_is_known(box, say):
     assert by_name["Hybrid 2"]["pv_power"] > 500
 
 
-def test_now_draws_a_table_with_a_dot_for_what_is_not_known(say, monkeypatch):
+def test_now_table_shows_dot_for_unknown_values(say, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     code, out, _ = say("now")
     row = next(line for line in out.splitlines() if line.startswith("Tlx 1 "))
@@ -109,7 +109,7 @@ def test_now_draws_a_table_with_a_dot_for_what_is_not_known(say, monkeypatch):
     assert " 0 W" not in row
 
 
-def test_one_account_that_fails_does_not_hide_the_other(box, say, monkeypatch):
+def test_now_shows_other_account_if_one_fails(box, say, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_GROWATT_PASSWORD", "not-it")
     code, out, err = say("now", "--json")
     assert code == 1
@@ -117,12 +117,12 @@ def test_one_account_that_fails_does_not_hide_the_other(box, say, monkeypatch):
     assert one_line(err, "not-it").startswith("heliograph: growatt login: the cloud refused the user name")
 
 
-def test_an_account_chosen_by_name_is_the_only_one_asked(say):
+def test_now_account_option_selects_account(say):
     _, out, _ = say("now", "--json", "--account", "goodwe")
     assert {row["vendor"] for row in json.loads(out)} == {"goodwe"}
 
 
-def test_a_configuration_names_plants_and_server(box, capsys, tmp_path):
+def test_now_uses_plants_and_server_of_configuration(box, capsys, tmp_path):
     wanted = box.growatt["plants"][1]
     path = tmp_path / "config.toml"
     path.write_text(
@@ -141,18 +141,18 @@ def test_a_configuration_names_plants_and_server(box, capsys, tmp_path):
 # call
 
 
-def test_call_prints_the_answer_as_the_cloud_sent_it(box, say):
+def test_call_prints_raw_response(box, say):
     code, out, _ = say("call", "growatt", "plant_list")
     assert code == 0
     assert [row["plantId"] for row in json.loads(out)["data"]] == box.growatt["plants"]
 
 
-def test_a_list_of_answers_is_an_array(box, say):
+def test_call_prints_list_as_array(box, say):
     _, out, _ = say("call", "growatt", "device_list", box.growatt["plants"][1])
     assert json.loads(out)[0]["deviceSn"]
 
 
-def test_the_clouds_own_name_of_a_call_will_do_in_any_case(box, say):
+def test_call_accepts_vendor_names_in_any_case(box, say):
     plant = box.goodwe["plants"][0]
     _, ours, _ = say("call", "goodwe", "monitor_detail", plant)
     for name in ("getmonitordetailbypowerstationid", "get_monitor_detail_by_powerstation_id"):
@@ -161,7 +161,7 @@ def test_the_clouds_own_name_of_a_call_will_do_in_any_case(box, say):
         assert json.loads(ours) == json.loads(theirs)
 
 
-def test_arguments_may_be_named_and_a_choice_is_named_by_its_word(box, say):
+def test_call_accepts_named_arguments_and_enum_names(box, say):
     plant = box.growatt["plants"][0]
     _, by_place, _ = say("call", "growatt", "plant_detail", plant, "1", "2026-06-21")
     code, by_name, _ = say("call", "growatt", "plant_detail", "date=2026-06-21", "timespan=day", f"plant_id={plant}")
@@ -169,7 +169,7 @@ def test_arguments_may_be_named_and_a_choice_is_named_by_its_word(box, say):
     assert json.loads(by_place) == json.loads(by_name)
 
 
-def test_a_plants_past_is_printed_as_objects(box, say):
+def test_call_prints_history_as_objects(box, say):
     plant = box.goodwe["plants"][1]
     code, days, _ = say("call", "goodwe", "period_energies", plant, "2026-06")
     _, curve, _ = say("call", "goodwe", "day_curve", plant, "2026-06-20")
@@ -179,13 +179,13 @@ def test_a_plants_past_is_printed_as_objects(box, say):
     assert json.loads(curve)[0]["moment"].startswith("2026-06-")
 
 
-def test_a_snapshot_can_be_called_like_anything_else(box, say):
+def test_call_prints_snapshot(box, say):
     _, out, _ = say("call", "goodwe", "snapshot", box.goodwe["plants"][0])
     assert json.loads(out)["pv_power"] > 0
 
 
 @pytest.mark.parametrize(("vendor", "method"), [("growatt", "login"), ("goodwe", "cross_login")])
-def test_a_login_uses_the_accounts_own_name_and_shows_no_secret(box, say, vendor, method):
+def test_call_login_uses_own_account_and_masks_secrets(box, say, vendor, method):
     account = getattr(box, vendor)
     code, hidden, _ = say("call", vendor, method)
     assert code == 0
@@ -197,13 +197,13 @@ def test_a_login_uses_the_accounts_own_name_and_shows_no_secret(box, say, vendor
     assert json.loads(shown) != json.loads(hidden)
 
 
-def test_a_login_of_somebody_else_may_be_tried(say):
+def test_call_login_with_other_user_name(say):
     code, _, err = say("call", "growatt", "login", "nobody", "hunter2")
     assert code == 1
     assert "refused" in one_line(err, "hunter2")
 
 
-def test_an_unknown_method_is_told_with_what_may_be_meant(say):
+def test_call_unknown_method_suggests_similar_names(say):
     code, _, err = say("call", "growatt", "plant_lst")
     assert code == 2
     assert "did you mean plant_list" in one_line(err)
@@ -218,14 +218,14 @@ def test_an_unknown_method_is_told_with_what_may_be_meant(say):
         (["plant_detail", "1", "day", "2026-06-21", "more"], "too many positional arguments"),
     ],
 )
-def test_wrong_arguments_are_told_with_how_the_method_is_called(say, words, told):
+def test_call_wrong_arguments_prints_usage(say, words, told):
     code, _, err = say("call", "growatt", *words)
     assert code == 2
     assert told in one_line(err)
     assert err.endswith("Usage: plant_detail(plant_id, timespan, date=None)\n")
 
 
-def test_the_list_names_every_method_with_its_sentence(capsys):
+def test_call_list_prints_methods_with_descriptions(capsys):
     assert run(["call", "goodwe", "--list"]) == 0
     out = capsys.readouterr().out
     assert "monitor_detail(plant_id, version='v3')\n    PowerStation/GetMonitorDetailByPowerstationId: " in out
@@ -238,7 +238,7 @@ def test_the_list_names_every_method_with_its_sentence(capsys):
         ["update_plant_settings", "1", '{"plantName": "New"}'],
     ],
 )
-def test_a_command_is_not_sent_unless_it_is_allowed(box, say, words):
+def test_call_command_requires_allow_commands(box, say, words):
     before = len(box.emulator.log.as_dict()["requests"])
     code, _, err = say("call", "growatt", *words)
     assert code == 2
@@ -246,7 +246,7 @@ def test_a_command_is_not_sent_unless_it_is_allowed(box, say, words):
     assert len(box.emulator.log.as_dict()["requests"]) == before
 
 
-def test_an_allowed_command_takes_json_and_is_obeyed(box, say):
+def test_call_allowed_command_takes_json(box, say):
     plant = box.growatt["plants"][0]
     words = ["update_plant_settings", plant, '{"plantName": "Barn"}', "--allow-commands"]
     code, out, err = say("call", "growatt", *words)
@@ -259,7 +259,7 @@ def test_an_allowed_command_takes_json_and_is_obeyed(box, say):
 # demo
 
 
-def test_demo_once_reads_stores_and_sums_up_both_clouds(box, capsys, tmp_path):
+def test_demo_once_json_summarises_both_clouds(box, capsys, tmp_path):
     assert run(["demo", "--once", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {row["vendor"] for row in told["plants"]} == {"growatt", "goodwe"}
@@ -273,14 +273,14 @@ def test_demo_once_reads_stores_and_sums_up_both_clouds(box, capsys, tmp_path):
     assert kept == {row["plant"]: row["pv_power"] for row in told["plants"]}
 
 
-def test_demo_once_as_a_table_says_where_it_keeps_things(box, capsys, tmp_path):
+def test_demo_once_table_names_store(box, capsys, tmp_path):
     assert run(["demo", "--once"]) == 0
     out = capsys.readouterr().out
     assert str(tmp_path / "demo.sqlite") in out.replace("\n", "")
     assert "\x1b" not in out
 
 
-def test_demo_without_the_emulators_extra_says_what_to_install(box, capsys, monkeypatch):
+def test_demo_without_emulator_extra_names_package(box, capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("heliograph.emulator.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "h11", None)
@@ -288,7 +288,7 @@ def test_demo_without_the_emulators_extra_says_what_to_install(box, capsys, monk
     assert "pip install 'heliograph[emulator]'" in one_line(capsys.readouterr().err)
 
 
-def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
+def test_demo_in_pipe_runs_until_stopped_with_exit_code_0(tmp_path):
     environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
@@ -305,12 +305,12 @@ def test_a_demo_in_a_pipe_goes_on_until_it_is_stopped_and_ends_well(tmp_path):
     assert "samples stored" in first
     assert "Tlx Battery 1" in page
     assert "11 plants" in page
-    # Accounts go by their names, as everywhere: who logs in is nobody's business.
+    # Accounts are listed by name; user names are private.
     assert {one["account"] for one in json.loads(accounts)["accounts"]} == {"growatt", "goodwe"}
     assert "@" not in status
 
 
-def test_a_demo_without_the_pages_extra_goes_on_without_it_and_says_so(tmp_path):
+def test_demo_without_web_extra_runs_and_names_package(tmp_path):
     environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     program = "import sys; sys.modules['htpy'] = None; from heliograph.cli.main import run; sys.exit(run(['demo']))"
     command = [sys.executable, "-c", program]
@@ -322,7 +322,7 @@ def test_a_demo_without_the_pages_extra_goes_on_without_it_and_says_so(tmp_path)
     assert "pip install 'heliograph[web]'" in told
 
 
-# What a server may write
+# Untrusted text from servers
 
 
 HOSTILE = "[red]Rosa[/] \x1b[2J\x9b\u202eend\n2"
@@ -335,7 +335,7 @@ def hostile_snapshot(**values):
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_a_name_full_of_markup_and_control_is_shown_as_it_stands(width):
+def test_table_shows_markup_and_control_characters_safely(width):
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(snapshot_table([hostile_snapshot()], width))
     text = console.export_text()
@@ -344,7 +344,7 @@ def test_a_name_full_of_markup_and_control_is_shown_as_it_stands(width):
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_the_table_is_as_wide_as_the_terminal_at_most_and_cuts_no_number(width):
+def test_table_fits_terminal_and_truncates_no_number(width):
     most = dict.fromkeys(METRICS, -99_900.0) | {"pv_energy_total": 999_900.0, "battery_soc": 100.0}
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(snapshot_table([hostile_snapshot(**most)] * 3, width))
@@ -355,7 +355,7 @@ def test_the_table_is_as_wide_as_the_terminal_at_most_and_cuts_no_number(width):
 
 
 @pytest.mark.parametrize(("encoding", "gap"), [("ascii", "."), ("cp1252", "·"), ("utf-8", "·")])
-def test_which_way_a_battery_goes_is_told_in_every_encoding(encoding, gap):
+def test_table_shows_battery_direction_in_every_encoding(encoding, gap):
     shown = """
 import sys
 from datetime import UTC, datetime
@@ -384,7 +384,7 @@ print("Größe ☀")
     assert {"ascii": "Gr??e ?", "cp1252": "Größe ?", "utf-8": "Größe ☀"}[encoding] in lines.values()
 
 
-def test_json_holds_nothing_a_terminal_would_obey(capsys):
+def test_print_json_escapes_control_characters(capsys):
     from heliograph.cli.terminal import print_json
 
     print_json({"name": HOSTILE, "lone": "\ud800", "plant": "太阳"})
@@ -394,11 +394,11 @@ def test_json_holds_nothing_a_terminal_would_obey(capsys):
     assert "太阳" in out
 
 
-def test_an_empty_table_is_no_crash():
+def test_table_of_no_snapshots_is_empty():
     assert snapshot_table([], 80).row_count == 0
 
 
-# Bad input: one line, an exit code, no traceback, no secret
+# Errors: one line, an exit code, no traceback, no secret
 
 
 class Page(BaseHTTPRequestHandler):
@@ -417,7 +417,7 @@ class Page(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def no_cloud():
-    """A server of somebody else: every address answers with the same page."""
+    """A server that is not a cloud: every path returns the same page."""
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -435,7 +435,7 @@ BOTH = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
 
 
 @BOTH
-def test_a_wrong_password_is_one_line(say, monkeypatch, vendor):
+def test_now_wrong_password_prints_one_line(say, monkeypatch, vendor):
     monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_PASSWORD", "hunter2")
     code, out, err = say("now", "--account", vendor)
     assert (code, out) == (1, "")
@@ -443,7 +443,7 @@ def test_a_wrong_password_is_one_line(say, monkeypatch, vendor):
 
 
 @BOTH
-def test_an_unknown_plant_is_one_line(box, say, vendor):
+def test_call_unknown_plant_prints_one_line(box, say, vendor):
     code, out, err = say("call", vendor, "plant_info" if vendor == "growatt" else "monitor_detail", "999")
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
@@ -456,14 +456,14 @@ def test_an_unknown_plant_is_one_line(box, say, vendor):
 @pytest.mark.parametrize(
     "page", [b"<html><h1>It works!</h1></html>", b"", b"[]", b'"yes"', b"{}", b'{"back": ', b"\xff\xfe"]
 )
-def test_a_server_that_is_not_a_cloud_is_one_line(box, say, no_cloud, vendor, page):
+def test_now_server_that_is_no_cloud_prints_one_line(box, say, no_cloud, vendor, page):
     code, out, err = say("now", "--account", vendor, server=no_cloud(page))
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
 
 
 @BOTH
-def test_no_network_is_one_line(box, say, vendor):
+def test_now_without_network_prints_one_line(box, say, vendor):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     code, _, err = say("now", "--account", vendor, server=f"http://127.0.0.1:{port}")
@@ -473,7 +473,7 @@ def test_no_network_is_one_line(box, say, vendor):
 
 @BOTH
 @pytest.mark.parametrize("fault", ["truncated", "html", "empty", "block", "reset", "http500", "rate"])
-def test_a_cloud_that_misbehaves_is_one_line(box, say, vendor, fault):
+def test_now_cloud_fault_prints_one_line(box, say, vendor, fault):
     box.emulator.faults.set({fault: True})
     code, out, err = say("now", "--account", vendor)
     assert (code, out) == (1, "")
@@ -482,14 +482,14 @@ def test_a_cloud_that_misbehaves_is_one_line(box, say, vendor, fault):
 
 @BOTH
 @pytest.mark.parametrize("server", ["mars", "http://", "ftp://127.0.0.1/", "http://[", "http://a b/"])
-def test_a_server_that_is_no_address_is_one_line(box, say, vendor, server):
+def test_now_invalid_server_prints_one_line(box, say, vendor, server):
     code, _, err = say("now", "--account", vendor, server=server)
     assert code == 2
     one_line(err, getattr(box, vendor)["password"])
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_closed_stream_is_heard_by_nobody_and_harms_nothing(closed, tmp_path):
+def test_run_with_closed_stream_does_not_crash(closed, tmp_path):
     command = f"{sys.executable} -m heliograph doctor {closed}"
     environment = {**os.environ, "HELIOGRAPH_HOME": str(tmp_path), "HELIOGRAPH_NO_KEYRING": "1"}
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
@@ -497,20 +497,20 @@ def test_a_closed_stream_is_heard_by_nobody_and_harms_nothing(closed, tmp_path):
     assert done.returncode in {0, 1}
 
 
-def test_an_account_that_is_not_there_is_one_line(say):
+def test_now_unknown_account_prints_one_line(say):
     code, _, err = say("now", "--account", "work")
     assert code == 2
     assert "the accounts are: growatt, goodwe" in one_line(err)
 
 
-def test_a_call_needs_an_account_of_its_vendor(say, monkeypatch):
+def test_call_requires_account_of_its_vendor(say, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_GOODWE_USERNAME")
     monkeypatch.delenv("HELIOGRAPH_GOODWE_PASSWORD")
     assert "HELIOGRAPH_GOODWE_USERNAME" in one_line(say("call", "goodwe", "plant_list")[2])
     assert "belongs to growatt" in one_line(say("call", "goodwe", "plant_list", "--account", "growatt")[2])
 
 
-def test_no_account_at_all_is_told_with_an_example(tmp_path, monkeypatch, capsys):
+def test_now_without_account_prints_example(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     assert run(["now"]) == 2
     err = capsys.readouterr().err
@@ -518,7 +518,7 @@ def test_no_account_at_all_is_told_with_an_example(tmp_path, monkeypatch, capsys
     assert "[[account]]" in err
 
 
-def test_a_wrong_password_shows_no_traceback_in_the_real_program(box):
+def test_program_with_wrong_password_prints_no_traceback(box):
     environ = os.environ | {"HELIOGRAPH_GROWATT_PASSWORD": "hunter2"}
     command = [sys.executable, "-m", "heliograph", "now", "--server", box.url, "--account", "growatt"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=30)
@@ -526,7 +526,7 @@ def test_a_wrong_password_shows_no_traceback_in_the_real_program(box):
     one_line(done.stderr, "hunter2")
 
 
-# The edge of the program
+# Exit codes and exceptions
 
 
 def failing(error):
@@ -536,29 +536,29 @@ def failing(error):
     return command
 
 
-def test_a_mistake_of_ours_is_one_line_without_its_text(capsys, monkeypatch):
+def test_run_guarded_hides_text_of_internal_error(capsys, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
     assert run_guarded(failing(KeyError("hunter2"))) == 1
     assert "KeyError" in one_line(capsys.readouterr().err, "hunter2")
 
 
-def test_debugging_shows_where(monkeypatch):
+def test_run_guarded_raises_with_debug(monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_DEBUG", "1")
     with pytest.raises(KeyError):
         run_guarded(failing(KeyError("x")))
 
 
-def test_ctrl_c_is_130():
+def test_run_guarded_returns_130_on_ctrl_c():
     assert run_guarded(failing(KeyboardInterrupt())) == 130
 
 
 def _as_at_a_terminal() -> None:
-    # A suite that runs in the background hands its children an ignored SIGINT, which no Ctrl-C would be.
+    # Children of a test suite in the background inherit an ignored SIGINT, which would disable Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_ctrl_c_does_not_wait_for_a_cloud_that_is_silent(box):
+def test_ctrl_c_does_not_wait_for_unresponsive_cloud(box):
     silent = socket.create_server(("127.0.0.1", 0))
     command = [sys.executable, "-m", "heliograph", "now", "--server", f"http://127.0.0.1:{silent.getsockname()[1]}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -572,14 +572,14 @@ def test_ctrl_c_does_not_wait_for_a_cloud_that_is_silent(box):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
-def test_a_reader_who_leaves_early_is_no_error():
+def test_run_ignores_closed_pipe():
     command = f"{sys.executable} -m heliograph call growatt --list; echo $? >&2"
     done = subprocess.run(f"({command}) | true", shell=True, capture_output=True, text=True, check=False)
     assert done.stderr in {"141\n", "0\n"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_examples_and_knows_the_options_it_can_use(command, capsys):
+def test_help_of_every_command_has_examples_and_shared_options(command, capsys):
     with pytest.raises(SystemExit) as left:
         run([command, "--help"])
     out = capsys.readouterr().out
@@ -594,7 +594,7 @@ def test_every_command_explains_itself_with_examples_and_knows_the_options_it_ca
         assert known >= {"--config FILE", "--server URL", "--account NAME"}
 
 
-def test_help_loads_nothing_heavy():
+def test_help_imports_nothing_heavy():
     script = (
         "import sys\nfrom heliograph.cli.main import run\ntry: run(['--help'])\nexcept SystemExit: pass\n"
         "heavy = {'asyncio', 'h11', 'astral', 'rich', 'sqlite3', 'pyreqwest', 'inspect', 'email', 'json'}\n"
@@ -604,7 +604,7 @@ def test_help_loads_nothing_heavy():
     assert done.stderr == "[]\n"
 
 
-def test_the_version_is_told(capsys):
+def test_version_option_prints_version(capsys):
     with pytest.raises(SystemExit):
         run(["--version"])
     assert capsys.readouterr().out.startswith("heliograph 0.")

@@ -1,4 +1,4 @@
-"""The doctor: tells without asking, asks when told to, never logs in, and says what to do next."""
+"""`heliograph doctor`: offline checks, online checks, and the support bundle; it never logs in."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from heliograph.keeper import Keeper
 from heliograph.vendors import goodwe, growatt
 
 NOW = 0.0
-"""The moment a test begins: these commands know no clock but the machine's."""
+"""The start time of each test; the commands use the clock of the machine."""
 
 
 @pytest.fixture(autouse=True)
 def _now():
-    global NOW  # noqa: PLW0603 - read where the tests make their books
+    global NOW  # noqa: PLW0603 - used by tests that write a state file
     NOW = time.time()
 
 
@@ -57,7 +57,7 @@ def box(monkeypatch):
 
 @pytest.fixture
 def alone(monkeypatch):
-    """A machine without any account in its environment."""
+    """An environment without any account."""
     for name in [name for name in os.environ if name.startswith("HELIOGRAPH_") and name != "HELIOGRAPH_HOME"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
@@ -74,7 +74,7 @@ def ask(box, capsys):
 
 @pytest.fixture
 def configured(alone, tmp_path, capsys):
-    """Ask about a configuration file of these lines."""
+    """Run doctor with a configuration file of these lines."""
 
     def asked(*lines, words=()):
         file = tmp_path / "config.toml"
@@ -102,7 +102,7 @@ def remember(box, vendor, **members):
 
 
 def read(box, vendor):
-    """Log in as a program would, so that a session is stored."""
+    """Log in, so that a session is stored."""
     who = box.who[vendor]
     VENDORS[vendor](who.username, who.password, server=box.url).plants()
 
@@ -112,14 +112,14 @@ def logins(box):
 
 
 def found(out, what):
-    """Return verdict and sentence of every check of this name."""
+    """Return verdict and message of every check with this label."""
     return re.findall(rf"^  (ok|warning|problem) +{re.escape(what)}  +(.*)$", out, re.MULTILINE)
 
 
-# Without asking
+# Offline checks
 
 
-def test_nothing_is_sent_unless_it_is_tried(box, ask):
+def test_doctor_sends_nothing_by_default(box, ask):
     code, out = ask("goodwe")
     assert code == 0
     assert f"{box.url}/web/sems/" in out
@@ -128,7 +128,7 @@ def test_nothing_is_sent_unless_it_is_tried(box, ask):
     assert box.log.as_dict()["requests"] == []
 
 
-def test_all_accounts_are_examined_unless_a_cloud_is_named(ask):
+def test_doctor_checks_all_accounts_or_those_of_a_vendor(ask):
     assert [line for line in ask()[1].splitlines() if not line.startswith((" ", "Nothing"))] == [
         "This machine",
         "growatt",
@@ -137,28 +137,28 @@ def test_all_accounts_are_examined_unless_a_cloud_is_named(ask):
     assert "\ngrowatt\n" not in ask("goodwe")[1]
 
 
-def test_an_account_of_another_cloud_is_not_examined(alone, monkeypatch, capsys):
+def test_doctor_without_account_of_the_vendor_fails(alone, monkeypatch, capsys):
     for part in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"HELIOGRAPH_GROWATT_{part}", "x")
     assert run(["doctor", "goodwe"]) == 2
     assert "no goodwe account is configured" in capsys.readouterr().err
 
 
-def test_no_account_at_all_is_a_problem_with_a_way_out(alone, capsys):
+def test_doctor_without_account_names_login_command(alone, capsys):
     assert run(["doctor"]) == 1
     ((verdict, sentence),) = found(capsys.readouterr().out, "configuration")
     assert verdict == "problem"
     assert "heliograph login growatt" in sentence
 
 
-def test_a_broken_configuration_is_told_with_its_line(configured):
+def test_doctor_reports_configuration_error_with_line(configured):
     code, out = configured('vendor = "growat"', 'username = "ada"')
     ((verdict, sentence),) = found(out, "configuration")
     assert (code, verdict) == (1, "problem")
     assert "line 2: vendor must be one of" in sentence
 
 
-def test_a_file_with_a_password_that_others_can_read_is_a_warning(alone, tmp_path, capsys):
+def test_doctor_warns_of_readable_password_file(alone, tmp_path, capsys):
     file = tmp_path / "config.toml"
     file.write_text('[[account]]\nvendor = "growatt"\nusername = "ada"\npassword = "hunter2"\n')
     file.chmod(0o644)
@@ -166,14 +166,14 @@ def test_a_file_with_a_password_that_others_can_read_is_a_warning(alone, tmp_pat
     assert "chmod 600" in dict(found(capsys.readouterr().out, "configuration"))["warning"]
 
 
-def test_a_password_that_is_kept_nowhere_says_who_keeps_it(configured):
+def test_doctor_reports_missing_password_with_login_command(configured):
     code, out = configured('vendor = "growatt"', 'username = "ada"')
     ((verdict, sentence),) = found(out, "password")
     assert (code, verdict) == (1, "problem")
     assert "heliograph login growatt" in sentence
 
 
-def test_a_password_command_runs_only_when_it_is_tried(configured, tmp_path, box):
+def test_doctor_runs_password_command_only_online(configured, tmp_path, box):
     ran = tmp_path / "ran"
     lines = ('vendor = "growatt"', 'username = "ada"', f"password_command = ['touch', '{ran}']")
     _, out = configured(*lines, words=["growatt"])
@@ -195,7 +195,7 @@ def test_a_password_command_runs_only_when_it_is_tried(configured, tmp_path, box
         ("https://me:hunter2@open api/", "problem", ""),
     ],
 )
-def test_a_server_that_is_not_the_clouds_is_told(configured, server, verdict, told):
+def test_doctor_reports_unknown_or_invalid_server(configured, server, verdict, told):
     _, out = configured('vendor = "growatt"', 'username = "ada"', 'password = "x"', f'server = "{server}"')
     ((said, sentence),) = found(out, "server")
     assert said == verdict
@@ -212,7 +212,7 @@ def test_a_server_that_is_not_the_clouds_is_told(configured, server, verdict, to
         ("unreachable", "warning", "network"),
     ],
 )
-def test_a_pause_is_told_with_what_to_do(box, ask, kind, verdict, advice):
+def test_doctor_reports_backoff_with_advice(box, ask, kind, verdict, advice):
     remember(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it said")
     code, out = ask("growatt")
     ((said, sentence),) = found(out, "back-off")
@@ -222,7 +222,7 @@ def test_a_pause_is_told_with_what_to_do(box, ask, kind, verdict, advice):
 
 
 @BOTH
-def test_a_refused_password_is_told_with_the_command_that_mends_it(box, ask, vendor):
+def test_doctor_reports_refused_password_with_login_command(box, ask, vendor):
     remember(box, vendor, refused_passwords=["f" * 64], refused_at=NOW)
     code, out = ask(vendor)
     ((verdict, sentence),) = found(out, "login")
@@ -231,7 +231,7 @@ def test_a_refused_password_is_told_with_the_command_that_mends_it(box, ask, ven
     assert "f" * 64 not in out
 
 
-def test_terms_that_wait_for_a_person_are_a_problem(box, ask):
+def test_doctor_reports_terms_not_accepted(box, ask):
     box.faults.set({"agreement": ""})
     with pytest.raises(Exception, match="without a session"):
         read(box, "goodwe")
@@ -243,7 +243,7 @@ def test_terms_that_wait_for_a_person_are_a_problem(box, ask):
     assert "login at SEMS+ failed" in out
 
 
-def test_a_login_that_failed_by_itself_is_a_warning_only(box, ask):
+def test_doctor_warns_of_failed_login(box, ask):
     remember(box, "growatt", failures=2, failed_at=NOW, failed_why="the cloud failed inside (500)")
     code, out = ask("growatt")
     ((verdict, sentence),) = found(out, "login")
@@ -251,12 +251,12 @@ def test_a_login_that_failed_by_itself_is_a_warning_only(box, ask):
     assert "the cloud failed inside (500)" in sentence
 
 
-def test_a_rival_is_told(box, ask):
+def test_doctor_warns_of_other_client(box, ask):
     remember(box, "goodwe", deaths=[NOW - 60, NOW])
     assert "separate (visitor) account" in dict(found(ask("goodwe")[1], "other client"))["warning"]
 
 
-def test_a_budget_that_is_used_up_is_a_warning(box, ask):
+def test_doctor_warns_of_used_up_budget(box, ask):
     remember(box, "growatt", spent=[[NOW - 60, 175]])
     ((verdict, sentence),) = found(ask("growatt")[1], "budget")
     assert verdict == "warning"
@@ -264,7 +264,7 @@ def test_a_budget_that_is_used_up_is_a_warning(box, ask):
     assert "20 requests are reserved for interactive use" in sentence
 
 
-def test_a_memory_of_another_version_is_a_problem_of_this_account_alone(box, ask, monkeypatch):
+def test_doctor_reports_state_file_of_another_version_for_one_account(box, ask, monkeypatch):
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
         remember(box, "growatt")
@@ -274,7 +274,7 @@ def test_a_memory_of_another_version_is_a_problem_of_this_account_alone(box, ask
     assert "\ngoodwe\n" in out
 
 
-def test_a_broken_memory_is_set_aside_and_told(box, ask):
+def test_doctor_reports_broken_state_file(box, ask):
     remember(box, "growatt").path.write_text("{")
     assert "will be set aside" in ask("growatt")[1]
     read(box, "growatt")
@@ -283,14 +283,14 @@ def test_a_broken_memory_is_set_aside_and_told(box, ask):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_an_account_file_others_can_read_is_a_problem(box, ask):
+def test_doctor_reports_readable_state_file(box, ask):
     remember(box, "growatt").path.chmod(0o644)
     code, out = ask()
     assert code == 1
     assert "chmod -R go-rwx" in dict(found(out, "files"))["problem"]
 
 
-def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
+def test_check_disk_reports_unwritable_folder(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     (check,) = check_disk(file)
@@ -298,17 +298,17 @@ def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
     assert "HELIOGRAPH_HOME" in check.message
 
 
-def test_a_clock_that_is_off_is_a_warning_with_its_way():
+def test_clock_check_reports_difference_and_direction():
     assert clock_check(30.0).verdict == "ok"
     assert clock_check(7200.0).message.startswith("this machine's clock is 2 h behind the cloud's")
     assert clock_check(-300.0).message.startswith("this machine's clock is 5 min ahead of the cloud's")
 
 
-# With a trial
+# Online checks
 
 
 @BOTH
-def test_a_trial_without_a_session_logs_nobody_in(box, ask, vendor):
+def test_doctor_online_without_session_sends_no_login(box, ask, vendor):
     code, out = ask(vendor, "--online")
     ((verdict, sentence),) = found(out, "live check")
     assert (code, verdict) == (0, "warning")
@@ -317,7 +317,7 @@ def test_a_trial_without_a_session_logs_nobody_in(box, ask, vendor):
 
 
 @BOTH
-def test_a_trial_uses_the_stored_session(box, ask, vendor):
+def test_doctor_online_uses_stored_session(box, ask, vendor):
     read(box, vendor)
     before = gate(box, vendor).budget().requests_used
     code, out = ask(vendor, "--online")
@@ -327,7 +327,7 @@ def test_a_trial_uses_the_stored_session(box, ask, vendor):
 
 
 @BOTH
-def test_a_trial_may_use_what_is_kept_for_a_person(box, ask, vendor):
+def test_doctor_online_may_use_the_reserve(box, ask, vendor):
     read(box, vendor)
     budget = gate(box, vendor).budget()
     remember(box, vendor, spent=[[time.time() - 60, budget.daily]])
@@ -336,7 +336,7 @@ def test_a_trial_may_use_what_is_kept_for_a_person(box, ask, vendor):
 
 
 @BOTH
-def test_a_trial_of_the_classic_dialect_stays_in_it(box, ask, vendor):
+def test_doctor_online_stays_in_legacy_dialect(box, ask, vendor):
     box.faults.set({"classic": ""})
     read(box, vendor)
     spent = logins(box)
@@ -345,7 +345,7 @@ def test_a_trial_of_the_classic_dialect_stays_in_it(box, ask, vendor):
 
 
 @BOTH
-def test_a_session_that_is_over_costs_no_login(box, ask, vendor):
+def test_doctor_online_with_expired_session_sends_no_login(box, ask, vendor):
     read(box, vendor)
     box.faults.set({"expire": ""})
     code, out = ask(vendor, "--online")
@@ -358,7 +358,7 @@ def test_a_session_that_is_over_costs_no_login(box, ask, vendor):
 
 @BOTH
 @pytest.mark.parametrize("fault", ["html", "block", "rate=1", "truncated", "reset", "http500"])
-def test_whatever_the_cloud_answers_no_login_is_sent_and_no_traceback_shown(box, ask, vendor, fault):
+def test_doctor_online_survives_any_response_without_login(box, ask, vendor, fault):
     read(box, vendor)
     name, _, value = fault.partition("=")
     box.faults.set({name: value})
@@ -370,13 +370,13 @@ def test_whatever_the_cloud_answers_no_login_is_sent_and_no_traceback_shown(box,
 
 @BOTH
 @pytest.mark.parametrize("kind", ["locked", "blocked", "throttled"])
-def test_nothing_is_sent_while_an_account_is_paused(box, ask, vendor, kind):
+def test_doctor_online_sends_nothing_during_backoff(box, ask, vendor, kind):
     remember(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it said")
     assert "nothing was sent" in ask(vendor, "--online")[1]
     assert box.log.as_dict()["requests"] == []
 
 
-def test_a_server_nobody_answers_at_is_a_problem(box, ask):
+def test_doctor_online_reports_refused_connection(box, ask):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         code, out = ask("growatt", "--online", server=f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -386,17 +386,22 @@ def test_a_server_nobody_answers_at_is_a_problem(box, ask):
     assert "firewall" in sentence
 
 
-def test_a_name_nobody_knows_is_told_as_such(box, ask):
+def test_doctor_online_reports_unresolvable_name(box, ask):
     code, out = ask("growatt", "--online", server="http://nobody.invalid")
     assert code == 1
     assert "its name cannot be resolved" in dict(found(out, "network"))["problem"]
 
 
-def test_a_trial_tells_how_far_the_clocks_are_apart_once(box, ask):
+def test_doctor_online_reports_clock_difference_once(box, ask):
     read(box, "goodwe")
     ((verdict, sentence),) = found(ask("goodwe", "--online")[1], "clock")
     assert verdict == "warning"
     assert "the cloud's" in sentence
+
+
+def test_doctor_accepts_former_option_try(box, ask):
+    read(box, "growatt")
+    assert found(ask("growatt", "--try")[1], "live check") == [("ok", "the stored session is valid")]
 
 
 # The bundle
@@ -407,7 +412,7 @@ def bundle(tmp_path):
 
 
 @BOTH
-def test_a_bundle_tells_the_fault_and_not_whose_it_is(box, ask, vendor, tmp_path):
+def test_bundle_contains_problem_but_no_personal_data(box, ask, vendor, tmp_path):
     read(box, vendor)
     box.faults.set({"html": ""})
     code, out = ask(vendor, "--online", "--bundle", str(tmp_path / "bundle.txt"))
@@ -423,7 +428,7 @@ def test_a_bundle_tells_the_fault_and_not_whose_it_is(box, ask, vendor, tmp_path
     assert not any(str(session["token"].get(key) or "?!") in text for key in ("token", "uid"))
 
 
-def test_a_bundle_shows_of_a_configuration_what_can_be_nothing_else(configured, tmp_path):
+def test_bundle_shows_only_harmless_configuration_values(configured, tmp_path):
     configured(
         "# my sister Anna's",
         'name = "Anna home"',
@@ -443,7 +448,7 @@ def test_a_bundle_shows_of_a_configuration_what_can_be_nothing_else(configured, 
         assert private not in text
 
 
-def test_a_bundle_of_a_broken_configuration_does_not_quote_it(configured, tmp_path):
+def test_bundle_does_not_quote_broken_configuration(configured, tmp_path):
     code, _ = configured(
         'vendor = "goodwe"',
         "hunter2 = hunter3",
@@ -457,20 +462,20 @@ def test_a_bundle_of_a_broken_configuration_does_not_quote_it(configured, tmp_pa
     assert not re.search("hunter|anna", text)
 
 
-def test_a_mistyped_value_an_error_quotes_is_masked_in_the_bundle(configured, tmp_path):
+def test_bundle_masks_mistyped_value_quoted_by_error(configured, tmp_path):
     words = ["--bundle", str(tmp_path / "bundle.txt")]
     _, out = configured('vendor = "anna.b@home"', 'username = "x"', words=words)
     assert "anna.b" in out
     assert "anna.b" not in bundle(tmp_path)
 
 
-def test_a_bundle_does_not_replace_a_file(box, ask, tmp_path, capsys):
+def test_bundle_does_not_replace_file(box, ask, tmp_path, capsys):
     (tmp_path / "bundle.txt").write_text("mine")
     assert ask("--bundle", str(tmp_path / "bundle.txt"))[0] == 2
     assert bundle(tmp_path) == "mine"
 
 
-def test_a_home_that_is_the_root_does_not_eat_every_slash(monkeypatch, tmp_path):
+def test_bundle_with_root_as_home_keeps_slashes(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/")
     monkeypatch.setenv("HELIOGRAPH_HOME", ".")
     assert "a/b." in bundles._without_paths("a/b.", tmp_path)

@@ -1,4 +1,4 @@
-"""`heliograph login` and `logout` against both emulated clouds, at a terminal that shows what it would show."""
+"""`heliograph login` and `logout` against both emulated clouds, in a pseudo-terminal too."""
 
 import json
 import os
@@ -34,7 +34,7 @@ both = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
 
 
 class Home:
-    """A person's home folder, their accounts at both clouds, and what they see."""
+    """A home folder, accounts at both emulated clouds, and the captured output."""
 
     def __init__(self, folder, emulator, ready, capsys, monkeypatch):
         self.folder = folder
@@ -48,8 +48,8 @@ class Home:
     def __getitem__(self, vendor):
         return self.accounts[vendor]
 
-    def say(self, *words):
-        """Run a command and return its exit code, output and complaints."""
+    def run_checked(self, *words):
+        """Run a command; return exit code, stdout and stderr. Asserts that no password and no traceback is printed."""
         code = run([str(word) for word in words])
         out, err = self.capsys.readouterr()
         for one in self.accounts.values():
@@ -58,12 +58,12 @@ class Home:
         return code, out, err
 
     def pipe(self, text, *words):
-        """Run a command with a text on its standard input, which is no terminal."""
+        """Run a command with a text as standard input, which is not a terminal."""
         path = self.folder / "stdin"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         with path.open(encoding="utf-8") as stdin, self.monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", stdin)
-            return self.say(*words)
+            return self.run_checked(*words)
 
     def log_in(self, vendor, *words):
         one = self[vendor]
@@ -71,7 +71,7 @@ class Home:
         return self.pipe(f"{one['password']}\n", "login", vendor, "--password-stdin", *named, *words)
 
     def logins(self):
-        """Return how many logins all clouds were asked for, refused ones included."""
+        """Return the number of logins at all clouds, including rejected ones."""
         told = self.emulator.log.as_dict()
         return sum(one["logins"] + one["rejected_logins"] for one in told["accounts"].values())
 
@@ -97,7 +97,7 @@ def kept(home, vendor, username=None):
 
 
 @both
-def test_a_login_keeps_the_password_and_makes_the_account_known(home, vendor):
+def test_login_saves_password_and_adds_account(home, vendor):
     code, out, err = home.log_in(vendor, "--server", home.url)
     assert (code, err) == (0, "")
     hint = ['  # timezone = "Europe/Amsterdam"  # set your time zone; Growatt ignores daylight saving']
@@ -116,14 +116,14 @@ def test_a_login_keeps_the_password_and_makes_the_account_known(home, vendor):
     assert kept(home, vendor) == home[vendor]["password"]
     assert home[vendor]["password"] not in home.config.read_text()
     assert home.logins() == 1
-    code, out, err = home.say("now", "--json")
+    code, out, err = home.run_checked("now", "--json")
     assert (code, err) == (0, "")
     assert [row["plant"] for row in json.loads(out)] == home[vendor]["plants"]
-    assert home.logins() == 1, "the session of the trial is the one that is used"
+    assert home.logins() == 1, "the session of the verification is reused"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
-def test_what_a_login_writes_is_for_its_owner_alone(home):
+def test_login_writes_files_readable_by_owner_only(home):
     before = os.umask(0)
     try:
         home.log_in("growatt", "--server", home.url)
@@ -135,7 +135,7 @@ def test_what_a_login_writes_is_for_its_owner_alone(home):
 
 
 @both
-def test_a_wrong_password_keeps_nothing_and_says_what_to_do(home, vendor):
+def test_login_with_wrong_password_saves_nothing_and_gives_advice(home, vendor):
     words = ("--server", home.url, "--password-stdin", "--username", home[vendor]["username"])
     code, out, err = home.pipe("hunter2\n", "login", vendor, *words)
     assert (code, out) == (1, "")
@@ -149,14 +149,14 @@ def test_a_wrong_password_keeps_nothing_and_says_what_to_do(home, vendor):
     assert home.logins() == 1
 
 
-def test_a_password_corrected_is_tried_at_once(home):
+def test_login_with_corrected_password_is_not_delayed(home):
     words = ("--server", home.url, "--password-stdin", "--username", home["growatt"]["username"])
     assert home.pipe("hunter2\n", "login", "growatt", *words)[0] == 1
     assert home.log_in("growatt", "--server", home.url)[0] == 0
     assert home.logins() == 2
 
 
-def test_a_locked_account_keeps_nothing_unless_nobody_is_asked(home):
+def test_login_to_locked_account_saves_only_with_no_verify(home):
     home.emulator.faults.set({"lock": "0"})
     code, _, err = home.log_in("growatt", "--server", home.url)
     assert code == 1
@@ -172,7 +172,13 @@ def test_a_locked_account_keeps_nothing_unless_nobody_is_asked(home):
     assert home.logins() == asked
 
 
-def test_the_persons_file_is_only_added_to(home):
+def test_login_accepts_former_option_no_try(home):
+    assert home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin", "--username", "me")[0] == 0
+    assert kept(home, "growatt", "me") == "better"
+    assert home.logins() == 0
+
+
+def test_login_appends_to_existing_configuration(home):
     written = '# My roof\n[[account]]\nvendor = "goodwe"\nusername = "roof@example.com"\npassword = "a"  # ünicode'
     home.config.write_text(written)
     home.config.chmod(0o600)
@@ -185,7 +191,7 @@ def test_the_persons_file_is_only_added_to(home):
     assert tomllib.loads(text)["account"][1]["name"] == 'the "barn"'
 
 
-def test_a_known_account_is_not_written_again(home):
+def test_login_to_known_account_leaves_configuration_unchanged(home):
     home.log_in("growatt", "--server", home.url)
     before = home.config.read_text()
     code, out, _ = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
@@ -195,26 +201,26 @@ def test_a_known_account_is_not_written_again(home):
     assert kept(home, "growatt") == "better"
 
 
-def test_another_server_for_a_known_account_is_told_as_the_line_to_write(home):
+def test_login_with_other_server_prints_configuration_line(home):
     home.config.write_text(f'[[account]]\nvendor = "growatt"\nusername = "{home["growatt"]["username"]}"\n')
     code, out, _ = home.log_in("growatt", "--server", home.url)
     assert code == 0
     told = f'Account growatt is configured with another server; set in {home.config}: server = "{home.url}"'
     assert out.splitlines()[-1] == told
     home.config.write_text(f'{home.config.read_text()}server = "{home.url}"\n')
-    assert home.say("now", "--json")[0] == 0
+    assert home.run_checked("now", "--json")[0] == 0
     assert home.logins() == 1
 
 
-def test_a_configuration_that_was_named_is_made(home):
+def test_login_creates_configuration_given_by_option(home):
     path = home.folder / "elsewhere" / "mine.toml"
     code, _, _ = home.log_in("growatt", "--server", home.url, "--config", path)
     assert code == 0
     assert not home.config.exists()
-    assert home.say("now", "--json", "--config", path)[0] == 0
+    assert home.run_checked("now", "--json", "--config", path)[0] == 0
 
 
-def test_a_file_that_cannot_be_added_to_is_told_with_what_belongs_there(home):
+def test_login_prints_account_table_if_file_cannot_be_extended(home):
     home.config.write_text("account = []\n")
     code, out, err = home.log_in("growatt", "--server", home.url)
     assert code == 2
@@ -224,7 +230,7 @@ def test_a_file_that_cannot_be_added_to_is_told_with_what_belongs_there(home):
     assert home.config.read_text() == "account = []\n"
 
 
-def test_a_password_the_person_keeps_is_tried_and_not_kept_twice(home):
+def test_login_verifies_configured_password_without_saving(home):
     one = home["growatt"]
     command = json.dumps([sys.executable, "-c", f"print({one['password']!r})"])
     home.config.write_text(
@@ -243,7 +249,7 @@ def test_a_password_the_person_keeps_is_tried_and_not_kept_twice(home):
     assert "password_command; remove it there to save one here" in err
 
 
-def test_the_environments_name_is_enough_for_a_login(home, monkeypatch):
+def test_login_uses_user_name_from_environment(home, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_GROWATT_USERNAME", home["growatt"]["username"])
     code, _, _ = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
@@ -269,7 +275,7 @@ TWO = "".join(f'[[account]]\nname = "{name}"\nvendor = "growatt"\nusername = "{n
         (["growatt", "--account", "a", "--password-stdin", "--server", "mars"], "no password given"),
     ],
 )
-def test_what_is_missing_or_ambiguous_is_one_line(home, words, told):
+def test_login_with_missing_or_ambiguous_input_prints_one_line(home, words, told):
     home.config.write_text(TWO)
     code, out, err = home.pipe("", "login", *words)
     assert (code, out) == (2, "")
@@ -278,14 +284,14 @@ def test_what_is_missing_or_ambiguous_is_one_line(home, words, told):
     assert home.config.read_text() == TWO
 
 
-def test_a_password_that_is_no_text_is_told(home):
+def test_login_rejects_password_in_wrong_encoding(home):
     words = ("login", "goodwe", "--username", "me", "--password-stdin", "--no-verify")
     code, _, err = home.pipe(b"\xffhunter2\n", *words)
     assert code == 2
     assert "not text in this system's encoding" in err
 
 
-def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
+def test_login_saves_password_in_keyring(home, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_NO_KEYRING")
     before, ring = keyring.get_keyring(), Ring()
     keyring.set_keyring(ring)
@@ -295,10 +301,10 @@ def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
         assert list(ring.kept.values()) == [home["growatt"]["password"]]
         assert not (home.folder / "passwords.json").exists()
         ring.locked, ring.asked = True, 0
-        assert home.say("now", "--json")[0] == 0
-        assert ring.asked == 0, "a session that is stored needs no password"
+        assert home.run_checked("now", "--json")[0] == 0
+        assert ring.asked == 0, "a stored session needs no password"
         ring.locked = False
-        _, out, _ = home.say("logout", "growatt")
+        _, out, _ = home.run_checked("logout", "growatt")
         assert "Password deleted" in out
         assert ring.kept == {}
     finally:
@@ -309,11 +315,11 @@ def test_a_login_goes_into_the_keyring_where_there_is_one(home, monkeypatch):
 
 
 @both
-def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
+def test_logout_deletes_only_password_and_session(home, vendor):
     home.log_in(vendor, "--server", home.url)
     before = home.config.read_text()
     used = create_client(load(None, os.environ).accounts[0]).budget
-    code, out, err = home.say("logout", vendor)
+    code, out, err = home.run_checked("logout", vendor)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "Password deleted",
@@ -325,35 +331,37 @@ def test_a_logout_forgets_password_and_session_and_nothing_else(home, vendor):
     left = create_client(load(None, os.environ).accounts[0]).budget
     assert left.opened_at is None is not used.opened_at
     assert (left.logins_used, left.requests_used) == (used.logins_used, used.requests_used)
-    code, _, err = home.say("now")
+    code, _, err = home.run_checked("now")
     assert code == 2
     assert f"password is missing from this account, and none is stored; run: heliograph login {vendor}" in err
     assert home.logins() == 1
 
 
-def test_a_logout_says_that_a_written_password_stays(home, monkeypatch):
+def test_logout_reports_configured_password(home, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_GROWATT_USERNAME", "me")
     monkeypatch.setenv("HELIOGRAPH_GROWATT_PASSWORD", "hunter2")
-    code, out, _ = home.say("logout", "growatt")
+    code, out, _ = home.run_checked("logout", "growatt")
     assert code == 0
     assert "No password was saved" in out
     assert out.endswith("The account is still configured in the environment, with its HELIOGRAPH_GROWATT_PASSWORD\n")
 
 
-def test_an_account_that_was_taken_out_of_the_file_can_be_forgotten_by_its_name(home):
+def test_logout_by_user_name_of_removed_account(home):
     home.log_in("growatt", "--server", home.url)
     home.config.unlink()
-    code, _, err = home.say("logout", "growatt")
+    code, _, err = home.run_checked("logout", "growatt")
     assert code == 2
     assert "no such growatt account is configured; for a removed one, pass --username NAME" in err
-    code, out, _ = home.say("logout", "growatt", "--username", home["growatt"]["username"], "--server", home.url)
+    code, out, _ = home.run_checked(
+        "logout", "growatt", "--username", home["growatt"]["username"], "--server", home.url
+    )
     assert code == 0
     assert "Password deleted" in out
     assert "still configured" not in out
     assert kept(home, "growatt") is None
 
 
-def test_a_broken_file_of_passwords_is_told_of(home):
+def test_login_reports_broken_password_file(home):
     home.log_in("growatt", "--server", home.url)
     (home.folder / "passwords.json").write_text('{"growatt"')
     code, _, err = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
@@ -362,18 +370,18 @@ def test_a_broken_file_of_passwords_is_told_of(home):
     assert kept(home, "growatt") == "better"
 
 
-# A terminal, and the real program
+# The program in a pseudo-terminal
 
 
 def _sit_at(slave):
     os.login_tty(slave)
-    # A suite that runs in the background hands its children an ignored SIGINT, which no Ctrl-C would be.
+    # Children of a test suite in the background inherit an ignored SIGINT, which would disable Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
 def terminal(*words):
-    """Run the program at a terminal of its own and yield it, and what reads and types there."""
+    """Run the program in a pseudo-terminal; yields the process, and functions to wait for output and to type."""
     import pty
 
     master, slave = pty.openpty()
@@ -401,7 +409,7 @@ def terminal(*words):
 
 
 @at_terminal
-def test_at_a_terminal_the_name_is_asked_for_and_the_password_is_not_shown(home):
+def test_login_at_terminal_asks_name_and_hides_password(home):
     one = home["growatt"]
     with terminal("login", "growatt", "--server", home.url) as (program, until, type_in):
         until("User name: ")
@@ -414,13 +422,13 @@ def test_at_a_terminal_the_name_is_asked_for_and_the_password_is_not_shown(home)
             assert one["password"].encode() not in cmdline.read_bytes()
         shown = until('server = "')
         assert program.wait(10) == 0
-    assert one["username"] in shown, "a name is typed in sight"
+    assert one["username"] in shown, "the user name is echoed"
     assert one["password"] not in shown
     assert kept(home, "growatt") == one["password"]
 
 
 @at_terminal
-def test_a_password_that_is_typed_wrong_is_not_shown_either(home):
+def test_login_at_terminal_hides_wrong_password(home):
     with terminal("login", "goodwe", "--server", home.url, "--username", home["goodwe"]["username"]) as (
         program,
         until,
@@ -435,7 +443,7 @@ def test_a_password_that_is_typed_wrong_is_not_shown_either(home):
 
 
 @at_terminal
-def test_ctrl_c_at_the_question_ends_the_program_without_a_trace(home):
+def test_login_interrupted_at_prompt_leaves_nothing(home):
     with terminal("login", "goodwe", "--username", "me") as (program, until, type_in):
         until("Password: ")
         type_in("\x03")
@@ -446,8 +454,8 @@ def test_ctrl_c_at_the_question_ends_the_program_without_a_trace(home):
 
 
 @at_terminal
-def test_no_process_of_a_login_shows_the_password_in_the_list_of_processes(home):
-    """What `ps` shows is read all the time while the program runs, a slow login included."""
+def test_login_password_is_not_in_process_list(home):
+    """The command lines of the program and its children are read continuously during a slow login."""
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("no /proc to read the list of processes from")
     one = home["growatt"]
@@ -459,7 +467,7 @@ def test_no_process_of_a_login_shows_the_password_in_the_list_of_processes(home)
         program.stdin.write(f"{one['password']}\n")
         program.stdin.flush()
         while program.poll() is None:
-            lists.update(command_lines())
+            lists.update(command_lines(program.pid))
             time.sleep(0.02)
         out, err = program.stdout.read(), program.stderr.read()
     assert program.returncode == 0, err
@@ -469,18 +477,21 @@ def test_no_process_of_a_login_shows_the_password_in_the_list_of_processes(home)
     assert re.search(r"Password saved in .*passwords\.json", out)
 
 
-def command_lines():
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield path.read_bytes()
-        except OSError:  # it has ended meanwhile
-            continue
+def command_lines(pid):
+    """Yield the command lines of a process and its descendants, not of unrelated processes of this machine."""
+    try:
+        yield Path(f"/proc/{pid}/cmdline").read_bytes()
+        children = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:  # it has ended meanwhile
+        return
+    for child in " ".join(children).split():
+        yield from command_lines(child)
 
 
-# Limits on their way to the client
+# Limits of an account
 
 
-def test_an_accounts_limits_reach_its_client(home):
+def test_create_client_applies_account_limits(home):
     text = '[[account]]\nvendor = "growatt"\nusername = "me"\npassword = "a"\n'
     home.config.write_text(text)
     (account,) = load(home.config, {}).accounts

@@ -340,7 +340,7 @@ def test_no_command_shows_a_secret(tmp_path, fault, debug):
             ["status"],
             ["status", "--json"],
             ["doctor"],
-            ["doctor", "--try", "--bundle", str(bundle)],
+            ["doctor", "--online", "--bundle", str(bundle)],
         )
         text = commands(*([*line, "--server", emulator.url] for line in lines), **environ)
     secrets = marked(*door_openers())

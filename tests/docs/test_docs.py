@@ -40,7 +40,7 @@ def test_the_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
             assert cloud.stdout is not None
             cloud.stdout.close()
     told = capsys.readouterr().out
-    assert "W from the sun" in told
+    assert "W of solar power" in told
     assert "refused the user name or password" in told
 
 

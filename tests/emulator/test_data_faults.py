@@ -1,4 +1,4 @@
-"""The lies about data the emulated clouds tell on demand, and that the truth stays what it is."""
+"""Data faults of the emulated clouds: what they report, and that the true values are unaffected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.toy_clouds import toy_emulator
 START = datetime.fromisoformat("2026-06-01T00:00:00+02:00")
 STEP = timedelta(minutes=5)
 DAYS = 60
-LIES = ("late", "offline", "frozen", "replay", "glitch")
+DATA_FAULTS = ("late", "offline", "frozen", "replay", "glitch")
 
 
 def toy(*faults, start=START, family="roof"):
@@ -30,14 +30,14 @@ def moments(days=DAYS, step=STEP):
     return (START + step * count for count in range(days * (timedelta(days=1) // step)))
 
 
-def heard_each(emulator, home, days=DAYS):
-    """Go through time and yield each moment with the newest one that was heard by then."""
+def last_uploads(emulator, home, days=DAYS):
+    """Step through time; yield each time with the time of the newest upload."""
     for at in moments(days, timedelta(minutes=15)):
         emulator.world.clock.set(at)
         yield at, home.last_upload_at(at)
 
 
-def test_without_a_fault_a_cloud_knows_what_is_true():
+def test_data_logger_without_fault_reports_true_data():
     emulator, home, truth = toy()
     emulator.world.clock.set(START + timedelta(days=3, hours=12))
     at = emulator.world.uploaded_at()
@@ -47,7 +47,7 @@ def test_without_a_fault_a_cloud_knows_what_is_true():
     assert home.energies("2026-06") == truth.energies("2026-06")
 
 
-def test_every_lie_strikes_and_strikes_the_same_again():
+def test_data_faults_are_reproducible():
     def story(fault):
         emulator, home, _ = toy(fault)
         told = []
@@ -57,33 +57,35 @@ def test_every_lie_strikes_and_strikes_the_same_again():
         return told
 
     honest = story("html")
-    for fault in LIES:
+    for fault in DATA_FAULTS:
         assert story(fault) == story(fault) != honest
 
 
-def test_late_uploads_all_arrive_and_the_curve_fills_in():
+def test_late_fault_delays_samples_and_completes_curve():
     emulator, home, truth = toy("late")
-    delays = {at - heard for at, heard in heard_each(emulator, home)}
+    delays = {at - last_upload for at, last_upload in last_uploads(emulator, home)}
     assert timedelta(hours=4) < max(delays) <= timedelta(hours=6)
     emulator.faults.set({"late": "2"})
-    assert max(at - heard for at, heard in heard_each(emulator, home)) <= timedelta(hours=2)
+    assert max(at - last_upload for at, last_upload in last_uploads(emulator, home)) <= timedelta(hours=2)
     for day in ("2026-06-05", "2026-06-20"):
         assert home.curve(day) == truth.curve(day)
     holes = 0
-    for at, heard in list(heard_each(emulator, home, 8))[::3]:
+    for at, last_upload in list(last_uploads(emulator, home, 8))[::3]:
         emulator.world.clock.set(at)
         here = at.astimezone(home.zone).date().isoformat()
         known = [moment for moment, _ in home.curve(here) if moment <= at]
-        holes += any(heard < moment for moment in known)
+        holes += any(last_upload < moment for moment in known)
         assert home.energies(here)["pv_energy"] == pytest.approx(
-            truth.values(heard)["pv_energy_today"] if heard.astimezone(home.zone).date().isoformat() == here else 0.0
+            truth.values(last_upload)["pv_energy_today"]
+            if last_upload.astimezone(home.zone).date().isoformat() == here
+            else 0.0
         )
     assert holes == 0
 
 
-def test_a_silent_day_is_told_later_or_never():
+def test_offline_fault_delays_or_loses_a_day():
     emulator, home, truth = toy("offline")
-    waits = [at - heard for at, heard in heard_each(emulator, home)]
+    waits = [at - last_upload for at, last_upload in last_uploads(emulator, home)]
     assert max(waits) >= timedelta(hours=23)
     emulator.world.clock.set(START + timedelta(days=DAYS))
     points = {}
@@ -101,14 +103,14 @@ def test_a_silent_day_is_told_later_or_never():
     assert home.energies("2026-06")["pv_energy"] == pytest.approx(june)
 
 
-def test_all_homes_of_a_plant_fall_silent_together():
+def test_offline_fault_affects_all_households_of_a_plant():
     emulator, *_ = toy("offline")
     row = next(site for site in emulator.accounts[0].plants if len(site.households) > 1)
-    for at, heard in heard_each(emulator, row.households[0], 40):
-        assert row.households[1].last_upload_at(at) == heard
+    for at, last_upload in last_uploads(emulator, row.households[0], 40):
+        assert row.households[1].last_upload_at(at) == last_upload
 
 
-def test_a_frozen_sample_is_repeated_within_its_day_and_counters_catch_up():
+def test_frozen_fault_repeats_a_sample_within_its_day():
     emulator, home, truth = toy("frozen")
     emulator.world.clock.set(START + timedelta(days=DAYS))
     frozen = [at for at in moments(20) if home.values(at) != truth.values(at)]
@@ -123,7 +125,7 @@ def test_a_frozen_sample_is_repeated_within_its_day_and_counters_catch_up():
 
 
 @pytest.mark.parametrize("family", ["roof", "hybrid"])
-def test_after_midnight_the_day_is_yesterdays_until_the_device_wakes(family):
+def test_replay_fault_reports_yesterdays_energy_after_midnight(family):
     emulator, home, truth = toy("replay", family=family)
     emulator.world.clock.set(START + timedelta(days=2))
     midnight = START + timedelta(days=1)
@@ -137,7 +139,7 @@ def test_after_midnight_the_day_is_yesterdays_until_the_device_wakes(family):
         assert truth.values(woken)["pv_power"] > 0 == truth.values(woken - STEP)["pv_power"]
 
 
-def test_a_glitch_is_one_counter_in_one_sample():
+def test_glitch_fault_changes_one_counter_of_one_sample():
     _, home, truth = toy("glitch")
     struck = {}
     for at in moments(20):
@@ -150,8 +152,8 @@ def test_a_glitch_is_one_counter_in_one_sample():
     assert {value for wrong in struck.values() for value in wrong.values()} == set(SENTINELS)
 
 
-def test_the_control_tells_the_truth_whatever_the_clouds_say():
-    emulator, home, truth = toy(*LIES)
+def test_control_truth_is_unaffected_by_data_faults():
+    emulator, home, truth = toy(*DATA_FAULTS)
     site = next(site for site in emulator.accounts[0].plants if home in site.households)
     for at in moments(5, timedelta(hours=1)):
         emulator.world.clock.set(at)
@@ -159,10 +161,10 @@ def test_the_control_tells_the_truth_whatever_the_clouds_say():
         assert told["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
 
 
-# What single clouds lie about
+# Data faults of single clouds
 
 
-def test_a_classic_inverter_forgets_its_totals_at_night_and_its_plant_does_not():
+def test_zero_totals_fault_affects_inverter_but_not_plant():
     sick = logged_in_cloud("2026-06-21T02:00:00+02:00", ["zero_totals"])
     device, plant = sick.device("inverter"), sick.plant("inverter")
 
@@ -179,7 +181,7 @@ def test_a_classic_inverter_forgets_its_totals_at_night_and_its_plant_does_not()
     assert totals()[0] > 1000, "in the evening it still knows"
 
 
-def test_goodwes_lifetime_import_and_export_dip_in_the_morning_and_come_back():
+def test_morning_dip_fault_lowers_lifetime_import_and_export():
     options = EmulatorOptions(start=START, speed=0, accounts=1, faults=("morning_dip",))
     caller = Caller(build_emulator(options, [GOODWE]))
     site = caller.plants["hybrid"]
@@ -202,9 +204,9 @@ def test_goodwes_lifetime_import_and_export_dip_in_the_morning_and_come_back():
     assert 2 <= max(low) <= 40
 
 
-def test_a_silent_logger_leaves_its_last_time_on_what_growatt_and_goodwe_tell():
+def test_offline_fault_leaves_last_upload_time_in_response():
     sick = logged_in_cloud(f"{START}", ["offline"])
     home = sick.household("inverter")
-    silent = next(at for at, heard in heard_each(sick.emulator, home) if at - heard > timedelta(hours=20))
+    silent = next(at for at, last_upload in last_uploads(sick.emulator, home) if at - last_upload > timedelta(hours=20))
     bean = sick.get("newInverterAPI.do", op="getInverterDetailData", inverterId=sick.device("inverter"))
     assert datetime.fromisoformat(bean["time"]).replace(tzinfo=home.zone) == home.last_upload_at(silent)

@@ -1,4 +1,4 @@
-"""Faults between a cloud's "done" and its devices: late, never, otherwise, for a while, and half of a sequence."""
+"""Device faults: commands that succeed in the cloud and are delayed, ignored, changed, reverted or cut off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.growatt_emulator import EmulatedCloud
 
 
 class House:
-    """An emulated account of either cloud, a client of it, and one setting that is a percentage."""
+    """An emulated account of either cloud with a client and one percentage setting."""
 
     def __init__(self, vendor):
         self.emulator = EmulatedCloud().emulator if vendor == "growatt" else world()
@@ -41,7 +41,7 @@ class House:
         clock = self.emulator.world.clock
         clock.set(clock.now() + timedelta(seconds=seconds))
 
-    def tell(self, value):
+    def write(self, value):
         self.client.write_setting(self.device, self.name, {"value": value})
 
     @property
@@ -57,17 +57,17 @@ def house(request):
         yield found
 
 
-def test_without_a_fault_an_order_is_carried_out_at_once(house):
+def test_command_without_fault_is_applied_at_once(house):
     assert house.has == 100
-    house.tell(80)
+    house.write(80)
     assert house.has == 80
 
 
-def test_a_sluggish_device_obeys_later_and_in_the_order_it_was_told(house):
+def test_sluggish_fault_applies_commands_later_in_order(house):
     house.fault(sluggish=60)
-    house.tell(80)
+    house.write(80)
     house.wait(30)
-    house.tell(70)
+    house.write(70)
     assert house.has == 100
     house.wait(29)
     assert house.has == 100
@@ -75,16 +75,16 @@ def test_a_sluggish_device_obeys_later_and_in_the_order_it_was_told(house):
     assert house.has == 80
     house.wait(30)
     assert house.has == 70
-    house.tell(60)
+    house.write(60)
     house.wait(10)
-    house.tell(50)
+    house.write(50)
     house.wait(3600)
     assert house.has == 50
 
 
-def test_a_sluggish_device_waits_two_minutes_unless_told(house):
+def test_sluggish_fault_defaults_to_two_minutes(house):
     house.fault(sluggish=True)
-    house.tell(80)
+    house.write(80)
     house.fault(sluggish=None)
     house.wait(119)
     assert house.has == 100
@@ -92,26 +92,26 @@ def test_a_sluggish_device_waits_two_minutes_unless_told(house):
     assert house.has == 80
 
 
-def test_a_deaf_device_does_nothing_though_the_cloud_says_done(house):
+def test_deaf_fault_ignores_commands(house):
     house.fault(deaf="*1")
-    house.tell(80)
+    house.write(80)
     house.wait(3600)
     assert house.has == 100
-    house.tell(80)
+    house.write(80)
     assert house.has == 80
 
 
-def test_a_device_that_clamps_keeps_percentages_within_its_own_bounds(house):
+def test_clamp_fault_limits_percentages(house):
     house.fault(clamp="20/90")
-    house.tell(100)
+    house.write(100)
     assert house.has == 90
-    house.tell(5)
+    house.write(5)
     assert house.has == 20
-    house.tell(50)
+    house.write(50)
     assert house.has == 50
 
 
-def test_a_clamp_leaves_alone_what_is_no_percentage():
+def test_clamp_fault_changes_only_percentages():
     house = House("growatt")
     with serve_in_thread(house.emulator) as ready:
         house.connect(ready)
@@ -123,10 +123,10 @@ def test_a_clamp_leaves_alone_what_is_no_percentage():
         assert (found["time_window_1"], found["grid_voltage_high"]) == (window, {"value": 251.5})
 
 
-def test_a_device_may_go_back_to_what_it_had(house):
-    house.tell(60)
+def test_revert_fault_restores_previous_value(house):
+    house.write(60)
     house.fault(revert=300, sluggish=100)
-    house.tell(80)
+    house.write(80)
     house.fault(revert=None, sluggish=None)
     house.wait(101)
     assert house.has == 80
@@ -136,42 +136,42 @@ def test_a_device_may_go_back_to_what_it_had(house):
     assert house.has == 60
 
 
-def test_what_was_never_set_goes_back_to_how_it_left_the_factory(house):
+def test_revert_fault_restores_factory_default(house):
     house.fault(revert=True)
-    house.tell(80)
+    house.write(80)
     house.wait(599)
     assert house.has == 80
     house.wait(2)
     assert house.has == 100
 
 
-def test_an_unwilling_device_refuses_and_keeps_what_it_has(house):
+def test_unwilling_fault_rejects_commands(house):
     house.fault(unwilling="*1")
     with pytest.raises(RequestRefused):
-        house.tell(80)
+        house.write(80)
     assert house.has == 100
-    house.tell(80)
+    house.write(80)
     assert house.has == 80
 
 
-def test_halfway_through_a_sequence_the_firewall_stands_and_reads_go_on(house):
+def test_halfway_fault_blocks_further_commands_but_not_reads(house):
     house.fault(halfway=2)
-    house.tell(90)
-    house.tell(80)
+    house.write(90)
+    house.write(80)
     for _ in range(2):
         with pytest.raises(Blocked):
-            house.tell(70)
+            house.write(70)
         assert house.has == 80
     house.fault(halfway=None)
-    house.tell(60)
+    house.write(60)
     house.fault(halfway=True)
-    house.tell(50)
+    house.write(50)
     with pytest.raises(Blocked):
-        house.tell(40)
+        house.write(40)
     assert house.has == 50
 
 
-def test_settings_that_cannot_be_read_are_no_settings(house):
+def test_unread_fault_makes_settings_unreadable(house):
     house.fault(unread=True)
     with pytest.raises(RequestRefused) as caught:
         house.client.read_settings(house.device)
@@ -180,13 +180,13 @@ def test_settings_that_cannot_be_read_are_no_settings(house):
     assert re.search("the cloud could not (reach|read) the device", told)
     assert "offline or slow" in told
     assert "Try again when the app shows it online" in told
-    house.tell(80)
+    house.write(80)
     house.fault(unread=None)
     assert house.has == 80
 
 
 @pytest.mark.parametrize("family", ["tlx", "mix", "spa", "noah", "inverter"])
-def test_a_growatt_device_that_is_silent_says_which_way(family):
+def test_unread_fault_of_growatt_has_two_codes(family):
     found = EmulatedCloud()
     home = "tlx-battery" if family == "tlx" else family
     device = Device(vendor="growatt", plant=found.plant(home), id=found.device(home), family=family)
@@ -202,21 +202,21 @@ def test_a_growatt_device_that_is_silent_says_which_way(family):
         assert client.plant_settings(device.plant).name
 
 
-def test_a_reset_after_an_order_leaves_it_carried_out_and_unknown(house):
+def test_reset_fault_applies_command_and_loses_response(house):
     assert house.has == 100
     house.fault(reset="*1")
     with pytest.raises(Unreachable):
-        house.tell(80)
+        house.write(80)
     assert house.has == 80
 
 
-def test_no_order_is_ever_sent_twice_whatever_becomes_of_it(house):
+def test_client_never_repeats_a_command_under_any_fault(house):
     for fault in ({"reset": "*1"}, {"truncated": "*1"}, {"html": "*1"}, {"http500": "*1"}, {"unwilling": "*1"}):
-        assert house.has  # by a session that lives
+        assert house.has  # with a valid session
         before = orders(house)
         house.fault(**fault)
         with pytest.raises(CloudError):
-            house.tell(80)
+            house.write(80)
         assert orders(house) == before + 1, fault
 
 
@@ -238,13 +238,13 @@ def orders(house):
         ({"deaf": "x"}, "takes no value"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_how_it_is_written(setting, hint):
+def test_device_fault_rejects_invalid_value_with_format(setting, hint):
     emulator = world()
     with pytest.raises(ConfigError) as caught:
         emulator.faults.set(setting)
     assert hint in str(caught.value)
 
 
-def test_bounds_are_read_as_they_are_written():
+def test_parse_percent_range_reads_low_and_high():
     assert parse_percent_range("1") == parse_percent_range("") == (10, 90)
     assert parse_percent_range("0/55.5") == (0, 55.5)

@@ -1,4 +1,4 @@
-"""The emulator over real sockets: faults, control, and callers who mean no good."""
+"""The emulator over real sockets: faults, control API, and hostile requests."""
 
 import argparse
 import http.client
@@ -30,7 +30,7 @@ from support.toy_clouds import BERLIN, NOON, Acme, Zeta, toy_emulator
 
 
 class Caller:
-    """One keep-alive connection to a served emulator, which is at hand too."""
+    """One keep-alive connection to a served emulator, with access to the emulator object."""
 
     def __init__(self, emulator, ready):
         self.emulator, self.ready = emulator, ready
@@ -62,7 +62,7 @@ def caller():
         one.wire_name.close()
 
 
-def test_the_ready_line_names_addresses_and_accounts(caller):
+def test_ready_line_has_urls_and_accounts(caller):
     ready = caller.ready
     assert ready["acme"] == ready["url"] + "/acme/"
     assert ready["control"] == ready["url"] + "/control"
@@ -74,13 +74,13 @@ def test_the_ready_line_names_addresses_and_accounts(caller):
     assert all(isinstance(plant, str) for plant in plants)
 
 
-def test_the_same_seed_builds_the_same_town():
+def test_world_with_same_seed_is_identical():
     told = [toy_emulator(seed=seed).ready_info("")["accounts"] for seed in (7, 7, 8)]
     assert told[0] == told[1]
     assert told[0] != told[2]
 
 
-def test_one_connection_carries_many_requests_and_the_simulated_date(caller):
+def test_connection_serves_many_requests_with_simulated_date(caller):
     for _ in range(3):
         reply, _body = caller.ask("GET", "/acme/x")
         assert (reply.status, reply.reason) == (200, "OK")
@@ -88,13 +88,13 @@ def test_one_connection_carries_many_requests_and_the_simulated_date(caller):
     assert caller.wire_name.sock is not None
 
 
-def test_a_path_without_a_cloud_is_not_found(caller):
+def test_unknown_path_returns_404(caller):
     reply, _ = caller.ask("GET", "/nowhere.do")
     assert reply.status == 404
     assert caller.json("GET", "/control/log")[1]["requests"][-1]["vendor"] is None
 
 
-def test_arguments_of_query_form_multipart_and_json_are_merged_and_the_query_wins(caller):
+def test_parse_request_merges_query_form_multipart_and_json(caller):
     form, multipart = "application/x-www-form-urlencoded", "multipart/form-data; boundary=xx"
     parts = '--xx\r\nContent-Disposition: form-data; name="b"\r\n\r\nzwei\r\n--xx--\r\n'
     for body, kind in (
@@ -111,13 +111,13 @@ def test_arguments_of_query_form_multipart_and_json_are_merged_and_the_query_win
         assert asked["origin"] == caller.ready["url"]
 
 
-def test_json_members_become_text():
+def test_parse_request_converts_json_values_to_text():
     body = b'{"n": 5, "yes": true, "none": null, "deep": {"a": [1]}}'
     asked = parse_request("POST", "/x", {"content-type": "application/json"}, body, "")
     assert asked.arguments == {"n": "5", "yes": "true", "deep": '{"a":[1]}'}
 
 
-def test_the_log_counts_logins_and_holds_no_secret(caller):
+def test_log_counts_logins_and_contains_no_secrets(caller):
     account = caller.ready["accounts"][0]
     credentials = f"user={account['username']}&password={account['password']}"
     form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": "sid=secret-cookie"}
@@ -141,7 +141,7 @@ def test_the_log_counts_logins_and_holds_no_secret(caller):
         assert secret not in text.decode()
 
 
-def test_the_log_keeps_the_newest_requests():
+def test_log_contains_newest_requests():
     emulator = toy_emulator(accounts=1)
     for number in range(10_001):
         emulator.respond("GET", f"/nowhere/{number}")
@@ -149,7 +149,7 @@ def test_the_log_keeps_the_newest_requests():
     assert (len(paths), paths[0], paths[-1]) == (10_000, "nowhere/1", "nowhere/10000")
 
 
-def test_truth_is_the_homes_own_values_under_the_names_of_now(caller):
+def test_control_truth_returns_household_values(caller):
     holder = caller.emulator.accounts[0]
     site = next(one for one in holder.plants if one.family == "hybrid")
     status, truth = caller.json("GET", f"/control/truth?plant={site.id}")
@@ -161,7 +161,7 @@ def test_truth_is_the_homes_own_values_under_the_names_of_now(caller):
     assert {name: truth[name] for name in METRICS} == {name: pytest.approx(values[name], abs=0.001) for name in METRICS}
 
 
-def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(caller):
+def test_control_truth_sums_households_of_a_plant(caller):
     sites = {site.family: site for site in caller.emulator.accounts[0].plants}
     moment = caller.emulator.world.uploaded_at()
     truth = caller.json("GET", f"/control/truth?plant={sites['row'].id}")[1]
@@ -188,14 +188,14 @@ def test_truth_of_several_homes_is_their_sum_and_of_a_plain_roof_mostly_unknown(
         ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world covers"),
     ],
 )
-def test_a_truth_that_cannot_be_told_says_why(question, status, hint):
+def test_control_truth_reports_invalid_query(question, status, hint):
     emulator = toy_emulator(accounts=1)
     told = emulator.respond("GET", "/control/truth?" + question.format(plant=emulator.accounts[0].plants[0].id))
     assert told.status == status
     assert hint in json.loads(told.body)["error"]
 
 
-def test_the_clock_is_set_advanced_and_frozen(caller):
+def test_control_clock_sets_advances_and_stops_time(caller):
     assert caller.json("GET", "/control/clock")[1] == {"now": "2026-06-21T10:02:30.000+00:00", "speed": 0.0}
     told = caller.json("POST", "/control/clock", {"now": "2026-12-24T18:00:00+01:00"})[1]
     assert told["now"] == "2026-12-24T17:00:00.000+00:00"
@@ -223,7 +223,7 @@ def test_the_clock_is_set_advanced_and_frozen(caller):
         [],
     ],
 )
-def test_a_clock_setting_that_makes_no_sense_changes_nothing(setting):
+def test_control_clock_rejects_invalid_setting(setting):
     emulator = toy_emulator(accounts=1)
     told = emulator.respond("POST", "/control/clock", {}, json.dumps(setting).encode())
     assert told.status == 400
@@ -231,21 +231,21 @@ def test_a_clock_setting_that_makes_no_sense_changes_nothing(setting):
     assert emulator.world.clock.speed == 0
 
 
-def test_faults_are_switched_on_and_off(caller):
+def test_control_faults_switches_on_and_off(caller):
     assert caller.json("POST", "/control/faults", {"lock": 5, "html": True}) == (200, {"lock": "5", "html": ""})
     assert caller.ask("GET", "/acme/x")[1] == b"<html>"
     assert caller.json("POST", "/control/faults", {"lock": None, "html": False})[1] == {}
     assert caller.ask("GET", "/acme/x")[1] != b"<html>"
 
 
-def test_a_limited_fault_strikes_so_many_requests(caller):
+def test_limited_fault_applies_to_that_many_requests(caller):
     caller.json("POST", "/control/faults", {"html": "*2"})
     pages = [caller.ask("GET", "/acme/x")[1] == b"<html>" for _ in range(4)]
     assert pages == [True, True, False, False]
     assert caller.json("GET", "/control/faults")[1] == {}
 
 
-def test_asking_twice_in_one_request_is_one_use():
+def test_fault_read_twice_in_a_request_is_one_use():
     emulator = toy_emulator(faults={"rate": "5*1"})
     told = [json.loads(emulator.respond("GET", "/acme/x").body)["rates"] for _ in range(2)]
     assert told == [["5", "5"], [None, None]]
@@ -267,7 +267,7 @@ def test_asking_twice_in_one_request_is_one_use():
         ({"html": "1", "nope": "1"}, "unknown fault 'nope'"),
     ],
 )
-def test_an_unknown_fault_is_refused_with_help_and_switches_nothing(setting, hint):
+def test_unknown_fault_is_rejected_and_changes_nothing(setting, hint):
     emulator = toy_emulator(accounts=1)
     told = emulator.respond("POST", "/control/faults", {}, json.dumps(setting).encode())
     assert told.status == 400
@@ -275,14 +275,14 @@ def test_an_unknown_fault_is_refused_with_help_and_switches_nothing(setting, hin
     assert emulator.faults.as_dict() == {}
 
 
-def test_the_switchboard_writes_limits_as_they_are_set():
+def test_fault_switches_as_dict_includes_remaining_uses():
     board = FaultSwitches({"lock": "5*3"})
     assert board.use("lock") == "5"
     assert board.as_dict() == {"lock": "5*2"}
     assert board.use("rate") is None
 
 
-def test_a_truncated_answer_promises_more_than_it_sends(caller):
+def test_truncated_fault_sends_half_the_body(caller):
     caller.json("POST", "/control/faults", {"truncated": "*1"})
     with pytest.raises(http.client.IncompleteRead) as caught:
         caller.ask("GET", "/acme/x")
@@ -291,17 +291,17 @@ def test_a_truncated_answer_promises_more_than_it_sends(caller):
     assert caller.ask("GET", "/acme/x")[0].status == 200
 
 
-def test_a_reset_connection_is_reset(caller):
+def test_reset_fault_resets_connection(caller):
     caller.json("POST", "/control/faults", {"reset": True})
     with pytest.raises(ConnectionResetError) as caught:
         caller.ask("GET", "/acme/x")
-    assert caught.type is ConnectionResetError  # http.client has a kind of it for a connection merely closed
+    assert caught.type is ConnectionResetError  # http.client raises a subclass for a connection that was only closed
     caller.wire_name.close()
     assert caller.json("POST", "/control/faults", {"reset": None})[0] == 200
     assert caller.ask("GET", "/acme/x")[0].status == 200
 
 
-def test_a_slow_cloud_is_slow_and_the_control_is_not(caller):
+def test_slow_fault_delays_clouds_but_not_control(caller):
     caller.json("POST", "/control/faults", {"slow": 0.3})
     begun = time.monotonic()
     caller.ask("GET", "/acme/x")
@@ -309,11 +309,11 @@ def test_a_slow_cloud_is_slow_and_the_control_is_not(caller):
     assert caller.emulator.deliver("GET", "/control/log", {}, b"", "").delay == 0
 
 
-def test_slow_without_a_value_is_five_seconds():
+def test_slow_fault_defaults_to_five_seconds():
     assert toy_emulator(faults={"slow": True}).deliver("GET", "/acme/x", {}, b"", "").delay == 5
 
 
-def test_status_500_is_a_page_and_leaves_the_control_alone(caller):
+def test_http500_fault_returns_page_but_not_from_control(caller):
     caller.json("POST", "/control/faults", {"http500": True})
     reply, body = caller.ask("GET", "/zeta/x")
     assert (reply.status, reply.headers["Content-Type"]) == (500, "text/html")
@@ -321,7 +321,7 @@ def test_status_500_is_a_page_and_leaves_the_control_alone(caller):
     assert caller.ask("GET", "/control/log")[0].status == 200
 
 
-def test_a_cloud_that_fails_inside_is_status_500_and_the_next_is_served(caller, caplog):
+def test_internal_error_returns_500_and_server_continues(caller, caplog):
     assert caller.ask("GET", "/acme/fail")[0].status == 500
     assert "ZeroDivisionError" in caplog.text
     assert caller.ask("GET", "/acme/x")[0].status == 200
@@ -336,7 +336,7 @@ def test_a_cloud_that_fails_inside_is_status_500_and_the_next_is_served(caller, 
         ("GET", "/control/faults/", 200),
     ],
 )
-def test_the_control_says_what_it_has(caller, verb, path, status):
+def test_control_rejects_unknown_path_and_verb(caller, verb, path, status):
     assert caller.ask(verb, path)[0].status == status
 
 
@@ -365,18 +365,18 @@ def test_the_control_says_what_it_has(caller, verb, path, status):
         (b"GET /acme/%00%ff HTTP/1.1\r\nHost: \xff\r\nCookie: ;=;\xff=\xfe\r\n\r\n", b" 200 "),
     ],
 )
-def test_hostile_input_is_turned_down_and_the_next_caller_is_served(caller, data, status):
+def test_server_rejects_hostile_input_and_continues(caller, data, status):
     assert status in caller.raw(data).partition(b"\r\n")[0]
     assert caller.ask("GET", "/acme/x")[0].status == 200
 
 
-def test_requests_sent_ahead_are_answered_in_order(caller):
+def test_server_answers_pipelined_requests_in_order(caller):
     one = b"GET /acme/%d HTTP/1.1\r\nHost: a\r\n\r\n"
     answers = caller.raw(one % 1 + one % 2)
     assert answers.index(b"acme/1") < answers.index(b"acme/2")
 
 
-def test_a_caller_who_waits_for_permission_gets_it(caller):
+def test_server_supports_expect_100_continue(caller):
     head = b"POST /acme/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
     with closing(socket.create_connection((caller.address.hostname, caller.address.port), timeout=5)) as one:
         one.sendall(head)
@@ -387,7 +387,7 @@ def test_a_caller_who_waits_for_permission_gets_it(caller):
 
 @settings(max_examples=50)
 @given(st.text(), st.dictionaries(st.sampled_from(["content-type", "cookie", "host"]), st.text()), st.binary())
-def test_whatever_is_asked_there_is_an_answer(target, headers, body):
+def test_server_responds_to_any_request(target, headers, body):
     emulator = _EMULATOR
     assert emulator.respond("POST", f"/acme/{target}", headers, body).status in {200, 400, 500}
     multipart = {"content-type": "multipart/form-data; boundary=x"}
@@ -398,7 +398,7 @@ def test_whatever_is_asked_there_is_an_answer(target, headers, body):
 _EMULATOR = toy_emulator(accounts=1)
 
 
-def test_the_wall_clock_of_the_plants_is_the_zone_or_the_offset_of_the_start():
+def test_build_emulator_uses_zone_or_offset_of_start():
     start = datetime.fromisoformat("2026-06-21T12:00:00+02:00")
     assert build_emulator(EmulatorOptions(start=start), [Acme()]).world.zone.utcoffset(None) == timedelta(hours=2)
     assert build_emulator(EmulatorOptions(start=start, zone=BERLIN), [Acme()]).world.zone is BERLIN
@@ -406,7 +406,7 @@ def test_the_wall_clock_of_the_plants_is_the_zone_or_the_offset_of_the_start():
         build_emulator(EmulatorOptions(start=datetime.fromisoformat("2026-06-21T12:00:00+02:03")), [Acme()])
 
 
-def test_clouds_take_turns_and_growatt_is_first():
+def test_load_emulations_alternates_clouds_with_growatt_first():
     from heliograph.emulator.main import load_emulations
 
     assert [one.vendor for one in load_emulations()] == ["growatt", "goodwe"]
@@ -415,7 +415,7 @@ def test_clouds_take_turns_and_growatt_is_first():
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_the_program_prints_one_line_and_ends_in_peace(ending):
+def test_program_prints_ready_line_and_exits_on_signal(ending):
     program = (
         "import sys; from datetime import datetime, timezone; sys.path.insert(0, sys.argv[1]);"
         "from support.toy_clouds import Acme, NOON; from heliograph.emulator.main import EmulatorOptions, run_emulator;"
@@ -460,14 +460,14 @@ def run(*arguments):
         ["--zone", ""],
     ],
 )
-def test_a_bad_option_is_one_line_and_exit_code_2(arguments, capsys):
+def test_emulate_invalid_option_prints_one_line_with_exit_code_2(arguments, capsys):
     assert run(*arguments) == 2
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.count("\n") == 1
 
 
-def test_the_ready_line_of_both_clouds_says_where_each_is_spoken_to():
+def test_ready_line_of_both_clouds_has_base_urls():
     ready = build_emulator(EmulatorOptions(start=NOON)).ready_info("http://here", "http://there")
     assert ready["growatt"] == "http://here/"
     assert ready["sems"] == "http://here/api/"
@@ -476,7 +476,7 @@ def test_the_ready_line_of_both_clouds_says_where_each_is_spoken_to():
     assert ready["control"] == "http://here/control"
 
 
-def test_a_port_in_use_is_one_line(capsys):
+def test_emulate_with_used_port_prints_one_line(capsys):
     from heliograph.emulator.main import run_emulator
 
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
@@ -485,7 +485,7 @@ def test_a_port_in_use_is_one_line(capsys):
     assert "cannot listen on 127.0.0.1" in capsys.readouterr().err
 
 
-def test_help_names_every_fault(capsys):
+def test_emulate_help_names_every_fault(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
     assert caught.value.code == 0
@@ -495,7 +495,7 @@ def test_help_names_every_fault(capsys):
     assert [name for name in known if name not in told] == []
 
 
-def test_a_plus_sign_in_an_address_may_be_written_either_way():
+def test_control_truth_accepts_plus_sign_in_query():
     emulator = toy_emulator(accounts=1)
     plant = emulator.accounts[0].plants[0].id
     moment = "2026-06-21T12:00:00+02:00"

@@ -1,4 +1,4 @@
-"""The faults every cloud shares, and what the control log counts while they strike."""
+"""Faults of all clouds, and the counters of the control log."""
 
 import json
 import socket
@@ -43,7 +43,7 @@ def wait(emulator, **duration):
         ({"outage": "x"}, "takes no value"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_how_it_is_written(setting, hint):
+def test_fault_rejects_invalid_value_with_format(setting, hint):
     emulator = toy_emulator(accounts=1)
     with pytest.raises(ConfigError) as caught:
         emulator.faults.set(setting)
@@ -51,7 +51,7 @@ def test_a_value_that_makes_no_sense_is_refused_with_how_it_is_written(setting, 
     assert emulator.faults.as_dict() == {}
 
 
-def test_every_fault_may_be_set_without_a_value_and_the_number_one_is_on():
+def test_fault_without_value_or_with_1_is_on():
     emulator = toy_emulator(accounts=1, faults=dict.fromkeys(FAULTS, True))
     assert emulator.faults.as_dict() == dict.fromkeys(FAULTS, "")
     emulator.faults.set({"html": 1, "block": 1})
@@ -61,7 +61,7 @@ def test_every_fault_may_be_set_without_a_value_and_the_number_one_is_on():
 # The log
 
 
-def test_the_log_counts_every_request_of_an_account_and_forgets_none():
+def test_log_counts_all_requests_of_an_account():
     emulator = toy_emulator(accounts=1)
     for number in range(10_050):
         emulator.respond("GET", f"/acme/{number}", {"cookie": "user=acme1"})
@@ -75,7 +75,7 @@ def test_the_log_counts_every_request_of_an_account_and_forgets_none():
     assert log["clouds"]["zeta"]["requests"] == 0
 
 
-def test_the_log_shows_so_many_requests_as_are_asked_for():
+def test_log_newest_limits_requests():
     emulator = toy_emulator(accounts=1)
     for number in range(5):
         emulator.respond("GET", f"/acme/{number}")
@@ -84,7 +84,7 @@ def test_the_log_shows_so_many_requests_as_are_asked_for():
     assert "?newest=0" in log_of(emulator, "?newest=all")["error"]
 
 
-def test_logins_of_strangers_are_counted_in_bounded_room():
+def test_log_limits_number_of_unknown_user_names():
     emulator = toy_emulator(accounts=1)
     for number in range(1500):
         emulator.respond("GET", f"/acme/login?user=nobody{number}")
@@ -93,7 +93,7 @@ def test_logins_of_strangers_are_counted_in_bounded_room():
     assert len(rejected) == 1001
 
 
-def test_a_locked_account_is_counted_by_the_hour_until_its_lock_ends():
+def test_log_reports_hours_of_a_lock():
     emulator = toy_emulator(accounts=1, faults={"lock": "5"})
     holder = emulator.accounts[0]
     holder.lockout.lock(emulator.world.clock.now())
@@ -109,7 +109,7 @@ def test_a_locked_account_is_counted_by_the_hour_until_its_lock_ends():
     assert (told["hours_locked"], told["requests_while_locked"], told["locked_until"]) == (24, 2, None)
 
 
-def test_a_lock_ends_with_the_fault_that_shut_it():
+def test_lock_ends_when_its_fault_is_switched_off():
     emulator = toy_emulator(accounts=1, faults={"quota": "5"})
     holder = emulator.accounts[0]
     holder.lockout.lock(emulator.world.clock.now())
@@ -119,10 +119,10 @@ def test_a_lock_ends_with_the_fault_that_shut_it():
     assert holder.lockout.remaining(emulator.world.clock.now()) is None
 
 
-# Somebody else
+# Other clients
 
 
-def test_a_rival_logs_in_at_every_multiple_of_its_seconds_since_it_is_on():
+def test_rival_fault_logs_in_at_multiples_of_its_interval():
     emulator = toy_emulator(accounts=1)
     holder = emulator.accounts[0]
     wait(emulator, hours=1)
@@ -140,7 +140,7 @@ def test_a_rival_logs_in_at_every_multiple_of_its_seconds_since_it_is_on():
     assert log_of(emulator)["accounts"]["acme1"]["rival_logins"] == 3
 
 
-def test_rivals_come_as_often_however_the_clock_gets_there():
+def test_rival_fault_is_independent_of_clock_steps():
     counted = []
     for steps in (1, 7, 1440):
         emulator = toy_emulator(accounts=1, faults={"rival": True})
@@ -151,7 +151,7 @@ def test_rivals_come_as_often_however_the_clock_gets_there():
     assert counted == [288] * 3
 
 
-def test_a_clock_sent_back_brings_no_rival_twice_and_a_leap_of_years_ends():
+def test_rival_fault_is_bounded_and_survives_clock_set_back():
     emulator = toy_emulator(accounts=1, faults={"rival": "1"})
     wait(emulator, days=3000)
     assert log_of(emulator)["accounts"]["acme1"]["rival_logins"] == 100_000
@@ -164,7 +164,7 @@ def test_a_clock_sent_back_brings_no_rival_twice_and_a_leap_of_years_ends():
 # The network
 
 
-def test_an_outage_reaches_no_cloud():
+def test_outage_fault_reaches_no_cloud():
     emulator = toy_emulator(accounts=1, faults={"outage": "*1"})
     delivery = emulator.deliver("GET", "/acme/login?user=acme1", {}, b"", "")
     assert delivery.reset
@@ -174,7 +174,7 @@ def test_an_outage_reaches_no_cloud():
     assert not emulator.deliver("GET", "/acme/x", {}, b"", "").reset
 
 
-def test_a_reset_loses_the_answer_but_the_cloud_has_counted():
+def test_reset_fault_counts_request():
     emulator = toy_emulator(accounts=1, faults={"reset": True})
     assert emulator.deliver("GET", "/acme/login?user=acme1", {}, b"", "").reset
     assert log_of(emulator)["rejected_logins"] == {"acme1": 1}
@@ -184,7 +184,7 @@ def blocked(emulator, client="10.0.0.1"):
     return emulator.respond("GET", "/acme/edge", client=client).body == b'{"blocked": true}'
 
 
-def test_too_many_requests_shut_an_address_out_for_hours_and_asking_on_makes_them_more():
+def test_block_fault_blocks_address_and_extends_block():
     emulator = toy_emulator(accounts=1, faults={"block": "3/10"})
     for _ in range(2):
         assert [blocked(emulator) for _ in range(3)] == [False] * 3
@@ -200,7 +200,7 @@ def test_too_many_requests_shut_an_address_out_for_hours_and_asking_on_makes_the
     assert log_of(emulator)["clouds"]["acme"]["blocked"] == 3
 
 
-def test_the_hours_of_a_block_may_be_told():
+def test_block_fault_hours_are_configurable():
     emulator = toy_emulator(accounts=1, faults={"block": "0/60/24"})
     assert blocked(emulator)
     wait(emulator, hours=23)
@@ -210,14 +210,14 @@ def test_the_hours_of_a_block_may_be_told():
     assert not blocked(emulator)
 
 
-def test_callers_of_long_ago_are_forgotten():
+def test_firewall_drops_oldest_clients():
     emulator = toy_emulator(accounts=1, faults={"block": "1/60"})
     for number in range(1200):
         blocked(emulator, f"10.0.{number}")
-    assert len(emulator.firewall._callers) == 1000
+    assert len(emulator.firewall._clients) == 1000
 
 
-def test_a_silent_firewall_keeps_the_caller_waiting_until_it_leaves():
+def test_silent_fault_keeps_connection_open_without_response():
     emulator = toy_emulator(accounts=1, faults={"block": "1/60", "silent": True})
     with serve_in_thread(emulator) as ready:
         address = urlsplit(ready["url"])
@@ -230,19 +230,19 @@ def test_a_silent_firewall_keeps_the_caller_waiting_until_it_leaves():
             with pytest.raises(TimeoutError):
                 one.recv(65536)
         assert log_of(emulator)["clouds"]["acme"]["blocked"] == 1
-        assert next(iter(emulator.firewall._callers))[1] == "127.0.0.1"
+        assert next(iter(emulator.firewall._clients))[1] == "127.0.0.1"
 
 
 # A long simulation
 
 
-def test_a_month_of_requests_and_clock_moves_is_quick():
+def test_month_of_requests_is_fast():
     emulator = toy_emulator(accounts=1, faults={"rival": "300", "block": "100/60"})
     begun = time.monotonic()
     for _ in range(8640):
         assert emulator.respond("POST", "/control/clock", {}, b'{"advance": 300}').status == 200
         emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
     told = log_of(emulator)
-    assert time.monotonic() - begun < 20  # some two seconds; a minute if anything grew with the requests
+    assert time.monotonic() - begun < 20  # about 2 s; a minute if the cost grew with the number of requests
     assert told["accounts"]["acme1"]["requests"] == 8640
     assert told["accounts"]["acme1"]["rival_logins"] == 8640

@@ -1,4 +1,4 @@
-"""Windows that count and doors that stay shut, against the plainest way to say the same."""
+"""Sliding windows and lockouts, compared with simple models."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ def at(seconds):
 
 
 @given(st.lists(st.integers(0, 200)))
-def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(moments):
+def test_sliding_window_counts_events_under_any_clock(moments):
     window, happened = SlidingWindow(MINUTE), []
     for now in moments:
         happened = [one for one in happened if now - 60 < one <= now]
@@ -25,49 +25,49 @@ def test_a_window_counts_what_is_younger_than_its_span_wherever_the_clock_goes(m
 
 
 @given(st.lists(st.integers(0, 30), max_size=60), st.integers(0, 4), st.booleans(), st.sampled_from((20, 100)))
-def test_a_door_stays_shut_after_the_knock_too_many_and_longer_if_knocking_prolongs(gaps, most, prolongs, pause):
-    window, door = SlidingWindow(MINUTE), Lockout(timedelta(seconds=pause))
-    knocks, until, shut_seconds, now = [], None, 0, 0
+def test_lockout_locks_after_limit_and_extends(gaps, limit, extend, pause):
+    window, lockout = SlidingWindow(MINUTE), Lockout(timedelta(seconds=pause))
+    attempts, until, locked_seconds, now = [], None, 0, 0
     for gap in gaps:
-        shut_seconds += 0 if until is None else max(0, min(now + gap, until) - now)
+        locked_seconds += 0 if until is None else max(0, min(now + gap, until) - now)
         now += gap
         if until is not None and now >= until:
             until = None
         if until is None:
-            knocks = [one for one in knocks if one > now - 60]
-            if len(knocks) >= most:
-                knocks, until = [], now + pause
+            attempts = [one for one in attempts if one > now - 60]
+            if len(attempts) >= limit:
+                attempts, until = [], now + pause
             else:
-                knocks.append(now)
-        elif prolongs:
+                attempts.append(now)
+        elif extend:
             until = now + pause
-        left = door.attempt(at(now), window, most, extend=prolongs)
-        assert left == (None if until is None else at(until) - at(now))
-        assert door.total(at(now)) == timedelta(seconds=shut_seconds)
+        remaining = lockout.attempt(at(now), window, limit, extend=extend)
+        assert remaining == (None if until is None else at(until) - at(now))
+        assert lockout.total(at(now)) == timedelta(seconds=locked_seconds)
 
 
-def test_a_door_without_a_limit_never_shuts():
-    window, door = SlidingWindow(MINUTE), Lockout(MINUTE)
-    assert [door.attempt(START, window, None) for _ in range(1000)] == [None] * 1000
+def test_lockout_without_limit_never_locks():
+    window, lockout = SlidingWindow(MINUTE), Lockout(MINUTE)
+    assert [lockout.attempt(START, window, None) for _ in range(1000)] == [None] * 1000
 
 
-def test_a_door_opened_before_its_time_counts_only_what_it_was_shut():
-    door = Lockout(timedelta(hours=24))
-    door.lock(at(0))
-    door.unlock(at(3600))
-    door.unlock(at(7200))
-    assert door.remaining(at(3600)) is None
-    assert door.total(at(100_000)) == timedelta(hours=1)
+def test_lockout_unlocked_early_counts_locked_time_only():
+    lockout = Lockout(timedelta(hours=24))
+    lockout.lock(at(0))
+    lockout.unlock(at(3600))
+    lockout.unlock(at(7200))
+    assert lockout.remaining(at(3600)) is None
+    assert lockout.total(at(100_000)) == timedelta(hours=1)
 
 
-def test_a_clock_sent_back_before_a_door_was_shut_finds_it_open():
-    door = Lockout(timedelta(hours=1))
-    door.lock(at(1000))
-    assert door.remaining(at(999)) is None
-    assert door.total(at(999)) == timedelta()
+def test_lockout_is_unlocked_if_clock_is_set_back():
+    lockout = Lockout(timedelta(hours=1))
+    lockout.lock(at(1000))
+    assert lockout.remaining(at(999)) is None
+    assert lockout.total(at(999)) == timedelta()
 
 
-def test_a_window_is_bounded_whatever_comes():
+def test_sliding_window_is_bounded():
     window = SlidingWindow(MINUTE)
     for _ in range(MAX_COUNT + 5):
         counted = window.add(START)

@@ -1,4 +1,4 @@
-"""The emulated world: does what it says agree with itself, and with physics?"""
+"""The simulated world is consistent with itself and with physics."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
@@ -28,7 +28,7 @@ moments = st.integers(0, 180 * 24 * 60).map(lambda minutes: SPRING + timedelta(m
 
 @cache
 def home(family, seed=0):
-    """Return a home that other tests may have asked before: nothing they asked may matter."""
+    """Return a cached household; earlier calls by other tests must not affect it."""
     return fresh_home(family, seed)
 
 
@@ -36,7 +36,7 @@ def fresh_home(family, seed=0, *, uploaded_at=datetime(2026, 9, 1, tzinfo=UTC), 
     return Household(PLANS[family], SKIES[seed], zone, ANCHOR, f"{seed}/{family}", lambda: uploaded_at)
 
 
-def test_the_clock_runs_at_its_speed_and_can_be_set():
+def test_clock_runs_at_its_speed_and_can_be_set():
     seconds = [100.0]
     start = datetime(2026, 6, 21, 12, tzinfo=timezone(timedelta(hours=2)))
     clock = SimulatedClock(start, speed=60, monotonic=lambda: seconds[-1])
@@ -53,7 +53,7 @@ def test_the_clock_runs_at_its_speed_and_can_be_set():
 
 @few
 @given(families, seeds, moments)
-def test_power_in_is_power_out(family, seed, at):
+def test_household_powers_are_balanced(family, seed, at):
     values = home(family, seed).values(at)
     assert values["pv_power"] >= 0
     assert values["ac_power"] == pytest.approx(values["pv_power"] + values.get("battery_power", 0), abs=1e-9)
@@ -66,7 +66,7 @@ def test_power_in_is_power_out(family, seed, at):
 @given(families, seeds, moments.map(lambda at: at.date().isoformat()))
 @example("hybrid", 0, "2026-03-29")
 @example("cabin", 0, "2025-10-26")
-def test_a_days_curve_is_its_energy(family, seed, day):
+def test_household_curve_integrates_to_day_energy(family, seed, day):
     one = home(family, seed)
     curve = one.curve(day)
     energies = one.energies(day)
@@ -85,14 +85,14 @@ def test_a_days_curve_is_its_energy(family, seed, day):
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-06-20", 24), ("2025-10-26", 25)])
-def test_a_curve_lasts_as_long_as_its_local_day(day, hours):
+def test_household_curve_covers_local_day(day, hours):
     curve = home("meter").curve(day)
     assert len(curve) == hours * 12
     assert {moment.date().isoformat() for moment, _ in curve} == {day}
     assert {late.timestamp() - early.timestamp() for (early, _), (late, _) in pairwise(curve)} == {300}
 
 
-def test_days_add_up_to_months_and_months_to_the_year_that_is_not_over():
+def test_household_days_add_up_to_months_and_year():
     one = fresh_home("hybrid", uploaded_at=datetime(2026, 3, 17, 9, 35, tzinfo=UTC))
     months = [one.energies(f"2026-{month:02}") for month in range(1, 13)]
     days = [one.energies(f"2026-03-{day:02}") for day in range(1, 32)]
@@ -107,7 +107,7 @@ def test_days_add_up_to_months_and_months_to_the_year_that_is_not_over():
 
 @few
 @given(families, seeds, moments, st.timedeltas(timedelta(), timedelta(days=3)))
-def test_lifetime_counters_never_fall_and_are_never_negative(family, seed, at, passing):
+def test_household_lifetime_counters_never_decrease(family, seed, at, passing):
     one = home(family, seed)
     early, late = one.values(at), one.values(at + passing)
     for name in early:
@@ -116,14 +116,14 @@ def test_lifetime_counters_never_fall_and_are_never_negative(family, seed, at, p
 
 
 @pytest.mark.parametrize("family", ["hybrid", "cabin"])
-def test_lifetime_counters_are_above_zero_from_the_first_day_on(family):
+def test_household_lifetime_counters_are_positive_from_first_day(family):
     values = home(family).values(datetime(2025, 1, 1, tzinfo=UTC))
     counters = {name: value for name, value in values.items() if name.endswith("_total")}
-    assert counters.pop("grid_export_energy_total") > 0 or family == "cabin"  # which is not on a grid
+    assert counters.pop("grid_export_energy_total") > 0 or family == "cabin"  # off grid
     assert all(value > 0 for value in counters.values())
 
 
-def test_lifetime_grows_by_what_the_days_say():
+def test_household_lifetime_counters_grow_by_day_energies():
     one = home("hybrid")
     early, late = (one.values(datetime(2026, 5, day, tzinfo=BERLIN)) for day in (3, 6))
     for name in ENERGIES:
@@ -131,14 +131,14 @@ def test_lifetime_grows_by_what_the_days_say():
         assert late[f"{name}_total"] - early[f"{name}_total"] == pytest.approx(days, abs=1e-6)
 
 
-def test_today_starts_at_local_midnight():
+def test_household_today_counters_start_at_local_midnight():
     one = home("hybrid")
     midnight = datetime(2026, 6, 21, tzinfo=BERLIN)
     assert one.values(midnight - timedelta(seconds=1))["load_energy_today"] > 5
     assert {v for name, v in one.values(midnight).items() if name.endswith("_today")} == {0}
 
 
-def test_energy_flows_evenly_within_a_step():
+def test_household_energy_grows_linearly_within_a_step():
     one = home("meter")
     at = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
     values = [one.values(at + timedelta(seconds=seconds)) for seconds in (0, 150, 300)]
@@ -148,7 +148,7 @@ def test_energy_flows_evenly_within_a_step():
     assert values[0]["pv_power"] == values[1]["pv_power"]
 
 
-def test_the_state_of_charge_is_continuous_even_over_midnight():
+def test_household_state_of_charge_is_continuous():
     one = home("hybrid")
     steps = [value["battery_soc"] for day in ("2026-06-19", "2026-06-20", "2026-06-21") for _, value in one.curve(day)]
     most = 100 * 4 / 10 / 12 / 0.9**0.5
@@ -158,14 +158,14 @@ def test_the_state_of_charge_is_continuous_even_over_midnight():
     assert max(steps) - min(steps) > 20
 
 
-def test_a_battery_gives_back_nine_tenths():
+def test_household_battery_efficiency_is_90_percent():
     year = home("hybrid").energies("2025")
     assert year["battery_discharge_energy"] / year["battery_charge_energy"] == pytest.approx(0.9, abs=0.01)
 
 
 @few
 @given(families, seeds, moments)
-def test_the_order_of_questions_changes_no_answer(family, seed, at):
+def test_household_values_are_independent_of_access_order(family, seed, at):
     fresh, lived = fresh_home(family, seed), home(family, seed)
     lived.energies(f"{at:%Y}")
     day = at.astimezone(BERLIN).date().isoformat()
@@ -173,7 +173,7 @@ def test_the_order_of_questions_changes_no_answer(family, seed, at):
     assert fresh.energies(day) == lived.energies(day)
 
 
-def test_a_battery_that_is_slow_to_forget_is_remembered_too():
+def test_household_with_slow_battery_is_reproducible():
     plan = HardwareProfile(900, battery_capacity=60, battery_power=800, load_kwh_per_day=4)
     fresh, lived = (Household(plan, SKIES[0], BERLIN, ANCHOR, "slow", lambda: SPRING + timedelta(90)) for _ in range(2))
     lived.energies("2026")
@@ -181,12 +181,12 @@ def test_a_battery_that_is_slow_to_forget_is_remembered_too():
     assert fresh.curve("2026-05-20") == lived.curve("2026-05-20")
 
 
-def test_another_seed_is_another_town():
+def test_household_depends_on_seed():
     at = datetime(2026, 6, 21, 10, tzinfo=UTC)
     assert home("hybrid", 0).values(at) != home("hybrid", 1).values(at)
 
 
-def test_there_is_no_sun_at_night_and_plenty_in_june():
+def test_household_produces_nothing_at_night_and_most_in_june():
     one = home("roof")
     curve = dict(one.curve("2026-06-21"))
     night = [value["pv_power"] for moment, value in curve.items() if moment.hour in {23, 0, 1, 2, 3}]
@@ -196,7 +196,7 @@ def test_there_is_no_sun_at_night_and_plenty_in_june():
     assert 700 < one.energies("2025")["pv_energy"] / 4 < 1400
 
 
-def test_the_sun_stands_where_astral_says():
+def test_weather_elevation_matches_astral():
     from astral import Observer
     from astral.sun import elevation
 
@@ -207,7 +207,7 @@ def test_the_sun_stands_where_astral_says():
         assert sky.elevation(int(at.timestamp()) // 300) == pytest.approx(exact, abs=0.3)
 
 
-def test_a_home_tells_only_what_it_can_know():
+def test_household_reports_only_measured_metrics():
     at = datetime(2026, 6, 21, 10, tzinfo=UTC)
     known = {family: set(home(family).values(at)) for family in PLANS}
     assert known["roof"] == {"pv_power", "ac_power", "pv_energy_today", "pv_energy_total"}
@@ -216,20 +216,20 @@ def test_a_home_tells_only_what_it_can_know():
     assert known["cabin"] == set(METRICS)
 
 
-def test_an_off_grid_home_never_exports():
+def test_household_off_grid_never_exports():
     curve = home("cabin").curve("2026-06-21")
     assert min(values["grid_power"] for _, values in curve) >= 0
     assert home("cabin").values(datetime(2026, 6, 21, 12, tzinfo=UTC))["grid_export_energy_total"] == 0
 
 
-def test_before_the_world_nothing_is_known():
+def test_household_before_epoch_has_no_data():
     with pytest.raises(ValueError, match="2025-01-01"):
         home("roof").values(datetime(2024, 12, 1, tzinfo=UTC))
     assert home("roof").energies("2024") == {"pv_energy": 0}
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kathmandu", "Pacific/Auckland", "America/St_Johns", "Africa/Cairo"])
-def test_days_add_up_in_every_zone(zone):
+def test_household_days_add_up_in_every_time_zone(zone):
     one = fresh_home("hybrid", zone=ZoneInfo(zone))
     days = [one.energies(f"2026-04-{day:02}") for day in range(1, 31)]
     assert sum(day["load_energy"] for day in days) == pytest.approx(one.energies("2026-04")["load_energy"])

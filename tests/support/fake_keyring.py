@@ -1,11 +1,11 @@
-"""A keyring of the library's own kind, for tests: in memory, and it can be locked."""
+"""An in-memory keyring backend for tests, which can be locked."""
 
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
 
 class Ring(KeyringBackend):
-    """A keyring that lasts as long as a test; locked, it answers nothing."""
+    """An in-memory keyring; while locked it returns no passwords."""
 
     priority = 1
     name = "Ring"

@@ -1,4 +1,4 @@
-"""Marked secrets, everything a failure can be seen by, and a cloud that repeats what it is sent."""
+"""Helpers that detect leaked secrets: marker secrets, all representations of an error, and an echoing server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UID = "marked-uid-7"
 
 
 def forms(secret):
-    """Return how a secret may be written: none of it is ours, so that a mistake in ours shows."""
+    """Return a secret in every encoding it may appear in, computed independently of the package."""
     return {
         secret,
         quote(secret),
@@ -41,19 +41,19 @@ def forms(secret):
 
 
 def marked(*more):
-    """Return every text that must not be seen anywhere."""
+    """Return every text that must not appear anywhere."""
     secrets = {form for one in (USERNAME, PASSWORD, COOKIE, TOKEN, UID, *more) for form in forms(one)}
     return secrets | {hash_password(PASSWORD), encode_password(PASSWORD), quote(encode_password(PASSWORD), safe="")}
 
 
 def leaks(text, secrets):
-    """Return what of the secrets stands in a text, whole or in its first ten letters."""
+    """Return the secrets found in a text, complete or by their first ten characters."""
     lower = text.lower()
     return sorted(one for one in secrets if one.lower() in lower or (len(one) > 12 and one[:10].lower() in lower))
 
 
 def seen(error, *, with_locals=True):
-    """Return everything an exception can be seen by, and those behind it."""
+    """Return all representations of an exception and its causes."""
     parts, pending, known = [], [error], set()
     while pending:
         one = pending.pop()
@@ -73,7 +73,7 @@ def seen(error, *, with_locals=True):
 
 @contextmanager
 def listening():
-    """Listen to everything anybody logs, at every level."""
+    """Collect all log records of every level."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(name)s %(pathname)s %(message)s %(args)s"))
@@ -91,7 +91,7 @@ def listening():
 
 
 def open_files(folder):
-    """Return the names of all files, and the contents of those that others could read."""
+    """Return the names of all files, and the contents of files that others can read."""
     parts = []
     for path in sorted(Path(folder).rglob("*")):
         parts.append(str(path.relative_to(folder)))
@@ -121,7 +121,7 @@ ECHOES = {
 
 
 class Parrot(BaseHTTPRequestHandler):
-    """Answers with what it was sent."""
+    """Responds with the received request."""
 
     def log_message(self, *_):
         pass
@@ -147,7 +147,7 @@ def headers_and_all(path, headers, body):
 
 
 def words_only(path, headers, body):
-    """Return the values alone, without a name that would give them away."""
+    """Return the values without their names, which redaction would recognise."""
     try:
         words = [str(value) for value in json.loads(body).values()]
     except ValueError:

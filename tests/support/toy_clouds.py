@@ -1,4 +1,4 @@
-"""Two clouds too small to exist, for tests of the emulator: acme logs in and measures, zeta only says hello."""
+"""Two minimal emulated clouds for tests of the emulator: acme supports logins and plants, zeta only one plant."""
 
 from __future__ import annotations
 
@@ -50,28 +50,28 @@ class Acme:
     def owns(self, path):
         return path.startswith(f"{self.vendor}/")
 
-    def account_of(self, asked, stage):
-        names = {asked.arguments.get("user"), asked.cookies.get("user")}
-        return next((holder for holder in stage.accounts(self.vendor) if holder.username in names), None)
+    def account_of(self, request, context):
+        names = {request.arguments.get("user"), request.cookies.get("user")}
+        return next((account for account in context.accounts(self.vendor) if account.username in names), None)
 
-    def other_login(self, holder, at, stage):
-        holder.state.setdefault("rivals", []).append(at)
+    def other_login(self, account, at, context):
+        account.state.setdefault("rivals", []).append(at)
 
-    def handle(self, asked, stage):
-        if stage.fault("html") is not None:
+    def handle(self, request, context):
+        if context.fault("html") is not None:
             return EmulatedResponse(b"<html>", content_type="text/html")
-        if asked.path == "acme/login":
-            known = {holder.username: holder for holder in stage.accounts("acme")}
-            holder = known.get(asked.arguments.get("user"))
-            accepted = holder is not None and asked.arguments.get("password") == holder.password
-            stage.record_login(holder, asked.arguments.get("user", ""), accepted=accepted)
+        if request.path == "acme/login":
+            known = {account.username: account for account in context.accounts("acme")}
+            account = known.get(request.arguments.get("user"))
+            accepted = account is not None and request.arguments.get("password") == account.password
+            context.record_login(account, request.arguments.get("user", ""), accepted=accepted)
             return _json({"in": accepted}, ("Set-Cookie", "sid=1"))
-        if asked.path == "acme/edge":
-            return _json({"blocked": stage.firewall_blocks()})
-        if asked.path == "acme/fail":
+        if request.path == "acme/edge":
+            return _json({"blocked": context.firewall_blocks()})
+        if request.path == "acme/fail":
             raise ZeroDivisionError
-        rates = [stage.fault("rate"), stage.fault("rate")]
-        return _json({**asked._asdict(), "headers": None, "rates": rates, "now": stage.now().isoformat()})
+        rates = [context.fault("rate"), context.fault("rate")]
+        return _json({**request._asdict(), "headers": None, "rates": rates, "now": context.now().isoformat()})
 
 
 class Zeta(Acme):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Literal, overload
+from urllib.parse import urlsplit
 
 from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError

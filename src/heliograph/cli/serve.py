@@ -48,7 +48,7 @@ def serve(options: Namespace) -> int:
     location, web = store_location(options), _web_config(config.serve, options)
 
     def ready(address: str) -> None:
-        print(f"heliograph is listening on {address}", flush=True)
+        print(f"heliograph listens on {address}", flush=True)
         if options.open:
             webbrowser.open(address)
 

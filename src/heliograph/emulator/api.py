@@ -7,16 +7,20 @@ session rules and error pages. The emulator core owns sockets, clock, households
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from heliograph.core.endpoint import endpoints
+from heliograph.emulator.ratelimit import Lockout, SlidingWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime, tzinfo
 
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.ratelimit import Lockout, SessionLifetime
+    from heliograph.emulator.ratelimit import SessionLifetime
+
+_MINUTE = timedelta(minutes=1)
 
 
 class EmulatedRequest(NamedTuple):
@@ -155,6 +159,17 @@ class RequestContext(Protocol):
 
     def record_login(self, holder: EmulatedAccount | None, username: str, *, accepted: bool) -> None:
         """Record a login in the control log."""
+
+
+def is_rate_limited(account: EmulatedAccount, context: RequestContext, rest: timedelta) -> bool:
+    """Count a request; return True if the account exceeds the fault `rate`, or did so less than `rest` ago."""
+    lockout = account.state.setdefault("rate", Lockout(rest))
+    window = account.state.setdefault("minute", SlidingWindow(_MINUTE))
+    allowed = context.fault("rate")
+    if allowed is None:
+        lockout.unlock(context.now())
+    most = None if allowed is None else int(allowed or 0)
+    return lockout.attempt(context.now(), window, most) is not None
 
 
 class Emulation(Protocol):

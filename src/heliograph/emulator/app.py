@@ -7,29 +7,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.emulator import control
 from heliograph.emulator.api import EmulatedResponse
-from heliograph.emulator.context import ConcurrentLogins, EmulatorRequestContext
+from heliograph.emulator.context import EmulatorRequestContext
 from heliograph.emulator.fault_values import parse_seconds
-from heliograph.emulator.faults import FaultSwitches
-from heliograph.emulator.log import RequestLog
-from heliograph.emulator.ratelimit import Firewall
 from heliograph.emulator.request import BadRequest, parse_request
-from heliograph.emulator.world import build_accounts
+from heliograph.emulator.state import EmulatorState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from heliograph.emulator.api import EmulatedAccount, EmulatedPlant, EmulatedRequest, Emulation
-    from heliograph.emulator.world import World
+    from heliograph.emulator.api import EmulatedRequest, Emulation
 
 _log = logging.getLogger(__name__)
 
-_BROKEN = EmulatedResponse(b"<html><body><h1>500 Internal Server Error</h1></body></html>", 500, "text/html")
-_UNHEARD = EmulatedResponse(b"", 0)
+_HTTP_500 = EmulatedResponse(b"<html><body><h1>500 Internal Server Error</h1></body></html>", 500, "text/html")
+_NO_RESPONSE = EmulatedResponse(b"", 0)
 """Logged instead of a response: the connection is reset."""
-_NOWHERE = EmulatedResponse(
+_UNKNOWN_PATH = EmulatedResponse(
     b"no cloud serves this path; paths of the control API begin with /control/\n", 404, "text/plain"
 )
-_OURS = EmulatedResponse(b"internal error of the emulator; see its output for the cause\n", 500, "text/plain")
+_INTERNAL_ERROR = EmulatedResponse(b"internal error of the emulator; see its output for the cause\n", 500, "text/plain")
 
 
 class EmulatedDelivery(NamedTuple):
@@ -46,51 +42,24 @@ class EmulatedDelivery(NamedTuple):
     """Keep the connection open and send nothing, until the client closes it."""
 
 
-class Emulator:
+class Emulator(EmulatorState):
     """The emulated clouds of one world; usable without a server in tests."""
-
-    def __init__(
-        self,
-        world: World,
-        emulations: Sequence[Emulation],
-        accounts: int = 2,
-        faults: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.world = world
-        self.emulations = tuple(emulations)
-        own = {name: what for one in self.emulations for name, what in one.faults().items()}
-        self.faults = FaultSwitches(faults, own, world.clock.now)
-        self.accounts: tuple[EmulatedAccount, ...] = build_accounts(world, self.emulations, accounts, self.faults.value)
-        self.accounts_by_vendor = {
-            one.vendor: tuple(holder for holder in self.accounts if holder.vendor == one.vendor)
-            for one in self.emulations
-        }
-        self.log = RequestLog(self.accounts, self.accounts_by_vendor, world.clock.now)
-        self.firewall = Firewall()
-        self.other_logins = ConcurrentLogins(self.faults)
-        self.second_port: int | None = None
-        """Port of the second region, once it is served."""
-        self._plants = {site.id: (holder, site) for holder in self.accounts for site in holder.plants}
-
-    def plant(self, plant_id: str) -> tuple[EmulatedAccount, EmulatedPlant] | None:
-        """Return a plant and its account."""
-        return self._plants.get(plant_id)
 
     def ready_info(self, url: str, second: str = "") -> dict[str, Any]:
         """Return the content of the ready line: the URLs of both regions, and the accounts."""
         return {
             "url": url,
             "second": second,
-            **{name: address for one in self.emulations for name, address in one.addresses(url).items()},
+            **{name: address for emulation in self.emulations for name, address in emulation.addresses(url).items()},
             "control": f"{url}/control",
             "accounts": [
                 {
-                    "vendor": holder.vendor,
-                    "username": holder.username,
-                    "password": holder.password,
-                    "plants": [site.id for site in holder.plants],
+                    "vendor": account.vendor,
+                    "username": account.username,
+                    "password": account.password,
+                    "plants": [plant.id for plant in account.plants],
                 }
-                for holder in self.accounts
+                for account in self.accounts
             ],
         }
 
@@ -111,62 +80,57 @@ class Emulator:
     ) -> EmulatedDelivery:
         """Return the response to one request with its transport faults; `client` is the client's IP address."""
         try:
-            asked = parse_request(verb, target, headers, body, origin)
+            request = parse_request(verb, target, headers, body, origin)
         except BadRequest as error:
             return EmulatedDelivery(EmulatedResponse(f"{error}\n".encode(), 400, "text/plain"))
-        if asked.path.startswith(control.PREFIX):
-            return EmulatedDelivery(control.handle(self, asked, body))
-        emulation = next((one for one in self.emulations if one.owns(asked.path)), None)
+        if request.path.startswith(control.PREFIX):
+            return EmulatedDelivery(control.handle(self, request, body))
+        emulation = next((cloud for cloud in self.emulations if cloud.owns(request.path)), None)
         if emulation is None:
-            self._note(asked, None, _NOWHERE, None)
-            return EmulatedDelivery(_NOWHERE)
-        return self._from_cloud(emulation, asked, EmulatorRequestContext(self, emulation, client))
+            self._record(request, None, _UNKNOWN_PATH, None)
+            return EmulatedDelivery(_UNKNOWN_PATH)
+        return self._deliver_from(emulation, request, EmulatorRequestContext(self, emulation, client))
 
-    def apply_due_events(self) -> None:
-        """Apply events due by now (other clients' logins, ended locks) to all accounts, so that the log has them."""
-        for emulation in self.emulations:
-            stage = EmulatorRequestContext(self, emulation)
-            for holder in self.accounts_by_vendor[emulation.vendor]:
-                stage.apply_due_events(holder)
-
-    def _from_cloud(
-        self, emulation: Emulation, asked: EmulatedRequest, stage: EmulatorRequestContext
+    def _deliver_from(
+        self, emulation: Emulation, request: EmulatedRequest, context: EmulatorRequestContext
     ) -> EmulatedDelivery:
-        if stage.fault("outage") is not None:
+        if context.fault("outage") is not None:
             self.log.cloud_counters(emulation.vendor).lost += 1
-            self._note(asked, emulation.vendor, _UNHEARD, None)
-            return EmulatedDelivery(_UNHEARD, reset=True)
-        told = _told(emulation, asked, stage)
-        self._note(asked, emulation.vendor, told, stage.username)
-        slow = stage.fault("slow")
+            self._record(request, emulation.vendor, _NO_RESPONSE, None)
+            return EmulatedDelivery(_NO_RESPONSE, reset=True)
+        response = _response_of(emulation, request, context)
+        self._record(request, emulation.vendor, response, context.username)
+        slow = context.fault("slow")
         return EmulatedDelivery(
-            told,
+            response,
             delay=0.0 if slow is None else parse_seconds(slow),
-            truncated=stage.fault("truncated") is not None,
-            reset=stage.fault("reset") is not None,
-            silent=stage.was_blocked and stage.fault("silent") is not None,
+            truncated=context.fault("truncated") is not None,
+            reset=context.fault("reset") is not None,
+            silent=context.was_blocked and context.fault("silent") is not None,
         )
 
-    def _note(self, asked: EmulatedRequest, vendor: str | None, told: EmulatedResponse, username: str | None) -> None:
+    def _record(
+        self, request: EmulatedRequest, vendor: str | None, response: EmulatedResponse, username: str | None
+    ) -> None:
         if vendor is not None:
             cloud = self.log.cloud_counters(vendor)
             cloud.requests += 1
-            cloud.statuses[str(told.status)] = cloud.statuses.get(str(told.status), 0) + 1
+            cloud.statuses[str(response.status)] = cloud.statuses.get(str(response.status), 0) + 1
         self.log.record_request(
             at=self.world.clock.now().isoformat(timespec="seconds"),
             vendor=vendor,
-            verb=asked.verb,
-            path=asked.path,
-            op=asked.arguments.get("op"),
-            status=told.status,
+            verb=request.verb,
+            path=request.path,
+            op=request.arguments.get("op"),
+            status=response.status,
             **({} if username is None else {"username": username}),
         )
 
 
-def _told(emulation: Emulation, asked: EmulatedRequest, stage: EmulatorRequestContext) -> EmulatedResponse:
+def _response_of(emulation: Emulation, request: EmulatedRequest, context: EmulatorRequestContext) -> EmulatedResponse:
     try:
-        stage.record_request(emulation.account_of(asked, stage))
-        return _BROKEN if stage.fault("http500") is not None else emulation.handle(asked, stage)
+        context.record_request(emulation.account_of(request, context))
+        return _HTTP_500 if context.fault("http500") is not None else emulation.handle(request, context)
     except Exception:  # noqa: BLE001 - one bad request must not end the server
-        _log.exception("%s could not handle %s %s", emulation.vendor, asked.verb, asked.path)
-        return _OURS
+        _log.exception("%s could not handle %s %s", emulation.vendor, request.verb, request.path)
+        return _INTERNAL_ERROR

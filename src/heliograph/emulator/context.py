@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from heliograph.emulator import fault_values
 from heliograph.emulator.ratelimit import SessionLifetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from datetime import datetime
 
     from heliograph.emulator.api import EmulatedAccount, Emulation
-    from heliograph.emulator.app import Emulator
-    from heliograph.emulator.faults import FaultSwitches
+    from heliograph.emulator.state import EmulatorState
 
 _PORT = re.compile(r":\d+$")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_RIVALS = 100_000
-
-
-class ConcurrentLogins:
-    """Logins of other clients (fault `rival`): at every multiple of the fault's seconds, independent of requests."""
-
-    def __init__(self, faults: FaultSwitches) -> None:
-        self._faults = faults
-        self._seen: dict[str, datetime] = {}
-
-    def due(self, username: str, now: datetime) -> Iterator[datetime]:
-        """Yield the login times since the last call for this account, or since the fault was switched on."""
-        text = self._faults.value("rival")
-        if text is None:
-            return
-        every = fault_values.parse_login_interval(text)
-        on = self._faults.last_switched("rival").at
-        last = max(on, self._seen.get(username, on))
-        self._seen[username] = now
-        first, end = (last - _EPOCH) // every + 1, (now - _EPOCH) // every + 1
-        for number in range(max(first, end - _MOST_RIVALS), end):
-            yield _EPOCH + number * every
 
 
 class EmulatorRequestContext:
     """The `RequestContext` of one request."""
 
-    def __init__(self, emulator: Emulator, emulation: Emulation, client: str = "") -> None:
+    def __init__(self, emulator: EmulatorState, emulation: Emulation, client: str = "") -> None:
         self._emulator = emulator
         self._emulation = emulation
         self._client = client
@@ -82,46 +58,54 @@ class EmulatorRequestContext:
         now = self.now()
         return SessionLifetime(now, now, self._emulator.faults.revision)
 
-    def use_session(self, life: SessionLifetime) -> bool:
-        now, unused_since = self.now(), life.used
-        life.used, life.uses = now, life.uses + 1
+    def use_session(self, session: SessionLifetime) -> bool:
+        now, unused_since = self.now(), session.used
+        session.used, session.uses = now, session.uses + 1
         expire, idle, flaky = self.fault("expire"), self.fault("idle"), self.fault("flaky")
         if expire == "":
-            life.ended |= life.fault_revision < self._emulator.faults.last_switched("expire").revision
+            session.ended |= session.fault_revision < self._emulator.faults.last_switched("expire").revision
         elif expire is not None:
-            life.ended |= now - life.opened >= timedelta(seconds=fault_values.parse_seconds(expire))
+            session.ended |= now - session.opened >= timedelta(seconds=fault_values.parse_seconds(expire))
         if idle is not None:
-            life.ended |= now - unused_since >= fault_values.parse_idle_time(idle)
+            session.ended |= now - unused_since >= fault_values.parse_idle_time(idle)
         if flaky is not None:
-            life.ended |= life.uses > fault_values.parse_uses(flaky)
-        return not life.ended
+            session.ended |= session.uses > fault_values.parse_uses(flaky)
+        return not session.ended
 
     def second_region(self, origin: str) -> str:
         port = self._emulator.second_port
         return origin if port is None else f"{_PORT.sub('', origin)}:{port}"
 
-    def record_request(self, holder: EmulatedAccount | None) -> None:
+    def record_request(self, account: EmulatedAccount | None) -> None:
         """Count a request of an account, after applying the events due since the last one."""
-        if holder is None:
+        if account is None:
             return
-        self.apply_due_events(holder)
-        self.username = holder.username
-        self._locked = holder.lockout.remaining(self.now()) is not None
-        tally = self._emulator.log.account_counters(holder.username)
-        tally.requests += 1
-        tally.requests_while_locked += self._locked
+        self.apply_due_events(account)
+        self.username = account.username
+        self._locked = account.lockout.remaining(self.now()) is not None
+        counters = self._emulator.log.account_counters(account.username)
+        counters.requests += 1
+        counters.requests_while_locked += self._locked
 
-    def apply_due_events(self, holder: EmulatedAccount) -> None:
+    def apply_due_events(self, account: EmulatedAccount) -> None:
         """Apply logins of other clients to an account, and unlock it if the faults that lock are off."""
         emulator = self._emulator
-        for at in emulator.other_logins.due(holder.username, self.now()):
-            emulator.log.account_counters(holder.username).rival_logins += 1
-            self._emulation.other_login(holder, at, self)
+        for at in emulator.other_logins.due(account.username, self.now()):
+            emulator.log.account_counters(account.username).rival_logins += 1
+            self._emulation.other_login(account, at, self)
         if emulator.faults.value("lock") is None and emulator.faults.value("quota") is None:
-            holder.lockout.unlock(self.now())
+            account.lockout.unlock(self.now())
 
-    def record_login(self, holder: EmulatedAccount | None, username: str, *, accepted: bool) -> None:
-        self.username = username if holder is None else holder.username
+    def record_login(self, account: EmulatedAccount | None, username: str, *, accepted: bool) -> None:
+        self.username = username if account is None else account.username
         self._emulator.log.record_login(self.username, accepted=accepted)
-        if holder is not None:
-            self._emulator.log.account_counters(holder.username).logins_while_locked += self._locked
+        if account is not None:
+            self._emulator.log.account_counters(account.username).logins_while_locked += self._locked
+
+
+def apply_due_events(emulator: EmulatorState) -> None:
+    """Apply events due by now (other clients' logins, ended locks) to all accounts, so that the log has them."""
+    for emulation in emulator.emulations:
+        context = EmulatorRequestContext(emulator, emulation)
+        for account in emulator.accounts_by_vendor[emulation.vendor]:
+            context.apply_due_events(account)

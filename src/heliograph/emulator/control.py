@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from heliograph.emulator.api import EmulatedResponse
+from heliograph.emulator.context import apply_due_events
 from heliograph.emulator.request import BadRequest, parse_json_object
 from heliograph.errors import ConfigError
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from heliograph.emulator.api import EmulatedRequest
-    from heliograph.emulator.app import Emulator
+    from heliograph.emulator.state import EmulatorState
 
 PREFIX = "control/"
 _FASTEST = 1_000_000.0
@@ -26,16 +27,16 @@ class _NotFound(Exception):
     """The requested resource does not exist."""
 
 
-def handle(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> EmulatedResponse:
+def handle(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> EmulatedResponse:
     """Return the response to one control request."""
-    routes = _ROUTES.get(asked.path.removeprefix(PREFIX).strip("/"))
+    routes = _ROUTES.get(request.path.removeprefix(PREFIX).strip("/"))
     if routes is None:
         return _json({"error": f"unknown path; available: {', '.join(PREFIX + name for name in _ROUTES)}"}, 404)
-    function = routes.get(asked.verb)
+    function = routes.get(request.verb)
     if function is None:
         return _json({"error": f"use {' or '.join(routes)}"}, 405)
     try:
-        return _json(function(emulator, asked, body))
+        return _json(function(emulator, request, body))
     except (BadRequest, ConfigError) as error:
         return _json({"error": str(error)}, 400)
     except _NotFound as error:
@@ -69,29 +70,29 @@ def parse_moment(value: Any) -> datetime:
     return moment
 
 
-def _log(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
-    newest = asked.arguments.get("newest", "999999999")
+def _log(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> dict[str, Any]:
+    newest = request.arguments.get("newest", "999999999")
     if not (newest.isascii() and newest.isdigit()):
         raise ConfigError(f"newest is a number of requests, as in ?newest=0 for the counters only, not {newest[:40]!r}")
-    emulator.apply_due_events()
+    apply_due_events(emulator)
     return emulator.log.as_dict(int(newest[:9]))
 
 
-def _faults(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
+def _faults(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> dict[str, Any]:
     return dict(emulator.faults.as_dict())
 
 
-def _set_faults(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
+def _set_faults(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> dict[str, Any]:
     emulator.faults.set(parse_json_object(body))
-    return _faults(emulator, asked, body)
+    return _faults(emulator, request, body)
 
 
-def _clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
+def _clock(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> dict[str, Any]:
     clock = emulator.world.clock
     return {"now": clock.now().isoformat(timespec="milliseconds"), "speed": clock.speed}
 
 
-def _set_clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
+def _set_clock(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> dict[str, Any]:
     settings = parse_json_object(body)
     if unknown := settings.keys() - {"now", "speed", "advance"}:
         raise ConfigError(f"unknown key {', '.join(sorted(unknown))[:80]}; use now, speed or advance")
@@ -101,26 +102,26 @@ def _set_clock(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[
     if "advance" in settings:
         moment = _later(moment or world.clock.now(), _number("advance", settings["advance"]))
     world.clock.set(None if moment is None else world.validate_moment(moment), speed)
-    return _clock(emulator, asked, body)
+    return _clock(emulator, request, body)
 
 
-def _truth(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str, Any]:
-    plant_id = asked.arguments.get("plant", "")
+def _truth(emulator: EmulatorState, request: EmulatedRequest, body: bytes) -> dict[str, Any]:
+    plant_id = request.arguments.get("plant", "")
     found = emulator.plant(plant_id)
     if found is None:
         raise _NotFound(f"no plant with id {plant_id[:40]!r}; the ready line lists the ids, use ?plant=ID")
-    holder, site = found
+    account, emulated = found
     world = emulator.world
-    at = asked.arguments.get("at")
+    at = request.arguments.get("at")
     moment = world.uploaded_at() if at is None else world.validate_moment(parse_moment(at))
-    plant = Plant(vendor=holder.vendor, id=site.id, name=site.name, zone=world.zone)
+    plant = Plant(vendor=account.vendor, id=emulated.id, name=emulated.name, zone=world.zone)
     devices = []
-    for serial, home in zip(site.devices, site.truth, strict=False):  # devices that are not simulated come last
+    for serial, home in zip(emulated.devices, emulated.truth, strict=False):  # devices that are not simulated come last
         values = home.values(moment)
         awake = bool(values["pv_power"] or home.battery_capacity)
         devices.append(
             DeviceSnapshot(
-                device=Device(vendor=holder.vendor, plant=site.id, id=serial, family=site.family),
+                device=Device(vendor=account.vendor, plant=emulated.id, id=serial, family=emulated.family),
                 status=Status.ONLINE if awake else Status.STANDBY,
                 measured_at=moment,
                 values=values,
@@ -129,7 +130,7 @@ def _truth(emulator: Emulator, asked: EmulatedRequest, body: bytes) -> dict[str,
     return combine(plant, devices, fetched_at=world.clock.now()).as_dict()
 
 
-_ROUTES: dict[str, dict[str, Callable[[Emulator, EmulatedRequest, bytes], dict[str, Any]]]] = {
+_ROUTES: dict[str, dict[str, Callable[[EmulatorState, EmulatedRequest, bytes], dict[str, Any]]]] = {
     "log": {"GET": _log},
     "faults": {"GET": _faults, "POST": _set_faults},
     "clock": {"GET": _clock, "POST": _set_clock},

@@ -37,8 +37,8 @@ EnergyAmounts = tuple[float, ...]
 _ONE_WAY = math.sqrt(0.9)
 """One-way battery efficiency; the round trip is 90 %."""
 _RESERVE = 0.1
-_FIRST_LOOK_BACK = 4
-_KEPT_DAYS = 3
+_INITIAL_DAYS_BACK = 4
+_MAX_CACHED_DAYS = 3
 
 
 class SimulatedDay(NamedTuple):
@@ -54,30 +54,30 @@ class SimulatedDay(NamedTuple):
     def energies(self, start: int, end: int) -> EnergyAmounts:
         """Return the energies of the steps `start` to `end`, exclusive."""
         grid, battery = self.grid[start:end], self.battery[start:end]
-        bought = sum([flow for flow in grid if flow > 0])
-        given = sum([flow for flow in battery if flow > 0])
-        sold, taken = bought - sum(grid), given - sum(battery)
-        return (sum(self.pv[start:end]), bought, sold, taken, given, sum(self.load[start:end]))
+        imported = sum([flow for flow in grid if flow > 0])
+        discharged = sum([flow for flow in battery if flow > 0])
+        exported, charged = imported - sum(grid), discharged - sum(battery)
+        return (sum(self.pv[start:end]), imported, exported, charged, discharged, sum(self.load[start:end]))
 
 
 class DayCache:
     """Simulates and caches the local days of one household, counted from its epoch; the access order has no effect."""
 
-    def __init__(self, plan: HardwareProfile, sky: Weather, zone: tzinfo, epoch: date, seed: str) -> None:
-        dice = Random(seed)  # noqa: S311 - load habits, not secrets
+    def __init__(self, profile: HardwareProfile, weather: Weather, zone: tzinfo, epoch: date, seed: str) -> None:
+        rng = Random(seed)  # noqa: S311 - load habits, not secrets
         self.epoch = epoch
-        self.capacity = plan.battery_capacity * UNITS_PER_KWH
-        self._plan = plan
-        self._sky = sky
+        self.capacity = profile.battery_capacity * UNITS_PER_KWH
+        self._profile = profile
+        self._weather = weather
         self._zone = zone
         self._seed = seed
-        self._peak = plan.peak_power * TENTHS_PER_WATT * dice.uniform(0.82, 0.95)
-        self._shape = _load_shape(plan.load_kwh_per_day, dice)
-        self._battery_power = int(plan.battery_power * TENTHS_PER_WATT)
+        self._peak = profile.peak_power * TENTHS_PER_WATT * rng.uniform(0.82, 0.95)
+        self._shape = _load_shape(profile.load_kwh_per_day, rng)
+        self._battery_power = int(profile.battery_power * TENTHS_PER_WATT)
         self._reserve = self.capacity * _RESERVE
-        self._stored_before = {0: self.capacity * dice.uniform(0.2, 0.6)}
+        self._stored_before = {0: self.capacity * rng.uniform(0.2, 0.6)}
         self._tallies: dict[int, EnergyAmounts] = {}
-        self._kept: dict[int, SimulatedDay] = {}
+        self._cached_days: dict[int, SimulatedDay] = {}
 
     def first_step(self, index: int) -> int:
         """Return the first step of a local day."""
@@ -86,12 +86,12 @@ class DayCache:
 
     def day(self, index: int) -> SimulatedDay:
         """Return one simulated day."""
-        found = self._kept.get(index)
+        found = self._cached_days.get(index)
         if found is None:
             found = self._simulate(index)
-            if len(self._kept) >= _KEPT_DAYS:
-                self._kept.clear()
-            self._kept[index] = found
+            if len(self._cached_days) >= _MAX_CACHED_DAYS:
+                self._cached_days.clear()
+            self._cached_days[index] = found
             self._stored_before[index + 1] = found.stored[-1]
             self._tallies[index] = found.energies(0, len(found.pv))
         return found
@@ -105,38 +105,38 @@ class DayCache:
         return tuple(map(sum, columns)) or (0,) * len(ENERGIES)
 
     def _simulate(self, index: int) -> SimulatedDay:
-        first, pv, load = self._supply_and_need(index)
-        battery, stored = self._dispatch(pv, load, self._stored_at_midnight(index))
-        grid = [need - sun - flow for need, sun, flow in zip(load, pv, battery, strict=True)]
-        if self._plan.off_grid:
-            pv = [sun + min(0, flow) for sun, flow in zip(pv, grid, strict=True)]
+        first, pv, load = self._solar_and_load(index)
+        battery, stored = self._dispatch(pv, load, self._initial_storage(index))
+        grid = [demand - solar - flow for demand, solar, flow in zip(load, pv, battery, strict=True)]
+        if self._profile.off_grid:
+            pv = [solar + min(0, flow) for solar, flow in zip(pv, grid, strict=True)]
             grid = [max(0, flow) for flow in grid]
         return SimulatedDay(first, pv, load, battery, grid, stored)
 
-    def _supply_and_need(self, index: int) -> tuple[int, list[int], list[int]]:
+    def _solar_and_load(self, index: int) -> tuple[int, list[int], list[int]]:
         first, end = self.first_step(index), self.first_step(index + 1)
-        dice = Random(f"{self._seed}/{index}")  # noqa: S311
-        busy, chance, peak = dice.uniform(0.7, 1.1), dice.random, self._peak
+        rng = Random(f"{self._seed}/{index}")  # noqa: S311
+        busy, chance, peak = rng.uniform(0.7, 1.1), rng.random, self._peak
         load = [int(usual * (busy + 0.2 * chance())) for usual in (self._shape * 2)[: end - first]]
-        return first, [int(light * peak) for light in self._sky.irradiance(first, end)], load
+        return first, [int(light * peak) for light in self._weather.irradiance(first, end)], load
 
-    def _stored_at_midnight(self, index: int) -> float:
+    def _initial_storage(self, index: int) -> float:
         """Return the stored energy at the start of a day, without simulating all days before it.
 
         Once a battery was full or at its reserve, its earlier state has no influence. So a full and an empty battery
         are simulated from some days earlier; when both reach the same state, any other start reaches it too.
         """
-        back = _FIRST_LOOK_BACK
+        days_back = _INITIAL_DAYS_BACK
         while index not in self._stored_before:
-            first = max(0, index - back)
+            first = max(0, index - days_back)
             known = self._stored_before.get(first)
             low, high = (self._reserve, self.capacity) if known is None else (known, known)
             for between in range(first, index):
-                _, pv, load = self._supply_and_need(between)
+                _, pv, load = self._solar_and_load(between)
                 low, high = (self._dispatch(pv, load, stored)[1][-1] for stored in (low, high))
             if low == high:
                 self._stored_before[index] = low
-            back *= 2
+            days_back *= 2
         return self._stored_before[index]
 
     def _dispatch(self, pv: Sequence[int], load: Sequence[int], stored: float) -> tuple[list[int], list[float]]:
@@ -145,15 +145,15 @@ class DayCache:
             return [0] * len(pv), [0.0] * (len(pv) + 1)
         capacity, power, reserve = self.capacity, self._battery_power, self._reserve
         flows, holds = [], [stored]
-        for sun, need in zip(pv, load, strict=True):
-            if sun > need:
-                flow, room = -min(sun - need, power), int((capacity - stored) / _ONE_WAY)
+        for solar, demand in zip(pv, load, strict=True):
+            if solar > demand:
+                flow, room = -min(solar - demand, power), int((capacity - stored) / _ONE_WAY)
                 if -flow < room:
                     stored -= flow * _ONE_WAY
                 else:  # exactly full, so that earlier states have no influence
                     flow, stored = -room, capacity
             else:
-                flow, room = min(need - sun, power), int((stored - reserve) * _ONE_WAY)
+                flow, room = min(demand - solar, power), int((stored - reserve) * _ONE_WAY)
                 if flow < room:
                     stored -= flow / _ONE_WAY
                 else:
@@ -163,14 +163,14 @@ class DayCache:
         return flows, holds
 
 
-def _load_shape(kwh_per_day: float, dice: Random) -> list[float]:
+def _load_shape(kwh_per_day: float, rng: Random) -> list[float]:
     """Return the typical load of a local day: base load, morning and evening peak."""
-    morning, evening = 7 + dice.uniform(-1, 1), 19 + dice.uniform(-1.5, 1)
+    morning, evening = 7 + rng.uniform(-1, 1), 19 + rng.uniform(-1.5, 1)
     hours = [step * 24 / STEPS_PER_DAY for step in range(STEPS_PER_DAY)]
-    shape = [1 + 2 * _hump(hour - morning, 1.2) + 3 * _hump(hour - evening, 2.0) for hour in hours]
+    shape = [1 + 2 * _peak_shape(hour - morning, 1.2) + 3 * _peak_shape(hour - evening, 2.0) for hour in hours]
     scale = kwh_per_day * UNITS_PER_KWH / sum(shape)
     return [value * scale for value in shape]
 
 
-def _hump(distance: float, width: float) -> float:
+def _peak_shape(distance: float, width: float) -> float:
     return math.exp(-((distance / width) ** 2) / 2)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.emulator.device_faults import parse_percent_range
-from heliograph.emulator.ratelimit import MAX_COUNT
+from heliograph.emulator.ratelimit import MAX_COUNT, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +28,6 @@ class FaultParser(NamedTuple):
     read: Callable[[str], object]
     """Raises `ValueError` for an invalid value."""
     hint: str
-
-
-class RateLimit(NamedTuple):
-    """More than `most` requests within `span` are blocked for `pause`."""
-
-    most: int
-    span: timedelta
-    pause: timedelta
 
 
 def parse_seconds(text: str, otherwise: float = _PATIENCE, least: float = 0.0) -> float:

@@ -26,25 +26,25 @@ class Household:
 
     def __init__(
         self,
-        plan: HardwareProfile,
-        sky: Weather,
+        profile: HardwareProfile,
+        weather: Weather,
         zone: tzinfo,
         anchor: date,
         seed: str,
         uploaded_at: Callable[[], datetime],
     ) -> None:
-        dice = Random(f"{seed}/house")  # noqa: S311 - a location, not a secret
+        rng = Random(f"{seed}/house")  # noqa: S311 - a location, not a secret
         self.zone = zone
-        self.peak_power = plan.peak_power
-        self.battery_capacity = plan.battery_capacity
-        self.has_meter = plan.has_meter
-        self.latitude = round(sky.location.latitude + dice.uniform(-0.02, 0.02), 4)
-        self.longitude = round(sky.location.longitude + dice.uniform(-0.02, 0.02), 4)
-        self._known = _known(plan)
+        self.peak_power = profile.peak_power
+        self.battery_capacity = profile.battery_capacity
+        self.has_meter = profile.has_meter
+        self.latitude = round(weather.location.latitude + rng.uniform(-0.02, 0.02), 4)
+        self.longitude = round(weather.location.longitude + rng.uniform(-0.02, 0.02), 4)
+        self._known = _measured_metrics(profile)
         self._epoch = date(anchor.year - 1, 1, 1)
         self._anchor = (anchor - self._epoch).days
-        self._lifetime = _lifetime(plan, dice.uniform(3, 8))
-        self._days = DayCache(plan, sky, zone, self._epoch, seed)
+        self._lifetime = _initial_lifetime(profile, rng.uniform(3, 8))
+        self._days = DayCache(profile, weather, zone, self._epoch, seed)
         self._uploaded_at = uploaded_at
 
     def last_upload_at(self, at: datetime) -> datetime:
@@ -53,9 +53,9 @@ class Household:
 
     def values(self, at: datetime) -> dict[str, float]:
         """Return every metric this household measures: powers, state of charge, `_today` and `_total` energies."""
-        index, step, share = self._place(at)
-        today = self._flowed(index, step, share)
-        values = self._gauges(self._days.day(index), step, share)
+        index, step, share = self._position(at)
+        today = self._energies_until(index, step, share)
+        values = self._powers(self._days.day(index), step, share)
         for name, amount, lifetime in zip(ENERGIES, today, self._lifetime_before(index), strict=True):
             values[f"{name}_today"] = amount / UNITS_PER_KWH
             values[f"{name}_total"] = (lifetime + amount) / UNITS_PER_KWH
@@ -73,7 +73,7 @@ class Household:
         return [
             (
                 datetime.fromtimestamp((flows.first + step) * STEP_SECONDS, self.zone),
-                {name: value for name, value in self._gauges(flows, step, 0.0).items() if name in self._known},
+                {name: value for name, value in self._powers(flows, step, 0.0).items() if name in self._known},
             )
             for step in range(len(flows.pv))
         ]
@@ -84,17 +84,17 @@ class Household:
         0 for future days; energy from before the epoch is in the `_total` counters only.
         """
         first, after = ((day - self._epoch).days for day in _bounds(period))
-        index, step, share = self._place(self._uploaded_at())
+        index, step, share = self._position(self._uploaded_at())
         amounts = self._days.energies(max(0, first), min(index, after))
         if first <= index < after:
-            amounts = tuple(map(add, amounts, self._flowed(index, step, share)))
+            amounts = tuple(map(add, amounts, self._energies_until(index, step, share)))
         return {
             name: amount / UNITS_PER_KWH
             for name, amount in zip(ENERGIES, amounts, strict=True)
             if f"{name}_total" in self._known
         }
 
-    def _place(self, at: datetime) -> tuple[int, int, float]:
+    def _position(self, at: datetime) -> tuple[int, int, float]:
         """Return the local day index of a time, the step in that day, and the elapsed fraction of the step."""
         index = (at.astimezone(self.zone).date() - self._epoch).days
         if index < 0:
@@ -102,7 +102,7 @@ class Household:
         step, seconds = divmod(at.timestamp(), STEP_SECONDS)
         return index, int(step) - self._days.first_step(index), seconds / STEP_SECONDS
 
-    def _flowed(self, index: int, step: int, share: float) -> EnergyAmounts:
+    def _energies_until(self, index: int, step: int, share: float) -> EnergyAmounts:
         """Return the energies of one day up to a step and a fraction of it."""
         day = self._days.day(index)
         whole = day.energies(0, step)
@@ -114,7 +114,7 @@ class Household:
             return tuple(map(sub, self._lifetime, self._days.energies(index, self._anchor)))
         return tuple(map(add, self._lifetime, self._days.energies(self._anchor, index)))
 
-    def _gauges(self, day: SimulatedDay, step: int, share: float) -> dict[str, float]:
+    def _powers(self, day: SimulatedDay, step: int, share: float) -> dict[str, float]:
         stored = day.stored[step] + (day.stored[step + 1] - day.stored[step]) * share
         capacity = self._days.capacity
         return {
@@ -126,22 +126,22 @@ class Household:
         } | ({"battery_soc": round(100 * stored / capacity, 3)} if capacity else {})
 
 
-def _known(plan: HardwareProfile) -> frozenset[str]:
+def _measured_metrics(profile: HardwareProfile) -> frozenset[str]:
     """Return the metrics that this hardware measures."""
     parts = ["pv_", "ac_"]
-    if plan.battery_capacity:
+    if profile.battery_capacity:
         parts.append("battery_")
-    if plan.has_meter or plan.off_grid:
+    if profile.has_meter or profile.off_grid:
         parts += ["load_", "grid_"]
     return frozenset(name for name in METRICS if name.startswith(tuple(parts)))
 
 
-def _lifetime(plan: HardwareProfile, years: float) -> EnergyAmounts:
+def _initial_lifetime(profile: HardwareProfile, years: float) -> EnergyAmounts:
     """Return plausible lifetime counters after `years`, higher than the energy of two simulated years."""
-    pv = plan.peak_power / 1000 * 1100 * years
-    load = plan.load_kwh_per_day * 365 * years
-    charge = plan.battery_capacity * 365 * years
-    export = 0.0 if plan.off_grid else 0.8 * pv
+    pv = profile.peak_power / 1000 * 1100 * years
+    load = profile.load_kwh_per_day * 365 * years
+    charge = profile.battery_capacity * 365 * years
+    export = 0.0 if profile.off_grid else 0.8 * pv
     return tuple(int(kwh * UNITS_PER_KWH) for kwh in (pv, 0.8 * load, export, charge, 0.9 * charge, load))
 
 

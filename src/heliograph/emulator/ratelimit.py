@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.emulator.api import EmulatedAccount, RequestContext
-    from heliograph.emulator.fault_values import RateLimit
-
-
-_MINUTE = timedelta(minutes=1)
+_MAX_CLIENTS = 1000
 MAX_COUNT = 100_000
 """Maximum number of events a window counts."""
+
+
+class RateLimit(NamedTuple):
+    """More than `most` requests within `span` are blocked for `pause`."""
+
+    most: int
+    span: timedelta
+    pause: timedelta
 
 
 class SlidingWindow:
@@ -66,11 +70,11 @@ class Lockout:
         """Return the remaining lock time, None while unlocked."""
         if self._since is None or self._until is None:
             return None
-        left = self._until - now
-        if timedelta() < left <= self._pause:
-            return left
+        remaining = self._until - now
+        if timedelta() < remaining <= self._pause:
+            return remaining
         # More than a whole pause remains only if the clock was set back to before the locking.
-        self._open(self._until if left <= timedelta() else self._since)
+        self._end(self._until if remaining <= timedelta() else self._since)
         return None
 
     def lock(self, now: datetime) -> None:
@@ -82,27 +86,16 @@ class Lockout:
     def unlock(self, now: datetime) -> None:
         """End the lock early."""
         if self.remaining(now) is not None:
-            self._open(now)
+            self._end(now)
 
     def total(self, now: datetime) -> timedelta:
         """Return the total time locked so far."""
         return self._total + (timedelta() if self.remaining(now) is None or self._since is None else now - self._since)
 
-    def _open(self, at: datetime) -> None:
+    def _end(self, at: datetime) -> None:
         if self._since is not None:
             self._total += max(timedelta(), at - self._since)
         self._since = self._until = None
-
-
-def is_rate_limited(holder: EmulatedAccount, stage: RequestContext, rest: timedelta) -> bool:
-    """Count a request; return True if the account exceeds the fault `rate`, or did so less than `rest` ago."""
-    door = holder.state.setdefault("rate", Lockout(rest))
-    window = holder.state.setdefault("minute", SlidingWindow(_MINUTE))
-    allowed = stage.fault("rate")
-    if allowed is None:
-        door.unlock(stage.now())
-    most = None if allowed is None else int(allowed or 0)
-    return door.attempt(stage.now(), window, most) is not None
 
 
 @dataclass(slots=True)
@@ -117,22 +110,19 @@ class SessionLifetime:
     ended: bool = False
 
 
-_MOST_CALLERS = 1000
-
-
 class Firewall:
     """Per-client rate limits; the least recent clients are dropped."""
 
     def __init__(self) -> None:
-        self._callers: OrderedDict[tuple[str, str, RateLimit], tuple[SlidingWindow, Lockout]] = OrderedDict()
+        self._clients: OrderedDict[tuple[str, str, RateLimit], tuple[SlidingWindow, Lockout]] = OrderedDict()
 
     def blocks(self, vendor: str, client: str, limit: RateLimit, now: datetime) -> bool:
         """Count a request; return True if its client is blocked. Further requests extend the block."""
-        caller = (vendor, client, limit)
-        if caller not in self._callers:
-            self._callers[caller] = SlidingWindow(limit.span), Lockout(limit.pause)
-        self._callers.move_to_end(caller)
-        if len(self._callers) > _MOST_CALLERS:
-            self._callers.popitem(last=False)
-        window, door = self._callers[caller]
-        return door.attempt(now, window, limit.most, extend=True) is not None
+        key = (vendor, client, limit)
+        if key not in self._clients:
+            self._clients[key] = SlidingWindow(limit.span), Lockout(limit.pause)
+        self._clients.move_to_end(key)
+        if len(self._clients) > _MAX_CLIENTS:
+            self._clients.popitem(last=False)
+        window, lockout = self._clients[key]
+        return lockout.attempt(now, window, limit.most, extend=True) is not None

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 _LARGEST_HEAD = 65536
 _LARGEST_BODY = 1 << 20
-_PATIENCE_SECONDS = 1.0
+_CLOSE_TIMEOUT = 1.0
 
 
-class _Refused(Exception):
+class _Rejected(Exception):
     """The request is rejected and the connection is closed."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.told = EmulatedResponse(f"{why}\n".encode(), status, "text/plain")
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.response = EmulatedResponse(f"{reason}\n".encode(), status, "text/plain")
 
 
 async def serve(
@@ -43,16 +43,16 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; `ready` is called with the ready line once both ports are open."""
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             # The client may disconnect at any time; the server cancels open connections when it stops.
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await _Conversation(emulator, reader, writer).run()
+                await _Connection(emulator, reader, writer).run()
         finally:
             writer.close()
 
-    first = await asyncio.start_server(converse, host, ports[0])
-    second = await asyncio.start_server(converse, host, ports[1])
+    first = await asyncio.start_server(serve_connection, host, ports[0])
+    second = await asyncio.start_server(serve_connection, host, ports[1])
     emulator.second_port = second.sockets[0].getsockname()[1]
     ready(emulator.ready_info(_url(first.sockets[0]), _url(second.sockets[0])))
     await stop.wait()
@@ -66,15 +66,15 @@ def serve_in_thread(
 ) -> Iterator[dict[str, Any]]:
     """Serve in a background thread; yields the content of the ready line."""
     opened = threading.Event()
-    told: dict[str, Any] = {}
+    info: dict[str, Any] = {}
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def main() -> None:
         stop = asyncio.Event()
         handles.append((asyncio.get_running_loop(), stop))
 
-        def ready(addresses: dict[str, Any]) -> None:
-            told.update(addresses)
+        def ready(ready_info: dict[str, Any]) -> None:
+            info.update(ready_info)
             opened.set()
 
         try:
@@ -85,17 +85,17 @@ def serve_in_thread(
     thread = threading.Thread(target=asyncio.run, args=(main(),), name="emulator", daemon=True)
     thread.start()
     opened.wait()
-    if not told:
+    if not info:
         raise OSError(f"the emulator could not listen on {host}, ports {ports}")
     try:
-        yield told
+        yield info
     finally:
         loop, stop = handles[0]
         loop.call_soon_threadsafe(stop.set)
         thread.join()
 
 
-class _Question(NamedTuple):
+class _ReceivedRequest(NamedTuple):
     """One received request."""
 
     verb: str
@@ -104,7 +104,7 @@ class _Question(NamedTuple):
     body: bytes
 
 
-class _Conversation:
+class _Connection:
     """One client connection."""
 
     def __init__(self, emulator: Emulator, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,19 +117,19 @@ class _Conversation:
     async def run(self) -> None:
         """Handle requests until one side closes the connection."""
         try:
-            while (question := await self._question()) is not None:
-                host = question.headers.get("host")
+            while (request := await self._request()) is not None:
+                host = request.headers.get("host")
                 origin = f"http://{host}" if host else _url(self._writer.get_extra_info("socket"))
-                await self._deliver(question, self._emulator.deliver(*question, origin, self._client))
+                await self._deliver(request, self._emulator.deliver(*request, origin, self._client))
                 if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                     return
                 self._http.start_next_cycle()
         except h11.RemoteProtocolError as error:
-            await self._turn_down(_Refused(error.error_status_hint, f"invalid HTTP: {error}"))
-        except _Refused as refusal:
-            await self._turn_down(refusal)
+            await self._reject(_Rejected(error.error_status_hint, f"invalid HTTP: {error}"))
+        except _Rejected as rejection:
+            await self._reject(rejection)
 
-    async def _question(self) -> _Question | None:
+    async def _request(self) -> _ReceivedRequest | None:
         request = await self._event()
         if not isinstance(request, h11.Request):
             return None
@@ -137,11 +137,13 @@ class _Conversation:
         while isinstance(part := await self._event(), h11.Data):
             body += part.data
             if len(body) > _LARGEST_BODY:
-                raise _Refused(413, f"the body exceeds {_LARGEST_BODY} bytes")
+                raise _Rejected(413, f"the body exceeds {_LARGEST_BODY} bytes")
         if not isinstance(part, h11.EndOfMessage):
             return None
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        return _Question(request.method.decode("latin-1"), request.target.decode("latin-1"), headers, bytes(body))
+        return _ReceivedRequest(
+            request.method.decode("latin-1"), request.target.decode("latin-1"), headers, bytes(body)
+        )
 
     async def _event(self) -> h11.Event | None:
         """Return the next part of a request, None at the end."""
@@ -151,7 +153,7 @@ class _Conversation:
             self._http.receive_data(await self._reader.read(_CHUNK))
         return event if isinstance(event, h11.Event) else None
 
-    async def _deliver(self, question: _Question, delivery: EmulatedDelivery) -> None:
+    async def _deliver(self, request: _ReceivedRequest, delivery: EmulatedDelivery) -> None:
         if delivery.delay:
             await asyncio.sleep(delivery.delay)
         if delivery.silent:
@@ -165,7 +167,7 @@ class _Conversation:
             )
             self._writer.transport.abort()
             raise ConnectionAbortedError
-        body = b"" if question.verb == "HEAD" else delivery.response.body
+        body = b"" if request.verb == "HEAD" else delivery.response.body
         await self._send(self._head(delivery.response))
         if delivery.truncated:
             await self._send(h11.Data(data=body[: len(body) // 2]))
@@ -173,27 +175,27 @@ class _Conversation:
         await self._send(h11.Data(data=body))
         await self._send(h11.EndOfMessage())
 
-    async def _turn_down(self, refusal: _Refused) -> None:
+    async def _reject(self, rejection: _Rejected) -> None:
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            told = refusal.told._replace(headers=(("Connection", "close"),))
-            await self._send(self._head(told))
-            await self._send(h11.Data(data=told.body))
+            response = rejection.response._replace(headers=(("Connection", "close"),))
+            await self._send(self._head(response))
+            await self._send(h11.Data(data=response.body))
             await self._send(h11.EndOfMessage())
             self._writer.write_eof()
             # Closing with unread data would reset the connection, and the response could be lost.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
                     while await self._reader.read(_CHUNK):
                         pass
 
-    def _head(self, told: EmulatedResponse) -> h11.Response:
+    def _head(self, response: EmulatedResponse) -> h11.Response:
         headers = [
             ("Date", format_datetime(self._emulator.world.clock.now(), usegmt=True)),
-            ("Content-Type", told.content_type),
-            ("Content-Length", str(len(told.body))),
-            *told.headers,
+            ("Content-Type", response.content_type),
+            ("Content-Length", str(len(response.body))),
+            *response.headers,
         ]
-        return h11.Response(status_code=told.status, headers=headers, reason=responses.get(told.status, ""))
+        return h11.Response(status_code=response.status, headers=headers, reason=responses.get(response.status, ""))
 
     async def _send(self, event: h11.Event) -> None:
         if data := self._http.send(event):
@@ -201,8 +203,8 @@ class _Conversation:
             await self._writer.drain()
 
 
-def _url(listening: Any) -> str:
+def _url(server_socket: Any) -> str:
     """Return the URL of a listening socket; a wildcard address becomes loopback."""
-    host, port = listening.getsockname()[:2]
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
-    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+    host, port = server_socket.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

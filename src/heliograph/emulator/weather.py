@@ -54,25 +54,25 @@ class Weather:
     def _day(self, day: int) -> array[float]:
         found = self._days.get(day)
         if found is None:
-            passing = _between_knots(self._clouds(day) + self._clouds(day + 1)[:1])
-            found = array("d", map(_light, self._elevations_of(day), passing))
+            transmission = _interpolate(self._clouds(day) + self._clouds(day + 1)[:1])
+            found = array("d", map(_irradiance, self._elevations_of(day), transmission))
             self._days[day] = found
         return found
 
     def _clouds(self, day: int) -> list[float]:
         """Return the fraction of light that passes the clouds of a day, per half hour."""
-        dice = Random(f"{self._seed}/clouds/{day}")  # noqa: S311 - weather, not secrets
-        cover = dice.random() ** 1.5
+        rng = Random(f"{self._seed}/clouds/{day}")  # noqa: S311 - weather, not secrets
+        cover = rng.random() ** 1.5
         rough = 0.9 * cover * (1.2 - cover)
-        return [1 - 0.8 * min(1.0, max(0.0, cover + rough * (dice.random() - 0.5))) for _ in range(_KNOTS)]
+        return [1 - 0.8 * min(1.0, max(0.0, cover + rough * (rng.random() - 0.5))) for _ in range(_KNOTS)]
 
     def _elevations_of(self, day: int) -> list[float]:
         before = day - day % _SUN_DAYS
         share = (day - before) / _SUN_DAYS
-        pairs = zip(self._knots_of_sun(before), self._knots_of_sun(before + _SUN_DAYS), strict=True)
-        return _between_knots([early + (late - early) * share for early, late in pairs])
+        pairs = zip(self._sun_knots(before), self._sun_knots(before + _SUN_DAYS), strict=True)
+        return _interpolate([early + (late - early) * share for early, late in pairs])
 
-    def _knots_of_sun(self, day: int) -> list[float]:
+    def _sun_knots(self, day: int) -> list[float]:
         found = self._elevations.get(day)
         if found is None:
             from astral import Observer  # noqa: PLC0415 - an extra
@@ -86,23 +86,23 @@ class Weather:
         return found
 
 
-def _between_knots(knots: list[float]) -> list[float]:
+def _interpolate(knots: list[float]) -> list[float]:
     """Interpolate linearly between knots, one value per step.
 
-    >>> _between_knots([0.0, 6.0, 0.0])
+    >>> _interpolate([0.0, 6.0, 0.0])
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
     """
     shares = [step / _STEPS_PER_KNOT for step in range(_STEPS_PER_KNOT)]
     return [left + (right - left) * share for left, right in pairwise(knots) for share in shares]
 
 
-def _light(elevation: float, passing: float) -> float:
+def _irradiance(elevation: float, transmission: float) -> float:
     """Return the irradiance for a sun elevation in degrees (Haurwitz 1945), dimmed by clouds.
 
-    >>> _light(-0.1, 1.0), round(_light(90, 1.0), 2), round(_light(30, 0.5), 2)
+    >>> _irradiance(-0.1, 1.0), round(_irradiance(90, 1.0), 2), round(_irradiance(30, 0.5), 2)
     (0.0, 1.04, 0.24)
     """
     if elevation <= 0:
         return 0.0
     height = math.sin(math.radians(elevation))
-    return 1.098 * height * math.exp(-0.057 / height) * passing
+    return 1.098 * height * math.exp(-0.057 / height) * transmission

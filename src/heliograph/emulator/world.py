@@ -39,7 +39,7 @@ class World:
         self.seed = seed
         self.today = clock.now().astimezone(zone).date()
         """The local date of the start."""
-        self.weather = Weather(_place(clock.now().astimezone(zone)), seed)
+        self.weather = Weather(_location(clock.now().astimezone(zone)), seed)
 
     def uploaded_at(self) -> datetime:
         """Return the last 5-minute boundary."""
@@ -87,46 +87,46 @@ def build_accounts(
     world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault
 ) -> tuple[SimulatedAccount, ...]:
     """Create the accounts, alternating between clouds; each has one plant of every family of its cloud."""
-    taken: set[str] = set()
+    used_ids: set[str] = set()
     return tuple(
-        _holder(world, emulations[(number - 1) % len(emulations)], number, taken, fault)
+        _account(world, emulations[(number - 1) % len(emulations)], number, used_ids, fault)
         for number in range(1, accounts + 1)
     )
 
 
-def _holder(world: World, emulation: Emulation, number: int, taken: set[str], fault: Fault) -> SimulatedAccount:
+def _account(world: World, emulation: Emulation, number: int, used_ids: set[str], fault: Fault) -> SimulatedAccount:
     return SimulatedAccount(
         vendor=emulation.vendor,
         username=emulation.username(number),
-        password=f"sun-{_dice(world, emulation, number).getrandbits(40):010x}",
-        plants=tuple(_site(world, emulation, number, family, taken, fault) for family in emulation.families()),
+        password=f"sun-{_random(world, emulation, number).getrandbits(40):010x}",
+        plants=tuple(_plant(world, emulation, number, family, used_ids, fault) for family in emulation.families()),
     )
 
 
-def _site(
-    world: World, emulation: Emulation, number: int, family: str, taken: set[str], fault: Fault
+def _plant(
+    world: World, emulation: Emulation, number: int, family: str, used_ids: set[str], fault: Fault
 ) -> SimulatedPlant:
-    dice = _dice(world, emulation, number, family)
+    rng = _random(world, emulation, number, family)
     while True:
-        seed = dice.getrandbits(48)
+        seed = rng.getrandbits(48)
         plant, devices = emulation.plant_id(seed), emulation.serials(family, seed)
-        if taken.isdisjoint((plant, *devices)):
+        if used_ids.isdisjoint((plant, *devices)):
             break
-    taken.update((plant, *devices))
-    plan = emulation.hardware(family)
-    seeds = [f"{world.seed}/{plant}/{place}" for place in range(plan.households)]
-    truth = tuple(Household(plan, world.weather, world.zone, world.today, one, world.uploaded_at) for one in seeds)
+    used_ids.update((plant, *devices))
+    profile = emulation.hardware(family)
+    seeds = [f"{world.seed}/{plant}/{index}" for index in range(profile.households)]
+    truth = tuple(Household(profile, world.weather, world.zone, world.today, one, world.uploaded_at) for one in seeds)
     logger = f"{world.seed}/{plant}"
     homes = tuple(DataLogger(*one, fault, world.uploaded_at) for one in zip(truth, repeat(logger), seeds, strict=False))
     name = f"{family.replace('-', ' ').replace('_', ' ').title()} {number}"
     return SimulatedPlant(plant, name, family, devices, homes, truth)
 
 
-def _dice(world: World, emulation: Emulation, number: int, family: str = "") -> Random:
+def _random(world: World, emulation: Emulation, number: int, family: str = "") -> Random:
     return Random(f"{world.seed}/{emulation.vendor}/{number}/{family}")  # noqa: S311 - passwords of a simulation
 
 
-def _place(moment: datetime) -> Location:
+def _location(moment: datetime) -> Location:
     """Return a location for the time zone of `moment`, so that the sun is highest around noon."""
     offset = (moment.utcoffset() or timedelta()) - (moment.dst() or timedelta())
     return Location(_LATITUDE, (offset / timedelta(hours=1) * 15 + 180) % 360 - 180)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heliograph.core.files import acquire
 from heliograph.errors import (
     CloudError,
     HeliographError,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from heliograph.emulator import device_faults
+from heliograph.emulator.api import is_rate_limited
 from heliograph.emulator.clouds.goodwe.context import LEGACY_ROUTER, FirewallBlocked, GoodWeFailure
 from heliograph.emulator.clouds.goodwe.envelopes import monitor_service
-from heliograph.emulator.ratelimit import is_rate_limited
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:

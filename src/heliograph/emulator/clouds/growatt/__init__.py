@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.emulator import device_faults
-from heliograph.emulator.api import EmulatedResponse, HardwareProfile
+from heliograph.emulator.api import EmulatedResponse, HardwareProfile, is_rate_limited
 from heliograph.emulator.clouds.growatt import (  # noqa: F401 - each module registers its calls
     auth,
     html,
@@ -25,7 +25,6 @@ from heliograph.emulator.clouds.growatt.context import (
     json_response,
     success,
 )
-from heliograph.emulator.ratelimit import is_rate_limited
 
 if TYPE_CHECKING:
     from datetime import datetime
