@@ -16,7 +16,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from collect.test_collect_process import FOREVER, NOON, Clouds, told
+from collect.test_collect_process import FOREVER, NOON, Clouds
+from collect.test_collect_process import stop_program as told
 from heliograph.cli import supervisor
 from heliograph.cli.supervisor import BackgroundTask, run_background
 from heliograph.config import Config, MqttConfig, ServeConfig, load
