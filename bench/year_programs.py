@@ -17,6 +17,7 @@ from heliograph.collect.schedule import PollPolicy
 from heliograph.keeper import Keeper
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
+from heliograph.vendors import VENDORS
 from year_world import AWAY, DAY, HOUR, ZONE
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def skip_summary(reasons):
     if not reasons:
         return "skipped: none"
     missing = [name for name in PACKAGES if any(name in reason.lower() for reason in reasons)]
-    counts = "; ".join(f"{count} × {reason}" for reason, count in Counter(reasons).most_common())
+    counts = "; ".join(f"{count}x {reason}" for reason, count in Counter(reasons).most_common())
     return f"skipped: {len(reasons)} ({counts})" + (
         f"; to enable: apt-get install {' '.join(missing)}" if missing else ""
     )

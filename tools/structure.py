@@ -1,4 +1,4 @@
-"""Checks the structure of the package: entries at its top, import cycles (type-only imports included), file lengths, class names."""
+"""Checks the structure of the package: entries at its top, import cycles, file lengths, class names."""
 
 from __future__ import annotations
 

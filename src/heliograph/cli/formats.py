@@ -77,8 +77,8 @@ def write_csv(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -
 def escape_formulas(text: str) -> str:
     r"""Escape text of a server so that it is no formula in a spreadsheet, and no escape sequence in a terminal.
 
-    >>> escape_formulas("=HYPERLINK(1)"), escape_formulas("Roof; -1+2"), escape_formulas("South-East"), escape_formulas("a\x1b[2J")
-    ("'=HYPERLINK(1)", "Roof; '-1+2", 'South-East', 'a�[2J')
+    >>> [escape_formulas(text) for text in ("=HYPERLINK(1)", "Roof; -1+2", "South-East", "a\x1b[2J")]
+    ["'=HYPERLINK(1)", "Roof; '-1+2", 'South-East', 'a�[2J']
     """
     return printable(_FORMULA.sub(r"\1\2'", text))
 
