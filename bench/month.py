@@ -94,7 +94,7 @@ def _month(found: dict[str, dict]) -> list[str]:
         "most logins in 24 h",
         "requests a day",
         "hours locked",
-        "by the cloud itself",
+        "locked by the cloud itself",
         "sent while locked",
         "sent into the block",
         "intervals of daylight without data",

@@ -144,7 +144,7 @@ class Naive:
             server=world.url,
             keeper=Keeper(folder),
             clock=world.time,
-            self_throttled=self.paced,
+            self_throttled=self.self_throttled,
         )
 
     def ask(self) -> bool:

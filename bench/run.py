@@ -256,7 +256,7 @@ def measured(folder: Path, *, quick: bool) -> list[str]:
 def simulated(*, quick: bool) -> list[str]:
     """Live through simulated months; takes most of an hour of two cores."""
     lines = ["### A month of ordinary use", *month.section(2 if quick else month.DAYS)]
-    return [*lines, "", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
+    return [*lines, "", "### A year of data faults", *year.section(8 if quick else 60)]
 
 
 def main(*, write: bool, quick: bool, simulate: bool) -> None:

@@ -165,12 +165,12 @@ def section(count: int = DAYS) -> list[str]:
     with ThreadPoolExecutor(2) as pool:
         own = {plant: pool.submit(_apart, "--only", plant, "--days", f"{count}") for plant in PLANTS}
         script = {plant: pool.submit(_apart, "--only", plant, "--naive", "--days", f"{count}") for plant in PLANTS}
-        lines = [
-            "",
-            "| collected | days wrong although reported by the cloud | wrong, never reported to the cloud | wrong, live only |",
-        ]
-        lines[-1] += " without energy | spikes | holes the cloud could fill | solar year, error % | requests a day |"
-        lines[-1] += " logins a day | history queries | days corrected |"
+        titles = (
+            "collected | days wrong although reported by the cloud | wrong, never reported to the cloud",
+            "wrong, live only | without energy | spikes | holes the cloud could fill | solar year, error %",
+            "requests a day | logins a day | history queries | days corrected",
+        )
+        lines = ["", f"| {' | '.join(titles)} |"]
         lines.append("|---" * 12 + "|")
         for plant, one in ((plant, future.result()) for plant, future in own.items()):
             cells = [_days(one[kind]) for kind in ("off", "unknowable_off", "live_only", "missing")]

@@ -91,7 +91,7 @@ def test_a_cut_network_refuses_and_a_mended_one_knows_the_session(world):
     world.cut()
     with pytest.raises(Unreachable, match="no connection"):
         client.plant_list_two()
-    assert world.emulator.log.cloud("growatt").requests == 1
+    assert world.emulator.log.cloud_counters("growatt").requests == 1
     world.mend()
     assert client.plant_list_two()
     assert world.tally.logins == 1
