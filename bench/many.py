@@ -119,10 +119,10 @@ def fill_store(store, plants) -> None:
     for plant in plants:
         series = Series("growatt", plant)
         dates = [START.date() - timedelta(days=back) for back in range(1, STORED_DAYS)]
-        moments = [now - 86400 * back for back in range(1, STORED_DAYS)]
+        times = [now - 86400 * back for back in range(1, STORED_DAYS)]
         store.write(
             Batch(
-                samples=[StoredSample(series, at, at, Quality.LIVE, None, {"pv_energy_today": 0.1}) for at in moments],
+                samples=[StoredSample(series, at, at, Quality.LIVE, None, {"pv_energy_today": 0.1}) for at in times],
                 days=[Day(series, day, {"pv_energy": 5.0}, Quality.LIVE, final=True, written_at=now) for day in dates],
                 queries=[
                     *(QueryRecord(series, "curve", f"{day}", "data", now) for day in (START.date(), *dates)),

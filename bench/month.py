@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from month_programs import PROGRAMS
-from month_world import DAY, HOUR, SLOT, START, Incidents, Statistics, World
+from month_world import DAY, HOUR, INTERVAL, START, Incidents, Statistics, World
 
 DAYS = 30
 PROCESSES = 3
@@ -41,9 +41,9 @@ def simulate(
         def run_program() -> None:
             """Poll every five minutes and restart every hour."""
             started = world.clock.now
-            for slot in range(int(days * DAY // SLOT)):
-                world.clock.sleep(started + slot * SLOT - world.clock.now)
-                if slot % (HOUR // SLOT) == 0:
+            for interval in range(int(days * DAY // INTERVAL)):
+                world.clock.sleep(started + interval * INTERVAL - world.clock.now)
+                if interval % (HOUR // INTERVAL) == 0:
                     program = kind(world, Path(folder))
                 if program.poll():
                     statistics.record_data()
@@ -51,7 +51,7 @@ def simulate(
         if not plain:
             world.clock.start_thread(incidents.run, 0)
         for number in range(programs):
-            world.clock.start_thread(run_program, 10 + number * SLOT / programs)
+            world.clock.start_thread(run_program, 10 + number * INTERVAL / programs)
         world.clock.run(end, statistics.record_logins)
         return statistics.result(incidents)
 

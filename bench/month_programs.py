@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from heliograph import GoodWe, Growatt
 from heliograph.errors import CloudError
 from heliograph.keeper import Keeper
-from month_world import DAY, HOUR, SLOT
+from month_world import DAY, HOUR, INTERVAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ class HomeAssistant:
         return [self._update(api, read) for api, read in self._coordinators][-1]
 
     def _set_up(self) -> bool:
-        end = self._world.clock.now + SLOT
+        end = self._world.clock.now + INTERVAL
         for attempt in count():
             devices = self._read_after_login(self._api(), lambda api, _: api.device_list(self._world.plant.id))
             if devices is None:
@@ -171,7 +171,7 @@ class Paced(Naive):
     def poll(self) -> bool:
         now = self._world.clock.now
         last, cost = map(float, self._last_poll.read_text().split()) if self._last_poll.exists() else (0.0, 3.0)
-        if not self._world.is_daylight(now) or now - last < SLOT:
+        if not self._world.is_daylight(now) or now - last < INTERVAL:
             return False
         before = self._client.budget
         available = (before.requests_limit - before.reserve) * (1 - self.SPARE)

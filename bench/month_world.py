@@ -15,10 +15,12 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emula
 from heliograph.emulator.server import serve_in_thread
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-SLOT = 5 * MINUTE
+INTERVAL = 5 * MINUTE
+"""Seconds between the polls of a program; data is counted by intervals of this length."""
 START = datetime.fromisoformat("2026-06-01T00:00:00+02:00")
 FAMILY = {"growatt": "tlx", "goodwe": "single"}
 STALE = 30 * MINUTE
+"""Seconds without data after which an interval counts as stale."""
 
 
 class SimulationEnded(BaseException):
@@ -129,7 +131,7 @@ class World:
 
     def is_daylight(self, time: float) -> bool:
         """Return True if the sun is up."""
-        return self.emulator.world.weather.elevation(int(time // SLOT)) > 0
+        return self.emulator.world.weather.elevation(int(time // INTERVAL)) > 0
 
     @property
     def counters(self):
@@ -214,7 +216,7 @@ class Statistics:
 
     def record_data(self) -> None:
         """Count the present interval as one in which a program received data."""
-        self._with_data.add(int(self._world.clock.now // SLOT))
+        self._with_data.add(int(self._world.clock.now // INTERVAL))
 
     def record_logins(self, now: float) -> None:
         """Count the logins of the turn that has just ended."""
@@ -227,10 +229,10 @@ class Statistics:
 
     def result(self, incidents: Incidents) -> dict[str, float]:
         """Return the statistics; durations are in hours, `days` in days."""
-        world, first, end = self._world, int(self._start // SLOT), int(self._world.clock.now // SLOT)
-        daylight = [slot for slot in range(first, end) if world.is_daylight(slot * SLOT)]
-        window = range(int(STALE // SLOT))
-        stale = [slot for slot in daylight if not any(slot - back in self._with_data for back in window)]
+        world, first, end = self._world, int(self._start // INTERVAL), int(self._world.clock.now // INTERVAL)
+        daylight = [interval for interval in range(first, end) if world.is_daylight(interval * INTERVAL)]
+        window = range(int(STALE // INTERVAL))
+        stale = [interval for interval in daylight if not any(interval - back in self._with_data for back in window)]
         cloud = world.emulator.log.cloud_counters(world.vendor)
         return {
             "days": (world.clock.now - self._start) / DAY,
@@ -242,7 +244,7 @@ class Statistics:
             "blocked": cloud.blocked,
             "hours_locked": world.hours_locked() - incidents.hours_locked_by_cloud,
             "hours_locked_by_cloud": incidents.hours_locked_by_cloud,
-            "daylight": len(daylight) * SLOT / HOUR,
-            "without_data": sum(slot not in self._with_data for slot in daylight) * SLOT / HOUR,
-            "stale": len(stale) * SLOT / HOUR,
+            "daylight": len(daylight) * INTERVAL / HOUR,
+            "without_data": sum(interval not in self._with_data for interval in daylight) * INTERVAL / HOUR,
+            "stale": len(stale) * INTERVAL / HOUR,
         }
