@@ -1,4 +1,4 @@
-"""One client making one call over and over: prints calls, CPU and wall seconds as JSON.
+"""Benchmark of one client repeating one call: prints the number of calls, CPU and wall seconds as JSON.
 
 usage: calls.py CLIENT CALL URL SECONDS
 """
@@ -16,22 +16,22 @@ from urllib.parse import urlsplit
 client, call, url, seconds = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
 
 
-def growatt(library):
+def growattserver_call(library):
     api = library.GrowattApi()
     api.server_url = url
     api.login("me", "secret")
     return {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
 
 
-def typed_growatt():
+def growatt_call():
     from heliograph import Growatt
 
     api = Growatt("me", "secret", server=url, keeper=None)
     return {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
 
 
-def kept_growatt():
-    """A kept account in the middle of its life: its book holds a day of requests."""
+def protected_growatt_call():
+    """Return a call with account protection; the state file already holds a day of requests."""
     from heliograph import Growatt
     from heliograph.keeper import Keeper, Limits
 
@@ -48,12 +48,12 @@ def kept_growatt():
     for _ in range(100):
         api.tlx_detail("X")
         now += 600
-    one = {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
-    one.folder = folder  # it is removed when nobody holds it
-    return one
+    send = {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
+    send.folder = folder  # the folder is removed when the last reference is gone
+    return send
 
 
-def pygoodwe():
+def pygoodwe_call():
     from pygoodwe import API
 
     api = API("station", "me", "secret", api_url=url + "api/", skipload=True, log_level="WARNING")
@@ -61,18 +61,18 @@ def pygoodwe():
     return lambda: api.call("v2/PowerStation/GetMonitorDetailByPowerstationId", {"powerStationId": "station"})
 
 
-def goodwe():
+def goodwe_call():
     from heliograph import GoodWe
 
     api = GoodWe("me", "secret", server=url, keeper=None)
     return lambda: api.monitor_detail("station")
 
 
-def bare_socket():
-    """The floor: one request text, one recv loop, json.loads. Not a client one could ship."""
-    where = urlsplit(url)
-    line = socket.create_connection((where.hostname, where.port))
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def bare_socket_call():
+    """Return the fastest possible call: one request text, one receive loop, `json.loads`; not a usable client."""
+    server = urlsplit(url)
+    connection = socket.create_connection((server.hostname, server.port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     path = {
         "detail": "GET /newTlxApi.do?op=getTlxDetailData&id=X",
         "status": "POST /newTlxApi.do?op=getSystemStatus_KW",
@@ -80,36 +80,37 @@ def bare_socket():
     }[call]
     request = f"{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode()
 
-    def one():
-        line.sendall(request)
-        data = line.recv(65536)
+    def send():
+        connection.sendall(request)
+        data = connection.recv(65536)
         head, _, body = data.partition(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         while len(body) < length:
-            body += line.recv(65536)
+            body += connection.recv(65536)
         return json.loads(body)
 
-    return one
+    return send
 
 
-def chosen():
+def build_call():
+    """Return the function that sends the call of the command line."""
     if client == "growattServer":
         import growattServer
 
-        return growatt(growattServer)
+        return growattserver_call(growattServer)
     if client == "drop-in":
         from heliograph import growattserver
 
-        return growatt(growattserver)
-    ours = {"typed": typed_growatt, "typed, kept": kept_growatt, "goodwe": goodwe}
-    return {**ours, "pygoodwe": pygoodwe, "bare socket": bare_socket}[client]()
+        return growattserver_call(growattserver)
+    heliograph_calls = {"typed": growatt_call, "typed, kept": protected_growatt_call, "goodwe": goodwe_call}
+    return {**heliograph_calls, "pygoodwe": pygoodwe_call, "bare socket": bare_socket_call}[client]()
 
 
-one = chosen()
+send_call = build_call()
 for _ in range(20):
-    one()
+    send_call()
 calls, cpu, wall = 0, time.process_time(), time.perf_counter()
 while time.perf_counter() - wall < seconds:
-    one()
+    send_call()
     calls += 1
 print(json.dumps({"calls": calls, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}))

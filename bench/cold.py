@@ -1,4 +1,4 @@
-"""A whole short life: import, log in, four calls. usage: cold.py CLIENT URL"""
+"""Benchmark of a cold start: import, login and four calls in one process. usage: cold.py CLIENT URL"""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if client in ("growattServer", "drop-in"):
 elif client in ("typed", "typed, kept"):
     from heliograph import Growatt
 
-    how = {"keeper": None}
+    options = {"keeper": None}
     if client == "typed, kept":
         from heliograph.keeper import Limits
 
-        # Whoever is kept finds the session of the life before, and need not log in; so many lives need many requests.
-        how = {"limits": Limits(requests=10**9, logins=10**9, reserve=0)}
-    api = Growatt("me", "secret", server=url, **how)
+        # The session of the previous process is stored, so no login is needed. All repetitions share one budget.
+        options = {"limits": Limits(requests=10**9, logins=10**9, reserve=0)}
+    api = Growatt("me", "secret", server=url, **options)
     for _ in range(4):
         api.tlx_detail("X")
 elif client == "pygoodwe":

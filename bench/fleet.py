@@ -1,4 +1,4 @@
-"""200 accounts x 5 calls (login and four reads) against a cloud 100 ms away. usage: fleet.py CLIENT URL"""
+"""Benchmark of 200 accounts x 5 calls (login and four reads) at a latency of 100 ms. usage: fleet.py CLIENT URL"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ACCOUNTS, READS = 200, 4
 client, url = sys.argv[1], sys.argv[2]
 
 
-def one_peer(number):
+def poll_growattserver(number):
     import growattServer
 
     api = growattServer.GrowattApi()
@@ -21,14 +21,14 @@ def one_peer(number):
         assert api.tlx_detail("X")["data"]
 
 
-def threads(count):
+def run_growattserver(threads):
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(one_peer, range(ACCOUNTS)))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(poll_growattserver, range(ACCOUNTS)))
 
 
-async def one_ours(number):
+async def poll_heliograph(number):
     from heliograph import AsyncGrowatt
 
     api = AsyncGrowatt(f"user{number}", "secret", server=url, keeper=None)
@@ -36,13 +36,13 @@ async def one_ours(number):
         assert (await api.tlx_detail("X")).body
 
 
-async def ours():
+async def run_heliograph():
     import asyncio
 
-    await asyncio.gather(*(one_ours(number) for number in range(ACCOUNTS)))
+    await asyncio.gather(*(poll_heliograph(number) for number in range(ACCOUNTS)))
 
 
-async def one_bare(host, port):
+async def poll_bare_socket(host, port):
     import asyncio
 
     reader, writer = await asyncio.open_connection(host, port)
@@ -54,23 +54,23 @@ async def one_bare(host, port):
     writer.close()
 
 
-async def bare():
+async def run_bare_sockets():
     import asyncio
     from urllib.parse import urlsplit
 
-    where = urlsplit(url)
-    await asyncio.gather(*(one_bare(where.hostname, where.port) for _ in range(ACCOUNTS)))
+    server = urlsplit(url)
+    await asyncio.gather(*(poll_bare_socket(server.hostname, server.port) for _ in range(ACCOUNTS)))
 
 
 start, cpu = time.perf_counter(), time.process_time()
 if client == "growattServer, 32 threads":
-    threads(32)
+    run_growattserver(32)
 elif client == "growattServer, 8 threads":
-    threads(8)
+    run_growattserver(8)
 else:
     import asyncio
 
-    asyncio.run(ours() if client == "heliograph, async" else bare())
+    asyncio.run(run_heliograph() if client == "heliograph, async" else run_bare_sockets())
 print(
     json.dumps(
         {

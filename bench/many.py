@@ -1,10 +1,10 @@
-"""Many accounts of one plant each, collected by one process on one core.
+"""Benchmark of one process on one core that collects many accounts of one plant each.
 
-usage: many.py prepare ANSWERS.json | many.py URL ACCOUNTS
+usage: many.py prepare RESPONSES.json | many.py URL ACCOUNTS
 
-The cloud is the stub, with what an emulator answered in rounds five minutes apart; all accounts are polled in each
-round at once, as after an outage. The store holds sixty days of each plant already, which the healer looks through
-after each poll. The clock is simulated, sockets, files and the keeper are not.
+The cloud is stub.py with recorded responses of the emulator, in rounds five minutes apart. All accounts are polled at
+once in each round, as after an outage. The store already holds sixty days of each plant, which gap filling searches
+after each poll. The clock is simulated; sockets, files and account protection are real.
 """
 
 from __future__ import annotations
@@ -19,106 +19,110 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 START = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 ROUNDS, SECONDS = 6, 300
-PAST = 60
+STORED_DAYS = 60
 NEXT = "/next-round"
-MARKS = ("newTwoLoginAPI", "getAllDeviceListTwo", "op=getPlant&", "getTlxDetailData")
+URL_PARTS = ("newTwoLoginAPI", "getAllDeviceListTwo", "op=getPlant&", "getTlxDetailData")
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def prepare(file: Path) -> None:
-    """Write down what an emulated cloud says to one account, round by round."""
+    """Record the responses of an emulated cloud to one account, by round."""
     from heliograph import Growatt, client
     from heliograph.emulator.clouds.growatt import EMULATION
     from heliograph.emulator.main import EmulatorOptions, build_emulator
     from heliograph.emulator.server import serve_in_thread
 
-    said: dict[str, list[str]] = {mark: [] for mark in MARKS}
-    real = client.send
+    bodies: dict[str, list[str]] = {part: [] for part in URL_PARTS}
+    send = client.send
 
-    def noted(request, *rest):
-        reply = real(request, *rest)
-        (mark,) = (mark for mark in MARKS if mark in request.url)
-        said[mark].append(reply.body.decode())
-        return reply
+    def record(request, *rest):
+        response = send(request, *rest)
+        (part,) = (part for part in URL_PARTS if part in request.url)
+        bodies[part].append(response.body.decode())
+        return response
 
     emulator = build_emulator(EmulatorOptions(start=START, speed=0, accounts=1), [EMULATION])
-    client.send = noted
+    client.send = record
     with serve_in_thread(emulator) as ready:
         (account,) = ready["accounts"]
         api = Growatt(account["username"], account["password"], server=ready["url"], keeper=None)
         for number in range(ROUNDS):
             emulator.world.clock.set(START + timedelta(seconds=number * SECONDS))
             api.snapshot(account["plants"][0])
-    client.send = real
+    client.send = send
     plant = account["plants"][0]
-    own = {
-        mark: [body.replace(plant, "@NUMBER@") for body in said[mark]] for mark in MARKS if mark != "getTlxDetailData"
+    templates = {
+        part: [body.replace(plant, "@NUMBER@") for body in bodies[part]]
+        for part in URL_PARTS
+        if part != "getTlxDetailData"
     }
-    file.write_text(json.dumps(said | own), encoding="utf-8")
+    file.write_text(json.dumps(bodies | templates), encoding="utf-8")
 
 
-class Rounds:
-    """A clock on which everybody polls at the same moment, round after round."""
+class RoundClock:
+    """A simulated clock on which all accounts poll at the same time, round by round."""
 
     def __init__(self, url: str, accounts: int) -> None:
-        self.at = START.timestamp()
-        self.url, self.accounts = urlsplit(url).netloc, accounts
+        self.time = START.timestamp()
+        self.host, self.accounts = urlsplit(url).netloc, accounts
         self.waiting: list[asyncio.Future] = []
-        self.marks = [mark()]
+        self.usage = [usage()]
 
     def now(self) -> float:
-        return self.at
+        return self.time
 
     async def wait(self, until: float, stop: asyncio.Event) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
+        next_round = asyncio.get_running_loop().create_future()
+        self.waiting.append(next_round)
         if len(self.waiting) == self.accounts:
-            self.turn(stop)
-        await turn
+            self.end_round(stop)
+        await next_round
 
-    def turn(self, stop: asyncio.Event) -> None:
-        self.marks.append(mark())
-        if len(self.marks) > ROUNDS:
+    def end_round(self, stop: asyncio.Event) -> None:
+        self.usage.append(usage())
+        if len(self.usage) > ROUNDS:
             stop.set()
         else:
-            self.at += SECONDS
-            connection = HTTPConnection(self.url)
+            self.time += SECONDS
+            connection = HTTPConnection(self.host)
             connection.request("GET", NEXT)
             connection.getresponse().read()
             connection.close()
-        woken, self.waiting = self.waiting, []
-        for one in woken:
-            one.set_result(None)
+        waiting, self.waiting = self.waiting, []
+        for next_round in waiting:
+            next_round.set_result(None)
 
 
-def mark() -> tuple[float, float]:
+def usage() -> tuple[float, float]:
+    """Return the wall time and the CPU time of this process, in seconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return time.perf_counter(), used.ru_utime + used.ru_stime
 
 
-def memory() -> float:
-    """Return the most memory this process had, in kB."""
+def peak_memory() -> float:
+    """Return the peak memory of this process, in kB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def remember(store, plants) -> None:
-    """Let every plant have a past that is known."""
+def fill_store(store, plants) -> None:
+    """Write the past days of all plants, without gaps."""
     from heliograph.model import Quality
     from heliograph.store.base import Batch, Day, QueryRecord, Series, StoredSample
 
     now = int(START.timestamp())
     for plant in plants:
         series = Series("growatt", plant)
-        dates = [START.date() - timedelta(days=back) for back in range(1, PAST)]
-        moments = [now - 86400 * back for back in range(1, PAST)]
+        dates = [START.date() - timedelta(days=back) for back in range(1, STORED_DAYS)]
+        times = [now - 86400 * back for back in range(1, STORED_DAYS)]
         store.write(
             Batch(
-                samples=[StoredSample(series, at, at, Quality.LIVE, None, {"pv_energy_today": 0.1}) for at in moments],
+                samples=[StoredSample(series, at, at, Quality.LIVE, None, {"pv_energy_today": 0.1}) for at in times],
                 days=[Day(series, day, {"pv_energy": 5.0}, Quality.LIVE, final=True, written_at=now) for day in dates],
                 queries=[
                     *(QueryRecord(series, "curve", f"{day}", "data", now) for day in (START.date(), *dates)),
@@ -128,7 +132,7 @@ def remember(store, plants) -> None:
         )
 
 
-async def collected(url: str, folder: Path, accounts: int) -> dict[str, float]:
+async def collect_rounds(url: str, folder: Path, accounts: int) -> dict[str, float]:
     from heliograph import AsyncGrowatt
     from heliograph.collect.gapfill import GapFiller
     from heliograph.collect.poller import AccountPoller
@@ -142,11 +146,11 @@ async def collected(url: str, folder: Path, accounts: int) -> dict[str, float]:
     plants = [str(10_000_000 + number) for number in range(accounts)]
     path, keeper, stop = folder / "samples.sqlite", Keeper(folder / "accounts"), asyncio.Event()
     with SqliteStore(path) as store:
-        remember(store, plants)
-    before = memory()
-    clock, writer = Rounds(url, accounts), BufferedWriter(partial(SqliteStore, path))
+        fill_store(store, plants)
+    before = peak_memory()
+    clock, writer = RoundClock(url, accounts), BufferedWriter(partial(SqliteStore, path))
 
-    def worker(plant: str) -> AccountPoller:
+    def build_poller(plant: str) -> AccountPoller:
         connect = partial(AsyncGrowatt, f"owner{plant}", "secret", server=url, keeper=keeper, clock=clock.now)
         return AccountPoller(
             f"home{plant}",
@@ -158,23 +162,21 @@ async def collected(url: str, folder: Path, accounts: int) -> dict[str, float]:
             gap_filler=GapFiller(writer, clock),
         )
 
-    workers = [worker(plant) for plant in plants]
-    assert await collect(workers, writer, clock, stop)
-    for one in workers:
-        assert one.progress.problem is None, one.progress.problem
+    pollers = [build_poller(plant) for plant in plants]
+    assert await collect(pollers, writer, clock, stop)
+    for poller in pollers:
+        assert poller.progress.problem is None, poller.progress.problem
     with SqliteStore(path) as store:
         for plant in plants:
-            assert (
-                len(list(store.sample_times(Series("growatt", plant), int(START.timestamp()) - 3600, 1 << 40)))
-                == ROUNDS
-            )
-    # The first round logs in and learns what there is.
-    rounds = [(then[0] - now[0], then[1] - now[1]) for now, then in zip(clock.marks[1:], clock.marks[2:], strict=False)]
+            times = store.sample_times(Series("growatt", plant), int(START.timestamp()) - 3600, 1 << 40)
+            assert len(list(times)) == ROUNDS
+    # The first round, which logs in and lists plants and devices, is reported separately.
+    rounds = [(end[0] - start[0], end[1] - start[1]) for start, end in pairwise(clock.usage[1:])]
     return {
         "wall": statistics.median(wall for wall, _ in rounds),
         "cpu": statistics.median(cpu for _, cpu in rounds) / accounts,
-        "first": (clock.marks[1][1] - clock.marks[0][1]) / accounts,
-        "memory": (memory() - before) / accounts,
+        "first": (clock.usage[1][1] - clock.usage[0][1]) / accounts,
+        "memory": (peak_memory() - before) / accounts,
     }
 
 
@@ -183,4 +185,4 @@ if __name__ == "__main__":
         prepare(Path(sys.argv[2]))
     else:
         with tempfile.TemporaryDirectory(dir=MEMORY) as name:
-            print(json.dumps(asyncio.run(collected(sys.argv[1], Path(name), int(sys.argv[2])))))
+            print(json.dumps(asyncio.run(collect_rounds(sys.argv[1], Path(name), int(sys.argv[2])))))

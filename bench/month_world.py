@@ -1,4 +1,4 @@
-"""One emulated account and its month: a simulated clock that several programs live by, the weather, and the counts."""
+"""The emulated account of the simulated month: a clock for several programs, the incidents, and the statistics."""
 
 from __future__ import annotations
 
@@ -11,239 +11,241 @@ from itertools import count
 from random import Random
 from typing import Self
 
+from heliograph.emulator.context import apply_due_events
 from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emulations
 from heliograph.emulator.server import serve_in_thread
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-SLOT = 5 * MINUTE
+INTERVAL = 5 * MINUTE
+"""Seconds between the polls of a program; data is counted by intervals of this length."""
 START = datetime.fromisoformat("2026-06-01T00:00:00+02:00")
 FAMILY = {"growatt": "tlx", "goodwe": "single"}
 STALE = 30 * MINUTE
+"""Seconds without data after which an interval counts as stale."""
 
 
-class Over(BaseException):
-    """The time is over; not an error, and nobody's to catch."""
+class SimulationEnded(BaseException):
+    """Raised in a sleeping thread at the end of the simulation; no `Exception`, so that programs do not catch it."""
 
 
-class Time:
-    """The simulated time of several threads of which one runs at a time, as if each were a process of its own."""
+class SimulatedClock:
+    """The simulated time of several threads, which run one at a time and act as separate processes."""
 
-    def __init__(self, start: float, shown: object) -> None:
+    def __init__(self, start: float, on_change: object) -> None:
         self.now = start
-        self._shown = shown
+        self._on_change = on_change
         self._waiting: list[tuple[float, int, threading.Semaphore]] = []
         self._numbers = count()
         self._idle = threading.Semaphore(0)
-        self._broken: list[BaseException] = []
-        self._over = False
+        self._errors: list[BaseException] = []
+        self._ended = False
 
     def __call__(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let the others go on until it is so much later."""
+        """Run the other threads until `seconds` have passed."""
         turn = threading.Semaphore(0)
         heapq.heappush(self._waiting, (self.now + max(0.0, seconds), next(self._numbers), turn))
         self._idle.release()
         turn.acquire()
-        if self._over:
-            raise Over
+        if self._ended:
+            raise SimulationEnded
 
-    def begin(self, life, seconds: float) -> None:
-        """Begin a life in so many seconds."""
+    def start_thread(self, target, delay: float) -> None:
+        """Start a thread in `delay` seconds."""
 
         def thread() -> None:
             turn.acquire()
             try:
-                if not self._over:
-                    life()
-            except Over:
+                if not self._ended:
+                    target()
+            except SimulationEnded:
                 pass
-            except BaseException as error:  # noqa: BLE001 - it is raised again where it is seen
-                self._broken.append(error)
+            except BaseException as error:  # noqa: BLE001 - `run` raises it again
+                self._errors.append(error)
             finally:
                 self._idle.release()
 
         turn = threading.Semaphore(0)
-        heapq.heappush(self._waiting, (self.now + seconds, next(self._numbers), turn))
+        heapq.heappush(self._waiting, (self.now + delay, next(self._numbers), turn))
         threading.Thread(target=thread, daemon=True).start()
 
     def run(self, until: float, after_each) -> None:
-        """Give every thread its turn in the order of time, note what came of each turn, and end them all."""
+        """Run the threads in the order of time, call `after_each` after each turn, and end all threads at `until`."""
         try:
             while self._waiting and self._waiting[0][0] < until:
-                self._give_turn(until)
+                self._run_next(until)
                 after_each(self.now)
         finally:
-            self._over = True
+            self._ended = True
             while self._waiting:
-                self._give_turn(until)
+                self._run_next(until)
             self.now = until
-            self._shown(until)
+            self._on_change(until)
 
-    def _give_turn(self, latest: float) -> None:
-        moment, _, turn = heapq.heappop(self._waiting)
-        self.now = min(moment, latest)
-        self._shown(self.now)
+    def _run_next(self, latest: float) -> None:
+        wake_at, _, turn = heapq.heappop(self._waiting)
+        self.now = min(wake_at, latest)
+        self._on_change(self.now)
         turn.release()
         self._idle.acquire()
-        if self._broken:
-            raise self._broken.pop()
+        if self._errors:
+            raise self._errors.pop()
 
 
 class World:
-    """One cloud with one account, served over real sockets; the network to it can be cut."""
+    """One cloud with one account, served over real sockets; the network can be disconnected."""
 
     def __init__(self, vendor: str, faults: dict[str, object]) -> None:
-        emulation = next(one for one in load_emulations() if one.vendor == vendor)
+        emulation = next(emulation for emulation in load_emulations() if emulation.vendor == vendor)
         options = EmulatorOptions(start=START, speed=0, accounts=1)
         self.emulator = build_emulator(options, [emulation])
         self.emulator.faults.set(faults)
         self.vendor = vendor
         self.account = self.emulator.accounts[0]
-        self.site = next(site for site in self.account.plants if site.family == FAMILY[vendor])
-        self.time = Time(START.timestamp(), self._show)
+        self.plant = next(plant for plant in self.account.plants if plant.family == FAMILY[vendor])
+        self.clock = SimulatedClock(START.timestamp(), self._set_emulator_clock)
         self._network = contextlib.ExitStack()
         self._ports = (0, 0)
         self.url = ""
 
-    def _show(self, now: float) -> None:
+    def _set_emulator_clock(self, now: float) -> None:
         self.emulator.world.clock.set(now=datetime.fromtimestamp(now, UTC))
 
     def __enter__(self) -> Self:
-        self.mend()
+        self.connect()
         return self
 
     def __exit__(self, *_) -> None:
-        self.cut()
+        self.disconnect()
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
         """Refuse all connections."""
         self._network.close()
 
-    def mend(self) -> None:
-        """Take connections again, at the same address."""
+    def connect(self) -> None:
+        """Accept connections, always at the same address."""
         ready = self._network.enter_context(serve_in_thread(self.emulator, ports=self._ports))
         self.url = ready["url"] + "/"
         self._ports = tuple(int(ready[name].rpartition(":")[2]) for name in ("url", "second"))
 
-    def is_light(self, moment: float) -> bool:
-        """Tell whether the sun is up."""
-        return self.emulator.world.weather.elevation(int(moment // SLOT)) > 0
+    def is_daylight(self, time: float) -> bool:
+        """Return True if the sun is up."""
+        return self.emulator.world.weather.elevation(int(time // INTERVAL)) > 0
 
     @property
-    def tally(self):
+    def counters(self):
         return self.emulator.log.account_counters(self.account.username)
 
     def hours_locked(self) -> float:
-        """Return for how long the account has been locked so far."""
-        self.emulator.apply_due_events()
+        """Return how many hours the account has been locked so far."""
+        apply_due_events(self.emulator)
         return self.account.lockout.total(self.emulator.world.clock.now()) / timedelta(hours=1)
 
 
-class Weather:
-    """What happens to a cloud and the way to it in a month, whoever asks; days are counted from 1."""
+class Incidents:
+    """The incidents of a cloud and of the network in a month, the same for all programs; days are counted from 1."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._set = world.emulator.faults.set
         self.hours_locked_by_cloud = 0.0
 
-    def events(self) -> list[tuple[float, object]]:
-        """Return what happens when, in seconds from the start."""
+    def schedule(self) -> list[tuple[float, object]]:
+        """Return the incidents with their times, in seconds from the start."""
 
         def at(day: int, hour: float) -> float:
             return (day - 1) * DAY + hour * HOUR
 
-        events = [
-            (at(6, 18), self._refusals_begin),
-            (at(6, 22), self._refusals_end),
-            (at(9, 10), self._world.cut),
-            (at(9, 15), self._world.mend),
+        incidents = [
+            (at(6, 18), self._begin_rejection),
+            (at(6, 22), self._end_rejection),
+            (at(9, 10), self._world.disconnect),
+            (at(9, 15), self._world.connect),
             (at(14, 0), lambda: self._set({"outage": None, "reset": None})),
             (at(17, 11), lambda: self._set({"block": True})),
             (at(17, 15), lambda: self._set({"block": None})),
             (at(21, 0), lambda: self._set({"flaky": 1} if self._world.vendor == "goodwe" else {})),
             (at(22, 0), lambda: self._set({"flaky": None})),
         ]
-        dice = Random(13)
+        rng = Random(13)
         for minute in range(0, 24 * 60, 5):
-            luck = dice.random()
-            bad = {"outage": luck < 0.3 or None, "reset": 0.3 <= luck < 0.4 or None}
-            events.append((at(13, minute / 60), lambda bad=bad: self._set(bad)))
-        return sorted(events, key=lambda event: event[0])
+            draw = rng.random()
+            faults = {"outage": draw < 0.3 or None, "reset": 0.3 <= draw < 0.4 or None}
+            incidents.append((at(13, minute / 60), lambda faults=faults: self._set(faults)))
+        return sorted(incidents, key=lambda incident: incident[0])
 
-    def live(self) -> None:
-        """Let it all happen."""
-        start = self._world.time.now
-        for moment, event in self.events():
-            self._world.time.sleep(start + moment - self._world.time.now)
-            event()
+    def run(self) -> None:
+        """Start and end each incident at its time."""
+        start = self._world.clock.now
+        for offset, apply in self.schedule():
+            self._world.clock.sleep(start + offset - self._world.clock.now)
+            apply()
 
-    def _refusals_begin(self) -> None:
-        """Growatt ends all sessions and answers logins with 507; GoodWe asks all to slow down."""
+    def _begin_rejection(self) -> None:
+        """Make Growatt end all sessions and answer logins with 507, or GoodWe throttle every client."""
         if self._world.vendor == "goodwe":
             self._set({"rate": 0})
             return
-        self._own_lock = self._world.account.lockout.remaining(self._world.emulator.world.clock.now()) is not None
-        self._before = self._world.hours_locked()
-        self._usual = {name: self._world.emulator.faults.value(name) for name in ("lock", "quota", "expire")}
+        self._locked_before = self._world.account.lockout.remaining(self._world.emulator.world.clock.now()) is not None
+        self._hours_before = self._world.hours_locked()
+        self._normal_faults = {name: self._world.emulator.faults.value(name) for name in ("lock", "quota", "expire")}
         self._set({"lock": 0, "quota": None, "expire": ""})
 
-    def _refusals_end(self) -> None:
+    def _end_rejection(self) -> None:
         if self._world.vendor == "goodwe":
             self._set({"rate": None})
             return
-        if not self._own_lock:
-            self.hours_locked_by_cloud += self._world.hours_locked() - self._before
+        if not self._locked_before:
+            self.hours_locked_by_cloud += self._world.hours_locked() - self._hours_before
             self._set({"lock": None})
-            self._world.emulator.apply_due_events()
-        self._set(self._usual)
+            apply_due_events(self._world.emulator)
+        self._set(self._normal_faults)
 
 
-class Counts:
-    """What is counted while time goes on."""
+class Statistics:
+    """Counters of the simulation so far: logins, and the five-minute intervals with data."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._start = world.time.now
+        self._start = world.clock.now
         self._logins = 0
-        self._lately: deque[float] = deque()
+        self._recent: deque[float] = deque()
         self.most_logins = 0
-        self._answers: set[int] = set()
+        self._with_data: set[int] = set()
 
-    def answered(self) -> None:
-        """Note that some program was just told what is true now."""
-        self._answers.add(int(self._world.time.now // SLOT))
+    def record_data(self) -> None:
+        """Count the present interval as one in which a program received data."""
+        self._with_data.add(int(self._world.clock.now // INTERVAL))
 
-    def look(self, now: float) -> None:
-        """Note the logins of the turn that has just ended."""
-        logins = self._world.tally.logins + self._world.tally.rejected_logins
-        self._lately.extend([now] * (logins - self._logins))
+    def record_logins(self, now: float) -> None:
+        """Count the logins of the turn that has just ended."""
+        logins = self._world.counters.logins + self._world.counters.rejected_logins
+        self._recent.extend([now] * (logins - self._logins))
         self._logins = logins
-        while self._lately and self._lately[0] <= now - DAY:
-            self._lately.popleft()
-        self.most_logins = max(self.most_logins, len(self._lately))
+        while self._recent and self._recent[0] <= now - DAY:
+            self._recent.popleft()
+        self.most_logins = max(self.most_logins, len(self._recent))
 
-    def result(self, weather: Weather | None = None) -> dict[str, float]:
-        """Return everything."""
-        world, first, end = self._world, int(self._start // SLOT), int(self._world.time.now // SLOT)
-        light = [slot for slot in range(first, end) if world.is_light(slot * SLOT)]
-        window = range(int(STALE // SLOT))
-        stale = [slot for slot in light if not any(slot - back in self._answers for back in window)]
+    def result(self, incidents: Incidents) -> dict[str, float]:
+        """Return the statistics; durations are in hours, `days` in days."""
+        world, first, end = self._world, int(self._start // INTERVAL), int(self._world.clock.now // INTERVAL)
+        daylight = [interval for interval in range(first, end) if world.is_daylight(interval * INTERVAL)]
+        window = range(int(STALE // INTERVAL))
+        stale = [interval for interval in daylight if not any(interval - back in self._with_data for back in window)]
         cloud = world.emulator.log.cloud_counters(world.vendor)
-        by_cloud = weather.hours_locked_by_cloud if weather else 0.0
         return {
-            "days": (world.time.now - self._start) / DAY,
+            "days": (world.clock.now - self._start) / DAY,
             "logins": self._logins,
-            "rivals": world.tally.rival_logins,
+            "rival_logins": world.counters.rival_logins,
             "most_logins": self.most_logins,
             "requests": cloud.requests,
-            "while_locked": world.tally.requests_while_locked,
+            "while_locked": world.counters.requests_while_locked,
             "blocked": cloud.blocked,
-            "hours_locked": world.hours_locked() - by_cloud,
-            "hours_locked_by_cloud": by_cloud,
-            "daylight": len(light) * SLOT / HOUR,
-            "empty": sum(slot not in self._answers for slot in light) * SLOT / HOUR,
-            "stale": len(stale) * SLOT / HOUR,
+            "hours_locked": world.hours_locked() - incidents.hours_locked_by_cloud,
+            "hours_locked_by_cloud": incidents.hours_locked_by_cloud,
+            "daylight": len(daylight) * INTERVAL / HOUR,
+            "without_data": sum(interval not in self._with_data for interval in daylight) * INTERVAL / HOUR,
+            "stale": len(stale) * INTERVAL / HOUR,
         }

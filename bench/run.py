@@ -1,7 +1,7 @@
-"""Measures Heliograph beside its peers in one run; `--write` puts the tables into docs/benchmarks.md.
+"""Benchmarks of Heliograph beside its peers in one run; `--write` writes the tables to docs/benchmarks.md.
 
-Clients run on one core and the pre-rendered cloud on another, in turn and in several rounds, so that a busy
-machine disturbs all alike. Ratios are the median over rounds; the figures are medians too.
+Clients run on one core and the pre-rendered cloud on another, alternately and in several rounds, so that a busy
+machine disturbs all equally. Figures and ratios are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import year
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-MEASURED = ("<!-- measured -->", "<!-- end -->")
-SIMULATED = ("<!-- simulated -->", "<!-- end of the simulated -->")
+MEASURED_MARKERS = ("<!-- measured -->", "<!-- end -->")
+SIMULATED_MARKERS = ("<!-- simulated -->", "<!-- end of the simulated -->")
 
 GROWATT = ("growattServer", "drop-in", "typed", "typed, kept", "bare socket")
 GOODWE = ("pygoodwe", "goodwe", "bare socket")
@@ -51,8 +51,8 @@ TITLES = {
 }
 
 
-def answers() -> dict[str, str]:
-    """Return real-sized answers by a part of their request line, taken once from the emulator."""
+def record_responses() -> dict[str, str]:
+    """Return real-sized response bodies of the emulator, by a part of their request line."""
     from datetime import datetime
 
     from heliograph import GoodWe, Growatt
@@ -61,14 +61,14 @@ def answers() -> dict[str, str]:
 
     emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat("2026-06-21T12:00:00+02:00"), speed=0))
     with serve_in_thread(emulator) as ready:
-        one, other = emulator.accounts
-        growatt = Growatt(one.username, one.password, server=ready["growatt"], keeper=None)
-        tlx = next(site for site in one.plants if site.family == "tlx-battery")
-        goodwe = GoodWe(other.username, other.password, server=ready["sems"], keeper=None)
-        hybrid = next(site for site in other.plants if site.family == "hybrid")
+        growatt_account, goodwe_account = emulator.accounts
+        growatt = Growatt(growatt_account.username, growatt_account.password, server=ready["growatt"], keeper=None)
+        tlx = next(plant for plant in growatt_account.plants if plant.family == "tlx-battery")
+        goodwe = GoodWe(goodwe_account.username, goodwe_account.password, server=ready["sems"], keeper=None)
+        hybrid = next(plant for plant in goodwe_account.plants if plant.family == "hybrid")
         token = {"uid": "1", "timestamp": 1, "token": "0" * 32, "client": "ios", "version": "v2.1.0", "language": "en"}
-        found = {
-            "LoginAPI": {"back": growatt.login(one.username, one.password).raw},
+        bodies = {
+            "LoginAPI": {"back": growatt.login(growatt_account.username, growatt_account.password).raw},
             "getTlxDetailData": growatt.tlx_detail(tlx.devices[0]).raw,
             "getSystemStatus_KW": {
                 "result": 1,
@@ -78,13 +78,13 @@ def answers() -> dict[str, str]:
             "CrossLogin": {"hasError": False, "code": 0, "msg": "Success", "data": token, "components": {}},
             "GetMonitorDetail": {"code": "0", "msg": "success", "data": goodwe.monitor_detail(hybrid.id).raw},
         }
-    return {mark: json.dumps(answer) for mark, answer in found.items()}
+    return {part: json.dumps(body) for part, body in bodies.items()}
 
 
 @contextlib.contextmanager
-def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None, answers: Path | None = None):
-    """Run the pre-rendered cloud for as long as the block lasts, and give its address."""
-    arguments = [sys.executable, str(HERE / "stub.py"), str(answers or ANSWERS), str(latency), *(certificate or ())]
+def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None, responses: Path | None = None):
+    """Run the pre-rendered cloud during the block, and yield its URL."""
+    arguments = [sys.executable, str(HERE / "stub.py"), str(responses or RESPONSES), str(latency), *(certificate or ())]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_pin(-1))  # noqa: PLW1509 - no threads here
     port = process.stdout.readline().strip()
     try:
@@ -95,7 +95,7 @@ def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None, answ
 
 
 def _pin(core: int):
-    """Return what keeps a child on one core, where the system can."""
+    """Return a `preexec_fn` that pins a child process to one core, or None if the system cannot."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0))
@@ -103,9 +103,9 @@ def _pin(core: int):
 
 
 def run(script: str, *arguments: str, **environment: str) -> dict[str, float]:
-    """Run one script as a process on the first core; return what it printed, and its own wall and CPU."""
+    """Run a script in a process on the first core; return the JSON it prints and the wall and CPU time it used."""
     start, before = time.perf_counter(), os.times()
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, *([str(HERE / script)] if script.endswith(".py") else ["-c", script]), *arguments],
         env={**os.environ, **environment},
         preexec_fn=_pin(0),
@@ -113,24 +113,24 @@ def run(script: str, *arguments: str, **environment: str) -> dict[str, float]:
         text=True,
         check=False,
     )
-    if done.returncode:
-        sys.exit(f"{script} {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    if result.returncode:
+        sys.exit(f"{script} {' '.join(arguments)} failed:\n{result.stderr[-2000:]}")
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    own = {"process_wall": time.perf_counter() - start, "process_cpu": cpu}
-    return {**own, **(json.loads(done.stdout) if done.stdout.startswith("{") else {})}
+    usage = {"process_wall": time.perf_counter() - start, "process_cpu": cpu}
+    return usage | (json.loads(result.stdout) if result.stdout.startswith("{") else {})
 
 
 def per_call(rounds: int, seconds: float) -> list[str]:
-    """CPU per call and calls per second, kept alive, no latency."""
+    """Return the tables of CPU per call and calls per second, on one open connection without latency."""
     lines = []
     for call, clients in CALLS.items():
-        found = {client: [] for client in clients}
+        results = {client: [] for client in clients}
         with cloud() as url:
             for _ in range(rounds):
                 for client in clients:
-                    found[client].append(run("calls.py", client, call, url, str(seconds)))
-        peer = [one["cpu"] / one["calls"] for one in found[clients[0]]]
+                    results[client].append(run("calls.py", client, call, url, str(seconds)))
+        peer = [run["cpu"] / run["calls"] for run in results[clients[0]]]
         lines += [
             "",
             f"**{TITLES[call]}**",
@@ -138,144 +138,143 @@ def per_call(rounds: int, seconds: float) -> list[str]:
             "| client | CPU µs/call | calls/s | CPU against the peer |",
             "|---|---|---|---|",
         ]
-        for client, results in found.items():
-            cpu = [one["cpu"] / one["calls"] for one in results]
-            rate = statistics.median(one["calls"] / one["wall"] for one in results)
+        for client, runs in results.items():
+            cpu = [run["cpu"] / run["calls"] for run in runs]
+            rate = statistics.median(run["calls"] / run["wall"] for run in runs)
             ratio = statistics.median(own / other for own, other in zip(cpu, peer, strict=True))
             lines.append(f"| {client} | {statistics.median(cpu) * 1e6:.0f} | {rate:.0f} | {ratio:.2f} |")
     return lines
 
 
 def cold_start(rounds: int, certificate: tuple[str, str] | None, authority: str, home: str) -> list[str]:
-    """Import, login and four calls over TLS, as whole processes."""
+    """Return the table of import, login and four calls over TLS, each in a new process."""
     lines = ["", "| client | wall ms | CPU ms | wall against the peer |", "|---|---|---|---|"]
     if certificate is None:
-        return ["", "Left out: no `openssl` on this machine to make a certificate with."]
+        return ["", "Skipped: `openssl` is not installed, so no certificate could be created."]
     with cloud(certificate=certificate) as url:
         for clients in COLD.values():
-            found = {client: [] for client in clients}
+            results = {client: [] for client in clients}
             for _ in range(rounds):
                 for client in clients:
-                    told = {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority, "HELIOGRAPH_HOME": home}
-                    found[client].append(run("cold.py", client, url, **told))
-            lines += _against(found, clients[0])
+                    environment = {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority, "HELIOGRAPH_HOME": home}
+                    results[client].append(run("cold.py", client, url, **environment))
+            lines += _compare_with_peer(results, clients[0])
     return lines
 
 
 def imports(rounds: int) -> list[str]:
-    """Import alone, as whole processes."""
-    found = {statement: [] for statement in IMPORTS}
+    """Return the table of imports, each in a new process."""
+    results = {statement: [] for statement in IMPORTS}
     for _ in range(rounds):
         for statement in IMPORTS:
-            found[statement].append(run(statement))
-    floor = statistics.median(one["process_wall"] for one in found["pass"])
+            results[statement].append(run(statement))
+    empty = statistics.median(run["process_wall"] for run in results["pass"])
     lines = ["", "| import | wall ms | over an empty Python, ms |", "|---|---|---|"]
-    for statement, results in found.items():
-        wall = statistics.median(one["process_wall"] for one in results)
-        lines.append(f"| `{statement}` | {wall * 1e3:.0f} | {(wall - floor) * 1e3:.0f} |")
+    for statement, runs in results.items():
+        wall = statistics.median(run["process_wall"] for run in runs)
+        lines.append(f"| `{statement}` | {wall * 1e3:.0f} | {(wall - empty) * 1e3:.0f} |")
     return lines
 
 
-def _against(found: dict[str, list[dict[str, float]]], peer: str) -> list[str]:
+def _compare_with_peer(results: dict[str, list[dict[str, float]]], peer: str) -> list[str]:
     lines = []
-    for client, results in found.items():
-        wall = statistics.median(one["process_wall"] for one in results)
-        cpu = statistics.median(one["process_cpu"] for one in results)
-        pairs = zip(results, found[peer], strict=True)
+    for client, runs in results.items():
+        wall = statistics.median(run["process_wall"] for run in runs)
+        cpu = statistics.median(run["process_cpu"] for run in runs)
+        pairs = zip(runs, results[peer], strict=True)
         ratio = statistics.median(own["process_wall"] / other["process_wall"] for own, other in pairs)
         lines.append(f"| {client} | {wall * 1e3:.0f} | {cpu * 1e3:.0f} | {ratio:.2f} |")
     return lines
 
 
 def fleet(rounds: int) -> list[str]:
-    """200 accounts x 5 calls at 100 ms; the floor is 5 x 100 ms."""
+    """Return the table of 200 accounts x 5 calls at 100 ms; the minimum is 5 x 100 ms."""
     lines = ["", "| client | wall s | CPU s | memory MB |", "|---|---|---|---|"]
     with cloud(latency=0.1) as url:
-        found = {client: [] for client in FLEET}
+        results = {client: [] for client in FLEET}
         for _ in range(rounds):
             for client in FLEET:
-                found[client].append(run("fleet.py", client, url.replace("localhost", "127.0.0.1")))
-    for client, results in found.items():
-        middle = {key: statistics.median(one[key] for one in results) for key in ("wall", "cpu", "memory")}
-        lines.append(f"| {client} | {middle['wall']:.2f} | {middle['cpu']:.2f} | {middle['memory']:.0f} |")
+                results[client].append(run("fleet.py", client, url.replace("localhost", "127.0.0.1")))
+    for client, runs in results.items():
+        wall, cpu, memory = (statistics.median(run[key] for run in runs) for key in ("wall", "cpu", "memory"))
+        lines.append(f"| {client} | {wall:.2f} | {cpu:.2f} | {memory:.0f} |")
     return lines
 
 
-def many(folder: Path, *, quick: bool) -> list[str]:
-    """Accounts of one plant each, collected by one process."""
+def many_accounts(folder: Path, *, quick: bool) -> list[str]:
+    """Return the table of many accounts of one plant each, collected by one process."""
     lines = [
         "",
         "| accounts | CPU ms a poll | first poll, with login | one round, s | memory kB each |",
         "|---|---|---|---|---|",
     ]
-    answers = folder / "many.json"
-    run("many.py", "prepare", str(answers))
+    responses = folder / "many.json"
+    run("many.py", "prepare", str(responses))
     for size in (10, 100) if quick else (10, 100, 1000):
-        with cloud(answers=answers) as url:
-            one = run("many.py", url, str(size))
-        lines.append(
-            f"| {size} | {one['cpu'] * 1e3:.1f} | {one['first'] * 1e3:.1f} | {one['wall']:.2f} | {one['memory']:.0f} |"
-        )
+        with cloud(responses=responses) as url:
+            result = run("many.py", url, str(size))
+        cpu, first = result["cpu"] * 1e3, result["first"] * 1e3
+        lines.append(f"| {size} | {cpu:.1f} | {first:.1f} | {result['wall']:.2f} | {result['memory']:.0f} |")
     return lines
 
 
-def certificate(folder: Path) -> tuple[tuple[str, str] | None, str]:
-    """Make an authority and a certificate for localhost with the system's openssl."""
+def create_certificate(folder: Path) -> tuple[tuple[str, str] | None, str]:
+    """Create a certificate authority and a certificate for localhost with `openssl`; None if it is not installed."""
     if shutil.which("openssl") is None:
         return None, ""
     (folder / "names").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n", encoding="utf-8")
 
-    def quietly(*arguments: str) -> None:
+    def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     key = ("-newkey", "rsa:2048", "-nodes")
-    quietly("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=bench")
-    quietly("req", *key, "-keyout", "key.pem", "-out", "request", "-subj", "/CN=localhost")
-    signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
-    quietly("x509", "-req", "-in", "request", *signed_by, "-out", "cert.pem", "-days", "2", "-extfile", "names")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=bench")
+    openssl("req", *key, "-keyout", "key.pem", "-out", "request", "-subj", "/CN=localhost")
+    ca_options = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
+    openssl("x509", "-req", "-in", "request", *ca_options, "-out", "cert.pem", "-days", "2", "-extfile", "names")
     return (str(folder / "cert.pem"), str(folder / "key.pem")), str(folder / "ca.pem")
 
 
-def measured(folder: Path, *, quick: bool) -> list[str]:
-    """Measure everything that takes real time."""
-    global ANSWERS  # noqa: PLW0603
-    ANSWERS = folder / "answers.json"
-    ANSWERS.write_text(json.dumps(answers()), encoding="utf-8")
-    pair, authority = certificate(folder)
+def measure(folder: Path, *, quick: bool) -> list[str]:
+    """Run all benchmarks in real time, and return their tables."""
+    global RESPONSES  # noqa: PLW0603
+    RESPONSES = folder / "responses.json"
+    RESPONSES.write_text(json.dumps(record_responses()), encoding="utf-8")
+    certificate, authority = create_certificate(folder)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, repeated"]
     lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
     lines += ["", "### Import", *imports(3 if quick else 11)]
     lines += ["", "### Cold start: import, login and four calls over TLS"]
-    lines += cold_start(3 if quick else 11, pair, authority, folder)
+    lines += cold_start(3 if quick else 11, certificate, authority, folder)
     lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
-    lines += ["", "### Many accounts, one collector", *many(folder, quick=quick)]
-    return [*lines, "", "### The store beside the bare database", *store.lines(run, 3 if quick else 7)]
+    lines += ["", "### Many accounts, one collector", *many_accounts(folder, quick=quick)]
+    return [*lines, "", "### The store beside the bare database", *store.tables(run, 3 if quick else 7)]
 
 
-def simulated(*, quick: bool) -> list[str]:
-    """Live through simulated months; takes most of an hour of two cores."""
-    lines = ["### A month of ordinary use", *month.section(2 if quick else month.DAYS)]
-    return [*lines, "", "### Clouds that lie, for 60 days", *year.section(8 if quick else 60)]
+def simulate_periods(*, quick: bool) -> list[str]:
+    """Run the simulated month and year, and return their tables; takes most of an hour on two cores."""
+    lines = ["### A month of ordinary use", *month.tables(2 if quick else month.DAYS)]
+    return [*lines, "", "### A year of data faults", *year.tables(8 if quick else 60)]
 
 
 def main(*, write: bool, quick: bool, simulate: bool) -> None:
-    """Measure, or simulate, and print it as the page shows it."""
-    compileall.compile_dir(HERE.parent / "src", quiet=1)  # as an installed package is; the peers are too
+    """Print the tables as docs/benchmarks.md shows them, measured or simulated."""
+    compileall.compile_dir(HERE.parent / "src", quiet=1)  # like an installed package, as the peers are
     with tempfile.TemporaryDirectory() as name:
-        lines = simulated(quick=quick) if simulate else measured(Path(name), quick=quick)
+        lines = simulate_periods(quick=quick) if simulate else measure(Path(name), quick=quick)
     text = "\n".join(lines)
     print(text)
     if write:
-        begins, ends = SIMULATED if simulate else MEASURED
+        begin, end = SIMULATED_MARKERS if simulate else MEASURED_MARKERS
         page = PAGE.read_text(encoding="utf-8")
-        before, after = page.split(begins)[0], page.split(ends, 1)[1]
-        PAGE.write_text(f"{before}{begins}\n{text}\n{ends}{after}", encoding="utf-8")
+        before, after = page.split(begin)[0], page.split(end, 1)[1]
+        PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
     if "--only-many" in sys.argv:
         with tempfile.TemporaryDirectory() as name:
-            print("\n".join(many(Path(name), quick="--quick" in sys.argv)))
+            print("\n".join(many_accounts(Path(name), quick="--quick" in sys.argv)))
         sys.exit()
     main(write="--write" in sys.argv, quick="--quick" in sys.argv, simulate="--simulate" in sys.argv)

@@ -1,8 +1,8 @@
-"""The store beside the bare database on the very same rows. usage: store.py sqlite|postgres ROUNDS
+"""Benchmark of the store beside the bare database, with the same rows. usage: store.py sqlite|postgres ROUNDS
 
-Prints, as JSON, seconds by what was done: writing new rows in batches, reading ten years of days, a week, a year's
-stretches; `raw` is the engine alone, with rows already flat and nothing made of what comes back. Times are of the CPU
-of this process for SQLite, which does all its work here, and of the wall for a server.
+Prints seconds as JSON, by operation: writing new rows in batches; reading ten years of days, a week, and the buckets of
+a year. `bare` is the database alone: it writes prepared tuples and does not convert results. SQLite is measured in
+CPU time, because it works in this process; PostgreSQL in wall time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ SERIES = Series("growatt", "11", "TLX1")
 START, STEP = 1_700_000_100, 300
 WEEK, YEAR = 7 * 86_400, 365 * 86_400
 YEARS_OF_DAYS = 10
-MARKS = len(schema.SAMPLE_TABLE.columns)
+COLUMN_COUNT = len(schema.SAMPLE_TABLE.columns)
 
 
 def samples(first, count, series=SERIES):
-    """Rows with every metric known."""
-    chance = random.Random(first)
+    """Return rows with a value for every metric."""
+    rng = random.Random(first)
     names = list(METRICS)
     return [
         StoredSample(
@@ -44,25 +44,25 @@ def samples(first, count, series=SERIES):
             START + number * STEP + 70,
             Quality.LIVE,
             Status.ONLINE,
-            {name: round(chance.random() * 4000, 1) for name in names},
+            {name: round(rng.random() * 4000, 1) for name in names},
         )
         for number in range(first, first + count)
     ]
 
 
-def flat(rows):
+def flatten(rows):
     return [(0, row.measured_at, row.fetched_at, "live", "online", *row.values.values()) for row in rows]
 
 
-class Bare:
-    """The engine alone, beside the store in the same database: a table of the same columns."""
+class BareDatabase:
+    """The database without the store: a table of the same columns, in the same database as the store."""
 
-    def __init__(self, run, puts, ask, make):
-        self.puts, self.ask = puts, ask
+    def __init__(self, execute, inserts, query, table_options):
+        self.inserts, self.query = inserts, query
         columns = ", ".join(f"{name} DOUBLE PRECISION" for name in METRICS)
-        run(
+        execute(
             "CREATE TABLE bare (series INTEGER NOT NULL, measured_at BIGINT NOT NULL, fetched_at BIGINT NOT NULL, "
-            f"quality TEXT NOT NULL, status TEXT, {columns}, PRIMARY KEY (series, measured_at)) {make}"
+            f"quality TEXT NOT NULL, status TEXT, {columns}, PRIMARY KEY (series, measured_at)) {table_options}"
         )
 
     @classmethod
@@ -70,15 +70,15 @@ class Bare:
         database = sqlite3.connect(path, isolation_level=None)
         database.execute("PRAGMA synchronous = NORMAL")
 
-        def put(rows):
+        def insert(rows):
             database.execute("BEGIN IMMEDIATE")
-            database.executemany(f"INSERT INTO bare VALUES ({', '.join('?' * MARKS)})", rows)
+            database.executemany(f"INSERT INTO bare VALUES ({', '.join('?' * COLUMN_COUNT)})", rows)
             database.execute("COMMIT")
 
-        def ask(*what):
-            return database.execute(*what).fetchall()
+        def query(*arguments):
+            return database.execute(*arguments).fetchall()
 
-        return cls(database.execute, {"executemany": put}, ask, "WITHOUT ROWID")
+        return cls(database.execute, {"executemany": insert}, query, "WITHOUT ROWID")
 
     @classmethod
     def postgres(cls, url):
@@ -86,110 +86,109 @@ class Bare:
 
         database = psycopg.connect(url, autocommit=True)
 
-        def put(rows, binary=False):
-            kind = " (FORMAT BINARY)" if binary else ""
-            with database.cursor() as cursor, cursor.copy(f"COPY bare FROM STDIN{kind}") as copy:
+        def insert(rows, binary=False):
+            options = " (FORMAT BINARY)" if binary else ""
+            with database.cursor() as cursor, cursor.copy(f"COPY bare FROM STDIN{options}") as copy:
                 if binary:
                     copy.set_types(["int4", "int8", "int8", "text", "text", *["float8"] * len(METRICS)])
                 for row in rows:
                     copy.write_row(row)
 
-        def ask(statement, values):
+        def query(statement, values):
             return database.execute(statement.replace("?", "%s"), values).fetchall()
 
-        return cls(database.execute, {"COPY": put, "binary COPY": partial(put, binary=True)}, ask, "")
+        return cls(database.execute, {"COPY": insert, "binary COPY": partial(insert, binary=True)}, query, "")
 
 
-def seconds(clock, work):
+def seconds(clock, operation):
     start = clock()
-    work()
+    operation()
     return clock() - start
 
 
-def writing(store, bare, clock, rounds):
-    """In turn, so that a busy machine disturbs all alike; each turn writes rows that are new."""
-    found, first = {}, 0
+def measure_writes(store, bare, clock, rounds):
+    """Measure inserts, alternately so that a busy machine disturbs all equally; each turn writes new rows."""
+    results, first = {}, 0
     for size in BATCHES:
         count = size * max(1, 200 // size)
         turns = []
         for _ in range(rounds):
             rows = samples(first, count)
-            parts = [slice(at, at + size) for at in range(0, count, size)]
+            parts = [slice(start, start + size) for start in range(0, count, size)]
             batches = [Batch(samples=rows[part]) for part in parts]
-            turn = [seconds(clock, partial(each, store.write, batches))]
-            for number, put in enumerate(bare.puts.values()):
-                raw = [(number, *row[1:]) for row in flat(rows)]
-                turn.append(seconds(clock, partial(each, put, [raw[part] for part in parts])))
-            turns.append([one / count for one in turn])
+            turn = [seconds(clock, partial(for_each, store.write, batches))]
+            for number, insert in enumerate(bare.inserts.values()):
+                flat = [(number, *row[1:]) for row in flatten(rows)]
+                turn.append(seconds(clock, partial(for_each, insert, [flat[part] for part in parts])))
+            turns.append([duration / count for duration in turn])
             first += count
-        found[str(size)] = compared(turns)
-    return found
+        results[str(size)] = compare(turns)
+    return results
 
 
-def each(work, things):
-    for thing in things:
-        work(thing)
+def for_each(function, items):
+    for item in items:
+        function(item)
 
 
-def reading(store, bare, clock, rounds):
-    """A year of samples and ten of days, of a series of its own."""
+def measure_reads(store, bare, clock, rounds):
+    """Measure queries over a year of samples and ten years of days, in a separate series."""
     series = SERIES._replace(device="YEAR")
     rows = samples(0, YEAR // STEP, series)
     kwh = dict.fromkeys(schema.ENERGIES, 12.5)
-    many = [date(2016, 1, 1) + timedelta(days) for days in range(YEARS_OF_DAYS * 365)]
-    days = [Day(series, day, kwh, Quality.LIVE, final=True, written_at=1) for day in many]
+    dates = [date(2016, 1, 1) + timedelta(days) for days in range(YEARS_OF_DAYS * 365)]
+    days = [Day(series, day, kwh, Quality.LIVE, final=True, written_at=1) for day in dates]
     store.write(Batch(samples=rows, days=days))
     week = (START + YEAR // 2, START + YEAR // 2 + WEEK)
     year = (START, START + YEAR)
-    next(iter(bare.puts.values()))([(9, *row[1:]) for row in flat(rows)])
-    asked = {}
+    next(iter(bare.inserts.values()))([(9, *row[1:]) for row in flatten(rows)])
+    operations = {}
     for names in (schema.ENERGIES, schema.ENERGIES[:1]):
-        asked[f"ten years of days, {counted(names)}"] = (
-            partial(store.days, series, many[0], many[-1], names),
-            partial(bare.ask, schema.select_days(names), (*series, many[0].isoformat(), many[-1].isoformat())),
+        operations[f"ten years of days, {metric_count(names)}"] = (
+            partial(store.days, series, dates[0], dates[-1], names),
+            partial(bare.query, schema.select_days(names), (*series, dates[0].isoformat(), dates[-1].isoformat())),
         )
     for names in ([*METRICS], [*METRICS][:4], [*METRICS][:1]):
         columns = ", ".join(names)
-        asked[f"week, {counted(names)}"] = (
+        operations[f"week, {metric_count(names)}"] = (
             partial(lambda names: list(store.samples(series, *week, names)), names),
             partial(
-                bare.ask,
+                bare.query,
                 f"SELECT measured_at, fetched_at, quality, status, {columns} FROM bare "
                 "WHERE series = ? AND measured_at >= ? AND measured_at < ? ORDER BY measured_at",
                 (9, *week),
             ),
         )
     for name, metrics, length in (("year by day", 1, 86_400), ("year by day", 6, 86_400), ("year by hour", 6, 3600)):
-        chosen = [*METRICS][:metrics]
-        asked[f"{name}, {counted(chosen)}"] = (
-            partial(lambda *what: list(store.buckets(*what)), series, chosen, *year, length),
-            partial(bare.ask, schema.select_buckets(chosen), (year[0], length, *series, *year)),
+        names = [*METRICS][:metrics]
+        operations[f"{name}, {metric_count(names)}"] = (
+            partial(lambda *arguments: list(store.buckets(*arguments)), series, names, *year, length),
+            partial(bare.query, schema.select_buckets(names), (year[0], length, *series, *year)),
         )
     return {
-        name: compared([(seconds(clock, own), seconds(clock, raw)) for _ in range(rounds)])
-        for name, (own, raw) in asked.items()
+        name: compare([(seconds(clock, read), seconds(clock, bare_read)) for _ in range(rounds)])
+        for name, (read, bare_read) in operations.items()
     }
 
 
-def counted(names):
+def metric_count(names):
     return f"{len(names)} metric{'s' if len(names) > 1 else ''}"
 
 
-def compared(turns):
-    """Medians of what was measured in turns, ours first, and how fast ours is beside each of the others."""
-    own = [turn[0] for turn in turns]
-    others = list(zip(*(turn[1:] for turn in turns), strict=True))
-    ratios = [statistics.median(raw / mine for raw, mine in zip(other, own, strict=True)) for other in others]
-    return {"own": statistics.median(own), "raw": [statistics.median(other) for other in others], "ratios": ratios}
+def compare(turns):
+    """Return the medians of `turns`, the store's time first in each, and the store's speed relative to the others."""
+    store, *others = zip(*turns, strict=True)
+    ratios = [statistics.median(bare / own for bare, own in zip(other, store, strict=True)) for other in others]
+    return {"store": statistics.median(store), "bare": [statistics.median(other) for other in others], "ratios": ratios}
 
 
 @contextlib.contextmanager
-def place(engine):
-    """Give where a store may be made, and the bare engine's way in."""
+def open_database(engine):
+    """Yield the path or URL of an empty database, a function that connects to it directly, and the clock to use."""
     if engine == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "samples.sqlite"
-            yield path, lambda: Bare.sqlite(path), time.process_time
+            yield path, lambda: BareDatabase.sqlite(path), time.process_time
         return
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from support.postgres_server import Server, programs
@@ -198,32 +197,30 @@ def place(engine):
     try:
         server = Server(programs(), folder)
         server.start()
-        yield server.url, lambda: Bare.postgres(server.url), time.perf_counter
+        yield server.url, lambda: BareDatabase.postgres(server.url), time.perf_counter
         server.stop()
     finally:
         shutil.rmtree(folder)
 
 
-def lines(run, rounds):
-    """Return the page's tables; `run` runs a script of this folder and returns what it printed."""
-    found = []
-    for engine, floors in (("sqlite", ["executemany"]), ("postgres", ["COPY", "binary COPY"])):
-        told = run("store.py", engine, str(rounds))
-        head = "".join(f" {name}, rows/s | of it |" for name in floors)
-        found += ["", f"| {engine}: new rows in batches of | rows/s |{head}", "|---|---|" + "---|---|" * len(floors)]
-        for size, one in told["writing"].items():
-            beside = "".join(f" {1 / raw:,.0f} | {of:.2f} |" for raw, of in zip(one["raw"], one["ratios"], strict=True))
-            found.append(f"| {int(size):,} | {1 / one['own']:,.0f} |{beside}")
-        found += ["", f"| {engine}: reading | ms | bare rows, ms |", "|---|---|---|"]
-        for name, one in told["reading"].items():
-            found.append(f"| {name} | {one['own'] * 1e3:.1f} | {one['raw'][0] * 1e3:.1f} |")
-    return found
+def tables(run, rounds):
+    """Return the lines of the tables; `run` runs a script of this folder and returns the JSON it prints."""
+    lines = []
+    for engine, inserts in (("sqlite", ["executemany"]), ("postgres", ["COPY", "binary COPY"])):
+        results = run("store.py", engine, str(rounds))
+        head = "".join(f" {name}, rows/s | of it |" for name in inserts)
+        lines += ["", f"| {engine}: new rows in batches of | rows/s |{head}", "|---|---|" + "---|---|" * len(inserts)]
+        for size, result in results["writing"].items():
+            pairs = zip(result["bare"], result["ratios"], strict=True)
+            cells = "".join(f" {1 / bare:,.0f} | {ratio:.2f} |" for bare, ratio in pairs)
+            lines.append(f"| {int(size):,} | {1 / result['store']:,.0f} |{cells}")
+        lines += ["", f"| {engine}: reading | ms | bare rows, ms |", "|---|---|---|"]
+        for name, result in results["reading"].items():
+            lines.append(f"| {name} | {result['store'] * 1e3:.1f} | {result['bare'][0] * 1e3:.1f} |")
+    return lines
 
 
 if __name__ == "__main__":
-    with place(sys.argv[1]) as (where, way_in, clock), open_store(where) as store:
-        bare = way_in()
-        rounds = int(sys.argv[2])
-        print(
-            json.dumps({"writing": writing(store, bare, clock, rounds), "reading": reading(store, bare, clock, rounds)})
-        )
+    with open_database(sys.argv[1]) as (location, connect, clock), open_store(location) as store:
+        arguments = store, connect(), clock, int(sys.argv[2])
+        print(json.dumps({"writing": measure_writes(*arguments), "reading": measure_reads(*arguments)}))

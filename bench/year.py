@@ -1,4 +1,4 @@
-"""A simulated year of clouds that lie: what our collector has kept in the end, beside what is true and a naive script.
+"""Simulated year of data faults: the data that the collector stored, compared with the true values and a naive script.
 
 usage: year.py [--days N] [--only PLANT [--naive] [--first DAY]]
 """
@@ -22,196 +22,193 @@ from heliograph import GoodWe, Growatt
 from heliograph.local_time import day_bounds
 from heliograph.store.base import Series
 from heliograph.store.sqlite import SqliteStore
-from year_programs import lives, records
-from year_world import FIRST, PLANTS, TROUBLES, ZONE, World, days
+from year_programs import run_collector, run_script
+from year_world import FIRST, PLANTS, SERVICE_FAULTS, ZONE, World, date_range
 
 if TYPE_CHECKING:
     from heliograph.store.base import Store
 
 DAYS = 365
-SHARE, FLOOR = 0.005, 0.15
-"""How far off a day may be: half a percent, but never less than one and a half of a cloud's last digits, in kWh."""
-AFTER = 3
-"""Days after the year in which the collector may still ask about it."""
+RELATIVE_TOLERANCE, TOLERANCE = 0.005, 0.15
+"""Allowed error of a day: half a percent, but at least 1.5 times the last digit of a cloud, in kWh."""
+EXTRA_DAYS = 3
+"""Days after the simulated ones in which the collector can still fetch their history."""
 NEAR = 150
+"""Seconds by which a stored sample may differ from a point of the cloud."""
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def ours(plant: str, count: int, seed: int = 7, interval: float | None = None, first: date = FIRST) -> dict:
-    """Let the collector live through the year, and return what it has of it; it polls when it thinks best."""
+def run_year(plant: str, count: int, seed: int = 7, interval: float | None = None, first: date = FIRST) -> dict:
+    """Run the collector, and return its statistics and errors; it polls every `interval` seconds, if given."""
     with World(*PLANTS[plant], seed=seed, first=first) as world, tempfile.TemporaryDirectory(dir=MEMORY) as name:
-        begun = process_time()
-        healed = lives(world, Path(name), count + AFTER, interval)
-        tally = world.emulator.log.as_dict(0)["accounts"][world.account.username]
-        spent = process_time() - begun
+        start = process_time()
+        query_counts = run_collector(world, Path(name), count + EXTRA_DAYS, interval)
+        counters = world.emulator.log.as_dict(0)["accounts"][world.account.username]
+        cpu = process_time() - start
         with SqliteStore(Path(name) / "heliograph.sqlite") as store:
             return {
                 "days": count,
-                "requests": tally["requests"] / (count + AFTER),
-                "logins": tally["logins"] / (count + AFTER),
-                "locked": tally["hours_locked"],
-                "healed": sum(healed.values()),
-                "cpu": spent,
-                **judged(world, store, count),
+                "requests": counters["requests"] / (count + EXTRA_DAYS),
+                "logins": counters["logins"] / (count + EXTRA_DAYS),
+                "hours_locked": counters["hours_locked"],
+                "history_queries": sum(query_counts.values()),
+                "cpu": cpu,
+                **find_errors(world, store, count),
             }
 
 
-def judged(world: World, store: Store, count: int) -> dict:
-    """Hold what was kept against what is true."""
-    series = Series(world.vendor, world.site.id)
-    first, *_, last = days(count, world.first)
-    kept = {row.day: row for row in store.days(series, first, last)}
-    past = _told_of_the_past(world)
-    found = {
-        "off": [],
-        "unknowable_off": [],
-        "live_only": [],
-        "missing": [],
-        "more": 0.0,
-        "holes": 0,
-        "points": 0,
-        "repaired": 0,
-    }
-    errors: dict[str, list[float]] = {}
-    for day in days(count, world.first):
-        true, told = world.energies(day), world.told(day)
-        row = kept.get(day)
-        found["repaired"] += row is not None and row.quality.value != "live"
+def find_errors(world: World, store: Store, count: int) -> dict:
+    """Compare the stored data with the true values."""
+    series = Series(world.vendor, world.plant.id)
+    first, *_, last = date_range(count, world.first)
+    stored = {row.day: row for row in store.days(series, first, last)}
+    in_history = _history_energies(world)
+    errors = {"wrong": [], "wrong_not_uploaded": [], "wrong_live_only": [], "missing": []}
+    errors |= {"holes": 0, "points": 0, "corrected_days": 0}
+    sums: dict[str, list[float]] = {}
+    for day in date_range(count, world.first):
+        true, uploaded = world.true_energies(day), world.uploaded_energies(day)
+        row = stored.get(day)
+        errors["corrected_days"] += row is not None and row.quality.value != "live"
         for name, kwh in true.items():
             value = row.values.get(name) if row else None
             if value is None:
-                found["missing" if name in past else "live_only"].append((f"{day}", name))
+                errors["missing" if name in in_history else "wrong_live_only"].append((f"{day}", name))
                 continue
-            sums = errors.setdefault(name, [0.0, 0.0])
-            sums[0] += value
-            sums[1] += kwh
-            if abs(value - kwh) > allowed(kwh):
-                knew = abs(told[name] - kwh) < 0.05
-                which = "live_only" if name not in past else "off" if knew else "unknowable_off"
-                found[which].append((f"{day}", name, round(kwh, 2), round(value, 2)))
-        holes, points = gaps(world, store, series, day)
-        found["holes"] += holes
-        found["points"] += points
-    found["spikes"] = spikes(world, store, series, count)
-    found["year"] = {name: round(100 * (value / true - 1), 3) for name, (value, true) in errors.items() if true}
-    return found
+            pair = sums.setdefault(name, [0.0, 0.0])
+            pair[0] += value
+            pair[1] += kwh
+            if abs(value - kwh) > tolerance(kwh):
+                kind = "wrong" if abs(uploaded[name] - kwh) < 0.05 else "wrong_not_uploaded"
+                kind = kind if name in in_history else "wrong_live_only"
+                errors[kind].append((f"{day}", name, round(kwh, 2), round(value, 2)))
+        holes, points = count_holes(world, store, series, day)
+        errors["holes"] += holes
+        errors["points"] += points
+    errors["spikes"] = find_spikes(world, store, series, count)
+    errors["year"] = {name: round(100 * (value / true - 1), 3) for name, (value, true) in sums.items() if true}
+    return errors
 
 
-def _told_of_the_past(world: World) -> set[str]:
-    """Return the energies the cloud tells of days that are over; others it tells live, or never."""
-    world.emulator.faults.set(dict.fromkeys(TROUBLES))
-    kind = {"growatt": Growatt, "goodwe": GoodWe}[world.vendor]
-    account = world.account
-    client = kind(account.username, account.password, server=world.url, keeper=None, clock=lambda: world.now, zone=ZONE)
-    energies = client.period_energies(world.site.id, f"{world.first:%Y-%m}")
-    return {name for one in energies for name, kwh in one.values.items() if kwh is not None}
+def _history_energies(world: World) -> set[str]:
+    """Return the energies that the cloud reports of past days; it reports the others live only, or never."""
+    world.emulator.faults.set(dict.fromkeys(SERVICE_FAULTS))
+    client_class = {"growatt": Growatt, "goodwe": GoodWe}[world.vendor]
+    options = {"server": world.url, "keeper": None, "clock": lambda: world.now, "zone": ZONE}
+    client = client_class(world.account.username, world.account.password, **options)
+    periods = client.period_energies(world.plant.id, f"{world.first:%Y-%m}")
+    return {name for period in periods for name, kwh in period.values.items() if kwh is not None}
 
 
-def allowed(kwh: float) -> float:
-    """Return how far off a day's energy may be."""
-    return max(SHARE * kwh, FLOOR)
+def tolerance(kwh: float) -> float:
+    """Return the allowed error of a day's energy, in kWh."""
+    return max(RELATIVE_TOLERANCE * kwh, TOLERANCE)
 
 
-def gaps(world: World, store: Store, series: Series, day: date) -> tuple[int, int]:
-    """Return how many of a day's points the cloud can tell of are not kept, and how many there are."""
+def count_holes(world: World, store: Store, series: Series, day: date) -> tuple[int, int]:
+    """Return how many of the points that the cloud can report of a day are not stored, and their number."""
     start, end = day_bounds(day, ZONE)
-    kept = list(store.sample_times(series, start - NEAR, end + NEAR))
-    points = world.points(day)
-    return sum(not _near(kept, moment) for moment in points), len(points)
+    stored = list(store.sample_times(series, start - NEAR, end + NEAR))
+    times = world.reportable_times(day)
+    return sum(not _contains_near(stored, time) for time in times), len(times)
 
 
-def _near(moments: list[int], moment: int) -> bool:
-    place = bisect_left(moments, moment - NEAR)
-    return place < len(moments) and moments[place] <= moment + NEAR
+def _contains_near(times: list[int], time: int) -> bool:
+    index = bisect_left(times, time - NEAR)
+    return index < len(times) and times[index] <= time + NEAR
 
 
-def spikes(world: World, store: Store, series: Series, count: int) -> list[tuple]:
-    """Return the kept totals that are more than was true, or less than before."""
-    first, *_, last = days(count, world.first)
+def find_spikes(world: World, store: Store, series: Series, count: int) -> list[tuple]:
+    """Return the stored totals above the true value or below their predecessor."""
+    first, *_, last = date_range(count, world.first)
     start, end = day_bounds(first, ZONE)[0], day_bounds(last, ZONE)[1]
-    found, before = [], {}
-    for entry in store.samples(series, start, end):
-        told = {name: value for name, value in entry.values.items() if name.endswith("_total") and value is not None}
-        if not told:
+    spikes, previous = [], {}
+    for sample in store.samples(series, start, end):
+        totals = {name: value for name, value in sample.values.items() if name.endswith("_total") and value is not None}
+        if not totals:
             continue
-        true = world.totals(entry.measured_at)
-        for name, value in told.items():
-            if value > true[name] + FLOOR or value < before.get(name, 0.0) - 1e-6:
-                found.append((entry.measured_at, name, round(true[name], 2), value))
-            before[name] = value
-    return found
+        true = world.true_totals(sample.measured_at)
+        for name, value in totals.items():
+            if value > true[name] + TOLERANCE or value < previous.get(name, 0.0) - 1e-6:
+                spikes.append((sample.measured_at, name, round(true[name], 2), value))
+            previous[name] = value
+    return spikes
 
 
-def naive(plant: str, count: int, first: date = FIRST) -> dict[str, dict]:
-    """Let the script record the year under the same lies, and return how wrong each recipe is."""
-    with World(*PLANTS[plant], troubled=False, first=first) as world:
-        recorder = records(world, count)
-        return {name: _held(world, recipe, count) for name, recipe in recorder.recipes().items()}
+def run_script_year(plant: str, count: int, first: date = FIRST) -> dict[str, dict]:
+    """Run the script with the same data faults, and return the errors of each method."""
+    with World(*PLANTS[plant], faulty=False, first=first) as world:
+        energies = run_script(world, count).daily_energies()
+        return {method: _find_script_errors(world, values, count) for method, values in energies.items()}
 
 
-def _held(world: World, recipe: dict[date, float], count: int) -> dict:
-    pairs = [(recipe.get(day), world.energies(day)["pv_energy"]) for day in days(count, world.first)]
+def _find_script_errors(world: World, energies: dict[date, float], count: int) -> dict:
+    pairs = [(energies.get(day), world.true_energies(day)["pv_energy"]) for day in date_range(count, world.first)]
     known = [(value, true) for value, true in pairs if value is not None]
     return {
         "missing": len(pairs) - len(known),
-        "off": sum(abs(value - true) > allowed(true) for value, true in known),
+        "wrong": sum(abs(value - true) > tolerance(true) for value, true in known),
         "spikes": sum(value > 2 * true + 5 for value, true in known),
         "year": round(100 * (sum(value for value, _ in known) / sum(true for _, true in pairs) - 1), 3),
     }
 
 
-def section(count: int = DAYS) -> list[str]:
-    """Return the tables, as the page shows them."""
+def tables(count: int = DAYS) -> list[str]:
+    """Return the lines of the tables of docs/benchmarks.md."""
     with ThreadPoolExecutor(2) as pool:
-        own = {plant: pool.submit(_apart, "--only", plant, "--days", f"{count}") for plant in PLANTS}
-        script = {plant: pool.submit(_apart, "--only", plant, "--naive", "--days", f"{count}") for plant in PLANTS}
-        lines = [
-            "",
-            "| collected | days wrong although reported by the cloud | wrong, never reported to the cloud | wrong, live only |",
-        ]
-        lines[-1] += " without energy | spikes | holes the cloud could fill | solar year, error % | requests a day |"
-        lines[-1] += " logins a day | history queries | days corrected |"
+        options = "--days", f"{count}"
+        collector = {plant: pool.submit(_run_subprocess, "--only", plant, *options) for plant in PLANTS}
+        script = {plant: pool.submit(_run_subprocess, "--only", plant, "--naive", *options) for plant in PLANTS}
+        titles = (
+            "collected | days wrong although reported by the cloud | wrong, never reported to the cloud",
+            "wrong, live only | without energy | spikes | holes the cloud could fill | solar year, error %",
+            "requests a day | logins a day | history queries | days corrected",
+        )
+        lines = ["", f"| {' | '.join(titles)} |"]
         lines.append("|---" * 12 + "|")
-        for plant, one in ((plant, future.result()) for plant, future in own.items()):
-            cells = [_days(one[kind]) for kind in ("off", "unknowable_off", "live_only", "missing")]
-            cells.append(len(one["spikes"]))
-            cells += [f"{one['holes']} of {one['points']}", one["year"]["pv_energy"]]
-            cells += [f"{one['requests']:.0f}", f"{one['logins']:.1f}", one["healed"], one["repaired"]]
+        for plant, future in collector.items():
+            result = future.result()
+            kinds = ("wrong", "wrong_not_uploaded", "wrong_live_only", "missing")
+            cells = [*(_count_days(result[kind]) for kind in kinds), len(result["spikes"])]
+            cells += [f"{result['holes']} of {result['points']}", result["year"]["pv_energy"]]
+            cells += [f"{result['requests']:.0f}", f"{result['logins']:.1f}"]
+            cells += [result["history_queries"], result["corrected_days"]]
             lines.append(f"| {plant} | {' | '.join(map(str, cells))} |")
         lines += ["", "| a script, solar energy only | days wrong | without energy | spikes | solar year, error % |"]
         lines.append("|---" * 5 + "|")
-        for plant, found in ((plant, future.result()) for plant, future in script.items()):
-            for recipe, one in found.items():
-                cells = [one["off"], one["missing"], one["spikes"], one["year"]]
-                lines.append(f"| {plant}: {recipe} | {' | '.join(map(str, cells))} |")
+        for plant, future in script.items():
+            for method, errors in future.result().items():
+                cells = [errors[kind] for kind in ("wrong", "missing", "spikes", "year")]
+                lines.append(f"| {plant}: {method} | {' | '.join(map(str, cells))} |")
         return lines
 
 
-def _days(rows: list[list]) -> int:
-    return len({row[0] for row in rows})
+def _count_days(errors: list[list]) -> int:
+    return len({error[0] for error in errors})
 
 
-def _apart(*arguments: str) -> dict:
-    """Do it in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"year.py {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout)
+def _run_subprocess(*arguments: str) -> dict:
+    """Run this script in a new process, and return the JSON it prints."""
+    result = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        sys.exit(f"year.py {' '.join(arguments)} failed:\n{result.stderr[-2000:]}")
+    return json.loads(result.stdout)
 
 
 def main() -> None:
-    """Print the tables, or what was found of one plant."""
+    """Print the tables, or the result of one plant as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--only", choices=PLANTS)
-    parser.add_argument("--naive", action="store_true", help="the script in place of the collector")
-    parser.add_argument("--first", type=date.fromisoformat, default=FIRST, help="begin on another day of that year")
-    told = parser.parse_args()
+    parser.add_argument("--naive", action="store_true", help="run the script instead of the collector")
+    parser.add_argument("--first", type=date.fromisoformat, default=FIRST, help="first day, within the simulated year")
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    if told.only is None:
-        print("\n".join(section(told.days)))
+    if options.only is None:
+        print("\n".join(tables(options.days)))
         return
-    print(json.dumps((naive if told.naive else ours)(told.only, told.days, first=told.first)))
+    run = run_script_year if options.naive else run_year
+    print(json.dumps(run(options.only, options.days, first=options.first)))
 
 
 if __name__ == "__main__":

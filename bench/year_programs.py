@@ -1,4 +1,4 @@
-"""What lives through the year: our collector, and the script that writes down what growattServer or pygoodwe return."""
+"""The programs of the simulated year: the collector, and a script that uses growattServer or pygoodwe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from heliograph.keeper import Keeper
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
 from heliograph.vendors import VENDORS
-from year_world import AWAY, DAY, HOUR, ZONE
+from year_world import DAY, HOUR, OFF_DAYS, ZONE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from year_world import World
 
 CLIENTS = {"growatt": AsyncGrowatt, "goodwe": AsyncGoodWe}
-LIFE = 3 * DAY + 7 * HOUR
-"""How long the collector runs until it is started anew."""
-CRON = 900
+RESTART_INTERVAL = 3 * DAY + 7 * HOUR
+"""Seconds from one start of the collector to the next."""
+SCRIPT_INTERVAL = 900
 """Seconds from one start of the script to the next."""
 
 
-class Jumping:
-    """The collector's clock: it does not wait, it jumps."""
+class CollectorClock:
+    """The collector's clock: the simulated time, which `wait` advances at once."""
 
     def __init__(self, world: World, end: float) -> None:
         self._world = world
@@ -43,130 +43,131 @@ class Jumping:
         return self._world.now
 
     async def wait(self, until: float, stop: asyncio.Event) -> None:
-        """Jump, or stop at the end."""
+        """Advance the time to `until`, and stop the collector at the end."""
         if until >= self._end:
             stop.set()
-        # The emulator's clock has microseconds, and a float may lie between two.
-        self._world.go(min(max(ceil(until), self.now()), self._end))
+        # Whole seconds, because the emulator's clock rounds to microseconds and a float may lie between two.
+        self._world.advance_to(min(max(ceil(until), self.now()), self._end))
 
 
 class CountingGapFiller(GapFiller):
-    """A gap filler that counts its queries by span."""
+    """A gap filler that counts its history queries by span."""
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
-        self.queries = Counter()
+        self.query_counts = Counter()
 
     async def run(self, client, query, plant, states) -> bool:
-        self.queries[query.span] += 1
+        self.query_counts[query.span] += 1
         return await super().run(client, query, plant, states)
 
 
-def lives(world: World, folder: Path, days: float, interval: float | None = None) -> Counter[str]:
-    """Collect for so many days, with restarts and the days away; return the number of history queries by span."""
-    start, questions = world.now, Counter()
-    end, away = start + days * DAY, [start + (day - 1) * DAY + DAY // 2 for day in AWAY]
+def run_collector(world: World, folder: Path, days: float, interval: float | None = None) -> Counter[str]:
+    """Collect for some days, with restarts and the days off, and return the number of history queries by span."""
+    start, query_counts = world.now, Counter()
+    end, off = start + days * DAY, [start + (day - 1) * DAY + DAY // 2 for day in OFF_DAYS]
     while world.now < end:
-        if away[0] <= world.now < away[1]:
-            world.go(away[1])
-        until = min(end, world.now + LIFE)
-        until = away[0] if world.now < away[0] < until else until
-        questions += asyncio.run(_life(world, folder, until, interval))
-    return questions
+        if off[0] <= world.now < off[1]:
+            world.advance_to(off[1])
+        until = min(end, world.now + RESTART_INTERVAL)
+        until = off[0] if world.now < off[0] < until else until
+        query_counts += asyncio.run(_run_until_restart(world, folder, until, interval))
+    return query_counts
 
 
-async def _life(world: World, folder: Path, end: float, interval: float | None) -> Counter[str]:
-    clock = Jumping(world, end)
+async def _run_until_restart(world: World, folder: Path, end: float, interval: float | None) -> Counter[str]:
+    clock = CollectorClock(world, end)
     writer = BufferedWriter(lambda: SqliteStore(folder / "heliograph.sqlite"))
     gap_filler = CountingGapFiller(writer, clock)
 
     def connect():
         account = world.account
-        where = {"server": world.url, "keeper": Keeper(folder / "accounts"), "clock": clock.now, "zone": ZONE}
-        return CLIENTS[world.vendor](account.username, account.password, **where)
+        options = {"server": world.url, "keeper": Keeper(folder / "accounts"), "clock": clock.now, "zone": ZONE}
+        return CLIENTS[world.vendor](account.username, account.password, **options)
 
-    pace = PollPolicy(VENDORS[world.vendor].min_interval.total_seconds(), interval)
-    worker = AccountPoller(
-        world.account.username, connect, writer, clock, pace, plants=[world.site.id], gap_filler=gap_filler
+    policy = PollPolicy(VENDORS[world.vendor].min_interval.total_seconds(), interval)
+    poller = AccountPoller(
+        world.account.username, connect, writer, clock, policy, plants=[world.plant.id], gap_filler=gap_filler
     )
-    await worker.run(asyncio.Event())  # not through the collector, which outlives mistakes: here they are seen
+    await poller.run(asyncio.Event())  # not with `collect`, which would continue after an internal error
     assert await writer.finish()
-    return gap_filler.queries
+    return gap_filler.query_counts
 
 
 class Recorder:
-    """A script that reads today's energy and the lifetime total every fifteen minutes and writes both down."""
+    """The records of a script: today's energy and the lifetime total, every fifteen minutes."""
 
     def __init__(self) -> None:
-        self.most: dict[date, float] = {}
-        """The greatest "today" of each day."""
-        self.last: dict[date, float] = {}
+        self.largest_today: dict[date, float] = {}
+        """The largest "today" of each day."""
+        self.last_total: dict[date, float] = {}
         """The last total of each day."""
-        self.risen: dict[date, float] = {}
-        """What the total rose, where a fall is a new meter that begins at zero: Home Assistant's total_increasing."""
-        self._before: float | None = None
+        self.total_increasing: dict[date, float] = {}
+        """The increase of the total, a decrease being a new meter from zero: Home Assistant's `total_increasing`."""
+        self._previous: float | None = None
 
-    def note(self, now: float, today: float, total: float) -> None:
-        """Write down one reading."""
+    def record(self, now: float, today: float, total: float) -> None:
+        """Record one reading, in kWh."""
         day = datetime.fromtimestamp(now, UTC).astimezone(ZONE).date()
-        self.most[day] = max(today, self.most.get(day, 0.0))
-        self.last[day] = total
-        before = total if self._before is None else self._before
-        # Its statistics take a fall of less than a tenth for a correction, and a greater one for a new meter.
-        gained = total if total < 0.9 * before else total - before
-        self.risen[day] = self.risen.get(day, 0.0) + gained
-        self._before = total
+        self.largest_today[day] = max(today, self.largest_today.get(day, 0.0))
+        self.last_total[day] = total
+        previous = total if self._previous is None else self._previous
+        # A decrease of less than a tenth counts as a correction, a larger one as a new meter.
+        increase = total if total < 0.9 * previous else total - previous
+        self.total_increasing[day] = self.total_increasing.get(day, 0.0) + increase
+        self._previous = total
 
-    def recipes(self) -> dict[str, dict[date, float]]:
-        """Return the energies of days as scripts make them."""
-        days = sorted(self.last)
-        steps = {day: self.last[day] - self.last[before] for before, day in pairwise(days)}
-        return {"largest today": self.most, "difference of totals": steps, "total_increasing": self.risen}
+    def daily_energies(self) -> dict[str, dict[date, float]]:
+        """Return the energy of each day, in kWh, by method."""
+        days, total = sorted(self.last_total), self.last_total
+        steps = {day: total[day] - total[previous] for previous, day in pairwise(days)}
+        increases = {"difference of totals": steps, "total_increasing": self.total_increasing}
+        return {"largest today": self.largest_today} | increases
 
 
-def records(world: World, days: float) -> Recorder:
-    """Record for so many days, the days away left out."""
+def run_script(world: World, days: float) -> Recorder:
+    """Record readings for some days, except the days off."""
     recorder, start = Recorder(), world.now
-    away = [start + (day - 1) * DAY + DAY // 2 for day in AWAY]
-    read = {"growatt": _growatt, "goodwe": _goodwe}[world.vendor](world)
-    for count in range(int(days * DAY // CRON)):
-        now = start + count * CRON + 60
-        world.go(now)
-        if not away[0] <= now < away[1]:
-            recorder.note(now, *read())
+    off = [start + (day - 1) * DAY + DAY // 2 for day in OFF_DAYS]
+    read = {"growatt": _growatt_reader, "goodwe": _goodwe_reader}[world.vendor](world)
+    for number in range(int(days * DAY // SCRIPT_INTERVAL)):
+        now = start + number * SCRIPT_INTERVAL + 60
+        world.advance_to(now)
+        if not off[0] <= now < off[1]:
+            recorder.record(now, *read())
     return recorder
 
 
-def _growatt(world: World):
+def _growatt_reader(world: World):
     from growattServer import GrowattApi
 
     api = GrowattApi()
     api.server_url = f"{world.url}/"
     api.session.trust_env = False
     api.login(world.account.username, world.account.password)
-    device, plant = world.site.devices[0], world.site.id
+    device, plant = world.plant.devices[0], world.plant.id
 
-    def inverter() -> tuple[float, float]:
-        bean = api.inverter_detail(device)
-        return float(bean["powerToday"]), float(bean["powerTotal"])
+    def read_inverter() -> tuple[float, float]:
+        detail = api.inverter_detail(device)
+        return float(detail["powerToday"]), float(detail["powerTotal"])
 
-    def mix() -> tuple[float, float]:
+    def read_mix() -> tuple[float, float]:
         totals = api.mix_totals(device, plant)
         return float(totals["epvToday"]), float(totals["epvTotal"])
 
-    return {"inverter": inverter, "mix": mix}[world.site.family]
+    return {"inverter": read_inverter, "mix": read_mix}[world.plant.family]
 
 
-def _goodwe(world: World):
+def _goodwe_reader(world: World):
     from pygoodwe import SingleInverter
 
     logging.disable(logging.CRITICAL)
-    account, where = world.account, f"{world.url}/api/"
-    one = SingleInverter(world.site.id, account.username, account.password, api_url=where, skipload=True)
-    one.session.trust_env = False
+    account, url = world.account, f"{world.url}/api/"
+    inverter = SingleInverter(world.plant.id, account.username, account.password, api_url=url, skipload=True)
+    inverter.session.trust_env = False
 
     def read() -> tuple[float, float]:
-        one.get_current_readings(raw=True)
-        return float(one.data["kpi"]["power"]), float(one.data["kpi"]["total_power"])
+        inverter.get_current_readings(raw=True)
+        return float(inverter.data["kpi"]["power"]), float(inverter.data["kpi"]["total_power"])
 
     return read

@@ -1,4 +1,4 @@
-"""One emulated plant and its year: the days that go wrong, what the cloud can know, and what is true."""
+"""The emulated plant of the simulated year: its faults, the data its cloud can report, and the true values."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emula
 from heliograph.emulator.server import serve_in_thread
 from heliograph.vendors.growatt.params import is_ambiguous
 
-HOUR, DAY, STEP = 3600, 86400, 300
+HOUR, DAY = 3600, 86400
 ZONE = ZoneInfo("Europe/Berlin")
 FIRST = date(2026, 3, 1)
-"""A whole year from here knows both days on which clocks change."""
+"""A whole year from this day contains both clock changes."""
 PLANTS = {
     "Growatt, string inverter": ("growatt", "inverter"),
     "Growatt, hybrid": ("growatt", "mix"),
     "GoodWe, hybrid": ("goodwe", "hybrid"),
 }
-LIES = {"late": 6, "offline": True, "frozen": True, "replay": True, "glitch": True}
-OWN = {
+DATA_FAULTS = {"late": 6, "offline": True, "frozen": True, "replay": True, "glitch": True}
+VENDOR_FAULTS = {
     "growatt": {"zero_totals": True, "lock": 24, "quota": 200, "lenient_lock": True, "expire": 12 * HOUR},
     "goodwe": {"classic": True, "morning_dip": True, "expire": 12 * HOUR, "rival": 8 * HOUR},
 }
-TROUBLES = ("html", "empty", "truncated", "reset", "outage", "http500", "block", "rate", "flaky")
-"""Of every four days one has one of these, for one to six hours."""
-AWAY = (5, 7)
-"""The collector's machine is off on these days, from noon to noon."""
+SERVICE_FAULTS = ("html", "empty", "truncated", "reset", "outage", "http500", "block", "rate", "flaky")
+"""On every fourth day on average, one of these faults lasts for one to six hours."""
+OFF_DAYS = (5, 7)
+"""The collector's machine is off from noon of the first to noon of the second of these days."""
 
 
 class World:
-    """One cloud with one account, of whose plants one is asked about."""
+    """One cloud with one account, of which one plant is polled."""
 
-    def __init__(self, vendor: str, family: str, *, troubled: bool = True, seed: int = 7, first: date = FIRST) -> None:
-        emulation = next(one for one in load_emulations() if one.vendor == vendor)
+    def __init__(self, vendor: str, family: str, *, faulty: bool = True, seed: int = 7, first: date = FIRST) -> None:
+        """Serve a plant of `family`; `faulty` adds the service faults to the data faults."""
+        emulation = next(emulation for emulation in load_emulations() if emulation.vendor == vendor)
         self.first = first
         self.start = _midnight(first)
         self.emulator = build_emulator(
@@ -44,11 +45,11 @@ class World:
         )
         self.vendor = vendor
         self.account = self.emulator.accounts[0]
-        self.site = next(site for site in self.account.plants if site.family == family)
-        self.emulator.faults.set(LIES | (OWN[vendor] if troubled else _lies_of(vendor)))
-        self._troubled = troubled
-        self._bad: str | None = None
-        self.go(self.start.timestamp())
+        self.plant = next(plant for plant in self.account.plants if plant.family == family)
+        self.emulator.faults.set(DATA_FAULTS | (VENDOR_FAULTS[vendor] if faulty else _data_faults_of(vendor)))
+        self._faulty = faulty
+        self._active: str | None = None
+        self.advance_to(self.start.timestamp())
         self._network = contextlib.ExitStack()
         self.url = ""
 
@@ -63,58 +64,59 @@ class World:
     def now(self) -> float:
         return self.emulator.world.clock.now().timestamp()
 
-    def go(self, moment: float) -> None:
-        """Let time pass."""
-        self.emulator.world.clock.set(datetime.fromtimestamp(moment, UTC))
-        if self._troubled and (bad := self._trouble(moment)) != self._bad:
-            self.emulator.faults.set(({self._bad: None} if self._bad else {}) | ({bad: True} if bad else {}))
-            self._bad = bad
+    def advance_to(self, time: float) -> None:
+        """Set the clock to `time` (Unix), and start or end a service fault."""
+        self.emulator.world.clock.set(datetime.fromtimestamp(time, UTC))
+        if self._faulty and (fault := self._service_fault(time)) != self._active:
+            self.emulator.faults.set(({self._active: None} if self._active else {}) | ({fault: True} if fault else {}))
+            self._active = fault
 
-    def _trouble(self, moment: float) -> str | None:
-        day = int(moment // DAY)
-        dice = Random(f"trouble/{day}")
-        if dice.random() >= 1 / 4:
+    def _service_fault(self, time: float) -> str | None:
+        day = int(time // DAY)
+        rng = Random(f"trouble/{day}")
+        if rng.random() >= 1 / 4:
             return None
-        begins = day * DAY + dice.uniform(0, 18) * HOUR
-        ends = begins + dice.uniform(1, 6) * HOUR
-        return dice.choice(TROUBLES) if begins <= moment < ends else None
+        start = day * DAY + rng.uniform(0, 18) * HOUR
+        end = start + rng.uniform(1, 6) * HOUR
+        return rng.choice(SERVICE_FAULTS) if start <= time < end else None
 
-    # What is true, and what of it a cloud can know
+    # True values, and the part of them that the cloud can report
 
-    def energies(self, day: date) -> dict[str, float]:
-        """Return what really flowed on a day."""
-        homes = [home.energies(f"{day}") for home in self.site.truth]
-        return {name: sum(home[name] for home in homes) for name in homes[0]}
+    def true_energies(self, day: date) -> dict[str, float]:
+        """Return the true energies of a day, in kWh."""
+        energies = [household.energies(f"{day}") for household in self.plant.truth]
+        return {name: sum(household[name] for household in energies) for name in energies[0]}
 
-    def told(self, day: date) -> dict[str, float]:
-        """Return what flowed on a day as far as the cloud was ever told."""
-        homes = [home.energies(f"{day}") for home in self.site.households]
-        return {name: sum(home[name] for home in homes) for name in homes[0]}
+    def uploaded_energies(self, day: date) -> dict[str, float]:
+        """Return the part of a day's true energies that the datalogger uploaded to the cloud, in kWh."""
+        energies = [household.energies(f"{day}") for household in self.plant.households]
+        return {name: sum(household[name] for household in energies) for name in energies[0]}
 
-    def totals(self, moment: int) -> dict[str, float]:
-        """Return what the counters really say at a moment."""
-        at = datetime.fromtimestamp(moment, UTC)
-        homes = [home.values(at) for home in self.site.truth]
-        return {name: sum(home[name] for home in homes) for name in homes[0] if name.endswith("_total")}
+    def true_totals(self, time: int) -> dict[str, float]:
+        """Return the true values of the lifetime counters at a Unix time, in kWh."""
+        values = [household.values(datetime.fromtimestamp(time, UTC)) for household in self.plant.truth]
+        return {name: sum(household[name] for household in values) for name in values[0] if name.endswith("_total")}
 
-    def points(self, day: date) -> list[int]:
-        """Return the moments of a day the cloud can tell of."""
-        home = self.site.households[0]
-        told = [at for at, values in home.curve(f"{day}") if values["pv_power"] > 0 or home.battery_capacity]
-        if self.vendor == "growatt":  # it draws the hour that comes twice once, and nobody knows which
-            told = [at for at in told if not is_ambiguous(at)]
-        # A mix's chart has no 00:00.
-        return [int(at.timestamp()) for at in told if self.site.family != "mix" or f"{at:%H:%M}" != "00:00"]
+    def reportable_times(self, day: date) -> list[int]:
+        """Return the Unix times of a day for which the cloud can report a point."""
+        household = self.plant.households[0]
+        curve, always = household.curve(f"{day}"), bool(household.battery_capacity)
+        times = [time for time, values in curve if always or values["pv_power"] > 0]
+        if self.vendor == "growatt":  # its chart has the repeated hour of the clock change once, of unknown offset
+            times = [time for time in times if not is_ambiguous(time)]
+        # The chart of a mix has no point at 00:00.
+        return [int(time.timestamp()) for time in times if self.plant.family != "mix" or f"{time:%H:%M}" != "00:00"]
 
 
-def _lies_of(vendor: str) -> dict[str, object]:
-    return {name: value for name, value in OWN[vendor].items() if name in ("zero_totals", "classic", "morning_dip")}
+def _data_faults_of(vendor: str) -> dict[str, object]:
+    names = ("zero_totals", "classic", "morning_dip")
+    return {name: value for name, value in VENDOR_FAULTS[vendor].items() if name in names}
 
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZONE)
 
 
-def days(count: int, first: date = FIRST) -> list[date]:
-    """Return so many days of the year."""
+def date_range(count: int, first: date = FIRST) -> list[date]:
+    """Return `count` days from `first` on."""
     return [first + timedelta(days=number) for number in range(count)]

@@ -226,4 +226,4 @@ def test_status_escapes_plant_name(capsys, tmp_path):
 def test_status_reports_broken_state_file(capsys):
     save_state(opened_at=NOW).write_text("{")
     _, out, _ = run_status(capsys)
-    assert "the account's file is broken and will be set aside before the next request" in out
+    assert "the state file is damaged and will be renamed before the next request" in out

@@ -515,9 +515,9 @@ def home(present, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--since", "2024-13-01"], "--since: a day is written like 2026-06-21"),
-        (["--since", "2024-01-01T00:00"], "--since: a day is written like 2026-06-21"),
-        (["--since", "2024-02-01", "--until", "2024-01-01"], "--since 2024-02-01 comes after --until 2024-01-01"),
+        (["--since", "2024-13-01"], "--since: a day must be written like 2026-06-21"),
+        (["--since", "2024-01-01T00:00"], "--since: a day must be written like 2026-06-21"),
+        (["--since", "2024-02-01", "--until", "2024-01-01"], "--since 2024-02-01 is after --until 2024-01-01"),
         (["--account", "roof"], "there is no account 'roof'; the accounts are: home"),
     ],
 )
@@ -597,7 +597,7 @@ def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
             )
         )
     shown_text = screen.getvalue()
-    assert "home: the budget of these 24 hours is used" in shown_text
+    assert "home: the daily request budget is used" in shown_text
     assert "home: using up to 4 of 5 daily requests for history" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
@@ -612,7 +612,7 @@ def test_backfill_warns_once_about_large_jobs_only(requests, warns, capsys):
             BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180)
         )
     err = capsys.readouterr().err
-    assert err.count("live readings") == warns
+    assert err.count("live updates are less frequent") == warns
     assert (f"home: using up to {requests} of 180 daily requests for history" in err) == warns
 
 

@@ -126,7 +126,7 @@ def test_keeper_reports_a_program_that_hangs(tmp_path, server):
     with pytest.raises(Throttled, match="another program has been using this account") as caught:
         impatient.plant_info("1")
     assert caught.value.retry_after > 0
-    assert "another program of yours hangs" in str(caught.value)
+    assert "Check whether another program hangs" in str(caught.value)
     assert impatient.budget.logins_used == 1  # what is known can be read meanwhile
     os.kill(hung.pid, signal.SIGCONT)
     assert here.recv_bytes() == b"done"

@@ -150,7 +150,7 @@ class Soak:
 
     async def life(self, end, *, calm):
         """Run the whole program until a moment, or until it is killed."""
-        self.use_session += 1
+        self.lives += 1
         clock, stop = Jumping(self.emulator, end), asyncio.Event()
         patience = 5.0 if calm else 0.01
         writer = BufferedWriter(lambda: SqliteStore(self.path, patience=patience))
@@ -163,7 +163,7 @@ class Soak:
                 clock,
                 self.folder / "accounts",
                 plants=one["plants"][:1],
-                healer=GapFiller(writer, clock),
+                gap_filler=GapFiller(writer, clock),
             )
             for one in self.ready["accounts"]
         ]

@@ -66,7 +66,7 @@ def energy(kwh: float | None) -> str:
 def axis_label(kwh: float) -> str:
     """Return an energy for an axis label, without trailing zeros.
 
-    >>> [mark(one) for one in (0, 0.25, 2.5, 20, 1000)]
+    >>> [axis_label(one) for one in (0, 0.25, 2.5, 20, 1000)]
     ['0\u202fkWh', '250\u202fWh', '2.5\u202fkWh', '20\u202fkWh', '1\u202fMWh']
     """
     number, space, unit = energy(kwh).partition(_SPACE)
@@ -76,7 +76,7 @@ def axis_label(kwh: float) -> str:
 def exact_value(value: float | None, unit: str) -> str:
     """Return a value with all its digits.
 
-    >>> exact(21034.2, "kWh"), exact(None, "W")
+    >>> exact_value(21034.2, "kWh"), exact_value(None, "W")
     ('21,034.2\u202fkWh', '–')
     """
     rounded = published_value(value)
@@ -118,7 +118,7 @@ def clock_time(moment: float, zone: tzinfo, now: float) -> str:
     """Return a plant-local time, with its date unless that is today.
 
     >>> noon = 1_782_043_200
-    >>> clock(noon, UTC, noon), clock(noon - 86400, UTC, noon), clock(noon - 86400 * 90, UTC, noon)
+    >>> clock_time(noon, UTC, noon), clock_time(noon - 86400, UTC, noon), clock_time(noon - 86400 * 90, UTC, noon)
     ('12:00', 'Sat 12:00', '23 Mar 2026 12:00')
     """
     local, today = to_local(moment, zone), to_local(now, zone)

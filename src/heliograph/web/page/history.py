@@ -83,7 +83,7 @@ class Bar(NamedTuple):
 def parse_selection(query: Mapping[str, str], today: date) -> PeriodSelection:
     """Return the period selected by a query; default: today.
 
-    >>> viewed({"span": "week", "at": "2026-06-18"}, date(2026, 6, 21)).title
+    >>> parse_selection({"span": "week", "at": "2026-06-18"}, date(2026, 6, 21)).title
     '15 – 21 Jun 2026'
     """
     span = query.get("span", "day")
