@@ -48,7 +48,7 @@ def parse_day(day: date | str) -> date:
     try:
         return date.fromisoformat(f"{day}"[:10])
     except ValueError:
-        raise ConfigError(f"a day is written like 2026-06-21, not {day!r}") from None
+        raise ConfigError(f"a day must be written like 2026-06-21, got {day!r}") from None
 
 
 def period_range(period: str) -> tuple[date, date]:

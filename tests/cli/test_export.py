@@ -240,7 +240,7 @@ def test_export_to_closed_pipe_is_no_error(home):
     ("words", "says"),
     [
         (["--from", "2026-10-26", "--to", "2026-10-25"], "--from 2026-10-26 is after --to 2026-10-25"),
-        (["--to", "tomorrow"], "--to: a day is written like 2026-06-21, not 'tomorrow'"),
+        (["--to", "tomorrow"], "--to: a day must be written like 2026-06-21, got 'tomorrow'"),
         (["--plant", "77"], "there is no plant '77'; the plants are: 11 ("),
         (["--metrics", "sun"], "there is no metric 'sun' at the resolution 5min; there are pv_power"),
         (["--output", "nowhere/at/all.csv"], "nowhere/at/all.csv cannot be written: No such file"),

@@ -193,10 +193,12 @@ def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
     known, acknowledged, dead_before = clouds.moments(growatt), 0, 0
     for turn in range(24):
         clouds.emulator.world.clock.set(clouds.emulator.world.clock.now() + timedelta(seconds=300))
+        # Most are killed while responses are written to the store, every fourth between two slow responses.
+        during_requests = turn % 4 == 0
+        clouds.emulator.faults.set({"slow": 1 if during_requests else None})
         program = clouds.start("--no-backfill")
-        # Most of them while the answers become rows, some in the middle of the questions.
-        clouds.wait_for(clouds.requests + (each if turn % 4 else chance.randrange(1, each)), program)
-        time.sleep(chance.uniform(0.0, 0.15))
+        clouds.wait_for(clouds.requests + (chance.randrange(1, each) if during_requests else each), program)
+        time.sleep(0.0 if during_requests else chance.uniform(0.0, 0.15))
         program.send_signal(signal.SIGKILL)
         kept = "saved=true" in program.communicate()[1]
         found = clouds.moments(growatt)
@@ -208,6 +210,7 @@ def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
         known = found
     assert acknowledged > 2
     assert dead_before > 2
+    clouds.emulator.faults.set({"slow": None})
     clouds.run("--once", "--no-backfill")
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1}
     for plant in growatt["plants"]:

@@ -133,7 +133,7 @@ class Soak:
         )
         self.services = (self.webhook, self.influx, self.pvoutput)
         self.plant = self.ready["accounts"][0]["plants"][0]
-        self.use_session = 0
+        self.lives = 0
         self.misfortunes = []
         self.left = []
 
@@ -188,7 +188,7 @@ class Soak:
         await collect(workers, writer, clock, stop)
         if calm:
             await self.sent_last(deliveries)
-            await self.told_last(config, aside, Beside(clock))
+            await self.check_retained(config, aside, Beside(clock))
         elif self.rng.random() < 0.5:  # killed: whatever was being sent is sent again, or not for the first time
             for one in running:
                 one.cancel()
@@ -206,10 +206,10 @@ class Soak:
                 if one.caught_up:
                     break
 
-    async def told_last(self, config, aside, clock):
-        """Let the broker hear of the last sample, and hold all of it."""
-        truth, stop = publisher.DesiredState(config, lambda: ()), asyncio.Event()
-        wanted = await aside.ask(lambda store: truth.messages(store, int(self.now)))
+    async def check_retained(self, config, aside, clock):
+        """Publish the last sample and check that the broker retains all of it."""
+        desired, stop = publisher.DesiredState(config, lambda: ()), asyncio.Event()
+        wanted = await aside.run(lambda store: desired.messages(store, int(self.now)))
         states = {topic: json.loads(said) for topic, said in wanted.items() if topic.endswith("/state")}
         assert states
         telling = asyncio.create_task(publisher.run(config, aside, lambda: (), clock, SinkProgress("mqtt"), stop))
@@ -281,7 +281,7 @@ def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
             store.save_reader_position(sink.name, 0, int(start))
     while soak.now < start + CHAOS:
         asyncio.run(soak.life(min(soak.now + soak.rng.uniform(1, 6) * HOUR, start + CHAOS), calm=False))
-    assert soak.use_session > 4
+    assert soak.lives > 4
     assert {*soak.misfortunes} == {*MISFORTUNES}
     for one in soak.services:
         one.calm = True

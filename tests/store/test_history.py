@@ -160,7 +160,7 @@ def test_read_history_hours_after_half_hour_dst_begin_on_the_hour(place):
     [
         ({"plant": "77"}, "there is no plant '77'; the plants are: b-1 (Barn), 11 (Home)"),
         ({"since": "2026-06-22"}, "since 2026-06-22 comes after until 2026-06-21"),
-        ({"since": "June"}, "a day is written like 2026-06-21, not 'June'"),
+        ({"since": "June"}, "a day must be written like 2026-06-21, got 'June'"),
         ({"resolution": "week"}, "a resolution is one of 5min, hour and day, not 'week'"),
         ({"metrics": ["pv_power"]}, "there is no metric 'pv_power' at the resolution day; there are pv_energy"),
     ],
