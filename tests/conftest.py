@@ -6,11 +6,42 @@ import pytest
 from hypothesis import settings
 
 from support.mqtt_broker import Broker, program
+from support.paths import TESTS
 from support.postgres_server import postgres, server  # noqa: F401 - fixtures
 from support.store_fixtures import place, store  # noqa: F401 - fixtures
 
 settings.register_profile("heliograph", deadline=None, derandomize=True, database=None)
 settings.load_profile("heliograph")
+
+SLOW = {
+    "bench/test_month.py",
+    "bench/test_year.py",
+    "cli/test_secret_leaks.py",
+    "collect/test_backfill.py",
+    "collect/test_collect_process.py",
+    "collect/test_counters.py",
+    "keeper/test_processes.py",
+    "keeper/test_state_machine.py",
+    "outputs/test_collect_outputs.py",
+    "outputs/test_mqtt_publisher.py",
+    "outputs/test_prometheus.py",
+    "outputs/test_soak.py",
+    "peers/test_growattserver.py",
+    "peers/test_pygoodwe.py",
+    "settings/test_catalogues.py",
+    "settings/test_processes.py",
+    "settings/test_schedule.py",
+    "settings/test_state_machine.py",
+    "store/test_killed.py",
+    "store/test_store_model.py",
+    "vendors/test_add_a_vendor.py",
+    "web/test_api_fuzz.py",
+    "web/test_auth.py",
+    "web/test_browser.py",
+    "web/test_live.py",
+    "web/test_serve.py",
+}
+"""Files whose tests are left out by `make quick`: programs, browsers, servers and long property tests."""
 
 PACKAGES = ("chromium", "mosquitto", "openssl", "prometheus")
 """System packages that enable tests; a skip's reason names the package it needs."""
@@ -29,6 +60,13 @@ def broker(tmp_path):
     started.start()
     yield started
     started.stop()
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of slow files."""
+    for item in items:
+        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -195,7 +195,7 @@ def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
         clouds.emulator.world.clock.set(clouds.emulator.world.clock.now() + timedelta(seconds=300))
         # Most are killed while responses are written to the store, every fourth between two slow responses.
         during_requests = turn % 4 == 0
-        clouds.emulator.faults.set({"slow": 1 if during_requests else None})
+        clouds.emulator.faults.set({"slow": 0.2 if during_requests else None})
         program = clouds.start("--no-backfill")
         clouds.wait_for(clouds.requests + (chance.randrange(1, each) if during_requests else each), program)
         time.sleep(0.0 if during_requests else chance.uniform(0.0, 0.15))
