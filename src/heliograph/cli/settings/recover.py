@@ -104,9 +104,9 @@ async def restore_once(accounts: Sequence[Account]) -> None:
             try:
                 state = final_state(await orders.restore(order))
             except HeliographError as error:
-                _log.error(LogEvent("restore failed", account=account.name, order=order.id, why=str(error)))
+                _log.error(LogEvent("curtailment.restore_failed", account=account.name, order=order.id, why=str(error)))
             else:
-                _log.info(LogEvent("restored", account=account.name, order=order.id, state=state))
+                _log.info(LogEvent("curtailment.restored", account=account.name, order=order.id, state=state))
 
 
 def open_order_lines(account: Account) -> list[str]:
