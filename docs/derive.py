@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ForwardRef
 
-from heliograph import GoodWe, Growatt
+from heliograph import GoodWe, Growatt, Orders, errors
 from heliograph.core.endpoint import Endpoint, operations
 from heliograph.core.payload import Payload
 from heliograph.keeper import Backoff, Budget, Limits
@@ -94,7 +95,7 @@ def model() -> str:
     """Return the attributes of the common model and of the budget, with their types."""
     return "\n\n".join(
         f"#### `{kind.__name__}`\n\n{(kind.__doc__ or '').partition(chr(10))[0]}\n\n"
-        + "\n".join(f"- `{name}: {annotation}`" for name, annotation in kind.__annotations__.items())
+        + "\n".join(f"- `{name}: {_type_name(annotation)}`" for name, annotation in kind.__annotations__.items())
         for kind in (
             Plant,
             Device,
@@ -108,6 +109,33 @@ def model() -> str:
             Limits,
         )
     )
+
+
+def _type_name(annotation: object) -> str:
+    # NamedTuple wraps annotations that are texts.
+    return annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else str(annotation)
+
+
+def error_tree() -> str:
+    """Return the table of all errors with their parents, meanings and attributes."""
+    rows = ["| error | is a | raised when | attributes |", "|---|---|---|---|"]
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, errors.HeliographError):
+            attributes = ", ".join(f"`{one}`" for one in vars(kind).get("__annotations__", {}))
+            meaning = " ".join((kind.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+            rows.append(f"| `{name}` | `{kind.__bases__[0].__name__}` | {meaning} | {attributes} |")
+    return "\n".join(rows)
+
+
+def settings_api() -> str:
+    """Return the table of the methods of `Orders` and `AsyncOrders`."""
+    rows = ["| method | meaning |", "|---|---|"]
+    for name in dir(Orders):
+        method = getattr(Orders, name)
+        if callable(method) and not name.startswith("_"):
+            signature = str(inspect.signature(method)).replace("'", "").replace("|", "\\|")
+            rows.append(f"| `{name}{signature}` | {(inspect.getdoc(method) or '').partition(chr(10))[0]} |")
+    return "\n".join(rows)
 
 
 def metrics() -> str:
@@ -208,6 +236,8 @@ TABLES = {
     "growatt payloads": lambda: payloads("heliograph.vendors.growatt"),
     "goodwe payloads": lambda: payloads("heliograph.vendors.goodwe"),
     "model": model,
+    "errors": error_tree,
+    "settings api": settings_api,
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,
