@@ -45,6 +45,16 @@ def test_number_too_large_for_a_float_is_none():
     assert parsing.parse_quantity("1e308", "kW") is None
 
 
+@pytest.mark.parametrize("written", ["1" + " " * 70 + "W", "1" + "0" * 64, "0" * 65, "1." + "0" * 10_000])
+def test_number_longer_than_any_quantity_is_none(written):
+    assert parsing.parse_number(written) is None
+    assert parsing.parse_in_unit(written, "W") is None
+
+
+def test_spaces_around_a_number_do_not_count_for_its_length():
+    assert parsing.parse_number(" " * 10_000 + "1.5 kW\n") == 1.5
+
+
 @given(NUMBERLIKE | st.text())
 def test_zero_is_parsed_only_from_a_zero(written):
     if parsing.parse_number(written) == 0:

@@ -8,7 +8,10 @@ from math import isfinite
 from typing import Any
 
 # A number and its suffix: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
-_QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*\(?\s*([A-Za-z%°℃]*)\s*\)?\s*")
+# Possessive, so that no text makes it backtrack: a slow match would hold the GIL of all accounts.
+_QUANTITY = re.compile(r"([+-]?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)\s*+\(?+\s*+([A-Za-z%°℃]*+)\s*+\)?+")
+_MAX_LENGTH = 64
+"""Characters of the longest text that is parsed as a number."""
 
 _SCALES: dict[str, tuple[str, float]] = {
     "w": ("W", 1.0),
@@ -56,7 +59,11 @@ def _parts(value: Any) -> tuple[float, str] | None:
             number, suffix = float(value), ""
         except OverflowError:  # JSON integers have no limit
             return None
-    elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
+    elif isinstance(value, str):
+        written = value.strip()
+        match = _QUANTITY.fullmatch(written) if len(written) <= _MAX_LENGTH else None
+        if match is None:
+            return None
         number, suffix = float(match[1]), match[2]
     else:
         return None
