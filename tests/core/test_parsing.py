@@ -166,6 +166,26 @@ def test_local_time_is_parsed_in_its_zone():
 
 
 @pytest.mark.parametrize(
+    ("hours", "name"),
+    [
+        (2, "UTC+02:00"),
+        (0.0, "UTC"),
+        (-9.5, "UTC-09:30"),
+        (5.75, "UTC+05:45"),
+        (3.333, "UTC+03:20"),
+        (-14, "UTC-14:00"),
+    ],
+)
+def test_offset_is_a_zone_of_whole_minutes(hours, name):
+    assert str(parsing.offset_zone(hours)) == name
+
+
+@pytest.mark.parametrize("hours", [None, 14.01, -15, 1e300])
+def test_offset_that_no_place_has_is_none(hours):
+    assert parsing.offset_zone(hours) is None
+
+
+@pytest.mark.parametrize(
     "nonsense",
     [
         "",

@@ -49,6 +49,8 @@ _SENTINELS = frozenset(
 )
 
 CHINA = timezone(timedelta(hours=8))
+_MAX_OFFSET = 14.0
+"""Hours of the largest UTC offset in use."""
 
 
 def _parts(value: Any) -> tuple[float, str] | None:
@@ -166,6 +168,17 @@ def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-
         except (ValueError, OverflowError):
             continue
     return None
+
+
+def offset_zone(hours: float | None) -> timezone | None:
+    """Return the time zone of a UTC offset, rounded to whole minutes; None if no place has such an offset.
+
+    >>> offset_zone(5.5), offset_zone(99)
+    (datetime.timezone(datetime.timedelta(seconds=19800)), None)
+    """
+    if hours is None or abs(hours) > _MAX_OFFSET:
+        return None
+    return timezone(timedelta(minutes=round(hours * 60)))
 
 
 def _from_epoch(milliseconds: float) -> datetime | None:

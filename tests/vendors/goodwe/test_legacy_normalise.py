@@ -267,6 +267,12 @@ def test_time_span_is_the_negated_utc_offset(span, hours):
     assert snapshot_of(data).plant.zone.utcoffset(None) == timedelta(hours=hours)
 
 
+def test_time_span_is_rounded_to_whole_minutes():
+    data = load_fixture("meter-exporting")
+    data["info"]["time_span"] = "-3.333"
+    assert str(snapshot_of(data).plant.zone) == "UTC+03:20"
+
+
 @pytest.mark.parametrize("span", [None, "--", 99, -1e300, "nan"])
 def test_invalid_time_span_leaves_the_zone_unset(span):
     data = load_fixture("meter-exporting")
