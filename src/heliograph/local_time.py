@@ -6,6 +6,7 @@ import re
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from datetime import time as clock_time
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import ConfigError, Unreadable
@@ -102,16 +103,34 @@ def parse_zone(label: str, name: str) -> tzinfo:
         raise ConfigError(f"{label} {name!r} is not a zone of the time zone database, like Europe/Berlin") from None
 
 
-def zone_from_name(name: str | None) -> tzinfo:
-    """Return the time zone of a stored name: an IANA name, an offset like "UTC+02:00", or UTC if there is none."""
-    if not name:
-        return UTC
-    if offset := re.fullmatch(r"UTC([+-])(\d\d):(\d\d)", name):
-        delta = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        return timezone(delta if offset[1] == "+" else -delta)
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - fixed offsets need none
+def stored_zone(name: str | None) -> tzinfo | None:
+    """Return the time zone of a stored name: an IANA name or an offset like "UTC+02:00"; None if it is unknown."""
+    if not name or name == "UTC":
+        return UTC if name else None
+    try:
+        if offset := re.fullmatch(r"UTC([+-])(\d\d):(\d\d)", name):
+            delta = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+            return timezone(delta if offset[1] == "+" else -delta)
+        return parse_zone("stored zone", name)
+    except (ValueError, ConfigError):  # not an offset; not a zone of this machine
+        return None
 
-    return ZoneInfo(name)
+
+def zone_from_name(name: str | None) -> tzinfo:
+    """Return the time zone of a stored name for display; UTC if there is none or, with a warning, if it is unknown."""
+    zone = stored_zone(name)
+    if zone is None and name:
+        _warn_about_unknown_zone(name)
+    return zone or UTC
+
+
+@cache
+def _warn_about_unknown_zone(name: str) -> None:
+    import logging  # noqa: PLC0415 - stored zones are rarely unknown
+
+    from heliograph.eventlog import LogEvent  # noqa: PLC0415
+
+    logging.getLogger(__name__).warning(LogEvent("timezone.unknown", zone=name[:100], used="UTC"))
 
 
 def unknown_zone_error(vendor: str) -> Unreadable:

@@ -37,7 +37,7 @@ from heliograph.errors import ConfigError, InvalidCredentials, StoreError
 from heliograph.keeper import Keeper
 from heliograph.local_time import day_bounds
 from heliograph.model import HistoryCost, PeriodEnergy, Plant, Quality, Sample, Snapshot
-from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series
+from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, SeriesInfo
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
 from support.collector_fixtures import KINDS, Jumping
@@ -664,5 +664,8 @@ def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
         finally:
             await writer.finish()
 
-    with pytest.raises(ConfigError, match="the time zone of plant 11 is unknown; set timezone"):
-        asyncio.run(act())
+    for stored in (None, "UTC+03:19:58.800000"):
+        with SqliteStore(tmp_path / "s.sqlite") as store:
+            store.write(Batch(series_info=[SeriesInfo(Series("growatt", "11"), "Home", None, stored)]))
+        with pytest.raises(ConfigError, match="the time zone of plant 11 is unknown; set timezone"):
+            asyncio.run(act())

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.local_time import day_at, day_bounds, day_start
+from heliograph import local_time
+from heliograph.local_time import day_at, day_bounds, day_start, stored_zone, zone_from_name
 
 ZONES = (
     "UTC",
@@ -49,3 +50,45 @@ def test_day_bounds_follow_dst(name, day, hours):
 def test_day_bounds_accept_fixed_offset():
     zone = timezone(timedelta(hours=8))
     assert day_at(int(datetime(2026, 6, 20, 16, tzinfo=UTC).timestamp()), zone) == date(2026, 6, 21)
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Europe/Berlin", ZoneInfo("Europe/Berlin")),
+        ("UTC", UTC),
+        ("UTC+03:20", timezone(timedelta(hours=3, minutes=20))),
+        ("UTC-09:30", timezone(-timedelta(hours=9, minutes=30))),
+    ],
+)
+def test_stored_zone_is_a_name_or_an_offset(name, zone):
+    assert stored_zone(name) == zone_from_name(name) == zone
+
+
+UNKNOWN_ZONES = (
+    "UTC+03:19:58.800000",
+    "UTC+99:99",
+    "Mars/Olympus",
+    "../../etc/passwd",
+    "Europe",
+    "a\x00b",
+    "\ud800",
+    "x" * 5000,
+)
+
+
+@pytest.mark.parametrize("name", UNKNOWN_ZONES)
+def test_unknown_stored_zone_is_utc_for_readers_and_logged_once(name, caplog):
+    local_time._warn_about_unknown_zone.cache_clear()
+    assert stored_zone(name) is None
+    assert zone_from_name(name) is zone_from_name(name) is UTC
+    (record,) = caplog.records
+    assert str(record.msg).startswith("event=timezone.unknown")
+    assert "used=UTC" in str(record.msg)
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_missing_stored_zone_is_utc_for_readers_without_a_warning(name, caplog):
+    assert stored_zone(name) is None
+    assert zone_from_name(name) is UTC
+    assert not caplog.records

@@ -45,6 +45,16 @@ def test_number_too_large_for_a_float_is_none():
     assert parsing.parse_quantity("1e308", "kW") is None
 
 
+@pytest.mark.parametrize("written", ["1" + " " * 70 + "W", "1" + "0" * 64, "0" * 65, "1." + "0" * 10_000])
+def test_number_longer_than_any_quantity_is_none(written):
+    assert parsing.parse_number(written) is None
+    assert parsing.parse_in_unit(written, "W") is None
+
+
+def test_spaces_around_a_number_do_not_count_for_its_length():
+    assert parsing.parse_number(" " * 10_000 + "1.5 kW\n") == 1.5
+
+
 @given(NUMBERLIKE | st.text())
 def test_zero_is_parsed_only_from_a_zero(written):
     if parsing.parse_number(written) == 0:
@@ -153,6 +163,26 @@ def test_local_time_is_parsed_in_its_zone():
     assert parsing.parse_time("21/06/2026 12:05", berlin, ("%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M")) == datetime(
         2026, 6, 21, 10, 5, tzinfo=UTC
     )
+
+
+@pytest.mark.parametrize(
+    ("hours", "name"),
+    [
+        (2, "UTC+02:00"),
+        (0.0, "UTC"),
+        (-9.5, "UTC-09:30"),
+        (5.75, "UTC+05:45"),
+        (3.333, "UTC+03:20"),
+        (-14, "UTC-14:00"),
+    ],
+)
+def test_offset_is_a_zone_of_whole_minutes(hours, name):
+    assert str(parsing.offset_zone(hours)) == name
+
+
+@pytest.mark.parametrize("hours", [None, 14.01, -15, 1e300])
+def test_offset_that_no_place_has_is_none(hours):
+    assert parsing.offset_zone(hours) is None
 
 
 @pytest.mark.parametrize(

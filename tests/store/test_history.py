@@ -95,6 +95,15 @@ def test_read_history_returns_all_plants_without_devices(home):
     assert {len(column) for column in table.values()} == {3}
 
 
+def test_read_history_of_a_plant_with_an_unknown_zone_uses_utc(place):
+    noon = at("2026-06-20T12:00", UTC)
+    with place.open() as store:
+        store.write(
+            Batch(samples=[sample(noon, pv_power=7.0)], series_info=[series_info(HOME, "Home", "UTC+03:19:58.800000")])
+        )
+    assert read(place, since="2026-06-20", until="2026-06-20", resolution="hour")["pv_power"]
+
+
 def test_read_history_accepts_plant_name(home):
     assert read(home, "Barn") == read(home, "b-1")
 

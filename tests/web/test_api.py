@@ -320,6 +320,28 @@ def test_a_store_that_cannot_be_read_is_503_with_a_reason_and_is_read_again_when
         assert site.ask(PLANT).status == 200
 
 
+def test_a_plant_with_an_unknown_zone_is_shown_in_utc(tmp_path):
+    info = SeriesInfo(HOME, "Roof", None, "UTC+03:19:58.800000")
+    with served(written(tmp_path / "s.sqlite", home(), Batch(series_info=[info]))) as site:
+        for path in ("/", "/metrics", "/healthz", f"{API}/plants"):
+            assert site.ask(path).status == 200, path
+        assert site.ask(PLANT).json["zone"] == "UTC"
+
+
+def test_health_fails_when_the_state_that_the_page_shows_cannot_be_read(tmp_path):
+    def broken():
+        raise RuntimeError("hunter2 is no account")
+
+    with served(written(tmp_path / "s.sqlite", home()), seen=broken) as site:
+        assert site.ask("/").status == 500
+        answer = site.ask("/healthz")
+    assert answer.status == 503
+    assert answer.json == {
+        "status": "failing",
+        "reasons": ["the current state cannot be read (RuntimeError); the log has the details"],
+    }
+
+
 def test_a_database_that_is_away_is_told_without_its_password():
     with served("postgresql://ada:s3cret-word@127.0.0.1:1/solar") as site:
         said = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "jsonl", "parquet")
 _GROUP = 20_000
 """Rows of a Parquet row group; these are in memory at once."""
-_FORMULA = re.compile(r"(^|[;,|\t])(\s*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
+_FORMULA = re.compile(r"(^|[;,|\t])([^\S\t]*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
 """The start of a formula in a spreadsheet, also after a character that may end a cell."""
 
 

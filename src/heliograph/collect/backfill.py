@@ -15,7 +15,7 @@ from heliograph.collect.gapfill import BackfillContext, run_query
 from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, periods, recency_key, request_count
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
-from heliograph.local_time import day_at, zone_from_name
+from heliograph.local_time import day_at, stored_zone
 from heliograph.store.base import Batch, SeriesInfo, series_of
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Backfill:
 
     async def _prepare_plant(self, plant: Plant, stored: SeriesInfo | None) -> PlantBackfill:
         series = series_of(plant)
-        zone = plant.zone or (zone_from_name(stored.zone) if stored and stored.zone else None)
+        zone = plant.zone or (stored_zone(stored.zone) if stored else None)
         if zone is None:
             # Some clouds report the zone of a plant only with its full readings.
             zone = (await self._client.snapshot(plant.id)).plant.zone

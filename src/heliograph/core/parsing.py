@@ -8,7 +8,10 @@ from math import isfinite
 from typing import Any
 
 # A number and its suffix: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
-_QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*\(?\s*([A-Za-z%°℃]*)\s*\)?\s*")
+# Possessive, so that no text makes it backtrack: a slow match would hold the GIL of all accounts.
+_QUANTITY = re.compile(r"([+-]?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)\s*+\(?+\s*+([A-Za-z%°℃]*+)\s*+\)?+")
+_MAX_LENGTH = 64
+"""Characters of the longest text that is parsed as a number."""
 
 _SCALES: dict[str, tuple[str, float]] = {
     "w": ("W", 1.0),
@@ -46,6 +49,8 @@ _SENTINELS = frozenset(
 )
 
 CHINA = timezone(timedelta(hours=8))
+_MAX_OFFSET = 14.0
+"""Hours of the largest UTC offset in use."""
 
 
 def _parts(value: Any) -> tuple[float, str] | None:
@@ -56,7 +61,11 @@ def _parts(value: Any) -> tuple[float, str] | None:
             number, suffix = float(value), ""
         except OverflowError:  # JSON integers have no limit
             return None
-    elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
+    elif isinstance(value, str):
+        written = value.strip()
+        match = _QUANTITY.fullmatch(written) if len(written) <= _MAX_LENGTH else None
+        if match is None:
+            return None
         number, suffix = float(match[1]), match[2]
     else:
         return None
@@ -159,6 +168,17 @@ def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-
         except (ValueError, OverflowError):
             continue
     return None
+
+
+def offset_zone(hours: float | None) -> timezone | None:
+    """Return the time zone of a UTC offset, rounded to whole minutes; None if no place has such an offset.
+
+    >>> offset_zone(5.5), offset_zone(99)
+    (datetime.timezone(datetime.timedelta(seconds=19800)), None)
+    """
+    if hours is None or abs(hours) > _MAX_OFFSET:
+        return None
+    return timezone(timedelta(minutes=round(hours * 60)))
 
 
 def _from_epoch(milliseconds: float) -> datetime | None:

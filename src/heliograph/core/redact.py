@@ -40,7 +40,8 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         # The form of a web page may contain the values that were sent.
         re.compile(r"""(\bvalue\s*=\s*)("[^"]*"?|'[^']*'?)""", re.IGNORECASE),
         # Masked with all adjacent characters: half an e-mail address identifies a person as well.
-        re.compile(r"""()[^\s"'<>=,:()]*(?:@|%40|&#64;|&#x40;)[\w-]+\.[\w.%-]+""", re.IGNORECASE),
+        # The lookbehind lets a match begin only where such characters begin, else the search takes quadratic time.
+        re.compile(r"""()(?<![^\s"'<>=,:()])[^\s"'<>=,:()]*(?:@|%40|&#64;|&#x40;)[\w-]++\.[\w.%-]+""", re.IGNORECASE),
         # An MD5 (Growatt's password as it is sent, its cookies, GoodWe's tokens) or anything longer in hexadecimal,
         # and base64 over an MD5's letters, which is the password of SEMS+: each opens an account.
         re.compile(r"()(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-z])", re.IGNORECASE),
@@ -169,7 +170,7 @@ def excerpt(body: bytes | str) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     # Masked before it is cut, and without the word at the first cut, so that no cut leaves half a secret unrecognised.
     # Control characters include those that change the direction of text.
-    whole = text if len(text) <= _READ else re.sub(r"[\w.+@-]+$", "", text[:_READ])
+    whole = text if len(text) <= _READ else re.sub(r"(?<![\w.+@-])[\w.+@-]+$", "", text[:_READ])
     whole = SecretMasker(SECRETS.get()()).mask(whole)
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", mask_secrets(whole)).strip()
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
 _SPECIAL = re.compile(r"[,= ]")
+_DROPPED = re.compile(rb"dropped[ =:]*(\d{1,9})")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
@@ -68,7 +69,7 @@ class InfluxSink:
         response = await self._endpoint.post(self._headers, body, self._clock.now)
         # Quirk: partial writes store the other points and return 400 (1.x: "partial write: … dropped=3") or 422 (2.x).
         if response.status == 422 or (response.status == 400 and b"partial" in response.body.lower()):
-            dropped = re.search(rb"dropped[ =:]*(\d{1,9})", response.body)
+            dropped = _DROPPED.search(response.body)
             # The count excludes lines that could not be parsed.
             raise SinkRejected(self._endpoint.describe(response), rejected=max(int(dropped[1]), 1) if dropped else 1)
         self._endpoint.raise_for_status(response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,8 @@ from starlette.routing import Route
 
 from heliograph.collect.freshness import Freshness
 from heliograph.core.redact import mask_secrets
-from heliograph.errors import StoreError, StoreMissing
+from heliograph.errors import StoreError
+from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at
 from heliograph.metrics import METRICS
 from heliograph.model import Status
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from heliograph.store.base import Series, Store
     from heliograph.web.live import EventHub
     from heliograph.web.state import StateCache
+
+_log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
 JSON, EVENTS = "application/json", "text/event-stream"
@@ -319,11 +323,13 @@ def _query(request: Request) -> list[tuple[str, str]]:
 
 async def _failing(state_cache: StateCache) -> list[str]:
     try:
-        await state_cache.query(lambda store: store.series())
-    except StoreMissing:
-        return []  # nothing was collected yet, which is not an error
+        await state_cache.current()
     except StoreError as error:
         return [f"the store cannot be read: {mask_secrets(str(error))}"]
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page cannot be shown
+        # The page and the API answer 500 as well, until the mistake or the stored value is corrected.
+        _log.exception(LogEvent("web.error", path="/healthz"))
+        return [f"the current state cannot be read ({type(error).__name__}); the log has the details"]
     return []
 
 

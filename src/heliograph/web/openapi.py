@@ -69,7 +69,12 @@ def _others() -> dict[str, Any]:
             api.EVENT_PARAMETERS,
             _content("Endless stream of events.", api.EVENTS, TEXT),
         ),
-        "/healthz": {"get": {"summary": "Whether the store can be read.", "responses": {**health, **_PROBLEM}}},
+        "/healthz": {
+            "get": {
+                "summary": "Whether the current state can be read.",
+                "responses": {**health, **_PROBLEM},
+            }
+        },
         "/metrics": _path("", "Current values for Prometheus.", (), _content("Metrics.", "text/plain", TEXT)),
     }
 

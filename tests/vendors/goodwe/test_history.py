@@ -15,7 +15,7 @@ from heliograph.core.redact import Secret
 from heliograph.core.session import Credentials, Session
 from heliograph.emulator.clouds.goodwe import EMULATION
 from heliograph.local_time import LocalDay, period_range
-from heliograph.vendors.goodwe import charts, resolve_server
+from heliograph.vendors.goodwe import charts, history, resolve_server
 from heliograph.vendors.goodwe.auth import GoodWeProtocol
 from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy import charts_payloads
@@ -268,6 +268,15 @@ def test_utc_offset_is_fetched_once_a_day():
     )
     sent, _ = script(again, [chart_response(date(2026, 5, 22), 31)])
     assert len(sent) == 1
+
+
+def test_utc_offset_is_rounded_to_whole_minutes():
+    session = run_flow(GoodWeHistory.period_energies.flow("P", "2026-06"), zone=None)[1]
+    flow = history._legacy_day(session, "P")
+    next(flow)
+    with pytest.raises(StopIteration) as returned:
+        flow.send(charts_payloads.SemsPlantDetail({"info": {"time_span": "5.5001"}, "kpi": {}}))
+    assert str(returned.value.value.zone) == "UTC-05:30"
 
 
 @pytest.mark.parametrize("written", ["", None, "2021-03-15 02:30:05"])

@@ -13,7 +13,7 @@ from heliograph import errors as e
 from heliograph.local_time import LocalDay
 from heliograph.metrics import ENERGIES
 from heliograph.model import HistoryCost
-from heliograph.vendors.growatt import charts
+from heliograph.vendors.growatt import GrowattCalls, auth, charts
 from heliograph.vendors.growatt.composite import GrowattHistory
 from heliograph.vendors.growatt.payloads import devices as dev
 from support.growatt_script import arguments, logged_in, paths, settings
@@ -260,6 +260,12 @@ def test_plant_without_a_time_zone_is_unreadable():
     flow, _ = ask(GrowattHistory.day_curve.flow("1", "2026-06-20"))
     with pytest.raises(e.Unreadable, match="time zone"):
         script(flow, [settings(None)])
+
+
+def test_reported_offset_is_rounded_to_whole_minutes():
+    talk = logged_in()
+    script(talk.execute(GrowattCalls.plant_settings.flow("1"), NOON), [settings("3.333")])
+    assert str(auth.reported_zone(talk.session, "1")) == "UTC+03:20"
 
 
 @pytest.mark.parametrize("written", ["", None, "never", "2024-13-01"])

@@ -20,6 +20,8 @@ WORDS = [
 ]
 WORDS += ["back", "obj", "data", "success", "result", "msg", "user", "timezone", "PlantList", "invList", "tlxSetBean"]
 VALUES = [None, True, False, 0, 1, -1, 1e300, 10**400, float("nan"), "", "0", "1", "x\x1b", "12:05", "507", "getPlant"]
+VALUES += ["3.333"]
+VALUES += ["1" + " " * 2000 + "!", "1" * 10_000, "a@" * 5000]  # slow for regular expressions with backtracking
 FAMILY = st.sampled_from(["tlx", "mix", "inverter", "storage", "spa"])
 LEAF = st.sampled_from(VALUES)
 ANY_JSON = st.recursive(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from heliograph.core import parsing
 from heliograph.core.endpoint import FlowGenerator, composite
@@ -104,15 +104,17 @@ def _legacy_day(session: Session, plant_id: str, day: date | None = None) -> Flo
     """Return the local day context of a SEMS Portal plant, by default for today."""
     if session.zone is not None:
         return _local_day(session.zone, session, day)
-    offsets: dict[str, list[float]] = session.facts.setdefault("offsets", {})
-    hours, fetched_at = offsets.get(plant_id, (0.0, 0.0))
+    offsets: dict[str, list[Any]] = session.facts.setdefault("offsets", {})
+    hours, fetched_at = offsets.get(plant_id, (None, 0.0))
     if session.server_time - fetched_at > _OFFSET_MAX_AGE:
         detail: charts_payloads.SemsPlantDetail = yield GoodWeCalls.plant_detail.flow(plant_id)
-        if detail.info.hours_behind is None or abs(detail.info.hours_behind) > 14:
-            raise unknown_zone_error("goodwe")
-        hours = -detail.info.hours_behind
-        session.facts["offsets"][plant_id] = [hours, session.server_time]
-    return _local_day(timezone(timedelta(hours=hours)), session, day)
+        hours = None if detail.info.hours_behind is None else -detail.info.hours_behind
+        if parsing.offset_zone(hours) is not None:
+            offsets[plant_id] = [hours, session.server_time]
+    zone = parsing.offset_zone(hours)
+    if zone is None:
+        raise unknown_zone_error("goodwe")
+    return _local_day(zone, session, day)
 
 
 def _plus_day(session: Session, plant_id: str, day: date | None = None) -> FlowGenerator[LocalDay]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.http import build_request
-from heliograph.core.parsing import parse_number
+from heliograph.core.parsing import offset_zone, parse_number
 from heliograph.core.servers import is_trusted_url, resolve_server_url
 from heliograph.errors import CloudError
 from heliograph.vendors.growatt import envelope
@@ -137,9 +137,8 @@ def _remember(session: Session, call: Call[Any], answer: Any) -> None:
         session.facts["user_id"] = back["user"].get("id")
         session.facts["plants"] = {plant.id: plant.name for plant in GrowattLogin(back).plants if plant.id}
     elif call.endpoint.route.fixed.get("op") == "getPlant":
-        offset = parse_number(answer.get("timezone"))
-        valid = offset if offset is not None and abs(offset) <= 14 else None
-        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = valid
+        hours = parse_number(answer.get("timezone"))
+        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = hours
         session.facts.setdefault("offsets_at", {})[str(call.fields["plantId"])] = session.server_time
 
 
@@ -158,8 +157,7 @@ def _offset(zone: tzinfo | None, moment: float) -> timedelta | None:
 def reported_zone(session: Session, plant_id: str) -> tzinfo | None:
     """Return a plant's fixed UTC offset as reported by the cloud, None if it is not known."""
     # Quirk: the cloud has whole-hour offsets only and no daylight saving.
-    hours = session.facts.get("offsets", {}).get(str(plant_id))
-    return None if hours is None else timezone(timedelta(hours=hours))
+    return offset_zone(session.facts.get("offsets", {}).get(str(plant_id)))
 
 
 def timestamp_zone(session: Session, plant_id: str) -> tzinfo | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from heliograph.core.session import Response
 
 LOCK_HOURS = 24.0
-_CLASSIC_INFO = re.compile(r"inv=JSON\.parse\('(\{.*?\})'\)", re.DOTALL)
 _UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
 _OFFLINE = (
     "It is offline or slow: asleep at night, or without network. Try again when the app shows it online. If it is "
@@ -106,14 +104,16 @@ def _raise_for_status(response: Response) -> None:
 def _classic_info(body: bytes) -> Any:
     """Return the inverter settings embedded in the portal's page."""
     text = body.decode("utf-8", "replace")
-    found = _CLASSIC_INFO.search(text)
-    if found is None:
+    start = text.find("inv=JSON.parse('{")
+    end = text.find("}')", start)
+    if start < 0 or end < 0:
         if "login" in text.lower():
             raise _session_expired("login page")
         raise RequestRefused("the page has no inverter", advice=_UNKNOWN)
+    found = text[text.index("{", start) : end + 1]
     with suppress(ValueError, RecursionError):
-        return json.loads(found[1])
-    raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found[1]))
+        return json.loads(found)
+    raise Unreadable("the inverter's settings on the page are not JSON", excerpt=excerpt(found))
 
 
 def _check_login(back: Any, received_at: float) -> None:

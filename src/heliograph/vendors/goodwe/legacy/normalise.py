@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
 from heliograph import metrics as m
@@ -13,7 +12,7 @@ from heliograph.vendors.goodwe.legacy.signs import is_same_meter_twice, resolve_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from heliograph.metrics import Metric
     from heliograph.model import Snapshot
@@ -26,7 +25,6 @@ SourcedValues = dict["Metric", tuple[float | None, str]]
 """Values by metric, each with its source field and rule."""
 
 _STATUS = {-1.0: Status.OFFLINE, 0.0: Status.STANDBY, 1.0: Status.ONLINE, 2.0: Status.FAULT}
-_MAX_OFFSET = 14.0
 
 
 def plants(named: Mapping[str, str | None]) -> tuple[Plant, ...]:
@@ -56,8 +54,7 @@ def snapshot(
 
 def plant_zone(info: payloads.SemsPlantInfo) -> tzinfo | None:
     """Return the plant's current UTC offset as a time zone."""
-    hours = info.hours_behind
-    return None if hours is None or abs(hours) > _MAX_OFFSET else timezone(-timedelta(hours=hours))
+    return None if info.hours_behind is None else parsing.offset_zone(-info.hours_behind)
 
 
 def inverter_snapshot(plant: Plant, row: payloads.SemsInverter, info: payloads.SemsPlantInfo) -> DeviceSnapshot:

@@ -1,0 +1,161 @@
+"""Regular expressions applied to text of a server take linear time: a slow match holds the GIL of all accounts."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections import Counter
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import heliograph
+from heliograph import eventlog
+from heliograph.cli import formats
+from heliograph.cli.doctor import bundle
+from heliograph.core import parsing, redact, servers
+from heliograph.errors import CloudError
+from heliograph.outputs import http, influx
+from heliograph.outputs.mqtt import topics
+from heliograph.settings import definition
+from heliograph.vendors.goodwe import charts as goodwe_charts
+from heliograph.vendors.goodwe import servers as goodwe_servers
+from heliograph.vendors.growatt import charts as growatt_charts
+from heliograph.vendors.growatt import envelope
+from heliograph.vendors.growatt.settings import schema
+from heliograph.web.page import fleet
+
+PACKAGE = Path(heliograph.__file__).parent
+SIZES = (125, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+FLOOR = 1e-3
+"""Seconds below which a measurement is noise."""
+
+OTHER_TEXT = {
+    "cli/call.py": (1, "annotations of our methods"),
+    "cli/doctor/bundle.py": (6, "the configuration file"),
+    "cli/settings/curtail.py": (2, "arguments of the command line"),
+    "config/table.py": (5, "the configuration file"),
+    "local_time.py": (1, "names of time zones in the store, written by us"),
+    "outputs/influx.py": (1, "the configuration file"),
+    "web/auth.py": (1, "the Host header of a browser"),
+    "web/openapi.py": (1, "paths of our routes"),
+    "web/parameters.py": (3, "query parameters of a browser"),
+    "web/paths.py": (1, "paths requested by a browser"),
+}
+"""Number of regular expressions that are applied to no text of a server; `emulator` is the server itself."""
+
+
+def mask(place):
+    return lambda text: redact._patterns()[place].sub(redact.MASK, text)
+
+
+SERVER_TEXT = {
+    "cli/doctor/bundle.py": [
+        (lambda text: bundle._without_paths(text, Path("x")), ["a", "a-", "a-0", "0123456789abcdef-"]),
+    ],
+    "cli/formats.py": [(formats.escape_formulas.__wrapped__, [" ", "\t", "; ", ";\t", "\t ", "\n"])],
+    "core/parsing.py": [
+        (parsing.parse_number, ["1", " ", "( ", " (", "1.", "1e", "e1", "W", "1W", "-1", "%", ")"]),
+    ],
+    "core/redact.py": [
+        (mask(0), ['"pwd"', '"pwd" ', '"pwd": "', '"pwd": "\\', '\\"', '"pwd": 1.', '"pwd": -', " "]),
+        (mask(1), ['\\"pwd\\"', '\\"pwd\\" ', '\\"pwd\\": \\"', "\\", '\\\\"', '\\"pwd\\": -']),
+        (mask(2), ["pwd", "pwd=", "pwd=a", "pwd=a ", "a"]),
+        (mask(3), ["cookie", "cookie ", "cookie:", "cookie: ", "cookie:\n", " ", "\n"]),
+        (mask(4), ["://", "://a", "://a@", ":", "a"]),
+        (mask(5), ["value", "value ", "value= ", "value='", 'value="', "'", " "]),
+        (mask(6), ["a", "@", "a@", "a@a", "@.", "a@a-", "a@a.", "%40", "a%40", "&#64;", "a@a./", "a@a "]),
+        (mask(7), ["0", "0g", "a" * 32 + "g", "0 "]),
+        (mask(8), ["A", "%AA", "A" * 43, "A" * 43 + "%", "A/"]),
+        (redact.SecretMasker(["ssssssss", "sssssssst"]).mask, ["s", "ssssssss", "sssssss "]),
+        (lambda text: redact._secret_key().fullmatch(text), ["pwd", "password"]),
+        (redact.excerpt, ["a", "a@", "a ", ".", "\x00", "\x00a"]),
+        (lambda text: redact.excerpt(text.encode()), ["a", "é", "\x00 "]),
+    ],
+    "core/servers.py": [(lambda text: servers.is_trusted_url(f"https://{text}", "", ("a.a",)), ["a", ".", "a.", ":1"])],
+    "eventlog.py": [(eventlog._format, ["a", " ", "a ", "\x00"])],
+    "outputs/influx.py": [
+        (lambda text: influx._SPECIAL.sub("_", text), [" ", "a="]),
+        (lambda text: influx._CONTROL.sub("_", text), ["\x00", "a\xa0"]),
+        (lambda text: influx._DROPPED.search(text.encode()), ["dropped", "dropped ", " ", "=", "dropped=1"]),
+    ],
+    "outputs/http.py": [(http.parse_integer, ["1", " "])],
+    "outputs/mqtt/topics.py": [
+        (topics._PLAIN.fullmatch, ["a", "-"]),
+        (lambda text: topics._SPECIAL.sub("_", text), ["/", "a/"]),
+    ],
+    "settings/definition.py": [(definition._TIME.fullmatch, ["1", ":", "1:"])],
+    "vendors/goodwe/charts.py": [
+        (lambda text: goodwe_charts._parse_local(text, date(2026, 6, 21)), ["1", "1-", " ", "T", "1-1-1 ", "1:"]),
+        (goodwe_charts._PERIOD.fullmatch, ["1", "-11", "-"]),
+        (
+            lambda text: goodwe_charts._line_name(SimpleNamespace(name=text, label="", key="")),
+            ["a", "1", "A1", "\u0130"],
+        ),
+    ],
+    "vendors/goodwe/servers.py": [
+        (lambda text: goodwe_servers._PATH.sub("", text), ["api/", "web/sems/", "web/", "/"]),
+        (lambda text: goodwe_servers._GATEWAY.fullmatch(f"https://{text}"), ["a", "a-gateway", "-gateway"]),
+        (lambda text: goodwe_servers._LOOPBACK.fullmatch(f"http://127.0.0.1:1{text}"), ["1", "/", "/a", "a."]),
+    ],
+    "vendors/growatt/charts.py": [(growatt_charts._TIME.fullmatch, ["1", "1-", " ", ":11", "11:"])],
+    "vendors/growatt/settings/schema.py": [(schema._CLOCK.fullmatch, ["1", ":", "1:"])],
+    "web/page/fleet.py": [(fleet._natural, ["1", "a", "1a", "\u0661", "²"])],
+}
+"""By module: one row for each of its regular expressions, with the texts that are repeated."""
+
+CASES = [
+    pytest.param(function, pump, id=f"{module}-{number}-{pump.encode('unicode_escape').decode()[:12]}")
+    for module, rows in SERVER_TEXT.items()
+    for number, (function, pumps) in enumerate(rows)
+    for pump in pumps
+]
+
+
+def seconds(function, text):
+    started = time.thread_time()
+    function(text)
+    return time.thread_time() - started
+
+
+def assert_linear(function, pump, before="", after=""):
+    """Run with doubling sizes, so that a regular expression with backtracking fails before it runs for ever."""
+    measured = {}
+    for size in SIZES:
+        text = before + (pump * (size // len(pump) + 1))[:size] + after
+        allowed = min((3 * size / small * max(took, FLOOR) for small, took in measured.items()), default=1.0)
+        # A slow measurement is repeated: the machine may be busy.
+        measured[size] = next((took for _ in range(3) if (took := seconds(function, text)) <= allowed), None)
+        assert measured[size] is not None, f"{size} characters took more than {allowed:.3f} s"
+
+
+@pytest.mark.parametrize(("function", "pump"), CASES)
+def test_regular_expression_on_server_text_is_linear(function, pump):
+    for before, after in (("", ""), ("1", "!"), ('"', "\n!")):
+        assert_linear(function, pump, before, after)
+
+
+@pytest.mark.parametrize("pump", ["inv=JSON.parse('{", "inv=", "}')", "}'", "{", "'"])
+def test_search_for_the_inverter_on_a_page_is_linear(pump):
+    def search(text):
+        with suppress(CloudError):
+            envelope._classic_info(text.encode())
+
+    assert_linear(search, pump)
+    assert_linear(search, pump, "inv=JSON.parse('{")
+
+
+def test_every_regular_expression_on_server_text_is_measured():
+    found = Counter()
+    for file in PACKAGE.rglob("*.py"):
+        name = file.relative_to(PACKAGE).as_posix()
+        calls = (node.func for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call))
+        names = [func for func in calls if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name)]
+        found[name] += sum(func.value.id == "re" and func.attr != "escape" for func in names)
+    measured = {name: count for name, count in found.items() if count and not name.startswith("emulator/")}
+    known = Counter({name: len(rows) for name, rows in SERVER_TEXT.items()})
+    known.update({name: count for name, (count, _) in OTHER_TEXT.items()})
+    assert measured == known
