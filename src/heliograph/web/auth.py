@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from heliograph.config.outputs import MIN_TOKEN_LENGTH
@@ -172,6 +172,8 @@ class AuthMiddleware:
                 response = await self._authorize(request)
             except Problem as problem:
                 response = self._reject(request, problem)
+            except ClientDisconnect:
+                return
             await self._run(response or self._app, scope, receive, send)
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -33,7 +33,7 @@ GRACE = 1
 _CONNECTIONS = 256
 _MAX_HEAD = 16 * 1024
 _IDLE = 20
-"""Seconds an idle connection stays open."""
+"""Seconds in which a request must be received completely, and after which an idle connection is closed."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,26 +83,50 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-class _IdleTimeoutProtocol(H11Protocol):
-    """Closes connections that never send a request: they would exhaust the connection limit."""
+class _ReceiveTimeoutProtocol(H11Protocol):
+    """Aborts connections whose next request is not received completely in time.
+
+    Clients that send nothing, or single bytes, would otherwise exhaust the connection limit. The time starts with the
+    connection and after each response; a request whose head and body are complete is not timed.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._timer = self.loop.call_later(self.timeout_keep_alive, self._abort_if_idle)
+        self._update_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
-    def _abort_if_idle(self) -> None:
-        if not self.cycle:  # no complete request was received
-            self.transport.abort()
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._update_deadline()
+
+    def on_response_complete(self) -> None:
+        self._cancel_deadline()
+        super().on_response_complete()
+        self._update_deadline()
+
+    def _update_deadline(self) -> None:
+        """Start the time unless it runs already; stop it once a request is complete and awaits its response."""
+        cycle = self.cycle
+        if cycle and not cycle.more_body and not cycle.response_complete:
+            self._cancel_deadline()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 def _settings(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=_IdleTimeoutProtocol,
+        http=_ReceiveTimeoutProtocol,
         ws="none",
         loop="asyncio",
         lifespan="off",
