@@ -202,11 +202,20 @@ def test_cross_origin_login_is_rejected(locked):
 def test_token_guessing_is_throttled(locked):
     for _ in range(10):
         assert locked.ask(PLANTS, Authorization="Bearer guess").status == 401
-    answer = locked.ask(PLANTS, Authorization=BEARER)
+    answer = locked.ask(PLANTS, Authorization="Bearer guess")
     assert answer.status == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 60
-    assert locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM).status == 429
-    assert locked.ask(f"/?token={TOKEN}").status == 429
+    assert locked.ask("/login", "POST", urlencode({"token": "guess"}), Content_Type=FORM).status == 429
+    assert locked.ask("/?token=guess").status == 429
+
+
+def test_valid_token_is_accepted_while_tokens_of_its_address_are_throttled(locked):
+    for _ in range(12):
+        locked.ask(PLANTS, Authorization="Bearer guess")
+    assert locked.ask(PLANTS, Authorization=BEARER).status == 200
+    assert locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM).status == 303
+    assert locked.ask(f"/?token={TOKEN}").status == 303
+    assert locked.ask(PLANTS, Authorization="Bearer guess").status == 429
 
 
 def test_cookie_is_accepted_while_tokens_are_throttled(locked):
