@@ -8,6 +8,7 @@ import socket
 from contextlib import contextmanager
 from errno import EADDRINUSE
 from functools import partial
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -54,7 +55,7 @@ async def serve(
         app = make_app(StateCache(store, accounts, sinks, clock), config)
         listener = _bound(config.host, config.port)
         with listener:
-            server = _Server(_settings(app), partial(ready or _log_address, _address(listener)))
+            server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))
             running = asyncio.create_task(server.serve([listener]))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -123,7 +124,7 @@ class _ReceiveTimeoutProtocol(H11Protocol):
             self._deadline = None
 
 
-def _settings(app: object) -> uvicorn.Config:
+def _settings(app: object, trusted_proxies: Sequence[str]) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=_ReceiveTimeoutProtocol,
@@ -134,12 +135,19 @@ def _settings(app: object) -> uvicorn.Config:
         log_level="error",
         access_log=False,  # URLs may contain a token
         server_header=False,
-        proxy_headers=False,  # headers of a client can be forged
+        proxy_headers=bool(trusted_proxies),  # other clients can forge these headers
+        forwarded_allow_ips=[*trusted_proxies, *_mapped(trusted_proxies)],
         limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=_MAX_HEAD,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def _mapped(networks: Sequence[str]) -> list[str]:
+    """Return the IPv4 addresses and networks as a socket for both IP versions reports them."""
+    found = (ip_network(network) for network in networks)
+    return [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in found if one.version == 4]
 
 
 def _bound(host: str, port: int) -> socket.socket:
