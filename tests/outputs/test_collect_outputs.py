@@ -215,6 +215,7 @@ def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tm
         '[[influx]]\nurl = "https://db.example.com"\ndatabase = "solar"\nmeasurement = "_own"\n',
         '[[pvoutput]]\nplant = "1"\nsystem = "me"\nkey = "hunter2"\n',
         '[[webhook]]\nurl = "https://example.com/in"\n' * 2,
+        '[mqtt]\nhost = "broker.example.com"\nusername = "me"\npassword = "hunter2"\n',
     ],
 )
 def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table):
@@ -224,6 +225,33 @@ def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table)
     assert clouds.requests == 0
     assert len(said.splitlines()) == 1
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "accepted"),
+    [
+        ("broker.example.com", False, False),
+        ("BROKER.EXAMPLE.COM.", False, False),
+        ("203.0.113.9.example", False, False),
+        ("8.8.8.8", False, False),
+        ("2001:4860:4860::8888", False, False),
+        ("broker.example.com", True, True),
+        ("8.8.8.8", True, True),
+        ("homeassistant.local", False, True),
+        ("HomeAssistant.LAN", False, True),
+        ("mosquitto", False, True),
+        ("192.168.1.2", False, True),
+        ("127.0.0.1", False, True),
+        ("::1", False, True),
+    ],
+)
+def test_mqtt_without_tls_is_for_local_brokers_only(host, tls, accepted):
+    config = Config(path=Path("config.toml"), accounts=(), mqtt=MqttConfig(host=host, port=1, tls=tls))
+    if accepted:
+        supervisor.check_encryption(config)
+        return
+    with pytest.raises(ConfigError, match=r"would be sent to \S+ unencrypted; set tls = true under \[mqtt\]"):
+        supervisor.check_encryption(config)
 
 
 @pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])

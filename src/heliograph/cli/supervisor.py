@@ -13,6 +13,7 @@ from heliograph.cli.serve import AccountStatusProvider, serve_store
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
+from heliograph.outputs.http import is_local_host
 from heliograph.outputs.sink import SinkProgress
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def check_installed(config: Config) -> None:
             raise ConfigError(
                 f"{section} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'"
             )
+
+
+def check_encryption(config: Config) -> None:
+    """Raise `ConfigError` if MQTT would send data and password unencrypted to a public host; sinks check their URL."""
+    if config.mqtt is not None and not config.mqtt.tls and not is_local_host(config.mqtt.host):
+        raise ConfigError(
+            f"data and secrets would be sent to {config.mqtt.host} unencrypted; set tls = true under [mqtt]"
+        )
 
 
 def background_tasks(
