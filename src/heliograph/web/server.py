@@ -50,9 +50,9 @@ async def serve(
     clock: Clock | None = None,
 ) -> None:
     """Serve a store until stopped; `ready` is called with the address once the server listens."""
-    store = StoreThread(partial(open_store, where, create=False))
+    store, query_store = (StoreThread(partial(open_store, where, create=False)) for _ in range(2))
     try:
-        app = make_app(StateCache(store, accounts, sinks, clock), config)
+        app = make_app(StateCache(store, accounts, sinks, clock, query_store=query_store), config)
         listener = _bound(config.host, config.port)
         with listener:
             server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))
@@ -66,7 +66,7 @@ async def serve(
                 await app.state.live.close()
                 await running
     finally:
-        await store.close()
+        await asyncio.gather(store.close(), query_store.close())
 
 
 class _Server(uvicorn.Server):
