@@ -56,7 +56,8 @@ def check_encryption(config: Config) -> None:
     """Raise `ConfigError` if MQTT would send data and password unencrypted to a public host; sinks check their URL."""
     if config.mqtt is not None and not config.mqtt.tls and not is_local_host(config.mqtt.host):
         raise ConfigError(
-            f"data and secrets would be sent to {config.mqtt.host} unencrypted; set tls = true under [mqtt]"
+            f"data and secrets would be sent to {config.mqtt.host} unencrypted; set tls = true under [mqtt]; "
+            "for a broker in your network, use its IP address as host"
         )
 
 
