@@ -403,6 +403,7 @@ OUTPUTS = """\
 host = "0.0.0.0"
 token_env = "TOKEN"
 hosts = ["solar.lan"]
+trusted_proxies = ["127.0.0.1", "10.0.0.0/24", "::1"]
 [mqtt]
 host = "broker.lan"
 username = "helio"
@@ -434,6 +435,7 @@ def test_outputs_are_parsed_from_their_tables(tmp_path):
     found = load(written(tmp_path, OUTPUTS), {"TOKEN": "0123456789abcdef"})
     assert found.serve
     assert (found.serve.host, found.serve.port, found.serve.hosts) == ("0.0.0.0", 8765, ("solar.lan",))
+    assert found.serve.trusted_proxies == ("127.0.0.1", "10.0.0.0/24", "::1")
     assert found.serve.token
     assert found.serve.token.reveal() == "0123456789abcdef"
     assert found.mqtt
@@ -460,6 +462,9 @@ def test_outputs_are_empty_without_tables(tmp_path):
         ('[serve]\nhost = "0.0.0.0"', ", line 2: host is reachable from other machines and needs a token"),
         ('[serve]\nhost = "0.0.0.0"\ntoken = "short"', ", line 3: token is too short"),
         ("[serve]\nport = 70000", ", line 2: port must be a whole number of at least 0 and at most 65535"),
+        ('[serve]\ntrusted_proxies = ["*"]', ", line 2: trusted_proxies must be a list of IP addresses or networks"),
+        ('[serve]\ntrusted_proxies = ["10.0.0.1/8"]', ", line 2: trusted_proxies must be a list of IP addresses"),
+        ('[serve]\ntrusted_proxies = "127.0.0.1"', ", line 2: trusted_proxies must be a list of IP addresses"),
         ("[[serve]]\nport = 1", ", line 1: serve is one table; write [serve] with one bracket"),
         ("[mqtt]\nport = 1883", ", line 1: host is missing from this mqtt"),
         ('[mqtt]\nhost = "b"\ntopic = "a/#"', ", line 3: topic must be a topic"),

@@ -21,6 +21,7 @@ from collect.test_collect_process import stop_program as told
 from heliograph.cli import supervisor
 from heliograph.cli.supervisor import BackgroundTask, run_background
 from heliograph.config import Config, MqttConfig, ServeConfig, load
+from heliograph.core.redact import Secret
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
@@ -215,6 +216,7 @@ def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tm
         '[[influx]]\nurl = "https://db.example.com"\ndatabase = "solar"\nmeasurement = "_own"\n',
         '[[pvoutput]]\nplant = "1"\nsystem = "me"\nkey = "hunter2"\n',
         '[[webhook]]\nurl = "https://example.com/in"\n' * 2,
+        '[mqtt]\nhost = "broker.example.com"\nusername = "me"\npassword = "hunter2"\n',
     ],
 )
 def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table):
@@ -224,6 +226,31 @@ def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table)
     assert clouds.requests == 0
     assert len(said.splitlines()) == 1
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "accepted"),
+    [
+        ("broker.example.com", False, False),
+        ("BROKER.EXAMPLE.COM.", False, False),
+        ("203.0.113.9.example", False, False),
+        ("8.8.8.8", False, False),
+        ("2001:4860:4860::8888", False, False),
+        ("broker.example.com", True, True),
+        ("8.8.8.8", True, True),
+        ("homeassistant.local", False, True),
+        ("HomeAssistant.LAN", False, True),
+        ("mosquitto", False, True),
+        ("192.168.1.2", False, True),
+        ("127.0.0.1", False, True),
+        ("::1", False, True),
+    ],
+)
+def test_mqtt_password_without_tls_to_a_public_broker_is_a_warning(host, tls, accepted, caplog):
+    mqtt = MqttConfig(host=host, port=1, tls=tls, username="ada", password=Secret("hunter2"))
+    supervisor.warn_unencrypted(Config(path=Path("config.toml"), accounts=(), mqtt=mqtt))
+    assert ("output.unencrypted" in caplog.text) == (not accepted)
+    assert "hunter2" not in caplog.text
 
 
 @pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])

@@ -84,6 +84,45 @@ def test_sqlite_file_and_folder_are_private(store):
     assert modes == {f"samples.sqlite{suffix}": 0o600 for suffix in ("", "-wal", "-shm")}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_sqlite_existing_file_that_others_can_read_is_made_private(store, caplog):
+    store.write(Batch(samples=[SAMPLE]))
+    files = [store.path.with_name(f"samples.sqlite{suffix}") for suffix in ("", "-wal", "-shm")]
+    for file in files:
+        file.chmod(0o644)
+    SqliteStore(store.path).close()
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
+    assert [str(record.msg).split()[0] for record in caplog.records] == ["event=store.permissions_changed"] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+@pytest.mark.parametrize("why", ["denied", "symlink"])
+def test_sqlite_file_that_stays_readable_by_others_is_used_with_a_warning(path, caplog, monkeypatch, why):
+    SqliteStore(path).close()
+    path.chmod(0o640)
+    if why == "symlink":
+        path = path.with_name("link.sqlite")
+        path.symlink_to("samples.sqlite")
+    else:
+
+        def denied(*_):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("heliograph.store.sqlite.os.chmod", denied)
+    SqliteStore(path).close()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [record.msg.facts["advice"] for record in caplog.records][:1] == [f"run: chmod 600 {path}"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_sqlite_permissions_of_a_file_that_is_not_a_store_are_not_changed(tmp_path):
+    (path := tmp_path / "notes.txt").write_text("no database " * 100)
+    path.chmod(0o644)
+    with pytest.raises(StoreError):
+        SqliteStore(path)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_sqlite_file_that_is_not_a_store_error_has_advice(tmp_path):
     path = tmp_path / "samples.sqlite"
     path.write_bytes(b"this is a text, and long enough to be read as the head of a file " * 20)

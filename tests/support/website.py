@@ -196,10 +196,10 @@ class Site:
 
 
 @contextmanager
-def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sinks=tuple, clock=None):
+def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sinks=tuple, clock=None, **more):
     """Serve a store on a free port, on a thread of its own, until the block is left."""
     clock = clock or Still()
-    config = ServeConfig(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts)
+    config = ServeConfig(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts, **more)
     ready, told, loops = threading.Event(), [], []
 
     async def run():

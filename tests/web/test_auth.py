@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -200,11 +199,66 @@ def test_cross_origin_login_is_rejected(locked):
 def test_token_guessing_is_throttled(locked):
     for _ in range(10):
         assert locked.ask(PLANTS, Authorization="Bearer guess").status == 401
-    answer = locked.ask(PLANTS, Authorization=BEARER)
+    answer = locked.ask(PLANTS, Authorization="Bearer guess")
     assert answer.status == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 60
-    assert locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM).status == 429
-    assert locked.ask(f"/?token={TOKEN}").status == 429
+    assert locked.ask("/login", "POST", urlencode({"token": "guess"}), Content_Type=FORM).status == 429
+    assert locked.ask("/?token=guess").status == 429
+
+
+def test_valid_token_is_accepted_while_tokens_of_its_address_are_throttled(locked):
+    for _ in range(12):
+        locked.ask(PLANTS, Authorization="Bearer guess")
+    assert locked.ask(PLANTS, Authorization=BEARER).status == 200
+    assert locked.ask("/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM).status == 303
+    assert locked.ask(f"/?token={TOKEN}").status == 303
+    assert locked.ask(PLANTS, Authorization="Bearer guess").status == 429
+
+
+def forwarded(client, scheme="https"):
+    return {"X_Forwarded_For": client, "X_Forwarded_Proto": scheme}
+
+
+def test_invalid_tokens_are_counted_per_client_of_a_trusted_proxy(store):
+    with served(store, token=TOKEN, trusted_proxies=("127.0.0.0/8",)) as site:
+        for number in range(11):
+            # The client may send the header itself; the proxy appends the address it sees.
+            answer = site.ask(PLANTS, Authorization="Bearer guess", **forwarded(f"10.0.0.{number}, 192.0.2.1"))
+        assert answer.status == 429
+        assert site.ask(PLANTS, Authorization="Bearer guess", **forwarded("192.0.2.2")).status == 401
+
+
+def test_forwarded_addresses_of_untrusted_clients_are_ignored(store):
+    for proxies in ((), ("192.0.2.1",)):
+        with served(store, token=TOKEN, trusted_proxies=proxies) as site:
+            for number in range(11):
+                answer = site.ask(PLANTS, Authorization="Bearer guess", **forwarded(f"10.0.0.{number}"))
+            assert answer.status == 429
+
+
+@pytest.mark.parametrize(
+    ("proxies", "scheme", "secure"),
+    [
+        (("127.0.0.1",), "https", True),
+        (("127.0.0.1",), "http", False),
+        (("127.0.0.1",), "javascript", False),
+        (("192.0.2.1",), "https", False),
+        ((), "https", False),
+    ],
+)
+def test_cookie_is_secure_if_a_trusted_proxy_received_the_request_over_tls(store, proxies, scheme, secure):
+    with served(store, token=TOKEN, trusted_proxies=proxies) as site:
+        answer = site.ask(
+            "/login", "POST", urlencode({"token": TOKEN}), Content_Type=FORM, **forwarded("10.1.1.1", scheme)
+        )
+    assert answer.status == 303
+    assert ("Secure" in answer.headers["Set-Cookie"]) is secure
+
+
+def test_trusted_proxy_is_recognised_on_a_socket_for_both_ip_versions(store):
+    with served(store, host="::", token=TOKEN, trusted_proxies=("127.0.0.1",)) as site:
+        answer = site.ask(f"/?token={TOKEN}", **forwarded("10.1.1.1"))
+    assert "Secure" in answer.headers["Set-Cookie"]
 
 
 def test_cookie_is_accepted_while_tokens_are_throttled(locked):
@@ -283,13 +337,3 @@ def test_a_web_socket_gets_no_further_than_the_door(site):
     head = ("Host: localhost", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
     asked = "\r\n".join(("GET / HTTP/1.1", *head, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "")).encode()
     assert not raw(site, asked).startswith(b"HTTP/1.1 101")
-
-
-def test_connections_on_which_nothing_is_asked_are_ended(store, monkeypatch):
-    monkeypatch.setattr("heliograph.web.server._IDLE", 0.2)
-    with served(store) as site:
-        for begun in (b"", b"GET / HTTP/1.1\r\nHost: 127"):
-            with socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
-                line.sendall(begun)
-                with suppress(ConnectionResetError):
-                    assert line.recv(1) == b""

@@ -10,10 +10,12 @@ from functools import partial
 
 import pytest
 
+from heliograph.config import ServeConfig
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Series, SeriesInfo
 from heliograph.store.threaded import StoreThread
 from heliograph.web import live as module
+from heliograph.web.app import make_app
 from heliograph.web.live import EventHub
 from heliograph.web.state import StateCache
 from support.website import HOME, NOON, ZONE, Still, accounts, entry, home, hostile, served, written
@@ -150,6 +152,37 @@ def test_number_of_event_clients_is_limited(store, monkeypatch):
             assert time.monotonic() < end
 
 
+def test_number_of_event_clients_is_limited_when_all_connect_at_once(store, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CLIENTS", 2)
+    statuses, responded = [], asyncio.Event()
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+            if len(statuses) == 10:
+                responded.set()
+
+    async def stay_connected():
+        await asyncio.Event().wait()
+
+    async def story():
+        aside = StoreThread(partial(open_store, store, create=False))
+        app = make_app(StateCache(aside, accounts, clock=Still()), ServeConfig())
+        scope = {"type": "http", "method": "GET", "path": LIVE, "raw_path": LIVE.encode(), "query_string": b""}
+        scope |= {"headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http", "root_path": ""}
+        running = [asyncio.create_task(app(dict(scope), stay_connected, send)) for _ in range(10)]
+        await asyncio.wait_for(responded.wait(), 20)
+        assert app.state.live.clients == statuses.count(200) == 2
+        for one in running:
+            one.cancel()
+        await asyncio.wait(running)
+        assert app.state.live.clients == 0
+        await aside.close()
+
+    asyncio.run(story())
+    assert statuses.count(503) == 8
+
+
 def test_streams_end_at_once_when_it_is_time_to_stop(store):
     with served(store) as site:
         streams = [Events(site) for _ in range(20)]
@@ -180,6 +213,12 @@ def watched(store, clock, **options):
     return aside, EventHub(source, poll_interval=0.01, **options)
 
 
+async def connected(live):
+    with live.connected():
+        async for text in live.events(0, lambda _: True):
+            yield text
+
+
 async def until(stream, word):
     async with asyncio.timeout(20):
         async for text in stream:
@@ -191,7 +230,7 @@ async def until(stream, word):
 def test_a_silent_stream_has_a_heart_that_beats(store):
     async def listen():
         aside, live = watched(store, Still(), keepalive=0.01)
-        stream = live.events(0, lambda _: True)
+        stream = connected(live)
         assert (await until(stream, "event: now")).endswith("\n\n")
         await until(stream, "event: accounts")
         assert [await anext(stream) for _ in range(3)] == [":\n\n"] * 3
@@ -204,7 +243,7 @@ def test_a_silent_stream_has_a_heart_that_beats(store):
 def test_a_stream_that_is_closed_ends_without_waiting_for_its_next_beat(store):
     async def listen():
         aside, live = watched(store, Still())
-        stream = live.events(0, lambda _: True)
+        stream = connected(live)
         await until(stream, "event: accounts")
         ending = asyncio.create_task(anext(stream, "over"))
         await asyncio.sleep(0)
@@ -220,7 +259,7 @@ def test_state_is_not_polled_without_clients(store):
     async def listen():
         aside, live = watched(store, Still())
         assert live._poll_task is None
-        stream = live.events(0, lambda _: True)
+        stream = connected(live)
         await until(stream, "event: now")
         task = live._poll_task
         await stream.aclose()
@@ -235,7 +274,7 @@ def test_state_is_not_polled_without_clients(store):
 def test_a_clock_set_back_holds_nothing_back(store):
     async def listen():
         aside, live = watched(store, clock := Still())
-        stream = live.events(0, lambda _: True)
+        stream = connected(live)
         first = await until(stream, "event: now")
         later(store, 300, 7.0)
         clock.moment -= 7200
@@ -255,7 +294,7 @@ def test_unavailable_store_ends_no_stream(tmp_path):
 
     async def listen():
         aside, live = watched(where, clock := Still(), keepalive=0.01)
-        stream = live.events(0, lambda _: True)
+        stream = connected(live)
         assert "retry" in await anext(stream)
         assert await anext(stream) == ":\n\n"
         where.unlink()

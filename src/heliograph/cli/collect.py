@@ -13,7 +13,7 @@ from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.logs import log_to_stderr
 from heliograph.cli.options import add_command, add_store_option, load_config, store_location
 from heliograph.cli.status import shown_store
-from heliograph.cli.supervisor import background_tasks, check_installed, drain_outputs, run_background
+from heliograph.cli.supervisor import background_tasks, check_installed, drain_outputs, run_background, warn_unencrypted
 from heliograph.collect import service
 from heliograph.collect.gapfill import GapFiller
 from heliograph.collect.poller import AccountPoller
@@ -66,6 +66,7 @@ async def _collect(config: Config, accounts: Sequence[Account], where: str, opti
     for account in accounts:
         create_client(account)
     check_installed(config)
+    warn_unencrypted(config)
     clock, stop = Clock(), asyncio.Event()
     writer, reader = BufferedWriter(partial(open_store, where)), StoreThread(partial(open_store, where))
     deliveries = make_delivery_loops(config, reader, clock)

@@ -13,6 +13,7 @@ from heliograph.cli.serve import AccountStatusProvider, serve_store
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
+from heliograph.outputs.http import is_local_host
 from heliograph.outputs.sink import SinkProgress
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def check_installed(config: Config) -> None:
             raise ConfigError(
                 f"{section} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'"
             )
+
+
+def warn_unencrypted(config: Config) -> None:
+    """Log a warning if the MQTT password would be sent unencrypted to a public host; sinks check their own URL."""
+    mqtt = config.mqtt
+    if mqtt is not None and mqtt.password is not None and not mqtt.tls and not is_local_host(mqtt.host):
+        advice = "set tls = true under [mqtt], or use the IP address of a broker in your network"
+        _log.warning(LogEvent("output.unencrypted", output="mqtt", host=mqtt.host, advice=advice))
 
 
 def background_tasks(

@@ -24,12 +24,17 @@ MIN_TOKEN_LENGTH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """The page's address; other machines need a token, and may use the names in `hosts`."""
+    """The page's address; other machines need a token, and may use the names in `hosts`.
+
+    `trusted_proxies` are addresses and networks of reverse proxies; `X-Forwarded-For` and `X-Forwarded-Proto` of other
+    clients are ignored.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8765
     token: Secret | None = None
     hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def is_local_only(self) -> bool:
@@ -122,12 +127,13 @@ def is_loopback(host: str) -> bool:
 
 
 def _serve(table: ConfigTable) -> ServeConfig:
-    table.reject_unknown_keys(("host", "port", *secret_keys("token"), "hosts"))
+    table.reject_unknown_keys(("host", "port", *secret_keys("token"), "hosts", "trusted_proxies"))
     serve = ServeConfig(
         host=table.text("host") if "host" in table else ServeConfig.host,
         port=table.number("port", 0, 65535) if "port" in table else ServeConfig.port,
         token=table.secret("token"),
         hosts=table.texts("hosts", 'names, like ["solar.lan"]'),
+        trusted_proxies=_networks(table, "trusted_proxies"),
     )
     if not serve.is_local_only and serve.token is None:
         raise table.error('is reachable from other machines and needs a token: add token_file, or token = "…"', "host")
@@ -136,6 +142,19 @@ def _serve(table: ConfigTable) -> ServeConfig:
     if serve.token is not None and key != "token_command" and len(serve.token.reveal()) < MIN_TOKEN_LENGTH:
         raise table.error(f"is too short; use at least {MIN_TOKEN_LENGTH} characters", key)
     return serve
+
+
+def _networks(table: ConfigTable, key: str) -> tuple[str, ...]:
+    from ipaddress import ip_network  # noqa: PLC0415 - needed for this key only
+
+    description = 'IP addresses or networks, like ["127.0.0.1", "172.18.0.0/16"]'
+    networks = table.texts(key, description)
+    try:
+        for network in networks:
+            ip_network(network)
+    except ValueError:
+        raise table.error(f"must be a list of {description}", key) from None
+    return networks
 
 
 def _mqtt(table: ConfigTable) -> MqttConfig:

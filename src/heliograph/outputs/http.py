@@ -41,7 +41,7 @@ class SinkEndpoint:
             raise ConfigError(f"an output's url must begin with https://; got {redact_url(url)!r}")
         if "@" in parts.netloc:
             raise ConfigError("an output's url must not contain a user name or password; remove the part before the @")
-        if parts.scheme == "http" and not _is_local(host):
+        if parts.scheme == "http" and not is_local_host(host):
             raise ConfigError(f"data and secrets would be sent to {host} unencrypted; use https://")
         self._url = url
         self._secrets = secrets
@@ -107,10 +107,11 @@ def parse_integer(header: str | None) -> int | None:
     return int(header) if header and re.fullmatch(r"[0-9]{1,12}", header) else None
 
 
-def _is_local(host: str) -> bool:
+def is_local_host(host: str) -> bool:
     """Return True for this machine, private addresses, and names that no public host has."""
     from ipaddress import ip_address  # noqa: PLC0415 - not needed for https
 
+    host = host.lower().rstrip(".")
     try:
         return ip_address(host).is_private
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.core import files
 from heliograph.errors import StoreError
+from heliograph.eventlog import LogEvent
 from heliograph.store.schema import insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from heliograph.store.schema import SqlTable
 
 _T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
 
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
@@ -61,6 +65,9 @@ class SqliteStore(SqlStore):
             # A killed program loses no commit; a power failure loses at most the last commits, each completely.
             self._run("PRAGMA synchronous = NORMAL")
             self._migrate(identity="INTEGER PRIMARY KEY", clustered="WITHOUT ROWID")
+            # Only now: a file that is no store is left as it is.
+            for suffix in ("", "-wal", "-shm"):
+                _make_private(self.path.with_name(self.path.name + suffix))
         except BaseException:
             self._database.close()
             self._file = None
@@ -146,6 +153,26 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _make_private(path: Path) -> None:
+    """Remove the permissions of other users, which a restored backup may have; log a warning."""
+    if os.name != "posix" or not _is_open_to_others(path):
+        return
+    with suppress(OSError):
+        if not path.is_symlink():
+            os.chmod(path, 0o600)  # noqa: PTH101
+    if _is_open_to_others(path):
+        _log.warning(LogEvent("store.readable_by_others", path=path, advice=f"run: chmod 600 {path}"))
+    else:
+        _log.warning(LogEvent("store.permissions_changed", path=path, why="others could read the file"))
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

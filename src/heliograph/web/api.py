@@ -12,7 +12,7 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from heliograph.collect.freshness import Freshness
@@ -24,6 +24,7 @@ from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
 from heliograph.web import series
+from heliograph.web.live import EventHub, EventResponse
 from heliograph.web.parameters import (
     QueryParameter,
     choice,
@@ -46,13 +47,12 @@ if TYPE_CHECKING:
 
     from heliograph.current import PlantState
     from heliograph.store.base import Series, Store
-    from heliograph.web.live import EventHub
     from heliograph.web.state import StateCache
 
 _log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
-JSON, EVENTS = "application/json", "text/event-stream"
+JSON = "application/json"
 
 _YEARS = timedelta(days=10 * 366)
 _LIFE = timedelta(days=40 * 366)
@@ -276,13 +276,12 @@ def routes(state_cache: StateCache, hub: EventHub) -> list[Route]:
 
     async def listen(request: Request) -> Response:
         query = parse_parameters(EVENT_PARAMETERS, _query(request))
-        hub.check_capacity()
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdecimal() and len(last) < 16 else query["after"]
         stream = hub.events(
             after, lambda one: query["vendor"] in (None, one.vendor) and query["plant"] in (None, one.plant)
         )
-        return StreamingResponse(stream, headers={"Cache-Control": "no-store"}, media_type=EVENTS)
+        return EventResponse(hub, stream)
 
     async def metrics(_: Request) -> Response:
         now = await state_cache.current()

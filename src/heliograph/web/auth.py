@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from heliograph.config.outputs import MIN_TOKEN_LENGTH
@@ -124,7 +124,7 @@ def _is_address(host: str) -> bool:
 
 
 class FailedTokenThrottle:
-    """Counts invalid tokens per client address; after ten in a minute, further ones are rejected until it is over."""
+    """Counts invalid tokens per client address; after ten in a minute, further ones get 429 until it is over."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -172,6 +172,8 @@ class AuthMiddleware:
                 response = await self._authorize(request)
             except Problem as problem:
                 response = self._reject(request, problem)
+            except ClientDisconnect:
+                return
             await self._run(response or self._app, scope, receive, send)
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -236,13 +238,16 @@ class AuthMiddleware:
         raise Problem(401, "access token required", {"WWW-Authenticate": 'Bearer realm="heliograph"'})
 
     def _check_token(self, request: Request, token: bytes) -> None:
+        # First, so that nobody who shares the client's address can lock it out. Tokens are too long to be guessed;
+        # throttling saves the server the work.
+        if self._policy.accepts_token(token):
+            return
         address = request.client.host if request.client else ""
         wait = self._throttle.retry_after(address)
         if wait:
             raise Problem(429, "too many invalid tokens; wait a minute", {"Retry-After": str(ceil(wait))})
-        if not self._policy.accepts_token(token):
-            self._throttle.record_failure(address)
-            raise Problem(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        self._throttle.record_failure(address)
+        raise Problem(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
     def _log_in(self, request: Request, path: str) -> Response:
         response = RedirectResponse(path, 303, {"Cache-Control": "no-store"})

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from json import dumps
 from typing import TYPE_CHECKING, Any
+
+from starlette.responses import StreamingResponse
 
 from heliograph.errors import StoreError
 from heliograph.web.problem import Problem
 from heliograph.web.schemas import account_data, plant_data
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Hashable
+    from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+
+    from starlette.types import Receive, Scope, Send
 
     from heliograph.web.state import StateCache, SystemState
 
@@ -48,10 +53,21 @@ class EventHub:
     _poll_task: asyncio.Task[None] | None = None
     _closed: bool = False
 
-    def check_capacity(self) -> None:
-        """Raise `Problem` if no further client can connect."""
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Count one client and poll while there are any; raises `Problem` if no further client can connect."""
         if self._closed or self.clients >= MAX_CLIENTS:
             raise Problem(503, "too many event clients are connected", {"Retry-After": "30"})
+        self.clients += 1
+        try:
+            if self._poll_task is None:
+                self._poll_task = asyncio.create_task(self._poll())
+            yield
+        finally:
+            self.clients -= 1
+            if not self.clients and self._poll_task is not None:
+                self._poll_task.cancel()
+                self._poll_task = None
 
     async def close(self) -> None:
         """End every stream."""
@@ -62,29 +78,18 @@ class EventHub:
             self._changed.notify_all()
 
     async def events(self, after: int, wanted: Callable[[Any], bool]) -> AsyncIterator[str]:
-        """Yield the changes after event number `after`, then all further changes.
+        """Yield the changes after event number `after`, then all further changes, to a connected client.
 
         Event numbers are Unix times, so that they remain valid after a restart.
         """
-        if self._closed:
-            return
-        self.clients += 1
-        try:
-            if self._poll_task is None:
-                self._poll_task = asyncio.create_task(self._poll())
-            yield ": heliograph\nretry: 3000\n\n"
-            while not self._closed:
-                number = self._number
-                for text in self._since(after, wanted):
-                    yield text
-                after = max(after, number)
-                if not await self._wait_for_change(number):
-                    yield ":\n\n"
-        finally:
-            self.clients -= 1
-            if not self.clients and self._poll_task is not None:
-                self._poll_task.cancel()
-                self._poll_task = None
+        yield ": heliograph\nretry: 3000\n\n"
+        while not self._closed:
+            number = self._number
+            for text in self._since(after, wanted):
+                yield text
+            after = max(after, number)
+            if not await self._wait_for_change(number):
+                yield ":\n\n"
 
     def _since(self, after: int, wanted: Callable[[Any], bool]) -> list[str]:
         """Return the changes after an event number, with all changed plants in one event."""
@@ -127,6 +132,21 @@ class EventHub:
         if changed:
             self._number = max(state.at, self._number + 1)
             last.update({key: _LastChange(self._number, value, _json(value)) for key, value in changed.items()})
+
+
+class EventResponse(StreamingResponse):
+    """A stream of events, counted as a client from before its first byte until it ends."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: EventHub, events: AsyncIterator[str]) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store"})
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events; raises `Problem` before anything is sent if there are too many clients."""
+        with self._hub.connected():
+            await super().__call__(scope, receive, send)
 
 
 def _json(value: Any) -> str:

@@ -67,7 +67,7 @@ def _others() -> dict[str, Any]:
             "Changes as server-sent events: `now` with the changed plants, `accounts` with all accounts. A client "
             "that reconnects with Last-Event-ID gets the changes it missed.",
             api.EVENT_PARAMETERS,
-            _content("Endless stream of events.", api.EVENTS, TEXT),
+            _content("Endless stream of events.", "text/event-stream", TEXT),
         ),
         "/healthz": {
             "get": {

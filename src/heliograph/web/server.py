@@ -8,6 +8,7 @@ import socket
 from contextlib import contextmanager
 from errno import EADDRINUSE
 from functools import partial
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -33,7 +34,7 @@ GRACE = 1
 _CONNECTIONS = 256
 _MAX_HEAD = 16 * 1024
 _IDLE = 20
-"""Seconds an idle connection stays open."""
+"""Seconds in which a request must be received completely, and after which an idle connection is closed."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,12 +50,12 @@ async def serve(
     clock: Clock | None = None,
 ) -> None:
     """Serve a store until stopped; `ready` is called with the address once the server listens."""
-    store = StoreThread(partial(open_store, where, create=False))
+    store, query_store = (StoreThread(partial(open_store, where, create=False)) for _ in range(2))
     try:
-        app = make_app(StateCache(store, accounts, sinks, clock), config)
+        app = make_app(StateCache(store, accounts, sinks, clock, query_store=query_store), config)
         listener = _bound(config.host, config.port)
         with listener:
-            server = _Server(_settings(app), partial(ready or _log_address, _address(listener)))
+            server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))
             running = asyncio.create_task(server.serve([listener]))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -65,7 +66,7 @@ async def serve(
                 await app.state.live.close()
                 await running
     finally:
-        await store.close()
+        await asyncio.gather(store.close(), query_store.close())
 
 
 class _Server(uvicorn.Server):
@@ -83,26 +84,50 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-class _IdleTimeoutProtocol(H11Protocol):
-    """Closes connections that never send a request: they would exhaust the connection limit."""
+class _ReceiveTimeoutProtocol(H11Protocol):
+    """Aborts connections whose next request is not received completely in time.
+
+    Clients that send nothing, or single bytes, would otherwise exhaust the connection limit. The time starts with the
+    connection and after each response; a request whose head and body are complete is not timed.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._timer = self.loop.call_later(self.timeout_keep_alive, self._abort_if_idle)
+        self._update_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
-    def _abort_if_idle(self) -> None:
-        if not self.cycle:  # no complete request was received
-            self.transport.abort()
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._update_deadline()
+
+    def on_response_complete(self) -> None:
+        self._cancel_deadline()
+        super().on_response_complete()
+        self._update_deadline()
+
+    def _update_deadline(self) -> None:
+        """Start the time unless it runs already; stop it once a request is complete and awaits its response."""
+        cycle = self.cycle
+        if cycle and not cycle.more_body and not cycle.response_complete:
+            self._cancel_deadline()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
-def _settings(app: object) -> uvicorn.Config:
+def _settings(app: object, trusted_proxies: Sequence[str]) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=_IdleTimeoutProtocol,
+        http=_ReceiveTimeoutProtocol,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -110,12 +135,19 @@ def _settings(app: object) -> uvicorn.Config:
         log_level="error",
         access_log=False,  # URLs may contain a token
         server_header=False,
-        proxy_headers=False,  # headers of a client can be forged
+        proxy_headers=bool(trusted_proxies),  # other clients can forge these headers
+        forwarded_allow_ips=[*trusted_proxies, *_mapped(trusted_proxies)],
         limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=_MAX_HEAD,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def _mapped(networks: Sequence[str]) -> list[str]:
+    """Return the IPv4 addresses and networks as a socket for both IP versions reports them."""
+    found = (ip_network(network) for network in networks)
+    return [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in found if one.version == 4]
 
 
 def _bound(host: str, port: int) -> socket.socket:

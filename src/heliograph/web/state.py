@@ -38,7 +38,10 @@ class SystemState:
 
 
 class StateCache:
-    """Caches the system state; `accounts` and `sinks` are called on the store's thread, so they may read files."""
+    """Caches the system state; `accounts` and `sinks` are called on the store's thread, so they may read files.
+
+    Queries run on `query_store` if there is one, so that long ones do not delay the state and the health check.
+    """
 
     def __init__(
         self,
@@ -47,10 +50,12 @@ class StateCache:
         sinks: Callable[[], Sequence[SinkProgress]] = tuple,
         clock: Clock | None = None,
         timer: Callable[[], float] = monotonic,
+        query_store: StoreThread | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self._timer = timer
         self._store = store
+        self._query_store = query_store or store
         self._accounts = accounts
         self._sinks = sinks
         self._current_state: CurrentState | None = None
@@ -70,8 +75,8 @@ class StateCache:
         return self._cached
 
     async def query(self, job: Callable[[Store], T]) -> T:
-        """Run a query on the store's thread; raises `StoreError`."""
-        return await self._store.run(job)
+        """Run a query on the queries' thread; raises `StoreError`."""
+        return await self._query_store.run(job)
 
     async def _read(self, now: int) -> SystemState | StoreError:
         try:
