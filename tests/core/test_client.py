@@ -14,8 +14,8 @@ import pytest
 
 from heliograph import AsyncGrowatt, Growatt
 from heliograph import errors as e
-from heliograph.client import send
 from heliograph.core.session import Request
+from heliograph.transport import send
 from support.raw_server import Listener
 from support.subprocesses import python
 
@@ -216,6 +216,17 @@ def test_broken_response_raises_unreachable_and_is_not_retried(account, server, 
         account()("plant_info", "1")
     assert _hides_credentials(caught.value)
     assert len(server.seen) == 2
+
+
+def test_too_large_response_raises_unreadable_with_call_and_advice_and_is_not_retried(account, server):
+    one = account()
+    server.answers["newTwoPlantAPI.do"] = http({"todayEnergy": "9.3", "x": "y" * 2_000_000})
+    with pytest.raises(e.Unreadable, match=r"growatt plant_info: response too large: .* Check the"):
+        one("plant_info", "1")
+    assert len(server.seen) == 2
+    server.answers["newTwoPlantAPI.do"] = http({"todayEnergy": "9.3"})
+    assert one("plant_info", "1").energy_today == 9.3
+    assert [urlsplit(target).path for _, target, _, _ in server.seen].count("/newTwoLoginAPI.do") == 1
 
 
 def test_client_works_after_a_broken_response(account, server):

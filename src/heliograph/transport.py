@@ -1,0 +1,152 @@
+"""HTTP requests over shared connection pools, blocking and async. The only importer of the HTTP library.
+
+All accounts share one connection pool per process (and one per event loop); cookies, tokens and redirects belong to
+the session, so the pool holds no data of an account.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from time import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
+
+from heliograph.core.redact import redact_url
+from heliograph.core.session import Request, Response
+from heliograph.errors import ConfigError, Unreachable, Unreadable
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from pyreqwest.bytes import Bytes
+    from pyreqwest.client import Client, SyncClient
+    from pyreqwest.response import BaseResponse
+
+TIMEOUT = 30.0
+CONNECT_TIMEOUT = 10.0
+MAX_BODY = 2_000_000
+"""Bytes of a response body after decompression; larger responses are not read to their end."""
+
+_blocking_pool: SyncClient | None = None
+_pool_lock = threading.Lock()
+_async_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
+
+
+def _configured(builder: Any) -> Any:
+    return (
+        builder.follow_redirects(False)
+        .default_cookie_store(False)
+        .http1_only()
+        .connect_timeout(timedelta(seconds=CONNECT_TIMEOUT))
+        .timeout(timedelta(seconds=TIMEOUT))
+    )
+
+
+def blocking_pool() -> SyncClient:
+    """Return the connection pool of the process."""
+    global _blocking_pool  # noqa: PLW0603 - one pool for all accounts is the point
+    if _blocking_pool is None:
+        from pyreqwest.client import SyncClientBuilder  # noqa: PLC0415
+
+        with _pool_lock:
+            if _blocking_pool is None:
+                _blocking_pool = _configured(SyncClientBuilder()).build()
+    return _blocking_pool
+
+
+def async_pool() -> Client:
+    """Return the connection pool of the running event loop."""
+    from asyncio import get_running_loop  # noqa: PLC0415 - the blocking client never needs it
+
+    from pyreqwest.client import ClientBuilder  # noqa: PLC0415
+
+    loop = get_running_loop()
+    if loop not in _async_pools:
+        _async_pools[loop] = _configured(ClientBuilder()).build()
+    return _async_pools[loop]
+
+
+def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
+    """Send one request and return the whole response.
+
+    Raises `Unreachable` without a complete response, `Unreadable` if the body is larger than `MAX_BODY`.
+    """
+    body = bytearray()
+    try:
+        with _streamed(blocking_pool(), request, timeout) as response:
+            while (chunk := response.body_reader.read_chunk()) is not None:
+                _append(body, chunk, request)
+            return _response(response, body, clock())
+    except PyreqwestError as error:
+        raise _unreachable(request, error) from None
+
+
+async def send_async(
+    request: Request,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109
+    clock: Callable[[], float] = time,
+) -> Response:
+    """Send one request and return the whole response; raises the same errors as `send`."""
+    body = bytearray()
+    try:
+        async with _streamed(async_pool(), request, timeout) as response:
+            while (chunk := await response.body_reader.read_chunk()) is not None:
+                _append(body, chunk, request)
+            return _response(response, body, clock())
+    except PyreqwestError as error:
+        raise _unreachable(request, error) from None
+
+
+def _streamed(pool: Any, request: Request, timeout: float) -> Any:
+    try:
+        builder = pool.request(request.verb, request.url).headers(request.headers)
+    except ValueError as error:
+        raise ConfigError(f"{redact_url(request.url)!r} is not a valid URL ({error})") from None
+    if timeout != TIMEOUT:
+        builder = builder.timeout(timedelta(seconds=timeout))
+    if request.body == b"":
+        # The library sends no length for an empty body, and some servers require one.
+        builder = builder.header("Content-Length", "0")
+    elif request.body is not None:
+        builder = builder.body_bytes(request.body)
+    return builder.build_streamed()
+
+
+def _append(body: bytearray, chunk: Bytes, request: Request) -> None:
+    if len(body) + len(chunk) > MAX_BODY:
+        raise Unreadable(
+            f"response too large: {_host(request)} sent more than {MAX_BODY // 1_000_000} MB",
+            advice="Check the server's address; another program may be answering there",
+        )
+    body += chunk
+
+
+def _response(response: BaseResponse, body: bytearray, at: float) -> Response:
+    return Response(response.status, response.headers, response.get_header_all("set-cookie"), bytes(body), at)
+
+
+def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
+    host = _host(request)
+    if isinstance(error, RequestTimeoutError):
+        timeout = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
+        timeout.timed_out = True
+        return timeout
+    causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
+    reason = causes[-1]["message"]
+    if not isinstance(error, ConnectError):
+        return Unreachable(f"the connection to {host} failed: {reason}", advice="Try again in a minute")
+    unconnected = Unreachable(
+        f"no connection to {host}: {reason}",
+        advice="Check the network and the server's address, then try again",
+    )
+    unconnected.sent = False
+    return unconnected
+
+
+def _host(request: Request) -> str:
+    return urlsplit(redact_url(request.url)).netloc
