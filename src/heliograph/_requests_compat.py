@@ -119,7 +119,7 @@ class CompatResponse:
     def __init__(self, url: str, response: Response) -> None:
         self.url = url
         self.status_code = response.status
-        self.headers = response.headers
+        self.headers = Headers(response.headers)
         self.content = response.body
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, PyreqwestError, RequestTimeoutError
 
 from heliograph.core.redact import redact_url
 from heliograph.core.session import Request, Response
@@ -31,6 +31,10 @@ TIMEOUT = 30.0
 CONNECT_TIMEOUT = 10.0
 MAX_BODY = 2_000_000
 """Bytes of a response body after decompression; larger responses are not read to their end."""
+
+# The HTTP library raises ValueError for headers that it cannot send, and RuntimeError if the operating system refuses
+# sockets, threads or memory.
+_FAILURES = (PyreqwestError, ValueError, RuntimeError, MemoryError)
 
 _blocking_pool: SyncClient | None = None
 _pool_lock = threading.Lock()
@@ -77,13 +81,16 @@ def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] 
     Raises `Unreachable` without a complete response, `Unreadable` if the body is larger than `MAX_BODY`.
     """
     body = bytearray()
+    sent = False
     try:
-        with _streamed(blocking_pool(), request, timeout) as response:
+        exchange = _streamed(blocking_pool(), request, timeout)
+        sent = True
+        with exchange as response:
             while (chunk := response.body_reader.read_chunk()) is not None:
                 _append(body, chunk, request)
             return _response(response, body, clock())
-    except PyreqwestError as error:
-        raise _unreachable(request, error) from None
+    except _FAILURES as error:
+        raise _unreachable(request, error, sent=sent) from None
 
 
 async def send_async(
@@ -93,20 +100,24 @@ async def send_async(
 ) -> Response:
     """Send one request and return the whole response; raises the same errors as `send`."""
     body = bytearray()
+    sent = False
     try:
-        async with _streamed(async_pool(), request, timeout) as response:
+        exchange = _streamed(async_pool(), request, timeout)
+        sent = True
+        async with exchange as response:
             while (chunk := await response.body_reader.read_chunk()) is not None:
                 _append(body, chunk, request)
             return _response(response, body, clock())
-    except PyreqwestError as error:
-        raise _unreachable(request, error) from None
+    except _FAILURES as error:
+        raise _unreachable(request, error, sent=sent) from None
 
 
 def _streamed(pool: Any, request: Request, timeout: float) -> Any:
     try:
-        builder = pool.request(request.verb, request.url).headers(request.headers)
+        builder = pool.request(request.verb, request.url)
     except ValueError as error:
         raise ConfigError(f"{redact_url(request.url)!r} is not a valid URL ({error})") from None
+    builder = builder.headers(request.headers)
     if timeout != TIMEOUT:
         builder = builder.timeout(timedelta(seconds=timeout))
     if request.body == b"":
@@ -127,25 +138,51 @@ def _append(body: bytearray, chunk: Bytes, request: Request) -> None:
 
 
 def _response(response: BaseResponse, body: bytearray, at: float) -> Response:
-    return Response(response.status, response.headers, response.get_header_all("set-cookie"), bytes(body), at)
+    headers, cookies = _headers(response)
+    return Response(response.status, headers, cookies, bytes(body), at)
 
 
-def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
+def _headers(response: BaseResponse) -> tuple[dict[str, str], list[str]]:
+    """Return the first value of each header, and all cookies, without values that contain non-ASCII characters."""
+    received = response.headers
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name in list(received.keys()):
+        try:
+            value = received.pop(name)
+        except ValueError:  # the library returns no bytes; pop has removed this value nevertheless
+            continue
+        headers.setdefault(name, value)
+        if name == "set-cookie":
+            cookies.append(value)
+    return headers, cookies
+
+
+def _unreachable(request: Request, error: Exception, *, sent: bool) -> Unreachable:
     host = _host(request)
+    causes = [cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ()]
+    # ConnectError is also raised if the connection is reset after the request was sent.
+    connected = not isinstance(error, ConnectError | ConnectTimeoutError) or "client error (Connect)" not in causes
     if isinstance(error, RequestTimeoutError):
-        timeout = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
-        timeout.timed_out = True
-        return timeout
-    causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
-    reason = causes[-1]["message"]
-    if not isinstance(error, ConnectError):
-        return Unreachable(f"the connection to {host} failed: {reason}", advice="Try again in a minute")
-    unconnected = Unreachable(
-        f"no connection to {host}: {reason}",
-        advice="Check the network and the server's address, then try again",
-    )
-    unconnected.sent = False
-    return unconnected
+        failure = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
+        failure.timed_out = True
+    elif not isinstance(error, PyreqwestError):
+        # The text of a ValueError may contain a header, and so the session.
+        reason = "a header contains invalid characters" if isinstance(error, ValueError) else str(error) or "no memory"
+        failure = Unreachable(
+            f"the request to {host} failed in this program: {reason}",
+            advice="Log in again" if isinstance(error, ValueError) else "Check the limits of memory and open files",
+        )
+    elif connected:
+        reason = causes[-1] if causes else error.message
+        failure = Unreachable(f"the connection to {host} failed: {reason}", advice="Try again in a minute")
+    else:
+        failure = Unreachable(
+            f"no connection to {host}: {causes[-1]}",
+            advice="Check the network and the server's address, then try again",
+        )
+    failure.sent = sent and connected
+    return failure
 
 
 def _host(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""The transport over real sockets: the size limit of responses."""
+"""The transport over real sockets: the size limit of responses, odd headers, and whether a failed request was sent."""
 
 from __future__ import annotations
 
@@ -123,3 +123,58 @@ def test_time_out_covers_the_body(send, server):
     with pytest.raises(e.Unreachable, match="in time") as caught:
         send(get(server), timeout=0.2)
     assert (caught.value.timed_out, caught.value.sent) == (True, True)
+
+
+def test_header_values_that_are_not_ascii_are_dropped(send, server):
+    server.answer = http(
+        b"hi",
+        "Location: /\xff",
+        "Date: \xe9",
+        "Retry-After: \x80",
+        "Set-Cookie: a=\xff",
+        "Set-Cookie: b=1",
+        "X-Twice: first",
+        "X-Twice: second",
+        "Set-Cookie: c=2",
+    )
+    response = send(get(server))
+    assert response.body == b"hi"
+    assert response.headers == {"content-length": "2", "set-cookie": "b=1", "x-twice": "first"}
+    assert response.cookies == ["b=1", "c=2"]
+
+
+def test_reset_after_the_request_counts_as_sent(send, server):
+    """The vendor API may have carried out a command before it reset the connection."""
+    with pytest.raises(e.Unreachable, match="the connection to") as caught:
+        send(get(server))
+    assert caught.value.sent
+    assert server.requests == 1
+
+
+def test_refused_and_unresolved_connections_count_as_not_sent(send, server):
+    server.close()
+    for url in (server.url, "http://nowhere.invalid"):
+        with pytest.raises(e.Unreachable, match="no connection to") as caught:
+            send(Request("GET", url + "/", {}))
+        assert not caught.value.sent
+
+
+def test_header_that_cannot_be_sent_raises_unreachable_without_its_value(send, server):
+    for value in ("hunter2\n", "hunter2\ud800", "hunter2\0"):
+        with pytest.raises(e.Unreachable, match="invalid characters") as caught:
+            send(get(server, Token=value))
+        assert not caught.value.sent
+        assert "hunter2" not in f"{caught.value} {vars(caught.value)} {caught.value.__cause__}"
+    assert server.requests == 0
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Too many open files"), MemoryError()])
+def test_pool_that_cannot_be_created_raises_unreachable_and_nothing_is_sent(send, server, monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(transport, "blocking_pool", fail)
+    monkeypatch.setattr(transport, "async_pool", fail)
+    with pytest.raises(e.Unreachable, match=r"failed in this program: (Too many open files|no memory)") as caught:
+        send(get(server))
+    assert not caught.value.sent

@@ -151,6 +151,10 @@ def test_sign_request_matches_sems_plus(uid, token, header):
     assert sign_request(1_790_000_000_000, uid, token) == header
 
 
+def test_sign_request_accepts_lone_surrogates():
+    assert sign_request(0, "a\ud800", "\udfff") == sign_request(0, "a?", "?")
+
+
 def test_login_sends_client_flags_and_signature():
     (request,), _ = run(account(), plus_login())
     assert request.url == GLOBAL + "sems-user/api/v1/auth/cross-login"
