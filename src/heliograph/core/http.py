@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_RETRY_AFTER = 300.0
 """Seconds to wait if the server gives no time; every maintained client uses this value."""
 MAX_RETRY_AFTER = 24 * 3600.0
+MAX_PAGES = 200
+"""Pages of one list, at least 2,800 plants; a server that invents rows on every page must not be read for ever."""
 _SERVER_ERRORS = frozenset((500, 502, 503, 504))
 
 
@@ -100,6 +102,16 @@ def throttled_error(code: str, seconds: float | None) -> Throttled:
     error.retry_after = seconds if seconds is not None and 0 < seconds <= MAX_RETRY_AFTER else DEFAULT_RETRY_AFTER
     error.advice = f"Wait {error.retry_after:.0f} s; do not log in again meanwhile"
     return error
+
+
+def endless_list_error(vendor: str, call: str) -> Unreadable:
+    """Return the error of a list that is not over after `MAX_PAGES` pages."""
+    return Unreadable(
+        f"the list has more than {MAX_PAGES} pages",
+        vendor=vendor,
+        call=call,
+        advice="Check the server's address; if the account has that many plants, report it",
+    )
 
 
 def is_html(response: Response) -> bool:
