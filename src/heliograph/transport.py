@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 TIMEOUT = 30.0
 CONNECT_TIMEOUT = 10.0
 MAX_BODY = 2_000_000
-"""Bytes of a response body after decompression; larger responses are not read to their end."""
+"""Bytes of a response body after decompression; larger responses are not read to their end.
+
+The largest captured response has 23 kB, the largest one of the emulator (a day curve of SEMS+) 56 kB.
+"""
 
 # The HTTP library raises ValueError for headers that it cannot send, and RuntimeError if the operating system refuses
 # sockets, threads or memory.
