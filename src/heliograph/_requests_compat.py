@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from heliograph import client
+from heliograph import transport
 from heliograph.core.session import REDIRECT_STATUSES, Request
 from heliograph.errors import CloudError, SessionExpired, Unreachable, Unreadable
 
@@ -119,7 +119,7 @@ class CompatResponse:
     def __init__(self, url: str, response: Response) -> None:
         self.url = url
         self.status_code = response.status
-        self.headers = response.headers
+        self.headers = Headers(response.headers)
         self.content = response.body
 
     @property
@@ -178,7 +178,7 @@ class CompatSession:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         allow_redirects: bool = True,
-        timeout: float = client.TIMEOUT,
+        timeout: float = transport.TIMEOUT,
     ) -> CompatResponse:
         """Send any request; a status of 400 or more raises, as growattServer configures it."""
         request = self._build_request(method, url, params, data, json, headers)
@@ -186,7 +186,7 @@ class CompatSession:
             cookie = self._session.cookie_header(request.url)
             sent = request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
             try:
-                response = client.send(sent, timeout)
+                response = transport.send(sent, timeout)
             except CloudError as error:
                 raise as_requests_error(error) from None
             self._session.update_from_response(request.url, response)

@@ -1,37 +1,28 @@
-"""Blocking and async clients: they send the requests of the account protocol. The only importer of the HTTP library.
-
-All accounts share one connection pool per process (and one per event loop); cookies, tokens and redirects belong to
-the session, so the pool holds no data of an account.
-"""
+"""Blocking and async clients: they send the requests of the account protocol through `transport`."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from contextlib import closing
-from datetime import timedelta
 from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast
 from weakref import WeakKeyDictionary
-
-from pyreqwest.exceptions import ConnectError, PyreqwestError, RequestTimeoutError
 
 from heliograph.core.endpoint import AsyncClientBase, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, Sleep, resume
 from heliograph.core.redact import MASK, Secret, redact_url
 from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session
-from heliograph.errors import ConfigError, Unreachable
+from heliograph.errors import ConfigError, Unreachable, Unreadable
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.local_time import parse_zone
+from heliograph.transport import TIMEOUT, send, send_async
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator
     from datetime import tzinfo
     from typing import Self
-
-    from pyreqwest.client import Client, SyncClient
-    from pyreqwest.response import BaseResponse
 
     from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.core.protocol import VendorProtocol
@@ -40,106 +31,6 @@ if TYPE_CHECKING:
     from heliograph.keeper.guard import AccountGuard
 
 T = TypeVar("T")
-
-TIMEOUT = 30.0
-CONNECT_TIMEOUT = 10.0
-
-_blocking_pool: SyncClient | None = None
-_pool_lock = threading.Lock()
-_async_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
-
-
-def _configured(builder: Any) -> Any:
-    return (
-        builder.follow_redirects(False)
-        .default_cookie_store(False)
-        .http1_only()
-        .connect_timeout(timedelta(seconds=CONNECT_TIMEOUT))
-        .timeout(timedelta(seconds=TIMEOUT))
-    )
-
-
-def blocking_pool() -> SyncClient:
-    """Return the connection pool of the process."""
-    global _blocking_pool  # noqa: PLW0603 - one pool for all accounts is the point
-    if _blocking_pool is None:
-        from pyreqwest.client import SyncClientBuilder  # noqa: PLC0415
-
-        with _pool_lock:
-            if _blocking_pool is None:
-                _blocking_pool = _configured(SyncClientBuilder()).build()
-    return _blocking_pool
-
-
-def async_pool() -> Client:
-    """Return the connection pool of the running event loop."""
-    from asyncio import get_running_loop  # noqa: PLC0415 - the blocking client never needs it
-
-    from pyreqwest.client import ClientBuilder  # noqa: PLC0415
-
-    loop = get_running_loop()
-    if loop not in _async_pools:
-        _async_pools[loop] = _configured(ClientBuilder()).build()
-    return _async_pools[loop]
-
-
-def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
-    """Send one request and return the whole response."""
-    try:
-        response = _request_builder(blocking_pool(), request, timeout).build().send()
-        return _response(response, bytes(response.bytes()), clock())
-    except PyreqwestError as error:
-        raise _unreachable(request, error) from None
-
-
-async def send_async(
-    request: Request,
-    timeout: float = TIMEOUT,  # noqa: ASYNC109
-    clock: Callable[[], float] = time,
-) -> Response:
-    """Send one request and return the whole response."""
-    try:
-        response = await _request_builder(async_pool(), request, timeout).build().send()
-        return _response(response, bytes(await response.bytes()), clock())
-    except PyreqwestError as error:
-        raise _unreachable(request, error) from None
-
-
-def _request_builder(pool: Any, request: Request, timeout: float) -> Any:
-    try:
-        builder = pool.request(request.verb, request.url).headers(request.headers)
-    except ValueError as error:
-        raise ConfigError(f"{redact_url(request.url)!r} is not a valid URL ({error})") from None
-    if timeout != TIMEOUT:
-        builder = builder.timeout(timedelta(seconds=timeout))
-    if request.body == b"":
-        # The library sends no length for an empty body, and some servers require one.
-        return builder.header("Content-Length", "0")
-    return builder if request.body is None else builder.body_bytes(request.body)
-
-
-def _response(response: BaseResponse, body: bytes, at: float) -> Response:
-    return Response(response.status, response.headers, response.get_header_all("set-cookie"), body, at)
-
-
-def _unreachable(request: Request, error: PyreqwestError) -> Unreachable:
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    host = urlsplit(redact_url(request.url)).netloc
-    if isinstance(error, RequestTimeoutError):
-        timeout = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
-        timeout.timed_out = True
-        return timeout
-    causes = (getattr(error, "details", None) or {}).get("causes") or [{"message": error.message}]
-    reason = causes[-1]["message"]
-    if not isinstance(error, ConnectError):
-        return Unreachable(f"the connection to {host} failed: {reason}", advice="Try again in a minute")
-    unconnected = Unreachable(
-        f"no connection to {host}: {reason}",
-        advice="Check the network and the server's address, then try again",
-    )
-    unconnected.sent = False
-    return unconnected
 
 
 class BaseClient:
@@ -324,7 +215,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                         continue
                     try:
                         outcome = send(step, self._timeout, self._clock)
-                    except Unreachable as error:
+                    except (Unreachable, Unreadable) as error:
                         outcome = error
             except StopIteration as done:
                 result: T = done.value
@@ -366,7 +257,7 @@ class AsyncClient(BaseClient, AsyncClientBase):
                             continue
                         try:
                             outcome = await send_async(step, self._timeout, self._clock)
-                        except Unreachable as error:
+                        except (Unreachable, Unreadable) as error:
                             outcome = error
                 except StopIteration as done:
                     result: T = done.value

@@ -13,12 +13,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from heliograph._requests_compat import CompatSession, as_requests_error
-from heliograph.client import TIMEOUT, BlockingClient
+from heliograph.client import BlockingClient
 from heliograph.core.endpoint import Call, RawClientBase
 from heliograph.core.http import build_request
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, RequestRefused, Unreadable
+from heliograph.transport import TIMEOUT
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent
 from heliograph.vendors.growatt.params import Timespan, hash_password

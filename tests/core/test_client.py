@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heliograph import AsyncGrowatt, Growatt
+from heliograph import AsyncGrowatt, Growatt, transport
 from heliograph import errors as e
-from heliograph.client import send
 from heliograph.core.session import Request
+from heliograph.keeper import Keeper
+from heliograph.transport import send
 from support.raw_server import Listener
 from support.subprocesses import python
 
@@ -216,6 +217,39 @@ def test_broken_response_raises_unreachable_and_is_not_retried(account, server, 
         account()("plant_info", "1")
     assert _hides_credentials(caught.value)
     assert len(server.seen) == 2
+
+
+def test_too_large_response_raises_unreadable_with_call_and_advice_and_is_not_retried(account, server):
+    one = account()
+    server.answers["newTwoPlantAPI.do"] = http({"todayEnergy": "9.3", "x": "y" * 2_000_000})
+    with pytest.raises(e.Unreadable, match=r"growatt plant_info: response too large: .* Check the"):
+        one("plant_info", "1")
+    assert len(server.seen) == 2
+    server.answers["newTwoPlantAPI.do"] = http({"todayEnergy": "9.3"})
+    assert one("plant_info", "1").energy_today == 9.3
+    assert [urlsplit(target).path for _, target, _, _ in server.seen].count("/newTwoLoginAPI.do") == 1
+
+
+@pytest.mark.parametrize("header", ["Location", "Date", "Set-Cookie", "Retry-After"])
+def test_header_with_an_odd_byte_is_ignored(account, server, header):
+    odd = http(LOGIN, "200 OK", f"{header}: a=X").replace(b"a=X", b"a=\xff")
+    server.answers["newTwoLoginAPI.do"] = odd
+    server.answers["newTwoPlantAPI.do"] = odd.replace(b"200 OK", b"302 Found")
+    with pytest.raises(e.CloudError, match="growatt plant_info"):
+        account()("plant_info", "1")
+
+
+def test_login_that_could_not_be_sent_delays_no_other(server, tmp_path, monkeypatch):
+    def fail():
+        raise RuntimeError("Too many open files")
+
+    client = Growatt(USER, PASSWORD, server=server.url, keeper=Keeper(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "blocking_pool", fail)
+        with pytest.raises(e.Unreachable, match="Too many open files"):
+            client.log_in()
+    assert (client.budget.requests_used, client.budget.logins_used) == (0, 0)
+    assert client.plants()[0].name == "Roof"
 
 
 def test_client_works_after_a_broken_response(account, server):

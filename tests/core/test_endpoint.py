@@ -226,6 +226,13 @@ def test_build_request_percent_encodes_everything():
     assert wire(AcmeCalls.lamp.flow("../x", "a/b?c#d"))[1] == BASE + "v1/..%2Fx/lamp/a%2Fb%3Fc%23d?dialect=2"
 
 
+def test_build_request_sends_lone_surrogates_as_question_marks():
+    assert wire(AcmeCalls.lamps.flow("a\ud800"))[1] == BASE + "lamps.do?op=list&room=a%3F"
+    assert wire(AcmeCalls.switch.flow("a\ud800", on=False))[3] == b"lamp=a%3F&on=0"
+    assert wire(AcmeCalls.lamp.flow("s1", "L\ud800"))[1] == BASE + "v1/s1/lamp/L%3F?dialect=2"
+    assert wire(AcmeCalls.rename.flow("L1", "a\ud800"))[3].count(b"\r\na?\r\n") == 1
+
+
 def test_without_none_drops_missing_arguments():
     assert without_none(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
 

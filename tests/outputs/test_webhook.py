@@ -140,6 +140,20 @@ def test_temporary_errors_respect_retry_after(service, status):
     assert caught.value.seconds is None
 
 
+def test_too_large_response_is_retried_after_ten_minutes_and_skips_no_samples(service):
+    service.reply = lambda asked: answer(200, b"x" * 2_000_001)
+    with pytest.raises(RetryLater, match=r"response too large: .* Check") as caught:
+        sent(hook(service.url), entry())
+    assert caught.value.seconds == 600.0
+
+
+def test_response_header_with_an_odd_byte_is_ignored(service):
+    service.reply = lambda asked: answer(503, "", Retry_After="X").replace(b"X", b"\xff")
+    with pytest.raises(RetryLater, match="returned 503") as caught:
+        sent(hook(service.url), entry())
+    assert caught.value.seconds is None
+
+
 def test_unreachable_webhook_is_retried_and_reported_without_path(service):
     service.close()
     with pytest.raises(RetryLater, match=f"127.0.0.1:{service.port}") as caught:

@@ -289,4 +289,5 @@ def test_the_session_object_has_the_manners_scripts_rely_on(growatt_at: Any) -> 
     page = again.session.get(again.get_url("newPlantAPI.do"), params={"op": "getPlant", "plantId": "1"})
     assert page.status_code == 200
     assert isinstance(page.json(), dict)
+    assert page.headers["Content-Type"] == page.headers["content-type"]
     assert requests.utils.dict_from_cookiejar(again.session.cookies) == kept

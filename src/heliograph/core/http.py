@@ -22,15 +22,24 @@ if TYPE_CHECKING:
 DEFAULT_RETRY_AFTER = 300.0
 """Seconds to wait if the server gives no time; every maintained client uses this value."""
 MAX_RETRY_AFTER = 24 * 3600.0
+MAX_PAGES = 200
+"""Pages of one list, at least 2,800 plants; a server that invents rows on every page must not be read for ever."""
 _SERVER_ERRORS = frozenset((500, 502, 503, 504))
 
 
 def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Request:
-    """Return the HTTP request of a call: constant arguments in the query, fields in the path and by their encoding."""
+    r"""Return the HTTP request of a call: constant arguments in the query, fields in the path and by their encoding.
+
+    Lone surrogates, which a response may contain as "\ud800" and no encoding can express, are sent as "?".
+    """
     route, fields = call.endpoint.route, call.fields
     path = route.path
     if "{" in path:
-        in_path = {name: quote(str(value), safe="") for name, value in fields.items() if f"{{{name}}}" in path}
+        in_path = {
+            name: quote(str(value), safe="", errors="replace")
+            for name, value in fields.items()
+            if f"{{{name}}}" in path
+        }
         path = path.format(**in_path)
         fields = {name: value for name, value in fields.items() if name not in in_path}
     arguments: Fields = dict(route.fixed)
@@ -38,7 +47,7 @@ def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Req
     if route.encoding == "query":
         arguments.update(fields)
     elif route.encoding == "form":
-        body = urlencode(fields, doseq=True).encode()
+        body = urlencode(fields, doseq=True, errors="replace").encode()
         headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     elif route.encoding == "json":
         body = json.dumps(fields, separators=(",", ":")).encode()
@@ -48,7 +57,7 @@ def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Req
         headers = {**headers, "Content-Type": content_type}
     if route.verb == "POST" and body is None:
         body = b""
-    query = "?" + urlencode(arguments, doseq=True) if arguments else ""
+    query = "?" + urlencode(arguments, doseq=True, errors="replace") if arguments else ""
     return Request(route.verb, base + path + query, headers, body)
 
 
@@ -56,9 +65,9 @@ def _encode_multipart(fields: Fields) -> tuple[bytes, str]:
     from hashlib import sha256  # noqa: PLC0415 - one call in fifty is a multipart form
 
     parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
-    boundary = sha256("".join(parts).encode()).hexdigest()[:32]
+    boundary = sha256("".join(parts).encode(errors="replace")).hexdigest()[:32]
     body = "".join(f"--{boundary}\r\n{part}" for part in parts) + f"--{boundary}--\r\n"
-    return body.encode(), f"multipart/form-data; boundary={boundary}"
+    return body.encode(errors="replace"), f"multipart/form-data; boundary={boundary}"
 
 
 def raise_for_status(response: Response) -> None:
@@ -93,6 +102,16 @@ def throttled_error(code: str, seconds: float | None) -> Throttled:
     error.retry_after = seconds if seconds is not None and 0 < seconds <= MAX_RETRY_AFTER else DEFAULT_RETRY_AFTER
     error.advice = f"Wait {error.retry_after:.0f} s; do not log in again meanwhile"
     return error
+
+
+def endless_list_error(vendor: str, call: str) -> Unreadable:
+    """Return the error of a list that is not over after `MAX_PAGES` pages."""
+    return Unreadable(
+        f"the list has more than {MAX_PAGES} pages",
+        vendor=vendor,
+        call=call,
+        advice="Check the server's address; if the account has that many plants, report it",
+    )
 
 
 def is_html(response: Response) -> bool:

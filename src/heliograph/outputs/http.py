@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from heliograph.client import send_async
 from heliograph.core.redact import SECRETS, SecretMasker, excerpt, redact_url
 from heliograph.core.session import Request
-from heliograph.errors import ConfigError, Unreachable
+from heliograph.errors import ConfigError, Unreachable, Unreadable
 from heliograph.outputs.sink import RetryLater, SinkRejected
+from heliograph.transport import send_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +54,9 @@ class SinkEndpoint:
             return await send_async(Request("POST", self._url, headers, body), clock=clock)
         except Unreachable as error:
             raise RetryLater(SecretMasker(self._secrets).mask(error.message)) from None
+        except Unreadable as error:  # too large
+            text = f"{error.message}. {error.advice}"
+            raise RetryLater(SecretMasker(self._secrets).mask(text), _USER_ERROR_RETRY) from None
 
     def describe(self, response: Response) -> str:
         """Return status and excerpt of a response without secrets, for messages."""

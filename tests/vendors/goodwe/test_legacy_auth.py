@@ -7,6 +7,7 @@ import json
 import pytest
 
 from heliograph import errors as e
+from heliograph.core.http import MAX_PAGES
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION, Credentials, Session
@@ -301,6 +302,13 @@ def test_plant_list_is_read_to_the_last_page():
     requests, rows = run(logged_in(), *pages, call=GoodWeCalls.plant_list.flow())
     assert [one.id for one in rows] == [f"P{one}" for one in range(15)]
     assert [json.loads(one.body)["page_index"] for one in requests] == ["1", "2"]
+
+
+def test_plant_list_without_end_raises_unreadable():
+    pages = [response([row(14 * page + one) for one in range(14)], 0) for page in range(MAX_PAGES)]
+    error = run_failing(*pages, call=GoodWeCalls.plant_list.flow())
+    assert (type(error), error.vendor, error.call) == (e.Unreadable, "goodwe", "plant_list")
+    assert "more than 200 pages" in str(error)
 
 
 def test_plant_list_ends_at_a_repeated_page():

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from heliograph import errors as e
+from heliograph.core.http import MAX_PAGES
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION, Credentials, Session
@@ -149,6 +150,10 @@ def test_encode_password_matches_sems_plus(password, wire):
 )
 def test_sign_request_matches_sems_plus(uid, token, header):
     assert sign_request(1_790_000_000_000, uid, token) == header
+
+
+def test_sign_request_accepts_lone_surrogates():
+    assert sign_request(0, "a\ud800", "\udfff") == sign_request(0, "a?", "?")
 
 
 def test_login_sends_client_flags_and_signature():
@@ -522,6 +527,12 @@ def test_invalid_response_raises_its_error(answer, kind):
 @pytest.mark.parametrize("data", [None, {}, {"total": 0}])
 def test_plant_list_without_rows_is_unreadable(data):
     assert type(run_failing(logged_in(), plus_response(data), call=SemsPlusCalls.plus_stations.flow())) is e.Unreadable
+
+
+def test_plant_list_without_end_raises_unreadable():
+    pages = [plus_response({"dataList": [{"id": f"{page}/{one}"} for one in range(15)]}) for page in range(MAX_PAGES)]
+    error = run_failing(logged_in(), *pages, call=SemsPlusCalls.plus_stations.flow())
+    assert (type(error), error.vendor, error.call) == (e.Unreadable, "goodwe", "plus_stations")
 
 
 def test_plant_list_ends_at_the_last_or_a_repeated_page():

@@ -56,6 +56,12 @@ def test_snapshot_of_fixture_matches_the_expected_values(folder):
     assert {name: legacy_value[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("unit", [["kWh"], {"a": 1}, 5, True])
+def test_telecounting_unit_that_is_no_text_is_ignored(unit):
+    counting = payloads.Telecounting([{"code": "pAc", "data": 1.5, "unit": unit}])
+    assert counting.ac_power == 1.5
+
+
 @pytest.mark.parametrize("folder", FIXTURE_FOLDERS, ids=lambda folder: folder.name)
 def test_fixture_documents_its_provenance(folder):
     about = tomllib.loads((folder / "about.toml").read_text())

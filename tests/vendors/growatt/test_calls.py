@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from heliograph.core.endpoint import Call, endpoints, operations
-from heliograph.core.http import build_request
+from heliograph.core.http import MAX_PAGES, build_request
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import Unreadable
@@ -294,6 +294,12 @@ def test_plant_list_two_reads_pages_until_a_short_one():
 def test_plant_list_two_reads_an_empty_page_after_a_full_one():
     sent, plants = script(logged_in().execute(C.plant_list_two.flow(), NOON), [page(1, 15), page(16, 0)])
     assert (len(sent), len(plants)) == (2, 15)
+
+
+def test_plant_list_two_without_end_raises_unreadable():
+    pages = [page(15 * number, 15) for number in range(MAX_PAGES)]
+    with pytest.raises(Unreadable, match="growatt plant_list_two: the list has more than 200 pages"):
+        script(logged_in().execute(C.plant_list_two.flow(), NOON), pages)
 
 
 def test_plant_list_two_stops_at_a_repeated_page():

@@ -10,10 +10,11 @@ from heliograph.cli.clients import create_client
 from heliograph.cli.doctor.result import ok, problem, warning
 from heliograph.cli.status import budget_usage, pause_text
 from heliograph.cli.timefmt import format_duration, format_local_time
-from heliograph.client import TIMEOUT, BlockingClient
+from heliograph.client import BlockingClient
 from heliograph.core.session import Session
 from heliograph.errors import ConfigError
 from heliograph.keeper import policy
+from heliograph.transport import TIMEOUT
 from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:

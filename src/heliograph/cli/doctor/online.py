@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.doctor.account import clock_check
 from heliograph.cli.doctor.result import ok, problem, warning
-from heliograph.client import send
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, SessionExpired, StoreError
+from heliograph.transport import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

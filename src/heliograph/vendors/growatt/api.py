@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
+from heliograph.core.http import MAX_PAGES, endless_list_error
 from heliograph.core.payload import list_of
 from heliograph.vendors.growatt.charts_api import GrowattCharts
 from heliograph.vendors.growatt.params import (
@@ -61,14 +62,15 @@ class GrowattCalls(GrowattCharts):
     def plant_list_two(self) -> FlowGenerator[tuple[plants.PlantSettings, ...]]:
         """All plants in the newer, longer form, page by page until the last."""
         found: tuple[plants.PlantSettings, ...] = ()
-        page: Any = None
-        while page is None or len(page) == PAGE_SIZE:
+        for number in range(1, MAX_PAGES + 1):
             # Quirk: the page size is fixed; a client that requests one page never sees plant 16.
-            page = yield GrowattCalls.plant_list_page.flow(len(found) // PAGE_SIZE + 1)
+            page: tuple[plants.PlantSettings, ...] = yield GrowattCalls.plant_list_page.flow(number)
             if page and page[0] in found:  # a cloud that repeats a page would never end
-                break
+                return found
             found = (*found, *page)
-        return found
+            if len(page) != PAGE_SIZE:
+                return found
+        raise endless_list_error("growatt", "plant_list_two")
 
     @query("GET", "PlantDetailAPI.do", plants.GrowattPlantDetail, result_path="back")
     def plant_detail(self, plant_id: str, timespan: Timespan | int, date: Day = None) -> Fields:

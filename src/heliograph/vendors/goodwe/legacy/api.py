@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, without_none
+from heliograph.core.http import MAX_PAGES, endless_list_error
 from heliograph.core.payload import list_of
 from heliograph.vendors.goodwe.calls import json_query
 from heliograph.vendors.goodwe.legacy import payloads
@@ -76,15 +77,14 @@ class GoodWeCalls(GoodWeChartCalls):
     def plant_list(self) -> FlowGenerator[tuple[payloads.SemsPlantRow, ...]]:
         """All plants of the account with today's and lifetime energy, page by page until the last."""
         plants: dict[str, payloads.SemsPlantRow] = {}
-        page = 1
-        while True:
+        for page in range(1, MAX_PAGES + 1):
             rows: tuple[payloads.SemsPlantRow, ...] = yield GoodWeCalls.plant_list_page.flow(page)
             new = {row.id: row for row in rows if row.id and row.id not in plants}
             plants |= new
             # Stops the loop if the server ignores the page number.
             if len(rows) < PAGE_SIZE or not new:
                 return tuple(plants.values())
-            page += 1
+        raise endless_list_error("goodwe", "plant_list")
 
     # Commands: sent once, and only by a client with allow_commands=True.
 

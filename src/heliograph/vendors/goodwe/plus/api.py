@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query
+from heliograph.core.http import MAX_PAGES, endless_list_error
 from heliograph.core.payload import list_of
 from heliograph.vendors.goodwe.calls import json_query
 from heliograph.vendors.goodwe.plus import payloads
@@ -68,15 +69,14 @@ class SemsPlusCalls:
     def plus_stations(self) -> FlowGenerator[tuple[payloads.Station, ...]]:
         """All plants of the account with their power and today's energy, page by page until the last."""
         stations: dict[str, payloads.Station] = {}
-        page = 1
-        while True:
+        for page in range(1, MAX_PAGES + 1):
             answer: payloads.StationPage = yield SemsPlusCalls.plus_stations_page.flow(page)
             new = {row.id: row for row in answer.stations if row.id and row.id not in stations}
             stations |= new
             # Stops the loop if the server ignores the page number.
             if len(answer.stations) < PLUS_PAGE_SIZE or not new:
                 return tuple(stations.values())
-            page += 1
+        raise endless_list_error("goodwe", "plus_stations")
 
     @query(
         "POST", "sems-plant/api/portal/stations/basic/info", payloads.StationInfo, encoding="query", result_path="data"

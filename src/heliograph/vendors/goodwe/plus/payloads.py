@@ -174,7 +174,8 @@ def _flatten(rows: list[Any]) -> Iterator[dict[str, Any]]:
 def _with_unit(row: dict[str, Any]) -> Any:
     # The unit is a separate member; powers and energies may have another unit than the declared one.
     value, unit = row.get("data"), row.get("unit")
-    return f"{value} {unit}" if unit in _SCALED_UNITS and isinstance(value, str | int | float) else value
+    scaled = isinstance(unit, str) and unit in _SCALED_UNITS
+    return f"{value} {unit}" if scaled and isinstance(value, str | int | float) else value
 
 
 class Telemetry(Factors):

@@ -24,5 +24,5 @@ def sign_request(milliseconds: int, uid: str = "", token: str = "") -> str:
     >>> b64decode(sign_request(1790000000000)).decode()
     'fe9b21373fc40b6d03e2e581f0807790b3edde8a8dd60db24a9ee4961981839c@1790000000000'
     """
-    digest = sha256(f"{milliseconds}@{uid}@{token}".encode()).hexdigest()
+    digest = sha256(f"{milliseconds}@{uid}@{token}".encode(errors="replace")).hexdigest()
     return b64encode(f"{digest}@{milliseconds}".encode()).decode()
