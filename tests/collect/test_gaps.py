@@ -250,6 +250,15 @@ def test_curve_batch_omits_empty_samples():
     assert [one.outcome for one in batch_of("curve", "2026-06-20", curve[1:2]).queries] == ["nothing"]
 
 
+def test_curve_batch_sets_samples_from_the_future_aside():
+    now = datetime(2026, 6, 21, 11, tzinfo=UTC)
+    curve = [Sample(moment=now + timedelta(minutes=n), values={"pv_power": 5.0}) for n in (-5, 10, 15)]
+    batch = batch_of("curve", "2026-06-21", curve)
+    start = int(now.timestamp())
+    assert [one.measured_at for one in batch.samples] == [start - 300, start + 600]
+    assert batch.repairs == [Repair(PLANT, start, "pv_power", 5.0, None, "measured in the future")]
+
+
 @pytest.mark.parametrize("error", [RequestRefused("no"), Unreadable("what")])
 @pytest.mark.parametrize(("span", "period"), [("curve", "2026-06-20"), ("days", "2026-06"), ("months", "2026")])
 def test_refused_answer_is_recorded_as_failed_without_rows(error, span, period):
