@@ -15,7 +15,7 @@ from heliograph.collect.poller import AccountPoller, poll_batch
 from heliograph.collect.schedule import PollPolicy
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import Clock
-from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
+from heliograph.model import Device, DeviceSnapshot, Plant, Quality, Snapshot, Status
 from heliograph.store.base import Repair, Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
@@ -106,3 +106,26 @@ def test_poller_polls_on_after_sample_from_the_future_and_warns_once(tmp_path, c
     ]
     with SqliteStore(path) as store:
         assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 50)] == [int(NOON.timestamp()) + 600]
+
+
+def test_poll_batch_replaces_implausible_powers_by_gaps():
+    values = {
+        "pv_power": -1.0,
+        "grid_power": -1e63,
+        "battery_power": 10_000_001.0,
+        "load_power": -1000.0,
+        "ac_power": 3000.0,
+        "battery_soc": 1e30,
+    }
+    batch = poll_batch([snapshot(values)], {})
+    sample = batch.samples[0]
+    known = {name: value for name, value in sample.values.items() if value is not None}
+    assert (known, sample.quality) == ({"ac_power": 3000.0}, Quality.REPAIRED)
+    assert sample.values.keys() == values.keys()
+    at = int(NOON.timestamp())
+    assert batch.repairs == [
+        Repair(ROOF, at, name, value, None, "outside the plausible range")
+        for name, value in values.items()
+        if name != "ac_power"
+    ]
+    assert batch.counters[ROOF]["power"]["last"] == 3000.0
