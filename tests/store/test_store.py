@@ -290,6 +290,17 @@ def test_unknown_enum_value_raises(place):
             store.latest()
 
 
+@pytest.mark.parametrize("broken", ["", "{", "[" * 100_000, "[1]", "null"])
+def test_broken_counter_state_is_reset_with_a_warning(place, broken, caplog):
+    with place.open() as store:
+        store.write(Batch(counters={ROOF: {"at": 1}, OTHER: {"at": 2}}))
+        place.run(f"UPDATE counter SET state = '{broken}' WHERE state LIKE '%1%'")
+        assert (store.counters(ROOF), store.counters(OTHER)) == ({}, {"at": 2})
+        assert [one.msg.facts["event"] for one in caplog.records] == ["counters.reset"]
+        store.write(Batch(counters={ROOF: {"at": 3}}))
+        assert store.counters(ROOF) == {"at": 3}
+
+
 def test_docs_sql_examples_run(place):
     page = (DOCS / "reading-the-data.md").read_text(encoding="utf-8")
     shown = re.findall(r"```sql\n-- (.*)\n([^`]+)", page)

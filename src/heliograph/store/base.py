@@ -169,7 +169,7 @@ class Store(Protocol):
         """Return the rejected values, oldest first."""
 
     def counters(self, series: Series) -> Mapping[str, Any]:
-        """Return the state of the energy counters; empty before the first sample."""
+        """Return the state of the energy counters; empty before the first sample, and if it is damaged."""
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
