@@ -27,7 +27,8 @@ SECONDS = {"5min": 300, "hour": 3600}
 """Seconds of an interval at each resolution."""
 _DAYS = 400
 """Days per read."""
-_MAX_TIME = 1 << 40
+_MAX_TIME = 253_370_764_800
+"""The year 9999: no calendar has a day for samples after it."""
 
 
 class HistoryRow(NamedTuple):

@@ -6,7 +6,7 @@ pv + grid + battery = load within losses.
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from typing import Literal, NamedTuple
 
 Unit = Literal["W", "kWh", "%", "V", "A", "Hz", "°C"]
@@ -34,20 +34,30 @@ MetricName = Literal[
 
 
 class Metric(NamedTuple):
-    """One published quantity; `today` counters restart at plant-local midnight, `total` counters never fall."""
+    """One published quantity; `today` counters restart at plant-local midnight, `total` counters never fall.
+
+    A value below `minimum` or above `maximum` is not plausible; energies are limited by the power of their plant.
+    """
 
     name: str
     unit: Unit
     kind: MetricKind
     meaning: str
+    minimum: float = -inf
+    maximum: float = inf
 
 
-PV_POWER = Metric("pv_power", "W", "gauge", "power of all solar panels, never negative")
-GRID_POWER = Metric("grid_power", "W", "gauge", "power from the grid; negative is export")
-BATTERY_POWER = Metric("battery_power", "W", "gauge", "power out of the battery; negative is charging")
-LOAD_POWER = Metric("load_power", "W", "gauge", "power consumed by the house, never negative")
-AC_POWER = Metric("ac_power", "W", "gauge", "AC output of the inverters")
-BATTERY_SOC = Metric("battery_soc", "%", "gauge", "state of charge of the battery")
+_MAX_POWER = 10e6
+"""In W; larger than any plant of these clouds."""
+
+PV_POWER = Metric("pv_power", "W", "gauge", "power of all solar panels, never negative", 0.0, _MAX_POWER)
+GRID_POWER = Metric("grid_power", "W", "gauge", "power from the grid; negative is export", -_MAX_POWER, _MAX_POWER)
+BATTERY_POWER = Metric(
+    "battery_power", "W", "gauge", "power out of the battery; negative is charging", -_MAX_POWER, _MAX_POWER
+)
+LOAD_POWER = Metric("load_power", "W", "gauge", "power consumed by the house, never negative", 0.0, _MAX_POWER)
+AC_POWER = Metric("ac_power", "W", "gauge", "AC output of the inverters", -_MAX_POWER, _MAX_POWER)
+BATTERY_SOC = Metric("battery_soc", "%", "gauge", "state of charge of the battery", 0.0, 100.0)
 
 PV_ENERGY_TODAY = Metric("pv_energy_today", "kWh", "today", "solar energy since plant-local midnight")
 GRID_IMPORT_ENERGY_TODAY = Metric("grid_import_energy_today", "kWh", "today", "energy imported from the grid today")

@@ -160,7 +160,7 @@ def test_collect_waits_for_fast_response_on_sigterm(clouds, words):
     clouds.run("--once", "--no-backfill")
     before = clouds.moments(clouds.accounts[0])
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
-    clouds.emulator.faults.set({"slow": 0.2})
+    clouds.emulator.faults.set({"slow": 0.05})
     program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 1, program)
     code, said = stop_program(program, signal.SIGTERM)

@@ -94,3 +94,17 @@ def test_plant_state_refreshes_sample_interval(store):
     current_state(store, *(sample(NOON + 60 * n) for n in range(40)))
     assert overview.plants(NOON + 599)[0].sample_interval == 900
     assert overview.plants(NOON + 2400)[0].sample_interval == 60
+
+
+def test_plant_state_ignores_stored_sample_from_the_future(store):
+    ahead = sample(NOON, {"pv_power": 1733.2})._replace(measured_at=NOON + 73 * 365 * 24 * HOUR)
+    (plant,) = current_state(store, ahead).plants(NOON + 120)
+    assert (plant.measured_at, plant.freshness, plant.values) == (None, Freshness.OFFLINE_UNEXPECTED, {})
+    (plant,) = current_state(store, sample(NOON + 300), sample(NOON + 300, series=DEVICE)).plants(NOON + 400)
+    assert (plant.measured_at, plant.freshness) == (NOON + 300, Freshness.LIVE)
+    assert known_values(plant.values) == VALUES
+
+
+def test_plant_state_with_stored_time_beyond_the_calendar_has_no_sample(store):
+    (plant,) = current_state(store, sample(NOON)._replace(measured_at=1 << 50)).plants(NOON + 120)
+    assert plant.measured_at is None

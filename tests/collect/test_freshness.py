@@ -31,6 +31,11 @@ def test_freshness_is_live_within_two_intervals_and_leeway():
     assert judge(15 * MINUTE, sun=-20) is Freshness.LIVE
 
 
+def test_freshness_of_sample_from_the_future_is_not_live():
+    assert judge(-9 * MINUTE) is Freshness.LIVE  # within the error of a datalogger's clock
+    assert judge(-11 * MINUTE) is judge(-72 * 365 * DAY) is Freshness.OFFLINE_UNEXPECTED
+
+
 def test_freshness_is_live_longer_for_slow_datalogger():
     assert judge(35 * MINUTE, every=900) is Freshness.LIVE
     assert judge(80 * MINUTE, every=900) is Freshness.STALE

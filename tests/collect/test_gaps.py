@@ -250,6 +250,33 @@ def test_curve_batch_omits_empty_samples():
     assert [one.outcome for one in batch_of("curve", "2026-06-20", curve[1:2]).queries] == ["nothing"]
 
 
+def test_curve_batch_replaces_implausible_values_by_gaps():
+    moment = datetime(2026, 6, 20, 10, tzinfo=UTC)
+    curve = [
+        Sample(moment=moment, values={"pv_power": 5.0, "load_power": -1e30}),
+        Sample(moment=moment + timedelta(minutes=5), values={"battery_soc": -1.0}),
+    ]
+    batch = batch_of("curve", "2026-06-20", curve)
+    start = int(moment.timestamp())
+    (kept,) = batch.samples
+    assert (kept.measured_at, kept.values) == (start, {"pv_power": 5.0, "load_power": None})
+    assert kept.quality is Quality.BACKFILLED
+    reason = "outside the plausible range"
+    assert batch.repairs == [
+        Repair(PLANT, start, "load_power", -1e30, None, reason),
+        Repair(PLANT, start + 300, "battery_soc", -1.0, None, reason),
+    ]
+
+
+def test_curve_batch_sets_samples_from_the_future_aside():
+    now = datetime(2026, 6, 21, 11, tzinfo=UTC)
+    curve = [Sample(moment=now + timedelta(minutes=n), values={"pv_power": 5.0}) for n in (-5, 10, 15)]
+    batch = batch_of("curve", "2026-06-21", curve)
+    start = int(now.timestamp())
+    assert [one.measured_at for one in batch.samples] == [start - 300, start + 600]
+    assert batch.repairs == [Repair(PLANT, start, "pv_power", 5.0, None, "measured in the future")]
+
+
 @pytest.mark.parametrize("error", [RequestRefused("no"), Unreadable("what")])
 @pytest.mark.parametrize(("span", "period"), [("curve", "2026-06-20"), ("days", "2026-06"), ("months", "2026")])
 def test_refused_answer_is_recorded_as_failed_without_rows(error, span, period):

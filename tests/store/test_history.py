@@ -125,6 +125,14 @@ def test_read_history_returns_stored_five_minute_values(home):
     assert table["time"][1] - table["time"][0] == timedelta(minutes=5)
 
 
+def test_read_history_ignores_times_beyond_the_calendar(home):
+    noon = at("2026-06-21T12:00")
+    with home.open() as store:
+        store.write(Batch(samples=[sample(noon)._replace(measured_at=1 << power) for power in (39, 50)]))
+    assert read(home, "11", since="2026-06-24", until="2026-06-25", resolution="hour")["time"] == []
+    assert len(read(home, "11", resolution="hour")["time"]) == 2
+
+
 def test_read_history_hours_begin_on_the_hour_in_local_time(home):
     table = read(home, "b-1", resolution="hour")
     # 12:00 in Berlin is 15:30 in India, whose hours are half past ours.

@@ -107,6 +107,15 @@ def test_latest_returns_the_newest_sample_of_each_series(store):
     assert store.latest(BOX) == ()
 
 
+def test_latest_omits_samples_measured_after_they_were_fetched(store):
+    honest = SAMPLE._replace(measured_at=NOON + 600, fetched_at=NOON)
+    store.write(Batch(samples=[honest, SAMPLE._replace(measured_at=NOON + 601, fetched_at=NOON)]))
+    store.write(Batch(samples=[SAMPLE._replace(series=BOX, measured_at=1 << 50)]))
+    assert [one.measured_at for one in store.latest(ROOF)] == [NOON + 600]
+    assert [(one.series, one.measured_at) for one in store.latest()] == [(ROOF, NOON + 600)]
+    assert store.latest(BOX) == ()
+
+
 def test_buckets_omit_empty_intervals(store):
     powers = {0: 10.0, 299: 30.0, 300: None, 1000: 5.0, 1200: 99.0}
     store.write(
@@ -279,6 +288,17 @@ def test_unknown_enum_value_raises(place):
         place.run("UPDATE sample SET quality = 'divined'")
         with pytest.raises(StoreError, match="'divined'"):
             store.latest()
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[" * 100_000, "[1]", "null"])
+def test_broken_counter_state_is_reset_with_a_warning(place, broken, caplog):
+    with place.open() as store:
+        store.write(Batch(counters={ROOF: {"at": 1}, OTHER: {"at": 2}}))
+        place.run(f"UPDATE counter SET state = '{broken}' WHERE state LIKE '%1%'")
+        assert (store.counters(ROOF), store.counters(OTHER)) == ({}, {"at": 2})
+        assert [one.msg.facts["event"] for one in caplog.records] == ["counters.reset"]
+        store.write(Batch(counters={ROOF: {"at": 3}}))
+        assert store.counters(ROOF) == {"at": 3}
 
 
 def test_docs_sql_examples_run(place):

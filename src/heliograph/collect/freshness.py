@@ -8,6 +8,8 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from heliograph.store.base import MAX_AHEAD
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import tzinfo
@@ -42,9 +44,9 @@ def freshness(
 
     `interval` is the usual seconds between samples. `sun` is the solar elevation in degrees or, for an unknown
     position, the result of `usually_reporting`, or None if neither is known: then no sleep is expected. A battery keeps
-    its inverter awake at night.
+    its inverter awake at night. A time ahead of `now` by more than clocks may differ is wrong: the age is unknown.
     """
-    age = None if measured_at is None else now - measured_at
+    age = None if measured_at is None or measured_at > now + MAX_AHEAD else now - measured_at
     if age is not None and age <= 2 * interval + _LEEWAY:
         return Freshness.LIVE
     if not has_battery and _may_sleep(sun):

@@ -23,6 +23,7 @@ from heliograph.collect.gaps import (
     recency_key,
 )
 from heliograph.collect.integrate import add_integrated_energies
+from heliograph.collect.plausibility import check_sample
 from heliograph.collect.schedule import POLL_SHARE
 from heliograph.errors import RequestRefused, Unreadable
 from heliograph.eventlog import LogEvent
@@ -155,12 +156,15 @@ def _record(query: HistoryQuery, outcome: QueryOutcome, now: int) -> QueryRecord
 
 
 def _curve_batch(query: HistoryQuery, samples: Iterable[Sample], now: int) -> Batch:
-    rows = [
-        StoredSample(query.series, int(sample.moment.timestamp()), now, Quality.BACKFILLED, None, sample.values)
+    checked = [
+        check_sample(
+            StoredSample(query.series, int(sample.moment.timestamp()), now, Quality.BACKFILLED, None, sample.values)
+        )
         for sample in samples
-        if any(value is not None for value in sample.values.values())
     ]
-    return Batch(samples=rows, queries=[_record(query, "data" if rows else "nothing", now)])
+    rows = [row for row, _ in checked if row is not None and any(value is not None for value in row.values.values())]
+    repairs = [repair for _, repairs in checked for repair in repairs]
+    return Batch(samples=rows, repairs=repairs, queries=[_record(query, "data" if rows else "nothing", now)])
 
 
 def _days_batch(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.collect.counters.repair import repair_counters
 from heliograph.collect.freshness import DEFAULT_INTERVAL, PATTERN_WINDOW, has_battery, usually_reporting
+from heliograph.collect.plausibility import check_sample
 from heliograph.collect.schedule import (
     POLL_SHARE,
     BudgetWarning,
@@ -19,7 +20,7 @@ from heliograph.collect.schedule import (
 )
 from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
-from heliograph.store.base import Batch, samples_of, series_info_of, series_of
+from heliograph.store.base import MAX_AHEAD, Batch, samples_of, series_info_of, series_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,6 +78,7 @@ class AccountPoller:
         self._gap_filler = gap_filler
         self._states: CounterStates = {}
         self._sample_times: dict[Series, list[int]] = {}
+        self._rejected: set[Series] = set()
         self._budget_warning = BudgetWarning()
         self._cost = 1.0
         self._has_battery = False
@@ -135,6 +137,7 @@ class AccountPoller:
         batch = poll_batch(snapshots, self._states)
         self._states.update(batch.counters)
         self._add_sample_times(snapshots)
+        self._warn_about_rejected_samples(snapshots, batch)
         self.progress.samples += len(batch.samples)
         saved = await self.writer.write(batch)
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
@@ -149,6 +152,16 @@ class AccountPoller:
             _log.warning(
                 LogEvent("timezone.missing", account=self.progress.name, plants=",".join(plants), advice=advice)
             )
+
+    def _warn_about_rejected_samples(self, snapshots: Sequence[Snapshot], batch: Batch) -> None:
+        """Warn about samples that were set aside, once until another series is affected or none."""
+        stored = {sample.series for sample in batch.samples}
+        rejected = {sample.series for snapshot in snapshots for sample in samples_of(snapshot)} - stored
+        if rejected - self._rejected:
+            names = ",".join(sorted("/".join(filter(None, series[1:])) for series in rejected))
+            why = "measured in the future: check the clock of the datalogger and of this computer"
+            _log.warning(LogEvent("sample.rejected", account=self.progress.name, series=names, why=why))
+        self._rejected = rejected
 
     def _warn_about_interval(self, stats: PollStats) -> None:
         """Warn once if the budget does not allow the configured interval."""
@@ -177,7 +190,10 @@ class AccountPoller:
         self._has_battery = any(has_battery(snapshot.values) for snapshot in snapshots)
         for snapshot in snapshots:
             times = self._sample_times.setdefault(series_of(snapshot.plant), [])
-            if snapshot.measured_at and (at := int(snapshot.measured_at.timestamp())) not in times[-1:]:
+            if snapshot.measured_at is None:
+                continue
+            at = int(snapshot.measured_at.timestamp())
+            if at <= snapshot.fetched_at.timestamp() + MAX_AHEAD and at not in times[-1:]:
                 times.append(at)
                 del times[: -PATTERN_WINDOW // 300]
 
@@ -231,7 +247,11 @@ def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
     for snapshot in snapshots:
         zone = snapshot.plant.zone or UTC
         for sample in samples_of(snapshot):
-            result = repair_counters(states.get(sample.series, {}), sample, zone)
+            checked = check_sample(sample)
+            repairs.extend(checked.repairs)
+            if checked.sample is None:
+                continue
+            result = repair_counters(states.get(sample.series, {}), checked.sample, zone)
             samples.append(result.sample)
             days.extend(result.days)
             repairs.extend(result.repairs)

@@ -13,6 +13,8 @@ DAY, DAYLIGHT = 24 * 3600.0, 16 * 3600.0
 """Seconds over which the budget is spread: a battery reports all day, a temperate summer has 16 hours of sun."""
 SLEEP_INTERVAL = 3600.0
 """Seconds between two polls of sleeping plants."""
+MAX_WAIT = 3600.0
+"""Seconds for which a newest sample with a wrong time may delay the next poll, or two uploads if that is longer."""
 WARNING_FACTOR = 1.5
 """Warn if the budget stretches the configured interval by more than this factor."""
 
@@ -85,7 +87,8 @@ def next_poll(now: float, policy: PollPolicy, stats: PollStats, name: str) -> fl
     if stats.newest is None or policy.interval is not None or not (stats.reporting or stats.has_battery):
         return earliest + jitter
     # The next upload that is due by then: an earlier poll would only return the same sample again.
-    due = stats.newest + UPLOAD_LAG
+    # Limited, because a sample from the future would stop the polls until then.
+    due = min(stats.newest + UPLOAD_LAG, now + max(2 * stats.sample_interval, MAX_WAIT))
     if due < earliest:
         due += -(-(earliest - due) // stats.sample_interval) * stats.sample_interval
     return due + jitter

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HistorySpan = Literal["curve", "days", "months", "years"]
 """A history query returns the samples of a day, or the energies of a month's days, a year's months or all years."""
 
+MAX_AHEAD = 600
+"""Seconds a sample may be measured after it was fetched, because clocks differ; beyond that its time is wrong."""
+
 QueryOutcome = Literal["data", "nothing", "failed"]
 """The outcome of a history query: data, a response without data, or no usable response."""
 
@@ -140,7 +143,7 @@ class Store(Protocol):
         """Return all series."""
 
     def latest(self, series: Series | None = None) -> tuple[StoredSample, ...]:
-        """Return the newest sample of one series, or of each."""
+        """Return the newest sample of one series, or of each; samples ahead by more than `MAX_AHEAD` are ignored."""
 
     def samples(
         self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
@@ -166,7 +169,7 @@ class Store(Protocol):
         """Return the rejected values, oldest first."""
 
     def counters(self, series: Series) -> Mapping[str, Any]:
-        """Return the state of the energy counters; empty before the first sample."""
+        """Return the state of the energy counters; empty before the first sample, and if it is damaged."""
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""

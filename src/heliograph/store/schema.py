@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
+from heliograph.store.base import MAX_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -160,11 +161,13 @@ _SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE_TABLE.columns[1:])
 SELECT_SAMPLE_TIMES = f"SELECT measured_at FROM sample {_IN_TURN}"
 COUNT_SAMPLES = f"SELECT count(*) FROM sample {_OF_SERIES}"
 SELECT_BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"
-SELECT_LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
+# Samples from the future, which earlier versions stored, must not hide later ones.
+_NEWEST = f"AND measured_at <= fetched_at + {MAX_AHEAD} ORDER BY measured_at DESC LIMIT 1"
+SELECT_LATEST = f"SELECT {_SAMPLE} FROM sample {_OF_SERIES} {_NEWEST}"
 # CROSS, so that SQLite begins with the few series and not with the many samples.
 SELECT_LATEST_OF_ALL = f"""SELECT vendor, plant, device, {_SAMPLE} FROM series CROSS JOIN sample
     WHERE sample.series = series.id
-    AND sample.measured_at = (SELECT max(measured_at) FROM sample WHERE sample.series = series.id)"""
+    AND sample.measured_at = (SELECT measured_at FROM sample WHERE sample.series = series.id {_NEWEST})"""
 SELECT_REPAIRS = f"SELECT {', '.join(REPAIR_TABLE.columns[1:])} FROM repair {_BETWEEN} ORDER BY measured_at, metric"
 SELECT_COUNTER_STATE = f"SELECT state FROM counter {_OF_SERIES}"
 # Numbers continue above the readers' positions after all changes were deleted.

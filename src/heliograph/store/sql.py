@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
+from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
@@ -33,6 +35,8 @@ _NAMES = tuple(METRICS)
 _ENERGIES = dict.fromkeys(ENERGIES)
 
 _T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
 
 
 class SqlStore(ABC):
@@ -225,9 +229,15 @@ class SqlStore(ABC):
         return tuple(Repair(series, *row) for row in self._read(schema.SELECT_REPAIRS, (*series, since, until)))
 
     def counters(self, series: Series) -> Mapping[str, Any]:
-        """Return the state of the energy counters; empty before the first sample."""
-        for (state,) in self._read(schema.SELECT_COUNTER_STATE, series):
-            return dict(json.loads(state))
+        """Return the state of the energy counters; empty before the first sample, and if it is damaged."""
+        for (text,) in self._read(schema.SELECT_COUNTER_STATE, series):
+            try:
+                state = json.loads(text)
+            except (ValueError, RecursionError):
+                state = None
+            if isinstance(state, dict):
+                return state
+            _log.warning(LogEvent("counters.reset", series="/".join(filter(None, series)), why="the state is damaged"))
         return {}
 
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:

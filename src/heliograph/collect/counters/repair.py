@@ -6,10 +6,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.collect.counters.reconcile import EnergyReconciler, ReconciledDay, SampleTime
+from heliograph.collect.plausibility import MEASURED_IN_FUTURE
 from heliograph.local_time import FINAL_AFTER, day_at, day_bounds, day_start
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality
-from heliograph.store.base import Day, Repair, StoredSample
+from heliograph.store.base import MAX_AHEAD, Day, Repair, StoredSample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,6 @@ _POWERS = tuple(name for name, metric in METRICS.items() if metric.unit == "W")
 _MIN_LIMIT = 20.0
 _UNKNOWN_LIMIT = 1000.0
 """Maximum power in kW: at least, and for a device that does not report power."""
-_MAX_AHEAD = 600
-"""Seconds a sample may be ahead of the time it was fetched."""
 _CLOSE = 0.02, 0.2
 """Relative and absolute (kWh) difference of a day's energy that is not recorded as a repair."""
 _SAME = 0.0025, 0.1
@@ -60,8 +59,8 @@ def repair_counters(
     """
     if sample.measured_at < state.get("at", 0):
         return _without_counters(state, sample, "late: the counters are past this")
-    if sample.measured_at > sample.fetched_at + _MAX_AHEAD:
-        return _without_counters(state, sample, "measured in the future")
+    if sample.measured_at > sample.fetched_at + MAX_AHEAD:
+        return _without_counters(state, sample, MEASURED_IN_FUTURE)
     power = _update_peak(state.get("power"), sample)
     day = day_at(sample.measured_at, zone)
     flow = (limit / 1000 if limit else max_power(power)) / 3600
