@@ -40,7 +40,7 @@ async def all_of(feed, size=1000):
     return found
 
 
-def test_new_reader_starts_now_and_gets_changes_oldest_first(kept):
+def test_changefeed_new_reader_returns_only_later_changes_oldest_first(kept):
     async def story():
         kept.write(entry(NOON))
         feed = ChangeFeed(kept.aside(), "one", Hand())
@@ -58,7 +58,7 @@ def test_new_reader_starts_now_and_gets_changes_oldest_first(kept):
     played(kept, story)
 
 
-def test_uncommitted_batch_is_returned_again_also_to_another_process(kept):
+def test_next_batch_returns_uncommitted_batch_again_also_in_another_process(kept):
     async def story():
         first = ChangeFeed(kept.aside(), "one", Hand())
         await first.start()
@@ -88,7 +88,7 @@ def test_next_batch_can_be_smaller_after_a_rejection(kept):
     played(kept, story)
 
 
-def test_feed_skips_sample_equal_to_last_sent(kept):
+def test_changefeed_skips_sample_equal_to_last_sent(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand())
         await feed.start()
@@ -105,7 +105,7 @@ def test_feed_skips_sample_equal_to_last_sent(kept):
     played(kept, story)
 
 
-def test_feed_returns_only_wanted_series(kept):
+def test_changefeed_returns_only_wanted_series(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand(), wants=lambda series: series == GARAGE)
         await feed.start()
@@ -120,7 +120,7 @@ def test_feed_returns_only_wanted_series(kept):
     played(kept, story)
 
 
-def test_samples_over_max_age_are_skipped_and_logged_once_a_day(kept, caplog):
+def test_changefeed_skips_samples_over_max_age_and_logs_once_a_day(kept, caplog):
     async def story():
         clock = Hand(NOON)
         feed = ChangeFeed(kept.aside(), "one", clock, max_age=14 * DAY)
@@ -140,7 +140,7 @@ def test_samples_over_max_age_are_skipped_and_logged_once_a_day(kept, caplog):
     played(kept, story)
 
 
-def test_batch_has_series_names_refreshed_within_the_hour(kept):
+def test_next_batch_refreshes_series_names_within_the_hour(kept):
     async def story():
         clock = Hand()
         feed = ChangeFeed(kept.aside(), "one", clock)
@@ -155,7 +155,7 @@ def test_batch_has_series_names_refreshed_within_the_hour(kept):
     played(kept, story)
 
 
-def test_idle_reader_stays_registered_for_months(kept):
+def test_changefeed_idle_reader_stays_registered_for_months(kept):
     async def story():
         clock = Hand()
         feed = ChangeFeed(kept.aside(), "quiet", clock)
@@ -168,7 +168,7 @@ def test_idle_reader_stays_registered_for_months(kept):
     played(kept, story)
 
 
-def test_feed_loses_nothing_when_store_is_unavailable(kept):
+def test_changefeed_loses_no_sample_when_store_is_unavailable(kept):
     async def story():
         away = []
 
@@ -202,7 +202,7 @@ def test_feed_loses_nothing_when_store_is_unavailable(kept):
     played(kept, story)
 
 
-def test_change_longer_than_a_page_is_returned_whole(kept):
+def test_changefeed_returns_change_longer_than_a_page_completely(kept):
     async def story():
         feed = ChangeFeed(kept.aside(), "one", Hand())
         await feed.start()
@@ -248,7 +248,7 @@ def test_priority_feed_returns_recent_samples_before_history(kept):
     played(kept, story)
 
 
-def test_pending_history_survives_restart_and_a_month_without_turn(kept):
+def test_priority_feed_keeps_pending_history_over_restart_and_a_month_of_recent_samples(kept):
     async def story():
         clock = Hand()
         feed = PriorityFeed(kept.aside(), ONE, clock)
@@ -265,7 +265,7 @@ def test_pending_history_survives_restart_and_a_month_without_turn(kept):
     played(kept, story)
 
 
-def test_new_history_reader_starts_at_offset_of_recent_reader(kept):
+def test_priority_feed_new_history_reader_starts_at_offset_of_recent_reader(kept):
     async def story():
         kept.store.save_reader_position("one", 0, NOON)
         kept.write(past(NOON - 365 * DAY))
@@ -274,7 +274,7 @@ def test_new_history_reader_starts_at_offset_of_recent_reader(kept):
     played(kept, story)
 
 
-def test_sample_polled_repeatedly_is_sent_once(kept):
+def test_priority_feed_sends_repeatedly_polled_sample_once(kept):
     async def story():
         feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []
@@ -285,7 +285,7 @@ def test_sample_polled_repeatedly_is_sent_once(kept):
     played(kept, story)
 
 
-def test_sample_that_becomes_history_is_sent_in_its_current_state(kept):
+def test_priority_feed_sends_current_state_of_sample_that_becomes_history(kept):
     async def story():
         feed = PriorityFeed(kept.aside(), ONE, Hand())
         assert await all_of(feed) == []

@@ -87,7 +87,7 @@ def caught_up(clouds, service):
     return lambda: bool(kept(clouds)) and arrived(service) >= kept(clouds)
 
 
-def test_one_look_is_passed_on_to_every_output_before_the_program_ends(clouds, service):
+def test_collect_once_sends_samples_to_every_output_before_exit(clouds, service):
     more = f'[[influx]]\nurl = "{service.url}"\ndatabase = "solar"\n'
     plant = clouds.accounts[0]["plants"][0]
     more += f'[[pvoutput]]\nplant = "{plant}"\nsystem = "4711"\nkey = "k3y"\nurl = "{service.url}"\n'
@@ -101,7 +101,7 @@ def test_one_look_is_passed_on_to_every_output_before_the_program_ends(clouds, s
     assert {asked.path for asked in service.asked} == {"/in", "/write"}
 
 
-def test_an_output_that_is_away_holds_nothing_up_and_is_told_all_of_it_later(clouds, service):
+def test_collect_unavailable_output_does_not_block_and_is_caught_up_later(clouds, service):
     passing_on(clouds, service)
     service.reply = lambda asked: answer(503)
     said = clouds.run("--once", "--no-heal")
@@ -115,7 +115,7 @@ def test_an_output_that_is_away_holds_nothing_up_and_is_told_all_of_it_later(clo
 
 
 @posix
-def test_a_program_that_is_killed_while_it_sends_loses_nothing(clouds, service):
+def test_collect_killed_while_sending_loses_no_sample(clouds, service):
     passing_on(clouds, service)
     held = threading.Event()
 
@@ -136,7 +136,7 @@ def test_a_program_that_is_killed_while_it_sends_loses_nothing(clouds, service):
 
 
 @posix
-def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, service):
+def test_collect_stop_waits_for_pending_request_and_does_not_resend(clouds, service):
     passing_on(clouds, service)
     sending, stopped = threading.Event(), threading.Event()
 
@@ -166,7 +166,7 @@ def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, se
 
 
 @posix
-def test_an_output_that_never_answers_does_not_hold_up_the_end(clouds, service):
+def test_collect_stops_although_output_does_not_respond(clouds, service):
     passing_on(clouds, service)
     over = threading.Event()
     service.reply = lambda asked: over.wait(60) and answer()
@@ -178,7 +178,7 @@ def test_an_output_that_never_answers_does_not_hold_up_the_end(clouds, service):
 
 
 @posix
-def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tmp_path):
+def test_status_page_and_metrics_report_unavailable_broker(clouds, service, tmp_path):
     broker = Broker(mosquitto(), tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         page = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -217,7 +217,7 @@ def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tm
         '[[webhook]]\nurl = "https://example.com/in"\n' * 2,
     ],
 )
-def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table):
+def test_collect_rejects_invalid_output_config_before_any_vendor_request(clouds, table):
     with clouds.config.open("a") as file:
         file.write("\n" + table)
     said = clouds.run("--once", code=2)
@@ -227,7 +227,7 @@ def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table)
 
 
 @pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])
-def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch, table, extra, module):
+def test_check_installed_reports_missing_extra(monkeypatch, table, extra, module):
     monkeypatch.setattr(supervisor, "find_spec", lambda name: None if name == module else name)
     config = Config(
         path=Path("config.toml"),
@@ -239,7 +239,7 @@ def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch,
     supervisor.check_installed(Config(path=Path("config.toml"), accounts=()))
 
 
-def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_it(caplog):
+def test_run_background_logs_and_restarts_failed_task_without_affecting_others(caplog):
     clock, stop, ends = Hand(), asyncio.Event(), []
 
     async def failing(stop):
@@ -269,7 +269,7 @@ def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_i
     assert said.count(said[0]) == 1
 
 
-def test_what_stands_inside_fails_as_ever_and_companions_end_with_it():
+def test_run_background_propagates_error_of_body_and_stops_tasks():
     ended = []
 
     async def lasting(stop):
@@ -299,7 +299,7 @@ def counted():
     yield Fetching(), fetched
 
 
-def test_systems_of_one_key_share_its_requests_and_the_key_is_fetched_once_for_each():
+def test_make_delivery_loops_shares_request_limit_of_key_and_fetches_key_once_per_system():
     with counted() as (key, fetched):
         systems = [configured(plant="1", system=str(number), url="https://pvoutput.org") for number in range(3)]
         for one in systems:
@@ -309,7 +309,7 @@ def test_systems_of_one_key_share_its_requests_and_the_key_is_fetched_once_for_e
     assert len(fetched) == 3
 
 
-def test_the_configuration_of_the_manual_makes_its_outputs(tmp_path):
+def test_make_delivery_loops_accepts_documented_configuration(tmp_path):
     page = (DOCS / "outputs.md").read_text("utf-8")
     text = page.split("```toml\n")[1].split("```")[0].replace("pass solar/webhook", "echo hunter2")
     for name in ("pvoutput.key", "influx.password"):

@@ -67,7 +67,7 @@ def told(story, kept):
     asyncio.run(whole())
 
 
-def test_unavailable_sink_is_retried_with_backoff_and_logged_once(kept, caplog):
+def test_delivery_retries_unavailable_sink_with_backoff_and_logs_once(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
         delivery = kept.delivery(sink, clock)
@@ -87,7 +87,7 @@ def test_unavailable_sink_is_retried_with_backoff_and_logged_once(kept, caplog):
     told(story, kept)
 
 
-def test_backoff_has_jitter_and_respects_retry_after(kept):
+def test_delivery_backoff_has_jitter_and_respects_retry_after(kept):
     async def story():
         sink = Listed()
         delivery = kept.delivery(sink, Hand(), jitter=lambda: 0.0)
@@ -99,7 +99,7 @@ def test_backoff_has_jitter_and_respects_retry_after(kept):
     told(story, kept)
 
 
-def test_rejected_sample_is_bisected_skipped_and_logged(kept, caplog):
+def test_delivery_bisects_skips_and_logs_rejected_sample(kept, caplog):
     async def story():
         sink = Listed(size=16)
         delivery = kept.delivery(sink, Hand())
@@ -117,7 +117,7 @@ def test_rejected_sample_is_bisected_skipped_and_logged(kept, caplog):
     told(story, kept)
 
 
-def test_partial_rejection_is_not_sent_again(kept):
+def test_delivery_does_not_resend_partially_rejected_batch(kept):
     async def story():
         sink = Listed(size=16)
         delivery = kept.delivery(sink, Hand())
@@ -132,7 +132,7 @@ def test_partial_rejection_is_not_sent_again(kept):
     told(story, kept)
 
 
-def test_unavailable_store_is_retried_like_a_sink(kept, caplog):
+def test_delivery_retries_unavailable_store_like_a_sink(kept, caplog):
     async def story():
         sink, clock = Listed(), Hand()
         inner, errors = kept.aside(), []
@@ -158,7 +158,7 @@ def test_unavailable_store_is_retried_like_a_sink(kept, caplog):
     told(story, kept)
 
 
-def test_drain_ends_when_all_is_sent_or_sink_is_unavailable(kept):
+def test_delivery_drain_ends_when_all_is_sent_or_sink_is_unavailable(kept):
     async def story():
         sink, stop = Listed(size=2), asyncio.Event()
         delivery = kept.delivery(sink, Hand())
@@ -174,7 +174,7 @@ def test_drain_ends_when_all_is_sent_or_sink_is_unavailable(kept):
     told(story, kept)
 
 
-def test_run_sends_until_stopped(kept):
+def test_delivery_run_sends_until_stopped(kept):
     async def story():
         sink, clock, stop = Listed(), Hand(end=NOON + 3600), asyncio.Event()
         delivery = kept.delivery(sink, clock)
@@ -264,7 +264,7 @@ class Failing(StoreThread):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_sample_is_lost_when_sink_store_and_program_fail_at_random(tmp_path, seed):
+def test_delivery_loses_no_sample_when_sink_store_and_program_fail_at_random(tmp_path, seed):
     luck = Luck(tmp_path / "samples.sqlite", seed)
     with open_store(luck.path) as store:
         store.save_reader_position(luck.sink().name, 0, NOON)

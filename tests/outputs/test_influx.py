@@ -78,14 +78,14 @@ def _pairs(signs):
     return found
 
 
-def test_a_sample_is_a_line_with_its_metrics_as_fields_and_no_gaps():
+def test_line_protocol_omits_missing_and_infinite_values():
     whole = entry(pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-3, load_power=float("inf"))
     assert list(line_protocol(news(whole, entry(NOON + 300, BOX, pv_power=None)), "solar")) == [
         "solar,plant=11,plant_name=Roof,vendor=growatt pv_power=1234.5,grid_power=0.0,pv_energy_total=0.001 1782036000"
     ]
 
 
-def test_a_device_has_a_tag_of_its_own_and_the_name_of_its_plant():
+def test_line_protocol_of_device_has_device_tag_and_plant_name():
     told = SampleBatch((entry(NOON, BOX),), {ROOF: SeriesInfo(ROOF, "My roof"), BOX: SeriesInfo(BOX, "Box")})
     assert list(line_protocol(told, "pv")) == [
         "pv,device=INV1,plant=11,plant_name=My\\ roof,vendor=growatt pv_power=1000.0 1782036000"
@@ -111,11 +111,11 @@ def test_line_protocol_is_valid_for_any_name(name, device):
     assert (measurement, tags, fields, moment) == ("solar", expected, {"pv_power": "1000.0"}, NOON)
 
 
-def test_a_backslash_at_the_end_escapes_nothing():
+def test_escape_tag_replaces_trailing_backslash():
     assert escape_tag("roof\\") == "roof/"
 
 
-def test_version_2_is_written_to_its_bucket_with_its_token(service):
+def test_influx_v2_sink_writes_to_bucket_with_token(service):
     sent(InfluxSink(second(service.url + "/"), Hand()), entry(), entry(NOON + 300))
     (asked,) = service.asked
     assert asked.path == "/api/v2/write"
@@ -124,14 +124,14 @@ def test_version_2_is_written_to_its_bucket_with_its_token(service):
     assert [point[3] for point in parsed(asked.body.decode())] == [NOON, NOON + 300]
 
 
-def test_version_1_is_written_to_its_database_with_name_and_password_in_no_address(service):
+def test_influx_v1_sink_writes_to_database_with_credentials_in_header_only(service):
     sent(InfluxSink(first(service.url, username="me", password="hünter2"), Hand()), entry())
     (asked,) = service.asked
     assert (asked.path, asked.query) == ("/write", {"db": "solar", "precision": "s"})
     assert asked.headers["authorization"] == "Basic " + b64encode("me:hünter2".encode()).decode()
 
 
-def test_nothing_is_asked_where_nothing_is_known(service):
+def test_influx_sink_sends_no_request_without_values(service):
     sent(InfluxSink(second(service.url), Hand()), entry(pv_power=None))
     assert service.asked == []
 
@@ -158,7 +158,7 @@ def test_nothing_is_asked_where_nothing_is_known(service):
         (307, "", RetryLater, None, 600.0),
     ],
 )
-def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error, lost, seconds):
+def test_influx_sink_maps_error_response_to_rejection_or_retry(service, status, body, error, lost, seconds):
     service.reply = lambda asked: answer(status, body, Retry_After="17")
     with pytest.raises(error, match=f"127.0.0.1:{service.port} returned {status}") as caught:
         sent(InfluxSink(second(service.url), Hand()), entry(), entry(NOON + 1))
@@ -166,7 +166,7 @@ def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error,
     assert getattr(caught.value, "seconds", None) == seconds
 
 
-def test_one_bad_line_stops_nothing_for_ever(tmp_path, service):
+def test_influx_sink_skips_single_rejected_line(tmp_path, service):
     bad = str(NOON + 11)
 
     def reply(asked):
@@ -191,12 +191,12 @@ def test_one_bad_line_stops_nothing_for_ever(tmp_path, service):
 
 
 @pytest.mark.parametrize("name", ["", "_internal", "#comment", "two words", "a,b", "a\\", "a=b"])
-def test_a_measurement_that_would_need_escapes_is_a_mistake_in_the_configuration(name):
+def test_influx_sink_rejects_measurement_that_needs_escaping(name):
     with pytest.raises(ConfigError, match="measurement"):
         InfluxSink(second("https://db.example.com", measurement=name), Hand())
 
 
-def test_each_database_and_measurement_is_a_reader_of_its_own_without_secrets():
+def test_influx_sink_name_is_unique_per_database_and_measurement_without_secrets():
     names = {
         InfluxSink(one, Hand()).name
         for one in (

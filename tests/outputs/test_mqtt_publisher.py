@@ -88,7 +88,7 @@ async def telling(store, broker, clock=None, accounts=(), progress=None, **optio
         await aside.close()
 
 
-def test_a_plant_is_announced_and_kept_for_whoever_comes_later(store, broker):
+def test_publisher_retains_state_and_discovery_of_plant(store, broker):
     tell(store, sample(), sample(BOX, pv_power=2990.0))
 
     async def story():
@@ -108,7 +108,7 @@ def test_a_plant_is_announced_and_kept_for_whoever_comes_later(store, broker):
     assert not [topic for topic in held if "battery" in topic]
 
 
-def test_only_what_changes_is_sent_and_a_gap_is_null(store, broker):
+def test_publisher_sends_only_changes_and_null_for_missing_values(store, broker):
     tell(store, sample())
 
     async def story():
@@ -127,7 +127,7 @@ def test_only_what_changes_is_sent_and_a_gap_is_null(store, broker):
     assert asyncio.run(story()) == {STATE, "heliograph/acme/11/availability"}
 
 
-def test_the_last_will_says_offline_when_the_program_is_killed(store, broker):
+def test_publisher_last_will_is_offline_when_killed(store, broker):
     tell(store, sample())
     running = (
         "import asyncio, sys; sys.path.insert(0, 'tests')\n"
@@ -154,7 +154,7 @@ def test_the_last_will_says_offline_when_the_program_is_killed(store, broker):
     assert STATE in held
 
 
-def test_a_stop_in_order_says_offline_as_well_and_keeps_the_rest(store, broker):
+def test_publisher_stop_publishes_offline_and_retains_other_topics(store, broker):
     tell(store, sample())
 
     async def story():
@@ -167,7 +167,7 @@ def test_a_stop_in_order_says_offline_as_well_and_keeps_the_rest(store, broker):
     assert {STATE, PV_POWER} <= asyncio.run(story()).keys()
 
 
-def test_a_broker_that_comes_back_empty_is_told_everything_again(store, broker):
+def test_publisher_republishes_everything_after_broker_restart(store, broker):
     tell(store, sample(), sample(BOX, pv_power=2990.0))
 
     async def story():
@@ -186,7 +186,7 @@ def test_a_broker_that_comes_back_empty_is_told_everything_again(store, broker):
     assert PV_POWER in after
 
 
-def test_whoever_starts_before_the_broker_waits_for_it(store, broker):
+def test_publisher_waits_for_broker_at_start(store, broker):
     tell(store, sample())
     broker.stop()
 
@@ -206,7 +206,7 @@ async def until(true):
             await asyncio.sleep(0.01)
 
 
-def test_a_broker_that_is_away_is_a_problem_until_it_is_told_everything(store, broker):
+def test_publisher_reports_problem_until_all_is_republished(store, broker):
     tell(store, sample())
     progress = SinkProgress("mqtt")
 
@@ -224,7 +224,7 @@ def test_a_broker_that_is_away_is_a_problem_until_it_is_told_everything(store, b
     asyncio.run(story())
 
 
-def test_a_password_that_cannot_be_fetched_is_a_problem_too(store, broker):
+def test_publisher_reports_unavailable_password_as_problem(store, broker):
     def fetched():
         raise ConfigError("the keyring is locked")
 
@@ -269,7 +269,7 @@ def breaking_off():
         yield SimpleNamespace(port=listener.getsockname()[1])
 
 
-def test_a_connection_that_breaks_off_leaves_nothing_for_python_to_complain_of(store, monkeypatch):
+def test_publisher_retrieves_all_exceptions_of_lost_connection(store, monkeypatch):
     monkeypatch.setattr(publisher, "_TIMEOUT", 0.1)
     tell(store, sample())
     complaints = []
@@ -286,7 +286,7 @@ def test_a_connection_that_breaks_off_leaves_nothing_for_python_to_complain_of(s
     assert complaints == []
 
 
-def test_home_assistants_start_is_answered_with_everything_announced(store, broker):
+def test_publisher_republishes_discovery_on_home_assistant_start(store, broker):
     tell(store, sample())
 
     async def story():
@@ -299,7 +299,7 @@ def test_home_assistants_start_is_answered_with_everything_announced(store, brok
     asyncio.run(story())
 
 
-def test_whoever_calls_a_running_program_offline_is_put_right(store, broker):
+def test_publisher_corrects_foreign_offline_status(store, broker):
     tell(store, sample())
 
     async def story():
@@ -313,7 +313,7 @@ def test_whoever_calls_a_running_program_offline_is_put_right(store, broker):
     asyncio.run(story())
 
 
-def test_metrics_once_told_stay_announced_while_the_plant_sleeps_even_after_a_restart(store, broker):
+def test_publisher_keeps_discovery_of_offline_plant_after_restart(store, broker):
     tell(store, sample())
 
     async def story():
@@ -330,7 +330,7 @@ def test_metrics_once_told_stay_announced_while_the_plant_sleeps_even_after_a_re
     assert PV_POWER in asyncio.run(story())
 
 
-def test_plants_and_devices_that_are_gone_are_taken_off_the_broker(store, broker, tmp_path):
+def test_publisher_removes_topics_of_removed_plants_and_devices_only(store, broker, tmp_path):
     tell(store, sample(), sample(BOX, pv_power=1.0), sample(BARN))
     with SqliteStore(tmp_path / "other.sqlite") as fewer:
         tell(fewer, sample())
@@ -355,7 +355,7 @@ def test_plants_and_devices_that_are_gone_are_taken_off_the_broker(store, broker
     assert {topic for topic in after if "22" in topic} == left
 
 
-def test_a_store_without_plants_takes_nothing_off_the_broker(store, broker, tmp_path):
+def test_publisher_removes_no_topics_when_store_is_empty(store, broker, tmp_path):
     tell(store, sample())
 
     async def story():
@@ -373,7 +373,7 @@ def test_a_store_without_plants_takes_nothing_off_the_broker(store, broker, tmp_
 
 
 @pytest.mark.parametrize(("first", "then"), [("entities", "devices"), ("devices", "entities"), ("devices", "none")])
-def test_each_form_of_discovery_takes_the_others_messages_off_the_broker(store, broker, first, then):
+def test_publisher_removes_discovery_messages_of_former_format(store, broker, first, then):
     tell(store, sample())
 
     async def story():
@@ -410,7 +410,7 @@ HOSTILE = [
 ]
 
 
-def test_names_of_any_letters_make_topics_that_are_their_own(store, broker):
+def test_publisher_topics_are_unique_for_hostile_names(store, broker):
     plants = [Series("acme", name or "0") for name in HOSTILE if "\ud800" not in name]
     tell(store, *(sample(one) for one in plants), names=[SeriesInfo(one, one.plant, None, "UTC") for one in plants])
     box = Series("acme", plants[0].plant, "SN/#")
@@ -432,7 +432,7 @@ def test_names_of_any_letters_make_topics_that_are_their_own(store, broker):
     assert not any("7 * 7" in one["value_template"] for one in announced)
 
 
-def test_no_secret_is_in_anything_that_is_sent(store, tmp_path):
+def test_publisher_messages_contain_no_secret(store, tmp_path):
     ours = Broker(program(), tmp_path, "allow_anonymous false", f"password_file {tmp_path / 'users'}")
     (tmp_path / "users").write_text("me:hunter2-hunter2\n")
     (tmp_path / "users").chmod(0o600)
@@ -458,7 +458,7 @@ def test_no_secret_is_in_anything_that_is_sent(store, tmp_path):
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
-def test_over_tls_a_certificate_is_checked(store, tmp_path, monkeypatch, caplog, trusted):
+def test_publisher_verifies_tls_certificate(store, tmp_path, monkeypatch, caplog, trusted):
     key, cert = str(tmp_path / "key"), str(tmp_path / "cert")
     subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
     make = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -485,7 +485,7 @@ def test_over_tls_a_certificate_is_checked(store, tmp_path, monkeypatch, caplog,
     assert ("CERTIFICATE_VERIFY_FAILED" in caplog.text) is not trusted
 
 
-def test_a_broker_that_does_not_tell_all_it_holds_is_told_again(store, tmp_path):
+def test_publisher_goes_online_when_broker_drops_queued_messages(store, tmp_path):
     ours = Broker(program(), tmp_path, "allow_anonymous true", "max_queued_messages 5", "max_inflight_messages 1")
     ours.start()
     plants = [Series("acme", str(number)) for number in range(20)]
@@ -506,7 +506,7 @@ def test_a_broker_that_does_not_tell_all_it_holds_is_told_again(store, tmp_path)
         ours.stop()
 
 
-def test_a_wrong_password_is_said_once_without_it_and_tried_again(store, tmp_path, caplog):
+def test_publisher_logs_wrong_password_once_without_secret(store, tmp_path, caplog):
     ours = Broker(program(), tmp_path, "allow_anonymous false")
     ours.start()
 
@@ -528,7 +528,7 @@ BUDGET = Budget(40, 100, 20, 1, 4, None, None, None, Backoff("locked", LATER, "5
 LOCKED = AccountStatus(name="home", vendor="acme", budget=BUDGET, problem="the account is locked\x1b[2J")
 
 
-def test_an_account_tells_its_budget_and_its_lock(store, broker):
+def test_publisher_publishes_account_budget_and_lock(store, broker):
     tell(store, sample())
 
     async def story():
@@ -550,7 +550,7 @@ def test_an_account_tells_its_budget_and_its_lock(store, broker):
     assert "homeassistant/binary_sensor/heliograph_accounts_home/locked/config" in held
 
 
-def test_totals_at_the_broker_never_fall_whatever_the_cloud_says(store, broker):
+def test_publisher_totals_never_decrease(store, broker):
     """A total is 0 at night and too low in the morning; it is repaired before anybody is told."""
     raw = [812.5, 812.6, 0.0, 812.8, 300.0, 813.0, 813.1]
 
@@ -573,7 +573,7 @@ def test_totals_at_the_broker_never_fall_whatever_the_cloud_says(store, broker):
     assert min(told) > 800
 
 
-def test_a_store_that_cannot_be_read_is_waited_for_and_then_called_offline(store, broker):
+def test_publisher_goes_offline_after_store_is_unreadable_for_minutes(store, broker):
     tell(store, sample())
     away = False
 

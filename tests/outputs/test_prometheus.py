@@ -50,7 +50,7 @@ def values(text):
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
-def test_values_are_in_base_units(text):
+def test_exposition_values_are_in_base_units(text):
     found = values(text)
     assert found[f"heliograph_pv_power_watts{{{ROOF}}}"] == "1500.0"
     assert found[f"heliograph_grid_power_watts{{{ROOF}}}"] == "-700.5"
@@ -59,7 +59,7 @@ def test_values_are_in_base_units(text):
     assert float(found[f"heliograph_pv_energy_joules_total{{{ROOF}}}"]) == 4567.8 * 3.6e6
 
 
-def test_every_metric_there_is_has_a_name_of_its_own():
+def test_metric_name_is_unique_for_every_metric():
     names = [metric_name(metric) for metric in METRICS.values()]
     assert len(set(names)) == len(METRICS)
     assert all(
@@ -67,12 +67,12 @@ def test_every_metric_there_is_has_a_name_of_its_own():
     )
 
 
-def test_a_gap_has_no_line_and_is_never_zero(text):
+def test_exposition_omits_missing_values(text):
     assert "heliograph_ac_power_watts" not in text
     assert "load_energy" not in text
 
 
-def test_what_is_not_true_any_more_has_no_line(where):
+def test_exposition_omits_stale_values(where):
     with open_store(where) as store:
         text = exposition(CurrentState(store).plants(NOON + 86400), ())
     assert "heliograph_pv_power_watts" not in text
@@ -81,7 +81,7 @@ def test_what_is_not_true_any_more_has_no_line(where):
     assert values(text)[f"heliograph_sample_timestamp_seconds{{{ROOF}}}"] == str(NOON)
 
 
-def test_freshness_and_status_are_sets_of_which_one_is_1(text):
+def test_exposition_freshness_and_status_are_state_sets(text):
     found = values(text)
     for family, word, states in (("freshness", "freshness", Freshness), ("status", "status", Status)):
         told = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
@@ -89,18 +89,18 @@ def test_freshness_and_status_are_sets_of_which_one_is_1(text):
     assert found[f'heliograph_plant_freshness{{{ROOF},freshness="live"}}'] == "1.0"
 
 
-def test_a_status_that_is_not_known_is_not_told(plants):
+def test_exposition_omits_unknown_status(plants):
     (one,) = (one for one in plants if one.series.vendor == "growatt")
     assert "plant_status" not in exposition([replace(one, status=None)], ())
 
 
-def test_a_device_is_not_counted_with_its_plant(text):
+def test_exposition_separates_device_and_plant_metrics(text):
     device = 'vendor="growatt",plant="11",device="SN1",name="Roof"'
     assert values(text)[f"heliograph_device_pv_power_watts{{{device}}}"] == "1500.0"
     assert 'device="SN1"' not in "".join(line for line in text.splitlines() if line.startswith("heliograph_pv_"))
 
 
-def test_budget_lock_and_sinks_are_told(text):
+def test_exposition_has_account_budget_lock_and_sink_metrics(text):
     found = values(text)
     account = 'account="growatt",vendor="growatt"'
     assert found[f"heliograph_account_requests_used{{{account}}}"] == "120"
@@ -113,7 +113,7 @@ def test_budget_lock_and_sinks_are_told(text):
     assert found['heliograph_sink_problem{sink="influx"}'] == "1.0"
 
 
-def test_no_name_can_end_its_label_or_its_line(text):
+def test_exposition_lines_are_valid_for_hostile_names(text):
     for line in text.splitlines():
         assert line.isprintable()
         if line.startswith("#"):
@@ -125,12 +125,12 @@ def test_no_name_can_end_its_label_or_its_line(text):
     assert max(map(len, text.splitlines())) < 500
 
 
-def test_nothing_at_all_is_nothing():
+def test_exposition_without_plants_and_accounts_is_empty():
     assert exposition((), ()) == ""
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
-def test_promtool_has_nothing_to_say(text):
+def test_exposition_passes_promtool(text):
     done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -210,7 +210,7 @@ def real(where, tmp_path_factory):
             server.end()
 
 
-def test_a_real_prometheus_scrapes_every_line_with_a_token(real, text):
+def test_prometheus_scrapes_every_line_with_token(real, text):
     (found,) = real.ask('heliograph_pv_power_watts{plant="11"}')
     assert found["value"][1] == "1500"
     assert found["metric"]["name"] == "Home"
@@ -219,7 +219,7 @@ def test_a_real_prometheus_scrapes_every_line_with_a_token(real, text):
     assert int(scraped["value"][1]) == len(values(text))
 
 
-def test_a_real_prometheus_reads_names_as_they_are_meant(real):
+def test_prometheus_parses_hostile_names(real):
     found = {
         one["metric"]["plant"]: one["metric"]["name"] for one in real.ask('heliograph_pv_power_watts{vendor="goodwe"}')
     }
@@ -245,21 +245,21 @@ QUERIES = list(queries(json.loads(DASHBOARD.read_text())["panels"]))
 @pytest.mark.parametrize(
     ("title", "query"), QUERIES, ids=[f"{title}-{place}" for place, (title, _) in enumerate(QUERIES)]
 )
-def test_every_query_of_the_dashboard_finds_something(real, title, query):
+def test_dashboard_query_returns_data(real, title, query):
     for variable, value in {"$vendor": ".*", "$plant": ".*", "$__rate_interval": "1m", "$__range": "1m"}.items():
         query = query.replace(variable, value)
     assert "$" not in query
     assert real.ask(query)
 
 
-def test_the_dashboard_asks_for_nothing_that_is_not_told(text):
+def test_dashboard_uses_only_exported_metrics(text):
     there = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     there |= {"heliograph_" + metric_name(metric) for metric in METRICS.values()}
     asked = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
     assert asked <= there
 
 
-def test_the_dashboards_variables_are_asked_as_well(real):
+def test_dashboard_variables_refer_to_existing_labels(real):
     variables = json.loads(DASHBOARD.read_text())["templating"]["list"]
     for one in variables:
         if one["type"] == "query":
@@ -267,13 +267,13 @@ def test_the_dashboards_variables_are_asked_as_well(real):
             assert all(label in found["metric"] for found in real.ask(asked))
 
 
-def test_the_alerts_of_the_documentation_can_be_asked(real):
+def test_documented_alerts_are_valid_queries(real):
     alerts = re.findall(r"expr: (.+)", (DASHBOARD.parent / "prometheus.md").read_text())
     assert len(alerts) == 3
     for alert in alerts:
         real.ask(alert)
 
 
-def test_moments_are_seconds_of_the_epoch(text):
+def test_exposition_timestamps_are_epoch_seconds(text):
     moment = float(values(text)[f"heliograph_fetched_timestamp_seconds{{{ROOF}}}"])
     assert datetime.fromtimestamp(moment, UTC) == datetime(2026, 6, 21, 10, 0, 20, tzinfo=UTC)

@@ -66,19 +66,19 @@ EVERY = [by_mqtt, by_mqtt_of_a_device, by_influx, by_webhook, by_the_api]
 
 
 @pytest.mark.parametrize("by", EVERY)
-def test_every_program_is_told_a_value_as_it_was_measured(by):
+def test_published_value_is_rounded_in_every_output(by):
     assert by(ADDED_UP) == 1239.8
     assert by(0.1 + 0.2) == 0.3
     assert by(float("nan")) is by(float("inf")) is None
 
 
-def test_prometheus_is_told_joules_as_they_were_measured():
+def test_published_value_in_joules_is_rounded():
     assert "heliograph_pv_energy_joules_total{" in prometheus.exposition([plant({"pv_energy_total": ADDED_UP})], [])
     assert " 4463280000.0\n" in prometheus.exposition([plant({"pv_energy_total": ADDED_UP})], [])
 
 
 @given(NUMBERS, NUMBERS)
-def test_no_value_passes_another_by_being_told(one, other):
+def test_published_value_preserves_order(one, other):
     low, high = sorted((one, other))
     assert published_value(low) <= published_value(high)
     assert abs(published_value(low) - low) < 0.001

@@ -105,12 +105,12 @@ def played(tmp_path, clock, sink, story):
     asyncio.run(told())
 
 
-def test_a_status_has_the_days_energies_in_wh_and_powers_in_w_at_its_place_on_the_wall():
+def test_format_statuses_has_local_time_energies_in_wh_and_powers_in_w():
     whole = at("2026-06-21T12:04:59", pv_energy_today=12.3456, pv_power=3424.6, load_energy_today=5.0, load_power=700.2)
     assert format_statuses([whole], BERLIN) == ["20260621,12:00,12346,3425,5000,700"]
 
 
-def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
+def test_format_statuses_leaves_missing_values_empty_and_omits_empty_samples():
     rows = [
         at("2026-06-21T12:00:00", pv_power=0.0),
         at("2026-06-21T12:05:00", load_power=5.0),
@@ -119,17 +119,17 @@ def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
     assert format_statuses(rows, BERLIN) == ["20260621,12:00,,0", "20260621,12:05,,,,5"]
 
 
-def test_last_sample_of_five_minutes_is_sent():
+def test_format_statuses_uses_last_sample_of_five_minutes():
     rows = [at(f"2026-06-21T12:0{minute}:00", pv_power=float(minute)) for minute in (4, 1, 6)]
     assert format_statuses(rows, BERLIN) == ["20260621,12:00,,4", "20260621,12:05,,6"]
 
 
-def test_the_last_minutes_of_a_day_stay_in_it():
+def test_format_statuses_keeps_last_minutes_in_their_day():
     rows = [at("2026-06-21T23:59:59", pv_energy_today=9.0), at("2026-06-22T00:00:00", pv_energy_today=0.0)]
     assert format_statuses(rows, BERLIN) == ["20260621,23:55,9000", "20260622,00:00,0"]
 
 
-def test_repeated_hour_is_sent_once_and_skipped_hour_never():
+def test_format_statuses_has_repeated_hour_once_and_skipped_hour_never():
     autumn = int(datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp())
     rows = [entry(autumn - 300 + 300 * step, pv_power=float(step)) for step in range(27)]
     told = format_statuses(rows, BERLIN)
@@ -157,7 +157,7 @@ zones = st.sampled_from(
 
 
 @given(zones, st.lists(st.integers(1_700_000_000, 1_900_000_000), min_size=1, max_size=40), st.randoms())
-def test_statuses_have_unique_local_times(name, moments, rng):
+def test_format_statuses_has_unique_local_times(name, moments, rng):
     # Crowded around a change of the clocks as well.
     moments = sorted({*moments, *(1_792_890_000 + rng.randrange(-7200, 7200) for _ in range(20))})
     zone = ZoneInfo(name)
@@ -181,14 +181,14 @@ def test_statuses_have_unique_local_times(name, moments, rng):
     assert len(told) == len({row.split(",,")[0] for row in told})
 
 
-def test_unknown_zone_is_utc_and_offset_zone_is_used(service, clock):
+def test_pvoutput_sink_uses_utc_for_unknown_zone_and_accepts_offset_zone(service, clock):
     sink = system(service.url, clock)
     for zone in (None, "UTC+05:45"):
         asyncio.run(sink.send(news(entry(), zone=zone)))
     assert sorted(service.kept) == [("20260621", "10:00"), ("20260621", "15:45")]
 
 
-def test_an_outage_of_days_is_caught_up_within_the_limits(tmp_path, clock, service):
+def test_pvoutput_sink_catches_up_days_within_rate_limit(tmp_path, clock, service):
     async def story(kept, delivery):
         kept.write(*(entry(NOON - 300 * step, pv_power=float(step % 7 + 1)) for step in range(2000)))
         waits = await drained(delivery, turns=200)
@@ -200,7 +200,7 @@ def test_an_outage_of_days_is_caught_up_within_the_limits(tmp_path, clock, servi
     assert len(service.asked) == 67
 
 
-def test_samples_over_14_days_are_skipped_and_logged_without_request(tmp_path, clock, service, caplog):
+def test_pvoutput_sink_skips_and_logs_samples_over_14_days_without_request(tmp_path, clock, service, caplog):
     async def story(kept, delivery):
         kept.write(*(entry(NOON - DAY * days) for days in range(400)))
         await drained(delivery)
@@ -213,7 +213,7 @@ def test_samples_over_14_days_are_skipped_and_logged_without_request(tmp_path, c
     ]
 
 
-def test_samples_too_old_after_outage_are_skipped(tmp_path, clock, service):
+def test_pvoutput_sink_skips_samples_too_old_after_outage(tmp_path, clock, service):
     async def story(kept, delivery):
         kept.write(entry(NOON - 13 * DAY), entry(NOON))
         service.reply = lambda asked: answer(503)
@@ -226,7 +226,7 @@ def test_samples_too_old_after_outage_are_skipped(tmp_path, clock, service):
     assert sorted(service.kept) == [("20260621", "12:00")]
 
 
-def test_systems_of_one_key_share_its_hour(tmp_path, clock, service):
+def test_pvoutput_systems_of_one_key_share_hourly_limit(tmp_path, clock, service):
     key = PvOutputKey(3)
     sinks = [system(service.url, clock, key, system=str(4711 + number)) for number in range(3)]
     assert {sink.pause for sink in sinks} == {180.0}
@@ -243,7 +243,7 @@ def test_systems_of_one_key_share_its_hour(tmp_path, clock, service):
 
 
 @pytest.mark.parametrize("told", [{"X_Rate_Limit_Reset": NOON + 1000}, {}, {"X_Rate_Limit_Reset": "soon"}])
-def test_key_with_used_up_hour_waits_for_the_next(tmp_path, clock, service, told):
+def test_pvoutput_key_with_used_up_limit_waits_for_next_hour(tmp_path, clock, service, told):
     service.reply = lambda asked: answer(403, "Forbidden 403: Exceeded 60 requests per hour", **told)
 
     async def story(kept, delivery):
@@ -259,7 +259,7 @@ def test_key_with_used_up_hour_waits_for_the_next(tmp_path, clock, service, told
     assert len(service.kept) == 1
 
 
-def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, service, caplog):
+def test_pvoutput_sink_skips_single_rejected_status(tmp_path, clock, service, caplog):
     service.refuse = lambda row: "Moon Powered" if "12:35" in row else None
 
     async def story(kept, delivery):
@@ -275,7 +275,7 @@ def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, ser
     assert "Moon Powered" in said
 
 
-def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
+def test_pvoutput_sink_counts_statuses_not_added_by_server(service, clock):
     service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
     with pytest.raises(SinkRejected, match="did not add") as caught:
         asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
@@ -286,7 +286,7 @@ def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
     ("status", "words"),
     [(401, "Invalid System ID"), (401, "Invalid API Key"), (403, "Read only key"), (405, "POST only")],
 )
-def test_a_key_that_does_not_open_waits_for_a_person_and_skips_nothing(service, clock, status, words):
+def test_pvoutput_sink_retries_later_after_rejected_key(service, clock, status, words):
     service.reply = lambda asked: answer(status, f"Unauthorized: {words} k3y-of-mine")
     with pytest.raises(RetryLater, match=words) as caught:
         asyncio.run(system(service.url, clock).send(news(entry())))
@@ -294,7 +294,7 @@ def test_a_key_that_does_not_open_waits_for_a_person_and_skips_nothing(service, 
     assert "k3y-of-mine" not in str(caught.value)
 
 
-def test_only_the_plant_is_sent_and_not_its_devices(clock):
+def test_pvoutput_sink_wants_only_plant_series(clock):
     sink = system("https://pvoutput.org", clock)
     assert [sink.wants(one) for one in (ROOF, Series("growatt", "11", "INV1"), Series("growatt", "12"))] == [
         True,
@@ -304,6 +304,6 @@ def test_only_the_plant_is_sent_and_not_its_devices(clock):
 
 
 @pytest.mark.parametrize("name", ["", "me", "47 11", "٤"])
-def test_a_system_is_a_number(clock, name):
+def test_pvoutput_sink_rejects_non_numeric_system(clock, name):
     with pytest.raises(ConfigError, match="system"):
         system("https://pvoutput.org", clock, system=name)

@@ -273,7 +273,7 @@ def world():
         yield emulator, ready
 
 
-def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
+def test_outputs_lose_no_sample_in_a_day_of_failures(world, tmp_path, broker):
     soak = Soak(world, tmp_path, broker)
     start = soak.now
     with SqliteStore(soak.path) as store:

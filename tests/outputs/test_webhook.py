@@ -43,7 +43,7 @@ def sent(sink, *entries):
     asyncio.run(sink.send(SampleBatch(entries, {ROOF: SeriesInfo(ROOF, "Mein Dach ☀")})))
 
 
-def test_samples_are_posted_as_json_under_an_id(service):
+def test_webhook_posts_samples_as_json_with_id(service):
     sent(
         hook(f"{service.url}/in?to=me"),
         entry(quality=Quality.REPAIRED, pv_power=5.0, battery_soc=None),
@@ -68,7 +68,7 @@ def test_samples_are_posted_as_json_under_an_id(service):
     assert (body["samples"][1]["device"], body["samples"][1]["name"]) == ("INV1", None)
 
 
-def test_signature_authenticates_sender_and_time(service):
+def test_webhook_signature_covers_time_and_body(service):
     sent(hook(service.url), entry())
     sent(hook(service.url, secret=None), entry())
     signed, bare = service.asked
@@ -78,7 +78,7 @@ def test_signature_authenticates_sender_and_time(service):
     assert "heliograph-signature" not in bare.headers
 
 
-def test_retry_has_same_id_and_new_timestamp(service, tmp_path):
+def test_webhook_retry_has_same_id_and_new_timestamp(service, tmp_path):
     replies = [RESET, HALF, answer(503), answer(429, "", Retry_After="60"), answer(202)]
     service.reply = lambda asked: replies.pop(0)
 
@@ -104,7 +104,7 @@ def test_retry_has_same_id_and_new_timestamp(service, tmp_path):
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_path, status):
+def test_webhook_skips_rejected_sample_and_sends_others(service, tmp_path, status):
     service.reply = lambda asked: answer(status if b'"1.5' in asked.body or b": 1.5" in asked.body else 200)
 
     async def story():
@@ -120,7 +120,7 @@ def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_pa
 
 
 @pytest.mark.parametrize(("status", "seconds"), [(301, 600), (401, 600), (403, 600), (404, 600), (410, 86400)])
-def test_user_errors_skip_no_samples(service, status, seconds):
+def test_webhook_user_errors_skip_no_samples(service, status, seconds):
     service.reply = lambda asked: answer(status, "", Location="http://127.0.0.1:9/elsewhere")
     with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
@@ -129,7 +129,7 @@ def test_user_errors_skip_no_samples(service, status, seconds):
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
-def test_temporary_errors_respect_retry_after(service, status):
+def test_webhook_temporary_errors_respect_retry_after(service, status):
     service.reply = lambda asked: answer(status, "", Retry_After=formatdate(NOON + 90, usegmt=True))
     with pytest.raises(RetryLater) as caught:
         sent(hook(service.url), entry())
@@ -140,20 +140,20 @@ def test_temporary_errors_respect_retry_after(service, status):
     assert caught.value.seconds is None
 
 
-def test_unreachable_webhook_is_retried_and_reported_without_path(service):
+def test_webhook_connection_error_is_retried_and_reported_without_path(service):
     service.close()
     with pytest.raises(RetryLater, match=f"127.0.0.1:{service.port}") as caught:
         sent(hook(f"{service.url}/services/T0/secret-path"), entry())
     assert "secret-path" not in str(caught.value)
 
 
-def test_only_named_plants_are_sent_with_their_devices():
+def test_webhook_wants_only_configured_plants_and_their_devices():
     sink = hook("https://example.com/", plants=("11",))
     assert [sink.wants(one) for one in (ROOF, BOX, Series("growatt", "12"))] == [True, True, False]
     assert hook("https://example.com/").wants(Series("goodwe", "7"))
 
 
-def test_no_secret_stands_in_a_name_an_error_or_a_log_also_where_the_server_repeats_it(service, caplog):
+def test_webhook_name_errors_and_logs_contain_no_secret_repeated_by_server(service, caplog):
     caplog.set_level(logging.DEBUG)
     path = "services/T0secret/B0secret"
     url = f"{service.url}/{path}?key=query-secret"
@@ -180,7 +180,7 @@ def test_no_secret_stands_in_a_name_an_error_or_a_log_also_where_the_server_repe
         "http://nas.fritz.home.arpa/",
     ],
 )
-def test_data_and_secrets_go_over_https_or_stay_at_home(url):
+def test_sink_endpoint_accepts_https_and_local_addresses(url):
     SinkEndpoint(url, SECRET)
 
 
@@ -200,13 +200,13 @@ def test_data_and_secrets_go_over_https_or_stay_at_home(url):
         "https://example.com:port/",
     ],
 )
-def test_any_other_address_is_a_mistake_in_the_configuration_that_shows_no_secret(url):
+def test_sink_endpoint_rejects_other_addresses_without_showing_secret(url):
     with pytest.raises(ConfigError) as caught:
         SinkEndpoint(url + "?token=hunter2" if "@" not in url else url)
     assert "hunter2" not in str(caught.value)
 
 
-def test_error_has_server_text_in_one_short_line(service):
+def test_webhook_error_has_server_text_in_one_short_line(service):
     service.reply = lambda asked: answer(400, "no\nline \x1b[31mbreaks " + "x" * 1000)
     with pytest.raises(SinkRejected) as caught:
         sent(hook(service.url), entry())
@@ -214,7 +214,7 @@ def test_error_has_server_text_in_one_short_line(service):
     assert len(str(caught.value)) < 200
 
 
-def test_documented_receiver_accepts_only_genuine_requests(service):
+def test_webhook_documented_receiver_accepts_only_genuine_requests(service):
     page = (DOCS / "outputs.md").read_text("utf-8")
     space = {}
     exec(page.split("```python\n")[1].split("```")[0], space)

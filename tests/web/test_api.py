@@ -33,7 +33,7 @@ def site(tmp_path_factory):
         yield site
 
 
-def test_a_plant_is_told_with_its_devices_its_zone_and_every_metric(site):
+def test_api_plant_has_devices_zone_and_every_metric(site):
     answer = site.ask(PLANT)
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/json"
@@ -56,7 +56,7 @@ def odd(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_an_id_of_any_characters_names_its_plant_and_its_device(odd, name):
+def test_api_finds_plant_and_device_by_encoded_id(odd, name):
     plant = f"{API}/plants/goodwe/{encode_id(name)}"
     assert odd.ask(plant).json["plant"] == name
     for what in ("samples", "days"):
@@ -66,12 +66,12 @@ def test_an_id_of_any_characters_names_its_plant_and_its_device(odd, name):
     assert odd.ask(f"{plant}/repairs").json["plant"] == name
 
 
-def test_an_id_that_is_quoted_as_any_program_does_is_understood(odd):
+def test_api_accepts_percent_encoded_plant_id(odd):
     for name in set(IDS) - {".", ".."}:
         assert odd.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
 
 
-def test_what_was_true_in_the_morning_is_not_told_as_true_at_night(tmp_path):
+def test_api_plant_omits_stale_values(tmp_path):
     clock = Still()
     with served(written(tmp_path / "s.sqlite", home()), clock=clock) as site:
         assert site.ask(PLANT).json["values"]["pv_power"] == 1500.0
@@ -83,7 +83,7 @@ def test_what_was_true_in_the_morning_is_not_told_as_true_at_night(tmp_path):
     assert found["freshness"] == "offline-unexpected"
 
 
-def test_everybody_who_asks_within_two_seconds_gets_one_look_at_the_store(tmp_path):
+def test_state_cache_reads_store_once_within_two_seconds(tmp_path):
     looks, ticks = [], [0.0]
 
     def seen():
@@ -109,7 +109,7 @@ def test_everybody_who_asks_within_two_seconds_gets_one_look_at_the_store(tmp_pa
     asyncio.run(ask())
 
 
-def test_plants_are_filtered_sorted_and_paged(tmp_path):
+def test_api_plants_are_filtered_sorted_and_paged(tmp_path):
     many = [Series("growatt", f"{number:04}") for number in range(1000)]
     rows = [entry(one, NOON, pv_power=None if place % 10 == 0 else float(place)) for place, one in enumerate(many)]
     known = [SeriesInfo(one, f"Plant {999 - place}", None, ZONE) for place, one in enumerate(many)]
@@ -136,7 +136,7 @@ def test_plants_are_filtered_sorted_and_paged(tmp_path):
         assert listed("sort=name&vendor=growatt&limit=1")["plants"][0]["name"] == "Plant 0"
 
 
-def test_samples_come_in_stretches_of_mean_lowest_and_highest(site):
+def test_api_samples_have_mean_low_and_high_per_bucket(site):
     found = site.ask(f"{PLANT}/samples?from=2026-06-21T10:00:00%2B02:00&to=2026-06-21T12:00:01%2B02:00&points=10").json
     assert found["seconds"] == 900
     assert found["starts"][0] == "2026-06-21T08:00:00Z"
@@ -145,33 +145,33 @@ def test_samples_come_in_stretches_of_mean_lowest_and_highest(site):
     assert found["metrics"]["grid_power"] == {side: [-700.5] * 9 for side in ("mean", "low", "high")}
 
 
-def test_a_metric_that_is_named_is_there_though_nothing_is_known_of_it(site):
+def test_api_samples_include_requested_metric_without_data(site):
     found = site.ask(f"{PLANT}/samples?metrics=ac_power,pv_power").json
     assert list(found["metrics"]) == ["ac_power", "pv_power"]
     assert set(found["metrics"]["ac_power"]["mean"]) == {None}
 
 
-def test_without_a_range_it_is_the_plants_own_day(site):
+def test_api_samples_default_range_is_local_day_of_plant(site):
     found = site.ask(f"{PLANT}/samples?points=2000").json
     assert found["starts"][0] == "2026-06-20T22:00:00Z"
     assert found["starts"][-1] == "2026-06-21T10:00:00Z"
 
 
-def test_a_day_as_the_end_is_included(site):
+def test_api_samples_include_end_day(site):
     found = site.ask(f"{PLANT}/samples?from=2026-06-20&to=2026-06-20&points=24").json
     assert found["seconds"] == 3600
     assert len(found["starts"]) == 24
     assert found["starts"][0] == "2026-06-19T22:00:00Z"
 
 
-def test_a_device_has_samples_of_its_own(site):
+def test_api_samples_of_device(site):
     found = site.ask(f"{PLANT}/samples?device=SN1").json
     assert found["device"] == "SN1"
     assert len(found["starts"]) == 1
     assert site.ask(f"{PLANT}/samples?device=SN2").status == 404
 
 
-def test_years_of_samples_are_never_more_than_fit(tmp_path):
+def test_api_samples_of_years_are_limited_to_points(tmp_path):
     rows = [entry(HOME, NOON - 14400 * past, pv_power=float(past)) for past in range(3 * 365 * 6)]
     with served(
         written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=[SeriesInfo(HOME, "Home", None, ZONE)]))
@@ -182,7 +182,7 @@ def test_years_of_samples_are_never_more_than_fit(tmp_path):
     assert max(found["metrics"]["pv_power"]["high"]) > 6_500
 
 
-def test_days_are_the_plants_own_and_both_ends_are_included(site):
+def test_api_days_are_local_and_include_both_ends(site):
     found = site.ask(f"{PLANT}/days?from=2026-06-19&to=2026-06-21").json
     assert [one["day"] for one in found["days"]] == ["2026-06-19", "2026-06-20", "2026-06-21"]
     assert [one["final"] for one in found["days"]] == [True, False, False]
@@ -191,7 +191,7 @@ def test_days_are_the_plants_own_and_both_ends_are_included(site):
     assert len(site.ask(f"{PLANT}/days").json["days"]) == 31
 
 
-def test_repairs_are_those_of_plant_and_devices_newest_first(site):
+def test_api_repairs_of_plant_and_devices_are_newest_first(site):
     found = site.ask(f"{PLANT}/repairs").json
     assert found["total"] == 2
     assert [(one["device"], one["metric"], one["kept"]) for one in found["repairs"]] == [
@@ -201,7 +201,7 @@ def test_repairs_are_those_of_plant_and_devices_newest_first(site):
     assert len(site.ask(f"{PLANT}/repairs?limit=1").json["repairs"]) == 1
 
 
-def test_accounts_tell_budget_and_what_holds_them_back(site):
+def test_api_accounts_have_budget_pause_and_problem(site):
     one, other = site.ask(f"{API}/accounts").json["accounts"]
     assert one["budget"]["requests"] == {"used": 120, "limit": 500, "reserve": 20, "next_free": None}
     assert one["budget"]["pause"]["kind"] == "locked"
@@ -236,7 +236,7 @@ def test_accounts_tell_budget_and_what_holds_them_back(site):
         (f"{PLANT}/days?from=2026-06-21T10:00:00Z", "must be a day"),
     ],
 )
-def test_what_cannot_be_answered_as_it_was_asked_is_a_problem_that_says_why(site, path, says):
+def test_api_invalid_parameter_returns_problem_with_reason(site, path, says):
     answer = site.ask(path)
     assert answer.status == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -259,18 +259,18 @@ def test_what_cannot_be_answered_as_it_was_asked_is_a_problem_that_says_why(site
         "//etc/passwd",
     ],
 )
-def test_there_is_nothing_beside_the_paths_that_are_meant(site, path):
+def test_api_unknown_path_is_not_found(site, path):
     answer = site.ask(path)
     assert answer.status == 404
     assert b"root:" not in answer.body
 
 
-def test_a_moment_with_a_plus_sign_nobody_escaped_is_understood(site):
+def test_api_accepts_unescaped_plus_sign_in_time(site):
     one = site.ask(f"{PLANT}/samples?from=2026-06-21T10:00:00+02:00").json
     assert one == site.ask(f"{PLANT}/samples?from=2026-06-21T08:00:00Z").json
 
 
-def test_what_is_known_already_is_not_sent_again(site):
+def test_api_returns_304_for_matching_etag(site):
     first = site.ask(PLANT)
     again = site.ask(PLANT, If_None_Match=first.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
@@ -279,7 +279,7 @@ def test_what_is_known_already_is_not_sent_again(site):
     assert site.ask(PLANT, If_None_Match=f'"x", {first.headers["ETag"]}').status == 304
 
 
-def test_long_answers_are_compressed_for_whoever_reads_that(site):
+def test_api_compresses_long_responses_if_accepted(site):
     plain = site.ask(f"{API}/plants")
     packed = site.ask(f"{API}/plants", Accept_Encoding="gzip")
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -287,13 +287,13 @@ def test_long_answers_are_compressed_for_whoever_reads_that(site):
     assert len(packed.body) * 5 < len(plain.body)
 
 
-def test_head_is_answered_without_a_body(site):
+def test_api_head_response_has_no_body(site):
     answer = site.ask(PLANT, "HEAD")
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["ETag"]
 
 
-def test_a_store_that_is_not_there_yet_has_no_plants_and_is_well(tmp_path):
+def test_api_missing_store_has_no_plants_and_is_healthy(tmp_path):
     with served(tmp_path / "none.sqlite") as site:
         assert site.ask(f"{API}/plants").json["total"] == 0
         assert len(site.ask(f"{API}/accounts").json["accounts"]) == 2
@@ -302,7 +302,7 @@ def test_a_store_that_is_not_there_yet_has_no_plants_and_is_well(tmp_path):
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_a_store_that_cannot_be_read_is_503_with_a_reason_and_is_read_again_when_it_can(tmp_path):
+def test_api_unreadable_store_returns_503_with_reason_until_readable(tmp_path):
     where = tmp_path / "samples.sqlite"
     where.write_text("no database " * 100)
     clock = Still()
@@ -320,14 +320,14 @@ def test_a_store_that_cannot_be_read_is_503_with_a_reason_and_is_read_again_when
         assert site.ask(PLANT).status == 200
 
 
-def test_a_database_that_is_away_is_told_without_its_password():
+def test_api_unavailable_database_is_reported_without_password():
     with served("postgresql://ada:s3cret-word@127.0.0.1:1/solar") as site:
         said = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
     assert [one.status for one in said] == [503] * 3
     assert all(b"s3cret-word" not in one.body for one in said)
 
 
-def test_whatever_a_store_says_of_itself_its_password_is_not_told():
+def test_api_store_error_is_reported_without_password():
     from heliograph.web.api import _problem
 
     error = StoreError("postgresql://ada:s3cret-word@db/solar?password=s3cret-word: no such table")
@@ -337,7 +337,7 @@ def test_whatever_a_store_says_of_itself_its_password_is_not_told():
     assert b"s3cret-word" not in answer.body
 
 
-def test_what_a_cloud_calls_a_plant_arrives_as_it_is_and_as_plain_ascii(site):
+def test_api_returns_hostile_names_unchanged_as_ascii(site):
     answer = site.ask(f"{API}/plants?vendor=goodwe")
     assert answer.body.isascii()
     assert not any(byte < 0x20 or byte == 0x7F for byte in answer.body)
@@ -349,7 +349,7 @@ def test_what_a_cloud_calls_a_plant_arrives_as_it_is_and_as_plain_ascii(site):
 
 
 @pytest.mark.parametrize("word", ["<script>alert(1)</script>", '"},{"a":"', "\r\nSet-Cookie: a=b", "\x1b[2J", "\u202e"])
-def test_a_problem_quotes_what_was_asked_harmlessly(site, word):
+def test_api_problem_escapes_request_text(site, word):
     from urllib.parse import quote
 
     for path in (f"{API}/plants/growatt/{quote(word, safe='')}", f"{API}/plants?{quote(word, safe='')}=1"):
@@ -362,7 +362,7 @@ def test_a_problem_quotes_what_was_asked_harmlessly(site, word):
         assert json.loads(answer.body)["status"] == answer.status
 
 
-def test_an_endless_question_is_not_repeated_endlessly(site):
+def test_api_problem_truncates_long_request_text(site):
     answer = site.ask(f"{API}/plants?vendor={'x' * 5000}")
     assert answer.status == 400
     assert len(answer.body) < 1000
@@ -371,7 +371,7 @@ def test_an_endless_question_is_not_repeated_endlessly(site):
     assert site.ask(f"{API}/plants?vendor={'x' * 100_000}").status == 400
 
 
-def test_no_number_is_told_that_is_none(tmp_path):
+def test_api_and_metrics_omit_infinite_values(tmp_path):
     rows = [entry(HOME, NOON, pv_power=float("inf"), grid_power=5.0)]
     with served(
         written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=[SeriesInfo(HOME, None, None, ZONE)]))
@@ -382,7 +382,7 @@ def test_no_number_is_told_that_is_none(tmp_path):
         assert "Inf" not in site.ask("/metrics").body.decode()
 
 
-def test_no_secret_of_an_account_is_in_any_answer(tmp_path):
+def test_api_and_pages_contain_no_account_secret(tmp_path):
     from heliograph.cli.serve import AccountStatusProvider
 
     account = Account(name="home", vendor="growatt", username="ada@example.com", password=Secret("hunter2-hunter2"))
@@ -395,7 +395,7 @@ def test_no_secret_of_an_account_is_in_any_answer(tmp_path):
         assert b"ada@example.com" not in body
 
 
-def test_a_problem_of_an_account_is_told_in_its_own_words():
+def test_account_status_provider_reports_error_text():
     from heliograph.cli.serve import AccountStatusProvider
     from heliograph.errors import CloudError
 

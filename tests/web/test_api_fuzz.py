@@ -48,7 +48,7 @@ def asked(site, label, mode, path=None):
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_what_the_document_allows_is_answered_as_it_says(site, label):
+def test_api_valid_requests_conform_to_openapi(site, label):
     codes = asked(site, label, POSITIVE)
     assert codes <= {200, 400, 404}
     if label not in OF_A_PLANT:
@@ -56,17 +56,17 @@ def test_what_the_document_allows_is_answered_as_it_says(site, label):
 
 
 @pytest.mark.parametrize("label", OF_A_PLANT)
-def test_of_a_plant_that_is_there_it_is_answered_as_well(site, label):
+def test_api_valid_requests_of_existing_plant_succeed(site, label):
     assert 200 in asked(site, label, POSITIVE, {"vendor": "growatt", "plant": "11"})
 
 
 @pytest.mark.parametrize("label", [label for label, one in OPERATIONS.items() if list(one.query)])
-def test_what_the_document_forbids_is_refused_as_it_says(site, label):
+def test_api_invalid_requests_are_rejected_with_400(site, label):
     path = {"vendor": "growatt", "plant": "11"} if label in OF_A_PLANT else None
     assert 400 in asked(site, label, NEGATIVE, path)
 
 
-def test_the_document_that_is_served_is_this_one_and_names_every_path(site):
+def test_openapi_document_is_served_and_its_paths_exist(site):
     answer = site.ask("/api/v1/openapi.json")
     assert answer.json == json.loads(json.dumps(document()))
     for path in answer.json["paths"]:
@@ -74,7 +74,7 @@ def test_the_document_that_is_served_is_this_one_and_names_every_path(site):
             assert site.ask(path.replace("{vendor}", "growatt").replace("{plant}", "11")).status == 200
 
 
-def test_every_route_of_the_api_is_in_the_document():
+def test_openapi_document_has_every_route():
     from heliograph.web import api, openapi
     from heliograph.web.live import EventHub
 

@@ -83,7 +83,7 @@ def drawn(page):
     return int(page.locator(CHART).get_attribute("data-drawn"))
 
 
-def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town):
+def test_navigation_from_fleet_to_plant_spans_zoom_and_back(tab, town):
     page = tab(town.url)
     page.get_by_role("searchbox").fill("haus")
     page.get_by_role("link", name="Haus am See").click()
@@ -149,7 +149,7 @@ def test_lost_connection_is_reported_until_it_is_back(browser, home):
     page.context.close()
 
 
-def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
+def test_open_page_changes_to_new_day_at_midnight(tab, serving):
     def scene(store):
         return SCENES["night"](store)._replace(now=at(23, 59))
 
@@ -167,7 +167,7 @@ def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
     page.get_by_text("Mon 22 Jun, 00:00").wait_for()
 
 
-def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browser, serving, tmp_path):
+def test_page_reloads_when_unreadable_store_is_readable(browser, serving, tmp_path):
     running = serving(SCENES["night"])
     one = watched(browser)
     running.where.rename(tmp_path / "away")
@@ -181,7 +181,7 @@ def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browse
     one.page.context.close()
 
 
-def test_the_page_is_dark_where_the_system_is(tab, home):
+def test_page_follows_dark_color_scheme(tab, home):
     colours = []
     for scheme in ("light", "dark"):
         page = tab(home.url, color_scheme=scheme)
@@ -196,7 +196,7 @@ PATHS = ("/", "/?span=week&show=power", "/?span=month", "/?span=year", "/status"
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1600])
-def test_nothing_is_wider_than_its_window(browser, home, town, width):
+def test_page_has_no_horizontal_overflow(browser, home, town, width):
     one = watched(browser, width, 800)
     for url in [*(home.url + path for path in PATHS), town.url]:
         one.page.goto(url)
@@ -229,7 +229,7 @@ def test_flow_diagram_texts_stay_inside_their_ring(browser, scene, width, servin
     one.page.context.close()
 
 
-def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
+def test_power_is_formatted_alike_in_javascript_and_html(tab, home):
     page = tab(home.url)
     shown = page.evaluate("""async () => {
         const { power } = await import("/assets/axis.js");
@@ -238,7 +238,7 @@ def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
     assert shown == [power(one) for one in (0, 842.4, 3400, -12400, 1250000)]
 
 
-def test_every_text_stands_out_from_what_is_behind_it(browser, home, town):
+def test_page_text_has_sufficient_contrast(browser, home, town):
     script = (TESTS / "support" / "contrast.js").read_text(encoding="utf-8")
     for scheme in ("light", "dark"):
         one = watched(browser, color_scheme=scheme, reduced_motion="reduce")
@@ -262,7 +262,7 @@ def hostile(store):
     return Scene(now)
 
 
-def test_a_hostile_name_is_shown_and_runs_nothing(tab, serving):
+def test_page_shows_hostile_name_without_executing_it(tab, serving):
     running = serving(hostile)
     page = tab(running.url, width=360)
     ran = []
@@ -277,7 +277,7 @@ def test_a_hostile_name_is_shown_and_runs_nothing(tab, serving):
     assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
 
 
-def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, serving):
+def test_fleet_link_and_chart_work_for_any_plant_id(tab, serving):
     def scene(store):
         store.write(numbered(at(13, 5)))
         return Scene(at(13, 7))
@@ -295,7 +295,7 @@ def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, servi
         assert page.locator("h1").inner_text() == f"Number {number}"
 
 
-def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
+def test_page_is_usable_by_keyboard(tab, town):
     page = tab(town.url)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
@@ -338,7 +338,7 @@ HOURS = """async ([offsets, since, until, most]) => {
 }"""
 
 
-def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home):
+def test_chart_axis_is_local_time_of_plant_across_clock_changes(tab, home):
     page = tab(home.url, timezone_id="America/New_York")
 
     def hours(day, most):
@@ -353,7 +353,7 @@ def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home)
     assert hours(date(2026, 6, 21), 5) == ["Sun 21", "06:00", "12:00", "18:00", "Mon 22"]
 
 
-def test_motion_stops_for_whoever_wants_none(tab, home):
+def test_flow_animation_respects_reduced_motion(tab, home):
     page = tab(home.url, reduced_motion="no-preference")
     assert page.evaluate("getComputedStyle(document.querySelector('.dots')).animationName") == "run"
     page.emulate_media(reduced_motion="reduce")
@@ -371,7 +371,7 @@ def test_page_is_complete_without_scripts(browser, home):
 
 
 @pytest.mark.parametrize("which", ["home", "town"])
-def test_the_first_view_is_light(browser, which, request):
+def test_first_view_transfers_few_bytes(browser, which, request):
     one = watched(browser)
     session = one.page.context.new_cdp_session(one.page)
     session.send("Network.enable")
@@ -385,7 +385,7 @@ def test_the_first_view_is_light(browser, which, request):
     one.page.context.close()
 
 
-def test_a_year_of_five_minutes_is_drawn(tab, serving, capsys):
+def test_chart_draws_a_year_of_five_minute_samples(tab, serving, capsys):
     def scene(store):
         now = at(23, 55, day=YEAR_ENDS)
         fill(store, hybrid(now), HOME, "Haus am See", YEAR_ENDS.replace(month=1, day=1), now)

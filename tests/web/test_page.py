@@ -86,7 +86,7 @@ def test_front_page_shows_single_plant_and_describes_flow(home):
     assert "GW10K-ET hybrid · 9010KETU21AW0001" in told
 
 
-def test_day_is_shown_as_table(home):
+def test_history_day_is_shown_as_table(home):
     told = text(home)
     assert "From Solar House Grid Battery State of charge" in told
     assert re.search(r"00:00 0 W \d+ W", told)
@@ -106,7 +106,7 @@ def test_day_is_shown_as_table(home):
         ("span=day&at=2019-02-03", "Sun 3 February 2019"),
     ],
 )
-def test_each_span_has_its_name(home, query, expected):
+def test_history_heading_names_the_span(home, query, expected):
     assert expected in text(home, f"/?{query}")
 
 
@@ -115,14 +115,14 @@ def test_unknown_period_is_page_not_found(home, query):
     assert "Page not found" in text(home, f"/?{query}", 404)
 
 
-def test_the_last_span_has_no_later_one_and_an_earlier_one_leads_back_to_today(home):
+def test_history_links_next_span_and_today_only_from_earlier_spans(home):
     assert 'rel="next"' not in said(home)
     earlier = said(home, "/?span=day&at=2026-06-20")
     assert 'rel="next"' in earlier
     assert ">Today</a>" in earlier
 
 
-def test_a_month_is_bars_and_a_table_that_adds_up(home):
+def test_history_month_has_bars_and_table_with_total(home):
     page = said(home, "/?span=month")
     assert page.count('class="slot"') == 30
     told = str(Text(page))
@@ -130,15 +130,15 @@ def test_a_month_is_bars_and_a_table_that_adds_up(home):
     assert "Total" in told
 
 
-def test_a_year_says_of_which_days_its_months_are_the_sum(home):
+def test_history_year_reports_number_of_days_per_month(home):
     assert "May 14 of 31 days" in text(home, "/?span=year")
 
 
-def test_a_time_of_which_nothing_is_kept_says_so(home):
+def test_history_span_without_data_is_reported(home):
     assert "No data for March 2026." in text(home, "/?span=month&at=2026-03-01")
 
 
-def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own_nor_anything_from_elsewhere(home, fleet, tmp_path):
+def test_pages_have_no_inline_script_style_handler_or_external_resource(home, fleet, tmp_path):
     with of(tmp_path, "empty") as empty:
         pages = [said(home), said(home, "/?span=month"), said(home, "/status"), said(fleet), said(empty)]
     pages.append(said(home, "/plant/x/y", 404))
@@ -148,7 +148,7 @@ def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own_nor_anything_fro
         assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
 
 
-def test_every_file_a_page_names_is_served_once(home):
+def test_assets_of_page_are_served_with_etag(home):
     site = Site(home.url, home.clock)
     names = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', said(home))) | {"/assets/chart.js", "/assets/axis.js"}
     assert {"/assets/uplot.js", "/assets/page.css"} <= names
@@ -160,11 +160,11 @@ def test_every_file_a_page_names_is_served_once(home):
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "..%2fpage.py", "page.py", "%00"])
-def test_no_other_file_is_served(home, name):
+def test_assets_unknown_file_is_not_found(home, name):
     assert Site(home.url, home.clock).ask(f"/assets/{name}").status == 404
 
 
-def test_many_plants_are_a_table_of_fifty_to_the_page(fleet):
+def test_fleet_table_has_fifty_plants_per_page(fleet):
     page = said(fleet)
     assert page.count("<tr>") == 51
     told = str(Text(page))
@@ -173,7 +173,7 @@ def test_many_plants_are_a_table_of_fifty_to_the_page(fleet):
     assert told.index("Am Hang 2 ") < told.index("Am Hang 10 ")
 
 
-def test_the_table_is_found_by_name_and_narrowed_by_state(fleet):
+def test_fleet_table_is_filtered_by_name_and_state(fleet):
     assert "1–50 of 125" in text(fleet, "/?q=lindenweg")
     faulty = said(fleet, "/?state=fault")
     assert faulty.count('class="badge bad"') == faulty.count("<tr>") - 1 == 11
@@ -186,7 +186,7 @@ def test_unknown_fleet_query_is_page_not_found(fleet, query):
     assert "Page not found" in text(fleet, f"/?{query}", 404)
 
 
-def test_the_table_is_sorted_with_gaps_last_whichever_way(fleet):
+def test_fleet_table_sorts_missing_values_last(fleet):
     def column(query):
         cells = re.findall(r'data-label="Battery">(?:(\d+)|<span class="gap">)', said(fleet, f"/?sort=charge&{query}"))
         return [int(cell) if cell else None for cell in cells]
@@ -198,7 +198,7 @@ def test_the_table_is_sorted_with_gaps_last_whichever_way(fleet):
     assert column("page=20") == column("falling=1&page=20") == [None] * 50
 
 
-def test_a_fleet_page_is_light(fleet):
+def test_fleet_page_is_compressed_and_small(fleet):
     reply = Site(fleet.url, fleet.clock).ask("/", accept_encoding="gzip")
     assert reply.headers["content-encoding"] == "gzip"
     assert len(reply.body) < 20_000
@@ -266,7 +266,7 @@ def test_budget_usage_shows_next_scheduled_request():
         assert told in str(page_status.budget_usage(account, at(12)))
 
 
-def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp_path):
+def test_plant_page_reports_stale_data_but_not_night_as_problem(tmp_path):
     (tmp_path / "late").mkdir()
     with of(tmp_path / "late", "stale") as late:
         told = text(late)
@@ -330,7 +330,7 @@ def named(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_name_is_text_wherever_it_stands(tmp_path, name):
+def test_pages_escape_hostile_names(tmp_path, name):
     with of(tmp_path, named(name)) as hostile:
         for path in ("/", "/plant/goodwe/2", "/plant/goodwe/1%3Cb%3E", "/plant/goodwe/2?span=month", "/status"):
             page = said(hostile, path)
@@ -340,7 +340,7 @@ def test_a_name_is_text_wherever_it_stands(tmp_path, name):
             assert "onerror=alert(1)&gt;" in page or "onerror" not in page
 
 
-def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
+def test_history_table_of_25_hour_day_has_25_rows(tmp_path):
     def scene(store):
         moment = int(datetime(2026, 10, 26, 11, 0, tzinfo=UTC).timestamp())
         start = int(datetime(2026, 10, 25, tzinfo=BERLIN).timestamp())
@@ -383,7 +383,7 @@ def test_flow_nodes_omit_unknown_parts():
     assert flow.flow_nodes({}) == []
 
 
-def test_power_runs_from_the_sun_and_into_the_house():
+def test_flow_diagram_arrows_follow_power_direction():
     drawn = str(flow.flow_diagram(flow.flow_nodes({"pv_power": 900.0, "load_power": 900.0, "grid_power": 3.0})))
     assert 'class="leg sun pace-5"' in drawn
     assert "M210 126L210 170" in drawn
@@ -393,7 +393,7 @@ def test_power_runs_from_the_sun_and_into_the_house():
     assert "leg grid" not in drawn
 
 
-def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
+def test_bar_chart_marks_days_without_data():
     days = [
         history.Bar(date(2026, 6, 1 + number), {"pv_energy": value}, 1, 1) for number, value in enumerate((4.0, None))
     ]

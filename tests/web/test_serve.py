@@ -62,7 +62,7 @@ def told(program, signum=signal.SIGTERM):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_once_it_does_and_ends_in_time_though_streams_are_open(start, signum):
+def test_serve_prints_address_and_stops_in_time_with_open_streams(start, signum):
     program = start("--port", "0")
     where = address(program)
     assert status(where, "/healthz") == 200
@@ -78,7 +78,7 @@ def test_it_says_where_it_listens_once_it_does_and_ends_in_time_though_streams_a
         one.close()
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(start):
+def test_serve_reports_used_port_in_one_line(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         program = start("--port", str(taken.getsockname()[1]))
         _, error = program.communicate(timeout=20)
@@ -90,14 +90,14 @@ def test_a_port_that_is_taken_is_said_in_one_line(start):
 
 
 @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--host", "nowhere.invalid"), ("--port", "70000")])
-def test_what_cannot_be_listened_on_is_said_in_one_line(start, words):
+def test_serve_reports_unusable_address_in_one_line(start, words):
     program = start(*words)
     out, error = program.communicate(timeout=20)
     assert (program.returncode, out) == (2, "")
     assert len(error.splitlines()) == 1
 
 
-def test_a_token_comes_from_a_file_and_is_in_no_list_of_programs_and_no_line(start, tmp_path):
+def test_serve_reads_token_from_file_and_shows_it_nowhere(start, tmp_path):
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
     program = start("--host", "0.0.0.0", "--port", "0", "--token-file", str(token))
@@ -112,7 +112,7 @@ def test_a_token_comes_from_a_file_and_is_in_no_list_of_programs_and_no_line(sta
 
 
 @pytest.mark.parametrize(("text", "says"), [("", "is empty"), ("short", "guessed"), (None, "cannot be read")])
-def test_a_token_file_that_holds_none_is_said_in_one_line(start, tmp_path, text, says):
+def test_serve_reports_invalid_token_file_in_one_line(start, tmp_path, text, says):
     if text is not None:
         (tmp_path / "token").write_text(text)
     program = start("--token-file", str(tmp_path / "token"))
@@ -122,7 +122,7 @@ def test_a_token_file_that_holds_none_is_said_in_one_line(start, tmp_path, text,
     assert says in line
 
 
-def test_what_the_file_says_of_it_is_done(start):
+def test_serve_uses_port_token_and_hosts_of_config_file(start):
     program = start(config=f'[serve]\nport = 0\ntoken = "{TOKEN}"\nhosts = ["solar.lan"]\n')
     where = address(program)
     assert status(where, "/healthz") == 401
@@ -130,7 +130,7 @@ def test_what_the_file_says_of_it_is_done(start):
     assert told(program)[0] == 0
 
 
-def test_help_loads_nothing_of_the_web():
+def test_help_imports_no_web_dependencies():
     code = (
         "import sys\nfrom heliograph.cli.main import build_parser\nbuild_parser().format_help()\n"
         "print([name for name in ('starlette', 'uvicorn', 'htpy', 'anyio', 'asyncio') if name in sys.modules])"
@@ -139,7 +139,7 @@ def test_help_loads_nothing_of_the_web():
     assert done.stdout == "[]\n"
 
 
-def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
+def test_serve_reports_missing_web_extra(tmp_path):
     code = (
         "import sys\nsys.modules['starlette'] = None\nfrom heliograph.cli.main import run\n"
         f"sys.exit(run(['serve', '--store', {str(tmp_path / 's')!r}]))"
@@ -151,7 +151,7 @@ def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
     )
 
 
-def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
+def test_collect_with_serve_shows_plants_and_stops_cleanly(tmp_path):
     noon = datetime.fromisoformat("2025-06-21T12:00:00+02:00")
     emulator = build_emulator(EmulatorOptions(start=noon, speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
