@@ -1,4 +1,4 @@
-"""What Home Assistant is told: classes, units, names and ids, from the one table of metrics."""
+"""Tests of Home Assistant discovery: classes, units, names and ids, from the table of metrics."""
 
 import json
 import re
@@ -40,15 +40,15 @@ def plant(series=ROOF, name="Home"):
     )
 
 
-def told(thing, form="entities"):
+def discovery_configs(description, form="entities"):
     return {
         topic: json.loads(text)
-        for topic, text in ha.discovery_messages(TOPICS, "homeassistant", form, thing, "1.0").items()
+        for topic, text in ha.discovery_messages(TOPICS, "homeassistant", form, description, "1.0").items()
     }
 
 
-def entity(key, thing=None):
-    return told(thing or ha.describe_plant(TOPICS, plant(), METRICS))[
+def entity(key, description=None):
+    return discovery_configs(description or ha.describe_plant(TOPICS, plant(), METRICS))[
         f"homeassistant/sensor/heliograph_growatt_1234567/{key}/config"
     ]
 
@@ -72,12 +72,12 @@ def test_discovery_metric_has_class_and_unit_required_by_energy_dashboard(key, d
 
 
 def test_describe_plant_has_an_entity_for_every_metric():
-    keys = {topic.split("/")[-2] for topic in told(ha.describe_plant(TOPICS, plant(), METRICS))}
+    keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), METRICS))}
     assert keys == METRICS.keys() | {"status", "freshness", "measured_at"}
 
 
 def test_describe_plant_has_entities_only_for_given_metrics():
-    keys = {topic.split("/")[-2] for topic in told(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
+    keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
     assert keys == {"pv_power", "status", "freshness", "measured_at"}
 
 
@@ -89,17 +89,17 @@ def test_describe_device_refers_to_plant_via_device():
         "manufacturer": "Growatt",
         "model": "Plant",
     }
-    (box, *_) = told(ha.describe_device(TOPICS, plant(), device(), {"pv_power"})).values()
+    (box, *_) = discovery_configs(ha.describe_device(TOPICS, plant(), device(), {"pv_power"})).values()
     assert (box["device"]["name"], box["device"]["model"]) == ("TLX7A", "tlx")
     assert box["device"]["via_device"] == "heliograph_growatt_1234567"
     assert box["origin"] == {"name": "Heliograph", "sw_version": "1.0"}
 
 
 def test_discovery_availability_of_diagnostic_entities_ignores_plant_availability():
-    both = [{"topic": "heliograph/status"}, {"topic": "heliograph/growatt/1234567/availability"}]
-    assert entity("pv_power")["availability"] == both
+    availability = [{"topic": "heliograph/status"}, {"topic": "heliograph/growatt/1234567/availability"}]
+    assert entity("pv_power")["availability"] == availability
     assert entity("pv_power")["availability_mode"] == "all"
-    assert [entity(key)["availability"] for key in ("freshness", "measured_at", "status")] == [both[:1]] * 3
+    assert [entity(key)["availability"] for key in ("freshness", "measured_at", "status")] == [availability[:1]] * 3
 
 
 def test_discovery_freshness_and_measured_at_are_diagnostic():
@@ -110,7 +110,7 @@ def test_discovery_freshness_and_measured_at_are_diagnostic():
 
 
 def test_describe_account_has_budget_lock_and_problem_entities():
-    account = told(ha.describe_account(TOPICS, AccountStatus(name="home", vendor="growatt")))
+    account = discovery_configs(ha.describe_account(TOPICS, AccountStatus(name="home", vendor="growatt")))
     locked = account["homeassistant/binary_sensor/heliograph_accounts_home/locked/config"]
     assert (locked["device_class"], locked["entity_category"]) == ("problem", "diagnostic")
     assert locked["json_attributes_topic"] == locked["state_topic"] == "heliograph/accounts/home/state"
@@ -118,22 +118,22 @@ def test_describe_account_has_budget_lock_and_problem_entities():
 
 
 def test_discovery_messages_device_format_equals_entity_format():
-    thing = ha.describe_plant(TOPICS, plant(), METRICS)
-    ((topic, whole),) = told(thing, "devices").items()
+    description = ha.describe_plant(TOPICS, plant(), METRICS)
+    ((topic, config),) = discovery_configs(description, "devices").items()
     assert topic == "homeassistant/device/heliograph_growatt_1234567/config"
-    shared = {key: value for key, value in whole.items() if key != "components"}
-    for place, one in told(thing).items():
-        _, platform, _, key, _ = place.split("/")
-        assert {**whole["components"][key], **shared} == {**one, "platform": platform}
+    shared = {key: value for key, value in config.items() if key != "components"}
+    for entity_topic, one in discovery_configs(description).items():
+        _, platform, _, key, _ = entity_topic.split("/")
+        assert {**config["components"][key], **shared} == {**one, "platform": platform}
 
 
 def test_discovery_topic_parse_returns_announced_node_and_metrics():
-    thing = ha.describe_plant(TOPICS, plant(), {"pv_power", "battery_soc"})
+    description = ha.describe_plant(TOPICS, plant(), {"pv_power", "battery_soc"})
     for form in ("entities", "devices"):
         found = set()
-        for topic, text in ha.discovery_messages(TOPICS, "a/b", form, thing, "1.0").items():
+        for topic, text in ha.discovery_messages(TOPICS, "a/b", form, description, "1.0").items():
             announced = ha.DiscoveryTopic.parse("a/b", topic)
-            assert (announced.node_id, announced.format) == (thing.node_id, form)
+            assert (announced.node_id, announced.format) == (description.node_id, form)
             assert TOPICS.owns(announced.node_id)
             found |= announced.metrics(text)
         assert found == {"pv_power", "battery_soc"}
@@ -145,8 +145,8 @@ def test_discovery_topic_metrics_of_foreign_message_is_empty(text):
 
 
 def test_topics_owns_rejects_node_ids_of_other_prefixes():
-    others = Topics("heliograph_growatt"), Topics("heliograph/2"), Topics("heliograph2")
-    assert not any(TOPICS.owns(other.node_id(ROOF)) for other in others)
+    other_prefixes = Topics("heliograph_growatt"), Topics("heliograph/2"), Topics("heliograph2")
+    assert not any(TOPICS.owns(other.node_id(ROOF)) for other in other_prefixes)
 
 
 @given(st.text(), st.text(), st.text())
@@ -154,7 +154,7 @@ def test_discovery_topics_and_names_are_valid_for_any_id(plant_id, device_id, na
     series = Series("growatt", plant_id, device_id or "0")
     box = ha.describe_device(TOPICS, plant(series._replace(device=""), name), device(series, name), METRICS)
     for form in ("entities", "devices"):
-        for topic, config in told(box, form).items():
+        for topic, config in discovery_configs(box, form).items():
             assert re.fullmatch(r"homeassistant/[a-z_]+/[A-Za-z0-9_-]{1,300}(/[a-z_]+)?/config", topic)
             assert re.fullmatch(r"heliograph/growatt/[A-Za-z0-9-]+/[A-Za-z0-9-]+/state", config["state_topic"])
             assert config["device"]["name"].isprintable()

@@ -1,4 +1,4 @@
-"""What Prometheus reads: names, units, gaps and labels, as its own tools judge them and as a real one scrapes them."""
+"""Tests of the Prometheus exposition: names, units, missing values and labels, with promtool and a real server."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ROOF = 'vendor="growatt",plant="11",name="Home"'
 
 
 @pytest.fixture(scope="module")
-def where(tmp_path_factory):
+def store_path(tmp_path_factory):
     return written(tmp_path_factory.mktemp("prometheus") / "samples.sqlite", home(), hostile())
 
 
 @pytest.fixture(scope="module")
-def plants(where):
-    with open_store(where) as store:
+def plants(store_path):
+    with open_store(store_path) as store:
         return CurrentState(store).plants(NOON)
 
 
@@ -72,8 +72,8 @@ def test_exposition_omits_missing_values(text):
     assert "load_energy" not in text
 
 
-def test_exposition_omits_stale_values(where):
-    with open_store(where) as store:
+def test_exposition_omits_stale_values(store_path):
+    with open_store(store_path) as store:
         text = exposition(CurrentState(store).plants(NOON + 86400), ())
     assert "heliograph_pv_power_watts" not in text
     assert "heliograph_pv_energy_today_joules" not in text
@@ -84,8 +84,8 @@ def test_exposition_omits_stale_values(where):
 def test_exposition_freshness_and_status_are_state_sets(text):
     found = values(text)
     for family, word, states in (("freshness", "freshness", Freshness), ("status", "status", Status)):
-        told = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
-        assert sorted(told.values()) == ["0.0"] * (len(states) - 1) + ["1.0"]
+        states_of_family = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
+        assert sorted(states_of_family.values()) == ["0.0"] * (len(states) - 1) + ["1.0"]
     assert found[f'heliograph_plant_freshness{{{ROOF},freshness="live"}}'] == "1.0"
 
 
@@ -135,11 +135,11 @@ def test_exposition_passes_promtool(text):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-class Server:
+class PrometheusServer:
     """A Prometheus that scrapes one site every second."""
 
     def __init__(self, site, folder):
-        self.port = _free()
+        self.port = _free_port()
         (folder / "token").write_text(TOKEN)
         (folder / "prometheus.yml").write_text(
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
@@ -147,7 +147,7 @@ class Server:
             "  authorization: {credentials_file: token}\n"
             f"  static_configs: [{{targets: ['127.0.0.1:{site.port}']}}]\n"
         )
-        self.said = (folder / "said").open("w+")
+        self.log = (folder / "log").open("w+")
         self.program = subprocess.Popen(
             [
                 PROMETHEUS,
@@ -155,41 +155,41 @@ class Server:
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self.port}",
             ],
-            stdout=self.said,
-            stderr=self.said,
+            stdout=self.log,
+            stderr=self.log,
             text=True,
         )
 
-    def ask(self, query):
-        """Return what a query finds; raises where it is none."""
-        asked = urllib.parse.urlencode({"query": query})
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{asked}", timeout=10) as answer:
+    def run_query(self, query):
+        """Return the result of a query; raises HTTPError for an invalid one."""
+        parameters = urllib.parse.urlencode({"query": query})
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{parameters}", timeout=10) as answer:
             return json.load(answer)["data"]["result"]
 
     def wait_for(self, query):
-        """Ask until something is found."""
+        """Repeat a query until it has a result."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            assert self.program.poll() is None, self._told()
+            assert self.program.poll() is None, self._read_log()
             try:
-                if found := self.ask(query):
+                if found := self.run_query(query):
                     return found
             except OSError:
                 pass
             time.sleep(0.1)
-        raise AssertionError(self._told())
+        raise AssertionError(self._read_log())
 
-    def _told(self):
-        self.said.seek(0)
-        return self.said.read()
+    def _read_log(self):
+        self.log.seek(0)
+        return self.log.read()
 
     def end(self):
         self.program.terminate()
         self.program.wait(30)
-        self.said.close()
+        self.log.close()
 
 
-def _free():
+def _free_port():
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -197,12 +197,12 @@ def _free():
 
 
 @pytest.fixture(scope="module")
-def real(where, tmp_path_factory):
+def prometheus_server(store_path, tmp_path_factory):
     if PROMETHEUS is None:
         pytest.skip("prometheus is not installed")
     sinks = [SinkProgress("influx", sent=12, newest=NOON)]
-    with served(where, token=TOKEN, sinks=lambda: sinks) as site:
-        server = Server(site, tmp_path_factory.mktemp("server"))
+    with served(store_path, token=TOKEN, sinks=lambda: sinks) as site:
+        server = PrometheusServer(site, tmp_path_factory.mktemp("server"))
         try:
             server.wait_for("count_over_time(heliograph_pv_energy_joules_total[1m]) > 2")
             yield server
@@ -210,18 +210,19 @@ def real(where, tmp_path_factory):
             server.end()
 
 
-def test_prometheus_scrapes_every_line_with_token(real, text):
-    (found,) = real.ask('heliograph_pv_power_watts{plant="11"}')
+def test_prometheus_scrapes_every_line_with_token(prometheus_server, text):
+    (found,) = prometheus_server.run_query('heliograph_pv_power_watts{plant="11"}')
     assert found["value"][1] == "1500"
     assert found["metric"]["name"] == "Home"
-    assert real.ask("up")[0]["value"][1] == "1"
-    (scraped,) = real.ask("scrape_samples_post_metric_relabeling")
+    assert prometheus_server.run_query("up")[0]["value"][1] == "1"
+    (scraped,) = prometheus_server.run_query("scrape_samples_post_metric_relabeling")
     assert int(scraped["value"][1]) == len(values(text))
 
 
-def test_prometheus_parses_hostile_names(real):
+def test_prometheus_parses_hostile_names(prometheus_server):
     found = {
-        one["metric"]["plant"]: one["metric"]["name"] for one in real.ask('heliograph_pv_power_watts{vendor="goodwe"}')
+        one["metric"]["plant"]: one["metric"]["name"]
+        for one in prometheus_server.run_query('heliograph_pv_power_watts{vendor="goodwe"}')
     }
     assert len(found) == len(HOSTILE)
     assert found["h0"] == HOSTILE[0]
@@ -229,7 +230,7 @@ def test_prometheus_parses_hostile_names(real):
     assert found["h2"] == "line break  # TYPE evil counter evil 1"
     assert found["h3"] == "\N{REPLACEMENT CHARACTER}[2Jcleared\N{REPLACEMENT CHARACTER}"
     assert found["h6"] == HOSTILE[6]
-    assert not real.ask("evil")
+    assert not prometheus_server.run_query("evil")
 
 
 def queries(panels):
@@ -245,33 +246,33 @@ QUERIES = list(queries(json.loads(DASHBOARD.read_text())["panels"]))
 @pytest.mark.parametrize(
     ("title", "query"), QUERIES, ids=[f"{title}-{place}" for place, (title, _) in enumerate(QUERIES)]
 )
-def test_dashboard_query_returns_data(real, title, query):
+def test_dashboard_query_returns_data(prometheus_server, title, query):
     for variable, value in {"$vendor": ".*", "$plant": ".*", "$__rate_interval": "1m", "$__range": "1m"}.items():
         query = query.replace(variable, value)
     assert "$" not in query
-    assert real.ask(query)
+    assert prometheus_server.run_query(query)
 
 
 def test_dashboard_uses_only_exported_metrics(text):
-    there = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
-    there |= {"heliograph_" + metric_name(metric) for metric in METRICS.values()}
-    asked = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
-    assert asked <= there
+    exported = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    exported |= {"heliograph_" + metric_name(metric) for metric in METRICS.values()}
+    referenced = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
+    assert referenced <= exported
 
 
-def test_dashboard_variables_refer_to_existing_labels(real):
+def test_dashboard_variables_refer_to_existing_labels(prometheus_server):
     variables = json.loads(DASHBOARD.read_text())["templating"]["list"]
     for one in variables:
         if one["type"] == "query":
-            asked, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", one["query"]["query"]).groups()
-            assert all(label in found["metric"] for found in real.ask(asked))
+            referenced, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", one["query"]["query"]).groups()
+            assert all(label in found["metric"] for found in prometheus_server.run_query(referenced))
 
 
-def test_documented_alerts_are_valid_queries(real):
+def test_documented_alerts_are_valid_queries(prometheus_server):
     alerts = re.findall(r"expr: (.+)", (DASHBOARD.parent / "prometheus.md").read_text())
     assert len(alerts) == 3
     for alert in alerts:
-        real.ask(alert)
+        prometheus_server.run_query(alert)
 
 
 def test_exposition_timestamps_are_epoch_seconds(text):

@@ -1,4 +1,4 @@
-"""The PyPI growattServer and our drop-in side by side: same requests, same answers, errors of the same kinds."""
+"""Compatibility tests: PyPI growattServer and our drop-in send the same requests and return the same results."""
 
 from __future__ import annotations
 
@@ -124,12 +124,12 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
     ),
 }
 
-# What the cloud answers with `obj: null`; both hand on None.
-NOTHING = {"mix_totals of another family"}
+# Responses with `obj: null`, for which both return None.
+EMPTY_RESULTS = {"mix_totals of another family"}
 
-# What the drop-in adds to the released package; the peer cannot judge these.
+# Calls of the drop-in that the released package does not have.
 OURS_ALONE = {
-    "login",  # judged below, with its cookies
+    "login",  # tested below, with its cookies
     "plant_list_page",
     "all_devices",
     "plant_years",
@@ -147,7 +147,7 @@ OURS_ALONE = {
 
 @pytest.fixture(scope="module")
 def side_by_side(growatt_at: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Both clients, logged in through one recording relay."""
+    """Return both clients, logged in through one recording relay."""
     with recording(growatt_at.url) as recorder:
         peer, mine = growattServer.GrowattApi(), ours.GrowattApi()
         for api in (peer, mine):
@@ -168,12 +168,12 @@ def test_drop_in_sends_same_requests_and_returns_same_values_as_peer(case: str, 
         sent_by_us = recorder.take()
     assert sent_by_us == sent_by_peer
     assert returned == expected
-    assert expected or case in NOTHING, "an empty answer judges nothing"
+    assert expected or case in EMPTY_RESULTS, "an empty result proves nothing"
 
 
 def test_cases_cover_every_declared_call_of_the_peer() -> None:
-    judged = {case.split(" ", 1)[0] for case in CASES} | {"tlx_enabled_settings"}
-    assert {row.name for row in operations(GrowattCalls)} - judged == OURS_ALONE
+    covered = {case.split(" ", 1)[0] for case in CASES} | {"tlx_enabled_settings"}
+    assert {row.name for row in operations(GrowattCalls)} - covered == OURS_ALONE
 
 
 def test_drop_in_has_every_public_method_of_the_peer() -> None:
@@ -185,27 +185,27 @@ def test_drop_in_has_every_public_method_of_the_peer() -> None:
 
 def test_drop_in_login_sends_and_returns_the_same_as_peer(growatt_at: Any) -> None:
     with recording(growatt_at.url) as recorder:
-        answers = []
+        results = []
         for library in (growattServer, ours):
             api = library.GrowattApi()
             api.server_url = recorder.url + "/"
-            answers.append(api.login(growatt_at.username, growatt_at.password))
+            results.append(api.login(growatt_at.username, growatt_at.password))
             assert "JSESSIONID" in api.session.cookies.get_dict()
         first, second = recorder.take()
     assert first == second
-    for answer in answers:
-        answer["user"].pop("lastLoginTime", None)
-    assert answers[0] == answers[1]
+    for result in results:
+        result["user"].pop("lastLoginTime", None)
+    assert results[0] == results[1]
 
 
 def test_drop_in_login_returns_wrong_password_like_peer(growatt_at: Any) -> None:
-    answers = []
+    results = []
     for library in (growattServer, ours):
         api = library.GrowattApi()
         api.server_url = growatt_at.url
-        answers.append(api.login(growatt_at.username, "wrong"))
-    assert answers[0] == answers[1]
-    assert answers[1]["success"] is False
+        results.append(api.login(growatt_at.username, "wrong"))
+    assert results[0] == results[1]
+    assert results[1]["success"] is False
 
 
 @pytest.mark.parametrize("arguments", [(), (False, "my agent"), (False,)])
@@ -235,13 +235,13 @@ def test_drop_in_without_session_raises_error_compatible_with_peer(growatt_at: A
             with pytest.raises(requests.RequestException) as error:
                 CASES[case](library, api, growatt_at)
             caught.append(error.value)
-        peers, mine = caught
+        peer_error, mine = caught
         assert isinstance(mine, CloudError)
-        if isinstance(peers, json.JSONDecodeError):
+        if isinstance(peer_error, json.JSONDecodeError):
             assert isinstance(mine, json.JSONDecodeError), case
         else:
-            assert isinstance(mine, type(peers)), case
-            assert mine.response.status_code == peers.response.status_code
+            assert isinstance(mine, type(peer_error)), case
+            assert mine.response.status_code == peer_error.response.status_code
 
 
 def test_drop_in_raises_requests_connection_error_without_network() -> None:

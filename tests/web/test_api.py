@@ -1,4 +1,4 @@
-"""The JSON API over a real socket: what it says of plants, what it refuses, and what a cloud's words do to it."""
+"""Tests of the JSON API over a real socket: responses, rejected requests and hostile names."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def site(tmp_path_factory):
 
 
 def test_api_plant_has_devices_zone_and_every_metric(site):
-    answer = site.ask(PLANT)
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    found = answer.json
+    response = site.ask(PLANT)
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/json"
+    found = response.json
     assert found["name"] == "Home"
     assert found["zone"] == ZONE
     assert found["freshness"] == "live"
@@ -50,25 +50,25 @@ def test_api_plant_has_devices_zone_and_every_metric(site):
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory):
+def site_with_odd_ids(tmp_path_factory):
     with served(written(tmp_path_factory.mktemp("odd") / "samples.sqlite", numbered())) as site:
         yield site
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_api_finds_plant_and_device_by_encoded_id(odd, name):
+def test_api_finds_plant_and_device_by_encoded_id(site_with_odd_ids, name):
     plant = f"{API}/plants/goodwe/{encode_id(name)}"
-    assert odd.ask(plant).json["plant"] == name
-    for what in ("samples", "days"):
-        found = odd.ask(f"{plant}/{what}?{urlencode({'device': name})}")
+    assert site_with_odd_ids.ask(plant).json["plant"] == name
+    for resource in ("samples", "days"):
+        found = site_with_odd_ids.ask(f"{plant}/{resource}?{urlencode({'device': name})}")
         assert found.status == 200
         assert (found.json["plant"], found.json["device"]) == (name, name)
-    assert odd.ask(f"{plant}/repairs").json["plant"] == name
+    assert site_with_odd_ids.ask(f"{plant}/repairs").json["plant"] == name
 
 
-def test_api_accepts_percent_encoded_plant_id(odd):
+def test_api_accepts_percent_encoded_plant_id(site_with_odd_ids):
     for name in set(IDS) - {".", ".."}:
-        assert odd.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
+        assert site_with_odd_ids.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
 
 
 def test_api_plant_omits_stale_values(tmp_path):
@@ -84,27 +84,27 @@ def test_api_plant_omits_stale_values(tmp_path):
 
 
 def test_state_cache_reads_store_once_within_two_seconds(tmp_path):
-    looks, ticks = [], [0.0]
+    reads, ticks = [], [0.0]
 
-    def seen():
-        looks.append(1)
+    def read_accounts():
+        reads.append(1)
         return ()
 
     async def ask():
-        aside = StoreThread(partial(open_store, written(tmp_path / "s.sqlite", home())))
-        source = StateCache(aside, seen, clock=(clock := Still()), timer=lambda: ticks[0])
+        reader = StoreThread(partial(open_store, written(tmp_path / "s.sqlite", home())))
+        source = StateCache(reader, read_accounts, clock=(clock := Still()), timer=lambda: ticks[0])
         await asyncio.gather(*(source.current() for _ in range(5)))
-        assert len(looks) == 1
+        assert len(reads) == 1
         ticks[0] = 1.9
         await source.current()
-        assert len(looks) == 1
+        assert len(reads) == 1
         ticks[0] = 2.0
         assert (await source.current()).at == NOON
-        assert len(looks) == 2
-        clock.moment += 8 * 3600  # the machine slept
+        assert len(reads) == 2
+        clock.moment += 8 * 3600  # the computer was suspended
         assert (await source.current()).at == clock.moment
-        assert len(looks) == 3
-        await aside.close()
+        assert len(reads) == 3
+        await reader.close()
 
     asyncio.run(ask())
 
@@ -211,7 +211,7 @@ def test_api_accounts_have_budget_pause_and_problem(site):
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "reason"),
     [
         (f"{API}/plants?form=1", "unknown parameter 'form'"),
         (f"{API}/plants?limit=0", "from 1 to 1000"),
@@ -236,12 +236,12 @@ def test_api_accounts_have_budget_pause_and_problem(site):
         (f"{PLANT}/days?from=2026-06-21T10:00:00Z", "must be a day"),
     ],
 )
-def test_api_invalid_parameter_returns_problem_with_reason(site, path, says):
-    answer = site.ask(path)
-    assert answer.status == 400
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert set(answer.json) == {"type", "title", "status", "detail"}
-    assert says in answer.json["detail"]
+def test_api_invalid_parameter_returns_problem_with_reason(site, path, reason):
+    response = site.ask(path)
+    assert response.status == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert set(response.json) == {"type", "title", "status", "detail"}
+    assert reason in response.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ def test_api_invalid_parameter_returns_problem_with_reason(site, path, says):
     ],
 )
 def test_api_unknown_path_is_not_found(site, path):
-    answer = site.ask(path)
-    assert answer.status == 404
-    assert b"root:" not in answer.body
+    response = site.ask(path)
+    assert response.status == 404
+    assert b"root:" not in response.body
 
 
 def test_api_accepts_unescaped_plus_sign_in_time(site):
@@ -288,9 +288,9 @@ def test_api_compresses_long_responses_if_accepted(site):
 
 
 def test_api_head_response_has_no_body(site):
-    answer = site.ask(PLANT, "HEAD")
-    assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["ETag"]
+    response = site.ask(PLANT, "HEAD")
+    assert (response.status, response.body) == (200, b"")
+    assert response.headers["ETag"]
 
 
 def test_api_missing_store_has_no_plants_and_is_healthy(tmp_path):
@@ -303,18 +303,18 @@ def test_api_missing_store_has_no_plants_and_is_healthy(tmp_path):
 
 
 def test_api_unreadable_store_returns_503_with_reason_until_readable(tmp_path):
-    where = tmp_path / "samples.sqlite"
-    where.write_text("no database " * 100)
+    store_path = tmp_path / "samples.sqlite"
+    store_path.write_text("no database " * 100)
     clock = Still()
-    with served(where, clock=clock) as site:
+    with served(store_path, clock=clock) as site:
         for path in ("/healthz", "/metrics", PLANT, f"{API}/plants"):
             assert site.ask(path).status == 503
         health = site.ask("/healthz").json
         assert health["status"] == "failing"
         assert "not a store of heliograph" in health["reasons"][0]
         assert site.ask(PLANT).headers["Retry-After"] == "10"
-        where.unlink()
-        written(where, home())
+        store_path.unlink()
+        written(store_path, home())
         clock.moment += 3600
         assert site.ask("/healthz").status == 200
         assert site.ask(PLANT).status == 200
@@ -322,26 +322,26 @@ def test_api_unreadable_store_returns_503_with_reason_until_readable(tmp_path):
 
 def test_api_unavailable_database_is_reported_without_password():
     with served("postgresql://ada:s3cret-word@127.0.0.1:1/solar") as site:
-        said = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
-    assert [one.status for one in said] == [503] * 3
-    assert all(b"s3cret-word" not in one.body for one in said)
+        responses = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
+    assert [one.status for one in responses] == [503] * 3
+    assert all(b"s3cret-word" not in one.body for one in responses)
 
 
 def test_api_store_error_is_reported_without_password():
     from heliograph.web.api import _problem
 
     error = StoreError("postgresql://ada:s3cret-word@db/solar?password=s3cret-word: no such table")
-    answer = asyncio.run(_problem(None, error))
-    assert answer.status_code == 503
-    assert b"no such table" in answer.body
-    assert b"s3cret-word" not in answer.body
+    response = asyncio.run(_problem(None, error))
+    assert response.status_code == 503
+    assert b"no such table" in response.body
+    assert b"s3cret-word" not in response.body
 
 
 def test_api_returns_hostile_names_unchanged_as_ascii(site):
-    answer = site.ask(f"{API}/plants?vendor=goodwe")
-    assert answer.body.isascii()
-    assert not any(byte < 0x20 or byte == 0x7F for byte in answer.body)
-    names = [one["name"] for one in answer.json["plants"]]
+    response = site.ask(f"{API}/plants?vendor=goodwe")
+    assert response.body.isascii()
+    assert not any(byte < 0x20 or byte == 0x7F for byte in response.body)
+    names = [one["name"] for one in response.json["plants"]]
     stored = [name.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}") for name in HOSTILE]
     assert names == stored
     device = site.ask(f"{API}/plants/goodwe/h0").json["devices"][0]
@@ -353,19 +353,19 @@ def test_api_problem_escapes_request_text(site, word):
     from urllib.parse import quote
 
     for path in (f"{API}/plants/growatt/{quote(word, safe='')}", f"{API}/plants?{quote(word, safe='')}=1"):
-        answer = site.ask(path)
-        assert answer.status in (400, 404)
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert "Set-Cookie" not in answer.headers
-        assert answer.body.isascii()
-        assert json.loads(answer.body)["status"] == answer.status
+        response = site.ask(path)
+        assert response.status in (400, 404)
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in response.headers
+        assert response.body.isascii()
+        assert json.loads(response.body)["status"] == response.status
 
 
 def test_api_problem_truncates_long_request_text(site):
-    answer = site.ask(f"{API}/plants?vendor={'x' * 5000}")
-    assert answer.status == 400
-    assert len(answer.body) < 1000
+    response = site.ask(f"{API}/plants?vendor={'x' * 5000}")
+    assert response.status == 400
+    assert len(response.body) < 1000
     assert site.ask(f"{API}/plants?{'x' * 5000}=1").status == 400
     assert len(site.ask(f"{API}/plants?{'x' * 5000}=1").body) < 1000
     assert site.ask(f"{API}/plants?vendor={'x' * 100_000}").status == 400
@@ -387,10 +387,10 @@ def test_api_and_pages_contain_no_account_secret(tmp_path):
 
     account = Account(name="home", vendor="growatt", username="ada@example.com", password=Secret("hunter2-hunter2"))
     with served(written(tmp_path / "s.sqlite", home()), seen=AccountStatusProvider([account])) as site:
-        said = [site.ask(path).body for path in (f"{API}/accounts", "/metrics", "/healthz", "/", "/status")]
-    assert b'"account":"home"' in said[0]
-    assert b'"limit"' in said[0]
-    for body in said:
+        responses = [site.ask(path).body for path in (f"{API}/accounts", "/metrics", "/healthz", "/", "/status")]
+    assert b'"account":"home"' in responses[0]
+    assert b'"limit"' in responses[0]
+    for body in responses:
         assert b"hunter2" not in body
         assert b"ada@example.com" not in body
 
@@ -400,9 +400,9 @@ def test_account_status_provider_reports_error_text():
     from heliograph.errors import CloudError
 
     account = Account(name="home", vendor="growatt", username="ada", password=Secret("hunter2-hunter2"))
-    (seen,) = AccountStatusProvider(
+    (status,) = AccountStatusProvider(
         [account], lambda: {"home": CloudError("no answer", vendor="growatt", call="plants")}
     )()
-    assert isinstance(seen, AccountStatus)
-    assert seen.problem == "growatt plants: no answer"
-    assert seen.budget is not None
+    assert isinstance(status, AccountStatus)
+    assert status.problem == "growatt plants: no answer"
+    assert status.budget is not None
