@@ -281,12 +281,12 @@ def test_drop_in_session_supports_headers_cookies_and_get(growatt_at: Any) -> No
     api.server_url = growatt_at.url
     api.session.headers.update({"User-Agent": "other", "X-Mine": "1"})
     api.login(growatt_at.username, growatt_at.password)
-    kept = api.session.cookies.get_dict()
+    cookies = api.session.cookies.get_dict()
     again = ours.GrowattApi()
     again.server_url = growatt_at.url
-    again.session.cookies.update(kept)
+    again.session.cookies.update(cookies)
     assert again.plant_list_two()
     page = again.session.get(again.get_url("newPlantAPI.do"), params={"op": "getPlant", "plantId": "1"})
     assert page.status_code == 200
     assert isinstance(page.json(), dict)
-    assert requests.utils.dict_from_cookiejar(again.session.cookies) == kept
+    assert requests.utils.dict_from_cookiejar(again.session.cookies) == cookies

@@ -221,7 +221,7 @@ def test_flow_diagram_texts_stay_inside_their_ring(browser, scene, width, servin
         return [...end.querySelectorAll("text")].map((text) => {
             const box = text.getBBox();
             const far = Math.max(Math.abs(box.y + 3 - y), Math.abs(box.y + box.height - 4 - y));
-            return { said: text.textContent, room: r - Math.hypot(box.width / 2, far) };
+            return { text: text.textContent, room: r - Math.hypot(box.width / 2, far) };
         });
     })""")
     assert len(texts) == 9
@@ -380,7 +380,7 @@ def test_first_view_transfers_few_bytes(browser, which, request):
     one.page.goto(request.getfixturevalue(which).url, wait_until="load")
     if which == "home":
         wait_for_chart(one.page)
-    print(f"first view of {which}: {sum(sizes):,.0f} bytes in {len(sizes)} answers")
+    print(f"first view of {which}: {sum(sizes):,.0f} bytes in {len(sizes)} responses")
     assert 10_000 < sum(sizes) < MOST_BYTES
     one.page.context.close()
 
@@ -401,4 +401,4 @@ def test_chart_draws_a_year_of_five_minute_samples(tab, serving, capsys):
     assert stored == 105_120
     assert points == 365
     with capsys.disabled():
-        print(f"\n  a year of {stored:,} samples: drawn in {took} ms, {from_start:.0f} ms after the page was asked for")
+        print(f"\n  a year of {stored:,} samples: drawn in {took} ms, {from_start:.0f} ms after the request")
