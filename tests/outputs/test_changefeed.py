@@ -1,4 +1,4 @@
-"""The feed: what a reader gets, in which order, and what becomes of it when somebody dies in between."""
+"""Tests of the change feed: order, filtering and commits of batches, also after errors and restarts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.outputs.changefeed import ChangeFeed, PriorityFeed
 from heliograph.store.base import Series, SeriesInfo
-from support.http_service import NOON, ROOF, Hand, Kept, entry
+from support.http_service import NOON, ROOF, ManualClock, StoreHarness, make_sample
 
 GARAGE = Series("goodwe", "7")
 BOX = Series("growatt", "11", "INV1")
@@ -18,21 +18,21 @@ DAY = 24 * 3600
 
 
 @pytest.fixture
-def kept(place):
-    return Kept(place.where)
+def harness(place):
+    return StoreHarness(place.where)
 
 
-def played(kept, story):
-    async def told():
+def run_scenario(harness, scenario):
+    async def run_and_close():
         try:
-            await story()
+            await scenario()
         finally:
-            await kept.close()
+            await harness.close()
 
-    asyncio.run(told())
+    asyncio.run(run_and_close())
 
 
-async def all_of(feed, size=1000):
+async def read_all(feed, size=1000):
     found = []
     while entries := (await feed.next_batch(size)).samples:
         found.append(list(entries))
@@ -40,196 +40,196 @@ async def all_of(feed, size=1000):
     return found
 
 
-def test_new_reader_starts_now_and_gets_changes_oldest_first(kept):
-    async def story():
-        kept.write(entry(NOON))
-        feed = ChangeFeed(kept.aside(), "one", Hand())
+def test_changefeed_new_reader_returns_only_later_changes_oldest_first(harness):
+    async def scenario():
+        harness.write(make_sample(NOON))
+        feed = ChangeFeed(harness.open_reader(), "one", ManualClock())
         await feed.start()
-        assert await all_of(feed) == []
-        kept.write(entry(NOON + 300), entry(NOON + 300, GARAGE))
-        kept.write(entry(NOON + 600))
-        (found,) = await all_of(feed)
+        assert await read_all(feed) == []
+        harness.write(make_sample(NOON + 300), make_sample(NOON + 300, GARAGE))
+        harness.write(make_sample(NOON + 600))
+        (found,) = await read_all(feed)
         assert [(one.series, one.measured_at) for one in found] == [
             (GARAGE, NOON + 300),
             (ROOF, NOON + 300),
             (ROOF, NOON + 600),
         ]
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_uncommitted_batch_is_returned_again_also_to_another_process(kept):
-    async def story():
-        first = ChangeFeed(kept.aside(), "one", Hand())
+def test_next_batch_returns_uncommitted_batch_again_also_in_another_process(harness):
+    async def scenario():
+        first = ChangeFeed(harness.open_reader(), "one", ManualClock())
         await first.start()
-        kept.write(*(entry(NOON + 300 * step) for step in range(4)))
+        harness.write(*(make_sample(NOON + 300 * step) for step in range(4)))
         taken = (await first.next_batch(2)).samples
         assert [one.measured_at for one in taken] == [NOON, NOON + 300]
         assert (await first.next_batch(2)).samples == taken
-        second = ChangeFeed(kept.aside(), "one", Hand())
+        second = ChangeFeed(harness.open_reader(), "one", ManualClock())
         assert (await second.next_batch(2)).samples == taken
         await second.commit()
         assert [one.measured_at for one in (await second.next_batch(2)).samples] == [NOON + 600, NOON + 900]
-        # A change is past when all of it is, so whoever comes now begins with its first sample.
-        third = ChangeFeed(kept.aside(), "one", Hand())
+        # The position moves only after a whole change, so a new reader starts with its first sample.
+        third = ChangeFeed(harness.open_reader(), "one", ManualClock())
         assert len((await third.next_batch(9)).samples) == 4
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_next_batch_can_be_smaller_after_a_rejection(kept):
-    async def story():
-        feed = ChangeFeed(kept.aside(), "one", Hand())
+def test_next_batch_can_be_smaller_after_a_rejection(harness):
+    async def scenario():
+        feed = ChangeFeed(harness.open_reader(), "one", ManualClock())
         await feed.start()
-        kept.write(*(entry(NOON + step) for step in range(5)))
+        harness.write(*(make_sample(NOON + step) for step in range(5)))
         assert len((await feed.next_batch(5)).samples) == 5
-        assert [[one.measured_at - NOON for one in some] for some in await all_of(feed, 2)] == [[0, 1], [2, 3], [4]]
+        assert [[one.measured_at - NOON for one in some] for some in await read_all(feed, 2)] == [[0, 1], [2, 3], [4]]
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_feed_skips_sample_equal_to_last_sent(kept):
-    async def story():
-        feed = ChangeFeed(kept.aside(), "one", Hand())
+def test_changefeed_skips_sample_equal_to_last_sent(harness):
+    async def scenario():
+        feed = ChangeFeed(harness.open_reader(), "one", ManualClock())
         await feed.start()
-        kept.write(entry(pv_power=1.0))
-        kept.write(entry(pv_power=1.0, fetched_at=NOON + 200))
-        assert [len(some) for some in await all_of(feed)] == [1]
-        kept.write(entry(pv_power=1.0, fetched_at=NOON + 300))
-        assert await all_of(feed) == []
+        harness.write(make_sample(pv_power=1.0))
+        harness.write(make_sample(pv_power=1.0, fetched_at=NOON + 200))
+        assert [len(some) for some in await read_all(feed)] == [1]
+        harness.write(make_sample(pv_power=1.0, fetched_at=NOON + 300))
+        assert await read_all(feed) == []
         for value in (2.0, 1.0):
-            kept.write(entry(pv_power=value, fetched_at=NOON + 400))
-            ((again,),) = await all_of(feed)
+            harness.write(make_sample(pv_power=value, fetched_at=NOON + 400))
+            ((again,),) = await read_all(feed)
             assert again.values["pv_power"] == value
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_feed_returns_only_wanted_series(kept):
-    async def story():
-        feed = ChangeFeed(kept.aside(), "one", Hand(), wants=lambda series: series == GARAGE)
+def test_changefeed_returns_only_wanted_series(harness):
+    async def scenario():
+        feed = ChangeFeed(harness.open_reader(), "one", ManualClock(), wants=lambda series: series == GARAGE)
         await feed.start()
         for step in range(3):
-            kept.write(entry(NOON + step), entry(NOON + step, GARAGE), entry(NOON + step, BOX))
-        ((first,), (second,), (third,)) = await all_of(feed, 1)
+            harness.write(make_sample(NOON + step), make_sample(NOON + step, GARAGE), make_sample(NOON + step, BOX))
+        ((first,), (second,), (third,)) = await read_all(feed, 1)
         assert {one.series for one in (first, second, third)} == {GARAGE}
-        kept.write(entry(NOON + 9))
-        assert await all_of(feed) == []
-        assert kept.store.changes(0) == ()
+        harness.write(make_sample(NOON + 9))
+        assert await read_all(feed) == []
+        assert harness.store.changes(0) == ()
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_samples_over_max_age_are_skipped_and_logged_once_a_day(kept, caplog):
-    async def story():
-        clock = Hand(NOON)
-        feed = ChangeFeed(kept.aside(), "one", clock, max_age=14 * DAY)
+def test_changefeed_skips_samples_over_max_age_and_logs_once_a_day(harness, caplog):
+    async def scenario():
+        clock = ManualClock(NOON)
+        feed = ChangeFeed(harness.open_reader(), "one", clock, max_age=14 * DAY)
         await feed.start()
-        kept.write(entry(NOON - 20 * DAY), entry(NOON - 13 * DAY), entry(NOON))
-        kept.write(entry(NOON - 30 * DAY))
-        ((old, new),) = await all_of(feed)
+        harness.write(make_sample(NOON - 20 * DAY), make_sample(NOON - 13 * DAY), make_sample(NOON))
+        harness.write(make_sample(NOON - 30 * DAY))
+        ((old, new),) = await read_all(feed)
         assert (old.measured_at, new.measured_at) == (NOON - 13 * DAY, NOON)
         assert [str(one.msg) for one in caplog.records] == [
             'event=output.skipped output=one why="samples older than 14 days are not accepted"'
         ]
         clock.moment += DAY
-        kept.write(entry(NOON - 40 * DAY))
-        assert await all_of(feed) == []
+        harness.write(make_sample(NOON - 40 * DAY))
+        assert await read_all(feed) == []
         assert len(caplog.records) == 2
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_batch_has_series_names_refreshed_within_the_hour(kept):
-    async def story():
-        clock = Hand()
-        feed = ChangeFeed(kept.aside(), "one", clock)
+def test_next_batch_refreshes_series_names_within_the_hour(harness):
+    async def scenario():
+        clock = ManualClock()
+        feed = ChangeFeed(harness.open_reader(), "one", clock)
         await feed.start()
-        kept.write(entry(), name="Old")
+        harness.write(make_sample(), name="Old")
         assert (await feed.next_batch(9)).series_info[ROOF] == SeriesInfo(ROOF, "Old", None, "Europe/Berlin")
         await feed.commit()
         clock.moment += 3601
-        kept.write(entry(NOON + 300), name="New")
+        harness.write(make_sample(NOON + 300), name="New")
         assert (await feed.next_batch(9)).series_info[ROOF].name == "New"
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_idle_reader_stays_registered_for_months(kept):
-    async def story():
-        clock = Hand()
-        feed = ChangeFeed(kept.aside(), "quiet", clock)
+def test_changefeed_idle_reader_stays_registered_for_months(harness):
+    async def scenario():
+        clock = ManualClock()
+        feed = ChangeFeed(harness.open_reader(), "quiet", clock)
         for _ in range(60):
             await feed.next_batch(9)
             clock.moment += DAY
-        kept.store.save_reader_position("another", 0, int(clock.moment))
-        assert kept.store.reader_position("quiet") is not None
+        harness.store.save_reader_position("another", 0, int(clock.moment))
+        assert harness.store.reader_position("quiet") is not None
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_feed_loses_nothing_when_store_is_unavailable(kept):
-    async def story():
-        away = []
+def test_changefeed_loses_no_sample_when_store_is_unavailable(harness):
+    async def scenario():
+        errors = []
 
-        class Cutting:
-            """The reader's side, with a store that fails where it is told to."""
+        class FailingReader:
+            """Reader thread that raises the next of `errors`."""
 
             def __init__(self, inner):
                 self.inner = inner
 
             async def run(self, job):
-                if away:
-                    raise StoreError(away.pop())
+                if errors:
+                    raise StoreError(errors.pop())
                 return await self.inner.run(job)
 
-        feed = ChangeFeed(Cutting(kept.aside()), "one", Hand())
-        away.append("not yet")
+        feed = ChangeFeed(FailingReader(harness.open_reader()), "one", ManualClock())
+        errors.append("not yet")
         with pytest.raises(StoreError):
             await feed.next_batch(9)
         assert (await feed.next_batch(9)).samples == ()
-        kept.write(entry())
-        away.append("while reading")
+        harness.write(make_sample())
+        errors.append("while reading")
         with pytest.raises(StoreError):
             await feed.next_batch(9)
         assert len((await feed.next_batch(9)).samples) == 1
-        away.append("while moving on")
+        errors.append("while moving on")
         with pytest.raises(StoreError):
             await feed.commit()
         assert (await feed.next_batch(9)).samples == ()
-        assert kept.store.changes(0) == ()
+        assert harness.store.changes(0) == ()
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_change_longer_than_a_page_is_returned_whole(kept):
-    async def story():
-        feed = ChangeFeed(kept.aside(), "one", Hand())
+def test_changefeed_returns_change_longer_than_a_page_completely(harness):
+    async def scenario():
+        feed = ChangeFeed(harness.open_reader(), "one", ManualClock())
         await feed.start()
-        kept.write(*(entry(NOON + step) for step in range(4200)))
-        kept.write(entry(NOON + 9000))
-        moments = [one.measured_at - NOON for some in await all_of(feed, 1500) for one in some]
+        harness.write(*(make_sample(NOON + step) for step in range(4200)))
+        harness.write(make_sample(NOON + 9000))
+        moments = [one.measured_at - NOON for some in await read_all(feed, 1500) for one in some]
         assert moments == [*range(4200), 9000]
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-ONE = SimpleNamespace(name="one", wants=lambda _: True, max_age=None)
+SINK = SimpleNamespace(name="one", wants=lambda _: True, max_age=None)
 
 
-def past(moment, series=ROOF, **values):
+def make_history_sample(moment, series=ROOF, **values):
     """Return a sample that was fetched long after it was measured."""
-    return entry(moment, series, NOON + 60, **values)
+    return make_sample(moment, series, NOON + 60, **values)
 
 
-def test_priority_feed_returns_recent_samples_before_history(kept):
-    async def story():
-        feed = PriorityFeed(kept.aside(), ONE, Hand())
-        assert await all_of(feed) == []
+def test_priority_feed_returns_recent_samples_before_history(harness):
+    async def scenario():
+        feed = PriorityFeed(harness.open_reader(), SINK, ManualClock())
+        assert await read_all(feed) == []
         for year in range(3):
-            kept.write(*(past(NOON - (year + 1) * 365 * DAY + 300 * step) for step in range(4)))
+            harness.write(*(make_history_sample(NOON - (year + 1) * 365 * DAY + 300 * step) for step in range(4)))
         assert (await feed.next_batch(2)).samples[0].measured_at == NOON - 365 * DAY
-        kept.write(entry(NOON))
+        harness.write(make_sample(NOON))
         assert [one.measured_at for one in (await feed.next_batch(2)).samples] == [NOON]
         await feed.commit()
         assert [one.measured_at for one in (await feed.next_batch(2)).samples] == [
@@ -237,60 +237,60 @@ def test_priority_feed_returns_recent_samples_before_history(kept):
             NOON - 365 * DAY + 300,
         ]
         await feed.commit()
-        kept.write(entry(NOON + 300))
-        assert [one.measured_at for some in await all_of(feed, 5) for one in some] == [
+        harness.write(make_sample(NOON + 300))
+        assert [one.measured_at for some in await read_all(feed, 5) for one in some] == [
             NOON + 300,
             *(NOON - 365 * DAY + 300 * step for step in (2, 3)),
             *(NOON - (year + 1) * 365 * DAY + 300 * step for year in (1, 2) for step in range(4)),
         ]
-        assert kept.store.changes(0) == ()
+        assert harness.store.changes(0) == ()
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_pending_history_survives_restart_and_a_month_without_turn(kept):
-    async def story():
-        clock = Hand()
-        feed = PriorityFeed(kept.aside(), ONE, clock)
+def test_priority_feed_keeps_pending_history_over_restart_and_a_month_of_recent_samples(harness):
+    async def scenario():
+        clock = ManualClock()
+        feed = PriorityFeed(harness.open_reader(), SINK, clock)
         await feed.next_batch(9)
-        kept.write(past(NOON - 365 * DAY), entry(NOON))
+        harness.write(make_history_sample(NOON - 365 * DAY), make_sample(NOON))
         for day in range(60):
             assert [one.measured_at for one in (await feed.next_batch(1)).samples] == [NOON + DAY * day]
             clock.moment += DAY
-            kept.write(entry(clock.moment))
+            harness.write(make_sample(clock.moment))
             await feed.commit()
-        later = PriorityFeed(kept.aside(), ONE, clock)
-        assert [one.measured_at for some in await all_of(later) for one in some] == [clock.moment, NOON - 365 * DAY]
+        later = PriorityFeed(harness.open_reader(), SINK, clock)
+        assert [one.measured_at for some in await read_all(later) for one in some] == [clock.moment, NOON - 365 * DAY]
 
-    played(kept, story)
-
-
-def test_new_history_reader_starts_at_offset_of_recent_reader(kept):
-    async def story():
-        kept.store.save_reader_position("one", 0, NOON)
-        kept.write(past(NOON - 365 * DAY))
-        assert len(await all_of(PriorityFeed(kept.aside(), ONE, Hand()))) == 1
-
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_sample_polled_repeatedly_is_sent_once(kept):
-    async def story():
-        feed = PriorityFeed(kept.aside(), ONE, Hand())
-        assert await all_of(feed) == []
+def test_priority_feed_new_history_reader_starts_at_offset_of_recent_reader(harness):
+    async def scenario():
+        harness.store.save_reader_position("one", 0, NOON)
+        harness.write(make_history_sample(NOON - 365 * DAY))
+        assert len(await read_all(PriorityFeed(harness.open_reader(), SINK, ManualClock()))) == 1
+
+    run_scenario(harness, scenario)
+
+
+def test_priority_feed_sends_repeatedly_polled_sample_once(harness):
+    async def scenario():
+        feed = PriorityFeed(harness.open_reader(), SINK, ManualClock())
+        assert await read_all(feed) == []
         for hour in range(12):
-            kept.write(entry(NOON, fetched_at=NOON + 3600 * hour))
-            assert [len(some) for some in await all_of(feed)] == ([] if hour else [1])
+            harness.write(make_sample(NOON, fetched_at=NOON + 3600 * hour))
+            assert [len(some) for some in await read_all(feed)] == ([] if hour else [1])
 
-    played(kept, story)
+    run_scenario(harness, scenario)
 
 
-def test_sample_that_becomes_history_is_sent_in_its_current_state(kept):
-    async def story():
-        feed = PriorityFeed(kept.aside(), ONE, Hand())
-        assert await all_of(feed) == []
-        kept.write(entry(NOON, pv_power=1.0))
-        kept.write(entry(NOON, fetched_at=NOON + DAY, pv_power=2.0))
-        assert [[one.values["pv_power"] for one in some] for some in await all_of(feed)] == [[2.0]]
+def test_priority_feed_sends_current_state_of_sample_that_becomes_history(harness):
+    async def scenario():
+        feed = PriorityFeed(harness.open_reader(), SINK, ManualClock())
+        assert await read_all(feed) == []
+        harness.write(make_sample(NOON, pv_power=1.0))
+        harness.write(make_sample(NOON, fetched_at=NOON + DAY, pv_power=2.0))
+        assert [[one.values["pv_power"] for one in some] for some in await read_all(feed)] == [[2.0]]
 
-    played(kept, story)
+    run_scenario(harness, scenario)

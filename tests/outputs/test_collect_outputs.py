@@ -1,4 +1,4 @@
-"""Outputs beside the collector: as a program with a configuration, and whatever befalls a companion."""
+"""Tests of outputs in the collector process, and of background tasks that fail."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from collect.test_collect_process import FOREVER, NOON, Clouds
-from collect.test_collect_process import stop_program as told
+from collect.test_collect_process import FOREVER, NOON, Clouds, stop_program
 from heliograph.cli import supervisor
 from heliograph.cli.supervisor import BackgroundTask, run_background
 from heliograph.config import Config, MqttConfig, ServeConfig, load
@@ -29,7 +28,7 @@ from heliograph.outputs.factory import make_delivery_loops
 from heliograph.store import open_store
 from heliograph.store.base import Series
 from heliograph.store.threaded import StoreThread
-from support.http_service import Hand, Service, answer, configured
+from support.http_service import ManualClock, Service, make_config, response
 from support.mqtt_broker import Broker
 from support.mqtt_broker import program as mosquitto
 from support.paths import DOCS
@@ -53,143 +52,143 @@ def service():
     one.close()
 
 
-def passing_on(clouds, service, more=""):
+def configure_webhook(clouds, service, tables=""):
     with clouds.config.open("a") as file:
-        file.write(f'\n[[webhook]]\nurl = "{service.url}/in"\nsecret = "hunter2"\n{more}')
+        file.write(f'\n[[webhook]]\nurl = "{service.url}/in"\nsecret = "hunter2"\n{tables}')
 
 
-def kept(clouds):
+def stored_samples(clouds):
     with open_store(clouds.store) as store:
         series = [one.series for one in store.series()]
         return {(one.series, one.measured_at) for row in series for one in store.samples(row, 0, FOREVER)}
 
 
-def arrived(service, taken=lambda asked: True):
+def received_samples(service, accepts=lambda request: True):
     return {
         (
             Series(one["vendor"], one["plant"], one["device"] or ""),
             int(datetime.fromisoformat(one["measured_at"]).timestamp()),
         )
-        for asked in service.asked
-        if asked.path == "/in" and taken(asked)
-        for one in json.loads(asked.body)["samples"]
+        for request in service.requests
+        if request.path == "/in" and accepts(request)
+        for one in json.loads(request.body)["samples"]
     }
 
 
-def wait_until(true, program=None):
+def wait_until(condition, program=None):
     end = time.monotonic() + 60
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         assert program is None or program.poll() is None, program.stderr.read()
         time.sleep(0.02)
 
 
 def caught_up(clouds, service):
-    return lambda: bool(kept(clouds)) and arrived(service) >= kept(clouds)
+    return lambda: bool(stored_samples(clouds)) and received_samples(service) >= stored_samples(clouds)
 
 
-def test_one_look_is_passed_on_to_every_output_before_the_program_ends(clouds, service):
-    more = f'[[influx]]\nurl = "{service.url}"\ndatabase = "solar"\n'
+def test_collect_once_sends_samples_to_every_output_before_exit(clouds, service):
+    tables = f'[[influx]]\nurl = "{service.url}"\ndatabase = "solar"\n'
     plant = clouds.accounts[0]["plants"][0]
-    more += f'[[pvoutput]]\nplant = "{plant}"\nsystem = "4711"\nkey = "k3y"\nurl = "{service.url}"\n'
-    passing_on(clouds, service, more)
-    said = clouds.run("--once", "--no-heal")
-    assert arrived(service) == kept(clouds) != set()
-    (lines,) = (asked.body.decode() for asked in service.asked if asked.path == "/write")
-    assert len(lines.splitlines()) == len(kept(clouds))
-    # The clouds' noon is long ago.
-    assert 'event=output.skipped output="pvoutput 4711"' in said
-    assert {asked.path for asked in service.asked} == {"/in", "/write"}
+    tables += f'[[pvoutput]]\nplant = "{plant}"\nsystem = "4711"\nkey = "k3y"\nurl = "{service.url}"\n'
+    configure_webhook(clouds, service, tables)
+    output = clouds.run("--once", "--no-heal")
+    assert received_samples(service) == stored_samples(clouds) != set()
+    (lines,) = (request.body.decode() for request in service.requests if request.path == "/write")
+    assert len(lines.splitlines()) == len(stored_samples(clouds))
+    # The simulated date is more than 14 days ago, so PVOutput skips every sample.
+    assert 'event=output.skipped output="pvoutput 4711"' in output
+    assert {request.path for request in service.requests} == {"/in", "/write"}
 
 
-def test_an_output_that_is_away_holds_nothing_up_and_is_told_all_of_it_later(clouds, service):
-    passing_on(clouds, service)
-    service.reply = lambda asked: answer(503)
-    said = clouds.run("--once", "--no-heal")
-    assert "event=output.disconnected" in said
-    assert "hunter2" not in said
-    first = kept(clouds)
-    service.reply = lambda asked: answer()
-    service.asked.clear()
+def test_collect_unavailable_output_does_not_block_and_is_caught_up_later(clouds, service):
+    configure_webhook(clouds, service)
+    service.reply = lambda request: response(503)
+    output = clouds.run("--once", "--no-heal")
+    assert "event=output.disconnected" in output
+    assert "hunter2" not in output
+    first = stored_samples(clouds)
+    service.reply = lambda request: response()
+    service.requests.clear()
     clouds.run("--once", "--no-heal")
-    assert arrived(service) >= first != set()
+    assert received_samples(service) >= first != set()
 
 
 @posix
-def test_a_program_that_is_killed_while_it_sends_loses_nothing(clouds, service):
-    passing_on(clouds, service)
-    held = threading.Event()
+def test_collect_killed_while_sending_loses_no_sample(clouds, service):
+    configure_webhook(clouds, service)
+    release = threading.Event()
 
-    def reply(asked):
-        held.wait(60)
-        return answer()
+    def reply(request):
+        release.wait(60)
+        return response()
 
     service.reply = reply
     program = clouds.start()
-    wait_until(lambda: service.asked, program)
+    wait_until(lambda: service.requests, program)
     program.kill()
     program.communicate()
-    held.set()
-    service.asked.clear()
+    release.set()
+    service.requests.clear()
     program = clouds.start("--no-heal")
     wait_until(caught_up(clouds, service), program)
-    assert told(program, signal.SIGTERM)[0] == 0
+    assert stop_program(program, signal.SIGTERM)[0] == 0
 
 
 @posix
-def test_a_stop_waits_for_what_is_being_sent_and_it_is_not_sent_again(clouds, service):
-    passing_on(clouds, service)
+def test_collect_stop_waits_for_pending_request_and_does_not_resend(clouds, service):
+    configure_webhook(clouds, service)
     sending, stopped = threading.Event(), threading.Event()
 
-    def reply(asked):
+    def reply(request):
         sending.set()
         stopped.wait(60)
-        return answer()
+        return response()
 
     service.reply = reply
     program = clouds.start("--no-heal")
     wait_until(sending.is_set, program)
     program.send_signal(signal.SIGTERM)
     stopped.set()
-    _, said = program.communicate(timeout=60)
-    assert program.returncode == 0, said
-    before = arrived(service)
-    assert before == kept(clouds) != set()
+    _, output = program.communicate(timeout=60)
+    assert program.returncode == 0, output
+    before = received_samples(service)
+    assert before == stored_samples(clouds) != set()
 
-    async def still_to_send():
-        aside = StoreThread(lambda: open_store(clouds.store))
-        (delivery,) = make_delivery_loops(load(clouds.config, {}), aside, Hand())
-        news = await delivery.feed.next_batch(1000)
-        await aside.close()
-        return tuple(news.samples)
+    async def pending_samples():
+        reader = StoreThread(lambda: open_store(clouds.store))
+        (delivery,) = make_delivery_loops(load(clouds.config, {}), reader, ManualClock())
+        batch = await delivery.feed.next_batch(1000)
+        await reader.close()
+        return tuple(batch.samples)
 
-    assert asyncio.run(still_to_send()) == ()
+    assert asyncio.run(pending_samples()) == ()
 
 
 @posix
-def test_an_output_that_never_answers_does_not_hold_up_the_end(clouds, service):
-    passing_on(clouds, service)
-    over = threading.Event()
-    service.reply = lambda asked: over.wait(60) and answer()
+def test_collect_stops_although_output_does_not_respond(clouds, service):
+    configure_webhook(clouds, service)
+    release = threading.Event()
+    service.reply = lambda request: release.wait(60) and response()
     program = clouds.start("--no-heal")
-    wait_until(lambda: service.asked, program)
-    code, said = told(program, signal.SIGTERM, seconds=10)
-    over.set()
-    assert code == 0, said
+    wait_until(lambda: service.requests, program)
+    code, output = stop_program(program, signal.SIGTERM, seconds=10)
+    release.set()
+    assert code == 0, output
 
 
 @posix
-def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tmp_path):
+def test_status_page_and_metrics_report_unavailable_broker(clouds, service, tmp_path):
     broker = Broker(mosquitto(), tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         page = f"http://127.0.0.1:{free.getsockname()[1]}"
     port = page.rpartition(":")[2]
-    passing_on(clouds, service, f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n[serve]\nport = {port}\n')
+    configure_webhook(clouds, service, f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n[serve]\nport = {port}\n')
 
     def read(path):
         try:
-            with urlopen(page + path, timeout=20) as answer:
-                return answer.read().decode()
+            with urlopen(page + path, timeout=20) as response:
+                return response.read().decode()
         except OSError:
             return ""  # not yet
 
@@ -206,7 +205,7 @@ def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tm
         assert "Connection refused" not in read("/status")
     finally:
         broker.stop()
-    assert told(program, signal.SIGTERM)[0] == 0
+    assert stop_program(program, signal.SIGTERM)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -219,13 +218,13 @@ def test_the_page_and_the_metrics_say_while_a_broker_is_away(clouds, service, tm
         '[mqtt]\nhost = "broker.example.com"\nusername = "me"\npassword = "hunter2"\n',
     ],
 )
-def test_a_mistake_in_an_output_ends_it_before_any_cloud_is_asked(clouds, table):
+def test_collect_rejects_invalid_output_config_before_any_vendor_request(clouds, table):
     with clouds.config.open("a") as file:
         file.write("\n" + table)
-    said = clouds.run("--once", code=2)
+    output = clouds.run("--once", code=2)
     assert clouds.requests == 0
-    assert len(said.splitlines()) == 1
-    assert "hunter2" not in said
+    assert len(output.splitlines()) == 1
+    assert "hunter2" not in output
 
 
 @pytest.mark.parametrize(
@@ -254,7 +253,7 @@ def test_mqtt_password_without_tls_to_a_public_broker_is_a_warning(host, tls, ac
 
 
 @pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])
-def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch, table, extra, module):
+def test_check_installed_reports_missing_extra(monkeypatch, table, extra, module):
     monkeypatch.setattr(supervisor, "find_spec", lambda name: None if name == module else name)
     config = Config(
         path=Path("config.toml"),
@@ -266,77 +265,77 @@ def test_an_extra_that_is_missing_is_told_before_any_cloud_is_asked(monkeypatch,
     supervisor.check_installed(Config(path=Path("config.toml"), accounts=()))
 
 
-def test_a_companion_that_fails_is_said_and_run_again_and_nobody_else_hears_of_it(caplog):
-    clock, stop, ends = Hand(), asyncio.Event(), []
+def test_run_background_logs_and_restarts_failed_task_without_affecting_others(caplog):
+    clock, stop, runs = ManualClock(), asyncio.Event(), []
 
     async def failing(stop):
-        ends.append(len(ends))
-        raise ConfigError("a port in use") if len(ends) % 2 else ZeroDivisionError("hunter2")
+        runs.append(len(runs))
+        raise ConfigError("a port in use") if len(runs) % 2 else ZeroDivisionError("hunter2")
 
     async def lasting(stop):
         await stop.wait()
-        ends.append("in order")
+        runs.append("in order")
 
-    async def story():
+    async def scenario():
         wanted = [BackgroundTask("page", failing), BackgroundTask("webhook", lasting)]
         async with run_background(wanted, clock, stop):
-            while len(ends) < 8:  # noqa: ASYNC110 - what is waited for tells nobody
+            while len(runs) < 8:  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0)
         assert stop.is_set()
 
-    asyncio.run(story())
-    assert "in order" in ends
+    asyncio.run(scenario())
+    assert "in order" in runs
     assert clock.waits[:8] == [5, 10, 20, 40, 80, 160, 320, 640]
-    said = [str(one.msg) for one in caplog.records]
-    assert said[:3] == [
+    messages = [str(one.msg) for one in caplog.records]
+    assert messages[:3] == [
         'event=service.failed service=page reason="a port in use"',
         "event=internal.error service=page",
         "event=internal.error service=page",
     ]
-    assert said.count(said[0]) == 1
+    assert messages.count(messages[0]) == 1
 
 
-def test_what_stands_inside_fails_as_ever_and_companions_end_with_it():
+def test_run_background_propagates_error_of_body_and_stops_tasks():
     ended = []
 
     async def lasting(stop):
         await stop.wait()
         ended.append(True)
 
-    async def story():
-        async with run_background([BackgroundTask("one", lasting)], Hand(), asyncio.Event()):
+    async def scenario():
+        async with run_background([BackgroundTask("one", lasting)], ManualClock(), asyncio.Event()):
             await asyncio.sleep(0)
             raise KeyError("the collector's own")
 
     with pytest.raises(KeyError):
-        asyncio.run(story())
+        asyncio.run(scenario())
     assert ended == [True]
 
 
 @contextmanager
-def counted():
-    """Count how often a secret has to be fetched."""
+def counting_secret():
+    """Return a secret and the list of its reveals."""
     fetched = []
 
-    class Fetching:
+    class CountingSecret:
         def reveal(self):
             fetched.append(1)
             return "k3y"
 
-    yield Fetching(), fetched
+    yield CountingSecret(), fetched
 
 
-def test_systems_of_one_key_share_its_requests_and_the_key_is_fetched_once_for_each():
-    with counted() as (key, fetched):
-        systems = [configured(plant="1", system=str(number), url="https://pvoutput.org") for number in range(3)]
+def test_make_delivery_loops_shares_request_limit_of_key_and_fetches_key_once_per_system():
+    with counting_secret() as (key, fetched):
+        systems = [make_config(plant="1", system=str(number), url="https://pvoutput.org") for number in range(3)]
         for one in systems:
             one.key = key
-        found = make_delivery_loops(configured(pvoutput=systems, influx=(), webhooks=()), None, Hand())
+        found = make_delivery_loops(make_config(pvoutput=systems, influx=(), webhooks=()), None, ManualClock())
     assert [one.sink.pause for one in found] == [180.0] * 3
     assert len(fetched) == 3
 
 
-def test_the_configuration_of_the_manual_makes_its_outputs(tmp_path):
+def test_make_delivery_loops_accepts_documented_configuration(tmp_path):
     page = (DOCS / "outputs.md").read_text("utf-8")
     text = page.split("```toml\n")[1].split("```")[0].replace("pass solar/webhook", "echo hunter2")
     for name in ("pvoutput.key", "influx.password"):
@@ -344,7 +343,7 @@ def test_the_configuration_of_the_manual_makes_its_outputs(tmp_path):
         (tmp_path / name).chmod(0o600)
     path = tmp_path / "heliograph.toml"
     path.write_text(text.replace("\n# ", "\n"))
-    found = make_delivery_loops(load(path, {"INFLUX_TOKEN": "t0ken"}), None, Hand())
+    found = make_delivery_loops(load(path, {"INFLUX_TOKEN": "t0ken"}), None, ManualClock())
     assert [one.progress.name for one in found[:3]] == [
         "pvoutput 98765",
         "influx influxdb:8086/solar/solar",

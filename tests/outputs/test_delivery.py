@@ -1,4 +1,4 @@
-"""The loop that runs any sink: outages, refusals, and that no sample is lost whatever dies."""
+"""Tests of the delivery loop: outages, rejections, and no lost sample after random failures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,23 @@ from heliograph.outputs.webhook import WebhookSink
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Series
 from heliograph.store.threaded import StoreThread
-from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+from support.http_service import (
+    NOON,
+    ROOF,
+    TRUNCATED_RESPONSE,
+    ManualClock,
+    Service,
+    StoreHarness,
+    drain,
+    make_config,
+    make_sample,
+    response,
+)
 from support.raw_server import RESET
 
 
-class Listed:
-    """A sink that takes what it does not refuse, and is away as long as it is told."""
+class ListSink:
+    """Sink that stores accepted timestamps, raises the next of `errors` and rejects `rejected_times`."""
 
     name = "listed"
     pause = 1.0
@@ -30,192 +41,192 @@ class Listed:
 
     def __init__(self, size=8):
         self.batch_size = size
-        self.taken = []
+        self.accepted = []
         self.sizes = []
-        self.trouble = []
-        self.bad = set()
-        self.lost = None
+        self.errors = []
+        self.rejected_times = set()
+        self.rejected_count = None
 
     def wants(self, series):
         return True
 
-    async def send(self, news):
-        self.sizes.append(len(news.samples))
-        if self.trouble:
-            raise self.trouble.pop(0)
-        if self.bad & {one.measured_at for one in news.samples}:
-            raise SinkRejected("not this one", self.lost)
-        self.taken += [one.measured_at for one in news.samples]
+    async def send(self, batch):
+        self.sizes.append(len(batch.samples))
+        if self.errors:
+            raise self.errors.pop(0)
+        if self.rejected_times & {one.measured_at for one in batch.samples}:
+            raise SinkRejected("not this one", self.rejected_count)
+        self.accepted += [one.measured_at for one in batch.samples]
 
 
 @pytest.fixture
-def kept(tmp_path):
-    return Kept(tmp_path / "samples.sqlite")
+def harness(tmp_path):
+    return StoreHarness(tmp_path / "samples.sqlite")
 
 
-def said(caplog):
+def log_messages(caplog):
     return [str(one.msg) for one in caplog.records]
 
 
-def told(story, kept):
-    async def whole():
+def run_scenario(scenario, harness):
+    async def run_and_close():
         try:
-            await story()
+            await scenario()
         finally:
-            await kept.close()
+            await harness.close()
 
-    asyncio.run(whole())
+    asyncio.run(run_and_close())
 
 
-def test_unavailable_sink_is_retried_with_backoff_and_logged_once(kept, caplog):
-    async def story():
-        sink, clock = Listed(), Hand()
-        delivery = kept.delivery(sink, clock)
+def test_delivery_retries_unavailable_sink_with_backoff_and_logs_once(harness, caplog):
+    async def scenario():
+        sink, clock = ListSink(), ManualClock()
+        delivery = harness.delivery(sink, clock)
         assert await delivery.send_once() == IDLE_SECONDS
-        kept.write(entry())
-        sink.trouble = [RetryLater(f"no {number}") for number in range(9)]
-        assert await drained(delivery) == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 1.0, IDLE_SECONDS]
+        harness.write(make_sample())
+        sink.errors = [RetryLater(f"no {number}") for number in range(9)]
+        assert await drain(delivery) == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 1.0, IDLE_SECONDS]
         assert (FIRST_RETRY, LONGEST_RETRY) == (5.0, 300.0)
-        assert sink.taken == [NOON]
-        assert said(caplog) == [
+        assert sink.accepted == [NOON]
+        assert log_messages(caplog) == [
             'event=output.disconnected output=listed why="no 0"',
             "event=output.recovered output=listed",
         ]
         progress = delivery.progress
         assert (progress.sent, progress.skipped, progress.newest, progress.problem) == (1, 0, NOON, None)
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-def test_backoff_has_jitter_and_respects_retry_after(kept):
-    async def story():
-        sink = Listed()
-        delivery = kept.delivery(sink, Hand(), jitter=lambda: 0.0)
+def test_delivery_backoff_has_jitter_and_respects_retry_after(harness):
+    async def scenario():
+        sink = ListSink()
+        delivery = harness.delivery(sink, ManualClock(), jitter=lambda: 0.0)
         await delivery.send_once()
-        kept.write(entry())
-        sink.trouble = [RetryLater("no"), RetryLater("no", 1000.0), RetryLater("no", 1.0), RetryLater("no", 1e12)]
-        assert await drained(delivery) == [2.5, 1000.0, 10.0, 24 * 3600.0, 1.0, IDLE_SECONDS]
+        harness.write(make_sample())
+        sink.errors = [RetryLater("no"), RetryLater("no", 1000.0), RetryLater("no", 1.0), RetryLater("no", 1e12)]
+        assert await drain(delivery) == [2.5, 1000.0, 10.0, 24 * 3600.0, 1.0, IDLE_SECONDS]
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-def test_rejected_sample_is_bisected_skipped_and_logged(kept, caplog):
-    async def story():
-        sink = Listed(size=16)
-        delivery = kept.delivery(sink, Hand())
+def test_delivery_bisects_skips_and_logs_rejected_sample(harness, caplog):
+    async def scenario():
+        sink = ListSink(size=16)
+        delivery = harness.delivery(sink, ManualClock())
         await delivery.send_once()
-        kept.write(*(entry(NOON + step) for step in range(40)))
-        sink.bad = {NOON + 5, NOON + 33}
-        await drained(delivery)
-        assert sorted(set(sink.taken)) == [NOON + step for step in range(40) if step not in (5, 33)]
-        assert len(sink.taken) == len(set(sink.taken))
+        harness.write(*(make_sample(NOON + step) for step in range(40)))
+        sink.rejected_times = {NOON + 5, NOON + 33}
+        await drain(delivery)
+        assert sorted(set(sink.accepted)) == [NOON + step for step in range(40) if step not in (5, 33)]
+        assert len(sink.accepted) == len(set(sink.accepted))
         assert (delivery.progress.sent, delivery.progress.skipped) == (38, 2)
-        assert said(caplog) == ['event=output.rejected output=listed samples=1 why="not this one"']
+        assert log_messages(caplog) == ['event=output.rejected output=listed samples=1 why="not this one"']
         assert len(sink.sizes) < 30
         assert max(sink.sizes[-3:]) > 1
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-def test_partial_rejection_is_not_sent_again(kept):
-    async def story():
-        sink = Listed(size=16)
-        delivery = kept.delivery(sink, Hand())
+def test_delivery_does_not_resend_partially_rejected_batch(harness):
+    async def scenario():
+        sink = ListSink(size=16)
+        delivery = harness.delivery(sink, ManualClock())
         await delivery.send_once()
-        kept.write(*(entry(NOON + step) for step in range(8)))
-        sink.bad, sink.lost = {NOON}, 3
-        await drained(delivery)
+        harness.write(*(make_sample(NOON + step) for step in range(8)))
+        sink.rejected_times, sink.rejected_count = {NOON}, 3
+        await drain(delivery)
         assert sink.sizes == [8]
         assert (delivery.progress.sent, delivery.progress.skipped) == (5, 3)
         assert delivery.progress.problem == "not this one"
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-def test_unavailable_store_is_retried_like_a_sink(kept, caplog):
-    async def story():
-        sink, clock = Listed(), Hand()
-        inner, errors = kept.aside(), []
+def test_delivery_retries_unavailable_store_like_a_sink(harness, caplog):
+    async def scenario():
+        sink, clock = ListSink(), ManualClock()
+        reader, errors = harness.open_reader(), []
 
-        class Cutting:
+        class UnavailableReader:
             async def run(self, job):
                 if errors:
                     raise errors.pop()
-                return await inner.run(job)
+                return await reader.run(job)
 
-        kept.aside = Cutting
-        delivery = kept.delivery(sink, clock)
+        harness.open_reader = UnavailableReader
+        delivery = harness.delivery(sink, clock)
         await delivery.send_once()
         errors += [StoreError("locked"), StoreError("locked")]
-        kept.write(entry())
-        assert await drained(delivery) == [5.0, 10.0, 1.0, IDLE_SECONDS]
-        assert said(caplog) == [
+        harness.write(make_sample())
+        assert await drain(delivery) == [5.0, 10.0, 1.0, IDLE_SECONDS]
+        assert log_messages(caplog) == [
             "event=output.disconnected output=listed why=locked",
             "event=output.recovered output=listed",
         ]
         assert delivery.progress.problem is None
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-def test_drain_ends_when_all_is_sent_or_sink_is_unavailable(kept):
-    async def story():
-        sink, stop = Listed(size=2), asyncio.Event()
-        delivery = kept.delivery(sink, Hand())
+def test_delivery_drain_ends_when_all_is_sent_or_sink_is_unavailable(harness):
+    async def scenario():
+        sink, stop = ListSink(size=2), asyncio.Event()
+        delivery = harness.delivery(sink, ManualClock())
         await delivery.feed.start()
-        kept.write(*(entry(NOON + step) for step in range(5)))
+        harness.write(*(make_sample(NOON + step) for step in range(5)))
         await delivery.drain(stop)
-        assert len(sink.taken) == 5
-        kept.write(entry(NOON + 9))
-        sink.trouble = [RetryLater("no")]
+        assert len(sink.accepted) == 5
+        harness.write(make_sample(NOON + 9))
+        sink.errors = [RetryLater("no")]
         await delivery.drain(stop)
-        assert len(sink.taken) == 5
+        assert len(sink.accepted) == 5
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-def test_run_sends_until_stopped(kept):
-    async def story():
-        sink, clock, stop = Listed(), Hand(end=NOON + 3600), asyncio.Event()
-        delivery = kept.delivery(sink, clock)
+def test_delivery_run_sends_until_stopped(harness):
+    async def scenario():
+        sink, clock, stop = ListSink(), ManualClock(end=NOON + 3600), asyncio.Event()
+        delivery = harness.delivery(sink, clock)
         await delivery.feed.start()
-        kept.write(entry())
+        harness.write(make_sample())
         await asyncio.wait_for(delivery.run(stop), 30)
-        assert sink.taken == [NOON]
+        assert sink.accepted == [NOON]
         assert len(clock.waits) > 300
 
-    told(story, kept)
+    run_scenario(scenario, harness)
 
 
-class Luck:
-    """A service, a store and a program that fail at random, each in every way it can."""
+class FailureSimulation:
+    """A service, a store and a process that fail at random."""
 
     def __init__(self, path, seed):
         self.rng = random.Random(seed)
         self.path = path
-        self.clock = Hand()
+        self.clock = ManualClock()
         self.service = Service()
         self.service.reply = self.reply
-        self.arrived = {}
-        self.truth = {}
+        self.received = {}
+        self.expected = {}
 
-    def reply(self, asked):
-        luck = self.rng.random()
-        if luck < 0.25:
-            return answer(503) if luck < 0.15 else RESET
-        for one in json.loads(asked.body)["samples"]:
+    def reply(self, request):
+        chance = self.rng.random()
+        if chance < 0.25:
+            return response(503) if chance < 0.15 else RESET
+        for one in json.loads(request.body)["samples"]:
             moment = int(datetime.fromisoformat(one["measured_at"]).timestamp())
-            self.arrived[Series(one["vendor"], one["plant"], one["device"] or ""), moment] = one["values"]["pv_power"]
-        # Of half an answer the sender cannot know that all arrived.
-        return HALF if luck < 0.35 else answer(self.rng.choice((200, 202, 204)))
+            self.received[Series(one["vendor"], one["plant"], one["device"] or ""), moment] = one["values"]["pv_power"]
+        # After a truncated response the sender does not know whether the samples were received.
+        return TRUNCATED_RESPONSE if chance < 0.35 else response(self.rng.choice((200, 202, 204)))
 
-    def opened(self):
+    def open_or_fail(self):
         if self.rng.random() < 0.3:
             raise StoreError("away")
         return open_store(self.path)
 
     def sink(self):
-        sink = WebhookSink(configured(url=f"{self.service.url}/in", secret="hunter2", plants=()), self.clock)
+        sink = WebhookSink(make_config(url=f"{self.service.url}/in", secret="hunter2", plants=()), self.clock)
         sink.batch_size = 7
         return sink
 
@@ -223,35 +234,35 @@ class Luck:
         rows = {}
         for _ in range(self.rng.randrange(6)):
             series = self.rng.choice((ROOF, Series("goodwe", "7"), Series("growatt", "11", "INV1")))
-            # Mostly new, at times the past, at times the same moment again.
+            # Mostly new samples, some history, some repeated timestamps.
             moment = now if self.rng.random() < 0.7 else NOON - 300 * self.rng.randrange(200)
-            rows[series, moment] = entry(moment, series, now, pv_power=float(self.rng.randrange(5)))
+            rows[series, moment] = make_sample(moment, series, now, pv_power=float(self.rng.randrange(5)))
         store.write(Batch(samples=list(rows.values())))
-        self.truth.update({key: one.values["pv_power"] for key, one in rows.items()})
+        self.expected.update({key: one.values["pv_power"] for key, one in rows.items()})
 
-    async def life(self, turns):
-        """Live as one process, which may end anywhere, with nothing said; return whether all was sent."""
-        aside, sink = Failing(self.opened, self.rng), self.sink()
-        feed = PriorityFeed(aside, sink, self.clock)
+    async def run_process(self, attempts):
+        """Run one process, which may be killed at any point; return whether all samples were sent."""
+        reader, sink = FailingStoreThread(self.open_or_fail, self.rng), self.sink()
+        feed = PriorityFeed(reader, sink, self.clock)
         delivery = DeliveryLoop(sink, feed, self.clock, self.rng.random)
-        task = asyncio.create_task(self.turned(delivery, turns))
+        task = asyncio.create_task(self.send_repeatedly(delivery, attempts))
         if self.rng.random() < 0.3:
             await asyncio.wait((task,), timeout=self.rng.random() * 0.02)
             task.cancel()
         await asyncio.wait((task,))
-        await aside.close()
+        await reader.close()
         return delivery.caught_up
 
-    async def turned(self, delivery, turns):
-        for _ in range(turns):
+    async def send_repeatedly(self, delivery, attempts):
+        for _ in range(attempts):
             self.clock.moment += await delivery.send_once()
 
 
-class Failing(StoreThread):
-    """A reader's side whose store is away at random, before or after it did what it was asked."""
+class FailingStoreThread(StoreThread):
+    """Store thread that fails at random before or after the job."""
 
-    def __init__(self, opened, rng):
-        super().__init__(opened)
+    def __init__(self, open_or_fail, rng):
+        super().__init__(open_or_fail)
         self.rng = rng
 
     async def run(self, job):
@@ -264,15 +275,15 @@ class Failing(StoreThread):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_sample_is_lost_when_sink_store_and_program_fail_at_random(tmp_path, seed):
-    luck = Luck(tmp_path / "samples.sqlite", seed)
-    with open_store(luck.path) as store:
-        store.save_reader_position(luck.sink().name, 0, NOON)
+def test_delivery_loses_no_sample_when_sink_store_and_program_fail_at_random(tmp_path, seed):
+    simulation = FailureSimulation(tmp_path / "samples.sqlite", seed)
+    with open_store(simulation.path) as store:
+        store.save_reader_position(simulation.sink().name, 0, NOON)
         for number in range(40):
-            luck.write(store, NOON + 300 * number)
-            asyncio.run(luck.life(luck.rng.randrange(4)))
+            simulation.write(store, NOON + 300 * number)
+            asyncio.run(simulation.run_process(simulation.rng.randrange(4)))
         for _ in range(200):
-            if asyncio.run(luck.life(20)) and not store.changes(0):
+            if asyncio.run(simulation.run_process(20)) and not store.changes(0):
                 break
-    luck.service.close()
-    assert luck.arrived == luck.truth
+    simulation.service.close()
+    assert simulation.received == simulation.expected

@@ -1,4 +1,4 @@
-"""InfluxDB: what stands in its lines, for any name a cloud may tell, and what its answers come to."""
+"""Tests of the InfluxDB sink: line protocol for any plant name, requests and error responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.influx import InfluxSink, escape_tag, line_protocol
 from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.store.base import Series, SeriesInfo
-from support.http_service import NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+from support.http_service import (
+    NOON,
+    ROOF,
+    ManualClock,
+    Service,
+    StoreHarness,
+    drain,
+    make_config,
+    make_sample,
+    response,
+)
 
 BOX = Series("growatt", "11", "INV1")
 TOKEN = "t0ken-that-opens"
@@ -27,43 +37,43 @@ def service():
     one.close()
 
 
-def second(url, **facts):
-    usual = {"url": url, "token": TOKEN, "org": "home & co", "bucket": "solar", "database": None}
-    return configured(**usual | {"username": None, "password": None, "measurement": "solar"} | facts)
+def v2_config(url, **settings):
+    defaults = {"url": url, "token": TOKEN, "org": "home & co", "bucket": "solar", "database": None}
+    return make_config(**defaults | {"username": None, "password": None, "measurement": "solar"} | settings)
 
 
-def first(url, **facts):
-    return second(url, **{"token": None, "org": None, "bucket": None, "database": "solar"} | facts)
+def v1_config(url, **settings):
+    return v2_config(url, **{"token": None, "org": None, "bucket": None, "database": "solar"} | settings)
 
 
-def news(*entries, name="Roof"):
+def make_batch(*entries, name="Roof"):
     return SampleBatch(entries, {one.series: SeriesInfo(one.series, name) for one in entries})
 
 
-def sent(sink, *entries, name="Roof"):
-    asyncio.run(sink.send(news(*entries, name=name)))
+def send(sink, *entries, name="Roof"):
+    asyncio.run(sink.send(make_batch(*entries, name=name)))
 
 
-def parsed(text):
-    """Read line protocol as its reference describes it: a backslash escapes comma, equals sign and space."""
-    return [_point(line) for line in text.split("\n")]
+def parse_lines(text):
+    """Parse line protocol as documented: a backslash escapes comma, equals sign and space."""
+    return [_parse_line(line) for line in text.split("\n")]
 
 
-def _point(line):
-    parts, place = [[""]], 0
-    while place < len(line):
-        sign = line[place]
-        if sign == "\\":
-            place += 1
-            assert line[place] in ",= ", f"a stray backslash in {line!r}"
-            parts[-1][-1] += line[place]
-        elif sign == " ":
+def _parse_line(line):
+    parts, index = [[""]], 0
+    while index < len(line):
+        char = line[index]
+        if char == "\\":
+            index += 1
+            assert line[index] in ",= ", f"a stray backslash in {line!r}"
+            parts[-1][-1] += line[index]
+        elif char == " ":
             parts.append([""])
-        elif sign in ",=":
-            parts[-1] += [sign, ""]
+        elif char in ",=":
+            parts[-1] += [char, ""]
         else:
-            parts[-1][-1] += sign
-        place += 1
+            parts[-1][-1] += char
+        index += 1
     (measurement, *tags), fields, (moment,) = parts
     return measurement, _pairs(tags), _pairs([",", *fields]), int(moment)
 
@@ -78,16 +88,18 @@ def _pairs(signs):
     return found
 
 
-def test_a_sample_is_a_line_with_its_metrics_as_fields_and_no_gaps():
-    whole = entry(pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-3, load_power=float("inf"))
-    assert list(line_protocol(news(whole, entry(NOON + 300, BOX, pv_power=None)), "solar")) == [
+def test_line_protocol_omits_missing_and_infinite_values():
+    sample = make_sample(
+        pv_power=1234.5, grid_power=-0.0, battery_soc=None, pv_energy_total=1e-3, load_power=float("inf")
+    )
+    assert list(line_protocol(make_batch(sample, make_sample(NOON + 300, BOX, pv_power=None)), "solar")) == [
         "solar,plant=11,plant_name=Roof,vendor=growatt pv_power=1234.5,grid_power=0.0,pv_energy_total=0.001 1782036000"
     ]
 
 
-def test_a_device_has_a_tag_of_its_own_and_the_name_of_its_plant():
-    told = SampleBatch((entry(NOON, BOX),), {ROOF: SeriesInfo(ROOF, "My roof"), BOX: SeriesInfo(BOX, "Box")})
-    assert list(line_protocol(told, "pv")) == [
+def test_line_protocol_of_device_has_device_tag_and_plant_name():
+    batch = SampleBatch((make_sample(NOON, BOX),), {ROOF: SeriesInfo(ROOF, "My roof"), BOX: SeriesInfo(BOX, "Box")})
+    assert list(line_protocol(batch, "pv")) == [
         "pv,device=INV1,plant=11,plant_name=My\\ roof,vendor=growatt pv_power=1000.0 1782036000"
     ]
 
@@ -96,13 +108,14 @@ hostile = st.text(st.sampled_from("ab,= \\\"'\n\r\t#😀é\x00\x1b\u2028"), max_
 
 
 @given(
-    hostile.filter(lambda name: name.encode("utf-8", "replace").decode() == name), st.sampled_from(["INV 1,=\\", ""])
+    hostile.filter(lambda name: name.encode("utf-8", "replace").decode() == name),
+    st.sampled_from(["INV 1,=\\", ""]),
 )
 def test_line_protocol_is_valid_for_any_name(name, device):
     series = Series("growatt", "11", device)
-    (line,) = line_protocol(SampleBatch((entry(NOON, series),), {ROOF: SeriesInfo(ROOF, name)}), "solar")
-    ((measurement, tags, fields, moment),) = parsed(line)
-    plain = "".join(" " if sign <= " " or "\x7f" <= sign <= "\xa0" or sign in "\u2028\u2029" else sign for sign in name)
+    (line,) = line_protocol(SampleBatch((make_sample(NOON, series),), {ROOF: SeriesInfo(ROOF, name)}), "solar")
+    ((measurement, tags, fields, moment),) = parse_lines(line)
+    plain = "".join(" " if char <= " " or "\x7f" <= char <= "\xa0" or char in "\u2028\u2029" else char for char in name)
     expected = {"plant": "11", "vendor": "growatt"}
     if plain.strip():
         expected["plant_name"] = plain.strip().replace("\\", "/")
@@ -111,29 +124,29 @@ def test_line_protocol_is_valid_for_any_name(name, device):
     assert (measurement, tags, fields, moment) == ("solar", expected, {"pv_power": "1000.0"}, NOON)
 
 
-def test_a_backslash_at_the_end_escapes_nothing():
+def test_escape_tag_replaces_trailing_backslash():
     assert escape_tag("roof\\") == "roof/"
 
 
-def test_version_2_is_written_to_its_bucket_with_its_token(service):
-    sent(InfluxSink(second(service.url + "/"), Hand()), entry(), entry(NOON + 300))
-    (asked,) = service.asked
-    assert asked.path == "/api/v2/write"
-    assert asked.query == {"org": "home & co", "bucket": "solar", "precision": "s"}
-    assert asked.headers["authorization"] == f"Token {TOKEN}"
-    assert [point[3] for point in parsed(asked.body.decode())] == [NOON, NOON + 300]
+def test_influx_v2_sink_writes_to_bucket_with_token(service):
+    send(InfluxSink(v2_config(service.url + "/"), ManualClock()), make_sample(), make_sample(NOON + 300))
+    (request,) = service.requests
+    assert request.path == "/api/v2/write"
+    assert request.query == {"org": "home & co", "bucket": "solar", "precision": "s"}
+    assert request.headers["authorization"] == f"Token {TOKEN}"
+    assert [point[3] for point in parse_lines(request.body.decode())] == [NOON, NOON + 300]
 
 
-def test_version_1_is_written_to_its_database_with_name_and_password_in_no_address(service):
-    sent(InfluxSink(first(service.url, username="me", password="hünter2"), Hand()), entry())
-    (asked,) = service.asked
-    assert (asked.path, asked.query) == ("/write", {"db": "solar", "precision": "s"})
-    assert asked.headers["authorization"] == "Basic " + b64encode("me:hünter2".encode()).decode()
+def test_influx_v1_sink_writes_to_database_with_credentials_in_header_only(service):
+    send(InfluxSink(v1_config(service.url, username="me", password="hünter2"), ManualClock()), make_sample())
+    (request,) = service.requests
+    assert (request.path, request.query) == ("/write", {"db": "solar", "precision": "s"})
+    assert request.headers["authorization"] == "Basic " + b64encode("me:hünter2".encode()).decode()
 
 
-def test_nothing_is_asked_where_nothing_is_known(service):
-    sent(InfluxSink(second(service.url), Hand()), entry(pv_power=None))
-    assert service.asked == []
+def test_influx_sink_sends_no_request_without_values(service):
+    send(InfluxSink(v2_config(service.url), ManualClock()), make_sample(pv_power=None))
+    assert service.requests == []
 
 
 @pytest.mark.parametrize(
@@ -158,52 +171,54 @@ def test_nothing_is_asked_where_nothing_is_known(service):
         (307, "", RetryLater, None, 600.0),
     ],
 )
-def test_every_answer_is_sorted_into_skip_or_later(service, status, body, error, lost, seconds):
-    service.reply = lambda asked: answer(status, body, Retry_After="17")
+def test_influx_sink_maps_error_response_to_rejection_or_retry(service, status, body, error, lost, seconds):
+    service.reply = lambda request: response(status, body, Retry_After="17")
     with pytest.raises(error, match=f"127.0.0.1:{service.port} returned {status}") as caught:
-        sent(InfluxSink(second(service.url), Hand()), entry(), entry(NOON + 1))
+        send(InfluxSink(v2_config(service.url), ManualClock()), make_sample(), make_sample(NOON + 1))
     assert getattr(caught.value, "rejected", None) == lost
     assert getattr(caught.value, "seconds", None) == seconds
 
 
-def test_one_bad_line_stops_nothing_for_ever(tmp_path, service):
+def test_influx_sink_skips_single_rejected_line(tmp_path, service):
     bad = str(NOON + 11)
 
-    def reply(asked):
-        return answer(400, "unable to parse") if bad.encode() in asked.body else answer(204)
+    def reply(request):
+        return response(400, "unable to parse") if bad.encode() in request.body else response(204)
 
     service.reply = reply
 
-    async def story():
-        kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.delivery(InfluxSink(second(service.url), Hand()), Hand())
+    async def scenario():
+        harness = StoreHarness(tmp_path / "samples.sqlite")
+        delivery = harness.delivery(InfluxSink(v2_config(service.url), ManualClock()), ManualClock())
         await delivery.send_once()
-        kept.write(*(entry(NOON + step) for step in range(30)))
-        assert (await drained(delivery))[-1] == IDLE_SECONDS
-        kept.write(entry(NOON + 300))
-        await drained(delivery)
+        harness.write(*(make_sample(NOON + step) for step in range(30)))
+        assert (await drain(delivery))[-1] == IDLE_SECONDS
+        harness.write(make_sample(NOON + 300))
+        await drain(delivery)
         assert (delivery.progress.sent, delivery.progress.skipped) == (30, 1)
-        await kept.close()
+        await harness.close()
 
-    asyncio.run(story())
-    arrived = {p[3] for one in service.asked if bad.encode() not in one.body for p in parsed(one.body.decode())}
-    assert arrived == {NOON + step for step in range(30) if step != 11} | {NOON + 300}
+    asyncio.run(scenario())
+    received = {
+        p[3] for one in service.requests if bad.encode() not in one.body for p in parse_lines(one.body.decode())
+    }
+    assert received == {NOON + step for step in range(30) if step != 11} | {NOON + 300}
 
 
 @pytest.mark.parametrize("name", ["", "_internal", "#comment", "two words", "a,b", "a\\", "a=b"])
-def test_a_measurement_that_would_need_escapes_is_a_mistake_in_the_configuration(name):
+def test_influx_sink_rejects_measurement_that_needs_escaping(name):
     with pytest.raises(ConfigError, match="measurement"):
-        InfluxSink(second("https://db.example.com", measurement=name), Hand())
+        InfluxSink(v2_config("https://db.example.com", measurement=name), ManualClock())
 
 
-def test_each_database_and_measurement_is_a_reader_of_its_own_without_secrets():
+def test_influx_sink_name_is_unique_per_database_and_measurement_without_secrets():
     names = {
-        InfluxSink(one, Hand()).name
+        InfluxSink(one, ManualClock()).name
         for one in (
-            second("https://db.example.com"),
-            second("https://db.example.com", measurement="pv"),
-            second("https://db.example.com", bucket="other"),
-            first("http://localhost:8086", username="me", password="hunter22"),
+            v2_config("https://db.example.com"),
+            v2_config("https://db.example.com", measurement="pv"),
+            v2_config("https://db.example.com", bucket="other"),
+            v1_config("http://localhost:8086", username="me", password="hunter22"),
         )
     }
     assert len(names) == 4

@@ -1,4 +1,4 @@
-"""What Home Assistant is told: classes, units, names and ids, from the one table of metrics."""
+"""Tests of Home Assistant discovery: classes, units, names and ids, from the table of metrics."""
 
 import json
 import re
@@ -40,15 +40,15 @@ def plant(series=ROOF, name="Home"):
     )
 
 
-def told(thing, form="entities"):
+def discovery_configs(description, form="entities"):
     return {
         topic: json.loads(text)
-        for topic, text in ha.discovery_messages(TOPICS, "homeassistant", form, thing, "1.0").items()
+        for topic, text in ha.discovery_messages(TOPICS, "homeassistant", form, description, "1.0").items()
     }
 
 
-def entity(key, thing=None):
-    return told(thing or ha.describe_plant(TOPICS, plant(), METRICS))[
+def entity(key, description=None):
+    return discovery_configs(description or ha.describe_plant(TOPICS, plant(), METRICS))[
         f"homeassistant/sensor/heliograph_growatt_1234567/{key}/config"
     ]
 
@@ -64,24 +64,24 @@ def entity(key, thing=None):
         ("battery_discharge_energy_total", "energy", "total_increasing", "kWh"),
     ],
 )
-def test_a_metric_is_of_the_class_and_unit_the_energy_dashboard_asks_for(key, device_class, state_class, unit):
+def test_discovery_metric_has_class_and_unit_required_by_energy_dashboard(key, device_class, state_class, unit):
     one = entity(key)
     assert (one["device_class"], one["state_class"], one["unit_of_measurement"]) == (device_class, state_class, unit)
     assert one["value_template"] == f"{{{{ value_json.{key} }}}}"
     assert one["unique_id"] == f"heliograph_growatt_1234567_{key}"
 
 
-def test_every_metric_there_is_becomes_an_entity():
-    keys = {topic.split("/")[-2] for topic in told(ha.describe_plant(TOPICS, plant(), METRICS))}
+def test_describe_plant_has_an_entity_for_every_metric():
+    keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), METRICS))}
     assert keys == METRICS.keys() | {"status", "freshness", "measured_at"}
 
 
-def test_only_the_metrics_a_plant_tells_become_entities():
-    keys = {topic.split("/")[-2] for topic in told(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
+def test_describe_plant_has_entities_only_for_given_metrics():
+    keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
     assert keys == {"pv_power", "status", "freshness", "measured_at"}
 
 
-def test_a_plant_is_a_device_and_its_boxes_hang_on_it():
+def test_describe_device_refers_to_plant_via_device():
     roof = entity("pv_power")["device"]
     assert roof == {
         "identifiers": ["heliograph_growatt_1234567"],
@@ -89,72 +89,72 @@ def test_a_plant_is_a_device_and_its_boxes_hang_on_it():
         "manufacturer": "Growatt",
         "model": "Plant",
     }
-    (box, *_) = told(ha.describe_device(TOPICS, plant(), device(), {"pv_power"})).values()
+    (box, *_) = discovery_configs(ha.describe_device(TOPICS, plant(), device(), {"pv_power"})).values()
     assert (box["device"]["name"], box["device"]["model"]) == ("TLX7A", "tlx")
     assert box["device"]["via_device"] == "heliograph_growatt_1234567"
     assert box["origin"] == {"name": "Heliograph", "sw_version": "1.0"}
 
 
-def test_values_hang_on_program_and_plant_but_what_tells_of_trouble_only_on_the_program():
-    both = [{"topic": "heliograph/status"}, {"topic": "heliograph/growatt/1234567/availability"}]
-    assert entity("pv_power")["availability"] == both
+def test_discovery_availability_of_diagnostic_entities_ignores_plant_availability():
+    availability = [{"topic": "heliograph/status"}, {"topic": "heliograph/growatt/1234567/availability"}]
+    assert entity("pv_power")["availability"] == availability
     assert entity("pv_power")["availability_mode"] == "all"
-    assert [entity(key)["availability"] for key in ("freshness", "measured_at", "status")] == [both[:1]] * 3
+    assert [entity(key)["availability"] for key in ("freshness", "measured_at", "status")] == [availability[:1]] * 3
 
 
-def test_what_tells_of_the_data_and_not_of_the_plant_is_diagnostic():
+def test_discovery_freshness_and_measured_at_are_diagnostic():
     assert {key for key in (*METRICS, "status") if "entity_category" in entity(key)} == set()
     assert {entity(key)["entity_category"] for key in ("freshness", "measured_at")} == {"diagnostic"}
     assert entity("measured_at")["device_class"] == "timestamp"
     assert set(entity("freshness")["options"]) == {one.value for one in Freshness}
 
 
-def test_an_account_tells_its_budget_and_its_troubles():
-    account = told(ha.describe_account(TOPICS, AccountStatus(name="home", vendor="growatt")))
+def test_describe_account_has_budget_lock_and_problem_entities():
+    account = discovery_configs(ha.describe_account(TOPICS, AccountStatus(name="home", vendor="growatt")))
     locked = account["homeassistant/binary_sensor/heliograph_accounts_home/locked/config"]
     assert (locked["device_class"], locked["entity_category"]) == ("problem", "diagnostic")
     assert locked["json_attributes_topic"] == locked["state_topic"] == "heliograph/accounts/home/state"
     assert {topic.split("/")[-2] for topic in account} == {"requests_used", "requests_limit", "locked", "failing"}
 
 
-def test_one_message_for_a_device_announces_what_many_for_entities_do():
-    thing = ha.describe_plant(TOPICS, plant(), METRICS)
-    ((topic, whole),) = told(thing, "devices").items()
+def test_discovery_messages_device_format_equals_entity_format():
+    description = ha.describe_plant(TOPICS, plant(), METRICS)
+    ((topic, config),) = discovery_configs(description, "devices").items()
     assert topic == "homeassistant/device/heliograph_growatt_1234567/config"
-    shared = {key: value for key, value in whole.items() if key != "components"}
-    for place, one in told(thing).items():
-        _, platform, _, key, _ = place.split("/")
-        assert {**whole["components"][key], **shared} == {**one, "platform": platform}
+    shared = {key: value for key, value in config.items() if key != "components"}
+    for entity_topic, one in discovery_configs(description).items():
+        _, platform, _, key, _ = entity_topic.split("/")
+        assert {**config["components"][key], **shared} == {**one, "platform": platform}
 
 
-def test_what_was_announced_is_read_back_from_topic_and_message():
-    thing = ha.describe_plant(TOPICS, plant(), {"pv_power", "battery_soc"})
+def test_discovery_topic_parse_returns_announced_node_and_metrics():
+    description = ha.describe_plant(TOPICS, plant(), {"pv_power", "battery_soc"})
     for form in ("entities", "devices"):
         found = set()
-        for topic, text in ha.discovery_messages(TOPICS, "a/b", form, thing, "1.0").items():
+        for topic, text in ha.discovery_messages(TOPICS, "a/b", form, description, "1.0").items():
             announced = ha.DiscoveryTopic.parse("a/b", topic)
-            assert (announced.node_id, announced.format) == (thing.node_id, form)
+            assert (announced.node_id, announced.format) == (description.node_id, form)
             assert TOPICS.owns(announced.node_id)
             found |= announced.metrics(text)
         assert found == {"pv_power", "battery_soc"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"components": 3}', '{"components": ["pv_power"]}', "\x00"])
-def test_a_strangers_message_at_our_topic_announces_nothing(text):
+def test_discovery_topic_metrics_of_foreign_message_is_empty(text):
     assert ha.DiscoveryTopic("heliograph_a_b", None).metrics(text) == set()
 
 
-def test_another_heliographs_things_are_not_ours():
-    others = Topics("heliograph_growatt"), Topics("heliograph/2"), Topics("heliograph2")
-    assert not any(TOPICS.owns(other.node_id(ROOF)) for other in others)
+def test_topics_owns_rejects_node_ids_of_other_prefixes():
+    other_prefixes = Topics("heliograph_growatt"), Topics("heliograph/2"), Topics("heliograph2")
+    assert not any(TOPICS.owns(other.node_id(ROOF)) for other in other_prefixes)
 
 
 @given(st.text(), st.text(), st.text())
-def test_no_name_breaks_out_of_its_place(plant_id, device_id, name):
+def test_discovery_topics_and_names_are_valid_for_any_id(plant_id, device_id, name):
     series = Series("growatt", plant_id, device_id or "0")
     box = ha.describe_device(TOPICS, plant(series._replace(device=""), name), device(series, name), METRICS)
     for form in ("entities", "devices"):
-        for topic, config in told(box, form).items():
+        for topic, config in discovery_configs(box, form).items():
             assert re.fullmatch(r"homeassistant/[a-z_]+/[A-Za-z0-9_-]{1,300}(/[a-z_]+)?/config", topic)
             assert re.fullmatch(r"heliograph/growatt/[A-Za-z0-9-]+/[A-Za-z0-9-]+/state", config["state_topic"])
             assert config["device"]["name"].isprintable()
@@ -162,10 +162,10 @@ def test_no_name_breaks_out_of_its_place(plant_id, device_id, name):
 
 
 @given(st.text(), st.text())
-def test_two_ids_never_share_a_topic(one, other):
+def test_topic_level_is_unique_per_id(one, other):
     assert (topic_level(one) == topic_level(other)) == (one == other)
     assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", topic_level(one))
 
 
-def test_a_name_is_one_printable_line_that_ends():
+def test_display_text_is_one_short_printable_line():
     assert display_text("a\nb\x1b[2J\u202ec\x00" + "x" * 1000) == "a b [2J c " + "x" * 90

@@ -1,4 +1,4 @@
-"""MQTT over a real broker: what is kept there, what changes, and what comes back after trouble."""
+"""Tests of the MQTT publisher with a real broker: retained messages, changes and recovery after failures."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ from heliograph.outputs.sink import SinkProgress
 from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import StoreThread
-from support.mqtt_broker import DEADLINE, Broker, kept, program, publish, watched
+from support.mqtt_broker import DEADLINE, Broker, program, publish, retained_messages, watch_broker
 
 NOON = int(datetime(2026, 6, 21, 10, 0, tzinfo=UTC).timestamp())  # at noon in Berlin
 ROOF, BOX, BARN = Series("acme", "11"), Series("acme", "11", "INV1"), Series("acme", "22")
@@ -39,8 +39,8 @@ PV_POWER = "homeassistant/sensor/heliograph_acme_11/pv_power/config"
 WHOLE = "homeassistant/device/heliograph_acme_11/config"
 
 
-class Hasty(Clock):
-    """Stands at a moment that tests set, and never waits longer than it takes to hear a stop."""
+class FastClock(Clock):
+    """Clock with a time set by tests, whose waits take at most 20 ms."""
 
     def __init__(self, moment=NOON + 120):
         self.moment = moment
@@ -61,11 +61,11 @@ def store(tmp_path):
         yield store
 
 
-def sample(series=ROOF, at=NOON, **values):
+def make_sample(series=ROOF, at=NOON, **values):
     return StoredSample(series, at, at + 60, Quality.LIVE, Status.ONLINE, values or VALUES)
 
 
-def tell(store, *samples, names=()):
+def write_samples(store, *samples, names=()):
     store.write(
         Batch(samples=samples, series_info=[SeriesInfo(one.series, "Home", "tlx", "Europe/Berlin") for one in samples])
     )
@@ -74,173 +74,176 @@ def tell(store, *samples, names=()):
 
 
 @asynccontextmanager
-async def telling(store, broker, clock=None, accounts=(), progress=None, **options):
-    """Run the output beside a test, and stop it in order."""
-    stop, aside = asyncio.Event(), StoreThread(lambda: SqliteStore(store.path))
+async def running_publisher(store, broker, clock=None, accounts=(), progress=None, **options):
+    """Run the publisher in the background and stop it at the end of the block."""
+    stop, reader = asyncio.Event(), StoreThread(lambda: SqliteStore(store.path))
     config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
-    told = progress or SinkProgress("mqtt")
-    running = asyncio.create_task(publisher.run(config, aside, lambda: accounts, clock or Hasty(), told, stop))
+    progress = progress or SinkProgress("mqtt")
+    running = asyncio.create_task(publisher.run(config, reader, lambda: accounts, clock or FastClock(), progress, stop))
     try:
         yield running
     finally:
         stop.set()
         await asyncio.wait_for(running, 20)
-        await aside.close()
+        await reader.close()
 
 
-def test_a_plant_is_announced_and_kept_for_whoever_comes_later(store, broker):
-    tell(store, sample(), sample(BOX, pv_power=2990.0))
+def test_publisher_retains_state_and_discovery_of_plant(store, broker):
+    write_samples(store, make_sample(), make_sample(BOX, pv_power=2990.0))
 
-    async def story():
-        async with telling(store, broker), watched(broker.port) as watcher:
-            await watcher.says(STATUS, "online")
-            return await kept(broker.port)
+    async def scenario():
+        async with running_publisher(store, broker), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
+            return await retained_messages(broker.port)
 
-    held = asyncio.run(story())
-    state = json.loads(held[STATE])
+    retained = asyncio.run(scenario())
+    state = json.loads(retained[STATE])
     assert (state["pv_power"], state["pv_energy_total"], state["freshness"]) == (3000.0, 812.5, "live")
     assert state["measured_at"] == "2026-06-21T10:00:00+00:00"
     assert state["battery_soc"] is None
-    assert json.loads(held["heliograph/acme/11/INV1/state"])["pv_power"] == 2990.0
-    assert held["heliograph/acme/11/availability"] == "online"
-    assert json.loads(held[PV_POWER])["state_topic"] == STATE
-    assert "homeassistant/sensor/heliograph_acme_11_INV1/pv_power/config" in held
-    assert not [topic for topic in held if "battery" in topic]
+    assert json.loads(retained["heliograph/acme/11/INV1/state"])["pv_power"] == 2990.0
+    assert retained["heliograph/acme/11/availability"] == "online"
+    assert json.loads(retained[PV_POWER])["state_topic"] == STATE
+    assert "homeassistant/sensor/heliograph_acme_11_INV1/pv_power/config" in retained
+    assert not [topic for topic in retained if "battery" in topic]
 
 
-def test_only_what_changes_is_sent_and_a_gap_is_null(store, broker):
-    tell(store, sample())
+def test_publisher_sends_only_changes_and_null_for_missing_values(store, broker):
+    write_samples(store, make_sample())
 
-    async def story():
-        clock = Hasty()
-        async with telling(store, broker, clock), watched(broker.port) as watcher:
-            await watcher.says(STATUS, "online")
-            before = len(watcher.seen)
-            tell(store, sample(at=NOON + 300, **{**VALUES, "pv_power": 2000.0}))
+    async def scenario():
+        clock = FastClock()
+        async with running_publisher(store, broker, clock), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
+            before = len(watcher.received)
+            write_samples(store, make_sample(at=NOON + 300, **{**VALUES, "pv_power": 2000.0}))
             clock.moment += 300
-            await watcher.tells(STATE, pv_power=2000.0)
+            await watcher.wait_for_json(STATE, pv_power=2000.0)
             clock.moment += 4 * 3600
-            await watcher.tells(STATE, pv_power=None, pv_energy_total=812.5)
-            await watcher.says("heliograph/acme/11/availability", "offline")
-            return {topic for topic, _ in watcher.seen[before:]}
+            await watcher.wait_for_json(STATE, pv_power=None, pv_energy_total=812.5)
+            await watcher.wait_for_payload("heliograph/acme/11/availability", "offline")
+            return {topic for topic, _ in watcher.received[before:]}
 
-    assert asyncio.run(story()) == {STATE, "heliograph/acme/11/availability"}
+    assert asyncio.run(scenario()) == {STATE, "heliograph/acme/11/availability"}
 
 
-def test_the_last_will_says_offline_when_the_program_is_killed(store, broker):
-    tell(store, sample())
+def test_publisher_last_will_is_offline_when_killed(store, broker):
+    write_samples(store, make_sample())
     running = (
         "import asyncio, sys; sys.path.insert(0, 'tests')\n"
         "from pathlib import Path\n"
-        "from outputs.test_mqtt_publisher import Hasty, MqttConfig, SinkProgress, SqliteStore, StoreThread, publisher\n"
+        "from outputs.test_mqtt_publisher import FastClock, MqttConfig, SinkProgress\n"
+        "from outputs.test_mqtt_publisher import SqliteStore, StoreThread, publisher\n"
         "async def main():\n"
         f"    aside = StoreThread(lambda: SqliteStore(Path({str(store.path)!r})))\n"
         f"    config = MqttConfig(host='127.0.0.1', port={broker.port})\n"
-        "    await publisher.run(config, aside, tuple, Hasty(), SinkProgress('mqtt'), asyncio.Event())\n"
+        "    await publisher.run(config, aside, tuple, FastClock(), SinkProgress('mqtt'), asyncio.Event())\n"
         "asyncio.run(main())"
     )
 
-    async def story():
-        async with watched(broker.port) as watcher:
+    async def scenario():
+        async with watch_broker(broker.port) as watcher:
             child = await asyncio.create_subprocess_exec(sys.executable, "-c", running)
-            await watcher.says(STATUS, "online")
+            await watcher.wait_for_payload(STATUS, "online")
             child.kill()
             await child.wait()
-            await watcher.says(STATUS, "offline")
-        return await kept(broker.port)
+            await watcher.wait_for_payload(STATUS, "offline")
+        return await retained_messages(broker.port)
 
-    held = asyncio.run(story())
-    assert held[STATUS] == "offline"
-    assert STATE in held
-
-
-def test_a_stop_in_order_says_offline_as_well_and_keeps_the_rest(store, broker):
-    tell(store, sample())
-
-    async def story():
-        async with watched(broker.port) as watcher:
-            async with telling(store, broker):
-                await watcher.says(STATUS, "online")
-            await watcher.says(STATUS, "offline")
-        return await kept(broker.port)
-
-    assert {STATE, PV_POWER} <= asyncio.run(story()).keys()
+    retained = asyncio.run(scenario())
+    assert retained[STATUS] == "offline"
+    assert STATE in retained
 
 
-def test_a_broker_that_comes_back_empty_is_told_everything_again(store, broker):
-    tell(store, sample(), sample(BOX, pv_power=2990.0))
+def test_publisher_stop_publishes_offline_and_retains_other_topics(store, broker):
+    write_samples(store, make_sample())
 
-    async def story():
-        async with telling(store, broker):
-            async with watched(broker.port) as watcher:
-                await watcher.says(STATUS, "online")
-            before = await kept(broker.port)
+    async def scenario():
+        async with watch_broker(broker.port) as watcher:
+            async with running_publisher(store, broker):
+                await watcher.wait_for_payload(STATUS, "online")
+            await watcher.wait_for_payload(STATUS, "offline")
+        return await retained_messages(broker.port)
+
+    assert {STATE, PV_POWER} <= asyncio.run(scenario()).keys()
+
+
+def test_publisher_republishes_everything_after_broker_restart(store, broker):
+    write_samples(store, make_sample(), make_sample(BOX, pv_power=2990.0))
+
+    async def scenario():
+        async with running_publisher(store, broker):
+            async with watch_broker(broker.port) as watcher:
+                await watcher.wait_for_payload(STATUS, "online")
+            before = await retained_messages(broker.port)
             broker.stop()
             broker.start()
-            async with watched(broker.port) as watcher:
-                await watcher.says(STATUS, "online")
-            return before, await kept(broker.port)
+            async with watch_broker(broker.port) as watcher:
+                await watcher.wait_for_payload(STATUS, "online")
+            return before, await retained_messages(broker.port)
 
-    before, after = asyncio.run(story())
+    before, after = asyncio.run(scenario())
     assert after == before
     assert PV_POWER in after
 
 
-def test_whoever_starts_before_the_broker_waits_for_it(store, broker):
-    tell(store, sample())
+def test_publisher_waits_for_broker_at_start(store, broker):
+    write_samples(store, make_sample())
     broker.stop()
 
-    async def story():
-        async with telling(store, broker) as running:
+    async def scenario():
+        async with running_publisher(store, broker) as running:
             await asyncio.wait((running,), timeout=0.1)
             broker.start()
-            async with watched(broker.port) as watcher:
-                await watcher.says(STATUS, "online")
+            async with watch_broker(broker.port) as watcher:
+                await watcher.wait_for_payload(STATUS, "online")
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-async def until(true):
+async def wait_until(condition):
     async with asyncio.timeout(DEADLINE):
-        while not true():  # noqa: ASYNC110 - what is waited for tells nobody
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 
 
-def test_a_broker_that_is_away_is_a_problem_until_it_is_told_everything(store, broker):
-    tell(store, sample())
+def test_publisher_reports_problem_until_all_is_republished(store, broker):
+    write_samples(store, make_sample())
     progress = SinkProgress("mqtt")
 
-    async def story():
-        async with telling(store, broker, progress=progress):
-            await until(lambda: progress.newest == NOON)
-            assert (progress.sent, progress.problem) == (len(await kept(broker.port)), None)
+    async def scenario():
+        async with running_publisher(store, broker, progress=progress):
+            await wait_until(lambda: progress.newest == NOON)
+            assert (progress.sent, progress.problem) == (len(await retained_messages(broker.port)), None)
             broker.stop()
-            await until(lambda: progress.problem)
+            await wait_until(lambda: progress.problem)
             before = progress.sent
             broker.start()
-            await until(lambda: progress.problem is None)
+            await wait_until(lambda: progress.problem is None)
             assert progress.sent == 2 * before
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_password_that_cannot_be_fetched_is_a_problem_too(store, broker):
-    def fetched():
+def test_publisher_reports_unavailable_password_as_problem(store, broker):
+    def reveal():
         raise ConfigError("the keyring is locked")
 
     progress = SinkProgress("mqtt")
 
-    async def story():
+    async def scenario():
         with pytest.raises(ConfigError):
-            async with telling(store, broker, progress=progress, password=SimpleNamespace(reveal=fetched)) as running:
+            async with running_publisher(
+                store, broker, progress=progress, password=SimpleNamespace(reveal=reveal)
+            ) as running:
                 await asyncio.wait((running,), timeout=DEADLINE)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert progress.problem == "the keyring is locked"
 
 
-class Interrupted(Hasty):
-    """Tells when somebody waits, as whoever was interrupted does before the next connection."""
+class WaitRecorder(FastClock):
+    """Sets `waited` when the publisher waits, which it does before it reconnects."""
 
     def __init__(self):
         super().__init__()
@@ -252,146 +255,148 @@ class Interrupted(Hasty):
 
 
 @contextmanager
-def breaking_off():
-    """Listen as a broker that lets a client in and cuts the line at its next word; gives the port."""
+def disconnecting_broker():
+    """Run a broker that accepts a client and disconnects at its next packet; yield the port."""
 
     def serve(listener):
         with suppress(OSError):
             while True:
-                line, _ = listener.accept()
-                with line:
-                    line.recv(4096)
-                    line.sendall(b"\x20\x02\x00\x00")
-                    line.recv(4096)
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"\x20\x02\x00\x00")
+                    connection.recv(4096)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
         yield SimpleNamespace(port=listener.getsockname()[1])
 
 
-def test_a_connection_that_breaks_off_leaves_nothing_for_python_to_complain_of(store, monkeypatch):
+def test_publisher_retrieves_all_exceptions_of_lost_connection(store, monkeypatch):
     monkeypatch.setattr(publisher, "_TIMEOUT", 0.1)
-    tell(store, sample())
-    complaints = []
+    write_samples(store, make_sample())
+    unhandled = []
 
-    async def story(broker):
-        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what["message"]))
-        clock = Interrupted()
-        async with telling(store, broker, clock), asyncio.timeout(DEADLINE):
+    async def scenario(broker):
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context["message"]))
+        clock = WaitRecorder()
+        async with running_publisher(store, broker, clock), asyncio.timeout(DEADLINE):
             await clock.waited.wait()
         gc.collect()
 
-    with breaking_off() as broker:
-        asyncio.run(story(broker))
-    assert complaints == []
+    with disconnecting_broker() as broker:
+        asyncio.run(scenario(broker))
+    assert unhandled == []
 
 
-def test_home_assistants_start_is_answered_with_everything_announced(store, broker):
-    tell(store, sample())
+def test_publisher_republishes_discovery_on_home_assistant_start(store, broker):
+    write_samples(store, make_sample())
 
-    async def story():
-        async with telling(store, broker), watched(broker.port) as watcher:
-            await watcher.says(STATUS, "online")
-            before = len(watcher.seen)
+    async def scenario():
+        async with running_publisher(store, broker), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
+            before = len(watcher.received)
             await publish(broker.port, "homeassistant/status", "online")
-            await watcher.until(lambda one: PV_POWER in {topic for topic, _ in one.seen[before:]})
+            await watcher.wait_until(lambda one: PV_POWER in {topic for topic, _ in one.received[before:]})
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_whoever_calls_a_running_program_offline_is_put_right(store, broker):
-    tell(store, sample())
+def test_publisher_corrects_foreign_offline_status(store, broker):
+    write_samples(store, make_sample())
 
-    async def story():
-        async with telling(store, broker), watched(broker.port) as watcher:
-            await watcher.says(STATUS, "online")
+    async def scenario():
+        async with running_publisher(store, broker), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
             await publish(broker.port, STATUS, "offline", retain=True)
-            await watcher.until(
-                lambda one: [said for topic, said in one.seen if topic == STATUS][-2:] == ["offline", "online"]
+            await watcher.wait_until(
+                lambda one: (
+                    [payload for topic, payload in one.received if topic == STATUS][-2:] == ["offline", "online"]
+                )
             )
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_metrics_once_told_stay_announced_while_the_plant_sleeps_even_after_a_restart(store, broker):
-    tell(store, sample())
+def test_publisher_keeps_discovery_of_offline_plant_after_restart(store, broker):
+    write_samples(store, make_sample())
 
-    async def story():
-        clock = Hasty()
-        async with watched(broker.port) as watcher:
-            async with telling(store, broker, clock):
-                await watcher.says(STATUS, "online")
+    async def scenario():
+        clock = FastClock()
+        async with watch_broker(broker.port) as watcher:
+            async with running_publisher(store, broker, clock):
+                await watcher.wait_for_payload(STATUS, "online")
             clock.moment += 9 * 3600
-            async with telling(store, broker, clock):
-                await watcher.says(STATUS, "online")
-                await watcher.tells(STATE, pv_power=None)
-        return await kept(broker.port)
+            async with running_publisher(store, broker, clock):
+                await watcher.wait_for_payload(STATUS, "online")
+                await watcher.wait_for_json(STATE, pv_power=None)
+        return await retained_messages(broker.port)
 
-    assert PV_POWER in asyncio.run(story())
+    assert PV_POWER in asyncio.run(scenario())
 
 
-def test_plants_and_devices_that_are_gone_are_taken_off_the_broker(store, broker, tmp_path):
-    tell(store, sample(), sample(BOX, pv_power=1.0), sample(BARN))
-    with SqliteStore(tmp_path / "other.sqlite") as fewer:
-        tell(fewer, sample())
+def test_publisher_removes_topics_of_removed_plants_and_devices_only(store, broker, tmp_path):
+    write_samples(store, make_sample(), make_sample(BOX, pv_power=1.0), make_sample(BARN))
+    with SqliteStore(tmp_path / "other.sqlite") as other_store:
+        write_samples(other_store, make_sample())
 
-        async def story():
-            async with watched(broker.port) as watcher:
-                async with telling(store, broker):
-                    await watcher.says(STATUS, "online")
-                before = await kept(broker.port)
+        async def scenario():
+            async with watch_broker(broker.port) as watcher:
+                async with running_publisher(store, broker):
+                    await watcher.wait_for_payload(STATUS, "online")
+                before = await retained_messages(broker.port)
                 await publish(broker.port, "homeassistant/sensor/elsewhere_acme_22/pv_power/config", "{}", retain=True)
                 await publish(broker.port, "heliograph2/acme/22/state", "{}", retain=True)
-                async with telling(fewer, broker):
-                    await watcher.until(lambda one: "heliograph/acme/22/state" not in one.now)
-                    await watcher.says(STATUS, "online")
-            return before, await kept(broker.port)
+                async with running_publisher(other_store, broker):
+                    await watcher.wait_until(lambda one: "heliograph/acme/22/state" not in one.current)
+                    await watcher.wait_for_payload(STATUS, "online")
+            return before, await retained_messages(broker.port)
 
-        before, after = asyncio.run(story())
+        before, after = asyncio.run(scenario())
     assert [topic for topic in before if "22" in topic]
     assert [topic for topic in before if "INV1" in topic]
     assert not [topic for topic in after if "INV1" in topic]
-    left = {"homeassistant/sensor/elsewhere_acme_22/pv_power/config", "heliograph2/acme/22/state"}
-    assert {topic for topic in after if "22" in topic} == left
+    foreign = {"homeassistant/sensor/elsewhere_acme_22/pv_power/config", "heliograph2/acme/22/state"}
+    assert {topic for topic in after if "22" in topic} == foreign
 
 
-def test_a_store_without_plants_takes_nothing_off_the_broker(store, broker, tmp_path):
-    tell(store, sample())
+def test_publisher_removes_no_topics_when_store_is_empty(store, broker, tmp_path):
+    write_samples(store, make_sample())
 
-    async def story():
-        async with watched(broker.port) as watcher:
-            async with telling(store, broker):
-                await watcher.says(STATUS, "online")
-            before = await kept(broker.port)
+    async def scenario():
+        async with watch_broker(broker.port) as watcher:
+            async with running_publisher(store, broker):
+                await watcher.wait_for_payload(STATUS, "online")
+            before = await retained_messages(broker.port)
             with SqliteStore(tmp_path / "new.sqlite") as empty:
-                async with telling(empty, broker) as running:
+                async with running_publisher(empty, broker) as running:
                     await asyncio.wait((running,), timeout=0.3)
-        return before, await kept(broker.port)
+        return before, await retained_messages(broker.port)
 
-    before, after = asyncio.run(story())
+    before, after = asyncio.run(scenario())
     assert before.keys() == after.keys()
 
 
 @pytest.mark.parametrize(("first", "then"), [("entities", "devices"), ("devices", "entities"), ("devices", "none")])
-def test_each_form_of_discovery_takes_the_others_messages_off_the_broker(store, broker, first, then):
-    tell(store, sample())
+def test_publisher_removes_discovery_messages_of_former_format(store, broker, first, then):
+    write_samples(store, make_sample())
 
-    async def story():
-        async with watched(broker.port) as watcher:
-            async with telling(store, broker, discovery=first):
-                await watcher.says(STATUS, "online")
-            before = await kept(broker.port)
-            async with telling(store, broker, discovery=then):
-                await watcher.says(STATUS, "online")
-            return before, await kept(broker.port), watcher.seen
+    async def scenario():
+        async with watch_broker(broker.port) as watcher:
+            async with running_publisher(store, broker, discovery=first):
+                await watcher.wait_for_payload(STATUS, "online")
+            before = await retained_messages(broker.port)
+            async with running_publisher(store, broker, discovery=then):
+                await watcher.wait_for_payload(STATUS, "online")
+            return before, await retained_messages(broker.port), watcher.received
 
-    before, after, seen = asyncio.run(story())
+    before, after, received = asyncio.run(scenario())
     topics = {"entities": {PV_POWER}, "devices": {WHOLE}, "none": set()}
     assert before.keys() & {PV_POWER, WHOLE} == topics[first]
     assert after.keys() & {PV_POWER, WHOLE} == topics[then]
     (old,) = topics[first]
-    moved = [said for topic, said in seen if topic == old]
-    assert moved[-2:] == (['{"migrate_discovery":true}', ""] if then != "none" else [before[old], ""])
+    payloads = [payload for topic, payload in received if topic == old]
+    assert payloads[-2:] == (['{"migrate_discovery":true}', ""] if then != "none" else [before[old], ""])
 
 
 HOSTILE = [
@@ -410,90 +415,92 @@ HOSTILE = [
 ]
 
 
-def test_names_of_any_letters_make_topics_that_are_their_own(store, broker):
+def test_publisher_topics_are_unique_for_hostile_names(store, broker):
     plants = [Series("acme", name or "0") for name in HOSTILE if "\ud800" not in name]
-    tell(store, *(sample(one) for one in plants), names=[SeriesInfo(one, one.plant, None, "UTC") for one in plants])
+    write_samples(
+        store, *(make_sample(one) for one in plants), names=[SeriesInfo(one, one.plant, None, "UTC") for one in plants]
+    )
     box = Series("acme", plants[0].plant, "SN/#")
-    tell(store, sample(box))
+    write_samples(store, make_sample(box))
 
-    async def story():
-        async with telling(store, broker), watched(broker.port) as watcher:
-            await watcher.says(STATUS, "online")
-            return await kept(broker.port)
+    async def scenario():
+        async with running_publisher(store, broker), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
+            return await retained_messages(broker.port)
 
-    held = asyncio.run(story())
-    states = [topic for topic in held if topic.startswith("heliograph/") and topic.endswith("/state")]
+    retained = asyncio.run(scenario())
+    states = [topic for topic in retained if topic.startswith("heliograph/") and topic.endswith("/state")]
     assert len(states) == len(plants) + 1
-    assert all(len(topic) < 200 for topic in held)
+    assert all(len(topic) < 200 for topic in retained)
     assert {len(topic.split("/")) for topic in states} == {4, 5}
-    announced = [json.loads(text) for topic, text in held.items() if topic.startswith("homeassistant/")]
+    announced = [json.loads(text) for topic, text in retained.items() if topic.startswith("homeassistant/")]
     assert len({one["unique_id"] for one in announced}) == len(announced)
     assert {one["state_topic"] for one in announced} == set(states)
     assert not any("7 * 7" in one["value_template"] for one in announced)
 
 
-def test_no_secret_is_in_anything_that_is_sent(store, tmp_path):
+def test_publisher_messages_contain_no_secret(store, tmp_path):
     ours = Broker(program(), tmp_path, "allow_anonymous false", f"password_file {tmp_path / 'users'}")
     (tmp_path / "users").write_text("me:hunter2-hunter2\n")
     (tmp_path / "users").chmod(0o600)
     subprocess.run(["mosquitto_passwd", "-U", str(tmp_path / "users")], check=True)
     ours.start()
-    tell(store, sample())
-    who = {"username": "me", "password": Secret("hunter2-hunter2")}
+    write_samples(store, make_sample())
+    credentials = {"username": "me", "password": Secret("hunter2-hunter2")}
 
-    async def story():
-        async with watched(ours.port, username="me", password="hunter2-hunter2") as watcher:
-            async with telling(store, ours, accounts=[LOCKED], **who):
-                await watcher.says(STATUS, "online")
-            return watcher.seen
+    async def scenario():
+        async with watch_broker(ours.port, username="me", password="hunter2-hunter2") as watcher:
+            async with running_publisher(store, ours, accounts=[LOCKED], **credentials):
+                await watcher.wait_for_payload(STATUS, "online")
+            return watcher.received
 
     try:
-        seen = asyncio.run(story())
+        received = asyncio.run(scenario())
     finally:
         ours.stop()
-    assert any(topic == "heliograph/accounts/home/state" for topic, _ in seen)
-    assert "hunter2" not in repr(seen)
+    assert any(topic == "heliograph/accounts/home/state" for topic, _ in received)
+    assert "hunter2" not in repr(received)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
-def test_over_tls_a_certificate_is_checked(store, tmp_path, monkeypatch, caplog, trusted):
+def test_publisher_verifies_tls_certificate(store, tmp_path, monkeypatch, caplog, trusted):
     key, cert = str(tmp_path / "key"), str(tmp_path / "cert")
     subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-    make = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    subprocess.run([*make, "-keyout", key, "-out", cert, *subject], check=True, capture_output=True)
+    command = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    subprocess.run([*command, "-keyout", key, "-out", cert, *subject], check=True, capture_output=True)
     ours = Broker(program(), tmp_path, "allow_anonymous true", f"certfile {cert}", f"keyfile {key}")
     ours.start()
-    tell(store, sample())
+    write_samples(store, make_sample())
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", cert)
 
-    async def story():
-        async with telling(store, ours, tls=True) as running:
+    async def scenario():
+        async with running_publisher(store, ours, tls=True) as running:
             if not trusted:
                 await asyncio.wait((running,), timeout=0.3)
                 return
-            async with watched(ours.port, tls_context=ssl.create_default_context()) as watcher:
-                await watcher.says(STATUS, "online")
+            async with watch_broker(ours.port, tls_context=ssl.create_default_context()) as watcher:
+                await watcher.wait_for_payload(STATUS, "online")
 
     try:
-        asyncio.run(story())
+        asyncio.run(scenario())
     finally:
         ours.stop()
     gc.collect()  # paho leaves the socket of a failed handshake to it
     assert ("CERTIFICATE_VERIFY_FAILED" in caplog.text) is not trusted
 
 
-def test_a_broker_that_does_not_tell_all_it_holds_is_told_again(store, tmp_path):
+def test_publisher_goes_online_when_broker_drops_queued_messages(store, tmp_path):
     ours = Broker(program(), tmp_path, "allow_anonymous true", "max_queued_messages 5", "max_inflight_messages 1")
     ours.start()
     plants = [Series("acme", str(number)) for number in range(20)]
-    tell(store, *(sample(one) for one in plants))
+    write_samples(store, *(make_sample(one) for one in plants))
 
-    async def story():
+    async def scenario():
         for _ in range(2):
-            async with telling(store, ours):
+            async with running_publisher(store, ours):
                 status = ""
                 while status != "online":
                     async with Client("127.0.0.1", ours.port) as client:
@@ -501,25 +508,25 @@ def test_a_broker_that_does_not_tell_all_it_holds_is_told_again(store, tmp_path)
                         status = (await anext(client.messages)).payload.decode()
 
     try:
-        asyncio.run(asyncio.wait_for(story(), 60))
+        asyncio.run(asyncio.wait_for(scenario(), 60))
     finally:
         ours.stop()
 
 
-def test_a_wrong_password_is_said_once_without_it_and_tried_again(store, tmp_path, caplog):
+def test_publisher_logs_wrong_password_once_without_secret(store, tmp_path, caplog):
     ours = Broker(program(), tmp_path, "allow_anonymous false")
     ours.start()
 
-    async def story():
-        async with telling(store, ours, username="me", password=Secret("hunter2-hunter2")) as running:
+    async def scenario():
+        async with running_publisher(store, ours, username="me", password=Secret("hunter2-hunter2")) as running:
             await asyncio.wait((running,), timeout=0.3)
 
     try:
-        asyncio.run(story())
+        asyncio.run(scenario())
     finally:
         ours.stop()
-    (said,) = [record.getMessage() for record in caplog.records if "disconnected" in record.getMessage()]
-    assert "uthori" in said
+    (message,) = [record.getMessage() for record in caplog.records if "disconnected" in record.getMessage()]
+    assert "uthori" in message
     assert "hunter2" not in caplog.text
 
 
@@ -528,18 +535,18 @@ BUDGET = Budget(40, 100, 20, 1, 4, None, None, None, Backoff("locked", LATER, "5
 LOCKED = AccountStatus(name="home", vendor="acme", budget=BUDGET, problem="the account is locked\x1b[2J")
 
 
-def test_an_account_tells_its_budget_and_its_lock(store, broker):
-    tell(store, sample())
+def test_publisher_publishes_account_budget_and_lock(store, broker):
+    write_samples(store, make_sample())
 
-    async def story():
+    async def scenario():
         unknown = AccountStatus(name="a/b", vendor="acme", problem="no book")
-        async with telling(store, broker, accounts=[LOCKED, unknown]), watched(broker.port) as watcher:
-            state = await watcher.tells("heliograph/accounts/home/state", locked=True)
-            await watcher.says(STATUS, "online")
-            (other,) = [topic for topic in watcher.now if topic.startswith("heliograph/accounts/a-b")]
-            return state, await watcher.tells(other, locked=None), await kept(broker.port)
+        async with running_publisher(store, broker, accounts=[LOCKED, unknown]), watch_broker(broker.port) as watcher:
+            state = await watcher.wait_for_json("heliograph/accounts/home/state", locked=True)
+            await watcher.wait_for_payload(STATUS, "online")
+            (other,) = [topic for topic in watcher.current if topic.startswith("heliograph/accounts/a-b")]
+            return state, await watcher.wait_for_json(other, locked=None), await retained_messages(broker.port)
 
-    state, other, held = asyncio.run(story())
+    state, other, retained = asyncio.run(scenario())
     assert (state["requests_used"], state["requests_limit"], state["failing"]) == (40, 80, True)
     assert state["details"] == {
         "problem": "the account is locked [2J",
@@ -547,66 +554,66 @@ def test_an_account_tells_its_budget_and_its_lock(store, broker):
         "until": "2026-06-21T22:00:00+00:00",
     }
     assert (other["requests_used"], other["failing"]) == (None, True)
-    assert "homeassistant/binary_sensor/heliograph_accounts_home/locked/config" in held
+    assert "homeassistant/binary_sensor/heliograph_accounts_home/locked/config" in retained
 
 
-def test_totals_at_the_broker_never_fall_whatever_the_cloud_says(store, broker):
-    """A total is 0 at night and too low in the morning; it is repaired before anybody is told."""
+def test_publisher_totals_never_decrease(store, broker):
+    """A total is 0 at night and too low in the morning; it is repaired before it is published."""
     raw = [812.5, 812.6, 0.0, 812.8, 300.0, 813.0, 813.1]
 
-    async def story():
-        clock, memory = Hasty(NOON), {}
-        async with telling(store, broker, clock), watched(broker.port) as watcher:
+    async def scenario():
+        clock, memory = FastClock(NOON), {}
+        async with running_publisher(store, broker, clock), watch_broker(broker.port) as watcher:
             for step, total in enumerate(raw):
                 at = NOON + 300 * step
                 values = {"pv_power": 3000.0 + step, "pv_energy_total": total}
-                counted = repair_counters(memory, sample(at=at, **values), zone_from_name("Europe/Berlin"))
-                memory = counted.state
-                tell(store, counted.sample)
+                repaired = repair_counters(memory, make_sample(at=at, **values), zone_from_name("Europe/Berlin"))
+                memory = repaired.state
+                write_samples(store, repaired.sample)
                 clock.moment = at + 60
-                await watcher.tells(STATE, pv_power=3000.0 + step)
-            return [json.loads(said)["pv_energy_total"] for topic, said in watcher.seen if topic == STATE]
+                await watcher.wait_for_json(STATE, pv_power=3000.0 + step)
+            return [json.loads(payload)["pv_energy_total"] for topic, payload in watcher.received if topic == STATE]
 
-    told = [one for one in asyncio.run(story()) if one is not None]
-    assert told == sorted(told)
-    assert told[-1] == 813.1
-    assert min(told) > 800
+    totals = [one for one in asyncio.run(scenario()) if one is not None]
+    assert totals == sorted(totals)
+    assert totals[-1] == 813.1
+    assert min(totals) > 800
 
 
-def test_a_store_that_cannot_be_read_is_waited_for_and_then_called_offline(store, broker):
-    tell(store, sample())
-    away = False
+def test_publisher_goes_offline_after_store_is_unreadable_for_minutes(store, broker):
+    write_samples(store, make_sample())
+    unavailable = False
 
-    def opened():
-        if away:
+    def open_or_fail():
+        if unavailable:
             raise StoreError("the disk is gone")
         return SqliteStore(store.path)
 
-    class Fickle(StoreThread):
+    class FailingStoreReader(StoreThread):
         async def run(self, job):
-            if away:
+            if unavailable:
                 raise StoreError("the disk is gone")
             return await super().run(job)
 
-    async def story():
-        nonlocal away
-        stop, clock, aside = asyncio.Event(), Hasty(), Fickle(opened)
+    async def scenario():
+        nonlocal unavailable
+        stop, clock, reader = asyncio.Event(), FastClock(), FailingStoreReader(open_or_fail)
         config, progress = MqttConfig(host="127.0.0.1", port=broker.port), SinkProgress("mqtt")
-        running = asyncio.create_task(publisher.run(config, aside, tuple, clock, progress, stop))
-        async with watched(broker.port) as watcher:
-            await watcher.says(STATUS, "online")
-            away = True
+        running = asyncio.create_task(publisher.run(config, reader, tuple, clock, progress, stop))
+        async with watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
+            unavailable = True
             clock.moment += 299
             await asyncio.wait((running,), timeout=0.2)
-            patient = watcher.now[STATUS], progress.problem
+            before_limit = watcher.current[STATUS], progress.problem
             clock.moment += timedelta(minutes=5).total_seconds()
-            await watcher.says(STATUS, "offline")
-            away = False
-            await watcher.says(STATUS, "online")
-            await until(lambda: progress.problem is None)
+            await watcher.wait_for_payload(STATUS, "offline")
+            unavailable = False
+            await watcher.wait_for_payload(STATUS, "online")
+            await wait_until(lambda: progress.problem is None)
         stop.set()
         await running
-        await aside.close()
-        return patient
+        await reader.close()
+        return before_limit
 
-    assert asyncio.run(story()) == ("online", "the disk is gone")
+    assert asyncio.run(scenario()) == ("online", "the disk is gone")

@@ -1,4 +1,4 @@
-"""What Prometheus reads: names, units, gaps and labels, as its own tools judge them and as a real one scrapes them."""
+"""Tests of the Prometheus exposition: names, units, missing values and labels, with promtool and a real server."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ROOF = 'vendor="growatt",plant="11",name="Home"'
 
 
 @pytest.fixture(scope="module")
-def where(tmp_path_factory):
+def store_path(tmp_path_factory):
     return written(tmp_path_factory.mktemp("prometheus") / "samples.sqlite", home(), hostile())
 
 
 @pytest.fixture(scope="module")
-def plants(where):
-    with open_store(where) as store:
+def plants(store_path):
+    with open_store(store_path) as store:
         return CurrentState(store).plants(NOON)
 
 
@@ -50,7 +50,7 @@ def values(text):
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
-def test_values_are_in_base_units(text):
+def test_exposition_values_are_in_base_units(text):
     found = values(text)
     assert found[f"heliograph_pv_power_watts{{{ROOF}}}"] == "1500.0"
     assert found[f"heliograph_grid_power_watts{{{ROOF}}}"] == "-700.5"
@@ -59,7 +59,7 @@ def test_values_are_in_base_units(text):
     assert float(found[f"heliograph_pv_energy_joules_total{{{ROOF}}}"]) == 4567.8 * 3.6e6
 
 
-def test_every_metric_there_is_has_a_name_of_its_own():
+def test_metric_name_is_unique_for_every_metric():
     names = [metric_name(metric) for metric in METRICS.values()]
     assert len(set(names)) == len(METRICS)
     assert all(
@@ -67,13 +67,13 @@ def test_every_metric_there_is_has_a_name_of_its_own():
     )
 
 
-def test_a_gap_has_no_line_and_is_never_zero(text):
+def test_exposition_omits_missing_values(text):
     assert "heliograph_ac_power_watts" not in text
     assert "load_energy" not in text
 
 
-def test_what_is_not_true_any_more_has_no_line(where):
-    with open_store(where) as store:
+def test_exposition_omits_stale_values(store_path):
+    with open_store(store_path) as store:
         text = exposition(CurrentState(store).plants(NOON + 86400), ())
     assert "heliograph_pv_power_watts" not in text
     assert "heliograph_pv_energy_today_joules" not in text
@@ -81,26 +81,26 @@ def test_what_is_not_true_any_more_has_no_line(where):
     assert values(text)[f"heliograph_sample_timestamp_seconds{{{ROOF}}}"] == str(NOON)
 
 
-def test_freshness_and_status_are_sets_of_which_one_is_1(text):
+def test_exposition_freshness_and_status_are_state_sets(text):
     found = values(text)
     for family, word, states in (("freshness", "freshness", Freshness), ("status", "status", Status)):
-        told = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
-        assert sorted(told.values()) == ["0.0"] * (len(states) - 1) + ["1.0"]
+        states_of_family = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
+        assert sorted(states_of_family.values()) == ["0.0"] * (len(states) - 1) + ["1.0"]
     assert found[f'heliograph_plant_freshness{{{ROOF},freshness="live"}}'] == "1.0"
 
 
-def test_a_status_that_is_not_known_is_not_told(plants):
+def test_exposition_omits_unknown_status(plants):
     (one,) = (one for one in plants if one.series.vendor == "growatt")
     assert "plant_status" not in exposition([replace(one, status=None)], ())
 
 
-def test_a_device_is_not_counted_with_its_plant(text):
+def test_exposition_separates_device_and_plant_metrics(text):
     device = 'vendor="growatt",plant="11",device="SN1",name="Roof"'
     assert values(text)[f"heliograph_device_pv_power_watts{{{device}}}"] == "1500.0"
     assert 'device="SN1"' not in "".join(line for line in text.splitlines() if line.startswith("heliograph_pv_"))
 
 
-def test_budget_lock_and_sinks_are_told(text):
+def test_exposition_has_account_budget_lock_and_sink_metrics(text):
     found = values(text)
     account = 'account="growatt",vendor="growatt"'
     assert found[f"heliograph_account_requests_used{{{account}}}"] == "120"
@@ -113,7 +113,7 @@ def test_budget_lock_and_sinks_are_told(text):
     assert found['heliograph_sink_problem{sink="influx"}'] == "1.0"
 
 
-def test_no_name_can_end_its_label_or_its_line(text):
+def test_exposition_lines_are_valid_for_hostile_names(text):
     for line in text.splitlines():
         assert line.isprintable()
         if line.startswith("#"):
@@ -125,21 +125,21 @@ def test_no_name_can_end_its_label_or_its_line(text):
     assert max(map(len, text.splitlines())) < 500
 
 
-def test_nothing_at_all_is_nothing():
+def test_exposition_without_plants_and_accounts_is_empty():
     assert exposition((), ()) == ""
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
-def test_promtool_has_nothing_to_say(text):
+def test_exposition_passes_promtool(text):
     done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-class Server:
+class PrometheusServer:
     """A Prometheus that scrapes one site every second."""
 
     def __init__(self, site, folder):
-        self.port = _free()
+        self.port = _free_port()
         (folder / "token").write_text(TOKEN)
         (folder / "prometheus.yml").write_text(
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
@@ -147,7 +147,7 @@ class Server:
             "  authorization: {credentials_file: token}\n"
             f"  static_configs: [{{targets: ['127.0.0.1:{site.port}']}}]\n"
         )
-        self.said = (folder / "said").open("w+")
+        self.log = (folder / "log").open("w+")
         self.program = subprocess.Popen(
             [
                 PROMETHEUS,
@@ -155,41 +155,41 @@ class Server:
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self.port}",
             ],
-            stdout=self.said,
-            stderr=self.said,
+            stdout=self.log,
+            stderr=self.log,
             text=True,
         )
 
-    def ask(self, query):
-        """Return what a query finds; raises where it is none."""
-        asked = urllib.parse.urlencode({"query": query})
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{asked}", timeout=10) as answer:
+    def run_query(self, query):
+        """Return the result of a query; raises HTTPError for an invalid one."""
+        parameters = urllib.parse.urlencode({"query": query})
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{parameters}", timeout=10) as answer:
             return json.load(answer)["data"]["result"]
 
     def wait_for(self, query):
-        """Ask until something is found."""
+        """Repeat a query until it has a result."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            assert self.program.poll() is None, self._told()
+            assert self.program.poll() is None, self._read_log()
             try:
-                if found := self.ask(query):
+                if found := self.run_query(query):
                     return found
             except OSError:
                 pass
             time.sleep(0.1)
-        raise AssertionError(self._told())
+        raise AssertionError(self._read_log())
 
-    def _told(self):
-        self.said.seek(0)
-        return self.said.read()
+    def _read_log(self):
+        self.log.seek(0)
+        return self.log.read()
 
     def end(self):
         self.program.terminate()
         self.program.wait(30)
-        self.said.close()
+        self.log.close()
 
 
-def _free():
+def _free_port():
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -197,12 +197,12 @@ def _free():
 
 
 @pytest.fixture(scope="module")
-def real(where, tmp_path_factory):
+def prometheus_server(store_path, tmp_path_factory):
     if PROMETHEUS is None:
         pytest.skip("prometheus is not installed")
     sinks = [SinkProgress("influx", sent=12, newest=NOON)]
-    with served(where, token=TOKEN, sinks=lambda: sinks) as site:
-        server = Server(site, tmp_path_factory.mktemp("server"))
+    with served(store_path, token=TOKEN, sinks=lambda: sinks) as site:
+        server = PrometheusServer(site, tmp_path_factory.mktemp("server"))
         try:
             server.wait_for("count_over_time(heliograph_pv_energy_joules_total[1m]) > 2")
             yield server
@@ -210,18 +210,19 @@ def real(where, tmp_path_factory):
             server.end()
 
 
-def test_a_real_prometheus_scrapes_every_line_with_a_token(real, text):
-    (found,) = real.ask('heliograph_pv_power_watts{plant="11"}')
+def test_prometheus_scrapes_every_line_with_token(prometheus_server, text):
+    (found,) = prometheus_server.run_query('heliograph_pv_power_watts{plant="11"}')
     assert found["value"][1] == "1500"
     assert found["metric"]["name"] == "Home"
-    assert real.ask("up")[0]["value"][1] == "1"
-    (scraped,) = real.ask("scrape_samples_post_metric_relabeling")
+    assert prometheus_server.run_query("up")[0]["value"][1] == "1"
+    (scraped,) = prometheus_server.run_query("scrape_samples_post_metric_relabeling")
     assert int(scraped["value"][1]) == len(values(text))
 
 
-def test_a_real_prometheus_reads_names_as_they_are_meant(real):
+def test_prometheus_parses_hostile_names(prometheus_server):
     found = {
-        one["metric"]["plant"]: one["metric"]["name"] for one in real.ask('heliograph_pv_power_watts{vendor="goodwe"}')
+        one["metric"]["plant"]: one["metric"]["name"]
+        for one in prometheus_server.run_query('heliograph_pv_power_watts{vendor="goodwe"}')
     }
     assert len(found) == len(HOSTILE)
     assert found["h0"] == HOSTILE[0]
@@ -229,7 +230,7 @@ def test_a_real_prometheus_reads_names_as_they_are_meant(real):
     assert found["h2"] == "line break  # TYPE evil counter evil 1"
     assert found["h3"] == "\N{REPLACEMENT CHARACTER}[2Jcleared\N{REPLACEMENT CHARACTER}"
     assert found["h6"] == HOSTILE[6]
-    assert not real.ask("evil")
+    assert not prometheus_server.run_query("evil")
 
 
 def queries(panels):
@@ -245,35 +246,35 @@ QUERIES = list(queries(json.loads(DASHBOARD.read_text())["panels"]))
 @pytest.mark.parametrize(
     ("title", "query"), QUERIES, ids=[f"{title}-{place}" for place, (title, _) in enumerate(QUERIES)]
 )
-def test_every_query_of_the_dashboard_finds_something(real, title, query):
+def test_dashboard_query_returns_data(prometheus_server, title, query):
     for variable, value in {"$vendor": ".*", "$plant": ".*", "$__rate_interval": "1m", "$__range": "1m"}.items():
         query = query.replace(variable, value)
     assert "$" not in query
-    assert real.ask(query)
+    assert prometheus_server.run_query(query)
 
 
-def test_the_dashboard_asks_for_nothing_that_is_not_told(text):
-    there = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
-    there |= {"heliograph_" + metric_name(metric) for metric in METRICS.values()}
-    asked = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
-    assert asked <= there
+def test_dashboard_uses_only_exported_metrics(text):
+    exported = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    exported |= {"heliograph_" + metric_name(metric) for metric in METRICS.values()}
+    referenced = set(re.findall(r"heliograph_\w+", DASHBOARD.read_text()))
+    assert referenced <= exported
 
 
-def test_the_dashboards_variables_are_asked_as_well(real):
+def test_dashboard_variables_refer_to_existing_labels(prometheus_server):
     variables = json.loads(DASHBOARD.read_text())["templating"]["list"]
     for one in variables:
         if one["type"] == "query":
-            asked, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", one["query"]["query"]).groups()
-            assert all(label in found["metric"] for found in real.ask(asked))
+            referenced, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", one["query"]["query"]).groups()
+            assert all(label in found["metric"] for found in prometheus_server.run_query(referenced))
 
 
-def test_the_alerts_of_the_documentation_can_be_asked(real):
+def test_documented_alerts_are_valid_queries(prometheus_server):
     alerts = re.findall(r"expr: (.+)", (DASHBOARD.parent / "prometheus.md").read_text())
     assert len(alerts) == 3
     for alert in alerts:
-        real.ask(alert)
+        prometheus_server.run_query(alert)
 
 
-def test_moments_are_seconds_of_the_epoch(text):
+def test_exposition_timestamps_are_epoch_seconds(text):
     moment = float(values(text)[f"heliograph_fetched_timestamp_seconds{{{ROOF}}}"])
     assert datetime.fromtimestamp(moment, UTC) == datetime(2026, 6, 21, 10, 0, 20, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""One value through every output: none shows how a float was added up, and none lets a total fall."""
+"""Tests of published values: every output rounds floating-point noise and preserves the order of values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from heliograph.outputs import influx, prometheus, webhook
 from heliograph.outputs.mqtt import state
 from heliograph.outputs.sink import SampleBatch
 from heliograph.web import schemas
-from support.http_service import NOON, ROOF, entry
+from support.http_service import NOON, ROOF, make_sample
 
-ADDED_UP = 1239.8000000000002
+UNROUNDED = 1239.8000000000002
 NUMBERS = st.floats(-1e9, 1e9)
 
 
@@ -41,44 +41,44 @@ def plant(values):
     )
 
 
-def by_mqtt(value):
+def via_mqtt(value):
     return state.plant_state(plant({"pv_energy_total": value}))["pv_energy_total"]
 
 
-def by_mqtt_of_a_device(value):
+def via_mqtt_of_device(value):
     return state.device_state(plant({"pv_energy_total": value}).devices[0])["pv_energy_total"]
 
 
-def by_influx(value):
-    (line,) = influx.line_protocol(SampleBatch((entry(pv_energy_total=value, pv_power=0.0),), {}), "solar")
+def via_influx(value):
+    (line,) = influx.line_protocol(SampleBatch((make_sample(pv_energy_total=value, pv_power=0.0),), {}), "solar")
     return next((float(one[16:]) for one in line.split(" ")[1].split(",") if one.startswith("pv_energy_total")), None)
 
 
-def by_webhook(value):
-    return webhook._sample(entry(pv_energy_total=value), None)["values"]["pv_energy_total"]
+def via_webhook(value):
+    return webhook._sample(make_sample(pv_energy_total=value), None)["values"]["pv_energy_total"]
 
 
-def by_the_api(value):
+def via_api(value):
     return schemas.plant_data(plant({"pv_energy_total": value}))["values"]["pv_energy_total"]
 
 
-EVERY = [by_mqtt, by_mqtt_of_a_device, by_influx, by_webhook, by_the_api]
+OUTPUTS = [via_mqtt, via_mqtt_of_device, via_influx, via_webhook, via_api]
 
 
-@pytest.mark.parametrize("by", EVERY)
-def test_every_program_is_told_a_value_as_it_was_measured(by):
-    assert by(ADDED_UP) == 1239.8
-    assert by(0.1 + 0.2) == 0.3
-    assert by(float("nan")) is by(float("inf")) is None
+@pytest.mark.parametrize("publish", OUTPUTS)
+def test_published_value_is_rounded_in_every_output(publish):
+    assert publish(UNROUNDED) == 1239.8
+    assert publish(0.1 + 0.2) == 0.3
+    assert publish(float("nan")) is publish(float("inf")) is None
 
 
-def test_prometheus_is_told_joules_as_they_were_measured():
-    assert "heliograph_pv_energy_joules_total{" in prometheus.exposition([plant({"pv_energy_total": ADDED_UP})], [])
-    assert " 4463280000.0\n" in prometheus.exposition([plant({"pv_energy_total": ADDED_UP})], [])
+def test_published_value_in_joules_is_rounded():
+    assert "heliograph_pv_energy_joules_total{" in prometheus.exposition([plant({"pv_energy_total": UNROUNDED})], [])
+    assert " 4463280000.0\n" in prometheus.exposition([plant({"pv_energy_total": UNROUNDED})], [])
 
 
 @given(NUMBERS, NUMBERS)
-def test_no_value_passes_another_by_being_told(one, other):
+def test_published_value_preserves_order(one, other):
     low, high = sorted((one, other))
     assert published_value(low) <= published_value(high)
     assert abs(published_value(low) - low) < 0.001

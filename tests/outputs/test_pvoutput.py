@@ -1,4 +1,4 @@
-"""PVOutput: statuses by the clock on the plant's wall, within its limits, whatever it answers."""
+"""Tests of the PVOutput sink: statuses in local time, rate limits and error responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from heliograph.outputs.delivery import IDLE_SECONDS
 from heliograph.outputs.pvoutput import PvOutputKey, PvOutputSink, format_statuses
 from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.store.base import Series, SeriesInfo
-from support.http_service import NOON, ROOF, ZONE, Hand, Kept, Service, answer, configured, drained, entry
+from support.http_service import (
+    NOON,
+    ROOF,
+    ZONE,
+    ManualClock,
+    Service,
+    StoreHarness,
+    drain,
+    make_config,
+    make_sample,
+    response,
+)
 
 DAY = 24 * 3600
 BERLIN = ZoneInfo(ZONE)
@@ -25,53 +36,53 @@ HOUR_END = NOON - NOON % 3600 + 3600
 
 
 class PvOutput(Service):
-    """Keeps what it is sent as its specification says: up to 30 statuses, 60 requests an hour, 14 days."""
+    """Service with the documented limits of PVOutput: 30 statuses a request, 60 requests an hour, 14 days."""
 
     def __init__(self, clock, zone=BERLIN):
         super().__init__()
         self.clock = clock
         self.zone = zone
-        self.kept = {}
+        self.statuses = {}
         self.used = {}
-        self.others = 0
-        self.refuse = lambda row: None
-        self.reply = self.answered
+        self.used_by_others = 0
+        self.reject = lambda row: None
+        self.reply = self.handle
 
-    def answered(self, asked):
+    def handle(self, request):
         hour = self.clock.now() // 3600
         self.used[hour] = self.used.get(hour, 0) + 1
         limits = {
-            "X_Rate_Limit_Remaining": max(60 - self.others - self.used[hour], 0),
+            "X_Rate_Limit_Remaining": max(60 - self.used_by_others - self.used[hour], 0),
             "X_Rate_Limit_Limit": 60,
             "X_Rate_Limit_Reset": int(hour + 1) * 3600,
         }
-        assert asked.path == "/service/r2/addbatchstatus.jsp"
-        assert asked.headers["x-rate-limit"] == "1"
-        if self.used[hour] + self.others > 60:
-            return answer(403, "Forbidden 403: Exceeded 60 requests per hour", **limits)
-        if asked.headers["x-pvoutput-apikey"] != "k3y-of-mine":
-            return answer(401, "Unauthorized 401: Invalid API Key", **limits)
-        rows = parse_qs(asked.body.decode())["data"][0].split(";")
+        assert request.path == "/service/r2/addbatchstatus.jsp"
+        assert request.headers["x-rate-limit"] == "1"
+        if self.used[hour] + self.used_by_others > 60:
+            return response(403, "Forbidden 403: Exceeded 60 requests per hour", **limits)
+        if request.headers["x-pvoutput-apikey"] != "k3y-of-mine":
+            return response(401, "Unauthorized 401: Invalid API Key", **limits)
+        rows = parse_qs(request.body.decode())["data"][0].split(";")
         if len(rows) > 30:
-            return answer(400, "Bad request 400: Too many statuses", **limits)
+            return response(400, "Bad request 400: Too many statuses", **limits)
         today = datetime.fromtimestamp(self.clock.now(), UTC).astimezone(self.zone).date()
         for row in rows:
             day = datetime.strptime(row.split(",")[0], "%Y%m%d").date()  # noqa: DTZ007 - a day has no zone
             if day < today - timedelta(days=14):
-                return answer(400, "Bad request 400: Date is older than 14 days", **limits)
-            if why := self.refuse(row):
-                return answer(400, f"Bad request 400: {why}", **limits)
+                return response(400, "Bad request 400: Date is older than 14 days", **limits)
+            if reason := self.reject(row):
+                return response(400, f"Bad request 400: {reason}", **limits)
         outcomes = []
         for row in rows:
             day, time, values = row.split(",", 2)
-            outcomes.append(f"{day},{time},{2 if (day, time) in self.kept else 1}")
-            self.kept[day, time] = values
-        return answer(200, ";".join(outcomes), **limits)
+            outcomes.append(f"{day},{time},{2 if (day, time) in self.statuses else 1}")
+            self.statuses[day, time] = values
+        return response(200, ";".join(outcomes), **limits)
 
 
 @pytest.fixture
 def clock():
-    return Hand()
+    return ManualClock()
 
 
 @pytest.fixture
@@ -81,63 +92,68 @@ def service(clock):
     one.close()
 
 
-def system(url, clock, key=None, **facts):
-    usual = {"plant": "11", "system": "4711", "url": url}
-    return PvOutputSink(configured(**usual | facts), Secret("k3y-of-mine"), key or PvOutputKey(), clock)
+def make_sink(url, clock, key=None, **settings):
+    defaults = {"plant": "11", "system": "4711", "url": url}
+    return PvOutputSink(make_config(**defaults | settings), Secret("k3y-of-mine"), key or PvOutputKey(), clock)
 
 
-def news(*entries, zone=ZONE):
+def make_batch(*entries, zone=ZONE):
     return SampleBatch(entries, {ROOF: SeriesInfo(ROOF, "Roof", None, zone)})
 
 
-def at(text, zone=BERLIN, **values):
-    return entry(int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()), **values)
+def sample_at(text, zone=BERLIN, **values):
+    return make_sample(int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()), **values)
 
 
-def played(tmp_path, clock, sink, story):
-    async def told():
-        kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.delivery(sink, clock)
+def run_delivery(tmp_path, clock, sink, scenario):
+    async def run_and_close():
+        harness = StoreHarness(tmp_path / "samples.sqlite")
+        delivery = harness.delivery(sink, clock)
         await delivery.feed.start()
-        await story(kept, delivery)
-        await kept.close()
+        await scenario(harness, delivery)
+        await harness.close()
 
-    asyncio.run(told())
-
-
-def test_a_status_has_the_days_energies_in_wh_and_powers_in_w_at_its_place_on_the_wall():
-    whole = at("2026-06-21T12:04:59", pv_energy_today=12.3456, pv_power=3424.6, load_energy_today=5.0, load_power=700.2)
-    assert format_statuses([whole], BERLIN) == ["20260621,12:00,12346,3425,5000,700"]
+    asyncio.run(run_and_close())
 
 
-def test_gaps_stay_empty_and_a_sample_of_nothing_is_no_status():
+def test_format_statuses_has_local_time_energies_in_wh_and_powers_in_w():
+    sample = sample_at(
+        "2026-06-21T12:04:59", pv_energy_today=12.3456, pv_power=3424.6, load_energy_today=5.0, load_power=700.2
+    )
+    assert format_statuses([sample], BERLIN) == ["20260621,12:00,12346,3425,5000,700"]
+
+
+def test_format_statuses_leaves_missing_values_empty_and_omits_empty_samples():
     rows = [
-        at("2026-06-21T12:00:00", pv_power=0.0),
-        at("2026-06-21T12:05:00", load_power=5.0),
-        at("2026-06-21T12:10:00", battery_soc=50.0, pv_power=None),
+        sample_at("2026-06-21T12:00:00", pv_power=0.0),
+        sample_at("2026-06-21T12:05:00", load_power=5.0),
+        sample_at("2026-06-21T12:10:00", battery_soc=50.0, pv_power=None),
     ]
     assert format_statuses(rows, BERLIN) == ["20260621,12:00,,0", "20260621,12:05,,,,5"]
 
 
-def test_last_sample_of_five_minutes_is_sent():
-    rows = [at(f"2026-06-21T12:0{minute}:00", pv_power=float(minute)) for minute in (4, 1, 6)]
+def test_format_statuses_uses_last_sample_of_five_minutes():
+    rows = [sample_at(f"2026-06-21T12:0{minute}:00", pv_power=float(minute)) for minute in (4, 1, 6)]
     assert format_statuses(rows, BERLIN) == ["20260621,12:00,,4", "20260621,12:05,,6"]
 
 
-def test_the_last_minutes_of_a_day_stay_in_it():
-    rows = [at("2026-06-21T23:59:59", pv_energy_today=9.0), at("2026-06-22T00:00:00", pv_energy_today=0.0)]
+def test_format_statuses_keeps_last_minutes_in_their_day():
+    rows = [
+        sample_at("2026-06-21T23:59:59", pv_energy_today=9.0),
+        sample_at("2026-06-22T00:00:00", pv_energy_today=0.0),
+    ]
     assert format_statuses(rows, BERLIN) == ["20260621,23:55,9000", "20260622,00:00,0"]
 
 
-def test_repeated_hour_is_sent_once_and_skipped_hour_never():
+def test_format_statuses_has_repeated_hour_once_and_skipped_hour_never():
     autumn = int(datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp())
-    rows = [entry(autumn - 300 + 300 * step, pv_power=float(step)) for step in range(27)]
-    told = format_statuses(rows, BERLIN)
-    assert told[0] == "20261025,01:55,,0"
-    assert told[1:13] == [f"20261025,02:{5 * step:02},,{13 + step}" for step in range(12)]
-    assert told[13] == "20261025,03:00,,25"
+    rows = [make_sample(autumn - 300 + 300 * step, pv_power=float(step)) for step in range(27)]
+    statuses = format_statuses(rows, BERLIN)
+    assert statuses[0] == "20261025,01:55,,0"
+    assert statuses[1:13] == [f"20261025,02:{5 * step:02},,{13 + step}" for step in range(12)]
+    assert statuses[13] == "20261025,03:00,,25"
     spring = int(datetime(2026, 3, 29, 0, 55, tzinfo=UTC).timestamp())
-    assert format_statuses([entry(spring), entry(spring + 300)], BERLIN) == [
+    assert format_statuses([make_sample(spring), make_sample(spring + 300)], BERLIN) == [
         "20260329,01:55,,1000",
         "20260329,03:00,,1000",
     ]
@@ -157,128 +173,132 @@ zones = st.sampled_from(
 
 
 @given(zones, st.lists(st.integers(1_700_000_000, 1_900_000_000), min_size=1, max_size=40), st.randoms())
-def test_statuses_have_unique_local_times(name, moments, rng):
-    # Crowded around a change of the clocks as well.
+def test_format_statuses_has_unique_local_times(name, moments, rng):
+    # With additional times around a clock change.
     moments = sorted({*moments, *(1_792_890_000 + rng.randrange(-7200, 7200) for _ in range(20))})
     zone = ZoneInfo(name)
-    told = format_statuses([entry(one, pv_power=float(number)) for number, one in enumerate(moments)], zone)
-    shown = {}
+    statuses = format_statuses([make_sample(one, pv_power=float(number)) for number, one in enumerate(moments)], zone)
+    expected = {}
     for number, moment in enumerate(moments):
-        # Another way to the wall: the offset, and arithmetic.
+        # Independent calculation of local time: the UTC offset and arithmetic.
         offset = int(datetime.fromtimestamp(moment, zone).utcoffset().total_seconds())
         later = moment + 3600 * 3
-        again = any(
+        repeated = any(
             moment + ahead + int(datetime.fromtimestamp(moment + ahead, zone).utcoffset().total_seconds())
             == moment + offset
             for ahead in range(1800, later - moment, 1800)
         )
-        if not again:
+        if not repeated:
             days, seconds = divmod(moment + offset, DAY)
             hours, minutes = divmod(seconds // 60, 60)
             day = date(1970, 1, 1) + timedelta(days=days)
-            shown[f"{day:%Y%m%d},{hours:02}:{minutes // 5 * 5:02}"] = number
-    assert told == [f"{slot},,{number}" for slot, number in shown.items()]
-    assert len(told) == len({row.split(",,")[0] for row in told})
+            expected[f"{day:%Y%m%d},{hours:02}:{minutes // 5 * 5:02}"] = number
+    assert statuses == [f"{slot},,{number}" for slot, number in expected.items()]
+    assert len(statuses) == len({row.split(",,")[0] for row in statuses})
 
 
-def test_unknown_zone_is_utc_and_offset_zone_is_used(service, clock):
-    sink = system(service.url, clock)
+def test_pvoutput_sink_uses_utc_for_unknown_zone_and_accepts_offset_zone(service, clock):
+    sink = make_sink(service.url, clock)
     for zone in (None, "UTC+05:45"):
-        asyncio.run(sink.send(news(entry(), zone=zone)))
-    assert sorted(service.kept) == [("20260621", "10:00"), ("20260621", "15:45")]
+        asyncio.run(sink.send(make_batch(make_sample(), zone=zone)))
+    assert sorted(service.statuses) == [("20260621", "10:00"), ("20260621", "15:45")]
 
 
-def test_an_outage_of_days_is_caught_up_within_the_limits(tmp_path, clock, service):
-    async def story(kept, delivery):
-        kept.write(*(entry(NOON - 300 * step, pv_power=float(step % 7 + 1)) for step in range(2000)))
-        waits = await drained(delivery, turns=200)
+def test_pvoutput_sink_catches_up_days_within_rate_limit(tmp_path, clock, service):
+    async def scenario(harness, delivery):
+        harness.write(*(make_sample(NOON - 300 * step, pv_power=float(step % 7 + 1)) for step in range(2000)))
+        waits = await drain(delivery, turns=200)
         assert set(waits) == {60.0, IDLE_SECONDS}
 
-    played(tmp_path, clock, system(service.url, clock), story)
-    assert len(service.kept) == 2000
+    run_delivery(tmp_path, clock, make_sink(service.url, clock), scenario)
+    assert len(service.statuses) == 2000
     assert max(service.used.values()) <= 60
-    assert len(service.asked) == 67
+    assert len(service.requests) == 67
 
 
-def test_samples_over_14_days_are_skipped_and_logged_without_request(tmp_path, clock, service, caplog):
-    async def story(kept, delivery):
-        kept.write(*(entry(NOON - DAY * days) for days in range(400)))
-        await drained(delivery)
+def test_pvoutput_sink_skips_and_logs_samples_over_14_days_without_request(tmp_path, clock, service, caplog):
+    async def scenario(harness, delivery):
+        harness.write(*(make_sample(NOON - DAY * days) for days in range(400)))
+        await drain(delivery)
 
-    played(tmp_path, clock, system(service.url, clock), story)
-    assert len(service.asked) == 1
-    assert len(service.kept) == 14
+    run_delivery(tmp_path, clock, make_sink(service.url, clock), scenario)
+    assert len(service.requests) == 1
+    assert len(service.statuses) == 14
     assert [str(one.msg) for one in caplog.records] == [
         'event=output.skipped output="pvoutput 4711" why="samples older than 14 days are not accepted"'
     ]
 
 
-def test_samples_too_old_after_outage_are_skipped(tmp_path, clock, service):
-    async def story(kept, delivery):
-        kept.write(entry(NOON - 13 * DAY), entry(NOON))
-        service.reply = lambda asked: answer(503)
+def test_pvoutput_sink_skips_samples_too_old_after_outage(tmp_path, clock, service):
+    async def scenario(harness, delivery):
+        harness.write(make_sample(NOON - 13 * DAY), make_sample(NOON))
+        service.reply = lambda request: response(503)
         await delivery.send_once()
         clock.moment += 2 * DAY
-        service.reply = service.answered
-        await drained(delivery)
+        service.reply = service.handle
+        await drain(delivery)
 
-    played(tmp_path, clock, system(service.url, clock), story)
-    assert sorted(service.kept) == [("20260621", "12:00")]
+    run_delivery(tmp_path, clock, make_sink(service.url, clock), scenario)
+    assert sorted(service.statuses) == [("20260621", "12:00")]
 
 
-def test_systems_of_one_key_share_its_hour(tmp_path, clock, service):
+def test_pvoutput_systems_of_one_key_share_hourly_limit(tmp_path, clock, service):
     key = PvOutputKey(3)
-    sinks = [system(service.url, clock, key, system=str(4711 + number)) for number in range(3)]
+    sinks = [make_sink(service.url, clock, key, system=str(4711 + number)) for number in range(3)]
     assert {sink.pause for sink in sinks} == {180.0}
-    service.others = 59
-    asyncio.run(sinks[0].send(news(entry())))
+    service.used_by_others = 59
+    asyncio.run(sinks[0].send(make_batch(make_sample())))
     with pytest.raises(RetryLater) as caught:
-        asyncio.run(sinks[1].send(news(entry())))
-    assert len(service.asked) == 1
+        asyncio.run(sinks[1].send(make_batch(make_sample())))
+    assert len(service.requests) == 1
     assert caught.value.seconds == HOUR_END - NOON
     clock.moment = HOUR_END
-    service.others = 0
-    asyncio.run(sinks[1].send(news(entry())))
-    assert len(service.asked) == 2
+    service.used_by_others = 0
+    asyncio.run(sinks[1].send(make_batch(make_sample())))
+    assert len(service.requests) == 2
 
 
-@pytest.mark.parametrize("told", [{"X_Rate_Limit_Reset": NOON + 1000}, {}, {"X_Rate_Limit_Reset": "soon"}])
-def test_key_with_used_up_hour_waits_for_the_next(tmp_path, clock, service, told):
-    service.reply = lambda asked: answer(403, "Forbidden 403: Exceeded 60 requests per hour", **told)
+@pytest.mark.parametrize("headers", [{"X_Rate_Limit_Reset": NOON + 1000}, {}, {"X_Rate_Limit_Reset": "soon"}])
+def test_pvoutput_key_with_used_up_limit_waits_for_next_hour(tmp_path, clock, service, headers):
+    service.reply = lambda request: response(403, "Forbidden 403: Exceeded 60 requests per hour", **headers)
 
-    async def story(kept, delivery):
-        kept.write(entry())
-        expected = 1000 if told.get("X_Rate_Limit_Reset") == NOON + 1000 else HOUR_END - NOON
+    async def scenario(harness, delivery):
+        harness.write(make_sample())
+        expected = 1000 if headers.get("X_Rate_Limit_Reset") == NOON + 1000 else HOUR_END - NOON
         assert await delivery.send_once() == expected
         assert delivery.progress.problem == "the hourly request limit is used up"
-        service.reply = service.answered
+        service.reply = service.handle
         clock.moment += expected
-        await drained(delivery)
+        await drain(delivery)
 
-    played(tmp_path, clock, system(service.url, clock), story)
-    assert len(service.kept) == 1
+    run_delivery(tmp_path, clock, make_sink(service.url, clock), scenario)
+    assert len(service.statuses) == 1
 
 
-def test_one_status_it_will_not_have_keeps_no_other_from_it(tmp_path, clock, service, caplog):
-    service.refuse = lambda row: "Moon Powered" if "12:35" in row else None
+def test_pvoutput_sink_skips_single_rejected_status(tmp_path, clock, service, caplog):
+    service.reject = lambda row: "Moon Powered" if "12:35" in row else None
 
-    async def story(kept, delivery):
-        kept.write(*(entry(NOON + 300 * step) for step in range(30)))
+    async def scenario(harness, delivery):
+        harness.write(*(make_sample(NOON + 300 * step) for step in range(30)))
         clock.moment = NOON + 9000
-        await drained(delivery)
+        await drain(delivery)
         assert (delivery.progress.sent, delivery.progress.skipped) == (29, 1)
 
-    played(tmp_path, clock, system(service.url, clock), story)
-    assert len(service.kept) == 29
+    run_delivery(tmp_path, clock, make_sink(service.url, clock), scenario)
+    assert len(service.statuses) == 29
     assert max(service.used.values()) <= 60
-    (said,) = (str(one.msg) for one in caplog.records)
-    assert "Moon Powered" in said
+    (message,) = (str(one.msg) for one in caplog.records)
+    assert "Moon Powered" in message
 
 
-def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
-    service.reply = lambda asked: answer(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
+def test_pvoutput_sink_counts_statuses_not_added_by_server(service, clock):
+    service.reply = lambda request: response(200, "20260621,12:00,1;20260621,12:05,0;20260621,12:10,0")
     with pytest.raises(SinkRejected, match="did not add") as caught:
-        asyncio.run(system(service.url, clock).send(news(entry(), entry(NOON + 300), entry(NOON + 600))))
+        asyncio.run(
+            make_sink(service.url, clock).send(
+                make_batch(make_sample(), make_sample(NOON + 300), make_sample(NOON + 600))
+            )
+        )
     assert caught.value.rejected == 2
 
 
@@ -286,16 +306,16 @@ def test_statuses_it_leaves_out_by_itself_are_counted(service, clock):
     ("status", "words"),
     [(401, "Invalid System ID"), (401, "Invalid API Key"), (403, "Read only key"), (405, "POST only")],
 )
-def test_a_key_that_does_not_open_waits_for_a_person_and_skips_nothing(service, clock, status, words):
-    service.reply = lambda asked: answer(status, f"Unauthorized: {words} k3y-of-mine")
+def test_pvoutput_sink_retries_later_after_rejected_key(service, clock, status, words):
+    service.reply = lambda request: response(status, f"Unauthorized: {words} k3y-of-mine")
     with pytest.raises(RetryLater, match=words) as caught:
-        asyncio.run(system(service.url, clock).send(news(entry())))
+        asyncio.run(make_sink(service.url, clock).send(make_batch(make_sample())))
     assert caught.value.seconds == 600
     assert "k3y-of-mine" not in str(caught.value)
 
 
-def test_only_the_plant_is_sent_and_not_its_devices(clock):
-    sink = system("https://pvoutput.org", clock)
+def test_pvoutput_sink_wants_only_plant_series(clock):
+    sink = make_sink("https://pvoutput.org", clock)
     assert [sink.wants(one) for one in (ROOF, Series("growatt", "11", "INV1"), Series("growatt", "12"))] == [
         True,
         False,
@@ -304,6 +324,6 @@ def test_only_the_plant_is_sent_and_not_its_devices(clock):
 
 
 @pytest.mark.parametrize("name", ["", "me", "47 11", "٤"])
-def test_a_system_is_a_number(clock, name):
+def test_pvoutput_sink_rejects_non_numeric_system(clock, name):
     with pytest.raises(ConfigError, match="system"):
-        system("https://pvoutput.org", clock, system=name)
+        make_sink("https://pvoutput.org", clock, system=name)

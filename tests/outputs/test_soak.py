@@ -1,7 +1,7 @@
-"""A day in which clouds, store, broker, services and the program itself fail at random, and half a calm one after it.
+"""Soak test: a day in which clouds, store, broker, services and process fail at random, then half a day without.
 
-Time is simulated; clouds, store, broker and services are real, on real sockets. What the store holds in the end, every
-sink has, and the store holds what the clouds could tell.
+Time is simulated; clouds, store, broker and services use real sockets and files. At the end every sink has all samples
+of the store, and the store has all samples that the clouds could deliver.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from heliograph.store.base import Series
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter, StoreThread
 from support.collector_fixtures import Jumping, worker_of
-from support.http_service import HALF, Service, answer
-from support.mqtt_broker import kept
+from support.http_service import TRUNCATED_RESPONSE, Service, response
+from support.mqtt_broker import retained_messages
 from support.raw_server import RESET
 
 MIDNIGHT = "2026-06-21T00:00:00+02:00"
@@ -46,11 +46,11 @@ HOUR = 3600
 CHAOS, CALM = 24 * HOUR, 20 * HOUR
 FOREVER = 1 << 40
 SEED = 4
-MISFORTUNES = "cloud", "store", "no_broker", "no_services"
+FAILURES = "cloud", "store", "no_broker", "no_services"
 
 
-class Minutes(Clock):
-    """The simulated clock for sinks: their seconds are minutes, or half of the test would be looking for nothing."""
+class MinuteClock(Clock):
+    """The simulated clock for sinks, with waits of at least five minutes to keep the number of polls low."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -62,8 +62,8 @@ class Minutes(Clock):
         await self.clock.wait(max(until, self.now() + 300), stop)
 
 
-class Beside(Clock):
-    """The simulated moment for what talks to a broker, whose waits are real and short."""
+class ShortWaitClock(Clock):
+    """The simulated time for MQTT clients, with short real waits."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -78,34 +78,34 @@ class Beside(Clock):
             return
 
 
-class Unlucky(Service):
-    """Takes what it is sent, when it feels like it; `arrived` is what it has."""
+class FlakyService(Service):
+    """Service that fails at random; `received` has the rows of accepted requests."""
 
     def __init__(self, rng, rows):
         super().__init__()
         self.rng, self.rows = rng, rows
-        self.arrived = {}
-        self.calm = self.away = False
-        self.reply = self.answered
+        self.received = {}
+        self.calm = self.unavailable = False
+        self.reply = self.handle
 
-    def answered(self, asked):
-        luck = 1.0 if self.calm else self.rng.random()
-        if self.away and not self.calm:
+    def handle(self, request):
+        chance = 1.0 if self.calm else self.rng.random()
+        if self.unavailable and not self.calm:
             return RESET
-        if luck < 0.2:
-            return answer(503) if luck < 0.1 else RESET
-        self.arrived.update(self.rows(asked))
-        return HALF if luck < 0.3 else answer(200, b"")
+        if chance < 0.2:
+            return response(503) if chance < 0.1 else RESET
+        self.received.update(self.rows(request))
+        return TRUNCATED_RESPONSE if chance < 0.3 else response(200, b"")
 
 
-def of_webhook(asked):
-    for one in json.loads(asked.body)["samples"]:
+def of_webhook(request):
+    for one in json.loads(request.body)["samples"]:
         moment = int(datetime.fromisoformat(one["measured_at"]).timestamp())
         yield (one["vendor"], one["plant"], one["device"] or "", moment), one["values"]["pv_energy_total"]
 
 
-def of_influx(asked):
-    for line in asked.body.decode().splitlines():
+def of_influx(request):
+    for line in request.body.decode().splitlines():
         head, fields, moment = line.rsplit(" ", 2)
         tags = dict(one.split("=") for one in head.split(",")[1:] if not one.startswith("plant_name"))
         values = dict(one.split("=") for one in fields.split(","))
@@ -114,28 +114,29 @@ def of_influx(asked):
         yield key, None if total is None else float(total)
 
 
-def of_pvoutput(asked):
-    for row in parse_qs(asked.body.decode())["data"][0].split(";"):
+def of_pvoutput(request):
+    for row in parse_qs(request.body.decode())["data"][0].split(";"):
         day, time, values = row.split(",", 2)
         yield f"{day},{time}", values
 
 
 class Soak:
-    """Everything there is, and what befalls it."""
+    """All components, and the failures injected into them."""
 
-    def __init__(self, world, folder, there):
+    def __init__(self, world, folder, broker):
         self.emulator, self.ready = world
-        self.folder, self.broker = folder, there
+        self.folder, self.broker = folder, broker
         self.rng = random.Random(SEED)
         self.path = folder / "heliograph.sqlite"
         self.webhook, self.influx, self.pvoutput = (
-            Unlucky(random.Random(f"{SEED} {rows.__name__}"), rows) for rows in (of_webhook, of_influx, of_pvoutput)
+            FlakyService(random.Random(f"{SEED} {rows.__name__}"), rows)
+            for rows in (of_webhook, of_influx, of_pvoutput)
         )
         self.services = (self.webhook, self.influx, self.pvoutput)
         self.plant = self.ready["accounts"][0]["plants"][0]
-        self.lives = 0
-        self.misfortunes = []
-        self.left = []
+        self.runs = 0
+        self.failures = []
+        self.remaining = []
 
     @property
     def now(self):
@@ -148,13 +149,13 @@ class Soak:
         yield InfluxSink(influx, clock)
         yield PvOutputSink(system, system.key, PvOutputKey(1), clock)
 
-    async def life(self, end, *, calm):
+    async def run_program(self, end, *, calm):
         """Run the whole program until a moment, or until it is killed."""
-        self.lives += 1
+        self.runs += 1
         clock, stop = Jumping(self.emulator, end), asyncio.Event()
         patience = 5.0 if calm else 0.01
         writer = BufferedWriter(lambda: SqliteStore(self.path, patience=patience))
-        aside = StoreThread(lambda: SqliteStore(self.path, patience=patience))
+        reader = StoreThread(lambda: SqliteStore(self.path, patience=patience))
         workers = [
             worker_of(
                 one,
@@ -167,11 +168,11 @@ class Soak:
             )
             for one in self.ready["accounts"]
         ]
-        minutes = Minutes(clock)
+        minutes = MinuteClock(clock)
         deliveries = [
             DeliveryLoop(
                 sink,
-                PriorityFeed(aside, sink, minutes),
+                PriorityFeed(reader, sink, minutes),
                 minutes,
                 self.rng.random,
             )
@@ -181,15 +182,17 @@ class Soak:
         config = MqttConfig(host="127.0.0.1", port=self.broker.port)
         running = [asyncio.create_task(one.run(stop)) for one in deliveries]
         running.append(
-            asyncio.create_task(publisher.run(config, aside, lambda: (), Beside(clock), SinkProgress("mqtt"), stop))
+            asyncio.create_task(
+                publisher.run(config, reader, lambda: (), ShortWaitClock(clock), SinkProgress("mqtt"), stop)
+            )
         )
         if not calm:
             running.append(asyncio.create_task(self.chaos(clock, stop)))
         await collect(workers, writer, clock, stop)
         if calm:
-            await self.sent_last(deliveries)
-            await self.check_retained(config, aside, Beside(clock))
-        elif self.rng.random() < 0.5:  # killed: whatever was being sent is sent again, or not for the first time
+            await self.send_remaining(deliveries)
+            await self.check_retained(config, reader, ShortWaitClock(clock))
+        elif self.rng.random() < 0.5:  # killed: a pending batch is sent again by the next process
             for one in running:
                 one.cancel()
         await asyncio.wait(running, timeout=20)
@@ -197,37 +200,37 @@ class Soak:
             one.cancel()
         outcomes = await asyncio.gather(*running, return_exceptions=True)
         assert [one for one in outcomes if one is not None and not isinstance(one, asyncio.CancelledError)] == []
-        await aside.close()
+        await reader.close()
 
-    async def sent_last(self, deliveries):
+    async def send_remaining(self, deliveries):
         for one in deliveries:
             for _ in range(100):
                 await one.send_once()
                 if one.caught_up:
                     break
 
-    async def check_retained(self, config, aside, clock):
+    async def check_retained(self, config, reader, clock):
         """Publish the last sample and check that the broker retains all of it."""
         desired, stop = publisher.DesiredState(config, lambda: ()), asyncio.Event()
-        wanted = await aside.run(lambda store: desired.messages(store, int(self.now)))
-        states = {topic: json.loads(said) for topic, said in wanted.items() if topic.endswith("/state")}
+        messages = await reader.run(lambda store: desired.messages(store, int(self.now)))
+        states = {topic: json.loads(payload) for topic, payload in messages.items() if topic.endswith("/state")}
         assert states
-        telling = asyncio.create_task(publisher.run(config, aside, lambda: (), clock, SinkProgress("mqtt"), stop))
+        publishing = asyncio.create_task(publisher.run(config, reader, lambda: (), clock, SinkProgress("mqtt"), stop))
         async with asyncio.timeout(30):
-            held = {}
-            while {topic: json.loads(held.get(topic, "null")) for topic in states} != states:
-                held = await kept(self.broker.port)
+            retained = {}
+            while {topic: json.loads(retained.get(topic, "null")) for topic in states} != states:
+                retained = await retained_messages(self.broker.port)
         stop.set()
-        await telling
+        await publishing
 
     async def chaos(self, clock, stop):
-        """Let one thing after another fail for a while; each has failed before one fails again."""
+        """Inject one failure after another for a while; each kind occurs before one is repeated."""
         while not stop.is_set():
             await clock.wait(self.now + self.rng.uniform(0.2, 1.0) * HOUR, stop)
-            self.left = self.left or self.rng.sample(MISFORTUNES, len(MISFORTUNES))
-            misfortune = self.left.pop()
-            self.misfortunes.append(misfortune)
-            with getattr(self, misfortune)():
+            self.remaining = self.remaining or self.rng.sample(FAILURES, len(FAILURES))
+            failure = self.remaining.pop()
+            self.failures.append(failure)
+            with getattr(self, failure)():
                 await clock.wait(self.now + self.rng.uniform(0.2, 1.5) * HOUR, stop)
 
     @contextmanager
@@ -254,14 +257,14 @@ class Soak:
 
     @contextmanager
     def no_services(self):
-        unlucky = self.rng.sample(self.services, 2)
-        for one in unlucky:
-            one.away = True
+        affected = self.rng.sample(self.services, 2)
+        for one in affected:
+            one.unavailable = True
         try:
             yield
         finally:
-            for one in unlucky:
-                one.away = False
+            for one in affected:
+                one.unavailable = False
 
 
 @pytest.fixture
@@ -273,48 +276,48 @@ def world():
         yield emulator, ready
 
 
-def test_a_day_of_failures_loses_no_sample_at_any_sink(world, tmp_path, broker):
+def test_outputs_lose_no_sample_in_a_day_of_failures(world, tmp_path, broker):
     soak = Soak(world, tmp_path, broker)
     start = soak.now
     with SqliteStore(soak.path) as store:
         for sink in soak.sinks(Clock()):
             store.save_reader_position(sink.name, 0, int(start))
     while soak.now < start + CHAOS:
-        asyncio.run(soak.life(min(soak.now + soak.rng.uniform(1, 6) * HOUR, start + CHAOS), calm=False))
-    assert soak.lives > 4
-    assert {*soak.misfortunes} == {*MISFORTUNES}
+        asyncio.run(soak.run_program(min(soak.now + soak.rng.uniform(1, 6) * HOUR, start + CHAOS), calm=False))
+    assert soak.runs > 4
+    assert {*soak.failures} == {*FAILURES}
     for one in soak.services:
         one.calm = True
-    asyncio.run(soak.life(start + CHAOS + CALM, calm=True))
+    asyncio.run(soak.run_program(start + CHAOS + CALM, calm=True))
     for one in soak.services:
         one.close()
 
     with SqliteStore(soak.path) as store:
         entries = [one for known in store.series() for one in store.samples(known.series, 0, FOREVER)]
         plants = CurrentState(store).plants(int(soak.now))
-    truth = {(*one.series, one.measured_at): one.values["pv_energy_total"] for one in entries}
-    assert len(truth) > 300
-    assert soak.webhook.arrived == truth
-    assert soak.influx.arrived == {key: value for key, value in truth.items() if key in soak.influx.arrived}
-    silent = {key for key in truth if key not in soak.influx.arrived}
-    told = {(*one.series, one.measured_at) for one in entries if any(v is not None for v in one.values.values())}
-    assert not silent & told
+    expected = {(*one.series, one.measured_at): one.values["pv_energy_total"] for one in entries}
+    assert len(expected) > 300
+    assert soak.webhook.received == expected
+    assert soak.influx.received == {key: value for key, value in expected.items() if key in soak.influx.received}
+    missing = {key for key in expected if key not in soak.influx.received}
+    with_values = {(*one.series, one.measured_at) for one in entries if any(v is not None for v in one.values.values())}
+    assert not missing & with_values
 
     roof = Series("growatt", soak.plant)
     (plant,) = (one for one in plants if one.series == roof)
     rows = format_statuses([one for one in entries if one.series == roof], plant.zone)
-    assert {row.rsplit(",", 1)[0][:14] for row in rows} == set(soak.pvoutput.arrived)
-    assert holes(soak, entries, start) == []
+    assert {row.rsplit(",", 1)[0][:14] for row in rows} == set(soak.pvoutput.received)
+    assert missing_hours(soak, entries, start) == []
 
 
-def holes(soak, entries, start):
-    """Return the plants and hours of the day of failures in which a cloud measured power and the store has nothing."""
+def missing_hours(soak, entries, start):
+    """Return the plants and hours in which a cloud measured power and the store has no sample."""
     found = []
     for account in soak.emulator.accounts:
         for site in account.plants[:1]:
-            heard = {int(one.measured_at - start) // HOUR for one in entries if one.series.plant == site.id}
+            stored_hours = {int(one.measured_at - start) // HOUR for one in entries if one.series.plant == site.id}
             for hour in range(24):
                 noon = datetime.fromtimestamp(start + hour * HOUR + HOUR / 2, UTC)
-                if sum(home.values(noon)["pv_power"] for home in site.households) > 50 and hour not in heard:
+                if sum(home.values(noon)["pv_power"] for home in site.households) > 50 and hour not in stored_hours:
                     found.append((site.id, hour))
     return found

@@ -1,4 +1,4 @@
-"""Webhooks: what is posted, how it is signed, what answers come to; and where outputs may be sent at all."""
+"""Tests of the webhook sink: body, signature and error responses; and of the allowed addresses of sinks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ from heliograph.outputs.http import SinkEndpoint
 from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
 from heliograph.outputs.webhook import WebhookSink
 from heliograph.store.base import Series, SeriesInfo
-from support.http_service import HALF, NOON, ROOF, Hand, Kept, Service, answer, configured, drained, entry
+from support.http_service import (
+    NOON,
+    ROOF,
+    TRUNCATED_RESPONSE,
+    ManualClock,
+    Service,
+    StoreHarness,
+    drain,
+    make_config,
+    make_sample,
+    response,
+)
 from support.paths import DOCS
 from support.raw_server import RESET
 from support.secret_leaks import forms, leaks, seen
@@ -35,23 +46,23 @@ def service():
     one.close()
 
 
-def hook(url, clock=None, secret=SECRET, plants=()):
-    return WebhookSink(configured(url=url, secret=secret, plants=plants), clock or Hand())
+def make_sink(url, clock=None, secret=SECRET, plants=()):
+    return WebhookSink(make_config(url=url, secret=secret, plants=plants), clock or ManualClock())
 
 
-def sent(sink, *entries):
+def send(sink, *entries):
     asyncio.run(sink.send(SampleBatch(entries, {ROOF: SeriesInfo(ROOF, "Mein Dach ☀")})))
 
 
-def test_samples_are_posted_as_json_under_an_id(service):
-    sent(
-        hook(f"{service.url}/in?to=me"),
-        entry(quality=Quality.REPAIRED, pv_power=5.0, battery_soc=None),
-        entry(series=BOX),
+def test_webhook_posts_samples_as_json_with_id(service):
+    send(
+        make_sink(f"{service.url}/in?to=me"),
+        make_sample(quality=Quality.REPAIRED, pv_power=5.0, battery_soc=None),
+        make_sample(series=BOX),
     )
-    (asked,) = service.asked
-    assert (asked.path, asked.query, asked.headers["content-type"]) == ("/in", {"to": "me"}, "application/json")
-    body = json.loads(asked.body)
+    (request,) = service.requests
+    assert (request.path, request.query, request.headers["content-type"]) == ("/in", {"to": "me"}, "application/json")
+    body = json.loads(request.body)
     assert set(body) == {"id", "sent_at", "samples"}
     assert body["sent_at"] == "2026-06-21T10:00:00+00:00"
     assert body["samples"][0] == {
@@ -68,113 +79,113 @@ def test_samples_are_posted_as_json_under_an_id(service):
     assert (body["samples"][1]["device"], body["samples"][1]["name"]) == ("INV1", None)
 
 
-def test_signature_authenticates_sender_and_time(service):
-    sent(hook(service.url), entry())
-    sent(hook(service.url, secret=None), entry())
-    signed, bare = service.asked
-    moment, proof = (part.partition("=")[2] for part in signed.headers["heliograph-signature"].split(","))
+def test_webhook_signature_covers_time_and_body(service):
+    send(make_sink(service.url), make_sample())
+    send(make_sink(service.url, secret=None), make_sample())
+    signed, unsigned = service.requests
+    moment, signature = (part.partition("=")[2] for part in signed.headers["heliograph-signature"].split(","))
     assert moment == str(NOON)
-    assert proof == hmac.new(SECRET.encode(), f"{moment}.".encode() + signed.body, sha256).hexdigest()
-    assert "heliograph-signature" not in bare.headers
+    assert signature == hmac.new(SECRET.encode(), f"{moment}.".encode() + signed.body, sha256).hexdigest()
+    assert "heliograph-signature" not in unsigned.headers
 
 
-def test_retry_has_same_id_and_new_timestamp(service, tmp_path):
-    replies = [RESET, HALF, answer(503), answer(429, "", Retry_After="60"), answer(202)]
-    service.reply = lambda asked: replies.pop(0)
+def test_webhook_retry_has_same_id_and_new_timestamp(service, tmp_path):
+    replies = [RESET, TRUNCATED_RESPONSE, response(503), response(429, "", Retry_After="60"), response(202)]
+    service.reply = lambda request: replies.pop(0)
 
-    async def story():
-        kept, clock = Kept(tmp_path / "samples.sqlite"), Hand()
-        delivery = kept.delivery(hook(service.url, clock), clock)
+    async def scenario():
+        harness, clock = StoreHarness(tmp_path / "samples.sqlite"), ManualClock()
+        delivery = harness.delivery(make_sink(service.url, clock), clock)
         await delivery.send_once()
-        kept.write(entry())
-        taken = await delivery.send_once()
-        kept.write(entry(NOON + 300))
-        clock.moment += taken
-        waits = await drained(delivery)
-        await kept.close()
+        harness.write(make_sample())
+        wait = await delivery.send_once()
+        harness.write(make_sample(NOON + 300))
+        clock.moment += wait
+        waits = await drain(delivery)
+        await harness.close()
         assert waits[2] == 60.0
         assert waits[-1] == IDLE_SECONDS
 
-    replies.append(answer())
-    asyncio.run(story())
-    bodies = [json.loads(asked.body) for asked in service.asked]
+    replies.append(response())
+    asyncio.run(scenario())
+    bodies = [json.loads(request.body) for request in service.requests]
     assert len({body["id"] for body in bodies[:5]}) == 1
     assert len({body["sent_at"] for body in bodies[:5]}) == 5
     assert bodies[5]["id"] != bodies[0]["id"]
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_content_that_is_refused_is_skipped_and_the_next_is_sent(service, tmp_path, status):
-    service.reply = lambda asked: answer(status if b'"1.5' in asked.body or b": 1.5" in asked.body else 200)
+def test_webhook_skips_rejected_sample_and_sends_others(service, tmp_path, status):
+    service.reply = lambda request: response(status if b'"1.5' in request.body or b": 1.5" in request.body else 200)
 
-    async def story():
-        kept = Kept(tmp_path / "samples.sqlite")
-        delivery = kept.delivery(hook(service.url), Hand())
+    async def scenario():
+        harness = StoreHarness(tmp_path / "samples.sqlite")
+        delivery = harness.delivery(make_sink(service.url), ManualClock())
         await delivery.send_once()
-        kept.write(entry(NOON, pv_power=1.5), entry(NOON + 1), entry(NOON + 2))
-        await drained(delivery)
+        harness.write(make_sample(NOON, pv_power=1.5), make_sample(NOON + 1), make_sample(NOON + 2))
+        await drain(delivery)
         assert (delivery.progress.sent, delivery.progress.skipped) == (2, 1)
-        await kept.close()
+        await harness.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(("status", "seconds"), [(301, 600), (401, 600), (403, 600), (404, 600), (410, 86400)])
-def test_user_errors_skip_no_samples(service, status, seconds):
-    service.reply = lambda asked: answer(status, "", Location="http://127.0.0.1:9/elsewhere")
+def test_webhook_user_errors_skip_no_samples(service, status, seconds):
+    service.reply = lambda request: response(status, "", Location="http://127.0.0.1:9/elsewhere")
     with pytest.raises(RetryLater) as caught:
-        sent(hook(service.url), entry())
+        send(make_sink(service.url), make_sample())
     assert caught.value.seconds == seconds
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
-def test_temporary_errors_respect_retry_after(service, status):
-    service.reply = lambda asked: answer(status, "", Retry_After=formatdate(NOON + 90, usegmt=True))
+def test_webhook_temporary_errors_respect_retry_after(service, status):
+    service.reply = lambda request: response(status, "", Retry_After=formatdate(NOON + 90, usegmt=True))
     with pytest.raises(RetryLater) as caught:
-        sent(hook(service.url), entry())
+        send(make_sink(service.url), make_sample())
     assert caught.value.seconds == 90
-    service.reply = lambda asked: answer(status, "", Retry_After="soon")
+    service.reply = lambda request: response(status, "", Retry_After="soon")
     with pytest.raises(RetryLater) as caught:
-        sent(hook(service.url), entry())
+        send(make_sink(service.url), make_sample())
     assert caught.value.seconds is None
 
 
 def test_too_large_response_is_retried_after_ten_minutes_and_skips_no_samples(service):
-    service.reply = lambda asked: answer(200, b"x" * 2_000_001)
+    service.reply = lambda request: response(200, b"x" * 2_000_001)
     with pytest.raises(RetryLater, match=r"response too large: .* Check") as caught:
-        sent(hook(service.url), entry())
+        send(make_sink(service.url), make_sample())
     assert caught.value.seconds == 600.0
 
 
 def test_response_header_with_an_odd_byte_is_ignored(service):
-    service.reply = lambda asked: answer(503, "", Retry_After="X").replace(b"X", b"\xff")
+    service.reply = lambda request: response(503, "", Retry_After="X").replace(b"X", b"\xff")
     with pytest.raises(RetryLater, match="returned 503") as caught:
-        sent(hook(service.url), entry())
+        send(make_sink(service.url), make_sample())
     assert caught.value.seconds is None
 
 
-def test_unreachable_webhook_is_retried_and_reported_without_path(service):
+def test_webhook_connection_error_is_retried_and_reported_without_path(service):
     service.close()
     with pytest.raises(RetryLater, match=f"127.0.0.1:{service.port}") as caught:
-        sent(hook(f"{service.url}/services/T0/secret-path"), entry())
+        send(make_sink(f"{service.url}/services/T0/secret-path"), make_sample())
     assert "secret-path" not in str(caught.value)
 
 
-def test_only_named_plants_are_sent_with_their_devices():
-    sink = hook("https://example.com/", plants=("11",))
+def test_webhook_wants_only_configured_plants_and_their_devices():
+    sink = make_sink("https://example.com/", plants=("11",))
     assert [sink.wants(one) for one in (ROOF, BOX, Series("growatt", "12"))] == [True, True, False]
-    assert hook("https://example.com/").wants(Series("goodwe", "7"))
+    assert make_sink("https://example.com/").wants(Series("goodwe", "7"))
 
 
-def test_no_secret_stands_in_a_name_an_error_or_a_log_also_where_the_server_repeats_it(service, caplog):
+def test_webhook_name_errors_and_logs_contain_no_secret_repeated_by_server(service, caplog):
     caplog.set_level(logging.DEBUG)
     path = "services/T0secret/B0secret"
     url = f"{service.url}/{path}?key=query-secret"
-    service.reply = lambda asked: answer(403, f"{SECRET} {path} {url} {asked.headers}".encode())
-    sink = hook(url)
+    service.reply = lambda request: response(403, f"{SECRET} {path} {url} {request.headers}".encode())
+    sink = make_sink(url)
     with pytest.raises(RetryLater) as caught:
-        sent(sink, entry())
+        send(sink, make_sample())
     secrets = {form for one in (SECRET, path, "B0secret", "query-secret") for form in forms(one)}
     logged = " ".join(str(one.msg) for one in caplog.records)
     assert leaks(seen(caught.value, with_locals=False) + sink.name + repr(sink) + logged, secrets) == []
@@ -194,7 +205,7 @@ def test_no_secret_stands_in_a_name_an_error_or_a_log_also_where_the_server_repe
         "http://nas.fritz.home.arpa/",
     ],
 )
-def test_data_and_secrets_go_over_https_or_stay_at_home(url):
+def test_sink_endpoint_accepts_https_and_local_addresses(url):
     SinkEndpoint(url, SECRET)
 
 
@@ -214,27 +225,27 @@ def test_data_and_secrets_go_over_https_or_stay_at_home(url):
         "https://example.com:port/",
     ],
 )
-def test_any_other_address_is_a_mistake_in_the_configuration_that_shows_no_secret(url):
+def test_sink_endpoint_rejects_other_addresses_without_showing_secret(url):
     with pytest.raises(ConfigError) as caught:
         SinkEndpoint(url + "?token=hunter2" if "@" not in url else url)
     assert "hunter2" not in str(caught.value)
 
 
-def test_error_has_server_text_in_one_short_line(service):
-    service.reply = lambda asked: answer(400, "no\nline \x1b[31mbreaks " + "x" * 1000)
+def test_webhook_error_has_server_text_in_one_short_line(service):
+    service.reply = lambda request: response(400, "no\nline \x1b[31mbreaks " + "x" * 1000)
     with pytest.raises(SinkRejected) as caught:
-        sent(hook(service.url), entry())
+        send(make_sink(service.url), make_sample())
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200
 
 
-def test_documented_receiver_accepts_only_genuine_requests(service):
+def test_webhook_documented_receiver_accepts_only_genuine_requests(service):
     page = (DOCS / "outputs.md").read_text("utf-8")
     space = {}
     exec(page.split("```python\n")[1].split("```")[0], space)
-    sent(hook(service.url, Hand(time())), entry())
-    sent(hook(service.url, Hand(time() - 3600)), entry())
-    genuine, (new, old) = space["genuine"], service.asked
+    send(make_sink(service.url, ManualClock(time())), make_sample())
+    send(make_sink(service.url, ManualClock(time() - 3600)), make_sample())
+    genuine, (new, old) = space["genuine"], service.requests
     header = new.headers["heliograph-signature"]
     assert genuine(header, new.body, SECRET)
     assert not genuine(header, new.body + b" ", SECRET)

@@ -1,4 +1,4 @@
-"""A relay that writes down every request to the byte and passes it on: what two clients really sent, side by side."""
+"""A recording HTTP relay, to compare the requests of two clients byte by byte."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What every HTTP library sets as it likes, and no cloud looks at.
+# Headers that differ between HTTP libraries and that the vendors ignore.
 _TRANSPORT = {
     "host",
     "connection",
@@ -25,8 +25,8 @@ _TRANSPORT = {
 }
 
 
-class Seen(NamedTuple):
-    """One request, in the parts two clients must agree on."""
+class RecordedRequest(NamedTuple):
+    """The parts of a request that must be equal for two clients."""
 
     verb: str
     path: str
@@ -39,17 +39,17 @@ class Seen(NamedTuple):
 
 
 class Recorder:
-    """The relay's memory."""
+    """The requests recorded by the relay."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.url = ""
-        self.seen: list[Seen] = []
+        self.requests: list[RecordedRequest] = []
 
-    def take(self) -> list[Seen]:
-        """Return what was seen since the last time."""
-        seen, self.seen = self.seen, []
-        return seen
+    def take(self) -> list[RecordedRequest]:
+        """Return and clear the recorded requests."""
+        recorded, self.requests = self.requests, []
+        return recorded
 
 
 @contextmanager
@@ -64,23 +64,25 @@ def recording(upstream: str) -> Iterator[Recorder]:
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
-            recorder.seen.append(_seen(self, body))
-            there = http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)
-            keep = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-            keep["Accept-Encoding"] = "identity"
-            there.request(self.command, self.path, body or None, keep)
-            answer = there.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
+            recorder.requests.append(_record(self, body))
+            connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)
+            headers = {
+                name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
+            }
+            headers["Accept-Encoding"] = "identity"
+            connection.request(self.command, self.path, body or None, headers)
+            response = connection.getresponse()
+            content = response.read()
+            self.send_response(response.status)
+            for name, value in response.getheaders():
                 if name.lower() not in ("content-length", "connection", "transfer-encoding", "server"):
-                    # The cloud's own address has to lead back to the relay.
+                    # URLs of the upstream server must point to the relay.
                     self.send_header(name, value.replace(upstream.rstrip("/"), recorder.url))
             content = content.replace(upstream.rstrip("/").encode(), recorder.url.encode())
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-            there.close()
+            connection.close()
 
         do_POST = do_GET
 
@@ -103,14 +105,14 @@ def recording(upstream: str) -> Iterator[Recorder]:
         thread.join()
 
 
-def _seen(request: BaseHTTPRequestHandler, body: bytes) -> Seen:
-    where = urlsplit(request.path)
+def _record(request: BaseHTTPRequestHandler, body: bytes) -> RecordedRequest:
+    url = urlsplit(request.path)
     kind = (request.headers.get("Content-Type") or "").partition(";")[0]
     cookies = (request.headers.get("Cookie") or "").split("; ")
-    return Seen(
+    return RecordedRequest(
         request.command,
-        where.path,
-        parse_qsl(where.query, keep_blank_values=True),
+        url.path,
+        parse_qsl(url.query, keep_blank_values=True),
         _parts(body, request.headers.get("Content-Type") or "") if kind == "multipart/form-data" else body,
         kind,
         request.headers.get("User-Agent") or "",

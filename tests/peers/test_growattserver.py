@@ -1,4 +1,4 @@
-"""The PyPI growattServer and our drop-in side by side: same requests, same answers, errors of the same kinds."""
+"""Compatibility tests: PyPI growattServer and our drop-in send the same requests and return the same results."""
 
 from __future__ import annotations
 
@@ -124,12 +124,12 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
     ),
 }
 
-# What the cloud answers with `obj: null`; both hand on None.
-NOTHING = {"mix_totals of another family"}
+# Responses with `obj: null`, for which both return None.
+EMPTY_RESULTS = {"mix_totals of another family"}
 
-# What the drop-in adds to the released package; the peer cannot judge these.
+# Calls of the drop-in that the released package does not have.
 OURS_ALONE = {
-    "login",  # judged below, with its cookies
+    "login",  # tested below, with its cookies
     "plant_list_page",
     "all_devices",
     "plant_years",
@@ -147,7 +147,7 @@ OURS_ALONE = {
 
 @pytest.fixture(scope="module")
 def side_by_side(growatt_at: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Both clients, logged in through one recording relay."""
+    """Return both clients, logged in through one recording relay."""
     with recording(growatt_at.url) as recorder:
         peer, mine = growattServer.GrowattApi(), ours.GrowattApi()
         for api in (peer, mine):
@@ -158,7 +158,7 @@ def side_by_side(growatt_at: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_drop_in_sends_what_the_peer_sends_and_returns_what_it_returns(case: str, side_by_side: Any) -> None:
+def test_drop_in_sends_same_requests_and_returns_same_values_as_peer(case: str, side_by_side: Any) -> None:
     recorder, peer, mine, at = side_by_side
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -168,48 +168,48 @@ def test_the_drop_in_sends_what_the_peer_sends_and_returns_what_it_returns(case:
         sent_by_us = recorder.take()
     assert sent_by_us == sent_by_peer
     assert returned == expected
-    assert expected or case in NOTHING, "an empty answer judges nothing"
+    assert expected or case in EMPTY_RESULTS, "an empty result proves nothing"
 
 
-def test_every_declared_call_has_a_case_or_is_ours_alone() -> None:
-    judged = {case.split(" ", 1)[0] for case in CASES} | {"tlx_enabled_settings"}
-    assert {row.name for row in operations(GrowattCalls)} - judged == OURS_ALONE
+def test_cases_cover_every_declared_call_of_the_peer() -> None:
+    covered = {case.split(" ", 1)[0] for case in CASES} | {"tlx_enabled_settings"}
+    assert {row.name for row in operations(GrowattCalls)} - covered == OURS_ALONE
 
 
-def test_every_public_method_of_the_peer_is_offered() -> None:
+def test_drop_in_has_every_public_method_of_the_peer() -> None:
     public = {name for name in dir(growattServer.GrowattApi) if not name.startswith("_")}
     assert {name for name in public if not hasattr(ours.GrowattApi, name)} == set()
     exported = {"GrowattApi", "GrowattError", "GrowattParameterError", "Timespan", "hash_password", "name"}
     assert {name for name in exported if not hasattr(ours, name)} == set()
 
 
-def test_a_login_sends_and_returns_the_same(growatt_at: Any) -> None:
+def test_drop_in_login_sends_and_returns_the_same_as_peer(growatt_at: Any) -> None:
     with recording(growatt_at.url) as recorder:
-        answers = []
+        results = []
         for library in (growattServer, ours):
             api = library.GrowattApi()
             api.server_url = recorder.url + "/"
-            answers.append(api.login(growatt_at.username, growatt_at.password))
+            results.append(api.login(growatt_at.username, growatt_at.password))
             assert "JSESSIONID" in api.session.cookies.get_dict()
         first, second = recorder.take()
     assert first == second
-    for answer in answers:
-        answer["user"].pop("lastLoginTime", None)
-    assert answers[0] == answers[1]
+    for result in results:
+        result["user"].pop("lastLoginTime", None)
+    assert results[0] == results[1]
 
 
-def test_a_wrong_password_is_returned_not_raised(growatt_at: Any) -> None:
-    answers = []
+def test_drop_in_login_returns_wrong_password_like_peer(growatt_at: Any) -> None:
+    results = []
     for library in (growattServer, ours):
         api = library.GrowattApi()
         api.server_url = growatt_at.url
-        answers.append(api.login(growatt_at.username, "wrong"))
-    assert answers[0] == answers[1]
-    assert answers[1]["success"] is False
+        results.append(api.login(growatt_at.username, "wrong"))
+    assert results[0] == results[1]
+    assert results[1]["success"] is False
 
 
 @pytest.mark.parametrize("arguments", [(), (False, "my agent"), (False,)])
-def test_the_user_agent_is_the_peers(arguments: tuple[Any, ...], growatt_at: Any) -> None:
+def test_drop_in_user_agent_equals_peer(arguments: tuple[Any, ...], growatt_at: Any) -> None:
     with recording(growatt_at.url) as recorder:
         for library in (growattServer, ours):
             api = library.GrowattApi(*arguments)
@@ -219,14 +219,14 @@ def test_the_user_agent_is_the_peers(arguments: tuple[Any, ...], growatt_at: Any
     assert first.user_agent == second.user_agent
 
 
-def test_a_random_user_id_is_five_digits_behind_the_agent() -> None:
+def test_drop_in_random_user_id_is_five_digits_after_agent() -> None:
     peer, mine = growattServer.GrowattApi(True), ours.GrowattApi(True)
     assert mine.agent_identifier[:-5] == peer.agent_identifier[:-5]
     assert mine.agent_identifier[-5:].isdigit()
     assert mine.session.headers["User-Agent"] == mine.agent_identifier
 
 
-def test_without_a_session_both_raise_errors_a_script_can_catch_alike(growatt_at: Any) -> None:
+def test_drop_in_without_session_raises_error_compatible_with_peer(growatt_at: Any) -> None:
     for case in ("plant_list", "tlx_detail", "plant_settings", "mix_info"):
         caught = []
         for library in (growattServer, ours):
@@ -235,16 +235,16 @@ def test_without_a_session_both_raise_errors_a_script_can_catch_alike(growatt_at
             with pytest.raises(requests.RequestException) as error:
                 CASES[case](library, api, growatt_at)
             caught.append(error.value)
-        peers, mine = caught
+        peer_error, mine = caught
         assert isinstance(mine, CloudError)
-        if isinstance(peers, json.JSONDecodeError):
+        if isinstance(peer_error, json.JSONDecodeError):
             assert isinstance(mine, json.JSONDecodeError), case
         else:
-            assert isinstance(mine, type(peers)), case
-            assert mine.response.status_code == peers.response.status_code
+            assert isinstance(mine, type(peer_error)), case
+            assert mine.response.status_code == peer_error.response.status_code
 
 
-def test_no_network_is_the_connection_error_of_requests() -> None:
+def test_drop_in_raises_requests_connection_error_without_network() -> None:
     api = ours.GrowattApi()
     api.server_url = "http://127.0.0.1:9/"
     with pytest.raises(requests.exceptions.ConnectionError) as error:
@@ -252,7 +252,7 @@ def test_no_network_is_the_connection_error_of_requests() -> None:
     assert "secret-word" not in str(error.value)
 
 
-def test_a_missing_date_is_the_same_day_for_a_plant_on_utc(growatt_today: Any) -> None:
+def test_drop_in_default_date_equals_peer_for_utc_plant(growatt_today: Any) -> None:
     cases: dict[str, Callable[[Any, Any], Any]] = {
         "tlx_energy_prod_cons": lambda api, at: api.tlx_energy_prod_cons(at.plant["tlx"], at.device["tlx"]),
         "tlx_data": lambda api, at: api.tlx_data(at.device["tlx"]),
@@ -276,18 +276,18 @@ def test_a_missing_date_is_the_same_day_for_a_plant_on_utc(growatt_today: Any) -
             assert returned == expected, case
 
 
-def test_the_session_object_has_the_manners_scripts_rely_on(growatt_at: Any) -> None:
+def test_drop_in_session_supports_headers_cookies_and_get(growatt_at: Any) -> None:
     api = ours.GrowattApi()
     api.server_url = growatt_at.url
     api.session.headers.update({"User-Agent": "other", "X-Mine": "1"})
     api.login(growatt_at.username, growatt_at.password)
-    kept = api.session.cookies.get_dict()
+    cookies = api.session.cookies.get_dict()
     again = ours.GrowattApi()
     again.server_url = growatt_at.url
-    again.session.cookies.update(kept)
+    again.session.cookies.update(cookies)
     assert again.plant_list_two()
     page = again.session.get(again.get_url("newPlantAPI.do"), params={"op": "getPlant", "plantId": "1"})
     assert page.status_code == 200
     assert isinstance(page.json(), dict)
     assert page.headers["Content-Type"] == page.headers["content-type"]
-    assert requests.utils.dict_from_cookiejar(again.session.cookies) == kept
+    assert requests.utils.dict_from_cookiejar(again.session.cookies) == cookies

@@ -1,4 +1,4 @@
-"""A real Chromium that looks at a real server: what tests and pictures of the page stand on."""
+"""A real Chromium and a real server, for browser tests and screenshots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def chromium() -> str | None:
-    """Return where a Chromium is: where $CHROMIUM says, else on the path."""
+    """Return the path of Chromium: $CHROMIUM, otherwise the first found on the PATH."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
 
 
@@ -47,7 +47,7 @@ def opened() -> Iterator:
 
 
 class Visited(NamedTuple):
-    """A served scene, and what a test changes in it."""
+    """A served scene, with the clock, accounts and store that a test may change."""
 
     url: str
     clock: Running
@@ -57,17 +57,17 @@ class Visited(NamedTuple):
 
 @contextmanager
 def site(folder: Path, scene) -> Iterator[Visited]:
-    """Serve a scene: a store that is filled, a clock that runs from the scene's moment on, accounts."""
+    """Serve a scene: a filled store, a clock that runs from the time of the scene, and accounts."""
     where = folder / "samples.sqlite"
     with open_store(where) as store:
-        told = scene(store)
-    clock, accounts = Running(told.now), list(told.accounts)
+        filled = scene(store)
+    clock, accounts = Running(filled.now), list(filled.accounts)
     with served(where, seen=lambda: tuple(accounts), clock=clock) as running:
         yield Visited(running.address.rstrip("/"), clock, accounts, where)
 
 
 class Watched:
-    """One page, and everything that is wrong with it."""
+    """A page and the errors it has logged."""
 
     def __init__(self, page) -> None:
         self.page = page

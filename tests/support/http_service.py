@@ -1,4 +1,4 @@
-"""What tests of outputs share: a service on a real socket that answers, fails and breaks off as told, and a clock."""
+"""Fixtures of the output tests: an HTTP service with configurable responses and failures, a store and a clock."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ROOF = Series("growatt", "11")
 ZONE = "Europe/Berlin"
 
 
-class Asked(NamedTuple):
-    """One request as it came."""
+class ReceivedRequest(NamedTuple):
+    """A request as the service received it."""
 
     path: str
     query: dict
@@ -30,34 +30,34 @@ class Asked(NamedTuple):
     body: bytes
 
 
-def answer(status=200, body=b"", **headers):
-    """Return an answer, as the service sends it."""
+def response(status=200, body=b"", **headers):
+    """Return the bytes of an HTTP response."""
     raw = body if isinstance(body, bytes) else body.encode()
-    told = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([f"HTTP/1.1 {status} So", f"Content-Length: {len(raw)}", *told, "", ""]).encode() + raw
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([f"HTTP/1.1 {status} So", f"Content-Length: {len(raw)}", *lines, "", ""]).encode() + raw
 
 
-HALF = b"HTTP/1.1 200 So\r\nConnection: close\r\nContent-Length: 100\r\n\r\nbut the rest never"
-"""An answer that ends in the middle."""
+TRUNCATED_RESPONSE = b"HTTP/1.1 200 So\r\nConnection: close\r\nContent-Length: 100\r\n\r\nbut the rest never"
+"""A response that is shorter than its Content-Length."""
 
 
 class Service(Listener):
-    """Answers each request with what `reply` makes of it."""
+    """HTTP service that stores each request in `requests` and responds with the result of `reply`."""
 
     def __init__(self):
-        self.asked = []
-        self.reply = lambda asked: answer()
+        self.requests = []
+        self.reply = lambda request: response()
         super().__init__()
 
     def respond(self, verb, target, headers, body):
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self.asked.append(Asked(parts.path, query, headers, body))
-        return self.reply(self.asked[-1])
+        self.requests.append(ReceivedRequest(parts.path, query, headers, body))
+        return self.reply(self.requests[-1])
 
 
-class Hand:
-    """A clock that stands until whoever waits moves it on; `stop` is set when it has come to its end."""
+class ManualClock:
+    """Clock that `wait` advances without real time; `stop` is set when the clock reaches `end`."""
 
     def __init__(self, now=NOON, end=float("inf")):
         self.moment = now
@@ -75,53 +75,53 @@ class Hand:
         await asyncio.sleep(0)
 
 
-def entry(moment=NOON, series=ROOF, fetched_at=None, quality=Quality.LIVE, **values):
+def make_sample(moment=NOON, series=ROOF, fetched_at=None, quality=Quality.LIVE, **values):
     """Return a sample."""
     return StoredSample(
         series, moment, fetched_at or moment + 60, quality, Status.ONLINE, values or {"pv_power": 1000.0}
     )
 
 
-class Kept:
-    """A store in a file, a reader's side of it, and what writes into it."""
+class StoreHarness:
+    """A store file with its writer and its reader threads."""
 
     def __init__(self, path):
         self.path = path
         self.store = open_store(path)
-        self.asides = []
+        self.readers = []
 
-    def aside(self):
-        self.asides.append(StoreThread(lambda: open_store(self.path)))
-        return self.asides[-1]
+    def open_reader(self):
+        self.readers.append(StoreThread(lambda: open_store(self.path)))
+        return self.readers[-1]
 
     def write(self, *entries, name="Roof", zone=ZONE):
         known = [SeriesInfo(one, name, None, zone) for one in {row.series for row in entries}]
         self.store.write(Batch(samples=entries, series_info=known))
 
     def delivery(self, sink, clock, jitter=lambda: 1.0):
-        feed = PriorityFeed(self.aside(), sink, clock)
+        feed = PriorityFeed(self.open_reader(), sink, clock)
         return DeliveryLoop(sink, feed, clock, jitter)
 
     async def close(self):
-        for one in self.asides:
+        for one in self.readers:
             await one.close()
         self.store.close()
 
 
-def configured(**facts):
-    """Return a part of a configuration; texts under these names are secrets."""
+def make_config(**settings):
+    """Return a table of the configuration; the values of the names in `secret` become `Secret`."""
     secret = {"token", "password", "key", "secret"}
     return SimpleNamespace(
-        **{name: Secret(value) if name in secret and value else value for name, value in facts.items()}
+        **{name: Secret(value) if name in secret and value else value for name, value in settings.items()}
     )
 
 
-async def drained(delivery, turns=50):
-    """Let a delivery send until there is nothing left, and return the waits it asked for."""
+async def drain(delivery, turns=50):
+    """Send until the delivery has caught up and return the seconds it waited after each attempt."""
     waits = []
     for _ in range(turns):
         waits.append(await delivery.send_once())
         if delivery.caught_up:
             return waits
         delivery.clock.moment += waits[-1]
-    raise AssertionError(f"still at it: {delivery.progress}")
+    raise AssertionError(f"not caught up: {delivery.progress}")

@@ -1,4 +1,4 @@
-"""A real MQTT broker for a test, and a client that watches everything it says."""
+"""A real MQTT broker for tests, and a client that records all of its messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEADLINE = 20.0
 
 
 class Broker:
-    """Mosquitto on a port of its own; it forgets everything when it stops."""
+    """Mosquitto on a free port, without persistence."""
 
     def __init__(self, program: str, folder: Path, *settings: str) -> None:
         self.program = program
@@ -30,12 +30,12 @@ class Broker:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        user = ["user root"] if os.geteuid() == 0 else []  # else it could not read its own folder
+        user = ["user root"] if os.geteuid() == 0 else []  # otherwise it cannot read its folder
         lines = [f"listener {self.port} 127.0.0.1", *(settings or ["allow_anonymous true"]), *user]
         (folder / "mosquitto.conf").write_text("\n".join([*lines, ""]))
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start the broker and wait until it accepts connections."""
         with (self.folder / "log").open("ab") as log:
             command = [self.program, "-c", str(self.folder / "mosquitto.conf")]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -50,60 +50,60 @@ class Broker:
                 return
 
     def stop(self) -> None:
-        """Kill it: nothing is said to anybody."""
+        """Kill the broker without disconnecting its clients."""
         self.process.kill()
         self.process.wait(DEADLINE)
 
 
 def program() -> str:
-    """Return where mosquitto is, or skip the test and say so."""
+    """Return the path of mosquitto, or skip the test."""
     found = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     return found or pytest.skip("no MQTT broker: install mosquitto")
 
 
-class Watcher:
-    """Sees every message; `now` is the last of each topic."""
+class MqttWatcher:
+    """Records every message in `received` and the last payload of each topic in `current`."""
 
     def __init__(self) -> None:
-        self.now: dict[str, str] = {}
-        self.seen: list[tuple[str, str]] = []
+        self.current: dict[str, str] = {}
+        self.received: list[tuple[str, str]] = []
         self._changed = asyncio.Condition()
 
     async def listen(self, client: Client) -> None:
         async for message in client.messages:
             topic, payload = message.topic.value, message.payload.decode()
             async with self._changed:
-                self.seen.append((topic, payload))
-                self.now[topic] = payload
+                self.received.append((topic, payload))
+                self.current[topic] = payload
                 if not payload:
-                    del self.now[topic]
+                    del self.current[topic]
                 self._changed.notify_all()
 
-    async def until(self, happened):
-        """Wait until it is so, and return what it is."""
+    async def wait_until(self, condition):
+        """Wait until `condition` is true and return its value."""
         async with asyncio.timeout(DEADLINE), self._changed:
-            await self._changed.wait_for(lambda: happened(self))
-            return happened(self)
+            await self._changed.wait_for(lambda: condition(self))
+            return condition(self)
 
-    async def tells(self, topic, **values):
-        """Wait until a topic's JSON holds these values, and return all of it."""
+    async def wait_for_json(self, topic, **values):
+        """Wait until the JSON of `topic` has these values and return the JSON."""
 
-        def holds(_):
-            data = json.loads(self.now.get(topic, "{}"))
+        def matching_data(_):
+            data = json.loads(self.current.get(topic, "{}"))
             return data if data and all(data.get(key, ...) == value for key, value in values.items()) else None
 
-        return await self.until(holds)
+        return await self.wait_until(matching_data)
 
-    async def says(self, topic, payload):
-        """Wait until a topic holds this text."""
-        await self.until(lambda _: self.now.get(topic) == payload)
+    async def wait_for_payload(self, topic, payload):
+        """Wait until the payload of `topic` is `payload`."""
+        await self.wait_until(lambda _: self.current.get(topic) == payload)
 
 
 @asynccontextmanager
-async def watched(port: int, **options):
-    """Watch a broker: first all it has kept, then all that comes."""
+async def watch_broker(port: int, **options):
+    """Subscribe to all topics: first the retained messages, then the live ones."""
     async with Client("127.0.0.1", port, **options) as client:
-        watcher = Watcher()
+        watcher = MqttWatcher()
         await client.subscribe("#", qos=1)
         listening = asyncio.create_task(watcher.listen(client))
         try:
@@ -113,8 +113,8 @@ async def watched(port: int, **options):
             await asyncio.gather(listening, return_exceptions=True)
 
 
-async def kept(port: int) -> dict[str, str]:
-    """Return what the broker has kept for whoever comes now."""
+async def retained_messages(port: int) -> dict[str, str]:
+    """Return the retained messages by topic."""
     async with Client("127.0.0.1", port) as client:
         await client.subscribe([("#", 1), ("probe", 1)])
         await client.publish("probe", "?", qos=1)
@@ -128,6 +128,6 @@ async def kept(port: int) -> dict[str, str]:
 
 
 async def publish(port: int, topic: str, payload: str, *, retain: bool = False) -> None:
-    """Say one thing."""
+    """Publish one message."""
     async with Client("127.0.0.1", port) as client:
         await client.publish(topic, payload, qos=1, retain=retain)

@@ -1,4 +1,4 @@
-"""Plants as a person may find them, at night, in full sun, locked, late or by the thousand; for tests and pictures."""
+"""Scenes of plants at night, in full sun, locked, stale or by the thousand; for tests and screenshots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEED = 7
 
 
 class Running(Clock):
-    """A clock that began at a moment of its own and can be set; it runs like any other."""
+    """Clock that runs in real time from a given moment and can be set."""
 
     def __init__(self, moment: float) -> None:
         self.go(moment)
@@ -35,19 +35,19 @@ class Running(Clock):
 
 
 class Scene(NamedTuple):
-    """What a server is started with."""
+    """The time and the accounts a server is started with."""
 
     now: float
     accounts: tuple[AccountStatus, ...] = ()
 
 
 def at(hour: int, minute: int = 0, day: date = TODAY) -> int:
-    """Return a moment on the wall of the plants."""
+    """Return the timestamp of a local time of the plants."""
     return int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZONE).timestamp())
 
 
 def town(now: float):
-    """Return the homes of both clouds by family, as they are up to a moment."""
+    """Return the simulated homes of both vendors by family, up to a moment."""
     start = datetime.fromtimestamp(now, UTC).astimezone(ZONE)
     box = build_emulator(EmulatorOptions(start=start, speed=0, accounts=2, zone=ZONE, seed=SEED), load_emulations())
     return {(account.vendor, site.family): site.truth for account in box.accounts for site in account.plants}
@@ -63,7 +63,7 @@ ROOF = Series("growatt", "1840213")
 
 
 def fill(store, home, series: Series, name: str, since: date, until: float, devices=(), zone: str = "Europe/Berlin"):
-    """Keep a home's past up to a moment, as the collector would have."""
+    """Store the history of a home up to a moment, as the collector does."""
     known = [SeriesInfo(series, name, None, zone)]
     known += [SeriesInfo(series._replace(device=one[0]), one[1], one[2], zone) for one in devices]
     store.write(Batch(series_info=known))
@@ -94,12 +94,12 @@ def fill(store, home, series: Series, name: str, since: date, until: float, devi
 
 
 def inverter(status: Status = Status.ONLINE):
-    """Return what a device is kept as: serial, name, family and status."""
+    """Return a device as serial number, name, family and status."""
     return [("9010KETU21AW0001", "GW10K-ET", "hybrid", status)]
 
 
 def budget(now: float, used: int = 61, logins: int = 1, pause: Backoff | None = None) -> Budget:
-    """Return what a keeper may know of an account."""
+    """Return the request budget of an account."""
     moment = datetime.fromtimestamp(now, UTC)
     notes = ((moment - timedelta(hours=6, minutes=12), "logged in"),)
     return Budget(
@@ -117,12 +117,12 @@ def budget(now: float, used: int = 61, logins: int = 1, pause: Backoff | None = 
 
 
 def locked(now: float) -> Backoff:
-    """Return the pause of an account its cloud has locked for a day."""
+    """Return the pause of an account that the vendor has locked for a day."""
     until = datetime.fromtimestamp(now, UTC) + timedelta(hours=20, minutes=12)
     return Backoff("locked", until, "the cloud locked the account after too many logins by another program")
 
 
-# The scenes. Each fills a store and says what time it is and how the accounts are.
+# Each scene fills a store and returns the time and the accounts.
 
 
 def full_sun(store) -> Scene:
@@ -214,7 +214,7 @@ def fleet(store, many: int = 1000) -> Scene:
 
 
 def _today(home, now: int):
-    """Return a home's day in half hours, and the last two samples before now."""
+    """Return the half-hourly samples of a home today and the sample of the current step."""
     moments = [*range(day_start(TODAY, ZONE) + 5 * 3600, now, 1800), now - now % STEP]
     return [(moment, home.values(datetime.fromtimestamp(moment, UTC))) for moment in moments]
 

@@ -1,4 +1,4 @@
-"""What tests of the web share: a store with plants whose names are hostile, served on a real socket."""
+"""Fixtures of the web tests: a store with plants that have hostile names, served on a real socket."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOSTILE = (
     "é" * 4000,
     "\ud800half",
 )
-"""What a cloud may call a plant."""
+"""Plant names that a vendor may return."""
 
 IDS = (
     "a/b",
@@ -53,7 +53,7 @@ IDS = (
     "a&b=c",
     "'\"<script>",
 )
-"""What a cloud may number a plant with."""
+"""Plant ids that a vendor may return."""
 
 NOON = int(datetime(2026, 6, 21, 10, 0, tzinfo=UTC).timestamp())
 """Noon in Berlin."""
@@ -63,7 +63,7 @@ TOKEN = "a-token-nobody-guesses"
 
 
 class Still(Clock):
-    """A clock that stands until it is set."""
+    """Clock that changes only when a test sets `moment`."""
 
     def __init__(self, moment=NOON):
         self.moment = moment
@@ -77,7 +77,7 @@ def entry(series, moment, status=Status.ONLINE, **values):
 
 
 def home(now=NOON):
-    """A plant with a battery, a device and two days behind it."""
+    """Return a plant with a battery, a device and two days of samples."""
     device = HOME._replace(device="SN1")
     moments = range(now - 48 * 3600, now + 1, 300)
     values = {
@@ -107,7 +107,7 @@ def home(now=NOON):
 
 
 def hostile(now=NOON):
-    """A plant and a device for each name that means harm."""
+    """Return a plant and a device for each hostile name."""
     found = [(Series("goodwe", f"h{place}"), name) for place, name in enumerate(HOSTILE)]
     boxes = [(one._replace(device=f"d{one.plant}"), name) for one, name in found]
     return Batch(
@@ -117,7 +117,7 @@ def hostile(now=NOON):
 
 
 def numbered(now=NOON):
-    """A plant and a device for each id that means harm to an address."""
+    """Return a plant and a device for each id that needs escaping in a URL."""
     found = [Series("goodwe", one) for one in IDS]
     boxes = [one._replace(device=one.plant) for one in found]
     return Batch(
@@ -158,7 +158,7 @@ def written(path, *batches):
 
 
 class Reply(NamedTuple):
-    """What came back."""
+    """An HTTP response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -170,7 +170,7 @@ class Reply(NamedTuple):
 
 
 class Site:
-    """A server to be asked."""
+    """Client of a served site."""
 
     def __init__(self, address, clock):
         self.address = address
@@ -178,18 +178,18 @@ class Site:
         self.clock = clock
 
     def ask(self, path, method="GET", body=None, **headers):
-        """Ask and read the answer; headers are named with underscores."""
+        """Send a request and return the response; header names have underscores instead of hyphens."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, sent)
-            answer = connection.getresponse()
-            return Reply(answer.status, answer.headers, answer.read())
+            response = connection.getresponse()
+            return Reply(response.status, response.headers, response.read())
         finally:
             connection.close()
 
     def stream(self, path, **headers):
-        """Ask for events, and return the connection and the answer to read line by line."""
+        """Request an event stream and return the connection and the response to read line by line."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         return connection, connection.getresponse()
@@ -197,17 +197,17 @@ class Site:
 
 @contextmanager
 def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sinks=tuple, clock=None, **more):
-    """Serve a store on a free port, on a thread of its own, until the block is left."""
+    """Serve a store on a free port in a dedicated thread until the block ends."""
     clock = clock or Still()
     config = ServeConfig(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts, **more)
-    ready, told, loops = threading.Event(), [], []
+    ready, addresses, loops = threading.Event(), [], []
 
     async def run():
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
 
         def listening(address):
-            told.append(address)
+            addresses.append(address)
             ready.set()
 
         await serve(config, str(where), seen, stop, sinks=sinks, ready=listening, clock=clock)
@@ -216,7 +216,7 @@ def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sink
     thread.start()
     try:
         assert ready.wait(20)
-        yield Site(told[0], clock)
+        yield Site(addresses[0], clock)
     finally:
         loop, stop = loops[0]
         loop.call_soon_threadsafe(stop.set)

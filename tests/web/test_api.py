@@ -1,4 +1,4 @@
-"""The JSON API over a real socket: what it says of plants, what it refuses, and what a cloud's words do to it."""
+"""Tests of the JSON API over a real socket: responses, rejected requests and hostile names."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def site(tmp_path_factory):
         yield site
 
 
-def test_a_plant_is_told_with_its_devices_its_zone_and_every_metric(site):
-    answer = site.ask(PLANT)
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    found = answer.json
+def test_api_plant_has_devices_zone_and_every_metric(site):
+    response = site.ask(PLANT)
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/json"
+    found = response.json
     assert found["name"] == "Home"
     assert found["zone"] == ZONE
     assert found["freshness"] == "live"
@@ -50,28 +50,28 @@ def test_a_plant_is_told_with_its_devices_its_zone_and_every_metric(site):
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory):
+def site_with_odd_ids(tmp_path_factory):
     with served(written(tmp_path_factory.mktemp("odd") / "samples.sqlite", numbered())) as site:
         yield site
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_an_id_of_any_characters_names_its_plant_and_its_device(odd, name):
+def test_api_finds_plant_and_device_by_encoded_id(site_with_odd_ids, name):
     plant = f"{API}/plants/goodwe/{encode_id(name)}"
-    assert odd.ask(plant).json["plant"] == name
-    for what in ("samples", "days"):
-        found = odd.ask(f"{plant}/{what}?{urlencode({'device': name})}")
+    assert site_with_odd_ids.ask(plant).json["plant"] == name
+    for resource in ("samples", "days"):
+        found = site_with_odd_ids.ask(f"{plant}/{resource}?{urlencode({'device': name})}")
         assert found.status == 200
         assert (found.json["plant"], found.json["device"]) == (name, name)
-    assert odd.ask(f"{plant}/repairs").json["plant"] == name
+    assert site_with_odd_ids.ask(f"{plant}/repairs").json["plant"] == name
 
 
-def test_an_id_that_is_quoted_as_any_program_does_is_understood(odd):
+def test_api_accepts_percent_encoded_plant_id(site_with_odd_ids):
     for name in set(IDS) - {".", ".."}:
-        assert odd.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
+        assert site_with_odd_ids.ask(f"{API}/plants/goodwe/{quote(name, safe='')}").json["plant"] == name
 
 
-def test_what_was_true_in_the_morning_is_not_told_as_true_at_night(tmp_path):
+def test_api_plant_omits_stale_values(tmp_path):
     clock = Still()
     with served(written(tmp_path / "s.sqlite", home()), clock=clock) as site:
         assert site.ask(PLANT).json["values"]["pv_power"] == 1500.0
@@ -83,33 +83,33 @@ def test_what_was_true_in_the_morning_is_not_told_as_true_at_night(tmp_path):
     assert found["freshness"] == "offline-unexpected"
 
 
-def test_everybody_who_asks_within_two_seconds_gets_one_look_at_the_store(tmp_path):
-    looks, ticks = [], [0.0]
+def test_state_cache_reads_store_once_within_two_seconds(tmp_path):
+    reads, ticks = [], [0.0]
 
-    def seen():
-        looks.append(1)
+    def read_accounts():
+        reads.append(1)
         return ()
 
     async def ask():
-        aside = StoreThread(partial(open_store, written(tmp_path / "s.sqlite", home())))
-        source = StateCache(aside, seen, clock=(clock := Still()), timer=lambda: ticks[0])
+        reader = StoreThread(partial(open_store, written(tmp_path / "s.sqlite", home())))
+        source = StateCache(reader, read_accounts, clock=(clock := Still()), timer=lambda: ticks[0])
         await asyncio.gather(*(source.current() for _ in range(5)))
-        assert len(looks) == 1
+        assert len(reads) == 1
         ticks[0] = 1.9
         await source.current()
-        assert len(looks) == 1
+        assert len(reads) == 1
         ticks[0] = 2.0
         assert (await source.current()).at == NOON
-        assert len(looks) == 2
-        clock.moment += 8 * 3600  # the machine slept
+        assert len(reads) == 2
+        clock.moment += 8 * 3600  # the computer was suspended
         assert (await source.current()).at == clock.moment
-        assert len(looks) == 3
-        await aside.close()
+        assert len(reads) == 3
+        await reader.close()
 
     asyncio.run(ask())
 
 
-def test_plants_are_filtered_sorted_and_paged(tmp_path):
+def test_api_plants_are_filtered_sorted_and_paged(tmp_path):
     many = [Series("growatt", f"{number:04}") for number in range(1000)]
     rows = [entry(one, NOON, pv_power=None if place % 10 == 0 else float(place)) for place, one in enumerate(many)]
     known = [SeriesInfo(one, f"Plant {999 - place}", None, ZONE) for place, one in enumerate(many)]
@@ -136,7 +136,7 @@ def test_plants_are_filtered_sorted_and_paged(tmp_path):
         assert listed("sort=name&vendor=growatt&limit=1")["plants"][0]["name"] == "Plant 0"
 
 
-def test_samples_come_in_stretches_of_mean_lowest_and_highest(site):
+def test_api_samples_have_mean_low_and_high_per_bucket(site):
     found = site.ask(f"{PLANT}/samples?from=2026-06-21T10:00:00%2B02:00&to=2026-06-21T12:00:01%2B02:00&points=10").json
     assert found["seconds"] == 900
     assert found["starts"][0] == "2026-06-21T08:00:00Z"
@@ -145,33 +145,33 @@ def test_samples_come_in_stretches_of_mean_lowest_and_highest(site):
     assert found["metrics"]["grid_power"] == {side: [-700.5] * 9 for side in ("mean", "low", "high")}
 
 
-def test_a_metric_that_is_named_is_there_though_nothing_is_known_of_it(site):
+def test_api_samples_include_requested_metric_without_data(site):
     found = site.ask(f"{PLANT}/samples?metrics=ac_power,pv_power").json
     assert list(found["metrics"]) == ["ac_power", "pv_power"]
     assert set(found["metrics"]["ac_power"]["mean"]) == {None}
 
 
-def test_without_a_range_it_is_the_plants_own_day(site):
+def test_api_samples_default_range_is_local_day_of_plant(site):
     found = site.ask(f"{PLANT}/samples?points=2000").json
     assert found["starts"][0] == "2026-06-20T22:00:00Z"
     assert found["starts"][-1] == "2026-06-21T10:00:00Z"
 
 
-def test_a_day_as_the_end_is_included(site):
+def test_api_samples_include_end_day(site):
     found = site.ask(f"{PLANT}/samples?from=2026-06-20&to=2026-06-20&points=24").json
     assert found["seconds"] == 3600
     assert len(found["starts"]) == 24
     assert found["starts"][0] == "2026-06-19T22:00:00Z"
 
 
-def test_a_device_has_samples_of_its_own(site):
+def test_api_samples_of_device(site):
     found = site.ask(f"{PLANT}/samples?device=SN1").json
     assert found["device"] == "SN1"
     assert len(found["starts"]) == 1
     assert site.ask(f"{PLANT}/samples?device=SN2").status == 404
 
 
-def test_years_of_samples_are_never_more_than_fit(tmp_path):
+def test_api_samples_of_years_are_limited_to_points(tmp_path):
     rows = [entry(HOME, NOON - 14400 * past, pv_power=float(past)) for past in range(3 * 365 * 6)]
     with served(
         written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=[SeriesInfo(HOME, "Home", None, ZONE)]))
@@ -182,7 +182,7 @@ def test_years_of_samples_are_never_more_than_fit(tmp_path):
     assert max(found["metrics"]["pv_power"]["high"]) > 6_500
 
 
-def test_days_are_the_plants_own_and_both_ends_are_included(site):
+def test_api_days_are_local_and_include_both_ends(site):
     found = site.ask(f"{PLANT}/days?from=2026-06-19&to=2026-06-21").json
     assert [one["day"] for one in found["days"]] == ["2026-06-19", "2026-06-20", "2026-06-21"]
     assert [one["final"] for one in found["days"]] == [True, False, False]
@@ -191,7 +191,7 @@ def test_days_are_the_plants_own_and_both_ends_are_included(site):
     assert len(site.ask(f"{PLANT}/days").json["days"]) == 31
 
 
-def test_repairs_are_those_of_plant_and_devices_newest_first(site):
+def test_api_repairs_of_plant_and_devices_are_newest_first(site):
     found = site.ask(f"{PLANT}/repairs").json
     assert found["total"] == 2
     assert [(one["device"], one["metric"], one["kept"]) for one in found["repairs"]] == [
@@ -201,7 +201,7 @@ def test_repairs_are_those_of_plant_and_devices_newest_first(site):
     assert len(site.ask(f"{PLANT}/repairs?limit=1").json["repairs"]) == 1
 
 
-def test_accounts_tell_budget_and_what_holds_them_back(site):
+def test_api_accounts_have_budget_pause_and_problem(site):
     one, other = site.ask(f"{API}/accounts").json["accounts"]
     assert one["budget"]["requests"] == {"used": 120, "limit": 500, "reserve": 20, "next_free": None}
     assert one["budget"]["pause"]["kind"] == "locked"
@@ -211,7 +211,7 @@ def test_accounts_tell_budget_and_what_holds_them_back(site):
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "reason"),
     [
         (f"{API}/plants?form=1", "unknown parameter 'form'"),
         (f"{API}/plants?limit=0", "from 1 to 1000"),
@@ -236,12 +236,12 @@ def test_accounts_tell_budget_and_what_holds_them_back(site):
         (f"{PLANT}/days?from=2026-06-21T10:00:00Z", "must be a day"),
     ],
 )
-def test_what_cannot_be_answered_as_it_was_asked_is_a_problem_that_says_why(site, path, says):
-    answer = site.ask(path)
-    assert answer.status == 400
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert set(answer.json) == {"type", "title", "status", "detail"}
-    assert says in answer.json["detail"]
+def test_api_invalid_parameter_returns_problem_with_reason(site, path, reason):
+    response = site.ask(path)
+    assert response.status == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert set(response.json) == {"type", "title", "status", "detail"}
+    assert reason in response.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -259,18 +259,18 @@ def test_what_cannot_be_answered_as_it_was_asked_is_a_problem_that_says_why(site
         "//etc/passwd",
     ],
 )
-def test_there_is_nothing_beside_the_paths_that_are_meant(site, path):
-    answer = site.ask(path)
-    assert answer.status == 404
-    assert b"root:" not in answer.body
+def test_api_unknown_path_is_not_found(site, path):
+    response = site.ask(path)
+    assert response.status == 404
+    assert b"root:" not in response.body
 
 
-def test_a_moment_with_a_plus_sign_nobody_escaped_is_understood(site):
+def test_api_accepts_unescaped_plus_sign_in_time(site):
     one = site.ask(f"{PLANT}/samples?from=2026-06-21T10:00:00+02:00").json
     assert one == site.ask(f"{PLANT}/samples?from=2026-06-21T08:00:00Z").json
 
 
-def test_what_is_known_already_is_not_sent_again(site):
+def test_api_returns_304_for_matching_etag(site):
     first = site.ask(PLANT)
     again = site.ask(PLANT, If_None_Match=first.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
@@ -279,7 +279,7 @@ def test_what_is_known_already_is_not_sent_again(site):
     assert site.ask(PLANT, If_None_Match=f'"x", {first.headers["ETag"]}').status == 304
 
 
-def test_long_answers_are_compressed_for_whoever_reads_that(site):
+def test_api_compresses_long_responses_if_accepted(site):
     plain = site.ask(f"{API}/plants")
     packed = site.ask(f"{API}/plants", Accept_Encoding="gzip")
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -287,13 +287,13 @@ def test_long_answers_are_compressed_for_whoever_reads_that(site):
     assert len(packed.body) * 5 < len(plain.body)
 
 
-def test_head_is_answered_without_a_body(site):
-    answer = site.ask(PLANT, "HEAD")
-    assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["ETag"]
+def test_api_head_response_has_no_body(site):
+    response = site.ask(PLANT, "HEAD")
+    assert (response.status, response.body) == (200, b"")
+    assert response.headers["ETag"]
 
 
-def test_a_store_that_is_not_there_yet_has_no_plants_and_is_well(tmp_path):
+def test_api_missing_store_has_no_plants_and_is_healthy(tmp_path):
     with served(tmp_path / "none.sqlite") as site:
         assert site.ask(f"{API}/plants").json["total"] == 0
         assert len(site.ask(f"{API}/accounts").json["accounts"]) == 2
@@ -302,19 +302,19 @@ def test_a_store_that_is_not_there_yet_has_no_plants_and_is_well(tmp_path):
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_a_store_that_cannot_be_read_is_503_with_a_reason_and_is_read_again_when_it_can(tmp_path):
-    where = tmp_path / "samples.sqlite"
-    where.write_text("no database " * 100)
+def test_api_unreadable_store_returns_503_with_reason_until_readable(tmp_path):
+    store_path = tmp_path / "samples.sqlite"
+    store_path.write_text("no database " * 100)
     clock = Still()
-    with served(where, clock=clock) as site:
+    with served(store_path, clock=clock) as site:
         for path in ("/healthz", "/metrics", PLANT, f"{API}/plants"):
             assert site.ask(path).status == 503
         health = site.ask("/healthz").json
         assert health["status"] == "failing"
         assert "not a store of heliograph" in health["reasons"][0]
         assert site.ask(PLANT).headers["Retry-After"] == "10"
-        where.unlink()
-        written(where, home())
+        store_path.unlink()
+        written(store_path, home())
         clock.moment += 3600
         assert site.ask("/healthz").status == 200
         assert site.ask(PLANT).status == 200
@@ -342,28 +342,28 @@ def test_health_fails_when_the_state_that_the_page_shows_cannot_be_read(tmp_path
     }
 
 
-def test_a_database_that_is_away_is_told_without_its_password():
+def test_api_unavailable_database_is_reported_without_password():
     with served("postgresql://ada:s3cret-word@127.0.0.1:1/solar") as site:
-        said = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
-    assert [one.status for one in said] == [503] * 3
-    assert all(b"s3cret-word" not in one.body for one in said)
+        responses = [site.ask(path) for path in ("/healthz", PLANT, "/metrics")]
+    assert [one.status for one in responses] == [503] * 3
+    assert all(b"s3cret-word" not in one.body for one in responses)
 
 
-def test_whatever_a_store_says_of_itself_its_password_is_not_told():
+def test_api_store_error_is_reported_without_password():
     from heliograph.web.api import _problem
 
     error = StoreError("postgresql://ada:s3cret-word@db/solar?password=s3cret-word: no such table")
-    answer = asyncio.run(_problem(None, error))
-    assert answer.status_code == 503
-    assert b"no such table" in answer.body
-    assert b"s3cret-word" not in answer.body
+    response = asyncio.run(_problem(None, error))
+    assert response.status_code == 503
+    assert b"no such table" in response.body
+    assert b"s3cret-word" not in response.body
 
 
-def test_what_a_cloud_calls_a_plant_arrives_as_it_is_and_as_plain_ascii(site):
-    answer = site.ask(f"{API}/plants?vendor=goodwe")
-    assert answer.body.isascii()
-    assert not any(byte < 0x20 or byte == 0x7F for byte in answer.body)
-    names = [one["name"] for one in answer.json["plants"]]
+def test_api_returns_hostile_names_unchanged_as_ascii(site):
+    response = site.ask(f"{API}/plants?vendor=goodwe")
+    assert response.body.isascii()
+    assert not any(byte < 0x20 or byte == 0x7F for byte in response.body)
+    names = [one["name"] for one in response.json["plants"]]
     stored = [name.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}") for name in HOSTILE]
     assert names == stored
     device = site.ask(f"{API}/plants/goodwe/h0").json["devices"][0]
@@ -371,29 +371,29 @@ def test_what_a_cloud_calls_a_plant_arrives_as_it_is_and_as_plain_ascii(site):
 
 
 @pytest.mark.parametrize("word", ["<script>alert(1)</script>", '"},{"a":"', "\r\nSet-Cookie: a=b", "\x1b[2J", "\u202e"])
-def test_a_problem_quotes_what_was_asked_harmlessly(site, word):
+def test_api_problem_escapes_request_text(site, word):
     from urllib.parse import quote
 
     for path in (f"{API}/plants/growatt/{quote(word, safe='')}", f"{API}/plants?{quote(word, safe='')}=1"):
-        answer = site.ask(path)
-        assert answer.status in (400, 404)
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert "Set-Cookie" not in answer.headers
-        assert answer.body.isascii()
-        assert json.loads(answer.body)["status"] == answer.status
+        response = site.ask(path)
+        assert response.status in (400, 404)
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in response.headers
+        assert response.body.isascii()
+        assert json.loads(response.body)["status"] == response.status
 
 
-def test_an_endless_question_is_not_repeated_endlessly(site):
-    answer = site.ask(f"{API}/plants?vendor={'x' * 5000}")
-    assert answer.status == 400
-    assert len(answer.body) < 1000
+def test_api_problem_truncates_long_request_text(site):
+    response = site.ask(f"{API}/plants?vendor={'x' * 5000}")
+    assert response.status == 400
+    assert len(response.body) < 1000
     assert site.ask(f"{API}/plants?{'x' * 5000}=1").status == 400
     assert len(site.ask(f"{API}/plants?{'x' * 5000}=1").body) < 1000
     assert site.ask(f"{API}/plants?vendor={'x' * 100_000}").status == 400
 
 
-def test_no_number_is_told_that_is_none(tmp_path):
+def test_api_and_metrics_omit_infinite_values(tmp_path):
     rows = [entry(HOME, NOON, pv_power=float("inf"), grid_power=5.0)]
     with served(
         written(tmp_path / "s.sqlite", Batch(samples=rows, series_info=[SeriesInfo(HOME, None, None, ZONE)]))
@@ -404,27 +404,27 @@ def test_no_number_is_told_that_is_none(tmp_path):
         assert "Inf" not in site.ask("/metrics").body.decode()
 
 
-def test_no_secret_of_an_account_is_in_any_answer(tmp_path):
+def test_api_and_pages_contain_no_account_secret(tmp_path):
     from heliograph.cli.serve import AccountStatusProvider
 
     account = Account(name="home", vendor="growatt", username="ada@example.com", password=Secret("hunter2-hunter2"))
     with served(written(tmp_path / "s.sqlite", home()), seen=AccountStatusProvider([account])) as site:
-        said = [site.ask(path).body for path in (f"{API}/accounts", "/metrics", "/healthz", "/", "/status")]
-    assert b'"account":"home"' in said[0]
-    assert b'"limit"' in said[0]
-    for body in said:
+        responses = [site.ask(path).body for path in (f"{API}/accounts", "/metrics", "/healthz", "/", "/status")]
+    assert b'"account":"home"' in responses[0]
+    assert b'"limit"' in responses[0]
+    for body in responses:
         assert b"hunter2" not in body
         assert b"ada@example.com" not in body
 
 
-def test_a_problem_of_an_account_is_told_in_its_own_words():
+def test_account_status_provider_reports_error_text():
     from heliograph.cli.serve import AccountStatusProvider
     from heliograph.errors import CloudError
 
     account = Account(name="home", vendor="growatt", username="ada", password=Secret("hunter2-hunter2"))
-    (seen,) = AccountStatusProvider(
+    (status,) = AccountStatusProvider(
         [account], lambda: {"home": CloudError("no answer", vendor="growatt", call="plants")}
     )()
-    assert isinstance(seen, AccountStatus)
-    assert seen.problem == "growatt plants: no answer"
-    assert seen.budget is not None
+    assert isinstance(status, AccountStatus)
+    assert status.problem == "growatt plants: no answer"
+    assert status.budget is not None

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: clicked through, live, dark, on a phone, by keyboard, and with hostile names."""
+"""Tests of the page in a real Chromium: navigation, live updates, dark mode, widths, keyboard and hostile names."""
 
 import re
 from contextlib import ExitStack
@@ -46,9 +46,9 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):
     def scene(store):
-        told = SCENES["full-sun"](store)
+        filled = SCENES["full-sun"](store)
         fleet(store, 119)
-        return told
+        return filled
 
     with site(tmp_path_factory.mktemp("town"), scene) as running:
         yield running
@@ -56,14 +56,14 @@ def town(tmp_path_factory):
 
 @pytest.fixture
 def serving(tmp_path):
-    """Serve scenes until all tabs are closed: a tab whose server has gone complains of it."""
-    with ExitStack() as all_of_them:
-        yield lambda scene: all_of_them.enter_context(site(tmp_path, scene))
+    """Serve scenes until all tabs are closed, because a tab without its server logs errors."""
+    with ExitStack() as stack:
+        yield lambda scene: stack.enter_context(site(tmp_path, scene))
 
 
 @pytest.fixture
 def tab(browser, serving):
-    """Open tabs, and at the end see that nothing was wrong in any."""
+    """Open tabs, and check at the end that none has logged an error."""
     tabs = []
 
     def open_one(url, **options):
@@ -78,28 +78,28 @@ def tab(browser, serving):
     assert [problem for one in tabs for problem in one.problems] == []
 
 
-def drawn(page):
+def wait_for_chart(page):
     page.wait_for_selector(f"{CHART}[data-drawn]:not([aria-busy])")
     return int(page.locator(CHART).get_attribute("data-drawn"))
 
 
-def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town):
+def test_navigation_from_fleet_to_plant_spans_zoom_and_back(tab, town):
     page = tab(town.url)
     page.get_by_role("searchbox").fill("haus")
     page.get_by_role("link", name="Haus am See").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Haus am See"
-    assert drawn(page) > 100
+    assert wait_for_chart(page) > 100
     page.get_by_role("link", name="Week").click()
     page.get_by_role("link", name="Power").click()
-    assert drawn(page) > 500
+    assert wait_for_chart(page) > 500
     before = page.locator(CHART).get_attribute("data-drawn")
-    over = page.locator(".u-over").bounding_box()
-    with page.expect_response(re.compile("/samples")) as asked:
-        page.mouse.move(over["x"] + over["width"] * 0.2, over["y"] + 100)
+    chart_box = page.locator(".u-over").bounding_box()
+    with page.expect_response(re.compile("/samples")) as response_info:
+        page.mouse.move(chart_box["x"] + chart_box["width"] * 0.2, chart_box["y"] + 100)
         page.mouse.down()
-        page.mouse.move(over["x"] + over["width"] * 0.4, over["y"] + 120, steps=4)
+        page.mouse.move(chart_box["x"] + chart_box["width"] * 0.4, chart_box["y"] + 120, steps=4)
         page.mouse.up()
-    assert asked.value.ok
+    assert response_info.value.ok
     whole = page.get_by_role("button", name="Reset zoom")
     whole.wait_for()
     page.wait_for_function(f"document.querySelector('{CHART}').dataset.drawn !== '{before}'")
@@ -119,7 +119,7 @@ def test_from_many_plants_to_one_to_its_day_its_week_into_it_and_back(tab, town)
 def test_page_updates_after_events(tab, serving, browser):
     running = serving(SCENES["full-sun"])
     page = tab(running.url)
-    drawn(page)
+    wait_for_chart(page)
     page.evaluate("document.querySelector('.flow').marked = true")
     page.locator("summary").first.click()
     moment = int(running.clock.now())
@@ -129,7 +129,7 @@ def test_page_updates_after_events(tab, serving, browser):
     page.get_by_text("Solar is producing 4.32\u202fkW").wait_for(timeout=15_000)
     assert page.get_by_text("Live, just now").is_visible()
     assert page.locator(".leg.battery").count() == 1
-    assert page.evaluate("document.querySelector('.flow').marked"), "what stays is not made anew"
+    assert page.evaluate("document.querySelector('.flow').marked"), "unchanged elements are not replaced"
     assert page.locator("details[open]").count() == 1
 
 
@@ -137,7 +137,7 @@ def test_lost_connection_is_reported_until_it_is_back(browser, home):
     one = watched(browser)
     page = one.page
     page.goto(home.url)
-    drawn(page)
+    wait_for_chart(page)
     page.context.set_offline(True)
     page.route("**/*", lambda route: route.abort())
     page.evaluate("dispatchEvent(new Event('visibilitychange')); document.dispatchEvent(new Event('visibilitychange'))")
@@ -149,13 +149,13 @@ def test_lost_connection_is_reported_until_it_is_back(browser, home):
     page.context.close()
 
 
-def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
+def test_open_page_changes_to_new_day_at_midnight(tab, serving):
     def scene(store):
         return SCENES["night"](store)._replace(now=at(23, 59))
 
     running = serving(scene)
     page = tab(running.url)
-    drawn(page)
+    wait_for_chart(page)
     assert "Sun 21 June 2026" in page.inner_text("#past")
     running.clock.go(at(0, 5, date(2026, 6, 22)))
     moment = int(running.clock.now()) - 60
@@ -163,11 +163,11 @@ def test_a_new_day_begins_on_a_page_that_is_left_open(tab, serving):
         values = store.latest(HOME)[0].values
         store.write(Batch(samples=[StoredSample(HOME, moment, moment, Quality.LIVE, Status.ONLINE, values)]))
     page.get_by_text("Mon 22 June 2026").wait_for(timeout=15_000)
-    drawn(page)
+    wait_for_chart(page)
     page.get_by_text("Mon 22 Jun, 00:00").wait_for()
 
 
-def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browser, serving, tmp_path):
+def test_page_reloads_when_unreadable_store_is_readable(browser, serving, tmp_path):
     running = serving(SCENES["night"])
     one = watched(browser)
     running.where.rename(tmp_path / "away")
@@ -177,15 +177,15 @@ def test_a_store_that_cannot_be_read_for_a_while_is_shown_again_by_itself(browse
     running.where.rmdir()
     (tmp_path / "away").rename(running.where)
     one.page.get_by_role("heading", name="Haus am See").wait_for(timeout=20_000)
-    drawn(one.page)
+    wait_for_chart(one.page)
     one.page.context.close()
 
 
-def test_the_page_is_dark_where_the_system_is(tab, home):
+def test_page_follows_dark_color_scheme(tab, home):
     colours = []
     for scheme in ("light", "dark"):
         page = tab(home.url, color_scheme=scheme)
-        drawn(page)
+        wait_for_chart(page)
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     light, dark = (sum(map(int, re.findall(r"\d+", colour))) for colour in colours)
     assert light > 700
@@ -196,14 +196,14 @@ PATHS = ("/", "/?span=week&show=power", "/?span=month", "/?span=year", "/status"
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1600])
-def test_nothing_is_wider_than_its_window(browser, home, town, width):
+def test_page_has_no_horizontal_overflow(browser, home, town, width):
     one = watched(browser, width, 800)
     for url in [*(home.url + path for path in PATHS), town.url]:
         one.page.goto(url)
         for details in one.page.locator("summary").all():
             details.click()
         if one.page.locator(CHART).count():
-            drawn(one.page)
+            wait_for_chart(one.page)
         assert sideways(one.page) <= 0, url
     one.page.context.close()
 
@@ -211,25 +211,25 @@ def test_nothing_is_wider_than_its_window(browser, home, town, width):
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scene", ["full-sun", "night"])
 def test_flow_diagram_texts_stay_inside_their_ring(browser, scene, width, serving):
-    """The corners of every text in an end of the picture are inside its disc, stroke and all."""
+    """The corners of every text of a node are inside its disc, including the stroke."""
     running = serving(SCENES[scene])
     one = watched(browser, width)
     one.page.goto(running.url)
-    apart = one.page.evaluate("""() => [...document.querySelectorAll(".end")].flatMap((end) => {
+    texts = one.page.evaluate("""() => [...document.querySelectorAll(".end")].flatMap((end) => {
         const disc = end.querySelector(".disc").getBBox();
         const [x, y, r] = [disc.x + disc.width / 2, disc.y + disc.height / 2, disc.width / 2];
         return [...end.querySelectorAll("text")].map((text) => {
             const box = text.getBBox();
             const far = Math.max(Math.abs(box.y + 3 - y), Math.abs(box.y + box.height - 4 - y));
-            return { said: text.textContent, room: r - Math.hypot(box.width / 2, far) };
+            return { text: text.textContent, room: r - Math.hypot(box.width / 2, far) };
         });
     })""")
-    assert len(apart) == 9
-    assert [one for one in apart if one["room"] < 8] == []
+    assert len(texts) == 9
+    assert [one for one in texts if one["room"] < 8] == []
     one.page.context.close()
 
 
-def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
+def test_power_is_formatted_alike_in_javascript_and_html(tab, home):
     page = tab(home.url)
     shown = page.evaluate("""async () => {
         const { power } = await import("/assets/axis.js");
@@ -238,7 +238,7 @@ def test_a_figure_has_the_same_digits_drawn_and_written(tab, home):
     assert shown == [power(one) for one in (0, 842.4, 3400, -12400, 1250000)]
 
 
-def test_every_text_stands_out_from_what_is_behind_it(browser, home, town):
+def test_page_text_has_sufficient_contrast(browser, home, town):
     script = (TESTS / "support" / "contrast.js").read_text(encoding="utf-8")
     for scheme in ("light", "dark"):
         one = watched(browser, color_scheme=scheme, reduced_motion="reduce")
@@ -262,7 +262,7 @@ def hostile(store):
     return Scene(now)
 
 
-def test_a_hostile_name_is_shown_and_runs_nothing(tab, serving):
+def test_page_shows_hostile_name_without_executing_it(tab, serving):
     running = serving(hostile)
     page = tab(running.url, width=360)
     ran = []
@@ -277,7 +277,7 @@ def test_a_hostile_name_is_shown_and_runs_nothing(tab, serving):
     assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
 
 
-def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, serving):
+def test_fleet_link_and_chart_work_for_any_plant_id(tab, serving):
     def scene(store):
         store.write(numbered(at(13, 5)))
         return Scene(at(13, 7))
@@ -286,23 +286,23 @@ def test_a_plant_of_any_id_is_reached_by_its_link_and_draws_its_curve(tab, servi
     page = tab(running.url)
     for number, name in enumerate(IDS):
         page.goto(running.url)
-        with page.expect_response(lambda reply: "/samples?" in reply.url) as drawn:
+        with page.expect_response(lambda response: "/samples?" in response.url) as samples_response:
             page.get_by_role("link", name=f"Number {number}", exact=True).click()
         assert page.locator("h1").inner_text() == f"Number {number}"
         assert page.locator(".head .id").inner_text() == f"goodwe {name}"
-        assert drawn.value.json()["plant"] == name
+        assert samples_response.value.json()["plant"] == name
         page.get_by_role("link", name="Week", exact=True).click()
         assert page.locator("h1").inner_text() == f"Number {number}"
 
 
-def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
+def test_page_is_usable_by_keyboard(tab, town):
     page = tab(town.url)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
-    assert page.locator(".skip").bounding_box()["y"] >= 0, "what has the focus is seen"
+    assert page.locator(".skip").bounding_box()["y"] >= 0, "the focused link is visible"
 
-    def to(name, most=80):
-        for _ in range(most):
+    def to(name, limit=80):
+        for _ in range(limit):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.textContent.trim()").startswith(name):
                 return
@@ -314,7 +314,7 @@ def test_all_of_it_can_be_reached_with_the_keyboard(tab, town):
     page.goto(f"{town.url}/?q=haus")
     to("Haus am See")
     page.keyboard.press("Enter")
-    drawn(page)
+    wait_for_chart(page)
     page.locator(".canvas").focus()
     first = page.inner_text(".readout")
     page.keyboard.press("ArrowLeft")
@@ -338,12 +338,12 @@ HOURS = """async ([offsets, since, until, most]) => {
 }"""
 
 
-def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home):
+def test_chart_axis_is_local_time_of_plant_across_clock_changes(tab, home):
     page = tab(home.url, timezone_id="America/New_York")
 
-    def hours(day, most):
+    def hours(day, limit):
         since, until = day_bounds(day, ZONE)
-        return page.evaluate(HOURS, [utc_offsets(ZONE, since, until), since, until, most])
+        return page.evaluate(HOURS, [utc_offsets(ZONE, since, until), since, until, limit])
 
     autumn, spring = hours(date(2026, 10, 25), 30), hours(date(2026, 3, 29), 30)
     assert autumn[:6] == ["Sun 25", "01:00", "02:00", "02:00", "03:00", "04:00"]
@@ -353,7 +353,7 @@ def test_the_axis_is_the_plants_own_wall_also_where_its_clock_changes(tab, home)
     assert hours(date(2026, 6, 21), 5) == ["Sun 21", "06:00", "12:00", "18:00", "Mon 22"]
 
 
-def test_motion_stops_for_whoever_wants_none(tab, home):
+def test_flow_animation_respects_reduced_motion(tab, home):
     page = tab(home.url, reduced_motion="no-preference")
     assert page.evaluate("getComputedStyle(document.querySelector('.dots')).animationName") == "run"
     page.emulate_media(reduced_motion="reduce")
@@ -371,7 +371,7 @@ def test_page_is_complete_without_scripts(browser, home):
 
 
 @pytest.mark.parametrize("which", ["home", "town"])
-def test_the_first_view_is_light(browser, which, request):
+def test_first_view_transfers_few_bytes(browser, which, request):
     one = watched(browser)
     session = one.page.context.new_cdp_session(one.page)
     session.send("Network.enable")
@@ -379,13 +379,13 @@ def test_the_first_view_is_light(browser, which, request):
     session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
     one.page.goto(request.getfixturevalue(which).url, wait_until="load")
     if which == "home":
-        drawn(one.page)
-    print(f"first view of {which}: {sum(sizes):,.0f} bytes in {len(sizes)} answers")
+        wait_for_chart(one.page)
+    print(f"first view of {which}: {sum(sizes):,.0f} bytes in {len(sizes)} responses")
     assert 10_000 < sum(sizes) < MOST_BYTES
     one.page.context.close()
 
 
-def test_a_year_of_five_minutes_is_drawn(tab, serving, capsys):
+def test_chart_draws_a_year_of_five_minute_samples(tab, serving, capsys):
     def scene(store):
         now = at(23, 55, day=YEAR_ENDS)
         fill(store, hybrid(now), HOME, "Haus am See", YEAR_ENDS.replace(month=1, day=1), now)
@@ -393,12 +393,12 @@ def test_a_year_of_five_minutes_is_drawn(tab, serving, capsys):
 
     running = serving(scene)
     with open_store(running.where) as store:
-        kept = sum(1 for _ in store.sample_times(HOME, 0, 1 << 40))
+        stored = sum(1 for _ in store.sample_times(HOME, 0, 1 << 40))
     page = tab(f"{running.url}/?span=year&show=power")
-    points = drawn(page)
+    points = wait_for_chart(page)
     took = page.locator(CHART).get_attribute("data-took")
     from_start = page.evaluate("performance.now() - performance.getEntriesByType('navigation')[0].startTime")
-    assert kept == 105_120
+    assert stored == 105_120
     assert points == 365
     with capsys.disabled():
-        print(f"\n  a year of {kept:,} samples: drawn in {took} ms, {from_start:.0f} ms after the page was asked for")
+        print(f"\n  a year of {stored:,} samples: drawn in {took} ms, {from_start:.0f} ms after the request")

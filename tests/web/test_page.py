@@ -1,4 +1,4 @@
-"""The page as text: what it says with nothing but HTML, to whom, and what never gets into it."""
+"""Tests of the page as HTML without JavaScript: content, queries, errors, escaping and size."""
 
 import re
 from datetime import UTC, date, datetime
@@ -23,8 +23,8 @@ from support.website import HOSTILE, Site, budget, served
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-class Text(HTMLParser):
-    """What a person reads of a page, in one line."""
+class VisibleText(HTMLParser):
+    """The visible text of a page, in one line."""
 
     def __init__(self, page):
         super().__init__()
@@ -46,14 +46,14 @@ class Text(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.parts).replace("\u202f", " "))
 
 
-def said(site, path="/", status=200):
-    reply = Site(site.url, site.clock).ask(path)
-    assert reply.status == status, reply.body[:300]
-    return reply.body.decode()
+def fetch_page(site, path="/", status=200):
+    response = Site(site.url, site.clock).ask(path)
+    assert response.status == status, response.body[:300]
+    return response.body.decode()
 
 
-def text(site, path="/", status=200):
-    return str(Text(said(site, path, status)))
+def fetch_text(site, path="/", status=200):
+    return str(VisibleText(fetch_page(site, path, status)))
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +68,31 @@ def fleet(tmp_path_factory):
         yield running
 
 
-def of(tmp_path, scene):
+def serve_scene(tmp_path, scene):
     return site(tmp_path, SCENES.get(scene, scene) if isinstance(scene, str) else scene)
 
 
 def test_front_page_shows_single_plant_and_describes_flow(home):
-    told = text(home)
-    assert "Haus am See" in told
-    assert "Solar is producing 3.06 kW. The house uses 406 W and the battery is idle (100 %)." in told
-    assert "2.66 kW is exported to the grid." in told
-    assert "Live, 2 min ago" in told
-    assert "local time 13:07" in told
-    assert "Solar 14.5 kWh 33.3 MWh" in told
-    assert "Self-consumption 61 %" in told
-    assert "Self-sufficiency 100 %" in told
-    assert "61 of 180 requests" in told
-    assert "GW10K-ET hybrid · 9010KETU21AW0001" in told
+    content = fetch_text(home)
+    assert "Haus am See" in content
+    assert "Solar is producing 3.06 kW. The house uses 406 W and the battery is idle (100 %)." in content
+    assert "2.66 kW is exported to the grid." in content
+    assert "Live, 2 min ago" in content
+    assert "local time 13:07" in content
+    assert "Solar 14.5 kWh 33.3 MWh" in content
+    assert "Self-consumption 61 %" in content
+    assert "Self-sufficiency 100 %" in content
+    assert "61 of 180 requests" in content
+    assert "GW10K-ET hybrid · 9010KETU21AW0001" in content
 
 
-def test_day_is_shown_as_table(home):
-    told = text(home)
-    assert "From Solar House Grid Battery State of charge" in told
-    assert re.search(r"00:00 0 W \d+ W", told)
-    assert "1 rejected value" in told
-    assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in told
-    assert "a total fell; the cloud says 0 in the morning" in told
+def test_history_day_is_shown_as_table(home):
+    content = fetch_text(home)
+    assert "From Solar House Grid Battery State of charge" in content
+    assert re.search(r"00:00 0 W \d+ W", content)
+    assert "1 rejected value" in content
+    assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in content
+    assert "a total fell; the cloud says 0 in the morning" in content
 
 
 @pytest.mark.parametrize(
@@ -106,89 +106,100 @@ def test_day_is_shown_as_table(home):
         ("span=day&at=2019-02-03", "Sun 3 February 2019"),
     ],
 )
-def test_each_span_has_its_name(home, query, expected):
-    assert expected in text(home, f"/?{query}")
+def test_history_heading_names_the_span(home, query, expected):
+    assert expected in fetch_text(home, f"/?{query}")
 
 
 @pytest.mark.parametrize("query", ["span=decade", "at=yesterday", "at=1066-10-14", "at=9999-12-31", "show=money"])
 def test_unknown_period_is_page_not_found(home, query):
-    assert "Page not found" in text(home, f"/?{query}", 404)
+    assert "Page not found" in fetch_text(home, f"/?{query}", 404)
 
 
-def test_the_last_span_has_no_later_one_and_an_earlier_one_leads_back_to_today(home):
-    assert 'rel="next"' not in said(home)
-    earlier = said(home, "/?span=day&at=2026-06-20")
+def test_history_links_next_span_and_today_only_from_earlier_spans(home):
+    assert 'rel="next"' not in fetch_page(home)
+    earlier = fetch_page(home, "/?span=day&at=2026-06-20")
     assert 'rel="next"' in earlier
     assert ">Today</a>" in earlier
 
 
-def test_a_month_is_bars_and_a_table_that_adds_up(home):
-    page = said(home, "/?span=month")
+def test_history_month_has_bars_and_table_with_total(home):
+    page = fetch_page(home, "/?span=month")
     assert page.count('class="slot"') == 30
-    told = str(Text(page))
-    assert "Sat 20 Jun" in told
-    assert "Total" in told
+    content = str(VisibleText(page))
+    assert "Sat 20 Jun" in content
+    assert "Total" in content
 
 
-def test_a_year_says_of_which_days_its_months_are_the_sum(home):
-    assert "May 14 of 31 days" in text(home, "/?span=year")
+def test_history_year_reports_number_of_days_per_month(home):
+    assert "May 14 of 31 days" in fetch_text(home, "/?span=year")
 
 
-def test_a_time_of_which_nothing_is_kept_says_so(home):
-    assert "No data for March 2026." in text(home, "/?span=month&at=2026-03-01")
+def test_history_span_without_data_is_reported(home):
+    assert "No data for March 2026." in fetch_text(home, "/?span=month&at=2026-03-01")
 
 
-def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own_nor_anything_from_elsewhere(home, fleet, tmp_path):
-    with of(tmp_path, "empty") as empty:
-        pages = [said(home), said(home, "/?span=month"), said(home, "/status"), said(fleet), said(empty)]
-    pages.append(said(home, "/plant/x/y", 404))
+def test_pages_have_no_inline_script_style_handler_or_external_resource(home, fleet, tmp_path):
+    with serve_scene(tmp_path, "empty") as empty:
+        pages = [
+            fetch_page(home),
+            fetch_page(home, "/?span=month"),
+            fetch_page(home, "/status"),
+            fetch_page(fleet),
+            fetch_page(empty),
+        ]
+    pages.append(fetch_page(home, "/plant/x/y", 404))
     for page in pages:
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page)
         assert all(" src=" in tag for tag in re.findall(r"<script[^>]*>", page))
         assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
 
 
-def test_every_file_a_page_names_is_served_once(home):
+def test_assets_of_page_are_served_with_etag(home):
     site = Site(home.url, home.clock)
-    names = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', said(home))) | {"/assets/chart.js", "/assets/axis.js"}
+    names = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', fetch_page(home))) | {
+        "/assets/chart.js",
+        "/assets/axis.js",
+    }
     assert {"/assets/uplot.js", "/assets/page.css"} <= names
     for name in names:
-        reply = site.ask(name)
-        assert reply.status == 200, name
-        assert reply.headers["content-type"].startswith(("text/css", "text/javascript", "image/svg+xml"))
-        assert site.ask(name, if_none_match=reply.headers["etag"]).status == 304
+        response = site.ask(name)
+        assert response.status == 200, name
+        assert response.headers["content-type"].startswith(("text/css", "text/javascript", "image/svg+xml"))
+        assert site.ask(name, if_none_match=response.headers["etag"]).status == 304
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "..%2fpage.py", "page.py", "%00"])
-def test_no_other_file_is_served(home, name):
+def test_assets_unknown_file_is_not_found(home, name):
     assert Site(home.url, home.clock).ask(f"/assets/{name}").status == 404
 
 
-def test_many_plants_are_a_table_of_fifty_to_the_page(fleet):
-    page = said(fleet)
+def test_fleet_table_has_fifty_plants_per_page(fleet):
+    page = fetch_page(fleet)
     assert page.count("<tr>") == 51
-    told = str(Text(page))
-    assert "1,000 plants" in told
-    assert "1–50 of 1,000" in told
-    assert told.index("Am Hang 2 ") < told.index("Am Hang 10 ")
+    content = str(VisibleText(page))
+    assert "1,000 plants" in content
+    assert "1–50 of 1,000" in content
+    assert content.index("Am Hang 2 ") < content.index("Am Hang 10 ")
 
 
-def test_the_table_is_found_by_name_and_narrowed_by_state(fleet):
-    assert "1–50 of 125" in text(fleet, "/?q=lindenweg")
-    faulty = said(fleet, "/?state=fault")
+def test_fleet_table_is_filtered_by_name_and_state(fleet):
+    assert "1–50 of 125" in fetch_text(fleet, "/?q=lindenweg")
+    faulty = fetch_page(fleet, "/?state=fault")
     assert faulty.count('class="badge bad"') == faulty.count("<tr>") - 1 == 11
-    assert "No plants match." in text(fleet, "/?q=nowhere")
-    assert "No plants match." in text(fleet, "/?page=999")
+    assert "No plants match." in fetch_text(fleet, "/?q=nowhere")
+    assert "No plants match." in fetch_text(fleet, "/?page=999")
 
 
 @pytest.mark.parametrize("query", ["sort=colour", "state=sunny", "page=0", "page=-1", "page=%C2%B2"])
 def test_unknown_fleet_query_is_page_not_found(fleet, query):
-    assert "Page not found" in text(fleet, f"/?{query}", 404)
+    assert "Page not found" in fetch_text(fleet, f"/?{query}", 404)
 
 
-def test_the_table_is_sorted_with_gaps_last_whichever_way(fleet):
+def test_fleet_table_sorts_missing_values_last(fleet):
     def column(query):
-        cells = re.findall(r'data-label="Battery">(?:(\d+)|<span class="gap">)', said(fleet, f"/?sort=charge&{query}"))
+        cells = re.findall(
+            r'data-label="Battery">(?:(\d+)|<span class="gap">)', fetch_page(fleet, f"/?sort=charge&{query}")
+        )
         return [int(cell) if cell else None for cell in cells]
 
     rising, falling = column("page=1"), column("falling=1&page=1")
@@ -198,14 +209,14 @@ def test_the_table_is_sorted_with_gaps_last_whichever_way(fleet):
     assert column("page=20") == column("falling=1&page=20") == [None] * 50
 
 
-def test_a_fleet_page_is_light(fleet):
-    reply = Site(fleet.url, fleet.clock).ask("/", accept_encoding="gzip")
-    assert reply.headers["content-encoding"] == "gzip"
-    assert len(reply.body) < 20_000
+def test_fleet_page_is_compressed_and_small(fleet):
+    response = Site(fleet.url, fleet.clock).ask("/", accept_encoding="gzip")
+    assert response.headers["content-encoding"] == "gzip"
+    assert len(response.body) < 20_000
 
 
 def test_unknown_plant_is_page_not_found(fleet):
-    assert "Unknown plant" in text(fleet, "/plant/goodwe/%3Cb%3E", 404)
+    assert "Unknown plant" in fetch_text(fleet, "/plant/goodwe/%3Cb%3E", 404)
 
 
 @pytest.mark.parametrize(
@@ -217,102 +228,102 @@ def test_unknown_plant_is_page_not_found(fleet):
     ],
 )
 def test_unknown_path_is_page_for_browsers_and_problem_for_programs(fleet, path, accept, kind):
-    answer = Site(fleet.url, fleet.clock).ask(path, Accept=accept)
-    assert (answer.status, answer.headers["Content-Type"]) == (404, kind)
+    response = Site(fleet.url, fleet.clock).ask(path, Accept=accept)
+    assert (response.status, response.headers["Content-Type"]) == (404, kind)
 
 
 def test_empty_store_shows_next_steps(tmp_path):
-    with of(tmp_path, "empty") as empty:
-        told = text(empty)
-    assert "No plants yet" in told
-    assert "heliograph login" in told
-    assert "heliograph collect" in told
+    with serve_scene(tmp_path, "empty") as empty:
+        content = fetch_text(empty)
+    assert "No plants yet" in content
+    assert "heliograph login" in content
+    assert "heliograph collect" in content
 
 
 def test_missing_store_shows_next_steps(tmp_path):
     with served(tmp_path / "nowhere.sqlite", seen=tuple) as running:
-        reply = running.ask("/")
-        assert reply.status == 200
-        assert "No plants yet" in reply.body.decode()
+        response = running.ask("/")
+        assert response.status == 200
+        assert "No plants yet" in response.body.decode()
         assert running.ask("/status").status == 200
 
 
 def test_unreadable_store_is_reported_with_503(tmp_path):
     (tmp_path / "samples.sqlite").write_bytes(b"not a database, but as long as the head of one" * 100)
     with served(tmp_path / "samples.sqlite") as running:
-        reply = running.ask("/")
-    assert reply.status == 503
-    assert "The store cannot be read" in reply.body.decode()
+        response = running.ask("/")
+    assert response.status == 503
+    assert "The store cannot be read" in response.body.decode()
 
 
 def test_locked_account_is_reported_first_on_every_page(tmp_path):
-    with of(tmp_path, "locked") as locked:
+    with serve_scene(tmp_path, "locked") as locked:
         for path in ("/", "/status"):
-            told = text(locked, path)
-            assert "Account home is locked by the vendor until" in told
-            assert "The cloud locked the account after too many logins by another program." in told
-            assert "No requests are sent until then" in told
-            assert "Next scheduled request" not in told
+            content = fetch_text(locked, path)
+            assert "Account home is locked by the vendor until" in content
+            assert "The cloud locked the account after too many logins by another program." in content
+            assert "No requests are sent until then" in content
+            assert "Next scheduled request" not in content
 
 
 def test_budget_usage_shows_next_scheduled_request():
     later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
-    for used, told in ((100, "(daily quota is spread out)"), (200, "(quota used up)")):
+    for used, expected in ((100, "(daily quota is spread out)"), (200, "(quota used up)")):
         account = AccountStatus(
             name="home",
             vendor="growatt",
             budget=budget(requests_used=used, requests_limit=200, next_free=later, pause=None),
         )
-        assert told in str(page_status.budget_usage(account, at(12)))
+        assert expected in str(page_status.budget_usage(account, at(12)))
 
 
-def test_a_late_plant_has_no_figures_of_now_and_a_sleeping_one_is_no_trouble(tmp_path):
+def test_plant_page_reports_stale_data_but_not_night_as_problem(tmp_path):
     (tmp_path / "late").mkdir()
-    with of(tmp_path / "late", "stale") as late:
-        told = text(late)
-    assert "No data since 09:20" in told
-    assert "Fault reported by GW10K-ET" in told
-    assert "The current power flow is unknown." in told
-    assert "Solar is producing" not in told
-    with of(tmp_path, "asleep") as asleep:
-        told = text(asleep)
-    assert "Offline for the night; last update 21:00" in told
-    assert "Offline until sunrise." in told
-    assert "No data since" not in told
-    assert "This plant has no meter" in told
-    assert "Self-sufficiency" not in told
+    with serve_scene(tmp_path / "late", "stale") as late:
+        content = fetch_text(late)
+    assert "No data since 09:20" in content
+    assert "Fault reported by GW10K-ET" in content
+    assert "The current power flow is unknown." in content
+    assert "Solar is producing" not in content
+    with serve_scene(tmp_path, "asleep") as asleep:
+        content = fetch_text(asleep)
+    assert "Offline for the night; last update 21:00" in content
+    assert "Offline until sunrise." in content
+    assert "No data since" not in content
+    assert "This plant has no meter" in content
+    assert "Self-sufficiency" not in content
 
 
-def polled(*energies):
-    """Return what the counters make of the first polls of a day, five minutes apart."""
+def scene_with_polls(*energies):
+    """Return a scene with the repaired counters of the first polls of a day, five minutes apart."""
 
     def scene(store):
-        memory, moment = {}, at(13)
+        counters, moment = {}, at(13)
         store.write(Batch(series_info=[SeriesInfo(HOME, "Haus am See", None, "Europe/Berlin")]))
         for energy in energies:
             values = {"pv_power": 3000.0, "pv_energy_today": energy, "pv_energy_total": 800 + energy}
             entry = StoredSample(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
-            counted = repair_counters(memory, entry, ZoneInfo("Europe/Berlin"))
-            store.write(Batch(samples=[counted.sample], days=counted.days, repairs=counted.repairs))
-            memory, moment = counted.state, moment + 300
+            repaired = repair_counters(counters, entry, ZoneInfo("Europe/Berlin"))
+            store.write(Batch(samples=[repaired.sample], days=repaired.days, repairs=repaired.repairs))
+            counters, moment = repaired.state, moment + 300
         return Scene(moment)
 
     return scene
 
 
 def test_unconfirmed_counter_of_today_is_explained(tmp_path):
-    why = "Waiting for a second reading to confirm today's counters"
-    for polls, told in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
-        folder = tmp_path / f"{len(polls)} {told}"
+    reason = "Waiting for a second reading to confirm today's counters"
+    for polls, waiting in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
+        folder = tmp_path / f"{len(polls)} {waiting}"
         folder.mkdir()
-        with of(folder, polled(*polls)) as begun:
-            words = text(begun)
-        assert (why in words) is told
-        assert ("pv energy today 9.1 kWh – unknown not known to be today's yet" in words) is (9.1 in polls)
-        assert ("Solar 9.40 kWh" in words) is not told
+        with serve_scene(folder, scene_with_polls(*polls)) as running:
+            content = fetch_text(running)
+        assert (reason in content) is waiting
+        assert ("pv energy today 9.1 kWh – unknown not known to be today's yet" in content) is (9.1 in polls)
+        assert ("Solar 9.40 kWh" in content) is not waiting
 
 
-def named(name):
+def scene_with_name(name):
     def scene(store):
         moment = at(13)
         series = [Series("goodwe", "1<b>"), Series("goodwe", "2"), Series("goodwe", "2", "<i>SN")]
@@ -330,17 +341,17 @@ def named(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_name_is_text_wherever_it_stands(tmp_path, name):
-    with of(tmp_path, named(name)) as hostile:
+def test_pages_escape_hostile_names(tmp_path, name):
+    with serve_scene(tmp_path, scene_with_name(name)) as hostile:
         for path in ("/", "/plant/goodwe/2", "/plant/goodwe/1%3Cb%3E", "/plant/goodwe/2?span=month", "/status"):
-            page = said(hostile, path)
+            page = fetch_page(hostile, path)
             tags = set(re.findall(r"<([a-zA-Z]+)", page))
             assert not tags & {"b", "i", "img"}, path
             assert "<script>" not in page
             assert "onerror=alert(1)&gt;" in page or "onerror" not in page
 
 
-def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
+def test_history_table_of_25_hour_day_has_25_rows(tmp_path):
     def scene(store):
         moment = int(datetime(2026, 10, 26, 11, 0, tzinfo=UTC).timestamp())
         start = int(datetime(2026, 10, 25, tzinfo=BERLIN).timestamp())
@@ -357,8 +368,8 @@ def test_a_day_of_25_hours_has_25_rows_and_two_oclock_twice(tmp_path):
         )
         return Scene(moment)
 
-    with of(tmp_path, scene) as clocks:
-        page = said(clocks, "/?at=2026-10-25")
+    with serve_scene(tmp_path, scene) as running:
+        page = fetch_page(running, "/?at=2026-10-25")
     rows = re.findall(r'<th scope="row">(\d\d:\d\d \w+)', page)
     assert len(rows) == 25
     assert rows[2:5] == ["02:00 CEST", "02:00 CET", "03:00 CET"]
@@ -383,7 +394,7 @@ def test_flow_nodes_omit_unknown_parts():
     assert flow.flow_nodes({}) == []
 
 
-def test_power_runs_from_the_sun_and_into_the_house():
+def test_flow_diagram_arrows_follow_power_direction():
     drawn = str(flow.flow_diagram(flow.flow_nodes({"pv_power": 900.0, "load_power": 900.0, "grid_power": 3.0})))
     assert 'class="leg sun pace-5"' in drawn
     assert "M210 126L210 170" in drawn
@@ -393,7 +404,7 @@ def test_power_runs_from_the_sun_and_into_the_house():
     assert "leg grid" not in drawn
 
 
-def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
+def test_bar_chart_marks_days_without_data():
     days = [
         history.Bar(date(2026, 6, 1 + number), {"pv_energy": value}, 1, 1) for number, value in enumerate((4.0, None))
     ]
@@ -403,10 +414,10 @@ def test_a_week_of_known_and_unknown_days_is_drawn_without_inventing_any():
 
 
 def test_fleet_query_round_trips_through_url():
-    wish = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
+    query = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
     from urllib.parse import parse_qsl, urlsplit
 
-    assert page_fleet.parse_fleet_query(dict(parse_qsl(urlsplit(wish.query()).query))) == wish
+    assert page_fleet.parse_fleet_query(dict(parse_qsl(urlsplit(query.query()).query))) == query
     assert page_fleet.FleetQuery().query() == "/"
     with pytest.raises(ConfigError):
         page_fleet.parse_fleet_query({"sort": "x"})

@@ -1,4 +1,4 @@
-"""Stretches of the past: as many as fit, and with the clock on the plant's wall."""
+"""Tests of the buckets of a time range: limited in number and aligned to local time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ZONES = [UTC, BERLIN, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Kathmandu"
 DAY = 24 * 3600
 
 
-def starts(since, until, points, zone):
+def buckets(since, until, points, zone):
     seconds = bucket_seconds(since, until, points)
     return seconds, [
         (at, min(at + step, end))
@@ -37,10 +37,10 @@ def starts(since, until, points, zone):
     st.integers(1, MAX_BUCKETS),
     st.sampled_from(ZONES),
 )
-def test_stretches_follow_each_other_without_hole_or_overlap_and_cover_what_is_asked(first, late, long, points, zone):
-    since = day_start(first, zone) + late
-    until = since + long
-    _, found = starts(since, until, points, zone)
+def test_uniform_runs_cover_range_without_gap_or_overlap(first, offset, duration, points, zone):
+    since = day_start(first, zone) + offset
+    until = since + duration
+    _, found = buckets(since, until, points, zone)
     assert found[0][0] <= since < found[0][1]
     assert found[-1][1] == until
     assert all(before[1] == after[0] for before, after in pairwise(found))
@@ -52,32 +52,32 @@ def test_stretches_follow_each_other_without_hole_or_overlap_and_cover_what_is_a
     st.integers(1, MAX_BUCKETS),
     st.sampled_from(ZONES),
 )
-def test_there_are_no_more_than_were_asked_for_but_for_changes_of_the_clock(first, days, points, zone):
+def test_uniform_runs_have_at_most_requested_points_plus_clock_changes(first, days, points, zone):
     since, until = day_start(first, zone), day_start(first + timedelta(days=days), zone)
-    seconds, found = starts(since, until, points, zone)
+    seconds, found = buckets(since, until, points, zone)
     changes = len(list(uniform_runs(since, until, seconds, zone))) - 1
     assert changes <= 12
     assert len(found) <= points + changes + 1
 
 
 @given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(2, 400), st.sampled_from(ZONES))
-def test_every_midnight_begins_a_stretch_of_a_day_or_less(first, days, zone):
+def test_uniform_runs_start_a_bucket_at_every_midnight(first, days, zone):
     since, until = day_start(first, zone), day_start(first + timedelta(days=days), zone)
-    seconds, found = starts(since, until, days, zone)
+    seconds, found = buckets(since, until, days, zone)
     if seconds <= DAY:
-        there = {at for at, _ in found}
-        assert all(day_start(first + timedelta(days=past), zone) in there for past in range(days))
+        starts = {at for at, _ in found}
+        assert all(day_start(first + timedelta(days=past), zone) in starts for past in range(days))
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-21", 24)])
-def test_a_day_on_which_the_clock_changes_is_one_stretch(day, hours):
+def test_uniform_runs_have_one_bucket_for_day_of_clock_change(day, hours):
     first = date.fromisoformat(day)
     since, until = day_start(first - timedelta(days=3), BERLIN), day_start(first + timedelta(days=4), BERLIN)
-    _, found = starts(since, until, 8, BERLIN)
+    _, found = buckets(since, until, 8, BERLIN)
     assert [(end - at) / 3600 for at, end in found] == [24, 24, 24, hours, 24, 24, 24]
 
 
-def test_a_year_of_five_minutes_is_read_as_hours_with_what_stood_out_in_each(tmp_path):
+def test_columns_of_a_year_keep_low_and_high_per_bucket(tmp_path):
     begin = int(datetime(2025, 6, 1, tzinfo=UTC).timestamp())
     moments = range(begin, begin + 30 * DAY, 300)
     peak = begin + 10 * DAY + 12 * 3600

@@ -1,4 +1,4 @@
-"""The command as people run it: a program that says where it listens, and ends when it is told to."""
+"""Tests of `heliograph serve` as a process: printed address, errors, token and shutdown."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def start(tmp_path):
     store = written(tmp_path / "samples.sqlite", home())
     (tmp_path / "heliograph.toml").write_text("")
 
-    def start(*words, config=""):
+    def start(*arguments, config=""):
         (tmp_path / "heliograph.toml").write_text(config)
         (tmp_path / "heliograph.toml").chmod(0o600)
-        where = ["--config", str(tmp_path / "heliograph.toml"), "--store", str(store)]
-        command = [sys.executable, "-m", "heliograph", "serve", *where, *words]
+        options = ["--config", str(tmp_path / "heliograph.toml"), "--store", str(store)]
+        command = [sys.executable, "-m", "heliograph", "serve", *options, *arguments]
         programs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return programs[-1]
 
@@ -40,47 +40,47 @@ def start(tmp_path):
         program.communicate()
 
 
-def address(program):
+def read_address(program):
     line = program.stdout.readline()
     assert line.startswith("heliograph listens on http://"), program.stderr.read()
     return line.rpartition("//")[2].strip().rstrip("/")
 
 
-def status(where, path, **headers):
-    connection = http.client.HTTPConnection(where, timeout=20)
+def status(address, path, **headers):
+    connection = http.client.HTTPConnection(address, timeout=20)
     connection.request("GET", path, headers=headers)
     found = connection.getresponse().status
     connection.close()
     return found
 
 
-def told(program, signum=signal.SIGTERM):
-    begun = time.monotonic()
+def stop_program(program, signum=signal.SIGTERM):
+    started = time.monotonic()
     program.send_signal(signum)
     out, error = program.communicate(timeout=20)
-    return program.returncode, out + error, time.monotonic() - begun
+    return program.returncode, out + error, time.monotonic() - started
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_once_it_does_and_ends_in_time_though_streams_are_open(start, signum):
+def test_serve_prints_address_and_stops_in_time_with_open_streams(start, signum):
     program = start("--port", "0")
-    where = address(program)
-    assert status(where, "/healthz") == 200
+    address = read_address(program)
+    assert status(address, "/healthz") == 200
     streams = []
     for _ in range(5):
-        streams.append(http.client.HTTPConnection(where, timeout=20))
+        streams.append(http.client.HTTPConnection(address, timeout=20))
         streams[-1].request("GET", "/api/v1/events/live")
         assert streams[-1].getresponse().readline() == b": heliograph\n"
-    code, said, seconds = told(program, signum)
-    assert (code, said) == (0, "")
+    code, output, seconds = stop_program(program, signum)
+    assert (code, output) == (0, "")
     assert seconds < 3  # two for the streams, the rest for a busy machine
     for one in streams:
         one.close()
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(start):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        program = start("--port", str(taken.getsockname()[1]))
+def test_serve_reports_used_port_in_one_line(start):
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        program = start("--port", str(used.getsockname()[1]))
         _, error = program.communicate(timeout=20)
     assert program.returncode == 2
     (line,) = error.splitlines()
@@ -89,48 +89,48 @@ def test_a_port_that_is_taken_is_said_in_one_line(start):
     assert "attempt" not in line
 
 
-@pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--host", "nowhere.invalid"), ("--port", "70000")])
-def test_what_cannot_be_listened_on_is_said_in_one_line(start, words):
-    program = start(*words)
+@pytest.mark.parametrize("arguments", [("--host", "0.0.0.0"), ("--host", "nowhere.invalid"), ("--port", "70000")])
+def test_serve_reports_unusable_address_in_one_line(start, arguments):
+    program = start(*arguments)
     out, error = program.communicate(timeout=20)
     assert (program.returncode, out) == (2, "")
     assert len(error.splitlines()) == 1
 
 
-def test_a_token_comes_from_a_file_and_is_in_no_list_of_programs_and_no_line(start, tmp_path):
+def test_serve_reads_token_from_file_and_shows_it_nowhere(start, tmp_path):
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
     program = start("--host", "0.0.0.0", "--port", "0", "--token-file", str(token))
-    where = address(program)
-    assert status(where, "/metrics") == 401
-    assert status(where, "/metrics", Authorization=f"Bearer {TOKEN}") == 200
-    assert status(where, f"/?token={TOKEN}") == 303
+    address = read_address(program)
+    assert status(address, "/metrics") == 401
+    assert status(address, "/metrics", Authorization=f"Bearer {TOKEN}") == 200
+    assert status(address, f"/?token={TOKEN}") == 303
     listed = subprocess.run(["ps", "-o", "args=", str(program.pid)], capture_output=True, text=True, check=True).stdout
-    code, said, _ = told(program)
+    code, output, _ = stop_program(program)
     assert code == 0
-    assert TOKEN not in said + listed
+    assert TOKEN not in output + listed
 
 
-@pytest.mark.parametrize(("text", "says"), [("", "is empty"), ("short", "guessed"), (None, "cannot be read")])
-def test_a_token_file_that_holds_none_is_said_in_one_line(start, tmp_path, text, says):
+@pytest.mark.parametrize(("text", "reason"), [("", "is empty"), ("short", "guessed"), (None, "cannot be read")])
+def test_serve_reports_invalid_token_file_in_one_line(start, tmp_path, text, reason):
     if text is not None:
         (tmp_path / "token").write_text(text)
     program = start("--token-file", str(tmp_path / "token"))
     _, error = program.communicate(timeout=20)
     assert program.returncode == 2
     (line,) = error.splitlines()
-    assert says in line
+    assert reason in line
 
 
-def test_what_the_file_says_of_it_is_done(start):
+def test_serve_uses_port_token_and_hosts_of_config_file(start):
     program = start(config=f'[serve]\nport = 0\ntoken = "{TOKEN}"\nhosts = ["solar.lan"]\n')
-    where = address(program)
-    assert status(where, "/healthz") == 401
-    assert status(where, "/healthz", Host="solar.lan", Authorization=f"Bearer {TOKEN}") == 200
-    assert told(program)[0] == 0
+    address = read_address(program)
+    assert status(address, "/healthz") == 401
+    assert status(address, "/healthz", Host="solar.lan", Authorization=f"Bearer {TOKEN}") == 200
+    assert stop_program(program)[0] == 0
 
 
-def test_help_loads_nothing_of_the_web():
+def test_help_imports_no_web_dependencies():
     code = (
         "import sys\nfrom heliograph.cli.main import build_parser\nbuild_parser().format_help()\n"
         "print([name for name in ('starlette', 'uvicorn', 'htpy', 'anyio', 'asyncio') if name in sys.modules])"
@@ -139,7 +139,7 @@ def test_help_loads_nothing_of_the_web():
     assert done.stdout == "[]\n"
 
 
-def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
+def test_serve_reports_missing_web_extra(tmp_path):
     code = (
         "import sys\nsys.modules['starlette'] = None\nfrom heliograph.cli.main import run\n"
         f"sys.exit(run(['serve', '--store', {str(tmp_path / 's')!r}]))"
@@ -151,7 +151,7 @@ def test_whoever_has_not_installed_the_web_is_told_how(tmp_path):
     )
 
 
-def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
+def test_collect_with_serve_shows_plants_and_stops_cleanly(tmp_path):
     noon = datetime.fromisoformat("2025-06-21T12:00:00+02:00")
     emulator = build_emulator(EmulatorOptions(start=noon, speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
@@ -163,34 +163,34 @@ def test_the_collector_shows_what_it_collects_and_both_end_in_order(tmp_path):
         config = tmp_path / "heliograph.toml"
         config.write_text("\n".join(("[serve]\nport = 0", *tables)))
         config.chmod(0o600)
-        where = ["--config", str(config), "--store", str(tmp_path / "samples.sqlite")]
-        command = [sys.executable, "-m", "heliograph", "collect", "--no-heal", *where]
+        options = ["--config", str(config), "--store", str(tmp_path / "samples.sqlite")]
+        command = [sys.executable, "-m", "heliograph", "collect", "--no-heal", *options]
         program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             line = next(line for line in program.stderr if "event=web.listening" in line)
-            where = line.rpartition("//")[2].strip().rstrip("/")
+            address = line.rpartition("//")[2].strip().rstrip("/")
             plants = sum(len(one["plants"]) for one in ready["accounts"])
             end = time.monotonic() + 30
-            while asked(where, "/api/v1/plants")["total"] < plants:
+            while fetch_json(address, "/api/v1/plants")["total"] < plants:
                 assert time.monotonic() < end
                 time.sleep(0.05)
-            used = [one["budget"]["requests"]["used"] for one in asked(where, "/api/v1/accounts")["accounts"]]
+            used = [one["budget"]["requests"]["used"] for one in fetch_json(address, "/api/v1/accounts")["accounts"]]
             assert all(used)
-            stream = http.client.HTTPConnection(where, timeout=20)
+            stream = http.client.HTTPConnection(address, timeout=20)
             stream.request("GET", "/api/v1/events/live")
             assert stream.getresponse().status == 200
-            code, said, seconds = told(program)
+            code, output, seconds = stop_program(program)
             stream.close()
         finally:
             program.kill()
             program.communicate()
     assert code == 0
     assert seconds < 10
-    assert all(one["password"] not in line + said for one in ready["accounts"])
+    assert all(one["password"] not in line + output for one in ready["accounts"])
 
 
-def asked(where, path):
-    connection = http.client.HTTPConnection(where, timeout=20)
+def fetch_json(address, path):
+    connection = http.client.HTTPConnection(address, timeout=20)
     connection.request("GET", path)
     found = json.load(connection.getresponse())
     connection.close()
