@@ -1,4 +1,4 @@
-"""A cloud that counts as the real one does, and programs that talk to it through the keeper, driven by hand."""
+"""A simulated vendor that counts requests and locks accounts, and programs that use the keeper, stepped by the test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOCKS_AT_LOGINS, LOCKS_AT_REQUESTS = 20, 200
 
 
 class Ledger:
-    """What the programs are held to: what they sent, and what they were told."""
+    """Requests, logins, locks and refused passwords that the programs must respect."""
 
     def __init__(self) -> None:
         self.requests: list[float] = []
@@ -36,12 +36,12 @@ class Ledger:
         self.refused: set[str] = set()
 
     def forget(self) -> None:
-        """Hold them to nothing they can no longer know: their memory, or their clock, was spoilt."""
+        """Start empty, after the state file or the clock of the programs was changed."""
         self.__init__()
 
 
 class CountingCloud:
-    """One Growatt account at a cloud, in true time."""
+    """One Growatt account at the vendor, in true time."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -57,7 +57,7 @@ class CountingCloud:
         self.ledger = Ledger()
 
     def open(self) -> str:
-        """Open a session, which ends the one before."""
+        """Open a session, which ends the previous one."""
         self.living = f"c{next(self.numbers)}"
         return self.living
 
@@ -69,7 +69,7 @@ class CountingCloud:
         return [moment for moment in moments if self.now < moment + DAY]
 
     def serve(self, request: Request):
-        """Return what becomes of a request, counting it."""
+        """Count a request and return its response or connection error."""
         if self.trouble == "no network":
             gone = Unreachable("no connection")
             gone.sent = False
@@ -110,7 +110,7 @@ class CountingCloud:
 
 
 class Program:
-    """One program with an account: its client, its plan under way, and what it wants to send."""
+    """One program with an account: its protocol, its running plan and its next request."""
 
     sent = 0
 
@@ -134,7 +134,7 @@ class Program:
         self._go(lambda: next(self.steps))
 
     def step(self) -> None:
-        """Have what it wants happen."""
+        """Execute the pending request or sleep."""
         if isinstance(self.wanted, Sleep):
             self.cloud.now += self.wanted.seconds
             self._go(lambda: next(self.steps))
@@ -147,14 +147,14 @@ class Program:
             self._go(lambda: self.steps.send(outcome._replace(received_at=self.clock())))
 
     def run(self, plan="read"):
-        """Carry a plan to its end; return the error it ended with, if any."""
+        """Run a plan to its end and return its error, if any."""
         self.start(plan)
         while self.steps is not None:
             self.step()
         return self.error
 
     def kill(self, *, after_sending: bool) -> None:
-        """Die where it stands, with nothing written down and no answer read."""
+        """Stop without saving state or reading a response."""
         if after_sending and isinstance(self.wanted, Request):
             self.check(self.wanted)
             self.cloud.serve(self.wanted)
@@ -183,24 +183,24 @@ class Program:
                 ledger.locked_until = self.cloud.locked_until
 
     def check(self, request: Request) -> None:
-        """See that this request keeps what the keeper promises."""
+        """Assert that a request respects the limits of the keeper."""
         cloud, ledger = self.cloud, self.cloud.ledger
         Program.sent += 1
         insisted = self.talk.forced
-        assert cloud.now >= ledger.locked_until, "a request while a lock lasts that was told"
+        assert cloud.now >= ledger.locked_until, "a request during a reported lock"
         if cloud.trouble == "no network":
             return
         ledger.requests = [*cloud.recent(ledger.requests), cloud.now]
         if request.is_login:
             ledger.logins = [*cloud.recent(ledger.logins), cloud.now]
-            assert insisted or self.held is None or self.held != cloud.living, "a login beside a living session"
+            assert insisted or self.held is None or self.held != cloud.living, "a login with a valid session"
             assert insisted or self.password not in ledger.refused, "a refused password again"
         assert len(ledger.requests) <= LIMITS.requests, "more requests than the budget"
         assert len(ledger.logins) <= LIMITS.logins, "more logins than the budget"
 
 
 def stored_cookie(path: Path) -> str | None:
-    """Return the cookie of the stored session, if the file is whole and there is one."""
+    """Return the cookie of the stored session, or None without a valid file or session."""
     try:
         if path.is_symlink():
             return None
@@ -219,7 +219,7 @@ def read_twice():
 
 
 def read_regardless():
-    """A plan that goes on whatever its first call came to."""
+    """A plan that continues if its first call fails."""
     with suppress(CloudError):
         yield read()
     return (yield read())
