@@ -48,17 +48,17 @@ def test_data_logger_without_fault_reports_true_data():
 
 
 def test_data_faults_are_reproducible():
-    def story(fault):
+    def samples_with(fault):
         emulator, home, _ = toy(fault)
-        told = []
+        samples = []
         for at in moments(40, timedelta(hours=2)):
             emulator.world.clock.set(at)
-            told.append((home.last_upload_at(at), home.values(home.last_upload_at(at))))
-        return told
+            samples.append((home.last_upload_at(at), home.values(home.last_upload_at(at))))
+        return samples
 
-    honest = story("html")
+    without_fault = samples_with("html")
     for fault in DATA_FAULTS:
-        assert story(fault) == story(fault) != honest
+        assert samples_with(fault) == samples_with(fault) != without_fault
 
 
 def test_late_fault_delays_samples_and_completes_curve():
@@ -96,10 +96,10 @@ def test_offline_fault_delays_or_loses_a_day():
     assert sum(lost.values()) % 288 == 0
     assert 0 < sum(lost.values()) // 288 < DAYS // 20 * 3
     assert len([wait for wait in waits if wait >= timedelta(hours=23, minutes=45)]) > sum(lost.values()) // 288
-    poorer = {day for day, (_, told, true) in points.items() if told["pv_energy"] < true["pv_energy"] - 0.1}
+    poorer = {day for day, (_, reported, true) in points.items() if reported["pv_energy"] < true["pv_energy"] - 0.1}
     assert poorer
     assert poorer <= lost.keys()
-    june = sum(told["pv_energy"] for day, (_, told, _) in points.items() if day.startswith("2026-06"))
+    june = sum(reported["pv_energy"] for day, (_, reported, _) in points.items() if day.startswith("2026-06"))
     assert home.energies("2026-06")["pv_energy"] == pytest.approx(june)
 
 
@@ -157,8 +157,8 @@ def test_control_truth_is_unaffected_by_data_faults():
     site = next(site for site in emulator.accounts[0].plants if home in site.households)
     for at in moments(5, timedelta(hours=1)):
         emulator.world.clock.set(at)
-        told = json.loads(emulator.respond("GET", f"/control/truth?plant={site.id}").body)
-        assert told["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
+        reported = json.loads(emulator.respond("GET", f"/control/truth?plant={site.id}").body)
+        assert reported["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
 
 
 # Data faults of single clouds

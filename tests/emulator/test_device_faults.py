@@ -176,10 +176,10 @@ def test_unread_fault_makes_settings_unreadable(house):
     with pytest.raises(RequestRefused) as caught:
         house.client.read_settings(house.device)
     assert caught.value.code in ("501", "read_fail")
-    told = str(caught.value)
-    assert re.search("the cloud could not (reach|read) the device", told)
-    assert "offline" in told
-    assert "Try again when the app shows it online" in told
+    message = str(caught.value)
+    assert re.search("the cloud could not (reach|read) the device", message)
+    assert "offline" in message
+    assert "Try again when the app shows it online" in message
     house.write(80)
     house.fault(unread=None)
     assert house.has == 80
