@@ -16,7 +16,7 @@ STEP = 0.1
 TICK = 60
 
 
-class Reading(NamedTuple):
+class SimulatedReading(NamedTuple):
     """The counters reported at one time; a missing value is None."""
 
     at: int
@@ -111,9 +111,9 @@ class Simulation:
     def power(self, at: int) -> float:
         return self.energy_between(at - TICK, at + TICK) * 3600 / (2 * TICK) * 1000
 
-    def true_readings(self) -> list[Reading]:
+    def true_readings(self) -> list[SimulatedReading]:
         return [
-            Reading(
+            SimulatedReading(
                 at,
                 _floor(self.scenario.initial_total + self.energy_at(at)),
                 _floor(self.energy_between(self.device_midnight(at), at)),
@@ -121,7 +121,7 @@ class Simulation:
             for at in self.times
         ]
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[SimulatedReading]:
         """Return the readings with every fault applied."""
         readings = self.true_readings()
         for fault in sorted(self.scenario.faults, key=lambda one: ORDER.index(one.kind)):
@@ -260,7 +260,7 @@ def dip(simulation, fault, readings):
         simulation,
         fault,
         readings,
-        lambda one: Reading(one.at, round(one.total - missing, 3), max(0.0, round(one.today - missing, 3))),
+        lambda one: SimulatedReading(one.at, round(one.total - missing, 3), max(0.0, round(one.today - missing, 3))),
     )
 
 
