@@ -292,7 +292,7 @@ def test_today_frozen_at_zero_is_not_mistaken_for_yesterday():
     assert run.day_energy(1) == 17.0
 
 
-# Both
+# Total and daily counter
 
 
 def test_total_assigns_rise_at_night_to_yesterday():
@@ -358,7 +358,7 @@ def test_coarse_total_does_not_distort_day():
     assert (run.day_energy(0), run.day_energy(1)) == pytest.approx((6, 6), abs=0.2)
 
 
-# Only a total, and gaps
+# A total without daily counter, and gaps
 
 
 def test_total_without_daily_counter_counts_complete_days():
@@ -394,7 +394,7 @@ def test_days_within_gap_are_omitted():
     assert "over midnight: in no day" in run.reasons()
 
 
-def test_gap_stays_a_gap():
+def test_missing_counters_are_published_as_missing():
     run = CounterRun().add_both((9, 104.0, 4.0), (9.1, None, None))
     assert run.published[-1][1:] == (None, None)
     assert run.qualities == [Quality.REPAIRED, Quality.LIVE]
