@@ -200,7 +200,7 @@ def test_call_login_uses_own_account_and_masks_secrets(box, run_command, vendor,
 
 
 def test_call_login_with_other_user_name(run_command):
-    code, _, err = run_command("call", "growatt", "login", "nobody", "hunter2")
+    code, _, err = run_command("call", "growatt", "login", "unknown", "hunter2")
     assert code == 1
     assert "refused" in one_line(err, "hunter2")
 

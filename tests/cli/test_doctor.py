@@ -197,8 +197,8 @@ def test_doctor_runs_password_command_only_online(configured, tmp_path, box):
 )
 def test_doctor_reports_unknown_or_invalid_server(configured, server, verdict, expected):
     _, out = configured('vendor = "growatt"', 'username = "ada"', 'password = "x"', f'server = "{server}"')
-    ((said, sentence),) = checks(out, "server")
-    assert said == verdict
+    ((result, sentence),) = checks(out, "server")
+    assert result == verdict
     assert expected in sentence
     assert "hunter2" not in out
 
@@ -213,11 +213,11 @@ def test_doctor_reports_unknown_or_invalid_server(configured, server, verdict, e
     ],
 )
 def test_doctor_reports_backoff_with_advice(box, run_doctor, kind, verdict, advice):
-    save_state(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    save_state(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it result")
     code, out = run_doctor("growatt")
-    ((said, sentence),) = checks(out, "back-off")
-    assert (said, code) == (verdict, int(verdict == "problem"))
-    assert "so it said" in sentence
+    ((result, sentence),) = checks(out, "back-off")
+    assert (result, code) == (verdict, int(verdict == "problem"))
+    assert "so it result" in sentence
     assert advice in sentence
 
 
@@ -371,7 +371,7 @@ def test_doctor_online_survives_any_response_without_login(box, run_doctor, vend
 @BOTH
 @pytest.mark.parametrize("kind", ["locked", "blocked", "throttled"])
 def test_doctor_online_sends_nothing_during_backoff(box, run_doctor, vendor, kind):
-    save_state(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    save_state(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it result")
     assert "nothing was sent" in run_doctor(vendor, "--online")[1]
     assert box.log.as_dict()["requests"] == []
 

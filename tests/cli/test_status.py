@@ -87,9 +87,9 @@ def test_status_shows_next_request_when_budget_is_used(capsys):
     ],
 )
 def test_status_shows_reason_and_end_of_backoff(capsys, kind, begins):
-    save_state(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    save_state(pause=kind, pause_until=NOW + 7200, pause_why="reason of the cloud")
     _, out, _ = run_status(capsys)
-    assert out.splitlines()[1] == f"  {begins} {local_time(NOW + 7200)}: so it said"
+    assert out.splitlines()[1] == f"  {begins} {local_time(NOW + 7200)}: reason of the cloud"
 
 
 def test_status_shows_next_login_after_failure(capsys):

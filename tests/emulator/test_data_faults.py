@@ -26,13 +26,13 @@ def toy(*faults, start=START, family="roof"):
     return emulator, site.households[0], site.truth[0]
 
 
-def moments(days=DAYS, step=STEP):
+def times(days=DAYS, step=STEP):
     return (START + step * count for count in range(days * (timedelta(days=1) // step)))
 
 
 def last_uploads(emulator, home, days=DAYS):
     """Step through time; yield each time with the time of the newest upload."""
-    for at in moments(days, timedelta(minutes=15)):
+    for at in times(days, timedelta(minutes=15)):
         emulator.world.clock.set(at)
         yield at, home.last_upload_at(at)
 
@@ -51,7 +51,7 @@ def test_data_faults_are_reproducible():
     def samples_with(fault):
         emulator, home, _ = toy(fault)
         samples = []
-        for at in moments(40, timedelta(hours=2)):
+        for at in times(40, timedelta(hours=2)):
             emulator.world.clock.set(at)
             samples.append((home.last_upload_at(at), home.values(home.last_upload_at(at))))
         return samples
@@ -113,7 +113,7 @@ def test_offline_fault_affects_all_households_of_a_plant():
 def test_frozen_fault_repeats_a_sample_within_its_day():
     emulator, home, truth = toy("frozen")
     emulator.world.clock.set(START + timedelta(days=DAYS))
-    frozen = [at for at in moments(20) if home.values(at) != truth.values(at)]
+    frozen = [at for at in times(20) if home.values(at) != truth.values(at)]
     days = {at.date() for at in frozen}
     assert 1 <= len(days) <= 7
     for day in days:
@@ -132,7 +132,7 @@ def test_replay_fault_reports_yesterdays_energy_after_midnight(family):
     yesterday = truth.energies("2026-06-01")["pv_energy"]
     assert home.values(midnight)["pv_energy_today"] == yesterday > 1
     assert home.values(midnight)["pv_energy_total"] == truth.values(midnight)["pv_energy_total"]
-    woken = next(at for at in moments() if at >= midnight and home.values(at) == truth.values(at))
+    woken = next(at for at in times() if at >= midnight and home.values(at) == truth.values(at))
     if home.battery_capacity:
         assert woken == midnight + timedelta(minutes=10)
     else:
@@ -142,7 +142,7 @@ def test_replay_fault_reports_yesterdays_energy_after_midnight(family):
 def test_glitch_fault_changes_one_counter_of_one_sample():
     _, home, truth = toy("glitch")
     struck = {}
-    for at in moments(20):
+    for at in times(20):
         true = truth.values(at)
         wrong = {name: value for name, value in home.values(at).items() if value != true[name]}
         if wrong:
@@ -155,7 +155,7 @@ def test_glitch_fault_changes_one_counter_of_one_sample():
 def test_control_truth_is_unaffected_by_data_faults():
     emulator, home, truth = toy(*DATA_FAULTS)
     site = next(site for site in emulator.accounts[0].plants if home in site.households)
-    for at in moments(5, timedelta(hours=1)):
+    for at in times(5, timedelta(hours=1)):
         emulator.world.clock.set(at)
         reported = json.loads(emulator.respond("GET", f"/control/truth?plant={site.id}").body)
         assert reported["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
@@ -187,7 +187,7 @@ def test_morning_dip_fault_lowers_lifetime_import_and_export():
     site = caller.plants["hybrid"]
     stage_clock = caller.emulator.world.clock
     low = []
-    for at in moments(1, timedelta(minutes=30)):
+    for at in times(1, timedelta(minutes=30)):
         stage_clock.set(at)
         caller.log_in()
         detail = caller.detail("hybrid")["data"]
