@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from rich.console import Console
 
-from heliograph.cli.demo import add_demo  # noqa: F401 - the commands load without what they need to run
+from heliograph.cli.demo import add_demo  # noqa: F401 - the command is added without its optional packages
 from heliograph.cli.main import run, run_guarded
 from heliograph.cli.options import COMMANDS
 from heliograph.cli.table import snapshot_table
@@ -30,7 +30,7 @@ from heliograph.vendors.growatt import hash_password
 NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 
 
-class Box:
+class EmulatedAccounts:
     """Both emulated clouds, with the clock stopped at noon in summer."""
 
     def __init__(self, emulator, ready):
@@ -43,7 +43,7 @@ class Box:
 def serving():
     emulator = build_emulator(EmulatorOptions(start=NOON.astimezone(), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
-        yield Box(emulator, ready)
+        yield EmulatedAccounts(emulator, ready)
 
 
 @pytest.fixture
@@ -59,15 +59,15 @@ def box(serving, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def say(box, capsys):
+def run_command(box, capsys):
     """Run a command against the emulator; return exit code, stdout and stderr."""
 
-    def said(*words, server=box.url):
+    def run_and_capture(*words, server=box.url):
         code = run([*words, "--server", server])
         out, err = capsys.readouterr()
         return code, out, err
 
-    return said
+    return run_and_capture
 
 
 def one_line(text, *secrets):
@@ -82,8 +82,8 @@ def one_line(text, *secrets):
 # now
 
 
-def test_now_json_has_one_object_per_plant_of_all_accounts(box, say):
-    code, out, err = say("now", "--json")
+def test_now_json_has_one_object_per_plant_of_all_accounts(box, run_command):
+    code, out, err = run_command("now", "--json")
     plants = json.loads(out)
     assert (code, err) == (0, "")
     assert [row["plant"] for row in plants] == box.growatt["plants"] + box.goodwe["plants"]
@@ -91,17 +91,17 @@ def test_now_json_has_one_object_per_plant_of_all_accounts(box, say):
     assert {row["measured_at"] for row in plants} == {"2026-06-21T10:00:00+00:00"}
 
 
-def test_now_json_has_true_values_and_null_for_unknown(box, say):
-    _, out, _ = say("now", "--json")
+def test_now_json_has_true_values_and_null_for_unknown(box, run_command):
+    _, out, _ = run_command("now", "--json")
     by_name = {row["name"]: row for row in json.loads(out)}
     assert by_name["Tlx 1"]["load_power"] is None
     assert by_name["Tlx 1"]["pv_power"] > 500
     assert by_name["Hybrid 2"]["pv_power"] > 500
 
 
-def test_now_table_shows_dot_for_unknown_values(say, monkeypatch):
+def test_now_table_shows_dot_for_unknown_values(run_command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
-    code, out, _ = say("now")
+    code, out, _ = run_command("now")
     row = next(line for line in out.splitlines() if line.startswith("Tlx 1 "))
     assert code == 0
     assert row.split()[:5] == ["Tlx", "1", "growatt", "online", row.split()[4]]
@@ -109,16 +109,16 @@ def test_now_table_shows_dot_for_unknown_values(say, monkeypatch):
     assert " 0 W" not in row
 
 
-def test_now_shows_other_account_if_one_fails(box, say, monkeypatch):
+def test_now_shows_other_account_if_one_fails(box, run_command, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_GROWATT_PASSWORD", "not-it")
-    code, out, err = say("now", "--json")
+    code, out, err = run_command("now", "--json")
     assert code == 1
     assert [row["vendor"] for row in json.loads(out)] == ["goodwe"] * len(box.goodwe["plants"])
     assert one_line(err, "not-it").startswith("heliograph: growatt login: the cloud refused the user name")
 
 
-def test_now_account_option_selects_account(say):
-    _, out, _ = say("now", "--json", "--account", "goodwe")
+def test_now_account_option_selects_account(run_command):
+    _, out, _ = run_command("now", "--json", "--account", "goodwe")
     assert {row["vendor"] for row in json.loads(out)} == {"goodwe"}
 
 
@@ -141,76 +141,78 @@ def test_now_uses_plants_and_server_of_configuration(box, capsys, tmp_path):
 # call
 
 
-def test_call_prints_raw_response(box, say):
-    code, out, _ = say("call", "growatt", "plant_list")
+def test_call_prints_raw_response(box, run_command):
+    code, out, _ = run_command("call", "growatt", "plant_list")
     assert code == 0
     assert [row["plantId"] for row in json.loads(out)["data"]] == box.growatt["plants"]
 
 
-def test_call_prints_list_as_array(box, say):
-    _, out, _ = say("call", "growatt", "device_list", box.growatt["plants"][1])
+def test_call_prints_list_as_array(box, run_command):
+    _, out, _ = run_command("call", "growatt", "device_list", box.growatt["plants"][1])
     assert json.loads(out)[0]["deviceSn"]
 
 
-def test_call_accepts_vendor_names_in_any_case(box, say):
+def test_call_accepts_vendor_names_in_any_case(box, run_command):
     plant = box.goodwe["plants"][0]
-    _, ours, _ = say("call", "goodwe", "monitor_detail", plant)
+    _, ours, _ = run_command("call", "goodwe", "monitor_detail", plant)
     for name in ("getmonitordetailbypowerstationid", "get_monitor_detail_by_powerstation_id"):
-        code, theirs, _ = say("call", "goodwe", name, plant)
+        code, theirs, _ = run_command("call", "goodwe", name, plant)
         assert code == 0
         assert json.loads(ours) == json.loads(theirs)
 
 
-def test_call_accepts_named_arguments_and_enum_names(box, say):
+def test_call_accepts_named_arguments_and_enum_names(box, run_command):
     plant = box.growatt["plants"][0]
-    _, by_place, _ = say("call", "growatt", "plant_detail", plant, "1", "2026-06-21")
-    code, by_name, _ = say("call", "growatt", "plant_detail", "date=2026-06-21", "timespan=day", f"plant_id={plant}")
+    _, by_place, _ = run_command("call", "growatt", "plant_detail", plant, "1", "2026-06-21")
+    code, by_name, _ = run_command(
+        "call", "growatt", "plant_detail", "date=2026-06-21", "timespan=day", f"plant_id={plant}"
+    )
     assert code == 0
     assert json.loads(by_place) == json.loads(by_name)
 
 
-def test_call_prints_history_as_objects(box, say):
+def test_call_prints_history_as_objects(box, run_command):
     plant = box.goodwe["plants"][1]
-    code, days, _ = say("call", "goodwe", "period_energies", plant, "2026-06")
-    _, curve, _ = say("call", "goodwe", "day_curve", plant, "2026-06-20")
+    code, days, _ = run_command("call", "goodwe", "period_energies", plant, "2026-06")
+    _, curve, _ = run_command("call", "goodwe", "day_curve", plant, "2026-06-20")
     assert code == 0
     assert json.loads(days)[0]["period"] == "2026-06-01"
     assert json.loads(days)[0]["pv_energy"] > 0
     assert json.loads(curve)[0]["moment"].startswith("2026-06-")
 
 
-def test_call_prints_snapshot(box, say):
-    _, out, _ = say("call", "goodwe", "snapshot", box.goodwe["plants"][0])
+def test_call_prints_snapshot(box, run_command):
+    _, out, _ = run_command("call", "goodwe", "snapshot", box.goodwe["plants"][0])
     assert json.loads(out)["pv_power"] > 0
 
 
 @pytest.mark.parametrize(("vendor", "method"), [("growatt", "login"), ("goodwe", "cross_login")])
-def test_call_login_uses_own_account_and_masks_secrets(box, say, vendor, method):
+def test_call_login_uses_own_account_and_masks_secrets(box, run_command, vendor, method):
     account = getattr(box, vendor)
-    code, hidden, _ = say("call", vendor, method)
+    code, hidden, _ = run_command("call", vendor, method)
     assert code == 0
     assert json.loads(hidden)
     assert account["password"] not in hidden
     assert account["username"] not in hidden
     assert hash_password(account["password"]) not in hidden
-    _, shown, _ = say("call", vendor, method, "--show-secrets")
+    _, shown, _ = run_command("call", vendor, method, "--show-secrets")
     assert json.loads(shown) != json.loads(hidden)
 
 
-def test_call_login_with_other_user_name(say):
-    code, _, err = say("call", "growatt", "login", "nobody", "hunter2")
+def test_call_login_with_other_user_name(run_command):
+    code, _, err = run_command("call", "growatt", "login", "unknown", "hunter2")
     assert code == 1
     assert "refused" in one_line(err, "hunter2")
 
 
-def test_call_unknown_method_suggests_similar_names(say):
-    code, _, err = say("call", "growatt", "plant_lst")
+def test_call_unknown_method_suggests_similar_names(run_command):
+    code, _, err = run_command("call", "growatt", "plant_lst")
     assert code == 2
     assert "did you mean plant_list" in one_line(err)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["plant_detail"], "missing a required argument: 'plant_id'"),
         (["plant_detail", "1", "hours"], "timespan must be one of hour, day, month; got 'hours'"),
@@ -218,10 +220,10 @@ def test_call_unknown_method_suggests_similar_names(say):
         (["plant_detail", "1", "day", "2026-06-21", "more"], "too many positional arguments"),
     ],
 )
-def test_call_wrong_arguments_prints_usage(say, words, told):
-    code, _, err = say("call", "growatt", *words)
+def test_call_wrong_arguments_prints_usage(run_command, words, expected):
+    code, _, err = run_command("call", "growatt", *words)
     assert code == 2
-    assert told in one_line(err)
+    assert expected in one_line(err)
     assert err.endswith("Usage: plant_detail(plant_id, timespan, date=None)\n")
 
 
@@ -238,22 +240,22 @@ def test_call_list_prints_methods_with_descriptions(capsys):
         ["update_plant_settings", "1", '{"plantName": "New"}'],
     ],
 )
-def test_call_command_requires_allow_commands(box, say, words):
+def test_call_command_requires_allow_commands(box, run_command, words):
     before = len(box.emulator.log.as_dict()["requests"])
-    code, _, err = say("call", "growatt", *words)
+    code, _, err = run_command("call", "growatt", *words)
     assert code == 2
     assert "--allow-commands" in one_line(err)
     assert len(box.emulator.log.as_dict()["requests"]) == before
 
 
-def test_call_allowed_command_takes_json(box, say):
+def test_call_allowed_command_takes_json(box, run_command):
     plant = box.growatt["plants"][0]
     words = ["update_plant_settings", plant, '{"plantName": "Barn"}', "--allow-commands"]
-    code, out, err = say("call", "growatt", *words)
+    code, out, err = run_command("call", "growatt", *words)
     assert (code, err) == (0, "")
     assert json.loads(out)
-    assert json.loads(say("call", "growatt", "plant_settings", plant)[1])["plantName"] == "Barn"
-    assert say("call", "growatt", *[word.replace("Barn", "Tlx 1") for word in words])[0] == 0
+    assert json.loads(run_command("call", "growatt", "plant_settings", plant)[1])["plantName"] == "Barn"
+    assert run_command("call", "growatt", *[word.replace("Barn", "Tlx 1") for word in words])[0] == 0
 
 
 # demo
@@ -261,16 +263,14 @@ def test_call_allowed_command_takes_json(box, say):
 
 def test_demo_once_json_summarises_both_clouds(box, capsys, tmp_path):
     assert run(["demo", "--once", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {row["vendor"] for row in told["plants"]} == {"growatt", "goodwe"}
-    assert list(told["logins"].values()) == [1, 1]
-    assert told["store"] == str(tmp_path / "demo.sqlite")
+    summary = json.loads(capsys.readouterr().out)
+    assert {row["vendor"] for row in summary["plants"]} == {"growatt", "goodwe"}
+    assert list(summary["logins"].values()) == [1, 1]
+    assert summary["store"] == str(tmp_path / "demo.sqlite")
     with SqliteStore(tmp_path / "demo.sqlite") as store:
-        assert (
-            len(store.latest()) == told["stored"] > len(told["plants"])
-        )  # each plant's devices have a row of their own
-        kept = {row.series.plant: row.values["pv_power"] for row in store.latest() if not row.series.device}
-    assert kept == {row["plant"]: row["pv_power"] for row in told["plants"]}
+        assert len(store.latest()) == summary["stored"] > len(summary["plants"])  # each device has its own row
+        stored = {row.series.plant: row.values["pv_power"] for row in store.latest() if not row.series.device}
+    assert stored == {row["plant"]: row["pv_power"] for row in summary["plants"]}
 
 
 def test_demo_once_table_names_store(box, capsys, tmp_path):
@@ -293,8 +293,8 @@ def test_demo_in_pipe_runs_until_stopped_with_exit_code_0(tmp_path):
     command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         first = next(line for line in program.stdout if "samples stored" in line)
-        told = next(line for line in program.stdout if line.startswith("Web page: "))
-        address = told.removeprefix("Web page: ").strip()
+        line = next(line for line in program.stdout if line.startswith("Web page: "))
+        address = line.removeprefix("Web page: ").strip()
         page, status, accounts = (
             urllib.request.urlopen(f"{address}{path}", timeout=20).read().decode()
             for path in ("", "status", "api/v1/accounts")
@@ -315,11 +315,11 @@ def test_demo_without_web_extra_runs_and_names_package(tmp_path):
     program = "import sys; sys.modules['htpy'] = None; from heliograph.cli.main import run; sys.exit(run(['demo']))"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        told = next(line for line in running.stdout if "the page needs" in line)
+        notice = next(line for line in running.stdout if "the page needs" in line)
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=20)
     assert (running.returncode, err) == (0, "")
-    assert "pip install 'heliograph[web]'" in told
+    assert "pip install 'heliograph[web]'" in notice
 
 
 # Untrusted text from servers
@@ -435,19 +435,19 @@ BOTH = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
 
 
 @BOTH
-def test_now_wrong_password_prints_one_line(say, monkeypatch, vendor):
+def test_now_wrong_password_prints_one_line(run_command, monkeypatch, vendor):
     monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_PASSWORD", "hunter2")
-    code, out, err = say("now", "--account", vendor)
+    code, out, err = run_command("now", "--account", vendor)
     assert (code, out) == (1, "")
     assert "password" in one_line(err, "hunter2")
 
 
 @BOTH
-def test_call_unknown_plant_prints_one_line(box, say, vendor):
-    code, out, err = say("call", vendor, "plant_info" if vendor == "growatt" else "monitor_detail", "999")
+def test_call_unknown_plant_prints_one_line(box, run_command, vendor):
+    code, out, err = run_command("call", vendor, "plant_info" if vendor == "growatt" else "monitor_detail", "999")
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
-    code, out, err = say("call", vendor, "snapshot", "999")
+    code, out, err = run_command("call", vendor, "snapshot", "999")
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
 
@@ -456,34 +456,34 @@ def test_call_unknown_plant_prints_one_line(box, say, vendor):
 @pytest.mark.parametrize(
     "page", [b"<html><h1>It works!</h1></html>", b"", b"[]", b'"yes"', b"{}", b'{"back": ', b"\xff\xfe"]
 )
-def test_now_server_that_is_no_cloud_prints_one_line(box, say, no_cloud, vendor, page):
-    code, out, err = say("now", "--account", vendor, server=no_cloud(page))
+def test_now_server_that_is_no_cloud_prints_one_line(box, run_command, no_cloud, vendor, page):
+    code, out, err = run_command("now", "--account", vendor, server=no_cloud(page))
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
 
 
 @BOTH
-def test_now_without_network_prints_one_line(box, say, vendor):
+def test_now_without_network_prints_one_line(box, run_command, vendor):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    code, _, err = say("now", "--account", vendor, server=f"http://127.0.0.1:{port}")
+    code, _, err = run_command("now", "--account", vendor, server=f"http://127.0.0.1:{port}")
     assert code == 1
     assert "Check the network" in one_line(err, getattr(box, vendor)["password"])
 
 
 @BOTH
 @pytest.mark.parametrize("fault", ["truncated", "html", "empty", "block", "reset", "http500", "rate"])
-def test_now_cloud_fault_prints_one_line(box, say, vendor, fault):
+def test_now_cloud_fault_prints_one_line(box, run_command, vendor, fault):
     box.emulator.faults.set({fault: True})
-    code, out, err = say("now", "--account", vendor)
+    code, out, err = run_command("now", "--account", vendor)
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
 
 
 @BOTH
 @pytest.mark.parametrize("server", ["mars", "http://", "ftp://127.0.0.1/", "http://[", "http://a b/"])
-def test_now_invalid_server_prints_one_line(box, say, vendor, server):
-    code, _, err = say("now", "--account", vendor, server=server)
+def test_now_invalid_server_prints_one_line(box, run_command, vendor, server):
+    code, _, err = run_command("now", "--account", vendor, server=server)
     assert code == 2
     one_line(err, getattr(box, vendor)["password"])
 
@@ -497,17 +497,17 @@ def test_run_with_closed_stream_does_not_crash(closed, tmp_path):
     assert done.returncode in {0, 1}
 
 
-def test_now_unknown_account_prints_one_line(say):
-    code, _, err = say("now", "--account", "work")
+def test_now_unknown_account_prints_one_line(run_command):
+    code, _, err = run_command("now", "--account", "work")
     assert code == 2
     assert "the accounts are: growatt, goodwe" in one_line(err)
 
 
-def test_call_requires_account_of_its_vendor(say, monkeypatch):
+def test_call_requires_account_of_its_vendor(run_command, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_GOODWE_USERNAME")
     monkeypatch.delenv("HELIOGRAPH_GOODWE_PASSWORD")
-    assert "HELIOGRAPH_GOODWE_USERNAME" in one_line(say("call", "goodwe", "plant_list")[2])
-    assert "belongs to growatt" in one_line(say("call", "goodwe", "plant_list", "--account", "growatt")[2])
+    assert "HELIOGRAPH_GOODWE_USERNAME" in one_line(run_command("call", "goodwe", "plant_list")[2])
+    assert "belongs to growatt" in one_line(run_command("call", "goodwe", "plant_list", "--account", "growatt")[2])
 
 
 def test_now_without_account_prints_example(tmp_path, monkeypatch, capsys):
@@ -586,9 +586,9 @@ def test_help_of_every_command_has_examples_and_shared_options(command, capsys):
     assert left.value.code == 0
     assert f"  heliograph {command}" in out
     known = {one for one in ("--config FILE", "--store WHERE", "--server URL", "--account NAME") if one in out}
-    if command in ("emulate", "demo"):  # worlds of their own
+    if command in ("emulate", "demo"):  # they start their own emulator
         assert known == set()
-    elif command in ("history", "export", "serve"):  # who asks no cloud has no account to choose
+    elif command in ("history", "export", "serve"):  # they contact no vendor and take no account
         assert known == {"--config FILE", "--store WHERE"}
     else:
         assert known >= {"--config FILE", "--server URL", "--account NAME"}

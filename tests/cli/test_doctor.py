@@ -40,16 +40,16 @@ def serving():
     emulator = build_emulator(EmulatorOptions(start=datetime(2026, 6, 21, 10, 0, tzinfo=UTC), speed=0, accounts=2))
     with serve_in_thread(emulator) as ready:
         emulator.url = ready["url"]
-        emulator.who = {one.vendor: one for one in emulator.accounts}
+        emulator.account_of = {one.vendor: one for one in emulator.accounts}
         yield emulator
 
 
 @pytest.fixture
 def box(monkeypatch):
     with serving() as emulator:
-        for vendor, who in emulator.who.items():
-            monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_USERNAME", who.username)
-            monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_PASSWORD", who.password)
+        for vendor, account in emulator.account_of.items():
+            monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_USERNAME", account.username)
+            monkeypatch.setenv(f"HELIOGRAPH_{vendor.upper()}_PASSWORD", account.password)
         monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
         monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
         yield emulator
@@ -64,63 +64,63 @@ def alone(monkeypatch):
 
 
 @pytest.fixture
-def ask(box, capsys):
-    def asked(*words, server=None):
+def run_doctor(box, capsys):
+    def run_and_capture(*words, server=None):
         code = run(["doctor", *words, "--server", server or box.url])
         return code, capsys.readouterr().out
 
-    return asked
+    return run_and_capture
 
 
 @pytest.fixture
 def configured(alone, tmp_path, capsys):
     """Run doctor with a configuration file of these lines."""
 
-    def asked(*lines, words=()):
+    def run_and_capture(*lines, words=()):
         file = tmp_path / "config.toml"
         file.write_text("\n".join(["[[account]]", *lines]))
         file.chmod(0o600)
         code = run(["doctor", "--config", str(file), *words])
         return code, capsys.readouterr().out
 
-    return asked
+    return run_and_capture
 
 
-def gate(box, vendor):
+def guard_of(box, vendor):
     kind = VENDORS[vendor]
-    return Keeper().guard(vendor, kind.resolve_server(box.url), box.who[vendor].username, kind.default_limits)
+    return Keeper().guard(vendor, kind.resolve_server(box.url), box.account_of[vendor].username, kind.default_limits)
 
 
-def remember(box, vendor, **members):
-    there = gate(box, vendor)
-    book = there.load(NOW)
+def save_state(box, vendor, **members):
+    guard = guard_of(box, vendor)
+    book = guard.load(NOW)
     for name, value in members.items():
         setattr(book, name, value)
-    there.state_file.folder.mkdir(parents=True, exist_ok=True)
-    there.state_file.save(book.to_json(), durable=False)
-    return there.state_file
+    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
+    guard.state_file.save(book.to_json(), durable=False)
+    return guard.state_file
 
 
 def read(box, vendor):
     """Log in, so that a session is stored."""
-    who = box.who[vendor]
-    VENDORS[vendor](who.username, who.password, server=box.url).plants()
+    account = box.account_of[vendor]
+    VENDORS[vendor](account.username, account.password, server=box.url).plants()
 
 
 def logins(box):
     return sum(box.log.as_dict()["logins"].values())
 
 
-def found(out, what):
+def checks(out, label):
     """Return verdict and message of every check with this label."""
-    return re.findall(rf"^  (ok|warning|problem) +{re.escape(what)}  +(.*)$", out, re.MULTILINE)
+    return re.findall(rf"^  (ok|warning|problem) +{re.escape(label)}  +(.*)$", out, re.MULTILINE)
 
 
 # Offline checks
 
 
-def test_doctor_sends_nothing_by_default(box, ask):
-    code, out = ask("goodwe")
+def test_doctor_sends_nothing_by_default(box, run_doctor):
+    code, out = run_doctor("goodwe")
     assert code == 0
     assert f"{box.url}/web/sems/" in out
     assert "unknown" in out
@@ -128,13 +128,13 @@ def test_doctor_sends_nothing_by_default(box, ask):
     assert box.log.as_dict()["requests"] == []
 
 
-def test_doctor_checks_all_accounts_or_those_of_a_vendor(ask):
-    assert [line for line in ask()[1].splitlines() if not line.startswith((" ", "Nothing"))] == [
+def test_doctor_checks_all_accounts_or_those_of_a_vendor(run_doctor):
+    assert [line for line in run_doctor()[1].splitlines() if not line.startswith((" ", "Nothing"))] == [
         "This machine",
         "growatt",
         "goodwe",
     ]
-    assert "\ngrowatt\n" not in ask("goodwe")[1]
+    assert "\ngrowatt\n" not in run_doctor("goodwe")[1]
 
 
 def test_doctor_without_account_of_the_vendor_fails(alone, monkeypatch, capsys):
@@ -146,14 +146,14 @@ def test_doctor_without_account_of_the_vendor_fails(alone, monkeypatch, capsys):
 
 def test_doctor_without_account_names_login_command(alone, capsys):
     assert run(["doctor"]) == 1
-    ((verdict, sentence),) = found(capsys.readouterr().out, "configuration")
+    ((verdict, sentence),) = checks(capsys.readouterr().out, "configuration")
     assert verdict == "problem"
     assert "heliograph login growatt" in sentence
 
 
 def test_doctor_reports_configuration_error_with_line(configured):
     code, out = configured('vendor = "growat"', 'username = "ada"')
-    ((verdict, sentence),) = found(out, "configuration")
+    ((verdict, sentence),) = checks(out, "configuration")
     assert (code, verdict) == (1, "problem")
     assert "line 2: vendor must be one of" in sentence
 
@@ -163,12 +163,12 @@ def test_doctor_warns_of_readable_password_file(alone, tmp_path, capsys):
     file.write_text('[[account]]\nvendor = "growatt"\nusername = "ada"\npassword = "hunter2"\n')
     file.chmod(0o644)
     assert run(["doctor", "--config", str(file)]) == 0
-    assert "chmod 600" in dict(found(capsys.readouterr().out, "configuration"))["warning"]
+    assert "chmod 600" in dict(checks(capsys.readouterr().out, "configuration"))["warning"]
 
 
 def test_doctor_reports_missing_password_with_login_command(configured):
     code, out = configured('vendor = "growatt"', 'username = "ada"')
-    ((verdict, sentence),) = found(out, "password")
+    ((verdict, sentence),) = checks(out, "password")
     assert (code, verdict) == (1, "problem")
     assert "heliograph login growatt" in sentence
 
@@ -177,15 +177,15 @@ def test_doctor_runs_password_command_only_online(configured, tmp_path, box):
     ran = tmp_path / "ran"
     lines = ('vendor = "growatt"', 'username = "ada"', f"password_command = ['touch', '{ran}']")
     _, out = configured(*lines, words=["growatt"])
-    assert found(out, "password") == [("ok", "from password_command, which runs only with --online")]
+    assert checks(out, "password") == [("ok", "from password_command, which runs only with --online")]
     assert not ran.exists()
     _, out = configured(*lines, words=["growatt", "--online", "--server", box.url])
     assert ran.exists()
-    assert found(out, "password")[0][0] == "problem"
+    assert checks(out, "password")[0][0] == "problem"
 
 
 @pytest.mark.parametrize(
-    ("server", "verdict", "told"),
+    ("server", "verdict", "expected"),
     [
         ("https://openapi-us.growatt.com/", "ok", "one region only"),
         ("http://openapi.growatt.com/", "warning", "not encrypted"),
@@ -195,11 +195,11 @@ def test_doctor_runs_password_command_only_online(configured, tmp_path, box):
         ("https://me:hunter2@open api/", "problem", ""),
     ],
 )
-def test_doctor_reports_unknown_or_invalid_server(configured, server, verdict, told):
+def test_doctor_reports_unknown_or_invalid_server(configured, server, verdict, expected):
     _, out = configured('vendor = "growatt"', 'username = "ada"', 'password = "x"', f'server = "{server}"')
-    ((said, sentence),) = found(out, "server")
-    assert said == verdict
-    assert told in sentence
+    ((result, sentence),) = checks(out, "server")
+    assert result == verdict
+    assert expected in sentence
     assert "hunter2" not in out
 
 
@@ -212,82 +212,82 @@ def test_doctor_reports_unknown_or_invalid_server(configured, server, verdict, t
         ("unreachable", "warning", "network"),
     ],
 )
-def test_doctor_reports_backoff_with_advice(box, ask, kind, verdict, advice):
-    remember(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it said")
-    code, out = ask("growatt")
-    ((said, sentence),) = found(out, "back-off")
-    assert (said, code) == (verdict, int(verdict == "problem"))
-    assert "so it said" in sentence
+def test_doctor_reports_backoff_with_advice(box, run_doctor, kind, verdict, advice):
+    save_state(box, "growatt", pause=kind, pause_until=NOW + 7200, pause_why="so it result")
+    code, out = run_doctor("growatt")
+    ((result, sentence),) = checks(out, "back-off")
+    assert (result, code) == (verdict, int(verdict == "problem"))
+    assert "so it result" in sentence
     assert advice in sentence
 
 
 @BOTH
-def test_doctor_reports_refused_password_with_login_command(box, ask, vendor):
-    remember(box, vendor, refused_passwords=["f" * 64], refused_at=NOW)
-    code, out = ask(vendor)
-    ((verdict, sentence),) = found(out, "login")
+def test_doctor_reports_refused_password_with_login_command(box, run_doctor, vendor):
+    save_state(box, vendor, refused_passwords=["f" * 64], refused_at=NOW)
+    code, out = run_doctor(vendor)
+    ((verdict, sentence),) = checks(out, "login")
     assert (code, verdict) == (1, "problem")
     assert sentence.endswith(f"heliograph login {vendor}")
     assert "f" * 64 not in out
 
 
-def test_doctor_reports_terms_not_accepted(box, ask):
+def test_doctor_reports_terms_not_accepted(box, run_doctor):
     box.faults.set({"agreement": ""})
     with pytest.raises(Exception, match="returned no session"):
         read(box, "goodwe")
-    code, out = ask("goodwe")
-    ((verdict, sentence),) = found(out, "login")
+    code, out = run_doctor("goodwe")
+    ((verdict, sentence),) = checks(out, "login")
     assert (code, verdict) == (1, "problem")
     assert "the login succeeded but returned no session" in sentence
     assert "accept what it asks" in sentence
     assert "login at SEMS+ failed" in out
 
 
-def test_doctor_warns_of_failed_login(box, ask):
-    remember(box, "growatt", failures=2, failed_at=NOW, failed_why="the cloud failed inside (500)")
-    code, out = ask("growatt")
-    ((verdict, sentence),) = found(out, "login")
+def test_doctor_warns_of_failed_login(box, run_doctor):
+    save_state(box, "growatt", failures=2, failed_at=NOW, failed_why="the cloud failed inside (500)")
+    code, out = run_doctor("growatt")
+    ((verdict, sentence),) = checks(out, "login")
     assert (code, verdict) == (0, "warning")
     assert "the cloud failed inside (500)" in sentence
 
 
-def test_doctor_warns_of_other_client(box, ask):
-    remember(box, "goodwe", deaths=[NOW - 60, NOW])
-    assert "separate (visitor) account" in dict(found(ask("goodwe")[1], "other client"))["warning"]
+def test_doctor_warns_of_other_client(box, run_doctor):
+    save_state(box, "goodwe", deaths=[NOW - 60, NOW])
+    assert "separate (visitor) account" in dict(checks(run_doctor("goodwe")[1], "other client"))["warning"]
 
 
-def test_doctor_warns_of_used_up_budget(box, ask):
-    remember(box, "growatt", spent=[[NOW - 60, 175]])
-    ((verdict, sentence),) = found(ask("growatt")[1], "budget")
+def test_doctor_warns_of_used_up_budget(box, run_doctor):
+    save_state(box, "growatt", spent=[[NOW - 60, 175]])
+    ((verdict, sentence),) = checks(run_doctor("growatt")[1], "budget")
     assert verdict == "warning"
     assert "175 of 180 requests" in sentence
     assert "20 requests are reserved for interactive use" in sentence
 
 
-def test_doctor_reports_state_file_of_another_version_for_one_account(box, ask, monkeypatch):
+def test_doctor_reports_state_file_of_another_version_for_one_account(box, run_doctor, monkeypatch):
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
-        remember(box, "growatt")
-    code, out = ask()
+        save_state(box, "growatt")
+    code, out = run_doctor()
     assert code == 1
-    assert "another version" in dict(found(out, "state file"))["problem"]
+    assert "another version" in dict(checks(out, "state file"))["problem"]
     assert "\ngoodwe\n" in out
 
 
-def test_doctor_reports_broken_state_file(box, ask):
-    remember(box, "growatt").path.write_text("{")
-    assert "will be renamed" in ask("growatt")[1]
+def test_doctor_reports_broken_state_file(box, run_doctor):
+    save_state(box, "growatt").path.write_text("{")
+    assert "will be renamed" in run_doctor("growatt")[1]
     read(box, "growatt")
-    assert "renamed" in ask("growatt")[1]
-    assert "its content is lost" in dict(found(ask("growatt")[1], "files"))["warning"]
+    assert "renamed" in run_doctor("growatt")[1]
+    assert "its content is lost" in dict(checks(run_doctor("growatt")[1], "files"))["warning"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_doctor_reports_readable_state_file(box, ask):
-    remember(box, "growatt").path.chmod(0o644)
-    code, out = ask()
+def test_doctor_reports_readable_state_file(box, run_doctor):
+    save_state(box, "growatt").path.chmod(0o644)
+    code, out = run_doctor()
     assert code == 1
-    assert "chmod -R go-rwx" in dict(found(out, "files"))["problem"]
+    assert "chmod -R go-rwx" in dict(checks(out, "files"))["problem"]
 
 
 def test_check_disk_reports_unwritable_folder(tmp_path):
@@ -308,100 +308,100 @@ def test_clock_check_reports_difference_and_direction():
 
 
 @BOTH
-def test_doctor_online_without_session_sends_no_login(box, ask, vendor):
-    code, out = ask(vendor, "--online")
-    ((verdict, sentence),) = found(out, "live check")
+def test_doctor_online_without_session_sends_no_login(box, run_doctor, vendor):
+    code, out = run_doctor(vendor, "--online")
+    ((verdict, sentence),) = checks(out, "live check")
     assert (code, verdict) == (0, "warning")
     assert sentence.endswith(f"heliograph login {vendor}")
     assert logins(box) == 0
 
 
 @BOTH
-def test_doctor_online_uses_stored_session(box, ask, vendor):
+def test_doctor_online_uses_stored_session(box, run_doctor, vendor):
     read(box, vendor)
-    before = gate(box, vendor).budget().requests_used
-    code, out = ask(vendor, "--online")
-    assert (code, found(out, "live check")) == (0, [("ok", "the stored session is valid")])
+    before = guard_of(box, vendor).budget().requests_used
+    code, out = run_doctor(vendor, "--online")
+    assert (code, checks(out, "live check")) == (0, [("ok", "the stored session is valid")])
     assert logins(box) == 1
-    assert gate(box, vendor).budget().requests_used == before + 1
+    assert guard_of(box, vendor).budget().requests_used == before + 1
 
 
 @BOTH
-def test_doctor_online_may_use_the_reserve(box, ask, vendor):
+def test_doctor_online_may_use_the_reserve(box, run_doctor, vendor):
     read(box, vendor)
-    budget = gate(box, vendor).budget()
-    remember(box, vendor, spent=[[time.time() - 60, budget.daily]])
-    _, out = ask(vendor, "--online")
-    assert found(out, "live check") == [("ok", "the stored session is valid")]
+    budget = guard_of(box, vendor).budget()
+    save_state(box, vendor, spent=[[time.time() - 60, budget.daily]])
+    _, out = run_doctor(vendor, "--online")
+    assert checks(out, "live check") == [("ok", "the stored session is valid")]
 
 
 @BOTH
-def test_doctor_online_stays_in_legacy_dialect(box, ask, vendor):
+def test_doctor_online_stays_in_legacy_dialect(box, run_doctor, vendor):
     box.faults.set({"classic": ""})
     read(box, vendor)
     spent = logins(box)
-    assert found(ask(vendor, "--online")[1], "live check")[0][0] == "ok"
+    assert checks(run_doctor(vendor, "--online")[1], "live check")[0][0] == "ok"
     assert logins(box) == spent
 
 
 @BOTH
-def test_doctor_online_with_expired_session_sends_no_login(box, ask, vendor):
+def test_doctor_online_with_expired_session_sends_no_login(box, run_doctor, vendor):
     read(box, vendor)
     box.faults.set({"expire": ""})
-    code, out = ask(vendor, "--online")
-    ((verdict, sentence),) = found(out, "live check")
+    code, out = run_doctor(vendor, "--online")
+    ((verdict, sentence),) = checks(out, "live check")
     assert (code, verdict) == (0, "warning")
     assert "has expired" in sentence
     assert logins(box) == 1
-    assert not gate(box, vendor).load(NOW).session["alive"]
+    assert not guard_of(box, vendor).load(NOW).session["alive"]
 
 
 @BOTH
 @pytest.mark.parametrize("fault", ["html", "block", "rate=1", "truncated", "reset", "http500"])
-def test_doctor_online_survives_any_response_without_login(box, ask, vendor, fault):
+def test_doctor_online_survives_any_response_without_login(box, run_doctor, vendor, fault):
     read(box, vendor)
     name, _, value = fault.partition("=")
     box.faults.set({name: value})
-    _, out = ask(vendor, "--online")
-    assert found(out, "live check") or found(out, "network")
+    _, out = run_doctor(vendor, "--online")
+    assert checks(out, "live check") or checks(out, "network")
     assert logins(box) == 1
-    assert box.who[vendor].password not in out
+    assert box.account_of[vendor].password not in out
 
 
 @BOTH
 @pytest.mark.parametrize("kind", ["locked", "blocked", "throttled"])
-def test_doctor_online_sends_nothing_during_backoff(box, ask, vendor, kind):
-    remember(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it said")
-    assert "nothing was sent" in ask(vendor, "--online")[1]
+def test_doctor_online_sends_nothing_during_backoff(box, run_doctor, vendor, kind):
+    save_state(box, vendor, pause=kind, pause_until=NOW + 7200, pause_why="so it result")
+    assert "nothing was sent" in run_doctor(vendor, "--online")[1]
     assert box.log.as_dict()["requests"] == []
 
 
-def test_doctor_online_reports_refused_connection(box, ask):
+def test_doctor_online_reports_refused_connection(box, run_doctor):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        code, out = ask("growatt", "--online", server=f"http://127.0.0.1:{taken.getsockname()[1]}")
-    ((verdict, sentence),) = found(out, "network")
+        code, out = run_doctor("growatt", "--online", server=f"http://127.0.0.1:{taken.getsockname()[1]}")
+    ((verdict, sentence),) = checks(out, "network")
     assert (code, verdict) == (1, "problem")
     assert "no connection to" in sentence
     assert "firewall" in sentence
 
 
-def test_doctor_online_reports_unresolvable_name(box, ask):
-    code, out = ask("growatt", "--online", server="http://nobody.invalid")
+def test_doctor_online_reports_unresolvable_name(box, run_doctor):
+    code, out = run_doctor("growatt", "--online", server="http://unknown.invalid")
     assert code == 1
-    assert "its name cannot be resolved" in dict(found(out, "network"))["problem"]
+    assert "its name cannot be resolved" in dict(checks(out, "network"))["problem"]
 
 
-def test_doctor_online_reports_clock_difference_once(box, ask):
+def test_doctor_online_reports_clock_difference_once(box, run_doctor):
     read(box, "goodwe")
-    ((verdict, sentence),) = found(ask("goodwe", "--online")[1], "clock")
+    ((verdict, sentence),) = checks(run_doctor("goodwe", "--online")[1], "clock")
     assert verdict == "warning"
     assert "the cloud's" in sentence
 
 
-def test_doctor_accepts_former_option_try(box, ask):
+def test_doctor_accepts_former_option_try(box, run_doctor):
     read(box, "growatt")
-    assert found(ask("growatt", "--try")[1], "live check") == [("ok", "the stored session is valid")]
+    assert checks(run_doctor("growatt", "--try")[1], "live check") == [("ok", "the stored session is valid")]
 
 
 # The bundle
@@ -412,16 +412,21 @@ def bundle(tmp_path):
 
 
 @BOTH
-def test_bundle_contains_problem_but_no_personal_data(box, ask, vendor, tmp_path):
+def test_bundle_contains_problem_but_no_personal_data(box, run_doctor, vendor, tmp_path):
     read(box, vendor)
     box.faults.set({"html": ""})
-    code, out = ask(vendor, "--online", "--bundle", str(tmp_path / "bundle.txt"))
+    code, out = run_doctor(vendor, "--online", "--bundle", str(tmp_path / "bundle.txt"))
     text = bundle(tmp_path)
-    who, session = box.who[vendor], gate(box, vendor).load(NOW).session
+    account, session = box.account_of[vendor], guard_of(box, vendor).load(NOW).session
     assert "read it before you post it" in out
     assert ("live check" in text, "Packages" in text, f"State of account 1 ({vendor})" in text) == (True, True, True)
     assert code in (0, 1)
-    for secret in (who.username, who.password, *(site.id for site in who.plants), os.environ["HELIOGRAPH_HOME"]):
+    for secret in (
+        account.username,
+        account.password,
+        *(site.id for site in account.plants),
+        os.environ["HELIOGRAPH_HOME"],
+    ):
         assert secret not in text
     for jar in session["cookies"].values():
         assert not any(value in text for value in jar.values())
@@ -469,9 +474,9 @@ def test_bundle_masks_mistyped_value_quoted_by_error(configured, tmp_path):
     assert "anna.b" not in bundle(tmp_path)
 
 
-def test_bundle_does_not_replace_file(box, ask, tmp_path, capsys):
+def test_bundle_does_not_replace_file(box, run_doctor, tmp_path, capsys):
     (tmp_path / "bundle.txt").write_text("mine")
-    assert ask("--bundle", str(tmp_path / "bundle.txt"))[0] == 2
+    assert run_doctor("--bundle", str(tmp_path / "bundle.txt"))[0] == 2
     assert bundle(tmp_path) == "mine"
 
 

@@ -34,7 +34,7 @@ def at(text):
 
 @pytest.fixture
 def home(place):
-    """A store of a plant with a hostile name: the night summer time ends, and three days of energies."""
+    """A store with a plant whose name is a formula: samples at the end of summer time, and three days."""
     start = at("2026-10-25T01:00")
     rows = [
         StoredSample(
@@ -49,23 +49,23 @@ def home(place):
 
 
 @pytest.fixture
-def say(home, capfdbinary):
-    """Run the command on the store and return its exit code, output and complaints."""
+def run_export(home, capfdbinary):
+    """Run the command on the store and return its exit code, stdout and stderr."""
 
-    def said(*words):
+    def run_and_capture(*words):
         code = run(["export", *words, "--store", str(home.where)])
         out, err = capfdbinary.readouterr()
         return code, out, err.decode()
 
-    return said
+    return run_and_capture
 
 
 def table(out):
     return list(csv.DictReader(io.StringIO(out.decode())))
 
 
-def test_export_csv_has_one_row_per_interval_and_empty_gaps(say):
-    code, out, err = say("--from", "2026-10-25", "--to", "2026-10-25")
+def test_export_csv_has_one_row_per_interval_and_empty_gaps(run_export):
+    code, out, err = run_export("--from", "2026-10-25", "--to", "2026-10-25")
     assert (code, err) == (0, "")
     rows = table(out)
     assert len(rows) == 36
@@ -74,8 +74,8 @@ def test_export_csv_has_one_row_per_interval_and_empty_gaps(say):
     assert (rows[1]["pv_power"], rows[1]["load_power"], rows[1]["pv_energy_total"]) == ("-1.0", "", "7000.25")
 
 
-def test_export_local_time_has_offset_in_repeated_hour(say):
-    _, out, _ = say("--resolution", "hour", "--time", "local", "--metrics", "pv_power")
+def test_export_local_time_has_offset_in_repeated_hour(run_export):
+    _, out, _ = run_export("--resolution", "hour", "--time", "local", "--metrics", "pv_power")
     assert [row["time_local"] for row in table(out)] == [
         "2026-10-25T01:00:00+02:00",
         "2026-10-25T02:00:00+02:00",
@@ -83,8 +83,8 @@ def test_export_local_time_has_offset_in_repeated_hour(say):
     ]
 
 
-def test_export_days_are_energies_with_final_flag(say):
-    _, out, _ = say("--resolution", "day", "--metrics", "pv_energy,load_energy")
+def test_export_days_are_energies_with_final_flag(run_export):
+    _, out, _ = run_export("--resolution", "day", "--metrics", "pv_energy,load_energy")
     assert [list(row.values())[0:1] + list(row.values())[4:] for row in table(out)] == [
         ["2026-10-24", "24.0", "", "true"],
         ["2026-10-25", "25.0", "", "true"],
@@ -92,8 +92,8 @@ def test_export_days_are_energies_with_final_flag(say):
     ]
 
 
-def test_export_jsonl_has_null_for_gaps(say):
-    _, out, _ = say("--format", "jsonl", "--metrics", "pv_power,load_power")
+def test_export_jsonl_has_null_for_gaps(run_export):
+    _, out, _ = run_export("--format", "jsonl", "--metrics", "pv_power,load_power")
     rows = [json.loads(line) for line in out.splitlines()]
     assert rows[2] == {
         "time_utc": "2026-10-24T23:10:00Z",
@@ -106,24 +106,24 @@ def test_export_jsonl_has_null_for_gaps(say):
 
 
 @pytest.mark.parametrize("words", [[], ["--resolution", "hour"], ["--resolution", "day"], ["--time", "local"]])
-def test_export_formats_have_the_same_rows(words, say):
-    plain = table(say("--format", "csv", *words)[1])
-    lines = [json.loads(line) for line in say("--format", "jsonl", *words)[1].splitlines()]
-    parquet = pq.read_table(io.BytesIO(say("--format", "parquet", *words)[1])).to_pylist()
+def test_export_formats_have_the_same_rows(words, run_export):
+    plain = table(run_export("--format", "csv", *words)[1])
+    lines = [json.loads(line) for line in run_export("--format", "jsonl", *words)[1].splitlines()]
+    parquet = pq.read_table(io.BytesIO(run_export("--format", "parquet", *words)[1])).to_pylist()
     assert len(plain) == len(lines) == len(parquet) > 2
     for cells, line, row in zip(plain, lines, parquet, strict=True):
         assert list(cells) == list(line) == list(row)
         starts, *names = line
-        told = row[starts].isoformat().replace("+00:00", "Z")
-        assert cells[starts] == line[starts] == told
+        timestamp = row[starts].isoformat().replace("+00:00", "Z")
+        assert cells[starts] == line[starts] == timestamp
         for name in names[3:]:
             assert line[name] == row[name]
             assert cells[name] == ("" if line[name] is None else str(line[name]).replace("T", "t").replace("F", "f"))
 
 
-def test_export_parquet_has_types_units_and_time_zone(say, tmp_path):
+def test_export_parquet_has_types_units_and_time_zone(run_export, tmp_path):
     file = tmp_path / "out.parquet"
-    code, out, err = say("--output", str(file), "--time", "local")
+    code, out, err = run_export("--output", str(file), "--time", "local")
     assert (code, out) == (0, b"")
     assert err == f"heliograph: 36 rows in {file}\n"
     schema = pq.read_schema(file)
@@ -133,23 +133,23 @@ def test_export_parquet_has_types_units_and_time_zone(say, tmp_path):
     assert str(schema.field("battery_soc").type) == "double"
 
 
-def test_export_parquet_rejects_different_time_zones(home, say):
+def test_export_parquet_rejects_different_time_zones(home, run_export):
     with home.open() as store:
         store.write(Batch(series_info=[SeriesInfo(BARN, "Barn", None, "UTC+05:30")]))
-    code, _, err = say("--format", "parquet", "--time", "local")
+    code, _, err = run_export("--format", "parquet", "--time", "local")
     assert code == 2
     assert "these plants have different time zones (Europe/Berlin, UTC+05:30)" in err
-    assert say("--format", "parquet", "--time", "utc")[0] == 0
-    code, out, _ = say("--format", "parquet", "--time", "local", "--plant", "Barn")
+    assert run_export("--format", "parquet", "--time", "utc")[0] == 0
+    code, out, _ = run_export("--format", "parquet", "--time", "local", "--plant", "Barn")
     assert (code, pq.read_table(io.BytesIO(out)).num_rows) == (0, 0)
     assert str(pq.read_schema(io.BytesIO(out)).field("time_local").type) == "timestamp[ms, tz=+05:30]"
 
 
-def test_export_parquet_without_pyarrow_names_install_command(say, monkeypatch, tmp_path):
+def test_export_parquet_without_pyarrow_names_install_command(run_export, monkeypatch, tmp_path):
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    code, _, err = say("--output", str(tmp_path / "x.parquet"))
+    code, _, err = run_export("--output", str(tmp_path / "x.parquet"))
     assert code == 2
     assert err == "heliograph: Parquet needs pyarrow, which is not installed: pip install 'heliograph[parquet]'\n"
     assert not (tmp_path / "x.parquet").exists()
@@ -158,8 +158,8 @@ def test_export_parquet_without_pyarrow_names_install_command(say, monkeypatch, 
 # Spreadsheets
 
 
-def test_export_escapes_formula_in_name(say):
-    _, out, _ = say("--resolution", "day")
+def test_export_escapes_formula_in_name(run_export):
+    _, out, _ = run_export("--resolution", "day")
     assert {row["name"] for row in table(out)} == {"'" + EVIL}
 
 
@@ -180,7 +180,7 @@ def test_escape_formulas_keeps_ordinary_names():
 # Files
 
 
-def test_export_file_is_complete_or_missing(say, tmp_path, monkeypatch):
+def test_export_file_is_complete_or_missing(run_export, tmp_path, monkeypatch):
     file = tmp_path / "out.csv"
     file.write_text("what was there before")
 
@@ -189,32 +189,32 @@ def test_export_file_is_complete_or_missing(say, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("heliograph.history.rows", breaks)
-    assert say("--output", str(file))[0] == 130
+    assert run_export("--output", str(file))[0] == 130
     assert file.read_text() == "what was there before"
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["out.csv"]
 
 
-def test_export_keeps_symlink(say, tmp_path):
+def test_export_keeps_symlink(run_export, tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "out.csv"
     link.symlink_to(tmp_path / "real" / "data.csv")
-    assert say("--output", str(link))[0] == 0
+    assert run_export("--output", str(link))[0] == 0
     assert link.is_symlink()
     assert len(link.read_text().splitlines()) == 37
 
 
-def test_export_writes_to_device_without_replacing_it(say):
+def test_export_writes_to_device_without_replacing_it(run_export):
     before = Path("/dev/null").stat()
-    code, _, err = say("--output", "/dev/null", "--format", "parquet")
+    code, _, err = run_export("--output", "/dev/null", "--format", "parquet")
     assert (code, err) == (0, "heliograph: 36 rows in /dev/null\n")
     assert stat.S_ISCHR(before.st_mode)
     assert Path("/dev/null").stat().st_ino == before.st_ino
 
 
-def test_export_format_follows_file_name(say, tmp_path):
-    say("--output", str(tmp_path / "a.jsonl"))
+def test_export_format_follows_file_name(run_export, tmp_path):
+    run_export("--output", str(tmp_path / "a.jsonl"))
     assert (tmp_path / "a.jsonl").read_text().startswith('{"time_utc"')
-    say("--output", str(tmp_path / "a"))
+    run_export("--output", str(tmp_path / "a"))
     assert (tmp_path / "a").read_text().startswith("time_utc,")
 
 
@@ -237,7 +237,7 @@ def test_export_to_closed_pipe_is_no_error(home):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["--from", "2026-10-26", "--to", "2026-10-25"], "--from 2026-10-26 is after --to 2026-10-25"),
         (["--to", "tomorrow"], "--to: a day must be written like 2026-06-21, got 'tomorrow'"),
@@ -247,31 +247,31 @@ def test_export_to_closed_pipe_is_no_error(home):
         (["--output", "."], ". cannot be written: Is a directory"),
     ],
 )
-def test_export_rejects_wrong_options_in_one_line(words, says, say):
-    code, out, err = say(*words)
+def test_export_rejects_wrong_options_in_one_line(words, message, run_export):
+    code, out, err = run_export(*words)
     assert (code, out) == (2, b"")
     assert err.startswith("heliograph: ")
     assert err.count("\n") == 1
-    assert says in err
+    assert message in err
 
 
-def test_export_without_data_writes_header_and_notice(say):
-    code, out, err = say("--from", "2020-01-01", "--to", "2020-01-31")
+def test_export_without_data_writes_header_and_notice(run_export):
+    code, out, err = run_export("--from", "2020-01-01", "--to", "2020-01-31")
     assert code == 0
     assert table(out) == []
     assert out.startswith(b"time_utc,")
     assert err == "heliograph: no data for these days\n"
 
 
-def test_export_rejects_parquet_on_terminal(say, monkeypatch):
+def test_export_rejects_parquet_on_terminal(run_export, monkeypatch):
     monkeypatch.setattr(exporting.sys.stdout, "isatty", lambda: True, raising=False)
-    code, out, err = say("--format", "parquet")
+    code, out, err = run_export("--format", "parquet")
     assert (code, out) == (2, b"")
     assert "Parquet cannot be written to a terminal" in err
 
 
 def test_export_memory_is_independent_of_rows(tmp_path):
-    """What Python holds at its peak, for half a year and for a whole one: pages, not rows."""
+    """Peak memory of Python is the same for half a year and for a year, as rows are read in pages."""
     import tracemalloc
 
     from heliograph.history import HistorySelection, rows, stored_plants

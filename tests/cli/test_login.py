@@ -72,8 +72,8 @@ class Home:
 
     def logins(self):
         """Return the number of logins at all clouds, including rejected ones."""
-        told = self.emulator.log.as_dict()
-        return sum(one["logins"] + one["rejected_logins"] for one in told["accounts"].values())
+        log = self.emulator.log.as_dict()
+        return sum(one["logins"] + one["rejected_logins"] for one in log["accounts"].values())
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def home(monkeypatch, tmp_path, capsys):
         yield Home(tmp_path, emulator, ready, capsys, monkeypatch)
 
 
-def kept(home, vendor, username=None):
+def stored_password(home, vendor, username=None):
     found = PasswordStore.for_user({"HELIOGRAPH_HOME": str(home.folder), "HELIOGRAPH_NO_KEYRING": "1"}).load(
         vendor, username or home[vendor]["username"]
     )
@@ -113,7 +113,7 @@ def test_login_saves_password_and_adds_account(home, vendor):
         f'  server = "{home.url}"',
         *hint,
     ]
-    assert kept(home, vendor) == home[vendor]["password"]
+    assert stored_password(home, vendor) == home[vendor]["password"]
     assert home[vendor]["password"] not in home.config.read_text()
     assert home.logins() == 1
     code, out, err = home.run_checked("now", "--json")
@@ -163,18 +163,18 @@ def test_login_to_locked_account_saves_only_with_no_verify(home):
     assert "locked" in err
     assert "Nothing was saved; use --no-verify to save without checking" in err
     assert "region" not in err
-    assert kept(home, "growatt") is None
+    assert stored_password(home, "growatt") is None
     asked = home.logins()
     code, out, err = home.log_in("growatt", "--server", home.url, "--no-verify")
     assert (code, err) == (0, "")
     assert "Logged in" not in out
-    assert kept(home, "growatt") == home["growatt"]["password"]
+    assert stored_password(home, "growatt") == home["growatt"]["password"]
     assert home.logins() == asked
 
 
 def test_login_accepts_former_option_no_try(home):
     assert home.pipe("better\n", "login", "growatt", "--no-try", "--password-stdin", "--username", "me")[0] == 0
-    assert kept(home, "growatt", "me") == "better"
+    assert stored_password(home, "growatt", "me") == "better"
     assert home.logins() == 0
 
 
@@ -198,15 +198,15 @@ def test_login_to_known_account_leaves_configuration_unchanged(home):
     assert code == 0
     assert out == f"Password saved in {home.folder / 'passwords.json'}\n"
     assert home.config.read_text() == before
-    assert kept(home, "growatt") == "better"
+    assert stored_password(home, "growatt") == "better"
 
 
 def test_login_with_other_server_prints_configuration_line(home):
     home.config.write_text(f'[[account]]\nvendor = "growatt"\nusername = "{home["growatt"]["username"]}"\n')
     code, out, _ = home.log_in("growatt", "--server", home.url)
     assert code == 0
-    told = f'Account growatt is configured with another server; set in {home.config}: server = "{home.url}"'
-    assert out.splitlines()[-1] == told
+    expected = f'Account growatt is configured with another server; set in {home.config}: server = "{home.url}"'
+    assert out.splitlines()[-1] == expected
     home.config.write_text(f'{home.config.read_text()}server = "{home.url}"\n')
     assert home.run_checked("now", "--json")[0] == 0
     assert home.logins() == 1
@@ -254,7 +254,7 @@ def test_login_uses_user_name_from_environment(home, monkeypatch):
     code, _, _ = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
     assert not home.config.exists()
-    assert kept(home, "growatt") == "better"
+    assert stored_password(home, "growatt") == "better"
     assert "HELIOGRAPH_GROWATT_USERNAME" in home.log_in("growatt", "--username", "other", "--account", "b")[2]
 
 
@@ -262,7 +262,7 @@ TWO = "".join(f'[[account]]\nname = "{name}"\nvendor = "growatt"\nusername = "{n
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["growatt"], "several growatt accounts are configured; choose one with --account: a, b"),
         (["goodwe", "--account", "a"], "account a belongs to growatt, not goodwe"),
@@ -275,11 +275,11 @@ TWO = "".join(f'[[account]]\nname = "{name}"\nvendor = "growatt"\nusername = "{n
         (["growatt", "--account", "a", "--password-stdin", "--server", "mars"], "no password given"),
     ],
 )
-def test_login_with_missing_or_ambiguous_input_prints_one_line(home, words, told):
+def test_login_with_missing_or_ambiguous_input_prints_one_line(home, words, message):
     home.config.write_text(TWO)
     code, out, err = home.pipe("", "login", *words)
     assert (code, out) == (2, "")
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
     assert home.config.read_text() == TWO
 
@@ -326,7 +326,7 @@ def test_logout_deletes_only_password_and_session(home, vendor):
         "Session deleted; the used budget and any lock stay recorded, to protect the account",
         f"The account is still configured in {home.config}",
     ]
-    assert kept(home, vendor) is None
+    assert stored_password(home, vendor) is None
     assert home.config.read_text() == before
     left = create_client(load(None, os.environ).accounts[0]).budget
     assert left.opened_at is None is not used.opened_at
@@ -358,7 +358,7 @@ def test_logout_by_user_name_of_removed_account(home):
     assert code == 0
     assert "Password deleted" in out
     assert "still configured" not in out
-    assert kept(home, "growatt") is None
+    assert stored_password(home, "growatt") is None
 
 
 def test_login_reports_broken_password_file(home):
@@ -367,13 +367,13 @@ def test_login_reports_broken_password_file(home):
     code, _, err = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
     assert "passwords.json was damaged and is now passwords.broken-1.json" in err
-    assert kept(home, "growatt") == "better"
+    assert stored_password(home, "growatt") == "better"
 
 
 # The program in a pseudo-terminal
 
 
-def _sit_at(slave):
+def _attach_terminal(slave):
     os.login_tty(slave)
     # Children of a test suite in the background inherit an ignored SIGINT, which would disable Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -385,7 +385,7 @@ def terminal(*words):
     import pty
 
     master, slave = pty.openpty()
-    program = subprocess.Popen([*PROGRAM, *words], preexec_fn=lambda: _sit_at(slave))  # noqa: PLW1509 - two C calls
+    program = subprocess.Popen([*PROGRAM, *words], preexec_fn=lambda: _attach_terminal(slave))  # noqa: PLW1509 - two C calls
     os.close(slave)
     seen = bytearray()
 
@@ -424,7 +424,7 @@ def test_login_at_terminal_asks_name_and_hides_password(home):
         assert program.wait(10) == 0
     assert one["username"] in shown, "the user name is echoed"
     assert one["password"] not in shown
-    assert kept(home, "growatt") == one["password"]
+    assert stored_password(home, "growatt") == one["password"]
 
 
 @at_terminal
@@ -439,7 +439,7 @@ def test_login_at_terminal_hides_wrong_password(home):
         shown = until("--server us")
         assert program.wait(10) == 1
     assert "hunter2" not in shown
-    assert kept(home, "goodwe") is None
+    assert stored_password(home, "goodwe") is None
 
 
 @at_terminal

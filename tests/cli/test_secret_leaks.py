@@ -1,4 +1,4 @@
-"""Marked secrets go in by every way there is; whatever comes out of anything is searched for them."""
+"""Errors, logs, representations, files and command output contain none of the marker secrets given as input."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from support.secret_leaks import (
     TOKEN,
     UID,
     USERNAME,
+    captured_logs,
     leaks,
-    listening,
-    marked,
-    open_files,
-    parrot,
+    markers,
+    readable_files,
+    run_echo_server,
     seen,
 )
 
@@ -53,11 +53,11 @@ START = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 
 
 @contextmanager
-def serving(faults=()):
+def run_emulator(faults=()):
     emulator = build_emulator(EmulatorOptions(start=START, speed=0, accounts=2, faults=tuple(faults)))
     emulator.log._accounts[USERNAME] = next(iter(emulator.log._accounts.values()))
-    for who in emulator.accounts:
-        who.username, who.password = USERNAME, PASSWORD
+    for credentials in emulator.accounts:
+        credentials.username, credentials.password = USERNAME, PASSWORD
     with serve_in_thread(emulator) as ready:
         emulator.url = ready["url"]
         yield emulator
@@ -68,34 +68,34 @@ FAULTS = sorted(build_emulator(EmulatorOptions(start=START, accounts=2)).faults.
 
 @pytest.fixture(scope="module")
 def clouds():
-    with serving() as emulator:
+    with run_emulator() as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="module")
-def repeating():
-    with parrot() as server:
+def echo_server():
+    with run_echo_server() as server:
         yield server
 
 
 @contextmanager
 def account(vendor, driver, server, *, session=None, password=PASSWORD):
-    """Give a way to call an account's methods, kept in the usual folder unless a session is given."""
+    """Yield a function that calls methods of a client by name, and the client."""
     kind = CLIENTS[vendor][driver == "async"]
     client = kind(USERNAME, password, server=server, session=session, timeout=2.0)
     if driver == "blocking":
-        yield lambda method, *given: getattr(client, method)(*given), client
+        yield lambda method, *arguments: getattr(client, method)(*arguments), client
         return
     with asyncio.Runner() as runner:
 
-        async def awaited(method, given):
-            return await getattr(client, method)(*given)
+        async def call_async(method, arguments):
+            return await getattr(client, method)(*arguments)
 
-        yield lambda method, *given: runner.run(awaited(method, given)), client
+        yield lambda method, *arguments: runner.run(call_async(method, arguments)), client
 
 
-def opened(vendor, url, dialect="legacy"):
-    """Return a session that was opened with marked cookies and tokens."""
+def valid_session(vendor, url, dialect="legacy"):
+    """Return a valid session with marker cookies and tokens."""
     session = Session(CLIENTS[vendor][0].resolve_server(url))
     session.alive = True
     if vendor == "growatt":
@@ -108,7 +108,7 @@ def opened(vendor, url, dialect="legacy"):
 
 
 def sessions(stored):
-    """Yield the sessions somewhere in JSON data."""
+    """Yield the sessions at any depth of JSON data."""
     if isinstance(stored, dict):
         if {"cookies", "token"} <= stored.keys():
             yield stored
@@ -117,8 +117,8 @@ def sessions(stored):
         yield from sessions(one)
 
 
-def door_openers(keys=("token",)):
-    """Return what the stored sessions hold by now that opens an account."""
+def session_secrets(keys=("token",)):
+    """Return the cookies and tokens of the stored sessions."""
     found = []
     for path in Keeper().folder.glob("*.json"):
         for session in sessions(json.loads(path.read_text())):
@@ -128,11 +128,11 @@ def door_openers(keys=("token",)):
 
 
 def failures(call, *methods):
-    """Call methods and return what can be seen of what they raise."""
+    """Call methods and return all representations of the errors raised."""
     parts = []
-    for method, *given in methods:
+    for method, *arguments in methods:
         try:
-            call(method, *given)
+            call(method, *arguments)
         except CloudError as error:
             parts.append(seen(error))
     return "\n".join(parts)
@@ -141,29 +141,29 @@ def failures(call, *methods):
 @DRIVERS
 @VENDORS
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_fault_of_a_cloud_brings_a_secret_to_light(clouds, vendor, driver, fault, capfd):
+def test_client_shows_no_secret_under_any_vendor_fault(clouds, vendor, driver, fault, capfd):
     clouds.faults.set(dict.fromkeys(clouds.faults.as_dict()))
-    with listening() as logged, account(vendor, driver, clouds.url) as (call, client):
+    with captured_logs() as logged, account(vendor, driver, clouds.url) as (call, client):
         before = failures(call, ["log_in"])
-        secrets = marked(*door_openers(["token", "uid"]))
+        secrets = markers(*session_secrets(["token", "uid"]))
         clouds.faults.set({fault: SETTINGS.get(fault, "")})
         after = failures(call, ["plants"], ["snapshot", "1"], ["log_in"], ["plants"])
         text = "\n".join([before, after, repr(client), repr(client.session), repr(client.budget), logged.getvalue()])
     clouds.faults.set(dict.fromkeys(clouds.faults.as_dict()))
-    text += json.dumps(clouds.log.as_dict()["requests"]).replace(USERNAME, "")  # whose request it was, it may know
-    text += "".join(capfd.readouterr()) + open_files(os.environ["HELIOGRAPH_HOME"])
-    assert leaks(text, secrets | marked(*door_openers(["token", "uid"]))) == []
+    text += json.dumps(clouds.log.as_dict()["requests"]).replace(USERNAME, "")  # the request log may name the account
+    text += "".join(capfd.readouterr()) + readable_files(os.environ["HELIOGRAPH_HOME"])
+    assert leaks(text, secrets | markers(*session_secrets(["token", "uid"]))) == []
 
 
 @VENDORS
-def test_the_stored_session_is_what_it_is_searched_for(clouds, vendor):
+def test_state_file_is_private_and_contains_only_session_secrets(clouds, vendor):
     with account(vendor, "blocking", clouds.url) as (call, _):
         call("plants")
-    assert len(door_openers()) >= 1
+    assert len(session_secrets()) >= 1
     (path,) = Keeper().folder.glob("*.json")
-    assert leaks(path.read_text(), marked(*door_openers()) - marked())
+    assert leaks(path.read_text(), markers(*session_secrets()) - markers())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not leaks(path.read_text(), marked())
+    assert not leaks(path.read_text(), markers())
 
 
 @pytest.mark.parametrize(
@@ -177,77 +177,79 @@ def test_the_stored_session_is_what_it_is_searched_for(clouds, vendor):
 @DRIVERS
 @pytest.mark.parametrize("status", [200, 302, 403, 404, 429, 500])
 @pytest.mark.parametrize("echo", ECHOES)
-def test_a_cloud_that_repeats_what_it_was_sent_is_not_quoted(repeating, vendor, dialect, method, driver, echo, status):
-    repeating.echo, repeating.status = echo, status
+def test_client_error_does_not_quote_secrets_echoed_by_server(
+    echo_server, vendor, dialect, method, driver, echo, status
+):
+    echo_server.echo, echo_server.status = echo, status
     for kind in KINDS:
-        repeating.kind = kind
-        with listening() as logged:
-            session = opened(vendor, repeating.url, dialect)
-            with account(vendor, driver, repeating.url, session=session) as (call, client):
+        echo_server.kind = kind
+        with captured_logs() as logged:
+            session = valid_session(vendor, echo_server.url, dialect)
+            with account(vendor, driver, echo_server.url, session=session) as (call, client):
                 text = failures_without_locals(call, [method])
                 text += failures_without_locals(call, ["log_in"]) + repr(client.session.facts.get("story"))
             text += logged.getvalue()
-        assert leaks(text, marked()) == [], kind.__name__
+        assert leaks(text, markers()) == [], kind.__name__
 
 
 @VENDORS
-def test_what_a_repeating_cloud_said_is_not_remembered_either(repeating, vendor):
-    repeating.echo, repeating.status, repeating.kind = "json", 200, KINDS[1]
-    with account(vendor, "blocking", repeating.url) as (call, client):
+def test_state_file_does_not_contain_secrets_echoed_by_server(echo_server, vendor):
+    echo_server.echo, echo_server.status, echo_server.kind = "json", 200, KINDS[1]
+    with account(vendor, "blocking", echo_server.url) as (call, client):
         text = failures_without_locals(call, ["plants"], ["log_in"])
         text += repr(client.budget)
     text += "".join(path.read_text() for path in Keeper().folder.glob("*.json"))
     assert text
-    assert leaks(text, marked()) == []
+    assert leaks(text, markers()) == []
 
 
 def failures_without_locals(call, *methods):
-    """Return what can be seen of errors whose frames hold what the cloud has said, which repeats secrets."""
+    """Like `failures`, without local variables, which hold the response with the echoed secrets."""
     parts = []
-    for method, *given in methods:
+    for method, *arguments in methods:
         try:
-            call(method, *given)
+            call(method, *arguments)
         except CloudError as error:
             parts.append(seen(error, with_locals=False))
     return "\n".join(parts)
 
 
-def test_an_address_with_a_password_in_it_is_refused_without_saying_it():
+def test_client_rejects_server_with_password_without_showing_it():
     for server in (f"https://me:{PASSWORD}@example.org/", f"me:{PASSWORD}@example.org"):
         for kind in (Growatt, GoodWe):
             with pytest.raises(Exception, match="must not contain a user name") as refused:
                 kind("ada", "x", server=server)
-            assert leaks(seen(refused.value, with_locals=False), marked()) == []
+            assert leaks(seen(refused.value, with_locals=False), markers()) == []
 
 
-def test_a_dropped_in_client_is_no_more_talkative(repeating):
-    repeating.kind, repeating.status = KINDS[1], 200
+def test_growattserver_client_shows_no_cookie_or_password(echo_server):
+    echo_server.kind, echo_server.status = KINDS[1], 200
     for echo in ECHOES:
-        repeating.echo = echo
+        echo_server.echo = echo
         api = growattserver.GrowattApi()
-        api.server_url = f"{repeating.url}/"
+        api.server_url = f"{echo_server.url}/"
         api.session.cookies.set("JSESSIONID", COOKIE)
         try:
             api.plant_list(UID)
             api.login(USERNAME, PASSWORD)
         except Exception as error:  # noqa: BLE001 - whatever it raises
             text = seen(error, with_locals=False)
-            # Who calls the drop-in says by itself who it is; only the cookie is ours to hide.
+            # The caller passes the user name; only cookie and password must be hidden.
             assert leaks(text, {COOKIE, PASSWORD}) == []
-        assert leaks(repr([api, api.session, *api.session.cookies]), marked()) == []
+        assert leaks(repr([api, api.session, *api.session.cookies]), markers()) == []
 
 
 # Representations
 
 
-def objects(tmp_path):
-    """Yield one of everything that holds a secret."""
-    who = Credentials(USERNAME, Secret(PASSWORD))
+def secret_holders(tmp_path):
+    """Yield one object of every class that holds a secret."""
+    credentials = Credentials(USERNAME, Secret(PASSWORD))
     login = GrowattCalls.login.flow(USERNAME, PASSWORD)
     calls = (login, SemsPlusCalls.plus_login.flow(USERNAME, PASSWORD), GoodWeCalls.cross_login.flow(USERNAME, PASSWORD))
     url = "http://127.0.0.1:1"
-    growatt, goodwe = opened("growatt", url), opened("goodwe", url)
-    yield from (who, *calls, growatt, goodwe)
+    growatt, goodwe = valid_session("growatt", url), valid_session("goodwe", url)
+    yield from (credentials, *calls, growatt, goodwe)
     yield GrowattProtocol().build_request(growatt, login)
     yield from (GoodWeProtocol().build_request(goodwe, call) for call in calls[1:])
     yield Request("GET", f"http://me:{PASSWORD}@127.0.0.1/?userName={USERNAME}", {"Cookie": f"JSESSIONID={COOKIE}"})
@@ -261,19 +263,28 @@ def objects(tmp_path):
     configured = Account(name="home", vendor="growatt", username=USERNAME, password=Secret(PASSWORD))
     yield from (configured, Config(path=tmp_path, accounts=(configured,)), cli_client(configured))
     client = Growatt(USERNAME, PASSWORD)
-    gate = Keeper().guard("growatt", "https://openapi.growatt.com/", USERNAME, Growatt.default_limits)
-    book = gate.load(time.time())
+    guard = Keeper().guard("growatt", "https://openapi.growatt.com/", USERNAME, Growatt.default_limits)
+    book = guard.load(time.time())
     book.session = growatt.to_dict()
-    yield from (client, client.session, client.plant_list, client._protocol, gate, gate.state_file, book, client.budget)
+    yield from (
+        client,
+        client.session,
+        client.plant_list,
+        client._protocol,
+        guard,
+        guard.state_file,
+        book,
+        client.budget,
+    )
 
 
-def test_no_object_shows_a_secret(tmp_path):
-    for one in objects(tmp_path):
-        shown = [str(one), repr(one), f"{one}", f"{[one]}", pretty_repr(one)]
-        assert leaks("\n".join(shown), marked()) == [], type(one).__name__
+def test_repr_of_secret_holding_objects_shows_no_secret(tmp_path):
+    for holder in secret_holders(tmp_path):
+        shown = [str(holder), repr(holder), f"{holder}", f"{[holder]}", pretty_repr(holder)]
+        assert leaks("\n".join(shown), markers()) == [], type(holder).__name__
 
 
-def test_a_password_no_cloud_could_be_sent_is_not_shown_either(tmp_path):
+def test_client_rejects_password_that_is_not_utf8_without_showing_it(tmp_path):
     broken = f"{PASSWORD}\udc80"
     for kind in (Growatt, GoodWe, AsyncGrowatt, AsyncGoodWe):
         with pytest.raises(ConfigError, match="not UTF-8 text") as failed:
@@ -301,35 +312,37 @@ for words in json.loads(sys.argv[1]):
 
 
 def commands(*lines, stdin="", **environ):
-    """Run commands in a process of their own and return everything it said."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_") or "HOME" in name}
-    done = subprocess.run(
+    """Run commands in a child process and return its output."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_") or "HOME" in name
+    }
+    completed = subprocess.run(
         [sys.executable, "-X", "dev", "-c", _RUN, json.dumps(lines)],
         input=stdin,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env=own | {"HELIOGRAPH_NO_KEYRING": "1", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"} | environ,
+        env=environment | {"HELIOGRAPH_NO_KEYRING": "1", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"} | environ,
     )
-    assert "listening" in done.stderr
-    return done.stdout + done.stderr
+    assert "listening" in completed.stderr
+    return completed.stdout + completed.stderr
 
 
-def without_data(text):
-    """Leave out what a person asked a cloud for: an account's own data may name its owner."""
+def without_call_output(text):
+    """Return the output without that of `call`, whose data may name the account owner."""
     return "\n".join(part for part in text.split("$ ") if not part.startswith("call"))
 
 
 @pytest.mark.parametrize(("fault", "debug"), [("", ""), ("lock=1", ""), ("agreement", "1"), ("html", "1")])
-def test_no_command_shows_a_secret(tmp_path, fault, debug):
+def test_commands_show_no_secret(tmp_path, fault, debug):
     environ = {"HELIOGRAPH_DEBUG": debug} | {
         f"HELIOGRAPH_{vendor.upper()}_{part}": value
         for vendor in CLIENTS
         for part, value in (("USERNAME", USERNAME), ("PASSWORD", PASSWORD))
     }
     bundle = tmp_path / "bundle.txt"
-    with serving([fault] if fault else []) as emulator:
+    with run_emulator([fault] if fault else []) as emulator:
         lines = (
             ["now"],
             ["now", "--json"],
@@ -343,15 +356,15 @@ def test_no_command_shows_a_secret(tmp_path, fault, debug):
             ["doctor", "--online", "--bundle", str(bundle)],
         )
         text = commands(*([*line, "--server", emulator.url] for line in lines), **environ)
-    secrets = marked(*door_openers())
-    text += open_files(os.environ["HELIOGRAPH_HOME"])
+    secrets = markers(*session_secrets())
+    text += readable_files(os.environ["HELIOGRAPH_HOME"])
     assert leaks(text, {one for one in secrets if "user" not in one}) == []
-    secrets |= set(door_openers(["uid"]))
-    assert leaks(without_data(text) + bundle.read_text("utf-8"), secrets) == []
+    secrets |= set(session_secrets(["uid"]))
+    assert leaks(without_call_output(text) + bundle.read_text("utf-8"), secrets) == []
 
 
-def test_a_login_shows_the_name_that_was_typed_and_nothing_else(tmp_path):
-    with serving() as emulator:
+def test_login_command_shows_only_the_user_name(tmp_path):
+    with run_emulator() as emulator:
         words = ["--username", USERNAME, "--password-stdin", "--server", emulator.url]
         wrong = commands(["login", "growatt", *words], stdin=f"not-{PASSWORD}\n")
         right = commands(
@@ -359,18 +372,18 @@ def test_a_login_shows_the_name_that_was_typed_and_nothing_else(tmp_path):
         )
     assert "refused the user name or password" in wrong
     assert "logged in" in right
-    shown = {form for form in marked() if "user" not in form}
+    shown = {form for form in markers() if "user" not in form}
     assert leaks(wrong + right, shown) == []
-    assert leaks(open_files(os.environ["HELIOGRAPH_HOME"]), marked()) == []
+    assert leaks(readable_files(os.environ["HELIOGRAPH_HOME"]), markers()) == []
 
 
-def test_the_password_of_one_account_is_in_no_process_list(tmp_path):
-    """A password comes by file, environment, keyring or standard input: never as an argument of a program."""
+def test_password_command_arguments_contain_no_other_password(tmp_path):
+    """The arguments of a password command are in the process list, so they must contain no password."""
     (tmp_path / "config.toml").write_text(
         '[[account]]\nvendor = "growatt"\nusername = "ada"\n'
         f"password_command = [{sys.executable!r}, '-c', 'import sys; print(sys.orig_argv)']\n"
     )
-    told = load(
+    config = load(
         tmp_path / "config.toml", {"HELIOGRAPH_GOODWE_USERNAME": USERNAME, "HELIOGRAPH_GOODWE_PASSWORD": PASSWORD}
     )
-    assert leaks(told.accounts[0].password.reveal(), marked()) == []
+    assert leaks(config.accounts[0].password.reveal(), markers()) == []

@@ -165,7 +165,7 @@ def test_show_without_connection_exits_with_1(cli):
     assert "no connection" in err
 
 
-def test_account_is_read_only_by_default(cli):
+def test_set_is_refused_without_write_permission(cli):
     cli.configure("")
     code, _, err = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
     assert code == 2
@@ -177,7 +177,7 @@ def test_account_is_read_only_by_default(cli):
     assert "grid_code = true" in err
 
 
-def test_dry_run_shows_difference_and_requests_and_sends_nothing(cli):
+def test_set_dry_run_shows_difference_and_requests_and_sends_nothing(cli):
     cli.configure("")
     code, out, _ = cli.run("set", cli.device, "charge_stop_soc=90", "--dry-run")
     assert code == 0
@@ -225,14 +225,14 @@ def test_set_sends_nothing_without_confirmation(cli, monkeypatch):
         (["undo", "{device}", "--yes"], "no change to undo"),
     ],
 )
-def test_usage_errors_are_reported_before_sending(arguments, message, cli):
+def test_settings_reports_usage_errors_before_sending(arguments, message, cli):
     code, _, err = cli.run(*(argument.format(device=cli.device) for argument in arguments))
     assert code == 2
     assert message.format(device=cli.device) in err
     assert cli.written == {}
 
 
-def test_schedule_round_trip_through_a_file(cli, tmp_path):
+def test_schedule_output_is_accepted_as_file(cli, tmp_path):
     code, text, _ = cli.run("schedule", cli.device)
     assert code == 0
     day = tmp_path / "day.toml"
@@ -314,7 +314,7 @@ def test_show_without_device_selects_the_only_one_or_lists_all(cli):
     assert cli.run("show")[1].startswith(cli.device)
 
 
-def test_log_of_a_device_without_changes(cli):
+def test_log_of_device_without_changes_is_empty_with_notice(cli):
     cli.set("charge_stop_soc=90")
     code, out, err = cli.run("log", "My roof")
     assert (code, out) == (0, "")
@@ -360,7 +360,7 @@ def test_curtail_never_raises_a_limit(cli):
         ["schedule", "{device}", "--yes", "{file}"],
     ],
 )
-def test_values_are_accepted_before_and_after_options(arguments, cli, tmp_path):
+def test_settings_accepts_values_before_and_after_options(arguments, cli, tmp_path):
     (tmp_path / "day.toml").write_text("windows = []\ncharge_power = 40")
     values = {"device": cli.device, "until": until(cli, hours=2), "file": str(tmp_path / "day.toml")}
     code, out, err = cli.run(*(argument.format(**values) for argument in arguments))
@@ -368,7 +368,7 @@ def test_values_are_accepted_before_and_after_options(arguments, cli, tmp_path):
     assert cli.written["charge_power"] == "40"
 
 
-def test_raw_call_accepts_arguments_after_options(cli):
+def test_call_accepts_arguments_after_options(cli):
     arguments = ["--allow-commands", "update_tlx_inverter_setting", cli.device, "charge_power", "--account", "growatt"]
     assert run(["call", "growatt", *arguments, "40"]) == 0
     assert cli.written["charge_power"] == "40"
@@ -378,14 +378,14 @@ def test_raw_call_accepts_arguments_after_options(cli):
     "arguments",
     [["set", "D", "a=1", "--yse", "b=2"], ["log", "D", "--json", "E"], ["schedule", "D", "f", "--yes", "g"]],
 )
-def test_unrecognized_arguments_are_rejected(arguments, cli):
+def test_settings_rejects_unrecognized_arguments(arguments, cli):
     with pytest.raises(SystemExit) as exit_info:
         run(["settings", *arguments])
     assert exit_info.value.code == 2
     assert "unrecognized arguments" in cli.capsys.readouterr().err
 
 
-def test_open_outcome_names_the_check_command(cli):
+def test_set_with_unknown_outcome_names_the_check_command(cli):
     cli.box.fault(deaf=True)
     out = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")[1]
     order = cli.run_json("log")[1][0]["id"]
@@ -396,7 +396,7 @@ def test_open_outcome_names_the_check_command(cli):
     assert hint not in cli.run("set", cli.device, "charge_stop_soc=40", "--yes")[1]
 
 
-def test_interrupted_set_names_the_open_change(cli, monkeypatch):
+def test_set_interrupted_names_the_open_change(cli, monkeypatch):
     def interrupt(clock, seconds):
         raise KeyboardInterrupt
 
@@ -409,7 +409,7 @@ def test_interrupted_set_names_the_open_change(cli, monkeypatch):
     assert f"the outcome of change {order} is not known yet; to check it: heliograph settings check" in err
 
 
-def test_unusable_journal_folder_is_named_and_nothing_is_sent(cli):
+def test_set_with_unusable_journal_folder_names_it_and_sends_nothing(cli):
     before = dict(cli.written)
     (cli.home / "orders").write_text("not a folder")
     code, _, err = cli.run("set", cli.device, "charge_stop_soc=90", "--yes")
@@ -417,12 +417,12 @@ def test_unusable_journal_folder_is_named_and_nothing_is_sent(cli):
     assert str(cli.home / "orders") in err
 
 
-def test_orders_use_the_long_timeout(cli):
+def test_settings_clients_use_the_long_timeout(cli):
     accounts = load(None, os.environ).select_accounts(None, None)
     assert common.orders_of(accounts[0]).client._timeout == common.async_orders_of(accounts[0]).client._timeout == 90.0
 
 
-def test_detached_curtailment_is_restored_by_the_next_command(cli):
+def test_curtail_detached_is_restored_by_the_next_command(cli):
     ends = until(cli, hours=2)
     assert cli.run("curtail", cli.device, "--to", "50%", "--until", ends, "--detach", "--yes")[0] == 0
     assert cli.written["activeRate"] == "50"
@@ -464,7 +464,7 @@ def test_status_and_doctor_list_open_changes(cli):
 
 
 @pytest.mark.parametrize("arguments", [["collect", "--once"], ["now"]])
-def test_detached_curtailment_is_restored_by_other_commands(arguments, cli):
+def test_curtail_detached_is_restored_by_other_commands(arguments, cli):
     cli.run("curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--detach", "--yes")
     cli.box.wait(hours=3)
     run([*arguments, *(["--store", str(cli.home / "samples.sqlite")] if arguments[0] == "collect" else [])])
@@ -506,7 +506,7 @@ def test_set_notes_external_changes(cli):
     assert "42 %" in out
 
 
-def test_writes_per_day_of_the_account_table(cli):
+def test_set_respects_writes_per_day_of_account(cli):
     cli.configure("writes = true\nwrites_per_day = 1")
     assert cli.set("charge_stop_soc=90")[0] == 0
     code, _, err = cli.run("set", cli.device, "charge_stop_soc=80", "--yes")
@@ -514,7 +514,7 @@ def test_writes_per_day_of_the_account_table(cli):
     assert "1 are allowed" in err
 
 
-def test_control_characters_of_the_server_are_not_printed(cli):
+def test_settings_prints_no_control_characters_of_stored_names(cli):
     cli.run_json("show", cli.device)
     path = next((cli.home / "orders").glob("*.devices.json"))
     path.write_text(path.read_text().replace('"plant_name": "', '"plant_name": "\\u001b[2J'))
@@ -539,7 +539,7 @@ def test_control_characters_of_the_server_are_not_printed(cli):
         ("writes_per_day = 0", "line 6: writes_per_day must be a whole number of at least 1"),
     ],
 )
-def test_errors_in_write_permissions_name_the_line(more, message, cli):
+def test_load_error_in_write_permissions_names_the_line(more, message, cli):
     cli.configure(more)
     with pytest.raises(ConfigError, match="line 6") as caught:
         load(cli.home / "config.toml", {})
@@ -555,14 +555,14 @@ def test_journal_contains_no_secrets(cli):
     assert datetime.fromisoformat(json.loads(text.splitlines()[0])["at"])
 
 
-def test_account_options_are_accepted_before_and_after_the_subcommand(cli):
+def test_settings_accepts_account_options_before_and_after_subcommand(cli):
     assert cli.run("--account", "growatt", "log")[0] == 0
     for arguments in (["--account", "nobody", "log"], ["log", "--account", "nobody"]):
         code, _, err = cli.run(*arguments)
         assert (code, "there is no account 'nobody'" in err) == (2, True)
 
 
-def test_old_spellings_are_accepted_and_not_in_the_help(cli):
+def test_settings_accepts_old_spellings_hidden_from_help(cli):
     arguments = ["curtail", cli.device, "--to", "50%", "--until", until(cli, hours=2), "--leave", "--yes"]
     assert cli.run(*arguments)[0] == 0
     assert cli.written["activeRate"] == "50"

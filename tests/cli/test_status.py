@@ -18,12 +18,12 @@ from heliograph.vendors.growatt import Growatt, resolve_server
 from support.store_rows import ROOF, SAMPLE
 
 NOW = 0.0
-"""The moment a test begins: these commands know no clock but the machine's."""
+"""The start time of each test; the commands use the clock of the machine."""
 
 
 @pytest.fixture(autouse=True)
 def _now():
-    global NOW  # noqa: PLW0603 - read where the tests make their books
+    global NOW  # noqa: PLW0603 - used by tests that write a state file
     NOW = time.time()
 
 
@@ -36,14 +36,14 @@ def owner(monkeypatch):
 
 
 def save_state(**members):
-    """Let the account's keeper remember something."""
-    gate = Keeper().guard("growatt", resolve_server(""), "ada", Growatt.default_limits)
-    state = gate.load(NOW)
+    """Write a state file with these members."""
+    guard = Keeper().guard("growatt", resolve_server(""), "ada", Growatt.default_limits)
+    state = guard.load(NOW)
     for name, value in members.items():
         setattr(state, name, value)
-    gate.state_file.folder.mkdir(parents=True, exist_ok=True)
-    gate.state_file.save(state.to_json(), durable=False)
-    return gate.state_file.path
+    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
+    guard.state_file.save(state.to_json(), durable=False)
+    return guard.state_file.path
 
 
 def local_time(moment):
@@ -87,9 +87,9 @@ def test_status_shows_next_request_when_budget_is_used(capsys):
     ],
 )
 def test_status_shows_reason_and_end_of_backoff(capsys, kind, begins):
-    save_state(pause=kind, pause_until=NOW + 7200, pause_why="so it said")
+    save_state(pause=kind, pause_until=NOW + 7200, pause_why="reason of the cloud")
     _, out, _ = run_status(capsys)
-    assert out.splitlines()[1] == f"  {begins} {local_time(NOW + 7200)}: so it said"
+    assert out.splitlines()[1] == f"  {begins} {local_time(NOW + 7200)}: reason of the cloud"
 
 
 def test_status_shows_next_login_after_failure(capsys):
@@ -150,7 +150,7 @@ def test_status_escapes_text_of_clouds(capsys):
 
 
 def fill_store(where, age, **values):
-    """Let a store hold a roof whose newest sample is so many seconds old."""
+    """Fill a store with a plant whose newest sample is `age` seconds old."""
     moments = (int(NOW - age) - 300 * back for back in range(12))
     samples = [SAMPLE._replace(measured_at=at, values={"pv_power": 1.0, **values}) for at in moments]
     with open_store(where) as store:

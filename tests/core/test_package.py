@@ -47,7 +47,7 @@ def test_package_docstring_runs_against_the_emulator(monkeypatch):
         assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example) == (0, 4)
 
 
-def test_client_cannot_be_pickled_or_copied_and_says_what_to_do():
+def test_client_copy_or_pickle_raises_error_with_advice():
     client = Growatt("ada", "hunter2", keeper=None)
     for copied in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="a Growatt client cannot be pickled or copied; create one in each process"):
@@ -55,7 +55,7 @@ def test_client_cannot_be_pickled_or_copied_and_says_what_to_do():
     assert Session.from_dict(pickle.loads(pickle.dumps(client.session.to_dict()))).server == client.session.server
 
 
-def test_default_keeper_is_used_unless_there_is_another_or_a_stored_session():
+def test_client_uses_default_keeper_without_keeper_or_session_argument():
     assert Growatt("ada", "hunter2").guard.state_file.folder == DEFAULT_KEEPER.folder
     with pytest.raises(errors.ConfigError, match="has no keeper"):
         _ = Growatt("ada", "hunter2", session=Session("https://openapi.growatt.com/")).guard

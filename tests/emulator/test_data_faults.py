@@ -26,13 +26,13 @@ def toy(*faults, start=START, family="roof"):
     return emulator, site.households[0], site.truth[0]
 
 
-def moments(days=DAYS, step=STEP):
+def times(days=DAYS, step=STEP):
     return (START + step * count for count in range(days * (timedelta(days=1) // step)))
 
 
 def last_uploads(emulator, home, days=DAYS):
     """Step through time; yield each time with the time of the newest upload."""
-    for at in moments(days, timedelta(minutes=15)):
+    for at in times(days, timedelta(minutes=15)):
         emulator.world.clock.set(at)
         yield at, home.last_upload_at(at)
 
@@ -48,17 +48,17 @@ def test_data_logger_without_fault_reports_true_data():
 
 
 def test_data_faults_are_reproducible():
-    def story(fault):
+    def samples_with(fault):
         emulator, home, _ = toy(fault)
-        told = []
-        for at in moments(40, timedelta(hours=2)):
+        samples = []
+        for at in times(40, timedelta(hours=2)):
             emulator.world.clock.set(at)
-            told.append((home.last_upload_at(at), home.values(home.last_upload_at(at))))
-        return told
+            samples.append((home.last_upload_at(at), home.values(home.last_upload_at(at))))
+        return samples
 
-    honest = story("html")
+    without_fault = samples_with("html")
     for fault in DATA_FAULTS:
-        assert story(fault) == story(fault) != honest
+        assert samples_with(fault) == samples_with(fault) != without_fault
 
 
 def test_late_fault_delays_samples_and_completes_curve():
@@ -96,10 +96,10 @@ def test_offline_fault_delays_or_loses_a_day():
     assert sum(lost.values()) % 288 == 0
     assert 0 < sum(lost.values()) // 288 < DAYS // 20 * 3
     assert len([wait for wait in waits if wait >= timedelta(hours=23, minutes=45)]) > sum(lost.values()) // 288
-    poorer = {day for day, (_, told, true) in points.items() if told["pv_energy"] < true["pv_energy"] - 0.1}
+    poorer = {day for day, (_, reported, true) in points.items() if reported["pv_energy"] < true["pv_energy"] - 0.1}
     assert poorer
     assert poorer <= lost.keys()
-    june = sum(told["pv_energy"] for day, (_, told, _) in points.items() if day.startswith("2026-06"))
+    june = sum(reported["pv_energy"] for day, (_, reported, _) in points.items() if day.startswith("2026-06"))
     assert home.energies("2026-06")["pv_energy"] == pytest.approx(june)
 
 
@@ -113,7 +113,7 @@ def test_offline_fault_affects_all_households_of_a_plant():
 def test_frozen_fault_repeats_a_sample_within_its_day():
     emulator, home, truth = toy("frozen")
     emulator.world.clock.set(START + timedelta(days=DAYS))
-    frozen = [at for at in moments(20) if home.values(at) != truth.values(at)]
+    frozen = [at for at in times(20) if home.values(at) != truth.values(at)]
     days = {at.date() for at in frozen}
     assert 1 <= len(days) <= 7
     for day in days:
@@ -132,7 +132,7 @@ def test_replay_fault_reports_yesterdays_energy_after_midnight(family):
     yesterday = truth.energies("2026-06-01")["pv_energy"]
     assert home.values(midnight)["pv_energy_today"] == yesterday > 1
     assert home.values(midnight)["pv_energy_total"] == truth.values(midnight)["pv_energy_total"]
-    woken = next(at for at in moments() if at >= midnight and home.values(at) == truth.values(at))
+    woken = next(at for at in times() if at >= midnight and home.values(at) == truth.values(at))
     if home.battery_capacity:
         assert woken == midnight + timedelta(minutes=10)
     else:
@@ -142,7 +142,7 @@ def test_replay_fault_reports_yesterdays_energy_after_midnight(family):
 def test_glitch_fault_changes_one_counter_of_one_sample():
     _, home, truth = toy("glitch")
     struck = {}
-    for at in moments(20):
+    for at in times(20):
         true = truth.values(at)
         wrong = {name: value for name, value in home.values(at).items() if value != true[name]}
         if wrong:
@@ -155,10 +155,10 @@ def test_glitch_fault_changes_one_counter_of_one_sample():
 def test_control_truth_is_unaffected_by_data_faults():
     emulator, home, truth = toy(*DATA_FAULTS)
     site = next(site for site in emulator.accounts[0].plants if home in site.households)
-    for at in moments(5, timedelta(hours=1)):
+    for at in times(5, timedelta(hours=1)):
         emulator.world.clock.set(at)
-        told = json.loads(emulator.respond("GET", f"/control/truth?plant={site.id}").body)
-        assert told["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
+        reported = json.loads(emulator.respond("GET", f"/control/truth?plant={site.id}").body)
+        assert reported["pv_energy_total"] == pytest.approx(truth.values(at)["pv_energy_total"], rel=1e-6)
 
 
 # Data faults of single clouds
@@ -187,7 +187,7 @@ def test_morning_dip_fault_lowers_lifetime_import_and_export():
     site = caller.plants["hybrid"]
     stage_clock = caller.emulator.world.clock
     low = []
-    for at in moments(1, timedelta(minutes=30)):
+    for at in times(1, timedelta(minutes=30)):
         stage_clock.set(at)
         caller.log_in()
         detail = caller.detail("hybrid")["data"]

@@ -23,16 +23,18 @@ class House:
 
     def __init__(self, vendor):
         self.emulator = EmulatedCloud().emulator if vendor == "growatt" else world()
-        self.who = self.emulator.accounts[0]
+        self.account = self.emulator.accounts[0]
         family, home = ("tlx", "tlx-battery") if vendor == "growatt" else ("hybrid", "hybrid")
-        site = next(site for site in self.who.plants if site.family == home)
+        site = next(site for site in self.account.plants if site.family == home)
         self.device = Device(vendor=vendor, plant=site.id, id=site.devices[0], family=family)
         self.name = "charge_stop_soc" if vendor == "growatt" else "immediate_charge_stop_soc"
         self.kind = Growatt if vendor == "growatt" else GoodWe
 
     def connect(self, ready):
         server = ready["growatt" if self.kind is Growatt else "sems"]
-        self.client = self.kind(self.who.username, self.who.password, server=server, allow_commands=True, keeper=None)
+        self.client = self.kind(
+            self.account.username, self.account.password, server=server, allow_commands=True, keeper=None
+        )
 
     def fault(self, **settings):
         self.emulator.faults.set(settings)
@@ -176,10 +178,10 @@ def test_unread_fault_makes_settings_unreadable(house):
     with pytest.raises(RequestRefused) as caught:
         house.client.read_settings(house.device)
     assert caught.value.code in ("501", "read_fail")
-    told = str(caught.value)
-    assert re.search("the cloud could not (reach|read) the device", told)
-    assert "offline" in told
-    assert "Try again when the app shows it online" in told
+    message = str(caught.value)
+    assert re.search("the cloud could not (reach|read) the device", message)
+    assert "offline" in message
+    assert "Try again when the app shows it online" in message
     house.write(80)
     house.fault(unread=None)
     assert house.has == 80
@@ -191,8 +193,8 @@ def test_unread_fault_of_growatt_has_two_codes(family):
     home = "tlx-battery" if family == "tlx" else family
     device = Device(vendor="growatt", plant=found.plant(home), id=found.device(home), family=family)
     with serve_in_thread(found.emulator) as ready:
-        who = found.holder
-        client = Growatt(who.username, who.password, server=ready["growatt"], keeper=None)
+        account = found.holder
+        client = Growatt(account.username, account.password, server=ready["growatt"], keeper=None)
         assert any(client.read_settings(device).values())
         for code in ("500", "501"):
             found.fault(unread=code)

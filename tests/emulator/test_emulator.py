@@ -29,22 +29,22 @@ from support.paths import TESTS
 from support.toy_clouds import BERLIN, NOON, Acme, Zeta, toy_emulator
 
 
-class Caller:
+class EmulatorClient:
     """One keep-alive connection to a served emulator, with access to the emulator object."""
 
     def __init__(self, emulator, ready):
         self.emulator, self.ready = emulator, ready
         self.address = urlsplit(ready["url"])
-        self.wire_name = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=5)
+        self.connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=5)
 
-    def ask(self, verb, path, body=None, **headers):
-        self.wire_name.request(verb, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        reply = self.wire_name.getresponse()
-        return reply, reply.read()
+    def request(self, verb, path, body=None, **headers):
+        self.connection.request(verb, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = self.connection.getresponse()
+        return response, response.read()
 
     def json(self, verb, path, body=None, **headers):
-        reply, told = self.ask(verb, path, None if body is None else json.dumps(body), **headers)
-        return reply.status, json.loads(told)
+        response, text = self.request(verb, path, None if body is None else json.dumps(body), **headers)
+        return response.status, json.loads(text)
 
     def raw(self, data):
         with closing(socket.create_connection((self.address.hostname, self.address.port), timeout=5)) as one:
@@ -54,16 +54,16 @@ class Caller:
 
 
 @pytest.fixture
-def caller():
+def client():
     emulator = toy_emulator()
     with serve_in_thread(emulator) as ready:
-        one = Caller(emulator, ready)
+        one = EmulatorClient(emulator, ready)
         yield one
-        one.wire_name.close()
+        one.connection.close()
 
 
-def test_ready_line_has_urls_and_accounts(caller):
-    ready = caller.ready
+def test_ready_line_has_urls_and_accounts(client):
+    ready = client.ready
     assert ready["acme"] == ready["url"] + "/acme/"
     assert ready["control"] == ready["url"] + "/control"
     assert [one["vendor"] for one in ready["accounts"]] == ["acme", "zeta", "acme"]
@@ -75,26 +75,26 @@ def test_ready_line_has_urls_and_accounts(caller):
 
 
 def test_world_with_same_seed_is_identical():
-    told = [toy_emulator(seed=seed).ready_info("")["accounts"] for seed in (7, 7, 8)]
-    assert told[0] == told[1]
-    assert told[0] != told[2]
+    accounts = [toy_emulator(seed=seed).ready_info("")["accounts"] for seed in (7, 7, 8)]
+    assert accounts[0] == accounts[1]
+    assert accounts[0] != accounts[2]
 
 
-def test_connection_serves_many_requests_with_simulated_date(caller):
+def test_connection_serves_many_requests_with_simulated_date(client):
     for _ in range(3):
-        reply, _body = caller.ask("GET", "/acme/x")
+        reply, _body = client.request("GET", "/acme/x")
         assert (reply.status, reply.reason) == (200, "OK")
         assert parsedate_to_datetime(reply.headers["Date"]) == NOON
-    assert caller.wire_name.sock is not None
+    assert client.connection.sock is not None
 
 
-def test_unknown_path_returns_404(caller):
-    reply, _ = caller.ask("GET", "/nowhere.do")
+def test_unknown_path_returns_404(client):
+    reply, _ = client.request("GET", "/nowhere.do")
     assert reply.status == 404
-    assert caller.json("GET", "/control/log")[1]["requests"][-1]["vendor"] is None
+    assert client.json("GET", "/control/log")[1]["requests"][-1]["vendor"] is None
 
 
-def test_parse_request_merges_query_form_multipart_and_json(caller):
+def test_parse_request_merges_query_form_multipart_and_json(client):
     form, multipart = "application/x-www-form-urlencoded", "multipart/form-data; boundary=xx"
     parts = '--xx\r\nContent-Disposition: form-data; name="b"\r\n\r\nzwei\r\n--xx--\r\n'
     for body, kind in (
@@ -102,32 +102,32 @@ def test_parse_request_merges_query_form_multipart_and_json(caller):
         (parts, multipart),
         ('{"a": "9", "b": "zwei", "c": null}', "application/json; charset=utf-8"),
     ):
-        _, told = caller.ask("POST", "//acme/x?a=1&a=2", body, Content_Type=kind, Cookie="sid=1; s=x=y")
-        asked = json.loads(told)
-        assert asked["arguments"]["a"] == "1"
-        assert asked["arguments"]["b"] == "zwei"
-        assert asked["path"] == "acme/x"
-        assert asked["cookies"] == {"sid": "1", "s": "x=y"}
-        assert asked["origin"] == caller.ready["url"]
+        _, text = client.request("POST", "//acme/x?a=1&a=2", body, Content_Type=kind, Cookie="sid=1; s=x=y")
+        request = json.loads(text)
+        assert request["arguments"]["a"] == "1"
+        assert request["arguments"]["b"] == "zwei"
+        assert request["path"] == "acme/x"
+        assert request["cookies"] == {"sid": "1", "s": "x=y"}
+        assert request["origin"] == client.ready["url"]
 
 
 def test_parse_request_converts_json_values_to_text():
     body = b'{"n": 5, "yes": true, "none": null, "deep": {"a": [1]}}'
-    asked = parse_request("POST", "/x", {"content-type": "application/json"}, body, "")
-    assert asked.arguments == {"n": "5", "yes": "true", "deep": '{"a":[1]}'}
+    request = parse_request("POST", "/x", {"content-type": "application/json"}, body, "")
+    assert request.arguments == {"n": "5", "yes": "true", "deep": '{"a":[1]}'}
 
 
-def test_log_counts_logins_and_contains_no_secrets(caller):
-    account = caller.ready["accounts"][0]
+def test_log_counts_logins_and_contains_no_secrets(client):
+    account = client.ready["accounts"][0]
     credentials = f"user={account['username']}&password={account['password']}"
     form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": "sid=secret-cookie"}
-    caller.ask("POST", "/acme/login?op=enter", credentials, **form)
-    caller.ask("POST", "/acme/login", "user=acme1&password=wrong-password", **form)
-    caller.ask("POST", "/acme/login", "user=nobody&password=x", **form)
-    _, text = caller.ask("GET", "/control/log")
+    client.request("POST", "/acme/login?op=enter", credentials, **form)
+    client.request("POST", "/acme/login", "user=acme1&password=wrong-password", **form)
+    client.request("POST", "/acme/login", "user=unknown&password=x", **form)
+    _, text = client.request("GET", "/control/log")
     log = json.loads(text)
     assert log["logins"] == {"acme1": 1}
-    assert log["rejected_logins"] == {"acme1": 1, "nobody": 1}
+    assert log["rejected_logins"] == {"acme1": 1, "unknown": 1}
     assert log["requests"][0] == {
         "at": "2026-06-21T10:02:30+00:00",
         "vendor": "acme",
@@ -149,10 +149,10 @@ def test_log_contains_newest_requests():
     assert (len(paths), paths[0], paths[-1]) == (10_000, "nowhere/1", "nowhere/10000")
 
 
-def test_control_truth_returns_household_values(caller):
-    holder = caller.emulator.accounts[0]
+def test_control_truth_returns_household_values(client):
+    holder = client.emulator.accounts[0]
     site = next(one for one in holder.plants if one.family == "hybrid")
-    status, truth = caller.json("GET", f"/control/truth?plant={site.id}")
+    status, truth = client.json("GET", f"/control/truth?plant={site.id}")
     assert status == 200
     assert (truth["vendor"], truth["plant"]) == ("acme", site.id)
     assert truth["measured_at"] == "2026-06-21T10:00:00+00:00"
@@ -161,15 +161,15 @@ def test_control_truth_returns_household_values(caller):
     assert {name: truth[name] for name in METRICS} == {name: pytest.approx(values[name], abs=0.001) for name in METRICS}
 
 
-def test_control_truth_sums_households_of_a_plant(caller):
-    sites = {site.family: site for site in caller.emulator.accounts[0].plants}
-    moment = caller.emulator.world.uploaded_at()
-    truth = caller.json("GET", f"/control/truth?plant={sites['row'].id}")[1]
+def test_control_truth_sums_households_of_a_plant(client):
+    sites = {site.family: site for site in client.emulator.accounts[0].plants}
+    moment = client.emulator.world.uploaded_at()
+    truth = client.json("GET", f"/control/truth?plant={sites['row'].id}")[1]
     values = [home.values(moment) for home in sites["row"].households]
     assert len({one["load_power"] for one in values}) == 3
     assert truth["pv_power"] == pytest.approx(sum(one["pv_power"] for one in values), abs=0.001)
     assert truth["battery_soc"] == pytest.approx(sum(one["battery_soc"] for one in values) / 3, abs=0.001)
-    truth = caller.json("GET", f"/control/truth?plant={sites['roof'].id}&at=2026-06-21T01:00:00+02:00")[1]
+    truth = client.json("GET", f"/control/truth?plant={sites['roof'].id}&at=2026-06-21T01:00:00+02:00")[1]
     assert truth["pv_power"] == 0
     assert truth["load_power"] is None
     assert truth["status"] == "standby"
@@ -177,7 +177,7 @@ def test_control_truth_sums_households_of_a_plant(caller):
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "hint"),
+    ("query", "status", "hint"),
     [
         ("plant=99", 404, "no plant with id '99'"),
         ("", 404, "?plant=ID"),
@@ -188,20 +188,20 @@ def test_control_truth_sums_households_of_a_plant(caller):
         ("plant={plant}&at=0001-01-01T00:00:00%2B14:00", 400, "this world covers"),
     ],
 )
-def test_control_truth_reports_invalid_query(question, status, hint):
+def test_control_truth_reports_invalid_query(query, status, hint):
     emulator = toy_emulator(accounts=1)
-    told = emulator.respond("GET", "/control/truth?" + question.format(plant=emulator.accounts[0].plants[0].id))
-    assert told.status == status
-    assert hint in json.loads(told.body)["error"]
+    response = emulator.respond("GET", "/control/truth?" + query.format(plant=emulator.accounts[0].plants[0].id))
+    assert response.status == status
+    assert hint in json.loads(response.body)["error"]
 
 
-def test_control_clock_sets_advances_and_stops_time(caller):
-    assert caller.json("GET", "/control/clock")[1] == {"now": "2026-06-21T10:02:30.000+00:00", "speed": 0.0}
-    told = caller.json("POST", "/control/clock", {"now": "2026-12-24T18:00:00+01:00"})[1]
-    assert told["now"] == "2026-12-24T17:00:00.000+00:00"
-    assert caller.json("POST", "/control/clock", {"advance": 90})[1]["now"] == "2026-12-24T17:01:30.000+00:00"
-    assert caller.json("POST", "/control/clock", {"speed": 60})[1]["speed"] == 60
-    assert json.loads(caller.ask("GET", "/acme/x")[1])["now"].startswith("2026-12-24T17:0")
+def test_control_clock_sets_advances_and_stops_time(client):
+    assert client.json("GET", "/control/clock")[1] == {"now": "2026-06-21T10:02:30.000+00:00", "speed": 0.0}
+    clock = client.json("POST", "/control/clock", {"now": "2026-12-24T18:00:00+01:00"})[1]
+    assert clock["now"] == "2026-12-24T17:00:00.000+00:00"
+    assert client.json("POST", "/control/clock", {"advance": 90})[1]["now"] == "2026-12-24T17:01:30.000+00:00"
+    assert client.json("POST", "/control/clock", {"speed": 60})[1]["speed"] == 60
+    assert json.loads(client.request("GET", "/acme/x")[1])["now"].startswith("2026-12-24T17:0")
 
 
 @pytest.mark.parametrize(
@@ -225,30 +225,30 @@ def test_control_clock_sets_advances_and_stops_time(caller):
 )
 def test_control_clock_rejects_invalid_setting(setting):
     emulator = toy_emulator(accounts=1)
-    told = emulator.respond("POST", "/control/clock", {}, json.dumps(setting).encode())
-    assert told.status == 400
+    response = emulator.respond("POST", "/control/clock", {}, json.dumps(setting).encode())
+    assert response.status == 400
     assert emulator.world.clock.now() == NOON
     assert emulator.world.clock.speed == 0
 
 
-def test_control_faults_switches_on_and_off(caller):
-    assert caller.json("POST", "/control/faults", {"lock": 5, "html": True}) == (200, {"lock": "5", "html": ""})
-    assert caller.ask("GET", "/acme/x")[1] == b"<html>"
-    assert caller.json("POST", "/control/faults", {"lock": None, "html": False})[1] == {}
-    assert caller.ask("GET", "/acme/x")[1] != b"<html>"
+def test_control_faults_switches_on_and_off(client):
+    assert client.json("POST", "/control/faults", {"lock": 5, "html": True}) == (200, {"lock": "5", "html": ""})
+    assert client.request("GET", "/acme/x")[1] == b"<html>"
+    assert client.json("POST", "/control/faults", {"lock": None, "html": False})[1] == {}
+    assert client.request("GET", "/acme/x")[1] != b"<html>"
 
 
-def test_limited_fault_applies_to_that_many_requests(caller):
-    caller.json("POST", "/control/faults", {"html": "*2"})
-    pages = [caller.ask("GET", "/acme/x")[1] == b"<html>" for _ in range(4)]
+def test_limited_fault_applies_to_that_many_requests(client):
+    client.json("POST", "/control/faults", {"html": "*2"})
+    pages = [client.request("GET", "/acme/x")[1] == b"<html>" for _ in range(4)]
     assert pages == [True, True, False, False]
-    assert caller.json("GET", "/control/faults")[1] == {}
+    assert client.json("GET", "/control/faults")[1] == {}
 
 
 def test_fault_read_twice_in_a_request_is_one_use():
     emulator = toy_emulator(faults={"rate": "5*1"})
-    told = [json.loads(emulator.respond("GET", "/acme/x").body)["rates"] for _ in range(2)]
-    assert told == [["5", "5"], [None, None]]
+    rates = [json.loads(emulator.respond("GET", "/acme/x").body)["rates"] for _ in range(2)]
+    assert rates == [["5", "5"], [None, None]]
 
 
 @pytest.mark.parametrize(
@@ -269,9 +269,9 @@ def test_fault_read_twice_in_a_request_is_one_use():
 )
 def test_unknown_fault_is_rejected_and_changes_nothing(setting, hint):
     emulator = toy_emulator(accounts=1)
-    told = emulator.respond("POST", "/control/faults", {}, json.dumps(setting).encode())
-    assert told.status == 400
-    assert hint in json.loads(told.body)["error"]
+    response = emulator.respond("POST", "/control/faults", {}, json.dumps(setting).encode())
+    assert response.status == 400
+    assert hint in json.loads(response.body)["error"]
     assert emulator.faults.as_dict() == {}
 
 
@@ -282,49 +282,49 @@ def test_fault_switches_as_dict_includes_remaining_uses():
     assert board.use("rate") is None
 
 
-def test_truncated_fault_sends_half_the_body(caller):
-    caller.json("POST", "/control/faults", {"truncated": "*1"})
+def test_truncated_fault_sends_half_the_body(client):
+    client.json("POST", "/control/faults", {"truncated": "*1"})
     with pytest.raises(http.client.IncompleteRead) as caught:
-        caller.ask("GET", "/acme/x")
+        client.request("GET", "/acme/x")
     assert len(caught.value.partial) == pytest.approx(caught.value.expected, abs=1)
-    caller.wire_name.close()
-    assert caller.ask("GET", "/acme/x")[0].status == 200
+    client.connection.close()
+    assert client.request("GET", "/acme/x")[0].status == 200
 
 
-def test_reset_fault_resets_connection(caller):
-    caller.json("POST", "/control/faults", {"reset": True})
+def test_reset_fault_resets_connection(client):
+    client.json("POST", "/control/faults", {"reset": True})
     with pytest.raises(ConnectionResetError) as caught:
-        caller.ask("GET", "/acme/x")
+        client.request("GET", "/acme/x")
     assert caught.type is ConnectionResetError  # http.client raises a subclass for a connection that was only closed
-    caller.wire_name.close()
-    assert caller.json("POST", "/control/faults", {"reset": None})[0] == 200
-    assert caller.ask("GET", "/acme/x")[0].status == 200
+    client.connection.close()
+    assert client.json("POST", "/control/faults", {"reset": None})[0] == 200
+    assert client.request("GET", "/acme/x")[0].status == 200
 
 
-def test_slow_fault_delays_clouds_but_not_control(caller):
-    caller.json("POST", "/control/faults", {"slow": 0.3})
+def test_slow_fault_delays_clouds_but_not_control(client):
+    client.json("POST", "/control/faults", {"slow": 0.3})
     begun = time.monotonic()
-    caller.ask("GET", "/acme/x")
+    client.request("GET", "/acme/x")
     assert time.monotonic() - begun >= 0.3
-    assert caller.emulator.deliver("GET", "/control/log", {}, b"", "").delay == 0
+    assert client.emulator.deliver("GET", "/control/log", {}, b"", "").delay == 0
 
 
 def test_slow_fault_defaults_to_five_seconds():
     assert toy_emulator(faults={"slow": True}).deliver("GET", "/acme/x", {}, b"", "").delay == 5
 
 
-def test_http500_fault_returns_page_but_not_from_control(caller):
-    caller.json("POST", "/control/faults", {"http500": True})
-    reply, body = caller.ask("GET", "/zeta/x")
+def test_http500_fault_returns_page_but_not_from_control(client):
+    client.json("POST", "/control/faults", {"http500": True})
+    reply, body = client.request("GET", "/zeta/x")
     assert (reply.status, reply.headers["Content-Type"]) == (500, "text/html")
     assert body.startswith(b"<html>")
-    assert caller.ask("GET", "/control/log")[0].status == 200
+    assert client.request("GET", "/control/log")[0].status == 200
 
 
-def test_internal_error_returns_500_and_server_continues(caller, caplog):
-    assert caller.ask("GET", "/acme/fail")[0].status == 500
+def test_internal_error_returns_500_and_server_continues(client, caplog):
+    assert client.request("GET", "/acme/fail")[0].status == 500
     assert "ZeroDivisionError" in caplog.text
-    assert caller.ask("GET", "/acme/x")[0].status == 200
+    assert client.request("GET", "/acme/x")[0].status == 200
 
 
 @pytest.mark.parametrize(
@@ -336,8 +336,8 @@ def test_internal_error_returns_500_and_server_continues(caller, caplog):
         ("GET", "/control/faults/", 200),
     ],
 )
-def test_control_rejects_unknown_path_and_verb(caller, verb, path, status):
-    assert caller.ask(verb, path)[0].status == status
+def test_control_rejects_unknown_path_and_verb(client, verb, path, status):
+    assert client.request(verb, path)[0].status == status
 
 
 @pytest.mark.parametrize(
@@ -365,20 +365,20 @@ def test_control_rejects_unknown_path_and_verb(caller, verb, path, status):
         (b"GET /acme/%00%ff HTTP/1.1\r\nHost: \xff\r\nCookie: ;=;\xff=\xfe\r\n\r\n", b" 200 "),
     ],
 )
-def test_server_rejects_hostile_input_and_continues(caller, data, status):
-    assert status in caller.raw(data).partition(b"\r\n")[0]
-    assert caller.ask("GET", "/acme/x")[0].status == 200
+def test_server_rejects_hostile_input_and_continues(client, data, status):
+    assert status in client.raw(data).partition(b"\r\n")[0]
+    assert client.request("GET", "/acme/x")[0].status == 200
 
 
-def test_server_answers_pipelined_requests_in_order(caller):
+def test_server_answers_pipelined_requests_in_order(client):
     one = b"GET /acme/%d HTTP/1.1\r\nHost: a\r\n\r\n"
-    answers = caller.raw(one % 1 + one % 2)
+    answers = client.raw(one % 1 + one % 2)
     assert answers.index(b"acme/1") < answers.index(b"acme/2")
 
 
-def test_server_supports_expect_100_continue(caller):
+def test_server_supports_expect_100_continue(client):
     head = b"POST /acme/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
-    with closing(socket.create_connection((caller.address.hostname, caller.address.port), timeout=5)) as one:
+    with closing(socket.create_connection((client.address.hostname, client.address.port), timeout=5)) as one:
         one.sendall(head)
         assert one.recv(100).startswith(b"HTTP/1.1 100")
         one.sendall(b"a=1")
@@ -462,9 +462,9 @@ def run(*arguments):
 )
 def test_emulate_invalid_option_prints_one_line_with_exit_code_2(arguments, capsys):
     assert run(*arguments) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
 
 
 def test_ready_line_of_both_clouds_has_base_urls():
@@ -489,15 +489,15 @@ def test_emulate_help_names_every_fault(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
     assert caught.value.code == 0
-    told = capsys.readouterr().out
+    help_text = capsys.readouterr().out
     known = build_emulator(EmulatorOptions(start=NOON)).faults.descriptions
     assert known.keys() > FAULTS.keys()
-    assert [name for name in known if name not in told] == []
+    assert [name for name in known if name not in help_text] == []
 
 
 def test_control_truth_accepts_plus_sign_in_query():
     emulator = toy_emulator(accounts=1)
     plant = emulator.accounts[0].plants[0].id
     moment = "2026-06-21T12:00:00+02:00"
-    told = [emulator.respond("GET", f"/control/truth?plant={plant}&at={at}").body for at in (moment, quote(moment))]
-    assert told[0] == told[1]
+    bodies = [emulator.respond("GET", f"/control/truth?plant={plant}&at={at}").body for at in (moment, quote(moment))]
+    assert bodies[0] == bodies[1]

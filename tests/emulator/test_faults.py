@@ -87,7 +87,7 @@ def test_log_newest_limits_requests():
 def test_log_limits_number_of_unknown_user_names():
     emulator = toy_emulator(accounts=1)
     for number in range(1500):
-        emulator.respond("GET", f"/acme/login?user=nobody{number}")
+        emulator.respond("GET", f"/acme/login?user=unknown{number}")
     rejected = log_of(emulator)["rejected_logins"]
     assert rejected[OTHERS] == 500
     assert len(rejected) == 1001
@@ -100,13 +100,13 @@ def test_log_reports_hours_of_a_lock():
     emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
     emulator.respond("GET", "/acme/login?user=acme1")
     wait(emulator, hours=6)
-    told = log_of(emulator)["accounts"]["acme1"]
-    assert (told["hours_locked"], told["requests_while_locked"], told["logins_while_locked"]) == (6, 2, 1)
-    assert told["locked_until"] == "2026-06-22T10:02:30+00:00"
+    account = log_of(emulator)["accounts"]["acme1"]
+    assert (account["hours_locked"], account["requests_while_locked"], account["logins_while_locked"]) == (6, 2, 1)
+    assert account["locked_until"] == "2026-06-22T10:02:30+00:00"
     wait(emulator, days=3)
     emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
-    told = log_of(emulator)["accounts"]["acme1"]
-    assert (told["hours_locked"], told["requests_while_locked"], told["locked_until"]) == (24, 2, None)
+    account = log_of(emulator)["accounts"]["acme1"]
+    assert (account["hours_locked"], account["requests_while_locked"], account["locked_until"]) == (24, 2, None)
 
 
 def test_lock_ends_when_its_fault_is_switched_off():
@@ -242,7 +242,7 @@ def test_month_of_requests_is_fast():
     for _ in range(8640):
         assert emulator.respond("POST", "/control/clock", {}, b'{"advance": 300}').status == 200
         emulator.respond("GET", "/acme/x", {"cookie": "user=acme1"})
-    told = log_of(emulator)
+    log = log_of(emulator)
     assert time.monotonic() - begun < 20  # about 2 s; a minute if the cost grew with the number of requests
-    assert told["accounts"]["acme1"]["requests"] == 8640
-    assert told["accounts"]["acme1"]["rival_logins"] == 8640
+    assert log["accounts"]["acme1"]["requests"] == 8640
+    assert log["accounts"]["acme1"]["rival_logins"] == 8640

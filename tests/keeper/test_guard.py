@@ -1,4 +1,4 @@
-"""Conversations through the keeper's gate: what is sent, what is refused, and what the account's file says then."""
+"""The guard of an account: requests sent, requests rejected, and the state file afterwards."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from vendors.goodwe.test_plus_auth import (
     plus_login,
 )
 from vendors.goodwe.test_plus_auth import legacy_response as legacy
-from vendors.goodwe.test_plus_auth import plus_response as said
+from vendors.goodwe.test_plus_auth import plus_response as plus
 
 HOUR = 3600.0
 DETAILS = GoodWeCalls.monitor_detail.flow
@@ -68,7 +68,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def program(cloud, folder):
-    """Start a program: another one each time, with nothing in its memory."""
+    """Return a function that creates a program without state in memory."""
 
     def make(password="right", **options):
         return Program(cloud, folder, lambda: cloud.now, password, **options)
@@ -77,14 +77,14 @@ def program(cloud, folder):
 
 
 def book(program):
-    return program.gate.load(program.clock())
+    return program.guard.load(program.clock())
 
 
 def notes(program):
     return "\n".join(sentence for _, sentence in book(program).notes)
 
 
-# What is sent, and what is refused here.
+# Requests sent and rejected
 
 
 def test_stored_session_is_tried_before_any_login(program, cloud):
@@ -98,7 +98,7 @@ def test_stored_session_is_tried_before_any_login(program, cloud):
 def test_expired_session_is_renewed_once(program, cloud):
     program().run()
     cloud.now += HOUR
-    cloud.living = None
+    cloud.valid_cookie = None
     assert program().run() is None
     assert len(cloud.logins) == 2
 
@@ -139,7 +139,7 @@ def test_manual_login_sends_a_refused_password_once_more(program, cloud):
     cloud.password = "right"
     assert program().run("insist") is None
     cloud.now += HOUR
-    cloud.living = None
+    cloud.valid_cookie = None
     assert program().run() is None
 
 
@@ -153,7 +153,7 @@ def test_guard_records_errors_that_a_flow_handles(program, cloud):
 
 
 def test_guard_backs_off_after_logins_that_do_not_help(program, cloud):
-    cloud.trouble = "futile"
+    cloud.fault = "futile"
     start = cloud.now
     while cloud.now < start + 3 * HOUR:
         assert isinstance(program().run(), SessionExpired | Throttled)
@@ -168,9 +168,9 @@ def test_guard_survives_a_clock_going_back_after_a_futile_login(cloud, folder):
     def run():
         return Program(cloud, folder, lambda: cloud.now + ahead[0], "right").run()
 
-    cloud.trouble = "futile"
+    cloud.fault = "futile"
     assert isinstance(run(), SessionExpired)
-    ahead[0], cloud.trouble = 0.0, ""
+    ahead[0], cloud.fault = 0.0, ""
     run()
     cloud.now += HOUR
     assert run() is None
@@ -179,7 +179,7 @@ def test_guard_survives_a_clock_going_back_after_a_futile_login(cloud, folder):
 def test_guard_backs_off_from_another_client_of_the_account(program, cloud):
     for _ in range(2 * 12):
         program().run()
-        cloud.open()  # somebody else's login
+        cloud.open()  # a login by another client
         cloud.now += 300
     assert len(cloud.logins) <= 5
     error = program().run()
@@ -188,25 +188,25 @@ def test_guard_backs_off_from_another_client_of_the_account(program, cloud):
 
 
 def test_guard_sends_few_logins_during_an_outage(program, cloud):
-    cloud.trouble = "silence"
+    cloud.fault = "silence"
     for _ in range(24 * 12):
         assert isinstance(program().run(), Unreachable | Throttled)
         cloud.now += 300
     assert len(cloud.recent(cloud.logins)) <= 6
     assert isinstance(program(interactive=True).run(), Unreachable)
-    cloud.trouble = ""
+    cloud.fault = ""
     assert program().run("insist") is None
     assert program().run() is None
 
 
 def test_guard_does_not_count_logins_without_network(program, cloud):
-    cloud.trouble = "no network"
+    cloud.fault = "no network"
     for _ in range(100):
         program().run()
         cloud.now += 300
     assert book(program()).logins == []
     assert book(program()).requests_used == 0
-    cloud.trouble = ""
+    cloud.fault = ""
     cloud.now += 900
     assert program().run() is None
 
@@ -283,50 +283,50 @@ def test_guard_keeps_the_quota_over_a_day(program, cloud):
     assert program(interactive=True).run() is None
 
 
-# GoodWe's two doors.
+# The two dialects of GoodWe
 
 
 @pytest.fixture
 def goodwe(folder):
-    """Make a GoodWe conversation and its gate, as another program would."""
+    """Return a function that creates a GoodWe protocol and its guard, as another program would."""
 
     def make(limits=GoodWe.default_limits, **facts):
         session = Session(resolve_server("global"))
         session.facts.update(facts)
-        talk = AccountProtocol(GoodWeProtocol(), session, Credentials("ada", Secret("hunter2")))
-        gate = Keeper(folder).guard("goodwe", session.server, "ada", limits, clock=lambda: NOON)
-        return talk, gate
+        protocol = AccountProtocol(GoodWeProtocol(), session, Credentials("ada", Secret("hunter2")))
+        guard = Keeper(folder).guard("goodwe", session.server, "ada", limits, clock=lambda: NOON)
+        return protocol, guard
 
     return make
 
 
-def carried(pair, plan, *replies, at=NOON):
-    talk, gate = pair
-    gate.clock = lambda: at
+def run_plan(pair, plan, *replies, at=NOON):
+    protocol, guard = pair
+    guard.clock = lambda: at
     sent = []
     try:
-        script(gate.run(talk, lambda: plan), [one._replace(received_at=at) for one in replies], sent)
+        script(guard.run(protocol, lambda: plan), [one._replace(received_at=at) for one in replies], sent)
     except CloudError as error:
-        return sent, error, gate.load(at)
-    return sent, None, gate.load(at)
+        return sent, error, guard.load(at)
+    return sent, None, guard.load(at)
 
 
 def test_two_dialects_take_two_logins_without_failure(goodwe):
-    sent, error, kept = carried(goodwe(), ENSURE_SESSION, PARAMETER_ERROR, legacy_login())
+    sent, error, kept = run_plan(goodwe(), ENSURE_SESSION, PARAMETER_ERROR, legacy_login())
     assert (len(sent), error) == (2, None)
     assert (len(kept.logins), kept.failures, kept.trying, kept.has_session) == (2, 0, False, True)
 
 
 def test_guard_skips_the_second_dialect_if_the_quota_forbids_it(goodwe):
-    sent, error, kept = carried(goodwe(Limits(100, 2, 0, 0)), ENSURE_SESSION, PARAMETER_ERROR)
+    sent, error, kept = run_plan(goodwe(Limits(100, 2, 0, 0)), ENSURE_SESSION, PARAMETER_ERROR)
     assert len(sent) == 1
     assert isinstance(error, Throttled)
     assert (len(kept.logins), kept.failures, kept.trying) == (1, 1, False)
 
 
 def test_guard_does_not_count_a_dialect_change_as_expired_session(goodwe):
-    carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
-    sent, error, kept = carried(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
+    run_plan(goodwe(), FLOWS(PLANT), plus_login(), plus(FLOW))
+    sent, error, kept = run_plan(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
     assert (len(sent), error) == (2, None)
     assert kept.deaths == []
     assert not any("the session ended" in sentence for _, sentence in kept.notes)
@@ -334,50 +334,50 @@ def test_guard_does_not_count_a_dialect_change_as_expired_session(goodwe):
 
 def test_guard_keeps_the_session_if_the_quota_forbids_a_dialect_change(goodwe):
     limits = Limits(100, 1, 0, 0)
-    carried(goodwe(limits), FLOWS(PLANT), plus_login(), said(FLOW))
-    sent, error, kept = carried(goodwe(limits), DETAILS(PLANT))
+    run_plan(goodwe(limits), FLOWS(PLANT), plus_login(), plus(FLOW))
+    sent, error, kept = run_plan(goodwe(limits), DETAILS(PLANT))
     assert sent == []
     assert isinstance(error, Throttled)
     assert kept.has_session
-    assert len(carried(goodwe(limits), FLOWS(PLANT), said(FLOW))[0]) == 1
+    assert len(run_plan(goodwe(limits), FLOWS(PLANT), plus(FLOW))[0]) == 1
 
 
 @pytest.mark.parametrize("ended", [EXPIRED, legacy(None, "100001")])
 def test_expired_authorisation_is_renewed_once_then_reported(goodwe, ended):
-    carried(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
-    sent, error, _ = carried(goodwe(), DETAILS(PLANT), ended, legacy_login(), legacy(DETAIL), at=NOON + HOUR)
+    run_plan(goodwe(), DETAILS(PLANT), legacy_login(), legacy(DETAIL))
+    sent, error, _ = run_plan(goodwe(), DETAILS(PLANT), ended, legacy_login(), legacy(DETAIL), at=NOON + HOUR)
     assert (len(sent), error) == (3, None)
-    sent, error, kept = carried(goodwe(), DETAILS(PLANT), ended, legacy_login(), ended, at=NOON + 2 * HOUR)
+    sent, error, kept = run_plan(goodwe(), DETAILS(PLANT), ended, legacy_login(), ended, at=NOON + 2 * HOUR)
     assert len(sent) == 3
     assert isinstance(error, SessionExpired)
     assert len(kept.deaths) == 1
 
 
 def test_guard_waits_five_minutes_after_gy0429(goodwe):
-    carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
-    _, error, kept = carried(goodwe(), FLOWS(PLANT), said(code="GY0429"))
+    run_plan(goodwe(), FLOWS(PLANT), plus_login(), plus(FLOW))
+    _, error, kept = run_plan(goodwe(), FLOWS(PLANT), plus(code="GY0429"))
     assert isinstance(error, Throttled)
     assert kept.pause_until == NOON + 300
-    assert carried(goodwe(), FLOWS(PLANT))[0] == []
+    assert run_plan(goodwe(), FLOWS(PLANT))[0] == []
 
 
 def test_guard_does_not_repeat_a_login_refused_as_abnormal(goodwe):
-    carried(goodwe(), FLOWS(PLANT), plus_login(), said(FLOW))
-    sent, error, _ = carried(goodwe(), FLOWS(PLANT), ABNORMAL, plus_login(), ABNORMAL)
+    run_plan(goodwe(), FLOWS(PLANT), plus_login(), plus(FLOW))
+    sent, error, _ = run_plan(goodwe(), FLOWS(PLANT), ABNORMAL, plus_login(), ABNORMAL)
     assert (len(sent), type(error)) == (3, SessionExpired)
-    sent, error, _ = carried(goodwe(), FLOWS(PLANT))
+    sent, error, _ = run_plan(goodwe(), FLOWS(PLANT))
     assert sent == []
     assert isinstance(error, CloudError)
 
 
-# The file.
+# The state file
 
 
 def test_state_file_is_private_and_its_name_is_anonymous(program, folder):
     one = program()
     one.run()
     program("wrong").run("insist")
-    path = one.gate.state_file.path
+    path = one.guard.state_file.path
     assert {stat.S_IMODE(one.stat().st_mode) for one in (path, path.with_suffix(".lock"))} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert USER not in path.name
@@ -408,8 +408,8 @@ def test_client_without_keeper_writes_no_file(tmp_path, monkeypatch):
 
 def test_session_given_by_the_caller_is_used_until_one_is_stored(program, cloud):
     one = program()
-    one.talk.session.alive = True
-    one.talk.session.cookies = {"openapi.growatt.com": {"JSESSIONID": cloud.open()}}
+    one.protocol.session.alive = True
+    one.protocol.session.cookies = {"openapi.growatt.com": {"JSESSIONID": cloud.open()}}
     assert one.run() is None
     assert program().run() is None
     assert cloud.logins == []
@@ -421,16 +421,16 @@ def test_stored_session_of_an_untrusted_server_is_ignored(program, cloud, name, 
     one.run()
     kept = book(one)
     kept.session[name] = value
-    one.gate.state_file.save(kept.to_json(), durable=False)
+    one.guard.state_file.save(kept.to_json(), durable=False)
     another = program()
     another.start()
-    assert another.wanted.url.startswith(SERVER)
+    assert another.pending.url.startswith(SERVER)
 
 
 def whole_file(program):
     one = program()
     one.run()
-    return one.gate.state_file.path, one.gate.state_file.path.read_bytes()
+    return one.guard.state_file.path, one.guard.state_file.path.read_bytes()
 
 
 def set_aside(path):
@@ -439,10 +439,10 @@ def set_aside(path):
 
 def test_state_file_truncated_anywhere_is_set_aside(program):
     path, whole = whole_file(program)
-    shelf = program().gate.state_file
+    state_file = program().guard.state_file
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        kept = shelf.load(NOON, locked=True)
+        kept = state_file.load(NOON, locked=True)
         (aside,) = set_aside(path)
         assert aside.read_bytes() == whole[:length]
         assert kept.session is None
@@ -452,10 +452,10 @@ def test_state_file_truncated_anywhere_is_set_aside(program):
 
 def test_state_file_with_a_changed_byte_is_rejected(program):
     path, whole = whole_file(program)
-    shelf = program().gate.state_file
+    state_file = program().guard.state_file
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert shelf.load(NOON, locked=False).session is None, whole[:place]
+        assert state_file.load(NOON, locked=False).session is None, whole[:place]
 
 
 NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e308, 10**400, -1, True, None])
@@ -467,8 +467,8 @@ SHAPES = st.recursive(NUMBERS | st.text(max_size=5), lambda inner: st.lists(inne
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_state_file_with_arbitrary_content_is_set_aside_unchanged(program, content):
     one = program()
-    one.gate.state_file.folder.mkdir(exist_ok=True)
-    path = one.gate.state_file.path
+    one.guard.state_file.folder.mkdir(exist_ok=True)
+    path = one.guard.state_file.path
     path.write_bytes(content)
     assert one.run("forget") is None
     assert set_aside(path)[-1].read_bytes() == content
@@ -488,7 +488,7 @@ def test_state_files_set_aside_get_distinct_names(program):
 def test_budget_does_not_modify_files(program):
     path, whole = whole_file(program)
     path.write_bytes(whole[:-1])
-    found = program().gate.budget()
+    found = program().guard.budget()
     assert "will be renamed" in found.notes[-1][1]
     assert (path.read_bytes(), set_aside(path)) == (whole[:-1], [])
 
@@ -510,7 +510,7 @@ def test_state_file_of_another_version_is_not_modified(program, monkeypatch):
     path, _ = whole_file(program)
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 2)
-        program().gate.state_file.save(AccountState().to_json(), durable=False)
+        program().guard.state_file.save(AccountState().to_json(), durable=False)
     content = path.read_bytes()
     error = program().run()
     assert isinstance(error, StoreError)
@@ -523,17 +523,17 @@ def test_state_file_with_unknown_members_is_loaded(program, cloud):
     one.run()
     stored = book(one).to_dict()
     stored["strange"] = stored.pop("strikes")
-    one.gate.state_file.save(json.dumps(stored, separators=(",", ":")), durable=False)
+    one.guard.state_file.save(json.dumps(stored, separators=(",", ":")), durable=False)
     assert program().run() is None
     assert len(cloud.logins) == 1
 
 
-# The disk.
+# A full disk
 
 
 @contextmanager
 def no_space():
-    """Let no file grow: the one way to a full disk that needs no rights."""
+    """Set the file size limit to 0, which simulates a full disk without privileges."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
@@ -563,7 +563,7 @@ def test_guard_reads_on_a_full_disk_and_saves_later(program, cloud):
     with no_space():
         for _ in range(5):
             assert one.run() is None
-        assert one.gate.budget().requests_used == 7
+        assert one.guard.budget().requests_used == 7
     assert one.run() is None
     assert book(program()).requests_used == 8
     assert len(cloud.logins) == 1
@@ -576,9 +576,9 @@ def test_guard_remembers_a_lock_on_a_full_disk(program, cloud):
     with no_space():
         assert isinstance(one.run(), Throttled)
     cloud.now += 61
-    assert program().run() is None  # a program that was not told
+    assert program().run() is None  # a program that cannot read the unsaved state
     assert isinstance(one.run(), Throttled)
-    assert isinstance(program().run(), Throttled)  # now they all know
+    assert isinstance(program().run(), Throttled)  # the state is saved by now
 
 
 def test_guard_reads_with_a_stored_session_on_a_full_disk(program, cloud):
@@ -588,7 +588,7 @@ def test_guard_reads_with_a_stored_session_on_a_full_disk(program, cloud):
     assert len(cloud.logins) == 1
 
 
-REALLY_FULL = """
+FULL_DISK_SCRIPT = """
 import subprocess, sys
 from pathlib import Path
 from support.keeper_cloud import CountingCloud, Program
@@ -606,19 +606,19 @@ except OSError as error:
 one = make()
 for _ in range(3):
     assert one.run() is None
-cloud.living = None
+cloud.valid_cookie = None
 print(one.run())
 assert len(cloud.logins) == 1
 big.close()
 (folder / "big").unlink()
 assert one.run() is None
 assert len(cloud.logins) == 2
-assert make().gate.budget().requests_used == 2 + 3 + 1 + 2
+assert make().guard.budget().requests_used == 2 + 3 + 1 + 2
 """
 
 
 def test_state_file_on_a_full_disk(tmp_path):
-    program = ["unshare", "-rm", sys.executable, "-c", REALLY_FULL, str(tmp_path)]
+    program = ["unshare", "-rm", sys.executable, "-c", FULL_DISK_SCRIPT, str(tmp_path)]
     environ = os.environ | {"PYTHONPATH": str(TESTS), "LC_ALL": "C"}
     try:
         allowed = subprocess.run(
@@ -646,12 +646,12 @@ def test_state_folder_that_is_a_file_is_an_error_with_advice(program, cloud, fol
 
 def test_state_file_that_is_a_folder_is_an_error_with_advice(program, cloud, folder):
     one = program()
-    one.gate.state_file.path.mkdir(parents=True)
+    one.guard.state_file.path.mkdir(parents=True)
     error = one.run()
     assert isinstance(error, StoreError)
-    assert str(one.gate.state_file.path) in str(error)
+    assert str(one.guard.state_file.path) in str(error)
     with pytest.raises(StoreError):
-        one.gate.budget()
+        one.guard.budget()
     assert cloud.requests == []
 
 
@@ -674,7 +674,7 @@ def test_state_file_save_replaces_a_leftover_temporary_file(program, cloud):
     path.with_suffix(".new").chmod(0)
     assert program().run() is None
     assert len(cloud.logins) == 1
-    assert stored_cookie(path) == cloud.living
+    assert stored_cookie(path) == cloud.valid_cookie
 
 
 def test_forced_login_ends_if_its_state_cannot_be_saved(program, cloud):
@@ -682,7 +682,7 @@ def test_forced_login_ends_if_its_state_cannot_be_saved(program, cloud):
     one.run("forget")
     with no_space():
         assert isinstance(one.run("insist"), StoreError)
-    assert one.talk.forced is False
+    assert one.protocol.forced is False
 
 
 def test_client_at_a_prompt_is_interactive(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""The keeper's rules as scripts: given what an account went through, may this request be sent now?"""
+"""The rules of the keeper: whether a request is allowed, given the history of the account."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ def book():
     return found
 
 
-def held(book, now, *, is_login=False, interactive=False, forced=False, password="hunter2", limits=LIMITS):
-    """Return why a request has to wait, or None."""
+def rejection(book, now, *, is_login=False, interactive=False, forced=False, password="hunter2", limits=LIMITS):
+    """Return the error that delays or rejects a request, or None."""
     book.advance_to(now)
     try:
-        asked = {"is_login": is_login, "interactive": interactive, "forced": forced}
-        policy.check(book, now, limits, **asked, fingerprint=lambda: password)
+        request = {"is_login": is_login, "interactive": interactive, "forced": forced}
+        policy.check(book, now, limits, **request, fingerprint=lambda: password)
     except CloudError as error:
         return error
     return None
 
 
-def wait(book, now, **how):
-    """Return for how many seconds a request has to wait."""
-    error = held(book, now, **how)
+def wait(book, now, **options):
+    """Return the wait before a request in seconds."""
+    error = rejection(book, now, **options)
     return 0.0 if error is None else error.retry_after
 
 
-def learn(book, now, error, password="hunter2"):
+def record_error(book, now, error, password="hunter2"):
     book.advance_to(now)
     policy.on_error(book, now, error, lambda: password)
 
@@ -66,7 +66,7 @@ def learn(book, now, error, password="hunter2"):
 def fail_login(book, now, error=None):
     book.advance_to(now)
     policy.on_send(book, now, is_login=True)
-    learn(book, now, error or LoginFailed("no"))
+    record_error(book, now, error or LoginFailed("no"))
 
 
 def log_in(book, now, password="right"):
@@ -87,38 +87,38 @@ def notes(book):
 
 
 def test_new_account_may_log_in_at_once(book):
-    assert held(book, NOON, is_login=True) is None
+    assert rejection(book, NOON, is_login=True) is None
 
 
 def test_lock_ends_after_its_duration_and_a_margin(book):
-    learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
+    record_error(book, NOON, throttled(AccountLocked, 24 * HOUR))
     over = NOON + 24 * HOUR + policy.LOCK_MARGIN
     for moment in (NOON, NOON + 24 * HOUR, over - 1):
         for opens in (False, True):
             for interactive in (False, True):
-                error = held(book, moment, is_login=opens, interactive=interactive)
+                error = rejection(book, moment, is_login=opens, interactive=interactive)
                 assert isinstance(error, AccountLocked)
                 assert error.until.timestamp() == over
                 assert error.retry_after == over - moment
-    assert held(book, over, is_login=True) is None
+    assert rejection(book, over, is_login=True) is None
 
 
 def test_lock_duration_is_limited_to_a_week(book):
-    learn(book, NOON, throttled(AccountLocked, 8760 * HOUR))
+    record_error(book, NOON, throttled(AccountLocked, 8760 * HOUR))
     assert wait(book, NOON) == policy.MAX_LOCK
 
 
 def test_rate_limit_waits_for_the_reported_time(book):
-    learn(book, NOON, throttled(Throttled))
+    record_error(book, NOON, throttled(Throttled))
     assert wait(book, NOON) == 300.0
     assert wait(book, NOON, interactive=True) == 300.0
-    assert held(book, NOON + 300) is None
+    assert rejection(book, NOON + 300) is None
 
 
 def test_repeated_rate_limit_waits_longer(book):
     now, waits = NOON, []
     for _ in range(6):
-        learn(book, now, throttled(Throttled))
+        record_error(book, now, throttled(Throttled))
         waits.append(wait(book, now))
         now += waits[-1] + MINUTE
         policy.on_success(book)
@@ -128,7 +128,7 @@ def test_repeated_rate_limit_waits_longer(book):
 def test_block_page_waits_hours_and_longer_if_repeated(book):
     now, waits = NOON, []
     for _ in range(4):
-        learn(book, now, Blocked("a page"))
+        record_error(book, now, Blocked("a page"))
         waits.append(wait(book, now, interactive=True))
         now += waits[-1] + HOUR
         policy.on_success(book)
@@ -136,16 +136,16 @@ def test_block_page_waits_hours_and_longer_if_repeated(book):
 
 
 def test_block_after_a_quiet_time_starts_with_the_short_wait(book):
-    learn(book, NOON, Blocked("a page"))
+    record_error(book, NOON, Blocked("a page"))
     later = NOON + 4 * HOUR + policy.ERROR_MEMORY
-    learn(book, later, Blocked("a page"))
+    record_error(book, later, Blocked("a page"))
     assert wait(book, later) == 4 * HOUR
 
 
 def test_rate_limit_does_not_extend_the_first_block(book):
     for _ in range(5):
-        learn(book, NOON, throttled(Throttled))
-    learn(book, NOON, Blocked("a page"))
+        record_error(book, NOON, throttled(Throttled))
+    record_error(book, NOON, Blocked("a page"))
     assert wait(book, NOON) == 4 * HOUR
 
 
@@ -163,99 +163,99 @@ def test_failed_logins_wait_longer_each_time(book):
 
 def test_failure_that_needs_the_user_waits_an_hour(book):
     fail_login(book, NOON, TermsNotAccepted("terms"))
-    error = held(book, NOON, is_login=True)
+    error = rejection(book, NOON, is_login=True)
     assert error.retry_after == HOUR
     assert "terms" in error.message
-    assert held(book, NOON + HOUR, is_login=True) is None
+    assert rejection(book, NOON + HOUR, is_login=True) is None
 
 
 def test_reads_with_a_valid_session_continue_after_a_failed_login(book):
     fail_login(book, NOON)
-    assert held(book, NOON) is None
+    assert rejection(book, NOON) is None
 
 
 def test_successful_login_ends_the_waits(book):
     fail_login(book, NOON)
     log_in(book, NOON + HOUR)
     assert book.failures == 0
-    assert held(book, NOON + HOUR + 1, is_login=True) is None
+    assert rejection(book, NOON + HOUR + 1, is_login=True) is None
 
 
 def test_refused_password_is_not_sent_again(book):
     fail_login(book, NOON, InvalidCredentials("501"))
     for moment in (NOON, NOON + DAY, NOON + 1000 * DAY):
-        assert isinstance(held(book, moment, is_login=True), InvalidCredentials)
-        assert isinstance(held(book, moment, is_login=True, interactive=True), InvalidCredentials)
+        assert isinstance(rejection(book, moment, is_login=True), InvalidCredentials)
+        assert isinstance(rejection(book, moment, is_login=True, interactive=True), InvalidCredentials)
 
 
 def test_another_password_is_tried_at_once(book):
     fail_login(book, NOON, InvalidCredentials("501"))
-    assert held(book, NOON + 1, is_login=True, password="new") is None
+    assert rejection(book, NOON + 1, is_login=True, password="new") is None
 
 
 def test_two_wrong_passwords_are_each_sent_once(book):
     for password in ("old", "older"):
-        assert held(book, NOON, is_login=True, password=password) is None
+        assert rejection(book, NOON, is_login=True, password=password) is None
         policy.on_send(book, NOON, is_login=True)
-        learn(book, NOON, InvalidCredentials("501"), password)
+        record_error(book, NOON, InvalidCredentials("501"), password)
     for password in ("old", "older"):
-        assert isinstance(held(book, NOON, is_login=True, password=password), InvalidCredentials)
+        assert isinstance(rejection(book, NOON, is_login=True, password=password), InvalidCredentials)
 
 
 def test_accepted_password_does_not_clear_other_refused_ones(book):
     fail_login(book, NOON, InvalidCredentials("501"))
     log_in(book, NOON + 1)
     assert book.refused_at is None
-    assert isinstance(held(book, NOON + 2, is_login=True), InvalidCredentials)
-    assert held(book, NOON + 2, is_login=True, password="right") is None
+    assert isinstance(rejection(book, NOON + 2, is_login=True), InvalidCredentials)
+    assert rejection(book, NOON + 2, is_login=True, password="right") is None
 
 
 def test_refused_passwords_are_limited(book):
     for number in range(50):
-        learn(book, NOON, InvalidCredentials("501"), str(number))
+        record_error(book, NOON, InvalidCredentials("501"), str(number))
     assert book.refused_passwords == [str(number) for number in range(40, 50)]
 
 
 def test_forced_login_with_a_refused_password_is_allowed(book):
     for password in ("mine", "theirs"):
-        learn(book, NOON, InvalidCredentials("501"), password)
-    assert held(book, NOON, is_login=True, password="mine", forced=True) is None
-    assert isinstance(held(book, NOON, is_login=True, password="mine"), InvalidCredentials)
+        record_error(book, NOON, InvalidCredentials("501"), password)
+    assert rejection(book, NOON, is_login=True, password="mine", forced=True) is None
+    assert isinstance(rejection(book, NOON, is_login=True, password="mine"), InvalidCredentials)
     log_in(book, NOON, "mine")
-    assert held(book, NOON, is_login=True, password="mine") is None
-    assert isinstance(held(book, NOON, is_login=True, password="theirs"), InvalidCredentials)
+    assert rejection(book, NOON, is_login=True, password="mine") is None
+    assert isinstance(rejection(book, NOON, is_login=True, password="theirs"), InvalidCredentials)
 
 
 def test_forced_login_respects_locks_blocks_and_quota(book):
     fail_login(book, NOON)
-    assert held(book, NOON, is_login=True, forced=True) is None
+    assert rejection(book, NOON, is_login=True, forced=True) is None
     book.logins = [NOON] * LIMITS.logins
-    assert isinstance(held(book, NOON, is_login=True, forced=True), Throttled)
+    assert isinstance(rejection(book, NOON, is_login=True, forced=True), Throttled)
     for error in (throttled(AccountLocked, HOUR), Blocked("a page")):
         fail_login(book, NOON)
         failures = book.failures
-        learn(book, NOON, error)
-        assert isinstance(held(book, NOON, is_login=True, forced=True), type(error))
-        assert book.failures == failures > 0, "what nobody could try is not forgiven"
+        record_error(book, NOON, error)
+        assert isinstance(rejection(book, NOON, is_login=True, forced=True), type(error))
+        assert book.failures == failures > 0, "a rejected forced login does not reset the failures"
 
 
-def die_young(book, now):
+def end_session_early(book, now):
     log_in(book, now)
     book.advance_to(now + MINUTE)
     policy.on_session_expired(book, now + MINUTE)
 
 
 def test_first_early_session_end_is_renewed_at_once(book):
-    die_young(book, NOON)
-    assert held(book, NOON + MINUTE, is_login=True) is None
+    end_session_early(book, NOON)
+    assert rejection(book, NOON + MINUTE, is_login=True) is None
     assert "ended after 1 min: another login" in notes(book)
 
 
 def test_repeated_early_session_ends_back_off_with_the_reason(book):
     now, waits = NOON, []
     for _ in range(5):
-        die_young(book, now)
-        error = held(book, now + MINUTE, is_login=True, limits=Limits(1000, 1000, 0))
+        end_session_early(book, now)
+        error = rejection(book, now + MINUTE, is_login=True, limits=Limits(1000, 1000, 0))
         waits.append(error.retry_after if error else 0.0)
         now += MINUTE + waits[-1]
     assert waits == [0, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR]
@@ -270,18 +270,18 @@ def test_session_of_an_hour_does_not_count_as_ended_early(book):
 
 
 def test_early_session_ends_expire(book):
-    die_young(book, NOON)
-    die_young(book, NOON + 2 * MINUTE)
+    end_session_early(book, NOON)
+    end_session_early(book, NOON + 2 * MINUTE)
     many = Limits(1000, 1000, 0)
     assert wait(book, NOON + 3 * MINUTE, is_login=True, limits=many) > 0
-    die_young(book, NOON + 2 * MINUTE + policy.ERROR_MEMORY)
-    assert held(book, NOON + 3 * MINUTE + policy.ERROR_MEMORY, is_login=True, limits=many) is None
+    end_session_early(book, NOON + 2 * MINUTE + policy.ERROR_MEMORY)
+    assert rejection(book, NOON + 3 * MINUTE + policy.ERROR_MEMORY, is_login=True, limits=many) is None
 
 
 def test_logins_are_spread_over_the_day_after_half(book):
     now, times = NOON, []
     while now < NOON + DAY:
-        if held(book, now, is_login=True) is None:
+        if rejection(book, now, is_login=True) is None:
             log_in(book, now)
             times.append(now - NOON)
         now += MINUTE
@@ -290,22 +290,22 @@ def test_logins_are_spread_over_the_day_after_half(book):
 
 def test_login_reserve_is_for_interactive_use(book):
     book.logins = [NOON] * 6
-    error = held(book, NOON, is_login=True)
+    error = rejection(book, NOON, is_login=True)
     assert "6 of 8 logins" in error.message
     assert error.retry_after == DAY
-    assert held(book, NOON, is_login=True, interactive=True) is None
+    assert rejection(book, NOON, is_login=True, interactive=True) is None
     book.logins = [NOON] * 8
-    assert held(book, NOON, is_login=True, interactive=True).retry_after == DAY
+    assert rejection(book, NOON, is_login=True, interactive=True).retry_after == DAY
 
 
 def test_request_reserve_is_for_interactive_use(book):
     for _ in range(160):
-        assert held(book, NOON) is None
+        assert rejection(book, NOON) is None
         policy.on_send(book, NOON, is_login=False)
-    error = held(book, NOON)
+    error = rejection(book, NOON)
     assert "160 of 180 requests of 24 hours are used, and 20 are reserved for interactive use" in error.message
     assert error.retry_after == DAY + BUCKET_SECONDS
-    assert held(book, NOON, interactive=True) is None
+    assert rejection(book, NOON, interactive=True) is None
 
 
 def test_requests_become_available_after_a_day(book):
@@ -314,7 +314,7 @@ def test_requests_become_available_after_a_day(book):
     now = NOON + 1600
     until = now + wait(book, now)
     assert until == NOON + BUCKET_SECONDS + DAY
-    assert held(book, until) is None
+    assert rejection(book, until) is None
     assert book.requests_used == 160 - 30
 
 
@@ -322,7 +322,7 @@ def test_refusal_always_has_a_positive_retry_after(book):
     for number in range(400):
         policy.on_send(book, NOON + number * 250, is_login=False)
     for number in range(400):
-        error = held(book, NOON + number * 777)
+        error = rejection(book, NOON + number * 777)
         assert error is None or error.retry_after > 0
 
 
@@ -331,7 +331,7 @@ def test_limits_reserve_takes_at_most_half(book):
     assert tiny.effective(interactive=False) == (5, 1)
     assert tiny.effective(interactive=True) == (10, 2)
     assert Limits(0, 0, 0, 0).effective(interactive=False) == (1, 1)
-    assert held(book, NOON, is_login=True, limits=tiny) is None
+    assert rejection(book, NOON, is_login=True, limits=tiny) is None
 
 
 def test_interrupted_login_counts_as_failed(book):
@@ -340,7 +340,7 @@ def test_interrupted_login_counts_as_failed(book):
     book.advance_to(later)
     policy.on_interrupted_login(book, later)
     assert len(book.logins) == 1
-    error = held(book, later, is_login=True)
+    error = rejection(book, later, is_login=True)
     assert error.retry_after == 50
     assert "its outcome is unknown" in error.message
 
@@ -349,7 +349,7 @@ def test_interrupted_login_of_long_ago_causes_no_wait(book):
     policy.on_send(book, NOON, is_login=True)
     book.advance_to(NOON + 7 * DAY)
     policy.on_interrupted_login(book, NOON + 7 * DAY)
-    assert held(book, NOON + 7 * DAY, is_login=True) is None
+    assert rejection(book, NOON + 7 * DAY, is_login=True) is None
 
 
 def test_refund_undoes_the_count(book):
@@ -359,32 +359,32 @@ def test_refund_undoes_the_count(book):
         assert (book.requests_used, book.logins, book.trying) == (0, [], False)
     gone = Unreachable("no connection")
     gone.sent = False
-    learn(book, NOON, gone)
+    record_error(book, NOON, gone)
     assert book.failures == 0
-    assert held(book, NOON, is_login=True) is None
+    assert rejection(book, NOON, is_login=True) is None
 
 
 def test_missing_responses_back_off_after_two(book):
     waits = []
     for _ in range(9):
-        learn(book, NOON, Unreachable("nobody"))
+        record_error(book, NOON, Unreachable("no response"))
         waits.append(wait(book, NOON))
     assert waits == [0, 0, 30, 60, 120, 240, 480, 900, 900]
 
 
 def test_interactive_request_is_allowed_while_unreachable(book):
     for _ in range(4):
-        learn(book, NOON, Unreachable("nobody"))
-    assert held(book, NOON) is not None
-    assert held(book, NOON, interactive=True) is None
+        record_error(book, NOON, Unreachable("no response"))
+    assert rejection(book, NOON) is not None
+    assert rejection(book, NOON, interactive=True) is None
     policy.on_success(book)
-    assert held(book, NOON) is None
+    assert rejection(book, NOON) is None
 
 
 def test_response_resets_the_count_of_misses(book):
     for error in (Unreachable("x"), Unreachable("x"), RequestRefused("no"), Unreachable("x"), Unreachable("x")):
-        learn(book, NOON, error)
-    assert held(book, NOON) is None
+        record_error(book, NOON, error)
+    assert rejection(book, NOON) is None
 
 
 def test_session_expired_after_a_login_counts_as_ended_early(book):
@@ -392,22 +392,22 @@ def test_session_expired_after_a_login_counts_as_ended_early(book):
         now = NOON + number * 2 * MINUTE
         log_in(book, now)
         policy.on_session_expired(book, now)
-        learn(book, now, SessionExpired("still"))
+        record_error(book, now, SessionExpired("still"))
     assert wait(book, now, is_login=True) >= 30 * MINUTE
 
 
 def test_success_resets_the_count_of_misses(book):
     for _ in range(5):
-        learn(book, NOON, Unreachable("x"))
-        learn(book, NOON, Unreachable("x"))
-        assert held(book, NOON) is None
+        record_error(book, NOON, Unreachable("x"))
+        record_error(book, NOON, Unreachable("x"))
+        assert rejection(book, NOON) is None
         policy.on_success(book)
 
 
 def test_success_does_not_end_a_lock(book):
-    learn(book, NOON, throttled(AccountLocked, HOUR))
+    record_error(book, NOON, throttled(AccountLocked, HOUR))
     policy.on_success(book)
-    assert isinstance(held(book, NOON + MINUTE), AccountLocked)
+    assert isinstance(rejection(book, NOON + MINUTE), AccountLocked)
 
 
 MOMENTS = [-1000 * DAY, -DAY, -61.0, -1.0]
@@ -415,7 +415,7 @@ MOMENTS = [-1000 * DAY, -DAY, -61.0, -1.0]
 
 @pytest.mark.parametrize("step", MOMENTS)
 def test_clock_going_back_keeps_all_waits(book, step):
-    learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
+    record_error(book, NOON, throttled(AccountLocked, 24 * HOUR))
     left = wait(book, NOON + HOUR)
     assert wait(book, NOON + HOUR + step) >= left
     assert wait(book, NOON + HOUR + step) < left + 61
@@ -431,21 +431,21 @@ def test_clock_going_back_releases_no_quota(book, step):
 
 
 def test_clock_starting_in_1970_keeps_a_lock(book):
-    learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
-    for boot in (30.0, 45.0):  # power cuts come in twos
+    record_error(book, NOON, throttled(AccountLocked, 24 * HOUR))
+    for boot in (30.0, 45.0):  # two power cuts in a row
         assert wait(book, boot) > 24 * HOUR
     assert wait(book, NOON + HOUR) == 23 * HOUR + policy.LOCK_MARGIN
-    assert held(book, NOON + 25 * HOUR) is None
+    assert rejection(book, NOON + 25 * HOUR) is None
 
 
 @pytest.mark.parametrize("step", [MINUTE, DAY, 1000 * DAY, 100 * 365 * DAY])
 def test_clock_changes_keep_the_state_valid(book, step):
     log_in(book, NOON)
-    learn(book, NOON, throttled(AccountLocked, 24 * HOUR))
+    record_error(book, NOON, throttled(AccountLocked, 24 * HOUR))
     for moment in (NOON + step, NOON, NOON + step, NOON + 2 * step):
-        held(book, moment, is_login=True)
+        rejection(book, moment, is_login=True)
         policy.budget(book, moment, LIMITS)
-    assert held(book, NOON + 3 * step + 30 * DAY, is_login=True) is None
+    assert rejection(book, NOON + 3 * step + 30 * DAY, is_login=True) is None
 
 
 def test_budget_reports_usage_and_back_off(book):
@@ -491,8 +491,8 @@ def test_pacing_allows_requests_in_every_hour(book):
             answered.append(now)
         if now not in answered[-1:]:
             continue
-        for _ in range(2):  # two requests a visit
-            assert held(book, now) is None
+        for _ in range(2):  # two requests per poll
+            assert rejection(book, now) is None
             policy.on_send(book, now, is_login=False)
     hours = [sum(start <= now < start + HOUR for now in answered) for start in (NOON + n * HOUR for n in range(72))]
     assert min(hours) >= 2
@@ -503,7 +503,7 @@ def test_pacing_allows_requests_in_every_hour(book):
 def test_pacing_does_not_interrupt_a_started_flow(book):
     policy.check_pacing(book, NOON, LIMITS)
     for _ in range(60):
-        assert held(book, NOON) is None
+        assert rejection(book, NOON) is None
         policy.on_send(book, NOON, is_login=False)
     with pytest.raises(Throttled):
         policy.check_pacing(book, NOON, LIMITS)

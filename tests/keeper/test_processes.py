@@ -1,4 +1,4 @@
-"""The keeper among real programs: many that start at once, some that are killed, one that is stopped."""
+"""The keeper with several processes: many that start at once, some that are killed, one that is stopped."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_keeper_logs_in_once_for_many_processes_threads_and_tasks(tmp_path, serv
     assert client(server.url, folder).budget.requests_used == 1 + 8 * 5
 
 
-class Killer:
-    """Kills one program at a moment that is drawn: some time after it starts, or right at its login."""
+class ProgramKiller:
+    """Kill a program at a random time: after its start, or during its login."""
 
     def __init__(self, server, folder, draw):
         self.server, self.folder, self.draw = server, folder, draw
@@ -85,7 +85,7 @@ class Killer:
 def test_keeper_survives_a_program_killed_at_any_time(tmp_path, server):
     place = shelf(tmp_path, server)
     draw = random.Random(4)
-    killer = Killer(server, tmp_path, draw)
+    killer = ProgramKiller(server, tmp_path, draw)
     cut_off = 0
     for number in range(KILLS):
         if draw.random() < 0.5:
@@ -127,7 +127,7 @@ def test_keeper_reports_a_program_that_hangs(tmp_path, server):
         impatient.plant_info("1")
     assert caught.value.retry_after > 0
     assert "Check whether another program hangs" in str(caught.value)
-    assert impatient.budget.logins_used == 1  # what is known can be read meanwhile
+    assert impatient.budget.logins_used == 1  # the state file can be read without the lock
     os.kill(hung.pid, signal.SIGCONT)
     assert here.recv_bytes() == b"done"
     hung.join(20)

@@ -1,4 +1,4 @@
-"""Collector fixtures: a simulated clock that moves an emulator's, and pollers of emulated accounts."""
+"""Collector fixtures: a clock that advances the emulator, and pollers of emulated accounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = {"growatt": AsyncGrowatt, "goodwe": AsyncGoodWe}
 
 
 class Jumping:
-    """A clock for one collector: whoever waits longest is not waited for; it jumps to the next moment anybody wants."""
+    """The clock of one collector: once all tasks wait, it jumps to the earliest requested time."""
 
     def __init__(self, emulator, end):
         self.emulator = emulator
@@ -26,37 +26,37 @@ class Jumping:
     def now(self):
         return self.emulator.world.clock.now().timestamp()
 
-    def go(self, moment):
-        self.emulator.world.clock.set(datetime.fromtimestamp(moment, UTC))
+    def go(self, time):
+        self.emulator.world.clock.set(datetime.fromtimestamp(time, UTC))
 
     async def wait(self, until, stop):
-        """Wait until a moment: once everybody waits, the earliest goes on."""
+        """Wait until a time of the simulated clock."""
         until = ceil(until)  # the emulator's clock has microseconds, and a float may lie between two
-        turn = asyncio.Event()
-        self.waiting[turn] = until
+        event = asyncio.Event()
+        self.waiting[event] = until
         self.jump(stop)
         try:
-            await turn.wait()
+            await event.wait()
         finally:
-            del self.waiting[turn]
+            del self.waiting[event]
 
     def jump(self, stop):
-        """Go to the earliest moment anybody waits for, if nobody is busy any more."""
+        """Advance to the earliest requested time if all tasks wait."""
         if len(self.waiting) < self.workers:
             return
         earliest = min(self.waiting.values())
         if earliest >= self.end:
             stop.set()
         self.go(min(max(earliest, self.now()), self.end))
-        for turn, until in self.waiting.items():
+        for event, until in self.waiting.items():
             if until <= earliest or stop.is_set():
-                turn.set()
+                event.set()
 
     workers = 1
 
 
 def worker_of(account, ready, writer, clock, folder, *, pace=USUAL, **options):
-    """Return the worker of one of an emulator's accounts."""
+    """Return the poller of an emulated account."""
 
     def connect():
         return KINDS[account["vendor"]](

@@ -1,4 +1,4 @@
-"""Correct histories of one counter, and the documented faults; each fault is a function over the samples."""
+"""Simulated readings of one counter, and the documented faults; each fault is a function over the readings."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ STEP = 0.1
 TICK = 60
 
 
-class Told(NamedTuple):
-    """What is said at one moment; a gap is None."""
+class SimulatedReading(NamedTuple):
+    """The counters reported at one time; a missing value is None."""
 
     at: int
     total: float | None
     today: float | None
 
 
-class Lie(NamedTuple):
-    """One fault: what, on which day, from which hour, for how many hours, and how big from 0 to 1."""
+class Fault(NamedTuple):
+    """One fault: its kind, day, first hour, duration in hours and size from 0 to 1."""
 
-    what: str
+    kind: str
     day: int
     hour: float
     hours: float
@@ -35,23 +35,23 @@ class Lie(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Life:
-    """One counter's true course: a share of the peak for each day, and when it was looked at."""
+class Scenario:
+    """A plant and how it is sampled: power, clearness of each day, polling interval, clock and faults."""
 
     zone: str = "Europe/Berlin"
     first: date = date(2026, 6, 20)
-    suns: tuple[float, ...] = (1.0, 0.5, 0.8, 1.0)
-    """How much of a clear day each day was."""
-    sleeps: bool = True
-    """A string inverter: nothing flows at night, and midnight is seen at sunrise only."""
+    clearness: tuple[float, ...] = (1.0, 0.5, 0.8, 1.0)
+    """Energy of each day as a share of a clear day."""
+    sleeps_at_night: bool = True
+    """A string inverter: no power at night, and its counters reset at sunrise only."""
     peak: float = 5.0
-    seconds: int = 300
-    skew: int = 0
-    """How many seconds after the plant's midnight the device's is."""
-    born: float = 4321.7
+    interval: int = 300
+    clock_offset: int = 0
+    """Seconds from the midnight of the plant to the midnight of the device."""
+    initial_total: float = 4321.7
     seed: int = 0
-    lies: tuple[Lie, ...] = ()
-    witnesses: str = "both"
+    faults: tuple[Fault, ...] = ()
+    counters: str = "both"
 
     @property
     def clock(self) -> ZoneInfo:
@@ -59,141 +59,149 @@ class Life:
 
     @property
     def days(self) -> list[date]:
-        return [self.first + timedelta(days=i) for i in range(len(self.suns))]
+        return [self.first + timedelta(days=i) for i in range(len(self.clearness))]
 
-    def course(self) -> Course:
-        return Course(self)
+    def simulate(self) -> Simulation:
+        return Simulation(self)
 
 
-class Course:
-    """A life worked out by the minute."""
+class Simulation:
+    """The true energy of a scenario by the minute, and its readings."""
 
-    def __init__(self, life: Life) -> None:
-        self.life = life
-        dice = Random(life.seed)
-        self.edges = [day_bounds(day, life.clock) for day in life.days]
-        self.start, self.end = self.edges[0][0], self.edges[-1][1]
-        flows = []
-        cloud = 1.0
-        for sun, (dawn, dusk) in zip(life.suns, self.edges, strict=True):
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        random = Random(scenario.seed)
+        self.day_bounds = [day_bounds(day, scenario.clock) for day in scenario.days]
+        self.start, self.end = self.day_bounds[0][0], self.day_bounds[-1][1]
+        energies = []
+        cloudiness = 1.0
+        for clear, (dawn, dusk) in zip(scenario.clearness, self.day_bounds, strict=True):
             for at in range(dawn, dusk, TICK):
                 if not at % 900:
-                    cloud = dice.uniform(0.2, 1.0)
+                    cloudiness = random.uniform(0.2, 1.0)
                 share = (at - dawn) / (dusk - dawn)
-                light = max(0.0, math.sin((share - 0.25) * 2 * math.pi)) if life.sleeps else 0.3
-                flows.append(life.peak * sun * light * cloud * TICK / 3600)
-        self.sums = [0.0, *accumulate(flows)]
-        self.moments = []
-        at = self.start + dice.randrange(life.seconds)
+                light = max(0.0, math.sin((share - 0.25) * 2 * math.pi)) if scenario.sleeps_at_night else 0.3
+                energies.append(scenario.peak * clear * light * cloudiness * TICK / 3600)
+        self.cumulative = [0.0, *accumulate(energies)]
+        self.times = []
+        at = self.start + random.randrange(scenario.interval)
         while at < self.end:
-            self.moments.append(at)
-            at += max(60, int(life.seconds * dice.uniform(0.8, 1.2)))
+            self.times.append(at)
+            at += max(60, int(scenario.interval * random.uniform(0.8, 1.2)))
 
-    def flowed(self, at: float) -> float:
-        """Return the energy since the beginning."""
-        place = min(max((at - self.start) / TICK, 0), len(self.sums) - 1)
-        low = int(place)
-        high = min(low + 1, len(self.sums) - 1)
-        return self.sums[low] + (self.sums[high] - self.sums[low]) * (place - low)
+    def energy_at(self, at: float) -> float:
+        """Return the energy since the start, in kWh."""
+        position = min(max((at - self.start) / TICK, 0), len(self.cumulative) - 1)
+        low = int(position)
+        high = min(low + 1, len(self.cumulative) - 1)
+        return self.cumulative[low] + (self.cumulative[high] - self.cumulative[low]) * (position - low)
 
-    def between(self, since: float, until: float) -> float:
-        return self.flowed(until) - self.flowed(since)
+    def energy_between(self, since: float, until: float) -> float:
+        return self.energy_at(until) - self.energy_at(since)
 
-    def midnight(self, at: int) -> int:
-        """Return when the device's own day began; before its first midnight, when the history did."""
-        begun = [start + self.life.skew for start, _ in self.edges if start + self.life.skew <= at]
-        return begun[-1] if begun else self.start
+    def device_midnight(self, at: int) -> int:
+        """Return the start of the day of the device; before its first midnight, the start of the simulation."""
+        begin = [
+            start + self.scenario.clock_offset
+            for start, _ in self.day_bounds
+            if start + self.scenario.clock_offset <= at
+        ]
+        return begin[-1] if begin else self.start
 
     def power(self, at: int) -> float:
-        return self.between(at - TICK, at + TICK) * 3600 / (2 * TICK) * 1000
+        return self.energy_between(at - TICK, at + TICK) * 3600 / (2 * TICK) * 1000
 
-    def honest(self) -> list[Told]:
+    def true_readings(self) -> list[SimulatedReading]:
         return [
-            Told(
+            SimulatedReading(
                 at,
-                _floor(self.life.born + self.flowed(at)),
-                _floor(self.between(self.midnight(at), at)),
+                _floor(self.scenario.initial_total + self.energy_at(at)),
+                _floor(self.energy_between(self.device_midnight(at), at)),
             )
-            for at in self.moments
+            for at in self.times
         ]
 
-    def told(self) -> list[Told]:
-        """Return the samples with every lie told over them."""
-        told = self.honest()
-        for lie in sorted(self.life.lies, key=lambda one: ORDER.index(one.what)):
-            told = LIES[lie.what](self, lie, told)
-        if self.life.witnesses == "today":
-            told = [one._replace(total=None) for one in told]
-        if self.life.witnesses == "total":
-            told = [one._replace(today=None) for one in told]
-        return told
+    def readings(self) -> list[SimulatedReading]:
+        """Return the readings with every fault applied."""
+        readings = self.true_readings()
+        for fault in sorted(self.scenario.faults, key=lambda one: ORDER.index(one.kind)):
+            readings = FAULTS[fault.kind](self, fault, readings)
+        if self.scenario.counters == "today":
+            readings = [one._replace(total=None) for one in readings]
+        if self.scenario.counters == "total":
+            readings = [one._replace(today=None) for one in readings]
+        return readings
 
-    def window(self, lie: Lie) -> tuple[float, float]:
-        start = self.edges[lie.day % len(self.edges)][0] + lie.hour * 3600
-        return start, start + lie.hours * 3600
+    def window(self, fault: Fault) -> tuple[float, float]:
+        start = self.day_bounds[fault.day % len(self.day_bounds)][0] + fault.hour * 3600
+        return start, start + fault.hours * 3600
 
-    def wakes(self, day: int) -> float:
-        """Return when the inverter has woken: its first tenth of a kilowatt hour is near."""
-        start, end = self.edges[day]
+    def wake_time(self, day: int) -> float:
+        """Return when the inverter wakes, shortly before its first 0.1 kWh."""
+        start, end = self.day_bounds[day]
         return start + (end - start) * 0.27
 
 
-def sampling_error(course, told):
-    """Return for every midnight how much energy no honest sample places on either side of it, and if too much.
+def sampling_error(simulation, readings):
+    """Return for every midnight the energy that correct readings assign to neither day, and if it is too much.
 
-    A total places it between the last honest sample before midnight and the first after. A day counter places what
-    it told before midnight, and everything after. Where one sample of the new day shows both awake, moving and
-    honest, nothing is left to guess but what flowed between the device's midnight and the plant's.
+    A total leaves the energy between the last correct reading before midnight and the first after it. A day counter
+    leaves the energy between its last correct reading before midnight and midnight. If both counters are correct and
+    rise in the new day, only the energy between the midnights of device and plant remains.
     """
-    true = {one.at: one for one in course.honest()}
-    has_total, has_today = course.life.witnesses != "today", course.life.witnesses != "total"
-    totals = [one.at for one in told if has_total and one.total == true[one.at].total]
-    todays = [one.at for one in told if has_today and one.today == true[one.at].today]
-    todays = _words(course, true, told, todays)
-    seams = [(0.0, False)]
-    for (begun, midnight), (_, end) in pairwise(course.edges):
-        low, high = sorted((midnight, midnight + course.life.skew))
+    true = {one.at: one for one in simulation.true_readings()}
+    has_total, has_today = simulation.scenario.counters != "today", simulation.scenario.counters != "total"
+    totals = [one.at for one in readings if has_total and one.total == true[one.at].total]
+    todays = [one.at for one in readings if has_today and one.today == true[one.at].today]
+    todays = _unambiguous_times(simulation, true, readings, todays)
+    errors = [(0.0, False)]
+    for (begin, midnight), (_, end) in pairwise(simulation.day_bounds):
+        low, high = sorted((midnight, midnight + simulation.scenario.clock_offset))
         by_total = (
-            max((at for at in totals if at < low), default=course.start),
-            min((at for at in totals if at >= high), default=course.end),
+            max((at for at in totals if at < low), default=simulation.start),
+            min((at for at in totals if at >= high), default=simulation.end),
         )
-        by_today = max((at for at in todays if begun <= at < low), default=begun), high
+        by_today = max((at for at in todays if begin <= at < low), default=begin), high
         options = []
         if has_total:
-            options.append(course.between(*by_total))
+            options.append(simulation.energy_between(*by_total))
         if has_today:
-            options.append(course.between(*by_today))
-        joint = _awake(true, [one.at for one in told if high <= one.at < end], set(totals), set(todays))
-        seam = 0.0 if joint and has_total and has_today else min(options)
-        seams.append((seam + course.between(low, high), seam > 0.4))
-    return seams
+            options.append(simulation.energy_between(*by_today))
+        both_rise = _both_rise(true, [one.at for one in readings if high <= one.at < end], set(totals), set(todays))
+        error = 0.0 if both_rise and has_total and has_today else min(options)
+        errors.append((error + simulation.energy_between(low, high), error > 0.4))
+    return errors
 
 
-def _words(course, true, told, todays):
-    """Return the moments at which the day counter is understood: nobody can tell whose it is before it has moved.
+def _unambiguous_times(simulation, true, readings, todays):
+    """Return the times at which the day counter certainly belongs to the new day, which needs it to move.
 
-    Undecidable, and so no word: a day frozen at zero until it stands where yesterday ended, and one first met when it
-    no longer moves.
+    Ambiguous, and so excluded: a counter frozen at zero until it reaches the final value of yesterday, and one first
+    seen when it no longer moves.
     """
-    words = []
-    for (start, end), (before, _) in zip(course.edges[1:], course.edges, strict=False):
-        begun, next_one = min(start, start + course.life.skew), end
-        final = _floor(course.between(before + course.life.skew, start + course.life.skew))
+    unambiguous = []
+    for (start, end), (before, _) in zip(simulation.day_bounds[1:], simulation.day_bounds, strict=False):
+        begin, next_one = min(start, start + simulation.scenario.clock_offset), end
+        final = _floor(
+            simulation.energy_between(
+                before + simulation.scenario.clock_offset, start + simulation.scenario.clock_offset
+            )
+        )
         values, clear = set(), False
-        for at in (at for at in todays if begun <= at < next_one):
+        for at in (at for at in todays if begin <= at < next_one):
             value = true[at].today
             clear = clear or 0 < value < final - 0.3 or (0.0 in values and value > final + 0.3)
             values.add(value)
             if clear or value == 0 or len({one for one in values if one > final}) > 2:
-                words.append(at)
-    return [at for at in todays if at < course.edges[1][0]] + words
+                unambiguous.append(at)
+    return [at for at in todays if at < simulation.day_bounds[1][0]] + unambiguous
 
 
-def _awake(true, moments, totals, todays):
-    both = [at for at in moments if at in totals and at in todays]
+def _both_rise(true, times, totals, todays):
+    both = [at for at in times if at in totals and at in todays]
     return any(
         true[after].total > true[before].total and true[after].today > true[before].today
-        for before, after in pairwise(moments)
+        for before, after in pairwise(times)
         if before in both and after in both
     )
 
@@ -202,74 +210,81 @@ def _floor(value: float) -> float:
     return round(math.floor(value / STEP + 1e-9) * STEP, 3)
 
 
-def _within(course, lie, told, change):
-    since, until = course.window(lie)
-    return [change(one) if since <= one.at < until else one for one in told]
+def _change_window(simulation, fault, readings, change):
+    since, until = simulation.window(fault)
+    return [change(one) if since <= one.at < until else one for one in readings]
 
 
-def _one(course, lie, told, change):
-    since, _ = course.window(lie)
-    place = next((i for i, one in enumerate(told) if one.at >= since), None)
-    return [change(one) if i == place else one for i, one in enumerate(told)]
+def _change_first(simulation, fault, readings, change):
+    since, _ = simulation.window(fault)
+    position = next((i for i, one in enumerate(readings) if one.at >= since), None)
+    return [change(one) if i == position else one for i, one in enumerate(readings)]
 
 
-def zero_at_night(course, lie, told):
+def zero_at_night(simulation, fault, readings):
     """The device's total is 0 from midnight until it wakes (users 3.1)."""
-    day = lie.day % len(course.edges)
-    since, until = course.edges[day][0], course.wakes(day)
-    return [one._replace(total=0.0) if since <= one.at < until else one for one in told]
+    day = fault.day % len(simulation.day_bounds)
+    since, until = simulation.day_bounds[day][0], simulation.wake_time(day)
+    return [one._replace(total=0.0) if since <= one.at < until else one for one in readings]
 
 
-def replay(course, lie, told):
+def replay(simulation, fault, readings):
     """The day counter keeps yesterday's last value from midnight until the inverter wakes (users 3.7)."""
-    day = max(1, lie.day % len(course.edges))
-    if day >= len(course.edges):
-        return told
-    since = course.edges[day][0]
-    until = course.wakes(day) if course.life.sleeps else since + 600 + lie.size * 6 * 3600
+    day = max(1, fault.day % len(simulation.day_bounds))
+    if day >= len(simulation.day_bounds):
+        return readings
+    since = simulation.day_bounds[day][0]
+    until = simulation.wake_time(day) if simulation.scenario.sleeps_at_night else since + 600 + fault.size * 6 * 3600
     final = _floor(
-        course.between(
-            course.midnight(since - 1200) if course.life.skew < 0 else course.edges[day - 1][0] + course.life.skew,
-            since + course.life.skew,
+        simulation.energy_between(
+            simulation.device_midnight(since - 1200)
+            if simulation.scenario.clock_offset < 0
+            else simulation.day_bounds[day - 1][0] + simulation.scenario.clock_offset,
+            since + simulation.scenario.clock_offset,
         )
     )
     changed = []
-    for i, one in enumerate(told):
+    for i, one in enumerate(readings):
         if since <= one.at < until:
-            first = i == 0 or told[i - 1].at < since
-            changed.append(one._replace(today=0.0 if first and lie.size > 0.5 else final))
+            first = i == 0 or readings[i - 1].at < since
+            changed.append(one._replace(today=0.0 if first and fault.size > 0.5 else final))
         else:
             changed.append(one)
     return changed
 
 
-def dip(course, lie, told):
-    """Both counters lose a little and find it again."""
-    lost = 0.1 if lie.size < 0.5 else 0.2
-    return _one(
-        course, lie, told, lambda one: Told(one.at, round(one.total - lost, 3), max(0.0, round(one.today - lost, 3)))
+def dip(simulation, fault, readings):
+    """Both counters are a little too low in one reading."""
+    missing = 0.1 if fault.size < 0.5 else 0.2
+    return _change_first(
+        simulation,
+        fault,
+        readings,
+        lambda one: SimulatedReading(one.at, round(one.total - missing, 3), max(0.0, round(one.today - missing, 3))),
     )
 
 
-def total_zero(course, lie, told):
-    return _one(course, lie, told, lambda one: one._replace(total=0.0))
+def total_zero(simulation, fault, readings):
+    return _change_first(simulation, fault, readings, lambda one: one._replace(total=0.0))
 
 
-def today_zero(course, lie, told):
-    return _one(course, lie, told, lambda one: one._replace(today=0.0))
+def today_zero(simulation, fault, readings):
+    return _change_first(simulation, fault, readings, lambda one: one._replace(today=0.0))
 
 
-def low_total(course, lie, told):
-    """The total is too low for a while, then comes back (users 3.2)."""
-    lost = 1 + lie.size * 0.6 * course.life.born
-    return _within(course, lie, told, lambda one: one._replace(total=max(0.0, round(one.total - lost, 1))))
+def low_total(simulation, fault, readings):
+    """The total is too low for some hours, then correct (users 3.2)."""
+    missing = 1 + fault.size * 0.6 * simulation.scenario.initial_total
+    return _change_window(
+        simulation, fault, readings, lambda one: one._replace(total=max(0.0, round(one.total - missing, 1)))
+    )
 
 
 def _frozen(names):
-    def freeze(course, lie, told):
-        since, until = course.window(lie)
+    def freeze(simulation, fault, readings):
+        since, until = simulation.window(fault)
         last, changed = None, []
-        for one in told:
+        for one in readings:
             if one.at < since or last is None:
                 last = one
             elif one.at < until:
@@ -283,40 +298,48 @@ def _frozen(names):
 SPIKES = (6553.5, 65535.0, 4294967.295, 429483622.0, 42949672.95)
 
 
-def total_spike(course, lie, told):
-    """A register of all ones, or any jump no plant of this size can make."""
-    far = round(course.life.born + 400 + 3000 * lie.size, 1)
-    return _one(course, lie, told, lambda one: one._replace(total=(*SPIKES[1:], far)[int(lie.size * 4.99)]))
+def total_spike(simulation, fault, readings):
+    """A register of all ones, or a jump that is impossible for a plant of this size."""
+    far = round(simulation.scenario.initial_total + 400 + 3000 * fault.size, 1)
+    return _change_first(
+        simulation, fault, readings, lambda one: one._replace(total=(*SPIKES[1:], far)[int(fault.size * 4.99)])
+    )
 
 
-def today_spike(course, lie, told):
-    return _one(course, lie, told, lambda one: one._replace(today=(*SPIKES, 300.0)[int(lie.size * 5.99)]))
+def today_spike(simulation, fault, readings):
+    return _change_first(
+        simulation, fault, readings, lambda one: one._replace(today=(*SPIKES, 300.0)[int(fault.size * 5.99)])
+    )
 
 
-def replaced(course, lie, told):
-    """A new meter begins at zero."""
-    since, _ = course.window(lie)
-    lost = course.life.born + course.flowed(since)
+def replaced(simulation, fault, readings):
+    """A new meter starts at zero."""
+    since, _ = simulation.window(fault)
+    missing = simulation.scenario.initial_total + simulation.energy_at(since)
     return [
-        one if one.at < since else one._replace(total=_floor(max(0.0, course.life.born + course.flowed(one.at) - lost)))
-        for one in told
+        one
+        if one.at < since
+        else one._replace(
+            total=_floor(max(0.0, simulation.scenario.initial_total + simulation.energy_at(one.at) - missing))
+        )
+        for one in readings
     ]
 
 
-def gap(course, lie, told):
-    since, until = course.window(lie)
-    return [one for one in told if not since <= one.at < until]
+def gap(simulation, fault, readings):
+    since, until = simulation.window(fault)
+    return [one for one in readings if not since <= one.at < until]
 
 
-def no_today(course, lie, told):
-    return _within(course, lie, told, lambda one: one._replace(today=None))
+def no_today(simulation, fault, readings):
+    return _change_window(simulation, fault, readings, lambda one: one._replace(today=None))
 
 
-def no_total(course, lie, told):
-    return _within(course, lie, told, lambda one: one._replace(total=None))
+def no_total(simulation, fault, readings):
+    return _change_window(simulation, fault, readings, lambda one: one._replace(total=None))
 
 
-LIES = {
+FAULTS = {
     "replaced": replaced,
     "low_total": low_total,
     "replay": replay,
@@ -333,5 +356,5 @@ LIES = {
     "no_total": no_total,
     "gap": gap,
 }
-ORDER = tuple(LIES)
-"""Lasting lies first, then single ones, then silence: as they would lie over each other in a cloud."""
+ORDER = tuple(FAULTS)
+"""The order of application: lasting faults, then single readings, then missing values."""

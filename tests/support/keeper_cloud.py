@@ -1,4 +1,4 @@
-"""A cloud that counts as the real one does, and programs that talk to it through the keeper, driven by hand."""
+"""A simulated vendor that counts requests and locks accounts, and programs that use the keeper, stepped by the test."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PAGE = b"<!DOCTYPE html><html data-name='login'>"
 LOCKS_AT_LOGINS, LOCKS_AT_REQUESTS = 20, 200
 
 
-class Ledger:
-    """What the programs are held to: what they sent, and what they were told."""
+class AccountUsage:
+    """Requests, logins, locks and refused passwords that the programs must respect."""
 
     def __init__(self) -> None:
         self.requests: list[float] = []
@@ -36,52 +36,52 @@ class Ledger:
         self.refused: set[str] = set()
 
     def forget(self) -> None:
-        """Hold them to nothing they can no longer know: their memory, or their clock, was spoilt."""
+        """Start empty, after the state file or the clock of the programs was changed."""
         self.__init__()
 
 
 class CountingCloud:
-    """One Growatt account at a cloud, in true time."""
+    """One Growatt account at the vendor, in true time."""
 
     def __init__(self) -> None:
         self.now = NOON
         self.password = "right"
-        self.living: str | None = None
+        self.valid_cookie: str | None = None
         self.numbers = count(1)
         self.logins: list[float] = []
         self.requests: list[float] = []
         self.locked_until = 0.0
         self.blocked_until = 0.0
         self.slow_until = 0.0
-        self.trouble = ""
-        self.ledger = Ledger()
+        self.fault = ""
+        self.usage = AccountUsage()
 
     def open(self) -> str:
-        """Open a session, which ends the one before."""
-        self.living = f"c{next(self.numbers)}"
-        return self.living
+        """Open a session, which ends the previous one."""
+        self.valid_cookie = f"c{next(self.numbers)}"
+        return self.valid_cookie
 
-    def heal(self) -> None:
-        self.trouble = ""
+    def clear_faults(self) -> None:
+        self.fault = ""
         self.locked_until = self.blocked_until = self.slow_until = 0.0
 
-    def recent(self, moments):
-        return [moment for moment in moments if self.now < moment + DAY]
+    def recent(self, times):
+        return [time for time in times if self.now < time + DAY]
 
     def serve(self, request: Request):
-        """Return what becomes of a request, counting it."""
-        if self.trouble == "no network":
-            gone = Unreachable("no connection")
-            gone.sent = False
-            return gone
+        """Count a request and return its response or connection error."""
+        if self.fault == "no network":
+            error = Unreachable("no connection")
+            error.sent = False
+            return error
         self.requests = [*self.recent(self.requests), self.now]
         if request.is_login:
             self.logins = [*self.recent(self.logins), self.now]
         if len(self.requests) > LOCKS_AT_REQUESTS or len(self.logins) > LOCKS_AT_LOGINS:
             self.locked_until = self.now + DAY
-        if self.trouble == "silence":
+        if self.fault == "silence":
             return Unreachable("no answer")
-        if self.trouble == "fault":
+        if self.fault == "fault":
             return reply(b"oops", 502)
         if self.now < self.blocked_until:
             return reply(b"<!doctypehtml><title>405</title>", 405)
@@ -89,28 +89,28 @@ class CountingCloud:
             return reply(b"", 429)
         return self._login(arguments(request)) if request.is_login else self._read(request)
 
-    def _login(self, given):
+    def _login(self, fields):
         if self.now < self.locked_until:
             hours = -int((self.now - self.locked_until) // 3600)
             return reply({"back": {"success": False, "msg": "507", "lockDuration": str(hours)}})
-        if given["password"] != hash_password(self.password):
+        if fields["password"] != hash_password(self.password):
             return reply({"back": {"success": False, "msg": "502"}})
-        if self.trouble == "terms":
+        if self.fault == "terms":
             return reply({"back": {"success": True}})
         cookie = self.open()
-        if self.trouble == "futile":
-            self.living = None
+        if self.fault == "futile":
+            self.valid_cookie = None
         user = {"success": True, "user": {"id": 1}, "data": [{"plantId": "1", "plantName": "Roof"}]}
         return reply({"back": user}, cookies=(f"JSESSIONID={cookie}; Path=/",))
 
     def _read(self, request):
-        if self.living is None or request.headers.get("Cookie") != f"JSESSIONID={self.living}":
+        if self.valid_cookie is None or request.headers.get("Cookie") != f"JSESSIONID={self.valid_cookie}":
             return reply(PAGE)
         return reply({"todayEnergy": "0.2", "deviceList": []})
 
 
 class Program:
-    """One program with an account: its client, its plan under way, and what it wants to send."""
+    """One program with an account: its protocol, its running plan and its next request."""
 
     sent = 0
 
@@ -118,89 +118,91 @@ class Program:
         self.cloud, self.folder = cloud, folder
         self.clock = clock
         self.password = password
-        self.talk = AccountProtocol(GrowattProtocol(), Session(SERVER), Credentials(USER, Secret(password)))
+        self.protocol = AccountProtocol(GrowattProtocol(), Session(SERVER), Credentials(USER, Secret(password)))
         keeper = Keeper(folder, patience=0.2)
-        self.gate = keeper.guard("growatt", SERVER, USER, LIMITS, interactive=interactive, clock=clock)
+        self.guard = keeper.guard("growatt", SERVER, USER, LIMITS, interactive=interactive, clock=clock)
         self.steps = None
-        self.wanted: Request | Sleep | None = None
+        self.pending: Request | Sleep | None = None
         self.error: BaseException | None = None
-        self.held = None
+        self.cookie_at_start = None
 
     def start(self, plan="read") -> None:
         self.flow = plan
-        self.held = stored_cookie(self.gate.state_file.path)
+        self.cookie_at_start = stored_cookie(self.guard.state_file.path)
         self.error = None
-        self.steps = self.gate.run(self.talk, PLANS.get(plan, plan))
-        self._go(lambda: next(self.steps))
+        self.steps = self.guard.run(self.protocol, PLANS.get(plan, plan))
+        self._advance(lambda: next(self.steps))
 
     def step(self) -> None:
-        """Have what it wants happen."""
-        if isinstance(self.wanted, Sleep):
-            self.cloud.now += self.wanted.seconds
-            self._go(lambda: next(self.steps))
+        """Execute the pending request or sleep."""
+        if isinstance(self.pending, Sleep):
+            self.cloud.now += self.pending.seconds
+            self._advance(lambda: next(self.steps))
             return
-        self.check(self.wanted)
-        outcome = self.cloud.serve(self.wanted)
+        self.assert_allowed(self.pending)
+        outcome = self.cloud.serve(self.pending)
         if isinstance(outcome, CloudError):
-            self._go(lambda: self.steps.throw(outcome))
+            self._advance(lambda: self.steps.throw(outcome))
         else:
-            self._go(lambda: self.steps.send(outcome._replace(received_at=self.clock())))
+            self._advance(lambda: self.steps.send(outcome._replace(received_at=self.clock())))
 
     def run(self, plan="read"):
-        """Carry a plan to its end; return the error it ended with, if any."""
+        """Run a plan to its end and return its error, if any."""
         self.start(plan)
         while self.steps is not None:
             self.step()
         return self.error
 
     def kill(self, *, after_sending: bool) -> None:
-        """Die where it stands, with nothing written down and no answer read."""
-        if after_sending and isinstance(self.wanted, Request):
-            self.check(self.wanted)
-            self.cloud.serve(self.wanted)
-        path = self.gate.state_file.path
+        """Stop without saving state or reading a response."""
+        if after_sending and isinstance(self.pending, Request):
+            self.assert_allowed(self.pending)
+            self.cloud.serve(self.pending)
+        path = self.guard.state_file.path
         content = path.read_bytes() if path.exists() else None
         self.steps.close()
-        self.steps = self.wanted = None
+        self.steps = self.pending = None
         path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
 
-    def _go(self, move) -> None:
+    def _advance(self, move) -> None:
         try:
-            self.wanted = move()
+            self.pending = move()
         except StopIteration:
             if self.flow == "insist":
-                self.cloud.ledger.refused.discard(self.password)
-            self.steps = self.wanted = None
+                self.cloud.usage.refused.discard(self.password)
+            self.steps = self.pending = None
         except (CloudError, StoreError) as error:
-            self.steps = self.wanted = None
+            self.steps = self.pending = None
             self.error = error
-            ledger = self.cloud.ledger
+            usage = self.cloud.usage
             if isinstance(error, InvalidCredentials):
-                ledger.refused.add(self.password)
+                usage.refused.add(self.password)
             if getattr(error, "until", None) is not None and self.cloud.now < self.cloud.locked_until:
-                ledger.locked_until = self.cloud.locked_until
+                usage.locked_until = self.cloud.locked_until
 
-    def check(self, request: Request) -> None:
-        """See that this request keeps what the keeper promises."""
-        cloud, ledger = self.cloud, self.cloud.ledger
+    def assert_allowed(self, request: Request) -> None:
+        """Assert that a request respects the limits of the keeper."""
+        cloud, usage = self.cloud, self.cloud.usage
         Program.sent += 1
-        insisted = self.talk.forced
-        assert cloud.now >= ledger.locked_until, "a request while a lock lasts that was told"
-        if cloud.trouble == "no network":
+        forced = self.protocol.forced
+        assert cloud.now >= usage.locked_until, "a request during a reported lock"
+        if cloud.fault == "no network":
             return
-        ledger.requests = [*cloud.recent(ledger.requests), cloud.now]
+        usage.requests = [*cloud.recent(usage.requests), cloud.now]
         if request.is_login:
-            ledger.logins = [*cloud.recent(ledger.logins), cloud.now]
-            assert insisted or self.held is None or self.held != cloud.living, "a login beside a living session"
-            assert insisted or self.password not in ledger.refused, "a refused password again"
-        assert len(ledger.requests) <= LIMITS.requests, "more requests than the budget"
-        assert len(ledger.logins) <= LIMITS.logins, "more logins than the budget"
+            usage.logins = [*cloud.recent(usage.logins), cloud.now]
+            assert forced or self.cookie_at_start is None or self.cookie_at_start != cloud.valid_cookie, (
+                "a login with a valid session"
+            )
+            assert forced or self.password not in usage.refused, "a refused password again"
+        assert len(usage.requests) <= LIMITS.requests, "more requests than the budget"
+        assert len(usage.logins) <= LIMITS.logins, "more logins than the budget"
 
 
 def stored_cookie(path: Path) -> str | None:
-    """Return the cookie of the stored session, if the file is whole and there is one."""
+    """Return the cookie of the stored session, or None without a valid file or session."""
     try:
         if path.is_symlink():
             return None
@@ -218,8 +220,8 @@ def read_twice():
     return (yield read()), (yield read())
 
 
-def read_regardless():
-    """A plan that goes on whatever its first call came to."""
+def read_despite_error():
+    """A plan that continues if its first call fails."""
     with suppress(CloudError):
         yield read()
     return (yield read())
@@ -228,7 +230,7 @@ def read_regardless():
 PLANS = {
     "read": read,
     "twice": read_twice,
-    "regardless": read_regardless,
+    "regardless": read_despite_error,
     "log in": lambda: ENSURE_SESSION,
     "insist": lambda: FORCE_LOGIN,
     "forget": lambda: CLEAR_SESSION,

@@ -40,7 +40,7 @@ def forms(secret):
     }
 
 
-def marked(*more):
+def markers(*more):
     """Return every text that must not appear anywhere."""
     secrets = {form for one in (USERNAME, PASSWORD, COOKIE, TOKEN, UID, *more) for form in forms(one)}
     return secrets | {hash_password(PASSWORD), encode_password(PASSWORD), quote(encode_password(PASSWORD), safe="")}
@@ -65,14 +65,14 @@ def seen(error, *, with_locals=True):
         pending += [one.__cause__, one.__context__]
     parts += traceback.format_exception(error)
     if with_locals:
-        told = traceback.TracebackException.from_exception(error, capture_locals=True)
-        ours = [frame for frame in told.stack if "heliograph" in frame.filename]
-        parts += [f"{name}={value}" for frame in ours for name, value in (frame.locals or {}).items()]
+        formatted = traceback.TracebackException.from_exception(error, capture_locals=True)
+        own_frames = [frame for frame in formatted.stack if "heliograph" in frame.filename]
+        parts += [f"{name}={value}" for frame in own_frames for name, value in (frame.locals or {}).items()]
     return "\n".join(parts)
 
 
 @contextmanager
-def listening():
+def captured_logs():
     """Collect all log records of every level."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -90,7 +90,7 @@ def listening():
     assert "listening" in stream.getvalue()
 
 
-def open_files(folder):
+def readable_files(folder):
     """Return the names of all files, and the contents of files that others can read."""
     parts = []
     for path in sorted(Path(folder).rglob("*")):
@@ -100,28 +100,32 @@ def open_files(folder):
     return "\n".join(parts)
 
 
-def _page(said):
-    return f"<html><title>What was that?</title>{said}</html>"
+def _page(received):
+    return f"<html><title>What was that?</title>{received}</html>"
 
 
-def _json(said):
-    back = {"success": False, "msg": said, "error": said}
-    return json.dumps({"code": said, "msg": said, "description": said, "result": 0, "obj": said, "back": back})
+def _json(received):
+    nested = {"success": False, "msg": received, "error": received}
+    return json.dumps(
+        {"code": received, "msg": received, "description": received, "result": 0, "obj": received, "back": nested}
+    )
 
 
 ECHOES = {
     "page": _page,
-    "escaped": lambda said: _page(html.escape(said)),
-    "quoted": lambda said: _page(quote(said)),
-    "base64": lambda said: " ".join(base64.b64encode(word.encode()).decode() for word in said.split("\n")),
+    "escaped": lambda received: _page(html.escape(received)),
+    "quoted": lambda received: _page(quote(received)),
+    "base64": lambda received: " ".join(base64.b64encode(word.encode()).decode() for word in received.split("\n")),
     "json": _json,
-    "code": lambda said: json.dumps({"code": "777", "msg": said, "description": said, "back": {"msg": "777"}}),
-    "plain": lambda said: said,
+    "code": lambda received: json.dumps(
+        {"code": "777", "msg": received, "description": received, "back": {"msg": "777"}}
+    ),
+    "plain": lambda received: received,
 }
 
 
-class Parrot(BaseHTTPRequestHandler):
-    """Responds with the received request."""
+class EchoHandler(BaseHTTPRequestHandler):
+    """Respond with the received request."""
 
     def log_message(self, *_):
         pass
@@ -129,24 +133,24 @@ class Parrot(BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
         echo, status = ECHOES[self.server.echo], self.server.status
-        said = self.server.kind(self.path, self.headers, body)
-        answer = echo(said).encode()
+        received = self.server.kind(self.path, self.headers, body)
+        response = echo(received).encode()
         self.send_response(status)
         if 300 <= status < 400:
-            self.send_header("location", f"http://elsewhere.example.org/?{quote(said)}")
+            self.send_header("location", f"http://elsewhere.example.org/?{quote(received)}")
         self.send_header("content-type", "text/html")
-        self.send_header("content-length", str(len(answer)))
+        self.send_header("content-length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     do_POST = do_GET
 
 
-def headers_and_all(path, headers, body):
+def whole_request(path, headers, body):
     return "\n".join([path, *(f"{name}: {value}" for name, value in headers.items()), body])
 
 
-def words_only(path, headers, body):
+def values_only(path, headers, body):
     """Return the values without their names, which redaction would recognise."""
     try:
         words = [str(value) for value in json.loads(body).values()]
@@ -159,17 +163,17 @@ def words_only(path, headers, body):
     return "\n".join(word for word in words if word)
 
 
-def words_reversed(path, headers, body):
-    return "\n".join(reversed(words_only(path, headers, body).split("\n")))
+def values_reversed(path, headers, body):
+    return "\n".join(reversed(values_only(path, headers, body).split("\n")))
 
 
-KINDS = (headers_and_all, words_only, words_reversed)
+KINDS = (whole_request, values_only, values_reversed)
 
 
 @contextmanager
-def parrot():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
-    server.echo, server.status, server.kind = "plain", 200, words_only
+def run_echo_server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), EchoHandler)
+    server.echo, server.status, server.kind = "plain", 200, values_only
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     server.url = f"http://127.0.0.1:{server.server_port}"

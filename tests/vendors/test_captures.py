@@ -381,8 +381,8 @@ def test_goodwe_plus_hybrid_has_positive_discharge_and_import():
         ),
     )
     found = snapshot_of(flow, devices, {"GWTEST0INV000001": counters}, today)
-    told = {name: found.values[name] for name in ("pv_power", "battery_power", "grid_power", "load_power")}
-    assert told == {"pv_power": 77.72, "battery_power": 762.45, "grid_power": 1.0, "load_power": 841.17}
+    powers = {name: found.values[name] for name in ("pv_power", "battery_power", "grid_power", "load_power")}
+    assert powers == {"pv_power": 77.72, "battery_power": 762.45, "grid_power": 1.0, "load_power": 841.17}
     assert (found.values["battery_soc"], found.status) == (99.0, Status.ONLINE)
     assert (found.values["pv_energy_today"], found.values["pv_energy_total"]) == (31.4, 7492.4)
     assert (found.values["grid_import_energy_today"], found.values["load_energy_today"]) == (17.57, 29.01)
@@ -424,8 +424,8 @@ def test_growatt_settings_of_captures_are_read(name):
     answer = on_the_wire(Path(FOLDER) / f"{name}.json")
     _, found = script(logged_in().execute(GrowattSettings.read_settings.flow(device(family)), NOON), [answer])
     for setting in Growatt.settings_of(device(family)):
-        told = found[setting.name]
+        value = found[setting.name]
         if setting.readable and not (family == "noah" and setting.name in MISSING_ON_NEXA):
-            assert told is not None, setting.name
-            assert [one.name for one in setting.parameters if one.readable and told[one.name] is None] == []
+            assert value is not None, setting.name
+            assert [one.name for one in setting.parameters if one.readable and value[one.name] is None] == []
     assert {setting: found[setting]["value"] for setting in known} == known

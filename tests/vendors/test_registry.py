@@ -26,7 +26,7 @@ def test_registry_has_a_row_for_every_client_folder_and_every_emulator_folder():
 
 
 @ROWS
-def test_registry_row_names_what_it_says(info):
+def test_registry_row_names_existing_modules_of_its_vendor(info):
     client, async_client = info.client_class(), info.async_client_class()
     assert (async_client.__name__, async_client.cloud) == (f"Async{client.__name__}", client.cloud)
     assert client.cloud().vendor == load(info.emulator).EMULATION.vendor == info.name
@@ -36,7 +36,7 @@ def test_registry_row_names_what_it_says(info):
 
 
 @ROWS
-def test_registry_regions_are_those_the_client_resolves(info):
+def test_registry_regions_match_servers_of_client(info):
     module = {"growatt": "auth", "goodwe": "servers"}[info.name]
     assert info.regions == tuple(load(f"heliograph.vendors.{info.name}.{module}:SERVERS"))
     client = info.client_class()
@@ -45,5 +45,5 @@ def test_registry_regions_are_those_the_client_resolves(info):
 
 def test_registry_imports_no_vendor_and_no_emulator():
     script = "import sys, heliograph.vendors; print([name for name in sys.modules if name.startswith('heliograph.')])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['heliograph.vendors.base', 'heliograph.vendors']"
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "['heliograph.vendors.base', 'heliograph.vendors']"
