@@ -1,5 +1,6 @@
 """Fixtures of all tests, the Hypothesis profile, and the line about skipped tests at the end of a run."""
 
+import logging
 from collections import Counter
 
 import pytest
@@ -51,6 +52,16 @@ PACKAGES = ("chromium", "mosquitto", "openssl", "prometheus")
 def _home_folder(tmp_path_factory, monkeypatch):
     """Give every test an empty HELIOGRAPH_HOME, so that none reads or writes the user's folders."""
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def _logger_levels():
+    """Restore the levels of our loggers, which some commands raise."""
+    loggers = [one for name, one in logging.root.manager.loggerDict.items() if name.startswith("heliograph")]
+    levels = [(one, one.level) for one in loggers if isinstance(one, logging.Logger)]
+    yield
+    for one, level in levels:
+        one.setLevel(level)
 
 
 @pytest.fixture

@@ -84,16 +84,14 @@ def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] 
     Raises `Unreachable` without a complete response, `Unreadable` if the body is larger than `MAX_BODY`.
     """
     body = bytearray()
-    sent = False
     try:
-        exchange = _streamed(blocking_pool(), request, timeout)
-        sent = True
-        with exchange as response:
+        with _streamed(blocking_pool, request, timeout) as response:
             while (chunk := response.body_reader.read_chunk()) is not None:
                 _append(body, chunk, request)
             return _response(response, body, clock())
     except _FAILURES as error:
-        raise _unreachable(request, error, sent=sent) from None
+        body.clear()  # tracebacks that show local variables would contain a received token
+        raise _unreachable(request, error, sent=True) from None
 
 
 async def send_async(
@@ -103,19 +101,25 @@ async def send_async(
 ) -> Response:
     """Send one request and return the whole response; raises the same errors as `send`."""
     body = bytearray()
-    sent = False
     try:
-        exchange = _streamed(async_pool(), request, timeout)
-        sent = True
-        async with exchange as response:
+        async with _streamed(async_pool, request, timeout) as response:
             while (chunk := await response.body_reader.read_chunk()) is not None:
                 _append(body, chunk, request)
             return _response(response, body, clock())
     except _FAILURES as error:
-        raise _unreachable(request, error, sent=sent) from None
+        body.clear()  # tracebacks that show local variables would contain a received token
+        raise _unreachable(request, error, sent=True) from None
 
 
-def _streamed(pool: Any, request: Request, timeout: float) -> Any:
+def _streamed(pool: Callable[[], Any], request: Request, timeout: float) -> Any:
+    """Return the request as a context manager that sends it when it is entered."""
+    try:
+        return _built(pool(), request, timeout)
+    except _FAILURES as error:
+        raise _unreachable(request, error, sent=False) from None
+
+
+def _built(pool: Any, request: Request, timeout: float) -> Any:
     try:
         builder = pool.request(request.verb, request.url)
     except ValueError as error:

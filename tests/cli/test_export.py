@@ -222,7 +222,8 @@ def test_export_to_closed_pipe_is_no_error(home):
     words = [sys.executable, "-m", "heliograph", "export", "--store", str(home.where)]
     with open_store(home.where) as store:
         rows = [
-            StoredSample(ROOF, n * 300, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(4_000_000, 4_010_000)
+            StoredSample(ROOF, n * 300, n * 300, Quality.LIVE, None, {"pv_power": 1.0})
+            for n in range(4_000_000, 4_010_000)
         ]
         store.write(Batch(samples=rows))
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -283,7 +284,8 @@ def test_export_memory_is_independent_of_rows(tmp_path):
             for month in range(months):
                 first = start + month * 30 * 86400
                 batch = [
-                    StoredSample(ROOF, first + n * 3600, 0, Quality.LIVE, None, {"pv_power": 1.0}) for n in range(720)
+                    StoredSample(ROOF, first + n * 3600, first + n * 3600, Quality.LIVE, None, {"pv_power": 1.0})
+                    for n in range(720)
                 ]
                 store.write(Batch(samples=batch))
             wanted = HistorySelection(stored_plants(store), date(2026, 1, 1), date(2026, 12, 31), "5min", ("pv_power",))

@@ -152,7 +152,7 @@ def test_status_escapes_text_of_clouds(capsys):
 def fill_store(where, age, **values):
     """Fill a store with a plant whose newest sample is `age` seconds old."""
     moments = (int(NOW - age) - 300 * back for back in range(12))
-    samples = [SAMPLE._replace(measured_at=at, values={"pv_power": 1.0, **values}) for at in moments]
+    samples = [SAMPLE._replace(measured_at=at, fetched_at=at, values={"pv_power": 1.0, **values}) for at in moments]
     with open_store(where) as store:
         store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
 
@@ -179,7 +179,7 @@ def test_status_and_page_report_same_freshness_after_interval_change(capsys, tmp
     """A datalogger changed from 5 to 15 minutes a day ago; its last sample is 30 minutes old."""
     where, day, newest = tmp_path / "samples.sqlite", 24 * 3600, int(NOW) - 1800
     times = [*range(newest - 10 * day, newest - day, 300), *range(newest - day, newest + 1, 900)]
-    samples = [SAMPLE._replace(measured_at=at, values={"battery_soc": 50.0}) for at in times]
+    samples = [SAMPLE._replace(measured_at=at, fetched_at=at, values={"battery_soc": 50.0}) for at in times]
     with open_store(where) as store:
         store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
         (plant,) = CurrentState(store).plants(int(NOW))

@@ -318,7 +318,7 @@ def test_backfill_waits_for_unreachable_cloud(world, tmp_path):
     emulator.faults.set({"outage": "*4"})
     selection = BackfillOptions(date(2026, 6, 18), date(2026, 6, 19), plants_of(account, 0))
     news = []
-    _, job = run_backfill(world, tmp_path, account, selection, hours=3, on_progress=news.append)
+    _, job = run_backfill(world, tmp_path, account, selection, hours=12, on_progress=news.append)
     assert job.progress.done
     assert any(one.until for one in news)
     assert job.plants[0].count("data") == 2

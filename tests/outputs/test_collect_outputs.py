@@ -215,7 +215,6 @@ def test_status_page_and_metrics_report_unavailable_broker(clouds, service, tmp_
         '[[influx]]\nurl = "https://db.example.com"\ndatabase = "solar"\nmeasurement = "_own"\n',
         '[[pvoutput]]\nplant = "1"\nsystem = "me"\nkey = "hunter2"\n',
         '[[webhook]]\nurl = "https://example.com/in"\n' * 2,
-        '[mqtt]\nhost = "broker.example.com"\nusername = "me"\npassword = "hunter2"\n',
     ],
 )
 def test_collect_rejects_invalid_output_config_before_any_vendor_request(clouds, table):
