@@ -23,7 +23,7 @@ DEFAULT_RETRY_AFTER = 300.0
 """Seconds to wait if the server gives no time; every maintained client uses this value."""
 MAX_RETRY_AFTER = 24 * 3600.0
 MAX_PAGES = 200
-"""Pages of one list, at least 2,800 plants; a server that invents rows on every page must not be read for ever."""
+"""Pages of one list, at least 2,800 plants; a server that invents rows on every page must not be read without end."""
 _SERVER_ERRORS = frozenset((500, 502, 503, 504))
 
 

@@ -238,7 +238,7 @@ class AuthMiddleware:
         raise Problem(401, "access token required", {"WWW-Authenticate": 'Bearer realm="heliograph"'})
 
     def _check_token(self, request: Request, token: bytes) -> None:
-        # First, so that nobody who shares the client's address can lock it out. Tokens are too long to be guessed;
+        # First, so that other clients of the same address cannot lock it out. Tokens are too long to be guessed;
         # throttling saves the server the work.
         if self._policy.accepts_token(token):
             return
