@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from heliograph.cli.clients import client_class
-from heliograph.config import EXAMPLE, Config, load, passwords
+from heliograph.config import Config, load, passwords
 from heliograph.config.passwords import PasswordStore
 from heliograph.core.files import config_path, data_folder
 from heliograph.core.redact import Secret
@@ -347,20 +347,10 @@ def test_select_accounts_error_lists_the_names(tmp_path):
         load(written(tmp_path, WHOLE), ENVIRON).select_accounts("work")
 
 
-def test_select_accounts_error_explains_how_to_add_an_account(tmp_path):
+def test_select_accounts_error_names_file_and_next_step(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(None, {"HELIOGRAPH_HOME": str(tmp_path)}).select_accounts()
-    told = str(caught.value)
-    assert "heliograph login growatt" in told
-    assert "HELIOGRAPH_GROWATT_USERNAME" in told
-    assert str(tmp_path / "config.toml") in told
-    assert "[[account]]" in told
-
-
-def test_config_example_is_valid(tmp_path):
-    text = "\n".join(line.strip().removeprefix("# ") for line in EXAMPLE.splitlines())
-    (account,) = load(written(tmp_path, text), {}).accounts
-    assert (account.name, account.server, account.plants) == ("home", "us", ("1234567",))
+    assert str(caught.value) == f"no account is configured in {tmp_path / 'config.toml'}; run: heliograph setup"
 
 
 def test_config_load_accepts_an_empty_file(tmp_path):

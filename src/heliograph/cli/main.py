@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
-from heliograph.cli.options import COMMANDS, take_trailing_arguments
-from heliograph.cli.terminal import report_failure, set_encoding_fallback
+from heliograph.cli.options import COMMANDS, move_global_options, take_trailing_arguments
+from heliograph.cli.terminal import printable, report_failure, set_encoding_fallback
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -20,12 +20,16 @@ _CONTACTING = ("now", "call", "backfill")
 """Commands that contact clouds, and therefore first restore curtailments that are due."""
 
 _EPILOG = """\
-accounts come from `heliograph login`, the configuration file or the environment:
+--config, --server, --account, --store and --json may be given before or after the command.
+
+accounts come from `heliograph setup`, `heliograph login`, the configuration file or the environment:
   HELIOGRAPH_GROWATT_USERNAME, HELIOGRAPH_GROWATT_PASSWORD
   HELIOGRAPH_GOODWE_USERNAME, HELIOGRAPH_GOODWE_PASSWORD
 HELIOGRAPH_HOME is the folder for all data and configuration (default: the system's standard folders).
 
 examples:
+  heliograph setup                   set up accounts, page, MQTT and service, step by step
+  heliograph run                     collect everything and serve the page
   heliograph demo                    both clouds emulated, live in this terminal
   heliograph now                     current values of every plant
   heliograph now --json
@@ -55,9 +59,18 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line; exit code 0 success, 1 failure, 2 usage or configuration error, 130 interrupted."""
     _replace_closed_streams()
     set_encoding_fallback()
-    words = sys.argv[1:] if argv is None else argv
-    parser = build_parser(next((word for word in words if not word.startswith("-")), None))
-    options, rest = parser.parse_known_args(argv)
+    words = move_global_options(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in words if not word.startswith("-")), None)
+    parser = build_parser(command)
+    if not words:
+        parser.print_help()
+        return 2
+    if command is not None and command not in COMMANDS:
+        from heliograph.config.table import did_you_mean  # noqa: PLC0415 - for a misspelt command only
+
+        guess = did_you_mean(command, tuple(COMMANDS))
+        parser.error(f"{printable(command[:60])!r} is not a command{guess or '; heliograph --help lists them'}")
+    options, rest = parser.parse_known_args(words)
     if rest and not take_trailing_arguments(options, rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return run_guarded(lambda: _run_command(options))

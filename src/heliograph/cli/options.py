@@ -29,10 +29,14 @@ COMMANDS = {
     "serve": "serve the web page, the JSON API and metrics from the store",
     "status": "show request quotas, sessions and the store; sends nothing",
     "doctor": "find problems and how to fix them; never logs in",
+    "completion": "print a completion script for bash, zsh or fish",
     "emulate": "serve emulated Growatt and GoodWe clouds on this machine",
     "demo": "emulate both clouds on this machine and show their plants live",
 }
 """Every command with its description in the help."""
+
+_GLOBAL_OPTIONS = {"--config": True, "--server": True, "--account": True, "--store": True, "--json": False}
+"""Options that may precede the command; True for those with a value."""
 
 
 def add_command(
@@ -72,6 +76,26 @@ def add_account_options(parser: ArgumentParser) -> None:
 def add_config_option(parser: Any) -> None:
     """Add the option for the configuration file."""
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file (default: the standard one)")
+
+
+def move_global_options(words: Sequence[str]) -> list[str]:
+    """Move common options from before the command to after it, where argparse expects them.
+
+    >>> move_global_options(["--config", "my.toml", "settings", "show", "--json"])
+    ['settings', 'show', '--config', 'my.toml', '--json']
+    """
+    rest = list(words)
+    moved: list[str] = []
+    while rest and rest[0].partition("=")[0] in _GLOBAL_OPTIONS:
+        name, has_value, _ = rest[0].partition("=")
+        length = 1 if has_value or not _GLOBAL_OPTIONS[name] else 2
+        moved += rest[:length]
+        del rest[:length]
+    if not rest:
+        return moved
+    # Before the command's own options, so that a repetition there takes precedence.
+    position = next((index for index, word in enumerate(rest) if word.startswith("-")), len(rest))
+    return [*rest[:position], *moved, *rest[position:]]
 
 
 def take_trailing_arguments(options: Namespace, words: Sequence[str]) -> bool:

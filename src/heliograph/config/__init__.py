@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heliograph.config.accounts import ENVIRONMENT, EXAMPLE, Account, accounts_from_environment, parse_account
+from heliograph.config.accounts import ENVIRONMENT, Account, accounts_from_environment, parse_account
 from heliograph.config.outputs import (
     OUTPUT_TABLES,
     InfluxConfig,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENVIRONMENT",
-    "EXAMPLE",
     "STORE",
     "Account",
     "Config",
@@ -58,11 +57,7 @@ class Config(Outputs):
     def select_accounts(self, name: str | None = None, server: str | None = None) -> tuple[Account, ...]:
         """Return the account of that name, or all; with another server if one is given."""
         if not self.accounts:
-            raise ConfigError(
-                "no account is configured. Run: heliograph login growatt (or goodwe). Or set "
-                "HELIOGRAPH_GROWATT_USERNAME and HELIOGRAPH_GROWATT_PASSWORD "
-                f"(or the same with GOODWE), or write {self.path}:\n\n{EXAMPLE}"
-            )
+            raise ConfigError(f"no account is configured in {self.path}; run: heliograph setup")
         selected = tuple(account for account in self.accounts if name in (None, account.name))
         if not selected:
             known = ", ".join(account.name for account in self.accounts)

@@ -37,16 +37,6 @@ _KEYS = (
 )
 _MAX_INTERVAL = timedelta(days=1)
 
-EXAMPLE = """\
-    [[account]]
-    vendor = "growatt"                 # or "goodwe"
-    username = "me"
-    password = "secret"                # or password_file, password_env or password_command = "…"
-    # name = "home"                    # the account's name; default: the vendor
-    # server = "us"                    # a region's name or an address
-    # timezone = "Europe/Amsterdam"    # time zone of the plants
-    # plants = ["1234567"]             # only these plants; default: all"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
