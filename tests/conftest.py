@@ -17,6 +17,8 @@ settings.load_profile("heliograph")
 SLOW = {
     "bench/test_month.py",
     "bench/test_year.py",
+    "cli/test_completion.py",
+    "cli/test_run.py",
     "cli/test_secret_leaks.py",
     "collect/test_backfill.py",
     "collect/test_collect_process.py",

@@ -510,14 +510,6 @@ def test_call_requires_account_of_its_vendor(run_command, monkeypatch):
     assert "belongs to growatt" in one_line(run_command("call", "goodwe", "plant_list", "--account", "growatt")[2])
 
 
-def test_now_without_account_prints_example(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
-    assert run(["now"]) == 2
-    err = capsys.readouterr().err
-    assert "HELIOGRAPH_GROWATT_USERNAME" in err
-    assert "[[account]]" in err
-
-
 def test_program_with_wrong_password_prints_no_traceback(box):
     environ = os.environ | {"HELIOGRAPH_GROWATT_PASSWORD": "hunter2"}
     command = [sys.executable, "-m", "heliograph", "now", "--server", box.url, "--account", "growatt"]

@@ -3,94 +3,25 @@
 import json
 import os
 import re
-import select
-import signal
 import subprocess
 import sys
 import time
 import tomllib
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import keyring
 import pytest
 
 from heliograph.cli.clients import create_client
-from heliograph.cli.main import run
 from heliograph.config import load
-from heliograph.config.passwords import PasswordStore
-from heliograph.emulator.main import EmulatorOptions, build_emulator
-from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from heliograph.vendors import VENDORS
+from support.cli_home import stored_password
 from support.fake_keyring import Ring
-
-NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
-PROGRAM = [sys.executable, "-m", "heliograph"]
+from support.terminal import PROGRAM, terminal
 
 at_terminal = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 both = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
-
-
-class Home:
-    """A home folder, accounts at both emulated clouds, and the captured output."""
-
-    def __init__(self, folder, emulator, ready, capsys, monkeypatch):
-        self.folder = folder
-        self.config = folder / "config.toml"
-        self.emulator = emulator
-        self.url = ready["url"]
-        self.accounts = {one["vendor"]: one for one in ready["accounts"]}
-        self.capsys = capsys
-        self.monkeypatch = monkeypatch
-
-    def __getitem__(self, vendor):
-        return self.accounts[vendor]
-
-    def run_checked(self, *words):
-        """Run a command; return exit code, stdout and stderr. Asserts that no password and no traceback is printed."""
-        code = run([str(word) for word in words])
-        out, err = self.capsys.readouterr()
-        for one in self.accounts.values():
-            assert one["password"] not in out + err
-        assert "Traceback" not in err
-        return code, out, err
-
-    def pipe(self, text, *words):
-        """Run a command with a text as standard input, which is not a terminal."""
-        path = self.folder / "stdin"
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        with path.open(encoding="utf-8") as stdin, self.monkeypatch.context() as patch:
-            patch.setattr(sys, "stdin", stdin)
-            return self.run_checked(*words)
-
-    def log_in(self, vendor, *words):
-        one = self[vendor]
-        named = () if "--username" in words else ("--username", one["username"])
-        return self.pipe(f"{one['password']}\n", "login", vendor, "--password-stdin", *named, *words)
-
-    def logins(self):
-        """Return the number of logins at all clouds, including rejected ones."""
-        log = self.emulator.log.as_dict()
-        return sum(one["logins"] + one["rejected_logins"] for one in log["accounts"].values())
-
-
-@pytest.fixture
-def home(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
-    monkeypatch.setenv("HELIOGRAPH_NO_KEYRING", "1")
-    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
-    emulator = build_emulator(EmulatorOptions(start=NOON.astimezone(), speed=0, accounts=2))
-    with serve_in_thread(emulator) as ready:
-        yield Home(tmp_path, emulator, ready, capsys, monkeypatch)
-
-
-def stored_password(home, vendor, username=None):
-    found = PasswordStore.for_user({"HELIOGRAPH_HOME": str(home.folder), "HELIOGRAPH_NO_KEYRING": "1"}).load(
-        vendor, username or home[vendor]["username"]
-    )
-    return found and found.reveal()
 
 
 # login
@@ -371,41 +302,6 @@ def test_login_reports_broken_password_file(home):
 
 
 # The program in a pseudo-terminal
-
-
-def _attach_terminal(slave):
-    os.login_tty(slave)
-    # Children of a test suite in the background inherit an ignored SIGINT, which would disable Ctrl-C.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def terminal(*words):
-    """Run the program in a pseudo-terminal; yields the process, and functions to wait for output and to type."""
-    import pty
-
-    master, slave = pty.openpty()
-    program = subprocess.Popen([*PROGRAM, *words], preexec_fn=lambda: _attach_terminal(slave))  # noqa: PLW1509 - two C calls
-    os.close(slave)
-    seen = bytearray()
-
-    def until(text):
-        deadline = time.monotonic() + 30
-        while text not in seen.decode(errors="replace"):
-            assert time.monotonic() < deadline, seen
-            if select.select([master], [], [], 0.2)[0]:
-                try:
-                    seen.extend(os.read(master, 4096))
-                except OSError:  # the other end is closed
-                    break
-        return seen.decode(errors="replace")
-
-    try:
-        yield program, until, lambda text: os.write(master, text.encode())
-    finally:
-        program.kill()
-        program.wait()
-        os.close(master)
 
 
 @at_terminal

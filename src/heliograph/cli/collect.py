@@ -26,9 +26,10 @@ from heliograph.store.threaded import BufferedWriter, StoreThread
 from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Sequence
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Sequence
 
+    from heliograph.cli.supervisor import BackgroundTask
     from heliograph.config import Account, Config
     from heliograph.vendors.base import AsyncSolarClient
 
@@ -45,10 +46,19 @@ def add_collect(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "collect", _EXAMPLES, collect)
     parser.add_argument("--once", action="store_true", help="poll every account once, then end")
+    add_collector_options(parser, ("text", "json"))
+
+
+def add_collector_options(parser: ArgumentParser, log_formats: Sequence[str]) -> None:
+    """Add the options of all commands that run the collector; the first log format is the default."""
     parser.add_argument("--no-backfill", action="store_false", dest="backfill", help="do not fill gaps in past data")
     parser.add_argument("--no-heal", action="store_false", dest="backfill", help=SUPPRESS)  # the old name
     parser.add_argument(
-        "--log", metavar="FORMAT", default="text", choices=("text", "json"), help="log format: text (default) or json"
+        "--log",
+        metavar="FORMAT",
+        default=log_formats[0],
+        choices=log_formats,
+        help=f"log format: {log_formats[0]} (default){''.join(f', {name}' for name in log_formats[1:])}",
     )
     add_store_option(parser)
 
@@ -58,10 +68,24 @@ def collect(options: Namespace) -> int:
     config = load_config(options)
     accounts = config.select_accounts(options.account, options.server)
     log_to_stderr(options.log)
-    return 0 if asyncio.run(_collect(config, accounts, store_location(options), options)) else 1
+    where = store_location(options)
+    saved = asyncio.run(collect_accounts(config, accounts, where, fill_gaps=options.backfill, once=options.once))
+    return 0 if saved else 1
 
 
-async def _collect(config: Config, accounts: Sequence[Account], where: str, options: Namespace) -> bool:
+async def collect_accounts(
+    config: Config,
+    accounts: Sequence[Account],
+    where: str,
+    *,
+    fill_gaps: bool,
+    once: bool = False,
+    more_tasks: Callable[[Sequence[AccountPoller], StoreThread], Sequence[BackgroundTask]] = lambda *_: (),
+) -> bool:
+    """Poll accounts until stopped, or `once`, beside the configured outputs; return True if everything was saved.
+
+    `more_tasks` returns further background tasks, which may read the pollers' progress and the store.
+    """
     # An account, an output or a store that cannot be used at the start is a configuration error and ends the command.
     for account in accounts:
         create_client(account)
@@ -71,14 +95,14 @@ async def _collect(config: Config, accounts: Sequence[Account], where: str, opti
     writer, reader = BufferedWriter(partial(open_store, where)), StoreThread(partial(open_store, where))
     deliveries = make_delivery_loops(config, reader, clock)
     await writer.run(lambda store: store.claim([account_key(account) for account in accounts]))
-    pollers = [_create_poller(account, writer, clock, fill_gaps=options.backfill) for account in accounts]
+    pollers = [_create_poller(account, writer, clock, fill_gaps=fill_gaps) for account in accounts]
     stop_on_signals(stop)
     _log.info(LogEvent("collector.started", accounts=len(pollers), store=shown_store(where)))
     try:
         for delivery in deliveries:
             # Before the first poll: changes are recorded only for registered readers.
             await delivery.feed.start()
-        if options.once:
+        if once:
             saved = await service.collect_once(pollers, writer, stop)
             if any(account.writes for account in accounts):
                 from heliograph.cli.settings.recover import restore_once  # noqa: PLC0415 - for accounts that may write
@@ -87,6 +111,7 @@ async def _collect(config: Config, accounts: Sequence[Account], where: str, opti
             await drain_outputs(deliveries, stop)
             return saved
         tasks = background_tasks(config, accounts, pollers, deliveries, reader, where, clock)
+        tasks += more_tasks(pollers, reader)
         async with run_background(tasks, clock, stop):
             return await service.collect(pollers, writer, clock, stop)
     finally:

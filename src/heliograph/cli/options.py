@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 COMMANDS = {
+    "run": "collect all accounts, and serve the page and the outputs, until stopped",
     "login": "verify an account's password with one login, and save it",
     "logout": "delete an account's saved password and session",
     "now": "show the current values of every plant",

@@ -17,7 +17,7 @@ from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from heliograph.config import Account
@@ -35,17 +35,22 @@ _WEB_PACKAGES = ("starlette", "uvicorn", "h11", "htpy", "youplot", "anyio", "mar
 def add_serve(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "serve", _EXAMPLES, serve, accounts=False)
+    add_page_options(parser)
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    add_store_option(parser)
+
+
+def add_page_options(parser: ArgumentParser) -> None:
+    """Add the options for the page's address and token."""
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default: 8765)")
     parser.add_argument("--token-file", metavar="FILE", type=Path, help="file with the access token")
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    add_store_option(parser)
 
 
 def serve(options: Namespace) -> int:
     """Listen until SIGTERM or Ctrl-C."""
     config = load_config(options)
-    location, web = store_location(options), _web_config(config.serve, options)
+    location, web = store_location(options), page_config(config.serve, options)
 
     def ready(address: str) -> None:
         print(f"heliograph listens on {address}", flush=True)
@@ -101,8 +106,8 @@ def _account_status(account: Account, problem: Exception | None) -> AccountStatu
     return AccountStatus(name=account.name, vendor=account.vendor, budget=budget, problem=message)
 
 
-def _web_config(serve: ServeConfig | None, options: Namespace) -> ServeConfig:
-    """Return the configured web server settings, overridden by the options."""
+def page_config(serve: ServeConfig | None, options: Namespace) -> ServeConfig:
+    """Return the configured settings of the page, overridden by the options."""
     given: dict[str, Any] = {}
     if options.host is not None:
         given["host"] = options.host

@@ -6,7 +6,7 @@ import codecs
 import os
 import sys
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, TextIO
 
 from heliograph.errors import ConfigError, HeliographError
 
@@ -24,6 +24,17 @@ def printable(text: str) -> str:
     ('Sun�[2J House 2', '[red]', 'a�b')
     """
     return "".join(char if char.isprintable() else " " if char.isspace() else "�" for char in text)
+
+
+_COLOURS = {"ok": "32", "warning": "33", "problem": "31;1", "dim": "2"}
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """Return a text in a style's colour (ok, warning, problem, dim) if the stream is a terminal without NO_COLOR."""
+    target = stream or sys.stdout
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not target.isatty():
+        return text
+    return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m"
 
 
 def print_error(text: str, *, lines: bool = False) -> None:
