@@ -12,13 +12,18 @@ from pathlib import Path
 import keyring
 import pytest
 
+from heliograph.cli.accounts import machine_zone
 from heliograph.cli.clients import create_client
 from heliograph.config import load
+from heliograph.emulator.main import EmulatorOptions, build_emulator
+from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError
 from heliograph.vendors import VENDORS
-from support.cli_home import stored_password
+from support.cli_home import NOON, stored_password
 from support.fake_keyring import Ring
 from support.terminal import PROGRAM, terminal
+
+NEXT = "Next: heliograph run (collects the data and serves the page), or heliograph now"
 
 at_terminal = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 both = pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
@@ -34,7 +39,11 @@ def test_login_saves_password_and_adds_account(home, vendor):
     hint = ['  # timezone = "Europe/Amsterdam"  # set your time zone; Growatt ignores daylight saving']
     if vendor == "goodwe":
         hint = []
-    assert out.splitlines() == [
+    lines = out.splitlines()
+    plants = home[vendor]["plants"]
+    assert lines.pop(1).startswith(f"Found {len(plants)} plants: ")
+    assert all(f"({plant})" in out for plant in plants)
+    assert lines == [
         f"Logged in to {VENDORS[vendor].title} as {home[vendor]['username']}.",
         f"Password saved in {home.folder / 'passwords.json'}",
         f"Account added to {home.config}:",
@@ -43,6 +52,7 @@ def test_login_saves_password_and_adds_account(home, vendor):
         f'  username = "{home[vendor]["username"]}"',
         f'  server = "{home.url}"',
         *hint,
+        NEXT,
     ]
     assert stored_password(home, vendor) == home[vendor]["password"]
     assert home[vendor]["password"] not in home.config.read_text()
@@ -127,7 +137,7 @@ def test_login_to_known_account_leaves_configuration_unchanged(home):
     before = home.config.read_text()
     code, out, _ = home.pipe("better\n", "login", "growatt", "--no-verify", "--password-stdin")
     assert code == 0
-    assert out == f"Password saved in {home.folder / 'passwords.json'}\n"
+    assert out == f"Password saved in {home.folder / 'passwords.json'}\n{NEXT}\n"
     assert home.config.read_text() == before
     assert stored_password(home, "growatt") == "better"
 
@@ -137,7 +147,7 @@ def test_login_with_other_server_prints_configuration_line(home):
     code, out, _ = home.log_in("growatt", "--server", home.url)
     assert code == 0
     expected = f'Account growatt is configured with another server; set in {home.config}: server = "{home.url}"'
-    assert out.splitlines()[-1] == expected
+    assert out.splitlines()[-2:] == [expected, NEXT]
     home.config.write_text(f'{home.config.read_text()}server = "{home.url}"\n')
     assert home.run_checked("now", "--json")[0] == 0
     assert home.logins() == 1
@@ -170,7 +180,9 @@ def test_login_verifies_configured_password_without_saving(home):
     )
     code, out, err = home.pipe("", "login", "growatt")
     assert (code, err) == (0, "")
-    assert out.splitlines() == [
+    first, found, last = out.splitlines()
+    assert found.startswith("Found 7 plants: ")
+    assert [first, last] == [
         f"Logged in to Growatt as {one['username']}.",
         f"Nothing was saved: the password comes from {home.config}: password_command",
     ]
@@ -307,16 +319,21 @@ def test_login_reports_broken_password_file(home):
 @at_terminal
 def test_login_at_terminal_asks_name_and_hides_password(home):
     one = home["growatt"]
-    with terminal("login", "growatt", "--server", home.url) as (program, until, type_in):
+    with terminal("login", "growatt", "--server", home.url, env={"TZ": "UTC"}) as (program, until, type_in):
         until("User name: ")
         type_in(f"{one['username']}\n")
+        until("Time zone of the plants, like Europe/Berlin: ")
+        type_in("Europe/Amsterdm\n")
+        until("'Europe/Amsterdm' is not a zone")
+        until("Time zone of the plants")
+        type_in("Europe/Amsterdam\n")
         until("Password: ")
         cmdline = Path(f"/proc/{program.pid}/cmdline")
         type_in(f"{one['password']}\n")
         shown = until("Logged in")
         if cmdline.exists():
             assert one["password"].encode() not in cmdline.read_bytes()
-        shown = until('server = "')
+        shown = until('timezone = "Europe/Amsterdam"')
         assert program.wait(10) == 0
     assert one["username"] in shown, "the user name is echoed"
     assert one["password"] not in shown
@@ -332,10 +349,100 @@ def test_login_at_terminal_hides_wrong_password(home):
     ):
         until("Password: ")
         type_in("hunter2\n")
-        shown = until("--server us")
+        until("Enter stops: ")
+        type_in("\n")
+        shown = until("--server REGION")
         assert program.wait(10) == 1
     assert "hunter2" not in shown
     assert stored_password(home, "goodwe") is None
+
+
+@at_terminal
+def test_login_with_wrong_password_at_terminal_asks_once_more(home):
+    with terminal("login", "goodwe", "--server", home.url, "--username", home["goodwe"]["username"]) as (
+        program,
+        until,
+        type_in,
+    ):
+        until("Password: ")
+        type_in("hunter2\n")
+        until("Enter stops: ")
+        type_in("password\n")
+        until("Password: ")
+        type_in(f"{home['goodwe']['password']}\n")
+        until("Logged in")
+        assert program.wait(10) == 0
+    assert stored_password(home, "goodwe") == home["goodwe"]["password"]
+
+
+@at_terminal
+def test_login_to_wrong_region_tries_another_one_as_a_second_login(home):
+    """The account exists at one of two servers; the other one answers 502 to a right password."""
+    one = home["growatt"]
+    elsewhere = build_emulator(EmulatorOptions(start=NOON.astimezone(), speed=0, accounts=2, seed=8))
+    with (
+        serve_in_thread(elsewhere) as other,
+        terminal("login", "growatt", "--username", one["username"], env={"TZ": "America/Chicago"}) as (
+            program,
+            until,
+            type_in,
+        ),
+    ):
+        until("Region (eu, us, cn, au, ")
+        until("[us]: ")
+        type_in("mars\n")
+        until("'mars' is not a Growatt region")
+        until("[us]: ")
+        type_in(f"{other['url']}\n")
+        until("[America/Chicago]: ")
+        type_in("\n")
+        until("Password: ")
+        type_in(f"{one['password']}\n")
+        until("(502)")
+        until("Regions: eu, us, ")
+        until("Enter stops: ")
+        type_in(f"{home.url}\n")
+        shown = until('timezone = "America/Chicago"')
+        assert program.wait(10) == 0
+        rejected = elsewhere.log.as_dict()["accounts"]
+    assert sum(account["rejected_logins"] for account in rejected.values()) == 1
+    assert home.logins() == 1
+    assert f'server = "{home.url}"' in shown
+    assert one["password"] not in shown
+
+
+@pytest.mark.parametrize(
+    ("zone", "region"),
+    [
+        ("Europe/Berlin", "eu"),
+        ("America/New_York", "us"),
+        ("America/Sao_Paulo", "eu"),
+        ("Asia/Shanghai", "cn"),
+        ("Australia/Perth", "au"),
+        ("", "eu"),
+    ],
+)
+def test_suggested_region_of_time_zone(zone, region):
+    assert VENDORS["growatt"].suggested_region(zone) == region
+    assert VENDORS["goodwe"].suggested_region(zone) == "global"
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [("Europe/Berlin", "Europe/Berlin"), (":Asia/Tokyo", "Asia/Tokyo"), ("UTC", ""), ("CET-1CEST", "")],
+)
+def test_machine_zone(monkeypatch, name, zone):
+    monkeypatch.setenv("TZ", name)
+    assert machine_zone() == zone
+
+
+def test_login_saves_time_zone_of_option(home):
+    words = ("--server", home.url, "--timezone")
+    code, _, err = home.log_in("growatt", *words, "Berlin")
+    assert (code, home.logins()) == (2, 0)
+    assert "time zone 'Berlin' is not a zone of the time zone database, like Europe/Berlin" in err
+    assert home.log_in("growatt", *words, "Europe/Berlin")[0] == 0
+    assert str(load(home.config, {}).accounts[0].zone) == "Europe/Berlin"
 
 
 @at_terminal

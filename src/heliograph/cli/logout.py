@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from heliograph.cli.accounts import find_account, load_or_empty, print_line
 from heliograph.cli.clients import create_client
 from heliograph.cli.concurrency import run_in_thread
-from heliograph.cli.login import find_account, load_or_empty, print_line
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error
 from heliograph.config import Account

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["VENDORS", "VendorInfo"]
 
+# Zones of one country each; the rest of the Americas and Asia registers on the European server by default.
+_NORTH_AMERICA = (
+    *(f"America/{city}" for city in ("New_York", "Detroit", "Chicago", "Denver", "Boise", "Phoenix", "Los_Angeles")),
+    *(f"America/{city}" for city in ("Anchorage", "Toronto", "Montreal", "Winnipeg", "Edmonton", "Vancouver")),
+    *(f"America/{city}" for city in ("Halifax", "Indiana/", "Kentucky/", "North_Dakota/")),
+    *("Pacific/Honolulu", "US/", "Canada/"),
+)
+_MAINLAND_CHINA = ("Asia/Shanghai", "Asia/Chongqing", "Asia/Urumqi", "PRC")
+
 # Quirk: accounts that are polled more often are blocked. Growatt's values change every 3 minutes, and noah-mqtt went to
 # 180 s after bans (noah-mqtt #68, #78); GoodWe's inverters upload every 5 to 8, and 60 s cost two users their access
 # (goodwe-sems-home-assistant #75).
@@ -40,6 +49,7 @@ VENDORS = {
         min_interval=timedelta(minutes=3),
         min_interval_reason="its values change no faster, and faster polling gets accounts blocked",
         fixed_utc_offset=True,
+        zone_regions=(("us", _NORTH_AMERICA), ("cn", _MAINLAND_CHINA), ("au", ("Australia/", "Pacific/Auckland"))),
     ),
     "goodwe": VendorInfo(
         name="goodwe",

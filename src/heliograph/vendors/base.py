@@ -172,6 +172,13 @@ class VendorInfo(NamedTuple):
     min_interval_reason: str
     fixed_utc_offset: bool = False
     """Whether the vendor API reports one UTC offset all year, so that the user should configure a time zone."""
+    zone_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Regions with the time zones, or their beginnings, whose accounts are usually there; empty if a login finds it."""
+
+    def suggested_region(self, zone: str) -> str:
+        """Return the region of accounts in a time zone; the default one if none is known."""
+        matching = (region for region, zones in self.zone_regions if zone.startswith(zones))
+        return next(matching, self.regions[0])
 
     def client_class(self) -> type[SolarClient]:
         """Import the blocking client."""
