@@ -20,6 +20,7 @@ SLOW = {
     "cli/test_completion.py",
     "cli/test_run.py",
     "cli/test_secret_leaks.py",
+    "cli/test_setup.py",
     "collect/test_backfill.py",
     "collect/test_collect_process.py",
     "collect/test_counters.py",

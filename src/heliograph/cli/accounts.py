@@ -183,7 +183,7 @@ def add_to_config(path: Path, account: Account) -> list[str]:
         lines.append(f"timezone = {toml_string(account.zone.key)}")
     elif VENDORS[account.vendor].fixed_utc_offset:
         lines.append('# timezone = "Europe/Amsterdam"  # set your time zone; Growatt ignores daylight saving')
-    append_tables(path, "\n".join(lines) + "\n")
+    append_tables(path, "\n".join(lines) + "\n", "the account")
     return [f"Account added to {path}:", *(f"  {line}" for line in lines)]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 COMMANDS = {
+    "setup": "set up accounts, page, MQTT and service, step by step",
     "run": "collect all accounts, and serve the page and the outputs, until stopped",
     "login": "verify an account's password with one login, and save it",
     "logout": "delete an account's saved password and session",
@@ -30,6 +31,7 @@ COMMANDS = {
     "serve": "serve the web page, the JSON API and metrics from the store",
     "status": "show request quotas, sessions and the store; sends nothing",
     "doctor": "find problems and how to fix them; never logs in",
+    "service": "install, show or remove the systemd service that runs `heliograph run`",
     "completion": "print a completion script for bash, zsh or fish",
     "emulate": "serve emulated Growatt and GoodWe clouds on this machine",
     "demo": "emulate both clouds on this machine and show their plants live",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def append_tables(path: Path, text: str) -> None:
-    """Append TOML text to the file, which is created readable by its owner only.
+def append_tables(path: Path, text: str, what: str) -> None:
+    """Append TOML text, which is `what` to the user, to the file, which is created readable by its owner only.
 
     Raises `ConfigError` with the text for the user to add if the file cannot be written or would not be valid TOML.
     """
@@ -29,7 +29,7 @@ def append_tables(path: Path, text: str) -> None:
         reason = getattr(error, "strerror", None) or "the result would not be valid TOML"
         # Only keys that are no secrets: the message may end in a log.
         shown = "\n".join(line for line in text.splitlines() if not line.startswith(("password", "token")))
-        raise ConfigError(f"cannot add the account to {path} ({reason}); add it yourself:\n\n{shown}\n") from None
+        raise ConfigError(f"cannot add {what} to {path} ({reason}); add it yourself:\n\n{shown}\n") from None
 
 
 def toml_string(text: str) -> str:
