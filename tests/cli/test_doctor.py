@@ -144,11 +144,11 @@ def test_doctor_without_account_of_the_vendor_fails(alone, monkeypatch, capsys):
     assert "no goodwe account is configured" in capsys.readouterr().err
 
 
-def test_doctor_without_account_names_login_command(alone, capsys):
+def test_doctor_without_account_names_setup_command(alone, capsys):
     assert run(["doctor"]) == 1
     ((verdict, sentence),) = checks(capsys.readouterr().out, "configuration")
     assert verdict == "problem"
-    assert "heliograph login growatt" in sentence
+    assert "run: heliograph setup" in sentence
 
 
 def test_doctor_reports_configuration_error_with_line(configured):
@@ -170,7 +170,7 @@ def test_doctor_reports_missing_password_with_login_command(configured):
     code, out = configured('vendor = "growatt"', 'username = "ada"')
     ((verdict, sentence),) = checks(out, "password")
     assert (code, verdict) == (1, "problem")
-    assert "heliograph login growatt" in sentence
+    assert "run: heliograph setup" in sentence
 
 
 def test_doctor_runs_password_command_only_online(configured, tmp_path, box):

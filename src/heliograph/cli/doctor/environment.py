@@ -47,7 +47,7 @@ def check_configuration(config: Config | ConfigError) -> Iterator[Check]:
     if config.accounts:
         yield ok("configuration", f"{len(config.accounts)} account{'s'[: len(config.accounts) > 1]} in {where}")
     else:
-        yield problem("configuration", f"no account in {where}; run: heliograph login growatt (or goodwe)")
+        yield problem("configuration", f"no account in {where}; run: heliograph setup")
     yield from (warning("configuration", text) for text in config.warnings)
 
 
