@@ -170,7 +170,7 @@ def test_doctor_reports_missing_password_with_login_command(configured):
     code, out = configured('vendor = "growatt"', 'username = "ada"')
     ((verdict, sentence),) = checks(out, "password")
     assert (code, verdict) == (1, "problem")
-    assert "run: heliograph setup" in sentence
+    assert "heliograph login growatt" in sentence
 
 
 def test_doctor_runs_password_command_only_online(configured, tmp_path, box):
