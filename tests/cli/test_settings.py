@@ -112,12 +112,38 @@ def test_show_lists_values_and_permissions(cli):
     assert code == 0
     line = next(line for line in out.splitlines() if line.split()[:1] == ["charge_stop_soc"])
     assert "88 %" in line
-    assert "writable; applied by change" in line
+    assert "[writable; applied by change" in " ".join(out.split())
     code, result = cli.run_json("show", cli.device)
     rows = {row["name"]: row for row in result["settings"]}
     assert (rows["charge_stop_soc"]["values"], rows["charge_stop_soc"]["writable"]) == ({"value": 88.0}, True)
     assert rows["ac_charge"]["writable"] is False
     assert "grid code" in out
+
+
+def test_show_groups_settings_and_folds_what_is_empty(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    cli.configure('writes = ["time_window_2"]')
+    cli.set("time_window_2.start=01:00", "time_window_2.end=05:00", "time_window_2.enabled=on")
+    lines = [line.rstrip() for line in cli.run("show", cli.device)[1].splitlines()]
+    assert lines[1].split() == ["Setting", "Now", "Allowed"]
+    groups = [line for line in lines if line in ("Battery", "Export", "Inverter", "Grid code")]
+    assert groups == ["Battery", "Export", "Inverter", "Grid code"]
+    text = " ".join(" ".join(lines).split())
+    assert ".start 01:00 00:00 to 23:59 .end 05:00" in text
+    assert "time_window_1 … 8 time windows, none of them on; --all shows them" in text
+    assert "21 grid code settings; --all shows them" in text
+    assert len(lines) < 45
+    assert max(map(len, lines)) <= 80
+    full = cli.run("show", cli.device, "--all")[1]
+    assert "time_window_9" in full
+    assert "grid_voltage_low" in full
+    assert "Charge stop state of charge: whole 0 to 100 %" in " ".join(full.split())
+    assert max(len(line.rstrip()) for line in full.splitlines()) <= 80
+
+
+def test_log_shows_units(cli):
+    cli.set("charge_stop_soc=90")
+    assert "charge_stop_soc: 100 % -> 90 %, applied" in cli.run("log")[1]
 
 
 @pytest.mark.parametrize(

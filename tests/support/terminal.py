@@ -25,7 +25,7 @@ def terminal(*words, env=None):
     master, slave = pty.openpty()
     program = subprocess.Popen(
         [*PROGRAM, *words],
-        env=os.environ | (env or {}),
+        env=os.environ | {"COLUMNS": "300"} | (env or {}),
         preexec_fn=lambda: _attach_terminal(slave),  # noqa: PLW1509 - two C calls
     )
     os.close(slave)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from heliograph.cli.clients import client_class, create_client
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.prompt import read_secret_line
-from heliograph.cli.terminal import print_error, printable
+from heliograph.cli.terminal import print_error, print_wrapped
 from heliograph.config import Account, Config, load
 from heliograph.config.edit import append_tables, toml_string
 from heliograph.config.passwords import PasswordStore
@@ -207,8 +207,8 @@ def server_line(account: Account) -> str:
 
 
 def print_line(text: str) -> None:
-    """Print one line."""
-    print(printable(text))
+    """Print one line, wrapped at words at a terminal."""
+    print_wrapped(text)
 
 
 def machine_zone() -> str:

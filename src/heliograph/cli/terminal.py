@@ -37,10 +37,40 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m"
 
 
+def wrap(text: str, stream: TextIO | None = None) -> str:
+    """Wrap a line at words to the width of the terminal, with a hanging indent; unchanged if there is no terminal."""
+    if not (stream or sys.stdout).isatty():
+        return text
+    from shutil import get_terminal_size  # noqa: PLC0415 - for terminals only
+    from textwrap import fill  # noqa: PLC0415
+
+    width = max(40, get_terminal_size().columns)
+    if len(text) <= width:
+        return text
+    indent = text[: len(text) - len(text.lstrip())]
+    hanging = f"{indent}  "
+    return fill(
+        text.strip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def print_wrapped(*lines: str) -> None:
+    """Print lines, wrapped at words at a terminal."""
+    for line in lines:
+        print(wrap(printable(line)))
+
+
 def print_error(text: str, *, lines: bool = False) -> None:
     """Print one line on stderr, or several with `lines`."""
-    message = "\n".join(map(printable, text.splitlines())) if lines else printable(text)
-    print(f"heliograph: {message}", file=sys.stderr)
+    messages = text.splitlines() if lines else [text]
+    first, *rest = map(printable, messages or [""])
+    for line in (f"heliograph: {first}", *rest):
+        print(wrap(line, sys.stderr), file=sys.stderr)
 
 
 def report_failure(error: Exception, about: str = "") -> int:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 from argparse import SUPPRESS
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from heliograph.cli.doctor import bundle, environment, online
 from heliograph.cli.doctor.account import AccountDiagnosis
-from heliograph.cli.doctor.result import Section, format_section, problem, warning
+from heliograph.cli.doctor.result import Section, Verdict, format_section, problem, warning
 from heliograph.cli.options import add_command
 from heliograph.cli.settings.recover import open_order_lines
 from heliograph.cli.status import account_title
-from heliograph.cli.terminal import printable
+from heliograph.cli.terminal import paint, printable, wrap
 from heliograph.config import load
 from heliograph.errors import ConfigError, StoreError
 from heliograph.vendors import VENDORS
@@ -51,13 +51,22 @@ def doctor(options: Namespace) -> int:
     diagnoses: list[AccountDiagnosis] = []
     for section in _sections(options, diagnoses):
         sections.append(section)
-        print(*map(printable, format_section(section)), sep="\n")
+        _print_section(section)
     if not options.online:
         print("Nothing was sent; --online also contacts the cloud, with the stored session only")
     if options.bundle:
         bundle.write_bundle(options.bundle, sections, diagnoses, options.config)
         print(printable(f"Report written to {options.bundle}, with personal data masked; read it before you post it"))
     return int(any(check.verdict == "problem" for section in sections for check in section.checks))
+
+
+def _print_section(section: Section) -> None:
+    """Print a section, wrapped and with coloured verdicts at a terminal."""
+    for line in format_section(section):
+        text = wrap(printable(line))
+        verdict = text[2:9].rstrip()
+        is_check = text.startswith("  ") and verdict in get_args(Verdict)
+        print(f"  {paint(text[2:9], verdict)}{text[9:]}" if is_check else text)
 
 
 def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator[Section]:

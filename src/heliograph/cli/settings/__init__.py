@@ -67,6 +67,7 @@ def add_settings(commands: Any) -> None:
 
     show = _add(subcommands, "show", "show the settings of a device: values, allowed values, latest change", _SHOW)
     _add_device(show, nargs="?")
+    show.add_argument("--all", action="store_true", help="also empty windows and grid code settings")
 
     change = _add(subcommands, "set", "change settings: show the difference, confirm, send, read back", _SET)
     _add_device(change)

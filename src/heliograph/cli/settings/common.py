@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heliograph.config import Account
+    from heliograph.settings.definition import Setting
+    from heliograph.settings.models import Order
     from heliograph.settings.plan import PlannedChange
     from heliograph.vendors.base import BaseSolarClient
 
@@ -190,6 +192,13 @@ def _fetch_devices(account: Account, now: float) -> list[ResolvedDevice]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(path, json.dumps({"at": now, "devices": rows}), durable=False)
     return found
+
+
+def settings_of(order: Order, accounts: Sequence[Account]) -> dict[str, Setting]:
+    """Return the settings of an order's device by name, for units; empty if its account is no longer configured."""
+    device = Device(vendor=order.vendor, plant=order.plant, id=order.device, family=order.family)
+    account = next((one for one in accounts if one.vendor == order.vendor), None)
+    return {} if account is None else {one.name: one for one in create_client(account).settings_of(device)}
 
 
 def planned_requests(client: BaseSolarClient, device: Device, step: PlannedChange) -> list[dict[str, Any]]:

@@ -91,15 +91,16 @@ def format_time(at: float | None, now: datetime) -> str:
     return MISSING_VALUE if at is None else format_local_time(datetime.fromtimestamp(at, UTC), now)
 
 
-def format_log_entry(order: Order, now: datetime) -> Iterator[str]:
-    """Yield an order as lines of the log."""
+def format_log_entry(order: Order, now: datetime, settings: Mapping[str, Setting]) -> Iterator[str]:
+    """Yield an order as lines of the log, with the units of the device's settings as far as they are known."""
     undoes = f" of {order.undoes}" if order.undoes else ""
     until = f" until {format_time(order.until, now)}" if order.until else ""
     source = f"{order.device}, by {order.who} ({order.program})"
     yield printable(f"{order.id}  {format_time(order.at, now)}  {order.state}: {order.kind}{undoes}{until}, {source}")
     for change in order.changes:
         why = f" ({change.why})" if change.why else ""
-        old, new = format_values(None, change.old), format_values(None, change.new)
+        setting = settings.get(change.setting)
+        old, new = format_values(setting, change.old), format_values(setting, change.new)
         yield printable(f"    {change.setting}: {old} -> {new}, {change.state}{why}")
 
 

@@ -13,7 +13,7 @@ from heliograph.cli.options import load_accounts
 from heliograph.cli.settings import common
 from heliograph.cli.settings import format as fmt
 from heliograph.cli.settings.change import final_state
-from heliograph.cli.terminal import print_error, print_json, report_failure
+from heliograph.cli.terminal import print_error, print_json, print_wrapped, report_failure
 from heliograph.config import load
 from heliograph.errors import HeliographError
 from heliograph.settings.api import journal_folder
@@ -39,7 +39,8 @@ def run_check(options: Namespace) -> int:
     """Read back every device with open changes, end curtailments that are due, and print the results."""
     code = 0
     checked: list[Order] = []
-    for account in load_accounts(options):
+    accounts = load_accounts(options)
+    for account in accounts:
         orders = common.orders_of(account)
         unsettled = orders.unsettled()
         ids = {order.id for order in unsettled}
@@ -54,7 +55,7 @@ def run_check(options: Namespace) -> int:
         print_json([fmt.order_as_dict(order) for order in checked])
     else:
         for order in checked:
-            print(*fmt.format_log_entry(order, common.now()), sep="\n")
+            print_wrapped(*fmt.format_log_entry(order, common.now(), common.settings_of(order, accounts)))
         if not checked:
             print("no changes pending")
     return max([code, *(fmt.EXIT_CODES[one.state] for one in checked if one.state is not ChangeState.REFUSED)])

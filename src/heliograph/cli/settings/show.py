@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import load_accounts
 from heliograph.cli.settings import format as fmt
-from heliograph.cli.settings.common import PLANT_FAMILY, cached_devices, journal_of, now, orders_of, resolve_device
-from heliograph.cli.terminal import print_error, print_json, printable
+from heliograph.cli.settings.common import (
+    PLANT_FAMILY,
+    cached_devices,
+    journal_of,
+    now,
+    orders_of,
+    resolve_device,
+    settings_of,
+)
+from heliograph.cli.settings.table import settings_table
+from heliograph.cli.terminal import print_error, print_json, print_wrapped, printable
 from heliograph.settings.models import latest_changes
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
+    from heliograph.cli.settings.table import LatestChanges
     from heliograph.config import Account
-    from heliograph.settings.models import Change, Order
+    from heliograph.settings.models import Order
     from heliograph.settings.permissions import Permissions
     from heliograph.settings.plan import SettingsSnapshot
-
-    LatestChanges = Mapping[str, tuple[Order, Change]]
 
 
 def run_show(options: Namespace) -> int:
@@ -33,37 +43,10 @@ def run_show(options: Namespace) -> int:
         print_json(_as_dict(snapshot, latest, orders.executor.permissions))
         return 0
     print(printable(found.title))
-    for line in _lines(snapshot, latest, orders.executor.permissions):
-        print(line)
-    return 0
-
-
-def _lines(snapshot: SettingsSnapshot, latest: LatestChanges, permissions: Permissions) -> Iterator[str]:
-    width = max((len(name) for name in snapshot.settings), default=0)
-    external = {one.setting: one for one in snapshot.external_changes}
-    for name, setting in snapshot.settings.items():
-        marks = []
-        if not setting.readable:
-            marks.append("cannot be read back")
-        if setting.risk == "grid-code":
-            marks.append("grid code")
-        if permissions.allows(setting):
-            marks.append("writable")
-        if name in external:
-            expected = fmt.format_values(setting, external[name].expected)
-            marks.append(f"changed by another program since change {external[name].order}, which set {expected}")
-        elif name in latest:
-            order, change = latest[name]
-            marks.append(f"{change.state} by change {order.id}")
-        about = f"  [{'; '.join(marks)}]" if marks else ""
-        if len(setting.parameters) == 1:
-            allowed = setting.parameters[0].allowed
-        else:
-            allowed = "; ".join(f"{one.name} {one.allowed}" for one in setting.parameters)
-        yield f"  {name:{width}}  {fmt.format_values(setting, snapshot.current[name])}{about}"
-        yield f"  {'':{width}}    {setting.title}: {allowed}"
+    Console().print(settings_table(snapshot, latest, orders.executor.permissions, show_all=options.all))
     for order in snapshot.open_orders:
-        yield f"  the outcome of change {order.id} of {fmt.format_time(order.at, now())} is not known yet"
+        print_wrapped(f"the outcome of change {order.id} of {fmt.format_time(order.at, now())} is not known yet")
+    return 0
 
 
 def _as_dict(snapshot: SettingsSnapshot, latest: LatestChanges, permissions: Permissions) -> dict[str, Any]:
@@ -105,7 +88,7 @@ def run_log(options: Namespace) -> int:
         print_json([fmt.order_as_dict(order) for order in orders])
         return 0
     for order in orders:
-        print(*fmt.format_log_entry(order, now()), sep="\n")
+        print_wrapped(*fmt.format_log_entry(order, now(), settings_of(order, accounts)))
     return 0
 
 
