@@ -227,3 +227,64 @@ def test_status_reports_broken_state_file(capsys):
     save_state(opened_at=NOW).write_text("{")
     _, out, _ = run_status(capsys)
     assert "the state file is damaged and will be renamed before the next request" in out
+
+
+# Summary
+
+
+ACCOUNT = '[[account]]\nname = "roof {0}"\nvendor = "growatt"\nusername = "ada{0}"\npassword = "a"\n'
+
+
+@pytest.fixture
+def fleet(tmp_path, monkeypatch):
+    """Forty accounts, of which one is locked, and a store with thirty plants, of which one has been silent."""
+    for part in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"HELIOGRAPH_GROWATT_{part}")
+    (tmp_path / "config.toml").write_text("".join(ACCOUNT.format(number) for number in range(40)))
+    (tmp_path / "config.toml").chmod(0o600)
+    guard = Keeper().guard("growatt", resolve_server(""), "ada7", Growatt.default_limits)
+    state = guard.load(NOW)
+    state.pause, state.pause_until, state.pause_why, state.spent = "locked", NOW + 3600, "507", [[NOW - 60, 9]]
+    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
+    guard.state_file.save(state.to_json(), durable=False)
+    with open_store(str(tmp_path / "solar.sqlite")) as store:
+        for number in range(30):
+            series = ROOF._replace(plant=f"{number}")
+            at = int(NOW) - (86_400 * 3 if number == 4 else 60)
+            values = {**SAMPLE.values, "battery_soc": 50.0}
+            sample = SAMPLE._replace(series=series, measured_at=at, fetched_at=at, values=values)
+            store.write(
+                Batch(samples=[sample], series_info=[SeriesInfo(series=series, name=f"Roof {number}", zone="UTC")])
+            )
+    return ["--config", str(tmp_path / "config.toml"), "--store", str(tmp_path / "solar.sqlite")]
+
+
+def test_status_of_many_accounts_is_a_summary_with_the_problems(capsys, fleet):
+    code, out, err = run_status(capsys, *fleet)
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert len(lines) < 10
+    assert lines[0] == "40 accounts, 1 with problems; 9 of 7200 requests used in 24 h"
+    assert lines[1].startswith("roof 7 (growatt): 9 of 180 requests")
+    assert lines[2] == f"  locked until {local_time(NOW + 3600)}: 507"
+    assert ": 30 samples, " in lines[3]
+    assert lines[4] == "30 plants: 29 live, 1 offline (unexpected)"
+    assert lines[5].startswith("  Roof 4 (growatt 4): offline (unexpected), last sample ")
+    assert lines[-1] == "Only problems are listed; --all lists everything"
+
+
+def test_status_all_lists_every_account_and_plant(capsys, fleet):
+    out = run_status(capsys, *fleet, "--all")[1]
+    assert sum(line.startswith("roof ") for line in out.splitlines()) == 40
+    assert sum(line.startswith("  Roof ") for line in out.splitlines()) == 30
+    assert "accounts, " not in out
+
+
+def test_status_problems_of_a_healthy_account(capsys):
+    assert run_status(capsys, "--problems")[1] == "1 account, no problems; 0 of 180 requests used in 24 h\n"
+
+
+def test_status_of_a_named_account_is_never_a_summary(capsys, fleet):
+    out = run_status(capsys, *fleet, "--account", "roof 3")[1]
+    assert out.startswith("roof 3 (growatt): 0 of 180 requests")
+    assert sum(line.startswith("  Roof ") for line in out.splitlines()) == 30

@@ -12,7 +12,7 @@ from heliograph.cli.clients import create_client
 from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
 from heliograph.cli.progress import show_progress
-from heliograph.cli.terminal import print_json, printable, report_failure
+from heliograph.cli.terminal import print_json, print_wrapped, printable, report_failure
 from heliograph.cli.timefmt import check_day_order, format_local_time, parse_day_option
 from heliograph.collect.backfill import Backfill, BackfillOptions
 from heliograph.errors import ConfigError, HeliographError
@@ -92,8 +92,7 @@ async def _backfill_accounts(accounts: Sequence[Account], options: Namespace, wa
         print_json([plant_dict(plant, one) for one in backfills for plant in one.plants])
     else:
         for one in backfills:
-            for line in account_lines(one):
-                print(printable(line))
+            print_wrapped(*account_lines(one))
     return 130 if stop.is_set() else max(codes)
 
 

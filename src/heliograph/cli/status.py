@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.clients import create_client
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
-from heliograph.cli.terminal import print_json, printable, report_failure
+from heliograph.cli.terminal import paint, print_json, print_wrapped, printable, report_failure, wrap
 from heliograph.cli.timefmt import format_duration, format_local_time
 from heliograph.current import CurrentState
 from heliograph.errors import HeliographError, StoreMissing
@@ -15,7 +16,7 @@ from heliograph.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from heliograph.config import Account
     from heliograph.current import PlantState
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
   heliograph status
+  heliograph status --problems
   heliograph status --account home --json
 """
 
@@ -32,6 +34,10 @@ _FRESHNESS = {
     "offline-expected": "offline for the night",
     "offline-unexpected": "offline (unexpected)",
 }
+
+_PROBLEMS = ("offline-unexpected", "not-polled")
+MAX_LISTED = 24
+"""Accounts and plants that are listed one by one; of more, only those with problems."""
 
 _BACKOFF = {
     "locked": "locked until {until}: {why}",
@@ -55,6 +61,8 @@ def add_status(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "status", _EXAMPLES, status)
     parser.add_argument("--json", action="store_true", help="print one object: accounts and store; unknown is null")
+    parser.add_argument("--problems", action="store_true", help="summarise, and list accounts and plants with problems")
+    parser.add_argument("--all", action="store_true", help=f"list all, also more than {MAX_LISTED} accounts and plants")
     add_store_option(parser)
 
 
@@ -81,19 +89,67 @@ def status(options: Namespace) -> int:
         rows = [{**account_dict(*pair), "orders": orders.get(pair[0].name)} for pair in budgets]
         print_json({"accounts": rows, "store": store and store_dict(store)})
         return code
-    for account, budget in budgets:
-        print(printable(f"{account_title(account)}: {budget_line(budget, now)}"))
-        if budget.pause:
-            print(printable(f"  {pause_text(budget.pause, now)}"))
-        if budget.refused_at:
-            at = format_local_time(budget.refused_at, now)
-            print(printable(f"  password refused {at}, not retried; run: heliograph login {account.vendor}"))
-        # A note made while this command reads the account: its state file is broken.
-        for line in [note for at, note in budget.notes if at >= now] + orders.get(account.name, []):
-            print(printable(f"  {line}"))
-    for line in store_lines(store, now) if store else ():
-        print(printable(line))
+    _print_status(options, budgets, orders, store, now)
     return code
+
+
+def _print_status(
+    options: Namespace,
+    budgets: Sequence[tuple[Account, Budget]],
+    orders: Mapping[str, Sequence[str]],
+    store: StoreSummary | None,
+    now: datetime,
+) -> None:
+    """Print everything, or in brief: a summary, and the accounts and plants with problems."""
+    listed = len(budgets) + len(store.plants if store else ())
+    brief = options.problems or (listed > MAX_LISTED and not options.all and options.account is None)
+    _print_accounts(budgets, orders, now, brief=brief)
+    if store is not None:
+        _print_store(store, now, brief=brief)
+    if brief and not options.problems:
+        print("Only problems are listed; --all lists everything")
+
+
+def _print_accounts(
+    budgets: Sequence[tuple[Account, Budget]], orders: Mapping[str, Sequence[str]], now: datetime, *, brief: bool
+) -> None:
+    problems = [problem_lines(*pair, now, orders.get(pair[0].name, ())) for pair in budgets]
+    if brief:
+        bad = sum(map(bool, problems))
+        used, limit = (sum(getattr(budget, f"requests_{kind}") for _, budget in budgets) for kind in ("used", "limit"))
+        accounts = f"{len(budgets)} account{'' if len(budgets) == 1 else 's'}"
+        verdict = f"{bad} with problems" if bad else "no problems"
+        print_wrapped(f"{accounts}, {verdict}; {used} of {limit} requests used in 24 h")
+    for (account, budget), lines in zip(budgets, problems, strict=True):
+        if lines or not brief:
+            print_wrapped(f"{account_title(account)}: {budget_line(budget, now)}")
+            for line in lines:
+                print(paint(wrap(printable(f"  {line}")), "problem"))
+
+
+def _print_store(store: StoreSummary, now: datetime, *, brief: bool) -> None:
+    total, *plants = store_lines(store, now)
+    print_wrapped(total)
+    if brief:
+        states = (plant for plant, _ in store.plants)
+        counts = Counter(_FRESHNESS[one.freshness] if one.measured_at else "no sample yet" for one in states)
+        shown = ", ".join(f"{number} {name}" for name, number in counts.most_common())
+        print_wrapped(f"{len(store.plants)} plant{'' if len(store.plants) == 1 else 's'}: {shown}")
+        problems = [one for one in store.plants if one[0].freshness in _PROBLEMS]
+        plants = list(store_lines(store._replace(plants=problems), now))[1:]
+    print_wrapped(*plants)
+
+
+def problem_lines(account: Account, budget: Budget, now: datetime, orders: Sequence[str]) -> list[str]:
+    """Return what keeps an account from being polled, and settings changes without a known outcome."""
+    lines = []
+    if budget.pause:
+        lines.append(pause_text(budget.pause, now))
+    if budget.refused_at:
+        at = format_local_time(budget.refused_at, now)
+        lines.append(f"password refused {at}, not retried; run: heliograph login {account.vendor}")
+    # A note made while this command reads the account: its state file is broken.
+    return [*lines, *(note for at, note in budget.notes if at >= now), *orders]
 
 
 def account_title(account: Account) -> str:
