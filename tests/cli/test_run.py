@@ -63,7 +63,7 @@ def test_console_sentence_is_printable():
 
 @at_terminal
 def test_run_prints_page_and_a_line_per_plant_on_a_terminal(home):
-    home.log_in("goodwe", "--server", home.url)
+    home.log_in("goodwe", "--server", home.url, "--no-verify")
     with terminal("run", "--port", "0", "--no-backfill", env={"NO_COLOR": "1"}) as (program, until, _):
         until("Collecting 1 account into ")
         until("Page: http://127.0.0.1:")
@@ -82,7 +82,7 @@ def test_run_prints_page_and_a_line_per_plant_on_a_terminal(home):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("log", ["auto", "json"])
 def test_run_logs_events_in_a_pipe(home, log):
-    home.log_in("goodwe", "--server", home.url)
+    home.log_in("goodwe", "--server", home.url, "--no-verify")
     command = [*PROGRAM, "run", "--port", "0", "--no-backfill", "--log", log]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         lines = []
@@ -98,7 +98,7 @@ def test_run_logs_events_in_a_pipe(home, log):
 
 
 def test_run_without_page_packages_names_the_extra(home):
-    home.log_in("goodwe", "--server", home.url)
+    home.log_in("goodwe", "--server", home.url, "--no-verify")
     program = "import sys; sys.modules['starlette'] = None; from heliograph.cli.main import run; sys.exit(run(['run']))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2

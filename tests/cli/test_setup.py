@@ -88,7 +88,6 @@ def test_setup_at_terminal_ends_in_a_running_page(home):
             until(question)
             type_in(f"{text}\n")
         until(f"Page: http://127.0.0.1:{page}/")
-        until("Hybrid 2")
         with urllib.request.urlopen(f"http://127.0.0.1:{page}/", timeout=20) as response:
             assert response.status == 200
         program.send_signal(signal.SIGINT)
