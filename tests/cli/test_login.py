@@ -334,7 +334,7 @@ def test_login_at_terminal_asks_name_and_hides_password(home):
         if cmdline.exists():
             assert one["password"].encode() not in cmdline.read_bytes()
         shown = until('timezone = "Europe/Amsterdam"')
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
     assert one["username"] in shown, "the user name is echoed"
     assert one["password"] not in shown
     assert stored_password(home, "growatt") == one["password"]
@@ -352,7 +352,7 @@ def test_login_at_terminal_hides_wrong_password(home):
         until("Enter stops: ")
         type_in("\n")
         shown = until("--server REGION")
-        assert program.wait(10) == 1
+        assert program.wait(60) == 1
     assert "hunter2" not in shown
     assert stored_password(home, "goodwe") is None
 
@@ -371,7 +371,7 @@ def test_login_with_wrong_password_at_terminal_asks_once_more(home):
         until("Password: ")
         type_in(f"{home['goodwe']['password']}\n")
         until("Logged in")
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
     assert stored_password(home, "goodwe") == home["goodwe"]["password"]
 
 
@@ -403,7 +403,7 @@ def test_login_to_wrong_region_tries_another_one_as_a_second_login(home):
         until("Enter stops: ")
         type_in(f"{home.url}\n")
         shown = until('timezone = "America/Chicago"')
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
         rejected = elsewhere.log.as_dict()["accounts"]
     assert sum(account["rejected_logins"] for account in rejected.values()) == 1
     assert home.logins() == 1
@@ -451,7 +451,7 @@ def test_login_interrupted_at_prompt_leaves_nothing(home):
         until("Password: ")
         type_in("\x03")
         shown = until("nothing that ever comes")
-        assert program.wait(10) == 130
+        assert program.wait(60) == 130
     assert "Traceback" not in shown
     assert not home.config.exists()
 

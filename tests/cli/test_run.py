@@ -69,11 +69,11 @@ def test_run_prints_page_and_a_line_per_plant_on_a_terminal(home):
         until("Page: http://127.0.0.1:")
         shown = until("Hybrid 2")
         address = re.search(r"Page: (http://127.0.0.1:\d+/)", shown)[1]
-        with urllib.request.urlopen(address, timeout=20) as response:
+        with urllib.request.urlopen(address, timeout=60) as response:
             assert b"Hybrid 2" in response.read()
         program.send_signal(signal.SIGINT)
         shown = until("text that never appears")
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
     assert "event=" not in shown
     assert "Traceback" not in shown
     assert re.search(r"^\d\d:\d\d:\d\d  Hybrid 2 +\S", shown, re.MULTILINE)
@@ -89,7 +89,7 @@ def test_run_logs_events_in_a_pipe(home, log):
         while not any("poll.done" in line for line in lines) and (line := program.stderr.readline()):
             lines.append(line)
         program.terminate()
-        out, rest = program.communicate(timeout=20)
+        out, rest = program.communicate(timeout=60)
     assert (program.returncode, out) == (0, ""), rest
     if log == "json":
         assert {json.loads(line)["event"] for line in lines} >= {"collector.started", "web.listening", "poll.done"}

@@ -54,7 +54,7 @@ def test_setup_interrupted_at_the_second_account_keeps_the_first(home):
         until("Password: ")
         type_in("\x03")
         shown = until("text that never appears")
-        assert program.wait(20) == 130
+        assert program.wait(60) == 130
     assert "Traceback" not in shown
     (account,) = load(home.config, {}).accounts
     assert (account.name, account.server, str(account.zone)) == ("growatt", home.url, "Europe/Berlin")
@@ -88,11 +88,11 @@ def test_setup_at_terminal_ends_in_a_running_page(home):
             until(question)
             type_in(f"{text}\n")
         until(f"Page: http://127.0.0.1:{page}/")
-        with urllib.request.urlopen(f"http://127.0.0.1:{page}/", timeout=20) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{page}/", timeout=60) as response:
             assert response.status == 200
         program.send_signal(signal.SIGINT)
         shown = until("text that never appears")
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
     assert "no connection to 127.0.0.1 port " in shown
     assert goodwe["password"] not in shown
     assert "secret of mqtt" not in shown
@@ -118,7 +118,7 @@ def test_setup_opens_the_page_to_the_network_with_a_token(home):
             until(question)
             type_in(f"{text}\n")
         shown = until("text that never appears")
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
     serve = load(home.config, {}).serve
     assert serve.host == "0.0.0.0"
     assert f": {serve.token.reveal()}" in shown

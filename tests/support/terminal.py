@@ -34,7 +34,7 @@ def terminal(*words, env=None):
     def until(text):
         """Read until the text appears after the last one waited for, or the program ends; return all output so far."""
         nonlocal position
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (found := seen.find(text.encode(), position)) < 0:
             assert time.monotonic() < deadline, seen.decode(errors="replace")
             if select.select([master], [], [], 0.2)[0]:

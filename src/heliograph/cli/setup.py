@@ -218,7 +218,9 @@ def _start(config: Config, options: Namespace, prompt: Prompt) -> int:
     page = f"http://127.0.0.1:{port}/"
     wanted = options.service
     if wanted is None:
-        wanted = service.is_available() and prompt.confirm("Start at boot, as a systemd service?", default=False)
+        # A system unit runs as another user than root, who has to run setup: see docs/collecting.md.
+        offered = service.is_available() and not service.is_root()
+        wanted = offered and prompt.confirm("Start at boot, as a systemd service?", default=False)
     chosen = [] if options.config is None else ["--config", str(options.config)]
     if wanted:
         code = run_command(["service", "install", *chosen])
