@@ -47,7 +47,7 @@ SLOW = {
 }
 """Files whose tests are left out by `make quick`: programs, browsers, servers and long property tests."""
 
-PACKAGES = ("chromium", "mosquitto", "openssl", "prometheus")
+PACKAGES = ("chromium", "fish", "mosquitto", "openssl", "prometheus", "zsh")
 """System packages that enable tests; a skip's reason names the package it needs."""
 
 
