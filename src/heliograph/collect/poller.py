@@ -92,6 +92,7 @@ class AccountPoller:
         self._rejected: set[Series] = set()
         self._budget_warning = BudgetWarning()
         self._load: PollLoad | None = None
+        self._cost = 1.0
         self._daylight = Daylight()
         self._history_requests = 0
         self._read_at: float | None = None
@@ -144,7 +145,6 @@ class AccountPoller:
         now = self.clock.now()
         try:
             client = self.client = self.client or self._connect()
-            # Without a store to read the counters from, the requests of a poll would be wasted.
             await self._refresh(now)
             if (free_at := client.free_at(self._expected)) > now:
                 # The requests of an incomplete poll would be wasted.
@@ -158,7 +158,7 @@ class AccountPoller:
             try:
                 # What the next polls need is not spent.
                 free = budget.free - 2 * self._expected
-                await self._gap_filler.fill(client, self.progress.plants, self._states, float(self._expected), free)
+                await self._gap_filler.fill(client, self.progress.plants, self._states, self._cost, free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
@@ -178,7 +178,7 @@ class AccountPoller:
         poll = await client.live(rhythm, self._plants)
         self._load = poll.load
         budget = client.budget
-        cost = max(1.0, float(budget.requests_used - before.requests_used))
+        self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
         if self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS:
             self._boosted.append((now, cost))
         snapshots = poll.snapshots
@@ -297,7 +297,13 @@ class AccountPoller:
         if self._read_at is not None and 0 <= now - self._read_at < _REFRESH_SECONDS:
             return
         plants = {series_of(plant): plant.zone for plant in self.progress.plants}
-        found = await self.writer.run(lambda store: read_state(store, set(), plants, int(now)))
+        try:
+            found = await self.writer.run(lambda store: read_state(store, set(), plants, int(now)))
+        except StoreError:
+            if not self._states:
+                # Without the counters in the store, the requests of a poll would be wasted.
+                raise
+            return  # samples are buffered until the store is available, and the last state is used
         self._use(found)
         self._read_at = now
 
