@@ -1,6 +1,7 @@
 """Tests of the page as HTML without JavaScript: content, queries, errors, escaping and size."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
@@ -8,12 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from heliograph.collect.counters.repair import repair_counters
-from heliograph.current import AccountStatus
+from heliograph.collect.freshness import Freshness
+from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
 from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 from heliograph.web.page import fleet as page_fleet
-from heliograph.web.page import flow, format, history  # noqa: A004
+from heliograph.web.page import flow, format, history, totals  # noqa: A004
 from heliograph.web.page import status as page_status
 from heliograph.web.page.bars import bar_chart
 from support.browser import site
@@ -79,7 +81,8 @@ def test_front_page_shows_single_plant_and_describes_flow(home):
     assert "2.66 kW is exported to the grid." in content
     assert "Live, 2 min ago" in content
     assert "local time 13:07" in content
-    assert "Solar 14.5 kWh 33.3 MWh" in content
+    assert "Solar 14.5 kWh" in content
+    assert "Lifetime Solar 33.3 MWh" in content
     assert "Self-consumption 61 %" in content
     assert "Self-sufficiency 100 %" in content
     assert "61 of 180 requests" in content
@@ -88,7 +91,7 @@ def test_front_page_shows_single_plant_and_describes_flow(home):
 
 def test_history_day_is_shown_as_table(home):
     content = fetch_text(home)
-    assert "From Solar House Grid Battery State of charge" in content
+    assert "From Solar Battery Grid House State of charge" in content
     assert re.search(r"00:00 0 W \d+ W", content)
     assert "1 rejected value" in content
     assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in content
@@ -128,6 +131,84 @@ def test_history_month_has_bars_and_table_with_total(home):
     content = str(VisibleText(page))
     assert "Sat 20 Jun" in content
     assert "Total" in content
+
+
+def text_of_totals(page):
+    return str(
+        VisibleText(re.search(r'<div class="totals">.*?(?=<figure|<ul class="legend|<p class="nothing)', page)[0])
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "solar", "house"),
+    [
+        ("", "Solar 14.5 kWh Self-consumption 61 %", "House 6.92 kWh Self-sufficiency 100 %"),
+        ("span=day&at=2026-06-20", "Solar 50.3 kWh Self-consumption 30 %", "House 12.0 kWh Self-sufficiency 100 %"),
+        ("span=week", "Solar 297 kWh Self-consumption 32 %", "House 89.7 kWh Self-sufficiency 100 %"),
+        ("span=month", "Solar 996 kWh Self-consumption 30 %", "House 283 kWh Self-sufficiency 100 %"),
+        ("span=year&show=power", "Solar 1.63 MWh Self-consumption 31 %", "House 482 kWh Self-sufficiency 100 %"),
+    ],
+)
+def test_totals_and_shares_are_shown_for_every_period(home, query, solar, house):
+    content = text_of_totals(fetch_page(home, f"/?{query}"))
+    assert solar in content
+    assert house in content
+    assert "Battery Charged" in content
+
+
+def test_totals_name_the_days_without_data(home):
+    assert "Data of 35 of 172 days." in fetch_text(home, "/?span=year")
+    assert "Data of" not in fetch_text(home, "/?span=week")
+
+
+def test_chosen_period_comes_before_the_current_flow(home):
+    for query, first, second in (("", "Now", "Sun 21 June 2026"), ("span=month", "June 2026", "Now")):
+        headings = re.findall(r"<h2[^>]*>([^<]+)", fetch_page(home, f"/?{query}"))
+        assert headings.index(first) < headings.index(second)
+
+
+def test_plant_page_opens_on_the_last_day_with_data(tmp_path):
+    def scene(store):
+        return SCENES["full-sun"](store)._replace(now=at(13, day=date(2026, 11, 28)))
+
+    with serve_scene(tmp_path, scene) as running:
+        page = fetch_page(running)
+        content = str(VisibleText(page))
+        assert "Sun 21 June 2026" in content
+        assert "Solar 14.5 kWh" in text_of_totals(page)
+        assert "at=2026-11-28" in page
+        assert "November 2026" in fetch_text(running, "/?span=month&at=2026-11-28")
+        assert "June 2026" in fetch_text(running, "/?span=month")
+        assert "online" not in content
+    assert "9010KETU21AW0001 offline" in content
+
+
+def test_totals_share_counts_only_days_with_both_energies():
+    days = [{"pv_energy": 10.0, "grid_export_energy": 4.0}, {"pv_energy": 30.0, "grid_export_energy": None}]
+    assert totals._split(days, "pv_energy", "grid_export_energy").share == 60
+    assert totals._split(days[1:], "pv_energy", "grid_export_energy") is None
+    assert totals._split([], "pv_energy", "grid_export_energy") is None
+
+
+def test_device_badge_agrees_with_its_plant():
+    device = DeviceState(
+        series=HOME._replace(device="A"), name=None, family=None, status=Status.ONLINE, measured_at=at(12), values={}
+    )
+    plant = PlantState(
+        series=HOME, name=None, zone=BERLIN, status=Status.ONLINE, quality=Quality.LIVE, measured_at=at(12),
+        fetched_at=at(12), freshness=Freshness.LIVE, sample_interval=300, values={}, devices=(device,),
+    )  # fmt: skip
+
+    def label(freshness=Freshness.LIVE, **changed):
+        return format.device_badge(replace(device, **changed), replace(plant, freshness=freshness), at(13)).label
+
+    assert label() == "online"
+    assert label(Freshness.OFFLINE_UNEXPECTED) == "offline"
+    assert label(Freshness.OFFLINE_EXPECTED) == "asleep"
+    assert label(Freshness.OFFLINE_UNEXPECTED, status=Status.FAULT) == "fault"
+    assert label(measured_at=at(10)) == "silent"
+    assert label(measured_at=at(10), status=Status.OFFLINE) == "offline"
+    assert label(measured_at=at(11, 30)) == "online"
 
 
 def test_history_year_reports_number_of_days_per_month(home):

@@ -88,7 +88,8 @@ class Page:
         return HTMLResponse(status_page(now, size))
 
     async def _one(self, request: Request, now: SystemState, plant: PlantState) -> Response:
-        view = history.parse_selection(request.query_params, day_at(now.at, plant.zone))
+        newest = None if plant.measured_at is None else day_at(plant.measured_at, plant.zone)
+        view = history.parse_selection(request.query_params, day_at(now.at, plant.zone), newest)
         past = await self._state_cache.query(
             lambda store: history.load_period(store, plant.series, plant.zone, view, now.at)
         )
