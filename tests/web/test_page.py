@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -271,6 +272,35 @@ def test_fleet_table_is_filtered_by_name_and_state(fleet):
     assert "No plants match." in fetch_text(fleet, "/?page=999")
 
 
+def test_fleet_is_searched_and_filtered_by_account(fleet):
+    page = fetch_page(fleet, "/?account=south")
+    assert "1–50 of 364" in str(VisibleText(page))
+    assert page.count("<small>south · goodwe</small>") == 50
+    assert '<option value="south" selected>south</option>' in page
+    assert "1–50 of 364" in fetch_text(fleet, "/?q=south")
+    assert "1–50 of 636" in fetch_text(fleet, "/?q=North")
+    assert "No plants match." in fetch_text(fleet, "/?account=west")
+
+
+def test_fleet_sums_are_those_of_the_matching_plants(fleet):
+    every, some = fetch_text(fleet), fetch_text(fleet, "/?account=south&q=lindenweg&page=1")
+    assert "Plants 1,000 Power 1.73 MW from 976 plants Today 8.14 MWh from 1,000 plants" in every
+    found = re.search(r"Plants (\d+) of 1,000 Power (\S+) kW from \d+ plants Today (\S+) kWh", some)
+    assert found
+    rows = re.findall(r"<tr>.*?</tr>", fetch_page(fleet, "/?account=south&q=lindenweg"))[1:]
+    assert len(rows) == int(found[1])
+    energies = [float(re.search(r'data-label="Today">([\d.]+)\u202fkWh', row)[1]) for row in rows]
+    assert float(found[3].replace(",", "")) == pytest.approx(sum(energies), abs=2)
+
+
+def test_fleet_yield_is_that_of_plants_with_known_size():
+    def plant(energy, size):
+        return SimpleNamespace(values={"pv_energy_today": energy}, peak_power=size)
+
+    assert page_fleet._yield([plant(10.0, 5.0), plant(5.0, 10.0), plant(99.0, None), plant(None, 9.0)]) == 1.0
+    assert page_fleet._yield([plant(99.0, None)]) is None
+
+
 @pytest.mark.parametrize("query", ["sort=colour", "state=sunny", "page=0", "page=-1", "page=%C2%B2"])
 def test_unknown_fleet_query_is_page_not_found(fleet, query):
     assert "Page not found" in fetch_text(fleet, f"/?{query}", 404)
@@ -495,7 +525,7 @@ def test_bar_chart_marks_days_without_data():
 
 
 def test_fleet_query_round_trips_through_url():
-    query = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
+    query = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3, account="süd")
     from urllib.parse import parse_qsl, urlsplit
 
     assert page_fleet.parse_fleet_query(dict(parse_qsl(urlsplit(query.query()).query))) == query

@@ -65,6 +65,15 @@ def energy(kwh: float | None) -> str:
     return f"{_figures(kwh / 1e3)}{_SPACE}MWh"
 
 
+def peak_power(kwp: float) -> str:
+    """Return the size of a plant, or of many.
+
+    >>> peak_power(9.8), peak_power(8410)
+    ('9.80\u202fkWp', '8.41\u202fMWp')
+    """
+    return f"{_figures(kwp)}{_SPACE}kWp" if kwp < 999.5 else f"{_figures(kwp / 1e3)}{_SPACE}MWp"
+
+
 def specific_yield(kwh: float | None, peak_power: float | None) -> str | None:
     """Return an energy per kWp of a plant; None if either is unknown.
 

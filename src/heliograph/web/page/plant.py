@@ -74,7 +74,7 @@ def _flow(plant: PlantState) -> h.Element:
     unmetered = {node.name for node in nodes} == {"sun"}
     return h.section(".card.now", aria_labelledby="now")[
         h.h2(id="now")["Now"],
-        flow.flow_diagram(nodes) if nodes else None,
+        flow.flow_diagram(nodes) if asleep or any(node.watts is not None for node in nodes) else None,
         h.p(".summary")[flow.describe_flow(plant.values, "Offline until sunrise." if asleep else "")],
         unmetered and h.p(".hint")["This plant has no meter: house consumption and grid exchange are unknown."],
     ]
@@ -128,6 +128,6 @@ def _budgets(plant: PlantState, system: SystemState) -> h.Node:
         return None
     return h.section(".card.quota", aria_labelledby="budget")[
         h.h2(id="budget")["Request quota"],
+        h.a(href="/status")["Account details"],
         [budget_usage(one, system.at) for one in accounts],
-        h.p(".hint")[h.a(href="/status")["Account details"]],
     ]
