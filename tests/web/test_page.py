@@ -1,5 +1,6 @@
 """Tests of the page as HTML without JavaScript: content, queries, errors, escaping and size."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -242,11 +243,14 @@ def test_assets_of_page_are_served_with_etag(home):
         "/assets/chart.js",
         "/assets/axis.js",
     }
-    assert {"/assets/uplot.js", "/assets/page.css"} <= names
+    names |= {one["src"] for one in json.loads(site.ask("/assets/manifest.webmanifest").body)["icons"]}
+    assert {"/assets/uplot.js", "/assets/page.css", "/assets/icon-192.png", "/assets/icon.svg"} <= names
     for name in names:
         response = site.ask(name)
         assert response.status == 200, name
-        assert response.headers["content-type"].startswith(("text/css", "text/javascript", "image/svg+xml"))
+        assert response.headers["content-type"].startswith(
+            ("text/css", "text/javascript", "image/svg+xml", "image/png", "application/manifest+json")
+        )
         assert site.ask(name, if_none_match=response.headers["etag"]).status == 304
 
 

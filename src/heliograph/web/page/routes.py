@@ -28,10 +28,26 @@ if TYPE_CHECKING:
     from heliograph.current import PlantState
     from heliograph.web.state import StateCache, SystemState
 
-_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "webmanifest": "application/manifest+json",
+}
 _VENDORED = {"uplot.js": "uplot.iife.min.js", "uplot.css": "uplot.min.css"}
 """Files served from an installed package, as released by their author."""
-_ASSETS = ("page.css", "page.js", "chart.js", "axis.js", "mark.svg")
+_ASSETS = (
+    "page.css",
+    "page.js",
+    "chart.js",
+    "axis.js",
+    "mark.svg",
+    "manifest.webmanifest",
+    "icon.svg",
+    "icon-192.png",
+    "icon-512.png",
+)
 
 
 class Asset(NamedTuple):
