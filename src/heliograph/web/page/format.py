@@ -64,6 +64,26 @@ def energy(kwh: float | None) -> str:
     return f"{_figures(kwh / 1e3)}{_SPACE}MWh"
 
 
+def peak_power(kwp: float) -> str:
+    """Return the size of a plant, or of many.
+
+    >>> peak_power(9.8), peak_power(8410)
+    ('9.80\u202fkWp', '8.41\u202fMWp')
+    """
+    return f"{_figures(kwp)}{_SPACE}kWp" if kwp < 999.5 else f"{_figures(kwp / 1e3)}{_SPACE}MWp"
+
+
+def specific_yield(kwh: float | None, peak_power: float | None) -> str | None:
+    """Return an energy per kWp of a plant; None if either is unknown.
+
+    >>> specific_yield(14.5, 9.8), specific_yield(None, 9.8), specific_yield(14.5, None)
+    ('1.48\u202fkWh/kWp', None, None)
+    """
+    if kwh is None or not peak_power:
+        return None
+    return f"{_figures(kwh / peak_power)}{_SPACE}kWh/kWp"
+
+
 def axis_label(kwh: float) -> str:
     """Return an energy for an axis label, without trailing zeros.
 
@@ -164,12 +184,21 @@ def poll_note(plant: PlantState, now: int) -> str | None:
 
 
 def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:
-    """Return the badge of a device: its reported status while it reports, else the freshness of device and plant."""
+    """Return the badge of a device: its reported status, unless the plant or the device has sent no data since.
+
+    A device and its plant never disagree: while the plant is offline, so are its devices.
+    """
+    status = status_badge(device.status)
+    if device.status is Status.FAULT:
+        return status
     if plant.freshness not in _REPORTING:
         return freshness_badge(plant, now)
-    if device.freshness in {Freshness.OFFLINE_EXPECTED, Freshness.OFFLINE_UNEXPECTED}:
-        return Badge("offline", "Offline: its plant reports, this device does not", "bad")
-    return status_badge(device.status)
+    if device.status is Status.OFFLINE or device.measured_at is None:
+        return status
+    if device.freshness is Freshness.OFFLINE_UNEXPECTED:
+        since = clock_time(device.measured_at, plant.zone, now)
+        return Badge("silent", f"No data from this device since {since}", "warn")
+    return status
 
 
 def status_badge(status: Status | None) -> Badge | None:
@@ -208,25 +237,25 @@ class EnergySplit(NamedTuple):
         return None if self.own is None else 100 * self.own / self.total
 
 
-def split_solar(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
+def split_solar(values: Mapping[str, float | None]) -> EnergySplit | None:
     """Split the solar energy into self-consumed and exported energy.
 
     >>> split_solar({"pv_energy": 20.0, "grid_export_energy": 5.0}).share
     75.0
     """
-    return _split(values.get(f"pv_energy{ending}"), values.get(f"grid_export_energy{ending}"))
+    return split_energy(values.get("pv_energy"), values.get("grid_export_energy"))
 
 
-def split_house(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
+def split_house(values: Mapping[str, float | None]) -> EnergySplit | None:
     """Split the consumption of the house into self-supplied and imported energy.
 
     >>> split_house({"load_energy": 10.0, "grid_import_energy": None})
     EnergySplit(total=10.0, own=None, grid=None)
     """
-    return _split(values.get(f"load_energy{ending}"), values.get(f"grid_import_energy{ending}"))
+    return split_energy(values.get("load_energy"), values.get("grid_import_energy"))
 
 
-def _split(total: float | None, grid: float | None) -> EnergySplit | None:
+def split_energy(total: float | None, grid: float | None) -> EnergySplit | None:
     """Split a total; if a battery trades with the grid, the grid's part can exceed it and no share is known."""
     if total is None or total <= 0:
         return None
