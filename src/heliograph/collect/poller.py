@@ -188,7 +188,7 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        batch = poll_batch(snapshots, self._states)
+        batch = poll_batch(snapshots, self._states, self.progress.name)
         self._states.update(batch.counters)
         self._warn_about_rejected_samples(snapshots, batch)
         self._note_polled(poll, self._rhythm(now, budget))
@@ -351,7 +351,7 @@ def _wait_after(error: HeliographError) -> tuple[float, str]:
     return LONG_RETRY_SECONDS, "the cloud's response cannot be used"
 
 
-def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
+def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates, account: str | None = None) -> Batch:
     """Return all rows of one poll; `states` is not modified, the batch contains the new counter states."""
     samples: list[StoredSample] = []
     days: list[Day] = []
@@ -374,5 +374,5 @@ def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
         days=days,
         repairs=repairs,
         counters=counters,
-        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot)],
+        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot, account)],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from heliograph.core import parsing
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
@@ -38,7 +39,13 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
     # The cloud's timestamps are in its own offset of the plant, which may differ from the plant's real zone.
     clock = timestamp_zone(session, plant_id) or UTC
     zone = session.zone or clock
-    plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
+    plant = Plant(
+        vendor=VENDOR,
+        id=str(plant_id),
+        name=session.facts["plants"].get(str(plant_id)),
+        zone=zone,
+        peak_power=parsing.plant_size(info.nominal_power, 1000),
+    )
     now = datetime.fromtimestamp(session.server_time, clock)
     rows = yield from _list_devices(plant_id, info)
     devices: list[DeviceSnapshot] = []

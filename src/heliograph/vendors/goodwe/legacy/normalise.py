@@ -39,7 +39,13 @@ def snapshot(
 
     `configured` overrides the plant's time zone; timestamps are still read with the UTC offset the portal reports.
     """
-    plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=configured or plant_zone(detail.info))
+    plant = Plant(
+        vendor=VENDOR,
+        id=plant_id,
+        name=detail.info.name,
+        zone=configured or plant_zone(detail.info),
+        peak_power=parsing.plant_size(detail.info.capacity),
+    )
     devices = [inverter_snapshot(plant, row, detail.info) for row in detail.inverters if row.serial]
     whole = combine(plant, devices, fetched_at)
     status = whole.status or plant_status(detail.info.status)

@@ -54,7 +54,8 @@ _GRID_METRICS = (m.GRID_IMPORT_ENERGY_TODAY, m.GRID_EXPORT_ENERGY_TODAY, m.LOAD_
 def plant(plant_id: str, session: Session) -> Plant:
     """Return a plant from the account's plant list; a configured time zone takes precedence."""
     name = session.facts.get("plants", {}).get(plant_id)
-    return Plant(vendor=VENDOR, id=plant_id, name=name, zone=plant_zone(plant_id, session))
+    size = parsing.plant_size(session.facts.get("sizes", {}).get(plant_id))
+    return Plant(vendor=VENDOR, id=plant_id, name=name, zone=plant_zone(plant_id, session), peak_power=size)
 
 
 def has_battery(device: payloads.Equipment) -> bool:
