@@ -16,6 +16,7 @@ from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, pe
 from heliograph.collect.schedule import DAY, LIVE_INTERVAL, Daylight
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
+from heliograph.keeper.state import BUCKET_SECONDS
 from heliograph.local_time import day_at, stored_zone
 from heliograph.store.base import Batch, SeriesInfo, series_of
 from heliograph.vendors.base import PollLoad
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 60.0
 _PREPARE_REQUESTS = 4
 """Approximate requests until the plants and the costs of their history are known."""
+
+_COUNTED_SECONDS = DAY + BUCKET_SECONDS
+"""How long the account's state counts a request at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -189,9 +193,9 @@ class Backfill:
     def _share_free_at(self, cost: int) -> float:
         """Return when this backfill's share of 24 hours allows so many requests; earlier runs count too."""
         now, share = self._clock.now(), self._share
-        sent = self._sent_since(now - DAY)
+        sent = self._sent_since(now - _COUNTED_SECONDS)
         surplus = len(sent) + cost - max(share, cost)
-        return sent[surplus - 1] + DAY if surplus > 0 else now
+        return sent[surplus - 1] + _COUNTED_SECONDS if surplus > 0 else now
 
     def _sent_since(self, since: float) -> list[float]:
         """Return the times of the requests for history since a time; empty periods are mostly inferred without one."""
@@ -274,7 +278,9 @@ class Backfill:
         budget = self._client.budget
         requests_left = sum(request_count(plant.remaining, plant.cost) for plant in self.plants)
         daily_share = self._share
-        left_today = min(daily_share - len(self._sent_since(self._clock.now() - DAY)), budget.free - MARGIN)
+        left_today = min(
+            daily_share - len(self._sent_since(self._clock.now() - _COUNTED_SECONDS)), budget.free - MARGIN
+        )
         self.progress = replace(
             self.progress,
             days=sum(plant.length for plant in self.plants),

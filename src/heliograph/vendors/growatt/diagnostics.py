@@ -21,10 +21,7 @@ def summary(session: Session) -> list[tuple[str, str]]:
     rows = [("region", region)] if region else []
     if session.facts.get("plants"):
         rows.append(("plants", f"{len(session.facts['plants'])} at the last login"))
-    rows += [
-        (f"plant {plant_id}", f"not polled by the list: {why}") for plant_id, why in list_problems(session).items()
-    ]
-    return rows
+    return rows + list_problems(session)
 
 
 def history(session: Session) -> tuple[str, ...]:
