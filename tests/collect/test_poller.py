@@ -232,6 +232,7 @@ def test_poller_waits_until_the_budget_allows_a_poll(tmp_path, caplog):
         poll()
         clock.at += 660
         cloud.free_from = clock.at + 5400
+        cloud.budget = SimpleNamespace(free=0, requests_used=250, daily=250, reserve=20)
         assert poll() == cloud.free_from
         clock.at += 3000
         assert poll() == cloud.free_from

@@ -146,10 +146,12 @@ class AccountPoller:
         try:
             client = self.client = self.client or self._connect()
             await self._refresh(now)
-            if (free_at := client.free_at(self._expected)) > now:
+            budget = client.budget
+            if budget.free < self._expected:
                 # The requests of an incomplete poll would be wasted.
-                return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
-            budget = await self._poll(client, client.budget)
+                free_at = max(client.free_at(self._expected), now + RETRY_SECONDS)
+                return await self._wait_until(free_at, "the daily request quota is used")
+            budget = await self._poll(client, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
             return await self._wait_until(self.clock.now() + delay, reason)
