@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
+from math import inf
 from typing import TYPE_CHECKING
 
 from heliograph.collect.budget import poll_requests
@@ -48,6 +49,9 @@ BOOST_SECONDS = 600.0
 """Seconds of faster polls after a person's action."""
 _REFRESH_SECONDS = 1800.0
 """Seconds until the daylight and the requests of a backfill are read again."""
+
+_USUAL_EXTRA = 6
+"""Requests in rotation that one poll takes at most, usually."""
 
 _log = logging.getLogger(__name__)
 
@@ -177,6 +181,8 @@ class AccountPoller:
         """Fetch and save what is due of all plants, and return the budget afterwards."""
         now = self.clock.now()
         rhythm = self._rhythm(now, before)
+        if self._load and before.free < self._expected + min(self._load.flows + self._load.slow, _USUAL_EXTRA):
+            rhythm = rhythm._replace(slow_interval=inf)
         poll = await client.live(rhythm, self._plants)
         self._load = poll.load
         budget = client.budget
@@ -222,7 +228,7 @@ class AccountPoller:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
-        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due:
+        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due + RETRY_SECONDS:
             return free_at, "the daily request quota is used"
         return max(due, self.clock.now()), ""
 
