@@ -163,7 +163,7 @@ class AccountPoller:
         if self._gap_filler is not None:
             try:
                 # What the next polls need is not spent.
-                free = budget.free - 2 * self._expected
+                free = budget.free - self._expected - _USUAL_EXTRA
                 await self._gap_filler.fill(client, self.progress.plants, self._states, self._cost, free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
@@ -175,7 +175,7 @@ class AccountPoller:
     @property
     def _expected(self) -> int:
         """The requests that the next poll probably takes."""
-        return max(self._load.every_poll if self._load else 1, 1)
+        return self._load.every_poll + min(self._load.flows, 2) if self._load else 1
 
     async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
         """Fetch and save what is due of all plants, and return the budget afterwards."""
