@@ -56,6 +56,8 @@ class ListedPlant(NamedTuple):
     """An energy in kWh that rises with the plant's counters."""
     is_daily: bool = False
     """Whether this energy begins at 0 each day."""
+    peak_power: float | None = None
+    """The size of the plant in kWp."""
 
 
 class PlantCost(NamedTuple):
@@ -229,6 +231,8 @@ class AccountPoll:
         """Fetch one plant, and store what later polls need to know."""
         record = self.records[plant_id]
         found: Snapshot = yield from self.fetch_plant(plant_id, record, slow=slow)
+        record["size"] = size = found.plant.peak_power or record.get("size")
+        found = replace(found, plant=replace(found.plant, peak_power=size))
         record["battery"] = record.get("hybrid") or any(
             found.values.get(metric.name) is not None for metric in (m.BATTERY_SOC, m.BATTERY_POWER)
         )
@@ -265,8 +269,10 @@ class AccountPoll:
             values[m.PV_POWER.name] = max(row.power, 0.0)
             if not record.get("battery"):
                 values |= self._listed_counters(plant_id, row)
+        record["size"] = size = row.peak_power or record.get("size")
+        zone = self.session.zone or self.zone(plant_id)
         found = Snapshot(
-            plant=Plant(vendor=self.vendor, id=plant_id, name=row.name, zone=self.session.zone or self.zone(plant_id)),
+            plant=Plant(vendor=self.vendor, id=plant_id, name=row.name, zone=zone, peak_power=size),
             status=row.status,
             measured_at=None,
             fetched_at=datetime.fromtimestamp(self.session.server_time, UTC),
@@ -318,10 +324,14 @@ class AccountPoll:
         return _at(found, measured_at)
 
 
-def list_problems(session: Session) -> dict[str, str]:
-    """Return the plants for which the plant list is not used, with the reason."""
+def list_problems(session: Session) -> list[tuple[str, str]]:
+    """Return label and text of each plant that is not polled by the plant list, for `heliograph doctor`."""
     records = session.facts.get("live", {}).get("plants", {})
-    return {plant_id: record["unlisted"] for plant_id, record in records.items() if record.get("unlisted")}
+    return [
+        (f"plant {plant_id}", f"polled by itself, less often: {record['unlisted']}")
+        for plant_id, record in records.items()
+        if record.get("unlisted")
+    ]
 
 
 def _at(found: Snapshot, seconds: float) -> Snapshot:
