@@ -97,6 +97,7 @@ class AccountPoller:
         self._budget_warning = BudgetWarning()
         self._load: PollLoad | None = None
         self._cost = 1.0
+        self._filled_at: float | None = None
         self._daylight = Daylight()
         self._history_requests = 0
         self._read_at: float | None = None
@@ -164,7 +165,10 @@ class AccountPoller:
             try:
                 # What the next polls need is not spent.
                 free = budget.free - self._expected - _USUAL_EXTRA
-                await self._gap_filler.fill(client, self.progress.plants, self._states, self._cost, free)
+                elapsed = min(now - self._filled_at, DAY) if self._filled_at is not None else 0.0
+                allowance = max(self._cost, budget.daily * POLL_SHARE * elapsed / DAY)
+                self._filled_at = now
+                await self._gap_filler.fill(client, self.progress.plants, self._states, allowance, free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
