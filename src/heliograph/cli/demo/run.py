@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from heliograph.emulator.app import Emulator
     from heliograph.model import Snapshot
+    from heliograph.store.base import SeriesInfo
 
 START = datetime.fromisoformat("2026-06-21T12:00:00+02:00")
 """Noon of a summer day, with solar production."""
@@ -82,12 +83,13 @@ class DemoRun:
             [partial(fetch_snapshots, *pair) for pair in zip(self.accounts, self.clients, strict=True)]
         )
         snapshots: list[Snapshot] = []
-        for result in results:
+        series: list[SeriesInfo] = []
+        for account, result in zip(self.accounts, results, strict=True):
             if isinstance(result, Exception):
                 raise result
             snapshots.extend(result)
+            series.extend(info for snapshot in result for info in series_info_of(snapshot, account.name))
         samples = [sample for snapshot in snapshots for sample in samples_of(snapshot)]
-        series = [info for snapshot in snapshots for info in series_info_of(snapshot)]
         self.store.write(Batch(samples=samples, series_info=series))
         self.stored += len(samples)
         return snapshots
