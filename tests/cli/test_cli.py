@@ -294,7 +294,10 @@ def test_demo_polls_are_counted_and_paced_by_the_quota(tmp_path, monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
     monkeypatch.setattr(demo_run, "REQUESTS_PER_DAY", 80)
     with demo_run.open_demo(speed=0, seed=7) as run:
-        polls = [run.fetch() for _ in range(30)]
+        clock, polls = run.emulator.world.clock, []
+        for _ in range(30):
+            polls.append(run.fetch())
+            clock.set(clock.now() + timedelta(minutes=6))
         stored, statuses = run.stored, run.store.poll_statuses()
         budgets = {account.name: account.status().budget for account in run.accounts}
         # Spent at this rate, the quota is used up before the 30 polls: the plants are shown as last polled.

@@ -106,7 +106,8 @@ class DemoAccount:
             self.next_at, reason = now + (error.retry_after or interval), PACED
             new: tuple[Snapshot, ...] = ()
         else:
-            self.polled_at, self.next_at, new = now, now + interval, self.snapshots
+            self.polled_at = min(one.fetched_at.timestamp() for one in self.snapshots)
+            self.next_at, new = now + interval, self.snapshots
         return Batch(
             samples=[sample for snapshot in new for sample in samples_of(snapshot)],
             series_info=[info for snapshot in new for info in series_info_of(snapshot, self.name)],
