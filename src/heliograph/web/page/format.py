@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.freshness import Freshness
+from heliograph.collect.freshness import POLL_GRACE, Freshness
 from heliograph.metrics import ENERGIES, published_value
 from heliograph.model import Status
 
@@ -20,8 +20,7 @@ GAP = "–"
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_SILENT_SECONDS = _HOUR
-"""Seconds by which a device may be behind its plant."""
+_REPORTING = {Freshness.LIVE, Freshness.STALE}
 
 
 class Badge(NamedTuple):
@@ -157,32 +156,43 @@ def to_local(moment: float, zone: tzinfo) -> datetime:
 
 def freshness_badge(plant: PlantState, now: int) -> Badge:
     """Return the badge of a plant's freshness."""
-    if plant.measured_at is None:
+    if plant.measured_at is None and plant.freshness is not Freshness.NOT_POLLED:
         return Badge("no data", "No data received yet", "bad")
+    if plant.measured_at is None:
+        return Badge("not polled", "No data received yet: not polled", "warn")
     ago, at = age(max(0, now - plant.measured_at)), clock_time(plant.measured_at, plant.zone, now)
     return {
         Freshness.LIVE: Badge("live", f"Live, {ago}", "good"),
         Freshness.STALE: Badge("stale", f"Stale, last update {ago}", "warn"),
+        Freshness.NOT_POLLED: Badge("not polled", f"Not polled; last update {at}", "warn"),
         Freshness.OFFLINE_EXPECTED: Badge("asleep", f"Offline for the night; last update {at}", "quiet"),
         Freshness.OFFLINE_UNEXPECTED: Badge("offline", f"Offline since {at} (unexpected)", "bad"),
     }[plant.freshness]
 
 
-def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:
-    """Return the badge of a device: its reported status, unless the plant or the device has sent no data since.
+def poll_note(plant: PlantState, now: int) -> str | None:
+    """Return how often a plant is polled and when next, or why it is not; None if no collector has polled it."""
+    poll = plant.poll
+    if poll is None:
+        return None
+    next_at = clock_time(poll.next_at, plant.zone, now)
+    if now > poll.next_at + POLL_GRACE:
+        last = clock_time(poll.polled_at, plant.zone, now)
+        return f"last polled {last}, the poll at {next_at} did not happen: is the collector running?"
+    every = f"polled every {count(max(1, round(poll.interval / _MINUTE)), 'minute', 'minutes')}"
+    return f"next poll {next_at}: {poll.reason}" if poll.reason else f"{every}, next {next_at}"
 
-    A device and its plant never disagree: while the plant is offline, so are its devices.
-    """
+
+def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:
+    """Return the badge of a device: its reported status while it reports, else the freshness of device and plant."""
     status = status_badge(device.status)
     if device.status is Status.FAULT:
         return status
-    if plant.freshness not in {Freshness.LIVE, Freshness.STALE}:
+    if plant.freshness not in _REPORTING:
         return freshness_badge(plant, now)
-    if device.status is Status.OFFLINE or device.measured_at is None or plant.measured_at is None:
-        return status
-    if plant.measured_at - device.measured_at > max(_SILENT_SECONDS, 3 * plant.sample_interval):
-        since = clock_time(device.measured_at, plant.zone, now)
-        return Badge("silent", f"No data from this device since {since}", "warn")
+    silent = device.freshness in {Freshness.OFFLINE_EXPECTED, Freshness.OFFLINE_UNEXPECTED}
+    if silent and device.status is not Status.OFFLINE:
+        return Badge("offline", "Offline: its plant reports, this device does not", "bad")
     return status
 
 
