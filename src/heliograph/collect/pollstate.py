@@ -1,0 +1,58 @@
+"""What a poller reads from the store: counter states, daylight, poll statuses, and the requests of a backfill."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.collect.budget import history_requests
+from heliograph.local_time import day_at, day_start
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from heliograph.collect.counters.repair import CounterStates
+    from heliograph.store.base import PollStatus, Series, Store
+
+_PATTERN_WINDOW = 14 * 24 * 3600
+"""Seconds of history that decide when it is daylight."""
+_HALF_HOUR = 1800
+_ENOUGH_DAYS = 3
+_SUNNY = 20.0
+"""The solar power in W above which a half-hour is in daylight."""
+
+
+class StoredState(NamedTuple):
+    """What a poller reads from the store."""
+
+    counters: CounterStates
+    sunny: tuple[float, ...] = ()
+    """The times of day, in seconds, of half-hours with sun in the last days."""
+    history_requests: int = 0
+    """The requests for history of the last 24 hours."""
+    statuses: tuple[PollStatus, ...] = ()
+
+
+def second_of_day(now: float, zone: tzinfo) -> float:
+    """Return the seconds since local midnight."""
+    at = int(now)
+    return float(at - day_start(day_at(at, zone), zone))
+
+
+def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | None], now: int) -> StoredState:
+    """Return the counter states of new series, and daylight, requests and statuses of the plants."""
+    counters: CounterStates = {series: store.counters(series) for series in new}
+    sunny: list[float] = []
+    for series, zone in plants.items():
+        buckets = store.buckets(series, ("pv_power",), now - _PATTERN_WINDOW, now + 1, _HALF_HOUR)
+        times = [one.starts_at + _HALF_HOUR / 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
+        # The first day, which begins with the first poll and is not over, says nothing about dawn and dusk.
+        if len({day_at(at, zone or UTC) for at in times}) >= _ENOUGH_DAYS:
+            sunny += [second_of_day(at, zone or UTC) for at in times]
+    statuses = store.poll_statuses()
+    return StoredState(
+        counters,
+        tuple(sunny),
+        sum(history_requests(store, series, now) for series in plants),
+        tuple(statuses[series] for series in plants if series in statuses),
+    )
