@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import metrics as m
@@ -56,6 +56,8 @@ class ListedPlant(NamedTuple):
     """An energy in kWh that rises with the plant's counters."""
     is_daily: bool = False
     """Whether this energy begins at 0 each day."""
+    peak_power: float | None = None
+    """The size of the plant in kWp."""
 
 
 class PlantCost(NamedTuple):
@@ -159,8 +161,11 @@ class AccountPoll:
             for plant_id, at in fetched_at.items()
             if self._slow_cost(plant_id) and (self.rhythm.daylight or self.has_battery(plant_id))
         }
+        new = {plant_id for plant_id, at in fetched_at.items() if at is None}
+        if self.rhythm.slow_interval == inf:
+            return new
         due = take_due(self.facts.setdefault("turns", {}), "slow", self.now, self.rhythm.slow_interval, in_rotation)
-        slow = {*due, *(plant_id for plant_id, at in fetched_at.items() if at is None)}
+        slow = new | set(due)
         return slow | set(self._forced(slow))
 
     def _flows_due(self, slow: set[str]) -> set[str]:
@@ -229,6 +234,8 @@ class AccountPoll:
         """Fetch one plant, and store what later polls need to know."""
         record = self.records[plant_id]
         found: Snapshot = yield from self.fetch_plant(plant_id, record, slow=slow)
+        record["size"] = size = found.plant.peak_power or record.get("size")
+        found = replace(found, plant=replace(found.plant, peak_power=size))
         record["battery"] = record.get("hybrid") or any(
             found.values.get(metric.name) is not None for metric in (m.BATTERY_SOC, m.BATTERY_POWER)
         )
@@ -265,8 +272,10 @@ class AccountPoll:
             values[m.PV_POWER.name] = max(row.power, 0.0)
             if not record.get("battery"):
                 values |= self._listed_counters(plant_id, row)
+        record["size"] = size = row.peak_power or record.get("size")
+        zone = self.session.zone or self.zone(plant_id)
         found = Snapshot(
-            plant=Plant(vendor=self.vendor, id=plant_id, name=row.name, zone=self.session.zone or self.zone(plant_id)),
+            plant=Plant(vendor=self.vendor, id=plant_id, name=row.name, zone=zone, peak_power=size),
             status=row.status,
             measured_at=None,
             fetched_at=datetime.fromtimestamp(self.session.server_time, UTC),
@@ -318,10 +327,14 @@ class AccountPoll:
         return _at(found, measured_at)
 
 
-def list_problems(session: Session) -> dict[str, str]:
-    """Return the plants for which the plant list is not used, with the reason."""
+def list_problems(session: Session) -> list[tuple[str, str]]:
+    """Return label and text of each plant that is not polled by the plant list, for `heliograph doctor`."""
     records = session.facts.get("live", {}).get("plants", {})
-    return {plant_id: record["unlisted"] for plant_id, record in records.items() if record.get("unlisted")}
+    return [
+        (f"plant {plant_id}", f"polled by itself, less often: {record['unlisted']}")
+        for plant_id, record in records.items()
+        if record.get("unlisted")
+    ]
 
 
 def _at(found: Snapshot, seconds: float) -> Snapshot:

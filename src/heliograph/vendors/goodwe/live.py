@@ -38,7 +38,13 @@ class SemsPoll(AccountPoll):
     def fetch_list(self) -> FlowGenerator[dict[str, ListedPlant]]:
         rows: tuple[legacy.SemsPlantRow, ...] = yield GoodWeCalls.plant_list.flow()
         return {
-            row.id: ListedPlant(row.power, legacy_normalise.plant_status(row.status), row.name, row.energy_total)
+            row.id: ListedPlant(
+                row.power,
+                legacy_normalise.plant_status(row.status),
+                row.name,
+                row.energy_total,
+                peak_power=parsing.plant_size(row.capacity),
+            )
             for row in rows
             if row.id
         }
@@ -74,6 +80,7 @@ class SemsPlusPoll(AccountPoll):
                 row.name,
                 row.energy_today,
                 is_daily=True,
+                peak_power=parsing.plant_size(row.capacity),
             )
             for row in rows
             if row.id

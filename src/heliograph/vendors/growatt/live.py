@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from heliograph.core import parsing
 from heliograph.metrics import METRICS
 from heliograph.model import Device, Plant, Status, combine
 from heliograph.vendors.growatt import normalise, snapshots
@@ -50,7 +51,13 @@ class GrowattPoll(AccountPoll):
         for row in rows:
             snapshots.check_device_count(self.session, row.id or "", row.device_count)
         return {
-            row.id: ListedPlant(row.current_power, _status(row.status), row.name, row.energy_total)
+            row.id: ListedPlant(
+                row.current_power,
+                _status(row.status),
+                row.name,
+                row.energy_total,
+                peak_power=parsing.plant_size(row.nominal_power, 1000),
+            )
             for row in rows
             if row.id
         }
@@ -73,8 +80,9 @@ class GrowattPoll(AccountPoll):
         clock = timestamp_zone(session, plant_id) or UTC
         now = datetime.fromtimestamp(session.server_time, clock)
         name, zone = session.facts["plants"].get(plant_id), session.zone or clock
-        plant = Plant(vendor=self.vendor, id=plant_id, name=name, zone=zone)
         rows, info = yield from snapshots.device_rows(session, plant_id)
+        size = None if info is None else parsing.plant_size(info.nominal_power, 1000)
+        plant = Plant(vendor=self.vendor, id=plant_id, name=name, zone=zone, peak_power=size)
         families = record["families"] = [family for _, family, _ in rows if family in _READERS]
         record["hybrid"] = any(family in _SLOW_CALLS for family in families)
         if info is None and slow and _FROM_PLANT_INFO & set(families):
