@@ -62,7 +62,7 @@ def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
         h.h1[plant.title],
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
-            (note := poll_note(plant, now)) and h.span[note],
+            (note := plant.freshness is not Freshness.NOT_POLLED and poll_note(plant, now)) and h.span[note],
             status and status.label in {"fault", "standby"} and badge(status),
             h.span[f"local time {to_local(now, plant.zone):%H:%M}"],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
