@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
+from math import inf
 from typing import TYPE_CHECKING
 
 from heliograph.collect.budget import poll_requests
@@ -48,6 +49,9 @@ BOOST_SECONDS = 600.0
 """Seconds of faster polls after a person's action."""
 _REFRESH_SECONDS = 1800.0
 """Seconds until the daylight and the requests of a backfill are read again."""
+
+_USUAL_EXTRA = 6
+"""Requests in rotation that one poll takes at most, usually."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +97,7 @@ class AccountPoller:
         self._budget_warning = BudgetWarning()
         self._load: PollLoad | None = None
         self._cost = 1.0
+        self._filled_at: float | None = None
         self._daylight = Daylight()
         self._history_requests = 0
         self._read_at: float | None = None
@@ -146,10 +151,12 @@ class AccountPoller:
         try:
             client = self.client = self.client or self._connect()
             await self._refresh(now)
-            if (free_at := client.free_at(self._expected)) > now:
+            budget = client.budget
+            if budget.free < self._expected:
                 # The requests of an incomplete poll would be wasted.
-                return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
-            budget = await self._poll(client, client.budget)
+                free_at = max(client.free_at(self._expected), now + RETRY_SECONDS)
+                return await self._wait_until(free_at, "the daily request quota is used")
+            budget = await self._poll(client, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
             return await self._wait_until(self.clock.now() + delay, reason)
@@ -157,8 +164,11 @@ class AccountPoller:
         if self._gap_filler is not None:
             try:
                 # What the next polls need is not spent.
-                free = budget.free - 2 * self._expected
-                await self._gap_filler.fill(client, self.progress.plants, self._states, self._cost, free)
+                free = budget.free - self._expected - _USUAL_EXTRA
+                elapsed = min(now - self._filled_at, DAY) if self._filled_at is not None else 0.0
+                allowance = max(self._cost, budget.daily * POLL_SHARE * elapsed / DAY)
+                self._filled_at = now
+                await self._gap_filler.fill(client, self.progress.plants, self._states, allowance, free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
@@ -169,12 +179,14 @@ class AccountPoller:
     @property
     def _expected(self) -> int:
         """The requests that the next poll probably takes."""
-        return max(self._load.every_poll if self._load else 1, 1)
+        return self._load.every_poll + min(self._load.flows, 2) if self._load else 1
 
     async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
         """Fetch and save what is due of all plants, and return the budget afterwards."""
         now = self.clock.now()
         rhythm = self._rhythm(now, before)
+        if self._load and before.free < self._expected + min(self._load.flows + self._load.slow, _USUAL_EXTRA):
+            rhythm = rhythm._replace(slow_interval=inf)
         poll = await client.live(rhythm, self._plants)
         self._load = poll.load
         budget = client.budget
@@ -220,7 +232,7 @@ class AccountPoller:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
-        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due:
+        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due + RETRY_SECONDS:
             return free_at, "the daily request quota is used"
         return max(due, self.clock.now()), ""
 
