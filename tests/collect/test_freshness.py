@@ -37,7 +37,7 @@ def judge(age, *, polled=0, interval=12, next_in=None, reason="", day=True, day_
 
 @pytest.mark.parametrize(
     ("age", "expected"),
-    [(0, "live"), (22, "live"), (23, "stale"), (33, "stale"), (34, "offline-unexpected"), (None, "offline-unexpected")],
+    [(0, "live"), (22, "live"), (23, "stale"), (28, "stale"), (29, "offline-unexpected"), (None, "offline-unexpected")],
 )
 def test_freshness_depends_on_age_when_polled(age, expected):
     assert judge(age) == expected
@@ -77,7 +77,7 @@ def test_freshness_allows_for_slow_datalogger():
 
 def test_freshness_of_silent_plant_stays_offline_until_it_is_not_polled():
     assert judge(45, polled=11) is Freshness.OFFLINE_UNEXPECTED
-    assert judge(45, polled=12, next_in=30, reason="locked") is Freshness.STALE
+    assert judge(45, polled=17, next_in=30, reason="locked") is Freshness.STALE
     assert judge(120, polled=59, next_in=30, reason="locked") is Freshness.OFFLINE_UNEXPECTED
     assert judge(120, polled=61, next_in=30, reason="locked") is Freshness.NOT_POLLED
 

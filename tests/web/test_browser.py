@@ -102,7 +102,7 @@ def test_navigation_from_fleet_to_plant_spans_zoom_and_back(tab, town):
     assert response_info.value.ok
     whole = page.get_by_role("button", name="Reset zoom")
     whole.wait_for()
-    page.wait_for_function(f"document.querySelector('{CHART}').dataset.drawn !== '{before}'")
+    page.wait_for_selector(f"{CHART}[data-drawn]:not([data-drawn='{before}'])")
     with page.expect_response(re.compile("/samples")):
         page.locator(".u-over").dblclick()
     whole.wait_for(state="detached")
@@ -114,6 +114,16 @@ def test_navigation_from_fleet_to_plant_spans_zoom_and_back(tab, town):
     for _ in range(6):
         page.go_back()
     assert page.get_by_role("heading", level=1).inner_text() == "Plants"
+
+
+def test_fleet_is_filtered_by_account_as_selected(tab, town):
+    page = tab(town.url)
+    page.get_by_label("Account").select_option("south")
+    page.wait_for_url("**/?account=south")
+    page.get_by_text("north · growatt").first.wait_for(state="detached")
+    assert page.get_by_text("south · goodwe").count() > 10
+    page.get_by_role("searchbox").fill("hang")
+    page.wait_for_url("**/?q=hang&account=south")
 
 
 def test_page_updates_after_events(tab, serving, browser):

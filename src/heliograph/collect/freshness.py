@@ -72,8 +72,9 @@ def freshness(
     if silent and not reports_at(poll.polled_at):
         not_polled_since_dawn = overdue and reports_at(now)
         return Freshness.NOT_POLLED if not_polled_since_dawn else Freshness.OFFLINE_EXPECTED
-    # A silent datalogger is found within 45 minutes, unless two polls take longer.
-    if age_when_polled > max(4 * upload + 5 * _MINUTE, 45 * _MINUTE - poll.interval):
+    # A silent datalogger is found within 45 minutes, unless two polls take longer. An answer without a data time is as
+    # old as its upload when it is fetched, which the five minutes are for.
+    if age_when_polled > max(4 * upload + 5 * _MINUTE, 40 * _MINUTE - poll.interval):
         return Freshness.OFFLINE_UNEXPECTED
     if age > valid:
         # The last poll of the evening, and the next is planned for the morning.
