@@ -96,11 +96,11 @@ class Simulation:
         self.emulator = build_emulator(options, load_emulations())
         self.looks: dict[Series, Looks] = defaultdict(Looks)
         self.plants = {Series(vendor, plant.id): plant for vendor, plant in self._polled()}
-        self._silent_since: dict[Series, float] = {}
+        self.silent_since: dict[Series, float] = {}
         self._folder, self._late = folder, late
         for series, plant in self.plants.items():
             for household in plant.households:
-                household._pending_outage = self._make_outage(series)
+                household._pending_outage = self._make_outage(series)  # noqa: SLF001 - a fault of one plant
 
     def _polled(self) -> Iterator[tuple[str, SimulatedPlant]]:
         for number, account in enumerate(self.emulator.accounts, 1):
@@ -115,14 +115,14 @@ class Simulation:
     def silence(self, families: tuple[Series, ...]) -> None:
         """Stop the dataloggers of the first plant of each of these vendors and families."""
         for wanted in families:
-            plants = ((one, plant) for one, plant in self.plants.items() if one not in self._silent_since)
+            plants = ((one, plant) for one, plant in self.plants.items() if one not in self.silent_since)
             series = next(one for one, plant in plants if (one.vendor, plant.family) == wanted[:2])
-            self._silent_since[series] = self.now
+            self.silent_since[series] = self.now
 
     def _make_outage(self, series: Series) -> Callable[[datetime], Outage | None]:
         def pending(at: datetime) -> Outage | None:
             start = at.timestamp()
-            if start > self._silent_since.get(series, start):
+            if start > self.silent_since.get(series, start):
                 return Outage(int(start), int(start), start)
             return Outage(int(start), int(start), start) if self._late and start + LATE > self.now else None
 
@@ -139,7 +139,7 @@ class Simulation:
             heapq.heapify(due)
             while due[0][0] < start + days * DAY:
                 at, number, poller = heapq.heappop(due)
-                if silent_at is not None and at >= start + silent_at and not self._silent_since:
+                if silent_at is not None and at >= start + silent_at and not self.silent_since:
                     self._go_to(start + silent_at)
                     self.silence(SILENT)
                 self._go_to(at)
@@ -174,7 +174,7 @@ class Simulation:
     def _look(self, plant: PlantState, now: int) -> None:
         looks, emulated = self.looks[plant.series], self.plants[plant.series]
         interval = plant.poll.interval if plant.poll else HOUR
-        silent_since = self._silent_since.get(plant.series)
+        silent_since = self.silent_since.get(plant.series)
         if silent_since is not None:
             if looks.found_after is None and plant.freshness is Freshness.OFFLINE_UNEXPECTED:
                 looks.found_after = now - (silent_since + LOOK)
@@ -195,7 +195,10 @@ class Simulation:
 
 def report(simulation: Simulation) -> Iterator[str]:
     """Yield a table of all plants."""
-    yield "| plant | polled every | looks | live | stale | not polled | asleep | false asleep | offline | age ≤ interval + 10 min |"
+    yield (
+        "| plant | polled every | looks | live | stale | not polled | asleep | false asleep | false offline "
+        "| age ≤ interval + 10 min |"
+    )
     yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     total = Looks()
     for series, looks in sorted(simulation.looks.items()):
@@ -205,7 +208,7 @@ def report(simulation: Simulation) -> Iterator[str]:
         total.false_asleep += looks.false_asleep
     yield _row("all", total)
     for series, looks in sorted(simulation.looks.items()):
-        if series in simulation._silent_since:
+        if series in simulation.silent_since:
             name = f"{series.vendor} {simulation.plants[series].family}"
             found = "not found" if looks.found_after is None else f"{looks.found_after / MINUTE:.0f} min"
             yield f"silent datalogger of {name}: found after {found}, polled every {looks.interval}"

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.freshness import (
     PATTERN_WINDOW,
-    DayPhase,
     Freshness,
-    day_phase,
     freshness,
     has_battery,
     sample_interval,
     slots_of,
+    surely_reports,
     upload_interval,
     valid_seconds,
 )
@@ -153,10 +152,10 @@ class CurrentState:
         zone, newest = zone_from_name(info.zone), samples.get(info.series)
         pattern = self._pattern(info.series, now)
         upload = upload_interval(pattern.interval, poll and poll.interval)
-        phase_at: Callable[[int], DayPhase] = partial(day_phase, pattern.slots, zone=zone)
+        reports_at: Callable[[int], bool] = partial(surely_reports, pattern.slots, zone=zone)
         if newest is not None and (has_battery(newest.values) or "battery_soc" in self._slow(newest)):
-            phase_at = _always_day
-        fresh = _freshness(newest, poll, now, upload, phase_at)
+            reports_at = _reports_always
+        fresh = _freshness(newest, poll, now, upload, reports_at)
         valid = valid_seconds(poll, upload)
 
         def device_state(device: SeriesInfo) -> DeviceState:
@@ -165,7 +164,7 @@ class CurrentState:
             if fresh in _REPORTING and own is not None:
                 # Not every poll fetches every device: the device was polled when its own sample was fetched.
                 polled = poll and poll._replace(polled_at=own.fetched_at)
-                of_device = _freshness(own, polled, now, upload, phase_at)
+                of_device = _freshness(own, polled, now, upload, reports_at)
             return DeviceState(
                 series=device.series,
                 name=device.name,
@@ -234,8 +233,8 @@ class CurrentState:
 _REPORTING = {Freshness.LIVE, Freshness.STALE}
 
 
-def _always_day(_: int) -> DayPhase:
-    return DayPhase.DAY
+def _reports_always(_: int) -> bool:
+    return True
 
 
 def _freshness(
@@ -243,7 +242,7 @@ def _freshness(
     poll: PollStatus | None,
     now: int,
     upload: float,
-    phase_at: Callable[[int], DayPhase],
+    reports_at: Callable[[int], bool],
 ) -> Freshness:
     """Judge a series by its newest sample; without a poll status, it was last polled when that sample was fetched."""
     if newest is not None:
@@ -253,4 +252,4 @@ def _freshness(
             poll = PollStatus(newest.series, polled_at, round(upload), polled_at + round(upload))
         elif polled_at > poll.polled_at:
             poll = poll._replace(polled_at=polled_at)
-    return freshness(newest and newest.measured_at, poll, now, upload, phase_at)
+    return freshness(newest and newest.measured_at, poll, now, upload, reports_at)

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from heliograph.collect.freshness import (
     DEFAULT_INTERVAL,
-    DayPhase,
     Freshness,
-    day_phase,
     freshness,
     sample_interval,
     slots_of,
+    surely_reports,
     upload_interval,
     usually_reporting,
 )
@@ -26,19 +25,19 @@ BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def judge(age, *, polled=0, interval=12, next_in=None, reason="", phase=DayPhase.DAY, phase_then=None, upload=5):
+def judge(age, *, polled=0, interval=12, next_in=None, reason="", day=True, day_then=None, upload=5, **status):
     """Judge a sample by its age and the age of the last poll; all times are in minutes."""
     polled_at = NOW - polled * MINUTE
     next_at = polled_at + interval * MINUTE if next_in is None else NOW + next_in * MINUTE
-    poll = PollStatus(ROOF, polled_at, interval * MINUTE, next_at, reason)
-    phases = {NOW: phase, polled_at: phase_then or phase}
+    poll = PollStatus(ROOF, polled_at, interval * MINUTE, next_at, reason, **status)
+    days = {NOW: day, polled_at: day if day_then is None else day_then}
     measured_at = None if age is None else NOW - age * MINUTE
-    return freshness(measured_at, poll, NOW, upload * MINUTE, phases.__getitem__)
+    return freshness(measured_at, poll, NOW, upload * MINUTE, days.__getitem__)
 
 
 @pytest.mark.parametrize(
     ("age", "expected"),
-    [(0, "live"), (22, "live"), (23, "stale"), (33, "stale"), (34, "offline-unexpected"), (None, "offline-unexpected")],
+    [(0, "live"), (22, "live"), (23, "stale"), (28, "stale"), (29, "offline-unexpected"), (None, "offline-unexpected")],
 )
 def test_freshness_depends_on_age_when_polled(age, expected):
     assert judge(age) == expected
@@ -64,7 +63,7 @@ def test_freshness_not_polled_begins_after_three_intervals():
 
 
 def test_freshness_without_poll_status_is_not_polled():
-    assert freshness(NOW, None, NOW, 300, lambda _: DayPhase.DAY) is Freshness.NOT_POLLED
+    assert freshness(NOW, None, NOW, 300, lambda _: True) is Freshness.NOT_POLLED
 
 
 def test_freshness_of_sample_from_the_future_is_unknown():
@@ -78,7 +77,7 @@ def test_freshness_allows_for_slow_datalogger():
 
 def test_freshness_of_silent_plant_stays_offline_until_it_is_not_polled():
     assert judge(45, polled=11) is Freshness.OFFLINE_UNEXPECTED
-    assert judge(45, polled=12, next_in=30, reason="locked") is Freshness.STALE
+    assert judge(45, polled=17, next_in=30, reason="locked") is Freshness.STALE
     assert judge(120, polled=59, next_in=30, reason="locked") is Freshness.OFFLINE_UNEXPECTED
     assert judge(120, polled=61, next_in=30, reason="locked") is Freshness.NOT_POLLED
 
@@ -100,21 +99,29 @@ def test_freshness_of_reporting_plant_is_live_even_if_uploads_are_late(interval,
     assert {judge(age, polled=wait, interval=interval) for age, wait in ages} == {Freshness.LIVE}
 
 
+def test_freshness_of_unchanged_values_without_data_time_is_that_of_the_poll():
+    assert judge(5 * 60, polled=5, unconfirmed=True) is Freshness.LIVE
+    assert judge(5 * 60, polled=59, interval=12, unconfirmed=True) is Freshness.STALE
+    assert judge(5 * 60, polled=61, interval=12, unconfirmed=True) is Freshness.NOT_POLLED
+    assert judge(None, polled=5, unconfirmed=True) is Freshness.OFFLINE_UNEXPECTED
+
+
 def test_freshness_expects_no_report_at_night():
-    assert judge(9 * 60, phase=DayPhase.NIGHT) is Freshness.OFFLINE_EXPECTED
-    assert judge(9 * 60, phase=DayPhase.TWILIGHT) is Freshness.OFFLINE_EXPECTED
-    assert judge(None, phase=DayPhase.NIGHT) is Freshness.OFFLINE_EXPECTED
-    assert judge(10, phase=DayPhase.NIGHT) is Freshness.LIVE
+    assert judge(9 * 60, day=False) is Freshness.OFFLINE_EXPECTED
+    assert judge(None, day=False) is Freshness.OFFLINE_EXPECTED
+    assert judge(10, day=False) is Freshness.LIVE
 
 
-def test_freshness_after_sunset_is_expected_offline_before_the_next_poll():
-    dusk = {"polled": 40, "interval": 60, "phase_then": DayPhase.DAY}
-    assert judge(45, phase=DayPhase.TWILIGHT, **dusk) is Freshness.LIVE
-    assert judge(45, phase=DayPhase.NIGHT, **dusk) is Freshness.OFFLINE_EXPECTED
+def test_freshness_after_the_last_poll_of_the_evening_is_expected_offline_until_dawn():
+    planned = {"next_in": 300, "day": False, "day_then": True}
+    judged = [judge(age + 5, polled=age, **planned) for age in (40, 55, 56, 400)]
+    assert judged == ["live", "live", "offline-expected", "offline-expected"]
+    assert judge(400, polled=395, next_in=-11, day=False, day_then=True) is Freshness.NOT_POLLED
+    assert judge(400, polled=395, next_in=300, reason="locked", day=False) is Freshness.NOT_POLLED
 
 
 def test_freshness_after_sunrise_is_expected_offline_until_a_poll_is_overdue():
-    dawn = {"interval": 60, "phase_then": DayPhase.NIGHT}
+    dawn = {"interval": 60, "day_then": False}
     assert judge(9 * 60, polled=70, **dawn) is Freshness.OFFLINE_EXPECTED
     assert judge(9 * 60, polled=71, **dawn) is Freshness.NOT_POLLED
 
@@ -126,40 +133,38 @@ def reported(first, last, days=6):
     return slots_of(midnight - day * DAY + second for day in range(days, 0, -1) for second in hours)
 
 
-def phases(slots, *hours):
+def surely(slots, *hours):
     midnight = int(datetime(2026, 6, 21, tzinfo=BERLIN).timestamp())
-    return [day_phase(slots, int(midnight + hour * 3600), BERLIN).value for hour in hours]
+    return [surely_reports(slots, int(midnight + hour * 3600), BERLIN) for hour in hours]
 
 
-def test_day_phase_follows_the_last_days():
+def test_surely_reports_follows_the_last_days():
     slots = reported(5, 21.5)
-    assert phases(slots, 5.4, 5.5, 12, 20.9, 21.2) == ["twilight", "day", "day", "day", "twilight"]
-    assert phases(slots, 0, 3, 4.4, 22.1, 23) == ["night"] * 5
+    assert surely(slots, 5.5, 12, 20.9) == [True] * 3
+    assert surely(slots, 0, 3, 5.4, 21.2, 23) == [False] * 5
 
 
-def test_day_phase_ignores_gaps_and_one_unusual_day():
+def test_surely_reports_ignores_gaps_and_one_unusual_day():
     slots = reported(5, 21.5)
     with_gaps = [slot for slot in slots if not 11 <= datetime.fromtimestamp(slot, BERLIN).hour < 12]
-    assert phases(with_gaps, 11.5) == ["day"]
-    assert phases([*reported(5, 21.5, days=6)[: -len(slots) // 6], *reported(9, 12, days=1)], 18) == ["day"]
+    assert surely(with_gaps, 11.5) == [True]
+    assert surely([*slots[: -len(slots) // 6], *reported(9, 12, days=1)], 18) == [True]
 
 
-def test_day_phase_is_independent_of_the_zone_and_its_midnight():
+def test_surely_reports_is_independent_of_the_zone_and_its_midnight():
     slots = reported(5, 21.5)
-    sydney = ZoneInfo("Australia/Sydney")
     noon = int(datetime(2026, 6, 21, 12, tzinfo=BERLIN).timestamp())
-    assert [day_phase(slots, noon + 12 * HOUR * n, sydney).value for n in (0, 1)] == ["day", "night"]
+    sydney = ZoneInfo("Australia/Sydney")
+    assert [surely_reports(slots, noon + 12 * HOUR * n, sydney) for n in (0, 1)] == [True, False]
 
 
-def test_day_phase_of_plant_that_reports_all_night_is_day():
-    assert phases(reported(0, 24), 1, 4, 12) == ["day"] * 3
+def test_surely_reports_at_night_if_the_plant_does():
+    assert surely(reported(0, 24), 1, 4, 12) == [True] * 3
 
 
-@pytest.mark.parametrize(
-    ("hour", "expected"), [(3, "night"), (4, "twilight"), (9, "day"), (15, "day"), (17, "twilight"), (23, "night")]
-)
-def test_day_phase_of_new_plant_depends_on_the_clock(hour, expected):
-    assert phases(reported(0, 24, days=1), hour) == [expected]
+@pytest.mark.parametrize(("hour", "expected"), [(3, False), (8, False), (9, True), (15, True), (16, False)])
+def test_surely_reports_depends_on_the_clock_for_a_new_plant(hour, expected):
+    assert surely(reported(0, 24, days=1), hour) == [expected]
 
 
 def test_upload_interval_is_not_the_poll_interval():

@@ -27,7 +27,7 @@ DATE = ONE_OF([date(2026, 6, 21), date(2026, 6, 22), date(999, 1, 1)])
 DAY = st.builds(Day, SERIES, DATE, values(ENERGIES), ONE_OF(Quality), st.booleans(), FEW)
 REPAIR = st.builds(Repair, SERIES, FEW, ONE_OF([*METRICS][:2]), NUMBER, NUMBER, st.text("aä'%?\n", max_size=3))
 ASKED = st.builds(QueryRecord, SERIES, ONE_OF(SPANS), PERIOD, ONE_OF(["data", "nothing", "failed"]), FEW)
-POLL = st.builds(PollStatus, SERIES, FEW, FEW, FEW, ONE_OF(["", "locked until 14:05, 'ü'"]))
+POLL = st.builds(PollStatus, SERIES, FEW, FEW, FEW, ONE_OF(["", "locked until 14:05, 'ü'"]), st.booleans())
 BATCH = st.builds(
     Batch,
     samples=st.lists(ENTRY, max_size=6),

@@ -76,7 +76,7 @@ def test_live_poll_of_one_plant_takes_one_request(vendor, dialect, family):
     with account(vendor, dialect=dialect) as case:
         case.poll(family)
         for _ in range(4):
-            (snapshots, load, _), requests = case.poll(family, minutes=12)
+            (snapshots, load, *_), requests = case.poll(family, minutes=12)
             (snapshot,) = snapshots
             assert requests == 1
             assert {"pv_power", "battery_power", "battery_soc"} <= {

@@ -230,8 +230,9 @@ def poll_text(poll: PollStatus, now: datetime) -> str:
     last, next_at = (format_local_time(datetime.fromtimestamp(at, UTC), now) for at in (poll.polled_at, poll.next_at))
     if now.timestamp() > poll.next_at + POLL_GRACE:
         return f"last polled {last}; the poll at {next_at} did not happen: is heliograph collect running?"
-    every = f"polled every {format_duration(timedelta(seconds=poll.interval))}"
-    return f"last polled {last}, next {next_at}: {poll.reason}" if poll.reason else f"{every}, next {next_at}"
+    if poll.reason or poll.next_at - poll.polled_at > 2 * poll.interval:  # at night without a battery
+        return f"last polled {last}, next {next_at}" + (f": {poll.reason}" if poll.reason else "")
+    return f"polled every {format_duration(timedelta(seconds=poll.interval))}, next {next_at}"
 
 
 def store_dict(store: StoreSummary) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from itertools import pairwise
 from math import inf
 from statistics import median
@@ -43,22 +43,14 @@ class Freshness(StrEnum):
     OFFLINE_UNEXPECTED = "offline-unexpected"
 
 
-class DayPhase(Enum):
-    """Whether a plant without a battery reports at a time of day: it does, it may, or it does not."""
-
-    DAY = "day"
-    TWILIGHT = "twilight"
-    NIGHT = "night"
-
-
 def freshness(
-    measured_at: int | None, poll: PollStatus | None, now: int, upload: float, phase_at: Callable[[int], DayPhase]
+    measured_at: int | None, poll: PollStatus | None, now: int, upload: float, reports_at: Callable[[int], bool]
 ) -> Freshness:
     """Return the freshness of the newest sample.
 
     `poll.polled_at` is when the vendor API last answered; only what it answered then can mean that a plant is offline.
-    `upload` is the seconds between two uploads of the datalogger. `phase_at` returns the phase of a time; for a plant
-    with a battery, which also reports at night, it is always day. A sample ahead of `now` by more than clocks
+    `upload` is the seconds between two uploads of the datalogger. `reports_at` returns whether the plant surely reports
+    at a time; one with a battery does so at night too. A sample ahead of `now` by more than clocks
     may differ has a wrong time: its age is unknown.
     """
     if poll is None:
@@ -66,6 +58,9 @@ def freshness(
     age, age_when_polled = inf, inf
     if measured_at is not None and measured_at <= now + MAX_AHEAD:
         age, age_when_polled = now - measured_at, min(poll.polled_at, now) - measured_at
+        if poll.unconfirmed:
+            # The same values again, without a data time: a battery at rest, or an upload that is missing.
+            age, age_when_polled = min(age, now - poll.polled_at), 0
     valid = valid_seconds(poll, upload)
     due = poll.polled_at + poll.interval if poll.reason else poll.next_at
     overdue = now > due + POLL_GRACE
@@ -74,16 +69,16 @@ def freshness(
     # Uploads that are a quarter of an hour late are usual at both clouds.
     late = 2 * upload + 12 * _MINUTE
     silent = age_when_polled > late
-    if (silent and phase_at(poll.polled_at) is not DayPhase.DAY) or (
-        not silent and age > late and phase_at(now) is DayPhase.NIGHT
-    ):
-        not_polled_since_dawn = silent and overdue and phase_at(now) is DayPhase.DAY
+    if silent and not reports_at(poll.polled_at):
+        not_polled_since_dawn = overdue and reports_at(now)
         return Freshness.NOT_POLLED if not_polled_since_dawn else Freshness.OFFLINE_EXPECTED
-    # A silent datalogger is found within 45 minutes, unless two polls take longer.
-    if age_when_polled > max(4 * upload + 5 * _MINUTE, 45 * _MINUTE - poll.interval):
+    # A silent datalogger is found within 45 minutes, unless two polls take longer. An answer without a data time is as
+    # old as its upload when it is fetched, which the five minutes are for.
+    if age_when_polled > max(4 * upload + 5 * _MINUTE, 40 * _MINUTE - poll.interval):
         return Freshness.OFFLINE_UNEXPECTED
     if age > valid:
-        return Freshness.NOT_POLLED
+        # The last poll of the evening, and the next is planned for the morning.
+        return Freshness.NOT_POLLED if overdue or reports_at(now) else Freshness.OFFLINE_EXPECTED
     return Freshness.LIVE if age <= late or not (silent or overdue) else Freshness.STALE
 
 
@@ -92,27 +87,19 @@ def valid_seconds(poll: PollStatus | None, upload: float) -> float:
     return max(3 * poll.interval if poll else 0, _HOUR, 4 * upload + 5 * _MINUTE)
 
 
-def day_phase(slots: Sequence[int], at: int, zone: tzinfo) -> DayPhase:
-    """Return whether a plant reports at this time of day, by its last 14 days.
+def surely_reports(slots: Sequence[int], at: int, zone: tzinfo) -> bool:
+    """Return True if a plant without a battery reported before and after this time of day on most of 14 days.
 
-    `slots` are the sorted results of `slots_of`. It is day if the plant reported both before and after this time on
-    most days, and night if it did not report near it. With fewer than three days the clock decides; between the hours
-    of all seasons it is twilight.
+    `slots` are the sorted results of `slots_of`. With fewer than three days the clock decides: from 9 to 16 it is day
+    in every season.
     """
-    days = inside = near = 0
+    days = inside = 0
     for past in range(at - _DAY, at - PATTERN_WINDOW - 1, -_DAY):
-        if not _any_between(slots, past - _DAY // 2, past + _DAY // 2):
-            continue
-        days += 1
-        before = _any_between(slots, past - _NEARBY, past - _MARGIN)
-        inside += before and _any_between(slots, past + _MARGIN, past + _NEARBY)
-        near += _any_between(slots, past - _HOUR // 2, past + _HOUR // 2)
-    if days < _ENOUGH_DAYS:
-        hour = _local_time(at, zone).hour
-        return DayPhase.DAY if 9 <= hour < 16 else DayPhase.TWILIGHT if 4 <= hour < 23 else DayPhase.NIGHT
-    if inside * 2 > days:
-        return DayPhase.DAY
-    return DayPhase.TWILIGHT if near * 2 > days else DayPhase.NIGHT
+        if _any_between(slots, past - _DAY // 2, past + _DAY // 2):
+            days += 1
+            before = _any_between(slots, past - _NEARBY, past - _MARGIN)
+            inside += before and _any_between(slots, past + _MARGIN, past + _NEARBY)
+    return inside * 2 > days if days >= _ENOUGH_DAYS else 9 <= _local_time(at, zone).hour < 16
 
 
 def slots_of(sample_times: Iterable[int]) -> list[int]:

@@ -242,7 +242,9 @@ class AccountPoller:
             series, at = series_of(snapshot.plant), int(snapshot.fetched_at.timestamp())
             rotates = snapshot.plant.id in poll.rotating
             interval = int(max(rhythm.flow_interval, rhythm.interval) if rotates else rhythm.interval)
-            self._statuses[series] = PollStatus(series, at, interval, at + interval)
+            self._statuses[series] = PollStatus(
+                series, at, interval, at + interval, unconfirmed=snapshot.plant.id in poll.unconfirmed
+            )
 
     async def _save_statuses(self, next_at: float, reason: str) -> None:
         """Store when each plant was polled and will be."""

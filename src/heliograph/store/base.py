@@ -92,6 +92,8 @@ class PollStatus(NamedTuple):
     """When the next poll is planned."""
     reason: str = ""
     """Why the plant is not polled at that interval, such as "locked until 14:05"; empty while it is."""
+    unconfirmed: bool = False
+    """Whether the age of that answer is unknown: it has no data time, and its values are unchanged."""
 
 
 class SeriesInfo(NamedTuple):

@@ -88,7 +88,7 @@ MIGRATIONS = (
     (
         """CREATE TABLE poll (
             series INTEGER NOT NULL PRIMARY KEY, polled_at BIGINT NOT NULL, seconds BIGINT NOT NULL,
-            next_at BIGINT NOT NULL, reason TEXT NOT NULL
+            next_at BIGINT NOT NULL, reason TEXT NOT NULL, unconfirmed INTEGER NOT NULL
         ) {clustered}""",
     ),
     (
@@ -142,7 +142,7 @@ DAY_TABLE = SqlTable("day", ("series", "day"), ("written_at", "quality", "final"
 REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
 COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
-POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason"))
+POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
 
 
 @cache

@@ -252,7 +252,10 @@ class SqlStore(ABC):
 
     def poll_statuses(self) -> Mapping[Series, PollStatus]:
         """Return when each plant was polled and will be."""
-        polls = (PollStatus(Series(*row[:3]), *row[3:]) for row in self._read(schema.SELECT_POLLS))
+        polls = (
+            PollStatus(Series(*row[:3]), row[3], row[4], row[5], row[6], row[7] == 1)
+            for row in self._read(schema.SELECT_POLLS)
+        )
         return {one.series: one for one in polls}
 
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
@@ -320,7 +323,10 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
     yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
     yield schema.COUNTER_TABLE, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
     yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
-    yield schema.POLL_TABLE, [(ids[one.series], *one[1:-1], _clean(one.reason)) for one in batch.polls]
+    yield (
+        schema.POLL_TABLE,
+        [(ids[one.series], *one[1:4], _clean(one.reason), int(one.unconfirmed)) for one in batch.polls],
+    )
 
 
 def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tuple[float | None, ...]:

@@ -63,6 +63,8 @@ class LivePoll(NamedTuple):
     load: PollLoad
     rotating: frozenset[str] = frozenset()
     """Ids of the plants that not every poll asks for, if the budget is short."""
+    unconfirmed: frozenset[str] = frozenset()
+    """Ids of the plants whose answer has no data time and unchanged values: it may be new, or old."""
 
 
 class BaseSolarClient(Protocol):

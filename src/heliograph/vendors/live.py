@@ -152,7 +152,9 @@ class AccountPoll:
         load = self.load()
         self.session.facts["load"] = list(load)
         rotating = frozenset(plant_id for plant_id in self.records if self.uses_list and not self.is_listed(plant_id))
-        return LivePoll(tuple(found), load, rotating)
+        polled = {snapshot.plant.id for snapshot in found}
+        unconfirmed = frozenset(one for one in polled if self.records[one].get("unconfirmed"))
+        return LivePoll(tuple(found), load, rotating, unconfirmed)
 
     def _slow_due(self) -> set[str]:
         fetched_at = {plant_id: record.get("slow_at") for plant_id, record in self.records.items()}
@@ -206,7 +208,9 @@ class AccountPoll:
             listed = self.is_listed(plant_id) and not self.has_battery(plant_id)
             new_day = listed and row and row.power and record.get("day", "") != self._today(plant_id)
             silent = record.get("unchanged") and self.now - changed_at >= UNCHANGED_SECONDS
-            if new_day or (silent and (slow_at < changed_at or self.now - slow_at >= _REPEAT_SECONDS)):
+            if new_day or (
+                silent and (slow_at < changed_at + UNCHANGED_SECONDS or self.now - slow_at >= _REPEAT_SECONDS)
+            ):
                 found.append(plant_id)
         return found[:_MAX_FORCED]
 
@@ -309,9 +313,11 @@ class AccountPoll:
         changed, seen[source] = seen.get(source) != powers, powers
         if all(value is None for value in found.values.values()):
             # A sleeping device reports nothing, which is no new sample.
+            record["unconfirmed"] = False
             return found if newest is None else _at(found, newest)
         if found.measured_at is not None:
             measured_at, record["unchanged"] = found.measured_at.timestamp(), False
+            record["time_read_at"] = fetched_at
             if newest is None or measured_at > newest:
                 record["changed_at"] = fetched_at
             if 0 < record.get("timed", 0.0) - measured_at < _SAME_UPLOAD:
@@ -323,6 +329,9 @@ class AccountPoll:
                 record["timed"] = record["changed_at"] = fetched_at
             measured_at = record["timed"]
             found = replace(found, sources={name: f"{call}, at fetch time" for name, call in found.sources.items()})
+        # Once an answer with a data time has shown that there is no newer upload, unchanged values are known to be old.
+        confirmed = record.get("time_read_at", 0.0) >= record["changed_at"] + UNCHANGED_SECONDS
+        record["unconfirmed"] = record["unchanged"] and not confirmed
         record["newest"] = max(measured_at, newest or 0.0)
         return _at(found, measured_at)
 

@@ -179,8 +179,9 @@ def poll_note(plant: PlantState, now: int) -> str | None:
     if now > poll.next_at + POLL_GRACE:
         last = clock_time(poll.polled_at, plant.zone, now)
         return f"last polled {last}, the poll at {next_at} did not happen: is the collector running?"
-    every = f"polled every {count(max(1, round(poll.interval / _MINUTE)), 'minute', 'minutes')}"
-    return f"next poll {next_at}: {poll.reason}" if poll.reason else f"{every}, next {next_at}"
+    if poll.reason or poll.next_at - poll.polled_at > 2 * poll.interval:  # at night without a battery
+        return f"next poll {next_at}" + (f": {poll.reason}" if poll.reason else "")
+    return f"polled every {count(max(1, round(poll.interval / _MINUTE)), 'minute', 'minutes')}, next {next_at}"
 
 
 def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:

@@ -64,7 +64,7 @@ def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
             h.span(f".fresh.{state.tone}")[state.sentence],
             status and status.label in {"fault", "standby"} and badge(status),
             h.span[f"local time {to_local(now, plant.zone):%H:%M}"],
-            (note := poll_note(plant, now)) and h.span[note],
+            (note := plant.freshness is not Freshness.NOT_POLLED and poll_note(plant, now)) and h.span[note],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
         ],
     ]
