@@ -12,7 +12,7 @@ from dataclasses import replace
 from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import create_client, is_interactive
+from heliograph.cli.clients import create_client, is_interactive, unencrypted_server
 from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error, printable
@@ -53,6 +53,11 @@ def login(options: Namespace) -> int:
     account = known or _new_account(config, options)
     if options.server is not None:
         account = replace(account, server=options.server)
+    if server := unencrypted_server(account):
+        print_error(
+            f"{server} is not encrypted: others on the network can read the password or its hash, which opens the account; "
+            "use a password that you use nowhere else"
+        )
     if known and known.password_key:
         return _verify_configured(account, options)
     account = replace(account, password=_password(options))
