@@ -55,8 +55,8 @@ def login(options: Namespace) -> int:
         account = replace(account, server=options.server)
     if server := unencrypted_server(account):
         print_error(
-            f"{server} is not encrypted: others on the network can read the password or its hash, which opens the account; "
-            "use a password that you use nowhere else"
+            f"{server} is not encrypted: others on the network can read the password or its hash, which opens the "
+            "account; use a password that you use nowhere else"
         )
     if known and known.password_key:
         return _verify_configured(account, options)
