@@ -134,8 +134,8 @@ def main() -> int:
     processor = sum(one["processor"] for one in results) / max(total, 1)
     text = table(results)
     about = (
-        f"{total:,} of {options.runs:,} runs of seed {options.seed} in {minutes:.0f} minutes, {processor * 1000:.0f} ms "
-        f"of processor time per run. {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}."
+        f"{total:,} of {options.runs:,} runs of seed {options.seed} in {minutes:.0f} minutes, {processor * 1000:.0f} "
+        f"ms of processor time per run. {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}."
     )
     print(f"{text}\n\n{about}")
     for line in (*failures, *(example for one in results for example in one["examples"])):
