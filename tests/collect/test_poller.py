@@ -138,3 +138,13 @@ def test_poll_batch_replaces_implausible_powers_by_gaps():
         if name != "ac_power"
     ]
     assert batch.counters[ROOF]["power"]["last"] == 3000.0
+
+
+def test_poll_batch_replaces_impossible_energies_by_gaps_however_often_they_are_repeated():
+    states = {}
+    for minutes in (0, 5, 10):
+        at = NOON + timedelta(minutes=minutes)
+        one = snapshot({"pv_energy_total": 1e30, "pv_energy_today": 1e6}, measured_at=at, fetched_at=at)
+        batch = poll_batch([one], states)
+        states.update(batch.counters)
+        assert not any(batch.samples[0].values.values())

@@ -20,8 +20,6 @@ from heliograph.store.threaded import StoreThread
 from heliograph.web.app import make_app
 from heliograph.web.state import StateCache
 
-MAX_DAY_ENERGY, MAX_TOTAL_ENERGY = 240_000.0, 1e9
-"""In kWh; 10 MW for a day, and more than any plant of these clouds has ever produced."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 PAGES, API = ("/", "/status"), ("/metrics", "/api/v1/plants")
 
@@ -78,9 +76,8 @@ async def broken_pages(path, vendor, plant, clock):
 def _absurd(values):
     for name, value in values.items():
         metric = METRICS[name]
-        most = {"today": MAX_DAY_ENERGY, "total": MAX_TOTAL_ENERGY}.get(metric.kind, metric.maximum)
         least = 0.0 if metric.kind in ("today", "total") else metric.minimum
-        if value is not None and not least <= value <= most:
+        if value is not None and not least <= value <= metric.maximum:
             yield name, value
 
 
