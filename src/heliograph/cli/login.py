@@ -53,14 +53,14 @@ def login(options: Namespace) -> int:
     account = known or _new_account(config, options)
     if options.server is not None:
         account = replace(account, server=options.server)
+    if known and known.password_key:
+        return _verify_configured(account, options)
+    account = replace(account, password=_password(options))
     if server := unencrypted_server(account):
         print_error(
             f"{server} is not encrypted: others on the network can read the password or its hash, which opens the "
             "account; use a password that you use nowhere else"
         )
-    if known and known.password_key:
-        return _verify_configured(account, options)
-    account = replace(account, password=_password(options))
     if options.verify:
         _verify(account, "Nothing was saved; use --no-verify to save without checking")
     # Everything is saved before anything is printed, since printing fails if the reader has closed the pipe.
