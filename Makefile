@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint bench lock docs clean
+.PHONY: demo test quick lint bench fuzz lock docs clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
@@ -19,6 +19,9 @@ lint: $(VENV)/ready
 
 bench: $(VENV)/ready
 	@$(BIN)/python bench/run.py
+
+fuzz: $(VENV)/ready  ## every command against mutated responses of the clouds; most of an hour on two cores
+	@$(BIN)/python bench/fuzz.py --write
 
 docs: $(VENV)/ready  ## derive the tables from the declarations, then build the site in site/
 	@$(BIN)/python docs/derive.py

@@ -24,6 +24,7 @@ SLOW = {
     "collect/test_backfill.py",
     "collect/test_collect_process.py",
     "collect/test_counters.py",
+    "fuzz/test_mutated_responses.py",
     "keeper/test_processes.py",
     "keeper/test_state_machine.py",
     "outputs/test_collect_outputs.py",

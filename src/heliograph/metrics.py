@@ -36,7 +36,7 @@ MetricName = Literal[
 class Metric(NamedTuple):
     """One published quantity; `today` counters restart at plant-local midnight, `total` counters never fall.
 
-    A value below `minimum` or above `maximum` is not plausible; energies are limited by the power of their plant.
+    A value below `minimum` or above `maximum` is not plausible; the power of a plant limits its energies further.
     """
 
     name: str
@@ -49,6 +49,9 @@ class Metric(NamedTuple):
 
 _MAX_POWER = 10e6
 """In W; larger than any plant of these clouds."""
+_MAX_TODAY = _MAX_POWER * 25 / 1000
+"""In kWh: this power during the longest day."""
+_MAX_TOTAL = _MAX_TODAY * 366 * 50
 
 PV_POWER = Metric("pv_power", "W", "gauge", "power of all solar panels, never negative", 0.0, _MAX_POWER)
 GRID_POWER = Metric("grid_power", "W", "gauge", "power from the grid; negative is export", -_MAX_POWER, _MAX_POWER)
@@ -59,27 +62,41 @@ LOAD_POWER = Metric("load_power", "W", "gauge", "power consumed by the house, ne
 AC_POWER = Metric("ac_power", "W", "gauge", "AC output of the inverters", -_MAX_POWER, _MAX_POWER)
 BATTERY_SOC = Metric("battery_soc", "%", "gauge", "state of charge of the battery", 0.0, 100.0)
 
-PV_ENERGY_TODAY = Metric("pv_energy_today", "kWh", "today", "solar energy since plant-local midnight")
-GRID_IMPORT_ENERGY_TODAY = Metric("grid_import_energy_today", "kWh", "today", "energy imported from the grid today")
-GRID_EXPORT_ENERGY_TODAY = Metric("grid_export_energy_today", "kWh", "today", "energy exported to the grid today")
+PV_ENERGY_TODAY = Metric(
+    "pv_energy_today", "kWh", "today", "solar energy since plant-local midnight", maximum=_MAX_TODAY
+)
+GRID_IMPORT_ENERGY_TODAY = Metric(
+    "grid_import_energy_today", "kWh", "today", "energy imported from the grid today", maximum=_MAX_TODAY
+)
+GRID_EXPORT_ENERGY_TODAY = Metric(
+    "grid_export_energy_today", "kWh", "today", "energy exported to the grid today", maximum=_MAX_TODAY
+)
 BATTERY_CHARGE_ENERGY_TODAY = Metric(
-    "battery_charge_energy_today", "kWh", "today", "energy charged into the battery today"
+    "battery_charge_energy_today", "kWh", "today", "energy charged into the battery today", maximum=_MAX_TODAY
 )
 BATTERY_DISCHARGE_ENERGY_TODAY = Metric(
-    "battery_discharge_energy_today", "kWh", "today", "energy discharged from the battery today"
+    "battery_discharge_energy_today", "kWh", "today", "energy discharged from the battery today", maximum=_MAX_TODAY
 )
-LOAD_ENERGY_TODAY = Metric("load_energy_today", "kWh", "today", "energy consumed by the house today")
+LOAD_ENERGY_TODAY = Metric(
+    "load_energy_today", "kWh", "today", "energy consumed by the house today", maximum=_MAX_TODAY
+)
 
-PV_ENERGY_TOTAL = Metric("pv_energy_total", "kWh", "total", "solar energy since commissioning")
-GRID_IMPORT_ENERGY_TOTAL = Metric("grid_import_energy_total", "kWh", "total", "energy imported from the grid, lifetime")
-GRID_EXPORT_ENERGY_TOTAL = Metric("grid_export_energy_total", "kWh", "total", "energy exported to the grid, lifetime")
+PV_ENERGY_TOTAL = Metric("pv_energy_total", "kWh", "total", "solar energy since commissioning", maximum=_MAX_TOTAL)
+GRID_IMPORT_ENERGY_TOTAL = Metric(
+    "grid_import_energy_total", "kWh", "total", "energy imported from the grid, lifetime", maximum=_MAX_TOTAL
+)
+GRID_EXPORT_ENERGY_TOTAL = Metric(
+    "grid_export_energy_total", "kWh", "total", "energy exported to the grid, lifetime", maximum=_MAX_TOTAL
+)
 BATTERY_CHARGE_ENERGY_TOTAL = Metric(
-    "battery_charge_energy_total", "kWh", "total", "energy charged into the battery, lifetime"
+    "battery_charge_energy_total", "kWh", "total", "energy charged into the battery, lifetime", maximum=_MAX_TOTAL
 )
 BATTERY_DISCHARGE_ENERGY_TOTAL = Metric(
-    "battery_discharge_energy_total", "kWh", "total", "energy discharged from the battery, lifetime"
+    "battery_discharge_energy_total", "kWh", "total", "energy discharged from the battery, lifetime", maximum=_MAX_TOTAL
 )
-LOAD_ENERGY_TOTAL = Metric("load_energy_total", "kWh", "total", "energy consumed by the house, lifetime")
+LOAD_ENERGY_TOTAL = Metric(
+    "load_energy_total", "kWh", "total", "energy consumed by the house, lifetime", maximum=_MAX_TOTAL
+)
 
 METRICS: dict[str, Metric] = {row.name: row for row in list(globals().values()) if isinstance(row, Metric)}
 

@@ -63,6 +63,13 @@ def test_login_saves_password_and_adds_account(home, vendor):
     assert home.logins() == 1, "the session of the verification is reused"
 
 
+@pytest.mark.parametrize("region", ["smten", "atess"])
+def test_login_to_region_without_encryption_says_so(home, region):
+    code, _, err = home.log_in("growatt", "--server", region, "--no-verify")
+    assert code == 0
+    assert "is not encrypted: others on the network can read the password or its hash" in err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
 def test_login_writes_files_readable_by_owner_only(home):
     before = os.umask(0)

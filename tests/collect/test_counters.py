@@ -476,6 +476,8 @@ def finalise(counted, vendor_value, hours=13, quality=Quality.LIVE):
         (12.0, 11.8, 12.0, Quality.LIVE, None),
         (12.0, 15.0, 15.0, Quality.BACKFILLED, "the cloud's day has more"),
         (12.0, 0.0, 12.0, Quality.LIVE, "the cloud's day has less"),
+        (None, -6.3, None, Quality.LIVE, "less than nothing"),
+        (0.05, -0.1, 0.05, Quality.LIVE, "less than nothing"),
         (12.0, 65535.0, 12.0, Quality.LIVE, "more than can be"),
         (0.0, 0.0, 0.0, Quality.LIVE, None),
     ],

@@ -59,6 +59,15 @@ def test_poll_batch_sets_sample_from_the_future_aside_with_a_reason():
     assert batch.counters.keys() == {BOX}
 
 
+@pytest.mark.parametrize("year", [1, 1970, 1999])
+def test_poll_batch_sets_sample_from_before_2000_aside_with_a_reason(year):
+    one = snapshot({"pv_power": 1733.2}, measured_at=datetime(year, 1, 2, tzinfo=UTC), device_at=NOON)
+    batch = poll_batch([one], {})
+    assert [sample.series for sample in batch.samples] == [BOX]
+    fetched_at = int(one.fetched_at.timestamp())
+    assert batch.repairs == [Repair(ROOF, fetched_at, "pv_power", 1733.2, None, "measured before 2000")]
+
+
 @pytest.mark.parametrize(("ahead", "kept"), [(-300, True), (600, True), (601, False)])
 def test_poll_batch_accepts_clock_errors_of_ten_minutes(ahead, kept):
     one = snapshot({"pv_power": 1.0}, fetched_at=NOON, measured_at=NOON + timedelta(seconds=ahead))
@@ -308,3 +317,13 @@ def test_budget_of_polls_makes_room_for_a_backfill():
     live = poll_requests(160, load, 57600.0, 660.0, 60)
     assert live + backfill_requests(160, load, 57600.0, 660.0) <= 160
     assert poll_rhythm(load, live, 57600.0, 660.0).interval <= 900
+
+
+def test_poll_batch_replaces_impossible_energies_by_gaps_however_often_they_are_repeated():
+    states = {}
+    for minutes in (0, 5, 10):
+        at = NOON + timedelta(minutes=minutes)
+        one = snapshot({"pv_energy_total": 1e30, "pv_energy_today": 1e6}, measured_at=at, fetched_at=at)
+        batch = poll_batch([one], states)
+        states.update(batch.counters)
+        assert not any(batch.samples[0].values.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from heliograph.core.files import acquire, file_lock, write_atomic
@@ -41,3 +43,19 @@ def test_write_atomic_replaces_a_file_with_one_that_only_its_owner_reads(tmp_pat
     write_atomic(path, "new", durable=False)
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(("mode", "refused"), [(0o1777, True), (0o777, True), (0o755, False), (0o700, False)])
+def test_file_lock_refuses_a_linked_folder_where_others_can_write(tmp_path, mode, refused):
+    shared, elsewhere = tmp_path / "shared", tmp_path / "elsewhere"
+    shared.mkdir()
+    elsewhere.mkdir()
+    (shared / "accounts").symlink_to(elsewhere)
+    shared.chmod(mode)
+    if refused:
+        with pytest.raises(OSError, match="symbolic link"):
+            file_lock(shared / "accounts" / "state.lock")
+    else:
+        with file_lock(shared / "accounts" / "state.lock"):
+            assert [path.name for path in elsewhere.iterdir()] == ["state.lock"]

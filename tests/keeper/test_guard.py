@@ -506,6 +506,19 @@ def test_state_file_symlink_is_not_followed(program, tmp_path, cloud):
     assert not path.is_symlink()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_linked_state_folder_in_a_shared_place_is_refused(program, tmp_path, cloud):
+    path, whole = whole_file(program)
+    elsewhere = tmp_path / "elsewhere"
+    path.parent.rename(elsewhere)
+    path.parent.symlink_to(elsewhere)
+    path.parent.parent.chmod(0o1777)
+    error = program().run()
+    assert isinstance(error, StoreError)
+    assert "symbolic link" in str(error)
+    assert (elsewhere / path.name).read_bytes() == whole
+
+
 def test_state_file_of_another_version_is_not_modified(program, monkeypatch):
     path, _ = whole_file(program)
     with monkeypatch.context() as newer:

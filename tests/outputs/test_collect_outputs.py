@@ -19,7 +19,7 @@ import pytest
 from collect.test_collect_process import FOREVER, NOON, Clouds, stop_program
 from heliograph.cli import supervisor
 from heliograph.cli.supervisor import BackgroundTask, run_background
-from heliograph.config import Config, MqttConfig, ServeConfig, load
+from heliograph.config import Account, Config, MqttConfig, ServeConfig, load
 from heliograph.core.redact import Secret
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
@@ -248,6 +248,19 @@ def test_mqtt_password_without_tls_to_a_public_broker_is_a_warning(host, tls, ac
     mqtt = MqttConfig(host=host, port=1, tls=tls, username="ada", password=Secret("hunter2"))
     supervisor.warn_unencrypted(Config(path=Path("config.toml"), accounts=(), mqtt=mqtt))
     assert ("output.unencrypted" in caplog.text) == (not accepted)
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("server", "accepted"),
+    [("smten", False), ("atess", False), ("http://solar.example.com", False), ("eu", True), ("http://127.0.0.1", True)],
+)
+def test_account_whose_server_has_no_encryption_is_a_warning(server, accepted, caplog):
+    account = Account(
+        name="home", vendor="growatt", username="ada", password=Secret("hunter2"), password_key="", server=server
+    )
+    supervisor.warn_unencrypted(Config(path=Path("config.toml"), accounts=(account,)))
+    assert ("account.unencrypted" in caplog.text) == (not accepted)
     assert "hunter2" not in caplog.text
 
 

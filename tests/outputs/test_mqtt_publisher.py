@@ -312,6 +312,33 @@ def test_publisher_retrieves_all_exceptions_of_lost_connection(store, monkeypatc
     assert unhandled == []
 
 
+def test_publisher_disconnects_from_broker_that_announces_a_huge_packet(store):
+    sent = []
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(b"\x20\x02\x00\x00")
+            connection.sendall(b"\x30\xff\xff\xff\x7f")  # a message of 256 MB
+            for _ in range(64):
+                connection.sendall(bytes(1 << 20))
+                sent.append(1 << 20)
+
+    async def scenario(listener):
+        clock = WaitRecorder()
+        async with running_publisher(store, SimpleNamespace(port=listener.getsockname()[1]), clock):
+            async with asyncio.timeout(DEADLINE):
+                await clock.waited.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        asyncio.run(scenario(listener))
+        thread.join(DEADLINE)
+    assert sum(sent) < 16 << 20  # what the buffers of the system hold
+
+
 def test_publisher_republishes_discovery_on_home_assistant_start(store, broker):
     write_samples(store, make_sample())
 

@@ -195,9 +195,10 @@ def test_sqlite_full_disk_loses_no_commit(path):
                 try:
                     store.write(Batch(samples=[SAMPLE._replace(measured_at=taken + step) for step in range(100)]))
                     taken += 100
-                except StoreError as error:
-                    refused += 1
+                except StoreError as failure:
+                    error, refused = failure, refused + 1
             assert taken, error
+            assert "free disk space" in str(error), error
             assert list(store.sample_times(ROOF, 0, 10**9)) == list(range(taken))
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             store.write(Batch(samples=[SAMPLE._replace(measured_at=taken)]))

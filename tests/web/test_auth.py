@@ -228,6 +228,18 @@ def test_invalid_tokens_are_counted_per_client_of_a_trusted_proxy(store):
         assert site.ask(PLANTS, Authorization="Bearer guess", **forwarded("192.0.2.2")).status == 401
 
 
+def test_valid_token_is_accepted_while_more_addresses_guess_than_are_remembered(store, monkeypatch):
+    monkeypatch.setattr("heliograph.web.auth._MAX_ADDRESSES", 16)
+    with served(store, token=TOKEN, trusted_proxies=("127.0.0.0/8",)) as site:
+        guesses = {
+            site.ask(PLANTS, Authorization="Bearer guess", **forwarded(f"10.0.{number}.7")).status
+            for number in range(40)
+        }
+        for client in ("10.0.0.7", "10.0.39.7", "192.0.2.2"):
+            assert site.ask(PLANTS, Authorization=BEARER, **forwarded(client)).status == 200
+    assert guesses <= {401, 429}
+
+
 def test_forwarded_addresses_of_untrusted_clients_are_ignored(store):
     for proxies in ((), ("192.0.2.1",)):
         with served(store, token=TOKEN, trusted_proxies=proxies) as site:

@@ -10,6 +10,11 @@ from functools import partial
 
 import pytest
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 from heliograph.config import ServeConfig
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Series, SeriesInfo
@@ -181,6 +186,44 @@ def test_number_of_event_clients_is_limited_when_all_connect_at_once(store, monk
 
     asyncio.run(story())
     assert statuses.count(503) == 8
+
+
+@pytest.mark.skipif(resource is None, reason="limits of POSIX")
+def test_a_thousand_event_clients_at_once_leave_the_page_usable(store):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4096:
+        pytest.skip("the system allows fewer than 4,096 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+
+    async def connect(site):
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(f"GET {LIVE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return writer, await reader.readline()
+
+    async def flood(site):
+        found = await asyncio.wait_for(asyncio.gather(*(connect(site) for _ in range(1000))), 100)
+        healthy = await asyncio.to_thread(site.ask, "/healthz")
+        for writer, _ in found:
+            writer.close()
+        return [line for _, line in found], healthy.status
+
+    try:
+        with served(store) as site:
+            lines, status = asyncio.run(flood(site))
+            # The connections are closed: the next client gets its stream.
+            end = time.monotonic() + 60
+            while True:
+                connection, answer = site.stream(LIVE)
+                connection.close()
+                if answer.status == 200:
+                    break
+                assert time.monotonic() < end
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    accepted = lines.count(b"HTTP/1.1 200 OK\r\n")
+    assert accepted <= module.MAX_CLIENTS
+    assert lines.count(b"HTTP/1.1 503 Service Unavailable\r\n") == 1000 - accepted
+    assert status in (200, 503)  # 503: all connections were taken
 
 
 def test_streams_end_at_once_when_it_is_time_to_stop(store):

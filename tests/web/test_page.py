@@ -91,6 +91,23 @@ def test_front_page_shows_single_plant_and_describes_flow(home):
     assert "GW10K-ET hybrid · 9010KETU21AW0001" in content
 
 
+@pytest.mark.parametrize("zone", [None, "Mars/Olympus", "UTC"])
+def test_page_of_a_plant_without_a_known_time_zone_says_that_its_times_are_utc(tmp_path, zone):
+    def scene(store):
+        store.write(
+            Batch(
+                samples=[StoredSample(HOME, at(13), at(13), Quality.LIVE, Status.ONLINE, {"pv_power": 1.0})],
+                series_info=[SeriesInfo(HOME, "Home", None, zone)],
+            )
+        )
+        return Scene(at(13, 7))
+
+    with site(tmp_path, scene) as shown:
+        content = fetch_text(shown)
+    assert "UTC 11:07" in content
+    assert "local time" not in content
+
+
 def test_history_day_is_shown_as_table(home):
     content = fetch_text(home)
     assert "From Solar Battery Grid House State of charge" in content

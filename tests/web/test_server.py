@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from support.website import TOKEN, accounts, home, served, written
+from heliograph.store.base import Batch
+from support.website import HOME, NOON, TOKEN, accounts, entry, home, served, written
 
 PLANTS = "/api/v1/plants"
 
@@ -88,3 +89,31 @@ def test_complete_request_is_not_aborted_while_its_response_is_prepared(store, m
             assert silent.recv(1) == b""  # by then the first would have been aborted
         release.set()
         assert answer_of(line) == 200
+
+
+def test_health_check_does_not_wait_for_a_hundred_queries_of_a_year(tmp_path):
+    """The health check is answered before most of the queries that were sent earlier, however busy the machine is."""
+    moments = range(NOON - 10 * 86400, NOON, 300)
+    samples = [entry(HOME, moment, pv_power=1500.0, load_power=700.0) for moment in moments]
+    store = written(tmp_path / "samples.sqlite", home(), Batch(samples=samples))
+    finished, first = [], threading.Event()
+
+    def query(site):
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=120)
+        connection.request("GET", "/api/v1/plants/growatt/11/samples?from=2025-06-22&to=2026-06-21&points=2000")
+        finished.append(connection.getresponse().status)
+        connection.close()
+        first.set()
+
+    with served(store) as site:
+        threads = [threading.Thread(target=query, args=(site,)) for _ in range(100)]
+        for thread in threads:
+            thread.start()
+        assert first.wait(60)
+        status = site.ask("/healthz").status
+        before = len(finished)
+        for thread in threads:
+            thread.join(120)
+    assert status == 200
+    assert before < 50
+    assert finished == [200] * 100

@@ -82,6 +82,15 @@ def account_key(account: Account) -> str:
     return f"{account.vendor} {server} {account.username}"
 
 
+def unencrypted_server(account: Account) -> str | None:
+    """Return the URL of an account's server if its credentials would cross a public network unencrypted."""
+    from heliograph.outputs.http import is_local_host  # noqa: PLC0415 - only for servers with http
+
+    server = client_class(account.vendor).resolve_server(account.server or "")
+    parts = urlsplit(server)
+    return server if parts.scheme == "http" and not is_local_host(parts.hostname or "") else None
+
+
 def is_interactive() -> bool:
     """Return True if standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()

@@ -19,8 +19,10 @@ from heliograph.cli.accounts import (
     server_line,
     verify,
 )
+from heliograph.cli.clients import unencrypted_server
 from heliograph.cli.options import add_command
 from heliograph.cli.prompt import DefaultPrompt, create_prompt
+from heliograph.cli.terminal import print_error
 from heliograph.errors import ConfigError
 from heliograph.vendors import VENDORS
 
@@ -66,7 +68,13 @@ def login(options: Namespace) -> int:
         account = replace(account, server=options.server)
     if known and known.password_key:
         return _verify_configured(account, options)
-    verified = VerifiedAccount(replace(account, password=read_password(options, prompt)), None)
+    account = replace(account, password=read_password(options, prompt))
+    if server := unencrypted_server(account):
+        print_error(
+            f"{server} is not encrypted: others on the network can read the password or its hash, which opens the "
+            "account; use a password that you use nowhere else"
+        )
+    verified = VerifiedAccount(account, None)
     if options.verify:
         verified = verify(verified.account, NOT_SAVED, prompt)
     account = verified.account

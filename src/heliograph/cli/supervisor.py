@@ -9,6 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.cli.clients import unencrypted_server
 from heliograph.cli.serve import AccountStatusProvider, serve_store
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.errors import ConfigError, HeliographError
@@ -53,7 +54,11 @@ def check_installed(config: Config) -> None:
 
 
 def warn_unencrypted(config: Config) -> None:
-    """Log a warning if the MQTT password would be sent unencrypted to a public host; sinks check their own URL."""
+    """Log a warning about each password that would be sent unencrypted to a public host; sinks check their own URL."""
+    for account in config.accounts:
+        if server := unencrypted_server(account):
+            advice = "the server has no encryption; use a password for this account that you use nowhere else"
+            _log.warning(LogEvent("account.unencrypted", account=account.name, server=server, advice=advice))
     mqtt = config.mqtt
     if mqtt is not None and mqtt.password is not None and not mqtt.tls and not is_local_host(mqtt.host):
         advice = "set tls = true under [mqtt], or use the IP address of a broker in your network"

@@ -1,4 +1,4 @@
-"""Plausibility of one sample: with a time in the future it is set aside, an impossible value becomes a gap. Pure."""
+"""Plausibility of one sample: with a wrong time it is set aside, an impossible value becomes a gap. Pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from heliograph.store.base import StoredSample
 
 MEASURED_IN_FUTURE = "measured in the future"
+_MEASURED_TOO_EARLY = "measured before 2000"
+_YEAR_2000 = 946_684_800
+"""Before the first plant of any vendor; a datalogger that lost its clock may report 1970."""
 
 
 class CheckedSample(NamedTuple):
@@ -26,11 +29,13 @@ class CheckedSample(NamedTuple):
 def check_sample(sample: StoredSample) -> CheckedSample:
     """Check the time of a sample, and each value against the range of its metric.
 
-    The repairs of a sample from the future have the time it was fetched: its own may be beyond every calendar.
+    The repairs of a sample with a wrong time have the time it was fetched: its own may be beyond every calendar.
     """
-    if sample.measured_at > sample.fetched_at + MAX_AHEAD:
+    too_early = sample.measured_at < _YEAR_2000
+    if too_early or sample.measured_at > sample.fetched_at + MAX_AHEAD:
         known = {name: value for name, value in sample.values.items() if value is not None}
-        return CheckedSample(None, _repairs(sample, sample.fetched_at, known, MEASURED_IN_FUTURE))
+        reason = _MEASURED_TOO_EARLY if too_early else MEASURED_IN_FUTURE
+        return CheckedSample(None, _repairs(sample, sample.fetched_at, known, reason))
     rejected = {
         name: value
         for name, value in sample.values.items()

@@ -284,7 +284,7 @@ class AccountPoller:
         rejected = {sample.series for snapshot in snapshots for sample in samples_of(snapshot)} - stored
         if rejected - self._rejected:
             names = ",".join(sorted("/".join(filter(None, series[1:])) for series in rejected))
-            why = "measured in the future: check the clock of the datalogger and of this computer"
+            why = "its time is wrong: check the clock of the datalogger and of this computer"
             _log.warning(LogEvent("sample.rejected", account=self.progress.name, series=names, why=why))
         self._rejected = rejected
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import ELOOP
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,24 @@ HOME_VARIABLE = "HELIOGRAPH_HOME"
 
 
 def file_lock(path: Path) -> BaseFileLock:
-    """Return a lock on a file, creating its folder; the system releases the lock if the process dies."""
+    """Return a lock on a file, creating its folder; the system releases the lock if the process dies.
+
+    Raises OSError if the folder is a symbolic link that another user may have made.
+    """
     from filelock import FileLock  # noqa: PLC0415 - not needed by readers
 
+    if path.parent.is_symlink() and _is_linked_by_others(path.parent):
+        raise OSError(ELOOP, "its folder is a symbolic link in a place where other users can write")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A soft lock, for file systems without locks, would outlive a killed process.
     return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
+
+
+def _is_linked_by_others(link: Path) -> bool:
+    """Return True if another user can have made or replaced a link."""
+    if os.name != "posix":
+        return False
+    return bool(link.parent.stat().st_mode & 0o002) or link.lstat().st_uid not in (0, os.getuid())
 
 
 def acquire(lock: BaseFileLock, patience: float, interval: float) -> Iterator[float]:

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
     sqlite3.SQLITE_FULL: "nothing of this write was stored; free disk space and try again",
+    sqlite3.SQLITE_IOERR: "nothing of this write was stored; free disk space, check the disk, and try again",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: keep a copy, recover what is readable with `sqlite3 FILE .recover`, "
     "or move it away to start a new one",
     sqlite3.SQLITE_NOTADB: "it is not a store of heliograph: use another file, or move this one away",

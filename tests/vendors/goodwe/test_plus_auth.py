@@ -319,6 +319,13 @@ def test_login_failing_in_both_dialects_raises_the_actionable_error():
     assert "password is not the reason" in str(error)
 
 
+@pytest.mark.parametrize("broken", [reply(b"oops", 500), reply({"hasError": False}), reply(b"<html>", 200)])
+def test_broken_login_of_a_server_without_sems_plus_raises_its_own_error(broken):
+    error = run_failing(account(server="http://127.0.0.1:8080/"), NO_ROUTE, broken)
+    assert error.call == "cross_login"
+    assert "SEMS+" not in str(error)
+
+
 def test_failed_dialect_is_not_retried_within_an_hour():
     protocol = account()
     run_failing(protocol, TERMS, legacy_login(data={}))

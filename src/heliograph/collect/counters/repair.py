@@ -145,6 +145,9 @@ def finalise_day(
         ours = values.get(kind)
         if kwh is None:
             continue
+        if kwh < 0:
+            repairs.append(Repair(counted.series, end, f"{kind}_today", kwh, ours, "less than nothing"))
+            continue
         close = ours is not None and abs(kwh - ours) <= max(_CLOSE[0] * ours, _CLOSE[1])
         spilled = raised.get(kind, 0.0) if raised else 0.0
         if ours is not None and spilled and 0 < ours - kwh <= spilled + _SAME[1]:

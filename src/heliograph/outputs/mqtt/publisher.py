@@ -45,6 +45,9 @@ _MIGRATION_SECONDS = 1.0
 _MAX_IN_FLIGHT = 100
 """Messages sent without waiting for their acknowledgement."""
 
+_MAX_PACKET = 8 << 20
+"""Bytes of the largest packet received; our own largest message, the discovery of a plant, is far smaller."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +117,25 @@ async def _make_client(config: MqttConfig) -> Client:
         timeout=_TIMEOUT,
     )
     client.pending_calls_threshold = _MAX_IN_FLIGHT
+    _limit_packets(client)
     return client
+
+
+def _limit_packets(client: Client) -> None:
+    """Disconnect from a broker that announces a packet of more than `_MAX_PACKET` bytes.
+
+    Quirk: paho-mqtt 2.2 stores up to 256 MB, as much as the protocol allows, and has no option for less. It asks its
+    method `_sock_recv` for the rest of the packet, and an OSError of it ends the connection.
+    """
+    paho = client._client  # noqa: SLF001 - aiomqtt creates it without a hook
+    receive = paho._sock_recv  # noqa: SLF001 - see the quirk
+
+    def receive_limited(bufsize: int) -> bytes:
+        if bufsize > _MAX_PACKET:
+            raise OSError(f"the broker announced a packet of {bufsize} bytes")
+        return receive(bufsize)
+
+    paho._sock_recv = receive_limited  # type: ignore[method-assign]  # noqa: SLF001 - see the quirk
 
 
 class MqttPublisher:

@@ -101,7 +101,9 @@ def response_suggests_other(session: Session, dialect: str, error: CloudError) -
 
 
 def more_actionable(first: CloudError, second: CloudError) -> CloudError:
-    """Return the error the user can act on: `second` if only that one is actionable, else `first`."""
+    """Return the error the user can act on: `second` if only that one is, or if the first server lacks the dialect."""
+    if first.status == 404 and second.status not in (None, 404):
+        return second
     actionable = (InvalidCredentials, TermsNotAccepted, WrongRegion, Throttled)
     if isinstance(second, actionable) and not isinstance(first, actionable):
         return second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import htpy as h
@@ -63,7 +64,8 @@ def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
             status and status.label in {"fault", "standby"} and badge(status),
-            h.span[f"local time {to_local(now, plant.zone):%H:%M}"],
+            # A plant whose time zone is unknown is shown in UTC.
+            h.span[f"{'UTC' if plant.zone is UTC else 'local time'} {to_local(now, plant.zone):%H:%M}"],
             (note := plant.freshness is not Freshness.NOT_POLLED and poll_note(plant, now)) and h.span[note],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
         ],
