@@ -15,6 +15,7 @@ from heliograph.core.protocol import Sleep, resume
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import policy
+from heliograph.keeper.snapshot_file import SnapshotFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -55,6 +56,11 @@ class AccountGuard:
         self.self_throttled = self_throttled
         self.patience = patience
         self._unsaved: AccountState | None = None
+
+    @property
+    def snapshot_file(self) -> SnapshotFile:
+        """The newest snapshots of the account."""
+        return SnapshotFile(self.state_file.folder, self.state_file.name)
 
     def budget(self) -> Budget:
         """Return the used and remaining requests, and the current back-off."""
