@@ -265,7 +265,7 @@ class BlockingClient(BaseClient, SyncClientBase):
     def _new_lock(self) -> threading.Lock:
         return threading.Lock()
 
-    def perform(self, start: Callable[[], Flow[T]]) -> T:
+    def perform(self, start: Callable[[], Flow[T]], *, timeout: float | None = None) -> T:
         with self._lock, closing(self._run(start)) as steps:
             outcome: Response | CloudError | None = None
             try:
@@ -276,7 +276,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                         outcome = None
                         continue
                     try:
-                        outcome = send(step, self._timeout, self._clock)
+                        outcome = send(step, timeout or self._timeout, self._clock)
                     except (Unreachable, Unreadable) as error:
                         outcome = error
             except StopIteration as done:

@@ -74,6 +74,11 @@ class AccountGuard:
         limit, _ = self.limits.effective(interactive=False)
         return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
 
+    def fingerprint(self, password: str) -> str:
+        """Return a hash of a password of this account; slow on purpose, and rarely needed."""
+        salt = self.state_file.name.encode()
+        return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS).hex()
+
     def run(
         self, protocol: AccountProtocol, flow: Callable[[], Flow[T]]
     ) -> Generator[Request | Sleep, Response | None, T]:
@@ -248,8 +253,5 @@ class _GuardedRun:
             self._saved_text = content
 
     def _fingerprint(self) -> str:
-        """Return a hash of the password in use; slow, and rarely needed."""
         credentials = self.protocol.credentials
-        password = credentials.password.reveal() if credentials else ""
-        salt = self.guard.state_file.name.encode()
-        return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS).hex()
+        return self.guard.fingerprint(credentials.password.reveal() if credentials else "")
