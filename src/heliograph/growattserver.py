@@ -96,6 +96,8 @@ class GrowattV1ApiError(GrowattError):
 
 _LOGIN = "login_answer"
 """The account fact that holds the last login's answer and a fingerprint of its password."""
+ROUND_PAUSE = 60.0
+"""Seconds without a call after which the next one starts a new round of calls."""
 _REFUSED = "502"
 """The code of a refused password in a login's answer."""
 
@@ -190,6 +192,7 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
         headers = {"User-Agent": self.agent_identifier}
         self._http = CompatSession(headers, lambda: self._protocol.session, lambda: self.server_url, self._send)
         self._keeper, self._limits, self._protected_server = keeper, limits, ""
+        self._called_at = 0.0
         session = Session(self.server_url)
         self._cloud = _RawGrowattProtocol(self._http)
         super().__init__(self._cloud, session, None, timeout=TIMEOUT, allow_commands=True, clock=clock)
@@ -205,15 +208,22 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
         if self.server_url != self._protected_server:
             self._guard = self._protocol.credentials = None  # another account, until it logs in
         try:
-            return super().perform(start, timeout=timeout)
+            if self._guard is not None:
+                # Only the start of a round of calls is paced, so that none is interrupted; a login that sends nothing
+                # is a start as well.
+                self._guard.self_throttled = 0 <= self._clock() - self._called_at < ROUND_PAUSE
+                self._guard.check_pacing()
+            result = super().perform(start, timeout=timeout)
         except CloudError as error:
             raise as_requests_error(error) from error
+        self._called_at = self._clock()
+        return result
 
     def _send(self, request: Request, timeout: float) -> Response:
         """Send a request that the script built; one to the protected server is counted."""
         if self._guard is None or not request.url.startswith(self._protected_server):
             return send(request, timeout)
-        return cast("Response", super().perform(lambda: cast("Any", request), timeout=timeout))
+        return cast("Response", self.perform(lambda: cast("Any", request), timeout=timeout))
 
     def get_url(self, page: str) -> str:
         """Return the URL of a page."""
@@ -245,14 +255,12 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
         """Run this and the following calls within the limits of the account."""
         assert self._keeper is not None
         self._protected_server = self.server_url
-        # Not spread over the day: below the budget, requests are sent when the script makes them.
         self._guard = self._keeper.guard(
             GrowattProtocol.vendor,
             self.server_url,
             username,
             self._limits,
             interactive=hasattr(sys, "ps1"),
-            self_throttled=True,
             clock=self._clock,
         )
         self._protocol.credentials = Credentials(username, Secret(password))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -154,6 +156,39 @@ def test_spent_budget_raises_a_requests_error_with_the_time_of_the_next_try(clou
         assert "Nothing was sent; next attempt at" in str(error.value)
     assert cloud.requests() == sent
     assert api.login(*cloud.account)["success"], "from the stored session"
+
+
+def test_rounds_of_a_script_are_spread_over_the_day_and_never_interrupted(cloud):
+    complete = []
+    for number in range(288):
+        api = cloud.api()
+        with suppress(Throttled):
+            user = api.login(*cloud.account)["userId"]
+            complete.append(number)
+        if complete[-1] == number:
+            assert api.plant_list(user)["data"]
+            assert api.plant_info(cloud.plant)
+        cloud.clock.now += 300
+    gaps = [after - before for before, after in pairwise(complete)]
+    assert max(gaps) * 5 < 30, "a reading every half hour, day and night"
+    assert cloud.requests() <= 160
+
+
+def test_loop_of_a_long_running_script_is_paced_at_the_start_of_a_round(cloud):
+    api = cloud.api()
+    api.login(*cloud.account)
+    refused = 0
+    for _ in range(100):
+        cloud.clock.now += 300
+        try:
+            api.plant_info(cloud.plant)
+        except Throttled:
+            refused += 1
+            with pytest.raises(Throttled):
+                api.plant_info(cloud.plant)
+            continue
+        api.all_devices(cloud.plant)
+    assert refused > 20
 
 
 def test_requests_that_the_script_builds_are_counted_and_carry_its_cookies(cloud):

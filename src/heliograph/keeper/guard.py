@@ -74,6 +74,12 @@ class AccountGuard:
         limit, _ = self.limits.effective(interactive=False)
         return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
 
+    def check_pacing(self) -> None:
+        """Raise `Throttled` if a program must wait before it starts a sequence of requests; nothing is recorded."""
+        if not (self.interactive or self.self_throttled):
+            now = self.clock()
+            policy.check_pacing(self.load(now), now, self.limits)
+
     def fingerprint(self, password: str) -> str:
         """Return a hash of a password of this account; slow on purpose, and rarely needed."""
         salt = self.state_file.name.encode()
