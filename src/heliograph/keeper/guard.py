@@ -15,7 +15,6 @@ from heliograph.core.protocol import Sleep, resume
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import policy
-from heliograph.keeper.snapshot_file import SnapshotFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from heliograph.core.protocol import AccountProtocol
     from heliograph.core.session import Request, Response
     from heliograph.keeper.limits import Budget, Limits
+    from heliograph.keeper.snapshot_file import SnapshotFile
     from heliograph.keeper.state import AccountState
     from heliograph.keeper.state_file import StateFile
 
@@ -60,6 +60,8 @@ class AccountGuard:
     @property
     def snapshot_file(self) -> SnapshotFile:
         """The newest snapshots of the account."""
+        from heliograph.keeper.snapshot_file import SnapshotFile  # noqa: PLC0415 - single calls do not need it
+
         return SnapshotFile(self.state_file.folder, self.state_file.name)
 
     def budget(self) -> Budget:
