@@ -164,6 +164,7 @@ class AccountClient(BaseClient):
                 limits or kind.default_limits,
                 interactive=hasattr(sys, "ps1") if interactive is None else interactive,
                 self_throttled=self_throttled,
+                pacing_advice="; for a person who waits, a Python client with interactive=True sends at once",
                 clock=clock,
             )
 
@@ -215,15 +216,16 @@ class AccountClient(BaseClient):
         self, guard: AccountGuard, fetch: Callable[[], Flow[T]], plant: str | None, max_age: float | None
     ) -> FlowGenerator[Any]:
         file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
-        saved = None if max_age is not None and max_age <= 0 else file.find(plant, zone)
-        if saved is not None and 0 <= now - saved[0] < (UPLOAD_INTERVAL if max_age is None else max_age):
+        limit = UPLOAD_INTERVAL if max_age is None else max_age
+        saved = file.find(plant, zone) if limit > 0 else None
+        if saved is not None and 0 <= now - saved[0] < limit:
             return saved[1] if plant is None else saved[1][0]
         try:
             fetched = yield fetch()
         except Throttled as error:
-            if saved is not None and now > saved[0]:
+            if (saved := file.find(plant, zone)) is not None and now > saved[0]:
                 age = now - saved[0]
-                error.advice += f". max_age={age + 60:.0f} accepts the saved snapshot, {age / 60:.0f} min old"
+                error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
             raise
         try:
             file.add(fetched if plant is None else (fetched,), self._clock(), zone, is_all=plant is None)

@@ -228,3 +228,16 @@ def test_state_file_contains_no_password(cloud):
     password = cloud.account[1]
     for secret in (password, hash_password(password)):
         assert secret not in path.read_text()
+
+
+def test_error_of_a_script_that_has_to_wait_names_no_option_that_it_does_not_have(cloud):
+    limits = Limits(requests=12, logins=4, reserve=2)
+    api = cloud.api(limits=limits)
+    api.login(*cloud.account)
+    api.plant_info(cloud.plant)
+    api.plant_info(cloud.plant)
+    cloud.clock.now += 61
+    with pytest.raises(Throttled) as error:
+        api.plant_info(cloud.plant)
+    assert "interactive" not in str(error.value)
+    assert error.value.retry_after > 0

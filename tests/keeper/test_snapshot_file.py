@@ -270,7 +270,11 @@ def test_program_that_must_wait_is_offered_the_saved_snapshot_and_interactive_us
     assert refused.value.retry_after > 0
     assert "Nothing was sent; next attempt at" in str(refused.value)
     assert "interactive=True" in str(refused.value)
-    assert "max_age=361 accepts the saved snapshot, 5 min old" in str(refused.value)
+    assert "max_age=361 returns the saved snapshot of 5 min ago" in str(refused.value)
+    with pytest.raises(Throttled, match="max_age=361"):
+        client.snapshot(plant, max_age=0)
+    with pytest.raises(Throttled, match="interactive=True"):
+        client.plant_info(plant)
     assert client.snapshot(plant, max_age=361)
     assert cloud.client(interactive=True, limits=limits).snapshot(plant)
 

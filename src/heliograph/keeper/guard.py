@@ -47,6 +47,7 @@ class AccountGuard:
         *,
         interactive: bool,
         self_throttled: bool = False,
+        pacing_advice: str = "",
         patience: float,
     ) -> None:
         self.state_file = state_file
@@ -54,6 +55,7 @@ class AccountGuard:
         self.clock = clock
         self.interactive = interactive
         self.self_throttled = self_throttled
+        self.pacing_advice = pacing_advice
         self.patience = patience
         self._unsaved: AccountState | None = None
 
@@ -80,7 +82,15 @@ class AccountGuard:
         """Raise `Throttled` if a program must wait before it starts a sequence of requests; nothing is recorded."""
         if not (self.interactive or self.self_throttled):
             now = self.clock()
-            policy.check_pacing(self.load(now), now, self.limits)
+            self.check_pacing_of(self.load(now), now)
+
+    def check_pacing_of(self, state: AccountState, now: float) -> None:
+        """Raise `Throttled` if a sequence of requests may not start in this state."""
+        try:
+            policy.check_pacing(state, now, self.limits)
+        except Throttled as refusal:
+            refusal.advice += self.pacing_advice
+            raise
 
     def fingerprint(self, password: str) -> str:
         """Return a hash of a password of this account; slow on purpose, and rarely needed."""
@@ -189,7 +199,7 @@ class _GuardedRun:
         try:
             # Pacing applies to the first request of a flow, unless a user waits or the program paces itself.
             if not (self._begun or self.guard.interactive or self.guard.self_throttled or self.protocol.forced):
-                policy.check_pacing(self.state, self.now, self.guard.limits)
+                self.guard.check_pacing_of(self.state, self.now)
             self._begun = True
             policy.check(
                 self.state,

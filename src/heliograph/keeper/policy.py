@@ -94,9 +94,7 @@ def check_pacing(state: AccountState, now: float, limits: Limits) -> None:
     """
     if wait := _pacing_delay(state, limits):
         used = f"{state.requests_used} of {limits.requests} requests of 24 hours are used"
-        refusal = _throttled(f"{used}, the others are spread over the day", now + wait, now)
-        refusal.advice += "; a client with interactive=True, for a person who waits, may send now"
-        raise refusal
+        raise _throttled(f"{used}, the others are spread over the day", now + wait, now)
 
 
 def _pacing_delay(state: AccountState, limits: Limits) -> float:
