@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, timezone
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from heliograph.collect.counters.repair import repair_counters
+from heliograph.collect.counters.repair import needs_curve, repair_counters
 from heliograph.collect.freshness import DEFAULT_INTERVAL, PATTERN_WINDOW, has_battery, usually_reporting
+from heliograph.collect.integrate import energies_since_midnight
 from heliograph.collect.plausibility import check_sample
 from heliograph.collect.schedule import (
     POLL_SHARE,
@@ -24,7 +26,7 @@ from heliograph.store.base import MAX_AHEAD, Batch, samples_of, series_info_of, 
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from heliograph.collect.counters.repair import CounterStates
     from heliograph.collect.gapfill import GapFiller
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from heliograph.store.base import Day, Repair, Series, Store, StoredSample
     from heliograph.store.threaded import BufferedWriter
     from heliograph.vendors.base import AsyncSolarClient
+
+    Curves = Mapping[Series, Mapping[str, float]]
 
 RETRY_SECONDS, LOGIN_RETRY_SECONDS, LONG_RETRY_SECONDS = 60.0, 300.0, 900.0
 _RECENT_SECONDS = 900.0
@@ -134,7 +138,7 @@ class AccountPoller:
         self.progress.polled_at = self.clock.now()
         self.progress.plants = tuple(snapshot.plant for snapshot in snapshots)
         await self._load_state(snapshots)
-        batch = poll_batch(snapshots, self._states)
+        batch = poll_batch(snapshots, self._states, await self._read_curves(snapshots))
         self._states.update(batch.counters)
         self._add_sample_times(snapshots)
         self._warn_about_rejected_samples(snapshots, batch)
@@ -143,6 +147,24 @@ class AccountPoller:
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
         _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=self._cost, saved=saved))
         return budget
+
+    async def _read_curves(self, snapshots: Sequence[Snapshot]) -> Curves:
+        """Return the energies since midnight of the plants whose daily counters are not known to be today's."""
+        unsettled = []
+        for plant, at, fetched_at in ((one.plant, one.measured_at, one.fetched_at) for one in snapshots):
+            series = series_of(plant)
+            if plant.zone and at and at <= fetched_at and needs_curve(self._states.get(series, {})):
+                unsettled.append((series, plant.zone, int(at.timestamp())))
+        if not unsettled:
+            return {}
+        try:
+            return await self.writer.run(
+                lambda store: {
+                    series: energies_since_midnight(store, series, zone, at) for series, zone, at in unsettled
+                }
+            )
+        except StoreError:
+            return {}  # the writer reports it and buffers this poll, whose counters stay provisional
 
     def _warn_about_fixed_offsets(self, snapshots: Sequence[Snapshot]) -> None:
         """Warn once about plants whose time zone is a fixed UTC offset: their history across DST will be shifted."""
@@ -238,8 +260,11 @@ def _read_state(store: Store, new: set[Series], now: int) -> tuple[CounterStates
     return states, {plant: list(store.sample_times(plant, now - PATTERN_WINDOW, now + 1)) for plant in plants}
 
 
-def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
-    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states."""
+def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates, curves: Curves = MappingProxyType({})) -> Batch:
+    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states.
+
+    `curves` has the energies since midnight of plants, by their power curves in kWh.
+    """
     samples: list[StoredSample] = []
     days: list[Day] = []
     repairs: list[Repair] = []
@@ -251,7 +276,13 @@ def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
             repairs.extend(checked.repairs)
             if checked.sample is None:
                 continue
-            result = repair_counters(states.get(sample.series, {}), checked.sample, zone)
+            result = repair_counters(
+                states.get(sample.series, {}),
+                checked.sample,
+                zone,
+                peak_power=snapshot.plant.peak_power,
+                curve=curves.get(sample.series, {}),
+            )
             samples.append(result.sample)
             days.extend(result.days)
             repairs.extend(result.repairs)
