@@ -75,8 +75,8 @@ def test_integrate_day_without_reading_uses_complete_curve_per_direction():
     }
 
 
-def powers(name, *points):
-    return [live(START + int(hour * 3600), **{name: watts}) for hour, watts in points]
+def powers(name, *points, quality=Quality.BACKFILLED):
+    return [StoredSample(ROOF, START + int(hour * 3600), NOW, quality, None, {name: watts}) for hour, watts in points]
 
 
 def test_energies_since_midnight_integrate_stored_powers_per_direction(store):
@@ -101,6 +101,13 @@ def test_energies_since_midnight_need_no_solar_power_of_the_night(store):
 def test_energies_since_midnight_omit_solar_power_that_begins_late(store):
     store.write(Batch(samples=powers("pv_power", (6, 900.0), (6.5, 950.0), (7, 1000.0), (7.5, 1000.0))))
     assert energies_since_midnight(store, ROOF, BERLIN, START + 8 * 3600) == {}
+
+
+@pytest.mark.parametrize("watts", [0.0, 5.0])
+def test_energies_since_midnight_omit_solar_power_of_which_only_the_evening_was_polled(store, watts):
+    evening = (20, watts), (20.5, 10 * watts), (21, 0.0)
+    store.write(Batch(samples=powers("pv_power", *evening, quality=Quality.LIVE)))
+    assert energies_since_midnight(store, ROOF, BERLIN, START + 21 * 3600) == {}
 
 
 def test_add_integrated_energies_replaces_energy_that_was_never_confirmed(store):

@@ -54,17 +54,16 @@ def energies_since_midnight(store: Store, series: Series, zone: tzinfo, until: i
     energies = {}
     for kind, (name, sign) in POWER_OF_ENERGY.items():
         points = [(sample.measured_at, value) for sample in samples if (value := sample.values[name]) is not None]
-        since = _night(points, start) if kind == "pv_energy" else start
+        since = points[0][0] if kind == "pv_energy" and _begins_at_dawn(samples, points) else start
         if points and _is_complete(points, since, until, _MAX_GAP):
             energies[kind] = _integrate(points, sign, start, until)
     return energies
 
 
-def _night(points: Sequence[tuple[int, float]], start: int) -> int:
-    """Return the first point of solar power if it rises from little, else midnight: the inverter slept until then."""
-    if points and points[0][1] <= _DAWN * max(power for _, power in points):
-        return points[0][0]
-    return start
+def _begins_at_dawn(samples: Sequence[StoredSample], points: Sequence[tuple[int, float]]) -> bool:
+    """Return True if solar power begins with little in the cloud's curve: the inverter slept until then."""
+    fetched = samples and samples[0].quality is Quality.BACKFILLED
+    return bool(fetched and points and points[0][1] <= _DAWN * max(power for _, power in points))
 
 
 class LastReading(NamedTuple):
