@@ -8,7 +8,7 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, QueryRecord, Repair, Series, SeriesInfo
+from heliograph.store.base import Batch, PollStatus, QueryRecord, Repair, Series, SeriesInfo
 from support.paths import DOCS
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
@@ -174,6 +174,37 @@ def test_queries_return_the_latest_outcome(store):
     assert store.queries(ROOF, "curve") == {"2026-06-21": asked._replace(outcome="data", queried_at=NOON + 9)}
     assert store.queries(ROOF, "years")[""].outcome == "nothing"
     assert store.queries(ROOF, "days") == {}
+
+
+def test_poll_statuses_return_the_last_one_of_each_plant(store):
+    polled = PollStatus(ROOF, NOON, 720, NOON + 720)
+    waiting = polled._replace(next_at=NOON + 9000, reason="locked until 14:05\0\ud800")
+    assert store.poll_statuses() == {}
+    store.write(Batch(samples=[SAMPLE], polls=[polled, polled._replace(series=OTHER)]))
+    store.write(Batch(polls=[waiting]))
+    assert store.poll_statuses() == {
+        OTHER: polled._replace(series=OTHER),
+        ROOF: waiting._replace(reason="locked until 14:05\ufffd?"),
+    }
+    assert store.series() == (SeriesInfo(OTHER), SeriesInfo(ROOF))
+
+
+def test_poll_statuses_of_many_plants_are_replaced(store):
+    plants = [Series("growatt", str(number)) for number in range(50)]
+    for at in (NOON, NOON + 720):
+        store.write(Batch(polls=[PollStatus(plant, at, 720, at + 720, "") for plant in plants]))
+    assert [one.polled_at for one in store.poll_statuses().values()] == [NOON + 720] * 50
+
+
+def test_migration_adds_poll_statuses_to_an_older_store(place):
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE]))
+    place.run("DROP TABLE poll")
+    place.set_version(3)
+    with place.open() as store:
+        assert store.poll_statuses() == {}
+        store.write(Batch(polls=[PollStatus(ROOF, NOON, 720, NOON + 720)]))
+        assert (len(store.poll_statuses()), len(store.latest())) == (1, 1)
 
 
 def test_series_info_is_kept_when_absent_later(store):

@@ -13,7 +13,7 @@ from heliograph.keeper.limits import Backoff, Budget
 from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, Repair, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, PollStatus, Repair, Series, SeriesInfo, StoredSample
 
 ZONE = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 6, 21)
@@ -93,6 +93,12 @@ def fill(store, home, series: Series, name: str, since: date, until: float, devi
     store.write(Batch(samples=entries))
 
 
+def polled(series: Series, moment: float, interval: int = 720, reason: str = "", next_at: float | None = None) -> Batch:
+    """Return the status of a plant that was last polled at this moment."""
+    planned = moment + interval if next_at is None else next_at
+    return Batch(polls=[PollStatus(series, int(moment), interval, int(planned), reason)])
+
+
 def inverter(status: Status = Status.ONLINE):
     """Return a device as serial number, name, family and status."""
     return [("9010KETU21AW0001", "GW10K-ET", "hybrid", status)]
@@ -135,12 +141,14 @@ def full_sun(store) -> Scene:
             ]
         )
     )
+    store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 def night(store) -> Scene:
     now = at(23, 42)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), now - 120, inverter(Status.STANDBY))
+    store.write(polled(HOME, now - 90, 3600))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now, 112)),))
 
 
@@ -148,6 +156,7 @@ def asleep(store) -> Scene:
     now = at(23, 42)
     home = town(now)["growatt", "inverter"][0]
     fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.OFFLINE)])
+    store.write(polled(ROOF, now - 90, 3600))
     return Scene(now, (AccountStatus(name="barn", vendor="growatt", budget=budget(now, 98)),))
 
 
@@ -155,18 +164,23 @@ def roof(store) -> Scene:
     now = at(13, 7)
     home = town(now)["growatt", "inverter"][0]
     fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.ONLINE)])
+    store.write(polled(ROOF, now - 90))
     return Scene(now, (AccountStatus(name="barn", vendor="growatt", budget=budget(now, 98)),))
 
 
 def stale(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(9, 20), inverter(Status.FAULT))
+    store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 def locked_account(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(12, 25), inverter())
+    until = locked(now).until
+    reason = f"locked until {until.astimezone(ZONE):%H:%M}"
+    store.write(polled(HOME, at(12, 26), reason=reason, next_at=until.timestamp()))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now, 180, 4, locked(now))),))
 
 
@@ -177,6 +191,7 @@ def empty(store) -> Scene:
 def year(store) -> Scene:
     now = at(23, 55, date(2026, 12, 31))
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 1, 1), now, inverter())
+    store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
@@ -194,7 +209,7 @@ def fleet(store, many: int = 1000) -> Scene:
         name = f"{_STREETS[number % len(_STREETS)]} {1 + number // len(_STREETS)}"
         known.append(SeriesInfo(series, name, None, "Europe/Berlin"))
         size = 0.6 + (number * 7919 % 100) / 125
-        late = {3: 2400, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
+        late = {3: 4800, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
         status = Status.FAULT if number % 97 == 5 else Status.ONLINE
         samples += [
             StoredSample(series, moment - late % 300, moment, Quality.LIVE, status, _sized(values, size))
@@ -203,7 +218,8 @@ def fleet(store, many: int = 1000) -> Scene:
         ]
     for start in range(0, len(samples), 5000):
         store.write(Batch(samples=samples[start : start + 5000]))
-    store.write(Batch(series_info=known))
+    polls = [PollStatus(one.series, now - 60, 720, now + 660) for one in known]
+    store.write(Batch(series_info=known, polls=polls))
     return Scene(
         now,
         (

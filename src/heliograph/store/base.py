@@ -80,6 +80,20 @@ class QueryRecord(NamedTuple):
     queried_at: int
 
 
+class PollStatus(NamedTuple):
+    """When a plant was polled and when it will be; written by its collector, the newest one of a plant is stored."""
+
+    series: Series
+    polled_at: int
+    """When the vendor API last answered for this plant."""
+    interval: int
+    """The stated seconds between two polls of this plant now."""
+    next_at: int
+    """When the next poll is planned."""
+    reason: str = ""
+    """Why the plant is not polled at that interval, such as "locked until 14:05"; empty while it is."""
+
+
 class SeriesInfo(NamedTuple):
     """The name and family of a series as the vendor API reports them, and the name of the plant's time zone."""
 
@@ -119,6 +133,7 @@ class Batch:
     """The state of the energy counters by series, JSON-ready."""
     queries: Sequence[QueryRecord] = ()
     series_info: Sequence[SeriesInfo] = ()
+    polls: Sequence[PollStatus] = ()
 
 
 class Store(Protocol):
@@ -173,6 +188,9 @@ class Store(Protocol):
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
+
+    def poll_statuses(self) -> Mapping[Series, PollStatus]:
+        """Return when each plant was polled and will be; plants without a collector of this version are absent."""
 
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return the changes with a number above `after`, oldest first.

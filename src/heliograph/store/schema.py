@@ -85,6 +85,12 @@ MIGRATIONS = (
             name TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL, moved_at BIGINT NOT NULL
         ) {clustered}""",
     ),
+    (
+        """CREATE TABLE poll (
+            series INTEGER NOT NULL PRIMARY KEY, polled_at BIGINT NOT NULL, seconds BIGINT NOT NULL,
+            next_at BIGINT NOT NULL, reason TEXT NOT NULL
+        ) {clustered}""",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -132,6 +138,7 @@ DAY_TABLE = SqlTable("day", ("series", "day"), ("written_at", "quality", "final"
 REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
 COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
+POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason"))
 
 
 @cache
@@ -182,6 +189,8 @@ UPSERT_READER = """INSERT INTO reader (name, number, moved_at) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET number = excluded.number, moved_at = excluded.moved_at"""
 DELETE_STALE_READERS = "DELETE FROM reader WHERE moved_at < ?"
 DELETE_CONSUMED_CHANGES = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
+SELECT_POLLS = f"""SELECT vendor, plant, device, {", ".join(POLL_TABLE.value_columns)}
+    FROM poll JOIN series ON series.id = poll.series"""
 SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 

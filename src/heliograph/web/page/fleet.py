@@ -26,7 +26,7 @@ PAGE_SIZE = 50
 """Plants per page."""
 _HALF_HOUR = 1800
 
-STATES = ("live", "stale", "asleep", "offline", "fault")
+STATES = ("live", "stale", "not polled", "asleep", "offline", "fault")
 """Values of the status filter, which are the labels of the badges."""
 
 _KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {

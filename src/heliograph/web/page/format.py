@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.freshness import Freshness
+from heliograph.collect.freshness import POLL_GRACE, Freshness
 from heliograph.metrics import ENERGIES, published_value
 from heliograph.model import Status
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import tzinfo
 
-    from heliograph.current import PlantState
+    from heliograph.current import DeviceState, PlantState
 
 
 GAP = "–"
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_REPORTING = {Freshness.LIVE, Freshness.STALE}
 
 
 class Badge(NamedTuple):
@@ -135,15 +136,40 @@ def to_local(moment: float, zone: tzinfo) -> datetime:
 
 def freshness_badge(plant: PlantState, now: int) -> Badge:
     """Return the badge of a plant's freshness."""
-    if plant.measured_at is None:
+    if plant.measured_at is None and plant.freshness is not Freshness.NOT_POLLED:
         return Badge("no data", "No data received yet", "bad")
+    if plant.measured_at is None:
+        return Badge("not polled", "No data received yet: not polled", "warn")
     ago, at = age(max(0, now - plant.measured_at)), clock_time(plant.measured_at, plant.zone, now)
     return {
         Freshness.LIVE: Badge("live", f"Live, {ago}", "good"),
         Freshness.STALE: Badge("stale", f"Stale, last update {ago}", "warn"),
+        Freshness.NOT_POLLED: Badge("not polled", f"Not polled; last update {at}", "warn"),
         Freshness.OFFLINE_EXPECTED: Badge("asleep", f"Offline for the night; last update {at}", "quiet"),
         Freshness.OFFLINE_UNEXPECTED: Badge("offline", f"Offline since {at} (unexpected)", "bad"),
     }[plant.freshness]
+
+
+def poll_note(plant: PlantState, now: int) -> str | None:
+    """Return how often a plant is polled and when next, or why it is not; None if no collector has polled it."""
+    poll = plant.poll
+    if poll is None:
+        return None
+    next_at = clock_time(poll.next_at, plant.zone, now)
+    if now > poll.next_at + POLL_GRACE:
+        last = clock_time(poll.polled_at, plant.zone, now)
+        return f"last polled {last}, the poll at {next_at} did not happen: is the collector running?"
+    every = f"polled every {count(max(1, round(poll.interval / _MINUTE)), 'minute', 'minutes')}"
+    return f"next poll {next_at}: {poll.reason}" if poll.reason else f"{every}, next {next_at}"
+
+
+def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:
+    """Return the badge of a device: its reported status while it reports, else the freshness of device and plant."""
+    if plant.freshness not in _REPORTING:
+        return freshness_badge(plant, now)
+    if device.freshness in {Freshness.OFFLINE_EXPECTED, Freshness.OFFLINE_UNEXPECTED}:
+        return Badge("offline", "Offline: its plant reports, this device does not", "bad")
+    return status_badge(device.status)
 
 
 def status_badge(status: Status | None) -> Badge | None:

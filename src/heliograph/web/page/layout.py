@@ -9,7 +9,7 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Status
-from heliograph.web.page.format import GAP, clock_time
+from heliograph.web.page.format import GAP, clock_time, poll_note
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
@@ -133,6 +133,11 @@ def plant_notices(plant: PlantState, now: int) -> h.Node:
             "The datalogger may be offline, or the cloud unavailable. Live values are hidden until it reports again."
         )
         notices.append(notice("bad", title, advice))
+    if plant.freshness is Freshness.NOT_POLLED:
+        polled_at = plant.poll.polled_at if plant.poll else plant.fetched_at
+        title = "Not polled" if polled_at is None else f"Not polled since {clock_time(polled_at, plant.zone, now)}"
+        reason = poll_note(plant, now) or "no collector polls this plant: start heliograph collect"
+        notices.append(notice("warn", title, f"{_sentence(reason)} Live values are hidden until the next poll."))
     return notices
 
 

@@ -12,9 +12,11 @@ from heliograph.web.page import chart, flow
 from heliograph.web.page.format import (
     GAP,
     clock_time,
+    device_badge,
     energy,
     freshness_badge,
     percent,
+    poll_note,
     power,
     split_house,
     split_solar,
@@ -72,6 +74,7 @@ def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
         h.h1[plant.title],
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
+            (note := poll_note(plant, now)) and h.span[note],
             status and status.label in {"fault", "standby"} and badge(status),
             h.span[f"local time {to_local(now, plant.zone):%H:%M}"],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
@@ -169,7 +172,7 @@ def _devices(plant: PlantState, now: int) -> h.Element:
 
 
 def _device(one: DeviceState, plant: PlantState, now: int) -> h.Element:
-    state = status_badge(one.status)
+    state = device_badge(one, plant, now)
     cells = (
         ("Status", badge(state) if state else figure(GAP)),
         ("Solar", figure(power(one.values.get("pv_power")))),
