@@ -72,6 +72,10 @@ class PlantState:
     series: Series
     name: str | None
     zone: tzinfo
+    account: str | None = None
+    """The configured name of the account that polls it."""
+    peak_power: float | None = None
+    """Its size in kWp."""
     status: Status | None
     quality: Quality | None
     measured_at: int | None
@@ -182,6 +186,8 @@ class CurrentState:
             series=info.series,
             name=info.name,
             zone=zone,
+            account=info.account,
+            peak_power=info.peak_power,
             status=newest and newest.status,
             quality=newest and newest.quality,
             measured_at=newest and newest.measured_at,

@@ -66,7 +66,7 @@ def test_poll_batch_stores_first_counters_without_correction():
 
 def test_poll_batch_judges_first_counters_by_curve_and_size_of_plant():
     values = {"pv_energy_today": 90.0}
-    assert poll_batch([snapshot(values)], {}, {ROOF: {"pv_energy": 4.0}}).repairs[0].kept == 4.0
+    assert poll_batch([snapshot(values)], {}, curves={ROOF: {"pv_energy": 4.0}}).repairs[0].kept == 4.0
     small = replace(snapshot(values), plant=replace(snapshot(values).plant, peak_power=3.0))
     assert poll_batch([small], {}).repairs[0].reason == "more than can be"
 

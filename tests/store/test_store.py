@@ -200,6 +200,8 @@ def test_migration_adds_poll_statuses_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
     place.run("DROP TABLE poll")
+    for column in ("account", "peak_power"):
+        place.run(f"ALTER TABLE series DROP COLUMN {column}")
     place.set_version(3)
     with place.open() as store:
         assert store.poll_statuses() == {}
@@ -211,6 +213,24 @@ def test_series_info_is_kept_when_absent_later(store):
     store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(BOX, "Box", "tlx", "Europe/Berlin")]))
     store.write(Batch(series_info=[SeriesInfo(BOX, None, "min"), SeriesInfo(ROOF)]))
     assert store.series() == (SeriesInfo(ROOF), SeriesInfo(BOX, "Box", "min", "Europe/Berlin"))
+
+
+def test_migration_adds_account_and_size_to_an_older_store(place):
+    with place.open() as store:
+        store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin")]))
+    for column in ("account", "peak_power"):
+        place.run(f"ALTER TABLE series DROP COLUMN {column}")
+    place.set_version(4)
+    with place.open() as store:
+        store.write(Batch(series_info=[SeriesInfo(ROOF, account="home", peak_power=9.8)]))
+        assert store.series() == (SeriesInfo(ROOF, "Roof", None, "Europe/Berlin", "home", 9.8),)
+
+
+def test_series_account_and_size_are_kept_when_absent_later(store):
+    store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin", "home", 9.8)]))
+    store.write(Batch(series_info=[SeriesInfo(ROOF)]))
+    store.write(Batch(series_info=[SeriesInfo(ROOF, account="south\0")]))
+    assert store.series() == (SeriesInfo(ROOF, "Roof", None, "Europe/Berlin", "south\ufffd", 9.8),)
 
 
 def test_series_names_with_invalid_characters_are_stored(store):

@@ -35,7 +35,7 @@ BATCH = st.builds(
     repairs=st.lists(REPAIR, max_size=2),
     counters=st.dictionaries(SERIES, st.dictionaries(st.text(max_size=2), st.integers()), max_size=2),
     queries=st.lists(ASKED, max_size=3),
-    series_info=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME), max_size=2),
+    series_info=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME, NAME, st.none() | NUMBER), max_size=2),
     polls=st.lists(POLL, max_size=2),
 )
 

@@ -64,7 +64,7 @@ ROOF = Series("growatt", "1840213")
 
 def fill(store, home, series: Series, name: str, since: date, until: float, devices=(), zone: str = "Europe/Berlin"):
     """Store the history of a home up to a moment, as the collector does."""
-    known = [SeriesInfo(series, name, None, zone)]
+    known = [SeriesInfo(series, name, None, zone, peak_power=home.peak_power / 1000)]
     known += [SeriesInfo(series._replace(device=one[0]), one[1], one[2], zone) for one in devices]
     store.write(Batch(series_info=known))
     day = since
@@ -201,14 +201,19 @@ _STREETS = ("Am Hang", "Bergstraße", "Deichweg", "Eichenallee", "Gartenweg", "H
 def fleet(store, many: int = 1000) -> Scene:
     now = at(13, 7)
     homes = town(now)
-    kinds = [(vendor, _today(own[0], now)) for (vendor, _), own in sorted(homes.items()) if own[0].peak_power]
+    kinds = [
+        (vendor, own[0].peak_power / 1000, _today(own[0], now))
+        for (vendor, _), own in sorted(homes.items())
+        if own[0].peak_power
+    ]
     samples, known = [], []
     for number in range(many):
-        vendor, curve = kinds[number % len(kinds)]
+        vendor, peak_power, curve = kinds[number % len(kinds)]
         series = Series(vendor, f"{2_100_000 + number * 37}")
         name = f"{_STREETS[number % len(_STREETS)]} {1 + number // len(_STREETS)}"
-        known.append(SeriesInfo(series, name, None, "Europe/Berlin"))
         size = 0.6 + (number * 7919 % 100) / 125
+        account = {"goodwe": "south", "growatt": "north"}[vendor]
+        known.append(SeriesInfo(series, name, None, "Europe/Berlin", account, round(peak_power * size, 2)))
         late = {3: 4800, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
         status = Status.FAULT if number % 97 == 5 else Status.ONLINE
         samples += [

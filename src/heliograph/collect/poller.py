@@ -138,7 +138,8 @@ class AccountPoller:
         self.progress.polled_at = self.clock.now()
         self.progress.plants = tuple(snapshot.plant for snapshot in snapshots)
         await self._load_state(snapshots)
-        batch = poll_batch(snapshots, self._states, await self._read_curves(snapshots))
+        curves = await self._read_curves(snapshots)
+        batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)
         self._add_sample_times(snapshots)
         self._warn_about_rejected_samples(snapshots, batch)
@@ -260,7 +261,12 @@ def _read_state(store: Store, new: set[Series], now: int) -> tuple[CounterStates
     return states, {plant: list(store.sample_times(plant, now - PATTERN_WINDOW, now + 1)) for plant in plants}
 
 
-def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates, curves: Curves = MappingProxyType({})) -> Batch:
+def poll_batch(
+    snapshots: Sequence[Snapshot],
+    states: CounterStates,
+    account: str | None = None,
+    curves: Curves = MappingProxyType({}),
+) -> Batch:
     """Return all rows of one poll; `states` is not modified, the batch contains the new counter states.
 
     `curves` has the energies since midnight of plants, by their power curves in kWh.
@@ -292,5 +298,5 @@ def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates, curves: Cur
         days=days,
         repairs=repairs,
         counters=counters,
-        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot)],
+        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot, account)],
     )

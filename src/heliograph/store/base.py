@@ -95,12 +95,17 @@ class PollStatus(NamedTuple):
 
 
 class SeriesInfo(NamedTuple):
-    """The name and family of a series as the vendor API reports them, and the name of the plant's time zone."""
+    """The name and family of a series as the vendor API reports them, and the name of the plant's time zone.
+
+    A plant also has the configured name of the account that polls it, and its size in kWp.
+    """
 
     series: Series
     name: str | None = None
     family: str | None = None
     zone: str | None = None
+    account: str | None = None
+    peak_power: float | None = None
 
 
 class Bucket(NamedTuple):
@@ -242,13 +247,13 @@ def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[Stor
     return [sample(snapshot.plant, snapshot), *(sample(device.device, device) for device in snapshot.devices)]
 
 
-def series_info_of(snapshot: Snapshot) -> list[SeriesInfo]:
-    """Return names, families and time zone of a snapshot's plant and devices."""
+def series_info_of(snapshot: Snapshot, account: str | None = None) -> list[SeriesInfo]:
+    """Return names, families and time zone of a snapshot's plant and devices; `account` is the plant's."""
     plant = snapshot.plant
     zone = None if plant.zone is None else str(plant.zone)
     devices = (item.device for item in snapshot.devices)
     return [
-        SeriesInfo(series_of(plant), plant.name, None, zone),
+        SeriesInfo(series_of(plant), plant.name, None, zone, account, plant.peak_power),
         *(SeriesInfo(series_of(device), device.name, device.family, zone) for device in devices),
     ]
 

@@ -91,6 +91,10 @@ MIGRATIONS = (
             next_at BIGINT NOT NULL, reason TEXT NOT NULL
         ) {clustered}""",
     ),
+    (
+        "ALTER TABLE series ADD COLUMN account TEXT",
+        "ALTER TABLE series ADD COLUMN peak_power DOUBLE PRECISION",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -155,10 +159,9 @@ def add_missing_columns(table: SqlTable, present: Sequence[str]) -> list[str]:
 
 INSERT_SERIES = "INSERT INTO series (vendor, plant, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 SELECT_SERIES_ID = "SELECT id FROM series WHERE vendor = ? AND plant = ? AND device = ?"
-UPDATE_SERIES = (
-    "UPDATE series SET name = coalesce(?, name), family = coalesce(?, family), zone = coalesce(?, zone) WHERE id = ?"
-)
-SELECT_SERIES = "SELECT vendor, plant, device, name, family, zone FROM series"
+_SERIES_INFO = ("name", "family", "zone", "account", "peak_power")
+UPDATE_SERIES = f"UPDATE series SET {', '.join(f'{name} = coalesce(?, {name})' for name in _SERIES_INFO)} WHERE id = ?"
+SELECT_SERIES = f"SELECT vendor, plant, device, {', '.join(_SERIES_INFO)} FROM series"
 
 _OF_SERIES = f"WHERE series = ({SELECT_SERIES_ID})"
 _BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"

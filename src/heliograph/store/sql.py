@@ -144,7 +144,7 @@ class SqlStore(ABC):
             new = self._new_ids(batch)
             ids = self._ids | new if new else self._ids
             for known in sorted(batch.series_info, key=_of):
-                self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:]), ids[known.series]))
+                self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
             for table, rows in _tables(batch, ids):
                 if rows:
                     self._upsert_rows(table, rows)

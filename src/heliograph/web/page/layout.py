@@ -45,6 +45,8 @@ def document(
                 h.meta(name="theme-color", content="#10151b", media="(prefers-color-scheme: dark)"),
                 h.title[f"{title} · Heliograph" if title else "Heliograph"],
                 h.link(rel="icon", href="/assets/mark.svg", type="image/svg+xml"),
+                h.link(rel="apple-touch-icon", href="/assets/icon-192.png"),
+                h.link(rel="manifest", href="/assets/manifest.webmanifest"),
                 [h.link(rel="stylesheet", href=f"/assets/{name}") for name in scripts if name.endswith(".css")],
                 h.link(rel="stylesheet", href="/assets/page.css"),
                 [h.script(src=f"/assets/{name}", defer=True) for name in scripts if name.endswith(".js")],
