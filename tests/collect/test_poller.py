@@ -20,6 +20,7 @@ from heliograph.model import Device, DeviceSnapshot, Plant, Quality, Snapshot, S
 from heliograph.store.base import Batch, Repair, Series, StoredSample
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
+from heliograph.vendors.base import LivePoll, PollLoad
 
 NOON = datetime(2026, 6, 21, 10, tzinfo=UTC)
 ROOF, BOX = Series("acme", "11"), Series("acme", "11", "INV")
@@ -90,11 +91,14 @@ class Standing(Clock):
 class Client:
     """A client that returns one snapshot."""
 
-    budget = SimpleNamespace(free=100, requests_used=0, daily=250)
+    budget = SimpleNamespace(free=100, requests_used=0, daily=250, reserve=20)
     snapshot = None
 
-    async def snapshots(self):
-        return (self.snapshot,)
+    def free_at(self, requests):
+        return 0.0
+
+    async def live(self, rhythm, plants=()):
+        return LivePoll((self.snapshot,), PollLoad())
 
 
 def test_poller_polls_on_after_sample_from_the_future_and_warns_once(tmp_path, caplog):

@@ -208,11 +208,14 @@ def test_device_badge_agrees_with_its_plant():
     assert label() == "online"
     assert label(Freshness.OFFLINE_UNEXPECTED) == "offline"
     assert label(Freshness.OFFLINE_EXPECTED) == "asleep"
-    assert label(Freshness.NOT_POLLED) == "not polled"
     assert label(Freshness.OFFLINE_UNEXPECTED, status=Status.FAULT) == "fault"
-    silent = Freshness.OFFLINE_UNEXPECTED
-    assert format.device_badge(replace(device, freshness=silent), plant, at(13)).tone == "bad"
-    assert format.device_badge(replace(device, freshness=silent, status=Status.OFFLINE), plant, at(13)).tone == "quiet"
+    assert label(Freshness.NOT_POLLED) == "not polled"
+
+    silent = replace(device, freshness=Freshness.OFFLINE_UNEXPECTED)
+    assert format.device_badge(silent, plant, at(13)).label == "silent"
+    assert format.device_badge(replace(silent, status=Status.OFFLINE), plant, at(13)).label == "offline"
+    rotated = replace(device, freshness=Freshness.NOT_POLLED)
+    assert format.device_badge(rotated, plant, at(13)).label == "online"
 
 
 def test_history_year_reports_number_of_days_per_month(home):
@@ -290,7 +293,7 @@ def test_fleet_is_searched_and_filtered_by_account(fleet):
 
 def test_fleet_sums_are_those_of_the_matching_plants(fleet):
     every, some = fetch_text(fleet), fetch_text(fleet, "/?account=south&q=lindenweg&page=1")
-    assert re.search(r"Plants 1,000 Power 1.\d\d MW from 97\d plants Today 8.1\d MWh from 1,000 plants", every)
+    assert re.search(r"Plants 1,000 Power 1\.7\d MW from 976 plants Today [78]\.\d\d MWh from 1,000 plants", every)
     found = re.search(r"Plants (\d+) of 1,000 Power (\S+) kW from \d+ plants Today (\S+) kWh", some)
     assert found
     rows = re.findall(r"<tr>.*?</tr>", fetch_page(fleet, "/?account=south&q=lindenweg"))[1:]
@@ -409,6 +412,34 @@ def test_plant_page_reports_stale_data_but_not_night_as_problem(tmp_path):
     assert "No data since" not in content
     assert "This plant has no meter" in content
     assert "Self-sufficiency" not in content
+
+
+def test_plant_page_reports_how_often_the_plant_is_polled(home):
+    content = fetch_text(home)
+    assert "polled every 12 minutes, next 13:1" in content
+
+
+def test_plant_page_reports_why_the_plant_is_not_polled(tmp_path):
+    def scene(store):
+        found = SCENES["locked"](store)
+        return found._replace(now=at(15))
+
+    with serve_scene(tmp_path, scene) as running:
+        content, table = fetch_text(running), fetch_text(running, "/?state=not+polled")
+    assert "Not polled; last update 12:25" in content
+    assert "Not polled since 12:26" in content
+    assert "locked until 09:19. Live values are hidden until the next poll." in content
+    assert "unexpected" not in content
+    assert "No data since" not in content + table
+
+
+def test_plant_page_reports_that_the_collector_is_not_running(tmp_path):
+    def scene(store):
+        return SCENES["full-sun"](store)._replace(now=at(15))
+
+    with serve_scene(tmp_path, scene) as running:
+        content = fetch_text(running)
+    assert "Last polled 13:05, the poll at 13:17 did not happen: is the collector running?" in content
 
 
 def scene_with_polls(*energies, plants=(HOME,)):

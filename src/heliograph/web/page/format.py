@@ -188,15 +188,20 @@ def poll_note(plant: PlantState, now: int) -> str | None:
 
 
 def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:
-    """Return the badge of a device: its reported status while it reports, else the freshness of device and plant."""
+    """Return the badge of a device: its reported status, unless the plant or the device has sent no data since.
+
+    A device and its plant never disagree: while the plant is offline, so are its devices.
+    """
     status = status_badge(device.status)
     if device.status is Status.FAULT:
         return status
     if plant.freshness not in _REPORTING:
         return freshness_badge(plant, now)
-    silent = device.freshness in {Freshness.OFFLINE_EXPECTED, Freshness.OFFLINE_UNEXPECTED}
-    if silent and device.status is not Status.OFFLINE:
-        return Badge("offline", "Offline: its plant reports, this device does not", "bad")
+    if device.status is Status.OFFLINE or device.measured_at is None:
+        return status
+    if device.freshness is Freshness.OFFLINE_UNEXPECTED:
+        since = clock_time(device.measured_at, plant.zone, now)
+        return Badge("silent", f"No data from this device since {since}", "warn")
     return status
 
 
