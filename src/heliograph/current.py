@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.freshness import (
-    DEFAULT_INTERVAL,
     PATTERN_WINDOW,
+    DayPhase,
     Freshness,
+    day_phase,
     freshness,
     has_battery,
     sample_interval,
-    usually_reporting,
+    slots_of,
+    upload_interval,
+    valid_seconds,
 )
 from heliograph.local_time import day_at, zone_from_name
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
+from heliograph.store.base import PollStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
     from heliograph.keeper import Budget
@@ -27,11 +35,10 @@ if TYPE_CHECKING:
     from heliograph.store.base import Series, SeriesInfo, Store, StoredSample
 
 _DAY = 24 * 3600
-_REFRESH_SECONDS = 600
+_REFRESH_SECONDS = 1800
 """Seconds until the reporting pattern of a plant is read again."""
-_HALF_HOUR = 1800
-
-TOTALS = tuple(name for name, metric in METRICS.items() if metric.kind == "total")
+_SLOW = {name: metric.kind for name, metric in METRICS.items() if metric.kind != "gauge" or name == "battery_soc"}
+"""The metrics that are valid longer than their sample, with their kinds: not every poll fetches them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,8 @@ class DeviceState:
     family: str | None
     status: Status | None
     measured_at: int | None
+    freshness: Freshness
+    """That of the plant, unless the plant reports and this device does not."""
     values: Mapping[str, float | None]
 
     @property
@@ -55,13 +64,18 @@ class DeviceState:
 class PlantState:
     """The state of a plant; a value that is unknown now is None.
 
-    Powers are included if the newest sample is live or stale, daily counters if it is from today (plant time), lifetime
-    totals always.
+    Powers are included if the newest sample is live or stale, daily counters of today (plant time), lifetime totals
+    always. What the newest sample lacks of these is taken from earlier samples, and so is the state of charge for at
+    most three poll intervals, at least an hour.
     """
 
     series: Series
     name: str | None
     zone: tzinfo
+    account: str | None = None
+    """The configured name of the account that polls it."""
+    peak_power: float | None = None
+    """Its size in kWp."""
     status: Status | None
     quality: Quality | None
     measured_at: int | None
@@ -69,7 +83,11 @@ class PlantState:
     freshness: Freshness
     sample_interval: float
     """The usual seconds between samples."""
+    poll: PollStatus | None = None
+    """When the plant was polled and will be; None if no collector of this version has polled it."""
     values: Mapping[str, float | None]
+    provisional: frozenset[str] = frozenset()
+    """The counters in `values` that are plausible, but not confirmed by a second reading."""
     devices: tuple[DeviceState, ...] = ()
 
     @property
@@ -90,11 +108,18 @@ class AccountStatus:
 
 
 class _ReportingPattern(NamedTuple):
-    """The usual sample interval of a plant, and whether it usually reports at this hour."""
+    """The usual sample interval of a plant, and the ten-minute slots of the last days in which it reported."""
 
     read_at: int
     interval: float
-    reporting: bool
+    slots: array[int]
+
+
+class _SlowValues(NamedTuple):
+    """The newest known slow values of a series at its newest sample, with the time each was measured."""
+
+    newest: tuple[int, int]
+    values: Mapping[str, tuple[int, float]]
 
 
 @dataclass(slots=True)
@@ -103,81 +128,144 @@ class CurrentState:
 
     store: Store
     _patterns: dict[Series, _ReportingPattern] = field(default_factory=dict)
+    _slow_values: dict[Series, _SlowValues] = field(default_factory=dict)
+    _provisional: dict[Series, tuple[tuple[int, int], frozenset[str]]] = field(default_factory=dict)
+    """The unconfirmed counters of each plant, at the times of its newest sample."""
 
     def plants(self, now: int) -> tuple[PlantState, ...]:
         """Return every plant with its devices, ordered by id."""
         newest = {sample.series: sample for sample in self.store.latest()}
-        devices: dict[Series, list[DeviceState]] = {}
+        polls = self.store.poll_statuses()
+        devices: dict[Series, list[SeriesInfo]] = {}
         plants = []
         for info in self.store.series():
             if info.series.device:
-                plant = info.series._replace(device="")
-                devices.setdefault(plant, []).append(self._device(info, newest.get(info.series), now))
+                devices.setdefault(info.series._replace(device=""), []).append(info)
             else:
                 plants.append(info)
         return tuple(
-            self._plant(info, newest.get(info.series), tuple(devices.get(info.series, ())), now) for info in plants
+            self._plant(info, polls.get(info.series), newest, devices.get(info.series, ()), now) for info in plants
         )
 
     def _plant(
-        self, info: SeriesInfo, newest: StoredSample | None, devices: tuple[DeviceState, ...], now: int
+        self,
+        info: SeriesInfo,
+        poll: PollStatus | None,
+        samples: Mapping[Series, StoredSample],
+        devices: Iterable[SeriesInfo],
+        now: int,
     ) -> PlantState:
-        zone, at = zone_from_name(info.zone), None if newest is None else newest.measured_at
-        battery = newest is not None and has_battery(newest.values)
-        pattern = self._pattern(info.series, zone, now)
-        fresh = freshness(at, now, pattern.interval, pattern.reporting, has_battery=battery)
+        zone, newest = zone_from_name(info.zone), samples.get(info.series)
+        pattern = self._pattern(info.series, now)
+        upload = upload_interval(pattern.interval, poll and poll.interval)
+        phase_at: Callable[[int], DayPhase] = partial(day_phase, pattern.slots, zone=zone)
+        if newest is not None and (has_battery(newest.values) or "battery_soc" in self._slow(newest)):
+            phase_at = _always_day
+        fresh = _freshness(newest, poll, now, upload, phase_at)
+        valid = valid_seconds(poll, upload)
+
+        def device_state(device: SeriesInfo) -> DeviceState:
+            own = samples.get(device.series)
+            of_device = fresh
+            if fresh in _REPORTING and own is not None:
+                # Not every poll fetches every device: the device was polled when its own sample was fetched.
+                polled = poll and poll._replace(polled_at=own.fetched_at)
+                of_device = _freshness(own, polled, now, upload, phase_at)
+            return DeviceState(
+                series=device.series,
+                name=device.name,
+                family=device.family,
+                status=own and own.status,
+                measured_at=own and own.measured_at,
+                freshness=of_device,
+                values={} if own is None else self._current_values(own, zone, now, of_device, valid),
+            )
+
+        values = {} if newest is None else self._current_values(newest, zone, now, fresh, valid)
         return PlantState(
             series=info.series,
             name=info.name,
             zone=zone,
+            account=info.account,
+            peak_power=info.peak_power,
             status=newest and newest.status,
             quality=newest and newest.quality,
-            measured_at=at,
+            measured_at=newest and newest.measured_at,
             fetched_at=newest and newest.fetched_at,
             freshness=fresh,
             sample_interval=pattern.interval,
-            values={} if newest is None else self._current_values(newest, zone, now, fresh),
-            devices=devices,
-        )
-
-    def _device(self, info: SeriesInfo, newest: StoredSample | None, now: int) -> DeviceState:
-        at = newest and newest.measured_at
-        fresh = freshness(at, now, DEFAULT_INTERVAL, None, has_battery=True)
-        return DeviceState(
-            series=info.series,
-            name=info.name,
-            family=info.family,
-            status=newest and newest.status,
-            measured_at=at,
-            values={} if newest is None else self._current_values(newest, zone_from_name(info.zone), now, fresh),
+            poll=poll,
+            values=values,
+            provisional=frozenset() if newest is None else self._provisional_of(newest, values),
+            devices=tuple(device_state(device) for device in devices),
         )
 
     def _current_values(
-        self, newest: StoredSample, zone: tzinfo, now: int, fresh: Freshness
+        self, newest: StoredSample, zone: tzinfo, now: int, fresh: Freshness, valid: float
     ) -> dict[str, float | None]:
         """Return the values that are still valid: no power of hours ago, no daily energy of yesterday."""
-        valid = {
-            "gauge": fresh in {Freshness.LIVE, Freshness.STALE},
-            "today": day_at(newest.measured_at, zone) == day_at(now, zone),
-            "total": True,
-        }
-        values = self._with_totals(newest)
-        return {name: value if valid[METRICS[name].kind] else None for name, value in values.items()}
+        reporting, today = fresh in _REPORTING, day_at(now, zone)
+        values = {name: value if reporting and name not in _SLOW else None for name, value in newest.values.items()}
+        for name, (at, value) in self._slow(newest).items():
+            if (
+                _SLOW[name] == "total"
+                or (_SLOW[name] == "today" and day_at(at, zone) == today)
+                or (_SLOW[name] == "gauge" and reporting and now - at <= valid)
+            ):
+                values[name] = value
+        return values
 
-    def _with_totals(self, newest: StoredSample) -> Mapping[str, float | None]:
-        """Return a sample's values; a backfilled sample has no totals, so those of earlier samples are added."""
-        if newest.quality is not Quality.BACKFILLED:
-            return newest.values
-        totals: dict[str, float] = {}
-        for sample in self.store.samples(newest.series, newest.measured_at - _DAY, newest.measured_at + 1):
-            totals.update({name: value for name in TOTALS if (value := sample.values.get(name)) is not None})
-        return {**newest.values, **totals}
+    def _provisional_of(self, newest: StoredSample, values: Mapping[str, float | None]) -> frozenset[str]:
+        """Return the known values that the counter state of this sample marks as provisional."""
+        key = (newest.measured_at, newest.fetched_at)
+        cached = self._provisional.get(newest.series)
+        if cached is None or cached[0] != key:
+            cached = self._provisional[newest.series] = key, provisional_metrics(self.store.counters(newest.series))
+        return frozenset(name for name in cached[1] if values.get(name) is not None)
 
-    def _pattern(self, series: Series, zone: tzinfo, now: int) -> _ReportingPattern:
+    def _slow(self, newest: StoredSample) -> Mapping[str, tuple[int, float]]:
+        """Return the newest slow values of the day before a sample; not every poll fetches every counter."""
+        series, key = newest.series, (newest.measured_at, newest.fetched_at)
+        cached = self._slow_values.get(series)
+        if cached is None or cached.newest > key:
+            cached = _SlowValues((newest.measured_at - _DAY, 0), {})
+        if cached.newest != key:
+            values = dict(cached.values)
+            for sample in self.store.samples(series, cached.newest[0], newest.measured_at + 1, tuple(_SLOW)):
+                at = sample.measured_at
+                values.update({name: (at, value) for name, value in sample.values.items() if value is not None})
+            cached = self._slow_values[series] = _SlowValues(key, values)
+        return cached.values
+
+    def _pattern(self, series: Series, now: int) -> _ReportingPattern:
         pattern = self._patterns.get(series)
         if pattern is None or not 0 <= now - pattern.read_at < _REFRESH_SECONDS:
-            half_hours = self.store.buckets(series, (), now - PATTERN_WINDOW, now + 1, _HALF_HOUR)
-            reporting = usually_reporting([one.starts_at + _HALF_HOUR // 2 for one in half_hours], now, zone)
-            interval = sample_interval(self.store.sample_times(series, now - _DAY, now + 1))
-            pattern = self._patterns[series] = _ReportingPattern(now, interval, reporting)
+            times = array("q", self.store.sample_times(series, now - PATTERN_WINDOW - _DAY // 2, now + 1))
+            interval = sample_interval(times[bisect_left(times, now - _DAY) :])
+            pattern = self._patterns[series] = _ReportingPattern(now, interval, array("q", slots_of(times)))
         return pattern
+
+
+_REPORTING = {Freshness.LIVE, Freshness.STALE}
+
+
+def _always_day(_: int) -> DayPhase:
+    return DayPhase.DAY
+
+
+def _freshness(
+    newest: StoredSample | None,
+    poll: PollStatus | None,
+    now: int,
+    upload: float,
+    phase_at: Callable[[int], DayPhase],
+) -> Freshness:
+    """Judge a series by its newest sample; without a poll status, it was last polled when that sample was fetched."""
+    if newest is not None:
+        # A history query returns samples of any age, which says nothing about what is newest.
+        polled_at = newest.measured_at if newest.quality is Quality.BACKFILLED else newest.fetched_at
+        if poll is None:
+            poll = PollStatus(newest.series, polled_at, round(upload), polled_at + round(upload))
+        elif polled_at > poll.polled_at:
+            poll = poll._replace(polled_at=polled_at)
+    return freshness(newest and newest.measured_at, poll, now, upload, phase_at)

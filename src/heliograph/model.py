@@ -35,12 +35,13 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """One site of one account; `zone` is its local time zone."""
+    """One site of one account; `zone` is its local time zone, `peak_power` the size of its solar modules in kWp."""
 
     vendor: str
     id: str
     name: str | None = None
     zone: tzinfo | None = None
+    peak_power: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

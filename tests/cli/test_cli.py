@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from heliograph.cli.demo import add_demo  # noqa: F401 - the command is added without its optional packages
+from heliograph.cli.demo import run as demo_run
 from heliograph.cli.main import run, run_guarded
 from heliograph.cli.options import COMMANDS
 from heliograph.cli.table import snapshot_table
@@ -280,12 +281,35 @@ def test_demo_once_table_names_store(box, capsys, tmp_path):
     assert "\x1b" not in out
 
 
-def test_demo_without_emulator_extra_names_package(box, capsys, monkeypatch):
+@pytest.mark.parametrize("package", ["h11", "astral"])
+def test_demo_without_emulator_extra_names_package(box, capsys, monkeypatch, package):
     for name in [name for name in sys.modules if name.startswith("heliograph.emulator.")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "h11", None)
+    monkeypatch.setitem(sys.modules, package, None)
     assert run(["demo", "--once"]) == 2
     assert "pip install 'heliograph[emulator]'" in one_line(capsys.readouterr().err)
+
+
+def test_demo_polls_are_counted_and_paced_by_the_quota(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    monkeypatch.setattr(demo_run, "REQUESTS_PER_DAY", 80)
+    with demo_run.open_demo(speed=0, seed=7) as run:
+        clock, polls = run.emulator.world.clock, []
+        for _ in range(30):
+            polls.append(run.fetch())
+            clock.set(clock.now() + timedelta(minutes=6))
+        stored, statuses = run.stored, run.store.poll_statuses()
+        budgets = {account.name: account.status().budget for account in run.accounts}
+        # Spent at this rate, the quota is used up before the 30 polls: the plants are shown as last polled.
+        assert {len(poll) for poll in polls} == {11}
+    assert 0 < stored < 30 * 11
+    assert {one.reason for one in statuses.values()} == {demo_run.PACED}
+    assert all(one.next_at > one.polled_at for one in statuses.values())
+    for budget in budgets.values():
+        assert 0 < budget.requests_used <= 80
+        assert budget.next_free is not None
+        assert budget.logins_used == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "demo.sqlite"]
 
 
 def test_demo_in_pipe_runs_until_stopped_with_exit_code_0(tmp_path):

@@ -13,7 +13,7 @@ from heliograph.cli.timefmt import format_local_time
 from heliograph.current import CurrentState
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
-from heliograph.store.base import Batch, SeriesInfo
+from heliograph.store.base import Batch, PollStatus, SeriesInfo
 from heliograph.vendors.growatt import Growatt, resolve_server
 from support.store_rows import ROOF, SAMPLE
 
@@ -149,30 +149,49 @@ def test_status_escapes_text_of_clouds(capsys):
     assert "\u202e" not in out
 
 
-def fill_store(where, age, **values):
+def fill_store(where, age, polls=(), **values):
     """Fill a store with a plant whose newest sample is `age` seconds old."""
     moments = (int(NOW - age) - 300 * back for back in range(12))
     samples = [SAMPLE._replace(measured_at=at, fetched_at=at, values={"pv_power": 1.0, **values}) for at in moments]
     with open_store(where) as store:
-        store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
+        store.write(Batch(samples=samples, series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")], polls=polls))
 
 
 @pytest.mark.parametrize(
     ("age", "values", "expected"),
     [
         (240, {}, "live, last sample 4 min old"),
-        (2400, {"battery_soc": 50.0}, "late, last sample 40 min old"),
+        (1500, {"battery_soc": 50.0}, "stale, last sample 25 min old"),
         (9 * 3600, {"battery_soc": 50.0}, "offline (unexpected), last sample 9 h old"),
     ],
 )
 def test_status_shows_freshness_of_each_plant(capsys, tmp_path, age, values, expected):
     where = tmp_path / "samples.sqlite"
-    fill_store(where, age, **values)
+    fill_store(where, age, [PollStatus(ROOF, int(NOW), 720, int(NOW) + 720)], **values)
     code, out, _ = run_status(capsys, "--store", str(where))
-    store, plant = out.splitlines()[1:]
+    store, plant, poll = out.splitlines()[1:]
     assert code == 0
+    assert poll == f"    polled every 12 min, next {local_time(int(NOW) + 720)}"
     assert store.startswith(f"store {where}: 12 samples, 0.")
     assert plant == f"  Sun House (growatt 11): {expected}, 12 samples"
+
+
+def test_status_shows_why_a_plant_is_not_polled(capsys, tmp_path):
+    where, last, until = tmp_path / "samples.sqlite", int(NOW) - 9 * 3600, int(NOW) + 3600
+    fill_store(where, 9 * 3600, [PollStatus(ROOF, last, 720, until, "locked until 14:05")])
+    plant, poll = run_status(capsys, "--store", str(where))[1].splitlines()[2:]
+    assert plant == "  Sun House (growatt 11): not polled, last sample 9 h old, 12 samples"
+    assert poll == f"    last polled {local_time(last)}, next {local_time(until)}: locked until 14:05"
+    (row,) = json.loads(run_status(capsys, "--json", "--store", str(where))[1])["store"]["plants"]
+    assert (row["freshness"], row["poll"]["reason"]) == ("not-polled", "locked until 14:05")
+
+
+def test_status_shows_that_the_collector_is_not_running(capsys, tmp_path):
+    where, last = tmp_path / "samples.sqlite", int(NOW) - 9 * 3600
+    fill_store(where, 9 * 3600, [PollStatus(ROOF, last, 720, last + 720)])
+    poll = run_status(capsys, "--store", str(where))[1].splitlines()[3]
+    missed = f"the poll at {local_time(last + 720)} did not happen: is heliograph collect running?"
+    assert poll == f"    last polled {local_time(last)}; {missed}"
 
 
 def test_status_and_page_report_same_freshness_after_interval_change(capsys, tmp_path):
@@ -195,7 +214,14 @@ def test_status_json_contains_store_of_both_engines(capsys, place):
     assert code == 0
     assert store["bytes"] > 10_000
     assert plant.pop("last_sample").endswith("+00:00")
-    assert plant == {"vendor": "growatt", "plant": "11", "name": "Sun House", "samples": 12, "freshness": "live"}
+    assert plant == {
+        "vendor": "growatt",
+        "plant": "11",
+        "name": "Sun House",
+        "samples": 12,
+        "freshness": "live",
+        "poll": None,
+    }
 
 
 def test_status_does_not_create_store(capsys, place):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from heliograph.cli.main import run
 from heliograph.cli.progress import progress_lines, show_progress
 from heliograph.collect.backfill import Backfill, BackfillOptions, BackfillProgress
+from heliograph.collect.budget import MARGIN
 from heliograph.collect.counters.repair import CLOUD_DAY_HIGHER
 from heliograph.collect.gaps import (
     DayRange,
@@ -273,11 +275,11 @@ def test_backfill_starts_at_first_day_of_plant(world, tmp_path):
     assert job.plants[0].days == DayRange(date(2024, 3, 1), date(2024, 3, 3))
 
 
-def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tmp_path):
+def test_backfill_waits_for_budget_and_leaves_a_poll_per_15_minutes_to_the_collector(world, tmp_path):
     account = world[1]["accounts"][0]
     news: list[BackfillProgress] = []
     used = []
-    limits = KINDS["growatt"].default_limits._replace(requests=30, reserve=10)
+    limits = KINDS["growatt"].default_limits._replace(requests=110, reserve=10)
     onlooker = KINDS["growatt"](
         account["username"],
         account["password"],
@@ -294,10 +296,12 @@ def test_backfill_waits_for_budget_and_leaves_a_tenth_to_the_collector(world, tm
     selection = BackfillOptions(date(2026, 5, 1), date(2026, 6, 10), plants_of(account, 0))
     _, job = run_backfill(world, tmp_path, account, selection, hours=24 * 9, on_progress=on_progress, limits=limits)
     assert job.progress.done
-    assert max(used) == 18
+    # A poll of one request per 15 minutes of daylight, hourly polls at night, and a margin are left.
+    left = 64 + 8 + 2 + MARGIN
+    assert max(used) <= 100 - left + 7  # the login, the plants and their devices
     waits = [one for one in news if one.until]
     estimate = news[0].days_to_go
-    assert waits[0].reason == "the daily request budget is used"
+    assert waits[0].reason == "today's requests for history are used"
     assert len(waits) - 1 <= estimate <= len(waits) + 1
     assert [one.days_left for one in news] == sorted((one.days_left for one in news), reverse=True)
 
@@ -344,6 +348,7 @@ def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(wor
     class Contradicting:
         """A cloud whose years and months disagree."""
 
+        session = SimpleNamespace(facts={})
         budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
 
         async def plants(self):
@@ -564,11 +569,13 @@ def test_backfill_command_reports_remaining_days_when_budget_is_used(home, capsy
     assert not found["over"]
     assert datetime.fromisoformat(found["resumes_at"]) > datetime.now(UTC)
     assert "heliograph: home: 0 of 40 days, " in err
-    warning = "heliograph: home: using up to 10 of 12 daily requests for history; live updates are less frequent "
+    warning = "requests a day; the others are left for live values"
     assert err.count(warning) == 1
     assert err.index(warning) < err.index(f"heliograph: home: 0 of {found['days']} days, ")
     assert run(words) == 0
-    assert "home: nothing was requested, the daily request budget is used; rerun after" in (capsys.readouterr().out)
+    assert "home: nothing was requested, today's requests for history are used; rerun after" in (
+        capsys.readouterr().out
+    )
 
 
 def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
@@ -598,22 +605,20 @@ def test_backfill_command_shows_progress_bar_on_terminal(monkeypatch):
         )
     shown_text = screen.getvalue()
     assert "home: the daily request budget is used" in shown_text
-    assert "home: using up to 4 of 5 daily requests for history" in shown_text
+    assert "home: history takes about 3 nights, with up to 4 of 5 requests a day" in shown_text
     assert "30/40 days" in shown_text
     assert "2026-06-01, about 3 days to go" in shown_text
 
 
-@pytest.mark.parametrize(("requests", "warns"), [(45, False), (46, True)])
-def test_backfill_warns_once_about_large_jobs_only(requests, warns, capsys):
+@pytest.mark.parametrize(("nights", "says"), [(0.0, False), (0.2, True)])
+def test_backfill_says_once_how_many_nights_it_takes(nights, says, capsys):
     on_progress = progress_lines()
     on_progress(BackfillProgress("home", until=NOW, reason="the cloud is away"))
-    for left in (requests, requests - 1):
-        on_progress(
-            BackfillProgress("home", days=60, days_left=left, requests_left=left, daily_share=162, daily_limit=180)
-        )
+    for left in (46, 45):
+        share = {"requests_left": left, "daily_share": 70, "daily_limit": 160, "days_to_go": nights}
+        on_progress(BackfillProgress("home", days=60, days_left=left, **share))
     err = capsys.readouterr().err
-    assert err.count("live updates are less frequent") == warns
-    assert (f"home: using up to {requests} of 180 daily requests for history" in err) == warns
+    assert err.count("home: history takes about 1 night, with up to 70 of 160 requests a day") == says
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -642,6 +647,8 @@ def test_backfill_command_reports_remaining_days_on_ctrl_c(home):
 
 def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
     class WithoutZone:
+        session = SimpleNamespace(facts={})
+
         async def plants(self):
             return (Plant(vendor="growatt", id="11"),)
 

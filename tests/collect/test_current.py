@@ -8,7 +8,7 @@ import pytest
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo, StoredSample
 from heliograph.store.sqlite import SqliteStore
 
 PLANT, DEVICE = Series("acme", "11"), Series("acme", "11", "INV")
@@ -28,10 +28,15 @@ def sample(at, values=VALUES, series=PLANT, quality=Quality.LIVE):
     return StoredSample(series, at, at + 60, quality, Status.ONLINE, values)
 
 
-def current_state(store, *samples):
+def polled(at, interval=720, reason=""):
+    return PollStatus(PLANT, at, interval, at + interval, reason)
+
+
+def current_state(store, *samples, poll=None):
     store.write(
         Batch(
             samples=samples,
+            polls=[poll] if poll else [],
             series_info=[SeriesInfo(PLANT, "Home", None, "Europe/Berlin"), SeriesInfo(DEVICE, None, "tlx")],
         )
     )
@@ -51,10 +56,86 @@ def test_plant_state_of_live_sample_includes_devices(store):
     assert (box.title, box.family, known_values(box.values)) == ("INV", "tlx", {"pv_power": 2990.0})
 
 
-def test_plant_state_omits_power_of_hours_ago(store):
-    (plant,) = current_state(store, sample(NOON)).plants(NOON + 3 * HOUR)
+def test_plant_state_omits_power_while_the_cloud_has_nothing_new(store):
+    (plant,) = current_state(store, sample(NOON), poll=polled(NOON + 3 * HOUR)).plants(NOON + 3 * HOUR + 60)
     assert plant.freshness is Freshness.OFFLINE_UNEXPECTED
     assert known_values(plant.values) == {"pv_energy_today": 9.5, "pv_energy_total": 812.5}
+
+
+def test_plant_state_omits_power_that_was_not_polled_for_an_hour(store):
+    locked = polled(NOON + 60, reason="locked until 14:05")
+    current = current_state(store, sample(NOON, BATTERY), poll=locked)
+    (stale,), (withheld,) = current.plants(NOON + HOUR), current.plants(NOON + HOUR + 61)
+    assert (stale.freshness, known_values(stale.values)) == (Freshness.STALE, BATTERY)
+    assert (withheld.freshness, withheld.poll) == (Freshness.NOT_POLLED, locked)
+    assert known_values(withheld.values) == {"pv_energy_today": 9.5, "pv_energy_total": 812.5}
+
+
+def test_plant_state_without_poll_status_is_not_polled_after_an_hour(store):
+    (plant,) = current_state(store, sample(NOON)).plants(NOON + 3 * HOUR)
+    assert (plant.freshness, plant.poll) == (Freshness.NOT_POLLED, None)
+
+
+def test_plant_state_without_poll_status_is_offline_if_it_was_silent_when_fetched(store):
+    silent = sample(NOON)._replace(fetched_at=NOON + 2 * HOUR)
+    (plant,) = current_state(store, silent).plants(NOON + 2 * HOUR + 60)
+    assert plant.freshness is Freshness.OFFLINE_UNEXPECTED
+
+
+def test_plant_state_keeps_counters_and_charge_that_later_polls_did_not_fetch(store):
+    complete, power = sample(NOON, BATTERY), sample(NOON + 1200, {"pv_power": 2500.0})
+    current = current_state(store, complete, poll=polled(NOON + 1210))
+    assert known_values(current.plants(NOON + 60)[0].values) == BATTERY
+    current_state(store, power)
+    assert known_values(current.plants(NOON + 1300)[0].values) == {**BATTERY, "pv_power": 2500.0}
+    later = sample(NOON + HOUR + 60, {"pv_power": 2400.0})
+    current_state(store, later, poll=polled(NOON + HOUR + 60))
+    assert known_values(current.plants(NOON + HOUR + 70)[0].values) == {**VALUES, "pv_power": 2400.0}
+    assert known_values(CurrentState(store).plants(NOON + HOUR + 70)[0].values) == {**VALUES, "pv_power": 2400.0}
+
+
+def test_plant_state_expects_a_battery_that_later_polls_did_not_fetch_at_night(store):
+    night = NOON + 12 * HOUR
+    evening = sample(night - 2 * HOUR, BATTERY), sample(night - HOUR, {"pv_power": 0.0})
+    (plant,) = current_state(store, *evening, poll=polled(night)).plants(night + 60)
+    assert plant.freshness is Freshness.OFFLINE_UNEXPECTED
+
+
+def test_plant_state_names_provisional_counters_until_their_state_confirms_them(store):
+    first, second = sample(NOON), sample(NOON + 600)
+    store.write(Batch(counters={PLANT: {"provisional": ["load_energy_total", "pv_energy_today", "pv_energy_total"]}}))
+    current = current_state(store, first)
+    assert current.plants(NOON + 120)[0].provisional == {"pv_energy_today", "pv_energy_total"}
+    assert current.plants(NOON + 13 * HOUR)[0].provisional == {"pv_energy_total"}, "today's counter is yesterday's"
+    store.write(Batch(samples=[second], counters={PLANT: {"provisional": ["pv_energy_total"]}}))
+    assert current.plants(NOON + 700)[0].provisional == {"pv_energy_total"}
+
+
+@pytest.mark.parametrize("interval", [720, 1200])
+def test_plant_state_of_plant_polled_rarely_does_not_learn_the_poll_interval(store, interval):
+    samples = [sample(NOON - interval * n) for n in range(12)]
+    current = current_state(store, *samples, poll=polled(NOON + 40 * 60, interval))
+    (plant,) = current.plants(NOON + 40 * 60)
+    assert (plant.freshness, plant.sample_interval) == (Freshness.OFFLINE_UNEXPECTED, interval)
+
+
+def test_device_state_follows_the_plant(store):
+    current = current_state(store, sample(NOON), sample(NOON, series=DEVICE), poll=polled(NOON + 60))
+    fresh, withheld = current.plants(NOON + 120)[0], current.plants(NOON + 3 * HOUR)[0]
+    assert [one.devices[0].freshness for one in (fresh, withheld)] == [Freshness.LIVE, Freshness.NOT_POLLED]
+    assert known_values(withheld.devices[0].values) == {"pv_energy_today": 9.5, "pv_energy_total": 812.5}
+
+
+def test_device_state_of_silent_device_of_reporting_plant_is_offline(store):
+    silent = sample(NOON - 3 * HOUR, series=DEVICE)._replace(fetched_at=NOON + 60)
+    (plant,) = current_state(store, sample(NOON), silent, poll=polled(NOON + 60)).plants(NOON + 120)
+    assert (plant.freshness, plant.devices[0].freshness) == (Freshness.LIVE, Freshness.OFFLINE_UNEXPECTED)
+
+
+def test_device_state_of_device_that_later_polls_did_not_fetch_is_not_offline(store):
+    rotated = sample(NOON - 2400, series=DEVICE)
+    (plant,) = current_state(store, sample(NOON), rotated, poll=polled(NOON + 60)).plants(NOON + 120)
+    assert (plant.freshness, plant.devices[0].freshness) == (Freshness.LIVE, Freshness.LIVE)
 
 
 def test_plant_state_omits_daily_energy_after_local_midnight(store):
@@ -66,20 +147,21 @@ def test_plant_state_omits_daily_energy_after_local_midnight(store):
 
 
 def test_plant_state_at_night_depends_on_battery(store):
-    (asleep,) = current_state(store, sample(NOON)).plants(NOON + 12 * HOUR)
+    midnight = polled(NOON + 12 * HOUR)
+    (asleep,) = current_state(store, sample(NOON), poll=midnight).plants(NOON + 12 * HOUR)
     assert asleep.freshness is Freshness.OFFLINE_EXPECTED
     (missing,) = current_state(store, sample(NOON + 1, BATTERY)).plants(NOON + 12 * HOUR)
     assert missing.freshness is Freshness.OFFLINE_UNEXPECTED
 
 
-def test_plant_state_of_backfilled_sample_has_last_totals(store):
+def test_plant_state_of_backfilled_sample_has_last_counters(store):
     curve = sample(NOON + 300, {"pv_power": 3100.0}, quality=Quality.BACKFILLED)
     (plant,) = current_state(store, sample(NOON), curve).plants(NOON + 400)
-    assert known_values(plant.values) == {"pv_power": 3100.0, "pv_energy_total": 812.5}
+    assert known_values(plant.values) == {**VALUES, "pv_power": 3100.0}
 
 
 def test_plant_state_without_sample_is_empty(store):
-    (plant,) = current_state(store).plants(NOON)
+    (plant,) = current_state(store, poll=polled(NOON)).plants(NOON)
     assert (plant.measured_at, plant.status, plant.values, plant.freshness) == (
         None,
         None,
@@ -99,7 +181,7 @@ def test_plant_state_refreshes_sample_interval(store):
 def test_plant_state_ignores_stored_sample_from_the_future(store):
     ahead = sample(NOON, {"pv_power": 1733.2})._replace(measured_at=NOON + 73 * 365 * 24 * HOUR)
     (plant,) = current_state(store, ahead).plants(NOON + 120)
-    assert (plant.measured_at, plant.freshness, plant.values) == (None, Freshness.OFFLINE_UNEXPECTED, {})
+    assert (plant.measured_at, plant.freshness, plant.values) == (None, Freshness.NOT_POLLED, {})
     (plant,) = current_state(store, sample(NOON + 300), sample(NOON + 300, series=DEVICE)).plants(NOON + 400)
     assert (plant.measured_at, plant.freshness) == (NOON + 300, Freshness.LIVE)
     assert known_values(plant.values) == VALUES

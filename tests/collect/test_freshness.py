@@ -1,4 +1,4 @@
-"""Freshness of samples, sample intervals and reporting patterns."""
+"""Freshness of samples by the last poll, sample intervals and reporting patterns."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,55 +9,164 @@ from hypothesis import strategies as st
 
 from heliograph.collect.freshness import (
     DEFAULT_INTERVAL,
+    DayPhase,
     Freshness,
-    elevation,
+    day_phase,
     freshness,
     sample_interval,
+    slots_of,
+    upload_interval,
     usually_reporting,
 )
+from heliograph.store.base import PollStatus
+from support.store_rows import ROOF
 
 NOW = int(datetime(2026, 6, 21, 10, tzinfo=UTC).timestamp())
 BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def judge(age, sun=40.0, has_battery=False, every=300.0):
-    return freshness(None if age is None else NOW - age, NOW, every, sun, has_battery=has_battery)
+def judge(age, *, polled=0, interval=12, next_in=None, reason="", phase=DayPhase.DAY, phase_then=None, upload=5):
+    """Judge a sample by its age and the age of the last poll; all times are in minutes."""
+    polled_at = NOW - polled * MINUTE
+    next_at = polled_at + interval * MINUTE if next_in is None else NOW + next_in * MINUTE
+    poll = PollStatus(ROOF, polled_at, interval * MINUTE, next_at, reason)
+    phases = {NOW: phase, polled_at: phase_then or phase}
+    measured_at = None if age is None else NOW - age * MINUTE
+    return freshness(measured_at, poll, NOW, upload * MINUTE, phases.__getitem__)
 
 
-def test_freshness_is_live_within_two_intervals_and_leeway():
-    assert judge(15 * MINUTE) is Freshness.LIVE
-    assert judge(15 * MINUTE + 1) is Freshness.STALE
-    assert judge(15 * MINUTE, sun=-20) is Freshness.LIVE
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [(0, "live"), (22, "live"), (23, "stale"), (33, "stale"), (34, "offline-unexpected"), (None, "offline-unexpected")],
+)
+def test_freshness_depends_on_age_when_polled(age, expected):
+    assert judge(age) == expected
 
 
-def test_freshness_of_sample_from_the_future_is_not_live():
-    assert judge(-9 * MINUTE) is Freshness.LIVE  # within the error of a datalogger's clock
-    assert judge(-11 * MINUTE) is judge(-72 * 365 * DAY) is Freshness.OFFLINE_UNEXPECTED
+def test_freshness_of_plant_polled_rarely_is_live_until_next_poll_is_overdue():
+    assert judge(230, polled=225, interval=230) is Freshness.LIVE
+    assert judge(245, polled=240, interval=230) is Freshness.LIVE
+    assert judge(246, polled=241, interval=230) is Freshness.STALE
 
 
-def test_freshness_is_live_longer_for_slow_datalogger():
-    assert judge(35 * MINUTE, every=900) is Freshness.LIVE
-    assert judge(80 * MINUTE, every=900) is Freshness.STALE
+@pytest.mark.parametrize("reason", ["", "locked until 14:05"])
+def test_freshness_without_polls_is_never_offline(reason):
+    judged = [judge(age + 5, polled=age, reason=reason) for age in (12, 22, 23, 55, 56, 24 * 60)]
+    assert judged == ["live", "live", "stale", "stale", "not-polled", "not-polled"]
+    assert judge(24 * 60 + 300, polled=24 * 60, reason=reason) is Freshness.NOT_POLLED
 
 
-def test_freshness_is_unexpected_after_an_hour_of_sun():
-    assert judge(HOUR) is Freshness.STALE
-    assert judge(HOUR + 1) is Freshness.OFFLINE_UNEXPECTED
-    assert judge(None) is Freshness.OFFLINE_UNEXPECTED
+def test_freshness_not_polled_begins_after_three_intervals():
+    waiting = {"interval": 25, "reason": "daily quota is spread", "next_in": 200}
+    assert judge(75, polled=70, **waiting) is Freshness.STALE
+    assert judge(76, polled=71, **waiting) is Freshness.NOT_POLLED
 
 
-def test_freshness_expects_sleep_without_battery_only():
-    assert judge(9 * HOUR, sun=5.9) is Freshness.OFFLINE_EXPECTED
-    assert judge(9 * HOUR, sun=6.0) is Freshness.OFFLINE_UNEXPECTED
-    assert judge(9 * HOUR, sun=-30, has_battery=True) is Freshness.OFFLINE_UNEXPECTED
-    assert judge(None, sun=-30) is Freshness.OFFLINE_EXPECTED
+def test_freshness_without_poll_status_is_not_polled():
+    assert freshness(NOW, None, NOW, 300, lambda _: DayPhase.DAY) is Freshness.NOT_POLLED
 
 
-def test_freshness_uses_reporting_pattern_without_position():
-    assert judge(9 * HOUR, sun=False) is Freshness.OFFLINE_EXPECTED
-    assert judge(9 * HOUR, sun=True) is Freshness.OFFLINE_UNEXPECTED
-    assert judge(9 * HOUR, sun=None) is Freshness.OFFLINE_UNEXPECTED
+def test_freshness_of_sample_from_the_future_is_unknown():
+    assert judge(-9) is Freshness.LIVE  # within the error of a datalogger's clock
+    assert judge(-11) is judge(-72 * 365 * 24 * 60) is Freshness.OFFLINE_UNEXPECTED
+
+
+def test_freshness_allows_for_slow_datalogger():
+    assert [judge(age, upload=15) for age in (42, 43, 65, 66)] == ["live", "stale", "stale", "offline-unexpected"]
+
+
+def test_freshness_of_silent_plant_stays_offline_until_it_is_not_polled():
+    assert judge(45, polled=11) is Freshness.OFFLINE_UNEXPECTED
+    assert judge(45, polled=12, next_in=30, reason="locked") is Freshness.STALE
+    assert judge(120, polled=59, next_in=30, reason="locked") is Freshness.OFFLINE_UNEXPECTED
+    assert judge(120, polled=61, next_in=30, reason="locked") is Freshness.NOT_POLLED
+
+
+@pytest.mark.parametrize("interval", [5, 10, 11, 12, 20, 25, 60])
+def test_freshness_finds_silent_datalogger_in_time(interval):
+    """For every moment at which it can fall silent between two polls."""
+    found = []
+    for polled in range(interval):  # minutes from the last upload to the next poll
+        polls = [polled + interval * n for n in range(12)]
+        found.append(next(at for at in polls if judge(at, interval=interval) is Freshness.OFFLINE_UNEXPECTED))
+    assert max(found) <= max(45, 2 * interval)
+
+
+@pytest.mark.parametrize("late", [0, 15])
+@pytest.mark.parametrize("interval", [5, 10, 11, 12, 20, 25, 60])
+def test_freshness_of_reporting_plant_is_live_even_if_uploads_are_late(interval, late):
+    ages = [(late + upload + 1 + wait, wait) for upload in range(6) for wait in range(interval + 1)]
+    assert {judge(age, polled=wait, interval=interval) for age, wait in ages} == {Freshness.LIVE}
+
+
+def test_freshness_expects_no_report_at_night():
+    assert judge(9 * 60, phase=DayPhase.NIGHT) is Freshness.OFFLINE_EXPECTED
+    assert judge(9 * 60, phase=DayPhase.TWILIGHT) is Freshness.OFFLINE_EXPECTED
+    assert judge(None, phase=DayPhase.NIGHT) is Freshness.OFFLINE_EXPECTED
+    assert judge(10, phase=DayPhase.NIGHT) is Freshness.LIVE
+
+
+def test_freshness_after_sunset_is_expected_offline_before_the_next_poll():
+    dusk = {"polled": 40, "interval": 60, "phase_then": DayPhase.DAY}
+    assert judge(45, phase=DayPhase.TWILIGHT, **dusk) is Freshness.LIVE
+    assert judge(45, phase=DayPhase.NIGHT, **dusk) is Freshness.OFFLINE_EXPECTED
+
+
+def test_freshness_after_sunrise_is_expected_offline_until_a_poll_is_overdue():
+    dawn = {"interval": 60, "phase_then": DayPhase.NIGHT}
+    assert judge(9 * 60, polled=70, **dawn) is Freshness.OFFLINE_EXPECTED
+    assert judge(9 * 60, polled=71, **dawn) is Freshness.NOT_POLLED
+
+
+def reported(first, last, days=6):
+    """Return samples every twelve minutes between these local hours, on the days before."""
+    midnight = int(datetime(2026, 6, 21, tzinfo=BERLIN).timestamp())
+    hours = range(int(first * 3600), int(last * 3600), 720)
+    return slots_of(midnight - day * DAY + second for day in range(days, 0, -1) for second in hours)
+
+
+def phases(slots, *hours):
+    midnight = int(datetime(2026, 6, 21, tzinfo=BERLIN).timestamp())
+    return [day_phase(slots, int(midnight + hour * 3600), BERLIN).value for hour in hours]
+
+
+def test_day_phase_follows_the_last_days():
+    slots = reported(5, 21.5)
+    assert phases(slots, 5.4, 5.5, 12, 20.9, 21.2) == ["twilight", "day", "day", "day", "twilight"]
+    assert phases(slots, 0, 3, 4.4, 22.1, 23) == ["night"] * 5
+
+
+def test_day_phase_ignores_gaps_and_one_unusual_day():
+    slots = reported(5, 21.5)
+    with_gaps = [slot for slot in slots if not 11 <= datetime.fromtimestamp(slot, BERLIN).hour < 12]
+    assert phases(with_gaps, 11.5) == ["day"]
+    assert phases([*reported(5, 21.5, days=6)[: -len(slots) // 6], *reported(9, 12, days=1)], 18) == ["day"]
+
+
+def test_day_phase_is_independent_of_the_zone_and_its_midnight():
+    slots = reported(5, 21.5)
+    sydney = ZoneInfo("Australia/Sydney")
+    noon = int(datetime(2026, 6, 21, 12, tzinfo=BERLIN).timestamp())
+    assert [day_phase(slots, noon + 12 * HOUR * n, sydney).value for n in (0, 1)] == ["day", "night"]
+
+
+def test_day_phase_of_plant_that_reports_all_night_is_day():
+    assert phases(reported(0, 24), 1, 4, 12) == ["day"] * 3
+
+
+@pytest.mark.parametrize(
+    ("hour", "expected"), [(3, "night"), (4, "twilight"), (9, "day"), (15, "day"), (17, "twilight"), (23, "night")]
+)
+def test_day_phase_of_new_plant_depends_on_the_clock(hour, expected):
+    assert phases(reported(0, 24, days=1), hour) == [expected]
+
+
+def test_upload_interval_is_not_the_poll_interval():
+    assert upload_interval(720, 720) == upload_interval(1000, 720) == DEFAULT_INTERVAL
+    assert upload_interval(900, 600) == DEFAULT_INTERVAL
+    assert upload_interval(900, 300) == upload_interval(900, None) == 900
+    assert upload_interval(60, 600) == 60
 
 
 def test_sample_interval_ignores_nights_and_gaps():
@@ -106,9 +215,3 @@ def test_usually_reporting_ignores_today():
 @pytest.mark.parametrize(("hour", "expected"), [(3, False), (7, False), (8, True), (16, True), (17, False)])
 def test_usually_reporting_without_history_depends_on_hour(hour, expected):
     assert usually_reporting(past(range(24), days=2), local(hour), BERLIN) is expected
-
-
-def test_elevation_in_berlin_at_noon_and_midnight():
-    at_noon = int(datetime(2026, 6, 21, 11, 10, tzinfo=UTC).timestamp())
-    assert elevation(at_noon, 52.5, 13.4) == pytest.approx(61, abs=0.5)
-    assert elevation(at_noon + DAY // 2, 52.5, 13.4) < 0

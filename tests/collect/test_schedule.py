@@ -1,4 +1,4 @@
-"""Poll schedule: the next poll, and the warning that the budget does not allow the configured interval."""
+"""Poll schedule: the intervals that a budget pays for, daylight, and the warning about the configured interval."""
 
 from __future__ import annotations
 
@@ -6,30 +6,98 @@ import pytest
 
 from heliograph.collect.schedule import (
     DAY,
-    POLL_SHARE,
-    UPLOAD_LAG,
+    HOUR,
+    LIVE_INTERVAL,
+    MINUTE,
     BudgetWarning,
+    Daylight,
     PollPolicy,
-    PollStats,
-    min_affordable_interval,
-    next_poll,
+    daylight_of,
+    jitter,
+    needed_requests,
+    night_rhythm,
+    poll_rhythm,
 )
+from heliograph.vendors.base import PollLoad
+
+MIX = PollLoad(every_poll=1, slow=3, night=1, night_slow=3)
+SUMMER = 16 * HOUR
+GROWATT, GOODWE = 144, 243
 
 
-def costing(seconds):
-    """Return what is seen where the budget pays a poll every so many seconds."""
-    return PollStats(
-        newest=None,
-        sample_interval=300.0,
-        reporting=True,
-        has_battery=True,
-        cost=seconds * 200 * POLL_SHARE / DAY,
-        daily=200,
-    )
+@pytest.mark.parametrize(
+    ("load", "requests", "wanted", "minutes"),
+    [
+        (MIX, GROWATT, 11, (12, 12, 60)),
+        (PollLoad(every_poll=1), GROWATT, 11, (11, 11, 60)),
+        (PollLoad(every_poll=1, slow=7), GROWATT, 11, (11, 11, 180)),
+        (MIX, GOODWE, 10, (10, 10, 60)),
+    ],
+    ids=["hybrid with slow counters", "one request", "seven plants in a list", "larger budget"],
+)
+def test_poll_rhythm_in_daylight_is_the_shortest_the_budget_pays(load, requests, wanted, minutes):
+    rhythm = poll_rhythm(load, requests, SUMMER, wanted * MINUTE)
+    assert rhythm[:3] == tuple(one * MINUTE for one in minutes)
 
 
-def test_min_affordable_interval_depends_on_poll_cost():
-    assert min_affordable_interval(costing(432.0)) == pytest.approx(432.0)
+LOADS = [
+    MIX,
+    PollLoad(every_poll=1, slow=7),
+    PollLoad(every_poll=1, flows=5, slow=8, night=0, night_flows=5, night_slow=6),
+    PollLoad(every_poll=4, flows=25, slow=100, night=0, night_flows=25, night_slow=50),
+    PollLoad(every_poll=50, night=50),
+]
+
+
+@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize("requests", [40, GROWATT, GOODWE])
+@pytest.mark.parametrize("light", [8 * HOUR, SUMMER])
+def test_poll_rhythm_never_exceeds_the_budget(load, requests, light):
+    day = poll_rhythm(load, requests, light, 11 * MINUTE)
+    night = night_rhythm(day)
+    in_rotation = load.flows and day.flow_interval > day.interval
+    used = light * load.every_poll / day.interval + light * load.slow / day.slow_interval
+    used += light * load.flows / (day.flow_interval if in_rotation else day.interval)
+    used += (DAY - light) * load.night / night.interval
+    used += (DAY - light) * (load.night_flows / night.flow_interval + load.night_slow / night.slow_interval)
+    assert used + load.daily <= requests + 1e-6
+    assert day.interval >= 11 * MINUTE
+
+
+def test_poll_rhythm_polls_flows_of_a_few_hybrids_every_90_minutes():
+    rhythm = poll_rhythm(LOADS[2], GROWATT, SUMMER, 11 * MINUTE)
+    assert rhythm.interval <= 20 * MINUTE
+    assert rhythm.flow_interval == 90 * MINUTE
+
+
+def test_poll_rhythm_left_by_a_backfill_is_one_poll_per_15_minutes():
+    left = needed_requests(MIX, SUMMER, 11 * MINUTE)
+    assert left < GROWATT - 40
+    assert poll_rhythm(MIX, left, SUMMER, 11 * MINUTE).interval <= LIVE_INTERVAL
+
+
+def test_daylight_of_little_history_is_from_5_to_21():
+    assert daylight_of([12 * HOUR] * 5) == Daylight(5 * HOUR, 21 * HOUR)
+
+
+def test_daylight_of_history_ignores_a_single_value_at_night():
+    half_hours = [hour * HOUR / 2 for hour in range(16, 33)] * 10
+    assert daylight_of([*half_hours, 2 * HOUR]) == Daylight(7.5 * HOUR, 16.5 * HOUR)
+
+
+@pytest.mark.parametrize(("hour", "hours"), [(4, 1), (5, 16), (20, 1), (21, 8), (23, 6)])
+def test_daylight_until_change(hour, hours):
+    assert Daylight().until_change(hour * HOUR) == hours * HOUR
+
+
+def test_policy_never_polls_below_the_floor():
+    assert PollPolicy(180.0, 60.0).wanted == 180.0
+    assert PollPolicy(180.0, None, 660.0).wanted == 660.0
+
+
+def test_jitter_is_small_and_constant():
+    assert jitter("home", 660.0) == jitter("home", 660.0) <= 16.5
+    assert jitter("home", 660.0) != jitter("roof", 660.0)
 
 
 @pytest.mark.parametrize(
@@ -47,28 +115,9 @@ def test_min_affordable_interval_depends_on_poll_cost():
 )
 def test_budget_warning_is_due_at_second_poll_and_again_after_recovery(polls, said):
     shortfall = BudgetWarning()
-    assert "".join("x" if shortfall.due(100.0, costing(one)) else "-" for one in polls) == said
+    assert "".join("x" if shortfall.due(100.0, one) else "-" for one in polls) == said
 
 
 def test_budget_warning_is_never_due_without_interval():
     shortfall = BudgetWarning()
-    assert not any(shortfall.due(None, costing(9000)) for _ in range(3))
-
-
-NOW = 1_782_036_000.0
-
-
-@pytest.mark.parametrize("ahead", [1.5 * 3600, 86_400, 72 * 365 * 86_400])
-def test_next_poll_after_sample_from_the_future_is_within_an_hour(ahead):
-    stats = costing(180)._replace(newest=NOW + ahead)
-    assert NOW + 180 <= next_poll(NOW, PollPolicy(180.0), stats, "home") <= NOW + 3600 + UPLOAD_LAG
-
-
-def test_next_poll_after_sample_from_the_future_waits_two_intervals_of_slow_datalogger():
-    stats = costing(180)._replace(newest=NOW + 86_400, sample_interval=7200.0)
-    assert NOW + 7200 < next_poll(NOW, PollPolicy(180.0), stats, "home") <= NOW + 2 * 7200 + UPLOAD_LAG
-
-
-def test_next_poll_after_sample_from_the_future_is_not_before_the_budget_allows_it():
-    stats = costing(3 * 3600)._replace(newest=NOW + 86_400)
-    assert next_poll(NOW, PollPolicy(180.0), stats, "home") >= NOW + 3 * 3600
+    assert not any(shortfall.due(None, 9000.0) for _ in range(3))

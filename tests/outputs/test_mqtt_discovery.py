@@ -21,7 +21,15 @@ ROOF, BOX = Series("growatt", "1234567"), Series("growatt", "1234567", "TLX7A")
 
 
 def device(series=BOX, name=None, family="tlx"):
-    return DeviceState(series=series, name=name, family=family, status=Status.ONLINE, measured_at=1, values={})
+    return DeviceState(
+        series=series,
+        name=name,
+        family=family,
+        status=Status.ONLINE,
+        measured_at=1,
+        freshness=Freshness.LIVE,
+        values={},
+    )
 
 
 def plant(series=ROOF, name="Home"):

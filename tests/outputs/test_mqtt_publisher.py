@@ -26,7 +26,7 @@ from heliograph.local_time import Clock, zone_from_name
 from heliograph.model import Quality, Status
 from heliograph.outputs.mqtt import publisher
 from heliograph.outputs.sink import SinkProgress
-from heliograph.store.base import Batch, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo, StoredSample
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import StoreThread
 from support.mqtt_broker import DEADLINE, Broker, program, publish, retained_messages, watch_broker
@@ -119,12 +119,35 @@ def test_publisher_sends_only_changes_and_null_for_missing_values(store, broker)
             write_samples(store, make_sample(at=NOON + 300, **{**VALUES, "pv_power": 2000.0}))
             clock.moment += 300
             await watcher.wait_for_json(STATE, pv_power=2000.0)
-            clock.moment += 4 * 3600
-            await watcher.wait_for_json(STATE, pv_power=None, pv_energy_total=812.5)
+            clock.moment += 3 * 3600
+            await watcher.wait_for_json(STATE, pv_power=None, pv_energy_total=812.5, freshness="not-polled")
+            polled = int(clock.moment)
+            store.write(Batch(polls=[PollStatus(ROOF, polled, 720, polled + 720)]))
             await watcher.wait_for_payload("heliograph/acme/11/availability", "offline")
             return {topic for topic, _ in watcher.received[before:]}
 
     assert asyncio.run(scenario()) == {STATE, "heliograph/acme/11/availability"}
+
+
+def test_publisher_keeps_plant_available_while_it_is_not_polled(store, broker):
+    locked = PollStatus(ROOF, NOON + 60, 720, NOON + 24 * 3600, "locked until 12:00")
+    write_samples(store, make_sample())
+    store.write(Batch(polls=[locked]))
+
+    async def scenario():
+        clock = FastClock()
+        async with running_publisher(store, broker, clock), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_payload(STATUS, "online")
+            clock.moment += 4 * 3600
+            await watcher.wait_for_json(STATE, freshness="not-polled")
+            return await retained_messages(broker.port)
+
+    retained = asyncio.run(scenario())
+    assert retained["heliograph/acme/11/availability"] == "online"
+    state = json.loads(retained[STATE])
+    assert (state["pv_power"], state["pv_energy_total"]) == (None, 812.5)
+    assert (state["poll_reason"], state["poll_interval"]) == ("locked until 12:00", 720)
+    assert state["next_poll_at"] == "2026-06-22T10:00:00+00:00"
 
 
 def test_publisher_last_will_is_offline_when_killed(store, broker):

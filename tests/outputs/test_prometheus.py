@@ -21,6 +21,7 @@ from heliograph.model import Status
 from heliograph.outputs.prometheus import exposition, metric_name
 from heliograph.outputs.sink import SinkProgress
 from heliograph.store import open_store
+from heliograph.store.base import Batch, PollStatus, Series
 from support.paths import DOCS
 from support.website import HOSTILE, NOON, TOKEN, accounts, home, hostile, served, written
 
@@ -87,6 +88,17 @@ def test_exposition_freshness_and_status_are_state_sets(text):
         states_of_family = {one: found[f'heliograph_plant_{family}{{{ROOF},{word}="{one}"}}'] for one in states}
         assert sorted(states_of_family.values()) == ["0.0"] * (len(states) - 1) + ["1.0"]
     assert found[f'heliograph_plant_freshness{{{ROOF},freshness="live"}}'] == "1.0"
+
+
+def test_exposition_of_a_plant_that_is_not_polled_reports_the_next_poll(tmp_path):
+    locked = PollStatus(Series("growatt", "11"), NOON + 20, 720, NOON + 90_000, "locked")
+    with open_store(written(tmp_path / "s.sqlite", home(), Batch(polls=[locked]))) as store:
+        found = values(exposition(CurrentState(store).plants(NOON + 7200), ()))
+    assert found[f'heliograph_plant_freshness{{{ROOF},freshness="not-polled"}}'] == "1.0"
+    assert found[f'heliograph_plant_freshness{{{ROOF},freshness="offline-unexpected"}}'] == "0.0"
+    assert found[f"heliograph_polled_timestamp_seconds{{{ROOF}}}"] == str(NOON + 20)
+    assert found[f"heliograph_next_poll_timestamp_seconds{{{ROOF}}}"] == str(NOON + 90_000)
+    assert found[f"heliograph_poll_interval_seconds{{{ROOF}}}"] == "720"
 
 
 def test_exposition_omits_unknown_status(plants):

@@ -24,7 +24,13 @@ NUMBERS = st.floats(-1e9, 1e9)
 
 def plant(values):
     device = DeviceState(
-        series=ROOF._replace(device="SN1"), name=None, family=None, status=None, measured_at=NOON, values=values
+        series=ROOF._replace(device="SN1"),
+        name=None,
+        family=None,
+        status=None,
+        measured_at=NOON,
+        freshness=Freshness.LIVE,
+        values=values,
     )
     return PlantState(
         series=ROOF,

@@ -8,7 +8,7 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, QueryRecord, Repair, Series, SeriesInfo
+from heliograph.store.base import Batch, PollStatus, QueryRecord, Repair, Series, SeriesInfo
 from support.paths import DOCS
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
@@ -176,10 +176,61 @@ def test_queries_return_the_latest_outcome(store):
     assert store.queries(ROOF, "days") == {}
 
 
+def test_poll_statuses_return_the_last_one_of_each_plant(store):
+    polled = PollStatus(ROOF, NOON, 720, NOON + 720)
+    waiting = polled._replace(next_at=NOON + 9000, reason="locked until 14:05\0\ud800")
+    assert store.poll_statuses() == {}
+    store.write(Batch(samples=[SAMPLE], polls=[polled, polled._replace(series=OTHER)]))
+    store.write(Batch(polls=[waiting]))
+    assert store.poll_statuses() == {
+        OTHER: polled._replace(series=OTHER),
+        ROOF: waiting._replace(reason="locked until 14:05\ufffd?"),
+    }
+    assert store.series() == (SeriesInfo(OTHER), SeriesInfo(ROOF))
+
+
+def test_poll_statuses_of_many_plants_are_replaced(store):
+    plants = [Series("growatt", str(number)) for number in range(50)]
+    for at in (NOON, NOON + 720):
+        store.write(Batch(polls=[PollStatus(plant, at, 720, at + 720, "") for plant in plants]))
+    assert [one.polled_at for one in store.poll_statuses().values()] == [NOON + 720] * 50
+
+
+def test_migration_adds_poll_statuses_to_an_older_store(place):
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE]))
+    place.run("DROP TABLE poll")
+    for column in ("account", "peak_power"):
+        place.run(f"ALTER TABLE series DROP COLUMN {column}")
+    place.set_version(3)
+    with place.open() as store:
+        assert store.poll_statuses() == {}
+        store.write(Batch(polls=[PollStatus(ROOF, NOON, 720, NOON + 720)]))
+        assert (len(store.poll_statuses()), len(store.latest())) == (1, 1)
+
+
 def test_series_info_is_kept_when_absent_later(store):
     store.write(Batch(samples=[SAMPLE], series_info=[SeriesInfo(BOX, "Box", "tlx", "Europe/Berlin")]))
     store.write(Batch(series_info=[SeriesInfo(BOX, None, "min"), SeriesInfo(ROOF)]))
     assert store.series() == (SeriesInfo(ROOF), SeriesInfo(BOX, "Box", "min", "Europe/Berlin"))
+
+
+def test_migration_adds_account_and_size_to_an_older_store(place):
+    with place.open() as store:
+        store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin")]))
+    for column in ("account", "peak_power"):
+        place.run(f"ALTER TABLE series DROP COLUMN {column}")
+    place.set_version(4)
+    with place.open() as store:
+        store.write(Batch(series_info=[SeriesInfo(ROOF, account="home", peak_power=9.8)]))
+        assert store.series() == (SeriesInfo(ROOF, "Roof", None, "Europe/Berlin", "home", 9.8),)
+
+
+def test_series_account_and_size_are_kept_when_absent_later(store):
+    store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin", "home", 9.8)]))
+    store.write(Batch(series_info=[SeriesInfo(ROOF)]))
+    store.write(Batch(series_info=[SeriesInfo(ROOF, account="south\0")]))
+    assert store.series() == (SeriesInfo(ROOF, "Roof", None, "Europe/Berlin", "south\ufffd", 9.8),)
 
 
 def test_series_names_with_invalid_characters_are_stored(store):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, PollStatus, QueryRecord, Repair, Series, SeriesInfo, StoredSample
 from support.store_rows import SPANS, everything, gaps
 
 ONE_OF = st.sampled_from
@@ -27,6 +27,7 @@ DATE = ONE_OF([date(2026, 6, 21), date(2026, 6, 22), date(999, 1, 1)])
 DAY = st.builds(Day, SERIES, DATE, values(ENERGIES), ONE_OF(Quality), st.booleans(), FEW)
 REPAIR = st.builds(Repair, SERIES, FEW, ONE_OF([*METRICS][:2]), NUMBER, NUMBER, st.text("aä'%?\n", max_size=3))
 ASKED = st.builds(QueryRecord, SERIES, ONE_OF(SPANS), PERIOD, ONE_OF(["data", "nothing", "failed"]), FEW)
+POLL = st.builds(PollStatus, SERIES, FEW, FEW, FEW, ONE_OF(["", "locked until 14:05, 'ü'"]))
 BATCH = st.builds(
     Batch,
     samples=st.lists(ENTRY, max_size=6),
@@ -34,7 +35,8 @@ BATCH = st.builds(
     repairs=st.lists(REPAIR, max_size=2),
     counters=st.dictionaries(SERIES, st.dictionaries(st.text(max_size=2), st.integers()), max_size=2),
     queries=st.lists(ASKED, max_size=3),
-    series_info=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME), max_size=2),
+    series_info=st.lists(st.builds(SeriesInfo, SERIES, NAME, NAME, NAME, NAME, st.none() | NUMBER), max_size=2),
+    polls=st.lists(POLL, max_size=2),
 )
 
 
@@ -42,10 +44,12 @@ class Model:
     """The contract in a few dictionaries."""
 
     def __init__(self):
-        self.known, self.samples, self.days, self.repairs, self.counters, self.asked = ({} for _ in range(6))
+        self.known, self.samples, self.days, self.repairs, self.counters, self.asked, self.polls = (
+            {} for _ in range(7)
+        )
 
     def write(self, batch):
-        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info)
+        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info, batch.polls)
         for series in [row.series for rows in of_all for row in rows] + [*batch.counters]:
             self.known.setdefault(series, SeriesInfo(series))
         for row in batch.series_info:
@@ -57,6 +61,7 @@ class Model:
         for row in batch.repairs:
             self.repairs[row[:3]] = row
         self.counters |= batch.counters
+        self.polls |= {row.series: row for row in batch.polls}
         for row in batch.queries:
             old = self.asked.get(row[:3])
             if old is None or row.queried_at >= old.queried_at:
@@ -77,6 +82,7 @@ class Model:
                 for series in sorted(self.known)
                 for span in SPANS
             },
+            "polls": self.polls,
         }
 
 

@@ -13,7 +13,7 @@ from heliograph.keeper.limits import Backoff, Budget
 from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, Repair, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, PollStatus, Repair, Series, SeriesInfo, StoredSample
 
 ZONE = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 6, 21)
@@ -64,7 +64,7 @@ ROOF = Series("growatt", "1840213")
 
 def fill(store, home, series: Series, name: str, since: date, until: float, devices=(), zone: str = "Europe/Berlin"):
     """Store the history of a home up to a moment, as the collector does."""
-    known = [SeriesInfo(series, name, None, zone)]
+    known = [SeriesInfo(series, name, None, zone, peak_power=home.peak_power / 1000)]
     known += [SeriesInfo(series._replace(device=one[0]), one[1], one[2], zone) for one in devices]
     store.write(Batch(series_info=known))
     day = since
@@ -91,6 +91,12 @@ def fill(store, home, series: Series, name: str, since: date, until: float, devi
         last._replace(series=series._replace(device=one[0]), values=now_known, status=one[3]) for one in devices
     ]
     store.write(Batch(samples=entries))
+
+
+def polled(series: Series, moment: float, interval: int = 720, reason: str = "", next_at: float | None = None) -> Batch:
+    """Return the status of a plant that was last polled at this moment."""
+    planned = moment + interval if next_at is None else next_at
+    return Batch(polls=[PollStatus(series, int(moment), interval, int(planned), reason)])
 
 
 def inverter(status: Status = Status.ONLINE):
@@ -135,12 +141,14 @@ def full_sun(store) -> Scene:
             ]
         )
     )
+    store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 def night(store) -> Scene:
     now = at(23, 42)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), now - 120, inverter(Status.STANDBY))
+    store.write(polled(HOME, now - 90, 3600))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now, 112)),))
 
 
@@ -148,6 +156,7 @@ def asleep(store) -> Scene:
     now = at(23, 42)
     home = town(now)["growatt", "inverter"][0]
     fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.OFFLINE)])
+    store.write(polled(ROOF, now - 90, 3600))
     return Scene(now, (AccountStatus(name="barn", vendor="growatt", budget=budget(now, 98)),))
 
 
@@ -155,18 +164,23 @@ def roof(store) -> Scene:
     now = at(13, 7)
     home = town(now)["growatt", "inverter"][0]
     fill(store, home, ROOF, "Scheune", date(2026, 6, 14), now - 120, [("ABC1234567", None, "inverter", Status.ONLINE)])
+    store.write(polled(ROOF, now - 90))
     return Scene(now, (AccountStatus(name="barn", vendor="growatt", budget=budget(now, 98)),))
 
 
 def stale(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(9, 20), inverter(Status.FAULT))
+    store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
 def locked_account(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(12, 25), inverter())
+    until = locked(now).until
+    reason = f"locked until {until.astimezone(ZONE):%H:%M}"
+    store.write(polled(HOME, at(12, 26), reason=reason, next_at=until.timestamp()))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now, 180, 4, locked(now))),))
 
 
@@ -177,6 +191,7 @@ def empty(store) -> Scene:
 def year(store) -> Scene:
     now = at(23, 55, date(2026, 12, 31))
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 1, 1), now, inverter())
+    store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
@@ -186,15 +201,20 @@ _STREETS = ("Am Hang", "Bergstraße", "Deichweg", "Eichenallee", "Gartenweg", "H
 def fleet(store, many: int = 1000) -> Scene:
     now = at(13, 7)
     homes = town(now)
-    kinds = [(vendor, _today(own[0], now)) for (vendor, _), own in sorted(homes.items()) if own[0].peak_power]
+    kinds = [
+        (vendor, own[0].peak_power / 1000, _today(own[0], now))
+        for (vendor, _), own in sorted(homes.items())
+        if own[0].peak_power
+    ]
     samples, known = [], []
     for number in range(many):
-        vendor, curve = kinds[number % len(kinds)]
+        vendor, peak_power, curve = kinds[number % len(kinds)]
         series = Series(vendor, f"{2_100_000 + number * 37}")
         name = f"{_STREETS[number % len(_STREETS)]} {1 + number // len(_STREETS)}"
-        known.append(SeriesInfo(series, name, None, "Europe/Berlin"))
         size = 0.6 + (number * 7919 % 100) / 125
-        late = {3: 2400, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
+        account = {"goodwe": "south", "growatt": "north"}[vendor]
+        known.append(SeriesInfo(series, name, None, "Europe/Berlin", account, round(peak_power * size, 2)))
+        late = {3: 4800, 17: 6 * 3600}.get(number % 41, 60 + number % 240)
         status = Status.FAULT if number % 97 == 5 else Status.ONLINE
         samples += [
             StoredSample(series, moment - late % 300, moment, Quality.LIVE, status, _sized(values, size))
@@ -203,7 +223,8 @@ def fleet(store, many: int = 1000) -> Scene:
         ]
     for start in range(0, len(samples), 5000):
         store.write(Batch(samples=samples[start : start + 5000]))
-    store.write(Batch(series_info=known))
+    polls = [PollStatus(one.series, now - 60, 720, now + 660) for one in known]
+    store.write(Batch(series_info=known, polls=polls))
     return Scene(
         now,
         (

@@ -11,13 +11,14 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from heliograph.collect.freshness import Freshness
 from heliograph.config import Account
 from heliograph.core.redact import Secret
 from heliograph.current import AccountStatus
 from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Series, SeriesInfo
+from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo
 from heliograph.store.threaded import StoreThread
 from heliograph.web.paths import encode_id
 from heliograph.web.state import StateCache
@@ -80,7 +81,7 @@ def test_api_plant_omits_stale_values(tmp_path):
     assert found["values"]["pv_power"] is None
     assert found["values"]["pv_energy_today"] is None
     assert found["values"]["pv_energy_total"] == 4567.8
-    assert found["freshness"] == "offline-unexpected"
+    assert (found["freshness"], found["poll"]) == ("not-polled", None)
 
 
 def test_state_cache_reads_store_once_within_two_seconds(tmp_path):
@@ -297,7 +298,7 @@ def test_api_missing_store_has_no_plants_and_is_healthy(tmp_path):
     with served(tmp_path / "none.sqlite") as site:
         assert site.ask(f"{API}/plants").json["total"] == 0
         assert len(site.ask(f"{API}/accounts").json["accounts"]) == 2
-        assert site.ask("/healthz").json == {"status": "ok", "reasons": []}
+        assert site.ask("/healthz").json == {"status": "ok", "reasons": [], "plants": dict.fromkeys(Freshness, 0)}
         assert site.ask(PLANT).status == 404
     assert not (tmp_path / "none.sqlite").exists()
 
@@ -339,7 +340,32 @@ def test_health_fails_when_the_state_that_the_page_shows_cannot_be_read(tmp_path
     assert answer.json == {
         "status": "failing",
         "reasons": ["the current state cannot be read (RuntimeError); the log has the details"],
+        "plants": None,
     }
+
+
+def test_health_counts_plants_by_freshness_and_is_ok_without_collector(tmp_path):
+    clock = Still()
+    with served(written(tmp_path / "s.sqlite", home()), clock=clock) as site:
+        assert site.ask("/healthz").json["plants"]["live"] == 1
+        clock.moment += 24 * 3600
+        answer = site.ask("/healthz")
+    assert (answer.status, answer.json["status"]) == (200, "ok")
+    assert answer.json["plants"] == dict.fromkeys(Freshness, 0) | {"not-polled": 1}
+
+
+def test_api_plant_reports_its_last_and_next_poll(tmp_path):
+    polls = [PollStatus(HOME, NOON + 20, 720, NOON + 7200, "locked until 14:00")]
+    with served(written(tmp_path / "s.sqlite", home(), Batch(polls=polls))) as site:
+        found, listed = site.ask(PLANT).json, site.ask(f"{API}/plants").json["plants"][0]
+    assert found["poll"] == listed["poll"]
+    assert found["poll"] == {
+        "polled_at": "2026-06-21T10:00:20Z",
+        "interval_seconds": 720,
+        "next_at": "2026-06-21T12:00:00Z",
+        "reason": "locked until 14:00",
+    }
+    assert [one["freshness"] for one in found["devices"]] == ["live"]
 
 
 def test_api_unavailable_database_is_reported_without_password():

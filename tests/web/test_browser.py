@@ -195,7 +195,7 @@ def test_page_follows_dark_color_scheme(tab, home):
 PATHS = ("/", "/?span=week&show=power", "/?span=month", "/?span=year", "/status", "/plant/no/thing")
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280, 1600])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 1600])
 def test_page_has_no_horizontal_overflow(browser, home, town, width):
     one = watched(browser, width, 800)
     for url in [*(home.url + path for path in PATHS), town.url]:
@@ -236,6 +236,81 @@ def test_power_is_formatted_alike_in_javascript_and_html(tab, home):
         return [0, 842.4, 3400, -12400, 1250000].map((one) => power(one));
     }""")
     assert shown == [power(one) for one in (0, 842.4, 3400, -12400, 1250000)]
+
+
+def test_page_is_installable(tab, home):
+    page = tab(home.url)
+    session = page.context.new_cdp_session(page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["url"].endswith("/assets/manifest.webmanifest")
+    assert manifest["errors"] == []
+    # A browser context of a test is private, and no private window installs anything.
+    problems = {one["errorId"] for one in session.send("Page.getInstallabilityErrors")["installabilityErrors"]}
+    assert problems <= {"in-incognito"}
+
+
+SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
+  .filter((one) => one.checkVisibility() && !one.matches(".skip, .bars *"))
+  .map((one) => [one.textContent.trim().slice(0, 30) || one.name, one.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 43.5 || box.height < 43.5)
+  .map(([text, box]) => `${text}: ${Math.round(box.width)}x${Math.round(box.height)}`)"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_tap_targets_are_large_enough(tab, home, town, width):
+    """Except the bars of a chart, whose links are also in the table below."""
+    page = tab(home.url, width=width, has_touch=True, is_mobile=True)
+    # Without the last path, which logs an error.
+    for url in [*(home.url + path for path in PATHS[:-1]), town.url, f"{town.url}/plant/{HOME.vendor}/{HOME.plant}"]:
+        page.goto(url)
+        for details in page.locator("summary").all():
+            details.click()
+        if page.locator(CHART).count():
+            wait_for_chart(page)
+        assert page.evaluate(SMALL_TARGETS) == [], url
+        assert sideways(page) <= 0, url
+
+
+CUT_LABELS = """() => {
+  // Labels are drawn on a canvas: those that begin left of it, or end right of it, are cut.
+  const cut = [];
+  const draw = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const { a, e } = this.getTransform();
+    const width = this.measureText(text).width;
+    const from = x * a + e - { left: 0, start: 0, center: width / 2, right: width, end: width }[this.textAlign];
+    if (from < 0 || from + width > this.canvas.width) cut.push(text);
+    window.labels = [...(window.labels ?? []), text];
+    return draw.call(this, text, x, y);
+  };
+  window.cut = cut;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("wide_font", [False, True])
+def test_chart_axis_labels_are_never_cut(browser, home, width, wide_font):
+    one = watched(browser, width)
+    one.page.add_init_script(f"({CUT_LABELS})()")
+    if wide_font:
+        one.page.add_init_script(
+            "Object.defineProperty(CSSStyleDeclaration.prototype, 'fontFamily', { get: () => 'DejaVu Sans Mono' });"
+        )
+    for query in ("", "?span=week&show=power"):
+        one.page.goto(f"{home.url}/{query}")
+        wait_for_chart(one.page)
+        labels = one.page.evaluate("window.labels")
+        assert any(label.startswith("\u2212") for label in labels)
+        assert one.page.evaluate("window.cut") == []
+    one.page.context.close()
+
+
+def test_chart_stacks_areas_and_names_directions(tab, home):
+    page = tab(f"{home.url}/?at=2026-06-21")
+    wait_for_chart(page)
+    assert "Grid export 2.66\u202fkW, House" in page.inner_text(".readout")
+    legend = page.locator(".legend button").all_inner_texts()
+    assert legend == ["Solar", "Battery", "Grid", "House", "State of charge"]
 
 
 def test_page_text_has_sufficient_contrast(browser, home, town):

@@ -1,19 +1,23 @@
 """Tests of the page as HTML without JavaScript: content, queries, errors, escaping and size."""
 
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from heliograph.collect.counters.repair import repair_counters
-from heliograph.current import AccountStatus
+from heliograph.collect.freshness import Freshness
+from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
 from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 from heliograph.web.page import fleet as page_fleet
-from heliograph.web.page import flow, format, history  # noqa: A004
+from heliograph.web.page import flow, format, history, totals  # noqa: A004
 from heliograph.web.page import status as page_status
 from heliograph.web.page.bars import bar_chart
 from support.browser import site
@@ -79,7 +83,8 @@ def test_front_page_shows_single_plant_and_describes_flow(home):
     assert "2.66 kW is exported to the grid." in content
     assert "Live, 2 min ago" in content
     assert "local time 13:07" in content
-    assert "Solar 14.5 kWh 33.3 MWh" in content
+    assert "Solar 14.5 kWh" in content
+    assert "Lifetime Solar 33.3 MWh" in content
     assert "Self-consumption 61 %" in content
     assert "Self-sufficiency 100 %" in content
     assert "61 of 180 requests" in content
@@ -88,7 +93,7 @@ def test_front_page_shows_single_plant_and_describes_flow(home):
 
 def test_history_day_is_shown_as_table(home):
     content = fetch_text(home)
-    assert "From Solar House Grid Battery State of charge" in content
+    assert "From Solar Battery Grid House State of charge" in content
     assert re.search(r"00:00 0 W \d+ W", content)
     assert "1 rejected value" in content
     assert "pv energy total 0 kWh 21,034.2 kWh a total fell" in content
@@ -130,6 +135,89 @@ def test_history_month_has_bars_and_table_with_total(home):
     assert "Total" in content
 
 
+def text_of_totals(page):
+    return str(
+        VisibleText(re.search(r'<div class="totals">.*?(?=<figure|<ul class="legend|<p class="nothing)', page)[0])
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "solar", "house"),
+    [
+        ("", "Solar 14.5 kWh Self-consumption 61 %", "House 6.92 kWh Self-sufficiency 100 %"),
+        ("span=day&at=2026-06-20", "Solar 50.3 kWh Self-consumption 30 %", "House 12.0 kWh Self-sufficiency 100 %"),
+        ("span=week", "Solar 297 kWh Self-consumption 32 %", "House 89.7 kWh Self-sufficiency 100 %"),
+        ("span=month", "Solar 996 kWh Self-consumption 30 %", "House 283 kWh Self-sufficiency 100 %"),
+        ("span=year&show=power", "Solar 1.63 MWh Self-consumption 31 %", "House 482 kWh Self-sufficiency 100 %"),
+    ],
+)
+def test_totals_and_shares_are_shown_for_every_period(home, query, solar, house):
+    content = text_of_totals(fetch_page(home, f"/?{query}"))
+    assert solar in content
+    assert house in content
+    assert "Battery Charged" in content
+
+
+def test_totals_name_the_days_without_data(home):
+    assert "Data of 35 of 172 days." in fetch_text(home, "/?span=year")
+    assert "Data of" not in fetch_text(home, "/?span=week")
+
+
+def test_chosen_period_comes_before_the_current_flow(home):
+    for query, first, second in (("", "Now", "Sun 21 June 2026"), ("span=month", "June 2026", "Now")):
+        headings = re.findall(r"<h2[^>]*>([^<]+)", fetch_page(home, f"/?{query}"))
+        assert headings.index(first) < headings.index(second)
+
+
+def test_plant_page_opens_on_the_last_day_with_data(tmp_path):
+    def scene(store):
+        return SCENES["full-sun"](store)._replace(now=at(13, day=date(2026, 11, 28)))
+
+    with serve_scene(tmp_path, scene) as running:
+        page = fetch_page(running)
+        content = str(VisibleText(page))
+        assert "Sun 21 June 2026" in content
+        assert "Solar 14.5 kWh" in text_of_totals(page)
+        assert "at=2026-11-28" in page
+        assert "November 2026" in fetch_text(running, "/?span=month&at=2026-11-28")
+        assert "June 2026" in fetch_text(running, "/?span=month")
+        assert "online" not in content
+    assert "9010KETU21AW0001 not polled" in content
+
+
+def test_totals_share_counts_only_days_with_both_energies():
+    days = [{"pv_energy": 10.0, "grid_export_energy": 4.0}, {"pv_energy": 30.0, "grid_export_energy": None}]
+    assert totals._split(days, "pv_energy", "grid_export_energy").share == 60
+    assert totals._split(days[1:], "pv_energy", "grid_export_energy") is None
+    assert totals._split([], "pv_energy", "grid_export_energy") is None
+
+
+def test_device_badge_agrees_with_its_plant():
+    device = DeviceState(
+        series=HOME._replace(device="A"), name=None, family=None, status=Status.ONLINE, measured_at=at(12),
+        freshness=Freshness.LIVE, values={},
+    )  # fmt: skip
+    plant = PlantState(
+        series=HOME, name=None, zone=BERLIN, status=Status.ONLINE, quality=Quality.LIVE, measured_at=at(12),
+        fetched_at=at(12), freshness=Freshness.LIVE, sample_interval=300, values={}, devices=(device,),
+    )  # fmt: skip
+
+    def label(freshness=Freshness.LIVE, **changed):
+        return format.device_badge(replace(device, **changed), replace(plant, freshness=freshness), at(13)).label
+
+    assert label() == "online"
+    assert label(Freshness.OFFLINE_UNEXPECTED) == "offline"
+    assert label(Freshness.OFFLINE_EXPECTED) == "asleep"
+    assert label(Freshness.OFFLINE_UNEXPECTED, status=Status.FAULT) == "fault"
+    assert label(Freshness.NOT_POLLED) == "not polled"
+
+    silent = replace(device, freshness=Freshness.OFFLINE_UNEXPECTED)
+    assert format.device_badge(silent, plant, at(13)).label == "silent"
+    assert format.device_badge(replace(silent, status=Status.OFFLINE), plant, at(13)).label == "offline"
+    rotated = replace(device, freshness=Freshness.NOT_POLLED)
+    assert format.device_badge(rotated, plant, at(13)).label == "online"
+
+
 def test_history_year_reports_number_of_days_per_month(home):
     assert "May 14 of 31 days" in fetch_text(home, "/?span=year")
 
@@ -160,11 +248,14 @@ def test_assets_of_page_are_served_with_etag(home):
         "/assets/chart.js",
         "/assets/axis.js",
     }
-    assert {"/assets/uplot.js", "/assets/page.css"} <= names
+    names |= {one["src"] for one in json.loads(site.ask("/assets/manifest.webmanifest").body)["icons"]}
+    assert {"/assets/uplot.js", "/assets/page.css", "/assets/icon-192.png", "/assets/icon.svg"} <= names
     for name in names:
         response = site.ask(name)
         assert response.status == 200, name
-        assert response.headers["content-type"].startswith(("text/css", "text/javascript", "image/svg+xml"))
+        assert response.headers["content-type"].startswith(
+            ("text/css", "text/javascript", "image/svg+xml", "image/png", "application/manifest+json")
+        )
         assert site.ask(name, if_none_match=response.headers["etag"]).status == 304
 
 
@@ -188,6 +279,35 @@ def test_fleet_table_is_filtered_by_name_and_state(fleet):
     assert faulty.count('class="badge bad"') == faulty.count("<tr>") - 1 == 11
     assert "No plants match." in fetch_text(fleet, "/?q=nowhere")
     assert "No plants match." in fetch_text(fleet, "/?page=999")
+
+
+def test_fleet_is_searched_and_filtered_by_account(fleet):
+    page = fetch_page(fleet, "/?account=south")
+    assert "1–50 of 364" in str(VisibleText(page))
+    assert page.count("<small>south · goodwe</small>") == 50
+    assert '<option value="south" selected>south</option>' in page
+    assert "1–50 of 364" in fetch_text(fleet, "/?q=south")
+    assert "1–50 of 636" in fetch_text(fleet, "/?q=North")
+    assert "No plants match." in fetch_text(fleet, "/?account=west")
+
+
+def test_fleet_sums_are_those_of_the_matching_plants(fleet):
+    every, some = fetch_text(fleet), fetch_text(fleet, "/?account=south&q=lindenweg&page=1")
+    assert re.search(r"Plants 1,000 Power 1\.7\d MW from 976 plants Today [78]\.\d\d MWh from 1,000 plants", every)
+    found = re.search(r"Plants (\d+) of 1,000 Power (\S+) kW from \d+ plants Today (\S+) kWh", some)
+    assert found
+    rows = re.findall(r"<tr>.*?</tr>", fetch_page(fleet, "/?account=south&q=lindenweg"))[1:]
+    assert len(rows) == int(found[1])
+    energies = [float(re.search(r'data-label="Today">([\d.]+)\u202fkWh', row)[1]) for row in rows]
+    assert float(found[3].replace(",", "")) == pytest.approx(sum(energies), abs=2)
+
+
+def test_fleet_yield_is_that_of_plants_with_known_size():
+    def plant(energy, size):
+        return SimpleNamespace(values={"pv_energy_today": energy}, peak_power=size)
+
+    assert page_fleet._yield([plant(10.0, 5.0), plant(5.0, 10.0), plant(99.0, None), plant(None, 9.0)]) == 1.0
+    assert page_fleet._yield([plant(99.0, None)]) is None
 
 
 @pytest.mark.parametrize("query", ["sort=colour", "state=sunny", "page=0", "page=-1", "page=%C2%B2"])
@@ -294,33 +414,75 @@ def test_plant_page_reports_stale_data_but_not_night_as_problem(tmp_path):
     assert "Self-sufficiency" not in content
 
 
-def scene_with_polls(*energies):
+def test_plant_page_reports_how_often_the_plant_is_polled(home):
+    content = fetch_text(home)
+    assert "polled every 12 minutes, next 13:1" in content
+
+
+def test_plant_page_reports_why_the_plant_is_not_polled(tmp_path):
+    def scene(store):
+        found = SCENES["locked"](store)
+        return found._replace(now=at(15))
+
+    with serve_scene(tmp_path, scene) as running:
+        content, table = fetch_text(running), fetch_text(running, "/?state=not+polled")
+    assert "Not polled; last update 12:25" in content
+    assert "Not polled since 12:26" in content
+    assert "locked until 09:19. Live values are hidden until the next poll." in content
+    assert "unexpected" not in content
+    assert "No data since" not in content + table
+
+
+def test_plant_page_reports_that_the_collector_is_not_running(tmp_path):
+    def scene(store):
+        return SCENES["full-sun"](store)._replace(now=at(15))
+
+    with serve_scene(tmp_path, scene) as running:
+        content = fetch_text(running)
+    assert "Last polled 13:05, the poll at 13:17 did not happen: is the collector running?" in content
+
+
+def scene_with_polls(*energies, plants=(HOME,)):
     """Return a scene with the repaired counters of the first polls of a day, five minutes apart."""
 
     def scene(store):
         counters, moment = {}, at(13)
-        store.write(Batch(series_info=[SeriesInfo(HOME, "Haus am See", None, "Europe/Berlin")]))
+        store.write(Batch(series_info=[SeriesInfo(one, "Haus am See", None, "Europe/Berlin") for one in plants]))
         for energy in energies:
             values = {"pv_power": 3000.0, "pv_energy_today": energy, "pv_energy_total": 800 + energy}
             entry = StoredSample(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
             repaired = repair_counters(counters, entry, ZoneInfo("Europe/Berlin"))
-            store.write(Batch(samples=[repaired.sample], days=repaired.days, repairs=repaired.repairs))
+            states = {HOME: repaired.state}
+            store.write(Batch(samples=[repaired.sample], days=repaired.days, repairs=repaired.repairs, counters=states))
             counters, moment = repaired.state, moment + 300
         return Scene(moment)
 
     return scene
 
 
-def test_unconfirmed_counter_of_today_is_explained(tmp_path):
-    reason = "Waiting for a second reading to confirm today's counters"
-    for polls, waiting in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
-        folder = tmp_path / f"{len(polls)} {waiting}"
+def test_first_counters_are_shown_at_once_and_marked_until_confirmed(tmp_path):
+    reason = "Values with ~ are not confirmed by a second reading yet."
+    for polls, shown in (((9.1,), "~9.10"), ((9.1, 9.1), "~9.10"), ((9.1, 9.4), "9.40")):
+        folder = tmp_path / f"{len(polls)} {shown}"
         folder.mkdir()
         with serve_scene(folder, scene_with_polls(*polls)) as running:
             content = fetch_text(running)
-        assert (reason in content) is waiting
-        assert ("pv energy today 9.1 kWh – unknown not known to be today's yet" in content) is (9.1 in polls)
-        assert ("Solar 9.40 kWh" in content) is not waiting
+        assert f"Solar {shown} kWh" in content
+        assert (reason in content) is ("~" in shown)
+        assert f"Solar {'~' if len(polls) == 1 else ''}809 kWh" in content.split("Lifetime")[1]
+        assert "Rejected values" not in content
+
+
+def test_plants_page_marks_energies_of_today_that_are_not_confirmed(tmp_path):
+    with serve_scene(tmp_path, scene_with_polls(9.1, plants=(HOME, HOME._replace(plant="2")))) as running:
+        assert fetch_text(running).count("~9.10 kWh") == 2, "of the plant and of all plants"
+
+
+def test_implausible_first_counter_of_today_is_explained(tmp_path):
+    with serve_scene(tmp_path, scene_with_polls(900.0)) as running:
+        content = fetch_text(running)
+    assert "Today's counters are not plausible yet; their readings are listed as rejected values." in content
+    assert "pv energy today 900 kWh – unknown more than can be" in content
 
 
 def scene_with_name(name):
@@ -414,7 +576,7 @@ def test_bar_chart_marks_days_without_data():
 
 
 def test_fleet_query_round_trips_through_url():
-    query = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3)
+    query = page_fleet.FleetQuery("näh & fern", "live", "today", falling=True, page=3, account="süd")
     from urllib.parse import parse_qsl, urlsplit
 
     assert page_fleet.parse_fleet_query(dict(parse_qsl(urlsplit(query.query()).query))) == query

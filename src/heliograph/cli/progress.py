@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from heliograph.collect.backfill import BackfillProgress
 
-WARNING_SHARE = 4
-"""Warn if a backfill needs more than 1/4 of a day's requests, since live updates slow down meanwhile."""
-
 
 @contextmanager
 def show_progress() -> Iterator[Callable[[BackfillProgress], None]]:
@@ -79,21 +76,22 @@ def progress_lines() -> Callable[[BackfillProgress], None]:
 
 
 def warnings(progress: BackfillProgress, warned: set[str]) -> Iterator[str]:
-    """Yield a warning, once per account, if a backfill slows down live updates; `warned` collects the accounts.
+    """Yield how long a backfill takes, once per account, if it needs more than a day; `warned` collects the accounts.
 
     >>> from heliograph.collect.backfill import BackfillProgress
-    >>> progress = BackfillProgress("home", days=900, requests_left=930, daily_share=162, daily_limit=180)
+    >>> share = {"daily_share": 78, "daily_limit": 160}
+    >>> progress = BackfillProgress("home", days=900, requests_left=930, days_to_go=11.1, **share)
     >>> next(warnings(progress, set()))
-    'home: using up to 162 of 180 daily requests for history; live updates are less frequent until it finishes'
+    'home: history takes about 12 nights, with up to 78 of 160 requests a day; the others are left for live values'
     """
     if not progress.days or progress.name in warned:
         return
     warned.add(progress.name)
-    if progress.requests_left * WARNING_SHARE > progress.daily_limit:
-        requests = min(progress.requests_left, progress.daily_share)
+    if progress.days_to_go > 0:
+        nights = ceil(progress.days_to_go)
         yield (
-            f"{progress.name}: using up to {requests} of {progress.daily_limit} daily requests for history; "
-            "live updates are less frequent until it finishes"
+            f"{progress.name}: history takes about {nights} {'night' if nights == 1 else 'nights'}, with up to "
+            f"{progress.daily_share} of {progress.daily_limit} requests a day; the others are left for live values"
         )
 
 

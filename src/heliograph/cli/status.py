@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.clients import create_client
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
 from heliograph.cli.terminal import print_json, printable, report_failure
 from heliograph.cli.timefmt import format_duration, format_local_time
+from heliograph.collect.freshness import POLL_GRACE
 from heliograph.current import CurrentState
 from heliograph.errors import HeliographError, StoreMissing
 from heliograph.store import open_store
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from heliograph.config import Account
     from heliograph.current import PlantState
     from heliograph.keeper import Backoff, Budget
+    from heliograph.store.base import PollStatus
 
 _EXAMPLES = """\
   heliograph status
@@ -28,7 +30,8 @@ _EXAMPLES = """\
 
 _FRESHNESS = {
     "live": "live",
-    "stale": "late",
+    "stale": "stale",
+    "not-polled": "not polled",
     "offline-expected": "offline for the night",
     "offline-unexpected": "offline (unexpected)",
 }
@@ -162,10 +165,23 @@ def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
             duration = format_duration(now - datetime.fromtimestamp(plant.measured_at, UTC))
             age = f"{_FRESHNESS[plant.freshness]}, last sample {duration} old"
         yield f"  {plant.title} ({plant.series.vendor} {plant.series.plant}): {age}, {samples} samples"
+        if plant.poll is not None:
+            yield f"    {poll_text(plant.poll, now)}"
+
+
+def poll_text(poll: PollStatus, now: datetime) -> str:
+    """Return how often a plant is polled and when next, or why it is not."""
+    last, next_at = (format_local_time(datetime.fromtimestamp(at, UTC), now) for at in (poll.polled_at, poll.next_at))
+    if now.timestamp() > poll.next_at + POLL_GRACE:
+        return f"last polled {last}; the poll at {next_at} did not happen: is heliograph collect running?"
+    every = f"polled every {format_duration(timedelta(seconds=poll.interval))}"
+    return f"last polled {last}, next {next_at}: {poll.reason}" if poll.reason else f"{every}, next {next_at}"
 
 
 def store_dict(store: StoreSummary) -> dict[str, Any]:
     """Return a store's state, JSON-ready."""
+    from heliograph.web.schemas import poll_data  # noqa: PLC0415 - only JSON needs the API's schemas
+
     return {
         "where": store.where,
         "bytes": store.size,
@@ -177,6 +193,7 @@ def store_dict(store: StoreSummary) -> dict[str, Any]:
                 "samples": samples,
                 "last_sample": plant.measured_at and datetime.fromtimestamp(plant.measured_at, UTC).isoformat(),
                 "freshness": str(plant.freshness),
+                "poll": plant.poll and poll_data(plant.poll),
             }
             for plant, samples in store.plants
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -72,8 +72,8 @@ def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -
             store.claim([account_key(account) for account, _ in waiting], timeout=0)
         except StoreInUse:
             return
-        for _, queue in waiting:
-            store_queued(queue, poll_batch, store)
+        for account, queue in waiting:
+            store_queued(queue, partial(poll_batch, account=account.name), store)
 
 
 def _series(account: Account, client: SolarClient) -> list[Series]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph.collect.budget import MARGIN, backfill_requests
 from heliograph.collect.gapfill import BackfillContext, run_query
 from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, periods, recency_key, request_count
+from heliograph.collect.schedule import DAY, LIVE_INTERVAL, Daylight
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
+from heliograph.keeper.state import BUCKET_SECONDS
 from heliograph.local_time import day_at, stored_zone
 from heliograph.store.base import Batch, SeriesInfo, series_of
+from heliograph.vendors.base import PollLoad
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,11 +34,12 @@ if TYPE_CHECKING:
     from heliograph.store.threaded import BufferedWriter
     from heliograph.vendors.base import AsyncSolarClient
 
-RESERVE_DIVISOR = 10
-"""One request in this many of the daily budget is left to the collector."""
 RETRY_SECONDS = 60.0
 _PREPARE_REQUESTS = 4
 """Approximate requests until the plants and the costs of their history are known."""
+
+_COUNTED_SECONDS = DAY + BUCKET_SECONDS
+"""How long the account's state counts a request at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -150,7 +154,7 @@ class Backfill:
                         self._report(done=True)
                         return
                     continue
-                reason = "the daily request budget is used"
+                reason = "today's requests for history are used"
             except (Throttled, Unreachable, SessionExpired) as error:
                 until, reason = self._retry_at(error), error.message
                 now = self._clock.now()
@@ -176,7 +180,33 @@ class Backfill:
         else:
             plant, query = newest
             cost = plant.cost.requests_for(query.span)
-        return float(self._client.free_at(cost + ceil(self._client.budget.daily / RESERVE_DIVISOR)))
+        budget_at = float(self._client.free_at(cost + MARGIN))
+        return max(budget_at, self._share_free_at(cost))
+
+    @property
+    def _share(self) -> int:
+        """The requests per day that this backfill may send; the others are left for live values."""
+        stored = self._client.session.facts.get("load")
+        load = PollLoad(*stored) if stored else PollLoad()
+        return backfill_requests(self._client.budget.daily, load, Daylight().length, LIVE_INTERVAL)
+
+    def _share_free_at(self, cost: int) -> float:
+        """Return when this backfill's share of 24 hours allows so many requests; earlier runs count too."""
+        now, share = self._clock.now(), self._share
+        sent = self._sent_since(now - _COUNTED_SECONDS)
+        surplus = len(sent) + cost - max(share, cost)
+        return sent[surplus - 1] + _COUNTED_SECONDS if surplus > 0 else now
+
+    def _sent_since(self, since: float) -> list[float]:
+        """Return the times of the requests for history since a time; empty periods are mostly inferred without one."""
+        return sorted(
+            float(record.queried_at)
+            for plant in self.plants
+            for span, records in plant.history.queries.items()
+            for record in records.values()
+            if record.queried_at > since and record.outcome != "nothing"
+            for _ in range(plant.cost.requests_for(span))
+        )
 
     async def _prepare(self) -> None:
         self.found = tuple(await self._client.plants())
@@ -247,12 +277,15 @@ class Backfill:
     def _report(self, **changes: Any) -> None:
         budget = self._client.budget
         requests_left = sum(request_count(plant.remaining, plant.cost) for plant in self.plants)
-        daily_share = max(budget.daily * (RESERVE_DIVISOR - 1) // RESERVE_DIVISOR, 1)
+        daily_share = self._share
+        left_today = min(
+            daily_share - len(self._sent_since(self._clock.now() - _COUNTED_SECONDS)), budget.free - MARGIN
+        )
         self.progress = replace(
             self.progress,
             days=sum(plant.length for plant in self.plants),
             days_left=sum(plant.days_left for plant in self.plants),
-            days_to_go=max(requests_left - max(daily_share - budget.requests_used, 0), 0) / daily_share,
+            days_to_go=max(requests_left - max(left_today, 0), 0) / daily_share,
             requests_left=requests_left,
             daily_share=daily_share,
             daily_limit=budget.daily,

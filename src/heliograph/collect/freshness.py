@@ -1,71 +1,144 @@
-"""Freshness of a plant's newest sample: live, stale, or offline, expected or not."""
+"""Freshness of a plant's newest sample, judged by its age when the vendor API was last polled. Pure."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from itertools import pairwise
+from math import inf
 from statistics import median
 from typing import TYPE_CHECKING
 
 from heliograph.store.base import MAX_AHEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import tzinfo
+
+    from heliograph.store.base import PollStatus
 
 DEFAULT_INTERVAL = 300.0
 """Dataloggers of both clouds upload every five minutes by default."""
 PATTERN_WINDOW = 14 * 24 * 3600
 """Seconds of history that decide at which hours a plant usually reports."""
+POLL_GRACE = 600
+"""Seconds after which a planned poll that has not happened is overdue."""
 
-_LEEWAY = 300
-_LATE = 3600
-_HOUR = 3600
-_AWAKE = 6.0
-"""Solar elevation in degrees above which every string inverter runs; below it, cloud cover and roof decide."""
+_MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 _ENOUGH_DAYS = 3
+_MARGIN = 25 * _MINUTE
+"""A plant certainly reports only this long after its usual start and before its usual end: clouds and the season."""
+_NEARBY = 2 * _HOUR
 _NIGHT_ENDS, _NIGHT_BEGINS = 8, 17
 
 
 class Freshness(StrEnum):
-    """The meaning of a sample's age, given the sun and the upload interval of the device."""
+    """The meaning of a sample's age, given the polls, the daylight and the upload interval of the device."""
 
     LIVE = "live"
     STALE = "stale"
+    NOT_POLLED = "not-polled"
     OFFLINE_EXPECTED = "offline-expected"
     OFFLINE_UNEXPECTED = "offline-unexpected"
 
 
+class DayPhase(Enum):
+    """Whether a plant without a battery reports at a time of day: it does, it may, or it does not."""
+
+    DAY = "day"
+    TWILIGHT = "twilight"
+    NIGHT = "night"
+
+
 def freshness(
-    measured_at: int | None, now: int, interval: float, sun: float | bool | None, *, has_battery: bool
+    measured_at: int | None, poll: PollStatus | None, now: int, upload: float, phase_at: Callable[[int], DayPhase]
 ) -> Freshness:
     """Return the freshness of the newest sample.
 
-    `interval` is the usual seconds between samples. `sun` is the solar elevation in degrees or, for an unknown
-    position, the result of `usually_reporting`, or None if neither is known: then no sleep is expected. A battery keeps
-    its inverter awake at night. A time ahead of `now` by more than clocks may differ is wrong: the age is unknown.
+    `poll.polled_at` is when the vendor API last answered; only what it answered then can mean that a plant is offline.
+    `upload` is the seconds between two uploads of the datalogger. `phase_at` returns the phase of a time; for a plant
+    with a battery, which also reports at night, it is always day. A sample ahead of `now` by more than clocks
+    may differ has a wrong time: its age is unknown.
     """
-    age = None if measured_at is None or measured_at > now + MAX_AHEAD else now - measured_at
-    if age is not None and age <= 2 * interval + _LEEWAY:
-        return Freshness.LIVE
-    if not has_battery and _may_sleep(sun):
-        return Freshness.OFFLINE_EXPECTED
-    if age is not None and age <= max(_LATE, 6 * interval):
-        return Freshness.STALE
-    return Freshness.OFFLINE_UNEXPECTED
+    if poll is None:
+        return Freshness.NOT_POLLED
+    age, age_when_polled = inf, inf
+    if measured_at is not None and measured_at <= now + MAX_AHEAD:
+        age, age_when_polled = now - measured_at, min(poll.polled_at, now) - measured_at
+    valid = valid_seconds(poll, upload)
+    due = poll.polled_at + poll.interval if poll.reason else poll.next_at
+    overdue = now > due + POLL_GRACE
+    if overdue and now - poll.polled_at > valid:
+        return Freshness.NOT_POLLED
+    # Uploads that are a quarter of an hour late are usual at both clouds.
+    late = 2 * upload + 12 * _MINUTE
+    silent = age_when_polled > late
+    if (silent and phase_at(poll.polled_at) is not DayPhase.DAY) or (
+        not silent and age > late and phase_at(now) is DayPhase.NIGHT
+    ):
+        not_polled_since_dawn = silent and overdue and phase_at(now) is DayPhase.DAY
+        return Freshness.NOT_POLLED if not_polled_since_dawn else Freshness.OFFLINE_EXPECTED
+    # A silent datalogger is found within 45 minutes, unless two polls take longer.
+    if age_when_polled > max(4 * upload + 5 * _MINUTE, 45 * _MINUTE - poll.interval):
+        return Freshness.OFFLINE_UNEXPECTED
+    if age > valid:
+        return Freshness.NOT_POLLED
+    return Freshness.LIVE if age <= late or not (silent or overdue) else Freshness.STALE
 
 
-def _may_sleep(sun: float | bool | None) -> bool:
-    if isinstance(sun, bool):
-        return not sun
-    return sun is not None and sun < _AWAKE
+def valid_seconds(poll: PollStatus | None, upload: float) -> float:
+    """Return the seconds for which a live value is shown: three polls, at least an hour or four uploads."""
+    return max(3 * poll.interval if poll else 0, _HOUR, 4 * upload + 5 * _MINUTE)
+
+
+def day_phase(slots: Sequence[int], at: int, zone: tzinfo) -> DayPhase:
+    """Return whether a plant reports at this time of day, by its last 14 days.
+
+    `slots` are the sorted results of `slots_of`. It is day if the plant reported both before and after this time on
+    most days, and night if it did not report near it. With fewer than three days the clock decides; between the hours
+    of all seasons it is twilight.
+    """
+    days = inside = near = 0
+    for past in range(at - _DAY, at - PATTERN_WINDOW - 1, -_DAY):
+        if not _any_between(slots, past - _DAY // 2, past + _DAY // 2):
+            continue
+        days += 1
+        before = _any_between(slots, past - _NEARBY, past - _MARGIN)
+        inside += before and _any_between(slots, past + _MARGIN, past + _NEARBY)
+        near += _any_between(slots, past - _HOUR // 2, past + _HOUR // 2)
+    if days < _ENOUGH_DAYS:
+        hour = _local_time(at, zone).hour
+        return DayPhase.DAY if 9 <= hour < 16 else DayPhase.TWILIGHT if 4 <= hour < 23 else DayPhase.NIGHT
+    if inside * 2 > days:
+        return DayPhase.DAY
+    return DayPhase.TWILIGHT if near * 2 > days else DayPhase.NIGHT
+
+
+def slots_of(sample_times: Iterable[int]) -> list[int]:
+    """Return the ten-minute slots with samples as epoch seconds of their start; the times must be sorted."""
+    return list(dict.fromkeys(at - at % 600 for at in sample_times))
+
+
+def _any_between(slots: Sequence[int], since: int, until: int) -> bool:
+    place = bisect_left(slots, since)
+    return place < len(slots) and slots[place] <= until
 
 
 def sample_interval(sample_times: Iterable[int]) -> float:
     """Return the median seconds between samples; nights and gaps are too rare to matter."""
     distances = [after - before for before, after in pairwise(sorted(set(sample_times))) if after - before <= _HOUR]
     return float(median(distances)) if len(distances) >= _ENOUGH_DAYS else DEFAULT_INTERVAL
+
+
+def upload_interval(sample_interval: float, poll_interval: float | None) -> float:
+    """Return the probable seconds between two uploads, given the usual seconds between samples and between polls.
+
+    Samples that are as far apart as the polls do not show how often the datalogger uploads.
+    """
+    if poll_interval is None or sample_interval > 1.5 * poll_interval:
+        return sample_interval
+    return min(sample_interval, DEFAULT_INTERVAL)
 
 
 def usually_reporting(sample_times: Iterable[int], now: int, zone: tzinfo) -> bool:
@@ -91,14 +164,6 @@ def usually_reporting(sample_times: Iterable[int], now: int, zone: tzinfo) -> bo
 def has_battery(values: Mapping[str, float | None]) -> bool:
     """Return True if a battery is reported; its plant reports at night as well."""
     return any(values.get(name) is not None for name in ("battery_soc", "battery_power"))
-
-
-def elevation(at: int, latitude: float, longitude: float) -> float:
-    """Return the solar elevation in degrees; needs the library of the extra "emulator"."""
-    from astral import Observer  # noqa: PLC0415 - an optional extra, and slow to load
-    from astral.sun import elevation as sun_elevation  # noqa: PLC0415 - the same extra
-
-    return float(sun_elevation(Observer(latitude, longitude), datetime.fromtimestamp(at, UTC)))
 
 
 def _local_time(at: int, zone: tzinfo) -> datetime:

@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, timezone
+from datetime import UTC, datetime, timezone
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from heliograph.collect.budget import poll_requests
 from heliograph.collect.counters.repair import repair_counters
-from heliograph.collect.freshness import DEFAULT_INTERVAL, PATTERN_WINDOW, has_battery, usually_reporting
 from heliograph.collect.plausibility import check_sample
+from heliograph.collect.pollstate import StoredState, read_curves, read_state, second_of_day
 from heliograph.collect.schedule import (
+    DAY,
     POLL_SHARE,
+    UPLOAD_INTERVAL,
     BudgetWarning,
+    Daylight,
     PollPolicy,
-    PollStats,
-    min_affordable_interval,
-    next_poll,
+    daylight_of,
+    jitter,
+    night_rhythm,
+    poll_rhythm,
 )
 from heliograph.collect.snapshot_queue import drain_queue
-from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
+from heliograph.errors import AccountLocked, Blocked, HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
-from heliograph.store.base import MAX_AHEAD, Batch, samples_of, series_info_of, series_of
+from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_info_of, series_of
+from heliograph.vendors.base import PollLoad
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
+    from datetime import tzinfo
 
     from heliograph.collect.counters.repair import CounterStates
     from heliograph.collect.gapfill import GapFiller
+    from heliograph.collect.pollstate import Curves
     from heliograph.keeper import Budget
     from heliograph.local_time import Clock
     from heliograph.model import Plant, Snapshot
-    from heliograph.store.base import Day, Repair, Series, Store, StoredSample
+    from heliograph.store.base import Day, Repair, StoredSample
     from heliograph.store.threaded import BufferedWriter
-    from heliograph.vendors.base import AsyncSolarClient
+    from heliograph.vendors.base import AsyncSolarClient, LivePoll, PollRhythm
 
 RETRY_SECONDS, LOGIN_RETRY_SECONDS, LONG_RETRY_SECONDS = 60.0, 300.0, 900.0
-_RECENT_SECONDS = 900.0
-"""A plant with a sample this recent is awake, whatever is usual at this hour."""
+BOOST_SECONDS = 600.0
+"""Seconds of faster polls after a person's action."""
+_REFRESH_SECONDS = 1800.0
+"""Seconds until the daylight and the requests of a backfill are read again."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +66,8 @@ class PollProgress:
     samples: int = 0
     problem: HeliographError | None = None
     plants: tuple[Plant, ...] = ()
+    reason: str = ""
+    """Why the account is not polled at its stated interval; empty while it is."""
 
 
 class AccountPoller:
@@ -78,73 +93,174 @@ class AccountPoller:
         self._plants = plants
         self._gap_filler = gap_filler
         self._states: CounterStates = {}
-        self._sample_times: dict[Series, list[int]] = {}
         self._rejected: set[Series] = set()
         self._budget_warning = BudgetWarning()
+        self._load: PollLoad | None = None
         self._cost = 1.0
-        self._has_battery = False
+        self._daylight = Daylight()
+        self._history_requests = 0
+        self._read_at: float | None = None
+        self._statuses: dict[Series, PollStatus] = {}
+        self._logged_reason = ""
+        self._boost_until = 0.0
+        self._boosted: deque[tuple[float, float]] = deque()
+        """Time and requests of the polls of the last 24 hours that a person's action caused."""
+        self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and wait until stopped."""
         while not stop.is_set():
             self.progress.next_at = await self.poll_once()
-            await self.clock.wait(self.progress.next_at, stop)
+            self._wake.clear()
+            wait = asyncio.ensure_future(self.clock.wait(self.progress.next_at, stop))
+            wake = asyncio.ensure_future(self._wake.wait())
+            try:
+                await asyncio.wait((wait, wake), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in (wait, wake):
+                    one.cancel()
+                await asyncio.gather(wait, wake, return_exceptions=True)
+
+    def boost(self) -> None:
+        """Poll at each upload for ten minutes, because a person has just asked for current values.
+
+        The polls use up to half the reserve for people, and never the time of a wait after an error.
+        """
+        now = self.clock.now()
+        self._boost_until = now + BOOST_SECONDS
+        polled_at, next_at = self.progress.polled_at, self.progress.next_at
+        if self.progress.reason or polled_at is None or next_at is None or not self._may_boost(now):
+            return
+        if now >= polled_at + self._boost_interval < next_at:
+            self._wake.set()
+
+    @property
+    def _boost_interval(self) -> float:
+        return max(self._policy.min_interval, UPLOAD_INTERVAL)
+
+    def _may_boost(self, now: float) -> bool:
+        while self._boosted and self._boosted[0][0] <= now - DAY:
+            self._boosted.popleft()
+        reserve = self.client.budget.reserve if self.client is not None else 0
+        return now < self._boost_until and sum(count for _, count in self._boosted) < reserve / 2
 
     async def poll_once(self) -> float:
         """Poll and fill gaps, and return the time of the next poll."""
         now = self.clock.now()
         try:
             client = self.client = self.client or self._connect()
-            if not self._states:
-                # Without a store to read the counters from, the requests of a poll would be wasted.
-                await self.writer.run(lambda _: None)
-            budget = client.budget
-            if budget.free < self._cost:
+            await self._refresh(now)
+            if (free_at := client.free_at(self._expected)) > now:
                 # The requests of an incomplete poll would be wasted.
-                event = LogEvent(
-                    "poll.waiting", account=self.progress.name, why="the budget is used", seconds=LONG_RETRY_SECONDS
-                )
-                _log.info(event)
-                return now + LONG_RETRY_SECONDS
-            budget = await self._poll(client, budget)
+                return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
+            budget = await self._poll(client, client.budget)
         except HeliographError as error:
-            return self.clock.now() + self._handle_error(error)
+            delay, reason = self._handle_error(error)
+            return await self._wait_until(self.clock.now() + delay, reason)
         self.progress.problem = None
-        stats = self._stats(now, budget)
-        self._warn_about_interval(stats)
-        next_at = next_poll(now, self._policy, stats, self.progress.name)
         if self._gap_filler is not None:
             try:
-                plants = self.progress.plants
-                await self._gap_filler.fill(client, plants, self._states, self._cost, budget.free)
+                # What the next polls need is not spent.
+                free = budget.free - 2 * self._expected
+                await self._gap_filler.fill(client, self.progress.plants, self._states, self._cost, free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
-        return max(next_at, self.clock.now())
+        next_at, reason = self._next(now, budget)
+        await self._save_statuses(next_at, reason)
+        return next_at
+
+    @property
+    def _expected(self) -> int:
+        """The requests that the next poll probably takes."""
+        return max(self._load.every_poll if self._load else 1, 1)
 
     async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
-        """Fetch and save one snapshot of each plant, and return the budget afterwards."""
-        if self._plants:
-            snapshots = tuple([await client.snapshot(plant) for plant in self._plants])
-        else:
-            snapshots = await client.snapshots()
+        """Fetch and save what is due of all plants, and return the budget afterwards."""
+        now = self.clock.now()
+        rhythm = self._rhythm(now, before)
+        poll = await client.live(rhythm, self._plants)
+        self._load = poll.load
         budget = client.budget
-        self._cost = max(1.0, float(budget.requests_used - before.requests_used))
+        self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
+        if self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS:
+            self._boosted.append((now, cost))
+        snapshots = poll.snapshots
         if self.progress.polled_at is None:
             self._warn_about_fixed_offsets(snapshots)
         self.progress.polled_at = self.clock.now()
-        self.progress.plants = tuple(snapshot.plant for snapshot in snapshots)
+        known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
+        self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        await drain_queue(client.guard.snapshot_file, poll_batch, self.writer, self._states)
-        batch = poll_batch(snapshots, self._states)
+        make_batch = partial(poll_batch, account=self.progress.name)
+        await drain_queue(client.guard.snapshot_file, make_batch, self.writer, self._states)
+        curves = await read_curves(self.writer, snapshots, self._states)
+        batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)
-        self._add_sample_times(snapshots)
         self._warn_about_rejected_samples(snapshots, batch)
+        self._note_polled(poll, self._rhythm(now, budget))
         self.progress.samples += len(batch.samples)
         saved = await self.writer.write(batch)
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
-        _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=self._cost, saved=saved))
+        _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=cost, saved=saved))
         return budget
+
+    def _rhythm(self, now: float, budget: Budget) -> PollRhythm:
+        """Return the intervals that apply now."""
+        load = self._load or PollLoad()
+        zone = self._zone
+        light = DAY if zone is None else self._daylight.length
+        requests = poll_requests(budget.daily, load, light, self._policy.wanted, self._history_requests)
+        day = poll_rhythm(load, requests, light, self._policy.wanted)
+        return day if zone is None or self._daylight.includes(second_of_day(now, zone)) else night_rhythm(day)
+
+    @property
+    def _zone(self) -> tzinfo | None:
+        return next((plant.zone for plant in self.progress.plants if plant.zone is not None), None)
+
+    def _next(self, now: float, budget: Budget) -> tuple[float, str]:
+        """Return when the next poll is due, and why it is later than stated."""
+        rhythm, zone = self._rhythm(now, budget), self._zone
+        self._warn_about_interval(rhythm, budget)
+        due = now + rhythm.interval + jitter(self.progress.name, rhythm.interval)
+        if zone is not None and not rhythm.daylight:
+            due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
+        if self._may_boost(now):
+            due = min(due, now + self._boost_interval)
+        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due:
+            return free_at, "the daily request quota is used"
+        return max(due, self.clock.now()), ""
+
+    def _note_polled(self, poll: LivePoll, rhythm: PollRhythm) -> None:
+        """Note the plants that the vendor API has just answered for."""
+        for snapshot in poll.snapshots:
+            series, at = series_of(snapshot.plant), int(snapshot.fetched_at.timestamp())
+            rotates = snapshot.plant.id in poll.rotating
+            interval = int(max(rhythm.flow_interval, rhythm.interval) if rotates else rhythm.interval)
+            self._statuses[series] = PollStatus(series, at, interval, at + interval)
+
+    async def _save_statuses(self, next_at: float, reason: str) -> None:
+        """Store when each plant was polled and will be."""
+        self.progress.reason = reason
+        now = self.clock.now()
+        intervals = [status.interval for status in self._statuses.values()]
+        if reason and reason != self._logged_reason and next_at - now > 2 * min(intervals, default=0):
+            until = datetime.fromtimestamp(next_at, UTC).astimezone(self._zone).isoformat(timespec="minutes")
+            seconds = float(round(next_at - now))
+            _log.info(LogEvent("poll.waiting", account=self.progress.name, why=reason, next=until, seconds=seconds))
+        self._logged_reason = reason
+        for series, status in self._statuses.items():
+            # A plant that is polled in rotation has its own time.
+            due = max(next_at, status.polled_at + status.interval) if not reason else next_at
+            self._statuses[series] = status._replace(next_at=int(due), reason=reason)
+        if self._statuses:
+            await self.writer.write(Batch(polls=tuple(self._statuses.values())))
+
+    async def _wait_until(self, next_at: float, reason: str) -> float:
+        """Store and log why the account is not polled before, and return that time."""
+        if not isinstance(self.progress.problem, StoreError):
+            await self._save_statuses(next_at, reason)
+        return next_at
 
     def _warn_about_fixed_offsets(self, snapshots: Sequence[Snapshot]) -> None:
         """Warn once about plants whose time zone is a fixed UTC offset: their history across DST will be shifted."""
@@ -165,83 +281,93 @@ class AccountPoller:
             _log.warning(LogEvent("sample.rejected", account=self.progress.name, series=names, why=why))
         self._rejected = rejected
 
-    def _warn_about_interval(self, stats: PollStats) -> None:
+    def _warn_about_interval(self, rhythm: PollRhythm, budget: Budget) -> None:
         """Warn once if the budget does not allow the configured interval."""
         interval = self._policy.interval
-        if self._budget_warning.due(interval, stats):
-            share = f"polls may use {stats.daily * POLL_SHARE:.0f} of {stats.daily} a day"
-            why = f"a poll takes {stats.cost:g} requests, and {share}"
-            seconds = float(round(min_affordable_interval(stats)))
+        if rhythm.daylight and self._budget_warning.due(interval, rhythm.interval):
+            load = self._load or PollLoad()
+            why = (
+                f"a poll takes {load.every_poll} requests, {load.flows + load.slow} more are due less often, "
+                f"and polls may use {budget.daily * POLL_SHARE:.0f} of {budget.daily} a day"
+            )
             event = LogEvent(
-                "poll.interval_extended", account=self.progress.name, interval=interval, seconds=seconds, why=why
+                "poll.interval_extended",
+                account=self.progress.name,
+                interval=interval,
+                seconds=float(rhythm.interval),
+                why=why,
             )
             _log.warning(event)
 
+    async def _refresh(self, now: float) -> None:
+        """Read what may have changed in the store: the daylight, and the requests of a backfill."""
+        if self._read_at is not None and 0 <= now - self._read_at < _REFRESH_SECONDS:
+            return
+        plants = {series_of(plant): plant.zone for plant in self.progress.plants}
+        try:
+            found = await self.writer.run(lambda store: read_state(store, set(), plants, int(now)))
+        except StoreError:
+            if not self._states:
+                # Without the counters in the store, the requests of a poll would be wasted.
+                raise
+            return  # samples are buffered until the store is available, and the last state is used
+        self._use(found)
+        self._read_at = now
+
     async def _load_state(self, snapshots: Sequence[Snapshot]) -> None:
-        """Read the counter states and sample times of series that are polled for the first time."""
+        """Read the counter states of series that are polled for the first time, and the daylight of their plants."""
         series = {series_of(snapshot.plant) for snapshot in snapshots}
         series.update(series_of(device.device) for snapshot in snapshots for device in snapshot.devices)
         new = series - self._states.keys()
         if new:
             now = int(self.clock.now())
-            states, sample_times = await self.writer.run(lambda store: _read_state(store, new, now))
-            self._states.update(states)
-            self._sample_times.update(sample_times)
+            plants = {series_of(plant): plant.zone for plant in self.progress.plants}
+            self._use(await self.writer.run(lambda store: read_state(store, new, plants, now)))
 
-    def _add_sample_times(self, snapshots: Sequence[Snapshot]) -> None:
-        self._has_battery = any(has_battery(snapshot.values) for snapshot in snapshots)
-        for snapshot in snapshots:
-            times = self._sample_times.setdefault(series_of(snapshot.plant), [])
-            if snapshot.measured_at is None:
-                continue
-            at = int(snapshot.measured_at.timestamp())
-            if at <= snapshot.fetched_at.timestamp() + MAX_AHEAD and at not in times[-1:]:
-                times.append(at)
-                del times[: -PATTERN_WINDOW // 300]
+    def _use(self, found: StoredState) -> None:
+        self._states.update(found.counters)
+        self._daylight = daylight_of(found.sunny)
+        self._history_requests = found.history_requests
+        for status in found.statuses:
+            self._statuses.setdefault(status.series, status)
 
-    def _stats(self, now: float, budget: Budget) -> PollStats:
-        newest = max((times[-1] for times in self._sample_times.values() if times), default=None)
-        return PollStats(
-            newest=newest,
-            # Not learnt from our own samples: their distance is the poll interval.
-            sample_interval=DEFAULT_INTERVAL,
-            reporting=newest is None
-            or now - newest < _RECENT_SECONDS
-            or any(
-                plant.zone is None or usually_reporting(self._sample_times[series_of(plant)], int(now), plant.zone)
-                for plant in self.progress.plants
-            ),
-            has_battery=self._has_battery,
-            cost=self._cost,
-            daily=budget.daily,
-        )
-
-    def _handle_error(self, error: HeliographError) -> float:
-        """Log an error unless it is the same as before, and return the seconds to wait."""
+    def _handle_error(self, error: HeliographError) -> tuple[float, str]:
+        """Log an error unless it is the same as before, and return the seconds to wait and the reason for it."""
         if str(error) != str(self.progress.problem or ""):
             _log.warning(LogEvent("poll.failed", account=self.progress.name, error=type(error).__name__, why=error))
         self.progress.problem = error
-        if isinstance(error, Throttled):
-            return max(error.retry_after, 1.0)
-        if isinstance(error, LoginFailed):
+        if isinstance(error, LoginFailed) or not isinstance(error, Throttled | Unreachable | StoreError):
             # The user may have fixed the credentials; the keeper sends a login only if they have changed.
             self.client = None
-            return LOGIN_RETRY_SECONDS
-        if isinstance(error, Unreachable | StoreError):
-            return RETRY_SECONDS
-        self.client = None
-        return LONG_RETRY_SECONDS
+        delay, reason = _wait_after(error)
+        until = datetime.fromtimestamp(self.clock.now() + delay, UTC).astimezone(self._zone)
+        return delay, f"{reason} until {until:%H:%M}" if isinstance(error, AccountLocked | Blocked) else reason
 
 
-def _read_state(store: Store, new: set[Series], now: int) -> tuple[CounterStates, dict[Series, list[int]]]:
-    """Return the counter states of these series, and the recent sample times of their plants."""
-    states: CounterStates = {series: store.counters(series) for series in new}
-    plants = (series for series in new if not series.device)
-    return states, {plant: list(store.sample_times(plant, now - PATTERN_WINDOW, now + 1)) for plant in plants}
+def _wait_after(error: HeliographError) -> tuple[float, str]:
+    """Return the seconds to wait after an error, and the reason in words."""
+    if isinstance(error, Throttled):
+        kinds = {AccountLocked: "locked", Blocked: "blocked by the cloud"}
+        return max(error.retry_after, 1.0), kinds.get(type(error), error.message)
+    if isinstance(error, LoginFailed):
+        return LOGIN_RETRY_SECONDS, "the login failed"
+    if isinstance(error, Unreachable):
+        return RETRY_SECONDS, "the cloud cannot be reached"
+    if isinstance(error, StoreError):
+        return RETRY_SECONDS, "the store is unavailable"
+    return LONG_RETRY_SECONDS, "the cloud's response cannot be used"
 
 
-def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
-    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states."""
+def poll_batch(
+    snapshots: Sequence[Snapshot],
+    states: CounterStates,
+    account: str | None = None,
+    curves: Curves = MappingProxyType({}),
+) -> Batch:
+    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states.
+
+    `curves` has the energies since midnight of plants, by their power curves in kWh.
+    """
     samples: list[StoredSample] = []
     days: list[Day] = []
     repairs: list[Repair] = []
@@ -253,7 +379,13 @@ def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
             repairs.extend(checked.repairs)
             if checked.sample is None:
                 continue
-            result = repair_counters(states.get(sample.series, {}), checked.sample, zone)
+            result = repair_counters(
+                states.get(sample.series, {}),
+                checked.sample,
+                zone,
+                peak_power=snapshot.plant.peak_power,
+                curve=curves.get(sample.series, {}),
+            )
             samples.append(result.sample)
             days.extend(result.days)
             repairs.extend(result.repairs)
@@ -263,5 +395,5 @@ def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates) -> Batch:
         days=days,
         repairs=repairs,
         counters=counters,
-        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot)],
+        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot, account)],
     )

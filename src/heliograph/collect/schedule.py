@@ -1,59 +1,163 @@
-"""Poll schedule of an account: the next poll is when a new sample can exist and the budget allows it. Pure."""
+"""Poll schedule of an account: how often each kind of request is due within the budget, and the next poll. Pure.
+
+Most of the budget is spent in daylight. A poll has up to three parts (`PollLoad`): the requests of every poll, the
+power flows of hybrids that are polled in rotation where the budget is short, and the slow counters.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
+
+from heliograph.vendors.base import PollLoad, PollRhythm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 UPLOAD_LAG = 45.0
 """Seconds from a datalogger's upload until the cloud reports the sample."""
-POLL_SHARE = 0.8
+UPLOAD_INTERVAL = 300.0
+"""Seconds between two uploads of a datalogger; more frequent polls return the same sample."""
+POLL_SHARE = 0.9
 """The part of the budget that polls may use; the rest is for gap filling."""
-DAY, DAYLIGHT = 24 * 3600.0, 16 * 3600.0
-"""Seconds over which the budget is spread: a battery reports all day, a temperate summer has 16 hours of sun."""
-SLEEP_INTERVAL = 3600.0
-"""Seconds between two polls of sleeping plants."""
-MAX_WAIT = 3600.0
-"""Seconds for which a newest sample with a wrong time may delay the next poll, or two uploads if that is longer."""
+MINUTE, HOUR, DAY = 60.0, 3600.0, 24 * 3600.0
+NIGHT_INTERVAL = HOUR
+"""Seconds between two polls at night."""
+NIGHT_FLOW_INTERVAL, NIGHT_SLOW_INTERVAL = 3 * HOUR, 8 * HOUR
+FLOW_INTERVAL = 90 * MINUTE
+"""The longest interval of a hybrid's power flow, unless there are too many hybrids for the budget."""
+FLOW_INTERVALS = (0.0, FLOW_INTERVAL, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY)
+"""Seconds between two polls of each hybrid's power flow; 0 is every poll."""
+SLOW_INTERVAL = 8 * HOUR
+"""The longest interval of slow counters, unless there are too many plants for the budget."""
+SLOW_INTERVALS = (HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 8 * HOUR, DAY, 3 * DAY)
+LIVE_INTERVAL = 15 * MINUTE
+"""The longest interval of polls in daylight, if other intervals can be longer instead; a backfill leaves as much."""
+MIN_SHARE = 0.25
+"""The part of the budget that polls use at least, however much other programs use."""
 WARNING_FACTOR = 1.5
 """Warn if the budget stretches the configured interval by more than this factor."""
+_BACKFILL_SLOW_INTERVAL = 4 * HOUR
+"""Seconds between two polls of the slow counters for which a backfill leaves requests."""
+_ROUNDING = 30.0
+_FLOWS, _COUNTERS = 0.5, 0.25
+"""How much a longer interval of flows or counters counts beside the interval of polls, as exponents."""
+_DAWN, _DUSK = 5 * HOUR, 21 * HOUR
+_TWILIGHT = HOUR / 2
+_ENOUGH = 24
+"""Half-hours with sun that a history must have before its first and last decide what is daylight."""
 
 
 class PollPolicy(NamedTuple):
-    """The configured interval of an account and the minimum of its vendor, in seconds."""
+    """The configured interval of an account and the limits of its vendor, in seconds."""
 
     min_interval: float
+    """The poll floor: nothing is polled more often."""
     interval: float | None = None
-    """None polls when a new sample can exist."""
+    """The configured interval; None is `usual_interval`."""
+    usual_interval: float = 10 * MINUTE
+
+    @property
+    def wanted(self) -> float:
+        """Seconds between two polls in daylight if the budget allows it."""
+        return max(self.interval or self.usual_interval, self.min_interval)
 
 
-class PollStats(NamedTuple):
-    """The facts after a poll that decide when the next one is."""
+class Daylight(NamedTuple):
+    """The part of the day in which solar plants produce, in seconds since local midnight."""
 
-    newest: float | None
-    """When the newest sample was measured."""
-    sample_interval: float
-    """Seconds between two uploads."""
-    reporting: bool
-    """Whether a plant is awake, or usually is at this hour."""
-    has_battery: bool
-    """Whether a plant has a battery, and so reports at night."""
-    cost: float
-    """Requests per poll."""
-    daily: int
-    """Requests allowed in 24 hours."""
+    dawn: float = _DAWN
+    dusk: float = _DUSK
 
+    @property
+    def length(self) -> float:
+        """Seconds of daylight per day."""
+        return self.dusk - self.dawn
 
-def poll_interval(policy: PollPolicy, stats: PollStats) -> float:
-    """Return the minimum seconds between two polls."""
-    wanted = max(policy.interval or stats.sample_interval, policy.min_interval)
-    awake = stats.reporting or stats.has_battery
-    return max(wanted, min_affordable_interval(stats), 0.0 if awake else SLEEP_INTERVAL)
+    def includes(self, second: float) -> bool:
+        """Return True if the time of day is in daylight."""
+        return self.dawn <= second < self.dusk
+
+    def until_change(self, second: float) -> float:
+        """Return the seconds from a time of day until daylight begins or ends."""
+        return min((change - second) % DAY or DAY for change in (self.dawn, self.dusk))
 
 
-def min_affordable_interval(stats: PollStats) -> float:
-    """Return the minimum seconds between two polls that the budget allows."""
-    return stats.cost * (DAY if stats.has_battery else DAYLIGHT) / (stats.daily * POLL_SHARE)
+def daylight_of(sunny: Iterable[float]) -> Daylight:
+    """Return the daylight of a plant from the times of day, in seconds, at which it produced in the last days.
+
+    With little history it is from 5 to 21, the longest day of temperate latitudes.
+    """
+    times = sorted(sunny)
+    if len(times) < _ENOUGH:
+        return Daylight()
+    # A single value at night, from a wrong clock or a wrong sign, is ignored.
+    times = times[len(times) // 50 : len(times) - len(times) // 50]
+    return Daylight(max(times[0] - _TWILIGHT, 0.0), min(times[-1] + _TWILIGHT, DAY))
+
+
+def poll_rhythm(load: PollLoad, requests: float, light: float, wanted: float) -> PollRhythm:
+    """Return the intervals in daylight that `requests` per day pay for.
+
+    `light` is in seconds per day, `wanted` the shortest interval of polls in seconds. Of all affordable rhythms the one
+    with the least delay is chosen; the interval of polls counts most.
+    """
+    rhythms = list(_affordable_rhythms(load, requests, light, wanted))
+    if rhythms:
+        return min(rhythms, key=lambda one: _delay(one, load))
+    interval = max(wanted, DAY * (load.every_poll + load.flows + load.slow) / max(requests - load.daily, 1.0))
+    return PollRhythm(interval, interval, interval)
+
+
+def _affordable_rhythms(load: PollLoad, requests: float, light: float, wanted: float) -> Iterator[PollRhythm]:
+    paid = requests - load.daily
+    for flow_interval in FLOW_INTERVALS if load.flows else (0.0,):
+        for slow_interval in SLOW_INTERVALS if load.slow else (HOUR,):
+            left = paid - _night_requests(load, DAY - light, flow_interval, slow_interval)
+            left -= light * load.slow / slow_interval
+            left -= light * load.flows / flow_interval if flow_interval else 0.0
+            each = load.every_poll + (0 if flow_interval else load.flows)
+            if left <= 0:
+                continue
+            interval = max(wanted, _round_up(light * each / left))
+            if interval <= max(flow_interval, slow_interval):
+                yield PollRhythm(interval, max(flow_interval, interval), max(slow_interval, interval))
+
+
+def _night_requests(load: PollLoad, dark: float, flow_interval: float, slow_interval: float) -> float:
+    flows = load.night_flows / max(flow_interval, NIGHT_FLOW_INTERVAL)
+    return dark * (load.night / NIGHT_INTERVAL + flows + load.night_slow / max(slow_interval, NIGHT_SLOW_INTERVAL))
+
+
+def _delay(rhythm: PollRhythm, load: PollLoad) -> float:
+    delay = rhythm.interval * max(rhythm.interval / LIVE_INTERVAL, 1.0)
+    delay *= float((rhythm.slow_interval / HOUR) ** _COUNTERS) * max(rhythm.slow_interval / SLOW_INTERVAL, 1.0)
+    if not load.flows:
+        return delay
+    in_rotation = float((rhythm.flow_interval / rhythm.interval) ** _FLOWS)
+    return delay * in_rotation * max(rhythm.flow_interval / FLOW_INTERVAL, 1.0)
+
+
+def _round_up(seconds: float) -> float:
+    return -(-seconds // _ROUNDING) * _ROUNDING
+
+
+def night_rhythm(day: PollRhythm) -> PollRhythm:
+    """Return the intervals at night of an account with these intervals in daylight."""
+    return PollRhythm(
+        max(day.interval, NIGHT_INTERVAL),
+        max(day.flow_interval, NIGHT_FLOW_INTERVAL),
+        max(day.slow_interval, NIGHT_SLOW_INTERVAL),
+        daylight=False,
+    )
+
+
+def needed_requests(load: PollLoad, light: float, wanted: float) -> float:
+    """Return the requests per day that a backfill must leave to polls: one poll per `LIVE_INTERVAL` in daylight."""
+    polls = light * load.every_poll / max(LIVE_INTERVAL, wanted)
+    rotation = light * (load.flows / FLOW_INTERVAL + load.slow / _BACKFILL_SLOW_INTERVAL)
+    night = _night_requests(load, DAY - light, FLOW_INTERVAL, _BACKFILL_SLOW_INTERVAL)
+    return polls + rotation + night + load.daily
 
 
 class BudgetWarning:
@@ -63,32 +167,22 @@ class BudgetWarning:
         self._polls = 0
         """Consecutive polls whose interval the budget did not allow."""
 
-    def due(self, interval: float | None, stats: PollStats) -> bool:
+    def due(self, configured: float | None, affordable: float) -> bool:
         """Return True if the warning is due after this poll.
 
         That is the second such poll in a row, as the first one after a login takes more requests; and not again before
         the budget has allowed the interval.
         """
-        if interval is None:
+        if configured is None:
             return False
-        affordable = min_affordable_interval(stats)
-        if affordable > interval * WARNING_FACTOR:
+        if affordable > configured * WARNING_FACTOR:
             self._polls += 1
             return self._polls == 2
-        if affordable <= interval or self._polls < 2:
+        if affordable <= configured or self._polls < 2:
             self._polls = 0
         return False
 
 
-def next_poll(now: float, policy: PollPolicy, stats: PollStats, name: str) -> float:
-    """Return the time of the next poll after one at `now`; `name` shifts accounts so that they do not poll in step."""
-    earliest = now + poll_interval(policy, stats)
-    jitter = crc32(name.encode()) % 1000 / 1000 * min(UPLOAD_LAG, stats.sample_interval / 10)
-    if stats.newest is None or policy.interval is not None or not (stats.reporting or stats.has_battery):
-        return earliest + jitter
-    # The next upload that is due by then: an earlier poll would only return the same sample again.
-    # Limited, because a sample from the future would stop the polls until then.
-    due = min(stats.newest + UPLOAD_LAG, now + max(2 * stats.sample_interval, MAX_WAIT))
-    if due < earliest:
-        due += -(-(earliest - due) // stats.sample_interval) * stats.sample_interval
-    return due + jitter
+def jitter(name: str, interval: float) -> float:
+    """Return the seconds by which an account's polls are shifted, so that accounts do not poll in step."""
+    return crc32(name.encode()) % 1000 / 1000 * min(UPLOAD_LAG, interval / 40)

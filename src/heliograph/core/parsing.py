@@ -181,6 +181,15 @@ def offset_zone(hours: float | None) -> timezone | None:
     return timezone(timedelta(minutes=round(hours * 60)))
 
 
+def plant_size(number: float | None, per_kilowatt: float = 1.0) -> float | None:
+    """Return the size of a plant in kWp; None if it is missing, or 0 because its owner did not enter one.
+
+    >>> plant_size(800, 1000), plant_size(0), plant_size(None)
+    (0.8, None, None)
+    """
+    return number / per_kilowatt if number and number > 0 else None
+
+
 def _from_epoch(milliseconds: float) -> datetime | None:
     # 0 means never; times before 2000 or after 2100 are errors.
     if not 946_684_800_000 <= milliseconds <= 4_102_444_800_000:

@@ -57,13 +57,18 @@ def load_emulations() -> list[Emulation]:
     return [import_module(info.emulator).EMULATION for info in VENDORS.values()]
 
 
+def check_packages() -> None:
+    """Raise `ConfigError` if a package of the extra is not installed."""
+    if not all(map(find_spec, _EXTRAS)):
+        raise ConfigError("the emulator needs more packages: pip install 'heliograph[emulator]'")
+
+
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the one line on standard output has the URLs and the accounts."""
     import asyncio  # noqa: PLC0415 - not needed to create an emulator
     import signal  # noqa: PLC0415
 
-    if not all(map(find_spec, _EXTRAS)):
-        raise ConfigError("the emulator needs more packages: pip install 'heliograph[emulator]'")
+    check_packages()
 
     from heliograph.emulator.server import serve  # noqa: PLC0415
 

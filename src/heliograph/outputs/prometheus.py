@@ -90,6 +90,25 @@ def _of_plants(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
         "When the newest sample was fetched from the vendor API.",
         (MetricLine(labels, one.fetched_at) for labels, one in labelled),
     )
+    polls = [(labels, one.poll) for labels, one in labelled if one.poll is not None]
+    yield MetricFamily(
+        "heliograph_polled_timestamp_seconds",
+        "gauge",
+        "When the vendor API last answered for the plant.",
+        (MetricLine(labels, one.polled_at) for labels, one in polls),
+    )
+    yield MetricFamily(
+        "heliograph_next_poll_timestamp_seconds",
+        "gauge",
+        "When the next poll of the plant is planned.",
+        (MetricLine(labels, one.next_at) for labels, one in polls),
+    )
+    yield MetricFamily(
+        "heliograph_poll_interval_seconds",
+        "gauge",
+        "Stated interval between two polls of the plant now.",
+        (MetricLine(labels, one.interval) for labels, one in polls),
+    )
 
 
 def _of_devices(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:

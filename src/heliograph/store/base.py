@@ -80,13 +80,32 @@ class QueryRecord(NamedTuple):
     queried_at: int
 
 
+class PollStatus(NamedTuple):
+    """When a plant was polled and when it will be; written by its collector, the newest one of a plant is stored."""
+
+    series: Series
+    polled_at: int
+    """When the vendor API last answered for this plant."""
+    interval: int
+    """The stated seconds between two polls of this plant now."""
+    next_at: int
+    """When the next poll is planned."""
+    reason: str = ""
+    """Why the plant is not polled at that interval, such as "locked until 14:05"; empty while it is."""
+
+
 class SeriesInfo(NamedTuple):
-    """The name and family of a series as the vendor API reports them, and the name of the plant's time zone."""
+    """The name and family of a series as the vendor API reports them, and the name of the plant's time zone.
+
+    A plant also has the configured name of the account that polls it, and its size in kWp.
+    """
 
     series: Series
     name: str | None = None
     family: str | None = None
     zone: str | None = None
+    account: str | None = None
+    peak_power: float | None = None
 
 
 class Bucket(NamedTuple):
@@ -119,6 +138,7 @@ class Batch:
     """The state of the energy counters by series, JSON-ready."""
     queries: Sequence[QueryRecord] = ()
     series_info: Sequence[SeriesInfo] = ()
+    polls: Sequence[PollStatus] = ()
 
 
 class Store(Protocol):
@@ -174,6 +194,9 @@ class Store(Protocol):
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
 
+    def poll_statuses(self) -> Mapping[Series, PollStatus]:
+        """Return when each plant was polled and will be; plants without a collector of this version are absent."""
+
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return the changes with a number above `after`, oldest first.
 
@@ -224,13 +247,13 @@ def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[Stor
     return [sample(snapshot.plant, snapshot), *(sample(device.device, device) for device in snapshot.devices)]
 
 
-def series_info_of(snapshot: Snapshot) -> list[SeriesInfo]:
-    """Return names, families and time zone of a snapshot's plant and devices."""
+def series_info_of(snapshot: Snapshot, account: str | None = None) -> list[SeriesInfo]:
+    """Return names, families and time zone of a snapshot's plant and devices; `account` is the plant's."""
     plant = snapshot.plant
     zone = None if plant.zone is None else str(plant.zone)
     devices = (item.device for item in snapshot.devices)
     return [
-        SeriesInfo(series_of(plant), plant.name, None, zone),
+        SeriesInfo(series_of(plant), plant.name, None, zone, account, plant.peak_power),
         *(SeriesInfo(series_of(device), device.name, device.family, zone) for device in devices),
     ]
 

@@ -85,6 +85,16 @@ MIGRATIONS = (
             name TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL, moved_at BIGINT NOT NULL
         ) {clustered}""",
     ),
+    (
+        """CREATE TABLE poll (
+            series INTEGER NOT NULL PRIMARY KEY, polled_at BIGINT NOT NULL, seconds BIGINT NOT NULL,
+            next_at BIGINT NOT NULL, reason TEXT NOT NULL
+        ) {clustered}""",
+    ),
+    (
+        "ALTER TABLE series ADD COLUMN account TEXT",
+        "ALTER TABLE series ADD COLUMN peak_power DOUBLE PRECISION",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -132,6 +142,7 @@ DAY_TABLE = SqlTable("day", ("series", "day"), ("written_at", "quality", "final"
 REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
 COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
+POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason"))
 
 
 @cache
@@ -148,10 +159,9 @@ def add_missing_columns(table: SqlTable, present: Sequence[str]) -> list[str]:
 
 INSERT_SERIES = "INSERT INTO series (vendor, plant, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 SELECT_SERIES_ID = "SELECT id FROM series WHERE vendor = ? AND plant = ? AND device = ?"
-UPDATE_SERIES = (
-    "UPDATE series SET name = coalesce(?, name), family = coalesce(?, family), zone = coalesce(?, zone) WHERE id = ?"
-)
-SELECT_SERIES = "SELECT vendor, plant, device, name, family, zone FROM series"
+_SERIES_INFO = ("name", "family", "zone", "account", "peak_power")
+UPDATE_SERIES = f"UPDATE series SET {', '.join(f'{name} = coalesce(?, {name})' for name in _SERIES_INFO)} WHERE id = ?"
+SELECT_SERIES = f"SELECT vendor, plant, device, {', '.join(_SERIES_INFO)} FROM series"
 
 _OF_SERIES = f"WHERE series = ({SELECT_SERIES_ID})"
 _BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"
@@ -182,6 +192,8 @@ UPSERT_READER = """INSERT INTO reader (name, number, moved_at) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET number = excluded.number, moved_at = excluded.moved_at"""
 DELETE_STALE_READERS = "DELETE FROM reader WHERE moved_at < ?"
 DELETE_CONSUMED_CHANGES = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
+SELECT_POLLS = f"""SELECT vendor, plant, device, {", ".join(POLL_TABLE.value_columns)}
+    FROM poll JOIN series ON series.id = poll.series"""
 SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 

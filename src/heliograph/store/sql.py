@@ -14,7 +14,17 @@ from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
-from heliograph.store.base import Bucket, Day, QueryRecord, Repair, Series, SeriesChange, SeriesInfo, StoredSample
+from heliograph.store.base import (
+    Bucket,
+    Day,
+    PollStatus,
+    QueryRecord,
+    Repair,
+    Series,
+    SeriesChange,
+    SeriesInfo,
+    StoredSample,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -136,7 +146,7 @@ class SqlStore(ABC):
             new = self._new_ids(batch)
             ids = self._ids | new if new else self._ids
             for known in sorted(batch.series_info, key=_of):
-                self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:]), ids[known.series]))
+                self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
             for table, rows in _tables(batch, ids):
                 if rows:
                     self._upsert_rows(table, rows)
@@ -156,7 +166,7 @@ class SqlStore(ABC):
             self._run(schema.INSERT_CHANGE, (ids[series], *span))
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
-        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info)
+        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info, batch.polls)
         new = {row.series for rows in of_all for row in rows}.union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):
@@ -242,6 +252,11 @@ class SqlStore(ABC):
             _log.warning(LogEvent("counters.reset", series="/".join(filter(None, series)), why="the state is damaged"))
         return {}
 
+    def poll_statuses(self) -> Mapping[Series, PollStatus]:
+        """Return when each plant was polled and will be."""
+        polls = (PollStatus(Series(*row[:3]), *row[3:]) for row in self._read(schema.SELECT_POLLS))
+        return {one.series: one for one in polls}
+
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return the changes with a number above `after`, oldest first."""
         rows = self._read(schema.SELECT_CHANGES, (after, limit))
@@ -307,6 +322,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
     yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
     yield schema.COUNTER_TABLE, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
     yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
+    yield schema.POLL_TABLE, [(ids[one.series], *one[1:-1], _clean(one.reason)) for one in batch.polls]
 
 
 def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tuple[float | None, ...]:

@@ -39,6 +39,8 @@ VENDORS = {
         regions=("eu", "us", "cn", "au", "smten", "atess", "mobile-eu", "mobile-us", "mobile-cn", "mobile-au"),
         min_interval=timedelta(minutes=3),
         min_interval_reason="its values change no faster, and faster polling gets accounts blocked",
+        # Polling every 11 minutes is safe, every 10 minutes is sometimes blocked (Home Assistant issue 167430).
+        usual_interval=timedelta(minutes=11),
         fixed_utc_offset=True,
     ),
     "goodwe": VendorInfo(
@@ -52,6 +54,7 @@ VENDORS = {
         regions=("global", "eu", "us", "au", "hk", "cn"),
         min_interval=timedelta(minutes=1),
         min_interval_reason="inverters upload every five minutes, and faster polling gets accounts blocked",
+        usual_interval=timedelta(minutes=10),
     ),
 }
 """All vendors by name, in the order of menus and of emulated accounts."""

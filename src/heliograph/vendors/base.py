@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import date, timedelta, tzinfo
 
     from heliograph.core.endpoint import Flow
@@ -21,6 +21,47 @@ if TYPE_CHECKING:
     from heliograph.keeper.guard import AccountGuard
     from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
     from heliograph.settings.definition import Setting, Values
+
+
+class PollLoad(NamedTuple):
+    """How many requests the live polls of an account take, by how often they are due."""
+
+    every_poll: int = 1
+    """Requests of every poll in daylight."""
+    flows: int = 0
+    """Requests for the power flows of all plants that are polled in rotation if the budget is short."""
+    slow: int = 0
+    """Requests for all counters and data times that no other request reports."""
+    night: int = 1
+    """Requests of every poll at night."""
+    night_flows: int = 0
+    night_slow: int = 0
+    daily: int = 2
+    """Requests once a day: the login, device lists and time zones."""
+
+
+class PollRhythm(NamedTuple):
+    """The stated intervals of an account's polls now, in seconds."""
+
+    interval: float
+    """Between two polls."""
+    flow_interval: float
+    """Between two polls of the power flow of each plant that is polled in rotation."""
+    slow_interval: float
+    """Between two polls of the slow counters of each plant."""
+    daylight: bool = True
+
+
+class LivePoll(NamedTuple):
+    """The result of a live poll: a snapshot of every plant that the vendor API answered for, and its usual load.
+
+    A metric that was not fetched is absent from a snapshot, one that the vendor API did not report is None.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+    load: PollLoad
+    rotating: frozenset[str] = frozenset()
+    """Ids of the plants that not every poll asks for, if the budget is short."""
 
 
 class BaseSolarClient(Protocol):
@@ -127,6 +168,7 @@ class AsyncSolarClient(BaseSolarClient, Protocol):
     def plants(self) -> Awaitable[tuple[Plant, ...]]: ...
     def snapshot(self, plant_id: str, *, max_age: float | None = None) -> Awaitable[Snapshot]: ...
     def snapshots(self, *, max_age: float | None = None) -> Awaitable[tuple[Snapshot, ...]]: ...
+    def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Awaitable[LivePoll]: ...
     def day_curve(self, plant_id: str, day: date | str) -> Awaitable[tuple[Sample, ...]]: ...
     def period_energies(self, plant_id: str, period: str = "") -> Awaitable[tuple[PeriodEnergy, ...]]: ...
     def first_day(self, plant_id: str) -> Awaitable[date | None]: ...
@@ -176,6 +218,8 @@ class VendorInfo(NamedTuple):
     min_interval: timedelta
     """The shortest polling interval, and why it is not shorter."""
     min_interval_reason: str
+    usual_interval: timedelta
+    """The polling interval in daylight if none is configured and the budget allows it."""
     fixed_utc_offset: bool = False
     """Whether the vendor API reports one UTC offset all year, so that the user should configure a time zone."""
 

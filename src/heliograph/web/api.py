@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -290,8 +291,9 @@ def routes(state_cache: StateCache, hub: EventHub) -> list[Route]:
         return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(_: Request) -> Response:
-        reasons = await _failing(state_cache)
-        body = {"status": "failing" if reasons else "ok", "reasons": reasons}
+        plants, reasons = await _health(state_cache)
+        # A plant that is offline or not polled does not fail the check: a restart would not help it.
+        body = {"status": "failing" if reasons else "ok", "reasons": reasons, "plants": plants}
         return Response(dumps(body), 503 if reasons else 200, {"Cache-Control": "no-store"}, media_type=JSON)
 
     return [
@@ -320,16 +322,17 @@ def _query(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-async def _failing(state_cache: StateCache) -> list[str]:
+async def _health(state_cache: StateCache) -> tuple[dict[str, int] | None, list[str]]:
+    """Return the number of plants by freshness, or None and the reasons why their state cannot be read."""
     try:
-        await state_cache.current()
+        counts = Counter(one.freshness for one in (await state_cache.current()).plants)
+        return {str(one): counts[one] for one in Freshness}, []
     except StoreError as error:
-        return [f"the store cannot be read: {mask_secrets(str(error))}"]
+        return None, [f"the store cannot be read: {mask_secrets(str(error))}"]
     except Exception as error:  # noqa: BLE001 - whatever it is, the page cannot be shown
         # The page and the API answer 500 as well, until the mistake or the stored value is corrected.
         _log.exception(LogEvent("web.error", path="/healthz"))
-        return [f"the current state cannot be read ({type(error).__name__}); the log has the details"]
-    return []
+        return None, [f"the current state cannot be read ({type(error).__name__}); the log has the details"]
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.keeper import Budget
-    from heliograph.store.base import Day, Repair
+    from heliograph.store.base import Day, PollStatus, Repair
 
 Schema = dict[str, Any]
 
@@ -40,13 +40,27 @@ def plant_summary(one: PlantState) -> dict[str, Any]:
         "plant": one.series.plant,
         "name": one.name,
         "zone": str(one.zone),
+        "account": one.account,
+        "peak_power": one.peak_power,
         "status": one.status,
         "freshness": one.freshness,
         "quality": one.quality,
         "rhythm_seconds": one.sample_interval,
         "measured_at": iso_utc(one.measured_at),
         "fetched_at": iso_utc(one.fetched_at),
+        "poll": one.poll and poll_data(one.poll),
         "values": _values(one.values, METRICS),
+        "provisional": sorted(one.provisional),
+    }
+
+
+def poll_data(one: PollStatus) -> dict[str, Any]:
+    """Return when a plant was polled and will be."""
+    return {
+        "polled_at": iso_utc(one.polled_at),
+        "interval_seconds": one.interval,
+        "next_at": iso_utc(one.next_at),
+        "reason": one.reason or None,
     }
 
 
@@ -57,6 +71,7 @@ def device_data(one: DeviceState) -> dict[str, Any]:
         "name": one.name,
         "family": one.family,
         "status": one.status,
+        "freshness": one.freshness,
         "measured_at": iso_utc(one.measured_at),
         "values": _values(one.values, METRICS),
     }
@@ -159,13 +174,21 @@ _BRIEF: dict[str, Schema] = {
     "plant": TEXT,
     "name": _or_null(TEXT),
     "zone": TEXT | {"description": "time zone of the plant: an IANA name or a UTC offset"},
+    "account": _or_null(TEXT) | {"description": "configured name of the account that polls the plant"},
+    "peak_power": {"type": ["number", "null"], "description": "size of the plant in kWp"},
     "status": _or_null(_enum(Status)),
     "freshness": _enum(Freshness),
     "quality": _or_null(_enum(Quality)),
     "rhythm_seconds": _NUMBER | {"description": "usual interval between samples in seconds"},
     "measured_at": _or_null(DATE_TIME),
     "fetched_at": _or_null(DATE_TIME),
+    "poll": _or_null(ref("Poll")),
     "values": ref("Values"),
+    "provisional": {
+        "type": "array",
+        "items": TEXT,
+        "description": "metrics whose value no second reading has confirmed yet",
+    },
 }
 _COLUMN: Schema = {"type": "array", "items": {"type": ["number", "null"]}}
 
@@ -179,8 +202,15 @@ SCHEMAS: dict[str, Schema] = {
         name=_or_null(TEXT),
         family=_or_null(TEXT),
         status=_or_null(_enum(Status)),
+        freshness=_enum(Freshness),
         measured_at=_or_null(DATE_TIME),
         values=ref("Values"),
+    ),
+    "Poll": _object(
+        polled_at=DATE_TIME | {"description": "when the vendor API last answered for this plant"},
+        interval_seconds=INTEGER | {"description": "stated interval between two polls now"},
+        next_at=DATE_TIME | {"description": "planned time of the next poll"},
+        reason=_or_null(TEXT) | {"description": "why it is not polled at that interval, such as a lock"},
     ),
     "Plants": _object(total=INTEGER, offset=INTEGER, limit=INTEGER, plants=list_of("Plant")),
     "Column": _object(mean=_COLUMN, low=_COLUMN, high=_COLUMN),
@@ -222,6 +252,11 @@ SCHEMAS: dict[str, Schema] = {
         refused_at=_or_null(DATE_TIME),
         notes={"type": "array", "items": _object(at=DATE_TIME, note=TEXT)},
     ),
-    "Health": _object(status=_enum(("ok", "failing")), reasons={"type": "array", "items": TEXT}),
+    "Health": _object(
+        status=_enum(("ok", "failing")),
+        reasons={"type": "array", "items": TEXT},
+        plants=_or_null(_object(**dict.fromkeys(Freshness, INTEGER)))
+        | {"description": "number of plants by freshness; null while it cannot be read"},
+    ),
     "Problem": _object(type=TEXT, title=TEXT, status=INTEGER, detail=TEXT),
 }

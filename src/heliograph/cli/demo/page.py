@@ -12,7 +12,6 @@ from heliograph.cli.serve import serve_store
 from heliograph.collect.gapfill import QueryContext, answer_batch
 from heliograph.collect.gaps import HistoryQuery
 from heliograph.config import ServeConfig
-from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.local_time import Clock, day_at
 from heliograph.store.base import series_of
@@ -74,12 +73,16 @@ def serve_page(run: DemoRun) -> Iterator[str]:
 
 
 async def _serve(run: DemoRun, stop: asyncio.Event, on_listening: Callable[[str], None]) -> None:
-    clock = SimulationClock(lambda: run.emulator.world.clock.now().timestamp())
-    accounts = tuple(AccountStatus(name=account.name, vendor=account.vendor) for account in run.accounts)
+    clock = SimulationClock(run.now)
     for port in (PORT, 0):
         try:
             await serve_store(
-                ServeConfig(port=port), str(run.store.path), lambda: accounts, stop, ready=on_listening, clock=clock
+                ServeConfig(port=port),
+                str(run.store.path),
+                lambda: [account.status() for account in run.accounts],
+                stop,
+                ready=on_listening,
+                clock=clock,
             )
         except ConfigError as error:
             if port == 0 or "listen" not in str(error):
@@ -102,7 +105,7 @@ def fetch_history(run: DemoRun, snapshots: Sequence[Snapshot]) -> Iterator[None]
 
 
 def _fetch_history(run: DemoRun, snapshots: Sequence[Snapshot], stop: threading.Event) -> None:
-    clients = {account.vendor: client for account, client in zip(run.accounts, run.clients, strict=True)}
+    clients = {account.vendor: account.history_client for account in run.accounts}
     world = run.emulator.world
     now = int(world.clock.now().timestamp())
     for span, period in _history_periods(day_at(now, world.zone)):

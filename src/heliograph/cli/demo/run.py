@@ -9,26 +9,27 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from heliograph.cli.clients import create_client
+from heliograph.cli.clients import client_class
 from heliograph.cli.concurrency import run_parallel
-from heliograph.cli.now import fetch_snapshots
 from heliograph.cli.table import snapshot_table
 from heliograph.cli.terminal import print_json
-from heliograph.config import Account
 from heliograph.core.files import HOME_VARIABLE
 from heliograph.core.redact import Secret
-from heliograph.store.base import Batch, samples_of, series_info_of
+from heliograph.current import AccountStatus
+from heliograph.errors import Throttled
+from heliograph.keeper import Keeper
+from heliograph.store.base import Batch, PollStatus, samples_of, series_info_of, series_of
 from heliograph.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -39,23 +40,92 @@ START = datetime.fromisoformat("2026-06-21T12:00:00+02:00")
 """Noon of a summer day, with solar production."""
 ACCOUNTS = 2
 REFRESH_SECONDS = 5.0
+REQUESTS_PER_DAY = 2000
+"""The quota of an emulated account: larger than that of a real one, because a simulated day takes minutes."""
+PACED = "daily quota is spread"
 
 
 @contextmanager
 def open_demo(speed: float, seed: int) -> Iterator[DemoRun]:
     """Start both emulated clouds on a free port and open the store."""
-    from heliograph.emulator.main import EmulatorOptions, build_emulator  # noqa: PLC0415 - an extra that may not be installed
+    from heliograph.emulator.main import (  # noqa: PLC0415 - an extra that may not be installed
+        EmulatorOptions,
+        build_emulator,
+        check_packages,
+    )
+
+    check_packages()
     from heliograph.emulator.server import serve_in_thread  # noqa: PLC0415
 
     emulator = build_emulator(EmulatorOptions(start=START, speed=speed, seed=seed, accounts=ACCOUNTS))
-    with serve_in_thread(emulator) as ready, SqliteStore(_store_path()) as store:
-        yield DemoRun(emulator, ready, store)
+    # The state of emulated accounts is worthless after the run, and must not be among that of real ones.
+    with (
+        serve_in_thread(emulator) as ready,
+        SqliteStore(_store_path()) as store,
+        TemporaryDirectory(prefix="heliograph-demo-accounts-") as folder,
+    ):
+        yield DemoRun(emulator, ready, store, Keeper(Path(folder)))
+
+
+class DemoAccount:
+    """An emulated account: a client that is paced like a collector's, and one for history that may use the reserve.
+
+    Both use the simulated clock and share the account's session and quota.
+    """
+
+    def __init__(self, row: Mapping[str, str], url: str, keeper: Keeper, clock: Callable[[], float]) -> None:
+        self.name = self.vendor = row["vendor"]
+        self.clock = clock
+        client_type: Any = client_class(self.vendor)
+        limits = client_type.default_limits._replace(requests=REQUESTS_PER_DAY)
+        self.client, self.history_client = (
+            client_type(
+                row["username"],
+                Secret(row["password"]),
+                server=url,
+                keeper=keeper,
+                limits=limits,
+                interactive=interactive,
+                clock=clock,
+            )
+            for interactive in (False, True)
+        )
+        self.snapshots: tuple[Snapshot, ...] = ()
+        self.polled_at = 0.0
+        self.next_at = 0.0
+
+    def fetch(self, interval: float) -> Batch:
+        """Fetch every plant, or wait as long as the quota demands; returns what is to be stored."""
+        now = self.clock()
+        reason = ""
+        try:
+            self.snapshots = self.client.snapshots()
+        except Throttled as error:
+            if not self.snapshots:
+                raise
+            self.next_at, reason = now + (error.retry_after or interval), PACED
+            new: tuple[Snapshot, ...] = ()
+        else:
+            self.polled_at = min(one.fetched_at.timestamp() for one in self.snapshots)
+            self.next_at, new = now + interval, self.snapshots
+        return Batch(
+            samples=[sample for snapshot in new for sample in samples_of(snapshot)],
+            series_info=[info for snapshot in new for info in series_info_of(snapshot, self.name)],
+            polls=[
+                PollStatus(series_of(snapshot.plant), int(self.polled_at), int(interval), int(self.next_at), reason)
+                for snapshot in self.snapshots
+            ],
+        )
+
+    def status(self) -> AccountStatus:
+        """Return the account with its quota."""
+        return AccountStatus(name=self.name, vendor=self.vendor, budget=self.client.budget)
 
 
 class DemoRun:
     """One run of the demo."""
 
-    def __init__(self, emulator: Emulator, ready: dict[str, Any], store: SqliteStore) -> None:
+    def __init__(self, emulator: Emulator, ready: dict[str, Any], store: SqliteStore, keeper: Keeper) -> None:
         self.emulator = emulator
         self.url: str = ready["url"]
         self.store = store
@@ -63,34 +133,22 @@ class DemoRun:
         self.page = ""
         """URL of the web page, or why it is missing."""
         self.started = time.monotonic()
-        self.accounts = [
-            Account(
-                name=row["vendor"],
-                vendor=row["vendor"],
-                username=row["username"],
-                password=Secret(row["password"]),
-                server=self.url,
-            )
-            for row in ready["accounts"]
-        ]
-        # Emulated accounts need no stored session and no budget.
-        self.clients = [create_client(account, keeper=None) for account in self.accounts]
+        self.accounts = [DemoAccount(row, self.url, keeper, self.now) for row in ready["accounts"]]
+
+    def now(self) -> float:
+        """Return the simulated time in epoch seconds."""
+        return self.emulator.world.clock.now().timestamp()
 
     def fetch(self) -> list[Snapshot]:
-        """Fetch every plant of both clouds and store the samples."""
-        results = run_parallel(
-            [partial(fetch_snapshots, *pair) for pair in zip(self.accounts, self.clients, strict=True)]
-        )
-        snapshots: list[Snapshot] = []
+        """Fetch every plant of both clouds, as far as the quotas allow, and store the samples."""
+        interval = REFRESH_SECONDS * self.emulator.world.clock.speed
+        results = run_parallel([partial(account.fetch, interval) for account in self.accounts])
         for result in results:
             if isinstance(result, Exception):
                 raise result
-            snapshots.extend(result)
-        samples = [sample for snapshot in snapshots for sample in samples_of(snapshot)]
-        series = [info for snapshot in snapshots for info in series_info_of(snapshot)]
-        self.store.write(Batch(samples=samples, series_info=series))
-        self.stored += len(samples)
-        return snapshots
+            self.store.write(result)
+            self.stored += len(result.samples)
+        return [snapshot for account in self.accounts for snapshot in account.snapshots]
 
     def summary(self, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
         """Return a summary of this run as JSON-ready data."""
@@ -137,12 +195,20 @@ class DemoRun:
             f"Both clouds, emulated at {self.url}, read over HTTP.{' Press Ctrl-C to stop.' if height else ''}",
             f"Simulated time: {clock:%H:%M}, {clock:%d %B %Y}, at {world.clock.speed:g} times real time.",
             f"{self.stored} samples stored in {self.store.path}",
+            f"Requests of the last 24 hours: {', '.join(map(self._quota, self.accounts))}",
         )
         lines = [Text(line, "dim") for line in texts]
         if self.page:
             is_url = self.page.startswith("http")
             lines.append(Text.assemble("Web page: ", (self.page, "bold")) if is_url else Text(self.page))
         return Group(*lines[:1], snapshot_table(snapshots, width, height and height - len(lines)), *lines[1:])
+
+    def _quota(self, account: DemoAccount) -> str:
+        budget = account.client.budget
+        text = f"{account.name} {budget.requests_used:,} of {budget.requests_limit:,}"
+        if budget.next_free is None:
+            return text
+        return f"{text} (next at {budget.next_free.astimezone(self.emulator.world.zone):%H:%M}: {PACED})"
 
 
 def _console() -> Console:

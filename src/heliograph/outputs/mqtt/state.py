@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from heliograph.config import MqttConfig
     from heliograph.current import AccountStatus, DeviceState, PlantState
-    from heliograph.store.base import Series, Store
+    from heliograph.store.base import PollStatus, Series, Store
 
 _LOCKED = {"locked", "blocked"}
 
@@ -95,7 +95,7 @@ def plant_state(plant: PlantState) -> dict[str, Any]:
         "plant": display_text(plant.series.plant),
         "name": plant.name and display_text(plant.name),
     }
-    return {**identity, "freshness": plant.freshness.value, **_measured(plant)}
+    return {**identity, "freshness": plant.freshness.value, **_poll(plant.poll), **_measured(plant)}
 
 
 def device_state(device: DeviceState) -> dict[str, Any]:
@@ -134,11 +134,24 @@ def availability(plant: PlantState) -> str:
     return ha.OFFLINE if plant.freshness is Freshness.OFFLINE_UNEXPECTED else ha.ONLINE
 
 
+def _poll(poll: PollStatus | None) -> dict[str, Any]:
+    """Return how often the plant is polled, and why and until when it is not; this changes rarely, unlike the times."""
+    return {
+        "poll_interval": poll and poll.interval,
+        "poll_reason": display_text(poll.reason, 300) if poll and poll.reason else None,
+        "next_poll_at": _iso(poll.next_at) if poll and poll.reason else None,
+    }
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
 def _measured(source: PlantState | DeviceState) -> dict[str, Any]:
     at = source.measured_at
     return {
         "status": source.status.value if source.status else None,
-        "measured_at": None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
+        "measured_at": None if at is None else _iso(at),
         **{name: published_value(source.values.get(name)) for name in METRICS},
     }
 

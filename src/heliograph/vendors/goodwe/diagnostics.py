@@ -11,6 +11,7 @@ from heliograph.vendors.goodwe import dialect, servers
 from heliograph.vendors.goodwe.auth import USER_AGENT
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
+from heliograph.vendors.live import list_problems
 
 if TYPE_CHECKING:
     from heliograph.core.endpoint import Flow
@@ -38,7 +39,7 @@ def summary(session: Session) -> list[tuple[str, str]]:
         rows.append(("fallback", f"one login at {dialect.TITLES[second]}, except after a wrong password"))
     else:
         rows.append(("fallback", f"none; {dialect.TITLES[second]} failed within the last hour"))
-    return rows
+    return rows + list_problems(session)
 
 
 def history(session: Session) -> tuple[str, ...]:

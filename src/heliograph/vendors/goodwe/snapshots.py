@@ -18,8 +18,11 @@ from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus import snapshots as plus_snapshots
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heliograph.core.session import Session
     from heliograph.model import Plant, Snapshot
+    from heliograph.vendors.base import LivePoll, PollRhythm
     from heliograph.vendors.goodwe.legacy import payloads
 
 
@@ -51,6 +54,21 @@ class GoodWeSnapshots:
         for plant_id in tuple(session.facts["plants"]):
             snapshots.append((yield GoodWeSnapshots.snapshot.flow(plant_id)))  # noqa: PERF401 - a generator step
         return tuple(snapshots)
+
+    @composite
+    def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
+        """The current powers of these plants (default: all) in the fewest requests, and what else is due now."""
+        from heliograph.vendors.goodwe import live  # noqa: PLC0415 - loads the model and dataclasses
+
+        session: Session = yield ENSURE_SESSION
+        if not session.facts.get("plants"):
+            yield GoodWeSnapshots.plants.flow()
+        return (
+            yield from with_fallback(
+                lambda session: live.SemsPoll(session, rhythm, plants).run(),
+                lambda session: live.SemsPlusPoll(session, rhythm, plants).run(),
+            )
+        )
 
 
 def _plants(session: Session) -> FlowGenerator[tuple[Plant, ...]]:

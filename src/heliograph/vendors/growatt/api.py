@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
 from heliograph.core.http import MAX_PAGES, endless_list_error
-from heliograph.core.payload import list_of
 from heliograph.vendors.growatt.charts_api import GrowattCharts
 from heliograph.vendors.growatt.params import (
     Day,
@@ -45,7 +44,7 @@ class GrowattCalls(GrowattCharts):
         """All plants with today's and lifetime energy; default: the plants of the logged-in user."""
         return {"userId": plants.CURRENT_USER if user_id is None else user_id}
 
-    @query("POST", "newTwoPlantAPI.do", list_of(plants.PlantSettings), result_path="PlantList", op="getAllPlantListTwo")
+    @query("POST", "newTwoPlantAPI.do", plants.LISTED_PLANTS, result_path="PlantList", op="getAllPlantListTwo")
     def plant_list_page(self, page: int = 1) -> Fields:
         """One page of at most 15 plants in the newer, longer form."""
         return {
@@ -59,12 +58,12 @@ class GrowattCalls(GrowattCharts):
         }
 
     @composite
-    def plant_list_two(self) -> FlowGenerator[tuple[plants.PlantSettings, ...]]:
+    def plant_list_two(self) -> FlowGenerator[tuple[plants.ListedGrowattPlant, ...]]:
         """All plants in the newer, longer form, page by page until the last."""
-        found: tuple[plants.PlantSettings, ...] = ()
+        found: tuple[plants.ListedGrowattPlant, ...] = ()
         for number in range(1, MAX_PAGES + 1):
             # Quirk: the page size is fixed; a client that requests one page never sees plant 16.
-            page: tuple[plants.PlantSettings, ...] = yield GrowattCalls.plant_list_page.flow(number)
+            page: tuple[plants.ListedGrowattPlant, ...] = yield GrowattCalls.plant_list_page.flow(number)
             if page and page[0] in found:  # a cloud that repeats a page would never end
                 return found
             found = (*found, *page)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.http import build_request
-from heliograph.core.parsing import offset_zone, parse_number
+from heliograph.core.parsing import offset_zone, parse_number, parse_text
 from heliograph.core.servers import is_trusted_url, resolve_server_url
 from heliograph.errors import CloudError
 from heliograph.vendors.growatt import envelope
@@ -137,9 +137,16 @@ def _remember(session: Session, call: Call[Any], answer: Any) -> None:
         session.facts["user_id"] = back["user"].get("id")
         session.facts["plants"] = {plant.id: plant.name for plant in GrowattLogin(back).plants if plant.id}
     elif call.endpoint.route.fixed.get("op") == "getPlant":
-        hours = parse_number(answer.get("timezone"))
-        session.facts.setdefault("offsets", {})[str(call.fields["plantId"])] = hours
-        session.facts.setdefault("offsets_at", {})[str(call.fields["plantId"])] = session.server_time
+        _remember_offset(session, str(call.fields["plantId"]), answer)
+    elif call.endpoint.route.fixed.get("op") == "getAllPlantListTwo" and isinstance(answer.get("PlantList"), list):
+        for row in answer["PlantList"]:
+            if isinstance(row, dict) and parse_text(row.get("id")) in session.facts.get("plants", ()):
+                _remember_offset(session, str(row["id"]), row)
+
+
+def _remember_offset(session: Session, plant_id: str, settings: dict[str, Any]) -> None:
+    session.facts.setdefault("offsets", {})[plant_id] = parse_number(settings.get("timezone"))
+    session.facts.setdefault("offsets_at", {})[plant_id] = session.server_time
 
 
 def offset_due(session: Session, plant_id: str) -> bool:

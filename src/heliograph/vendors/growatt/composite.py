@@ -14,10 +14,12 @@ from heliograph.core.session import ENSURE_SESSION
 from heliograph.local_time import parse_day, period_range
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from heliograph.core.session import Session
     from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+    from heliograph.vendors.base import LivePoll, PollRhythm
 
 
 class GrowattSnapshots:
@@ -47,6 +49,14 @@ class GrowattSnapshots:
         for plant in (yield GrowattSnapshots.plants.flow()):
             found.append((yield GrowattSnapshots.snapshot.flow(plant.id)))  # noqa: PERF401 - a generator step
         return tuple(found)
+
+    @composite
+    def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
+        """The current powers of these plants (default: all) in the fewest requests, and what else is due now."""
+        from heliograph.vendors.growatt import live  # noqa: PLC0415
+
+        session: Session = yield ENSURE_SESSION
+        return (yield from live.live(session, rhythm, plants))
 
 
 class GrowattHistory:

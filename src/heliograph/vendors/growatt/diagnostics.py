@@ -8,6 +8,7 @@ from heliograph.core.servers import is_trusted_url
 from heliograph.core.session import Request
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import DOMAINS, SERVERS, USER_AGENT
+from heliograph.vendors.live import list_problems
 
 if TYPE_CHECKING:
     from heliograph.core.endpoint import Flow
@@ -20,7 +21,7 @@ def summary(session: Session) -> list[tuple[str, str]]:
     rows = [("region", region)] if region else []
     if session.facts.get("plants"):
         rows.append(("plants", f"{len(session.facts['plants'])} at the last login"))
-    return rows
+    return rows + list_problems(session)
 
 
 def history(session: Session) -> tuple[str, ...]:

@@ -91,26 +91,32 @@ def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> Devic
 def mix(
     device: Device,
     status: dev.MixStatus,
-    totals: dev.MixTotals,
-    detail: dev.ProdCons,
-    dashboard: plants.Dashboard,
+    totals: dev.MixTotals | None,
+    detail: dev.ProdCons | None,
+    dashboard: plants.Dashboard | None,
     now: datetime,
 ) -> DeviceSnapshot:
-    """Map a hybrid inverter's responses; `now` is in plant-local time, because chart keys have no date."""
-    values = status.readings() | totals.readings()
+    """Map a hybrid inverter's responses; `now` is in plant-local time, because chart keys have no date.
+
+    What was not fetched is absent; only `detail` has the time of the data.
+    """
+    values = status.readings() | (totals.readings() if totals is not None else {})
     values[m.GRID_POWER] = difference(status.grid_import_power, status.grid_export_power, scale=1000)
     values[m.BATTERY_POWER] = difference(status.battery_discharge_power, status.battery_charge_power, scale=1000)
-    values[m.GRID_IMPORT_ENERGY_TODAY] = dashboard.readings()[m.GRID_IMPORT_ENERGY_TODAY]
+    if dashboard is not None:
+        values[m.GRID_IMPORT_ENERGY_TODAY] = dashboard.readings()[m.GRID_IMPORT_ENERGY_TODAY]
     lost = "lost" in (status.state or "")
     state = Status.FAULT if status.work_mode == _MIX_FAULT else Status.ONLINE
-    measured_at = last_chart_time(detail.chart, now)
+    measured_at = last_chart_time(detail.chart, now) if detail is not None else None
     return device_snapshot(device, Status.OFFLINE if lost else state, measured_at, values, "mix_system_status")
 
 
-def storage(device: Device, params: dev.StorageParams, energy: dev.StorageEnergy, now: datetime) -> DeviceSnapshot:
+def storage(
+    device: Device, params: dev.StorageParams, energy: dev.StorageEnergy | None, now: datetime
+) -> DeviceSnapshot:
     """Map an off-grid storage inverter's responses; `now` is in plant-local time."""
     live = params.live
-    values = live.readings() | energy.readings()
+    values = live.readings() | (energy.readings() if energy is not None else {})
     values[m.PV_POWER] = None if live.pv_power is None else live.pv_power + (live.pv2_power or 0.0)
     values[m.BATTERY_POWER] = difference(live.discharge_power, live.charge_power)
     status_text = (live.status_text or "").lower()
@@ -118,8 +124,10 @@ def storage(device: Device, params: dev.StorageParams, energy: dev.StorageEnergy
     return device_snapshot(device, status, parse_timestamp(live.time, now), values, "storage_params")
 
 
-def spa(device: Device, row: plants.DeviceRow, energy: plants.PlantEnergy) -> DeviceSnapshot:
+def spa(device: Device, row: plants.DeviceRow | None, energy: plants.PlantEnergy) -> DeviceSnapshot:
     """Map an AC-coupled battery inverter: no known call reads it, so plant data and its list row are used."""
+    if row is None:
+        return device_snapshot(device, None, None, energy.readings(), "plant_energy_data")
     values = energy.readings() | {m.BATTERY_SOC: row.state_of_charge}
     status = Status.OFFLINE if row.lost else _STATUS.get(parsing.parse_number(row.status))
     return device_snapshot(device, status, None, values, "plant_energy_data")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from heliograph.core import parsing
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
@@ -38,7 +39,13 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
     # The cloud's timestamps are in its own offset of the plant, which may differ from the plant's real zone.
     clock = timestamp_zone(session, plant_id) or UTC
     zone = session.zone or clock
-    plant = Plant(vendor=VENDOR, id=str(plant_id), name=session.facts["plants"].get(str(plant_id)), zone=zone)
+    plant = Plant(
+        vendor=VENDOR,
+        id=str(plant_id),
+        name=session.facts["plants"].get(str(plant_id)),
+        zone=zone,
+        peak_power=parsing.plant_size(info.nominal_power, 1000),
+    )
     now = datetime.fromtimestamp(session.server_time, clock)
     rows = yield from _list_devices(plant_id, info)
     devices: list[DeviceSnapshot] = []
@@ -68,16 +75,36 @@ def check_plant(session: Session, plant_id: str, call: str) -> None:
 
 def devices(session: Session, plant_id: str) -> FlowGenerator[tuple[tuple[str, str], ...]]:
     """Return serial number and family of each device of a plant, cached for a day."""
+    rows, _ = yield from device_rows(session, plant_id)
+    return tuple((serial, family) for serial, family, _ in rows)
+
+
+def device_rows(session: Session, plant_id: str) -> FlowGenerator[tuple[list[list[str]], PlantInfo | None]]:
+    """Return serial number, family and name of each device of a plant, and the response that listed them if it is new.
+
+    They are cached for a day; for a week if the plant list still reports as many devices.
+    """
     cached: dict[str, list[Any]] = session.facts.setdefault("devices", {})
-    fetched_at, found = cached.get(str(plant_id), (None, []))
-    if fetched_at is None or session.server_time - fetched_at > _DEVICES_MAX_AGE:
-        info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
-        rows = yield from _list_devices(plant_id, info)
-        found = [[row.id or "", row.family or ""] for row in rows]
-        if not rows and (noah := (yield from _noah_serial(plant_id))):
-            found = [[noah, NOAH]]
-        session.facts["devices"][str(plant_id)] = [session.server_time, found]
-    return tuple((serial, family) for serial, family in found)
+    fetched_at, found, *counts = cached.get(str(plant_id), (None, [], None, None))
+    then, now = counts if len(counts) == 2 else (None, None)
+    max_age = _DEVICES_MAX_AGE * (7 if now is not None and then == now else 1)
+    # Rows of two members were stored by an older version.
+    if fetched_at is not None and session.server_time - fetched_at <= max_age and all(len(row) == 3 for row in found):
+        return found, None
+    info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
+    rows = yield from _list_devices(plant_id, info)
+    found = [[row.id or "", row.family or "", row.name or ""] for row in rows]
+    if not rows and (noah := (yield from _noah_serial(plant_id))):
+        found = [[noah, NOAH, ""]]
+    session.facts["devices"][str(plant_id)] = [session.server_time, found, now, now]
+    return found, info
+
+
+def check_device_count(session: Session, plant_id: str, count: float | None) -> None:
+    """Store the number of devices that the plant list reports; another number makes the stored devices outdated."""
+    cached = session.facts.setdefault("devices", {}).get(plant_id)
+    if cached is not None and len(cached) == 4:
+        cached[2], cached[3] = count if cached[2] is None else cached[2], count
 
 
 def _list_devices(plant_id: str, info: PlantInfo) -> FlowGenerator[tuple[DeviceRow, ...]]:

@@ -7,6 +7,8 @@ const MIN_RANGE = 1800;
 const HEIGHT = 320;
 const RELOAD_MS = 30000;
 const LONG_RANGE = 20 * 86400;
+const RANGED = 3600;
+const IDLE = 0.5;
 
 export function draw(place) {
   return new Chart(place, JSON.parse(place.dataset.chart));
@@ -26,6 +28,16 @@ function withGaps(starts, seconds, rhythm) {
     from.push(place);
   });
   return [times, (column) => from.map((place) => (place < 0 ? null : column[place]))];
+}
+
+/** The size of a vertical axis: as wide as its longest label. */
+function widest(plot, labels, number, cycle) {
+  const axis = plot.axes[number];
+  // Later cycles would never end: another size changes the ticks.
+  if (cycle > 1) return axis._size;
+  plot.ctx.font = axis.font[0];
+  const widths = (labels ?? []).map((label) => plot.ctx.measureText(label).width / devicePixelRatio);
+  return Math.ceil(Math.max(0, ...widths)) + axis.gap + 4;
 }
 
 class Chart {
@@ -89,15 +101,13 @@ class Chart {
     this.curves = this.config.curves.filter(({ metric }) => data.metrics[metric]?.mean.some((value) => value != null));
     if (!this.curves.length) return this.showMessage("No data for this period.");
     this.seconds = data.seconds;
-    this.detailed = data.seconds > 300;
-    this.data = [times];
+    this.times = times;
+    this.columns = new Map();
     for (const { metric } of this.curves) {
-      const column = data.metrics[metric];
-      this.data.push(spread(column.mean), ...(this.detailed ? [spread(column.low), spread(column.high)] : []));
+      const { mean, low, high } = data.metrics[metric];
+      this.columns.set(metric, { mean: spread(mean), low: spread(low), high: spread(high) });
     }
-    const peaks = this.curves.flatMap(({ metric }) => (metric.endsWith("soc") ? [] : data.metrics[metric].high));
     this.place.querySelector(".signs").hidden = !this.curves.some(({ mark }) => mark === "grid" || mark === "battery");
-    this.most = peaks.reduce((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
     this.build();
   }
 
@@ -114,43 +124,67 @@ class Chart {
   }
 
   build() {
-    if (!this.data) return;
+    if (!this.columns) return;
     this.plot?.destroy();
     this.canvas.replaceChildren();
     const began = performance.now();
-    this.plot = new uPlot(this.options(), this.data, this.canvas);
-    this.place.dataset.drawn = `${this.data[0].length}`;
-    this.place.dataset.took = `${Math.round(performance.now() - began)}`;
-    this.legend();
-    this.read(this.data[0].findLastIndex((_, place) => this.data[1][place] != null));
-  }
-
-  options() {
     const style = getComputedStyle(this.place);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const [layers, bands] = this.layers(colour);
+    const watts = layers.filter(({ scale }) => scale === "W").flatMap(({ values }) => values);
+    this.most = watts.reduce((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
+    const series = [{}, ...layers.map(({ values, ...options }) => ({ spanGaps: false, points: { show: false }, ...options }))];
+    this.plot = new uPlot(this.options(style, colour, series, bands), [this.times, ...layers.map(({ values }) => values)], this.canvas);
+    this.place.dataset.drawn = `${this.times.length}`;
+    this.place.dataset.took = `${Math.round(performance.now() - began)}`;
+    this.legend();
+    const [first] = this.columns.values();
+    this.read(this.times.findLastIndex((_, place) => first.mean[place] != null));
+  }
+
+  /** The series to draw, from back to front, and the filled bands between two of them. */
+  layers(colour) {
+    const shown = this.curves.filter(({ metric }) => !this.hidden.has(metric));
+    const layers = [];
+    const bands = [];
+    const band = (upper, lower, fill) => {
+      layers.push({ stroke: "transparent", width: 0, scale: "W", ...upper }, { stroke: "transparent", width: 0, scale: "W", ...lower });
+      bands.push({ series: [layers.length - 1, layers.length], fill });
+    };
+    // Averages of hours hide the peaks, so the range is drawn behind them.
+    for (const { metric, mark } of this.seconds >= RANGED ? shown : []) {
+      const { low, high } = this.columns.get(metric);
+      if (mark === "sun" || mark === "house") band({ values: high }, { values: low }, `${colour(mark)}26`);
+    }
+    const areas = shown.filter(({ area }) => area).map(({ metric, mark }) => [this.columns.get(metric).mean, mark]);
+    for (const sign of [1, -1]) {
+      let base = this.times.map(() => 0);
+      for (const [mean, mark] of areas) {
+        const part = mean.map((value) => (value == null ? null : Math.max(0, value * sign) * sign));
+        // No edge where nothing flows: it would hide the edge of the area below.
+        const drawn = part.map((value, place) => value != null && (value || part[place - 1] || part[place + 1]));
+        if (!drawn.some(Boolean)) continue;
+        const edge = base.map((value, place) => value + (part[place] ?? 0));
+        const outer = { values: edge.map((value, place) => (drawn[place] ? value : null)), stroke: colour(mark), width: 1.5 };
+        const inner = { values: base.map((value, place) => (drawn[place] ? value : null)) };
+        band(...(sign > 0 ? [outer, inner] : [inner, outer]), `${colour(mark)}5e`);
+        base = edge;
+      }
+    }
+    for (const { metric, mark } of shown.filter(({ area }) => !area)) {
+      const soc = metric.endsWith("soc");
+      const line = { values: this.columns.get(metric).mean, stroke: colour(mark), scale: soc ? "%" : "W" };
+      layers.push({ ...line, width: soc ? 1.25 : 2.25, dash: soc ? [5, 4] : undefined });
+    }
+    return [layers, bands];
+  }
+
+  options(style, colour, series, bands) {
     const narrow = this.wide < 500;
     const font = `${narrow ? 11 : 12}px ${style.fontFamily}`;
     const grid = { stroke: colour("line"), width: 1 };
     const axis = { stroke: colour("soft"), font, grid, ticks: { show: false } };
-    const series = [{}];
-    const bands = [];
-    this.curves.forEach(({ metric, mark }) => {
-      const soc = metric.endsWith("soc");
-      const shared = { scale: soc ? "%" : "W", show: !this.hidden.has(metric), spanGaps: false, points: { show: false } };
-      series.push({
-        ...shared,
-        stroke: colour(mark),
-        width: soc ? 1.25 : 2,
-        dash: soc ? [5, 4] : undefined,
-        fill: mark === "sun" ? `${colour(mark)}26` : undefined,
-      });
-      if (this.detailed) {
-        const edge = { ...shared, stroke: "transparent", width: 0 };
-        series.push(edge, { ...edge });
-        bands.push({ series: [series.length - 1, series.length - 2], fill: `${colour(mark)}2b` });
-      }
-    });
-    const hasSoc = this.curves.some(({ metric }) => metric.endsWith("soc") && !this.hidden.has(metric));
+    const hasSoc = series.some(({ scale }) => scale === "%");
     return {
       width: this.wide,
       height: HEIGHT,
@@ -158,7 +192,12 @@ class Chart {
       bands,
       legend: { show: false },
       padding: [12, hasSoc ? 0 : 28, 0, 0],
-      cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, y: false, bind: { dblclick: () => null } },
+      cursor: {
+        drag: { x: true, y: false, setScale: false },
+        points: { size: 7 },
+        y: false,
+        bind: { dblclick: () => null },
+      },
       scales: {
         x: { time: false, range: () => this.range },
         W: { range: (_, low, high) => [Math.min(0, (low ?? 0) * 1.08), Math.max(100, (high ?? 0) * 1.08)] },
@@ -171,9 +210,9 @@ class Chart {
           splits: (_, __, min, max) => this.localTime.ticks(min, max, this.wide / (narrow ? 68 : 74)),
           values: (_, ticks) => this.localTime.labels(ticks),
         },
-        { ...axis, scale: "W", size: narrow ? 50 : 62, values: (_, ticks) => ticks.map((watts) => power(watts, this.most)) },
+        { ...axis, scale: "W", size: widest, values: (_, ticks) => ticks.map((watts) => power(watts, this.most)) },
         ...(hasSoc
-          ? [{ ...axis, scale: "%", side: 1, size: narrow ? 40 : 50, grid: { show: false }, splits: [50, 100], values: (_, ticks) => ticks.map(percent) }]
+          ? [{ ...axis, scale: "%", side: 1, size: widest, grid: { show: false }, splits: [50, 100], values: (_, ticks) => ticks.map(percent) }]
           : []),
       ],
       hooks: {
@@ -216,14 +255,16 @@ class Chart {
   }
 
   read(place) {
-    if (place == null || this.data[0][place] == null) return;
+    if (place == null || this.times[place] == null) return;
     this.at = place;
-    const step = this.detailed ? 3 : 1;
-    const values = this.curves.map(({ metric, label }, number) => {
-      const value = this.data[1 + number * step][place];
-      return `${label} ${metric.endsWith("soc") ? percent(value) : power(value)}`;
+    const values = this.curves.map(({ metric, label, signs }) => {
+      const value = this.columns.get(metric).mean[place];
+      if (metric.endsWith("soc")) return `${label} ${percent(value)}`;
+      // A direction in words instead of a sign.
+      const word = value == null || Math.abs(value) < IDLE ? "" : signs[value > 0 ? 0 : 1];
+      return word ? `${label} ${word} ${power(Math.abs(value))}` : `${label} ${power(value)}`;
     });
-    this.readout.textContent = `${this.localTime.format(this.data[0][place] - this.seconds / 2, this.seconds)}: ${values.join(", ")}`;
+    this.readout.textContent = `${this.localTime.format(this.times[place] - this.seconds / 2, this.seconds)}: ${values.join(", ")}`;
   }
 
   selected(plot) {
@@ -243,7 +284,7 @@ class Chart {
   key(event) {
     if (!this.plot || event.ctrlKey || event.metaKey || event.altKey) return;
     const [since, until] = this.range;
-    const middle = Math.min(until, Math.max(since, this.data[0][this.at] ?? (since + until) / 2));
+    const middle = Math.min(until, Math.max(since, this.times[this.at] ?? (since + until) / 2));
     const around = (share) => this.zoom(middle - (middle - since) * share, middle + (until - middle) * share);
     const actions = {
       ArrowLeft: () => this.move(-1),
@@ -261,7 +302,7 @@ class Chart {
   }
 
   move(steps) {
-    const times = this.data[0];
+    const times = this.times;
     const place = Math.min(times.length - 1, Math.max(0, this.at + steps));
     this.plot.setCursor({ left: this.plot.valToPos(times[place], "x"), top: HEIGHT / 2 });
     this.read(place);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 import htpy as h
@@ -13,6 +13,7 @@ from heliograph.web.page import bars as page_bars
 from heliograph.web.page.format import count, energy, exact_value, percent, power, sum_energies, to_local
 from heliograph.web.page.history import POWERS, SPANS, energy_bars
 from heliograph.web.page.layout import figure, plant_path
+from heliograph.web.page.totals import period_totals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +22,26 @@ if TYPE_CHECKING:
     from heliograph.current import PlantState
     from heliograph.web.page.history import Bar, PeriodData
 
+
+class Curve(NamedTuple):
+    """A curve of the power chart; areas are stacked: positive values above zero, negative values below."""
+
+    metric: str
+    mark: str
+    label: str
+    is_area: bool = False
+    signs: tuple[str, str] = ("", "")
+    """The words for a positive and for a negative value."""
+
+
 CURVES = (
-    ("pv_power", "sun", "Solar"),
-    ("load_power", "house", "House"),
-    ("grid_power", "grid", "Grid"),
-    ("battery_power", "battery", "Battery"),
-    ("battery_soc", "soc", "State of charge"),
+    Curve("pv_power", "sun", "Solar", is_area=True),
+    Curve("battery_power", "battery", "Battery", is_area=True, signs=("discharge", "charge")),
+    Curve("grid_power", "grid", "Grid", is_area=True, signs=("import", "export")),
+    Curve("load_power", "house", "House"),
+    Curve("battery_soc", "soc", "State of charge"),
 )
-"""The curves: metric, colour class, label."""
+"""The curves, in the order in which the areas are stacked."""
 _COLUMNS = {
     "pv_energy": "Solar",
     "load_energy": "House",
@@ -37,7 +50,7 @@ _COLUMNS = {
     "battery_charge_energy": "Battery charge",
     "battery_discharge_energy": "Battery discharge",
 }
-_SIGNS = "Positive: import / discharge. Negative: export / charge. "
+_SIGNS = "Above zero: solar, discharge and import. Below zero: charge and export. The line is the house. "
 _KEYS = "Drag to zoom, double-click to reset. Keyboard: arrow keys move the cursor, + and − zoom, 0 resets."
 
 
@@ -46,6 +59,7 @@ def history_section(plant: PlantState, past: PeriodData, now: int) -> h.Element:
     view = past.selection
     return h.section("#past.card", aria_labelledby="past-title")[
         h.div(".tools")[_step_links(plant, past), _tabs(plant, past)],
+        period_totals(plant, past),
         _curve(plant, past, now) if view.show == "power" else _bars(plant, past),
         _table(plant, past),
         _repairs(plant, past),
@@ -54,7 +68,7 @@ def history_section(plant: PlantState, past: PeriodData, now: int) -> h.Element:
 
 def _href(plant: PlantState, span: str, day: date, show: str | None = None) -> str:
     wanted = {"span": span, "at": day.isoformat()} | ({"show": show} if show else {})
-    return f"{plant_path(plant.series)}?{urlencode(wanted)}#past"
+    return f"{plant_path(plant.series)}?{urlencode(wanted)}"
 
 
 def _step_links(plant: PlantState, past: PeriodData) -> h.Element:
@@ -105,7 +119,10 @@ def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
         "offsets": past.offsets,
         "rhythm": plant.sample_interval,
         "live": past.since <= now < past.until,
-        "curves": [{"metric": metric, "mark": mark, "label": label} for metric, mark, label in CURVES],
+        "curves": [
+            {"metric": one.metric, "mark": one.mark, "label": one.label, "area": one.is_area, "signs": one.signs}
+            for one in CURVES
+        ],
     }
     return h.figure(".chart", data_chart=json.dumps(data), data_keep=f"{past.since} {past.until}")[
         h.div(".legend", role="group", aria_label="Curves"),
@@ -150,9 +167,9 @@ def _table(plant: PlantState, past: PeriodData) -> h.Node:
 
 def _powers(plant: PlantState, past: PeriodData) -> h.Node:
     columns = [
-        (place, word)
-        for place, (name, _, word) in enumerate(CURVES)
-        if any(one.mean[POWERS.index(name)] is not None for one in past.buckets)
+        (place, one.label)
+        for one in CURVES
+        if any(bucket.mean[place := POWERS.index(one.metric)] is not None for bucket in past.buckets)
     ]
     if not columns:
         return None

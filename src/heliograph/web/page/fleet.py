@@ -11,11 +11,22 @@ import htpy as h
 from heliograph.errors import ConfigError
 from heliograph.local_time import day_at, day_bounds
 from heliograph.model import Status
-from heliograph.web.page.format import GAP, age, count, energy, freshness_badge, percent, power, status_badge
+from heliograph.web.page.format import (
+    GAP,
+    age,
+    count,
+    energy,
+    freshness_badge,
+    peak_power,
+    percent,
+    power,
+    specific_yield,
+    status_badge,
+)
 from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, notice, plant_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import tzinfo
 
     from heliograph.current import PlantState
@@ -26,7 +37,7 @@ PAGE_SIZE = 50
 """Plants per page."""
 _HALF_HOUR = 1800
 
-STATES = ("live", "stale", "asleep", "offline", "fault")
+STATES = ("live", "stale", "not polled", "asleep", "offline", "fault")
 """Values of the status filter, which are the labels of the badges."""
 
 _KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {
@@ -34,6 +45,7 @@ _KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {
     "state": ("Status", None),
     "now": ("Power", lambda one: one.values.get("pv_power")),
     "today": ("Today", lambda one: one.values.get("pv_energy_today")),
+    "yield": ("kWh/kWp", lambda one: _yield([one])),
     "charge": ("Battery", lambda one: one.values.get("battery_soc")),
     "updated": ("Last update", lambda one: one.measured_at),
 }
@@ -41,13 +53,14 @@ _KEYS: dict[str, tuple[str, Callable[[PlantState], float | None] | None]] = {
 
 
 class FleetQuery(NamedTuple):
-    """Search text, filter, sort order and page of the table."""
+    """Search text, filters, sort order and page of the table."""
 
     text: str = ""
     state: str = ""
     sort: str = "name"
     falling: bool = False
     page: int = 1
+    account: str = ""
 
     def query(self, **changed: object) -> str:
         """Return the URL of this query with changes, without default values."""
@@ -58,6 +71,7 @@ class FleetQuery(NamedTuple):
             "sort": new.sort,
             "falling": int(new.falling),
             "page": new.page,
+            "account": new.account,
         }
         pairs = zip(parameters.items(), FleetQuery(), strict=True)
         changes = {key: value for (key, value), default in pairs if value != default}
@@ -73,18 +87,24 @@ def parse_fleet_query(query: Mapping[str, str]) -> FleetQuery:
         raise ConfigError("unknown sort or state in the address")
     if not (page.isascii() and page.isdigit()) or not int(page[:7]) >= 1:
         raise ConfigError("page must be a number from 1")
-    return FleetQuery(query.get("q", "")[:100], state, sort, query.get("falling") == "1", int(page[:7]))
+    text, account = query.get("q", "")[:100], query.get("account", "")[:100]
+    return FleetQuery(text, state, sort, query.get("falling") == "1", int(page[:7]), account)
 
 
-def select_plants(plants: Sequence[PlantState], wish: FleetQuery, now: int) -> list[PlantState]:
-    """Return the matching plants in order; unknown values are last in both directions."""
+def search_plants(plants: Iterable[PlantState], wish: FleetQuery) -> list[PlantState]:
+    """Return the plants of the account that contain the search text, in any state."""
     text = wish.text.casefold().strip()
-    found = [
+    return [
         one
         for one in plants
-        if (not text or text in f"{one.title} {one.series.plant} {one.series.vendor}".casefold())
-        and (not wish.state or wish.state in _states(one, now))
+        if (not text or text in f"{one.title} {one.account} {one.series.plant} {one.series.vendor}".casefold())
+        and (not wish.account or wish.account == one.account)
     ]
+
+
+def select_plants(plants: Iterable[PlantState], wish: FleetQuery, now: int) -> list[PlantState]:
+    """Return the matching plants in order; unknown values are last in both directions."""
+    found = [one for one in search_plants(plants, wish) if not wish.state or wish.state in _states(one, now)]
     figure_of = _KEYS[wish.sort][1]
     by_name = lambda one: (_natural(one.title), one.series)  # noqa: E731 - the order of equal plants
     found.sort(key=by_name, reverse=wish.falling and wish.sort == "name")
@@ -144,33 +164,66 @@ def fleet_page(system: SystemState, wish: FleetQuery, lines: Mapping[Series, str
     return document(
         "Plants",
         [
-            h.div(".head")[h.h1["Plants"], h.p(".under")[_sums(system)]],
+            h.div(".head")[h.h1["Plants"]],
             h.div("#notices")[account_notices(system.accounts, system.at)],
             _filter(system, wish),
-            h.div("#found")[_table(found, wish, lines, system.at), _pages(len(found), wish)],
+            h.div("#found")[
+                _sums(found, len(system.plants)),
+                _table(found, wish, lines, system.at),
+                _pages(len(found), wish),
+            ],
         ],
         current="Plants",
         events_url=events_url_for(system.at),
     )
 
 
-def _sums(system: SystemState) -> h.Node:
-    powers = [value for one in system.plants if (value := one.values.get("pv_power")) is not None]
-    energies = [value for one in system.plants if (value := one.values.get("pv_energy_today")) is not None]
-    parts = [count(len(system.plants), "plant", "plants")]
+def _sums(found: Sequence[PlantState], total: int) -> h.Node:
+    """Return the sums of the matching plants on all table pages."""
+    if not found:
+        return None
+    powers = [value for one in found if (value := one.values.get("pv_power")) is not None]
+    energies = [value for one in found if (value := one.values.get("pv_energy_today")) is not None]
+    sizes = [one.peak_power for one in found if one.peak_power]
+    parts: list[tuple[str, str, str]] = [("Plants", f"{len(found):,}", f"of {total:,}" if len(found) < total else "")]
     if powers:
-        parts.append(f"{power(sum(powers))} from {count(len(powers), 'plant', 'plants')}")
+        parts.append(("Power", power(sum(powers)), f"from {count(len(powers), 'plant', 'plants')}"))
     if energies:
-        parts.append(f"{energy(sum(energies))} today")
-    return [h.span[part] for part in parts]
+        unsure = any("pv_energy_today" in one.provisional for one in found)
+        about = f"from {count(len(energies), 'plant', 'plants')}"
+        parts.append(("Today", energy(sum(energies), provisional=unsure), about))
+    if (per_kwp := specific_yield(_yield(found), 1.0)) is not None:
+        parts.append(("Yield today", per_kwp, f"{peak_power(sum(sizes))} installed"))
+    return h.dl(".sums")[
+        [h.div[h.dt[word], h.dd[h.strong[value], about and h.small[about]]] for word, value, about in parts]
+    ]
+
+
+def _yield(plants: Sequence[PlantState]) -> float | None:
+    """Return today's energy per kWp of the plants for which both are known."""
+    known = [
+        (value, one.peak_power)
+        for one in plants
+        if one.peak_power and (value := one.values.get("pv_energy_today")) is not None
+    ]
+    return sum(value for value, _ in known) / sum(size for _, size in known) if known else None
 
 
 def _filter(system: SystemState, wish: FleetQuery) -> h.Element:
-    states = [state for one in system.plants for state in _states(one, system.at)]
+    accounts = sorted({one.account for one in system.plants if one.account}, key=_natural)
+    states = [state for one in search_plants(system.plants, wish) for state in _states(one, system.at)]
     return h.form(".filter", role="search", method="get", action="/")[
         h.label(data_keep="text")[
             h.span(".visually-hidden")["Search plants"],
             h.input(type="search", name="q", value=wish.text, placeholder="Search plants"),
+        ],
+        len(accounts) > 1
+        and h.label(".account-filter", data_keep="account")[
+            h.span(".visually-hidden")["Account"],
+            h.select(name="account")[
+                h.option(value="")["All accounts"],
+                [h.option(value=name, selected=name == wish.account)[name] for name in accounts],
+            ],
         ],
         wish.state and h.input(type="hidden", name="state", value=wish.state),
         wish.sort != "name" and h.input(type="hidden", name="sort", value=wish.sort),
@@ -194,7 +247,7 @@ def _table(found: Sequence[PlantState], wish: FleetQuery, lines: Mapping[Series,
         return h.p(".nothing")["No plants match. ", h.a(href="/")["Show all plants"], "."]
     return h.table(".fleet.rows")[
         h.caption(".visually-hidden")["Plants, sortable by column"],
-        h.thead[h.tr[[_column(key, wish) for key in _KEYS], h.th(scope="col")["Today's solar power"]]],
+        h.thead[h.tr[[_column(key, wish) for key in _KEYS], h.th(".of-spark", scope="col")["Today's solar power"]]],
         h.tbody[[_plant(one, lines.get(one.series), now) for one in page_of(found, wish)]],
     ]
 
@@ -213,16 +266,19 @@ def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
     fault = status_badge(one.status)
     status = fault if fault and fault.label == "fault" else freshness_badge(one, now)
     values = one.values
+    about = one.series.plant if one.account is None else one.account
     cells = (
         ("state", badge(status)),
         ("now", figure(power(values.get("pv_power")))),
-        ("today", figure(energy(values.get("pv_energy_today")))),
+        ("today", figure(energy(values.get("pv_energy_today"), provisional="pv_energy_today" in one.provisional))),
+        ("yield", figure(GAP if (per_kwp := _yield([one])) is None else f"{per_kwp:.2f}")),
         ("charge", figure(percent(values.get("battery_soc")))),
         ("updated", figure(GAP) if one.measured_at is None else age(max(0, now - one.measured_at))),
     )
     return h.tr[
         h.th(scope="row")[
-            h.a(href=plant_path(one.series))[one.title], h.small[f"{one.series.vendor} {one.series.plant}"]
+            h.a(href=plant_path(one.series))[one.title],
+            h.small[f"{about} · {one.series.vendor}"],
         ],
         [h.td(class_=f"of-{key}", data_label=_KEYS[key][0])[content] for key, content in cells],
         h.td(".of-spark", data_label="Today's solar power")[_spark(line)],

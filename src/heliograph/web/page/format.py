@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.freshness import Freshness
+from heliograph.collect.freshness import POLL_GRACE, Freshness
 from heliograph.metrics import ENERGIES, published_value
 from heliograph.model import Status
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import tzinfo
 
-    from heliograph.current import PlantState
+    from heliograph.current import DeviceState, PlantState
 
 
 GAP = "–"
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_REPORTING = {Freshness.LIVE, Freshness.STALE}
 
 
 class Badge(NamedTuple):
@@ -46,14 +47,18 @@ def power(watts: float | None) -> str:
     return f"{_figures(watts / 1e6)}{_SPACE}MW"
 
 
-def energy(kwh: float | None) -> str:
-    """Return an energy with three digits in a suitable unit.
+def energy(kwh: float | None, *, provisional: bool = False) -> str:
+    """Return an energy with three digits in a suitable unit; a provisional one is marked.
 
     >>> [energy(one) for one in (None, 0, 0.0842, 19, 4310.2)]
     ['–', '0\u202fkWh', '84\u202fWh', '19.0\u202fkWh', '4.31\u202fMWh']
+    >>> energy(1.7, provisional=True), energy(None, provisional=True)
+    ('~1.70\u202fkWh', '–')
     """
     if kwh is None:
         return GAP
+    if provisional:
+        return f"~{energy(kwh)}"
     if kwh == 0:
         return f"0{_SPACE}kWh"
     if abs(kwh) < 0.9995:
@@ -61,6 +66,26 @@ def energy(kwh: float | None) -> str:
     if abs(kwh) < 999.5:
         return f"{_figures(kwh)}{_SPACE}kWh"
     return f"{_figures(kwh / 1e3)}{_SPACE}MWh"
+
+
+def peak_power(kwp: float) -> str:
+    """Return the size of a plant, or of many.
+
+    >>> peak_power(9.8), peak_power(8410)
+    ('9.80\u202fkWp', '8.41\u202fMWp')
+    """
+    return f"{_figures(kwp)}{_SPACE}kWp" if kwp < 999.5 else f"{_figures(kwp / 1e3)}{_SPACE}MWp"
+
+
+def specific_yield(kwh: float | None, peak_power: float | None) -> str | None:
+    """Return an energy per kWp of a plant; None if either is unknown.
+
+    >>> specific_yield(14.5, 9.8), specific_yield(None, 9.8), specific_yield(14.5, None)
+    ('1.48\u202fkWh/kWp', None, None)
+    """
+    if kwh is None or not peak_power:
+        return None
+    return f"{_figures(kwh / peak_power)}{_SPACE}kWh/kWp"
 
 
 def axis_label(kwh: float) -> str:
@@ -135,15 +160,49 @@ def to_local(moment: float, zone: tzinfo) -> datetime:
 
 def freshness_badge(plant: PlantState, now: int) -> Badge:
     """Return the badge of a plant's freshness."""
-    if plant.measured_at is None:
+    if plant.measured_at is None and plant.freshness is not Freshness.NOT_POLLED:
         return Badge("no data", "No data received yet", "bad")
+    if plant.measured_at is None:
+        return Badge("not polled", "No data received yet: not polled", "warn")
     ago, at = age(max(0, now - plant.measured_at)), clock_time(plant.measured_at, plant.zone, now)
     return {
         Freshness.LIVE: Badge("live", f"Live, {ago}", "good"),
         Freshness.STALE: Badge("stale", f"Stale, last update {ago}", "warn"),
+        Freshness.NOT_POLLED: Badge("not polled", f"Not polled; last update {at}", "warn"),
         Freshness.OFFLINE_EXPECTED: Badge("asleep", f"Offline for the night; last update {at}", "quiet"),
         Freshness.OFFLINE_UNEXPECTED: Badge("offline", f"Offline since {at} (unexpected)", "bad"),
     }[plant.freshness]
+
+
+def poll_note(plant: PlantState, now: int) -> str | None:
+    """Return how often a plant is polled and when next, or why it is not; None if no collector has polled it."""
+    poll = plant.poll
+    if poll is None:
+        return None
+    next_at = clock_time(poll.next_at, plant.zone, now)
+    if now > poll.next_at + POLL_GRACE:
+        last = clock_time(poll.polled_at, plant.zone, now)
+        return f"last polled {last}, the poll at {next_at} did not happen: is the collector running?"
+    every = f"polled every {count(max(1, round(poll.interval / _MINUTE)), 'minute', 'minutes')}"
+    return f"next poll {next_at}: {poll.reason}" if poll.reason else f"{every}, next {next_at}"
+
+
+def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:
+    """Return the badge of a device: its reported status, unless the plant or the device has sent no data since.
+
+    A device and its plant never disagree: while the plant is offline, so are its devices.
+    """
+    status = status_badge(device.status)
+    if device.status is Status.FAULT:
+        return status
+    if plant.freshness not in _REPORTING:
+        return freshness_badge(plant, now)
+    if device.status is Status.OFFLINE or device.measured_at is None:
+        return status
+    if device.freshness is Freshness.OFFLINE_UNEXPECTED:
+        since = clock_time(device.measured_at, plant.zone, now)
+        return Badge("silent", f"No data from this device since {since}", "warn")
+    return status
 
 
 def status_badge(status: Status | None) -> Badge | None:
@@ -182,25 +241,25 @@ class EnergySplit(NamedTuple):
         return None if self.own is None else 100 * self.own / self.total
 
 
-def split_solar(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
+def split_solar(values: Mapping[str, float | None]) -> EnergySplit | None:
     """Split the solar energy into self-consumed and exported energy.
 
     >>> split_solar({"pv_energy": 20.0, "grid_export_energy": 5.0}).share
     75.0
     """
-    return _split(values.get(f"pv_energy{ending}"), values.get(f"grid_export_energy{ending}"))
+    return split_energy(values.get("pv_energy"), values.get("grid_export_energy"))
 
 
-def split_house(values: Mapping[str, float | None], ending: str = "") -> EnergySplit | None:
+def split_house(values: Mapping[str, float | None]) -> EnergySplit | None:
     """Split the consumption of the house into self-supplied and imported energy.
 
     >>> split_house({"load_energy": 10.0, "grid_import_energy": None})
     EnergySplit(total=10.0, own=None, grid=None)
     """
-    return _split(values.get(f"load_energy{ending}"), values.get(f"grid_import_energy{ending}"))
+    return split_energy(values.get("load_energy"), values.get("grid_import_energy"))
 
 
-def _split(total: float | None, grid: float | None) -> EnergySplit | None:
+def split_energy(total: float | None, grid: float | None) -> EnergySplit | None:
     """Split a total; if a battery trades with the grid, the grid's part can exceed it and no share is known."""
     if total is None or total <= 0:
         return None

@@ -32,6 +32,8 @@ class PeriodSelection(NamedTuple):
     first: date
     last: date
     show: str
+    chosen: bool = False
+    """Whether the user selected a period; otherwise it is the newest day with data."""
 
     @property
     def previous(self) -> date | None:
@@ -80,23 +82,26 @@ class Bar(NamedTuple):
     """Days with data, and all days up to today."""
 
 
-def parse_selection(query: Mapping[str, str], today: date) -> PeriodSelection:
-    """Return the period selected by a query; default: today.
+def parse_selection(query: Mapping[str, str], today: date, newest: date | None = None) -> PeriodSelection:
+    """Return the period selected by a query; default: `newest`, the last day with data, otherwise today.
 
     >>> parse_selection({"span": "week", "at": "2026-06-18"}, date(2026, 6, 21)).title
     '15 – 21 Jun 2026'
+    >>> parse_selection({}, date(2026, 11, 28), newest=date(2026, 6, 21)).title
+    'Sun 21 June 2026'
     """
     span = query.get("span", "day")
     if span not in SPANS:
         raise ConfigError(f"span must be one of {', '.join(SPANS)}; got {span!r}")
-    at = day_named(query["at"]) if "at" in query else today
+    at = day_named(query["at"]) if "at" in query else min(newest or today, today)
     if not EARLIEST_YEAR <= at.year <= today.year + 1:
         raise ConfigError(f"no data for the year {at.year}")
     show = query.get("show", "power" if span == "day" else "energy")
     if show not in {"power", "energy"}:
         raise ConfigError(f"show must be power or energy; got {show!r}")
     first, last = _bounds(span, at)
-    return PeriodSelection(span, first, last, "power" if span == "day" else show)
+    chosen = not query.keys().isdisjoint({"span", "at", "show"})
+    return PeriodSelection(span, first, last, "power" if span == "day" else show, chosen)
 
 
 def _bounds(span: str, at: date) -> tuple[date, date]:
@@ -121,7 +126,7 @@ def load_period(store: Store, series: Series, zone: tzinfo, view: PeriodSelectio
         since=since,
         until=until,
         offsets=utc_offsets(zone, since, until),
-        days=() if view.span == "day" else store.days(series, view.first, view.last),
+        days=store.days(series, view.first, view.last),
         buckets=tuple(store.buckets(series, POWERS, since, until, seconds)) if seconds else (),
         repairs=store.repairs(series, since, until)[-_MAX_REPAIRS:] if view.span in _BUCKET_SECONDS else (),
     )

@@ -9,7 +9,7 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Status
-from heliograph.web.page.format import GAP, clock_time
+from heliograph.web.page.format import GAP, clock_time, poll_note
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def document(
                 h.meta(name="theme-color", content="#10151b", media="(prefers-color-scheme: dark)"),
                 h.title[f"{title} · Heliograph" if title else "Heliograph"],
                 h.link(rel="icon", href="/assets/mark.svg", type="image/svg+xml"),
+                h.link(rel="apple-touch-icon", href="/assets/icon-192.png"),
+                h.link(rel="manifest", href="/assets/manifest.webmanifest"),
                 [h.link(rel="stylesheet", href=f"/assets/{name}") for name in scripts if name.endswith(".css")],
                 h.link(rel="stylesheet", href="/assets/page.css"),
                 [h.script(src=f"/assets/{name}", defer=True) for name in scripts if name.endswith(".js")],
@@ -133,6 +135,11 @@ def plant_notices(plant: PlantState, now: int) -> h.Node:
             "The datalogger may be offline, or the cloud unavailable. Live values are hidden until it reports again."
         )
         notices.append(notice("bad", title, advice))
+    if plant.freshness is Freshness.NOT_POLLED:
+        polled_at = plant.poll.polled_at if plant.poll else plant.fetched_at
+        title = "Not polled" if polled_at is None else f"Not polled since {clock_time(polled_at, plant.zone, now)}"
+        reason = poll_note(plant, now) or "no collector polls this plant: start heliograph collect"
+        notices.append(notice("warn", title, f"{_sentence(reason)} Live values are hidden until the next poll."))
     return notices
 
 

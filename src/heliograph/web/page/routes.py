@@ -28,10 +28,26 @@ if TYPE_CHECKING:
     from heliograph.current import PlantState
     from heliograph.web.state import StateCache, SystemState
 
-_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "webmanifest": "application/manifest+json",
+}
 _VENDORED = {"uplot.js": "uplot.iife.min.js", "uplot.css": "uplot.min.css"}
 """Files served from an installed package, as released by their author."""
-_ASSETS = ("page.css", "page.js", "chart.js", "axis.js", "mark.svg")
+_ASSETS = (
+    "page.css",
+    "page.js",
+    "chart.js",
+    "axis.js",
+    "mark.svg",
+    "manifest.webmanifest",
+    "icon.svg",
+    "icon-192.png",
+    "icon-512.png",
+)
 
 
 class Asset(NamedTuple):
@@ -88,7 +104,8 @@ class Page:
         return HTMLResponse(status_page(now, size))
 
     async def _one(self, request: Request, now: SystemState, plant: PlantState) -> Response:
-        view = history.parse_selection(request.query_params, day_at(now.at, plant.zone))
+        newest = None if plant.measured_at is None else day_at(plant.measured_at, plant.zone)
+        view = history.parse_selection(request.query_params, day_at(now.at, plant.zone), newest)
         past = await self._state_cache.query(
             lambda store: history.load_period(store, plant.series, plant.zone, view, now.at)
         )

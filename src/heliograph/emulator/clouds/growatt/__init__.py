@@ -98,6 +98,7 @@ class GrowattEmulation:
         """Return the faults specific to Growatt."""
         return {
             "lenient_lock": "login attempts during a lock do not extend it",
+            "zero_power": "the plant lists report no power, though the devices do",
             "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",
         }
 

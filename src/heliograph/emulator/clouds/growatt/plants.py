@@ -118,14 +118,16 @@ def plant_list_page(call: GrowattCallContext) -> list[dict[str, Any]]:
     size = call.integer("pageSize", PAGE_SIZE)
     first = (max(1, call.integer("toPageNum", 1)) - 1) * size
     plants, owner = call.account.plants[first : first + size], call.account.username
-    return [_listed(call.main_device(plant), owner) for plant in plants]
+    no_power = call.context.fault("zero_power") is not None
+    return [_listed(call.main_device(plant), owner, no_power=no_power) for plant in plants]
 
 
-def _listed(device: GrowattDevice, owner: str) -> dict[str, Any]:
+def _listed(device: GrowattDevice, owner: str, *, no_power: bool) -> dict[str, Any]:
+    power = 0.0 if no_power else device.powers.pv
     return plant_bean(device, owner) | {
         "alias": plant_name(device.plant),
-        "currentPac": round(device.powers.pv, 1),
-        "currentPacStr": f"{kilowatt(device.powers.pv)}kW",
+        "currentPac": round(power, 1),
+        "currentPacStr": f"{kilowatt(power)}kW",
         "eTotal": round(device.energy_total.pv, 6),
         "etotalMoney": round(device.energy_total.pv * energy_price(device.plant), 2),
         "deviceCount": len(device.plant.devices),

@@ -39,10 +39,16 @@ def snapshot(
 
     `configured` overrides the plant's time zone; timestamps are still read with the UTC offset the portal reports.
     """
-    plant = Plant(vendor=VENDOR, id=plant_id, name=detail.info.name, zone=configured or plant_zone(detail.info))
+    plant = Plant(
+        vendor=VENDOR,
+        id=plant_id,
+        name=detail.info.name,
+        zone=configured or plant_zone(detail.info),
+        peak_power=parsing.plant_size(detail.info.capacity),
+    )
     devices = [inverter_snapshot(plant, row, detail.info) for row in detail.inverters if row.serial]
     whole = combine(plant, devices, fetched_at)
-    status = whole.status or _status(detail.info.status)
+    status = whole.status or plant_status(detail.info.status)
     sourced = plant_values(detail, status)
     return replace(
         whole,
@@ -60,7 +66,7 @@ def plant_zone(info: payloads.SemsPlantInfo) -> tzinfo | None:
 def inverter_snapshot(plant: Plant, row: payloads.SemsInverter, info: payloads.SemsPlantInfo) -> DeviceSnapshot:
     """Return the snapshot of one inverter."""
     registers = row.registers
-    status = _status(row.status)
+    status = plant_status(row.status)
     device = Device(
         vendor=VENDOR,
         plant=plant.id,
@@ -125,7 +131,7 @@ def has_homekit(detail: payloads.MonitorDetail) -> bool:
 def has_statistics(detail: payloads.MonitorDetail) -> bool:
     """Return True if the plant's energy statistics are valid."""
     # Quirk: they contain numbers even if the flag is off, and zeros while a HomeKit is offline.
-    unavailable = has_homekit(detail) and _status(detail.info.status) is Status.OFFLINE
+    unavailable = has_homekit(detail) and plant_status(detail.info.status) is Status.OFFLINE
     return bool(detail.has_statistics) and not unavailable
 
 
@@ -231,7 +237,8 @@ def valid_percent(value: float | None) -> float | None:
     return value if value is not None and 0 <= value <= 100 else None
 
 
-def _status(code: float | None) -> Status | None:
+def plant_status(code: float | None) -> Status | None:
+    """Return the status of a plant or device for the vendor's code."""
     return None if code is None else _STATUS.get(code)
 
 

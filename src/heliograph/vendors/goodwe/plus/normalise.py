@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from heliograph import metrics as m
 from heliograph.core import parsing
-from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
+from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status, combine
 from heliograph.vendors.goodwe.legacy.normalise import VENDOR, SourcedValues, valid_percent
 from heliograph.vendors.goodwe.plus.zones import plant_zone
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from heliograph.core.session import Session
-    from heliograph.model import Snapshot
     from heliograph.vendors.goodwe.plus import payloads
 
 # Quirk: 0 is both waiting and offline, 5 a running hybrid; 2, 4, 6 and 7 are undocumented.
@@ -55,7 +54,8 @@ _GRID_METRICS = (m.GRID_IMPORT_ENERGY_TODAY, m.GRID_EXPORT_ENERGY_TODAY, m.LOAD_
 def plant(plant_id: str, session: Session) -> Plant:
     """Return a plant from the account's plant list; a configured time zone takes precedence."""
     name = session.facts.get("plants", {}).get(plant_id)
-    return Plant(vendor=VENDOR, id=plant_id, name=name, zone=plant_zone(plant_id, session))
+    size = parsing.plant_size(session.facts.get("sizes", {}).get(plant_id))
+    return Plant(vendor=VENDOR, id=plant_id, name=name, zone=plant_zone(plant_id, session), peak_power=size)
 
 
 def has_battery(device: payloads.Equipment) -> bool:
@@ -73,13 +73,26 @@ def snapshot(
     plant: Plant,
     flow: payloads.PlusFlow,
     devices: Sequence[payloads.Equipment],
-    counters: Mapping[str, payloads.Telecounting | None],
+    counters: Mapping[str, payloads.Telecounting | None] | None,
     today: payloads.PlusStatistics | None,
     fetched_at: datetime,
 ) -> Snapshot:
-    """Return the snapshot of one plant from its devices' counters, power flow and daily statistics."""
+    """Return the snapshot of one plant from its devices' counters, power flow and daily statistics.
+
+    Without `counters` only its powers were fetched: its devices and energies are absent.
+    """
     plant = replace(plant, name=flow.name or plant.name)
     measured_at = parsing.parse_time(flow.refreshed, plant.zone, _FORMATS)
+    if counters is None:
+        powers = flow_powers(flow, devices)
+        return Snapshot(
+            plant=plant,
+            status=plant_status(parsing.parse_number(flow.status)),
+            measured_at=measured_at,
+            fetched_at=fetched_at,
+            values={metric.name: value for metric, (value, _) in powers.items()},
+            sources={metric.name: source for metric, (_, source) in powers.items()},
+        )
     parts = [device_snapshot(plant, device, counters.get(device.serial or ""), measured_at) for device in devices]
     inverters = combine(plant, [part for part in parts if part.device.family != METER_FAMILY], fetched_at)
     whole = combine(plant, parts, fetched_at)
@@ -90,7 +103,7 @@ def snapshot(
     sourced = flow_powers(flow, devices) | day_energies(today, values, metered=has_meter(flow, devices))
     return replace(
         whole,
-        status=inverters.status or _status(parsing.parse_number(flow.status)),
+        status=inverters.status or plant_status(parsing.parse_number(flow.status)),
         measured_at=measured_at,
         values=values | {metric.name: value for metric, (value, _) in sourced.items()},
         sources={**whole.sources, **{metric.name: source for metric, (_, source) in sourced.items()}},
@@ -110,7 +123,7 @@ def device_snapshot(
     values = {metric.name: readings.get(metric) for metric in metrics}
     return DeviceSnapshot(
         device=Device(vendor=VENDOR, plant=plant.id, id=device.serial or "", family=family, name=device.name),
-        status=_status(device.status),
+        status=plant_status(device.status),
         measured_at=measured_at,
         values=values,
         sources=dict.fromkeys(values, "plus_telecounting"),
@@ -159,5 +172,6 @@ def day_energies(
     }
 
 
-def _status(code: float | None) -> Status | None:
+def plant_status(code: float | None) -> Status | None:
+    """Return the status of a plant or device for the vendor's code."""
     return None if code is None else _STATUS.get(code)

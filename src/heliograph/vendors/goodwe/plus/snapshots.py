@@ -32,6 +32,7 @@ def plants(session: Session) -> FlowGenerator[tuple[Plant, ...]]:
     rows: tuple[payloads.Station, ...] = yield SemsPlusCalls.plus_stations.flow()
     session.facts["plants"] = {row.id: row.name for row in rows if row.id}
     session.facts["zones"] = {row.id: row.time_zone for row in rows if row.id}
+    session.facts["sizes"] = {row.id: row.capacity for row in rows if row.id}
     session.facts["created"] = {row.id: row.created for row in rows if row.id}
     return tuple(normalise.plant(plant_id, session) for plant_id in session.facts["plants"])
 

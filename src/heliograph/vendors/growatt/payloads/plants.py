@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
-from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
+from heliograph.core.payload import Payload, flag, list_of, nested, nested_list, number, raw, text
 from heliograph.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -119,6 +119,18 @@ class PlantSettings(Payload):
     energy_price = number("formulaMoney")
     currency = text("formulaMoneyUnitId")
     status = number("status")
+
+
+class ListedGrowattPlant(PlantSettings):
+    """One plant of the newer list, which reports its power and lifetime energy as well."""
+
+    # Quirk: it may stay 0 as the power of the older list does.
+    current_power = number("currentPac", "W")
+    energy_total = number("eTotal", "kWh")
+    device_count = number("deviceCount")
+
+
+LISTED_PLANTS = list_of(ListedGrowattPlant)
 
 
 class PlantEnergy(Payload):

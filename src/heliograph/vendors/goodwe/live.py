@@ -1,0 +1,132 @@
+"""Live polls of a GoodWe account in both dialects.
+
+The SEMS Portal reports all of a plant in one response. SEMS+ reports its powers in one and its counters in others.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core import parsing
+from heliograph.vendors.goodwe.legacy import normalise as legacy_normalise
+from heliograph.vendors.goodwe.legacy.api import PAGE_SIZE, GoodWeCalls
+from heliograph.vendors.goodwe.plus import normalise as plus_normalise
+from heliograph.vendors.goodwe.plus import payloads as plus
+from heliograph.vendors.goodwe.plus import snapshots as plus_snapshots
+from heliograph.vendors.goodwe.plus.api import PLUS_PAGE_SIZE, SemsPlusCalls
+from heliograph.vendors.live import AccountPoll, ListedPlant, PlantCost
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from heliograph.core.endpoint import FlowGenerator
+    from heliograph.model import Snapshot
+    from heliograph.vendors.goodwe.legacy import payloads as legacy
+    from heliograph.vendors.live import Record
+
+_INVENTORY_SECONDS = 86400.0
+"""Seconds before the devices of a plant are fetched again."""
+
+
+class SemsPoll(AccountPoll):
+    """One live poll of a SEMS Portal account."""
+
+    vendor = legacy_normalise.VENDOR
+    page_size = PAGE_SIZE
+
+    def fetch_list(self) -> FlowGenerator[dict[str, ListedPlant]]:
+        rows: tuple[legacy.SemsPlantRow, ...] = yield GoodWeCalls.plant_list.flow()
+        return {
+            row.id: ListedPlant(
+                row.power,
+                legacy_normalise.plant_status(row.status),
+                row.name,
+                row.energy_total,
+                peak_power=parsing.plant_size(row.capacity),
+            )
+            for row in rows
+            if row.id
+        }
+
+    def fetch_plant(self, plant_id: str, record: Record, *, slow: bool) -> FlowGenerator[Snapshot]:
+        detail: legacy.MonitorDetail = yield GoodWeCalls.monitor_detail.flow(plant_id)
+        record["hybrid"] = legacy_normalise.has_battery(detail)
+        fetched_at = datetime.fromtimestamp(self.session.server_time, UTC)
+        found = legacy_normalise.snapshot(detail, plant_id, fetched_at, self.session.zone)
+        record["hours_behind"] = detail.info.hours_behind
+        return found
+
+    def cost(self, record: Record) -> PlantCost:
+        return PlantCost(1, 0)
+
+    def zone(self, plant_id: str) -> tzinfo | None:
+        hours_behind: float | None = self.records[plant_id].get("hours_behind")
+        return self.session.zone or (None if hours_behind is None else parsing.offset_zone(-hours_behind))
+
+
+class SemsPlusPoll(AccountPoll):
+    """One live poll of a SEMS+ account."""
+
+    vendor = legacy_normalise.VENDOR
+    page_size = PLUS_PAGE_SIZE
+
+    def fetch_list(self) -> FlowGenerator[dict[str, ListedPlant]]:
+        rows: tuple[plus.Station, ...] = yield SemsPlusCalls.plus_stations.flow()
+        return {
+            row.id: ListedPlant(
+                None if row.power is None else row.power * 1000,
+                plus_normalise.plant_status(row.status),
+                row.name,
+                row.energy_today,
+                is_daily=True,
+                peak_power=parsing.plant_size(row.capacity),
+            )
+            for row in rows
+            if row.id
+        }
+
+    def fetch_plant(self, plant_id: str, record: Record, *, slow: bool) -> FlowGenerator[Snapshot]:
+        if plant_id not in self.session.facts.get("zones", {}):
+            yield from plus_snapshots.plants(self.session)
+        plant = plus_normalise.plant(plant_id, self.session)
+        flow: plus.PlusFlow = yield SemsPlusCalls.plus_flow.flow(plant_id)
+        devices = yield from self._devices(plant_id, record)
+        counters: dict[str, plus.Telecounting | None] | None = None
+        today: plus.PlusStatistics | None = None
+        metered = plus_normalise.has_meter(flow, devices)
+        record["calls"] = len(devices) + (metered and plant.zone is not None)
+        record["hybrid"] = any(map(plus_normalise.has_battery, devices))
+        if slow:
+            counters = {}
+            for device in devices:
+                call = SemsPlusCalls.plus_telecounting.flow(device.serial or "", plant_id, device.type or "")
+                counters[device.serial or ""] = yield from plus_snapshots.none_if_forbidden(call)
+            if metered and plant.zone is not None:
+                day = datetime.fromtimestamp(self.session.server_time, UTC).astimezone(plant.zone).date()
+                call_today = SemsPlusCalls.plus_statistics.flow(plant_id, day)
+                today = yield from plus_snapshots.none_if_forbidden(call_today)
+        fetched_at = datetime.fromtimestamp(self.session.server_time, UTC)
+        return plus_normalise.snapshot(plant, flow, devices, counters, today, fetched_at)
+
+    def _devices(self, plant_id: str, record: Record) -> FlowGenerator[list[plus.Equipment]]:
+        """Return the devices that count energy, fetched once a day."""
+        fetched_at = record.get("devices_at")
+        if fetched_at is None or not 0 <= self.now - fetched_at < _INVENTORY_SECONDS:
+            call = SemsPlusCalls.plus_devices.flow(plant_id)
+            inventory: plus.Inventory | None = yield from plus_snapshots.none_if_forbidden(call)
+            rows = [device.raw for device in inventory.devices] if inventory is not None else []
+            record["devices"] = [
+                {key: row.get(key) for key in ("sn", "name", "deviceType", "subtype", "status")}
+                for row in rows
+                if row.get("deviceType") in plus_snapshots.COUNTED_TYPES
+            ]
+            record["devices_at"] = self.now
+        stored: list[dict[str, Any]] = record["devices"]
+        return [plus.Equipment(row) for row in stored]
+
+    def cost(self, record: Record) -> PlantCost:
+        return PlantCost(1, record.get("calls", 2))
+
+    def zone(self, plant_id: str) -> tzinfo | None:
+        return plus_normalise.plant(plant_id, self.session).zone
