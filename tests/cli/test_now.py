@@ -14,7 +14,7 @@ from heliograph.cli.main import run
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import AccountLocked
-from heliograph.store.base import Series
+from heliograph.store.base import Batch, PollStatus, Series
 from heliograph.store.sqlite import SqliteStore
 
 ACCOUNT = """
@@ -161,3 +161,14 @@ def test_call_of_a_snapshot_is_sent_and_not_stored(home):
     sent = home.requests()
     assert home.command("call", "growatt", "snapshot", home.plant, "max_age=300")[0] == 0
     assert home.requests() == sent
+
+
+def test_now_names_the_next_reading_of_a_collector_that_waits(home):
+    home.command("now")
+    polled_at = int(datetime.now(UTC).timestamp())
+    poll = PollStatus(Series("growatt", home.plant), polled_at, 300, polled_at + 7200, "the daily quota is spread")
+    with SqliteStore(home.store) as store:
+        store.write(Batch(polls=[poll]))
+    code, _, err = home.command("now", "--json")
+    assert code == 0
+    assert re.fullmatch(r"heliograph: the next reading of the collector is at .*: the daily quota is spread\n", err)

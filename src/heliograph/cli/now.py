@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from heliograph.cli.options import add_command, add_store_option, load_accounts,
 from heliograph.cli.stored import StoredPlants, store_fetched
 from heliograph.cli.table import snapshot_table
 from heliograph.cli.terminal import print_error, print_json, report_failure
-from heliograph.cli.timefmt import format_duration
+from heliograph.cli.timefmt import format_duration, format_local_time
 from heliograph.errors import AccountLocked, Blocked, CloudError, StoreError, Throttled
 from heliograph.keeper.limits import UPLOAD_INTERVAL
 
@@ -40,7 +40,11 @@ class _Reading(NamedTuple):
     snapshots: tuple[Snapshot, ...] = ()
     error: Exception | None = None
     age: float | None = None
-    """Seconds since they were stored, if they are from the store because of the error."""
+    """Seconds since they were fetched, if they are from the store."""
+
+    @property
+    def is_stored(self) -> bool:
+        return self.age is not None
 
 
 def add_now(commands: Any) -> None:
@@ -61,15 +65,20 @@ def now(options: Namespace) -> int:
     """Show all accounts' plants and store what was fetched; an account that fails does not hide the others."""
     where = store_location(options)
     accounts = [(account, create_client(account)) for account in load_accounts(options)]
-    readings = _read(accounts, StoredPlants(where), options.max_age)
+    stored = StoredPlants(where)
+    readings = _read(accounts, stored, options.max_age)
     snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
     if options.json:
         print_json([snapshot.as_dict() for snapshot in snapshots])
     elif snapshots:
         print_snapshots(snapshots)
     code = 0
-    for (account, _), reading in zip(accounts, readings, strict=True):
-        code = max(code, _report(reading, account.name, f"{account.name}: " if len(accounts) > 1 else ""))
+    for (account, client), reading in zip(accounts, readings, strict=True):
+        about = f"{account.name}: " if len(accounts) > 1 else ""
+        code = max(code, _report(reading, account.name, about))
+        if reading.is_stored and (poll := stored.waits(account, client)) is not None:
+            next_at = format_local_time(datetime.fromtimestamp(poll.next_at, UTC), datetime.now(UTC))
+            print_error(f"{about}the next reading of the collector is at {next_at}: {poll.reason}")
     try:
         store_fetched(accounts, where)
     except StoreError as error:
@@ -87,7 +96,7 @@ def _read(accounts: Sequence[tuple[Account, SolarClient]], stored: StoredPlants,
     for pair, age, young in zip(accounts, ages, is_young, strict=True):
         result = stored.snapshots(*pair) if young else next(fetched)
         if not isinstance(result, Exception):
-            readings.append(_Reading(result))
+            readings.append(_Reading(result, age=age if young else None))
         elif age is not None and isinstance(result, CloudError):
             readings.append(_Reading(stored.snapshots(*pair), result, age))
         else:

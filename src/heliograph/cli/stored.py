@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from heliograph.config import Account
     from heliograph.current import PlantState
+    from heliograph.store.base import PollStatus
     from heliograph.vendors.base import SolarClient
 
 
@@ -30,7 +31,7 @@ class StoredPlants:
     def age(self, account: Account, client: SolarClient) -> float | None:
         """Return the seconds since the values of an account were fetched; None if a plant of it is not stored."""
         try:
-            fetched = [self._fetched_at.get(series) for series in _series(account, client)]
+            fetched = [self._newest[0].get(series) for series in _series(account, client)]
         except StoreError:  # the account's state cannot be read, which fetching reports
             return None
         times = [at for at in fetched if at is not None]
@@ -40,13 +41,23 @@ class StoredPlants:
         """Return the current state of an account's plants, by the same rule of freshness as on the page."""
         return tuple(_as_snapshot(self._states[series]) for series in _series(account, client))
 
+    def waits(self, account: Account, client: SolarClient) -> PollStatus | None:
+        """Return why the collector does not poll a plant of an account at its interval; None while it does."""
+        polls = [poll for series in _series(account, client) if (poll := self._newest[1].get(series)) and poll.reason]
+        return next((poll for poll in polls if poll.next_at > time()), None)
+
     @cached_property
-    def _fetched_at(self) -> Mapping[Series, int]:
+    def _newest(self) -> tuple[Mapping[Series, int], Mapping[Series, PollStatus]]:
+        """When the values of each plant were fetched, and how it is polled."""
         try:
             with open_store(self._where, create=False) as store:
-                return {one.series: one.fetched_at for one in store.latest() if not one.series.device}
+                polls = store.poll_statuses()
+                latest = [one for one in store.latest() if not one.series.device]
         except StoreError:  # missing; another error is reported when the fetched values cannot be stored
-            return {}
+            return {}, {}
+        # A poll that brought nothing new left the newest sample as it was.
+        polled = {series: poll.polled_at for series, poll in polls.items()}
+        return {one.series: max(one.fetched_at, polled.get(one.series, 0)) for one in latest}, polls
 
     @cached_property
     def _states(self) -> Mapping[Series, PlantState]:
@@ -73,7 +84,7 @@ def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -
         except StoreInUse:
             return
         for account, queue in waiting:
-            store_queued(queue, partial(poll_batch, account=account.name), store)
+            store_queued(queue, poll_batch, account.name, store)
 
 
 def _series(account: Account, client: SolarClient) -> list[Series]:

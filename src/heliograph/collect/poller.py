@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -150,10 +149,12 @@ class AccountPoller:
         try:
             client = self.client = self.client or self._connect()
             await self._refresh(now)
-            if (free_at := client.free_at(self._expected)) > now:
+            budget = client.budget
+            if budget.free < self._expected:
                 # The requests of an incomplete poll would be wasted.
-                return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
-            budget = await self._poll(client, client.budget)
+                free_at = max(client.free_at(self._expected), now + RETRY_SECONDS)
+                return await self._wait_until(free_at, "the daily request quota is used")
+            budget = await self._poll(client, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
             return await self._wait_until(self.clock.now() + delay, reason)
@@ -192,8 +193,7 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        make_batch = partial(poll_batch, account=self.progress.name)
-        await drain_queue(client.guard.snapshot_file, make_batch, self.writer, self._states)
+        await drain_queue(client.guard.snapshot_file, poll_batch, self.progress.name, self.writer, self._states)
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)

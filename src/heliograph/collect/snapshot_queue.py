@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from heliograph.store.base import Batch, Store
     from heliograph.store.threaded import BufferedWriter
 
-    BatchMaker = Callable[[Sequence[Snapshot], CounterStates], Batch]
+    BatchMaker = Callable[[Sequence[Snapshot], CounterStates, str], Batch]
 
 
 async def drain_queue(
-    queue: SnapshotFile, make_batch: BatchMaker, writer: BufferedWriter, states: CounterStates
+    queue: SnapshotFile, make_batch: BatchMaker, account: str, writer: BufferedWriter, states: CounterStates
 ) -> None:
     """Store what is queued for an account and update the poller's counter states.
 
@@ -33,13 +33,13 @@ async def drain_queue(
     if writer.pending:
         return
     try:
-        states.update(await writer.run(partial(store_queued, queue, make_batch)))
+        states.update(await writer.run(partial(store_queued, queue, make_batch, account)))
     except StoreError:
         return
 
 
-def store_queued(queue: SnapshotFile, make_batch: BatchMaker, store: Store) -> CounterStates:
-    """Store the queued snapshots, and return the new counter states of their series.
+def store_queued(queue: SnapshotFile, make_batch: BatchMaker, account: str, store: Store) -> CounterStates:
+    """Store the queued snapshots of a configured account, and return the new counter states of their series.
 
     Raises `StoreError`; the snapshots are then still queued. A program killed before they are removed from the queue
     stores them once more, which changes nothing.
@@ -51,7 +51,7 @@ def store_queued(queue: SnapshotFile, make_batch: BatchMaker, store: Store) -> C
     states: CounterStates = {}
     for snapshot in snapshots:
         states.update({sample.series: store.counters(sample.series) for sample in samples_of(snapshot)})
-    batch = make_batch([one for one in snapshots if not _is_stored(one, states)], states)
+    batch = make_batch([one for one in snapshots if not _is_stored(one, states)], states, account)
     if batch.samples:
         store.write(batch)
     queue.mark_stored(queued)

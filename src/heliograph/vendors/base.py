@@ -6,12 +6,13 @@ vendor may offer any number of further calls. docs/add-a-vendor.md builds one st
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from datetime import date, timedelta, tzinfo
+    from datetime import date, tzinfo
 
     from heliograph.core.endpoint import Flow
     from heliograph.core.protocol import VendorProtocol
@@ -218,10 +219,10 @@ class VendorInfo(NamedTuple):
     min_interval: timedelta
     """The shortest polling interval, and why it is not shorter."""
     min_interval_reason: str
-    usual_interval: timedelta
-    """The polling interval in daylight if none is configured and the budget allows it."""
     fixed_utc_offset: bool = False
     """Whether the vendor API reports one UTC offset all year, so that the user should configure a time zone."""
+    usual_interval: timedelta = timedelta(minutes=10)
+    """The polling interval in daylight if none is configured and the budget allows it."""
 
     def client_class(self) -> type[SolarClient]:
         """Import the blocking client."""
