@@ -5,18 +5,26 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ForwardRef
 
 from heliograph import GoodWe, Growatt, Orders, errors
+from heliograph.collect.schedule import POLL_SHARE, Daylight, poll_rhythm
 from heliograph.core.endpoint import Endpoint, operations
 from heliograph.core.payload import Payload
+from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE_CLOUD
+from heliograph.emulator.clouds.growatt import EMULATION as GROWATT_CLOUD
+from heliograph.emulator.main import EmulatorOptions, build_emulator
+from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
 from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
 from heliograph.outputs.mqtt.discovery import metric_entities
 from heliograph.outputs.prometheus import metric_name
+from heliograph.vendors import VENDORS
+from heliograph.vendors.base import PollLoad, PollRhythm
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
@@ -223,6 +231,69 @@ def raw(rows: Mapping[str, str]) -> str:
     )
 
 
+POLLED = (
+    ("Growatt TLX (MIN, MIC, MOD, NEO)", Growatt, "", ("tlx",), 1),
+    ("Growatt TLX with a battery", Growatt, "", ("tlx-battery",), 1),
+    ("Growatt MIX, SPH", Growatt, "", ("mix",), 1),
+    ("Growatt SPA", Growatt, "", ("spa",), 1),
+    ("Growatt SPF (storage)", Growatt, "", ("storage",), 1),
+    ("Growatt Noah, Nexa", Growatt, "", ("noah",), 1),
+    ("Growatt, 7 plants without a battery", Growatt, "", ("tlx", "inverter"), 3.5),
+    ("Growatt, 2 of them and 5 hybrids", Growatt, "", (), 1),
+    ("GoodWe hybrid, SEMS Portal", GoodWe, "legacy", ("hybrid",), 1),
+    ("GoodWe hybrid, SEMS+", GoodWe, "plus", ("hybrid",), 1),
+    ("GoodWe string inverter, SEMS+", GoodWe, "plus", ("single",), 1),
+    ("GoodWe, 4 plants, SEMS Portal", GoodWe, "legacy", (), 1),
+    ("GoodWe, 4 plants, SEMS+", GoodWe, "plus", (), 1),
+)
+"""Accounts whose polls are measured: title, client, dialect, families of plants, and the factor of their number."""
+
+
+def polls() -> str:
+    """Return the table of requests per poll and intervals, measured with the emulated clouds and default budgets."""
+    rows = [
+        "| account | each poll | flows in rotation | counters | a poll every | flows every | counters every |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for title, client, dialect, families, factor in POLLED:
+        load = _poll_load(client, dialect, families)
+        load = load._replace(slow=round(load.slow * factor))
+        limits, vendor = client.default_limits, VENDORS["growatt" if client is Growatt else "goodwe"]
+        requests = limits.effective(interactive=False)[0] * POLL_SHARE
+        rhythm = poll_rhythm(load, requests, Daylight().length, vendor.usual_interval.total_seconds())
+        minutes, flows, slow = (f"{seconds / 60:g} min" for seconds in rhythm[:3])
+        cells = (load.every_poll, load.flows or "", load.slow or "")
+        rows.append(
+            f"| {title} | {' | '.join(map(str, cells))} | {minutes} | {flows if load.flows else ''} | "
+            f"{slow if load.slow else minutes} |"
+        )
+    return "\n".join(rows)
+
+
+def _poll_load(client: type[Growatt | GoodWe], dialect: str, families: tuple[str, ...]) -> PollLoad:
+    """Return the load of an emulated account's polls at noon."""
+    start = datetime.fromisoformat("2026-06-21T12:02:00+02:00")
+    emulation = GROWATT_CLOUD if client is Growatt else GOODWE_CLOUD
+    emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=1), [emulation])
+    account, clock = emulator.accounts[0], emulator.world.clock
+    with serve_in_thread(emulator) as ready:
+        user = client(
+            account.username,
+            account.password,
+            server=ready["url"],
+            keeper=None,
+            clock=lambda: clock.now().timestamp(),
+        )
+        if dialect:
+            user.session.facts["dialect"] = dialect
+        plants = [plant.id for plant in account.plants if not families or plant.family in families]
+        load = PollLoad()
+        for _ in range(2):
+            load = user.live(PollRhythm(600.0, 600.0, 3600.0), plants).load
+            clock.set(clock.now() + timedelta(minutes=10))
+    return load
+
+
 TABLES = {
     **{f"growatt {name} settings": partial(settings, family.settings) for name, family in GROWATT.items()},
     **{f"growatt {name} raw": partial(raw, family.raw_only) for name, family in GROWATT.items()},
@@ -242,6 +313,7 @@ TABLES = {
     "api": api,
     "prometheus": prometheus,
     "entities": entities,
+    "polls": polls,
 }
 
 

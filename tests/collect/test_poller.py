@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -14,10 +16,12 @@ import pytest
 from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.poller import AccountPoller, poll_batch
 from heliograph.collect.schedule import PollPolicy
+from heliograph.errors import AccountLocked
 from heliograph.eventlog import LogEvent
+from heliograph.keeper.snapshot_file import SnapshotFile
 from heliograph.local_time import Clock
 from heliograph.model import Device, DeviceSnapshot, Plant, Quality, Snapshot, Status
-from heliograph.store.base import Batch, Repair, Series, StoredSample
+from heliograph.store.base import Batch, PollStatus, Repair, Series, StoredSample
 from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
 from heliograph.vendors.base import LivePoll, PollLoad
@@ -92,6 +96,7 @@ class Client:
     """A client that returns one snapshot."""
 
     budget = SimpleNamespace(free=100, requests_used=0, daily=250, reserve=20)
+    guard = SimpleNamespace(snapshot_file=SnapshotFile(Path("/nonexistent"), "acme-1"))
     snapshot = None
 
     def free_at(self, requests):
@@ -183,3 +188,153 @@ def test_poll_batch_replaces_implausible_powers_by_gaps():
         if name != "ac_power"
     ]
     assert batch.counters[ROOF]["power"]["last"] == 3000.0
+
+
+class Cloud(Client):
+    """A client whose polls succeed or raise, with a budget that may be used."""
+
+    def __init__(self, clock, load=PollLoad(), rotating=frozenset()):  # noqa: B008 - immutable
+        self.clock, self.load, self.rotating = clock, load, rotating
+        self.error, self.free_from, self.rhythms = None, 0.0, []
+
+    def free_at(self, requests):
+        return self.free_from
+
+    async def live(self, rhythm, plants=()):
+        self.rhythms.append(rhythm)
+        if self.error is not None:
+            raise self.error
+        now = datetime.fromtimestamp(self.clock.at, UTC)
+        return LivePoll((snapshot({"pv_power": 1.0}, measured_at=now, fetched_at=now),), self.load, self.rotating)
+
+
+@contextmanager
+def polling(tmp_path, start=NOON, **options):
+    """Yield a clock, a cloud, and a function that polls at the clock's time and returns the time of the next poll."""
+    clock = Standing(start.timestamp())
+    cloud = Cloud(clock, **options)
+    writer = BufferedWriter(lambda: SqliteStore(tmp_path / "heliograph.sqlite"))
+    poller = AccountPoller("home", lambda: cloud, writer, clock, PollPolicy(180.0, None, 660.0))
+    with asyncio.Runner() as runner:
+        yield clock, cloud, poller, lambda: runner.run(poller.poll_once())
+        runner.run(writer.finish())
+
+
+def status_of(tmp_path):
+    with SqliteStore(tmp_path / "heliograph.sqlite") as store:
+        return store.poll_statuses()[ROOF]
+
+
+def waits(caplog):
+    events = [one.msg.facts for one in caplog.records if isinstance(one.msg, LogEvent)]
+    return [(one["why"], one["next"]) for one in events if one["event"] == "poll.waiting"]
+
+
+def test_poller_stores_the_stated_interval_and_the_next_poll(tmp_path):
+    with polling(tmp_path) as (clock, _, _, poll):
+        next_at = poll()
+    assert 660 <= next_at - clock.at <= 660 + 17
+    assert status_of(tmp_path) == PollStatus(ROOF, int(clock.at), 660, int(next_at), "")
+
+
+def test_poller_states_the_interval_of_a_plant_in_rotation(tmp_path):
+    load = PollLoad(every_poll=1, flows=20, slow=40)
+    with polling(tmp_path, load=load, rotating=frozenset(("11",))) as (clock, _, _, poll):
+        next_at = poll()
+    found = status_of(tmp_path)
+    assert found.interval > next_at - clock.at
+    assert found.next_at == found.polled_at + found.interval
+
+
+def test_poller_polls_hourly_at_night_and_again_at_dawn(tmp_path):
+    midnight = datetime(2026, 6, 20, 22, 30, tzinfo=UTC)
+    with polling(tmp_path, start=midnight) as (clock, cloud, _, poll):
+        poll()
+        clock.at += 600
+        night = poll() - clock.at
+        clock.at = datetime(2026, 6, 21, 2, 50, tzinfo=UTC).timestamp()
+        dawn = poll() - clock.at
+    assert 3600 <= night <= 3700
+    assert 600 <= dawn <= 1000
+    assert not cloud.rhythms[-1].daylight
+
+
+def test_poller_stores_and_logs_once_why_it_waits(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "heliograph.collect")
+    with polling(tmp_path) as (clock, cloud, _, poll):
+        poll()
+        cloud.error = AccountLocked("the account is locked")
+        cloud.error.retry_after = 7200.0
+        for _ in range(2):
+            clock.at += 660
+            next_at = poll()
+        found = status_of(tmp_path)
+        until = datetime.fromtimestamp(next_at, ZoneInfo("Europe/Berlin"))
+        assert (found.next_at, found.reason) == (int(next_at), f"locked until {until:%H:%M}")
+        assert found.polled_at == int(NOON.timestamp())
+        cloud.error = None
+        clock.at = next_at
+        poll()
+    assert status_of(tmp_path).reason == ""
+    assert [why for why, _ in waits(caplog)] == ["locked until 14:11", "locked until 14:22"]
+
+
+def test_poller_waits_until_the_budget_allows_a_poll(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "heliograph.collect")
+    with polling(tmp_path) as (clock, cloud, _, poll):
+        poll()
+        clock.at += 660
+        cloud.free_from = clock.at + 5400
+        cloud.budget = SimpleNamespace(free=0, requests_used=250, daily=250, reserve=20)
+        assert poll() == cloud.free_from
+        clock.at += 3000
+        assert poll() == cloud.free_from
+    assert len(cloud.rhythms) == 1
+    assert status_of(tmp_path).reason == "the daily request quota is used"
+    assert len(waits(caplog)) == 1
+
+
+def test_boost_polls_at_each_upload_for_ten_minutes_within_half_the_reserve(tmp_path):
+    with polling(tmp_path) as (clock, cloud, poller, poll):
+        poller.progress.next_at = poll()
+        poller.boost()
+        intervals = []
+        for _ in range(4):
+            clock.at += 300
+            intervals.append(poll() - clock.at)
+        assert intervals[0] == 300
+        assert intervals[-1] >= 660
+        cloud.budget = SimpleNamespace(free=100, requests_used=0, daily=250, reserve=0)
+        poller.boost()
+        clock.at += 300
+        assert poll() - clock.at >= 660
+
+
+class Announcing(Clock):
+    """The machine's clock, which announces that its user begins to wait."""
+
+    def __init__(self):
+        self.waits = asyncio.Queue()
+
+    async def wait(self, until, stop):
+        self.waits.put_nowait(until)
+        await super().wait(until, stop)
+
+
+def test_boost_wakes_a_waiting_poller(tmp_path):
+    async def run():
+        clock, stop = Announcing(), asyncio.Event()
+        cloud = Cloud(Standing(clock.now()))
+        writer = BufferedWriter(lambda: SqliteStore(tmp_path / "heliograph.sqlite"))
+        poller = AccountPoller("home", lambda: cloud, writer, clock, PollPolicy(180.0, None, 660.0))
+        task = asyncio.create_task(poller.run(stop))
+        await clock.waits.get()
+        poller.progress.polled_at -= 400
+        poller.boost()
+        await clock.waits.get()
+        assert len(cloud.rhythms) == 2
+        stop.set()
+        await task
+        await writer.finish()
+
+    asyncio.run(asyncio.wait_for(run(), 60))

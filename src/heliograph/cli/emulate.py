@@ -43,6 +43,7 @@ data faults: late=HOURS, offline, frozen, replay, glitch
 device faults: unwilling, deaf, clamp=LOW/HIGH, sluggish=SECONDS, revert=SECONDS, halfway=COMMANDS, unread=CODE
 faults of Growatt only:
   lenient_lock   a login attempt while locked does not extend the lock
+  zero_power     the plant list reports no power
   zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise
 faults of GoodWe only:
   september   the SEMS Portal answers success without data

@@ -26,6 +26,7 @@ from heliograph.collect.schedule import (
     night_rhythm,
     poll_rhythm,
 )
+from heliograph.collect.snapshot_queue import drain_queue
 from heliograph.errors import AccountLocked, Blocked, HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
 from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_info_of, series_of
@@ -148,10 +149,12 @@ class AccountPoller:
         try:
             client = self.client = self.client or self._connect()
             await self._refresh(now)
-            if (free_at := client.free_at(self._expected)) > now:
+            budget = client.budget
+            if budget.free < self._expected:
                 # The requests of an incomplete poll would be wasted.
-                return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
-            budget = await self._poll(client, client.budget)
+                free_at = max(client.free_at(self._expected), now + RETRY_SECONDS)
+                return await self._wait_until(free_at, "the daily request quota is used")
+            budget = await self._poll(client, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
             return await self._wait_until(self.clock.now() + delay, reason)
@@ -190,6 +193,7 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
+        await drain_queue(client.guard.snapshot_file, poll_batch, self.progress.name, self.writer, self._states)
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)
