@@ -54,7 +54,7 @@ def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | Non
     sunny: list[float] = []
     for series, zone in plants.items():
         buckets = store.buckets(series, ("pv_power",), now - _PATTERN_WINDOW, now + 1, _HALF_HOUR)
-        times = [one.starts_at + _HALF_HOUR / 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
+        times = [one.starts_at + _HALF_HOUR // 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
         # The first day, which begins with the first poll and is not over, says nothing about dawn and dusk.
         if len({day_at(at, zone or UTC) for at in times}) >= _ENOUGH_DAYS:
             sunny += [second_of_day(at, zone or UTC) for at in times]
