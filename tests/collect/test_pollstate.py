@@ -15,9 +15,9 @@ HOUR, DAY = 3600, 86400
 
 
 @pytest.mark.parametrize(("days", "known"), [(1, False), (2, False), (3, True)])
-def test_read_state_needs_three_days_to_know_the_daylight(tmp_path, days, known):
+def test_read_state_needs_three_finished_days_to_know_the_daylight(tmp_path, days, known):
     """In the first morning of seven plants, the last half-hour with sun is not dusk."""
-    times = [DAWN - DAY * day + HOUR * hour for day in range(days) for hour in range(4)]
+    times = [DAWN - DAY * day + HOUR * hour for day in range(days + 1) for hour in range(4)]
     samples = [
         SAMPLE._replace(series=plant, measured_at=at, values={"pv_power": 900.0}) for plant in PLANTS for at in times
     ]

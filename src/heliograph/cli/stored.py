@@ -80,7 +80,7 @@ def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -
     waiting = [(account, queue) for account, client in accounts if (queue := client.guard.snapshot_file).queued()]
     if not waiting:
         return
-    from heliograph.collect.poller import poll_batch  # noqa: PLC0415 - rarely needed
+    from heliograph.collect.batch import poll_batch  # noqa: PLC0415 - rarely needed
     from heliograph.collect.snapshot_queue import store_queued  # noqa: PLC0415
 
     with open_store(where) as store:
