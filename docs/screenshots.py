@@ -1,7 +1,7 @@
 """Take the pictures of the page in docs/images: a real Chromium looks at a real server in each state.
 
 python docs/screenshots.py               those the documentation shows
-python docs/screenshots.py --all FOLDER  every state, light and dark, on a desk and on a phone
+python docs/screenshots.py --all FOLDER  every state, light and dark, on a desk, a tablet and a phone
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 IMAGES = ROOT / "docs" / "images"
-MOST_BYTES = 150_000
-DESK, PHONE = (1200, 860), (360, 780)
+MOST_BYTES = 180_000
+DESK, TABLET, PHONE = (1280, 900), (768, 1024), (390, 844)
 
 
 class Picture(NamedTuple):
@@ -41,7 +41,7 @@ class Picture(NamedTuple):
     @property
     def file(self) -> str:
         """What it is called."""
-        place = "phone" if self.size == PHONE else "desk"
+        place = {PHONE: "phone", TABLET: "tablet"}.get(self.size, "desk")
         return f"{self.name or self.scene}-{self.scheme}-{place}.png"
 
 
@@ -50,6 +50,7 @@ SHOWN = (
     Picture("full-sun", "dark", DESK),
     Picture("full-sun", "light", DESK, "/?span=month", "month", "#past"),
     Picture("full-sun", "dark", DESK, "/?span=week&show=power", "week", "#past"),
+    Picture("full-sun", "light", PHONE, "/?span=month", "month"),
     Picture("night", "dark", PHONE),
     Picture("asleep", "light", DESK),
     Picture("stale", "light", DESK),
@@ -63,7 +64,7 @@ SHOWN = (
 def every() -> Iterable[Picture]:
     """Return every scene in both lights and both sizes, and every span of one."""
     for scheme in ("light", "dark"):
-        for size in (DESK, PHONE):
+        for size in (DESK, TABLET, PHONE):
             yield from (Picture(scene, scheme, size) for scene in SCENES)
             yield Picture("locked", scheme, size, "/status", "status")
             for span in ("week", "month", "year"):
@@ -90,7 +91,7 @@ def main() -> int:
 
 
 def _take(browser, url: str, one: Picture, file: Path, *, whole: bool) -> bool:  # noqa: ANN001 - the driver is untyped here
-    tab = watched(browser, *one.size, color_scheme=one.scheme, has_touch=one.size == PHONE)
+    tab = watched(browser, *one.size, color_scheme=one.scheme, has_touch=one.size != DESK)
     page = tab.page
     page.goto(f"{url}{one.path}")
     if page.locator("[data-chart]").count():

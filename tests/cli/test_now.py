@@ -109,6 +109,19 @@ def test_now_shows_what_the_collector_has_just_stored_without_a_request(home):
     assert json.loads(out)[0]["battery_soc"] == sample.values["battery_soc"]
 
 
+def test_now_marks_stored_counters_that_no_second_reading_has_confirmed(home, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    assert home.command("collect", "--once", "--no-backfill")[0] == 0
+    code, out, _ = home.command("now")
+    assert code == 0
+    assert re.search(r"~\d+\.\d MWh", out)
+    assert "~ not confirmed by a second reading yet" in out
+    with SqliteStore(home.store) as store:
+        plant = Series("growatt", home.plant)
+        store.write(Batch(counters={plant: {**store.counters(plant), "provisional": []}}))
+    assert "~" not in home.command("now")[1]
+
+
 def test_client_of_a_configured_account_is_stored_by_the_next_command(home):
     home.client().snapshot(home.plant)
     home.wait(minutes=5)

@@ -388,6 +388,11 @@ def test_first_reading_of_today_is_bounded_by_size_of_plant():
     assert CounterRun().add_sample(START + 3 * HOUR, today=15.0, peak_power=5.0)[TODAY] == 15.0
 
 
+@pytest.mark.parametrize(("hour", "power", "kept"), [(7, 0.0, None), (7, 900.0, 3.1), (22, 0.0, 3.1)])
+def test_first_reading_of_solar_energy_before_noon_needs_solar_power(hour, power, kept):
+    assert CounterRun().add_sample(START + hour * HOUR, today=3.1, power=power)[TODAY] == kept
+
+
 def test_spike_while_today_is_provisional_is_rejected():
     run = CounterRun().add_both((10, 500.0, 2.0), (10.1, 500.0, 2.0), (10.2, 500.0, 6553.5), (10.3, 500.0, 2.0))
     assert [today for _, _, today in run.published] == [2.0] * 4

@@ -13,9 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from heliograph.collect.batch import poll_batch
+from heliograph.collect.budget import backfill_requests, poll_requests
 from heliograph.collect.counters.repair import provisional_metrics
-from heliograph.collect.poller import AccountPoller, poll_batch
-from heliograph.collect.schedule import PollPolicy
+from heliograph.collect.poller import AccountPoller
+from heliograph.collect.pollstate import read_state
+from heliograph.collect.schedule import PollPolicy, poll_rhythm
 from heliograph.errors import AccountLocked
 from heliograph.eventlog import LogEvent
 from heliograph.keeper.snapshot_file import SnapshotFile
@@ -338,3 +341,24 @@ def test_boost_wakes_a_waiting_poller(tmp_path):
         await writer.finish()
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_daylight_is_learned_from_three_finished_days(tmp_path):
+    zone, noon = ZoneInfo("Europe/Berlin"), int(NOON.timestamp())
+    hours = [noon + 3600 * hour for day in (-3, -2, -1, 0) for hour in range(24 * day - 4, 24 * day + 5)]
+    values = {"pv_power": 900.0}
+    rows = [StoredSample(ROOF, at, at, Quality.LIVE, None, values) for at in hours if at <= noon]
+    with SqliteStore(tmp_path / "s.sqlite") as store:
+        store.write(Batch(samples=rows[9:]))
+        assert read_state(store, set(), {ROOF: zone}, noon).sunny == ()
+        store.write(Batch(samples=rows))
+        sunny = read_state(store, set(), {ROOF: zone}, noon).sunny
+    assert (min(sunny), max(sunny)) == (8 * 3600 + 900, 16 * 3600 + 900)
+
+
+def test_budget_of_polls_makes_room_for_a_backfill():
+    load = PollLoad(every_poll=1, slow=3, night_slow=3)
+    assert poll_requests(160, load, 57600.0, 660.0, 3) == 144
+    live = poll_requests(160, load, 57600.0, 660.0, 60)
+    assert live + backfill_requests(160, load, 57600.0, 660.0) <= 160
+    assert poll_rhythm(load, live, 57600.0, 660.0).interval <= 900

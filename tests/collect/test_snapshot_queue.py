@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heliograph.collect.poller import poll_batch
+from heliograph.collect.batch import poll_batch
 from heliograph.collect.snapshot_queue import drain_queue, store_queued
 from heliograph.errors import StoreError
 from heliograph.keeper.snapshot_file import SnapshotFile

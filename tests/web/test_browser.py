@@ -116,6 +116,17 @@ def test_navigation_from_fleet_to_plant_spans_zoom_and_back(tab, town):
     assert page.get_by_role("heading", level=1).inner_text() == "Plants"
 
 
+def test_fleet_is_filtered_by_account_as_selected(tab, town):
+    page = tab(town.url)
+    page.get_by_label("Account").select_option("south")
+    page.wait_for_url("**/?account=south")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#found tbody small')].every((one) => one.textContent === 'south · goodwe')"
+    )
+    page.get_by_role("searchbox").fill("hang")
+    page.wait_for_url("**/?q=hang&account=south")
+
+
 def test_page_updates_after_events(tab, serving, browser):
     running = serving(SCENES["full-sun"])
     page = tab(running.url)

@@ -17,10 +17,11 @@ from heliograph.cli.terminal import print_error, print_json, report_failure
 from heliograph.cli.timefmt import format_duration, format_local_time
 from heliograph.errors import AccountLocked, Blocked, CloudError, StoreError, Throttled
 from heliograph.keeper.limits import UPLOAD_INTERVAL
+from heliograph.metrics import PV_ENERGY_TODAY, PV_ENERGY_TOTAL
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from heliograph.config import Account
     from heliograph.model import Snapshot
@@ -68,10 +69,14 @@ def now(options: Namespace) -> int:
     stored = StoredPlants(where)
     readings = _read(accounts, stored, options.max_age)
     snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
+    provisional: dict[tuple[str, str], frozenset[str]] = {}
+    for pair, reading in zip(accounts, readings, strict=True):
+        if reading.is_stored:
+            provisional |= stored.provisional(*pair)
     if options.json:
         print_json([snapshot.as_dict() for snapshot in snapshots])
     elif snapshots:
-        print_snapshots(snapshots)
+        print_snapshots(snapshots, provisional)
     code = 0
     for (account, client), reading in zip(accounts, readings, strict=True):
         about = f"{account.name}: " if len(accounts) > 1 else ""
@@ -126,7 +131,10 @@ def fetch_snapshots(account: Account, client: SolarClient, max_age: float = 0) -
     return tuple(selected if account.plants else client.snapshots(max_age=max_age))
 
 
-def print_snapshots(snapshots: Sequence[Snapshot]) -> None:
-    """Print a table as wide as the terminal."""
+def print_snapshots(snapshots: Sequence[Snapshot], provisional: Mapping[tuple[str, str], frozenset[str]]) -> None:
+    """Print a table as wide as the terminal; counters that no second reading has confirmed are marked."""
     console = Console()
-    console.print(snapshot_table(snapshots, console.width))
+    console.print(snapshot_table(snapshots, console.width, provisional=provisional))
+    shown = {PV_ENERGY_TODAY.name, PV_ENERGY_TOTAL.name}
+    if any(names & shown for names in provisional.values()):
+        console.print("~ not confirmed by a second reading yet", style="dim")

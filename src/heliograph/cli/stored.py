@@ -41,6 +41,11 @@ class StoredPlants:
         """Return the current state of an account's plants, by the same rule of freshness as on the page."""
         return tuple(_as_snapshot(self._states[series]) for series in _series(account, client))
 
+    def provisional(self, account: Account, client: SolarClient) -> dict[tuple[str, str], frozenset[str]]:
+        """Return the counters of each vendor and plant id that no second reading has confirmed."""
+        states = (self._states[series] for series in _series(account, client))
+        return {(state.series.vendor, state.series.plant): state.provisional for state in states if state.provisional}
+
     def waits(self, account: Account, client: SolarClient) -> PollStatus | None:
         """Return why the collector does not poll a plant of an account at its interval; None while it does."""
         polls = [poll for series in _series(account, client) if (poll := self._newest[1].get(series)) and poll.reason]
@@ -75,7 +80,7 @@ def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -
     waiting = [(account, queue) for account, client in accounts if (queue := client.guard.snapshot_file).queued()]
     if not waiting:
         return
-    from heliograph.collect.poller import poll_batch  # noqa: PLC0415 - rarely needed
+    from heliograph.collect.batch import poll_batch  # noqa: PLC0415 - rarely needed
     from heliograph.collect.snapshot_queue import store_queued  # noqa: PLC0415
 
     with open_store(where) as store:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from heliograph.vendors.base import AsyncSolarClient
 
 GAPFILL_SHARE = (1 - POLL_SHARE) / POLL_SHARE
-"""Requests for gap filling per request of a poll."""
+"""Requests for gap filling per request that polls may send."""
 MAX_SAVED = 20.0
 """The most requests that are saved up; a restart begins with none, so that a crash loop sends few."""
 REFRESH_SECONDS = 3600
@@ -209,15 +209,19 @@ class GapFiller:
         self._queues: dict[Series, _QueryQueue] = {}
 
     async def fill(
-        self, client: AsyncSolarClient, plants: Sequence[Plant], states: CounterStates, poll_cost: float, free: int
+        self, client: AsyncSolarClient, plants: Sequence[Plant], states: CounterStates, allowance: float, free: int
     ) -> int:
-        """Run the queries that the budget allows, the newest of all plants first, and return their number."""
-        self._saved = min(self._saved + GAPFILL_SHARE * poll_cost, MAX_SAVED)
+        """Run the queries that the budget allows, the newest of all plants first, and return their number.
+
+        `allowance` is the number of requests that polls might have sent since the last call, `free` that of requests
+        that are not needed by the next polls.
+        """
+        self._saved = min(self._saved + GAPFILL_SHARE * allowance, MAX_SAVED)
         count = 0
         while (newest := await self._newest(plants)) is not None:
             plant, query = newest
             cost = (await self._costs_of(client, query)).requests_for(query.span)
-            if cost > self._saved or cost + poll_cost > free:
+            if cost > self._saved or cost > free:
                 break
             self._saved -= cost
             free -= cost

@@ -7,12 +7,11 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
-from types import MappingProxyType
+from math import inf
 from typing import TYPE_CHECKING
 
+from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import poll_requests
-from heliograph.collect.counters.repair import repair_counters
-from heliograph.collect.plausibility import check_sample
 from heliograph.collect.pollstate import StoredState, read_curves, read_state, second_of_day
 from heliograph.collect.schedule import (
     DAY,
@@ -29,7 +28,7 @@ from heliograph.collect.schedule import (
 from heliograph.collect.snapshot_queue import drain_queue
 from heliograph.errors import AccountLocked, Blocked, HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
-from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_info_of, series_of
+from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_of
 from heliograph.vendors.base import PollLoad
 
 if TYPE_CHECKING:
@@ -38,11 +37,9 @@ if TYPE_CHECKING:
 
     from heliograph.collect.counters.repair import CounterStates
     from heliograph.collect.gapfill import GapFiller
-    from heliograph.collect.pollstate import Curves
     from heliograph.keeper import Budget
     from heliograph.local_time import Clock
     from heliograph.model import Plant, Snapshot
-    from heliograph.store.base import Day, Repair, StoredSample
     from heliograph.store.threaded import BufferedWriter
     from heliograph.vendors.base import AsyncSolarClient, LivePoll, PollRhythm
 
@@ -51,6 +48,9 @@ BOOST_SECONDS = 600.0
 """Seconds of faster polls after a person's action."""
 _REFRESH_SECONDS = 1800.0
 """Seconds until the daylight and the requests of a backfill are read again."""
+
+_USUAL_EXTRA = 6
+"""Requests in rotation that one poll takes at most, usually."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class AccountPoller:
         self._budget_warning = BudgetWarning()
         self._load: PollLoad | None = None
         self._cost = 1.0
+        self._filled_at: float | None = None
         self._daylight = Daylight()
         self._history_requests = 0
         self._read_at: float | None = None
@@ -162,8 +163,11 @@ class AccountPoller:
         if self._gap_filler is not None:
             try:
                 # What the next polls need is not spent.
-                free = budget.free - 2 * self._expected
-                await self._gap_filler.fill(client, self.progress.plants, self._states, self._cost, free)
+                free = budget.free - self._expected - _USUAL_EXTRA
+                elapsed = min(now - self._filled_at, DAY) if self._filled_at is not None else 0.0
+                allowance = max(self._cost, budget.daily * POLL_SHARE * elapsed / DAY)
+                self._filled_at = now
+                await self._gap_filler.fill(client, self.progress.plants, self._states, allowance, free)
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
@@ -174,12 +178,14 @@ class AccountPoller:
     @property
     def _expected(self) -> int:
         """The requests that the next poll probably takes."""
-        return max(self._load.every_poll if self._load else 1, 1)
+        return self._load.every_poll + min(self._load.flows, 2) if self._load else 1
 
     async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
         """Fetch and save what is due of all plants, and return the budget afterwards."""
         now = self.clock.now()
         rhythm = self._rhythm(now, before)
+        if self._load and before.free < self._expected + min(self._load.flows + self._load.slow, _USUAL_EXTRA):
+            rhythm = rhythm._replace(slow_interval=inf)
         poll = await client.live(rhythm, self._plants)
         self._load = poll.load
         budget = client.budget
@@ -227,7 +233,7 @@ class AccountPoller:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
-        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due:
+        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due + RETRY_SECONDS:
             return free_at, "the daily request quota is used"
         return max(due, self.clock.now()), ""
 
@@ -356,44 +362,3 @@ def _wait_after(error: HeliographError) -> tuple[float, str]:
     if isinstance(error, StoreError):
         return RETRY_SECONDS, "the store is unavailable"
     return LONG_RETRY_SECONDS, "the cloud's response cannot be used"
-
-
-def poll_batch(
-    snapshots: Sequence[Snapshot],
-    states: CounterStates,
-    account: str | None = None,
-    curves: Curves = MappingProxyType({}),
-) -> Batch:
-    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states.
-
-    `curves` has the energies since midnight of plants, by their power curves in kWh.
-    """
-    samples: list[StoredSample] = []
-    days: list[Day] = []
-    repairs: list[Repair] = []
-    counters: CounterStates = {}
-    for snapshot in snapshots:
-        zone = snapshot.plant.zone or UTC
-        for sample in samples_of(snapshot):
-            checked = check_sample(sample)
-            repairs.extend(checked.repairs)
-            if checked.sample is None:
-                continue
-            result = repair_counters(
-                states.get(sample.series, {}),
-                checked.sample,
-                zone,
-                peak_power=snapshot.plant.peak_power,
-                curve=curves.get(sample.series, {}),
-            )
-            samples.append(result.sample)
-            days.extend(result.days)
-            repairs.extend(result.repairs)
-            counters[sample.series] = result.state
-    return Batch(
-        samples=samples,
-        days=days,
-        repairs=repairs,
-        counters=counters,
-        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot, account)],
-    )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PATTERN_WINDOW = 14 * 24 * 3600
 """Seconds of history that decide when it is daylight."""
 _HALF_HOUR = 1800
+_ENOUGH_DAYS = 3
 _SUNNY = 20.0
 """The solar power in W above which a half-hour is in daylight."""
 
@@ -52,9 +53,12 @@ def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | Non
     counters: CounterStates = {series: store.counters(series) for series in new}
     sunny: list[float] = []
     for series, zone in plants.items():
-        buckets = store.buckets(series, ("pv_power",), now - _PATTERN_WINDOW, now + 1, _HALF_HOUR)
-        times = [one.starts_at + _HALF_HOUR / 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
-        sunny += [second_of_day(at, zone or UTC) for at in times]
+        # Today is not over: its last sun is not the dusk.
+        midnight = day_start(day_at(now, zone or UTC), zone or UTC)
+        buckets = store.buckets(series, ("pv_power",), midnight - _PATTERN_WINDOW, midnight, _HALF_HOUR)
+        times = [one.starts_at + _HALF_HOUR // 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
+        if len({day_at(at, zone or UTC) for at in times}) >= _ENOUGH_DAYS:
+            sunny += [second_of_day(at, zone or UTC) for at in times]
     statuses = store.poll_statuses()
     return StoredState(
         counters,

@@ -31,8 +31,11 @@ FLOW_INTERVALS = (0.0, FLOW_INTERVAL, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY)
 SLOW_INTERVAL = 8 * HOUR
 """The longest interval of slow counters, unless there are too many plants for the budget."""
 SLOW_INTERVALS = (HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 8 * HOUR, DAY, 3 * DAY)
-LIVE_INTERVAL = 15 * MINUTE
-"""The longest interval of polls in daylight, if other intervals can be longer instead; a backfill leaves as much."""
+LIVE_INTERVAL = 14.5 * MINUTE
+"""The longest interval of polls in daylight, if other intervals can be longer instead; a backfill leaves as much.
+
+With the jitter that is one poll per 15 minutes.
+"""
 MIN_SHARE = 0.25
 """The part of the budget that polls use at least, however much other programs use."""
 WARNING_FACTOR = 1.5

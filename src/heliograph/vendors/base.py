@@ -49,7 +49,7 @@ class PollRhythm(NamedTuple):
     flow_interval: float
     """Between two polls of the power flow of each plant that is polled in rotation."""
     slow_interval: float
-    """Between two polls of the slow counters of each plant."""
+    """Between two polls of the slow counters of each plant; infinite if none may be sent now."""
     daylight: bool = True
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import metrics as m
@@ -161,8 +161,11 @@ class AccountPoll:
             for plant_id, at in fetched_at.items()
             if self._slow_cost(plant_id) and (self.rhythm.daylight or self.has_battery(plant_id))
         }
+        new = {plant_id for plant_id, at in fetched_at.items() if at is None}
+        if self.rhythm.slow_interval == inf:
+            return new
         due = take_due(self.facts.setdefault("turns", {}), "slow", self.now, self.rhythm.slow_interval, in_rotation)
-        slow = {*due, *(plant_id for plant_id, at in fetched_at.items() if at is None)}
+        slow = new | set(due)
         return slow | set(self._forced(slow))
 
     def _flows_due(self, slow: set[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,8 @@ _UNKNOWN_LIMIT = 1000.0
 """Maximum power in kW: at least, and for a device that does not report power."""
 _SIZE_SHARE = 1.2
 """Maximum power of a plant as a share of its size: cold modules under bright clouds exceed it."""
+_SUNNY, _NOON = 20.0, 12 * 3600
+"""Solar power in W from which the sun is up, and seconds after midnight from which it has been up."""
 _UNSURE_DAYS = 8
 """The most days of unconfirmed energy in a state; each is settled by the cloud's value on the next day."""
 _CLOSE = 0.02, 0.2
@@ -90,7 +93,7 @@ def repair_counters(
         raw = {name: sample.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
         if all(value is None for value in raw.values()):
             continue
-        first_flow = min(flow, peak_power * _SIZE_SHARE / 3600) if peak_power and kind == "pv_energy" else flow
+        first_flow = min(flow, _solar_flow(sample, time[2], peak_power)) if kind == "pv_energy" else flow
         now = SampleContext(*time, flow, first_flow, curve.get(kind))
         reconciler = EnergyReconciler.load(reconcilers[kind]) if kind in reconcilers else EnergyReconciler(now.day)
         for (name, value), kept in zip(raw.items(), reconciler.update(now, *raw.values()), strict=True):
@@ -124,6 +127,14 @@ def repair_counters(
             "provisional_days": {kind: days for kind, days in unsure_days.items() if days},
         },
     )
+
+
+def _solar_flow(sample: StoredSample, midnight: int, peak_power: float | None) -> float:
+    """Return the maximum flow of solar energy since midnight, in kWh per second, by size of the plant and sunrise."""
+    power = sample.values.get("pv_power")
+    if power is not None and power < _SUNNY and sample.measured_at < midnight + _NOON:
+        return 0.0  # before sunrise: a cloud may still report yesterday's energy
+    return peak_power * _SIZE_SHARE / 3600 if peak_power else inf
 
 
 def provisional_metrics(state: Mapping[str, Any]) -> frozenset[str]:

@@ -206,7 +206,8 @@ class Chart {
       axes: [
         {
           ...axis,
-          size: 30,
+          size: 34,
+          gap: 9,
           splits: (_, __, min, max) => this.localTime.ticks(min, max, this.wide / (narrow ? 68 : 74)),
           values: (_, ticks) => this.localTime.labels(ticks),
         },

@@ -266,7 +266,8 @@ def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
     fault = status_badge(one.status)
     status = fault if fault and fault.label == "fault" else freshness_badge(one, now)
     values = one.values
-    about = one.series.plant if one.account is None else one.account
+    # An account without a name of its own is called like its vendor.
+    known = [one.account or one.series.plant, one.series.vendor]
     cells = (
         ("state", badge(status)),
         ("now", figure(power(values.get("pv_power")))),
@@ -278,7 +279,7 @@ def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
     return h.tr[
         h.th(scope="row")[
             h.a(href=plant_path(one.series))[one.title],
-            h.small[f"{about} · {one.series.vendor}"],
+            h.small[" · ".join(dict.fromkeys(known))],
         ],
         [h.td(class_=f"of-{key}", data_label=_KEYS[key][0])[content] for key, content in cells],
         h.td(".of-spark", data_label="Today's solar power")[_spark(line)],

@@ -14,6 +14,7 @@ from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import tzinfo
 
     from heliograph.current import AccountStatus, PlantState
     from heliograph.store.base import Series
@@ -143,15 +144,15 @@ def plant_notices(plant: PlantState, now: int) -> h.Node:
     return notices
 
 
-def account_notices(accounts: Iterable[AccountStatus], now: int) -> h.Node:
-    """Return a notice for every account that is paused or has a problem."""
-    return [one for account in accounts if (one := _account_notice(account, now)) is not None]
+def account_notices(accounts: Iterable[AccountStatus], now: int, zone: tzinfo | None = None) -> h.Node:
+    """Return a notice for every account that is paused or has a problem, with times of `zone` or of this machine."""
+    return [one for account in accounts if (one := _account_notice(account, now, zone or _local_zone())) is not None]
 
 
-def _account_notice(account: AccountStatus, now: int) -> h.Element | None:
+def _account_notice(account: AccountStatus, now: int, zone: tzinfo) -> h.Element | None:
     pause = account.budget and account.budget.pause
     if pause:
-        until = clock_time(pause.until.timestamp(), _local_zone(), now)
+        until = clock_time(pause.until.timestamp(), zone, now)
         tone = "warn" if pause.kind in {"throttled", "unreachable", "login"} else "bad"
         return notice(
             tone,

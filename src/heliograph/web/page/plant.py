@@ -24,7 +24,7 @@ from heliograph.web.page.layout import account_notices, badge, document, events_
 from heliograph.web.page.status import budget_usage
 
 if TYPE_CHECKING:
-    from heliograph.current import DeviceState, PlantState
+    from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.web.page.history import PeriodData
     from heliograph.web.state import SystemState
 
@@ -39,7 +39,7 @@ def plant_page(plant: PlantState, system: SystemState, past: PeriodData) -> str:
             _head(plant, system.at, many=many),
             h.div(id="notices")[
                 plant_notices(plant, system.at),
-                account_notices((a for a in system.accounts if a.vendor == plant.series.vendor), system.at),
+                account_notices(_accounts(plant, system), system.at, plant.zone),
             ],
             h.div(".glance")[
                 (period, now) if past.selection.chosen else (now, period),
@@ -62,9 +62,9 @@ def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
         h.h1[plant.title],
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
-            (note := poll_note(plant, now)) and h.span[note],
             status and status.label in {"fault", "standby"} and badge(status),
             h.span[f"local time {to_local(now, plant.zone):%H:%M}"],
+            (note := poll_note(plant, now)) and h.span[note],
             h.span(".id")[f"{plant.series.vendor} {plant.series.plant}"],
         ],
     ]
@@ -124,8 +124,14 @@ def _about(one: DeviceState) -> str:
     return " · ".join(part for part in (one.family, serial) if part)
 
 
+def _accounts(plant: PlantState, system: SystemState) -> list[AccountStatus]:
+    """Return the account of a plant; if it is unknown, all accounts of its vendor."""
+    of_vendor = [one for one in system.accounts if one.vendor == plant.series.vendor]
+    return [one for one in of_vendor if one.name == plant.account] or of_vendor
+
+
 def _budgets(plant: PlantState, system: SystemState) -> h.Node:
-    accounts = [one for one in system.accounts if one.vendor == plant.series.vendor]
+    accounts = _accounts(plant, system)
     if not accounts:
         return None
     return h.section(".card.quota", aria_labelledby="budget")[
