@@ -54,18 +54,18 @@ def totals(store):
 
 def test_store_queued_repairs_counters_in_time_order_with_the_state_of_the_store(queue, store):
     add(queue, snapshot(0, 800.0), snapshot(5, 800.1), snapshot(10, 0.0))
-    states = store_queued(queue, poll_batch, "home", store)
+    states = store_queued(queue, "home", store)
     assert len(totals(store)) == 3
     assert 0.0 not in totals(store), "a total never falls"
     assert states == {ROOF: store.counters(ROOF)}
     assert queue.queued() == ()
-    assert store_queued(queue, poll_batch, "home", store) == {}
+    assert store_queued(queue, "home", store) == {}
 
 
 def test_store_queued_omits_snapshots_before_the_newest_stored_sample(queue, store):
     store.write(poll_batch([snapshot(5, 800.1)], {}))
     add(queue, snapshot(0, 800.0), snapshot(5, 800.1), snapshot(10, 800.2))
-    store_queued(queue, poll_batch, "home", store)
+    store_queued(queue, "home", store)
     assert len(totals(store)) == 2
     assert [one for one in store.repairs(ROOF, 0, 1 << 40) if "late" in one.reason] == []
     assert queue.queued() == ()
@@ -77,9 +77,9 @@ def test_store_queued_twice_changes_nothing(queue, store, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(SnapshotFile, "mark_stored", lambda *_: (_ for _ in ()).throw(killed))
         with pytest.raises(StoreError, match="killed"):
-            store_queued(queue, poll_batch, "home", store)
+            store_queued(queue, "home", store)
     before, state = list(store.samples(ROOF, 0, 1 << 40)), store.counters(ROOF)
-    store_queued(queue, poll_batch, "home", store)
+    store_queued(queue, "home", store)
     assert list(store.samples(ROOF, 0, 1 << 40)) == before
     assert store.counters(ROOF) == state
 
@@ -90,7 +90,7 @@ def test_drain_queue_updates_the_states_of_the_poller(queue, store):
     writer = BufferedWriter(lambda: SqliteStore(store.path))
 
     async def drain():
-        await drain_queue(queue, poll_batch, "home", writer, states)
+        await drain_queue(queue, "home", writer, states)
         await writer.finish()
 
     asyncio.run(drain())
@@ -106,7 +106,7 @@ def test_drain_queue_leaves_everything_queued_while_the_store_is_unavailable(que
     writer = BufferedWriter(lambda: SqliteStore(folder))
 
     async def drain():
-        await drain_queue(queue, poll_batch, "home", writer, states)
+        await drain_queue(queue, "home", writer, states)
         await writer.close()
 
     asyncio.run(drain())

@@ -80,7 +80,6 @@ def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -
     waiting = [(account, queue) for account, client in accounts if (queue := client.guard.snapshot_file).queued()]
     if not waiting:
         return
-    from heliograph.collect.batch import poll_batch  # noqa: PLC0415 - rarely needed
     from heliograph.collect.snapshot_queue import store_queued  # noqa: PLC0415
 
     with open_store(where) as store:
@@ -89,7 +88,7 @@ def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -
         except StoreInUse:
             return
         for account, queue in waiting:
-            store_queued(queue, poll_batch, account.name, store)
+            store_queued(queue, account.name, store)
 
 
 def _series(account: Account, client: SolarClient) -> list[Series]:

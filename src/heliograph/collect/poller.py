@@ -199,7 +199,7 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        await drain_queue(client.guard.snapshot_file, poll_batch, self.progress.name, self.writer, self._states)
+        await drain_queue(client.guard.snapshot_file, self.progress.name, self.writer, self._states)
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)

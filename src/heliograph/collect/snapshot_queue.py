@@ -8,24 +8,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from heliograph.collect.batch import poll_batch
 from heliograph.errors import StoreError
 from heliograph.store.base import samples_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from heliograph.collect.counters.repair import CounterStates
     from heliograph.keeper.snapshot_file import SnapshotFile
     from heliograph.model import Snapshot
-    from heliograph.store.base import Batch, Store
+    from heliograph.store.base import Store
     from heliograph.store.threaded import BufferedWriter
 
-    BatchMaker = Callable[[Sequence[Snapshot], CounterStates, str], Batch]
 
-
-async def drain_queue(
-    queue: SnapshotFile, make_batch: BatchMaker, account: str, writer: BufferedWriter, states: CounterStates
-) -> None:
+async def drain_queue(queue: SnapshotFile, account: str, writer: BufferedWriter, states: CounterStates) -> None:
     """Store what is queued for an account and update the poller's counter states.
 
     While the store is unavailable everything stays in the queue; the writer reports that.
@@ -33,12 +28,12 @@ async def drain_queue(
     if writer.pending:
         return
     try:
-        states.update(await writer.run(partial(store_queued, queue, make_batch, account)))
+        states.update(await writer.run(partial(store_queued, queue, account)))
     except StoreError:
         return
 
 
-def store_queued(queue: SnapshotFile, make_batch: BatchMaker, account: str, store: Store) -> CounterStates:
+def store_queued(queue: SnapshotFile, account: str, store: Store) -> CounterStates:
     """Store the queued snapshots of a configured account, and return the new counter states of their series.
 
     Raises `StoreError`; the snapshots are then still queued. A program killed before they are removed from the queue
@@ -51,7 +46,7 @@ def store_queued(queue: SnapshotFile, make_batch: BatchMaker, account: str, stor
     states: CounterStates = {}
     for snapshot in snapshots:
         states.update({sample.series: store.counters(sample.series) for sample in samples_of(snapshot)})
-    batch = make_batch([one for one in snapshots if not _is_stored(one, states)], states, account)
+    batch = poll_batch([one for one in snapshots if not _is_stored(one, states)], states, account)
     if batch.samples:
         store.write(batch)
     queue.mark_stored(queued)
