@@ -6,6 +6,7 @@ machine disturbs all equally. Figures and ratios are medians over the rounds.
 
 from __future__ import annotations
 
+import argparse
 import compileall
 import contextlib
 import json
@@ -273,8 +274,14 @@ def main(*, write: bool, quick: bool, simulate: bool) -> None:
 
 
 if __name__ == "__main__":
-    if "--only-many" in sys.argv:
-        with tempfile.TemporaryDirectory() as name:
-            print("\n".join(many_accounts(Path(name), quick="--quick" in sys.argv)))
-        sys.exit()
-    main(write="--write" in sys.argv, quick="--quick" in sys.argv, simulate="--simulate" in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="also write the tables to docs/benchmarks.md")
+    parser.add_argument("--quick", action="store_true", help="few repetitions: shows that the benchmarks work")
+    parser.add_argument("--simulate", action="store_true", help="the simulated month and year instead; most of an hour")
+    parser.add_argument("--only-many", action="store_true", help="only the table of many accounts")
+    options = parser.parse_args()
+    if options.only_many:
+        with tempfile.TemporaryDirectory() as folder_name:
+            print("\n".join(many_accounts(Path(folder_name), quick=options.quick)))
+    else:
+        main(write=options.write, quick=options.quick, simulate=options.simulate)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.freshness import (
     PATTERN_WINDOW,
     Freshness,
@@ -84,6 +85,8 @@ class PlantState:
     poll: PollStatus | None = None
     """When the plant was polled and will be; None if no collector of this version has polled it."""
     values: Mapping[str, float | None]
+    provisional: frozenset[str] = frozenset()
+    """The counters in `values` that are plausible, but not confirmed by a second reading."""
     devices: tuple[DeviceState, ...] = ()
 
     @property
@@ -125,6 +128,8 @@ class CurrentState:
     store: Store
     _patterns: dict[Series, _ReportingPattern] = field(default_factory=dict)
     _slow_values: dict[Series, _SlowValues] = field(default_factory=dict)
+    _provisional: dict[Series, tuple[tuple[int, int], frozenset[str]]] = field(default_factory=dict)
+    """The unconfirmed counters of each plant, at the times of its newest sample."""
 
     def plants(self, now: int) -> tuple[PlantState, ...]:
         """Return every plant with its devices, ordered by id."""
@@ -175,6 +180,7 @@ class CurrentState:
                 values={} if own is None else self._current_values(own, zone, now, of_device, valid),
             )
 
+        values = {} if newest is None else self._current_values(newest, zone, now, fresh, valid)
         return PlantState(
             series=info.series,
             name=info.name,
@@ -188,7 +194,8 @@ class CurrentState:
             freshness=fresh,
             sample_interval=pattern.interval,
             poll=poll,
-            values={} if newest is None else self._current_values(newest, zone, now, fresh, valid),
+            values=values,
+            provisional=frozenset() if newest is None else self._provisional_of(newest, values),
             devices=tuple(device_state(device) for device in devices),
         )
 
@@ -206,6 +213,14 @@ class CurrentState:
             ):
                 values[name] = value
         return values
+
+    def _provisional_of(self, newest: StoredSample, values: Mapping[str, float | None]) -> frozenset[str]:
+        """Return the known values that the counter state of this sample marks as provisional."""
+        key = (newest.measured_at, newest.fetched_at)
+        cached = self._provisional.get(newest.series)
+        if cached is None or cached[0] != key:
+            cached = self._provisional[newest.series] = key, provisional_metrics(self.store.counters(newest.series))
+        return frozenset(name for name in cached[1] if values.get(name) is not None)
 
     def _slow(self, newest: StoredSample) -> Mapping[str, tuple[int, float]]:
         """Return the newest slow values of the day before a sample; not every poll fetches every counter."""

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from heliograph.collect.counters.repair import is_provisional_day
 from heliograph.config import load
 from heliograph.core.files import data_folder
 from heliograph.errors import ConfigError
@@ -41,6 +42,8 @@ class HistoryRow(NamedTuple):
     """In the order of the selected metrics."""
     final: bool = True
     """Whether no change is expected; for days only."""
+    provisional: frozenset[str] = frozenset()
+    """The energies of a day that no second reading has confirmed."""
 
 
 class StoredPlant(NamedTuple):
@@ -143,14 +146,16 @@ def rows(store: Store, selection: HistorySelection) -> Iterator[HistoryRow]:
 
 
 def _day_rows(store: Store, plant: StoredPlant, selection: HistorySelection) -> Iterator[HistoryRow]:
-    first = selection.first
+    first, state = selection.first, store.counters(plant.series)
     while True:
         few = (selection.last - first).days <= _DAYS
         last = selection.last if few else first + timedelta(days=_DAYS)
         for day in store.days(plant.series, first, last, selection.metrics):
             values = tuple(day.values[name] for name in selection.metrics)
             if any(value is not None for value in values):
-                yield HistoryRow(plant, day.day, values, day.final)
+                names = () if day.final else selection.metrics
+                unsure = frozenset(name for name in names if is_provisional_day(state, day.day, name))
+                yield HistoryRow(plant, day.day, values, day.final, unsure)
         if last == selection.last:
             return
         first = last + timedelta(days=1)

@@ -85,6 +85,15 @@ def test_simulate_paced_program_logs_in_once_or_twice_a_day_and_is_not_locked():
     assert result["stale"] == 0
 
 
+def test_simulate_cron_script_of_the_drop_in_logs_in_at_most_twice_a_day_and_reads_all_day():
+    name = "heliograph drop-in, cron script"
+    result = month.simulate(*month_programs.PROGRAMS[name], 1, 1, plain=True)
+    assert result["hours_locked"] == result["while_locked"] == 0
+    assert 1 <= result["logins"] <= 2
+    assert result["requests"] <= 160
+    assert result["stale"] < 1
+
+
 def test_world_disconnect_refuses_connections_and_connect_keeps_the_session(world):
     client = unprotected_client(world)
     client.log_in()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -103,6 +104,16 @@ def test_export_jsonl_has_null_for_gaps(run_export):
         "pv_power": -2.0,
         "load_power": None,
     }
+
+
+@pytest.mark.parametrize("export_format", ["csv", "jsonl"])
+def test_export_has_at_most_three_decimals(export_format, run_export, home):
+    third = StoredSample(ROOF, at("2026-10-25T03:30"), 1, Quality.LIVE, None, {"pv_power": 1000 / 3})
+    with home.open() as store:
+        store.write(Batch(samples=[third]))
+    _, out, _ = run_export("--format", export_format, "--resolution", "hour", "--metrics", "pv_power")
+    decimals = [len(digits) for digits in re.findall(rb"\.(\d+)", out)]
+    assert max(decimals) == 3
 
 
 @pytest.mark.parametrize("words", [[], ["--resolution", "hour"], ["--resolution", "day"], ["--time", "local"]])

@@ -101,6 +101,16 @@ def test_plant_state_expects_a_battery_that_later_polls_did_not_fetch_at_night(s
     assert plant.freshness is Freshness.OFFLINE_UNEXPECTED
 
 
+def test_plant_state_names_provisional_counters_until_their_state_confirms_them(store):
+    first, second = sample(NOON), sample(NOON + 600)
+    store.write(Batch(counters={PLANT: {"provisional": ["load_energy_total", "pv_energy_today", "pv_energy_total"]}}))
+    current = current_state(store, first)
+    assert current.plants(NOON + 120)[0].provisional == {"pv_energy_today", "pv_energy_total"}
+    assert current.plants(NOON + 13 * HOUR)[0].provisional == {"pv_energy_total"}, "today's counter is yesterday's"
+    store.write(Batch(samples=[second], counters={PLANT: {"provisional": ["pv_energy_total"]}}))
+    assert current.plants(NOON + 700)[0].provisional == {"pv_energy_total"}
+
+
 @pytest.mark.parametrize("interval", [720, 1200])
 def test_plant_state_of_plant_polled_rarely_does_not_learn_the_poll_interval(store, interval):
     samples = [sample(NOON - interval * n) for n in range(12)]

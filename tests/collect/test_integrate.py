@@ -17,6 +17,7 @@ from heliograph.collect.integrate import (
     POWER_OF_ENERGY,
     LastReading,
     add_integrated_energies,
+    energies_since_midnight,
     integrate_day,
     last_readings,
 )
@@ -72,6 +73,50 @@ def test_integrate_day_without_reading_uses_complete_curve_per_direction():
         CHARGE: 12.0,
         "battery_discharge_energy": 0.0,
     }
+
+
+def powers(name, *points, quality=Quality.BACKFILLED):
+    return [StoredSample(ROOF, START + int(hour * 3600), NOW, quality, None, {name: watts}) for hour, watts in points]
+
+
+def test_energies_since_midnight_integrate_stored_powers_per_direction(store):
+    store.write(Batch(samples=curve(grid=1000.0, battery=-500.0, until=START + 6 * 3600)))
+    energies = energies_since_midnight(store, ROOF, BERLIN, START + 6 * 3600)
+    assert energies == pytest.approx(
+        {IMPORT: 6.0, "grid_export_energy": 0.0, CHARGE: 3.0, "battery_discharge_energy": 0.0}
+    )
+
+
+@pytest.mark.parametrize("gap", [(0, 3000), (10_000, 13_000), (18_600, 21_600)])
+def test_energies_since_midnight_omit_power_with_gap(store, gap):
+    store.write(Batch(samples=[one for one in curve() if not gap[0] <= one.measured_at - START < gap[1]]))
+    assert energies_since_midnight(store, ROOF, BERLIN, START + 6 * 3600) == {}
+
+
+def test_energies_since_midnight_need_no_solar_power_of_the_night(store):
+    store.write(Batch(samples=powers("pv_power", (6, 50.0), (6.5, 600.0), (7, 1000.0), (7.5, 1000.0))))
+    assert energies_since_midnight(store, ROOF, BERLIN, START + 8 * 3600) == pytest.approx({"pv_energy": 1.325})
+
+
+def test_energies_since_midnight_omit_solar_power_that_begins_late(store):
+    store.write(Batch(samples=powers("pv_power", (6, 900.0), (6.5, 950.0), (7, 1000.0), (7.5, 1000.0))))
+    assert energies_since_midnight(store, ROOF, BERLIN, START + 8 * 3600) == {}
+
+
+@pytest.mark.parametrize("watts", [0.0, 5.0])
+def test_energies_since_midnight_omit_solar_power_of_which_only_the_evening_was_polled(store, watts):
+    evening = (20, watts), (20.5, 10 * watts), (21, 0.0)
+    store.write(Batch(samples=powers("pv_power", *evening, quality=Quality.LIVE)))
+    assert energies_since_midnight(store, ROOF, BERLIN, START + 21 * 3600) == {}
+
+
+def test_add_integrated_energies_replaces_energy_that_was_never_confirmed(store):
+    store.write(Batch(samples=[live(START + 3 * 3600, grid_import_energy_today=30.0)]))
+    store.write(Batch(days=[Day(ROOF, DAY, {IMPORT: 30.0}, Quality.LIVE, final=False, written_at=START)]))
+    state = {"provisional_days": {IMPORT: [DAY.toordinal()]}}
+    batch = add_integrated_energies(store, asked(curve(grid=1000.0)), [IMPORT], state, BERLIN, NOW)
+    assert [day.values[IMPORT] for day in batch.days] == [24.0]
+    assert add_integrated_energies(store, asked(curve(grid=1000.0)), [IMPORT], {}, BERLIN, NOW).days != batch.days
 
 
 @pytest.mark.parametrize("gap", [(0, 4000), (40_000, 44_000), (82_000, 86_400)])

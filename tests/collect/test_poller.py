@@ -7,17 +7,21 @@ import logging
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import backfill_requests, poll_requests
-from heliograph.collect.poller import AccountPoller, poll_batch
+from heliograph.collect.counters.repair import provisional_metrics
+from heliograph.collect.poller import AccountPoller
 from heliograph.collect.pollstate import read_state
 from heliograph.collect.schedule import PollPolicy, poll_rhythm
 from heliograph.errors import AccountLocked
 from heliograph.eventlog import LogEvent
+from heliograph.keeper.snapshot_file import SnapshotFile
 from heliograph.local_time import Clock
 from heliograph.model import Device, DeviceSnapshot, Plant, Quality, Snapshot, Status
 from heliograph.store.base import Batch, PollStatus, Repair, Series, StoredSample
@@ -68,6 +72,22 @@ def test_poll_batch_sets_sample_from_before_2000_aside_with_a_reason(year):
     assert batch.repairs == [Repair(ROOF, fetched_at, "pv_power", 1733.2, None, "measured before 2000")]
 
 
+def test_poll_batch_stores_first_counters_without_correction():
+    values = {"pv_energy_today": 9.0, "pv_energy_total": 812.5}
+    batch = poll_batch([snapshot(values)], {})
+    assert batch.repairs == []
+    assert [one.values for one in batch.samples if one.series == ROOF] == [values]
+    assert [(day.series, day.values) for day in batch.days] == [(ROOF, {"pv_energy": 9.0})]
+    assert provisional_metrics(batch.counters[ROOF]) == set(values)
+
+
+def test_poll_batch_judges_first_counters_by_curve_and_size_of_plant():
+    values = {"pv_energy_today": 90.0}
+    assert poll_batch([snapshot(values)], {}, curves={ROOF: {"pv_energy": 4.0}}).repairs[0].kept == 4.0
+    small = replace(snapshot(values), plant=replace(snapshot(values).plant, peak_power=3.0))
+    assert poll_batch([small], {}).repairs[0].reason == "more than can be"
+
+
 @pytest.mark.parametrize(("ahead", "kept"), [(-300, True), (600, True), (601, False)])
 def test_poll_batch_accepts_clock_errors_of_ten_minutes(ahead, kept):
     one = snapshot({"pv_power": 1.0}, fetched_at=NOON, measured_at=NOON + timedelta(seconds=ahead))
@@ -88,6 +108,7 @@ class Client:
     """A client that returns one snapshot."""
 
     budget = SimpleNamespace(free=100, requests_used=0, daily=250, reserve=20)
+    guard = SimpleNamespace(snapshot_file=SnapshotFile(Path("/nonexistent"), "acme-1"))
     snapshot = None
 
     def free_at(self, requests):
@@ -123,6 +144,39 @@ def test_poller_polls_on_after_sample_from_the_future_and_warns_once(tmp_path, c
     ]
     with SqliteStore(path) as store:
         assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 50)] == [int(NOON.timestamp()) + 600]
+
+
+def test_poller_settles_daily_counter_that_stands_still_by_stored_curve(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "heliograph.collect")
+    clock, client, path = Standing(NOON.timestamp()), Client(), tmp_path / "heliograph.sqlite"
+    metric, midnight = "battery_discharge_energy_today", int(NOON.timestamp()) - 12 * 3600
+    with SqliteStore(path) as store:
+        curve = [
+            StoredSample(ROOF, midnight + 300 * i, 1, Quality.BACKFILLED, None, {"battery_power": 1000.0 * (i < 24)})
+            for i in range(144)
+        ]
+        store.write(Batch(samples=curve))
+
+    async def run():
+        writer = BufferedWriter(lambda: SqliteStore(path))
+        poller = AccountPoller("home", lambda: client, writer, clock, PollPolicy(180.0))
+        seen = []
+        for minutes in (0, 10):
+            clock.at = NOON.timestamp() + 60 * minutes
+            at = NOON + timedelta(minutes=minutes)
+            client.snapshot = replace(snapshot({metric: 2.0, "battery_power": 0.0}, at, at), devices=())
+            await poller.poll_once()
+            state = await writer.run(lambda store: store.counters(ROOF))
+            seen.append(provisional_metrics(state))
+        await writer.finish()
+        return seen
+
+    assert asyncio.run(run()) == [{metric}, set()]
+    polls = [one.msg.facts for one in caplog.records if isinstance(one.msg, LogEvent)]
+    assert [one["corrected"] for one in polls if one["event"] == "poll.done"] == [0, 0]
+    with SqliteStore(path) as store:
+        assert store.repairs(ROOF, 0, 1 << 50) == ()
+        assert [one.values["battery_discharge_energy"] for one in store.days(ROOF, NOON.date(), NOON.date())] == [2.0]
 
 
 def test_poll_batch_replaces_implausible_powers_by_gaps():

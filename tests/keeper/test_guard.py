@@ -531,6 +531,43 @@ def test_state_file_of_another_version_is_not_modified(program, monkeypatch):
     assert path.read_bytes() == content
 
 
+def older_file(program, **members):
+    """Write the state as versions before 21 November 2026 did: flat, one refused password, no checksum."""
+    path, whole = whole_file(program)
+    members = {**json.loads(whole)["book"], "refused_password": "", "pause_from": 0.0, **members}
+    del members["refused_passwords"], members["behind"]
+    path.write_text(json.dumps({"format": 1, **members}))
+    return path
+
+
+def test_state_file_without_checksum_of_an_older_version_keeps_locks_requests_and_session(program, cloud):
+    older_file(program, pause="locked", pause_until=cloud.now + 3600, pause_why="locked", spent=[[cloud.now - 60, 7]])
+    assert isinstance(program().run(), AccountLocked)
+    one = program()
+    with one.guard.state_file.lock():
+        state = one.guard.state_file.load(cloud.now, locked=True)
+    assert (state.requests_used, state.has_session, state.pause) == (7, True, "locked")
+    assert [note for _, note in state.notes] == ["logged in"]
+
+
+def test_state_file_without_checksum_keeps_refused_password(program, cloud):
+    older_file(program, refused_password="f1")
+    one = program()
+    assert one.guard.state_file.load(cloud.now, locked=False).refused_passwords == ["f1"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"spent": [["now", 1]]}, {"spent": [[]]}, {"logins": "soon"}, {"pause_until": None}, {"session": [1]}]
+)
+def test_state_file_without_checksum_and_with_wrong_members_is_set_aside(program, cloud, wrong):
+    path = older_file(program, **wrong)
+    one = program()
+    with one.guard.state_file.lock():
+        state = one.guard.state_file.load(cloud.now, locked=True)
+    assert "is damaged and was renamed to" in state.notes[0][1]
+    assert path.with_name(f"{path.name}.broken-1").exists()
+
+
 def test_state_file_with_unknown_members_is_loaded(program, cloud):
     one = program()
     one.run()

@@ -241,6 +241,21 @@ def test_history_command_shows_month_by_day_with_gaps_and_total(run_history, mon
     assert lines[-1].strip() == "~ provisional"
 
 
+def test_history_command_marks_energies_that_are_not_confirmed(run_history, home, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with home.open() as store:
+        unsure = {"pv_energy": [date(2026, 6, 19).toordinal(), date(2026, 6, 21).toordinal()]}
+        store.write(Batch(counters={HOME: {"provisional_days": unsure}}))
+    _, out, _ = run_history("--plant", "Home", "--month", "2026-06")
+    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith("2026")}
+    assert lines["2026-06-21"][:2] == ["~", "~30.0"]
+    assert "~" not in "".join(lines["2026-06-19"]), "the day is final"
+    _, out, _ = run_history("--plant", "Home", "--month", "2026-06", "--json")
+    assert {row["period"]: row["provisional"] for row in json.loads(out) if row["provisional"]} == {
+        "2026-06-21": ["pv_energy"]
+    }
+
+
 def test_history_command_without_data_prints_one_line(run_history):
     _, out, _ = run_history("--plant", "Home", "--month", "2025-02")
     assert out == "Home: no data for 2025-02-01 to 2025-02-28; run: heliograph backfill\n"
@@ -336,6 +351,15 @@ def test_history_table_shows_all_metrics_at_80_columns():
     ]
     head = drawn(rows, 80).splitlines()[1]
     assert head.split() == ["Day", "Solar", "House", "Imported", "Exported", "Charged", "Discharged"]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_history_table_marks_energy_that_is_not_confirmed(width):
+    today = HistoryPeriod("2026-06-04", {"pv_energy": 9999.4}, 1, 1, False, frozenset({"pv_energy"}))
+    lines = drawn([*BUSY, today], width).splitlines()
+    assert any("2026-06-04 ~" in line and "~9999.4" in line for line in lines)
+    assert max(map(len, lines)) <= width
+    assert lines[-1] == "~ provisional"
 
 
 def test_history_table_uses_ascii_bars_without_unicode():

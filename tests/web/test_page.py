@@ -459,33 +459,47 @@ def test_plant_page_reports_that_the_collector_is_not_running(tmp_path):
     assert "Last polled 13:05, the poll at 13:17 did not happen: is the collector running?" in content
 
 
-def scene_with_polls(*energies):
+def scene_with_polls(*energies, plants=(HOME,)):
     """Return a scene with the repaired counters of the first polls of a day, five minutes apart."""
 
     def scene(store):
         counters, moment = {}, at(13)
-        store.write(Batch(series_info=[SeriesInfo(HOME, "Haus am See", None, "Europe/Berlin")]))
+        store.write(Batch(series_info=[SeriesInfo(one, "Haus am See", None, "Europe/Berlin") for one in plants]))
         for energy in energies:
             values = {"pv_power": 3000.0, "pv_energy_today": energy, "pv_energy_total": 800 + energy}
             entry = StoredSample(HOME, moment, moment + 60, Quality.LIVE, Status.ONLINE, values)
             repaired = repair_counters(counters, entry, ZoneInfo("Europe/Berlin"))
-            store.write(Batch(samples=[repaired.sample], days=repaired.days, repairs=repaired.repairs))
+            states = {HOME: repaired.state}
+            store.write(Batch(samples=[repaired.sample], days=repaired.days, repairs=repaired.repairs, counters=states))
             counters, moment = repaired.state, moment + 300
         return Scene(moment)
 
     return scene
 
 
-def test_unconfirmed_counter_of_today_is_explained(tmp_path):
-    reason = "Waiting for a second reading to confirm today's counters"
-    for polls, waiting in (((9.1,), True), ((9.1, 9.1), True), ((9.1, 9.4), False)):
-        folder = tmp_path / f"{len(polls)} {waiting}"
+def test_first_counters_are_shown_at_once_and_marked_until_confirmed(tmp_path):
+    reason = "Values with ~ are not confirmed by a second reading yet."
+    for polls, shown in (((9.1,), "~9.10"), ((9.1, 9.1), "~9.10"), ((9.1, 9.4), "9.40")):
+        folder = tmp_path / f"{len(polls)} {shown}"
         folder.mkdir()
         with serve_scene(folder, scene_with_polls(*polls)) as running:
             content = fetch_text(running)
-        assert (reason in content) is waiting
-        assert ("pv energy today 9.1 kWh – unknown not known to be today's yet" in content) is (9.1 in polls)
-        assert ("Solar 9.40 kWh" in content) is not waiting
+        assert f"Solar {shown} kWh" in content
+        assert (reason in content) is ("~" in shown)
+        assert f"Solar {'~' if len(polls) == 1 else ''}809 kWh" in content.split("Lifetime")[1]
+        assert "Rejected values" not in content
+
+
+def test_plants_page_marks_energies_of_today_that_are_not_confirmed(tmp_path):
+    with serve_scene(tmp_path, scene_with_polls(9.1, plants=(HOME, HOME._replace(plant="2")))) as running:
+        assert fetch_text(running).count("~9.10 kWh") == 2, "of the plant and of all plants"
+
+
+def test_implausible_first_counter_of_today_is_explained(tmp_path):
+    with serve_scene(tmp_path, scene_with_polls(900.0)) as running:
+        content = fetch_text(running)
+    assert "Today's counters are not plausible yet; their readings are listed as rejected values." in content
+    assert "pv energy today 900 kWh – unknown more than can be" in content
 
 
 def scene_with_name(name):

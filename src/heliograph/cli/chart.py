@@ -37,6 +37,8 @@ class HistoryPeriod(NamedTuple):
     known: int
     days: int
     final: bool
+    provisional: frozenset[str] = frozenset()
+    """The energies that no second reading has confirmed."""
 
 
 def history_table(name: str, rows: Sequence[HistoryPeriod], metric: str, width: int, encoding: str = "utf-8") -> Group:
@@ -58,7 +60,7 @@ def history_table(name: str, rows: Sequence[HistoryPeriod], metric: str, width: 
     for row in rows:
         bar = _bar(row.values.get(metric), highest, room, blocks="utf" in encoding.lower())
         days = [f"{row.known}/{row.days}"] if partial else []
-        table.add_row(_label(row), *(_amount(row.values.get(one)) for one in names), *days, bar)
+        table.add_row(_label(row), *(_cell(row, one) for one in names), *days, bar)
     table.add_section()
     table.add_row("Total", *(_amount(_sum(rows, one)) for one in names), *([""] if partial else []), "")
     title = Text(printable(name), "bold")
@@ -79,6 +81,11 @@ def _amount(value: float | None) -> Text:
     return Text(MISSING, "dim") if value is None else Text(f"{value:.1f}" if abs(value) < 9999.5 else f"{value:.0f}")
 
 
+def _cell(row: HistoryPeriod, metric: str) -> Text:
+    amount = _amount(row.values.get(metric))
+    return Text("~") + amount if metric in row.provisional else amount
+
+
 def _sum(rows: Sequence[HistoryPeriod], metric: str) -> float | None:
     column = [value for row in rows if (value := row.values.get(metric)) is not None]
     return sum(column) if column else None
@@ -86,12 +93,11 @@ def _sum(rows: Sequence[HistoryPeriod], metric: str) -> float | None:
 
 def _width(names: Sequence[str], rows: Sequence[HistoryPeriod], *, partial: bool) -> int:
     label = max((len(_label(row)) for row in rows), default=0)
-    columns = [max(len(_heading(one)), *(len(_amount(value).plain) for value in _column(rows, one))) for one in names]
+    columns = [
+        max(len(_heading(one)), len(_amount(_sum(rows, one)).plain), *(len(_cell(row, one).plain) for row in rows))
+        for one in names
+    ]
     return label + sum(columns) + (5 if partial else 0) + _SPACE * (len(names) + 1 + partial)
-
-
-def _column(rows: Sequence[HistoryPeriod], metric: str) -> list[float | None]:
-    return [*(row.values.get(metric) for row in rows), _sum(rows, metric)]
 
 
 def _bar(value: float | None, highest: float, room: int, *, blocks: bool) -> str:

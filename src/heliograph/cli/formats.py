@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.terminal import printable
 from heliograph.errors import ConfigError
-from heliograph.metrics import METRICS
+from heliograph.metrics import METRICS, published_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,13 +46,14 @@ class ColumnLayout(NamedTuple):
         return (time_column, "vendor", "plant", "name", *self.metrics, *(("final",) if self.by_day else ()))
 
     def cells(self, row: HistoryRow) -> tuple[Any, ...]:
-        """Return the cells of a row; times are aware datetimes."""
+        """Return the cells of a row; times are aware datetimes, values have at most three decimals."""
         start: date = row.start
         if isinstance(start, datetime) and self.local:
             start = start.astimezone(row.plant.zone)
         series = row.plant.series
         final = (row.final,) if self.by_day else ()
-        return (start, series.vendor, series.plant, row.plant.name, *row.values, *final)
+        values = map(published_value, row.values)
+        return (start, series.vendor, series.plant, row.plant.name, *values, *final)
 
 
 def write_csv(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -> int:

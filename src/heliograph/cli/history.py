@@ -118,7 +118,8 @@ def _sum_days(label: str, days: Sequence[HistoryRow | None], names: Sequence[str
     for index, name in enumerate(names):
         column = [value for row in known if (value := row.values[index]) is not None]
         sums[name] = round(sum(column), 3) if column else None
-    return HistoryPeriod(label, sums, len(known), len(days), all(row.final for row in known))
+    provisional = frozenset(name for row in known for name in row.provisional)
+    return HistoryPeriod(label, sums, len(known), len(days), all(row.final for row in known), provisional)
 
 
 def period_dict(plant: StoredPlant, period: HistoryPeriod, names: Sequence[str]) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def period_dict(plant: StoredPlant, period: HistoryPeriod, names: Sequence[str])
         "days": period.days,
         "days_known": period.known,
         "final": period.final and period.known > 0,
+        "provisional": sorted(period.provisional),
     }
 
 

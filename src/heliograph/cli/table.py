@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,7 +15,7 @@ from heliograph.cli.terminal import printable
 from heliograph.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from heliograph.metrics import Metric
     from heliograph.model import Snapshot
@@ -65,12 +66,23 @@ _LARGER_UNIT = {"W": "kW", "kWh": "MWh"}
 _STATUS_STYLES = {Status.ONLINE: "green", Status.STANDBY: "cyan", Status.FAULT: "bold red", Status.OFFLINE: "dim"}
 
 
-def snapshot_table(snapshots: Sequence[Snapshot], width: int, height: int | None = None) -> Table:
-    """Return a table that fits the terminal's width, and with `height` preferably its height."""
+def snapshot_table(
+    snapshots: Sequence[Snapshot],
+    width: int,
+    height: int | None = None,
+    provisional: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({}),
+) -> Table:
+    """Return a table that fits the terminal's width, and with `height` preferably its height.
+
+    `provisional` has the counters of each vendor and plant id that no second reading has confirmed.
+    """
     columns = _ONE_LINE if width >= WIDE else _TWO_LINES
     if columns is _TWO_LINES and height is not None and 2 * len(snapshots) + _HEAD_LINES > height:
         columns = _SHORT
-    rows = [_cells(snapshot, columns) for snapshot in snapshots]
+    rows = [
+        _cells(snapshot, columns, provisional.get((snapshot.plant.vendor, snapshot.plant.id), ()))
+        for snapshot in snapshots
+    ]
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, padding=(0, _GAP_WIDTH - 1, 0, 0), pad_edge=False, header_style="dim"
     )
@@ -91,8 +103,8 @@ def snapshot_table(snapshots: Sequence[Snapshot], width: int, height: int | None
     return table
 
 
-def _cells(snapshot: Snapshot, columns: _Layout) -> list[Text]:
-    parts = _parts(snapshot)
+def _cells(snapshot: Snapshot, columns: _Layout, provisional: Collection[str]) -> list[Text]:
+    parts = _parts(snapshot, provisional)
     return [Text("\n").join(parts[name] for name in names) for _, names in columns]
 
 
@@ -100,7 +112,7 @@ def _width(cell: Text) -> int:
     return max((line.cell_len for line in cell.split()), default=0)
 
 
-def _parts(snapshot: Snapshot) -> dict[str, Text]:
+def _parts(snapshot: Snapshot, provisional: Collection[str]) -> dict[str, Text]:
     status = Text(snapshot.status.value, _STATUS_STYLES[snapshot.status]) if snapshot.status else Text(MISSING, "dim")
     cloud, measured = Text(snapshot.plant.vendor, "dim"), _measured(snapshot)
     direction, grid = _flow(snapshot, m.GRID_POWER, "import", "export")
@@ -118,8 +130,8 @@ def _parts(snapshot: Snapshot) -> dict[str, Text]:
         "grid": grid,
         "direction": direction,
         "direction_grid": Text(" ").join(filter(None, (direction, grid))),
-        "today": _value(snapshot, m.PV_ENERGY_TODAY),
-        "lifetime": _value(snapshot, m.PV_ENERGY_TOTAL, "dim"),
+        "today": _counter(snapshot, m.PV_ENERGY_TODAY, provisional),
+        "lifetime": _counter(snapshot, m.PV_ENERGY_TOTAL, provisional, "dim"),
     }
 
 
@@ -137,6 +149,11 @@ def _measured(snapshot: Snapshot) -> Text:
 def _value(snapshot: Snapshot, metric: Metric, style: str = "") -> Text:
     value = snapshot.values.get(metric.name)
     return Text(MISSING, "dim") if value is None else Text(amount(value, metric.unit), style)
+
+
+def _counter(snapshot: Snapshot, metric: Metric, provisional: Collection[str], style: str = "") -> Text:
+    value = _value(snapshot, metric, style)
+    return Text("~", style) + value if metric.name in provisional else value
 
 
 def _flow(snapshot: Snapshot, metric: Metric, out: str, into: str) -> tuple[Text, Text]:

@@ -1,7 +1,9 @@
-"""Estimate of a past day's energies that no API reports: the last counter reading plus the integrated power after it.
+"""Energies integrated from power curves.
 
-A cloud may report some energies live only. The energy after the last poll before midnight is then in no response, but
-the day's curve contains the power. The quality of such a day is `backfilled`.
+The energies of today until now show whether a daily counter is today's. The energies of a past day complete those that
+no API reports: the last counter reading plus the integrated power after it. A cloud may report some energies live only.
+The energy after the last poll before midnight is then in no response, but the day's curve contains the power. The
+quality of such a day is `backfilled`.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.counters.repair import finalise_day
-from heliograph.local_time import day_at, day_bounds
+from heliograph.collect.counters.repair import finalise_day, is_provisional_day
+from heliograph.local_time import day_at, day_bounds, day_start
 from heliograph.model import Quality
 from heliograph.store.base import Day
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import Any
 
-    from heliograph.store.base import Batch, Store, StoredSample
+    from heliograph.store.base import Batch, Series, Store, StoredSample
 
 POWER_OF_ENERGY = {
     "pv_energy": ("pv_power", 1),
@@ -35,6 +37,33 @@ POWER_OF_ENERGY = {
 MAX_HOLD = 3600
 """Seconds a power holds until the next point; over a longer gap it holds for one step."""
 _STEP = 300
+_MAX_GAP = 2400
+"""Seconds between two powers from which today's energy is accurate enough to judge a counter."""
+_DAWN = 0.1
+"""The first power of a day, as a share of the day's greatest, up to which the night before had none."""
+
+
+def energies_since_midnight(store: Store, series: Series, zone: tzinfo, until: int) -> dict[str, float]:
+    """Return the energies of a day by its stored powers, in kWh, from midnight until `until`, a time of that day.
+
+    An energy whose power has a gap of more than 40 minutes is omitted; the night of solar power is no gap.
+    """
+    start = day_start(day_at(until, zone), zone)
+    powers = sorted({name for name, _ in POWER_OF_ENERGY.values()})
+    samples = list(store.samples(series, start, until, powers))
+    energies = {}
+    for kind, (name, sign) in POWER_OF_ENERGY.items():
+        points = [(sample.measured_at, value) for sample in samples if (value := sample.values[name]) is not None]
+        since = points[0][0] if kind == "pv_energy" and _begins_at_dawn(samples, points) else start
+        if points and _is_complete(points, since, until, _MAX_GAP):
+            energies[kind] = _integrate(points, sign, start, until)
+    return energies
+
+
+def _begins_at_dawn(samples: Sequence[StoredSample], points: Sequence[tuple[int, float]]) -> bool:
+    """Return True if solar power begins with little in the cloud's curve: the inverter slept until then."""
+    fetched = samples and samples[0].quality is Quality.BACKFILLED
+    return bool(fetched and points and points[0][1] <= _DAWN * max(power for _, power in points))
 
 
 class LastReading(NamedTuple):
@@ -53,12 +82,17 @@ def add_integrated_energies(
     if not kinds or not batch.samples or day >= day_at(now, zone):
         return batch
     start, end = day_bounds(day, zone)
-    readings = last_readings(store.samples(query.series, start, end), kinds)
+    confirmed = [kind for kind in kinds if not is_provisional_day(counter_state, day, kind)]
+    readings = last_readings(store.samples(query.series, start, end), confirmed)
     empty = Day(query.series, day, {}, Quality.BACKFILLED, final=False, written_at=now)
     counted = next(iter(store.days(query.series, day, day)), empty)
     energies = integrate_day(batch.samples, start, end, kinds, readings)
     # A lower value of the curve is no contradiction: it has gaps.
-    higher = {kind: kwh for kind, kwh in energies.items() if (known := counted.values.get(kind)) is None or kwh > known}
+    higher = {
+        kind: kwh
+        for kind, kwh in energies.items()
+        if kind not in confirmed or (known := counted.values.get(kind)) is None or kwh > known
+    }
     repaired = finalise_day(counter_state, counted, higher, zone, now)
     # The month's query decides whether a day is final: the curve covers only some of its energies.
     changed = repaired.day._replace(final=counted.final)
@@ -95,9 +129,9 @@ def integrate_day(
     return energies
 
 
-def _is_complete(points: Sequence[tuple[int, float]], start: int, end: int) -> bool:
+def _is_complete(points: Sequence[tuple[int, float]], start: int, end: int, max_gap: int = MAX_HOLD) -> bool:
     times = [start, *(at for at, _ in points), end]
-    return all(after - before <= MAX_HOLD for before, after in pairwise(times))
+    return all(after - before <= max_gap for before, after in pairwise(times))
 
 
 def _integrate(points: Sequence[tuple[int, float]], sign: int, since: int, end: int) -> float:

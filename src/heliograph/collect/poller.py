@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timezone
 from math import inf
 from typing import TYPE_CHECKING
 
+from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import poll_requests
-from heliograph.collect.counters.repair import repair_counters
-from heliograph.collect.plausibility import check_sample
-from heliograph.collect.pollstate import StoredState, read_state, second_of_day
+from heliograph.collect.pollstate import StoredState, read_curves, read_state, second_of_day
 from heliograph.collect.schedule import (
     DAY,
     POLL_SHARE,
@@ -26,9 +25,10 @@ from heliograph.collect.schedule import (
     night_rhythm,
     poll_rhythm,
 )
+from heliograph.collect.snapshot_queue import drain_queue
 from heliograph.errors import AccountLocked, Blocked, HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
-from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_info_of, series_of
+from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_of
 from heliograph.vendors.base import PollLoad
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from heliograph.keeper import Budget
     from heliograph.local_time import Clock
     from heliograph.model import Plant, Snapshot
-    from heliograph.store.base import Day, Repair, StoredSample
     from heliograph.store.threaded import BufferedWriter
     from heliograph.vendors.base import AsyncSolarClient, LivePoll, PollRhythm
 
@@ -200,7 +199,9 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        batch = poll_batch(snapshots, self._states, self.progress.name)
+        await drain_queue(client.guard.snapshot_file, self.progress.name, self.writer, self._states)
+        curves = await read_curves(self.writer, snapshots, self._states)
+        batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)
         self._warn_about_rejected_samples(snapshots, batch)
         self._note_polled(poll, self._rhythm(now, budget))
@@ -363,30 +364,3 @@ def _wait_after(error: HeliographError) -> tuple[float, str]:
     if isinstance(error, StoreError):
         return RETRY_SECONDS, "the store is unavailable"
     return LONG_RETRY_SECONDS, "the cloud's response cannot be used"
-
-
-def poll_batch(snapshots: Sequence[Snapshot], states: CounterStates, account: str | None = None) -> Batch:
-    """Return all rows of one poll; `states` is not modified, the batch contains the new counter states."""
-    samples: list[StoredSample] = []
-    days: list[Day] = []
-    repairs: list[Repair] = []
-    counters: CounterStates = {}
-    for snapshot in snapshots:
-        zone = snapshot.plant.zone or UTC
-        for sample in samples_of(snapshot):
-            checked = check_sample(sample)
-            repairs.extend(checked.repairs)
-            if checked.sample is None:
-                continue
-            result = repair_counters(states.get(sample.series, {}), checked.sample, zone)
-            samples.append(result.sample)
-            days.extend(result.days)
-            repairs.extend(result.repairs)
-            counters[sample.series] = result.state
-    return Batch(
-        samples=samples,
-        days=days,
-        repairs=repairs,
-        counters=counters,
-        series_info=[info for snapshot in snapshots for info in series_info_of(snapshot, account)],
-    )

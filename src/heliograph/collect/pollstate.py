@@ -1,4 +1,4 @@
-"""What a poller reads from the store: counter states, daylight, poll statuses, and the requests of a backfill."""
+"""What a poller reads from the store: counter states, daylight, poll statuses, the requests of a backfill, curves."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.budget import history_requests
+from heliograph.collect.counters.repair import needs_curve
+from heliograph.collect.integrate import energies_since_midnight
+from heliograph.errors import StoreError
 from heliograph.local_time import day_at, day_start
+from heliograph.store.base import series_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
     from heliograph.collect.counters.repair import CounterStates
+    from heliograph.model import Snapshot
     from heliograph.store.base import PollStatus, Series, Store
+    from heliograph.store.threaded import StoreThread
+
+    Curves = Mapping[Series, Mapping[str, float]]
 
 _PATTERN_WINDOW = 14 * 24 * 3600
 """Seconds of history that decide when it is daylight."""
@@ -57,3 +66,20 @@ def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | Non
         sum(history_requests(store, series, now) for series in plants),
         tuple(statuses[series] for series in plants if series in statuses),
     )
+
+
+async def read_curves(store: StoreThread, snapshots: Sequence[Snapshot], states: CounterStates) -> Curves:
+    """Return the energies since midnight of the plants whose daily counters are not known to be today's."""
+    unsettled = []
+    for plant, at, fetched_at in ((one.plant, one.measured_at, one.fetched_at) for one in snapshots):
+        series = series_of(plant)
+        if plant.zone and at and at <= fetched_at and needs_curve(states.get(series, {})):
+            unsettled.append((series, plant.zone, int(at.timestamp())))
+    if not unsettled:
+        return {}
+    try:
+        return await store.run(
+            lambda opened: {series: energies_since_midnight(opened, series, zone, at) for series, zone, at in unsettled}
+        )
+    except StoreError:
+        return {}  # the writer reports it and buffers this poll, whose counters stay provisional

@@ -79,6 +79,23 @@ class AccountState:
         vars(state).update({name: stored[name] for name in vars(state) if name in stored})
         return state
 
+    @classmethod
+    def from_unchecked(cls, stored: Mapping[str, Any]) -> AccountState:
+        """Restore a state as stored before 21 November 2026: flat, with one refused password and without a checksum.
+
+        Raises KeyError or TypeError for a missing member or one of another type.
+        """
+        state = cls()
+        older = {**stored, "refused_passwords": list(filter(None, [stored["refused_password"]])), "behind": 0.0}
+        pairs = [(older[name], default) for name, default in vars(state).items() if name != "session"]
+        pairs += [(older["session"] or {}, {})]
+        pairs += [(at, 0.0) for at in (*older["logins"], *older["deaths"])]
+        pairs += [pair for at, count in older["spent"] for pair in ((at, 0.0), (count, 0))]
+        pairs += [pair for at, note in older["notes"] for pair in ((at, 0.0), (note, ""))]
+        if not all(_has_type_of(value, default) for value, default in pairs):
+            raise TypeError("a member has another type")
+        return cls.from_dict(older)
+
     def advance_to(self, now: float) -> None:
         """Set the current time; if the clock went back since the last write, all times are shifted with it.
 
@@ -152,3 +169,10 @@ class AccountState:
             self.notes[-1][0] = now
         else:
             self.notes = [*self.notes[1 - MAX_NOTES :], [now, message]]
+
+
+def _has_type_of(value: object, default: object) -> bool:
+    """Return True if a stored value has the type of a member's default; the default of some times is None."""
+    if default is None or isinstance(default, float):
+        return (value is None and default is None) or (isinstance(value, int | float) and not isinstance(value, bool))
+    return type(value) is type(default)

@@ -50,6 +50,7 @@ def plant_summary(one: PlantState) -> dict[str, Any]:
         "fetched_at": iso_utc(one.fetched_at),
         "poll": one.poll and poll_data(one.poll),
         "values": _values(one.values, METRICS),
+        "provisional": sorted(one.provisional),
     }
 
 
@@ -183,6 +184,11 @@ _BRIEF: dict[str, Schema] = {
     "fetched_at": _or_null(DATE_TIME),
     "poll": _or_null(ref("Poll")),
     "values": ref("Values"),
+    "provisional": {
+        "type": "array",
+        "items": TEXT,
+        "description": "metrics whose value no second reading has confirmed yet",
+    },
 }
 _COLUMN: Schema = {"type": "array", "items": {"type": ["number", "null"]}}
 

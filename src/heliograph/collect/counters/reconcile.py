@@ -9,6 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
+from heliograph.collect.counters.first import (
+    NOT_RESET,
+    KeptValue,
+    SampleContext,
+    agrees_with_curve,
+    check_first_total,
+    check_unsettled_today,
+)
 from heliograph.collect.counters.track import DIP, HOUR, CounterOutcome, CounterTrack, granularity
 
 if TYPE_CHECKING:
@@ -23,27 +31,12 @@ DayState = Literal["waiting", "zeroed", "today"]
 """The day of the daily counter: yesterday or unknown; today, but not moving yet; today."""
 
 
-class SampleTime(NamedTuple):
-    """The time of a sample in the plant's calendar, and the maximum flow in kWh per second."""
-
-    at: int
-    day: int
-    midnight: int
-    limit: float
-
-
-class KeptValue(NamedTuple):
-    """The value stored for a reading, and the reason if it is not the reading itself."""
-
-    value: float | None
-    reason: str | None = None
-
-
 class ReconciledDay(NamedTuple):
-    """The energy of a day, and whether it differs from the daily counter."""
+    """The energy of a day, whether it differs from the daily counter, and whether it is unconfirmed."""
 
     kwh: float
     repaired: bool
+    provisional: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +77,8 @@ class EnergyReconciler:
     """Whether it may have fallen and risen again between two samples."""
     late_total: Literal["closed", "due", "told"] = "closed"
     """Whether the total still lacks the end of yesterday: it has not moved yet, or it has and the daily counter not."""
+    provisional_today: float | None = None
+    """Today's energy while the daily counter is not known to be today's, if it is plausible."""
 
     @classmethod
     def load(cls, state: Mapping[str, Any]) -> Self:
@@ -100,11 +95,11 @@ class EnergyReconciler:
         values["synced"] = list(self.synced) if self.synced else None
         return {_KEYS.get(name, name): value for name, value in values.items()}
 
-    def update(self, now: SampleTime, total: float | None, today: float | None) -> tuple[KeptValue, KeptValue]:
+    def update(self, now: SampleContext, total: float | None, today: float | None) -> tuple[KeptValue, KeptValue]:
         """Process the readings of one sample, and return the values to store for total and today."""
         if now.day > self.day:
             self._begin_day(now)
-        kept_total = KeptValue(None) if total is None else self._update_total(total, now)
+        kept_total = KeptValue(None) if total is None else self._update_total(total, today, now)
         kept_today = KeptValue(None) if today is None else self._update_today(today, now)
         if self.total and (self.synced is None or self.total.moved == now.at):
             self._sync()
@@ -117,8 +112,20 @@ class EnergyReconciler:
         kwh, self.unassigned = self.unassigned, 0.0
         return round(kwh, 3) if kwh > UNSPLIT else None
 
+    @property
+    def needs_curve(self) -> bool:
+        """Whether the power curve of today can tell if the daily counter is today's."""
+        unsettled = self.state == "waiting" and self.may_have_reset
+        return unsettled and self.today is not None and self.today.value > self.yesterday
+
     def day_energies(self) -> tuple[ReconciledDay | None, ReconciledDay | None]:
         """Return the energy of today and of yesterday; None if unknown."""
+        today, yesterday = self._known_day_energies()
+        if today is None and self.provisional_today is not None:
+            today = ReconciledDay(round(self.provisional_today, 3), repaired=False, provisional=True)
+        return today, yesterday
+
+    def _known_day_energies(self) -> tuple[ReconciledDay | None, ReconciledDay | None]:
         if self.unresolved:
             return None, None
         track = self.today or self.total
@@ -132,7 +139,7 @@ class EnergyReconciler:
             yesterday = _reconciled(self.day_start - self.previous_start, counter, step)
         return today, yesterday
 
-    def _begin_day(self, now: SampleTime) -> None:
+    def _begin_day(self, now: SampleContext) -> None:
         if self.state == "zeroed":
             self._start_today(fell=True)
         consecutive = now.day - self.day == 1 and not self.unresolved
@@ -140,7 +147,7 @@ class EnergyReconciler:
         self.day_start, self.day_start_known, self.unresolved = self.energy, False, False
         if self.today:
             self.yesterday = self.today.value
-        self.state, self.rose, self.may_have_reset = "waiting", False, False
+        self.state, self.rose, self.may_have_reset, self.provisional_today = "waiting", False, False, None
         self.late_total = "closed"
         self.day = now.day
         if self.total and self.total.run:
@@ -148,14 +155,14 @@ class EnergyReconciler:
 
     # The lifetime total
 
-    def _update_total(self, raw: float, now: SampleTime) -> KeptValue:
+    def _update_total(self, raw: float, today: float | None, now: SampleContext) -> KeptValue:
         if self.total is None:
             self.total = CounterTrack(raw, now.at, now.at, granularity(raw))
-            return KeptValue(None, "not confirmed yet")
+            return check_first_total(raw, today, self.total, now)
         track, previous, seen, run = self.total, self.total.value, self.total.seen, self.total.run
         outcome = track.update(raw + self.total_offset, now.at, now.limit)
         if not track.sure:
-            return KeptValue(None, "not confirmed yet")
+            return check_first_total(raw, today, track, now)
         reason = None
         evening = (
             run.day_end - previous
@@ -189,7 +196,7 @@ class EnergyReconciler:
         ):
             self.synced, self.today_moved = (self.energy, self.total.value), False
 
-    def _split_midnight(self, gained: float, evening: float | None, seen: int, now: SampleTime) -> None:
+    def _split_midnight(self, gained: float, evening: float | None, seen: int, now: SampleContext) -> None:
         """Split the total's gain over midnight, unless the daily counter has; `evening` is yesterday's known part."""
         if self.day_start_known:
             if evening is not None:
@@ -208,7 +215,7 @@ class EnergyReconciler:
 
     # The daily counter
 
-    def _update_today(self, raw: float, now: SampleTime) -> KeptValue:
+    def _update_today(self, raw: float, now: SampleContext) -> KeptValue:
         if self.today is None:
             self.today = CounterTrack(raw, now.at, now.at, granularity(raw), sure=raw == 0)
             if raw == 0:
@@ -219,18 +226,30 @@ class EnergyReconciler:
                 )
                 return KeptValue(0.0)
             self.rose = True
-            return KeptValue(None, "not known to be today's yet")
+            return self._check_unsettled_today(self.today, CounterOutcome.SAME, raw, now)
         outcome = self._track_today(raw, now)
         kept = round(self.today.value, 3) if self.state == "today" else 0.0
         if kept == raw:
             return KeptValue(raw)
         if self.state == "waiting":
-            return KeptValue(
-                None if self.may_have_reset and raw > self.yesterday else 0.0, "yesterday's, not reset yet"
-            )
-        return KeptValue(kept, "implausible jump" if outcome is CounterOutcome.HELD else "day counter fell")
+            return self._check_unsettled_today(self.today, outcome, raw, now)
+        return KeptValue(kept, _rejection(outcome))
 
-    def _track_today(self, raw: float, now: SampleTime) -> CounterOutcome:
+    def _check_unsettled_today(
+        self, track: CounterTrack, outcome: CounterOutcome, raw: float, now: SampleContext
+    ) -> KeptValue:
+        """Return the value of a daily counter that is yesterday's, or today's if it is plausible."""
+        if not self.may_have_reset or raw <= self.yesterday:
+            return KeptValue(0.0, NOT_RESET)
+        if track.value != raw:
+            return KeptValue(self.provisional_today, _rejection(outcome), provisional=True)
+        is_first = self.today_origin is None and not self.yesterday
+        total = self.total.value if self.total and self.total.seen == now.at else None
+        kept = check_unsettled_today(raw, total, track.step, now, is_first=is_first)
+        self.provisional_today = kept.value
+        return kept
+
+    def _track_today(self, raw: float, now: SampleContext) -> CounterOutcome:
         assert self.today is not None
         if self.state == "today":
             outcome = self.today.update(raw, now.at, now.limit)
@@ -250,7 +269,7 @@ class EnergyReconciler:
             self.state, self.reset, self.may_have_reset = "waiting", None, True
         return self._await_reset(raw, now)
 
-    def _await_reset(self, raw: float, now: SampleTime) -> CounterOutcome:
+    def _await_reset(self, raw: float, now: SampleContext) -> CounterOutcome:
         """Check if the daily counter is today's: after a fall, or two rises where a fall may have been missed."""
         assert self.today is not None
         track, moved = self.today, self.today.moved
@@ -259,7 +278,7 @@ class EnergyReconciler:
             possible = raw <= now.limit * (now.at - now.midnight + SKEW) + track.step
             if raw == 0 or (raw < track.value - DIP and possible):
                 self.reset = CounterTrack(raw, now.at, now.at, track.step, sure=True)
-                self.state = "zeroed"
+                self.state, self.provisional_today = "zeroed", None
                 if raw > 0:
                     self._start_today(fell=True)
             return outcome
@@ -273,10 +292,14 @@ class EnergyReconciler:
             self.rose = True
         return outcome
 
-    def _is_todays(self, raw: float, outcome: CounterOutcome, now: SampleTime) -> bool:
-        """Return True if it rose again, later than any clock error, and the total does not contradict it."""
+    def _is_todays(self, raw: float, outcome: CounterOutcome, now: SampleContext) -> bool:
+        """Return True if it rose again or the curve has the same energy, and nothing contradicts it.
+
+        It is later than any clock error, and the total has at least this energy.
+        """
         assert self.today is not None
-        if not self.rose or outcome is not CounterOutcome.ROSE or now.at < now.midnight + SKEW:
+        rose = self.rose and outcome is CounterOutcome.ROSE
+        if not (rose or (raw > self.yesterday and agrees_with_curve(raw, now))) or now.at < now.midnight + SKEW:
             return False
         if self.total is None or self.today_origin is None or self.total.seen != now.at:
             return True
@@ -300,6 +323,7 @@ class EnergyReconciler:
         )
         self.day_start = self.today_origin
         self.state, self.day_start_known, self.unresolved, self.today_moved = "today", True, False, True
+        self.provisional_today = None
         self.late_total = "due" if self.total else "closed"
         self._raise_energy()
 
@@ -316,6 +340,10 @@ class EnergyReconciler:
             self.today_origin += excess
             self.day_start = self.today_origin
         self.late_total = "closed"
+
+
+def _rejection(outcome: CounterOutcome) -> str:
+    return "implausible jump" if outcome is CounterOutcome.HELD else "day counter fell"
 
 
 def _reconciled(kwh: float, counter: float | None, step: float) -> ReconciledDay:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.collect.counters.reconcile import EnergyReconciler, ReconciledDay, SampleTime
+from heliograph.collect.counters.first import SampleContext
+from heliograph.collect.counters.reconcile import EnergyReconciler, ReconciledDay
 from heliograph.collect.plausibility import MEASURED_IN_FUTURE
 from heliograph.local_time import FINAL_AFTER, day_at, day_bounds, day_start
 from heliograph.metrics import ENERGIES, METRICS
@@ -13,7 +16,7 @@ from heliograph.model import Quality
 from heliograph.store.base import MAX_AHEAD, Day, Repair, StoredSample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import tzinfo
 
     from heliograph.store.base import Series
@@ -27,6 +30,12 @@ _POWERS = tuple(name for name, metric in METRICS.items() if metric.unit == "W")
 _MIN_LIMIT = 20.0
 _UNKNOWN_LIMIT = 1000.0
 """Maximum power in kW: at least, and for a device that does not report power."""
+_SIZE_SHARE = 1.2
+"""Maximum power of a plant as a share of its size: cold modules under bright clouds exceed it."""
+_SUNNY, _NOON = 20.0, 12 * 3600
+"""Solar power in W from which the sun is up, and seconds after midnight from which it has been up."""
+_UNSURE_DAYS = 8
+"""The most days of unconfirmed energy in a state; each is settled by the cloud's value on the next day."""
 _CLOSE = 0.02, 0.2
 """Relative and absolute (kWh) difference of a day's energy that is not recorded as a repair."""
 _SAME = 0.0025, 0.1
@@ -50,12 +59,20 @@ class FinalDay(NamedTuple):
 
 
 def repair_counters(
-    state: Mapping[str, Any], sample: StoredSample, zone: tzinfo, limit: float | None = None
+    state: Mapping[str, Any],
+    sample: StoredSample,
+    zone: tzinfo,
+    limit: float | None = None,
+    *,
+    peak_power: float | None = None,
+    curve: Mapping[str, float] = MappingProxyType({}),
 ) -> RepairResult:
     """Repair the counters of one sample; samples must be in time order.
 
     `limit` is the maximum power in W. By default it is twice the greatest power seen, at least 20 kW, and a megawatt
-    for a device that does not report power.
+    for a device that does not report power. `peak_power` is the size of the plant in kWp, if known, and `curve` the
+    energy since midnight in kWh by the power curve, for each kind whose curve is complete; both serve to judge readings
+    that no earlier reading confirms.
     """
     if sample.measured_at < state.get("at", 0):
         return _without_counters(state, sample, "late: the counters are past this")
@@ -64,21 +81,28 @@ def repair_counters(
     power = _update_peak(state.get("power"), sample)
     day = day_at(sample.measured_at, zone)
     flow = (limit / 1000 if limit else max_power(power)) / 3600
-    now = SampleTime(sample.measured_at, day.toordinal(), day_start(day, zone), flow)
+    time = sample.measured_at, day.toordinal(), day_start(day, zone)
     # The key "told" is that of stored states: the day energies returned last, so that only changes are written.
     reconcilers, reported = dict(state.get("kinds", {})), dict(state.get("told", {}))
+    provisional, unsure_days = set(state.get("provisional", ())), dict(state.get("provisional_days", {}))
     values: dict[str, float | None] = {}
     repairs: list[Repair] = []
+    repaired = False
     changed_days: list[tuple[int, str, ReconciledDay]] = []
     for kind in ENERGIES:
         raw = {name: sample.values.get(name) for name in (f"{kind}_total", f"{kind}_today")}
         if all(value is None for value in raw.values()):
             continue
+        first_flow = min(flow, _solar_flow(sample, time[2], peak_power)) if kind == "pv_energy" else flow
+        now = SampleContext(*time, flow, first_flow, curve.get(kind))
         reconciler = EnergyReconciler.load(reconcilers[kind]) if kind in reconcilers else EnergyReconciler(now.day)
         for (name, value), kept in zip(raw.items(), reconciler.update(now, *raw.values()), strict=True):
             if value is not None:
                 values[name] = kept.value
+                unsure = kept.provisional and kept.value is not None
+                provisional = provisional | {name} if unsure else provisional - {name}
             if kept.reason is not None:
+                repaired = True
                 repairs.append(Repair(sample.series, sample.measured_at, name, value, kept.value, kept.reason))
         if (lost := reconciler.take_unassigned()) is not None:
             reason = "over midnight: in no day"
@@ -88,14 +112,51 @@ def repair_counters(
         changed_days += [(day, kind, energy) for day, energy in days.items() if before.get(str(day)) != energy.kwh]
         reconcilers[kind] = reconciler.dump()
         reported[kind] = {str(day): energy.kwh for day, energy in days.items()}
-    repaired = any(sample.values[name] != value for name, value in values.items())
+        unsure_days[kind] = _update_unsure_days(unsure_days.get(kind, ()), days)
     quality = Quality.REPAIRED if repaired else sample.quality
     return RepairResult(
         sample._replace(values={**sample.values, **values}, quality=quality),
         _day_rows(sample, changed_days),
         tuple(repairs),
-        {"at": sample.measured_at, "power": power, "kinds": reconcilers, "told": reported},
+        {
+            "at": sample.measured_at,
+            "power": power,
+            "kinds": reconcilers,
+            "told": reported,
+            "provisional": sorted(provisional),
+            "provisional_days": {kind: days for kind, days in unsure_days.items() if days},
+        },
     )
+
+
+def _solar_flow(sample: StoredSample, midnight: int, peak_power: float | None) -> float:
+    """Return the maximum flow of solar energy since midnight, in kWh per second, by size of the plant and sunrise."""
+    power = sample.values.get("pv_power")
+    if power is not None and power < _SUNNY and sample.measured_at < midnight + _NOON:
+        return 0.0  # before sunrise: a cloud may still report yesterday's energy
+    return peak_power * _SIZE_SHARE / 3600 if peak_power else inf
+
+
+def provisional_metrics(state: Mapping[str, Any]) -> frozenset[str]:
+    """Return the counters whose newest value is plausible, but not confirmed by a second reading or the curve."""
+    return frozenset(state.get("provisional", ()))
+
+
+def is_provisional_day(state: Mapping[str, Any], day: date, kind: str) -> bool:
+    """Return True if the energy that was counted on a day was never confirmed."""
+    return day.toordinal() in state.get("provisional_days", {}).get(kind, ())
+
+
+def needs_curve(state: Mapping[str, Any]) -> bool:
+    """Return True if today's power curve would help to judge the next reading."""
+    kinds = state.get("kinds", {})
+    return not kinds or any(EnergyReconciler.load(kind).needs_curve for kind in kinds.values())
+
+
+def _update_unsure_days(unsure: Iterable[int], days: Mapping[int, ReconciledDay]) -> list[int]:
+    """Return the days of unconfirmed energy, newest last: without those in `days` that are confirmed by now."""
+    newest = {day for day, energy in days.items() if energy.provisional}
+    return sorted(newest | (set(unsure) - days.keys()))[-_UNSURE_DAYS:]
 
 
 def _day_rows(sample: StoredSample, changed: list[tuple[int, str, ReconciledDay]]) -> tuple[Day, ...]:
@@ -142,7 +203,7 @@ def finalise_day(
     limit = max_power(state.get("power")) * (end - start) / 3600
     values, quality, repairs = dict(counted.values), counted.quality, []
     for kind, kwh in cloud.items():
-        ours = values.get(kind)
+        ours = None if is_provisional_day(state, counted.day, kind) else values.get(kind)
         if kwh is None:
             continue
         if kwh < 0:

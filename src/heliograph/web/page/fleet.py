@@ -189,7 +189,9 @@ def _sums(found: Sequence[PlantState], total: int) -> h.Node:
     if powers:
         parts.append(("Power", power(sum(powers)), f"from {count(len(powers), 'plant', 'plants')}"))
     if energies:
-        parts.append(("Today", energy(sum(energies)), f"from {count(len(energies), 'plant', 'plants')}"))
+        unsure = any("pv_energy_today" in one.provisional for one in found)
+        about = f"from {count(len(energies), 'plant', 'plants')}"
+        parts.append(("Today", energy(sum(energies), provisional=unsure), about))
     if (per_kwp := specific_yield(_yield(found), 1.0)) is not None:
         parts.append(("Yield today", per_kwp, f"{peak_power(sum(sizes))} installed"))
     return h.dl(".sums")[
@@ -269,7 +271,7 @@ def _plant(one: PlantState, line: str | None, now: int) -> h.Element:
     cells = (
         ("state", badge(status)),
         ("now", figure(power(values.get("pv_power")))),
-        ("today", figure(energy(values.get("pv_energy_today")))),
+        ("today", figure(energy(values.get("pv_energy_today"), provisional="pv_energy_today" in one.provisional))),
         ("yield", figure(GAP if (per_kwp := _yield([one])) is None else f"{per_kwp:.2f}")),
         ("charge", figure(percent(values.get("battery_soc")))),
         ("updated", figure(GAP) if one.measured_at is None else age(max(0, now - one.measured_at))),

@@ -47,14 +47,18 @@ def power(watts: float | None) -> str:
     return f"{_figures(watts / 1e6)}{_SPACE}MW"
 
 
-def energy(kwh: float | None) -> str:
-    """Return an energy with three digits in a suitable unit.
+def energy(kwh: float | None, *, provisional: bool = False) -> str:
+    """Return an energy with three digits in a suitable unit; a provisional one is marked.
 
     >>> [energy(one) for one in (None, 0, 0.0842, 19, 4310.2)]
     ['–', '0\u202fkWh', '84\u202fWh', '19.0\u202fkWh', '4.31\u202fMWh']
+    >>> energy(1.7, provisional=True), energy(None, provisional=True)
+    ('~1.70\u202fkWh', '–')
     """
     if kwh is None:
         return GAP
+    if provisional:
+        return f"~{energy(kwh)}"
     if kwh == 0:
         return f"0{_SPACE}kWh"
     if abs(kwh) < 0.9995:

@@ -9,6 +9,7 @@ import htpy as h
 from heliograph.metrics import ENERGIES
 from heliograph.model import Quality
 from heliograph.web.page.format import (
+    GAP,
     count,
     energy,
     percent,
@@ -35,35 +36,39 @@ ROWS = (
     ("discharge", "Battery discharge", "battery_discharge_energy"),
 )
 """The energies: colour class, label, metric."""
-_UNCONFIRMED = "Waiting for a second reading to confirm today's counters."
+_PROVISIONAL = "Values with ~ are not confirmed by a second reading yet."
+_IMPLAUSIBLE = "Today's counters are not plausible yet; their readings are listed as rejected values."
 
 
 def period_totals(plant: PlantState, past: PeriodData) -> h.Node:
     """Return the totals of the selected period."""
     days = _days(plant, past)
     sums = sum_energies(days)
-    blocks = [one for one in (_solar(plant, days, sums), _house(days, sums), _battery(sums)) if one]
-    return [
-        bool(blocks) and h.div(".totals")[blocks],
-        [h.p(".hint")[text] for text in _hints(plant, past, days, known=bool(blocks))],
+    unsure = {name for name in ENERGIES if past.selection.last >= past.today and f"{name}_today" in plant.provisional}
+    texts = {name: energy(kwh, provisional=name in unsure) for name, kwh in sums.items()}
+    blocks = [
+        one for one in (_solar(plant, days, sums, texts), _house(days, sums, texts), _battery(sums, texts)) if one
     ]
+    hints = _hints(plant, past, days, known=bool(blocks))
+    if any(sums[name] is not None for name in unsure):
+        hints.append(_PROVISIONAL)
+    return [bool(blocks) and h.div(".totals")[blocks], [h.p(".hint")[text] for text in hints]]
 
 
 def lifetime(plant: PlantState) -> h.Node:
     """Return the lifetime counters as a table, if there are any."""
-    rows = [(mark, word, plant.values.get(f"{name}_total")) for mark, word, name in ROWS]
-    known = [row for row in rows if row[2] is not None]
+    totals = ((mark, word, f"{name}_total") for mark, word, name in ROWS)
+    known = [
+        (mark, word, energy(value, provisional=name in plant.provisional))
+        for mark, word, name in totals
+        if (value := plant.values.get(name)) is not None
+    ]
     if not known:
         return None
     return h.section(".card.lifetime", aria_labelledby="lifetime")[
         h.h2(id="lifetime")["Lifetime"],
         h.table(".plain")[
-            h.tbody[
-                [
-                    h.tr[h.th(scope="row")[h.span(f".mark.{mark}"), word], h.td[energy(value)]]
-                    for mark, word, value in known
-                ]
-            ]
+            h.tbody[[h.tr[h.th(scope="row")[h.span(f".mark.{mark}"), word], h.td[text]] for mark, word, text in known]]
         ],
     ]
 
@@ -79,25 +84,24 @@ def _days(plant: PlantState, past: PeriodData) -> Sequence[Energies]:
     return [one.values for one in past.days]
 
 
-def _solar(plant: PlantState, days: Sequence[Energies], sums: Energies) -> h.Element | None:
+def _solar(plant: PlantState, days: Sequence[Energies], sums: Energies, texts: Mapping[str, str]) -> h.Element | None:
     total = sums["pv_energy"]
     if total is None:
         return None
     per_kwp = specific_yield(total, plant.peak_power)
     return h.div(".total")[
-        _headline("sun", "Solar", total),
+        _headline("sun", "Solar", texts["pv_energy"]),
         _share("sun", _split(days, "pv_energy", "grid_export_energy"), "self-consumed", "exported", "Self-consumption")
-        or _line("export", "Grid export", sums["grid_export_energy"]),
+        or _line("export", "Grid export", texts["grid_export_energy"]),
         per_kwp and h.p(".ends")[h.span[per_kwp]],
     ]
 
 
-def _house(days: Sequence[Energies], sums: Energies) -> h.Element | None:
-    total, imported = sums["load_energy"], sums["grid_import_energy"]
-    if total is None and imported is None:
+def _house(days: Sequence[Energies], sums: Energies, texts: Mapping[str, str]) -> h.Element | None:
+    if sums["load_energy"] is None and sums["grid_import_energy"] is None:
         return None
     return h.div(".total")[
-        total is not None and _headline("house", "House", total),
+        sums["load_energy"] is not None and _headline("house", "House", texts["load_energy"]),
         _share(
             "house",
             _split(days, "load_energy", "grid_import_energy"),
@@ -105,25 +109,26 @@ def _house(days: Sequence[Energies], sums: Energies) -> h.Element | None:
             "from grid",
             "Self-sufficiency",
         )
-        or _line("grid", "Grid import", imported),
+        or _line("grid", "Grid import", texts["grid_import_energy"]),
     ]
 
 
-def _battery(sums: Energies) -> h.Element | None:
-    charged, discharged = sums["battery_charge_energy"], sums["battery_discharge_energy"]
-    if charged is None and discharged is None:
+def _battery(sums: Energies, texts: Mapping[str, str]) -> h.Element | None:
+    if sums["battery_charge_energy"] is None and sums["battery_discharge_energy"] is None:
         return None
     return h.div(".total")[
-        h.p(".label")["Battery"], _line("battery", "Charged", charged), _line("discharge", "Discharged", discharged)
+        h.p(".label")["Battery"],
+        _line("battery", "Charged", texts["battery_charge_energy"]),
+        _line("discharge", "Discharged", texts["battery_discharge_energy"]),
     ]
 
 
-def _headline(mark: str, word: str, value: float) -> h.Element:
-    return h.p(".big")[h.span(".label")[h.span(f".mark.{mark}"), word], h.strong[energy(value)]]
+def _headline(mark: str, word: str, text: str) -> h.Element:
+    return h.p(".big")[h.span(".label")[h.span(f".mark.{mark}"), word], h.strong[text]]
 
 
-def _line(mark: str, word: str, value: float | None) -> h.Node:
-    return value is not None and h.p(".line")[h.span(".label")[h.span(f".mark.{mark}"), word], h.span[energy(value)]]
+def _line(mark: str, word: str, text: str) -> h.Node:
+    return text != GAP and h.p(".line")[h.span(".label")[h.span(f".mark.{mark}"), word], h.span[text]]
 
 
 def _split(days: Sequence[Energies], total: str, grid: str) -> EnergySplit | None:
@@ -149,7 +154,7 @@ def _share(mark: str, split: EnergySplit | None, own: str, grid: str, title: str
 
 def _hints(plant: PlantState, past: PeriodData, days: Sequence[Energies], *, known: bool) -> list[str]:
     if _is_today(past):
-        return [] if known else [_UNCONFIRMED if _is_unconfirmed(plant) else "No energy data for today yet."]
+        return [] if known else [_IMPLAUSIBLE if _is_implausible(plant) else "No energy data for today yet."]
     view = past.selection
     elapsed = (min(view.last, past.today) - view.first).days + 1
     with_data = sum(any(value is not None for value in one.values()) for one in days)
@@ -158,6 +163,6 @@ def _hints(plant: PlantState, past: PeriodData, days: Sequence[Energies], *, kno
     return []
 
 
-def _is_unconfirmed(plant: PlantState) -> bool:
-    """Return True if the vendor API reports solar power, but today's counter is not confirmed yet."""
+def _is_implausible(plant: PlantState) -> bool:
+    """Return True if the vendor API reports solar power, but no plausible counter of today."""
     return plant.quality is Quality.REPAIRED and plant.values.get("pv_power") is not None
