@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from heliograph.core.protocol import AccountProtocol, Sleep
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import CLEAR_SESSION, ENSURE_SESSION, FORCE_LOGIN, Credentials, Request, Session
 from heliograph.errors import CloudError, InvalidCredentials, StoreError, Unreachable
