@@ -49,12 +49,12 @@ def _serials(values: Sequence[str]) -> str:
 class OpenApiV1Calls:
     """The calls of V1."""
 
-    @query("GET", "v1/plant/list", payloads.PlantPage)
+    @query("GET", "v1/plant/list", payloads.OpenApiPlantPage)
     def v1_plant_list(self, page: int = 1, per_page: int = PAGE_SIZE) -> Fields:
         """One page of the plants of the token, with power (W) and lifetime energy. Ten calls a day."""
         return {"page": page, "perpage": per_page}
 
-    @query("POST", "v1/plant/user_plant_list", payloads.PlantPage)
+    @query("POST", "v1/plant/user_plant_list", payloads.OpenApiPlantPage)
     def v1_user_plant_list(self, user_name: str, page: int = 1, per_page: int = PAGE_SIZE) -> Fields:
         """One page of the plants of one of the token's users."""
         return {"user_name": user_name, "page": page, "perpage": per_page}
@@ -64,7 +64,7 @@ class OpenApiV1Calls:
         """All plants of the token, page by page until the last."""
         found: dict[str, payloads.OpenApiPlant] = {}
         for number in range(1, MAX_PAGES + 1):
-            page: payloads.PlantPage = yield OpenApiV1Calls.v1_plant_list.flow(number)
+            page: payloads.OpenApiPlantPage = yield OpenApiV1Calls.v1_plant_list.flow(number)
             new = {row.id: row for row in page.plants if row.id and row.id not in found}
             found |= new
             if len(page.plants) < PAGE_SIZE or not new:

@@ -17,7 +17,7 @@ from heliograph.vendors.growatt.openapi.snapshots import remember_plants
 if TYPE_CHECKING:
     from heliograph.core.endpoint import Call, FlowGenerator
     from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
-    from heliograph.vendors.growatt.openapi.payloads import PlantPage
+    from heliograph.vendors.growatt.openapi.payloads import OpenApiPlantPage
 
 USER_AGENT = "heliograph"
 
@@ -43,7 +43,9 @@ class GrowattTokenProtocol:
             listing = OpenApiCalls.v1_plant_list.flow()
             try:
                 response = yield self.build_request(session, listing)
-                page: PlantPage = OpenApiCalls.v1_plant_list.shape(self.parse_response(session, listing, response))
+                page: OpenApiPlantPage = OpenApiCalls.v1_plant_list.shape(
+                    self.parse_response(session, listing, response)
+                )
             except (SessionExpired, Unreachable) as error:
                 failures.append(error)
                 continue

@@ -79,7 +79,7 @@ def parse(call: Call[Any], response: Response) -> Any:
     answer = http.parse_json(response)
     if not isinstance(answer, dict):
         raise Unreadable("the answer is not an object", excerpt=excerpt(response.body))
-    if call.endpoint.name in UNWRAPPED and "error_code" not in answer:
+    if call.endpoint.name in UNWRAPPED and parse_number(answer.get("error_code", 0)) == 0:
         return answer
     is_v4 = "new-api/" in call.endpoint.route.path
     member = "code" if is_v4 else "error_code"

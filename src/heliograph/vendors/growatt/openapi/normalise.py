@@ -65,7 +65,8 @@ def measured_time(data: pay.OpenApiData, now: datetime) -> datetime | None:
 
 
 def _known(metric: Metric, value: float | None) -> float | None:
-    return None if value in _FILLERS and metric.unit in {"kWh", "%"} else value
+    never_negative = metric.unit in {"kWh", "%"} or metric in {m.PV_POWER, m.LOAD_POWER}
+    return None if never_negative and value in _FILLERS else value
 
 
 def _magnitude(*values: float | None) -> float | None:
@@ -76,7 +77,7 @@ def _magnitude(*values: float | None) -> float | None:
 def _min(data: pay.MinData) -> Values:
     values = data.readings()
     values[m.PV_ENERGY_TODAY] = _magnitude(data.pv1_today, data.pv2_today, data.pv3_today, data.pv4_today)
-    values[m.GRID_POWER] = difference(data.import_power, data.export_power)
+    values[m.GRID_POWER] = difference(_magnitude(data.import_power), _magnitude(data.export_power))
     # Quirk: devices with one battery report remains of a second: fault 7, 12 V, 3 % (capture of a MOD).
     second = bool(data.second_battery_status) and not data.second_battery_fault
     charge = _magnitude(data.charge_power_1, data.charge_power_2 if second else None)

@@ -60,7 +60,7 @@ class OpenApiPlant(OpenApiData):
     created = text("create_date")
 
 
-class PlantPage(Payload):
+class OpenApiPlantPage(Payload):
     """One page of plants."""
 
     count = number("count")

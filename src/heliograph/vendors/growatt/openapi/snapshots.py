@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from heliograph import metrics as m
-from heliograph.core.parsing import offset_zone
+from heliograph.core.parsing import offset_zone, parse_number
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, combine
 from heliograph.vendors.growatt.openapi import normalise
@@ -50,7 +49,6 @@ V4_TYPES: dict[str, DeviceType] = {
 """V4's name of each family."""
 _ONLY_V4 = frozenset(("wit", "sph-s", "noah"))
 _BATCHED = frozenset(("tlx", "mix", "spa", "max"))
-_GMT = re.compile(r"GMT([+-]\d{1,2}(?:\.\d)?)")
 
 
 class ListedDevice(NamedTuple):
@@ -67,13 +65,13 @@ def plants(session: Session) -> FlowGenerator[dict[str, str | None]]:
     if fetched_at is None or session.now - fetched_at > LIST_MAX_AGE:
         names, next_page = {}, 1
     while next_page is not None:
-        page: pay.PlantPage = yield OpenApiCalls.v1_plant_list.flow(next_page)
+        page: pay.OpenApiPlantPage = yield OpenApiCalls.v1_plant_list.flow(next_page)
         names, next_page = remember_plants(session, page, names, next_page)
     return cast("dict[str, str | None]", names)
 
 
 def remember_plants(
-    session: Session, page: pay.PlantPage, known: dict[str, str | None], number: int
+    session: Session, page: pay.OpenApiPlantPage, known: dict[str, str | None], number: int
 ) -> tuple[dict[str, str | None], int | None]:
     """Store the plants of a page, and return all plants with the number of the next page, None after the last."""
     names = known | {row.id: row.name for row in page.plants if row.id}
@@ -90,8 +88,7 @@ def zone(session: Session, plant_id: str) -> FlowGenerator[tzinfo]:
     offsets: dict[str, float | None] = session.facts.setdefault("offsets", {})
     if plant_id not in offsets:
         details: pay.OpenApiPlantDetails = yield OpenApiCalls.v1_plant_details.flow(plant_id)
-        match = _GMT.fullmatch(details.timezone or "")
-        offsets[plant_id] = float(match[1]) if match else None
+        offsets[plant_id] = parse_number((details.timezone or "").removeprefix("GMT"))
     return offset_zone(offsets[plant_id]) or UTC
 
 
