@@ -1,10 +1,4 @@
-"""Drop-in replacement for the growattServer package: same names, same requests, same answers.
-
-    from heliograph import growattserver as growattServer
-
-It adds a time-out to every request and detailed errors. They are CloudErrors and also the classes that scripts already
-catch: requests.RequestException and json.JSONDecodeError.
-"""
+"""growattServer's client of the password API, its errors and constants."""
 
 from __future__ import annotations
 
@@ -22,7 +16,6 @@ from heliograph.errors import CloudError, RequestRefused, Unreadable
 from heliograph.transport import TIMEOUT
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent
-from heliograph.vendors.growatt.params import Timespan, hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,20 +24,6 @@ if TYPE_CHECKING:
     from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.core.session import Request, Response
     from heliograph.vendors.growatt.params import TimeOfDay
-
-__all__ = [
-    "BATT_MODE_BATTERY_FIRST",
-    "BATT_MODE_GRID_FIRST",
-    "BATT_MODE_LOAD_FIRST",
-    "GrowattApi",
-    "GrowattError",
-    "GrowattParameterError",
-    "GrowattV1ApiError",
-    "GrowattV1ApiErrorCode",
-    "Timespan",
-    "hash_password",
-    "name",
-]
 
 T = TypeVar("T")
 
