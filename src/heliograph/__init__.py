@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from heliograph.settings import AsyncOrders, Orders
     from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
+    from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
 
 __version__ = "0.1.0"
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "AccountLocked",
     "AsyncGoodWe",
     "AsyncGrowatt",
+    "AsyncGrowattToken",
     "AsyncOrders",
     "Blocked",
     "Budget",
@@ -56,6 +58,7 @@ __all__ = [
     "DeviceSnapshot",
     "GoodWe",
     "Growatt",
+    "GrowattToken",
     "HeliographError",
     "HistoryCost",
     "InvalidCredentials",
@@ -91,6 +94,7 @@ _MODULES = {
     "settings": "AsyncOrders Orders",
     "vendors.goodwe": "AsyncGoodWe GoodWe",
     "vendors.growatt": "AsyncGrowatt Growatt",
+    "vendors.growatt.openapi": "AsyncGrowattToken GrowattToken",
 }
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from heliograph.growattserver.api import GrowattParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import time
-
-    from heliograph.growattserver.open_api_v1 import OpenApiV1
 
     Settings = Mapping[str, Any]
 
@@ -27,6 +25,16 @@ def date_range(start: date | None, end: date | None) -> tuple[date, date]:
     return start or today, end or today
 
 
+class TokenCalls(Protocol):
+    """What a device needs of the client."""
+
+    def fetch(self, operation: str, path: str, /, **params: Any) -> Any:
+        """Send a GET and return the data of the answer."""
+
+    def submit(self, operation: str, path: str, fields: Mapping[str, Any]) -> Any:
+        """Send a POST and return the data of the answer."""
+
+
 class AbstractDevice:
     """One device of a token; subclasses name their calls."""
 
@@ -37,7 +45,7 @@ class AbstractDevice:
     _parameters: ClassVar[int]
     """The number of values of a write."""
 
-    def __init__(self, api: OpenApiV1, device_sn: str) -> None:
+    def __init__(self, api: TokenCalls, device_sn: str) -> None:
         """Create the device of a serial number; nothing is sent."""
         self.api = api
         self.device_sn = device_sn
