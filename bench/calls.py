@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 client, call, url, seconds = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
 
 
-def growattserver_call(library):
-    api = library.GrowattApi()
+def growattserver_call(library, **options):
+    api = library.GrowattApi(**options)
     api.server_url = url
     api.login("me", "secret")
     return {"detail": lambda: api.tlx_detail("X"), "status": lambda: api.tlx_system_status("1", "X")}[call]
@@ -101,7 +101,7 @@ def build_call():
     if client == "drop-in":
         from heliograph import growattserver
 
-        return growattserver_call(growattserver)
+        return growattserver_call(growattserver, keeper=None)
     heliograph_calls = {"typed": growatt_call, "typed, kept": protected_growatt_call, "goodwe": goodwe_call}
     return {**heliograph_calls, "pygoodwe": pygoodwe_call, "bare socket": bare_socket_call}[client]()
 

@@ -7,10 +7,13 @@ import sys
 client, url = sys.argv[1], sys.argv[2]
 if client in ("growattServer", "drop-in"):
     if client == "growattServer":
-        import growattServer as library
+        from growattServer import GrowattApi
+
+        api = GrowattApi()
     else:
-        from heliograph import growattserver as library
-    api = library.GrowattApi()
+        from heliograph.growattserver import GrowattApi
+
+        api = GrowattApi(keeper=None)
     api.server_url = url
     api.login("me", "secret")
     for _ in range(4):

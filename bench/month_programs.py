@@ -100,6 +100,21 @@ class CronScript(HomeAssistant):
         return bool(api.plant_list(user["id"])["data"]) and self._read_device(api, user)
 
 
+class DropInCronScript(CronScript):
+    """The same script with `from heliograph import growattserver` as its only change."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        super().__init__(world, folder)
+        self._keeper = Keeper(folder)
+
+    def _api(self):
+        from heliograph.growattserver import GrowattApi
+
+        api = GrowattApi(True, self._world.account.username, keeper=self._keeper, clock=self._world.clock)
+        api.server_url = self._world.url
+        return api
+
+
 class PyGoodWe:
     """pygoodwe 0.1.10 as in its example: one object, polled repeatedly, and restarted when it exits."""
 
@@ -196,6 +211,7 @@ class Paced(Naive):
 PROGRAMS = {
     "growattServer as Home Assistant uses it": ("growatt", HomeAssistant),
     "growattServer, cron script": ("growatt", CronScript),
+    "heliograph drop-in, cron script": ("growatt", DropInCronScript),
     "heliograph Growatt, naive": ("growatt", Naive),
     "heliograph Growatt, paced": ("growatt", Paced),
     "pygoodwe": ("goodwe", PyGoodWe),

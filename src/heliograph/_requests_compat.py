@@ -61,12 +61,13 @@ class Cookie(NamedTuple):
 class CookieJar:
     """The cookies of a session with the interface of requests' jar."""
 
-    def __init__(self, session: Session, server: Callable[[], str]) -> None:
+    def __init__(self, session: Callable[[], Session], server: Callable[[], str]) -> None:
         self._session = session
         self._server = server
+        self._changes: list[Callable[[Session], None]] = []
 
     def __iter__(self) -> Iterator[Cookie]:
-        for host, jar in self._session.cookies.items():
+        for host, jar in self._session().cookies.items():
             for name, value in jar.items():
                 yield Cookie(name, value, host.partition(":")[0])
 
@@ -101,7 +102,7 @@ class CookieJar:
     def set(self, name: str, value: str, *, domain: str | None = None, **_ignored: Any) -> None:
         """Set a cookie for the server, or for `domain`."""
         host = domain or urlsplit(self._server()).netloc
-        self._session.cookies.setdefault(host, {})[name] = value
+        self._change(lambda session: session.cookies.setdefault(host, {}).update({name: value}))
 
     def update(self, other: Mapping[str, str] | CookieJar) -> None:
         """Set all cookies of a mapping or another jar."""
@@ -110,7 +111,17 @@ class CookieJar:
 
     def clear(self) -> None:
         """Remove all cookies."""
-        self._session.cookies.clear()
+        self._change(lambda session: session.cookies.clear())
+
+    def apply_changes(self, session: Session) -> None:
+        """Repeat the script's changes on a session that was loaded since."""
+        for change in self._changes:
+            change(session)
+        self._changes = []
+
+    def _change(self, change: Callable[[Session], None]) -> None:
+        change(self._session())
+        self._changes.append(change)
 
 
 class CompatResponse:
@@ -153,10 +164,18 @@ class CompatResponse:
 class CompatSession:
     """A session with the interface of requests' class; its headers and cookies are sent with every call."""
 
-    __slots__ = ("_session", "cookies", "headers")
+    __slots__ = ("_send", "_session", "cookies", "headers")
 
-    def __init__(self, headers: Mapping[str, str], session: Session, server: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        session: Callable[[], Session],
+        server: Callable[[], str],
+        send: Callable[[Request, float], Response],
+    ) -> None:
+        """Create a session; `session` returns the present state, and `send` sends one request with a time-out."""
         self._session = session
+        self._send = send
         self.headers = Headers(headers)
         self.cookies = CookieJar(session, server)
 
@@ -183,13 +202,13 @@ class CompatSession:
         """Send any request; a status of 400 or more raises, as growattServer configures it."""
         request = self._build_request(method, url, params, data, json, headers)
         for _ in range(MAX_REDIRECTS):
-            cookie = self._session.cookie_header(request.url)
+            cookie = self._session().cookie_header(request.url)
             sent = request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
             try:
-                response = transport.send(sent, timeout)
+                response = self._send(sent, timeout)
             except CloudError as error:
                 raise as_requests_error(error) from None
-            self._session.update_from_response(request.url, response)
+            self._session().update_from_response(request.url, response)
             if not allow_redirects or response.status not in REDIRECT_STATUSES:
                 break
             request = Request("GET", urljoin(request.url, response.headers.get("location") or ""), dict(self.headers))

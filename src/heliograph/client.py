@@ -6,15 +6,16 @@ import sys
 import threading
 from contextlib import closing
 from time import sleep, time
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.endpoint import AsyncClientBase, SyncClientBase, composite
+from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
 from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session, Sleep
-from heliograph.errors import ConfigError, Unreachable, Unreadable
+from heliograph.errors import ConfigError, StoreError, Throttled, Unreachable, Unreadable
 from heliograph.keeper import DEFAULT_KEEPER
+from heliograph.keeper.limits import UPLOAD_INTERVAL
 from heliograph.local_time import parse_zone
 from heliograph.transport import TIMEOUT, send, send_async
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator
     from datetime import tzinfo
-    from typing import Self
+    from typing import Concatenate, Self
 
     from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.core.protocol import VendorProtocol
@@ -30,7 +31,27 @@ if TYPE_CHECKING:
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class SnapshotOperation(CompositeOperation[P, T]):
+    """An operation whose result is a snapshot of the plant `plant_id`, or of all plants if it has no such argument.
+
+    A client returns a snapshot that is younger than `max_age` seconds from the account's snapshot file.
+    """
+
+    def flow_of(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        options: dict[str, Any] = {"max_age": None, **kwargs}
+        max_age = options.pop("max_age")
+        plant = options.get("plant_id", next(iter(args), None))
+        flow: Flow[T] = client.cached_snapshots(lambda: self.flow(*args, **kwargs), plant, max_age)
+        return flow
+
+
+def snapshot_operation(function: Callable[Concatenate[Any, P], FlowGenerator[T]]) -> SnapshotOperation[P, T]:
+    """Declare a composite operation that returns snapshots and has the option `max_age`, which its body ignores."""
+    return SnapshotOperation(function)
 
 
 class BaseClient:
@@ -143,6 +164,7 @@ class AccountClient(BaseClient):
                 limits or kind.default_limits,
                 interactive=hasattr(sys, "ps1") if interactive is None else interactive,
                 self_throttled=self_throttled,
+                pacing_advice="; for a person who waits, a Python client with interactive=True sends at once",
                 clock=clock,
             )
 
@@ -174,6 +196,48 @@ class AccountClient(BaseClient):
         """
         return self.guard.available_at(requests)
 
+    def known_plants(self) -> tuple[str, ...]:
+        """Return the ids of the account's plants as stored with its session; nothing is sent."""
+        return tuple(self.stored_session().facts.get("plants", ()))
+
+    def cached_snapshots(
+        self, fetch: Callable[[], Flow[T]], plant: object, max_age: float | None
+    ) -> Flow[T] | FlowGenerator[Any]:
+        """Return the flow that returns saved snapshots of a plant, or fetches and saves them.
+
+        `max_age` is in seconds, None for the interval of uploads. Self-throttled programs fetch always and save
+        nothing: they have their own rhythm and their own store.
+        """
+        if self._guard is None or self._guard.self_throttled:
+            return fetch()
+        return self._cached_snapshots(self._guard, fetch, None if plant is None else str(plant), max_age)
+
+    def _cached_snapshots(
+        self, guard: AccountGuard, fetch: Callable[[], Flow[T]], plant: str | None, max_age: float | None
+    ) -> FlowGenerator[Any]:
+        file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
+        limit = UPLOAD_INTERVAL if max_age is None else max_age
+        saved = file.find(plant, zone) if limit > 0 else None
+        if saved is not None and 0 <= now - saved[0] < limit:
+            return saved[1] if plant is None else saved[1][0]
+        try:
+            fetched = yield fetch()
+        except Throttled as error:
+            if (saved := file.find(plant, zone)) is not None and now > saved[0]:
+                age = now - saved[0]
+                error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
+            raise
+        try:
+            file.add(fetched if plant is None else (fetched,), self._clock(), zone, is_all=plant is None)
+        except StoreError as error:
+            # The snapshot is valid; only the other programs of the account do not get it.
+            import logging  # noqa: PLC0415 - rarely needed
+
+            from heliograph.eventlog import LogEvent  # noqa: PLC0415
+
+            logging.getLogger(__name__).warning(LogEvent("snapshots.not_saved", why=error))
+        return fetched
+
     @composite
     def log_in(self) -> FlowGenerator[None]:
         """Log in now, once, even if a valid session is stored: for a user who has changed something.
@@ -203,7 +267,7 @@ class BlockingClient(BaseClient, SyncClientBase):
     def _new_lock(self) -> threading.Lock:
         return threading.Lock()
 
-    def perform(self, start: Callable[[], Flow[T]]) -> T:
+    def perform(self, start: Callable[[], Flow[T]], *, timeout: float | None = None) -> T:
         with self._lock, closing(self._run(start)) as steps:
             outcome: Response | CloudError | None = None
             try:
@@ -214,7 +278,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                         outcome = None
                         continue
                     try:
-                        outcome = send(step, self._timeout, self._clock)
+                        outcome = send(step, timeout or self._timeout, self._clock)
                     except (Unreachable, Unreadable) as error:
                         outcome = error
             except StopIteration as done:

@@ -4,6 +4,7 @@ HeliographError
 ├── ConfigError            fix the file or the command line
 │   └── InvalidValue       a setting's value is not allowed; nothing was sent
 ├── StoreError             the store failed; nothing acknowledged was lost
+│   ├── StoreInUse         another program collects into the store
 │   └── StoreMissing       there is no store yet: collect something first
 └── CloudError             .vendor .call .excerpt .advice
     ├── Unreachable        try again soon: no response, a time-out, a server error
@@ -50,6 +51,10 @@ class InvalidValue(ConfigError):
 
 class StoreError(HeliographError):
     """The store failed; nothing acknowledged was lost."""
+
+
+class StoreInUse(StoreError):
+    """Another program holds the claim of the store."""
 
 
 class StoreMissing(StoreError):

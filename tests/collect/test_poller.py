@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import pytest
 from heliograph.collect.poller import AccountPoller, poll_batch
 from heliograph.collect.schedule import PollPolicy
 from heliograph.eventlog import LogEvent
+from heliograph.keeper.snapshot_file import SnapshotFile
 from heliograph.local_time import Clock
 from heliograph.model import Device, DeviceSnapshot, Plant, Quality, Snapshot, Status
 from heliograph.store.base import Repair, Series
@@ -74,6 +76,7 @@ class Client:
     """A client that returns one snapshot."""
 
     budget = SimpleNamespace(free=100, requests_used=0, daily=250)
+    guard = SimpleNamespace(snapshot_file=SnapshotFile(Path("/nonexistent"), "acme-1"))
     snapshot = None
 
     async def snapshots(self):

@@ -14,6 +14,7 @@ import requests
 from heliograph import growattserver as ours
 from heliograph.core.endpoint import operations
 from heliograph.errors import CloudError
+from heliograph.keeper import Keeper
 from heliograph.vendors.growatt import GrowattCalls
 from peers.recorder import recording
 
@@ -146,10 +147,12 @@ OURS_ALONE = {
 
 
 @pytest.fixture(scope="module")
-def side_by_side(growatt_at: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
+def side_by_side(growatt_at: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
     """Return both clients, logged in through one recording relay."""
     with recording(growatt_at.url) as recorder:
-        peer, mine = growattServer.GrowattApi(), ours.GrowattApi()
+        # Protected, as by default, with a folder that outlives a test.
+        keeper = Keeper(tmp_path_factory.mktemp("accounts"))
+        peer, mine = growattServer.GrowattApi(), ours.GrowattApi(keeper=keeper)
         for api in (peer, mine):
             api.server_url = recorder.url + "/"
             assert api.login(growatt_at.username, growatt_at.password)["success"] is True

@@ -260,7 +260,7 @@ def test_sqlite_deleted_file_is_an_error_until_replaced(path):
         store.write(Batch(samples=[SAMPLE]))
         assert {one.series for one in store.latest()} == {other, ROOF}
         with SqliteStore(path) as second, pytest.raises(StoreError, match="another collector is already using it"):
-            second.claim(["me"])
+            second.claim(["me"], timeout=0)
 
 
 def test_sqlite_file_replaced_by_another_kind_is_an_error(path):

@@ -7,6 +7,7 @@ import json
 import re
 from difflib import get_close_matches
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.clients import client_class, create_client
@@ -85,8 +86,10 @@ def _parse_arguments(method: Operation[..., Any], typed: list[str], account: Acc
 
 def _send(method: Operation[..., Any], arguments: dict[str, Any], account: Account, *, allow_commands: bool) -> Any:
     """Make the call; reject the response if the plant is not one of the account's."""
-    client = create_client(account, allow_commands=allow_commands)
-    response = run_in_thread(lambda: getattr(client, method.name)(**arguments))
+    client: Any = create_client(account, allow_commands=allow_commands)
+    # A call is always sent, and its result is not stored, unless it has a `max_age`.
+    flow = method.flow if "max_age" not in arguments else partial(method.flow_of, client)
+    response = run_in_thread(partial(client.perform, partial(flow, **arguments)))
     plants = client.session.facts.get("plants") or {}
     # A call with both ids also accepts a serial number in place of the plant.
     plant = arguments.get("plant_id", "") if arguments.keys() >= method.signature.parameters.keys() & _IDS else ""

@@ -18,6 +18,7 @@ from heliograph.collect.schedule import (
     min_affordable_interval,
     next_poll,
 )
+from heliograph.collect.snapshot_queue import drain_queue
 from heliograph.errors import HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
 from heliograph.store.base import MAX_AHEAD, Batch, samples_of, series_info_of, series_of
@@ -134,6 +135,7 @@ class AccountPoller:
         self.progress.polled_at = self.clock.now()
         self.progress.plants = tuple(snapshot.plant for snapshot in snapshots)
         await self._load_state(snapshots)
+        await drain_queue(client.guard.snapshot_file, poll_batch, self.writer, self._states)
         batch = poll_batch(snapshots, self._states)
         self._states.update(batch.counters)
         self._add_sample_times(snapshots)

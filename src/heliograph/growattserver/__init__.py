@@ -4,6 +4,10 @@
 
 It adds a time-out to every request and detailed errors. They are CloudErrors and also the classes that scripts already
 catch: requests.RequestException and json.JSONDecodeError.
+
+It also protects the account (docs/keeper.md): from the first `login` on, requests are counted, a session that is stored
+and valid is used instead of another login, and locks, blocks and refused passwords are remembered, all of this together
+with the other programs of this user. `GrowattApi(keeper=None)` turns that off.
 """
 
 from __future__ import annotations

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from copy import deepcopy
 from enum import IntEnum
+from time import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from heliograph._requests_compat import CompatSession, as_requests_error
@@ -11,18 +14,23 @@ from heliograph.client import BlockingClient
 from heliograph.core.endpoint import Call, RawClientBase
 from heliograph.core.http import build_request
 from heliograph.core.protocol import AccountProtocol
-from heliograph.core.session import Session
-from heliograph.errors import CloudError, RequestRefused, Unreadable
-from heliograph.transport import TIMEOUT
+from heliograph.core.redact import Secret
+from heliograph.core.session import Credentials, Request, Session
+from heliograph.errors import CloudError, InvalidCredentials, RequestRefused, Unreadable
+from heliograph.keeper import DEFAULT_KEEPER
+from heliograph.transport import TIMEOUT, send
+from heliograph.vendors.growatt import Growatt, envelope
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent
+from heliograph.vendors.growatt.params import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from heliograph.core.endpoint import Flow, FlowGenerator
-    from heliograph.core.session import Request, Response
+    from heliograph.core.session import HttpFlow, Response
+    from heliograph.keeper import Keeper, Limits
     from heliograph.vendors.growatt.params import TimeOfDay
 
 T = TypeVar("T")
@@ -62,16 +70,33 @@ class GrowattV1ApiError(GrowattError):
         self.error_msg = error_msg
 
 
+_LOGIN = "login_answer"
+"""The account fact that holds the last login's answer and a fingerprint of its password."""
+ROUND_PAUSE = 60.0
+"""Seconds without a call after which the next one starts a new round of calls."""
+_REFUSED = "502"
+"""The code of a refused password in a login's answer."""
+
 # What growattServer returns if the member is missing; {} for every other call.
 _EMPTY: dict[str, Any] = {"plant_list": [], "plant_list_page": []}
 
 
 class _RawGrowattProtocol(GrowattProtocol):
-    """Growatt's protocol without checks: answers are returned as sent, and no extra requests are sent."""
+    """Growatt's protocol without checks: answers are returned as sent, and no extra requests are sent.
+
+    With `checks_login` a failed login raises, as the account protection needs; its answer is the error's `answer`.
+    """
 
     def __init__(self, session: CompatSession) -> None:
         super().__init__()
         self.http = session
+        self.checks_login = self.is_password_hashed = False
+
+    def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
+        """Renew the session of a protected script, with the login that the script sent."""
+        call = GrowattCalls.login.flow(who.username, who.password.reveal(), self.is_password_hashed)
+        response = yield self.build_request(session, call)
+        self.parse_response(session, call, response)
 
     def build_request(self, session: Session, call: Call[Any]) -> Request:
         return build_request(session.base, call, self.http.headers)
@@ -82,6 +107,12 @@ class _RawGrowattProtocol(GrowattProtocol):
         result: Any = answer
         for member in filter(None, call.endpoint.route.result_path.split(".")):
             result = None if result is None else result.get(member, _EMPTY.get(call.endpoint.name, {}))
+        if self.checks_login and call.endpoint.route.is_login:
+            try:
+                envelope.unwrap(call, answer, response)
+            except CloudError as error:
+                error.answer = result  # type: ignore[attr-defined]
+                raise
         return result
 
     def plant_zone(self, session: Session, plant_id: str | None) -> FlowGenerator[tzinfo]:
@@ -94,8 +125,21 @@ class _RawGrowattProtocol(GrowattProtocol):
 
 
 class _RawAccountProtocol(AccountProtocol):
+    cloud: _RawGrowattProtocol
+
     def decode(self, call: Call[T], answer: Any) -> T:
         return cast("T", answer)
+
+    def execute(self, flow: Flow[T], now: float) -> HttpFlow[T]:
+        self.cloud.http.cookies.apply_changes(self.session)
+        return super().execute(flow, now)
+
+    def _run_step(self, flow: Any) -> HttpFlow[Any]:
+        if not isinstance(flow, Request):
+            return (yield from super()._run_step(flow))
+        response = yield flow  # one that the script built
+        self.session.update_from_response(flow.url, response)
+        return response
 
 
 class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
@@ -105,38 +149,119 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
     agent_identifier = USER_AGENT
     protocol_class = _RawAccountProtocol
 
-    def __init__(self, add_random_user_id: bool = False, agent_identifier: str | None = None) -> None:
-        """Create a client: the User-Agent is the default, that plus five random digits, or `agent_identifier`."""
+    def __init__(
+        self,
+        add_random_user_id: bool = False,
+        agent_identifier: str | None = None,
+        *,
+        keeper: Keeper | None = DEFAULT_KEEPER,
+        limits: Limits = Growatt.default_limits,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """Create a client: the User-Agent is the default, that plus five random digits, or `agent_identifier`.
+
+        `keeper` protects the account from the first login on; with None every login and every call is sent. `limits`
+        are those of the account for any 24 hours.
+        """
         given = self.agent_identifier if agent_identifier is None else agent_identifier
         self.agent_identifier = user_agent(add_random_user_id, given)
+        headers = {"User-Agent": self.agent_identifier}
+        self._http = CompatSession(headers, lambda: self._protocol.session, lambda: self.server_url, self._send)
+        self._keeper, self._limits, self._protected_server = keeper, limits, ""
+        self._called_at = 0.0
         session = Session(self.server_url)
-        self._http = CompatSession({"User-Agent": self.agent_identifier}, session, lambda: self.server_url)
-        super().__init__(_RawGrowattProtocol(self._http), session, None, timeout=TIMEOUT, allow_commands=True)
+        self._cloud = _RawGrowattProtocol(self._http)
+        super().__init__(self._cloud, session, None, timeout=TIMEOUT, allow_commands=True, clock=clock)
 
     @property
     def session(self) -> CompatSession:  # type: ignore[override]
         """Headers and cookies of every call, with the interface of requests.Session."""
         return self._http
 
-    def perform(self, start: Callable[[], Flow[T]]) -> T:
+    def perform(self, start: Callable[[], Flow[T]], *, timeout: float | None = None) -> T:
         # Scripts assign server_url after construction.
         self._protocol.session.server = self._protocol.session.base = self.server_url
+        if self.server_url != self._protected_server:
+            self._guard = self._protocol.credentials = None  # another account, until it logs in
         try:
-            return super().perform(start)
+            if self._guard is not None:
+                # Only the start of a round of calls is paced, so that none is interrupted; a login that sends nothing
+                # is a start as well.
+                self._guard.self_throttled = 0 <= self._clock() - self._called_at < ROUND_PAUSE
+                self._guard.check_pacing()
+            result = super().perform(start, timeout=timeout)
         except CloudError as error:
             raise as_requests_error(error) from error
+        self._called_at = self._clock()
+        return result
+
+    def _send(self, request: Request, timeout: float) -> Response:
+        """Send a request that the script built; one to the protected server is counted."""
+        if self._guard is None or not request.url.startswith(self._protected_server):
+            return send(request, timeout)
+        return cast("Response", self.perform(lambda: cast("Any", request), timeout=timeout))
 
     def get_url(self, page: str) -> str:
         """Return the URL of a page."""
         return self.server_url + page
 
     def login(self, username: str, password: str, is_password_hashed: bool = False) -> Any:
-        """Log in; a failed login is returned as sent, with `success` False."""
-        result = self.perform(lambda: GrowattCalls.login.flow(username, password, is_password_hashed))
-        answer = cast("dict[str, Any]", result)
+        """Log in; a failed login is returned as sent, with `success` False.
+
+        A protected client returns the stored answer while the session of this user and password is valid, and for a
+        password that was refused before, an answer that says so. Nothing is sent then.
+        """
+        if self._keeper is not None:
+            self._protect(username, password, is_password_hashed)
+        try:
+            answer: Any = self.perform(lambda: self._log_in(username, password, is_password_hashed))
+        except CloudError as error:
+            self._protocol.credentials = None  # the calls that follow need another login
+            answer = getattr(error, "answer", None)
+            if answer is None and isinstance(error, InvalidCredentials):
+                answer = {"success": False, "msg": _REFUSED, "error": error.message}
+            if not isinstance(answer, dict):
+                raise
         if answer.get("success"):
             answer["userId"] = answer["user"]["id"]
             answer["userLevel"] = answer["user"]["rightlevel"]
+        return answer
+
+    def _protect(self, username: str, password: str, is_password_hashed: bool) -> None:
+        """Run this and the following calls within the limits of the account."""
+        assert self._keeper is not None
+        self._protected_server = self.server_url
+        self._guard = self._keeper.guard(
+            GrowattProtocol.vendor,
+            self.server_url,
+            username,
+            self._limits,
+            interactive=hasattr(sys, "ps1"),
+            clock=self._clock,
+        )
+        self._protocol.credentials = Credentials(username, Secret(password))
+        self._cloud.checks_login, self._cloud.is_password_hashed = True, is_password_hashed
+
+    def _log_in(self, username: str, password: str, is_password_hashed: bool) -> FlowGenerator[Any]:
+        """Return the stored answer of a valid session that was opened with this password, or log in."""
+        if self._guard is None:
+            return (yield GrowattCalls.login.flow(username, password, is_password_hashed))
+        sent = password if is_password_hashed else hash_password(password)
+        fingerprint = self._guard.fingerprint(sent)
+        session = self._protocol.session
+        stored = session.facts.get(_LOGIN)
+        if session.alive and stored and stored["fingerprint"] == fingerprint:
+            answer = deepcopy(stored["answer"])
+            # Quirk: the answer repeats the password as sent, which opens the account, so it is not stored.
+            if "password" in answer["user"]:
+                answer["user"]["password"] = sent
+            return answer
+        session.clear()
+        answer = yield GrowattCalls.login.flow(username, password, is_password_hashed)
+        stored = deepcopy(answer)
+        if "password" in stored["user"]:
+            stored["user"]["password"] = ""
+        self._protocol.session.facts[_LOGIN] = {"fingerprint": fingerprint, "answer": stored}
         return answer
 
     def plant_list_two(self) -> Any:

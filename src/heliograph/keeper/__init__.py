@@ -48,9 +48,10 @@ class Keeper:
         *,
         interactive: bool = False,
         self_throttled: bool = False,
+        pacing_advice: str = "",
         clock: Callable[[], float] = time,
     ) -> AccountGuard:
-        """Return the guard of one account."""
+        """Return the guard of one account; `pacing_advice` is added to the error of a program that has to wait."""
         from heliograph.keeper.guard import AccountGuard  # noqa: PLC0415 - saves its import for keeper=None
         from heliograph.keeper.state_file import StateFile  # noqa: PLC0415
 
@@ -61,6 +62,7 @@ class Keeper:
             clock,
             interactive=interactive,
             self_throttled=self_throttled,
+            pacing_advice=pacing_advice,
             patience=self._patience,
         )
 

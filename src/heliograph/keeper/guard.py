@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heliograph.core.protocol import AccountProtocol
     from heliograph.core.session import Request, Response
     from heliograph.keeper.limits import Budget, Limits
+    from heliograph.keeper.snapshot_file import SnapshotFile
     from heliograph.keeper.state import AccountState
     from heliograph.keeper.state_file import StateFile
 
@@ -46,6 +47,7 @@ class AccountGuard:
         *,
         interactive: bool,
         self_throttled: bool = False,
+        pacing_advice: str = "",
         patience: float,
     ) -> None:
         self.state_file = state_file
@@ -53,8 +55,16 @@ class AccountGuard:
         self.clock = clock
         self.interactive = interactive
         self.self_throttled = self_throttled
+        self.pacing_advice = pacing_advice
         self.patience = patience
         self._unsaved: AccountState | None = None
+
+    @property
+    def snapshot_file(self) -> SnapshotFile:
+        """The newest snapshots of the account."""
+        from heliograph.keeper.snapshot_file import SnapshotFile  # noqa: PLC0415 - single calls do not need it
+
+        return SnapshotFile(self.state_file.folder, self.state_file.name)
 
     def budget(self) -> Budget:
         """Return the used and remaining requests, and the current back-off."""
@@ -67,6 +77,25 @@ class AccountGuard:
         state = self.load(now)
         limit, _ = self.limits.effective(interactive=False)
         return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
+
+    def check_pacing(self) -> None:
+        """Raise `Throttled` if a program must wait before it starts a sequence of requests; nothing is recorded."""
+        if not (self.interactive or self.self_throttled):
+            now = self.clock()
+            self.check_pacing_of(self.load(now), now)
+
+    def check_pacing_of(self, state: AccountState, now: float) -> None:
+        """Raise `Throttled` if a sequence of requests may not start in this state."""
+        try:
+            policy.check_pacing(state, now, self.limits)
+        except Throttled as refusal:
+            refusal.advice += self.pacing_advice
+            raise
+
+    def fingerprint(self, password: str) -> str:
+        """Return a hash of a password of this account; slow on purpose, and rarely needed."""
+        salt = self.state_file.name.encode()
+        return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS).hex()
 
     def run(
         self, protocol: AccountProtocol, flow: Callable[[], Flow[T]]
@@ -176,7 +205,7 @@ class _GuardedRun:
         try:
             # Pacing applies to the first request of a flow, unless a user waits or the program paces itself.
             if not (self._begun or self.guard.interactive or self.guard.self_throttled or self.protocol.forced):
-                policy.check_pacing(self.state, self.now, self.guard.limits)
+                self.guard.check_pacing_of(self.state, self.now)
             self._begun = True
             policy.check(
                 self.state,
@@ -248,8 +277,5 @@ class _GuardedRun:
             self._saved_text = content
 
     def _fingerprint(self) -> str:
-        """Return a hash of the password in use; slow, and rarely needed."""
         credentials = self.protocol.credentials
-        password = credentials.password.reveal() if credentials else ""
-        salt = self.guard.state_file.name.encode()
-        return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS).hex()
+        return self.guard.fingerprint(credentials.password.reveal() if credentials else "")

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DAY = 24 * 3600.0
+UPLOAD_INTERVAL = 300.0
+"""Seconds between the uploads of a datalogger: a younger snapshot cannot have changed, so it is not fetched again."""
 
 BackoffKind = Literal["locked", "blocked", "throttled", "unreachable", "login"]
 

@@ -124,11 +124,11 @@ class Batch:
 class Store(Protocol):
     """A store of samples. Every method may raise `StoreError`; data is durable when `write` returns."""
 
-    def claim(self, accounts: Sequence[str]) -> None:
-        """Lock these accounts for this collector until the store is closed; raises if another collector has one.
+    def claim(self, accounts: Sequence[str], *, timeout: float = ...) -> None:
+        """Lock these accounts for this program until the store is closed.
 
-        Two collectors would overwrite each other's counter state. A file allows one collector, a database one per
-        account.
+        Raises `StoreInUse` if another program has not released one of them after `timeout` seconds: two collectors
+        would overwrite each other's counter state. A file allows one collector, a database one per account.
         """
 
     def write(self, batch: Batch) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from operator import itemgetter
 from threading import RLock
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -13,10 +14,10 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable, UniqueViolation
 
 from heliograph.core.redact import SecretMasker
-from heliograph.errors import ConfigError, StoreError, StoreMissing
+from heliograph.errors import ConfigError, StoreError, StoreInUse, StoreMissing
 from heliograph.metrics import METRICS
 from heliograph.store.schema import SAMPLE_TABLE, insert_row_sql
-from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
+from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_CLAIM_RETRY_SECONDS = 0.1
 _COPY_MIN_ROWS = 20
 """Number of rows from which COPY into a temporary table is faster than one statement per row."""
 _SAMPLE_TYPES = ["int4", "int8", "int8", "text", "text", *["float8"] * len(METRICS)]
@@ -104,10 +106,19 @@ class PostgresStore(SqlStore):
         tables = "SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'heliograph'::regnamespace"
         return int(self._read(f"SELECT sum(pg_total_relation_size(oid)) FROM ({tables}) AS ours")[0][0])  # noqa: S608
 
-    def claim(self, accounts: Sequence[str]) -> None:
+    def claim(self, accounts: Sequence[str], *, timeout: float = CLAIM_TIMEOUT) -> None:
         """Lock these accounts for this collector until the store is closed; a reconnect locks them again."""
         self._claimed = [int.from_bytes(sha256(one.encode()).digest()[:8], signed=True) for one in accounts]
-        self._run_locked(self._lock_accounts)
+        deadline = monotonic() + timeout
+        while True:
+            try:
+                self._run_locked(self._lock_accounts)
+            except StoreInUse:
+                if monotonic() >= deadline:
+                    raise
+            else:
+                return
+            sleep(_CLAIM_RETRY_SECONDS)
 
     def _lock_accounts(self) -> None:
         if not self._claimed:
@@ -117,7 +128,7 @@ class PostgresStore(SqlStore):
         taken = "SELECT bool_and(pg_try_advisory_lock(one)) FROM unnest(?::bigint[]) AS one"
         if not self._run(taken, (self._claimed,))[0][0]:
             self._run("SELECT pg_advisory_unlock_all()")
-            raise StoreError(ALREADY_COLLECTING)
+            raise StoreInUse(ALREADY_COLLECTING)
 
     def _transaction(self) -> AbstractContextManager[Any]:
         return self._live.transaction()

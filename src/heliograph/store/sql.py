@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT = 5.0
 """Seconds to wait for another writer."""
+CLAIM_TIMEOUT = 2.0
+"""Seconds a collector waits for the claim: a command that stores one reading holds it for milliseconds."""
 ALREADY_COLLECTING = "another collector is already using it; stop that one, or use another store with --store"
 READER_LIFETIME = 30 * 24 * 3600
 """Seconds after which a reader that saves no position is removed, with the changes recorded for it."""

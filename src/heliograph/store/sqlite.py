@@ -10,10 +10,10 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.core import files
-from heliograph.errors import StoreError
+from heliograph.errors import StoreError, StoreInUse
 from heliograph.eventlog import LogEvent
 from heliograph.store.schema import insert_row_sql
-from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
+from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,19 +124,19 @@ class SqliteStore(SqlStore):
         """Return the size of all pages, including those still in the write-ahead log."""
         return int(self._read("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0])
 
-    def claim(self, accounts: Sequence[str]) -> None:
+    def claim(self, accounts: Sequence[str], *, timeout: float = CLAIM_TIMEOUT) -> None:
         """Lock the file for this collector until the store is closed."""
-        self._run_locked(self._lock_for_collector)
+        self._run_locked(lambda: self._lock_for_collector(timeout))
 
-    def _lock_for_collector(self) -> None:
+    def _lock_for_collector(self, timeout: float) -> None:
         from filelock import Timeout  # noqa: PLC0415 - needed by collectors only
 
         # A separate file: closing one that SQLite has open would release SQLite's locks as well (POSIX).
         lock = files.file_lock(self.path.with_name(f"{self.path.name}.collector"))
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=timeout)
         except Timeout:
-            raise StoreError(ALREADY_COLLECTING) from None
+            raise StoreInUse(ALREADY_COLLECTING) from None
         self._claim = lock
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ def _store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise StoreError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
     except sqlite3.Error as error:
         # The lower byte is the primary error code.
         advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)

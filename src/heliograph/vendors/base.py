@@ -69,6 +69,9 @@ class BaseSolarClient(Protocol):
     def budget(self) -> Budget:
         """Used and remaining requests of the account, and its current back-off."""
 
+    def known_plants(self) -> tuple[str, ...]:
+        """Return the ids of the account's plants as stored with its session."""
+
     def free_at(self, requests: int) -> float:
         """Return when so many requests may be sent, in epoch seconds."""
 
@@ -88,11 +91,14 @@ class SolarClient(BaseSolarClient, Protocol):
     def plants(self) -> tuple[Plant, ...]:
         """Fetch the plants of the account."""
 
-    def snapshot(self, plant_id: str) -> Snapshot:
-        """Fetch the current values of one plant."""
+    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> Snapshot:
+        """Return the current values of one plant, fetched at most `max_age` seconds ago.
 
-    def snapshots(self) -> tuple[Snapshot, ...]:
-        """Fetch the current values of every plant."""
+        Default: the interval of uploads. 0 fetches always, as self-throttled clients do.
+        """
+
+    def snapshots(self, *, max_age: float | None = None) -> tuple[Snapshot, ...]:
+        """Return the current values of every plant, with the same `max_age`."""
 
     def day_curve(self, plant_id: str, day: date | str) -> tuple[Sample, ...]:
         """Fetch the samples of one day."""
@@ -119,8 +125,8 @@ class AsyncSolarClient(BaseSolarClient, Protocol):
     def log_in(self) -> Awaitable[None]: ...
     def forget(self) -> Awaitable[None]: ...
     def plants(self) -> Awaitable[tuple[Plant, ...]]: ...
-    def snapshot(self, plant_id: str) -> Awaitable[Snapshot]: ...
-    def snapshots(self) -> Awaitable[tuple[Snapshot, ...]]: ...
+    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> Awaitable[Snapshot]: ...
+    def snapshots(self, *, max_age: float | None = None) -> Awaitable[tuple[Snapshot, ...]]: ...
     def day_curve(self, plant_id: str, day: date | str) -> Awaitable[tuple[Sample, ...]]: ...
     def period_energies(self, plant_id: str, period: str = "") -> Awaitable[tuple[PeriodEnergy, ...]]: ...
     def first_day(self, plant_id: str) -> Awaitable[date | None]: ...

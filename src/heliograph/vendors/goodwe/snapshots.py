@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from heliograph.client import snapshot_operation
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import RequestRefused
@@ -30,9 +31,9 @@ class GoodWeSnapshots:
         """All plants of the account; if the SEMS Portal lists none, the owner's first plant."""
         return (yield from with_fallback(_plants, plus_snapshots.plants))
 
-    @composite
-    def snapshot(self, plant_id: str) -> FlowGenerator[Snapshot]:
-        """Current snapshot of one plant."""
+    @snapshot_operation
+    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
+        """Current snapshot of one plant, at most `max_age` seconds old; default: the interval of uploads."""
         return (
             yield from with_fallback(
                 lambda session: _snapshot(session, plant_id),
@@ -40,9 +41,9 @@ class GoodWeSnapshots:
             )
         )
 
-    @composite
-    def snapshots(self) -> FlowGenerator[tuple[Snapshot, ...]]:
-        """Current snapshots of all plants; the list of plants is fetched once per session."""
+    @snapshot_operation
+    def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
+        """Current snapshots of all plants, with the same `max_age`; the plants are listed once per session."""
         session: Session = yield ENSURE_SESSION
         if not session.facts.get("plants"):
             yield GoodWeSnapshots.plants.flow()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heliograph.client import snapshot_operation
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.local_time import parse_day, period_range
@@ -30,18 +31,18 @@ class GrowattSnapshots:
         session: Session = yield ENSURE_SESSION
         return snapshots.plants(session)
 
-    @composite
-    def snapshot(self, plant_id: str) -> FlowGenerator[Snapshot]:
-        """The current snapshot of one plant."""
+    @snapshot_operation
+    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
+        """The current snapshot of one plant, at most `max_age` seconds old; default: the interval of uploads."""
         from heliograph.vendors.growatt import snapshots  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
         found: Snapshot = yield snapshots.snapshot(session, plant_id)
         return found
 
-    @composite
-    def snapshots(self) -> FlowGenerator[tuple[Snapshot, ...]]:
-        """The current snapshots of all plants of the account."""
+    @snapshot_operation
+    def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
+        """The current snapshots of all plants of the account, with the same `max_age`."""
         found: list[Snapshot] = []
         for plant in (yield GrowattSnapshots.plants.flow()):
             found.append((yield GrowattSnapshots.snapshot.flow(plant.id)))  # noqa: PERF401 - a generator step

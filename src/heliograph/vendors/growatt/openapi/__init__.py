@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from heliograph.client import AccountClient, AsyncClient, BlockingClient
+from heliograph.client import AccountClient, AsyncClient, BlockingClient, snapshot_operation
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION
@@ -42,8 +42,8 @@ class GrowattTokenData:
         names = yield from snapshots.plants(session)
         return tuple(Plant(vendor=snapshots.VENDOR, id=id_, name=name) for id_, name in names.items())
 
-    @composite
-    def snapshot(self, plant_id: str) -> FlowGenerator[Snapshot]:
+    @snapshot_operation
+    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
         """The current snapshot of one plant."""
         from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
 
@@ -51,8 +51,8 @@ class GrowattTokenData:
         (snapshot,) = yield from snapshots.snapshots(session, str(plant_id))
         return snapshot
 
-    @composite
-    def snapshots(self) -> FlowGenerator[tuple[Snapshot, ...]]:
+    @snapshot_operation
+    def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
         """The current snapshots of all plants of the token."""
         from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
 

@@ -56,7 +56,7 @@ class GrowattTokenProtocol:
         if without_plants:
             # Quirk: a token of a NOAH owner may list devices (V4) without any plant (V1).
             session.base = without_plants
-            session.facts["plants"] = (session.now, {}, None)
+            session.facts |= {"plants": {}, "plants_read": (session.now, None)}
             return
         session.token = {}
         unreachable = next((error for error in failures if isinstance(error, Unreachable)), None)

@@ -61,13 +61,14 @@ class ListedDevice(NamedTuple):
 
 def plants(session: Session) -> FlowGenerator[dict[str, str | None]]:
     """Return name by id of the token's plants, fetched once a day; the search for the region fetches the first page."""
-    fetched_at, names, next_page = session.facts.get("plants", (None, {}, 1))
+    fetched_at, next_page = session.facts.get("plants_read", (None, 1))
+    names: dict[str, str | None] = session.facts.get("plants", {})
     if fetched_at is None or session.now - fetched_at > LIST_MAX_AGE:
         names, next_page = {}, 1
     while next_page is not None:
         page: pay.OpenApiPlantPage = yield OpenApiCalls.v1_plant_list.flow(next_page)
         names, next_page = remember_plants(session, page, names, next_page)
-    return cast("dict[str, str | None]", names)
+    return names
 
 
 def remember_plants(
@@ -77,7 +78,7 @@ def remember_plants(
     names = known | {row.id: row.name for row in page.plants if row.id}
     is_last = len(page.plants) < PAGE_SIZE or len(names) == len(known) or number >= MAX_PAGES
     next_page = None if is_last else number + 1
-    session.facts["plants"] = (session.now, names, next_page)
+    session.facts |= {"plants": names, "plants_read": (session.now, next_page)}
     return names, next_page
 
 

@@ -1,0 +1,64 @@
+"""Storing the snapshots that other programs of an account fetched and queued.
+
+Only the program that holds the store's claim does this, because the repair of counters needs them in time order.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from heliograph.errors import StoreError
+from heliograph.store.base import samples_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heliograph.collect.counters.repair import CounterStates
+    from heliograph.keeper.snapshot_file import SnapshotFile
+    from heliograph.model import Snapshot
+    from heliograph.store.base import Batch, Store
+    from heliograph.store.threaded import BufferedWriter
+
+    BatchMaker = Callable[[Sequence[Snapshot], CounterStates], Batch]
+
+
+async def drain_queue(
+    queue: SnapshotFile, make_batch: BatchMaker, writer: BufferedWriter, states: CounterStates
+) -> None:
+    """Store what is queued for an account and update the poller's counter states.
+
+    While the store is unavailable everything stays in the queue; the writer reports that.
+    """
+    if writer.pending:
+        return
+    try:
+        states.update(await writer.run(partial(store_queued, queue, make_batch)))
+    except StoreError:
+        return
+
+
+def store_queued(queue: SnapshotFile, make_batch: BatchMaker, store: Store) -> CounterStates:
+    """Store the queued snapshots, and return the new counter states of their series.
+
+    Raises `StoreError`; the snapshots are then still queued. A program killed before they are removed from the queue
+    stores them once more, which changes nothing.
+    """
+    queued = queue.queued()
+    if not queued:
+        return {}
+    snapshots = [one.snapshot() for one in queued]
+    states: CounterStates = {}
+    for snapshot in snapshots:
+        states.update({sample.series: store.counters(sample.series) for sample in samples_of(snapshot)})
+    batch = make_batch([one for one in snapshots if not _is_stored(one, states)], states)
+    if batch.samples:
+        store.write(batch)
+    queue.mark_stored(queued)
+    return dict(batch.counters)
+
+
+def _is_stored(snapshot: Snapshot, states: CounterStates) -> bool:
+    """Return True if the store has this sample of the plant, or a later one whose counters include this one's."""
+    plant = samples_of(snapshot)[0]
+    return bool(plant.measured_at <= states[plant.series].get("at", 0))
