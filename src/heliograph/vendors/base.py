@@ -176,6 +176,9 @@ class VendorInfo(NamedTuple):
     min_interval: timedelta
     """The shortest polling interval, and why it is not shorter."""
     min_interval_reason: str
+    token_client: str = ""
+    """The blocking client of the vendor's token API; empty if it has none."""
+    async_token_client: str = ""
     fixed_utc_offset: bool = False
     """Whether the vendor API reports one UTC offset all year, so that the user should configure a time zone."""
 
@@ -188,6 +191,10 @@ class VendorInfo(NamedTuple):
         """Import the async client."""
         found: type[AsyncSolarClient] = load(self.async_client)
         return found
+
+    def token_client_class(self, *, asynchronous: bool) -> Any:
+        """Import the client of the token API."""
+        return load(self.async_token_client if asynchronous else self.token_client)
 
     def setting_names(self) -> tuple[str, ...]:
         """Import the settings catalogue and return the names of all settings."""

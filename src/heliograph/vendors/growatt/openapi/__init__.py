@@ -118,7 +118,12 @@ class _TokenAccount(AccountClient):
     def __init__(self, token: str | Secret, **options: Any) -> None:
         """Create a client of one token; the options are those of `Growatt`, without user name and password."""
         secret = token if isinstance(token, Secret) else Secret(token)
-        super().__init__(token_name(secret), secret, **options)
+        super().__init__(self.account_name(secret), secret, **options)
+
+    @staticmethod
+    def account_name(token: Secret) -> str:
+        """Return the name of a token's account state: it identifies the token without revealing it."""
+        return "token-" + sha256(token.reveal().encode()).hexdigest()[:12]
 
     @staticmethod
     def resolve_server(server: str) -> str:
@@ -127,11 +132,6 @@ class _TokenAccount(AccountClient):
     def settings_of(self, device: Device) -> tuple[Setting, ...]:
         """Return no settings: none is read through the token API yet."""
         return ()
-
-
-def token_name(token: Secret) -> str:
-    """Return the name of a token's account state: it identifies the token without revealing it."""
-    return "token-" + sha256(token.reveal().encode()).hexdigest()[:12]
 
 
 class GrowattToken(_TokenAccount, OpenApiCalls, GrowattTokenData, BlockingClient):
