@@ -29,6 +29,7 @@ from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
+from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
 from heliograph.web.api import CALLS, PREFIX
 
@@ -300,6 +301,7 @@ TABLES = {
     "goodwe settings": lambda: settings(row.setting for row in goodwe.FAMILIES["hybrid"]),
     "goodwe raw": lambda: raw(goodwe.RAW_ONLY),
     "growatt calls": lambda: calls(GrowattCalls),
+    "growatt token calls": lambda: calls(OpenApiCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),
     "growatt operations": lambda: reference(Growatt),

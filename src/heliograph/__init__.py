@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from heliograph.settings import AsyncOrders, Orders
     from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
+    from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
 
 __version__ = "0.1.0"
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "AccountLocked",
     "AsyncGoodWe",
     "AsyncGrowatt",
+    "AsyncGrowattToken",
     "AsyncOrders",
     "Blocked",
     "Budget",
@@ -57,6 +59,7 @@ __all__ = [
     "DeviceSnapshot",
     "GoodWe",
     "Growatt",
+    "GrowattToken",
     "HeliographError",
     "HistoryCost",
     "InvalidCredentials",
@@ -93,6 +96,7 @@ _MODULES = {
     "settings": "AsyncOrders Orders",
     "vendors.goodwe": "AsyncGoodWe GoodWe",
     "vendors.growatt": "AsyncGrowatt Growatt",
+    "vendors.growatt.openapi": "AsyncGrowattToken GrowattToken",
 }
 
 

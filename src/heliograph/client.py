@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, c
 from weakref import WeakKeyDictionary
 
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
-from heliograph.core.protocol import AccountProtocol, Sleep, resume
+from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
-from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session
+from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session, Sleep
 from heliograph.errors import ConfigError, StoreError, Throttled, Unreachable, Unreadable
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import UPLOAD_INTERVAL

@@ -94,6 +94,8 @@ class Throttled(CloudError):
     """Too many requests; try again after `retry_after` seconds."""
 
     retry_after: float = 300.0
+    account_wide: bool = True
+    """False if only this call has to wait, not the whole account."""
 
 
 class AccountLocked(Throttled):

@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from heliograph.core.protocol import AccountProtocol, Sleep
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
-from heliograph.core.session import CLEAR_SESSION, ENSURE_SESSION, FORCE_LOGIN, Credentials, Request, Session
+from heliograph.core.session import CLEAR_SESSION, ENSURE_SESSION, FORCE_LOGIN, Credentials, Request, Session, Sleep
 from heliograph.errors import CloudError, InvalidCredentials, StoreError, Unreachable
 from heliograph.keeper import Keeper, Limits
 from heliograph.vendors.growatt import Growatt, hash_password

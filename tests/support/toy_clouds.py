@@ -47,6 +47,9 @@ class Acme:
     def faults(self):
         return {}
 
+    def account_info(self, account):
+        return {}
+
     def owns(self, path):
         return path.startswith(f"{self.vendor}/")
 

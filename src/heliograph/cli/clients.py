@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
 from heliograph.core.redact import mask_secrets
@@ -13,6 +13,7 @@ from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from heliograph.config import Account
+    from heliograph.core.redact import Secret
     from heliograph.keeper import Keeper, Limits
     from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
@@ -58,11 +59,13 @@ def create_client(
     from heliograph.transport import TIMEOUT  # noqa: PLC0415 - saves its import for --help
 
     info = VENDORS[account.vendor]
-    client_type = info.async_client_class() if asynchronous else info.client_class()
+    client_type: Any = info.async_client_class() if asynchronous else info.client_class()
+    credentials: tuple[str | Secret, ...] = (account.username, account.password)
+    if account.by_token:
+        client_type, credentials = info.token_client_class(asynchronous=asynchronous), (account.password,)
     try:
-        return client_type(
-            account.username,
-            account.password,
+        client: SolarClient | AsyncSolarClient = client_type(
+            *credentials,
             server="" if account.server is None else _check_server(account.server),
             zone=account.zone,
             allow_commands=allow_commands,
@@ -72,6 +75,7 @@ def create_client(
             self_throttled=asynchronous,
             timeout=TIMEOUT if timeout is None else timeout,
         )
+        return client  # noqa: TRY300 - nothing else is tried
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None
 
@@ -79,7 +83,10 @@ def create_client(
 def account_key(account: Account) -> str:
     """Return a key of vendor, server and user name, which identifies an account under any configured name."""
     server = client_class(account.vendor).resolve_server(account.server or "")
-    return f"{account.vendor} {server} {account.username}"
+    username = account.username
+    if account.by_token:
+        username = VENDORS[account.vendor].token_client_class(asynchronous=False).account_name(account.password)
+    return f"{account.vendor} {server} {username}"
 
 
 def unencrypted_server(account: Account) -> str | None:

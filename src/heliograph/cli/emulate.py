@@ -45,6 +45,11 @@ faults of Growatt only:
   lenient_lock   a login attempt while locked does not extend the lock
   zero_power     the plant list reports no power
   zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise
+  too_often      the token API refuses every read as too frequent
+  no_permission  tokens list plants and devices, but may not read devices
+  token_replaced tokens are no longer valid, as if new ones had been created
+  empty_devices  device lists of the token API are empty, with a count of 1
+  write_reports_error  a write by token reports a system error although it is applied
 faults of GoodWe only:
   september   the SEMS Portal answers success without data
   classic     SEMS+ does not exist yet

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from heliograph.config.table import ConfigTable
 
 ENVIRONMENT = "the environment"
+TOKEN_USER = "token"  # noqa: S105 - a placeholder
+"""The user name of accounts with an API token."""
 
 _LIMITS = ("requests_per_day", "logins_per_day", "reserve")
 _KEYS = (
@@ -26,6 +28,7 @@ _KEYS = (
     "vendor",
     "username",
     *secret_keys("password"),
+    *secret_keys("token"),
     "server",
     "timezone",
     "plants",
@@ -47,6 +50,8 @@ class Account:
     username: str = field(repr=False)
     password: Secret
     """Fetched when it is revealed, if it comes from a command or the password store."""
+    by_token: bool = False
+    """Whether `password` is an API token; `username` is a placeholder then."""
     password_key: str = "password"  # noqa: S105 - the key, not the password
     """The key or variable that provides the password; empty if it is in the password store."""
     origin: str = ""
@@ -71,7 +76,10 @@ def parse_account(table: ConfigTable) -> Account:
     """Return the account of one [[account]] table; raises `ConfigError` for any invalid key."""
     table.reject_unknown_keys(_KEYS)
     vendor = table.choice("vendor", tuple(VENDORS))
-    username = table.text("username")
+    token = table.secret("token")
+    if token is not None:
+        _check_token(table, vendor)
+    username = TOKEN_USER if token is not None else table.text("username")
     name = table.text("name") if "name" in table else vendor
     limits = {limit: table.number(limit, 0 if limit == "reserve" else 1) for limit in _LIMITS if limit in table}
     if limits.get("reserve", 0) >= limits.get("requests_per_day", float("inf")):
@@ -80,8 +88,9 @@ def parse_account(table: ConfigTable) -> Account:
         name=name,
         vendor=vendor,
         username=username,
-        password=table.secret("password") or _stored_password_of_table(table, name, vendor, username),
-        password_key=table.secret_key(),
+        password=token or table.secret("password") or _stored_password_of_table(table, name, vendor, username),
+        password_key=table.secret_key("token") or table.secret_key(),
+        by_token=token is not None,
         origin=str(table.file.path),
         server=table.text_or_none("server"),
         zone=_zone(table) if "timezone" in table else None,
@@ -94,11 +103,32 @@ def parse_account(table: ConfigTable) -> Account:
     )
 
 
+def _check_token(table: ConfigTable, vendor: str) -> None:
+    key = table.secret_key("token")
+    if not VENDORS[vendor].token_client:
+        raise table.error(f"is not possible for {vendor}; configure username and password", key)
+    other = next((name for name in ("username", *secret_keys("password")) if name in table), None)
+    if other is not None:
+        raise table.error(f"replaces user name and password; remove {other}, or the token", key)
+
+
 def accounts_from_environment(environ: Mapping[str, str]) -> list[Account]:
     """Return the accounts configured by environment variables, at most one per vendor."""
     accounts = []
     for vendor in VENDORS:
-        name, secret = (f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD"))
+        name, secret, token_name = (f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD", "TOKEN"))
+        if VENDORS[vendor].token_client and (token := environ.get(token_name)):
+            token_account = Account(
+                name=vendor,
+                vendor=vendor,
+                username=TOKEN_USER,
+                password=Secret(token),
+                password_key=token_name,
+                by_token=True,
+                origin=ENVIRONMENT,
+            )
+            accounts.append(token_account)
+            continue
         username, password = environ.get(name), environ.get(secret)
         if password and not username:
             raise ConfigError(f"{secret} is set but {name} is not; an account needs both")
@@ -138,8 +168,9 @@ def _stored_password_of_table(table: ConfigTable, name: str, vendor: str, userna
 
 def _interval(table: ConfigTable, vendor: str) -> timedelta:
     interval, info = table.duration("interval"), VENDORS[vendor]
-    if interval < info.min_interval:
-        minutes = info.min_interval.total_seconds() / 60
+    minimum, _ = info.intervals(by_token=bool(table.secret_key("token")))
+    if interval < minimum:
+        minutes = minimum.total_seconds() / 60
         raise table.error(
             f"is below {minutes:.0f} min, the minimum for {vendor}: {info.min_interval_reason}", "interval"
         )

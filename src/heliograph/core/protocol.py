@@ -6,12 +6,12 @@ time it was received. State that outlives a call is in `Session`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from heliograph.core.endpoint import Call
 from heliograph.core.redact import SECRETS
-from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession
+from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession, Sleep
 from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
 
 if TYPE_CHECKING:
@@ -26,12 +26,6 @@ Y = TypeVar("Y")
 MAX_REDIRECTS = 3
 RELOGIN_DELAY = 60.0
 """Seconds without another login after a fresh one did not help (Home Assistant uses the same pause)."""
-
-
-class Sleep(NamedTuple):
-    """Instruction to the client: sleep, then resume the flow."""
-
-    seconds: float
 
 
 def resume(flow: Generator[Y, Any, Any], outcome: Response | CloudError | None) -> Y:
@@ -95,6 +89,9 @@ class AccountProtocol:
     def _run_step(self, flow: Any) -> HttpFlow[Any]:
         if isinstance(flow, Call):
             return (yield from self._call(flow))
+        if isinstance(flow, Sleep):
+            yield flow
+            return None
         if isinstance(flow, EnsureSession):
             yield from self._force_login() if flow is FORCE_LOGIN else self._ensure_login(None)
             return self.session

@@ -48,7 +48,13 @@ class Response(NamedTuple):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-HttpFlow = Generator[Request, Response, T]
+class Sleep(NamedTuple):
+    """Instruction to the client: sleep, then resume the flow."""
+
+    seconds: float
+
+
+HttpFlow = Generator[Request | Sleep, Response, T]
 
 
 class Credentials(NamedTuple):

@@ -198,6 +198,9 @@ class Emulation(Protocol):
     def faults(self) -> dict[str, str]:
         """Return the faults specific to this cloud, with descriptions."""
 
+    def account_info(self, account: EmulatedAccount) -> dict[str, str]:
+        """Return further members of an account in the ready line, such as an API token."""
+
     def owns(self, path: str) -> bool:
         """Return True if a path belongs to this cloud."""
 
@@ -231,13 +234,13 @@ class Router:
 
     def match(self, asked: EmulatedRequest) -> tuple[Endpoint[..., Any], dict[str, str]] | None:
         """Return the declared call that matches a request, and the arguments including those from the path."""
+        fits = []
         for row, pattern in self._routes:
-            if row.route.verb != asked.verb:
-                continue
             found = pattern.fullmatch(asked.path)
             if found and all(asked.arguments.get(key) == value for key, value in row.route.fixed.items()):
-                return row, {**asked.arguments, **found.groupdict()}
-        return None
+                fits.append((row, {**asked.arguments, **found.groupdict()}))
+        # Outside clients send GET where the app sends POST and the reverse; the clouds answer both.
+        return next((fit for fit in fits if fit[0].route.verb == asked.verb), fits[0] if fits else None)
 
     def handler(self, call: Endpoint[..., Any]) -> Callable[..., Any]:
         """Return the handler of a call; every declared call must have one."""
@@ -255,5 +258,8 @@ def _pattern(path: str) -> str:
     'api/+(?P<version>[^/]+)/+Common/+CrossLogin'
     """
     parts = re.split(r"\{(\w+)\}", path)
-    names = [rf"(?P<{part}>[^/]+)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
+    names = [
+        (rf"(?P={part})" if part in parts[:place] else rf"(?P<{part}>[^/]+)") if place % 2 else re.escape(part)
+        for place, part in enumerate(parts)
+    ]
     return "".join(names).replace("/", "/+").replace("[^/+]", "[^/]")

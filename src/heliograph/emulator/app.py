@@ -15,7 +15,7 @@ from heliograph.emulator.state import EmulatorState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.emulator.api import EmulatedRequest, Emulation
+    from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, Emulation
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +58,14 @@ class Emulator(EmulatorState):
                     "username": account.username,
                     "password": account.password,
                     "plants": [plant.id for plant in account.plants],
+                    **self._emulation_of(account).account_info(account),
                 }
                 for account in self.accounts
             ],
         }
+
+    def _emulation_of(self, account: EmulatedAccount) -> Emulation:
+        return next(emulation for emulation in self.emulations if emulation.vendor == account.vendor)
 
     def respond(
         self,

@@ -11,8 +11,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.core.files import acquire
-from heliograph.core.protocol import Sleep, resume
-from heliograph.core.session import Session
+from heliograph.core.protocol import resume
+from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import policy
 
@@ -177,12 +177,18 @@ class _GuardedRun:
             session.zone = current.zone
             self.protocol.session = session
 
-    def execute(self, flow: Flow[T]) -> Generator[Request, Response, T]:
+    def execute(self, flow: Flow[T]) -> Generator[Request | Sleep, Response, T]:
         outcome: Response | CloudError | None = None
         with closing(self.protocol.execute(flow, self.now)) as steps:
             try:
                 while True:
                     request = resume(steps, outcome)
+                    if isinstance(request, Sleep):
+                        yield request
+                        self._advance_to(self.guard.clock())
+                        self.protocol.session.now = self.now
+                        outcome = None
+                        continue
                     outcome = self._check(request)
                     if outcome is None:
                         outcome = yield from self._send(request)

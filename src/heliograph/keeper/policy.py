@@ -227,7 +227,8 @@ def on_error(state: AccountState, now: float, error: CloudError, fingerprint: Ca
     unreachable = isinstance(error, Unreachable)
     state.misses = state.misses + 1 if unreachable else 0
     if isinstance(error, Throttled):
-        _on_throttled(state, now, error)
+        if error.account_wide:
+            _on_throttled(state, now, error)
     elif isinstance(error, InvalidCredentials):
         refused = fingerprint()
         others = [one for one in state.refused_passwords if one != refused]

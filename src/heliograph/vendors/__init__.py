@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from heliograph.vendors.goodwe import diagnostics as goodwe_diagnostics
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
     from heliograph.vendors.growatt import diagnostics as growatt_diagnostics
+    from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
 
-    def _clients(growatt: Growatt, goodwe: GoodWe) -> SolarClient:
-        return growatt or goodwe  # the type checker compares every vendor with the contract
+    def _clients(growatt: Growatt, token: GrowattToken, goodwe: GoodWe) -> SolarClient:
+        return growatt or token or goodwe  # the type checker compares every vendor with the contract
 
-    def _async_clients(growatt: AsyncGrowatt, goodwe: AsyncGoodWe) -> AsyncSolarClient:
-        return growatt or goodwe
+    def _async_clients(growatt: AsyncGrowatt, token: AsyncGrowattToken, goodwe: AsyncGoodWe) -> AsyncSolarClient:
+        return growatt or token or goodwe
 
     _diagnostics: tuple[VendorDiagnostics, ...] = (growatt_diagnostics, goodwe_diagnostics)
 
@@ -50,6 +51,10 @@ VENDORS = {
         min_interval_reason="its values change no faster, and faster polling gets accounts blocked",
         # Polling every 11 minutes is safe, every 10 minutes is sometimes blocked (Home Assistant issue 167430).
         usual_interval=timedelta(minutes=11),
+        token_client="heliograph.vendors.growatt.openapi:GrowattToken",  # noqa: S106 - a class
+        async_token_client="heliograph.vendors.growatt.openapi:AsyncGrowattToken",  # noqa: S106 - a class
+        # An equal call is allowed every five minutes; ten seconds are for clocks that differ.
+        token_interval=timedelta(minutes=5, seconds=10),
         fixed_utc_offset=True,
         zone_regions=(("us", _NORTH_AMERICA), ("cn", _MAINLAND_CHINA), ("au", ("Australia/", "Pacific/Auckland"))),
     ),

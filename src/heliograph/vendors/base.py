@@ -221,6 +221,11 @@ class VendorInfo(NamedTuple):
     min_interval: timedelta
     """The shortest polling interval, and why it is not shorter."""
     min_interval_reason: str
+    token_client: str = ""
+    """The blocking client of the vendor's token API; empty if it has none."""
+    async_token_client: str = ""
+    token_interval: timedelta = timedelta(minutes=5)
+    """The shortest and usual polling interval of accounts with a token."""
     fixed_utc_offset: bool = False
     """Whether the vendor API reports one UTC offset all year, so that the user should configure a time zone."""
     usual_interval: timedelta = timedelta(minutes=10)
@@ -242,6 +247,14 @@ class VendorInfo(NamedTuple):
         """Import the async client."""
         found: type[AsyncSolarClient] = load(self.async_client)
         return found
+
+    def intervals(self, *, by_token: bool) -> tuple[timedelta, timedelta]:
+        """Return the shortest and the usual polling interval of an account."""
+        return (self.token_interval, self.token_interval) if by_token else (self.min_interval, self.usual_interval)
+
+    def token_client_class(self, *, asynchronous: bool) -> Any:
+        """Import the client of the token API."""
+        return load(self.async_token_client if asynchronous else self.token_client)
 
     def setting_names(self) -> tuple[str, ...]:
         """Import the settings catalogue and return the names of all settings."""

@@ -84,6 +84,10 @@ class GoodWeEmulation:
         """Return the faults specific to GoodWe."""
         return FAULTS
 
+    def account_info(self, account: EmulatedAccount) -> dict[str, str]:
+        """Return no further members."""
+        return {}
+
     def owns(self, path: str) -> bool:
         return any(base.fullmatch(path) for base in (_BASE, plus.BASE, _GATEWAY))
 

@@ -12,6 +12,7 @@ from heliograph.emulator.clouds.growatt import (  # noqa: F401 - each module reg
     inverter,
     mix,
     noah,
+    openapi,
     plants,
     settings,
     storage,
@@ -25,6 +26,7 @@ from heliograph.emulator.clouds.growatt.context import (
     json_response,
     success,
 )
+from heliograph.emulator.clouds.growatt.openapi.context import token_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,13 +102,20 @@ class GrowattEmulation:
             "lenient_lock": "login attempts during a lock do not extend it",
             "zero_power": "the plant lists report no power, though the devices do",
             "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",
+            **openapi.FAULTS,
         }
+
+    def account_info(self, account: EmulatedAccount) -> dict[str, str]:
+        """Return the account's API token."""
+        return {"token": token_of(account)}
 
     def owns(self, path: str) -> bool:
         path = path.lstrip("/")
-        return (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
+        return (path.endswith(".do") and "/" not in path) or path.startswith((*_FOLDERS, *openapi.PREFIXES))
 
     def account_of(self, request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
+        if request.path.lstrip("/").startswith(openapi.PREFIXES):
+            return openapi.account_of(request, context)
         return auth.account_of(request, context)
 
     def other_login(self, account: EmulatedAccount, at: datetime, context: RequestContext) -> None:
@@ -115,8 +124,11 @@ class GrowattEmulation:
         auth.count_login(account, context, at)
 
     def handle(self, request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
+        request = request._replace(path=request.path.lstrip("/"))
+        if request.path.startswith(openapi.PREFIXES):
+            return openapi.handle(request, context)
         try:
-            return _handle(request._replace(path=request.path.lstrip("/")), context)
+            return _handle(request, context)
         except GrowattFailure as refusal:
             return json_response(refusal.body)
 

@@ -1,14 +1,4 @@
-"""Drop-in replacement for the growattServer package: same names, same requests, same answers.
-
-    from heliograph import growattserver as growattServer
-
-It adds a time-out to every request and detailed errors. They are CloudErrors and also the classes that scripts already
-catch: requests.RequestException and json.JSONDecodeError.
-
-It also protects the account (docs/keeper.md): from the first `login` on, requests are counted, a session that is stored
-and valid is used instead of another login, and locks, blocks and refused passwords are remembered, all of this together
-with the other programs of this user. `GrowattApi(keeper=None)` turns that off.
-"""
+"""growattServer's client of the password API, its errors and constants."""
 
 from __future__ import annotations
 
@@ -32,7 +22,7 @@ from heliograph.transport import TIMEOUT, send
 from heliograph.vendors.growatt import Growatt, envelope
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent
-from heliograph.vendors.growatt.params import Timespan, hash_password
+from heliograph.vendors.growatt.params import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,20 +32,6 @@ if TYPE_CHECKING:
     from heliograph.core.session import HttpFlow, Response
     from heliograph.keeper import Keeper, Limits
     from heliograph.vendors.growatt.params import TimeOfDay
-
-__all__ = [
-    "BATT_MODE_BATTERY_FIRST",
-    "BATT_MODE_GRID_FIRST",
-    "BATT_MODE_LOAD_FIRST",
-    "GrowattApi",
-    "GrowattError",
-    "GrowattParameterError",
-    "GrowattV1ApiError",
-    "GrowattV1ApiErrorCode",
-    "Timespan",
-    "hash_password",
-    "name",
-]
 
 T = TypeVar("T")
 

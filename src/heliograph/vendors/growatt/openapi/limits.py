@@ -1,0 +1,83 @@
+"""The vendor's intervals between two equal calls of the token API, and how they are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.errors import Throttled
+
+if TYPE_CHECKING:
+    from heliograph.core.endpoint import Call
+    from heliograph.core.session import Session
+
+MARGIN = 5.0
+"""Seconds added to each interval, because the vendor's clock decides."""
+INTERVAL = 300.0
+"""Seconds between two equal calls, unless the table below has another value."""
+GAP = 1.0
+"""Seconds between any two calls."""
+
+INTERVALS = {
+    "v4_device_list": 5.0,
+    "v4_read_power": 5.0,
+    "v4_signal": 5.0,
+    "v4_read_vpp": 5.0,
+    "v1_vpp_state_of_charge": 10.0,
+    "v1_read_parameter": 5.0,
+}
+"""Seconds between two equal calls that the vendor allows more often (docs/clouds/growatt.md)."""
+_FAST_FAMILIES = {
+    "v1_last_data": {"mix", "spa", "hps", "storage"},
+    "v1_history": {"tlx", "spa", "hps", "storage", "boost"},
+    "v1_alarms": {"mix", "spa", "hps", "storage"},
+    "v1_batch_data": {"mix", "spa"},
+    "v1_device_info": {"pbd", "spa", "hps", "storage"},
+}
+"""Families whose call the vendor allows every 10 seconds; all others every 5 minutes."""
+_NOAH_INTERVAL = 60.0
+
+
+def interval_of(call: Call[Any]) -> float:
+    """Return the seconds between two equal calls, without the margin; commands may follow each other in 5 seconds."""
+    name = call.endpoint.name
+    if call.endpoint.route.command:
+        return 5.0
+    if call.fields.get("family") in _FAST_FAMILIES.get(name, ()):
+        return 10.0
+    if name == "v4_last_data" and call.fields.get("deviceType") == "noah":
+        return _NOAH_INTERVAL
+    return INTERVALS.get(name, INTERVAL)
+
+
+def call_key(call: Call[Any]) -> str:
+    """Return what is counted: the call with its arguments."""
+    fields = (f"{key}={value}" for key, value in sorted(call.fields.items()))
+    return " ".join((call.endpoint.name, *fields))
+
+
+def check_interval(session: Session, call: Call[Any]) -> None:
+    """Raise `Throttled` if the same call was sent too recently; otherwise record that it is sent now."""
+    now, key, interval = session.now, call_key(call), interval_of(call)
+    sent: dict[str, float] = session.facts.setdefault("sent", {})
+    # A time in the future is from a clock that was set back since; it must not block the call for years.
+    due = [at + interval + MARGIN for at in (sent.get(key),) if at is not None and at <= now]
+    if due and now < due[0] and interval >= 60.0:
+        raise too_often(
+            f"this call was sent {now - sent[key]:.0f} s ago, and the vendor allows it every {interval / 60:g} min",
+            due[0] - now,
+        )
+    session.facts["sent"] = {other: at for other, at in sent.items() if now - 2 * INTERVAL <= at <= now} | {key: now}
+
+
+def pause_before(session: Session) -> float:
+    """Return the seconds to wait before the next call, so that any two are at least `GAP` seconds apart."""
+    newest = max((at for at in session.facts.get("sent", {}).values() if at <= session.now), default=None)
+    return 0.0 if newest is None else max(0.0, newest + GAP - session.now)
+
+
+def too_often(message: str, seconds: float) -> Throttled:
+    """Return the error of a call that must wait; other calls of the account are not affected."""
+    error = Throttled(message, advice=f"Call it again in {seconds:.0f} s, or use the values fetched before")
+    error.retry_after = seconds
+    error.account_wide = False
+    return error
