@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
+from heliograph.errors import StoreError
 from heliograph.model import Quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
+    from pathlib import Path
 
     from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
 
@@ -24,6 +26,10 @@ MAX_AHEAD = 600
 
 QueryOutcome = Literal["data", "nothing", "failed"]
 """The outcome of a history query: data, a response without data, or no usable response."""
+
+
+class UnreadableRow(StoreError):
+    """A stored value is none that this version writes: a newer one wrote it, or it was damaged."""
 
 
 class Series(NamedTuple):
@@ -123,6 +129,10 @@ class Batch:
 
 class Store(Protocol):
     """A store of samples. Every method may raise `StoreError`; data is durable when `write` returns."""
+
+    @property
+    def damaged_file(self) -> Path | None:
+        """The damaged file whose recovery file is in use until the store is repaired; None for a sound store."""
 
     def claim(self, accounts: Sequence[str]) -> None:
         """Lock these accounts for this collector until the store is closed; raises if another collector has one.

@@ -14,11 +14,23 @@ from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store import schema
-from heliograph.store.base import Bucket, Day, QueryRecord, Repair, Series, SeriesChange, SeriesInfo, StoredSample
+from heliograph.store.base import (
+    Bucket,
+    Day,
+    QueryRecord,
+    Repair,
+    Series,
+    SeriesChange,
+    SeriesInfo,
+    StoredSample,
+    UnreadableRow,
+)
+from heliograph.store.recovery import REPAIR_COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from heliograph.store.base import Batch, HistorySpan
 
@@ -44,6 +56,11 @@ class SqlStore(ABC):
 
     def __init__(self) -> None:
         self._ids: dict[Series, int] = {}
+
+    @property
+    def damaged_file(self) -> Path | None:
+        """The damaged file whose recovery file is in use; a database server has none."""
+        return None
 
     # Provided by an engine.
 
@@ -320,11 +337,13 @@ def _clean(text: str | None) -> str | None:
 
 
 class _EnumLookup(dict[str, _T]):
-    """Enum members by their stored value; raises `StoreError` for an unknown one."""
+    """Enum members by their stored value; raises `UnreadableRow` for an unknown one."""
 
     def __missing__(self, word: str) -> _T:
-        raise StoreError(f"the store contains a value this version does not know: {word!r}")
+        raise UnreadableRow(f"the store contains a value that this version does not know: {word!r}; {_ROW_ADVICE}")
 
+
+_ROW_ADVICE = f"update heliograph, or if the file is damaged, stop the collector and run: {REPAIR_COMMAND}"
 
 # A dict lookup is ten times as fast as calling the enum.
 _QUALITY = _EnumLookup({one.value: one for one in Quality})
