@@ -152,7 +152,7 @@ def test_write_to_damaged_file_goes_to_recovery_file(path, caplog):
     (record,) = [one.msg.facts for one in caplog.records if one.msg.facts["event"] == "store.damaged"]
     assert record["path"] == path
     assert "malformed" in record["why"]
-    assert record["advice"] == "heliograph doctor --repair"
+    assert record["advice"] == f"stop the collector, then run: heliograph doctor --repair --store '{path}'"
     with open_store(path) as again:
         assert again.damaged_file == path
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from shlex import quote
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPAIR_COMMAND = "heliograph doctor --repair"
+"""The command that repairs the configured store."""
 _PARTS = ("", "-wal", "-shm")
+
+
+def repair_command(path: Path) -> str:
+    """Return the command that repairs the store in this file, whatever is configured.
+
+    >>> from pathlib import Path
+    >>> repair_command(Path("/home/ada/my samples.sqlite"))
+    "heliograph doctor --repair --store '/home/ada/my samples.sqlite'"
+    """
+    return f"{REPAIR_COMMAND} --store {quote(str(path))}"
 
 
 def recovery_file(path: Path, number: int) -> Path:

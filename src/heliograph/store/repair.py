@@ -16,7 +16,6 @@ from heliograph.errors import StoreError, StoreMissing
 from heliograph.store.base import UnreadableRow
 from heliograph.store.copying import all_batches
 from heliograph.store.recovery import (
-    REPAIR_COMMAND,
     close_unchanged,
     connect_read_only,
     database_parts,
@@ -24,6 +23,7 @@ from heliograph.store.recovery import (
     quick_check,
     recovery_file,
     remove_database,
+    repair_command,
 )
 from heliograph.store.salvage import Salvage
 from heliograph.store.sqlite import SqliteStore, create_recovery_file, lock_path, store_errors, unclean_marker
@@ -53,7 +53,7 @@ class CopiedFile(NamedTuple):
 
 
 class RepairReport(NamedTuple):
-    """The result of a repair; without `files` the store was not damaged, and nothing was changed."""
+    """The result of a repair; a store that was not damaged is not changed, and has neither `files` nor `finished`."""
 
     path: Path
     files: tuple[CopiedFile, ...] = ()
@@ -61,6 +61,8 @@ class RepairReport(NamedTuple):
     """Samples of the repaired store, each counted once."""
     set_aside: tuple[str, ...] = ()
     """The new names of the damaged file and of the recovery files."""
+    finished: bool = False
+    """Whether the store was repaired now."""
 
 
 def repair_store(path: Path, now: datetime) -> RepairReport:
@@ -72,7 +74,7 @@ def repair_store(path: Path, now: datetime) -> RepairReport:
         with lock.acquire(timeout=0), store_errors(path):
             return _repair(path, f"{now:%Y%m%d-%H%M%S}")
     except TimeoutError:
-        raise StoreError(f"{path}: a collector is using it; stop it, then run again: {REPAIR_COMMAND}") from None
+        raise StoreError(f"{path}: a collector is using it; stop it, then run again: {repair_command(path)}") from None
 
 
 def _repair(path: Path, stamp: str) -> RepairReport:
@@ -97,7 +99,7 @@ def _repair(path: Path, stamp: str) -> RepairReport:
     with _place(recovery_file(path, newest), path) as store:
         samples = sum(store.count(info.series) for info in store.series())
     unclean_marker(path).unlink(missing_ok=True)
-    return RepairReport(path, copied, samples, set_aside)
+    return RepairReport(path, copied, samples, set_aside, finished=True)
 
 
 def _merge(path: Path, damage: dict[int, str | None], merged: Path) -> tuple[CopiedFile, ...]:
@@ -169,7 +171,7 @@ def _place(file: Path, path: Path) -> Iterator[SqliteStore]:
                 break
             database.execute("ROLLBACK")  # another program wrote in between
         else:
-            raise StoreError(f"other programs keep writing to it: stop them, then run again: {REPAIR_COMMAND}")
+            raise StoreError(f"other programs keep writing to it: stop them, then run again: {repair_command(path)}")
         file.rename(path)
         database.execute("ROLLBACK")
     finally:

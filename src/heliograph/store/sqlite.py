@@ -18,7 +18,6 @@ from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.store.copying import readable, recent_batches
 from heliograph.store.recovery import (
-    REPAIR_COMMAND,
     IntegrityCheck,
     close_unchanged,
     database_parts,
@@ -27,6 +26,7 @@ from heliograph.store.recovery import (
     numbers_of_files,
     recovery_file,
     remove_database,
+    repair_command,
 )
 from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, UPSERT_READER, insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
@@ -51,7 +51,7 @@ _CHECK_SECONDS = 3.0
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
     sqlite3.SQLITE_FULL: "nothing of this write was stored; free disk space and try again",
-    sqlite3.SQLITE_CORRUPT: f"the file is damaged: stop the collector, then run: {REPAIR_COMMAND}",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the collector, then run: {command}",
     sqlite3.SQLITE_NOTADB: "it is not a store of heliograph: use another file, or move this one away",
 }
 
@@ -213,9 +213,8 @@ class SqliteStore(SqlStore):
                 return  # it was replaced meanwhile
             recovery = recovery_file(self.path, self._number + 1)
             create_recovery_file(damaged, recovery)
-            _log.error(
-                LogEvent("store.damaged", path=damaged, why=why, samples_go_to=recovery.name, advice=REPAIR_COMMAND)
-            )
+            advice = f"stop the collector, then run: {repair_command(self.path)}"
+            _log.error(LogEvent("store.damaged", path=damaged, why=why, samples_go_to=recovery.name, advice=advice))
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
@@ -364,7 +363,8 @@ def store_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         # The lower byte is the primary error code.
         advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-        raise StoreError(f"{path}: {error}" + (f" ({advice})" if advice else "")) from error
+        advice = f" ({advice.format(command=repair_command(path))})" if advice else ""
+        raise StoreError(f"{path}: {error}{advice}") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
     except (OverflowError, UnicodeError) as error:

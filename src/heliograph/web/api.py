@@ -23,6 +23,7 @@ from heliograph.local_time import day_at
 from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
+from heliograph.store.recovery import REPAIR_COMMAND
 from heliograph.web import series
 from heliograph.web.live import EventHub, EventResponse
 from heliograph.web.parameters import (
@@ -290,8 +291,12 @@ def routes(state_cache: StateCache, hub: EventHub) -> list[Route]:
         return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(_: Request) -> Response:
-        reasons = await _failing(state_cache)
-        body = {"status": "failing" if reasons else "ok", "reasons": reasons}
+        reasons, warnings = await _health(state_cache)
+        body = {
+            "status": "failing" if reasons else "ok",
+            "reasons": reasons,
+            **({"warnings": warnings} if warnings else {}),
+        }
         return Response(dumps(body), 503 if reasons else 200, {"Cache-Control": "no-store"}, media_type=JSON)
 
     return [
@@ -320,16 +325,19 @@ def _query(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-async def _failing(state_cache: StateCache) -> list[str]:
+async def _health(state_cache: StateCache) -> tuple[list[str], list[str]]:
+    """Return the reasons why the page cannot be shown, and what needs the user although it is shown."""
     try:
-        await state_cache.current()
+        damaged = (await state_cache.current()).damaged_store
     except StoreError as error:
-        return [f"the store cannot be read: {mask_secrets(str(error))}"]
+        return [f"the store cannot be read: {mask_secrets(str(error))}"], []
     except Exception as error:  # noqa: BLE001 - whatever it is, the page cannot be shown
         # The page and the API answer 500 as well, until the mistake or the stored value is corrected.
         _log.exception(LogEvent("web.error", path="/healthz"))
-        return [f"the current state cannot be read ({type(error).__name__}); the log has the details"]
-    return []
+        return [f"the current state cannot be read ({type(error).__name__}); the log has the details"], []
+    if damaged is None:
+        return [], []
+    return [], [f"the store {damaged.name} is damaged; stop the collector, then run: {REPAIR_COMMAND}"]
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -12,7 +12,16 @@ from heliograph.errors import ConfigError
 from heliograph.local_time import day_at, day_bounds
 from heliograph.model import Status
 from heliograph.web.page.format import GAP, age, count, energy, freshness_badge, percent, power, status_badge
-from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, notice, plant_path
+from heliograph.web.page.layout import (
+    account_notices,
+    badge,
+    document,
+    events_url_for,
+    figure,
+    notice,
+    plant_path,
+    store_notice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +154,7 @@ def fleet_page(system: SystemState, wish: FleetQuery, lines: Mapping[Series, str
         "Plants",
         [
             h.div(".head")[h.h1["Plants"], h.p(".under")[_sums(system)]],
-            h.div("#notices")[account_notices(system.accounts, system.at)],
+            h.div("#notices")[store_notice(system.damaged_store), account_notices(system.accounts, system.at)],
             _filter(system, wish),
             h.div("#found")[_table(found, wish, lines, system.at), _pages(len(found), wish)],
         ],
@@ -260,7 +269,7 @@ def empty_page(system: SystemState) -> str:
     return document(
         "",
         [
-            h.div("#notices")[account_notices(system.accounts, system.at)],
+            h.div("#notices")[store_notice(system.damaged_store), account_notices(system.accounts, system.at)],
             h.section(".card.empty")[
                 h.svg(viewBox="0 0 200 96", aria_hidden="true")[
                     h.Element("path")(".line", d="M8 80H192"),

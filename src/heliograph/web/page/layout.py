@@ -9,11 +9,13 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Status
+from heliograph.store.recovery import REPAIR_COMMAND
 from heliograph.web.page.format import GAP, clock_time
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from heliograph.current import AccountStatus, PlantState
     from heliograph.store.base import Series
@@ -134,6 +136,14 @@ def plant_notices(plant: PlantState, now: int) -> h.Node:
         )
         notices.append(notice("bad", title, advice))
     return notices
+
+
+def store_notice(damaged: Path | None) -> h.Element | None:
+    """Return the notice about a damaged store, with the command that repairs it."""
+    if damaged is None:
+        return None
+    text = "New samples are stored in a file beside it. To see the older ones again, stop the collector, then run "
+    return notice("bad", f"The database {damaged.name} is damaged", [text, h.code[REPAIR_COMMAND], "."])
 
 
 def account_notices(accounts: Iterable[AccountStatus], now: int) -> h.Node:
