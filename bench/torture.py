@@ -92,7 +92,9 @@ def main() -> int:
     for name in options.only:
         started = time.monotonic()
         tallies.append(run_scenario(name, options.seed, quick=options.quick))
-        print(f"{name}: {time.monotonic() - started:.0f} s, {tallies[-1].failures} failures", file=sys.stderr, flush=True)
+        print(
+            f"{name}: {time.monotonic() - started:.0f} s, {tallies[-1].failures} failures", file=sys.stderr, flush=True
+        )
         for note in tallies[-1].notes:
             print(f"  {note}", file=sys.stderr, flush=True)
     minutes = (time.monotonic() - begun) / 60
@@ -106,7 +108,9 @@ def main() -> int:
     if options.write:
         text = PAGE.read_text("utf-8")
         head, _, rest = text.partition(MARKERS[0])
-        PAGE.write_text("\n".join([f"{head}{MARKERS[0]}", *lines, f"{MARKERS[1]}{rest.partition(MARKERS[1])[2]}"]), "utf-8")
+        PAGE.write_text(
+            "\n".join([f"{head}{MARKERS[0]}", *lines, f"{MARKERS[1]}{rest.partition(MARKERS[1])[2]}"]), "utf-8"
+        )
     return int(any(one.failures for one in tallies))
 
 

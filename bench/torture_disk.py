@@ -102,7 +102,9 @@ def _collect_on(cloud, home: Path, kilobytes: int, tally: Tally, make_room, limi
         if "saved=true" in text:
             found = cloud.times(store)
             tally.expect(all(old <= new for old, new in zip(acknowledged, found, strict=True)), "lost", trial)
-            tally.expect(any(old != new for old, new in zip(acknowledged, found, strict=True)), "lost", f"{trial}: saved")
+            tally.expect(
+                any(old != new for old, new in zip(acknowledged, found, strict=True)), "lost", f"{trial}: saved"
+            )
             acknowledged = found
         code, text = cloud.run("status", home=home, limits=limits)
         tally.check_output(text, f"{trial}: status")

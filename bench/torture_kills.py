@@ -14,11 +14,10 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
-from torture_programs import FOREVER, Tally, World, order_states, world
-
 from heliograph.store import open_store
 from heliograph.store.base import Series
 from support.http_service import Service
+from torture_programs import FOREVER, Tally, World, order_states, world
 
 DAYS = ("2025-06-18", "2025-06-20")
 

@@ -11,17 +11,18 @@ import time
 from pathlib import Path
 
 import torture_kills  # adds the tests' support modules to the path
-from torture_programs import Tally, world
-
 from support.killed_writer import Writer, check
 from support.postgres_server import Server, programs
 from support.store_fixtures import DatabasePlace
+from torture_programs import Tally, world
 
 
 def open_files(folder: Path, trials: int, chance: random.Random) -> Tally:
     """Collect with 8 to 64 open files."""
     tally = Tally("`ulimit -n` 8 to 64")
-    _limited(folder, tally, [((resource.RLIMIT_NOFILE, 8 + round(56 * n / max(1, trials - 1))),) for n in range(trials)])
+    _limited(
+        folder, tally, [((resource.RLIMIT_NOFILE, 8 + round(56 * n / max(1, trials - 1))),) for n in range(trials)]
+    )
     chance.random()
     return tally
 

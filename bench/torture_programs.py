@@ -50,7 +50,7 @@ class Tally:
         """Count a failure of the oracle, with a note about the first few."""
         if not condition:
             setattr(self, figure, getattr(self, figure) + 1)
-            if len(self.notes) < 8:
+            if len(self.notes) < 20:
                 self.notes.append(f"{figure}: {note}")
 
     def check_output(self, text: str, trial: object) -> None:
@@ -204,7 +204,7 @@ def _run(words, home: Path, output: Path, limits) -> None:
             del os.environ[name]
         os.environ.update(HELIOGRAPH_HOME=str(home), HELIOGRAPH_NO_KEYRING="1")
         _skip_pauses()
-        from heliograph.cli.main import run  # noqa: PLC0415 - imported before the fork
+        from heliograph.cli.main import run
 
         for limit, value in limits:
             resource.setrlimit(limit, (value, value))
@@ -212,7 +212,7 @@ def _run(words, home: Path, output: Path, limits) -> None:
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # noqa: BLE001 - reported like the interpreter does
-        import traceback  # noqa: PLC0415
+        import traceback
 
         traceback.print_exc()
     finally:
@@ -224,8 +224,8 @@ def _run(words, home: Path, output: Path, limits) -> None:
 
 def _skip_pauses() -> None:
     """Let settings changes not sleep before they read a device back."""
-    from heliograph.cli.settings import common  # noqa: PLC0415
-    from heliograph.settings import Clock  # noqa: PLC0415
+    from heliograph.cli.settings import common
+    from heliograph.settings import Clock
 
     class FastClock(Clock):
         def sleep(self, seconds):

@@ -204,6 +204,8 @@ def _damage(file: Path) -> str | None:
         # The structure is sound; a value may still be one that no version wrote, and that nobody can read.
         try:
             with SqliteStore(file, follow=False) as store:
+                if missing := store.missing_tables():
+                    return f"no such table: {', '.join(missing)}"
                 for _ in all_batches(store):
                     pass
         except UnreadableRow as error:

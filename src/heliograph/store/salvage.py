@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from datetime import date
@@ -22,6 +21,7 @@ from heliograph.store.base import (
     Series,
     SeriesInfo,
     StoredSample,
+    parse_counter_state,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _STATUSES: dict[Any, Status | None] = {None: None, **{str(one): one for one in S
 _SPANS, _OUTCOMES = get_args(HistorySpan), get_args(QueryOutcome)
 _LAST_TIME = 253_402_300_799
 """The end of the year 9999."""
+_FEWEST_METRICS = 18
+"""Metrics of a sample of the first version; later ones have more."""
 _ROWS = 5000
 """Rows of a batch."""
 
@@ -95,10 +97,13 @@ class Salvage:
 def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies: Sequence[str]) -> Any:
     match values:
         case (int(at), int(fetched_at), str(quality), (str() | None) as status, *numbers) if (
-            quality in _QUALITIES and status in _STATUSES and _is_time(at, fetched_at) and _are_numbers(numbers)
+            len(numbers) >= _FEWEST_METRICS and _is_time(at, fetched_at) and _are_numbers(numbers)
         ):
+            # The values of a sample with a damaged quality are shown as past ones, never as live.
             found = {name: _plausible(name, value) for name, value in zip(metrics, numbers, strict=False)}
-            return StoredSample(series, at, fetched_at, _QUALITIES[quality], _STATUSES[status], found)
+            return StoredSample(
+                series, at, fetched_at, _QUALITIES.get(quality, Quality.BACKFILLED), _STATUSES.get(status), found
+            )
         case (str(day), int(written_at), str(quality), 0 | 1 as final, *numbers) if (
             quality in _QUALITIES and _is_day(day) and _are_numbers(numbers)
         ):
@@ -113,7 +118,8 @@ def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies
         ):
             return QueryRecord(series, span, period, outcome, queried_at)  # type: ignore[arg-type]
         case (str(text),):
-            return _counter_state(series, text)
+            state = parse_counter_state(text)
+            return None if state is None else (series, state)
     return None
 
 
@@ -134,14 +140,6 @@ def _names_in(statement: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return the columns of a CREATE TABLE statement that are known, in their order."""
     names = frozenset(known)
     return tuple(word for word in re.findall(r"\w+", statement, re.ASCII) if word in names)
-
-
-def _counter_state(series: Series, text: str) -> tuple[Series, dict[str, Any]] | None:
-    try:
-        state = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return (series, state) if isinstance(state, dict) else None
 
 
 def _is_time(*moments: int) -> bool:

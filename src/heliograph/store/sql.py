@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from abc import ABC, abstractmethod
 from datetime import date
@@ -24,6 +23,8 @@ from heliograph.store.base import (
     SeriesInfo,
     StoredSample,
     UnreadableRow,
+    counter_state_text,
+    parse_counter_state,
 )
 from heliograph.store.recovery import REPAIR_COMMAND
 
@@ -248,11 +249,8 @@ class SqlStore(ABC):
     def counters(self, series: Series) -> Mapping[str, Any]:
         """Return the state of the energy counters; empty before the first sample, and if it is damaged."""
         for (text,) in self._read(schema.SELECT_COUNTER_STATE, series):
-            try:
-                state = json.loads(text)
-            except (ValueError, RecursionError):
-                state = None
-            if isinstance(state, dict):
+            state = parse_counter_state(text)
+            if state is not None:
                 return state
             _log.warning(LogEvent("counters.reset", series="/".join(filter(None, series)), why="the state is damaged"))
         return {}
@@ -320,7 +318,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
         ],
     )
     yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
-    yield schema.COUNTER_TABLE, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
+    yield schema.COUNTER_TABLE, [(ids[series], counter_state_text(state)) for series, state in batch.counters.items()]
     yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
 
 
@@ -357,20 +355,50 @@ _STATUS[None] = None  # type: ignore[index]
 def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[StoredSample]:
     return [
         StoredSample._make(
-            (series, at, fetched_at, _QUALITY[quality], _STATUS[status], dict(zip(names, values, strict=False)))
+            (
+                series,
+                at,
+                fetched_at,
+                _QUALITY[quality],
+                _STATUS[status],
+                _by_name(names, values),
+            )
         )
         for at, fetched_at, quality, status, *values in rows
     ]
 
 
 def _days(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Day]:
-    read = date.fromisoformat
     return [
         Day._make(
-            (series, read(day), dict(zip(names, values, strict=False)), _QUALITY[quality], final == 1, written_at)
+            (
+                series,
+                _day(day),
+                _by_name(names, values),
+                _QUALITY[quality],
+                final == 1,
+                written_at,
+            )
         )
         for day, written_at, quality, final, *values in rows
     ]
+
+
+def _by_name(names: Sequence[str], values: list[Any]) -> dict[str, float | None]:
+    """Return the values by name; SQLite stores a text in a column of numbers, too, if somebody else writes it."""
+    if _NUMBERS.issuperset(map(type, values)):
+        return dict(zip(names, values, strict=False))
+    raise UnreadableRow(f"the store contains a value that is no number: {values!r:.80}; {_ROW_ADVICE}")
+
+
+_NUMBERS = frozenset((float, type(None)))
+
+
+def _day(text: Any) -> date:
+    try:
+        return date.fromisoformat(text)
+    except (ValueError, TypeError):
+        raise UnreadableRow(f"the store contains a day that is none: {text!r}; {_ROW_ADVICE}") from None
 
 
 def _of(row: SeriesInfo | StoredSample) -> Series:

@@ -28,7 +28,7 @@ from heliograph.store.recovery import (
     remove_database,
     repair_command,
 )
-from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, UPSERT_READER, insert_row_sql
+from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
@@ -217,7 +217,17 @@ class SqliteStore(SqlStore):
             _log.error(LogEvent("store.damaged", path=damaged, why=why, samples_go_to=recovery.name, advice=advice))
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._database.execute(statement, values).fetchall()
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" not in str(error):
+                raise
+        # A damaged text: read with replaced characters it is an unknown word, or no JSON, and is handled as such.
+        self._database.text_factory = _decode
+        try:
+            return self._database.execute(statement, values).fetchall()
+        finally:
+            self._database.text_factory = str
 
     def _lock_change_numbers(self) -> None:
         """Do nothing: SQLite allows one writer at a time."""
@@ -233,6 +243,11 @@ class SqliteStore(SqlStore):
 
     def _column_names(self, table: str) -> list[str]:
         return [name for (name,) in self._run("SELECT name FROM pragma_table_info(?)", (table,))]
+
+    def missing_tables(self) -> list[str]:
+        """Return the tables that are not there any more."""
+        found = {name for (name,) in self._read("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        return sorted(TABLES - found)
 
     def feed(self) -> Feed:
         """Return the change feed: the positions of all readers, and the changes that one of them has not processed."""
@@ -324,6 +339,10 @@ def lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.collector")
 
 
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return device and inode of a file, which change when it is replaced; None if there is no file."""
     try:
@@ -361,8 +380,9 @@ def store_errors(path: Path) -> Iterator[None]:
     except StoreError as error:
         raise StoreError(f"{path}: {error}") from None
     except sqlite3.Error as error:
-        # The lower byte is the primary error code.
-        advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        # A dropped table has no code of its own. The lower byte is the primary error code.
+        code = sqlite3.SQLITE_CORRUPT if "no such table" in str(error) else getattr(error, "sqlite_errorcode", 0)
+        advice = _ADVICE.get(code & 0xFF)
         advice = f" ({advice.format(command=repair_command(path))})" if advice else ""
         raise StoreError(f"{path}: {error}{advice}") from error
     except OSError as error:
