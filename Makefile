@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint bench lock docs clean
+.PHONY: demo test quick lint bench torture lock docs clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
@@ -19,6 +19,9 @@ lint: $(VENV)/ready
 
 bench: $(VENV)/ready
 	@$(BIN)/python bench/run.py
+
+torture: $(VENV)/ready  ## kills, full disks, flipped bits, limits: half an hour; TORTURE=--quick for a sample of two minutes
+	@$(BIN)/python bench/torture.py $(TORTURE)
 
 docs: $(VENV)/ready  ## derive the tables from the declarations, then build the site in site/
 	@$(BIN)/python docs/derive.py

@@ -1,7 +1,7 @@
 """Process-level faults: kills, full disks, flipped bits, limits, stopped programs. `--write` updates docs/torture.md.
 
-The oracle: nothing acknowledged is lost, nothing half-written is read, and every program continues by itself or after the
-one command it prints.
+The oracle: nothing acknowledged is lost, nothing half-written is read, and every program continues by itself or after
+the one command it prints.
 """
 
 from __future__ import annotations
@@ -65,11 +65,17 @@ def run_scenario(name: str, seed: int, trials: int | None = None, quick: bool = 
 
 def table(tallies: list[Tally]) -> list[str]:
     """Return the results as a table."""
-    lines = [
-        "| fault | trials | hit at work | acknowledged and lost | half-written and read | mistakes | not recovered | "
-        "recovered by `doctor --repair` |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    titles = (
+        "fault",
+        "trials",
+        "hit at work",
+        "acknowledged and lost",
+        "half-written and read",
+        "mistakes",
+        "not recovered",
+        "recovered by `doctor --repair`",
+    )
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for one in tallies:
         if one.skipped:
             lines.append(f"| {one.name} | 0 | | | | | | skipped: {one.skipped} |")
@@ -85,25 +91,24 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK} trials of each scenario")
     parser.add_argument("--only", nargs="+", choices=tuple(SCENARIOS), default=tuple(SCENARIOS), metavar="SCENARIO")
     parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--trials", type=int, help="trials of each scenario")
     parser.add_argument("--write", action="store_true", help="write the table to docs/torture.md")
     options = parser.parse_args()
     gc.freeze()  # forked programs share these pages
     tallies, begun = [], time.monotonic()
     for name in options.only:
         started = time.monotonic()
-        tallies.append(run_scenario(name, options.seed, quick=options.quick))
+        tallies.append(run_scenario(name, options.seed, options.trials, quick=options.quick))
         print(
             f"{name}: {time.monotonic() - started:.0f} s, {tallies[-1].failures} failures", file=sys.stderr, flush=True
         )
+        print(table(tallies)[-1], file=sys.stderr, flush=True)
         for note in tallies[-1].notes:
             print(f"  {note}", file=sys.stderr, flush=True)
     minutes = (time.monotonic() - begun) / 60
-    lines = [
-        f"Run {time.strftime('%Y-%m-%d')} with seed {options.seed} in {minutes:.0f} minutes on {os.cpu_count()} cores, "
-        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}.",
-        "",
-        *table(tallies),
-    ]
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    run = f"Run {time.strftime('%Y-%m-%d')} with seed {options.seed} in {minutes:.0f} minutes on {machine}."
+    lines = [run, "", *table(tallies)]
     print("\n".join(lines))
     if options.write:
         text = PAGE.read_text("utf-8")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
 import resource
 import sqlite3
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torture_kills import is_sound
 from torture_programs import Tally, world
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
+    from pathlib import Path
 
 _REMOUNT = 32
 _POLLS = 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import sqlite3
 import sys
@@ -14,10 +13,15 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
+from typing import TYPE_CHECKING
+
 from heliograph.store import open_store
 from heliograph.store.base import Series
 from support.http_service import Service
 from torture_programs import FOREVER, Tally, World, order_states, world
+
+if TYPE_CHECKING:
+    import random
 
 DAYS = ("2025-06-18", "2025-06-20")
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import resource
 import shutil
 import signal
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torture_kills  # adds the tests' support modules to the path
 from support.killed_writer import Writer, check
 from support.postgres_server import Server, programs
 from support.store_fixtures import DatabasePlace
 from torture_programs import Tally, world
+
+if TYPE_CHECKING:
+    import random
 
 
 def open_files(folder: Path, trials: int, chance: random.Random) -> Tally:

@@ -1,4 +1,4 @@
-"""Programs under torture: each is a process forked from a warm one, with its own limits, that may be killed at any time."""
+"""Programs under torture: processes forked from a warm one, with their own limits, that may be killed at any time."""
 
 from __future__ import annotations
 
@@ -196,6 +196,7 @@ def _run(words, home: Path, output: Path, limits) -> None:
     """Run a command in this forked process, and end it."""
     code = 99
     try:
+        os.closerange(3, 1024)  # those of the emulated clouds
         descriptor = os.open(output, os.O_WRONLY | os.O_APPEND)
         for number in (1, 2):
             os.dup2(descriptor, number)

@@ -10,7 +10,7 @@ import pytest
 from heliograph.cli.main import run
 from heliograph.store import open_store
 from heliograph.store.base import Batch
-from store.test_damage import ROWS, damage_samples, fill, sample
+from support.damaged_store import ROWS, damage_samples, fill, sample
 from support.website import served
 
 
