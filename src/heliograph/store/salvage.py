@@ -69,10 +69,11 @@ class Salvage:
 
     def _read_names(self, record: Record) -> None:
         match record.values:
-            case (None, str(vendor), str(plant), str(device), *rest) if record.rowid is not None and len(rest) <= 3:
+            case (None, str(vendor), str(plant), str(device), *rest) if record.rowid is not None:
                 series = Series(vendor, plant, device)
                 self._series[record.rowid] = series
-                self._infos[series] = SeriesInfo(series, *(one if isinstance(one, str) else None for one in rest))
+                known = (one if isinstance(one, str | float) else None for one in rest[: len(SeriesInfo._fields) - 1])
+                self._infos[series] = SeriesInfo(series, *known)  # type: ignore[arg-type]
             case (str(vendor), str(plant), str(device), int(number)) if record.rowid is None:
                 # The index of the series contains the same.
                 self._series.setdefault(number, Series(vendor, plant, device))

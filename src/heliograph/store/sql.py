@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
-from heliograph.model import Quality, Status
 from heliograph.store import schema
 from heliograph.store.base import (
     Bucket,
@@ -22,14 +21,13 @@ from heliograph.store.base import (
     SeriesChange,
     SeriesInfo,
     StoredSample,
-    UnreadableRow,
     counter_state_text,
     parse_counter_state,
 )
-from heliograph.store.recovery import REPAIR_COMMAND
+from heliograph.store.rows import days_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -202,9 +200,11 @@ class SqlStore(ABC):
     def latest(self, series: Series | None = None) -> tuple[StoredSample, ...]:
         """Return the newest sample of this series, or of each."""
         if series is not None:
-            return tuple(_entries(series, _NAMES, self._read(schema.SELECT_LATEST, series)))
+            return tuple(samples_from_rows(series, _NAMES, self._read(schema.SELECT_LATEST, series)))
         rows = self._read(schema.SELECT_LATEST_OF_ALL)
-        return tuple(sorted((one for row in rows for one in _entries(Series(*row[:3]), _NAMES, [row[3:]])), key=_of))
+        return tuple(
+            sorted((one for row in rows for one in samples_from_rows(Series(*row[:3]), _NAMES, [row[3:]])), key=_of)
+        )
 
     def samples(
         self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
@@ -212,7 +212,7 @@ class SqlStore(ABC):
         """Stream the samples, oldest first, with these metrics, default: all."""
         names = _NAMES if metrics is None else tuple(metrics)
         pages = self._pages(schema.select_samples(names), series, since, until)
-        return chain.from_iterable(_entries(series, names, rows) for rows in pages)
+        return chain.from_iterable(samples_from_rows(series, names, rows) for rows in pages)
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Stream the times of the samples, oldest first."""
@@ -240,7 +240,7 @@ class SqlStore(ABC):
         """Return the days from `first` to `last`, both included, with these energies, default: all."""
         names = ENERGIES if energies is None else tuple(energies)
         rows = self._read(schema.select_days(names), (*series, first.isoformat(), last.isoformat()))
-        return tuple(_days(series, names, rows))
+        return tuple(days_from_rows(series, names, rows))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return the rejected values, oldest first."""
@@ -332,73 +332,6 @@ def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tup
 def _clean(text: str | None) -> str | None:
     """Replace characters that a database rejects: lone surrogates and NUL."""
     return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-class _EnumLookup(dict[str, _T]):
-    """Enum members by their stored value; raises `UnreadableRow` for an unknown one."""
-
-    def __missing__(self, word: str) -> _T:
-        raise UnreadableRow(f"the store contains a value that this version does not know: {word!r}; {_ROW_ADVICE}")
-
-
-_ROW_ADVICE = f"update heliograph, or if the file is damaged, stop the collector and run: {REPAIR_COMMAND}"
-
-# A dict lookup is ten times as fast as calling the enum.
-_QUALITY = _EnumLookup({one.value: one for one in Quality})
-_STATUS: _EnumLookup[Status | None] = _EnumLookup({one.value: one for one in Status})
-_STATUS[None] = None  # type: ignore[index]
-
-
-# A list comprehension with `_make` is three times as fast as creating row by row.
-
-
-def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[StoredSample]:
-    return [
-        StoredSample._make(
-            (
-                series,
-                at,
-                fetched_at,
-                _QUALITY[quality],
-                _STATUS[status],
-                _by_name(names, values),
-            )
-        )
-        for at, fetched_at, quality, status, *values in rows
-    ]
-
-
-def _days(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Day]:
-    return [
-        Day._make(
-            (
-                series,
-                _day(day),
-                _by_name(names, values),
-                _QUALITY[quality],
-                final == 1,
-                written_at,
-            )
-        )
-        for day, written_at, quality, final, *values in rows
-    ]
-
-
-def _by_name(names: Sequence[str], values: list[Any]) -> dict[str, float | None]:
-    """Return the values by name; SQLite stores a text in a column of numbers, too, if somebody else writes it."""
-    if _NUMBERS.issuperset(map(type, values)):
-        return dict(zip(names, values, strict=False))
-    raise UnreadableRow(f"the store contains a value that is no number: {values!r:.80}; {_ROW_ADVICE}")
-
-
-_NUMBERS = frozenset((float, type(None)))
-
-
-def _day(text: Any) -> date:
-    try:
-        return date.fromisoformat(text)
-    except (ValueError, TypeError):
-        raise UnreadableRow(f"the store contains a day that is none: {text!r}; {_ROW_ADVICE}") from None
 
 
 def _of(row: SeriesInfo | StoredSample) -> Series:
