@@ -6,6 +6,7 @@ import ctypes
 import os
 import resource
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _REMOUNT = 32
 _POLLS = 3
+_PATIENCE = 120.0
 
 
 class SmallDisk:
@@ -113,6 +115,11 @@ def _collect_on(cloud, home: Path, kilobytes: int, tally: Tally, make_room, limi
     cloud.advance(seconds=300)
     code, text = cloud.run("collect", "--once", "--no-backfill", home=home)
     tally.check_output(text, trial)
+    end = time.monotonic() + _PATIENCE
+    while code != 0 and "next attempt at" in text and time.monotonic() < end:
+        # The outcome of a login could not be recorded: the account is protected from a second one for a while.
+        time.sleep(5)
+        code, text = cloud.run("collect", "--once", "--no-backfill", home=home)
     tally.expect(code == 0, "stuck", f"{trial}: {text[-500:]}")
     if not store.exists():
         tally.expect(False, "stuck", f"{trial}: no store")
@@ -122,4 +129,4 @@ def _collect_on(cloud, home: Path, kilobytes: int, tally: Tally, make_room, limi
     tally.expect(is_sound(store), "torn", f"{trial}: integrity_check")
     with closing(sqlite3.connect(store)) as database:
         whole = database.execute("SELECT count(DISTINCT n) FROM (SELECT count(*) AS n FROM sample GROUP BY fetched_at)")
-        tally.expect(whole.fetchone()[0] == 1, "torn", f"{trial}: polls of different sizes")
+        tally.expect(whole.fetchone()[0] <= 1, "torn", f"{trial}: polls of different sizes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,9 @@ def _filled(cloud: World) -> None:
     for _ in range(4):
         cloud.advance(seconds=300)
         code, text = cloud.run("collect", "--once", "--no-backfill")
+        while "poll.waiting" in text:  # the requests of the backfill are spread over the day
+            time.sleep(5)
+            code, text = cloud.run("collect", "--once", "--no-backfill")
         assert code == 0, text
 
 
@@ -81,11 +85,12 @@ def store_bits(folder: Path, trials: int, chance: random.Random) -> Tally:
     tally = Tally("flipped bits: store")
     with world(folder) as cloud:
         _filled(cloud)
+        whole = cloud.times()
         for trial in range(trials):
             home = _copy(cloud, folder, trial)
             flip_bits(home / cloud.store.name, chance, 2 ** (trial % 9))
             (home / f"{cloud.store.name}.unclean").touch()
-            _use_damaged(cloud, home, tally, trial)
+            _use_damaged(cloud, home, tally, trial, whole)
             shutil.rmtree(home)
     return tally
 
@@ -95,25 +100,26 @@ def log_bits(folder: Path, trials: int, chance: random.Random) -> Tally:
     tally = Tally("flipped bits: write-ahead log")
     with world(folder) as cloud:
         _filled(cloud)
-        database = sqlite3.connect(cloud.store)  # an open reader: the log stays
-        database.execute("SELECT count(*) FROM sample").fetchone()
-        for _ in range(4):
-            cloud.advance(seconds=300)
-            cloud.run("collect", "--once", "--no-backfill")
-        whole = cloud.times()
+        cloud.advance(seconds=300)
+        program = cloud.start("collect", "--no-backfill")
+        program.wait_for("saved=true")
+        program.kill()
+        # Each use of a store ends its log, so only copies are used.
+        whole = cloud.times(_copy(cloud, folder, trials) / cloud.store.name)
         for trial in range(trials):
             home = _copy(cloud, folder, trial)
-            (home / f"{cloud.store.name}-shm").unlink()
+            (home / f"{cloud.store.name}-shm").unlink(missing_ok=True)
             flip_bits(home / f"{cloud.store.name}-wal", chance, 2 ** (trial % 7))
-            (home / f"{cloud.store.name}.unclean").touch()
-            tally.struck += cloud.times(home / cloud.store.name) != whole
-            _use_damaged(cloud, home, tally, trial)
+            copy = _copy(cloud, folder, trials + 1)
+            shutil.copytree(home, copy, dirs_exist_ok=True)
+            tally.struck += cloud.times(copy / cloud.store.name) != whole
+            shutil.rmtree(copy)
+            _use_damaged(cloud, home, tally, trial, whole)
             shutil.rmtree(home)
-        database.close()
     return tally
 
 
-def _use_damaged(cloud: World, home: Path, tally: Tally, trial: int) -> None:
+def _use_damaged(cloud: World, home: Path, tally: Tally, trial: int, whole: list[set[int]]) -> None:
     """Collect into a damaged store, repair it if told to, and read everything."""
     tally.trials += 1
     store = home / cloud.store.name
@@ -122,7 +128,7 @@ def _use_damaged(cloud: World, home: Path, tally: Tally, trial: int) -> None:
     tally.check_output(said, f"{trial}: status")
     code, text = cloud.run("collect", "--once", "--no-backfill", home=home)
     tally.check_output(text, f"{trial}: collect")
-    acknowledged = _fresh(cloud, store) if "saved=true" in text else None
+    acknowledged = _fresh(cloud, store, whole) if "saved=true" in text else None
     problem, readable = _unreadable(store)
     needs = code != 0 or "store.damaged" in text or problem
     tally.struck += bool(needs)
@@ -148,10 +154,10 @@ def _use_damaged(cloud: World, home: Path, tally: Tally, trial: int) -> None:
         tally.expect(all(old <= new for old, new in zip(acknowledged, now, strict=True)), "lost", f"{trial}: saved")
 
 
-def _fresh(cloud: World, store: Path) -> list[set[int]] | None:
+def _fresh(cloud: World, store: Path, whole: list[set[int]]) -> list[set[int]] | None:
     """Return the samples that were stored after the damage, which it cannot have hit."""
     try:
-        return [new - old for old, new in zip(cloud.times(), cloud.times(store), strict=True)]
+        return [new - old for old, new in zip(whole, cloud.times(store), strict=True)]
     except StoreError:
         return None
 

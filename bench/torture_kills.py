@@ -143,7 +143,10 @@ def settings(folder: Path, trials: int, chance: random.Random) -> Tally:
         code, text = cloud.run("settings", "set", device, "charge_stop_soc=50", "--yes")
         usual = time.monotonic() - begun
         tally.expect(code == 0, "stuck", text)
+        orders = cloud.home / "orders"
         for trial in range(trials):
+            if trial % 12 == 11:  # twenty writes a day are allowed
+                orders.rename(folder / f"orders-{trial}")
             before = plant.settings["tlx"]["charge_stop_soc"]
             value = str(51 + trial % 40)
             program = cloud.start("settings", "set", device, f"charge_stop_soc={value}", "--yes")
@@ -157,7 +160,7 @@ def settings(folder: Path, trials: int, chance: random.Random) -> Tally:
             sent = _commands(cloud)
             code, text = cloud.run("settings", "check")
             tally.check_output(text, trial)
-            tally.expect(_commands(cloud) == sent, "mistakes", f"trial {trial}: check sent a command")
+            tally.expect(_commands(cloud) <= sent, "mistakes", f"trial {trial}: check sent a command")
             tally.expect(plant.settings["tlx"]["charge_stop_soc"] == after, "mistakes", f"trial {trial}: changed")
             code, text = cloud.run("settings", "show", device, "--json")
             shown = {row["name"]: row["values"] for row in json.loads(text[text.find("{") :])["settings"]}
@@ -173,7 +176,7 @@ def _journal_tail(cloud: World) -> list[str]:
 
 
 def _commands(cloud: World) -> int:
-    return sum("Set" in str(one) for one in cloud.emulator.log.as_dict(1000)["requests"])
+    return sum(one["path"] == "newTcpsetAPI.do" for one in cloud.emulator.log.as_dict(1000)["requests"])
 
 
 def outputs(folder: Path, trials: int, chance: random.Random) -> Tally:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from heliograph.errors import StoreError, StoreMissing
+from heliograph.model import Quality
 from heliograph.store import open_store
 from heliograph.store.base import Batch
 from heliograph.store.recovery import numbers_of_files, recovery_file
@@ -233,9 +234,12 @@ def test_repair_finds_rows_that_no_version_wrote(path):
         list(store.samples(ROOF, 0, 1 << 40))
     report = repair_store(path, NOW)
     assert "l1ve" in report.files[0].damage
-    assert report.samples == 2 * ROWS - 2
+    assert report.samples == 2 * ROWS
     with open_store(path) as store:
         assert len(store.days(ROOF, date.min, date.max)) == 27
+        # The sample with the damaged word is kept, and never shown as live.
+        found = [one.quality for one in store.samples(ROOF, NOON, NOON + 2 * STEP)]
+        assert found == [Quality.LIVE, Quality.BACKFILLED]
 
 
 def test_repair_of_anything_else_changes_nothing(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from itertools import count
 
 from heliograph.errors import StoreError
@@ -38,8 +39,8 @@ def write_on(where):
                     while True:
                         try:
                             store.write(batch(number))
-                        except StoreError as error:
-                            os.write(2, f"{error}\n".encode())
+                        except StoreError:
+                            time.sleep(0.01)  # the server restarts; a message for each attempt would fill the pipe
                         else:
                             break
                     os.write(1, b"%d\n" % number)

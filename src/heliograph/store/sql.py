@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -29,6 +28,7 @@ from heliograph.store.rows import days_from_rows, samples_from_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import date
     from pathlib import Path
 
     from heliograph.store.base import Batch, HistorySpan
@@ -202,9 +202,8 @@ class SqlStore(ABC):
         if series is not None:
             return tuple(samples_from_rows(series, _NAMES, self._read(schema.SELECT_LATEST, series)))
         rows = self._read(schema.SELECT_LATEST_OF_ALL)
-        return tuple(
-            sorted((one for row in rows for one in samples_from_rows(Series(*row[:3]), _NAMES, [row[3:]])), key=_of)
-        )
+        found = (one for row in rows for one in samples_from_rows(Series(*row[:3]), _NAMES, [row[3:]]))
+        return tuple(sorted(found, key=_of))
 
     def samples(
         self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
