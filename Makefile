@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint bench fuzz lock docs clean
+.PHONY: demo test quick lint bench fuzz torture lock docs clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
@@ -22,6 +22,9 @@ bench: $(VENV)/ready
 
 fuzz: $(VENV)/ready  ## every command against mutated responses of the clouds; most of an hour on two cores
 	@$(BIN)/python bench/fuzz.py --write
+
+torture: $(VENV)/ready  ## kills, full disks, flipped bits, limits: half an hour; TORTURE=--quick for a sample of two minutes
+	@$(BIN)/python bench/torture.py $(TORTURE)
 
 docs: $(VENV)/ready  ## derive the tables from the declarations, then build the site in site/
 	@$(BIN)/python docs/derive.py

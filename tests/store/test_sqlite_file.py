@@ -141,7 +141,7 @@ def test_sqlite_damaged_file_error_has_advice(path):
         file.seek(8192)
         file.write(b"\xee" * (size - 8192))
     with (
-        pytest.raises(StoreError, match=r"malformed \(the file is damaged.*\.recover") as caught,
+        pytest.raises(StoreError, match=r"malformed \(the file is damaged.*heliograph doctor --repair") as caught,
         SqliteStore(path) as store,
     ):
         list(store.samples(ROOF, 0, 5000))

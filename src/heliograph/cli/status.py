@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.clients import create_client
@@ -14,6 +15,7 @@ from heliograph.collect.freshness import POLL_GRACE
 from heliograph.current import CurrentState
 from heliograph.errors import HeliographError, StoreMissing
 from heliograph.store import open_store
+from heliograph.store.recovery import repair_command
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -58,6 +60,8 @@ class StoreSummary(NamedTuple):
     size: int
     plants: Sequence[tuple[PlantState, int]]
     """Each plant with the number of its samples."""
+    damaged: str | None = None
+    """The damaged file, while a recovery file is in use."""
 
 
 def add_status(commands: Any) -> None:
@@ -196,7 +200,8 @@ def read_store(where: str, now: datetime) -> StoreSummary | None:
         with open_store(where, create=False) as store:
             plants = CurrentState(store).plants(int(now.timestamp()))
             counted = [(plant, store.count(plant.series)) for plant in plants]
-            return StoreSummary(shown_store(where), store.size_bytes(), counted)
+            damaged = store.damaged_file
+            return StoreSummary(shown_store(where), store.size_bytes(), counted, str(damaged) if damaged else None)
     except StoreMissing:
         return None
 
@@ -215,6 +220,9 @@ def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
     """Yield a line for the store and one for each plant."""
     total = sum(samples for _, samples in store.plants)
     yield f"store {store.where}: {total} samples, {store.size / 1e6:.1f} MB"
+    if store.damaged is not None:
+        yield f"  {store.damaged} is damaged; new samples are stored beside it"
+        yield f"  stop the collector, then run: {repair_command(Path(store.damaged))}"
     for plant, samples in store.plants:
         age = "no sample yet"
         if plant.measured_at is not None:
@@ -242,6 +250,7 @@ def store_dict(store: StoreSummary) -> dict[str, Any]:
     return {
         "where": store.where,
         "bytes": store.size,
+        "damaged": store.damaged,
         "plants": [
             {
                 "vendor": plant.series.vendor,

@@ -27,11 +27,14 @@ def open_store(where: str | Path, *, create: bool = True) -> Store:
 
 
 def _sqlite(path: str, make: bool) -> Store:
-    if not make and not Path(path).expanduser().exists():
-        raise StoreMissing(f"there is no store at {path} yet; run: heliograph collect, or heliograph backfill")
+    file = Path(path).expanduser()
+    from heliograph.store.recovery import numbers_of_files  # noqa: PLC0415 - as below
     from heliograph.store.sqlite import SqliteStore  # noqa: PLC0415 - slow to import
 
-    return SqliteStore(Path(path).expanduser())
+    if not make and not numbers_of_files(file):
+        raise StoreMissing(f"there is no store at {path} yet; run: heliograph collect, or heliograph backfill")
+
+    return SqliteStore(file, writes=make)
 
 
 def _postgres(url: str, *, make: bool) -> Store:

@@ -5,14 +5,18 @@ Times are epoch seconds in UTC, days are calendar days in the plant's time zone,
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
+from zlib import crc32
 
+from heliograph.errors import StoreError
 from heliograph.model import Quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
+    from pathlib import Path
 
     from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
 
@@ -24,6 +28,10 @@ MAX_AHEAD = 600
 
 QueryOutcome = Literal["data", "nothing", "failed"]
 """The outcome of a history query: data, a response without data, or no usable response."""
+
+
+class UnreadableRow(StoreError):
+    """A stored value is none that this version writes: a newer one wrote it, or it was damaged."""
 
 
 class Series(NamedTuple):
@@ -146,6 +154,10 @@ class Batch:
 class Store(Protocol):
     """A store of samples. Every method may raise `StoreError`; data is durable when `write` returns."""
 
+    @property
+    def damaged_file(self) -> Path | None:
+        """The damaged file whose recovery file is in use until the store is repaired; None for a sound store."""
+
     def claim(self, accounts: Sequence[str], *, timeout: float = ...) -> None:
         """Lock these accounts for this program until the store is closed.
 
@@ -228,6 +240,31 @@ class Store(Protocol):
 
     def __exit__(self, *_: object) -> None:
         """Close the store."""
+
+
+def counter_state_text(state: Mapping[str, Any]) -> str:
+    """Return the state of counters as JSON, with a checksum that detects damage.
+
+    >>> counter_state_text({"at": 1})
+    '{"at": 1, "check": 1726811257}'
+    """
+    return json.dumps({**state, "check": crc32(json.dumps(dict(state)).encode())})
+
+
+def parse_counter_state(text: str) -> dict[str, Any] | None:
+    """Return the state of counters; None if it is damaged. Earlier versions stored no checksum.
+
+    >>> parse_counter_state('{"at": 1, "check": 1726811257}'), parse_counter_state('{"at": 3, "check": 1726811257}')
+    ({'at': 1}, None)
+    """
+    try:
+        state = json.loads(text)
+        check = state.pop("check", None)
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        return None
+    if not isinstance(state, dict) or check not in (None, crc32(json.dumps(state).encode())):
+        return None
+    return state
 
 
 def series_of(item: Plant | Device) -> Series:

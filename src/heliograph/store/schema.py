@@ -144,6 +144,11 @@ COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
 
+TABLES = {"series", "change", "reader"} | {
+    table.name for table in (SAMPLE_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE)
+}
+"""All tables of a store."""
+
 
 @cache
 def insert_row_sql(table: SqlTable) -> str:

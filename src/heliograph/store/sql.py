@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from abc import ABC, abstractmethod
-from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
-from heliograph.model import Quality, Status
 from heliograph.store import schema
 from heliograph.store.base import (
     Bucket,
@@ -24,11 +21,16 @@ from heliograph.store.base import (
     SeriesChange,
     SeriesInfo,
     StoredSample,
+    counter_state_text,
+    parse_counter_state,
 )
+from heliograph.store.rows import days_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import date
+    from pathlib import Path
 
     from heliograph.store.base import Batch, HistorySpan
 
@@ -56,6 +58,11 @@ class SqlStore(ABC):
 
     def __init__(self) -> None:
         self._ids: dict[Series, int] = {}
+
+    @property
+    def damaged_file(self) -> Path | None:
+        """The damaged file whose recovery file is in use; a database server has none."""
+        return None
 
     # Provided by an engine.
 
@@ -196,9 +203,10 @@ class SqlStore(ABC):
     def latest(self, series: Series | None = None) -> tuple[StoredSample, ...]:
         """Return the newest sample of this series, or of each."""
         if series is not None:
-            return tuple(_entries(series, _NAMES, self._read(schema.SELECT_LATEST, series)))
+            return tuple(samples_from_rows(series, _NAMES, self._read(schema.SELECT_LATEST, series)))
         rows = self._read(schema.SELECT_LATEST_OF_ALL)
-        return tuple(sorted((one for row in rows for one in _entries(Series(*row[:3]), _NAMES, [row[3:]])), key=_of))
+        found = (one for row in rows for one in samples_from_rows(Series(*row[:3]), _NAMES, [row[3:]]))
+        return tuple(sorted(found, key=_of))
 
     def samples(
         self, series: Series, since: int, until: int, metrics: Sequence[str] | None = None
@@ -206,7 +214,7 @@ class SqlStore(ABC):
         """Stream the samples, oldest first, with these metrics, default: all."""
         names = _NAMES if metrics is None else tuple(metrics)
         pages = self._pages(schema.select_samples(names), series, since, until)
-        return chain.from_iterable(_entries(series, names, rows) for rows in pages)
+        return chain.from_iterable(samples_from_rows(series, names, rows) for rows in pages)
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Stream the times of the samples, oldest first."""
@@ -234,7 +242,7 @@ class SqlStore(ABC):
         """Return the days from `first` to `last`, both included, with these energies, default: all."""
         names = ENERGIES if energies is None else tuple(energies)
         rows = self._read(schema.select_days(names), (*series, first.isoformat(), last.isoformat()))
-        return tuple(_days(series, names, rows))
+        return tuple(days_from_rows(series, names, rows))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return the rejected values, oldest first."""
@@ -243,11 +251,8 @@ class SqlStore(ABC):
     def counters(self, series: Series) -> Mapping[str, Any]:
         """Return the state of the energy counters; empty before the first sample, and if it is damaged."""
         for (text,) in self._read(schema.SELECT_COUNTER_STATE, series):
-            try:
-                state = json.loads(text)
-            except (ValueError, RecursionError):
-                state = None
-            if isinstance(state, dict):
+            state = parse_counter_state(text)
+            if state is not None:
                 return state
             _log.warning(LogEvent("counters.reset", series="/".join(filter(None, series)), why="the state is damaged"))
         return {}
@@ -323,7 +328,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
         ],
     )
     yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
-    yield schema.COUNTER_TABLE, [(ids[series], json.dumps(state)) for series, state in batch.counters.items()]
+    yield schema.COUNTER_TABLE, [(ids[series], counter_state_text(state)) for series, state in batch.counters.items()]
     yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
     yield (
         schema.POLL_TABLE,
@@ -341,41 +346,6 @@ def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tup
 def _clean(text: str | None) -> str | None:
     """Replace characters that a database rejects: lone surrogates and NUL."""
     return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-class _EnumLookup(dict[str, _T]):
-    """Enum members by their stored value; raises `StoreError` for an unknown one."""
-
-    def __missing__(self, word: str) -> _T:
-        raise StoreError(f"the store contains a value this version does not know: {word!r}")
-
-
-# A dict lookup is ten times as fast as calling the enum.
-_QUALITY = _EnumLookup({one.value: one for one in Quality})
-_STATUS: _EnumLookup[Status | None] = _EnumLookup({one.value: one for one in Status})
-_STATUS[None] = None  # type: ignore[index]
-
-
-# A list comprehension with `_make` is three times as fast as creating row by row.
-
-
-def _entries(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[StoredSample]:
-    return [
-        StoredSample._make(
-            (series, at, fetched_at, _QUALITY[quality], _STATUS[status], dict(zip(names, values, strict=False)))
-        )
-        for at, fetched_at, quality, status, *values in rows
-    ]
-
-
-def _days(series: Series, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Day]:
-    read = date.fromisoformat
-    return [
-        Day._make(
-            (series, read(day), dict(zip(names, values, strict=False)), _QUALITY[quality], final == 1, written_at)
-        )
-        for day, written_at, quality, final, *values in rows
-    ]
 
 
 def _of(row: SeriesInfo | StoredSample) -> Series:

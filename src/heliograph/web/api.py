@@ -24,6 +24,7 @@ from heliograph.local_time import day_at
 from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
+from heliograph.store.recovery import REPAIR_COMMAND
 from heliograph.web import series
 from heliograph.web.live import EventHub, EventResponse
 from heliograph.web.parameters import (
@@ -291,9 +292,11 @@ def routes(state_cache: StateCache, hub: EventHub) -> list[Route]:
         return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(_: Request) -> Response:
-        plants, reasons = await _health(state_cache)
+        health, reasons, warnings = await _health(state_cache)
         # A plant that is offline or not polled does not fail the check: a restart would not help it.
-        body = {"status": "failing" if reasons else "ok", "reasons": reasons, "plants": plants}
+        body = {"status": "failing" if reasons else "ok", "reasons": reasons, "plants": health}
+        if warnings:
+            body["warnings"] = warnings
         return Response(dumps(body), 503 if reasons else 200, {"Cache-Control": "no-store"}, media_type=JSON)
 
     return [
@@ -322,17 +325,20 @@ def _query(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-async def _health(state_cache: StateCache) -> tuple[dict[str, int] | None, list[str]]:
-    """Return the number of plants by freshness, or None and the reasons why their state cannot be read."""
+async def _health(state_cache: StateCache) -> tuple[dict[str, int] | None, list[str], list[str]]:
+    """Return the number of plants by freshness, the reasons why their state cannot be read, and warnings."""
     try:
-        counts = Counter(one.freshness for one in (await state_cache.current()).plants)
-        return {str(one): counts[one] for one in Freshness}, []
+        system = await state_cache.current()
     except StoreError as error:
-        return None, [f"the store cannot be read: {mask_secrets(str(error))}"]
+        return None, [f"the store cannot be read: {mask_secrets(str(error))}"], []
     except Exception as error:  # noqa: BLE001 - whatever it is, the page cannot be shown
         # The page and the API answer 500 as well, until the mistake or the stored value is corrected.
         _log.exception(LogEvent("web.error", path="/healthz"))
-        return None, [f"the current state cannot be read ({type(error).__name__}); the log has the details"]
+        return None, [f"the current state cannot be read ({type(error).__name__}); the log has the details"], []
+    counts = Counter(one.freshness for one in system.plants)
+    damaged = system.damaged_store
+    repair = f"is damaged; stop the collector, then run: {REPAIR_COMMAND}"
+    return {str(one): counts[one] for one in Freshness}, [], [f"the store {damaged.name} {repair}"] if damaged else []
 
 
 async def _problem(_: Request, error: Exception) -> Response:

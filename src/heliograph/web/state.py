@@ -13,6 +13,7 @@ from heliograph.local_time import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from heliograph.current import AccountStatus, PlantState
     from heliograph.outputs.sink import SinkProgress
@@ -35,6 +36,8 @@ class SystemState:
     plants: tuple[PlantState, ...]
     accounts: tuple[AccountStatus, ...]
     sinks: tuple[SinkProgress, ...] = ()
+    damaged_store: Path | None = None
+    """The damaged file of the store, while a recovery file is in use."""
 
 
 class StateCache:
@@ -90,4 +93,10 @@ class StateCache:
         if self._current_state is None or self._current_state.store is not store:
             self._current_state = CurrentState(store)
         plants = self._current_state.plants(now)
-        return SystemState(at=now, plants=plants, accounts=tuple(self._accounts()), sinks=tuple(self._sinks()))
+        return SystemState(
+            at=now,
+            plants=plants,
+            accounts=tuple(self._accounts()),
+            sinks=tuple(self._sinks()),
+            damaged_store=store.damaged_file,
+        )

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 from argparse import SUPPRESS
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from heliograph.cli.doctor import bundle, environment, online
+from heliograph.cli.doctor import bundle, environment, online, store
 from heliograph.cli.doctor.account import AccountDiagnosis
 from heliograph.cli.doctor.result import Section, Verdict, format_section, problem, warning
-from heliograph.cli.options import add_command
+from heliograph.cli.options import add_command, add_store_option, store_location
 from heliograph.cli.settings.recover import open_order_lines
 from heliograph.cli.status import account_title
-from heliograph.cli.terminal import paint, printable, wrap
+from heliograph.cli.terminal import paint, print_json, printable, wrap
 from heliograph.config import load
 from heliograph.errors import ConfigError, StoreError
 from heliograph.vendors import VENDORS
@@ -31,6 +32,7 @@ _EXAMPLES = """\
   heliograph doctor
   heliograph doctor goodwe --online
   heliograph doctor --bundle report.txt     a report for an issue, with personal data masked
+  heliograph doctor --repair                rescue the data of a damaged store; stop the collector first
 """
 
 
@@ -42,11 +44,23 @@ def add_doctor(commands: Any) -> None:
     )
     parser.add_argument("--online", action="store_true", help="contact the cloud, with the stored session only")
     parser.add_argument("--try", action="store_true", dest="online", help=SUPPRESS)  # the former name
+    parser.add_argument("--repair", action="store_true", help="repair a damaged store; its file is kept, renamed")
+    parser.add_argument("--json", action="store_true", help="print the result of --repair as one object")
+    add_store_option(parser)
     parser.add_argument("--bundle", metavar="FILE", type=Path, help="write a masked report for a public issue")
 
 
 def doctor(options: Namespace) -> int:
-    """Run all checks and print them; exit code 1 if a problem was found."""
+    """Run all checks and print them, or repair the store; exit code 1 if a problem was found."""
+    if options.repair:
+        report = store.repair(store_location(options), datetime.now(UTC))
+        if options.json:
+            print_json(store.report_dict(report))
+        else:
+            print(*map(printable, store.report_lines(report)), sep="\n")
+        return 0
+    if options.json:
+        raise ConfigError("--json needs --repair")
     sections: list[Section] = []
     diagnoses: list[AccountDiagnosis] = []
     for section in _sections(options, diagnoses):
@@ -75,7 +89,9 @@ def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator
         config = load(options.config, os.environ)
     except ConfigError as error:
         config = error
-    yield Section("This machine", tuple(environment.check_environment(config)))
+    # With a broken configuration the place of the store is not known.
+    stored = () if isinstance(config, ConfigError) else store.check_store(store_location(options))
+    yield Section("This machine", (*environment.check_environment(config), *stored))
     for account in _accounts(options, config):
         yield _account_section(account, diagnoses, contact=options.online)
 

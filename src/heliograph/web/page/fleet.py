@@ -23,7 +23,16 @@ from heliograph.web.page.format import (
     specific_yield,
     status_badge,
 )
-from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, notice, plant_path
+from heliograph.web.page.layout import (
+    account_notices,
+    badge,
+    document,
+    events_url_for,
+    figure,
+    notice,
+    plant_path,
+    store_notice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -165,7 +174,7 @@ def fleet_page(system: SystemState, wish: FleetQuery, lines: Mapping[Series, str
         "Plants",
         [
             h.div(".head")[h.h1["Plants"]],
-            h.div("#notices")[account_notices(system.accounts, system.at)],
+            h.div("#notices")[store_notice(system.damaged_store), account_notices(system.accounts, system.at)],
             _filter(system, wish),
             h.div("#found")[
                 _sums(found, len(system.plants)),
@@ -317,7 +326,7 @@ def empty_page(system: SystemState) -> str:
     return document(
         "",
         [
-            h.div("#notices")[account_notices(system.accounts, system.at)],
+            h.div("#notices")[store_notice(system.damaged_store), account_notices(system.accounts, system.at)],
             h.section(".card.empty")[
                 h.svg(viewBox="0 0 200 96", aria_hidden="true")[
                     h.Element("path")(".line", d="M8 80H192"),

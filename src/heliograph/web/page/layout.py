@@ -9,12 +9,14 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.model import Status
+from heliograph.store.recovery import REPAIR_COMMAND
 from heliograph.web.page.format import GAP, clock_time, poll_note
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import tzinfo
+    from pathlib import Path
 
     from heliograph.current import AccountStatus, PlantState
     from heliograph.store.base import Series
@@ -142,6 +144,14 @@ def plant_notices(plant: PlantState, now: int) -> h.Node:
         reason = poll_note(plant, now) or "no collector polls this plant: start heliograph collect"
         notices.append(notice("warn", title, f"{_sentence(reason)} Live values are hidden until the next poll."))
     return notices
+
+
+def store_notice(damaged: Path | None) -> h.Element | None:
+    """Return the notice about a damaged store, with the command that repairs it."""
+    if damaged is None:
+        return None
+    text = "New samples are stored in a file beside it. To see the older ones again, stop the collector, then run "
+    return notice("bad", f"The database {damaged.name} is damaged", [text, h.code[REPAIR_COMMAND], "."])
 
 
 def account_notices(accounts: Iterable[AccountStatus], now: int, zone: tzinfo | None = None) -> h.Node:

@@ -21,7 +21,15 @@ from heliograph.web.page.format import (
     status_badge,
     to_local,
 )
-from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, plant_notices
+from heliograph.web.page.layout import (
+    account_notices,
+    badge,
+    document,
+    events_url_for,
+    figure,
+    plant_notices,
+    store_notice,
+)
 from heliograph.web.page.status import budget_usage
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ def plant_page(plant: PlantState, system: SystemState, past: PeriodData) -> str:
         [
             _head(plant, system.at, many=many),
             h.div(id="notices")[
+                store_notice(system.damaged_store),
                 plant_notices(plant, system.at),
                 account_notices(_accounts(plant, system), system.at, plant.zone),
             ],

@@ -1,0 +1,83 @@
+"""Check and repair of the store by doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heliograph.cli.doctor.result import ok, problem
+from heliograph.cli.status import shown_store
+from heliograph.errors import ConfigError, StoreError, StoreMissing
+from heliograph.store import open_store
+from heliograph.store.recovery import repair_command
+from heliograph.store.repair import repair_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from heliograph.cli.doctor.result import Check
+    from heliograph.store.repair import CopiedFile, RepairReport
+
+
+def check_store(where: str) -> Iterator[Check]:
+    """Check that the store can be opened and read, and is not damaged; nothing to report if there is none."""
+    try:
+        with open_store(where, create=False) as store:
+            plants = sum(not info.series.device for info in store.series())
+            store.latest()
+            damaged = store.damaged_file
+            name = getattr(store, "file", damaged)
+    except StoreMissing:
+        return
+    except (StoreError, ConfigError) as error:
+        yield problem("store", str(error))
+        return
+    if damaged is None:
+        yield ok("store", f"{plants} plant{'s' * (plants != 1)} in {shown_store(where)}")
+    else:
+        text = f"{damaged} is damaged; new samples are stored in {name}; stop the collector, then run: "
+        yield problem("store", text + repair_command(damaged))
+
+
+def repair(where: str, now: datetime) -> RepairReport:
+    """Repair a store in a file; raises `ConfigError` for another one."""
+    scheme, colon, rest = where.partition("://")
+    if colon and scheme != "sqlite":
+        raise ConfigError(f"{shown_store(where)} is a database server, which repairs itself; nothing was changed")
+    return repair_store(Path(rest.removeprefix("/") if colon else where).expanduser(), now)
+
+
+def report_lines(report: RepairReport) -> Iterator[str]:
+    """Yield the result of a repair as lines."""
+    if not report.finished:
+        yield f"{report.path} is not damaged; nothing was changed"
+        return
+    for file in report.files:
+        yield f"{file.name}: {_counts(file)}"
+    yield f"{report.path} is repaired: {report.samples:,} samples"
+    if report.set_aside:
+        yield (
+            f"the former files are in {report.path.parent}, and may be deleted when you miss nothing: "
+            f"{', '.join(report.set_aside)}"
+        )
+
+
+def report_dict(report: RepairReport) -> dict[str, Any]:
+    """Return the result of a repair, JSON-ready."""
+    return {
+        "store": str(report.path),
+        "repaired": report.finished,
+        "samples": report.samples,
+        "files": [file._asdict() for file in report.files],
+        "set_aside": list(report.set_aside),
+    }
+
+
+def _counts(file: CopiedFile) -> str:
+    text = f"{file.samples:,} samples and {file.days:,} days read"
+    if file.damage is not None:
+        text += f"; damaged ({file.damage}), {file.unreadable_pages} pages unreadable"
+    if file.unknown_rows:
+        text += f", {file.unknown_rows:,} rows of plants whose name is lost"
+    return text
