@@ -80,7 +80,7 @@ def test_setup_at_terminal_ends_in_a_running_page(home):
             ("Enter for none: ", "a host with spaces"),
             ("a broker is written HOST or HOST:PORT", f"127.0.0.1:{broker}"),
             ("MQTT user name; Enter for none: ", "ha"),
-            ("MQTT password: ", "secret of mqtt"),
+            ("MQTT password; Enter for none: ", "secret of mqtt"),
             ("Port of the page [8765]: ", str(page)),
             ("May other devices in your network open the page, with a token? [y/N]: ", ""),
             ("Start collecting now? Ctrl-C stops it. [Y/n]: ", ""),
@@ -102,6 +102,26 @@ def test_setup_at_terminal_ends_in_a_running_page(home):
     assert (config.serve.port, config.serve.host, config.serve.token) == (page, "127.0.0.1", None)
     assert home.config.stat().st_mode & 0o777 == 0o600
     assert stored_password(home, "goodwe") == goodwe["password"]
+
+
+@at_terminal
+def test_setup_with_a_broker_user_without_password_writes_a_valid_configuration(home):
+    home.log_in("goodwe", "--server", home.url)
+    with terminal("setup", "--no-service", "--no-start", env=ENVIRONMENT) as (program, until, type_in):
+        for question, text in (
+            ("Add another account? [y/N]: ", ""),
+            ("Enter for none: ", "127.0.0.1:1"),
+            ("MQTT user name; Enter for none: ", "ha"),
+            ("MQTT password; Enter for none: ", ""),
+            ("Port of the page [8765]: ", ""),
+            ("May other devices in your network open the page, with a token? [y/N]: ", ""),
+        ):
+            until(question)
+            type_in(f"{text}\n")
+        until("Everything is saved.")
+        assert program.wait(60) == 0
+    mqtt = load(home.config, {}).mqtt
+    assert (mqtt.username, mqtt.password) == ("ha", None)
 
 
 @at_terminal
@@ -169,7 +189,7 @@ def test_setup_without_terminal_names_the_option_of_a_missing_answer(home):
     assert (code, err) == (2, "heliograph: no user name given; use --username NAME\n")
 
 
-@pytest.mark.parametrize("words", [["--mqtt", "a b"], ["--mqtt", "host:0"], ["--port", "70000"]])
+@pytest.mark.parametrize("words", [["--mqtt", "a b"], ["--mqtt", "host:0"], ["--mqtt", "8766"], ["--port", "70000"]])
 def test_setup_rejects_invalid_options(home, words):
     code, _, err = run_setup(home, "growatt", *words)
     assert code == 2

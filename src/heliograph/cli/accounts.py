@@ -252,5 +252,7 @@ def _ask_zone(vendor: str, options: Namespace, prompt: Prompt) -> ZoneInfo | Non
 
     name = check(options.timezone or "")
     if not name and VENDORS[vendor].fixed_utc_offset and (prompt.interactive or options.command == "setup"):
-        name = prompt.text("Time zone of the plants, like Europe/Berlin", "--timezone", machine_zone(), check)
+        suggested = machine_zone()
+        question = f"Time zone of the plants, like Europe/Berlin{'' if suggested else '; Enter for none'}"
+        name = prompt.text(question, "--timezone", suggested, check)
     return ZoneInfo(name) if name else None

@@ -166,7 +166,9 @@ def _broker_login(options: Namespace, prompt: Prompt) -> list[str]:
     if options.mqtt_password_file is not None:
         lines.append(f"password_file = {toml_string(str(options.mqtt_password_file.absolute()))}")
     elif username and prompt.interactive:
-        lines.append(f"password = {toml_string(prompt.secret('MQTT password').reveal())}")
+        password = prompt.secret("MQTT password; Enter for none")
+        if password.reveal():
+            lines.append(f"password = {toml_string(password.reveal())}")
     return lines
 
 
@@ -175,7 +177,8 @@ def _broker(text: str) -> str:
     host, _, port = text.strip().rpartition(":") if ":" in text else (text.strip(), "", str(_PORT))
     if not text.strip():
         return ""
-    if not host or " " in host or "/" in host or not host.isprintable() or not port.isdecimal():
+    # A host of digits only is a port that was typed at the wrong question.
+    if not host or host.isdecimal() or " " in host or "/" in host or not host.isprintable() or not port.isdecimal():
         raise ConfigError("a broker is written HOST or HOST:PORT, like 192.168.1.5")
     if not 0 < int(port[:6]) < 65536:
         raise ConfigError("a port is a number from 1 to 65535")
