@@ -1,5 +1,6 @@
 """`heliograph run`: collector and page in one process, as lines on a terminal and as events in a pipe."""
 
+import io
 import json
 import re
 import signal
@@ -9,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from heliograph.cli.console import describe_event, describe_values, poll_lines
+from heliograph.cli.console import PollLines, describe_event, describe_values, poll_lines
 from heliograph.collect.freshness import Freshness
 from heliograph.current import PlantState
 from heliograph.local_time import zone_from_name
@@ -59,6 +60,23 @@ def test_console_sentence_without_its_fields_falls_back_to_the_fields():
 
 def test_console_sentence_is_printable():
     assert "\x1b" not in describe_event({"event": "poll.failed", "account": "home", "why": "\x1b[2J"})
+
+
+def test_poll_lines_wrap_at_words_below_the_text(monkeypatch):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    screen = Screen()
+    PollLines(screen).print_line(0.0, "growatt: the cloud reports no time zone; set timezone", "warning")
+    first, second = screen.getvalue().splitlines()
+    assert (first[8:], second) == (
+        "  \x1b[33mgrowatt: the cloud reports no time zone; set",
+        "          timezone\x1b[0m",
+    )
 
 
 @at_terminal

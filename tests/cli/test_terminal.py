@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from heliograph.cli.prompt import TerminalPrompt
 from heliograph.cli.terminal import paint, print_error, wrap
 
 
@@ -45,6 +46,15 @@ def test_print_error_wraps_on_a_terminal(screen, monkeypatch):
     monkeypatch.setattr("sys.stderr", screen)
     print_error(TEXT)
     assert all(len(line) <= 50 for line in screen.getvalue().splitlines())
+
+
+def test_terminal_prompt_wraps_a_long_question_at_words(screen, monkeypatch):
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setattr("sys.stdin", io.StringIO("eu\n"))
+    assert (
+        TerminalPrompt().text("Region (eu, us, cn, au, smten, atess, mobile-eu, mobile-us)", "--server", "eu") == "eu"
+    )
+    assert screen.getvalue().splitlines() == ["Region (eu, us, cn, au, smten, atess, mobile-eu,", "  mobile-us) [eu]: "]
 
 
 @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

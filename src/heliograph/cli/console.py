@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from heliograph.cli.table import amount
-from heliograph.cli.terminal import paint, printable
+from heliograph.cli.terminal import paint, printable, wrap
 from heliograph.cli.timefmt import format_duration
 from heliograph.current import CurrentState
 from heliograph.eventlog import LogEvent
@@ -69,9 +69,11 @@ class PollLines:
             for line in poll_lines(poller.progress.name, [one for one in states if one.series in wanted]):
                 self.print_line(moment, line)
 
-    def print_line(self, moment: float, text: str) -> None:
-        """Print one line with this machine's time of day."""
-        print(f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}", file=self.stream, flush=True)
+    def print_line(self, moment: float, text: str, style: str | None = None) -> None:
+        """Print one line with this machine's time of day, wrapped at words at a terminal."""
+        start = f"{time.strftime('%H:%M:%S', time.localtime(moment))}  "
+        text = wrap(start + text, self.stream, hanging=len(start)).removeprefix(start)
+        print(f"{start}{paint(text, style, self.stream) if style else text}", file=self.stream, flush=True)
 
 
 def _plants(store: Store, current: list[CurrentState], moment: int) -> tuple[PlantState, ...]:
@@ -134,9 +136,7 @@ class _ConsoleHandler(logging.Handler):
         text = describe_event(facts) if facts else record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({type(record.exc_info[1]).__name__})"  # its message may contain secrets
-        if record.levelno in _STYLES:
-            text = paint(text, _STYLES[record.levelno], self._lines.stream)
-        self._lines.print_line(record.created, text)
+        self._lines.print_line(record.created, text, _STYLES.get(record.levelno))
 
 
 def describe_event(facts: Mapping[str, Any]) -> str:

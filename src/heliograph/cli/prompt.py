@@ -8,7 +8,7 @@ from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Protocol
 
 from heliograph.cli.clients import is_interactive
-from heliograph.cli.terminal import printable
+from heliograph.cli.terminal import printable, wrap
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
 
@@ -107,7 +107,7 @@ def read_secret_line() -> Secret:
 
 def _input(text: str) -> str:
     try:
-        return input(printable(text)).strip()
+        return input(f"{wrap(printable(text.rstrip()))} ").strip()
     except EOFError:
         print()
         raise ConfigError("the input has ended; nothing more was saved") from None

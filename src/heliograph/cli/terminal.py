@@ -37,7 +37,7 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m"
 
 
-def wrap(text: str, stream: TextIO | None = None) -> str:
+def wrap(text: str, stream: TextIO | None = None, hanging: int = 2) -> str:
     """Wrap a line at words to the width of the terminal, with a hanging indent; unchanged if there is no terminal."""
     if not (stream or sys.stdout).isatty():
         return text
@@ -48,12 +48,11 @@ def wrap(text: str, stream: TextIO | None = None) -> str:
     if len(text) <= width:
         return text
     indent = text[: len(text) - len(text.lstrip())]
-    hanging = f"{indent}  "
     return fill(
         text.strip(),
         width,
         initial_indent=indent,
-        subsequent_indent=hanging,
+        subsequent_indent=indent + hanging * " ",
         break_long_words=False,
         break_on_hyphens=False,
     )
