@@ -278,7 +278,7 @@ def fleet(tmp_path, monkeypatch):
             series = ROOF._replace(plant=f"{number}")
             at = int(NOW) - (86_400 * 3 if number == 4 else 60)
             values = {**SAMPLE.values, "battery_soc": 50.0}
-            sample = SAMPLE._replace(series=series, measured_at=at, fetched_at=at, values=values)
+            sample = SAMPLE._replace(series=series, measured_at=at, fetched_at=int(NOW) - 60, values=values)
             store.write(
                 Batch(samples=[sample], series_info=[SeriesInfo(series=series, name=f"Roof {number}", zone="UTC")])
             )

@@ -228,7 +228,8 @@ def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
         if plant.measured_at is not None:
             duration = format_duration(now - datetime.fromtimestamp(plant.measured_at, UTC))
             age = f"{_FRESHNESS[plant.freshness]}, last sample {duration} old"
-        yield f"  {plant.title} ({plant.series.vendor} {plant.series.plant}): {age}, {samples} samples"
+        count = f"{samples} sample{'' if samples == 1 else 's'}"
+        yield f"  {plant.title} ({plant.series.vendor} {plant.series.plant}): {age}, {count}"
         if plant.poll is not None:
             yield f"    {poll_text(plant.poll, now)}"
 
