@@ -256,6 +256,14 @@ def test_doctor_warns_of_other_client(box, run_doctor):
     assert "separate (visitor) account" in dict(checks(run_doctor("goodwe")[1], "other client"))["warning"]
 
 
+def test_doctor_reports_a_spread_budget_as_ok(box, run_doctor):
+    save_state(box, "growatt", spent=[[NOW - 60, 100]])
+    ((verdict, sentence),) = checks(run_doctor("growatt")[1], "budget")
+    assert verdict == "ok"
+    assert "100 of 180 requests" in sentence
+    assert "; scripts wait until " in sentence
+
+
 def test_doctor_warns_of_used_up_budget(box, run_doctor):
     save_state(box, "growatt", spent=[[NOW - 60, 175]])
     ((verdict, sentence),) = checks(run_doctor("growatt")[1], "budget")

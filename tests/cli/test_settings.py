@@ -341,6 +341,7 @@ def test_show_without_device_selects_the_only_one_or_lists_all(cli):
 
 
 def test_log_of_device_without_changes_is_empty_with_notice(cli):
+    assert cli.run("log") == (0, "", "heliograph: no changes of settings are recorded\n")
     cli.set("charge_stop_soc=90")
     code, out, err = cli.run("log", "My roof")
     assert (code, out) == (0, "")

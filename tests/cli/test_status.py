@@ -77,6 +77,11 @@ def test_status_shows_next_request_when_budget_is_used(capsys):
     assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next request at {free}," in out
 
 
+def test_status_shows_until_when_scripts_wait_while_the_collector_polls(capsys):
+    save_state(spent=[[NOW - 60, 90]])
+    assert "90 of 180 requests and 0 of 8 logins used in 24 h, scripts wait until " in run_status(capsys)[1]
+
+
 @pytest.mark.parametrize(
     ("kind", "begins"),
     [

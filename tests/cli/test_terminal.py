@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from heliograph.cli.main import run
 from heliograph.cli.prompt import TerminalPrompt
 from heliograph.cli.terminal import paint, print_error, wrap
 
@@ -55,6 +56,16 @@ def test_terminal_prompt_wraps_a_long_question_at_words(screen, monkeypatch):
         TerminalPrompt().text("Region (eu, us, cn, au, smten, atess, mobile-eu, mobile-us)", "--server", "eu") == "eu"
     )
     assert screen.getvalue().splitlines() == ["Region (eu, us, cn, au, smten, atess, mobile-eu,", "  mobile-us) [eu]: "]
+
+
+@pytest.mark.parametrize("words", [["settings", "set"], ["setup"], ["service", "install"], ["emulate"], []])
+def test_help_at_a_terminal_is_wrapped_at_words(screen, monkeypatch, words):
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        run([*words, "--help"])
+    lines = screen.getvalue().splitlines()
+    assert [line for line in lines if len(line) > 80 and len(line.split()) > 1] == []
 
 
 @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

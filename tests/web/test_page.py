@@ -400,12 +400,15 @@ def test_locked_account_is_reported_first_on_every_page(tmp_path):
             assert "Account home is locked by the vendor until" in content
             assert "The cloud locked the account after too many logins by another program." in content
             assert "No requests are sent until then" in content
-            assert "Next scheduled request" not in content
+            assert "Next request at" not in content
 
 
-def test_budget_usage_shows_next_scheduled_request():
+def test_budget_usage_shows_the_next_request_of_scripts_or_after_the_quota():
     later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
-    for used, expected in ((100, "(daily quota is spread out)"), (200, "(quota used up)")):
+    for used, expected in (
+        (100, "Scripts wait until 12:30 (daily quota is spread out)."),
+        (200, "Next request at 12:30 (quota used up)."),
+    ):
         account = AccountStatus(
             name="home",
             vendor="growatt",

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import COMMANDS
+from heliograph.cli.terminal import WrappedHelp
 from heliograph.emulator.control import parse_moment, parse_speed
 from heliograph.emulator.main import EmulatorOptions, run_emulator
 from heliograph.errors import ConfigError
@@ -68,7 +69,7 @@ def add_emulate(commands: Any) -> None:
         help=COMMANDS["emulate"],
         description="Serve emulated Growatt and GoodWe clouds of one simulated world, until SIGTERM.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     parser.add_argument("--port", default="0", help="port to listen on; 0 takes a free one (default: 0)")
     parser.add_argument("--second-port", default="0", help="port of the second region (default: a free one)")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
 from heliograph.cli.options import COMMANDS, move_global_options, take_trailing_arguments
-from heliograph.cli.terminal import printable, report_failure, set_encoding_fallback
+from heliograph.cli.terminal import WrappedHelp, printable, report_failure, set_encoding_fallback
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,7 +43,7 @@ def build_parser(command: str | None = None) -> ArgumentParser:
         prog="heliograph",
         description="Export and store solar data from the Growatt and GoodWe clouds.",
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     parser.add_argument("--version", action="version", version=f"heliograph {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.terminal import print_error
+from heliograph.cli.terminal import WrappedHelp, print_error
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -60,7 +60,7 @@ def add_command(
         help=COMMANDS[name],
         description=COMMANDS[name][:1].upper() + COMMANDS[name][1:] + ".",
         epilog=f"examples:\n{examples}",
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     parser.set_defaults(run=run)
     if config:

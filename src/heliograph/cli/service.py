@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.options import COMMANDS, add_config_option, add_store_option, load_config
-from heliograph.cli.terminal import paint, print_error, print_json, printable
+from heliograph.cli.terminal import WrappedHelp, paint, print_error, print_json, printable
 from heliograph.config import ENVIRONMENT, STORE
 from heliograph.config.passwords import NO_KEYRING
 from heliograph.core.files import HOME_VARIABLE
@@ -59,7 +58,7 @@ def add_service(commands: Any) -> None:
         help=sentence,
         description=sentence[:1].upper() + sentence[1:] + ".",
         epilog=f"examples:\n{_EXAMPLES}",
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     for name, run in {"install": run_install, "status": run_status, "remove": run_remove}.items():
@@ -81,7 +80,7 @@ def _add(subcommands: Any, name: str, run: Callable[[Namespace], int]) -> Argume
         help=sentence,
         description=sentence[:1].upper() + sentence[1:] + ".",
         epilog=f"examples:\n{_EXAMPLES}",
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--user", action="store_false", dest="system", help="a unit of this user (default, except root)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from argparse import RawDescriptionHelpFormatter
 from io import TextIOWrapper
 from typing import Any, TextIO
 
@@ -56,6 +57,13 @@ def wrap(text: str, stream: TextIO | None = None, hanging: int = 2) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+class WrappedHelp(RawDescriptionHelpFormatter):
+    """Formats help with the lines of its examples, wrapped at words at a terminal."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(map(wrap, super()._fill_text(text, width, indent).splitlines()))
 
 
 def print_wrapped(*lines: str) -> None:

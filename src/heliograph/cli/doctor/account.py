@@ -130,11 +130,11 @@ class AccountDiagnosis:
         budget = self.budget
         if budget.next_free is None:
             return ok("budget", budget_usage(budget))
-        return warning(
-            "budget",
-            f"{budget_usage(budget)}; background programs wait until {format_local_time(budget.next_free, self.now)}, "
-            f"{budget.reserve} requests are reserved for interactive use",
-        )
+        at = format_local_time(budget.next_free, self.now)
+        if budget.free > 0:
+            return ok("budget", f"{budget_usage(budget)}; scripts wait until {at}, the collector polls as planned")
+        reserve = f"{budget.reserve} requests are reserved for interactive use"
+        return warning("budget", f"{budget_usage(budget)}; background programs wait until {at}, {reserve}")
 
     def check_session(self) -> Check:
         """Report the stored session."""

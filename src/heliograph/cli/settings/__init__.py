@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, RawDescriptionHelpFormatter
+from argparse import SUPPRESS
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import COMMANDS, add_account_options
+from heliograph.cli.terminal import WrappedHelp
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -60,7 +61,7 @@ def add_settings(commands: Any) -> None:
         help=sentence,
         description=sentence[:1].upper() + sentence[1:] + ".",
         epilog=f"examples:\n{_SHOW}{_SET}{_UNDO}\n{_CODES}",
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     add_account_options(parser)
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
@@ -123,7 +124,7 @@ def _add(subcommands: Any, name: str, sentence: str, examples: str, *aliases: st
         help=sentence,
         description=sentence[:1].upper() + sentence[1:] + ".",
         epilog=f"examples:\n{examples}\n{_CODES}",
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=WrappedHelp,
     )
     for alias in aliases:
         subcommands.choices[alias] = parser  # unlike argparse's `aliases`, not listed in the help

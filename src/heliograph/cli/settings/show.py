@@ -87,6 +87,8 @@ def run_log(options: Namespace) -> int:
     if options.json:
         print_json([fmt.order_as_dict(order) for order in orders])
         return 0
+    if not orders and options.device is None:
+        print_error("no changes of settings are recorded")
     for order in orders:
         print_wrapped(*fmt.format_log_entry(order, now(), settings_of(order, accounts)))
     return 0
