@@ -16,6 +16,7 @@ from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import AccountLocked
 from heliograph.store.base import Batch, PollStatus, Series
 from heliograph.store.sqlite import SqliteStore
+from support.damaged_store import overwrite, root_page
 
 ACCOUNT = """
 [[account]]
@@ -162,6 +163,13 @@ def test_now_with_a_damaged_store_shows_values_and_says_that_nothing_was_stored(
     assert err.startswith("heliograph: the values were not stored: ")
     assert "not a store of heliograph" in err
     assert len(home.client().guard.snapshot_file.queued()) == 1
+
+
+def test_now_with_damaged_counters_in_the_store_shows_values(home):
+    assert home.command("now")[0] == 0
+    overwrite(home.store, root_page(home.store, "counter"))
+    code, out, _ = home.command("now", "--json")
+    assert (code, len(json.loads(out))) == (0, 1)
 
 
 def test_call_of_a_snapshot_is_sent_and_not_stored(home):

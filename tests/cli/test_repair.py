@@ -10,7 +10,7 @@ import pytest
 from heliograph.cli.main import run
 from heliograph.store import open_store
 from heliograph.store.base import Batch
-from support.damaged_store import ROWS, damage_samples, fill, sample
+from support.damaged_store import ROWS, damage_samples, fill, overwrite, root_page, sample
 from support.website import served
 
 
@@ -61,6 +61,17 @@ def test_status_and_doctor_name_the_command_that_repairs(damaged, capsys):
     assert output(capsys, *shlex.split(command)[1:]) == (0, f"{damaged} is not damaged; nothing was changed\n", "")
     _, out, _ = output(capsys, "doctor", "--store", str(damaged))
     assert "ok       store" in out
+
+
+def test_doctor_reports_damage_that_no_program_has_met(tmp_path, capsys):
+    fill(path := tmp_path / "samples.sqlite", 500)
+    overwrite(path, root_page(path, "repair"))
+    code, out, _ = output(capsys, "doctor", "--store", str(path))
+    assert code == 1
+    (line,) = [line for line in out.splitlines() if line.split()[:2] == ["problem", "store"]]
+    assert f"{path} is damaged (" in line
+    assert f"stop the collector, then run: heliograph doctor --repair --store {path}" in line
+    assert [file.name for file in tmp_path.glob("*.sqlite*")] == ["samples.sqlite"]
 
 
 def test_doctor_repair_prints_json(damaged, capsys):

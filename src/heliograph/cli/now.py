@@ -94,16 +94,19 @@ def now(options: Namespace) -> int:
 def _read(accounts: Sequence[tuple[Account, SolarClient]], stored: StoredPlants, max_age: float) -> list[_Reading]:
     """Return what the collector stored just now, else what is fetched, else what is stored."""
     ages = [stored.age(*pair) for pair in accounts]
-    is_young = [age is not None and 0 <= age < max_age for age in ages]
-    due = [pair for pair, young in zip(accounts, is_young, strict=True) if not young]
+    young = [
+        stored.snapshots(*pair) if age is not None and 0 <= age < max_age else None
+        for pair, age in zip(accounts, ages, strict=True)
+    ]
+    due = [pair for pair, known in zip(accounts, young, strict=True) if known is None]
     fetched = iter(run_parallel([partial(fetch_snapshots, *pair, max_age) for pair in due]))
     readings = []
-    for pair, age, young in zip(accounts, ages, is_young, strict=True):
-        result = stored.snapshots(*pair) if young else next(fetched)
+    for pair, age, known in zip(accounts, ages, young, strict=True):
+        result = next(fetched) if known is None else known
         if not isinstance(result, Exception):
-            readings.append(_Reading(result, age=age if young else None))
-        elif age is not None and isinstance(result, CloudError):
-            readings.append(_Reading(stored.snapshots(*pair), result, age))
+            readings.append(_Reading(result, age=None if known is None else age))
+        elif age is not None and isinstance(result, CloudError) and (older := stored.snapshots(*pair)) is not None:
+            readings.append(_Reading(older, result, age))
         else:
             readings.append(_Reading((), result))
     return readings

@@ -37,9 +37,14 @@ class StoredPlants:
         times = [at for at in fetched if at is not None]
         return time() - min(times) if times and len(times) == len(fetched) else None
 
-    def snapshots(self, account: Account, client: SolarClient) -> tuple[Snapshot, ...]:
-        """Return the current state of an account's plants, by the same rule of freshness as on the page."""
-        return tuple(_as_snapshot(self._states[series]) for series in _series(account, client))
+    def snapshots(self, account: Account, client: SolarClient) -> tuple[Snapshot, ...] | None:
+        """Return the current state of an account's plants, by the same rule of freshness as on the page.
+
+        None if the store cannot be read.
+        """
+        states = [self._states.get(series) for series in _series(account, client)]
+        known = tuple(_as_snapshot(state) for state in states if state is not None)
+        return known if len(known) == len(states) else None
 
     def provisional(self, account: Account, client: SolarClient) -> dict[tuple[str, str], frozenset[str]]:
         """Return the counters of each vendor and plant id that no second reading has confirmed."""
@@ -68,8 +73,11 @@ class StoredPlants:
     def _states(self) -> Mapping[Series, PlantState]:
         from heliograph.current import CurrentState  # noqa: PLC0415 - rarely needed
 
-        with open_store(self._where, create=False) as store:
-            return {state.series: state for state in CurrentState(store).plants(int(time()))}
+        try:
+            with open_store(self._where, create=False) as store:
+                return {state.series: state for state in CurrentState(store).plants(int(time()))}
+        except StoreError:  # reported when the fetched values cannot be stored
+            return {}
 
 
 def store_fetched(accounts: Sequence[tuple[Account, SolarClient]], where: str) -> None:

@@ -9,8 +9,9 @@ from heliograph.cli.doctor.result import ok, problem
 from heliograph.cli.status import shown_store
 from heliograph.errors import ConfigError, StoreError, StoreMissing
 from heliograph.store import open_store
-from heliograph.store.recovery import repair_command
+from heliograph.store.recovery import close_unchanged, connect_read_only, quick_check, repair_command
 from heliograph.store.repair import repair_store
+from heliograph.store.sqlite import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +29,30 @@ def check_store(where: str) -> Iterator[Check]:
             store.latest()
             damaged = store.damaged_file
             name = getattr(store, "file", damaged)
+            # A page that none of these reads need may be damaged too.
+            damage = _structural_error(name) if name is not None and damaged is None else None
     except StoreMissing:
         return
     except (StoreError, ConfigError) as error:
         yield problem("store", str(error))
         return
-    if damaged is None:
+    if damage is not None:
+        yield problem("store", f"{name} is damaged ({damage}); stop the collector, then run: {repair_command(name)}")
+    elif damaged is None:
         yield ok("store", f"{plants} plant{'s' * (plants != 1)} in {shown_store(where)}")
     else:
         text = f"{damaged} is damaged; new samples are stored in {name}; stop the collector, then run: "
         yield problem("store", text + repair_command(damaged))
+
+
+def _structural_error(file: Path) -> str | None:
+    """Read all pages of a file, and return the first error; None if it is sound."""
+    with store_errors(file):
+        database = connect_read_only(file)
+        try:
+            return quick_check(database)
+        finally:
+            close_unchanged(database)
 
 
 def repair(where: str, now: datetime) -> RepairReport:
