@@ -195,7 +195,7 @@ def test_status_shows_that_the_collector_is_not_running(capsys, tmp_path):
     where, last = tmp_path / "samples.sqlite", int(NOW) - 9 * 3600
     fill_store(where, 9 * 3600, [PollStatus(ROOF, last, 720, last + 720)])
     poll = run_status(capsys, "--store", str(where))[1].splitlines()[3]
-    missed = f"the poll at {local_time(last + 720)} did not happen: is heliograph collect running?"
+    missed = f"the poll at {local_time(last + 720)} did not happen: is the collector (heliograph run) running?"
     assert poll == f"    last polled {local_time(last)}; {missed}"
 
 

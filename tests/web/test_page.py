@@ -373,8 +373,8 @@ def test_empty_store_shows_next_steps(tmp_path):
     with serve_scene(tmp_path, "empty") as empty:
         content = fetch_text(empty)
     assert "No plants yet" in content
-    assert "heliograph login" in content
-    assert "heliograph collect" in content
+    assert "heliograph setup" in content
+    assert "heliograph run" in content
 
 
 def test_missing_store_shows_next_steps(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import COMMANDS
@@ -13,6 +12,7 @@ from heliograph.errors import ConfigError
 from heliograph.local_time import parse_zone
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from datetime import datetime
 
 _MAX_ACCOUNTS = 10_000
@@ -91,12 +91,12 @@ def add_emulate(commands: Any) -> None:
     parser.set_defaults(run=emulate)
 
 
-def emulate(options: argparse.Namespace) -> int:
+def emulate(options: Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     return run_emulator(_options(options))
 
 
-def _options(given: argparse.Namespace) -> EmulatorOptions:
+def _options(given: Namespace) -> EmulatorOptions:
     return EmulatorOptions(
         port=_parse_integer("--port", given.port, 0, 65535),
         second_port=_parse_integer("--second-port", given.second_port, 0, 65535),

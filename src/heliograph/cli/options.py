@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.terminal import WrappedHelp, print_error
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
 
     from heliograph.config import Account, Config

@@ -154,7 +154,8 @@ def problem_lines(account: Account, budget: Budget, now: datetime, orders: Seque
         lines.append(pause_text(budget.pause, now))
     if budget.refused_at:
         at = format_local_time(budget.refused_at, now)
-        lines.append(f"password refused {at}, not retried; run: heliograph login {account.vendor}")
+        option = "" if account.name == account.vendor else f" --account {account.name}"
+        lines.append(f"password refused {at}, not retried; run: heliograph login {account.vendor}{option}")
     # A note made while this command reads the account: its state file is broken.
     return [*lines, *(note for at, note in budget.notes if at >= now), *orders]
 
@@ -240,7 +241,7 @@ def poll_text(poll: PollStatus, now: datetime) -> str:
     """Return how often a plant is polled and when next, or why it is not."""
     last, next_at = (format_local_time(datetime.fromtimestamp(at, UTC), now) for at in (poll.polled_at, poll.next_at))
     if now.timestamp() > poll.next_at + POLL_GRACE:
-        return f"last polled {last}; the poll at {next_at} did not happen: is heliograph collect running?"
+        return f"last polled {last}; the poll at {next_at} did not happen: is the collector (heliograph run) running?"
     if poll.reason or poll.next_at - poll.polled_at > 2 * poll.interval:  # at night without a battery
         return f"last polled {last}, next {next_at}" + (f": {poll.reason}" if poll.reason else "")
     return f"polled every {format_duration(timedelta(seconds=poll.interval))}, next {next_at}"

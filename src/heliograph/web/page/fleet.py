@@ -320,8 +320,8 @@ def _pages(many: int, wish: FleetQuery) -> h.Node:
 def empty_page(system: SystemState) -> str:
     """Return the page for an empty store, with the next steps."""
     steps = (
-        ("heliograph login CLOUD", "asks for your password, verifies and saves it; --help lists the clouds"),
-        ("heliograph collect", "polls every plant and stores the data"),
+        ("heliograph setup", "asks for your accounts, verifies the passwords and saves them"),
+        ("heliograph run", "polls every plant, stores the data and serves this page"),
     )
     return document(
         "",

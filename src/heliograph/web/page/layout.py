@@ -141,7 +141,7 @@ def plant_notices(plant: PlantState, now: int) -> h.Node:
     if plant.freshness is Freshness.NOT_POLLED:
         polled_at = plant.poll.polled_at if plant.poll else plant.fetched_at
         title = "Not polled" if polled_at is None else f"Not polled since {clock_time(polled_at, plant.zone, now)}"
-        reason = poll_note(plant, now) or "no collector polls this plant: start heliograph collect"
+        reason = poll_note(plant, now) or "no collector polls this plant: start heliograph run"
         notices.append(notice("warn", title, f"{_sentence(reason)} Live values are hidden until the next poll."))
     return notices
 
