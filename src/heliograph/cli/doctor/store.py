@@ -36,7 +36,7 @@ def check_store(where: str) -> Iterator[Check]:
     except (StoreError, ConfigError) as error:
         yield problem("store", str(error))
         return
-    if damage is not None:
+    if damage is not None and name is not None:
         yield problem("store", f"{name} is damaged ({damage}); stop the collector, then run: {repair_command(name)}")
     elif damaged is None:
         yield ok("store", f"{plants} plant{'s' * (plants != 1)} in {shown_store(where)}")
