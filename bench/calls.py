@@ -102,7 +102,7 @@ def build_call():
         from heliograph import growattserver
 
         return growattserver_call(growattserver, keeper=None)
-    heliograph_calls = {"typed": growatt_call, "typed, kept": protected_growatt_call, "goodwe": goodwe_call}
+    heliograph_calls = {"typed": growatt_call, "typed, protected": protected_growatt_call, "goodwe": goodwe_call}
     return {**heliograph_calls, "pygoodwe": pygoodwe_call, "bare socket": bare_socket_call}[client]()
 
 

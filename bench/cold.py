@@ -18,11 +18,11 @@ if client in ("growattServer", "drop-in"):
     api.login("me", "secret")
     for _ in range(4):
         api.tlx_detail("X")
-elif client in ("typed", "typed, kept"):
+elif client in ("typed", "typed, protected"):
     from heliograph import Growatt
 
     options = {"keeper": None}
-    if client == "typed, kept":
+    if client == "typed, protected":
         from heliograph.keeper import Limits
 
         # The session of the previous process is stored, so no login is needed. All repetitions share one budget.

@@ -29,11 +29,11 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 MEASURED_MARKERS = ("<!-- measured -->", "<!-- end -->")
 SIMULATED_MARKERS = ("<!-- simulated -->", "<!-- end of the simulated -->")
 
-GROWATT = ("growattServer", "drop-in", "typed", "typed, kept", "bare socket")
+GROWATT = ("growattServer", "drop-in", "typed", "typed, protected", "bare socket")
 GOODWE = ("pygoodwe", "goodwe", "bare socket")
 CALLS = {"detail": GROWATT, "status": GROWATT, "monitor": GOODWE}
 COLD = {
-    "detail": ("growattServer", "drop-in", "typed", "typed, kept", "requests alone", "pyreqwest alone"),
+    "detail": ("growattServer", "drop-in", "typed", "typed, protected", "requests alone", "pyreqwest alone"),
     "monitor": ("pygoodwe", "goodwe"),
 }
 FLEET = ("growattServer, 8 threads", "growattServer, 32 threads", "heliograph, async", "bare sockets")

@@ -1,4 +1,4 @@
-"""Deprecated alias of `heliograph.settings` under its old name, kept for one release."""
+"""Deprecated alias of `heliograph.settings` under its old name, available for one more release."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def add_doctor(commands: Any) -> None:
     )
     parser.add_argument("--online", action="store_true", help="contact the cloud, with the stored session only")
     parser.add_argument("--try", action="store_true", dest="online", help=SUPPRESS)  # the former name
-    parser.add_argument("--repair", action="store_true", help="repair a damaged store; its file is kept, renamed")
+    parser.add_argument("--repair", action="store_true", help="repair a damaged store; its file stays, renamed")
     parser.add_argument("--json", action="store_true", help="print the result of --repair as one object")
     add_store_option(parser)
     parser.add_argument("--bundle", metavar="FILE", type=Path, help="write a masked report for a public issue")

@@ -1,4 +1,4 @@
-"""The vendor's intervals between two equal calls of the token API, and how they are kept."""
+"""The vendor's intervals between two equal calls of the token API, and how requests respect them."""
 
 from __future__ import annotations
 
