@@ -58,6 +58,11 @@ def test_console_sentence_without_its_fields_falls_back_to_the_fields():
     assert describe_event(waiting) == "home: next poll in 15 min: the budget is used"
 
 
+def test_console_sentence_of_a_history_query_is_in_words():
+    facts = {"event": "gapfill.done", "plant": "11", "span": "curve", "period": "2026-06-21", "result": "empty"}
+    assert describe_event(facts) == "history of plant 11: power curve 2026-06-21: the cloud has none"
+
+
 def test_console_sentence_is_printable():
     assert "\x1b" not in describe_event({"event": "poll.failed", "account": "home", "why": "\x1b[2J"})
 

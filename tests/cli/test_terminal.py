@@ -68,6 +68,14 @@ def test_help_at_a_terminal_is_wrapped_at_words(screen, monkeypatch, words):
     assert [line for line in lines if len(line) > 80 and len(line.split()) > 1] == []
 
 
+def test_usage_error_at_a_terminal_is_wrapped_at_words(screen, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", screen)
+    with pytest.raises(SystemExit):
+        run(["settings", "undo"])
+    assert all(len(line) <= 80 for line in screen.getvalue().splitlines())
+
+
 @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_paint_only_colours_a_terminal_that_wants_it(screen, monkeypatch, variable, value):
     assert paint("ok", "ok", screen) == "\x1b[32mok\x1b[0m"

@@ -32,7 +32,7 @@ _STYLES = {logging.WARNING: "warning", logging.ERROR: "problem"}
 _SENTENCES = {
     "collector.started": "Collecting {accounts} into {store}. Press Ctrl-C to stop.",
     "web.listening": "Page: {address}",
-    "gapfill.done": "history of plant {plant}: {span} of {period}: {result}",
+    "gapfill.done": "history of plant {plant}: {span} {period}: {result}",
     "gapfill.deferred": "{account}: gap filling postponed: {why}",
     "poll.waiting": "{account}: next poll in {wait}: {why}",
     "poll.failed": "{account}: poll failed: {why}",
@@ -41,6 +41,16 @@ _SENTENCES = {
     "service.failed": "{service}: {reason}",
     "curtailment.restored": "{account}: curtailment {order} has ended",
 }
+_WORDS = {
+    "curve": "power curve",
+    "days": "daily energies",
+    "months": "monthly energies",
+    "years": "yearly energies",
+    "data": "stored",
+    "empty": "the cloud has none",
+    "failed": "no usable response",
+}
+"""The spans and results of history queries in words."""
 
 
 class PollLines:
@@ -149,6 +159,8 @@ def describe_event(facts: Mapping[str, Any]) -> str:
     """
     shown = {name: printable(str(value)) for name, value in facts.items() if name != "event"}
     fields = ", ".join(f"{name} {value}" for name, value in shown.items())
+    if facts["event"] == "gapfill.done":
+        shown |= {name: _WORDS.get(shown[name], shown[name]) for name in ("span", "result") if name in shown}
     if "seconds" in facts:
         shown["wait"] = format_duration(timedelta(seconds=float(facts["seconds"])))
     if "accounts" in facts:

@@ -6,11 +6,11 @@ import os
 import sys
 from argparse import ArgumentParser
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from heliograph import __version__
 from heliograph.cli.options import COMMANDS, move_global_options, take_trailing_arguments
-from heliograph.cli.terminal import WrappedHelp, printable, report_failure, set_encoding_fallback
+from heliograph.cli.terminal import WrappedHelp, printable, report_failure, set_encoding_fallback, wrap
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,9 +37,16 @@ examples:
 """
 
 
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit with the usage and the error, wrapped at words at a terminal; also for commands."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{wrap(f'{self.prog}: error: {message}', sys.stderr)}\n")
+
+
 def build_parser(command: str | None = None) -> ArgumentParser:
     """Return the argument parser. Only the module of `command` is imported; the other commands are listed by name."""
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="heliograph",
         description="Export and store solar data from the Growatt and GoodWe clouds.",
         epilog=_EPILOG,
