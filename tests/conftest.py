@@ -60,12 +60,14 @@ def _home_folder(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _logger_levels():
-    """Restore the levels of our loggers, which some commands raise."""
+    """Restore the levels of our loggers, which some commands raise, and logging that a benchmark has disabled."""
+    disabled = logging.root.manager.disable
     loggers = [one for name, one in logging.root.manager.loggerDict.items() if name.startswith("heliograph")]
     levels = [(one, one.level) for one in loggers if isinstance(one, logging.Logger)]
     yield
     for one, level in levels:
         one.setLevel(level)
+    logging.disable(disabled)
 
 
 @pytest.fixture
