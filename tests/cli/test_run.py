@@ -63,6 +63,11 @@ def test_console_sentence_of_a_history_query_is_in_words():
     assert describe_event(facts) == "history of plant 11: power curve 2026-06-21: the cloud has none"
 
 
+def test_console_sentence_of_a_store_that_is_checked():
+    facts = {"event": "store.checking", "path": "/data/solar.sqlite", "why": "the last collector did not end by itself"}
+    assert describe_event(facts) == "checking /data/solar.sqlite: the last collector did not end by itself"
+
+
 def test_console_sentence_is_printable():
     assert "\x1b" not in describe_event({"event": "poll.failed", "account": "home", "why": "\x1b[2J"})
 

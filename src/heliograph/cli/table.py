@@ -46,7 +46,7 @@ _TWO_LINES: _Layout = (
     ("House", ("house",)),
     ("Battery", ("battery", "charge")),
     ("Grid", ("grid", "direction")),
-    ("Energy", ("today", "lifetime")),
+    ("Today\nLifetime", ("today", "lifetime")),
 )
 _SHORT: _Layout = (
     ("Plant", ("plant",)),
@@ -77,7 +77,7 @@ def snapshot_table(
     `provisional` has the counters of each vendor and plant id that no second reading has confirmed.
     """
     columns = _ONE_LINE if width >= WIDE else _TWO_LINES
-    if columns is _TWO_LINES and height is not None and 2 * len(snapshots) + _HEAD_LINES > height:
+    if columns is _TWO_LINES and height is not None and 2 * len(snapshots) + _HEAD_LINES + 1 > height:
         columns = _SHORT
     rows = [
         _cells(snapshot, columns, provisional.get((snapshot.plant.vendor, snapshot.plant.id), ()))
