@@ -329,7 +329,7 @@ def test_login_at_terminal_asks_name_and_hides_password(home):
     with terminal("login", "growatt", "--server", home.url, env={"TZ": "UTC"}) as (program, until, type_in):
         until("User name: ")
         type_in(f"{one['username']}\n")
-        until("Time zone of the plants, like Europe/Berlin: ")
+        until("Time zone of the plants, like Europe/Berlin; Enter for none: ")
         type_in("Europe/Amsterdm\n")
         until("'Europe/Amsterdm' is not a zone")
         until("Time zone of the plants")
