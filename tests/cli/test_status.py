@@ -77,6 +77,12 @@ def test_status_shows_next_request_when_budget_is_used(capsys):
     assert f"170 of 180 requests and 0 of 8 logins used in 24 h, next request at {free}," in out
 
 
+def test_status_says_that_only_scripts_wait_while_budget_remains(capsys):
+    save_state(spent=[[NOW - 60, 60]])
+    _, out, _ = run_status(capsys)
+    assert "60 of 180 requests and 0 of 8 logins used in 24 h, scripts wait until " in out
+
+
 @pytest.mark.parametrize(
     ("kind", "begins"),
     [

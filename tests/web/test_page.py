@@ -419,18 +419,19 @@ def test_locked_account_is_reported_first_on_every_page(tmp_path):
             assert "Account home is locked by the vendor until" in content
             assert "The cloud locked the account after too many logins by another program." in content
             assert "No requests are sent until then" in content
-            assert "Next scheduled request" not in content
+            assert "Next request at" not in content
+            assert "Scripts wait" not in content
 
 
-def test_budget_usage_shows_next_scheduled_request():
+def test_budget_usage_says_whether_only_scripts_have_to_wait():
     later = datetime(2026, 6, 21, 12, 30, tzinfo=UTC)
-    for used, expected in ((100, "(daily quota is spread out)"), (200, "(quota used up)")):
+    for used, expected in ((100, r"Scripts wait until \d\d:\d\d \(daily"), (200, r"Next request at \d\d:\d\d \(quota")):
         account = AccountStatus(
             name="home",
             vendor="growatt",
             budget=budget(requests_used=used, requests_limit=200, next_free=later, pause=None),
         )
-        assert expected in str(page_status.budget_usage(account, at(12)))
+        assert re.search(expected, str(page_status.budget_usage(account, at(12))))
 
 
 def test_plant_page_reports_stale_data_but_not_night_as_problem(tmp_path):

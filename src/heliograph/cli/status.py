@@ -168,7 +168,9 @@ def budget_line(budget: Budget, now: datetime) -> str:
     """Return an account's budget in one line."""
     parts = [budget_usage(budget)]
     if budget.next_free:
-        parts.append(f"next request at {format_local_time(budget.next_free, now)}")
+        at = format_local_time(budget.next_free, now)
+        # The collector spreads its requests itself.
+        parts.append(f"next request at {at}" if budget.free <= 0 else f"scripts wait until {at}")
     parts.append(f"logged in {format_duration(now - budget.opened_at)} ago" if budget.opened_at else "no session")
     if budget.last_login:
         parts.append(f"last login {format_local_time(budget.last_login, now)}")

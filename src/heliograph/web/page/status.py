@@ -60,8 +60,10 @@ def _wait(budget: Budget, now: int) -> h.Node:
     """Return the time of the next possible request, unless the account is paused, which a notice reports."""
     if budget.next_free is None or budget.pause is not None:
         return None
-    why = "quota used up" if budget.free <= 0 else "daily quota is spread out"
-    return h.p(".hint")[f"Next scheduled request at {_time(budget.next_free, now)} ({why})."]
+    at = _time(budget.next_free, now)
+    if budget.free <= 0:
+        return h.p(".hint")[f"Next request at {at} (quota used up)."]
+    return h.p(".hint")[f"Scripts wait until {at} (daily quota is spread out); the collector has its own schedule."]
 
 
 def _meter(unit: str, used: int, limit: int) -> h.Element:
