@@ -102,7 +102,7 @@ def background_tasks(
         progress.append(SinkProgress(f"mqtt {config.mqtt.host}"))
         tasks.append(BackgroundTask("mqtt", partial(publisher.run, config.mqtt, store, statuses, clock, progress[-1])))
     if config.serve is not None:
-        options = {"sinks": lambda: progress, "on_load": on_load}
+        options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock}
         tasks.append(BackgroundTask("page", partial(serve_store, config.serve, location, statuses, **options)))
     return tasks
 
