@@ -47,6 +47,8 @@ def simulate(
                     program = kind(world, Path(folder))
                 if program.poll():
                     statistics.record_data()
+                elif world.forbids_requests() or program.obeys_a_wait():
+                    statistics.record_forbidden()
 
         if not plain:
             world.clock.start_thread(incidents.run, 0)
@@ -92,6 +94,8 @@ def _month_table(results: dict[str, dict]) -> list[str]:
         "sent into the block",
         "hours of daylight without data",
         "with none for 30 min",
+        "of these forbidden",
+        "beyond these",
     )
     lines = ["", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for name, result in results.items():
@@ -105,6 +109,8 @@ def _month_table(results: dict[str, dict]) -> list[str]:
             f"{result['blocked']}",
             f"{result['without_data']:.0f} of {result['daylight']:.0f}",
             f"{result['stale']:.0f}",
+            f"{result['stale_forbidden']:.0f}",
+            f"{result['stale'] - result['stale_forbidden']:.1f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

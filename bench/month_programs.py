@@ -24,7 +24,20 @@ if TYPE_CHECKING:
 SETUP_WAIT, LONGEST_SETUP_WAIT = 5.0, 80.0
 
 
-class HomeAssistant:
+class Program:
+    """A program that polls an account."""
+
+    def obeys_a_wait(self) -> bool:
+        """Return True if it sends nothing now because a lock, a block, a slow-down or no network made it wait."""
+        return False
+
+
+def _is_pausing(client: Growatt | GoodWe) -> bool:
+    pause = client.budget.pause
+    return pause is not None and pause.kind != "login"
+
+
+class HomeAssistant(Program):
     """growattServer as used by the Home Assistant integration of 2026-07 (core commit 0069cd7).
 
     It logs in and lists the devices at the start. The plant and each device have a coordinator with its own API object,
@@ -114,8 +127,13 @@ class DropInCronScript(CronScript):
         api.server_url = self._world.url
         return api
 
+    def obeys_a_wait(self) -> bool:
+        world = self._world
+        options = {"server": world.url, "keeper": self._keeper, "clock": world.clock}
+        return _is_pausing(Growatt(world.account.username, world.account.password, **options))
 
-class PyGoodWe:
+
+class PyGoodWe(Program):
     """pygoodwe 0.1.10 as in its example: one object, polled repeatedly, and restarted when it exits."""
 
     def __init__(self, world: World, folder: Path) -> None:
@@ -145,7 +163,7 @@ class PyGoodWe:
         return inverter
 
 
-class Naive:
+class Naive(Program):
     """Heliograph in a tool that takes a snapshot every five minutes; only the account protection rejects requests."""
 
     self_throttled = False
@@ -167,6 +185,9 @@ class Naive:
             return bool(self._client.snapshot(self._world.plant.id).values)
         except CloudError:
             return False
+
+    def obeys_a_wait(self) -> bool:
+        return _is_pausing(self._client)
 
 
 class Paced(Naive):

@@ -107,6 +107,7 @@ class World:
         self.plant = next(plant for plant in self.account.plants if plant.family == FAMILY[vendor])
         self.clock = SimulatedClock(START.timestamp(), self._set_emulator_clock)
         self._network = contextlib.ExitStack()
+        self._is_connected = False
         self._ports = (0, 0)
         self.url = ""
 
@@ -123,12 +124,20 @@ class World:
     def disconnect(self) -> None:
         """Refuse all connections."""
         self._network.close()
+        self._is_connected = False
 
     def connect(self) -> None:
         """Accept connections, always at the same address."""
+        self._is_connected = True
         ready = self._network.enter_context(serve_in_thread(self.emulator, ports=self._ports))
         self.url = ready["url"] + "/"
         self._ports = tuple(int(ready[name].rpartition(":")[2]) for name in ("url", "second"))
+
+    def forbids_requests(self) -> bool:
+        """Return True if the account is locked, the address blocked, every request refused, or the network missing."""
+        is_locked = self.account.lockout.remaining(self.emulator.world.clock.now()) is not None
+        value = self.emulator.faults.value
+        return not self._is_connected or is_locked or value("block") == "" or value("rate") == "0"
 
     def is_daylight(self, time: float) -> bool:
         """Return True if the sun is up."""
@@ -214,10 +223,15 @@ class Statistics:
         self._recent: deque[float] = deque()
         self.most_logins = 0
         self._with_data: set[int] = set()
+        self._forbidden: set[int] = set()
 
     def record_data(self) -> None:
         """Count the present interval as one in which a program received data."""
         self._with_data.add(int(self._world.clock.now // INTERVAL))
+
+    def record_forbidden(self) -> None:
+        """Count the present interval as one in which a lock, a block, a slow-down or the network forbade to ask."""
+        self._forbidden.add(int(self._world.clock.now // INTERVAL))
 
     def record_logins(self, now: float) -> None:
         """Count the logins of the turn that has just ended."""
@@ -234,6 +248,8 @@ class Statistics:
         daylight = [interval for interval in range(first, end) if world.is_daylight(interval * INTERVAL)]
         window = range(int(STALE // INTERVAL))
         stale = [interval for interval in daylight if not any(interval - back in self._with_data for back in window)]
+        # Data is half an hour old at the end of the time that forbade it, and until the next poll.
+        forbidden = [one for one in stale if any(one - back in self._forbidden for back in window)]
         cloud = world.emulator.log.cloud_counters(world.vendor)
         return {
             "days": (world.clock.now - self._start) / DAY,
@@ -248,4 +264,5 @@ class Statistics:
             "daylight": len(daylight) * INTERVAL / HOUR,
             "without_data": sum(interval not in self._with_data for interval in daylight) * INTERVAL / HOUR,
             "stale": len(stale) * INTERVAL / HOUR,
+            "stale_forbidden": len(forbidden) * INTERVAL / HOUR,
         }

@@ -22,6 +22,7 @@ SLOW = {
     "bench/test_year.py",
     "cli/test_completion.py",
     "cli/test_export.py",
+    "cli/test_newcomer.py",
     "cli/test_run.py",
     "cli/test_secret_leaks.py",
     "cli/test_setup.py",

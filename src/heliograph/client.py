@@ -228,7 +228,8 @@ class AccountClient(BaseClient):
                 error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
             raise
         try:
-            file.add(fetched if plant is None else (fetched,), self._clock(), zone, is_all=plant is None)
+            added = fetched if plant is None else (fetched,)
+            file.add(added, self._clock(), zone, is_all=plant is None, interactive=guard.interactive)
         except StoreError as error:
             # The snapshot is valid; only the other programs of the account do not get it.
             import logging  # noqa: PLC0415 - rarely needed

@@ -62,41 +62,30 @@ LOAD_POWER = Metric("load_power", "W", "gauge", "power consumed by the house, ne
 AC_POWER = Metric("ac_power", "W", "gauge", "AC output of the inverters", -_MAX_POWER, _MAX_POWER)
 BATTERY_SOC = Metric("battery_soc", "%", "gauge", "state of charge of the battery", 0.0, 100.0)
 
-PV_ENERGY_TODAY = Metric(
-    "pv_energy_today", "kWh", "today", "solar energy since plant-local midnight", maximum=_MAX_TODAY
-)
-GRID_IMPORT_ENERGY_TODAY = Metric(
-    "grid_import_energy_today", "kWh", "today", "energy imported from the grid today", maximum=_MAX_TODAY
-)
-GRID_EXPORT_ENERGY_TODAY = Metric(
-    "grid_export_energy_today", "kWh", "today", "energy exported to the grid today", maximum=_MAX_TODAY
-)
-BATTERY_CHARGE_ENERGY_TODAY = Metric(
-    "battery_charge_energy_today", "kWh", "today", "energy charged into the battery today", maximum=_MAX_TODAY
-)
-BATTERY_DISCHARGE_ENERGY_TODAY = Metric(
-    "battery_discharge_energy_today", "kWh", "today", "energy discharged from the battery today", maximum=_MAX_TODAY
-)
-LOAD_ENERGY_TODAY = Metric(
-    "load_energy_today", "kWh", "today", "energy consumed by the house today", maximum=_MAX_TODAY
-)
 
-PV_ENERGY_TOTAL = Metric("pv_energy_total", "kWh", "total", "solar energy since commissioning", maximum=_MAX_TOTAL)
-GRID_IMPORT_ENERGY_TOTAL = Metric(
-    "grid_import_energy_total", "kWh", "total", "energy imported from the grid, lifetime", maximum=_MAX_TOTAL
+def _energy(name: str, kind: MetricKind, meaning: str) -> Metric:
+    return Metric(name, "kWh", kind, meaning, 0.0, _MAX_TODAY if kind == "today" else _MAX_TOTAL)
+
+
+PV_ENERGY_TODAY = _energy("pv_energy_today", "today", "solar energy since plant-local midnight")
+GRID_IMPORT_ENERGY_TODAY = _energy("grid_import_energy_today", "today", "energy imported from the grid today")
+GRID_EXPORT_ENERGY_TODAY = _energy("grid_export_energy_today", "today", "energy exported to the grid today")
+BATTERY_CHARGE_ENERGY_TODAY = _energy("battery_charge_energy_today", "today", "energy charged into the battery today")
+BATTERY_DISCHARGE_ENERGY_TODAY = _energy(
+    "battery_discharge_energy_today", "today", "energy discharged from the battery today"
 )
-GRID_EXPORT_ENERGY_TOTAL = Metric(
-    "grid_export_energy_total", "kWh", "total", "energy exported to the grid, lifetime", maximum=_MAX_TOTAL
+LOAD_ENERGY_TODAY = _energy("load_energy_today", "today", "energy consumed by the house today")
+
+PV_ENERGY_TOTAL = _energy("pv_energy_total", "total", "solar energy since commissioning")
+GRID_IMPORT_ENERGY_TOTAL = _energy("grid_import_energy_total", "total", "energy imported from the grid, lifetime")
+GRID_EXPORT_ENERGY_TOTAL = _energy("grid_export_energy_total", "total", "energy exported to the grid, lifetime")
+BATTERY_CHARGE_ENERGY_TOTAL = _energy(
+    "battery_charge_energy_total", "total", "energy charged into the battery, lifetime"
 )
-BATTERY_CHARGE_ENERGY_TOTAL = Metric(
-    "battery_charge_energy_total", "kWh", "total", "energy charged into the battery, lifetime", maximum=_MAX_TOTAL
+BATTERY_DISCHARGE_ENERGY_TOTAL = _energy(
+    "battery_discharge_energy_total", "total", "energy discharged from the battery, lifetime"
 )
-BATTERY_DISCHARGE_ENERGY_TOTAL = Metric(
-    "battery_discharge_energy_total", "kWh", "total", "energy discharged from the battery, lifetime", maximum=_MAX_TOTAL
-)
-LOAD_ENERGY_TOTAL = Metric(
-    "load_energy_total", "kWh", "total", "energy consumed by the house, lifetime", maximum=_MAX_TOTAL
-)
+LOAD_ENERGY_TOTAL = _energy("load_energy_total", "total", "energy consumed by the house, lifetime")
 
 METRICS: dict[str, Metric] = {row.name: row for row in list(globals().values()) if isinstance(row, Metric)}
 

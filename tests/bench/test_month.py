@@ -26,7 +26,7 @@ def unprotected_client(world):
     )
 
 
-class LoginProgram:
+class LoginProgram(month_programs.Program):
     def __init__(self, world, folder):
         self._world = world
 
@@ -38,7 +38,7 @@ class LoginProgram:
         return True
 
 
-class NoonProgram:
+class NoonProgram(month_programs.Program):
     def __init__(self, world, folder):
         self._world = world
 
@@ -73,7 +73,27 @@ def test_simulate_counts_hours_without_data_in_daylight_only():
     assert 15 < result["daylight"] < 17, "June at 50° north"
     assert result["without_data"] == pytest.approx(result["daylight"] - 1)
     assert result["stale"] == pytest.approx(result["daylight"] - 1.5 + 5 / 60)
-    assert result["requests"] == result["logins"] == 0
+    assert result["requests"] == result["logins"] == result["stale_forbidden"] == 0
+
+
+def test_simulate_counts_hours_without_data_while_a_block_forbade_requests():
+    result = month.simulate("growatt", NoonProgram, 1, 1, plain=True, block=True)
+    assert result["stale"] == result["stale_forbidden"] > 10
+
+
+def test_world_forbids_requests_while_locked_blocked_or_disconnected(world):
+    assert not world.forbids_requests()
+    for faults in ({"block": True}, {"rate": 0}):
+        world.emulator.faults.set(faults)
+        assert world.forbids_requests()
+        world.emulator.faults.set(dict.fromkeys(faults))
+    world.disconnect()
+    assert world.forbids_requests()
+    world.connect()
+    assert not world.forbids_requests()
+    world.emulator.faults.set({"lock": 0})
+    LoginProgram(world, None).poll()
+    assert world.forbids_requests()
 
 
 def test_simulate_paced_program_logs_in_once_or_twice_a_day_and_is_not_locked():

@@ -19,6 +19,7 @@ from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.poller import AccountPoller
 from heliograph.collect.pollstate import read_state
 from heliograph.collect.schedule import PollPolicy, poll_rhythm
+from heliograph.collect.service import watch_queues
 from heliograph.errors import AccountLocked
 from heliograph.eventlog import LogEvent
 from heliograph.keeper.snapshot_file import SnapshotFile
@@ -350,6 +351,51 @@ def test_boost_wakes_a_waiting_poller(tmp_path):
         await writer.finish()
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_boost_polls_five_minutes_after_the_program_of_a_person_has_fetched(tmp_path):
+    with polling(tmp_path) as (clock, _, poller, poll):
+        poller.progress.next_at = poll()
+        clock.at += 60
+        poller.boost(clock.at - 30)
+        assert poller.progress.next_at == NOON.timestamp() + 330
+        clock.at += 400
+        poller.boost()
+        assert poller.progress.next_at == NOON.timestamp() + 330
+        poller.progress.next_at = poll()
+        poller.progress.reason = "locked until 14:05"
+        poller.boost()
+        assert poller.progress.next_at == clock.at + 300, "still boosted, but not moved by the wait after an error"
+
+
+def test_queued_snapshot_is_stored_within_seconds_and_boosts_if_a_person_waited_for_it(tmp_path):
+    async def run(*, interactive):
+        clock, stop = Announcing(), asyncio.Event()
+        queue = SnapshotFile(tmp_path / f"{interactive}", "acme-1")
+        cloud = Cloud(Standing(clock.now() - 900))
+        cloud.guard = SimpleNamespace(snapshot_file=queue)
+        writer = BufferedWriter(lambda: SqliteStore(tmp_path / f"{interactive}.sqlite"))
+        poller = AccountPoller("home", lambda: cloud, writer, clock, PollPolicy(180.0, None, 660.0))
+        polling = asyncio.create_task(poller.run(stop))
+        usual = await clock.waits.get()
+        fetched_at = datetime.now(UTC)
+        one = snapshot({"pv_power": 7.0}, measured_at=fetched_at, fetched_at=fetched_at)
+        queue.add([one], fetched_at.timestamp(), None, is_all=True, interactive=interactive)
+        watching = asyncio.create_task(watch_queues([poller], clock, stop))
+        times = [await clock.waits.get()]
+        while len(times) < 3 and queue.queued():
+            times.append(await clock.waits.get())
+        stop.set()
+        await asyncio.gather(polling, watching)
+        stored = await writer.run(lambda store: [one.values.get("pv_power") for one in store.samples(ROOF, 0, 1 << 50)])
+        await writer.finish()
+        assert stored == [1.0, 7.0]
+        return usual, poller.progress.next_at, fetched_at.timestamp()
+
+    usual, next_at, _ = asyncio.run(asyncio.wait_for(run(interactive=False), 60))
+    assert next_at == usual
+    usual, next_at, fetched_at = asyncio.run(asyncio.wait_for(run(interactive=True), 60))
+    assert next_at == fetched_at + 300 < usual
 
 
 def test_daylight_is_learned_from_three_finished_days(tmp_path):

@@ -98,6 +98,25 @@ def test_drain_queue_updates_the_states_of_the_poller(queue, store):
     assert totals(store)
 
 
+def test_drain_queue_returns_when_the_newest_snapshot_was_fetched_that_a_person_waited_for(queue, store):
+    times = []
+    writer = BufferedWriter(lambda: SqliteStore(store.path))
+
+    async def drain(minute, *, interactive):
+        one = snapshot(minute, 800.0)
+        queue.add([one], one.fetched_at.timestamp(), None, is_all=True, interactive=interactive)
+        times.append(await drain_queue(queue, "home", writer, {}))
+
+    async def run():
+        await drain(0, interactive=False)
+        await drain(5, interactive=True)
+        times.append(await drain_queue(queue, "home", writer, {}))
+        await writer.finish()
+
+    asyncio.run(run())
+    assert times == [None, NOON.timestamp() + 300, None]
+
+
 def test_drain_queue_leaves_everything_queued_while_the_store_is_unavailable(queue, tmp_path):
     add(queue, snapshot(0, 800.0))
     folder = tmp_path / "not a store"

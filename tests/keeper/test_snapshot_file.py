@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import stat
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Thread
@@ -54,6 +55,25 @@ def test_saved_snapshot_equals_the_fetched_one(file, zone):
     file.add([snapshot], 100.0, None, is_all=False)
     assert file.find("1", None) == (100.0, (snapshot,))
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+
+
+def test_saved_snapshot_remembers_whether_a_person_waited(file):
+    file.add([make_snapshot("1")], 100.0, None, is_all=False, interactive=True)
+    file.add([make_snapshot("2")], 100.0, None, is_all=False)
+    assert [one.interactive for one in file.queued()] == [True, False]
+    stored = json.loads(file.path.read_text())
+    stored["saved"] = [row[:5] for row in stored["saved"]]
+    file.path.write_text(json.dumps(stored))
+    assert [one.interactive for one in file.queued()] == [False, False], "saved by an older version"
+
+
+def test_changed_at_differs_after_each_change(file):
+    seen = [file.changed_at()]
+    for at in (100.0, 200.0):
+        file.add([make_snapshot()], at, None, is_all=False)
+        os.utime(file.path, ns=(int(at), int(at)))
+        seen.append(file.changed_at())
+    assert seen == [0, 100, 200]
 
 
 def test_find_without_plant_returns_all_plants_only_if_all_were_fetched(file):

@@ -196,7 +196,18 @@ class Site:
 
 
 @contextmanager
-def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sinks=tuple, clock=None, **more):
+def served(
+    where,
+    *,
+    token=None,
+    host="127.0.0.1",
+    hosts=(),
+    seen=accounts,
+    sinks=tuple,
+    clock=None,
+    on_load=lambda _: None,
+    **more,
+):
     """Serve a store on a free port in a dedicated thread until the block ends."""
     clock = clock or Still()
     config = ServeConfig(host=host, port=0, token=None if token is None else Secret(token), hosts=hosts, **more)
@@ -210,7 +221,7 @@ def served(where, *, token=None, host="127.0.0.1", hosts=(), seen=accounts, sink
             addresses.append(address)
             ready.set()
 
-        await serve(config, str(where), seen, stop, sinks=sinks, ready=listening, clock=clock)
+        await serve(config, str(where), seen, stop, sinks=sinks, ready=listening, clock=clock, on_load=on_load)
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()

@@ -258,3 +258,15 @@ def test_take_due_gives_each_plant_its_turn_within_the_interval():
             fetched_at[plant] = now
         now += 1110.0
     assert longest <= 5400.0 + 2 * 1110.0
+
+
+def test_take_due_lets_no_plant_wait_longer_than_the_interval_when_others_are_taken_out_of_turn():
+    turns, fetched_at, now, longest = {}, dict.fromkeys("abcde"), 0.0, 0.0
+    for number in range(200):
+        taken = {"ab"[number % 2]} if number % 3 == 0 and now else set()
+        due = take_due(turns, "flows", now, 5400.0, fetched_at, taken)
+        for plant in {*due, *taken}:
+            longest = max(longest, now - (fetched_at[plant] or 0.0))
+            fetched_at[plant] = now
+        now += 1110.0
+    assert longest < 5400.0 + 2 * 1110.0

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from heliograph.cli.clients import unencrypted_server
 from heliograph.cli.serve import AccountStatusProvider, serve_store
 from heliograph.cli.settings.recover import restore_until_stopped
+from heliograph.collect.service import watch_queues
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.http import is_local_host
 from heliograph.outputs.sink import SinkProgress
+from heliograph.store.base import series_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from heliograph.collect.poller import AccountPoller
     from heliograph.config import Account, Config
     from heliograph.local_time import Clock
     from heliograph.outputs.delivery import DeliveryLoop
+    from heliograph.store.base import Series
     from heliograph.store.threaded import StoreThread
 
 GRACE = 2.0
@@ -76,6 +79,7 @@ def background_tasks(
 ) -> list[BackgroundTask]:
     """Return the background tasks that the configuration requires."""
     tasks = [BackgroundTask(delivery.progress.name, delivery.run) for delivery in deliveries]
+    tasks.append(BackgroundTask("queues", partial(watch_queues, pollers, clock)))
     if any(account.writes for account in accounts):
         tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if config.serve is None and config.mqtt is None:
@@ -85,6 +89,11 @@ def background_tasks(
         polled = ((poller.progress.name, poller.progress.problem) for poller in pollers)
         return {name: problem for name, problem in polled if problem is not None}
 
+    def on_load(shown: Collection[Series]) -> None:
+        for poller in pollers:
+            if any(series_of(plant) in shown for plant in poller.progress.plants):
+                poller.boost()
+
     statuses = AccountStatusProvider(accounts, problems)
     progress = [delivery.progress for delivery in deliveries]
     if config.mqtt is not None:
@@ -93,9 +102,8 @@ def background_tasks(
         progress.append(SinkProgress(f"mqtt {config.mqtt.host}"))
         tasks.append(BackgroundTask("mqtt", partial(publisher.run, config.mqtt, store, statuses, clock, progress[-1])))
     if config.serve is not None:
-        tasks.append(
-            BackgroundTask("page", partial(serve_store, config.serve, location, statuses, sinks=lambda: progress))
-        )
+        options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock}
+        tasks.append(BackgroundTask("page", partial(serve_store, config.serve, location, statuses, **options)))
     return tasks
 
 

@@ -111,28 +111,55 @@ class AccountPoller:
         """Poll and wait until stopped."""
         while not stop.is_set():
             self.progress.next_at = await self.poll_once()
-            self._wake.clear()
-            wait = asyncio.ensure_future(self.clock.wait(self.progress.next_at, stop))
-            wake = asyncio.ensure_future(self._wake.wait())
-            try:
-                await asyncio.wait((wait, wake), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for one in (wait, wake):
-                    one.cancel()
-                await asyncio.gather(wait, wake, return_exceptions=True)
+            while await self._woken(stop):
+                await self._drain()
 
-    def boost(self) -> None:
+    async def _woken(self, stop: asyncio.Event) -> bool:
+        """Wait until the next poll is due; return True if `wake` or `boost` was called before."""
+        next_at = self.progress.next_at
+        if stop.is_set() or next_at is None or next_at <= self.clock.now():
+            return False
+        wait = asyncio.ensure_future(self.clock.wait(next_at, stop))
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((wait, wake), return_when=asyncio.FIRST_COMPLETED)
+            return self._wake.is_set()
+        finally:
+            self._wake.clear()
+            for one in (wait, wake):
+                one.cancel()
+            await asyncio.gather(wait, wake, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Store what other programs have queued, now instead of with the next poll."""
+        self._wake.set()
+
+    def boost(self, fetched_at: float | None = None) -> None:
         """Poll at each upload for ten minutes, because a person has just asked for current values.
 
-        The polls use up to half the reserve for people, and never the time of a wait after an error.
+        `fetched_at` is when the person's program fetched them itself. The polls use up to half the reserve for people,
+        and never the time of a wait after an error.
         """
         now = self.clock.now()
-        self._boost_until = now + BOOST_SECONDS
+        self._boost_until = max(
+            self._boost_until, (now if fetched_at is None else min(fetched_at, now)) + BOOST_SECONDS
+        )
         polled_at, next_at = self.progress.polled_at, self.progress.next_at
         if self.progress.reason or polled_at is None or next_at is None or not self._may_boost(now):
             return
-        if now >= polled_at + self._boost_interval < next_at:
+        due = max(now, max(polled_at, fetched_at or 0.0) + self._boost_interval)
+        if due < next_at:
+            self.progress.next_at = due
             self._wake.set()
+
+    async def _drain(self) -> None:
+        """Store what other programs of the account have queued; poll sooner if a person waited for it."""
+        if self.client is None:
+            return
+        queue = self.client.guard.snapshot_file
+        fetched_at = await drain_queue(queue, self.progress.name, self.writer, self._states)
+        if fetched_at is not None:
+            self.boost(fetched_at)
 
     @property
     def _boost_interval(self) -> float:
@@ -199,7 +226,7 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        await drain_queue(client.guard.snapshot_file, self.progress.name, self.writer, self._states)
+        await self._drain()
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._states.update(batch.counters)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SHUTDOWN_SECONDS = 6.0
 """Seconds that a request in progress gets on shutdown; containers are killed ten seconds after the stop signal."""
 _RESTART_SECONDS = 900.0
+_WATCH_SECONDS = 5.0
+"""Seconds between two looks at the files of the queues."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,20 @@ async def collect_once(pollers: Sequence[AccountPoller], writer: BufferedWriter,
     """Poll every account once; return True if all polls succeeded and all samples are saved."""
     saved = await _run_until_stopped([_poll_isolated(poller) for poller in pollers], writer, stop)
     return saved and all(one.progress.polled_at is not None and one.progress.problem is None for one in pollers)
+
+
+async def watch_queues(pollers: Sequence[AccountPoller], clock: Clock, stop: asyncio.Event) -> None:
+    """Wake each poller to whose queue another program has added snapshots, until stopped."""
+    seen: dict[AccountPoller, int] = {}
+    while not stop.is_set():
+        for poller in pollers:
+            if poller.client is None:
+                continue
+            changed_at = poller.client.guard.snapshot_file.changed_at()
+            if changed_at != seen.get(poller, 0):
+                seen[poller] = changed_at
+                poller.wake()
+        await clock.wait(clock.now() + _WATCH_SECONDS, stop)
 
 
 async def _run_until_stopped(

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from heliograph.store.threaded import BufferedWriter
 
 
-async def drain_queue(queue: SnapshotFile, account: str, writer: BufferedWriter, states: CounterStates) -> None:
+async def drain_queue(queue: SnapshotFile, account: str, writer: BufferedWriter, states: CounterStates) -> float | None:
     """Store what is queued for an account and update the poller's counter states.
 
-    While the store is unavailable everything stays in the queue; the writer reports that.
+    Return when the newest snapshot was fetched for which a person waited; None if there is none. While the store is
+    unavailable everything stays in the queue; the writer reports that.
     """
     if writer.pending:
-        return
+        return None
+    asked_at = max((one.at for one in queue.queued() if one.interactive), default=None)
     try:
         states.update(await writer.run(partial(store_queued, queue, account)))
     except StoreError:
-        return
+        return None
+    return asked_at
 
 
 def store_queued(queue: SnapshotFile, account: str, store: Store) -> CounterStates:

@@ -39,6 +39,8 @@ class SavedSnapshot(NamedTuple):
     """Whether it is not in the store yet."""
     plant: str
     data: dict[str, Any]
+    interactive: bool = False
+    """Whether a person waited for it."""
 
     @property
     def measured_at(self) -> str | None:
@@ -89,12 +91,29 @@ class SnapshotFile(NamedTuple):
         times = [one.at for one in found] + ([content.listed_at] if plant is None and content.listed_at else [])
         return min(times), tuple(one.snapshot() for one in found)
 
-    def add(self, snapshots: Sequence[Snapshot], now: float, zone: tzinfo | None, *, is_all: bool) -> None:
+    def changed_at(self) -> int:
+        """Return a number that differs after each change of the file; 0 without a file."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def add(
+        self,
+        snapshots: Sequence[Snapshot],
+        now: float,
+        zone: tzinfo | None,
+        *,
+        is_all: bool,
+        interactive: bool = False,
+    ) -> None:
         """Save snapshots and queue them for the store; `is_all` says that the account has no other plants.
 
-        Raises `StoreError` if they cannot be saved.
+        `interactive` says that a person waited for them. Raises `StoreError` if they cannot be saved.
         """
-        added = [SavedSnapshot(now, _zone_name(zone), True, one.plant.id, _encode(one)) for one in snapshots]
+        added = [
+            SavedSnapshot(now, _zone_name(zone), True, one.plant.id, _encode(one), interactive) for one in snapshots
+        ]
         with self._changing() as save:
             content = self._read()
             # A snapshot of the same measurement has nothing new for the store.

@@ -33,8 +33,10 @@ def take_due(
     # A time beyond these bounds is from a longer interval, a long pause, or a clock that was wrong.
     turn = max(min(turns.get(kind, now + spacing), now + interval), now - interval)
     turn += spacing * len(fetched_at.keys() & set(taken))
+    # Plants that were taken out of turn have moved the turns of the others; none waits longer than the interval.
+    is_overdue = bool(old) and old[0][0] <= now - interval + _SLACK
     count = 0
-    while turn <= now + _SLACK and count < len(old):
+    while (turn <= now + _SLACK and count < len(old)) or (is_overdue and not count):
         turn += spacing
         count += 1
     turns[kind] = turn

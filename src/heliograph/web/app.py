@@ -16,18 +16,26 @@ from heliograph.web.page import routes
 from heliograph.web.paths import RawPathMiddleware
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from heliograph.config import ServeConfig
+    from heliograph.store.base import Series
     from heliograph.web.state import StateCache
 
 _GZIP_LEVEL = 5
 """Moderate, because the collector may share this processor."""
 
 
-def make_app(state_cache: StateCache, serve: ServeConfig) -> Starlette:
-    """Return the application; its `state.live` is the event hub, which the caller must close."""
+def make_app(
+    state_cache: StateCache, serve: ServeConfig, on_load: Callable[[Collection[Series]], None] = lambda _: None
+) -> Starlette:
+    """Return the application; its `state.live` is the event hub, which the caller must close.
+
+    `on_load` is called with the plants of a page that a person has opened.
+    """
     policy, hub = AuthPolicy.from_config(serve), EventHub(state_cache)
     app = Starlette(
-        routes=[*api.routes(state_cache, hub), openapi.route(), *routes.routes(state_cache)],
+        routes=[*api.routes(state_cache, hub), openapi.route(), *routes.routes(state_cache, on_load)],
         middleware=[
             Middleware(RawPathMiddleware),
             Middleware(AuthMiddleware, policy=policy),

@@ -22,12 +22,13 @@ from heliograph.web.app import make_app
 from heliograph.web.state import StateCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from heliograph.config import ServeConfig
     from heliograph.current import AccountStatus
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import SinkProgress
+    from heliograph.store.base import Series
 
 GRACE = 1
 """Seconds that pending responses may take during shutdown."""
@@ -48,11 +49,15 @@ async def serve(
     sinks: Callable[[], Sequence[SinkProgress]] = tuple,
     ready: Callable[[str], None] | None = None,
     clock: Clock | None = None,
+    on_load: Callable[[Collection[Series]], None] = lambda _: None,
 ) -> None:
-    """Serve a store until stopped; `ready` is called with the address once the server listens."""
+    """Serve a store until stopped; `ready` is called with the address once the server listens.
+
+    `on_load` is called with the plants of a page that a person has opened.
+    """
     store, query_store = (StoreThread(partial(open_store, where, create=False)) for _ in range(2))
     try:
-        app = make_app(StateCache(store, accounts, sinks, clock, query_store=query_store), config)
+        app = make_app(StateCache(store, accounts, sinks, clock, query_store=query_store), config, on_load)
         listener = _bound(config.host, config.port)
         with listener:
             server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))

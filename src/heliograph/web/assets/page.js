@@ -46,7 +46,7 @@ function morph(old, wanted) {
 /** Fetch an address and replace the main element of this page by that of the response. */
 async function show(address) {
   fetchedAt = Date.now();
-  const response = await fetch(address, { headers: { accept: "text/html" } });
+  const response = await fetch(address, { headers: { accept: "text/html", "x-heliograph-refresh": "1" } });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const main = page.getElementById("main");
   if (!main || (response.status >= 500 && response.status !== 503)) throw new Error(`${response.status}`);

@@ -20,12 +20,13 @@ from heliograph.web.page.status import status_page
 from heliograph.web.paths import route_path
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
     from heliograph.current import PlantState
+    from heliograph.store.base import Series
     from heliograph.web.state import StateCache, SystemState
 
 _TYPES = {
@@ -35,6 +36,8 @@ _TYPES = {
     "png": "image/png",
     "webmanifest": "application/manifest+json",
 }
+_REFRESH_HEADER = "x-heliograph-refresh"
+"""Sent by page.js when an open page fetches itself again."""
 _VENDORED = {"uplot.js": "uplot.iife.min.js", "uplot.css": "uplot.min.css"}
 """Files served from an installed package, as released by their author."""
 _ASSETS = (
@@ -58,9 +61,9 @@ class Asset(NamedTuple):
     etag: str
 
 
-def routes(state_cache: StateCache) -> list[BaseRoute]:
-    """Return the routes of all pages and assets."""
-    page = Page(state_cache)
+def routes(state_cache: StateCache, on_load: Callable[[Collection[Series]], None]) -> list[BaseRoute]:
+    """Return the routes of all pages and assets; `on_load` is called with the plants of an opened page."""
+    page = Page(state_cache, on_load)
     return [
         Route("/", _with_error_pages(page.front)),
         Route(route_path("/plant/{vendor}/{plant}"), _with_error_pages(page.plant)),
@@ -72,8 +75,9 @@ def routes(state_cache: StateCache) -> list[BaseRoute]:
 class Page:
     """The request handlers of the pages."""
 
-    def __init__(self, state_cache: StateCache) -> None:
+    def __init__(self, state_cache: StateCache, on_load: Callable[[Collection[Series]], None]) -> None:
         self._state_cache = state_cache
+        self._on_load = on_load
 
     async def front(self, request: Request) -> Response:
         """Return the only plant, the table of many, or the next steps if there is none."""
@@ -84,6 +88,7 @@ class Page:
             return await self._one(request, now, now.plants[0])
         wish = fleet.parse_fleet_query(request.query_params)
         found = fleet.page_of(fleet.select_plants(now.plants, wish, now.at), wish)
+        self._note_load(request, found)
         asked = [(one.series, one.zone) for one in found]
         lines = await self._state_cache.query(lambda store: fleet.sparklines(store, asked, now.at))
         return HTMLResponse(fleet.fleet_page(now, wish, lines))
@@ -104,12 +109,18 @@ class Page:
         return HTMLResponse(status_page(now, size))
 
     async def _one(self, request: Request, now: SystemState, plant: PlantState) -> Response:
+        self._note_load(request, [plant])
         newest = None if plant.measured_at is None else day_at(plant.measured_at, plant.zone)
         view = history.parse_selection(request.query_params, day_at(now.at, plant.zone), newest)
         past = await self._state_cache.query(
             lambda store: history.load_period(store, plant.series, plant.zone, view, now.at)
         )
         return HTMLResponse(plant_page(plant, now, past))
+
+    def _note_load(self, request: Request, shown: Sequence[PlantState]) -> None:
+        """Report the plants of a page that a person has opened, not those of an open page that fetches itself again."""
+        if "text/html" in request.headers.get("accept", "") and _REFRESH_HEADER not in request.headers:
+            self._on_load([one.series for one in shown])
 
 
 def _with_error_pages(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
