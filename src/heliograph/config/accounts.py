@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -77,6 +77,14 @@ class Account:
     def has_password(self) -> bool:
         """Whether the account has user name and password; False for a token alone."""
         return self.token is None or self.username != TOKEN_USER
+
+    def token_account(self) -> Account:
+        """Return the same account opened by its token only."""
+        return replace(self, username=TOKEN_USER, password=Secret(""), password_key="")
+
+    def password_account(self) -> Account:
+        """Return the same account opened by its password only."""
+        return replace(self, token=None, token_key="")
 
 
 def parse_account(table: ConfigTable) -> Account:

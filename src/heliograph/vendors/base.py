@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -161,6 +161,14 @@ class SolarClient(BaseSolarClient, Protocol):
 
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> None:
         """Send one command, once; the client must have `allow_commands`."""
+
+
+@runtime_checkable
+class TokenClient(Protocol):
+    """What a blocking client of a token API has besides."""
+
+    def access_problem(self) -> str:
+        """Fetch why the token reports no devices, with the remedy; empty if it may read the first device."""
 
 
 class AsyncSolarClient(BaseSolarClient, Protocol):

@@ -11,7 +11,7 @@ from heliograph.core.parsing import offset_zone, parse_number
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, combine
 from heliograph.vendors.base import LivePoll, PollLoad
-from heliograph.vendors.growatt.openapi import normalise
+from heliograph.vendors.growatt.openapi import envelope, normalise
 from heliograph.vendors.growatt.openapi.api import MAX_PAGES, MAX_SERIALS, PAGE_SIZE, DeviceType, OpenApiCalls
 
 if TYPE_CHECKING:
@@ -188,6 +188,34 @@ def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[t
         values = {} if readings else (yield from _plant_yield(plant_id))
         result.append(combine(plant, readings, now.astimezone(UTC), values))
     return tuple(result)
+
+
+def access_problem(session: Session) -> FlowGenerator[str]:
+    """Return why the token reports no devices, with the remedy; empty if it may read the first device."""
+    names = yield from plants(session)
+    if not names:
+        return f"this token finds no plants. {envelope.HOW_TO_CREATE}"
+    plant_id = next(iter(names))
+    first = next(iter((yield from devices(session, plant_id))), None)
+    if first is None:
+        return ""
+    try:
+        # Quirk: V4 leaves out devices that the token may not read, where V1 says so.
+        if first.family in _ONLY_V4:
+            readable = bool((yield OpenApiCalls.v4_device_info.flow([first.id], V4_TYPES[first.family])))
+        elif first.family == "inverter":
+            readable = bool((yield OpenApiCalls.v1_inverter_info.flow(first.id)))
+        else:
+            readable = bool((yield OpenApiCalls.v1_device_info.flow(cast("Any", first.family), first.id)))
+    except RequestRefused as error:
+        readable = not is_without_permission(error)
+    advice = envelope.NO_PERMISSION
+    return "" if readable else f"this token may not read its devices: {advice[0].lower()}{advice[1:]}"
+
+
+def is_without_permission(error: RequestRefused) -> bool:
+    """Return True if the token lacks the permission for what was asked."""
+    return error.code.isdecimal() and int(error.code) in envelope.PERMISSION_CODES
 
 
 def _last_data(family: str, serials: list[str]) -> FlowGenerator[dict[str, pay.OpenApiData]]:
