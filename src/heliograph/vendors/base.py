@@ -232,6 +232,7 @@ class VendorInfo(NamedTuple):
     token_client: str = ""
     """The blocking client of the vendor's token API; empty if it has none."""
     async_token_client: str = ""
+    token_diagnostics: str = ""
     token_interval: timedelta = timedelta(minutes=5)
     """The shortest and usual polling interval of accounts with a token."""
     fixed_utc_offset: bool = False
@@ -269,9 +270,9 @@ class VendorInfo(NamedTuple):
         found: tuple[str, ...] = load(self.settings).names()
         return found
 
-    def diagnostics_module(self) -> VendorDiagnostics:
-        """Import the diagnostics."""
-        found: VendorDiagnostics = load(self.diagnostics)
+    def diagnostics_module(self, *, by_token: bool = False) -> VendorDiagnostics:
+        """Import the diagnostics of the password API or of the token API."""
+        found: VendorDiagnostics = load(self.token_diagnostics if by_token else self.diagnostics)
         return found
 
 

@@ -93,7 +93,12 @@ def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator
     stored = () if isinstance(config, ConfigError) else store.check_store(store_location(options))
     yield Section("This machine", (*environment.check_environment(config), *stored))
     for account in _accounts(options, config):
-        yield _account_section(account, diagnoses, contact=options.online)
+        if account.token is None or not account.has_password:
+            yield _account_section(account, account_title(account), diagnoses, contact=options.online)
+            continue
+        for opened, secret in ((account.token_account(), "token"), (account.password_account(), "password")):
+            title = f"{account_title(account)}, by {secret}"
+            yield _account_section(opened, title, diagnoses, contact=options.online)
 
 
 def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account, ...]:
@@ -107,18 +112,18 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
     return found
 
 
-def _account_section(account: Account, diagnoses: list[AccountDiagnosis], *, contact: bool) -> Section:
+def _account_section(account: Account, title: str, diagnoses: list[AccountDiagnosis], *, contact: bool) -> Section:
     try:
         diagnosis = AccountDiagnosis(account)
     except ConfigError as error:
-        return Section(account_title(account), (problem("server", str(error)),))
+        return Section(title, (problem("server", str(error)),))
     except StoreError as error:
-        return Section(account_title(account), (problem("state file", str(error)),))
+        return Section(title, (problem("state file", str(error)),))
     diagnoses.append(diagnosis)
-    checks = [diagnosis.check_password(online=contact), *diagnosis.checks()]
+    checks = [diagnosis.check_secret(online=contact), *diagnosis.checks()]
     checks += online.check_online(diagnosis) if contact else diagnosis.check_clock()
     try:
         checks += [warning("settings", line) for line in open_order_lines(account)]
     except StoreError as error:
         checks.append(problem("settings", str(error)))
-    return Section(account_title(account), tuple(checks), diagnosis.recent_events())
+    return Section(title, tuple(checks), diagnosis.recent_events())

@@ -186,6 +186,7 @@ def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[t
         plant = Plant(vendor=VENDOR, id=plant_id, name=names[plant_id], zone=plant_zone, peak_power=size)
         readings = [_device(plant, device, data[device.id], now) for device in found if device.id in data]
         values = {} if readings else (yield from _plant_yield(plant_id))
+        _remember_readable(session, plant_id, found, readable=bool(readings))
         result.append(combine(plant, readings, now.astimezone(UTC), values))
     return tuple(result)
 
@@ -216,6 +217,26 @@ def access_problem(session: Session) -> FlowGenerator[str]:
 def is_without_permission(error: RequestRefused) -> bool:
     """Return True if the token lacks the permission for what was asked."""
     return error.code.isdecimal() and int(error.code) in envelope.PERMISSION_CODES
+
+
+def unreadable_plants(session: Session) -> dict[str, tuple[float, str]]:
+    """Return time and reason of each plant whose devices reported nothing when they were last asked for."""
+    found: dict[str, tuple[float, str]] = session.facts.get("unreadable", {})
+    return found
+
+
+def _remember_readable(session: Session, plant_id: str, listed: tuple[ListedDevice, ...], *, readable: bool) -> None:
+    others = {one: why for one, why in unreadable_plants(session).items() if one != plant_id}
+    families = sorted({device.family for device in listed})
+    if readable:
+        reason = ""
+    elif not listed:
+        reason = "the token lists no devices"
+    elif not any(family in normalise.FAMILIES for family in families):
+        reason = f"the token reports no values of {', '.join(families)}"
+    else:
+        reason = "the token may not read the devices, or they have no data"
+    session.facts["unreadable"] = others | ({} if readable else {plant_id: (session.now, reason)})
 
 
 def _last_data(family: str, serials: list[str]) -> FlowGenerator[dict[str, pay.OpenApiData]]:
