@@ -78,6 +78,19 @@ def test_doctor_checks_token_and_password_of_one_account(home, account):
     assert "growatt, by password" in out
     assert "token from token" in out
     assert "password from password" in out
+    assert "growatt, which API answers" in out
+    assert "live values by token" in out
+    assert "energies of periods by password" in out
+
+
+def test_doctor_shows_the_plants_that_the_password_api_reads_instead(home, account):
+    account(f'username = "{home["growatt"]["username"]}"', f'password = "{home["growatt"]["password"]}"')
+    home.emulator.faults.set({"no_permission": True})
+    code, _, err = home.run_checked("now")
+    assert (code, err) == (0, "")
+    _, out = doctor(home)
+    plant = home["growatt"]["plants"][0]
+    assert f"plant {plant} live values by password: the token may not read the devices" in out
 
 
 def test_bundle_masks_the_token(home, account, tmp_path):

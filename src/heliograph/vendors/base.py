@@ -233,6 +233,8 @@ class VendorInfo(NamedTuple):
     """The blocking client of the vendor's token API; empty if it has none."""
     async_token_client: str = ""
     token_diagnostics: str = ""
+    sources: str = ""
+    """The module whose `summary(client)` says which API answers which question of an account with both."""
     token_interval: timedelta = timedelta(minutes=5)
     """The shortest and usual polling interval of accounts with a token."""
     fixed_utc_offset: bool = False
@@ -264,6 +266,11 @@ class VendorInfo(NamedTuple):
     def token_client_class(self, *, asynchronous: bool) -> Any:
         """Import the client of the token API."""
         return load(self.async_token_client if asynchronous else self.token_client)
+
+    def source_rows(self, client: BaseSolarClient) -> tuple[tuple[str, str], ...]:
+        """Return which API answers which question of an account with a token and a password; nothing is sent."""
+        found: tuple[tuple[str, str], ...] = tuple(load(self.sources).summary(client))
+        return found
 
     def setting_names(self) -> tuple[str, ...]:
         """Import the settings catalogue and return the names of all settings."""

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from heliograph.cli.clients import create_client
 from heliograph.cli.doctor import bundle, environment, online, store
 from heliograph.cli.doctor.account import AccountDiagnosis
-from heliograph.cli.doctor.result import Section, Verdict, format_section, problem, warning
+from heliograph.cli.doctor.result import Section, Verdict, format_section, ok, problem, warning
 from heliograph.cli.options import add_command, add_store_option, store_location
 from heliograph.cli.settings.recover import open_order_lines
 from heliograph.cli.status import account_title
@@ -99,6 +100,7 @@ def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator
         for opened, secret in ((account.token_account(), "token"), (account.password_account(), "password")):
             title = f"{account_title(account)}, by {secret}"
             yield _account_section(opened, title, diagnoses, contact=options.online)
+        yield from _sources_section(account)
 
 
 def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account, ...]:
@@ -110,6 +112,16 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
     if not found:
         raise ConfigError(f"no {options.vendor} account is configured; run: heliograph login {options.vendor}")
     return found
+
+
+def _sources_section(account: Account) -> Iterator[Section]:
+    """Yield which API answers which question of an account with a token and a password."""
+    try:
+        client = create_client(account)
+        choices = tuple(ok(label, text) for label, text in VENDORS[account.vendor].source_rows(client))
+    except (ConfigError, StoreError):  # reported by the sections above
+        return
+    yield Section(f"{account_title(account)}, which API answers", choices)
 
 
 def _account_section(account: Account, title: str, diagnoses: list[AccountDiagnosis], *, contact: bool) -> Section:

@@ -7,7 +7,7 @@ that turns out wrong (the token may not read a device, or has no data) is rememb
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.vendors.growatt.openapi.history import DEPTH
 from heliograph.vendors.growatt.openapi.normalise import FAMILIES as TOKEN_FAMILIES
@@ -83,9 +83,9 @@ def curve_source(session: Session, plant_id: str, day: date, now: float) -> Api:
     return chosen
 
 
-def summary(session: Session, now: float) -> Iterator[tuple[str, str]]:
+def summary(client: Any) -> Iterator[tuple[str, str]]:
     """Yield label and text of each choice of an account with both, for `heliograph doctor`; nothing is sent."""
     for question, source in SOURCES.items():
         yield question, f"by {source.first}"
-    for plant, why in refused_plants(session, now).items():
-        yield f"plant {plant}", f"live values by password: {why}; the token is asked again once a day"
+    for plant, why in client.refused_plants().items():
+        yield f"plant {plant}", f"live values by password: {why}; the token is asked again after a day"
