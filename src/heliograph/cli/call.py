@@ -81,9 +81,7 @@ def call(options: Namespace) -> int:
         account = account.token_account()
     elif token_api is not None and not account.has_password:
         if method.name not in _names(token_api):
-            raise ConfigError(
-                f"{method.name} is a call of the password API, and account {account.name} has a token only"
-            )
+            raise ConfigError(f"{method.name} is a call of the password API; account {account.name} has a token only")
         method = find_method(token_api, method.name)
     arguments = _parse_arguments(method, options.arguments, account)
     response = to_json_data(_send(method, arguments, account, allow_commands=options.allow_commands))
