@@ -14,7 +14,7 @@ from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import GrowattProtocol, resolve_server
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.params import Timespan, hash_password
-from heliograph.vendors.growatt.routing import RoutedOperations
+from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperations
 from heliograph.vendors.growatt.settings import GrowattSettings
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncGrowatt", "Growatt", "GrowattCalls", "Timespan", "hash_password", "resolve_server"]
 
 T = TypeVar("T")
+_DAY = 86400.0
 
 
 class _GrowattAccount(AccountClient):
@@ -80,7 +81,8 @@ class _GrowattAccount(AccountClient):
             raise ConfigError("an account needs user name and password, or a token, or all three")
         self.has_password = bool(username)
         self._time = clock
-        self._password_polled_at: float | None = None
+        self._password_due_at = 0.0
+        self._polled_before = 0
         common: dict[str, Any] = {
             "zone": zone,
             "user_agent": user_agent,
@@ -170,13 +172,23 @@ class _GrowattAccount(AccountClient):
         families = sources.families_of(self.token_session(), plant_id)
         return sources.source_of("energies of periods", families) == "password"
 
-    def begin_password_poll(self, interval: float) -> bool:
+    def begin_password_poll(self) -> bool:
         """Return whether a live poll of the password API is due, and record that it begins now."""
-        now, last = self.now(), self._password_polled_at
-        if last is not None and 0 <= now - last < interval:
+        now = self.now()
+        if self._password_due_at - _DAY < now < self._password_due_at:
             return False
-        self._password_polled_at = now
+        self._password_due_at = now + PASSWORD_INTERVAL
+        self._polled_before = self._password_requests()
         return True
+
+    def end_password_poll(self) -> None:
+        """Plan the next live poll of the password API, so that such polls take three quarters of a day's requests."""
+        cost = self._password_requests() - self._polled_before
+        share = 0.75 * (self._guard.limits if self._guard else self.default_limits).requests
+        self._password_due_at = self.now() + max(PASSWORD_INTERVAL, cost * _DAY / share)
+
+    def _password_requests(self) -> int:
+        return self._guard.budget().requests_used if self._guard else 0
 
 
 def _token_server(server: str) -> str:

@@ -32,7 +32,7 @@ Steps = Generator[Callable[[], Any], Any, T]
 _log = logging.getLogger(__name__)
 
 PASSWORD_INTERVAL = 660.0
-"""Seconds between two live polls of plants that only the password API reads: faster ones have been blocked."""
+"""Seconds at least between two live polls of plants that only the password API reads: faster ones have been blocked."""
 
 
 class RoutedOperation(Operation[P, T]):
@@ -116,7 +116,7 @@ def _live(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Steps
         poll = yield partial(token.live, rhythm, asked)
     wanted = tuple(plants) or token.known_plants()
     missing = tuple(plant for plant in wanted if plant in account.refused_plants())
-    if (wanted and not missing) or not account.begin_password_poll(PASSWORD_INTERVAL):
+    if (wanted and not missing) or not account.begin_password_poll():
         return poll
     slower = rhythm._replace(interval=max(rhythm.interval, PASSWORD_INTERVAL))
     try:
@@ -124,6 +124,7 @@ def _live(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Steps
     except CloudError as error:
         _log.warning(LogEvent("password_api.not_available", plants=len(missing), why=error))
         return poll
+    account.end_password_poll()
     read = {snapshot.plant.id: snapshot for snapshot in (*poll.snapshots, *other.snapshots)}
     return poll._replace(snapshots=tuple(read.values()), unconfirmed=poll.unconfirmed | other.unconfirmed)
 

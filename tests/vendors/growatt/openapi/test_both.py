@@ -152,10 +152,10 @@ def test_plants_that_the_token_may_not_read_come_from_the_password_api_for_a_day
     used_by_password = password_requests(client)
     assert used_by_password > 0
     now[0] += 310
-    # The token is not asked again, and the password API not more often than every 11 minutes.
+    # The token is not asked again, and the password API not more often than its daily limit allows.
     assert client.live(RHYTHM, [mix]).snapshots == ()
     assert (client.budget.requests_used, password_requests(client)) == (asked, used_by_password)
-    now[0] += 400
+    now[0] += used_by_password * 86400 / 135
     assert client.live(RHYTHM, [mix]).snapshots[0].pv_power is not None
     assert client.budget.requests_used == asked
     emulator.faults.set({"no_permission": None})
@@ -164,6 +164,19 @@ def test_plants_that_the_token_may_not_read_come_from_the_password_api_for_a_day
     assert client.live(RHYTHM, [mix]).snapshots[0].pv_power is not None
     assert password_requests(client) == before
     assert client.refused_plants() == {}
+
+
+def test_polls_of_the_password_api_stay_within_its_daily_limit(client, emulator, now):
+    emulator.faults.set({"no_permission": True})
+    refused = 0
+    for _ in range(280):
+        poll = client.live(RHYTHM)
+        refused += not poll.snapshots
+        now[0] += 310
+    assert 60 < password_requests(client) <= 160
+    assert client.budget.requests_used < 100
+    assert client._guard.budget().pause is None
+    assert refused > 200
 
 
 def test_snapshot_of_an_unreadable_plant_comes_from_the_password_api(client, emulator):
