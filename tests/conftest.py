@@ -15,18 +15,27 @@ settings.register_profile("heliograph", deadline=None, derandomize=True, databas
 settings.load_profile("heliograph")
 
 SLOW = {
+    "bench/test_first_day.py",
+    "bench/test_freshness.py",
     "bench/test_month.py",
+    "bench/test_torture.py",
     "bench/test_year.py",
     "cli/test_completion.py",
+    "cli/test_export.py",
     "cli/test_run.py",
     "cli/test_secret_leaks.py",
     "cli/test_setup.py",
     "collect/test_backfill.py",
     "collect/test_collect_process.py",
     "collect/test_counters.py",
+    "collect/test_live_before_history.py",
+    "core/test_hostile_values.py",
+    "core/test_typing.py",
     "fuzz/test_mutated_responses.py",
+    "keeper/test_growattserver.py",
     "keeper/test_processes.py",
     "keeper/test_state_machine.py",
+    "outputs/test_changefeed.py",
     "outputs/test_collect_outputs.py",
     "outputs/test_mqtt_publisher.py",
     "outputs/test_prometheus.py",
@@ -37,9 +46,11 @@ SLOW = {
     "settings/test_processes.py",
     "settings/test_schedule.py",
     "settings/test_state_machine.py",
+    "store/test_damage.py",
     "store/test_killed.py",
     "store/test_store_model.py",
     "vendors/test_add_a_vendor.py",
+    "vendors/test_live.py",
     "web/test_api_fuzz.py",
     "web/test_auth.py",
     "web/test_browser.py",
@@ -60,12 +71,14 @@ def _home_folder(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _logger_levels():
-    """Restore the levels of our loggers, which some commands raise."""
+    """Restore the levels of our loggers, which some commands raise, and logging that a benchmark has disabled."""
+    disabled = logging.root.manager.disable
     loggers = [one for name, one in logging.root.manager.loggerDict.items() if name.startswith("heliograph")]
     levels = [(one, one.level) for one in loggers if isinstance(one, logging.Logger)]
     yield
     for one, level in levels:
         one.setLevel(level)
+    logging.disable(disabled)
 
 
 @pytest.fixture

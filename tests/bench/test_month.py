@@ -98,7 +98,7 @@ def test_world_disconnect_refuses_connections_and_connect_keeps_the_session(worl
     client = unprotected_client(world)
     client.log_in()
     world.disconnect()
-    with pytest.raises(Unreachable, match="no connection"):
+    with pytest.raises(Unreachable):  # refused, or an idle connection that was closed
         client.plant_list_two()
     assert world.emulator.log.cloud_counters("growatt").requests == 1
     world.connect()

@@ -279,9 +279,9 @@ def fleet(tmp_path, monkeypatch):
             at = int(NOW) - (86_400 * 3 if number == 4 else 60)
             values = {**SAMPLE.values, "battery_soc": 50.0}
             sample = SAMPLE._replace(series=series, measured_at=at, fetched_at=at, values=values)
-            store.write(
-                Batch(samples=[sample], series_info=[SeriesInfo(series=series, name=f"Roof {number}", zone="UTC")])
-            )
+            info = SeriesInfo(series=series, name=f"Roof {number}", zone="UTC")
+            poll = PollStatus(series, int(NOW) - 60, 660, int(NOW) + 600, "")
+            store.write(Batch(samples=[sample], series_info=[info], polls=[poll]))
     return ["--config", str(tmp_path / "config.toml"), "--store", str(tmp_path / "solar.sqlite")]
 
 

@@ -40,6 +40,7 @@ OTHER_TEXT = {
     "config/table.py": (5, "the configuration file"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
     "outputs/influx.py": (1, "the configuration file"),
+    "store/salvage.py": (1, "statements of our own schema in a damaged file, of at most one page"),
     "web/auth.py": (1, "the Host header of a browser"),
     "web/openapi.py": (1, "paths of our routes"),
     "web/parameters.py": (3, "query parameters of a browser"),

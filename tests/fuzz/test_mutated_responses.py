@@ -83,7 +83,7 @@ def raising(*_):
 BROKEN = [
     (
         "growatt",
-        "heliograph.collect.poller.check_sample",
+        "heliograph.collect.batch.check_sample",
         raising,
         "collect",
         None,
@@ -97,7 +97,7 @@ BROKEN = [
         None,
         "foreign exception: logged ValueError: oops",
     ),
-    ("growatt", "heliograph.collect.poller.check_sample", negative, "collect", None, "absurd: pv_power = -1.0"),
+    ("growatt", "heliograph.collect.batch.check_sample", negative, "collect", None, "absurd: pv_power = -1.0"),
     ("growatt", "support.fuzzing.MAX_CPU", 0.0, "now", None, "hang: "),
     ("growatt", "support.fuzzing.MAX_REQUESTS", 1, "now", None, "hang: "),
     (

@@ -345,7 +345,7 @@ def test_unknown_enum_value_raises(place):
 def test_broken_counter_state_is_reset_with_a_warning(place, broken, caplog):
     with place.open() as store:
         store.write(Batch(counters={ROOF: {"at": 1}, OTHER: {"at": 2}}))
-        place.run(f"UPDATE counter SET state = '{broken}' WHERE state LIKE '%1%'")
+        place.run(f"""UPDATE counter SET state = '{broken}' WHERE state LIKE '%"at": 1%'""")
         assert (store.counters(ROOF), store.counters(OTHER)) == ({}, {"at": 2})
         assert [one.msg.facts["event"] for one in caplog.records] == ["counters.reset"]
         store.write(Batch(counters={ROOF: {"at": 3}}))

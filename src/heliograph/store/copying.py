@@ -35,6 +35,7 @@ def all_batches(store: Store) -> Iterator[Batch]:
         samples = store.samples(series, -_EVER, _EVER)
         while rows := list(islice(samples, _ROWS)):
             yield Batch(samples=rows)
+    yield _polls(store)
 
 
 def recent_batches(store: Store) -> Iterator[Batch]:
@@ -54,6 +55,8 @@ def recent_batches(store: Store) -> Iterator[Batch]:
             batch = readable(partial(part, store, info))
             if batch is not None:
                 yield batch
+    if (polls := readable(lambda: _polls(store))) is not None:
+        yield polls
 
 
 def readable(read: Callable[[], _T]) -> _T | None:
@@ -67,6 +70,10 @@ def readable(read: Callable[[], _T]) -> _T | None:
 def _batch_of_series(store: Store, info: SeriesInfo) -> Batch:
     state = store.counters(info.series)
     return Batch(series_info=[info], counters={info.series: state} if state else {})
+
+
+def _polls(store: Store) -> Batch:
+    return Batch(polls=list(store.poll_statuses().values()))
 
 
 def _queries(store: Store, series: Series) -> list[QueryRecord]:

@@ -201,7 +201,7 @@ def _damage(file: Path) -> str | None:
     finally:
         close_unchanged(database)
     if problem is None:
-        # The structure is sound; a value may still be one that no version wrote, and that nobody can read.
+        # The structure is sound; a value may still be one that no version wrote, and cannot be read.
         try:
             with SqliteStore(file, follow=False) as store:
                 if missing := store.missing_tables():

@@ -70,7 +70,7 @@ def days_from_rows(series: Series, names: Sequence[str], rows: Iterable[Sequence
 
 
 def _by_name(names: Sequence[str], values: list[Any]) -> dict[str, float | None]:
-    """Return the values by name; SQLite stores a text in a column of numbers, too, if somebody else writes it."""
+    """Return the values by name; SQLite accepts a text in a column of numbers from another program."""
     if _NUMBERS.issuperset(map(type, values)):
         return dict(zip(names, values, strict=False))
     raise UnreadableRow(f"the store contains a value that is no number: {values!r:.80}; {_ROW_ADVICE}")

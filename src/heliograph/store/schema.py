@@ -145,7 +145,7 @@ QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked
 POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
 
 TABLES = {"series", "change", "reader"} | {
-    table.name for table in (SAMPLE_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE)
+    table.name for table in (SAMPLE_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE, POLL_TABLE)
 }
 """All tables of a store."""
 

@@ -1,7 +1,7 @@
 """Declarations of the calls of Growatt's token API, generations V1 and V4, and of the families they know.
 
 Sources: the vendor's pages and public clients, collected in docs/clouds/growatt.md. Calls that change users, plants
-or dataloggers are left out on purpose. V1 tells device families apart in the path, V4 by `deviceType`.
+or dataloggers are left out on purpose. V1 names device families in the path, V4 by `deviceType`.
 """
 
 from __future__ import annotations

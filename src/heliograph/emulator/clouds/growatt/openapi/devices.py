@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES, GrowattDevice, json_response
 from heliograph.emulator.clouds.growatt.formatting import tenth, timestamp
-from heliograph.emulator.clouds.growatt.openapi.beans import Measurement, bean
 from heliograph.emulator.clouds.growatt.openapi.context import (
     OPENAPI_ROUTER,
     V4_TYPES,
@@ -14,6 +13,7 @@ from heliograph.emulator.clouds.growatt.openapi.context import (
     OpenApiCall,
     OpenApiFailure,
 )
+from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, bean
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
