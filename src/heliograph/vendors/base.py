@@ -110,6 +110,10 @@ class BaseSolarClient(Protocol):
         """The account's rate limiter; raises `ConfigError` for a client without keeper."""
 
     @property
+    def settings_guard(self) -> AccountGuard:
+        """The rate limiter of the API that reads and writes settings, if the account uses two."""
+
+    @property
     def budget(self) -> Budget:
         """Used and remaining requests of the account, and its current back-off."""
 

@@ -136,6 +136,11 @@ class _GrowattAccount(AccountClient):
         return found
 
     @property
+    def settings_guard(self) -> AccountGuard:
+        """The request guard of the password API, which reads and writes settings."""
+        return super().guard if self.has_password else self.guard
+
+    @property
     def budget(self) -> Budget:
         """Used requests and logins, and active pauses, of the token, or of the account without one."""
         found: Budget = super().budget if self.token_api is None else self.token_api.budget

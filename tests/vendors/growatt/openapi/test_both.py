@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import pytest
 
-from heliograph import AsyncGrowatt, Growatt, GrowattToken
+from heliograph import AsyncGrowatt, Growatt, GrowattToken, Orders
 from heliograph.emulator.clouds.growatt import EMULATION
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
@@ -236,3 +236,14 @@ def test_forget_forgets_both_sessions(client):
     client.forget()
     assert not client.token_session().alive
     assert not client.session.alive
+
+
+def test_settings_are_those_of_the_password_api(create, emulator):
+    client, alone = create(allow_commands=True), create(token=None, allow_commands=True)
+    device = client.snapshot(plant(emulator, "tlx-battery").id).devices[0].device
+    orders = Orders(client)
+    assert orders.journal.path == Orders(alone).journal.path
+    values = client.read_settings(device)
+    assert "charge_stop_soc" in values
+    assert client.settings_of(device) == alone.settings_of(device)
+    assert password_requests(client) > 0
