@@ -1,5 +1,6 @@
 """`heliograph doctor` of accounts with an API token: region, permission, intervals; with a password too."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -100,3 +101,21 @@ def test_bundle_masks_the_token(home, account, tmp_path):
     assert home["growatt"]["token"] not in report
     assert "token = ***" in report
     assert "--token" in report or "token " in report, "the word itself is not masked"
+
+
+def test_status_shows_the_limits_of_token_and_password(home, account):
+    account(f'username = "{home["growatt"]["username"]}"', f'password = "{home["growatt"]["password"]}"')
+    _, out, _ = home.run_checked("status")
+    assert "growatt: 0 of 2000 requests" in out
+    assert "growatt, by password (growatt): 0 of 180 requests" in out
+    (row,) = json.loads(home.run_checked("status", "--json")[1])["accounts"]
+    limits_shown = row["requests"]["limit"], row["password_api"]["requests"]["limit"]
+    assert (row["account"], *limits_shown) == ("growatt", 2000, 180)
+
+
+def test_status_gives_the_remedy_of_a_refused_token(home, account):
+    home.emulator.faults.set({"token_replaced": True})
+    home.run_checked("now")
+    _, out, _ = home.run_checked("status")
+    assert "token refused " in out
+    assert "not retried; run: heliograph login growatt --token" in out
