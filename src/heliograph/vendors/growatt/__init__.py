@@ -6,7 +6,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.client import AccountClient, AsyncClient, BlockingClient
-from heliograph.errors import ConfigError
+from heliograph.errors import ConfigError, HeliographError
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import Limits
 from heliograph.transport import TIMEOUT
@@ -165,7 +165,7 @@ class _GrowattAccount(AccountClient):
         return found
 
     def refused_plants(self) -> dict[str, str]:
-        """Return the reason of each plant that the token could not read within the last day."""
+        """Return the reason of each plant that the token could not read and is not asked for again yet."""
         from heliograph.vendors.growatt import sources  # noqa: PLC0415 - accounts with both only
 
         return sources.refused_plants(self.token_session(), self.now())
@@ -223,7 +223,7 @@ class Growatt(
             while True:
                 try:
                     outcome = call()
-                except Exception as error:  # noqa: BLE001 - the route decides
+                except HeliographError as error:  # the route decides
                     call = steps.throw(error)
                 else:
                     call = steps.send(outcome)
@@ -252,7 +252,7 @@ class AsyncGrowatt(
             while True:
                 try:
                     outcome = await call()
-                except Exception as error:  # noqa: BLE001 - the route decides
+                except HeliographError as error:  # the route decides
                     call = steps.throw(error)
                 else:
                     call = steps.send(outcome)

@@ -1,7 +1,8 @@
 """Which of Growatt's two APIs answers which question of an account that has a token and a password.
 
 The token's live values are complete and cost no login; the password API has what the token does not report. A choice
-that turns out wrong (the token may not read a device, or has no data) is remembered for a day in the token's session.
+that turns out wrong (the token may not read a device, or has no data) is remembered in the token's session, for an hour
+at first and later for a day.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.vendors.growatt.openapi.history import DEPTH
 from heliograph.vendors.growatt.openapi.normalise import FAMILIES as TOKEN_FAMILIES
-from heliograph.vendors.growatt.openapi.snapshots import LIST_MAX_AGE, unreadable_plants
+from heliograph.vendors.growatt.openapi.snapshots import unreadable_plants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,8 +71,9 @@ def families_of(session: Session, plant_id: str) -> frozenset[str]:
 
 
 def refused_plants(session: Session, now: float) -> dict[str, str]:
-    """Return the reason of each plant that the token could not read within the last day."""
-    return {plant: why for plant, (at, why) in unreadable_plants(session).items() if 0 <= now - at < LIST_MAX_AGE}
+    """Return the reason of each plant that the token could not read and is not asked for again yet."""
+    found = unreadable_plants(session)
+    return {plant: row.reason for plant, row in found.items() if row.asked_at <= now < row.retry_at}
 
 
 def curve_source(session: Session, plant_id: str, day: date, now: float) -> Api:
@@ -88,4 +90,7 @@ def summary(client: Any) -> Iterator[tuple[str, str]]:
     for question, source in SOURCES.items():
         yield question, f"by {source.first}"
     for plant, why in client.refused_plants().items():
-        yield f"plant {plant}", f"live values by password: {why}; the token is asked again after a day"
+        yield (
+            f"plant {plant}",
+            f"live values by password: {why}; the token is asked again later",
+        )

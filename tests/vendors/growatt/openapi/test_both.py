@@ -143,7 +143,7 @@ def test_lock_of_the_password_api_does_not_stop_the_token(client, emulator, now)
     assert client.budget.pause is None
 
 
-def test_plants_that_the_token_may_not_read_come_from_the_password_api_for_a_day(client, emulator, now):
+def test_plants_that_the_token_may_not_read_come_from_the_password_api(client, emulator, now):
     mix = plant(emulator, "mix").id
     emulator.faults.set({"no_permission": True})
     poll = client.live(RHYTHM, [mix])
@@ -157,13 +157,26 @@ def test_plants_that_the_token_may_not_read_come_from_the_password_api_for_a_day
     assert (client.budget.requests_used, password_requests(client)) == (asked, used_by_password)
     now[0] += used_by_password * 86400 / 135
     assert client.live(RHYTHM, [mix]).snapshots[0].pv_power is not None
-    assert client.budget.requests_used == asked
     emulator.faults.set({"no_permission": None})
     now[0] += 86400
     before = password_requests(client)
     assert client.live(RHYTHM, [mix]).snapshots[0].pv_power is not None
     assert password_requests(client) == before
     assert client.refused_plants() == {}
+
+
+def test_token_is_asked_again_after_an_hour_at_first_and_then_once_a_day(client, emulator, now):
+    mix = plant(emulator, "mix").id
+    emulator.faults.set({"no_permission": True})
+    asked = []
+    for hour in range(30):
+        before = client.budget.requests_used
+        client.live(RHYTHM, [mix])
+        if client.budget.requests_used != before:
+            asked.append(hour)
+        now[0] += 3600
+    assert asked[:4] == [0, 1, 2, 3]
+    assert len(asked) <= 5
 
 
 def test_polls_of_the_password_api_stay_within_its_daily_limit(client, emulator, now):

@@ -32,7 +32,7 @@ def summary(session: Session) -> list[tuple[str, str]]:
     rows.append(("allowed calls", f"an equal call every 300 s, newest data of {', '.join(intervals)}"))
     if not families:
         rows[-1] = ("allowed calls", "an equal call every 300 s")
-    rows += [(f"plant {plant_id}", why) for plant_id, (_, why) in unreadable_plants(session).items()]
+    rows += [(f"plant {plant_id}", plant.reason) for plant_id, plant in unreadable_plants(session).items()]
     if families and not unreadable_plants(session):
         rows.append(("permission", "the devices of all plants asked for are readable"))
     return rows

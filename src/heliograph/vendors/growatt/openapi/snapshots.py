@@ -23,6 +23,7 @@ VENDOR = "growatt"
 LIST_MAX_AGE = 86400.0
 """Seconds before lists of plants and devices are fetched again; the vendor allows ten such calls a day."""
 EMPTY_LIST_MAX_AGE = 3600.0
+_EARLY_RETRIES = 3
 
 V1_FAMILIES: dict[float, str] = {
     1: "inverter",
@@ -219,24 +220,38 @@ def is_without_permission(error: RequestRefused) -> bool:
     return error.code.isdecimal() and int(error.code) in envelope.PERMISSION_CODES
 
 
-def unreadable_plants(session: Session) -> dict[str, tuple[float, str]]:
-    """Return time and reason of each plant whose devices reported nothing when they were last asked for."""
-    found: dict[str, tuple[float, str]] = session.facts.get("unreadable", {})
-    return found
+class UnreadablePlant(NamedTuple):
+    """A plant whose devices reported nothing when they were last asked for; stored in the session as a list."""
+
+    asked_at: float
+    reason: str
+    times: int
+    """How often in succession."""
+
+    @property
+    def retry_at(self) -> float:
+        """When to ask for it again: after an hour at first, as the cloud may have failed, later once a day."""
+        return self.asked_at + (EMPTY_LIST_MAX_AGE if self.times <= _EARLY_RETRIES else LIST_MAX_AGE)
+
+
+def unreadable_plants(session: Session) -> dict[str, UnreadablePlant]:
+    """Return each plant whose devices reported nothing when they were last asked for."""
+    return {plant: UnreadablePlant(*row) for plant, row in session.facts.get("unreadable", {}).items()}
 
 
 def _remember_readable(session: Session, plant_id: str, listed: tuple[ListedDevice, ...], *, readable: bool) -> None:
-    others = {one: why for one, why in unreadable_plants(session).items() if one != plant_id}
+    known = unreadable_plants(session)
+    before = known.pop(plant_id, None)
     families = sorted({device.family for device in listed})
-    if readable:
-        reason = ""
-    elif not listed:
+    if not listed:
         reason = "the token lists no devices"
     elif not any(family in normalise.FAMILIES for family in families):
         reason = f"the token reports no values of {', '.join(families)}"
     else:
         reason = "the token may not read the devices, or they have no data"
-    session.facts["unreadable"] = others | ({} if readable else {plant_id: (session.now, reason)})
+    if not readable:
+        known[plant_id] = UnreadablePlant(session.now, reason, before.times + 1 if before else 1)
+    session.facts["unreadable"] = {one: list(row) for one, row in known.items()}
 
 
 def _last_data(family: str, serials: list[str]) -> FlowGenerator[dict[str, pay.OpenApiData]]:
