@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from heliograph.cli.main import run
 from heliograph.config import load
 from heliograph.config.passwords import PasswordStore
 from heliograph.vendors.growatt.openapi import limits
@@ -93,6 +94,16 @@ def test_invalid_token_input_prints_one_line(home, text, words, message):
     code, out, err = home.pipe(f"{text}\n", "login", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+@pytest.mark.parametrize("words", [["login", "growatt", "--token", WRONG], ["setup", f"--token={WRONG}"]])
+def test_token_as_an_argument_is_rejected_and_not_repeated(home, words):
+    with pytest.raises(SystemExit) as caught:
+        run(words)
+    assert caught.value.code == 2
+    out, err = home.capsys.readouterr()
+    assert WRONG not in out + err
+    assert "--token takes no value" in err
 
 
 def test_token_is_added_to_an_account_with_a_password(home):
