@@ -137,6 +137,16 @@ def test_logout_deletes_token_and_session(home):
     assert stored(home) is None
 
 
+def test_setup_without_terminal_takes_a_token(home):
+    words = ("setup", "growatt", "--token-stdin", "--server", home.url, "--timezone", "Europe/Berlin", "--no-start")
+    code, out, err = home.pipe(f"{home['growatt']['token']}\n", *words)
+    assert (code, err) == (0, "")
+    assert "Found 7 plants" in out
+    assert stored(home) == home["growatt"]["token"]
+    _, out, _ = home.run_checked("setup", "--no-start", "--yes")
+    assert "Account growatt is configured: Growatt, API token" in out
+
+
 @at_terminal
 def test_setup_at_terminal_offers_the_token_first_and_then_the_password(home):
     growatt = home["growatt"]
