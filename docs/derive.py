@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ForwardRef
 
-from heliograph import GoodWe, Growatt, Orders, errors
+from heliograph import GoodWe, Growatt, GrowattToken, Orders, errors
 from heliograph.collect.schedule import POLL_SHARE, Daylight, poll_rhythm
 from heliograph.core.endpoint import Endpoint, operations
 from heliograph.core.payload import Payload
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE_CLOUD
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT_CLOUD
+from heliograph.emulator.clouds.growatt.openapi.context import token_of
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Backoff, Budget, Limits
@@ -30,7 +31,9 @@ from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.openapi import OpenApiCalls
+from heliograph.vendors.growatt.openapi import limits as token_limits
 from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
+from heliograph.vendors.growatt.sources import ALL_FAMILIES, SOURCES, source_of
 from heliograph.web.api import CALLS, PREFIX
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from heliograph.core.endpoint import Operation
     from heliograph.core.payload import Field
     from heliograph.settings.definition import Setting
+    from heliograph.vendors.growatt.sources import Question
 
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -241,6 +245,8 @@ POLLED = (
     ("Growatt Noah, Nexa", Growatt, "", ("noah",), 1),
     ("Growatt, 7 plants without a battery", Growatt, "", ("tlx", "inverter"), 3.5),
     ("Growatt, 2 of them and 5 hybrids", Growatt, "", (), 1),
+    ("Growatt token, 1 plant (MIN, SPH, SPA or NOAH)", GrowattToken, "", ("mix",), 1),
+    ("Growatt token, 7 plants of 6 families", GrowattToken, "", (), 1),
     ("GoodWe hybrid, SEMS Portal", GoodWe, "legacy", ("hybrid",), 1),
     ("GoodWe hybrid, SEMS+", GoodWe, "plus", ("hybrid",), 1),
     ("GoodWe string inverter, SEMS+", GoodWe, "plus", ("single",), 1),
@@ -259,10 +265,11 @@ def polls() -> str:
     for title, client, dialect, families, factor in POLLED:
         load = _poll_load(client, dialect, families)
         load = load._replace(slow=round(load.slow * factor))
-        limits, vendor = client.default_limits, VENDORS["growatt" if client is Growatt else "goodwe"]
+        limits, vendor = client.default_limits, VENDORS["goodwe" if client is GoodWe else "growatt"]
         requests = limits.effective(interactive=False)[0] * POLL_SHARE
-        rhythm = poll_rhythm(load, requests, Daylight().length, vendor.usual_interval.total_seconds())
-        minutes, flows, slow = (f"{seconds / 60:g} min" for seconds in rhythm[:3])
+        _, usual = vendor.intervals(by_token=client is GrowattToken)
+        rhythm = poll_rhythm(load, requests, Daylight().length, usual.total_seconds())
+        minutes, flows, slow = (f"{round(seconds / 60, 1):g} min" for seconds in rhythm[:3])
         cells = (load.every_poll, load.flows or "", load.slow or "")
         rows.append(
             f"| {title} | {' | '.join(map(str, cells))} | {minutes} | {flows if load.flows else ''} | "
@@ -271,16 +278,17 @@ def polls() -> str:
     return "\n".join(rows)
 
 
-def _poll_load(client: type[Growatt | GoodWe], dialect: str, families: tuple[str, ...]) -> PollLoad:
+def _poll_load(client: type[Growatt | GrowattToken | GoodWe], dialect: str, families: tuple[str, ...]) -> PollLoad:
     """Return the load of an emulated account's polls at noon."""
     start = datetime.fromisoformat("2026-06-21T12:02:00+02:00")
-    emulation = GROWATT_CLOUD if client is Growatt else GOODWE_CLOUD
+    emulation = GOODWE_CLOUD if client is GoodWe else GROWATT_CLOUD
     emulator = build_emulator(EmulatorOptions(start=start, speed=0, accounts=1), [emulation])
     account, clock = emulator.accounts[0], emulator.world.clock
+    secrets = (token_of(account),) if client is GrowattToken else (account.username, account.password)
+    token_limits.GAP = 0.0  # the second between two calls does not change what is counted
     with serve_in_thread(emulator) as ready:
         user = client(
-            account.username,
-            account.password,
+            *secrets,
             server=ready["url"],
             keeper=None,
             clock=lambda: clock.now().timestamp(),
@@ -295,12 +303,25 @@ def _poll_load(client: type[Growatt | GoodWe], dialect: str, families: tuple[str
     return load
 
 
+def token_sources() -> str:
+    """Return the table of which API answers which question of an account with a token and a password."""
+    rows = ["| question | answered by | the other API answers if |", "|---|---|---|"]
+    rows += [f"| {question} | {source.first} | {source.otherwise or 'never'} |" for question, source in SOURCES.items()]
+    questions: tuple[Question, ...] = ("live values", "powers of a day", "energies of periods", "settings")
+    rows += ["", f"| family | {' | '.join(questions)} |", f"|---|{'---|' * len(questions)}"]
+    for family in ALL_FAMILIES:
+        answers = (source_of(question, [family]) or "neither" for question in questions)
+        rows.append(f"| `{family}` | {' | '.join(answers)} |")
+    return "\n".join(rows)
+
+
 TABLES = {
     **{f"growatt {name} settings": partial(settings, family.settings) for name, family in GROWATT.items()},
     **{f"growatt {name} raw": partial(raw, family.raw_only) for name, family in GROWATT.items()},
     "goodwe settings": lambda: settings(row.setting for row in goodwe.FAMILIES["hybrid"]),
     "goodwe raw": lambda: raw(goodwe.RAW_ONLY),
     "growatt calls": lambda: calls(GrowattCalls),
+    "growatt token sources": token_sources,
     "growatt token calls": lambda: calls(OpenApiCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

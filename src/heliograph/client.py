@@ -179,6 +179,11 @@ class AccountClient(BaseClient):
             raise ConfigError("this client has no keeper and so no budget; create it without keeper=None")
         return self._guard
 
+    @property
+    def settings_guard(self) -> AccountGuard:
+        """The request guard of the API that reads and writes settings; it names their journal."""
+        return self.guard
+
     def stored_session(self) -> Session:
         """Return the newest stored session of the account, of this or another process; nothing is sent."""
         stored = self._guard.load(self._clock()).session if self._guard else None

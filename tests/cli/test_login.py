@@ -327,6 +327,8 @@ def test_login_reports_broken_password_file(home):
 def test_login_at_terminal_asks_name_and_hides_password(home):
     one = home["growatt"]
     with terminal("login", "growatt", "--server", home.url, env={"TZ": "UTC"}) as (program, until, type_in):
+        until("Use an API token? [Y/n]: ")
+        type_in("n\n")
         until("User name: ")
         type_in(f"{one['username']}\n")
         until("Time zone of the plants, like Europe/Berlin; Enter for none: ")

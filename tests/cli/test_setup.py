@@ -40,6 +40,7 @@ def test_setup_interrupted_at_the_second_account_keeps_the_first(home):
         for question, text in (
             ("Cloud (growatt or goodwe): ", "growwatt"),
             ("'growwatt' is not one of growatt, goodwe", "Growatt"),
+            ("Use an API token? [Y/n]: ", "n"),
             ("User name: ", growatt["username"]),
             ("Region (eu, us, ", home.url),
             ("Time zone of the plants, like Europe/Berlin [Europe/Berlin]: ", ""),

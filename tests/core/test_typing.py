@@ -29,6 +29,11 @@ PROGRAM = """
         growatt.plant_inf("5")  # wrong
         growatt.plant_info("5").devices[0].famly  # wrong
         GrowattCalls.plant_info.route.path
+        assert_type(Growatt(token="x").snapshots(), tuple[Snapshot, ...])
+        Growatt("me", "secret", token="x", zone="Europe/Berlin")
+        Growatt("me", tokn="x")  # wrong
+        assert growatt.token_api is not None
+        growatt.token_api.v1_plant_data(5)  # wrong
 
     async def awaited(growatt: AsyncGrowatt) -> None:
         growatt.plant_list()  # wrong

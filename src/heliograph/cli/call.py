@@ -63,18 +63,41 @@ def add_call(commands: Any) -> None:
 
 def call(options: Namespace) -> int:
     """Make the call, or list the available ones."""
-    cloud = client_class(options.vendor)
+    cloud, token_api = client_class(options.vendor), _token_class(options.vendor)
     if options.list or options.method is None:
         print_methods(cloud)
+        if token_api is not None:
+            print_methods(token_api)
         return 0
-    method = find_method(cloud, options.method)
-    if is_command(cloud, method) and not options.allow_commands:
+    by_token = token_api is not None and options.method in _names(token_api) - _names(cloud)
+    chosen = token_api if token_api is not None and by_token else cloud
+    method = find_method(chosen, options.method)
+    if is_command(chosen, method) and not options.allow_commands:
         raise ConfigError(f"{method.name} changes settings; pass --allow-commands to send it")
     account = _select_account(options)
+    if by_token and account.token is None:
+        raise ConfigError(f"{method.name} is a call of the token API; run: heliograph login {options.vendor} --token")
+    if by_token:
+        account = account.token_account()
+    elif token_api is not None and not account.has_password:
+        if method.name not in _names(token_api):
+            raise ConfigError(f"{method.name} is a call of the password API; account {account.name} has a token only")
+        method = find_method(token_api, method.name)
     arguments = _parse_arguments(method, options.arguments, account)
     response = to_json_data(_send(method, arguments, account, allow_commands=options.allow_commands))
     print_json(mask_json(response) if is_login(method) and not options.show_secrets else response)
     return 0
+
+
+def _token_class(vendor: str) -> type | None:
+    """Return the blocking client of a vendor's token API, if it has one."""
+    info = VENDORS[vendor]
+    found: type | None = info.token_client_class(asynchronous=False) if info.token_client else None
+    return found
+
+
+def _names(cloud: type) -> set[str]:
+    return {method.name for method in operations(cloud)}
 
 
 def _parse_arguments(method: Operation[..., Any], typed: list[str], account: Account) -> dict[str, Any]:

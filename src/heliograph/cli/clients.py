@@ -61,11 +61,13 @@ def create_client(
     info = VENDORS[account.vendor]
     client_type: Any = info.async_client_class() if asynchronous else info.client_class()
     credentials: tuple[str | Secret, ...] = (account.username, account.password)
-    if account.by_token:
-        client_type, credentials = info.token_client_class(asynchronous=asynchronous), (account.password,)
+    if account.token is not None and not account.has_password:
+        client_type, credentials = info.token_client_class(asynchronous=asynchronous), (account.token,)
+    both = {"token": account.token} if account.token is not None and account.has_password else {}
     try:
         client: SolarClient | AsyncSolarClient = client_type(
             *credentials,
+            **both,
             server="" if account.server is None else _check_server(account.server),
             zone=account.zone,
             allow_commands=allow_commands,
@@ -84,8 +86,8 @@ def account_key(account: Account) -> str:
     """Return a key of vendor, server and user name, which identifies an account under any configured name."""
     server = client_class(account.vendor).resolve_server(account.server or "")
     username = account.username
-    if account.by_token:
-        username = VENDORS[account.vendor].token_client_class(asynchronous=False).account_name(account.password)
+    if account.token is not None and not account.has_password:
+        username = VENDORS[account.vendor].token_client_class(asynchronous=False).account_name(account.token)
     return f"{account.vendor} {server} {username}"
 
 

@@ -123,7 +123,7 @@ def _create_poller(account: Account, writer: BufferedWriter, clock: Clock, *, fi
         return create_client(account, asynchronous=True)
 
     interval = account.interval.total_seconds() if account.interval else None
-    minimum, usual = VENDORS[account.vendor].intervals(by_token=account.by_token)
+    minimum, usual = VENDORS[account.vendor].intervals(by_token=account.token is not None)
     policy = PollPolicy(minimum.total_seconds(), interval, usual.total_seconds())
     gap_filler = GapFiller(writer, clock) if fill_gaps else None
     return AccountPoller(account.name, connect, writer, clock, policy, plants=account.plants, gap_filler=gap_filler)

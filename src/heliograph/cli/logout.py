@@ -12,6 +12,7 @@ from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.options import add_command
 from heliograph.cli.terminal import print_error
 from heliograph.config import Account
+from heliograph.config.accounts import token_service
 from heliograph.config.passwords import PasswordStore
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError
@@ -40,17 +41,26 @@ def logout(options: Namespace) -> int:
     account = known or _unconfigured_account(options)
     if options.server is not None:
         account = replace(account, server=options.server)
-    client = create_client(account)
+    clients = [create_client(account.password_account())] if account.has_password else []
     passwords = PasswordStore.for_user(os.environ)
+    if account.token is not None:
+        try:
+            clients.append(create_client(account.token_account()))
+        except ConfigError as error:  # without the token its session cannot be found
+            print_error(str(error))
+        if passwords.delete(token_service(account.vendor), account.name):
+            print_line("Token deleted; it stays valid until it is replaced in the app")
     deleted = passwords.delete(account.vendor, account.username)
     for warning in passwords.warnings:
         print_error(warning)
-    print_line("Password deleted" if deleted else "No password was saved")
-    run_in_thread(client.forget)
+    if account.has_password:
+        print_line("Password deleted" if deleted else "No password was saved")
+    for client in clients:
+        run_in_thread(client.forget)
     print_line("Session deleted; the used budget and any lock stay recorded, to protect the account")
     if known:
-        key = f", with its {known.password_key}" if known.password_key else ""
-        print_line(f"The account is still configured in {known.origin}{key}")
+        keys = " and ".join(filter(None, (known.token_key, known.password_key)))
+        print_line(f"The account is still configured in {known.origin}{keys and ', with its '}{keys}")
     return 0
 
 

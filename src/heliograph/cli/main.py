@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import ArgumentParser
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
 from heliograph import __version__
@@ -77,10 +78,27 @@ def run(argv: Sequence[str] | None = None) -> int:
 
         guess = did_you_mean(command, tuple(COMMANDS))
         parser.error(f"{printable(command[:60])!r} is not a command{guess or '; heliograph --help lists them'}")
+    if _has_token_value(words):
+        parser.error(
+            "--token takes no value, because other users could read it in the process list; the token is asked for, or "
+            "read from standard input with --token-stdin"
+        )
     options, rest = parser.parse_known_args(words)
     if rest and not take_trailing_arguments(options, rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return run_guarded(lambda: _run_command(options))
+
+
+_LONGEST_NAME = 20
+"""Length of an argument from which it may be a token."""
+
+
+def _has_token_value(words: Sequence[str]) -> bool:
+    """Return whether a token was typed after --token, where no error may repeat it."""
+    pairs = pairwise(words)
+    return any(word.startswith("--token=") for word in words) or any(
+        option == "--token" and len(value) > _LONGEST_NAME for option, value in pairs
+    )
 
 
 def _replace_closed_streams() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "setup": "set up accounts, page, MQTT and service, step by step",
     "run": "collect all accounts, and serve the page and the outputs, until stopped",
-    "login": "verify an account's password with one login, and save it",
+    "login": "verify an account's password or API token, and save it",
     "logout": "delete an account's saved password and session",
     "now": "show the current values of every plant",
     "collect": "collect all accounts into the store until stopped",

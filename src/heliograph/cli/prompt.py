@@ -29,8 +29,8 @@ class Prompt(Protocol):
     def confirm(self, question: str, *, default: bool) -> bool:
         """Return the answer to a yes-or-no question."""
 
-    def secret(self, question: str) -> Secret:
-        """Return a secret, which is not echoed; an empty one if nothing was entered."""
+    def secret(self, question: str, name: str) -> Secret:
+        """Return a secret, which is not echoed; an empty one if nothing was entered. `name`: "password" or "token"."""
 
 
 class TerminalPrompt:
@@ -57,14 +57,14 @@ class TerminalPrompt:
                 return answer.startswith("y") if answer else default
             print("  answer y or n")
 
-    def secret(self, question: str) -> Secret:
+    def secret(self, question: str, name: str) -> Secret:
         try:
             with warnings.catch_warnings():
                 # Without this, getpass would echo the password if it cannot switch the echo off.
                 warnings.simplefilter("error", GetPassWarning)
                 return Secret(getpass(f"{question}: "))
         except GetPassWarning:
-            raise ConfigError("this terminal cannot hide the password; use --password-stdin instead") from None
+            raise ConfigError(f"this terminal cannot hide the {name}; use --{name}-stdin instead") from None
         except EOFError:
             return Secret("")
 
@@ -84,10 +84,8 @@ class DefaultPrompt:
     def confirm(self, question: str, *, default: bool) -> bool:
         return default
 
-    def secret(self, question: str) -> Secret:
-        raise ConfigError(
-            "no terminal to ask for the password; use --password-stdin and write one line to standard input"
-        )
+    def secret(self, question: str, name: str) -> Secret:
+        raise ConfigError(f"no terminal to ask for the {name}; use --{name}-stdin and write one line to standard input")
 
 
 def create_prompt(*, defaults: bool = False) -> Prompt:
@@ -95,13 +93,13 @@ def create_prompt(*, defaults: bool = False) -> Prompt:
     return TerminalPrompt() if is_interactive() and not defaults else DefaultPrompt()
 
 
-def read_secret_line() -> Secret:
+def read_secret_line(name: str) -> Secret:
     """Read a secret from the first line of standard input; arguments would be visible in the process list."""
     try:
         line = sys.stdin.readline()
         line.encode()
     except UnicodeError:
-        raise ConfigError("the password is not text in this system's encoding; nothing was saved") from None
+        raise ConfigError(f"the {name} is not text in this system's encoding; nothing was saved") from None
     return Secret(line.rstrip("\r\n"))
 
 

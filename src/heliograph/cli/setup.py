@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import socket
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from heliograph.cli import service
 from heliograph.cli.accounts import (
     add_to_config,
+    enter_secret,
     find_account,
     load_or_empty,
     new_account,
+    offer_password,
     print_line,
     print_verified,
-    read_password,
-    save_password,
-    verify,
+    save_secrets,
+    wants_token,
 )
 from heliograph.cli.login import NOT_SAVED, add_login_options
 from heliograph.cli.options import add_command
@@ -75,11 +75,13 @@ def setup(options: Namespace) -> int:
     print_line(f"Configuration: {config.path}")
     for account in config.accounts:
         title = VENDORS[account.vendor].title
-        print_line(f"Account {account.name} is configured: {title}, {account.username}")
+        opened_by = account.username if account.has_password else "API token"
+        print_line(f"Account {account.name} is configured: {title}, {opened_by}")
     while _wants_account(config, options, prompt):
         _add_account(config, options, prompt)
         config = load_or_empty(options)
         options.vendor = options.username = options.account = options.server = options.timezone = None
+        options.token = options.token_stdin = False
         if not prompt.interactive:
             break
     _set_up_mqtt(config, options, prompt)
@@ -109,17 +111,15 @@ def _add_account(config: Config, options: Namespace, prompt: Prompt) -> None:
     names = {account.name for account in config.accounts}
     if options.account is None and options.vendor in names:
         options.account = prompt.text("Name of the new account", "--account NAME")
-    account = new_account(config, options, prompt)
-    account = replace(account, password=read_password(options, prompt))
-    if options.verify:
-        print_line(f"Logging in to {VENDORS[account.vendor].title} …")
-        verified = verify(account, NOT_SAVED, prompt)
-        account = verified.account
+    by_token = wants_token(None, options, prompt)
+    account = new_account(config, options, prompt, by_token=by_token)
+    account, verified = enter_secret(account, options, prompt, NOT_SAVED, by_token=by_token)
+    if verified is not None:
         print_verified(verified)
-    location = save_password(account)
-    added = add_to_config(config.path, account)
-    print_line(f"Password saved in {location}")
-    for line in added:
+    if by_token:
+        account = offer_password(account, options, prompt, NOT_SAVED)
+    saved = save_secrets(account, token=by_token, password=account.has_password)
+    for line in (*saved, *add_to_config(config.path, account)):
         print_line(line)
 
 
@@ -166,7 +166,7 @@ def _broker_login(options: Namespace, prompt: Prompt) -> list[str]:
     if options.mqtt_password_file is not None:
         lines.append(f"password_file = {toml_string(str(options.mqtt_password_file.absolute()))}")
     elif username and prompt.interactive:
-        password = prompt.secret("MQTT password; Enter for none")
+        password = prompt.secret("MQTT password; Enter for none", "password")
         if password.reveal():
             lines.append(f"password = {toml_string(password.reveal())}")
     return lines

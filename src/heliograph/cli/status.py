@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,11 +80,15 @@ def status(options: Namespace) -> int:
 
     now, code = datetime.now(UTC), 0
     budgets: list[tuple[Account, Budget]] = []
+    password_api: dict[str, Budget] = {}
     orders: dict[str, list[str]] = {}
     accounts = load_accounts(options)
     for account in accounts:
         try:
             budgets.append((account, create_client(account).budget))
+            if account.token is not None and account.has_password:
+                # Its settings and older history are limited by the password API.
+                password_api[account.name] = create_client(account.password_account()).budget
             orders[account.name] = open_order_lines(account)
         except HeliographError as error:
             code = max(code, report_failure(error, f"{account.name}: " if len(accounts) > 1 else ""))
@@ -93,10 +98,19 @@ def status(options: Namespace) -> int:
     except HeliographError as error:
         code = max(code, report_failure(error))
     if options.json:
-        rows = [{**account_dict(*pair), "orders": orders.get(pair[0].name)} for pair in budgets]
+        rows = [
+            {**account_dict(*pair, password_api.get(pair[0].name)), "orders": orders.get(pair[0].name)}
+            for pair in budgets
+        ]
         print_json({"accounts": rows, "store": store and store_dict(store)})
         return code
-    _print_status(options, budgets, orders, store, now)
+    shown = []
+    for account, budget in budgets:
+        shown.append((account, budget))
+        if account.name in password_api:
+            by_password = replace(account.password_account(), name=f"{account.name}, by password")
+            shown.append((by_password, password_api[account.name]))
+    _print_status(options, shown, orders, store, now)
     return code
 
 
@@ -154,8 +168,10 @@ def problem_lines(account: Account, budget: Budget, now: datetime, orders: Seque
         lines.append(pause_text(budget.pause, now))
     if budget.refused_at:
         at = format_local_time(budget.refused_at, now)
-        option = "" if account.name == account.vendor else f" --account {account.name}"
-        lines.append(f"password refused {at}, not retried; run: heliograph login {account.vendor}{option}")
+        name, option = ("password", "") if account.has_password else ("token", " --token")
+        if account.name != account.vendor:
+            option += f" --account {account.name}"
+        lines.append(f"{name} refused {at}, not retried; run: heliograph login {account.vendor}{option}")
     # A note made while this command reads the account: its state file is broken.
     return [*lines, *(note for at, note in budget.notes if at >= now), *orders]
 
@@ -190,11 +206,12 @@ def pause_text(pause: Backoff, now: datetime) -> str:
     return _BACKOFF[pause.kind].format(until=format_local_time(pause.until, now), why=pause.why)
 
 
-def account_dict(account: Account, budget: Budget) -> dict[str, Any]:
-    """Return an account's state, JSON-ready."""
+def account_dict(account: Account, budget: Budget, password_api: Budget | None = None) -> dict[str, Any]:
+    """Return an account's state, JSON-ready; with the state of the password API if it has a token too."""
     from heliograph.web.schemas import budget_data  # noqa: PLC0415 - only JSON needs the API's schemas
 
-    return {"account": account.name, "vendor": account.vendor, **budget_data(budget)}
+    second = {} if password_api is None else {"password_api": budget_data(password_api)}
+    return {"account": account.name, "vendor": account.vendor, **budget_data(budget), **second}
 
 
 def read_store(where: str, now: datetime) -> StoreSummary | None:

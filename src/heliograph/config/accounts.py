@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "the environment"
 TOKEN_USER = "token"  # noqa: S105 - a placeholder
-"""The user name of accounts with an API token."""
+"""The user name of accounts with an API token only."""
 
 _LIMITS = ("requests_per_day", "logins_per_day", "reserve")
 _KEYS = (
@@ -50,10 +50,12 @@ class Account:
     username: str = field(repr=False)
     password: Secret
     """Fetched when it is revealed, if it comes from a command or the password store."""
-    by_token: bool = False
-    """Whether `password` is an API token; `username` is a placeholder then."""
+    token: Secret | None = None
+    """An API token, alone or beside user name and password; it may be fetched like the password."""
     password_key: str = "password"  # noqa: S105 - the key, not the password
     """The key or variable that provides the password; empty if it is in the password store."""
+    token_key: str = ""
+    """The same of the token."""
     origin: str = ""
     """Where the account is configured: the path of the file, or ENVIRONMENT."""
     server: str | None = None
@@ -71,16 +73,34 @@ class Account:
     writes_per_day: int | None = None
     """Writes to one device within 24 hours; None for the default."""
 
+    @property
+    def has_password(self) -> bool:
+        """Whether the account has user name and password; False for a token alone."""
+        return self.token is None or self.username != TOKEN_USER
+
+    def token_account(self) -> Account:
+        """Return the same account opened by its token only."""
+        return replace(self, username=TOKEN_USER, password=Secret(""), password_key="")
+
+    def password_account(self) -> Account:
+        """Return the same account opened by its password only."""
+        return replace(self, token=None, token_key="")
+
+    def for_settings(self) -> Account:
+        """Return the account as settings are read and written: by its password if it has one."""
+        return self.password_account() if self.has_password else self
+
 
 def parse_account(table: ConfigTable) -> Account:
     """Return the account of one [[account]] table; raises `ConfigError` for any invalid key."""
     table.reject_unknown_keys(_KEYS)
     vendor = table.choice("vendor", tuple(VENDORS))
-    token = table.secret("token")
-    if token is not None:
-        _check_token(table, vendor)
-    username = TOKEN_USER if token is not None else table.text("username")
     name = table.text("name") if "name" in table else vendor
+    token = _token(table, vendor, name)
+    username, password = TOKEN_USER, Secret("")
+    if token is None or any(key in table for key in ("username", *secret_keys("password"))):
+        username = table.text("username")
+        password = table.secret("password") or _stored_password_of_table(table, name, vendor, username)
     limits = {limit: table.number(limit, 0 if limit == "reserve" else 1) for limit in _LIMITS if limit in table}
     if limits.get("reserve", 0) >= limits.get("requests_per_day", float("inf")):
         raise table.error("leaves no requests_per_day for the program itself", "reserve")
@@ -88,9 +108,10 @@ def parse_account(table: ConfigTable) -> Account:
         name=name,
         vendor=vendor,
         username=username,
-        password=token or table.secret("password") or _stored_password_of_table(table, name, vendor, username),
-        password_key=table.secret_key("token") or table.secret_key(),
-        by_token=token is not None,
+        password=password,
+        password_key=table.secret_key(),
+        token=token,
+        token_key="" if table.values.get("token") is True else table.secret_key("token"),
         origin=str(table.file.path),
         server=table.text_or_none("server"),
         zone=_zone(table) if "timezone" in table else None,
@@ -103,13 +124,22 @@ def parse_account(table: ConfigTable) -> Account:
     )
 
 
-def _check_token(table: ConfigTable, vendor: str) -> None:
-    key = table.secret_key("token")
+def _token(table: ConfigTable, vendor: str, name: str) -> Secret | None:
+    """Return the API token of an account; `token = true` is the one that `heliograph login --token` has stored."""
+    if not (key := table.secret_key("token")):
+        return None
     if not VENDORS[vendor].token_client:
         raise table.error(f"is not possible for {vendor}; configure username and password", key)
-    other = next((name for name in ("username", *secret_keys("password")) if name in table), None)
-    if other is not None:
-        raise table.error(f"replaces user name and password; remove {other}, or the token", key)
+    if table.values[key] is not True:
+        return table.secret("token")
+    account = "" if name == vendor else f" --account {name}"
+    missing = f"is not stored; run: heliograph login {vendor} --token{account}"
+    return stored_secret(table.file.environ, token_service(vendor), name, str(table.error(missing, key)))
+
+
+def token_service(vendor: str) -> str:
+    """Return the name under which the password store has a vendor's tokens, by account name."""
+    return f"{vendor} token"
 
 
 def accounts_from_environment(environ: Mapping[str, str]) -> list[Account]:
@@ -117,21 +147,23 @@ def accounts_from_environment(environ: Mapping[str, str]) -> list[Account]:
     accounts = []
     for vendor in VENDORS:
         name, secret, token_name = (f"HELIOGRAPH_{vendor.upper()}_{part}" for part in ("USERNAME", "PASSWORD", "TOKEN"))
-        if VENDORS[vendor].token_client and (token := environ.get(token_name)):
-            token_account = Account(
-                name=vendor,
-                vendor=vendor,
-                username=TOKEN_USER,
-                password=Secret(token),
-                password_key=token_name,
-                by_token=True,
-                origin=ENVIRONMENT,
-            )
-            accounts.append(token_account)
-            continue
         username, password = environ.get(name), environ.get(secret)
+        token = environ.get(token_name) if VENDORS[vendor].token_client else None
         if password and not username:
             raise ConfigError(f"{secret} is set but {name} is not; an account needs both")
+        if token and not username:
+            accounts.append(
+                Account(
+                    name=vendor,
+                    vendor=vendor,
+                    username=TOKEN_USER,
+                    password=Secret(""),
+                    password_key="",
+                    token=Secret(token),
+                    token_key=token_name,
+                    origin=ENVIRONMENT,
+                )
+            )
         if username:
             missing = f"{name} is set but {secret} is not, and no password is stored; run: heliograph login {vendor}"
             accounts.append(
@@ -139,16 +171,18 @@ def accounts_from_environment(environ: Mapping[str, str]) -> list[Account]:
                     name=vendor,
                     vendor=vendor,
                     username=username,
-                    password=Secret(password) if password else _stored_password(environ, vendor, username, missing),
+                    password=Secret(password) if password else stored_secret(environ, vendor, username, missing),
                     password_key=secret if password else "",
+                    token=Secret(token) if token else None,
+                    token_key=token_name if token else "",
                     origin=ENVIRONMENT,
                 )
             )
     return accounts
 
 
-def _stored_password(environ: Mapping[str, str], vendor: str, username: str, missing: str) -> Secret:
-    """Return the password from the password store; raises `ConfigError(missing)` when it is revealed."""
+def stored_secret(environ: Mapping[str, str], vendor: str, username: str, missing: str) -> Secret:
+    """Return the password or token from the password store; raises `ConfigError(missing)` when it is revealed."""
 
     def fetch() -> Secret:
         passwords = PasswordStore.for_user(environ)
@@ -163,7 +197,7 @@ def _stored_password(environ: Mapping[str, str], vendor: str, username: str, mis
 def _stored_password_of_table(table: ConfigTable, name: str, vendor: str, username: str) -> Secret:
     account = "" if name == vendor else f" --account {name}"
     missing = f"is missing from this account, and none is stored; run: heliograph login {vendor}{account}"
-    return _stored_password(table.file.environ, vendor, username, str(table.error(missing, "password")))
+    return stored_secret(table.file.environ, vendor, username, str(table.error(missing, "password")))
 
 
 def _interval(table: ConfigTable, vendor: str) -> timedelta:

@@ -126,6 +126,10 @@ class Operation(Generic[P, T]):
         """Return the flow for a client, which a declared call does not depend on."""
         return self.flow(*args, **kwargs)
 
+    def perform_on(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Run the operation on a client and return its result; awaitable if the client is async."""
+        return client.perform(lambda: self.flow_of(client, *args, **kwargs))
+
     @overload
     def __get__(self, client: None, owner: type[RawClientBase]) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
@@ -154,10 +158,10 @@ class Operation(Generic[P, T]):
         """Return the method for a client class, with the declared signature and the real result type."""
 
         async def call_async(client: AsyncClientBase, /, *args: Any, **kwargs: Any) -> Any:
-            return await client.perform(lambda: self.flow_of(client, *args, **kwargs))
+            return await self.perform_on(client, *args, **kwargs)
 
         def call(client: SyncClientBase, /, *args: Any, **kwargs: Any) -> Any:
-            return client.perform(lambda: self.flow_of(client, *args, **kwargs))
+            return self.perform_on(client, *args, **kwargs)
 
         declared = self.function
         public = FunctionType(
@@ -243,9 +247,11 @@ def composite(function: Callable[Concatenate[Any, P], FlowGenerator[T]]) -> Comp
 
 
 def operations(declarations: type) -> Iterator[Operation[..., Any]]:
-    """Yield every declared operation of a class and its bases, in the order of their files."""
+    """Yield every declared operation of a class and its bases, in the order of their files; overridden ones once."""
+    found: dict[str, Operation[..., Any]] = {}
     for owner in reversed(declarations.__mro__):
-        yield from (row for row in vars(owner).values() if isinstance(row, Operation))
+        found |= {name: row for name, row in vars(owner).items() if isinstance(row, Operation)}
+    yield from found.values()
 
 
 def endpoints(declarations: type) -> Iterator[Endpoint[..., Any]]:

@@ -85,7 +85,7 @@ class BaseOrders:
         self.clock = clock or Clock()
         permissions = permissions or Permissions(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
         self.executor = OrderExecutor(
-            journal or Journal(journal_folder(), client.guard.state_file.name),
+            journal or Journal(journal_folder(), client.settings_guard.state_file.name),
             replace(permissions, allow_commands=client.allow_commands),
             Actor(account, current_user(), program or Path(sys.argv[0] or "python").name),
             client.settings_of,
@@ -227,14 +227,15 @@ class BaseOrders:
         client = self.client
         if getattr(client, "_guard", None) is None:
             return  # The client has no keeper and so no budget.
-        budget: Budget = client.budget
-        limit, _ = client.guard.limits.effective(interactive=client.guard.interactive)
+        guard = client.settings_guard
+        budget: Budget = guard.budget()
+        limit, _ = guard.limits.effective(interactive=guard.interactive)
         if budget.requests_used + requests > limit:
             error = Throttled(
                 f"this change needs {requests} requests; {budget.requests_used} of {limit} in 24 hours are used",
                 advice="Nothing was sent. Try again later",
             )
-            error.retry_after = max(client.free_at(requests) - client.guard.clock(), 0.0)
+            error.retry_after = max(guard.available_at(requests) - guard.clock(), 0.0)
             raise error
 
     def _perform(self, instruction: Instruction) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
     from heliograph.vendors.growatt import diagnostics as growatt_diagnostics
     from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
+    from heliograph.vendors.growatt.openapi import diagnostics as token_diagnostics
 
     def _clients(growatt: Growatt, token: GrowattToken, goodwe: GoodWe) -> SolarClient:
         return growatt or token or goodwe  # the type checker compares every vendor with the contract
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     def _async_clients(growatt: AsyncGrowatt, token: AsyncGrowattToken, goodwe: AsyncGoodWe) -> AsyncSolarClient:
         return growatt or token or goodwe
 
-    _diagnostics: tuple[VendorDiagnostics, ...] = (growatt_diagnostics, goodwe_diagnostics)
+    _diagnostics: tuple[VendorDiagnostics, ...] = (growatt_diagnostics, token_diagnostics, goodwe_diagnostics)
 
 __all__ = ["VENDORS", "VendorInfo"]
 
@@ -53,6 +54,8 @@ VENDORS = {
         usual_interval=timedelta(minutes=11),
         token_client="heliograph.vendors.growatt.openapi:GrowattToken",  # noqa: S106 - a class
         async_token_client="heliograph.vendors.growatt.openapi:AsyncGrowattToken",  # noqa: S106 - a class
+        token_diagnostics="heliograph.vendors.growatt.openapi.diagnostics",  # noqa: S106 - a module
+        sources="heliograph.vendors.growatt.sources",
         # An equal call is allowed every five minutes; ten seconds are for clocks that differ.
         token_interval=timedelta(minutes=5, seconds=10),
         fixed_utc_offset=True,

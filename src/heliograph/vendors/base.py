@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -110,6 +110,10 @@ class BaseSolarClient(Protocol):
         """The account's rate limiter; raises `ConfigError` for a client without keeper."""
 
     @property
+    def settings_guard(self) -> AccountGuard:
+        """The rate limiter of the API that reads and writes settings, if the account uses two."""
+
+    @property
     def budget(self) -> Budget:
         """Used and remaining requests of the account, and its current back-off."""
 
@@ -161,6 +165,14 @@ class SolarClient(BaseSolarClient, Protocol):
 
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> None:
         """Send one command, once; the client must have `allow_commands`."""
+
+
+@runtime_checkable
+class TokenClient(Protocol):
+    """What a blocking client of a token API has besides."""
+
+    def access_problem(self) -> str:
+        """Fetch why the token reports no devices, with the remedy; empty if it may read the first device."""
 
 
 class AsyncSolarClient(BaseSolarClient, Protocol):
@@ -224,6 +236,9 @@ class VendorInfo(NamedTuple):
     token_client: str = ""
     """The blocking client of the vendor's token API; empty if it has none."""
     async_token_client: str = ""
+    token_diagnostics: str = ""
+    sources: str = ""
+    """The module whose `summary(client)` says which API answers which question of an account with both."""
     token_interval: timedelta = timedelta(minutes=5)
     """The shortest and usual polling interval of accounts with a token."""
     fixed_utc_offset: bool = False
@@ -256,14 +271,19 @@ class VendorInfo(NamedTuple):
         """Import the client of the token API."""
         return load(self.async_token_client if asynchronous else self.token_client)
 
+    def source_rows(self, client: BaseSolarClient) -> tuple[tuple[str, str], ...]:
+        """Return which API answers which question of an account with a token and a password; nothing is sent."""
+        found: tuple[tuple[str, str], ...] = tuple(load(self.sources).summary(client))
+        return found
+
     def setting_names(self) -> tuple[str, ...]:
         """Import the settings catalogue and return the names of all settings."""
         found: tuple[str, ...] = load(self.settings).names()
         return found
 
-    def diagnostics_module(self) -> VendorDiagnostics:
-        """Import the diagnostics."""
-        found: VendorDiagnostics = load(self.diagnostics)
+    def diagnostics_module(self, *, by_token: bool = False) -> VendorDiagnostics:
+        """Import the diagnostics of the password API or of the token API."""
+        found: VendorDiagnostics = load(self.token_diagnostics if by_token else self.diagnostics)
         return found
 
 

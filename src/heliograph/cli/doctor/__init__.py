@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from heliograph.cli.clients import create_client
 from heliograph.cli.doctor import bundle, environment, online, store
 from heliograph.cli.doctor.account import AccountDiagnosis
-from heliograph.cli.doctor.result import Section, Verdict, format_section, problem, warning
+from heliograph.cli.doctor.result import Section, Verdict, format_section, ok, problem, warning
 from heliograph.cli.options import add_command, add_store_option, store_location
 from heliograph.cli.settings.recover import open_order_lines
 from heliograph.cli.status import account_title
@@ -93,7 +94,13 @@ def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator
     stored = () if isinstance(config, ConfigError) else store.check_store(store_location(options))
     yield Section("This machine", (*environment.check_environment(config), *stored))
     for account in _accounts(options, config):
-        yield _account_section(account, diagnoses, contact=options.online)
+        if account.token is None or not account.has_password:
+            yield _account_section(account, account_title(account), diagnoses, contact=options.online)
+            continue
+        for opened, secret in ((account.token_account(), "token"), (account.password_account(), "password")):
+            title = f"{account_title(account)}, by {secret}"
+            yield _account_section(opened, title, diagnoses, contact=options.online)
+        yield from _sources_section(account)
 
 
 def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account, ...]:
@@ -107,18 +114,28 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
     return found
 
 
-def _account_section(account: Account, diagnoses: list[AccountDiagnosis], *, contact: bool) -> Section:
+def _sources_section(account: Account) -> Iterator[Section]:
+    """Yield which API answers which question of an account with a token and a password."""
+    try:
+        client = create_client(account)
+        choices = tuple(ok(label, text) for label, text in VENDORS[account.vendor].source_rows(client))
+    except (ConfigError, StoreError):  # reported by the sections above
+        return
+    yield Section(f"{account_title(account)}, which API answers", choices)
+
+
+def _account_section(account: Account, title: str, diagnoses: list[AccountDiagnosis], *, contact: bool) -> Section:
     try:
         diagnosis = AccountDiagnosis(account)
     except ConfigError as error:
-        return Section(account_title(account), (problem("server", str(error)),))
+        return Section(title, (problem("server", str(error)),))
     except StoreError as error:
-        return Section(account_title(account), (problem("state file", str(error)),))
+        return Section(title, (problem("state file", str(error)),))
     diagnoses.append(diagnosis)
-    checks = [diagnosis.check_password(online=contact), *diagnosis.checks()]
+    checks = [diagnosis.check_secret(online=contact), *diagnosis.checks()]
     checks += online.check_online(diagnosis) if contact else diagnosis.check_clock()
     try:
         checks += [warning("settings", line) for line in open_order_lines(account)]
     except StoreError as error:
         checks.append(problem("settings", str(error)))
-    return Section(account_title(account), tuple(checks), diagnosis.recent_events())
+    return Section(title, tuple(checks), diagnosis.recent_events())

@@ -41,11 +41,12 @@ _ADVICE = {
 
 
 class AccountDiagnosis:
-    """One account with a client that cannot log in, and the keeper's state."""
+    """One account with a client that cannot log in, and the keeper's state; opened by its token or its password."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.vendor = VENDORS[account.vendor].diagnostics_module()
+        self.by_token = not account.has_password
+        self.vendor = VENDORS[account.vendor].diagnostics_module(by_token=self.by_token)
         client = create_client(account, interactive=True)
         self.guard = client.guard
         # Without credentials no login can be sent, whatever the cloud responds.
@@ -66,7 +67,7 @@ class AccountDiagnosis:
         """The command that logs this account in."""
         account = self.account
         option = "" if account.name == account.vendor else f" --account {account.name}"
-        return f"heliograph login {account.vendor}{option}"
+        return f"heliograph login {account.vendor}{' --token' if self.by_token else ''}{option}"
 
     def checks(self) -> Iterator[Check]:
         """Run all checks that send nothing."""
@@ -88,6 +89,8 @@ class AccountDiagnosis:
             )
         if not self.vendor.is_known_server(server):
             return warning("server", f"{server} is not a known {self.account.vendor} server; remove `server`")
+        if self.by_token:
+            return ok("server", f"{server}; the region of a token is found by itself")
         return ok("server", f"{server}; an account exists in one region only, `server` selects another")
 
     def check_login(self) -> Iterator[Check]:
@@ -97,6 +100,10 @@ class AccountDiagnosis:
             yield self.check_backoff(pause)
         if state.refused_at is not None:
             at = format_local_time(datetime.fromtimestamp(state.refused_at, UTC), self.now)
+            if self.by_token:
+                text = f"the cloud refused the token at {at}, and it is not sent again; create a new one in the app"
+                yield problem("login", f"{text}, then run: {self.login_command}")
+                return
             yield problem(
                 "login",
                 f"the cloud refused the password at {at}, and it is not sent again; "
@@ -150,18 +157,20 @@ class AccountDiagnosis:
         if self.session.skew:
             yield clock_check(self.session.skew)
 
-    def check_password(self, *, online: bool) -> Check:
-        """Report the source of the password and whether it is available; a command runs only with --online."""
+    def check_secret(self, *, online: bool) -> Check:
+        """Report the source of the password or token and whether it is available; a command runs only with --online."""
         account = self.account
-        key = account.password_key
-        if key == "password_command" and not online:
-            return ok("password", "from password_command, which runs only with --online")
+        name, key, secret = "password", account.password_key, account.password
+        if account.token is not None and self.by_token:
+            name, key, secret = "token", account.token_key, account.token
+        if key.endswith("_command") and not online:
+            return ok(name, f"from {key}, which runs only with --online")
         try:
-            available = bool(account.password.reveal())
+            available = bool(secret.reveal())
         except ConfigError as error:
-            return problem("password", str(error))
+            return problem(name, str(error))
         where = f"from {key}" if key else f"saved by {self.login_command}"
-        return ok("password", where) if available else problem("password", f"{where}, but it is empty")
+        return ok(name, where) if available else problem(name, f"{where}, but it is empty")
 
     def recent_events(self) -> tuple[str, ...]:
         """Return the account's recent events, oldest first."""

@@ -34,7 +34,7 @@ _SHOWN = {
 }
 """Configuration keys whose values are shown if they match; everything else is masked."""
 _KEYS = frozenset(
-    (*_SHOWN, "name", "username", "password", "password_file", "password_env", "password_command", "plants")
+    (*_SHOWN, "name", "username", "password", "password_file", "password_env", "password_command", "plants", "token")
 )
 _FIRST_TIMESTAMP = 1e9
 _HIDDEN = frozenset(("session", "refused_passwords", "notes"))
@@ -127,7 +127,10 @@ def _personal(diagnoses: Iterable[AccountDiagnosis]) -> Iterator[str]:
     """Yield credentials and personal data of the accounts."""
     for diagnosis in diagnoses:
         account, session = diagnosis.account, diagnosis.session
-        yield from (account.username, account.password.value_if_loaded(), *session.secrets(), *_private_names(account))
+        secrets = [account.username, account.password.value_if_loaded()] if account.has_password else []
+        if account.token is not None:
+            secrets.append(account.token.value_if_loaded())
+        yield from (*secrets, *session.secrets(), *_private_names(account))
         plants = session.facts.get("plants") or {}
         yield from (str(text) for pair in plants.items() for text in pair if text)
         host = urlsplit(session.server).hostname or ""

@@ -14,7 +14,7 @@ from heliograph.cli.concurrency import run_in_thread
 from heliograph.cli.doctor.account import clock_check
 from heliograph.cli.doctor.result import ok, problem, warning
 from heliograph.core.session import Session
-from heliograph.errors import CloudError, SessionExpired, StoreError
+from heliograph.errors import CloudError, SessionExpired, StoreError, Throttled
 from heliograph.transport import send
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def check_session(diagnosis: AccountDiagnosis) -> Check:
         return warning("live check", f"{expired}: {diagnosis.login_command}")
     except (CloudError, StoreError) as error:
         diagnosis.refresh()
+        if isinstance(error, Throttled) and not error.account_wide:
+            return ok("live check", "not possible yet: the same call was sent a moment ago")
         return problem("live check", str(error))
     diagnosis.refresh()
     return ok("live check", "the stored session is valid")

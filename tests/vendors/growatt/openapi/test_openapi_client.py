@@ -238,3 +238,25 @@ def test_async_client_returns_the_same(ready, emulator, tmp_path):
     assert snapshot.load_power == pytest.approx(
         plant(emulator, "storage").households[0].values(NOON)["load_power"], abs=0.1
     )
+
+
+def test_readable_token_has_no_access_problem(client):
+    assert client.access_problem() == ""
+
+
+def test_token_without_device_permission_is_a_problem_with_its_remedy(client, emulator):
+    emulator.faults.set({"no_permission": True})
+    problem = client.access_problem()
+    assert problem.startswith("this token may not read its devices: ")
+    assert "only Growatt can grant that" in problem
+
+
+def test_token_without_plants_is_a_problem_with_its_remedy(client, emulator):
+    emulator.accounts[0].plants = ()
+    assert "this token finds no plants. Create the token in the ShinePhone app" in client.access_problem()
+
+
+def test_token_refused_by_the_configured_server_may_be_of_another_region(ready, tmp_path):
+    options = {"server": ready["growatt"], "keeper": Keeper(tmp_path), "interactive": True}
+    with pytest.raises(InvalidCredentials, match=r"refused the token.*remove `server`: all regions are asked then"):
+        GrowattToken("0" * 32, **options).plants()

@@ -103,6 +103,17 @@ class GrowattTokenData:
         return (yield from history.history_cost(session, plant_id))
 
     @composite
+    def access_problem(self) -> FlowGenerator[str]:
+        """Why the token reports no devices, with the remedy; empty if it may read the first device.
+
+        No newest measurements are fetched, so that a poll may follow at once.
+        """
+        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+
+        session: Session = yield ENSURE_SESSION
+        return (yield from snapshots.access_problem(session))
+
+    @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
         """No settings are read through the token API yet."""
         yield ENSURE_SESSION

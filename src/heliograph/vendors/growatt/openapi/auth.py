@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from heliograph.core.http import build_request
 from heliograph.core.servers import is_trusted_url
@@ -60,9 +61,7 @@ class GrowattTokenProtocol:
             return
         session.token = {}
         unreachable = next((error for error in failures if isinstance(error, Unreachable)), None)
-        raise unreachable or InvalidCredentials(
-            "every regional server refused the token", advice=envelope.HOW_TO_CREATE
-        )
+        raise unreachable or refused_token(session)
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> FlowGenerator[None]:
         """Return a flow that waits as long as the vendor asks between two calls, or raises `Throttled`."""
@@ -88,6 +87,16 @@ class GrowattTokenProtocol:
         except CloudError as error:
             error.vendor, error.call, error.status = self.vendor, call.endpoint.name, response.status
             raise
+
+
+def refused_token(session: Session) -> InvalidCredentials:
+    """Return the error of a token that every asked server refused."""
+    servers = _servers(session)
+    if len(servers) > 1:
+        return InvalidCredentials("every regional server refused the token", advice=envelope.HOW_TO_CREATE)
+    host = urlsplit(servers[0]).netloc
+    elsewhere = "If the account is in another region, remove `server`: all regions are asked then"
+    return InvalidCredentials(f"{host} refused the token", advice=f"{envelope.HOW_TO_CREATE}. {elsewhere}")
 
 
 def _wait(seconds: float) -> FlowGenerator[None]:

@@ -19,7 +19,7 @@ HOW_TO_CREATE = (
     "Create the token in the ShinePhone app: Me, account name, API Token. A new token replaces the old one, and a "
     "token created on the web page often finds no plants"
 )
-_NO_PERMISSION = (
+NO_PERMISSION = (
     "The token lists plants but may not read this device: only Growatt can grant that; ask its regional service. If "
     "the device is not yours, check its serial number"
 )
@@ -61,7 +61,8 @@ _V4_REFUSALS = {
     18: "the device did not respond in time",
     101: "the token has no permission",
 }
-_PERMISSION_CODES = frozenset((3, 12, 101, 10011))
+PERMISSION_CODES = frozenset((3, 12, 101, 10011))
+"""Codes of a token without permission."""
 _TOO_OFTEN, _WRONG_HOST, _V4_BAD_TOKEN, _PERMISSION = 10012, -1, 2, 10011
 _V4_TOO_OFTEN = frozenset((100, 102))
 UNWRAPPED = frozenset(("v1_check_serial", "v1_vpp_state_of_charge"))
@@ -119,8 +120,8 @@ def _refusal(call: Call[Any], code: int, reason: str, *, is_v4: bool) -> CloudEr
         message, advice = "the token has no permission for this plant or device", ""
     else:
         message, advice = _V1_REFUSALS.get(code, ("the cloud refused the request", ""))
-    if code in _PERMISSION_CODES:
-        advice = _NO_PERMISSION
+    if code in PERMISSION_CODES:
+        advice = NO_PERMISSION
     elif is_command:
         advice = _NOT_AGAIN
     error = RequestRefused(f"{message} ({code})", advice=advice)

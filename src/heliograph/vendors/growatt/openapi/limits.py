@@ -49,6 +49,13 @@ def interval_of(call: Call[Any]) -> float:
     return INTERVALS.get(name, INTERVAL)
 
 
+def family_interval(family: str) -> float:
+    """Return the seconds between two calls for the newest measurements of one device, without the margin."""
+    if family == "noah":
+        return _NOAH_INTERVAL
+    return 10.0 if family in _FAST_FAMILIES["v1_last_data"] else INTERVAL
+
+
 def call_key(call: Call[Any]) -> str:
     """Return what is counted: the call with its arguments."""
     fields = (f"{key}={value}" for key, value in sorted(call.fields.items()))

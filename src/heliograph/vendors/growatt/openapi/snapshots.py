@@ -11,7 +11,7 @@ from heliograph.core.parsing import offset_zone, parse_number
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, combine
 from heliograph.vendors.base import LivePoll, PollLoad
-from heliograph.vendors.growatt.openapi import normalise
+from heliograph.vendors.growatt.openapi import envelope, normalise
 from heliograph.vendors.growatt.openapi.api import MAX_PAGES, MAX_SERIALS, PAGE_SIZE, DeviceType, OpenApiCalls
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ VENDOR = "growatt"
 LIST_MAX_AGE = 86400.0
 """Seconds before lists of plants and devices are fetched again; the vendor allows ten such calls a day."""
 EMPTY_LIST_MAX_AGE = 3600.0
+_EARLY_RETRIES = 3
 
 V1_FAMILIES: dict[float, str] = {
     1: "inverter",
@@ -186,8 +187,71 @@ def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[t
         plant = Plant(vendor=VENDOR, id=plant_id, name=names[plant_id], zone=plant_zone, peak_power=size)
         readings = [_device(plant, device, data[device.id], now) for device in found if device.id in data]
         values = {} if readings else (yield from _plant_yield(plant_id))
+        _remember_readable(session, plant_id, found, readable=bool(readings))
         result.append(combine(plant, readings, now.astimezone(UTC), values))
     return tuple(result)
+
+
+def access_problem(session: Session) -> FlowGenerator[str]:
+    """Return why the token reports no devices, with the remedy; empty if it may read the first device."""
+    names = yield from plants(session)
+    if not names:
+        return f"this token finds no plants. {envelope.HOW_TO_CREATE}"
+    plant_id = next(iter(names))
+    first = next(iter((yield from devices(session, plant_id))), None)
+    if first is None:
+        return ""
+    try:
+        # Quirk: V4 leaves out devices that the token may not read, where V1 says so.
+        if first.family in _ONLY_V4:
+            readable = bool((yield OpenApiCalls.v4_device_info.flow([first.id], V4_TYPES[first.family])))
+        elif first.family == "inverter":
+            readable = bool((yield OpenApiCalls.v1_inverter_info.flow(first.id)))
+        else:
+            readable = bool((yield OpenApiCalls.v1_device_info.flow(cast("Any", first.family), first.id)))
+    except RequestRefused as error:
+        readable = not is_without_permission(error)
+    advice = envelope.NO_PERMISSION
+    return "" if readable else f"this token may not read its devices: {advice[0].lower()}{advice[1:]}"
+
+
+def is_without_permission(error: RequestRefused) -> bool:
+    """Return True if the token lacks the permission for what was asked."""
+    return error.code.isdecimal() and int(error.code) in envelope.PERMISSION_CODES
+
+
+class UnreadablePlant(NamedTuple):
+    """A plant whose devices reported nothing when they were last asked for; stored in the session as a list."""
+
+    asked_at: float
+    reason: str
+    times: int
+    """How often in succession."""
+
+    @property
+    def retry_at(self) -> float:
+        """When to ask for it again: after an hour at first, as the cloud may have failed, later once a day."""
+        return self.asked_at + (EMPTY_LIST_MAX_AGE if self.times <= _EARLY_RETRIES else LIST_MAX_AGE)
+
+
+def unreadable_plants(session: Session) -> dict[str, UnreadablePlant]:
+    """Return each plant whose devices reported nothing when they were last asked for."""
+    return {plant: UnreadablePlant(*row) for plant, row in session.facts.get("unreadable", {}).items()}
+
+
+def _remember_readable(session: Session, plant_id: str, listed: tuple[ListedDevice, ...], *, readable: bool) -> None:
+    known = unreadable_plants(session)
+    before = known.pop(plant_id, None)
+    families = sorted({device.family for device in listed})
+    if not listed:
+        reason = "the token lists no devices"
+    elif not any(family in normalise.FAMILIES for family in families):
+        reason = f"the token reports no values of {', '.join(families)}"
+    else:
+        reason = "the token may not read the devices, or they have no data"
+    if not readable:
+        known[plant_id] = UnreadablePlant(session.now, reason, before.times + 1 if before else 1)
+    session.facts["unreadable"] = {one: list(row) for one, row in known.items()}
 
 
 def _last_data(family: str, serials: list[str]) -> FlowGenerator[dict[str, pay.OpenApiData]]:

@@ -1,0 +1,196 @@
+"""Operations of an account with a token: each is answered by the token API or the password API.
+
+A route is a generator that yields calls of the two clients and is sent their results, so that the blocking and the
+async client share it. Each client has its own guard: a lock of the password API never stops the token.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from heliograph.client import AccountClient
+from heliograph.core.endpoint import Operation
+from heliograph.errors import CloudError, RequestRefused
+from heliograph.eventlog import LogEvent
+from heliograph.local_time import parse_day
+from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from heliograph.core.endpoint import Flow
+    from heliograph.model import HistoryCost, Plant, Snapshot
+    from heliograph.vendors.base import LivePoll, PollRhythm
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Steps = Generator[Callable[[], Any], Any, T]
+_log = logging.getLogger(__name__)
+
+PASSWORD_INTERVAL = 660.0
+"""Seconds at least between two live polls of plants that only the password API reads: faster ones have been blocked."""
+
+
+class RoutedOperation(Operation[P, T]):
+    """An operation that a client without a token performs as declared, and a client with one along a route."""
+
+    def __init__(self, declared: Operation[P, T], route: Callable[..., Steps[Any]]) -> None:
+        super().__init__(declared.function, declared.returns)
+        self.declared = declared
+        self.route = route
+
+    def flow(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        return self.declared.flow(*args, **kwargs)
+
+    def flow_of(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        return self.declared.flow_of(client, *args, **kwargs)
+
+    def perform_on(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+        if client.token_api is None:
+            return super().perform_on(client, *args, **kwargs)
+        if not client.has_password:
+            return getattr(client.token_api, self.name)(*args, **kwargs)
+        return client.run_route(self.route(client, *args, **kwargs))
+
+
+def _by_password(account: Any, operation: Operation[..., Any]) -> Callable[..., Any]:
+    """Return an operation of the password API as a method of the account, without a route."""
+    return partial(operation.perform_on, account)
+
+
+def _plants(account: Any) -> Steps[Any]:
+    found: tuple[Plant, ...] = yield account.token_api.plants
+    if found:
+        return found
+    found = yield _by_password(account, GrowattSnapshots.plants)
+    return found
+
+
+def _snapshot(account: Any, plant_id: str, *, max_age: float | None = None) -> Steps[Any]:
+    by_password = partial(_by_password(account, GrowattSnapshots.snapshot), plant_id, max_age=max_age)
+    if plant_id in account.refused_plants():
+        return (yield by_password)
+    try:
+        found: Snapshot = yield partial(account.token_api.snapshot, plant_id, max_age=max_age)
+    except RequestRefused:
+        return (yield by_password)
+    return (yield from _or(found, by_password)) if plant_id in account.refused_plants() else found
+
+
+def _snapshots(account: Any, *, max_age: float | None = None) -> Steps[Any]:
+    found: tuple[Snapshot, ...] = yield partial(account.token_api.snapshots, max_age=max_age)
+    if not found:
+        return (yield partial(_by_password(account, GrowattSnapshots.snapshots), max_age=max_age))
+    result = []
+    for snapshot in found:
+        if snapshot.plant.id in account.refused_plants():
+            read = partial(_by_password(account, GrowattSnapshots.snapshot), snapshot.plant.id, max_age=max_age)
+            result.append((yield from _or(snapshot, read)))
+        else:
+            result.append(snapshot)
+    return tuple(result)
+
+
+def _or(found: Snapshot, by_password: Callable[[], Any]) -> Steps[Any]:
+    """Return the snapshot of the password API, or what the token reports if that API cannot be asked now."""
+    try:
+        better: Snapshot = yield by_password
+    except CloudError as error:
+        _log.warning(LogEvent("password_api.not_available", plant=found.plant.id, why=error))
+        return found
+    return better
+
+
+def _live(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Steps[LivePoll]:
+    from heliograph.vendors.base import LivePoll, PollLoad  # noqa: PLC0415 - the collector only
+
+    token = account.token_api
+    wanted = tuple(plants) or token.known_plants()
+    asked = tuple(plant for plant in wanted if plant not in account.refused_plants())
+    poll = LivePoll((), PollLoad())
+    if asked or not wanted:
+        poll = yield partial(token.live, rhythm, asked)
+    wanted = tuple(plants) or token.known_plants()
+    missing = tuple(plant for plant in wanted if plant in account.refused_plants())
+    if (wanted and not missing) or not account.begin_password_poll():
+        return poll
+    slower = rhythm._replace(interval=max(rhythm.interval, PASSWORD_INTERVAL))
+    try:
+        other: LivePoll = yield partial(_by_password(account, GrowattSnapshots.live), slower, missing)
+    except CloudError as error:
+        _log.warning(LogEvent("password_api.not_available", plants=len(missing), why=error))
+        return poll
+    account.end_password_poll()
+    read = {snapshot.plant.id: snapshot for snapshot in (*poll.snapshots, *other.snapshots)}
+    return poll._replace(snapshots=tuple(read.values()), unconfirmed=poll.unconfirmed | other.unconfirmed)
+
+
+def _day_curve(account: Any, plant_id: str, day: date | str) -> Steps[Any]:
+    from heliograph.vendors.growatt import sources  # noqa: PLC0415 - accounts with both only
+
+    by_password = partial(_by_password(account, GrowattHistory.day_curve), plant_id, day)
+    if sources.curve_source(account.token_session(), plant_id, parse_day(day), account.now()) == "password":
+        return (yield by_password)
+    try:
+        return (yield partial(account.token_api.day_curve, plant_id, day))
+    except RequestRefused:
+        return (yield by_password)
+
+
+def _period_energies(account: Any, plant_id: str, period: str = "") -> Steps[Any]:
+    if account.energies_by_password(plant_id):
+        return (yield partial(_by_password(account, GrowattHistory.period_energies), plant_id, period))
+    return (yield partial(account.token_api.period_energies, plant_id, period))
+
+
+def _first_day(account: Any, plant_id: str) -> Steps[Any]:
+    try:
+        return (yield partial(account.token_api.first_day, plant_id))
+    except RequestRefused:
+        return (yield partial(_by_password(account, GrowattHistory.first_day), plant_id))
+
+
+def _history_cost(account: Any, plant_id: str) -> Steps[Any]:
+    """Return the token's requests of a day's powers, and those of the API that reports the energies."""
+    from dataclasses import replace  # noqa: PLC0415 - the collector only
+
+    if not account.energies_by_password(plant_id):
+        return (yield partial(account.token_api.history_cost, plant_id))
+    energies: HistoryCost = yield partial(_by_password(account, GrowattHistory.history_cost), plant_id)
+    if plant_id in account.refused_plants():
+        return energies
+    curves: HistoryCost = yield partial(account.token_api.history_cost, plant_id)
+    return replace(energies, curve=curves.curve)
+
+
+_LOG_IN: Operation[[], None] = vars(AccountClient)["log_in"]
+_FORGET: Operation[[], None] = vars(AccountClient)["forget"]
+
+
+def _log_in(account: Any) -> Steps[None]:
+    yield account.token_api.log_in
+    yield _by_password(account, _LOG_IN)
+
+
+def _forget(account: Any) -> Steps[None]:
+    yield account.token_api.forget
+    yield _by_password(account, _FORGET)
+
+
+class RoutedOperations:
+    """The operations that both APIs have."""
+
+    plants = RoutedOperation(GrowattSnapshots.plants, _plants)
+    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot)
+    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots)
+    live = RoutedOperation(GrowattSnapshots.live, _live)
+    day_curve = RoutedOperation(GrowattHistory.day_curve, _day_curve)
+    period_energies = RoutedOperation(GrowattHistory.period_energies, _period_energies)
+    first_day = RoutedOperation(GrowattHistory.first_day, _first_day)
+    history_cost = RoutedOperation(GrowattHistory.history_cost, _history_cost)
+    log_in = RoutedOperation(_LOG_IN, _log_in)
+    forget = RoutedOperation(_FORGET, _forget)

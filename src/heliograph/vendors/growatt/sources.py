@@ -1,0 +1,96 @@
+"""Which of Growatt's two APIs answers which question of an account that has a token and a password.
+
+The token's live values are complete and cost no login; the password API has what the token does not report. A choice
+that turns out wrong (the token may not read a device, or has no data) is remembered in the token's session, for an hour
+at first and later for a day.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from heliograph.vendors.growatt.openapi.history import DEPTH
+from heliograph.vendors.growatt.openapi.normalise import FAMILIES as TOKEN_FAMILIES
+from heliograph.vendors.growatt.openapi.snapshots import unreadable_plants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from heliograph.core.session import Session
+
+Api = Literal["token", "password"]
+Question = Literal["plants", "live values", "powers of a day", "energies of periods", "first day", "settings"]
+
+PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah"))
+"""Families that the password API reads."""
+ALL_FAMILIES = tuple(sorted(PASSWORD_FAMILIES | TOKEN_FAMILIES.keys()))
+
+
+class Source(NamedTuple):
+    """The API that answers a question, and the other one where it does not."""
+
+    first: Api
+    otherwise: str
+    """When the other API answers; empty if it never does."""
+
+
+SOURCES: dict[Question, Source] = {
+    "plants": Source("token", "the token lists none"),
+    "live values": Source("token", "the token may not read the devices of a plant, or has no data of them"),
+    "powers of a day": Source("token", f"the day is more than {DEPTH.days} days ago, or the token may not read it"),
+    "energies of periods": Source("password", "the password API does not read the family"),
+    "first day": Source("token", "the token does not know the plant"),
+    "settings": Source("password", ""),
+}
+
+
+def source_of(question: Question, families: Iterable[str]) -> Api | None:
+    """Return the API that answers a question about a plant with devices of these families; None if neither does.
+
+    >>> source_of("energies of periods", ["mix"]), source_of("energies of periods", ["wit"])
+    ('password', 'token')
+    """
+    families = frozenset(families)
+    by_token, by_password = (
+        not families or families & TOKEN_FAMILIES.keys(),
+        not families or families & PASSWORD_FAMILIES,
+    )
+    if question == "settings":
+        return "password" if by_password else None
+    first = SOURCES[question].first
+    if first == "token":
+        return "token" if by_token else "password"
+    return "password" if by_password else "token"
+
+
+def families_of(session: Session, plant_id: str) -> frozenset[str]:
+    """Return the families of a plant's devices as the token's session remembers them."""
+    _, listed = session.facts.get("devices", {}).get(plant_id, (0.0, ()))
+    return frozenset(family for _, family, *_ in listed)
+
+
+def refused_plants(session: Session, now: float) -> dict[str, str]:
+    """Return the reason of each plant that the token could not read and is not asked for again yet."""
+    found = unreadable_plants(session)
+    return {plant: row.reason for plant, row in found.items() if row.asked_at <= now < row.retry_at}
+
+
+def curve_source(session: Session, plant_id: str, day: date, now: float) -> Api:
+    """Return the API that answers the powers of a plant on a day."""
+    chosen = source_of("powers of a day", families_of(session, plant_id)) or "token"
+    is_old = datetime.fromtimestamp(now, UTC).date() - day >= DEPTH
+    if chosen == "token" and (is_old or plant_id in refused_plants(session, now)):
+        return source_of("energies of periods", families_of(session, plant_id)) or "token"
+    return chosen
+
+
+def summary(client: Any) -> Iterator[tuple[str, str]]:
+    """Yield label and text of each choice of an account with both, for `heliograph doctor`; nothing is sent."""
+    for question, source in SOURCES.items():
+        yield question, f"by {source.first}"
+    for plant, why in client.refused_plants().items():
+        yield (
+            f"plant {plant}",
+            f"live values by password: {why}; the token is asked again later",
+        )
