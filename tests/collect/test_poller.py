@@ -419,11 +419,12 @@ def test_budget_of_polls_makes_room_for_a_backfill():
     assert poll_rhythm(load, live, 57600.0, 660.0).interval <= 900
 
 
-def test_poll_batch_replaces_impossible_energies_by_gaps_however_often_they_are_repeated():
+@pytest.mark.parametrize(("total", "today"), [(1e30, 1e6), (-1e30, -0.5)])
+def test_poll_batch_replaces_impossible_energies_by_gaps_however_often_they_are_repeated(total, today):
     states = {}
     for minutes in (0, 5, 10):
         at = NOON + timedelta(minutes=minutes)
-        one = snapshot({"pv_energy_total": 1e30, "pv_energy_today": 1e6}, measured_at=at, fetched_at=at)
+        one = snapshot({"pv_energy_total": total, "pv_energy_today": today}, measured_at=at, fetched_at=at)
         batch = poll_batch([one], states)
         states.update(batch.counters)
         assert not any(batch.samples[0].values.values())

@@ -277,6 +277,7 @@ def test_missing_date_is_right_if_the_machines_clock_is_wrong():
         "",
         "noon",
         "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Thu, 01 Jan 2099 00:00:00 GMT",
         "Thu, 01 Jan 1970 00:00:00 GMT",
         "Mon, 01 Jan 2024 00:00:00 +" + "9" * 30,
     ],

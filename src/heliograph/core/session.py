@@ -168,6 +168,12 @@ class Session:
                 jar[name] = value
 
 
+_MAX_AHEAD = 31 * 24 * 3600.0
+"""Seconds by which a server's clock may be ahead of this machine's, unless that was never set."""
+_RELEASED = 1_767_225_600.0
+"""The start of 2026: a machine without a battery-backed clock starts years before."""
+
+
 def _clock_skew(date: str, received_at: float) -> float:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import
 
@@ -178,5 +184,8 @@ def _clock_skew(date: str, received_at: float) -> float:
     if server_time is None:  # not of this century
         return 0.0
     skew = server_time.timestamp() - received_at
+    if skew > _MAX_AHEAD and received_at >= _RELEASED:
+        # The server's clock is wrong: values without a time of their own would be stored years ahead.
+        return 0.0
     # The header has whole seconds and the response took a moment; ignore small differences.
     return skew if abs(skew) > 2 else 0.0
