@@ -73,13 +73,20 @@ def _home_folder(tmp_path_factory, monkeypatch):
 @pytest.fixture(autouse=True)
 def _logger_levels():
     """Restore the levels of our loggers, which some commands raise, and logging that a benchmark has disabled."""
-    disabled = logging.root.manager.disable
-    loggers = [one for name, one in logging.root.manager.loggerDict.items() if name.startswith("heliograph")]
-    levels = [(one, one.level) for one in loggers if isinstance(one, logging.Logger)]
+    disabled, before = logging.root.manager.disable, _levels()
     yield
-    for one, level in levels:
-        one.setLevel(level)
+    for name, level in _levels().items():
+        # A logger that did not exist before may have been created by the command that raised its level.
+        if level != before.get(name, logging.NOTSET):
+            logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
     logging.disable(disabled)
+
+
+def _levels():
+    loggers = list(logging.root.manager.loggerDict.items())
+    return {
+        name: one.level for name, one in loggers if name.startswith("heliograph") and isinstance(one, logging.Logger)
+    }
 
 
 @pytest.fixture
