@@ -20,7 +20,7 @@ from heliograph.collect.poller import AccountPoller
 from heliograph.collect.pollstate import read_state
 from heliograph.collect.schedule import PollPolicy, poll_rhythm
 from heliograph.collect.service import watch_queues
-from heliograph.errors import AccountLocked
+from heliograph.errors import AccountLocked, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.keeper.snapshot_file import SnapshotFile
 from heliograph.local_time import Clock
@@ -231,6 +231,26 @@ def polling(tmp_path, start=NOON, **options):
     with asyncio.Runner() as runner:
         yield clock, cloud, poller, lambda: runner.run(poller.poll_once())
         runner.run(writer.finish())
+
+
+def test_poller_keeps_a_poll_that_the_store_failed_to_process(tmp_path, monkeypatch):
+    with polling(tmp_path) as (_, cloud, poller, poll):
+        run, live = poller.writer.run, cloud.live
+
+        async def fails(_):
+            raise StoreError("away")
+
+        async def live_then_fail(*arguments):
+            monkeypatch.setattr(poller.writer, "run", fails)
+            return await live(*arguments)
+
+        monkeypatch.setattr(cloud, "live", live_then_fail)
+        poll()
+        assert isinstance(poller.progress.problem, StoreError)
+        monkeypatch.setattr(poller.writer, "run", run)
+        poll()
+        assert poller.progress.problem is None
+        assert (len(cloud.rhythms), poller.progress.samples) == (1, 2)
 
 
 def status_of(tmp_path):

@@ -95,6 +95,7 @@ class AccountPoller:
         self._rejected: set[Series] = set()
         self._budget_warning = BudgetWarning()
         self._load: PollLoad | None = None
+        self._fetched: LivePoll | None = None
         self._cost = 1.0
         self._filled_at: float | None = None
         self._daylight = Daylight()
@@ -213,7 +214,8 @@ class AccountPoller:
         rhythm = self._rhythm(now, before)
         if self._load and before.free < self._expected + min(self._load.flows + self._load.slow, _USUAL_EXTRA):
             rhythm = rhythm._replace(slow_interval=inf)
-        poll = await client.live(rhythm, self._plants)
+        # A poll that could not be processed because the store failed is not fetched again: it is no longer due.
+        poll = self._fetched = self._fetched or await client.live(rhythm, self._plants)
         self._load = poll.load
         budget = client.budget
         self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
@@ -229,6 +231,7 @@ class AccountPoller:
         await self._drain()
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
+        self._fetched = None
         self._states.update(batch.counters)
         self._warn_about_rejected_samples(snapshots, batch)
         self._note_polled(poll, self._rhythm(now, budget))
