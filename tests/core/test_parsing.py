@@ -55,6 +55,11 @@ def test_spaces_around_a_number_do_not_count_for_its_length():
     assert parsing.parse_number(" " * 10_000 + "1.5 kW\n") == 1.5
 
 
+@pytest.mark.parametrize("written", ["0E", "12e", "1.5E+", "7."])
+def test_number_with_half_an_exponent_or_fraction_is_no_error(written):
+    assert parsing.parse_number(written) in (None, 0.0, 12.0)
+
+
 @given(NUMBERLIKE | st.text())
 def test_zero_is_parsed_only_from_a_zero(written):
     if parsing.parse_number(written) == 0:

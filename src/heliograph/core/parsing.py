@@ -8,8 +8,9 @@ from math import isfinite
 from typing import Any
 
 # A number and its suffix: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
-# Possessive, so that no text makes it backtrack: a slow match would hold the GIL of all accounts.
-_QUANTITY = re.compile(r"([+-]?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)\s*+\(?+\s*+([A-Za-z%°℃]*+)\s*+\)?+")
+# Possessive, so that no text makes it backtrack: a slow match would hold the GIL of all accounts. The optional groups
+# are not: Python 3.11.2 would include a failed attempt in the number ("0E").
+_QUANTITY = re.compile(r"([+-]?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?)\s*+\(?+\s*+([A-Za-z%°℃]*+)\s*+\)?+")
 _MAX_LENGTH = 64
 """Characters of the longest text that is parsed as a number."""
 
