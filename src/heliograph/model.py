@@ -117,6 +117,8 @@ class DeviceSnapshot(MetricValues):
     measured_at: datetime | None
     values: Mapping[str, float | None]
     sources: Mapping[str, str] = field(default_factory=dict)
+    measurements: Mapping[str, float | str | None] = field(default_factory=dict)
+    """Voltages, currents, temperatures, states by the names of `device_metrics.py`; only those the device reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.collect.counters.repair import repair_counters
 from heliograph.collect.plausibility import check_sample
-from heliograph.store.base import Batch, samples_of, series_info_of
+from heliograph.store.base import Batch, StoredMeasurements, samples_of, series_info_of, series_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,13 +33,19 @@ def poll_batch(
     days: list[Day] = []
     repairs: list[Repair] = []
     counters: CounterStates = {}
+    measurements: list[StoredMeasurements] = []
     for snapshot in snapshots:
         zone = snapshot.plant.zone or UTC
+        measured = {series_of(one.device): one.measurements for one in snapshot.devices}
         for sample in samples_of(snapshot):
             checked = check_sample(sample)
             repairs.extend(checked.repairs)
             if checked.sample is None:
                 continue
+            if values := measured.get(sample.series):
+                measurements.append(
+                    StoredMeasurements(sample.series, checked.sample.measured_at, checked.sample.fetched_at, values)
+                )
             result = repair_counters(
                 states.get(sample.series, {}),
                 checked.sample,
@@ -53,6 +59,7 @@ def poll_batch(
             counters[sample.series] = result.state
     return Batch(
         samples=samples,
+        measurements=measurements,
         days=days,
         repairs=repairs,
         counters=counters,

@@ -53,6 +53,15 @@ class StoredSample(NamedTuple):
     values: Mapping[str, float | None]
 
 
+class StoredMeasurements(NamedTuple):
+    """What one device measured at one time, by the names of `device_metrics.py`; an absent or None value is a gap."""
+
+    series: Series
+    measured_at: int
+    fetched_at: int
+    values: Mapping[str, float | str | None]
+
+
 class Day(NamedTuple):
     """The energies of one calendar day in kWh, by metric without its suffix ("pv_energy").
 
@@ -142,6 +151,7 @@ class Batch:
     """All rows of one poll or one history query; stored completely or not at all."""
 
     samples: Sequence[StoredSample] = ()
+    measurements: Sequence[StoredMeasurements] = ()
     days: Sequence[Day] = ()
     repairs: Sequence[Repair] = ()
     counters: Mapping[Series, Mapping[str, Any]] = field(default_factory=dict)
@@ -186,6 +196,12 @@ class Store(Protocol):
 
         Each has the values of `metrics`, default: all; fewer are faster.
         """
+
+    def measurements(self, series: Series, since: int, until: int) -> Iterator[StoredMeasurements]:
+        """Stream the measurements of a device from `since` up to, not including, `until`, oldest first."""
+
+    def latest_measurements(self, series: Series | None = None) -> tuple[StoredMeasurements, ...]:
+        """Return the newest measurements of one device, or of each."""
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Stream the times of the samples, oldest first."""

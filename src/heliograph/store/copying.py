@@ -35,6 +35,9 @@ def all_batches(store: Store) -> Iterator[Batch]:
         samples = store.samples(series, -_EVER, _EVER)
         while rows := list(islice(samples, _ROWS)):
             yield Batch(samples=rows)
+        measured = store.measurements(series, -_EVER, _EVER)
+        while some := list(islice(measured, _ROWS)):
+            yield Batch(measurements=some)
     yield _polls(store)
 
 

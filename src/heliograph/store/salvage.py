@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from contextlib import suppress
 from datetime import date
 from itertools import islice
 from math import isfinite
@@ -20,9 +21,12 @@ from heliograph.store.base import (
     Repair,
     Series,
     SeriesInfo,
+    StoredMeasurements,
     StoredSample,
+    UnreadableRow,
     parse_counter_state,
 )
+from heliograph.store.measurements import measurements_from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +53,7 @@ class Salvage:
         self.unknown = 0
         self._series: dict[int, Series] = {}
         self._infos: dict[Series, SeriesInfo] = {}
+        self._layouts: dict[int, str] = {}
         self._metrics: Sequence[str] = tuple(METRICS)
         self._energies: Sequence[str] = tuple(ENERGIES)
         for record in pages.records():
@@ -77,6 +82,8 @@ class Salvage:
             case (str(vendor), str(plant), str(device), int(number)) if record.rowid is None:
                 # The index of the series contains the same.
                 self._series.setdefault(number, Series(vendor, plant, device))
+            case (None, str(names)) if record.rowid is not None:
+                self._layouts[record.rowid] = names
             case ("table", "sample", "sample", _, str(statement)):
                 self._metrics = _names_in(statement, METRICS)
             case ("table", "day", "day", _, str(statement)):
@@ -88,11 +95,21 @@ class Salvage:
         if record.rowid is not None or not isinstance(number, int) or not rest:
             return None
         series = self._series.get(number)
-        row = _parse(series or Series("", ""), rest, self._metrics, self._energies)
+        row = self._measurements(series, rest)
+        if row is None:
+            row = _parse(series or Series("", ""), rest, self._metrics, self._energies)
         if row is not None and series is None:
             self.unknown += 1
             return None
         return row
+
+    def _measurements(self, series: Series | None, values: list[Value]) -> StoredMeasurements | None:
+        match values:
+            case (int(at), int(fetched_at), int(layout), str(contents)) if _is_time(at, fetched_at):
+                rows = [(at, fetched_at, self._layouts.get(layout, ""), contents)]
+                with suppress(UnreadableRow):
+                    return next(measurements_from_rows(series or Series("", ""), rows))
+        return None
 
 
 def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies: Sequence[str]) -> Any:
@@ -130,6 +147,7 @@ def _batch(rows: Iterable[Any]) -> Batch:
         kinds[type(row)].append(row)
     return Batch(
         samples=kinds[StoredSample],
+        measurements=kinds[StoredMeasurements],
         days=kinds[Day],
         repairs=kinds[Repair],
         queries=kinds[QueryRecord],

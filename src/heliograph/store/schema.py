@@ -95,6 +95,13 @@ MIGRATIONS = (
         "ALTER TABLE series ADD COLUMN account TEXT",
         "ALTER TABLE series ADD COLUMN peak_power DOUBLE PRECISION",
     ),
+    (
+        "CREATE TABLE layout (id {identity}, names TEXT NOT NULL UNIQUE)",
+        """CREATE TABLE measurement (
+            series INTEGER NOT NULL, measured_at BIGINT NOT NULL, fetched_at BIGINT NOT NULL,
+            layout INTEGER NOT NULL, contents TEXT NOT NULL, PRIMARY KEY (series, measured_at)
+        ) {clustered}""",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -138,14 +145,18 @@ class SqlTable(NamedTuple):
 SAMPLE_TABLE = SqlTable(
     "sample", ("series", "measured_at"), ("fetched_at", "quality", "status", *METRICS), ("fetched_at",)
 )
+MEASUREMENT_TABLE = SqlTable(
+    "measurement", ("series", "measured_at"), ("fetched_at", "layout", "contents"), ("fetched_at",)
+)
 DAY_TABLE = SqlTable("day", ("series", "day"), ("written_at", "quality", "final", *ENERGIES), ("written_at",))
 REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "kept", "reason"))
 COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
 
-TABLES = {"series", "change", "reader"} | {
-    table.name for table in (SAMPLE_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE, POLL_TABLE)
+TABLES = {"series", "change", "reader", "layout"} | {
+    table.name
+    for table in (SAMPLE_TABLE, MEASUREMENT_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE, POLL_TABLE)
 }
 """All tables of a store."""
 
@@ -168,11 +179,21 @@ _SERIES_INFO = ("name", "family", "zone", "account", "peak_power")
 UPDATE_SERIES = f"UPDATE series SET {', '.join(f'{name} = coalesce(?, {name})' for name in _SERIES_INFO)} WHERE id = ?"
 SELECT_SERIES = f"SELECT vendor, plant, device, {', '.join(_SERIES_INFO)} FROM series"
 
+INSERT_LAYOUT = "INSERT INTO layout (names) VALUES (?) ON CONFLICT DO NOTHING"
+SELECT_LAYOUT_ID = "SELECT id FROM layout WHERE names = ?"
+
 _OF_SERIES = f"WHERE series = ({SELECT_SERIES_ID})"
 _BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"
 _IN_TURN = f"{_BETWEEN} ORDER BY measured_at LIMIT ?"
 _SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE_TABLE.columns[1:])
 
+_MEASUREMENT = "measurement.measured_at, measurement.fetched_at, layout.names, measurement.contents"
+_WITH_LAYOUT = "measurement JOIN layout ON layout.id = measurement.layout"
+SELECT_MEASUREMENTS = f"SELECT {_MEASUREMENT} FROM {_WITH_LAYOUT} {_IN_TURN}"
+SELECT_LATEST_MEASUREMENTS = f"SELECT {_MEASUREMENT} FROM {_WITH_LAYOUT} {_OF_SERIES} ORDER BY measured_at DESC LIMIT 1"
+SELECT_LATEST_MEASUREMENTS_OF_ALL = f"""SELECT vendor, plant, device, {_MEASUREMENT}
+    FROM series CROSS JOIN {_WITH_LAYOUT} WHERE measurement.series = series.id
+    AND measured_at = (SELECT max(measured_at) FROM measurement WHERE measurement.series = series.id)"""
 SELECT_SAMPLE_TIMES = f"SELECT measured_at FROM sample {_IN_TURN}"
 COUNT_SAMPLES = f"SELECT count(*) FROM sample {_OF_SERIES}"
 SELECT_BOUNDS = f"SELECT min(measured_at), max(measured_at) FROM sample {_BETWEEN}"

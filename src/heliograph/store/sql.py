@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -24,6 +24,7 @@ from heliograph.store.base import (
     counter_state_text,
     parse_counter_state,
 )
+from heliograph.store.measurements import MeasurementStore
 from heliograph.store.rows import days_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-class SqlStore(ABC):
+class SqlStore(MeasurementStore):
     """An SQL store; see `Store` for the contract of its methods."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._ids: dict[Series, int] = {}
 
     @property
@@ -154,11 +156,15 @@ class SqlStore(ABC):
             ids = self._ids | new if new else self._ids
             for known in sorted(batch.series_info, key=_of):
                 self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
+            layouts = self._layouts | self._new_layouts(batch.measurements)
             for table, rows in _tables(batch, ids):
                 if rows:
                     self._upsert_rows(table, rows)
+            if batch.measurements:
+                rows = self._measurement_rows(batch.measurements, ids, layouts)
+                self._upsert_rows(schema.MEASUREMENT_TABLE, rows)
             self._record_changes(batch, ids)
-        self._ids = ids  # after the commit: a rollback removes new series
+        self._ids, self._layouts = ids, layouts  # after the commit: a rollback removes new rows
 
     def _record_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
         """Record the changes if there is a reader; last, because other writers wait for the lock."""
@@ -173,7 +179,15 @@ class SqlStore(ABC):
             self._run(schema.INSERT_CHANGE, (ids[series], *span))
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
-        of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info, batch.polls)
+        of_all = (
+            batch.samples,
+            batch.measurements,
+            batch.days,
+            batch.repairs,
+            batch.queries,
+            batch.series_info,
+            batch.polls,
+        )
         new = {row.series for rows in of_all for row in rows}.union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):

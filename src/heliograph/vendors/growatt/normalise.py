@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import DeviceSnapshot, Status
+from heliograph.vendors.growatt.measurements import measure, measure_mix_status
 from heliograph.vendors.growatt.params import is_ambiguous
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def tlx(device: Device, detail: dev.TlxDetail, now: datetime) -> DeviceSnapshot:
     # it has been seen true on live data.
     asleep = measured_at is None and detail.lost is not False
     status = Status.OFFLINE if asleep else _STATUS.get(detail.status)
-    return device_snapshot(device, status, measured_at, all_missing(values) if asleep else values, "tlx_detail")
+    if asleep:
+        return device_snapshot(device, status, measured_at, all_missing(values), "tlx_detail")
+    return device_snapshot(device, status, measured_at, values, "tlx_detail", measure("tlx", detail.body))
 
 
 def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> DeviceSnapshot:
@@ -85,7 +88,9 @@ def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> Devic
     unknown = detail.inverter_id is None and not detail.energy_total
     status = Status.OFFLINE if unknown else _STATUS.get(detail.status)
     measured_at = None if unknown else parse_timestamp(detail.time, now)
-    return device_snapshot(device, status, measured_at, all_missing(values) if unknown else values, "inverter_detail")
+    if unknown:
+        return device_snapshot(device, status, measured_at, all_missing(values), "inverter_detail")
+    return device_snapshot(device, status, measured_at, values, "inverter_detail", measure("inverter", detail.body))
 
 
 def mix(
@@ -108,7 +113,9 @@ def mix(
     lost = "lost" in (status.state or "")
     state = Status.FAULT if status.work_mode == _MIX_FAULT else Status.ONLINE
     measured_at = last_chart_time(detail.chart, now) if detail is not None else None
-    return device_snapshot(device, Status.OFFLINE if lost else state, measured_at, values, "mix_system_status")
+    measurements = {} if lost else measure_mix_status(status.body)
+    state = Status.OFFLINE if lost else state
+    return device_snapshot(device, state, measured_at, values, "mix_system_status", measurements)
 
 
 def storage(
@@ -121,7 +128,8 @@ def storage(
     values[m.BATTERY_POWER] = difference(live.discharge_power, live.charge_power)
     status_text = (live.status_text or "").lower()
     status = Status.FAULT if "fault" in status_text else Status.OFFLINE if live.lost else Status.ONLINE
-    return device_snapshot(device, status, parse_timestamp(live.time, now), values, "storage_params")
+    measured_at = parse_timestamp(live.time, now)
+    return device_snapshot(device, status, measured_at, values, "storage_params", measure("storage", live.body))
 
 
 def spa(device: Device, row: plants.DeviceRow | None, energy: plants.PlantEnergy) -> DeviceSnapshot:
@@ -139,7 +147,8 @@ def noah(device: Device, status: dev.NoahStatus) -> DeviceSnapshot:
     values[m.BATTERY_POWER] = difference(status.discharge_power, status.charge_power)
     if status.load_power is not None or status.grid_power is not None:
         values |= {m.LOAD_POWER: status.load_power, m.GRID_POWER: status.grid_power}
-    return device_snapshot(device, _NOAH_STATUS.get(status.status or ""), None, values, "noah_system_status")
+    state = _NOAH_STATUS.get(status.status or "")
+    return device_snapshot(device, state, None, values, "noah_system_status", measure("noah", status.body))
 
 
 def plant_values(info: plants.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dict[str, tuple[float | None, str]]:
@@ -184,6 +193,7 @@ def device_snapshot(
     measured_at: datetime | None,
     values: Mapping[Metric, float | None],
     call: str,
+    measurements: Mapping[str, float | str | None] | None = None,
 ) -> DeviceSnapshot:
     """Build a device snapshot; negative solar power becomes 0, missing values are None."""
     named = {
@@ -196,6 +206,7 @@ def device_snapshot(
         measured_at=measured_at,
         values=named,
         sources=dict.fromkeys(named, call),
+        measurements=measurements or {},
     )
 
 

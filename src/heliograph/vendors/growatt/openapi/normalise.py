@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph import metrics as m
 from heliograph.core.parsing import parse_time
 from heliograph.model import DeviceSnapshot, Status
+from heliograph.vendors.growatt.measurements import measure
 from heliograph.vendors.growatt.normalise import (
     BATTERY_METRICS,
     METER_METRICS,
@@ -51,7 +52,9 @@ def map_device(device: Device, data: pay.OpenApiData, now: datetime, *, lost: bo
         # Quirk: the counters of a day stay until the device's first upload of the next.
         values = {metric: None if metric.kind == "today" else value for metric, value in values.items()}
     status = Status.OFFLINE if lost else family.status.get(payload.status, Status.ONLINE)
-    return device_snapshot(device, status, measured_at, values, family.call)
+    is_current = not lost and age is not None and age <= FROZEN_AFTER
+    measurements = measure(device.family, data.body) if is_current else {}
+    return device_snapshot(device, status, measured_at, values, family.call, measurements)
 
 
 def measured_time(data: pay.OpenApiData, now: datetime) -> datetime | None:

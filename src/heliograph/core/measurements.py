@@ -1,0 +1,98 @@
+"""Parse the measurements of a device by a table of its family: metric, wire key and the vendor's unit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from heliograph.core import parsing
+from heliograph.device_metrics import DEVICE_METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from heliograph.device_metrics import DeviceMetric
+
+Measurements = dict[str, float | str | None]
+"""Values of one device by device metric; None where the cloud reports no usable value."""
+
+ALWAYS_PRESENT = frozenset(("ac", "grid", "device", "pv1", "phase1"))
+"""Parts that every device has; zeros of another part are those of a part that is not connected."""
+MAX_TEXT = 200
+"""Characters of a text that are stored."""
+
+_FACTORS = {
+    ("mV", "V"): 0.001,
+    ("kVar", "var"): 1000.0,
+    ("s", "h"): 1 / 3600,
+}
+_PARSED_UNITS = frozenset(("W", "kW", "Wh", "kWh", "%", "V", "A", "Hz", "°C"))
+
+
+class MeasurementRow(NamedTuple):
+    """One wire key and the metric it feeds; of several rows of a metric the first with a value counts."""
+
+    metric: DeviceMetric
+    key: str
+    """In lower case: the spelling of a key differs between generations of the same answer."""
+    unit: str
+
+
+def row(name: str, key: str, unit: str = "") -> MeasurementRow:
+    """Declare a metric by name, with its wire key and, if it differs from the metric's, the vendor's unit."""
+    metric = DEVICE_METRICS[name]
+    return MeasurementRow(metric, key.lower(), unit or metric.unit)
+
+
+def numbered(name: str, key: str, count: int, unit: str = "") -> Iterator[MeasurementRow]:
+    """Declare the metrics of parts 1 to `count`; `{n}` stands for the number in both names."""
+    for n in range(1, count + 1):
+        yield row(name.format(n=n), key.format(n=n), unit)
+
+
+def parse_measurements(
+    rows: Sequence[MeasurementRow], body: Mapping[str, Any], fillers: Collection[float] = ()
+) -> Measurements:
+    """Return the measurements in an answer; a key that the answer does not have is left out.
+
+    `fillers` are the numbers that the vendor sends instead of "no value" for a magnitude.
+    """
+    lowered: dict[str, Any] = {}
+    for key, value in body.items():
+        lowered.setdefault(key.lower(), value)
+    found: Measurements = {}
+    for metric, key, unit in rows:
+        if key in lowered and found.get(metric.name) is None:
+            raw = lowered[key]
+            found[metric.name] = _text(raw) if metric.kind == "text" else _number(raw, metric, unit, fillers)
+    return without_absent_parts(found)
+
+
+def without_absent_parts(values: Measurements) -> Measurements:
+    """Return the measurements without those of parts whose numbers are all zero or missing."""
+    present = set(ALWAYS_PRESENT)
+    present.update(DEVICE_METRICS[name].part for name, value in values.items() if value and not isinstance(value, str))
+    return {name: value for name, value in values.items() if DEVICE_METRICS[name].part in present}
+
+
+def smallest_and_largest(values: Iterable[Any], unit: str = "V") -> tuple[float | None, float | None]:
+    """Return the lowest and the highest of the numbers above zero, such as the voltages of cells."""
+    known = [value for value in (parsing.parse_number(one) for one in values) if value is not None and value > 0]
+    factor = _FACTORS.get((unit, "V"), 1.0)
+    return (round(min(known) * factor, 3), round(max(known) * factor, 3)) if known else (None, None)
+
+
+def _text(raw: Any) -> str | None:
+    text = parsing.parse_text(raw)
+    # Quirk: Growatt's `errorText` and `warnText` are "Unknown" where there is none (captures of MIN, SPH, SPF).
+    return None if text is None or text == "Unknown" else text[:MAX_TEXT]
+
+
+def _number(raw: Any, metric: DeviceMetric, unit: str, fillers: Collection[float]) -> float | None:
+    value = parsing.parse_quantity(raw, unit) if unit in _PARSED_UNITS else parsing.parse_number(raw)
+    if value is None or value in fillers:
+        return None
+    if unit not in _PARSED_UNITS:
+        value *= _FACTORS.get((unit, metric.unit), 1.0)
+    value = round(value, 3) + 0.0  # Java floats arrive widened: 47.79999923706055
+    return value if metric.minimum <= value <= metric.maximum else None

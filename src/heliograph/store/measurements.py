@@ -1,0 +1,84 @@
+"""Device measurements in SQL: one row per device and time, its values as a JSON array in the order of a layout.
+
+A layout is the list of metric names that a device reports; devices of one model share it. Names in every row would
+take four times the space, a column per metric twice ([ADR 0028](../../docs/decisions/0028-device-measurements.md)).
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from heliograph.store import schema
+from heliograph.store.base import Series, StoredMeasurements, UnreadableRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class MeasurementStore(ABC):
+    """The reads and writes of device measurements; an SQL store inherits them."""
+
+    def __init__(self) -> None:
+        self._layouts: dict[str, int] = {}
+
+    @abstractmethod
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    @abstractmethod
+    def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    @abstractmethod
+    def _pages(self, statement: str, series: Series, since: int, until: int) -> Iterator[list[tuple[Any, ...]]]: ...
+
+    def measurements(self, series: Series, since: int, until: int) -> Iterator[StoredMeasurements]:
+        """Stream the measurements of a device, oldest first."""
+        pages = self._pages(schema.SELECT_MEASUREMENTS, series, since, until)
+        return chain.from_iterable(measurements_from_rows(series, rows) for rows in pages)
+
+    def latest_measurements(self, series: Series | None = None) -> tuple[StoredMeasurements, ...]:
+        """Return the newest measurements of one device, or of each."""
+        if series is not None:
+            return tuple(measurements_from_rows(series, self._read(schema.SELECT_LATEST_MEASUREMENTS, series)))
+        rows = self._read(schema.SELECT_LATEST_MEASUREMENTS_OF_ALL)
+        return tuple(chain.from_iterable(measurements_from_rows(Series(*row[:3]), [row[3:]]) for row in rows))
+
+    def _measurement_rows(
+        self, measured: Sequence[StoredMeasurements], ids: Mapping[Series, int], layouts: Mapping[str, int]
+    ) -> list[tuple[Any, ...]]:
+        return [
+            (ids[one.series], one.measured_at, one.fetched_at, layouts[layout_of(one.values)], contents_of(one.values))
+            for one in measured
+        ]
+
+    def _new_layouts(self, measured: Sequence[StoredMeasurements]) -> dict[str, int]:
+        """Return the numbers of the layouts that this store has not used yet; inside a transaction."""
+        found = {}
+        for names in sorted({layout_of(one.values) for one in measured} - self._layouts.keys()):
+            self._run(schema.INSERT_LAYOUT, (names,))
+            found[names] = self._run(schema.SELECT_LAYOUT_ID, (names,))[0][0]
+        return found
+
+
+def layout_of(values: Mapping[str, float | str | None]) -> str:
+    """Return the names of the values as stored."""
+    return ",".join(values)
+
+
+def contents_of(values: Mapping[str, float | str | None]) -> str:
+    """Return the values as stored, in the order of their names.
+
+    >>> contents_of({"pv1_voltage": 231.0, "status_text": "Normal", "pv1_current": None})
+    '[231.0,"Normal",null]'
+    """
+    return json.dumps(list(values.values()), separators=(",", ":"), allow_nan=False)
+
+
+def measurements_from_rows(series: Series, rows: Sequence[Sequence[Any]]) -> Iterator[StoredMeasurements]:
+    """Yield the measurements of a device from rows of time, time fetched, names and contents."""
+    for measured_at, fetched_at, names, contents in rows:
+        try:
+            values = dict(zip(names.split(","), json.loads(contents), strict=True))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UnreadableRow("the store contains damaged measurements") from error
+        yield StoredMeasurements(series, measured_at, fetched_at, values)

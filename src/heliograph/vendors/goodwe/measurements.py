@@ -1,0 +1,121 @@
+"""Device measurements of both GoodWe dialects: which wire key or factor code is which device metric.
+
+Sources: public recordings described in docs/clouds/goodwe.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core.measurements import Measurements, numbered, parse_measurements, row
+from heliograph.core.parsing import parse_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_VOLTAGES_AND_CURRENTS = (
+    *numbered("pv{n}_voltage", "vpv{n}", 6),
+    *numbered("pv{n}_current", "ipv{n}", 6),
+    *numbered("phase{n}_voltage", "vac{n}", 3),
+    *numbered("phase{n}_current", "iac{n}", 3),
+    row("grid_frequency", "fac1"),
+)
+
+SEMS_INVERTER = (
+    *_VOLTAGES_AND_CURRENTS,
+    *numbered("string{n}_current", "istr{n}", 16),
+    row("battery_voltage", "vbattery1"),
+    row("battery_current", "ibattery1"),
+    row("battery_state_of_health", "soh"),
+    row("battery_capacity", "battery1_capacity", "kWh"),
+    row("battery_charge_current_limit", "bms_charge_i_max"),
+    row("battery_discharge_current_limit", "bms_discharge_i_max"),
+    row("backup_power", "pbackup"),
+    row("backup_voltage", "vload"),
+    row("backup_current", "iload"),
+    row("meter_power", "pmeter"),
+    row("power_factor", "pf"),
+    row("reactive_power", "reactive_power"),
+    row("leakage_current", "leakage_current"),
+    row("isolation_resistance", "isoLimit"),
+    row("temperature", "tempperature"),
+    row("operating_time", "hour_total"),
+    row("rated_power", "capacity", "kW"),
+    row("model", "model_type"),
+    row("firmware", "firmwareversion"),
+    row("warning_code", "bms_warning"),
+)
+"""`invert_full` of SEMS Portal's monitor_detail."""
+SEMS_FRAME = (*_VOLTAGES_AND_CURRENTS, row("operating_time", "hTotal"))
+"""`d`, the last frame: it has the voltages where `invert_full` lacks them (capture of 2021)."""
+
+PLUS_INVERTER = (
+    *numbered("pv{n}_voltage", "MPPT-{n}:Vpv", 16),
+    *numbered("pv{n}_current", "MPPT-{n}:Ipv", 16),
+    *numbered("pv{n}_power", "MPPT-{n}:Ppv", 16, "kW"),
+    row("phase1_voltage", "Vac"),
+    row("phase1_current", "Iac"),
+    *(row(f"phase{n}_voltage", f"PHASE-{letter}:Vac") for n, letter in enumerate("ABC", 1)),
+    *(row(f"phase{n}_current", f"PHASE-{letter}:Iac") for n, letter in enumerate("ABC", 1)),
+    row("grid_frequency", "Fac"),
+    row("power_factor", "gridPF"),
+    row("power_factor", "storagePF"),
+    row("reactive_power", "qAc", "kVar"),
+    row("backup_power", "pBackup", "kW"),
+    row("backup_voltage", "vBackupPhA"),
+    row("backup_current", "aBackupPhA"),
+    row("temperature", "Temperature"),
+    row("operating_time", "hTotal"),
+    row("isolation_resistance", "ISOLimit"),
+    row("leakage_current", "LeakageCurrent"),
+    row("rated_power", "ratedPower", "kW"),
+)
+"""SEMS+ telemetry and counters of an inverter."""
+PLUS_BATTERY = (
+    row("battery1_soc", "soc"),
+    row("battery1_power", "pBat", "kW"),
+    row("battery_state_of_health", "soh"),
+    row("battery_voltage", "voltage"),
+    row("battery_current", "a"),
+    row("battery_temperature", "batSysTemp"),
+    row("battery_charge_current_limit", "aMaxChar"),
+    row("battery_discharge_current_limit", "aMaxDischar"),
+)
+"""SEMS+ telemetry of a battery (BAT_SYS)."""
+PLUS_METER = (
+    row("meter_power", "totalPac", "kW"),
+    *(row(f"meter_phase{n}_power", f"PHASE-{letter}:pAc", "kW") for n, letter in enumerate("ABC", 1)),
+    *(row(f"meter_phase{n}_voltage", f"PHASE-{letter}:voltage") for n, letter in enumerate("ABC", 1)),
+    *(row(f"meter_phase{n}_current", f"PHASE-{letter}:current") for n, letter in enumerate("ABC", 1)),
+)
+"""SEMS+ telemetry of a meter."""
+
+PLUS_TABLES = {"INVERTER": PLUS_INVERTER, "BAT_SYS": PLUS_BATTERY, "SMART_METER": PLUS_METER}
+
+
+def measure_sems_inverter(registers: Mapping[str, Any], frame: Mapping[str, Any]) -> Measurements:
+    """Return the measurements in an inverter's `invert_full` and in its last frame."""
+    found = parse_measurements(SEMS_FRAME, frame)
+    found |= {name: value for name, value in parse_measurements(SEMS_INVERTER, registers).items() if value is not None}
+    # Quirk: without a battery the state of health is -0.1 and the voltage a sentinel (capture of 2021); the limits
+    # that remain are of no battery.
+    if not found.get("battery_voltage"):
+        found = {name: value for name, value in found.items() if not name.startswith("battery_")}
+    power = found.get("meter_power")
+    # Quirk: + exports, the opposite of ours; without a meter it repeats the output power.
+    if power is not None and power == parse_number(registers.get("pac")):
+        del found["meter_power"]
+    elif isinstance(power, float):
+        found["meter_power"] = -power + 0.0
+    return found
+
+
+def measure_plus(device_type: str, body: Mapping[str, Any]) -> Measurements:
+    """Return the measurements in SEMS+ factors by code, of a device of this type."""
+    found = parse_measurements(PLUS_TABLES.get(device_type, ()), body)
+    for name in found:
+        value = found[name]
+        # Quirk: - imports, the opposite of ours (capture of a meter importing on three phases).
+        if name.startswith("meter_") and name.endswith("power") and isinstance(value, float):
+            found[name] = -value + 0.0
+    return found
