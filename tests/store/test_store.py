@@ -8,7 +8,16 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, PollStatus, QueryRecord, Repair, Series, SeriesInfo
+from heliograph.store.base import (
+    Batch,
+    PollStatus,
+    QueryRecord,
+    Repair,
+    Series,
+    SeriesInfo,
+    StoredMeasurements,
+    UnreadableRow,
+)
 from support.paths import DOCS
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
@@ -199,7 +208,8 @@ def test_poll_statuses_of_many_plants_are_replaced(store):
 def test_migration_adds_poll_statuses_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
-    place.run("DROP TABLE poll")
+    for table in ("poll", "layout", "measurement"):
+        place.run(f"DROP TABLE {table}")
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
     place.set_version(3)
@@ -220,6 +230,8 @@ def test_migration_adds_account_and_size_to_an_older_store(place):
         store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin")]))
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
+    for table in ("layout", "measurement"):
+        place.run(f"DROP TABLE {table}")
     place.set_version(4)
     with place.open() as store:
         store.write(Batch(series_info=[SeriesInfo(ROOF, account="home", peak_power=9.8)]))
@@ -416,3 +428,42 @@ def test_write_failure_changes_nothing(store):
     with pytest.raises(StoreError):
         store.write(Batch(samples=[SAMPLE], repairs=[Repair(ROOF, 2**70, *REPAIRED[1:])]))
     assert store.changes(0) == ()
+
+
+MEASURED = StoredMeasurements(BOX, NOON, NOON + 70, {"pv1_voltage": 380.5, "status_text": "Normal", "fault_text": None})
+
+
+def test_measurements_round_trip_with_texts_and_gaps(store):
+    later = MEASURED._replace(measured_at=NOON + 300, values={"pv1_voltage": 381.0, "pv2_voltage": 0.0})
+    store.write(Batch(measurements=[later, MEASURED]))
+    assert list(store.measurements(BOX, NOON, NOON + 301)) == [MEASURED, later]
+    assert list(store.measurements(BOX, NOON, NOON + 300)) == [MEASURED]
+    assert store.latest_measurements(BOX) == (later,)
+    assert store.latest_measurements(ROOF) == ()
+
+
+def test_latest_measurements_of_all_devices_have_one_row_each(store):
+    other = MEASURED._replace(series=OTHER, values={"grid_frequency": 49.98})
+    store.write(Batch(measurements=[MEASURED, MEASURED._replace(measured_at=NOON - 300), other]))
+    assert sorted(store.latest_measurements()) == sorted([MEASURED, other])
+
+
+def test_measurements_fetched_later_replace_earlier_ones(store):
+    newer = MEASURED._replace(fetched_at=NOON + 99, values={"pv1_voltage": 1.0})
+    store.write(Batch(measurements=[newer]))
+    store.write(Batch(measurements=[MEASURED]))
+    assert list(store.measurements(BOX, 0, NOON + 1)) == [newer]
+
+
+def test_measurements_of_a_page_and_more_are_streamed(store):
+    store.write(Batch(measurements=[MEASURED._replace(measured_at=NOON + n) for n in range(5000)]))
+    times = [one.measured_at for one in store.measurements(BOX, 0, 2 * NOON)]
+    assert times == list(range(NOON, NOON + 5000))
+
+
+def test_measurements_with_a_damaged_text_raise_instead_of_guessing(place):
+    with place.open() as store:
+        store.write(Batch(measurements=[MEASURED]))
+    place.run("UPDATE measurement SET contents = '[1,2'")
+    with place.open() as store, pytest.raises(UnreadableRow, match="measurements"):
+        store.latest_measurements(BOX)

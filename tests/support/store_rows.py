@@ -35,5 +35,6 @@ def everything(store):
         "repairs": [one for row in known for one in store.repairs(row.series, -(2**40), 2**40)],
         "counters": {row.series: store.counters(row.series) for row in known if store.counters(row.series)},
         "asked": {(row.series, span): store.queries(row.series, span) for row in known for span in SPANS},
+        "measurements": [one for row in known for one in store.measurements(row.series, -(2**40), 2**40)],
         "polls": store.poll_statuses() if store else {},
     }
