@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ForwardRef
 
+from coverage_tables import home_assistant_growatt_table
+
 from heliograph import GoodWe, Growatt, GrowattToken, Orders, errors
 from heliograph.collect.schedule import POLL_SHARE, Daylight, poll_rhythm
 from heliograph.core.endpoint import Endpoint, operations
@@ -21,6 +23,7 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
+from heliograph.metrics.device import BATTERIES, DEVICE_METRICS, PHASES, PV_INPUTS, STRINGS
 from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
 from heliograph.outputs.mqtt.discovery import metric_entities
 from heliograph.outputs.prometheus import metric_name
@@ -155,6 +158,22 @@ def metrics() -> str:
     """Return the table of published metrics."""
     rows = ["| metric | unit | kind | meaning |", "|---|---|---|---|"]
     rows += [f"| `{row.name}` | {row.unit} | {row.kind} | {row.meaning} |" for row in METRICS.values()]
+    return "\n".join(rows)
+
+
+def device_metrics() -> str:
+    """Return the table of device metrics; numbered ones share a line."""
+    rows = ["| metric | unit | kind | part | meaning |", "|---|---|---|---|---|"]
+    for name, row in DEVICE_METRICS.items():
+        first = re.sub(r"^([a-z]+(?:_phase)?)1(?=_)", r"\g<1>2", name)
+        if re.match(r"(pv|string|battery|phase|meter_phase|backup_phase|temperature)([3-9]|[1-3]\d)", name) or (
+            re.match(r"(pv|string|battery|phase|meter_phase|backup_phase)2_", name)
+        ):
+            continue
+        last = {"pv": PV_INPUTS, "string": STRINGS, "battery": BATTERIES}.get(row.part.rstrip("0123456789"), PHASES)
+        many = first != name and first in DEVICE_METRICS
+        shown = f"`{name}` … `{name.replace('1', str(last), 1)}`" if many else f"`{name}`"
+        rows.append(f"| {shown} | {row.unit} | {row.kind} | {row.part} | {row.meaning} |")
     return "\n".join(rows)
 
 
@@ -330,6 +349,8 @@ TABLES = {
     "growatt payloads": lambda: payloads("heliograph.vendors.growatt"),
     "goodwe payloads": lambda: payloads("heliograph.vendors.goodwe"),
     "model": model,
+    "device metrics": device_metrics,
+    "home assistant growatt": home_assistant_growatt_table,
     "errors": error_tree,
     "settings api": settings_api,
     "metrics": metrics,

@@ -118,7 +118,7 @@ class DeviceSnapshot(MetricValues):
     values: Mapping[str, float | None]
     sources: Mapping[str, str] = field(default_factory=dict)
     measurements: Mapping[str, float | str | None] = field(default_factory=dict)
-    """Voltages, currents, temperatures, states by the names of `device_metrics.py`; only those the device reports."""
+    """Voltages, currents, temperatures, states by the names of `metrics/device.py`; only those the device reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class Snapshot(MetricValues):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return one flat dict with every metric of `metrics.py`, unknown ones None."""
+        """Return one flat dict with every metric of `metrics`, unknown ones None."""
         return {
             "vendor": self.plant.vendor,
             "plant": self.plant.id,

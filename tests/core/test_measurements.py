@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.core.measurements import numbered, parse_measurements, row, smallest_and_largest
-from heliograph.device_metrics import DEVICE_METRICS
 from heliograph.metrics import METRICS
+from heliograph.metrics.device import DEVICE_METRICS
 
 ROWS = (
     row("pv1_voltage", "vPv1"),

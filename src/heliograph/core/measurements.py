@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.core import parsing
-from heliograph.device_metrics import DEVICE_METRICS
+from heliograph.metrics.device import DEVICE_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from heliograph.device_metrics import DeviceMetric
+    from heliograph.metrics.device import DeviceMetric
 
 Measurements = dict[str, float | str | None]
 """Values of one device by device metric; None where the cloud reports no usable value."""

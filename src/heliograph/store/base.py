@@ -1,6 +1,6 @@
 """The store contract: the row types, the `Store` protocol of all engines, and the rows of a snapshot.
 
-Times are epoch seconds in UTC, days are calendar days in the plant's time zone, values have the units of `metrics.py`.
+Times are epoch seconds in UTC, days are calendar days in the plant's time zone, values have the units of `metrics`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StoredSample(NamedTuple):
 
 
 class StoredMeasurements(NamedTuple):
-    """What one device measured at one time, by the names of `device_metrics.py`; an absent or None value is a gap."""
+    """What one device measured at one time, by the names of `metrics/device.py`; an absent or None value is a gap."""
 
     series: Series
     measured_at: int

@@ -1,7 +1,7 @@
 """Device measurements in SQL: one row per device and time, its values as a JSON array in the order of a layout.
 
 A layout is the list of metric names that a device reports; devices of one model share it. Names in every row would
-take four times the space, a column per metric twice ([ADR 0028](../../docs/decisions/0028-device-measurements.md)).
+take four times the space, a column per metric twice (ADR 0028).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Where they differ, a migration contains a placeholder: `{identity}` for an auto-
 stored in the order of its key.
 """
 
-# ruff: noqa: S608 - every name in a statement is a constant of this module or of `metrics.py`
+# ruff: noqa: S608 - every name in a statement is a constant of this module or of `metrics`
 from __future__ import annotations
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""Home Assistant MQTT discovery messages, derived from `metrics.py`.
+"""Home Assistant MQTT discovery messages, derived from `metrics`.
 
 One message per entity, for every version of Home Assistant, or one per device, for version 2024.11 and later.
 """

@@ -127,6 +127,16 @@ MIX_STATUS = (
 )
 """SPH by the password API: `mix_system_status`."""
 
+MIX_DETAIL = (
+    row("system_energy_today", "eCharge"),
+    row("self_consumption_energy_today", "eChargeToday1"),
+    row("load_from_pv_energy_today", "eChargeToday"),
+    row("load_from_battery_energy_today", "echarge1"),
+    # Quirk: without what charges the battery from the grid (growattServer's documentation).
+    row("load_from_grid_energy_today", "etouser"),
+)
+"""SPH by the password API: `mix_detail`."""
+
 SPH = (
     *_INPUTS,
     *_PHASES,
@@ -156,7 +166,7 @@ SPH = (
     row("generator_energy_total", "genEnergy"),
     row("temperature", "temp1"),
     row("temperature", "invTemp"),
-    *(row(f"temperature{n}", f"temp{n}") for n in (2, 3)),
+    *(row(f"temperature{n}", f"temp{n}") for n in range(2, 6)),
     row("dc_converter_temperature", "dcTemp"),
     row("bus_voltage", "vBus1"),
 )
@@ -297,9 +307,9 @@ def measure(family: str, body: Mapping[str, Any]) -> Measurements:
     return without_absent_parts(found)
 
 
-def measure_mix_status(body: Mapping[str, Any]) -> Measurements:
-    """Return the measurements in `mix_system_status`."""
-    return parse_measurements(MIX_STATUS, body, _FILLERS)
+def measure_mix(status: Mapping[str, Any], detail: Mapping[str, Any]) -> Measurements:
+    """Return the measurements in `mix_system_status` and, if it was fetched, in `mix_detail`."""
+    return parse_measurements(MIX_STATUS, status, _FILLERS) | parse_measurements(MIX_DETAIL, detail)
 
 
 def _complete_tlx(found: Measurements, body: Mapping[str, Any]) -> None:

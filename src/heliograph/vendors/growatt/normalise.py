@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import DeviceSnapshot, Status
-from heliograph.vendors.growatt.measurements import measure, measure_mix_status
+from heliograph.vendors.growatt.measurements import measure, measure_mix
 from heliograph.vendors.growatt.params import is_ambiguous
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def mix(
     lost = "lost" in (status.state or "")
     state = Status.FAULT if status.work_mode == _MIX_FAULT else Status.ONLINE
     measured_at = last_chart_time(detail.chart, now) if detail is not None else None
-    measurements = {} if lost else measure_mix_status(status.body)
+    measurements = {} if lost else measure_mix(status.body, detail.body if detail is not None else {})
     state = Status.OFFLINE if lost else state
     return device_snapshot(device, state, measured_at, values, "mix_system_status", measurements)
 

@@ -1,4 +1,4 @@
-"""Published metrics: name, unit, kind and meaning, one row each.
+"""Published metrics of a plant: name, unit, kind and meaning, one row each; `device` has those of single devices.
 
 Signs are those of evcc, Home Assistant and OpenEMS: grid + is import, battery + is discharge, so that
 pv + grid + battery = load within losses.

@@ -1,6 +1,6 @@
 """Device metrics: what one device reports beyond the plant's metrics, one row each.
 
-`metrics.py` has the 18 quantities of a plant, with the same meaning for every vendor. Here are voltages, currents,
+The package has the 18 quantities of a plant, with the same meaning for every vendor. Here are voltages, currents,
 temperatures, states and counters of a single device; a device reports a subset. Signs: battery current + is discharge.
 """
 
@@ -96,6 +96,8 @@ _add_counter("system", "self_consumption", "own solar and battery energy used in
 _add_counter("system", "system", "energy of panels and battery together")
 _add("system", "self_consumption_power", "W", "own solar and battery power used in the house")
 _add("system", "system_power", "W", "power of panels and battery together")
+for _source in ("pv", "battery", "grid"):
+    _add("system", f"load_from_{_source}_energy_today", "kWh", f"energy of the house from {_source} today", "today")
 for _n in range(1, PHASES + 1):
     _add(f"meter{_n}", f"meter_phase{_n}_power", "W", f"grid power of phase {_n} at the meter; negative is export")
     _add(f"meter{_n}", f"meter_phase{_n}_voltage", "V", f"voltage of phase {_n} at the meter")
